@@ -1,0 +1,49 @@
+# One vocabulary of commands for people and machines. Each target is one command that can be typed.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+GAME ?= game1
+
+.PHONY: run test test-all check format lock schema deployments wheel clean
+
+run: $(VENV)/ready  ## take a game from raw data to model, back-test and predictions
+	$(BIN)/python -m flows run --game $(GAME)
+
+test: $(VENV)/ready-dev  ## run the tests
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: $(VENV)/ready-dev  ## run every test, with the coverage of the library
+	$(BIN)/python -m pytest --cov --cov-fail-under=95
+
+check: $(VENV)/ready-dev  ## hold the code against its rules
+	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+format: $(VENV)/ready-dev  ## put the code into its form
+	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+schema: $(VENV)/ready  ## write the JSON schema of the games' files
+	$(BIN)/python -m flows schema > games/schema.json
+
+deployments: $(VENV)/ready  ## write prefect.yaml from the games
+	$(BIN)/python -m deployments.generate > prefect.yaml
+
+lock: $(VENV)/ready-dev  ## choose the versions of all dependencies anew
+	$(BIN)/uv pip compile --universal --generate-hashes --no-header --upgrade pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --universal --generate-hashes --no-header --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+wheel: $(VENV)/ready-dev  ## build the wheel
+	$(BIN)/uv build --wheel
+
+clean:  ## remove what runs have made, but not the raw data
+	rm -rf data/0[2-8]_*
+
+$(VENV)/ready: requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	touch $@
+
+$(VENV)/ready-dev: requirements-dev.lock $(VENV)/ready
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.lock
+	touch $@

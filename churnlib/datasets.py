@@ -1,0 +1,160 @@
+"""The catalog: what the data of a game are called and where they lie under the data folder."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Literal
+
+from churnlib.errors import DataError
+
+RAW_TABLES = ("character_data", "character_currency", "sub_data", "sub_miss")
+RAW_SUFFIXES = (".parquet", ".csv")
+
+ReportName = Literal["in_sample_report", "score_report", "batch_score_report"]
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A place for data: what it is called, whose it is, and where it lies.
+
+    Attributes:
+        name: Its name in the catalog, such as `standard_features`.
+        game: The game it belongs to.
+        uri: The file, or for a model the folder.
+    """
+
+    name: str
+    game: str
+    uri: str
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetRef:
+    """A dataset as it was found or written: the place, and what lay there.
+
+    Tasks pass these to each other instead of frames.
+
+    Attributes:
+        name: Its name in the catalog.
+        game: The game it belongs to.
+        uri: The file, or for a model the folder.
+        fingerprint: SHA-256 of the content, in hex.
+        rows: How many rows it has; None where rows make no sense or were not counted.
+    """
+
+    name: str
+    game: str
+    uri: str
+    fingerprint: str
+    rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """The datasets of one game; every path of the project is computed here and nowhere else.
+
+    Attributes:
+        data_dir: The root of the data tree.
+        game: The game's name, a folder's name at each level.
+    """
+
+    data_dir: str
+    game: str
+
+    def raw(self, table: str) -> Dataset:
+        """Finds a raw table, CSV or Parquet, told by the suffix.
+
+        Args:
+            table: One of `RAW_TABLES`.
+
+        Raises:
+            DataError: There is no such file, or there are two.
+        """
+        folder = Path(self.data_dir, "01_raw", self.game)
+        found = [path for s in RAW_SUFFIXES if (path := folder / f"{table}{s}").exists()]
+        if not found:
+            raise DataError(
+                f"{self.game}: the raw table {table} is missing: neither {table}.parquet nor "
+                f"{table}.csv is in {folder}. Put the file there, or name another data folder "
+                "with --data-dir."
+            )
+        if len(found) > 1:
+            raise DataError(
+                f"{self.game}: the raw table {table} is there twice, as {found[0].name} and "
+                f"{found[1].name} in {folder}. Remove the one that is not meant."
+            )
+        return Dataset(table, self.game, str(found[0]))
+
+    def checked(self, table: str) -> Dataset:
+        """A raw table after its checks: typed, sorted by key."""
+        return self._place(table, "02_intermediate", f"{table}.parquet")
+
+    def rejected(self, table: str) -> Dataset:
+        """The rows of a raw table that were set apart as faulty."""
+        return self._place(f"{table}_rejected", "02_intermediate", f"{table}_rejected.parquet")
+
+    def standard_features(self) -> Dataset:
+        """All features but currency, and the day on which each subscription churned."""
+        return self._place("standard_features", "03_primary", "standard_features.parquet")
+
+    def features(self, flow: Literal["train", "score"]) -> Dataset:
+        """The features and labels of the subscriptions in the window of `flow`."""
+        return self._place(f"{flow}_features", "04_feature", f"{flow}_features.parquet")
+
+    def predict_features(self, window_start: date) -> Dataset:
+        """The features of a batch, without labels."""
+        month = month_name(window_start)
+        return self._place("predict_features", "05_model_input", f"predict_{month}.parquet")
+
+    def models(self) -> Dataset:
+        """The folder that holds a folder per model version, and the champion's pointer."""
+        return self._place("models", "06_models", "")
+
+    def model(self, version: str) -> Dataset:
+        """The folder of one model version."""
+        return self._place("model", "06_models", version)
+
+    def champion(self) -> Dataset:
+        """The pointer to the model version in use."""
+        return self._place("champion", "06_models", "champion.json")
+
+    def predictions(self, window_start: date) -> Dataset:
+        """The churn probabilities of a batch."""
+        month = month_name(window_start)
+        return self._place("predictions", "07_model_output", f"predictions_{month}.parquet")
+
+    def report(self, name: ReportName, window_start: date | None = None) -> Dataset:
+        """A report, named by its JSON file; the other formats lie beside it.
+
+        Args:
+            name: Which report.
+            window_start: The start of the batch, for the reports that there are one a month of.
+        """
+        file = name if window_start is None else f"{name}_{month_name(window_start)}"
+        return self._place(name, "08_reporting", f"{file}.json")
+
+    def _place(self, name: str, layer: str, file: str) -> Dataset:
+        return Dataset(name, self.game, str(Path(self.data_dir, layer, self.game, file)))
+
+
+def month_name(day: date) -> str:
+    """Writes the month of a day as file names carry it.
+
+    >>> month_name(date(2024, 7, 1))
+    '2024-07'
+    """
+    return f"{day:%Y-%m}"
+
+
+LAYERS: Mapping[str, str] = {
+    "01_raw": "raw tables, as they came",
+    "02_intermediate": "raw tables after their checks: typed, sorted by key",
+    "03_primary": "the small feature store: standard features",
+    "04_feature": "features and labels of the training and scoring windows",
+    "05_model_input": "features of the batches to predict",
+    "06_models": "model versions, and the champion's pointer",
+    "07_model_output": "predictions",
+    "08_reporting": "reports",
+}
+"""The folders under the data folder, each with a folder per game."""

@@ -1,0 +1,42 @@
+"""The faults that a user can mend. Whoever calls the library catches `ChurnlibError`."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class ChurnlibError(Exception):
+    """The user's input, data or configuration is at fault; the message says what to do."""
+
+
+class SettingsError(ChurnlibError):
+    """A game's configuration cannot be read, or asks for something that cannot be."""
+
+
+class DataError(ChurnlibError):
+    """A table is missing, unreadable, or breaks the rules of `churnlib.schemas`."""
+
+
+class ModelError(ChurnlibError):
+    """A model cannot be built, found, trusted or applied."""
+
+
+def closest(name: str, known: Iterable[str]) -> str:
+    """Words the nearest known name as the tail of an error message.
+
+    Args:
+        name: What the user wrote.
+        known: The names that would have been right.
+
+    Returns:
+        `Did you mean 'x'?` where a known name is close, else the list of known names.
+
+    >>> closest("gmae1", ["game1", "game2"])
+    "Did you mean 'game1'?"
+    >>> closest("x", ["game2", "game1"])
+    'Known: game1, game2.'
+    """
+    names = sorted(set(known))
+    near = get_close_matches(name, names, n=1, cutoff=0.6)
+    if near:
+        return f"Did you mean '{near[0]}'?"
+    return f"Known: {', '.join(names) or 'none'}."

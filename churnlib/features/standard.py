@@ -1,0 +1,95 @@
+"""Standard features: all that is known of a subscription at its start, but the currency."""
+
+from datetime import date
+
+import polars as pl
+
+from churnlib.features.calendar import months_from
+from churnlib.schemas import SUB_COLUMNS
+
+CHARACTER_COLUMNS = ("gender", "race", "class", "territory", "creation_date")
+UNDATED_TOTALS = ("total_kills", "total_deaths")
+SUB_ORDER = ("char_id", "sub_start_date", "sub_id")
+
+
+def standard_features(
+    characters: pl.LazyFrame, subs: pl.LazyFrame, *, as_of: date, undated_totals: bool = False
+) -> pl.LazyFrame:
+    """Builds the standard features of every subscription, seen at its start.
+
+    Args:
+        characters: `character_data`, a row a character.
+        subs: `sub_data`, a row a subscription.
+        as_of: The day of the run; later subscriptions are left out.
+        undated_totals: Keep `total_kills` and `total_deaths`, which are known only as of the
+            extract, hence leak the future.
+
+    Returns:
+        A row for each subscription started on or before `as_of` whose character is known, sorted
+        by character, start and subscription: the columns of `sub_data`, those of the character,
+        then the computed ones. Months are calendar months. No currency, no label.
+    """
+    totals = UNDATED_TOTALS if undated_totals else ()
+    return (
+        subs.select(SUB_COLUMNS)
+        .filter(pl.col("sub_start_date") <= as_of)
+        .join(
+            characters.select("char_id", *CHARACTER_COLUMNS, *totals, "class_mastery_date"),
+            on="char_id",
+        )
+        .pipe(add_age)
+        .pipe(add_mastery)
+        .drop("class_mastery_date")
+        .pipe(add_sub_history)
+        .with_columns(expected_revenue=pl.col("sub_months") * pl.col("price"))
+        .sort(SUB_ORDER)
+    )
+
+
+def add_age(subs: pl.LazyFrame) -> pl.LazyFrame:
+    """Adds `age_at_sub_months`, from the character's creation to the start; negative if dirty.
+
+    Keeps the rows. Needs `creation_date` and `sub_start_date`.
+    """
+    age = months_from(pl.col("creation_date"), pl.col("sub_start_date"))
+    return subs.with_columns(age_at_sub_months=age)
+
+
+def add_mastery(subs: pl.LazyFrame) -> pl.LazyFrame:
+    """Adds `is_mastered` and `months_to_mastery`, as known at the start.
+
+    Keeps the rows. Needs `creation_date`, `class_mastery_date` and `sub_start_date`.
+    `months_to_mastery` counts from creation and is null where the class was not mastered yet.
+    """
+    mastered = (pl.col("class_mastery_date") <= pl.col("sub_start_date")).fill_null(False)
+    months = months_from(pl.col("creation_date"), pl.col("class_mastery_date"))
+    return subs.with_columns(is_mastered=mastered, months_to_mastery=pl.when(mastered).then(months))
+
+
+def add_sub_history(subs: pl.LazyFrame) -> pl.LazyFrame:
+    """Adds where a subscription stands among those of its character.
+
+    Keeps the rows. Adds `first_sub_date`, `is_first_sub`, `sub_number` (1 + how many started
+    strictly before) and `months_since_previous_sub` (since the latest strictly earlier start;
+    null for the first). Subscriptions of one day do not count as each other's predecessors.
+    """
+    start = pl.col("sub_start_date")
+    history = (
+        subs.group_by("char_id", "sub_start_date")
+        .agg(_started=pl.len().cast(pl.Int32))
+        .sort("char_id", "sub_start_date")
+        .with_columns(
+            first_sub_date=start.min().over("char_id"),
+            sub_number=1 + (pl.col("_started").cum_sum() - pl.col("_started")).over("char_id"),
+            _previous=start.shift(1).over("char_id"),
+        )
+        .select(
+            "char_id",
+            "sub_start_date",
+            "first_sub_date",
+            (start == pl.col("first_sub_date")).alias("is_first_sub"),
+            pl.col("sub_number").cast(pl.Int32),
+            months_from(pl.col("_previous"), start).alias("months_since_previous_sub"),
+        )
+    )
+    return subs.join(history, on=["char_id", "sub_start_date"], how="left")

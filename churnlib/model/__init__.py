@@ -1,0 +1,1 @@
+"""Models: a pipeline from configuration, fitted, kept with its manifest, verified, applied."""

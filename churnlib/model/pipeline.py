@@ -1,0 +1,167 @@
+"""The pipeline as configuration states it: names of classes and parameters made estimators."""
+
+import importlib
+import inspect
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+from itertools import takewhile
+from typing import Any
+
+from sklearn.base import BaseEstimator
+from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import Pipeline
+from sklearn.utils import all_estimators
+
+from churnlib.errors import ModelError, closest
+from churnlib.model.columns import OfKind
+from churnlib.seeds import derive_seed
+from churnlib.settings import Step
+
+TRUSTED_ROOTS = ("sklearn", "churnlib", "skrub")
+"""The packages that configuration may name classes of. In code, because a run must not widen it."""
+REFUSED = ("FunctionTransformer",)
+"""Estimators that run whatever function they are given, hence a way around `TRUSTED_ROOTS`."""
+REFUSED_PARAMS = ("memory",)
+"""Parameters that write and read pickles."""
+NAMED_LISTS = ("steps", "transformers", "transformer_list", "estimators")
+"""Parameters that scikit-learn takes as lists of tuples, which TOML can only write as lists."""
+
+
+def build_pipeline(steps: Sequence[Step], seed: int) -> Pipeline:
+    """Builds the pipeline that a game's settings state.
+
+    Args:
+        steps: `[[train.pipeline]]`, in order; the last is the classifier.
+        seed: Every random element that states no `random_state` gets a seed of its own from it.
+
+    Returns:
+        The pipeline, not fitted.
+
+    Raises:
+        ModelError: A class that does not exist or is not allowed, an unknown parameter, or a value
+            that its class refuses; the message names the step and the closest name.
+    """
+    built = [(step.name, _build(step.type, step.params, f"step '{step.name}'")) for step in steps]
+    if not callable(getattr(type(built[-1][1]), "predict_proba", None)):
+        name, model = built[-1]
+        raise ModelError(
+            f"train.pipeline: step '{name}', the last, is {type(model).__name__}, which gives no "
+            "probabilities. The last step must be a classifier with predict_proba."
+        )
+    pipeline = Pipeline(built)
+    random = {
+        name: derive_seed(seed, *name.split("__"))
+        for name, value in pipeline.get_params(deep=True).items()
+        if name.split("__")[-1] == "random_state" and value is None
+    }
+    return pipeline.set_params(**random)
+
+
+def resolve(type_name: str, where: str = "train.pipeline") -> Callable[..., Any]:
+    """Finds the class of a name, and refuses what is no estimator of a trusted package.
+
+    Args:
+        type_name: The full name, such as `sklearn.impute.SimpleImputer`.
+        where: What asks for it, for messages.
+
+    Raises:
+        ModelError: There is no such class, or it is not allowed; names the closest that is.
+    """
+    module_name, _, class_name = type_name.rpartition(".")
+    root = module_name.partition(".")[0]
+    if root not in TRUSTED_ROOTS:
+        raise ModelError(
+            f"{where}: {type_name} is not allowed: its package is not among "
+            f"{', '.join(TRUSTED_ROOTS)}. {_closest_type(class_name)}"
+        )
+    try:
+        found = getattr(importlib.import_module(module_name), class_name, None)
+    except ModuleNotFoundError as error:
+        if error.name == root:
+            raise ModelError(
+                f"{where}: {type_name} needs the package {root}: "
+                f"install it with pip install 'churnlib[{root}]'."
+            ) from None
+        found = None
+    if found is None:
+        raise ModelError(f"{where}: there is no {type_name}. {_closest_type(class_name)}")
+    # The class itself decides: a name can lead through a package to what the package imported.
+    if not (
+        inspect.isclass(found)
+        and (issubclass(found, BaseEstimator) or found is OfKind)
+        and found.__module__.partition(".")[0] in TRUSTED_ROOTS
+        and found.__name__ not in REFUSED
+    ):
+        raise ModelError(f"{where}: {type_name} is not allowed: it is no estimator to configure.")
+    return found
+
+
+def _build(type_name: str, params: dict[str, Any], where: str) -> Any:
+    made = resolve(type_name, f"train.pipeline: {where}")
+    known = [
+        name
+        for name, parameter in inspect.signature(made).parameters.items()
+        if parameter.kind is not parameter.VAR_KEYWORD and name not in REFUSED_PARAMS
+    ]
+    for name in params:
+        if name not in known:
+            raise ModelError(
+                f"train.pipeline: {where}: {type_name} has no parameter '{name}' to set. "
+                f"{closest(name, known)}"
+            )
+    values = {name: _value(name, value, f"{where}, {name}") for name, value in params.items()}
+    try:
+        estimator = made(**values)
+        if isinstance(estimator, BaseEstimator) and hasattr(estimator, "_parameter_constraints"):
+            estimator._validate_params()
+    except (ValueError, TypeError) as error:
+        raise ModelError(f"train.pipeline: {where}: {error}") from None
+    return estimator
+
+
+def _value(name: str, value: Any, where: str) -> Any:
+    if isinstance(value, dict) and "type" in value:
+        if unknown := set(value) - {"type", "params"}:
+            raise ModelError(
+                f"train.pipeline: {where}: an estimator is a table of type and params, "
+                f"without {', '.join(sorted(unknown))}."
+            )
+        return _build(str(value["type"]), dict(value.get("params", {})), where)
+    if isinstance(value, dict):
+        return {key: _value(key, inner, f"{where}.{key}") for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        made = [_value(name, inner, where) for inner in value]
+        if name in NAMED_LISTS:
+            return [tuple(entry) if isinstance(entry, list) else entry for entry in made]
+        return made
+    return value
+
+
+def _closest_type(class_name: str) -> str:
+    names = {made.__name__: made for _, made in all_estimators()}
+    names["OfKind"] = OfKind
+    near = get_close_matches(class_name, names, n=1, cutoff=0.75)
+    if not near:
+        return "Name a class of scikit-learn in full, such as sklearn.impute.SimpleImputer."
+    public = takewhile(lambda part: not part.startswith("_"), names[near[0]].__module__.split("."))
+    return f"Did you mean '{'.'.join(public)}.{near[0]}'?"
+
+
+def check_columns(pipeline: Pipeline, columns: Sequence[str]) -> None:
+    """Holds the columns that a first step names against those that there are.
+
+    Args:
+        pipeline: As `build_pipeline` gives it.
+        columns: The features that enter it.
+
+    Raises:
+        ModelError: A `ColumnTransformer` that comes first names a column that is no feature.
+    """
+    name, first = pipeline.steps[0]
+    for transformer in first.transformers if isinstance(first, ColumnTransformer) else ():
+        for column in transformer[2] if isinstance(transformer[2], list) else ():
+            if isinstance(column, str) and column not in columns:
+                raise ModelError(
+                    f"train.pipeline: step '{name}', '{transformer[0]}': there is no feature "
+                    f"'{column}'. {closest(column, columns)}"
+                )

@@ -1,0 +1,72 @@
+"""Applying a model to feature tables."""
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from churnlib.errors import ModelError
+from churnlib.features.labels import LABEL
+from churnlib.model.features import KEYS, FeatureSchema
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+PROBABILITY = "churn_probability"
+SCORED_COLUMNS = (*KEYS, "is_first_sub", "currency_age_months", LABEL, PROBABILITY)
+"""What evaluation needs to know of a row."""
+
+
+def predict(pipeline: "Pipeline", schema: FeatureSchema, rows: pl.DataFrame) -> pl.Series:
+    """Predicts the churn probability of each row of a feature table.
+
+    Args:
+        pipeline: The fitted estimators.
+        schema: The columns that they take.
+        rows: The feature table.
+
+    Returns:
+        `churn_probability` between 0 and 1, in the order of `rows`.
+
+    Raises:
+        ModelError: See `FeatureSchema.apply`; or the model gives something else.
+    """
+    if rows.is_empty():
+        return pl.Series(PROBABILITY, [], pl.Float64)
+    _one_thread(pipeline)
+    given = pipeline.predict_proba(schema.apply(rows))[:, 1]
+    probabilities = pl.Series(PROBABILITY, given, pl.Float64)
+    if not probabilities.is_between(0, 1).all():
+        raise ModelError("the model gives what is no probability between 0 and 1.")
+    return probabilities
+
+
+def rank_by_risk(batch: pl.DataFrame, version: str) -> pl.DataFrame:
+    """Makes predictions of a scored batch.
+
+    Args:
+        batch: A row a subscription, with keys and `churn_probability`.
+        version: The model that gave the probabilities.
+
+    Returns:
+        The table `churnlib.schemas.Predictions`, likeliest to churn first; equal probabilities
+        are ranked by `sub_id`.
+    """
+    return (
+        batch.select(*KEYS, PROBABILITY)
+        .sort(PROBABILITY, "sub_id", descending=[True, False])
+        .with_row_index("risk_rank", offset=1)
+        .select(
+            *KEYS,
+            PROBABILITY,
+            pl.col("risk_rank").cast(pl.UInt32),
+            model_version=pl.lit(version),
+        )
+    )
+
+
+def _one_thread(pipeline: "Pipeline") -> None:
+    """Forests sum their trees in the order in which threads end, so their last bits differ."""
+    threads = {
+        name: 1 for name in pipeline.get_params(deep=True) if name.split("__")[-1] == "n_jobs"
+    }
+    pipeline.set_params(**threads)

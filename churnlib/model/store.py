@@ -1,0 +1,235 @@
+"""Model versions: a folder each, with the model, its manifest and rows to prove it by."""
+
+import json
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from importlib import metadata
+from pathlib import Path
+from platform import python_version
+from typing import TYPE_CHECKING, Any, Literal
+
+import polars as pl
+
+from churnlib.datasets import Catalog, Dataset, DatasetRef
+from churnlib.errors import ModelError
+from churnlib.model.features import FeatureSchema
+from churnlib.model.predict import PROBABILITY, predict
+from churnlib.storage import fingerprint, ref, replacing, write_text
+
+if TYPE_CHECKING:
+    from churnlib.model.train import FittedModel
+
+MANIFEST = "manifest.json"
+GOLDEN = "golden_rows.parquet"
+SCORED = "scored_rows.parquet"
+GOLDEN_ROWS = 50
+"""How many rows are kept to prove a loaded model by."""
+LIBRARIES = ("scikit-learn", "skrub", "numpy", "polars", "skops", "joblib")
+"""What a manifest names the versions of, where installed."""
+
+TRUSTED_TYPES = (
+    "churnlib.model.columns.OfKind",
+    "functools.partial",
+    "numpy.dtype",
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.tree._tree.Tree",
+    "sklearn.utils.validation.check_array",
+)
+"""Types that a model file may hold beside those that skops trusts itself. A list beside the model
+would be trusted on the word of whoever wrote the model."""
+
+
+def new_version(now: datetime) -> str:
+    """Names a version by the moment of its making, so that names sort by time.
+
+    >>> from datetime import UTC
+    >>> new_version(datetime(2025, 1, 31, 12, 0, 5, 250_000, tzinfo=UTC))
+    '20250131T120005250Z'
+    """
+    return f"{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03d}Z"
+
+
+def save_model(
+    target: Dataset,
+    model: "FittedModel",
+    scored: pl.DataFrame,
+    golden: pl.DataFrame,
+    facts: Mapping[str, Any],
+    model_format: Literal["skops", "joblib"] = "skops",
+) -> DatasetRef:
+    """Writes the folder of a version, whole or not at all.
+
+    Args:
+        target: The folder, which does not exist yet.
+        model: What to keep.
+        scored: The rows that it was fitted and validated on, with their probabilities.
+        golden: Some rows of the feature table to prove the model by whenever it is loaded.
+        facts: What the manifest tells besides the model file, its features and libraries.
+        model_format: How the model file is written.
+
+    Returns:
+        The folder as it now is.
+    """
+    with replacing(target.uri) as folder:
+        folder.mkdir()
+        file = folder / f"model.{model_format}"
+        _dump(model, file, model_format)
+        proof = golden.with_columns(predict(model.pipeline, model.schema, golden))
+        proof.write_parquet(folder / GOLDEN)
+        scored.write_parquet(folder / SCORED)
+        manifest = {
+            "version": Path(target.uri).name,
+            "game": target.game,
+            "model_file": file.name,
+            "sha256": {f.name: fingerprint(str(f)) for f in sorted(folder.iterdir())},
+            **facts,
+            "features": model.schema.to_json(),
+            "python": python_version(),
+            "libraries": _versions(),
+        }
+        write_text(json.dumps(manifest, indent=2, default=str) + "\n", folder / MANIFEST)
+    return ref(target)
+
+
+def read_manifest(model: Dataset | DatasetRef) -> dict[str, Any]:
+    """Reads the manifest of a version.
+
+    Raises:
+        ModelError: There is none, or it is no JSON.
+    """
+    path = Path(model.uri, MANIFEST)
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except OSError:
+        raise ModelError(
+            f"{model.game}: there is no model version '{Path(model.uri).name}': {path} is missing."
+        ) from None
+    except ValueError as error:
+        raise ModelError(f"{model.game}: {path} is damaged: {error}.") from None
+    return manifest
+
+
+def read_scored(model: Dataset | DatasetRef) -> pl.DataFrame:
+    """Reads the rows that a version was fitted and validated on, with their probabilities."""
+    return pl.read_parquet(Path(model.uri, SCORED), glob=False)
+
+
+def load_model(model: Dataset | DatasetRef) -> "FittedModel":
+    """Loads a version, after its files, libraries and types were verified, and proves it.
+
+    Raises:
+        ModelError: A file was changed, a library that the model depends on has another version,
+            the model file holds a type that is not trusted, or the model says of its golden rows
+            something else than it did.
+    """
+    from churnlib.model.train import FittedModel
+
+    manifest = read_manifest(model)
+    where = f"{model.game}: model {manifest['version']}"
+    for name, digest in manifest["sha256"].items():
+        if not Path(model.uri, name).exists() or fingerprint(str(Path(model.uri, name))) != digest:
+            raise ModelError(f"{where}: {name} is not as it was written. Train again.")
+    now = _versions()
+    for library in ("scikit-learn", "skrub"):
+        if (then := manifest["libraries"].get(library)) != now.get(library) and then is not None:
+            raise ModelError(
+                f"{where} was made with {library} {then}, but {now.get(library, 'none')} is "
+                "installed. Install that version, or train again."
+            )
+    pipeline = _load(Path(model.uri, manifest["model_file"]), where)
+    loaded = FittedModel(pipeline, FeatureSchema.from_json(manifest["features"]))
+    golden = pl.read_parquet(Path(model.uri, GOLDEN), glob=False)
+    if not predict(loaded.pipeline, loaded.schema, golden).equals(golden[PROBABILITY]):
+        raise ModelError(
+            f"{where} no longer says of its golden rows what it did. Train again on this machine."
+        )
+    return loaded
+
+
+def set_champion(pointer: Dataset, version: str) -> DatasetRef:
+    """Points a game's champion at a version; whoever reads meanwhile sees the old or the new."""
+    write_text(json.dumps({"version": version}) + "\n", pointer.uri)
+    return ref(pointer)
+
+
+def champion(catalog: Catalog) -> DatasetRef:
+    """Finds the model version in use.
+
+    Raises:
+        ModelError: The game has none yet, or the pointer leads nowhere.
+    """
+    pointer = catalog.champion()
+    try:
+        version = json.loads(Path(pointer.uri).read_text(encoding="utf-8"))["version"]
+    except OSError:
+        raise ModelError(
+            f"{catalog.game}: there is no model yet ({pointer.uri} is missing). "
+            f"Train one: python -m flows.train --game {catalog.game} --from-raw"
+        ) from None
+    except (ValueError, KeyError, TypeError):
+        raise ModelError(f"{catalog.game}: {pointer.uri} is damaged. Train again.") from None
+    model = catalog.model(version)
+    read_manifest(model)
+    return ref(model)
+
+
+def _dump(model: "FittedModel", file: Path, model_format: str) -> None:
+    if model_format == "joblib":
+        import joblib
+
+        joblib.dump(model.pipeline, file)
+        return
+    from skops import io
+
+    io.dump(model.pipeline, file)
+    if unknown := _untrusted(file):
+        raise ModelError(
+            f"the pipeline holds types that a skops file may not: {', '.join(unknown)}. "
+            'Choose other steps, or set train.model_format = "joblib", which runs what it loads.'
+        )
+
+
+def _load(file: Path, where: str) -> Any:
+    with _version_warnings_raised(where):
+        if file.suffix == ".joblib":
+            import joblib
+
+            return joblib.load(file)
+        from skops import io
+
+        if unknown := _untrusted(file):
+            raise ModelError(f"{where}: its file holds types not trusted: {', '.join(unknown)}.")
+        return io.load(file, trusted=list(TRUSTED_TYPES))
+
+
+def _untrusted(file: Path) -> list[str]:
+    from skops import io
+
+    return sorted(set(io.get_untrusted_types(file=file)) - set(TRUSTED_TYPES))
+
+
+@contextmanager
+def _version_warnings_raised(where: str) -> Iterator[None]:
+    """A model of another scikit-learn only warns when loaded, and may crash or err later."""
+    from sklearn.exceptions import InconsistentVersionWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", InconsistentVersionWarning)
+        try:
+            yield
+        except InconsistentVersionWarning as warning:
+            raise ModelError(f"{where}: {warning}. Train again.") from None
+
+
+def _versions() -> dict[str, str]:
+    installed = {}
+    for library in LIBRARIES:
+        try:
+            installed[library] = metadata.version(library)
+        except metadata.PackageNotFoundError:
+            continue
+    return installed

@@ -1,0 +1,110 @@
+"""Fitting: a model to validate the configuration, and the one to keep."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+import numpy as np
+import polars as pl
+from sklearn.pipeline import Pipeline
+
+from churnlib.errors import ModelError
+from churnlib.features.labels import LABEL
+from churnlib.model.features import FeatureSchema, learn_schema
+from churnlib.model.pipeline import build_pipeline, check_columns
+from churnlib.model.predict import SCORED_COLUMNS, predict
+from churnlib.months import first_day, shift_months
+from churnlib.settings import TrainSettings
+
+Slice = Literal["in_sample", "validation"]
+
+
+@dataclass(frozen=True)
+class FittedModel:
+    """A model and what it was fitted on.
+
+    Attributes:
+        pipeline: The fitted estimators.
+        schema: The columns that it takes.
+    """
+
+    pipeline: Pipeline
+    schema: FeatureSchema
+
+
+@dataclass(frozen=True)
+class Training:
+    """What training gives.
+
+    Attributes:
+        model: The model to keep.
+        scored: The training window's rows, as `churnlib.model.predict.score` gives them, with
+            `slice`: `in_sample` by the kept model on what it was fitted on, `validation` by a
+            model that was fitted on the months before.
+    """
+
+    model: FittedModel
+    scored: pl.DataFrame
+
+
+def fit(rows: pl.DataFrame, settings: TrainSettings, seed: int) -> FittedModel:
+    """Fits the configured pipeline.
+
+    Args:
+        rows: A feature table with labels; rows without one are left out.
+        settings: Pipeline and choice of features.
+        seed: Where randomness begins.
+
+    Raises:
+        ModelError: Only one class is there to learn from, or the pipeline cannot be built or
+            does not take these features.
+    """
+    known = rows.filter(pl.col(LABEL).is_not_null())
+    if known[LABEL].n_unique() < 2:
+        counts = f"{len(known):,} labelled rows, {int(known[LABEL].sum()):,} of them churned"
+        raise ModelError(
+            f"there is nothing to learn from: {counts}. Both outcomes are needed: "
+            "widen windows.train, or shorten horizon_months."
+        )
+    schema = learn_schema(known, settings.features)
+    pipeline = build_pipeline(settings.pipeline, seed)
+    check_columns(pipeline, [feature.name for feature in schema.features])
+    try:
+        pipeline.fit(schema.apply(known), known[LABEL].to_numpy().astype(np.int64))
+    except ValueError as error:
+        steps = " > ".join(step.type.rpartition(".")[2] for step in settings.pipeline)
+        raise ModelError(f"train.pipeline: {steps} cannot be fitted: {error}") from error
+    return FittedModel(pipeline, schema)
+
+
+def train(rows: pl.DataFrame, settings: TrainSettings, window_end: date, seed: int) -> Training:
+    """Validates the configured model on the last months of the window, then fits the one to keep.
+
+    Args:
+        rows: The feature table of the training window, with labels; rows without are left out.
+        settings: See `TrainSettings`.
+        window_end: The last day of the training window.
+        seed: Where randomness begins.
+
+    Raises:
+        ModelError: See `fit`; or a slice of the window is empty.
+    """
+    known = rows.filter(pl.col(LABEL).is_not_null())
+    opens = shift_months(first_day(window_end), 1 - settings.validation_months)
+    early = known.filter(pl.col("sub_start_date") < opens)
+    late = known.filter(pl.col("sub_start_date") >= opens)
+    if early.is_empty() or late.is_empty():
+        raise ModelError(
+            f"train.validation_months = {settings.validation_months} leaves {len(early):,} rows to "
+            f"fit on before {opens} and {len(late):,} to validate on from then. "
+            "Change it, or windows.train."
+        )
+    validated = fit(early, settings, seed)
+    kept = fit(known, settings, seed) if settings.refit else validated
+    in_sample = _scored(kept, known if settings.refit else early, "in_sample")
+    return Training(kept, pl.concat([in_sample, _scored(validated, late, "validation")]))
+
+
+def _scored(model: FittedModel, rows: pl.DataFrame, part: Slice) -> pl.DataFrame:
+    probabilities = predict(model.pipeline, model.schema, rows)
+    return rows.with_columns(probabilities, slice=pl.lit(part)).select(*SCORED_COLUMNS, "slice")

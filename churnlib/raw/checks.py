@@ -1,0 +1,197 @@
+"""The checks of the raw tables: structural faults stop the run, or such rows are set apart."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from churnlib.datasets import Dataset, DatasetRef
+from churnlib.errors import DataError
+from churnlib.raw.oddities import count_oddities
+from churnlib.raw.reading import ROW, row_word, scan_raw, typed, unreadable
+from churnlib.schemas import RAW_SCHEMAS, raw_columns
+from churnlib.settings import RawSettings
+
+SHOWN = 3
+"""How many faulty rows an error shows for each rule."""
+
+REFERENCES = {
+    "sub_data": "char_id",
+    "sub_miss": "sub_id",
+}
+"""The column of a table that must be known in its parent table."""
+PARENTS = {"sub_data": "character_data", "sub_miss": "sub_data"}
+"""The tables that other tables refer to."""
+
+
+@dataclass(frozen=True)
+class CheckedTable:
+    """A raw table after its checks.
+
+    Attributes:
+        rows: The rows that break no rule, typed, in the order of the key.
+        rejected: The rows that do, with the marks of the reader and the rules that they break.
+        odd: How many rows show each odd fact; these rows are kept.
+    """
+
+    rows: pl.DataFrame
+    rejected: pl.DataFrame
+    odd: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A broken rule: the columns, what is wrong, and the rows that break it."""
+
+    columns: str
+    rule: str
+    rows: pl.DataFrame
+    shows_value: bool = False
+
+
+def check_table(
+    source: Dataset | DatasetRef,
+    table: str,
+    settings: RawSettings,
+    *,
+    parent: pl.LazyFrame | None = None,
+) -> CheckedTable:
+    """Reads a raw table whole and holds every row against the rules of its schema.
+
+    Args:
+        source: The file.
+        table: Which raw table it is.
+        settings: What to do with rows that break a rule, and which categories are closed.
+        parent: The checked table that it refers to: characters for subscriptions, subscriptions
+            for misses. Null where references are not to be checked.
+
+    Raises:
+        DataError: A column is missing, the file cannot be read, or rows break rules and may not be
+            set apart; names file, columns, rules, how many rows and the first of them.
+    """
+    schema = RAW_SCHEMAS[table]
+    raw = scan_raw(source, table)
+    try:
+        marked = _marked(typed(raw, table), table, settings, parent).collect()
+    except pl.exceptions.PolarsError as error:
+        raise unreadable(source, error) from None
+    good, failures = schema.filter(marked)
+    if len(failures):
+        faults = list(_faults(failures.details(), table))
+        if settings.on_bad_rows == "fail" or len(failures) > settings.max_bad_share * len(marked):
+            raise DataError(_complaint(source, raw, faults, len(failures), len(marked), settings))
+    rows = good.sort(schema.primary_key()).select(raw_columns(table))
+    return CheckedTable(rows, _rejected(failures.details()), count_oddities(rows, table, parent))
+
+
+def _marked(
+    frame: pl.LazyFrame, table: str, settings: RawSettings, parent: pl.LazyFrame | None
+) -> pl.LazyFrame:
+    closed = {c: v for c, v in settings.categories.items() if c in raw_columns(table)}
+    marks = [
+        pl.when(pl.col(column).is_not_null() & ~pl.col(column).is_in(values)).then(pl.lit(column))
+        for column, values in closed.items()
+    ]
+    unknown = pl.concat_str(marks, separator=",", ignore_nulls=True) if marks else pl.lit("")
+    frame = frame.with_columns(unknown_category=pl.when(unknown != "").then(unknown))
+    key = REFERENCES.get(table)
+    if parent is None or key is None:
+        return frame.with_columns(orphan=pl.lit(False))
+    known = parent.select(key).unique().with_columns(_known=True)
+    return (
+        frame.join(known, on=key, how="left", maintain_order="left")
+        .with_columns(orphan=pl.col("_known").is_null() & pl.col(key).is_not_null())
+        .drop("_known")
+    )
+
+
+def _faults(details: pl.DataFrame, table: str) -> Iterator[Fault]:
+    """Takes the faulty rows apart by rule, each with the columns that it is about."""
+    rules = [
+        c for c in details.columns if details[c].dtype == pl.Enum(["valid", "invalid", "unknown"])
+    ]
+    for column in raw_columns(table):
+        dtype = RAW_SCHEMAS[table].columns()[column].dtype
+        unparsable = details.filter(_names(pl.col("unparsable"), column))
+        yield Fault(column, f"is {_TYPE_WORDS[dtype]}", unparsable, shows_value=True)
+        unknown = details.filter(_names(pl.col("unknown_category"), column))
+        yield Fault(column, "is not on the list raw.categories", unknown, shows_value=True)
+    for rule in rules:
+        broken = details.filter(pl.col(rule) == "invalid")
+        column, _, kind = rule.rpartition("|")
+        if kind == "nullability" and column:
+            # A value that could not be read is null by now; it has been named already.
+            yield Fault(column, "is empty", broken.filter(~_names(pl.col("unparsable"), column)))
+        elif kind == "resolution":
+            yield Fault(column, "is not the first day of a month", broken, shows_value=True)
+        elif rule == "primary_key":
+            yield Fault(", ".join(RAW_SCHEMAS[table].primary_key()), "stands there twice", broken)
+        elif rule == "reference_known":
+            key = REFERENCES[table]
+            yield Fault(key, f"is not in {PARENTS[table]}", broken, shows_value=True)
+        elif rule == "run_ends_after_it_starts":
+            yield Fault("end_date", "lies before start_date", broken, shows_value=True)
+
+
+_TYPE_WORDS = {
+    pl.Date(): "no day as in 2024-12-31",
+    pl.Float64(): "no number",
+    pl.Int64(): "no whole number",
+    pl.Int32(): "no whole number",
+    pl.String(): "no text",
+}
+
+
+def _names(marks: pl.Expr, column: str) -> pl.Expr:
+    return marks.str.split(",").list.contains(column).fill_null(False)
+
+
+def _complaint(
+    source: Dataset | DatasetRef,
+    raw: pl.LazyFrame,
+    faults: list[Fault],
+    bad: int,
+    total: int,
+    settings: RawSettings,
+) -> str:
+    met = [fault for fault in faults if len(fault.rows)]
+    shown = {n for fault in met for n in fault.rows[ROW].sort().head(SHOWN)}
+    lines = raw.filter(pl.col(ROW).is_in(sorted(shown))).collect()
+    values = {row[ROW]: row for row in lines.iter_rows(named=True)}
+    listed = "\n".join(f"  {_line(fault, values, row_word(source))}" for fault in met)
+    if settings.on_bad_rows == "fail":
+        advice = 'Mend the file, or set raw.on_bad_rows = "quarantine" to set such rows apart.'
+    else:
+        advice = (
+            f"That is more than raw.max_bad_share = {settings.max_bad_share:g} allows to be set "
+            "apart. Mend the file, or raise the share."
+        )
+    return (
+        f"{source.game}: {Path(source.uri).name}: {bad:,} of {total:,} rows break a rule:\n"
+        f"{listed}\nNothing was written. {advice}"
+    )
+
+
+def _line(fault: Fault, values: dict[int, dict[str, object]], word: str) -> str:
+    first = fault.rows[ROW].sort().head(SHOWN).to_list()
+    columns = fault.columns.split(", ")
+    with_values = fault.shows_value or len(columns) > 1 or fault.rule == "stands there twice"
+    examples = [
+        f"{word} {n}"
+        + (f": {', '.join(str(values[n][c]) for c in columns)}" if with_values else "")
+        for n in first
+    ]
+    more = "; ..." if len(fault.rows) > SHOWN else ""
+    plural = "s" if len(fault.rows) > 1 else ""
+    return f"{fault.columns} {fault.rule}: {len(fault.rows):,} row{plural} ({'; '.join(examples)}{more})"
+
+
+def _rejected(details: pl.DataFrame) -> pl.DataFrame:
+    rules = [c for c in details.columns if isinstance(details[c].dtype, pl.Enum)]
+    broken = [pl.when(pl.col(rule) == "invalid").then(pl.lit(rule)) for rule in rules]
+    return details.with_columns(
+        broken_rules=pl.concat_str(broken, separator=",", ignore_nulls=True)
+        if broken
+        else pl.lit(None, pl.String)
+    ).drop(rules)

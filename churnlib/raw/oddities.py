@@ -1,0 +1,65 @@
+"""Odd facts in the raw tables: counted and reported, but the rows are kept."""
+
+from collections.abc import Callable
+
+import polars as pl
+
+from churnlib.features.calendar import month_index, months_from
+
+
+def count_oddities(rows: pl.DataFrame, table: str, parent: pl.LazyFrame | None) -> dict[str, int]:
+    """Counts the rows of a checked table that show each odd fact.
+
+    Args:
+        rows: The checked table, in the order of its key.
+        table: Which raw table it is.
+        parent: The checked table that it refers to; facts that need it are left out without it.
+
+    Returns:
+        The number of rows by fact; facts that no row shows are left out.
+    """
+    counts = _ODDITIES[table](rows.lazy(), parent).collect().row(0, named=True)
+    return {fact: count for fact, count in counts.items() if count}
+
+
+def _characters(rows: pl.LazyFrame, _parent: pl.LazyFrame | None) -> pl.LazyFrame:
+    early = pl.col("class_mastery_date") < pl.col("creation_date")
+    return rows.select(early.sum().alias("class mastered before the character's creation"))
+
+
+def _currency(rows: pl.LazyFrame, _parent: pl.LazyFrame | None) -> pl.LazyFrame:
+    since = (month_index(pl.col("date")) - month_index(pl.col("date").shift(1))).over("char_id")
+    return rows.select((since > 1).sum().alias("months missing before a currency row"))
+
+
+def _subs(rows: pl.LazyFrame, parent: pl.LazyFrame | None) -> pl.LazyFrame:
+    own = rows.select(
+        (pl.col("price") < 0).sum().alias("negative price"),
+        (pl.col("sub_months") < 1).sum().alias("subscribed for less than a month"),
+    )
+    if parent is None:
+        return own
+    early = (
+        rows.join(parent.select("char_id", "creation_date"), on="char_id")
+        .filter(pl.col("sub_start_date") < pl.col("creation_date"))
+        .select(pl.len().alias("subscription before its character's creation"))
+    )
+    return pl.concat([own, early], how="horizontal")
+
+
+def _misses(rows: pl.LazyFrame, parent: pl.LazyFrame | None) -> pl.LazyFrame:
+    if parent is None:
+        return pl.LazyFrame([{}])
+    return (
+        rows.join(parent.select("sub_id", "sub_start_date"), on="sub_id")
+        .filter(months_from(pl.col("sub_start_date"), pl.col("start_date")) < 0)
+        .select(pl.len().alias("miss before its subscription"))
+    )
+
+
+_ODDITIES: dict[str, Callable[[pl.LazyFrame, pl.LazyFrame | None], pl.LazyFrame]] = {
+    "character_data": _characters,
+    "character_currency": _currency,
+    "sub_data": _subs,
+    "sub_miss": _misses,
+}

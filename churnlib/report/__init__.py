@@ -1,0 +1,1 @@
+"""Reports: what a run found, for terminals and for programs."""

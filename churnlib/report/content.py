@@ -1,0 +1,58 @@
+"""What a report says, whatever its format."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+GROUPS = {"general": "all subscriptions", "new_characters": "new characters"}
+"""The groups that every report scores, and what they are called."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """A report on predictions whose outcome is known.
+
+    Attributes:
+        name: `in_sample_report`, `score_report` or `batch_score_report`.
+        game: The game.
+        as_of: The day of the run.
+        window: First and last start of the subscriptions it is about.
+        horizon_months: Within how many months churn counts.
+        model_version: The model that predicted.
+        groups: The scores of `churnlib.model.evaluate.evaluate`, as plain data, by group.
+        validation: The same of the validation slice; only in the in-sample report.
+        facts: Other facts, such as the seed, by name.
+        quarantined: Rows set apart as faulty, by table.
+        odd: Rows that show an odd fact, by table and fact.
+        warnings: What the reader must know before believing the figures.
+    """
+
+    name: str
+    game: str
+    as_of: date
+    window: tuple[date, date]
+    horizon_months: int
+    model_version: str
+    groups: Mapping[str, Mapping[str, Any]]
+    validation: Mapping[str, Mapping[str, Any]] | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    quarantined: Mapping[str, int] = field(default_factory=dict)
+    odd: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as plain data; the groups stand at the top."""
+        return {
+            "report": self.name,
+            "game": self.game,
+            "as_of": self.as_of.isoformat(),
+            "window": {"start": self.window[0].isoformat(), "end": self.window[1].isoformat()},
+            "horizon_months": self.horizon_months,
+            "model_version": self.model_version,
+            **{name: dict(scores) for name, scores in self.groups.items()},
+            **({"validation": self.validation} if self.validation else {}),
+            "facts": dict(self.facts),
+            "data": {"quarantined": dict(self.quarantined), "odd": self.odd},
+            "warnings": list(self.warnings),
+        }

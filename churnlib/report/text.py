@@ -1,0 +1,77 @@
+"""Reports for terminals."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from churnlib.report.content import GROUPS, Report
+
+TITLES = {
+    "in_sample_report": "Training report",
+    "score_report": "Back-test",
+    "batch_score_report": "Score of a batch",
+}
+UNDEFINED = "not defined"
+
+FIGURES = (
+    ("n", "scored", "{:,}"),
+    ("positives", "churned", "{:,}"),
+    ("base_rate", "base rate", "{:.1%}"),
+    ("immature", "not yet known", "{:,}"),
+    ("without_currency", "without currency", "{:,}"),
+    ("roc_auc", "ROC AUC", "{:.4f}"),
+    ("roc_auc_ci", "  95 % interval", "{0[0]:.4f} to {0[1]:.4f}"),
+    ("average_precision", "average precision", "{:.4f}"),
+    ("lift_top_decile", "lift, top decile", "{:.2f}"),
+    ("log_loss", "log loss", "{:.4f}"),
+    ("brier", "Brier score", "{:.4f}"),
+)
+"""The figures of a group: key, label and format."""
+
+
+def to_text(report: Report) -> str:
+    """Writes a report for a terminal, at most 80 columns wide but for warnings and facts."""
+    return "\n".join(_lines(report)) + "\n"
+
+
+def _lines(report: Report) -> Iterator[str]:
+    first, last = report.window
+    yield f"{TITLES[report.name]}: {report.game}"
+    yield f"model {report.model_version}, as of {report.as_of}"
+    yield f"subscriptions begun {first} to {last}, churn within {report.horizon_months} months"
+    for warning in report.warnings:
+        yield f"WARNING: {warning}"
+    if report.validation:
+        yield from _table("validation (months held out)", report.validation)
+        yield from _table("in sample (the model on its own training rows)", report.groups)
+    else:
+        yield from _table("", report.groups)
+    yield from _data(report)
+    if report.facts:
+        yield ""
+        yield from (f"{name:<18}{value}" for name, value in report.facts.items())
+
+
+def _table(title: str, groups: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    yield ""
+    if title:
+        yield title
+    yield " " * 18 + "".join(f"{GROUPS[name]:>26}" for name in groups)
+    for key, label, form in FIGURES:
+        values = (scores.get(key) for scores in groups.values())
+        cells = (UNDEFINED if value is None else form.format(value) for value in values)
+        if key != "without_currency" or any(s.get(key) is not None for s in groups.values()):
+            yield f"{label:<18}" + "".join(f"{cell:>26}" for cell in cells)
+    for name, scores in groups.items():
+        if scores.get("reason"):
+            yield f"{GROUPS[name]}: {UNDEFINED}, because {scores['reason']}"
+
+
+def _data(report: Report) -> Iterator[str]:
+    if any(report.quarantined.values()) or any(report.odd.values()):
+        yield ""
+        yield "data"
+    for table, rows in report.quarantined.items():
+        if rows:
+            yield f"  {table}: {rows:,} faulty rows set apart"
+    for table, facts in report.odd.items():
+        yield from (f"  {table}: {rows:,} rows: {fact}" for fact, rows in facts.items())

@@ -1,0 +1,122 @@
+"""The processes of the sample games: other categories, economies and causes of churn."""
+
+from churnlib.synthesis.process import Economy, Effect, Interaction, Levels, Process
+
+GAME1 = Process(
+    game="game1",
+    genders=Levels(("female", "male", "other"), (0.44, 0.51, 0.05)),
+    races=Levels(("dwarf", "elf", "human", "orc"), (0.2, 0.3, 0.35, 0.15)),
+    classes=Levels(
+        ("druid", "mage", "ranger", "rogue", "warrior"),
+        (0.15, 0.25, 0.2, 0.15, 0.25),
+        effects=(-0.1, 0.15, 0.0, 0.05, -0.15),
+    ),
+    territories=Levels(
+        ("east", "north", "south", "west"), (0.3, 0.25, 0.25, 0.2), effects=(0.1, -0.15, 0.0, 0.1)
+    ),
+    sub_types=Levels(
+        ("basic", "standard", "premium"), (0.35, 0.4, 0.25), effects=(0.45, 0.0, -0.45), pull=0.4
+    ),
+    sub_sizes=Levels(("small", "medium", "large"), (0.4, 0.4, 0.2), pull=0.3),
+    terms=Levels(("6", "12", "18", "24"), (0.45, 0.35, 0.1, 0.1), pull=0.3),
+    prices=(6.99, 9.99, 14.99),
+    size_factors=(0.8, 1.0, 1.5),
+    payouts=(60, 250),
+    discounts=(0.2, 0.15),
+    economy=Economy(
+        soft_income=500,
+        soft_spending=0.22,
+        purchase_chance=0.3,
+        purchase=220,
+        hard_spending=0.25,
+        response=0.4,
+    ),
+    drift=0.85,
+    subscribe_rate=0.055,
+    renewal_rate=0.4,
+    twin_rate=0.01,
+    mastery_rate=0.06,
+    kills=(40.0, 22.0),
+    base_rate=0.15,
+    effects=(
+        Effect("soft_balance_diff_3", -1.45, centre=100, scale=300),
+        Effect("hard_balance", -1.0, centre=250, scale=150),
+        Effect("age_at_sub_months", -0.3, centre=8, scale=8),
+        Effect("is_mastered", -0.3, centre=0.5, scale=0.5),
+        Effect("hard_balance_diff_1", -0.3, centre=0, scale=120),
+        Effect("months_since_previous_sub", 0.3, centre=12, scale=6),
+        Effect("sub_months", -0.3, centre=10, scale=6),
+    ),
+    interactions=(
+        Interaction(
+            0.4,
+            Effect("soft_balance_diff_3", 1.0, centre=100, scale=300),
+            Effect("is_mastered", 1.0, centre=0.5, scale=0.5),
+        ),
+    ),
+    centre=-0.435,
+    spread=1.42,
+)
+
+GAME2 = Process(
+    game="game2",
+    genders=Levels(("female", "male"), (0.4, 0.6)),
+    races=Levels(("android", "cyborg", "human", "mutant", "xeno"), (0.2, 0.2, 0.3, 0.15, 0.15)),
+    classes=Levels(
+        ("engineer", "gunner", "medic", "pilot"),
+        (0.2, 0.35, 0.2, 0.25),
+        effects=(-0.15, 0.15, -0.1, 0.05),
+    ),
+    territories=Levels(
+        ("andromeda", "core", "frontier", "nebula", "rim"),
+        (0.15, 0.35, 0.2, 0.15, 0.15),
+        effects=(0.0, -0.15, 0.2, 0.0, 0.1),
+    ),
+    sub_types=Levels(("scout", "captain", "admiral"), (0.5, 0.35, 0.15), (0.3, 0.0, -0.5), 0.5),
+    sub_sizes=Levels(("small", "medium", "large", "extra_large"), (0.3, 0.35, 0.25, 0.1), pull=0.4),
+    terms=Levels(("6", "9", "12", "24"), (0.4, 0.2, 0.3, 0.1), pull=0.2),
+    prices=(4.99, 8.99, 17.99),
+    size_factors=(0.7, 1.0, 1.4, 2.0),
+    payouts=(120, 600),
+    discounts=(0.3, 0.25),
+    economy=Economy(
+        soft_income=1400,
+        soft_spending=0.3,
+        purchase_chance=0.45,
+        purchase=400,
+        hard_spending=0.3,
+        response=0.5,
+    ),
+    drift=0.8,
+    subscribe_rate=0.06,
+    renewal_rate=0.3,
+    twin_rate=0.015,
+    mastery_rate=0.045,
+    kills=(90.0, 60.0),
+    base_rate=0.15,
+    effects=(
+        Effect("hard_balance_diff_3", -1.6, centre=0, scale=250),
+        Effect("soft_balance", -1.1, centre=5200, scale=1800),
+        Effect("hard_balance_mean", -0.4, centre=600, scale=350),
+        Effect("age_at_sub_months", 0.4, centre=12, scale=10),
+        Effect("sub_number", -0.3, centre=1.5, scale=1.0),
+        Effect("price", 0.3, centre=9, scale=6),
+    ),
+    interactions=(
+        Interaction(
+            0.4,
+            Effect("hard_balance_diff_3", 1.0, centre=0, scale=250),
+            Effect("is_mastered", 1.0, centre=0.5, scale=0.5),
+        ),
+        Interaction(
+            0.3,
+            Effect("soft_balance", 1.0, centre=5200, scale=1800),
+            Effect("age_at_sub_months", 1.0, centre=12, scale=10),
+        ),
+    ),
+    centre=-0.11,
+    spread=1.45,
+)
+
+PROCESSES = {process.game: process for process in (GAME1, GAME2)}
+"""The processes by the name of their game."""

@@ -1,0 +1,103 @@
+"""A subscription's first day: what is agreed, and the draw of how it will end."""
+
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from churnlib.synthesis.process import CHURN_AFTER_MONTHS, Levels, Process
+
+Array = NDArray[Any]
+
+NEVER = 10_000
+"""A month that is never reached."""
+FIRST_MISS_SHARES = (0.2, 0.3, 0.3, 0.2)
+"""How churns within the horizon spread over their first missed month: 0 to 3 after the start's."""
+SUBSCRIPTION = np.dtype(
+    [
+        ("number", np.int32),  # counts the subscriptions of a chunk in the order of their months
+        ("character", np.int32),
+        ("start", np.int32),  # day
+        ("sub_type", np.int8),
+        ("sub_size", np.int8),
+        ("term", np.int8),
+        ("price", np.float64),
+        ("hard", np.int32),  # paid out a month
+        ("soft", np.int32),
+        ("probability", np.float64),
+        ("fatal", np.int32),  # first month of the missed months that end it
+        ("end", np.int32),  # month after its last
+        ("missed_until", np.int32),  # last month of the latest shorter run
+    ]
+)
+"""A subscription during the simulation; texts are codes, months count from the first."""
+
+
+def agree(
+    process: Process, rng: np.random.Generator, characters: Array, days: Array, mood: Array
+) -> Array:
+    """Starts one subscription a character: type, size, term, price and payouts.
+
+    Args:
+        process: The game's process.
+        rng: Where the draws come from.
+        characters: Who subscribes.
+        days: When.
+        mood: The engagement of each, which pulls towards the larger types, sizes and terms.
+    """
+    n = len(characters)
+    subs = np.zeros(n, SUBSCRIPTION)
+    subs["character"], subs["start"] = characters, days
+    subs["sub_type"] = choose(process.sub_types, n, rng, mood)
+    subs["sub_size"] = choose(process.sub_sizes, n, rng, mood)
+    subs["term"] = choose(process.terms, n, rng, mood)
+    factor = np.asarray(process.size_factors)[subs["sub_size"]]
+    chance, depth = process.discounts
+    full = np.asarray(process.prices)[subs["sub_type"]] * factor
+    subs["price"] = np.round(full * np.where(rng.random(n) < chance, 1 - depth, 1), 2)
+    hard, soft = process.payouts
+    subs["hard"] = np.rint(hard * factor * (1 + 0.5 * subs["sub_type"]))
+    subs["soft"] = np.rint(soft * factor)
+    return subs
+
+
+def draw_churn(process: Process, rng: np.random.Generator, month: int, subs: Array) -> None:
+    """Draws from the truth whether, and in which month, the fatal run of misses begins.
+
+    Who does not churn within the horizon may churn later, at a monthly hazard of their own, as
+    long as the term has three months left.
+
+    Args:
+        process: The game's process.
+        rng: Where the draws come from.
+        month: The month in which the subscriptions start.
+        subs: The subscriptions, `probability` filled in; the draws are filled in here.
+    """
+    n, probability = len(subs), subs["probability"]
+    churns = rng.random(n) < probability
+    soon = rng.choice(len(FIRST_MISS_SHARES), n, p=FIRST_MISS_SHARES)
+    late = len(FIRST_MISS_SHARES) - 1 + rng.geometric(0.004 + 0.06 * probability)
+    term = term_months(process, subs)
+    late = np.where(late + CHURN_AFTER_MONTHS <= term, late, NEVER)
+    subs["fatal"] = month + np.where(churns, soon, late)
+    subs["end"] = np.minimum(month + term, subs["fatal"] + CHURN_AFTER_MONTHS)
+    subs["missed_until"] = month - 2
+
+
+def term_months(process: Process, subs: Array) -> Array:
+    """How many months each subscription is agreed for."""
+    months: Array = np.array([int(name) for name in process.terms.names])[subs["term"]]
+    return months
+
+
+def choose(
+    levels: Levels, n: int, rng: np.random.Generator, engagement: Array | None = None
+) -> Array:
+    """Draws n codes of categories; engagement pulls the draw towards the later ones."""
+    bounds = np.cumsum(levels.shares)[:-1]
+    cuts = [NormalDist().inv_cdf(float(bound)) for bound in bounds]
+    score = rng.normal(size=n)
+    if engagement is not None and levels.pull:
+        score = (score + levels.pull * engagement) / np.hypot(1, levels.pull)
+    return np.searchsorted(cuts, score).astype(np.int8)

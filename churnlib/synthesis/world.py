@@ -1,0 +1,246 @@
+"""The characters' lives, month by month: play, currency, mastery, subscriptions, misses, churn."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from churnlib.synthesis import calendar
+from churnlib.synthesis.calendar import MONTHS, STARTS, month_of
+from churnlib.synthesis.process import CHURN_AFTER_MONTHS, Process
+from churnlib.synthesis.subscriptions import SUBSCRIPTION, agree, choose, draw_churn, term_months
+from churnlib.synthesis.truth import Floats, churn_probability
+
+Array = NDArray[Any]
+
+NOT_YET = 100_000
+"""The mastery day of a class that is not mastered."""
+NULL_SHARE = 0.01
+"""Share of nulls in each currency column."""
+ABSENT_INCOME = 0.05
+"""What is left of income and spending while a character stays away."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What happened to the characters of one chunk.
+
+    Characters are numbered in the order of their creation. Currency is laid out as (month,
+    character); a month before `first_month` of a character means nothing.
+    """
+
+    characters: dict[str, Array]
+    first_month: Array
+    currency: dict[str, Array]
+    nulls: dict[str, Array]
+    subscriptions: Array
+    runs: Array
+
+
+class Simulation:
+    """The state of the characters of one chunk; `run` lives through all months."""
+
+    def __init__(
+        self, process: Process, characters: int, signal: float, rng: np.random.Generator
+    ) -> None:
+        """Creates the characters; a state's first `alive[m]` entries exist in month m."""
+        self.process, self.signal, self.rng = process, signal, rng
+        self.created = np.sort(rng.integers(STARTS[0], STARTS[MONTHS], characters))
+        month = month_of(self.created)
+        self.first_month = month + (self.created > STARTS[month])
+        self.alive = np.searchsorted(month, np.arange(MONTHS), side="right")
+        self.traits = {
+            "gender": choose(process.genders, characters, rng),
+            "race": choose(process.races, characters, rng),
+            "class": choose(process.classes, characters, rng),
+            "territory": choose(process.territories, characters, rng),
+        }
+        self.habit = rng.normal(0, 0.6, characters)
+        self.engagement = self.habit + rng.normal(0, 0.8, characters)
+        self.mastered = np.full(characters, NOT_YET, np.int32)
+        self.played = np.zeros(characters)
+        self.away = np.zeros(characters, bool)
+        self.leaves_with_purse = rng.random(characters) < 0.5
+        hard, soft = process.economy.usual_balances()
+        self.hard = np.rint(hard * rng.uniform(0.3, 1.7, characters))
+        self.soft = np.rint(soft * rng.uniform(0.2, 1.0, characters))
+        self.busy_until = np.full(characters, -1)
+        self.previous_start = np.full(characters, -1)
+        self.started = np.zeros(characters, np.int32)
+
+        shape = (MONTHS + 1, characters)
+        columns = ("sub_hard", "sub_soft", "hard_balance", "soft_balance")
+        self.currency = {column: np.zeros(shape, np.int32) for column in columns}
+        self.nulls = {
+            column: rng.random(shape, dtype=np.float32) < NULL_SHARE for column in columns
+        }
+        self.sums = {column: np.zeros((2, characters)) for column in columns[2:]}
+        self.open = np.zeros(0, SUBSCRIPTION)
+        self.subscriptions: list[Array] = []
+        self.runs: list[Array] = []
+        self.count = 0
+
+    def run(self) -> World:
+        """Lives through all months."""
+        for month in range(MONTHS):
+            self.record_balances(month)
+            self.master_class(month)
+            self.start_subscriptions(month)
+            paid = self.pay_out(month, self.miss(month))
+            self.live(month, *paid)
+        self.record_balances(MONTHS)
+        kills, deaths = (self.rng.poisson(rate * self.played) for rate in self.process.kills)
+        dates: dict[str, Array] = {"creation": self.created, "mastery": self.mastered}
+        return World(
+            {**self.traits, **dates, "kills": kills, "deaths": deaths},
+            self.first_month,
+            self.currency,
+            self.nulls,
+            np.concatenate([np.zeros(0, SUBSCRIPTION), *self.subscriptions]),
+            np.concatenate([np.zeros((0, 3), np.int32), *self.runs]),
+        )
+
+    def record_balances(self, month: int) -> None:
+        """Takes down the balances at the beginning of a month."""
+        for column, balance in (("hard_balance", self.hard), ("soft_balance", self.soft)):
+            self.currency[column][month] = balance
+            seen = ~self.nulls[column][month] & (self.first_month <= month)
+            self.sums[column] += np.where(seen, (balance, np.ones_like(balance)), 0)
+
+    def master_class(self, month: int) -> None:
+        """Lets some characters master their class, the engaged ones sooner."""
+        n = self.alive[month]
+        chance = self.process.mastery_rate * np.exp(0.5 * self.engagement[:n])
+        new = self.rng.random(n) < np.where(self.away[:n], 0, chance)
+        who = np.flatnonzero(new & (self.mastered[:n] > STARTS[month]))
+        day = STARTS[month] + self.rng.integers(0, calendar.LENGTHS[month], len(who))
+        self.mastered[who] = np.maximum(day, self.created[who])
+
+    def start_subscriptions(self, month: int) -> None:
+        """Starts subscriptions of idle characters and draws how each will end."""
+        n, rng, process = self.alive[month], self.rng, self.process
+        rate = process.subscribe_rate * np.exp(0.5 * self.engagement[:n])
+        rate = np.where(self.away[:n], 0.3 * rate, rate)
+        renews = (self.busy_until[:n] == month) & ~self.away[:n]
+        chance = np.where(renews, process.renewal_rate, rate)
+        last_day = STARTS[month + 1] - 1
+        free = (self.busy_until[:n] <= month) & (self.created[:n] < last_day)
+        who = np.flatnonzero(free & (rng.random(n) < chance))
+        earliest = np.maximum(STARTS[month], self.created[who] + 1)
+        day = rng.integers(earliest, last_day + 1)
+
+        twins = np.repeat(np.arange(len(who)), 1 + (rng.random(len(who)) < process.twin_rate))
+        mood = self.engagement[who[twins]]
+        subs = agree(process, rng, who[twins], day[twins], mood)
+        subs["number"] = self.count + np.arange(len(subs))
+        self.count += len(subs)
+        subs["probability"] = churn_probability(
+            process, self.signal, self.facts(month, subs), self.categories(subs)
+        )
+        draw_churn(process, rng, month, subs)
+        self.open = np.concatenate([self.open[self.open["end"] > month], subs])
+        self.subscriptions.append(subs)
+
+        np.maximum.at(self.busy_until, subs["character"], subs["end"])
+        np.add.at(self.started, subs["character"], 1)
+        self.previous_start[who] = month
+        self.away[who] = False
+
+    def facts(self, month: int, subs: Array) -> dict[str, Floats]:
+        """What the features of these subscriptions will show; NaN means null."""
+        who = subs["character"]
+        is_mastered = self.mastered[who] <= subs["start"]
+        created = month_of(self.created[who])
+        age = (month - created).astype(float)
+        previous = self.previous_start[who]
+        facts = {
+            "age_at_sub_months": age,
+            "is_mastered": is_mastered.astype(float),
+            "months_to_mastery": np.where(
+                is_mastered, month_of(self.mastered[who]) - created, np.nan
+            ),
+            "sub_number": 1.0 + self.started[who],
+            "months_since_previous_sub": np.where(previous >= 0, month - previous, np.nan),
+            "sub_months": term_months(self.process, subs).astype(float),
+            "price": subs["price"],
+        }
+        for column in self.sums:
+            newest = self.visible(column, month, who)
+            facts[column] = newest
+            for period in (1, 3, 6):
+                earlier = self.visible(column, month - period, who)
+                facts[f"{column}_diff_{period}"] = newest - earlier
+            total, count = self.sums[column][:, who]
+            mean = np.divide(total, count, out=np.full(len(who), np.nan), where=count > 0)
+            facts[f"{column}_mean"] = mean
+        return facts
+
+    def categories(self, subs: Array) -> dict[str, Array]:
+        """Codes of the text columns that drive churn."""
+        who = subs["character"]
+        own = {column: self.traits[column][who] for column in ("class", "territory")}
+        return {**own, "sub_type": subs["sub_type"]}
+
+    def visible(self, column: str, month: int, who: Array) -> Floats:
+        """A month's balances as the data show them; NaN where there is no row, or a null."""
+        if month < 0:
+            return np.full(len(who), np.nan)
+        shown = (self.first_month[who] <= month) & ~self.nulls[column][month, who]
+        return np.where(shown, self.currency[column][month, who], np.nan)
+
+    def miss(self, month: int) -> Array:
+        """Begins runs of missed months; returns which open subscriptions miss this month."""
+        subs, rng = self.open, self.rng
+        mood = self.engagement[subs["character"]]
+        chance = 0.02 * np.exp(-0.5 * mood) + 0.12 * subs["probability"]
+        length = rng.integers(1, CHURN_AFTER_MONTHS, len(subs))
+        after = month + length
+        # A shorter run stands apart from the one before, and from the fatal one.
+        begins = (rng.random(len(subs)) < chance) & (month > subs["missed_until"] + 1)
+        begins &= (after < subs["fatal"]) & (after <= subs["end"])
+        subs["missed_until"][begins] = after[begins] - 1
+        fatal = subs["fatal"] == month
+        last = np.where(fatal, month + CHURN_AFTER_MONTHS, after) - 1
+        run = (subs["number"], np.full(len(subs), month), last)
+        self.runs.append(np.stack(run, axis=1)[begins | fatal])
+        leavers = subs["character"][fatal]
+        self.away[leavers] = True
+        self.engagement[leavers] -= 1.5
+        return (month <= subs["missed_until"]) | (month >= subs["fatal"])
+
+    def pay_out(self, month: int, missed: Array) -> tuple[Array, Array]:
+        """Pays what the open subscriptions owe; returns hard and soft currency a character."""
+        paying = self.open[~missed]
+        for kind in ("hard", "soft"):
+            paid = self.currency[f"sub_{kind}"][month + 1]
+            np.add.at(paid, paying["character"], paying[kind])
+        n = self.alive[month]
+        hard, soft = self.currency["sub_hard"], self.currency["sub_soft"]
+        return hard[month + 1, :n], soft[month + 1, :n]
+
+    def live(self, month: int, paid_hard: Array, paid_soft: Array) -> None:
+        """Plays a month: engagement drifts, currency is earned, bought and spent."""
+        n, rng, economy = self.alive[month], self.rng, self.process.economy
+        away, habit, drift = self.away[:n], self.habit[:n], self.process.drift
+        noise = rng.normal(0, 0.8 * np.sqrt(1 - drift**2), n)
+        self.engagement[:n] = habit + drift * (self.engagement[:n] - habit) + noise
+        vigour = np.exp(economy.response * self.engagement[:n])
+        vigour *= np.where(away, ABSENT_INCOME, 1)
+        self.played[:n] += vigour
+
+        spends = np.where(away, ABSENT_INCOME, 1)
+        soft = self.soft[:n]
+        earned = economy.soft_income * vigour * rng.uniform(0.7, 1.3, n)
+        spent = soft * economy.soft_spending * spends * rng.uniform(0.6, 1.4, n)
+        self.soft[:n] = np.rint(soft + paid_soft + earned - spent)
+
+        hard = self.hard[:n]
+        buys = rng.random(n) < economy.purchase_chance * vigour
+        bought = np.where(buys, economy.purchase * rng.uniform(0.4, 1.6, n), 0)
+        share = economy.hard_spending * rng.uniform(0.4, 1.6, n)
+        share = np.where(away, np.where(self.leaves_with_purse[:n], 0.6, 0), share)
+        self.hard[:n] = np.rint(hard + paid_hard + bought - hard * share)
+
+        back = away & (rng.random(n) < 0.08) & (self.busy_until[:n] <= month + 1)
+        self.away[:n] = away & ~back

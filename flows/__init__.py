@@ -1,0 +1,1 @@
+"""The orchestration: a module per flow, and the one task decorator."""

@@ -1,0 +1,149 @@
+"""The digest of the code that a function runs, read from the source; nothing is imported.
+
+What counts: the function, and recursively every definition of the project that it names, with the
+statements of those modules that bind no name. Docstrings, comments and layout do not count.
+Annotations do, also quoted ones and those of `TYPE_CHECKING` imports, because the methods of an
+argument run as part of the function. A module that is used as a value counts whole.
+
+What only a run looks up, such as a class named in the configuration, is not seen: `uses` names the
+modules that then count whole.
+"""
+
+import hashlib
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from inspect import unwrap
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from flows.sources import LOOSE, Imported, Imports, Module, Use, find_module, read_module
+
+PACKAGES = frozenset({"churnlib", "flows"})
+"""The packages whose code counts. That of the function's own package counts, too."""
+
+
+class Digest(NamedTuple):
+    """The digest of a function's code, and the files that the code was read from."""
+
+    value: str
+    files: frozenset[Path]
+
+
+class Definition(NamedTuple):
+    """A name that a module defines; None for the whole module."""
+
+    module: str
+    name: str | None
+
+
+def code_digest(function: Callable[..., Any], uses: Iterable[str] = ()) -> Digest:
+    """Digests the code that a function runs.
+
+    Args:
+        function: A function of a module; one defined inside another counts as the outer one.
+        uses: Modules that count whole, by full name; a package counts with all its modules.
+
+    Raises:
+        LookupError: There is no source for the function, or no module of a name in `uses`.
+    """
+    function = unwrap(function)
+    module, name = module_name(function), function.__qualname__.split(".")[0]
+    sources = _Sources(module, Path(function.__code__.co_filename))
+    wanted = [Definition(module, name), *(Definition(used, None) for used in uses)]
+    for definition in wanted:
+        if not sources.has(definition):
+            raise LookupError(f"{definition.module}: there is no source for {definition.name}.")
+    pieces = sorted(sources.follow_all(wanted))
+    return Digest(
+        hashlib.sha256("\n".join(pieces).encode()).hexdigest(), frozenset(sources.files.values())
+    )
+
+
+def module_name(function: Callable[..., Any]) -> str:
+    """The full name of a function's module, also where that module is run as a program."""
+    name = function.__module__
+    spec = getattr(sys.modules.get(name), "__spec__", None)
+    return spec.name if name == "__main__" and spec is not None else name
+
+
+class _Sources:
+    """The modules that the code of one function is found in."""
+
+    def __init__(self, module: str, path: Path) -> None:
+        self._roots = PACKAGES | {module.split(".")[0]}
+        self.files = {module: path}
+
+    def module(self, name: str) -> Module | None:
+        """Reads a module of the project; None where it is none."""
+        path = self.files.get(name) or self._find(name)
+        if path is None or not path.is_file():
+            return None
+        self.files[name] = path
+        return read_module(name, path, path.stat().st_mtime_ns)
+
+    def _find(self, name: str) -> Path | None:
+        return find_module(name) if name.split(".")[0] in self._roots else None
+
+    def has(self, definition: Definition) -> bool:
+        module = self.module(definition.module)
+        return module is not None and (
+            definition.name is None or definition.name in module.definitions
+        )
+
+    def follow_all(self, wanted: Iterable[Definition]) -> Iterator[str]:
+        """Yields the code of the definitions and of all that they name."""
+        to_do, seen = list(wanted), set[Definition | str]()
+        while to_do:
+            definition = to_do.pop()
+            module = self.module(definition.module)
+            if definition in seen or module is None:
+                continue
+            seen.add(definition)
+            if definition.name is None:
+                to_do += [Definition(module.name, name) for name in module.definitions]
+                to_do += [Definition(name, None) for name in module.submodules]
+                continue
+            to_do.append(Definition(module.name, LOOSE))
+            for code in module.definitions.get(definition.name, ()):
+                yield f"{definition.module}.{definition.name} = {code.text}"
+                for use in code.uses:
+                    for found in self._resolve(module, use, code.imports, frozenset()):
+                        if isinstance(found, Definition):
+                            to_do.append(found)
+                        elif found not in seen:
+                            seen.add(found)
+                            yield found
+
+    def _resolve(
+        self, module: Module, use: Use, local: Imports, seen: frozenset[object]
+    ) -> Iterator[Definition | str]:
+        """Finds what a name stands for: a definition, or the words for one of another library."""
+        name, attributes = use[0], use[1:]
+        if (module.name, use) in seen:
+            return
+        seen |= {(module.name, use)}
+        if name in module.definitions:
+            yield Definition(module.name, name)
+        for imported in local.get(name, set()) | module.imports.get(name, set()):
+            yield from self._resolve_import(imported, attributes, seen)
+        for star in module.stars:
+            if (other := self.module(star)) is not None:
+                yield from self._resolve(other, use, {}, seen)
+            else:
+                yield f"from {star} import *"
+
+    def _resolve_import(
+        self, imported: Imported, attributes: Use, seen: frozenset[object]
+    ) -> Iterator[Definition | str]:
+        names = attributes if imported.name is None else (imported.name, *attributes)
+        module = self.module(imported.module)
+        if module is None:
+            yield f"import {imported.module} {imported.name}"
+        elif not names:
+            yield Definition(module.name, None)
+        elif found := list(self._resolve(module, names, {}, seen)):
+            yield from found
+        elif self.module(submodule := f"{module.name}.{names[0]}") is not None:
+            yield from self._resolve_import(Imported(submodule, None), names[1:], seen)
+        else:
+            yield Definition(module.name, None)

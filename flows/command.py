@@ -1,0 +1,170 @@
+"""The command lines. Only the standard library is imported before the first line is printed."""
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from datetime import date
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from flows.server import LocalServer
+
+FLOWS = {
+    "standard_features": "Build all features but currency from the raw tables.",
+    "train": "Train a model on the training window and make it the champion.",
+    "score": "Back-test the champion on the scoring window.",
+    "batch_predict": "Predict the churn of a month's new subscriptions, from the raw tables.",
+    "batch_score": "Score the predictions of an earlier batch, now that its truth is known.",
+}
+"""The base flows, by module."""
+COMPOSITES = ("train", "score", "batch_score")
+"""The flows that have a composite, which builds the standard features first."""
+
+DONE, FAILED, USERS_FAULT = 0, 1, 2
+"""Exit statuses."""
+
+
+def main(flow: str, argv: Sequence[str] | None = None) -> int:
+    """Runs a flow from the command line.
+
+    Args:
+        flow: The flow's module.
+        argv: The arguments; those of this process if null.
+
+    Returns:
+        The exit status: 0 done, 2 the user's input or configuration is at fault, 1 anything else.
+    """
+    args = flow_parser(flow).parse_args(argv)
+    name = flow + ("_from_raw" if args.from_raw and flow in COMPOSITES else "")
+    parameters = {
+        "game": args.game,
+        "as_of": args.as_of,
+        "overrides": dict(args.set) or None,
+        "data_dir": absolute(args.data_dir),
+        "refresh": args.refresh,
+    }
+    print(f"{name.replace('_', '-')}: {args.game}", flush=True)
+    return in_session(
+        parameters, lambda: getattr(import_module(f"flows.{flow}"), name)(**parameters)
+    )
+
+
+def in_session(parameters: dict[str, Any], work: Callable[[], Any]) -> int:
+    """Does work that runs flows: settings first, then beside a server, with faults told well.
+
+    Args:
+        parameters: What the flows are called with; settings that cannot be fail before the start.
+        work: Imports the flows and calls them.
+
+    Returns:
+        The exit status.
+    """
+    # Idle threads of one fit would otherwise spin on the cores that another needs.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from churnlib.errors import ChurnlibError
+
+    try:
+        _load_settings(parameters)
+        from flows.server import local_server
+
+        with local_server() as server:
+            return _call(work, server)
+    except ChurnlibError as error:
+        from flows.log import was_told
+
+        if not was_told(error):
+            print(f"error: {error}", file=sys.stderr)
+        return USERS_FAULT
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return FAILED
+
+
+def _load_settings(parameters: dict[str, Any]) -> None:
+    from churnlib.settings import load_settings
+
+    named = ((name, parameters.get(name)) for name in ("as_of", "data_dir"))
+    changes = {**(parameters["overrides"] or {}), **{n: v for n, v in named if v is not None}}
+    load_settings(parameters["game"], changes)
+
+
+def _call(work: Callable[[], Any], server: "LocalServer") -> int:
+    from churnlib.errors import ChurnlibError
+
+    try:
+        import prefect  # noqa: F401  The server starts meanwhile.
+
+        server.wait()
+        work()
+    except ChurnlibError:
+        raise
+    except Exception:
+        traceback.print_exc()
+        return FAILED
+    return DONE
+
+
+def flow_parser(flow: str) -> argparse.ArgumentParser:
+    """Makes the parser of a flow's command line."""
+    parser = _Parser(prog=f"python -m flows.{flow}", description=FLOWS[flow])
+    from_raw = (
+        "build the standard features first"
+        if flow in COMPOSITES
+        else "changes nothing: this flow always starts from the raw tables"
+    )
+    parser.add_argument("--from-raw", action="store_true", help=from_raw)
+    parser.add_argument("--refresh", action="store_true", help="run every task anew")
+    add_run_arguments(parser)
+    return parser
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds what tells one run from another: game, day, data and settings."""
+    parser.add_argument("--game", required=True, metavar="G", help="the game, a file in games/")
+    parser.add_argument(
+        "--as-of",
+        type=_day,
+        metavar="YYYY-MM-DD",
+        help="the day of the run; nothing dated after it is read (default: the latest currency)",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        type=_override,
+        default=[],
+        metavar="PATH=VALUE",
+        help="a setting by its path; may be repeated",
+    )
+    parser.add_argument("--data-dir", metavar="P", help="the data folder (default: data)")
+
+
+def absolute(folder: str | None) -> str | None:
+    """Makes a folder's path independent of where the flow will run."""
+    return None if folder is None else str(Path(folder).expanduser().absolute())
+
+
+class _Parser(argparse.ArgumentParser):
+    """Names every setting in its help; they are looked up only when help is asked for."""
+
+    def format_help(self) -> str:
+        from churnlib.settings import describe_settings
+
+        return f"{super().format_help()}\nsettings, for --set:\n{describe_settings()}\n"
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is no day as in 2024-12-31") from None
+
+
+def _override(text: str) -> tuple[str, str]:
+    path, equals, value = text.partition("=")
+    if not equals or not path:
+        raise argparse.ArgumentTypeError(f"'{text}' is no PATH=VALUE as in train.seed=7")
+    return path.strip(), value.strip()

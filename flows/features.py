@@ -1,0 +1,121 @@
+"""The features of the subscriptions in a window, with their labels."""
+
+import json
+from datetime import date
+from typing import Any, Literal
+
+import polars as pl
+
+from churnlib import storage
+from churnlib.datasets import Dataset, DatasetRef
+from churnlib.errors import DataError
+from churnlib.features.currency import add_currency_features
+from churnlib.features.labels import add_label
+from churnlib.features.windows import in_window
+from churnlib.lineage import fact, metadata_of
+from churnlib.settings import CurrencySettings, StandardSettings
+from flows.run import Run
+from flows.task import task
+
+
+def window_features(run: Run, flow: Literal["train", "score"]) -> DatasetRef:
+    """The features and labels of the subscriptions in the window of a flow."""
+    standard = run.existing(run.catalog.standard_features(), "standard_features")
+    return build_window_features(
+        standard,
+        run.checked("character_currency"),
+        run.catalog.features(flow),
+        setting=f"windows.{flow}",
+        window=run.window(flow),
+        as_of=run.as_of,
+        horizon_months=run.settings.horizon_months,
+        churn_after_months=run.settings.churn_after_months,
+        standard_settings=run.settings.standard,
+        currency_settings=run.settings.currency,
+    )
+
+
+@task
+def build_window_features(
+    standard: DatasetRef,
+    currency: DatasetRef,
+    output: Dataset,
+    *,
+    setting: str,
+    window: tuple[date, date],
+    as_of: date,
+    horizon_months: int,
+    churn_after_months: int,
+    standard_settings: StandardSettings,
+    currency_settings: CurrencySettings,
+) -> DatasetRef:
+    """Joins standard and currency features of a window, and labels them as known on the day."""
+    fits_run(
+        standard,
+        as_of,
+        churn_after_months=churn_after_months,
+        standard=standard_settings.model_dump(),
+    )
+    subs = known_subs(standard, as_of)
+    refuse_empty(subs, standard.game, setting, window)
+    labelled = add_label(in_window(subs, *window), as_of=as_of, horizon_months=horizon_months)
+    features = add_currency_features(
+        labelled, storage.scan(currency), currency_settings, as_of=as_of
+    )
+    metadata = metadata_of(standard, currency, as_of=as_of, window=window)
+    return storage.write_parquet(features, output, metadata)
+
+
+def fits_run(features: DatasetRef, as_of: date, /, **settings: Any) -> None:
+    """Refuses standard features that were built for an earlier day or by other settings.
+
+    Raises:
+        DataError: They know less than the run's day allows, or know something else.
+    """
+    again = f"Build them again: python -m flows.standard_features --game {features.game}"
+    built = fact(features, "as_of")
+    if built < as_of.isoformat():
+        raise DataError(
+            f"{features.game}: the standard features were built as of {built}, so they do not know "
+            f"what came until {as_of}, the day of this run. {again}"
+        )
+    for name, value in settings.items():
+        if (was := fact(features, name)) != json.loads(json.dumps(value)):
+            raise DataError(
+                f"{features.game}: the standard features were built with {name} = {was}, "
+                f"but the settings say {value}. {again}"
+            )
+
+
+def known_subs(standard: DatasetRef, as_of: date) -> pl.LazyFrame:
+    """The standard features as they were known on a day, though built for a later one."""
+    churned = pl.when(pl.col("churned_on") <= as_of).then(pl.col("churned_on"))
+    return (
+        storage.scan(standard)
+        .filter(pl.col("sub_start_date") <= as_of)
+        .with_columns(churned_on=churned)
+    )
+
+
+def refuse_empty(subs: pl.LazyFrame, game: str, setting: str, window: tuple[date, date]) -> None:
+    """Refuses a window that selects nothing.
+
+    Raises:
+        DataError: Names the window, the days that the data cover and the setting to change.
+    """
+    start = pl.col("sub_start_date")
+    found, first, last = (
+        subs.select(
+            start.is_between(*window).sum().alias("found"),
+            start.min().alias("first"),
+            start.max().alias("last"),
+        )
+        .collect()
+        .row(0)
+    )
+    if not found:
+        cover = f"the data cover {first} to {last}" if first else "there are none at all"
+        raise DataError(
+            f"{game}: {setting} selects no subscription: none starts from {window[0]} to "
+            f"{window[1]}; {cover}. Change {setting}.start and {setting}.end, or --as-of."
+        )

@@ -1,0 +1,95 @@
+"""The flow `score`, and `score-from-raw`: the champion on a window whose truth is known."""
+
+if __name__ == "__main__":  # Before the imports below: the first line is printed while they load.
+    from flows.command import main
+
+    raise SystemExit(main("score"))
+
+from datetime import date
+
+from churnlib import storage
+from churnlib.datasets import Dataset, DatasetRef
+from churnlib.lineage import tables_behind
+from churnlib.model.fitness import refuse_late_labels, refuse_other_features
+from churnlib.model.store import champion, read_manifest
+from churnlib.report.content import Report
+from churnlib.report.write import write_report
+from flows.features import window_features
+from flows.reports import data_faults, show
+from flows.run import Run, churn_flow
+from flows.standard_features import standard_features
+from flows.task import task
+
+
+@churn_flow("score")
+def score(run: Run) -> tuple[DatasetRef, ...]:
+    """Back-tests the champion on the scoring window, and reports."""
+    model, warning = usable_champion(run, "score")
+    features = window_features(run, "score")
+    reports = score_model(
+        model,
+        features,
+        run.catalog.report("score_report"),
+        window=run.window("score"),
+        as_of=run.as_of,
+        horizon_months=run.settings.horizon_months,
+        warnings=(warning,) if warning else (),
+    )
+    show(reports)
+    return reports
+
+
+@churn_flow("score-from-raw")
+def score_from_raw(run: Run) -> tuple[DatasetRef, ...]:
+    """Builds the standard features, then back-tests the champion on them."""
+    standard_features(**run.parameters)
+    reports: tuple[DatasetRef, ...] = score(**run.parameters)
+    return reports
+
+
+def usable_champion(run: Run, flow: str) -> tuple[DatasetRef, str | None]:
+    """The model in use, if it may be used on the window of a flow, and what to warn of.
+
+    Raises:
+        ModelError: There is none, its features are others, or it has seen the future.
+    """
+    model = champion(run.catalog)
+    manifest = read_manifest(model)
+    refuse_other_features(manifest, run.settings)
+    window = run.window("score" if flow == "score" else "batch_predict")
+    allowed = run.settings.allow_label_overlap
+    return model, refuse_late_labels(manifest, window, f"windows.{flow}", allowed)
+
+
+@task(uses=("churnlib.model.columns",))
+def score_model(
+    model: DatasetRef,
+    features: DatasetRef,
+    output: Dataset,
+    *,
+    window: tuple[date, date],
+    as_of: date,
+    horizon_months: int,
+    warnings: tuple[str, ...],
+) -> tuple[DatasetRef, ...]:
+    """Predicts the subscriptions of a window and holds the predictions against the truth."""
+    from churnlib.model.evaluate import evaluate
+    from churnlib.model.predict import predict
+    from churnlib.model.store import load_model
+
+    loaded = load_model(model)
+    rows = storage.scan(features).collect()
+    scores = evaluate(rows.with_columns(predict(loaded.pipeline, loaded.schema, rows)))
+    report = Report(
+        name="score_report",
+        game=model.game,
+        as_of=as_of,
+        window=window,
+        horizon_months=horizon_months,
+        model_version=read_manifest(model)["version"],
+        groups={name: group.to_json() for name, group in scores.items()},
+        facts={"unknown categories": loaded.schema.unknown_categories(rows) or "none"},
+        **data_faults(tables_behind(features)),
+        warnings=warnings,
+    )
+    return write_report(report, output)

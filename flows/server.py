@@ -1,0 +1,236 @@
+"""A Prefect server for the length of one run, where none is configured.
+
+Only the standard library is imported here, so that the server can start up beside the caller's own
+imports. Run as a program, this file is the server.
+"""
+
+import fcntl
+import http.client
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import tomllib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+START_SECONDS = 120
+"""How long the server may take to come up; the first one of a home creates its database."""
+STOP_SECONDS = 15
+"""How long the server may take to write what it has received, before it is killed."""
+
+QUIET = {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
+SERVER_ENVIRONMENT = {
+    **QUIET,
+    # As Prefect's own temporary server: no scheduler, no clean-up of the runs of others, no page.
+    "PREFECT__SERVER_EPHEMERAL": "1",
+    "PREFECT__SERVER_FINAL": "1",
+    "PREFECT_SERVER_UI_ENABLED": "false",
+    "PREFECT_API_BLOCKS_REGISTER_ON_START": "false",
+    # Task events written one by one lock SQLite against the next flow run: a pause of two seconds.
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_ENABLED": "false",
+}
+
+
+def prefect_home() -> Path:
+    """The folder in which Prefect keeps its database, results and profiles."""
+    return Path(os.environ.get("PREFECT_HOME") or "~/.prefect").expanduser()
+
+
+def is_configured() -> bool:
+    """Tells whether Prefect knows a server: by environment, settings file or active profile."""
+    if os.environ.get("PREFECT_API_URL"):
+        return True
+    with suppress(OSError):
+        if re.search(r"^\s*(export\s+)?PREFECT_API_URL\s*=\s*\S", Path(".env").read_text(), re.M):
+            return True
+    profiles = Path(os.environ.get("PREFECT_PROFILES_PATH") or prefect_home() / "profiles.toml")
+    profile = os.environ.get("PREFECT_PROFILE") or _look_up(profiles, "active")
+    return bool(
+        _look_up(Path("prefect.toml"), "api", "url")
+        or _look_up(Path("pyproject.toml"), "tool", "prefect", "api", "url")
+        or _look_up(profiles, "profiles", profile, "PREFECT_API_URL")
+    )
+
+
+def _look_up(file: Path, *keys: Any) -> Any:
+    try:
+        found: Any = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError):
+        return None  # Prefect itself words what is wrong with its files.
+    for key in keys:
+        found = found.get(key) if isinstance(found, dict) else None
+    return found
+
+
+class LocalServer:
+    """A server of this process, on 127.0.0.1 and a free port, over the database of Prefect's home.
+
+    Runs stay recorded: `prefect server start` shows them later.
+    """
+
+    def __init__(self) -> None:
+        """Makes a server that is not started yet."""
+        self._process: subprocess.Popen[bytes] | None = None
+        self._settings = ExitStack()
+        self._url = ""
+        self._log = prefect_home() / "local-server.log"
+        self._log_start = 0
+
+    @property
+    def pid(self) -> int | None:
+        """The server's process; None where this object runs none."""
+        return self._process.pid if self._process else None
+
+    def start(self) -> None:
+        """Starts the server and returns at once; does nothing where one is configured."""
+        os.environ.update({name: os.environ.get(name, QUIET[name]) for name in QUIET})
+        if is_configured():
+            return
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        listener = socket.create_server(("127.0.0.1", 0))
+        with listener, self._log.open("ab") as log:
+            self._log_start = log.tell()
+            self._process = subprocess.Popen(
+                # -P: the folder of this file is no place to import from.
+                [sys.executable, "-P", __file__, str(listener.fileno())],
+                env={**SERVER_ENVIRONMENT, **os.environ},
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                pass_fds=[listener.fileno()],
+                start_new_session=True,
+            )
+            self._url = f"http://127.0.0.1:{listener.getsockname()[1]}/api"
+        os.environ["PREFECT_API_URL"] = self._url
+
+    def wait(self) -> None:
+        """Waits until the server answers, and points this process's Prefect to it.
+
+        Raises:
+            RuntimeError: It did not come up; the message holds the end of its log.
+        """
+        if self._process is None:
+            return
+        deadline = time.monotonic() + START_SECONDS
+        while not self._answers(deadline - time.monotonic()):
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(
+                    f"Prefect's server did not come up. The end of {self._log}:\n{self._tail()}"
+                )
+            time.sleep(0.05)
+
+        from prefect.settings import (
+            PREFECT_API_URL,
+            PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+            PREFECT_UI_URL,
+            temporary_settings,
+        )
+
+        changes = {
+            # Where Prefect was imported before, the environment came too late.
+            PREFECT_API_URL: self._url,
+            # Heartbeats tell a worker's run from a dead one; here they only delay the flows' ends.
+            PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
+            # There is no page to link to.
+            PREFECT_UI_URL: "",
+        }
+        self._settings.enter_context(temporary_settings(changes))
+
+    def _tail(self) -> str:
+        written = self._log.read_bytes()[self._log_start :].decode(errors="replace")
+        return "\n".join(written.splitlines()[-20:])
+
+    def _answers(self, seconds: float) -> bool:
+        host, port = self._url.removeprefix("http://").removesuffix("/api").split(":")
+        connection = http.client.HTTPConnection(host, int(port), timeout=max(seconds, 0.1))
+        try:
+            # The socket listens from the beginning: this waits for the answer, it does not poll.
+            connection.request("GET", "/api/health")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def stop(self) -> None:
+        """Hands over the last logs and events, then ends the server."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        try:
+            if process.poll() is None and "prefect.main" in sys.modules:
+                _drain()
+        finally:
+            self._settings.close()
+            os.environ.pop("PREFECT_API_URL", None)
+            process.terminate()
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            if process.stdin:
+                process.stdin.close()
+
+
+@contextmanager
+def local_server() -> Iterator[LocalServer]:
+    """Starts a server for the length of the block, where none is configured.
+
+    The block imports what it needs and then calls `wait()` before the first flow.
+    """
+    server = LocalServer()
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def _drain() -> None:
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+
+    EventsWorker.drain_all(timeout=STOP_SECONDS)
+    APILogWorker.drain_all(timeout=STOP_SECONDS)
+
+
+def _serve(listener: socket.socket) -> None:
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            # Two first runs at once must not create one database together.
+            with (prefect_home() / "local-server.lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                await super().startup(sockets)
+
+    config = uvicorn.Config(
+        "prefect.server.api.server:create_app",
+        factory=True,
+        lifespan="on",
+        log_level="warning",
+        timeout_graceful_shutdown=5,
+    )
+    Server(config).run(sockets=[listener])
+
+
+def _end_with_parent() -> None:
+    # The parent holds the other end of the pipe and never writes: the end of file is its end.
+    sys.stdin.buffer.read()
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(STOP_SECONDS)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _serve(socket.socket(fileno=int(sys.argv[1])))

@@ -1,0 +1,116 @@
+"""The decorator of every task: cached by what it depends on, seeded, and telling what it wrote."""
+
+import functools
+import inspect
+import re
+import time
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar, overload
+
+from prefect.tasks import Task
+
+from churnlib.datasets import Dataset, DatasetRef
+from churnlib.seeds import draw_seed
+from flows import log
+from flows.cache import DependencyCache, DrawnSeed, check_arguments, refreshing, run_logger
+from flows.results import DatasetSerializer, datasets_in, encode
+
+__all__ = ["dataset_parameters", "refreshing", "task"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+log.install()
+
+
+@overload
+def task(function: Callable[P, R], /) -> Task[P, R]: ...
+@overload
+def task(
+    *, uses: tuple[str, ...] = (), **options: Any
+) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+def task(
+    function: Callable[P, R] | None = None, /, *, uses: tuple[str, ...] = (), **options: Any
+) -> Task[P, R] | Callable[[Callable[P, R]], Task[P, R]]:
+    """Makes a task of a function that takes and returns datasets by reference, never frames.
+
+    Its result is kept under a key of its name, its code and its parameters: inputs (`DatasetRef`)
+    by content, outputs (`Dataset`) by place, settings by value. While every dataset of the result
+    stands as it was written, the same key gives the same result without work.
+
+    A parameter `seed` that is None is drawn before the key is made, so that the function receives
+    an integer. The seed is logged before the work, every dataset that was written after it.
+
+    Args:
+        function: A plain function of a module, not async.
+        uses: Modules in which the function looks things up by a name from the configuration;
+            their code counts whole.
+        options: What `prefect.task` takes, such as `retries`.
+
+    Raises:
+        TypeError: The function is async. When called: an argument or the result is neither a
+            dataset, nor plain, nor made of such.
+    """
+    if function is None:
+        return functools.partial(_make_task, uses=uses, options=options)
+    return _make_task(function, uses, options)
+
+
+def _make_task(
+    function: Callable[P, R], uses: tuple[str, ...], options: dict[str, Any]
+) -> Task[P, R]:
+    if inspect.iscoroutinefunction(function):
+        raise TypeError(f"{function.__qualname__}: a task is a plain function, not async.")
+    signature = inspect.signature(function)
+
+    # All that is built in lies in the function, its cache policy and its serializer, because
+    # these go along when Prefect copies a task, as `with_options` does.
+    @functools.wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        call = signature.bind(*args, **kwargs)
+        call.apply_defaults()
+        check_arguments(function, call.arguments)
+        if "seed" in call.arguments:
+            call.arguments["seed"] = _tell_seed(call.arguments["seed"])
+        started = time.perf_counter()
+        result = function(*call.args, **call.kwargs)
+        _tell_outputs(result, time.perf_counter() - started)
+        return result
+
+    return Task(
+        run,
+        cache_policy=DependencyCache(uses=uses),
+        result_serializer=DatasetSerializer(),
+        cache_result_in_memory=False,  # A kept result is checked each time it is read.
+        **options,
+    )
+
+
+def dataset_parameters(
+    task: Task[..., Any], kind: type[DatasetRef] | type[Dataset]
+) -> tuple[str, ...]:
+    """Names the parameters of a task that are inputs (`DatasetRef`) or outputs (`Dataset`).
+
+    Args:
+        task: The task.
+        kind: Which of the two; a parameter counts where its annotation names it.
+    """
+    named = re.compile(rf"\b{kind.__name__}\b")
+    parameters = inspect.signature(task.fn).parameters.values()
+    annotations = {p.name: inspect.formatannotation(p.annotation) for p in parameters}
+    return tuple(name for name, annotation in annotations.items() if named.search(annotation))
+
+
+def _tell_seed(seed: int | None) -> int:
+    if seed is None:  # Called without Prefect.
+        seed = DrawnSeed(draw_seed())
+    origin = "drawn" if isinstance(seed, DrawnSeed) else "from the settings"
+    run_logger().info("seed %d (%s)", seed, origin)
+    return int(seed)
+
+
+def _tell_outputs(result: Any, seconds: float) -> None:
+    encode(result)  # Refuses what cannot be kept; Prefect would only warn.
+    for ref in datasets_in(result):
+        rows = "" if ref.rows is None else f"{ref.rows:,} rows in "
+        run_logger().info("%s: %s%.1f s -> %s", ref.name, rows, seconds, ref.uri)

@@ -1,0 +1,52 @@
+"""A game taken through all flows, as its months would bring them."""
+
+import argparse
+import os
+from datetime import date
+from typing import Any
+
+from flows.command import absolute, in_session
+
+
+def tour(args: argparse.Namespace) -> int:
+    """Trains from raw, back-tests, predicts an earlier batch and scores it, predicts the latest.
+
+    Args:
+        args: As `flows.command.add_run_arguments` reads them.
+
+    Returns:
+        The exit status, as `flows.command.main`.
+    """
+    parameters = {
+        "game": args.game,
+        "as_of": args.as_of,
+        "overrides": dict(args.set) or None,
+        "data_dir": absolute(args.data_dir),
+    }
+    print(f"{args.game}: train, back-test, predict a batch, score it, predict the next", flush=True)
+    return in_session(parameters, lambda: _take_through(parameters))
+
+
+def _take_through(parameters: dict[str, Any]) -> None:
+    from churnlib.model.store import read_manifest
+    from churnlib.months import first_day, shift_months
+    from churnlib.settings import load_settings
+    from flows.batch_predict import batch_predict
+    from flows.batch_score import batch_score
+    from flows.score import score
+    from flows.train import train_from_raw
+
+    model = train_from_raw(**parameters)
+    made = {"model": model, "back-test": score(**parameters)[-1]}
+    day = date.fromisoformat(read_manifest(model)["as_of"])
+    windows = load_settings(parameters["game"], parameters["overrides"]).windows
+    scored, predicted = windows.batch_score, windows.batch_predict
+    if isinstance(scored.start, int) and isinstance(predicted.start, int):
+        # The day on which the batch that is scored now was the one to predict.
+        then = shift_months(first_day(day), scored.start - predicted.start)
+        made["earlier predictions"] = batch_predict(**{**parameters, "as_of": then})
+        made["their score"] = batch_score(**parameters)[-1]
+    made["predictions"] = batch_predict(**parameters)
+    print(f"\n{parameters['game']}, as of {day}:")
+    for what, dataset in made.items():
+        print(f"  {what:<20} {os.path.relpath(dataset.uri)}")

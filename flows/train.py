@@ -1,0 +1,130 @@
+"""The flow `train`, and `train-from-raw`: standard features to a model and its report."""
+
+if __name__ == "__main__":  # Before the imports below: the first line is printed while they load.
+    from flows.command import main
+
+    raise SystemExit(main("train"))
+
+import hashlib
+import json
+from datetime import UTC, date, datetime
+from typing import Any
+
+from churnlib import storage
+from churnlib.datasets import Dataset, DatasetRef
+from churnlib.lineage import tables_behind
+from churnlib.model.fitness import decisive_settings
+from churnlib.model.store import new_version, read_manifest, save_model, set_champion
+from churnlib.report.content import Report
+from churnlib.report.write import write_report
+from churnlib.settings import TrainSettings, labels_known_by
+from flows.features import window_features
+from flows.reports import data_faults, show
+from flows.run import Run, churn_flow
+from flows.standard_features import standard_features
+from flows.task import task
+
+
+@churn_flow("train")
+def train(run: Run) -> DatasetRef:
+    """Trains a model on the training window, reports on it, and makes it the champion."""
+    features = window_features(run, "train")
+    model = fit_model(
+        features,
+        run.catalog.models(),
+        settings=run.settings.train,
+        window=run.window("train"),
+        as_of=run.as_of,
+        labels_known_by=labels_known_by(run.settings, run.as_of),
+        feature_settings=decisive_settings(run.settings),
+        seed=run.settings.train.seed,
+    )
+    reports = report_training(model, run.catalog.report("in_sample_report"))
+    promote(model, run.catalog.champion())
+    show(reports)
+    return model
+
+
+@churn_flow("train-from-raw")
+def train_from_raw(run: Run) -> DatasetRef:
+    """Builds the standard features, then trains on them."""
+    standard_features(**run.parameters)
+    model: DatasetRef = train(**run.parameters)
+    return model
+
+
+@task(uses=("churnlib.model.columns",))
+def fit_model(
+    features: DatasetRef,
+    models: Dataset,
+    *,
+    settings: TrainSettings,
+    window: tuple[date, date],
+    as_of: date,
+    labels_known_by: date,
+    feature_settings: dict[str, Any],
+    seed: int | None,
+) -> DatasetRef:
+    """Validates and fits the configured pipeline, and keeps it as a new version."""
+    from churnlib.model.evaluate import evaluate
+    from churnlib.model.store import GOLDEN_ROWS
+    from churnlib.model.train import train as train_model
+
+    assert seed is not None  # The decorator draws one.
+    rows = storage.scan(features).collect()
+    training = train_model(rows, settings, window[1], seed)
+    slices = training.scored.partition_by("slice", as_dict=True)
+    metrics = {str(name): evaluate(scored) for (name,), scored in slices.items()}
+    made_with = {**feature_settings, "train": settings.model_dump(mode="json")}
+    facts = {
+        "as_of": as_of,
+        "window": window,
+        "labels_known_by": labels_known_by,
+        "seed": seed,
+        "settings": made_with,
+        "settings_hash": hashlib.sha256(json.dumps(made_with, sort_keys=True).encode()).hexdigest(),
+        "rows": len(rows),
+        "labelled_rows": len(rows) - rows["sub_churn"].null_count(),
+        "positives": int(rows["sub_churn"].sum()),
+        "immature": rows["sub_churn"].null_count(),
+        "inputs": {
+            features.name: {"fingerprint": features.fingerprint, "rows": features.rows},
+            **tables_behind(features),
+        },
+        "metrics": {
+            part: {name: scores.to_json() for name, scores in groups.items()}
+            for part, groups in metrics.items()
+        },
+    }
+    version = new_version(datetime.now(UTC))
+    target = Dataset("model", models.game, f"{models.uri}/{version}")
+    golden = rows.head(GOLDEN_ROWS)
+    return save_model(target, training.model, training.scored, golden, facts, settings.model_format)
+
+
+@task
+def report_training(model: DatasetRef, output: Dataset) -> tuple[DatasetRef, ...]:
+    """Reports how the model does on the rows it was fitted on, and on those held out."""
+    manifest = read_manifest(model)
+    report = Report(
+        name="in_sample_report",
+        game=model.game,
+        as_of=date.fromisoformat(manifest["as_of"]),
+        window=(
+            date.fromisoformat(manifest["window"][0]),
+            date.fromisoformat(manifest["window"][1]),
+        ),
+        horizon_months=manifest["settings"]["horizon_months"],
+        model_version=manifest["version"],
+        groups=manifest["metrics"]["in_sample"],
+        validation=manifest["metrics"]["validation"],
+        facts={"seed": manifest["seed"], "labels known by": manifest["labels_known_by"]},
+        **data_faults(manifest["inputs"]),
+    )
+    return write_report(report, output)
+
+
+@task
+def promote(model: DatasetRef, pointer: Dataset) -> DatasetRef:
+    """Makes a model the champion, which the other flows use."""
+    return set_champion(pointer, read_manifest(model)["version"])

@@ -1,0 +1,63 @@
+"""The command line of the sample data."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from churnlib.synthesis import PROCESSES, generate
+from churnlib.synthesis.__main__ import main, process_of
+from tests.churnlib.synthesis.samples import (
+    written,
+)
+
+
+def test_a_new_game_is_made_like_another(tmp_path: Path) -> None:
+    assert process_of("game2") == PROCESSES["game2"]
+    assert process_of("game3") == replace(PROCESSES["game1"], game="game3")
+    assert process_of("game3", "game2") == replace(PROCESSES["game2"], game="game3")
+    for game in ("game1", "game3"):
+        generate(process_of(game), 100, 1, tmp_path / game)
+    one, three = (pl.read_csv(tmp_path / g / "character_data.csv") for g in ("game1", "game3"))
+    assert set(one["race"]) == set(three["race"])
+    assert not one["creation_date"].equals(three["creation_date"])
+
+
+def test_command_line_writes_and_names_the_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "01_raw" / "game2"
+    given = ["--game", "game2", "--characters", "30", "--seed", "5", "--out", str(out)]
+    assert main([*given, "--signal", "0.5"]) == 0
+    assert f"character_data: 30 rows -> {out / 'character_data.csv'}" in capsys.readouterr().out
+    generate(PROCESSES["game2"], 30, 5, tmp_path / "other", signal=0.5)
+    assert written(out) == written(tmp_path / "other")
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"--characters": "0"}, "characters is 0; at least 1"),
+        ({"--characters": "many"}, "invalid int value: 'many'"),
+        ({"--signal": "1.5"}, "signal is 1.5; it must lie between 0 and 1"),
+        ({"--signal": "nan"}, "signal is nan"),
+        ({"--seed": "-1"}, "seed is -1; it must be 0 or more"),
+        ({"--format": "json"}, "invalid choice: 'json'"),
+        ({"--like": "game9"}, "invalid choice: 'game9'"),
+        ({"--out": __file__}, "cannot be written"),
+    ],
+)
+def test_wrong_arguments_end_with_one_message_and_status_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], changed: dict[str, str], message: str
+) -> None:
+    right = {"--game": "game1", "--characters": "5", "--seed": "1", "--out": str(tmp_path / "o")}
+    arguments = [part for pair in (right | changed).items() for part in pair]
+    with pytest.raises(SystemExit) as stop:
+        sys.exit(main(arguments))
+    error = capsys.readouterr().err
+    assert stop.value.code == 2
+    assert message in error
+    assert "Traceback" not in error
+    assert not list(tmp_path.iterdir())

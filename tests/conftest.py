@@ -1,0 +1,59 @@
+"""A home of its own for Prefect, and one server for all tests that need one."""
+
+import os
+import shutil
+import sqlite3
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+# Prefect reads these when it is imported, which the test modules do.
+HOME = Path(tempfile.mkdtemp(prefix="churn-tests-"))
+os.environ |= {
+    "PREFECT_HOME": str(HOME),
+    "PREFECT_PROFILES_PATH": str(HOME / "profiles.toml"),
+    "PREFECT_RESULTS_LOCAL_STORAGE_PATH": str(HOME / "results"),
+    "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DO_NOT_TRACK": "1",
+}
+for name in [name for name in os.environ if name.endswith(("API_URL", "CONNECTION_URL"))]:
+    del os.environ[name]
+
+from flows.server import LocalServer  # noqa: E402
+
+SERVER = LocalServer()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Starts the server where a test needs it; it comes up beside the tests that do not."""
+    if any("prefect_server" in getattr(item, "fixturenames", ()) for item in session.items):
+        if (kept := kept_database(session.config)).exists():
+            shutil.copy(kept, HOME / "prefect.db")
+        SERVER.start()
+
+
+def pytest_unconfigure() -> None:
+    """Ends the server and removes Prefect's home."""
+    SERVER.stop()
+    shutil.rmtree(HOME, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def prefect_server(request: pytest.FixtureRequest) -> Path:
+    """One server for the whole session; returns an empty database in its final layout."""
+    SERVER.wait()
+    kept = kept_database(request.config)
+    if not kept.exists():
+        beside = kept.with_suffix(f".{os.getpid()}")
+        with sqlite3.connect(HOME / "prefect.db") as source, sqlite3.connect(beside) as copy:
+            source.backup(copy)
+        beside.replace(kept)
+    return kept
+
+
+def kept_database(config: pytest.Config) -> Path:
+    """Where the layout of Prefect's database is kept between sessions: it takes long to make."""
+    return Path(config.cache.mkdir("prefect")) / f"{version('prefect')}.db"
