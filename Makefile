@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 GAME ?= game1
 
-.PHONY: run test test-all check format lock schema deployments wheel clean
+.PHONY: run test test-all check format lock schema docs deployments wheel clean
 
 run: $(VENV)/ready  ## take a game from raw data to model, back-test and predictions
 	$(BIN)/python -m flows run --game $(GAME)
@@ -23,6 +23,9 @@ format: $(VENV)/ready-dev  ## put the code into its form
 
 schema: $(VENV)/ready  ## write the JSON schema of the games' files
 	$(BIN)/python -m flows schema > games/schema.json
+
+docs: $(VENV)/ready  ## write the pages that follow from the code
+	$(BIN)/python -m docs.generate
 
 deployments: $(VENV)/ready  ## write prefect.yaml from the games
 	$(BIN)/python -m deployments.generate > prefect.yaml

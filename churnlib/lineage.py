@@ -27,16 +27,17 @@ def tables_behind(*sources: DatasetRef) -> dict[str, dict[str, Any]]:
 
     Returns:
         By table, its `fingerprint` and `rows`, and from its checks `quarantined` and `odd`.
+
+    Raises:
+        DataError: A checked table does not tell of its checks; something else wrote it.
     """
     tables: dict[str, dict[str, Any]] = {}
     for source in sources:
-        metadata = read_metadata(source)
         if source.name in RAW_TABLES:
-            faults = json.loads(metadata[FAULTS])
-            own = {"fingerprint": source.fingerprint, "rows": source.rows, **faults}
+            own = {"fingerprint": source.fingerprint, "rows": source.rows, **fact(source, FAULTS)}
             tables[source.name] = own
         else:
-            tables |= json.loads(metadata.get(TABLES, "{}"))
+            tables |= json.loads(read_metadata(source).get(TABLES, "{}"))
     return tables
 
 

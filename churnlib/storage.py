@@ -40,7 +40,8 @@ def fingerprint(uri: str) -> str:
         stat = path.stat()
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
-    return _digest(uri, stat.st_size, stat.st_mtime_ns, stat.st_ino)
+    # The time of change, unlike that of modification, cannot be set back by whoever copies files.
+    return _digest(uri, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
 
 
 @lru_cache(maxsize=4096)

@@ -83,4 +83,4 @@ def score_batch(
         facts=facts,
         **data_faults(tables_behind(standard)),
     )
-    return write_report(report, output)
+    return write_report(report, output, known)

@@ -79,7 +79,7 @@ def score_model(
 
     loaded = load_model(model)
     rows = storage.scan(features).collect()
-    scores = evaluate(rows.with_columns(predict(loaded.pipeline, loaded.schema, rows)))
+    scored = rows.with_columns(predict(loaded.pipeline, loaded.schema, rows))
     report = Report(
         name="score_report",
         game=model.game,
@@ -87,9 +87,9 @@ def score_model(
         window=window,
         horizon_months=horizon_months,
         model_version=read_manifest(model)["version"],
-        groups={name: group.to_json() for name, group in scores.items()},
+        groups={name: scores.to_json() for name, scores in evaluate(scored).items()},
         facts={"unknown categories": loaded.schema.unknown_categories(rows) or "none"},
         **data_faults(tables_behind(features)),
         warnings=warnings,
     )
-    return write_report(report, output)
+    return write_report(report, output, scored)

@@ -225,7 +225,8 @@ def _serve(listener: socket.socket) -> None:
 
 def _end_with_parent() -> None:
     # The parent holds the other end of the pipe and never writes: the end of file is its end.
-    sys.stdin.buffer.read()
+    # Not through sys.stdin, of which this thread would hold the lock at the interpreter's end.
+    os.read(0, 1)
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(STOP_SECONDS)
     os._exit(1)

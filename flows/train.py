@@ -14,7 +14,13 @@ from churnlib import storage
 from churnlib.datasets import Dataset, DatasetRef
 from churnlib.lineage import tables_behind
 from churnlib.model.fitness import decisive_settings
-from churnlib.model.store import new_version, read_manifest, save_model, set_champion
+from churnlib.model.store import (
+    new_version,
+    read_manifest,
+    read_scored,
+    save_model,
+    set_champion,
+)
 from churnlib.report.content import Report
 from churnlib.report.write import write_report
 from churnlib.settings import TrainSettings, labels_known_by
@@ -121,7 +127,8 @@ def report_training(model: DatasetRef, output: Dataset) -> tuple[DatasetRef, ...
         facts={"seed": manifest["seed"], "labels known by": manifest["labels_known_by"]},
         **data_faults(manifest["inputs"]),
     )
-    return write_report(report, output)
+    scored = read_scored(model)
+    return write_report(report, output, scored.filter(scored["slice"] == "validation"))
 
 
 @task

@@ -126,7 +126,9 @@ def roc_auc(outcome: Flags, probability: Floats) -> tuple[float, tuple[float, fl
     won = (ranks[outcome] - mid_ranks(positive)) / n
     lost = 1 - (ranks[~outcome] - mid_ranks(negative)) / m
     auc = float(won.mean())
-    variance = sum(float(part.var(ddof=1)) / len(part) for part in (won, lost) if len(part) > 1)
+    # What one value alone does not tell is at most that: the variance of values within 0 and 1.
+    spread = (part.var(ddof=1) if len(part) > 1 else auc * (1 - auc) for part in (won, lost))
+    variance = sum(float(s) / len(part) for s, part in zip(spread, (won, lost), strict=True))
     if not 0 < auc < 1:
         # All pairs are ordered, so the variance is 0: the rule of three bounds what may be missed.
         bound = min(1.0, 3 / min(m, n))

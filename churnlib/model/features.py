@@ -107,7 +107,7 @@ def learn_schema(frame: pl.DataFrame, choice: FeatureChoice) -> FeatureSchema:
                 raise ModelError(
                     f"train.features.{setting}: '{name}' {why}. {closest(name, possible)}"
                 )
-    wanted = possible if choice.include is None else choice.include
+    wanted = possible if choice.include is None else dict.fromkeys(choice.include)
     chosen = [name for name in wanted if name not in choice.exclude]
     if not chosen:
         raise ModelError("train.features leaves no feature. Include more, or exclude less.")

@@ -2,7 +2,7 @@
 
 import importlib
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import takewhile
 from typing import Any
@@ -19,12 +19,19 @@ from churnlib.settings import Step
 
 TRUSTED_ROOTS = ("sklearn", "churnlib", "skrub")
 """The packages that configuration may name classes of. In code, because a run must not widen it."""
-REFUSED = ("FunctionTransformer",)
-"""Estimators that run whatever function they are given, hence a way around `TRUSTED_ROOTS`."""
-REFUSED_PARAMS = ("memory",)
-"""Parameters that write and read pickles."""
-NAMED_LISTS = ("steps", "transformers", "transformer_list", "estimators")
-"""Parameters that scikit-learn takes as lists of tuples, which TOML can only write as lists."""
+REFUSED = ("FunctionTransformer", "TextEncoder", "LLMEncoder")
+"""Estimators that run whatever function they are given, or load models from the network or from
+pickles, hence ways around `TRUSTED_ROOTS`."""
+REFUSED_PARAMS = ("memory", "input")
+"""Parameters that write and read pickles, or read the files that the data name."""
+NAMED_LISTS = {
+    "steps": ("name", "estimator"),
+    "transformers": ("name", "estimator", "columns"),
+    "transformer_list": ("name", "estimator"),
+    "estimators": ("name", "estimator"),
+}
+"""Parameters that scikit-learn takes as lists of tuples, which TOML can only write as lists; and
+what each tuple holds."""
 
 
 def build_pipeline(steps: Sequence[Step], seed: int) -> Pipeline:
@@ -48,13 +55,24 @@ def build_pipeline(steps: Sequence[Step], seed: int) -> Pipeline:
             f"train.pipeline: step '{name}', the last, is {type(model).__name__}, which gives no "
             "probabilities. The last step must be a classifier with predict_proba."
         )
-    pipeline = Pipeline(built)
-    random = {
-        name: derive_seed(seed, *name.split("__"))
-        for name, value in pipeline.get_params(deep=True).items()
-        if name.split("__")[-1] == "random_state" and value is None
-    }
-    return pipeline.set_params(**random)
+    for path, estimator in _estimators((), dict(built)):
+        if estimator.get_params(deep=False).get("random_state", "") is None:
+            estimator.set_params(random_state=derive_seed(seed, *path))
+    return Pipeline(built)
+
+
+def _estimators(path: tuple[str, ...], value: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Finds all estimators in a value, with the way to each; `get_params` sees not into lists."""
+    inside: Any = ()
+    if isinstance(value, BaseEstimator):
+        yield path, value
+        inside = value.get_params(deep=False).items()
+    elif isinstance(value, Mapping):
+        inside = value.items()
+    elif isinstance(value, list | tuple):
+        inside = enumerate(value)
+    for name, part in inside:
+        yield from _estimators((*path, str(name)), part)
 
 
 def resolve(type_name: str, where: str = "train.pipeline") -> Callable[..., Any]:
@@ -76,7 +94,7 @@ def resolve(type_name: str, where: str = "train.pipeline") -> Callable[..., Any]
         )
     try:
         found = getattr(importlib.import_module(module_name), class_name, None)
-    except ModuleNotFoundError as error:
+    except ImportError as error:  # Some packages raise it for the names that they once had.
         if error.name == root:
             raise ModelError(
                 f"{where}: {type_name} needs the package {root}: "
@@ -128,13 +146,24 @@ def _value(name: str, value: Any, where: str) -> Any:
             )
         return _build(str(value["type"]), dict(value.get("params", {})), where)
     if isinstance(value, dict):
+        # A grid of parameters to search sets them when it is fitted.
+        if refused := [key for key in value if key.rpartition("__")[2] in REFUSED_PARAMS]:
+            raise ModelError(f"train.pipeline: {where}: '{refused[0]}' is no parameter to set.")
         return {key: _value(key, inner, f"{where}.{key}") for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        made = [_value(name, inner, where) for inner in value]
-        if name in NAMED_LISTS:
-            return [tuple(entry) if isinstance(entry, list) else entry for entry in made]
-        return made
+        made = [_value("", inner, where) for inner in value]
+        return _tuples(made, NAMED_LISTS[name], where) if name in NAMED_LISTS else made
     return value
+
+
+def _tuples(entries: list[Any], parts: tuple[str, ...], where: str) -> list[tuple[Any, ...]]:
+    for entry in entries:
+        if not (isinstance(entry, list) and len(entry) == len(parts) and isinstance(entry[0], str)):
+            raise ModelError(
+                f"train.pipeline: {where}: each entry is a list of {', '.join(parts)}; "
+                f"not {entry!r}."
+            )
+    return [tuple(entry) for entry in entries]
 
 
 def _closest_type(class_name: str) -> str:

@@ -30,10 +30,13 @@ def predict(pipeline: "Pipeline", schema: FeatureSchema, rows: pl.DataFrame) -> 
     Raises:
         ModelError: See `FeatureSchema.apply`; or the model gives something else.
     """
+    from joblib import parallel_config
+
     if rows.is_empty():
         return pl.Series(PROBABILITY, [], pl.Float64)
-    _one_thread(pipeline)
-    given = pipeline.predict_proba(schema.apply(rows))[:, 1]
+    # Forests sum their trees in the order in which threads end, so their last bits differ.
+    with parallel_config(backend="sequential"):
+        given = pipeline.predict_proba(schema.apply(rows))[:, 1]
     probabilities = pl.Series(PROBABILITY, given, pl.Float64)
     if not probabilities.is_between(0, 1).all():
         raise ModelError("the model gives what is no probability between 0 and 1.")
@@ -62,11 +65,3 @@ def rank_by_risk(batch: pl.DataFrame, version: str) -> pl.DataFrame:
             model_version=pl.lit(version),
         )
     )
-
-
-def _one_thread(pipeline: "Pipeline") -> None:
-    """Forests sum their trees in the order in which threads end, so their last bits differ."""
-    threads = {
-        name: 1 for name in pipeline.get_params(deep=True) if name.split("__")[-1] == "n_jobs"
-    }
-    pipeline.set_params(**threads)

@@ -26,6 +26,8 @@ GOLDEN = "golden_rows.parquet"
 SCORED = "scored_rows.parquet"
 GOLDEN_ROWS = 50
 """How many rows are kept to prove a loaded model by."""
+NEEDED = ("version", "model_file", "sha256", "features", "libraries")
+"""What a manifest must tell for its model to be loaded."""
 LIBRARIES = ("scikit-learn", "skrub", "numpy", "polars", "skops", "joblib")
 """What a manifest names the versions of, where installed."""
 
@@ -35,12 +37,27 @@ TRUSTED_TYPES = (
     "numpy.dtype",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",
+    "sklearn.calibration._TemperatureScaling",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.feature_selection._univariate_selection.f_classif",
+    "sklearn.metrics._scorer._PassthroughScorer",
+    "sklearn.model_selection._split.StratifiedKFold",
     "sklearn.tree._tree.Tree",
+    "sklearn.utils._bunch.Bunch",
     "sklearn.utils.validation.check_array",
+    "skrub._apply_to_cols.ApplyToCols",
+    "skrub._apply_to_each_col.ApplyToEachCol",
+    "skrub._apply_to_sub_frame.ApplyToSubFrame",
+    "skrub._select_cols.DropCols",
+    "skrub._select_cols.SelectCols",
+    "skrub._squashing_scaler.SquashingScaler",
+    "skrub._string_encoder.StringEncoder",
+    "skrub._to_str.ToStr",
+    "skrub.selectors._base.Cols",
 )
-"""Types that a model file may hold beside those that skops trusts itself. A list beside the model
-would be trusted on the word of whoever wrote the model."""
+"""Types that a model file may hold beside those that skops trusts itself: they hold data, and what
+functions and types they hold in turn is checked by itself. A list beside the model would be
+trusted on the word of whoever wrote the model."""
 
 
 def new_version(now: datetime) -> str:
@@ -99,7 +116,7 @@ def read_manifest(model: Dataset | DatasetRef) -> dict[str, Any]:
     """Reads the manifest of a version.
 
     Raises:
-        ModelError: There is none, or it is no JSON.
+        ModelError: There is none, or it is no JSON object.
     """
     path = Path(model.uri, MANIFEST)
     try:
@@ -110,6 +127,8 @@ def read_manifest(model: Dataset | DatasetRef) -> dict[str, Any]:
         ) from None
     except ValueError as error:
         raise ModelError(f"{model.game}: {path} is damaged: {error}.") from None
+    if not isinstance(manifest, dict):
+        raise ModelError(f"{model.game}: {path} is damaged: it is no JSON object.")
     return manifest
 
 
@@ -129,9 +148,14 @@ def load_model(model: Dataset | DatasetRef) -> "FittedModel":
     from churnlib.model.train import FittedModel
 
     manifest = read_manifest(model)
+    if lacking := [name for name in NEEDED if name not in manifest]:
+        path = Path(model.uri, MANIFEST)
+        raise ModelError(f"{model.game}: {path} is damaged: it lacks {', '.join(lacking)}.")
     where = f"{model.game}: model {manifest['version']}"
-    for name, digest in manifest["sha256"].items():
-        if not Path(model.uri, name).exists() or fingerprint(str(Path(model.uri, name))) != digest:
+    digests = manifest["sha256"]
+    for name in (manifest["model_file"], GOLDEN, SCORED):
+        file = Path(model.uri, name)
+        if not file.exists() or fingerprint(str(file)) != digests.get(name):
             raise ModelError(f"{where}: {name} is not as it was written. Train again.")
     now = _versions()
     for library in ("scikit-learn", "skrub"):
@@ -164,7 +188,7 @@ def champion(catalog: Catalog) -> DatasetRef:
     """
     pointer = catalog.champion()
     try:
-        version = json.loads(Path(pointer.uri).read_text(encoding="utf-8"))["version"]
+        version = str(json.loads(Path(pointer.uri).read_text(encoding="utf-8"))["version"])
     except OSError:
         raise ModelError(
             f"{catalog.game}: there is no model yet ({pointer.uri} is missing). "

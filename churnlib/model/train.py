@@ -69,11 +69,16 @@ def fit(rows: pl.DataFrame, settings: TrainSettings, seed: int) -> FittedModel:
     schema = learn_schema(known, settings.features)
     pipeline = build_pipeline(settings.pipeline, seed)
     check_columns(pipeline, [feature.name for feature in schema.features])
+    steps = " > ".join(step.type.rpartition(".")[2] for step in settings.pipeline)
     try:
         pipeline.fit(schema.apply(known), known[LABEL].to_numpy().astype(np.int64))
-    except ValueError as error:
-        steps = " > ".join(step.type.rpartition(".")[2] for step in settings.pipeline)
+    except (ValueError, TypeError) as error:
         raise ModelError(f"train.pipeline: {steps} cannot be fitted: {error}") from error
+    if not hasattr(pipeline, "predict_proba"):
+        raise ModelError(
+            f"train.pipeline: {steps} gives no probabilities with these parameters. "
+            "Set them so that the last step has predict_proba."
+        )
     return FittedModel(pipeline, schema)
 
 

@@ -1,6 +1,6 @@
 """The checks of the raw tables: structural faults stop the run, or such rows are set apart."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,9 +8,10 @@ import polars as pl
 
 from churnlib.datasets import Dataset, DatasetRef
 from churnlib.errors import DataError
+from churnlib.raw.lines import ragged_lines
 from churnlib.raw.oddities import count_oddities
-from churnlib.raw.reading import ROW, row_word, scan_raw, typed, unreadable
-from churnlib.schemas import RAW_SCHEMAS, raw_columns
+from churnlib.raw.reading import ROW, is_csv, row_word, scan_raw, typed, unreadable
+from churnlib.schemas import MARKS, RAW_SCHEMAS, raw_columns
 from churnlib.settings import RawSettings
 
 SHOWN = 3
@@ -31,7 +32,8 @@ class CheckedTable:
 
     Attributes:
         rows: The rows that break no rule, typed, in the order of the key.
-        rejected: The rows that do, with the marks of the reader and the rules that they break.
+        rejected: The rows that do, as they lie in the file, with the marks of the reader and the
+            rules that they break.
         odd: How many rows show each odd fact; these rows are kept.
     """
 
@@ -48,6 +50,9 @@ class Fault:
     rule: str
     rows: pl.DataFrame
     shows_value: bool = False
+
+
+_RAGGED = "lines with more or fewer fields than the header"
 
 
 def check_table(
@@ -73,16 +78,18 @@ def check_table(
     schema = RAW_SCHEMAS[table]
     raw = scan_raw(source, table)
     try:
-        marked = _marked(typed(raw, table), table, settings, parent).collect()
+        ragged = ragged_lines(source.uri) if is_csv(source) else {}
+        marked = _marked(typed(raw, table, ragged), table, settings, parent).collect()
     except pl.exceptions.PolarsError as error:
         raise unreadable(source, error) from None
     good, failures = schema.filter(marked)
     if len(failures):
-        faults = list(_faults(failures.details(), table))
+        faults = list(_faults(failures.details(), table, ragged))
         if settings.on_bad_rows == "fail" or len(failures) > settings.max_bad_share * len(marked):
             raise DataError(_complaint(source, raw, faults, len(failures), len(marked), settings))
     rows = good.sort(schema.primary_key()).select(raw_columns(table))
-    return CheckedTable(rows, _rejected(failures.details()), count_oddities(rows, table, parent))
+    rejected = _rejected(raw, failures.details())
+    return CheckedTable(rows, rejected, count_oddities(rows, table, parent))
 
 
 def _marked(
@@ -106,11 +113,13 @@ def _marked(
     )
 
 
-def _faults(details: pl.DataFrame, table: str) -> Iterator[Fault]:
+def _faults(details: pl.DataFrame, table: str, ragged: Mapping[int, int]) -> Iterator[Fault]:
     """Takes the faulty rows apart by rule, each with the columns that it is about."""
-    rules = [
-        c for c in details.columns if details[c].dtype == pl.Enum(["valid", "invalid", "unknown"])
-    ]
+    rules = _rules(details)
+    key = RAW_SCHEMAS[table].primary_key()
+    if ragged:
+        yield Fault("", _RAGGED, details.filter(pl.col(ROW).is_in(sorted(ragged))))
+        details = details.filter(~pl.col(ROW).is_in(sorted(ragged)))
     for column in raw_columns(table):
         dtype = RAW_SCHEMAS[table].columns()[column].dtype
         unparsable = details.filter(_names(pl.col("unparsable"), column))
@@ -126,10 +135,11 @@ def _faults(details: pl.DataFrame, table: str) -> Iterator[Fault]:
         elif kind == "resolution":
             yield Fault(column, "is not the first day of a month", broken, shows_value=True)
         elif rule == "primary_key":
-            yield Fault(", ".join(RAW_SCHEMAS[table].primary_key()), "stands there twice", broken)
+            # Keys that are empty or could not be read have been named already.
+            known = pl.all_horizontal(pl.col(key).is_not_null())
+            yield Fault(", ".join(key), "stands there twice", broken.filter(known), True)
         elif rule == "reference_known":
-            key = REFERENCES[table]
-            yield Fault(key, f"is not in {PARENTS[table]}", broken, shows_value=True)
+            yield Fault(REFERENCES[table], f"is not in {PARENTS[table]}", broken, shows_value=True)
         elif rule == "run_ends_after_it_starts":
             yield Fault("end_date", "lies before start_date", broken, shows_value=True)
 
@@ -176,22 +186,26 @@ def _complaint(
 def _line(fault: Fault, values: dict[int, dict[str, object]], word: str) -> str:
     first = fault.rows[ROW].sort().head(SHOWN).to_list()
     columns = fault.columns.split(", ")
-    with_values = fault.shows_value or len(columns) > 1 or fault.rule == "stands there twice"
     examples = [
         f"{word} {n}"
-        + (f": {', '.join(str(values[n][c]) for c in columns)}" if with_values else "")
+        + (f": {', '.join(str(values[n][c]) for c in columns)}" if fault.shows_value else "")
         for n in first
     ]
     more = "; ..." if len(fault.rows) > SHOWN else ""
     plural = "s" if len(fault.rows) > 1 else ""
-    return f"{fault.columns} {fault.rule}: {len(fault.rows):,} row{plural} ({'; '.join(examples)}{more})"
+    what = f"{fault.columns} {fault.rule}".lstrip()
+    return f"{what}: {len(fault.rows):,} row{plural} ({'; '.join(examples)}{more})"
 
 
-def _rejected(details: pl.DataFrame) -> pl.DataFrame:
-    rules = [c for c in details.columns if isinstance(details[c].dtype, pl.Enum)]
-    broken = [pl.when(pl.col(rule) == "invalid").then(pl.lit(rule)) for rule in rules]
-    return details.with_columns(
-        broken_rules=pl.concat_str(broken, separator=",", ignore_nulls=True)
-        if broken
-        else pl.lit(None, pl.String)
-    ).drop(rules)
+def _rules(details: pl.DataFrame) -> list[str]:
+    verdicts = pl.Enum(["valid", "invalid", "unknown"])
+    return [name for name, dtype in details.schema.items() if dtype == verdicts]
+
+
+def _rejected(raw: pl.LazyFrame, details: pl.DataFrame) -> pl.DataFrame:
+    broken = [pl.when(pl.col(r) == "invalid").then(pl.lit(r)) for r in _rules(details)]
+    rules = pl.concat_str(broken, separator=",", ignore_nulls=True)
+    marks = details.select(*MARKS, broken_rules=rules)
+    if marks.is_empty():
+        raw = raw.clear()
+    return raw.join(marks.lazy(), on=ROW, maintain_order="left").collect()

@@ -1,14 +1,18 @@
 """Reading raw tables: every value by its column's type, or marked as one that is not."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import polars as pl
 
 from churnlib.datasets import Dataset, DatasetRef
 from churnlib.errors import DataError, closest
+from churnlib.raw.lines import header
 from churnlib.schemas import RAW_SCHEMAS, raw_columns
 
 ROW = "source_row"
+EXACT = 2**53
+"""Up to here a float holds every whole number."""
 
 
 def scan_raw(source: Dataset | DatasetRef, table: str) -> pl.LazyFrame:
@@ -22,51 +26,57 @@ def scan_raw(source: Dataset | DatasetRef, table: str) -> pl.LazyFrame:
         `source_row` (see `row_word`) and the columns of the table.
 
     Raises:
-        DataError: The file cannot be read, or a column is missing.
+        DataError: The file cannot be read, or a column is missing or there twice.
     """
     if is_csv(source):
-        frame = pl.scan_csv(
-            source.uri,
-            infer_schema=False,
-            row_index_name=ROW,
-            row_index_offset=2,
-            glob=False,
-        )
+        frame = pl.scan_csv(source.uri, infer_schema=False, truncate_ragged_lines=True, glob=False)
     else:
-        frame = pl.scan_parquet(source.uri, row_index_name=ROW, row_index_offset=1, glob=False)
+        frame = pl.scan_parquet(source.uri, glob=False)
     try:
         there = frame.collect_schema().names()
     except (pl.exceptions.PolarsError, OSError) as error:
         raise unreadable(source, error) from None
     wanted = raw_columns(table)
+    names = header(source.uri) if is_csv(source) else there
+    if twice := [name for name in wanted if names.count(name) > 1]:
+        raise DataError(
+            f"{source.game}: {Path(source.uri).name} has the column {twice[0]} twice. "
+            "Remove or rename the one that is not meant."
+        )
     if missing := [name for name in wanted if name not in there]:
-        others = [name for name in there if name not in wanted and name != ROW]
+        others = [name for name in there if name not in wanted]
         hint = closest(missing[0], others) if others else ""
         raise DataError(
             f"{source.game}: {Path(source.uri).name} lacks the column"
             f"{'s' if len(missing) > 1 else ''} {', '.join(missing)}. {hint}".rstrip()
         )
-    return frame.select(ROW, *wanted)
+    return frame.select(wanted).with_row_index(ROW, offset=2 if is_csv(source) else 1)
 
 
-def typed(raw: pl.LazyFrame, table: str) -> pl.LazyFrame:
+def typed(raw: pl.LazyFrame, table: str, ragged: Collection[int] = ()) -> pl.LazyFrame:
     """Reads each value as its column's type.
 
     Args:
         raw: As `scan_raw` gives it.
         table: Which raw table it is.
+        ragged: The `source_row` of lines of which no value can be told; see `churnlib.raw.lines`.
 
     Returns:
         The rows of `raw`, typed by the schema; a value that is not of its type becomes null, and
-        `unparsable` names its column (several joined by commas; null where all is well).
+        `unparsable` names its column (several joined by commas; null where all is well). An empty
+        text is null.
     """
     given = raw.collect_schema()
     columns = RAW_SCHEMAS[table].columns()
-    values = {name: _parsed(name, given[name], columns[name].dtype) for name in raw_columns(table)}
-    marks = [
-        pl.when(pl.col(name).is_not_null() & value.is_null()).then(pl.lit(name))
-        for name, value in values.items()
-    ]
+    values, marks = {}, []
+    lost = pl.col(ROW).is_in(sorted(ragged)) if ragged else pl.lit(False)
+    for name in raw_columns(table):
+        value = pl.col(name)
+        if given[name] == pl.String:
+            value = pl.when(value != "").then(value)
+        parsed = _parsed(value, given[name], columns[name].dtype)
+        values[name] = pl.when(~lost).then(parsed) if ragged else parsed
+        marks.append(pl.when(lost | (value.is_not_null() & parsed.is_null())).then(pl.lit(name)))
     marked = pl.concat_str(marks, separator=",", ignore_nulls=True)
     return raw.with_columns(
         unparsable=pl.when(marked != "").then(marked),
@@ -90,10 +100,9 @@ def unreadable(source: Dataset | DatasetRef, error: Exception) -> DataError:
     return DataError(f"{source.game}: {source.uri} cannot be read: {first}")
 
 
-def _parsed(name: str, given: pl.DataType, wanted: pl.DataType) -> pl.Expr:
-    value = pl.col(name)
+def _parsed(value: pl.Expr, given: pl.DataType, wanted: pl.DataType) -> pl.Expr:
     if wanted == pl.String:
-        return value.cast(pl.String)
+        return pl.lit(None, pl.String) if given.is_nested() else value.cast(pl.String)
     if wanted == pl.Date:
         return _as_date(value, given)
     if not (given.is_numeric() or given in (pl.String, pl.Null)):
@@ -103,16 +112,21 @@ def _parsed(name: str, given: pl.DataType, wanted: pl.DataType) -> pl.Expr:
         return pl.when(number.is_finite()).then(number)
     if given.is_integer():
         return value.cast(wanted, strict=False)
-    # A whole number may come written as 12.0; beyond 2**53 a float no longer holds every one.
-    whole = pl.when(number == number.round()).then(number).cast(wanted, strict=False)
+    if given.is_decimal():
+        exact = value.cast(wanted, strict=False)
+        return pl.when(exact.cast(given, strict=False) == value).then(exact)
+    # A whole number may come written as 12.0; beyond 2**53 it may be another's neighbour.
+    is_whole = (number == number.round()) & (number.abs() <= EXACT)
+    whole = pl.when(is_whole).then(number).cast(wanted, strict=False)
     return pl.coalesce(value.cast(wanted, strict=False), whole) if given == pl.String else whole
 
 
 def _as_date(value: pl.Expr, given: pl.DataType) -> pl.Expr:
     if given == pl.String:
-        return value.str.to_date("%Y-%m-%d", strict=False)
+        iso = pl.when(value.str.contains(r"^\d{4}-\d{2}-\d{2}$")).then(value)
+        return iso.str.to_date("%Y-%m-%d", strict=False)
     if given == pl.Date:
         return value
     if isinstance(given, pl.Datetime):
-        return pl.when(value == value.dt.truncate("1d")).then(value.cast(pl.Date))
+        return pl.when(value == value.dt.truncate("1d")).then(value.dt.date())
     return pl.lit(None, pl.Date)

@@ -11,6 +11,7 @@ TITLES = {
     "batch_score_report": "Score of a batch",
 }
 UNDEFINED = "not defined"
+LABEL_WIDTH = 20
 
 FIGURES = (
     ("n", "scored", "{:,}"),
@@ -48,19 +49,19 @@ def _lines(report: Report) -> Iterator[str]:
     yield from _data(report)
     if report.facts:
         yield ""
-        yield from (f"{name:<18}{value}" for name, value in report.facts.items())
+        yield from (f"{name:<{LABEL_WIDTH}}{value}" for name, value in report.facts.items())
 
 
 def _table(title: str, groups: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     yield ""
     if title:
         yield title
-    yield " " * 18 + "".join(f"{GROUPS[name]:>26}" for name in groups)
+    yield " " * LABEL_WIDTH + "".join(f"{GROUPS[name]:>26}" for name in groups)
     for key, label, form in FIGURES:
         values = (scores.get(key) for scores in groups.values())
         cells = (UNDEFINED if value is None else form.format(value) for value in values)
         if key != "without_currency" or any(s.get(key) is not None for s in groups.values()):
-            yield f"{label:<18}" + "".join(f"{cell:>26}" for cell in cells)
+            yield f"{label:<{LABEL_WIDTH}}" + "".join(f"{cell:>26}" for cell in cells)
     for name, scores in groups.items():
         if scores.get("reason"):
             yield f"{GROUPS[name]}: {UNDEFINED}, because {scores['reason']}"

@@ -2,26 +2,36 @@
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from churnlib.datasets import Dataset, DatasetRef
 from churnlib.report.content import Report
 from churnlib.report.text import to_text
 from churnlib.storage import ref, write_text
 
+if TYPE_CHECKING:
+    import polars as pl
 
-def write_report(report: Report, target: Dataset) -> tuple[DatasetRef, ...]:
-    """Writes a report as JSON and as text, side by side.
+
+def write_report(
+    report: Report, target: Dataset, scored: "pl.DataFrame | None" = None
+) -> tuple[DatasetRef, ...]:
+    """Writes a report as JSON, as text and as HTML, side by side.
 
     Args:
         report: What to say.
         target: The JSON file; the others have its name with their own suffix.
+        scored: The rows behind the figures, for the plots; see `churnlib.report.html.to_html`.
 
     Returns:
-        The files, JSON first.
+        The files: JSON, text, HTML.
     """
+    from churnlib.report.html import to_html
+
     texts = {
         ".json": json.dumps(report.to_json(), indent=2, default=str) + "\n",
         ".txt": to_text(report),
+        ".html": to_html(report, scored),
     }
     places = {suffix: Path(target.uri).with_suffix(suffix) for suffix in texts}
     for suffix, text in texts.items():

@@ -346,6 +346,12 @@ def test_fixed_window_is_the_same_on_every_day(load: Load) -> None:
         assert window.span(as_of) == (date(2022, 1, 15), date(2022, 12, 31))
 
 
+def test_window_may_be_a_single_day(load: Load) -> None:
+    day = date(2024, 2, 1)
+    window = load("windows.batch_score = { start = 2024-02-01, end = 2024-02-01 }").windows
+    assert window.batch_score.span(date(2025, 1, 1)) == (day, day)
+
+
 def test_window_may_have_one_end_fixed() -> None:
     window = Window(start=date(2022, 1, 15), end=-1)
     assert not window.is_fixed and not window.is_relative

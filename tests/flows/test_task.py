@@ -267,6 +267,16 @@ def test_task_result_of_another_type_is_refused(name: str) -> None:
         give(name)
 
 
+def test_task_result_that_another_process_replaced_is_read_anew() -> None:
+    with refreshing():
+        state: State[Any] = give("text", return_state=True)
+    kept: Any = state.data
+    record = Path(kept.metadata.storage_key)
+    record.write_text(record.read_text().replace(r"\"x\"", r"\"y\""))
+    assert give("text") == "y"
+    assert RUNS == ["give"]
+
+
 def test_task_datasets_inside_a_result_must_stand(
     source: DatasetRef, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -278,10 +288,13 @@ def test_task_datasets_inside_a_result_must_stand(
     assert len(RUNS) == 2
 
 
-def test_task_parameter_of_unknown_type_is_refused(source: DatasetRef, target: Dataset) -> None:
+def test_task_parameter_of_unknown_type_is_refused(
+    source: DatasetRef, target: Dataset, caplog: pytest.LogCaptureFixture
+) -> None:
     with pytest.raises(TypeError, match="double: the parameter note holds a object"):
         double(source, target, note={"a": [object()]})
     assert RUNS == []
+    assert "Error encountered" not in caplog.text
 
 
 def test_task_async_function_is_refused() -> None:
@@ -331,6 +344,20 @@ def test_task_key_differs_where_a_parameter_does(one: Any, other: Any) -> None:
 )
 def test_task_key_agrees_where_parameters_mean_the_same(one: Any, other: Any) -> None:
     assert key(one) == key(other)
+
+
+def test_task_key_differs_between_functions_of_one_scope() -> None:
+    def one() -> int:
+        return 1
+
+    def other() -> int:
+        return 1
+
+    assert task_key(one, {}) != task_key(other, {})
+
+
+def test_task_key_differs_with_the_code_that_counts() -> None:
+    assert task_key(double.fn, {}) != task_key(double.fn, {}, ("churnlib.seeds",))
 
 
 def test_dataset_parameters_are_told_by_annotation() -> None:

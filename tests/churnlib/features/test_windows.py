@@ -16,7 +16,7 @@ from tests.churnlib.features.strategies import (
 )
 
 
-@examples(50)
+@examples(30)
 @given(games, as_of_days, as_of_days)
 def test_in_window_keeps_the_rows_between_its_days(game: Game, first: date, last: date) -> None:
     found = in_window(table(game.subs, SUB_SCHEMA), first, last).collect()

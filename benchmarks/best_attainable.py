@@ -1,0 +1,77 @@
+"""How near the models come to the best that anyone could: `python -m benchmarks.best_attainable`.
+
+For each game and seed: sample data of 30,000 characters, `train-from-raw` and `score` by their
+command lines, then the back-test's AUC beside that of the true churn probabilities on the very
+same subscriptions. Prints a row each, and the mean share of what is attainable.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from churnlib.model.evaluate import roc_auc
+from churnlib.synthesis import PROCESSES, generate
+
+
+def main() -> None:
+    """Measures, and prints a Markdown table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--characters", type=int, default=30_000)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[101, 102, 103])
+    parser.add_argument("--signal", type=float, default=1.0)
+    args = parser.parse_args()
+    print("| game | seed | scored | back-test AUC | 95 % interval | AUC of the truth | share |")
+    print("|---|---|---|---|---|---|---|")
+    for game in sorted(PROCESSES):
+        shares = [measure(game, seed, args.characters, args.signal) for seed in args.seeds]
+        print(f"| {game} | mean | | | | | {np.mean(shares):.3f} |", flush=True)
+
+
+def measure(game: str, seed: int, characters: int, signal: float) -> float:
+    """Measures one game and seed.
+
+    Returns:
+        The back-test's AUC above 0.5 over that of the truth.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder)
+        raw = data / "01_raw" / game
+        generate(PROCESSES[game], characters, seed, raw, signal=signal, file_format="parquet")
+        for command in (["train", "--from-raw"], ["score"]):
+            run(command[0], "--game", game, "--data-dir", folder, *command[1:])
+        report = json.loads((data / "08_reporting" / game / "score_report.json").read_text())
+        truth = pl.read_parquet(raw / "truth" / "sub_truth.parquet")
+        scored = (
+            pl.read_parquet(data / "04_feature" / game / "score_features.parquet")
+            .drop_nulls("sub_churn")
+            .join(truth, on="sub_id")
+        )
+    outcome = scored["sub_churn"].to_numpy().astype(np.bool_)
+    best, _ = roc_auc(outcome, scored["churn_probability"].to_numpy())
+    scores = report["general"]
+    low, high = scores["roc_auc_ci"]
+    share = (scores["roc_auc"] - 0.5) / (best - 0.5) if signal else float("nan")
+    print(
+        f"| {game} | {seed} | {scores['n']:,} | {scores['roc_auc']:.4f} | {low:.4f} to {high:.4f} "
+        f"| {best:.4f} | {share:.3f} |",
+        flush=True,
+    )
+    return share
+
+
+def run(flow: str, *arguments: str) -> None:
+    """Runs a flow by its command line; its log is shown only where it fails."""
+    command = [sys.executable, "-m", f"flows.{flow}", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
+
+
+if __name__ == "__main__":
+    main()

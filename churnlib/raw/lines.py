@@ -1,0 +1,46 @@
+"""The lines of a CSV file, looked at for how many fields they have.
+
+A reader of CSV files fills up a short line with nulls and cuts off a long one; either way every
+value of the line may stand in a wrong column.
+"""
+
+import csv
+from collections.abc import Iterator
+
+import polars as pl
+
+
+def header(uri: str) -> list[str]:
+    """The names in the first line of a CSV file that is not blank."""
+    return next(_records(uri), [])
+
+
+def ragged_lines(uri: str) -> dict[int, int]:
+    """Finds the lines that have not as many fields as the header.
+
+    Args:
+        uri: The CSV file.
+
+    Returns:
+        By line, the header's being 1, how many fields it has. Where a quoted value goes over
+        several lines, these count as one.
+    """
+    width = len(header(uri))
+    separators = pl.col("line").str.replace_all('"[^"]*"', "").str.count_matches(",", literal=True)
+    lines = pl.scan_lines(uri, name="line", glob=False)
+    suspect = lines.filter(separators != width - 1).head(1).collect()
+    # Most files have none. Where one has, all are counted by the rules of quoting.
+    if suspect.is_empty():
+        return {}
+    fields = ((row, len(record)) for row, record in enumerate(_records(uri), start=1))
+    return {row: count for row, count in fields if count != width}
+
+
+def _records(uri: str) -> Iterator[list[str]]:
+    with open(uri, encoding="utf-8-sig", errors="replace", newline="") as file:  # noqa: PTH123
+        records = csv.reader(file)
+        for record in records:
+            if record:
+                yield record
+                break
+        yield from records

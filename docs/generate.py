@@ -1,0 +1,60 @@
+"""Writes the pages that follow from the code: `python -m docs.generate`."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from churnlib.datasets import LAYERS
+from churnlib.schemas import MARKS, RAW_SCHEMAS, Predictions, StandardFeatures
+from churnlib.settings import describe_settings
+from flows.command import FLOWS, flow_parser
+
+FOLDER = Path(__file__).parent
+GENERATED = "<!-- Written by `make docs` from the code; change it there. -->"
+
+
+def pages() -> dict[str, str]:
+    """Makes the generated pages, by file name."""
+    os.environ["COLUMNS"] = "100"  # argparse wraps to the terminal otherwise.
+    return {
+        "tables.md": "\n".join(_tables()),
+        "settings.md": "\n".join(_settings()),
+        "commands.md": "\n".join(_commands()),
+    }
+
+
+def _tables() -> Iterator[str]:
+    yield from (GENERATED, "# Tables", "")
+    yield "The folders of the data tree, each with a folder per game:"
+    yield ""
+    yield from (f"- `{layer}`: {what}" for layer, what in LAYERS.items())
+    schemas = {**RAW_SCHEMAS, "standard_features": StandardFeatures, "predictions": Predictions}
+    for name, schema in schemas.items():
+        yield from ("", f"## {name}", "", f"{(schema.__doc__ or '').strip()} "
+                    f"Key: {', '.join(schema.primary_key())}.", "")  # fmt: skip
+        yield "| column | type | may be null | meaning |"
+        yield "|---|---|---|---|"
+        for column, facts in schema.columns().items():
+            if column not in MARKS:
+                null = "yes" if facts.nullable else ""
+                yield f"| {column} | {facts.dtype} | {null} | {facts.description} |"
+    yield ""
+
+
+def _settings() -> Iterator[str]:
+    yield from (GENERATED, "# Settings", "")
+    yield "Every setting by its path, as a game's TOML file nests it and `--set` takes it."
+    yield from ("", "```", describe_settings(), "```", "")
+
+
+def _commands() -> Iterator[str]:
+    yield from (GENERATED, "# Command lines")
+    for flow in FLOWS:
+        usage = flow_parser(flow).format_help().split("\nsettings, for --set:")[0]
+        yield from ("", f"## {flow}", "", "```", usage.rstrip(), "```")
+    yield ""
+
+
+if __name__ == "__main__":
+    for file, text in pages().items():
+        (FOLDER / file).write_text(text, encoding="utf-8")

@@ -1,0 +1,128 @@
+import re
+import shlex
+import tomllib
+from datetime import date
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from churnlib.features.currency import add_currency_features
+from churnlib.features.labels import add_label
+from churnlib.features.standard import standard_features
+from churnlib.model.predict import predict
+from churnlib.model.train import fit
+from churnlib.raw.checks import check_table
+from churnlib.settings import Settings, TrainSettings, load_settings
+from docs.generate import FOLDER, pages
+from flows.command import COMPOSITES, FLOWS, flow_parser
+
+ROOT = FOLDER.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+ALGORITHMS = (FOLDER / "algorithms.md").read_text(encoding="utf-8")
+AS_OF = date(2025, 1, 1)
+
+
+def commands(text: str) -> list[list[str]]:
+    blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    return [shlex.split(line, comments=True) for block in blocks for line in block.splitlines()]
+
+
+@pytest.mark.parametrize("name", sorted(pages()))
+def test_generated_page_is_current(name: str) -> None:
+    assert (FOLDER / name).read_text(encoding="utf-8") == pages()[name], "run `make docs`"
+
+
+@pytest.mark.parametrize(
+    "words", [c for c in commands(README) if any(w.startswith("flows.") for w in c)], ids=shlex.join
+)
+def test_readme_flow_command_is_understood(words: list[str]) -> None:
+    place = next(i for i, word in enumerate(words) if word.startswith("flows."))
+    flow = words[place].removeprefix("flows.")
+    args = flow_parser(flow).parse_args(words[place + 1 :])
+    load_settings(args.game, {**dict(args.set), "as_of": args.as_of})
+
+
+def test_readme_names_every_flow() -> None:
+    for flow in FLOWS:
+        assert f"`python -m flows.{flow}`" in README
+    for flow in COMPOSITES:
+        assert f"`python -m flows.{flow} --from-raw`" in README
+
+
+@pytest.mark.parametrize("text", [README, CONTRIBUTING], ids=["README", "CONTRIBUTING"])
+def test_documented_make_targets_exist(text: str) -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    named = re.findall(r"`make ([a-z -]+)`", text) + re.findall(r"^make ([a-z-]+)", text, re.M)
+    targets = {target for words in named for target in words.split()}
+    assert {"run", "test"} & targets
+    assert [target for target in targets if not re.search(rf"^{target}:", makefile, re.M)] == []
+
+
+def test_links_lead_somewhere() -> None:
+    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *FOLDER.glob("*.md")):
+        for link in re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+def test_readme_library_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    code = re.search(r"```python\n(.*?)```", README, re.DOTALL)
+    assert code
+    exec(compile(code[1], "README.md", "exec"), {})
+    assert 0.6 < float(capsys.readouterr().out) < 1
+
+
+@pytest.fixture(scope="module")
+def features() -> pl.DataFrame:
+    settings = load_settings("game1")
+    tables = _tables(settings)
+    subs = standard_features(tables["character_data"], tables["sub_data"], as_of=AS_OF)
+    churned = subs.with_columns(churned_on=pl.col("sub_start_date").dt.offset_by("3mo"))
+    some = pl.when(pl.col("sub_id") % 3 == 0).then(pl.col("churned_on"))
+    labelled = add_label(churned.with_columns(churned_on=some), as_of=AS_OF, horizon_months=6)
+    return add_currency_features(
+        labelled.head(600), tables["character_currency"], settings.currency, as_of=AS_OF
+    ).collect()
+
+
+def _tables(settings: Settings) -> dict[str, pl.LazyFrame]:
+    folder = ROOT / "data" / "01_raw" / "game1"
+    from churnlib.datasets import Dataset
+
+    return {
+        name: check_table(
+            Dataset(name, "game1", str(folder / f"{name}.csv")), name, settings.raw
+        ).rows.lazy()
+        for name in ("character_data", "sub_data", "character_currency")
+    }
+
+
+@pytest.mark.parametrize("block", re.findall(r"```toml\n(.*?)```", ALGORITHMS, re.DOTALL))
+def test_documented_algorithm_fits(block: str, features: pl.DataFrame) -> None:
+    stated: dict[str, Any] = tomllib.loads(block)["train"]
+    settings = TrainSettings.model_validate(stated)
+    model = fit(features, settings, seed=1)
+    probabilities = predict(model.pipeline, model.schema, features)
+    assert probabilities.is_between(0, 1).all()
+    assert probabilities.n_unique() > 1
+
+
+def test_changelog_names_the_version() -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"## {version('churnlib')}" in changelog
+
+
+def test_every_flow_module_offers_its_flows() -> None:
+    for flow in FLOWS:
+        module = import_module(f"flows.{flow}")
+        assert hasattr(module, flow)
+        assert hasattr(module, f"{flow}_from_raw") == (flow in COMPOSITES)
+
+
+def test_nothing_speaks_of_this_machine() -> None:
+    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *FOLDER.glob("*.md")):
+        assert str(Path.home()) not in page.read_text(encoding="utf-8")

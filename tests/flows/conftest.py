@@ -1,0 +1,49 @@
+"""Raw tables of two games, and data folders to run flows in."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from churnlib.synthesis import PROCESSES, generate
+from tests.flows.studio import Studio, new_studio
+
+CHARACTERS = 900
+
+
+@pytest.fixture(scope="session")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with the raw tables of two games, which no test changes."""
+    data = tmp_path_factory.mktemp("pristine")
+    for game, process in PROCESSES.items():
+        generate(process, CHARACTERS, 1, data / "01_raw" / game)
+    return data
+
+
+@pytest.fixture(scope="session")
+def calm_threads() -> Iterator[None]:
+    """Fits small models on one thread: two of them spin for longer than they work."""
+    import sklearn.utils._openmp_helpers  # noqa: F401  Loads what is then limited.
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        yield
+
+
+@pytest.fixture(scope="module")
+def studio(
+    prefect_server: Path,
+    calm_threads: None,
+    pristine: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Studio:
+    """A data folder for the tests of one file, with raw tables alone."""
+    return new_studio(tmp_path_factory.mktemp("studio"), pristine)
+
+
+@pytest.fixture
+def empty_studio(
+    prefect_server: Path, calm_threads: None, pristine: Path, tmp_path: Path
+) -> Studio:
+    """A data folder for one test, with raw tables alone."""
+    return new_studio(tmp_path / "data", pristine)

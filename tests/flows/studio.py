@@ -1,0 +1,151 @@
+"""A data folder, the ways to run flows on it, and what such a run did."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from churnlib.datasets import RAW_TABLES
+from flows.command import main
+
+ROOT = Path(__file__).resolve().parents[2]
+"""The folder of the project."""
+
+FAST = {
+    "game1": {"train.pipeline.model.params.max_iter": 20},
+    "game2": {"train.pipeline.model.params.n_estimators": 20},
+}
+"""Settings that make small models."""
+
+BATCH_DAY = "2024-07-01"
+"""A day on which the batch is predicted that `batch-score` scores on the last day of the data."""
+
+Snapshot = dict[str, tuple[int, str]]
+"""Of each file its time of change and its digest."""
+
+
+@dataclass(frozen=True)
+class Studio:
+    """A data folder of its own.
+
+    Attributes:
+        data: The folder.
+        pristine: A data folder with the raw tables as they were made.
+    """
+
+    data: Path
+    pristine: Path
+
+    def run(self, flow: str, game: str, overrides: Mapping[str, Any] = {}, **more: Any) -> Any:  # noqa: B006
+        """Calls a flow in this process, with a small model."""
+        function = getattr(import_module(f"flows.{flow.removesuffix('_from_raw')}"), flow)
+        settings = FAST.get(game, {}) | dict(overrides)
+        return function(game=game, data_dir=str(self.data), overrides=settings, **more)
+
+    def arguments(self, game: str, *more: str) -> list[str]:
+        """The arguments of a command line, for a small model."""
+        settings = [f"--set={path}={value}" for path, value in FAST.get(game, {}).items()]
+        return ["--game", game, "--data-dir", str(self.data), *settings, *more]
+
+    def command(self, flow: str, game: str, *more: str) -> int:
+        """Runs a command line in this process; returns the exit status."""
+        try:
+            return main(flow, self.arguments(game, *more))
+        except SystemExit as refused:  # What argparse does with a wrong argument.
+            assert isinstance(refused.code, int)
+            return refused.code
+
+    def take_through(self, game: str) -> None:
+        """Runs the flows so that each finds what it needs, with the composites and on their own."""
+        self.run("train_from_raw", game)
+        self.run("score_from_raw", game)
+        self.run("batch_predict", game, as_of=BATCH_DAY)
+        self.run("batch_predict", game)
+        self.run("batch_score_from_raw", game)
+
+    def file(self, path: str) -> Path:
+        """A file, which must be the only one of a pattern."""
+        (found,) = self.data.glob(path)
+        return found
+
+    def json(self, path: str) -> Any:
+        """Reads a JSON file."""
+        return json.loads(self.file(path).read_text(encoding="utf-8"))
+
+    def table(self, path: str) -> pl.DataFrame:
+        """Reads a Parquet file."""
+        return pl.read_parquet(self.file(path))
+
+    def raw(self, game: str, table: str) -> pl.DataFrame:
+        """Reads a raw table as text."""
+        return pl.read_csv(self.data / "01_raw" / game / f"{table}.csv", infer_schema=False)
+
+    def write_raw(self, game: str, table: str, rows: pl.DataFrame) -> None:
+        """Replaces a raw table."""
+        rows.write_csv(self.data / "01_raw" / game / f"{table}.csv")
+
+    def restore(self) -> None:
+        """Makes the raw tables what they were."""
+        for file in self.pristine.glob("01_raw/*/*.csv"):
+            target = self.data / file.relative_to(self.pristine)
+            if not target.exists() or target.read_bytes() != file.read_bytes():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(file, target)
+
+    def snapshot(self, pattern: str = "*/**") -> Snapshot:
+        """Notes time of change and content of the files in some folders."""
+        files = (f for folder in self.data.glob(pattern) for f in folder.rglob("*"))
+        return {
+            str(file.relative_to(self.data)): (
+                file.stat().st_mtime_ns,
+                hashlib.sha256(file.read_bytes()).hexdigest(),
+            )
+            for file in files
+            if file.is_file()
+        }
+
+    def outputs(self) -> Snapshot:
+        """Notes all files but the raw tables."""
+        return self.snapshot("0[2-8]_*")
+
+
+def new_studio(data: Path, pristine: Path) -> Studio:
+    """Makes a data folder that holds the raw tables alone."""
+    studio = Studio(data, pristine)
+    studio.restore()
+    assert len(list(data.glob("01_raw/*/*"))) == 2 * len(RAW_TABLES)
+    return studio
+
+
+def python(*arguments: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Runs Python in a process of its own, to its end."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=cwd,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+
+def written(log: str) -> set[str]:
+    """The datasets that a run has written, by the log; those taken from the cache are not there."""
+    return set(re.findall(r"(\w+): (?:[\d,]+ rows in )?[\d.]+ s -> /", log))
+
+
+def bits(frame: pl.DataFrame) -> bytes:
+    """The bits of a table: names, types, rows in their order."""
+    found = frame.rechunk().write_ipc(None, compression="uncompressed")
+    return found.getvalue()
