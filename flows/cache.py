@@ -95,8 +95,8 @@ class DependencyCache(CachePolicy):
         self,
         task_ctx: TaskRunContext,
         inputs: dict[str, Any],
-        flow_parameters: dict[str, Any],  # noqa: ARG002
-        **kwargs: Any,  # noqa: ARG002
+        flow_parameters: dict[str, Any],
+        **kwargs: Any,
     ) -> str | None:
         """Makes the key of a call; None where the result must not be kept.
 

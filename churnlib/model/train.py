@@ -86,7 +86,8 @@ def train(rows: pl.DataFrame, settings: TrainSettings, window_end: date, seed: i
     """Validates the configured model on the last months of the window, then fits the one to keep.
 
     Args:
-        rows: The feature table of the training window, with labels; rows without are left out.
+        rows: The feature table of the training window; rows without a label are left out of
+            fitting.
         settings: See `TrainSettings`.
         window_end: The last day of the training window.
         seed: Where randomness begins.
@@ -94,19 +95,19 @@ def train(rows: pl.DataFrame, settings: TrainSettings, window_end: date, seed: i
     Raises:
         ModelError: See `fit`; or a slice of the window is empty.
     """
-    known = rows.filter(pl.col(LABEL).is_not_null())
     opens = shift_months(first_day(window_end), 1 - settings.validation_months)
-    early = known.filter(pl.col("sub_start_date") < opens)
-    late = known.filter(pl.col("sub_start_date") >= opens)
-    if early.is_empty() or late.is_empty():
+    early = rows.filter(pl.col("sub_start_date") < opens)
+    late = rows.filter(pl.col("sub_start_date") >= opens)
+    counts = [part[LABEL].count() for part in (early, late)]
+    if 0 in counts:
         raise ModelError(
-            f"train.validation_months = {settings.validation_months} leaves {len(early):,} rows to "
-            f"fit on before {opens} and {len(late):,} to validate on from then. "
+            f"train.validation_months = {settings.validation_months} leaves {counts[0]:,} rows to "
+            f"fit on before {opens} and {counts[1]:,} to validate on from then. "
             "Change it, or windows.train."
         )
     validated = fit(early, settings, seed)
-    kept = fit(known, settings, seed) if settings.refit else validated
-    in_sample = _scored(kept, known if settings.refit else early, "in_sample")
+    kept = fit(rows, settings, seed) if settings.refit else validated
+    in_sample = _scored(kept, rows if settings.refit else early, "in_sample")
     return Training(kept, pl.concat([in_sample, _scored(validated, late, "validation")]))
 
 

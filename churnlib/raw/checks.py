@@ -1,5 +1,6 @@
 """The checks of the raw tables: structural faults stop the run, or such rows are set apart."""
 
+import csv
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,9 +53,6 @@ class Fault:
     shows_value: bool = False
 
 
-_RAGGED = "lines with more or fewer fields than the header"
-
-
 def check_table(
     source: Dataset | DatasetRef,
     table: str,
@@ -80,15 +78,17 @@ def check_table(
     try:
         ragged = ragged_lines(source.uri) if is_csv(source) else {}
         marked = _marked(typed(raw, table, ragged), table, settings, parent).collect()
-    except pl.exceptions.PolarsError as error:
+    except (pl.exceptions.PolarsError, csv.Error) as error:
         raise unreadable(source, error) from None
     good, failures = schema.filter(marked)
     if len(failures):
         faults = list(_faults(failures.details(), table, ragged))
+        if ragged:
+            raw = raw.with_columns(fields=pl.col(ROW).replace_strict(ragged, default=None))
         if settings.on_bad_rows == "fail" or len(failures) > settings.max_bad_share * len(marked):
             raise DataError(_complaint(source, raw, faults, len(failures), len(marked), settings))
     rows = good.sort(schema.primary_key()).select(raw_columns(table))
-    rejected = _rejected(raw, failures.details())
+    rejected = _rejected(raw.select(ROW, *raw_columns(table)), failures.details())
     return CheckedTable(rows, rejected, count_oddities(rows, table, parent))
 
 
@@ -118,8 +118,10 @@ def _faults(details: pl.DataFrame, table: str, ragged: Mapping[int, int]) -> Ite
     rules = _rules(details)
     key = RAW_SCHEMAS[table].primary_key()
     if ragged:
-        yield Fault("", _RAGGED, details.filter(pl.col(ROW).is_in(sorted(ragged))))
-        details = details.filter(~pl.col(ROW).is_in(sorted(ragged)))
+        is_ragged = pl.col(ROW).is_in(sorted(ragged))
+        cut = details.filter(is_ragged)
+        yield Fault("fields", "are more or fewer than in the header", cut, shows_value=True)
+        details = details.filter(~is_ragged)
     for column in raw_columns(table):
         dtype = RAW_SCHEMAS[table].columns()[column].dtype
         unparsable = details.filter(_names(pl.col("unparsable"), column))
@@ -138,7 +140,7 @@ def _faults(details: pl.DataFrame, table: str, ragged: Mapping[int, int]) -> Ite
             # Keys that are empty or could not be read have been named already.
             known = pl.all_horizontal(pl.col(key).is_not_null())
             yield Fault(", ".join(key), "stands there twice", broken.filter(known), True)
-        elif rule == "reference_known":
+        elif rule == "reference_known" and table in REFERENCES:
             yield Fault(REFERENCES[table], f"is not in {PARENTS[table]}", broken, shows_value=True)
         elif rule == "run_ends_after_it_starts":
             yield Fault("end_date", "lies before start_date", broken, shows_value=True)
@@ -193,8 +195,8 @@ def _line(fault: Fault, values: dict[int, dict[str, object]], word: str) -> str:
     ]
     more = "; ..." if len(fault.rows) > SHOWN else ""
     plural = "s" if len(fault.rows) > 1 else ""
-    what = f"{fault.columns} {fault.rule}".lstrip()
-    return f"{what}: {len(fault.rows):,} row{plural} ({'; '.join(examples)}{more})"
+    found = f"{'; '.join(examples)}{more}"
+    return f"{fault.columns} {fault.rule}: {len(fault.rows):,} row{plural} ({found})"
 
 
 def _rules(details: pl.DataFrame) -> list[str]:

@@ -6,6 +6,7 @@ value of the line may stand in a wrong column.
 
 import csv
 from collections.abc import Iterator
+from pathlib import Path
 
 import polars as pl
 
@@ -36,8 +37,19 @@ def ragged_lines(uri: str) -> dict[int, int]:
     return {row: count for row, count in fields if count != width}
 
 
+def line_not_utf8(uri: str) -> int | None:
+    """Finds the first line that is no UTF-8 text; null where there is none."""
+    with Path(uri).open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                line.decode()
+            except UnicodeDecodeError:
+                return number
+    return None
+
+
 def _records(uri: str) -> Iterator[list[str]]:
-    with open(uri, encoding="utf-8-sig", errors="replace", newline="") as file:  # noqa: PTH123
+    with Path(uri).open(encoding="utf-8-sig", errors="replace", newline="") as file:
         records = csv.reader(file)
         for record in records:
             if record:

@@ -7,12 +7,12 @@ import polars as pl
 
 from churnlib.datasets import Dataset, DatasetRef
 from churnlib.errors import DataError, closest
-from churnlib.raw.lines import header
+from churnlib.raw.lines import header, line_not_utf8
 from churnlib.schemas import RAW_SCHEMAS, raw_columns
 
 ROW = "source_row"
 EXACT = 2**53
-"""Up to here a float holds every whole number."""
+"""Below it, a float that is whole can stand for no other number."""
 
 
 def scan_raw(source: Dataset | DatasetRef, table: str) -> pl.LazyFrame:
@@ -97,7 +97,10 @@ def row_word(source: Dataset | DatasetRef) -> str:
 def unreadable(source: Dataset | DatasetRef, error: Exception) -> DataError:
     """Words a fault that the reader of the file met."""
     first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return DataError(f"{source.game}: {source.uri} cannot be read: {first}")
+    readable = is_csv(source) and Path(source.uri).is_file()
+    if readable and (line := line_not_utf8(source.uri)):
+        first = f"line {line} is no UTF-8 text. Save the file as UTF-8"
+    return DataError(f"{source.game}: {source.uri} cannot be read: {first}.")
 
 
 def _parsed(value: pl.Expr, given: pl.DataType, wanted: pl.DataType) -> pl.Expr:
@@ -115,8 +118,8 @@ def _parsed(value: pl.Expr, given: pl.DataType, wanted: pl.DataType) -> pl.Expr:
     if given.is_decimal():
         exact = value.cast(wanted, strict=False)
         return pl.when(exact.cast(given, strict=False) == value).then(exact)
-    # A whole number may come written as 12.0; beyond 2**53 it may be another's neighbour.
-    is_whole = (number == number.round()) & (number.abs() <= EXACT)
+    # A whole number may come written as 12.0; from 2**53 on it may be another's neighbour.
+    is_whole = (number == number.round()) & (number.abs() < EXACT)
     whole = pl.when(is_whole).then(number).cast(wanted, strict=False)
     return pl.coalesce(value.cast(wanted, strict=False), whole) if given == pl.String else whole
 

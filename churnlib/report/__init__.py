@@ -1,1 +1,1 @@
-"""Reports: what a run found, for terminals and for programs."""
+"""Reports: what a run found, for terminals, programs and browsers."""

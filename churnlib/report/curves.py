@@ -105,8 +105,9 @@ def _risk_group(outcome: Flags, probability: Floats) -> RiskGroup:
     centre = share + Z_95**2 / (2 * n)
     half = Z_95 * (share * (1 - share) / n + (Z_95 / (2 * n)) ** 2) ** 0.5
     low, high = ((centre + sign * half) / (1 + Z_95**2 / n) for sign in (-1, 1))
-    # At the ends the interval touches the share itself, which rounding may cross.
-    return RiskGroup(n, churned, float(probability.mean()), min(low, share), max(high, share))
+    # At 0 and 1 the interval touches the share itself, which rounding may cross.
+    low, high = max(0.0, min(low, share)), min(1.0, max(high, share))
+    return RiskGroup(n, churned, float(probability.mean()), low, high)
 
 
 def _found_by_called(outcome: Flags, probability: Floats) -> tuple[Floats, Floats]:

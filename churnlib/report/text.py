@@ -20,7 +20,7 @@ FIGURES = (
     ("immature", "not yet known", "{:,}"),
     ("without_currency", "without currency", "{:,}"),
     ("roc_auc", "ROC AUC", "{:.4f}"),
-    ("roc_auc_ci", "  95 % interval", "{0[0]:.4f} to {0[1]:.4f}"),
+    ("roc_auc_ci", "  95% interval", "{0[0]:.4f} to {0[1]:.4f}"),
     ("average_precision", "average precision", "{:.4f}"),
     ("lift_top_decile", "lift, top decile", "{:.2f}"),
     ("log_loss", "log loss", "{:.4f}"),

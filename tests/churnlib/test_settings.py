@@ -413,9 +413,9 @@ def test_mixed_windows_are_checked_on_the_day_of_the_run(load: Load) -> None:
 def test_settings_are_frozen(load: Load) -> None:
     found = load()
     with pytest.raises(ValidationError, match="frozen"):
-        found.horizon_months = 3
+        found.horizon_months = 3  # type: ignore[misc]
     with pytest.raises(ValidationError, match="frozen"):
-        found.train.seed = 3
+        found.train.seed = 3  # type: ignore[misc]
 
 
 def test_schema_lets_a_file_state_only_its_differences() -> None:

@@ -189,6 +189,7 @@ PROFILES = f'active = "office"\n[profiles.office]\nPREFECT_API_URL = {URL}\n[pro
         (".env", f"# PREFECT_API_URL={URL}\n", False),
     ],
 )
+@pytest.mark.filterwarnings("ignore:Failed to load profiles")
 def test_is_configured_looks_where_prefect_does(
     home: Path, file: str, text: str, expected: bool
 ) -> None:

@@ -223,14 +223,14 @@ def test_empty_tables_keep_the_schema(emptied: str) -> None:
 
 
 def test_features_are_lazy_and_execute_nothing() -> None:
-    class Executed(Exception):
+    class ExecutedError(Exception):
         pass
 
     def execute(_: pl.DataFrame) -> pl.DataFrame:
-        raise Executed
+        raise ExecutedError
 
     frames = [lazy.map_batches(execute, schema=lazy.collect_schema()) for lazy in tables(Game())]
     features = all_features(frames)
     assert isinstance(features, pl.LazyFrame)
-    with pytest.raises(Executed):
+    with pytest.raises(ExecutedError):
         features.collect()

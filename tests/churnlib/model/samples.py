@@ -1,0 +1,202 @@
+"""Small feature tables, and pipelines that learn something from them."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from churnlib.datasets import Dataset, DatasetRef
+from churnlib.model.predict import predict
+from churnlib.model.store import save_model
+from churnlib.model.train import FittedModel, fit
+from churnlib.months import shift_months
+from churnlib.settings import FeatureChoice, Step, TrainSettings
+
+Params = dict[str, Any]
+
+ENCODED = ["race", "sub_type"]
+FACTS: Mapping[str, Any] = {"labels_known_by": "2024-01-01", "settings": {}}
+
+
+def features(rows: int = 240, seed: int = 0) -> pl.DataFrame:
+    """A feature table over six months whose label hangs on numbers, flags and categories."""
+    rng = np.random.default_rng(seed)
+    balance = rng.normal(200, 50, rows).round(2)
+    race = rng.choice(["elf", "human", "dwarf"], rows)
+    mastered = rng.random(rows) < 0.5
+    risk = (balance < 190).astype(float) + (race == "elf") - mastered
+    first = date(2024, 1, 15)
+    return pl.DataFrame(
+        {
+            "sub_id": np.arange(rows) + 1000,
+            "char_id": np.arange(rows) // 2,
+            "sub_start_date": [shift_months(first, n * 6 // rows) for n in range(rows)],
+            "creation_date": [date(2020, 1, 1)] * rows,
+            "is_first_sub": [n % 2 == 0 for n in range(rows)],
+            "race": race,
+            "sub_type": rng.choice([f"kind{n}" for n in range(12)], rows),
+            "is_mastered": mastered,
+            "sub_months": rng.choice([1, 6, 12], rows).astype(np.int32),
+            "hard_balance": balance,
+            "currency_age_months": [None if n % 10 == 0 else n % 3 for n in range(rows)],
+            "churned_on": [None] * rows,
+            "sub_churn": (rng.random(rows) < 1 / (1 + np.exp(-2 * risk))).astype(np.int8),
+        },
+        schema_overrides={"churned_on": pl.Date, "currency_age_months": pl.Int32},
+    ).with_columns(
+        hard_balance=pl.when(pl.col("currency_age_months").is_not_null()).then("hard_balance"),
+        race=pl.when(pl.col("sub_id") % 17 != 0).then("race"),
+    )
+
+
+def step(type_name: str, name: str = "model", **params: Any) -> Step:
+    return Step(name=name, type=type_name, params=params)
+
+
+def part(type_name: str, **params: Any) -> Params:
+    """An estimator inside another's parameters."""
+    return {"type": type_name, "params": params}
+
+
+def training(*steps: Step, **other: Any) -> TrainSettings:
+    return TrainSettings(pipeline=steps, **other)
+
+
+ONE_HOT = part("sklearn.preprocessing.OneHotEncoder", handle_unknown="ignore", sparse_output=False)
+ENCODE = step(
+    "sklearn.compose.ColumnTransformer",
+    "encode",
+    transformers=[["categories", ONE_HOT, part("churnlib.model.columns.OfKind")]],
+    remainder="passthrough",
+)
+IMPUTE = step("sklearn.impute.SimpleImputer", "impute", add_indicator=True)
+BOOSTING = part(
+    "sklearn.ensemble.HistGradientBoostingClassifier",
+    categorical_features="from_dtype",
+    max_iter=20,
+    min_samples_leaf=5,
+)
+FOREST = part("sklearn.ensemble.RandomForestClassifier", n_estimators=25, max_depth=4, n_jobs=2)
+LOGISTIC = part("sklearn.linear_model.LogisticRegression", max_iter=2000)
+SCALE = step("sklearn.preprocessing.StandardScaler", "scale")
+
+
+def model_of(estimator: Params) -> Step:
+    return step(estimator["type"], **estimator["params"])
+
+
+PIPELINES: Mapping[str, tuple[Step, ...]] = {
+    "boosting": (model_of(BOOSTING),),
+    "boosting_stopped_early": (
+        step(BOOSTING["type"], **BOOSTING["params"] | {"early_stopping": True}),
+    ),
+    "boosting_calibrated": (
+        step(
+            "sklearn.calibration.CalibratedClassifierCV",
+            estimator=BOOSTING,
+            cv=2,
+            method="isotonic",
+        ),
+    ),
+    "boosting_by_temperature": (
+        step(
+            "sklearn.calibration.CalibratedClassifierCV",
+            estimator=BOOSTING,
+            cv=2,
+            method="temperature",
+        ),
+    ),
+    "forest": (ENCODE, IMPUTE, model_of(FOREST)),
+    "forest_calibrated": (
+        ENCODE,
+        IMPUTE,
+        step("sklearn.calibration.CalibratedClassifierCV", estimator=FOREST, cv=2),
+    ),
+    "gradient_boosting": (
+        ENCODE,
+        IMPUTE,
+        step("sklearn.ensemble.GradientBoostingClassifier", n_estimators=10, subsample=0.5),
+    ),
+    "logistic": (ENCODE, IMPUTE, SCALE, model_of(LOGISTIC)),
+    "target_encoded": (
+        step(
+            "sklearn.compose.ColumnTransformer",
+            "encode",
+            transformers=[["c", part("sklearn.preprocessing.TargetEncoder"), ENCODED]],
+            remainder="passthrough",
+        ),
+        IMPUTE,
+        step("sklearn.feature_selection.SelectKBest", "select", k=4),
+        model_of(LOGISTIC),
+    ),
+    "vote": (
+        ENCODE,
+        IMPUTE,
+        step(
+            "sklearn.ensemble.VotingClassifier",
+            estimators=[["forest", FOREST], ["line", LOGISTIC]],
+            voting="soft",
+        ),
+    ),
+    "stack": (
+        ENCODE,
+        IMPUTE,
+        step(
+            "sklearn.ensemble.StackingClassifier",
+            estimators=[["forest", FOREST], ["line", LOGISTIC]],
+            cv=2,
+        ),
+    ),
+    "search": (
+        ENCODE,
+        IMPUTE,
+        step(
+            "sklearn.model_selection.GridSearchCV",
+            estimator=LOGISTIC,
+            param_grid={"C": [0.01, 1.0]},
+            cv=2,
+        ),
+    ),
+    "skrub": (
+        step("skrub.DropCols", "drop", cols=["sub_months"]),
+        step(
+            "skrub.ApplyToCols",
+            "text",
+            transformer=part("skrub.StringEncoder", n_components=3),
+            cols=["sub_type"],
+        ),
+        step("skrub.ApplyToCols", "encode", transformer=ONE_HOT, cols=["race"]),
+        IMPUTE,
+        model_of(LOGISTIC),
+    ),
+    "skrub_select": (
+        step("skrub.SelectCols", "select", cols=["hard_balance", "currency_age_months"]),
+        step("skrub.SquashingScaler", "squash"),
+        IMPUTE,
+        model_of(LOGISTIC),
+    ),
+}
+"""Pipelines such as games configure, by name."""
+
+
+def fitted(
+    name: str = "boosting",
+    rows: pl.DataFrame | None = None,
+    seed: int = 1,
+    choice: FeatureChoice | None = None,
+) -> FittedModel:
+    settings = training(*PIPELINES[name], features=choice or FeatureChoice())
+    return fit(features() if rows is None else rows, settings, seed)
+
+
+def save(target: Dataset, model: FittedModel, **named: Any) -> DatasetRef:
+    rows = features()
+    scored = rows.with_columns(predict(model.pipeline, model.schema, rows))
+    return save_model(target, model, scored, rows.head(20), FACTS, **named)
+
+
+def probabilities(model: FittedModel, rows: pl.DataFrame) -> list[float]:
+    found: list[float] = predict(model.pipeline, model.schema, rows).to_list()
+    return found

@@ -1,0 +1,375 @@
+"""The pipeline from configuration: which classes may be named, and how they are built."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sklearn.base import BaseEstimator
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import Pipeline
+
+from churnlib.errors import ModelError
+from churnlib.model.columns import OfKind
+from churnlib.model.pipeline import build_pipeline, check_columns, resolve
+from churnlib.seeds import MAX_SEED
+from churnlib.settings import Step
+from tests.churnlib.model.samples import (
+    ENCODE,
+    FOREST,
+    IMPUTE,
+    LOGISTIC,
+    ONE_HOT,
+    PIPELINES,
+    model_of,
+    part,
+    step,
+)
+
+LAST = model_of(LOGISTIC)
+
+
+def refusal(*steps: Step) -> str:
+    with pytest.raises(ModelError) as caught:
+        build_pipeline(steps, 1)
+    message = str(caught.value)
+    assert message.startswith("train.pipeline: ")
+    return message
+
+
+# Which classes
+
+
+def test_classes_resolve_by_public_and_by_private_name() -> None:
+    assert resolve("sklearn.impute.SimpleImputer") is SimpleImputer
+    assert resolve("sklearn.impute._base.SimpleImputer") is SimpleImputer
+    assert resolve("churnlib.model.columns.OfKind") is OfKind
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "os.system",
+        "subprocess.Popen",
+        "builtins.eval",
+        "joblib.memory.Memory",
+        "sklearnx.impute.SimpleImputer",
+        "SimpleImputer",
+        "sklearn",
+        "",
+        ".sklearn.impute.SimpleImputer",
+        "__main__.Model",
+        "flows.run.Run",
+        "tests.churnlib.model.samples.Step",
+    ],
+)
+def test_other_packages_are_refused(name: str) -> None:
+    with pytest.raises(ModelError, match="its package is not among sklearn, churnlib, skrub"):
+        resolve(name)
+
+
+def test_other_packages_are_not_even_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sklearn_tricks.py").write_text("raise RuntimeError")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModelError, match="is not allowed"):
+        resolve("sklearn_tricks.Model")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        # A module of another package, by way of one that imported it.
+        "sklearn.datasets._base.os",
+        "sklearn.datasets._base.os.system",
+        "sklearn.base.warnings.warn",
+        "sklearn.utils._testing.subprocess.Popen",
+        "churnlib.storage.shutil.rmtree",
+        # A class or function of another package, under the name of one that may be named.
+        "sklearn.datasets._base.Path",
+        "sklearn.pipeline.Bunch",
+        "sklearn.utils.parallel.Parallel",
+        "churnlib.settings.BaseModel",
+        "churnlib.storage.Path",
+        # Functions and classes that are no estimators.
+        "sklearn.pipeline.make_pipeline",
+        "sklearn.utils.all_estimators",
+        "sklearn.datasets.fetch_openml",
+        "sklearn.base.clone",
+        "churnlib.model.store.load_model",
+        "churnlib.storage.write_text",
+        "churnlib.settings.Settings",
+        # Estimators that run what they are given, or load models from elsewhere.
+        "sklearn.preprocessing.FunctionTransformer",
+        "sklearn.compose._column_transformer.FunctionTransformer",
+        "skrub.TextEncoder",
+        # What is not there.
+        "sklearn.impute",
+        "sklearn.impute.",
+        "sklearn..impute.SimpleImputer",
+        "sklearn.datasets.load_boston",
+        "sklearn.nothing.Nothing",
+        "churnlib.nothing.Nothing",
+        "skrub.Nothing",
+    ],
+)
+def test_only_estimators_of_trusted_packages_resolve(name: str) -> None:
+    with pytest.raises(ModelError, match=r"is not allowed|there is no"):
+        resolve(name)
+
+
+def test_an_estimator_defined_elsewhere_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Own(BaseEstimator):  # type: ignore[misc]
+        pass
+
+    monkeypatch.setattr("sklearn.impute.Own", Own, raising=False)
+    with pytest.raises(ModelError, match="no estimator to configure"):
+        resolve("sklearn.impute.Own")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("sklearn.impute.SimpleImputr", "sklearn.impute.SimpleImputer"),
+        ("SimpleImputer", "sklearn.impute.SimpleImputer"),
+        ("sklearn.HistGradientBoostingClassifier", "sklearn.ensemble.HistGradientBoosting"),
+        ("sklearn.linear_model.LogisticRegresion", "sklearn.linear_model.LogisticRegression"),
+        ("churnlib.columns.OfKinds", "churnlib.model.columns.OfKind"),
+    ],
+)
+def test_the_nearest_class_is_suggested(name: str, meant: str) -> None:
+    with pytest.raises(ModelError, match=f"Did you mean '{meant}"):
+        resolve(name)
+
+
+def test_an_example_is_given_where_no_class_is_near() -> None:
+    with pytest.raises(ModelError, match=r"such as sklearn\.impute\.SimpleImputer"):
+        resolve("sklearn.Qqqq")
+
+
+def test_a_trusted_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in [name for name in sys.modules if name.partition(".")[0] == "skrub"]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setattr(
+        "importlib.import_module", lambda name: (_ for _ in ()).throw(missing(name))
+    )
+
+    def missing(name: str) -> ModuleNotFoundError:
+        return ModuleNotFoundError(name=name)
+
+    with pytest.raises(ModelError, match=r"needs the package skrub: .*'churnlib\[skrub\]'"):
+        resolve("skrub.DropCols")
+
+
+# How they are built
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_pipelines_are_built_as_stated(name: str) -> None:
+    built = build_pipeline(PIPELINES[name], 1)
+    assert [n for n, _ in built.steps] == [s.name for s in PIPELINES[name]]
+    for stated, (_, made) in zip(PIPELINES[name], built.steps, strict=True):
+        assert isinstance(made, resolve(stated.type))  # type: ignore[arg-type]
+        given = made.get_params(deep=False)
+        plain = {k: v for k, v in stated.params.items() if not isinstance(v, dict | list)}
+        assert {k: given[k] for k in plain} == plain
+
+
+def test_estimators_nest_to_any_depth() -> None:
+    inner = part("sklearn.pipeline.Pipeline", steps=[["encode", ONE_HOT]])
+    outer = step(
+        "sklearn.compose.ColumnTransformer",
+        "encode",
+        transformers=[["a", inner, ["race"]], ["b", "drop", ["sub_type"]]],
+    )
+    built = build_pipeline([outer, LAST], 1)
+    (name, pipeline, columns), dropped = built.named_steps["encode"].transformers
+    assert (name, columns, dropped) == ("a", ["race"], ("b", "drop", ["sub_type"]))
+    assert isinstance(pipeline, Pipeline)
+    assert pipeline.named_steps["encode"].handle_unknown == "ignore"
+
+
+def random_states(value: Any, path: str = "") -> dict[str, Any]:
+    """All `random_state` in a tree of estimators, wherever they hide."""
+    if isinstance(value, BaseEstimator):
+        value = value.get_params(deep=False)
+    found: dict[str, Any] = {}
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if name == "random_state":
+                found[f"{path}.{name}"] = inner
+            found |= random_states(inner, f"{path}.{name}")
+    elif isinstance(value, list | tuple):
+        for n, inner in enumerate(value):
+            found |= random_states(inner, f"{path}.{n}")
+    return found
+
+
+HIDDEN = (
+    step(
+        "skrub.TableVectorizer",
+        "table",
+        specific_transformers=[[part("skrub.StringEncoder"), ["race"]]],
+    ),
+    step(
+        "sklearn.model_selection.RandomizedSearchCV",
+        estimator=part(
+            "sklearn.pipeline.Pipeline",
+            steps=[["scale", "passthrough"], ["model", LOGISTIC]],
+        ),
+        param_distributions=[{"model": [FOREST, FOREST]}, {"model__C": [1.0]}],
+    ),
+)
+
+
+@pytest.mark.parametrize("steps", [*PIPELINES.values(), HIDDEN])
+def test_everything_random_is_seeded(steps: tuple[Step, ...]) -> None:
+    def seeds(seed: int) -> dict[str, Any]:
+        return random_states(build_pipeline(steps, seed).steps)
+
+    one, again, other = seeds(1), seeds(1), seeds(2)
+    assert one == again
+    assert one.keys() == other.keys()
+    assert all(isinstance(s, int) and 0 <= s <= MAX_SEED for s in one.values())
+    assert set(one.values()).isdisjoint(other.values())
+    assert len(set(one.values())) == len(one)
+
+
+def test_hidden_estimators_are_found_by_the_test_itself() -> None:
+    assert len(random_states(build_pipeline(HIDDEN, 1).steps)) >= 5
+
+
+def test_a_stated_seed_is_kept() -> None:
+    built = build_pipeline([step("sklearn.linear_model.LogisticRegression", random_state=5)], 1)
+    assert built.named_steps["model"].random_state == 5
+
+
+def test_the_seed_of_a_step_does_not_hang_on_the_others() -> None:
+    alone = build_pipeline([LAST], 1).named_steps["model"].random_state
+    assert build_pipeline([IMPUTE, LAST], 1).named_steps["model"].random_state == alone
+
+
+@pytest.mark.parametrize(
+    ("stated", "message"),
+    [
+        (step("sklearn.linear_model.LogisticRegression", c=1), "has no parameter 'c' to set"),
+        (
+            step("sklearn.linear_model.LogisticRegression", max_itr=1),
+            "step 'model': sklearn.linear_model.LogisticRegression has no parameter 'max_itr' to "
+            "set. Did you mean 'max_iter'?",
+        ),
+        (step("sklearn.linear_model.LogisticRegression", C=-1.0), "The 'C' parameter"),
+        (step("sklearn.linear_model.LogisticRegression", C="1"), "The 'C' parameter"),
+        (step("sklearn.linear_model.LogisticRegression", C=[1]), "The 'C' parameter"),
+        (
+            step("sklearn.calibration.CalibratedClassifierCV", estimator={**LOGISTIC, "parms": 1}),
+            "step 'model', estimator: an estimator is a table of type and params, without parms",
+        ),
+        (
+            step("sklearn.calibration.CalibratedClassifierCV", estimator=part("os.system")),
+            "step 'model', estimator: os.system is not allowed",
+        ),
+        (
+            step(
+                "sklearn.calibration.CalibratedClassifierCV",
+                estimator=part("sklearn.linear_model.LogisticRegression", C=-1.0),
+            ),
+            "step 'model', estimator: The 'C' parameter",
+        ),
+        (step("sklearn.ensemble._forest.ForestClassifier"), "abstract"),
+        (step("sklearn.base.ClassifierMixin"), "no estimator to configure"),
+        (step("sklearn.linear_model.LinearRegression"), "which gives no probabilities"),
+        (step("sklearn.svm.LinearSVC"), "which gives no probabilities"),
+        (step("sklearn.preprocessing.StandardScaler"), "'model', the last, is StandardScaler"),
+        (step("churnlib.model.columns.OfKind"), "'model', the last, is OfKind"),
+        (step("churnlib.model.columns.OfKind", kind="colour"), "kind must be"),
+        (step("sklearn.pipeline.Pipeline", steps=[LOGISTIC]), "each entry is a list of name, "),
+        (step("sklearn.pipeline.Pipeline", steps="abc"), "must be an instance of 'list'"),
+        (
+            step("sklearn.compose.ColumnTransformer", transformers=[["a", ONE_HOT]]),
+            "transformers: each entry is a list of name, estimator, columns; not ['a', OneHot",
+        ),
+        (step("sklearn.ensemble.VotingClassifier", estimators=[[1, LOGISTIC]]), "each entry is"),
+    ],
+)
+def test_what_cannot_be_built_is_named_with_its_step(stated: Step, message: str) -> None:
+    assert message in refusal(stated)
+
+
+PICKLING = part("sklearn.pipeline.Pipeline", steps=[["model", LOGISTIC]], memory="/tmp/x")
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        step("sklearn.pipeline.Pipeline", steps=[["model", LOGISTIC]], memory="/tmp/x"),
+        step("sklearn.calibration.CalibratedClassifierCV", estimator=PICKLING),
+        step("sklearn.ensemble.VotingClassifier", estimators=[["a", PICKLING]]),
+        step("sklearn.cluster.FeatureAgglomeration", memory="/tmp/x"),
+        step("sklearn.feature_extraction.text.CountVectorizer", input="filename"),
+        step(
+            "sklearn.model_selection.GridSearchCV",
+            estimator=part("sklearn.pipeline.Pipeline", steps=[["model", LOGISTIC]]),
+            param_grid={"memory": ["/tmp/x"]},
+        ),
+        step(
+            "sklearn.model_selection.RandomizedSearchCV",
+            estimator=part("sklearn.pipeline.Pipeline", steps=[["model", LOGISTIC]]),
+            param_distributions=[{"C": [1]}, {"inner__memory": ["/tmp/x"]}],
+        ),
+        step(
+            "sklearn.model_selection.GridSearchCV",
+            estimator=LOGISTIC,
+            param_grid={"estimator": [PICKLING]},
+        ),
+    ],
+)
+def test_parameters_that_read_or_write_files_are_refused(stated: Step) -> None:
+    assert "parameter" in refusal(stated)
+
+
+def test_no_function_can_be_given_by_its_name(tmp_path: Path) -> None:
+    # Text stays text: what wants a function refuses it.
+    impute = step("sklearn.impute.SimpleImputer", "impute", strategy="os.system")
+    assert "The 'strategy' parameter" in refusal(impute, LAST)
+    func = part("sklearn.preprocessing.FunctionTransformer", func="os.system")
+    encode = step("sklearn.compose.ColumnTransformer", "e", transformers=[["a", func, ["race"]]])
+    assert "is not allowed" in refusal(encode, LAST)
+    target = step("sklearn.compose.TransformedTargetRegressor", func="os.system")
+    assert "The 'func' parameter" in refusal(target)
+
+
+# Columns
+
+
+def test_a_first_step_must_name_features() -> None:
+    stated = step(
+        "sklearn.compose.ColumnTransformer",
+        "encode",
+        transformers=[["a", ONE_HOT, ["race", "sub_typ"]], ["b", "drop", "race"]],
+    )
+    pipeline = build_pipeline([stated, LAST], 1)
+    check_columns(pipeline, ["race", "sub_typ"])
+    with pytest.raises(ModelError) as caught:
+        check_columns(pipeline, ["race", "sub_type"])
+    assert str(caught.value) == (
+        "train.pipeline: step 'encode', 'a': there is no feature 'sub_typ'. "
+        "Did you mean 'sub_type'?"
+    )
+
+
+def test_columns_chosen_otherwise_are_left_to_the_step() -> None:
+    check_columns(build_pipeline([ENCODE, LAST], 1), [])
+    check_columns(build_pipeline([LAST], 1), [])
+    by_place = step("sklearn.compose.ColumnTransformer", "e", transformers=[["a", ONE_HOT, [0]]])
+    pipeline = build_pipeline([by_place, LAST], 1)
+    assert isinstance(pipeline.steps[0][1], ColumnTransformer)
+    check_columns(pipeline, ["race"])
+
+
+def test_defaults_of_a_class_are_left_alone() -> None:
+    build_pipeline([step("sklearn.ensemble.HistGradientBoostingClassifier")], 1)
+    assert HistGradientBoostingClassifier().random_state is None

@@ -1,0 +1,186 @@
+"""The same data in any format, type and order give the same checked table."""
+
+import random
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from churnlib.datasets import RAW_TABLES, Dataset
+from churnlib.storage import write_parquet
+from tests.churnlib.raw.samples import (
+    FORMATS,
+    GOOD,
+    character,
+    check,
+    complaint,
+    currency,
+    miss,
+    sub,
+    write,
+)
+
+HUGE = [2**53 + 1, 2**63 - 1, -(2**53) - 1]
+
+
+def varied(table: str) -> list[dict[str, Any]]:
+    rows = {
+        "character_data": [
+            character(char_id, class_mastery_date=day, gender=gender)
+            for char_id, day, gender in [
+                (*pair, g)
+                for pair, g in zip(
+                    [(7, None), (HUGE[0], date(2023, 5, 6)), (HUGE[1], None)],
+                    ['ä, "x"', "female", "other"],
+                    strict=True,
+                )
+            ]
+        ],
+        "character_currency": [
+            currency(c, m, hard_balance=v, sub_hard=None)
+            for c, m, v in [(3, 1, 0.1), (HUGE[0], 2, None), (3, 3, -1e-7), (1, 1, 1e300)]
+        ],
+        "sub_data": [sub(n, price=p) for n, p in [(5, 0.1 + 0.2), (3, 9.0), (HUGE[1], -1.0)]],
+        "sub_miss": [miss(9, 5), miss(9, 2), miss(HUGE[2], 1)],
+    }
+    return rows[table]  # fmt: skip
+
+
+@pytest.mark.parametrize("table", RAW_TABLES)
+def test_csv_and_parquet_give_the_same_table_whatever_the_order(table: str, tmp_path: Path) -> None:
+    rows = varied(table)
+    contents = set()
+    for turn in range(4):
+        random.Random(turn).shuffle(rows)
+        for form in FORMATS:
+            found = check(write(tmp_path, table, rows, form)).rows
+            target = Dataset(table, "hawk", str(tmp_path / "checked.parquet"))
+            contents.add(write_parquet(found.lazy(), target).fingerprint)
+    assert len(contents) == 1
+    key = list(rows[0])[:1]
+    assert found.sort(key)[key[0]].to_list() == sorted(row[key[0]] for row in rows)
+
+
+def cast_of_good(tmp_path: Path, table: str, **types: Any) -> pl.DataFrame:
+    casts = (pl.col(name).cast(dtype) for name, dtype in types.items())
+    frame = pl.DataFrame(GOOD[table]).with_columns(casts)
+    return check(write(tmp_path, table, frame, "parquet")).rows
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    [
+        pl.Datetime("us"),
+        pl.Datetime("ns"),
+        pl.Datetime("ms", "Asia/Tokyo"),
+        pl.Datetime("us", "America/New_York"),
+        pl.String,
+    ],
+)
+def test_days_come_in_many_types(dtype: Any, tmp_path: Path) -> None:
+    frame = pl.DataFrame(GOOD["sub_miss"])
+    days = pl.col("start_date", "end_date")
+    if isinstance(dtype, pl.Datetime) and dtype.time_zone:
+        given = days.cast(pl.Datetime(dtype.time_unit)).dt.replace_time_zone(dtype.time_zone)
+    else:
+        given = days.cast(dtype)
+    source = write(tmp_path, "sub_miss", frame.with_columns(given), "parquet")
+    assert check(source).rows.to_dicts() == GOOD["sub_miss"]
+
+
+def test_a_time_of_day_is_no_day(tmp_path: Path) -> None:
+    days = [datetime(2024, 3, 1), datetime(2024, 8, 1, 0, 0, 1)]
+    frame = pl.DataFrame([miss(101, 3), miss(101, 8)]).with_columns(pl.Series("start_date", days))
+    message = complaint(write(tmp_path, "sub_miss", frame, "parquet"))
+    assert "  start_date is no day as in 2024-12-31: 1 row (row 2: 2024-08-01 00:00:01)" in message
+
+
+@pytest.mark.parametrize("dtype", [pl.Int8, pl.UInt64, pl.Float32, pl.Decimal(20, 2), pl.String])
+def test_whole_numbers_come_in_many_types(dtype: Any, tmp_path: Path) -> None:
+    found = cast_of_good(tmp_path, "character_data", char_id=dtype, total_kills=dtype)
+    assert found.to_dicts() == GOOD["character_data"]
+
+
+@pytest.mark.parametrize("dtype", [pl.Float32, pl.Decimal(20, 2), pl.String])
+def test_numbers_come_in_many_types(dtype: Any, tmp_path: Path) -> None:
+    found = cast_of_good(tmp_path, "character_currency", hard_balance=dtype, sub_soft=dtype)
+    assert found.to_dicts() == GOOD["character_currency"]
+
+
+@pytest.mark.parametrize("dtype", [pl.Categorical, pl.Enum(["elf", "mage"])])
+def test_categories_come_in_many_types(dtype: Any, tmp_path: Path) -> None:
+    found = cast_of_good(tmp_path, "character_data", **{"race": dtype, "class": dtype})
+    assert found.to_dicts() == GOOD["character_data"]
+
+
+def test_a_column_of_nulls_alone_is_of_every_type(tmp_path: Path) -> None:
+    rows = [character(n, class_mastery_date=None) for n in (1, 2)]
+    frame = pl.DataFrame(rows)
+    assert frame.schema["class_mastery_date"] == pl.Null
+    found = check(write(tmp_path, "character_data", frame, "parquet")).rows
+    assert found["class_mastery_date"].to_list() == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "fault"),
+    [
+        ("char_id", [1.5, 2.0], "is no whole number: 1 row (row 1: 1.5)"),
+        ("char_id", [float("nan"), 2.0], "is no whole number: 1 row (row 1: nan)"),
+        ("char_id", [float("inf"), 2.0], "is no whole number: 1 row (row 1: inf)"),
+        ("char_id", [float(2**53), 2.0], "is no whole number: 1 row (row 1: 9007199254740992.0)"),
+        ("char_id", [Decimal("1.50"), Decimal("2.00")], "is no whole number: 1 row (row 1: 1.50)"),
+        ("char_id", [True, None], "is no whole number: 1 row (row 1: True)"),
+        ("hard_balance", [float("nan"), 2.0], "is no number: 1 row (row 1: nan)"),
+        ("hard_balance", [float("-inf"), 2.0], "is no number: 1 row (row 1: -inf)"),
+        ("hard_balance", [date(2024, 1, 1), None], "is no number: 1 row (row 1: 2024-01-01)"),
+        ("date", [20210101, 20210201], "is no day as in 2024-12-31: 2 rows (row 1: 20210101; "),
+    ],
+)
+def test_what_a_parquet_column_cannot_mean_is_refused(
+    column: str, values: list[Any], fault: str, tmp_path: Path
+) -> None:
+    frame = pl.DataFrame([currency(1, 1), currency(2, 1)])
+    frame = frame.with_columns(pl.Series(column, values))
+    message = complaint(write(tmp_path, "character_currency", frame, "parquet"))
+    assert f"\n  {column} {fault}" in message
+
+
+def test_a_list_is_no_text(tmp_path: Path) -> None:
+    frame = pl.DataFrame(GOOD["character_data"]).with_columns(race=pl.lit(["elf"]))
+    message = complaint(write(tmp_path, "character_data", frame, "parquet"))
+    assert "  race is no text: 3 rows (row 1: ['elf']; " in message
+
+
+def test_identities_beyond_the_whole_floats_are_kept_apart(tmp_path: Path) -> None:
+    near = [2**53, 2**53 + 1, 2**53 + 2]
+    frame = pl.DataFrame([character(n) for n in near])
+    for dtype in (pl.Int64, pl.Decimal(38, 0), pl.String):
+        source = write(tmp_path, "character_data", frame.cast({"char_id": dtype}), "parquet")
+        assert check(source).rows["char_id"].to_list() == near
+    assert check(write(tmp_path, "character_data", frame)).rows["char_id"].to_list() == near
+
+
+def test_months_beyond_their_type_are_refused(tmp_path: Path) -> None:
+    rows = [sub(1, sub_months=2**31), sub(2)]
+    for form, where in (("csv", "line 2"), ("parquet", "row 1")):
+        message = complaint(write(tmp_path, "sub_data", rows, form))
+        assert f"sub_months is no whole number: 1 row ({where}: 2147483648)" in message
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_whole_numbers_may_come_with_a_point(form: str, tmp_path: Path) -> None:
+    rows = [character(n, total_kills=12.0) for n in (1, 2)]
+    found = check(write(tmp_path, "character_data", rows, form)).rows
+    assert found["total_kills"].to_list() == [12, 12]
+    assert found.schema["total_kills"] == pl.Int64
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_an_empty_text_is_empty(form: str, tmp_path: Path) -> None:
+    rows = [character(1), character(2, race="")]
+    where = "line 3" if form == "csv" else "row 2"
+    message = complaint(write(tmp_path, "character_data", rows, form))
+    assert f"  race is empty: 1 row ({where})\n" in message

@@ -1,0 +1,101 @@
+"""Lines of CSV files with too few or too many fields."""
+
+import csv
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from churnlib.raw.lines import header, line_not_utf8, ragged_lines
+from tests.churnlib.raw.samples import check, complaint, currency, lines, write_text
+
+TABLE = "character_currency"
+GOOD_LINE = "1,2021-01-01,0,0,1,2"
+
+
+@pytest.mark.parametrize(
+    ("line", "fields"),
+    [("1,2021-02-01,0,0,1", 5), ("1,2021-02-01", 2), ("1", 1), ("", 0), (f"{GOOD_LINE},3", 7)],
+)
+def test_a_line_with_another_number_of_fields_is_a_fault(
+    line: str, fields: int, tmp_path: Path
+) -> None:
+    third = "2,2021-01-01,,,,"
+    source = write_text(tmp_path, TABLE, lines(TABLE, GOOD_LINE, line, third))
+    assert complaint(source).splitlines()[:2] == [
+        "hawk: character_currency.csv: 1 of 3 rows break a rule:",
+        f"  fields are more or fewer than in the header: 1 row (line 3: {fields})",
+    ]
+
+
+def test_a_ragged_line_is_found_though_the_column_it_lacks_is_not_read(tmp_path: Path) -> None:
+    text = "note," + lines(TABLE, f"x,{GOOD_LINE}", f"y,{GOOD_LINE},z", "1,2021-01-01,0,0,1,2")
+    message = complaint(write_text(tmp_path, TABLE, text))
+    assert "header: 2 rows (line 3: 8; line 4: 6)" in message
+    assert "twice" not in message
+
+
+def test_a_ragged_line_is_set_apart_as_it_stands(tmp_path: Path) -> None:
+    source = write_text(tmp_path, TABLE, lines(TABLE, "1,2021-01-01,7,8,9", GOOD_LINE))
+    found = check(source, on_bad_rows="quarantine", max_bad_share=0.5)
+    assert found.rows.height == 1
+    (rejected,) = found.rejected.to_dicts()
+    assert [rejected[name] for name in currency()] == ["1", "2021-01-01", "7", "8", "9", None]
+    assert rejected["source_row"] == 2
+
+
+def test_quotes_line_ends_and_marks_of_order_are_understood(tmp_path: Path) -> None:
+    rows = ['"1","2021-01-01","0","0","",""', "1,2021-02-01,0,0,1,2"]
+    text = "\ufeff" + lines(TABLE, *rows).replace("\n", "\r\n").rstrip()
+    found = check(write_text(tmp_path, TABLE, text))
+    assert found.rows["hard_balance"].to_list() == [None, 1.0]
+
+
+def test_separators_and_line_ends_inside_quotes_are_no_fault(tmp_path: Path) -> None:
+    rows = [f'"a, ""b""\nc",{GOOD_LINE}', "short,1,2021-02-01", "d,1,2021-03-01,0,0,1,2"]
+    text = "note," + lines(TABLE, *rows)
+    message = complaint(write_text(tmp_path, TABLE, text))
+    # What is quoted over two lines counts as one.
+    assert "1 of 3 rows break a rule" in message
+    assert "(line 3: 3)" in message
+
+
+def test_blank_lines_before_the_header_are_no_fault(tmp_path: Path) -> None:
+    source = write_text(tmp_path, TABLE, "\n\n" + lines(TABLE, GOOD_LINE))
+    assert header(source.uri) == list(currency())
+    assert check(source).rows.height == 1
+
+
+field = st.text(st.sampled_from('ab ,"\n'), max_size=3)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rows=st.lists(st.lists(field, min_size=2, max_size=4), max_size=6),
+    quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+)
+def test_ragged_lines_are_those_that_were_written_so(
+    rows: list[list[str]], quoting: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "ragged.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        # The module's types want one of its own literals.
+        writer = csv.writer(file, quoting=quoting)  # type: ignore[arg-type]
+        writer.writerows([["a", "b", "c"], *rows])
+    expected = {n: len(row) for n, row in enumerate(rows, start=2) if len(row) != 3}
+    assert ragged_lines(str(path)) == expected
+
+
+def test_the_first_line_that_is_no_utf8_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_bytes("a\nä\n".encode() + b"\xff\n\xff\n")
+    assert line_not_utf8(str(path)) == 3
+    path.write_bytes("a\nä\n".encode())
+    assert line_not_utf8(str(path)) is None
+
+
+def test_an_empty_file_has_no_header(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_bytes(b"")
+    assert header(str(path)) == []

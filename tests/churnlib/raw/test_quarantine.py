@@ -1,0 +1,144 @@
+"""Rows set apart, and odd facts that are counted and kept."""
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from churnlib.errors import DataError
+from churnlib.schemas import raw_columns
+from tests.churnlib.raw.samples import (
+    FORMATS,
+    GOOD,
+    character,
+    check,
+    complaint,
+    currency,
+    miss,
+    sub,
+    write,
+)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_faulty_rows_are_set_apart_and_the_others_kept(form: str, tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [
+        character(n, total_kills=n, race="orc" if n == 3 else "elf") for n in (4, 3, 1, 2)
+    ]
+    rows[3]["creation_date"] = None
+    source = write(tmp_path, "character_data", rows, form)
+    closed = {"race": ("elf",)}
+    found = check(source, on_bad_rows="quarantine", max_bad_share=0.5, categories=closed)
+    assert found.rows["char_id"].to_list() == [1, 4]
+    rejected = found.rejected
+    first = 2 if form == "csv" else 1
+    assert rejected["source_row"].to_list() == [first + 1, first + 3]
+    assert rejected["char_id"].cast(int).to_list() == [3, 2]
+    assert rejected["unknown_category"].to_list() == ["race", None]
+    assert rejected["broken_rules"].to_list() == [
+        "categories_on_the_list",
+        "creation_date|nullability",
+    ]
+
+
+def test_what_was_set_apart_shows_its_values_as_they_were(tmp_path: Path) -> None:
+    rows = [character(1), character(2, creation_date="01/02/2017", total_kills="1.5")]
+    source = write(tmp_path, "character_data", rows)
+    rejected = check(source, on_bad_rows="quarantine", max_bad_share=0.5).rejected
+    assert rejected["creation_date"].to_list() == ["01/02/2017"]
+    assert rejected["total_kills"].to_list() == ["1.5"]
+    assert rejected["unparsable"].to_list() == ["creation_date,total_kills"]
+
+
+@pytest.mark.parametrize(("bad", "allowed"), [(2, True), (3, False)])
+def test_no_more_than_the_allowed_share_is_set_apart(
+    bad: int, allowed: bool, tmp_path: Path
+) -> None:
+    rows = [sub(n, price="?" if n <= bad else 1.0) for n in range(1, 21)]
+    source = write(tmp_path, "sub_data", rows)
+    if allowed:
+        found = check(source, on_bad_rows="quarantine", max_bad_share=0.1)
+        assert (len(found.rejected), len(found.rows)) == (2, 18)
+    else:
+        message = complaint(source, on_bad_rows="quarantine", max_bad_share=0.1)
+        assert "3 of 20 rows break a rule" in message
+        assert "more than raw.max_bad_share = 0.1 allows" in message
+
+
+def test_a_file_without_a_column_cannot_be_set_apart(tmp_path: Path) -> None:
+    source = write(tmp_path, "sub_miss", [{"sub_id": 1}])
+    with pytest.raises(DataError, match="lacks the columns"):
+        check(source, on_bad_rows="quarantine", max_bad_share=1.0)
+
+
+def test_all_rows_may_be_set_apart_where_that_is_allowed(tmp_path: Path) -> None:
+    rows = [miss(1, 5, end_date=date(2024, 4, 1))]
+    found = check(write(tmp_path, "sub_miss", rows), on_bad_rows="quarantine", max_bad_share=1)
+    assert found.rows.is_empty()
+    assert found.rejected.height == 1
+
+
+def test_orphans_are_set_apart(tmp_path: Path) -> None:
+    source = write(tmp_path, "sub_data", GOOD["sub_data"])
+    found = check(source, parent=[character(1)], on_bad_rows="quarantine", max_bad_share=0.5)
+    assert found.rows["sub_id"].to_list() == [101, 102]
+    assert found.rejected["broken_rules"].to_list() == ["reference_known"]
+    assert found.rejected["orphan"].to_list() == [True]
+
+
+def test_nothing_set_apart_keeps_the_columns(tmp_path: Path) -> None:
+    source = write(tmp_path, "sub_miss", GOOD["sub_miss"])
+    rejected = check(source).rejected
+    assert rejected.is_empty()
+    assert set(raw_columns("sub_miss")) < set(rejected.columns)
+
+
+# Odd facts
+
+
+def odd(tmp_path: Path, table: str, *rows: dict[str, Any], **named: Any) -> dict[str, int]:
+    found = check(write(tmp_path, table, list(rows)), **named)
+    assert len(found.rows) == len(rows)
+    return found.odd
+
+
+def test_mastery_before_creation_is_odd(tmp_path: Path) -> None:
+    early, same = date(2021, 1, 4), date(2021, 1, 5)
+    rows = [character(1, class_mastery_date=early), character(2, class_mastery_date=same)]
+    assert odd(tmp_path, "character_data", *rows, character(3, class_mastery_date=None)) == {
+        "class mastered before the character's creation": 1
+    }
+
+
+def test_gaps_in_currency_are_odd(tmp_path: Path) -> None:
+    # Whether months follow each other is told within a character, whatever the order of the file.
+    rows = [currency(1, 4), currency(2, 1), currency(1, 1), currency(2, 2), currency(1, 2)]
+    assert odd(tmp_path, "character_currency", *rows) == {"months missing before a currency row": 1}
+    later = currency(2, 1, date=date(2022, 1, 1))
+    assert odd(tmp_path, "character_currency", currency(1, 1), later) == {}
+
+
+def test_odd_subscriptions_are_counted(tmp_path: Path) -> None:
+    start = date(2021, 1, 4)
+    rows = [
+        sub(1, price=-0.01),
+        sub(2, price=0.0, sub_months=0),
+        sub(3, sub_months=-1, price=-1),
+        sub(4, sub_start_date=start),
+    ]
+    own = {"negative price": 2, "subscribed for less than a month": 2}
+    assert odd(tmp_path, "sub_data", *rows) == own
+    early = "subscription before its character's creation"
+    assert odd(tmp_path, "sub_data", *rows, parent=[character(1)]) == {**own, early: 1}
+
+
+def test_a_miss_before_the_month_of_its_subscription_is_odd(tmp_path: Path) -> None:
+    rows = [miss(101, 1), miss(102, 1), miss(103, 1)]
+    parents = [
+        sub(101, sub_start_date=date(2024, 1, 31)),
+        sub(102, sub_start_date=date(2024, 2, 1)),
+        sub(103, sub_start_date=date(2023, 12, 31)),
+    ]
+    assert odd(tmp_path, "sub_miss", *rows, parent=parents) == {"miss before its subscription": 1}
+    assert odd(tmp_path, "sub_miss", *rows) == {}

@@ -1,0 +1,288 @@
+"""The page: complete in itself, the same each time, safe, and honest where nothing is defined."""
+
+import re
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import replace
+from datetime import date
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from churnlib.datasets import Dataset
+from churnlib.model.evaluate import evaluate
+from churnlib.report.content import GROUPS, Report
+from churnlib.report.html import to_html
+from churnlib.report.text import FIGURES
+from churnlib.report.write import write_report
+
+VOID = {"meta", "br", "img", "hr", "link", "input"}
+
+
+class Page(HTMLParser):
+    """What of a page matters here; parsing fails where a tag is not closed."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: Counter[str] = Counter()
+        self.attributes: list[tuple[str, str, str]] = []
+        self.words: list[str] = []
+        self.headings: list[str] = []
+        self.feed(html)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags[tag] += 1
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        self.handle_endtag(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if data.strip() and self.open and self.open[-1] != "style":
+            self.words.append(" ".join(data.split()))
+            if self.open[-1] == "h2":
+                self.headings.append(self.words[-1])
+
+    @property
+    def text(self) -> str:
+        return " ".join(self.words)
+
+    def values(self, attribute: str) -> list[str]:
+        return [value for _, name, value in self.attributes if name == attribute]
+
+
+def make_scored(n: int = 400, seed: int = 3) -> pl.DataFrame:
+    random = np.random.default_rng(seed)
+    probability = random.random(n).round(3)
+    return pl.DataFrame(
+        {
+            "sub_id": np.arange(n),
+            "is_first_sub": random.random(n) < 0.5,
+            "currency_age_months": pl.Series([0] * n, dtype=pl.Int32),
+            "sub_churn": pl.Series(random.random(n) < probability**2).cast(pl.Int8),
+            "churn_probability": probability,
+        }
+    )
+
+
+def groups_of(scored: pl.DataFrame) -> dict[str, dict[str, Any]]:
+    return {name: scores.to_json() for name, scores in evaluate(scored).items()}
+
+
+def make_report(scored: pl.DataFrame, **changes: Any) -> Report:
+    report = Report(
+        name="score_report",
+        game="game1",
+        as_of=date(2025, 1, 1),
+        window=(date(2024, 5, 1), date(2024, 7, 31)),
+        horizon_months=6,
+        model_version="20250101T000000000Z",
+        groups=groups_of(scored),
+    )
+    return replace(report, **changes)
+
+
+def in_training(scored: pl.DataFrame) -> Report:
+    sample = make_scored(600, seed=4)
+    return make_report(
+        sample, name="in_sample_report", validation=groups_of(scored), facts={"seed": 7}
+    )
+
+
+SCORED = make_scored()
+REPORT = make_report(SCORED)
+HTML = to_html(REPORT, SCORED)
+PAGE = Page(HTML)
+
+
+def test_page_drawn_again_is_the_same_whatever_the_order_of_rows() -> None:
+    assert to_html(REPORT, SCORED.sample(fraction=1, shuffle=True, seed=1)) == HTML
+
+
+def test_page_refers_to_nothing_outside() -> None:
+    outside = re.sub(r'xmlns(:xlink)?="http://www\.w3\.org/[^"]+"', "", HTML)
+    assert not re.search(r"https?:|//[a-z]|@import|url\((?!#)", outside)
+    assert {tag for tag, name, _ in PAGE.attributes if name in ("src", "data", "action")} == set()
+    assert not {"script", "link", "iframe", "object", "img"} & PAGE.tags.keys()
+
+
+def test_page_has_language_title_and_one_main_heading() -> None:
+    assert ("html", "lang", "en") in PAGE.attributes
+    assert "<title>Back-test: game1</title>" in HTML
+    assert (PAGE.tags["h1"], PAGE.tags["main"]) == (1, 1)
+
+
+def test_page_ids_are_unique_and_references_lead_somewhere() -> None:
+    ids = PAGE.values("id")
+    assert len(ids) == len(set(ids))
+    referred = [
+        *PAGE.values("aria-labelledby"),
+        *(value.removeprefix("#") for value in PAGE.values("xlink:href")),
+        *re.findall(r"url\(#([^)]+)\)", HTML),
+    ]
+    assert referred
+    assert set(referred) <= set(ids)
+
+
+def test_page_draws_three_labelled_plots_a_group() -> None:
+    labels = [value for tag, name, value in PAGE.attributes if (tag, name) == ("svg", "aria-label")]
+    assert PAGE.tags["svg"] == len(labels) == len(set(labels)) == 6
+    for name in GROUPS.values():
+        assert sum(name in label for label in labels) == 3
+
+
+def test_page_puts_verdict_and_warnings_before_figures() -> None:
+    page = Page(to_html(replace(REPORT, warnings=("labels overlap",)), SCORED))
+    order = ["Verdict", "Warning", "Figures", "Plots", "Data", "Model and run"]
+    assert page.headings == order
+    assert "labels overlap" in page.text
+
+
+def test_page_gives_every_figure_of_the_text() -> None:
+    for scores in REPORT.groups.values():
+        for key, _, form in FIGURES:
+            assert form.format(scores[key]) in PAGE.words
+
+
+def test_training_page_judges_by_validation_and_says_that_in_sample_flatters() -> None:
+    lost = SCORED.with_columns(churn_probability=1 - pl.col("churn_probability"))
+    text = Page(to_html(in_training(lost), lost)).text
+    assert "Worse than chance" in text
+    assert "Better than chance" not in text
+    assert text.index("Validation") < text.index("In sample") < text.index("flatter")
+
+
+def test_page_lists_data_faults_and_facts_in_plain_words() -> None:
+    report = replace(
+        REPORT,
+        quarantined={"sub_data": 1234, "sub_miss": 0},
+        odd={"sub_data": {"negative price": 1}},
+        facts={"unknown categories": {"race": 3, "class": 12}},
+    )
+    text = Page(to_html(report, SCORED)).text
+    for words in ("sub_data: 1,234", "sub_data: 1 row: negative price", "race: 3, class: 12"):
+        assert words in text
+    assert "sub_miss" not in text
+
+
+def test_page_counts_rows_and_those_not_yet_known() -> None:
+    young = SCORED.with_columns(
+        sub_churn=pl.when(pl.col("sub_id") >= 50).then("sub_churn"), currency_age_months=None
+    )
+    text = Page(to_html(make_report(young), young)).text
+    assert re.search(r"Subscriptions begun in the window 400 ", text)
+    assert re.search(r"Not yet known [^0-9]+ 50 ", text)
+    assert re.search(r"Without currency [^0-9]+ 350 ", text)
+
+
+def test_page_leaves_out_currency_where_it_was_not_looked_at() -> None:
+    scored = SCORED.drop("currency_age_months")
+    assert "Without currency" not in to_html(make_report(scored), scored)
+
+
+def test_page_escapes_all_that_it_is_given() -> None:
+    bad = "<b>&\"'"
+    scores = {name: {**group, "reason": bad} for name, group in groups_of(SCORED.head(0)).items()}
+    report = replace(
+        REPORT,
+        game=bad,
+        model_version=bad,
+        groups=scores,
+        facts={bad: {bad: [bad]}},
+        quarantined={bad: 1},
+        odd={bad: {bad: 1}},
+        warnings=(bad, bad),
+    )
+    page = Page(to_html(report))
+    assert page.tags["b"] == 0
+    assert page.text.count(bad) >= 12
+
+
+@pytest.mark.parametrize(
+    ("scored", "reason"),
+    [
+        (SCORED.head(13).with_columns(sub_churn=pl.lit(0, pl.Int8)), "none of the 13 sub"),
+        (SCORED.head(13).with_columns(sub_churn=pl.lit(1, pl.Int8)), "each of the 13 sub"),
+        (SCORED.head(13).with_columns(sub_churn=pl.lit(None, pl.Int8)), "13 are not old enough"),
+        (SCORED.head(0), "no subscription with a known outcome"),
+    ],
+)
+def test_page_says_why_where_nothing_is_defined(scored: pl.DataFrame, reason: str) -> None:
+    page = Page(to_html(make_report(scored), scored))
+    assert page.tags["svg"] == 0
+    assert re.search(rf"Not defined: [^.]*{reason}", page.text)
+    assert re.search(rf"Nothing to plot: [^.]*{reason}", page.text)
+    assert not re.search(r"\b(None(?!\.)|nan|inf)\b", page.text)
+
+
+def test_page_draws_the_group_that_is_defined() -> None:
+    late = SCORED.with_columns(is_first_sub=False)
+    page = Page(to_html(make_report(late), late))
+    assert page.tags["svg"] == 3
+    assert "Nothing to plot: no subscription with a known outcome." in page.text
+
+
+def test_page_of_two_rows_is_drawn() -> None:
+    two = SCORED.head(2).with_columns(sub_churn=pl.Series([0, 1], dtype=pl.Int8))
+    assert Page(to_html(make_report(two), two)).tags["svg"] >= 3
+
+
+def test_page_without_rows_says_so() -> None:
+    page = Page(to_html(REPORT))
+    assert page.tags["svg"] == 0
+    assert "Not plotted: the report was written without its rows." in page.text
+
+
+def test_page_of_many_rows_stays_small() -> None:
+    scored = make_scored(100_000)
+    assert len(to_html(in_training(scored), scored).encode()) < 300_000
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_colours_of_the_page_have_enough_contrast(scheme: int) -> None:
+    """The ratios of WCAG 2.1: 4.5 for text, 3 for what plots are read by."""
+    blocks = re.findall(r":root \{([^}]+)\}", HTML)
+    colour = {n: luminance(c) for n, c in re.findall(r"--([\w-]+): (#\w{6});", blocks[scheme])}
+    for ground in ("paper", "shade"):
+        for text in ("ink", "muted", "accent", "better", "unsure", "worse"):
+            assert contrast(colour[text], colour[ground]) >= 4.5, (text, ground)
+    assert contrast(colour["ink"], colour["warning"]) >= 4.5
+    for mark in ("accent", "ink"):
+        assert contrast(colour[mark], colour["fill"]) >= 3, mark
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return sum(w * p for w, p in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def contrast(one: float, other: float) -> float:
+    return (max(one, other) + 0.05) / (min(one, other) + 0.05)
+
+
+def test_report_is_written_in_three_formats_side_by_side(tmp_path: Path) -> None:
+    target = Dataset("score_report", "game1", str(tmp_path / "game1" / "score_report.json"))
+    refs = write_report(REPORT, target, SCORED)
+    assert [Path(ref.uri).suffix for ref in refs] == [".json", ".txt", ".html"]
+    assert Path(refs[2].uri).read_text(encoding="utf-8") == HTML
+
+
+def test_drawing_libraries_are_imported_only_when_a_report_is_drawn() -> None:
+    code = "import sys, churnlib.report.write; print({'matplotlib', 'jinja2'} & set(sys.modules))"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "set()"

@@ -1,0 +1,101 @@
+"""`import churnlib`: next to free, and all there is under one name."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import churnlib
+
+PROJECT = Path(__file__).resolve().parents[2]
+HEAVY = ("prefect", "sklearn", "matplotlib", "polars", "pydantic", "numpy", "pyarrow", "skops")
+TIMED = """
+import sys, time
+began = time.perf_counter()
+import churnlib
+print(time.perf_counter() - began)
+"""
+SCRIPT = """
+from datetime import date
+import json, sys
+import polars as pl
+import churnlib
+
+settings = churnlib.load_settings("game2", games_dir=sys.argv[1])
+catalog = churnlib.Catalog(sys.argv[2], settings.game)
+tables = {}
+for table, parent in (
+    ("character_data", None), ("sub_data", "character_data"), ("sub_miss", "sub_data"),
+    ("character_currency", None),
+):
+    above = tables[parent].lazy() if parent else None
+    checked = churnlib.check_table(catalog.raw(table), table, settings.raw, parent=above)
+    tables[table] = checked.rows
+as_of = date(2025, 1, 1)
+subs = churnlib.standard_features(
+    tables["character_data"].lazy(), tables["sub_data"].lazy(), as_of=as_of
+)
+subs = churnlib.add_churned_on(
+    subs, tables["sub_miss"].lazy(), as_of=as_of, churn_after_months=settings.churn_after_months
+)
+subs = churnlib.in_window(subs, *settings.windows.train.span(as_of))
+subs = churnlib.add_label(subs, as_of=as_of, horizon_months=settings.horizon_months)
+rows = churnlib.add_currency_features(
+    subs, tables["character_currency"].lazy(), settings.currency, as_of=as_of
+).collect()
+steps = [
+    step.model_copy(update={"params": {"n_estimators": 20, "max_depth": 4}})
+    if step.name == "model" else step for step in settings.train.pipeline
+]
+model = churnlib.fit(rows, settings.train.model_copy(update={"pipeline": tuple(steps)}), seed=1)
+scored = rows.with_columns(churnlib.predict(model.pipeline, model.schema, rows))
+figures = {name: s.to_json() for name, s in churnlib.evaluate(scored).items()}
+print(json.dumps([figures, sorted({name.partition(".")[0] for name in sys.modules})]))
+"""
+
+
+def python(*arguments: str) -> str:
+    """What a fresh interpreter prints."""
+    done = subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, check=True, cwd=PROJECT
+    )
+    return done.stdout
+
+
+def test_importing_takes_no_time() -> None:
+    assert min(float(python("-c", TIMED)) for _ in range(5)) < 0.3
+
+
+def test_importing_brings_nothing_heavy() -> None:
+    code = "import sys, churnlib; print(' '.join(sys.modules))"
+    loaded = {name.partition(".")[0] for name in python("-c", code).split()}
+    assert "churnlib" in loaded
+    assert loaded.isdisjoint(HEAVY)
+
+
+@pytest.mark.parametrize("name", churnlib.__all__)
+def test_every_public_name_resolves(name: str) -> None:
+    found = getattr(churnlib, name)
+    assert found.__name__ == name
+    assert found.__doc__
+    assert name in dir(churnlib)
+
+
+def test_an_unknown_name_is_refused() -> None:
+    with pytest.raises(AttributeError, match="module 'churnlib' has no attribute 'trane'"):
+        churnlib.trane  # noqa: B018
+
+
+def test_a_script_goes_from_raw_tables_to_figures(tmp_path: Path) -> None:
+    raw = tmp_path / "01_raw" / "game2"
+    python(
+        "-m", "churnlib.synthesis", "--game", "game2", "--out", str(raw), "--characters", "600"
+    )  # fmt: skip
+    figures, loaded = json.loads(python("-c", SCRIPT, str(PROJECT / "games"), str(tmp_path)))
+    assert figures["general"]["n"] > 100
+    assert figures["general"]["roc_auc"] > 0.6
+    assert 0 < figures["new_characters"]["n"] <= figures["general"]["n"]
+    assert "sklearn" in loaded
+    assert {"prefect", "matplotlib", "flows"}.isdisjoint(loaded)

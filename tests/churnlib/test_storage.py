@@ -1,0 +1,181 @@
+"""Reading and writing datasets: whole or not at all, known again by content."""
+
+import os
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from churnlib import storage
+from churnlib.datasets import Dataset
+from churnlib.errors import DataError
+from churnlib.storage import (
+    count_rows,
+    fingerprint,
+    read_metadata,
+    ref,
+    replacing,
+    scan,
+    stands,
+    write_parquet,
+    write_text,
+)
+
+FRAME = pl.DataFrame({"x": [1, 2, 3], "y": ["a", None, "c"]})
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Dataset:
+    return Dataset("table", "hawk", str(tmp_path / "layer" / "hawk" / "table.parquet"))
+
+
+def test_a_fingerprint_is_that_of_the_content(tmp_path: Path) -> None:
+    file = tmp_path / "x"
+    file.write_bytes(b"abc")
+    # SHA-256 of "abc", from FIPS 180-2.
+    known = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert fingerprint(str(file)) == known
+    (tmp_path / "y").write_bytes(b"abc")
+    assert fingerprint(str(tmp_path / "y")) == known
+    file.write_bytes(b"abd")
+    assert fingerprint(str(file)) != known
+
+
+def test_a_change_is_seen_though_size_and_time_are_set_back(tmp_path: Path) -> None:
+    file = tmp_path / "x"
+    file.write_bytes(b"abc")
+    os.utime(file, (1, 1))
+    before = fingerprint(str(file))
+    file.write_bytes(b"abd")
+    os.utime(file, (1, 1))
+    assert fingerprint(str(file)) != before
+
+
+def test_the_fingerprint_of_a_folder_tells_names_and_contents(tmp_path: Path) -> None:
+    def folder(name: str, **files: str) -> str:
+        for path, text in files.items():
+            file = tmp_path / name / path.replace("__", "/")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+        return fingerprint(str(tmp_path / name))
+
+    one = folder("one", a="1", inner__b="2")
+    assert folder("same", inner__b="2", a="1") == one
+    others = [
+        folder("content", a="1", inner__b="3"),
+        folder("name", a="1", inner__c="2"),
+        folder("swapped", a="2", inner__b="1"),
+        folder("more", a="1", inner__b="2", c=""),
+        folder("flat", a="1", b="2"),
+    ]
+    assert len({one, *others}) == 6
+
+
+def test_nothing_has_no_fingerprint(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="gone: cannot be read"):
+        fingerprint(str(tmp_path / "gone"))
+
+
+def test_a_table_is_written_with_its_rows_and_facts(target: Dataset) -> None:
+    written = write_parquet(FRAME.lazy(), target, {"as_of": '"2025-01-01"'})
+    assert written == ref(target, 3)
+    assert written.fingerprint == fingerprint(target.uri)
+    assert scan(written).collect().equals(FRAME)
+    assert read_metadata(written) == {"as_of": '"2025-01-01"'}
+    assert count_rows(target.uri) == 3
+    assert [p.name for p in Path(target.uri).parent.iterdir()] == ["table.parquet"]
+
+
+def test_the_same_rows_give_the_same_bytes(target: Dataset) -> None:
+    rows = pl.DataFrame({"x": range(250_000)}).with_columns(y=pl.col("x").cast(pl.String))
+    written = {
+        write_parquet(frame.lazy(), target).fingerprint for frame in (rows, rows.clone(), rows[:])
+    }
+    assert len(written) == 1
+    assert write_parquet(rows.reverse().lazy(), target).fingerprint not in written
+
+
+def test_an_empty_table_keeps_its_columns(target: Dataset) -> None:
+    written = write_parquet(FRAME.clear().lazy(), target)
+    assert written.rows == 0
+    assert scan(target).collect_schema() == FRAME.schema
+
+
+def test_a_failed_write_leaves_what_was_there(target: Dataset) -> None:
+    before = write_parquet(FRAME.lazy(), target)
+    with pytest.raises(pl.exceptions.PolarsError):
+        write_parquet(FRAME.lazy().with_columns(pl.col("y").cast(pl.Int64)), target)
+    assert ref(target, 3) == before
+    assert [p.name for p in Path(target.uri).parent.iterdir()] == ["table.parquet"]
+
+
+def test_a_file_is_replaced_at_the_end_and_not_before(tmp_path: Path) -> None:
+    file = tmp_path / "x.txt"
+    file.write_text("old")
+    with replacing(file) as beside:
+        beside.write_text("new")
+        assert file.read_text() == "old"
+    assert file.read_text() == "new"
+
+
+def test_a_folder_comes_whole_or_not_at_all(tmp_path: Path) -> None:
+    def half(folder: Path) -> None:
+        folder.mkdir()
+        (folder / "part").write_text("x")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), replacing(tmp_path / "model") as beside:
+        half(beside)
+    assert list(tmp_path.iterdir()) == []
+    with replacing(tmp_path / "model") as beside:
+        beside.mkdir()
+        (beside / "part").write_text("x")
+    assert [p.name for p in tmp_path.rglob("*")] == ["model", "part"]
+
+
+def test_two_writers_do_not_meet(tmp_path: Path) -> None:
+    with replacing(tmp_path / "x") as one, replacing(tmp_path / "x") as other:
+        assert one != other
+        one.write_text("1")
+        other.write_text("2")
+    assert (tmp_path / "x").read_text() == "1"
+
+
+def test_text_is_written_as_utf8(tmp_path: Path) -> None:
+    write_text("ä\n", tmp_path / "new" / "x.txt")
+    assert (tmp_path / "new" / "x.txt").read_bytes() == b"\xc3\xa4\n"
+
+
+def test_a_dataset_stands_while_its_content_does(target: Dataset) -> None:
+    written = write_parquet(FRAME.lazy(), target)
+    assert stands(written)
+    write_parquet(FRAME.reverse().lazy(), target)
+    assert not stands(written)
+    write_parquet(FRAME.lazy(), target)
+    assert stands(written)
+    Path(target.uri).unlink()
+    assert not stands(written)
+
+
+def test_a_missing_dataset_is_named(target: Dataset) -> None:
+    for read in (scan, read_metadata):
+        with pytest.raises(DataError, match="hawk: table is missing: there is no ") as caught:
+            read(target)
+        assert target.uri in str(caught.value)
+    with pytest.raises(DataError, match="cannot be read"):
+        ref(target)
+
+
+def test_names_that_look_like_patterns_are_names(tmp_path: Path) -> None:
+    target = Dataset("table", "hawk", str(tmp_path / "data [1]*" / "table?.parquet"))
+    written = write_parquet(FRAME.lazy(), target)
+    assert scan(written).collect().equals(FRAME)
+
+
+def test_unchanged_files_are_digested_once(
+    target: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = write_parquet(FRAME.lazy(), target)
+    misses = storage._digest.cache_info().misses
+    assert stands(written)
+    assert storage._digest.cache_info().misses == misses
