@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from churnlib.layers import list_games
+from churnlib.settings.layers import list_games
 from churnlib.settings import load_settings
 from flows.command import FLOWS
 

@@ -51,7 +51,7 @@ def missed_runs(misses: pl.LazyFrame) -> pl.LazyFrame:
         )
         .sort("sub_id", "first_month", "last_month")
         .with_columns(_run=begins)
-        .with_columns(_run=pl.col("_run").cum_sum().over("sub_id"))
+        .with_columns(_run=pl.col("_run").cum_sum())
         .group_by("sub_id", "_run")
         .agg(pl.col("first_month").min(), pl.col("last_month").max())
         .drop("_run")

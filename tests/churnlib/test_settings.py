@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from churnlib.errors import SettingsError
-from churnlib.layers import parse_value
+from churnlib.settings.layers import parse_value
 from churnlib.settings import (
     CurrencySettings,
     Settings,
@@ -300,7 +300,7 @@ def test_entry_of_a_list_must_be_whole(load: Load) -> None:
 
 def test_section_that_no_layer_states_is_missing(games: Path, load: Load) -> None:
     (games / "base.toml").write_text(BASE.replace("horizon_months = 6", ""))
-    assert "horizon_months (from the defaults): is missing" in refusal(load)
+    assert "horizon_months (stated nowhere): is missing" in refusal(load)
 
 
 def test_list_entry_that_is_not_there_is_refused_with_the_closest(load: Load) -> None:
@@ -452,3 +452,25 @@ def test_feature_names_are_in_the_order_of_the_settings() -> None:
         "sub_soft_diff_1",
         "sub_soft_diff_3",
     )
+
+
+@pytest.mark.parametrize("text", ["[train]\nseed = 'null'", "[currency]\nlookback_months = 'null'"])
+def test_null_unsets_what_a_layer_below_states(games: Path, load: Load, text: str) -> None:
+    (games / "base.toml").write_text(f"{BASE}\n[currency]\nlookback_months = 12\n")
+    assert load(text).train.seed is None or load(text).currency.lookback_months is None
+    assert load("", {"currency.lookback_months": "null"}).currency.lookback_months is None
+    assert load("", {}, {"CHURN_TRAIN__SEED": "null"}).train.seed is None
+
+
+def test_window_end_of_truth_value_is_refused(load: Load) -> None:
+    assert "windows.score.end" in refusal(load, "", {"windows.score.end": "true"})
+
+
+def test_column_filled_twice_is_refused(load: Load) -> None:
+    entry = '{ columns = ["sub_hard"], value = 0 }'
+    assert "fill" in refusal(load, f"[currency]\nfill_values = [{entry}, {entry}]")
+
+
+def test_fill_that_is_no_number_is_refused(load: Load) -> None:
+    fills = '[currency]\nfill_values = [{ columns = ["sub_hard"], value = nan }]'
+    assert "finite" in refusal(load, fills)

@@ -2,13 +2,12 @@
 
 import os
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
 from pydantic_settings import BaseSettings, TomlConfigSettingsSource
 
 from churnlib.errors import SettingsError, closest
@@ -18,7 +17,10 @@ GAMES_DIR_VARIABLE = "CHURN_GAMES_DIR"
 NOT_GAMES = ("base", "local")
 """Files in the games folder that are no game: what all games share, and one's own differences."""
 
-Path_ = tuple[str, ...]
+NULL = "null"
+"""How files, environment and command line unset a value of a layer below."""
+
+Way = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -31,16 +33,15 @@ class Layers:
     """
 
     merged: dict[str, Any]
-    origins: tuple[tuple[str, frozenset[Path_]], ...]
+    origins: tuple[tuple[str, frozenset[Way]], ...]
 
-    def origin(self, path: Path_) -> str:
-        """Names the last layer that states a value at, above or below a path."""
-        for name, stated in reversed(self.origins):
-            for other in stated:
-                common = min(len(path), len(other))
-                if common and path[:common] == other[:common]:
-                    return name
-        return "the defaults"
+    def origin(self, path: Way) -> str:
+        """Names the last layer that states a value at or below a path, else nearest above it."""
+        for depth in range(len(path), 0, -1):
+            for name, stated in reversed(self.origins):
+                if any(other[:depth] == path[:depth] for other in stated):
+                    return f"from {name}"
+        return "stated nowhere"
 
 
 def games_folder(games_dir: str | None = None, environ: Mapping[str, str] | None = None) -> Path:
@@ -55,7 +56,7 @@ def games_folder(games_dir: str | None = None, environ: Mapping[str, str] | None
     """
     named = games_dir or (os.environ if environ is None else environ).get(GAMES_DIR_VARIABLE)
     here = Path.cwd()
-    beside_package = Path(__file__).resolve().parent.parent
+    beside_package = Path(__file__).resolve().parent.parent.parent
     folders = [Path(named)] if named else [d / "games" for d in (here, *here.parents)]
     for folder in folders if named else [*folders, beside_package / "games"]:
         if (folder / "base.toml").is_file():
@@ -104,7 +105,7 @@ def load_layers(
             f"A new game is a file {game}.toml there."
         )
     merged: dict[str, Any] = {}
-    origins: list[tuple[str, frozenset[Path_]]] = []
+    origins: list[tuple[str, frozenset[Way]]] = []
     for file in (folder / f"{name}.toml" for name in ("base", game, "local")):
         if file.exists():
             tree = _read(model, file)
@@ -117,7 +118,7 @@ def load_layers(
             _put(merged, dotted, parse_value(value), name)
         origins.append((name, frozenset(tuple(dotted.split(".")) for dotted in changes)))
     merged["data_dir"] = _absolute(merged["data_dir"], Path.cwd())
-    return Layers({"game": game, **merged}, tuple(origins))
+    return Layers({"game": game, **_with_nulls(merged)}, tuple(origins))
 
 
 def parse_value(value: Any) -> Any:
@@ -132,60 +133,6 @@ def parse_value(value: Any) -> Any:
         return tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         return value
-
-
-def explain(error: ValueError, model: type[BaseModel], layers: Layers) -> str:
-    """Words what is wrong with a game's settings: each setting, what it is, and where it is set."""
-    game = layers.merged["game"]
-    if not isinstance(error, ValidationError):
-        return f"{game}: {error}."
-    complaints: dict[Path_, list[str]] = {}
-    for fault in error.errors():
-        path, known = _known_path(model, fault["loc"])
-        if fault["type"] == "extra_forbidden":
-            path = tuple(str(part) for part in fault["loc"])
-            text = f"there is no such setting. {closest(path[-1], known)}"
-        elif fault["type"] == "missing":
-            path = tuple(str(part) for part in fault["loc"])
-            text = "is missing"
-        else:
-            text = fault["msg"].removeprefix("Value error, ")
-            if fault["type"] != "value_error":
-                text += f", not {fault['input']!r}"
-        complaints.setdefault(path, []).append(text)
-    lines = (
-        f"  {'.'.join(path) or 'settings'} (from {layers.origin(path)}): "
-        + "; or ".join(dict.fromkeys(texts))
-        for path, texts in complaints.items()
-    )
-    return "\n".join([f"{game}: these settings cannot be:", *lines])
-
-
-def _known_path(model: type[BaseModel], loc: Sequence[str | int]) -> tuple[Path_, tuple[str, ...]]:
-    """The part of a fault's place that names settings, and the names known where it ends.
-
-    Pydantic also puts the tried members of a union there, which are no settings.
-    """
-    path: list[str] = []
-    at: type[BaseModel] | None = model
-    known: tuple[str, ...] = tuple(model.model_fields)
-    for part in loc:
-        if isinstance(part, int):
-            path.append(str(part))
-        elif at is not None and part in at.model_fields:
-            path.append(part)
-            at = next(iter(_models_in(at.model_fields[part].annotation)), None)
-            known = tuple(at.model_fields) if at else ()
-        elif at is None:
-            break
-    return tuple(path), known
-
-
-def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for part in get_args(annotation):
-        yield from _models_in(part)
 
 
 def _read(model: type[BaseSettings], file: Path) -> dict[str, Any]:
@@ -204,7 +151,16 @@ def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
     return merged
 
 
-def _leaves(tree: Any, path: Path_ = ()) -> Iterator[Path_]:
+def _with_nulls(tree: Any) -> Any:
+    """Reads the text `null` as no value, for which TOML has no word."""
+    if isinstance(tree, Mapping):
+        return {key: _with_nulls(value) for key, value in tree.items()}
+    if isinstance(tree, list):
+        return [_with_nulls(value) for value in tree]
+    return None if tree == NULL else tree
+
+
+def _leaves(tree: Any, path: Way = ()) -> Iterator[Way]:
     entries: Any = ()
     if isinstance(tree, Mapping):
         entries = tree.items()

@@ -1,0 +1,45 @@
+"""What a game is: its settings, layered from TOML files, the environment and the command line."""
+
+from churnlib.settings.currency import (
+    Aggregation,
+    AggregationFunction,
+    CurrencyColumn,
+    CurrencySettings,
+    Difference,
+    Fill,
+)
+from churnlib.settings.data import RawSettings, StandardSettings
+from churnlib.settings.describe import describe_settings, settings_schema
+from churnlib.settings.game import (
+    Settings,
+    check_label_overlap,
+    labels_known_by,
+    load_settings,
+)
+from churnlib.settings.layers import list_games
+from churnlib.settings.train import FeatureChoice, Step, TrainSettings
+from churnlib.settings.windows import Window, WindowName, Windows
+
+__all__ = [
+    "Aggregation",
+    "AggregationFunction",
+    "CurrencyColumn",
+    "CurrencySettings",
+    "Difference",
+    "FeatureChoice",
+    "Fill",
+    "RawSettings",
+    "Settings",
+    "StandardSettings",
+    "Step",
+    "TrainSettings",
+    "Window",
+    "WindowName",
+    "Windows",
+    "check_label_overlap",
+    "describe_settings",
+    "labels_known_by",
+    "list_games",
+    "load_settings",
+    "settings_schema",
+]

@@ -1,0 +1,47 @@
+"""The settings described: for people, and for editors."""
+
+import json
+from collections.abc import Iterator
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+
+from churnlib.settings.game import Settings
+
+
+def describe_settings() -> str:
+    """Lists every setting by its path, with its type and meaning, for people."""
+    return "\n".join(_described(Settings, ""))
+
+
+def settings_schema() -> str:
+    """Writes the JSON schema of a game's file, for editors to complete and check by."""
+    return json.dumps(Settings.model_json_schema(), indent=2) + "\n"
+
+
+def _described(model: type[BaseModel], prefix: str) -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        kind, path = field.annotation, f"{prefix}{name}"
+        inner = get_args(kind)[0] if get_origin(kind) is tuple else kind
+        meaning = " ".join((field.description or "").split())
+        if not isinstance(inner, type) or not issubclass(inner, BaseModel):
+            yield f"  {path}: {_type_words(kind)}" + (f"\n      {meaning}" if meaning else "")
+        else:
+            if inner is not kind:
+                path += ".<name>" if "name" in inner.model_fields else ".<n>"
+            yield from _described(inner, f"{path}.")
+
+
+def _type_words(kind: Any) -> str:
+    if get_origin(kind) is Literal:
+        return " | ".join(repr(value) for value in get_args(kind))
+    if get_origin(kind) is tuple:
+        return f"list of {_type_words(get_args(kind)[0])}"
+    if get_origin(kind) in (Union, UnionType):
+        return " | ".join(_type_words(part) for part in get_args(kind))
+    if get_origin(kind) is Annotated:
+        return _type_words(get_args(kind)[0])
+    if kind is NoneType:
+        return "null"
+    return "table" if get_origin(kind) is dict else str(getattr(kind, "__name__", kind))

@@ -1,0 +1,51 @@
+"""Settings of the model."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+
+from churnlib.settings.parts import Item, Section
+
+
+class FeatureChoice(Section):
+    """Which columns of the feature table the model sees."""
+
+    include: tuple[str, ...] | None = None
+    """The columns to take; all that are no key, date or label if null."""
+    exclude: tuple[str, ...] = ()
+    """Columns to leave out of these."""
+
+
+class Step(Item):
+    """A step of the pipeline: an estimator, or the last, the model."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    """The step's own name; `--set train.pipeline.<name>.params.<param>=<value>` reaches in."""
+    type: str
+    """The class by its full name, of scikit-learn, this library, or skrub where installed."""
+    params: dict[str, Any] = Field(default_factory=dict)
+    """Its parameters. A table with `type` (and `params`) in it is an estimator in turn."""
+
+
+class TrainSettings(Section):
+    """How the model is made."""
+
+    seed: int | None = Field(default=None, ge=0, le=2**32 - 1)
+    """Where randomness begins; drawn anew for each run, logged and kept if null."""
+    validation_months: int = Field(default=3, ge=1)
+    """The last months of the training window that are set apart to validate."""
+    refit: bool = True
+    """After validation, fit once more on the whole window; else keep the validated model."""
+    model_format: Literal["skops", "joblib"] = "skops"
+    """`skops` opens only types on a list; `joblib` opens anything, so runs what its file says."""
+    features: FeatureChoice = FeatureChoice()
+    pipeline: tuple[Step, ...] = Field(min_length=1)
+    """Steps in their order; the last is the classifier."""
+
+    @field_validator("pipeline")
+    @classmethod
+    def _names_once(cls, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+        names = [step.name for step in steps]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"has two steps named {', '.join(twice)}")
+        return steps

@@ -1,0 +1,57 @@
+"""Windows of subscription starts, one for each flow that chooses subscriptions."""
+
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from churnlib.months import first_day, last_day, shift_months
+from churnlib.settings.parts import Section
+
+WindowName = Literal["train", "score", "batch_predict", "batch_score"]
+
+RelativeMonths = Annotated[int, Field(strict=True, ge=-1200, le=1200)]
+
+
+class Window(Section):
+    """A span of subscription starts, both ends included."""
+
+    start: date | RelativeMonths
+    """A day, or months relative to the month of `as_of`: then from that month's first day."""
+    end: date | RelativeMonths
+    """A day, or months relative to the month of `as_of`: then to that month's last day."""
+
+    def span(self, as_of: date) -> tuple[date, date]:
+        """The first and last day of the window, for a run at `as_of`."""
+        start, end = self.start, self.end
+        return (
+            start if isinstance(start, date) else shift_months(first_day(as_of), start),
+            end if isinstance(end, date) else last_day(shift_months(first_day(as_of), end)),
+        )
+
+    @property
+    def is_relative(self) -> bool:
+        """Whether both ends move with `as_of`."""
+        return isinstance(self.start, int) and isinstance(self.end, int)
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether both ends are days."""
+        return isinstance(self.start, date) and isinstance(self.end, date)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Window":
+        if self.is_relative or self.is_fixed:
+            first, last = self.span(date(2000, 1, 1))
+            if first > last:
+                raise ValueError(f"start {self.start} lies after end {self.end}")
+        return self
+
+
+class Windows(Section):
+    """Which subscriptions each flow works on, chosen by their start."""
+
+    train: Window
+    score: Window
+    batch_predict: Window
+    batch_score: Window
