@@ -17,7 +17,7 @@ from churnlib.lineage import tables_behind
 from churnlib.report.content import Report
 from churnlib.report.write import write_report
 from flows.features import fits_run, known_subs
-from flows.reports import data_faults, show
+from flows.reports import TEMPLATE, data_faults, show
 from flows.run import Run, churn_flow
 from flows.standard_features import standard_features
 from flows.task import task
@@ -48,7 +48,7 @@ def batch_score_from_raw(run: Run) -> tuple[DatasetRef, ...]:
     return reports
 
 
-@task
+@task(uses=(TEMPLATE,))
 def score_batch(
     standard: DatasetRef,
     predictions: DatasetRef,

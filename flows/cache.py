@@ -62,7 +62,7 @@ def task_key(
     Args:
         function: The task's function.
         arguments: Every parameter of the call with its value.
-        uses: Modules whose code counts whole.
+        uses: Modules and files that count whole.
 
     Raises:
         TypeError: An argument is of a type that cannot be part of a key.
@@ -86,7 +86,7 @@ class DependencyCache(CachePolicy):
     """Keeps results under `task_key`.
 
     Attributes:
-        uses: Modules whose code counts whole.
+        uses: Modules and files that count whole.
     """
 
     uses: tuple[str, ...] = ()

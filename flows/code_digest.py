@@ -5,8 +5,8 @@ statements of those modules that bind no name. Docstrings, comments and layout d
 Annotations do, also quoted ones and those of `TYPE_CHECKING` imports, because the methods of an
 argument run as part of the function. A module that is used as a value counts whole.
 
-What only a run looks up, such as a class named in the configuration, is not seen: `uses` names the
-modules that then count whole.
+What only a run looks up, such as a class named in the configuration or a template, is not seen:
+`uses` names the modules and files that then count whole.
 """
 
 import hashlib
@@ -41,22 +41,33 @@ def code_digest(function: Callable[..., Any], uses: Iterable[str] = ()) -> Diges
 
     Args:
         function: A function of a module; one defined inside another counts as the outer one.
-        uses: Modules that count whole, by full name; a package counts with all its modules.
+        uses: What counts whole: modules by full name, a package with all its modules; and other
+            files of a package, such as `churnlib/report/report.html.jinja`.
 
     Raises:
-        LookupError: There is no source for the function, or no module of a name in `uses`.
+        LookupError: There is no source for the function, or nothing of a name in `uses`.
     """
     function = unwrap(function)
     module, name = module_name(function), function.__qualname__.split(".")[0]
     sources = _Sources(module, Path(function.__code__.co_filename))
-    wanted = [Definition(module, name), *(Definition(used, None) for used in uses)]
+    data_files = {used: _data_file(used) for used in uses if "/" in used}
+    modules = (used for used in uses if used not in data_files)
+    wanted = [Definition(module, name), *(Definition(used, None) for used in modules)]
     for definition in wanted:
         if not sources.has(definition):
             raise LookupError(f"{definition.module}: there is no source for {definition.name}.")
     pieces = sorted(sources.follow_all(wanted))
-    return Digest(
-        hashlib.sha256("\n".join(pieces).encode()).hexdigest(), frozenset(sources.files.values())
-    )
+    pieces += [f"{used} = {path.read_bytes()!r}" for used, path in sorted(data_files.items())]
+    files = frozenset((*sources.files.values(), *data_files.values()))
+    return Digest(hashlib.sha256("\n".join(pieces).encode()).hexdigest(), files)
+
+
+def _data_file(used: str) -> Path:
+    package, _, rest = used.partition("/")
+    home = find_module(package)
+    if home is None or not (path := home.parent / rest).is_file():
+        raise LookupError(f"there is no file {used}.")
+    return path
 
 
 def module_name(function: Callable[..., Any]) -> str:

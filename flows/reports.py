@@ -7,6 +7,9 @@ from typing import Any
 from churnlib.datasets import DatasetRef
 from flows.cache import run_logger
 
+TEMPLATE = "churnlib/report/report.html.jinja"
+"""What a task that writes reports uses besides code."""
+
 
 def data_faults(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """What a report says of the raw tables: rows set apart and odd facts, by table."""

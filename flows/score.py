@@ -15,7 +15,7 @@ from churnlib.model.store import champion, read_manifest
 from churnlib.report.content import Report
 from churnlib.report.write import write_report
 from flows.features import window_features
-from flows.reports import data_faults, show
+from flows.reports import TEMPLATE, data_faults, show
 from flows.run import Run, churn_flow
 from flows.standard_features import standard_features
 from flows.task import task
@@ -61,7 +61,7 @@ def usable_champion(run: Run, flow: str) -> tuple[DatasetRef, str | None]:
     return model, refuse_late_labels(manifest, window, f"windows.{flow}", allowed)
 
 
-@task(uses=("churnlib.model.columns",))
+@task(uses=("churnlib.model.columns", TEMPLATE))
 def score_model(
     model: DatasetRef,
     features: DatasetRef,

@@ -43,8 +43,8 @@ def task(
 
     Args:
         function: A plain function of a module, not async.
-        uses: Modules in which the function looks things up by a name from the configuration;
-            their code counts whole.
+        uses: Modules in which the function looks things up by a name from the configuration, and
+            files of a package that it reads; they count whole.
         options: What `prefect.task` takes, such as `retries`.
 
     Raises:

@@ -25,7 +25,7 @@ from churnlib.report.content import Report
 from churnlib.report.write import write_report
 from churnlib.settings import TrainSettings, labels_known_by
 from flows.features import window_features
-from flows.reports import data_faults, show
+from flows.reports import TEMPLATE, data_faults, show
 from flows.run import Run, churn_flow
 from flows.standard_features import standard_features
 from flows.task import task
@@ -108,7 +108,7 @@ def fit_model(
     return save_model(target, training.model, training.scored, golden, facts, settings.model_format)
 
 
-@task
+@task(uses=(TEMPLATE,))
 def report_training(model: DatasetRef, output: Dataset) -> tuple[DatasetRef, ...]:
     """Reports how the model does on the rows it was fitted on, and on those held out."""
     manifest = read_manifest(model)

@@ -260,3 +260,18 @@ def test_module_name_of_a_program_is_that_of_its_module(monkeypatch: pytest.Monk
     work.__module__ = "__main__"
     monkeypatch.setitem(sys.modules, "__main__", sys.modules["flows.code_digest"])
     assert module_name(work) == "flows.code_digest"
+
+
+def test_file_of_a_package_counts_whole() -> None:
+    from churnlib.report.write import write_report
+
+    with_file = code_digest(write_report, ("churnlib/report/report.html.jinja",))
+    assert with_file.value != code_digest(write_report).value
+    assert "report.html.jinja" in {file.name for file in with_file.files}
+
+
+def test_file_that_is_not_there_is_refused() -> None:
+    from churnlib.report.write import write_report
+
+    with pytest.raises(LookupError, match="there is no file churnlib/nothing.txt"):
+        code_digest(write_report, ("churnlib/nothing.txt",))
