@@ -28,7 +28,7 @@ docs: $(VENV)/ready  ## write the pages that follow from the code
 	$(BIN)/python -m docs.generate
 
 deployments: $(VENV)/ready  ## write prefect.yaml from the games
-	$(BIN)/python -m deployments.generate > prefect.yaml
+	$(BIN)/python -m deployments.generate
 
 lock: $(VENV)/ready-dev  ## choose the versions of all dependencies anew
 	$(BIN)/uv pip compile --universal --generate-hashes --no-header --upgrade pyproject.toml -o requirements.lock
@@ -43,10 +43,10 @@ clean:  ## remove what runs have made, but not the raw data
 $(VENV)/ready: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	touch $@
 
 $(VENV)/ready-dev: requirements-dev.lock $(VENV)/ready
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.lock
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements-dev.lock
 	touch $@

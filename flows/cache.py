@@ -8,7 +8,7 @@ import logging
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import date
 from enum import Enum
@@ -47,7 +47,7 @@ def refreshing(on: bool = True) -> Iterator[None]:
     Args:
         on: Whether to; otherwise the block is as without.
     """
-    with temporary_settings({PREFECT_TASKS_REFRESH_CACHE: True} if on else {}):
+    with temporary_settings({PREFECT_TASKS_REFRESH_CACHE: True}) if on else nullcontext():
         yield
 
 

@@ -102,8 +102,11 @@ def _call(work: Callable[[], Any], server: "LocalServer") -> int:
         work()
     except ChurnlibError:
         raise
-    except Exception:
-        traceback.print_exc()
+    except Exception as error:
+        from flows.log import was_told
+
+        if not was_told(error):
+            traceback.print_exc()
         return FAILED
     return DONE
 

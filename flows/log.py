@@ -1,6 +1,7 @@
 """What the log of a run says: one line for a user's fault, and no noise."""
 
 import logging
+from contextlib import suppress
 
 from churnlib.errors import ChurnlibError
 
@@ -20,6 +21,8 @@ class RunFilter(logging.Filter):
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, ChurnlibError):
             return _tell_fault(record, error)
+        if error is not None:
+            _mark_told(error)
         message = record.getMessage()
         if message.startswith("Finished in state "):
             return _tell_end(record, message)
@@ -42,10 +45,15 @@ def install() -> None:
 def _tell_fault(record: logging.LogRecord, error: ChurnlibError) -> bool:
     if was_told(error):
         return False
-    error._told = True  # type: ignore[attr-defined]
+    _mark_told(error)
     record.msg, record.args = str(error), None
     record.exc_info = record.exc_text = None
     return True
+
+
+def _mark_told(error: BaseException) -> None:
+    with suppress(AttributeError):  # Some exceptions take no attributes; they are told again.
+        error._told = True  # type: ignore[attr-defined]
 
 
 def _tell_end(record: logging.LogRecord, message: str) -> bool:

@@ -24,6 +24,7 @@ from churnlib.model.store import (
 from churnlib.report.content import Report
 from churnlib.report.write import write_report
 from churnlib.settings import TrainSettings, labels_known_by
+from flows.cache import run_logger
 from flows.features import window_features
 from flows.reports import TEMPLATE, data_faults, show
 from flows.run import Run, churn_flow
@@ -79,6 +80,8 @@ def fit_model(
     assert seed is not None  # The decorator draws one.
     rows = storage.scan(features).collect()
     training = train_model(rows, settings, window[1], seed)
+    if left_out := training.model.schema.left_out:
+        run_logger().warning("left out, because no row has a value: %s", ", ".join(left_out))
     slices = training.scored.partition_by("slice", as_dict=True)
     metrics = {str(name): evaluate(scored) for (name,), scored in slices.items()}
     made_with = {**feature_settings, "train": settings.model_dump(mode="json")}
@@ -86,6 +89,7 @@ def fit_model(
         "as_of": as_of,
         "window": window,
         "labels_known_by": labels_known_by,
+        "left_out_features": left_out,
         "seed": seed,
         "settings": made_with,
         "settings_hash": hashlib.sha256(json.dumps(made_with, sort_keys=True).encode()).hexdigest(),

@@ -19,6 +19,8 @@ os.environ |= {
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
+    # Idle threads of a fit would spin on the cores that the server needs.
+    "OMP_WAIT_POLICY": "PASSIVE",
 }
 for name in [name for name in os.environ if name.endswith(("API_URL", "CONNECTION_URL"))]:
     del os.environ[name]

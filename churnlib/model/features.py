@@ -34,9 +34,15 @@ class Feature:
 
 @dataclass(frozen=True)
 class FeatureSchema:
-    """The columns that a model was fitted on; kept with it, and held against what it is given."""
+    """The columns that a model was fitted on; kept with it, and held against what it is given.
+
+    Attributes:
+        features: The columns, in the model's order.
+        left_out: Columns that were chosen, but had no value in any row to learn from.
+    """
 
     features: tuple[Feature, ...]
+    left_out: tuple[str, ...] = ()
 
     def apply(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Makes of a feature table just what the model takes.
@@ -94,7 +100,7 @@ def learn_schema(frame: pl.DataFrame, choice: FeatureChoice) -> FeatureSchema:
 
     Returns:
         The chosen columns in the order of the table, or of the list to include; without keys,
-        dates and what is known only after the day of prediction.
+        dates, what is known only after the day of prediction, and columns without any value.
 
     Raises:
         ModelError: A listed column is not in the table or can be no feature, or none is left.
@@ -111,7 +117,9 @@ def learn_schema(frame: pl.DataFrame, choice: FeatureChoice) -> FeatureSchema:
     chosen = [name for name in wanted if name not in choice.exclude]
     if not chosen:
         raise ModelError("train.features leaves no feature. Include more, or exclude less.")
-    return FeatureSchema(tuple(_feature(frame[name]) for name in chosen))
+    filled = [name for name in chosen if frame[name].null_count() < len(frame)]
+    left_out = tuple(name for name in chosen if name not in filled)
+    return FeatureSchema(tuple(_feature(frame[name]) for name in filled), left_out)
 
 
 def _feature(column: pl.Series) -> Feature:

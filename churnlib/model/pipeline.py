@@ -9,6 +9,7 @@ from typing import Any
 
 from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
+from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import Pipeline
 from sklearn.utils import all_estimators
 
@@ -42,7 +43,7 @@ def build_pipeline(steps: Sequence[Step], seed: int) -> Pipeline:
         seed: Every random element that states no `random_state` gets a seed of its own from it.
 
     Returns:
-        The pipeline, not fitted.
+        The pipeline, not fitted; an estimator inside another works on one thread.
 
     Raises:
         ModelError: A class that does not exist or is not allowed, an unknown parameter, or a value
@@ -56,9 +57,21 @@ def build_pipeline(steps: Sequence[Step], seed: int) -> Pipeline:
             "probabilities. The last step must be a classifier with predict_proba."
         )
     for path, estimator in _estimators((), dict(built)):
-        if estimator.get_params(deep=False).get("random_state", "") is None:
-            estimator.set_params(random_state=derive_seed(seed, *path))
+        _seed(estimator, derive_seed(seed, *path))
+        # An estimator inside another predicts while that is fitted, and a forest that predicts
+        # sums its trees in the order in which threads end: its last bits would differ.
+        if len(path) > 1 and estimator.get_params(deep=False).get("n_jobs") is not None:
+            estimator.set_params(n_jobs=1)
     return Pipeline(built)
+
+
+def _seed(estimator: BaseEstimator, seed: int) -> None:
+    params = estimator.get_params(deep=False)
+    if params.get("random_state", "") is None:
+        estimator.set_params(random_state=seed)
+    elif params.get("random_state") == "deprecated" and isinstance(params.get("cv"), int):
+        # TargetEncoder shuffles its folds without a seed, and takes one only with the folds.
+        estimator.set_params(cv=StratifiedKFold(params["cv"], shuffle=True, random_state=seed))
 
 
 def _estimators(path: tuple[str, ...], value: Any) -> Iterator[tuple[tuple[str, ...], Any]]:

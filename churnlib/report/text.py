@@ -1,6 +1,7 @@
 """Reports for terminals."""
 
 from collections.abc import Iterator, Mapping
+from textwrap import wrap
 from typing import Any
 
 from churnlib.report.content import GROUPS, Report
@@ -11,6 +12,7 @@ TITLES = {
     "batch_score_report": "Score of a batch",
 }
 UNDEFINED = "not defined"
+WIDTH = 80
 LABEL_WIDTH = 20
 
 FIGURES = (
@@ -64,7 +66,8 @@ def _table(title: str, groups: Mapping[str, Mapping[str, Any]]) -> Iterator[str]
             yield f"{label:<{LABEL_WIDTH}}" + "".join(f"{cell:>26}" for cell in cells)
     for name, scores in groups.items():
         if scores.get("reason"):
-            yield f"{GROUPS[name]}: {UNDEFINED}, because {scores['reason']}"
+            reason = f"{GROUPS[name]}: {UNDEFINED}, because {scores['reason']}"
+            yield from wrap(reason, WIDTH, subsequent_indent="  ")
 
 
 def _data(report: Report) -> Iterator[str]:
@@ -73,6 +76,10 @@ def _data(report: Report) -> Iterator[str]:
         yield "data"
     for table, rows in report.quarantined.items():
         if rows:
-            yield f"  {table}: {rows:,} faulty rows set apart"
+            yield f"  {table}: {_rows(rows)} set apart as faulty"
     for table, facts in report.odd.items():
-        yield from (f"  {table}: {rows:,} rows: {fact}" for fact, rows in facts.items())
+        yield from (f"  {table}: {_rows(rows)}: {fact}" for fact, rows in facts.items())
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row{'' if count == 1 else 's'}"

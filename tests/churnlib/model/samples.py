@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -75,7 +76,7 @@ IMPUTE = step("sklearn.impute.SimpleImputer", "impute", add_indicator=True)
 BOOSTING = part(
     "sklearn.ensemble.HistGradientBoostingClassifier",
     categorical_features="from_dtype",
-    max_iter=20,
+    max_iter=10,
     min_samples_leaf=5,
 )
 FOREST = part("sklearn.ensemble.RandomForestClassifier", n_estimators=25, max_depth=4, n_jobs=2)
@@ -128,12 +129,14 @@ PIPELINES: Mapping[str, tuple[Step, ...]] = {
             remainder="passthrough",
         ),
         IMPUTE,
+        SCALE,
         step("sklearn.feature_selection.SelectKBest", "select", k=4),
         model_of(LOGISTIC),
     ),
     "vote": (
         ENCODE,
         IMPUTE,
+        SCALE,
         step(
             "sklearn.ensemble.VotingClassifier",
             estimators=[["forest", FOREST], ["line", LOGISTIC]],
@@ -143,6 +146,7 @@ PIPELINES: Mapping[str, tuple[Step, ...]] = {
     "stack": (
         ENCODE,
         IMPUTE,
+        SCALE,
         step(
             "sklearn.ensemble.StackingClassifier",
             estimators=[["forest", FOREST], ["line", LOGISTIC]],
@@ -152,6 +156,7 @@ PIPELINES: Mapping[str, tuple[Step, ...]] = {
     "search": (
         ENCODE,
         IMPUTE,
+        SCALE,
         step(
             "sklearn.model_selection.GridSearchCV",
             estimator=LOGISTIC,
@@ -169,12 +174,14 @@ PIPELINES: Mapping[str, tuple[Step, ...]] = {
         ),
         step("skrub.ApplyToCols", "encode", transformer=ONE_HOT, cols=["race"]),
         IMPUTE,
+        SCALE,
         model_of(LOGISTIC),
     ),
     "skrub_select": (
         step("skrub.SelectCols", "select", cols=["hard_balance", "currency_age_months"]),
         step("skrub.SquashingScaler", "squash"),
         IMPUTE,
+        SCALE,
         model_of(LOGISTIC),
     ),
 }
@@ -189,6 +196,12 @@ def fitted(
 ) -> FittedModel:
     settings = training(*PIPELINES[name], features=choice or FeatureChoice())
     return fit(features() if rows is None else rows, settings, seed)
+
+
+@cache
+def usual(name: str = "boosting") -> FittedModel:
+    """A pipeline fitted on the usual table, once for all tests."""
+    return fitted(name)
 
 
 def save(target: Dataset, model: FittedModel, **named: Any) -> DatasetRef:

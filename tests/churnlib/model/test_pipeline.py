@@ -199,7 +199,7 @@ def random_states(value: Any, path: str = "") -> dict[str, Any]:
     found: dict[str, Any] = {}
     if isinstance(value, dict):
         for name, inner in value.items():
-            if name == "random_state":
+            if name == "random_state" and inner != "deprecated":
                 found[f"{path}.{name}"] = inner
             found |= random_states(inner, f"{path}.{name}")
     elif isinstance(value, list | tuple):

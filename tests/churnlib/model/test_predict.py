@@ -1,0 +1,145 @@
+"""Applying a model: probabilities that hang on the row alone, and their ranks."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import polars as pl
+import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits
+
+from churnlib.errors import ModelError
+from churnlib.model.features import Feature, FeatureSchema
+from churnlib.model.predict import PROBABILITY, predict, rank_by_risk
+from churnlib.schemas import Predictions
+from tests.churnlib.model.samples import features, fitted, probabilities, usual
+
+PROJECT = Path(__file__).resolve().parents[3]
+ROWS = features()
+FIT = """
+import json, sys
+from tests.churnlib.model.samples import features, fitted, probabilities
+rows = features()
+print(json.dumps({name: probabilities(fitted(name), rows) for name in sys.argv[1:]}))
+"""
+THREADED = ("boosting", "boosting_calibrated", "forest", "gradient_boosting", "logistic", "stack",
+            "skrub")  # fmt: skip
+
+
+class Given(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Says what it is told to, and notes how many threads it was given."""
+
+    def __init__(self, says: float = 0.5) -> None:
+        self.says = says
+        self.threads = 0
+
+    def fit(self, frame: pl.DataFrame, outcome: Any) -> "Given":
+        return self
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def predict_proba(self, frame: pl.DataFrame) -> Any:
+        self.threads = joblib.effective_n_jobs(-1)
+        return np.full((len(frame), 2), self.says)
+
+
+def says(value: float) -> Pipeline:
+    return Pipeline([("model", Given(value))])
+
+
+SCHEMA = FeatureSchema((Feature("hard_balance", "number"),))
+
+
+def test_a_prediction_hangs_on_its_row_alone() -> None:
+    for name in ("boosting", "forest", "logistic"):
+        model = usual(name)
+        whole = probabilities(model, ROWS)
+        assert probabilities(model, ROWS.reverse()) == whole[::-1]
+        assert probabilities(model, ROWS[50:60]) == whole[50:60]
+        columns = sorted(ROWS.columns, reverse=True)
+        assert probabilities(model, ROWS.select(columns).with_columns(more=1)) == whole
+
+
+def test_the_probability_is_that_of_churn() -> None:
+    model = usual("boosting")
+    churned = ROWS["sub_churn"].cast(bool)
+    found = predict(model.pipeline, model.schema, ROWS)
+    assert found.name == PROBABILITY
+    assert found.dtype == pl.Float64
+    mean_of = {flag: found.filter(churned == flag).mean() for flag in (True, False)}
+    assert mean_of[True] > mean_of[False]  # type: ignore[operator]
+
+
+def test_categories_never_met_are_predicted_as_unknown() -> None:
+    model = usual("boosting")
+    new, none = (ROWS.with_columns(race=pl.lit(v, pl.String)) for v in ("orc", None))
+    assert probabilities(model, new) == probabilities(model, none)
+
+
+def test_no_rows_give_no_predictions() -> None:
+    model = usual("boosting")
+    found = predict(model.pipeline, model.schema, ROWS.clear())
+    assert found.is_empty()
+    assert (found.name, found.dtype) == (PROBABILITY, pl.Float64)
+
+
+@pytest.mark.parametrize("value", [-0.01, 1.01, float("nan"), float("inf")])
+def test_what_is_no_probability_is_refused(value: float) -> None:
+    with pytest.raises(ModelError, match="no probability between 0 and 1"):
+        predict(says(value), SCHEMA, ROWS)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_certainty_is_a_probability(value: float) -> None:
+    assert predict(says(value), SCHEMA, ROWS).unique().to_list() == [value]
+
+
+def test_predicting_takes_one_thread_and_leaves_the_model_as_it_was() -> None:
+    model = says(0.5)
+    with joblib.parallel_config(n_jobs=2):
+        predict(model, SCHEMA, ROWS)
+    assert model.named_steps["model"].threads == 1
+    forest = usual("forest")
+    predict(forest.pipeline, forest.schema, ROWS)
+    assert forest.pipeline.named_steps["model"].n_jobs == 2
+
+
+def test_predictions_are_the_same_bits_on_one_and_two_threads() -> None:
+    one = {"OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1", "PYTHONHASHSEED": "1"}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FIT, *THREADED],
+        env=os.environ | one,
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    with threadpool_limits(2):
+        found = {name: probabilities(fitted(name), ROWS) for name in THREADED}
+    # Numbers come back from JSON as they were, to the bit.
+    assert json.loads(done.stdout) == found
+
+
+def test_ranks_follow_risk_and_ties_the_key() -> None:
+    keys = {"char_id": [1, 2, 3, 4], "sub_id": [14, 13, 12, 11]}
+    batch = pl.DataFrame({**keys, PROBABILITY: [0.2, 0.9, 0.2, 0.5]}).with_columns(
+        sub_start_date=pl.date(2024, 1, 1), other=1
+    )
+    ranked = rank_by_risk(batch, "v1")
+    Predictions.validate(ranked)
+    assert ranked.select("risk_rank", "sub_id").rows() == [(1, 13), (2, 11), (3, 12), (4, 14)]
+    assert ranked["model_version"].unique().to_list() == ["v1"]
+    assert rank_by_risk(batch.reverse(), "v1").equals(ranked)
+
+
+def test_an_empty_batch_gives_an_empty_table() -> None:
+    batch = ROWS.clear().with_columns(pl.lit(None, pl.Float64).alias(PROBABILITY))
+    Predictions.validate(rank_by_risk(batch, "v1"))

@@ -1,0 +1,223 @@
+"""Reports for terminals and for programs."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from churnlib.datasets import Catalog
+from churnlib.model.evaluate import evaluate
+from churnlib.report.content import GROUPS, Report
+from churnlib.report.text import FIGURES, TITLES, to_text
+from churnlib.report.write import write_report
+from churnlib.storage import fingerprint
+
+Groups = Mapping[str, Mapping[str, Any]]
+
+
+def scores(outcomes: list[int | None], *, first: bool = True) -> Groups:
+    frame = pl.DataFrame(
+        {
+            "sub_id": range(len(outcomes)),
+            "is_first_sub": [first] * len(outcomes),
+            "sub_churn": outcomes,
+            "churn_probability": [n / max(len(outcomes), 1) for n in range(len(outcomes))],
+        },
+        schema_overrides={"sub_churn": pl.Int8, "is_first_sub": pl.Boolean},
+    )
+    return {name: group.to_json() for name, group in evaluate(frame).items()}
+
+
+REPORT = Report(
+    name="score_report",
+    game="hawk",
+    as_of=date(2025, 1, 1),
+    window=(date(2024, 5, 1), date(2024, 7, 31)),
+    horizon_months=6,
+    model_version="20250101T000000000Z",
+    groups=scores([0, 1, 0, 1, 1, None]),
+)
+
+
+def figures(text: str) -> dict[str, list[str]]:
+    """The lines of the first table, label and cells."""
+    found: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        for _, label, _ in FIGURES:
+            if line.startswith(f"{label} ") and label not in found:
+                found[label] = [cell.strip() for cell in (line[20:46], line[46:])]
+    return found
+
+
+def walk(value: Any) -> Iterator[Any]:
+    yield value
+    if isinstance(value, Mapping):
+        for inner in value.values():
+            yield from walk(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from walk(inner)
+
+
+@pytest.mark.parametrize("name", TITLES)
+def test_the_head_says_what_when_and_whose(name: str) -> None:
+    assert to_text(replace(REPORT, name=name)).splitlines()[:3] == [
+        f"{TITLES[name]}: hawk",
+        "model 20250101T000000000Z, as of 2025-01-01",
+        "subscriptions begun 2024-05-01 to 2024-07-31, churn within 6 months",
+    ]
+
+
+def test_every_figure_stands_in_its_column() -> None:
+    found = figures(to_text(REPORT))
+    assert list(found) == [label for key, label, _ in FIGURES if key != "without_currency"]
+    assert found["scored"] == ["5", "5"]
+    assert found["churned"] == ["3", "3"]
+    assert found["not yet known"] == ["1", "1"]
+    assert found["base rate"] == ["60.0%", "60.0%"]
+    auc = REPORT.groups["general"]["roc_auc"]
+    low, high = REPORT.groups["general"]["roc_auc_ci"]
+    assert float(found["ROC AUC"][0]) == pytest.approx(auc, abs=5e-5)
+    assert found["  95% interval"][0] == f"{low:.4f} to {high:.4f}"
+
+
+def test_what_is_not_defined_is_said_with_its_reason() -> None:
+    groups = {
+        "general": scores([0, 0, None])["general"],
+        "new_characters": scores([None] * 12)["new_characters"],
+    }
+    text = to_text(replace(REPORT, groups=groups))
+    assert figures(text)["ROC AUC"] == ["not defined", "not defined"]
+    assert figures(text)["base rate"] == ["0.0%", "not defined"]
+    words = " ".join(text.split())
+    assert (
+        "all subscriptions: not defined, because none of the 2 subscriptions churned "
+        "new characters: not defined, because no subscription with a known outcome: 12 are not "
+        "old enough" in words
+    )
+
+
+def test_a_group_without_anyone_is_a_column_nevertheless() -> None:
+    found = figures(to_text(replace(REPORT, groups=scores([0, 1], first=False))))
+    assert found["scored"] == ["2", "0"]
+    assert found["Brier score"][1] == "not defined"
+
+
+def test_lines_fit_a_terminal() -> None:
+    large = {**REPORT.groups["general"], "n": 10**9, "positives": 10**9, "immature": 10**9}
+    nothing = scores([None] * 123456)["general"]
+    tables = ("character_data", "character_currency", "sub_data", "sub_miss")
+    report = replace(
+        REPORT,
+        name="in_sample_report",
+        groups={"general": large, "new_characters": nothing},
+        validation={"general": nothing, "new_characters": large},
+        quarantined=dict.fromkeys(tables, 10**7),
+        odd={"sub_data": {"subscription before its character's creation": 10**7}},
+    )
+    assert max(len(line) for line in to_text(report).splitlines()) <= 80
+
+
+def test_currency_is_spoken_of_where_it_was_read() -> None:
+    assert "without currency" not in to_text(REPORT)
+    groups = {name: {**group, "without_currency": 0} for name, group in REPORT.groups.items()}
+    found = figures(to_text(replace(REPORT, groups=groups)))
+    assert found["without currency"] == ["0", "0"]
+
+
+def test_held_out_months_come_before_the_training_rows() -> None:
+    report = replace(REPORT, name="in_sample_report", validation=scores([0, 1, 1]))
+    text = to_text(report)
+    held_out, in_sample = text.index("validation (months held out)"), text.index("in sample (the")
+    assert held_out < in_sample
+    assert figures(text[:in_sample])["scored"] == ["3", "3"]
+    assert figures(text[in_sample:])["scored"] == ["5", "5"]
+
+
+def test_warnings_come_first() -> None:
+    text = to_text(replace(REPORT, warnings=("one flatters", "two flatters")))
+    assert text.splitlines()[3:5] == ["WARNING: one flatters", "WARNING: two flatters"]
+
+
+def test_facts_stand_apart_from_their_names() -> None:
+    text = to_text(replace(REPORT, facts={"unknown categories": {"race": 2}, "seed": 7}))
+    assert text.splitlines()[-2:] == ["unknown categories  {'race': 2}", "seed                7"]
+
+
+def test_faults_in_the_data_are_counted() -> None:
+    report = replace(
+        REPORT,
+        quarantined={"sub_data": 1, "sub_miss": 0, "character_data": 1200},
+        odd={"sub_data": {"negative price": 1}, "sub_miss": {"miss before its subscription": 30}},
+    )
+    text = to_text(report)
+    assert text.splitlines()[-5:] == [
+        "data",
+        "  sub_data: 1 row set apart as faulty",
+        "  character_data: 1,200 rows set apart as faulty",
+        "  sub_data: 1 row: negative price",
+        "  sub_miss: 30 rows: miss before its subscription",
+    ]
+    clean = to_text(replace(REPORT, quarantined={"sub_data": 0}, odd={"sub_data": {}}))
+    assert clean == to_text(REPORT)
+    assert "data" not in clean.splitlines()
+
+
+# For programs
+
+
+def test_groups_stand_at_the_top_of_the_json() -> None:
+    plain = json.loads(json.dumps(REPORT.to_json()))
+    assert plain["report"] == "score_report"
+    assert plain["as_of"] == "2025-01-01"
+    assert plain["window"] == {"start": "2024-05-01", "end": "2024-07-31"}
+    for name in GROUPS:
+        assert plain[name]["n"] == 5
+        assert len(plain[name]["roc_auc_ci"]) == 2
+        assert plain[name]["reason"] is None
+    assert "validation" not in plain
+    assert plain["data"] == {"quarantined": {}, "odd": {}}
+    assert plain["warnings"] == []
+
+
+def test_validation_faults_and_warnings_are_in_the_json() -> None:
+    report = replace(
+        REPORT,
+        validation=scores([None]),
+        quarantined={"sub_data": 2},
+        odd={"sub_data": {"negative price": 1}},
+        warnings=("it flatters",),
+        facts={"seed": 7},
+    )
+    plain = json.loads(json.dumps(report.to_json()))
+    assert plain["validation"]["general"]["roc_auc"] is None
+    assert "1 are not old enough" in plain["validation"]["general"]["reason"]
+    assert plain["data"] == {"quarantined": {"sub_data": 2}, "odd": {"sub_data": {
+        "negative price": 1}}}  # fmt: skip
+    assert plain["warnings"] == ["it flatters"]
+    assert plain["facts"] == {"seed": 7}
+
+
+def test_every_report_is_strict_json() -> None:
+    for outcomes in ([], [None], [0], [1, 1], [0, 1]):
+        plain = replace(REPORT, groups=scores(outcomes)).to_json()
+        assert json.dumps(plain, allow_nan=False)
+        assert all(value == value for value in walk(plain))
+
+
+def test_all_formats_lie_side_by_side_and_are_the_same_again(tmp_path: Path) -> None:
+    target = Catalog(str(tmp_path), "hawk").report("batch_score_report", date(2024, 5, 1))
+    report = replace(REPORT, name="batch_score_report")
+    written = write_report(report, target)
+    names = [Path(ref.uri).name for ref in written]
+    assert names == [f"batch_score_report_2024-05.{end}" for end in ("json", "txt", "html")]
+    assert {(ref.name, ref.game) for ref in written} == {("batch_score_report", "hawk")}
+    assert all(ref.fingerprint == fingerprint(ref.uri) for ref in written)
+    assert json.loads(Path(written[0].uri).read_text())["general"]["n"] == 5
+    assert Path(written[1].uri).read_text() == to_text(report)
+    assert write_report(report, target) == written

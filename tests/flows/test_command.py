@@ -1,0 +1,118 @@
+"""The command lines: what they take, what they tell, and a run as users start it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from churnlib.settings import describe_settings
+from flows import __main__, command
+from tests.flows.studio import FAST, ROOT, Studio, python
+
+GAME = "game1"
+SLOW_IMPORTS = ("polars", "prefect", "pydantic", "sklearn")
+
+
+def test_run_of_a_user_tells_its_first_line_before_it_loads_libraries(
+    prefect_server: Path, empty_studio: Studio, tmp_path: Path
+) -> None:
+    """A whole run beside a server of its own; Python tells each import where it happens."""
+    home = tmp_path / "home"
+    home.mkdir()
+    shutil.copy(prefect_server, home / "prefect.db")
+    known = {n: v for n, v in os.environ.items() if not n.startswith("PREFECT_")}
+    arguments = empty_studio.arguments(GAME, "--from-raw")
+    run = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "flows.train", *arguments],
+        cwd=ROOT,
+        env=known | {"PREFECT_HOME": str(home)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout[-5000:]
+    before, line, after = run.stdout.partition("train-from-raw: game1\n")
+    assert line
+    for library in SLOW_IMPORTS:
+        assert f" {library}\n" not in before
+        assert f" {library}\n" in after
+    assert "Training report: game1" in after
+    assert len(empty_studio.table(f"04_feature/{GAME}/train_features.parquet")) > 100
+    assert list((home / "storage").iterdir())
+
+
+def test_run_with_settings_that_cannot_be_ends_before_a_server_starts(tmp_path: Path) -> None:
+    run = python("-m", "flows.train", "--game", "gmae1", PREFECT_HOME=str(tmp_path / "home"))
+    assert run.returncode == 2
+    assert run.stdout == "train: gmae1\n"
+    assert run.stderr.startswith("error: there is no game 'gmae1' in ")
+    assert len(run.stderr.splitlines()) == 1
+    assert not (tmp_path / "home").exists()
+
+
+def test_run_that_is_interrupted_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    assert command.in_session({"game": GAME, "overrides": None}, interrupt) == command.FAILED
+    assert capsys.readouterr().err == "stopped\n"
+
+
+@pytest.mark.parametrize("flow", command.FLOWS)
+def test_help_names_every_setting(flow: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        command.main(flow, ["--help"])
+    assert ended.value.code == command.DONE
+    said = capsys.readouterr().out
+    assert describe_settings() in said
+    assert command.FLOWS[flow].split(",")[0] in said
+    for option in ("--game", "--from-raw", "--as-of", "--set", "--data-dir", "--refresh"):
+        assert option in said
+    for path in ("train.seed", "windows.batch_score.start", "currency.aggregations.<n>.columns"):
+        assert f"  {path}: " in said
+
+
+def test_schema_of_the_games_is_the_one_checked_in(capsys: pytest.CaptureFixture[str]) -> None:
+    assert __main__.main(["schema"]) == command.DONE
+    assert capsys.readouterr().out == (ROOT / "games" / "schema.json").read_text()
+
+
+def test_overview_lists_what_each_flow_last_produced(
+    empty_studio: Studio, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CHURN_DATA_DIR", str(empty_studio.data))
+    assert __main__.main([]) == command.DONE
+    assert capsys.readouterr().out.count("nothing yet") == 2 * len(command.FLOWS)
+    arguments = [f"--set={path}={value}" for path, value in FAST[GAME].items()]
+    assert __main__.main(["run", "--game", GAME, *arguments]) == command.DONE
+    said = capsys.readouterr().out
+    version = empty_studio.json(f"06_models/{GAME}/champion.json")["version"]
+    for made in (version, "score_report", "predictions_2024-06.parquet", "their score"):
+        assert made in said.partition("as of 2025-01-01:")[2]
+    assert __main__.main([]) == command.DONE
+    listed = capsys.readouterr().out
+    first, _, other = listed.partition("game2:")
+    assert other.count("nothing yet") == len(command.FLOWS)
+    for made in (
+        "standard_features.parquet",
+        version,
+        "score_report.json",
+        "predictions_2024-12.parquet",
+        "batch_score_report_2024-06.json",
+    ):
+        assert made in first
+
+
+def test_overview_without_games_is_a_users_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CHURN_GAMES_DIR", str(tmp_path))
+    assert __main__.main([]) == command.USERS_FAULT
+    assert capsys.readouterr().err.startswith(
+        f"error: no games: there is no base.toml in {tmp_path}"
+    )

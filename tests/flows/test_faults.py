@@ -1,0 +1,244 @@
+"""What a run says of the user's faults: once, in words; and that it leaves all as it was."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from churnlib import storage
+from tests.flows.studio import Studio, python
+
+GAME = "game1"
+
+
+@pytest.fixture(scope="module")
+def complete(studio: Studio) -> Studio:
+    """A data folder in which every flow has run."""
+    studio.take_through(GAME)
+    return studio
+
+
+Say = Callable[..., str]
+
+
+@pytest.fixture
+def say(caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]) -> Say:
+    """Runs a command line; returns its status and what it said, in the log and besides."""
+
+    def run(studio: Studio, *line: str) -> str:
+        caplog.clear()
+        capsys.readouterr()
+        status = studio.command(*line)
+        return f"exit {status}\n{caplog.text}{capsys.readouterr().err}"
+
+    return run
+
+
+def is_refusal(said: str, fault: str) -> bool:
+    """Tells whether a run ended as it must where the user is at fault."""
+    return said.startswith("exit 2\n") and said.count(fault) == 1 and "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["gmae1"], "there is no game 'gmae1'"),
+        ([GAME, "--set", "train.seeed=1"], "train.seeed (from --set): there is no such setting."),
+        ([GAME, "--set", "horizon_months=0"], "horizon_months (from --set): "),
+        ([GAME, "--set", "train.seed"], "'train.seed' is no PATH=VALUE as in train.seed=7"),
+        ([GAME, "--as-of", "2024-13-01"], "'2024-13-01' is no day as in 2024-12-31"),
+        (
+            [GAME, "--set", "windows.train.start=1990-01-01", "--set", "windows.train.end=-14",
+             "--as-of", "1991-01-01"],
+            f"{GAME}: windows.train runs from 1990-01-01 to 1989-11-30",
+        ),
+        (
+            [GAME, "--set", "windows.train.start=-700", "--set", "windows.train.end=-690"],
+            f"{GAME}: windows.train selects no subscription: none starts from 1966-09-01 to "
+            "1967-07-31; the data cover 2021-",
+        ),
+        (
+            [GAME, "--set", "windows.train.end=-10"],
+            "the training window ends at -10 and its labels are known 6 months later",
+        ),
+        ([GAME, "--set", "train.pipeline.model.type=os.system"], "os.system is not allowed"),
+        (
+            [GAME, "--set", "train.pipeline.model.params.max_itre=5"],
+            "has no parameter 'max_itre' to set. Did you mean 'max_iter'?",
+        ),
+        ([GAME, "--set", "churn_after_months=2"], "were built with churn_after_months = 3"),
+        ([GAME, "--set", "standard.undated_totals=true"], "were built with standard = "),
+    ],
+)  # fmt: skip
+def test_fault_in_what_the_user_asks_of_training_is_told_once(
+    complete: Studio, say: Say, arguments: list[str], expected: str
+) -> None:
+    before = complete.outputs()
+    said = say(complete, "train", *arguments)
+    assert is_refusal(said, expected), said
+    assert complete.outputs() == before
+
+
+@pytest.mark.parametrize(
+    ("flow", "settings", "expected"),
+    [
+        (
+            "score",
+            {"windows.train.start": -31, "windows.train.end": -27, "windows.score.start": -20},
+            "learnt from labels known only by 2024-05-01, after windows.score opens on 2023-05-01",
+        ),
+        (
+            "batch_predict",
+            {"windows.batch_predict.start": -9, "windows.batch_predict.end": -9},
+            "after windows.batch_predict opens on 2024-04-01",
+        ),
+        ("score", {"currency.lookback_months": 3}, "currency.lookback_months was None and is 3"),
+        ("batch_predict", {"horizon_months": 5}, "horizon_months was 6 and is 5"),
+        ("score", {"windows.score.start": -500, "windows.score.end": -490,
+                   "windows.train.start": -600, "windows.train.end": -590,
+                   "allow_label_overlap": "true"}, "windows.score selects no subscription"),
+        ("batch_predict", {"windows.batch_predict.start": 1, "windows.batch_predict.end": 2},
+         "windows.batch_predict selects no subscription: none starts from 2025-02-01"),
+        ("batch_score", {"windows.batch_score.start": -8, "windows.batch_score.end": -8},
+         f"Make it: python -m flows.batch_predict --game {GAME}"),
+    ],
+)  # fmt: skip
+def test_fault_in_the_use_of_a_model_is_told_once(
+    complete: Studio, say: Say, flow: str, settings: dict[str, object], expected: str
+) -> None:
+    before = complete.outputs()
+    said = say(complete, flow, GAME, *(f"--set={path}={v}" for path, v in settings.items()))
+    assert is_refusal(said, expected), said
+    assert complete.outputs() == before
+
+
+def test_fault_day_after_the_standard_features_is_told_once(empty_studio: Studio, say: Say) -> None:
+    empty_studio.run("standard_features", GAME, as_of="2024-06-01")
+    said = say(empty_studio, "train", GAME)
+    assert is_refusal(said, "Build them again: python -m flows.standard_features"), said
+    assert "2024-06-01" in said
+    assert "2025-01-01" in said
+
+
+@pytest.mark.parametrize(
+    ("flow", "expected"),
+    [
+        ("train", "standard_features is missing"),
+        ("score", "there is no model yet"),
+        ("batch_predict", "there is no model yet"),
+        ("batch_score", "standard_features is missing"),
+    ],
+)
+def test_fault_flow_without_the_one_before_names_it(
+    empty_studio: Studio, say: Say, flow: str, expected: str
+) -> None:
+    said = say(empty_studio, flow, GAME)
+    assert is_refusal(said, expected), said
+    assert "python -m flows." in said
+    assert {file.split("/")[0] for file in empty_studio.outputs()} <= {"02_intermediate"}
+
+
+@pytest.fixture
+def spoil(complete: Studio) -> Callable[[str, str | None], None]:
+    """Appends a line to a raw table, or removes the table."""
+
+    def change(table: str, line: str | None) -> None:
+        file = complete.file(f"01_raw/{GAME}/{table}.csv")
+        if line is None:
+            file.unlink()
+        else:
+            file.write_text(file.read_text() + line + "\n")
+
+    return change
+
+
+@pytest.fixture(autouse=True)
+def _mend(studio: Studio) -> Iterator[None]:
+    """Restores the raw tables after each test."""
+    yield
+    studio.restore()
+
+
+BAD = [
+    ("character_data", "9,male,elf,mage,west,2022-02-30,,1,1", "creation_date is no day"),
+    ("character_currency", "999999,2022-01-05,1,1,1,1", "date is not the first day of a month"),
+    ("sub_data", "9999,999999,2023-01-01,basic,6,small,9.99,1,1", "char_id is not in"),
+    ("sub_miss", "999999,2023-01-01,2023-02-01", "sub_id is not in sub_data"),
+    ("sub_data", None, "the raw table sub_data is missing"),
+]
+
+
+@pytest.mark.parametrize(("table", "line", "expected"), BAD)
+def test_fault_in_a_raw_table_is_told_once_and_all_outputs_stay(
+    complete: Studio,
+    say: Say,
+    spoil: Callable[[str, str | None], None],
+    table: str,
+    line: str | None,
+    expected: str,
+) -> None:
+    spoil(table, line)
+    before = complete.outputs()
+    said = say(complete, "train", GAME, "--from-raw")
+    assert is_refusal(said, expected), said
+    assert f"{GAME}: " in said
+    assert complete.outputs() == before
+
+
+def test_fault_in_a_raw_table_may_be_set_apart(
+    complete: Studio, spoil: Callable[[str, str | None], None]
+) -> None:
+    spoil("sub_miss", "999999,2023-01-01,2023-02-01")
+    assert complete.command("train", GAME, "--from-raw", "--set=raw.on_bad_rows=quarantine") == 0
+    assert len(complete.table(f"02_intermediate/{GAME}/sub_miss_rejected.parquet")) == 1
+    report = complete.json(f"08_reporting/{GAME}/in_sample_report.json")
+    assert report["data"]["quarantined"]["sub_miss"] == 1
+
+
+def test_fault_no_currency_needs_a_day(complete: Studio, say: Say) -> None:
+    complete.write_raw(GAME, "character_currency", complete.raw(GAME, "character_currency").head(0))
+    said = say(complete, "train", GAME)
+    assert is_refusal(said, "Name it with --as-of."), said
+
+
+def test_score_of_subscriptions_too_young_says_why_there_are_no_figures(complete: Studio) -> None:
+    young = ("--set=windows.score.start=-2", "--set=windows.score.end=-1")
+    assert complete.command("score", GAME, *young) == 0
+    for scores in (complete.json(f"08_reporting/{GAME}/score_report.json")[g] for g in
+                   ("general", "new_characters")):  # fmt: skip
+        assert scores["n"] == 0
+        assert scores["immature"] > 0
+        assert scores["roc_auc"] is scores["roc_auc_ci"] is scores["log_loss"] is None
+        assert scores["reason"].startswith("no subscription with a known outcome")
+
+
+def test_score_of_a_window_that_training_has_seen_warns_where_allowed(complete: Studio) -> None:
+    seen = ("--set=windows.score.start=-20", "--set=allow_label_overlap=true")
+    assert complete.command("score", GAME, *seen) == 0
+    (warning,) = complete.json(f"08_reporting/{GAME}/score_report.json")["warnings"]
+    assert "learnt from labels known only by 2024-05-01" in warning
+    assert warning in complete.file(f"08_reporting/{GAME}/score_report.txt").read_text()
+
+
+def test_fault_in_a_process_of_its_own_is_one_message(
+    complete: Studio, spoil: Callable[[str, str | None], None]
+) -> None:
+    spoil("sub_miss", "999999,2023-01-01,2023-02-01")
+    run = python("-m", "flows.train", *complete.arguments(GAME, "--from-raw"))
+    assert is_refusal(f"exit {run.returncode}\n{run.stderr}", "sub_id is not in sub_data")
+    assert run.stderr.count("ERROR") == 1
+    assert "error: " not in run.stderr
+
+
+def test_fault_of_the_program_shows_its_traceback(
+    complete: Studio, say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_args: object, **_kwargs: object) -> None:
+        raise RuntimeError("out of luck")
+
+    monkeypatch.setattr(storage, "write_parquet", fail)
+    before = complete.outputs()
+    said = say(complete, "standard_features", GAME, "--refresh")
+    assert said.startswith("exit 1\n")
+    assert "Traceback" in said
+    assert "RuntimeError: out of luck" in said
+    assert complete.outputs() == before

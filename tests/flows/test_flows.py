@@ -1,0 +1,178 @@
+"""The eight flows of both games from their command lines: what they leave behind."""
+
+import os
+import subprocess
+import sys
+from datetime import date
+from typing import Any
+
+import polars as pl
+import pytest
+
+from tests.flows.studio import BATCH_DAY, ROOT, Snapshot, Studio
+
+GAMES = ("game1", "game2")
+LINES = (
+    ("standard_features",),
+    ("train",),
+    ("score",),
+    ("batch_predict", "--as-of", BATCH_DAY),
+    ("batch_score",),
+    ("train", "--from-raw"),
+    ("score", "--from-raw"),
+    ("batch_predict", "--from-raw"),
+    ("batch_score", "--from-raw"),
+)
+"""The command lines, each of which finds what it needs among what those before it left."""
+AS_PROCESS = (("game2", LINES[5]), ("game1", LINES[8]))
+"""Those that run as processes of their own; the others run in this one, for speed."""
+
+
+@pytest.fixture(scope="module")
+def done(studio: Studio) -> dict[str, Snapshot]:
+    """All command lines done, game by game; after each game, what its folders held."""
+    found: dict[str, Snapshot] = {}
+    for game in reversed(GAMES):
+        for line in LINES:
+            assert status(studio, game, line) == 0, (game, line)
+        found[game] = studio.snapshot(f"*/{game}")
+    return found
+
+
+def status(studio: Studio, game: str, line: tuple[str, ...]) -> int:
+    """Runs a command line; returns its exit status."""
+    flow, *more = line
+    if (game, line) not in AS_PROCESS:
+        return studio.command(flow, game, *more)
+    command = [sys.executable, "-m", f"flows.{flow}", *studio.arguments(game, *more)]
+    return subprocess.run(command, cwd=ROOT, env=os.environ, check=False).returncode
+
+
+@pytest.fixture(params=GAMES)
+def game(request: pytest.FixtureRequest, done: dict[str, Snapshot]) -> str:
+    """A game that was taken through all flows."""
+    name: str = request.param
+    return name
+
+
+def test_flows_leave_their_files_where_they_belong(studio: Studio, game: str) -> None:
+    files = {str(file.relative_to(studio.data)) for file in studio.data.rglob("*")}
+    version = studio.json(f"06_models/{game}/champion.json")["version"]
+    assert files >= {
+        f"03_primary/{game}/standard_features.parquet",
+        f"04_feature/{game}/train_features.parquet",
+        f"04_feature/{game}/score_features.parquet",
+        f"05_model_input/{game}/predict_2024-06.parquet",
+        f"05_model_input/{game}/predict_2024-12.parquet",
+        f"06_models/{game}/{version}/manifest.json",
+        f"06_models/{game}/{version}/model.skops",
+        f"07_model_output/{game}/predictions_2024-06.parquet",
+        f"07_model_output/{game}/predictions_2024-12.parquet",
+        *(
+            f"08_reporting/{game}/{report}.{suffix}"
+            for report in ("in_sample_report", "score_report", "batch_score_report_2024-06")
+            for suffix in ("txt", "json", "html")
+        ),
+    }
+    assert not [file for file in files if file.endswith(".tmp")]
+
+
+def test_flows_of_one_game_leave_the_other_alone(studio: Studio, done: dict[str, Snapshot]) -> None:
+    assert studio.snapshot("*/game2") == done["game2"]
+    assert len(done["game2"]) > 20
+
+
+@pytest.mark.parametrize(
+    "report", ["in_sample_report", "score_report", "batch_score_report_2024-06"]
+)
+def test_flows_reports_have_the_figures_of_both_groups(
+    studio: Studio, game: str, report: str
+) -> None:
+    found = studio.json(f"08_reporting/{game}/{report}.json")
+    assert found["game"] == game
+    assert found["as_of"] == "2025-01-01"
+    assert found["model_version"] == studio.json(f"06_models/{game}/champion.json")["version"]
+    for group in ("general", "new_characters"):
+        scores = found[group]
+        assert scores["n"] > scores["positives"] > 0
+        assert scores["immature"] == 0
+        low, high = scores["roc_auc_ci"]
+        assert 0 <= low <= scores["roc_auc"] <= high <= 1
+        assert scores["average_precision"] > 0
+        assert 0 < scores["log_loss"] < 1
+        assert 0 < scores["brier"] < 0.3
+        assert scores["lift_top_decile"] >= 0
+        assert scores["reason"] is None
+    assert found["general"]["n"] > found["new_characters"]["n"]
+
+
+def test_flows_in_sample_report_has_validation_too(studio: Studio, game: str) -> None:
+    found = studio.json(f"08_reporting/{game}/in_sample_report.json")
+    assert set(found["validation"]) == {"general", "new_characters"}
+    assert 0 < found["validation"]["general"]["n"] < found["general"]["n"]
+
+
+def test_flows_batch_is_scored_as_it_was_predicted(studio: Studio, game: str) -> None:
+    predictions = studio.table(f"07_model_output/{game}/predictions_2024-06.parquet")
+    found = studio.json(f"08_reporting/{game}/batch_score_report_2024-06.json")
+    assert found["window"] == {"start": "2024-06-01", "end": "2024-06-30"}
+    assert found["general"]["n"] == len(predictions)
+
+
+@pytest.mark.parametrize("month", [date(2024, 6, 1), date(2024, 12, 1)])
+def test_flows_predictions_rank_each_subscription_of_the_month(
+    studio: Studio, game: str, month: date
+) -> None:
+    found = studio.table(f"07_model_output/{game}/predictions_{month:%Y-%m}.parquet")
+    assert found.schema == {
+        "char_id": pl.Int64,
+        "sub_id": pl.Int64,
+        "sub_start_date": pl.Date,
+        "churn_probability": pl.Float64,
+        "risk_rank": pl.UInt32,
+        "model_version": pl.String,
+    }
+    started = studio.raw(game, "sub_data").filter(
+        pl.col("sub_start_date").str.starts_with(f"{month:%Y-%m}")
+    )
+    assert set(found["sub_id"]) == set(started["sub_id"].cast(pl.Int64))
+    assert len(found) == len(started) > 0
+    assert found["risk_rank"].to_list() == list(range(1, len(found) + 1))
+    assert found["churn_probability"].is_sorted(descending=True)
+    assert found["churn_probability"].is_between(0, 1).all()
+    assert found["churn_probability"].n_unique() > 1
+    assert found["model_version"].unique().to_list() == [
+        studio.json(f"06_models/{game}/champion.json")["version"]
+    ]
+
+
+def test_flows_manifest_says_what_the_model_was_made_of(studio: Studio, game: str) -> None:
+    version = studio.json(f"06_models/{game}/champion.json")["version"]
+    manifest: dict[str, Any] = studio.json(f"06_models/{game}/{version}/manifest.json")
+    opens, known_by = {
+        "game1": (["2022-06-01", "2023-11-30"], "2024-05-01"),
+        "game2": (["2022-03-01", "2023-10-31"], "2024-04-01"),
+    }[game]
+    assert manifest["game"] == game
+    assert manifest["window"] == opens
+    assert manifest["labels_known_by"] == known_by
+    assert manifest["seed"] == 20250101
+    features = studio.table(f"04_feature/{game}/train_features.parquet")
+    assert manifest["rows"] == len(features)
+    assert manifest["positives"] == features["sub_churn"].sum()
+    assert set(manifest["inputs"]) == {
+        "train_features",
+        "character_currency",
+        "character_data",
+        "sub_data",
+        "sub_miss",
+    }
+
+
+def test_flows_composites_find_the_work_of_the_base_flows_done(
+    studio: Studio, done: dict[str, Snapshot]
+) -> None:
+    """`train --from-raw` came after `train`: it must not have fitted a second model."""
+    for game in GAMES:
+        versions = [f for f in (studio.data / "06_models" / game).iterdir() if f.is_dir()]
+        assert len(versions) == 1

@@ -1,0 +1,62 @@
+"""A game that the project has never seen: one file and its data, no code."""
+
+import shutil
+from dataclasses import replace
+
+import pytest
+
+from churnlib.synthesis import PROCESSES, generate
+from flows.__main__ import main
+from tests.flows.studio import BATCH_DAY, ROOT, Studio
+
+FILE = """
+description = "The third game."
+[windows]
+train = { start = -30, end = -14 }
+[currency]
+lookback_months = 6
+[[train.pipeline]]
+name = "scale"
+type = "sklearn.compose.ColumnTransformer"
+[train.pipeline.params]
+transformers = [
+  ["number", { type = "sklearn.preprocessing.StandardScaler" }, ["price", "age_at_sub_months"]],
+]
+[[train.pipeline]]
+name = "model"
+type = "sklearn.linear_model.LogisticRegression"
+"""
+
+
+def test_new_game_is_a_file_and_its_data(
+    empty_studio: Studio, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    studio, games = empty_studio, empty_studio.data.parent / "games"
+    shutil.copytree(ROOT / "games", games)
+    (games / "game3.toml").write_text(FILE)
+    monkeypatch.setenv("CHURN_GAMES_DIR", str(games))
+    process = replace(PROCESSES["game1"], game="game3")
+    generate(process, 900, 3, studio.data / "01_raw" / "game3", file_format="parquet")
+    for line in (
+        ("train", "--from-raw"),
+        ("score", "--from-raw"),
+        ("batch_predict", "--as-of", BATCH_DAY),
+        ("batch_score", "--from-raw"),
+        ("batch_predict",),
+        ("standard_features",),
+        ("train",),
+        ("score",),
+        ("batch_score",),
+    ):
+        assert studio.command(line[0], "game3", *line[1:]) == 0, line
+    report = studio.json("08_reporting/game3/batch_score_report_2024-06.json")
+    assert report["general"]["roc_auc"] is not None
+    features = studio.table("04_feature/game3/train_features.parquet")
+    assert features["currency_age_months"].max() < 6  # type: ignore[operator]
+    assert {f.parent.name for f in studio.data.glob("0[2-8]_*/*/*")} == {"game3"}
+    capsys.readouterr()
+    assert main([]) == 0
+    listed = capsys.readouterr().out
+    assert "game3: The third game." in listed
+    assert "game1: The first game" in listed
+    assert listed.index("game2") < listed.index("game3") < listed.rindex("2024-06")
