@@ -1,10 +1,11 @@
-"""Writes `prefect.yaml` from the games: `python -m deployments.generate > prefect.yaml`."""
+"""Writes `prefect.yaml` from the games: `python -m deployments.generate`."""
 
 from collections.abc import Iterator
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]
+import yaml
 from prefect import Flow
 
 from churnlib.settings import list_games
@@ -70,4 +71,4 @@ def prefect_yaml() -> str:
 
 
 if __name__ == "__main__":
-    print(prefect_yaml(), end="")
+    (Path(__file__).parents[1] / "prefect.yaml").write_text(prefect_yaml(), encoding="utf-8")

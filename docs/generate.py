@@ -4,6 +4,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import dataframely as dy
+
 from churnlib.datasets import LAYERS
 from churnlib.schemas import MARKS, RAW_SCHEMAS, Predictions, StandardFeatures
 from churnlib.settings import describe_settings
@@ -28,7 +30,11 @@ def _tables() -> Iterator[str]:
     yield "The folders of the data tree, each with a folder per game:"
     yield ""
     yield from (f"- `{layer}`: {what}" for layer, what in LAYERS.items())
-    schemas = {**RAW_SCHEMAS, "standard_features": StandardFeatures, "predictions": Predictions}
+    schemas: dict[str, type[dy.Schema]] = {
+        **RAW_SCHEMAS,
+        "standard_features": StandardFeatures,
+        "predictions": Predictions,
+    }
     for name, schema in schemas.items():
         yield from ("", f"## {name}", "", f"{(schema.__doc__ or '').strip()} "
                     f"Key: {', '.join(schema.primary_key())}.", "")  # fmt: skip

@@ -15,7 +15,7 @@ from churnlib.features.windows import in_window
 from churnlib.lineage import metadata_of
 from churnlib.model.store import read_manifest
 from churnlib.settings import CurrencySettings, StandardSettings
-from flows.cache import run_logger
+from flows.engine.cache import run_logger
 from flows.features import refuse_empty
 from flows.run import Run, churn_flow
 from flows.score import usable_champion

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from flows.server import LocalServer
+    from flows.engine.server import LocalServer
 
 FLOWS = {
     "standard_features": "Build all features but currency from the raw tables.",
@@ -69,12 +69,12 @@ def in_session(parameters: dict[str, Any], work: Callable[[], Any]) -> int:
 
     try:
         _load_settings(parameters)
-        from flows.server import local_server
+        from flows.engine.server import local_server
 
         with local_server() as server:
             return _call(work, server)
     except ChurnlibError as error:
-        from flows.log import was_told
+        from flows.engine.log import was_told
 
         if not was_told(error):
             print(f"error: {error}", file=sys.stderr)
@@ -103,7 +103,7 @@ def _call(work: Callable[[], Any], server: "LocalServer") -> int:
     except ChurnlibError:
         raise
     except Exception as error:
-        from flows.log import was_told
+        from flows.engine.log import was_told
 
         if not was_told(error):
             traceback.print_exc()

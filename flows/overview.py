@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from churnlib.settings.layers import list_games
 from churnlib.settings import load_settings
+from churnlib.settings.layers import list_games
 from flows.command import FLOWS
 
 OUTPUTS = {

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from churnlib.datasets import DatasetRef
-from flows.cache import run_logger
+from flows.engine.cache import run_logger
 
 TEMPLATE = "churnlib/report/report.html.jinja"
 """What a task that writes reports uses besides code."""

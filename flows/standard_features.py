@@ -12,7 +12,7 @@ from churnlib.datasets import Dataset, DatasetRef
 from churnlib.features import churn, standard
 from churnlib.lineage import metadata_of
 from churnlib.settings import StandardSettings
-from flows.cache import run_logger
+from flows.engine.cache import run_logger
 from flows.run import Run, churn_flow
 from flows.task import task
 

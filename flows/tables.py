@@ -11,7 +11,7 @@ from churnlib.errors import DataError
 from churnlib.lineage import faults_metadata
 from churnlib.raw.checks import check_table
 from churnlib.settings import RawSettings
-from flows.cache import run_logger
+from flows.engine.cache import run_logger
 from flows.task import task
 
 

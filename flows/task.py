@@ -11,9 +11,9 @@ from prefect.tasks import Task
 
 from churnlib.datasets import Dataset, DatasetRef
 from churnlib.seeds import draw_seed
-from flows import log
-from flows.cache import DependencyCache, DrawnSeed, check_arguments, refreshing, run_logger
-from flows.results import DatasetSerializer, datasets_in, encode
+from flows.engine import log
+from flows.engine.cache import DependencyCache, DrawnSeed, check_arguments, refreshing, run_logger
+from flows.engine.results import DatasetSerializer, datasets_in, encode
 
 __all__ = ["dataset_parameters", "refreshing", "task"]
 

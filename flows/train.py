@@ -24,7 +24,7 @@ from churnlib.model.store import (
 from churnlib.report.content import Report
 from churnlib.report.write import write_report
 from churnlib.settings import TrainSettings, labels_known_by
-from flows.cache import run_logger
+from flows.engine.cache import run_logger
 from flows.features import window_features
 from flows.reports import TEMPLATE, data_faults, show
 from flows.run import Run, churn_flow

@@ -25,7 +25,7 @@ os.environ |= {
 for name in [name for name in os.environ if name.endswith(("API_URL", "CONNECTION_URL"))]:
     del os.environ[name]
 
-from flows.server import LocalServer  # noqa: E402
+from flows.engine.server import LocalServer  # noqa: E402
 
 SERVER = LocalServer()
 
@@ -48,7 +48,7 @@ def pytest_unconfigure() -> None:
 def prefect_server(request: pytest.FixtureRequest) -> Path:
     """One server for the whole session; returns an empty database in its final layout."""
     SERVER.wait()
-    from flows import cache
+    from flows.engine import cache
 
     # Results are not kept of code that changes during the run: no matter to a test.
     cache.STARTED = time.time_ns() + 10**15

@@ -9,7 +9,6 @@ import pytest
 from pydantic import ValidationError
 
 from churnlib.errors import SettingsError
-from churnlib.settings.layers import parse_value
 from churnlib.settings import (
     CurrencySettings,
     Settings,
@@ -19,6 +18,7 @@ from churnlib.settings import (
     list_games,
     load_settings,
 )
+from churnlib.settings.layers import parse_value
 
 PROJECT = Path(__file__).resolve().parents[2]
 BASE = """

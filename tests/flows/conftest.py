@@ -24,7 +24,7 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def calm_threads() -> Iterator[None]:
     """Fits small models on one thread: two of them spin for longer than they work."""
     import sklearn.utils._openmp_helpers  # noqa: F401  Loads what is then limited.
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):
         yield

@@ -30,9 +30,7 @@ def single(studio: Studio) -> Iterator[Studio]:
 
 
 def train(studio: Studio) -> None:
-    """Trains without the one column that is empty where no character subscribes twice."""
-    choice = {"train.features.exclude": ["months_since_previous_sub"]}
-    studio.run("train_from_raw", GAME, choice, as_of=DAY)
+    studio.run("train_from_raw", GAME, as_of=DAY)
 
 
 def with_start(studio: Studio) -> pl.DataFrame:

@@ -14,8 +14,8 @@ from pydantic import BaseModel
 from churnlib.datasets import Dataset, DatasetRef
 from churnlib.errors import DataError
 from churnlib.storage import ref, write_text
-from flows.cache import DrawnSeed, task_key
-from flows.results import DatasetSerializer
+from flows.engine.cache import DrawnSeed, task_key
+from flows.engine.results import DatasetSerializer
 from flows.task import dataset_parameters, refreshing, task
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
@@ -381,7 +381,7 @@ def test_dataset_parameters_are_told_by_annotation() -> None:
 def test_task_keeps_no_result_where_the_code_changed_since_the_start(
     target: Dataset, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("flows.cache.STARTED", 0)
+    monkeypatch.setattr("flows.engine.cache.STARTED", 0)
     fit(target, 8)
     fit(target, 8)
     assert RUNS == [8, 8]

@@ -124,8 +124,10 @@ def test_one_churner_alone_does_not_make_the_interval_narrow() -> None:
 def test_a_perfect_order_keeps_room_for_doubt(m: int, n: int, bound: float) -> None:
     outcome = np.repeat([True, False], [m, n])
     right = outcome.astype(float)
-    assert roc_auc(outcome, right) == (1.0, (pytest.approx(1 - bound), 1.0))
-    assert roc_auc(outcome, -right) == (0.0, (0.0, pytest.approx(bound)))
+    auc, interval = roc_auc(outcome, right)
+    assert (auc, *interval) == pytest.approx((1, 1 - bound, 1))
+    auc, interval = roc_auc(outcome, -right)
+    assert (auc, *interval) == pytest.approx((0, 0, bound))
 
 
 def test_ranks_share_ties() -> None:
@@ -173,7 +175,7 @@ ROWS = [(1, 0.9, True), (0, 0.2, True), (1, 0.6, False), (0, 0.7, False), (None,
 
 def groups() -> dict[str, Scores]:
     outcome, probability, first = (list(values) for values in zip(*ROWS, strict=True))
-    return evaluate(table(outcome, probability, first))  # type: ignore[arg-type]
+    return evaluate(table(outcome, probability, first))
 
 
 def test_new_characters_are_scored_apart() -> None:

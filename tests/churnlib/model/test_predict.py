@@ -88,7 +88,8 @@ def test_no_rows_give_no_predictions() -> None:
     model = usual("boosting")
     found = predict(model.pipeline, model.schema, ROWS.clear())
     assert found.is_empty()
-    assert (found.name, found.dtype) == (PROBABILITY, pl.Float64)
+    assert found.name == PROBABILITY
+    assert found.dtype == pl.Float64
 
 
 @pytest.mark.parametrize("value", [-0.01, 1.01, float("nan"), float("inf")])

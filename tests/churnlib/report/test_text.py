@@ -204,7 +204,8 @@ def test_validation_faults_and_warnings_are_in_the_json() -> None:
 
 
 def test_every_report_is_strict_json() -> None:
-    for outcomes in ([], [None], [0], [1, 1], [0, 1]):
+    cases: list[list[int | None]] = [[], [None], [0], [1, 1], [0, 1]]
+    for outcomes in cases:
         plain = replace(REPORT, groups=scores(outcomes)).to_json()
         assert json.dumps(plain, allow_nan=False)
         assert all(value == value for value in walk(plain))

@@ -16,7 +16,7 @@ from inspect import unwrap
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from flows.sources import LOOSE, Imported, Imports, Module, Use, find_module, read_module
+from flows.engine.sources import LOOSE, Imported, Imports, Module, Use, find_module, read_module
 
 PACKAGES = frozenset({"churnlib", "flows"})
 """The packages whose code counts. That of the function's own package counts, too."""

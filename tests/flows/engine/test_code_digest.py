@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from flows.code_digest import Digest, code_digest, module_name
-from flows.sources import find_module
+from flows.engine.code_digest import Digest, code_digest, module_name
+from flows.engine.sources import find_module
 
 STUDIO = {
     "__init__.py": """
@@ -258,8 +258,8 @@ def test_module_name_of_a_program_is_that_of_its_module(monkeypatch: pytest.Monk
     def work() -> None: ...
 
     work.__module__ = "__main__"
-    monkeypatch.setitem(sys.modules, "__main__", sys.modules["flows.code_digest"])
-    assert module_name(work) == "flows.code_digest"
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["flows.engine.code_digest"])
+    assert module_name(work) == "flows.engine.code_digest"
 
 
 def test_file_of_a_package_counts_whole() -> None:
@@ -273,5 +273,5 @@ def test_file_of_a_package_counts_whole() -> None:
 def test_file_that_is_not_there_is_refused() -> None:
     from churnlib.report.write import write_report
 
-    with pytest.raises(LookupError, match="there is no file churnlib/nothing.txt"):
+    with pytest.raises(LookupError, match=r"there is no file churnlib/nothing\.txt"):
         code_digest(write_report, ("churnlib/nothing.txt",))

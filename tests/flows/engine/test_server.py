@@ -16,7 +16,7 @@ from textwrap import dedent
 import pytest
 from prefect.settings import Settings
 
-from flows.server import LocalServer, is_configured, local_server
+from flows.engine.server import LocalServer, is_configured, local_server
 
 PATIENCE = 120
 """Seconds that a server may take to come up or to end on a busy machine."""
@@ -42,7 +42,7 @@ def start(home: Path) -> Iterator[Callable[[str], subprocess.Popen[str]]]:
     started: list[subprocess.Popen[str]] = []
 
     def run(body: str) -> subprocess.Popen[str]:
-        head = "import os, time\nfrom flows.server import local_server\n"
+        head = "import os, time\nfrom flows.engine.server import local_server\n"
         program = f"{head}with local_server() as server:\n{indented(body)}"
         pipe = subprocess.PIPE
         command = [sys.executable, "-c", program]

@@ -25,7 +25,7 @@ from pydantic import BaseModel
 
 from churnlib.datasets import DatasetRef
 from churnlib.seeds import draw_seed
-from flows.code_digest import Digest, code_digest, module_name
+from flows.engine.code_digest import Digest, code_digest, module_name
 
 LIBRARIES = ("polars", "scikit-learn")
 """The libraries whose version is part of every key."""
