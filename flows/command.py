@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from churnlib.settings import Settings
     from flows.engine.server import LocalServer
 
 FLOWS = {
@@ -68,7 +69,7 @@ def in_session(parameters: dict[str, Any], work: Callable[[], Any]) -> int:
     from churnlib.errors import ChurnlibError
 
     try:
-        _load_settings(parameters)
+        load_checked(parameters)
         from flows.engine.server import local_server
 
         with local_server() as server:
@@ -84,12 +85,20 @@ def in_session(parameters: dict[str, Any], work: Callable[[], Any]) -> int:
         return FAILED
 
 
-def _load_settings(parameters: dict[str, Any]) -> None:
+def load_checked(parameters: dict[str, Any]) -> "Settings":
+    """Loads the settings that flows will be called with.
+
+    Args:
+        parameters: As the flows take them.
+
+    Raises:
+        SettingsError: They cannot be.
+    """
     from churnlib.settings import load_settings
 
     named = ((name, parameters.get(name)) for name in ("as_of", "data_dir"))
     changes = {**(parameters["overrides"] or {}), **{n: v for n, v in named if v is not None}}
-    load_settings(parameters["game"], changes)
+    return load_settings(parameters["game"], changes)
 
 
 def _call(work: Callable[[], Any], server: "LocalServer") -> int:

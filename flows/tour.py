@@ -5,7 +5,7 @@ import os
 from datetime import date
 from typing import Any
 
-from flows.command import absolute, in_session
+from flows.command import absolute, in_session, load_checked
 
 
 def tour(args: argparse.Namespace) -> int:
@@ -28,25 +28,27 @@ def tour(args: argparse.Namespace) -> int:
 
 
 def _take_through(parameters: dict[str, Any]) -> None:
+    from churnlib.datasets import Catalog
     from churnlib.model.store import read_manifest
     from churnlib.months import first_day, shift_months
-    from churnlib.settings import load_settings
     from flows.batch_predict import batch_predict
     from flows.batch_score import batch_score
     from flows.score import score
     from flows.train import train_from_raw
 
     model = train_from_raw(**parameters)
-    made = {"model": model, "back-test": score(**parameters)[-1]}
+    settings = load_checked(parameters)
+    training = Catalog(settings.data_dir, settings.game).report("in_sample_report")
+    made = {"model": model.uri, "training report": training.uri.replace(".json", ".html")}
+    made["back-test"] = score(**parameters)[-1].uri
     day = date.fromisoformat(read_manifest(model)["as_of"])
-    windows = load_settings(parameters["game"], parameters["overrides"]).windows
-    scored, predicted = windows.batch_score, windows.batch_predict
+    scored, predicted = settings.windows.batch_score, settings.windows.batch_predict
     if isinstance(scored.start, int) and isinstance(predicted.start, int):
         # The day on which the batch that is scored now was the one to predict.
         then = shift_months(first_day(day), scored.start - predicted.start)
-        made["earlier predictions"] = batch_predict(**{**parameters, "as_of": then})
-        made["their score"] = batch_score(**parameters)[-1]
-    made["predictions"] = batch_predict(**parameters)
+        made["earlier predictions"] = batch_predict(**{**parameters, "as_of": then}).uri
+        made["their score"] = batch_score(**parameters)[-1].uri
+    made["predictions"] = batch_predict(**parameters).uri
     print(f"\n{parameters['game']}, as of {day}:")
-    for what, dataset in made.items():
-        print(f"  {what:<20} {os.path.relpath(dataset.uri)}")
+    for what, place in made.items():
+        print(f"  {what:<20} {os.path.relpath(place)}")

@@ -95,6 +95,8 @@ class LocalServer:
         if is_configured():
             return
         self._log.parent.mkdir(parents=True, exist_ok=True)
+        if not (prefect_home() / "prefect.db").exists():
+            print("first run: Prefect makes its database, which takes a while", file=sys.stderr)
         listener = socket.create_server(("127.0.0.1", 0))
         with listener, self._log.open("ab") as log:
             self._log_start = log.tell()
