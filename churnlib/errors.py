@@ -1,6 +1,7 @@
 """The faults that a user can mend. Whoever calls the library catches `ChurnlibError`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 
 
@@ -18,6 +19,17 @@ class DataError(ChurnlibError):
 
 class ModelError(ChurnlibError):
     """A model cannot be built, found, trusted or applied."""
+
+
+@contextmanager
+def naming(game: str) -> Iterator[None]:
+    """Puts the game before the message of a `ModelError` of the block, which knows of no game."""
+    try:
+        yield
+    except ModelError as error:
+        if str(error).startswith(f"{game}: "):
+            raise
+        raise ModelError(f"{game}: {error}") from error
 
 
 def closest(name: str, known: Iterable[str]) -> str:

@@ -9,6 +9,7 @@ from datetime import date
 
 from churnlib import storage
 from churnlib.datasets import Dataset, DatasetRef
+from churnlib.errors import naming
 from churnlib.features.currency import add_currency_features
 from churnlib.features.standard import standard_features
 from churnlib.features.windows import in_window
@@ -82,7 +83,8 @@ def predict_batch(model: DatasetRef, features: DatasetRef, output: Dataset) -> D
     rows = storage.scan(features).collect()
     for column, count in loaded.schema.unknown_categories(rows).items():
         run_logger().warning("%s: %d rows with a category not met in training", column, count)
-    batch = rows.with_columns(predict(loaded.pipeline, loaded.schema, rows))
+    with naming(model.game):
+        batch = rows.with_columns(predict(loaded.pipeline, loaded.schema, rows))
     version = read_manifest(model)["version"]
     metadata = metadata_of(features, model_version=version)
     return storage.write_parquet(rank_by_risk(batch, version).lazy(), output, metadata)

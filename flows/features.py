@@ -114,7 +114,9 @@ def refuse_empty(subs: pl.LazyFrame, game: str, setting: str, window: tuple[date
         .row(0)
     )
     if not found:
-        cover = f"the data cover {first} to {last}" if first else "there are none at all"
+        cover = (
+            f"the data cover {first} to {last}" if first else "none starts by the day of the run"
+        )
         raise DataError(
             f"{game}: {setting} selects no subscription: none starts from {window[0]} to "
             f"{window[1]}; {cover}. Change {setting}.start and {setting}.end, or --as-of."

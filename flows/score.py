@@ -9,6 +9,7 @@ from datetime import date
 
 from churnlib import storage
 from churnlib.datasets import Dataset, DatasetRef
+from churnlib.errors import naming
 from churnlib.lineage import tables_behind
 from churnlib.model.fitness import refuse_late_labels, refuse_other_features
 from churnlib.model.store import champion, read_manifest
@@ -79,7 +80,8 @@ def score_model(
 
     loaded = load_model(model)
     rows = storage.scan(features).collect()
-    scored = rows.with_columns(predict(loaded.pipeline, loaded.schema, rows))
+    with naming(model.game):
+        scored = rows.with_columns(predict(loaded.pipeline, loaded.schema, rows))
     report = Report(
         name="score_report",
         game=model.game,

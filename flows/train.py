@@ -12,6 +12,7 @@ from typing import Any
 
 from churnlib import storage
 from churnlib.datasets import Dataset, DatasetRef
+from churnlib.errors import naming
 from churnlib.lineage import tables_behind
 from churnlib.model.fitness import decisive_settings
 from churnlib.model.store import (
@@ -79,7 +80,8 @@ def fit_model(
 
     assert seed is not None  # The decorator draws one.
     rows = storage.scan(features).collect()
-    training = train_model(rows, settings, window[1], seed)
+    with naming(features.game):
+        training = train_model(rows, settings, window[1], seed)
     if left_out := training.model.schema.left_out:
         run_logger().warning("left out, because no row has a value: %s", ", ".join(left_out))
     slices = training.scored.partition_by("slice", as_dict=True)
@@ -109,7 +111,10 @@ def fit_model(
     version = new_version(datetime.now(UTC))
     target = Dataset("model", models.game, f"{models.uri}/{version}")
     golden = rows.head(GOLDEN_ROWS)
-    return save_model(target, training.model, training.scored, golden, facts, settings.model_format)
+    with naming(models.game):
+        return save_model(
+            target, training.model, training.scored, golden, facts, settings.model_format
+        )
 
 
 @task(uses=(TEMPLATE,))

@@ -29,7 +29,7 @@ def explain(error: ValueError, model: type[BaseModel], layers: Layers) -> str:
                 text += f", not {fault['input']!r}"
         complaints.setdefault(path, []).append(text)
     lines = (
-        f"  {'.'.join(path) or 'settings'} ({layers.origin(path)}): "
+        (f"  {'.'.join(path)} ({layers.origin(path)}): " if path else "  ")
         + "; or ".join(dict.fromkeys(texts))
         for path, texts in complaints.items()
     )

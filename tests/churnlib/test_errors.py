@@ -2,7 +2,7 @@
 
 import pytest
 
-from churnlib.errors import ChurnlibError, DataError, ModelError, SettingsError, closest
+from churnlib.errors import ChurnlibError, DataError, ModelError, SettingsError, closest, naming
 
 
 @pytest.mark.parametrize("kind", [DataError, ModelError, SettingsError])
@@ -20,3 +20,13 @@ def test_the_nearest_name_is_suggested() -> None:
 def test_all_names_are_listed_where_none_is_near() -> None:
     assert closest("zzz", iter(["b", "a", "b"])) == "Known: a, b."
     assert closest("zzz", []) == "Known: none."
+
+
+def test_game_is_named_once() -> None:
+    with pytest.raises(ModelError, match=r"^hawk: no such step$"), naming("hawk"), naming("hawk"):
+        raise ModelError("no such step")
+
+
+def test_faults_of_other_kinds_stay_as_they_are() -> None:
+    with pytest.raises(DataError, match=r"^no such file$"), naming("hawk"):
+        raise DataError("no such file")
