@@ -73,7 +73,7 @@ def build_predict_features(
     return storage.write_parquet(features, output, metadata)
 
 
-@task(uses=("churnlib.model.columns",))
+@task(uses=("churnlib.model",))
 def predict_batch(model: DatasetRef, features: DatasetRef, output: Dataset) -> DatasetRef:
     """Predicts every subscription of a batch, and ranks them by risk."""
     from churnlib.model.predict import predict, rank_by_risk

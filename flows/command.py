@@ -156,7 +156,9 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
 
 def absolute(folder: str | None) -> str | None:
     """Makes a folder's path independent of where the flow will run."""
-    return None if folder is None else str(Path(folder).expanduser().absolute())
+    if folder is None or "://" in folder:
+        return folder
+    return str(Path(folder).expanduser().absolute())
 
 
 class _Parser(argparse.ArgumentParser):

@@ -62,7 +62,7 @@ def usable_champion(run: Run, flow: str) -> tuple[DatasetRef, str | None]:
     return model, refuse_late_labels(manifest, window, f"windows.{flow}", allowed)
 
 
-@task(uses=("churnlib.model.columns", TEMPLATE))
+@task(uses=("churnlib.model", TEMPLATE))
 def score_model(
     model: DatasetRef,
     features: DatasetRef,

@@ -61,7 +61,7 @@ def train_from_raw(run: Run) -> DatasetRef:
     return model
 
 
-@task(uses=("churnlib.model.columns",))
+@task(uses=("churnlib.model",))
 def fit_model(
     features: DatasetRef,
     models: Dataset,

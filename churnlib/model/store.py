@@ -26,6 +26,8 @@ GOLDEN = "golden_rows.parquet"
 SCORED = "scored_rows.parquet"
 GOLDEN_ROWS = 50
 """How many rows are kept to prove a loaded model by."""
+GOLDEN_TOLERANCE = 1e-9
+"""How far their probabilities may lie apart: other processors sum in another order."""
 NEEDED = ("version", "model_file", "sha256", "features", "libraries")
 """What a manifest must tell for its model to be loaded."""
 LIBRARIES = ("scikit-learn", "skrub", "numpy", "polars", "skops", "joblib")
@@ -167,7 +169,8 @@ def load_model(model: Dataset | DatasetRef) -> "FittedModel":
     pipeline = _load(Path(model.uri, manifest["model_file"]), where)
     loaded = FittedModel(pipeline, FeatureSchema.from_json(manifest["features"]))
     golden = pl.read_parquet(Path(model.uri, GOLDEN), glob=False)
-    if not predict(loaded.pipeline, loaded.schema, golden).equals(golden[PROBABILITY]):
+    said = predict(loaded.pipeline, loaded.schema, golden)
+    if not ((said - golden[PROBABILITY]).abs() <= GOLDEN_TOLERANCE).all():
         raise ModelError(
             f"{where} no longer says of its golden rows what it did. Train again on this machine."
         )

@@ -118,6 +118,11 @@ def load_layers(
             _put(merged, dotted, parse_value(value), name)
         origins.append((name, frozenset(tuple(dotted.split(".")) for dotted in changes)))
     merged["data_dir"] = _absolute(merged["data_dir"], Path.cwd())
+    if "game" in merged:
+        raise SettingsError(
+            f"{game}: 'game' is no setting: the game is the one that its file's name says. "
+            f"Remove game = {merged['game']!r}."
+        )
     return Layers({"game": game, **_with_nulls(merged)}, tuple(origins))
 
 

@@ -8,11 +8,11 @@ import logging
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import date
 from enum import Enum
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import PurePath
 from typing import Any
 
@@ -27,8 +27,9 @@ from churnlib.datasets import DatasetRef
 from churnlib.seeds import draw_seed
 from flows.engine.code_digest import Digest, code_digest, module_name
 
-LIBRARIES = ("polars", "scikit-learn")
-"""The libraries whose version is part of every key."""
+LIBRARIES = ("polars", "scikit-learn", "numpy", "skops", "joblib", "skrub")
+"""The libraries whose version, where installed, is part of every key: what a loaded model is held
+against must also make a new one, or training again would give back the one that was refused."""
 
 STARTED = time.time_ns()
 """When this process began; a source changed since may not be the code that runs here."""
@@ -180,4 +181,8 @@ def _canonical(value: Any, what: str) -> Any:
 @functools.cache
 def _versions() -> dict[str, str]:
     python = ".".join(platform.python_version_tuple()[:2])
-    return {"python": python} | {library: version(library) for library in LIBRARIES}
+    versions = {"python": python}
+    for library in LIBRARIES:
+        with suppress(PackageNotFoundError):
+            versions[library] = version(library)
+    return versions

@@ -474,3 +474,9 @@ def test_column_filled_twice_is_refused(load: Load) -> None:
 def test_fill_that_is_no_number_is_refused(load: Load) -> None:
     fills = '[currency]\nfill_values = [{ columns = ["sub_hard"], value = nan }]'
     assert "finite" in refusal(load, fills)
+
+
+def test_game_is_no_setting(load: Load) -> None:
+    assert "'game' is no setting" in refusal(load, "", {"game": "dove"})
+    assert "'game' is no setting" in refusal(load, "", {}, {"CHURN_GAME": "dove"})
+    assert "'game' is no setting" in refusal(load, "game = 'dove'")

@@ -149,15 +149,22 @@ def test_a_model_file_elsewhere_is_refused(kept: DatasetRef, tmp_path: Path) -> 
     assert "evil.joblib is not as it was written" in refusal(kept)
 
 
-def test_predictions_that_differ_are_refused(kept: DatasetRef) -> None:
+def change_golden(kept: DatasetRef, by: float) -> None:
     path = Path(kept.uri, GOLDEN)
-    golden = pl.read_parquet(path)
-    by_one_bit = pl.col("churn_probability") * (1 + 2**-52)
-    golden.with_columns(pl.when(pl.int_range(pl.len()) == 3).then(by_one_bit).otherwise(
-        "churn_probability"
-    ).alias("churn_probability")).write_parquet(path)  # fmt: skip
+    changed = pl.when(pl.int_range(pl.len()) == 3).then(pl.col("churn_probability") * (1 + by))
+    golden = pl.read_parquet(path).with_columns(changed.otherwise("churn_probability"))
+    golden.write_parquet(path)
     change_manifest(kept, lambda m: m["sha256"].update({GOLDEN: fingerprint(str(path))}))
+
+
+def test_predictions_that_differ_are_refused(kept: DatasetRef) -> None:
+    change_golden(kept, by=1e-6)
     assert "hawk: model v1 no longer says of its golden rows what it did" in refusal(kept)
+
+
+def test_predictions_of_another_processor_are_not_refused(kept: DatasetRef) -> None:
+    change_golden(kept, by=2**-52)
+    load_model(kept)
 
 
 def test_features_that_were_changed_are_refused(kept: DatasetRef) -> None:
