@@ -47,7 +47,9 @@ def train(run: Run) -> DatasetRef:
         feature_settings=decisive_settings(run.settings),
         seed=run.settings.train.seed,
     )
-    reports = report_training(model, run.catalog.report("in_sample_report"))
+    reports = report_training(
+        model, run.catalog.report("in_sample_report"), warnings=overlap_warnings(run)
+    )
     promote(model, run.catalog.champion())
     show(reports)
     return model
@@ -59,6 +61,17 @@ def train_from_raw(run: Run) -> DatasetRef:
     standard_features(**run.parameters)
     model: DatasetRef = train(**run.parameters)
     return model
+
+
+def overlap_warnings(run: Run) -> tuple[str, ...]:
+    """Warns where the settings let training labels overlap the scoring window."""
+    known, opens = labels_known_by(run.settings, run.as_of), run.window("score")[0]
+    if known <= opens:
+        return ()
+    return (
+        f"training labels are known only by {known}, after windows.score opens on {opens}; "
+        "back-tests flatter (allow_label_overlap is set)",
+    )
 
 
 @task(uses=("churnlib.model",))
@@ -118,7 +131,9 @@ def fit_model(
 
 
 @task(uses=(TEMPLATE,))
-def report_training(model: DatasetRef, output: Dataset) -> tuple[DatasetRef, ...]:
+def report_training(
+    model: DatasetRef, output: Dataset, *, warnings: tuple[str, ...]
+) -> tuple[DatasetRef, ...]:
     """Reports how the model does on the rows it was fitted on, and on those held out."""
     manifest = read_manifest(model)
     report = Report(
@@ -135,6 +150,7 @@ def report_training(model: DatasetRef, output: Dataset) -> tuple[DatasetRef, ...
         validation=manifest["metrics"]["validation"],
         facts={"seed": manifest["seed"], "labels known by": manifest["labels_known_by"]},
         **data_faults(manifest["inputs"]),
+        warnings=warnings,
     )
     scored = read_scored(model)
     return write_report(report, output, scored.filter(scored["slice"] == "validation"))
