@@ -38,7 +38,7 @@ class Training:
 
     Attributes:
         model: The model to keep.
-        scored: The training window's rows, as `churnlib.model.predict.score` gives them, with
+        scored: The training window's rows, with `SCORED_COLUMNS` of `churnlib.model.predict` and
             `slice`: `in_sample` by the kept model on what it was fitted on, `validation` by a
             model that was fitted on the months before.
     """
