@@ -98,6 +98,12 @@ class Catalog:
         """All features but currency, and the day on which each subscription churned."""
         return self._place("standard_features", "03_primary", "standard_features.parquet")
 
+    def standard_sources(self) -> Dataset:
+        """What is known of the raw tables that the standard features were built from."""
+        return self._place(
+            "standard_features_sources", "03_primary", "standard_features_sources.json"
+        )
+
     def features(self, flow: Literal["train", "score"]) -> Dataset:
         """The features and labels of the subscriptions in the window of `flow`."""
         return self._place(f"{flow}_features", "04_feature", f"{flow}_features.parquet")

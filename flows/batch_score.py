@@ -12,13 +12,18 @@ import polars as pl
 
 from churnlib import storage
 from churnlib.datasets import Dataset, DatasetRef
+from churnlib.errors import DataError
 from churnlib.features.labels import add_label
-from churnlib.lineage import tables_behind
+from churnlib.features.windows import in_window
+from churnlib.lineage import fact
+from churnlib.months import first_day, shift_months
 from churnlib.report.content import Report
 from churnlib.report.write import write_report
-from flows.features import fits_run, known_subs
-from flows.reports import TEMPLATE, data_faults, show
+from churnlib.settings import Settings
+from flows.features import fits_run, known_subs, refuse_empty
+from flows.reports import TEMPLATE, data_faults, show, warn
 from flows.run import Run, churn_flow
+from flows.sources import changed_sources, read_sources, standard_of
 from flows.standard_features import standard_features
 from flows.task import task
 
@@ -26,15 +31,20 @@ from flows.task import task
 @churn_flow("batch-score")
 def batch_score(run: Run) -> tuple[DatasetRef, ...]:
     """Scores the predictions of an earlier batch, now that its truth is known."""
+    standard = standard_of(run)
     window = run.window("batch_score")
+    predictions = predictions_of(run, window)
+    warnings = warn((*fact(predictions, "warnings"), *changed_sources(run)))
     reports = score_batch(
-        run.existing(run.catalog.standard_features(), "standard_features"),
-        run.existing(run.catalog.predictions(window[0]), "batch_predict"),
+        standard,
+        predictions,
         run.catalog.report("batch_score_report", window[0]),
         window=window,
         as_of=run.as_of,
         horizon_months=run.settings.horizon_months,
         churn_after_months=run.settings.churn_after_months,
+        data=data_faults(read_sources(run)),
+        warnings=warnings,
     )
     show(reports)
     return reports
@@ -43,9 +53,52 @@ def batch_score(run: Run) -> tuple[DatasetRef, ...]:
 @churn_flow("batch-score-from-raw")
 def batch_score_from_raw(run: Run) -> tuple[DatasetRef, ...]:
     """Builds the standard features, then scores the predictions of an earlier batch."""
+    run.check_all()
     standard_features(**run.parameters)
     reports: tuple[DatasetRef, ...] = batch_score(**run.parameters)
     return reports
+
+
+def day_to_predict(settings: Settings, as_of: date) -> date | None:
+    """The day as of which the batch that is scored on a day was the one to predict.
+
+    Args:
+        settings: The game's settings.
+        as_of: The day of the score.
+
+    Returns:
+        A month's first day; null where the windows do not move with the day of the run.
+    """
+    scored, predicted = settings.windows.batch_score, settings.windows.batch_predict
+    if isinstance(scored.start, date) or isinstance(predicted.start, date):
+        return None
+    return shift_months(first_day(as_of), scored.start - predicted.start)
+
+
+def predictions_of(run: Run, window: tuple[date, date]) -> DatasetRef:
+    """The predictions of a batch, held against what the run is to score them by.
+
+    Raises:
+        DataError: There are none; or they are of a shorter window, or of another kind of churn.
+    """
+    day = day_to_predict(run.settings, run.as_of)
+    advice = run.command("batch_predict", *(() if day is None else ("--as-of", str(day))))
+    predictions = run.existing(run.catalog.predictions(window[0]), advice)
+    first, last = (date.fromisoformat(day) for day in fact(predictions, "window"))
+    if window[0] < first or window[1] > last:
+        raise DataError(
+            f"{predictions.game}: windows.batch_score runs from {window[0]} to {window[1]}, but "
+            f"{predictions.uri} covers {first} to {last}. Change windows.batch_score, or predict "
+            f"the whole window: {advice}"
+        )
+    for name in ("horizon_months", "churn_after_months"):
+        now = getattr(run.settings, name)
+        if (was := fact(predictions, name)) != now:
+            raise DataError(
+                f"{predictions.game}: {predictions.uri} predicts by {name} = {was}, but the "
+                f"settings say {now}. Set it back, or train and predict again."
+            )
+    return predictions
 
 
 @task(uses=(TEMPLATE,))
@@ -58,29 +111,73 @@ def score_batch(
     as_of: date,
     horizon_months: int,
     churn_after_months: int,
+    data: dict[str, Any],
+    warnings: tuple[str, ...],
 ) -> tuple[DatasetRef, ...]:
     """Holds the predictions of a batch against what came of its subscriptions."""
     from churnlib.model.evaluate import evaluate
 
     fits_run(standard, as_of, churn_after_months=churn_after_months)
-    subs = add_label(known_subs(standard, as_of), as_of=as_of, horizon_months=horizon_months)
-    predicted = storage.scan(predictions).filter(pl.col("sub_start_date").is_between(*window))
-    rows = predicted.join(
-        subs.select("sub_id", "is_first_sub", "sub_churn"), on="sub_id", how="left"
-    ).collect()
-    known = rows.filter(pl.col("is_first_sub").is_not_null())
-    facts: dict[str, Any] = {"predictions": len(rows)}
-    if gone := len(rows) - len(known):
-        facts["without subscription"] = f"{gone} are not among the standard features any more"
+    subs = known_subs(standard, as_of)
+    refuse_empty(subs, standard.game, "windows.batch_score", window)
+    truth = add_label(in_window(subs, *window), as_of=as_of, horizon_months=horizon_months)
+    predicted = in_window(storage.scan(predictions), *window)
+    both = truth.select("sub_id", "is_first_sub", "sub_churn").join(
+        predicted, on="sub_id", how="full", coalesce=True
+    )
+    rows = both.collect()
+    known = rows.drop_nulls(["churn_probability", "is_first_sub"])
+    refuse_unmatched(predictions, known, window)
     report = Report(
         name="batch_score_report",
         game=standard.game,
         as_of=as_of,
         window=window,
         horizon_months=horizon_months,
-        model_version=", ".join(rows["model_version"].unique().sort()),
+        model_version=", ".join(known["model_version"].unique().sort()),
         groups={name: scores.to_json() for name, scores in evaluate(known).items()},
-        facts=facts,
-        **data_faults(tables_behind(standard)),
+        facts={"predictions": len(known)},
+        **data,
+        warnings=(*warnings, *one_sided(rows)),
     )
     return write_report(report, output, known)
+
+
+def refuse_unmatched(
+    predictions: DatasetRef, known: pl.DataFrame, window: tuple[date, date]
+) -> None:
+    """Refuses predictions of which none, or more than one, is about a subscription.
+
+    Raises:
+        DataError: Names the file.
+    """
+    if known.is_empty():
+        raise DataError(
+            f"{predictions.game}: {predictions.uri} predicts none of the subscriptions that the "
+            f"standard features hold from {window[0]} to {window[1]}. Predict the batch again."
+        )
+    if twice := len(known) - known["sub_id"].n_unique():
+        raise DataError(
+            f"{predictions.game}: {predictions.uri} predicts {twice:,} subscriptions twice. "
+            "Predict the batch again."
+        )
+
+
+def one_sided(rows: pl.DataFrame) -> tuple[str, ...]:
+    """Warns of subscriptions that were not predicted, and of predictions that came to nothing.
+
+    Args:
+        rows: Subscriptions and predictions of a batch, joined in full.
+    """
+    missed, gone = rows["churn_probability"].null_count(), rows["is_first_sub"].null_count()
+    warnings = []
+    if missed:
+        warnings.append(
+            f"{missed:,} subscriptions of the window were not predicted, so are not scored"
+        )
+    if gone:
+        warnings.append(
+            f"{gone:,} predictions are of subscriptions that the standard features do not hold "
+            "any more, so are not scored"
+        )
+    return tuple(warnings)

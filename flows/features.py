@@ -1,6 +1,7 @@
 """The features of the subscriptions in a window, with their labels."""
 
 import json
+from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
 
@@ -12,18 +13,33 @@ from churnlib.errors import DataError
 from churnlib.features.currency import add_currency_features
 from churnlib.features.labels import add_label
 from churnlib.features.windows import in_window
-from churnlib.lineage import fact, metadata_of
+from churnlib.lineage import fact, footer
 from churnlib.settings import CurrencySettings, StandardSettings
 from flows.run import Run
+from flows.sources import read_sources, standard_of
 from flows.task import task
 
 
-def window_features(run: Run, flow: Literal["train", "score"]) -> DatasetRef:
+@dataclass(frozen=True)
+class Cohort:
+    """The subscriptions of a window.
+
+    Attributes:
+        features: Their features and labels.
+        tables: The facts of the raw tables behind these; see `flows.tables.RawTable`.
+    """
+
+    features: DatasetRef
+    tables: dict[str, Any]
+
+
+def window_cohort(run: Run, flow: Literal["train", "score"]) -> Cohort:
     """The features and labels of the subscriptions in the window of a flow."""
-    standard = run.existing(run.catalog.standard_features(), "standard_features")
-    return build_window_features(
+    standard = standard_of(run)
+    (currency,) = run.tables("character_currency")
+    features = build_window_features(
         standard,
-        run.checked("character_currency"),
+        currency.checked,
         run.catalog.features(flow),
         setting=f"windows.{flow}",
         window=run.window(flow),
@@ -33,6 +49,7 @@ def window_features(run: Run, flow: Literal["train", "score"]) -> DatasetRef:
         standard_settings=run.settings.standard,
         currency_settings=run.settings.currency,
     )
+    return Cohort(features, {**read_sources(run), "character_currency": currency.facts})
 
 
 @task
@@ -62,8 +79,7 @@ def build_window_features(
     features = add_currency_features(
         labelled, storage.scan(currency), currency_settings, as_of=as_of
     )
-    metadata = metadata_of(standard, currency, as_of=as_of, window=window)
-    return storage.write_parquet(features, output, metadata)
+    return storage.write_parquet(features, output, footer(as_of=as_of, window=window))
 
 
 def fits_run(features: DatasetRef, as_of: date, /, **settings: Any) -> None:

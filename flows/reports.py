@@ -1,10 +1,11 @@
 """What the flows that report have in common."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from churnlib.datasets import DatasetRef
+from churnlib.settings import StandardSettings
 from flows.engine.cache import run_logger
 
 TEMPLATE = "churnlib/report/report.html.jinja"
@@ -12,11 +13,33 @@ TEMPLATE = "churnlib/report/report.html.jinja"
 
 
 def data_faults(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """What a report says of the raw tables: rows set apart and odd facts, by table."""
+    """What a report says of the raw tables: rows set apart and odd facts, by table.
+
+    Args:
+        tables: See `flows.tables.RawTable.facts`.
+    """
     return {
-        "quarantined": {name: t["quarantined"] for name, t in tables.items() if "quarantined" in t},
-        "odd": {name: t["odd"] for name, t in tables.items() if t.get("odd")},
+        "quarantined": {name: facts["quarantined"] for name, facts in tables.items()},
+        "odd": {name: facts["odd"] for name, facts in tables.items() if facts["odd"]},
     }
+
+
+def warn(warnings: Iterable[str]) -> tuple[str, ...]:
+    """Tells in the log what the reader of a run's reports must know, and hands it on to them."""
+    told = tuple(dict.fromkeys(warnings))
+    for warning in told:
+        run_logger().warning(warning)
+    return told
+
+
+def leaks(settings: StandardSettings) -> tuple[str, ...]:
+    """Warns where the settings ask for features that leak the future."""
+    if not settings.undated_totals:
+        return ()
+    return (
+        "standard.undated_totals: total_kills and total_deaths are known only as of the extract; "
+        "as features they leak the future, and back-tests flatter",
+    )
 
 
 def show(reports: tuple[DatasetRef, ...]) -> None:

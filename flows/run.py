@@ -1,5 +1,6 @@
 """A run: the settings, the catalog and the day that all steps of a flow share."""
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -8,10 +9,10 @@ from typing import Any
 from prefect import Flow
 
 from churnlib import storage
-from churnlib.datasets import Catalog, Dataset, DatasetRef
+from churnlib.datasets import RAW_TABLES, Catalog, Dataset, DatasetRef
 from churnlib.errors import DataError, SettingsError
 from churnlib.settings import Settings, WindowName, check_label_overlap, load_settings
-from flows.tables import check_raw, latest_currency_date
+from flows.tables import RawTable, check_tables, latest_currency_date, open_tables
 from flows.task import refreshing
 
 
@@ -47,16 +48,20 @@ class Run:
             )
         return first, last
 
-    def checked(self, table: str, parent: DatasetRef | None = None) -> DatasetRef:
-        """A raw table after its checks."""
-        return _checked(self.settings, self.catalog, table, parent)
+    def check_all(self) -> None:
+        """Checks every raw table, so that a fault in one stops the run before any is used."""
+        check_tables(self.settings.raw, self.catalog, RAW_TABLES, self.as_of)
 
-    def existing(self, dataset: Dataset, made_by: str) -> DatasetRef:
+    def tables(self, *names: str) -> tuple[RawTable, ...]:
+        """Raw tables after their checks, with what there is to say of them as of the run's day."""
+        return open_tables(self.settings.raw, self.catalog, names, self.as_of)
+
+    def existing(self, dataset: Dataset, advice: str) -> DatasetRef:
         """A dataset that an earlier run must have made.
 
         Args:
             dataset: Where it should lie.
-            made_by: The flow that makes it, as its command line has it.
+            advice: The command that makes it; see `command`.
 
         Raises:
             DataError: It is not there.
@@ -66,8 +71,16 @@ class Run:
         except DataError:
             raise DataError(
                 f"{dataset.game}: {dataset.name} is missing: there is no {dataset.uri}. "
-                f"Make it: python -m flows.{made_by} --game {dataset.game}"
+                f"Make it: {advice}"
             ) from None
+
+    def command(self, flow: str, *more: str) -> str:
+        """Words the command line of a flow for this run's game and data."""
+        folder = self.parameters["data_dir"]
+        where = [] if folder is None else ["--data-dir", folder]
+        return shlex.join(
+            ["python", "-m", f"flows.{flow}", "--game", self.settings.game, *where, *more]
+        )
 
 
 def churn_flow(name: str) -> Callable[[Callable[[Run], Any]], Flow[..., Any]]:
@@ -124,27 +137,13 @@ def open_run(
         changes["as_of"] = as_of
     settings = load_settings(game, changes)
     catalog = Catalog(settings.data_dir, game)
-    if settings.as_of is None:
-        day = latest_currency_date(_checked(settings, catalog, "character_currency"))
-    else:
-        day = settings.as_of
+    day = settings.as_of
+    if day is None:
+        made = check_tables(settings.raw, catalog, ["character_currency"], None)
+        day = latest_currency_date(made["character_currency"]["checked"])
     try:
         check_label_overlap(settings, day)
     except ValueError as error:
         raise SettingsError(f"{game}: {error}.") from None
     parameters = {"game": game, "as_of": day, "overrides": overrides, "data_dir": data_dir}
     return Run(settings, catalog, day, parameters)
-
-
-def _checked(
-    settings: Settings, catalog: Catalog, table: str, parent: DatasetRef | None = None
-) -> DatasetRef:
-    made = check_raw(
-        storage.ref(catalog.raw(table)),
-        table,
-        settings.raw,
-        catalog.checked(table),
-        catalog.rejected(table),
-        parent=parent,
-    )
-    return made["checked"]

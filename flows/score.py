@@ -6,18 +6,22 @@ if __name__ == "__main__":  # Before the imports below: the first line is printe
     raise SystemExit(main("score"))
 
 from datetime import date
+from typing import Any, Literal
+
+import polars as pl
 
 from churnlib import storage
 from churnlib.datasets import Dataset, DatasetRef
 from churnlib.errors import naming
-from churnlib.lineage import tables_behind
+from churnlib.model.features import FeatureSchema
 from churnlib.model.fitness import refuse_late_labels, refuse_other_features
 from churnlib.model.store import champion, read_manifest
 from churnlib.report.content import Report
 from churnlib.report.write import write_report
-from flows.features import window_features
-from flows.reports import TEMPLATE, data_faults, show
+from flows.features import window_cohort
+from flows.reports import TEMPLATE, data_faults, leaks, show, warn
 from flows.run import Run, churn_flow
+from flows.sources import changed_sources
 from flows.standard_features import standard_features
 from flows.task import task
 
@@ -25,16 +29,18 @@ from flows.task import task
 @churn_flow("score")
 def score(run: Run) -> tuple[DatasetRef, ...]:
     """Back-tests the champion on the scoring window, and reports."""
-    model, warning = usable_champion(run, "score")
-    features = window_features(run, "score")
+    model, flatters = usable_champion(run, "score")
+    warnings = warn((*leaks(run.settings.standard), *flatters, *changed_sources(run)))
+    cohort = window_cohort(run, "score")
     reports = score_model(
         model,
-        features,
+        cohort.features,
         run.catalog.report("score_report"),
         window=run.window("score"),
         as_of=run.as_of,
         horizon_months=run.settings.horizon_months,
-        warnings=(warning,) if warning else (),
+        data=data_faults(cohort.tables),
+        warnings=warnings,
     )
     show(reports)
     return reports
@@ -43,12 +49,15 @@ def score(run: Run) -> tuple[DatasetRef, ...]:
 @churn_flow("score-from-raw")
 def score_from_raw(run: Run) -> tuple[DatasetRef, ...]:
     """Builds the standard features, then back-tests the champion on them."""
+    run.check_all()
     standard_features(**run.parameters)
     reports: tuple[DatasetRef, ...] = score(**run.parameters)
     return reports
 
 
-def usable_champion(run: Run, flow: str) -> tuple[DatasetRef, str | None]:
+def usable_champion(
+    run: Run, flow: Literal["score", "batch_predict"]
+) -> tuple[DatasetRef, tuple[str, ...]]:
     """The model in use, if it may be used on the window of a flow, and what to warn of.
 
     Raises:
@@ -57,9 +66,9 @@ def usable_champion(run: Run, flow: str) -> tuple[DatasetRef, str | None]:
     model = champion(run.catalog)
     manifest = read_manifest(model)
     refuse_other_features(manifest, run.settings)
-    window = run.window("score" if flow == "score" else "batch_predict")
     allowed = run.settings.allow_label_overlap
-    return model, refuse_late_labels(manifest, window, f"windows.{flow}", allowed)
+    warning = refuse_late_labels(manifest, run.window(flow), f"windows.{flow}", allowed)
+    return model, (warning,) if warning else ()
 
 
 @task(uses=("churnlib.model", TEMPLATE))
@@ -71,6 +80,7 @@ def score_model(
     window: tuple[date, date],
     as_of: date,
     horizon_months: int,
+    data: dict[str, Any],
     warnings: tuple[str, ...],
 ) -> tuple[DatasetRef, ...]:
     """Predicts the subscriptions of a window and holds the predictions against the truth."""
@@ -90,8 +100,16 @@ def score_model(
         horizon_months=horizon_months,
         model_version=read_manifest(model)["version"],
         groups={name: scores.to_json() for name, scores in evaluate(scored).items()},
-        facts={"unknown categories": loaded.schema.unknown_categories(rows) or "none"},
-        **data_faults(tables_behind(features)),
-        warnings=warnings,
+        **data,
+        warnings=(*warnings, *new_categories(loaded.schema, rows)),
     )
     return write_report(report, output, scored)
+
+
+def new_categories(schema: FeatureSchema, rows: pl.DataFrame) -> tuple[str, ...]:
+    """Warns of values that the model has not met in training."""
+    return tuple(
+        f"{column}: {count:,} of {len(rows):,} subscriptions have a category that the model has "
+        "not met in training"
+        for column, count in schema.unknown_categories(rows).items()
+    )

@@ -7,31 +7,37 @@ if __name__ == "__main__":  # Before the imports below: the first line is printe
 
 from datetime import date
 
+import polars as pl
+
 from churnlib import storage
 from churnlib.datasets import Dataset, DatasetRef
+from churnlib.errors import DataError
 from churnlib.features import churn, standard
-from churnlib.lineage import metadata_of
+from churnlib.lineage import footer
 from churnlib.settings import StandardSettings
-from flows.engine.cache import run_logger
+from flows.reports import leaks, warn
 from flows.run import Run, churn_flow
+from flows.sources import note_sources
 from flows.task import task
 
 
 @churn_flow("standard-features")
 def standard_features(run: Run) -> DatasetRef:
     """Builds all features but currency, and the day of each churn, from the raw tables."""
-    characters = run.checked("character_data")
-    subs = run.checked("sub_data", parent=characters)
-    misses = run.checked("sub_miss", parent=subs)
-    return build_standard_features(
-        characters,
-        subs,
-        misses,
+    warn(leaks(run.settings.standard))
+    characters, subs, misses = run.tables("character_data", "sub_data", "sub_miss")
+    features = build_standard_features(
+        characters.checked,
+        subs.checked,
+        misses.checked,
         run.catalog.standard_features(),
         as_of=run.as_of,
         churn_after_months=run.settings.churn_after_months,
         settings=run.settings.standard,
     )
+    sources = {t.checked.name: t.facts for t in (characters, subs, misses)}
+    note_sources(sources, run.catalog.standard_sources())
+    return features
 
 
 @task
@@ -46,7 +52,7 @@ def build_standard_features(
     settings: StandardSettings,
 ) -> DatasetRef:
     """Builds the standard features of every subscription, and the day on which it churned."""
-    warn_of_totals(settings)
+    refuse_none(subs, as_of)
     features = standard.standard_features(
         storage.scan(characters),
         storage.scan(subs),
@@ -56,21 +62,22 @@ def build_standard_features(
     with_churn = churn.add_churned_on(
         features, storage.scan(misses), as_of=as_of, churn_after_months=churn_after_months
     )
-    metadata = metadata_of(
-        characters,
-        subs,
-        misses,
-        as_of=as_of,
-        churn_after_months=churn_after_months,
-        standard=settings.model_dump(),
+    facts = footer(
+        as_of=as_of, churn_after_months=churn_after_months, standard=settings.model_dump()
     )
-    return storage.write_parquet(with_churn, output, metadata)
+    return storage.write_parquet(with_churn, output, facts)
 
 
-def warn_of_totals(settings: StandardSettings) -> None:
-    """Warns where the settings ask for features that leak the future."""
-    if settings.undated_totals:
-        run_logger().warning(
-            "standard.undated_totals: total_kills and total_deaths are known only as of the "
-            "extract; as features they leak the future, and back-tests flatter."
+def refuse_none(subs: DatasetRef, as_of: date) -> None:
+    """Refuses a day on which there was no subscription yet.
+
+    Raises:
+        DataError: Names the day and the first subscription.
+    """
+    first = storage.scan(subs).select(pl.col("sub_start_date").min()).collect().item()
+    if first is None or first > as_of:
+        begins = f"the first starts on {first}" if first else "sub_data has no rows"
+        raise DataError(
+            f"{subs.game}: no subscription had started by {as_of}, the day of the run: {begins}. "
+            "Name a later day with --as-of."
         )

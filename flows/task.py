@@ -27,10 +27,15 @@ log.install()
 def task(function: Callable[P, R], /) -> Task[P, R]: ...
 @overload
 def task(
-    *, uses: tuple[str, ...] = (), **options: Any
+    *, uses: tuple[str, ...] = (), notes: tuple[str, ...] = (), **options: Any
 ) -> Callable[[Callable[P, R]], Task[P, R]]: ...
 def task(
-    function: Callable[P, R] | None = None, /, *, uses: tuple[str, ...] = (), **options: Any
+    function: Callable[P, R] | None = None,
+    /,
+    *,
+    uses: tuple[str, ...] = (),
+    notes: tuple[str, ...] = (),
+    **options: Any,
 ) -> Task[P, R] | Callable[[Callable[P, R]], Task[P, R]]:
     """Makes a task of a function that takes and returns datasets by reference, never frames.
 
@@ -45,23 +50,31 @@ def task(
         function: A plain function of a module, not async.
         uses: Modules in which the function looks things up by a name from the configuration, and
             files of a package that it reads; they count whole.
-        options: What `prefect.task` takes, such as `retries`.
+        notes: Parameters that are only written down with the result, and do not decide it: another
+            value does not make the task run again.
+        options: What `prefect.task` takes, such as `retries`; a `task_run_name` such as
+            `"check_raw {table}"` tells runs of one task apart in the log.
 
     Raises:
-        TypeError: The function is async. When called: an argument or the result is neither a
-            dataset, nor plain, nor made of such.
+        TypeError: The function is async, or lacks a parameter of `notes`. When called: an argument
+            or the result is neither a dataset, nor plain, nor made of such.
     """
     if function is None:
-        return functools.partial(_make_task, uses=uses, options=options)
-    return _make_task(function, uses, options)
+        return functools.partial(_make_task, uses=uses, notes=notes, options=options)
+    return _make_task(function, uses, notes, options)
 
 
 def _make_task(
-    function: Callable[P, R], uses: tuple[str, ...], options: dict[str, Any]
+    function: Callable[P, R],
+    uses: tuple[str, ...],
+    notes: tuple[str, ...],
+    options: dict[str, Any],
 ) -> Task[P, R]:
     if inspect.iscoroutinefunction(function):
         raise TypeError(f"{function.__qualname__}: a task is a plain function, not async.")
     signature = inspect.signature(function)
+    if unknown := set(notes) - set(signature.parameters):
+        raise TypeError(f"{function.__qualname__} has no parameter {', '.join(sorted(unknown))}.")
 
     # All that is built in lies in the function, its cache policy and its serializer, because
     # these go along when Prefect copies a task, as `with_options` does.
@@ -79,10 +92,10 @@ def _make_task(
 
     return Task(
         run,
-        cache_policy=DependencyCache(uses=uses),
+        cache_policy=DependencyCache(uses=uses, notes=notes),
         result_serializer=DatasetSerializer(),
         cache_result_in_memory=False,  # A kept result is checked each time it is read.
-        **options,
+        **{"task_run_name": function.__name__, **options},
     )
 
 

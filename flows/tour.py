@@ -30,9 +30,8 @@ def tour(args: argparse.Namespace) -> int:
 def _take_through(parameters: dict[str, Any]) -> None:
     from churnlib.datasets import Catalog
     from churnlib.model.store import read_manifest
-    from churnlib.months import first_day, shift_months
     from flows.batch_predict import batch_predict
-    from flows.batch_score import batch_score
+    from flows.batch_score import batch_score, day_to_predict
     from flows.score import score
     from flows.train import train_from_raw
 
@@ -42,10 +41,7 @@ def _take_through(parameters: dict[str, Any]) -> None:
     made = {"model": model.uri, "training report": training.uri.replace(".json", ".html")}
     made["back-test"] = score(**parameters)[-1].uri
     day = date.fromisoformat(read_manifest(model)["as_of"])
-    scored, predicted = settings.windows.batch_score, settings.windows.batch_predict
-    if isinstance(scored.start, int) and isinstance(predicted.start, int):
-        # The day on which the batch that is scored now was the one to predict.
-        then = shift_months(first_day(day), scored.start - predicted.start)
+    if (then := day_to_predict(settings, day)) is not None:
         made["earlier predictions"] = batch_predict(**{**parameters, "as_of": then}).uri
         made["their score"] = batch_score(**parameters)[-1].uri
     made["predictions"] = batch_predict(**parameters).uri

@@ -13,7 +13,7 @@ from typing import Any
 from churnlib import storage
 from churnlib.datasets import Dataset, DatasetRef
 from churnlib.errors import naming
-from churnlib.lineage import tables_behind
+from churnlib.lineage import fact
 from churnlib.model.fitness import decisive_settings
 from churnlib.model.store import (
     new_version,
@@ -26,9 +26,10 @@ from churnlib.report.content import Report
 from churnlib.report.write import write_report
 from churnlib.settings import TrainSettings, labels_known_by
 from flows.engine.cache import run_logger
-from flows.features import window_features
-from flows.reports import TEMPLATE, data_faults, show
+from flows.features import window_cohort
+from flows.reports import TEMPLATE, data_faults, leaks, show, warn
 from flows.run import Run, churn_flow
+from flows.sources import changed_sources
 from flows.standard_features import standard_features
 from flows.task import task
 
@@ -36,19 +37,25 @@ from flows.task import task
 @churn_flow("train")
 def train(run: Run) -> DatasetRef:
     """Trains a model on the training window, reports on it, and makes it the champion."""
-    features = window_features(run, "train")
+    warnings = warn((*leaks(run.settings.standard), *overlap(run), *changed_sources(run)))
+    cohort = window_cohort(run, "train")
     model = fit_model(
-        features,
+        cohort.features,
         run.catalog.models(),
         settings=run.settings.train,
-        window=run.window("train"),
-        as_of=run.as_of,
         labels_known_by=labels_known_by(run.settings, run.as_of),
         feature_settings=decisive_settings(run.settings),
         seed=run.settings.train.seed,
+        origin={
+            "settings": run.settings.model_dump(mode="json", exclude={"data_dir"}),
+            "tables": cohort.tables,
+        },
     )
     reports = report_training(
-        model, run.catalog.report("in_sample_report"), warnings=overlap_warnings(run)
+        model,
+        run.catalog.report("in_sample_report"),
+        data=data_faults(cohort.tables),
+        warnings=warnings,
     )
     promote(model, run.catalog.champion())
     show(reports)
@@ -58,12 +65,13 @@ def train(run: Run) -> DatasetRef:
 @churn_flow("train-from-raw")
 def train_from_raw(run: Run) -> DatasetRef:
     """Builds the standard features, then trains on them."""
+    run.check_all()
     standard_features(**run.parameters)
     model: DatasetRef = train(**run.parameters)
     return model
 
 
-def overlap_warnings(run: Run) -> tuple[str, ...]:
+def overlap(run: Run) -> tuple[str, ...]:
     """Warns where the settings let training labels overlap the scoring window."""
     known, opens = labels_known_by(run.settings, run.as_of), run.window("score")[0]
     if known <= opens:
@@ -74,34 +82,44 @@ def overlap_warnings(run: Run) -> tuple[str, ...]:
     )
 
 
-@task(uses=("churnlib.model",))
+@task(uses=("churnlib.model",), notes=("origin",))
 def fit_model(
     features: DatasetRef,
     models: Dataset,
     *,
     settings: TrainSettings,
-    window: tuple[date, date],
-    as_of: date,
     labels_known_by: date,
     feature_settings: dict[str, Any],
     seed: int | None,
+    origin: dict[str, Any],
 ) -> DatasetRef:
-    """Validates and fits the configured pipeline, and keeps it as a new version."""
+    """Validates and fits the configured pipeline, and keeps it as a new version.
+
+    Args:
+        features: Features and labels of the training window.
+        models: The folder of all versions.
+        settings: How the model is made.
+        labels_known_by: The day on which the last label of the window is known.
+        feature_settings: The settings that features and labels depend on.
+        seed: Where randomness begins.
+        origin: All settings and the facts of the raw tables, for the manifest.
+    """
     from churnlib.model.evaluate import evaluate
     from churnlib.model.store import GOLDEN_ROWS
     from churnlib.model.train import train as train_model
 
     assert seed is not None  # The decorator draws one.
     rows = storage.scan(features).collect()
+    window = fact(features, "window")
     with naming(features.game):
-        training = train_model(rows, settings, window[1], seed)
+        training = train_model(rows, settings, date.fromisoformat(window[1]), seed)
     if left_out := training.model.schema.left_out:
         run_logger().warning("left out, because no row has a value: %s", ", ".join(left_out))
     slices = training.scored.partition_by("slice", as_dict=True)
     metrics = {str(name): evaluate(scored) for (name,), scored in slices.items()}
-    made_with = {**feature_settings, "train": settings.model_dump(mode="json")}
+    made_with = {**origin["settings"], **feature_settings}
     facts = {
-        "as_of": as_of,
+        "as_of": fact(features, "as_of"),
         "window": window,
         "labels_known_by": labels_known_by,
         "left_out_features": left_out,
@@ -114,7 +132,7 @@ def fit_model(
         "immature": rows["sub_churn"].null_count(),
         "inputs": {
             features.name: {"fingerprint": features.fingerprint, "rows": features.rows},
-            **tables_behind(features),
+            **origin["tables"],
         },
         "metrics": {
             part: {name: scores.to_json() for name, scores in groups.items()}
@@ -132,24 +150,26 @@ def fit_model(
 
 @task(uses=(TEMPLATE,))
 def report_training(
-    model: DatasetRef, output: Dataset, *, warnings: tuple[str, ...]
+    model: DatasetRef,
+    output: Dataset,
+    *,
+    data: dict[str, Any],
+    warnings: tuple[str, ...],
 ) -> tuple[DatasetRef, ...]:
     """Reports how the model does on the rows it was fitted on, and on those held out."""
     manifest = read_manifest(model)
+    first, last = manifest["window"]
     report = Report(
         name="in_sample_report",
         game=model.game,
         as_of=date.fromisoformat(manifest["as_of"]),
-        window=(
-            date.fromisoformat(manifest["window"][0]),
-            date.fromisoformat(manifest["window"][1]),
-        ),
+        window=(date.fromisoformat(first), date.fromisoformat(last)),
         horizon_months=manifest["settings"]["horizon_months"],
         model_version=manifest["version"],
         groups=manifest["metrics"]["in_sample"],
         validation=manifest["metrics"]["validation"],
         facts={"seed": manifest["seed"], "labels known by": manifest["labels_known_by"]},
-        **data_faults(manifest["inputs"]),
+        **data,
         warnings=warnings,
     )
     scored = read_scored(model)

@@ -3,14 +3,15 @@
 import csv
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import polars as pl
 
 from churnlib.datasets import Dataset, DatasetRef
 from churnlib.errors import DataError
+from churnlib.raw.known import known_by
 from churnlib.raw.lines import ragged_lines
-from churnlib.raw.oddities import count_oddities
 from churnlib.raw.reading import ROW, is_csv, row_word, scan_raw, typed, unreadable
 from churnlib.schemas import MARKS, RAW_SCHEMAS, raw_columns
 from churnlib.settings import RawSettings
@@ -35,12 +36,10 @@ class CheckedTable:
         rows: The rows that break no rule, typed, in the order of the key.
         rejected: The rows that do, as they lie in the file, with the marks of the reader and the
             rules that they break.
-        odd: How many rows show each odd fact; these rows are kept.
     """
 
     rows: pl.DataFrame
     rejected: pl.DataFrame
-    odd: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -59,6 +58,7 @@ def check_table(
     settings: RawSettings,
     *,
     parent: pl.LazyFrame | None = None,
+    as_of: date | None = None,
 ) -> CheckedTable:
     """Reads a raw table whole and holds every row against the rules of its schema.
 
@@ -68,6 +68,8 @@ def check_table(
         settings: What to do with rows that break a rule, and which categories are closed.
         parent: The checked table that it refers to: characters for subscriptions, subscriptions
             for misses. Null where references are not to be checked.
+        as_of: Judge only what was known on this day. A later row is kept where it breaks no rule,
+            else left out without a word; it never makes an earlier one faulty. All rows if null.
 
     Raises:
         DataError: A column is missing, the file cannot be read, or rows break rules and may not be
@@ -80,16 +82,20 @@ def check_table(
         marked = _marked(typed(raw, table, ragged), table, settings, parent).collect()
     except (pl.exceptions.PolarsError, csv.Error) as error:
         raise unreadable(source, error) from None
-    good, failures = schema.filter(marked)
+    known = pl.lit(True) if as_of is None else known_by(table, as_of).fill_null(True)
+    judged = marked.filter(known)
+    good, failures = schema.filter(judged)
     if len(failures):
         faults = list(_faults(failures.details(), table, ragged))
         if ragged:
             raw = raw.with_columns(fields=pl.col(ROW).replace_strict(ragged, default=None))
-        if settings.on_bad_rows == "fail" or len(failures) > settings.max_bad_share * len(marked):
-            raise DataError(_complaint(source, raw, faults, len(failures), len(marked), settings))
-    rows = good.sort(schema.primary_key()).select(raw_columns(table))
+        if settings.on_bad_rows == "fail" or len(failures) > settings.max_bad_share * len(judged):
+            raise DataError(_complaint(source, raw, faults, len(failures), len(judged), settings))
+    later, _ = schema.filter(marked.filter(~known))
+    key = schema.primary_key()
+    rows = pl.concat([good, later.join(good, on=key, how="anti")]).sort(key)
     rejected = _rejected(raw.select(ROW, *raw_columns(table)), failures.details())
-    return CheckedTable(rows, rejected, count_oddities(rows, table, parent))
+    return CheckedTable(rows.select(raw_columns(table)), rejected)
 
 
 def _marked(
@@ -181,7 +187,7 @@ def _complaint(
         )
     return (
         f"{source.game}: {Path(source.uri).name}: {bad:,} of {total:,} rows break a rule:\n"
-        f"{listed}\nNothing was written. {advice}"
+        f"{listed}\nNothing was built from it, and earlier outputs stay. {advice}"
     )
 
 

@@ -1,24 +1,31 @@
 """Odd facts in the raw tables: counted and reported, but the rows are kept."""
 
 from collections.abc import Callable
+from datetime import date
 
 import polars as pl
 
 from churnlib.features.calendar import month_index, months_from
+from churnlib.raw.known import known_by
 
 
-def count_oddities(rows: pl.DataFrame, table: str, parent: pl.LazyFrame | None) -> dict[str, int]:
-    """Counts the rows of a checked table that show each odd fact.
+def count_oddities(
+    rows: pl.LazyFrame, table: str, *, as_of: date, parent: pl.LazyFrame | None = None
+) -> dict[str, int]:
+    """Counts the rows of a checked table that show each odd fact, of those known on a day.
 
     Args:
         rows: The checked table, in the order of its key.
         table: Which raw table it is.
-        parent: The checked table that it refers to; facts that need it are left out without it.
+        as_of: The day.
+        parent: The checked table that it refers to: characters for subscriptions and currency,
+            subscriptions for misses. Facts that need it are left out without it.
 
     Returns:
         The number of rows by fact; facts that no row shows are left out.
     """
-    counts = _ODDITIES[table](rows.lazy(), parent).collect().row(0, named=True)
+    known = rows.filter(known_by(table, as_of))
+    counts = _ODDITIES[table](known, parent).collect().row(0, named=True)
     return {fact: count for fact, count in counts.items() if count}
 
 
@@ -27,9 +34,15 @@ def _characters(rows: pl.LazyFrame, _parent: pl.LazyFrame | None) -> pl.LazyFram
     return rows.select(early.sum().alias("class mastered before the character's creation"))
 
 
-def _currency(rows: pl.LazyFrame, _parent: pl.LazyFrame | None) -> pl.LazyFrame:
+def _currency(rows: pl.LazyFrame, parent: pl.LazyFrame | None) -> pl.LazyFrame:
     since = (month_index(pl.col("date")) - month_index(pl.col("date").shift(1))).over("char_id")
-    return rows.select((since > 1).sum().alias("months missing before a currency row"))
+    own = rows.select((since > 1).sum().alias("months missing before a currency row"))
+    if parent is None:
+        return own
+    unknown = rows.join(parent, on="char_id", how="anti").select(
+        pl.len().alias("currency of an unknown character")
+    )
+    return pl.concat([own, unknown], how="horizontal")
 
 
 def _subs(rows: pl.LazyFrame, parent: pl.LazyFrame | None) -> pl.LazyFrame:

@@ -8,7 +8,7 @@ from churnlib.settings.currency import (
     Difference,
     Fill,
 )
-from churnlib.settings.data import RawSettings, StandardSettings
+from churnlib.settings.data import CategoryColumn, RawSettings, StandardSettings
 from churnlib.settings.describe import describe_settings, settings_schema
 from churnlib.settings.game import (
     Settings,
@@ -23,6 +23,7 @@ from churnlib.settings.windows import Window, WindowName, Windows
 __all__ = [
     "Aggregation",
     "AggregationFunction",
+    "CategoryColumn",
     "CurrencyColumn",
     "CurrencySettings",
     "Difference",

@@ -6,6 +6,8 @@ from pydantic import Field
 
 from churnlib.settings.parts import Section
 
+CategoryColumn = Literal["gender", "race", "class", "territory", "sub_type", "sub_size"]
+
 
 class RawSettings(Section):
     """How the raw tables are checked."""
@@ -14,9 +16,7 @@ class RawSettings(Section):
     """Rows that break a rule: stop, or set them apart in a file beside the checked table."""
     max_bad_share: float = Field(default=0.01, ge=0, le=1)
     """With `quarantine`: the share of a table's rows that may be set apart before the run stops."""
-    categories: dict[
-        Literal["gender", "race", "class", "territory", "sub_type", "sub_size"], tuple[str, ...]
-    ] = Field(default_factory=dict)
+    categories: dict[CategoryColumn, tuple[str, ...]] = Field(default_factory=dict)
     """Columns whose values are a closed list; any other value is a fault. Others are open."""
 
 

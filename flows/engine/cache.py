@@ -88,9 +88,11 @@ class DependencyCache(CachePolicy):
 
     Attributes:
         uses: Modules and files that count whole.
+        notes: Parameters that do not count.
     """
 
     uses: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def compute_key(
         self,
@@ -109,7 +111,8 @@ class DependencyCache(CachePolicy):
         function = task_ctx.task.fn
         try:
             code = code_digest(function, self.uses)
-            key = _key(function, inputs, code)
+            counting = {name: v for name, v in inputs.items() if name not in self.notes}
+            key = _key(function, counting, code)
         except TypeError:
             return None  # The task itself raises it again, and fails.
         except LookupError as error:

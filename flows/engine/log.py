@@ -61,8 +61,7 @@ def _tell_end(record: logging.LogRecord, message: str) -> bool:
     told = "run encountered an exception" in message
     if record.name == "prefect.task_runs":
         if state == "Cached":
-            name = getattr(record, "task_name", "")
-            record.msg, record.args = f"{name}: unchanged, taken from the cache", None
+            record.msg, record.args = "unchanged, taken from the cache", None
         return state != "Completed" and not told
     if told:  # The error has a record of its own, just before.
         record.msg, record.args = f"Finished in state {state}", None

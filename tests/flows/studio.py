@@ -30,6 +30,9 @@ FAST = {
 BATCH_DAY = "2024-07-01"
 """A day on which the batch is predicted that `batch-score` scores on the last day of the data."""
 
+LAST_DAY = "2025-01-01"
+"""The last day of the data, hence of runs that name none."""
+
 Snapshot = dict[str, tuple[int, str]]
 """Of each file its time of change and its digest."""
 

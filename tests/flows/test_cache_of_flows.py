@@ -9,13 +9,14 @@ import polars as pl
 import pytest
 
 from churnlib.datasets import RAW_TABLES
-from tests.flows.studio import BATCH_DAY, ROOT, Studio, python, written
+from tests.flows.studio import BATCH_DAY, LAST_DAY, ROOT, Studio, python, written
 
 GAME = "game1"
 MODEL = {"model", "in_sample_report", "champion"}
 FEATURES = {"train_features"} | MODEL
 STANDARD = {"standard_features"} | FEATURES
-ALL = set(RAW_TABLES) | STANDARD
+NOTED = {"standard_features_sources"}
+ALL = set(RAW_TABLES) | STANDARD | NOTED
 
 
 @pytest.fixture
@@ -42,18 +43,18 @@ def test_cache_second_run_of_all_flows_writes_nothing(
 
 
 def change(studio: Studio, table: str) -> None:
-    """Changes a raw table in one row, which concerns a subscription of the training window."""
-    sub = studio.table(f"04_feature/{GAME}/train_features.parquet").row(0, named=True)
+    """Changes a raw table in what concerns a churned subscription of the training window."""
+    train = studio.table(f"04_feature/{GAME}/train_features.parquet")
+    sub = train.filter(pl.col("sub_churn") == 1).row(0, named=True)
     rows = studio.raw(GAME, table)
     key, column, value = {
-        "character_data": ("char_id", "total_kills", "12345"),
-        "character_currency": ("char_id", "hard_balance", "123"),
-        "sub_data": ("sub_id", "price", "12.34"),
-        "sub_miss": ("sub_id", "end_date", "2024-12-01"),
+        "character_data": ("char_id", "race", pl.lit("giant")),
+        "character_currency": ("char_id", "hard_balance", pl.lit("123")),
+        "sub_data": ("sub_id", "price", pl.lit("12.34")),
+        "sub_miss": ("sub_id", "end_date", pl.col("start_date")),
     }[table]
-    found = sub[key] if table != "sub_miss" else rows["sub_id"][0]
-    mine = pl.col(key) == str(found)
-    changed = rows.with_columns(pl.when(mine).then(pl.lit(value)).otherwise(column).alias(column))
+    mine = pl.col(key) == str(sub[key])
+    changed = rows.with_columns(pl.when(mine).then(value).otherwise(column).alias(column))
     assert not changed.equals(rows)
     studio.write_raw(GAME, table, changed)
 
@@ -62,9 +63,9 @@ def change(studio: Studio, table: str) -> None:
     ("table", "expected"),
     [
         # A table that refers to another is checked against it anew.
-        ("character_data", {"character_data", "sub_data"} | STANDARD),
-        ("sub_data", {"sub_data", "sub_miss"} | STANDARD),
-        ("sub_miss", {"sub_miss"} | STANDARD),
+        ("character_data", {"character_data", "sub_data"} | STANDARD | NOTED),
+        ("sub_data", {"sub_data", "sub_miss"} | STANDARD | NOTED),
+        ("sub_miss", {"sub_miss"} | STANDARD | NOTED),
         ("character_currency", {"character_currency"} | FEATURES),
     ],
 )
@@ -76,13 +77,30 @@ def test_cache_changed_raw_table_runs_again_what_depends_on_it(
     assert written(caplog.text) == expected
 
 
+def test_cache_change_that_is_no_feature_builds_the_same_features_and_no_model(
+    settled: Studio, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = settled.outputs()
+    rows = settled.raw(GAME, "character_data").with_columns(total_kills=pl.lit("1"))
+    settled.write_raw(GAME, "character_data", rows)
+    later = settled.raw(GAME, "character_currency")
+    more = later.filter(pl.col("date") == "2025-01-01").with_columns(date=pl.lit("2025-02-01"))
+    settled.write_raw(GAME, "character_currency", pl.concat([later, more]))
+    settled.run("train_from_raw", GAME, as_of=LAST_DAY)
+    checked = {"character_data", "sub_data", "character_currency"}
+    assert written(caplog.text) == checked | NOTED | {"standard_features", "train_features"}
+    after = settled.outputs()
+    kept = [path for path in before if not path.startswith("02_") and "_sources" not in path]
+    assert {path: after[path][1] for path in kept} == {path: before[path][1] for path in kept}
+
+
 def test_cache_reordered_raw_tables_are_only_checked_again(
     settled: Studio, caplog: pytest.LogCaptureFixture
 ) -> None:
     for table in RAW_TABLES:
         settled.write_raw(GAME, table, settled.raw(GAME, table).reverse())
     settled.run("train_from_raw", GAME)
-    assert written(caplog.text) == set(RAW_TABLES)
+    assert written(caplog.text) == set(RAW_TABLES) | NOTED
 
 
 @pytest.mark.parametrize(
@@ -93,7 +111,7 @@ def test_cache_reordered_raw_tables_are_only_checked_again(
         ("windows.train.start", -30, FEATURES),
         ("standard.undated_totals", True, STANDARD),
         ("churn_after_months", 2, STANDARD),
-        ("raw.max_bad_share", 0.02, set(RAW_TABLES)),
+        ("raw.max_bad_share", 0.02, set()),
         ("windows.batch_predict.start", -2, set()),
     ],
 )
@@ -112,7 +130,7 @@ def test_cache_other_day_keeps_the_checked_tables(
     settled: Studio, caplog: pytest.LogCaptureFixture
 ) -> None:
     settled.run("train_from_raw", GAME, as_of=BATCH_DAY)
-    assert written(caplog.text) == STANDARD
+    assert written(caplog.text) == STANDARD | NOTED
 
 
 def test_cache_refresh_runs_everything_again(

@@ -1,11 +1,15 @@
 """What a run says of the user's faults: once, in words; and that it leaves all as it was."""
 
+import json
 from collections.abc import Callable, Iterator
+from datetime import date
 
+import polars as pl
 import pytest
 
 from churnlib import storage
-from tests.flows.studio import Studio, python
+from churnlib.datasets import Catalog
+from tests.flows.studio import BATCH_DAY, Studio, python
 
 GAME = "game1"
 
@@ -99,7 +103,7 @@ def test_fault_in_what_the_user_asks_of_training_is_told_once(
         ("batch_predict", {"windows.batch_predict.start": 1, "windows.batch_predict.end": 2},
          "windows.batch_predict selects no subscription: none starts from 2025-02-01"),
         ("batch_score", {"windows.batch_score.start": -8, "windows.batch_score.end": -8},
-         f"Make it: python -m flows.batch_predict --game {GAME}"),
+         f"Make it: python -m flows.batch_predict --game {GAME} --data-dir"),
     ],
 )  # fmt: skip
 def test_fault_in_the_use_of_a_model_is_told_once(
@@ -214,8 +218,8 @@ def test_score_of_subscriptions_too_young_says_why_there_are_no_figures(complete
 def test_score_of_a_window_that_training_has_seen_warns_where_allowed(complete: Studio) -> None:
     seen = ("--set=windows.score.start=-20", "--set=allow_label_overlap=true")
     assert complete.command("score", GAME, *seen) == 0
-    (warning,) = complete.json(f"08_reporting/{GAME}/score_report.json")["warnings"]
-    assert "learnt from labels known only by 2024-05-01" in warning
+    warnings = complete.json(f"08_reporting/{GAME}/score_report.json")["warnings"]
+    (warning,) = (w for w in warnings if "learnt from labels known only by 2024-05-01" in w)
     assert warning in complete.file(f"08_reporting/{GAME}/score_report.txt").read_text()
 
 
@@ -241,4 +245,118 @@ def test_fault_of_the_program_shows_its_traceback(
     assert said.startswith("exit 1\n")
     assert "Traceback" in said
     assert "RuntimeError: out of luck" in said
+    assert complete.outputs() == before
+
+
+def test_train_on_features_of_other_raw_data_warns_in_the_report(
+    complete: Studio, spoil: Callable[[str, str | None], None]
+) -> None:
+    complete.run("train_from_raw", GAME)
+    sub_id = complete.raw(GAME, "sub_data")["sub_id"][0]
+    spoil("sub_miss", f"{sub_id},2024-12-01,2024-12-01")
+    complete.run("train", GAME)
+    (warning,) = complete.json(f"08_reporting/{GAME}/in_sample_report.json")["warnings"]
+    assert warning.startswith("sub_miss: not the raw data any more")
+    complete.run("train_from_raw", GAME)
+    assert complete.json(f"08_reporting/{GAME}/in_sample_report.json")["warnings"] == []
+
+
+def test_features_that_leak_are_warned_of_in_every_report(empty_studio: Studio) -> None:
+    leaky = {"standard.undated_totals": True}
+    for flow, day in (
+        ("train_from_raw", None), ("score", None), ("batch_predict", BATCH_DAY),
+        ("batch_score", None),
+    ):  # fmt: skip
+        empty_studio.run(flow, GAME, leaky, as_of=day)
+    reports = sorted(empty_studio.data.glob(f"08_reporting/{GAME}/*.json"))
+    assert len(reports) == 3
+    for report in reports:
+        (warning,) = json.loads(report.read_text())["warnings"]
+        assert "standard.undated_totals" in warning
+
+
+# The score of a batch
+
+
+BATCH = f"07_model_output/{GAME}/predictions_2024-06.parquet"
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"windows.batch_score.end": -6}, "covers 2024-06-01 to 2024-06-30"),
+        ({"horizon_months": 4}, "predicts by horizon_months = 6, but the settings say 4"),
+        ({"churn_after_months": 2}, "predicts by churn_after_months = 3"),
+    ],
+)
+def test_batch_score_of_other_predictions_is_refused(
+    complete: Studio, say: Say, settings: dict[str, object], expected: str
+) -> None:
+    before = complete.outputs()
+    said = say(complete, "batch_score", GAME, *(f"--set={p}={v}" for p, v in settings.items()))
+    assert is_refusal(said, expected), said
+    assert complete.outputs() == before
+
+
+def test_batch_score_without_predictions_says_on_which_day_to_predict(
+    complete: Studio, say: Say
+) -> None:
+    said = say(complete, "batch_score", GAME, "--as-of=2024-12-01")
+    advice = f"python -m flows.batch_predict --game {GAME} --data-dir {complete.data} --as-of "
+    assert is_refusal(said, f"Make it: {advice}2024-06-01"), said
+    assert complete.command("batch_predict", GAME, "--as-of=2024-06-01") == 0
+    assert complete.command("batch_score", GAME, "--as-of=2024-12-01") == 0
+    file = complete.file(f"07_model_output/{GAME}/predictions_2024-05.parquet")
+    file.unlink()
+
+
+def test_batch_score_before_the_batch_began_is_refused(complete: Studio, say: Say) -> None:
+    days = (
+        "--set=windows.batch_score.start=2024-06-01",
+        "--set=windows.batch_score.end=2024-06-30",
+    )
+    said = say(complete, "batch_score", GAME, "--as-of=2024-05-31", *days)
+    assert is_refusal(said, "windows.batch_score selects no subscription"), said
+    assert "the data cover" in said
+
+
+def test_batch_score_tells_what_was_not_predicted_and_what_is_gone(complete: Studio) -> None:
+    file = complete.file(BATCH)
+    rows, kept = complete.table(BATCH), file.read_bytes()
+    facts = storage.read_metadata(Catalog(str(complete.data), GAME).predictions(date(2024, 6, 1)))
+    foreign = rows.head(1).with_columns(sub_id=pl.lit(10**9, pl.Int64))
+    pl.concat([foreign, rows.tail(-3)]).write_parquet(file, metadata=facts)
+    complete.run("batch_score", GAME)
+    report = complete.json(f"08_reporting/{GAME}/batch_score_report_2024-06.json")
+    assert report["general"]["n"] == report["facts"]["predictions"] == len(rows) - 3
+    missed, gone = report["warnings"]
+    assert missed.startswith("3 subscriptions of the window were not predicted")
+    assert gone.startswith("1 predictions are of subscriptions that the standard features do not")
+    file.write_bytes(kept)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda rows: pl.concat([rows, rows.head(2)]), "predicts 2 subscriptions twice"),
+        (lambda rows: rows.with_columns(pl.col("sub_id") + 10**9), "predicts none of"),
+    ],
+    ids=["twice", "none"],
+)
+def test_batch_score_refuses_predictions_that_match_no_subscription(
+    complete: Studio, say: Say, change: Callable[[pl.DataFrame], pl.DataFrame], expected: str
+) -> None:
+    file = complete.file(BATCH)
+    rows, kept = complete.table(BATCH), file.read_bytes()
+    facts = storage.read_metadata(Catalog(str(complete.data), GAME).predictions(date(2024, 6, 1)))
+    change(rows).write_parquet(file, metadata=facts)
+    said = say(complete, "batch_score", GAME)
+    file.write_bytes(kept)
+    assert is_refusal(said, expected), said
+
+
+def test_standard_features_before_any_subscription_are_refused(complete: Studio, say: Say) -> None:
+    before = complete.outputs()
+    said = say(complete, "standard_features", GAME, "--as-of=1999-01-01")
+    assert is_refusal(said, "no subscription had started by 1999-01-01"), said
     assert complete.outputs() == before

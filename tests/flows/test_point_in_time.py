@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import polars as pl
 import pytest
 
+from churnlib.errors import DataError
 from churnlib.features.labels import LABEL
-from tests.flows.studio import BATCH_DAY, Studio, bits
+from tests.flows.studio import BATCH_DAY, LAST_DAY, Studio, bits
 
 GAME = "game1"
-DAY = "2025-01-01"
 TRAIN = f"04_feature/{GAME}/train_features.parquet"
 SCORE = f"04_feature/{GAME}/score_features.parquet"
 LATER = ("churned_on", LABEL)
@@ -30,7 +30,7 @@ def single(studio: Studio) -> Iterator[Studio]:
 
 
 def train(studio: Studio) -> None:
-    studio.run("train_from_raw", GAME, as_of=DAY)
+    studio.run("train_from_raw", GAME, as_of=LAST_DAY)
 
 
 def with_start(studio: Studio) -> pl.DataFrame:
@@ -41,7 +41,7 @@ def with_start(studio: Studio) -> pl.DataFrame:
 
 @pytest.mark.parametrize("how", ["rewritten", "deleted"])
 def test_features_do_not_change_with_currency_after_the_start(single: Studio, how: str) -> None:
-    before = single.table(TRAIN)
+    before, file = single.table(TRAIN), single.file(TRAIN).read_bytes()
     rows = with_start(single)
     later = pl.col("date") > pl.col("sub_start_date")
     balances = ("sub_hard", "sub_soft", "hard_balance", "soft_balance")
@@ -55,6 +55,7 @@ def test_features_do_not_change_with_currency_after_the_start(single: Studio, ho
     single.write_raw(GAME, "character_currency", changed.drop("sub_start_date"))
     train(single)
     assert bits(single.table(TRAIN)) == bits(before)
+    assert single.file(TRAIN).read_bytes() == file
 
 
 def test_features_change_with_the_currency_of_the_day_before(single: Studio) -> None:
@@ -95,6 +96,41 @@ def test_misses_change_nothing_but_the_label(single: Studio) -> None:
     after = single.table(TRAIN)
     assert after[LABEL].sum() == before[LABEL].sum() - 10
     assert bits(after.drop(LATER)) == bits(before.drop(LATER))
+
+
+def test_reports_of_a_day_do_not_change_with_later_rows_however_bad(studio: Studio) -> None:
+    """Odd and faulty rows that were not known on the day are neither counted nor complained of."""
+    studio.restore()
+    windows = {
+        "windows.train.start": -24,
+        "windows.train.end": -8,
+        "windows.score.start": -2,
+        "windows.score.end": -1,
+    }
+    studio.run("train_from_raw", GAME, windows, as_of=BATCH_DAY)
+    before = studio.snapshot(f"0[34678]_*/{GAME}")
+    for table, lines in LATER_ROWS.items():
+        file = studio.file(f"01_raw/{GAME}/{table}.csv")
+        file.write_text(file.read_text() + "".join(f"{line}\n" for line in lines))
+    studio.run("train_from_raw", GAME, windows, as_of=BATCH_DAY)
+    after = studio.snapshot(f"0[34678]_*/{GAME}")
+    noted = {path for path in before if path.endswith("_sources.json")}
+    assert {p for p in before if before[p][1] != after[p][1]} == noted
+    with pytest.raises(DataError, match="gender is empty"):
+        studio.run("train_from_raw", GAME, windows, as_of="2024-07-03")
+    studio.restore()
+
+
+LATER_ROWS = {
+    "character_data": ["999999,,elf,mage,west,2024-07-02,2024-07-01,1,1"],
+    "character_currency": ["1,2024-11-01,x,1,1,1", "1,2025-05-01,1,1,1,1"],
+    "sub_data": [
+        "9998,1,2024-07-02,basic,6,small,-9.99,1,1",
+        "9999,1,2024-07-02,basic,6,small,cheap,1,1",
+    ],
+    "sub_miss": ["1,2024-07-01,2024-06-01"],
+}
+"""Odd rows and faulty ones, all dated after the day on which the batch is predicted."""
 
 
 def test_features_of_a_day_are_those_of_the_data_until_that_day(studio: Studio) -> None:

@@ -421,4 +421,4 @@ def test_task_log_names_seed_then_outputs_then_the_cache(
     assert told[1] == f"doubled: 0.0 s -> {target.uri}"
     assert told[2] == f"seed {RUNS[1]} (drawn)"
     assert told[4] == f"doubled: 2 rows in 0.0 s -> {target.uri}"
-    assert told[5:] == ["double: unchanged, taken from the cache"]
+    assert told[5:] == ["unchanged, taken from the cache"]

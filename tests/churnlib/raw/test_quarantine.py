@@ -1,4 +1,4 @@
-"""Rows set apart, and odd facts that are counted and kept."""
+"""Faulty rows set apart."""
 
 from datetime import date
 from pathlib import Path
@@ -14,7 +14,6 @@ from tests.churnlib.raw.samples import (
     character,
     check,
     complaint,
-    currency,
     miss,
     sub,
     write,
@@ -92,53 +91,3 @@ def test_nothing_set_apart_keeps_the_columns(tmp_path: Path) -> None:
     rejected = check(source).rejected
     assert rejected.is_empty()
     assert set(raw_columns("sub_miss")) < set(rejected.columns)
-
-
-# Odd facts
-
-
-def odd(tmp_path: Path, table: str, *rows: dict[str, Any], **named: Any) -> dict[str, int]:
-    found = check(write(tmp_path, table, list(rows)), **named)
-    assert len(found.rows) == len(rows)
-    return found.odd
-
-
-def test_mastery_before_creation_is_odd(tmp_path: Path) -> None:
-    early, same = date(2021, 1, 4), date(2021, 1, 5)
-    rows = [character(1, class_mastery_date=early), character(2, class_mastery_date=same)]
-    assert odd(tmp_path, "character_data", *rows, character(3, class_mastery_date=None)) == {
-        "class mastered before the character's creation": 1
-    }
-
-
-def test_gaps_in_currency_are_odd(tmp_path: Path) -> None:
-    # Whether months follow each other is told within a character, whatever the order of the file.
-    rows = [currency(1, 4), currency(2, 1), currency(1, 1), currency(2, 2), currency(1, 2)]
-    assert odd(tmp_path, "character_currency", *rows) == {"months missing before a currency row": 1}
-    later = currency(2, 1, date=date(2022, 1, 1))
-    assert odd(tmp_path, "character_currency", currency(1, 1), later) == {}
-
-
-def test_odd_subscriptions_are_counted(tmp_path: Path) -> None:
-    start = date(2021, 1, 4)
-    rows = [
-        sub(1, price=-0.01),
-        sub(2, price=0.0, sub_months=0),
-        sub(3, sub_months=-1, price=-1),
-        sub(4, sub_start_date=start),
-    ]
-    own = {"negative price": 2, "subscribed for less than a month": 2}
-    assert odd(tmp_path, "sub_data", *rows) == own
-    early = "subscription before its character's creation"
-    assert odd(tmp_path, "sub_data", *rows, parent=[character(1)]) == {**own, early: 1}
-
-
-def test_a_miss_before_the_month_of_its_subscription_is_odd(tmp_path: Path) -> None:
-    rows = [miss(101, 1), miss(102, 1), miss(103, 1)]
-    parents = [
-        sub(101, sub_start_date=date(2024, 1, 31)),
-        sub(102, sub_start_date=date(2024, 2, 1)),
-        sub(103, sub_start_date=date(2023, 12, 31)),
-    ]
-    assert odd(tmp_path, "sub_miss", *rows, parent=parents) == {"miss before its subscription": 1}
-    assert odd(tmp_path, "sub_miss", *rows) == {}
