@@ -22,12 +22,3 @@ def shift_months(first: date, months: int) -> date:
     """
     index = 12 * first.year + first.month - 1 + months
     return first.replace(year=index // 12, month=index % 12 + 1)
-
-
-def months_between(a: date, b: date) -> int:
-    """Calendar months from `a` to `b`, whatever the days.
-
-    >>> months_between(date(2024, 1, 31), date(2024, 2, 1))
-    1
-    """
-    return 12 * (b.year - a.year) + b.month - a.month
