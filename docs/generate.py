@@ -14,6 +14,17 @@ from flows.command import FLOWS, flow_parser
 FOLDER = Path(__file__).parent
 GENERATED = "<!-- Written by `make docs` from the code; change it there. -->"
 
+SETTINGS_INTRODUCTION = (
+    "Every setting by its path, as a game's TOML file nests it and `--set` takes it. The text",
+    '`"null"` unsets a value of a layer below, where the type says `null`.',
+    "",
+    "An environment variable is `CHURN_` and the path, in any case, with two underscores for each",
+    "dot: `CHURN_TRAIN__PIPELINE__MODEL__PARAMS__MAX_ITER=50`. Below `params`, a name that no file",
+    "states counts as written, except that one of several letters, all capitals, is put in lower",
+    "case: `..._PARAMS__C` is `C`, `..._PARAMS__LEARNING_RATE` is `learning_rate`. An empty",
+    "variable counts as unset.",
+)
+
 
 def pages() -> dict[str, str]:
     """Makes the generated pages, by file name."""
@@ -49,7 +60,7 @@ def _tables() -> Iterator[str]:
 
 def _settings() -> Iterator[str]:
     yield from (GENERATED, "# Settings", "")
-    yield "Every setting by its path, as a game's TOML file nests it and `--set` takes it."
+    yield from SETTINGS_INTRODUCTION
     yield from ("", "```", describe_settings(), "```", "")
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from churnlib.settings.parts import Item, Section
+from churnlib.settings.parts import Item, Number, Section, Whole
 
 CurrencyColumn = Literal["sub_hard", "sub_soft", "hard_balance", "soft_balance"]
 AggregationFunction = Literal["mean", "max", "min", "std", "sum", "first", "count"]
@@ -14,7 +14,7 @@ class Fill(Item):
     """A value that takes the place of nulls in source columns."""
 
     columns: tuple[CurrencyColumn, ...]
-    value: float
+    value: Number
 
 
 class Aggregation(Item):
@@ -22,7 +22,7 @@ class Aggregation(Item):
 
     columns: tuple[CurrencyColumn, ...]
     functions: tuple[AggregationFunction, ...]
-    fill: float | None = None
+    fill: Number | None = None
     """Takes the place of a null result, where there is a visible row at all."""
 
 
@@ -30,8 +30,8 @@ class Difference(Item):
     """Newest value minus the value exactly p months older, each giving `<column>_diff_<p>`."""
 
     columns: tuple[CurrencyColumn, ...]
-    periods: tuple[Annotated[int, Field(ge=1)], ...]
-    fill: float | Literal["self"] | None = None
+    periods: tuple[Annotated[Whole, Field(ge=1, le=1200)], ...]
+    fill: Number | Literal["self"] | None = None
     """Takes the place of a null result, where there is a visible row at all; `self` is the newest
     value itself."""
 
@@ -39,7 +39,7 @@ class Difference(Item):
 class CurrencySettings(Section):
     """Which features are made of the monthly currency rows."""
 
-    lookback_months: int | None = Field(default=None, ge=1)
+    lookback_months: Whole | None = Field(default=None, ge=1, le=1200)
     """How many months back a row is visible, the subscription's own month included; all if null."""
     fill_values: tuple[Fill, ...] = ()
     """Filled first of all."""

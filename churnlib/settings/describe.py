@@ -6,8 +6,12 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core.core_schema import NullableSchema
 
 from churnlib.settings.game import Settings
+from churnlib.settings.layers import NULL
+from churnlib.settings.parts import stated_fields
 
 
 def describe_settings() -> str:
@@ -17,11 +21,22 @@ def describe_settings() -> str:
 
 def settings_schema() -> str:
     """Writes the JSON schema of a game's file, for editors to complete and check by."""
-    return json.dumps(Settings.model_json_schema(), indent=2) + "\n"
+    return json.dumps(Settings.model_json_schema(schema_generator=_TomlSchema), indent=2) + "\n"
+
+
+class _TomlSchema(GenerateJsonSchema):
+    """Writes null, for which TOML has no word, as the text by which the layers unset a value."""
+
+    def nullable_schema(self, schema: NullableSchema) -> JsonSchemaValue:
+        null = {"const": NULL, "description": "No value; unsets one of a layer below."}
+        return self.get_union_of_schemas([self.generate_inner(schema["schema"]), null])
+
+    def encode_default(self, dft: Any) -> Any:
+        return NULL if dft is None else super().encode_default(dft)
 
 
 def _described(model: type[BaseModel], prefix: str) -> Iterator[str]:
-    for name, field in model.model_fields.items():
+    for name, field in stated_fields(model).items():
         kind, path = field.annotation, f"{prefix}{name}"
         inner = get_args(kind)[0] if get_origin(kind) is tuple else kind
         meaning = " ".join((field.description or "").split())

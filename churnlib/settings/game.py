@@ -13,7 +13,7 @@ from churnlib.settings.currency import CurrencySettings
 from churnlib.settings.data import RawSettings, StandardSettings
 from churnlib.settings.faults import explain
 from churnlib.settings.layers import load_layers
-from churnlib.settings.parts import all_optional
+from churnlib.settings.parts import Day, Flag, Months, all_optional
 from churnlib.settings.train import TrainSettings
 from churnlib.settings.windows import Windows
 
@@ -33,15 +33,15 @@ class Settings(BaseSettings):
     """The game's name: its file under `games/` and its folder at each level of the data tree."""
     description: str = ""
     """What the game is, for people."""
-    data_dir: str
+    data_dir: str = Field(min_length=1)
     """The root of the data tree; relative to the folder that holds `games/`."""
-    as_of: date | None = None
+    as_of: Day | None = None
     """The day of the run: nothing dated after it is read. The latest currency date if null."""
-    horizon_months: int = Field(ge=1)
+    horizon_months: Months
     """Within how many months of its start a subscription must churn to count as churned."""
-    churn_after_months: int = Field(default=3, ge=1)
+    churn_after_months: Months = 3
     """How many missed months in a row are churn."""
-    allow_label_overlap: bool = False
+    allow_label_overlap: Flag = False
     """Let a model be scored on subscriptions begun before its training labels were known. Every
     report then warns: such a back-test flatters."""
     raw: RawSettings = RawSettings()
@@ -89,7 +89,7 @@ def check_label_overlap(settings: Settings, as_of: date) -> None:
 
     Raises:
         ValueError: A training label becomes known only after the scoring window opens, and
-            `allow_label_overlap` is not set.
+            `allow_label_overlap` is not set; or the run's day is one that no window can have.
     """
     known = labels_known_by(settings, as_of)
     first, _ = settings.windows.score.span(as_of)
@@ -113,8 +113,9 @@ def load_settings(
     """Loads the settings of a game.
 
     Layers, each over the one before: `base.toml`, `<game>.toml`, `local.toml`, environment
-    variables such as `CHURN_TRAIN__SEED`, and `overrides`. Tables are merged; a list replaces
-    the list below it.
+    variables such as `CHURN_TRAIN__SEED`, and `overrides`. Of files, tables are merged, and a
+    list replaces the list below it. Variables and overrides replace what their path names.
+    `churnlib.settings.tree.spelt` says how a variable's name is read; an empty one is not set.
 
     Args:
         game: The game's name, that of its file.
@@ -128,7 +129,7 @@ def load_settings(
         SettingsError: No such game, a file that cannot be read, an unknown setting, or a value
             that cannot be; the message names the setting, where it is set, and what to do.
     """
-    layers = load_layers(Settings, game, overrides or {}, games_dir=games_dir, environ=environ)
+    layers = load_layers(game, overrides or {}, games_dir=games_dir, environ=environ)
     try:
         return Settings(**layers.merged)
     except ValueError as error:

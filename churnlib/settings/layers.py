@@ -2,15 +2,15 @@
 
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from pydantic_settings import BaseSettings, TomlConfigSettingsSource
-
 from churnlib.errors import SettingsError, closest
+from churnlib.settings.tree import Way, leaves, merge, put, spelt
 
 ENV_PREFIX = "CHURN_"
 GAMES_DIR_VARIABLE = "CHURN_GAMES_DIR"
@@ -20,8 +20,6 @@ NOT_GAMES = ("base", "local")
 NULL = "null"
 """How files, environment and command line unset a value of a layer below."""
 
-Way = tuple[str, ...]
-
 
 @dataclass(frozen=True)
 class Layers:
@@ -29,19 +27,29 @@ class Layers:
 
     Attributes:
         merged: The tree of settings, later layers over earlier ones.
-        origins: For each layer, in order, its name and the paths of the values it states.
+        origins: For each layer, in order, its name and the paths of what it states or replaces.
     """
 
     merged: dict[str, Any]
     origins: tuple[tuple[str, frozenset[Way]], ...]
 
     def origin(self, path: Way) -> str:
-        """Names the last layer that states a value at or below a path, else nearest above it."""
+        """Names the last layer that states a path, a part of it or what it is part of.
+
+        Where none does, it is the last that states something else in the nearest table above.
+        """
         for depth in range(len(path), 0, -1):
             for name, stated in reversed(self.origins):
-                if any(other[:depth] == path[:depth] for other in stated):
+                if any(_meet(other, path, depth) for other in stated):
                     return f"from {name}"
         return "stated nowhere"
+
+
+def _meet(stated: Way, path: Way, depth: int) -> bool:
+    if depth < len(path):
+        return stated[:depth] == path[:depth]
+    shorter = min(len(stated), len(path))
+    return stated[:shorter] == path[:shorter]
 
 
 def games_folder(games_dir: str | None = None, environ: Mapping[str, str] | None = None) -> Path:
@@ -72,12 +80,11 @@ def list_games(
     games_dir: str | None = None, environ: Mapping[str, str] | None = None
 ) -> tuple[str, ...]:
     """Lists the games that have a file, in the order of their names."""
-    files = games_folder(games_dir, environ).glob("*.toml")
-    return tuple(sorted(f.stem for f in files if f.stem not in NOT_GAMES))
+    files = games_folder(games_dir, environ).glob("[!.]*.toml")
+    return tuple(sorted(f.stem for f in files if f.stem not in NOT_GAMES and f.is_file()))
 
 
 def load_layers(
-    model: type[BaseSettings],
     game: str,
     overrides: Mapping[str, Any],
     *,
@@ -87,7 +94,6 @@ def load_layers(
     """Reads and merges all layers of a game's settings.
 
     Args:
-        model: The settings' class.
         game: The game's name.
         overrides: Values by dotted path; text is read as a TOML value where it is one.
         games_dir: See `games_folder`.
@@ -108,16 +114,17 @@ def load_layers(
     origins: list[tuple[str, frozenset[Way]]] = []
     for file in (folder / f"{name}.toml" for name in ("base", game, "local")):
         if file.exists():
-            tree = _read(model, file)
-            merged = _merge(merged, tree)
-            origins.append((f"{folder.name}/{file.name}", frozenset(_leaves(tree))))
-    merged["data_dir"] = _absolute(merged.get("data_dir", "data"), folder.parent)
-    for name, changes in (("the environment", _variables(environ)), ("--set", overrides)):
-        merged = deepcopy(merged)
-        for dotted, value in changes.items():
-            _put(merged, dotted, parse_value(value), name)
-        origins.append((name, frozenset(tuple(dotted.split(".")) for dotted in changes)))
-    merged["data_dir"] = _absolute(merged["data_dir"], Path.cwd())
+            tree = _read(game, file)
+            merged = merge(merged, tree)
+            origins.append((f"{folder.name}/{file.name}", frozenset(leaves(tree))))
+    merged["data_dir"] = _absolute(game, merged.get("data_dir", "data"), folder.parent)
+    merged = deepcopy(merged)
+    for name, way, value in chain(_variables(environ, merged), _changes(overrides)):
+        try:
+            origins.append((name, frozenset({put(merged, way, deepcopy(parse_value(value)))})))
+        except LookupError as error:
+            raise SettingsError(f"{game}: '{'.'.join(way)}' (from {name}) {error}") from None
+    merged["data_dir"] = _absolute(game, merged["data_dir"], Path.cwd())
     if "game" in merged:
         raise SettingsError(
             f"{game}: 'game' is no setting: the game is the one that its file's name says. "
@@ -136,24 +143,21 @@ def parse_value(value: Any) -> Any:
         return value
     try:
         return tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # Thousands of digits or brackets are such, too.
         return value
 
 
-def _read(model: type[BaseSettings], file: Path) -> dict[str, Any]:
+def _read(game: str, file: Path) -> dict[str, Any]:
     try:
-        return TomlConfigSettingsSource(model, file)()
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{file} is no TOML file: {error}.") from None
-
-
-def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(below)
-    for key, value in above.items():
-        under = merged.get(key)
-        both = isinstance(value, Mapping) and isinstance(under, Mapping)
-        merged[key] = _merge(under, value) if both else value  # type: ignore[arg-type]
-    return merged
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))  # Some editors begin with a BOM.
+    except UnicodeDecodeError as error:
+        raise SettingsError(
+            f"{game}: {file} is no TOML file: save it as UTF-8 ({error})."
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise SettingsError(f"{game}: {file} is no TOML file: {error}.") from None
+    except OSError as error:
+        raise SettingsError(f"{game}: {file} cannot be read: {error.strerror}.") from None
 
 
 def _with_nulls(tree: Any) -> Any:
@@ -165,58 +169,30 @@ def _with_nulls(tree: Any) -> Any:
     return None if tree == NULL else tree
 
 
-def _leaves(tree: Any, path: Way = ()) -> Iterator[Way]:
-    entries: Any = ()
-    if isinstance(tree, Mapping):
-        entries = tree.items()
-    elif isinstance(tree, list):
-        entries = enumerate(tree)
-    if not entries:
-        yield path
-    for key, value in entries:
-        yield from _leaves(value, (*path, str(key)))
+Change = tuple[str, Sequence[str], Any]
+"""The name of a layer, the path that it changes, and the value."""
 
 
-def _variables(environ: Mapping[str, str]) -> dict[str, str]:
-    return {
-        name.removeprefix(ENV_PREFIX).lower().replace("__", "."): value
-        for name, value in sorted(environ.items())
-        if name.startswith(ENV_PREFIX) and name != GAMES_DIR_VARIABLE
-    }
+def _variables(environ: Mapping[str, str], tree: Mapping[str, Any]) -> Iterator[Change]:
+    """The changes that variables make; each is spelt as the tree is when its turn comes."""
+    for name, value in sorted(environ.items()):
+        if name.startswith(ENV_PREFIX) and name != GAMES_DIR_VARIABLE and value:
+            way = name.removeprefix(ENV_PREFIX).split("__")
+            yield f"the variable {name}", spelt(way, tree), value
 
 
-def _put(tree: dict[str, Any], dotted: str, value: Any, layer: str) -> None:
-    """Sets the value at a dotted path, through tables and lists alike."""
-    *way, last = dotted.split(".")
-    at: Any = tree
-    for depth, part in enumerate(way):
-        inner = at.setdefault(part, {}) if isinstance(at, dict) else at[_entry(at, part, dotted)]
-        if not isinstance(inner, dict | list):
-            raise SettingsError(
-                f"{layer}: {dotted} leads nowhere, because {'.'.join(way[: depth + 1])} "
-                f"is {inner!r} and no table."
-            )
-        at = inner
-    if isinstance(at, list):
-        at[_entry(at, last, dotted)] = value
-    else:
-        at[last] = value
+def _changes(overrides: Mapping[str, Any]) -> Iterator[Change]:
+    return (("--set", dotted.split("."), value) for dotted, value in overrides.items())
 
 
-def _entry(entries: list[Any], part: str, dotted: str) -> int:
-    names = [
-        str(e.get("name", i)) if isinstance(e, dict) else str(i) for i, e in enumerate(entries)
-    ]
-    if part in names:
-        return names.index(part)
-    if part.isdecimal() and int(part) < len(entries):
-        return int(part)
-    raise SettingsError(f"{dotted}: the list has no entry '{part}'. {closest(part, names)}")
-
-
-def _absolute(folder: Any, root: Path) -> Any:
-    if not isinstance(folder, str):
+def _absolute(game: str, folder: Any, root: Path) -> Any:
+    if not isinstance(folder, str) or folder in ("", NULL):
         return folder
-    if "://" in folder:
-        raise SettingsError(f"data_dir: {folder} is no folder. Name a folder of this machine.")
-    return str(root / Path(folder).expanduser())
+    if "://" in folder or "\0" in folder:
+        raise SettingsError(
+            f"{game}: data_dir: {folder!r} is no folder. Name a folder of this machine."
+        )
+    try:
+        return str(root / Path(folder).expanduser())
+    except RuntimeError as error:
+        raise SettingsError(f"{game}: data_dir: {folder!r} is no folder: {error}") from None

@@ -1,13 +1,51 @@
-"""What the tables of a game's file have in common: frozen, and unknown keys are refused."""
+"""What the settings have in common: their types, and tables that refuse unknown keys."""
 
-from typing import Any
+import re
+from contextlib import suppress
+from datetime import date
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
+
+FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2199, 12, 31)
+"""The days that settings may name: far from the calendar's ends, so that months can be added."""
+
+Flag = Annotated[bool, Field(strict=True)]
+Number = Annotated[float, Field(strict=True)]
+Whole = Annotated[int, Field(strict=True)]
+"""Strict, because `true` is no number, 1 no truth value, and text neither."""
+
+Months = Annotated[Whole, Field(ge=1, le=120)]
+"""A number of months that dates are moved by."""
+
+
+def _day(value: Any) -> date:
+    day = value
+    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
+        with suppress(ValueError):
+            day = date.fromisoformat(value)
+    if type(day) is not date:  # A time of day would make it another type.
+        raise PydanticCustomError("day", "should be a day as in 2024-12-31")
+    if not FIRST_DAY <= day <= LAST_DAY:
+        raise PydanticCustomError("day", f"should be a day from {FIRST_DAY} to {LAST_DAY}")
+    return day
+
+
+Day = Annotated[date, BeforeValidator(_day)]
+"""A day, or its text as in `2024-12-31`; nothing that could be read as a day in some other way."""
+
+
+def stated_fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The fields of a table that may be set: all but `game`, which follows from the file's name."""
+    return {name: field for name, field in model.model_fields.items() if name != "game"}
 
 
 def all_optional(schema: dict[str, Any]) -> None:
-    """A game's file states only its differences, so editors must not ask for the rest."""
+    """Makes an editor ask for nothing: a file states only its differences, and not its game."""
     schema.pop("required", None)
+    schema["properties"].pop("game", None)
 
 
 class Item(BaseModel):

@@ -4,13 +4,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from churnlib.settings.parts import Item, Section
+from churnlib.settings.parts import Flag, Item, Section, Whole
 
 
 class FeatureChoice(Section):
     """Which columns of the feature table the model sees."""
 
-    include: tuple[str, ...] | None = None
+    include: tuple[str, ...] | None = Field(default=None, min_length=1)
     """The columns to take; all that are no key, date or label if null."""
     exclude: tuple[str, ...] = ()
     """Columns to leave out of these."""
@@ -30,11 +30,11 @@ class Step(Item):
 class TrainSettings(Section):
     """How the model is made."""
 
-    seed: int | None = Field(default=None, ge=0, le=2**32 - 1)
+    seed: Whole | None = Field(default=None, ge=0, le=2**32 - 1)
     """Where randomness begins; drawn anew for each run, logged and kept if null."""
-    validation_months: int = Field(default=3, ge=1)
+    validation_months: Whole = Field(default=3, ge=1, le=1200)
     """The last months of the training window that are set apart to validate."""
-    refit: bool = True
+    refit: Flag = True
     """After validation, fit once more on the whole window; else keep the validated model."""
     model_format: Literal["skops", "joblib"] = "skops"
     """`skops` opens only types on a list; `joblib` opens anything, so runs what its file says."""

@@ -6,23 +6,32 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from churnlib.months import first_day, last_day, shift_months
-from churnlib.settings.parts import Section
+from churnlib.settings.parts import FIRST_DAY, LAST_DAY, Day, Section, Whole
 
 WindowName = Literal["train", "score", "batch_predict", "batch_score"]
 
-RelativeMonths = Annotated[int, Field(strict=True, ge=-1200, le=1200)]
+RelativeMonths = Annotated[Whole, Field(ge=-1200, le=1200)]
 
 
 class Window(Section):
     """A span of subscription starts, both ends included."""
 
-    start: date | RelativeMonths
+    start: Day | RelativeMonths
     """A day, or months relative to the month of `as_of`: then from that month's first day."""
-    end: date | RelativeMonths
+    end: Day | RelativeMonths
     """A day, or months relative to the month of `as_of`: then to that month's last day."""
 
     def span(self, as_of: date) -> tuple[date, date]:
-        """The first and last day of the window, for a run at `as_of`."""
+        """The first and last day of the window, for a run at `as_of`.
+
+        Raises:
+            ValueError: The run's day lies where no window can be reckoned from it.
+        """
+        if not FIRST_DAY <= as_of <= LAST_DAY:
+            raise ValueError(
+                f"the run's day {as_of}, which is as_of or else the latest date of the currency, "
+                f"does not lie from {FIRST_DAY} to {LAST_DAY}. Set as_of, or mend the date"
+            )
         start, end = self.start, self.end
         return (
             start if isinstance(start, date) else shift_months(first_day(as_of), start),

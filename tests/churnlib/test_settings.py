@@ -1,5 +1,6 @@
 """Settings: the layers they come from, what is refused, and how the refusal is worded."""
 
+import json
 from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
@@ -14,9 +15,11 @@ from churnlib.settings import (
     Settings,
     Window,
     check_label_overlap,
+    describe_settings,
     labels_known_by,
     list_games,
     load_settings,
+    settings_schema,
 )
 from churnlib.settings.layers import parse_value
 
@@ -164,6 +167,48 @@ def test_overrides_leave_the_layers_of_the_next_load_as_they_were(load: Load) ->
     assert load().currency.latest == ("hard_balance", "soft_balance")
 
 
+@pytest.mark.parametrize(
+    ("name", "param"),
+    [
+        ("CHURN_TRAIN__PIPELINE__MODEL__PARAMS__C", "C"),
+        ("CHURN_TRAIN__PIPELINE__MODEL__PARAMS__LEARNING_RATE", "learning_rate"),
+        ("CHURN_TRAIN__PIPELINE__MODEL__PARAMS__learning_rate", "learning_rate"),
+        ("CHURN_TRAIN__PIPELINE__MODEL__PARAMS__Cs", "Cs"),
+        ("CHURN_TRAIN__PIPELINE__MODEL__PARAMS__SOLVER", "solver"),
+        ("CHURN_train__Pipeline__1__params__fooBar", "fooBar"),
+    ],
+)
+def test_variable_reaches_a_parameter_whatever_its_case(load: Load, name: str, param: str) -> None:
+    found = load(environ={name: "0.5"}).train.pipeline[1].params
+    assert found == {"solver": "lbfgs", param: 0.5}
+
+
+def test_variable_reaches_a_parameter_as_a_file_spells_it(load: Load) -> None:
+    steps = "[[train.pipeline]]\nname = 'model'\ntype = 'x'\nparams = { Cs = 10, c = 1, C = 2 }"
+    prefix = "CHURN_TRAIN__PIPELINE__MODEL__PARAMS__"
+    found = load(steps, environ={f"{prefix}CS": "3", f"{prefix}C": "4"}).train.pipeline[0].params
+    assert found == {"Cs": 3, "c": 1, "C": 4}
+
+
+def test_empty_variable_counts_as_unset(load: Load) -> None:
+    empty = {"CHURN_DATA_DIR": "", "CHURN_TRAIN__SEED": "", "CHURN_FOO": "", "CHURN_TRAIN": ""}
+    assert load(environ=empty) == load()
+
+
+def test_overrides_leave_the_values_of_the_caller_as_they_were(load: Load) -> None:
+    features = {"exclude": ["race"]}
+    load(overrides={"train.features": features, "train.features.exclude.0": "price"})
+    assert features == {"exclude": ["race"]}
+
+
+def test_settings_survive_json() -> None:
+    for game in list_games(str(PROJECT / "games"), {}):
+        dates = {"as_of": "2025-01-01", "windows.score.end": "2024-06-30"}
+        loaded = load_settings(game, dates, games_dir=str(PROJECT / "games"), environ={})
+        written = json.dumps(loaded.model_dump(mode="json"))
+        assert Settings(**json.loads(written)) == loaded
+
+
 # Where things lie
 
 
@@ -194,6 +239,9 @@ def test_data_dir_may_be_absolute_or_at_home(
 def test_list_games_leaves_out_the_files_that_are_no_game(games: Path) -> None:
     (games / "local.toml").write_text("")
     (games / "schema.json").write_text("{}")
+    (games / ".hawk.toml").write_text("")
+    (games / "folder.toml").mkdir()
+    (games / "gone.toml").symlink_to(games / "nowhere.toml")
     assert list_games(str(games), {}) == ("dove", "hawk")
 
 
@@ -267,7 +315,8 @@ def test_bad_value_is_refused_with_the_layer_it_comes_from(games: Path, load: Lo
     environ, overrides = {"CHURN_TRAIN__VALIDATION_MONTHS": "0"}, {"train.validation_months": "0"}
     named = "train.validation_months (from {}): "
     assert named.format("games/hawk.toml") in refusal(load, bad)
-    assert named.format("the environment") in refusal(load, good, environ=environ)
+    variable = "the variable CHURN_TRAIN__VALIDATION_MONTHS"
+    assert named.format(variable) in refusal(load, good, environ=environ)
     assert named.format("--set") in refusal(load, good, overrides)
     (games / "local.toml").write_text(bad)
     assert named.format("games/local.toml") in refusal(load, good)
@@ -280,8 +329,7 @@ def test_refusal_says_what_was_expected_and_found(load: Load) -> None:
     message = refusal(load, 'horizon_months = "six"\n[raw]\non_bad_rows = "ignore"')
     assert message.startswith("hawk: ")
     assert "horizon_months (from games/hawk.toml)" in message
-    assert "valid integer" in message
-    assert "'six'" in message
+    assert "should be a whole number, not 'six'" in message
     assert "raw.on_bad_rows (from games/hawk.toml)" in message
     assert "'fail' or 'quarantine', not 'ignore'" in message
 
@@ -312,11 +360,152 @@ def test_list_entry_that_is_not_there_is_refused_with_the_closest(load: Load) ->
 
 def test_path_through_a_value_is_refused(load: Load) -> None:
     message = refusal(load, overrides={"train.seed.big": 1})
-    assert message.startswith("--set: train.seed.big leads nowhere, because train.seed is 1")
+    assert message == (
+        "hawk: 'train.seed.big' (from --set) leads nowhere, because train.seed is 1 and no table."
+    )
 
 
 def test_file_that_is_no_toml_is_refused_by_name(load: Load) -> None:
     assert "hawk.toml is no TOML file" in refusal(load, "horizon_months = ")
+
+
+@pytest.mark.parametrize(
+    ("written", "fault"),
+    [
+        ("horizon_months = 5".encode("utf-16"), "is no TOML file: save it as UTF-8"),
+        (b"horizon_months = " + b"1" * 5000, "is no TOML file: Exceeds the limit"),
+        (b"x = " + b"[" * 3000 + b"]" * 3000, "is no TOML file: maximum recursion"),
+        (b"as_of = 2024-02-30", "is no TOML file: Invalid date"),
+    ],
+    ids=["utf-16", "digits", "brackets", "day"],
+)
+def test_file_that_cannot_be_read_is_refused_by_game_and_name(
+    games: Path, written: bytes, fault: str
+) -> None:
+    (games / "dove.toml").write_bytes(written)
+    with pytest.raises(SettingsError, match=rf"^dove: .*dove\.toml {fault}"):
+        load_settings("dove", games_dir=str(games), environ={})
+
+
+def test_file_may_begin_with_a_byte_order_mark(games: Path) -> None:
+    (games / "dove.toml").write_text("horizon_months = 5\n", encoding="utf-8-sig")
+    assert load_settings("dove", games_dir=str(games), environ={}).horizon_months == 5
+
+
+def test_origin_of_a_list_is_the_layer_that_replaces_it(load: Load) -> None:
+    bad = '["gold", "soft_balance"]'
+    own = '[currency]\nlatest = ["hard_balance"]'
+    fault = "currency.latest.0 (from {}): "
+    assert fault.format("--set") in refusal(load, own, {"currency.latest": bad})
+    variable = {"CHURN_CURRENCY__LATEST": bad}
+    assert fault.format("the variable CHURN_CURRENCY__LATEST") in refusal(load, own, {}, variable)
+    steps = "[[train.pipeline]]\nname = 'scale'\n[[train.pipeline]]\nname = 'model'\ntype = 'x'"
+    assert "train.pipeline.0.type (from games/hawk.toml): " in refusal(load, steps)
+
+
+def test_origin_of_an_entry_is_the_layer_that_reaches_into_the_list(load: Load) -> None:
+    message = refusal(load, overrides={"train.pipeline.model.params": 5})
+    assert "train.pipeline.1.params (from --set): should be a table, not 5" in message
+
+
+def test_list_is_not_called_short_where_its_entries_are_refused(load: Load) -> None:
+    message = refusal(load, overrides={"train.pipeline": [{"name": "model"}]})
+    assert message.splitlines()[1:] == ["  train.pipeline.0.type (from --set): is missing"]
+    empty = refusal(load, overrides={"train.pipeline": []})
+    assert "train.pipeline (from --set): should be longer, not []" in empty
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "wanted"),
+    [
+        *((path, value, "a whole number")
+          for path in ("horizon_months", "churn_after_months", "train.seed",
+                       "train.validation_months", "currency.lookback_months")
+          for value in ("true", "6.0", "'6'")),
+        ("currency.differences", "[{ columns = [], periods = [true] }]", "a whole number"),
+        ("currency.differences", "[{ columns = [], periods = [1], fill = true }]", "a number"),
+        ("raw.max_bad_share", "true", "a number"),
+        ("train.refit", "1", "true or false"),
+        ("train.refit", "yes", "true or false"),
+        ("standard.undated_totals", "'true'", "true or false"),
+    ],
+)  # fmt: skip
+def test_value_of_another_type_is_refused(load: Load, path: str, value: str, wanted: str) -> None:
+    message = refusal(load, overrides={path: value})
+    assert f"  {path}" in message
+    assert f"(from --set): should be {wanted}" in message
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("horizon_months", 121),
+        ("churn_after_months", 10**30),
+        ("train.validation_months", 99999),
+        ("currency.lookback_months", 99999),
+        ("windows.train.start", -99999),
+    ],
+)
+def test_months_beyond_the_calendar_are_refused(load: Load, path: str, value: int) -> None:
+    assert f"  {path} (from --set): " in refusal(load, overrides={path: value})
+
+
+@pytest.mark.parametrize("path", ["as_of", "windows.train.start", "windows.score.end"])
+@pytest.mark.parametrize(
+    "value",
+    ["true", "31536000", "20240701", "'20240701'", "2024-W05-1", "'2024-7-1'", "tomorrow",
+     "2024-07-01T00:00:00", "12:00:00", "0001-01-01", "9999-12-31", "'2024-02-30'"],
+)  # fmt: skip
+def test_day_that_is_written_in_another_way_is_refused(load: Load, path: str, value: str) -> None:
+    assert f"  {path} (from --set): should be a day " in refusal(load, overrides={path: value})
+
+
+def test_number_is_no_day_of_the_run(load: Load) -> None:
+    fault = "as_of (from --set): should be a day as in 2024-12-31, not 0"
+    assert fault in refusal(load, overrides={"as_of": 0})
+
+
+def test_day_of_the_run_beyond_the_calendar_is_refused_where_it_comes_from_the_data(
+    load: Load,
+) -> None:
+    fixed = "{ start = 2022-01-01, end = 2022-01-31 }"
+    later = "{ start = 2023-01-01, end = 2023-01-31 }"
+    for text in ("", f"[windows]\ntrain = {fixed}\nscore = {later}"):
+        with pytest.raises(ValueError, match="day 9999-12-01, which is as_of or else the latest"):
+            check_label_overlap(load(text), date(9999, 12, 1))
+
+
+@pytest.mark.parametrize(
+    ("value", "fault"),
+    [
+        ("null", "(from --set): should be a text"),
+        ("", "(from --set): should be longer"),
+        ("5", "(from --set): should be a text"),
+        ("s3://bucket/data", "'s3://bucket/data' is no folder"),
+        ("~nosuchuser/data", "'~nosuchuser/data' is no folder"),
+        ('"a\\u0000b"', "is no folder"),
+    ],
+)
+def test_data_dir_that_is_no_folder_is_refused(load: Load, value: str, fault: str) -> None:
+    message = refusal(load, overrides={"data_dir": value})
+    assert message.startswith("hawk: ")
+    assert "data_dir" in message
+    assert fault in message
+
+
+@pytest.mark.parametrize("path", ["", ".", "train..seed", "train."])
+def test_path_with_an_empty_name_is_refused(load: Load, path: str) -> None:
+    assert f"'{path}' (from --set) is no path of a setting" in refusal(load, overrides={path: 1})
+
+
+def test_category_fault_names_its_column(load: Load) -> None:
+    message = refusal(load, "[raw.categories]\nrace = ['elf', 1]\nsize = ['x']")
+    assert "  raw.categories.race.1 (from games/hawk.toml): should be a text" in message
+    assert "  raw.categories.size (from games/hawk.toml): should be 'gender', 'race'" in message
+
+
+def test_value_of_great_length_is_cut(load: Load) -> None:
+    assert len(refusal(load, overrides={"train": "x" * 1000})) < 200
 
 
 def test_feature_asked_for_twice_is_refused(load: Load) -> None:
@@ -424,6 +613,30 @@ def test_schema_lets_a_file_state_only_its_differences() -> None:
     demanding = {name for name, part in parts.items() if "required" in part}
     assert demanding == {"Aggregation", "Difference", "Fill", "Step"}
     assert all(part["additionalProperties"] is False for part in parts.values())
+
+
+def test_schema_allows_null_as_text_where_a_setting_may_be_unset() -> None:
+    written = settings_schema()
+    assert '"type": "null"' not in written
+    schema = json.loads(written)
+    parts = {"": schema, **schema["$defs"]}
+    unset = {
+        f"{part}.{name}"
+        for part, table in parts.items()
+        for name, stated in table["properties"].items()
+        if any(kind.get("const") == "null" for kind in stated.get("anyOf", ()))
+    }
+    assert unset == {
+        ".as_of", "Aggregation.fill", "CurrencySettings.lookback_months", "Difference.fill",
+        "FeatureChoice.include", "TrainSettings.seed",
+    }  # fmt: skip
+
+
+def test_game_is_in_no_list_of_settings(load: Load) -> None:
+    assert "game" not in json.loads(settings_schema())["properties"]
+    assert "  game: " not in describe_settings()
+    assert "Known: allow_label_overlap" in (message := refusal(load, "zzz = 1"))
+    assert " game," not in message
 
 
 def test_schema_describes_every_setting() -> None:
