@@ -19,6 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.command == "run":
         from flows.tour import tour
 
+        args.data_dir = args.data_dir or args.listed_dir  # It may stand before `run`, too.
         return tour(args)
     from churnlib.errors import ChurnlibError
 
@@ -27,24 +28,25 @@ def main(argv: Sequence[str] | None = None) -> int:
             from churnlib.settings import settings_schema
 
             print(settings_schema(), end="")
-        else:
-            from flows.overview import overview
+            return 0
+        from flows.command import absolute
+        from flows.overview import overview
 
-            print(overview())
+        return overview(absolute(args.listed_dir))
     except ChurnlibError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    from flows.command import add_run_arguments
+    from flows.command import add_data_dir, add_run_arguments
 
     parser = argparse.ArgumentParser(
         prog="python -m flows",
         description="List games, flows and what each last produced.",
         epilog="A flow has a command line of its own: python -m flows.train --help",
     )
+    add_data_dir(parser, dest="listed_dir")
     commands = parser.add_subparsers(dest="command", title="other commands")
     commands.add_parser("schema", help="print the JSON schema of the games' TOML files")
     run = commands.add_parser(

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -151,7 +152,14 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PATH=VALUE",
         help="a setting by its path; may be repeated",
     )
-    parser.add_argument("--data-dir", metavar="P", help="the data folder (default: data)")
+    add_data_dir(parser)
+
+
+def add_data_dir(parser: argparse.ArgumentParser, dest: str = "data_dir") -> None:
+    """Adds the data folder, by its name among the parsed arguments."""
+    parser.add_argument(
+        "--data-dir", dest=dest, type=_folder, metavar="P", help="the data folder (default: data)"
+    )
 
 
 def absolute(folder: str | None) -> str | None:
@@ -172,13 +180,24 @@ class _Parser(argparse.ArgumentParser):
 
 def _day(text: str) -> date:
     try:
-        return date.fromisoformat(text)
+        if re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):  # Python takes weeks, too.
+            return date.fromisoformat(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"'{text}' is no day as in 2024-12-31") from None
+        pass
+    raise argparse.ArgumentTypeError(f"'{text}' is no day as in 2024-12-31")
+
+
+def _folder(text: str) -> str:
+    try:
+        if text and text != "null" and Path(text).expanduser():
+            return text
+    except RuntimeError:  # There is no such home.
+        pass
+    raise argparse.ArgumentTypeError(f"'{text}' is no folder")
 
 
 def _override(text: str) -> tuple[str, str]:
     path, equals, value = text.partition("=")
-    if not equals or not path:
+    if not equals or not path.strip():
         raise argparse.ArgumentTypeError(f"'{text}' is no PATH=VALUE as in train.seed=7")
     return path.strip(), value.strip()

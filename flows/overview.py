@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from glob import escape
 from pathlib import Path
 
-from churnlib.settings import load_settings
-from churnlib.settings.layers import list_games
-from flows.command import FLOWS
+from churnlib.errors import SettingsError
+from churnlib.settings import Settings, list_games, load_settings
+from flows.command import COMPOSITES, DONE, FLOWS, USERS_FAULT
 
 OUTPUTS = {
     "standard_features": "03_primary/{game}/standard_features.parquet",
@@ -18,22 +19,44 @@ OUTPUTS = {
 """Where each flow's outcome lies in the data folder."""
 
 
-def overview() -> str:
-    """Lists games and flows, each with its newest output and when that was written."""
-    return "\n".join(_lines())
+def overview(data_dir: str | None = None) -> int:
+    """Prints flows and games, each game with the newest output of each flow, or with its fault.
+
+    Args:
+        data_dir: The data folder to look at; that of each game's settings if null.
+
+    Returns:
+        The exit status: 2 where the settings of a game are at fault, else 0.
+
+    Raises:
+        SettingsError: There are no games.
+    """
+    games = list_games()
+    print("flows", *_flows(), sep="\n")
+    status = DONE
+    for game in games:
+        try:
+            settings = load_settings(game, {"data_dir": data_dir} if data_dir else None)
+        except SettingsError as error:
+            fault = str(error).removeprefix(f"{game}: ")
+            print(f"\n{game}: error: {fault}")
+            status = USERS_FAULT
+        else:
+            print(f"\n{game}: {settings.description}", *_outcomes(settings), sep="\n")
+    return status
 
 
-def _lines() -> Iterator[str]:
-    yield "flows"
+def _flows() -> Iterator[str]:
     for flow, what in FLOWS.items():
-        yield f"  {flow:<18} {what}"
-    for game in list_games():
-        settings = load_settings(game)
-        yield ""
-        yield f"{game}: {settings.description}"
-        for flow, pattern in OUTPUTS.items():
-            found = list(Path(settings.data_dir).glob(pattern.format(game=game)))
-            yield f"  {flow:<18} {_newest(found)}"
+        yield f"  {flow:<21} {what}"
+        if flow in COMPOSITES:
+            yield f"  {flow + '_from_raw':<21} The same with --from-raw: standard features first."
+
+
+def _outcomes(settings: Settings) -> Iterator[str]:
+    for flow, pattern in OUTPUTS.items():
+        found = list(Path(settings.data_dir).glob(pattern.format(game=escape(settings.game))))
+        yield f"  {flow:<21} {_newest(found)}"
 
 
 def _newest(files: list[Path]) -> str:

@@ -1,5 +1,6 @@
 """The command lines: what they take, what they tell, and a run as users start it."""
 
+import argparse
 import os
 import shutil
 import subprocess
@@ -116,3 +117,70 @@ def test_overview_without_games_is_a_users_fault(
     assert capsys.readouterr().err.startswith(
         f"error: no games: there is no base.toml in {tmp_path}"
     )
+
+
+def test_overview_names_the_fault_of_a_game_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("base", "game1", "game2"):
+        shutil.copy(ROOT / "games" / f"{name}.toml", tmp_path)
+    (tmp_path / "game1.toml").write_text("horizon_months = ")
+    monkeypatch.setenv("CHURN_GAMES_DIR", str(tmp_path))
+    assert __main__.main(["--data-dir", str(tmp_path)]) == command.USERS_FAULT
+    said = capsys.readouterr()
+    assert f"game1: error: {tmp_path}/game1.toml is no TOML file: " in said.out
+    assert said.out.partition("game2: ")[2].count("nothing yet") == len(command.FLOWS)
+    assert not said.err
+    monkeypatch.setenv("CHURN_FOO", "1")
+    assert __main__.main([]) == command.USERS_FAULT
+    said = capsys.readouterr()
+    assert said.out.count("foo (from the variable CHURN_FOO): there is no such setting") == 1
+    assert not said.err
+
+
+def test_overview_looks_into_the_data_folder_it_is_given(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = tmp_path / "08_reporting" / GAME / "score_report.json"
+    report.parent.mkdir(parents=True)
+    report.touch()
+    assert __main__.main(["--data-dir", str(tmp_path)]) == command.DONE
+    said = capsys.readouterr().out
+    assert said.count("score_report.json") == 1
+    assert said.count("nothing yet") == 2 * len(command.FLOWS) - 1
+    for flow in command.COMPOSITES:
+        assert f"  {flow}_from_raw " in said
+
+
+def test_tour_takes_the_data_folder_before_and_after_its_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[str | None] = []
+
+    def tour(args: argparse.Namespace) -> int:
+        seen.append(args.data_dir)
+        return command.DONE
+
+    monkeypatch.setattr("flows.tour.tour", tour)
+    for line in (["--data-dir", "a", "run"], ["run", "--data-dir", "b"], ["run"]):
+        assert __main__.main([*line, "--game", GAME]) == command.DONE
+    assert seen == ["a", "b", None]
+
+
+@pytest.mark.parametrize(
+    ("argument", "fault"),
+    [
+        *((f"--as-of={day}", f"'{day}' is no day as in 2024-12-31")
+          for day in ("20240701", "2024-W05-1", "2024-7-1", "2024-02-30", "", " 2024-07-01")),
+        *((f"--data-dir={folder}", f"'{folder}' is no folder")
+          for folder in ("", "null", "~nosuchuser/data")),
+        ("--set= =1", "' =1' is no PATH=VALUE"),
+    ],
+)  # fmt: skip
+def test_argument_that_cannot_be_is_refused(
+    argument: str, fault: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        command.main("train", ["--game", GAME, argument])
+    assert ended.value.code == command.USERS_FAULT
+    assert fault in capsys.readouterr().err
