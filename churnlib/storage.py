@@ -13,10 +13,13 @@ from churnlib.datasets import Dataset, DatasetRef
 from churnlib.errors import DataError
 
 if TYPE_CHECKING:
+    import dataframely as dy
     import polars as pl
 
 ROWS_PER_GROUP = 100_000
 """Rows a Parquet row group; fixed, because the bytes of a file depend on it."""
+AGAIN = "Remove it, and make it again with the flow that writes it."
+"""What to do about a dataset that is not as a flow wrote it."""
 
 
 def fingerprint(uri: str) -> str:
@@ -29,7 +32,7 @@ def fingerprint(uri: str) -> str:
         SHA-256 in hex.
 
     Raises:
-        DataError: Nothing lies there.
+        DataError: Nothing lies there, or it may not be read.
     """
     path = Path(uri)
     if path.is_dir():
@@ -38,10 +41,10 @@ def fingerprint(uri: str) -> str:
         return hashlib.sha256("".join(parts).encode()).hexdigest()
     try:
         stat = path.stat()
+        # The time of change, unlike that of modification, cannot be set back by whoever copies.
+        return _digest(uri, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
-    # The time of change, unlike that of modification, cannot be set back by whoever copies files.
-    return _digest(uri, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
 
 
 @lru_cache(maxsize=4096)
@@ -92,17 +95,99 @@ def write_text(text: str, target: str | Path) -> None:
         beside.write_text(text, encoding="utf-8")
 
 
-def scan(source: Dataset | DatasetRef) -> "pl.LazyFrame":
+def scan(source: Dataset | DatasetRef, schema: "type[dy.Schema] | None" = None) -> "pl.LazyFrame":
     """Opens a Parquet dataset lazily.
 
+    Args:
+        source: Which.
+        schema: The columns that it must have, of their types; others may be there besides. Any
+            will do if null.
+
     Raises:
-        DataError: The file is missing.
+        DataError: The file is missing, is no Parquet file, or is not of the schema.
     """
     import polars as pl
 
-    if not Path(source.uri).exists():
+    frame = pl.scan_parquet(_place(source), glob=False)
+    try:
+        found = frame.collect_schema()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise _damaged(source, error) from None
+    wanted = {} if schema is None else schema.columns()
+    faults = [
+        f"lacks the column {name}"
+        if name not in found
+        else f"has {name} as {found[name]} and not as {column.dtype}"
+        for name, column in wanted.items()
+        if found.get(name) != column.dtype
+    ]
+    if faults:
+        raise DataError(f"{source.game}: {source.name}: {source.uri} {'; '.join(faults)}. {AGAIN}")
+    return frame
+
+
+def read(source: Dataset | DatasetRef, schema: "type[dy.Schema] | None" = None) -> "pl.DataFrame":
+    """Reads a Parquet dataset whole; see `scan`.
+
+    Raises:
+        DataError: See `scan`; or the file cannot be read to its end.
+    """
+    with blaming(source):
+        return scan(source, schema).collect()
+
+
+@contextmanager
+def blaming(*sources: Dataset | DatasetRef) -> Iterator[None]:
+    """Where the block fails because a Parquet dataset cannot be read to its end, says so.
+
+    A lazy frame meets a damaged page only when it is collected, and does not tell in which file.
+
+    Args:
+        sources: The datasets that the block may read; those that are no Parquet file do not matter.
+
+    Raises:
+        DataError: Names the dataset that is damaged.
+    """
+    import polars as pl
+
+    try:
+        yield
+    except (pl.exceptions.PolarsError, OSError):
+        for source in sources:
+            if source.uri.endswith(".parquet"):
+                _read_to_end(source)
+        raise
+
+
+def _read_to_end(source: Dataset | DatasetRef) -> None:
+    import polars as pl
+
+    try:
+        scan(source).select(pl.all().null_count()).collect(engine="streaming")
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise _damaged(source, error) from None
+
+
+def _place(source: Dataset | DatasetRef) -> Path:
+    path = Path(source.uri)
+    if not path.exists():
         raise DataError(f"{source.game}: {source.name} is missing: there is no {source.uri}.")
-    return pl.scan_parquet(source.uri, glob=False)
+    if path.is_dir():
+        raise DataError(f"{source.game}: {source.name}: {path} is a folder, not a file. {AGAIN}")
+    return path
+
+
+def _damaged(source: Dataset | DatasetRef, error: Exception) -> DataError:
+    return DataError(
+        f"{source.game}: {source.name}: {source.uri} cannot be read as Parquet "
+        f"({reason(error)}). {AGAIN}"
+    )
+
+
+def reason(error: Exception) -> str:
+    """Words what a reader met in one line, without the point at its end."""
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__
 
 
 def write_parquet(
@@ -139,11 +224,12 @@ def read_metadata(source: Dataset | DatasetRef) -> dict[str, str]:
     """Reads the facts about a whole table that `write_parquet` left in the footer.
 
     Raises:
-        DataError: The file is missing.
+        DataError: The file is missing, or is no Parquet file.
     """
     import polars as pl
 
-    if not Path(source.uri).exists():
-        raise DataError(f"{source.game}: {source.name} is missing: there is no {source.uri}.")
-    metadata = pl.read_parquet_metadata(source.uri)
+    try:
+        metadata = pl.read_parquet_metadata(_place(source))
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise _damaged(source, error) from None
     return {key: value for key, value in metadata.items() if not key.startswith("ARROW:")}

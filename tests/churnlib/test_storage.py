@@ -3,15 +3,18 @@
 import os
 from pathlib import Path
 
+import dataframely as dy
 import polars as pl
 import pytest
 
 from churnlib import storage
-from churnlib.datasets import Dataset
+from churnlib.datasets import Dataset, DatasetRef
 from churnlib.errors import DataError
 from churnlib.storage import (
+    blaming,
     count_rows,
     fingerprint,
+    read,
     read_metadata,
     ref,
     replacing,
@@ -158,9 +161,9 @@ def test_a_dataset_stands_while_its_content_does(target: Dataset) -> None:
 
 
 def test_a_missing_dataset_is_named(target: Dataset) -> None:
-    for read in (scan, read_metadata):
+    for opened in (scan, read, read_metadata):
         with pytest.raises(DataError, match="hawk: table is missing: there is no ") as caught:
-            read(target)
+            opened(target)
         assert target.uri in str(caught.value)
     with pytest.raises(DataError, match="cannot be read"):
         ref(target)
@@ -179,3 +182,75 @@ def test_unchanged_files_are_digested_once(
     misses = storage._digest.cache_info().misses
     assert stands(written)
     assert storage._digest.cache_info().misses == misses
+
+
+class Table(dy.Schema):
+    """The table of these tests."""
+
+    x = dy.Int64()
+    y = dy.String(nullable=True)
+
+
+def damage(how: str, path: Path) -> None:
+    whole = bytearray(path.read_bytes())
+    path.unlink()
+    if how == "folder":
+        path.mkdir()
+    elif how == "cut":
+        path.write_bytes(whole[: len(whole) // 2])
+    elif how == "page":
+        whole[4:44] = b"\xff" * 40
+        path.write_bytes(whole)
+    else:
+        path.write_bytes({"empty": b"", "picture": b"\x89PNG\r\n\x1a\n\x00\x00"}[how])
+
+
+@pytest.mark.parametrize("how", ["cut", "empty", "picture", "folder"])
+def test_a_damaged_dataset_is_named_when_it_is_opened(how: str, target: Dataset) -> None:
+    write_parquet(FRAME.lazy(), target)
+    damage(how, Path(target.uri))
+    expected = "is a folder, not a file" if how == "folder" else r"cannot be read as Parquet \(.+\)"
+    for opened in (scan, read, read_metadata):
+        with pytest.raises(DataError, match=f"^hawk: table: {target.uri} {expected}. Remove it, "):
+            opened(target)
+
+
+def test_a_damaged_page_is_told_from_a_fault_of_the_program(target: Dataset) -> None:
+    whole = Dataset("whole", "hawk", str(Path(target.uri).with_name("whole.parquet")))
+    sources = [write_parquet(FRAME.lazy(), place) for place in (whole, target)]
+    folder = DatasetRef("model", "hawk", str(Path(target.uri).parent), "")
+    with pytest.raises(pl.exceptions.ColumnNotFoundError), blaming(folder, *sources):
+        scan(target).select("z").collect()
+    damage("page", Path(target.uri))
+    frame = scan(target)
+    with pytest.raises(DataError, match=f"hawk: table: {target.uri} cannot be read as Parquet"):
+        read(target)
+    with (
+        pytest.raises(DataError, match=f"hawk: table: {target.uri} cannot be read as Parquet"),
+        blaming(folder, *sources),
+    ):
+        write_parquet(frame, whole)
+    assert scan(whole).collect().equals(FRAME)
+
+
+@pytest.mark.parametrize(
+    ("frame", "fault"),
+    [
+        (FRAME.drop("y"), "lacks the column y"),
+        (FRAME.select(z="x"), "lacks the column x; lacks the column y"),
+        (FRAME.cast({"x": pl.Int32}), "has x as Int32 and not as Int64"),
+    ],
+)
+def test_a_dataset_that_is_not_of_its_schema_is_named(
+    frame: pl.DataFrame, fault: str, target: Dataset
+) -> None:
+    write_parquet(frame.lazy(), target)
+    with pytest.raises(DataError) as caught:
+        scan(target, Table)
+    assert str(caught.value).startswith(f"hawk: table: {target.uri} {fault}. Remove it")
+
+
+def test_columns_beyond_the_schema_may_be_there(target: Dataset) -> None:
+    more = FRAME.with_columns(z=1)
+    write_parquet(more.lazy(), target)
+    assert read(target, Table).equals(more)
