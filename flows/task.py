@@ -11,6 +11,7 @@ from prefect.tasks import Task
 
 from churnlib.datasets import Dataset, DatasetRef
 from churnlib.seeds import draw_seed
+from churnlib.storage import blaming
 from flows.engine import log
 from flows.engine.cache import DependencyCache, DrawnSeed, check_arguments, refreshing, run_logger
 from flows.engine.results import DatasetSerializer, datasets_in, encode
@@ -86,7 +87,8 @@ def _make_task(
         if "seed" in call.arguments:
             call.arguments["seed"] = _tell_seed(call.arguments["seed"])
         started = time.perf_counter()
-        result = function(*call.args, **call.kwargs)
+        with blaming(*datasets_in(call.arguments)):
+            result = function(*call.args, **call.kwargs)
         _tell_outputs(result, time.perf_counter() - started)
         return result
 

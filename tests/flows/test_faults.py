@@ -162,6 +162,30 @@ def _mend(studio: Studio) -> Iterator[None]:
     studio.restore()
 
 
+@pytest.mark.parametrize(
+    ("flow", "file", "at"),
+    [
+        ("train", f"03_primary/{GAME}/standard_features.parquet", -40),
+        ("train", f"03_primary/{GAME}/standard_features.parquet", 4),
+        ("batch_score", f"07_model_output/{GAME}/predictions_2024-06.parquet", -40),
+        ("batch_score", f"07_model_output/{GAME}/predictions_2024-06.parquet", 4),
+    ],
+)
+def test_fault_in_a_file_that_a_flow_wrote_is_told_once(
+    complete: Studio, say: Say, flow: str, file: str, at: int
+) -> None:
+    path = complete.file(file)
+    whole = path.read_bytes()
+    damaged = bytearray(whole)
+    damaged[at : at + 40 if at > 0 else None] = b"\xff" * 40
+    path.write_bytes(damaged)
+    try:
+        said = say(complete, flow, GAME)
+    finally:
+        path.write_bytes(whole)
+    assert is_refusal(said, f"{path} cannot be read as Parquet"), said
+
+
 BAD = [
     ("character_data", "9,male,elf,mage,west,2022-02-30,,1,1", "creation_date is no day"),
     ("character_currency", "999999,2022-01-05,1,1,1,1", "date is not the first day of a month"),
