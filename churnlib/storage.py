@@ -75,18 +75,30 @@ def replacing(target: str | Path) -> Iterator[Path]:
 
     Args:
         target: The file, or a folder that does not exist yet.
+
+    Raises:
+        DataError: The system does not let it be written: no right, no room, no folder.
     """
     target = Path(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
     beside = target.with_name(f".{target.name}.{uuid.uuid4().hex[:12]}.tmp")
     try:
-        yield beside
-        beside.replace(target)
-    finally:
-        if beside.is_dir():
-            shutil.rmtree(beside)
-        else:
-            beside.unlink(missing_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield beside
+            beside.replace(target)
+        finally:
+            if beside.is_dir():
+                shutil.rmtree(beside)
+            else:
+                beside.unlink(missing_ok=True)
+    except Exception as error:
+        # Polars words a fault of the system as one of its own.
+        if not (isinstance(error, OSError) or "(os error " in str(error)):
+            raise
+        raise DataError(
+            f"{target} cannot be written ({reason(error)}). Make room or give the right to write "
+            "there, or name another data folder with --data-dir."
+        ) from error
 
 
 def write_text(text: str, target: str | Path) -> None:

@@ -1,6 +1,7 @@
 """Reading and writing datasets: whole or not at all, known again by content."""
 
 import os
+import resource
 from pathlib import Path
 
 import dataframely as dy
@@ -142,6 +143,42 @@ def test_two_writers_do_not_meet(tmp_path: Path) -> None:
         one.write_text("1")
         other.write_text("2")
     assert (tmp_path / "x").read_text() == "1"
+
+
+@pytest.mark.parametrize("in_the_way", ["data", "data/layer", "data/layer/hawk"])
+def test_a_file_where_a_folder_should_be_is_told(in_the_way: str, tmp_path: Path) -> None:
+    target = Dataset("table", "hawk", str(tmp_path / "data" / "layer" / "hawk" / "t.parquet"))
+    blocked = tmp_path / in_the_way
+    blocked.parent.mkdir(parents=True, exist_ok=True)
+    blocked.write_text("x")
+    with pytest.raises(DataError, match=f"^{target.uri} cannot be written .*{blocked}.*--data-dir"):
+        write_parquet(FRAME.lazy(), target)
+    assert blocked.read_text() == "x"
+
+
+def test_a_folder_where_a_file_should_be_is_told(target: Dataset) -> None:
+    Path(target.uri, "inside").mkdir(parents=True)
+    with pytest.raises(DataError, match=f"^{target.uri} cannot be written"):
+        write_text("x", target.uri)
+    assert [p.name for p in Path(target.uri).parent.rglob("*")] == ["table.parquet", "inside"]
+
+
+def test_a_full_disk_is_told_and_leaves_what_was_there(target: Dataset) -> None:
+    before = write_parquet(FRAME.lazy(), target)
+    rows = pl.LazyFrame({"x": range(100_000)})
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+    try:
+        for write in (
+            lambda: write_parquet(rows, target),
+            lambda: write_text("x" * 100_000, target.uri),
+        ):
+            with pytest.raises(DataError, match=r"cannot be written .*File too large"):
+                write()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert ref(target, 3) == before
+    assert [p.name for p in Path(target.uri).parent.iterdir()] == ["table.parquet"]
 
 
 def test_text_is_written_as_utf8(tmp_path: Path) -> None:
