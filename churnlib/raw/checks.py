@@ -11,7 +11,7 @@ import polars as pl
 from churnlib.datasets import Dataset, DatasetRef
 from churnlib.errors import DataError
 from churnlib.raw.known import known_by
-from churnlib.raw.lines import ragged_lines
+from churnlib.raw.lines import uneven_lines
 from churnlib.raw.reading import ROW, is_csv, row_word, scan_raw, typed, unreadable
 from churnlib.schemas import MARKS, RAW_SCHEMAS, raw_columns
 from churnlib.settings import RawSettings
@@ -78,7 +78,8 @@ def check_table(
     schema = RAW_SCHEMAS[table]
     raw = scan_raw(source, table)
     try:
-        ragged = ragged_lines(source.uri) if is_csv(source) else {}
+        ragged, blank = uneven_lines(source.uri) if is_csv(source) else ({}, [])
+        raw = raw.filter(~pl.col(ROW).is_in(blank)) if blank else raw
         marked = _marked(typed(raw, table, ragged), table, settings, parent).collect()
     except (pl.exceptions.PolarsError, csv.Error) as error:
         raise unreadable(source, error) from None

@@ -16,15 +16,15 @@ def header(uri: str) -> list[str]:
     return next(_records(uri), [])
 
 
-def ragged_lines(uri: str) -> dict[int, int]:
+def uneven_lines(uri: str) -> tuple[dict[int, int], list[int]]:
     """Finds the lines that have not as many fields as the header.
 
     Args:
         uri: The CSV file.
 
     Returns:
-        By line, the header's being 1, how many fields it has. Where a quoted value goes over
-        several lines, these count as one.
+        By line, the header's being 1, how many fields it has; and the blank lines, which stand
+        for no row. Where a quoted value goes over several lines, these count as one.
     """
     width = len(header(uri))
     separators = pl.col("line").str.replace_all('"[^"]*"', "").str.count_matches(",", literal=True)
@@ -32,9 +32,14 @@ def ragged_lines(uri: str) -> dict[int, int]:
     suspect = lines.filter(separators != width - 1).head(1).collect()
     # Most files have none. Where one has, all are counted by the rules of quoting.
     if suspect.is_empty():
-        return {}
-    fields = ((row, len(record)) for row, record in enumerate(_records(uri), start=1))
-    return {row: count for row, count in fields if count != width}
+        return {}, []
+    uneven = [(n, r) for n, r in enumerate(_records(uri), start=1) if len(r) != width]
+    ragged = {line: len(record) for line, record in uneven if not _is_blank(record)}
+    return ragged, [line for line, record in uneven if _is_blank(record)]
+
+
+def _is_blank(record: list[str]) -> bool:
+    return len(record) < 2 and not "".join(record).strip()
 
 
 def line_not_utf8(uri: str) -> int | None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from churnlib.raw.lines import header, line_not_utf8, ragged_lines
+from churnlib.raw.lines import header, line_not_utf8, uneven_lines
 from tests.churnlib.raw.samples import check, complaint, currency, lines, write_text
 
 TABLE = "character_currency"
@@ -16,7 +16,7 @@ GOOD_LINE = "1,2021-01-01,0,0,1,2"
 
 @pytest.mark.parametrize(
     ("line", "fields"),
-    [("1,2021-02-01,0,0,1", 5), ("1,2021-02-01", 2), ("1", 1), ("", 0), (f"{GOOD_LINE},3", 7)],
+    [("1,2021-02-01,0,0,1", 5), ("1,2021-02-01", 2), ("1", 1), (f"{GOOD_LINE},3", 7)],
 )
 def test_a_line_with_another_number_of_fields_is_a_fault(
     line: str, fields: int, tmp_path: Path
@@ -67,15 +67,30 @@ def test_blank_lines_before_the_header_are_no_fault(tmp_path: Path) -> None:
     assert check(source).rows.height == 1
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_blank_lines_are_no_rows(end: str, tmp_path: Path) -> None:
+    rows = ["", GOOD_LINE, "", "  \t", "2,2021-01-01,,,,", ""]
+    source = write_text(tmp_path, TABLE, lines(TABLE, *rows).replace("\n", end) + end)
+    assert check(source).rows["char_id"].to_list() == [1, 2]
+
+
+def test_lines_are_counted_with_the_blank_ones(tmp_path: Path) -> None:
+    rows = ["", GOOD_LINE, "", "1,2021-02-01", ",,,,,", ""]
+    message = complaint(write_text(tmp_path, TABLE, lines(TABLE, *rows)))
+    assert "character_currency.csv: 2 of 3 rows break a rule:" in message
+    assert "header: 1 row (line 5: 2)" in message
+    assert "char_id is empty: 1 row (line 6)" in message
+
+
 field = st.text(st.sampled_from('ab ,"\n'), max_size=3)
 
 
 @settings(max_examples=60, deadline=None)
 @given(
-    rows=st.lists(st.lists(field, min_size=2, max_size=4), max_size=6),
+    rows=st.lists(st.lists(field, min_size=1, max_size=4), max_size=6),
     quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
 )
-def test_ragged_lines_are_those_that_were_written_so(
+def test_uneven_lines_are_those_that_were_written_so(
     rows: list[list[str]], quoting: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "ragged.csv"
@@ -84,7 +99,11 @@ def test_ragged_lines_are_those_that_were_written_so(
         writer = csv.writer(file, quoting=quoting)  # type: ignore[arg-type]
         writer.writerows([["a", "b", "c"], *rows])
     expected = {n: len(row) for n, row in enumerate(rows, start=2) if len(row) != 3}
-    assert ragged_lines(str(path)) == expected
+    blank = [n for n, row in enumerate(rows, start=2) if not row[0].strip() and len(row) == 1]
+    assert uneven_lines(str(path)) == (
+        {n: fields for n, fields in expected.items() if n not in blank},
+        blank,
+    )
 
 
 def test_the_first_line_that_is_no_utf8_is_found(tmp_path: Path) -> None:
