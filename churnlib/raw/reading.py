@@ -9,6 +9,7 @@ from churnlib.datasets import Dataset, DatasetRef
 from churnlib.errors import DataError, closest
 from churnlib.raw.lines import header, line_not_utf8
 from churnlib.schemas import RAW_SCHEMAS, raw_columns
+from churnlib.storage import reason
 
 ROW = "source_row"
 EXACT = 2**53
@@ -28,6 +29,10 @@ def scan_raw(source: Dataset | DatasetRef, table: str) -> pl.LazyFrame:
     Raises:
         DataError: The file cannot be read, or a column is missing or there twice.
     """
+    if Path(source.uri).is_dir():
+        raise DataError(
+            f"{source.game}: {source.uri} is a folder, not a file. Put the file in its place."
+        )
     if is_csv(source):
         frame = pl.scan_csv(source.uri, infer_schema=False, truncate_ragged_lines=True, glob=False)
     else:
@@ -96,7 +101,7 @@ def row_word(source: Dataset | DatasetRef) -> str:
 
 def unreadable(source: Dataset | DatasetRef, error: Exception) -> DataError:
     """Words a fault that the reader of the file met."""
-    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    first = reason(error)
     readable = is_csv(source) and Path(source.uri).is_file()
     if readable and (line := line_not_utf8(source.uri)):
         first = f"line {line} is no UTF-8 text. Save the file as UTF-8"

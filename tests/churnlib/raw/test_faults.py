@@ -87,6 +87,15 @@ def test_a_file_that_is_no_table_is_refused(
     assert "cannot be read" in message or "lacks the columns" in message
 
 
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_folder_is_no_table(form: str, tmp_path: Path) -> None:
+    path = tmp_path / f"sub_miss.{form}"
+    path.mkdir()
+    assert complaint(Dataset("sub_miss", "hawk", str(path))) == (
+        f"hawk: {path} is a folder, not a file. Put the file in its place."
+    )
+
+
 def test_a_cut_parquet_file_is_refused(tmp_path: Path) -> None:
     source = write(tmp_path, "sub_miss", GOOD["sub_miss"], "parquet")
     whole = Path(source.uri).read_bytes()
