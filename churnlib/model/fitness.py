@@ -34,7 +34,8 @@ def refuse_other_features(manifest: Mapping[str, Any], settings: Settings) -> No
     if changed:
         raise ModelError(
             f"{settings.game}: model {manifest['version']} was trained on other features: "
-            f"{'; '.join(changed)}. Train again, or set these back."
+            f"{'; '.join(changed)}. Set these back, or train again: "
+            f"python -m flows.train --game {settings.game} --from-raw"
         )
 
 

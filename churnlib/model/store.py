@@ -15,8 +15,9 @@ import polars as pl
 from churnlib.datasets import Catalog, Dataset, DatasetRef
 from churnlib.errors import ModelError
 from churnlib.model.features import FeatureSchema
+from churnlib.model.manifest import damage
 from churnlib.model.predict import PROBABILITY, predict
-from churnlib.storage import fingerprint, ref, replacing, write_text
+from churnlib.storage import fingerprint, read, ref, replacing, write_text
 
 if TYPE_CHECKING:
     from churnlib.model.train import FittedModel
@@ -28,8 +29,6 @@ GOLDEN_ROWS = 50
 """How many rows are kept to prove a loaded model by."""
 GOLDEN_TOLERANCE = 1e-9
 """How far their probabilities may lie apart: other processors sum in another order."""
-NEEDED = ("version", "model_file", "sha256", "features", "libraries")
-"""What a manifest must tell for its model to be loaded."""
 LIBRARIES = ("scikit-learn", "skrub", "numpy", "polars", "skops", "joblib")
 """What a manifest names the versions of, where installed."""
 
@@ -87,7 +86,8 @@ def save_model(
         model: What to keep.
         scored: The rows that it was fitted and validated on, with their probabilities.
         golden: Some rows of the feature table to prove the model by whenever it is loaded.
-        facts: What the manifest tells besides the model file, its features and libraries.
+        facts: What the manifest tells besides the model file, its features and libraries: all
+            else that `churnlib.model.manifest.Manifest` asks for, and more where wanted.
         model_format: How the model file is written.
 
     Returns:
@@ -118,25 +118,45 @@ def read_manifest(model: Dataset | DatasetRef) -> dict[str, Any]:
     """Reads the manifest of a version.
 
     Raises:
-        ModelError: There is none, or it is no JSON object.
+        ModelError: There is none, or it does not tell what `churnlib.model.manifest.Manifest` asks.
     """
     path = Path(model.uri, MANIFEST)
     try:
-        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except OSError:
+        text = path.read_bytes()
+    except OSError as error:
         raise ModelError(
-            f"{model.game}: there is no model version '{Path(model.uri).name}': {path} is missing."
+            f"{model.game}: there is no model version '{Path(model.uri).name}': {path} cannot be "
+            f"read ({error.strerror}). {train_again(model.game)}"
         ) from None
-    except ValueError as error:
-        raise ModelError(f"{model.game}: {path} is damaged: {error}.") from None
-    if not isinstance(manifest, dict):
-        raise ModelError(f"{model.game}: {path} is damaged: it is no JSON object.")
+    if what := damage(text):
+        raise ModelError(f"{model.game}: {path} is damaged: {what}. {train_again(model.game)}")
+    manifest: dict[str, Any] = json.loads(text)
     return manifest
 
 
+def train_again(game: str) -> str:
+    """Says how to make a new model, whatever the cache holds."""
+    return f"Train again: python -m flows.train --game {game} --refresh"
+
+
 def read_scored(model: Dataset | DatasetRef) -> pl.DataFrame:
-    """Reads the rows that a version was fitted and validated on, with their probabilities."""
-    return pl.read_parquet(Path(model.uri, SCORED), glob=False)
+    """Reads the rows that a version was fitted and validated on, with their probabilities.
+
+    Raises:
+        ModelError: They are not as they were written.
+    """
+    return read(_verified(model, read_manifest(model), SCORED))
+
+
+def _verified(model: Dataset | DatasetRef, manifest: Mapping[str, Any], name: str) -> Dataset:
+    """A file of a version, if it is as it was written."""
+    file = Path(model.uri, name)
+    if not file.is_file() or fingerprint(str(file)) != manifest["sha256"].get(name):
+        raise ModelError(
+            f"{model.game}: model {manifest['version']}: {name} is not as it was written. "
+            f"{train_again(model.game)}"
+        )
+    return Dataset(name, model.game, str(file))
 
 
 def load_model(model: Dataset | DatasetRef) -> "FittedModel":
@@ -150,29 +170,24 @@ def load_model(model: Dataset | DatasetRef) -> "FittedModel":
     from churnlib.model.train import FittedModel
 
     manifest = read_manifest(model)
-    if lacking := [name for name in NEEDED if name not in manifest]:
-        path = Path(model.uri, MANIFEST)
-        raise ModelError(f"{model.game}: {path} is damaged: it lacks {', '.join(lacking)}.")
     where = f"{model.game}: model {manifest['version']}"
-    digests = manifest["sha256"]
-    for name in (manifest["model_file"], GOLDEN, SCORED):
-        file = Path(model.uri, name)
-        if not file.exists() or fingerprint(str(file)) != digests.get(name):
-            raise ModelError(f"{where}: {name} is not as it was written. Train again.")
+    file, golden, _ = (
+        _verified(model, manifest, name) for name in (manifest["model_file"], GOLDEN, SCORED)
+    )
     now = _versions()
     for library in ("scikit-learn", "skrub"):
         if (then := manifest["libraries"].get(library)) != now.get(library) and then is not None:
             raise ModelError(
                 f"{where} was made with {library} {then}, but {now.get(library, 'none')} is "
-                "installed. Install that version, or train again."
+                f"installed. Install that version, or: {train_again(model.game)}"
             )
-    pipeline = _load(Path(model.uri, manifest["model_file"]), where)
+    pipeline = _load(Path(file.uri), where, train_again(model.game))
     loaded = FittedModel(pipeline, FeatureSchema.from_json(manifest["features"]))
-    golden = pl.read_parquet(Path(model.uri, GOLDEN), glob=False)
-    said = predict(loaded.pipeline, loaded.schema, golden)
-    if not ((said - golden[PROBABILITY]).abs() <= GOLDEN_TOLERANCE).all():
+    rows = read(golden)
+    said = predict(loaded.pipeline, loaded.schema, rows)
+    if not ((said - rows[PROBABILITY]).abs() <= GOLDEN_TOLERANCE).all():
         raise ModelError(
-            f"{where} no longer says of its golden rows what it did. Train again on this machine."
+            f"{where} no longer says of its golden rows what it did. {train_again(model.game)}"
         )
     return loaded
 
@@ -198,7 +213,9 @@ def champion(catalog: Catalog) -> DatasetRef:
             f"Train one: python -m flows.train --game {catalog.game} --from-raw"
         ) from None
     except (ValueError, KeyError, TypeError):
-        raise ModelError(f"{catalog.game}: {pointer.uri} is damaged. Train again.") from None
+        raise ModelError(
+            f"{catalog.game}: {pointer.uri} is damaged. {train_again(catalog.game)}"
+        ) from None
     model = catalog.model(version)
     read_manifest(model)
     return ref(model)
@@ -220,8 +237,8 @@ def _dump(model: "FittedModel", file: Path, model_format: str) -> None:
         )
 
 
-def _load(file: Path, where: str) -> Any:
-    with _version_warnings_raised(where):
+def _load(file: Path, where: str, remedy: str) -> Any:
+    with _version_warnings_raised(where, remedy):
         if file.suffix == ".joblib":
             import joblib
 
@@ -240,7 +257,7 @@ def _untrusted(file: Path) -> list[str]:
 
 
 @contextmanager
-def _version_warnings_raised(where: str) -> Iterator[None]:
+def _version_warnings_raised(where: str, remedy: str) -> Iterator[None]:
     """A model of another scikit-learn only warns when loaded, and may crash or err later."""
     from sklearn.exceptions import InconsistentVersionWarning
 
@@ -249,7 +266,7 @@ def _version_warnings_raised(where: str) -> Iterator[None]:
         try:
             yield
         except InconsistentVersionWarning as warning:
-            raise ModelError(f"{where}: {warning}. Train again.") from None
+            raise ModelError(f"{where}: {str(warning).rstrip('.')}. {remedy}") from None
 
 
 def _versions() -> dict[str, str]:

@@ -18,7 +18,21 @@ from churnlib.settings import FeatureChoice, Step, TrainSettings
 Params = dict[str, Any]
 
 ENCODED = ["race", "sub_type"]
-FACTS: Mapping[str, Any] = {"labels_known_by": "2024-01-01", "settings": {}}
+FACTS: Mapping[str, Any] = {
+    "as_of": date(2025, 1, 1),
+    "window": (date(2024, 1, 1), date(2024, 6, 30)),
+    "labels_known_by": date(2024, 12, 1),
+    "seed": 1,
+    "settings": {
+        "horizon_months": 6,
+        "churn_after_months": 3,
+        "standard": {"undated_totals": False},
+        "currency": {},
+    },
+    "inputs": {"sub_data": {"fingerprint": "0" * 64, "rows": 240}},
+    "metrics": {"in_sample": {"general": {}}, "validation": {"general": {"roc_auc": None}}},
+}
+"""What a manifest tells besides the model itself."""
 
 
 def features(rows: int = 240, seed: int = 0) -> pl.DataFrame:

@@ -13,10 +13,10 @@ import pytest
 
 from churnlib.datasets import Catalog, Dataset, DatasetRef
 from churnlib.errors import ModelError
+from churnlib.model.manifest import Manifest
 from churnlib.model.store import (
     GOLDEN,
     MANIFEST,
-    NEEDED,
     SCORED,
     champion,
     load_model,
@@ -24,6 +24,7 @@ from churnlib.model.store import (
     read_manifest,
     read_scored,
     set_champion,
+    train_again,
 )
 from churnlib.storage import fingerprint, ref
 from tests.churnlib.model.samples import PIPELINES, features, probabilities, save, usual
@@ -85,10 +86,10 @@ def test_a_version_tells_all_of_itself(kept: DatasetRef) -> None:
     manifest = read_manifest(kept)
     folder = Path(kept.uri)
     assert {p.name for p in folder.iterdir()} == {"model.skops", GOLDEN, SCORED, MANIFEST}
-    assert set(NEEDED) <= manifest.keys()
+    assert set(Manifest.model_fields) <= manifest.keys()
     assert manifest["version"] == "v1"
     assert manifest["game"] == "hawk"
-    assert manifest["labels_known_by"] == "2024-01-01"
+    assert manifest["labels_known_by"] == "2024-12-01"
     assert manifest["sha256"] == {
         name: fingerprint(str(folder / name)) for name in ("model.skops", GOLDEN, SCORED)
     }
@@ -132,7 +133,9 @@ def test_a_file_that_was_changed_is_refused(
     else:
         other = save(catalog.model("v2"), usual("logistic"))
         Path(other.uri, name).replace(path)
-    assert refusal(kept) == f"hawk: model v1: {name} is not as it was written. Train again."
+    assert refusal(kept) == (
+        f"hawk: model v1: {name} is not as it was written. {train_again('hawk')}"
+    )
 
 
 @pytest.mark.parametrize("name", ["model.skops", GOLDEN, SCORED])
@@ -146,7 +149,9 @@ def test_a_file_that_the_manifest_does_not_vouch_for_is_refused(
 def test_a_model_file_elsewhere_is_refused(kept: DatasetRef, tmp_path: Path) -> None:
     (tmp_path / "evil.joblib").write_bytes(b"evil")
     change_manifest(kept, lambda m: m.update(model_file=str(tmp_path / "evil.joblib")))
-    assert "evil.joblib is not as it was written" in refusal(kept)
+    assert "is damaged: model_file: Input should be 'model.skops' or 'model.joblib'" in refusal(
+        kept
+    )
 
 
 def change_golden(kept: DatasetRef, by: float) -> None:
@@ -199,16 +204,43 @@ def test_a_version_that_is_not_there_is_named(catalog: Catalog) -> None:
         read_manifest(catalog.model("v7"))
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", '"x"'])
-def test_a_manifest_that_is_damaged_is_refused(text: str, kept: DatasetRef) -> None:
-    Path(kept.uri, MANIFEST).write_text(text)
-    assert re.match(r"hawk: .*manifest\.json is damaged: ", refusal(kept))
+@pytest.mark.parametrize("text", [b"", b"{", b"[]", b"null", b'"x"', b"\xff", b"{}"])
+def test_a_manifest_that_is_damaged_is_refused(text: bytes, kept: DatasetRef) -> None:
+    Path(kept.uri, MANIFEST).write_bytes(text)
+    for opened in (read_manifest, read_scored, load_model):
+        with pytest.raises(ModelError, match=r"^hawk: .*manifest\.json is damaged: .*--refresh$"):
+            opened(kept)
 
 
-@pytest.mark.parametrize("name", NEEDED)
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("labels_known_by", "soon"),
+        ("window", ["2024-01-01", 5]),
+        ("seed", "1"),
+        ("sha256", {"model.skops": None}),
+        ("features.0.kind", "text"),
+        ("settings.horizon_months", None),
+        ("metrics.in_sample", []),
+    ],
+)
+def test_a_manifest_with_a_value_of_another_type_is_refused(
+    path: str, value: Any, kept: DatasetRef
+) -> None:
+    def change(manifest: Any) -> None:
+        *way, last = path.split(".")
+        for name in way:
+            manifest = manifest[int(name) if name.isdigit() else name]
+        manifest[last] = value
+
+    change_manifest(kept, change)
+    assert f"manifest.json is damaged: {path}" in refusal(kept)
+
+
+@pytest.mark.parametrize("name", Manifest.model_fields)
 def test_a_manifest_that_lacks_something_is_refused(name: str, kept: DatasetRef) -> None:
     change_manifest(kept, lambda m: m.pop(name))
-    assert f"manifest.json is damaged: it lacks {name}." in refusal(kept)
+    assert f"manifest.json is damaged: it lacks {name}. Train again: " in refusal(kept)
 
 
 def test_the_champion_is_the_version_pointed_at(catalog: Catalog) -> None:
