@@ -7,6 +7,7 @@ import polars as pl
 from churnlib.errors import ModelError
 from churnlib.features.labels import LABEL
 from churnlib.model.features import KEYS, FeatureSchema
+from churnlib.storage import reason
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -28,16 +29,22 @@ def predict(pipeline: "Pipeline", schema: FeatureSchema, rows: pl.DataFrame) -> 
         `churn_probability` between 0 and 1, in the order of `rows`.
 
     Raises:
-        ModelError: See `FeatureSchema.apply`; or the model gives something else.
+        ModelError: See `FeatureSchema.apply`; or the model fails, or gives something else.
     """
     from joblib import parallel_config
 
     if rows.is_empty():
         return pl.Series(PROBABILITY, [], pl.Float64)
-    # Forests sum their trees in the order in which threads end, so their last bits differ.
-    with parallel_config(backend="sequential"):
-        given = pipeline.predict_proba(schema.apply(rows))[:, 1]
-    probabilities = pl.Series(PROBABILITY, given, pl.Float64)
+    given = schema.apply(rows)
+    try:
+        # Forests sum their trees in the order in which threads end, so their last bits differ.
+        with parallel_config(backend="sequential"):
+            found = pipeline.predict_proba(given)[:, 1]
+    except Exception as error:  # The steps are the user's choice, and each fails in its own way.
+        raise ModelError(
+            f"the model cannot predict these rows: {type(error).__name__}: {reason(error)}."
+        ) from error
+    probabilities = pl.Series(PROBABILITY, found, pl.Float64)
     if not probabilities.is_between(0, 1).all():
         raise ModelError("the model gives what is no probability between 0 and 1.")
     return probabilities

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import polars as pl
 
 from churnlib.datasets import Catalog, Dataset, DatasetRef
-from churnlib.errors import ModelError
+from churnlib.errors import ModelError, naming
 from churnlib.model.features import FeatureSchema
 from churnlib.model.manifest import damage
 from churnlib.model.predict import PROBABILITY, predict
@@ -184,7 +184,8 @@ def load_model(model: Dataset | DatasetRef) -> "FittedModel":
     pipeline = _load(Path(file.uri), where, train_again(model.game))
     loaded = FittedModel(pipeline, FeatureSchema.from_json(manifest["features"]))
     rows = read(golden)
-    said = predict(loaded.pipeline, loaded.schema, rows)
+    with naming(where):
+        said = predict(loaded.pipeline, loaded.schema, rows)
     if not ((said - rows[PROBABILITY]).abs() <= GOLDEN_TOLERANCE).all():
         raise ModelError(
             f"{where} no longer says of its golden rows what it did. {train_again(model.game)}"

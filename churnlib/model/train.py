@@ -72,8 +72,9 @@ def fit(rows: pl.DataFrame, settings: TrainSettings, seed: int) -> FittedModel:
     steps = " > ".join(step.type.rpartition(".")[2] for step in settings.pipeline)
     try:
         pipeline.fit(schema.apply(known), known[LABEL].to_numpy().astype(np.int64))
-    except (ValueError, TypeError) as error:
-        raise ModelError(f"train.pipeline: {steps} cannot be fitted: {error}") from error
+    except Exception as error:  # The steps are the user's choice, and each fails in its own way.
+        what = str(error) or type(error).__name__
+        raise ModelError(f"train.pipeline: {steps} cannot be fitted: {what}") from error
     if not hasattr(pipeline, "predict_proba"):
         raise ModelError(
             f"train.pipeline: {steps} gives no probabilities with these parameters. "

@@ -98,6 +98,17 @@ def test_what_is_no_probability_is_refused(value: float) -> None:
         predict(says(value), SCHEMA, ROWS)
 
 
+@pytest.mark.parametrize("error", [ValueError("no such\nlevel"), RuntimeError("no such")])
+def test_what_a_step_raises_is_told(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Given, "predict_proba", fail)
+    message = f"^the model cannot predict these rows: {type(error).__name__}: no such.$"
+    with pytest.raises(ModelError, match=message):
+        predict(says(0.5), SCHEMA, ROWS)
+
+
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_certainty_is_a_probability(value: float) -> None:
     assert predict(says(value), SCHEMA, ROWS).unique().to_list() == [value]

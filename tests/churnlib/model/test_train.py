@@ -2,6 +2,7 @@
 
 from datetime import date
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -173,6 +174,15 @@ def test_what_cannot_be_fitted_is_told(steps: tuple[object, ...], message: str) 
     with pytest.raises(ModelError, match=r"^train\.pipeline: ") as caught:
         fit(ROWS, training(*steps), seed=1)  # type: ignore[arg-type]
     assert message in str(caught.value)
+
+
+def test_whatever_a_step_raises_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise np.linalg.LinAlgError
+
+    monkeypatch.setattr("sklearn.pipeline.Pipeline.fit", fail)
+    with pytest.raises(ModelError, match="Classifier cannot be fitted: LinAlgError$"):
+        fit(ROWS, training(model_of(BOOSTING)), seed=1)
 
 
 def test_a_category_without_any_value_is_no_trouble() -> None:
