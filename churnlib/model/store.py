@@ -159,13 +159,17 @@ def _verified(model: Dataset | DatasetRef, manifest: Mapping[str, Any], name: st
     return Dataset(name, model.game, str(file))
 
 
-def load_model(model: Dataset | DatasetRef) -> "FittedModel":
+def load_model(model: Dataset | DatasetRef, *, allow_joblib: bool = False) -> "FittedModel":
     """Loads a version, after its files, libraries and types were verified, and proves it.
+
+    Args:
+        model: The folder of the version.
+        allow_joblib: Open a joblib file too, which runs whatever its writer wanted.
 
     Raises:
         ModelError: A file was changed, a library that the model depends on has another version,
-            the model file holds a type that is not trusted, or the model says of its golden rows
-            something else than it did.
+            the model file is of joblib and may not be, or holds a type that is not trusted, or
+            the model says of its golden rows something else than it did.
     """
     from churnlib.model.train import FittedModel
 
@@ -181,6 +185,12 @@ def load_model(model: Dataset | DatasetRef) -> "FittedModel":
                 f"{where} was made with {library} {then}, but {now.get(library, 'none')} is "
                 f"installed. Install that version, or: {train_again(model.game)}"
             )
+    if file.name.endswith(".joblib") and not allow_joblib:
+        raise ModelError(
+            f"{where} is kept as {file.name}, which runs whatever it holds when it is opened, and "
+            'train.model_format is not "joblib". Set it so if you trust whoever made the model, '
+            f"or: {train_again(model.game)}"
+        )
     pipeline = _load(Path(file.uri), where, train_again(model.game))
     loaded = FittedModel(pipeline, FeatureSchema.from_json(manifest["features"]))
     rows = read(golden)

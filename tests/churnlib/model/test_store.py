@@ -79,7 +79,15 @@ def test_a_model_comes_back_from_joblib(catalog: Catalog) -> None:
     model = usual("forest")
     kept = save(catalog.model("v1"), model, model_format="joblib")
     assert read_manifest(kept)["model_file"] == "model.joblib"
-    assert probabilities(load_model(kept), ROWS) == probabilities(model, ROWS)
+    assert probabilities(load_model(kept, allow_joblib=True), ROWS) == probabilities(model, ROWS)
+
+
+def test_a_joblib_file_is_not_opened_unless_allowed(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = save(catalog.model("v1"), usual(), model_format="joblib")
+    monkeypatch.delattr("joblib.load")
+    assert 'train.model_format is not "joblib"' in refusal(kept)
 
 
 def test_a_version_tells_all_of_itself(kept: DatasetRef) -> None:
