@@ -51,6 +51,7 @@ def batch_predict(run: Run) -> DatasetRef:
             "churn_after_months": run.settings.churn_after_months,
             "warnings": warnings,
         },
+        allow_joblib=run.settings.train.model_format == "joblib",
     )
 
 
@@ -82,7 +83,12 @@ def build_predict_features(
 
 @task(uses=("churnlib.model",))
 def predict_batch(
-    model: DatasetRef, features: DatasetRef, output: Dataset, *, terms: dict[str, Any]
+    model: DatasetRef,
+    features: DatasetRef,
+    output: Dataset,
+    *,
+    terms: dict[str, Any],
+    allow_joblib: bool,
 ) -> DatasetRef:
     """Predicts every subscription of a batch, and ranks them by risk.
 
@@ -91,11 +97,12 @@ def predict_batch(
         features: The features of the batch.
         output: Where the predictions go.
         terms: What the predictions are of, and what to warn of; kept with them.
+        allow_joblib: Open a joblib model file, too, which runs what it says.
     """
     from churnlib.model.predict import predict, rank_by_risk
     from churnlib.model.store import load_model
 
-    loaded = load_model(model)
+    loaded = load_model(model, allow_joblib=allow_joblib)
     rows = storage.scan(features).collect()
     warn(new_categories(loaded.schema, rows))
     with naming(model.game):

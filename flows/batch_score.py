@@ -19,6 +19,7 @@ from churnlib.lineage import fact
 from churnlib.months import first_day, shift_months
 from churnlib.report.content import Report
 from churnlib.report.write import write_report
+from churnlib.schemas import Predictions
 from churnlib.settings import Settings
 from flows.features import fits_run, known_subs, refuse_empty
 from flows.reports import TEMPLATE, data_faults, show, warn
@@ -121,7 +122,7 @@ def score_batch(
     subs = known_subs(standard, as_of)
     refuse_empty(subs, standard.game, "windows.batch_score", window)
     truth = add_label(in_window(subs, *window), as_of=as_of, horizon_months=horizon_months)
-    predicted = in_window(storage.scan(predictions), *window)
+    predicted = in_window(storage.scan(predictions, Predictions), *window)
     both = truth.select("sub_id", "is_first_sub", "sub_churn").join(
         predicted, on="sub_id", how="full", coalesce=True
     )

@@ -41,6 +41,7 @@ def score(run: Run) -> tuple[DatasetRef, ...]:
         horizon_months=run.settings.horizon_months,
         data=data_faults(cohort.tables),
         warnings=warnings,
+        allow_joblib=run.settings.train.model_format == "joblib",
     )
     show(reports)
     return reports
@@ -82,13 +83,14 @@ def score_model(
     horizon_months: int,
     data: dict[str, Any],
     warnings: tuple[str, ...],
+    allow_joblib: bool,
 ) -> tuple[DatasetRef, ...]:
     """Predicts the subscriptions of a window and holds the predictions against the truth."""
     from churnlib.model.evaluate import evaluate
     from churnlib.model.predict import predict
     from churnlib.model.store import load_model
 
-    loaded = load_model(model)
+    loaded = load_model(model, allow_joblib=allow_joblib)
     rows = storage.scan(features).collect()
     with naming(model.game):
         scored = rows.with_columns(predict(loaded.pipeline, loaded.schema, rows))

@@ -408,6 +408,11 @@ def test_origin_of_an_entry_is_the_layer_that_reaches_into_the_list(load: Load) 
     assert "train.pipeline.1.params (from --set): should be a table, not 5" in message
 
 
+def test_origin_of_a_value_is_the_override_that_replaces_its_table(load: Load) -> None:
+    message = refusal(load, overrides={"windows.train": "{ start = true, end = -14 }"})
+    assert "windows.train.start (from --set): should be a day " in message
+
+
 def test_list_is_not_called_short_where_its_entries_are_refused(load: Load) -> None:
     message = refusal(load, overrides={"train.pipeline": [{"name": "model"}]})
     assert message.splitlines()[1:] == ["  train.pipeline.0.type (from --set): is missing"]

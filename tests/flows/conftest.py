@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from churnlib.synthesis import PROCESSES, generate
-from tests.flows.studio import Studio, new_studio
+from tests.flows.studio import Say, Studio, new_studio
 
 CHARACTERS = 900
 
@@ -47,3 +47,23 @@ def empty_studio(
 ) -> Studio:
     """A data folder for one test, with raw tables alone."""
     return new_studio(tmp_path / "data", pristine)
+
+
+@pytest.fixture(scope="module")
+def complete(studio: Studio) -> Studio:
+    """A data folder in which every flow of the first game has run."""
+    studio.take_through("game1")
+    return studio
+
+
+@pytest.fixture
+def say(caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]) -> Say:
+    """Runs a command line; returns its status and what it said, in the log and besides."""
+
+    def run(studio: Studio, *line: str) -> str:
+        caplog.clear()
+        capsys.readouterr()
+        status = studio.command(*line)
+        return f"exit {status}\n{caplog.text}{capsys.readouterr().err}"
+
+    return run

@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -32,6 +32,9 @@ BATCH_DAY = "2024-07-01"
 
 LAST_DAY = "2025-01-01"
 """The last day of the data, hence of runs that name none."""
+
+Say = Callable[..., str]
+"""Runs a command line in a studio; returns its status and what it said, in the log and besides."""
 
 Snapshot = dict[str, tuple[int, str]]
 """Of each file its time of change and its digest."""
@@ -155,3 +158,8 @@ def written(log: str) -> set[str]:
 def bits(frame: pl.DataFrame) -> str:
     """Names, types and rows of a table, in which numbers that differ by a bit are written apart."""
     return repr((frame.schema, frame.rows()))
+
+
+def is_refusal(said: str, fault: str) -> bool:
+    """Tells whether a run ended as it must where the user is at fault."""
+    return said.startswith("exit 2\n") and said.count(fault) == 1 and "Traceback" not in said

@@ -2,44 +2,13 @@
 
 import json
 from collections.abc import Callable, Iterator
-from datetime import date
 
-import polars as pl
 import pytest
 
 from churnlib import storage
-from churnlib.datasets import Catalog
-from tests.flows.studio import BATCH_DAY, Studio, python
+from tests.flows.studio import BATCH_DAY, Say, Studio, is_refusal, python
 
 GAME = "game1"
-
-
-@pytest.fixture(scope="module")
-def complete(studio: Studio) -> Studio:
-    """A data folder in which every flow has run."""
-    studio.take_through(GAME)
-    return studio
-
-
-Say = Callable[..., str]
-
-
-@pytest.fixture
-def say(caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]) -> Say:
-    """Runs a command line; returns its status and what it said, in the log and besides."""
-
-    def run(studio: Studio, *line: str) -> str:
-        caplog.clear()
-        capsys.readouterr()
-        status = studio.command(*line)
-        return f"exit {status}\n{caplog.text}{capsys.readouterr().err}"
-
-    return run
-
-
-def is_refusal(said: str, fault: str) -> bool:
-    """Tells whether a run ended as it must where the user is at fault."""
-    return said.startswith("exit 2\n") and said.count(fault) == 1 and "Traceback" not in said
 
 
 @pytest.mark.parametrize(
@@ -299,87 +268,8 @@ def test_features_that_leak_are_warned_of_in_every_report(empty_studio: Studio) 
         assert "standard.undated_totals" in warning
 
 
-# The score of a batch
-
-
-BATCH = f"07_model_output/{GAME}/predictions_2024-06.parquet"
-
-
-@pytest.mark.parametrize(
-    ("settings", "expected"),
-    [
-        ({"windows.batch_score.end": -6}, "covers 2024-06-01 to 2024-06-30"),
-        ({"horizon_months": 4}, "predicts by horizon_months = 6, but the settings say 4"),
-        ({"churn_after_months": 2}, "predicts by churn_after_months = 3"),
-    ],
-)
-def test_batch_score_of_other_predictions_is_refused(
-    complete: Studio, say: Say, settings: dict[str, object], expected: str
-) -> None:
-    before = complete.outputs()
-    said = say(complete, "batch_score", GAME, *(f"--set={p}={v}" for p, v in settings.items()))
-    assert is_refusal(said, expected), said
-    assert complete.outputs() == before
-
-
-def test_batch_score_without_predictions_says_on_which_day_to_predict(
-    complete: Studio, say: Say
-) -> None:
-    said = say(complete, "batch_score", GAME, "--as-of=2024-12-01")
-    advice = f"python -m flows.batch_predict --game {GAME} --data-dir {complete.data} --as-of "
-    assert is_refusal(said, f"Make it: {advice}2024-06-01"), said
-    assert complete.command("batch_predict", GAME, "--as-of=2024-06-01") == 0
-    assert complete.command("batch_score", GAME, "--as-of=2024-12-01") == 0
-    file = complete.file(f"07_model_output/{GAME}/predictions_2024-05.parquet")
-    file.unlink()
-
-
-def test_batch_score_before_the_batch_began_is_refused(complete: Studio, say: Say) -> None:
-    days = (
-        "--set=windows.batch_score.start=2024-06-01",
-        "--set=windows.batch_score.end=2024-06-30",
-    )
-    said = say(complete, "batch_score", GAME, "--as-of=2024-05-31", *days)
-    assert is_refusal(said, "windows.batch_score selects no subscription"), said
-    assert "the data cover" in said
-
-
-def test_batch_score_tells_what_was_not_predicted_and_what_is_gone(complete: Studio) -> None:
-    file = complete.file(BATCH)
-    rows, kept = complete.table(BATCH), file.read_bytes()
-    facts = storage.read_metadata(Catalog(str(complete.data), GAME).predictions(date(2024, 6, 1)))
-    foreign = rows.head(1).with_columns(sub_id=pl.lit(10**9, pl.Int64))
-    pl.concat([foreign, rows.tail(-3)]).write_parquet(file, metadata=facts)
-    complete.run("batch_score", GAME)
-    report = complete.json(f"08_reporting/{GAME}/batch_score_report_2024-06.json")
-    assert report["general"]["n"] == report["facts"]["predictions"] == len(rows) - 3
-    missed, gone = report["warnings"]
-    assert missed.startswith("3 subscriptions of the window were not predicted")
-    assert gone.startswith("1 predictions are of subscriptions that the standard features do not")
-    file.write_bytes(kept)
-
-
-@pytest.mark.parametrize(
-    ("change", "expected"),
-    [
-        (lambda rows: pl.concat([rows, rows.head(2)]), "predicts 2 subscriptions twice"),
-        (lambda rows: rows.with_columns(pl.col("sub_id") + 10**9), "predicts none of"),
-    ],
-    ids=["twice", "none"],
-)
-def test_batch_score_refuses_predictions_that_match_no_subscription(
-    complete: Studio, say: Say, change: Callable[[pl.DataFrame], pl.DataFrame], expected: str
-) -> None:
-    file = complete.file(BATCH)
-    rows, kept = complete.table(BATCH), file.read_bytes()
-    facts = storage.read_metadata(Catalog(str(complete.data), GAME).predictions(date(2024, 6, 1)))
-    change(rows).write_parquet(file, metadata=facts)
-    said = say(complete, "batch_score", GAME)
-    file.write_bytes(kept)
-    assert is_refusal(said, expected), said
-
-
 def test_standard_features_before_any_subscription_are_refused(complete: Studio, say: Say) -> None:
+    complete.run("standard_features", GAME)
     before = complete.outputs()
     said = say(complete, "standard_features", GAME, "--as-of=1999-01-01")
     assert is_refusal(said, "no subscription had started by 1999-01-01"), said

@@ -181,7 +181,7 @@ def test_whatever_a_step_raises_is_told(monkeypatch: pytest.MonkeyPatch) -> None
         raise np.linalg.LinAlgError
 
     monkeypatch.setattr("sklearn.pipeline.Pipeline.fit", fail)
-    with pytest.raises(ModelError, match="Classifier cannot be fitted: LinAlgError$"):
+    with pytest.raises(ModelError, match=r"Classifier cannot be fitted: LinAlgError$"):
         fit(ROWS, training(model_of(BOOSTING)), seed=1)
 
 

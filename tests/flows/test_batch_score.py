@@ -1,0 +1,95 @@
+"""The score of a batch: only predictions that are what they are scored as."""
+
+from collections.abc import Callable, Iterator
+from datetime import date
+
+import polars as pl
+import pytest
+
+from churnlib.datasets import Catalog
+from churnlib.storage import read_metadata
+from tests.flows.studio import Say, Studio, is_refusal
+
+GAME = "game1"
+BATCH = f"07_model_output/{GAME}/predictions_2024-06.parquet"
+
+
+@pytest.fixture(autouse=True)
+def _restore(complete: Studio) -> Iterator[None]:
+    """Puts the predictions back as they were."""
+    kept = complete.file(BATCH).read_bytes()
+    yield
+    complete.file(BATCH).write_bytes(kept)
+
+
+def replace(studio: Studio, rows: pl.DataFrame) -> None:
+    """Changes the rows of the predictions, not what they say of themselves."""
+    facts = read_metadata(Catalog(str(studio.data), GAME).predictions(date(2024, 6, 1)))
+    rows.write_parquet(studio.file(BATCH), metadata=facts)
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"windows.batch_score.end": -6}, "covers 2024-06-01 to 2024-06-30"),
+        ({"horizon_months": 4}, "predicts by horizon_months = 6, but the settings say 4"),
+        ({"churn_after_months": 2}, "predicts by churn_after_months = 3"),
+    ],
+)
+def test_batch_score_of_other_predictions_is_refused(
+    complete: Studio, say: Say, settings: dict[str, object], expected: str
+) -> None:
+    before = complete.outputs()
+    said = say(complete, "batch_score", GAME, *(f"--set={p}={v}" for p, v in settings.items()))
+    assert is_refusal(said, expected), said
+    assert complete.outputs() == before
+
+
+def test_batch_score_without_predictions_says_on_which_day_to_predict(
+    complete: Studio, say: Say
+) -> None:
+    said = say(complete, "batch_score", GAME, "--as-of=2024-12-01")
+    advice = f"python -m flows.batch_predict --game {GAME} --data-dir {complete.data} --as-of "
+    assert is_refusal(said, f"Make it: {advice}2024-06-01"), said
+    assert complete.command("batch_predict", GAME, "--as-of=2024-06-01") == 0
+    assert complete.command("batch_score", GAME, "--as-of=2024-12-01") == 0
+    file = complete.file(f"07_model_output/{GAME}/predictions_2024-05.parquet")
+    file.unlink()
+
+
+def test_batch_score_before_the_batch_began_is_refused(complete: Studio, say: Say) -> None:
+    days = (
+        "--set=windows.batch_score.start=2024-06-01",
+        "--set=windows.batch_score.end=2024-06-30",
+    )
+    said = say(complete, "batch_score", GAME, "--as-of=2024-05-31", *days)
+    assert is_refusal(said, "windows.batch_score selects no subscription"), said
+    assert "the data cover" in said
+
+
+def test_batch_score_tells_what_was_not_predicted_and_what_is_gone(complete: Studio) -> None:
+    rows = complete.table(BATCH)
+    foreign = rows.head(1).with_columns(sub_id=pl.lit(10**9, pl.Int64))
+    replace(complete, pl.concat([foreign, rows.tail(-3)]))
+    complete.run("batch_score", GAME)
+    report = complete.json(f"08_reporting/{GAME}/batch_score_report_2024-06.json")
+    assert report["general"]["n"] == report["facts"]["predictions"] == len(rows) - 3
+    missed, gone = report["warnings"]
+    assert missed.startswith("3 subscriptions of the window were not predicted")
+    assert gone.startswith("1 predictions are of subscriptions that the standard features do not")
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda rows: pl.concat([rows, rows.head(2)]), "predicts 2 subscriptions twice"),
+        (lambda rows: rows.with_columns(pl.col("sub_id") + 10**9), "predicts none of"),
+    ],
+    ids=["twice", "none"],
+)
+def test_batch_score_refuses_predictions_that_match_no_subscription(
+    complete: Studio, say: Say, change: Callable[[pl.DataFrame], pl.DataFrame], expected: str
+) -> None:
+    replace(complete, change(complete.table(BATCH)))
+    said = say(complete, "batch_score", GAME)
+    assert is_refusal(said, expected), said
