@@ -38,6 +38,7 @@ class Manifest(_Part):
     sha256: dict[str, str]
     features: tuple[FeatureEntry, ...]
     libraries: dict[str, str]
+    depends_on: tuple[str, ...]
     as_of: date
     window: tuple[date, date]
     labels_known_by: date

@@ -56,7 +56,7 @@ def build_pipeline(steps: Sequence[Step], seed: int) -> Pipeline:
             f"train.pipeline: step '{name}', the last, is {type(model).__name__}, which gives no "
             "probabilities. The last step must be a classifier with predict_proba."
         )
-    for path, estimator in _estimators((), dict(built)):
+    for path, estimator in estimators_in(dict(built)):
         _seed(estimator, derive_seed(seed, *path))
         # An estimator inside another predicts while that is fitted, and a forest that predicts
         # sums its trees in the order in which threads end: its last bits would differ.
@@ -74,7 +74,9 @@ def _seed(estimator: BaseEstimator, seed: int) -> None:
         estimator.set_params(cv=StratifiedKFold(params["cv"], shuffle=True, random_state=seed))
 
 
-def _estimators(path: tuple[str, ...], value: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
+def estimators_in(
+    value: Any, path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], BaseEstimator]]:
     """Finds all estimators in a value, with the way to each; `get_params` sees not into lists."""
     inside: Any = ()
     if isinstance(value, BaseEstimator):
@@ -85,7 +87,7 @@ def _estimators(path: tuple[str, ...], value: Any) -> Iterator[tuple[tuple[str, 
     elif isinstance(value, list | tuple):
         inside = enumerate(value)
     for name, part in inside:
-        yield from _estimators((*path, str(name)), part)
+        yield from estimators_in(part, (*path, str(name)))
 
 
 def resolve(type_name: str, where: str = "train.pipeline") -> Callable[..., Any]:

@@ -32,6 +32,9 @@ GOLDEN_TOLERANCE = 1e-9
 LIBRARIES = ("scikit-learn", "skrub", "numpy", "polars", "skops", "joblib")
 """What a manifest names the versions of, where installed."""
 
+DECISIVE_PACKAGES = {"scikit-learn": "sklearn", "skrub": "skrub"}
+"""Libraries whose every version may read a model otherwise, and the packages to tell them by."""
+
 TRUSTED_TYPES = (
     "churnlib.model.columns.OfKind",
     "functools.partial",
@@ -109,6 +112,7 @@ def save_model(
             "features": model.schema.to_json(),
             "python": python_version(),
             "libraries": _versions(),
+            "depends_on": _libraries_of(model),
         }
         write_text(json.dumps(manifest, indent=2, default=str) + "\n", folder / MANIFEST)
     return ref(target)
@@ -179,8 +183,8 @@ def load_model(model: Dataset | DatasetRef, *, allow_joblib: bool = False) -> "F
         _verified(model, manifest, name) for name in (manifest["model_file"], GOLDEN, SCORED)
     )
     now = _versions()
-    for library in ("scikit-learn", "skrub"):
-        if (then := manifest["libraries"].get(library)) != now.get(library) and then is not None:
+    for library in manifest["depends_on"]:
+        if (then := manifest["libraries"].get(library)) != now.get(library):
             raise ModelError(
                 f"{where} was made with {library} {then}, but {now.get(library, 'none')} is "
                 f"installed. Install that version, or: {train_again(model.game)}"
@@ -230,6 +234,14 @@ def champion(catalog: Catalog) -> DatasetRef:
     model = catalog.model(version)
     read_manifest(model)
     return ref(model)
+
+
+def _libraries_of(model: "FittedModel") -> list[str]:
+    """The libraries of which a model was made, and so needs just these versions."""
+    from churnlib.model.pipeline import estimators_in
+
+    made_of = {type(part).__module__.partition(".")[0] for _, part in estimators_in(model.pipeline)}
+    return [library for library, package in DECISIVE_PACKAGES.items() if package in made_of]
 
 
 def _dump(model: "FittedModel", file: Path, model_format: str) -> None:

@@ -185,21 +185,32 @@ def test_features_that_were_changed_are_refused(kept: DatasetRef) -> None:
     assert "hawk: model v1: the model cannot predict these rows: ValueError: " in refusal(kept)
 
 
-@pytest.mark.parametrize("library", ["scikit-learn", "skrub"])
-def test_another_library_version_is_refused(library: str, kept: DatasetRef) -> None:
-    change_manifest(kept, lambda m: m["libraries"].update({library: "0.1"}))
-    assert f"was made with {library} 0.1, but " in refusal(kept)
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("boosting", ["scikit-learn"]), ("skrub_select", ["scikit-learn", "skrub"])],
+)
+def test_a_model_depends_on_the_libraries_that_it_is_made_of(
+    name: str, expected: list[str], catalog: Catalog
+) -> None:
+    assert read_manifest(save(catalog.model("v1"), usual(name)))["depends_on"] == expected
 
 
-def test_a_library_that_is_gone_is_named(kept: DatasetRef, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("churnlib.model.store.LIBRARIES", ("scikit-learn", "not-installed"))
+def test_another_version_of_what_the_model_is_made_of_is_refused(catalog: Catalog) -> None:
+    for library in ("scikit-learn", "skrub"):
+        kept = save(catalog.model(library), usual("skrub_select"))
+        change_manifest(kept, lambda m, name=library: m["libraries"].update({name: "0.1"}))  # type: ignore[misc]
+        assert f"was made with {library} 0.1, but " in refusal(kept)
+
+
+def test_a_library_that_is_gone_is_named(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = save(catalog.model("v1"), usual("skrub_select"))
     change_manifest(kept, lambda m: m["libraries"].update({"skrub": "0.1"}))
+    monkeypatch.setattr("churnlib.model.store.LIBRARIES", ("scikit-learn", "not-installed"))
     assert "was made with skrub 0.1, but none is installed" in refusal(kept)
 
 
-def test_a_library_that_the_model_was_made_without_does_not_matter(kept: DatasetRef) -> None:
-    change_manifest(kept, lambda m: m["libraries"].pop("skrub"))
-    change_manifest(kept, lambda m: m["libraries"].update(polars="0.1"))
+def test_a_library_that_the_model_is_not_made_of_does_not_matter(kept: DatasetRef) -> None:
+    change_manifest(kept, lambda m: m["libraries"].update(polars="0.1", skrub="0.1"))
     load_model(kept)
 
 
