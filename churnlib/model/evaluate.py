@@ -32,7 +32,8 @@ class Scores:
             that was not looked at.
         base_rate: Share of positives.
         roc_auc: Probability that a churner is ranked above one who stays.
-        roc_auc_ci: Its 95 % interval (DeLong).
+        roc_auc_ci: Its 95 % interval (DeLong); null also where nothing was ranked, because all
+            probabilities are equal.
         average_precision: Precision averaged over recall.
         log_loss: Mean negative log-likelihood, in nats.
         brier: Mean squared difference of probability and outcome.
@@ -99,10 +100,12 @@ def score_group(scored: pl.DataFrame) -> Scores:
         what = "none" if positives == 0 else "each"
         return replace(errors, reason=f"{what} of the {n:,} subscriptions churned")
     auc, interval = roc_auc(outcome, probability)
+    ranked = probability[0] != probability[-1]
     return replace(
         errors,
         roc_auc=auc,
-        roc_auc_ci=interval,
+        roc_auc_ci=interval if ranked else None,
+        reason=None if ranked else f"all {n:,} subscriptions have the same predicted probability",
         average_precision=float(average_precision_score(outcome, probability)),
         lift_top_decile=lift(outcome, probability, TOP_SHARE),
     )

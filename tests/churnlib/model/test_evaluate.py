@@ -230,6 +230,12 @@ def test_one_outcome_alone_has_no_ranking(outcome: int, reason: str) -> None:
     assert found.log_loss == pytest.approx(expected)
 
 
+def test_equal_predictions_are_guessing_without_an_interval() -> None:
+    found = score_group(table([1, 0, 0, None], [0.3, 0.3, 0.3, 0.9]))
+    assert (found.roc_auc, found.roc_auc_ci, found.lift_top_decile) == (0.5, None, 1.0)
+    assert found.reason == "all 3 subscriptions have the same predicted probability"
+
+
 def test_nothing_scored_is_told() -> None:
     empty = score_group(table([], []))
     assert (empty.n, empty.positives, empty.immature) == (0, 0, 0)
@@ -261,6 +267,7 @@ def test_every_small_case_is_defined_or_explained() -> None:
     for outcomes in product([0, 1, None], repeat=3):
         for probabilities in product([0.2, 0.8], repeat=3):
             found = score_group(table(list(outcomes), list(probabilities)))
-            assert none_of(found, RANKING) == (found.reason is not None)
+            assert (found.roc_auc_ci is None) == (found.reason is not None)
+            assert none_of(found, RANKING) == (found.roc_auc is None)
             if found.roc_auc_ci:
                 assert 0 <= found.roc_auc_ci[0] <= found.roc_auc_ci[1] <= 1

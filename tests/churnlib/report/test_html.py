@@ -236,6 +236,14 @@ def test_page_draws_the_group_that_is_defined() -> None:
     assert "Nothing to plot: no subscription with a known outcome." in page.text
 
 
+def test_page_of_equal_predictions_has_no_verdict() -> None:
+    scored = SCORED.with_columns(churn_probability=pl.lit(0.3))
+    page = Page(to_html(make_report(scored), scored))
+    reason = "subscriptions have the same predicted probability."
+    assert len(re.findall(f"Not defined: all [0-9]+ {reason}", page.text)) == len(GROUPS)
+    assert page.tags["svg"] == 3 * len(GROUPS)
+
+
 def test_page_of_two_rows_is_drawn() -> None:
     two = SCORED.head(2).with_columns(sub_churn=pl.Series([0, 1], dtype=pl.Int8))
     assert Page(to_html(make_report(two), two)).tags["svg"] >= 3
