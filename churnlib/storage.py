@@ -4,7 +4,7 @@ import hashlib
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -103,8 +103,18 @@ def replacing(target: str | Path) -> Iterator[Path]:
 
 def write_text(text: str, target: str | Path) -> None:
     """Replaces a text file as a whole."""
-    with replacing(target) as beside:
-        beside.write_text(text, encoding="utf-8")
+    write_texts({target: text})
+
+
+def write_texts(texts: Mapping[str | Path, str]) -> None:
+    """Replaces text files that belong together: none before all are written.
+
+    Args:
+        texts: What to write, by place.
+    """
+    with ExitStack() as replaced:
+        for target, text in texts.items():
+            replaced.enter_context(replacing(target)).write_text(text, encoding="utf-8")
 
 
 def scan(source: Dataset | DatasetRef, schema: "type[dy.Schema] | None" = None) -> "pl.LazyFrame":

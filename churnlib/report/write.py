@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from churnlib.datasets import Dataset, DatasetRef
 from churnlib.report.content import Report
 from churnlib.report.text import to_text
-from churnlib.storage import ref, write_text
+from churnlib.storage import ref, write_texts
 
 if TYPE_CHECKING:
     import polars as pl
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def write_report(
     report: Report, target: Dataset, scored: "pl.DataFrame | None" = None
 ) -> tuple[DatasetRef, ...]:
-    """Writes a report as JSON, as text and as HTML, side by side.
+    """Writes a report as JSON, as text and as HTML, side by side; none before all are made.
 
     Args:
         report: What to say.
@@ -34,6 +34,5 @@ def write_report(
         ".html": to_html(report, scored),
     }
     places = {suffix: Path(target.uri).with_suffix(suffix) for suffix in texts}
-    for suffix, text in texts.items():
-        write_text(text, places[suffix])
+    write_texts({places[suffix]: text for suffix, text in texts.items()})
     return tuple(ref(Dataset(target.name, target.game, str(place))) for place in places.values())

@@ -15,6 +15,7 @@ import polars as pl
 import pytest
 
 from churnlib.datasets import Dataset
+from churnlib.errors import DataError
 from churnlib.model.evaluate import evaluate
 from churnlib.report.content import GROUPS, Report
 from churnlib.report.html import to_html
@@ -288,6 +289,26 @@ def test_report_is_written_in_three_formats_side_by_side(tmp_path: Path) -> None
     refs = write_report(REPORT, target, SCORED)
     assert [Path(ref.uri).suffix for ref in refs] == [".json", ".txt", ".html"]
     assert Path(refs[2].uri).read_text(encoding="utf-8") == HTML
+
+
+@pytest.mark.parametrize("suffix", [".json", ".txt", ".html"])
+def test_report_that_cannot_be_written_leaves_the_old_one_whole(
+    suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = Dataset("score_report", "hawk", str(tmp_path / "score_report.json"))
+    write_report(make_report(SCORED), target, SCORED)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    write = Path.write_text
+
+    def fail(path: Path, text: str, **named: Any) -> int:
+        if suffix in path.suffixes:
+            raise OSError(28, "No space left on device")
+        return write(path, text, **named)
+
+    monkeypatch.setattr(Path, "write_text", fail)
+    with pytest.raises(DataError, match=f"score_report{suffix} cannot be written .*No space left"):
+        write_report(make_report(SCORED, warnings=("new",)), target, SCORED)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_drawing_libraries_are_imported_only_when_a_report_is_drawn() -> None:
