@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from itertools import takewhile
 from typing import Any
 
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import Pipeline
@@ -15,8 +15,9 @@ from sklearn.utils import all_estimators
 
 from churnlib.errors import ModelError, closest
 from churnlib.model.columns import OfKind
+from churnlib.model.files import as_skops
 from churnlib.seeds import derive_seed
-from churnlib.settings import Step
+from churnlib.settings import Step, TrainSettings
 
 TRUSTED_ROOTS = ("sklearn", "churnlib", "skrub")
 """The packages that configuration may name classes of. In code, because a run must not widen it."""
@@ -49,7 +50,11 @@ def build_pipeline(steps: Sequence[Step], seed: int) -> Pipeline:
         ModelError: A class that does not exist or is not allowed, an unknown parameter, or a value
             that its class refuses; the message names the step and the closest name.
     """
-    built = [(step.name, _build(step.type, step.params, f"step '{step.name}'")) for step in steps]
+    last = len(steps) - 1
+    built = [
+        (step.name, _build(step.type, step.params, f"step '{step.name}'", is_model=n == last))
+        for n, step in enumerate(steps)
+    ]
     if not callable(getattr(type(built[-1][1]), "predict_proba", None)):
         name, model = built[-1]
         raise ModelError(
@@ -63,6 +68,18 @@ def build_pipeline(steps: Sequence[Step], seed: int) -> Pipeline:
         if len(path) > 1 and estimator.get_params(deep=False).get("n_jobs") is not None:
             estimator.set_params(n_jobs=1)
     return Pipeline(built)
+
+
+def check_pipeline(settings: TrainSettings) -> None:
+    """Refuses settings that state no pipeline to fit and keep, before there is anything to fit.
+
+    Raises:
+        ModelError: See `build_pipeline`; or a skops file, where that is to be written, may not
+            hold it.
+    """
+    pipeline = build_pipeline(settings.pipeline, seed=0)
+    if settings.model_format == "skops":
+        as_skops(pipeline)
 
 
 def _seed(estimator: BaseEstimator, seed: int) -> None:
@@ -90,12 +107,15 @@ def estimators_in(
         yield from estimators_in(part, (*path, str(name)))
 
 
-def resolve(type_name: str, where: str = "train.pipeline") -> Callable[..., Any]:
+def resolve(
+    type_name: str, where: str = "train.pipeline", *, is_model: bool = False
+) -> Callable[..., Any]:
     """Finds the class of a name, and refuses what is no estimator of a trusted package.
 
     Args:
         type_name: The full name, such as `sklearn.impute.SimpleImputer`.
         where: What asks for it, for messages.
+        is_model: Whether it is to be the model, so that a classifier is suggested first.
 
     Raises:
         ModelError: There is no such class, or it is not allowed; names the closest that is.
@@ -105,7 +125,7 @@ def resolve(type_name: str, where: str = "train.pipeline") -> Callable[..., Any]
     if root not in TRUSTED_ROOTS:
         raise ModelError(
             f"{where}: {type_name} is not allowed: its package is not among "
-            f"{', '.join(TRUSTED_ROOTS)}. {_closest_type(class_name)}"
+            f"{', '.join(TRUSTED_ROOTS)}. {_closest_type(class_name, is_model)}"
         )
     try:
         found = getattr(importlib.import_module(module_name), class_name, None)
@@ -117,7 +137,7 @@ def resolve(type_name: str, where: str = "train.pipeline") -> Callable[..., Any]
             ) from None
         found = None
     if found is None:
-        raise ModelError(f"{where}: there is no {type_name}. {_closest_type(class_name)}")
+        raise ModelError(f"{where}: there is no {type_name}. {_closest_type(class_name, is_model)}")
     # The class itself decides: a name can lead through a package to what the package imported.
     if not (
         inspect.isclass(found)
@@ -129,8 +149,8 @@ def resolve(type_name: str, where: str = "train.pipeline") -> Callable[..., Any]
     return found
 
 
-def _build(type_name: str, params: dict[str, Any], where: str) -> Any:
-    made = resolve(type_name, f"train.pipeline: {where}")
+def _build(type_name: str, params: dict[str, Any], where: str, *, is_model: bool = False) -> Any:
+    made = resolve(type_name, f"train.pipeline: {where}", is_model=is_model)
     known = [
         name
         for name, parameter in inspect.signature(made).parameters.items()
@@ -181,10 +201,12 @@ def _tuples(entries: list[Any], parts: tuple[str, ...], where: str) -> list[tupl
     return [tuple(entry) for entry in entries]
 
 
-def _closest_type(class_name: str) -> str:
+def _closest_type(class_name: str, is_model: bool) -> str:
     names = {made.__name__: made for _, made in all_estimators()}
     names["OfKind"] = OfKind
-    near = get_close_matches(class_name, names, n=1, cutoff=0.75)
+    models = [name for name, made in names.items() if issubclass(made, ClassifierMixin)]
+    near = get_close_matches(class_name, models, n=1, cutoff=0.6) if is_model else []
+    near = near or get_close_matches(class_name, names, n=1, cutoff=0.75)
     if not near:
         return "Name a class of scikit-learn in full, such as sklearn.impute.SimpleImputer."
     public = takewhile(lambda part: not part.startswith("_"), names[near[0]].__module__.split("."))

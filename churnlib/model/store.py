@@ -1,9 +1,7 @@
 """Model versions: a folder each, with the model, its manifest and rows to prove it by."""
 
 import json
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
@@ -15,6 +13,7 @@ import polars as pl
 from churnlib.datasets import Catalog, Dataset, DatasetRef
 from churnlib.errors import ModelError, naming
 from churnlib.model.features import FeatureSchema
+from churnlib.model.files import dump_pipeline, load_pipeline
 from churnlib.model.manifest import damage
 from churnlib.model.predict import PROBABILITY, predict
 from churnlib.storage import fingerprint, read, ref, replacing, write_text
@@ -34,34 +33,6 @@ LIBRARIES = ("scikit-learn", "skrub", "numpy", "polars", "skops", "joblib")
 
 DECISIVE_PACKAGES = {"scikit-learn": "sklearn", "skrub": "skrub"}
 """Libraries whose every version may read a model otherwise, and the packages to tell them by."""
-
-TRUSTED_TYPES = (
-    "churnlib.model.columns.OfKind",
-    "functools.partial",
-    "numpy.dtype",
-    "sklearn.calibration._CalibratedClassifier",
-    "sklearn.calibration._SigmoidCalibration",
-    "sklearn.calibration._TemperatureScaling",
-    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-    "sklearn.feature_selection._univariate_selection.f_classif",
-    "sklearn.metrics._scorer._PassthroughScorer",
-    "sklearn.model_selection._split.StratifiedKFold",
-    "sklearn.tree._tree.Tree",
-    "sklearn.utils._bunch.Bunch",
-    "sklearn.utils.validation.check_array",
-    "skrub._apply_to_cols.ApplyToCols",
-    "skrub._apply_to_each_col.ApplyToEachCol",
-    "skrub._apply_to_sub_frame.ApplyToSubFrame",
-    "skrub._select_cols.DropCols",
-    "skrub._select_cols.SelectCols",
-    "skrub._squashing_scaler.SquashingScaler",
-    "skrub._string_encoder.StringEncoder",
-    "skrub._to_str.ToStr",
-    "skrub.selectors._base.Cols",
-)
-"""Types that a model file may hold beside those that skops trusts itself: they hold data, and what
-functions and types they hold in turn is checked by itself. A list beside the model would be
-trusted on the word of whoever wrote the model."""
 
 
 def new_version(now: datetime) -> str:
@@ -99,7 +70,7 @@ def save_model(
     with replacing(target.uri) as folder:
         folder.mkdir()
         file = folder / f"model.{model_format}"
-        _dump(model, file, model_format)
+        dump_pipeline(model.pipeline, file)
         proof = golden.with_columns(predict(model.pipeline, model.schema, golden))
         proof.write_parquet(folder / GOLDEN)
         scored.write_parquet(folder / SCORED)
@@ -195,7 +166,7 @@ def load_model(model: Dataset | DatasetRef, *, allow_joblib: bool = False) -> "F
             'train.model_format is not "joblib". Set it so if you trust whoever made the model, '
             f"or: {train_again(model.game)}"
         )
-    pipeline = _load(Path(file.uri), where, train_again(model.game))
+    pipeline = load_pipeline(Path(file.uri), where, train_again(model.game))
     loaded = FittedModel(pipeline, FeatureSchema.from_json(manifest["features"]))
     rows = read(golden)
     with naming(where):
@@ -242,54 +213,6 @@ def _libraries_of(model: "FittedModel") -> list[str]:
 
     made_of = {type(part).__module__.partition(".")[0] for _, part in estimators_in(model.pipeline)}
     return [library for library, package in DECISIVE_PACKAGES.items() if package in made_of]
-
-
-def _dump(model: "FittedModel", file: Path, model_format: str) -> None:
-    if model_format == "joblib":
-        import joblib
-
-        joblib.dump(model.pipeline, file)
-        return
-    from skops import io
-
-    io.dump(model.pipeline, file)
-    if unknown := _untrusted(file):
-        raise ModelError(
-            f"the pipeline holds types that a skops file may not: {', '.join(unknown)}. "
-            'Choose other steps, or set train.model_format = "joblib", which runs what it loads.'
-        )
-
-
-def _load(file: Path, where: str, remedy: str) -> Any:
-    with _version_warnings_raised(where, remedy):
-        if file.suffix == ".joblib":
-            import joblib
-
-            return joblib.load(file)
-        from skops import io
-
-        if unknown := _untrusted(file):
-            raise ModelError(f"{where}: its file holds types not trusted: {', '.join(unknown)}.")
-        return io.load(file, trusted=list(TRUSTED_TYPES))
-
-
-def _untrusted(file: Path) -> list[str]:
-    from skops import io
-
-    return sorted(set(io.get_untrusted_types(file=file)) - set(TRUSTED_TYPES))
-
-
-@contextmanager
-def _version_warnings_raised(where: str, remedy: str) -> Iterator[None]:
-    """A model of another scikit-learn only warns when loaded, and may crash or err later."""
-    from sklearn.exceptions import InconsistentVersionWarning
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", InconsistentVersionWarning)
-        try:
-            yield
-        except InconsistentVersionWarning as warning:
-            raise ModelError(f"{where}: {str(warning).rstrip('.')}. {remedy}") from None
 
 
 def _versions() -> dict[str, str]:

@@ -13,7 +13,7 @@ from sklearn.pipeline import Pipeline
 
 from churnlib.errors import ModelError
 from churnlib.model.columns import OfKind
-from churnlib.model.pipeline import build_pipeline, check_columns, resolve
+from churnlib.model.pipeline import build_pipeline, check_columns, check_pipeline, resolve
 from churnlib.seeds import MAX_SEED
 from churnlib.settings import Step
 from tests.churnlib.model.samples import (
@@ -26,6 +26,7 @@ from tests.churnlib.model.samples import (
     model_of,
     part,
     step,
+    training,
 )
 
 LAST = model_of(LOGISTIC)
@@ -143,6 +144,18 @@ def test_an_estimator_defined_elsewhere_is_refused(monkeypatch: pytest.MonkeyPat
 def test_the_nearest_class_is_suggested(name: str, meant: str) -> None:
     with pytest.raises(ModelError, match=f"Did you mean '{meant}"):
         resolve(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("sklearn.ensemble.RandomForest", "sklearn.ensemble.RandomForestClassifier"),
+        ("sklearn.ensemble.GradientBoostingRegresor", "sklearn.ensemble.GradientBoostingClass"),
+        ("sklearn.impute.SimpleImputr", "sklearn.impute.SimpleImputer"),
+    ],
+)
+def test_for_the_last_step_a_classifier_is_suggested_first(name: str, meant: str) -> None:
+    assert f"Did you mean '{meant}" in refusal(IMPUTE, step(name))
 
 
 def test_an_example_is_given_where_no_class_is_near() -> None:
@@ -340,6 +353,28 @@ def test_no_function_can_be_given_by_its_name(tmp_path: Path) -> None:
     assert "is not allowed" in refusal(encode, LAST)
     target = step("sklearn.compose.TransformedTargetRegressor", func="os.system")
     assert "The 'func' parameter" in refusal(target)
+
+
+# Checked ahead
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_pipelines_that_can_be_kept_pass(name: str) -> None:
+    check_pipeline(training(*PIPELINES[name]))
+
+
+def test_a_pipeline_that_cannot_be_built_is_refused_ahead() -> None:
+    with pytest.raises(ModelError, match="has no parameter 'c' to set"):
+        check_pipeline(training(step("sklearn.linear_model.LogisticRegression", c=1)))
+
+
+def test_a_pipeline_that_skops_cannot_keep_is_refused_ahead(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("churnlib.model.files.TRUSTED_TYPES", ())
+    with pytest.raises(ModelError, match=r'OfKind.*train\.model_format = "joblib"'):
+        check_pipeline(training(ENCODE, LAST))
+    check_pipeline(training(ENCODE, LAST, model_format="joblib"))
 
 
 # Columns

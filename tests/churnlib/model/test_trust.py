@@ -16,7 +16,8 @@ from skops import io
 
 from churnlib.datasets import Catalog, DatasetRef
 from churnlib.errors import ModelError
-from churnlib.model.store import MANIFEST, TRUSTED_TYPES, load_model, read_manifest
+from churnlib.model.files import TRUSTED_TYPES
+from churnlib.model.store import MANIFEST, load_model, read_manifest
 from churnlib.storage import fingerprint
 from tests.churnlib.model.samples import features, save, usual
 
@@ -133,6 +134,18 @@ def test_a_model_of_another_scikit_learn_is_refused_by_its_own_word(
         ModelError, match=r"hawk: model v1: .*from version 1\.0\.2[^$]*Train again: "
     ):
         load_model(kept)
+
+
+@pytest.mark.parametrize("suffix", [".skops", ".joblib"])
+@pytest.mark.parametrize("content", [b"", b"evil", b"PK\x05\x06" + bytes(18)])
+def test_a_file_that_is_no_model_is_refused(
+    content: bytes, suffix: str, kept: DatasetRef, tmp_path: Path
+) -> None:
+    file = tmp_path / f"evil{suffix}"
+    file.write_bytes(content)
+    plant(kept, file)
+    with pytest.raises(ModelError, match=f"hawk: model v1: model{suffix} cannot be opened"):
+        load_model(kept, allow_joblib=True)
 
 
 def test_a_true_model_still_loads(kept: DatasetRef) -> None:
