@@ -112,7 +112,13 @@ def fit_model(
     rows = storage.scan(features).collect()
     window = fact(features, "window")
     with naming(features.game):
-        training = train_model(rows, settings, date.fromisoformat(window[1]), seed)
+        training = train_model(
+            rows,
+            settings,
+            date.fromisoformat(window[1]),
+            seed,
+            horizon_months=feature_settings["horizon_months"],
+        )
     if left_out := training.model.schema.left_out:
         run_logger().warning("left out, because no row has a value: %s", ", ".join(left_out))
     slices = training.scored.partition_by("slice", as_dict=True)
@@ -123,6 +129,7 @@ def fit_model(
         "window": window,
         "labels_known_by": labels_known_by,
         "left_out_features": left_out,
+        "validation_warning": training.warning,
         "seed": seed,
         "settings": made_with,
         "settings_hash": hashlib.sha256(json.dumps(made_with, sort_keys=True).encode()).hexdigest(),

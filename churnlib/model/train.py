@@ -41,10 +41,12 @@ class Training:
         scored: The training window's rows, with `SCORED_COLUMNS` of `churnlib.model.predict` and
             `slice`: `in_sample` by the kept model on what it was fitted on, `validation` by a
             model that was fitted on the months before.
+        warning: Why the figures of the validation flatter; null where they do not.
     """
 
     model: FittedModel
     scored: pl.DataFrame
+    warning: str | None = None
 
 
 def fit(rows: pl.DataFrame, settings: TrainSettings, seed: int) -> FittedModel:
@@ -83,8 +85,18 @@ def fit(rows: pl.DataFrame, settings: TrainSettings, seed: int) -> FittedModel:
     return FittedModel(pipeline, schema)
 
 
-def train(rows: pl.DataFrame, settings: TrainSettings, window_end: date, seed: int) -> Training:
+def train(
+    rows: pl.DataFrame,
+    settings: TrainSettings,
+    window_end: date,
+    seed: int,
+    *,
+    horizon_months: int,
+) -> Training:
     """Validates the configured model on the last months of the window, then fits the one to keep.
+
+    The validated model learns, as one in use does, only from labels that were known when the months
+    that it is validated on begin; where these are too few, from all months before, with a warning.
 
     Args:
         rows: The feature table of the training window; rows without a label are left out of
@@ -92,6 +104,7 @@ def train(rows: pl.DataFrame, settings: TrainSettings, window_end: date, seed: i
         settings: See `TrainSettings`.
         window_end: The last day of the training window.
         seed: Where randomness begins.
+        horizon_months: How many months after its start the label of a subscription is known.
 
     Raises:
         ModelError: See `fit`; or a slice of the window is empty.
@@ -106,10 +119,27 @@ def train(rows: pl.DataFrame, settings: TrainSettings, window_end: date, seed: i
             f"fit on before {opens} and {counts[1]:,} to validate on from then. "
             "Change it, or windows.train."
         )
-    validated = fit(early, settings, seed)
+    learnt, warning = _known_when(opens, early, horizon_months)
+    validated = fit(learnt, settings, seed)
     kept = fit(rows, settings, seed) if settings.refit else validated
-    in_sample = _scored(kept, rows if settings.refit else early, "in_sample")
-    return Training(kept, pl.concat([in_sample, _scored(validated, late, "validation")]))
+    in_sample = _scored(kept, rows if settings.refit else learnt, "in_sample")
+    scored = pl.concat([in_sample, _scored(validated, late, "validation")])
+    return Training(kept, scored, warning)
+
+
+def _known_when(
+    opens: date, early: pl.DataFrame, horizon_months: int
+) -> tuple[pl.DataFrame, str | None]:
+    """The rows before a day whose labels were known on it; all, with a warning, if too few."""
+    known = early.filter(pl.col("sub_start_date") < shift_months(opens, 1 - horizon_months))
+    labels, all_labels = (part[LABEL].drop_nulls() for part in (known, early))
+    if labels.n_unique() == 2 and 2 * len(labels) >= len(all_labels):
+        return known, None
+    return early, (
+        f"validation: of {len(all_labels):,} earlier labels only {len(labels):,} were known when "
+        f"it opens on {opens}, too few to learn from; its model learnt from all, so its figures "
+        "flatter"
+    )
 
 
 def _scored(model: FittedModel, rows: pl.DataFrame, part: Slice) -> pl.DataFrame:

@@ -133,7 +133,7 @@ def _template() -> Template:
 def _parts(report: Report) -> tuple[Part, ...]:
     if not report.validation:
         return (Part("", "", report.groups),)
-    held_out = "The last months of the window, by a model fitted on the months before."
+    held_out = "The last months of the window, by a model fitted on earlier months."
     flatters = "On the rows that the model learnt from: these figures flatter."
     return (
         Part("Validation", held_out, report.validation),

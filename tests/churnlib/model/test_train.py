@@ -30,9 +30,12 @@ ROWS = features()
 END = date(2024, 6, 30)
 
 
-def trained(rows: pl.DataFrame = ROWS, months: int = 2, *, refit: bool = True) -> Training:
+def trained(
+    rows: pl.DataFrame = ROWS, months: int = 2, *, refit: bool = True, horizon: int = 1
+) -> Training:
+    """By default all labels of the months before are known when the validation opens."""
     settings = training(model_of(BOOSTING), validation_months=months, refit=refit)
-    return train(rows, settings, END, seed=1)
+    return train(rows, settings, END, seed=1, horizon_months=horizon)
 
 
 def days(made: Training, part: str) -> set[date]:
@@ -79,6 +82,31 @@ def test_validation_is_by_a_model_that_saw_only_the_months_before() -> None:
     )
     again = trained(flipped).scored.filter(pl.col("slice") == "validation")
     assert again["churn_probability"].equals(shown["churn_probability"])
+
+
+@pytest.mark.parametrize(("horizon", "last"), [(1, 4), (2, 3), (3, 2)])
+def test_validation_learns_only_from_labels_known_when_it_opens(horizon: int, last: int) -> None:
+    made = trained(horizon=horizon, refit=False)
+    assert made.warning is None
+    assert days(made, "in_sample") == {day(m) for m in range(1, last + 1)}
+    assert days(made, "validation") == {day(5), day(6)}
+    # On the first of the month the horizon after their start, the last of them became known.
+    assert last + horizon <= 5 < last + 1 + horizon
+
+
+@pytest.mark.parametrize("refit", [True, False])
+def test_validation_that_too_few_labels_were_known_for_warns(refit: bool) -> None:
+    made = trained(horizon=4, refit=refit)
+    assert made.warning is not None
+    assert "of 160 earlier labels only 40 were known when it opens on 2024-05-01" in made.warning
+    assert made.scored.equals(trained(refit=refit).scored)
+
+
+def test_validation_on_known_labels_of_one_outcome_warns() -> None:
+    first = pl.col("sub_start_date") < date(2024, 4, 1)
+    rows = ROWS.with_columns(sub_churn=pl.when(first).then(0).otherwise("sub_churn").cast(pl.Int8))
+    assert trained(rows).warning is None
+    assert trained(rows, horizon=2).warning is not None
 
 
 def test_rows_without_a_label_are_predicted_but_teach_nothing() -> None:
