@@ -7,6 +7,7 @@ if __name__ == "__main__":  # Before the imports below: the first line is printe
 
 import hashlib
 import json
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -25,7 +26,6 @@ from churnlib.model.store import (
 from churnlib.report.content import Report
 from churnlib.report.write import write_report
 from churnlib.settings import TrainSettings, labels_known_by
-from flows.engine.cache import run_logger
 from flows.features import window_cohort
 from flows.reports import TEMPLATE, data_faults, leaks, show, warn
 from flows.run import Run, churn_flow
@@ -37,6 +37,7 @@ from flows.task import task
 @churn_flow("train")
 def train(run: Run) -> DatasetRef:
     """Trains a model on the training window, reports on it, and makes it the champion."""
+    check_model(run.settings.game, run.settings.train)
     warnings = warn((*leaks(run.settings.standard), *overlap(run), *changed_sources(run)))
     cohort = window_cohort(run, "train")
     model = fit_model(
@@ -65,6 +66,7 @@ def train(run: Run) -> DatasetRef:
 @churn_flow("train-from-raw")
 def train_from_raw(run: Run) -> DatasetRef:
     """Builds the standard features, then trains on them."""
+    check_model(run.settings.game, run.settings.train)
     run.check_all()
     standard_features(**run.parameters)
     model: DatasetRef = train(**run.parameters)
@@ -80,6 +82,20 @@ def overlap(run: Run) -> tuple[str, ...]:
         f"training labels are known only by {known}, after windows.score opens on {opens}; "
         "back-tests flatter (allow_label_overlap is set)",
     )
+
+
+@task(uses=("churnlib.model",))
+def check_model(game: str, settings: TrainSettings) -> str:
+    """Refuses settings of which no model can be made, before hours go into its features.
+
+    Returns:
+        The steps of the pipeline, for the log.
+    """
+    from churnlib.model.pipeline import check_pipeline
+
+    with naming(game):
+        check_pipeline(settings)
+    return " > ".join(step.type for step in settings.pipeline)
 
 
 @task(uses=("churnlib.model",), notes=("origin",))
@@ -119,8 +135,6 @@ def fit_model(
             seed,
             horizon_months=feature_settings["horizon_months"],
         )
-    if left_out := training.model.schema.left_out:
-        run_logger().warning("left out, because no row has a value: %s", ", ".join(left_out))
     slices = training.scored.partition_by("slice", as_dict=True)
     metrics = {str(name): evaluate(scored) for (name,), scored in slices.items()}
     made_with = {**origin["settings"], **feature_settings}
@@ -128,7 +142,7 @@ def fit_model(
         "as_of": fact(features, "as_of"),
         "window": window,
         "labels_known_by": labels_known_by,
-        "left_out_features": left_out,
+        "left_out_features": training.model.schema.left_out,
         "validation_warning": training.warning,
         "seed": seed,
         "settings": made_with,
@@ -177,10 +191,18 @@ def report_training(
         validation=manifest["metrics"]["validation"],
         facts={"seed": manifest["seed"], "labels known by": manifest["labels_known_by"]},
         **data,
-        warnings=warnings,
+        warnings=(*warnings, *doubts(manifest)),
     )
     scored = read_scored(model)
     return write_report(report, output, scored.filter(scored["slice"] == "validation"))
+
+
+def doubts(manifest: dict[str, Any]) -> Iterator[str]:
+    """What the reader of a training report must know of the model."""
+    if manifest["validation_warning"]:
+        yield manifest["validation_warning"]
+    if left_out := manifest["left_out_features"]:
+        yield f"left out, because no row has a value: {', '.join(left_out)}"
 
 
 @task
