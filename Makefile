@@ -27,8 +27,9 @@ schema: $(VENV)/ready  ## write the JSON schema of the games' files
 docs: $(VENV)/ready  ## write the pages that follow from the code
 	$(BIN)/python -m docs.generate
 
-deployments: $(VENV)/ready  ## write prefect.yaml from the games
+deployments: $(VENV)/ready-dev  ## write prefect.yaml from the games, and the templates of work pools
 	$(BIN)/python -m deployments.generate
+	$(BIN)/python -m deployments.work_pools
 
 lock: $(VENV)/ready-dev  ## choose the versions of all dependencies anew
 	$(BIN)/uv pip compile --universal --generate-hashes --no-header --upgrade pyproject.toml -o requirements.lock

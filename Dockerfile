@@ -1,0 +1,63 @@
+# syntax=docker/dockerfile:1
+# The image of the flows: a command line, the job of a Docker or Kubernetes work pool, or a worker.
+#
+#   docker build --tag churn .
+#   docker run --rm --volume churn-data:/app/data churn python -m flows.train --game game1 --from-raw
+#   docker run --rm --env PREFECT_API_URL=... churn        # a worker of the pool "churn"
+
+# To renew it, set the newest 3.11 tag and what this prints as its digest:
+#   docker buildx imagetools inspect python:<tag> --format '{{.Manifest.Digest}}'
+ARG PYTHON=docker.io/library/python:3.11.15-slim-trixie@sha256:db3ff2e1800a8581e2c48a27c3995339d47bdf046da21c7627accd3d51053a93
+
+# hadolint ignore=DL3006
+FROM ${PYTHON} AS builder
+RUN python -m pip install --no-cache-dir --disable-pip-version-check uv==0.13.9 hatchling==1.33.0
+WORKDIR /build
+
+FROM builder AS dependencies
+RUN uv venv --python python3 /opt/venv
+COPY requirements.lock .
+RUN --mount=type=cache,target=/root/.cache/uv \
+    uv pip install --python /opt/venv/bin/python --link-mode copy --compile-bytecode \
+      --require-hashes --requirement requirements.lock
+
+FROM builder AS code
+COPY pyproject.toml README.md LICENSE ./
+COPY churnlib churnlib
+COPY flows flows
+RUN uv build --wheel --no-build-isolation --out-dir dist \
+    && uv pip install --no-deps --compile-bytecode --python python3 --target site dist/*.whl
+
+# hadolint ignore=DL3006
+FROM ${PYTHON} AS runtime
+RUN groupadd --gid 10001 churn \
+    && useradd --uid 10001 --gid churn --create-home churn \
+    && install -d -o churn -g churn /app/data /app/data/01_raw
+COPY --from=dependencies /opt/venv /opt/venv
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONPATH=/opt/churn \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    DO_NOT_TRACK=1 \
+    PREFECT_SERVER_ANALYTICS_ENABLED=false \
+    PREFECT_HOME=/home/churn/.prefect \
+    # The server writes its page's files anew at each start.
+    PREFECT_UI_STATIC_DIRECTORY=/home/churn/.prefect/ui \
+    # What the cache keeps of finished tasks stays with the data that it speaks of.
+    PREFECT_RESULTS_LOCAL_STORAGE_PATH=/app/data/.results \
+    # Idle threads of one fit would otherwise spin on the cores that another needs.
+    OMP_WAIT_POLICY=PASSIVE \
+    CHURN_GAMES_DIR=/app/games \
+    CHURN_DATA_DIR=/app/data
+WORKDIR /app
+USER 10001:10001
+# A run without a server of its own finds the database made: that takes long.
+RUN prefect server database upgrade --yes
+COPY --from=code /build/site /opt/churn
+COPY pyproject.toml prefect.yaml deployments/healthcheck.py ./
+COPY deployments/work-pools work-pools
+COPY games games
+VOLUME /app/data
+HEALTHCHECK --interval=30s --timeout=10s --start-period=90s --retries=3 \
+    CMD ["python", "/app/healthcheck.py"]
+CMD ["prefect", "worker", "start", "--pool", "churn", "--type", "process", "--with-healthcheck"]

@@ -1,0 +1,92 @@
+"""Writes the base job templates of the work pools: `python -m deployments.work_pools`.
+
+Each is the template of the installed Prefect with this project's defaults put in; `DEFAULTS` and
+`_mount_data` are all that differs.
+"""
+
+import json
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parent / "work-pools"
+IMAGE = "churn:latest"
+DATA = "/app/data"
+"""Where the data lie in the image."""
+
+WORKERS = {
+    "process": "prefect.workers.process:ProcessWorker",
+    "docker": "prefect_docker.worker:DockerWorker",
+    "kubernetes": "prefect_kubernetes.worker:KubernetesWorker",
+}
+"""The worker of each type of pool."""
+
+ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE"}
+"""Idle threads of one fit would otherwise spin on the cores that another needs."""
+
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "process": {"env": ENVIRONMENT},
+    "docker": {
+        "env": ENVIRONMENT | {"CHURN_DATA_DIR": DATA},
+        "image": IMAGE,
+        # The image is built or pulled by whoever deploys, not by a run.
+        "image_pull_policy": "IfNotPresent",
+        "volumes": [f"churn-data:{DATA}"],
+        "auto_remove": True,
+        "mem_limit": "4g",
+    },
+    "kubernetes": {
+        "env": ENVIRONMENT | {"CHURN_DATA_DIR": DATA},
+        "image": IMAGE,
+        "finished_job_ttl": 3600,
+        "cpu_request": "1",
+        "memory_request": "2Gi",
+        "memory_limit": "4Gi",
+    },
+}
+"""What a pool's runs have where a deployment says nothing else."""
+
+
+def template(pool_type: str) -> dict[str, Any]:
+    """Makes the base job template of a type of pool.
+
+    Args:
+        pool_type: One of `WORKERS`.
+    """
+    module, name = WORKERS[pool_type].split(":")
+    made: dict[str, Any] = getattr(import_module(module), name).get_default_base_job_template()
+    for variable, value in DEFAULTS[pool_type].items():
+        made["variables"]["properties"][variable]["default"] = value
+    if pool_type == "kubernetes":
+        _mount_data(made)
+    return made
+
+
+def _mount_data(made: dict[str, Any]) -> None:
+    """Mounts the volume claim of the data, and runs as the user that the image makes."""
+    made["variables"]["properties"]["data_claim"] = {
+        "title": "Data Claim",
+        "description": "The persistent volume claim that holds the data folder.",
+        "type": "string",
+        "default": "churn-data",
+    }
+    pod = made["job_configuration"]["job_manifest"]["spec"]["template"]["spec"]
+    pod["securityContext"] = {
+        "runAsNonRoot": True,
+        "runAsUser": 10001,
+        "runAsGroup": 10001,
+        "fsGroup": 10001,
+    }
+    pod["volumes"] = [{"name": "data", "persistentVolumeClaim": {"claimName": "{{ data_claim }}"}}]
+    pod["containers"][0]["volumeMounts"] = [{"name": "data", "mountPath": DATA}]
+
+
+def text(pool_type: str) -> str:
+    """The text of a template's file."""
+    return json.dumps(template(pool_type), indent=2) + "\n"
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    for each in WORKERS:
+        (FOLDER / f"{each}.json").write_text(text(each), encoding="utf-8")

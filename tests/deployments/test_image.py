@@ -1,0 +1,90 @@
+"""The image: what goes in, and how a container is told to be well."""
+
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from deployments.healthcheck import answers, page_to_ask
+from tests.flows.studio import ROOT
+
+DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+TOOLS = Path(sys.executable).parent
+
+
+def test_dockerfile_breaks_no_rule() -> None:
+    done = subprocess.run(
+        [TOOLS / "hadolint", "Dockerfile"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_dockerfile_takes_only_what_the_context_holds() -> None:
+    held = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    allowed = [line[1:].removesuffix("/*.json") for line in held if line.startswith("!")]
+    copied = [
+        source
+        for line in re.findall(r"^COPY (?!--from)(.*)$", DOCKERFILE, re.M)
+        for source in line.split()[:-1]
+    ]
+    assert len(copied) > 5
+    assert set(copied) == set(allowed)
+    assert [source for source in copied if not (ROOT / source).exists()] == []
+
+
+def test_base_image_is_one_and_no_other() -> None:
+    assert re.search(r"^ARG PYTHON=\S+:3\.\d+\.\d+-\S+@sha256:[0-9a-f]{64}$", DOCKERFILE, re.M)
+    bases = set(re.findall(r"^FROM (\S+)", DOCKERFILE, re.M))
+    stages = set(re.findall(r"^FROM \S+ AS (\S+)", DOCKERFILE, re.M))
+    assert bases - stages == {"${PYTHON}"}
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/health" else 503)
+            self.end_headers()
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Page)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_port
+    server.shutdown()
+    server.server_close()
+
+
+def test_container_is_well_if_its_page_says_so(port: int) -> None:
+    assert answers(port, "/health")
+    assert not answers(port, "/elsewhere")
+
+
+def test_container_without_an_answer_is_not_well(port: int) -> None:
+    free = HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
+    free.server_close()
+    assert not answers(free.server_port, "/health")
+
+
+@pytest.mark.parametrize(
+    ("command", "page"),
+    [
+        ("prefect worker start --pool churn", (8080, "/health")),
+        ("/sbin/docker-init -- /opt/venv/bin/python prefect server start", (4200, "/api/health")),
+        ("python -m flows.train --game worker", None),
+        ("prefect flow-run execute", None),
+    ],
+)
+def test_page_to_ask_follows_from_the_command(command: str, page: tuple[int, str] | None) -> None:
+    assert page_to_ask(command.split(), {}) == page
+
+
+def test_page_to_ask_is_on_the_port_that_was_set() -> None:
+    environ = {"PREFECT_WORKER_WEBSERVER_PORT": "9000"}
+    assert page_to_ask(["prefect", "worker", "start"], environ) == (9000, "/health")

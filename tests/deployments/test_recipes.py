@@ -1,0 +1,88 @@
+"""The compose file, the CI recipes and the scripts: each held by its schema or its linter."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deployments.generate import WORK_POOL
+from flows.command import COMPOSITES, FLOWS
+from tests.flows.studio import ROOT
+
+FOLDER = ROOT / "deployments"
+TOOLS = Path(sys.executable).parent
+
+
+def read(path: str) -> Any:
+    return yaml.safe_load((FOLDER / path).read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("schema", "path"),
+    [
+        ("compose-spec", "compose.yaml"),
+        ("github-workflows", "ci/github-checks.yml"),
+        ("github-workflows", "ci/github-run-deployment.yml"),
+        ("gitlab-ci", "ci/gitlab-ci.yml"),
+    ],
+)
+def test_recipe_fits_its_schema(schema: str, path: str) -> None:
+    command = [
+        str(TOOLS / "check-jsonschema"),
+        "--builtin-schema",
+        f"vendor.{schema}",
+        str(FOLDER / path),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("script", sorted(FOLDER.rglob("*.sh")), ids=lambda path: path.name)
+def test_script_breaks_no_rule(script: Path) -> None:
+    done = subprocess.run(
+        [TOOLS / "shellcheck", script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+    assert script.stat().st_mode & 0o111, f"{script} is no executable"
+
+
+def test_compose_opens_ports_to_this_machine_alone() -> None:
+    services = read("compose.yaml")["services"]
+    ports = [port for service in services.values() for port in service.get("ports", ())]
+    assert ports == ["${PREFECT_ADDRESS:-127.0.0.1:4200}:4200"]
+
+
+def test_compose_holds_no_secret() -> None:
+    services = read("compose.yaml")["services"]
+    secrets = [
+        value
+        for service in services.values()
+        for name, value in service.get("environment", {}).items()
+        if name.endswith(("PASSWORD", "AUTH_STRING"))
+    ]
+    assert len(secrets) > 3
+    assert [value for value in secrets if not value.startswith("${")] == []
+    example = (FOLDER / ".env.example").read_text(encoding="utf-8").splitlines()
+    assert {line for line in example if line and not line.startswith("#")} == {
+        "POSTGRES_PASSWORD=",
+        "PREFECT_AUTH=",
+    }
+
+
+def test_compose_worker_polls_the_pool_that_is_deployed_to() -> None:
+    services = read("compose.yaml")["services"]
+    worker = services["worker"]["command"]
+    assert worker[worker.index("--pool") + 1] == WORK_POOL
+    assert (
+        f"prefect work-pool create {WORK_POOL} --type process" in services["deploy"]["command"][2]
+    )
+
+
+def test_github_recipe_offers_every_flow() -> None:
+    # `on` is a yes to YAML 1.1.
+    inputs = read("ci/github-run-deployment.yml")[True]["workflow_dispatch"]["inputs"]
+    flows = {*FLOWS, *(f"{name}_from_raw" for name in COMPOSITES)}
+    assert set(inputs["flow"]["options"]) == {flow.replace("_", "-") for flow in flows}
