@@ -7,7 +7,7 @@
 
 # To renew it, set the newest 3.11 tag and what this prints as its digest:
 #   docker buildx imagetools inspect python:<tag> --format '{{.Manifest.Digest}}'
-ARG PYTHON=docker.io/library/python:3.11.15-slim-trixie@sha256:db3ff2e1800a8581e2c48a27c3995339d47bdf046da21c7627accd3d51053a93
+ARG PYTHON=python:3.11.15-slim-trixie@sha256:db3ff2e1800a8581e2c48a27c3995339d47bdf046da21c7627accd3d51053a93
 
 # hadolint ignore=DL3006
 FROM ${PYTHON} AS builder
