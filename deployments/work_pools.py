@@ -1,7 +1,7 @@
 """Writes the base job templates of the work pools: `python -m deployments.work_pools`.
 
-Each is the template of the installed Prefect with this project's defaults put in; `DEFAULTS` and
-`_mount_data` are all that differs.
+Each is the template of the installed Prefect, without its examples, with this project's defaults put
+in; `DEFAULTS` and `_mount_data` are all that differs besides.
 """
 
 import json
@@ -54,12 +54,18 @@ def template(pool_type: str) -> dict[str, Any]:
         pool_type: One of `WORKERS`.
     """
     module, name = WORKERS[pool_type].split(":")
-    made: dict[str, Any] = getattr(import_module(module), name).get_default_base_job_template()
+    made = _without_examples(getattr(import_module(module), name).get_default_base_job_template())
     for variable, value in DEFAULTS[pool_type].items():
         made["variables"]["properties"][variable]["default"] = value
     if pool_type == "kubernetes":
         _mount_data(made)
     return made
+
+
+def _without_examples(schema: dict[str, Any]) -> dict[str, Any]:
+    """Leaves out the names of hosts and images that Prefect gives as examples."""
+    kept = {name: part for name, part in schema.items() if name != "examples"}
+    return {n: _without_examples(p) if isinstance(p, dict) else p for n, p in kept.items()}
 
 
 def _mount_data(made: dict[str, Any]) -> None:
