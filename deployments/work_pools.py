@@ -1,7 +1,7 @@
 """Writes the base job templates of the work pools: `python -m deployments.work_pools`.
 
-Each is the template of the installed Prefect, without its examples, with this project's defaults put
-in; `DEFAULTS` and `_mount_data` are all that differs besides.
+Each is the template of the installed Prefect, without its examples, with this project's defaults
+put in; `DEFAULTS` and `_mount_data` are all that differs besides.
 """
 
 import json
