@@ -12,6 +12,7 @@ from churnlib import storage
 from churnlib.datasets import RAW_TABLES, Catalog, Dataset, DatasetRef
 from churnlib.errors import DataError, SettingsError
 from churnlib.settings import Settings, WindowName, check_label_overlap, load_settings
+from flows.parameters import AsOf, Game, Overrides
 from flows.tables import RawTable, check_tables, latest_currency_date, open_tables
 from flows.task import refreshing
 
@@ -92,9 +93,9 @@ def churn_flow(name: str) -> Callable[[Callable[[Run], Any]], Flow[..., Any]]:
 
     def make(body: Callable[[Run], Any]) -> Flow[..., Any]:
         def entry(
-            game: str,
-            as_of: date | None = None,
-            overrides: dict[str, Any] | None = None,
+            game: Game,
+            as_of: AsOf = None,
+            overrides: Overrides = None,
             data_dir: str | None = None,
             refresh: bool = False,
         ) -> Any:

@@ -48,7 +48,7 @@ def train(run: Run) -> DatasetRef:
         feature_settings=decisive_settings(run.settings),
         seed=run.settings.train.seed,
         origin={
-            "settings": run.settings.model_dump(mode="json", exclude={"data_dir"}),
+            "settings": run.settings.model_dump(mode="json", exclude={"data_dir", "schedules"}),
             "tables": cohort.tables,
         },
     )

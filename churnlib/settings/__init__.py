@@ -9,7 +9,7 @@ from churnlib.settings.currency import (
     Fill,
 )
 from churnlib.settings.data import CategoryColumn, RawSettings, StandardSettings
-from churnlib.settings.describe import describe_settings, settings_schema
+from churnlib.settings.describe import describe_settings, overrides_schema, settings_schema
 from churnlib.settings.game import (
     Settings,
     check_label_overlap,
@@ -17,10 +17,13 @@ from churnlib.settings.game import (
     load_settings,
 )
 from churnlib.settings.layers import list_games
+from churnlib.settings.parts import DAY_PATTERN
+from churnlib.settings.schedules import Schedules
 from churnlib.settings.train import FeatureChoice, Step, TrainSettings
 from churnlib.settings.windows import Window, WindowName, Windows
 
 __all__ = [
+    "DAY_PATTERN",
     "Aggregation",
     "AggregationFunction",
     "CategoryColumn",
@@ -30,6 +33,7 @@ __all__ = [
     "FeatureChoice",
     "Fill",
     "RawSettings",
+    "Schedules",
     "Settings",
     "StandardSettings",
     "Step",
@@ -42,5 +46,6 @@ __all__ = [
     "labels_known_by",
     "list_games",
     "load_settings",
+    "overrides_schema",
     "settings_schema",
 ]

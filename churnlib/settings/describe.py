@@ -1,6 +1,7 @@
 """The settings described: for people, and for editors."""
 
 import json
+import re
 from collections.abc import Iterator
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -22,6 +23,43 @@ def describe_settings() -> str:
 def settings_schema() -> str:
     """Writes the JSON schema of a game's file, for editors to complete and check by."""
     return json.dumps(Settings.model_json_schema(schema_generator=_TomlSchema), indent=2) + "\n"
+
+
+def overrides_schema() -> dict[str, Any]:
+    """The JSON schema of overrides: settings by dotted path, each held against its own schema.
+
+    A path into a list, or into parameters, is known by its beginning alone.
+    """
+    whole = Settings.model_json_schema(mode="validation")
+    patterns = dict(_patterns(Settings, "", whole))
+    return {
+        "type": "object",
+        "patternProperties": patterns,
+        "additionalProperties": False,
+        "default": {},
+    }
+
+
+def _patterns(
+    model: type[BaseModel], prefix: str, schema: dict[str, Any]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    definitions = schema.get("$defs", {})
+    for name, field in stated_fields(model).items():
+        path, kind = f"{prefix}{re.escape(name)}", field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield f"^{path}$", {"type": "object"}
+            inner = kind.model_json_schema(mode="validation")
+            yield from _patterns(kind, rf"{path}\.", {**inner, "$defs": definitions})
+        elif get_origin(kind) in (tuple, dict):
+            yield rf"^{path}(\..+)?$", {}
+        else:
+            yield f"^{path}$", _plain(schema["properties"][name])
+
+
+def _plain(schema: dict[str, Any]) -> dict[str, Any]:
+    """Keeps what a value is held against; text may stand for what TOML reads from it."""
+    kept = {k: v for k, v in schema.items() if k not in ("title", "description", "default")}
+    return {} if "$ref" in json.dumps(kept) else kept
 
 
 class _TomlSchema(GenerateJsonSchema):

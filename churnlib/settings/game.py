@@ -14,6 +14,7 @@ from churnlib.settings.data import RawSettings, StandardSettings
 from churnlib.settings.faults import explain
 from churnlib.settings.layers import load_layers
 from churnlib.settings.parts import Day, Flag, Months, all_optional
+from churnlib.settings.schedules import Schedules
 from churnlib.settings.train import TrainSettings
 from churnlib.settings.windows import Windows
 
@@ -49,6 +50,7 @@ class Settings(BaseSettings):
     currency: CurrencySettings = CurrencySettings()
     windows: Windows
     train: TrainSettings
+    schedules: Schedules = Schedules()
 
     @classmethod
     def settings_customise_sources(

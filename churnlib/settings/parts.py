@@ -33,7 +33,10 @@ def _day(value: Any) -> date:
     return day
 
 
-Day = Annotated[date, BeforeValidator(_day)]
+DAY_PATTERN = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$"
+"""What editors and forms hold a day against."""
+
+Day = Annotated[date, BeforeValidator(_day), Field(json_schema_extra={"pattern": DAY_PATTERN})]
 """A day, or its text as in `2024-12-31`; nothing that could be read as a day in some other way."""
 
 

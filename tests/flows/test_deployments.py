@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from churnlib.settings import list_games
-from deployments.generate import prefect_yaml
+from churnlib.settings import Schedules, list_games
+from deployments.generate import deployment, prefect_yaml
 from tests.flows.studio import ROOT, Studio, bits, new_studio, python
 
 PREFECT = ("-m", "prefect", "--no-prompt")
@@ -33,10 +33,37 @@ def test_prefect_yaml_has_each_flow_for_each_game() -> None:
     assert named == {(flow, game) for flow in base + composites for game in list_games()}
     assert len(found) == len(named)
     for one in found:
-        assert one["parameters"] == {"game": one["name"]}
-        assert one["work_pool"]["name"] == "churn"
+        game = one["name"]
+        assert one["parameters"] == {"game": game}
+        assert one["work_pool"] == {"name": "churn", "work_queue_name": game}
+        assert one["concurrency_limit"] == {"limit": 1, "collision_strategy": "ENQUEUE"}
         assert one["description"].endswith(".")
-        assert "schedules" not in one
+        assert one["tags"][0] == game
+
+
+def test_prefect_yaml_schedules_wait_in_the_repository() -> None:
+    found: list[dict[str, Any]] = yaml.safe_load(prefect_yaml())["deployments"]
+    schedules = {d["tags"][1]: s for d in found for s in d.get("schedules", ())}
+    assert {flow: s["cron"] for flow, s in schedules.items()} == {
+        "batch-predict": "0 6 2 * *",
+        "batch-score-from-raw": "0 7 2 * *",
+        "train-from-raw": "0 2 3 1,4,7,10 *",
+    }
+    assert {(s["timezone"], s["active"]) for s in schedules.values()} == {("UTC", False)}
+    triggers = {d["tags"][1]: t for d in found for t in d.get("triggers", ()) if d["name"] == GAME}
+    assert {flow: (t["expect"], t["match"], t["enabled"]) for flow, t in triggers.items()} == {
+        "score": (["churn.model.promoted"], {"prefect.resource.id": f"churn.model.{GAME}"}, False),
+        "batch-score": (["churn.batch.due"], {"prefect.resource.id": f"churn.batch.{GAME}"}, False),
+    }
+
+
+def test_prefect_yaml_takes_schedules_from_the_settings() -> None:
+    schedules = Schedules(active=True, timezone="Europe/Berlin", train="0 1 * * 1")
+    made = deployment(GAME, "flows.train", "train_from_raw", schedules)
+    assert made["schedules"] == [
+        {"slug": "train-from-raw", "cron": "0 1 * * 1", "timezone": "Europe/Berlin", "active": True}
+    ]
+    assert deployment(GAME, "flows.score", "score", schedules)["triggers"][0]["enabled"] is True
 
 
 @pytest.fixture
