@@ -144,6 +144,13 @@ RAW_SCHEMAS: dict[str, type[RawRow]] = {
 }
 """The schema of each raw table."""
 
+SCHEMAS: dict[str, type[dy.Schema]] = {
+    **RAW_SCHEMAS,
+    "standard_features": StandardFeatures,
+    "predictions": Predictions,
+}
+"""The schema of each table whose columns do not depend on the settings."""
+
 MARKS = tuple(RawRow.column_names())
 """What the reader adds to a raw row."""
 

@@ -1,0 +1,69 @@
+"""The graph as Mermaid, for pages of documentation."""
+
+import re
+from collections.abc import Iterable, Iterator
+
+from flows.map.graph import Edge, Graph
+
+
+def overview(graph: Graph) -> str:
+    """Draws the base flows and the datasets that pass between them."""
+    return _diagram(graph, graph.overview())
+
+
+def flow_diagram(graph: Graph, flow: str) -> str:
+    """Draws the tasks of a flow and their datasets; of a composite, its parts."""
+    parts = graph.flows[flow].parts
+    if not parts:
+        return _diagram(graph, graph.edges(graph.flows[flow].tasks))
+    outside = (
+        edge
+        for part in parts
+        for edge in (
+            *((dataset, part) for dataset in graph.needs(part)),
+            *((part, dataset) for dataset in graph.gives(part)),
+        )
+    )
+    return _diagram(graph, outside)
+
+
+def _diagram(graph: Graph, edges: Iterable[Edge]) -> str:
+    lines = list(dict.fromkeys(edges))
+    nodes = dict.fromkeys(node for line in lines for node in line)
+    return "\n".join(
+        [
+            "```mermaid",
+            "flowchart LR",
+            *(f"  {_id(node)}{_shape(graph, node)}" for node in nodes),
+            *(f"  {_id(above)} --> {_id(below)}" for above, below in lines),
+            "```",
+        ]
+    )
+
+
+def _id(node: str) -> str:
+    return re.sub(r"\W", "_", f"n{node}")
+
+
+def _shape(graph: Graph, node: str) -> str:
+    if node in graph.flows:
+        return f'[["{node}"]]'
+    if node in graph.tasks:
+        return f'["{graph.tasks[node].name}"]'
+    dataset = graph.datasets[node]
+    return f'[("{dataset.name}<br/>{dataset.layer}")]'
+
+
+def page(graph: Graph) -> Iterator[str]:
+    """Writes the lines of a page with all diagrams."""
+    yield "Drawn from the code by calling each flow with recorders for tasks. A cylinder is a"
+    yield "dataset with its folder of the data tree, a box a task, a box with double sides a flow."
+    yield "Rows that are set apart as faulty, where that is allowed, are left out. `python -m"
+    yield "flows.map` writes the same as a page to click through, with what stands there now."
+    yield from ("", "## All flows", "", overview(graph))
+    for name, flow in graph.flows.items():
+        yield from ("", f"## {name}", "", flow.about, "")
+        if flow.parts:
+            yield from (f"It calls {' and then '.join(f'`{part}`' for part in flow.parts)}.", "")
+        yield from (f"`{flow.command}`", "", flow_diagram(graph, name))
+    yield ""
