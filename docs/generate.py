@@ -4,12 +4,14 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import dataframely as dy
-
 from churnlib.datasets import LAYERS
-from churnlib.schemas import MARKS, RAW_SCHEMAS, Predictions, StandardFeatures
-from churnlib.settings import describe_settings
+from churnlib.schemas import MARKS, SCHEMAS
+from churnlib.settings import describe_settings, list_games
 from flows.command import FLOWS, flow_parser
+from flows.map import mermaid
+from flows.map.__main__ import map_parser
+from flows.map.page import EXAMPLE_DAY
+from flows.map.trace import trace
 
 FOLDER = Path(__file__).parent
 GENERATED = "<!-- Written by `make docs` from the code; change it there. -->"
@@ -33,6 +35,7 @@ def pages() -> dict[str, str]:
         "tables.md": "\n".join(_tables()),
         "settings.md": "\n".join(_settings()),
         "commands.md": "\n".join(_commands()),
+        "pipelines.md": "\n".join(_pipelines()),
     }
 
 
@@ -41,12 +44,7 @@ def _tables() -> Iterator[str]:
     yield "The folders of the data tree, each with a folder per game:"
     yield ""
     yield from (f"- `{layer}`: {what}" for layer, what in LAYERS.items())
-    schemas: dict[str, type[dy.Schema]] = {
-        **RAW_SCHEMAS,
-        "standard_features": StandardFeatures,
-        "predictions": Predictions,
-    }
-    for name, schema in schemas.items():
+    for name, schema in SCHEMAS.items():
         yield from ("", f"## {name}", "", f"{(schema.__doc__ or '').strip()} "
                     f"Key: {', '.join(schema.primary_key())}.", "")  # fmt: skip
         yield "| column | type | may be null | meaning |"
@@ -69,7 +67,12 @@ def _commands() -> Iterator[str]:
     for flow in FLOWS:
         usage = flow_parser(flow).format_help().split("\nsettings, for --set:")[0]
         yield from ("", f"## {flow}", "", "```", usage.rstrip(), "```")
-    yield ""
+    yield from ("", "## map", "", "```", map_parser().format_help().rstrip(), "```", "")
+
+
+def _pipelines() -> Iterator[str]:
+    yield from (GENERATED, "# Pipelines", "")
+    yield from mermaid.page(trace(list_games()[0], EXAMPLE_DAY))
 
 
 if __name__ == "__main__":

@@ -11,9 +11,9 @@ from itertools import pairwise
 
 from flows.map.graph import Edge
 
-HEIGHT, BETWEEN_ROWS, BETWEEN_BOXES = 44.0, 84.0, 26.0
-SWEEPS = 24
-"""How often the rows are gone through, each time to bring what is joined closer together."""
+HEIGHT, BETWEEN_ROWS, BETWEEN_BOXES = 44.0, 72.0, 26.0
+ORDERINGS, PLACINGS = 24, 160
+"""How often the rows are gone through to order them, then to straighten the lines."""
 
 Row = list[str]
 
@@ -140,7 +140,7 @@ def _ordered(level: Mapping[str, int], steps: list[Edge]) -> list[Row]:
     for node in level:
         rows[level[node]].append(node)
     best, fewest = [list(row) for row in rows], _crossings(rows, below)
-    for sweep in range(SWEEPS):
+    for sweep in range(ORDERINGS):
         downwards = sweep % 2 == 0
         joined = above if downwards else below
         for row in rows if downwards else reversed(rows):
@@ -168,7 +168,7 @@ def _across(rows: list[Row], steps: list[Edge], widths: Mapping[str, float]) -> 
     """Places each row's nodes in their order, without overlap, near what they join."""
     above, below = _neighbours(steps)
     x = {node: 150.0 * i for row in rows for i, node in enumerate(row)}
-    for sweep in range(SWEEPS):
+    for sweep in range(PLACINGS):
         for row in rows if sweep % 2 == 0 else reversed(rows):
             wanted = [
                 _mean(

@@ -58,8 +58,8 @@ def page(graph: Graph) -> Iterator[str]:
     """Writes the lines of a page with all diagrams."""
     yield "Drawn from the code by calling each flow with recorders for tasks. A cylinder is a"
     yield "dataset with its folder of the data tree, a box a task, a box with double sides a flow."
-    yield "Rows that are set apart as faulty, where that is allowed, are left out. `python -m"
-    yield "flows.map` writes the same as a page to click through, with what stands there now."
+    yield "Rows that are set apart as faulty, where that is allowed, are left out."
+    yield "`python -m flows.map` draws the same to click through, with what stands there now."
     yield from ("", "## All flows", "", overview(graph))
     for name, flow in graph.flows.items():
         yield from ("", f"## {name}", "", flow.about, "")

@@ -66,6 +66,7 @@ function metrics(id) {
   const told = standing(id) && standing(id).facts;
   if (!told) return null;
   if (told.metrics) return told.metrics.validation || Object.values(told.metrics)[0];
+  if (told.validation) return told.validation;
   return told.general && told.general.n !== undefined ? {general: told.general, new_characters: told.new_characters} : null;
 }
 
@@ -99,17 +100,21 @@ function draw() {
       shape("path", {class: "tip", d: `M${x - 4},${y - 1}L${x + 4},${y - 1}L${x},${y + 6}Z`, "data-ends": JSON.stringify(line.ends)}));
   }
   for (const [id, box] of Object.entries(boxes)) svg.append(node(id, box));
-  frame = fitted(width, height);
+  frame = readable(fitted(width, height));
   look();
 }
 
 function curve(points) {
-  let path = `M${points[0]}`;
-  for (let i = 1; i < points.length; i++) {
-    const [[x0, y0], [x, y]] = [points[i - 1], points[i]], half = (y - y0) / 2;
-    path += `C${x0},${y0 + half} ${x},${y - half} ${x},${y}`;
-  }
-  return path;
+  const last = points.length - 1;
+  const slope = points.map(([, y], i) => {
+    if (i === 0 || i === last) return [0, Math.abs(points[i ? i - 1 : 1][1] - y) / 2.5];
+    return [(points[i + 1][0] - points[i - 1][0]) / 12, (points[i + 1][1] - points[i - 1][1]) / 5];
+  });
+  return points.reduce((path, [x, y], i) => {
+    if (!i) return `M${x},${y}`;
+    const [x0, y0] = points[i - 1];
+    return `${path}C${x0 + slope[i - 1][0]},${y0 + slope[i - 1][1]} ${x - slope[i][0]},${y - slope[i][1]} ${x},${y}`;
+  }, "");
 }
 
 function node(id, box) {
@@ -166,7 +171,16 @@ function light(id) {
 
 function fitted(width, height) {
   const margin = 24, left = picture().bands.length ? 150 : 0;
-  return {x: -left - margin, y: -margin, width: width + left + 2 * margin, height: height + 2 * margin + 20};
+  return {x: -left - margin, y: -margin, width: width + left + 2 * margin, height: height + 2 * margin};
+}
+
+function readable(all) {
+  const most = {width: svg.clientWidth * 1.15, height: svg.clientHeight * 1.15}, chosen = picture().boxes[here.node];
+  if (!most.height || all.height <= most.height && all.width <= most.width) return all;
+  const middle = chosen ? chosen.x : all.x + all.width / 2;
+  const x = all.width <= most.width ? all.x + (all.width - most.width) / 2 : Math.max(all.x, middle - most.width / 2);
+  const lowest = Math.max(all.y, all.y + all.height - most.height);
+  return {x, y: chosen ? Math.min(lowest, Math.max(all.y, chosen.y - most.height / 2)) : all.y, ...most};
 }
 
 const look = () => svg.setAttribute("viewBox", `${frame.x} ${frame.y} ${frame.width} ${frame.height}`);
@@ -214,7 +228,7 @@ for (const button of document.querySelectorAll("[data-zoom]")) {
 
 const link = (id, text) => element("button", {type: "button", class: "link", onclick: () => jump(id)}, text || nameOf(id));
 const list = (ids) => element("ul", {}, ids.map((id) => element("li", {}, link(id), kindOf(id) === "dataset" ? ` (${graph().datasets[id].layer})` : "")));
-const facts = (pairs) => element("dl", {}, pairs.filter(([, value]) => value !== "" && value !== null && value !== undefined)
+const facts = (pairs) => element("dl", {}, pairs.filter(([, value]) => value !== null && value !== undefined && value.length !== 0)
   .flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]));
 const plain = (value) => (typeof value === "string" ? value : JSON.stringify(value));
 
@@ -339,8 +353,18 @@ function show(next) {
   const redraw = next.game !== here.game || next.view !== here.view || !svg.childElementCount;
   here = next;
   if (redraw) { choices(); draw(); }
+  else uncover(here.node);
   light(here.node);
   tell();
+}
+
+function uncover(id) {
+  const box = picture().boxes[id];
+  if (!box) return;
+  const inside = (at, from, size) => at > from && at < from + size;
+  if (inside(box.x, frame.x, frame.width) && inside(box.y, frame.y, frame.height)) return;
+  frame = {...frame, x: box.x - frame.width / 2, y: box.y - frame.height / 2};
+  look();
 }
 
 function options(select, values, chosen) {

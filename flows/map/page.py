@@ -46,6 +46,7 @@ def to_html(games: Mapping[str, str | None], beside: Path) -> str:
     environment = Environment(
         loader=PackageLoader("flows", "map"), autoescape=True, undefined=StrictUndefined
     )
+    environment.policies["json.dumps_kwargs"] = {}  # Keys in their order, not sorted.
     here = files("flows.map")
     return environment.get_template("page.html.jinja").render(
         content={

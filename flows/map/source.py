@@ -104,7 +104,7 @@ def _assignments(function: Functions) -> Iterator[tuple[str, ast.expr]]:
 def _settings_in(node: ast.AST, settings: Settings) -> Iterator[str]:
     """Yields the paths of the settings that an expression names, as `<...>.settings.<path>`."""
     match node:
-        case ast.Call(func=ast.Attribute(attr="window"), args=[ast.Constant(value=name)]):
+        case ast.Call(func=ast.Attribute(attr="window"), args=[ast.Constant(value=str(name))]):
             yield f"windows.{name}"
         case ast.Attribute() if (
             path := re.fullmatch(r"(?:\w+\.)*settings\.([\w.]+)", ast.unparse(node))

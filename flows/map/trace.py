@@ -126,6 +126,7 @@ class _Recorder:
 
     def task(self, task: AnyTask, frame: Any, *args: Any, **kwargs: Any) -> Any:
         """Notes the call of a task, and gives back what it would have written."""
+        self.recorded += 1
         call = inspect.signature(task.fn).bind(*args, **kwargs)
         call.apply_defaults()
         for name in dataset_parameters(task, DatasetRef):
@@ -158,7 +159,6 @@ class _Recorder:
         for flow in self.running:
             if key not in self.flows[flow]:
                 self.flows[flow].append(key)
-        self.recorded += 1
         return result_of(task, made)
 
     def note(self, dataset: Dataset | DatasetRef) -> str:

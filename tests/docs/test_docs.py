@@ -19,6 +19,7 @@ from churnlib.raw.checks import check_table
 from churnlib.settings import Settings, TrainSettings, load_settings
 from docs.generate import FOLDER, pages
 from flows.command import COMPOSITES, FLOWS, flow_parser
+from flows.map.__main__ import map_parser
 
 ROOT = FOLDER.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -43,6 +44,9 @@ def test_generated_page_is_current(name: str) -> None:
 def test_readme_flow_command_is_understood(words: list[str]) -> None:
     place = next(i for i, word in enumerate(words) if word.startswith("flows."))
     flow = words[place].removeprefix("flows.")
+    if flow == "map":
+        assert map_parser().parse_args(words[place + 1 :])
+        return
     args = flow_parser(flow).parse_args(words[place + 1 :])
     load_settings(args.game, {**dict(args.set), "as_of": args.as_of})
 

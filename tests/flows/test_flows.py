@@ -9,7 +9,13 @@ from typing import Any
 import polars as pl
 import pytest
 
-from tests.flows.studio import BATCH_DAY, ROOT, Snapshot, Studio
+from churnlib.datasets import RAW_TABLES
+from churnlib.settings import load_settings
+from flows.map.graph import DatasetNode, Graph
+from flows.map.stale import stale
+from flows.map.standing import look
+from flows.map.trace import trace
+from tests.flows.studio import BATCH_DAY, FAST, ROOT, Snapshot, Studio
 
 GAMES = ("game1", "game2")
 LINES = (
@@ -176,3 +182,32 @@ def test_flows_composites_find_the_work_of_the_base_flows_done(
     for game in GAMES:
         versions = [f for f in (studio.data / "06_models" / game).iterdir() if f.is_dir()]
         assert len(versions) == 1
+
+
+def test_flows_leave_what_their_map_says(studio: Studio, game: str) -> None:
+    """What a real run made, and of what, is what the map tells without one."""
+    graph = trace(game, date(2025, 1, 1))
+    found = look(graph, game, studio.data)
+    asides = {
+        dataset
+        for task in graph.tasks.values()
+        for dataset in task.outputs
+        if graph.is_aside(task, dataset)
+    }
+    assert {dataset for dataset, state in found.items() if not state.files} == asides
+    known = {p for s in found.values() for p in (*(f.path for f in s.files), *s.beside)}
+    files = {f.removesuffix(f"/{f.split('/')[-1]}") if "06_models" in f and "Z/" in f else f
+             for f in studio.snapshot(f"*/{game}")}  # fmt: skip
+    assert {file for file in files if "/truth/" not in file} == known
+    for dataset, state in found.items():
+        if state.made_of:
+            tables = {d.name for d in upstream(graph, dataset) if d.layer == "02_intermediate"}
+            assert tables == set(state.made_of) & {*RAW_TABLES}, dataset
+    settings = load_settings(game, {**FAST[game], "data_dir": str(studio.data)})
+    assert stale(graph, found, settings) == {}
+
+
+def upstream(graph: Graph, dataset: str) -> list[DatasetNode]:
+    sources = [source for task in graph.writers(dataset) for source in task.inputs]
+    above = [node for source in sources for node in upstream(graph, source)]
+    return [graph.datasets[source] for source in sources] + above
