@@ -62,12 +62,7 @@ def _write(game: str | None, data_dir: str | None, out: Path | None) -> Path:
         )
     target = out or places[0] / PAGE
     html = to_html(dict.fromkeys(games, data_dir), target.parent)
-    try:
-        write_text(html, target)
-    except OSError as error:
-        raise DataError(
-            f"{target} cannot be written ({error.strerror}). Name another file with --out."
-        ) from error
+    write_text(html, target)
     return target
 
 

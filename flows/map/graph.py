@@ -1,6 +1,6 @@
 """What the pipelines are made of: flows, their tasks, and the datasets between them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,7 +94,8 @@ class FlowNode:
         source: Where it is.
         command: Its command line, without the game.
         parts: The flows that it calls.
-        tasks: The tasks that it and its parts call, by id, in order.
+        tasks: The tasks that it and its parts call, by id; last those after a task that gave null.
+        reads: The datasets that these tasks read here, by id; elsewhere they may read more.
     """
 
     id: str
@@ -103,6 +104,7 @@ class FlowNode:
     command: str
     parts: tuple[str, ...]
     tasks: tuple[str, ...]
+    reads: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -119,11 +121,17 @@ class Graph:
     tasks: dict[str, TaskNode]
     datasets: dict[str, DatasetNode]
 
-    def edges(self, tasks: Iterable[str]) -> Iterator[Edge]:
-        """Yields what some tasks read and write, without what is written on the side."""
-        for task in map(self.tasks.__getitem__, tasks):
-            yield from ((dataset, task.id) for dataset in task.inputs)
-            yield from ((task.id, d) for d in task.outputs if not self.is_aside(task, d))
+    def edges(self, flow: str | None = None) -> Iterator[Edge]:
+        """Yields what tasks read and write, without what is written on the side.
+
+        Args:
+            flow: Whose tasks; those of all flows if null.
+        """
+        reads = self.datasets if flow is None else self.flows[flow].reads
+        for name in self.tasks if flow is None else self.flows[flow].tasks:
+            task = self.tasks[name]
+            yield from ((dataset, name) for dataset in task.inputs if dataset in reads)
+            yield from ((name, d) for d in task.outputs if not self.is_aside(task, d))
 
     def is_aside(self, task: TaskNode, dataset: str) -> bool:
         """Tells whether a dataset is written on the side: not the first, and read by no task."""
@@ -141,12 +149,12 @@ class Graph:
         """Lists the datasets that a flow reads and does not make."""
         tasks = [self.tasks[task] for task in self.flows[flow].tasks]
         made = {dataset for task in tasks for dataset in task.outputs}
-        return list(dict.fromkeys(d for task in tasks for d in task.inputs if d not in made))
+        return [dataset for dataset in self.flows[flow].reads if dataset not in made]
 
     def gives(self, flow: str) -> list[str]:
         """Lists the datasets that a flow makes for other flows, or for people."""
         tasks = [self.tasks[task] for task in self.flows[flow].tasks]
-        read = {dataset for task in tasks for dataset in task.inputs}
+        read = set(self.flows[flow].reads)
         wanted = {dataset for other in self.flows for dataset in self.needs(other)}
         made = (d for task in tasks for d in task.outputs if not self.is_aside(task, d))
         return list(dict.fromkeys(d for d in made if d in wanted or d not in read))

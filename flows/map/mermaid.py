@@ -15,7 +15,7 @@ def flow_diagram(graph: Graph, flow: str) -> str:
     """Draws the tasks of a flow and their datasets; of a composite, its parts."""
     parts = graph.flows[flow].parts
     if not parts:
-        return _diagram(graph, graph.edges(graph.flows[flow].tasks))
+        return _diagram(graph, graph.edges(flow))
     outside = (
         edge
         for part in parts

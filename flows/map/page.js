@@ -60,7 +60,8 @@ function whyStale(id) {
   return madeBy(id).filter((d) => d in game().stale).map((d) => `${nameOf(d)}: ${game().stale[d].join("; ")}`);
 }
 
-const isThere = (id) => (kindOf(id) === "dataset" ? standing(id).files.length > 0 : lastRun(id) !== null);
+const isThere = (id) => (kindOf(id) === "dataset" ? standing(id).files.length > 0 : lastRun(id) !== null || !madeBy(id).length);
+const ran = (id) => (!madeBy(id).length ? "it writes nothing" : lastRun(id) ? when(lastRun(id)) : "never");
 
 function metrics(id) {
   const told = standing(id) && standing(id).facts;
@@ -73,7 +74,10 @@ function metrics(id) {
 function subtitle(id) {
   const kind = kindOf(id);
   if (kind === "flow") return lastRun(id) ? when(lastRun(id)) : "not run yet";
-  if (kind === "task") return nameOf(id) === id ? "" : nameOf(graph().tasks[id].outputs[0] || "");
+  if (kind === "task") {
+    const task = graph().tasks[id];
+    return nameOf(id) === id ? "" : nameOf([...task.outputs, ...task.inputs][0]);
+  }
   const state = standing(id), file = state.files[0];
   if (!file) return "not there yet";
   const scores = metrics(id);
@@ -270,7 +274,7 @@ function tellFlow(id) {
   const flow = graph().flows[id];
   return [element("p", {}, flow.about),
     facts([["command", element("code", {}, `${flow.command} --game ${here.game}`)], ["deployment", element("code", {}, `${id}/${here.game}`)],
-      ["last run", lastRun(id) ? when(lastRun(id)) : "never"]]),
+      ["last run", ran(id)]]),
     ...(here.view === id ? [] : [element("p", {}, element("button", {type: "button", onclick: () => go({view: id, node: ""})}, "Show its tasks"))]),
     ...(flow.parts.length ? section("Made of", list(flow.parts)) : []),
     ...section("Tasks", list(flow.tasks)), code(flow.source)];
@@ -280,7 +284,7 @@ function tellTask(id) {
   const task = graph().tasks[id];
   const rows = task.arguments.map((a) => [a.name, [element("code", {}, a.settings.length ? a.settings.join(", ") : a.origin)], folded(a.value)]);
   return [element("pre", {class: "doc"}, task.about),
-    facts([["last run", lastRun(id) ? when(lastRun(id)) : "never"], ["flows", flowsOf(id).flatMap((flow, i) => [i ? ", " : "", link(flow.id)])],
+    facts([["last run", ran(id)], ["flows", flowsOf(id).flatMap((flow, i) => [i ? ", " : "", link(flow.id)])],
       ["depends also on", task.uses.join(", ")]]),
     ...section("Reads", list(task.inputs)), ...section("Writes", list(task.outputs)),
     ...(rows.length ? section("Settings and other arguments", table(["parameter", "from", "now"], rows)) : []), code(task.source)];

@@ -89,9 +89,9 @@ def _latest_day(settings: Settings) -> date | None:
 
 def _edges(graph: Graph) -> Iterator[tuple[str, list[Edge]]]:
     yield OVERVIEW, list(graph.overview())
-    yield ALL_TASKS, list(graph.edges(graph.tasks))
-    for name, flow in graph.flows.items():
-        yield name, list(graph.edges(flow.tasks))
+    yield ALL_TASKS, list(graph.edges())
+    for name in graph.flows:
+        yield name, list(graph.edges(name))
 
 
 def _picture(graph: Graph, edges: list[Edge]) -> dict[str, Any]:

@@ -56,14 +56,27 @@ def arguments_of(
     """
     stated = _expressions(task, frame)
     return tuple(
-        Argument(
-            name=name,
-            value=None if isinstance(value, Unknown) else to_jsonable_python(value, fallback=str),
-            origin=ast.unparse(stated[name]) if name in stated else "",
-            settings=tuple(_settings_in(stated[name], settings)) if name in stated else (),
-        )
+        _argument(name, value, stated.get(name, ast.Constant(None)), settings)
         for name, value in values.items()
     )
+
+
+def _argument(name: str, value: Any, stated: ast.expr, settings: Settings) -> Argument:
+    named = [*_settings_in(stated, settings)]
+    if isinstance(value, BaseModel) and not named:
+        named = [n for n in Settings.model_fields if getattr(settings, n) == value]
+    told = to_jsonable_python(value, fallback=str) if _needs_no_data(stated) else None
+    origin = "" if isinstance(stated, ast.Constant) else ast.unparse(stated)
+    return Argument(name, None if isinstance(value, Unknown) else told, origin, tuple(named))
+
+
+def _needs_no_data(expression: ast.expr) -> bool:
+    """Tells whether an expression is made of settings and the day, so not of stand-ins."""
+    calls = [node for node in ast.walk(expression) if isinstance(node, ast.Call)]
+    called = {call.func.id for call in calls if isinstance(call.func, ast.Name)}
+    names = {node.id for node in ast.walk(expression) if isinstance(node, ast.Name)}
+    whole = any(isinstance(a, ast.Name) and a.id == "run" for call in calls for a in call.args)
+    return names - called <= {"run", "settings", "as_of"} and not whole
 
 
 def _expressions(task: Task[..., Any], frame: FrameType) -> dict[str, ast.expr]:

@@ -36,6 +36,9 @@ class Unknown:
     def __iter__(self) -> Iterator[Any]:
         return iter(())
 
+    def __str__(self) -> str:
+        return "unknown"
+
     def __bool__(self) -> Literal[False]:
         return False
 
@@ -63,15 +66,18 @@ def references(values: Mapping[str, Any]) -> dict[str, Dataset]:
     return found
 
 
-def result_of(task: Task[..., Any], made: Mapping[str, Dataset]) -> Any:
+def result_of(task: Task[..., Any], made: Mapping[str, Dataset], *, nothing: bool) -> Any:
     """Gives back what a task returns, as far as its annotation tells.
 
     Args:
         task: The task.
         made: The places that it writes to.
+        nothing: Whether a task that may return null does.
     """
     returns = inspect.formatannotation(inspect.signature(task.fn).return_annotation)
     refs = {name: DatasetRef(d.name, d.game, d.uri, "") for name, d in made.items()}
+    if nothing and returns.endswith("| None"):
+        return None
     if "DatasetRef" not in returns or not refs:
         return UNKNOWN
     if returns.startswith("dict"):

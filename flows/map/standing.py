@@ -10,7 +10,6 @@ import polars as pl
 
 from churnlib.datasets import RAW_SUFFIXES, Dataset
 from churnlib.errors import DataError, ModelError
-from churnlib.lineage import TABLES
 from churnlib.model.store import MANIFEST, read_manifest
 from churnlib.storage import fingerprint, read_metadata
 from flows.map.graph import DatasetNode, Graph
@@ -132,7 +131,8 @@ def _tell(path: Path, name: str, game: str) -> dict[str, Any]:
         if set(content) == {"version"}:  # The champion's pointer.
             model = Dataset(name, game, str(path.parent / str(content["version"])))
             return _tell_model(model) | {"made_of": {}}
-        return {"facts": content, "model": content.get("model_version", "")}
+        model_version = content.get("model_version", "")
+        return {"facts": content, "model": model_version, "made_of": _fingerprints(content)}
     if path.suffix == ".csv":
         lines = pl.scan_csv(path, infer_schema=False, glob=False)
         rows: int = lines.select(pl.len()).collect(engine="streaming").item()
@@ -140,21 +140,27 @@ def _tell(path: Path, name: str, game: str) -> dict[str, Any]:
     table = pl.scan_parquet(path, glob=False)
     footer = read_metadata(Dataset(name, game, str(path)))
     facts = {key: json.loads(value) for key, value in footer.items()}
-    tables = facts.pop(TABLES, {})
+    beside = path.with_name(f"{path.stem}_sources.json")
+    sources = json.loads(beside.read_text(encoding="utf-8")) if beside.exists() else {}
     return {
         "rows": table.select(pl.len()).collect().item(),
         "columns": {column: str(kind) for column, kind in table.collect_schema().items()},
         "facts": facts,
-        "made_of": {table: told["fingerprint"] for table, told in tables.items()},
+        "made_of": _fingerprints(sources),
         "model": facts.get("model_version", ""),
     }
 
 
 def _tell_model(model: Dataset) -> dict[str, Any]:
     manifest = read_manifest(model)
-    inputs = manifest.get("inputs", {})
     return {
         "facts": manifest,
-        "made_of": {table: told["fingerprint"] for table, told in inputs.items()},
+        "made_of": _fingerprints(manifest.get("inputs", {})),
         "model": manifest["version"],
     }
+
+
+def _fingerprints(sources: Mapping[str, Any]) -> dict[str, str]:
+    """What a file tells to be made of: what it says a fingerprint of."""
+    told = {name: facts for name, facts in sources.items() if isinstance(facts, Mapping)}
+    return {n: facts["fingerprint"] for n, facts in told.items() if "fingerprint" in facts}

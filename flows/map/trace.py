@@ -3,11 +3,13 @@
 A flow's body runs as it is, in an empty data folder; each task that it calls notes its datasets and
 settings, does nothing, and gives back references to what it would have written. What else the
 body calls is called, too. Where that fails, because only data could tell its result, a stand-in
-takes the result's place: the dataset that it was to find, or a value that says nothing.
+takes the result's place: the dataset that it was to find, or a value that says nothing. Each flow
+is called twice, because it may go on otherwise where a task returns null.
 """
 
 import functools
 import inspect
+import logging
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -66,8 +68,9 @@ def trace(game: str, as_of: date, data_dir: str | None = None) -> Graph:
             file.touch()
         recorder = _Recorder(Path(folder), settings)
         with recorder.listening():
-            for flow, _ in flows.values():
-                flow(game=game, as_of=as_of, data_dir=folder)
+            for recorder.nothing in (False, True):
+                for flow, _ in flows.values():
+                    flow(game=game, as_of=as_of, data_dir=folder)
     return recorder.graph(flows)
 
 
@@ -88,9 +91,12 @@ class _Recorder:
         self.datasets: dict[str, DatasetNode] = {}
         self.calls: dict[tuple[str, ...], TaskNode] = {}
         self.flows: dict[str, list[tuple[str, ...]]] = {}
+        self.reads: dict[str, dict[str, None]] = {}
         self.parts: dict[str, list[str]] = {}
         self.running: list[str] = []
         self.recorded = 0
+        self.nothing = False
+        self.asked: list[Dataset] = []
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -103,12 +109,15 @@ class _Recorder:
             return self.flow(flow, *args, **kwargs)
 
         with ExitStack() as stack:
+            stack.callback(logging.disable, logging.root.manager.disable)
+            logging.disable()  # What is logged of stand-ins tells nobody anything.
             stack.enter_context(patch.object(Task, "__call__", call_task))
             stack.enter_context(patch.object(Flow, "__call__", call_flow))
             for name, method in inspect.getmembers(Catalog, inspect.isfunction):
                 if not name.startswith("_"):
                     stack.enter_context(patch.object(Catalog, name, self.told_by(method)))
-            for module in (storage, *_modules_of_flows()):
+            stack.enter_context(patch.object(storage, "ref", self.lenient(storage.ref)))
+            for module in _modules_of_flows():
                 for name, function in self.lenient_functions(module).items():
                     stack.enter_context(patch.object(module, name, function))
             yield
@@ -117,7 +126,9 @@ class _Recorder:
         """Runs the body of a flow."""
         if self.running:
             self.parts[self.running[-1]].append(flow.name)
-        self.flows[flow.name], self.parts[flow.name] = [], []
+        self.flows.setdefault(flow.name, [])
+        self.reads.setdefault(flow.name, {})
+        self.parts[flow.name] = []
         self.running.append(flow.name)
         try:
             return flow.fn(*args, **kwargs)
@@ -157,9 +168,10 @@ class _Recorder:
         inputs = tuple(dict.fromkeys((*known.inputs, *node.inputs)))
         self.calls[key] = replace(known, inputs=inputs)
         for flow in self.running:
+            self.reads[flow] |= dict.fromkeys(node.inputs)
             if key not in self.flows[flow]:
                 self.flows[flow].append(key)
-        return result_of(task, made)
+        return result_of(task, made, nothing=self.nothing)
 
     def note(self, dataset: Dataset | DatasetRef) -> str:
         """Makes a node of a dataset; returns its id."""
@@ -172,6 +184,7 @@ class _Recorder:
         @functools.wraps(method)
         def ask(*args: Any, **kwargs: Any) -> Dataset:
             dataset = method(*args, **kwargs)
+            self.asked.append(dataset)
             node = dataset_node(dataset, self.folder)
             self.datasets[node.id] = replace(node, about=first_paragraph(method.__doc__))
             return dataset
@@ -187,13 +200,19 @@ class _Recorder:
         }
 
     def lenient(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Wraps a function so that it gives a stand-in where it fails for want of data."""
+        """Wraps a function so that it gives a stand-in where it fails for want of data.
+
+        The dataset that it was to find is the one that it was given, or asked the catalog for last.
+        """
         returns = inspect.formatannotation(inspect.signature(function).return_annotation)
 
         @functools.wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
-            before = self.recorded
+            asked = len(self.asked)
+            before, of_library = self.recorded, function.__module__.startswith("churnlib.")
             try:
+                if of_library and any(isinstance(a, Unknown) for a in (*args, *kwargs.values())):
+                    raise ValueError("Only data could tell.")
                 return function(*args, **kwargs)
             except UntraceableError:
                 raise
@@ -202,19 +221,11 @@ class _Recorder:
                     raise  # Tasks would be missing.
                 if not returns.endswith("DatasetRef"):
                     return UNKNOWN
-                return self.to_be_found(function.__name__, *args, *kwargs.values())
+                given = [a for a in args if isinstance(a, Dataset)]
+                wanted = [*given[:1], *self.asked[asked:]]
+                return _found(wanted[-1]) if wanted else UNKNOWN
 
         return call
-
-    def to_be_found(self, name: str, *arguments: Any) -> Any:
-        """The dataset that a function was to find: one it was given, or that of its name."""
-        for argument in arguments:
-            if isinstance(argument, Dataset):
-                return DatasetRef(argument.name, argument.game, argument.uri, "")
-        if hasattr(Catalog, name):
-            game = self.settings.game
-            return self.to_be_found("", getattr(Catalog(str(self.folder), game), name)())
-        return UNKNOWN
 
     def graph(self, flows: dict[str, tuple[AnyFlow, str]]) -> Graph:
         """Puts together what was noted."""
@@ -234,12 +245,17 @@ class _Recorder:
                     command=command,
                     parts=tuple(self.parts[name]),
                     tasks=tuple(ids[key] for key in self.flows[name]),
+                    reads=tuple(self.reads[name]),
                 )
                 for name, (flow, command) in flows.items()
             },
             tasks=tasks,
             datasets={i: self.datasets[i] for i in sorted(touched)},
         )
+
+
+def _found(dataset: Dataset) -> DatasetRef:
+    return DatasetRef(dataset.name, dataset.game, dataset.uri, "")
 
 
 def _modules_of_flows() -> list[ModuleType]:

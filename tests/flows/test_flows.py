@@ -208,6 +208,8 @@ def test_flows_leave_what_their_map_says(studio: Studio, game: str) -> None:
 
 
 def upstream(graph: Graph, dataset: str) -> list[DatasetNode]:
-    sources = [source for task in graph.writers(dataset) for source in task.inputs]
+    """What a dataset is made of; what a model was made of, that only the model tells."""
+    read = [source for task in graph.writers(dataset) for source in task.inputs]
+    sources = [source for source in read if source != "06_models/champion"]
     above = [node for source in sources for node in upstream(graph, source)]
     return [graph.datasets[source] for source in sources] + above

@@ -9,14 +9,14 @@ from flows.map.layout import HEIGHT, Picture, lay_out
 
 
 def drawn(graph: Graph) -> Picture:
-    edges = list(graph.edges(graph.tasks))
+    edges = list(graph.edges())
     layers = {name: dataset.layer for name, dataset in graph.datasets.items()}
     return lay_out(edges, {node: 150.0 for edge in edges for node in edge}, layers)
 
 
 def test_layout_lines_lead_downwards_from_box_to_box(graph: Graph) -> None:
     picture = drawn(graph)
-    assert set(picture.lines) == set(graph.edges(graph.tasks))
+    assert set(picture.lines) == set(graph.edges())
     for (above, below), points in picture.lines.items():
         ends = [(picture.boxes[node].x, picture.boxes[node].y) for node in (above, below)]
         assert [points[0], points[-1]] == ends

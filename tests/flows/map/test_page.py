@@ -11,7 +11,7 @@ import pytest
 
 from churnlib import storage
 from churnlib.datasets import Catalog, DatasetRef
-from churnlib.lineage import faults_metadata, metadata_of
+from churnlib.lineage import footer
 from churnlib.settings import list_games, load_settings
 from flows.command import DONE, USERS_FAULT
 from flows.map.__main__ import PAGE, main
@@ -28,14 +28,16 @@ def data(tmp_path: Path) -> Path:
     catalog = Catalog(str(tmp_path), GAME)
     made = write_subs(catalog, 3)
     settings = load_settings(GAME)
-    metadata = metadata_of(made, churn_after_months=settings.churn_after_months)
-    storage.write_parquet(storage.scan(made), catalog.standard_features(), metadata)
+    told = footer(churn_after_months=settings.churn_after_months)
+    storage.write_parquet(storage.scan(made), catalog.standard_features(), told)
+    sources = {made.name: {"fingerprint": made.fingerprint}}
+    storage.write_text(json.dumps(sources), catalog.standard_sources().uri)
     return tmp_path
 
 
 def write_subs(catalog: Catalog, rows: int) -> DatasetRef:
     frame = pl.LazyFrame({"sub_id": range(rows)})
-    return storage.write_parquet(frame, catalog.checked("sub_data"), faults_metadata(0, {}))
+    return storage.write_parquet(frame, catalog.checked("sub_data"))
 
 
 def stale_in(data: Path, graph: Graph, **overrides: Any) -> dict[str, tuple[str, ...]]:
@@ -60,7 +62,7 @@ def test_page_holds_every_flow_task_and_dataset_of_every_game(data: Path, graph:
         assert set(game["graph"]["tasks"]) == set(graph.tasks)
         assert set(game["graph"]["datasets"]) == set(graph.datasets) == set(game["standing"])
         drawn = set(game["pictures"]["all tasks"]["boxes"])
-        assert set(graph.tasks) <= drawn
+        assert {task for line in graph.edges() for task in line} == drawn
         assert set(graph.datasets) - drawn == {d for d in graph.datasets if d.endswith("_rejected")}
         assert set(game["pictures"]) >= {"overview", *graph.flows}
 
@@ -103,7 +105,8 @@ def test_stale_is_nothing_that_was_made_of_what_stands(data: Path, graph: Graph)
 def test_stale_is_what_was_made_of_other_content(data: Path, graph: Graph) -> None:
     write_subs(Catalog(str(data), GAME), 4)
     assert stale_in(data, graph) == {
-        "03_primary/standard_features": ("sub_data has changed since",)
+        "03_primary/standard_features": ("sub_data has changed since",),
+        "03_primary/standard_features_sources": ("sub_data has changed since",),
     }
 
 
