@@ -187,7 +187,11 @@ function readable(all) {
   return {x, y: chosen ? Math.min(lowest, Math.max(all.y, chosen.y - most.height / 2)) : all.y, ...most};
 }
 
-const look = () => svg.setAttribute("viewBox", `${frame.x} ${frame.y} ${frame.width} ${frame.height}`);
+function look() {
+  svg.setAttribute("viewBox", `${frame.x} ${frame.y} ${frame.width} ${frame.height}`);
+  for (const name of svg.querySelectorAll(".band text")) name.setAttribute("x", Math.max(-138, frame.x + 10));
+}
+
 const scale = () => Math.max(frame.width / svg.clientWidth, frame.height / svg.clientHeight);
 
 function zoom(by, at) {

@@ -200,8 +200,9 @@ def test_flows_leave_what_their_map_says(studio: Studio, game: str) -> None:
              for f in studio.snapshot(f"*/{game}")}  # fmt: skip
     assert {file for file in files if "/truth/" not in file} == known
     for dataset, state in found.items():
-        if state.made_of:
-            tables = {d.name for d in upstream(graph, dataset) if d.layer == "02_intermediate"}
+        above = upstream(graph, dataset)
+        if state.made_of and above:
+            tables = {source.name for source in above if source.layer == "02_intermediate"}
             assert tables == set(state.made_of) & {*RAW_TABLES}, dataset
     settings = load_settings(game, {**FAST[game], "data_dir": str(studio.data)})
     assert stale(graph, found, settings) == {}
