@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from flows.command import DONE, USERS_FAULT, absolute
+from flows.command import DONE, USERS_FAULT, absolute, add_data_dir
 
 PAGE = "08_reporting/pipelines.html"
 """Where the page goes in the data folder."""
@@ -40,7 +40,7 @@ def map_parser() -> argparse.ArgumentParser:
         "page for browsers that needs no other file.",
     )
     parser.add_argument("--game", metavar="G", help="only this game, a file in games/")
-    parser.add_argument("--data-dir", metavar="P", help="the data folder (default: data)")
+    add_data_dir(parser)
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help=f"the page (default: {PAGE} in the data folder)"
     )
