@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Iterator
+from inspect import formatannotation
 from pathlib import Path
 
 from churnlib.datasets import LAYERS
 from churnlib.schemas import MARKS, SCHEMAS
 from churnlib.settings import describe_settings, list_games
 from flows.command import FLOWS, flow_parser
+from flows.events import EVENTS
 from flows.map import mermaid
 from flows.map.__main__ import map_parser
 from flows.map.page import EXAMPLE_DAY
@@ -27,6 +29,13 @@ SETTINGS_INTRODUCTION = (
     "variable counts as unset.",
 )
 
+EVENTS_INTRODUCTION = (
+    "What runs tell Prefect, for automations to act on; `deployments/automations.py` has some. An",
+    "event is told when something has really been made: a task that was taken from the cache tells",
+    "nothing. The fields are the event's payload; those that are text are labels of its resource,",
+    "too, as `churn.game` or `churn.verdict`, because automations match labels.",
+)
+
 
 def pages() -> dict[str, str]:
     """Makes the generated pages, by file name."""
@@ -36,6 +45,7 @@ def pages() -> dict[str, str]:
         "settings.md": "\n".join(_settings()),
         "commands.md": "\n".join(_commands()),
         "pipelines.md": "\n".join(_pipelines()),
+        "events.md": "\n".join(_events()),
     }
 
 
@@ -68,6 +78,20 @@ def _commands() -> Iterator[str]:
         usage = flow_parser(flow).format_help().split("\nsettings, for --set:")[0]
         yield from ("", f"## {flow}", "", "```", usage.rstrip(), "```")
     yield from ("", "## map", "", "```", map_parser().format_help().rstrip(), "```", "")
+
+
+def _events() -> Iterator[str]:
+    yield from (GENERATED, "# Events", "")
+    yield from EVENTS_INTRODUCTION
+    for event in EVENTS:
+        yield from ("", f"## {event.kind}", "", (event.__doc__ or "").strip(), "")
+        yield from (f"Resource: `churn.{event.about}.<game>`.", "")
+        yield "| field | type | meaning |"
+        yield "|---|---|---|"
+        for name, field in event.model_fields.items():
+            kind = formatannotation(field.annotation).replace("|", "or")
+            yield f"| {name} | {kind} | {field.description} |"
+    yield ""
 
 
 def _pipelines() -> Iterator[str]:

@@ -9,7 +9,7 @@ from datetime import date
 from typing import Any
 
 from churnlib import storage
-from churnlib.datasets import Dataset, DatasetRef
+from churnlib.datasets import Dataset, DatasetRef, month_name
 from churnlib.errors import naming
 from churnlib.features.currency import add_currency_features
 from churnlib.features.standard import standard_features
@@ -17,6 +17,7 @@ from churnlib.features.windows import in_window
 from churnlib.lineage import footer
 from churnlib.model.store import read_manifest
 from churnlib.settings import CurrencySettings, StandardSettings
+from flows.events import BatchPredicted
 from flows.features import refuse_empty
 from flows.reports import leaks, warn
 from flows.run import Run, churn_flow
@@ -109,4 +110,12 @@ def predict_batch(
         batch = rows.with_columns(predict(loaded.pipeline, loaded.schema, rows))
     version = read_manifest(model)["version"]
     ranked = rank_by_risk(batch, version).lazy()
-    return storage.write_parquet(ranked, output, footer(model_version=version, **terms))
+    made = storage.write_parquet(ranked, output, footer(model_version=version, **terms))
+    BatchPredicted(
+        game=model.game,
+        month=month_name(terms["window"][0]),
+        version=version,
+        rows=len(rows),
+        uri=made.uri,
+    ).emit()
+    return made

@@ -11,16 +11,18 @@ from typing import Any
 import polars as pl
 
 from churnlib import storage
-from churnlib.datasets import Dataset, DatasetRef
+from churnlib.datasets import Dataset, DatasetRef, month_name
 from churnlib.errors import DataError
 from churnlib.features.labels import add_label
 from churnlib.features.windows import in_window
 from churnlib.lineage import fact
 from churnlib.months import first_day, shift_months
 from churnlib.report.content import Report
+from churnlib.report.verdict import verdict
 from churnlib.report.write import write_report
 from churnlib.schemas import Predictions
 from churnlib.settings import Settings
+from flows.events import BatchScored
 from flows.features import fits_run, known_subs, refuse_empty
 from flows.reports import TEMPLATE, data_faults, show, warn
 from flows.run import Run, churn_flow
@@ -129,6 +131,7 @@ def score_batch(
     rows = both.collect()
     known = rows.drop_nulls(["churn_probability", "is_first_sub"])
     refuse_unmatched(predictions, known, window)
+    scores = {name: scores.to_json() for name, scores in evaluate(known).items()}
     report = Report(
         name="batch_score_report",
         game=standard.game,
@@ -136,12 +139,20 @@ def score_batch(
         window=window,
         horizon_months=horizon_months,
         model_version=", ".join(known["model_version"].unique().sort()),
-        groups={name: scores.to_json() for name, scores in evaluate(known).items()},
+        groups=scores,
         facts={"predictions": len(known)},
         **data,
         warnings=(*warnings, *one_sided(rows)),
     )
-    return write_report(report, output, known)
+    made = write_report(report, output, known)
+    BatchScored(
+        game=standard.game,
+        month=month_name(window[0]),
+        version=report.model_version,
+        verdict=verdict(scores["general"]).kind,
+        **{name: scores["general"][name] for name in ("n", "positives", "roc_auc", "roc_auc_ci")},
+    ).emit()
+    return made
 
 
 def refuse_unmatched(

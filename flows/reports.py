@@ -1,11 +1,13 @@
 """What the flows that report have in common."""
 
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from churnlib.datasets import DatasetRef
 from churnlib.settings import StandardSettings
+from flows.artifacts import show_report
 from flows.engine.cache import run_logger
 
 TEMPLATE = "churnlib/report/report.html.jinja"
@@ -43,8 +45,7 @@ def leaks(settings: StandardSettings) -> tuple[str, ...]:
 
 
 def show(reports: tuple[DatasetRef, ...]) -> None:
-    """Tells a report in the log, also where it was taken from the cache."""
-    for report in reports:
-        if report.uri.endswith(".txt"):
-            text = Path(report.uri).read_text(encoding="utf-8")
-            run_logger().info("%s\n\n%s", report.uri, text)
+    """Tells a report in the log and on the run's page, also where it was taken from the cache."""
+    data, text, _ = (Path(report.uri) for report in reports)
+    run_logger().info("%s\n\n%s", text, text.read_text(encoding="utf-8"))
+    show_report(reports[-1], json.loads(data.read_text(encoding="utf-8")))

@@ -7,11 +7,14 @@ from datetime import date
 from typing import Any
 
 from prefect import Flow
+from prefect.context import FlowRunContext
 
 from churnlib import storage
 from churnlib.datasets import RAW_TABLES, Catalog, Dataset, DatasetRef
 from churnlib.errors import DataError, SettingsError
 from churnlib.settings import Settings, WindowName, check_label_overlap, load_settings
+from flows.artifacts import show_datasets
+from flows.engine.ledger import ledger
 from flows.parameters import AsOf, Game, Overrides
 from flows.tables import RawTable, check_tables, latest_currency_date, open_tables
 from flows.task import refreshing
@@ -99,8 +102,11 @@ def churn_flow(name: str) -> Callable[[Callable[[Run], Any]], Flow[..., Any]]:
             data_dir: str | None = None,
             refresh: bool = False,
         ) -> Any:
-            with refreshing(refresh):
-                return body(open_run(game, as_of, overrides, data_dir))
+            with refreshing(refresh), ledger() as entries:
+                try:
+                    return body(open_run(game, as_of, overrides, data_dir))
+                finally:
+                    show_datasets(game, entries)
 
         entry.__name__ = entry.__qualname__ = body.__name__
         entry.__module__ = body.__module__
@@ -118,6 +124,12 @@ Args:
     data_dir: The data folder; that of the settings if empty.
     refresh: Run every task anew, whatever the cache holds.
 """
+
+
+def is_part() -> bool:
+    """Tells whether the current flow is run by another flow."""
+    context = FlowRunContext.get()
+    return bool(context and context.flow_run and context.flow_run.parent_task_run_id)
 
 
 def open_run(

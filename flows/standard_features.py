@@ -6,17 +6,19 @@ if __name__ == "__main__":  # Before the imports below: the first line is printe
     raise SystemExit(main("standard_features"))
 
 from datetime import date
+from pathlib import Path
 
 import polars as pl
 
 from churnlib import storage
-from churnlib.datasets import Dataset, DatasetRef
+from churnlib.datasets import Dataset, DatasetRef, month_name
 from churnlib.errors import DataError
 from churnlib.features import churn, standard
 from churnlib.lineage import footer
 from churnlib.settings import StandardSettings
+from flows.events import BatchDue
 from flows.reports import leaks, warn
-from flows.run import Run, churn_flow
+from flows.run import Run, churn_flow, is_part
 from flows.sources import note_sources
 from flows.task import task
 
@@ -37,7 +39,22 @@ def standard_features(run: Run) -> DatasetRef:
     )
     sources = {t.checked.name: t.facts for t in (characters, subs, misses)}
     note_sources(sources, run.catalog.standard_sources())
+    announce_due_batch(run)
     return features
+
+
+def announce_due_batch(run: Run) -> None:
+    """Tells Prefect that a batch can be scored by the features just built, if nobody has done so.
+
+    A run that is part of another says nothing: what is to follow is up to that one.
+    """
+    if is_part() or not run.settings.windows.batch_score.is_relative:
+        return
+    first, _ = run.window("batch_score")
+    predictions = run.catalog.predictions(first)
+    report = run.catalog.report("batch_score_report", first)
+    if Path(predictions.uri).exists() and not Path(report.uri).exists():
+        BatchDue(game=run.settings.game, month=month_name(first)).emit()
 
 
 @task

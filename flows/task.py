@@ -14,6 +14,7 @@ from churnlib.seeds import draw_seed
 from churnlib.storage import blaming
 from flows.engine import log
 from flows.engine.cache import DependencyCache, DrawnSeed, check_arguments, refreshing, run_logger
+from flows.engine.ledger import enter, enter_cached
 from flows.engine.results import DatasetSerializer, datasets_in, encode
 
 __all__ = ["dataset_parameters", "refreshing", "task"]
@@ -97,6 +98,7 @@ def _make_task(
         cache_policy=DependencyCache(uses=uses, notes=notes),
         result_serializer=DatasetSerializer(),
         cache_result_in_memory=False,  # A kept result is checked each time it is read.
+        on_completion=[enter_cached],
         **{"task_run_name": function.__name__, **options},
     )
 
@@ -126,6 +128,7 @@ def _tell_seed(seed: int | None) -> int:
 
 def _tell_outputs(result: Any, seconds: float) -> None:
     encode(result)  # Refuses what cannot be kept; Prefect would only warn.
+    enter(result, seconds)
     for ref in datasets_in(result):
         rows = "" if ref.rows is None else f"{ref.rows:,} rows in "
         run_logger().info("%s: %s%.1f s -> %s", ref.name, rows, seconds, ref.uri)

@@ -18,6 +18,7 @@ from churnlib.lineage import fact
 from churnlib.model.fitness import decisive_settings
 from churnlib.model.store import (
     new_version,
+    pointed_at,
     read_manifest,
     read_scored,
     save_model,
@@ -26,6 +27,7 @@ from churnlib.model.store import (
 from churnlib.report.content import Report
 from churnlib.report.write import write_report
 from churnlib.settings import TrainSettings, labels_known_by
+from flows.events import ModelPromoted
 from flows.features import window_cohort
 from flows.reports import TEMPLATE, data_faults, leaks, show, warn
 from flows.run import Run, churn_flow
@@ -208,4 +210,12 @@ def doubts(manifest: dict[str, Any]) -> Iterator[str]:
 @task
 def promote(model: DatasetRef, pointer: Dataset) -> DatasetRef:
     """Makes a model the champion, which the other flows use."""
-    return set_champion(pointer, read_manifest(model)["version"])
+    manifest, previous = read_manifest(model), pointed_at(pointer)
+    made = set_champion(pointer, manifest["version"])
+    ModelPromoted(
+        game=model.game,
+        version=manifest["version"],
+        previous=previous,
+        roc_auc=manifest["metrics"]["validation"]["general"]["roc_auc"],
+    ).emit()
+    return made

@@ -184,6 +184,14 @@ def set_champion(pointer: Dataset, version: str) -> DatasetRef:
     return ref(pointer)
 
 
+def pointed_at(pointer: Dataset) -> str | None:
+    """Reads which version a pointer names; null where it is missing or damaged."""
+    try:
+        return str(json.loads(Path(pointer.uri).read_text(encoding="utf-8"))["version"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def champion(catalog: Catalog) -> DatasetRef:
     """Finds the model version in use.
 

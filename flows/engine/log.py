@@ -6,6 +6,7 @@ from contextlib import suppress
 from churnlib.errors import ChurnlibError
 
 RUN_LOGGERS = ("prefect.flow_runs", "prefect.task_runs")
+HOOKS = ("Running hook 'enter_cached'", "Hook 'enter_cached' finished")
 
 
 class RunFilter(logging.Filter):
@@ -14,6 +15,7 @@ class RunFilter(logging.Filter):
     - A `ChurnlibError` is told once, in its own words, without a traceback. The runs around the
       one that failed keep it in the message of their state.
     - A task that finished well says nothing; one that was taken from the cache says so.
+    - Hooks of this project say nothing of themselves.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -24,6 +26,8 @@ class RunFilter(logging.Filter):
         if error is not None:
             _mark_told(error)
         message = record.getMessage()
+        if message.startswith(HOOKS):
+            return False
         if message.startswith("Finished in state "):
             return _tell_end(record, message)
         return True

@@ -1,0 +1,121 @@
+"""What a run leaves on its page in Prefect's UI: its datasets, and its report.
+
+An artifact is a convenience: where the server does not take it, the run says so and goes on.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+from prefect.artifacts import create_link_artifact, create_table_artifact
+from prefect.context import FlowRunContext
+from prefect.exceptions import PrefectException
+
+from churnlib.datasets import DatasetRef
+from churnlib.report.content import GROUPS
+from churnlib.report.text import FIGURES, TITLES, UNDEFINED
+from churnlib.report.verdict import verdict
+from flows.engine.cache import run_logger
+from flows.engine.ledger import Entry
+
+FINGERPRINT_LENGTH = 12
+"""How much of a fingerprint tells one content from another."""
+
+
+def show_datasets(game: str, entries: Sequence[Entry]) -> None:
+    """Leaves a table of the datasets that a run wrote or took from the cache, if there are any."""
+    if not (entries and FlowRunContext.get()):
+        return
+    rows = [
+        {
+            "dataset": entry.dataset.name,
+            "rows": "" if entry.dataset.rows is None else f"{entry.dataset.rows:,}",
+            "seconds": "" if entry.seconds is None else f"{entry.seconds:.1f}",
+            "cached": "yes" if entry.seconds is None else "no",
+            "fingerprint": entry.dataset.fingerprint[:FINGERPRINT_LENGTH],
+            "place": entry.dataset.uri,
+        }
+        for entry in entries
+    ]
+    with tolerant():
+        create_table_artifact(
+            rows, key=artifact_key(game, "datasets"), description=f"Datasets of {game}"
+        )
+
+
+def show_report(page: DatasetRef, report: Mapping[str, Any]) -> None:
+    """Leaves the figures of a report as a table, and a link to its page.
+
+    Args:
+        page: The report as HTML.
+        report: The same as plain data; see `churnlib.report.content.Report.to_json`.
+    """
+    if not FlowRunContext.get():
+        return
+    title = f"{TITLES[page.name]}: {page.game}"
+    with tolerant():
+        create_table_artifact(
+            figures(report),
+            key=artifact_key(page.game, "scores"),
+            description=f"## {title}\n\n" + "\n\n".join(_words(report)),
+        )
+        create_link_artifact(
+            Path(page.uri).absolute().as_uri(),
+            link_text=f"{title} ({Path(page.uri).name})",
+            key=artifact_key(page.game, "report"),
+            description=f"The report as a page, on the machine of the run: `{page.uri}`",
+        )
+
+
+def figures(report: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The figures of a report as rows, worded as in its text; columns are the groups.
+
+    Args:
+        report: See `show_report`. Of a training report the held-out months are shown.
+    """
+    scores = _scores(report)
+    return [
+        {"figure": label.strip(), **{GROUPS[g]: _cell(scores[g].get(key), form) for g in scores}}
+        for key, label, form in FIGURES
+    ]
+
+
+def artifact_key(game: str, what: str) -> str:
+    """Names an artifact of the current flow, so that a later run's is another version of it.
+
+    >>> artifact_key("Game_2", "scores")
+    'game-2-scores'
+    """
+    run = FlowRunContext.get()
+    flow = run.flow.name if run and run.flow else ""
+    return re.sub(r"[^a-z0-9]+", "-", f"{flow}-{game}-{what}".lower()).strip("-")
+
+
+@contextmanager
+def tolerant() -> Iterator[None]:
+    """Lets the run go on where the server refuses what the block sends: the outputs stand."""
+    try:
+        yield
+    except (PrefectException, httpx.HTTPError) as error:
+        run_logger().warning("Prefect's server did not take an artifact: %s", error)
+
+
+def _scores(report: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    held_out: Mapping[str, Mapping[str, Any]] | None = report.get("validation")
+    return held_out or {group: report[group] for group in GROUPS}
+
+
+def _cell(value: Any, form: str) -> str:
+    return UNDEFINED if value is None else form.format(value)
+
+
+def _words(report: Mapping[str, Any]) -> Iterator[str]:
+    first, last = report["window"]["start"], report["window"]["end"]
+    yield f"Model {report['model_version']}, subscriptions begun {first} to {last}."
+    for group, scores in _scores(report).items():
+        judged = verdict(scores)
+        yield f"**{GROUPS[group]}**: {judged.head} {judged.reason}"
+    yield from (f"WARNING: {warning}" for warning in report["warnings"])

@@ -1,0 +1,107 @@
+"""The events that runs tell Prefect of, for automations to act on, each with a schema of its own.
+
+An event is about a resource, `churn.model.<game>` or `churn.batch.<game>`. Its fields are the
+payload; those of short text are labels of the resource, too (`churn.game`, `churn.verdict`, ...),
+because automations match labels.
+"""
+
+from typing import Annotated, ClassVar, Literal
+
+from prefect.context import FlowRunContext, TaskRunContext
+from prefect.events import emit_event
+from pydantic import BaseModel, ConfigDict, Field
+
+Month = Annotated[str, Field(pattern=r"^\d{4}-\d{2}$")]
+
+
+class ChurnEvent(BaseModel):
+    """What all events have in common."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    kind: ClassVar[str]
+    about: ClassVar[Literal["model", "batch"]]
+
+    game: str
+    """The game."""
+
+    @property
+    def resource(self) -> dict[str, str]:
+        """What the event is about, with the labels that automations match."""
+        texts = {name: value for name, value in self if isinstance(value, str)}
+        return {
+            "prefect.resource.id": f"churn.{self.about}.{self.game}",
+            "prefect.resource.name": f"{self.game}: {self.about}",
+            **{f"churn.{name}": value for name, value in texts.items()},
+        }
+
+    def emit(self) -> None:
+        """Tells Prefect; does nothing outside of a run, where nobody listens."""
+        if TaskRunContext.get() or FlowRunContext.get():
+            emit_event(self.kind, self.resource, payload=self.model_dump(mode="json"))
+
+
+class ModelPromoted(ChurnEvent):
+    """Another model became the champion."""
+
+    kind = "churn.model.promoted"
+    about = "model"
+
+    version: str
+    """The model's version."""
+    previous: str | None
+    """The version that was the champion before; null if there was none."""
+    roc_auc: float | None
+    """ROC AUC on the months held out from training; null where not defined."""
+
+
+class BatchPredicted(ChurnEvent):
+    """The predictions of a batch were written."""
+
+    kind = "churn.batch.predicted"
+    about = "batch"
+
+    month: Month
+    """The month of the batch, as its files are named."""
+    version: str
+    """The model that predicted."""
+    rows: int
+    """How many subscriptions were predicted."""
+    uri: str
+    """The file."""
+
+
+class BatchDue(ChurnEvent):
+    """The truth of a batch that was predicted is known by now, and nobody has scored it."""
+
+    kind = "churn.batch.due"
+    about = "batch"
+
+    month: Month
+    """The month of the batch, as its files are named."""
+
+
+class BatchScored(ChurnEvent):
+    """The predictions of a batch were held against the truth."""
+
+    kind = "churn.batch.scored"
+    about = "batch"
+
+    month: Month
+    """The month of the batch, as its files are named."""
+    version: str
+    """The model that predicted."""
+    verdict: Literal["better", "worse", "unsure", "undefined"]
+    """Whether the model ranks better than chance, by the interval of its ROC AUC."""
+    n: int
+    """How many subscriptions were scored."""
+    positives: int
+    """How many of them churned."""
+    roc_auc: float | None
+    """ROC AUC of all subscriptions; null where not defined."""
+    roc_auc_ci: tuple[float, float] | None
+    """Its 95 % interval."""
+
+
+EVENTS: tuple[type[ChurnEvent], ...] = (ModelPromoted, BatchPredicted, BatchDue, BatchScored)
+"""Every event there is."""
