@@ -54,11 +54,12 @@ def deployments() -> Iterator[dict[str, Any]]:
 
 
 def entrypoints() -> Iterator[tuple[str, str]]:
-    """Names each flow's module and function: the base flows, then the composites."""
+    """Names each flow's module and function: the base flows, the composites, the backfill."""
     for name in FLOWS:
         yield f"flows.{name}", name
     for name in COMPOSITES:
         yield f"flows.{name}", f"{name}_from_raw"
+    yield "flows.backfill", "backfill"
 
 
 def deployment(game: str, module: str, function: str, schedules: Schedules) -> dict[str, Any]:

@@ -7,10 +7,16 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+from uuid import UUID
 
 import httpx
-from prefect.artifacts import create_link_artifact, create_table_artifact
+from prefect.artifacts import (
+    create_link_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
 from prefect.context import FlowRunContext
 from prefect.exceptions import PrefectException
 
@@ -26,9 +32,7 @@ FINGERPRINT_LENGTH = 12
 
 
 def show_datasets(game: str, entries: Sequence[Entry]) -> None:
-    """Leaves a table of the datasets that a run wrote or took from the cache, if there are any."""
-    if not (entries and FlowRunContext.get()):
-        return
+    """Leaves a table of the datasets that a run wrote or took from the cache."""
     rows = [
         {
             "dataset": entry.dataset.name,
@@ -40,10 +44,7 @@ def show_datasets(game: str, entries: Sequence[Entry]) -> None:
         }
         for entry in entries
     ]
-    with tolerant():
-        create_table_artifact(
-            rows, key=artifact_key(game, "datasets"), description=f"Datasets of {game}"
-        )
+    show_table(game, "datasets", rows)
 
 
 def show_report(page: DatasetRef, report: Mapping[str, Any]) -> None:
@@ -68,6 +69,47 @@ def show_report(page: DatasetRef, report: Mapping[str, Any]) -> None:
             key=artifact_key(page.game, "report"),
             description=f"The report as a page, on the machine of the run: `{page.uri}`",
         )
+
+
+class Progress:
+    """How far a run of many parts is, as a bar on its page."""
+
+    def __init__(self, game: str, what: str) -> None:
+        """Leaves the bar, at its start.
+
+        Args:
+            game: The game.
+            what: What is under way.
+        """
+        self._id: UUID | None = None
+        if FlowRunContext.get():
+            with tolerant():
+                key = artifact_key(game, "progress")
+                made = create_progress_artifact(0, key=key, description=what)
+                self._id = cast("UUID", made)  # A coroutine only where the caller is one.
+
+    def at(self, share: float) -> None:
+        """Moves the bar to a share of the whole, from 0 to 1."""
+        if self._id:
+            with tolerant():
+                update_progress_artifact(self._id, 100 * share)
+
+
+def show_table(game: str, what: str, rows: Sequence[Mapping[str, str]]) -> None:
+    """Leaves a table, if it has rows; a later run's of the same name is another version of it.
+
+    Args:
+        game: The game.
+        what: The name of the table, a word.
+        rows: Its rows; the columns are those of the first.
+    """
+    if rows and FlowRunContext.get():
+        with tolerant():
+            create_table_artifact(
+                [dict(row) for row in rows],
+                key=artifact_key(game, what),
+                description=f"{what.capitalize()} of {game}",
+            )
 
 
 def figures(report: Mapping[str, Any]) -> list[dict[str, str]]:

@@ -42,16 +42,33 @@ def main(flow: str, argv: Sequence[str] | None = None) -> int:
     """
     args = flow_parser(flow).parse_args(argv)
     name = flow + ("_from_raw" if args.from_raw and flow in COMPOSITES else "")
-    parameters = {
-        "game": args.game,
-        "as_of": args.as_of,
-        "overrides": dict(args.set) or None,
-        "data_dir": absolute(args.data_dir),
-        "refresh": args.refresh,
-    }
+    parameters = {**run_parameters(args), "refresh": args.refresh}
     print(f"{name.replace('_', '-')}: {args.game}", flush=True)
     return in_session(
         parameters, lambda: getattr(import_module(f"flows.{flow}"), name)(**parameters)
+    )
+
+
+def backfill_main(argv: Sequence[str] | None = None) -> int:
+    """Runs a batch flow for many months, from the command line.
+
+    Args:
+        argv: The arguments; those of this process if null.
+
+    Returns:
+        The exit status, as `main`.
+    """
+    args = backfill_parser().parse_args(argv)
+    parameters = {**run_parameters(args), "refresh": args.refresh}
+    months = {"first_month": args.first_month, "last_month": args.last_month}
+    print(
+        f"backfill: {args.game}, {args.flow}, {args.first_month} to {args.last_month}", flush=True
+    )
+    return in_session(
+        parameters,
+        lambda: import_module("flows.backfill").backfill(
+            **parameters, **months, batch_flow=args.flow, from_raw=args.from_raw
+        ),
     )
 
 
@@ -135,6 +152,33 @@ def flow_parser(flow: str) -> argparse.ArgumentParser:
     return parser
 
 
+def backfill_parser() -> argparse.ArgumentParser:
+    """Makes the parser of the backfill's command line."""
+    parser = _Parser(
+        prog="python -m flows.backfill",
+        description="Run a batch flow for each month of a span; what is done is skipped.",
+    )
+    parser.add_argument(
+        "--flow",
+        required=True,
+        type=lambda name: name.replace("-", "_"),
+        choices=["batch_predict", "batch_score"],
+        help="what to run",
+    )
+    for name, which in (("from", "first"), ("to", "last")):
+        parser.add_argument(
+            f"--{name}", dest=f"{which}_month", required=True, type=_month, metavar="YYYY-MM",
+            help=f"the month of the {which} batch, as its files are named",
+        )  # fmt: skip
+    parser.add_argument(
+        "--from-raw", action="store_true",
+        help="build the standard features first, once, where batch_score needs them",
+    )  # fmt: skip
+    parser.add_argument("--refresh", action="store_true", help="run every task anew")
+    add_run_arguments(parser)
+    return parser
+
+
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what tells one run from another: game, day, data and settings."""
     parser.add_argument("--game", required=True, metavar="G", help="the game, a file in games/")
@@ -169,6 +213,16 @@ def absolute(folder: str | None) -> str | None:
     return str(Path(folder).expanduser().absolute())
 
 
+def run_parameters(args: argparse.Namespace) -> dict[str, Any]:
+    """Gathers what tells one run from another, as the flows take it, from parsed arguments."""
+    return {
+        "game": args.game,
+        "as_of": args.as_of,
+        "overrides": dict(args.set) or None,
+        "data_dir": absolute(args.data_dir),
+    }
+
+
 class _Parser(argparse.ArgumentParser):
     """Names every setting in its help; they are looked up only when help is asked for."""
 
@@ -185,6 +239,12 @@ def _day(text: str) -> date:
     except ValueError:
         pass
     raise argparse.ArgumentTypeError(f"'{text}' is no day as in 2024-12-31")
+
+
+def _month(text: str) -> str:
+    if re.fullmatch(r"(19|2[01])\d{2}-(0[1-9]|1[0-2])", text, re.ASCII):
+        return text
+    raise argparse.ArgumentTypeError(f"'{text}' is no month as in 2024-12")
 
 
 def _folder(text: str) -> str:

@@ -6,9 +6,9 @@ settings there are when it is deployed; the flow itself checks again, and more.
 
 from contextlib import suppress
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import WithJsonSchema
+from pydantic import Field, WithJsonSchema
 
 from churnlib.errors import SettingsError
 from churnlib.settings import DAY_PATTERN, list_games, overrides_schema
@@ -29,4 +29,9 @@ AsOf = Annotated[
     date | None,
     WithJsonSchema(_or_null({"type": "string", "format": "date", "pattern": DAY_PATTERN})),
 ]
+BatchFlow = Literal["batch_predict", "batch_score"]
+"""The flows that work on a month's batch."""
+MONTH_PATTERN = r"^(19|2[01])\d{2}-(0[1-9]|1[0-2])$"
+Month = Annotated[str, Field(pattern=MONTH_PATTERN)]
+"""A month as in `2024-01`."""
 Overrides = Annotated[dict[str, Any] | None, WithJsonSchema(_or_null(overrides_schema()))]

@@ -5,7 +5,7 @@ import os
 from datetime import date
 from typing import Any
 
-from flows.command import absolute, in_session, load_checked
+from flows.command import in_session, load_checked, run_parameters
 
 
 def tour(args: argparse.Namespace) -> int:
@@ -17,12 +17,7 @@ def tour(args: argparse.Namespace) -> int:
     Returns:
         The exit status, as `flows.command.main`.
     """
-    parameters = {
-        "game": args.game,
-        "as_of": args.as_of,
-        "overrides": dict(args.set) or None,
-        "data_dir": absolute(args.data_dir),
-    }
+    parameters = run_parameters(args)
     print(f"{args.game}: train, back-test, predict a batch, score it, predict the next", flush=True)
     return in_session(parameters, lambda: _take_through(parameters))
 

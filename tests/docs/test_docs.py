@@ -18,7 +18,7 @@ from churnlib.model.train import fit
 from churnlib.raw.checks import check_table
 from churnlib.settings import Settings, TrainSettings, load_settings
 from docs.generate import FOLDER, pages
-from flows.command import COMPOSITES, FLOWS, flow_parser
+from flows.command import COMPOSITES, FLOWS, backfill_parser, flow_parser
 from flows.map.__main__ import map_parser
 
 ROOT = FOLDER.parent
@@ -47,7 +47,8 @@ def test_readme_flow_command_is_understood(words: list[str]) -> None:
     if flow == "map":
         assert map_parser().parse_args(words[place + 1 :])
         return
-    args = flow_parser(flow).parse_args(words[place + 1 :])
+    parser = backfill_parser() if flow == "backfill" else flow_parser(flow)
+    args = parser.parse_args(words[place + 1 :])
     load_settings(args.game, {**dict(args.set), "as_of": args.as_of})
 
 

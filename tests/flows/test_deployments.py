@@ -30,7 +30,8 @@ def test_prefect_yaml_has_each_flow_for_each_game() -> None:
     named = {(d["entrypoint"].partition(":")[2].replace("_", "-"), d["name"]) for d in found}
     base = ("standard-features", "train", "score", "batch-predict", "batch-score")
     composites = ("train-from-raw", "score-from-raw", "batch-score-from-raw")
-    assert named == {(flow, game) for flow in base + composites for game in list_games()}
+    flows = (*base, *composites, "backfill")
+    assert named == {(flow, game) for flow in flows for game in list_games()}
     assert len(found) == len(named)
     for one in found:
         game = one["name"]

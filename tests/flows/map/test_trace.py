@@ -22,7 +22,8 @@ from flows.task import dataset_parameters, task
 
 def test_graph_has_every_deployed_flow(graph: Graph) -> None:
     game = list_games()[0]
-    assert set(graph.flows) == {d["tags"][1] for d in deployments() if d["name"] == game}
+    deployed = {d["tags"][1] for d in deployments() if d["name"] == game}
+    assert {*graph.flows, "backfill"} == deployed  # This one only calls others, month by month.
 
 
 def test_graph_has_every_task_of_the_flows_modules(graph: Graph) -> None:

@@ -1,0 +1,138 @@
+"""A batch flow for many months: what is run, skipped and told."""
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect.artifacts import Artifact
+from prefect.exceptions import ParameterTypeError
+
+from churnlib.errors import SettingsError
+from flows import backfill as module
+from flows.backfill import backfill, months_between
+from flows.command import FAILED, USERS_FAULT, backfill_main
+from tests.flows.studio import FAST, Studio
+
+GAME = "game1"
+LINE = ("--game", GAME, "--flow")
+PREDICTIONS = f"07_model_output/{GAME}"
+
+
+def fill(studio: Studio, flow: str, first: str, last: str, **more: Any) -> dict[str, str]:
+    """Runs the backfill; returns what came of each month."""
+    outcomes: Any = backfill(
+        game=GAME,
+        batch_flow=flow,
+        first_month=first,
+        last_month=last,
+        data_dir=str(studio.data),
+        **{"overrides": FAST[GAME], **more},
+    )
+    return {outcome.month: outcome.kind for outcome in outcomes}
+
+
+@pytest.fixture(scope="module")
+def trained(studio: Studio) -> Studio:
+    """A data folder with a champion whose labels were known by May 2024."""
+    studio.run("train_from_raw", GAME)
+    return studio
+
+
+def test_backfill_makes_each_month_as_the_flow_makes_it(trained: Studio) -> None:
+    months = ("2024-05", "2024-06", "2024-07")
+    assert fill(trained, "batch_predict", "2024-05", "2024-07") == dict.fromkeys(months, "done")
+    before = trained.snapshot("07*/**")
+    assert {Path(file).name for file in before} == {f"predictions_{m}.parquet" for m in months}
+    starts = trained.table(f"{PREDICTIONS}/predictions_2024-06.parquet")["sub_start_date"]
+    assert starts.is_between(date(2024, 6, 1), date(2024, 6, 30)).all()
+    trained.run("batch_predict", GAME, as_of=date(2024, 7, 1))
+    assert trained.snapshot("07*/**") == before
+
+
+def test_backfill_skips_what_is_done(trained: Studio) -> None:
+    fill(trained, "batch_predict", "2024-05", "2024-06")
+    before = trained.outputs()
+    (trained.data / PREDICTIONS / "predictions_2024-06.parquet").unlink()
+    assert fill(trained, "batch_predict", "2024-05", "2024-06") == {
+        "2024-05": "done before",
+        "2024-06": "done",
+    }
+    after = trained.outputs()
+    changed = {name for name in after if after[name] != before[name]}
+    assert {Path(name).name for name in changed} == {"predictions_2024-06.parquet"}
+    fresh = fill(trained, "batch_predict", "2024-05", "2024-05", refresh=True)
+    assert fresh == {"2024-05": "done"}
+
+
+def test_backfill_goes_on_past_months_that_fail_and_lists_them(
+    trained: Studio, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = [f"--set={path}={value}" for path, value in FAST[GAME].items()]
+    line = (*LINE, "batch-predict", "--from", "2024-04", "--to", "2025-01", *settings)
+    assert backfill_main([*line, "--data-dir", str(trained.data)]) == USERS_FAULT
+    assert "game1: batch_predict: 2 of 10 months failed:" in caplog.text
+    listed = caplog.text.partition("months failed:\n")[2].splitlines()
+    assert listed[0].startswith("  2024-04: game1: model ")
+    assert "it has seen the future" in listed[0]
+    assert listed[1].startswith("  2025-01: game1: the batch of 2025-01 is due on 2025-02-01")
+    assert "Traceback" not in caplog.text
+    done = {file.stem for file in (trained.data / PREDICTIONS).iterdir()}
+    assert done == {f"predictions_2024-{month:02}" for month in range(5, 13)}
+    found: Any = Artifact.get(f"backfill-{GAME}-months")
+    rows = {row["month"]: row for row in json.loads(found.data)}
+    assert len(rows) == 10
+    assert rows["2025-01"]["outcome"] == "failed"
+    assert rows["2024-12"]["as of"] == "2025-01-01"
+    progress: Any = Artifact.get(f"backfill-{GAME}-progress")
+    assert progress.data == 100
+
+
+def test_backfill_scores_months_by_standard_features_built_once(trained: Studio) -> None:
+    fill(trained, "batch_predict", "2024-05", "2024-06")
+    (trained.data / f"03_primary/{GAME}/standard_features.parquet").unlink()
+    done = fill(trained, "batch_score", "2024-05", "2024-06", from_raw=True)
+    assert done == {"2024-05": "done", "2024-06": "done"}
+    first, second = (
+        trained.json(f"08_reporting/{GAME}/batch_score_report_{month}.json")
+        for month in ("2024-05", "2024-06")
+    )
+    assert (first["as_of"], second["as_of"]) == ("2024-12-01", "2025-01-01")
+    assert first["general"]["immature"] == second["general"]["immature"] == 0
+    assert first["general"]["n"] > 10
+
+
+def test_backfill_of_a_crash_ends_as_one(
+    trained: Studio, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def crash(*_args: object) -> None:
+        raise ZeroDivisionError("crash")
+
+    monkeypatch.setattr(module, "refuse_undue", crash)
+    line = (*LINE, "batch_predict", "--from", "2024-05", "--to", "2024-06")
+    assert backfill_main([*line, "--data-dir", str(trained.data)]) == FAILED
+    assert "game1: batch_predict: 2 of 2 months failed:\n  2024-05: crash" in caplog.text
+
+
+def test_backfill_of_a_window_that_does_not_move_is_refused(trained: Studio) -> None:
+    fixed = {"windows.batch_predict": {"start": "2024-05-01", "end": "2024-05-31"}}
+    with pytest.raises(SettingsError, match=r"windows\.batch_predict names days, 2024-05-01 to"):
+        fill(trained, "batch_predict", "2024-05", "2024-06", overrides=fixed)
+
+
+def test_backfill_that_ends_before_it_starts_is_refused() -> None:
+    with pytest.raises(SettingsError, match="the first lies after the last"):
+        list(months_between("2024-06", "2024-05"))
+
+
+@pytest.mark.parametrize("month", ["2024-6", "2024-13", "24-06", "2024-06-01", "June"])
+def test_backfill_takes_months_only(
+    month: str, prefect_server: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        backfill_main([*LINE, "batch_predict", "--from", month, "--to", "2024-12"])
+    assert ended.value.code == USERS_FAULT
+    assert f"'{month}' is no month as in 2024-12" in capsys.readouterr().err
+    with pytest.raises(ParameterTypeError, match="first_month"):
+        backfill(game=GAME, batch_flow="batch_predict", first_month=month, last_month="2024-12")
