@@ -35,8 +35,8 @@ lock: $(VENV)/ready-dev  ## choose the versions of all dependencies anew
 	$(BIN)/uv pip compile --universal --generate-hashes --no-header --upgrade pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --universal --generate-hashes --no-header --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 
-wheel: $(VENV)/ready-dev  ## build the wheel
-	$(BIN)/uv build --wheel
+wheel: $(VENV)/ready-dev  ## build the wheel, into dist/
+	$(BIN)/python -m hatchling build --target wheel
 
 clean:  ## remove what runs have made, but not the raw data
 	rm -rf data/0[2-8]_*
