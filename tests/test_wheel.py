@@ -108,16 +108,13 @@ def test_wheel_states_what_the_project_states(wheel: Path) -> None:
     }
 
 
-def test_wheel_is_imported_from_where_it_was_installed(installed: Path, tmp_path: Path) -> None:
-    done = python(
-        installed,
-        tmp_path,
-        "-c",
-        "import churnlib, flows\nprint(churnlib.__file__, flows.__file__)",
-    )
-    places = [Path(file) for file in done.stdout.split()]
-    assert [place.parent.name for place in places] == list(PACKAGES), done.stderr
-    assert all(place.is_relative_to(installed) for place in places)
+def test_wheel_is_imported_where_there_is_no_repository(installed: Path, tmp_path: Path) -> None:
+    script = "import churnlib, flows, sys\nprint(churnlib.__file__, flows.__file__, *sys.path)"
+    done = python(installed, tmp_path, "-c", script)
+    churnlib, flows, *path = map(Path, done.stdout.split())
+    assert [file.parent.name for file in (churnlib, flows)] == list(PACKAGES)
+    assert all(file.is_relative_to(installed) for file in (churnlib, flows))
+    assert ROOT not in path
 
 
 def test_readme_library_example_runs_with_the_wheel(installed: Path, project: Path) -> None:
