@@ -28,8 +28,10 @@ def uneven_lines(uri: str) -> tuple[dict[int, int], list[int]]:
     """
     width = len(header(uri))
     separators = pl.col("line").str.replace_all('"[^"]*"', "").str.count_matches(",", literal=True)
+    # A value that goes over several lines leaves each with an odd number of quotes, or none.
+    open_ended = pl.col("line").str.count_matches('"', literal=True) % 2 == 1
     lines = pl.scan_lines(uri, name="line", glob=False)
-    suspect = lines.filter(separators != width - 1).head(1).collect()
+    suspect = lines.filter((separators != width - 1) | open_ended).head(1).collect()
     # Most files have none. Where one has, all are counted by the rules of quoting.
     if suspect.is_empty():
         return {}, []

@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from churnlib.raw.lines import header, line_not_utf8, uneven_lines
@@ -90,6 +90,7 @@ field = st.text(st.sampled_from('ab ,"\n'), max_size=3)
     rows=st.lists(st.lists(field, min_size=1, max_size=4), max_size=6),
     quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
 )
+@example(rows=[["", ",\n", "", ""]], quoting=csv.QUOTE_MINIMAL)  # Each of its lines looks even.
 def test_uneven_lines_are_those_that_were_written_so(
     rows: list[list[str]], quoting: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
