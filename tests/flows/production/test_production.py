@@ -1,0 +1,180 @@
+"""Deployed flows as production runs them: server, worker, schedule, triggers, kills and cancels.
+
+On SQLite, and on PostgreSQL where it is installed.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.flows.production.site import Site, postgres, postgres_programs, site, wait_for
+from tests.flows.studio import Studio, bits, new_studio
+
+pytestmark = pytest.mark.slow
+
+GAME = "game2"
+TRAIN = f"train-from-raw/{GAME}"
+SCORE = f"score/{GAME}"
+SMALL = {"CHURN_TRAIN__PIPELINE__MODEL__PARAMS__N_ESTIMATORS": "20"}
+ENDLESS = {"train.pipeline.model.params.n_estimators": 1_000_000}
+"""Settings of a training that does not end by itself within a test."""
+END_STATES = {"Completed", "Failed", "Cancelled", "Crashed"}
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def place(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
+    """A site on each database, without a worker."""
+    folder = tmp_path_factory.mktemp("site")
+    if request.param == "sqlite":
+        with site(folder, None) as made:
+            yield made
+        return
+    if (programs := postgres_programs()) is None:
+        pytest.skip("PostgreSQL is not installed")
+    with postgres(programs, folder / "postgres.log") as database, site(folder, database) as made:
+        yield made
+
+
+@pytest.fixture
+def data(pristine: Path, tmp_path: Path) -> Studio:
+    """A data folder with raw tables alone."""
+    return new_studio(tmp_path / "data", pristine)
+
+
+@pytest.fixture
+def working(place: Site, data: Studio) -> Iterator[Site]:
+    """The site with a worker, on the data of this test."""
+    place.start_worker(data.data, **SMALL)
+    yield place
+    place.stop_worker()
+
+
+def end(place: Site, run: str, seconds: float = 240) -> str:
+    """Waits for a run to end; returns the name of its state."""
+    wait_for(lambda: place.state(run) in END_STATES, f"the end of run {run}", seconds)
+    return place.state(run)
+
+
+def leftovers(studio: Studio) -> list[Path]:
+    """Files that are no output but on their way to be one."""
+    return list(studio.data.rglob("*.tmp*"))
+
+
+def test_deployment_trains_the_model_that_the_command_line_trains(
+    working: Site, data: Studio, pristine: Path, tmp_path: Path
+) -> None:
+    working.must("deployment", "run", TRAIN, "--watch")
+    version = data.json(f"06_models/{GAME}/champion.json")["version"]
+    other = new_studio(tmp_path / "other", pristine)
+    size = f"--set=train.pipeline.model.params.n_estimators={20}"
+    for studio in (data, other):
+        line = ("--game", GAME, "--from-raw", "--data-dir", str(studio.data), size)
+        done = working.python("-m", "flows.train", *line)
+        assert done.returncode == 0, done.stderr
+    # The command line takes what the worker's run has made from the cache.
+    assert data.json(f"06_models/{GAME}/champion.json")["version"] == version
+    scored, again = (
+        bits(studio.table(f"06_models/{GAME}/*/scored_rows.parquet")) for studio in (data, other)
+    )
+    assert scored == again
+
+
+@pytest.mark.parametrize(
+    ("parameter", "named"),
+    [
+        ('as_of="31.12.2024"', "as_of"),
+        ('as_of="2024-02-30"', "2024-02-30"),
+        ('overrides={"train.seeed": 1}', "train.seeed"),
+        ('overrides={"horizon_months": "six"}', "horizon_months"),
+        ('game="game3"', "game3"),
+        ('as_of="1999-01-01"', "no subscription had started by 1999-01-01"),
+    ],
+)
+def test_deployment_with_bad_parameters_fails_and_says_why(
+    working: Site, data: Studio, parameter: str, named: str
+) -> None:
+    before = {run["id"] for run in working.runs(TRAIN)}
+    refused = working.prefect("deployment", "run", TRAIN, "--param", parameter, "--watch")
+    assert refused.returncode == 1, refused.stdout + refused.stderr
+    told, ids = refused.stdout + refused.stderr, []
+    for run in working.runs(TRAIN):
+        if run["id"] not in before:
+            assert working.state(run["id"]) == "Failed"
+            ids.append(run["id"])
+    wait_for(lambda: named in told + "".join(map(working.log, ids)), named, 30)
+    assert not list(data.data.glob("06_models/*/*"))
+
+
+def test_schedule_fires_and_its_trigger_follows(working: Site, data: Studio) -> None:
+    trained, scored = ({run["id"] for run in working.runs(d)} for d in (TRAIN, SCORE))
+    working.must("automation", "resume", f"{GAME}: a new champion is back-tested")
+    soon = datetime.now(UTC) + timedelta(seconds=15)
+    hourly = ("--interval", "3600", "--anchor-date", soon.isoformat())
+    working.must("deployment", "schedule", "create", TRAIN, *hourly, "--active")
+    (run, *_) = wait_for(
+        lambda: [r for r in working.runs(TRAIN) if r["id"] not in trained and r["start_time"]],
+        "a run by schedule",
+    )
+    assert run["created_by"]["type"] == "SCHEDULE"
+    assert end(working, run["id"]) == "Completed"
+    (follower,) = wait_for(
+        lambda: [r for r in working.runs(SCORE) if r["id"] not in scored], "the back-test"
+    )
+    assert end(working, follower["id"]) == "Completed"
+    assert follower["created_by"]["type"] == "AUTOMATION"
+    report = data.json(f"08_reporting/{GAME}/score_report.json")
+    assert report["model_version"] == data.json(f"06_models/{GAME}/champion.json")["version"]
+
+
+def test_cancelled_run_leaves_no_partial_output(working: Site, data: Studio) -> None:
+    run = working.start_run(TRAIN, overrides=ENDLESS)
+    wait_for(lambda: is_running(working, run, "fit_model"), "the fit")
+    before = data.outputs()
+    working.must("flow-run", "cancel", run)
+    assert end(working, run) == "Cancelled"
+    assert data.outputs() == before
+    assert not list(data.data.glob(f"06_models/{GAME}/*"))
+    assert not leftovers(data)
+    # The next run takes up what the cancelled one had finished.
+    again = working.start_run(TRAIN)
+    assert end(working, again) == "Completed"
+    assert is_cached(working, again, "build_standard_features")
+
+
+def test_run_of_a_dead_worker_is_marked_as_crashed_and_taken_up(place: Site, data: Studio) -> None:
+    place.start_worker(data.data, **SMALL)
+    run = place.start_run(TRAIN, overrides=ENDLESS)
+    wait_for(lambda: is_running(place, run, "fit_model"), "the fit")
+    waiting = place.start_run(SCORE)
+    before = data.outputs()
+    place.kill_worker()
+    assert end(place, run) == "Crashed"
+    wait_for(lambda: {place.state(p["id"]) for p in place.parts(run)} <= END_STATES, "its parts")
+    assert data.outputs() == before
+    place.start_worker(data.data, **SMALL)
+    try:
+        # What waited behind the dead run in the game's queue goes on; it finds no model yet.
+        assert end(place, waiting) == "Failed"
+        wait_for(lambda: "there is no model yet" in place.log(waiting), "the reason in the log")
+        again = place.start_run(TRAIN)
+        assert end(place, again) == "Completed"
+        assert is_cached(place, again, "build_standard_features")
+        assert is_cached(place, again, "build_window_features")
+    finally:
+        place.stop_worker()
+
+
+def is_running(place: Site, run: str, task: str) -> bool:
+    """Tells whether a task of a run is at work."""
+    return any(found["state_name"] == "Running" for found in place.task_runs(run, task))
+
+
+def is_cached(place: Site, run: str, task: str) -> bool:
+    """Tells whether a task of a run was taken from the cache."""
+    names: Any = wait_for(lambda: [r["state_name"] for r in place.task_runs(run, task)], task)
+    return set(names) == {"Cached"}
