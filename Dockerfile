@@ -55,7 +55,8 @@ USER 10001:10001
 RUN prefect server database upgrade --yes
 COPY --from=code /build/site /opt/churn
 COPY pyproject.toml prefect.yaml deployments/healthcheck.py ./
-COPY deployments/work-pools work-pools
+COPY deployments/__init__.py deployments/apply.py deployments/automations.py deployments/generate.py deployments/
+COPY deployments/work-pools deployments/work-pools
 COPY games games
 VOLUME /app/data
 HEALTHCHECK --interval=30s --timeout=10s --start-period=90s --retries=3 \

@@ -2,7 +2,7 @@
 
 Makes the work pool and a queue for each game, deploys all of `prefect.yaml`, and writes the
 automations. Doing it again changes nothing but what has changed here; a work pool that is there
-keeps its type and its template.
+keeps its type, and its template unless that is to be renewed.
 """
 
 import argparse
@@ -11,9 +11,10 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import get_current_settings
 
@@ -42,13 +43,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--type", default="process", choices=["process", "docker", "kubernetes"],
         help="the type of the work pool, where it is not there yet (default: process)",
     )  # fmt: skip
+    parser.add_argument(
+        "--template", type=Path, metavar="FILE",
+        help="the pool's base job template (default: that of the type in deployments/work-pools)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--renew", action="store_true", help="give a pool that is there already the template, too"
+    )
     args = parser.parse_args(argv)
     if not (url := get_current_settings().api.url):
         print("error: name the server in PREFECT_API_URL", file=sys.stderr)
         return 2
     print(f"server {url}", flush=True)
     with get_client(sync_client=True) as client:
-        ensure_pool(client, args.type)
+        ensure_pool(client, args.type, args.template, renew=args.renew)
         for game in list_games():
             limit_queue(client, game)
         deployed = subprocess.run(
@@ -61,16 +69,36 @@ def main(argv: Sequence[str] | None = None) -> int:
     return deployed.returncode
 
 
-def ensure_pool(client: SyncPrefectClient, pool_type: str) -> None:
-    """Makes the work pool, with this project's template, where it is not there yet."""
+def ensure_pool(
+    client: SyncPrefectClient, pool_type: str, template: Path | None = None, *, renew: bool = False
+) -> None:
+    """Makes the work pool where it is not there yet.
+
+    Args:
+        client: The server.
+        pool_type: The type of a new pool.
+        template: The base job template; this project's own of the pool's type if null.
+        renew: Give it to a pool that is there already, too.
+    """
     try:
         found = client.read_work_pool(WORK_POOL)
-        print(f"work pool {WORK_POOL}: there, of type {found.type}")
     except ObjectNotFound:
-        template = json.loads((FOLDER / "work-pools" / f"{pool_type}.json").read_text())
-        pool = WorkPoolCreate(name=WORK_POOL, type=pool_type, base_job_template=template)
-        client.create_work_pool(pool)
+        job = _job(template, pool_type)
+        client.create_work_pool(
+            WorkPoolCreate(name=WORK_POOL, type=pool_type, base_job_template=job)
+        )
         print(f"work pool {WORK_POOL}: made, of type {pool_type}")
+        return
+    if renew:
+        job = _job(template, found.type)
+        client.update_work_pool(WORK_POOL, WorkPoolUpdate(base_job_template=job))
+    print(f"work pool {WORK_POOL}: there, of type {found.type}{', renewed' if renew else ''}")
+
+
+def _job(template: Path | None, pool_type: str) -> dict[str, Any]:
+    file = template or FOLDER / "work-pools" / f"{pool_type}.json"
+    job: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return job
 
 
 def limit_queue(client: SyncPrefectClient, game: str) -> None:

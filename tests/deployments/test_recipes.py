@@ -76,13 +76,12 @@ def test_compose_worker_polls_the_pool_that_is_deployed_to() -> None:
     services = read("compose.yaml")["services"]
     worker = services["worker"]["command"]
     assert worker[worker.index("--pool") + 1] == WORK_POOL
-    assert (
-        f"prefect work-pool create {WORK_POOL} --type process" in services["deploy"]["command"][2]
-    )
+    assert worker[worker.index("--type") + 1] == "process"
+    assert services["deploy"]["command"][:3] == ["python", "-m", "deployments.apply"]
 
 
 def test_github_recipe_offers_every_flow() -> None:
     # `on` is a yes to YAML 1.1.
     inputs = read("ci/github-run-deployment.yml")[True]["workflow_dispatch"]["inputs"]
-    flows = {*FLOWS, *(f"{name}_from_raw" for name in COMPOSITES)}
+    flows = {*FLOWS, *(f"{name}_from_raw" for name in COMPOSITES), "backfill"}
     assert set(inputs["flow"]["options"]) == {flow.replace("_", "-") for flow in flows}
