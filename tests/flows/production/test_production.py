@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.flows.production.site import Site, postgres, postgres_programs, site, wait_for
-from tests.flows.studio import Studio, bits, new_studio
+from tests.flows.studio import BATCH_DAY, Studio, bits, new_studio
 
 pytestmark = pytest.mark.slow
 
@@ -129,6 +129,22 @@ def test_schedule_fires_and_its_trigger_follows(working: Site, data: Studio) -> 
     assert follower["created_by"]["type"] == "AUTOMATION"
     report = data.json(f"08_reporting/{GAME}/score_report.json")
     assert report["model_version"] == data.json(f"06_models/{GAME}/champion.json")["version"]
+
+
+def test_batch_is_scored_once_its_truth_is_known(working: Site, data: Studio) -> None:
+    before = {run["id"] for run in working.runs(f"batch-score/{GAME}")}
+    working.must("automation", "resume", f"{GAME}: a batch whose truth is known is scored")
+    working.must("deployment", "run", TRAIN, "--watch")
+    day = ("--param", f"as_of={BATCH_DAY}")
+    working.must("deployment", "run", f"batch-predict/{GAME}", *day, "--watch")
+    working.must("deployment", "run", f"standard-features/{GAME}", "--watch")
+    (run,) = wait_for(
+        lambda: [r for r in working.runs(f"batch-score/{GAME}") if r["id"] not in before],
+        "the score of the batch",
+    )
+    assert end(working, run["id"]) == "Completed"
+    assert run["created_by"]["type"] == "AUTOMATION"
+    assert data.json(f"08_reporting/{GAME}/batch_score_report_*.json")["general"]["n"] > 10
 
 
 def test_cancelled_run_leaves_no_partial_output(working: Site, data: Studio) -> None:
