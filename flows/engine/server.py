@@ -114,20 +114,13 @@ class LocalServer:
         os.environ["PREFECT_API_URL"] = self._url
 
     def wait(self) -> None:
-        """Waits until the server answers, and points this process's Prefect to it.
+        """Waits until the server answers, and prepares this process's Prefect for its runs.
 
         Raises:
             RuntimeError: It did not come up; the message holds the end of its log.
         """
-        if self._process is None:
-            return
-        deadline = time.monotonic() + START_SECONDS
-        while not self._answers(deadline - time.monotonic()):
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(
-                    f"Prefect's server did not come up. The end of {self._log}:\n{self._tail()}"
-                )
-            time.sleep(0.05)
+        if self._process is not None:
+            self._wait_for(self._process)
 
         from prefect.settings import (
             PREFECT_API_URL,
@@ -136,15 +129,22 @@ class LocalServer:
             temporary_settings,
         )
 
-        changes = {
-            # Where Prefect was imported before, the environment came too late.
-            PREFECT_API_URL: self._url,
-            # Heartbeats tell a worker's run from a dead one; here they only delay the flows' ends.
-            PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
-            # There is no page to link to.
-            PREFECT_UI_URL: "",
-        }
-        self._settings.enter_context(temporary_settings(changes))
+        # Where Prefect was imported before, the environment came too late; there is no page to
+        # link to.
+        own = {PREFECT_API_URL: self._url, PREFECT_UI_URL: ""} if self._process else {}
+        # Heartbeats tell a worker's run from a dead one. Where somebody waits for the run's end
+        # they only delay it, by up to a second a flow; who sets them keeps them.
+        defaults = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
+        self._settings.enter_context(temporary_settings(own, set_defaults=defaults))
+
+    def _wait_for(self, process: "subprocess.Popen[bytes]") -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while not self._answers(deadline - time.monotonic()):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(
+                    f"Prefect's server did not come up. The end of {self._log}:\n{self._tail()}"
+                )
+            time.sleep(0.05)
 
     def _tail(self) -> str:
         written = self._log.read_bytes()[self._log_start :].decode(errors="replace")
@@ -166,6 +166,7 @@ class LocalServer:
         """Hands over the last logs and events, then ends the server."""
         process, self._process = self._process, None
         if process is None:
+            self._settings.close()
             return
         try:
             if process.poll() is None and "prefect.main" in sys.modules:

@@ -172,6 +172,27 @@ def test_local_server_does_nothing_where_one_is_configured(
     assert os.environ["PREFECT_API_URL"] == "http://127.0.0.1:1/api"
 
 
+@pytest.mark.parametrize(("asked", "expected"), [(None, "None"), ("60", "60")])
+def test_local_server_leaves_heartbeats_to_those_who_set_them(
+    start: Callable[[str], subprocess.Popen[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    asked: str | None,
+    expected: str,
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:1/api")
+    if asked:
+        monkeypatch.setenv("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", asked)
+    process = start("""
+        server.wait()
+        from prefect.settings import get_current_settings
+        print(get_current_settings().flows.heartbeat_frequency)
+        server.stop()
+        print(get_current_settings().flows.heartbeat_frequency)
+        """)
+    said, errors = process.communicate(timeout=PATIENCE)
+    assert said.split() == [expected, asked or "180"], errors
+
+
 URL = '"http://127.0.0.1:4200/api"'
 PROFILES = f'active = "office"\n[profiles.office]\nPREFECT_API_URL = {URL}\n[profiles.alone]\n'
 
