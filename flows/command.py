@@ -1,6 +1,8 @@
 """The command lines. Only the standard library is imported before the first line is printed."""
 
 import argparse
+import atexit
+import gc
 import os
 import re
 import sys
@@ -11,9 +13,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flows.engine.server import LocalServer, local_server
+
 if TYPE_CHECKING:
     from churnlib.settings import Settings
-    from flows.engine.server import LocalServer
 
 FLOWS = {
     "standard_features": "Build all features but currency from the raw tables.",
@@ -84,12 +87,11 @@ def in_session(parameters: dict[str, Any], work: Callable[[], Any]) -> int:
     """
     # Idle threads of one fit would otherwise spin on the cores that another needs.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    _spare_the_collector()
     from churnlib.errors import ChurnlibError
 
     try:
         load_checked(parameters)
-        from flows.engine.server import local_server
-
         with local_server() as server:
             return _call(work, server)
     except ChurnlibError as error:
@@ -101,6 +103,14 @@ def in_session(parameters: dict[str, Any], work: Callable[[], Any]) -> int:
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return FAILED
+
+
+def _spare_the_collector() -> None:
+    # Imports make a million objects that stay. Python would go through them again and again while
+    # they come, and once more at its end: more than a second in all.
+    gc.set_threshold(20_000)
+    atexit.unregister(gc.freeze)
+    atexit.register(gc.freeze)
 
 
 def load_checked(parameters: dict[str, Any]) -> "Settings":
@@ -119,7 +129,7 @@ def load_checked(parameters: dict[str, Any]) -> "Settings":
     return load_settings(parameters["game"], changes)
 
 
-def _call(work: Callable[[], Any], server: "LocalServer") -> int:
+def _call(work: Callable[[], Any], server: LocalServer) -> int:
     from churnlib.errors import ChurnlibError
 
     try:
