@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows.engine.server import LocalServer, local_server
+from flows.engine.server import LocalServer, local_server, prefect_home
 
 if TYPE_CHECKING:
     from churnlib.settings import Settings
@@ -87,6 +87,8 @@ def in_session(parameters: dict[str, Any], work: Callable[[], Any]) -> int:
     """
     # Idle threads of one fit would otherwise spin on the cores that another needs.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Matplotlib's list of fonts would otherwise go beside Prefect's home, into the user's.
+    os.environ.setdefault("MPLCONFIGDIR", str(prefect_home() / "matplotlib"))
     _spare_the_collector()
     from churnlib.errors import ChurnlibError
 

@@ -21,15 +21,16 @@ def test_run_of_a_user_tells_its_first_line_before_it_loads_libraries(
     prefect_server: Path, empty_studio: Studio, tmp_path: Path
 ) -> None:
     """A whole run beside a server of its own; Python tells each import where it happens."""
-    home = tmp_path / "home"
+    home, user = tmp_path / "home", tmp_path / "user"
     home.mkdir()
+    user.mkdir()
     shutil.copy(prefect_server, home / "prefect.db")
     known = {n: v for n, v in os.environ.items() if not n.startswith("PREFECT_")}
     arguments = empty_studio.arguments(GAME, "--from-raw")
     run = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "flows.train", *arguments],
         cwd=ROOT,
-        env=known | {"PREFECT_HOME": str(home)},
+        env=known | {"PREFECT_HOME": str(home), "HOME": str(user)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -45,6 +46,7 @@ def test_run_of_a_user_tells_its_first_line_before_it_loads_libraries(
     assert "Training report: game1" in after
     assert len(empty_studio.table(f"04_feature/{GAME}/train_features.parquet")) > 100
     assert list((home / "storage").iterdir())
+    assert not list(user.iterdir())
 
 
 def test_run_with_settings_that_cannot_be_ends_before_a_server_starts(tmp_path: Path) -> None:
