@@ -4,10 +4,13 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 GAME ?= game1
 
-.PHONY: run test test-all check format lock schema docs deployments wheel clean
+.PHONY: run server test test-all check format lock schema docs deployments wheel clean
 
 run: $(VENV)/ready  ## take a game from raw data to model, back-test and predictions
 	$(BIN)/python -m flows run --game $(GAME)
+
+server: $(VENV)/ready  ## a lasting Prefect server with its page; it says where, and how to point runs to it
+	DO_NOT_TRACK=1 $(BIN)/prefect --no-prompt server start --host 127.0.0.1
 
 test: $(VENV)/ready-dev  ## run the tests
 	$(BIN)/python -m pytest -m "not slow"
