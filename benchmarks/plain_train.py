@@ -1,0 +1,161 @@
+"""The work of `train --from-raw` without Prefect: `python -m benchmarks.plain_train GAME FOLDER`.
+
+The same calls of churnlib that the flow's tasks make, one after another in one process: no cache,
+no record, no log. The garbage collector is spared as the command lines do, which is no matter of
+Prefect's.
+"""
+
+import atexit
+import gc
+import sys
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from churnlib import storage
+from churnlib.datasets import Catalog, Dataset, DatasetRef
+from churnlib.features.churn import add_churned_on
+from churnlib.features.currency import add_currency_features
+from churnlib.features.labels import add_label
+from churnlib.features.standard import standard_features
+from churnlib.features.windows import in_window
+from churnlib.lineage import footer
+from churnlib.model.evaluate import evaluate
+from churnlib.model.fitness import decisive_settings
+from churnlib.model.pipeline import check_pipeline
+from churnlib.model.store import GOLDEN_ROWS, new_version, read_scored, save_model, set_champion
+from churnlib.model.train import train
+from churnlib.raw.checks import check_table
+from churnlib.raw.oddities import count_oddities
+from churnlib.report.content import Report
+from churnlib.report.write import write_report
+from churnlib.schemas import StandardFeatures
+from churnlib.settings import Settings, labels_known_by, load_settings
+
+PARENTS = {
+    "character_data": None,
+    "character_currency": None,
+    "sub_data": "character_data",
+    "sub_miss": "sub_data",
+}
+"""The raw tables, in the order of their checks, each with the one that its rows refer to."""
+
+
+def main(game: str, folder: str) -> None:
+    """Trains a model from the raw tables in a data folder."""
+    settings = load_settings(game, {"data_dir": folder})
+    catalog = Catalog(settings.data_dir, game)
+    check_pipeline(settings.train)
+    checked = check_all(settings, catalog)
+    latest = checked["character_currency"]
+    as_of = storage.scan(latest).select("date").max().collect().item()
+    odd = {name: oddities(name, checked, as_of) for name in checked}
+    build_features(settings, catalog, checked, as_of)
+    fit_and_report(settings, catalog, as_of, {name: rows for name, rows in odd.items() if rows})
+
+
+def check_all(settings: Settings, catalog: Catalog) -> dict[str, DatasetRef]:
+    """Checks the raw tables and keeps them as Parquet."""
+    checked: dict[str, DatasetRef] = {}
+    for name, above in PARENTS.items():
+        parent = storage.scan(checked[above]) if above else None
+        table = check_table(storage.ref(catalog.raw(name)), name, settings.raw, parent=parent)
+        checked[name] = storage.write_parquet(table.rows.lazy(), catalog.checked(name))
+    return checked
+
+
+def oddities(name: str, checked: dict[str, DatasetRef], as_of: date) -> dict[str, int]:
+    """Counts what is odd in a raw table."""
+    above = PARENTS[name] or ("character_data" if name == "character_currency" else None)
+    parent = storage.scan(checked[above]) if above else None
+    return count_oddities(storage.scan(checked[name]), name, as_of=as_of, parent=parent)
+
+
+def build_features(
+    settings: Settings, catalog: Catalog, checked: dict[str, DatasetRef], as_of: date
+) -> None:
+    """Builds the standard features, and the features and labels of the training window."""
+    scan = storage.scan
+    features = standard_features(
+        scan(checked["character_data"]), scan(checked["sub_data"]), as_of=as_of
+    )
+    churned = add_churned_on(
+        features,
+        scan(checked["sub_miss"]),
+        as_of=as_of,
+        churn_after_months=settings.churn_after_months,
+    )
+    standard = storage.write_parquet(churned, catalog.standard_features())
+    window = settings.windows.train.span(as_of)
+    labelled = add_label(
+        in_window(scan(standard, StandardFeatures), *window),
+        as_of=as_of,
+        horizon_months=settings.horizon_months,
+    )
+    with_currency = add_currency_features(
+        labelled, scan(checked["character_currency"]), settings.currency, as_of=as_of
+    )
+    facts = footer(as_of=as_of, window=window)
+    storage.write_parquet(with_currency, catalog.features("train"), facts)
+
+
+def fit_and_report(
+    settings: Settings, catalog: Catalog, as_of: date, odd: dict[str, dict[str, int]]
+) -> None:
+    """Validates, fits and keeps a model, makes it the champion and reports on it."""
+    rows = storage.read(catalog.features("train"))
+    window = settings.windows.train.span(as_of)
+    seed = settings.train.seed or 1
+    horizon = settings.horizon_months
+    training = train(rows, settings.train, window[1], seed, horizon_months=horizon)
+    slices = training.scored.partition_by("slice", as_dict=True)
+    metrics = {str(name): evaluate(scored) for (name,), scored in slices.items()}
+    made_with = {**settings.model_dump(mode="json"), **decisive_settings(settings)}
+    facts: dict[str, Any] = {
+        "as_of": as_of,
+        "window": window,
+        "labels_known_by": labels_known_by(settings, as_of),
+        "left_out_features": training.model.schema.left_out,
+        "validation_warning": training.warning,
+        "seed": seed,
+        "settings": made_with,
+        "settings_hash": "",
+        "rows": len(rows),
+        "labelled_rows": len(rows) - rows["sub_churn"].null_count(),
+        "positives": int(rows["sub_churn"].sum()),
+        "immature": rows["sub_churn"].null_count(),
+        "inputs": {},
+        "metrics": {
+            part: {name: scores.to_json() for name, scores in groups.items()}
+            for part, groups in metrics.items()
+        },
+    }
+    version = new_version(datetime.now(UTC))
+    target = Dataset("model", settings.game, f"{catalog.models().uri}/{version}")
+    golden = rows.head(GOLDEN_ROWS)
+    model = save_model(target, training.model, training.scored, golden, facts)
+    report = Report(
+        name="in_sample_report",
+        game=settings.game,
+        as_of=as_of,
+        window=window,
+        horizon_months=horizon,
+        model_version=version,
+        groups=facts["metrics"]["in_sample"],
+        validation=facts["metrics"]["validation"],
+        facts={"seed": seed},
+        quarantined={},
+        odd=odd,
+        warnings=(),
+    )
+    scored = read_scored(model)
+    held_out = scored.filter(scored["slice"] == "validation")
+    made = write_report(report, catalog.report("in_sample_report"), held_out)
+    set_champion(catalog.champion(), version)
+    print(Path(made[1].uri).read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    gc.set_threshold(20_000)
+    atexit.register(gc.freeze)
+    main(*sys.argv[1:])

@@ -1,0 +1,236 @@
+"""What a run costs under Prefect: `python -m benchmarks.start_up`.
+
+Whole processes in wall seconds, one of each kind a round, so that what else the machine does falls
+on all alike. Each run has a data folder of its own with the sample data, and keeps its results
+there, so that nothing is taken from the cache. Prints medians, spread, what a warm run is made of,
+and whether the bounds hold. Bounds are judged within each round, by the median over the rounds.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from urllib.request import urlopen
+
+ROOT = Path(__file__).resolve().parents[1]
+PATIENCE = 120
+"""Seconds that the server may take to come up."""
+
+SPARED = "import atexit, gc; gc.set_threshold(20_000); atexit.register(gc.freeze)"
+"""How the command lines, and the work without Prefect, treat the garbage collector."""
+LIBRARIES = (
+    f"{SPARED}; import churnlib.features.currency, churnlib.model.train, churnlib.model.store, "
+    "churnlib.raw.checks, churnlib.report.plots, sklearn.ensemble, skops.io"
+)
+KINDS = {
+    "python": "a bare interpreter",
+    "import": "(a) `import prefect`",
+    "libraries": "the libraries of the work: Polars, scikit-learn, skops, matplotlib",
+    "plain": "(b) the work, without Prefect",
+    "warm": "(c) warm: a server is up",
+    "cold": "(d) cold: nothing runs, the database is there",
+    "first": "(e) first ever: Prefect's home is empty",
+    "sub-flow": "(f) one sub-flow with one task",
+    "task": "(g) one task",
+}
+"""What is measured, with what the table calls it."""
+
+Round = dict[str, float]
+"""The seconds of each kind."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """A process that ran to its end.
+
+    Attributes:
+        seconds: From its start to its end.
+        first: From its start to its first line.
+        exit: From its last line to its end.
+        output: All that it said.
+    """
+
+    seconds: float
+    first: float
+    exit: float
+    output: str
+
+
+def main() -> None:
+    """Measures, and prints Markdown."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--game", default="game1")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, lasting_server(Path(folder) / "home") as url:
+        one_round(Path(folder) / "warm-up", args.game, url)
+        rounds = []
+        for number in range(args.rounds):
+            rounds.append(one_round(Path(folder) / str(number), args.game, url))
+            print(json.dumps(rounds[-1]), file=sys.stderr, flush=True)
+    print_table(rounds)
+    print_breakdown(rounds)
+    print_bounds(rounds)
+
+
+def one_round(folder: Path, game: str, url: str) -> Round:
+    """Measures each kind once.
+
+    Args:
+        folder: Where to put all that the runs make.
+        game: Of which game to train a model.
+        url: The server that is up.
+    """
+    home = {"PREFECT_HOME": str(folder / "home")}
+    server = {**home, "PREFECT_API_URL": url}
+    plain_data = new_data(folder / "plain", game)
+    seconds = {
+        "python": run("-c", "pass").seconds,
+        "import": run("-c", "import prefect", **home).seconds,
+        "libraries": run("-c", LIBRARIES).seconds,
+        "plain": run("-m", "benchmarks.plain_train", game, str(plain_data)).seconds,
+    }
+    warm = train(folder / "warm", game, server)
+    seconds |= {"warm": warm.seconds, "first line": warm.first, "exit": warm.exit}
+    seconds |= json.loads(run("-m", "benchmarks.parts", **server).output.splitlines()[-1])
+    shutil.rmtree(folder / "home", ignore_errors=True)
+    seconds["first"] = train(folder / "first", game, home).seconds
+    seconds["cold"] = train(folder / "cold", game, home).seconds
+    shutil.rmtree(folder)
+    return seconds
+
+
+def train(folder: Path, game: str, environment: Mapping[str, str]) -> Told:
+    """Runs `train --from-raw` by its command line."""
+    data = new_data(folder, game)
+    results = {"PREFECT_RESULTS_LOCAL_STORAGE_PATH": str(folder / "results")}
+    line = ("--game", game, "--from-raw", "--data-dir", str(data))
+    return run("-m", "flows.train", *line, **environment, **results)
+
+
+def new_data(folder: Path, game: str) -> Path:
+    """Makes a data folder with the sample data of a game."""
+    raw = Path("01_raw", game)
+    shutil.copytree(ROOT / "data" / raw, folder / "data" / raw)
+    return folder / "data"
+
+
+def run(*arguments: str, **environment: str) -> Told:
+    """Runs Python in a process of its own; what it says is shown only where it fails."""
+    command = [sys.executable, *arguments]
+    lines, times = [], [time.perf_counter()]
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=clean_environment() | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.append(line)
+            times.append(time.perf_counter())
+    end = time.perf_counter()
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)}\n{''.join(lines)}")
+    first = times[1] if lines else end
+    return Told(end - times[0], first - times[0], end - times[-1], "".join(lines))
+
+
+def clean_environment() -> dict[str, str]:
+    """This process's environment without what it says of Prefect; nothing is sent anywhere."""
+    known = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    return known | {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
+
+
+@contextmanager
+def lasting_server(home: Path) -> Iterator[str]:
+    """Runs a server as `make server` does, and yields the address of its API."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    command = ("prefect", "--no-prompt", "server", "start", "--host", "127.0.0.1")
+    process = subprocess.Popen(
+        [sys.executable, "-m", *command, "--port", str(port)],
+        cwd=ROOT,
+        env=clean_environment() | {"PREFECT_HOME": str(home)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    url = f"http://127.0.0.1:{port}/api"
+    try:
+        wait_for(f"{url}/health")
+        yield url
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def wait_for(page: str) -> None:
+    """Waits until a page answers."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            with urlopen(page):
+                return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
+def print_table(rounds: list[Round]) -> None:
+    """Prints the medians and the spread of each kind."""
+    print("| what | median s | least | most |\n|---|---|---|---|")
+    for kind, name in KINDS.items():
+        values = [each[kind] for each in rounds]
+        digits = 3 if kind in ("sub-flow", "task") else 2
+        figures = (f"{value:.{digits}f}" for value in (median(values), min(values), max(values)))
+        print(f"| {name} | {' | '.join(figures)} |")
+
+
+def print_breakdown(rounds: list[Round]) -> None:
+    """Prints what a warm run is made of."""
+    print("\n| of a warm run | median s |\n|---|---|")
+    for name, values in {
+        "to its first line": [r["first line"] for r in rounds],
+        "Python and the libraries of the work": [r["libraries"] for r in rounds],
+        "Prefect's import, by itself": [r["import"] - r["python"] for r in rounds],
+        "the work": [r["plain"] - r["libraries"] for r in rounds],
+        "exit, after the last line": [r["exit"] for r in rounds],
+        "the rest: what Prefect loads later, its flows and tasks, the cache": [
+            r["warm"] - r["import"] + r["python"] - r["plain"] - r["exit"] for r in rounds
+        ],
+    }.items():
+        print(f"| {name} | {median(values):.2f} |")
+
+
+def print_bounds(rounds: list[Round]) -> None:
+    """Prints the bounds, and whether they hold."""
+    print("\n| bound | measured | holds |\n|---|---|---|")
+    for name, limit, values in (
+        (
+            "(c) - (a) - (b) <= 1.5 s",
+            1.5,
+            [r["warm"] - r["import"] - r["plain"] for r in rounds],
+        ),
+        ("(f) <= 0.2 s", 0.2, [r["sub-flow"] for r in rounds]),
+        ("(d) / (c) <= 2", 2, [r["cold"] / r["warm"] for r in rounds]),
+        ("(e) / (c) <= 3", 3, [r["first"] / r["warm"] for r in rounds]),
+    ):
+        measured = median(values)
+        print(f"| {name} | {measured:.2f} | {'yes' if measured <= limit else 'NO'} |")
+
+
+if __name__ == "__main__":
+    main()
