@@ -4,7 +4,9 @@ Only the standard library is imported here, so that the server can start up besi
 imports. Run as a program, this file is the server.
 """
 
+import atexit
 import fcntl
+import gc
 import http.client
 import os
 import re
@@ -236,5 +238,8 @@ def _end_with_parent() -> None:
 
 
 if __name__ == "__main__":
+    # As `flows.command`: what the imports leave is gone through neither now nor at the end.
+    gc.set_threshold(20_000)
+    atexit.register(gc.freeze)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _serve(socket.socket(fileno=int(sys.argv[1])))
