@@ -29,6 +29,17 @@ FLOWS = {
 COMPOSITES = ("train", "score", "batch_score")
 """The flows that have a composite, which builds the standard features first."""
 
+LATER = (
+    "flows.train",
+    "flows.score",
+    "churnlib.model.train",
+    "churnlib.report.plots",
+    "sklearn.ensemble",
+    "skops.io",
+)
+"""What flows and their tasks import when they come to it. A run with a server of its own imports it
+beforehand, while it would only wait for the server."""
+
 DONE, FAILED, USERS_FAULT = 0, 1, 2
 """Exit statuses."""
 
@@ -137,6 +148,9 @@ def _call(work: Callable[[], Any], server: LocalServer) -> int:
     try:
         import prefect  # noqa: F401  The server starts meanwhile.
 
+        if server.pid is not None:
+            for module in LATER:
+                import_module(module)
         server.wait()
         work()
     except ChurnlibError:
