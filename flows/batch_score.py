@@ -26,7 +26,7 @@ from flows.events import BatchScored
 from flows.features import fits_run, known_subs, refuse_empty
 from flows.reports import TEMPLATE, data_faults, show, warn
 from flows.run import Run, churn_flow
-from flows.sources import changed_sources, read_sources, standard_of
+from flows.sources import doubted_sources, read_sources, standard_of
 from flows.standard_features import standard_features
 from flows.task import task
 
@@ -37,7 +37,7 @@ def batch_score(run: Run) -> tuple[DatasetRef, ...]:
     standard = standard_of(run)
     window = run.window("batch_score")
     predictions = predictions_of(run, window)
-    warnings = warn((*fact(predictions, "warnings"), *changed_sources(run)))
+    warnings = warn((*fact(predictions, "warnings"), *doubted_sources(run)))
     reports = score_batch(
         standard,
         predictions,

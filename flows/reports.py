@@ -9,6 +9,7 @@ from churnlib.datasets import DatasetRef
 from churnlib.settings import StandardSettings
 from flows.artifacts import show_report
 from flows.engine.cache import run_logger
+from flows.tables import STANDARD_TABLES
 
 TEMPLATE = "churnlib/report/report.html.jinja"
 """What a task that writes reports uses besides code."""
@@ -18,11 +19,13 @@ def data_faults(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """What a report says of the raw tables: rows set apart and odd facts, by table.
 
     Args:
-        tables: See `flows.tables.RawTable.facts`.
+        tables: See `flows.tables.RawTable.facts`. Of the tables that standard features are built
+            from, those that are not there are told as not known.
     """
+    unknown = dict.fromkeys(table for table in STANDARD_TABLES if table not in tables)
     return {
-        "quarantined": {name: facts["quarantined"] for name, facts in tables.items()},
-        "odd": {name: facts["odd"] for name, facts in tables.items() if facts["odd"]},
+        "quarantined": {**unknown, **{name: facts["quarantined"] for name, facts in tables.items()}},
+        "odd": {**unknown, **{name: facts["odd"] for name, facts in tables.items() if facts["odd"]}},
     }
 
 

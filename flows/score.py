@@ -21,7 +21,7 @@ from churnlib.report.write import write_report
 from flows.features import window_cohort
 from flows.reports import TEMPLATE, data_faults, leaks, show, warn
 from flows.run import Run, churn_flow
-from flows.sources import changed_sources
+from flows.sources import doubted_sources
 from flows.standard_features import standard_features
 from flows.task import task
 
@@ -30,7 +30,7 @@ from flows.task import task
 def score(run: Run) -> tuple[DatasetRef, ...]:
     """Back-tests the champion on the scoring window, and reports."""
     model, flatters = usable_champion(run, "score")
-    warnings = warn((*leaks(run.settings.standard), *flatters, *changed_sources(run)))
+    warnings = warn((*leaks(run.settings.standard), *flatters, *doubted_sources(run)))
     cohort = window_cohort(run, "score")
     reports = score_model(
         model,

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, TypeAdapter
+
 from churnlib import storage
 from churnlib.datasets import Dataset, DatasetRef
 from churnlib.errors import DataError
@@ -26,30 +28,47 @@ def standard_of(run: Run) -> DatasetRef:
     return run.existing(run.catalog.standard_features(), run.command("standard_features"))
 
 
+class _Facts(BaseModel):
+    """See `flows.tables.RawTable`."""
+
+    source: str
+    fingerprint: str
+    rows: int
+    quarantined: int
+    odd: dict[str, int]
+
+
 def read_sources(run: Run) -> dict[str, dict[str, Any]]:
     """Reads what the standard features were built from: the facts of raw tables, by table.
 
-    Raises:
-        DataError: It is missing or damaged.
+    Empty where the note is missing or damaged: no figure is computed from it, so its loss stops no
+    run, but is warned of; see `doubted_sources`.
+    """
+    try:
+        note = Path(run.catalog.standard_sources().uri).read_bytes()
+        tables = TypeAdapter(dict[str, _Facts]).validate_json(note)
+    except (OSError, ValueError):
+        return {}
+    return {table: facts.model_dump() for table, facts in tables.items()}
+
+
+def doubted_sources(run: Run) -> tuple[str, ...]:
+    """Warns where the raw tables are others than those that the standard features were built from.
+
+    Warns, too, where these are not known.
     """
     standard_of(run)
-    place = run.existing(run.catalog.standard_sources(), run.command("standard_features"))
-    try:
-        sources: dict[str, dict[str, Any]] = json.loads(Path(place.uri).read_text("utf-8"))
-        _ = [(facts["source"], facts["quarantined"], facts["odd"]) for facts in sources.values()]
-    except (ValueError, TypeError, KeyError, AttributeError):
-        raise DataError(
-            f"{place.game}: {place.uri} is damaged. Make it again: "
-            f"{run.command('standard_features', '--refresh')}"
-        ) from None
-    return sources
-
-
-def changed_sources(run: Run) -> tuple[str, ...]:
-    """Warns where raw tables are others than those that the standard features were built from."""
+    sources = read_sources(run)
+    if not sources:
+        note = Path(run.catalog.standard_sources().uri).name
+        return (
+            f"what the standard features were built from is not known, because {note} is missing "
+            "or damaged: so neither are rows set apart, odd facts and later changes of those raw "
+            "tables; --from-raw notes it anew",
+        )
     changed = [
         table
-        for table, facts in read_sources(run).items()
+        for table, facts in sources.items()
         if _fingerprint(run, table) not in (facts["source"], None)
     ]
     if not changed:

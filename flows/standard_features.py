@@ -20,6 +20,7 @@ from flows.events import BatchDue
 from flows.reports import leaks, warn
 from flows.run import Run, churn_flow, is_part
 from flows.sources import note_sources
+from flows.tables import STANDARD_TABLES
 from flows.task import task
 
 
@@ -27,7 +28,7 @@ from flows.task import task
 def standard_features(run: Run) -> DatasetRef:
     """Builds all features but currency, and the day of each churn, from the raw tables."""
     warn(leaks(run.settings.standard))
-    characters, subs, misses = run.tables("character_data", "sub_data", "sub_miss")
+    characters, subs, misses = run.tables(*STANDARD_TABLES)
     features = build_standard_features(
         characters.checked,
         subs.checked,

@@ -18,6 +18,8 @@ from churnlib.settings import CategoryColumn, RawSettings
 from flows.engine.cache import run_logger
 from flows.task import task
 
+STANDARD_TABLES = ("character_data", "sub_data", "sub_miss")
+"""The tables that the standard features are built from."""
 PARENTS = {"sub_data": "character_data", "sub_miss": "sub_data"}
 """The table that the rows of another must refer to."""
 REFERS = {**PARENTS, "character_currency": "character_data"}

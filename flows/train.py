@@ -31,7 +31,7 @@ from flows.events import ModelPromoted
 from flows.features import window_cohort
 from flows.reports import TEMPLATE, data_faults, leaks, show, warn
 from flows.run import Run, churn_flow
-from flows.sources import changed_sources
+from flows.sources import doubted_sources
 from flows.standard_features import standard_features
 from flows.task import task
 
@@ -40,7 +40,7 @@ from flows.task import task
 def train(run: Run) -> DatasetRef:
     """Trains a model on the training window, reports on it, and makes it the champion."""
     check_model(run.settings.game, run.settings.train)
-    warnings = warn((*leaks(run.settings.standard), *overlap(run), *changed_sources(run)))
+    warnings = warn((*leaks(run.settings.standard), *overlap(run), *doubted_sources(run)))
     cohort = window_cohort(run, "train")
     model = fit_model(
         cohort.features,

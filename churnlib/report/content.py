@@ -23,8 +23,8 @@ class Report:
         groups: The scores of `churnlib.model.evaluate.evaluate`, as plain data, by group.
         validation: The same of the validation slice; only in the in-sample report.
         facts: Other facts, such as the seed, by name.
-        quarantined: Rows set apart as faulty, by table.
-        odd: Rows that show an odd fact, by table and fact.
+        quarantined: Rows set apart as faulty, by table; null where that is not known.
+        odd: Rows that show an odd fact, by table and fact; null where that is not known.
         warnings: What the reader must know before believing the figures.
     """
 
@@ -37,8 +37,8 @@ class Report:
     groups: Mapping[str, Mapping[str, Any]]
     validation: Mapping[str, Mapping[str, Any]] | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
-    quarantined: Mapping[str, int] = field(default_factory=dict)
-    odd: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    quarantined: Mapping[str, int | None] = field(default_factory=dict)
+    odd: Mapping[str, Mapping[str, int] | None] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:

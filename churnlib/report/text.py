@@ -71,14 +71,17 @@ def _table(title: str, groups: Mapping[str, Mapping[str, Any]]) -> Iterator[str]
 
 
 def _data(report: Report) -> Iterator[str]:
-    if any(report.quarantined.values()) or any(report.odd.values()):
+    told = (*report.quarantined.values(), *report.odd.values())
+    if any(told) or None in told:
         yield ""
         yield "data"
     for table, rows in report.quarantined.items():
-        if rows:
+        if rows is None:
+            yield f"  {table}: faulty and odd rows are not known"
+        elif rows:
             yield f"  {table}: {_rows(rows)} set apart as faulty"
     for table, facts in report.odd.items():
-        yield from (f"  {table}: {_rows(rows)}: {fact}" for fact, rows in facts.items())
+        yield from (f"  {table}: {_rows(rows)}: {fact}" for fact, rows in (facts or {}).items())
 
 
 def _rows(count: int) -> str:
