@@ -23,11 +23,12 @@ from churnlib.report.write import write_report
 from churnlib.schemas import Predictions
 from churnlib.settings import Settings
 from flows.events import BatchScored
-from flows.features import fits_run, known_subs, refuse_empty
+from flows.features import check_first, fits_run, known_subs, refuse_empty
 from flows.reports import TEMPLATE, data_faults, show, warn
 from flows.run import Run, churn_flow
 from flows.sources import doubted_sources, read_sources, standard_of
 from flows.standard_features import standard_features
+from flows.tables import STANDARD_TABLES
 from flows.task import task
 
 
@@ -56,7 +57,8 @@ def batch_score(run: Run) -> tuple[DatasetRef, ...]:
 @churn_flow("batch-score-from-raw")
 def batch_score_from_raw(run: Run) -> tuple[DatasetRef, ...]:
     """Builds the standard features, then scores the predictions of an earlier batch."""
-    run.check_all()
+    check_first(run, "batch_score", *STANDARD_TABLES)
+    predictions_of(run, run.window("batch_score"))
     standard_features(**run.parameters)
     reports: tuple[DatasetRef, ...] = batch_score(**run.parameters)
     return reports

@@ -14,11 +14,37 @@ from churnlib.features.currency import add_currency_features
 from churnlib.features.labels import add_label
 from churnlib.features.windows import in_window
 from churnlib.lineage import fact, footer
+from churnlib.raw.known import known_by
 from churnlib.schemas import StandardFeatures
-from churnlib.settings import CurrencySettings, StandardSettings
+from churnlib.settings import CurrencySettings, StandardSettings, WindowName
 from flows.run import Run
 from flows.sources import read_sources, standard_of
+from flows.tables import check_tables
 from flows.task import task
+
+
+def check_first(run: Run, flow: WindowName, *tables: str) -> None:
+    """Checks what a composite needs from the raw tables, before it builds anything of them.
+
+    A fault in one stops the run before any is used; and so does a window that selects nothing,
+    which would otherwise be found when the feature store was built anew for that day.
+
+    Args:
+        run: The run.
+        flow: The flow that follows on the standard features.
+        tables: All raw tables that the composite's parts read.
+
+    Raises:
+        ChurnlibError: A table breaks rules, or the flow's window selects no subscription.
+    """
+    made = check_tables(run.settings.raw, run.catalog, tables, run.as_of)
+    refuse_empty_window(run, flow, made["sub_data"]["checked"])
+
+
+def refuse_empty_window(run: Run, flow: WindowName, subs: DatasetRef) -> None:
+    """Refuses a flow's window in which no subscription of a checked table starts."""
+    known = storage.scan(subs).filter(known_by("sub_data", run.as_of))
+    refuse_empty(known, subs.game, f"windows.{flow}", run.window(flow))
 
 
 @dataclass(frozen=True)

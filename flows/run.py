@@ -10,7 +10,7 @@ from prefect import Flow
 from prefect.context import FlowRunContext
 
 from churnlib import storage
-from churnlib.datasets import RAW_TABLES, Catalog, Dataset, DatasetRef
+from churnlib.datasets import Catalog, Dataset, DatasetRef
 from churnlib.errors import DataError, SettingsError
 from churnlib.settings import Settings, WindowName, check_label_overlap, load_settings
 from flows.artifacts import show_datasets
@@ -51,10 +51,6 @@ class Run:
                 f"end = {window.end}."
             )
         return first, last
-
-    def check_all(self) -> None:
-        """Checks every raw table, so that a fault in one stops the run before any is used."""
-        check_tables(self.settings.raw, self.catalog, RAW_TABLES, self.as_of)
 
     def tables(self, *names: str) -> tuple[RawTable, ...]:
         """Raw tables after their checks, with what there is to say of them as of the run's day."""

@@ -11,14 +11,14 @@ from typing import Any, Literal
 import polars as pl
 
 from churnlib import storage
-from churnlib.datasets import Dataset, DatasetRef
+from churnlib.datasets import RAW_TABLES, Dataset, DatasetRef
 from churnlib.errors import naming
 from churnlib.model.features import FeatureSchema
 from churnlib.model.fitness import refuse_late_labels, refuse_other_features
 from churnlib.model.store import champion, read_manifest
 from churnlib.report.content import Report
 from churnlib.report.write import write_report
-from flows.features import window_cohort
+from flows.features import check_first, window_cohort
 from flows.reports import TEMPLATE, data_faults, leaks, show, warn
 from flows.run import Run, churn_flow
 from flows.sources import doubted_sources
@@ -50,7 +50,8 @@ def score(run: Run) -> tuple[DatasetRef, ...]:
 @churn_flow("score-from-raw")
 def score_from_raw(run: Run) -> tuple[DatasetRef, ...]:
     """Builds the standard features, then back-tests the champion on them."""
-    run.check_all()
+    usable_champion(run, "score")
+    check_first(run, "score", *RAW_TABLES)
     standard_features(**run.parameters)
     reports: tuple[DatasetRef, ...] = score(**run.parameters)
     return reports

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from churnlib import storage
-from churnlib.datasets import Dataset, DatasetRef
+from churnlib.datasets import RAW_TABLES, Dataset, DatasetRef
 from churnlib.errors import naming
 from churnlib.lineage import fact
 from churnlib.model.fitness import decisive_settings
@@ -28,7 +28,7 @@ from churnlib.report.content import Report
 from churnlib.report.write import write_report
 from churnlib.settings import TrainSettings, labels_known_by
 from flows.events import ModelPromoted
-from flows.features import window_cohort
+from flows.features import check_first, window_cohort
 from flows.reports import TEMPLATE, data_faults, leaks, show, warn
 from flows.run import Run, churn_flow
 from flows.sources import doubted_sources
@@ -69,7 +69,7 @@ def train(run: Run) -> DatasetRef:
 def train_from_raw(run: Run) -> DatasetRef:
     """Builds the standard features, then trains on them."""
     check_model(run.settings.game, run.settings.train)
-    run.check_all()
+    check_first(run, "train", *RAW_TABLES)
     standard_features(**run.parameters)
     model: DatasetRef = train(**run.parameters)
     return model

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from churnlib import storage
-from tests.flows.studio import BATCH_DAY, Say, Studio, is_refusal, python
+from tests.flows.studio import BATCH_DAY, LAST_DAY, Say, Studio, is_refusal, python
 
 GAME = "game1"
 
@@ -274,3 +274,36 @@ def test_standard_features_before_any_subscription_are_refused(complete: Studio,
     said = say(complete, "standard_features", GAME, "--as-of=1999-01-01")
     assert is_refusal(said, "no subscription had started by 1999-01-01"), said
     assert complete.outputs() == before
+
+
+def test_composite_reads_only_the_raw_tables_that_its_parts_read(
+    complete: Studio, say: Say, spoil: Callable[[str, str | None], None]
+) -> None:
+    spoil("character_currency", None)
+    day = f"--as-of={LAST_DAY}"
+    assert complete.command("batch_score", GAME, "--from-raw", day) == 0
+    for flow in ("train", "score"):
+        said = say(complete, flow, GAME, "--from-raw", day)
+        assert is_refusal(said, "the raw table character_currency is missing"), said
+
+
+@pytest.mark.parametrize(
+    ("flow", "day", "overlap", "refused"),
+    [
+        ("train", "2021-03-01", "false", "windows.train selects no subscription"),
+        ("score", "2021-03-01", "true", "windows.score selects no subscription"),
+        ("score", "2021-03-01", "false", "has seen the future"),
+        ("batch_score", "2021-03-01", "false", "windows.batch_score selects no subscription"),
+        ("batch_score", "2024-03-01", "false", "predictions is missing"),
+    ],
+)
+def test_composite_that_is_refused_leaves_the_feature_store(
+    complete: Studio, say: Say, flow: str, day: str, overlap: str, refused: str
+) -> None:
+    before = complete.outputs()
+    more = (f"--as-of={day}", f"--set=allow_label_overlap={overlap}")
+    said = say(complete, flow, GAME, "--from-raw", *more)
+    assert is_refusal(said, refused), said
+    after = complete.outputs()
+    for path in before:
+        assert path.startswith("02_") or after[path] == before[path]
