@@ -24,7 +24,7 @@ from churnlib.schemas import Predictions
 from churnlib.settings import Settings
 from flows.events import BatchScored
 from flows.features import check_first, fits_run, known_subs, refuse_empty
-from flows.reports import TEMPLATE, data_faults, show, warn
+from flows.reports import TEMPLATE, data_faults, overlap, show, warn
 from flows.run import Run, churn_flow
 from flows.sources import doubted_sources, read_sources, standard_of
 from flows.standard_features import standard_features
@@ -38,7 +38,7 @@ def batch_score(run: Run) -> tuple[DatasetRef, ...]:
     standard = standard_of(run)
     window = run.window("batch_score")
     predictions = predictions_of(run, window)
-    warnings = warn((*fact(predictions, "warnings"), *doubted_sources(run)))
+    warnings = warn((*fact(predictions, "warnings"), *overlap(run), *doubted_sources(run)))
     reports = score_batch(
         standard,
         predictions,

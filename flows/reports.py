@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from churnlib.datasets import DatasetRef
-from churnlib.settings import StandardSettings
+from churnlib.settings import StandardSettings, label_overlap
 from flows.artifacts import show_report
 from flows.engine.cache import run_logger
+from flows.run import Run
 from flows.tables import STANDARD_TABLES
 
 TEMPLATE = "churnlib/report/report.html.jinja"
@@ -44,6 +45,18 @@ def leaks(settings: StandardSettings) -> tuple[str, ...]:
     return (
         "standard.undated_totals: total_kills and total_deaths are known only as of the extract; "
         "as features they leak the future, and back-tests flatter",
+    )
+
+
+def overlap(run: Run) -> tuple[str, ...]:
+    """Warns where the settings let training labels overlap the scoring window."""
+    found = label_overlap(run.settings, run.as_of)
+    if found is None:
+        return ()
+    known, opens = found
+    return (
+        f"training labels are known only by {known}, after windows.score opens on {opens}; "
+        "back-tests flatter (allow_label_overlap is set)",
     )
 
 

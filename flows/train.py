@@ -29,7 +29,7 @@ from churnlib.report.write import write_report
 from churnlib.settings import TrainSettings, labels_known_by
 from flows.events import ModelPromoted
 from flows.features import check_first, window_cohort
-from flows.reports import TEMPLATE, data_faults, leaks, show, warn
+from flows.reports import TEMPLATE, data_faults, leaks, overlap, show, warn
 from flows.run import Run, churn_flow
 from flows.sources import doubted_sources
 from flows.standard_features import standard_features
@@ -73,17 +73,6 @@ def train_from_raw(run: Run) -> DatasetRef:
     standard_features(**run.parameters)
     model: DatasetRef = train(**run.parameters)
     return model
-
-
-def overlap(run: Run) -> tuple[str, ...]:
-    """Warns where the settings let training labels overlap the scoring window."""
-    known, opens = labels_known_by(run.settings, run.as_of), run.window("score")[0]
-    if known <= opens:
-        return ()
-    return (
-        f"training labels are known only by {known}, after windows.score opens on {opens}; "
-        "back-tests flatter (allow_label_overlap is set)",
-    )
 
 
 @task(uses=("churnlib.model",))

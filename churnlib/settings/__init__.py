@@ -13,6 +13,7 @@ from churnlib.settings.describe import describe_settings, overrides_schema, sett
 from churnlib.settings.game import (
     Settings,
     check_label_overlap,
+    label_overlap,
     labels_known_by,
     load_settings,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "Windows",
     "check_label_overlap",
     "describe_settings",
+    "label_overlap",
     "labels_known_by",
     "list_games",
     "load_settings",

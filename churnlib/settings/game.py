@@ -67,8 +67,9 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _labels_known_in_time(self) -> "Settings":
         windows = (self.windows.train, self.windows.score)
-        if all(w.is_relative for w in windows) or all(w.is_fixed for w in windows):
-            check_label_overlap(self, date(2000, 1, 1))
+        is_same_on_all_days = all(w.is_relative for w in windows) or all(w.is_fixed for w in windows)
+        if self.as_of or is_same_on_all_days:
+            check_label_overlap(self, self.as_of or date(2000, 1, 1))
         return self
 
 
@@ -86,6 +87,25 @@ def labels_known_by(settings: Settings, as_of: date) -> date:
     return shift_months(first_day(last), settings.horizon_months)
 
 
+def label_overlap(settings: Settings, as_of: date) -> tuple[date, date] | None:
+    """Tells where training labels become known only after the scoring window opens.
+
+    Args:
+        settings: The game's settings.
+        as_of: The day of the run.
+
+    Returns:
+        The day on which the last label is known and that on which the window opens; null where
+        all labels are known by then.
+
+    Raises:
+        ValueError: The run's day is one that no window can have.
+    """
+    known = labels_known_by(settings, as_of)
+    opens, _ = settings.windows.score.span(as_of)
+    return (known, opens) if known > opens else None
+
+
 def check_label_overlap(settings: Settings, as_of: date) -> None:
     """Refuses a back-test whose training labels were not yet known when it begins.
 
@@ -93,9 +113,7 @@ def check_label_overlap(settings: Settings, as_of: date) -> None:
         ValueError: A training label becomes known only after the scoring window opens, and
             `allow_label_overlap` is not set; or the run's day is one that no window can have.
     """
-    known = labels_known_by(settings, as_of)
-    first, _ = settings.windows.score.span(as_of)
-    if known > first and not settings.allow_label_overlap:
+    if label_overlap(settings, as_of) and not settings.allow_label_overlap:
         train, score = settings.windows.train, settings.windows.score
         raise ValueError(
             f"the training window ends at {train.end} and its labels are known "

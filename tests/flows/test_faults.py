@@ -216,6 +216,16 @@ def test_score_of_a_window_that_training_has_seen_warns_where_allowed(complete: 
     assert warning in complete.file(f"08_reporting/{GAME}/score_report.txt").read_text()
 
 
+def test_overlap_that_the_settings_allow_is_warned_of_in_every_report(complete: Studio) -> None:
+    settings = ("--set=windows.score.start=-9", "--set=allow_label_overlap=true")
+    for flow in ("train", "score", "batch_score"):
+        assert complete.command(flow, GAME, *settings) == 0
+    told = "training labels are known only by 2024-05-01, after windows.score opens on 2024-04-01"
+    for name in ("in_sample_report", "score_report", "batch_score_report_2024-06"):
+        warnings = complete.json(f"08_reporting/{GAME}/{name}.json")["warnings"]
+        assert len([warning for warning in warnings if warning.startswith(told)]) == 1, name
+
+
 def test_fault_in_a_process_of_its_own_is_one_message(
     complete: Studio, spoil: Callable[[str, str | None], None]
 ) -> None:
