@@ -21,7 +21,7 @@ from churnlib.report.content import Report
 from churnlib.report.verdict import verdict
 from churnlib.report.write import write_report
 from churnlib.schemas import Predictions
-from churnlib.settings import Settings
+from churnlib.settings import Settings, check_label_overlap
 from flows.events import BatchScored
 from flows.features import check_first, fits_run, known_subs, refuse_empty
 from flows.reports import TEMPLATE, data_faults, overlap, show, warn
@@ -72,12 +72,30 @@ def day_to_predict(settings: Settings, as_of: date) -> date | None:
         as_of: The day of the score.
 
     Returns:
-        A month's first day; null where the windows do not move with the day of the run.
+        A month's first day; null where `windows.batch_predict` covers `windows.batch_score` on no
+        day until then.
     """
-    scored, predicted = settings.windows.batch_score, settings.windows.batch_predict
-    if isinstance(scored.start, date) or isinstance(predicted.start, date):
+    batch, moved = settings.windows.batch_score.span(as_of), settings.windows.batch_predict
+    if isinstance(moved.start, date):
         return None
-    return shift_months(first_day(as_of), scored.start - predicted.start)
+    try:
+        day = shift_months(first_day(batch[0]), -moved.start)
+        first, last = moved.span(day)
+        check_label_overlap(settings, day)
+    except ValueError:  # There is no such day, or no flow runs on it.
+        return None
+    return day if first <= batch[0] and batch[1] <= last and day <= as_of else None
+
+
+def predicting(run: Run, window: tuple[date, date]) -> str:
+    """Words the command that predicts the batch to score."""
+    day = day_to_predict(run.settings, run.as_of)
+    if day is not None:
+        return run.command("batch_predict", as_of=day)
+    ends = dict(zip(("start", "end"), map(str, window), strict=True))
+    return run.command(
+        "batch_predict", changes={f"windows.batch_predict.{end}": day for end, day in ends.items()}
+    )
 
 
 def predictions_of(run: Run, window: tuple[date, date]) -> DatasetRef:
@@ -86,8 +104,7 @@ def predictions_of(run: Run, window: tuple[date, date]) -> DatasetRef:
     Raises:
         DataError: There are none; or they are of a shorter window, or of another kind of churn.
     """
-    day = day_to_predict(run.settings, run.as_of)
-    advice = run.command("batch_predict", *(() if day is None else ("--as-of", str(day))))
+    advice = predicting(run, window)
     predictions = run.existing(run.catalog.predictions(window[0]), advice)
     first, last = (date.fromisoformat(day) for day in fact(predictions, "window"))
     if window[0] < first or window[1] > last:

@@ -1,7 +1,7 @@
 """A run: the settings, the catalog and the day that all steps of a flow share."""
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -12,7 +12,7 @@ from prefect.context import FlowRunContext
 from churnlib import storage
 from churnlib.datasets import Catalog, Dataset, DatasetRef
 from churnlib.errors import DataError, SettingsError
-from churnlib.settings import Settings, WindowName, check_label_overlap, load_settings
+from churnlib.settings import Settings, WindowName, check_label_overlap, load_settings, value_text
 from flows.artifacts import show_datasets
 from flows.engine.ledger import ledger
 from flows.parameters import AsOf, Game, Overrides
@@ -74,13 +74,29 @@ class Run:
                 f"Make it: {advice}"
             ) from None
 
-    def command(self, flow: str, *more: str) -> str:
-        """Words the command line of a flow for this run's game and data."""
-        folder = self.parameters["data_dir"]
-        where = [] if folder is None else ["--data-dir", folder]
+    def command(
+        self, flow: str, *more: str, as_of: date | None = None, changes: Mapping[str, Any] | None = None
+    ) -> str:
+        """Words the command line that runs a flow on this run's game, data and settings.
+
+        Args:
+            flow: The flow's module.
+            more: Further arguments.
+            as_of: The day of that run; this run's, where it was named, if null.
+            changes: Settings, by dotted path, over those that this run was called with.
+        """
+        folder, day = self.parameters["data_dir"], as_of or self.settings.as_of
+        stated = {**(self.parameters["overrides"] or {}), **(changes or {})}
         return shlex.join(
-            ["python", "-m", f"flows.{flow}", "--game", self.settings.game, *where, *more]
-        )
+            [
+                *("python", "-m", f"flows.{flow}", "--game", self.settings.game),
+                *(() if folder is None else ("--data-dir", folder)),
+                *(() if day is None else ("--as-of", str(day))),
+                *more,
+                *(f"--set={path}={value_text(value)}" for path, value in stated.items()
+                  if path != "as_of"),
+            ]
+        )  # fmt: skip
 
 
 def churn_flow(name: str) -> Callable[[Callable[[Run], Any]], Flow[..., Any]]:

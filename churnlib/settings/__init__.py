@@ -17,7 +17,7 @@ from churnlib.settings.game import (
     labels_known_by,
     load_settings,
 )
-from churnlib.settings.layers import list_games
+from churnlib.settings.layers import list_games, value_text
 from churnlib.settings.parts import DAY_PATTERN
 from churnlib.settings.schedules import Schedules
 from churnlib.settings.train import FeatureChoice, Step, TrainSettings
@@ -50,4 +50,5 @@ __all__ = [
     "load_settings",
     "overrides_schema",
     "settings_schema",
+    "value_text",
 ]

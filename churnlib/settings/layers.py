@@ -1,5 +1,6 @@
 """The layers that settings are made of: TOML files, environment variables, single overrides."""
 
+import json
 import os
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -145,6 +146,25 @@ def parse_value(value: Any) -> Any:
         return tomllib.loads(f"value = {value}")["value"]
     except (ValueError, RecursionError):  # Thousands of digits or brackets are such, too.
         return value
+
+
+def value_text(value: Any) -> str:
+    """Writes a value so that `parse_value` reads it.
+
+    >>> value_text(True), value_text([1, "a"]), value_text({"by": None}), value_text("joblib")
+    ('true', '[1, "a"]', '{ "by" = "null" }', 'joblib')
+    """
+    return value if isinstance(value, str) else _toml(value)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, Mapping):
+        pairs = (f"{json.dumps(str(key))} = {_toml(inner)}" for key, inner in value.items())
+        return f"{{ {', '.join(pairs)} }}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    # What JSON has no word for is a day, or an infinity, which no setting takes.
+    return json.dumps(NULL if value is None else value, default=str)
 
 
 def _read(game: str, file: Path) -> dict[str, Any]:

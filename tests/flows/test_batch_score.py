@@ -1,5 +1,7 @@
 """The score of a batch: only predictions that are what they are scored as."""
 
+import re
+import shlex
 from collections.abc import Callable, Iterator
 from datetime import date
 
@@ -8,6 +10,7 @@ import pytest
 
 from churnlib.datasets import Catalog
 from churnlib.storage import read_metadata
+from flows.command import main
 from tests.flows.studio import Say, Studio, is_refusal
 
 GAME = "game1"
@@ -55,6 +58,45 @@ def test_batch_score_without_predictions_says_on_which_day_to_predict(
     assert complete.command("batch_score", GAME, "--as-of=2024-12-01") == 0
     file = complete.file(f"07_model_output/{GAME}/predictions_2024-05.parquet")
     file.unlink()
+
+
+@pytest.mark.parametrize(
+    ("settings", "by"),
+    [
+        ({"batch_score.start": "2024-05-01", "batch_score.end": "2024-05-31"}, "--as-of 2024-06-01"),
+        ({"batch_score.start": "2024-05-10", "batch_score.end": "2024-05-20"}, "--as-of 2024-06-01"),
+        (
+            {"batch_score.start": "2024-05-01", "batch_score.end": -7},
+            "--set=windows.batch_predict.start=2024-05-01 "
+            "--set=windows.batch_predict.end=2024-06-30",
+        ),
+        (
+            {"batch_score.start": "2024-05-01", "batch_score.end": "2024-05-31",
+             "batch_predict.start": "2024-12-01", "batch_predict.end": "2024-12-31"},
+            "--set=windows.batch_predict.end=2024-05-31",
+        ),
+        (
+            {"batch_score.start": "2024-05-01", "batch_score.end": "2024-05-31",
+             "train.start": "2022-06-01", "train.end": "2023-11-30"},
+            "--set=windows.batch_predict.end=2024-05-31",
+        ),
+    ],
+    ids=["a month", "days of a month", "two months", "another month", "a day that overlaps"],
+)  # fmt: skip
+def test_batch_score_without_predictions_names_the_command_that_makes_just_these(
+    complete: Studio, say: Say, settings: dict[str, object], by: str
+) -> None:
+    asked = [f"--set=windows.{path}={value}" for path, value in settings.items()]
+    said = say(complete, "batch_score", GAME, *asked)
+    assert is_refusal(said, "predictions is missing"), said
+    (advice,) = re.findall(r"python -m flows\.batch_predict (.*)", said)
+    assert by in advice
+    assert main("batch_predict", shlex.split(advice)) == 0
+    file = complete.file(f"07_model_output/{GAME}/predictions_2024-05.parquet")
+    try:
+        assert complete.command("batch_score", GAME, *asked) == 0
+    finally:
+        file.unlink()
 
 
 def test_batch_score_before_the_batch_began_is_refused(complete: Studio, say: Say) -> None:
