@@ -1,5 +1,6 @@
 """The catalog: what the data of a game are called and where they lie under the data folder."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -142,6 +143,25 @@ class Catalog:
 
     def _place(self, name: str, layer: str, file: str) -> Dataset:
         return Dataset(name, self.game, str(Path(self.data_dir, layer, self.game, file)))
+
+
+def command_line(flow: str, place: Dataset | DatasetRef, *more: str) -> str:
+    """Words the command line of a flow for the game and the data folder of a dataset.
+
+    Args:
+        flow: The flow's module.
+        place: A dataset; where it lies in no data folder as the catalog has it, none is named.
+        more: Further arguments.
+
+    >>> model = Catalog("/mnt/data", "hawk").model("v1")
+    >>> command_line("train", model, "--refresh")
+    'python -m flows.train --game hawk --data-dir /mnt/data --refresh'
+    """
+    path = Path(place.uri)
+    homes = (p for p in (path, *path.parents) if p.name == place.game and p.parent.name in LAYERS)
+    folder = [str(home.parent.parent) for home in homes][:1]
+    where = ("--data-dir", *folder) if folder else ()
+    return shlex.join(["python", "-m", f"flows.{flow}", "--game", place.game, *where, *more])
 
 
 def month_name(day: date) -> str:

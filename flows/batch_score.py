@@ -36,6 +36,7 @@ from flows.task import task
 def batch_score(run: Run) -> tuple[DatasetRef, ...]:
     """Scores the predictions of an earlier batch, now that its truth is known."""
     standard = standard_of(run)
+    fits_run(run, standard, "churn_after_months")
     window = run.window("batch_score")
     predictions = predictions_of(run, window)
     warnings = warn((*fact(predictions, "warnings"), *overlap(run), *doubted_sources(run)))
@@ -46,7 +47,6 @@ def batch_score(run: Run) -> tuple[DatasetRef, ...]:
         window=window,
         as_of=run.as_of,
         horizon_months=run.settings.horizon_months,
-        churn_after_months=run.settings.churn_after_months,
         data=data_faults(read_sources(run)),
         warnings=warnings,
     )
@@ -132,14 +132,12 @@ def score_batch(
     window: tuple[date, date],
     as_of: date,
     horizon_months: int,
-    churn_after_months: int,
     data: dict[str, Any],
     warnings: tuple[str, ...],
 ) -> tuple[DatasetRef, ...]:
     """Holds the predictions of a batch against what came of its subscriptions."""
     from churnlib.model.evaluate import evaluate
 
-    fits_run(standard, as_of, churn_after_months=churn_after_months)
     subs = known_subs(standard, as_of)
     refuse_empty(subs, standard.game, "windows.batch_score", window)
     truth = add_label(in_window(subs, *window), as_of=as_of, horizon_months=horizon_months)

@@ -1,6 +1,5 @@
 """The features of the subscriptions in a window, with their labels."""
 
-import json
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
@@ -16,7 +15,7 @@ from churnlib.features.windows import in_window
 from churnlib.lineage import fact, footer
 from churnlib.raw.known import known_by
 from churnlib.schemas import StandardFeatures
-from churnlib.settings import CurrencySettings, StandardSettings, WindowName
+from churnlib.settings import CurrencySettings, WindowName
 from flows.run import Run
 from flows.sources import read_sources, standard_of
 from flows.tables import check_tables
@@ -63,6 +62,7 @@ class Cohort:
 def window_cohort(run: Run, flow: Literal["train", "score"]) -> Cohort:
     """The features and labels of the subscriptions in the window of a flow."""
     standard = standard_of(run)
+    fits_run(run, standard, "churn_after_months", "standard")
     (currency,) = run.tables("character_currency")
     features = build_window_features(
         standard,
@@ -72,8 +72,6 @@ def window_cohort(run: Run, flow: Literal["train", "score"]) -> Cohort:
         window=run.window(flow),
         as_of=run.as_of,
         horizon_months=run.settings.horizon_months,
-        churn_after_months=run.settings.churn_after_months,
-        standard_settings=run.settings.standard,
         currency_settings=run.settings.currency,
     )
     return Cohort(features, {**read_sources(run), "character_currency": currency.facts})
@@ -89,17 +87,9 @@ def build_window_features(
     window: tuple[date, date],
     as_of: date,
     horizon_months: int,
-    churn_after_months: int,
-    standard_settings: StandardSettings,
     currency_settings: CurrencySettings,
 ) -> DatasetRef:
     """Joins standard and currency features of a window, and labels them as known on the day."""
-    fits_run(
-        standard,
-        as_of,
-        churn_after_months=churn_after_months,
-        standard=standard_settings.model_dump(),
-    )
     subs = known_subs(standard, as_of)
     refuse_empty(subs, standard.game, setting, window)
     labelled = add_label(in_window(subs, *window), as_of=as_of, horizon_months=horizon_months)
@@ -109,23 +99,29 @@ def build_window_features(
     return storage.write_parquet(features, output, footer(as_of=as_of, window=window))
 
 
-def fits_run(features: DatasetRef, as_of: date, /, **settings: Any) -> None:
+def fits_run(run: Run, standard: DatasetRef, *settings: str) -> None:
     """Refuses standard features that were built for an earlier day or by other settings.
+
+    Args:
+        run: The run.
+        standard: The standard features.
+        settings: The settings that must be those by which they were built.
 
     Raises:
         DataError: They know less than the run's day allows, or know something else.
     """
-    again = f"Build them again: python -m flows.standard_features --game {features.game}"
-    built = fact(features, "as_of")
-    if built < as_of.isoformat():
+    game, again = standard.game, f"Build them again: {run.command('standard_features')}"
+    built = fact(standard, "as_of")
+    if built < run.as_of.isoformat():
         raise DataError(
-            f"{features.game}: the standard features were built as of {built}, so they do not know "
-            f"what came until {as_of}, the day of this run. {again}"
+            f"{game}: the standard features were built as of {built}, so they do not know "
+            f"what came until {run.as_of}, the day of this run. {again}"
         )
-    for name, value in settings.items():
-        if (was := fact(features, name)) != json.loads(json.dumps(value)):
+    stated = run.settings.model_dump(mode="json", include=set(settings))
+    for name, value in stated.items():
+        if (was := fact(standard, name)) != value:
             raise DataError(
-                f"{features.game}: the standard features were built with {name} = {was}, "
+                f"{game}: the standard features were built with {name} = {was}, "
                 f"but the settings say {value}. {again}"
             )
 

@@ -25,8 +25,14 @@ def data_faults(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """
     unknown = dict.fromkeys(table for table in STANDARD_TABLES if table not in tables)
     return {
-        "quarantined": {**unknown, **{name: facts["quarantined"] for name, facts in tables.items()}},
-        "odd": {**unknown, **{name: facts["odd"] for name, facts in tables.items() if facts["odd"]}},
+        "quarantined": {
+            **unknown,
+            **{name: facts["quarantined"] for name, facts in tables.items()},
+        },
+        "odd": {
+            **unknown,
+            **{name: facts["odd"] for name, facts in tables.items() if facts["odd"]},
+        },
     }
 
 

@@ -75,7 +75,11 @@ class Run:
             ) from None
 
     def command(
-        self, flow: str, *more: str, as_of: date | None = None, changes: Mapping[str, Any] | None = None
+        self,
+        flow: str,
+        *more: str,
+        as_of: date | None = None,
+        changes: Mapping[str, Any] | None = None,
     ) -> str:
         """Words the command line that runs a flow on this run's game, data and settings.
 

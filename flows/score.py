@@ -69,7 +69,7 @@ def usable_champion(
     """
     model = champion(run.catalog)
     manifest = read_manifest(model)
-    refuse_other_features(manifest, run.settings)
+    refuse_other_features(manifest, run.settings, run.command("train", "--from-raw"))
     allowed = run.settings.allow_label_overlap
     warning = refuse_late_labels(manifest, run.window(flow), f"windows.{flow}", allowed)
     return model, (warning,) if warning else ()

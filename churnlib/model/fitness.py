@@ -18,8 +18,13 @@ def decisive_settings(settings: Settings) -> dict[str, Any]:
     return {name: dumped[name] for name in DECISIVE}
 
 
-def refuse_other_features(manifest: Mapping[str, Any], settings: Settings) -> None:
+def refuse_other_features(manifest: Mapping[str, Any], settings: Settings, again: str) -> None:
     """Refuses a model whose features or labels were made by other settings.
+
+    Args:
+        manifest: The model's.
+        settings: The settings now.
+        again: The command that trains by these, for the message.
 
     Raises:
         ModelError: Names the settings that differ.
@@ -34,8 +39,7 @@ def refuse_other_features(manifest: Mapping[str, Any], settings: Settings) -> No
     if changed:
         raise ModelError(
             f"{settings.game}: model {manifest['version']} was trained on other features: "
-            f"{'; '.join(changed)}. Set these back, or train again: "
-            f"python -m flows.train --game {settings.game} --from-raw"
+            f"{'; '.join(changed)}. Set these back, or train again: {again}"
         )
 
 

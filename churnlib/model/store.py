@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
-from churnlib.datasets import Catalog, Dataset, DatasetRef
+from churnlib.datasets import Catalog, Dataset, DatasetRef, command_line
 from churnlib.errors import ModelError, naming
 from churnlib.model.features import FeatureSchema
 from churnlib.model.files import dump_pipeline, load_pipeline
@@ -101,17 +101,19 @@ def read_manifest(model: Dataset | DatasetRef) -> dict[str, Any]:
     except OSError as error:
         raise ModelError(
             f"{model.game}: there is no model version '{Path(model.uri).name}': {path} cannot be "
-            f"read ({error.strerror}). {train_again(model.game)}"
+            f"read ({error.strerror}). Train again: {train_again(model)}"
         ) from None
     if what := damage(text):
-        raise ModelError(f"{model.game}: {path} is damaged: {what}. {train_again(model.game)}")
+        raise ModelError(
+            f"{model.game}: {path} is damaged: {what}. Train again: {train_again(model)}"
+        )
     manifest: dict[str, Any] = json.loads(text)
     return manifest
 
 
-def train_again(game: str) -> str:
-    """Says how to make a new model, whatever the cache holds."""
-    return f"Train again: python -m flows.train --game {game} --refresh"
+def train_again(model: Dataset | DatasetRef) -> str:
+    """Words the command that makes a new model, whatever the cache holds."""
+    return command_line("train", model, "--refresh")
 
 
 def read_scored(model: Dataset | DatasetRef) -> pl.DataFrame:
@@ -129,7 +131,7 @@ def _verified(model: Dataset | DatasetRef, manifest: Mapping[str, Any], name: st
     if not file.is_file() or fingerprint(str(file)) != manifest["sha256"].get(name):
         raise ModelError(
             f"{model.game}: model {manifest['version']}: {name} is not as it was written. "
-            f"{train_again(model.game)}"
+            f"Train again: {train_again(model)}"
         )
     return Dataset(name, model.game, str(file))
 
@@ -158,22 +160,23 @@ def load_model(model: Dataset | DatasetRef, *, allow_joblib: bool = False) -> "F
         if (then := manifest["libraries"].get(library)) != now.get(library):
             raise ModelError(
                 f"{where} was made with {library} {then}, but {now.get(library, 'none')} is "
-                f"installed. Install that version, or: {train_again(model.game)}"
+                f"installed. Install that version, or train again: {train_again(model)}"
             )
     if file.name.endswith(".joblib") and not allow_joblib:
         raise ModelError(
             f"{where} is kept as {file.name}, which runs whatever it holds when it is opened, and "
             'train.model_format is not "joblib". Set it so if you trust whoever made the model, '
-            f"or: {train_again(model.game)}"
+            f"or train again: {train_again(model)}"
         )
-    pipeline = load_pipeline(Path(file.uri), where, train_again(model.game))
+    pipeline = load_pipeline(Path(file.uri), where, f"Train again: {train_again(model)}")
     loaded = FittedModel(pipeline, FeatureSchema.from_json(manifest["features"]))
     rows = read(golden)
     with naming(where):
         said = predict(loaded.pipeline, loaded.schema, rows)
     if not ((said - rows[PROBABILITY]).abs() <= GOLDEN_TOLERANCE).all():
         raise ModelError(
-            f"{where} no longer says of its golden rows what it did. {train_again(model.game)}"
+            f"{where} no longer says of its golden rows what it did. "
+            f"Train again: {train_again(model)}"
         )
     return loaded
 
@@ -204,11 +207,11 @@ def champion(catalog: Catalog) -> DatasetRef:
     except OSError:
         raise ModelError(
             f"{catalog.game}: there is no model yet ({pointer.uri} is missing). "
-            f"Train one: python -m flows.train --game {catalog.game} --from-raw"
+            f"Train one: {command_line('train', pointer, '--from-raw')}"
         ) from None
     except (ValueError, KeyError, TypeError):
         raise ModelError(
-            f"{catalog.game}: {pointer.uri} is damaged. {train_again(catalog.game)}"
+            f"{catalog.game}: {pointer.uri} is damaged. Train again: {train_again(pointer)}"
         ) from None
     model = catalog.model(version)
     read_manifest(model)

@@ -67,7 +67,9 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _labels_known_in_time(self) -> "Settings":
         windows = (self.windows.train, self.windows.score)
-        is_same_on_all_days = all(w.is_relative for w in windows) or all(w.is_fixed for w in windows)
+        is_same_on_all_days = all(w.is_relative for w in windows) or all(
+            w.is_fixed for w in windows
+        )
         if self.as_of or is_same_on_all_days:
             check_label_overlap(self, self.as_of or date(2000, 1, 1))
         return self

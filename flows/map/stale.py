@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from churnlib.datasets import Catalog, command_line
 from churnlib.errors import ModelError
 from churnlib.model.fitness import refuse_other_features
 from churnlib.settings import Settings
@@ -75,8 +76,10 @@ def _same_batch(own: Standing, other: Standing) -> File:
 
 def _other_settings(own: Standing, settings: Settings) -> Iterator[str]:
     if "settings" in own.facts:
+        place = Catalog(settings.data_dir, settings.game).models()
+        again = command_line("train", place, "--from-raw")
         try:
-            refuse_other_features(own.facts, settings)
+            refuse_other_features(own.facts, settings, again)
         except ModelError as error:
             yield str(error)
         train = settings.train.model_dump(mode="json")

@@ -602,9 +602,7 @@ def test_mixed_windows_are_checked_on_the_day_of_the_run(load: Load) -> None:
 
 
 @pytest.mark.parametrize("day", ["as_of = 2023-09-30\n", ""], ids=["in a file", "of this run"])
-def test_mixed_windows_are_checked_when_loaded_where_the_day_is_known(
-    load: Load, day: str
-) -> None:
+def test_mixed_windows_are_checked_when_loaded_where_the_day_is_known(load: Load, day: str) -> None:
     mixed = "windows.train = { start = 2022-01-01, end = 2022-08-31 }"
     named = {} if day else {"as_of": "2023-09-30"}
     assert "see the future" in refusal(load, f"{day}{mixed}", named)

@@ -12,6 +12,7 @@ from churnlib.model.fitness import decisive_settings, refuse_late_labels, refuse
 from churnlib.settings import Settings, load_settings
 
 PROJECT = Path(__file__).resolve().parents[3]
+AGAIN = "python -m flows.train --game game1 --from-raw"
 WINDOW = (date(2024, 3, 1), date(2024, 5, 31))
 
 
@@ -32,12 +33,12 @@ def manifest(settings: Settings, known: str = "2024-03-01") -> dict[str, Any]:
 
 
 def test_the_same_settings_are_accepted() -> None:
-    refuse_other_features(manifest(game()), game())
+    refuse_other_features(manifest(game()), game(), AGAIN)
 
 
 @pytest.mark.parametrize("change", [{"train__seed": 5}, {"windows__score__start": -7}])
 def test_settings_that_change_no_feature_do_not_matter(change: dict[str, Any]) -> None:
-    refuse_other_features(manifest(game()), game(**change))
+    refuse_other_features(manifest(game()), game(**change), AGAIN)
 
 
 @pytest.mark.parametrize(
@@ -52,19 +53,20 @@ def test_settings_that_change_no_feature_do_not_matter(change: dict[str, Any]) -
 )
 def test_other_features_or_labels_are_refused(change: dict[str, Any], words: str) -> None:
     with pytest.raises(ModelError) as caught:
-        refuse_other_features(manifest(game()), game(**change))
+        refuse_other_features(manifest(game()), game(**change), AGAIN)
     message = str(caught.value)
     assert message.startswith("game1: model v1 was trained on other features: ")
     assert words in message
+    assert message.endswith(f"Set these back, or train again: {AGAIN}")
     assert message.count(" was ") == 2
 
 
 def test_settings_that_an_older_model_did_not_know_are_named() -> None:
     older = manifest(game())
     del older["settings"]["currency"]["lookback_months"], older["settings"]["standard"]
-    refuse_other_features(manifest(game()), game())
+    refuse_other_features(manifest(game()), game(), AGAIN)
     with pytest.raises(ModelError, match=r"standard\.undated_totals was None and is False"):
-        refuse_other_features(older, game())
+        refuse_other_features(older, game(), AGAIN)
 
 
 @pytest.mark.parametrize(("known", "late"), [("2024-03-01", False), ("2024-03-02", True)])
