@@ -14,7 +14,7 @@ class RawRow(dy.Schema):
     """What is noted of every raw row while it is read; the marks are gone from checked tables."""
 
     source_row = dy.UInt32(
-        description="Line in a CSV file (the header is 1), row of a Parquet file"
+        description="Line of a CSV file on which it starts, row of a Parquet file"
     )
     unparsable = dy.String(nullable=True, description="Columns whose value is not of their type")
     unknown_category = dy.String(

@@ -11,8 +11,8 @@ import polars as pl
 from churnlib.datasets import Dataset, DatasetRef
 from churnlib.errors import DataError
 from churnlib.raw.known import known_by
-from churnlib.raw.lines import uneven_lines
-from churnlib.raw.reading import ROW, is_csv, row_word, scan_raw, typed, unreadable
+from churnlib.raw.lines import Lines, look_at_lines
+from churnlib.raw.reading import ROW, by_line, is_csv, row_word, scan_raw, typed, unreadable
 from churnlib.schemas import MARKS, RAW_SCHEMAS, raw_columns
 from churnlib.settings import RawSettings
 
@@ -78,8 +78,8 @@ def check_table(
     schema = RAW_SCHEMAS[table]
     raw = scan_raw(source, table)
     try:
-        ragged, blank = uneven_lines(source.uri) if is_csv(source) else ({}, [])
-        raw = raw.filter(~pl.col(ROW).is_in(blank)) if blank else raw
+        lines = look_at_lines(source.uri) if is_csv(source) else Lines()
+        raw, ragged = by_line(raw, lines), lines.ragged
         marked = _marked(typed(raw, table, ragged), table, settings, parent).collect()
     except (pl.exceptions.PolarsError, csv.Error) as error:
         raise unreadable(source, error) from None

@@ -6,6 +6,7 @@ value of the line may stand in a wrong column.
 
 import csv
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
@@ -13,18 +14,33 @@ import polars as pl
 
 def header(uri: str) -> list[str]:
     """The names in the first line of a CSV file that is not blank."""
-    return next(_records(uri), [])
+    return next((record for _, record in _records(uri)), [])
 
 
-def uneven_lines(uri: str) -> tuple[dict[int, int], list[int]]:
-    """Finds the lines that have not as many fields as the header.
+@dataclass(frozen=True)
+class Lines:
+    """What is to be known of the lines of a CSV file that are not each a row as the header has it.
+
+    Attributes:
+        ragged: By line, how many fields it has, where these are more or fewer than in the header.
+        blank: The records that stand for no row; the header is record 1, a line before it none.
+        starts: The line on which each record starts, the header first. Null where each starts on
+            the line of its own number.
+    """
+
+    ragged: dict[int, int] = field(default_factory=dict)
+    blank: tuple[int, ...] = ()
+    starts: pl.Series | None = None
+
+
+def look_at_lines(uri: str) -> Lines:
+    """Finds the lines of a CSV file that have not as many fields as the header.
+
+    Lines are counted as an editor counts them, from 1. A record is what a reader takes for one: a
+    quoted value may make it go over several lines.
 
     Args:
         uri: The CSV file.
-
-    Returns:
-        By line, the header's being 1, how many fields it has; and the blank lines, which stand
-        for no row. Where a quoted value goes over several lines, these count as one.
     """
     width = len(header(uri))
     separators = pl.col("line").str.replace_all('"[^"]*"', "").str.count_matches(",", literal=True)
@@ -34,10 +50,17 @@ def uneven_lines(uri: str) -> tuple[dict[int, int], list[int]]:
     suspect = lines.filter((separators != width - 1) | open_ended).head(1).collect()
     # Most files have none. Where one has, all are counted by the rules of quoting.
     if suspect.is_empty():
-        return {}, []
-    uneven = [(n, r) for n, r in enumerate(_records(uri), start=1) if len(r) != width]
-    ragged = {line: len(record) for line, record in uneven if not _is_blank(record)}
-    return ragged, [line for line, record in uneven if _is_blank(record)]
+        return Lines()
+    ragged: dict[int, int] = {}
+    blank: list[int] = []
+    starts: list[int] = []
+    for number, (line, record) in enumerate(_records(uri), start=1):
+        starts.append(line)
+        if len(record) != width and _is_blank(record):
+            blank.append(number)
+        elif len(record) != width:
+            ragged[line] = len(record)
+    return Lines(ragged, tuple(blank), pl.Series(starts, dtype=pl.UInt32))
 
 
 def _is_blank(record: list[str]) -> bool:
@@ -55,11 +78,13 @@ def line_not_utf8(uri: str) -> int | None:
     return None
 
 
-def _records(uri: str) -> Iterator[list[str]]:
+def _records(uri: str) -> Iterator[tuple[int, list[str]]]:
+    """Yields each record from the header on, and the line on which it starts."""
     with Path(uri).open(encoding="utf-8-sig", errors="replace", newline="") as file:
         records = csv.reader(file)
+        start, begun = 1, False
         for record in records:
-            if record:
-                yield record
-                break
-        yield from records
+            begun = begun or bool(record)
+            if begun:
+                yield start, record
+            start = records.line_num + 1

@@ -7,7 +7,7 @@ import polars as pl
 
 from churnlib.datasets import Dataset, DatasetRef
 from churnlib.errors import DataError, closest
-from churnlib.raw.lines import header, line_not_utf8
+from churnlib.raw.lines import Lines, header, line_not_utf8
 from churnlib.schemas import RAW_SCHEMAS, raw_columns
 from churnlib.storage import reason
 
@@ -24,7 +24,8 @@ def scan_raw(source: Dataset | DatasetRef, table: str) -> pl.LazyFrame:
         table: Which raw table it is.
 
     Returns:
-        `source_row` (see `row_word`) and the columns of the table.
+        `source_row` and the columns of the table. It counts rows, in a CSV file from 2 on; see
+        `by_line`.
 
     Raises:
         DataError: The file cannot be read, or a column is missing or there twice.
@@ -58,13 +59,28 @@ def scan_raw(source: Dataset | DatasetRef, table: str) -> pl.LazyFrame:
     return frame.select(wanted).with_row_index(ROW, offset=2 if is_csv(source) else 1)
 
 
+def by_line(raw: pl.LazyFrame, lines: Lines) -> pl.LazyFrame:
+    """Leaves out what stands for no row, and counts `source_row` in lines of the file.
+
+    Args:
+        raw: As `scan_raw` gives it.
+        lines: What was found out of the lines of the file.
+    """
+    if lines.blank:
+        raw = raw.filter(~pl.col(ROW).is_in(lines.blank))
+    if lines.starts is None:
+        return raw
+    line = pl.lit(lines.starts).gather(pl.col(ROW) - 1, null_on_oob=True)
+    return raw.with_columns(pl.coalesce(line, ROW).alias(ROW))
+
+
 def typed(raw: pl.LazyFrame, table: str, ragged: Collection[int] = ()) -> pl.LazyFrame:
     """Reads each value as its column's type.
 
     Args:
         raw: As `scan_raw` gives it.
         table: Which raw table it is.
-        ragged: The `source_row` of lines of which no value can be told; see `churnlib.raw.lines`.
+        ragged: The `source_row` of rows of which no value can be told; see `churnlib.raw.lines`.
 
     Returns:
         The rows of `raw`, typed by the schema; a value that is not of its type becomes null, and
@@ -95,7 +111,7 @@ def is_csv(source: Dataset | DatasetRef) -> bool:
 
 
 def row_word(source: Dataset | DatasetRef) -> str:
-    """What `source_row` counts: lines of a CSV file from the header on, rows of a Parquet file."""
+    """What `source_row` counts: lines of a CSV file, rows of a Parquet file."""
     return "line" if is_csv(source) else "row"
 
 

@@ -63,8 +63,14 @@ def test_batch_score_without_predictions_says_on_which_day_to_predict(
 @pytest.mark.parametrize(
     ("settings", "by"),
     [
-        ({"batch_score.start": "2024-05-01", "batch_score.end": "2024-05-31"}, "--as-of 2024-06-01"),
-        ({"batch_score.start": "2024-05-10", "batch_score.end": "2024-05-20"}, "--as-of 2024-06-01"),
+        (
+            {"batch_score.start": "2024-05-01", "batch_score.end": "2024-05-31"},
+            "--as-of 2024-06-01",
+        ),
+        (
+            {"batch_score.start": "2024-05-10", "batch_score.end": "2024-05-20"},
+            "--as-of 2024-06-01",
+        ),
         (
             {"batch_score.start": "2024-05-01", "batch_score.end": -7},
             "--set=windows.batch_predict.start=2024-05-01 "

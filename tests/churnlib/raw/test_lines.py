@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from churnlib.raw.lines import header, line_not_utf8, uneven_lines
+from churnlib.raw.lines import header, line_not_utf8, look_at_lines
 from tests.churnlib.raw.samples import check, complaint, currency, lines, write_text
 
 TABLE = "character_currency"
@@ -56,9 +56,24 @@ def test_separators_and_line_ends_inside_quotes_are_no_fault(tmp_path: Path) -> 
     rows = [f'"a, ""b""\nc",{GOOD_LINE}', "short,1,2021-02-01", "d,1,2021-03-01,0,0,1,2"]
     text = "note," + lines(TABLE, *rows)
     message = complaint(write_text(tmp_path, TABLE, text))
-    # What is quoted over two lines counts as one.
     assert "1 of 3 rows break a rule" in message
-    assert "(line 3: 3)" in message
+    assert "(line 4: 3)" in message
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_faulty_rows_are_told_by_the_line_on_which_an_editor_shows_them(
+    end: str, tmp_path: Path
+) -> None:
+    rows = [f'"a\n\nb",{GOOD_LINE}', "", '"c\nd",1,2021-02-05,0,0,1,2', "e,x,2021-03-01,0,0,1,2"]
+    text = ("\nnote," + lines(TABLE, *rows)).replace("\n", end)
+    source = write_text(tmp_path, TABLE, text)
+    message = complaint(source)
+    assert "(line 7: 2021-02-05)" in message
+    assert "(line 9: x)" in message
+    assert text.split(end)[8].startswith("e,x")
+    found = check(source, on_bad_rows="quarantine", max_bad_share=1)
+    assert found.rejected["source_row"].to_list() == [7, 9]
+    assert found.rejected["char_id"].to_list() == ["1", "x"]
 
 
 def test_blank_lines_before_the_header_are_no_fault(tmp_path: Path) -> None:
@@ -91,7 +106,7 @@ field = st.text(st.sampled_from('ab ,"\n'), max_size=3)
     quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
 )
 @example(rows=[["", ",\n", "", ""]], quoting=csv.QUOTE_MINIMAL)  # Each of its lines looks even.
-def test_uneven_lines_are_those_that_were_written_so(
+def test_lines_are_found_as_they_were_written(
     rows: list[list[str]], quoting: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "ragged.csv"
@@ -99,12 +114,19 @@ def test_uneven_lines_are_those_that_were_written_so(
         # The module's types want one of its own literals.
         writer = csv.writer(file, quoting=quoting)  # type: ignore[arg-type]
         writer.writerows([["a", "b", "c"], *rows])
-    expected = {n: len(row) for n, row in enumerate(rows, start=2) if len(row) != 3}
+    starts = [1]
+    for row in [["a"], *rows][:-1]:
+        starts.append(starts[-1] + 1 + sum(field.count("\n") for field in row))
     blank = [n for n, row in enumerate(rows, start=2) if not row[0].strip() and len(row) == 1]
-    assert uneven_lines(str(path)) == (
-        {n: fields for n, fields in expected.items() if n not in blank},
-        blank,
-    )
+    found = look_at_lines(str(path))
+    assert found.blank == tuple(blank)
+    assert found.ragged == {
+        starts[n - 1]: len(row)
+        for n, row in enumerate(rows, start=2)
+        if len(row) != 3 and n not in blank
+    }
+    assert found.starts is not None or starts == list(range(1, len(rows) + 2))
+    assert found.starts is None or found.starts.to_list() == starts
 
 
 def test_the_first_line_that_is_no_utf8_is_found(tmp_path: Path) -> None:
