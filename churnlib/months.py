@@ -14,6 +14,15 @@ def last_day(day: date) -> date:
     return day.replace(day=monthrange(day.year, day.month)[1])
 
 
+def months_apart(start: date, end: date) -> int:
+    """Calendar months from one day to another, whatever the days of the month.
+
+    >>> months_apart(date(2024, 12, 31), date(2025, 1, 1))
+    1
+    """
+    return 12 * (end.year - start.year) + end.month - start.month
+
+
 def shift_months(first: date, months: int) -> date:
     """Moves a month's first day by calendar months.
 

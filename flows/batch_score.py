@@ -24,7 +24,7 @@ from churnlib.schemas import Predictions
 from churnlib.settings import Settings, check_label_overlap
 from flows.events import BatchScored
 from flows.features import check_first, fits_run, known_subs, refuse_empty
-from flows.reports import TEMPLATE, data_faults, overlap, show, warn
+from flows.reports import TEMPLATE, data_faults, overlap, short_data, show, warn
 from flows.run import Run, churn_flow
 from flows.sources import doubted_sources, read_sources, standard_of
 from flows.standard_features import standard_features
@@ -39,7 +39,9 @@ def batch_score(run: Run) -> tuple[DatasetRef, ...]:
     fits_run(run, standard, "churn_after_months")
     window = run.window("batch_score")
     predictions = predictions_of(run, window)
-    warnings = warn((*fact(predictions, "warnings"), *overlap(run), *doubted_sources(run)))
+    warnings = warn(
+        (*fact(predictions, "warnings"), *overlap(run), *short_data(run), *doubted_sources(run))
+    )
     reports = score_batch(
         standard,
         predictions,

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from churnlib.datasets import DatasetRef
+from churnlib.months import months_apart
 from churnlib.settings import StandardSettings, label_overlap
 from flows.artifacts import show_report
 from flows.engine.cache import run_logger
 from flows.run import Run
-from flows.tables import STANDARD_TABLES
+from flows.tables import STANDARD_TABLES, currency_reaches_to
 
 TEMPLATE = "churnlib/report/report.html.jinja"
 """What a task that writes reports uses besides code."""
@@ -63,6 +64,18 @@ def overlap(run: Run) -> tuple[str, ...]:
     return (
         f"training labels are known only by {known}, after windows.score opens on {opens}; "
         "back-tests flatter (allow_label_overlap is set)",
+    )
+
+
+def short_data(run: Run) -> tuple[str, ...]:
+    """Warns where the data end so long before the run's day that its truth may not be in yet."""
+    latest = currency_reaches_to(run.catalog)
+    if latest is None or (months := months_apart(latest, run.as_of)) <= 1:
+        return ()
+    return (
+        f"the latest currency is of {latest}, {months} months before the day of the run, "
+        f"{run.as_of}: where misses since then are not in the data either, labels are 0 that "
+        "should be 1 or unknown",
     )
 
 

@@ -19,7 +19,7 @@ from churnlib.model.store import champion, read_manifest
 from churnlib.report.content import Report
 from churnlib.report.write import write_report
 from flows.features import check_first, window_cohort
-from flows.reports import TEMPLATE, data_faults, leaks, overlap, show, warn
+from flows.reports import TEMPLATE, data_faults, leaks, overlap, short_data, show, warn
 from flows.run import Run, churn_flow
 from flows.sources import doubted_sources
 from flows.standard_features import standard_features
@@ -31,7 +31,13 @@ def score(run: Run) -> tuple[DatasetRef, ...]:
     """Back-tests the champion on the scoring window, and reports."""
     model, flatters = usable_champion(run, "score")
     warnings = warn(
-        (*leaks(run.settings.standard), *overlap(run), *flatters, *doubted_sources(run))
+        (
+            *leaks(run.settings.standard),
+            *overlap(run),
+            *flatters,
+            *short_data(run),
+            *doubted_sources(run),
+        )
     )
     cohort = window_cohort(run, "score")
     reports = score_model(

@@ -14,6 +14,7 @@ from churnlib.errors import DataError
 from churnlib.raw.checks import check_table
 from churnlib.raw.known import known_by
 from churnlib.raw.oddities import count_oddities
+from churnlib.raw.reading import scan_raw, typed
 from churnlib.settings import CategoryColumn, RawSettings
 from flows.engine.cache import run_logger
 from flows.task import task
@@ -199,6 +200,17 @@ def latest_currency_date(currency: DatasetRef) -> date:
             f"{currency.game}: character_currency has no rows, so the day of the run cannot be "
             "told from it. Name it with --as-of."
         )
+    return latest
+
+
+def currency_reaches_to(catalog: Catalog) -> date | None:
+    """The latest date in the raw currency table; null where none can be read."""
+    table = "character_currency"
+    try:
+        dates = typed(scan_raw(catalog.raw(table), table), table).select(pl.col("date").max())
+        latest: date | None = dates.collect().item()
+    except (DataError, pl.exceptions.PolarsError):  # Who starts from features may have none.
+        return None
     return latest
 
 

@@ -29,7 +29,7 @@ from churnlib.report.write import write_report
 from churnlib.settings import TrainSettings, labels_known_by
 from flows.events import ModelPromoted
 from flows.features import check_first, window_cohort
-from flows.reports import TEMPLATE, data_faults, leaks, overlap, show, warn
+from flows.reports import TEMPLATE, data_faults, leaks, overlap, short_data, show, warn
 from flows.run import Run, churn_flow
 from flows.sources import doubted_sources
 from flows.standard_features import standard_features
@@ -40,7 +40,9 @@ from flows.task import task
 def train(run: Run) -> DatasetRef:
     """Trains a model on the training window, reports on it, and makes it the champion."""
     check_model(run.settings.game, run.settings.train)
-    warnings = warn((*leaks(run.settings.standard), *overlap(run), *doubted_sources(run)))
+    warnings = warn(
+        (*leaks(run.settings.standard), *overlap(run), *short_data(run), *doubted_sources(run))
+    )
     cohort = window_cohort(run, "train")
     model = fit_model(
         cohort.features,

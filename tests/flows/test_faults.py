@@ -317,3 +317,23 @@ def test_composite_that_is_refused_leaves_the_feature_store(
     after = complete.outputs()
     for path in before:
         assert path.startswith("02_") or after[path] == before[path]
+
+
+@pytest.mark.parametrize(("day", "warned"), [("2025-02-28", False), ("2025-03-01", True)])
+def test_day_beyond_the_data_is_warned_of_in_every_report(
+    complete: Studio, say: Say, day: str, warned: bool
+) -> None:
+    batch = "windows.batch_score"
+    june = (f"--set={batch}.start=2024-06-01", f"--set={batch}.end=2024-06-30")
+    complete.run("batch_predict", GAME, as_of=BATCH_DAY)
+    for flow, report in (
+        ("train", "in_sample_report"),
+        ("score", "score_report"),
+        ("batch_score", "batch_score_report_2024-06"),
+    ):
+        said = say(complete, flow, GAME, "--from-raw", f"--as-of={day}", *june)
+        assert said.startswith("exit 0"), said
+        told = complete.json(f"08_reporting/{GAME}/{report}.json")["warnings"]
+        found = [w for w in told if w.startswith(f"the latest currency is of {LAST_DAY}, 2 months")]
+        assert len(found) == warned
+        assert ("the latest currency is of" in said) == warned
