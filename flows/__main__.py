@@ -4,7 +4,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from churnlib.console import reader_may_leave
 
+
+@reader_may_leave()
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one of the commands that concern all flows.
 

@@ -1,4 +1,4 @@
-"""The command lines. Only the standard library is imported before the first line is printed."""
+"""The command lines. Nothing that is slow is imported before the first line is printed."""
 
 import argparse
 import atexit
@@ -13,6 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from churnlib.console import reader_may_leave
 from flows.engine.server import LocalServer, local_server, prefect_home
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ DONE, FAILED, USERS_FAULT = 0, 1, 2
 """Exit statuses."""
 
 
+@reader_may_leave()
 def main(flow: str, argv: Sequence[str] | None = None) -> int:
     """Runs a flow from the command line.
 
@@ -63,6 +65,7 @@ def main(flow: str, argv: Sequence[str] | None = None) -> int:
     )
 
 
+@reader_may_leave()
 def backfill_main(argv: Sequence[str] | None = None) -> int:
     """Runs a batch flow for many months, from the command line.
 

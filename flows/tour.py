@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
@@ -19,10 +20,14 @@ def tour(args: argparse.Namespace) -> int:
     """
     parameters = run_parameters(args)
     print(f"{args.game}: train, back-test, predict a batch, score it, predict the next", flush=True)
-    return in_session(parameters, lambda: _take_through(parameters))
+    told: list[str] = []
+    status = in_session(parameters, lambda: told.extend(_take_through(parameters)))
+    print(*told, sep="\n", end="\n" if told else "")
+    return status
 
 
-def _take_through(parameters: dict[str, Any]) -> None:
+def _take_through(parameters: dict[str, Any]) -> Iterator[str]:
+    """Runs the flows; tells then what came of each."""
     from churnlib.datasets import Catalog
     from churnlib.model.store import read_manifest
     from flows.batch_predict import batch_predict
@@ -40,6 +45,13 @@ def _take_through(parameters: dict[str, Any]) -> None:
         made["earlier predictions"] = batch_predict(**{**parameters, "as_of": then}).uri
         made["their score"] = batch_score(**parameters)[-1].uri
     made["predictions"] = batch_predict(**parameters).uri
-    print(f"\n{parameters['game']}, as of {day}:")
+    yield f"\n{parameters['game']}, as of {day}:"
     for what, place in made.items():
-        print(f"  {what:<20} {os.path.relpath(place)}")
+        yield f"  {what:<20} {os.path.relpath(place)}"
+    if then is None:
+        scored, predicted = settings.windows.batch_score, settings.windows.batch_predict
+        yield (
+            "  skipped: an earlier batch and its score, because windows.batch_predict "
+            f"({predicted.start} to {predicted.end}) covers windows.batch_score ({scored.start} "
+            f"to {scored.end}) as of no day up to {day}. State both in months relative to as_of."
+        )

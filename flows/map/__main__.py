@@ -5,12 +5,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from churnlib.console import reader_may_leave
 from flows.command import DONE, USERS_FAULT, absolute, add_data_dir
 
 PAGE = "08_reporting/pipelines.html"
 """Where the page goes in the data folder."""
 
 
+@reader_may_leave()
 def main(argv: Sequence[str] | None = None) -> int:
     """Writes the page.
 

@@ -154,6 +154,65 @@ def test_overview_looks_into_the_data_folder_it_is_given(
         assert f"  {flow}_from_raw " in said
 
 
+def test_tour_says_why_it_skips_a_batch(
+    empty_studio: Studio, capsys: pytest.CaptureFixture[str]
+) -> None:
+    june = (
+        "--set=windows.batch_score.start=2024-06-01",
+        "--set=windows.batch_score.end=2024-06-30",
+    )
+    may = [
+        argument.replace("batch_score", "batch_predict").replace("06-", "05-") for argument in june
+    ]
+    may[1] = may[1].replace("30", "31")
+    arguments = empty_studio.arguments(GAME, *june)
+    assert __main__.main(["run", *arguments]) == command.DONE
+    said = capsys.readouterr().out.partition("as of 2025-01-01:")[2]
+    assert "predictions_2024-06.parquet" in said
+    assert "skipped" not in said
+    assert __main__.main(["run", *arguments, *may, "--set=allow_label_overlap=true"]) == 0
+    said = capsys.readouterr().out.partition("as of 2025-01-01:")[2]
+    assert "their score" not in said
+    assert (
+        "skipped: an earlier batch and its score, because windows.batch_predict (2024-05-01" in said
+    )
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ("flows",),
+        ("flows", "schema"),
+        ("flows", "run", "--game=game1"),
+        ("flows.train", "--game=game1"),
+        (
+            "flows.backfill", "--game=game1", "--flow=batch_predict",
+            "--from=2024-01", "--to=2024-01",
+        ),
+        ("flows.map", "--data-dir=.", "--out=map.html"),
+        ("churnlib.synthesis", "--game=new", "--characters=10", "--out=new"),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_command_line_whose_reader_has_left_ends_without_a_word(
+    line: tuple[str, ...], tmp_path: Path
+) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    run = subprocess.run(
+        [sys.executable, "-m", *line],
+        cwd=tmp_path,
+        env=os.environ | {"CHURN_GAMES_DIR": str(ROOT / "games"), "PREFECT_HOME": str(tmp_path)},
+        stdout=write,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    os.close(write)
+    assert (run.returncode, run.stderr) == (command.FAILED, "")
+
+
 def test_tour_takes_the_data_folder_before_and_after_its_name(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
