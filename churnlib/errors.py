@@ -4,6 +4,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 
+LISTED, NEAREST = 20, 5
+"""How many known names are listed whole, and how many of more."""
+
 
 class ChurnlibError(Exception):
     """The user's input, data or configuration is at fault; the message says what to do."""
@@ -40,7 +43,8 @@ def closest(name: str, known: Iterable[str]) -> str:
         known: The names that would have been right.
 
     Returns:
-        `Did you mean 'x'?` where a known name is close, else the list of known names.
+        `Did you mean 'x'?` where a known name is close, else the list of known names; of many only
+        those that are least far.
 
     >>> closest("gmae1", ["game1", "game2"])
     "Did you mean 'game1'?"
@@ -51,4 +55,7 @@ def closest(name: str, known: Iterable[str]) -> str:
     near = get_close_matches(name, names, n=1, cutoff=0.6)
     if near:
         return f"Did you mean '{near[0]}'?"
+    if len(names) > LISTED:
+        least_far = get_close_matches(name, names, n=NEAREST, cutoff=0)
+        return f"Nearest of {len(names)} known: {', '.join(least_far)}."
     return f"Known: {', '.join(names) or 'none'}."

@@ -14,6 +14,7 @@ from typing import Any
 from churnlib import storage
 from churnlib.datasets import RAW_TABLES, Dataset, DatasetRef
 from churnlib.errors import naming
+from churnlib.features.table import feature_columns
 from churnlib.lineage import fact
 from churnlib.model.fitness import decisive_settings
 from churnlib.model.store import (
@@ -26,7 +27,7 @@ from churnlib.model.store import (
 )
 from churnlib.report.content import Report
 from churnlib.report.write import write_report
-from churnlib.settings import TrainSettings, labels_known_by
+from churnlib.settings import CurrencySettings, StandardSettings, TrainSettings, labels_known_by
 from flows.events import ModelPromoted
 from flows.features import check_first, window_cohort
 from flows.reports import TEMPLATE, data_faults, leaks, overlap, short_data, show, warn
@@ -39,7 +40,7 @@ from flows.task import task
 @churn_flow("train")
 def train(run: Run) -> DatasetRef:
     """Trains a model on the training window, reports on it, and makes it the champion."""
-    check_model(run.settings.game, run.settings.train)
+    check_model(run.settings.game, run.settings.train, run.settings.standard, run.settings.currency)
     warnings = warn(
         (*leaks(run.settings.standard), *overlap(run), *short_data(run), *doubted_sources(run))
     )
@@ -70,7 +71,7 @@ def train(run: Run) -> DatasetRef:
 @churn_flow("train-from-raw")
 def train_from_raw(run: Run) -> DatasetRef:
     """Builds the standard features, then trains on them."""
-    check_model(run.settings.game, run.settings.train)
+    check_model(run.settings.game, run.settings.train, run.settings.standard, run.settings.currency)
     check_first(run, "train", *RAW_TABLES)
     standard_features(**run.parameters)
     model: DatasetRef = train(**run.parameters)
@@ -78,8 +79,19 @@ def train_from_raw(run: Run) -> DatasetRef:
 
 
 @task(uses=("churnlib.model",))
-def check_model(game: str, settings: TrainSettings) -> str:
+def check_model(
+    game: str,
+    settings: TrainSettings,
+    standard_settings: StandardSettings,
+    currency_settings: CurrencySettings,
+) -> str:
     """Refuses settings of which no model can be made, before hours go into its features.
+
+    Args:
+        game: The game.
+        settings: How the model is made.
+        standard_settings: What it can be made of: the standard features,
+        currency_settings: and those of the currency.
 
     Returns:
         The steps of the pipeline, for the log.
@@ -87,7 +99,7 @@ def check_model(game: str, settings: TrainSettings) -> str:
     from churnlib.model.pipeline import check_pipeline
 
     with naming(game):
-        check_pipeline(settings)
+        check_pipeline(settings, feature_columns(standard_settings, currency_settings))
     return " > ".join(step.type for step in settings.pipeline)
 
 

@@ -1,6 +1,6 @@
 """What a model sees: which columns, of which kind, with which categories."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -103,13 +103,29 @@ def learn_schema(frame: pl.DataFrame, choice: FeatureChoice) -> FeatureSchema:
         dates, what is known only after the day of prediction, and columns without any value.
 
     Raises:
+        ModelError: See `choose`.
+    """
+    chosen = choose(frame.schema, choice)
+    filled = [name for name in chosen if frame[name].null_count() < len(frame)]
+    left_out = tuple(name for name in chosen if name not in filled)
+    return FeatureSchema(tuple(_feature(frame[name]) for name in filled), left_out)
+
+
+def choose(columns: Mapping[str, pl.DataType], choice: FeatureChoice) -> list[str]:
+    """Names the columns of a feature table that the settings let a model see.
+
+    Args:
+        columns: The types of the table's columns, by name.
+        choice: The settings' lists of columns to include and to exclude.
+
+    Raises:
         ModelError: A listed column is not in the table or can be no feature, or none is left.
     """
-    possible = [n for n, t in frame.schema.items() if n not in NEVER and _kind(t) is not None]
+    possible = [n for n, t in columns.items() if n not in NEVER and _kind(t) is not None]
     for setting, names in (("include", choice.include or ()), ("exclude", choice.exclude)):
         for name in names:
             if name not in possible:
-                why = "can be no feature" if name in frame.columns else "is no column"
+                why = "can be no feature" if name in columns else "is no column"
                 raise ModelError(
                     f"train.features.{setting}: '{name}' {why}. {closest(name, possible)}"
                 )
@@ -117,9 +133,7 @@ def learn_schema(frame: pl.DataFrame, choice: FeatureChoice) -> FeatureSchema:
     chosen = [name for name in wanted if name not in choice.exclude]
     if not chosen:
         raise ModelError("train.features leaves no feature. Include more, or exclude less.")
-    filled = [name for name in chosen if frame[name].null_count() < len(frame)]
-    left_out = tuple(name for name in chosen if name not in filled)
-    return FeatureSchema(tuple(_feature(frame[name]) for name in filled), left_out)
+    return chosen
 
 
 def _feature(column: pl.Series) -> Feature:

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from itertools import takewhile
 from typing import Any
 
+import polars as pl
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.model_selection import StratifiedKFold
@@ -15,6 +16,7 @@ from sklearn.utils import all_estimators
 
 from churnlib.errors import ModelError, closest
 from churnlib.model.columns import OfKind
+from churnlib.model.features import choose
 from churnlib.model.files import as_skops
 from churnlib.seeds import derive_seed
 from churnlib.settings import Step, TrainSettings
@@ -70,14 +72,19 @@ def build_pipeline(steps: Sequence[Step], seed: int) -> Pipeline:
     return Pipeline(built)
 
 
-def check_pipeline(settings: TrainSettings) -> None:
+def check_pipeline(settings: TrainSettings, columns: Mapping[str, pl.DataType]) -> None:
     """Refuses settings that state no pipeline to fit and keep, before there is anything to fit.
 
+    Args:
+        settings: See `TrainSettings`.
+        columns: The types of the columns that the feature table will have, by name.
+
     Raises:
-        ModelError: See `build_pipeline`; or a skops file, where that is to be written, may not
-            hold it.
+        ModelError: See `build_pipeline` and `choose`; a step names a column that is no feature; or
+            a skops file, where that is to be written, may not hold the pipeline.
     """
     pipeline = build_pipeline(settings.pipeline, seed=0)
+    check_columns(pipeline, choose(columns, settings.features))
     if settings.model_format == "skops":
         as_skops(pipeline)
 

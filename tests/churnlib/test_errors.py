@@ -22,6 +22,13 @@ def test_all_names_are_listed_where_none_is_near() -> None:
     assert closest("zzz", []) == "Known: none."
 
 
+def test_of_many_names_those_are_listed_that_are_least_far() -> None:
+    names = [f"balance_{n}" for n in range(40)]
+    assert closest("nope", [*names, "price"]) == (
+        "Nearest of 41 known: price, balance_9, balance_8, balance_7, balance_6."
+    )
+
+
 def test_game_is_named_once() -> None:
     with pytest.raises(ModelError, match=r"^hawk: no such step$"), naming("hawk"), naming("hawk"):
         raise ModelError("no such step")

@@ -84,6 +84,23 @@ def test_fault_in_the_use_of_a_model_is_told_once(
     assert complete.outputs() == before
 
 
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        ("include=['pirce']", "train.features.include: 'pirce' is no column. Did you mean 'price'"),
+        ("exclude=['nope']", "train.features.exclude: 'nope' is no column. Nearest of "),
+        ("exclude=['char_id']", "train.features.exclude: 'char_id' can be no feature."),
+        ("include=['hard_balance_sum']", "train.features.include: 'hard_balance_sum' is no column"),
+    ],
+)
+def test_fault_in_the_choice_of_features_is_told_before_any_is_built(
+    empty_studio: Studio, say: Say, setting: str, expected: str
+) -> None:
+    said = say(empty_studio, "train", GAME, "--from-raw", f"--set=train.features.{setting}")
+    assert is_refusal(said, expected), said
+    assert {file.split("/")[0] for file in empty_studio.outputs()} <= {"02_intermediate"}
+
+
 def test_fault_day_after_the_standard_features_is_told_once(empty_studio: Studio, say: Say) -> None:
     empty_studio.run("standard_features", GAME, as_of="2024-06-01")
     said = say(empty_studio, "train", GAME)

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from churnlib.datasets import RAW_TABLES
+from churnlib.features.table import feature_columns
 from churnlib.settings import load_settings
 from flows.map.graph import DatasetNode, Graph
 from flows.map.stale import stale
@@ -173,6 +174,15 @@ def test_flows_manifest_says_what_the_model_was_made_of(studio: Studio, game: st
         "sub_data",
         "sub_miss",
     }
+
+
+def test_flows_feature_tables_have_the_columns_that_the_settings_tell(
+    studio: Studio, game: str
+) -> None:
+    settings = load_settings(game)
+    for table in ("train_features", "score_features"):
+        found = studio.table(f"04_feature/{game}/{table}.parquet").schema
+        assert found == feature_columns(settings.standard, settings.currency)
 
 
 def test_flows_composites_find_the_work_of_the_base_flows_done(

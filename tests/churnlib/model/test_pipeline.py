@@ -23,6 +23,7 @@ from tests.churnlib.model.samples import (
     LOGISTIC,
     ONE_HOT,
     PIPELINES,
+    features,
     model_of,
     part,
     step,
@@ -30,6 +31,7 @@ from tests.churnlib.model.samples import (
 )
 
 LAST = model_of(LOGISTIC)
+COLUMNS = features().schema
 
 
 def refusal(*steps: Step) -> str:
@@ -360,12 +362,12 @@ def test_no_function_can_be_given_by_its_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", PIPELINES)
 def test_pipelines_that_can_be_kept_pass(name: str) -> None:
-    check_pipeline(training(*PIPELINES[name]))
+    check_pipeline(training(*PIPELINES[name]), COLUMNS)
 
 
 def test_a_pipeline_that_cannot_be_built_is_refused_ahead() -> None:
     with pytest.raises(ModelError, match="has no parameter 'c' to set"):
-        check_pipeline(training(step("sklearn.linear_model.LogisticRegression", c=1)))
+        check_pipeline(training(step("sklearn.linear_model.LogisticRegression", c=1)), COLUMNS)
 
 
 def test_a_pipeline_that_skops_cannot_keep_is_refused_ahead(
@@ -373,8 +375,8 @@ def test_a_pipeline_that_skops_cannot_keep_is_refused_ahead(
 ) -> None:
     monkeypatch.setattr("churnlib.model.files.TRUSTED_TYPES", ())
     with pytest.raises(ModelError, match=r'OfKind.*train\.model_format = "joblib"'):
-        check_pipeline(training(ENCODE, LAST))
-    check_pipeline(training(ENCODE, LAST, model_format="joblib"))
+        check_pipeline(training(ENCODE, LAST), COLUMNS)
+    check_pipeline(training(ENCODE, LAST, model_format="joblib"), COLUMNS)
 
 
 # Columns
@@ -394,6 +396,19 @@ def test_a_first_step_must_name_features() -> None:
         "train.pipeline: step 'encode', 'a': there is no feature 'sub_typ'. "
         "Did you mean 'sub_type'?"
     )
+
+
+@pytest.mark.parametrize(
+    ("names", "choice"),
+    [(["race", "sub_typ"], {}), (["race", "sub_type"], {"exclude": ["sub_type"]})],
+    ids=["no column", "left out"],
+)
+def test_a_first_step_that_names_no_feature_is_refused_ahead(
+    names: list[str], choice: dict[str, list[str]]
+) -> None:
+    stated = step("sklearn.compose.ColumnTransformer", "e", transformers=[["a", ONE_HOT, names]])
+    with pytest.raises(ModelError, match=f"there is no feature '{names[1]}'"):
+        check_pipeline(training(stated, LAST, features=choice), COLUMNS)
 
 
 def test_columns_chosen_otherwise_are_left_to_the_step() -> None:
