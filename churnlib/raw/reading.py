@@ -1,6 +1,6 @@
 """Reading raw tables: every value by its column's type, or marked as one that is not."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -12,6 +12,7 @@ from churnlib.schemas import RAW_SCHEMAS, raw_columns
 from churnlib.storage import reason
 
 ROW = "source_row"
+OTHER_SEPARATORS = (";", "\t", "|")
 EXACT = 2**53
 """Below it, a float that is whole can stand for no other number."""
 
@@ -50,13 +51,21 @@ def scan_raw(source: Dataset | DatasetRef, table: str) -> pl.LazyFrame:
             "Remove or rename the one that is not meant."
         )
     if missing := [name for name in wanted if name not in there]:
-        others = [name for name in there if name not in wanted]
-        hint = closest(missing[0], others) if others else ""
         raise DataError(
             f"{source.game}: {Path(source.uri).name} lacks the column"
-            f"{'s' if len(missing) > 1 else ''} {', '.join(missing)}. {hint}".rstrip()
+            f"{'s' if len(missing) > 1 else ''} {', '.join(missing)}. "
+            f"{_hint(missing, there, wanted)}".rstrip()
         )
     return frame.select(wanted).with_row_index(ROW, offset=2 if is_csv(source) else 1)
+
+
+def _hint(missing: Sequence[str], there: Sequence[str], wanted: Sequence[str]) -> str:
+    """What may be the reason why columns are missing."""
+    for mark in OTHER_SEPARATORS:
+        if any(set(name.split(mark)) >= set(missing) for name in there):
+            return f"The separator seems to be {mark!r} and must be ','."
+    others = [name for name in there if name not in wanted]
+    return closest(missing[0], others) if others else ""
 
 
 def by_line(raw: pl.LazyFrame, lines: Lines) -> pl.LazyFrame:

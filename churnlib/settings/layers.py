@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
@@ -15,8 +16,8 @@ from churnlib.settings.tree import Way, leaves, merge, put, spelt
 
 ENV_PREFIX = "CHURN_"
 GAMES_DIR_VARIABLE = "CHURN_GAMES_DIR"
-NOT_GAMES = ("base", "local")
-"""Files in the games folder that are no game: what all games share, and one's own differences."""
+NOT_GAMES = {"base": "what all games share", "local": "your own differences"}
+"""Files in the games folder that are no game, and what they hold."""
 
 NULL = "null"
 """How files, environment and command line unset a value of a layer below."""
@@ -107,10 +108,7 @@ def load_layers(
     folder = games_folder(games_dir, environ)
     games = list_games(str(folder), environ)
     if game not in games:
-        raise SettingsError(
-            f"there is no game '{game}' in {folder}. {closest(game, games)} "
-            f"A new game is a file {game}.toml there."
-        )
+        raise SettingsError(_no_game(game, games, folder))
     merged: dict[str, Any] = {}
     origins: list[tuple[str, frozenset[Way]]] = []
     for file in (folder / f"{name}.toml" for name in ("base", game, "local")):
@@ -165,6 +163,17 @@ def _toml(value: Any) -> str:
         return f"[{', '.join(map(_toml, value))}]"
     # What JSON has no word for is a day, or an infinity, which no setting takes.
     return json.dumps(NULL if value is None else value, default=str)
+
+
+def _no_game(game: str, games: Sequence[str], folder: Path) -> str:
+    if game in NOT_GAMES:
+        what = f"{game}.toml there holds {NOT_GAMES[game]}"
+        return (
+            f"there is no game '{game}' in {folder}: {what}. Known: {', '.join(games) or 'none'}."
+        )
+    can_be = re.fullmatch(r"\w[\w.-]*", game)
+    new = f" A new game is a file {game}.toml there." if can_be else ""
+    return f"there is no game '{game}' in {folder}. {closest(game, games)}{new}"
 
 
 def _read(game: str, file: Path) -> dict[str, Any]:

@@ -284,11 +284,21 @@ def test_unknown_game_is_refused_with_the_closest(games: Path, game: str) -> Non
         load_settings(game, games_dir=str(games), environ={})
 
 
-@pytest.mark.parametrize("game", ["base", "local", "../hawk"])
-def test_names_that_are_no_game_are_refused(games: Path, game: str) -> None:
+@pytest.mark.parametrize(
+    ("game", "why"),
+    [
+        ("base", ": base.toml there holds what all games share. Known: dove, hawk."),
+        ("local", ": local.toml there holds your own differences. Known: dove, hawk."),
+        ("../hawk", ". Did you mean 'hawk'?"),
+        ("", ". Known: dove, hawk."),
+        ("zz", ". Known: dove, hawk. A new game is a file zz.toml there."),
+    ],
+)
+def test_names_that_are_no_game_are_refused(games: Path, game: str, why: str) -> None:
     (games / "local.toml").write_text("")
-    with pytest.raises(SettingsError, match="there is no game"):
+    with pytest.raises(SettingsError) as caught:
         load_settings(game, games_dir=str(games), environ={})
+    assert str(caught.value) == f"there is no game '{game}' in {games}{why}"
 
 
 @pytest.mark.parametrize(

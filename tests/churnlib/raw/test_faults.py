@@ -59,6 +59,17 @@ def test_all_missing_columns_are_named_at_once(tmp_path: Path) -> None:
     assert message == "hawk: sub_miss.csv lacks the columns start_date, end_date."
 
 
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_a_file_with_another_separator_is_told_by_it(mark: str, tmp_path: Path) -> None:
+    names = ["sub_id", "start_date", "end_date"]
+    text = f"{mark.join(names)}\n1{mark}2024-01-01{mark}2024-01-01\n"
+    message = complaint(write_text(tmp_path, "sub_miss", text))
+    assert message == (
+        f"hawk: sub_miss.csv lacks the columns {', '.join(names)}. "
+        f"The separator seems to be {mark!r} and must be ','."
+    )
+
+
 @pytest.mark.parametrize("form", FORMATS)
 def test_columns_beyond_the_schema_are_left_out(form: str, tmp_path: Path) -> None:
     marks = ["source_row", "unparsable", "unknown_category", "orphan", "_known", "fields"]
