@@ -36,9 +36,9 @@ from flows.task import task
 def batch_score(run: Run) -> tuple[DatasetRef, ...]:
     """Scores the predictions of an earlier batch, now that its truth is known."""
     standard = standard_of(run)
-    fits_run(run, standard, "churn_after_months")
     window = run.window("batch_score")
     predictions = predictions_of(run, window)
+    fits_run(run, standard, "churn_after_months")
     warnings = warn(
         (*fact(predictions, "warnings"), *overlap(run), *short_data(run), *doubted_sources(run))
     )
