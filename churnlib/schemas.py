@@ -4,10 +4,14 @@ Each schema is at once type, validator and documentation. The raw tables carry b
 columns what `churnlib.raw` has marked about each row while reading it.
 """
 
+from functools import cache
+from typing import TypeVar, cast
+
 import dataframely as dy
 import polars as pl
 
 from churnlib.errors import DataError, closest
+from churnlib.settings import IdType
 
 
 class RawRow(dy.Schema):
@@ -164,6 +168,30 @@ def raw_columns(table: str) -> tuple[str, ...]:
     if table not in RAW_SCHEMAS:
         raise DataError(f"there is no raw table '{table}'. {closest(table, RAW_SCHEMAS)}")
     return tuple(name for name in RAW_SCHEMAS[table].column_names() if name not in MARKS)
+
+
+ID_COLUMNS = ("char_id", "sub_id")
+"""The columns of which the settings say whether they are whole numbers or text."""
+
+AnySchema = TypeVar("AnySchema", bound=type[dy.Schema])
+
+
+@cache
+def with_ids(schema: AnySchema, id_type: IdType) -> AnySchema:
+    """A table's schema, with ids of a type; as text they stand after the other columns.
+
+    Args:
+        schema: One of `SCHEMAS`, in which ids are whole numbers.
+        id_type: What they are.
+    """
+    if id_type == "integer":
+        return schema
+    ids = {name: column for name, column in schema.columns().items() if name in ID_COLUMNS}
+    texts = {
+        name: dy.String(primary_key=column.primary_key, description=column.description)
+        for name, column in ids.items()
+    }
+    return cast("AnySchema", type(f"{schema.__name__}OfText", (schema,), texts))
 
 
 SUB_COLUMNS = raw_columns("sub_data")

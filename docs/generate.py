@@ -6,7 +6,7 @@ from inspect import formatannotation
 from pathlib import Path
 
 from churnlib.datasets import LAYERS
-from churnlib.schemas import MARKS, SCHEMAS
+from churnlib.schemas import ID_COLUMNS, MARKS, SCHEMAS
 from churnlib.settings import describe_settings, list_games
 from flows.command import FLOWS, backfill_parser, flow_parser
 from flows.events import EVENTS
@@ -54,6 +54,8 @@ def _tables() -> Iterator[str]:
     yield "The folders of the data tree, each with a folder per game:"
     yield ""
     yield from (f"- `{layer}`: {what}" for layer, what in LAYERS.items())
+    ids = " and ".join(f"`{column}`" for column in ID_COLUMNS)
+    yield from ("", f'With `raw.id_type = "text"`, {ids} are `String` in all tables.')
     for name, schema in SCHEMAS.items():
         yield from ("", f"## {name}", "", f"{(schema.__doc__ or '').strip()} "
                     f"Key: {', '.join(schema.primary_key())}.", "")  # fmt: skip

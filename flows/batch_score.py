@@ -20,7 +20,7 @@ from churnlib.months import first_day, shift_months
 from churnlib.report.content import Report
 from churnlib.report.verdict import verdict
 from churnlib.report.write import write_report
-from churnlib.schemas import Predictions
+from churnlib.schemas import Predictions, with_ids
 from churnlib.settings import Settings, check_label_overlap
 from flows.events import BatchScored
 from flows.features import check_first, fits_run, known_subs, refuse_empty
@@ -108,6 +108,7 @@ def predictions_of(run: Run, window: tuple[date, date]) -> DatasetRef:
     """
     advice = predicting(run, window)
     predictions = run.existing(run.catalog.predictions(window[0]), advice)
+    storage.scan(predictions, with_ids(Predictions, run.settings.raw.id_type))
     first, last = (date.fromisoformat(day) for day in fact(predictions, "window"))
     if window[0] < first or window[1] > last:
         raise DataError(
@@ -143,7 +144,7 @@ def score_batch(
     subs = known_subs(standard, as_of)
     refuse_empty(subs, standard.game, "windows.batch_score", window)
     truth = add_label(in_window(subs, *window), as_of=as_of, horizon_months=horizon_months)
-    predicted = in_window(storage.scan(predictions, Predictions), *window)
+    predicted = in_window(storage.scan(predictions), *window)
     both = truth.select("sub_id", "is_first_sub", "sub_churn").join(
         predicted, on="sub_id", how="full", coalesce=True
     )

@@ -14,7 +14,6 @@ from churnlib.features.labels import add_label
 from churnlib.features.windows import in_window
 from churnlib.lineage import fact, footer
 from churnlib.raw.known import known_by
-from churnlib.schemas import StandardFeatures
 from churnlib.settings import CurrencySettings, WindowName
 from flows.run import Run
 from flows.sources import read_sources, standard_of
@@ -130,7 +129,7 @@ def known_subs(standard: DatasetRef, as_of: date) -> pl.LazyFrame:
     """The standard features as they were known on a day, though built for a later one."""
     churned = pl.when(pl.col("churned_on") <= as_of).then(pl.col("churned_on"))
     return (
-        storage.scan(standard, StandardFeatures)
+        storage.scan(standard)
         .filter(pl.col("sub_start_date") <= as_of)
         .with_columns(churned_on=churned)
     )

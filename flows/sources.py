@@ -9,6 +9,7 @@ from pydantic import BaseModel, TypeAdapter
 from churnlib import storage
 from churnlib.datasets import Dataset, DatasetRef
 from churnlib.errors import DataError
+from churnlib.schemas import StandardFeatures, with_ids
 from flows.run import Run
 from flows.task import task
 
@@ -24,8 +25,14 @@ def note_sources(tables: dict[str, dict[str, Any]], output: Dataset) -> DatasetR
 
 
 def standard_of(run: Run) -> DatasetRef:
-    """The standard features, which an earlier flow must have built."""
-    return run.existing(run.catalog.standard_features(), run.command("standard_features"))
+    """The standard features, which an earlier flow must have built.
+
+    Raises:
+        DataError: They are missing, or not of the schema.
+    """
+    standard = run.existing(run.catalog.standard_features(), run.command("standard_features"))
+    storage.scan(standard, with_ids(StandardFeatures, run.settings.raw.id_type))
+    return standard
 
 
 class _Facts(BaseModel):

@@ -15,7 +15,8 @@ from churnlib.raw.checks import check_table
 from churnlib.raw.known import known_by
 from churnlib.raw.oddities import count_oddities
 from churnlib.raw.reading import scan_raw, typed
-from churnlib.settings import CategoryColumn, RawSettings
+from churnlib.schemas import CharacterData, with_ids
+from churnlib.settings import CategoryColumn, IdType, RawSettings
 from flows.engine.cache import run_logger
 from flows.task import task
 
@@ -69,7 +70,9 @@ def check_tables(
         parent = made[above]["checked"] if above else None
         source = storage.ref(catalog.raw(table))
         output, rejected = catalog.checked(table), catalog.rejected(table)
-        whole = check_raw(source, table, settings.categories, output, parent=parent)
+        whole = check_raw(
+            source, table, settings.categories, settings.id_type, output, parent=parent
+        )
         if whole is not None:
             Path(rejected.uri).unlink(missing_ok=True)
             made[table] = {"checked": whole}
@@ -94,13 +97,21 @@ def open_tables(
     made = check_tables(settings, catalog, tables, as_of)
     checked = {table: refs["checked"] for table, refs in made.items()}
     characters = catalog.checked("character_data")
-    if "character_data" not in checked and Path(characters.uri).exists():
+    if "character_data" not in checked and _are_of_type(characters, settings.id_type):
         # Currency of unknown characters is counted also by flows that read no characters.
         checked["character_data"] = storage.ref(characters)
     return tuple(
         _look_at(catalog.raw(table), made[table], as_of, checked.get(REFERS.get(table, "")))
         for table in tables
     )
+
+
+def _are_of_type(characters: Dataset, id_type: IdType) -> bool:
+    """Whether there are checked characters, and their ids are of a type."""
+    if not Path(characters.uri).exists():
+        return False
+    wanted = with_ids(CharacterData, id_type).columns()["char_id"].dtype
+    return bool(storage.scan(characters).collect_schema()["char_id"] == wanted)
 
 
 def _with_parents(tables: Iterable[str]) -> list[str]:
@@ -117,12 +128,15 @@ def check_raw(
     source: DatasetRef,
     table: str,
     categories: Mapping[CategoryColumn, tuple[str, ...]],
+    id_type: IdType,
     output: Dataset,
     *,
     parent: DatasetRef | None = None,
 ) -> DatasetRef | None:
     """Checks a raw table whole, and keeps it; null where a row breaks a rule."""
-    lenient = RawSettings(on_bad_rows="quarantine", max_bad_share=1, categories=dict(categories))
+    lenient = RawSettings(
+        id_type=id_type, on_bad_rows="quarantine", max_bad_share=1, categories=dict(categories)
+    )
     result = check_table(source, table, lenient, parent=_opened(parent))
     if len(result.rejected):
         return None

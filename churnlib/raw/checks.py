@@ -13,8 +13,8 @@ from churnlib.errors import DataError
 from churnlib.raw.known import known_by
 from churnlib.raw.lines import Lines, look_at_lines
 from churnlib.raw.reading import ROW, by_line, is_csv, row_word, scan_raw, typed, unreadable
-from churnlib.schemas import MARKS, RAW_SCHEMAS, raw_columns
-from churnlib.settings import RawSettings
+from churnlib.schemas import ID_COLUMNS, MARKS, RAW_SCHEMAS, raw_columns, with_ids
+from churnlib.settings import IdType, RawSettings
 
 SHOWN = 3
 """How many faulty rows an error shows for each rule."""
@@ -75,25 +75,27 @@ def check_table(
         DataError: A column is missing, the file cannot be read, or rows break rules and may not be
             set apart; names file, columns, rules, how many rows and the first of them.
     """
-    schema = RAW_SCHEMAS[table]
+    schema = with_ids(RAW_SCHEMAS[table], settings.id_type)
     raw = scan_raw(source, table)
     try:
         lines = look_at_lines(source.uri) if is_csv(source) else Lines()
         raw, ragged = by_line(raw, lines), lines.ragged
-        marked = _marked(typed(raw, table, ragged), table, settings, parent).collect()
+        marked = _marked(
+            typed(raw, table, ragged, settings.id_type), table, settings, parent
+        ).collect()
     except (pl.exceptions.PolarsError, csv.Error) as error:
         raise unreadable(source, error) from None
     known = pl.lit(True) if as_of is None else known_by(table, as_of).fill_null(True)
     judged = marked.filter(known)
     good, failures = schema.filter(judged)
     if len(failures):
-        faults = list(_faults(failures.details(), table, ragged))
+        faults = list(_faults(failures.details(), table, ragged, settings.id_type))
         if ragged:
             raw = raw.with_columns(fields=pl.col(ROW).replace_strict(ragged, default=None))
         if settings.on_bad_rows == "fail" or len(failures) > settings.max_bad_share * len(judged):
             raise DataError(_complaint(source, raw, faults, len(failures), len(judged), settings))
     later, _ = schema.filter(marked.filter(~known))
-    key = schema.primary_key()
+    key = RAW_SCHEMAS[table].primary_key()
     rows = pl.concat([good, later.join(good, on=key, how="anti")]).sort(key)
     rejected = _rejected(raw.select(ROW, *raw_columns(table)), failures.details())
     return CheckedTable(rows.select(raw_columns(table)), rejected)
@@ -120,7 +122,9 @@ def _marked(
     )
 
 
-def _faults(details: pl.DataFrame, table: str, ragged: Mapping[int, int]) -> Iterator[Fault]:
+def _faults(
+    details: pl.DataFrame, table: str, ragged: Mapping[int, int], id_type: IdType
+) -> Iterator[Fault]:
     """Takes the faulty rows apart by rule, each with the columns that it is about."""
     rules = _rules(details)
     key = RAW_SCHEMAS[table].primary_key()
@@ -130,7 +134,7 @@ def _faults(details: pl.DataFrame, table: str, ragged: Mapping[int, int]) -> Ite
         yield Fault("fields", "are more or fewer than in the header", cut, shows_value=True)
         details = details.filter(~is_ragged)
     for column in raw_columns(table):
-        dtype = RAW_SCHEMAS[table].columns()[column].dtype
+        dtype = with_ids(RAW_SCHEMAS[table], id_type).columns()[column].dtype
         unparsable = details.filter(_names(pl.col("unparsable"), column))
         yield Fault(column, f"is {_TYPE_WORDS[dtype]}", unparsable, shows_value=True)
         unknown = details.filter(_names(pl.col("unknown_category"), column))
@@ -186,6 +190,8 @@ def _complaint(
             f"That is more than raw.max_bad_share = {settings.max_bad_share:g} allows to be set "
             "apart. Mend the file, or raise the share."
         )
+    if any(f.columns in ID_COLUMNS and f.rule == f"is {_TYPE_WORDS[pl.Int64()]}" for f in met):
+        advice += ' Where ids are text, set raw.id_type = "text".'
     return (
         f"{source.game}: {Path(source.uri).name}: {bad:,} of {total:,} rows break a rule:\n"
         f"{listed}\nNothing was built from it, and earlier outputs stay. {advice}"

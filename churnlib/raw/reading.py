@@ -8,7 +8,8 @@ import polars as pl
 from churnlib.datasets import Dataset, DatasetRef
 from churnlib.errors import DataError, closest
 from churnlib.raw.lines import Lines, header, line_not_utf8
-from churnlib.schemas import RAW_SCHEMAS, raw_columns
+from churnlib.schemas import RAW_SCHEMAS, raw_columns, with_ids
+from churnlib.settings import IdType
 from churnlib.storage import reason
 
 ROW = "source_row"
@@ -83,13 +84,16 @@ def by_line(raw: pl.LazyFrame, lines: Lines) -> pl.LazyFrame:
     return raw.with_columns(pl.coalesce(line, ROW).alias(ROW))
 
 
-def typed(raw: pl.LazyFrame, table: str, ragged: Collection[int] = ()) -> pl.LazyFrame:
+def typed(
+    raw: pl.LazyFrame, table: str, ragged: Collection[int] = (), id_type: IdType = "integer"
+) -> pl.LazyFrame:
     """Reads each value as its column's type.
 
     Args:
         raw: As `scan_raw` gives it.
         table: Which raw table it is.
         ragged: The `source_row` of rows of which no value can be told; see `churnlib.raw.lines`.
+        id_type: What ids are.
 
     Returns:
         The rows of `raw`, typed by the schema; a value that is not of its type becomes null, and
@@ -97,7 +101,7 @@ def typed(raw: pl.LazyFrame, table: str, ragged: Collection[int] = ()) -> pl.Laz
         text is null.
     """
     given = raw.collect_schema()
-    columns = RAW_SCHEMAS[table].columns()
+    columns = with_ids(RAW_SCHEMAS[table], id_type).columns()
     values, marks = {}, []
     lost = pl.col(ROW).is_in(sorted(ragged)) if ragged else pl.lit(False)
     for name in raw_columns(table):

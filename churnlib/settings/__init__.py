@@ -8,7 +8,7 @@ from churnlib.settings.currency import (
     Difference,
     Fill,
 )
-from churnlib.settings.data import CategoryColumn, RawSettings, StandardSettings
+from churnlib.settings.data import CategoryColumn, IdType, RawSettings, StandardSettings
 from churnlib.settings.describe import describe_settings, overrides_schema, settings_schema
 from churnlib.settings.game import (
     Settings,
@@ -33,6 +33,7 @@ __all__ = [
     "Difference",
     "FeatureChoice",
     "Fill",
+    "IdType",
     "RawSettings",
     "Schedules",
     "Settings",

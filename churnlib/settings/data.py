@@ -8,10 +8,14 @@ from churnlib.settings.parts import Flag, Number, Section
 
 CategoryColumn = Literal["gender", "race", "class", "territory", "sub_type", "sub_size"]
 
+IdType = Literal["integer", "text"]
+
 
 class RawSettings(Section):
     """How the raw tables are checked."""
 
+    id_type: IdType = "integer"
+    """What `char_id` and `sub_id` are: whole numbers, or text such as UUIDs."""
     on_bad_rows: Literal["fail", "quarantine"] = "fail"
     """Rows that break a rule: stop, or set them apart in a file beside the checked table."""
     max_bad_share: Number = Field(default=0.01, ge=0, le=1)

@@ -158,6 +158,7 @@ def test_a_value_of_another_type_is_shown(
     column: str, word: str, value: str, tmp_path: Path
 ) -> None:
     rows = [character(1), character(2) | {column: value}, character(3)]
+    text_ids = ' Where ids are text, set raw.id_type = "text".' if column == "char_id" else ""
     message = complaint(write(tmp_path, "character_data", rows))
     assert message == (
         "hawk: character_data.csv: 1 of 3 rows break a rule:\n"
@@ -165,6 +166,7 @@ def test_a_value_of_another_type_is_shown(
         "Nothing was built from it, and earlier outputs stay. "
         'Mend the file, or set raw.on_bad_rows = "quarantine" to set such '
         "rows apart."
+        f"{text_ids}"
     )
 
 

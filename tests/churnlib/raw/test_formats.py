@@ -184,3 +184,28 @@ def test_an_empty_text_is_empty(form: str, tmp_path: Path) -> None:
     where = "line 3" if form == "csv" else "row 2"
     message = complaint(write(tmp_path, "character_data", rows, form))
     assert f"  race is empty: 1 row ({where})\n" in message
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_ids_that_are_text_are_taken_as_they_stand(form: str, tmp_path: Path) -> None:
+    rows = [sub(1, 1), sub(2, 1)]
+    texts = [{**row, "sub_id": f"0{row['sub_id']}", "char_id": "a-b"} for row in rows]
+    source = write(tmp_path, "sub_data", texts, form)
+    found = check(source, parent=[{"char_id": "a-b"}], id_type="text")
+    assert found.rows.select("sub_id", "char_id").rows() == [("01", "a-b"), ("02", "a-b")]
+    assert found.rows.columns == list(sub())
+    message = complaint(source)
+    assert "char_id is no whole number: 2 rows" in message
+    assert message.endswith('Where ids are text, set raw.id_type = "text".')
+    price = write(tmp_path, "sub_data", [sub(price="x")])
+    assert "id_type" not in complaint(price)
+
+
+def test_ids_that_are_text_must_be_there_once_and_known(tmp_path: Path) -> None:
+    rows = [{**sub(), "sub_id": key, "char_id": of} for key, of in
+            (("a", "x"), ("a", "x"), ("b", "y"), (None, "x"))]  # fmt: skip
+    source = write(tmp_path, "sub_data", rows)
+    message = complaint(source, parent=[{"char_id": "x"}], id_type="text")
+    assert "sub_id stands there twice: 2 rows (line 2: a; line 3: a)" in message
+    assert "char_id is not in character_data: 1 row (line 4: y)" in message
+    assert "sub_id is empty: 1 row (line 5)" in message

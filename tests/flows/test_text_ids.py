@@ -1,0 +1,73 @@
+"""Ids that are text give what whole numbers give."""
+
+import polars as pl
+import pytest
+
+from churnlib.datasets import RAW_TABLES
+from churnlib.schemas import ID_COLUMNS
+from tests.flows.studio import BATCH_DAY, Say, Studio, bits, is_refusal, new_studio
+
+GAME = "game2"
+TEXT = {"raw.id_type": "text"}
+TABLES = (
+    f"04_feature/{GAME}/train_features.parquet",
+    f"04_feature/{GAME}/score_features.parquet",
+    f"07_model_output/{GAME}/predictions_2024-06.parquet",
+)
+REPORTS = ("in_sample_report", "score_report", "batch_score_report_2024-06")
+
+
+def as_text(rows: pl.DataFrame) -> pl.DataFrame:
+    """Writes ids as text that sorts as the numbers do: the order of rows is that of their keys."""
+    ids = [column for column in ID_COLUMNS if column in rows.columns]
+    return rows.with_columns(pl.col(ids).cast(pl.String).str.zfill(9).str.replace("^", "id-"))
+
+
+def take_through(studio: Studio, settings: dict[str, str]) -> None:
+    for flow, day in (
+        ("train_from_raw", None), ("score_from_raw", None), ("batch_predict", BATCH_DAY),
+        ("batch_score_from_raw", None), ("score", None), ("batch_score", None),
+    ):  # fmt: skip
+        studio.run(flow, GAME, settings, as_of=day)
+
+
+@pytest.fixture(scope="module")
+def texts(studio: Studio, tmp_path_factory: pytest.TempPathFactory) -> Studio:
+    """The same game twice: with numbers in the studio of this file, and here with text."""
+    other = new_studio(tmp_path_factory.mktemp("texts"), studio.pristine)
+    for table in RAW_TABLES:
+        other.write_raw(GAME, table, as_text(other.raw(GAME, table)))
+    take_through(studio, {})
+    take_through(other, TEXT)
+    return other
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_text_ids_give_the_same_features_labels_and_predictions(
+    studio: Studio, texts: Studio, table: str
+) -> None:
+    numbers, found = (of.table(table).drop("model_version", strict=False) for of in (studio, texts))
+    assert found.schema["sub_id"] == found.schema["char_id"] == pl.String
+    assert bits(as_text(numbers).select(found.columns)) == bits(found)
+
+
+@pytest.mark.parametrize("report", REPORTS)
+def test_text_ids_give_the_same_figures(studio: Studio, texts: Studio, report: str) -> None:
+    numbers, found = (of.json(f"08_reporting/{GAME}/{report}.json") for of in (studio, texts))
+    for part in ("general", "new_characters", "validation", "data", "warnings"):
+        assert found.get(part) == numbers.get(part)
+
+
+def test_text_ids_without_the_setting_are_refused_with_it(texts: Studio, say: Say) -> None:
+    before = texts.outputs()
+    said = say(texts, "train", GAME, "--from-raw")
+    assert is_refusal(said, 'Where ids are text, set raw.id_type = "text".')
+    assert texts.outputs() == before
+
+
+@pytest.mark.parametrize("flow", ["score", "batch_score"])
+def test_features_of_other_ids_are_refused(
+    studio: Studio, texts: Studio, say: Say, flow: str
+) -> None:
+    said = say(studio, flow, GAME, "--set=raw.id_type=text")
+    assert is_refusal(said, "has sub_id as Int64 and not as String"), said
