@@ -4,9 +4,14 @@ from collections.abc import Callable
 from datetime import date
 
 import polars as pl
+from polars import selectors as cs
 
 from churnlib.features.calendar import month_index, months_from
 from churnlib.raw.known import known_by
+
+PLAUSIBLE = (date(1990, 1, 1), date(2100, 12, 31))
+"""The days that data of a game may name. Fixed, because the clock is not read, and what is dated
+after the day of a run is there by right in a later extract."""
 
 
 def count_oddities(
@@ -25,8 +30,15 @@ def count_oddities(
         The number of rows by fact; facts that no row shows are left out.
     """
     known = rows.filter(known_by(table, as_of))
-    counts = _ODDITIES[table](known, parent).collect().row(0, named=True)
+    facts = (_ODDITIES[table](known, parent), _dates(known))
+    counts = {k: v for frame in pl.collect_all(facts) for k, v in frame.row(0, named=True).items()}
     return {fact: count for fact, count in counts.items() if count}
+
+
+def _dates(rows: pl.LazyFrame) -> pl.LazyFrame:
+    far = pl.any_horizontal(~cs.date().is_between(*PLAUSIBLE))
+    words = f"date before {PLAUSIBLE[0].year} or after {PLAUSIBLE[1].year}"
+    return rows.select(far.sum().alias(words))
 
 
 def _characters(rows: pl.LazyFrame, _parent: pl.LazyFrame | None) -> pl.LazyFrame:

@@ -83,6 +83,22 @@ def test_a_miss_before_the_month_of_its_subscription_is_odd() -> None:
     assert odd("sub_miss", *rows) == {}
 
 
+def test_dates_that_cannot_be_are_odd() -> None:
+    told = "date before 1990 or after 2100"
+    early, late = date(24, 1, 1), date(9999, 12, 1)
+    rows = [
+        character(1, creation_date=early),
+        character(2, class_mastery_date=late),
+        character(3, creation_date=date(1990, 1, 1), class_mastery_date=None),
+        character(4, creation_date=early, class_mastery_date=late),
+    ]
+    assert odd("character_data", *rows) == {told: 3}
+    assert odd("sub_miss", miss(1, 1, end_date=late), miss(2, 1)) == {told: 1}
+    assert odd("sub_data", sub(1, sub_start_date=early), sub(2)) == {told: 1}
+    # What is dated after the day of the run is not read.
+    assert odd("sub_data", sub(1, sub_start_date=late)) == {}
+
+
 def test_odd_facts_that_were_not_known_on_the_day_do_not_count() -> None:
     cases = {
         "character_data": [
