@@ -8,7 +8,7 @@ from pathlib import Path
 from churnlib.datasets import LAYERS
 from churnlib.schemas import ID_COLUMNS, MARKS, SCHEMAS
 from churnlib.settings import describe_settings, list_games
-from flows.command import FLOWS, backfill_parser, flow_parser
+from flows.arguments import FLOWS, backfill_parser, flow_parser
 from flows.events import EVENTS
 from flows.map import mermaid
 from flows.map.__main__ import map_parser

@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
             print(settings_schema(), end="")
             return 0
-        from flows.command import absolute
+        from flows.arguments import absolute
         from flows.overview import overview
 
         return overview(absolute(args.listed_dir))
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from flows.command import add_data_dir, add_run_arguments
+    from flows.arguments import add_data_dir, add_run_arguments
 
     parser = argparse.ArgumentParser(
         prog="python -m flows",

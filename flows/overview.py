@@ -7,7 +7,8 @@ from pathlib import Path
 
 from churnlib.errors import SettingsError
 from churnlib.settings import Settings, list_games, load_settings
-from flows.command import COMPOSITES, DONE, FLOWS, USERS_FAULT
+from flows.arguments import COMPOSITES, FLOWS
+from flows.command import DONE, USERS_FAULT
 
 OUTPUTS = {
     "standard_features": "03_primary/{game}/standard_features.parquet",

@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
-from flows.command import in_session, load_checked, run_parameters
+from flows.arguments import run_parameters
+from flows.command import in_session, load_checked
 
 
 def tour(args: argparse.Namespace) -> int:
     """Trains from raw, back-tests, predicts an earlier batch and scores it, predicts the latest.
 
     Args:
-        args: As `flows.command.add_run_arguments` reads them.
+        args: As `flows.arguments.add_run_arguments` reads them.
 
     Returns:
         The exit status, as `flows.command.main`.

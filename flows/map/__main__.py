@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from churnlib.console import reader_may_leave
-from flows.command import DONE, USERS_FAULT, absolute, add_data_dir
+from flows.arguments import absolute, add_data_dir
+from flows.command import DONE, USERS_FAULT
 
 PAGE = "08_reporting/pipelines.html"
 """Where the page goes in the data folder."""

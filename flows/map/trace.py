@@ -29,7 +29,7 @@ from prefect.tasks import Task
 from churnlib import storage
 from churnlib.datasets import RAW_TABLES, Catalog, Dataset, DatasetRef
 from churnlib.settings import Settings, load_settings
-from flows.command import COMPOSITES, FLOWS
+from flows.arguments import COMPOSITES, FLOWS
 from flows.engine.results import datasets_in
 from flows.map.graph import DatasetNode, FlowNode, Graph, TaskNode
 from flows.map.source import arguments_of, first_paragraph, source_of
@@ -260,7 +260,7 @@ def _found(dataset: Dataset) -> DatasetRef:
 
 def _modules_of_flows() -> list[ModuleType]:
     """Lists the modules that the bodies of flows are in, or take their helpers from."""
-    machinery = re.compile(r"flows\.(map|engine|task|command)\b")
+    machinery = re.compile(r"flows\.(map|engine|task|arguments|command)\b")
     return [
         m
         for n, m in list(sys.modules.items())

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from deployments.generate import WORK_POOL
-from flows.command import COMPOSITES, FLOWS
+from flows.arguments import COMPOSITES, FLOWS
 from tests.flows.studio import ROOT
 
 FOLDER = ROOT / "deployments"

@@ -18,7 +18,7 @@ from churnlib.model.train import fit
 from churnlib.raw.checks import check_table
 from churnlib.settings import Settings, TrainSettings, load_settings
 from docs.generate import FOLDER, pages
-from flows.command import COMPOSITES, FLOWS, backfill_parser, flow_parser
+from flows.arguments import COMPOSITES, FLOWS, backfill_parser, flow_parser
 from flows.map.__main__ import map_parser
 from tests.docs.readme import README, is_its_figure, library_example
 

@@ -11,6 +11,7 @@ import pytest
 
 from churnlib.settings import describe_settings
 from flows import __main__, command
+from flows.arguments import COMPOSITES, FLOWS
 from tests.flows.studio import FAST, ROOT, Studio, python
 
 GAME = "game1"
@@ -66,14 +67,14 @@ def test_run_that_is_interrupted_says_so(capsys: pytest.CaptureFixture[str]) -> 
     assert capsys.readouterr().err == "stopped\n"
 
 
-@pytest.mark.parametrize("flow", command.FLOWS)
+@pytest.mark.parametrize("flow", FLOWS)
 def test_help_names_every_setting(flow: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         command.main(flow, ["--help"])
     assert ended.value.code == command.DONE
     said = capsys.readouterr().out
     assert describe_settings() in said
-    assert command.FLOWS[flow].split(",")[0] in said
+    assert FLOWS[flow].split(",")[0] in said
     for option in ("--game", "--from-raw", "--as-of", "--set", "--data-dir", "--refresh"):
         assert option in said
     for path in ("train.seed", "windows.batch_score.start", "currency.aggregations.<n>.columns"):
@@ -90,7 +91,7 @@ def test_overview_lists_what_each_flow_last_produced(
 ) -> None:
     monkeypatch.setenv("CHURN_DATA_DIR", str(empty_studio.data))
     assert __main__.main([]) == command.DONE
-    assert capsys.readouterr().out.count("nothing yet") == 2 * len(command.FLOWS)
+    assert capsys.readouterr().out.count("nothing yet") == 2 * len(FLOWS)
     arguments = [f"--set={path}={value}" for path, value in FAST[GAME].items()]
     assert __main__.main(["run", "--game", GAME, *arguments]) == command.DONE
     said = capsys.readouterr().out
@@ -100,7 +101,7 @@ def test_overview_lists_what_each_flow_last_produced(
     assert __main__.main([]) == command.DONE
     listed = capsys.readouterr().out
     first, _, other = listed.partition("game2:")
-    assert other.count("nothing yet") == len(command.FLOWS)
+    assert other.count("nothing yet") == len(FLOWS)
     for made in (
         "standard_features.parquet",
         version,
@@ -131,7 +132,7 @@ def test_overview_names_the_fault_of_a_game_and_goes_on(
     assert __main__.main(["--data-dir", str(tmp_path)]) == command.USERS_FAULT
     said = capsys.readouterr()
     assert f"game1: error: {tmp_path}/game1.toml is no TOML file: " in said.out
-    assert said.out.partition("game2: ")[2].count("nothing yet") == len(command.FLOWS)
+    assert said.out.partition("game2: ")[2].count("nothing yet") == len(FLOWS)
     assert not said.err
     monkeypatch.setenv("CHURN_FOO", "1")
     assert __main__.main([]) == command.USERS_FAULT
@@ -149,8 +150,8 @@ def test_overview_looks_into_the_data_folder_it_is_given(
     assert __main__.main(["--data-dir", str(tmp_path)]) == command.DONE
     said = capsys.readouterr().out
     assert said.count("score_report.json") == 1
-    assert said.count("nothing yet") == 2 * len(command.FLOWS) - 1
-    for flow in command.COMPOSITES:
+    assert said.count("nothing yet") == 2 * len(FLOWS) - 1
+    for flow in COMPOSITES:
         assert f"  {flow}_from_raw " in said
 
 
