@@ -18,6 +18,7 @@ from churnlib.features.churn import add_churned_on
 from churnlib.features.currency import add_currency_features
 from churnlib.features.labels import add_label
 from churnlib.features.standard import standard_features
+from churnlib.features.table import feature_columns
 from churnlib.features.windows import in_window
 from churnlib.lineage import footer
 from churnlib.model.evaluate import evaluate
@@ -45,7 +46,7 @@ def main(game: str, folder: str) -> None:
     """Trains a model from the raw tables in a data folder."""
     settings = load_settings(game, {"data_dir": folder})
     catalog = Catalog(settings.data_dir, game)
-    check_pipeline(settings.train)
+    check_pipeline(settings.train, feature_columns(settings.standard, settings.currency))
     checked = check_all(settings, catalog)
     latest = checked["character_currency"]
     as_of = storage.scan(latest).select("date").max().collect().item()
