@@ -45,8 +45,8 @@ ENV PATH=/opt/venv/bin:$PATH \
     PREFECT_UI_STATIC_DIRECTORY=/home/churn/.prefect/ui \
     # What the cache keeps of finished tasks stays with the data that it speaks of.
     PREFECT_RESULTS_LOCAL_STORAGE_PATH=/app/data/.results \
-    # Idle threads of one fit would otherwise spin on the cores that another needs.
-    OMP_WAIT_POLICY=PASSIVE \
+    # Idle threads of one fit would otherwise spin on and on, on the cores that another needs.
+    GOMP_SPINCOUNT=1000 \
     CHURN_GAMES_DIR=/app/games \
     CHURN_DATA_DIR=/app/data
 WORKDIR /app

@@ -21,8 +21,8 @@ WORKERS = {
 }
 """The worker of each type of pool."""
 
-ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE"}
-"""Idle threads of one fit would otherwise spin on the cores that another needs."""
+ENVIRONMENT = {"GOMP_SPINCOUNT": "1000"}
+"""Idle threads of one fit would otherwise spin on and on, on the cores that another needs."""
 
 DEFAULTS: dict[str, dict[str, Any]] = {
     "process": {"env": ENVIRONMENT},

@@ -20,7 +20,7 @@ os.environ |= {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
     # Idle threads of a fit would spin on the cores that the server needs.
-    "OMP_WAIT_POLICY": "PASSIVE",
+    "GOMP_SPINCOUNT": "1000",
 }
 for name in [name for name in os.environ if name.endswith(("API_URL", "CONNECTION_URL"))]:
     del os.environ[name]

@@ -83,9 +83,15 @@ class _Sources:
     def __init__(self, module: str, path: Path) -> None:
         self._roots = PACKAGES | {module.split(".")[0]}
         self.files = {module: path}
+        self._read: dict[str, Module | None] = {}
 
     def module(self, name: str) -> Module | None:
         """Reads a module of the project; None where it is none."""
+        if name not in self._read:
+            self._read[name] = self._module(name)
+        return self._read[name]
+
+    def _module(self, name: str) -> Module | None:
         path = self.files.get(name) or self._find(name)
         if path is None or not path.is_file():
             return None

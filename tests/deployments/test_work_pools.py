@@ -54,7 +54,7 @@ async def test_docker_job_has_image_data_and_memory(prefect_server: object) -> N
     job = await docker_job()
     assert job.image == IMAGE != get_prefect_image_name()
     assert job.volumes == [f"churn-data:{DATA}"]
-    assert job.env["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert job.env["GOMP_SPINCOUNT"] == "1000"
     assert job.mem_limit
     assert (await docker_job(image="churn:2", mem_limit="16g")).image == "churn:2"
 
