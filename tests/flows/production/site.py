@@ -27,8 +27,9 @@ EAGER = {
     "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "2",
     "PREFECT_SERVER_SERVICES_TRIGGERS_PG_NOTIFY_RECONNECT_INTERVAL_SECONDS": "2",
     "PREFECT_WORKER_QUERY_SECONDS": "1",
-    # Task events written one by one lock SQLite.
+    # As pyproject.toml has it for servers started in the project's folder.
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "1000",
 }
 """Settings that make a server and a worker look more often, so that a test waits less."""
 
