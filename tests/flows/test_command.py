@@ -155,6 +155,7 @@ def test_overview_looks_into_the_data_folder_it_is_given(
         assert f"  {flow}_from_raw " in said
 
 
+@pytest.mark.slow
 def test_tour_says_why_it_skips_a_batch(
     empty_studio: Studio, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -336,6 +336,7 @@ def test_composite_that_is_refused_leaves_the_feature_store(
         assert path.startswith("02_") or after[path] == before[path]
 
 
+@pytest.mark.slow  # Each day takes all flows anew.
 @pytest.mark.parametrize(("day", "warned"), [("2025-02-28", False), ("2025-03-01", True)])
 def test_day_beyond_the_data_is_warned_of_in_every_report(
     complete: Studio, say: Say, day: str, warned: bool

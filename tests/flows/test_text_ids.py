@@ -7,6 +7,8 @@ from churnlib.datasets import RAW_TABLES
 from churnlib.schemas import ID_COLUMNS
 from tests.flows.studio import BATCH_DAY, Say, Studio, bits, is_refusal, new_studio
 
+pytestmark = pytest.mark.slow  # The small flows of two data folders, one after the other.
+
 GAME = "game2"
 TEXT = {"raw.id_type": "text"}
 TABLES = (
