@@ -44,7 +44,8 @@ def backfill_parser() -> argparse.ArgumentParser:
         required=True,
         type=lambda name: name.replace("-", "_"),
         choices=["batch_predict", "batch_score"],
-        help="what to run",
+        metavar="F",
+        help="what to run, batch_predict or batch_score",
     )
     for name, which in (("from", "first"), ("to", "last")):
         parser.add_argument(
