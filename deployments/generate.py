@@ -107,7 +107,8 @@ def _by_event(flow: str, game: str, schedules: Schedules) -> dict[str, Any]:
         "type": "event",
         "name": f"{game}: {meaning}",
         "enabled": schedules.active,
-        "match": {"prefect.resource.id": f"{resource}.{game}"},
+        # Not where someone tries other data, days or settings.
+        "match": {"prefect.resource.id": f"{resource}.{game}", "churn.as_deployed": "yes"},
         "expect": [event],
     }
     return {"triggers": [trigger]}

@@ -21,8 +21,14 @@ WORKERS = {
 }
 """The worker of each type of pool."""
 
-ENVIRONMENT = {"GOMP_SPINCOUNT": "1000"}
-"""Idle threads of one fit would otherwise spin on and on, on the cores that another needs."""
+HEARTBEAT_SECONDS = 30
+"""How often a run of a worker shows that it lives: the most often that Prefect does."""
+ENVIRONMENT = {
+    # Idle threads of one fit would otherwise spin on and on, on the cores that another needs.
+    "GOMP_SPINCOUNT": "1000",
+    # By itself Prefect beats every three minutes.
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
+}
 
 DEFAULTS: dict[str, dict[str, Any]] = {
     "process": {"env": ENVIRONMENT},

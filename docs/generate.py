@@ -32,8 +32,11 @@ SETTINGS_INTRODUCTION = (
 EVENTS_INTRODUCTION = (
     "What runs tell Prefect, for automations to act on; `deployments/automations.py` has some. An",
     "event is told when something has really been made: a task that was taken from the cache tells",
-    "nothing. The fields are the event's payload; those that are text are labels of its resource,",
-    "too, as `churn.game` or `churn.verdict`, because automations match labels.",
+    "nothing. Only a batch that is due is told of by every run that finds it so. Fields are the",
+    "event's payload; those that are text are labels of its resource, too, as `churn.game` or",
+    "`churn.verdict`, because automations match labels. One label more, `churn.as_deployed`, is",
+    "`yes` where the run was of a deployment, on its own data, day and settings, and `no` where",
+    "somebody tried something or filled up months.",
 )
 
 

@@ -21,6 +21,7 @@ from flows.artifacts import Progress, show_table
 from flows.batch_predict import batch_predict
 from flows.batch_score import batch_score
 from flows.engine.cache import run_logger
+from flows.events import telling_as_deployed
 from flows.parameters import AsOf, BatchFlow, Game, Month, Overrides
 from flows.run import Run, open_run
 from flows.standard_features import standard_features
@@ -66,7 +67,8 @@ def backfill(
 ) -> list[Outcome]:
     """Runs a batch flow for each month of a span.
 
-    A month that fails does not stop the others. What is done already is taken from the cache.
+    A month that fails does not stop the others. Predictions that stand are left as they are, by
+    whichever model they were made; a score that stands is taken from the cache.
 
     Args:
         game: The game, as its file under games/ is named.
@@ -77,19 +79,22 @@ def backfill(
         as_of: The day that the months reach to. The latest currency date if empty.
         overrides: Settings by dotted path, such as {"train.seed": 7}.
         data_dir: The data folder; that of the settings if empty.
-        refresh: Run every task anew, whatever the cache holds.
+        refresh: Run every task anew, whatever stands and whatever the cache holds.
     """
-    run = open_run(game, as_of, overrides, data_dir)
-    months = list(months_between(first_month, last_month))
-    outcomes = []
-    with refreshing(refresh):
+    outcomes: list[Outcome] = []
+    with refreshing(refresh), telling_as_deployed(changed=True):
+        run = open_run(game, as_of, overrides, data_dir)
+        months = list(months_between(first_month, last_month))
+        days = [day_of(run, batch_flow, month) for month in months]
         if from_raw and batch_flow == "batch_score":
             standard_features(**run.parameters)
         progress = Progress(game, f"{batch_flow}: {first_month} to {last_month}")
-        for month in months:
-            outcomes.append(run_month(run, batch_flow, month))
-            progress.at(len(outcomes) / len(months))
-    show_table(game, "months", [row_of(outcome) for outcome in outcomes])
+        try:
+            for month, day in zip(months, days, strict=True):
+                outcomes.append(run_month(run, batch_flow, month, day, anew=refresh))
+                progress.at(len(outcomes) / len(months))
+        finally:
+            show_table(game, "months", [row_of(outcome) for outcome in outcomes])
     refuse_failed(f"{game}: {batch_flow}", outcomes)
     return outcomes
 
@@ -111,20 +116,25 @@ def months_between(first: str, last: str) -> Iterator[date]:
         month = shift_months(month, 1)
 
 
-def run_month(run: Run, batch_flow: BatchFlow, month: date) -> Outcome:
-    """Runs a batch flow as of the day on which a month's batch is the one to work on.
+def run_month(run: Run, batch_flow: BatchFlow, month: date, as_of: date, *, anew: bool) -> Outcome:
+    """Runs a batch flow for a month's batch.
 
-    Raises:
-        SettingsError: The flow's window does not move with the day.
+    Args:
+        run: What all months share.
+        batch_flow: What to run.
+        month: The month of the batch.
+        as_of: The day on which it is the one to work on.
+        anew: Predict also where predictions stand.
     """
-    as_of = day_of(run, batch_flow, month)
     output = output_of(run, batch_flow, month)
     name, before, started = month_name(month), changed_at(output), time.perf_counter()
     fault: Exception | None = None
     try:
         refuse_undue(run, month, as_of)
-        part = BATCH_FLOWS[batch_flow].with_options(flow_run_name=f"{run.settings.game} {name}")
-        part(**{**run.parameters, "as_of": as_of})
+        # Another champion must not rewrite what was predicted then.
+        if anew or before is None or batch_flow != "batch_predict":
+            part = BATCH_FLOWS[batch_flow].with_options(flow_run_name=f"{run.settings.game} {name}")
+            part(**{**run.parameters, "as_of": as_of})
     except Exception as error:  # The other months do not depend on this one.
         fault = error
     seconds = time.perf_counter() - started

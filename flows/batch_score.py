@@ -16,6 +16,7 @@ from churnlib.errors import DataError
 from churnlib.features.labels import add_label
 from churnlib.features.windows import in_window
 from churnlib.lineage import fact
+from churnlib.model.store import pointed_at
 from churnlib.months import first_day, shift_months
 from churnlib.report.content import Report
 from churnlib.report.verdict import verdict
@@ -51,6 +52,7 @@ def batch_score(run: Run) -> tuple[DatasetRef, ...]:
         horizon_months=run.settings.horizon_months,
         data=data_faults(read_sources(run)),
         warnings=warnings,
+        champion=pointed_at(run.catalog.champion()),
     )
     show(reports)
     return reports
@@ -126,7 +128,7 @@ def predictions_of(run: Run, window: tuple[date, date]) -> DatasetRef:
     return predictions
 
 
-@task(uses=(TEMPLATE,))
+@task(uses=(TEMPLATE,), notes=("champion",))
 def score_batch(
     standard: DatasetRef,
     predictions: DatasetRef,
@@ -137,6 +139,7 @@ def score_batch(
     horizon_months: int,
     data: dict[str, Any],
     warnings: tuple[str, ...],
+    champion: str | None,
 ) -> tuple[DatasetRef, ...]:
     """Holds the predictions of a batch against what came of its subscriptions."""
     from churnlib.model.evaluate import evaluate
@@ -169,6 +172,7 @@ def score_batch(
         game=standard.game,
         month=month_name(window[0]),
         version=report.model_version,
+        by_champion="yes" if report.model_version == champion else "no",
         verdict=verdict(scores["general"]).kind,
         **{name: scores["general"][name] for name in ("n", "positives", "roc_auc", "roc_auc_ci")},
     ).emit()

@@ -1,17 +1,44 @@
 """The events that runs tell Prefect of, for automations to act on, each with a schema of its own.
 
 An event is about a resource, `churn.model.<game>` or `churn.batch.<game>`. Its fields are the
-payload; those of short text are labels of the resource, too (`churn.game`, `churn.verdict`, ...),
-because automations match labels.
+payload; those that are text are labels of the resource, too (`churn.game`, `churn.verdict`, ...),
+because automations match labels. One label more, `churn.as_deployed`, tells production from what
+somebody tries.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Annotated, ClassVar, Literal
 
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.events import emit_event
 from pydantic import BaseModel, ConfigDict, Field
 
+YesNo = Literal["yes", "no"]
 Month = Annotated[str, Field(pattern=r"^\d{4}-\d{2}$")]
+
+
+_AS_DEPLOYED: ContextVar[YesNo | None] = ContextVar("as_deployed", default=None)
+
+
+@contextmanager
+def telling_as_deployed(*, changed: bool) -> Iterator[None]:
+    """Tells of all events of the block whether they come of a deployment, run as it stands.
+
+    A block within another changes nothing: parts of a run get a day from the whole.
+
+    Args:
+        changed: Whether the run was given another day, other data or other settings.
+    """
+    context = FlowRunContext.get()
+    deployed = context and context.flow_run and context.flow_run.deployment_id
+    answer: YesNo = "yes" if deployed and not changed else "no"
+    token = _AS_DEPLOYED.set(_AS_DEPLOYED.get() or answer)
+    try:
+        yield
+    finally:
+        _AS_DEPLOYED.reset(token)
 
 
 class ChurnEvent(BaseModel):
@@ -33,6 +60,7 @@ class ChurnEvent(BaseModel):
             "prefect.resource.id": f"churn.{self.about}.{self.game}",
             "prefect.resource.name": f"{self.game}: {self.about}",
             **{f"churn.{name}": value for name, value in texts.items()},
+            "churn.as_deployed": _AS_DEPLOYED.get() or "no",
         }
 
     def emit(self) -> None:
@@ -91,6 +119,8 @@ class BatchScored(ChurnEvent):
     """The month of the batch, as its files are named."""
     version: str
     """The model that predicted."""
+    by_champion: YesNo
+    """Whether that model is still the champion."""
     verdict: Literal["better", "worse", "unsure", "undefined"]
     """Whether the model ranks better than chance, by the interval of its ROC AUC."""
     n: int

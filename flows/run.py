@@ -15,6 +15,7 @@ from churnlib.errors import DataError, SettingsError
 from churnlib.settings import Settings, WindowName, check_label_overlap, load_settings, value_text
 from flows.artifacts import show_datasets
 from flows.engine.ledger import ledger
+from flows.events import telling_as_deployed
 from flows.parameters import AsOf, Game, Overrides
 from flows.tables import RawTable, check_tables, latest_currency_date, open_tables
 from flows.task import refreshing
@@ -118,7 +119,8 @@ def churn_flow(name: str) -> Callable[[Callable[[Run], Any]], Flow[..., Any]]:
             data_dir: str | None = None,
             refresh: bool = False,
         ) -> Any:
-            with refreshing(refresh), ledger() as entries:
+            changed = any(value is not None for value in (as_of, overrides, data_dir))
+            with refreshing(refresh), telling_as_deployed(changed=changed), ledger() as entries:
                 try:
                     return body(open_run(game, as_of, overrides, data_dir))
                 finally:

@@ -22,7 +22,7 @@ from flows.features import check_first, window_cohort
 from flows.reports import TEMPLATE, data_faults, leaks, overlap, short_data, show, warn
 from flows.run import Run, churn_flow
 from flows.sources import doubted_sources
-from flows.standard_features import standard_features
+from flows.standard_features import announce_due_batch, standard_features
 from flows.task import task
 
 
@@ -62,6 +62,7 @@ def score_from_raw(run: Run) -> tuple[DatasetRef, ...]:
     check_first(run, "score", *RAW_TABLES)
     standard_features(**run.parameters)
     reports: tuple[DatasetRef, ...] = score(**run.parameters)
+    announce_due_batch(run)
     return reports
 
 

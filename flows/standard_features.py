@@ -47,7 +47,7 @@ def standard_features(run: Run) -> DatasetRef:
 def announce_due_batch(run: Run) -> None:
     """Tells Prefect that a batch can be scored by the features just built, if nobody has done so.
 
-    A run that is part of another says nothing: what is to follow is up to that one.
+    A part of another run says nothing: the whole does, unless it scores the batch itself.
     """
     if is_part() or not run.settings.windows.batch_score.is_relative:
         return

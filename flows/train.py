@@ -33,7 +33,7 @@ from flows.features import check_first, window_cohort
 from flows.reports import TEMPLATE, data_faults, leaks, overlap, short_data, show, warn
 from flows.run import Run, churn_flow
 from flows.sources import doubted_sources
-from flows.standard_features import standard_features
+from flows.standard_features import announce_due_batch, standard_features
 from flows.task import task
 
 
@@ -75,6 +75,7 @@ def train_from_raw(run: Run) -> DatasetRef:
     check_first(run, "train", *RAW_TABLES)
     standard_features(**run.parameters)
     model: DatasetRef = train(**run.parameters)
+    announce_due_batch(run)
     return model
 
 

@@ -42,9 +42,17 @@ def test_prefect_yaml_schedules_wait_in_the_repository() -> None:
     }
     assert {(s["timezone"], s["active"]) for s in schedules.values()} == {("UTC", False)}
     triggers = {d["tags"][1]: t for d in found for t in d.get("triggers", ()) if d["name"] == GAME}
+    deployed = {"churn.as_deployed": "yes"}
     assert {flow: (t["expect"], t["match"], t["enabled"]) for flow, t in triggers.items()} == {
-        "score": (["churn.model.promoted"], {"prefect.resource.id": f"churn.model.{GAME}"}, False),
-        "batch-score": (["churn.batch.due"], {"prefect.resource.id": f"churn.batch.{GAME}"}, False),
+        flow: (
+            [f"churn.{event}"],
+            {"prefect.resource.id": f"churn.{what}.{GAME}", **deployed},
+            False,
+        )
+        for flow, event, what in (
+            ("score", "model.promoted", "model"),
+            ("batch-score", "batch.due", "batch"),
+        )
     }
 
 

@@ -1,6 +1,7 @@
 """The events that runs tell Prefect of."""
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from pydantic import ValidationError
 from deployments.automations import NO_BETTER
 from deployments.generate import TRIGGERS
 from flows import events
-from flows.events import EVENTS, BatchDue, BatchScored, ModelPromoted
+from flows.events import EVENTS, BatchDue, BatchScored, ModelPromoted, telling_as_deployed
 from tests.flows.studio import BATCH_DAY, Studio
 
 GAME = "game1"
@@ -62,11 +63,45 @@ def test_events_are_told_once_by_the_run_that_makes_a_thing(
     assert scored[1]["churn.verdict"] == scored[2]["verdict"]
     assert scored[2]["roc_auc"] == report["general"]["roc_auc"]
     assert (scored[2]["version"], scored[2]["month"]) == (version, "2024-06")
+    assert scored[1]["churn.by_champion"] == "yes"
     assert kinds(told) == ["churn.batch.scored"]
 
     for flow in ("train_from_raw", "standard_features", "batch_score_from_raw"):
         empty_studio.run(flow, GAME)
     assert kinds(told) == []
+
+    empty_studio.run("train", GAME, {"train.seed": 8})
+    empty_studio.run("batch_score", GAME, refresh=True)
+    assert [resource.get("churn.by_champion") for _, resource, _ in told] == [None, "no"]
+
+
+@pytest.mark.parametrize("flow", ["train_from_raw", "score_from_raw"])
+def test_event_of_a_due_batch_is_told_by_every_run_that_builds_features(
+    flow: str, complete: Studio, told: Told
+) -> None:
+    report = complete.file(f"08_reporting/{GAME}/batch_score_report_*.json")
+    kept = report.read_bytes()
+    report.unlink()
+    complete.run(flow, GAME)
+    report.write_bytes(kept)
+    assert kinds(told) == ["churn.batch.due"]
+
+
+@pytest.mark.parametrize(
+    ("deployment", "changed", "answer"),
+    [("id", False, "yes"), ("id", True, "no"), (None, False, "no")],
+)
+def test_event_tells_a_deployment_run_as_it_stands_from_trials(
+    deployment: str | None, changed: bool, answer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = SimpleNamespace(flow_run=SimpleNamespace(deployment_id=deployment))
+    monkeypatch.setattr(events, "FlowRunContext", SimpleNamespace(get=lambda: run))
+    event = BatchDue(game=GAME, month="2024-06")
+    with telling_as_deployed(changed=changed):
+        run.flow_run.deployment_id = None  # A part of the run, which is given the run's day.
+        with telling_as_deployed(changed=True):
+            assert event.resource["churn.as_deployed"] == answer
+    assert event.resource["churn.as_deployed"] == "no"
 
 
 def test_promoted_event_names_the_champion_before(empty_studio: Studio, told: Told) -> None:
@@ -88,13 +123,15 @@ def test_event_labels_are_its_texts() -> None:
         "prefect.resource.name": "game1: model",
         "churn.game": GAME,
         "churn.version": "v2",
+        "churn.as_deployed": "no",
     }
 
 
 @pytest.mark.parametrize("wrong", [{"month": "2024-6"}, {"verdict": "good"}, {"more": 1}])
 def test_event_that_is_not_of_its_schema_is_refused(wrong: dict[str, Any]) -> None:
-    right = {"game": GAME, "month": "2024-06", "version": "v", "verdict": "better", "n": 9,
-             "positives": 3, "roc_auc": 0.8, "roc_auc_ci": (0.7, 0.9)}  # fmt: skip
+    right = {"game": GAME, "month": "2024-06", "version": "v", "by_champion": "no",
+             "verdict": "better", "n": 9, "positives": 3, "roc_auc": 0.8,
+             "roc_auc_ci": (0.7, 0.9)}  # fmt: skip
     assert BatchScored.model_validate(right)
     with pytest.raises(ValidationError):
         BatchScored.model_validate(right | wrong)

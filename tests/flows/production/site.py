@@ -22,6 +22,8 @@ from tests.flows.studio import ROOT
 
 PATIENCE_SECONDS = 240
 """How long to wait for what must come."""
+SILENT_SECONDS = 90
+"""How long a run may show no sign of life, here."""
 QUIET = {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
 EAGER = {
     "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "2",
@@ -169,7 +171,7 @@ def site(folder: Path, database: str | None) -> Iterator[Site]:
     made = Site(folder, url, variables)
     try:
         wait_for(lambda: answers(f"{url}/health"), "the server")
-        applied = made.python("-m", "deployments.apply")
+        applied = made.python("-m", "deployments.apply", f"--silent-seconds={SILENT_SECONDS}")
         assert applied.returncode == 0, applied.stdout + applied.stderr
         yield made
     finally:

@@ -3,6 +3,7 @@
 On SQLite, and on PostgreSQL where it is installed.
 """
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,7 +11,14 @@ from typing import Any
 
 import pytest
 
-from tests.flows.production.site import Site, postgres, postgres_programs, site, wait_for
+from tests.flows.production.site import (
+    SILENT_SECONDS,
+    Site,
+    postgres,
+    postgres_programs,
+    site,
+    wait_for,
+)
 from tests.flows.studio import BATCH_DAY, Studio, bits, new_studio
 
 pytestmark = pytest.mark.slow
@@ -110,7 +118,10 @@ def test_deployment_with_bad_parameters_fails_and_says_why(
     assert not list(data.data.glob("06_models/*/*"))
 
 
-def test_schedule_fires_and_its_trigger_follows(working: Site, data: Studio) -> None:
+def test_schedule_fires_and_its_trigger_follows(
+    working: Site, data: Studio, pristine: Path, tmp_path: Path
+) -> None:
+    trial = new_studio(tmp_path / "trial", pristine)
     trained, scored = ({run["id"] for run in working.runs(d)} for d in (TRAIN, SCORE))
     working.must("automation", "resume", f"{GAME}: a new champion is back-tested")
     soon = datetime.now(UTC) + timedelta(seconds=15)
@@ -129,6 +140,13 @@ def test_schedule_fires_and_its_trigger_follows(working: Site, data: Studio) -> 
     assert follower["created_by"]["type"] == "AUTOMATION"
     report = data.json(f"08_reporting/{GAME}/score_report.json")
     assert report["model_version"] == data.json(f"06_models/{GAME}/champion.json")["version"]
+
+    # What somebody tries beside the same server on other data starts nothing.
+    line = ("--game", GAME, "--from-raw", "--data-dir", str(trial.data))
+    done = working.python("-m", "flows.train", *line, "--set=train.seed=5")
+    assert done.returncode == 0, done.stderr
+    time.sleep(10)
+    assert {r["id"] for r in working.runs(SCORE)} - scored == {follower["id"]}
 
 
 def test_batch_is_scored_once_its_truth_is_known(working: Site, data: Studio) -> None:
@@ -151,6 +169,9 @@ def test_cancelled_run_leaves_no_partial_output(working: Site, data: Studio) -> 
     run = working.start_run(TRAIN, overrides=ENDLESS)
     wait_for(lambda: is_running(working, run, "fit_model"), "the fit")
     before = data.outputs()
+    # However long it takes, it lives as long as its heart beats.
+    time.sleep(SILENT_SECONDS + 20)
+    assert working.state(run) == "Running"
     working.must("flow-run", "cancel", run)
     assert end(working, run) == "Cancelled"
     assert data.outputs() == before
@@ -160,6 +181,16 @@ def test_cancelled_run_leaves_no_partial_output(working: Site, data: Studio) -> 
     again = working.start_run(TRAIN)
     assert end(working, again) == "Completed"
     assert is_cached(working, again, "build_standard_features")
+
+
+def test_run_that_a_worker_took_and_never_started_is_marked_as_crashed(
+    place: Site, data: Studio
+) -> None:
+    place.start_worker(data.data, **SMALL)
+    run = place.start_run(TRAIN)
+    wait_for(lambda: place.state(run) in {"Pending", "Submitting"}, "the worker taking it", 60)
+    place.kill_worker()
+    assert end(place, run) == "Crashed"
 
 
 def test_run_of_a_dead_worker_is_marked_as_crashed_and_taken_up(place: Site, data: Studio) -> None:

@@ -1,0 +1,45 @@
+"""The automations beside the triggers."""
+
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+from churnlib.settings import list_games
+from deployments.automations import SILENT_SECONDS, automations
+from deployments.work_pools import ENVIRONMENT, HEARTBEAT_SECONDS, WORKERS, template
+from flows.events import BatchScored
+
+
+def test_automations_are_two_for_all_and_one_a_game() -> None:
+    ids: dict[str, UUID] = {}
+    made = list(automations(lambda name: ids.setdefault(name, uuid4())))
+    assert [a.enabled for a in made] == [True, True, *(False for _ in list_games())]
+    assert set(ids) == {f"train-from-raw/{game}" for game in list_games()}
+    assert len({a.name for a in made}) == len(made)
+
+
+def test_runs_beat_several_times_before_silence_is_noticed() -> None:
+    assert 3 * HEARTBEAT_SECONDS <= 90 <= SILENT_SECONDS  # The command takes no less than 60.
+    for pool_type in WORKERS:
+        environment = template(pool_type)["variables"]["properties"]["env"]["default"]
+        assert environment.items() >= ENVIRONMENT.items()
+    assert ENVIRONMENT["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] == str(HEARTBEAT_SECONDS)
+
+
+def test_silence_is_waited_for_as_long_as_is_said() -> None:
+    made = list(automations(lambda _: uuid4(), silent_seconds=120))
+    assert [a.trigger.model_dump()["within"] for a in made[:2]] == [timedelta(seconds=120)] * 2
+
+
+def test_model_is_trained_anew_by_a_deployed_score_of_the_champion_alone() -> None:
+    *_, last = automations(lambda _: uuid4())
+    match = last.trigger.model_dump()["match"]
+    score = BatchScored(
+        game=list_games()[-1], month="2024-06", version="v", by_champion="yes", verdict="unsure",
+        n=9, positives=3, roc_auc=0.5, roc_auc_ci=(0.4, 0.6),
+    )  # fmt: skip
+    told = score.resource | {"churn.as_deployed": "yes"}
+    assert {name: told[name] for name in match if name != "churn.verdict"} == {
+        name: value for name, value in match.items() if name != "churn.verdict"
+    }
+    assert told["churn.verdict"] in match["churn.verdict"]
+    assert match["churn.by_champion"] == "yes"
