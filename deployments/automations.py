@@ -115,7 +115,7 @@ def train_anew(game: str, deployment: UUID) -> AutomationCore:
     return AutomationCore(
         name=f"{game}: a model no better than chance is trained anew",
         description="A batch of the champion: the 95 % interval of its ROC AUC holds 0.5 or less.",
-        enabled=load_settings(game, environ={}).schedules.active,
+        enabled=load_settings(game, environ={}, local=False).schedules.active,
         tags=[game],
         trigger=EventTrigger(
             expect={"churn.batch.scored"},

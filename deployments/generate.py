@@ -48,7 +48,7 @@ TRIGGERS = {
 def deployments() -> Iterator[dict[str, Any]]:
     """Describes each deployment as `prefect.yaml` has it, game by game."""
     for game in list_games():
-        schedules = load_settings(game, environ={}).schedules
+        schedules = load_settings(game, environ={}, local=False).schedules
         for module, function in entrypoints():
             yield deployment(game, module, function, schedules)
 

@@ -131,6 +131,7 @@ def load_settings(
     *,
     games_dir: str | None = None,
     environ: Mapping[str, str] | None = None,
+    local: bool = True,
 ) -> Settings:
     """Loads the settings of a game.
 
@@ -146,12 +147,13 @@ def load_settings(
         games_dir: The folder of the TOML files; if null `CHURN_GAMES_DIR`, else the nearest
             `games` folder at or above the working folder, else the one beside the package.
         environ: The environment; this process's own if null.
+        local: Whether `local.toml` counts; not in what is the same for all.
 
     Raises:
         SettingsError: No such game, a file that cannot be read, an unknown setting, or a value
             that cannot be; the message names the setting, where it is set, and what to do.
     """
-    layers = load_layers(game, overrides or {}, games_dir=games_dir, environ=environ)
+    layers = load_layers(game, overrides or {}, games_dir=games_dir, environ=environ, local=local)
     try:
         return Settings(**layers.merged)
     except ValueError as error:

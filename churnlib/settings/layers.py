@@ -92,6 +92,7 @@ def load_layers(
     *,
     games_dir: str | None = None,
     environ: Mapping[str, str] | None = None,
+    local: bool = True,
 ) -> Layers:
     """Reads and merges all layers of a game's settings.
 
@@ -100,6 +101,7 @@ def load_layers(
         overrides: Values by dotted path; text is read as a TOML value where it is one.
         games_dir: See `games_folder`.
         environ: The environment; this process's own if null.
+        local: Whether `local.toml` counts; not in what is the same for all.
 
     Raises:
         SettingsError: No such game, a file that is no TOML, or a path that leads nowhere.
@@ -111,7 +113,8 @@ def load_layers(
         raise SettingsError(_no_game(game, games, folder))
     merged: dict[str, Any] = {}
     origins: list[tuple[str, frozenset[Way]]] = []
-    for file in (folder / f"{name}.toml" for name in ("base", game, "local")):
+    names = ("base", game, "local") if local else ("base", game)
+    for file in (folder / f"{name}.toml" for name in names):
         if file.exists():
             tree = _read(game, file)
             merged = merge(merged, tree)

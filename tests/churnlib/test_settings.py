@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -395,6 +396,13 @@ def test_file_that_cannot_be_read_is_refused_by_game_and_name(
     (games / "dove.toml").write_bytes(written)
     with pytest.raises(SettingsError, match=rf"^dove: .*dove\.toml {fault}"):
         load_settings("dove", games_dir=str(games), environ={})
+
+
+def test_local_file_is_left_out_on_demand(games: Path) -> None:
+    (games / "local.toml").write_text("horizon_months = 5\n")
+    load = partial(load_settings, "dove", games_dir=str(games), environ={})
+    assert load().horizon_months == 5
+    assert load(local=False).horizon_months != 5
 
 
 def test_file_may_begin_with_a_byte_order_mark(games: Path) -> None:

@@ -1,7 +1,10 @@
 """The deployments: what `prefect.yaml` says."""
 
+import shutil
+from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from churnlib.settings import Schedules, list_games
@@ -13,6 +16,16 @@ GAME = "game2"
 
 def test_prefect_yaml_is_the_one_checked_in() -> None:
     assert (ROOT / "prefect.yaml").read_text() == prefect_yaml(), "run `make deployments`"
+
+
+def test_prefect_yaml_leaves_out_what_is_only_local(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = prefect_yaml()
+    shutil.copytree(ROOT / "games", tmp_path / "games")
+    (tmp_path / "games" / "local.toml").write_text("[schedules]\nactive = true\n")
+    monkeypatch.chdir(tmp_path)
+    assert prefect_yaml() == shared
 
 
 def test_prefect_yaml_has_each_flow_for_each_game() -> None:
