@@ -2,28 +2,42 @@
 
 Makes the work pool and a queue for each game, deploys all of `prefect.yaml`, and writes the
 automations. Doing it again changes nothing but what has changed here; a work pool that is there
-keeps its type, and its template unless that is to be renewed.
+keeps its type, and its template unless that is to be renewed; a schedule or an automation that was
+switched on by hand stays on.
 """
 
 import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+from uuid import UUID
 
+import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
+from prefect.client.schemas.filters import WorkPoolFilter, WorkPoolFilterName
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.client.schemas.sorting import AutomationSort, DeploymentSort
+from prefect.events.schemas.automations import Automation
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import get_current_settings
 
+from churnlib.errors import ChurnlibError, SettingsError
 from churnlib.settings import list_games
-from deployments.automations import automations
-from deployments.generate import WORK_POOL
+from deployments.automations import SILENT_SECONDS, automations
+from deployments.generate import WORK_POOL, prefect_yaml
 
 FOLDER = Path(__file__).parent
 RUNS_PER_GAME = 1
+SHORTEST_SILENCE = 60
+"""Seconds. A worker's runs beat every 30; one beat may come late."""
+
+T = TypeVar("T")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -33,8 +47,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The arguments; those of this process if null.
 
     Returns:
-        The exit status: 0 done, 2 no server is configured, else that of `prefect deploy`.
+        The exit status: 0 done, 2 the server, the games or the call is at fault, else that of
+        `prefect deploy`.
     """
+    args = _parser().parse_args(argv)
+    try:
+        return bring_up(args)
+    except ChurnlibError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m deployments.apply",
         description="Bring a Prefect server up to prefect.yaml: pool, queues, automations.",
@@ -44,28 +68,114 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="the type of the work pool, where it is not there yet (default: process)",
     )  # fmt: skip
     parser.add_argument(
-        "--template", type=Path, metavar="FILE",
+        "--template", type=_file, metavar="FILE",
         help="the pool's base job template (default: that of the type in deployments/work-pools)",
     )  # fmt: skip
     parser.add_argument(
         "--renew", action="store_true", help="give a pool that is there already the template, too"
     )
-    args = parser.parse_args(argv)
-    if not (url := get_current_settings().api.url):
-        print("error: name the server in PREFECT_API_URL", file=sys.stderr)
-        return 2
-    print(f"server {url}", flush=True)
-    with get_client(sync_client=True) as client:
+    parser.add_argument(
+        "--prune", action="store_true",
+        help="remove deployments, automations and queue of what is no game any more",
+    )  # fmt: skip
+    parser.add_argument(
+        "--silent-seconds", type=_seconds, default=SILENT_SECONDS, metavar="N",
+        help="how long a run may be silent until it is marked as crashed (default: %(default)s)",
+    )  # fmt: skip
+    return parser
+
+
+def _file(text: str) -> Path:
+    if not Path(text).is_file():
+        raise argparse.ArgumentTypeError(f"there is no file {text}")
+    return Path(text)
+
+
+def _seconds(text: str) -> int:
+    with suppress(ValueError):
+        if int(text) >= SHORTEST_SILENCE:
+            return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {SHORTEST_SILENCE}")
+
+
+def bring_up(args: argparse.Namespace) -> int:
+    """Does all that there is to do.
+
+    Args:
+        args: What the command line says.
+
+    Returns:
+        The exit status of `prefect deploy`.
+
+    Raises:
+        ChurnlibError: `prefect.yaml` is not what the games say, or a game or the server is at
+            fault.
+    """
+    games = list_games()
+    check_yaml()
+    with connected() as client:
         ensure_pool(client, args.type, args.template, renew=args.renew)
-        for game in list_games():
+        for game in games:
             limit_queue(client, game)
-        deployed = subprocess.run(
-            [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"],
-            cwd=FOLDER.parent,
-            check=False,
-        )
-        if deployed.returncode == 0:
-            write_automations(client)
+        on = switched_on(client)
+        try:
+            status = deploy()
+            if status == 0:
+                write_automations(client, args.silent_seconds)
+        finally:  # Half a deployment has switched off, too.
+            keep_on(client, on)
+        if status == 0:
+            tell_removed_games(client, games, prune=args.prune)
+    return status
+
+
+def check_yaml() -> None:
+    """Holds `prefect.yaml` against the games.
+
+    Raises:
+        ChurnlibError: It says something else, or a game is at fault.
+    """
+    file = FOLDER.parent / "prefect.yaml"
+    if not file.is_file() or file.read_text(encoding="utf-8") != prefect_yaml():
+        raise SettingsError("prefect.yaml is not what the games say: make deployments")
+
+
+@contextmanager
+def connected() -> Iterator[SyncPrefectClient]:
+    """Gives a client of the server, which is known to answer.
+
+    Raises:
+        SettingsError: No server is configured, or what is does not answer as one.
+    """
+    if not (url := get_current_settings().api.url):
+        raise SettingsError("name the server in PREFECT_API_URL")
+    print(f"server {url}", flush=True)
+    try:
+        with get_client(sync_client=True) as client:
+            _check_server(client)
+            yield client
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        what = str(error).partition("\n")[0]
+        raise SettingsError(
+            f"{url} does not answer as a Prefect server: {what}. Is it running, and is "
+            "PREFECT_API_URL right, which ends in /api?"
+        ) from error
+
+
+def _check_server(client: SyncPrefectClient) -> None:
+    try:
+        client.raise_for_api_version_mismatch()
+    except RuntimeError as error:  # Prefect's word for whatever stood in the way.
+        raise httpx.RequestError(str(error.__cause__ or error)) from error
+
+
+def deploy() -> int:
+    """Deploys all of `prefect.yaml`; returns the exit status."""
+    deployed = subprocess.run(
+        [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"],
+        cwd=FOLDER.parent,
+        check=False,
+    )
     return deployed.returncode
 
 
@@ -111,15 +221,127 @@ def limit_queue(client: SyncPrefectClient, game: str) -> None:
     print(f"work queue {game}: {RUNS_PER_GAME} run at a time")
 
 
-def write_automations(client: SyncPrefectClient) -> None:
-    """Writes the automations, over those of the same name."""
-    for automation in automations(lambda name: client.read_deployment_by_name(name).id):
+def write_automations(client: SyncPrefectClient, silent_seconds: int = SILENT_SECONDS) -> None:
+    """Writes the automations, over those of the same name.
+
+    Args:
+        client: The server.
+        silent_seconds: How long a run may be silent until it is marked as crashed.
+    """
+    for automation in automations(
+        lambda name: client.read_deployment_by_name(name).id, silent_seconds
+    ):
         found = client.read_automations_by_name(automation.name)
         if found:
             client.update_automation(found[0].id, automation)
         else:
             client.create_automation(automation)
         print(f"automation {automation.name}: {'on' if automation.enabled else 'waits'}")
+
+
+@dataclass(frozen=True)
+class SwitchedOn:
+    """What is on.
+
+    Attributes:
+        schedules: The ids of deployments, and the slugs of schedules.
+        automations: The names of automations.
+    """
+
+    schedules: frozenset[tuple[UUID, str | None]]
+    automations: frozenset[str]
+
+
+def switched_on(client: SyncPrefectClient) -> SwitchedOn:
+    """Finds the schedules and automations that are on."""
+    schedules = (
+        (one.id, schedule.slug)
+        for one in _deployments(client)
+        for schedule in one.schedules
+        if schedule.active
+    )
+    names = (automation.name for automation in _automations(client) if automation.enabled)
+    return SwitchedOn(frozenset(schedules), frozenset(names))
+
+
+def keep_on(client: SyncPrefectClient, before: SwitchedOn) -> None:
+    """Switches on again what was on before and is off now.
+
+    Deploying writes what the games say. Where they say that a schedule waits, that is how it
+    begins, and not a reason to stop what someone has switched on since.
+
+    Args:
+        client: The server.
+        before: What was on.
+    """
+    for one in _deployments(client):
+        for schedule in one.schedules:
+            if not schedule.active and (one.id, schedule.slug) in before.schedules:
+                client.update_deployment_schedule(one.id, schedule.id, active=True)
+                _tell_on(f"schedule {schedule.slug}/{one.name}")
+    for automation in _automations(client):
+        if not automation.enabled and automation.name in before.automations:
+            client.resume_automation(automation.id)
+            _tell_on(f"automation {automation.name}")
+
+
+def _tell_on(what: str) -> None:
+    print(f"{what} stays on, as it was switched on by hand")
+
+
+def tell_removed_games(client: SyncPrefectClient, games: Collection[str], *, prune: bool) -> None:
+    """Tells which games are deployed that are none any more.
+
+    Args:
+        client: The server.
+        games: The games that there are.
+        prune: Remove what is left of the others.
+    """
+    old: dict[str, list[DeploymentResponse]] = {}
+    for one in _deployments(client):
+        # A deployment of someone else's may be in the pool, too; it does not run such a game.
+        if one.name not in games and one.parameters.get("game") == one.name:
+            old.setdefault(one.name, []).append(one)
+    for game, left in old.items():
+        if prune:
+            _remove(client, game, left)
+            print(f"{game} is no game any more: {len(left)} deployments removed")
+        else:
+            print(f"{game} is no game any more: {len(left)} deployments stay; --prune removes them")
+
+
+def _remove(client: SyncPrefectClient, game: str, left: list[DeploymentResponse]) -> None:
+    for automation in _automations(client):
+        if automation.name.startswith(f"{game}: "):
+            client.delete_automation(automation.id)
+    for one in left:
+        client.delete_deployment(one.id)
+    with suppress(ObjectNotFound):
+        queue = client.read_work_queue_by_name(game, work_pool_name=WORK_POOL)
+        client.delete_work_queue_by_id(queue.id)
+
+
+def _deployments(client: SyncPrefectClient) -> list[DeploymentResponse]:
+    pool = WorkPoolFilter(name=WorkPoolFilterName(any_=[WORK_POOL]))
+    return _all(
+        lambda offset: client.read_deployments(
+            work_pool_filter=pool, sort=DeploymentSort.CREATED_DESC, offset=offset
+        )
+    )
+
+
+def _automations(client: SyncPrefectClient) -> list[Automation]:
+    return _all(
+        lambda offset: client.read_automations(sort=AutomationSort.CREATED_DESC, offset=offset)
+    )
+
+
+def _all(read: Callable[[int], list[T]]) -> list[T]:
+    """Reads page after page, as a server lists only so many at once."""
+    found: list[T] = []
+    while page := read(len(found)):
+        found += page
+    return found
 
 
 if __name__ == "__main__":

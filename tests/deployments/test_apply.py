@@ -1,16 +1,34 @@
 """Bringing a server up to what the project says."""
 
 import json
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
 
 import pytest
+from prefect.automations import AutomationCore, EventTrigger, Posture
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.actions import WorkPoolUpdate
+from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolUpdate
+from prefect.client.schemas.schedules import CronSchedule
+from prefect.events.actions import DoNothing
+from prefect.exceptions import ObjectNotFound
+from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
 
 from churnlib.settings import list_games
 from deployments import apply
-from deployments.apply import FOLDER, RUNS_PER_GAME, ensure_pool, limit_queue, main
+from deployments.apply import (
+    FOLDER,
+    RUNS_PER_GAME,
+    ensure_pool,
+    keep_on,
+    limit_queue,
+    main,
+    switched_on,
+    tell_removed_games,
+)
+from deployments.automations import SILENT_SECONDS
 from deployments.generate import WORK_POOL
 
 
@@ -55,13 +73,196 @@ def test_queue_lets_one_run_of_a_game_through(client: SyncPrefectClient) -> None
     assert {queues[game].concurrency_limit for game in list_games()} == {RUNS_PER_GAME}
 
 
+@pytest.fixture
+def deployed(client: SyncPrefectClient) -> Callable[[str], UUID]:
+    """Deploys a flow of a game as `prefect.yaml` does: with a schedule that waits."""
+
+    def deploy(game: str) -> UUID:
+        schedule = DeploymentScheduleCreate(
+            slug="train", schedule=CronSchedule(cron="0 2 3 * *"), active=False
+        )
+        return client.create_deployment(
+            client.create_flow_from_name("train"),
+            game,
+            schedules=[schedule],
+            parameters={"game": game},
+            work_pool_name=WORK_POOL,
+            work_queue_name=game,
+        )
+
+    ensure_pool(client, "process")
+    return deploy
+
+
+@pytest.fixture
+def automation(client: SyncPrefectClient) -> Iterator[Callable[[str], UUID]]:
+    """Makes an automation of a name, switched off; what is left is deleted at the end."""
+
+    def make(name: str) -> UUID:
+        core = AutomationCore(
+            name=name,
+            enabled=False,
+            trigger=EventTrigger(
+                expect={"x"}, posture=Posture.Reactive, threshold=1, within=timedelta(0)
+            ),
+            actions=[DoNothing()],
+        )
+        return client.create_automation(core)
+
+    yield make
+    for left in client.read_automations():
+        client.delete_automation(left.id)
+
+
+def test_what_was_switched_on_by_hand_stays_on(
+    client: SyncPrefectClient,
+    deployed: Callable[[str], UUID],
+    automation: Callable[[str], UUID],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    resumed, waiting = deployed("hawk"), deployed("dove")
+    names = ("hawk: is trained", "dove: is trained")
+    on, off = map(automation, names)
+    client.resume_automation(on)
+    (schedule,) = client.read_deployment_schedules(resumed)
+    client.update_deployment_schedule(resumed, schedule.id, active=True)
+    before = switched_on(client)
+
+    assert (deployed("hawk"), deployed("dove")) == (resumed, waiting)
+    client.delete_automation(on)  # `prefect deploy` makes those of triggers anew.
+    on = automation(names[0])
+    assert not client.read_deployment_schedules(resumed)[0].active
+    keep_on(client, before)
+
+    assert [client.read_deployment_schedules(d)[0].active for d in (resumed, waiting)] == [
+        True,
+        False,
+    ]
+    found = [client.read_automation(one) for one in (on, off)]
+    assert [one and one.enabled for one in found] == [True, False]
+    told = [line for line in capsys.readouterr().out.splitlines() if "by hand" in line]
+    assert told == [
+        "schedule train/hawk stays on, as it was switched on by hand",
+        "automation hawk: is trained stays on, as it was switched on by hand",
+    ]
+
+
+def test_apply_keeps_on_even_where_deploying_fails(
+    client: SyncPrefectClient,
+    deployed: Callable[[str], UUID],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = deployed("hawk")
+    (schedule,) = client.read_deployment_schedules(found)
+    client.update_deployment_schedule(found, schedule.id, active=True)
+
+    def fail() -> int:
+        deployed("hawk")
+        return 3
+
+    monkeypatch.setattr(apply, "deploy", fail)
+    assert main([]) == 3
+    assert client.read_deployment_schedules(found)[0].active
+
+
+def test_removed_game_stays_until_it_is_pruned(
+    client: SyncPrefectClient,
+    deployed: Callable[[str], UUID],
+    automation: Callable[[str], UUID],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    gone, stays = deployed("hawk"), deployed("dove")
+    for name in ("hawk: is trained", "dove: is trained"):
+        automation(name)
+    capsys.readouterr()
+    tell_removed_games(client, ["dove"], prune=False)
+    told = "hawk is no game any more: 1 deployments stay; --prune removes them\n"
+    assert capsys.readouterr().out == told
+    assert client.read_deployment(gone).name == "hawk"
+
+    tell_removed_games(client, ["dove"], prune=True)
+    with pytest.raises(ObjectNotFound):
+        client.read_deployment(gone)
+    assert client.read_deployment(stays).work_queue_name == "dove"
+    queues = {queue.name for queue in client.read_work_queues(work_pool_name=WORK_POOL)}
+    assert ("hawk" in queues, "dove" in queues) == (False, True)
+    assert not client.read_automations_by_name("hawk: is trained")
+    assert client.read_automations_by_name("dove: is trained")
+
+
+def test_pruning_leaves_what_runs_no_game(
+    client: SyncPrefectClient, deployed: Callable[[str], UUID]
+) -> None:
+    flow = client.create_flow_from_name("report")
+    other = client.create_deployment(flow, "nightly", work_pool_name=WORK_POOL)
+    tell_removed_games(client, [], prune=True)
+    assert client.read_deployment(other).name == "nightly"
+
+
+@pytest.mark.parametrize("url", [None, "http://127.0.0.1:9/api", "127.0.0.1:9/api"])
 def test_apply_without_a_server_says_what_to_name(
+    url: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with temporary_settings({PREFECT_API_URL: url}):
+        assert main([]) == 2
+    (told,) = capsys.readouterr().err.splitlines()
+    assert told.startswith(f"error: {url} does not answer" if url else "error: name the server")
+    assert "PREFECT_API_URL" in told
+
+
+def test_apply_names_what_does_not_answer_as_a_server(
+    prefect_server: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = str(get_current_settings().api.url).removesuffix("/api") + "/none"
+    with temporary_settings({PREFECT_API_URL: url}):
+        assert main([]) == 2
+    (told,) = capsys.readouterr().err.splitlines()
+    assert told.startswith(f"error: {url} does not answer as a Prefect server")
+
+
+def test_apply_with_another_prefect_yaml_than_the_games_changes_nothing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    class Nowhere:
-        class api:  # noqa: N801
-            url = None
-
-    monkeypatch.setattr(apply, "get_current_settings", lambda: Nowhere)
+    monkeypatch.setattr(apply, "prefect_yaml", lambda: "name: other\n")
+    monkeypatch.setattr(apply, "connected", None)  # It does not come to that.
     assert main([]) == 2
-    assert capsys.readouterr().err == "error: name the server in PREFECT_API_URL\n"
+    told = "error: prefect.yaml is not what the games say: make deployments\n"
+    assert capsys.readouterr().err == told
+
+
+def test_apply_names_the_fault_of_a_game(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(FOLDER.parent / "games", tmp_path / "games")
+    (tmp_path / "games" / "hawk.toml").write_text("nonsense = 1\n")
+    monkeypatch.chdir(tmp_path)
+    assert main([]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("error: hawk: ")
+    assert "nonsense" in told
+
+
+def test_silent_seconds_are_handed_to_the_automations(
+    client: SyncPrefectClient, deployed: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handed: list[int] = []
+
+    def automations(find: object, silent_seconds: int) -> list[AutomationCore]:
+        handed.append(silent_seconds)
+        return []
+
+    monkeypatch.setattr(apply, "deploy", lambda: 0)
+    monkeypatch.setattr(apply, "automations", automations)
+    assert main(["--silent-seconds", "300"]) == 0
+    assert main([]) == 0
+    assert handed == [300, SILENT_SECONDS]
+
+
+@pytest.mark.parametrize("word", ["59", "-1", "1.5", "long"])
+def test_silent_seconds_that_cannot_be_are_refused(
+    word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--silent-seconds", word])
+    assert ended.value.code == 2
+    assert f"'{word}' is no whole number from 60" in capsys.readouterr().err
