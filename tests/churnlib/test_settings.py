@@ -410,6 +410,47 @@ def test_file_may_begin_with_a_byte_order_mark(games: Path) -> None:
     assert load_settings("dove", games_dir=str(games), environ={}).horizon_months == 5
 
 
+@pytest.mark.parametrize(
+    "cron",
+    [
+        "0 6 2 * *",
+        "*/15 0-23 1,15,31 jan,JUL-sep mon-fri",
+        "59 23 31 12 7",
+        "0 2-8/2,20 * 1-12 fri-sun",
+    ],
+)
+def test_cron_that_can_be_is_taken(load: Load, cron: str) -> None:
+    assert load(f'schedules.train = "{cron}"').schedules.train == cron
+
+
+@pytest.mark.parametrize(
+    ("cron", "told"),
+    [
+        ("0 6 32 13 *", "the day cannot be '32': should be * or 1 to 31"),
+        ("0 6 1 13 *", "the month cannot be '13': should be * or 1 to 12 or jan to dec"),
+        ("60 6 1 1 *", "the minute cannot be '60': should be * or 0 to 59"),
+        ("0 1,24 1 1 *", "the hour cannot be '24': should be * or 0 to 23"),
+        ("0 6 0 1 *", "the day cannot be '0'"),
+        ("0 6 1 1 8", "the weekday cannot be '8': should be * or 0 to 7 or sun to sat"),
+        ("0 6 1 1 jan", "the weekday cannot be 'jan'"),
+        ("0 5-2 1 1 *", "the hour cannot be '5-2'"),
+        ("*/0 6 1 1 *", "the minute cannot be '*/0'"),
+        ("*/ 6 1 1 *", "the minute cannot be '*/'"),
+        ("0 6, 1 1 *", "the hour cannot be ''"),
+        ("0 6 -1 1 *", "the day cannot be '-1'"),
+        ("0 6 ١ 1 *", "the day cannot be '١'"),  # noqa: RUF001
+        ("0 6 2 *", "should be five fields as in 0 6 2 * *: minute, hour, day, month, weekday"),
+        ("@daily", "should be five fields"),
+    ],
+)
+def test_cron_that_cannot_be_is_refused_by_field_and_bounds(
+    load: Load, cron: str, told: str
+) -> None:
+    said = refusal(load, f'schedules.train = "{cron}"')
+    assert "schedules.train (from games/hawk.toml): " in said
+    assert told in said
+
+
 def test_origin_of_a_list_is_the_layer_that_replaces_it(load: Load) -> None:
     bad = '["gold", "soft_balance"]'
     own = '[currency]\nlatest = ["hard_balance"]'
