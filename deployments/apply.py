@@ -8,6 +8,7 @@ switched on by hand stays on.
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -155,7 +156,7 @@ def connected() -> Iterator[SyncPrefectClient]:
             _check_server(client)
             yield client
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        what = str(error).partition("\n")[0]
+        what = re.split(r"\n| - ", str(error))[0]  # Then come links to pages about the status.
         raise SettingsError(
             f"{url} does not answer as a Prefect server: {what}. Is it running, and is "
             "PREFECT_API_URL right, which ends in /api?"
