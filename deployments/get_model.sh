@@ -75,10 +75,13 @@ done
 
 [[ $game ]] || { usage >&2 && fail "--game is missing."; }
 raw=$data_dir/01_raw/$game out=${out:-model-$game}
+# Beside the folder, not in it, the files are gathered; / itself is no empty folder.
+while [[ $out == ?*/ ]]; do out=${out%/}; done
+[[ ! $out =~ (^|/)\.\.?$ ]] || fail "$out cannot be replaced. Name the folder of --out itself."
 [[ -f $project/games/$game.toml ]] || fail "there is no game '$game': no $project/games/$game.toml."
 [[ -d $raw ]] || fail "$game has no raw tables: there is no folder $raw. Name another --data-dir."
 [[ ! -e $out || (-d $out && -z $(ls -A "$out")) ]] || fail "$out is no empty folder. Name another --out."
-[[ -z $(find "$raw" ! -perm -o=r) ]] || fail "the container's user may not read $raw. chmod -R a+rX it."
+[[ -z $(find "$raw" ! -perm -o=r -o -type d ! -perm -o=x) ]] || fail "the container's user may not read $raw. chmod -R a+rX it."
 raw=$(cd "$raw" && pwd)
 engine=$(find_engine)
 

@@ -73,6 +73,26 @@ def test_get_model_brings_out_the_champion(place: Path) -> None:
     assert sorted(f.name for f in place.iterdir()) == ["bin", "calls", "data", "out"]
 
 
+@pytest.mark.parametrize("out", ["out/", "out//", "new/out/"])
+def test_get_model_takes_a_folder_that_ends_in_a_slash(place: Path, out: str) -> None:
+    done = run(place, *command("--out", out))
+    assert done.returncode == 0, done.stderr
+    assert sorted(f.name for f in (place / out).iterdir()) == ["manifest.json", "model.skops"]
+    assert [f.name for f in (place / out).parent.iterdir() if "out" in f.name] == ["out"]
+
+
+def test_get_model_refuses_tables_that_the_container_may_not_read(place: Path) -> None:
+    raw = place / "data" / "01_raw" / "game1"
+    (raw / "subs.csv").touch()
+    for closed, mode in ((raw, 0o754), (raw / "subs.csv", 0o640)):
+        before = closed.stat().st_mode
+        closed.chmod(mode)
+        done = run(place)
+        closed.chmod(before)
+        assert done.returncode == 2
+        assert "may not read data/01_raw/game1" in done.stderr
+
+
 def test_get_model_passes_on_how_the_training_failed(place: Path) -> None:
     done = run(place, TRAINING_STATUS="7")
     assert done.returncode == 7
@@ -112,6 +132,9 @@ def test_get_model_says_that_the_engine_does_not_answer(place: Path) -> None:
         (["--game"], "--game needs a value"),
         (["--gme", "game1"], "'--gme' is no argument"),
         (["--game", "game1", "--data-dir", "data", "--out", "bin"], "bin is no empty folder"),
+        (["--game", "game1", "--data-dir", "data", "--out", "bin/"], "bin is no empty folder"),
+        (["--game", "game1", "--data-dir", "data", "--out", "/"], "/ is no empty folder"),
+        (["--game", "game1", "--data-dir", "data", "--out", "./"], ". cannot be replaced"),
     ],
 )
 def test_get_model_tells_what_is_wrong_with_the_call(
