@@ -18,6 +18,9 @@ FLOWS = {
 COMPOSITES = ("train", "score", "batch_score")
 """The flows that have a composite, which builds the standard features first."""
 
+BACKFILL = "Run a batch flow for each month of a span; what is done is skipped."
+"""The flow that runs others, month by month."""
+
 
 def flow_parser(flow: str) -> argparse.ArgumentParser:
     """Makes the parser of a flow's command line."""
@@ -37,7 +40,7 @@ def backfill_parser() -> argparse.ArgumentParser:
     """Makes the parser of the backfill's command line."""
     parser = _Parser(
         prog="python -m flows.backfill",
-        description="Run a batch flow for each month of a span; what is done is skipped.",
+        description=BACKFILL,
     )
     parser.add_argument(
         "--flow",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from churnlib.errors import SettingsError
 from churnlib.settings import Settings, list_games, load_settings
-from flows.arguments import COMPOSITES, FLOWS
+from flows.arguments import BACKFILL, COMPOSITES, FLOWS
 from flows.command import DONE, USERS_FAULT
 
 OUTPUTS = {
@@ -52,6 +52,7 @@ def _flows() -> Iterator[str]:
         yield f"  {flow:<21} {what}"
         if flow in COMPOSITES:
             yield f"  {flow + '_from_raw':<21} The same with --from-raw: standard features first."
+    yield f"  {'backfill':<21} {BACKFILL}"
 
 
 def _outcomes(settings: Settings) -> Iterator[str]:

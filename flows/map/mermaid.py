@@ -59,6 +59,7 @@ def page(graph: Graph) -> Iterator[str]:
     yield "Drawn from the code by calling each flow with recorders for tasks. A cylinder is a"
     yield "dataset with its folder of the data tree, a box a task, a box with double sides a flow."
     yield "Rows that are set apart as faulty, where that is allowed, are left out."
+    yield "The backfill runs `batch-predict` or `batch-score` month by month and has no diagram."
     yield "`python -m flows.map` draws the same to click through, with what stands there now."
     yield from ("", "## All flows", "", overview(graph))
     for name, flow in graph.flows.items():

@@ -11,7 +11,7 @@ import pytest
 
 from churnlib.settings import describe_settings
 from flows import __main__, command
-from flows.arguments import COMPOSITES, FLOWS
+from flows.arguments import BACKFILL, COMPOSITES, FLOWS
 from tests.flows.studio import FAST, ROOT, Studio, python
 
 GAME = "game1"
@@ -91,7 +91,9 @@ def test_overview_lists_what_each_flow_last_produced(
 ) -> None:
     monkeypatch.setenv("CHURN_DATA_DIR", str(empty_studio.data))
     assert __main__.main([]) == command.DONE
-    assert capsys.readouterr().out.count("nothing yet") == 2 * len(FLOWS)
+    said = capsys.readouterr().out
+    assert said.count("nothing yet") == 2 * len(FLOWS)
+    assert f"  backfill              {BACKFILL}\n" in said
     arguments = [f"--set={path}={value}" for path, value in FAST[GAME].items()]
     assert __main__.main(["run", "--game", GAME, *arguments]) == command.DONE
     said = capsys.readouterr().out
