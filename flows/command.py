@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from churnlib.console import reader_may_leave
 from flows.arguments import COMPOSITES, backfill_parser, flow_parser, run_parameters
-from flows.engine.server import LocalServer, local_server, prefect_home
+from flows.engine.server import LocalServer, local_server
 
 if TYPE_CHECKING:
     from churnlib.settings import Settings
@@ -90,8 +90,6 @@ def in_session(parameters: dict[str, Any], work: Callable[[], Any]) -> int:
     # Idle threads of a fit spin for a moment, then sleep. Spinning on, as they would, two fits at
     # once take seven times as long; asleep at once, a small one three times.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-    # Matplotlib's list of fonts would otherwise go beside Prefect's home, into the user's.
-    os.environ.setdefault("MPLCONFIGDIR", str(prefect_home() / "matplotlib"))
     _spare_the_collector()
     from churnlib.errors import ChurnlibError
 

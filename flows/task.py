@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import os
 import re
 import time
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from flows.engine import log
 from flows.engine.cache import DependencyCache, DrawnSeed, check_arguments, refreshing, run_logger
 from flows.engine.ledger import enter, enter_cached
 from flows.engine.results import DatasetSerializer, datasets_in, encode
+from flows.engine.server import prefect_home
 
 __all__ = ["dataset_parameters", "refreshing", "task"]
 
@@ -23,6 +25,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 log.install()
+# Matplotlib's list of fonts would otherwise go beside Prefect's home, into the user's. It is read
+# when Matplotlib is imported, which tasks do only once they draw.
+os.environ.setdefault("MPLCONFIGDIR", str(prefect_home() / "matplotlib"))
 
 
 @overload

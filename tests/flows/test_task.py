@@ -1,6 +1,10 @@
 """The task decorator, against a real server."""
 
+import json
 import logging
+import os
+import subprocess
+import sys
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,9 +18,11 @@ from pydantic import BaseModel
 from churnlib.datasets import Dataset, DatasetRef
 from churnlib.errors import DataError
 from churnlib.storage import ref, write_text
+from deployments.generate import entrypoints
 from flows.engine.cache import DrawnSeed, task_key
 from flows.engine.results import DatasetSerializer
 from flows.task import dataset_parameters, refreshing, task
+from tests.flows.studio import ROOT
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -422,3 +428,26 @@ def test_task_log_names_seed_then_outputs_then_the_cache(
     assert told[2] == f"seed {RUNS[1]} (drawn)"
     assert told[4] == f"doubled: 2 rows in 0.0 s -> {target.uri}"
     assert told[5:] == ["unchanged, taken from the cache"]
+
+
+def test_fonts_are_listed_in_prefects_home_by_whoever_runs_a_flow(tmp_path: Path) -> None:
+    """A worker's run imports the flow's module, and nothing of the command line."""
+    modules = [module for module, _ in entrypoints()]
+    code = (
+        "import importlib, json, os, sys\n"
+        f"for module in {modules}: importlib.import_module(module)\n"
+        "print(json.dumps(['matplotlib' in sys.modules, os.environ['MPLCONFIGDIR']]))\n"
+    )
+    home = tmp_path / "home"
+    environ = {n: v for n, v in os.environ.items() if n != "MPLCONFIGDIR"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=environ | {"PREFECT_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [False, str(home / "matplotlib")]
