@@ -22,14 +22,12 @@ from deployments.apply import (
     FOLDER,
     RUNS_PER_GAME,
     ensure_pool,
-    keep_on,
     limit_queue,
     main,
-    switched_on,
-    tell_removed_games,
 )
 from deployments.automations import SILENT_SECONDS
 from deployments.generate import WORK_POOL
+from deployments.standing import keep_on, switched_on, tell_removed_games
 
 
 @pytest.fixture
