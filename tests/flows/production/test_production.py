@@ -100,7 +100,7 @@ def test_deployment_trains_the_model_that_the_command_line_trains(
         ('overrides={"train.seeed": 1}', "train.seeed"),
         ('overrides={"horizon_months": "six"}', "horizon_months"),
         ('game="game3"', "game3"),
-        ('as_of="1999-01-01"', "no subscription had started by 1999-01-01"),
+        ('as_of="1999-01-01"', "windows.train selects no subscription"),
     ],
 )
 def test_deployment_with_bad_parameters_fails_and_says_why(
