@@ -18,6 +18,9 @@ FLOWS = {
 COMPOSITES = ("train", "score", "batch_score")
 """The flows that have a composite, which builds the standard features first."""
 
+MONTH_PATTERN = r"^(19|2[01])\d{2}-(0[1-9]|1[0-2])$"
+"""What command line and forms hold a month against."""
+
 BACKFILL = "Run a batch flow for each month of a span; what is done is skipped."
 """The flow that runs others, month by month."""
 
@@ -127,7 +130,7 @@ def _day(text: str) -> date:
 
 
 def _month(text: str) -> str:
-    if re.fullmatch(r"(19|2[01])\d{2}-(0[1-9]|1[0-2])", text, re.ASCII):
+    if re.fullmatch(MONTH_PATTERN, text, re.ASCII):
         return text
     raise argparse.ArgumentTypeError(f"'{text}' is no month as in 2024-12")
 

@@ -12,6 +12,7 @@ from pydantic import Field, WithJsonSchema
 
 from churnlib.errors import SettingsError
 from churnlib.settings import DAY_PATTERN, list_games, overrides_schema
+from flows.arguments import MONTH_PATTERN
 
 
 def _games() -> dict[str, Any]:
@@ -31,7 +32,6 @@ AsOf = Annotated[
 ]
 BatchFlow = Literal["batch_predict", "batch_score"]
 """The flows that work on a month's batch."""
-MONTH_PATTERN = r"^(19|2[01])\d{2}-(0[1-9]|1[0-2])$"
 Month = Annotated[str, Field(pattern=MONTH_PATTERN)]
 """A month as in `2024-01`."""
 Overrides = Annotated[dict[str, Any] | None, WithJsonSchema(_or_null(overrides_schema()))]

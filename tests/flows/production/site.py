@@ -18,13 +18,13 @@ from typing import Any
 
 import httpx
 
+from flows.engine.server import QUIET
 from tests.flows.studio import ROOT
 
 PATIENCE_SECONDS = 240
 """How long to wait for what must come."""
 SILENT_SECONDS = 90
 """How long a run may show no sign of life, here."""
-QUIET = {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
 EAGER = {
     "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "2",
     "PREFECT_SERVER_SERVICES_TRIGGERS_PG_NOTIFY_RECONNECT_INTERVAL_SECONDS": "2",
