@@ -5,6 +5,7 @@ On SQLite, and on PostgreSQL where it is installed.
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,19 @@ def end(place: Site, run: str, seconds: float = 240) -> str:
     return place.state(run)
 
 
+@contextmanager
+def switched_on(place: Site, automation: str) -> Iterator[None]:
+    """Switches an automation on for the block alone.
+
+    What it would start in later tests would stand before their runs in the game's queue.
+    """
+    place.must("automation", "resume", automation)
+    try:
+        yield
+    finally:
+        place.must("automation", "pause", automation)
+
+
 def leftovers(studio: Studio) -> list[Path]:
     """Files that are no output but on their way to be one."""
     return list(studio.data.rglob("*.tmp*"))
@@ -123,46 +137,46 @@ def test_schedule_fires_and_its_trigger_follows(
 ) -> None:
     trial = new_studio(tmp_path / "trial", pristine)
     trained, scored = ({run["id"] for run in working.runs(d)} for d in (TRAIN, SCORE))
-    working.must("automation", "resume", f"{GAME}: a new champion is back-tested")
-    soon = datetime.now(UTC) + timedelta(seconds=15)
-    hourly = ("--interval", "3600", "--anchor-date", soon.isoformat())
-    working.must("deployment", "schedule", "create", TRAIN, *hourly, "--active")
-    (run, *_) = wait_for(
-        lambda: [r for r in working.runs(TRAIN) if r["id"] not in trained and r["start_time"]],
-        "a run by schedule",
-    )
-    assert run["created_by"]["type"] == "SCHEDULE"
-    assert end(working, run["id"]) == "Completed"
-    (follower,) = wait_for(
-        lambda: [r for r in working.runs(SCORE) if r["id"] not in scored], "the back-test"
-    )
-    assert end(working, follower["id"]) == "Completed"
-    assert follower["created_by"]["type"] == "AUTOMATION"
-    report = data.json(f"08_reporting/{GAME}/score_report.json")
-    assert report["model_version"] == data.json(f"06_models/{GAME}/champion.json")["version"]
+    with switched_on(working, f"{GAME}: a new champion is back-tested"):
+        soon = datetime.now(UTC) + timedelta(seconds=15)
+        hourly = ("--interval", "3600", "--anchor-date", soon.isoformat())
+        working.must("deployment", "schedule", "create", TRAIN, *hourly, "--active")
+        (run, *_) = wait_for(
+            lambda: [r for r in working.runs(TRAIN) if r["id"] not in trained and r["start_time"]],
+            "a run by schedule",
+        )
+        assert run["created_by"]["type"] == "SCHEDULE"
+        assert end(working, run["id"]) == "Completed"
+        (follower,) = wait_for(
+            lambda: [r for r in working.runs(SCORE) if r["id"] not in scored], "the back-test"
+        )
+        assert end(working, follower["id"]) == "Completed"
+        assert follower["created_by"]["type"] == "AUTOMATION"
+        report = data.json(f"08_reporting/{GAME}/score_report.json")
+        assert report["model_version"] == data.json(f"06_models/{GAME}/champion.json")["version"]
 
-    # What somebody tries beside the same server on other data starts nothing.
-    line = ("--game", GAME, "--from-raw", "--data-dir", str(trial.data))
-    done = working.python("-m", "flows.train", *line, "--set=train.seed=5")
-    assert done.returncode == 0, done.stderr
-    time.sleep(10)
-    assert {r["id"] for r in working.runs(SCORE)} - scored == {follower["id"]}
+        # What somebody tries beside the same server on other data starts nothing.
+        line = ("--game", GAME, "--from-raw", "--data-dir", str(trial.data))
+        done = working.python("-m", "flows.train", *line, "--set=train.seed=5")
+        assert done.returncode == 0, done.stderr
+        time.sleep(10)
+        assert {r["id"] for r in working.runs(SCORE)} - scored == {follower["id"]}
 
 
 def test_batch_is_scored_once_its_truth_is_known(working: Site, data: Studio) -> None:
     before = {run["id"] for run in working.runs(f"batch-score/{GAME}")}
-    working.must("automation", "resume", f"{GAME}: a batch whose truth is known is scored")
-    working.must("deployment", "run", TRAIN, "--watch")
-    day = ("--param", f"as_of={BATCH_DAY}")
-    working.must("deployment", "run", f"batch-predict/{GAME}", *day, "--watch")
-    working.must("deployment", "run", f"standard-features/{GAME}", "--watch")
-    (run,) = wait_for(
-        lambda: [r for r in working.runs(f"batch-score/{GAME}") if r["id"] not in before],
-        "the score of the batch",
-    )
-    assert end(working, run["id"]) == "Completed"
-    assert run["created_by"]["type"] == "AUTOMATION"
-    assert data.json(f"08_reporting/{GAME}/batch_score_report_*.json")["general"]["n"] > 10
+    with switched_on(working, f"{GAME}: a batch whose truth is known is scored"):
+        working.must("deployment", "run", TRAIN, "--watch")
+        day = ("--param", f"as_of={BATCH_DAY}")
+        working.must("deployment", "run", f"batch-predict/{GAME}", *day, "--watch")
+        working.must("deployment", "run", f"standard-features/{GAME}", "--watch")
+        (run,) = wait_for(
+            lambda: [r for r in working.runs(f"batch-score/{GAME}") if r["id"] not in before],
+            "the score of the batch",
+        )
+        assert end(working, run["id"]) == "Completed"
+        assert run["created_by"]["type"] == "AUTOMATION"
+        assert data.json(f"08_reporting/{GAME}/batch_score_report_*.json")["general"]["n"] > 10
 
 
 def test_cancelled_run_leaves_no_partial_output(working: Site, data: Studio) -> None:
@@ -183,37 +197,34 @@ def test_cancelled_run_leaves_no_partial_output(working: Site, data: Studio) -> 
     assert is_cached(working, again, "build_standard_features")
 
 
-def test_run_that_a_worker_took_and_never_started_is_marked_as_crashed(
-    place: Site, data: Studio
+def test_run_that_a_worker_took_and_never_started_is_marked_as_crashed(working: Site) -> None:
+    run = working.start_run(TRAIN)
+    wait_for(lambda: working.state(run) in {"Pending", "Submitting"}, "the worker taking it")
+    working.kill_worker()
+    assert end(working, run) == "Crashed"
+
+
+def test_run_of_a_dead_worker_is_marked_as_crashed_and_taken_up(
+    working: Site, data: Studio
 ) -> None:
-    place.start_worker(data.data, **SMALL)
-    run = place.start_run(TRAIN)
-    wait_for(lambda: place.state(run) in {"Pending", "Submitting"}, "the worker taking it", 60)
-    place.kill_worker()
-    assert end(place, run) == "Crashed"
-
-
-def test_run_of_a_dead_worker_is_marked_as_crashed_and_taken_up(place: Site, data: Studio) -> None:
-    place.start_worker(data.data, **SMALL)
-    run = place.start_run(TRAIN, overrides=ENDLESS)
-    wait_for(lambda: is_running(place, run, "fit_model"), "the fit")
-    waiting = place.start_run(SCORE)
+    run = working.start_run(TRAIN, overrides=ENDLESS)
+    wait_for(lambda: is_running(working, run, "fit_model"), "the fit")
+    waiting = working.start_run(SCORE)
     before = data.outputs()
-    place.kill_worker()
-    assert end(place, run) == "Crashed"
-    wait_for(lambda: {place.state(p["id"]) for p in place.parts(run)} <= END_STATES, "its parts")
+    working.kill_worker()
+    assert end(working, run) == "Crashed"
+    wait_for(
+        lambda: {working.state(p["id"]) for p in working.parts(run)} <= END_STATES, "its parts"
+    )
     assert data.outputs() == before
-    place.start_worker(data.data, **SMALL)
-    try:
-        # What waited behind the dead run in the game's queue goes on; it finds no model yet.
-        assert end(place, waiting) == "Failed"
-        wait_for(lambda: "there is no model yet" in place.log(waiting), "the reason in the log")
-        again = place.start_run(TRAIN)
-        assert end(place, again) == "Completed"
-        assert is_cached(place, again, "build_standard_features")
-        assert is_cached(place, again, "build_window_features")
-    finally:
-        place.stop_worker()
+    working.start_worker(data.data, **SMALL)
+    # What waited behind the dead run in the game's queue goes on; it finds no model yet.
+    assert end(working, waiting) == "Failed"
+    wait_for(lambda: "there is no model yet" in working.log(waiting), "the reason in the log")
+    again = working.start_run(TRAIN)
+    assert end(working, again) == "Completed"
+    assert is_cached(working, again, "build_standard_features")
+    assert is_cached(working, again, "build_window_features")
 
 
 def is_running(place: Site, run: str, task: str) -> bool:
