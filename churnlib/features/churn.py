@@ -6,6 +6,9 @@ import polars as pl
 
 from churnlib.features.calendar import month_index, month_start
 
+FAR = 10**6
+"""Months; more than there are in the calendar."""
+
 
 def add_churned_on(
     subs: pl.LazyFrame, misses: pl.LazyFrame, *, as_of: date, churn_after_months: int
@@ -41,8 +44,11 @@ def missed_runs(misses: pl.LazyFrame) -> pl.LazyFrame:
         A row a run that no other of the same subscription touches: `sub_id`, `first_month`,
         `last_month`, as month indices.
     """
-    reached = pl.col("last_month").cum_max().shift(1).over("sub_id", order_by="first_month")
-    begins = (pl.col("first_month") > reached + 1).fill_null(True)
+    # Subscriptions follow each other without a break, so that one pass serves all: each is moved
+    # behind whatever month the one before may have reached.
+    moved = pl.col("sub_id").rle_id().cast(pl.Int64) * FAR
+    reached = (moved + pl.col("last_month")).cum_max().shift(1)
+    begins = (moved + pl.col("first_month") > reached + 1).fill_null(True)
     return (
         misses.select(
             "sub_id",
@@ -50,9 +56,8 @@ def missed_runs(misses: pl.LazyFrame) -> pl.LazyFrame:
             last_month=month_index(pl.col("end_date")),
         )
         .sort("sub_id", "first_month", "last_month")
-        .with_columns(_run=begins)
-        .with_columns(_run=pl.col("_run").cum_sum())
-        .group_by("sub_id", "_run")
-        .agg(pl.col("first_month").min(), pl.col("last_month").max())
+        .with_columns(_run=begins.cum_sum())
+        .group_by("_run", maintain_order=True)
+        .agg(pl.col("sub_id").first(), pl.col("first_month").first(), pl.col("last_month").max())
         .drop("_run")
     )

@@ -1,14 +1,21 @@
 """Currency features: what the monthly balances looked like on the day of prediction."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from datetime import date
+from functools import partial
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from churnlib.features.calendar import month_index, months_from
-from churnlib.settings import Aggregation, AggregationFunction, CurrencySettings, Difference
+from churnlib.features.calendar import first_days, month_index, months_of
+from churnlib.features.segments import Floats, Segments, Values, Whole, before
+from churnlib.settings import AggregationFunction, CurrencySettings
 
 CURRENCY_COLUMNS = ("sub_hard", "sub_soft", "hard_balance", "soft_balance")
+NEVER = np.iinfo(np.int32).max
+"""A day that never comes."""
 
 
 def add_currency_features(
@@ -17,129 +24,191 @@ def add_currency_features(
     """Adds the configured currency features, point-in-time.
 
     A currency row is visible to a subscription if it is dated on or before its start and, with
-    `lookback_months`, fewer months before it.
+    `lookback_months`, fewer months before it. The rows that one subscription sees are neighbours
+    in a character's history, so all features come from one pass over such runs; this works in
+    memory, so large tables come in buckets (`churnlib.buckets`).
 
     Args:
         subs: A row a subscription, with `char_id`, `sub_id` and `sub_start_date`.
-        currency: `character_currency`, a row a character and month.
+        currency: `character_currency`, a row a character and month, in any order; fastest where
+            each character's rows are together, sorted by date.
         settings: Which features.
         as_of: The day of the run; later rows are not read.
 
     Returns:
-        The rows of `subs`, sorted by character, start and subscription, with the columns of
-        `settings.feature_names`: Float64, but `currency_age_months` and counts Int32. All are
-        null where no row is visible; for nulls within the rows see `CurrencySettings`.
+        The rows of `subs`, in their order, with the columns of `settings.feature_names`: Float64,
+        but `currency_age_months` and counts Int32. All are null where no row is visible; for nulls
+        within the rows see `CurrencySettings`.
     """
-    keys = ("char_id", "sub_start_date", "sub_id")
-    features = (
-        subs.select(keys)
-        .sort(keys)
-        .join(
-            currency.filter(pl.col("date") <= as_of)
-            .select("char_id", "date", *_filled(settings))
-            .sort("char_id", "date"),
-            on="char_id",
-            maintain_order="left_right",
-        )
-        .filter(_visible(settings.lookback_months))
-        .with_columns(_month=month_index(pl.col("date")))
-        .group_by(keys, maintain_order=True)
-        .agg(_per_subscription(settings))
-        .select("sub_id", *_results(settings))
+    used = {c for a in settings.aggregations for c in a.columns}
+    used |= {c for d in settings.differences for c in d.columns}
+    columns = [c for c in CURRENCY_COLUMNS if c in used or c in settings.latest]
+    read = currency.select("char_id", "date", *columns)
+    schema = {**subs.collect_schema(), **_feature_types(settings)}
+    return pl.defer(partial(_with_features, subs, read, settings, as_of), schema=schema)
+
+
+def _feature_types(settings: CurrencySettings) -> dict[str, pl.DataType]:
+    counts = {f"{c}_count" for a in settings.aggregations for c in a.columns}
+    counts &= {f"{c}_{f}" for a in settings.aggregations for c in a.columns for f in a.functions}
+    whole = {"currency_age_months", *counts}
+    return {n: pl.Int32() if n in whole else pl.Float64() for n in settings.feature_names}
+
+
+def _with_features(
+    subs: pl.LazyFrame, currency: pl.LazyFrame, settings: CurrencySettings, as_of: date
+) -> pl.DataFrame:
+    rows = subs.collect()
+    last = rows["sub_start_date"].max()
+    if isinstance(last, date) and last < as_of:
+        currency = currency.filter(pl.col("date") <= last)
+    history = _History(currency.collect(), settings)
+    seen = _Seen(rows, history, settings.lookback_months, as_of)
+    types = _feature_types(settings)
+    return rows.with_columns(
+        seen.spread(values).cast(types[name]).alias(name)
+        for name, values in _features(seen, settings)
     )
-    return subs.sort(keys).join(features, on="sub_id", how="left", maintain_order="left")
 
 
-def _filled(settings: CurrencySettings) -> list[pl.Expr]:
-    fills = {column: fill.value for fill in settings.fill_values for column in fill.columns}
-    return [
-        pl.col(column).fill_null(fills[column]) if column in fills else pl.col(column)
-        for column in CURRENCY_COLUMNS
-    ]
+class _History:
+    """The currency rows, each character's together and by date, as arrays.
 
-
-def _visible(lookback_months: int | None) -> pl.Expr:
-    visible = pl.col("date") <= pl.col("sub_start_date")
-    if lookback_months is None:
-        return visible
-    return visible & (months_from(pl.col("date"), pl.col("sub_start_date")) < lookback_months)
-
-
-def _per_subscription(settings: CurrencySettings) -> list[pl.Expr]:
-    """What is gathered in one pass over the visible rows, which come in the order of their dates.
-
-    The rows' values themselves are gathered where a result depends on the order of summing, so
-    that it is the same to the bit however the work was cut up.
+    Attributes:
+        characters: A row a character: `char_id`, and its `_first` row and the `_end` of its rows.
+        day: The date of each row, in days since 1970; behind the last row, `NEVER`.
     """
-    summed = {c for a in settings.aggregations for c in a.columns if _SUMMED & set(a.functions)}
-    return [
-        months_from(pl.col("date").last(), pl.col("sub_start_date").first()).alias(
-            "currency_age_months"
-        ),
-        *(pl.col(column).last() for column in CURRENCY_COLUMNS),
-        *(pl.col(column).alias(f"_{column}_rows") for column in sorted(summed)),
-        *(
-            _DIRECT[function](pl.col(column)).alias(f"{column}_{function}")
-            for a in settings.aggregations
-            for column in a.columns
-            for function in a.functions
-            if function in _DIRECT
-        ),
-        *(
-            pl.col(column)
-            .filter(pl.col("_month") == pl.col("_month").last() - period)
-            .first()
-            .alias(f"{column}_diff_{period}")
-            for d in settings.differences
-            for column in d.columns
-            for period in d.periods
-        ),
-    ]
+
+    def __init__(self, currency: pl.DataFrame, settings: CurrencySettings) -> None:
+        """Takes currency rows in any order, and sorts them where they are not together."""
+        fills = settings.fill_values
+        self._fills: dict[str, float] = {c: fill.value for fill in fills for c in fill.columns}
+        self._columns: dict[str, Floats] = {}
+        if not self._take(currency):
+            self._take(currency.sort("char_id", "date"))
+
+    def _take(self, currency: pl.DataFrame) -> bool:
+        """Takes the rows as they are, and tells whether their order is right."""
+        self._rows, char_id = currency, currency["char_id"]
+        self.day = np.append(currency["date"].to_physical().to_numpy(), NEVER)
+        ids = (char_id if char_id.dtype.is_integer() else char_id.rle_id()).to_numpy()
+        changes = ids[1:] != ids[:-1]
+        first = np.append(0, np.flatnonzero(changes) + 1)[: len(ids)]
+        self.characters = pl.DataFrame(
+            {
+                "char_id": char_id.gather(first),
+                "_first": first,
+                "_end": np.append(first, len(ids))[1:],
+            }
+        )
+        ascends = changes | (self.day[1:-1] > self.day[:-2])
+        return bool(ascends.all()) and not self.characters["char_id"].is_duplicated().any()
+
+    def column(self, name: str) -> Floats:
+        """The values of a column, its nulls filled by the settings or else NaN."""
+        if name not in self._columns:
+            column = self._rows[name].cast(pl.Float64)
+            fill = self._fills.get(name, math.nan)
+            self._columns[name] = column.fill_null(fill).to_numpy()
+        return self._columns[name]
 
 
-def _results(settings: CurrencySettings) -> list[pl.Expr]:
-    """The features, in the order of `settings.feature_names`."""
-    return [
-        *(pl.col(column) for column in settings.latest),
-        pl.col("currency_age_months"),
-        *(_aggregated(a, column, f) for a in settings.aggregations for column in a.columns
-          for f in a.functions),
-        *(_changed(d, column, p) for d in settings.differences for column in d.columns
-          for p in d.periods),
-    ]  # fmt: skip
+class _Seen:
+    """The currency rows that each subscription sees, for the subscriptions that see any."""
+
+    def __init__(
+        self, subs: pl.DataFrame, history: _History, lookback_months: int | None, as_of: date
+    ) -> None:
+        """Finds them."""
+        self._history = history
+        self._values: dict[str, Values] = {}
+        start = pl.min_horizontal("sub_start_date", pl.lit(as_of))
+        sees = subs.select(
+            "char_id",
+            _last=start.to_physical(),
+            _month=month_index(pl.col("sub_start_date")),
+        ).join(history.characters, on="char_id", how="left", maintain_order="left")
+        first, end = (sees[name].fill_null(0).to_numpy() for name in ("_first", "_end"))
+        last, month = sees["_last"].to_numpy(), sees["_month"].to_numpy()
+        if lookback_months is not None:
+            oldest = first_days(month + 1 - lookback_months)
+            first = before(history.day, oldest, first, end, end - lookback_months)
+        since = months_of(last) - months_of(history.day.take(first))
+        end = before(history.day, last + 1, first, end, first + since + 1)
+        self._sees_any = end > first
+        self._month = month[self._sees_any]
+        self._segments = Segments(first[self._sees_any], end[self._sees_any])
+        self._newest = self._segments.end - 1
+        self._newest_month = months_of(history.day.take(self._newest))
+
+    def spread(self, values: Floats | Whole) -> pl.Series:
+        """Gives every subscription its value; null for those that see no row, and for NaN."""
+        everyone = np.full(len(self._sees_any), np.nan)
+        everyone[self._sees_any] = values
+        return pl.Series(everyone, nan_to_null=True)
+
+    def age(self) -> Whole:
+        """How many months before its start a subscription's newest row is dated."""
+        age: Whole = self._month - self._newest_month
+        return age
+
+    def latest(self, column: str) -> Floats:
+        """The value of the newest row."""
+        return self._history.column(column).take(self._newest)
+
+    def values(self, column: str) -> Values:
+        """The values of all rows of each subscription."""
+        if column not in self._values:
+            self._values[column] = self._segments.of(self._history.column(column))
+        return self._values[column]
+
+    def change(self, column: str, months: int) -> Floats:
+        """The newest value minus the one exactly so many calendar months older, where visible."""
+        row, is_there = self._months_older(months)
+        values = self._history.column(column)
+        change: Floats = np.where(is_there, values.take(self._newest) - values.take(row), np.nan)
+        return change
+
+    def _months_older(self, months: int) -> tuple[Whole, NDArray[np.bool_]]:
+        """The row dated so many months before the newest, and whether there is such a one."""
+        wanted, day = self._newest_month - months, self._history.day
+        first, newest = self._segments.first, self._newest
+        row = before(day, first_days(wanted), first, newest, newest - months)
+        return row, day.take(row) < first_days(wanted + 1)
 
 
-def _aggregated(aggregation: Aggregation, column: str, function: AggregationFunction) -> pl.Expr:
-    name = f"{column}_{function}"
-    rows = pl.col(f"_{column}_rows").list
-    match function:
-        case "mean":
-            result = rows.mean()
-        case "std":
-            result = rows.std(ddof=1)
-        case "sum":
-            result = rows.sum()
-        case _:
-            result = pl.col(name)
-    if aggregation.fill is not None and function != "count":
-        result = result.fill_null(aggregation.fill)
-    return result.alias(name)
+def _features(seen: _Seen, settings: CurrencySettings) -> Iterator[tuple[str, Floats | Whole]]:
+    """Yields the features in the order of `settings.feature_names`."""
+    for column in settings.latest:
+        yield column, seen.latest(column)
+    yield "currency_age_months", seen.age()
+    for a in settings.aggregations:
+        for column in a.columns:
+            for function in a.functions:
+                values = _FUNCTIONS[function](seen.values(column))
+                filled = values if a.fill is None else _filled(values, a.fill)
+                yield f"{column}_{function}", filled
+    for d in settings.differences:
+        for column in d.columns:
+            for months in d.periods:
+                changes = seen.change(column, months)
+                if d.fill is not None:
+                    fill = seen.latest(column) if d.fill == "self" else d.fill
+                    changes = _filled(changes, fill)
+                yield f"{column}_diff_{months}", changes
 
 
-def _changed(difference: Difference, column: str, period: int) -> pl.Expr:
-    name = f"{column}_diff_{period}"
-    change = pl.col(column) - pl.col(name)
-    if difference.fill == "self":
-        change = change.fill_null(pl.col(column))
-    elif difference.fill is not None:
-        change = change.fill_null(difference.fill)
-    return change.alias(name)
+def _filled(values: Floats | Whole, fill: float | Floats) -> Floats:
+    filled: Floats = np.where(np.isnan(values), fill, values)
+    return filled
 
 
-_SUMMED: frozenset[AggregationFunction] = frozenset({"mean", "std", "sum"})
-_DIRECT: dict[str, Callable[[pl.Expr], pl.Expr]] = {
-    "max": pl.Expr.max,
-    "min": pl.Expr.min,
-    "first": pl.Expr.first,
-    "count": lambda column: column.count().cast(pl.Int32),
+_FUNCTIONS: dict[AggregationFunction, Callable[[Values], Floats | Whole]] = {
+    "mean": lambda values: values.mean,
+    "max": lambda values: values.max,
+    "min": lambda values: values.min,
+    "std": lambda values: values.std,
+    "sum": lambda values: values.sum,
+    "first": lambda values: values.first,
+    "count": lambda values: values.count,
 }

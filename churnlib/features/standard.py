@@ -42,7 +42,6 @@ def standard_features(
         .drop("class_mastery_date")
         .pipe(add_sub_history)
         .with_columns(expected_revenue=pl.col("sub_months") * pl.col("price"))
-        .sort(SUB_ORDER)
     )
 
 
@@ -69,27 +68,30 @@ def add_mastery(subs: pl.LazyFrame) -> pl.LazyFrame:
 def add_sub_history(subs: pl.LazyFrame) -> pl.LazyFrame:
     """Adds where a subscription stands among those of its character.
 
-    Keeps the rows. Adds `first_sub_date`, `is_first_sub`, `sub_number` (1 + how many started
-    strictly before) and `months_since_previous_sub` (since the latest strictly earlier start;
-    null for the first). Subscriptions of one day do not count as each other's predecessors.
+    Keeps the rows, sorted by `SUB_ORDER`. Adds `first_sub_date`, `is_first_sub`, `sub_number` (1 +
+    how many started strictly before) and `months_since_previous_sub` (since the latest strictly
+    earlier start; null for the first). Subscriptions of one day do not count as each other's
+    predecessors.
     """
-    start = pl.col("sub_start_date")
-    history = (
-        subs.group_by("char_id", "sub_start_date")
-        .agg(_started=pl.len().cast(pl.Int32))
-        .sort("char_id", "sub_start_date")
+    start, row = pl.col("sub_start_date"), pl.int_range(pl.len())
+    is_first = (pl.col("char_id") != pl.col("char_id").shift()).fill_null(True)
+    is_new_day = is_first | (start != start.shift())
+    return (
+        subs.sort(SUB_ORDER)
         .with_columns(
-            first_sub_date=start.min().over("char_id"),
-            sub_number=1 + (pl.col("_started").cum_sum() - pl.col("_started")).over("char_id"),
-            _previous=start.shift(1).over("char_id"),
+            _first=pl.when(is_first).then(row).forward_fill(),
+            _first_of_day=pl.when(is_new_day).then(row).forward_fill(),
         )
-        .select(
-            "char_id",
-            "sub_start_date",
-            "first_sub_date",
-            (start == pl.col("first_sub_date")).alias("is_first_sub"),
-            pl.col("sub_number").cast(pl.Int32),
-            months_from(pl.col("_previous"), start).alias("months_since_previous_sub"),
+        .with_columns(
+            first_sub_date=start.gather(pl.col("_first")),
+            is_first_sub=pl.col("_first_of_day") == pl.col("_first"),
+            sub_number=(1 + pl.col("_first_of_day") - pl.col("_first")).cast(pl.Int32),
         )
+        .with_columns(
+            _previous=pl.when(~pl.col("is_first_sub")).then(
+                start.gather((pl.col("_first_of_day") - 1).clip(0))
+            ),
+        )
+        .with_columns(months_since_previous_sub=months_from(pl.col("_previous"), start))
+        .drop("_first", "_first_of_day", "_previous")
     )
-    return subs.join(history, on=["char_id", "sub_start_date"], how="left")
