@@ -155,6 +155,20 @@ SCHEMAS: dict[str, type[dy.Schema]] = {
 }
 """The schema of each table whose columns do not depend on the settings."""
 
+REFERENCES = {"sub_data": "char_id", "sub_miss": "sub_id"}
+"""The column of a table that must be known in its parent table."""
+PARENTS = {"sub_data": "character_data", "sub_miss": "sub_data"}
+"""The tables that other tables refer to."""
+
+CHECKED_ORDER = {
+    "character_data": ("char_id",),
+    "character_currency": ("char_id", "date"),
+    "sub_data": ("char_id", "sub_start_date", "sub_id"),
+    "sub_miss": ("char_id", "sub_id", "start_date"),
+}
+"""In what order the rows of one character stand in a checked table; characters stand in the order
+of their hashes (`churnlib.buckets`)."""
+
 MARKS = tuple(RawRow.column_names())
 """What the reader adds to a raw row."""
 
@@ -168,6 +182,12 @@ def raw_columns(table: str) -> tuple[str, ...]:
     if table not in RAW_SCHEMAS:
         raise DataError(f"there is no raw table '{table}'. {closest(table, RAW_SCHEMAS)}")
     return tuple(name for name in RAW_SCHEMAS[table].column_names() if name not in MARKS)
+
+
+def checked_columns(table: str) -> tuple[str, ...]:
+    """The columns of a raw table after its checks: misses have their character's besides."""
+    own = raw_columns(table)
+    return own if "char_id" in own else (*own, "char_id")
 
 
 ID_COLUMNS = ("char_id", "sub_id")

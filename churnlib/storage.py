@@ -3,7 +3,7 @@
 import hashlib
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -213,7 +213,9 @@ def reason(error: Exception) -> str:
 
 
 def write_parquet(
-    frame: "pl.LazyFrame", target: Dataset, metadata: Mapping[str, str] | None = None
+    frame: "pl.LazyFrame",
+    target: Dataset,
+    metadata: Mapping[str, str] | Callable[[], Mapping[str, str]] | None = None,
 ) -> DatasetRef:
     """Writes a lazy frame as a Parquet file, streaming, whole or not at all.
 
@@ -222,14 +224,19 @@ def write_parquet(
     Args:
         frame: What to write, already in its final order.
         target: Where to.
-        metadata: Facts about the whole table, kept in the file's footer.
+        metadata: Facts about the whole table, kept in the file's footer; or what tells them once
+            all rows are written.
 
     Returns:
         What was written, with its rows counted.
     """
+
+    def at_the_end(_: object) -> dict[str, str]:
+        return dict(metadata() if callable(metadata) else metadata or {})
+
     with replacing(target.uri) as beside:
         frame.sink_parquet(
-            beside, row_group_size=ROWS_PER_GROUP, metadata=dict(metadata or {}), engine="streaming"
+            beside, row_group_size=ROWS_PER_GROUP, metadata=at_the_end, engine="streaming"
         )
     return ref(target, count_rows(target.uri))
 

@@ -8,7 +8,10 @@ if __name__ == "__main__":  # Before the imports below: the first line is printe
 from datetime import date
 from typing import Any
 
+import polars as pl
+
 from churnlib import storage
+from churnlib.buckets import build
 from churnlib.datasets import Dataset, DatasetRef, month_name
 from churnlib.errors import naming
 from churnlib.features.currency import add_currency_features
@@ -16,7 +19,8 @@ from churnlib.features.standard import standard_features
 from churnlib.features.windows import in_window
 from churnlib.lineage import footer
 from churnlib.model.store import read_manifest
-from churnlib.settings import CurrencySettings, StandardSettings
+from churnlib.raw.known import known_by
+from churnlib.settings import CurrencySettings, EngineSettings, StandardSettings
 from flows.events import BatchPredicted
 from flows.features import refuse_empty
 from flows.reports import leaks, warn
@@ -41,6 +45,7 @@ def batch_predict(run: Run) -> DatasetRef:
         as_of=run.as_of,
         standard_settings=run.settings.standard,
         currency_settings=run.settings.currency,
+        engine=run.settings.engine,
     )
     return predict_batch(
         model,
@@ -56,7 +61,7 @@ def batch_predict(run: Run) -> DatasetRef:
     )
 
 
-@task
+@task(notes=("engine",))
 def build_predict_features(
     characters: DatasetRef,
     subs: DatasetRef,
@@ -67,19 +72,23 @@ def build_predict_features(
     as_of: date,
     standard_settings: StandardSettings,
     currency_settings: CurrencySettings,
+    engine: EngineSettings,
 ) -> DatasetRef:
     """Builds the features of a batch, the same as in training, straight from the raw tables."""
-    standard = standard_features(
-        storage.scan(characters),
-        storage.scan(subs),
-        as_of=as_of,
-        undated_totals=standard_settings.undated_totals,
-    )
-    refuse_empty(standard, subs.game, "windows.batch_predict", window)
-    features = add_currency_features(
-        in_window(standard, *window), storage.scan(currency), currency_settings, as_of=as_of
-    )
-    return storage.write_parquet(features, output, footer(as_of=as_of, window=window))
+    known = storage.scan(subs).filter(known_by("sub_data", as_of))
+    refuse_empty(known, subs.game, "windows.batch_predict", window)
+
+    def features(
+        characters: pl.LazyFrame, subs: pl.LazyFrame, balances: pl.LazyFrame
+    ) -> pl.LazyFrame:
+        standard = standard_features(
+            characters, subs, as_of=as_of, undated_totals=standard_settings.undated_totals
+        )
+        batch = in_window(standard, *window)
+        return add_currency_features(batch, balances, currency_settings, as_of=as_of)
+
+    facts = footer(as_of=as_of, window=window)
+    return build(features, (characters, subs, currency), output, facts, engine.memory_mib)
 
 
 @task(uses=("churnlib.model",))

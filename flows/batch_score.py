@@ -144,7 +144,7 @@ def score_batch(
     """Holds the predictions of a batch against what came of its subscriptions."""
     from churnlib.model.evaluate import evaluate
 
-    subs = known_subs(standard, as_of)
+    subs = known_subs(storage.scan(standard), as_of)
     refuse_empty(subs, standard.game, "windows.batch_score", window)
     truth = add_label(in_window(subs, *window), as_of=as_of, horizon_months=horizon_months)
     predicted = in_window(storage.scan(predictions), *window)

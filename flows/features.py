@@ -7,6 +7,7 @@ from typing import Any, Literal
 import polars as pl
 
 from churnlib import storage
+from churnlib.buckets import build
 from churnlib.datasets import Dataset, DatasetRef
 from churnlib.errors import DataError
 from churnlib.features.currency import add_currency_features
@@ -14,7 +15,7 @@ from churnlib.features.labels import add_label
 from churnlib.features.windows import in_window
 from churnlib.lineage import fact, footer
 from churnlib.raw.known import known_by
-from churnlib.settings import CurrencySettings, WindowName
+from churnlib.settings import CurrencySettings, EngineSettings, WindowName
 from flows.run import Run
 from flows.sources import read_sources, standard_of
 from flows.tables import check_tables
@@ -35,7 +36,7 @@ def check_first(run: Run, flow: WindowName, *tables: str) -> None:
     Raises:
         ChurnlibError: A table breaks rules, or the flow's window selects no subscription.
     """
-    made = check_tables(run.settings.raw, run.catalog, tables, run.as_of)
+    made = check_tables(run.settings, run.catalog, tables, run.as_of)
     refuse_empty_window(run, flow, made["sub_data"]["checked"])
 
 
@@ -72,11 +73,12 @@ def window_cohort(run: Run, flow: Literal["train", "score"]) -> Cohort:
         as_of=run.as_of,
         horizon_months=run.settings.horizon_months,
         currency_settings=run.settings.currency,
+        engine=run.settings.engine,
     )
     return Cohort(features, {**read_sources(run), "character_currency": currency.facts})
 
 
-@task
+@task(notes=("engine",))
 def build_window_features(
     standard: DatasetRef,
     currency: DatasetRef,
@@ -87,15 +89,18 @@ def build_window_features(
     as_of: date,
     horizon_months: int,
     currency_settings: CurrencySettings,
+    engine: EngineSettings,
 ) -> DatasetRef:
     """Joins standard and currency features of a window, and labels them as known on the day."""
-    subs = known_subs(standard, as_of)
-    refuse_empty(subs, standard.game, setting, window)
-    labelled = add_label(in_window(subs, *window), as_of=as_of, horizon_months=horizon_months)
-    features = add_currency_features(
-        labelled, storage.scan(currency), currency_settings, as_of=as_of
-    )
-    return storage.write_parquet(features, output, footer(as_of=as_of, window=window))
+    refuse_empty(known_subs(storage.scan(standard), as_of), standard.game, setting, window)
+
+    def features(subs: pl.LazyFrame, balances: pl.LazyFrame) -> pl.LazyFrame:
+        known = in_window(known_subs(subs, as_of), *window)
+        labelled = add_label(known, as_of=as_of, horizon_months=horizon_months)
+        return add_currency_features(labelled, balances, currency_settings, as_of=as_of)
+
+    facts = footer(as_of=as_of, window=window)
+    return build(features, (standard, currency), output, facts, engine.memory_mib)
 
 
 def fits_run(run: Run, standard: DatasetRef, *settings: str) -> None:
@@ -125,14 +130,10 @@ def fits_run(run: Run, standard: DatasetRef, *settings: str) -> None:
             )
 
 
-def known_subs(standard: DatasetRef, as_of: date) -> pl.LazyFrame:
+def known_subs(standard: pl.LazyFrame, as_of: date) -> pl.LazyFrame:
     """The standard features as they were known on a day, though built for a later one."""
     churned = pl.when(pl.col("churned_on") <= as_of).then(pl.col("churned_on"))
-    return (
-        storage.scan(standard)
-        .filter(pl.col("sub_start_date") <= as_of)
-        .with_columns(churned_on=churned)
-    )
+    return standard.filter(pl.col("sub_start_date") <= as_of).with_columns(churned_on=churned)
 
 
 def refuse_empty(subs: pl.LazyFrame, game: str, setting: str, window: tuple[date, date]) -> None:

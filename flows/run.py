@@ -55,7 +55,7 @@ class Run:
 
     def tables(self, *names: str) -> tuple[RawTable, ...]:
         """Raw tables after their checks, with what there is to say of them as of the run's day."""
-        return open_tables(self.settings.raw, self.catalog, names, self.as_of)
+        return open_tables(self.settings, self.catalog, names, self.as_of)
 
     def existing(self, dataset: Dataset, advice: str) -> DatasetRef:
         """A dataset that an earlier run must have made.
@@ -170,7 +170,7 @@ def open_run(
     catalog = Catalog(settings.data_dir, game)
     day = settings.as_of
     if day is None:
-        made = check_tables(settings.raw, catalog, ["character_currency"], None)
+        made = check_tables(settings, catalog, ["character_currency"], None)
         day = latest_currency_date(made["character_currency"]["checked"])
     try:
         check_label_overlap(settings, day)

@@ -11,11 +11,12 @@ from pathlib import Path
 import polars as pl
 
 from churnlib import storage
+from churnlib.buckets import build
 from churnlib.datasets import Dataset, DatasetRef, month_name
 from churnlib.errors import DataError
 from churnlib.features import churn, standard
 from churnlib.lineage import footer
-from churnlib.settings import StandardSettings
+from churnlib.settings import EngineSettings, StandardSettings
 from flows.events import BatchDue
 from flows.reports import leaks, warn
 from flows.run import Run, churn_flow, is_part
@@ -37,6 +38,7 @@ def standard_features(run: Run) -> DatasetRef:
         as_of=run.as_of,
         churn_after_months=run.settings.churn_after_months,
         settings=run.settings.standard,
+        engine=run.settings.engine,
     )
     sources = {t.checked.name: t.facts for t in (characters, subs, misses)}
     note_sources(sources, run.catalog.standard_sources())
@@ -58,7 +60,7 @@ def announce_due_batch(run: Run) -> None:
         BatchDue(game=run.settings.game, month=month_name(first)).emit()
 
 
-@task
+@task(notes=("engine",))
 def build_standard_features(
     characters: DatasetRef,
     subs: DatasetRef,
@@ -68,22 +70,25 @@ def build_standard_features(
     as_of: date,
     churn_after_months: int,
     settings: StandardSettings,
+    engine: EngineSettings,
 ) -> DatasetRef:
     """Builds the standard features of every subscription, and the day on which it churned."""
     refuse_none(subs, as_of)
-    features = standard.standard_features(
-        storage.scan(characters),
-        storage.scan(subs),
-        as_of=as_of,
-        undated_totals=settings.undated_totals,
-    )
-    with_churn = churn.add_churned_on(
-        features, storage.scan(misses), as_of=as_of, churn_after_months=churn_after_months
-    )
+
+    def features(
+        characters: pl.LazyFrame, subs: pl.LazyFrame, misses: pl.LazyFrame
+    ) -> pl.LazyFrame:
+        known = standard.standard_features(
+            characters, subs, as_of=as_of, undated_totals=settings.undated_totals
+        )
+        return churn.add_churned_on(
+            known, misses, as_of=as_of, churn_after_months=churn_after_months
+        )
+
     facts = footer(
         as_of=as_of, churn_after_months=churn_after_months, standard=settings.model_dump()
     )
-    return storage.write_parquet(with_churn, output, facts)
+    return build(features, (characters, subs, misses), output, facts, engine.memory_mib)
 
 
 def refuse_none(subs: DatasetRef, as_of: date) -> None:

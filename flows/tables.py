@@ -1,31 +1,35 @@
 """The raw tables made ready: checked, typed, sorted, kept as Parquet."""
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
 
 from churnlib import storage
+from churnlib.buckets import bucket, count_for, size_of, write
 from churnlib.datasets import Catalog, Dataset, DatasetRef
 from churnlib.errors import DataError
-from churnlib.raw.checks import check_table
+from churnlib.raw.checks import Work, clean_rows, judged_rows, raw_rows
+from churnlib.raw.clean import UncleanError
+from churnlib.raw.judge import Judge
 from churnlib.raw.known import known_by
 from churnlib.raw.oddities import count_oddities
-from churnlib.raw.reading import scan_raw, typed
-from churnlib.schemas import CharacterData, with_ids
-from churnlib.settings import CategoryColumn, IdType, RawSettings
+from churnlib.raw.reading import raw_size, scan_raw, typed
+from churnlib.schemas import PARENTS, RAW_SCHEMAS, CharacterData, checked_columns, with_ids
+from churnlib.settings import CategoryColumn, EngineSettings, IdType, RawSettings, Settings
 from flows.engine.cache import run_logger
 from flows.task import task
 
 STANDARD_TABLES = ("character_data", "sub_data", "sub_miss")
 """The tables that the standard features are built from."""
-PARENTS = {"sub_data": "character_data", "sub_miss": "sub_data"}
-"""The table that the rows of another must refer to."""
 REFERS = {**PARENTS, "character_currency": "character_data"}
-"""The same, with what is odd rather than a fault."""
+"""The table that the rows of another must refer to, or where they do not are odd."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class RawTable:
 
 
 def check_tables(
-    settings: RawSettings, catalog: Catalog, tables: Iterable[str], as_of: date | None
+    settings: Settings, catalog: Catalog, tables: Iterable[str], as_of: date | None
 ) -> dict[str, dict[str, DatasetRef]]:
     """Checks raw tables, each after the one that it refers to.
 
@@ -52,7 +56,7 @@ def check_tables(
     day is judged.
 
     Args:
-        settings: What to do with faulty rows.
+        settings: The game's settings.
         catalog: Where the game's data lie.
         tables: Which raw tables.
         as_of: The day; all rows are judged if null.
@@ -70,26 +74,27 @@ def check_tables(
         parent = made[above]["checked"] if above else None
         source = storage.ref(catalog.raw(table))
         output, rejected = catalog.checked(table), catalog.rejected(table)
+        raw, engine = settings.raw, settings.engine
         whole = check_raw(
-            source, table, settings.categories, settings.id_type, output, parent=parent
+            source, table, raw.categories, raw.id_type, output, parent=parent, engine=engine
         )
         if whole is not None:
             Path(rejected.uri).unlink(missing_ok=True)
             made[table] = {"checked": whole}
         else:
             made[table] = check_known(
-                source, table, settings, output, rejected, parent=parent, as_of=as_of
+                source, table, raw, output, rejected, parent=parent, as_of=as_of, engine=engine
             )
     return made
 
 
 def open_tables(
-    settings: RawSettings, catalog: Catalog, tables: Iterable[str], as_of: date
+    settings: Settings, catalog: Catalog, tables: Iterable[str], as_of: date
 ) -> tuple[RawTable, ...]:
     """Checks raw tables, gathers what there is to say of them on a day, and warns of faults.
 
     Args:
-        settings: What to do with faulty rows.
+        settings: The game's settings.
         catalog: Where the game's data lie.
         tables: Which raw tables.
         as_of: The day.
@@ -97,11 +102,17 @@ def open_tables(
     made = check_tables(settings, catalog, tables, as_of)
     checked = {table: refs["checked"] for table, refs in made.items()}
     characters = catalog.checked("character_data")
-    if "character_data" not in checked and _are_of_type(characters, settings.id_type):
+    if "character_data" not in checked and _are_of_type(characters, settings.raw.id_type):
         # Currency of unknown characters is counted also by flows that read no characters.
         checked["character_data"] = storage.ref(characters)
     return tuple(
-        _look_at(catalog.raw(table), made[table], as_of, checked.get(REFERS.get(table, "")))
+        _look_at(
+            catalog.raw(table),
+            made[table],
+            as_of,
+            checked.get(REFERS.get(table, "")),
+            settings.engine,
+        )
         for table in tables
     )
 
@@ -123,7 +134,7 @@ def _with_parents(tables: Iterable[str]) -> list[str]:
     return list(wanted)
 
 
-@task(task_run_name="check_raw {table}")
+@task(task_run_name="check_raw {table}", notes=("engine",))
 def check_raw(
     source: DatasetRef,
     table: str,
@@ -132,18 +143,25 @@ def check_raw(
     output: Dataset,
     *,
     parent: DatasetRef | None = None,
+    engine: EngineSettings,
 ) -> DatasetRef | None:
     """Checks a raw table whole, and keeps it; null where a row breaks a rule."""
-    lenient = RawSettings(
-        id_type=id_type, on_bad_rows="quarantine", max_bad_share=1, categories=dict(categories)
-    )
-    result = check_table(source, table, lenient, parent=_opened(parent))
-    if len(result.rejected):
-        return None
-    return storage.write_parquet(result.rows.lazy(), output)
+    settings = RawSettings(id_type=id_type, categories=dict(categories))
+    with working(source, engine) as work, suppress(UncleanError):
+        rows = clean_rows(source, table, settings, _opened(parent), work)
+        return write(rows, output, checked_schema(table, id_type))
+    judge = Judge(table, settings)
+    with working(source, engine) as work:
+        try:
+            rows = judged_rows(source, judge, _opened(parent), work)
+            return write(rows, output, checked_schema(table, id_type))
+        except DataError:
+            if not judge.found_faults:
+                raise
+            return None
 
 
-@task(task_run_name="check_known {table}")
+@task(task_run_name="check_known {table}", notes=("engine",))
 def check_known(
     source: DatasetRef,
     table: str,
@@ -153,39 +171,70 @@ def check_known(
     *,
     parent: DatasetRef | None = None,
     as_of: date | None = None,
+    engine: EngineSettings,
 ) -> dict[str, DatasetRef]:
     """Checks what of a raw table was known on a day; sets faulty rows apart if that is allowed.
 
     Returns:
         `checked`, and where rows were set apart `rejected`.
     """
-    result = check_table(source, table, settings, parent=_opened(parent), as_of=as_of)
-    made = {"checked": storage.write_parquet(result.rows.lazy(), output)}
-    if len(result.rejected):
-        made["rejected"] = storage.write_parquet(result.rejected.lazy(), rejected)
+    judge = Judge(table, settings, as_of)
+    with working(source, engine) as work:
+        rows = judged_rows(source, judge, _opened(parent), work)
+        made = {"checked": write(rows, output, checked_schema(table, settings.id_type))}
+    if judge.found_faults:
+        apart = judge.rejected(raw_rows(source, table)).lazy()
+        made["rejected"] = storage.write_parquet(apart, rejected)
     else:
         Path(rejected.uri).unlink(missing_ok=True)
     return made
 
 
-@task(task_run_name="describe_table {table}")
+def checked_schema(table: str, id_type: IdType) -> dict[str, pl.DataType]:
+    """The columns of a raw table after its checks."""
+    columns = with_ids(RAW_SCHEMAS[table], id_type).columns()
+    # Misses get their character's id, which is of the same type.
+    ids = columns.get("char_id", columns.get("sub_id"))
+    return {name: columns.get(name, ids).dtype for name in checked_columns(table)}
+
+
+@contextmanager
+def working(source: DatasetRef, engine: EngineSettings) -> Iterator[Work]:
+    """Says in how many buckets to work through a raw table, and gives room for them meanwhile."""
+    with TemporaryDirectory(prefix="churn-", dir=engine.scratch_dir) as folder:
+        yield Work(count_for(engine.memory_mib, raw_size(source)), Path(folder))
+
+
+@task(task_run_name="describe_table {table}", notes=("engine",))
 def describe_table(
-    checked: DatasetRef, table: str, *, as_of: date, parent: DatasetRef | None = None
+    checked: DatasetRef,
+    table: str,
+    *,
+    as_of: date,
+    parent: DatasetRef | None = None,
+    engine: EngineSettings,
 ) -> dict[str, Any]:
     """Counts what of a checked table was known on a day, and which of it is odd."""
-    rows = storage.scan(checked)
-    known = rows.select(known_by(table, as_of).sum()).collect().item()
-    return {
-        "rows": known,
-        "odd": count_oddities(rows, table, as_of=as_of, parent=_opened(parent)),
-    }
+    tables = [checked] if parent is None else [checked, parent]
+    count = count_for(engine.memory_mib, *map(size_of, tables))
+    rows, odd = 0, Counter[str]()
+    for number in range(count):
+        frame = bucket(checked, number, count)
+        above = None if parent is None else bucket(parent, number, count)
+        rows += frame.select(known_by(table, as_of).sum()).collect().item()
+        odd += Counter(count_oddities(frame, table, as_of=as_of, parent=above))
+    return {"rows": rows, "odd": dict(odd)}
 
 
 def _look_at(
-    source: Dataset, made: Mapping[str, DatasetRef], as_of: date, parent: DatasetRef | None
+    source: Dataset,
+    made: Mapping[str, DatasetRef],
+    as_of: date,
+    parent: DatasetRef | None,
+    engine: EngineSettings,
 ) -> RawTable:
     checked, rejected = made["checked"], made.get("rejected")
-    counts = describe_table(checked, source.name, as_of=as_of, parent=parent)
+    counts = describe_table(checked, source.name, as_of=as_of, parent=parent, engine=engine)
     where = f"{source.game}: {source.name}"
     if rejected:
         run_logger().warning(

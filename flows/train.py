@@ -53,7 +53,9 @@ def train(run: Run) -> DatasetRef:
         feature_settings=decisive_settings(run.settings),
         seed=run.settings.train.seed,
         origin={
-            "settings": run.settings.model_dump(mode="json", exclude={"data_dir", "schedules"}),
+            "settings": run.settings.model_dump(
+                mode="json", exclude={"data_dir", "schedules", "engine"}
+            ),
             "tables": cohort.tables,
         },
     )

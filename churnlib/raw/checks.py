@@ -1,31 +1,34 @@
 """The checks of the raw tables: structural faults stop the run, or such rows are set apart."""
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 
+from churnlib.buckets import in_order, lazily, put_aside
 from churnlib.datasets import Dataset, DatasetRef
-from churnlib.errors import DataError
-from churnlib.raw.known import known_by
+from churnlib.raw.clean import (
+    UncleanError,
+    hold_clean,
+    hold_unique,
+    is_ascending,
+    scan_clean,
+)
+from churnlib.raw.judge import Judge
 from churnlib.raw.lines import Lines, look_at_lines
-from churnlib.raw.reading import ROW, by_line, is_csv, row_word, scan_raw, typed, unreadable
-from churnlib.schemas import ID_COLUMNS, MARKS, RAW_SCHEMAS, raw_columns, with_ids
-from churnlib.settings import IdType, RawSettings
-
-SHOWN = 3
-"""How many faulty rows an error shows for each rule."""
-
-REFERENCES = {
-    "sub_data": "char_id",
-    "sub_miss": "sub_id",
-}
-"""The column of a table that must be known in its parent table."""
-PARENTS = {"sub_data": "character_data", "sub_miss": "sub_data"}
-"""The tables that other tables refer to."""
+from churnlib.raw.reading import by_line, is_csv, scan_raw, typed, unreadable
+from churnlib.schemas import (
+    CHECKED_ORDER,
+    RAW_SCHEMAS,
+    REFERENCES,
+    checked_columns,
+)
+from churnlib.settings import RawSettings
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class CheckedTable:
     """A raw table after its checks.
 
     Attributes:
-        rows: The rows that break no rule, typed, in the order of the key.
+        rows: The rows that break no rule, typed; see `checked_rows`.
         rejected: The rows that do, as they lie in the file, with the marks of the reader and the
             rules that they break.
     """
@@ -43,13 +46,16 @@ class CheckedTable:
 
 
 @dataclass(frozen=True)
-class Fault:
-    """A broken rule: the columns, what is wrong, and the rows that break it."""
+class Work:
+    """How a raw table is worked through.
 
-    columns: str
-    rule: str
-    rows: pl.DataFrame
-    shows_value: bool = False
+    Attributes:
+        count: In how many buckets.
+        folder: An empty folder, where rows are put aside if there are more buckets than one.
+    """
+
+    count: int = 1
+    folder: Path = Path()
 
 
 def check_table(
@@ -60,7 +66,7 @@ def check_table(
     parent: pl.LazyFrame | None = None,
     as_of: date | None = None,
 ) -> CheckedTable:
-    """Reads a raw table whole and holds every row against the rules of its schema.
+    """Reads a raw table whole, in memory, and holds every row against the rules of its schema.
 
     Args:
         source: The file.
@@ -75,152 +81,155 @@ def check_table(
         DataError: A column is missing, the file cannot be read, or rows break rules and may not be
             set apart; names file, columns, rules, how many rows and the first of them.
     """
-    schema = with_ids(RAW_SCHEMAS[table], settings.id_type)
-    raw = scan_raw(source, table)
+    judge = Judge(table, settings, as_of)
+    rows = pl.concat(judged_rows(source, judge, parent, Work()))
+    return CheckedTable(rows, judge.rejected(raw_rows(source, table)))
+
+
+def clean_rows(
+    source: Dataset | DatasetRef,
+    table: str,
+    settings: RawSettings,
+    parent: pl.LazyFrame | None,
+    work: Work,
+) -> Iterator[pl.DataFrame]:
+    """Reads a raw table that has no fault, bucket by bucket.
+
+    Args:
+        source: The file.
+        table: Which raw table it is.
+        settings: Which categories are closed.
+        parent: See `check_table`.
+        work: How the table is worked through.
+
+    Yields:
+        The rows of each bucket; see `checked_rows`.
+
+    Raises:
+        DataError: A column is missing, or the file cannot be read.
+        UncleanError: A row may break a rule, so `judged_rows` must take over.
+    """
+    scan_raw(source, table)  # Columns that are missing are an error on either way.
     try:
-        lines = look_at_lines(source.uri) if is_csv(source) else Lines()
-        raw, ragged = by_line(raw, lines), lines.ragged
-        marked = _marked(
-            typed(raw, table, ragged, settings.id_type), table, settings, parent
-        ).collect()
+        rows = scan_clean(source, table, settings.id_type)
+        if table == "sub_data":  # No two of its keys that are the same need come together below.
+            for part in put_aside(rows.select("sub_id"), "sub_id", work.count, work.folder / "ids"):
+                hold_unique(part.collect(), ["sub_id"])
+        hold = partial(hold_clean, table=table, settings=settings)
+        yield from _by_character(rows, table, parent, work, hold, by_key=table == "sub_miss")
+    except pl.exceptions.PolarsError:  # A value is of another type, or a line too long.
+        raise UncleanError from None
+
+
+def judged_rows(
+    source: Dataset | DatasetRef, judge: Judge, parent: pl.LazyFrame | None, work: Work
+) -> Iterator[pl.DataFrame]:
+    """Reads a raw table with care, bucket by bucket, and judges every row.
+
+    Args:
+        source: The file.
+        judge: Who tells good rows from faulty ones, and keeps account.
+        parent: See `check_table`.
+        work: How the table is worked through.
+
+    Yields:
+        The good rows of each bucket; see `checked_rows`.
+
+    Raises:
+        DataError: See `check_table`; rows that break rules are told of behind the last bucket.
+    """
+    table, id_type = judge.table, judge.settings.id_type
+    with _reading(source):
+        raw, ragged = _by_line(source, table)
+        rows = judge.marked(typed(raw, table, ragged, id_type), ragged)
+        by_key = table in REFERENCES
+        yield from _by_character(rows, table, parent, work, judge.good, by_key=by_key)
+    judge.refuse(source, raw)
+
+
+def raw_rows(source: Dataset | DatasetRef, table: str) -> pl.LazyFrame:
+    """The rows of a raw table as they lie there, with the `source_row` that errors name.
+
+    Raises:
+        DataError: A column is missing, or the file cannot be read.
+    """
+    with _reading(source):
+        return _by_line(source, table)[0]
+
+
+def _by_line(source: Dataset | DatasetRef, table: str) -> tuple[pl.LazyFrame, Mapping[int, int]]:
+    raw = scan_raw(source, table)
+    lines = look_at_lines(source.uri) if is_csv(source) else Lines()
+    return by_line(raw, lines), lines.ragged
+
+
+def _by_character(
+    rows: pl.LazyFrame,
+    table: str,
+    parent: pl.LazyFrame | None,
+    work: Work,
+    hold: Callable[[pl.DataFrame], pl.DataFrame],
+    *,
+    by_key: bool,
+) -> Iterator[pl.DataFrame]:
+    """Holds rows against the rules, where wanted with all of a key together, and orders them."""
+    columns, order = checked_columns(table), CHECKED_ORDER[table]
+    if by_key:
+        held = _held(rows, table, parent, work, hold)
+        parts = put_aside(held, "char_id", work.count, work.folder / "by-character")
+        frames: Iterable[pl.DataFrame] = (part.collect() for part in parts)
+    elif table in REFERENCES:
+        frames = map(hold, _owned(rows, table, parent, work))
+    else:
+        parts = put_aside(rows, "char_id", work.count, work.folder / "by-character")
+        frames = (hold(part.collect()) for part in parts)
+    for frame in frames:
+        in_rank = frame if is_ascending(frame, order) else frame.sort(order)
+        yield in_order(in_rank.select(columns))
+
+
+def _held(
+    rows: pl.LazyFrame,
+    table: str,
+    parent: pl.LazyFrame | None,
+    work: Work,
+    hold: Callable[[pl.DataFrame], pl.DataFrame],
+) -> pl.LazyFrame:
+    """Finds each row's parent, and holds the rows against the rules, orphans included."""
+    key, given = RAW_SCHEMAS[table].primary_key()[0], rows.collect_schema()
+    schema = {**given, "orphan": pl.Boolean(), "char_id": given[REFERENCES[table]]}
+    owned = _owned(rows, table, parent, work)
+    if key == REFERENCES[table]:
+        frames: Iterable[pl.DataFrame] = owned
+    else:
+        parts = put_aside(lazily(owned, schema), key, work.count, work.folder / "by-key")
+        frames = (part.collect() for part in parts)
+    columns = checked_columns(table)
+    return lazily((hold(f).select(columns) for f in frames), {c: schema[c] for c in columns})
+
+
+def _owned(
+    rows: pl.LazyFrame, table: str, parent: pl.LazyFrame | None, work: Work
+) -> Iterator[pl.DataFrame]:
+    """Marks the rows whose parent is unknown, and gives the others its `char_id`."""
+    column, folder = REFERENCES[table], work.folder
+    if parent is None:
+        ids = rows.collect_schema()[column]
+        known = pl.LazyFrame(schema={column: ids, "char_id": ids})
+    else:
+        known = parent.select(*dict.fromkeys((column, "char_id"))).unique(column)
+    parts = put_aside(rows, column, work.count, folder / "by-parent")
+    parents = put_aside(known, column, work.count, folder / "parents")
+    for part, above in zip(parts, parents, strict=True):
+        found = above.with_columns(_known=True)
+        frame = part.join(found, on=column, how="left", maintain_order="left")
+        unknown = pl.col("_known").is_null() & pl.col(column).is_not_null() & (parent is not None)
+        yield frame.with_columns(orphan=unknown).drop("_known").collect()
+
+
+@contextmanager
+def _reading(source: Dataset | DatasetRef) -> Iterator[None]:
+    try:
+        yield
     except (pl.exceptions.PolarsError, csv.Error) as error:
         raise unreadable(source, error) from None
-    known = pl.lit(True) if as_of is None else known_by(table, as_of).fill_null(True)
-    judged = marked.filter(known)
-    good, failures = schema.filter(judged)
-    if len(failures):
-        faults = list(_faults(failures.details(), table, ragged, settings.id_type))
-        if ragged:
-            raw = raw.with_columns(fields=pl.col(ROW).replace_strict(ragged, default=None))
-        if settings.on_bad_rows == "fail" or len(failures) > settings.max_bad_share * len(judged):
-            raise DataError(_complaint(source, raw, faults, len(failures), len(judged), settings))
-    later, _ = schema.filter(marked.filter(~known))
-    key = RAW_SCHEMAS[table].primary_key()
-    rows = pl.concat([good, later.join(good, on=key, how="anti")]).sort(key)
-    rejected = _rejected(raw.select(ROW, *raw_columns(table)), failures.details())
-    return CheckedTable(rows.select(raw_columns(table)), rejected)
-
-
-def _marked(
-    frame: pl.LazyFrame, table: str, settings: RawSettings, parent: pl.LazyFrame | None
-) -> pl.LazyFrame:
-    closed = {c: v for c, v in settings.categories.items() if c in raw_columns(table)}
-    marks = [
-        pl.when(pl.col(column).is_not_null() & ~pl.col(column).is_in(values)).then(pl.lit(column))
-        for column, values in closed.items()
-    ]
-    unknown = pl.concat_str(marks, separator=",", ignore_nulls=True) if marks else pl.lit("")
-    frame = frame.with_columns(unknown_category=pl.when(unknown != "").then(unknown))
-    key = REFERENCES.get(table)
-    if parent is None or key is None:
-        return frame.with_columns(orphan=pl.lit(False))
-    known = parent.select(key).unique().with_columns(_known=True)
-    return (
-        frame.join(known, on=key, how="left", maintain_order="left")
-        .with_columns(orphan=pl.col("_known").is_null() & pl.col(key).is_not_null())
-        .drop("_known")
-    )
-
-
-def _faults(
-    details: pl.DataFrame, table: str, ragged: Mapping[int, int], id_type: IdType
-) -> Iterator[Fault]:
-    """Takes the faulty rows apart by rule, each with the columns that it is about."""
-    rules = _rules(details)
-    key = RAW_SCHEMAS[table].primary_key()
-    if ragged:
-        is_ragged = pl.col(ROW).is_in(sorted(ragged))
-        cut = details.filter(is_ragged)
-        yield Fault("fields", "are more or fewer than in the header", cut, shows_value=True)
-        details = details.filter(~is_ragged)
-    for column in raw_columns(table):
-        dtype = with_ids(RAW_SCHEMAS[table], id_type).columns()[column].dtype
-        unparsable = details.filter(_names(pl.col("unparsable"), column))
-        yield Fault(column, f"is {_TYPE_WORDS[dtype]}", unparsable, shows_value=True)
-        unknown = details.filter(_names(pl.col("unknown_category"), column))
-        yield Fault(column, "is not on the list raw.categories", unknown, shows_value=True)
-    for rule in rules:
-        broken = details.filter(pl.col(rule) == "invalid")
-        column, _, kind = rule.rpartition("|")
-        if kind == "nullability" and column:
-            # A value that could not be read is null by now; it has been named already.
-            yield Fault(column, "is empty", broken.filter(~_names(pl.col("unparsable"), column)))
-        elif kind == "resolution":
-            yield Fault(column, "is not the first day of a month", broken, shows_value=True)
-        elif rule == "primary_key":
-            # Keys that are empty or could not be read have been named already.
-            known = pl.all_horizontal(pl.col(key).is_not_null())
-            yield Fault(", ".join(key), "stands there twice", broken.filter(known), True)
-        elif rule == "reference_known" and table in REFERENCES:
-            yield Fault(REFERENCES[table], f"is not in {PARENTS[table]}", broken, shows_value=True)
-        elif rule == "run_ends_after_it_starts":
-            yield Fault("end_date", "lies before start_date", broken, shows_value=True)
-
-
-_TYPE_WORDS = {
-    pl.Date(): "no day as in 2024-12-31",
-    pl.Float64(): "no number",
-    pl.Int64(): "no whole number",
-    pl.Int32(): "no whole number",
-    pl.String(): "no text",
-}
-
-
-def _names(marks: pl.Expr, column: str) -> pl.Expr:
-    return marks.str.split(",").list.contains(column).fill_null(False)
-
-
-def _complaint(
-    source: Dataset | DatasetRef,
-    raw: pl.LazyFrame,
-    faults: list[Fault],
-    bad: int,
-    total: int,
-    settings: RawSettings,
-) -> str:
-    met = [fault for fault in faults if len(fault.rows)]
-    shown = {n for fault in met for n in fault.rows[ROW].sort().head(SHOWN)}
-    lines = raw.filter(pl.col(ROW).is_in(sorted(shown))).collect()
-    values = {row[ROW]: row for row in lines.iter_rows(named=True)}
-    listed = "\n".join(f"  {_line(fault, values, row_word(source))}" for fault in met)
-    if settings.on_bad_rows == "fail":
-        advice = 'Mend the file, or set raw.on_bad_rows = "quarantine" to set such rows apart.'
-    else:
-        advice = (
-            f"That is more than raw.max_bad_share = {settings.max_bad_share:g} allows to be set "
-            "apart. Mend the file, or raise the share."
-        )
-    if any(f.columns in ID_COLUMNS and f.rule == f"is {_TYPE_WORDS[pl.Int64()]}" for f in met):
-        advice += ' Where ids are text, set raw.id_type = "text".'
-    return (
-        f"{source.game}: {Path(source.uri).name}: {bad:,} of {total:,} rows break a rule:\n"
-        f"{listed}\nNothing was built from it, and earlier outputs stay. {advice}"
-    )
-
-
-def _line(fault: Fault, values: dict[int, dict[str, object]], word: str) -> str:
-    first = fault.rows[ROW].sort().head(SHOWN).to_list()
-    columns = fault.columns.split(", ")
-    examples = [
-        f"{word} {n}"
-        + (f": {', '.join(str(values[n][c]) for c in columns)}" if fault.shows_value else "")
-        for n in first
-    ]
-    more = "; ..." if len(fault.rows) > SHOWN else ""
-    plural = "s" if len(fault.rows) > 1 else ""
-    found = f"{'; '.join(examples)}{more}"
-    return f"{fault.columns} {fault.rule}: {len(fault.rows):,} row{plural} ({found})"
-
-
-def _rules(details: pl.DataFrame) -> list[str]:
-    verdicts = pl.Enum(["valid", "invalid", "unknown"])
-    return [name for name, dtype in details.schema.items() if dtype == verdicts]
-
-
-def _rejected(raw: pl.LazyFrame, details: pl.DataFrame) -> pl.DataFrame:
-    broken = [pl.when(pl.col(r) == "invalid").then(pl.lit(r)) for r in _rules(details)]
-    rules = pl.concat_str(broken, separator=",", ignore_nulls=True)
-    marks = details.select(*MARKS, broken_rules=rules)
-    if marks.is_empty():
-        raw = raw.clear()
-    return raw.join(marks.lazy(), on=ROW, maintain_order="left").collect()

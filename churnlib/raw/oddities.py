@@ -1,17 +1,19 @@
 """Odd facts in the raw tables: counted and reported, but the rows are kept."""
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 
 import polars as pl
 from polars import selectors as cs
 
-from churnlib.features.calendar import month_index, months_from
+from churnlib.features.calendar import months_from
 from churnlib.raw.known import known_by
 
 PLAUSIBLE = (date(1990, 1, 1), date(2100, 12, 31))
 """The days that data of a game may name. Fixed, because the clock is not read, and what is dated
 after the day of a run is there by right in a later extract."""
+LONGEST_MONTH = 31
+"""Days; what is dated the first of its month lies no further behind the month before."""
 
 
 def count_oddities(
@@ -20,11 +22,11 @@ def count_oddities(
     """Counts the rows of a checked table that show each odd fact, of those known on a day.
 
     Args:
-        rows: The checked table, in the order of its key.
+        rows: The checked table or a bucket of it, in its order.
         table: Which raw table it is.
         as_of: The day.
         parent: The checked table that it refers to: characters for subscriptions and currency,
-            subscriptions for misses. Facts that need it are left out without it.
+            subscriptions for misses; or its bucket. Facts that need it are left out without it.
 
     Returns:
         The number of rows by fact; facts that no row shows are left out.
@@ -47,8 +49,10 @@ def _characters(rows: pl.LazyFrame, _parent: pl.LazyFrame | None) -> pl.LazyFram
 
 
 def _currency(rows: pl.LazyFrame, parent: pl.LazyFrame | None) -> pl.LazyFrame:
-    since = (month_index(pl.col("date")) - month_index(pl.col("date").shift(1))).over("char_id")
-    own = rows.select((since > 1).sum().alias("months missing before a currency row"))
+    same = pl.col("char_id") == pl.col("char_id").shift()
+    since = pl.col("date") - pl.col("date").shift()
+    gap = same & (since > timedelta(days=LONGEST_MONTH))
+    own = rows.select(gap.sum().alias("months missing before a currency row"))
     if parent is None:
         return own
     unknown = rows.join(parent, on="char_id", how="anti").select(

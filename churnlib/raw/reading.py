@@ -10,7 +10,7 @@ from churnlib.errors import DataError, closest
 from churnlib.raw.lines import Lines, header, line_not_utf8
 from churnlib.schemas import RAW_SCHEMAS, raw_columns, with_ids
 from churnlib.settings import IdType
-from churnlib.storage import reason
+from churnlib.storage import count_rows, reason
 
 ROW = "source_row"
 OTHER_SEPARATORS = (";", "\t", "|")
@@ -121,6 +121,14 @@ def typed(
 def is_csv(source: Dataset | DatasetRef) -> bool:
     """Tells by the suffix whether a raw table is a CSV file."""
     return source.uri.endswith(".csv")
+
+
+def raw_size(source: Dataset | DatasetRef) -> int:
+    """About how many bytes the rows of a raw table take in memory."""
+    path = Path(source.uri)
+    if is_csv(source):
+        return path.stat().st_size * 2
+    return count_rows(source.uri) * 64
 
 
 def row_word(source: Dataset | DatasetRef) -> str:

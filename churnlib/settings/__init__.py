@@ -10,6 +10,7 @@ from churnlib.settings.currency import (
 )
 from churnlib.settings.data import CategoryColumn, IdType, RawSettings, StandardSettings
 from churnlib.settings.describe import describe_settings, overrides_schema, settings_schema
+from churnlib.settings.engine import EngineSettings
 from churnlib.settings.game import (
     Settings,
     check_label_overlap,
@@ -31,6 +32,7 @@ __all__ = [
     "CurrencyColumn",
     "CurrencySettings",
     "Difference",
+    "EngineSettings",
     "FeatureChoice",
     "Fill",
     "IdType",

@@ -11,6 +11,7 @@ from churnlib.errors import SettingsError
 from churnlib.months import first_day, shift_months
 from churnlib.settings.currency import CurrencySettings
 from churnlib.settings.data import RawSettings, StandardSettings
+from churnlib.settings.engine import EngineSettings
 from churnlib.settings.faults import explain
 from churnlib.settings.layers import load_layers
 from churnlib.settings.parts import Day, Flag, Months, all_optional
@@ -51,6 +52,7 @@ class Settings(BaseSettings):
     windows: Windows
     train: TrainSettings
     schedules: Schedules = Schedules()
+    engine: EngineSettings = EngineSettings()
 
     @classmethod
     def settings_customise_sources(

@@ -1,6 +1,7 @@
 """Raw tables without a fault, and the means to write, spoil and check them."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from churnlib.datasets import Dataset
 from churnlib.errors import DataError
 from churnlib.raw.checks import CheckedTable, check_table
+from churnlib.schemas import RAW_SCHEMAS, raw_columns
 from churnlib.settings import RawSettings
 
 Rows = list[dict[str, Any]]
@@ -110,7 +112,13 @@ def write_text(folder: Path, table: str, text: str | bytes) -> Dataset:
 
 def check(source: Dataset, *, parent: Rows | None = None, **raw: Any) -> CheckedTable:
     above = None if parent is None else pl.LazyFrame(parent)
-    return check_table(source, source.name, RawSettings(**raw), parent=above)
+    return by_key(check_table(source, source.name, RawSettings(**raw), parent=above), source.name)
+
+
+def by_key(checked: CheckedTable, table: str) -> CheckedTable:
+    """The same in the order of the key, with the table's own columns."""
+    rows = checked.rows.select(raw_columns(table)).sort(RAW_SCHEMAS[table].primary_key())
+    return replace(checked, rows=rows)
 
 
 def complaint(source: Dataset, *, parent: Rows | None = None, **raw: Any) -> str:

@@ -13,6 +13,7 @@ from churnlib.settings import RawSettings
 from tests.churnlib.raw.samples import (
     Rows,
     as_frame,
+    by_key,
     character,
     currency,
     miss,
@@ -27,7 +28,8 @@ DAY = date(2024, 3, 1)
 def check(source: Dataset, parent: Rows | None = None, **raw: object) -> CheckedTable:
     above = None if parent is None else pl.LazyFrame(parent)
     settings = RawSettings.model_validate(raw)
-    return check_table(source, source.name, settings, parent=above, as_of=DAY)
+    found = check_table(source, source.name, settings, parent=above, as_of=DAY)
+    return by_key(found, source.name)
 
 
 FAULTY = {
