@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -74,7 +73,7 @@ def check_tables(
             source, table, settings.categories, settings.id_type, output, parent=parent
         )
         if whole is not None:
-            Path(rejected.uri).unlink(missing_ok=True)
+            storage.remove(rejected.uri)
             made[table] = {"checked": whole}
         else:
             made[table] = check_known(
@@ -108,7 +107,7 @@ def open_tables(
 
 def _are_of_type(characters: Dataset, id_type: IdType) -> bool:
     """Whether there are checked characters, and their ids are of a type."""
-    if not Path(characters.uri).exists():
+    if not storage.exists(characters.uri):
         return False
     wanted = with_ids(CharacterData, id_type).columns()["char_id"].dtype
     return bool(storage.scan(characters).collect_schema()["char_id"] == wanted)
@@ -164,7 +163,7 @@ def check_known(
     if len(result.rejected):
         made["rejected"] = storage.write_parquet(result.rejected.lazy(), rejected)
     else:
-        Path(rejected.uri).unlink(missing_ok=True)
+        storage.remove(rejected.uri)
     return made
 
 

@@ -4,7 +4,6 @@ import csv
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 
 import polars as pl
 
@@ -15,6 +14,7 @@ from churnlib.raw.lines import Lines, look_at_lines
 from churnlib.raw.reading import ROW, by_line, is_csv, row_word, scan_raw, typed, unreadable
 from churnlib.schemas import ID_COLUMNS, MARKS, RAW_SCHEMAS, raw_columns, with_ids
 from churnlib.settings import IdType, RawSettings
+from churnlib.uris import name_of
 
 SHOWN = 3
 """How many faulty rows an error shows for each rule."""
@@ -193,7 +193,7 @@ def _complaint(
     if any(f.columns in ID_COLUMNS and f.rule == f"is {_TYPE_WORDS[pl.Int64()]}" for f in met):
         advice += ' Where ids are text, set raw.id_type = "text".'
     return (
-        f"{source.game}: {Path(source.uri).name}: {bad:,} of {total:,} rows break a rule:\n"
+        f"{source.game}: {name_of(source.uri)}: {bad:,} of {total:,} rows break a rule:\n"
         f"{listed}\nNothing was built from it, and earlier outputs stay. {advice}"
     )
 
