@@ -1,12 +1,12 @@
 """A server that speaks S3, in a process of its own."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import quote
 from urllib.request import Request, urlopen
+
+from obstore.store import S3Store
 
 SERVE = """
 import sys, threading
@@ -47,18 +47,20 @@ class StoreServer:
 
     def make_bucket(self, name: str) -> str:
         """Makes a bucket; returns its URI."""
-        self._put(name, b"")
-        return f"s3://{name}"
+        with urlopen(Request(f"{self.url}/{name}", method="PUT"), timeout=20):
+            return f"s3://{name}"
 
-    def put(self, uri: str, content: bytes) -> None:
+    def put(self, uri: str, content: bytes, **metadata: str) -> None:
         """Puts an object as something else than this project would."""
-        self._put(uri.removeprefix("s3://"), content)
-
-    def _put(self, path: str, content: bytes) -> None:
-        headers = {"Content-Type": "application/octet-stream"}
-        request = Request(f"{self.url}/{quote(path)}", content, headers, method="PUT")
-        with urlopen(request, timeout=20) as answer:
-            assert answer.status == 200
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        store = S3Store(
+            bucket,
+            endpoint=self.url,
+            access_key_id="others",
+            secret_access_key="others",
+            client_options={"allow_http": True},
+        )
+        store.put(key, content, attributes=metadata)
 
     def environment(self) -> Mapping[str, str]:
         """The variables by which this store, and none elsewhere, is found."""
@@ -74,8 +76,3 @@ class StoreServer:
         """The requests so far, as the server's log has them."""
         lines = self._log.read_text().splitlines()
         return [line.split('"')[1].removesuffix(" HTTP/1.1") for line in lines if '"' in line]
-
-
-def without_store(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """An environment that knows of no object store."""
-    return {name: value for name, value in environ.items() if not name.startswith("AWS_")}

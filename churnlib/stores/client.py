@@ -2,7 +2,8 @@
 
 import errno
 import os
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import lru_cache
@@ -18,10 +19,12 @@ RETRIES, PATIENCE = 5, timedelta(seconds=20)
 TO_CONNECT, TO_READ, IN_ALL = timedelta(seconds=3), timedelta(seconds=20), timedelta(minutes=10)
 """How long a request may take to find its server, to hear more of it, and to its end."""
 
-VARIABLES = ("AWS_", "GOOGLE_", "AZURE_")
-"""How the variables begin that say where stores are and who may enter."""
-SIGNED_IN = 'eval "$(aws configure export-credentials --format env)"'
-"""What gives credentials of a profile or a single sign-on as variables."""
+VARIABLES = {"s3": "AWS_", "gs": "GOOGLE_", "az": "AZURE_"}
+"""How the variables begin that say where a store is and who may enter."""
+SIGN_IN = (
+    "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; where a profile has them: "
+    'eval "$(aws configure export-credentials --format env)"'
+)
 
 
 def open_store(uri: str) -> "ObjectStore":
@@ -69,7 +72,11 @@ def polars_options(uri: str) -> Mapping[str, Any]:
 
 
 def _environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name.startswith(VARIABLES)}
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(tuple(VARIABLES.values()))
+    }
 
 
 def _config(uri: str) -> dict[str, Any]:
@@ -78,6 +85,11 @@ def _config(uri: str) -> dict[str, Any]:
         return {}
     known = _environment()
     endpoint = known.get("AWS_ENDPOINT_URL_S3") or known.get("AWS_ENDPOINT_URL")
+    if endpoint and not re.match("https?://[^/]", endpoint):
+        raise StoreError(
+            f"{uri}: the variable AWS_ENDPOINT_URL says {endpoint}, which is no URL as in "
+            "http://127.0.0.1:9000."
+        )
     region = known.get("AWS_REGION") or known.get("AWS_DEFAULT_REGION") or "us-east-1"
     return {"aws_region": region, **({"aws_endpoint_url": endpoint} if endpoint else {})}
 
@@ -100,7 +112,7 @@ def telling(uri: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        if not _names(error, "NoSuchBucket", "ContainerNotFound", "bucket does not exist"):
+        if not _names(error, NO_BUCKET):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), uri) from None
         raise fault(uri, error) from None
     except (BaseError, ValueError) as error:
@@ -110,36 +122,48 @@ def telling(uri: str) -> Iterator[None]:
 def fault(uri: str, error: Exception) -> StoreError:
     """Words a fault of a store, met by its client or by Polars."""
     scheme, _, rest = uri.partition("://")
-    bucket = rest.partition("/")[0]
-    endpoint = _config(uri).get("aws_endpoint_url", f"the store of {scheme}://")
-    variables = f"{_prefix(scheme)}*"
-    if _names(error, "NoSuchBucket", "ContainerNotFound", "bucket does not exist"):
-        what = f"there is no bucket '{bucket}' at {endpoint}. Make it, or name another --data-dir"
-    elif _names(error, "MissingAccessKeyId", "MissingSecretAccessKey", "169.254.", "metadata"):
-        what = (
-            f"no credentials were found. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; of a "
-            f"profile: {SIGNED_IN}"
-            if scheme == "s3"
-            else f"no credentials were found. Set the variables {variables}"
-        )
-    elif _names(error, "PermissionDenied", "Unauthenticated", "AccessDenied"):
-        what = (
-            "access was denied. The credentials must let objects be listed, read, written and "
-            f"deleted there; they come from the variables {variables}"
-        )
-    elif _names(error, "error sending request", "HTTP error", "timed out", "Connect"):
-        what = f"{endpoint} does not answer. Check the network and the variables {variables}"
-    elif _names(error, "without LOCATION", "PermanentRedirect"):
-        what = f"the bucket '{bucket}' lies in another region. Name it in AWS_REGION"
-    else:
-        what = f"the store does not do as asked ({reason(error)})"
-    return StoreError(f"{uri}: {what}.")
+    facts = {
+        "bucket": rest.partition("/")[0],
+        "endpoint": _config(uri).get("aws_endpoint_url", f"the store of {scheme}://"),
+        "variables": VARIABLES[scheme] + "*",
+        "sign_in": SIGN_IN if scheme == "s3" else f"Set the variables {VARIABLES[scheme]}*",
+        "reason": reason(error),
+    }
+    words = next((words for marks, words in FAULTS if _names(error, marks)), OTHER_FAULT)
+    return StoreError(f"{uri}: {words.format(**facts)}")
 
 
-def _prefix(scheme: str) -> str:
-    return {"s3": "AWS_", "gs": "GOOGLE_", "az": "AZURE_"}.get(scheme, "AWS_")
+NO_BUCKET = ("NoSuchBucket", "ContainerNotFound", "bucket does not exist")
+FAULTS = (
+    (
+        NO_BUCKET,
+        "there is no bucket '{bucket}' at {endpoint}. Make it, or name another --data-dir.",
+    ),
+    (  # Where no variable gives any, they are asked for at addresses that only clouds have.
+        (
+            *("Missing AccessKeyId", "Missing SecretAccessKey", "/latest/api/token"),
+            *("/latest/meta-data", "169.254.169.254", "169.254.170.2", "metadata.google.internal"),
+        ),
+        "no credentials were found. {sign_in}.",
+    ),
+    (
+        ("PermissionDeniedError", "UnauthenticatedError", "403 Forbidden", "401 Unauthorized"),
+        "access was denied. The credentials in the variables {variables} must let objects be "
+        "listed, read, written and deleted there.",
+    ),
+    (
+        ("error sending request", "HTTP error", "timed out", "error decoding response body"),
+        "{endpoint} does not answer. Check the network and the variables {variables}.",
+    ),
+    (
+        ("without LOCATION", "PermanentRedirect"),
+        "the bucket '{bucket}' lies in another region. Name it in AWS_REGION.",
+    ),
+)
+"""By what the client's words for a fault contain, words that tell what to do."""
+OTHER_FAULT = "the store did not do as asked ({reason}). Check the variables {variables}."
 
 
-def _names(error: Exception, *marks: str) -> bool:
-    text = f"{type(error).__name__} {error}"
+def _names(error: Exception, marks: Iterable[str]) -> bool:
+    text = f"{type(error).__name__} {str(error).partition('Debug source:')[0]}"
     return any(mark in text for mark in marks)

@@ -27,9 +27,9 @@ class Head(NamedTuple):
 
 def check_reachable(uri: str) -> None:
     """Asks the store for the first objects of a folder."""
-    import obstore
-
     with telling(uri):
+        import obstore
+
         next(iter(obstore.list(open_store(uri), key_of(uri) or None)), None)
 
 
@@ -45,10 +45,10 @@ def fingerprint(uri: str) -> str:
 
 
 def _head(uri: str) -> Head | None:
-    import obstore
-
     try:
         with telling(uri):
+            import obstore
+
             found = obstore.get(open_store(uri), key_of(uri), options={"head": True})
     except FileNotFoundError:
         return None
@@ -74,17 +74,17 @@ def is_folder(uri: str) -> bool:
 
 def read_bytes(uri: str) -> bytes:
     """Reads an object whole."""
-    import obstore
-
     with telling(uri):
+        import obstore
+
         return bytes(obstore.get(open_store(uri), key_of(uri)).bytes())
 
 
 def open_bytes(uri: str) -> BinaryIO:
     """Opens an object to be read as it comes."""
-    import obstore
-
     with telling(uri):
+        import obstore
+
         parts = obstore.get(open_store(uri), key_of(uri)).stream()
     return io.BufferedReader(_Stream(uri, parts))
 
@@ -116,12 +116,12 @@ def list_files(folder: str) -> list[Entry]:
 
 
 def _listed(folder: str) -> Iterator[Entry]:
-    import obstore
-
     key = key_of(folder).rstrip("/")
     above = len(key) + 1 if key else 0
     bucket = folder.removesuffix("/").removesuffix(key)
     with telling(folder):
+        import obstore
+
         for batch in obstore.list(open_store(folder), key or None):
             for meta in batch:
                 name = meta["path"][above:]
@@ -136,9 +136,9 @@ def written_at(uri: str) -> int | None:
 
 def remove(uri: str) -> None:
     """Removes an object, if there is one."""
-    import obstore
-
     with suppress(FileNotFoundError), telling(uri):  # Some stores say that there is none.
+        import obstore
+
         obstore.delete(open_store(uri), key_of(uri))
 
 
@@ -192,11 +192,11 @@ def replacing(targets: Sequence[str], last: str) -> Iterator[Iterable[Path]]:
 
 def _put(uri: str, path: Path) -> None:
     """Puts an object, which others see when it is whole; its digest goes with it."""
-    import obstore
-
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     with telling(uri):
+        import obstore
+
         obstore.put(open_store(uri), key_of(uri), path, attributes={DIGEST: digest})
 
 
@@ -214,8 +214,6 @@ def _put_folder(uri: str, folder: Path, last: str) -> None:
 
 def _put_together(files: Mapping[str, Path]) -> None:
     """Puts objects of which each is large before any takes its place, which the store does."""
-    import obstore
-
     mark = uuid.uuid4().hex[:12]
     staged = {uri: join(folder_of(uri), f".{name_of(uri)}.{mark}.tmp") for uri in files}
     try:
@@ -223,6 +221,6 @@ def _put_together(files: Mapping[str, Path]) -> None:
             _put(staged[uri], path)
         for uri, beside in staged.items():
             with telling(uri):
-                obstore.copy(open_store(uri), key_of(beside), key_of(uri))
+                open_store(uri).copy(key_of(beside), key_of(uri))
     finally:
         _clean_up(staged.values())
