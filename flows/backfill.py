@@ -78,7 +78,8 @@ def backfill(
         from_raw: Build the standard features first, once, where batch_score needs them.
         as_of: The day that the months reach to. The latest currency date if empty.
         overrides: Settings by dotted path, such as {"train.seed": 7}.
-        data_dir: The data folder; that of the settings if empty.
+        data_dir: The data folder, or an object store's URI such as s3://bucket/data; that of the
+            settings if empty.
         refresh: Run every task anew, whatever stands and whatever the cache holds.
     """
     outcomes: list[Outcome] = []
