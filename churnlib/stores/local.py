@@ -5,7 +5,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -62,12 +62,13 @@ def open_bytes(uri: str) -> BinaryIO:
 def list_files(folder: str) -> list[Entry]:
     """Lists the files in a folder and below."""
     root = Path(folder)
-    files = sorted(path for path in root.rglob("*") if path.is_file())
-    return [
-        Entry(str(path), path.relative_to(root).as_posix(), stat.st_size, stat.st_mtime_ns)
-        for path in files
-        for stat in (path.stat(),)
-    ]
+    entries = []
+    for path in root.rglob("*"):
+        with suppress(FileNotFoundError):  # Another run may just be done with a temporary file.
+            if path.is_file():
+                name, stat = path.relative_to(root).as_posix(), path.stat()
+                entries.append(Entry(str(path), name, stat.st_size, stat.st_mtime_ns))
+    return sorted(entries, key=lambda entry: entry.name)
 
 
 def written_at(uri: str) -> int | None:

@@ -18,6 +18,8 @@ from churnlib.errors import StoreError
 from churnlib.model.store import champion, load_model
 from churnlib.stores import remote
 from flows.command import backfill_main, main
+from flows.map.__main__ import PAGE
+from flows.map.__main__ import main as draw
 from flows.overview import overview
 from tests.flows.studio import BATCH_DAY, FAST, Studio, bits, is_refusal, python
 from tests.store_server import StoreServer
@@ -220,6 +222,21 @@ def test_the_overview_lists_what_lies_in_an_object_store(
         assert output in said
     assert VERSION.search(said)
     assert "nothing yet" not in said
+
+
+@pytest.mark.slow
+def test_the_map_tells_what_lies_in_an_object_store(complete_there: Shop, tmp_path: Path) -> None:
+    assert draw(["--game", GAME, "--data-dir", complete_there.uri]) == 0
+    page = storage.read_bytes(f"{complete_there.uri}/{PAGE}").decode()
+    assert "unreadable" not in page
+    assert complete_there.uri not in page
+    written = champion(Catalog(complete_there.uri, GAME))
+    assert written.uri.rpartition("/")[2] in page
+    assert (
+        draw(["--game", GAME, "--data-dir", complete_there.uri, "--out", str(tmp_path / "x")]) == 0
+    )
+    assert f'"data": "{complete_there.uri}"' in (tmp_path / "x").read_text()
+    storage.remove(f"{complete_there.uri}/{PAGE}")
 
 
 @pytest.mark.slow
