@@ -1,7 +1,9 @@
 """Objects in a store such as S3. The client is that under Polars' own reader: both see the same."""
 
+import errno
 import hashlib
 import io
+import os
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -45,6 +47,8 @@ def fingerprint(uri: str) -> str:
 
 
 def _head(uri: str) -> Head | None:
+    if not key_of(uri):  # The bucket itself.
+        return None
     try:
         with telling(uri):
             import obstore
@@ -159,6 +163,8 @@ def local_copy(uri: str) -> Iterator[Path]:
         else:
             for entry in list_files(uri):
                 _fetch(entry.uri, copy / entry.name)
+        if not copy.exists():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), uri)
         yield copy
 
 
@@ -213,7 +219,7 @@ def _put_folder(uri: str, folder: Path, last: str) -> None:
 
 
 def _put_together(files: Mapping[str, Path]) -> None:
-    """Puts objects of which each is large before any takes its place, which the store does."""
+    """Puts objects beside their places, and lets the store copy them there once it has them all."""
     mark = uuid.uuid4().hex[:12]
     staged = {uri: join(folder_of(uri), f".{name_of(uri)}.{mark}.tmp") for uri in files}
     try:

@@ -201,6 +201,7 @@ def test_files_are_found_listed_and_removed(bucket: str) -> None:
         storage.write_text("x", f"{folder}/{name}")
     assert names(folder) == ["a/c.txt", "b.txt"]
     assert storage.list_files(folder)[0].uri == f"{folder}/a/c.txt"
+    assert storage.exists(bucket)
     assert storage.exists(f"{folder}/b.txt")
     assert not storage.is_folder(f"{folder}/b.txt")
     assert storage.exists(f"{folder}/a")
@@ -223,6 +224,8 @@ def test_what_is_missing_or_damaged_is_named(target: Dataset, store_server: Stor
     for read in (storage.read_bytes, storage.open_bytes):
         with pytest.raises(FileNotFoundError):
             read(target.uri)
+    with pytest.raises(FileNotFoundError), storage.local_copy(target.uri):
+        pass
     store_server.put(target.uri, b"nonsense")
     with pytest.raises(DataError, match=f"hawk: table: {target.uri} cannot be read as Parquet"):
         storage.scan(target)
