@@ -4,10 +4,11 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from typing import Literal
 
 from churnlib.errors import DataError
+from churnlib.stores import exists
+from churnlib.uris import folder_of, join, name_of
 
 RAW_TABLES = ("character_data", "character_currency", "sub_data", "sub_miss")
 RAW_SUFFIXES = (".parquet", ".csv")
@@ -40,7 +41,7 @@ class DatasetRef:
         name: Its name in the catalog.
         game: The game it belongs to.
         uri: The file, or for a model the folder.
-        fingerprint: SHA-256 of the content, in hex.
+        fingerprint: What tells its content from another; see `churnlib.stores.fingerprint`.
         rows: How many rows it has; None where rows make no sense or were not counted.
     """
 
@@ -56,7 +57,7 @@ class Catalog:
     """The datasets of one game; every path of the project is computed here and nowhere else.
 
     Attributes:
-        data_dir: The root of the data tree.
+        data_dir: The root of the data tree: a folder, or the URI of one in an object store.
         game: The game's name, a folder's name at each level.
     """
 
@@ -72,8 +73,9 @@ class Catalog:
         Raises:
             DataError: There is no such file, or there are two.
         """
-        folder = Path(self.data_dir, "01_raw", self.game)
-        found = [path for s in RAW_SUFFIXES if (path := folder / f"{table}{s}").exists()]
+        folder = join(self.data_dir, "01_raw", self.game)
+        names = [f"{table}{suffix}" for suffix in RAW_SUFFIXES]
+        found = [name for name in names if exists(join(folder, name))]
         if not found:
             raise DataError(
                 f"{self.game}: the raw table {table} is missing: neither {table}.parquet nor "
@@ -82,10 +84,10 @@ class Catalog:
             )
         if len(found) > 1:
             raise DataError(
-                f"{self.game}: the raw table {table} is there twice, as {found[0].name} and "
-                f"{found[1].name} in {folder}. Remove the one that is not meant."
+                f"{self.game}: the raw table {table} is there twice, as {found[0]} and {found[1]} "
+                f"in {folder}. Remove the one that is not meant."
             )
-        return Dataset(table, self.game, str(found[0]))
+        return Dataset(table, self.game, join(folder, found[0]))
 
     def checked(self, table: str) -> Dataset:
         """A raw table after its checks: typed, sorted by key."""
@@ -142,7 +144,7 @@ class Catalog:
         return self._place(name, "08_reporting", f"{file}.json")
 
     def _place(self, name: str, layer: str, file: str) -> Dataset:
-        return Dataset(name, self.game, str(Path(self.data_dir, layer, self.game, file)))
+        return Dataset(name, self.game, join(self.data_dir, layer, self.game, file))
 
 
 def command_line(flow: str, place: Dataset | DatasetRef, *more: str) -> str:
@@ -156,12 +158,20 @@ def command_line(flow: str, place: Dataset | DatasetRef, *more: str) -> str:
     >>> model = Catalog("/mnt/data", "hawk").model("v1")
     >>> command_line("train", model, "--refresh")
     'python -m flows.train --game hawk --data-dir /mnt/data --refresh'
+    >>> command_line("train", Catalog("s3://bucket", "hawk").champion())
+    'python -m flows.train --game hawk --data-dir s3://bucket'
     """
-    path = Path(place.uri)
-    homes = (p for p in (path, *path.parents) if p.name == place.game and p.parent.name in LAYERS)
-    folder = [str(home.parent.parent) for home in homes][:1]
-    where = ("--data-dir", *folder) if folder else ()
+    folder = _data_dir(place.uri, place.game)
+    where = ("--data-dir", folder) if folder else ()
     return shlex.join(["python", "-m", f"flows.{flow}", "--game", place.game, *where, *more])
+
+
+def _data_dir(uri: str, game: str) -> str | None:
+    while (above := folder_of(uri)) != uri:
+        if name_of(uri) == game and name_of(above) in LAYERS:
+            return folder_of(above)
+        uri = above
+    return None
 
 
 def month_name(day: date) -> str:

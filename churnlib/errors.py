@@ -20,19 +20,29 @@ class DataError(ChurnlibError):
     """A table is missing, unreadable, or breaks the rules of `churnlib.schemas`."""
 
 
+class StoreError(ChurnlibError):
+    """An object store cannot be reached, or does not let in; what lies there is not known."""
+
+
 class ModelError(ChurnlibError):
     """A model cannot be built, found, trusted or applied."""
 
 
 @contextmanager
 def naming(game: str) -> Iterator[None]:
-    """Puts the game before the message of a `ModelError` of the block, which knows of no game."""
+    """Puts the game before the message of a fault of the block that knows of no game."""
     try:
         yield
-    except ModelError as error:
+    except (ModelError, StoreError) as error:
         if str(error).startswith(f"{game}: "):
             raise
-        raise ModelError(f"{game}: {error}") from error
+        raise type(error)(f"{game}: {error}") from error
+
+
+def reason(error: Exception) -> str:
+    """Words what a reader met in one line, without the point at its end."""
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__
 
 
 def closest(name: str, known: Iterable[str]) -> str:

@@ -1,56 +1,66 @@
 """Reading and writing datasets: whole or not at all, and known again by their content."""
 
-import hashlib
-import shutil
-import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from functools import lru_cache
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from churnlib.datasets import Dataset, DatasetRef
-from churnlib.errors import DataError
+from churnlib.errors import ChurnlibError, DataError, StoreError, reason
+from churnlib.stores import (
+    check_reachable,
+    exists,
+    fingerprint,
+    is_file,
+    is_folder,
+    list_files,
+    local_copy,
+    open_bytes,
+    read_bytes,
+    reader_options,
+    remove,
+    replacing,
+    replacing_all,
+    size,
+    written_at,
+)
+from churnlib.stores.client import fault
 
 if TYPE_CHECKING:
     import dataframely as dy
     import polars as pl
 
+__all__ = [
+    "blaming",
+    "check_reachable",
+    "count_rows",
+    "exists",
+    "fingerprint",
+    "is_file",
+    "is_folder",
+    "list_files",
+    "local_copy",
+    "open_bytes",
+    "read",
+    "read_bytes",
+    "read_metadata",
+    "reader_options",
+    "ref",
+    "remove",
+    "replacing",
+    "scan",
+    "size",
+    "stands",
+    "write_parquet",
+    "write_text",
+    "write_texts",
+    "written_at",
+]
+
 ROWS_PER_GROUP = 100_000
 """Rows a Parquet row group; fixed, because the bytes of a file depend on it."""
 AGAIN = "Remove it, and make it again with the flow that writes it."
 """What to do about a dataset that is not as a flow wrote it."""
-
-
-def fingerprint(uri: str) -> str:
-    """Digests what lies at a place.
-
-    Args:
-        uri: A file, or a folder, of which every file counts with its name.
-
-    Returns:
-        SHA-256 in hex.
-
-    Raises:
-        DataError: Nothing lies there, or it may not be read.
-    """
-    path = Path(uri)
-    if path.is_dir():
-        files = sorted(p for p in path.rglob("*") if p.is_file())
-        parts = (f"{p.relative_to(path).as_posix()} {fingerprint(str(p))}\n" for p in files)
-        return hashlib.sha256("".join(parts).encode()).hexdigest()
-    try:
-        stat = path.stat()
-        # The time of change, unlike that of modification, cannot be set back by whoever copies.
-        return _digest(uri, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
-
-
-@lru_cache(maxsize=4096)
-def _digest(uri: str, *_stat: int) -> str:
-    with Path(uri).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def ref(dataset: Dataset, rows: int | None = None) -> DatasetRef:
@@ -64,57 +74,26 @@ def ref(dataset: Dataset, rows: int | None = None) -> DatasetRef:
 
 def stands(found: DatasetRef) -> bool:
     """Tells whether a dataset is still there, with the content that was noted."""
-    return Path(found.uri).exists() and fingerprint(found.uri) == found.fingerprint
-
-
-@contextmanager
-def replacing(target: str | Path) -> Iterator[Path]:
-    """Yields a place beside the target; what is made there takes the target's place at the end.
-
-    Where the block raises, what it made is removed and the target stays as it was.
-
-    Args:
-        target: The file, or a folder that does not exist yet.
-
-    Raises:
-        DataError: The system does not let it be written: no right, no room, no folder.
-    """
-    target = Path(target)
-    beside = target.with_name(f".{target.name}.{uuid.uuid4().hex[:12]}.tmp")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            yield beside
-            beside.replace(target)
-        finally:
-            if beside.is_dir():
-                shutil.rmtree(beside)
-            else:
-                beside.unlink(missing_ok=True)
-    except Exception as error:
-        # Polars words a fault of the system as one of its own.
-        if not (isinstance(error, OSError) or "(os error " in str(error)):
-            raise
-        raise DataError(
-            f"{target} cannot be written ({reason(error)}). Make room or give the right to write "
-            "there, or name another data folder with --data-dir."
-        ) from error
+        return fingerprint(found.uri) == found.fingerprint
+    except DataError:
+        return False
 
 
 def write_text(text: str, target: str | Path) -> None:
     """Replaces a text file as a whole."""
-    write_texts({target: text})
+    write_texts({str(target): text})
 
 
-def write_texts(texts: Mapping[str | Path, str]) -> None:
+def write_texts(texts: Mapping[str, str]) -> None:
     """Replaces text files that belong together: none before all are written.
 
     Args:
         texts: What to write, by place.
     """
-    with ExitStack() as replaced:
-        for target, text in texts.items():
-            replaced.enter_context(replacing(target)).write_text(text, encoding="utf-8")
+    with replacing_all(list(texts)) as made:
+        for file, text in zip(made, texts.values(), strict=True):
+            file.write_text(text, encoding="utf-8")
 
 
 def scan(source: Dataset | DatasetRef, schema: "type[dy.Schema] | None" = None) -> "pl.LazyFrame":
@@ -130,7 +109,7 @@ def scan(source: Dataset | DatasetRef, schema: "type[dy.Schema] | None" = None) 
     """
     import polars as pl
 
-    frame = pl.scan_parquet(_place(source), glob=False)
+    frame = pl.scan_parquet(_place(source), glob=False, **reader_options(source.uri))
     try:
         found = frame.collect_schema()
     except (pl.exceptions.PolarsError, OSError) as error:
@@ -174,8 +153,10 @@ def blaming(*sources: Dataset | DatasetRef) -> Iterator[None]:
 
     try:
         yield
-    except (pl.exceptions.PolarsError, OSError):
+    except (pl.exceptions.PolarsError, OSError) as error:
         for source in sources:
+            if source.uri in str(error) and _is_of_store(error):
+                raise _damaged(source, error) from None
             if source.uri.endswith(".parquet"):
                 _read_to_end(source)
         raise
@@ -190,26 +171,26 @@ def _read_to_end(source: Dataset | DatasetRef) -> None:
         raise _damaged(source, error) from None
 
 
-def _place(source: Dataset | DatasetRef) -> Path:
-    path = Path(source.uri)
-    if not path.exists():
-        raise DataError(f"{source.game}: {source.name} is missing: there is no {source.uri}.")
-    if path.is_dir():
-        raise DataError(f"{source.game}: {source.name}: {path} is a folder, not a file. {AGAIN}")
-    return path
+def _place(source: Dataset | DatasetRef) -> str:
+    if is_file(source.uri):
+        return source.uri
+    where = f"{source.game}: {source.name}"
+    if is_folder(source.uri):
+        raise DataError(f"{where}: {source.uri} is a folder, not a file. {AGAIN}")
+    raise DataError(f"{where} is missing: there is no {source.uri}.")
 
 
-def _damaged(source: Dataset | DatasetRef, error: Exception) -> DataError:
+def _is_of_store(error: Exception) -> bool:
+    return "object-store error" in str(error)
+
+
+def _damaged(source: Dataset | DatasetRef, error: Exception) -> ChurnlibError:
+    if _is_of_store(error):
+        return StoreError(f"{source.game}: {source.name}: {fault(source.uri, error)}")
     return DataError(
         f"{source.game}: {source.name}: {source.uri} cannot be read as Parquet "
         f"({reason(error)}). {AGAIN}"
     )
-
-
-def reason(error: Exception) -> str:
-    """Words what a reader met in one line, without the point at its end."""
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__
 
 
 def write_parquet(
@@ -238,14 +219,15 @@ def write_parquet(
         frame.sink_parquet(
             beside, row_group_size=ROWS_PER_GROUP, metadata=at_the_end, engine="streaming"
         )
-    return ref(target, count_rows(target.uri))
+        rows = count_rows(beside)
+    return ref(target, rows)
 
 
-def count_rows(uri: str) -> int:
-    """Reads the number of rows from a Parquet file's footer."""
+def count_rows(file: str | Path) -> int:
+    """Reads the number of rows from the footer of a Parquet file on this machine."""
     import pyarrow.parquet as pq
 
-    rows: int = pq.read_metadata(uri).num_rows
+    rows: int = pq.read_metadata(file).num_rows
     return rows
 
 
@@ -258,7 +240,7 @@ def read_metadata(source: Dataset | DatasetRef) -> dict[str, str]:
     import polars as pl
 
     try:
-        metadata = pl.read_parquet_metadata(_place(source))
+        metadata = pl.read_parquet_metadata(_place(source), **reader_options(source.uri))
     except (pl.exceptions.PolarsError, OSError) as error:
         raise _damaged(source, error) from None
     return {key: value for key, value in metadata.items() if not key.startswith("ARROW:")}

@@ -1,10 +1,12 @@
-"""What the command lines take. Only the standard library is imported, but for help."""
+"""What the command lines take. Nothing that is slow is imported, but for help."""
 
 import argparse
 import re
 from datetime import date
 from pathlib import Path
 from typing import Any
+
+from churnlib.uris import is_remote
 
 FLOWS = {
     "standard_features": "Build all features but currency from the raw tables.",
@@ -90,13 +92,17 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
 def add_data_dir(parser: argparse.ArgumentParser, dest: str = "data_dir") -> None:
     """Adds the data folder, by its name among the parsed arguments."""
     parser.add_argument(
-        "--data-dir", dest=dest, type=_folder, metavar="P", help="the data folder (default: data)"
+        "--data-dir",
+        dest=dest,
+        type=_folder,
+        metavar="P",
+        help="the data folder, or one in an object store as s3://bucket/data (default: data)",
     )
 
 
 def absolute(folder: str | None) -> str | None:
     """Makes a folder's path independent of where the flow will run."""
-    if folder is None or "://" in folder:
+    if folder is None or is_remote(folder):
         return folder
     return str(Path(folder).expanduser().absolute())
 
@@ -137,7 +143,7 @@ def _month(text: str) -> str:
 
 def _folder(text: str) -> str:
     try:
-        if text and text != "null" and Path(text).expanduser():
+        if text and text != "null" and (is_remote(text) or Path(text).expanduser()):
             return text
     except RuntimeError:  # There is no such home.
         pass

@@ -24,6 +24,7 @@ from churnlib.datasets import DatasetRef
 from churnlib.report.content import GROUPS
 from churnlib.report.text import FIGURES, TITLES, UNDEFINED
 from churnlib.report.verdict import verdict
+from churnlib.uris import is_remote, name_of
 from flows.engine.cache import run_logger
 from flows.engine.ledger import Entry
 
@@ -64,10 +65,10 @@ def show_report(page: DatasetRef, report: Mapping[str, Any]) -> None:
             description=f"## {title}\n\n" + "\n\n".join(_words(report)),
         )
         create_link_artifact(
-            Path(page.uri).absolute().as_uri(),
-            link_text=f"{title} ({Path(page.uri).name})",
+            page.uri if is_remote(page.uri) else Path(page.uri).absolute().as_uri(),
+            link_text=f"{title} ({name_of(page.uri)})",
             key=artifact_key(page.game, "report"),
-            description=f"The report as a page, on the machine of the run: `{page.uri}`",
+            description=f"The report as a page, as the machine of the run names it: `{page.uri}`",
         )
 
 

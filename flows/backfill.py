@@ -9,14 +9,14 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from typing import Any, Literal
 
 from prefect import Flow, flow
 
-from churnlib.datasets import month_name
+from churnlib.datasets import Dataset, month_name
 from churnlib.errors import ChurnlibError, DataError, SettingsError
 from churnlib.months import shift_months
+from churnlib.storage import written_at
 from flows.artifacts import Progress, show_table
 from flows.batch_predict import batch_predict
 from flows.batch_score import batch_score
@@ -78,7 +78,8 @@ def backfill(
         from_raw: Build the standard features first, once, where batch_score needs them.
         as_of: The day that the months reach to. The latest currency date if empty.
         overrides: Settings by dotted path, such as {"train.seed": 7}.
-        data_dir: The data folder; that of the settings if empty.
+        data_dir: The data folder, or an object store's URI such as s3://bucket/data; that of the
+            settings if empty.
         refresh: Run every task anew, whatever stands and whatever the cache holds.
     """
     outcomes: list[Outcome] = []
@@ -127,7 +128,7 @@ def run_month(run: Run, batch_flow: BatchFlow, month: date, as_of: date, *, anew
         anew: Predict also where predictions stand.
     """
     output = output_of(run, batch_flow, month)
-    name, before, started = month_name(month), changed_at(output), time.perf_counter()
+    name, before, started = month_name(month), written_at(output.uri), time.perf_counter()
     fault: Exception | None = None
     try:
         refuse_undue(run, month, as_of)
@@ -138,7 +139,9 @@ def run_month(run: Run, batch_flow: BatchFlow, month: date, as_of: date, *, anew
     except Exception as error:  # The other months do not depend on this one.
         fault = error
     seconds = time.perf_counter() - started
-    done: Literal["done", "done before"] = "done before" if before == changed_at(output) else "done"
+    done: Literal["done", "done before"] = (
+        "done before" if before == written_at(output.uri) else "done"
+    )
     outcome = Outcome(name, as_of, "failed" if fault else done, seconds, fault)
     run_logger().info("%s, as of %s: %s (%.1f s)", name, as_of, outcome.kind, seconds)
     return outcome
@@ -160,16 +163,11 @@ def day_of(run: Run, batch_flow: BatchFlow, month: date) -> date:
     return shift_months(month, -window.start)
 
 
-def output_of(run: Run, batch_flow: BatchFlow, month: date) -> Path:
+def output_of(run: Run, batch_flow: BatchFlow, month: date) -> Dataset:
     """The file that a batch flow writes for a month."""
     if batch_flow == "batch_predict":
-        return Path(run.catalog.predictions(month).uri)
-    return Path(run.catalog.report("batch_score_report", month).uri)
-
-
-def changed_at(file: Path) -> int | None:
-    """When a file was written; null where there is none."""
-    return file.stat().st_mtime_ns if file.exists() else None
+        return run.catalog.predictions(month)
+    return run.catalog.report("batch_score_report", month)
 
 
 def refuse_undue(run: Run, month: date, as_of: date) -> None:

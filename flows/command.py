@@ -117,19 +117,25 @@ def _spare_the_collector() -> None:
 
 
 def load_checked(parameters: dict[str, Any]) -> "Settings":
-    """Loads the settings that flows will be called with.
+    """Loads the settings that flows will be called with, and sees whether the data are in reach.
 
     Args:
         parameters: As the flows take them.
 
     Raises:
         SettingsError: They cannot be.
+        StoreError: The data lie in an object store that does not answer, or does not let in.
     """
+    from churnlib.errors import naming
     from churnlib.settings import load_settings
+    from churnlib.stores import check_reachable
 
     named = ((name, parameters.get(name)) for name in ("as_of", "data_dir"))
     changes = {**(parameters["overrides"] or {}), **{n: v for n, v in named if v is not None}}
-    return load_settings(parameters["game"], changes)
+    settings = load_settings(parameters["game"], changes)
+    with naming(settings.game):
+        check_reachable(settings.data_dir)
+    return settings
 
 
 def _call(work: Callable[[], Any], server: LocalServer) -> int:

@@ -2,22 +2,23 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from glob import escape
-from pathlib import Path
+from fnmatch import fnmatchcase
 
-from churnlib.errors import SettingsError
+from churnlib.errors import SettingsError, StoreError
 from churnlib.settings import Settings, list_games, load_settings
+from churnlib.stores import Entry, list_files
+from churnlib.uris import join
 from flows.arguments import BACKFILL, COMPOSITES, FLOWS
 from flows.command import DONE, USERS_FAULT
 
 OUTPUTS = {
-    "standard_features": "03_primary/{game}/standard_features.parquet",
-    "train": "06_models/{game}/*/manifest.json",
-    "score": "08_reporting/{game}/score_report.json",
-    "batch_predict": "07_model_output/{game}/predictions_*.parquet",
-    "batch_score": "08_reporting/{game}/batch_score_report_*.json",
+    "standard_features": ("03_primary", "standard_features.parquet"),
+    "train": ("06_models", "[!.]*/manifest.json"),
+    "score": ("08_reporting", "score_report.json"),
+    "batch_predict": ("07_model_output", "predictions_*.parquet"),
+    "batch_score": ("08_reporting", "batch_score_report_*.json"),
 }
-"""Where each flow's outcome lies in the data folder."""
+"""Where each flow's outcome lies in the data folder: the layer, and its name in the game's."""
 
 
 def overview(data_dir: str | None = None) -> int:
@@ -27,7 +28,7 @@ def overview(data_dir: str | None = None) -> int:
         data_dir: The data folder to look at; that of each game's settings if null.
 
     Returns:
-        The exit status: 2 where the settings of a game are at fault, else 0.
+        The exit status: 2 where a game's settings, or the store of its data, are at fault, else 0.
 
     Raises:
         SettingsError: There are no games.
@@ -38,12 +39,13 @@ def overview(data_dir: str | None = None) -> int:
     for game in games:
         try:
             settings = load_settings(game, {"data_dir": data_dir} if data_dir else None)
-        except SettingsError as error:
+            outcomes = list(_outcomes(settings))
+        except (SettingsError, StoreError) as error:
             fault = str(error).removeprefix(f"{game}: ")
             print(f"\n{game}: error: {fault}")
             status = USERS_FAULT
         else:
-            print(f"\n{game}: {settings.description}", *_outcomes(settings), sep="\n")
+            print(f"\n{game}: {settings.description}", *outcomes, sep="\n")
     return status
 
 
@@ -56,15 +58,15 @@ def _flows() -> Iterator[str]:
 
 
 def _outcomes(settings: Settings) -> Iterator[str]:
-    for flow, pattern in OUTPUTS.items():
-        found = list(Path(settings.data_dir).glob(pattern.format(game=escape(settings.game))))
+    for flow, (layer, pattern) in OUTPUTS.items():
+        folder = join(settings.data_dir, layer, settings.game)
+        found = [file for file in list_files(folder) if fnmatchcase(file.name, pattern)]
         yield f"  {flow:<21} {_newest(found)}"
 
 
-def _newest(files: list[Path]) -> str:
+def _newest(files: list[Entry]) -> str:
     if not files:
         return "nothing yet"
-    newest = max(files, key=lambda file: (file.stat().st_mtime, file.name))
-    written = datetime.fromtimestamp(newest.stat().st_mtime)
-    shown = newest.parent if newest.name == "manifest.json" else newest
-    return f"{written:%Y-%m-%d %H:%M}  {shown.name}"
+    newest = max(files, key=lambda file: (file.written, file.name))
+    written = datetime.fromtimestamp(newest.written / 1e9)
+    return f"{written:%Y-%m-%d %H:%M}  {newest.name.removesuffix('/manifest.json')}"

@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
+from churnlib import storage
 from churnlib.datasets import DatasetRef
 from churnlib.months import months_apart
 from churnlib.settings import StandardSettings, label_overlap
@@ -81,6 +81,6 @@ def short_data(run: Run) -> tuple[str, ...]:
 
 def show(reports: tuple[DatasetRef, ...]) -> None:
     """Tells a report in the log and on the run's page, also where it was taken from the cache."""
-    data, text, _ = (Path(report.uri) for report in reports)
-    run_logger().info("%s\n\n%s", text, text.read_text(encoding="utf-8"))
-    show_report(reports[-1], json.loads(data.read_text(encoding="utf-8")))
+    data, text, _ = (report.uri for report in reports)
+    run_logger().info("%s\n\n%s", text, storage.read_bytes(text).decode())
+    show_report(reports[-1], json.loads(storage.read_bytes(data)))

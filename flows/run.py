@@ -11,7 +11,7 @@ from prefect.context import FlowRunContext
 
 from churnlib import storage
 from churnlib.datasets import Catalog, Dataset, DatasetRef
-from churnlib.errors import DataError, SettingsError
+from churnlib.errors import DataError, SettingsError, naming
 from churnlib.settings import Settings, WindowName, check_label_overlap, load_settings, value_text
 from flows.artifacts import show_datasets
 from flows.engine.ledger import ledger
@@ -139,7 +139,8 @@ Args:
     game: The game, as its file under games/ is named.
     as_of: The day of the run; nothing dated after it is read. The latest currency date if empty.
     overrides: Settings by dotted path, such as {"train.seed": 7}.
-    data_dir: The data folder; that of the settings if empty.
+    data_dir: The data folder, or an object store's URI such as s3://bucket/data; that of the
+        settings if empty.
     refresh: Run every task anew, whatever the cache holds.
 """
 
@@ -159,7 +160,7 @@ def open_run(
     """Loads a game's settings and fixes the day of the run.
 
     Raises:
-        ChurnlibError: The settings cannot be, or the day cannot be told from the data.
+        ChurnlibError: The settings cannot be, the data cannot be reached, or do not tell the day.
     """
     changes = dict(overrides or {})
     if data_dir is not None:
@@ -168,6 +169,8 @@ def open_run(
         changes["as_of"] = as_of
     settings = load_settings(game, changes)
     catalog = Catalog(settings.data_dir, game)
+    with naming(game):
+        storage.check_reachable(settings.data_dir)
     day = settings.as_of
     if day is None:
         made = check_tables(settings, catalog, ["character_currency"], None)

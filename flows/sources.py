@@ -1,7 +1,6 @@
 """What the standard features were built from; noted beside them, for flows that start from them."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
@@ -10,6 +9,7 @@ from churnlib import storage
 from churnlib.datasets import Dataset, DatasetRef
 from churnlib.errors import DataError
 from churnlib.schemas import StandardFeatures, with_ids
+from churnlib.uris import name_of
 from flows.run import Run
 from flows.task import task
 
@@ -52,7 +52,7 @@ def read_sources(run: Run) -> dict[str, dict[str, Any]]:
     run, but is warned of; see `doubted_sources`.
     """
     try:
-        note = Path(run.catalog.standard_sources().uri).read_bytes()
+        note = storage.read_bytes(run.catalog.standard_sources().uri)
         tables = TypeAdapter(dict[str, _Facts]).validate_json(note)
     except (OSError, ValueError):
         return {}
@@ -67,7 +67,7 @@ def doubted_sources(run: Run) -> tuple[str, ...]:
     standard_of(run)
     sources = read_sources(run)
     if not sources:
-        note = Path(run.catalog.standard_sources().uri).name
+        note = name_of(run.catalog.standard_sources().uri)
         return (
             f"what the standard features were built from is not known, because {note} is missing "
             "or damaged: so neither are rows set apart, odd facts and later changes of those raw "

@@ -6,7 +6,6 @@ if __name__ == "__main__":  # Before the imports below: the first line is printe
     raise SystemExit(main("standard_features"))
 
 from datetime import date
-from pathlib import Path
 
 import polars as pl
 
@@ -56,7 +55,7 @@ def announce_due_batch(run: Run) -> None:
     first, _ = run.window("batch_score")
     predictions = run.catalog.predictions(first)
     report = run.catalog.report("batch_score_report", first)
-    if Path(predictions.uri).exists() and not Path(report.uri).exists():
+    if storage.exists(predictions.uri) and not storage.exists(report.uri):
         BatchDue(game=run.settings.game, month=month_name(first)).emit()
 
 

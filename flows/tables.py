@@ -79,7 +79,7 @@ def check_tables(
             source, table, raw.categories, raw.id_type, output, parent=parent, engine=engine
         )
         if whole is not None:
-            Path(rejected.uri).unlink(missing_ok=True)
+            storage.remove(rejected.uri)
             made[table] = {"checked": whole}
         else:
             made[table] = check_known(
@@ -119,7 +119,7 @@ def open_tables(
 
 def _are_of_type(characters: Dataset, id_type: IdType) -> bool:
     """Whether there are checked characters, and their ids are of a type."""
-    if not Path(characters.uri).exists():
+    if not storage.exists(characters.uri):
         return False
     wanted = with_ids(CharacterData, id_type).columns()["char_id"].dtype
     return bool(storage.scan(characters).collect_schema()["char_id"] == wanted)
@@ -186,7 +186,7 @@ def check_known(
         apart = judge.rejected(raw_rows(source, table)).lazy()
         made["rejected"] = storage.write_parquet(apart, rejected)
     else:
-        Path(rejected.uri).unlink(missing_ok=True)
+        storage.remove(rejected.uri)
     return made
 
 

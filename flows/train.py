@@ -28,6 +28,7 @@ from churnlib.model.store import (
 from churnlib.report.content import Report
 from churnlib.report.write import write_report
 from churnlib.settings import CurrencySettings, StandardSettings, TrainSettings, labels_known_by
+from churnlib.uris import join
 from flows.events import ModelPromoted
 from flows.features import check_first, window_cohort
 from flows.reports import TEMPLATE, data_faults, leaks, overlap, short_data, show, warn
@@ -169,7 +170,7 @@ def fit_model(
         },
     }
     version = new_version(datetime.now(UTC))
-    target = Dataset("model", models.game, f"{models.uri}/{version}")
+    target = Dataset("model", models.game, join(models.uri, version))
     golden = rows.head(GOLDEN_ROWS)
     with naming(models.game):
         return save_model(

@@ -5,6 +5,8 @@ import shutil
 import sqlite3
 import tempfile
 import time
+import uuid
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -22,10 +24,12 @@ os.environ |= {
     # Idle threads of a fit would spin on the cores that the server needs.
     "GOMP_SPINCOUNT": "1000",
 }
-for name in [name for name in os.environ if name.endswith(("API_URL", "CONNECTION_URL"))]:
-    del os.environ[name]
+for name in list(os.environ):
+    if name.endswith(("API_URL", "CONNECTION_URL")) or name.startswith("AWS_"):
+        del os.environ[name]
 
 from flows.engine.server import LocalServer  # noqa: E402
+from tests.store_server import StoreServer  # noqa: E402
 
 SERVER = LocalServer()
 
@@ -59,6 +63,21 @@ def prefect_server(request: pytest.FixtureRequest) -> Path:
             source.backup(copy)
         beside.replace(kept)
     return kept
+
+
+@pytest.fixture(scope="session")
+def store_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
+    """One object store for the whole session."""
+    with StoreServer(tmp_path_factory.mktemp("store") / "log") as server:
+        yield server
+
+
+@pytest.fixture
+def bucket(store_server: StoreServer, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty bucket for one test, which finds no other store."""
+    for name, value in store_server.environment().items():
+        monkeypatch.setenv(name, value)
+    return store_server.make_bucket(f"bucket-{uuid.uuid4().hex[:12]}")
 
 
 def kept_database(config: pytest.Config) -> Path:

@@ -3,11 +3,11 @@
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from churnlib.errors import ModelError
-from churnlib.storage import reason
+from churnlib.errors import ModelError, reason
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -64,7 +64,7 @@ def as_skops(pipeline: "Pipeline") -> bytes:
     from skops import io
 
     data: bytes = io.dumps(pipeline)
-    if unknown := _untrusted(data=data):
+    if unknown := _untrusted(data):
         raise ModelError(
             f"the pipeline holds types that a skops file may not: {', '.join(unknown)}. "
             'Choose other steps, or set train.model_format = "joblib", which runs what it loads.'
@@ -72,11 +72,12 @@ def as_skops(pipeline: "Pipeline") -> bytes:
     return data
 
 
-def load_pipeline(file: Path, where: str, remedy: str) -> Any:
+def load_pipeline(name: str, data: bytes, where: str, remedy: str) -> Any:
     """Opens a model file, in the format that the suffix names.
 
     Args:
-        file: The file; of a joblib file everything is trusted.
+        name: The file's name; of a joblib file everything is trusted.
+        data: What is in it.
         where: Which model, for messages.
         remedy: What to do where it cannot be opened, for messages.
 
@@ -85,28 +86,28 @@ def load_pipeline(file: Path, where: str, remedy: str) -> Any:
     """
     with _version_warnings_raised(where, remedy):
         try:
-            if file.suffix == ".joblib":
+            if name.endswith(".joblib"):
                 import joblib
 
-                return joblib.load(file)
+                return joblib.load(BytesIO(data))
             from skops import io
 
-            unknown = _untrusted(file=file)
-            loaded = None if unknown else io.load(file, trusted=list(TRUSTED_TYPES))
+            unknown = _untrusted(data)
+            loaded = None if unknown else io.loads(data, trusted=list(TRUSTED_TYPES))
         except Warning:
             raise
         except Exception as error:  # Whatever a damaged file makes its reader stumble on.
-            what = f"{file.name} cannot be opened ({type(error).__name__}: {reason(error)})"
+            what = f"{name} cannot be opened ({type(error).__name__}: {reason(error)})"
             raise ModelError(f"{where}: {what}. {remedy}") from error
     if unknown:
         raise ModelError(f"{where}: its file holds types not trusted: {', '.join(unknown)}.")
     return loaded
 
 
-def _untrusted(**source: Any) -> list[str]:
+def _untrusted(data: bytes) -> list[str]:
     from skops import io
 
-    return sorted(set(io.get_untrusted_types(**source)) - set(TRUSTED_TYPES))
+    return sorted(set(io.get_untrusted_types(data=data)) - set(TRUSTED_TYPES))
 
 
 @contextmanager

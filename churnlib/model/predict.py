@@ -4,10 +4,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from churnlib.errors import ModelError
+from churnlib.errors import ModelError, reason
 from churnlib.features.labels import LABEL
 from churnlib.model.features import KEYS, FeatureSchema
-from churnlib.storage import reason
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline

@@ -1,10 +1,11 @@
 """Model versions: a folder each, with the model, its manifest and rows to prove it by."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from datetime import datetime
 from importlib import metadata
-from pathlib import Path
+from io import BytesIO
 from platform import python_version
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,7 +17,8 @@ from churnlib.model.features import FeatureSchema
 from churnlib.model.files import dump_pipeline, load_pipeline
 from churnlib.model.manifest import damage
 from churnlib.model.predict import PROBABILITY, predict
-from churnlib.storage import fingerprint, read, ref, replacing, write_text
+from churnlib.storage import fingerprint, read_bytes, ref, replacing, write_text
+from churnlib.uris import join, name_of
 
 if TYPE_CHECKING:
     from churnlib.model.train import FittedModel
@@ -67,7 +69,7 @@ def save_model(
     Returns:
         The folder as it now is.
     """
-    with replacing(target.uri) as folder:
+    with replacing(target.uri, last=MANIFEST) as folder:
         folder.mkdir()
         file = folder / f"model.{model_format}"
         dump_pipeline(model.pipeline, file)
@@ -75,7 +77,7 @@ def save_model(
         proof.write_parquet(folder / GOLDEN)
         scored.write_parquet(folder / SCORED)
         manifest = {
-            "version": Path(target.uri).name,
+            "version": name_of(target.uri),
             "game": target.game,
             "model_file": file.name,
             "sha256": {f.name: fingerprint(str(f)) for f in sorted(folder.iterdir())},
@@ -95,12 +97,12 @@ def read_manifest(model: Dataset | DatasetRef) -> dict[str, Any]:
     Raises:
         ModelError: There is none, or it does not tell what `churnlib.model.manifest.Manifest` asks.
     """
-    path = Path(model.uri, MANIFEST)
+    path = join(model.uri, MANIFEST)
     try:
-        text = path.read_bytes()
+        text = read_bytes(path)
     except OSError as error:
         raise ModelError(
-            f"{model.game}: there is no model version '{Path(model.uri).name}': {path} cannot be "
+            f"{model.game}: there is no model version '{name_of(model.uri)}': {path} cannot be "
             f"read ({error.strerror}). Train again: {train_again(model)}"
         ) from None
     if what := damage(text):
@@ -122,18 +124,21 @@ def read_scored(model: Dataset | DatasetRef) -> pl.DataFrame:
     Raises:
         ModelError: They are not as they were written.
     """
-    return read(_verified(model, read_manifest(model), SCORED))
+    return pl.read_parquet(BytesIO(_verified(model, read_manifest(model), SCORED)))
 
 
-def _verified(model: Dataset | DatasetRef, manifest: Mapping[str, Any], name: str) -> Dataset:
-    """A file of a version, if it is as it was written."""
-    file = Path(model.uri, name)
-    if not file.is_file() or fingerprint(str(file)) != manifest["sha256"].get(name):
+def _verified(model: Dataset | DatasetRef, manifest: Mapping[str, Any], name: str) -> bytes:
+    """The content of a file of a version, if it is as it was written."""
+    try:
+        content = read_bytes(join(model.uri, name))
+    except OSError:
+        content = None
+    if content is None or hashlib.sha256(content).hexdigest() != manifest["sha256"].get(name):
         raise ModelError(
             f"{model.game}: model {manifest['version']}: {name} is not as it was written. "
             f"Train again: {train_again(model)}"
         )
-    return Dataset(name, model.game, str(file))
+    return content
 
 
 def load_model(model: Dataset | DatasetRef, *, allow_joblib: bool = False) -> "FittedModel":
@@ -152,9 +157,8 @@ def load_model(model: Dataset | DatasetRef, *, allow_joblib: bool = False) -> "F
 
     manifest = read_manifest(model)
     where = f"{model.game}: model {manifest['version']}"
-    file, golden, _ = (
-        _verified(model, manifest, name) for name in (manifest["model_file"], GOLDEN, SCORED)
-    )
+    file = manifest["model_file"]
+    content, golden, _ = (_verified(model, manifest, name) for name in (file, GOLDEN, SCORED))
     now = _versions()
     for library in manifest["depends_on"]:
         if (then := manifest["libraries"].get(library)) != now.get(library):
@@ -162,15 +166,15 @@ def load_model(model: Dataset | DatasetRef, *, allow_joblib: bool = False) -> "F
                 f"{where} was made with {library} {then}, but {now.get(library, 'none')} is "
                 f"installed. Install that version, or train again: {train_again(model)}"
             )
-    if file.name.endswith(".joblib") and not allow_joblib:
+    if file.endswith(".joblib") and not allow_joblib:
         raise ModelError(
-            f"{where} is kept as {file.name}, which runs whatever it holds when it is opened, and "
+            f"{where} is kept as {file}, which runs whatever it holds when it is opened, and "
             'train.model_format is not "joblib". Set it so if you trust whoever made the model, '
             f"or train again: {train_again(model)}"
         )
-    pipeline = load_pipeline(Path(file.uri), where, f"Train again: {train_again(model)}")
+    pipeline = load_pipeline(file, content, where, f"Train again: {train_again(model)}")
     loaded = FittedModel(pipeline, FeatureSchema.from_json(manifest["features"]))
-    rows = read(golden)
+    rows = pl.read_parquet(BytesIO(golden))
     with naming(where):
         said = predict(loaded.pipeline, loaded.schema, rows)
     if not ((said - rows[PROBABILITY]).abs() <= GOLDEN_TOLERANCE).all():
@@ -190,7 +194,7 @@ def set_champion(pointer: Dataset, version: str) -> DatasetRef:
 def pointed_at(pointer: Dataset) -> str | None:
     """Reads which version a pointer names; null where it is missing or damaged."""
     try:
-        return str(json.loads(Path(pointer.uri).read_text(encoding="utf-8"))["version"])
+        return str(json.loads(read_bytes(pointer.uri))["version"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -203,7 +207,7 @@ def champion(catalog: Catalog) -> DatasetRef:
     """
     pointer = catalog.champion()
     try:
-        version = str(json.loads(Path(pointer.uri).read_text(encoding="utf-8"))["version"])
+        version = str(json.loads(read_bytes(pointer.uri))["version"])
     except OSError:
         raise ModelError(
             f"{catalog.game}: there is no model yet ({pointer.uri} is missing). "

@@ -7,7 +7,6 @@ which takes over wherever there is a doubt, and says what is wrong.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -17,6 +16,7 @@ from churnlib.raw.lines import header
 from churnlib.raw.reading import is_csv
 from churnlib.schemas import RAW_SCHEMAS, raw_columns, with_ids
 from churnlib.settings import IdType, RawSettings
+from churnlib.storage import open_bytes, reader_options
 
 PADDED = re.compile(rb"[,\n][ \t]")
 AT_A_TIME = 2**20
@@ -43,8 +43,9 @@ def scan_clean(source: Dataset | DatasetRef, table: str, id_type: IdType) -> pl.
     """
     columns = with_ids(RAW_SCHEMAS[table], id_type).columns()
     types = {name: columns[name].dtype for name in raw_columns(table)}
+    options = reader_options(source.uri)
     if not is_csv(source):
-        frame = pl.scan_parquet(source.uri, glob=False)
+        frame = pl.scan_parquet(source.uri, glob=False, **options)
         found = frame.collect_schema()
         if not all(_is_like(found[name], dtype) for name, dtype in types.items()):
             raise UncleanError
@@ -58,9 +59,8 @@ def scan_clean(source: Dataset | DatasetRef, table: str, id_type: IdType) -> pl.
     ):
         raise UncleanError
     as_read = {n: pl.String() if d == pl.Date else d for n, d in types.items()}
-    read = pl.scan_csv(
-        source.uri, schema={n: as_read.get(n, pl.String()) for n in names}, glob=False
-    )
+    schema = {name: as_read.get(name, pl.String()) for name in names}
+    read = pl.scan_csv(source.uri, schema=schema, glob=False, **options)
     days = (_day(name, careful=marks.signs) for name, dtype in types.items() if dtype == pl.Date)
     return read.select(*types).with_columns(days)
 
@@ -104,15 +104,14 @@ def look_at(uri: str) -> Marks:
     """Counts the signs of a file that tell how its lines are to be read."""
     counts = dict.fromkeys(b'\n,"+ \t', 0)
     last, padded = ord("\n"), False
-    buffer = bytearray(AT_A_TIME)
-    values = np.frombuffer(buffer, dtype=np.uint8)
-    with Path(uri).open("rb") as file:
-        while size := file.readinto(buffer):
+    with open_bytes(uri) as file:
+        while part := file.read(AT_A_TIME):
+            values = np.frombuffer(part, dtype=np.uint8)
             for sign in counts:
-                counts[sign] += int(np.count_nonzero(values[:size] == sign))
+                counts[sign] += int(np.count_nonzero(values == sign))
             if counts[ord(" ")] or counts[ord("\t")]:
-                padded = padded or PADDED.search(bytes([last]) + buffer[:size]) is not None
-            last = buffer[size - 1]
+                padded = padded or PADDED.search(bytes([last]) + part) is not None
+            last = part[-1]
     lines = counts[ord("\n")] + (last != ord("\n"))
     signs = any(counts[sign] for sign in b"+ \t")
     return Marks(lines, counts[ord(",")], counts[ord('"')] > 0, signs, padded)

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -11,6 +10,7 @@ from churnlib.datasets import Dataset, DatasetRef
 from churnlib.raw.reading import ROW, row_word
 from churnlib.schemas import ID_COLUMNS, PARENTS, RAW_SCHEMAS, REFERENCES, raw_columns, with_ids
 from churnlib.settings import IdType, RawSettings
+from churnlib.uris import name_of
 
 SHOWN = 3
 """How many faulty rows an error shows for each rule."""
@@ -144,7 +144,7 @@ def complaint(
         advice += ' Where ids are text, set raw.id_type = "text".'
     bad, total = counts
     return (
-        f"{source.game}: {Path(source.uri).name}: {bad:,} of {total:,} rows break a rule:\n"
+        f"{source.game}: {name_of(source.uri)}: {bad:,} of {total:,} rows break a rule:\n"
         f"{listed}\nNothing was built from it, and earlier outputs stay. {advice}"
     )
 

@@ -7,9 +7,11 @@ value of the line may stand in a wrong column.
 import csv
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from io import TextIOWrapper
 
 import polars as pl
+
+from churnlib.storage import open_bytes, reader_options
 
 
 def header(uri: str) -> list[str]:
@@ -46,7 +48,7 @@ def look_at_lines(uri: str) -> Lines:
     separators = pl.col("line").str.replace_all('"[^"]*"', "").str.count_matches(",", literal=True)
     # A value that goes over several lines leaves each with an odd number of quotes, or none.
     open_ended = pl.col("line").str.count_matches('"', literal=True) % 2 == 1
-    lines = pl.scan_lines(uri, name="line", glob=False)
+    lines = pl.scan_lines(uri, name="line", glob=False, **reader_options(uri))
     suspect = lines.filter((separators != width - 1) | open_ended).head(1).collect()
     # Most files have none. Where one has, all are counted by the rules of quoting.
     if suspect.is_empty():
@@ -69,7 +71,7 @@ def _is_blank(record: list[str]) -> bool:
 
 def line_not_utf8(uri: str) -> int | None:
     """Finds the first line that is no UTF-8 text; null where there is none."""
-    with Path(uri).open("rb") as file:
+    with open_bytes(uri) as file:
         for number, line in enumerate(file, start=1):
             try:
                 line.decode()
@@ -80,8 +82,9 @@ def line_not_utf8(uri: str) -> int | None:
 
 def _records(uri: str) -> Iterator[tuple[int, list[str]]]:
     """Yields each record from the header on, and the line on which it starts."""
-    with Path(uri).open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        records = csv.reader(file)
+    with open_bytes(uri) as file:
+        text = TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline="")
+        records = csv.reader(text)
         start, begun = 1, False
         for record in records:
             begun = begun or bool(record)

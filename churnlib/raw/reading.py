@@ -1,16 +1,16 @@
 """Reading raw tables: every value by its column's type, or marked as one that is not."""
 
 from collections.abc import Collection, Sequence
-from pathlib import Path
 
 import polars as pl
 
 from churnlib.datasets import Dataset, DatasetRef
-from churnlib.errors import DataError, closest
+from churnlib.errors import DataError, closest, reason
 from churnlib.raw.lines import Lines, header, line_not_utf8
 from churnlib.schemas import RAW_SCHEMAS, raw_columns, with_ids
 from churnlib.settings import IdType
-from churnlib.storage import count_rows, reason
+from churnlib.storage import is_file, is_folder, reader_options, size
+from churnlib.uris import name_of
 
 ROW = "source_row"
 OTHER_SEPARATORS = (";", "\t", "|")
@@ -32,14 +32,17 @@ def scan_raw(source: Dataset | DatasetRef, table: str) -> pl.LazyFrame:
     Raises:
         DataError: The file cannot be read, or a column is missing or there twice.
     """
-    if Path(source.uri).is_dir():
+    if is_folder(source.uri):
         raise DataError(
             f"{source.game}: {source.uri} is a folder, not a file. Put the file in its place."
         )
+    options = reader_options(source.uri)
     if is_csv(source):
-        frame = pl.scan_csv(source.uri, infer_schema=False, truncate_ragged_lines=True, glob=False)
+        frame = pl.scan_csv(
+            source.uri, infer_schema=False, truncate_ragged_lines=True, glob=False, **options
+        )
     else:
-        frame = pl.scan_parquet(source.uri, glob=False)
+        frame = pl.scan_parquet(source.uri, glob=False, **options)
     try:
         there = frame.collect_schema().names()
     except (pl.exceptions.PolarsError, OSError) as error:
@@ -48,12 +51,12 @@ def scan_raw(source: Dataset | DatasetRef, table: str) -> pl.LazyFrame:
     names = header(source.uri) if is_csv(source) else there
     if twice := [name for name in wanted if names.count(name) > 1]:
         raise DataError(
-            f"{source.game}: {Path(source.uri).name} has the column {twice[0]} twice. "
+            f"{source.game}: {name_of(source.uri)} has the column {twice[0]} twice. "
             "Remove or rename the one that is not meant."
         )
     if missing := [name for name in wanted if name not in there]:
         raise DataError(
-            f"{source.game}: {Path(source.uri).name} lacks the column"
+            f"{source.game}: {name_of(source.uri)} lacks the column"
             f"{'s' if len(missing) > 1 else ''} {', '.join(missing)}. "
             f"{_hint(missing, there, wanted)}".rstrip()
         )
@@ -125,10 +128,10 @@ def is_csv(source: Dataset | DatasetRef) -> bool:
 
 def raw_size(source: Dataset | DatasetRef) -> int:
     """About how many bytes the rows of a raw table take in memory."""
-    path = Path(source.uri)
     if is_csv(source):
-        return path.stat().st_size * 2
-    return count_rows(source.uri) * 64
+        return 2 * size(source.uri)
+    rows = pl.scan_parquet(source.uri, glob=False, **reader_options(source.uri)).select(pl.len())
+    return 64 * int(rows.collect().item())
 
 
 def row_word(source: Dataset | DatasetRef) -> str:
@@ -139,7 +142,7 @@ def row_word(source: Dataset | DatasetRef) -> str:
 def unreadable(source: Dataset | DatasetRef, error: Exception) -> DataError:
     """Words a fault that the reader of the file met."""
     first = reason(error)
-    readable = is_csv(source) and Path(source.uri).is_file()
+    readable = is_csv(source) and is_file(source.uri)
     if readable and (line := line_not_utf8(source.uri)):
         first = f"line {line} is no UTF-8 text. Save the file as UTF-8"
     return DataError(f"{source.game}: {source.uri} cannot be read: {first}.")

@@ -1,13 +1,13 @@
 """Writing a report in all its formats."""
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from churnlib.datasets import Dataset, DatasetRef
 from churnlib.report.content import Report
 from churnlib.report.text import to_text
 from churnlib.storage import ref, write_texts
+from churnlib.uris import with_suffix
 
 if TYPE_CHECKING:
     import polars as pl
@@ -33,6 +33,6 @@ def write_report(
         ".txt": to_text(report),
         ".html": to_html(report, scored),
     }
-    places = {suffix: Path(target.uri).with_suffix(suffix) for suffix in texts}
+    places = {suffix: with_suffix(target.uri, suffix) for suffix in texts}
     write_texts({places[suffix]: text for suffix, text in texts.items()})
-    return tuple(ref(Dataset(target.name, target.game, str(place))) for place in places.values())
+    return tuple(ref(Dataset(target.name, target.game, place)) for place in places.values())

@@ -36,7 +36,8 @@ class Settings(BaseSettings):
     description: str = ""
     """What the game is, for people."""
     data_dir: str = Field(min_length=1)
-    """The root of the data tree; relative to the folder that holds `games/`."""
+    """The root of the data tree: a folder, relative to the one that holds `games/`, or the URI of
+    one in an object store, such as `s3://bucket/data`."""
     as_of: Day | None = None
     """The day of the run: nothing dated after it is read. The latest currency date if null."""
     horizon_months: Months

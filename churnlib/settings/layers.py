@@ -11,6 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from churnlib import uris
 from churnlib.errors import SettingsError, closest
 from churnlib.settings.tree import Way, leaves, merge, put, spelt
 
@@ -220,7 +221,11 @@ def _changes(overrides: Mapping[str, Any]) -> Iterator[Change]:
 def _absolute(game: str, folder: Any, root: Path) -> Any:
     if not isinstance(folder, str) or folder in ("", NULL):
         return folder
-    if "://" in folder or "\0" in folder:
+    if uris.is_remote(folder):
+        if what := uris.fault(folder):
+            raise SettingsError(f"{game}: data_dir: {what}.")
+        return folder.rstrip("/")
+    if "\0" in folder:
         raise SettingsError(
             f"{game}: data_dir: {folder!r} is no folder. Name a folder of this machine."
         )

@@ -3,7 +3,6 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from churnlib.console import reader_may_leave
 from flows.arguments import absolute, add_data_dir
@@ -45,26 +44,29 @@ def map_parser() -> argparse.ArgumentParser:
     parser.add_argument("--game", metavar="G", help="only this game, a file in games/")
     add_data_dir(parser)
     parser.add_argument(
-        "--out", type=Path, metavar="FILE", help=f"the page (default: {PAGE} in the data folder)"
+        "--out", metavar="FILE", help=f"the page (default: {PAGE} in the data folder)"
     )
     return parser
 
 
-def _write(game: str | None, data_dir: str | None, out: Path | None) -> Path:
+def _write(game: str | None, data_dir: str | None, out: str | None) -> str:
     from churnlib.errors import DataError
     from churnlib.settings import list_games, load_settings
-    from churnlib.storage import write_text
+    from churnlib.storage import check_reachable, is_folder, write_text
+    from churnlib.uris import folder_of, join
     from flows.map.page import to_html
 
     games = [game] if game else list_games()
     changes = {} if data_dir is None else {"data_dir": data_dir}
-    places = [Path(load_settings(name, changes).data_dir) for name in games]
-    if missing := [place for place in places if not place.is_dir()]:
+    places = [load_settings(name, changes).data_dir for name in games]
+    for place in places:
+        check_reachable(place)
+    if missing := [place for place in places if not is_folder(place)]:
         raise DataError(
             f"there is no data folder {missing[0]}. Make it, or name another with --data-dir."
         )
-    target = out or places[0] / PAGE
-    html = to_html(dict.fromkeys(games, data_dir), target.parent)
+    target = out or join(places[0], PAGE)
+    html = to_html(dict.fromkeys(games, data_dir), folder_of(target))
     write_text(html, target)
     return target
 

@@ -16,6 +16,7 @@ from churnlib import storage
 from churnlib.datasets import LAYERS, Catalog
 from churnlib.schemas import MARKS, SCHEMAS
 from churnlib.settings import Settings, load_settings
+from churnlib.uris import is_remote
 from flows.map.graph import Edge, Graph
 from flows.map.layout import lay_out
 from flows.map.stale import stale
@@ -30,7 +31,7 @@ OVERVIEW, ALL_TASKS = "overview", "all tasks"
 """The pictures besides one of each flow."""
 
 
-def to_html(games: Mapping[str, str | None], beside: Path) -> str:
+def to_html(games: Mapping[str, str | None], beside: str) -> str:
     """Draws the pipelines, with what now stands there.
 
     Args:
@@ -60,17 +61,16 @@ def to_html(games: Mapping[str, str | None], beside: Path) -> str:
     )
 
 
-def game_content(game: str, data_dir: str | None, beside: Path) -> dict[str, Any]:
+def game_content(game: str, data_dir: str | None, beside: str) -> dict[str, Any]:
     """Gathers what the page tells of one game, as plain data."""
     settings = load_settings(game, {} if data_dir is None else {"data_dir": data_dir})
     as_of = settings.as_of or _latest_day(settings)
     graph = trace(game, as_of or EXAMPLE_DAY, data_dir)
-    place = Path(settings.data_dir)
-    standing = look(graph, game, place)
+    standing = look(graph, game, settings.data_dir)
     return {
         "description": settings.description,
         "as_of": str(as_of or ""),
-        "data": Path(os.path.relpath(place, beside)).as_posix(),
+        "data": _relative(settings.data_dir, beside),
         "graph": asdict(graph),
         "standing": {dataset: asdict(state) for dataset, state in standing.items()},
         "stale": stale(graph, standing, settings),
@@ -78,10 +78,17 @@ def game_content(game: str, data_dir: str | None, beside: Path) -> dict[str, Any
     }
 
 
+def _relative(data_dir: str, beside: str) -> str:
+    """The way to the data folder from the page; where there is none, its URI."""
+    if is_remote(data_dir) != is_remote(beside):
+        return data_dir
+    return Path(os.path.relpath(data_dir, beside)).as_posix()
+
+
 def _latest_day(settings: Settings) -> date | None:
     """The latest day in the currency as it was last checked; null if it never was."""
     currency = Catalog(settings.data_dir, settings.game).checked("character_currency")
-    if not Path(currency.uri).exists():
+    if not storage.exists(currency.uri):
         return None
     latest: date | None = storage.scan(currency).select(pl.col("date").max()).collect().item()
     return latest

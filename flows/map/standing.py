@@ -1,17 +1,20 @@
 """What stands in the data folder of a game, dataset by dataset."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from fnmatch import fnmatchcase
+from pathlib import PurePath
 from typing import Any
 
 import polars as pl
 
+from churnlib import storage
 from churnlib.datasets import RAW_SUFFIXES, Dataset
 from churnlib.errors import DataError, ModelError
 from churnlib.model.store import MANIFEST, read_manifest
-from churnlib.storage import fingerprint, read_metadata
+from churnlib.stores import Entry
+from churnlib.uris import folder_of, join, with_suffix
 from flows.map.graph import DatasetNode, Graph
 from flows.map.stand_ins import MONTH
 
@@ -61,7 +64,7 @@ class Standing:
     model: str = ""
 
 
-def look(graph: Graph, game: str, data_dir: Path) -> dict[str, Standing]:
+def look(graph: Graph, game: str, data_dir: str) -> dict[str, Standing]:
     """Looks at every dataset of a graph.
 
     Args:
@@ -69,11 +72,25 @@ def look(graph: Graph, game: str, data_dir: Path) -> dict[str, Standing]:
         game: Whose data they are.
         data_dir: The data folder.
     """
-    return {node.id: _look_at(node, game, data_dir) for node in graph.datasets.values()}
+    layers = {node.layer for node in graph.datasets.values()}
+    listed = {layer: storage.list_files(join(data_dir, layer, game)) for layer in layers}
+    return {node.id: _look_at(node, game, listed[node.layer]) for node in graph.datasets.values()}
 
 
-def _look_at(node: DatasetNode, game: str, data_dir: Path) -> Standing:
-    found = sorted(_places(node, data_dir), key=_age)
+@dataclass(frozen=True)
+class _Found:
+    """A file, or the folder of a model; its `name` is the path from the game's folder."""
+
+    uri: str
+    name: str
+    written: int
+    size: int
+    is_model: bool = False
+
+
+def _look_at(node: DatasetNode, game: str, listed: Sequence[Entry]) -> Standing:
+    above = f"{node.layer}/{game}"
+    found = sorted(_places(node.path.removeprefix(above).lstrip("/"), listed, node), key=_age)
     if not found:
         return Standing()
     newest = found[0]
@@ -81,67 +98,67 @@ def _look_at(node: DatasetNode, game: str, data_dir: Path) -> Standing:
         told = _tell(newest, node.name, game)
     except (DataError, ModelError, OSError, ValueError, pl.exceptions.PolarsError) as error:
         told = {"facts": {"unreadable": str(error).splitlines()[0]}}
-    others = () if newest.is_dir() else newest.parent.glob(f"{newest.stem}.*")
+    stem = f"{PurePath(newest.name).stem}."
+    others = [e.name for e in listed if e.name.startswith(stem) and e.name != newest.name]
     return Standing(
-        files=tuple(_file(path, data_dir) for path in found[:SHOWN]),
-        beside=tuple(sorted(p.relative_to(data_dir).as_posix() for p in others if p != newest)),
-        fingerprint=fingerprint(str(newest)),
+        files=tuple(_file(one, above) for one in found[:SHOWN]),
+        beside=() if newest.is_model else tuple(f"{above}/{name}" for name in others),
+        fingerprint=storage.fingerprint(newest.uri),
         **told,
     )
 
 
-def _places(node: DatasetNode, data_dir: Path) -> Iterator[Path]:
-    """Yields the files of a dataset; of a folder of models, the folder of each version."""
-    pattern = Path(node.path)
-    if not pattern.suffix:
-        yield from (manifest.parent for manifest in data_dir.glob(f"{pattern}/*/{MANIFEST}"))
-    elif pattern.suffix in RAW_SUFFIXES and node.layer == "01_raw":
-        yield from (
-            path for s in RAW_SUFFIXES for path in data_dir.glob(f"{pattern.with_suffix(s)}")
-        )
-    else:
-        yield from data_dir.glob(node.path)
+def _places(pattern: str, listed: Sequence[Entry], node: DatasetNode) -> Iterator[_Found]:
+    """Yields the files of a dataset; of the folder of models, the folder of each version."""
+    if not pattern:
+        for entry in listed:
+            version, slash, name = entry.name.rpartition("/")
+            if slash and name == MANIFEST:
+                size = sum(e.size for e in listed if e.name.startswith(f"{version}/"))
+                yield _Found(folder_of(entry.uri), version, entry.written, size, is_model=True)
+        return
+    is_raw = node.layer == "01_raw"
+    patterns = [with_suffix(pattern, s) for s in RAW_SUFFIXES] if is_raw else [pattern]
+    for entry in listed:
+        if any(fnmatchcase(entry.name, wanted) for wanted in patterns):
+            yield _Found(entry.uri, entry.name, entry.written, entry.size)
 
 
-def _age(path: Path) -> tuple[float, str]:
+def _age(found: _Found) -> tuple[int, str]:
     # Files of one moment are told apart by name, backwards: the later month, the later version.
-    return -_written(path), "".join(chr(0x10FFFF - ord(letter)) for letter in path.name)
+    return -found.written, "".join(chr(0x10FFFF - ord(letter)) for letter in found.name)
 
 
-def _written(path: Path) -> float:
-    return (path / MANIFEST if path.is_dir() else path).stat().st_mtime
-
-
-def _file(path: Path, data_dir: Path) -> File:
-    files = [f for f in path.iterdir() if f.is_file()] if path.is_dir() else [path]
-    month = MONTH.search(path.stem)
+def _file(found: _Found, above: str) -> File:
+    month = MONTH.search(found.name)
     return File(
-        path=path.relative_to(data_dir).as_posix(),
-        written=_written(path),
-        size=sum(file.stat().st_size for file in files),
-        month=month[0] if month and not path.is_dir() else "",
+        path=f"{above}/{found.name}",
+        written=found.written / 1e9,
+        size=found.size,
+        month=month[0] if month and not found.is_model else "",
     )
 
 
-def _tell(path: Path, name: str, game: str) -> dict[str, Any]:
-    if path.is_dir():
-        return _tell_model(Dataset(name, game, str(path)))
-    if path.suffix == ".json":
-        content = json.loads(path.read_text(encoding="utf-8"))
+def _tell(found: _Found, name: str, game: str) -> dict[str, Any]:
+    uri, options = found.uri, storage.reader_options(found.uri)
+    if found.is_model:
+        return _tell_model(Dataset(name, game, uri))
+    if uri.endswith(".json"):
+        content = json.loads(storage.read_bytes(uri))
         if set(content) == {"version"}:  # The champion's pointer.
-            model = Dataset(name, game, str(path.parent / str(content["version"])))
+            model = Dataset(name, game, join(folder_of(uri), str(content["version"])))
             return _tell_model(model) | {"made_of": {}}
         model_version = content.get("model_version", "")
         return {"facts": content, "model": model_version, "made_of": _fingerprints(content)}
-    if path.suffix == ".csv":
-        lines = pl.scan_csv(path, infer_schema=False, glob=False)
+    if uri.endswith(".csv"):
+        lines = pl.scan_csv(uri, infer_schema=False, glob=False, **options)
         rows: int = lines.select(pl.len()).collect(engine="streaming").item()
         return {"rows": rows, "columns": dict.fromkeys(lines.collect_schema(), "text")}
-    table = pl.scan_parquet(path, glob=False)
-    footer = read_metadata(Dataset(name, game, str(path)))
+    table = pl.scan_parquet(uri, glob=False, **options)
+    footer = storage.read_metadata(Dataset(name, game, uri))
     facts = {key: json.loads(value) for key, value in footer.items()}
-    beside = path.with_name(f"{path.stem}_sources.json")
-    sources = json.loads(beside.read_text(encoding="utf-8")) if beside.exists() else {}
+    beside = uri.removesuffix(".parquet") + "_sources.json"
+    sources = json.loads(storage.read_bytes(beside)) if storage.is_file(beside) else {}
     return {
         "rows": table.select(pl.len()).collect().item(),
         "columns": {column: str(kind) for column, kind in table.collect_schema().items()},

@@ -37,6 +37,12 @@ def test_every_path_is_as_documented() -> None:
     assert len({dataset.uri for dataset in found}) == len(found)
 
 
+def test_the_paths_in_an_object_store_are_the_same_below_its_uri() -> None:
+    here, there = Catalog("/data", "hawk"), Catalog("s3://bucket/some/data/", "hawk")
+    for ask in (Catalog.models, Catalog.champion, Catalog.standard_features):
+        assert ask(there).uri == ask(here).uri.replace("/data", "s3://bucket/some/data")
+
+
 @pytest.mark.parametrize("table", RAW_TABLES)
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_a_raw_table_is_found_in_either_format(table: str, suffix: str, tmp_path: Path) -> None:

@@ -10,7 +10,17 @@ import pytest
 import churnlib
 
 PROJECT = Path(__file__).resolve().parents[2]
-HEAVY = ("prefect", "sklearn", "matplotlib", "polars", "pydantic", "numpy", "pyarrow", "skops")
+HEAVY = (
+    "prefect",
+    "sklearn",
+    "matplotlib",
+    "polars",
+    "pydantic",
+    "numpy",
+    "pyarrow",
+    "skops",
+    "obstore",
+)
 TIMED = """
 import sys, time
 began = time.perf_counter()
@@ -98,4 +108,4 @@ def test_a_script_goes_from_raw_tables_to_figures(tmp_path: Path) -> None:
     assert figures["general"]["roc_auc"] > 0.6
     assert 0 < figures["new_characters"]["n"] <= figures["general"]["n"]
     assert "sklearn" in loaded
-    assert {"prefect", "matplotlib", "flows"}.isdisjoint(loaded)
+    assert {"prefect", "matplotlib", "flows", "obstore"}.isdisjoint(loaded)

@@ -8,7 +8,6 @@ import dataframely as dy
 import polars as pl
 import pytest
 
-from churnlib import storage
 from churnlib.datasets import Dataset, DatasetRef
 from churnlib.errors import DataError
 from churnlib.storage import (
@@ -24,6 +23,7 @@ from churnlib.storage import (
     write_parquet,
     write_text,
 )
+from churnlib.stores import local
 
 FRAME = pl.DataFrame({"x": [1, 2, 3], "y": ["a", None, "c"]})
 
@@ -216,9 +216,9 @@ def test_unchanged_files_are_digested_once(
     target: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written = write_parquet(FRAME.lazy(), target)
-    misses = storage._digest.cache_info().misses
+    misses = local._digest.cache_info().misses
     assert stands(written)
-    assert storage._digest.cache_info().misses == misses
+    assert local._digest.cache_info().misses == misses
 
 
 class Table(dy.Schema):

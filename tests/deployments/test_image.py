@@ -37,6 +37,11 @@ def test_dockerfile_takes_only_what_the_context_holds() -> None:
     assert [source for source in copied if not (ROOT / source).exists()] == []
 
 
+def test_the_client_of_object_stores_is_the_locked_one() -> None:
+    (version,) = re.findall(r"obstore==(\S+)", DOCKERFILE)
+    assert f"\nobstore=={version} " in (ROOT / "requirements-dev.lock").read_text(encoding="utf-8")
+
+
 def test_base_image_is_one_and_no_other() -> None:
     assert re.search(r"^ARG PYTHON=\S+:3\.\d+\.\d+-\S+@sha256:[0-9a-f]{64}$", DOCKERFILE, re.M)
     bases = set(re.findall(r"^FROM (\S+)", DOCKERFILE, re.M))

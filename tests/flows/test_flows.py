@@ -197,7 +197,7 @@ def test_flows_composites_find_the_work_of_the_base_flows_done(
 def test_flows_leave_what_their_map_says(studio: Studio, game: str) -> None:
     """What a real run made, and of what, is what the map tells without one."""
     graph = trace(game, date(2025, 1, 1))
-    found = look(graph, game, studio.data)
+    found = look(graph, game, str(studio.data))
     asides = {
         dataset
         for task in graph.tasks.values()

@@ -90,7 +90,7 @@ def test_other_packages_are_not_even_imported(
         "sklearn.datasets._base.os.system",
         "sklearn.base.warnings.warn",
         "sklearn.utils._testing.subprocess.Popen",
-        "churnlib.storage.shutil.rmtree",
+        "churnlib.stores.local.shutil.rmtree",
         # A class or function of another package, under the name of one that may be named.
         "sklearn.datasets._base.Path",
         "sklearn.pipeline.Bunch",

@@ -42,7 +42,7 @@ def write_subs(catalog: Catalog, rows: int) -> DatasetRef:
 
 def stale_in(data: Path, graph: Graph, **overrides: Any) -> dict[str, tuple[str, ...]]:
     settings = load_settings(GAME, {"data_dir": str(data), **overrides})
-    return stale(graph, look(graph, GAME, data), settings)
+    return stale(graph, look(graph, GAME, str(data)), settings)
 
 
 def content_of(page: Path) -> dict[str, Any]:
