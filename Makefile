@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 GAME ?= game1
 
-.PHONY: run server test test-all check format lock schema docs deployments wheel clean
+.PHONY: run server test test-all check bench format lock schema docs deployments wheel clean
 
 run: $(VENV)/ready  ## take a game from raw data to model, back-test and predictions
 	$(BIN)/python -m flows run --game $(GAME)
@@ -20,6 +20,9 @@ test-all: $(VENV)/ready-dev  ## run every test, with the coverage of the library
 
 check: $(VENV)/ready-dev  ## hold the code against its rules
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+bench: $(VENV)/ready-dev  ## measure how the work grows with the data; hours, into benchmarks/
+	DO_NOT_TRACK=1 $(BIN)/python -m benchmarks.growth $(BENCH)
 
 format: $(VENV)/ready-dev  ## put the code into its form
 	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .

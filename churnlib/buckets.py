@@ -128,8 +128,9 @@ def count_for(memory_mib: int, *sizes: int) -> int:
 
 def size_of(table: DatasetRef) -> int:
     """About how many bytes the rows of a table take in memory."""
-    widths = [_width(dtype) for dtype in storage.scan(table).collect_schema().dtypes()]
-    return (table.rows or 0) * sum(widths)
+    frame = storage.scan(table)
+    rows = frame.select(pl.len()).collect().item() if table.rows is None else table.rows
+    return int(rows) * sum(map(_width, frame.collect_schema().dtypes()))
 
 
 def _width(dtype: pl.DataType) -> int:

@@ -1,0 +1,227 @@
+"""How the work grows with the data: `python -m benchmarks.growth`, or `make bench`.
+
+Sample data of growing size; on each, every way of `benchmarks.ways` in a process of its own, one
+of each a round, so that what else the machine does falls on all alike. Writes the figures to
+`growth.json`, the plot to `growth.svg` and the section on growth into `RESULTS.md`. A size that
+does not fit disk or time, and a way that does not fit memory, are named there as such.
+"""
+
+import argparse
+import json
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.machine import machine
+from benchmarks.process import Ended, run
+from benchmarks.start_up import ROOT
+from benchmarks.ways import OUT_OF_MEMORY, PANDAS, WAYS
+
+CHARACTERS = 30_000
+SIZES = (1, 10, 30, 100, 300)
+ONCE_FROM = 100
+"""From this size on a round is long enough to stand for itself."""
+SEED = 1
+NO_MEMORY = ("MemoryError", "bad_alloc", "memory allocation of", "ArrowMemoryError")
+"""What libraries say before they end a process for want of memory."""
+ROOM = 1.2
+"""How much more than expected a size must find free on the disk."""
+
+Figures = dict[str, Any]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measures, and writes what was found."""
+    args = parser().parse_args(arguments)
+    deadline = time.monotonic() + 60 * args.budget
+    sizes: list[Figures] = []
+    with tempfile.TemporaryDirectory(dir=args.work, prefix="growth-") as work:
+        for size in sorted(args.sizes):
+            rounds = args.rounds or (1 if size >= ONCE_FROM else 3)
+            reason = obstacle(size, rounds, sizes, Path(work), deadline - time.monotonic())
+            if reason:
+                sizes.append({"size": size, "left_out": reason})
+            else:
+                sizes.append(measure(size, rounds, sizes, Path(work, f"{size}x"), args))
+            tell(f"{size}x: {reason or 'done'}")
+    found = {
+        "machine": machine(),
+        "game": args.game,
+        "cap_gib": args.cap,
+        "ways": {way.name: way.meaning for way in WAYS.values()},
+        "sizes": sizes,
+    }
+    (args.out / "growth.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    # Imported only now, as this process must be small while it starts others.
+    from benchmarks.growth_report import main as report
+
+    report(args.out)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Builds the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.growth", description="How the work grows with the data."
+    )
+    add = parser.add_argument
+    add("--sizes", type=int, nargs="+", default=SIZES, help="in multiples of --characters")
+    add("--characters", type=int, default=CHARACTERS, help="how many are 1x (default: 30,000)")
+    add("--rounds", type=int, help=f"default: 3, and 1 from {ONCE_FROM}x on")
+    add("--game", default="game1", help="whose settings and sample data (default: game1)")
+    add("--cap", type=float, default=17, help="GiB that a process may take (default: 17)")
+    add("--budget", type=float, default=180, help="minutes for all sizes (default: 180)")
+    add("--work", type=Path, help="where to put the data meanwhile (default: the system's choice)")
+    add("--out", type=Path, default=ROOT / "benchmarks", help="folder of the results")
+    return parser
+
+
+def obstacle(
+    size: int, rounds: int, before: Sequence[Figures], work: Path, seconds: float
+) -> str | None:
+    """Why a size cannot be measured here, told from the size before.
+
+    Args:
+        size: The size.
+        rounds: How often it would be measured.
+        before: What was found at the smaller ones.
+        work: Where its data would lie.
+        seconds: What is left of the time.
+    """
+    done = [figures for figures in before if "left_out" not in figures]
+    if not done:
+        return None
+    last = done[-1]
+    larger = size / last["size"]
+    room, free = larger * last["disk_mib"] * ROOM, shutil.disk_usage(work).free / 2**20
+    if room > free:
+        return f"needs about {room / 1024:.0f} GiB of disk, of which {free / 1024:.0f} are free"
+    needed = larger * last["seconds"] / last["rounds"] * rounds
+    if needed > seconds:
+        return (
+            f"needs about {needed / 60:.0f} minutes, and {max(seconds, 0) / 60:.0f} are left of "
+            "those that were allowed"
+        )
+    return None
+
+
+def measure(
+    size: int, rounds: int, before: Sequence[Figures], folder: Path, args: argparse.Namespace
+) -> Figures:
+    """Measures every way at a size, and removes the data again."""
+    started = time.monotonic()
+    rows = generate(size * args.characters, args.game, folder)
+    ways: dict[str, Figures] = {
+        name: {"runs": [], "failure": failed_before(name, before)} for name in WAYS
+    }
+    for number in range(rounds):
+        for name, figures in ways.items():
+            tell(f"{size}x, round {number + 1} of {rounds}: {name}")
+            needs = WAYS[name].needs
+            if needs and ways[needs]["failure"]:
+                figures["failure"] = {"what": f"not tried, as `{needs}` failed"}
+            if not figures["failure"]:
+                one_run(name, folder, args, figures)
+    figures = {
+        "size": size,
+        "characters": size * args.characters,
+        "rows": rows,
+        "csv_mib": mib(folder / "csv" / "01_raw"),
+        "parquet_mib": mib(folder / "parquet" / "01_raw"),
+        "disk_mib": mib(folder),
+        "rounds": rounds,
+        "same_results": hold_against_engine(folder, ways),
+        "ways": ways,
+        "seconds": time.monotonic() - started,
+    }
+    shutil.rmtree(folder)
+    return figures
+
+
+def generate(characters: int, game: str, folder: Path) -> dict[str, int]:
+    """Makes the raw tables, as CSV and as Parquet; returns the rows of each."""
+    rows = {}
+    for kind in ("csv", "parquet"):
+        out = folder / kind / "01_raw" / game
+        made = run(
+            *("-m", "churnlib.synthesis", "--game", game, "--characters", str(characters)),
+            *("--seed", str(SEED), "--format", kind, "--out", str(out)),
+            home=folder,
+        )
+        if made.status:
+            raise SystemExit(made.errors)
+        for line in made.output.splitlines():
+            table, _, rest = line.partition(": ")
+            rows[table] = int(rest.split(" ")[0].replace(",", ""))
+    return rows
+
+
+def failed_before(name: str, before: Sequence[Figures]) -> Figures | None:
+    """What keeps a way from being tried: that it failed at a smaller size."""
+    for figures in before:
+        failure = figures.get("ways", {}).get(name, {}).get("failure")
+        if failure and "cpu" in failure:
+            return {"what": f"not tried, after {failure['what']} at {figures['size']}x"}
+    return None
+
+
+def one_run(name: str, folder: Path, args: argparse.Namespace, figures: Figures) -> None:
+    """Runs a way, and adds what it took to its figures, or how it failed."""
+    cap = ("--cap", str(args.cap))
+    ended = run(
+        "-m", "benchmarks.ways", name, str(folder), args.game, *cap, home=folder / "prefect"
+    )
+    process = {"wall": ended.wall, "cpu": ended.cpu, "memory": ended.memory}
+    if not ended.status:
+        work = json.loads(ended.output.splitlines()[-1])
+        figures["runs"].append({"process": process, "work": work})
+    elif ran_out_of_memory(ended):
+        by_system = ended.status == -signal.SIGKILL
+        what = "killed by the system" if by_system else "MemoryError"
+        figures["failure"] = {"what": f"{what} under a cap of {args.cap:g} GiB", **process}
+    else:
+        raise SystemExit(f"{name}: exit {ended.status}\n{ended.errors}")
+
+
+def ran_out_of_memory(ended: Ended) -> bool:
+    """Tells whether a process ended for want of memory, by itself or by the system's hand."""
+    return ended.status in (OUT_OF_MEMORY, -signal.SIGKILL) or any(
+        word in ended.errors for word in NO_MEMORY
+    )
+
+
+def hold_against_engine(folder: Path, ways: dict[str, Figures]) -> list[str]:
+    """Holds the results of pandas against the engine's, of which `bare` has left a copy.
+
+    Returns:
+        The ways whose results are the same: all that came to their end.
+
+    Raises:
+        SystemExit: One differs, so that to compare what they cost makes no sense.
+    """
+    came_through = {name for name, figures in ways.items() if not figures["failure"]}
+    pandas = sorted(came_through & PANDAS.keys()) if "bare" in came_through else []
+    for name in pandas:
+        files = (str(folder / "bare" / "train_features.parquet"), str(folder / PANDAS[name]))
+        compared = run("-m", "benchmarks.compare", *files, home=folder)
+        if compared.status:
+            raise SystemExit(f"{name} differs:\n{compared.output}{compared.errors}")
+    return pandas
+
+
+def mib(folder: Path) -> float:
+    """How much the files below a folder take, in MiB."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 2**20
+
+
+def tell(what: str) -> None:
+    """Says how far it has come."""
+    print(what, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,19 @@
+"""On what something was measured, as far as it matters for the figures."""
+
+import os
+import platform
+from importlib.metadata import version
+
+LIBRARIES = ("polars", "pandas", "numpy", "pyarrow", "prefect")
+
+
+def machine() -> dict[str, str | int | float]:
+    """Cores, memory in GiB, system, and the versions of Python and the libraries."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return {
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gib": round(memory / 2**30, 1),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        **{library: version(library) for library in LIBRARIES},
+    }

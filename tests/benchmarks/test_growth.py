@@ -1,0 +1,133 @@
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import growth, growth_report
+from benchmarks.growth_plot import plot
+from benchmarks.process import Ended, run
+from benchmarks.ways import WAYS
+
+FOLDER = growth_report.FOLDER
+WORK = {"wall": 2.0, "cpu": 3.0, "memory": 40.0}
+OUT = {"what": "MemoryError under a cap of 4 GiB", "cpu": 141.0, "wall": 150.0, "memory": 4000.0}
+
+
+@pytest.fixture
+def found() -> dict[str, Any]:
+    """Figures of two sizes; of a third that was left out; pandas fails at the second."""
+    process = {"wall": 3.0, "cpu": 4.0, "memory": 100.0}
+    ways = {
+        name: {"runs": [{"process": process, "work": WORK}] * 3, "failure": None} for name in WAYS
+    }
+    small: dict[str, Any] = {
+        "size": 10,
+        "characters": 300_000,
+        "rows": {"sub_data": 30, "character_currency": 700},
+        "csv_mib": 1,
+        "parquet_mib": 1,
+        "disk_mib": 1024.0,
+        "rounds": 3,
+        "seconds": 180.0,
+        "ways": ways,
+    }
+    large = copy.deepcopy(small) | {"size": 30, "characters": 900_000}
+    large["ways"]["pandas from CSV"] = {"runs": [], "failure": OUT}
+    return {
+        "machine": {"cores": 2, "memory_gib": 8, "system": "Linux", "polars": "2.1.0"},
+        "game": "game1",
+        "cap_gib": 4,
+        "ways": {way.name: way.meaning for way in WAYS.values()},
+        "sizes": [small, large, {"size": 100, "left_out": "needs about 9 minutes"}],
+    }
+
+
+@pytest.mark.slow
+def test_growth_runs_from_end_to_end(tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    line = ["--sizes", "1", "--characters", "300", "--rounds", "1"]
+    growth.main([*line, "--work", str(work), "--out", str(tmp_path)])
+    assert not list(work.iterdir())
+    (size,) = json.loads((tmp_path / "growth.json").read_text())["sizes"]
+    assert set(size["same_results"]) == {"pandas from CSV", "pandas from Parquet"}
+    for figures in size["ways"].values():
+        (once,) = figures["runs"]
+        assert once["process"]["cpu"] > once["work"]["cpu"] > 0
+    assert "## How it grows" in (tmp_path / "RESULTS.md").read_text()
+    assert (tmp_path / "growth.svg").exists()
+
+
+def test_results_are_those_of_the_figures() -> None:
+    found = json.loads((FOLDER / "growth.json").read_text())
+    results = (FOLDER / "RESULTS.md").read_text(encoding="utf-8")
+    assert growth_report.section(found) in results, "run `python -m benchmarks.growth_report`"
+
+
+def test_what_failed_or_was_left_out_is_named(found: dict[str, Any]) -> None:
+    section = growth_report.section(found)
+    assert "- 30x, pandas from CSV: MemoryError under a cap of 4 GiB, after 141 CPU" in section
+    assert "- 100x was not measured: it needs about 9 minutes." in section
+    assert "| pandas from CSV | 4.00 (4.00 to 4.00) | failed |" in section
+    assert "| pandas from CSV / engine from CSV: CPU | 1.00 | - |" in section
+
+
+def test_other_sections_stay() -> None:
+    text = f"# Results\n\n{growth_report.BEGIN}\nold\n{growth_report.END}\n\n## Other\n"
+    made = growth_report.with_section(text, "new\n")
+    assert made == text.replace("old", "new")
+
+
+def test_the_plot_is_the_same_to_the_byte(found: dict[str, Any]) -> None:
+    sizes = growth_report.measured(found)
+    drawn = plot(sizes, "a & b")
+    assert drawn == plot(sizes, "a & b")
+    assert 'aria-label="a &amp; b"' in drawn
+    assert "prefers-color-scheme:dark" in drawn
+
+
+def test_a_size_is_left_out_for_want_of_time_or_disk(
+    found: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = found["sizes"]
+    assert growth.obstacle(300, 1, [], tmp_path, 1) is None
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("", (), {"free": 2**50}))
+    assert growth.obstacle(300, 1, sizes, tmp_path, 601) is None
+    assert growth.obstacle(300, 1, sizes, tmp_path, 599) == (
+        "needs about 10 minutes, and 10 are left of those that were allowed"
+    )
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("", (), {"free": 11 * 2**30}))
+    assert growth.obstacle(300, 1, sizes, tmp_path, 601) == (
+        "needs about 12 GiB of disk, of which 11 are free"
+    )
+
+
+def test_what_failed_once_is_not_tried_on_more(found: dict[str, Any]) -> None:
+    assert growth.failed_before("bare", found["sizes"]) is None
+    assert growth.failed_before("pandas from CSV", found["sizes"]) == {
+        "what": "not tried, after MemoryError under a cap of 4 GiB at 30x"
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "errors", "verdict"),
+    [
+        (3, "", True),
+        (-9, "", True),
+        (-6, "memory allocation of 8 bytes failed", True),
+        (1, "KeyError: 'x'", False),
+    ],
+)
+def test_want_of_memory_is_told_from_other_faults(status: int, errors: str, verdict: bool) -> None:
+    assert growth.ran_out_of_memory(Ended(status, "", errors, 1, 1, 1)) is verdict
+
+
+def test_a_process_is_measured(tmp_path: Path) -> None:
+    lines = "import time; kept = bytearray(b'x') * 300_000_000; time.sleep(0.2); print('done')"
+    ended = run("-c", lines, home=tmp_path)
+    assert (ended.status, ended.output) == (0, "done\n")
+    assert ended.wall > 0.2
+    assert ended.cpu > 0
+    assert ended.memory > 280

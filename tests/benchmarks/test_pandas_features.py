@@ -1,0 +1,129 @@
+"""The features in pandas are the engine's: else to compare what they cost makes no sense."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from benchmarks import bare, engine, pandas_features
+from benchmarks.compare import differences
+from churnlib.datasets import Catalog
+from churnlib.features.currency import CURRENCY_COLUMNS
+from churnlib.settings import load_settings
+from churnlib.synthesis import PROCESSES, generate
+
+CHARACTERS = 250
+
+
+@pytest.fixture(scope="module", params=sorted(PROCESSES))
+def game(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def data(game: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with untidy tables, in both formats, and the engine's features of them."""
+    folder = tmp_path_factory.mktemp(game)
+    raw = folder / "01_raw" / game
+    generate(PROCESSES[game], CHARACTERS, 7, raw, file_format="csv")
+    for table, make_untidy in UNTIDY.items():
+        rows = pl.read_csv(raw / f"{table}.csv", try_parse_dates=True)
+        untidy = make_untidy(rows, np.random.default_rng(11)).sample(
+            fraction=1, shuffle=True, seed=5
+        )
+        untidy.write_csv(raw / f"{table}.csv")
+        untidy.write_parquet(folder / f"{table}.parquet")
+    engine.prepare(folder, game)
+    engine.features(folder, game)
+    return folder
+
+
+def features(data: Path, game: str) -> pl.DataFrame:
+    return pl.read_parquet(Catalog(str(data), game).features("train").uri)
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_pandas_gives_the_features_of_the_engine(
+    kind: str, data: Path, game: str, tmp_path: Path
+) -> None:
+    raw, read = {
+        "csv": (data / "01_raw" / game, pandas_features.read_csv),
+        "parquet": (data, pandas_features.read_parquet),
+    }[kind]
+    target = tmp_path / "features.parquet"
+    pandas_features.features(raw, read, load_settings(game), target)
+    assert differences(features(data, game), pl.read_parquet(target)) == []
+
+
+def test_the_data_hold_what_is_hard(data: Path, game: str) -> None:
+    found = features(data, game)
+    assert found["currency_age_months"].null_count() > 0, "a subscription that sees no row"
+    assert found["churned_on"].null_count() not in (0, len(found))
+    assert set(found["sub_churn"]) == {0, 1, None}
+    assert (found["age_at_sub_months"] < 0).any()
+    assert found["hard_balance"].null_count() > found["currency_age_months"].null_count()
+    assert found.select("char_id", "sub_start_date").is_duplicated().any()
+
+
+def test_the_bare_copy_is_the_table_of_features(data: Path, game: str, tmp_path: Path) -> None:
+    bare.copy(data, game, tmp_path)
+    assert pl.read_parquet(tmp_path / "train_features.parquet").equals(features(data, game))
+
+
+def test_differences_are_found() -> None:
+    one = pl.DataFrame({"sub_id": [1, 2, 3], "a": [1.0, None, 3.0], "b": ["x", "y", "z"]})
+    assert differences(one, one.reverse()) == []
+    assert differences(one, one.with_columns(pl.col("a") * (1 + 1e-12))) == []
+    assert differences(one, one.with_columns(pl.col("a") * (1 + 1e-6))) == ["a: 2 rows differ"]
+    assert differences(one, one.with_columns(pl.col("a").fill_null(0))) == ["a: 1 rows differ"]
+    assert differences(one, one.drop("b")) == ["only one has b"]
+    assert differences(one, one.head(2)) == ["3 rows and 2"]
+
+
+Untidy = Callable[[pl.DataFrame, np.random.Generator], pl.DataFrame]
+
+
+def characters(rows: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
+    """Some are created after they subscribed, some master their class late."""
+    return rows.with_columns(
+        pl.when(_some(rows, rng, 0.05))
+        .then(pl.date(2024, 12, 3))
+        .otherwise("creation_date")
+        .alias("creation_date")
+    )
+
+
+def currency(rows: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
+    """Months are missing, some characters have none, and values are missing within rows."""
+    kept = rows.filter(~_some(rows, rng, 0.25), pl.col("char_id") % 9 > 0)
+    return kept.with_columns(
+        pl.when(~_some(kept, rng, 0.2)).then(column).alias(column) for column in CURRENCY_COLUMNS
+    )
+
+
+def subscriptions(rows: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
+    """Some have a twin that starts on the same day."""
+    twins = rows.filter(_some(rows, rng, 0.1)).with_columns(pl.col("sub_id") + 10**7)
+    return pl.concat([rows, twins])
+
+
+def misses(rows: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
+    """Some runs are told in two that touch or overlap."""
+    start, end = pl.col("start_date"), pl.col("end_date")
+    second = rows.filter(_some(rows, rng, 0.4), start < end)
+    overlapping = second.with_columns(start.dt.offset_by("1mo"), end.dt.offset_by("2mo"))
+    return pl.concat([rows, overlapping]).unique(["sub_id", "start_date"], maintain_order=True)
+
+
+def _some(rows: pl.DataFrame, rng: np.random.Generator, share: float) -> pl.Series:
+    return pl.Series(rng.random(len(rows)) < share)
+
+
+UNTIDY: dict[str, Untidy] = {
+    "character_data": characters,
+    "character_currency": currency,
+    "sub_data": subscriptions,
+    "sub_miss": misses,
+}
