@@ -9,7 +9,7 @@ the same table. A table is cut finer only when read; on disk nothing depends on 
 import hashlib
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,13 @@ from churnlib.lineage import fact, footer
 FINEST_BITS = 10
 FINEST = 2**FINEST_BITS
 """How many buckets there are at most: 100,000 characters each, of 100 million."""
-AT_ONCE = 32
+AT_ONCE = 64
 """How many files are written at once when rows are put aside; each has a buffer of its own."""
-WORKING = 6
-"""Times the size of its rows, the memory that the work on a bucket takes."""
+ROWS_PER_BATCH = 2**13
+"""Rows that are gathered for each such file before they are written."""
+BUILDING, CHECKING = 12, 3
+"""Times the size of its rows, the memory that building features from a bucket takes, or checking
+it; as measured."""
 FACT = "rows_by_bucket"
 """How many rows each of the finest buckets has, in the footer of a table."""
 BUCKET = "_bucket"
@@ -74,6 +77,13 @@ def buckets_of(ids: pl.Series, count: int) -> pl.Series:
     return pl.Series(ids.name, finest // np.uint16(FINEST // count))
 
 
+def by_hash(column: str = "char_id") -> pl.Expr:
+    """The hash of each id, to sort by: see `in_order`."""
+    return pl.col(column).map_batches(
+        lambda ids: pl.Series(hashes(ids)), return_dtype=pl.UInt64, is_elementwise=True
+    )
+
+
 def in_order(rows: pl.DataFrame) -> pl.DataFrame:
     """Puts characters in the order of their hashes; the rows of one keep theirs.
 
@@ -81,14 +91,14 @@ def in_order(rows: pl.DataFrame) -> pl.DataFrame:
         rows: A table with `char_id`; quick where each character's rows are together.
     """
     ids = rows["char_id"]
-    found = hashes(ids)
-    begins = np.flatnonzero(np.append(True, found[1:] != found[:-1])[: len(found)])
-    if (found[begins][1:] > found[begins][:-1]).all():
+    begins = (ids != ids.shift()).fill_null(True).arg_true()
+    found = hashes(ids.gather(begins))
+    if (found[1:] > found[:-1]).all():
         return rows
-    lengths = np.diff(np.append(begins, len(found)))
-    order = np.argsort(found[begins], kind="stable")
-    shifts = begins[order] - (np.cumsum(lengths[order]) - lengths[order])
-    return _taken(rows, np.repeat(shifts, lengths[order]) + np.arange(len(found)))
+    first, order = begins.to_numpy().astype(np.int64), np.argsort(found, kind="stable")
+    lengths = np.diff(np.append(first, len(rows)))[order]
+    shifts = first[order] - (np.cumsum(lengths) - lengths)
+    return _taken(rows, np.repeat(shifts, lengths) + np.arange(len(rows)))
 
 
 def _taken(rows: pl.DataFrame, order: NDArray[np.int64]) -> pl.DataFrame:
@@ -101,27 +111,29 @@ def _taken(rows: pl.DataFrame, order: NDArray[np.int64]) -> pl.DataFrame:
 
 
 def _is_quick(column: pl.Series) -> bool:
-    if column.dtype == pl.Date or column.dtype.is_integer():
-        return not column.null_count()
+    if not column.null_count():
+        return column.dtype == pl.Date or column.dtype.is_numeric()
     return column.dtype.is_float() and not column.is_nan().any()
 
 
 def _taken_numbers(column: pl.Series, order: NDArray[np.int64]) -> pl.Series:
-    taken = column.to_physical().to_numpy().take(order)  # A null float becomes NaN on the way.
-    return pl.Series(column.name, taken, nan_to_null=column.dtype.is_float()).cast(column.dtype)
+    taken = column.to_physical().to_numpy().take(order)  # Nulls become NaN on the way.
+    has_nulls = column.null_count() > 0
+    return pl.Series(column.name, taken, nan_to_null=has_nulls).cast(column.dtype)
 
 
-def count_for(memory_mib: int, *sizes: int) -> int:
+def count_for(memory_mib: int, *sizes: int, times: int = BUILDING) -> int:
     """How many buckets are needed so that the work on one fits into memory.
 
     Args:
         memory_mib: The memory for it.
         sizes: The bytes of each table's rows in memory, as by `size_of`.
+        times: How much more the work on them takes.
 
-    >>> count_for(512, 40_000_000), count_for(512, 3_500_000_000)
-    (1, 64)
+    >>> count_for(256, 20_000_000), count_for(256, 3_500_000_000)
+    (1, 256)
     """
-    needed = -(-sum(sizes) * WORKING // (memory_mib * 2**20))
+    needed = -(-sum(sizes) * times // (memory_mib * 2**20))
     power = max(needed - 1, 0).bit_length()
     return int(min(FINEST, 2**power))
 
@@ -152,7 +164,7 @@ def bucket(table: DatasetRef, number: int, count: int) -> pl.LazyFrame:
     frame = storage.scan(table)
     if count == 1:
         return frame
-    rows = np.asarray(fact(table, FACT)).reshape(count, -1).sum(axis=1)
+    rows = np.asarray(_rows_by_bucket(table)).reshape(count, -1).sum(axis=1)
     return frame.slice(int(rows[:number].sum()), int(rows[number]))
 
 
@@ -177,6 +189,11 @@ def build(
     count = count_for(memory_mib, *map(size_of, tables))
     schema = function(*map(storage.scan, tables)).collect_schema()
     return write(by_bucket(function, tables, count), target, schema, facts)
+
+
+@lru_cache(maxsize=16)
+def _rows_by_bucket(table: DatasetRef) -> tuple[int, ...]:
+    return tuple(fact(table, FACT))
 
 
 def by_bucket(
@@ -282,7 +299,9 @@ def _put_aside(frame: pl.LazyFrame, column: str, count: int, folder: Path) -> No
     places = pl.PartitionBy(
         folder, key={BUCKET: number}, include_key=False, approximate_bytes_per_file=None
     )
-    frame.sink_ipc(places, compression="lz4", mkdir=True, engine="streaming")
+    frame.sink_ipc(
+        places, compression="lz4", mkdir=True, engine="streaming", record_batch_size=ROWS_PER_BATCH
+    )
 
 
 def _of_bucket(folder: Path, number: int, schema: pl.Schema) -> pl.LazyFrame:

@@ -57,8 +57,9 @@ __all__ = [
     "written_at",
 ]
 
-ROWS_PER_GROUP = 100_000
-"""Rows a Parquet row group; fixed, because the bytes of a file depend on it."""
+ROWS_PER_GROUP = 2**15
+"""Rows a Parquet row group; fixed, because the bytes of a file depend on it. Small, because several
+are in memory at once while a file is written, and a bucket is read in whole groups."""
 AGAIN = "Remove it, and make it again with the flow that writes it."
 """What to do about a dataset that is not as a flow wrote it."""
 

@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from churnlib import storage
-from churnlib.buckets import bucket, count_for, size_of, write
+from churnlib.buckets import CHECKING, bucket, count_for, size_of, write
 from churnlib.datasets import Catalog, Dataset, DatasetRef
 from churnlib.errors import DataError
 from churnlib.raw.checks import Work, clean_rows, judged_rows, raw_rows
@@ -202,7 +202,7 @@ def checked_schema(table: str, id_type: IdType) -> dict[str, pl.DataType]:
 def working(source: DatasetRef, engine: EngineSettings) -> Iterator[Work]:
     """Says in how many buckets to work through a raw table, and gives room for them meanwhile."""
     with TemporaryDirectory(prefix="churn-", dir=engine.scratch_dir) as folder:
-        yield Work(count_for(engine.memory_mib, raw_size(source)), Path(folder))
+        yield Work(count_for(engine.memory_mib, raw_size(source), times=CHECKING), Path(folder))
 
 
 @task(task_run_name="describe_table {table}", notes=("engine",))
@@ -216,7 +216,7 @@ def describe_table(
 ) -> dict[str, Any]:
     """Counts what of a checked table was known on a day, and which of it is odd."""
     tables = [checked] if parent is None else [checked, parent]
-    count = count_for(engine.memory_mib, *map(size_of, tables))
+    count = count_for(engine.memory_mib, *map(size_of, tables), times=CHECKING)
     rows, odd = 0, Counter[str]()
     for number in range(count):
         frame = bucket(checked, number, count)

@@ -4,6 +4,7 @@ from datetime import date
 
 import polars as pl
 
+from churnlib.buckets import by_hash
 from churnlib.features.calendar import months_from
 from churnlib.schemas import SUB_COLUMNS
 
@@ -26,7 +27,8 @@ def standard_features(
 
     Returns:
         A row for each subscription started on or before `as_of` whose character is known, sorted
-        by character, start and subscription: the columns of `sub_data`, those of the character,
+        by character, start and subscription, characters in the order of their hashes (see
+        `churnlib.buckets`): the columns of `sub_data`, those of the character,
         then the computed ones. Months are calendar months. No currency, no label.
     """
     totals = UNDATED_TOTALS if undated_totals else ()
@@ -68,16 +70,16 @@ def add_mastery(subs: pl.LazyFrame) -> pl.LazyFrame:
 def add_sub_history(subs: pl.LazyFrame) -> pl.LazyFrame:
     """Adds where a subscription stands among those of its character.
 
-    Keeps the rows, sorted by `SUB_ORDER`. Adds `first_sub_date`, `is_first_sub`, `sub_number` (1 +
-    how many started strictly before) and `months_since_previous_sub` (since the latest strictly
-    earlier start; null for the first). Subscriptions of one day do not count as each other's
-    predecessors.
+    Keeps the rows, sorted by `SUB_ORDER`, characters in the order of their hashes. Adds
+    `first_sub_date`, `is_first_sub`, `sub_number` (1 + how many started strictly before) and
+    `months_since_previous_sub` (since the latest strictly earlier start; null for the first).
+    Subscriptions of one day do not count as each other's predecessors.
     """
     start, row = pl.col("sub_start_date"), pl.int_range(pl.len())
     is_first = (pl.col("char_id") != pl.col("char_id").shift()).fill_null(True)
     is_new_day = is_first | (start != start.shift())
     return (
-        subs.sort(SUB_ORDER)
+        subs.sort(by_hash(), *SUB_ORDER)
         .with_columns(
             _first=pl.when(is_first).then(row).forward_fill(),
             _first_of_day=pl.when(is_new_day).then(row).forward_fill(),

@@ -217,11 +217,11 @@ def _owned(
         ids = rows.collect_schema()[column]
         known = pl.LazyFrame(schema={column: ids, "char_id": ids})
     else:
-        known = parent.select(*dict.fromkeys((column, "char_id"))).unique(column)
+        known = parent.select(*dict.fromkeys((column, "char_id")))
     parts = put_aside(rows, column, work.count, folder / "by-parent")
     parents = put_aside(known, column, work.count, folder / "parents")
     for part, above in zip(parts, parents, strict=True):
-        found = above.with_columns(_known=True)
+        found = above.unique(column).with_columns(_known=True)
         frame = part.join(found, on=column, how="left", maintain_order="left")
         unknown = pl.col("_known").is_null() & pl.col(column).is_not_null() & (parent is not None)
         yield frame.with_columns(orphan=unknown).drop("_known").collect()
