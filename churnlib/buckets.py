@@ -234,7 +234,7 @@ def write(
         for frame in frames:
             found = buckets_of(frame["char_id"], FINEST)
             rows[:] += np.bincount(found.to_numpy(), minlength=FINEST)
-            yield frame
+            yield from frame.iter_slices(storage.ROWS_PER_GROUP)  # Few wait to be written.
 
     def known_at_the_end() -> dict[str, str]:
         return {**(facts or {}), **footer(**{FACT: rows.tolist()})}
