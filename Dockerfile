@@ -20,9 +20,9 @@ COPY requirements.lock .
 RUN --mount=type=cache,target=/root/.cache/uv \
     uv pip install --python /opt/venv/bin/python --link-mode copy --compile-bytecode \
       --require-hashes --requirement requirements.lock
-# The client of object stores, for a data folder in one; as in requirements-dev.lock.
+# The client of object stores, for a data folder in one, and Dask; as in requirements-dev.lock.
 RUN uv pip install --no-cache --python /opt/venv/bin/python --link-mode copy --compile-bytecode \
-      obstore==0.12.1
+      obstore==0.12.1 distributed==2026.8.0 prefect-dask==0.3.7
 
 FROM builder AS code
 COPY pyproject.toml README.md LICENSE ./

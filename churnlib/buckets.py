@@ -180,15 +180,15 @@ def build(
     The file is the same, to the byte, however many there are.
 
     Args:
-        function: See `by_bucket`.
+        function: See `make`.
         tables: Tables that `write` wrote.
         target: Where the result goes.
         facts: Facts about the whole of it.
         memory_mib: About how much memory the rows of a bucket may take.
     """
     count = count_for(memory_mib, *map(size_of, tables))
-    schema = function(*map(storage.scan, tables)).collect_schema()
-    return write(by_bucket(function, tables, count), target, schema, facts)
+    frames = (make(function, tables, number, count) for number in range(count))
+    return join(frames, function, tables, target, facts)
 
 
 @lru_cache(maxsize=16)
@@ -196,22 +196,42 @@ def _rows_by_bucket(table: DatasetRef) -> tuple[int, ...]:
     return tuple(fact(table, FACT))
 
 
-def by_bucket(
-    function: Callable[..., pl.LazyFrame], tables: Sequence[DatasetRef], count: int
-) -> Iterator[pl.DataFrame]:
-    """Applies a function of tables to each bucket, one after another.
+def make(
+    function: Callable[..., pl.LazyFrame], tables: Sequence[DatasetRef], number: int, count: int
+) -> pl.DataFrame:
+    """Applies a function of tables to one bucket.
 
     Args:
         function: Takes a frame for each table and gives one whose rows have a `char_id`; it treats
             each character by itself.
         tables: Tables that `write` wrote.
-        count: How many buckets.
+        number: Which bucket, from 0.
+        count: Of how many.
 
-    Yields:
-        What it gives of each bucket, in the order of hashes.
+    Returns:
+        What it gives of the bucket, in the order of hashes.
     """
-    for number in range(count):
-        yield in_order(function(*(bucket(t, number, count) for t in tables)).collect())
+    return in_order(function(*(bucket(t, number, count) for t in tables)).collect())
+
+
+def join(
+    frames: Iterable[pl.DataFrame],
+    function: Callable[..., pl.LazyFrame],
+    tables: Sequence[DatasetRef],
+    target: Dataset,
+    facts: Mapping[str, str],
+) -> DatasetRef:
+    """Writes the frames of all buckets, one behind another.
+
+    Args:
+        frames: What `make` gives of each bucket, in their order.
+        function: What made them, which tells their columns.
+        tables: What they were made of.
+        target: Where the result goes.
+        facts: Facts about the whole of it.
+    """
+    schema = function(*map(storage.scan, tables)).collect_schema()
+    return write(frames, target, schema, facts)
 
 
 def write(

@@ -147,6 +147,22 @@ class Catalog:
         return Dataset(name, self.game, join(self.data_dir, layer, self.game, file))
 
 
+def part_of(whole: Dataset, making: str, number: int) -> Dataset:
+    """The rows of one bucket of a dataset, until they are joined to those of the others.
+
+    Args:
+        whole: What they become a part of; it lies in a data folder as the catalog has it.
+        making: What tells this making of it from others.
+        number: Which bucket.
+
+    >>> part_of(Catalog("s3://bucket", "hawk").features("train"), "6e0f", 12).uri
+    's3://bucket/02_intermediate/hawk/parts/train_features.parquet.6e0f.0012.arrow'
+    """
+    folder = join(_data_dir(whole.uri, whole.game) or folder_of(whole.uri), "02_intermediate")
+    file = f"{name_of(whole.uri)}.{making}.{number:04}.arrow"
+    return Dataset(f"{whole.name}_part", whole.game, join(folder, whole.game, "parts", file))
+
+
 def command_line(flow: str, place: Dataset | DatasetRef, *more: str) -> str:
     """Words the command line of a flow for the game and the data folder of a dataset.
 

@@ -6,12 +6,12 @@ if __name__ == "__main__":  # Before the imports below: the first line is printe
     raise SystemExit(main("batch_predict"))
 
 from datetime import date
+from functools import partial
 from typing import Any
 
 import polars as pl
 
 from churnlib import storage
-from churnlib.buckets import build
 from churnlib.datasets import Dataset, DatasetRef, month_name
 from churnlib.errors import naming
 from churnlib.features.currency import add_currency_features
@@ -21,6 +21,7 @@ from churnlib.lineage import footer
 from churnlib.model.store import read_manifest
 from churnlib.raw.known import known_by
 from churnlib.settings import CurrencySettings, EngineSettings, StandardSettings
+from flows.building import build
 from flows.events import BatchPredicted
 from flows.features import refuse_empty
 from flows.reports import leaks, warn
@@ -77,18 +78,31 @@ def build_predict_features(
     """Builds the features of a batch, the same as in training, straight from the raw tables."""
     known = storage.scan(subs).filter(known_by("sub_data", as_of))
     refuse_empty(known, subs.game, "windows.batch_predict", window)
-
-    def features(
-        characters: pl.LazyFrame, subs: pl.LazyFrame, balances: pl.LazyFrame
-    ) -> pl.LazyFrame:
-        standard = standard_features(
-            characters, subs, as_of=as_of, undated_totals=standard_settings.undated_totals
-        )
-        batch = in_window(standard, *window)
-        return add_currency_features(batch, balances, currency_settings, as_of=as_of)
-
+    features = partial(
+        batch_features,
+        window=window,
+        as_of=as_of,
+        undated_totals=standard_settings.undated_totals,
+        currency_settings=currency_settings,
+    )
     facts = footer(as_of=as_of, window=window)
-    return build(features, (characters, subs, currency), output, facts, engine.memory_mib)
+    return build(features, (characters, subs, currency), output, facts, engine)
+
+
+def batch_features(
+    characters: pl.LazyFrame,
+    subs: pl.LazyFrame,
+    balances: pl.LazyFrame,
+    *,
+    window: tuple[date, date],
+    as_of: date,
+    undated_totals: bool,
+    currency_settings: CurrencySettings,
+) -> pl.LazyFrame:
+    """The features of the subscriptions of a batch, as in training but without labels."""
+    standard = standard_features(characters, subs, as_of=as_of, undated_totals=undated_totals)
+    batch = in_window(standard, *window)
+    return add_currency_features(batch, balances, currency_settings, as_of=as_of)
 
 
 @task(uses=("churnlib.model",))

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Any, Literal
 
 import polars as pl
 
 from churnlib import storage
-from churnlib.buckets import build
 from churnlib.datasets import Dataset, DatasetRef
 from churnlib.errors import DataError
 from churnlib.features.currency import add_currency_features
@@ -16,6 +16,7 @@ from churnlib.features.windows import in_window
 from churnlib.lineage import fact, footer
 from churnlib.raw.known import known_by
 from churnlib.settings import CurrencySettings, EngineSettings, WindowName
+from flows.building import build
 from flows.run import Run
 from flows.sources import read_sources, standard_of
 from flows.tables import check_tables
@@ -93,14 +94,30 @@ def build_window_features(
 ) -> DatasetRef:
     """Joins standard and currency features of a window, and labels them as known on the day."""
     refuse_empty(known_subs(storage.scan(standard), as_of), standard.game, setting, window)
-
-    def features(subs: pl.LazyFrame, balances: pl.LazyFrame) -> pl.LazyFrame:
-        known = in_window(known_subs(subs, as_of), *window)
-        labelled = add_label(known, as_of=as_of, horizon_months=horizon_months)
-        return add_currency_features(labelled, balances, currency_settings, as_of=as_of)
-
+    features = partial(
+        window_features,
+        window=window,
+        as_of=as_of,
+        horizon_months=horizon_months,
+        currency_settings=currency_settings,
+    )
     facts = footer(as_of=as_of, window=window)
-    return build(features, (standard, currency), output, facts, engine.memory_mib)
+    return build(features, (standard, currency), output, facts, engine)
+
+
+def window_features(
+    subs: pl.LazyFrame,
+    balances: pl.LazyFrame,
+    *,
+    window: tuple[date, date],
+    as_of: date,
+    horizon_months: int,
+    currency_settings: CurrencySettings,
+) -> pl.LazyFrame:
+    """The features and labels of the subscriptions in a window, as known on the day."""
+    known = in_window(known_subs(subs, as_of), *window)
+    labelled = add_label(known, as_of=as_of, horizon_months=horizon_months)
+    return add_currency_features(labelled, balances, currency_settings, as_of=as_of)
 
 
 def fits_run(run: Run, standard: DatasetRef, *settings: str) -> None:

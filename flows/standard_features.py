@@ -6,16 +6,17 @@ if __name__ == "__main__":  # Before the imports below: the first line is printe
     raise SystemExit(main("standard_features"))
 
 from datetime import date
+from functools import partial
 
 import polars as pl
 
 from churnlib import storage
-from churnlib.buckets import build
 from churnlib.datasets import Dataset, DatasetRef, month_name
 from churnlib.errors import DataError
 from churnlib.features import churn, standard
 from churnlib.lineage import footer
 from churnlib.settings import EngineSettings, StandardSettings
+from flows.building import build
 from flows.events import BatchDue
 from flows.reports import leaks, warn
 from flows.run import Run, churn_flow, is_part
@@ -73,21 +74,30 @@ def build_standard_features(
 ) -> DatasetRef:
     """Builds the standard features of every subscription, and the day on which it churned."""
     refuse_none(subs, as_of)
-
-    def features(
-        characters: pl.LazyFrame, subs: pl.LazyFrame, misses: pl.LazyFrame
-    ) -> pl.LazyFrame:
-        known = standard.standard_features(
-            characters, subs, as_of=as_of, undated_totals=settings.undated_totals
-        )
-        return churn.add_churned_on(
-            known, misses, as_of=as_of, churn_after_months=churn_after_months
-        )
-
+    features = partial(
+        subscription_features,
+        as_of=as_of,
+        churn_after_months=churn_after_months,
+        undated_totals=settings.undated_totals,
+    )
     facts = footer(
         as_of=as_of, churn_after_months=churn_after_months, standard=settings.model_dump()
     )
-    return build(features, (characters, subs, misses), output, facts, engine.memory_mib)
+    return build(features, (characters, subs, misses), output, facts, engine)
+
+
+def subscription_features(
+    characters: pl.LazyFrame,
+    subs: pl.LazyFrame,
+    misses: pl.LazyFrame,
+    *,
+    as_of: date,
+    churn_after_months: int,
+    undated_totals: bool,
+) -> pl.LazyFrame:
+    """The standard features of every subscription, and the day on which it churned."""
+    known = standard.standard_features(characters, subs, as_of=as_of, undated_totals=undated_totals)
+    return churn.add_churned_on(known, misses, as_of=as_of, churn_after_months=churn_after_months)
 
 
 def refuse_none(subs: DatasetRef, as_of: date) -> None:

@@ -128,7 +128,7 @@ def test_features_are_the_same_bytes_in_any_number_of_buckets(tmp_path: Path) ->
     written = set()
     for count in (1, 4, 64):
         target = Dataset("features", "hawk", str(tmp_path / f"{count}.parquet"))
-        frames = buckets.by_bucket(function, tables, count)
+        frames = (buckets.make(function, tables, number, count) for number in range(count))
         written.add(buckets.write(frames, target, schema).fingerprint)
     assert len(written) == 1
     whole = function(subs.lazy(), currency.lazy()).collect()
@@ -177,7 +177,8 @@ def test_failure_between_buckets_leaves_what_stood(tmp_path: Path) -> None:
         raise DataError("out of luck")
 
     with pytest.raises(DataError, match="out of luck"):
-        buckets.write(buckets.by_bucket(fail, [table], 4), target, currency.schema)
+        frames = (buckets.make(fail, [table], number, 4) for number in range(4))
+        buckets.write(frames, target, currency.schema)
     assert storage.stands(table)
     assert [path.name for path in tmp_path.iterdir()] == ["character_currency.parquet"]
 

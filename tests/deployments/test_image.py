@@ -37,9 +37,10 @@ def test_dockerfile_takes_only_what_the_context_holds() -> None:
     assert [source for source in copied if not (ROOT / source).exists()] == []
 
 
-def test_the_client_of_object_stores_is_the_locked_one() -> None:
-    (version,) = re.findall(r"obstore==(\S+)", DOCKERFILE)
-    assert f"\nobstore=={version} " in (ROOT / "requirements-dev.lock").read_text(encoding="utf-8")
+@pytest.mark.parametrize("extra", ["obstore", "distributed", "prefect-dask"])
+def test_what_the_image_has_besides_is_the_locked_one(extra: str) -> None:
+    (version,) = re.findall(rf"\b{extra}==(\S+)", DOCKERFILE)
+    assert f"\n{extra}=={version} " in (ROOT / "requirements-dev.lock").read_text(encoding="utf-8")
 
 
 def test_base_image_is_one_and_no_other() -> None:

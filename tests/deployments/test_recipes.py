@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from churnlib.settings import load_settings
 from deployments.generate import WORK_POOL
 from flows.arguments import COMPOSITES, FLOWS
 from tests.flows.studio import ROOT
@@ -24,6 +25,7 @@ def read(path: str) -> Any:
     ("schema", "path"),
     [
         ("compose-spec", "compose.yaml"),
+        ("compose-spec", "compose.dask.yaml"),
         ("github-workflows", "ci/github-checks.yml"),
         ("github-workflows", "ci/github-run-deployment.yml"),
         ("gitlab-ci", "ci/gitlab-ci.yml"),
@@ -78,6 +80,21 @@ def test_compose_worker_polls_the_pool_that_is_deployed_to() -> None:
     assert worker[worker.index("--pool") + 1] == WORK_POOL
     assert worker[worker.index("--type") + 1] == "process"
     assert services["deploy"]["command"][:3] == ["python", "-m", "deployments.apply"]
+
+
+def test_compose_of_dask_has_workers_of_one_thread_on_the_data_of_the_runs() -> None:
+    services, others = read("compose.dask.yaml")["services"], read("compose.yaml")["services"]
+    worker, run = services["dask-worker"], services["worker"]["environment"]
+    command = worker["command"]
+    assert command[2] == run["CHURN_ENGINE__SCHEDULER"]
+    assert command[command.index("--nthreads") + 1] == worker["environment"]["POLARS_MAX_THREADS"]
+    assert worker["volumes"] == others["worker"]["volumes"]
+    assert {service.get("image") for service in services.values()} - {None} == {
+        others["worker"]["image"]
+    }
+    assert [name for name, service in services.items() if "ports" in service] == []
+    settings = load_settings("game1", environ=run, local=False).engine
+    assert (settings.runner, settings.scheduler) == ("dask", run["CHURN_ENGINE__SCHEDULER"])
 
 
 def test_github_recipe_offers_every_flow() -> None:

@@ -1,0 +1,91 @@
+"""A Dask cluster: one that runs somewhere, or one on this machine for the time of a block."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from churnlib.errors import SettingsError
+from churnlib.settings import EngineSettings
+
+if TYPE_CHECKING:
+    from distributed import Client, LocalCluster
+
+CONNECT_SECONDS = 5
+"""How long a scheduler may take to answer."""
+WORKER_SECONDS = 30
+"""How long there may be no worker."""
+
+
+@contextmanager
+def cluster(engine: EngineSettings) -> Iterator["Client"]:
+    """Connects to the cluster of the settings; one on this machine lasts as long as the block.
+
+    Raises:
+        SettingsError: Dask is not installed, the scheduler does not answer, or has no workers.
+    """
+    try:
+        import prefect_dask  # noqa: F401
+        from distributed import Client
+    except ImportError:
+        raise SettingsError(
+            'engine.runner is "dask", but Dask is not installed. Install it: '
+            "pip install 'churnlib[dask]'"
+        ) from None
+    logging.getLogger("distributed").setLevel(logging.ERROR)  # It tells of every connection.
+    if engine.scheduler is None:
+        with _local_cluster(engine.workers) as local, Client(local, set_as_default=False) as client:
+            yield client
+        return
+    try:
+        client = Client(engine.scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise SettingsError(
+            f"engine.scheduler: no Dask scheduler answers at {engine.scheduler} ({_word(error)}). "
+            "Start it there (dask scheduler), name its address, or set engine.scheduler to null "
+            "for a cluster on this machine."
+        ) from None
+    with client:
+        _wait_for_a_worker(client, engine.scheduler)
+        yield client
+
+
+def threads_of(client: "Client") -> int:
+    """How many threads the workers of a cluster have in all."""
+    return sum(client.nthreads().values())
+
+
+def _wait_for_a_worker(client: "Client", scheduler: str) -> None:
+    try:
+        client.wait_for_workers(1, timeout=WORKER_SECONDS)
+    except TimeoutError:
+        raise SettingsError(
+            f"engine.scheduler: the Dask scheduler at {scheduler} has no workers. Start some: "
+            f"POLARS_MAX_THREADS=1 dask worker {scheduler} --nworkers 4 --nthreads 1"
+        ) from None
+
+
+def _local_cluster(workers: int | None) -> "LocalCluster":
+    import dask
+    from dask.system import CPU_COUNT
+    from distributed import LocalCluster
+
+    count = workers or CPU_COUNT
+    # Before the processes start: Polars reads it once.
+    environment = {
+        **dask.config.get("distributed.nanny.pre-spawn-environ"),
+        "DASK_LOGGING__DISTRIBUTED": "error",
+        "POLARS_MAX_THREADS": max(1, CPU_COUNT // count),
+    }
+    with dask.config.set({"distributed.nanny.pre-spawn-environ": environment}):
+        return LocalCluster(
+            n_workers=count,
+            threads_per_worker=1,
+            memory_limit=0,  # Buckets bound it; Dask would kill where it only guesses.
+            dashboard_address="127.0.0.1:0",  # The usual port may be taken.
+            silence_logs=logging.ERROR,
+        )
+
+
+def _word(error: Exception) -> str:
+    return str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else "no answer"

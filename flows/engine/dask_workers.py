@@ -1,0 +1,133 @@
+"""What the workers of a Dask cluster must have for their work: code, libraries and the data."""
+
+import platform
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from churnlib import storage
+from churnlib.datasets import DatasetRef
+from churnlib.errors import ChurnlibError, DataError, SettingsError
+from flows.engine.code_digest import code_digest
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+LIBRARIES = ("churnlib", "polars", "numpy", "prefect")
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What a process has for the work.
+
+    Attributes:
+        versions: Of Python, the libraries, and the code of the work.
+        missing: The first table that it does not see as it is; null where there is none.
+        server: Whether it reaches Prefect's server.
+    """
+
+    versions: Mapping[str, str]
+    missing: str | None
+    server: bool
+
+
+def check_workers(
+    client: "Client", function: Callable[..., Any], tables: Sequence[DatasetRef]
+) -> None:
+    """Refuses workers that would do other work than this process, or none.
+
+    Args:
+        client: The cluster.
+        function: What they are to apply.
+        tables: What to.
+
+    Raises:
+        SettingsError: A worker has other versions or other code, or does not reach the server.
+        DataError: A worker does not see the tables.
+    """
+    server = _server()
+    here = look(function, (), None)
+    for worker, there in _ask_all(client, function, tables, server).items():
+        _compare(worker, here.versions, there.versions)
+        if there.missing:
+            raise DataError(
+                f"{tables[0].game}: the Dask worker {worker} does not see {there.missing} as this "
+                "machine does. The data folder must be one that all machines share, under the same "
+                "path, or an object store: name it with --data-dir."
+            )
+        if not there.server:
+            raise SettingsError(
+                f"engine.scheduler: the Dask worker {worker} does not reach Prefect's server at "
+                f"{server}. Set PREFECT_API_URL to a server that all machines reach."
+            )
+
+
+def look(function: Callable[..., Any], tables: Sequence[DatasetRef], server: str | None) -> Sight:
+    """Looks at what this process has for a work.
+
+    Args:
+        function: What it would apply.
+        tables: What to.
+        server: The address of Prefect's server, if it is to be tried.
+    """
+    base = function.func if isinstance(function, partial) else function
+    versions = {name: version(name) for name in LIBRARIES}
+    versions["python"] = ".".join(platform.python_version_tuple()[:2])
+    versions["code of this project"] = code_digest(base).value[:12]
+    missing = next((table.uri for table in tables if not _sees(table)), None)
+    return Sight(versions, missing, server is None or _reaches(server))
+
+
+def _ask_all(
+    client: "Client", function: Callable[..., Any], tables: Sequence[DatasetRef], server: str | None
+) -> dict[str, Sight]:
+    asked = {
+        worker: client.submit(look, function, tuple(tables), server, workers=[worker], pure=False)
+        for worker in client.nthreads()
+    }
+    try:
+        found: dict[str, Sight] = client.gather(asked)
+    except (ImportError, AttributeError) as error:
+        raise SettingsError(
+            f"engine.scheduler: the Dask workers cannot do this work ({error}). Start them with "
+            "the same version of churnlib, of the environment that runs the flows."
+        ) from None
+    return found
+
+
+def _compare(worker: str, here: Mapping[str, str], there: Mapping[str, str]) -> None:
+    for name, wanted in here.items():
+        if (found := there.get(name)) != wanted:
+            raise SettingsError(
+                f"engine.scheduler: the Dask worker {worker} has another version of what makes the "
+                f"features: {name} {found}, here {wanted}. Start workers from the same "
+                "environment and code, and restart them after a change."
+            )
+
+
+def _sees(table: DatasetRef) -> bool:
+    with suppress(ChurnlibError, OSError):
+        return storage.stands(table)
+    return False
+
+
+def _server() -> str | None:
+    """The address of Prefect's server where it may be one of this machine alone."""
+    from prefect.settings import PREFECT_API_URL
+
+    url: str | None = PREFECT_API_URL.value()
+    return url if url and urlsplit(url).hostname in {"127.0.0.1", "localhost", "::1"} else None
+
+
+def _reaches(server: str) -> bool:
+    place = urlsplit(server)
+    try:
+        with socket.create_connection((place.hostname or "", place.port or 80), timeout=5):
+            return True
+    except OSError:
+        return False
