@@ -1,0 +1,158 @@
+"""Ways to write the currency features, and their cost: `python -m benchmarks.formulations`.
+
+All give the newest value, mean, max, min, sample standard deviation and the changes over 1, 3 and 6
+months of two balances, for every subscription, from tables in the order in which flows keep them.
+`churnlib.features.currency` is the last of them.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from datetime import date
+
+import numpy as np
+import polars as pl
+
+from churnlib.features.calendar import month_index
+from churnlib.features.currency import add_currency_features
+from churnlib.settings import Aggregation, CurrencySettings, Difference
+
+BALANCES = ("hard_balance", "soft_balance")
+MONTHS = (1, 3, 6)
+KEYS = ("char_id", "sub_start_date", "sub_id")
+SETTINGS = CurrencySettings(
+    latest=BALANCES,
+    aggregations=(Aggregation(columns=BALANCES, functions=("mean", "max", "min", "std")),),
+    differences=(Difference(columns=BALANCES, periods=MONTHS),),
+)
+AS_OF = date(2025, 1, 1)
+
+
+def main() -> None:
+    """Prints the CPU seconds of each way, and how far its results lie from those of the last."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--characters", type=int, default=50_000)
+    parser.add_argument("--rounds", type=int, default=7)
+    asked = parser.parse_args()
+    subs, currency = tables(asked.characters)
+    print(f"{len(currency):,} currency rows, {len(subs):,} subscriptions; CPU s, median")
+    kept = WAYS["reductions over runs of rows"](subs, currency)
+    for name, way in WAYS.items():
+        seconds = [cpu_seconds(way, subs, currency) for _ in range(asked.rounds)]
+        apart = farthest(way(subs, currency), kept)
+        print(f"{name:<44} {statistics.median(seconds):6.3f}   apart by {apart:.1e} at most")
+
+
+def tables(characters: int, seed: int = 1) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Makes subscriptions, and 24 months of balances a character, in the order of their keys."""
+    random = np.random.default_rng(seed)
+    months = pl.DataFrame(
+        {"date": pl.date_range(date(2023, 1, 1), date(2024, 12, 1), "1mo", eager=True)}
+    )
+    currency = pl.DataFrame({"char_id": np.arange(characters)}).join(months, how="cross")
+    values = {name: random.normal(1e5, 1e3, len(currency)).round(2) for name in BALANCES}
+    owners = np.sort(random.choice(characters, characters * 11 // 10))
+    days = random.integers(0, 730, len(owners))
+    columns = {"sub_id": np.arange(len(owners)), "char_id": owners, "days": days}
+    subs = pl.DataFrame(columns).select(
+        "sub_id", "char_id", sub_start_date=pl.lit(date(2023, 1, 1)) + pl.duration(days="days")
+    )
+    return subs.sort(KEYS), currency.with_columns(**{n: pl.Series(v) for n, v in values.items()})
+
+
+def cpu_seconds(
+    way: Callable[[pl.DataFrame, pl.DataFrame], pl.DataFrame],
+    subs: pl.DataFrame,
+    currency: pl.DataFrame,
+) -> float:
+    """The CPU time of one call, of all threads."""
+    before = time.process_time()
+    way(subs, currency)
+    return time.process_time() - before
+
+
+def farthest(one: pl.DataFrame, other: pl.DataFrame) -> float:
+    """The largest distance between two tables' features, relative to their size.
+
+    Raises:
+        ValueError: They are null in other places.
+    """
+    names = [name for name in SETTINGS.feature_names if name in one.columns]
+    one, other = one.sort("sub_id").select(names), other.sort("sub_id").select(names)
+    if not one.select(pl.all().is_null()).equals(other.select(pl.all().is_null())):
+        raise ValueError("the features are null in other places")
+    parts = [((one[n] - other[n]).abs() / (1 + other[n].abs())).max() for n in names]
+    return max(float(part) for part in parts if isinstance(part, float))
+
+
+def seen(subs: pl.DataFrame, currency: pl.DataFrame) -> pl.LazyFrame:
+    """Each subscription's visible currency rows, by a merge join."""
+    return (
+        subs.lazy()
+        .select(KEYS)
+        .with_row_index("row")
+        .join(currency.lazy(), on="char_id", maintain_order="left_right")
+        .filter(pl.col("date") <= pl.col("sub_start_date"))
+        .with_columns(month=month_index(pl.col("date")))
+    )
+
+
+def aggregates() -> list[pl.Expr]:
+    """What is asked of the rows of one subscription."""
+    newest = pl.col("month").last()
+    return [
+        *(pl.col(name).last() for name in BALANCES),
+        *(
+            getattr(pl.col(n), f)().alias(f"{n}_{f}")
+            for n in BALANCES
+            for f in ("mean", "max", "min")
+        ),
+        *(pl.col(name).std().alias(f"{name}_std") for name in BALANCES),
+        *(
+            (pl.col(n).last() - pl.col(n).filter(pl.col("month") == newest - p).first()).alias(
+                f"{n}_diff_{p}"
+            )
+            for n in BALANCES
+            for p in MONTHS
+        ),
+    ]
+
+
+def grouped_by_keys(subs: pl.DataFrame, currency: pl.DataFrame) -> pl.DataFrame:
+    """A merge join, grouped by the subscription's keys."""
+    found = seen(subs, currency).group_by(KEYS, maintain_order=True).agg(aggregates())
+    return subs.lazy().join(found, on=KEYS, how="left", maintain_order="left").collect()
+
+
+def grouped_by_sorted_index(subs: pl.DataFrame, currency: pl.DataFrame) -> pl.DataFrame:
+    """A merge join, grouped by a row index that is known to ascend."""
+    ascending = seen(subs, currency).with_columns(pl.col("row").set_sorted())
+    found = ascending.group_by("row", maintain_order=True).agg(aggregates())
+    rows = subs.lazy().with_row_index("row")
+    return rows.join(found, on="row", how="left", maintain_order="left").collect()
+
+
+def streamed(subs: pl.DataFrame, currency: pl.DataFrame) -> pl.DataFrame:
+    """The same, on the streaming engine."""
+    ascending = seen(subs, currency).with_columns(pl.col("row").set_sorted())
+    found = ascending.group_by("row", maintain_order=True).agg(aggregates())
+    rows = subs.lazy().with_row_index("row")
+    joined = rows.join(found, on="row", how="left", maintain_order="left")
+    return joined.collect(engine="streaming")
+
+
+def reduced(subs: pl.DataFrame, currency: pl.DataFrame) -> pl.DataFrame:
+    """Reductions over runs of neighbouring rows, as the library has it."""
+    return add_currency_features(subs.lazy(), currency.lazy(), SETTINGS, as_of=AS_OF).collect()
+
+
+WAYS = {
+    "merge join, group_by keys": grouped_by_keys,
+    "merge join, group_by a sorted index": grouped_by_sorted_index,
+    "merge join, group_by a sorted index, streaming": streamed,
+    "reductions over runs of rows": reduced,
+}
+
+if __name__ == "__main__":
+    main()
