@@ -88,14 +88,7 @@ def flow_of(
     """
 
     def build_in_buckets() -> DatasetRef:
-        futures = PART.map(
-            range(count),
-            count=count,
-            function=unmapped(function),
-            tables=unmapped(tuple(tables)),
-            target=unmapped(target),
-            making=making,
-        )
+        futures = map_parts(count, function, tables, target, making)
         return buckets.join(rows_of(futures), function, tables, target, facts)
 
     return Flow(
@@ -149,6 +142,20 @@ PART = Task(
     cache_policy=NO_CACHE,
     persist_result=False,
 )
+
+
+def map_parts(
+    count: int, function: Features, tables: Sequence[DatasetRef], target: Dataset, making: str
+) -> Sequence[PrefectFuture[DatasetRef]]:
+    """Gives every part to the runner of the current flow; see `flow_of`."""
+    return PART.map(
+        range(count),
+        count=count,
+        function=unmapped(function),
+        tables=unmapped(tuple(tables)),
+        target=unmapped(target),
+        making=making,
+    )
 
 
 def rows_of(futures: Sequence[PrefectFuture[DatasetRef]]) -> Iterator[pl.DataFrame]:

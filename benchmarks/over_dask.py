@@ -1,0 +1,101 @@
+"""How much faster two workers of a Dask cluster build features than one.
+
+python -m benchmarks.over_dask --characters 900000
+
+Each worker is a process of one thread, and there are as many buckets either way. The tables are
+made and checked once. What is timed is the mapped part alone: from a cluster that is up and has
+imported all it needs, to the last bucket. Joining the parts is this process's work, while the
+workers are at theirs; on a machine with no core to spare it would take from them.
+"""
+
+import argparse
+import tempfile
+import time
+from datetime import date
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from churnlib import storage
+from churnlib.datasets import Catalog
+from churnlib.settings import EngineSettings, load_settings
+from churnlib.synthesis import PROCESSES, generate
+from flows.command import in_session
+
+GAME = "game1"
+BUCKETS = 16
+MAKING = "bench"
+EVER = (date(1990, 1, 1), date(2100, 1, 1))
+
+
+def main() -> int:
+    """Measures, and prints the ratio."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--characters", type=int, default=900_000)
+    parser.add_argument("--repeat", type=int, default=3, help="how often each; the best counts")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="churn-dask-") as folder:
+        generate(
+            PROCESSES[GAME], args.characters, 1, Path(folder, "01_raw", GAME), file_format="parquet"
+        )
+        parameters: dict[str, Any] = {
+            "game": GAME,
+            "data_dir": folder,
+            "as_of": None,
+            "overrides": {},
+        }
+        return in_session(parameters, lambda: compare(folder, args.repeat))
+
+
+def compare(folder: str, repeat: int) -> None:
+    """Times one and two workers on a data folder with raw tables alone."""
+    from flows.standard_features import standard_features
+
+    standard_features(game=GAME, data_dir=folder)
+    seconds = {}
+    for workers in (1, 2):
+        seconds[workers] = building(folder, workers, repeat)
+        print(f"{workers} workers: {seconds[workers]:.1f} s", flush=True)
+    print(f"two against one: {seconds[1] / seconds[2]:.2f} times as fast")
+
+
+def building(folder: str, workers: int, repeat: int) -> float:
+    """The fastest building of all parts of the training features, in seconds."""
+    from prefect import Flow
+    from prefect_dask import DaskTaskRunner
+
+    from flows.engine.dask_cluster import cluster
+    from flows.engine.dask_workers import check_workers
+    from flows.engine.over_dask import map_parts, remove_parts
+    from flows.features import window_features
+
+    settings, catalog = load_settings(GAME, {"data_dir": folder}), Catalog(folder, GAME)
+    function = partial(
+        window_features,
+        window=EVER,
+        as_of=EVER[1],
+        horizon_months=settings.horizon_months,
+        currency_settings=settings.currency,
+    )
+    places = (catalog.standard_features(), catalog.checked("character_currency"))
+    tables, target = [storage.ref(place) for place in places], catalog.features("train")
+    best = float("inf")
+
+    def build_parts() -> int:
+        futures = map_parts(BUCKETS, function, tables, target, MAKING)
+        return sum(future.result().rows or 0 for future in futures)
+
+    with cluster(EngineSettings(runner="dask", workers=workers)) as client:
+        check_workers(client, function, tables)
+        for _ in range(repeat):
+            runner = DaskTaskRunner(address=client.scheduler_info()["address"])
+            flow = Flow(build_parts, name="build-parts", task_runner=runner, persist_result=False)
+            started = time.perf_counter()
+            flow()
+            best = min(best, time.perf_counter() - started)
+            remove_parts(target, MAKING)
+    return best
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
