@@ -59,13 +59,20 @@ class Rows:
 
     def part(self, number: int) -> pl.DataFrame:
         """Reads one part; it may be empty."""
-        start = number * self.size
-        length = min(self.size, self.height - start)
-        return self._kept(self.table.slice(start, length)).collect()
+        return self._part(number).collect()
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
         """Reads part after part."""
         return map(self.part, self.parts)
+
+    def only(self, *names: str) -> Iterator[pl.DataFrame]:
+        """Reads a few columns, part after part."""
+        return (self._part(number).select(names).collect() for number in self.parts)
+
+    def _part(self, number: int) -> pl.LazyFrame:
+        start = number * self.size
+        length = min(self.size, self.height - start)
+        return self._kept(self.table.slice(start, length))
 
     def _kept(self, frame: pl.LazyFrame) -> pl.LazyFrame:
         return frame if self.keep is None else frame.filter(self.keep)

@@ -702,7 +702,7 @@ def test_schema_allows_null_as_text_where_a_setting_may_be_unset() -> None:
     assert unset == {
         ".as_of", "Aggregation.fill", "CurrencySettings.lookback_months", "Difference.fill",
         "FeatureChoice.include", "EngineSettings.scratch_dir",
- "TrainSettings.seed",
+        "TrainSettings.sample", "TrainSettings.seed",
     }  # fmt: skip
 
 
