@@ -43,7 +43,16 @@ def test_of_no_rows_there_is_one_part_with_all_columns() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["boosting", "gradient_boosting", "forest_calibrated", "logistic", "skrub"]
+    "name",
+    [
+        "boosting",
+        "gradient_boosting",
+        "forest_calibrated",
+        "logistic",
+        "skrub",
+        "lightgbm",
+        "lightgbm_from_parts",
+    ],
 )
 def test_predictions_are_the_same_bits_whatever_the_parts(name: str, rows: Rows) -> None:
     model = usual(name)
