@@ -28,6 +28,10 @@ class ModelError(ChurnlibError):
     """A model cannot be built, found, trusted or applied."""
 
 
+class TooFewRowsError(ModelError):
+    """Rows to learn from, or to validate on, are missing; of a sample, a larger one may do."""
+
+
 @contextmanager
 def naming(game: str) -> Iterator[None]:
     """Puts the game before the message of a fault of the block that knows of no game."""

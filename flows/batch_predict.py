@@ -18,6 +18,7 @@ from churnlib.features.currency import add_currency_features
 from churnlib.features.standard import standard_features
 from churnlib.features.windows import in_window
 from churnlib.lineage import footer
+from churnlib.model.rows import Rows
 from churnlib.model.store import read_manifest
 from churnlib.raw.known import known_by
 from churnlib.settings import CurrencySettings, EngineSettings, StandardSettings
@@ -123,22 +124,21 @@ def predict_batch(
         terms: What the predictions are of, and what to warn of; kept with them.
         allow_joblib: Open a joblib model file, too, which runs what it says.
     """
-    from churnlib.model.predict import predict, rank_by_risk
+    from churnlib.model.predict import predict_in_parts, rank_by_risk
     from churnlib.model.store import load_model
 
     loaded = load_model(model, allow_joblib=allow_joblib)
-    rows = storage.scan(features).collect()
-    warn(new_categories(loaded.schema, rows))
     with naming(model.game):
-        batch = rows.with_columns(predict(loaded.pipeline, loaded.schema, rows))
+        batch = predict_in_parts(loaded.pipeline, loaded.schema, Rows.read(features))
+    warn(new_categories(batch))
     version = read_manifest(model)["version"]
-    ranked = rank_by_risk(batch, version).lazy()
+    ranked = rank_by_risk(batch.rows, version).lazy()
     made = storage.write_parquet(ranked, output, footer(model_version=version, **terms))
     BatchPredicted(
         game=model.game,
         month=month_name(terms["window"][0]),
         version=version,
-        rows=len(rows),
+        rows=len(batch.rows),
         uri=made.uri,
     ).emit()
     return made

@@ -8,13 +8,11 @@ if __name__ == "__main__":  # Before the imports below: the first line is printe
 from datetime import date
 from typing import Any, Literal
 
-import polars as pl
-
-from churnlib import storage
 from churnlib.datasets import RAW_TABLES, Dataset, DatasetRef
 from churnlib.errors import naming
-from churnlib.model.features import FeatureSchema
 from churnlib.model.fitness import refuse_late_labels, refuse_other_features
+from churnlib.model.predict import Scored
+from churnlib.model.rows import Rows
 from churnlib.model.store import champion, read_manifest
 from churnlib.report.content import Report
 from churnlib.report.write import write_report
@@ -97,13 +95,12 @@ def score_model(
 ) -> tuple[DatasetRef, ...]:
     """Predicts the subscriptions of a window and holds the predictions against the truth."""
     from churnlib.model.evaluate import evaluate
-    from churnlib.model.predict import predict
+    from churnlib.model.predict import predict_in_parts
     from churnlib.model.store import load_model
 
     loaded = load_model(model, allow_joblib=allow_joblib)
-    rows = storage.scan(features).collect()
     with naming(model.game):
-        scored = rows.with_columns(predict(loaded.pipeline, loaded.schema, rows))
+        scored = predict_in_parts(loaded.pipeline, loaded.schema, Rows.read(features))
     report = Report(
         name="score_report",
         game=model.game,
@@ -111,17 +108,17 @@ def score_model(
         window=window,
         horizon_months=horizon_months,
         model_version=read_manifest(model)["version"],
-        groups={name: scores.to_json() for name, scores in evaluate(scored).items()},
+        groups={name: scores.to_json() for name, scores in evaluate(scored.rows).items()},
         **data,
-        warnings=(*warnings, *new_categories(loaded.schema, rows)),
+        warnings=(*warnings, *new_categories(scored)),
     )
-    return write_report(report, output, scored)
+    return write_report(report, output, scored.rows)
 
 
-def new_categories(schema: FeatureSchema, rows: pl.DataFrame) -> tuple[str, ...]:
+def new_categories(scored: Scored) -> tuple[str, ...]:
     """Warns of values that the model has not met in training."""
     return tuple(
-        f"{column}: {count:,} of {len(rows):,} subscriptions have a category that the model has "
-        "not met in training"
-        for column, count in schema.unknown_categories(rows).items()
+        f"{column}: {count:,} of {len(scored.rows):,} subscriptions have a category that the model "
+        "has not met in training"
+        for column, count in scored.unknown.items()
     )

@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import Any
 
-from churnlib import storage
 from churnlib.datasets import RAW_TABLES, Dataset, DatasetRef
 from churnlib.errors import naming
 from churnlib.features.table import feature_columns
 from churnlib.lineage import fact
 from churnlib.model.fitness import decisive_settings
+from churnlib.model.sample import describe
 from churnlib.model.store import (
     new_version,
     pointed_at,
@@ -29,6 +29,7 @@ from churnlib.report.content import Report
 from churnlib.report.write import write_report
 from churnlib.settings import CurrencySettings, StandardSettings, TrainSettings, labels_known_by
 from churnlib.uris import join
+from flows.engine.cache import run_logger
 from flows.events import ModelPromoted
 from flows.features import check_first, window_cohort
 from flows.reports import TEMPLATE, data_faults, leaks, overlap, short_data, show, warn
@@ -130,21 +131,24 @@ def fit_model(
         origin: All settings and the facts of the raw tables, for the manifest.
     """
     from churnlib.model.evaluate import evaluate
+    from churnlib.model.sample import blaming, draw
     from churnlib.model.store import GOLDEN_ROWS
     from churnlib.model.train import train as train_model
 
     assert seed is not None  # The decorator draws one.
-    rows = storage.scan(features).collect()
     window = fact(features, "window")
-    with naming(features.game):
+    sample = draw(features, settings)
+    run_logger().info("learns from %s", describe(sample.to_json()))
+    with naming(features.game), blaming(sample):
         training = train_model(
-            rows,
+            sample.rows,
             settings,
             date.fromisoformat(window[1]),
             seed,
             horizon_months=feature_settings["horizon_months"],
         )
     slices = training.scored.partition_by("slice", as_dict=True)
+    labels = sample.rows.columns("sub_churn")["sub_churn"]
     metrics = {str(name): evaluate(scored) for (name,), scored in slices.items()}
     made_with = {**origin["settings"], **feature_settings}
     facts = {
@@ -156,10 +160,11 @@ def fit_model(
         "seed": seed,
         "settings": made_with,
         "settings_hash": hashlib.sha256(json.dumps(made_with, sort_keys=True).encode()).hexdigest(),
-        "rows": len(rows),
-        "labelled_rows": len(rows) - rows["sub_churn"].null_count(),
-        "positives": int(rows["sub_churn"].sum()),
-        "immature": rows["sub_churn"].null_count(),
+        "sample": sample.to_json(),
+        "rows": len(labels),
+        "labelled_rows": labels.count(),
+        "positives": int(labels.sum()),
+        "immature": labels.null_count(),
         "inputs": {
             features.name: {"fingerprint": features.fingerprint, "rows": features.rows},
             **origin["tables"],
@@ -171,7 +176,7 @@ def fit_model(
     }
     version = new_version(datetime.now(UTC))
     target = Dataset("model", models.game, join(models.uri, version))
-    golden = rows.head(GOLDEN_ROWS)
+    golden = sample.rows.part(0).head(GOLDEN_ROWS)
     with naming(models.game):
         return save_model(
             target, training.model, training.scored, golden, facts, settings.model_format
@@ -198,7 +203,11 @@ def report_training(
         model_version=manifest["version"],
         groups=manifest["metrics"]["in_sample"],
         validation=manifest["metrics"]["validation"],
-        facts={"seed": manifest["seed"], "labels known by": manifest["labels_known_by"]},
+        facts={
+            "seed": manifest["seed"],
+            "labels known by": manifest["labels_known_by"],
+            "learnt from": describe(manifest["sample"]),
+        },
         **data,
         warnings=(*warnings, *doubts(manifest)),
     )

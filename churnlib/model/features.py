@@ -91,11 +91,11 @@ class FeatureSchema:
         )
 
 
-def learn_schema(frame: pl.DataFrame, choice: FeatureChoice) -> FeatureSchema:
+def learn_schema(parts: Iterable[pl.DataFrame], choice: FeatureChoice) -> FeatureSchema:
     """Decides what a model sees of a feature table.
 
     Args:
-        frame: The rows to train on.
+        parts: The rows to train on, at least one frame of them; each is looked at once.
         choice: The settings' lists of columns to include and to exclude.
 
     Returns:
@@ -105,10 +105,24 @@ def learn_schema(frame: pl.DataFrame, choice: FeatureChoice) -> FeatureSchema:
     Raises:
         ModelError: See `choose`.
     """
-    chosen = choose(frame.schema, choice)
-    filled = [name for name in chosen if frame[name].null_count() < len(frame)]
-    left_out = tuple(name for name in chosen if name not in filled)
-    return FeatureSchema(tuple(_feature(frame[name]) for name in filled), left_out)
+    kinds: dict[str, Kind] = {}
+    filled: set[str] = set()
+    values: dict[str, set[str]] = {}
+    for part in parts:
+        if not kinds:
+            kinds = {name: _known_kind(part.schema[name]) for name in choose(part.schema, choice)}
+            values = {name: set() for name, kind in kinds.items() if kind == "category"}
+        filled |= {name for name in kinds if part[name].null_count() < len(part)}
+        for name, found in values.items():
+            found.update(part[name].drop_nulls().unique())
+    return FeatureSchema(
+        tuple(
+            Feature(name, kind, tuple(sorted(values.get(name, ()))))
+            for name, kind in kinds.items()
+            if name in filled
+        ),
+        left_out=tuple(name for name in kinds if name not in filled),
+    )
 
 
 def choose(columns: Mapping[str, pl.DataType], choice: FeatureChoice) -> list[str]:
@@ -136,11 +150,10 @@ def choose(columns: Mapping[str, pl.DataType], choice: FeatureChoice) -> list[st
     return chosen
 
 
-def _feature(column: pl.Series) -> Feature:
-    kind = _kind(column.dtype)
+def _known_kind(dtype: pl.DataType) -> Kind:
+    kind = _kind(dtype)
     assert kind is not None
-    values = column.drop_nulls().unique().sort().to_list() if kind == "category" else ()
-    return Feature(column.name, kind, tuple(values))
+    return kind
 
 
 def _kind(dtype: pl.DataType) -> Kind | None:

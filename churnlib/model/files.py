@@ -13,8 +13,12 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 TRUSTED_TYPES = (
+    "churnlib.model.boosting.LGBMClassifier",
+    "churnlib.model.boosting.LGBMFromParts",
     "churnlib.model.columns.OfKind",
+    "collections.OrderedDict",
     "functools.partial",
+    "lightgbm.basic.Booster",
     "numpy.dtype",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",

@@ -18,11 +18,16 @@ from churnlib.errors import ModelError, closest
 from churnlib.model.columns import OfKind
 from churnlib.model.features import choose
 from churnlib.model.files import as_skops
+from churnlib.model.sample import FROM_PARTS
 from churnlib.seeds import derive_seed
 from churnlib.settings import Step, TrainSettings
 
 TRUSTED_ROOTS = ("sklearn", "churnlib", "skrub")
 """The packages that configuration may name classes of. In code, because a run must not widen it."""
+EXTRAS = ("skrub", "lightgbm")
+"""The packages that only an extra of this one brings."""
+STAND_INS = {"lightgbm.LGBMClassifier": "churnlib.model.boosting.LGBMClassifier"}
+"""Classes of other packages that are made safe here, by the names that configuration gives."""
 REFUSED = ("FunctionTransformer", "TextEncoder", "LLMEncoder")
 """Estimators that run whatever function they are given, or load models from the network or from
 pickles, hence ways around `TRUSTED_ROOTS`."""
@@ -127,7 +132,7 @@ def resolve(
     Raises:
         ModelError: There is no such class, or it is not allowed; names the closest that is.
     """
-    module_name, _, class_name = type_name.rpartition(".")
+    module_name, _, class_name = STAND_INS.get(type_name, type_name).rpartition(".")
     root = module_name.partition(".")[0]
     if root not in TRUSTED_ROOTS:
         raise ModelError(
@@ -137,10 +142,10 @@ def resolve(
     try:
         found = getattr(importlib.import_module(module_name), class_name, None)
     except ImportError as error:  # Some packages raise it for the names that they once had.
-        if error.name == root:
+        if error.name in EXTRAS:
             raise ModelError(
-                f"{where}: {type_name} needs the package {root}: "
-                f"install it with pip install 'churnlib[{root}]'."
+                f"{where}: {type_name} needs the package {error.name}: "
+                f"install it with pip install 'churnlib[{error.name}]'."
             ) from None
         found = None
     if found is None:
@@ -211,6 +216,9 @@ def _tuples(entries: list[Any], parts: tuple[str, ...], where: str) -> list[tupl
 def _closest_type(class_name: str, is_model: bool) -> str:
     names = {made.__name__: made for _, made in all_estimators()}
     names["OfKind"] = OfKind
+    by_class = {name.rpartition(".")[2]: name for name in (*STAND_INS, FROM_PARTS)}
+    if near := get_close_matches(class_name, by_class, n=1, cutoff=0.8):
+        return f"Did you mean '{by_class[near[0]]}'?"
     models = [name for name, made in names.items() if issubclass(made, ClassifierMixin)]
     near = get_close_matches(class_name, models, n=1, cutoff=0.6) if is_model else []
     near = near or get_close_matches(class_name, names, n=1, cutoff=0.75)

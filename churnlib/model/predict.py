@@ -1,5 +1,8 @@
 """Applying a model to feature tables."""
 
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -7,6 +10,7 @@ import polars as pl
 from churnlib.errors import ModelError, reason
 from churnlib.features.labels import LABEL
 from churnlib.model.features import KEYS, FeatureSchema
+from churnlib.model.rows import Rows
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -31,13 +35,15 @@ def predict(pipeline: "Pipeline", schema: FeatureSchema, rows: pl.DataFrame) -> 
         ModelError: See `FeatureSchema.apply`; or the model fails, or gives something else.
     """
     from joblib import parallel_config
+    from threadpoolctl import threadpool_limits
 
     if rows.is_empty():
         return pl.Series(PROBABILITY, [], pl.Float64)
     given = schema.apply(rows)
     try:
-        # Forests sum their trees in the order in which threads end, so their last bits differ.
-        with parallel_config(backend="sequential"):
+        # Forests sum their trees in the order in which threads end, so their last bits differ; a
+        # product of matrices is summed otherwise at the borders between threads.
+        with parallel_config(backend="sequential"), threadpool_limits(1, "blas"):
             found = pipeline.predict_proba(given)[:, 1]
     except Exception as error:  # The steps are the user's choice, and each fails in its own way.
         raise ModelError(
@@ -47,6 +53,44 @@ def predict(pipeline: "Pipeline", schema: FeatureSchema, rows: pl.DataFrame) -> 
     if not probabilities.is_between(0, 1).all():
         raise ModelError("the model gives what is no probability between 0 and 1.")
     return probabilities
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What is kept of rows that were predicted.
+
+    Attributes:
+        rows: Those of `SCORED_COLUMNS` that there are, in the order in which the rows came.
+        unknown: How many rows have a category not met in training, by column.
+    """
+
+    rows: pl.DataFrame
+    unknown: Mapping[str, int]
+
+
+def predict_in_parts(
+    pipeline: "Pipeline", schema: FeatureSchema, rows: pl.DataFrame | Rows
+) -> Scored:
+    """Predicts part after part, and keeps of each only what evaluation and ranking need.
+
+    The probabilities are those of `predict` to the bit, whatever the size of the parts; of linear
+    models where that is a multiple of 16, because BLAS sums the rows at the end otherwise.
+
+    Args:
+        pipeline: The fitted estimators.
+        schema: The columns that they take.
+        rows: The feature table.
+
+    Raises:
+        ModelError: See `predict`.
+    """
+    kept: list[pl.DataFrame] = []
+    unknown: Counter[str] = Counter()
+    for part in Rows.of(rows):
+        narrow = part.select(name for name in SCORED_COLUMNS if name in part.columns)
+        kept.append(narrow.with_columns(predict(pipeline, schema, part)))
+        unknown.update(schema.unknown_categories(part))
+    return Scored(pl.concat(kept), unknown)
 
 
 def rank_by_risk(batch: pl.DataFrame, version: str) -> pl.DataFrame:

@@ -30,10 +30,10 @@ GOLDEN_ROWS = 50
 """How many rows are kept to prove a loaded model by."""
 GOLDEN_TOLERANCE = 1e-9
 """How far their probabilities may lie apart: other processors sum in another order."""
-LIBRARIES = ("scikit-learn", "skrub", "numpy", "polars", "skops", "joblib")
+LIBRARIES = ("scikit-learn", "skrub", "lightgbm", "numpy", "polars", "skops", "joblib")
 """What a manifest names the versions of, where installed."""
 
-DECISIVE_PACKAGES = {"scikit-learn": "sklearn", "skrub": "skrub"}
+DECISIVE_PACKAGES = {"scikit-learn": "sklearn", "skrub": "skrub", "lightgbm": "lightgbm"}
 """Libraries whose every version may read a model otherwise, and the packages to tell them by."""
 
 
@@ -226,7 +226,8 @@ def _libraries_of(model: "FittedModel") -> list[str]:
     """The libraries of which a model was made, and so needs just these versions."""
     from churnlib.model.pipeline import estimators_in
 
-    made_of = {type(part).__module__.partition(".")[0] for _, part in estimators_in(model.pipeline)}
+    parts = {type(part) for _, part in estimators_in(model.pipeline)}
+    made_of = {base.__module__.partition(".")[0] for part in parts for base in part.__mro__}
     return [library for library, package in DECISIVE_PACKAGES.items() if package in made_of]
 
 

@@ -8,11 +8,13 @@ import numpy as np
 import polars as pl
 from sklearn.pipeline import Pipeline
 
-from churnlib.errors import ModelError
+from churnlib.errors import ModelError, TooFewRowsError
 from churnlib.features.labels import LABEL
 from churnlib.model.features import FeatureSchema, learn_schema
 from churnlib.model.pipeline import build_pipeline, check_columns
-from churnlib.model.predict import SCORED_COLUMNS, predict
+from churnlib.model.predict import predict_in_parts
+from churnlib.model.rows import Rows
+from churnlib.model.sample import learns_from_parts
 from churnlib.months import first_day, shift_months
 from churnlib.settings import TrainSettings
 
@@ -49,7 +51,7 @@ class Training:
     warning: str | None = None
 
 
-def fit(rows: pl.DataFrame, settings: TrainSettings, seed: int) -> FittedModel:
+def fit(rows: pl.DataFrame | Rows, settings: TrainSettings, seed: int) -> FittedModel:
     """Fits the configured pipeline.
 
     Args:
@@ -58,13 +60,14 @@ def fit(rows: pl.DataFrame, settings: TrainSettings, seed: int) -> FittedModel:
         seed: Where randomness begins.
 
     Raises:
-        ModelError: Only one class is there to learn from, or the pipeline cannot be built or
-            does not take these features.
+        TooFewRowsError: Only one class is there to learn from.
+        ModelError: The pipeline cannot be built or does not take these features.
     """
-    known = rows.filter(pl.col(LABEL).is_not_null())
-    if known[LABEL].n_unique() < 2:
-        counts = f"{len(known):,} labelled rows, {int(known[LABEL].sum()):,} of them churned"
-        raise ModelError(
+    known = Rows.of(rows).where(pl.col(LABEL).is_not_null())
+    labels = known.columns(LABEL)[LABEL]
+    if labels.n_unique() < 2:
+        counts = f"{len(labels):,} labelled rows, {int(labels.sum()):,} of them churned"
+        raise TooFewRowsError(
             f"there is nothing to learn from: {counts}. Both outcomes are needed: "
             "widen windows.train, or shorten horizon_months."
         )
@@ -73,7 +76,12 @@ def fit(rows: pl.DataFrame, settings: TrainSettings, seed: int) -> FittedModel:
     check_columns(pipeline, [feature.name for feature in schema.features])
     steps = " > ".join(step.type.rpartition(".")[2] for step in settings.pipeline)
     try:
-        pipeline.fit(schema.apply(known), known[LABEL].to_numpy().astype(np.int64))
+        if learns_from_parts(settings.pipeline):
+            pipeline[0].fit_parts(known, schema)
+        else:
+            # Of each part only the model's columns are kept, so the table is there only once.
+            given = pl.concat(map(schema.apply, known))
+            pipeline.fit(given, labels.to_numpy().astype(np.int64))
     except Exception as error:  # The steps are the user's choice, and each fails in its own way.
         what = str(error) or type(error).__name__
         raise ModelError(f"train.pipeline: {steps} cannot be fitted: {what}") from error
@@ -86,7 +94,7 @@ def fit(rows: pl.DataFrame, settings: TrainSettings, seed: int) -> FittedModel:
 
 
 def train(
-    rows: pl.DataFrame,
+    rows: pl.DataFrame | Rows,
     settings: TrainSettings,
     window_end: date,
     seed: int,
@@ -107,14 +115,16 @@ def train(
         horizon_months: How many months after its start the label of a subscription is known.
 
     Raises:
-        ModelError: See `fit`; or a slice of the window is empty.
+        TooFewRowsError: A slice of the window is empty, or has only one class.
+        ModelError: See `fit`.
     """
+    rows = Rows.of(rows)
     opens = shift_months(first_day(window_end), 1 - settings.validation_months)
-    early = rows.filter(pl.col("sub_start_date") < opens)
-    late = rows.filter(pl.col("sub_start_date") >= opens)
-    counts = [part[LABEL].count() for part in (early, late)]
+    early = rows.where(pl.col("sub_start_date") < opens)
+    late = rows.where(pl.col("sub_start_date") >= opens)
+    counts = [part.columns(LABEL)[LABEL].count() for part in (early, late)]
     if 0 in counts:
-        raise ModelError(
+        raise TooFewRowsError(
             f"train.validation_months = {settings.validation_months} leaves {counts[0]:,} rows to "
             f"fit on before {opens} and {counts[1]:,} to validate on from then. "
             "Change it, or windows.train."
@@ -127,12 +137,10 @@ def train(
     return Training(kept, scored, warning)
 
 
-def _known_when(
-    opens: date, early: pl.DataFrame, horizon_months: int
-) -> tuple[pl.DataFrame, str | None]:
+def _known_when(opens: date, early: Rows, horizon_months: int) -> tuple[Rows, str | None]:
     """The rows before a day whose labels were known on it; all, with a warning, if too few."""
-    known = early.filter(pl.col("sub_start_date") < shift_months(opens, 1 - horizon_months))
-    labels, all_labels = (part[LABEL].drop_nulls() for part in (known, early))
+    known = early.where(pl.col("sub_start_date") < shift_months(opens, 1 - horizon_months))
+    labels, all_labels = (part.columns(LABEL)[LABEL].drop_nulls() for part in (known, early))
     if labels.n_unique() == 2 and 2 * len(labels) >= len(all_labels):
         return known, None
     return early, (
@@ -142,6 +150,6 @@ def _known_when(
     )
 
 
-def _scored(model: FittedModel, rows: pl.DataFrame, part: Slice) -> pl.DataFrame:
-    probabilities = predict(model.pipeline, model.schema, rows)
-    return rows.with_columns(probabilities, slice=pl.lit(part)).select(*SCORED_COLUMNS, "slice")
+def _scored(model: FittedModel, rows: Rows, part: Slice) -> pl.DataFrame:
+    scored = predict_in_parts(model.pipeline, model.schema, rows).rows
+    return scored.with_columns(slice=pl.lit(part))

@@ -27,7 +27,7 @@ from churnlib.datasets import DatasetRef
 from churnlib.seeds import draw_seed
 from flows.engine.code_digest import Digest, code_digest, module_name
 
-LIBRARIES = ("polars", "scikit-learn", "numpy", "skops", "joblib", "skrub")
+LIBRARIES = ("polars", "scikit-learn", "numpy", "skops", "joblib", "skrub", "lightgbm")
 """The libraries whose version, where installed, is part of every key: what a loaded model is held
 against must also make a new one, or training again would give back the one that was refused."""
 

@@ -10,6 +10,7 @@ import polars as pl
 
 from churnlib.datasets import Dataset, DatasetRef
 from churnlib.model.predict import predict
+from churnlib.model.sample import FROM_PARTS
 from churnlib.model.store import save_model
 from churnlib.model.train import FittedModel, fit
 from churnlib.months import shift_months
@@ -96,6 +97,10 @@ BOOSTING = part(
 FOREST = part("sklearn.ensemble.RandomForestClassifier", n_estimators=25, max_depth=4, n_jobs=2)
 LOGISTIC = part("sklearn.linear_model.LogisticRegression", max_iter=2000)
 SCALE = step("sklearn.preprocessing.StandardScaler", "scale")
+
+LIGHTGBM = part(
+    "lightgbm.LGBMClassifier", n_estimators=10, min_child_samples=5, subsample=0.8, subsample_freq=1
+)
 
 
 def model_of(estimator: Params) -> Step:
@@ -191,6 +196,12 @@ PIPELINES: Mapping[str, tuple[Step, ...]] = {
         SCALE,
         model_of(LOGISTIC),
     ),
+    "lightgbm": (model_of(LIGHTGBM),),
+    "lightgbm_in_part": (
+        ENCODE,
+        step("sklearn.calibration.CalibratedClassifierCV", estimator=LIGHTGBM, cv=2),
+    ),
+    "lightgbm_from_parts": (step(FROM_PARTS, **LIGHTGBM["params"]),),
     "skrub_select": (
         step("skrub.SelectCols", "select", cols=["hard_balance", "currency_age_months"]),
         step("skrub.SquashingScaler", "squash"),

@@ -37,7 +37,7 @@ SCHEMA = FeatureSchema(
 
 
 def learnt(**choice: Any) -> FeatureSchema:
-    return learn_schema(ROWS, FeatureChoice(**choice))
+    return learn_schema([ROWS], FeatureChoice(**choice))
 
 
 def refusal(schema: FeatureSchema, frame: pl.DataFrame) -> str:
@@ -48,7 +48,7 @@ def refusal(schema: FeatureSchema, frame: pl.DataFrame) -> str:
 
 def test_keys_dates_and_what_is_known_later_are_no_features() -> None:
     assert learnt() == SCHEMA
-    full = learn_schema(features(), FeatureChoice())
+    full = learn_schema([features()], FeatureChoice())
     names = {feature.name for feature in full.features}
     assert names.isdisjoint(NEVER | {"creation_date"})
     assert "currency_age_months" in names

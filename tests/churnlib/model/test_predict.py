@@ -29,8 +29,8 @@ from tests.churnlib.model.samples import features, fitted, probabilities
 rows = features()
 print(json.dumps({name: probabilities(fitted(name), rows) for name in sys.argv[1:]}))
 """
-THREADED = ("boosting", "boosting_calibrated", "forest", "gradient_boosting", "logistic", "stack",
-            "skrub")  # fmt: skip
+THREADED = ("boosting", "boosting_calibrated", "forest", "gradient_boosting", "lightgbm",
+            "lightgbm_from_parts", "logistic", "stack", "skrub")  # fmt: skip
 
 
 class Given(ClassifierMixin, BaseEstimator):  # type: ignore[misc]

@@ -188,7 +188,11 @@ def test_features_that_were_changed_are_refused(kept: DatasetRef) -> None:
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("boosting", ["scikit-learn"]), ("skrub_select", ["scikit-learn", "skrub"])],
+    [
+        ("boosting", ["scikit-learn"]),
+        ("skrub_select", ["scikit-learn", "skrub"]),
+        ("lightgbm", ["scikit-learn", "lightgbm"]),
+    ],
 )
 def test_a_model_depends_on_the_libraries_that_it_is_made_of(
     name: str, expected: list[str], catalog: Catalog

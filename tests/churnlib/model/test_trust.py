@@ -106,9 +106,20 @@ def test_a_function_exchanged_inside_a_true_model_is_refused(
 
 def test_trusted_types_are_data_of_trusted_packages() -> None:
     packages = {name.partition(".")[0] for name in TRUSTED_TYPES}
-    assert packages == {"churnlib", "functools", "numpy", "sklearn", "skrub"}
+    assert packages == {
+        "churnlib",
+        "collections",
+        "functools",
+        "lightgbm",
+        "numpy",
+        "sklearn",
+        "skrub",
+    }
     assert [name for name in TRUSTED_TYPES if name.startswith("functools.")] == [
         "functools.partial"
+    ]
+    assert [name for name in TRUSTED_TYPES if name.startswith("collections.")] == [
+        "collections.OrderedDict"
     ]
     assert list(TRUSTED_TYPES) == sorted(set(TRUSTED_TYPES))
 

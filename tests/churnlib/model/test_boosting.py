@@ -1,0 +1,145 @@
+"""LightGBM in pipelines: categories as they are, and the same model from parts as from all rows."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import lightgbm
+import numpy as np
+import polars as pl
+import pytest
+
+from churnlib.errors import ModelError
+from churnlib.model.boosting import LGBMClassifier, LGBMFromParts
+from churnlib.model.pipeline import build_pipeline, resolve
+from churnlib.model.rows import Rows
+from churnlib.model.sample import FROM_PARTS, learns_from_parts
+from churnlib.model.train import fit
+from tests.churnlib.model.samples import (
+    IMPUTE,
+    LIGHTGBM,
+    features,
+    model_of,
+    probabilities,
+    step,
+    training,
+    usual,
+)
+
+ROWS = features(600)
+IN_PARTS = training(step(FROM_PARTS, **LIGHTGBM["params"]))
+
+
+@pytest.mark.parametrize("size", [32, 599, 1000])
+def test_the_model_is_the_same_whatever_the_parts(size: int) -> None:
+    some_unknown = ROWS.with_columns(
+        sub_churn=pl.when((pl.col("sub_id") > 1100) & (pl.col("sub_id") % 7 != 0)).then("sub_churn")
+    )
+    known = some_unknown.drop_nulls("sub_churn")
+    in_memory = fit(known, training(model_of(LIGHTGBM)), seed=1)
+    from_parts = fit(replace(Rows.of(some_unknown), size=size), IN_PARTS, seed=1)
+    assert from_parts.schema == in_memory.schema
+    assert probabilities(from_parts, ROWS) == probabilities(in_memory, ROWS)
+
+
+def test_a_part_at_a_time_is_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    heights: list[int] = []
+    part = Rows.part
+
+    def noted(rows: Rows, number: int) -> pl.DataFrame:
+        found = part(rows, number)
+        heights.append(len(found))
+        return found
+
+    def refused(*_: Any) -> None:
+        raise AssertionError("all rows at once")
+
+    monkeypatch.setattr(Rows, "part", noted)
+    monkeypatch.setattr(LGBMFromParts, "fit", refused)
+    fit(replace(Rows.of(ROWS), size=100), IN_PARTS, seed=1)
+    assert heights == [100] * 6 * 3  # To learn categories, to choose the bins, to fill them.
+
+
+def test_in_a_longer_pipeline_it_learns_from_what_comes_before() -> None:
+    numbers = features().drop("race", "sub_type")
+    steps = (IMPUTE, step(FROM_PARTS, **LIGHTGBM["params"]))
+    assert not learns_from_parts(steps)
+    assert len(set(probabilities(fit(numbers, training(*steps), seed=1), numbers))) > 10
+
+
+def test_categories_are_split_on_as_a_set() -> None:
+    outcome = np.array([0, 1, 0, 1] * 60)
+    kinds = pl.Enum(["a", "b", "c", "d"])
+    frame = pl.DataFrame({"kind": pl.Series(["a", "b", "c", "d"] * 60, dtype=kinds)})
+    model = LGBMClassifier(n_estimators=1, num_leaves=2, min_child_samples=1, random_state=1)
+    found = model.fit(frame, outcome).predict_proba(frame)[:, 1]
+    assert len(set(found[outcome == 0])) == len(set(found[outcome == 1])) == 1
+    assert found[outcome == 1].min() > found[outcome == 0].max()
+
+
+def test_it_is_told_to_be_reproducible_and_quiet(capfd: pytest.CaptureFixture[str]) -> None:
+    model = fit(features(), training(model_of(LIGHTGBM)), seed=1).pipeline.named_steps["model"]
+    assert isinstance(model, lightgbm.LGBMClassifier)
+    assert model.get_params()["deterministic"]
+    assert model.get_params()["force_row_wise"]
+    assert "[deterministic: 1]" in model.booster_.model_to_string()
+    text = usual("lightgbm_from_parts").pipeline.named_steps["model"].text_
+    assert "[deterministic: 1]" in text
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"num_leafs": 3}, "has no parameter 'num_leafs' to set. Did you mean 'num_leaves'?"),
+        ({"deterministic": False}, "has no parameter 'deterministic' to set."),
+        ({"learning_rate": 0}, "The 'learning_rate' parameter of LGBM"),
+        ({"objective": "regression"}, "The 'objective' parameter of LGBM"),
+        ({"n_estimators": 1.5}, "The 'n_estimators' parameter of LGBM"),
+    ],
+)
+@pytest.mark.parametrize("name", ["lightgbm.LGBMClassifier", FROM_PARTS])
+def test_parameters_are_held_against_what_there_is(
+    name: str, params: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ModelError) as caught:
+        build_pipeline([step(name, **params)], 1)
+    assert message in str(caught.value)
+
+
+def test_what_parts_cannot_do_is_refused() -> None:
+    build_pipeline([step("lightgbm.LGBMClassifier", class_weight="balanced")], 1)
+    with pytest.raises(ModelError, match="'class_weight' parameter of LGBMFromParts must be None"):
+        build_pipeline([step(FROM_PARTS, class_weight="balanced")], 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("lightgbm.LGBMClasifier", "lightgbm.LGBMClassifier"),
+        ("sklearn.ensemble.LGBMClassifier", "lightgbm.LGBMClassifier"),
+        ("churnlib.model.parts.LGBMFromParts", FROM_PARTS),
+    ],
+)
+def test_the_name_that_was_meant_is_told(name: str, meant: str) -> None:
+    with pytest.raises(ModelError, match=f"Did you mean '{meant}'"):
+        resolve(name)
+
+
+@pytest.mark.parametrize("name", ["lightgbm.LGBMRegressor", "lightgbm.Booster", "lightgbm.train"])
+def test_nothing_else_of_the_package_is_allowed(name: str) -> None:
+    with pytest.raises(ModelError, match="is not allowed"):
+        resolve(name)
+
+
+@pytest.mark.parametrize("name", ["lightgbm.LGBMClassifier", FROM_PARTS])
+def test_without_the_package_the_extra_is_named(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in [m for m in sys.modules if m.partition(".")[0] == "lightgbm"]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.delitem(sys.modules, "churnlib.model.boosting")
+    monkeypatch.setattr(sys, "path", [p for p in sys.path if "site-packages" not in p])
+    with pytest.raises(ModelError, match=r"needs the package lightgbm: .*'churnlib\[lightgbm\]'"):
+        resolve(name)

@@ -1,0 +1,143 @@
+"""Samples: whole characters, by their hash alone, so the same ones in every run."""
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from pydantic import ValidationError
+
+from churnlib.buckets import hashes, in_order, write
+from churnlib.datasets import Dataset, DatasetRef
+from churnlib.errors import ModelError, TooFewRowsError
+from churnlib.lineage import footer
+from churnlib.model.sample import Sample, blaming, describe, draw
+from churnlib.model.store import read_manifest
+from churnlib.settings import TrainSettings
+from flows.train import fit_model, report_training
+from tests.churnlib.model.samples import BOOSTING, FACTS, features, model_of, training
+
+TABLE = in_order(features(480).sort("char_id"))
+"""A game's 240 characters, each with two subscriptions."""
+
+
+def file(folder: Path, rows: pl.DataFrame = TABLE) -> DatasetRef:
+    facts = footer(as_of=date(2025, 1, 1), window=(date(2024, 1, 1), date(2024, 6, 30)))
+    target = Dataset("train_features", "hawk", str(folder / "train_features.parquet"))
+    return write([rows], target, rows.schema, facts)
+
+
+def settings(**stated: Any) -> TrainSettings:
+    return training(model_of(BOOSTING), **stated)
+
+
+def drawn(features: DatasetRef, **stated: Any) -> Sample:
+    return draw(features, settings(**stated))
+
+
+@pytest.mark.parametrize("share", [1e-9, 0.001, 0.1, 0.5, 0.7312, 1023.5 / 1024, 0.999999, 1.0])
+def test_a_sample_is_the_characters_whose_hash_is_below_the_share(
+    share: float, tmp_path: Path
+) -> None:
+    found = drawn(file(tmp_path), sample=share)
+    expected = TABLE.filter(pl.Series(hashes(TABLE["char_id"]) / 2.0**64) < share)
+    assert pl.concat(found.rows).equals(expected)
+    others = TABLE.join(expected, on="sub_id", how="anti")
+    assert not set(expected["char_id"]) & set(others["char_id"])
+    rows, of = len(expected), len(TABLE)
+    assert found.to_json() == {"share": share, "rows": rows, "of": of, "setting": "train.sample"}
+
+
+def test_characters_are_drawn_whoever_else_is_there(tmp_path: Path) -> None:
+    some = TABLE.filter(pl.col("char_id") % 3 == 0)
+    of_some, of_all = (
+        set(pl.concat(drawn(file(tmp_path, rows), sample=0.4).rows)["char_id"])
+        for rows in (some, TABLE)
+    )
+    assert of_some == of_all & set(some["char_id"])
+
+
+def test_without_a_share_it_follows_from_the_rows_that_may_be(tmp_path: Path) -> None:
+    features = file(tmp_path)
+    whole = drawn(features, max_rows=480)
+    assert (whole.share, whole.rows.height) == (1, 480)
+    half = drawn(features, max_rows=240)
+    assert half.share == 0.5
+    assert pl.concat(half.rows).equals(pl.concat(drawn(features, sample=0.5).rows))
+    assert drawn(features, sample=1.0, max_rows=10).rows.height == 480
+    assert "(train.max_rows)" in describe(half.to_json())
+
+
+def test_an_empty_table_has_an_empty_sample(tmp_path: Path) -> None:
+    assert drawn(file(tmp_path, TABLE.clear()), sample=0.5).rows.height == 0
+
+
+@pytest.mark.parametrize("share", [0, -0.1, 1.01, "0.5", True])
+def test_a_share_is_more_than_none_and_at_most_all(share: Any) -> None:
+    with pytest.raises(ValidationError, match="sample"):
+        settings(sample=share)
+
+
+def test_the_words_for_a_sample() -> None:
+    sample = {"share": 1.0, "rows": 1200, "of": 1200, "setting": "train.max_rows"}
+    assert describe(sample) == "all 1,200 rows"
+    sample |= {"share": 1 / 3, "rows": 400}
+    assert describe(sample) == "400 of 1,200 rows: 33.333% of the characters (train.max_rows)"
+
+
+def test_only_a_sample_is_blamed_for_what_is_missing(tmp_path: Path) -> None:
+    features = file(tmp_path)
+    with pytest.raises(TooFewRowsError, match=r"^none there$"), blaming(drawn(features)):
+        raise TooFewRowsError("none there")
+    with pytest.raises(ModelError, match=r"^other$"), blaming(drawn(features, sample=0.5)):
+        raise ModelError("other")
+
+
+def run(features: DatasetRef, folder: Path, **stated: Any) -> DatasetRef:
+    return fit_model.fn(
+        features,
+        Dataset("models", "hawk", str(folder / "models")),
+        settings=settings(validation_months=2, **stated),
+        labels_known_by=date(2024, 12, 1),
+        feature_settings=FACTS["settings"] | {"horizon_months": 1},
+        seed=1,
+        origin={"settings": {}, "tables": {}},
+    )
+
+
+def test_manifest_and_reports_tell_of_the_sample(tmp_path: Path) -> None:
+    model = run(file(tmp_path), tmp_path, sample=0.5)
+    manifest = read_manifest(model)
+    rows = manifest["sample"]["rows"]
+    assert manifest["sample"] == {
+        "share": 0.5, "rows": rows, "of": 480, "setting": "train.sample"
+    }  # fmt: skip
+    assert manifest["inputs"]["train_features"]["rows"] == 480
+    assert manifest["metrics"]["in_sample"]["general"]["n"] == rows == manifest["rows"] < 300
+    report = Dataset("in_sample_report", "hawk", str(tmp_path / "report.json"))
+    data: dict[str, Any] = {"quarantined": {}, "odd": {}}
+    made = report_training.fn(model, report, data=data, warnings=())
+    line = f"{rows} of 480 rows: 50% of the characters (train.sample)"
+    as_json, text, page = (Path(ref.uri).read_text(encoding="utf-8") for ref in made)
+    assert json.loads(as_json)["facts"]["learnt from"] == line
+    assert f"learnt from         {line}\n" in text
+    assert line in page
+
+
+@pytest.mark.parametrize("share", [1e-6, 0.004])
+def test_too_small_a_sample_names_the_setting(share: float, tmp_path: Path) -> None:
+    message = r"^hawk: of 480 rows, train.sample takes \d, which are too few. Set train.sample hig"
+    with pytest.raises(ModelError, match=message):
+        run(file(tmp_path), tmp_path, sample=share)
+    with pytest.raises(ModelError, match=r"train.max_rows takes \d, .* Set train.max_rows higher"):
+        run(file(tmp_path), tmp_path, max_rows=max(1, int(480 * share)))
+
+
+def test_a_sample_with_one_class_names_the_setting(tmp_path: Path) -> None:
+    in_sample = pl.Series(hashes(TABLE["char_id"]) / 2.0**64) < 0.5
+    none_churned = TABLE.with_columns(sub_churn=pl.when(~in_sample).then("sub_churn").otherwise(0))
+    features = file(tmp_path, none_churned.cast({"sub_churn": pl.Int8}))
+    with pytest.raises(ModelError, match=r"Set train.sample higher, .* 0 of them churned"):
+        run(features, tmp_path, sample=0.5)
