@@ -54,6 +54,8 @@ def main() -> int:
     parser.add_argument("--cap", type=float, default=17, help="GiB that it may take")
     args = parser.parse_args()
     way = WAYS[args.way]
+    if args.way.startswith("engine"):
+        import flows  # noqa: F401  First of all, as in a run: it sees to the memory of NumPy.
     resource.setrlimit(way.limit, (int(args.cap * 2**30),) * 2)
     try:
         work = way.load(args.folder, args.game)

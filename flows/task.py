@@ -16,7 +16,6 @@ from churnlib.storage import blaming
 from flows.engine import log
 from flows.engine.cache import DependencyCache, DrawnSeed, check_arguments, refreshing, run_logger
 from flows.engine.ledger import enter, enter_cached
-from flows.engine.memory import use_one_arena
 from flows.engine.results import DatasetSerializer, datasets_in, encode
 from flows.engine.server import prefect_home
 
@@ -26,7 +25,6 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 log.install()
-use_one_arena()
 # Matplotlib's list of fonts would otherwise go beside Prefect's home, into the user's. It is read
 # when Matplotlib is imported, which tasks do only once they draw.
 os.environ.setdefault("MPLCONFIGDIR", str(prefect_home() / "matplotlib"))

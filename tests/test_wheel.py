@@ -117,6 +117,7 @@ def test_wheel_is_imported_where_there_is_no_repository(installed: Path, tmp_pat
     assert ROOT not in path
 
 
+@pytest.mark.slow
 def test_readme_library_example_runs_with_the_wheel(installed: Path, project: Path) -> None:
     done = python(installed, project, "-c", library_example())
     assert done.returncode == 0, done.stderr

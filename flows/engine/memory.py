@@ -12,7 +12,8 @@ def use_one_arena() -> None:
 
     Else every thread has a place of its own, and a bucket's arrays, which one thread makes and
     another drops, leave holes in all of them: at 73 million rows a run took 1,000 MiB, not 660.
-    Other systems' allocators are left as they are.
+    It must be said before there are threads; a worker, which has some, wants `MALLOC_ARENA_MAX=1`
+    in its environment. Other systems' allocators are left as they are.
     """
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).mallopt(ARENA_MAX, 1)

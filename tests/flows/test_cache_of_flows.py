@@ -175,6 +175,7 @@ def test_cache_tampered_model_is_fitted_again(
     assert settled.json(f"06_models/{GAME}/champion.json")["version"] > version
 
 
+@pytest.mark.slow
 def test_cache_changed_line_in_a_pure_function_runs_again_what_calls_it(
     settled: Studio, tmp_path: Path
 ) -> None:

@@ -18,6 +18,7 @@ GAME = "game1"
 SLOW_IMPORTS = ("polars", "prefect", "pydantic", "sklearn")
 
 
+@pytest.mark.slow
 def test_run_of_a_user_tells_its_first_line_before_it_loads_libraries(
     prefect_server: Path, empty_studio: Studio, tmp_path: Path
 ) -> None:

@@ -36,6 +36,7 @@ def kinds(told: Told) -> list[str]:
     return names
 
 
+@pytest.mark.slow
 def test_events_are_told_once_by_the_run_that_makes_a_thing(
     empty_studio: Studio, told: Told
 ) -> None:

@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
 from prefect.client.orchestration import get_client
 
 from tests.flows.studio import ROOT, Studio, python
@@ -13,6 +14,7 @@ HEARTBEAT = "Started flow run heartbeat context"
 """What Prefect's engine says in its log, where one asks for all."""
 
 
+@pytest.mark.slow
 def test_heartbeats_are_off_in_a_command_line_beside_a_server_that_is_up(
     empty_studio: Studio,
 ) -> None:
@@ -21,6 +23,7 @@ def test_heartbeats_are_off_in_a_command_line_beside_a_server_that_is_up(
     assert HEARTBEAT not in run.stdout + run.stderr
 
 
+@pytest.mark.slow
 def test_heartbeats_are_on_in_a_run_that_a_worker_starts(
     prefect_server: Path, empty_studio: Studio
 ) -> None:

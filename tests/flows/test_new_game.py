@@ -28,6 +28,7 @@ type = "sklearn.linear_model.LogisticRegression"
 """
 
 
+@pytest.mark.slow
 def test_new_game_is_a_file_and_its_data(
     empty_studio: Studio, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

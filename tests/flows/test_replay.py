@@ -47,6 +47,7 @@ def seedless(studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     return studio
 
 
+@pytest.mark.slow
 def test_replay_with_the_told_seed_gives_the_same_bits_on_any_threads(
     seedless: Studio, pristine: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -79,6 +80,7 @@ def test_replay_with_the_told_seed_gives_the_same_bits_on_any_threads(
         assert scored(other, game) == scored(seedless, game), game
 
 
+@pytest.mark.slow
 def test_replay_without_the_seed_gives_another_model(
     seedless: Studio, caplog: pytest.LogCaptureFixture
 ) -> None:

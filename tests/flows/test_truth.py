@@ -1,5 +1,7 @@
 """What a back-test says where the truth is known: nothing of noise, something of a signal."""
 
+import pytest
+
 from churnlib.synthesis import PROCESSES, generate
 from tests.flows.studio import Studio
 
@@ -17,6 +19,7 @@ def interval(studio: Studio, signal: float, seed: int) -> tuple[float, float]:
     return low, high
 
 
+@pytest.mark.slow
 def test_back_test_finds_nothing_in_noise(empty_studio: Studio) -> None:
     """Each interval misses 0.5 in one of 20 worlds, so two of three do in less than 1 %.
 
@@ -27,6 +30,7 @@ def test_back_test_finds_nothing_in_noise(empty_studio: Studio) -> None:
     assert sum(low < 0.5 < high for low, high in found) >= 2, found
 
 
+@pytest.mark.slow
 def test_back_test_finds_a_signal(empty_studio: Studio) -> None:
     low, high = interval(empty_studio, 1, SEEDS[0])
     assert low > 0.55, (low, high)

@@ -81,6 +81,7 @@ def is_closed(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
+@pytest.mark.slow
 def test_local_server_records_the_run_and_ends_with_it(
     prefect_server: Path, home: Path, start: Callable[[str], subprocess.Popen[str]]
 ) -> None:
