@@ -29,7 +29,7 @@ AT_ONCE = 64
 """How many files are written at once when rows are put aside; each has a buffer of its own."""
 ROWS_PER_BATCH = 2**13
 """Rows that are gathered for each such file before they are written."""
-BUILDING, CHECKING = 12, 3
+BUILDING, CHECKING = 6, 3
 """Times the size of its rows, the memory that building features from a bucket takes, or checking
 it; as measured."""
 FACT = "rows_by_bucket"

@@ -1,5 +1,5 @@
 """The orchestration: a module per flow, and the one task decorator."""
 
-from flows.engine.memory import use_one_arena
+from flows.engine.memory import use_few_arenas
 
-use_one_arena()  # Before NumPy is imported, which starts threads.
+use_few_arenas()  # Before NumPy and Polars are imported.

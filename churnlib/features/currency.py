@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from datetime import date
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 import polars as pl
@@ -40,12 +40,16 @@ def add_currency_features(
         but `currency_age_months` and counts Int32. All are null where no row is visible; for nulls
         within the rows see `CurrencySettings`.
     """
-    used = {c for a in settings.aggregations for c in a.columns}
-    used |= {c for d in settings.differences for c in d.columns}
-    columns = [c for c in CURRENCY_COLUMNS if c in used or c in settings.latest]
-    read = currency.select("char_id", "date", *columns)
+    read = currency.select("char_id", "date", *_read(settings))
     schema = {**subs.collect_schema(), **_feature_types(settings)}
     return pl.defer(partial(_with_features, subs, read, settings, as_of), schema=schema)
+
+
+def _read(settings: CurrencySettings) -> list[str]:
+    """The columns that features are made of."""
+    used = {c for a in settings.aggregations for c in a.columns}
+    used |= {c for d in settings.differences for c in d.columns}
+    return [c for c in CURRENCY_COLUMNS if c in used or c in settings.latest]
 
 
 def _feature_types(settings: CurrencySettings) -> dict[str, pl.DataType]:
@@ -64,10 +68,11 @@ def _with_features(
         currency = currency.filter(pl.col("date") <= last)
     history = _History(currency.collect(), settings)
     seen = _Seen(rows, history, settings.lookback_months, as_of)
+    found = _features(seen, settings)
     types = _feature_types(settings)
     return rows.with_columns(
-        seen.spread(values).cast(types[name]).alias(name)
-        for name, values in _features(seen, settings)
+        seen.spread(found.pop(name)).cast(types[name]).alias(name)
+        for name in settings.feature_names
     )
 
 
@@ -83,7 +88,6 @@ class _History:
         """Takes currency rows in any order, and sorts them where they are not together."""
         fills = settings.fill_values
         self._fills: dict[str, float] = {c: fill.value for fill in fills for c in fill.columns}
-        self._columns: dict[str, Floats] = {}
         if not self._take(currency):
             self._take(currency.sort("char_id", "date"))
 
@@ -106,11 +110,8 @@ class _History:
 
     def column(self, name: str) -> Floats:
         """The values of a column, its nulls filled by the settings or else NaN."""
-        if name not in self._columns:
-            column = self._rows[name].cast(pl.Float64)
-            fill = self._fills.get(name, math.nan)
-            self._columns[name] = column.fill_null(fill).to_numpy()
-        return self._columns[name]
+        fill = self._fills.get(name, math.nan)
+        return self._rows[name].cast(pl.Float64).fill_null(fill).to_numpy()
 
 
 class _Seen:
@@ -121,7 +122,7 @@ class _Seen:
     ) -> None:
         """Finds them."""
         self._history = history
-        self._values: dict[str, Values] = {}
+        self._older: dict[int, tuple[Whole, NDArray[np.bool_]]] = {}
         start = pl.min_horizontal("sub_start_date", pl.lit(as_of))
         sees = subs.select(
             "char_id",
@@ -137,9 +138,9 @@ class _Seen:
         end = before(history.day, last + 1, first, end, first + since + 1)
         self._sees_any = end > first
         self._month = month[self._sees_any]
-        self._segments = Segments(first[self._sees_any], end[self._sees_any])
-        self._newest = self._segments.end - 1
-        self._newest_month = months_of(history.day.take(self._newest))
+        self.segments = Segments(first[self._sees_any], end[self._sees_any])
+        self.newest = self.segments.end - 1
+        self._newest_month = months_of(history.day.take(self.newest))
 
     def spread(self, values: Floats | Whole) -> pl.Series:
         """Gives every subscription its value; null for those that see no row, and for NaN."""
@@ -152,50 +153,70 @@ class _Seen:
         age: Whole = self._month - self._newest_month
         return age
 
-    def latest(self, column: str) -> Floats:
-        """The value of the newest row."""
-        return self._history.column(column).take(self._newest)
+    def column(self, name: str) -> "_Column":
+        """What they hold in a column."""
+        return _Column(self, self._history.column(name))
 
-    def values(self, column: str) -> Values:
-        """The values of all rows of each subscription."""
-        if column not in self._values:
-            self._values[column] = self._segments.of(self._history.column(column))
-        return self._values[column]
-
-    def change(self, column: str, months: int) -> Floats:
-        """The newest value minus the one exactly so many calendar months older, where visible."""
-        row, is_there = self._months_older(months)
-        values = self._history.column(column)
-        change: Floats = np.where(is_there, values.take(self._newest) - values.take(row), np.nan)
-        return change
-
-    def _months_older(self, months: int) -> tuple[Whole, NDArray[np.bool_]]:
+    def older(self, months: int) -> tuple[Whole, NDArray[np.bool_]]:
         """The row dated so many months before the newest, and whether there is such a one."""
+        if months not in self._older:
+            self._older[months] = self._find(months)
+        return self._older[months]
+
+    def _find(self, months: int) -> tuple[Whole, NDArray[np.bool_]]:
         wanted, day = self._newest_month - months, self._history.day
-        first, newest = self._segments.first, self._newest
+        first, newest = self.segments.first, self.newest
         row = before(day, first_days(wanted), first, newest, newest - months)
         return row, day.take(row) < first_days(wanted + 1)
 
 
-def _features(seen: _Seen, settings: CurrencySettings) -> Iterator[tuple[str, Floats | Whole]]:
-    """Yields the features in the order of `settings.feature_names`."""
-    for column in settings.latest:
-        yield column, seen.latest(column)
-    yield "currency_age_months", seen.age()
+class _Column:
+    """What each subscription sees of a column."""
+
+    def __init__(self, seen: _Seen, history: Floats) -> None:
+        """Takes the rows, and the column of all that there are."""
+        self._seen, self._history = seen, history
+
+    @cached_property
+    def values(self) -> Values:
+        """The values of all rows of each subscription."""
+        return self._seen.segments.of(self._history)
+
+    @cached_property
+    def latest(self) -> Floats:
+        """The value of the newest row."""
+        return self._history.take(self._seen.newest)
+
+    def change(self, months: int) -> Floats:
+        """The newest value minus the one exactly so many calendar months older, where visible."""
+        row, is_there = self._seen.older(months)
+        change: Floats = np.where(is_there, self.latest - self._history.take(row), np.nan)
+        return change
+
+
+def _features(seen: _Seen, settings: CurrencySettings) -> dict[str, Floats | Whole]:
+    """Computes the features, column by column, so that one at a time is in memory."""
+    found: dict[str, Floats | Whole] = {"currency_age_months": seen.age()}
+    for name in _read(settings):
+        found.update(_of_column(name, seen.column(name), settings))
+    return found
+
+
+def _of_column(
+    name: str, column: _Column, settings: CurrencySettings
+) -> Iterator[tuple[str, Floats | Whole]]:
+    if name in settings.latest:
+        yield name, column.latest
     for a in settings.aggregations:
-        for column in a.columns:
-            for function in a.functions:
-                values = _FUNCTIONS[function](seen.values(column))
-                filled = values if a.fill is None else _filled(values, a.fill)
-                yield f"{column}_{function}", filled
+        for function in a.functions if name in a.columns else ():
+            values = _FUNCTIONS[function](column.values)
+            yield f"{name}_{function}", values if a.fill is None else _filled(values, a.fill)
     for d in settings.differences:
-        for column in d.columns:
-            for months in d.periods:
-                changes = seen.change(column, months)
-                if d.fill is not None:
-                    fill = seen.latest(column) if d.fill == "self" else d.fill
-                    changes = _filled(changes, fill)
-                yield f"{column}_diff_{months}", changes
+        for months in d.periods if name in d.columns else ():
+            changes = column.change(months)
+            if d.fill is not None:
+                changes = _filled(changes, column.latest if d.fill == "self" else d.fill)
+            yield f"{name}_diff_{months}", changes
 
 
 def _filled(values: Floats | Whole, fill: float | Floats) -> Floats:
