@@ -85,7 +85,8 @@ def worth(offer: Offer) -> tuple[float, float]:
 def profits(at: Cutoffs, offer: Offer) -> Floats:
     """The profit of the whole campaign at each threshold and the mean acceptance rate, in money."""
     churner, stayer = worth(offer)
-    return at.churners * churner + (at.contacted - at.churners) * stayer
+    gains = at.churners * churner + (at.contacted - at.churners) * stayer
+    return gains + 0.0  # Of nobody it is 0, not -0.
 
 
 def break_even(offer: Offer) -> float | None:
