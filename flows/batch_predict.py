@@ -21,7 +21,7 @@ from churnlib.lineage import footer
 from churnlib.model.rows import Rows
 from churnlib.model.store import read_manifest
 from churnlib.raw.known import known_by
-from churnlib.settings import CurrencySettings, EngineSettings, StandardSettings
+from churnlib.settings import CampaignSettings, CurrencySettings, EngineSettings, StandardSettings
 from flows.building import build
 from flows.events import BatchPredicted
 from flows.features import refuse_empty
@@ -59,6 +59,7 @@ def batch_predict(run: Run) -> DatasetRef:
             "churn_after_months": run.settings.churn_after_months,
             "warnings": warnings,
         },
+        campaign=run.settings.campaign,
         allow_joblib=run.settings.train.model_format == "joblib",
     )
 
@@ -113,17 +114,20 @@ def predict_batch(
     output: Dataset,
     *,
     terms: dict[str, Any],
+    campaign: CampaignSettings,
     allow_joblib: bool,
 ) -> DatasetRef:
-    """Predicts every subscription of a batch, and ranks them by risk.
+    """Predicts every subscription of a batch, ranks them by risk, and says whom to contact.
 
     Args:
         model: The version to predict by.
         features: The features of the batch.
         output: Where the predictions go.
         terms: What the predictions are of, and what to warn of; kept with them.
+        campaign: What decides whom to contact, and who is held out.
         allow_joblib: Open a joblib model file, too, which runs what it says.
     """
+    from churnlib.model.contact import add_contact, threshold_of
     from churnlib.model.predict import predict_in_parts, rank_by_risk
     from churnlib.model.store import load_model
 
@@ -132,8 +136,12 @@ def predict_batch(
         batch = predict_in_parts(loaded.pipeline, loaded.schema, Rows.read(features))
     warn(new_categories(batch))
     version = read_manifest(model)["version"]
-    ranked = rank_by_risk(batch.rows, version).lazy()
-    made = storage.write_parquet(ranked, output, footer(model_version=version, **terms))
+    with naming(model.game):
+        threshold = threshold_of(model, campaign.offer)
+    ranked = rank_by_risk(batch.rows, version)
+    told = add_contact(ranked, threshold, campaign.hold_out_share)
+    facts = footer(model_version=version, threshold=threshold, **terms)
+    made = storage.write_parquet(told.lazy(), output, facts)
     BatchPredicted(
         game=model.game,
         month=month_name(terms["window"][0]),

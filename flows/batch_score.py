@@ -22,7 +22,7 @@ from churnlib.report.content import Report
 from churnlib.report.verdict import verdict
 from churnlib.report.write import write_report
 from churnlib.schemas import Predictions, with_ids
-from churnlib.settings import Settings, check_label_overlap
+from churnlib.settings import Offer, Settings, check_label_overlap
 from flows.events import BatchScored
 from flows.features import check_first, fits_run, known_subs, refuse_empty
 from flows.reports import TEMPLATE, data_faults, overlap, short_data, show, warn
@@ -50,6 +50,7 @@ def batch_score(run: Run) -> tuple[DatasetRef, ...]:
         window=window,
         as_of=run.as_of,
         horizon_months=run.settings.horizon_months,
+        offer=run.settings.campaign.offer,
         data=data_faults(read_sources(run)),
         warnings=warnings,
         champion=pointed_at(run.catalog.champion()),
@@ -137,11 +138,14 @@ def score_batch(
     window: tuple[date, date],
     as_of: date,
     horizon_months: int,
+    offer: Offer,
     data: dict[str, Any],
     warnings: tuple[str, ...],
     champion: str | None,
 ) -> tuple[DatasetRef, ...]:
     """Holds the predictions of a batch against what came of its subscriptions."""
+    from churnlib.model.campaign import evaluate_campaign
+    from churnlib.model.contact import compare_hold_out
     from churnlib.model.evaluate import evaluate
 
     subs = known_subs(storage.scan(standard), as_of)
@@ -155,6 +159,8 @@ def score_batch(
     known = rows.drop_nulls(["churn_probability", "is_first_sub"])
     refuse_unmatched(predictions, known, window)
     scores = {name: scores.to_json() for name, scores in evaluate(known).items()}
+    threshold = fact(predictions, "threshold")
+    campaign = evaluate_campaign(known, offer, threshold).to_json()
     report = Report(
         name="batch_score_report",
         game=standard.game,
@@ -163,6 +169,7 @@ def score_batch(
         horizon_months=horizon_months,
         model_version=", ".join(known["model_version"].unique().sort()),
         groups=scores,
+        campaign={**campaign, "hold_out": compare_hold_out(known, threshold)},
         facts={"predictions": len(known)},
         **data,
         warnings=(*warnings, *one_sided(rows)),

@@ -16,6 +16,7 @@ from churnlib.model.rows import Rows
 from churnlib.model.store import champion, read_manifest
 from churnlib.report.content import Report
 from churnlib.report.write import write_report
+from churnlib.settings import Offer
 from flows.features import check_first, window_cohort
 from flows.reports import TEMPLATE, data_faults, leaks, overlap, short_data, show, warn
 from flows.run import Run, churn_flow
@@ -45,6 +46,7 @@ def score(run: Run) -> tuple[DatasetRef, ...]:
         window=run.window("score"),
         as_of=run.as_of,
         horizon_months=run.settings.horizon_months,
+        offer=run.settings.campaign.offer,
         data=data_faults(cohort.tables),
         warnings=warnings,
         allow_joblib=run.settings.train.model_format == "joblib",
@@ -89,11 +91,14 @@ def score_model(
     window: tuple[date, date],
     as_of: date,
     horizon_months: int,
+    offer: Offer,
     data: dict[str, Any],
     warnings: tuple[str, ...],
     allow_joblib: bool,
 ) -> tuple[DatasetRef, ...]:
     """Predicts the subscriptions of a window and holds the predictions against the truth."""
+    from churnlib.model.campaign import evaluate_campaign
+    from churnlib.model.contact import threshold_of
     from churnlib.model.evaluate import evaluate
     from churnlib.model.predict import predict_in_parts
     from churnlib.model.store import load_model
@@ -109,6 +114,7 @@ def score_model(
         horizon_months=horizon_months,
         model_version=read_manifest(model)["version"],
         groups={name: scores.to_json() for name, scores in evaluate(scored.rows).items()},
+        campaign=evaluate_campaign(scored.rows, offer, threshold_of(model, offer)).to_json(),
         **data,
         warnings=(*warnings, *new_categories(scored)),
     )

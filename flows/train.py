@@ -27,7 +27,13 @@ from churnlib.model.store import (
 )
 from churnlib.report.content import Report
 from churnlib.report.write import write_report
-from churnlib.settings import CurrencySettings, StandardSettings, TrainSettings, labels_known_by
+from churnlib.settings import (
+    CurrencySettings,
+    Offer,
+    StandardSettings,
+    TrainSettings,
+    labels_known_by,
+)
 from churnlib.uris import join
 from flows.engine.cache import run_logger
 from flows.events import ModelPromoted
@@ -53,6 +59,7 @@ def train(run: Run) -> DatasetRef:
         settings=run.settings.train,
         labels_known_by=labels_known_by(run.settings, run.as_of),
         feature_settings=decisive_settings(run.settings),
+        offer=run.settings.campaign.offer,
         seed=run.settings.train.seed,
         origin={
             "settings": run.settings.model_dump(
@@ -116,6 +123,7 @@ def fit_model(
     settings: TrainSettings,
     labels_known_by: date,
     feature_settings: dict[str, Any],
+    offer: Offer,
     seed: int | None,
     origin: dict[str, Any],
 ) -> DatasetRef:
@@ -127,9 +135,11 @@ def fit_model(
         settings: How the model is made.
         labels_known_by: The day on which the last label of the window is known.
         feature_settings: The settings that features and labels depend on.
+        offer: What contacting a subscriber costs and brings, which decides the threshold.
         seed: Where randomness begins.
         origin: All settings and the facts of the raw tables, for the manifest.
     """
+    from churnlib.model.campaign import choose_threshold, evaluate_campaign
     from churnlib.model.evaluate import evaluate
     from churnlib.model.sample import blaming, draw
     from churnlib.model.store import GOLDEN_ROWS
@@ -148,6 +158,8 @@ def fit_model(
             horizon_months=feature_settings["horizon_months"],
         )
     slices = training.scored.partition_by("slice", as_dict=True)
+    validation = slices["validation",]
+    campaign = evaluate_campaign(validation, offer, choose_threshold(validation, offer))
     labels = sample.rows.columns("sub_churn")["sub_churn"]
     metrics = {str(name): evaluate(scored) for (name,), scored in slices.items()}
     made_with = {**origin["settings"], **feature_settings}
@@ -157,6 +169,14 @@ def fit_model(
         "labels_known_by": labels_known_by,
         "left_out_features": training.model.schema.left_out,
         "validation_warning": training.warning,
+        "calibration": {
+            name: used and used.to_json()
+            for name, used in (
+                ("kept", training.model.calibration),
+                ("validated", training.validated),
+            )
+        },
+        "campaign": campaign.to_json(curve=False),
         "seed": seed,
         "settings": made_with,
         "settings_hash": hashlib.sha256(json.dumps(made_with, sort_keys=True).encode()).hexdigest(),
@@ -192,7 +212,11 @@ def report_training(
     warnings: tuple[str, ...],
 ) -> tuple[DatasetRef, ...]:
     """Reports how the model does on the rows it was fitted on, and on those held out."""
+    from churnlib.model.campaign import evaluate_campaign
+
     manifest = read_manifest(model)
+    offer = Offer(**manifest["campaign"]["terms"])
+    validation = read_scored(model).filter(slice="validation")
     first, last = manifest["window"]
     report = Report(
         name="in_sample_report",
@@ -203,16 +227,24 @@ def report_training(
         model_version=manifest["version"],
         groups=manifest["metrics"]["in_sample"],
         validation=manifest["metrics"]["validation"],
+        campaign=evaluate_campaign(validation, offer, manifest["campaign"]["threshold"]).to_json(),
         facts={
             "seed": manifest["seed"],
             "labels known by": manifest["labels_known_by"],
             "learnt from": describe(manifest["sample"]),
+            "calibration": describe_calibration(manifest["calibration"]["kept"]),
         },
         **data,
         warnings=(*warnings, *doubts(manifest)),
     )
-    scored = read_scored(model)
-    return write_report(report, output, scored.filter(scored["slice"] == "validation"))
+    return write_report(report, output, validation)
+
+
+def describe_calibration(used: dict[str, Any] | None) -> str:
+    """Words what a manifest tells of a model's calibration."""
+    if used is None:
+        return "none"
+    return f"{used['method']}, on {used['rows']:,} rows begun {used['start']} to {used['end']}"
 
 
 def doubts(manifest: dict[str, Any]) -> Iterator[str]:

@@ -11,16 +11,17 @@ from churnlib.errors import ModelError, reason
 from churnlib.features.labels import LABEL
 from churnlib.model.features import KEYS, FeatureSchema
 from churnlib.model.rows import Rows
+from churnlib.model.threads import one_thread
 
 if TYPE_CHECKING:
-    from sklearn.pipeline import Pipeline
+    from churnlib.model.train import Fitted
 
 PROBABILITY = "churn_probability"
 SCORED_COLUMNS = (*KEYS, "is_first_sub", "currency_age_months", LABEL, PROBABILITY)
 """What evaluation needs to know of a row."""
 
 
-def predict(pipeline: "Pipeline", schema: FeatureSchema, rows: pl.DataFrame) -> pl.Series:
+def predict(pipeline: "Fitted", schema: FeatureSchema, rows: pl.DataFrame) -> pl.Series:
     """Predicts the churn probability of each row of a feature table.
 
     Args:
@@ -34,16 +35,11 @@ def predict(pipeline: "Pipeline", schema: FeatureSchema, rows: pl.DataFrame) -> 
     Raises:
         ModelError: See `FeatureSchema.apply`; or the model fails, or gives something else.
     """
-    from joblib import parallel_config
-    from threadpoolctl import threadpool_limits
-
     if rows.is_empty():
         return pl.Series(PROBABILITY, [], pl.Float64)
     given = schema.apply(rows)
     try:
-        # Forests sum their trees in the order in which threads end, so their last bits differ; a
-        # product of matrices is summed otherwise at the borders between threads.
-        with parallel_config(backend="sequential"), threadpool_limits(1, "blas"):
+        with one_thread():
             found = pipeline.predict_proba(given)[:, 1]
     except Exception as error:  # The steps are the user's choice, and each fails in its own way.
         raise ModelError(
@@ -69,7 +65,7 @@ class Scored:
 
 
 def predict_in_parts(
-    pipeline: "Pipeline", schema: FeatureSchema, rows: pl.DataFrame | Rows
+    pipeline: "Fitted", schema: FeatureSchema, rows: pl.DataFrame | Rows
 ) -> Scored:
     """Predicts part after part, and keeps of each only what evaluation and ranking need.
 

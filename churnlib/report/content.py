@@ -22,6 +22,9 @@ class Report:
         model_version: The model that predicted.
         groups: The scores of `churnlib.model.evaluate.evaluate`, as plain data, by group.
         validation: The same of the validation slice; only in the in-sample report.
+        campaign: What a campaign by these predictions comes to, as plain data; see
+            `churnlib.model.campaign.Campaign`. Of a batch also `hold_out`, see
+            `churnlib.model.contact.compare_hold_out`. Of a training it is that of the validation.
         facts: Other facts, such as the seed, by name.
         quarantined: Rows set apart as faulty, by table; null where that is not known.
         odd: Rows that show an odd fact, by table and fact; null where that is not known.
@@ -36,6 +39,7 @@ class Report:
     model_version: str
     groups: Mapping[str, Mapping[str, Any]]
     validation: Mapping[str, Mapping[str, Any]] | None = None
+    campaign: Mapping[str, Any] | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     quarantined: Mapping[str, int | None] = field(default_factory=dict)
     odd: Mapping[str, Mapping[str, int] | None] = field(default_factory=dict)
@@ -52,6 +56,7 @@ class Report:
             "model_version": self.model_version,
             **{name: dict(scores) for name, scores in self.groups.items()},
             **({"validation": self.validation} if self.validation else {}),
+            **({"campaign": self.campaign} if self.campaign else {}),
             "facts": dict(self.facts),
             "data": {"quarantined": dict(self.quarantined), "odd": self.odd},
             "warnings": list(self.warnings),

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from textwrap import wrap
 from typing import Any
 
+from churnlib.report.campaign import campaign_lines
 from churnlib.report.content import GROUPS, Report
 
 TITLES = {
@@ -48,6 +49,9 @@ def _lines(report: Report) -> Iterator[str]:
         yield from _table("in sample (the model on its own training rows)", report.groups)
     else:
         yield from _table("", report.groups)
+    if report.campaign:
+        yield ""
+        yield from campaign_lines(report.campaign)
     yield from _data(report)
     if report.facts:
         yield ""

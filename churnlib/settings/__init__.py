@@ -1,5 +1,6 @@
 """What a game is: its settings, layered from TOML files, the environment and the command line."""
 
+from churnlib.settings.campaign import CampaignSettings, Offer
 from churnlib.settings.changes import Change, changes
 from churnlib.settings.currency import (
     Aggregation,
@@ -22,13 +23,15 @@ from churnlib.settings.game import (
 from churnlib.settings.layers import list_games, value_text
 from churnlib.settings.parts import DAY_PATTERN
 from churnlib.settings.schedules import Schedules
-from churnlib.settings.train import FeatureChoice, Step, TrainSettings
+from churnlib.settings.train import CalibrationChoice, FeatureChoice, Step, TrainSettings
 from churnlib.settings.windows import Window, WindowName, Windows
 
 __all__ = [
     "DAY_PATTERN",
     "Aggregation",
     "AggregationFunction",
+    "CalibrationChoice",
+    "CampaignSettings",
     "CategoryColumn",
     "Change",
     "CurrencyColumn",
@@ -38,6 +41,7 @@ __all__ = [
     "FeatureChoice",
     "Fill",
     "IdType",
+    "Offer",
     "RawSettings",
     "Schedules",
     "Settings",

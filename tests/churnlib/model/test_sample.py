@@ -15,7 +15,7 @@ from churnlib.errors import ModelError, TooFewRowsError
 from churnlib.lineage import footer
 from churnlib.model.sample import Sample, blaming, describe, draw
 from churnlib.model.store import read_manifest
-from churnlib.settings import TrainSettings
+from churnlib.settings import Offer, TrainSettings
 from flows.train import fit_model, report_training
 from tests.churnlib.model.samples import BOOSTING, FACTS, features, model_of, training
 
@@ -102,6 +102,7 @@ def run(features: DatasetRef, folder: Path, **stated: Any) -> DatasetRef:
         settings=settings(validation_months=2, **stated),
         labels_known_by=date(2024, 12, 1),
         feature_settings=FACTS["settings"] | {"horizon_months": 1},
+        offer=Offer(),
         seed=1,
         origin={"settings": {}, "tables": {}},
     )
