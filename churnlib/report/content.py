@@ -26,6 +26,8 @@ class Report:
         quarantined: Rows set apart as faulty, by table; null where that is not known.
         odd: Rows that show an odd fact, by table and fact; null where that is not known.
         warnings: What the reader must know before believing the figures.
+        comparison: How the model was held against the champion: a
+            `churnlib.model.gate.Comparison` as plain data; null where it was not.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Report:
     quarantined: Mapping[str, int | None] = field(default_factory=dict)
     odd: Mapping[str, Mapping[str, int] | None] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    comparison: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain data; the groups stand at the top."""
@@ -52,6 +55,7 @@ class Report:
             "model_version": self.model_version,
             **{name: dict(scores) for name, scores in self.groups.items()},
             **({"validation": self.validation} if self.validation else {}),
+            **({"comparison": dict(self.comparison)} if self.comparison else {}),
             "facts": dict(self.facts),
             "data": {"quarantined": dict(self.quarantined), "odd": self.odd},
             "warnings": list(self.warnings),

@@ -1,5 +1,6 @@
 """What a game is: its settings, layered from TOML files, the environment and the command line."""
 
+from churnlib.settings.champion import ChampionSettings, GateMetric
 from churnlib.settings.currency import (
     Aggregation,
     AggregationFunction,
@@ -29,12 +30,14 @@ __all__ = [
     "Aggregation",
     "AggregationFunction",
     "CategoryColumn",
+    "ChampionSettings",
     "CurrencyColumn",
     "CurrencySettings",
     "Difference",
     "EngineSettings",
     "FeatureChoice",
     "Fill",
+    "GateMetric",
     "IdType",
     "RawSettings",
     "Schedules",

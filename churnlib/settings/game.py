@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from churnlib.errors import SettingsError
 from churnlib.months import first_day, shift_months
+from churnlib.settings.champion import ChampionSettings
 from churnlib.settings.currency import CurrencySettings
 from churnlib.settings.data import RawSettings, StandardSettings
 from churnlib.settings.engine import EngineSettings
@@ -52,6 +53,7 @@ class Settings(BaseSettings):
     currency: CurrencySettings = CurrencySettings()
     windows: Windows
     train: TrainSettings
+    champion: ChampionSettings = ChampionSettings()
     schedules: Schedules = Schedules()
     engine: EngineSettings = EngineSettings()
 
