@@ -23,18 +23,19 @@ from churnlib.model.store import read_manifest
 from churnlib.raw.known import known_by
 from churnlib.settings import CampaignSettings, CurrencySettings, EngineSettings, StandardSettings
 from flows.building import build
+from flows.contest import usable_model
 from flows.events import BatchPredicted
 from flows.features import refuse_empty
 from flows.reports import leaks, warn
 from flows.run import Run, churn_flow
-from flows.score import new_categories, usable_champion
+from flows.score import new_categories
 from flows.task import task
 
 
-@churn_flow("batch-predict")
+@churn_flow("batch-predict", by_model=True)
 def batch_predict(run: Run) -> DatasetRef:
     """Predicts the batch of the window from the raw tables, without the missed months."""
-    model, flatters = usable_champion(run, "batch_predict")
+    model, flatters = usable_model(run, "batch_predict")
     warnings = warn((*leaks(run.settings.standard), *flatters))
     window = run.window("batch_predict")
     characters, subs, currency = run.tables("character_data", "sub_data", "character_currency")

@@ -12,10 +12,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from churnlib.console import reader_may_leave
-from flows.arguments import COMPOSITES, backfill_parser, flow_parser, run_parameters
+from flows.arguments import (
+    BY_MODEL,
+    COMPOSITES,
+    absolute,
+    backfill_parser,
+    flow_parser,
+    run_parameters,
+)
 from flows.engine.server import LocalServer, local_server
 
 if TYPE_CHECKING:
+    from churnlib.datasets import Catalog
     from churnlib.settings import Settings
 
 LATER = (
@@ -47,6 +55,8 @@ def main(flow: str, argv: Sequence[str] | None = None) -> int:
     args = flow_parser(flow).parse_args(argv)
     name = flow + ("_from_raw" if args.from_raw and flow in COMPOSITES else "")
     parameters = {**run_parameters(args), "refresh": args.refresh}
+    if flow in BY_MODEL:
+        parameters["model"] = args.model
     print(f"{name.replace('_', '-')}: {args.game}", flush=True)
     return in_session(
         parameters, lambda: getattr(import_module(f"flows.{flow}"), name)(**parameters)
@@ -75,6 +85,29 @@ def backfill_main(argv: Sequence[str] | None = None) -> int:
             **parameters, **months, batch_flow=args.flow, from_raw=args.from_raw
         ),
     )
+
+
+def by_hand(game: str, data_dir: str | None, work: Callable[["Catalog"], None]) -> int:
+    """Does work that runs no flow, on the data of a game.
+
+    Args:
+        game: The game.
+        data_dir: The data folder; that of the game's settings if null.
+        work: Takes the game's catalog.
+
+    Returns:
+        The exit status.
+    """
+    from churnlib.datasets import Catalog
+    from churnlib.errors import ChurnlibError
+
+    parameters = {"game": game, "overrides": None, "data_dir": absolute(data_dir)}
+    try:
+        work(Catalog(load_checked(parameters).data_dir, game))
+    except ChurnlibError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return USERS_FAULT
+    return DONE
 
 
 def in_session(parameters: dict[str, Any], work: Callable[[], Any]) -> int:

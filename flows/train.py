@@ -17,14 +17,7 @@ from churnlib.features.table import feature_columns
 from churnlib.lineage import fact
 from churnlib.model.fitness import decisive_settings
 from churnlib.model.sample import describe
-from churnlib.model.store import (
-    new_version,
-    pointed_at,
-    read_manifest,
-    read_scored,
-    save_model,
-    set_champion,
-)
+from churnlib.model.store import new_version, read_manifest, read_scored, save_model
 from churnlib.report.content import Report
 from churnlib.report.write import write_report
 from churnlib.settings import (
@@ -36,8 +29,8 @@ from churnlib.settings import (
 )
 from churnlib.uris import join
 from flows.engine.cache import run_logger
-from flows.events import ModelPromoted
 from flows.features import check_first, window_cohort
+from flows.gate import register_version
 from flows.reports import TEMPLATE, data_faults, leaks, overlap, short_data, show, warn
 from flows.run import Run, churn_flow
 from flows.sources import doubted_sources
@@ -47,7 +40,7 @@ from flows.task import task
 
 @churn_flow("train")
 def train(run: Run) -> DatasetRef:
-    """Trains a model on the training window, reports on it, and makes it the champion."""
+    """Trains a model on the training window, reports on it, and makes it the candidate."""
     check_model(run.settings.game, run.settings.train, run.settings.standard, run.settings.currency)
     warnings = warn(
         (*leaks(run.settings.standard), *overlap(run), *short_data(run), *doubted_sources(run))
@@ -74,7 +67,7 @@ def train(run: Run) -> DatasetRef:
         data=data_faults(cohort.tables),
         warnings=warnings,
     )
-    promote(model, run.catalog.champion())
+    register_version(run, model)
     show(reports)
     return model
 
@@ -253,17 +246,3 @@ def doubts(manifest: dict[str, Any]) -> Iterator[str]:
         yield manifest["validation_warning"]
     if left_out := manifest["left_out_features"]:
         yield f"left out, because no row has a value: {', '.join(left_out)}"
-
-
-@task
-def promote(model: DatasetRef, pointer: Dataset) -> DatasetRef:
-    """Makes a model the champion, which the other flows use."""
-    manifest, previous = read_manifest(model), pointed_at(pointer)
-    made = set_champion(pointer, manifest["version"])
-    ModelPromoted(
-        game=model.game,
-        version=manifest["version"],
-        previous=previous,
-        roc_auc=manifest["metrics"]["validation"]["general"]["roc_auc"],
-    ).emit()
-    return made

@@ -84,7 +84,7 @@ def save_model(
             **facts,
             "features": model.schema.to_json(),
             "python": python_version(),
-            "libraries": _versions(),
+            "libraries": library_versions(),
             "depends_on": _libraries_of(model),
         }
         write_text(json.dumps(manifest, indent=2, default=str) + "\n", folder / MANIFEST)
@@ -127,6 +127,15 @@ def read_scored(model: Dataset | DatasetRef) -> pl.DataFrame:
     return pl.read_parquet(BytesIO(_verified(model, read_manifest(model), SCORED)))
 
 
+def read_golden(model: Dataset | DatasetRef) -> pl.DataFrame:
+    """Reads the rows that a version is proved by, with the probabilities that it gave them.
+
+    Raises:
+        ModelError: They are not as they were written.
+    """
+    return pl.read_parquet(BytesIO(_verified(model, read_manifest(model), GOLDEN)))
+
+
 def _verified(model: Dataset | DatasetRef, manifest: Mapping[str, Any], name: str) -> bytes:
     """The content of a file of a version, if it is as it was written."""
     try:
@@ -159,7 +168,7 @@ def load_model(model: Dataset | DatasetRef, *, allow_joblib: bool = False) -> "F
     where = f"{model.game}: model {manifest['version']}"
     file = manifest["model_file"]
     content, golden, _ = (_verified(model, manifest, name) for name in (file, GOLDEN, SCORED))
-    now = _versions()
+    now = library_versions()
     for library in manifest["depends_on"]:
         if (then := manifest["libraries"].get(library)) != now.get(library):
             raise ModelError(
@@ -231,7 +240,8 @@ def _libraries_of(model: "FittedModel") -> list[str]:
     return [library for library, package in DECISIVE_PACKAGES.items() if package in made_of]
 
 
-def _versions() -> dict[str, str]:
+def library_versions() -> dict[str, str]:
+    """The installed versions of `LIBRARIES`."""
     installed = {}
     for library in LIBRARIES:
         try:

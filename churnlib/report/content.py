@@ -29,6 +29,8 @@ class Report:
         quarantined: Rows set apart as faulty, by table; null where that is not known.
         odd: Rows that show an odd fact, by table and fact; null where that is not known.
         warnings: What the reader must know before believing the figures.
+        comparison: How the model was held against the champion: a
+            `churnlib.model.gate.Comparison` as plain data; null where it was not.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Report:
     quarantined: Mapping[str, int | None] = field(default_factory=dict)
     odd: Mapping[str, Mapping[str, int] | None] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    comparison: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain data; the groups stand at the top."""
@@ -57,6 +60,7 @@ class Report:
             **{name: dict(scores) for name, scores in self.groups.items()},
             **({"validation": self.validation} if self.validation else {}),
             **({"campaign": self.campaign} if self.campaign else {}),
+            **({"comparison": dict(self.comparison)} if self.comparison else {}),
             "facts": dict(self.facts),
             "data": {"quarantined": dict(self.quarantined), "odd": self.odd},
             "warnings": list(self.warnings),

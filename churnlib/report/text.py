@@ -6,6 +6,7 @@ from typing import Any
 
 from churnlib.report.campaign import campaign_lines
 from churnlib.report.content import GROUPS, Report
+from churnlib.report.verdict import compared, gate_verdict
 
 TITLES = {
     "in_sample_report": "Training report",
@@ -44,6 +45,8 @@ def _lines(report: Report) -> Iterator[str]:
     yield f"subscriptions begun {first} to {last}, churn within {report.horizon_months} months"
     for warning in report.warnings:
         yield f"WARNING: {warning}"
+    if report.comparison:
+        yield from _comparison(report.comparison)
     if report.validation:
         yield from _table("validation (months held out)", report.validation)
         yield from _table("in sample (the model on its own training rows)", report.groups)
@@ -72,6 +75,14 @@ def _table(title: str, groups: Mapping[str, Mapping[str, Any]]) -> Iterator[str]
         if scores.get("reason"):
             reason = f"{GROUPS[name]}: {UNDEFINED}, because {scores['reason']}"
             yield from wrap(reason, WIDTH, subsequent_indent="  ")
+
+
+def _comparison(comparison: Mapping[str, Any]) -> Iterator[str]:
+    judged = gate_verdict(comparison)
+    yield ""
+    yield "candidate against champion"
+    for line in (f"{judged.head} {judged.reason}", *compared(comparison)):
+        yield from wrap(line, WIDTH, initial_indent="  ", subsequent_indent="    ")
 
 
 def _data(report: Report) -> Iterator[str]:

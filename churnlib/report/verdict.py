@@ -1,6 +1,6 @@
 """What the figures of a group come to, in words."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -44,3 +44,59 @@ def verdict(scores: Mapping[str, Any]) -> Verdict:
         reason = f"{interval} lies below 0.5: those called safe churn more often."
         return Verdict("worse", "Worse than chance:", reason)
     return Verdict("unsure", "Cannot be told from chance:", f"{interval} holds 0.5.")
+
+
+GATE_KINDS: Mapping[str, Literal["better", "worse", "unsure"]] = {
+    "accepted": "better",
+    "refused": "worse",
+    "undecided": "unsure",
+}
+
+
+def gate_verdict(comparison: Mapping[str, Any]) -> Verdict:
+    """Words what the gate decided of a candidate, and why.
+
+    Args:
+        comparison: A `churnlib.model.gate.Comparison` as plain data.
+
+    >>> found = {"decision": "accepted", "promote": False, "candidate": "v2", "champion": "v1",
+    ...          "reason": "it is better by 0.0100 at the least"}
+    >>> gate_verdict(found).head
+    'v2 may be champion in place of v1 (champion.promote is false: promote it by hand):'
+    """
+    candidate, champion = comparison["candidate"], comparison["champion"]
+    if comparison["decision"] == "refused":
+        head = f"Refused: {champion} stays champion and {candidate} does not replace it:"
+    elif comparison["decision"] == "undecided":
+        head = f"Not decided: {champion} stays champion, {candidate} the candidate:"
+    elif comparison["promote"]:
+        head = f"Promoted: {candidate} is champion in place of {champion or 'none'}:"
+    else:
+        head = (
+            f"{candidate} may be champion in place of {champion or 'none'} "
+            "(champion.promote is false: promote it by hand):"
+        )
+    return Verdict(GATE_KINDS[comparison["decision"]], head, f"{comparison['reason']}.")
+
+
+def compared(comparison: Mapping[str, Any]) -> Iterator[str]:
+    """Words what the gate compared, line by line; nothing where no figures were needed.
+
+    Args:
+        comparison: See `gate_verdict`.
+    """
+    if comparison["difference"] is None:
+        return
+    first, last = comparison["window"]
+    yield (
+        f"{comparison['metric']} of {comparison['n']:,} subscriptions begun {first} to {last}, "
+        f"{comparison['positives']:,} churned, as of {comparison['as_of']}: "
+        f"candidate {comparison['candidate_value']:.4f}, "
+        f"champion {comparison['champion_value']:.4f}"
+    )
+    if comparison["interval"]:
+        low, high = comparison["interval"]
+        yield (
+            f"difference {comparison['difference']:+.4f}, 95% interval {low:+.4f} to {high:+.4f}; "
+            f"a loss of {comparison['max_loss']:.4f} is allowed (champion.max_loss)"
+        )

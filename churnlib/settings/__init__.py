@@ -1,6 +1,7 @@
 """What a game is: its settings, layered from TOML files, the environment and the command line."""
 
 from churnlib.settings.campaign import CampaignSettings, Offer
+from churnlib.settings.champion import ChampionSettings, GateMetric
 from churnlib.settings.changes import Change, changes
 from churnlib.settings.currency import (
     Aggregation,
@@ -33,6 +34,7 @@ __all__ = [
     "CalibrationChoice",
     "CampaignSettings",
     "CategoryColumn",
+    "ChampionSettings",
     "Change",
     "CurrencyColumn",
     "CurrencySettings",
@@ -40,6 +42,7 @@ __all__ = [
     "EngineSettings",
     "FeatureChoice",
     "Fill",
+    "GateMetric",
     "IdType",
     "Offer",
     "RawSettings",

@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from churnlib.errors import SettingsError
 from churnlib.months import first_day, shift_months
 from churnlib.settings.campaign import CampaignSettings
+from churnlib.settings.champion import ChampionSettings
 from churnlib.settings.currency import CurrencySettings
 from churnlib.settings.data import RawSettings, StandardSettings
 from churnlib.settings.engine import EngineSettings
@@ -54,6 +55,7 @@ class Settings(BaseSettings):
     windows: Windows
     train: TrainSettings
     campaign: CampaignSettings = CampaignSettings()
+    champion: ChampionSettings = ChampionSettings()
     schedules: Schedules = Schedules()
     engine: EngineSettings = EngineSettings()
 

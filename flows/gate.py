@@ -1,0 +1,225 @@
+"""New versions on their way to be champion: registered by training, decided on by a back-test."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from churnlib import storage
+from churnlib.datasets import Catalog, Dataset, DatasetRef, catalog_of
+from churnlib.errors import ModelError
+from churnlib.model.gate import Comparison
+from churnlib.model.registry import Registry, promote, read_registry, retire, write_registry
+from churnlib.model.store import champion, load_model, pointed_at, read_manifest
+from churnlib.uris import name_of
+from flows.engine.cache import run_logger
+from flows.events import ModelCompared, ModelPromoted, ModelRegistered
+from flows.run import Run
+from flows.task import task
+
+
+def standing_champion(catalog: Catalog) -> DatasetRef | None:
+    """The version in use; null where there is none, or the pointer leads nowhere."""
+    try:
+        return champion(catalog)
+    except ModelError:
+        return None
+
+
+def register_version(run: Run, model: DatasetRef) -> None:
+    """Makes a trained model the candidate, if it is not known as such; the first one champion."""
+    standing, version = standing_champion(run.catalog), name_of(model.uri)
+    if is_registered(run.catalog, version, standing):
+        return
+    register(
+        model,
+        standing,
+        run.catalog.champion(),
+        run.catalog.registry(),
+        before=state_of(run.catalog.registry()),
+        may_promote=run.settings.champion.promote,
+        keep_versions=run.settings.champion.keep_versions,
+        allow_joblib=run.settings.train.model_format == "joblib",
+    )
+
+
+def settle_comparison(run: Run, report: DatasetRef) -> None:
+    """Does what a back-test has decided, if that was not done yet.
+
+    Args:
+        run: The run.
+        report: The report, as JSON.
+    """
+    found = json.loads(storage.read_bytes(report.uri)).get("comparison")
+    if is_settled(run.catalog, found):
+        return
+    settle(
+        found,
+        run.catalog.champion(),
+        run.catalog.registry(),
+        before=state_of(run.catalog.registry()),
+        keep_versions=run.settings.champion.keep_versions,
+    )
+
+
+def is_registered(catalog: Catalog, version: str, standing: DatasetRef | None) -> bool:
+    """Whether there is nothing to do about a trained model."""
+    candidate = read_registry(catalog.registry()).candidate
+    if standing is None:
+        return False
+    return version == (candidate or name_of(standing.uri))
+
+
+def is_settled(catalog: Catalog, comparison: dict[str, Any] | None) -> bool:
+    """Whether there is nothing to do about what a report tells of the gate."""
+    if comparison is None or comparison["candidate"] == pointed_at(catalog.champion()):
+        return True
+    return read_registry(catalog.registry()).knows(Comparison.model_validate(comparison))
+
+
+def state_of(place: Dataset) -> str:
+    """What tells one state of a file from another; empty where there is none."""
+    return storage.fingerprint(place.uri) if storage.exists(place.uri) else ""
+
+
+# Both tasks change what they read. `before` is part of their key, so that a kept result counts only
+# where they would change nothing.
+
+
+@task(uses=("churnlib.model",))
+def register(
+    model: DatasetRef,
+    standing: DatasetRef | None,
+    pointer: Dataset,
+    registry: Dataset,
+    *,
+    before: str,  # noqa: ARG001
+    may_promote: bool,
+    keep_versions: int | None,
+    allow_joblib: bool,
+) -> tuple[DatasetRef, ...]:
+    """Makes a model the candidate; where there is no champion that can be opened, the champion.
+
+    Args:
+        model: The version.
+        standing: The champion, if there is one.
+        pointer: The champion's pointer.
+        registry: What is known of all versions.
+        before: What the registry was.
+        may_promote: Whether it may take the place of a champion that cannot be opened.
+        keep_versions: See `churnlib.settings.ChampionSettings`.
+        allow_joblib: See `churnlib.model.store.load_model`.
+    """
+    manifest, known = read_manifest(model), read_registry(registry)
+    version, is_new = manifest["version"], known.last_comparison(manifest["version"]) is None
+    fault = "there was no champion" if standing is None else fault_of(standing, allow_joblib)
+    if fault and (may_promote or standing is None):
+        _promote(catalog_of(pointer), manifest, known, by="training", why=fault)
+        changed = [pointer, registry]
+    else:
+        changed = [registry]
+        is_champion = version == pointed_at(pointer)
+        candidate = None if is_champion else version
+        write_registry(known.model_copy(update={"candidate": candidate}), registry)
+        run_logger().info(_told(known, version, is_champion=is_champion))
+        is_new = is_new and not is_champion
+    if is_new:
+        ModelRegistered(
+            game=model.game,
+            version=version,
+            state="champion" if version == pointed_at(pointer) else "candidate",
+            roc_auc=_roc_auc(manifest),
+        ).emit()
+    _retire(catalog_of(pointer), keep_versions)
+    return tuple(map(storage.ref, changed))
+
+
+@task
+def settle(
+    comparison: dict[str, Any],
+    pointer: Dataset,
+    registry: Dataset,
+    *,
+    before: str,  # noqa: ARG001
+    keep_versions: int | None,
+) -> tuple[DatasetRef, ...]:
+    """Keeps a comparison, and makes the candidate champion where that follows from it.
+
+    Args:
+        comparison: A `churnlib.model.gate.Comparison`, as plain data.
+        pointer: The champion's pointer.
+        registry: What is known of all versions.
+        before: What the registry was.
+        keep_versions: See `churnlib.settings.ChampionSettings`.
+    """
+    made = Comparison.model_validate(comparison)
+    known = read_registry(registry).and_compared(made, datetime.now(UTC))
+    run_logger().info("model %s: %s, because %s", made.candidate, made.decision, made.reason)
+    is_same = made.champion in (None, pointed_at(pointer))
+    if made.promotes and is_same:
+        catalog = catalog_of(pointer)
+        manifest = read_manifest(catalog.model(made.candidate))
+        _promote(catalog, manifest, known, by="back-test", why=made.reason)
+        changed = [pointer, registry]
+    else:
+        changed = [registry]
+        write_registry(known, registry)
+    if made.promotes and not is_same:
+        run_logger().warning("not promoted, because the champion has changed meanwhile")
+    ModelCompared(
+        game=registry.game,
+        version=made.candidate,
+        champion=made.champion,
+        decision=made.decision,
+        metric=made.metric,
+        difference=made.difference,
+        interval=made.interval,
+    ).emit()
+    _retire(catalog_of(pointer), keep_versions)
+    return tuple(map(storage.ref, changed))
+
+
+def fault_of(model: DatasetRef, allow_joblib: bool) -> str | None:
+    """Why a version cannot be used any more; null where it can."""
+    try:
+        load_model(model, allow_joblib=allow_joblib)
+    except ModelError as error:
+        return f"it could not be opened any more ({error})"
+    return None
+
+
+def _promote(
+    catalog: Catalog,
+    manifest: dict[str, Any],
+    known: Registry,
+    *,
+    by: Literal["training", "back-test"],
+    why: str,
+) -> None:
+    made = promote(catalog, manifest["version"], known, by=by, why=why, when=datetime.now(UTC))
+    run_logger().info("model %s is the champion now; before: %s", made.version, made.previous)
+    ModelPromoted(
+        game=catalog.game,
+        version=made.version,
+        previous=made.previous,
+        by=by,
+        roc_auc=_roc_auc(manifest),
+    ).emit()
+
+
+def _retire(catalog: Catalog, keep: int | None) -> None:
+    for version in retire(catalog, keep):
+        run_logger().info("model %s is removed: champion.keep_versions = %s", version, keep)
+
+
+def _told(known: Registry, version: str, *, is_champion: bool) -> str:
+    if is_champion:
+        return f"model {version} is the champion already"
+    last = known.last_comparison(version)
+    if last and last.decision == "refused":
+        return f"model {version} was refused on {last.when:%Y-%m-%d}: {last.reason}"
+    return f"model {version} is the candidate now; a back-test compares it with the champion"
+
+
+def _roc_auc(manifest: dict[str, Any]) -> float | None:
+    found: float | None = manifest["metrics"]["validation"]["general"]["roc_auc"]
+    return found
