@@ -129,11 +129,13 @@ def predict_batch(
 
     loaded = load_model(model, allow_joblib=allow_joblib)
     with naming(model.game):
-        batch = predict_in_parts(loaded.pipeline, loaded.schema, Rows.read(features))
+        rows = Rows.read(features)
+        batch = predict_in_parts(loaded.pipeline, loaded.schema, rows, baseline=loaded.baseline)
     warn(new_categories(batch))
     version = read_manifest(model)["version"]
     ranked = rank_by_risk(batch.rows, version).lazy()
-    made = storage.write_parquet(ranked, output, footer(model_version=version, **terms))
+    facts = footer(model_version=version, base_rate=loaded.base_rate, **terms)
+    made = storage.write_parquet(ranked, output, facts)
     BatchPredicted(
         game=model.game,
         month=month_name(terms["window"][0]),

@@ -16,8 +16,18 @@ from churnlib.model.rows import Rows
 from churnlib.model.store import champion, read_manifest
 from churnlib.report.content import Report
 from churnlib.report.write import write_report
+from churnlib.settings import EvaluationSettings
 from flows.features import check_first, window_cohort
-from flows.reports import TEMPLATE, data_faults, leaks, overlap, short_data, show, warn
+from flows.reports import (
+    TEMPLATE,
+    check_segments,
+    data_faults,
+    leaks,
+    overlap,
+    short_data,
+    show,
+    warn,
+)
 from flows.run import Run, churn_flow
 from flows.sources import doubted_sources
 from flows.standard_features import announce_due_batch, standard_features
@@ -27,6 +37,7 @@ from flows.task import task
 @churn_flow("score")
 def score(run: Run) -> tuple[DatasetRef, ...]:
     """Back-tests the champion on the scoring window, and reports."""
+    check_segments(run.settings)
     model, flatters = usable_champion(run, "score")
     warnings = warn(
         (
@@ -45,6 +56,7 @@ def score(run: Run) -> tuple[DatasetRef, ...]:
         window=run.window("score"),
         as_of=run.as_of,
         horizon_months=run.settings.horizon_months,
+        evaluation=run.settings.evaluation,
         data=data_faults(cohort.tables),
         warnings=warnings,
         allow_joblib=run.settings.train.model_format == "joblib",
@@ -56,6 +68,7 @@ def score(run: Run) -> tuple[DatasetRef, ...]:
 @churn_flow("score-from-raw")
 def score_from_raw(run: Run) -> tuple[DatasetRef, ...]:
     """Builds the standard features, then back-tests the champion on them."""
+    check_segments(run.settings)
     usable_champion(run, "score")
     check_first(run, "score", *RAW_TABLES)
     standard_features(**run.parameters)
@@ -89,6 +102,7 @@ def score_model(
     window: tuple[date, date],
     as_of: date,
     horizon_months: int,
+    evaluation: EvaluationSettings,
     data: dict[str, Any],
     warnings: tuple[str, ...],
     allow_joblib: bool,
@@ -96,11 +110,19 @@ def score_model(
     """Predicts the subscriptions of a window and holds the predictions against the truth."""
     from churnlib.model.evaluate import evaluate
     from churnlib.model.predict import predict_in_parts
+    from churnlib.model.segments import breakdown
     from churnlib.model.store import load_model
 
     loaded = load_model(model, allow_joblib=allow_joblib)
     with naming(model.game):
-        scored = predict_in_parts(loaded.pipeline, loaded.schema, Rows.read(features))
+        scored = predict_in_parts(
+            loaded.pipeline,
+            loaded.schema,
+            Rows.read(features),
+            baseline=loaded.baseline,
+            also=evaluation.segments,
+        )
+    groups = evaluate(scored.rows, base_rate=loaded.base_rate)
     report = Report(
         name="score_report",
         game=model.game,
@@ -108,7 +130,8 @@ def score_model(
         window=window,
         horizon_months=horizon_months,
         model_version=read_manifest(model)["version"],
-        groups={name: scores.to_json() for name, scores in evaluate(scored.rows).items()},
+        groups={name: scores.to_json() for name, scores in groups.items()},
+        **breakdown(scored.rows, evaluation.segments, evaluation.most_values),
         **data,
         warnings=(*warnings, *new_categories(scored)),
     )

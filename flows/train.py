@@ -11,6 +11,9 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import Any
 
+import polars as pl
+
+from churnlib import storage
 from churnlib.datasets import RAW_TABLES, Dataset, DatasetRef
 from churnlib.errors import naming
 from churnlib.features.table import feature_columns
@@ -27,12 +30,27 @@ from churnlib.model.store import (
 )
 from churnlib.report.content import Report
 from churnlib.report.write import write_report
-from churnlib.settings import CurrencySettings, StandardSettings, TrainSettings, labels_known_by
+from churnlib.settings import (
+    CurrencySettings,
+    EvaluationSettings,
+    StandardSettings,
+    TrainSettings,
+    labels_known_by,
+)
 from churnlib.uris import join
 from flows.engine.cache import run_logger
 from flows.events import ModelPromoted
 from flows.features import check_first, window_cohort
-from flows.reports import TEMPLATE, data_faults, leaks, overlap, short_data, show, warn
+from flows.reports import (
+    TEMPLATE,
+    check_segments,
+    data_faults,
+    leaks,
+    overlap,
+    short_data,
+    show,
+    warn,
+)
 from flows.run import Run, churn_flow
 from flows.sources import doubted_sources
 from flows.standard_features import announce_due_batch, standard_features
@@ -42,6 +60,7 @@ from flows.task import task
 @churn_flow("train")
 def train(run: Run) -> DatasetRef:
     """Trains a model on the training window, reports on it, and makes it the champion."""
+    check_segments(run.settings)
     check_model(run.settings.game, run.settings.train, run.settings.standard, run.settings.currency)
     warnings = warn(
         (*leaks(run.settings.standard), *overlap(run), *short_data(run), *doubted_sources(run))
@@ -64,6 +83,8 @@ def train(run: Run) -> DatasetRef:
     reports = report_training(
         model,
         run.catalog.report("in_sample_report"),
+        features=cohort.features,
+        evaluation=run.settings.evaluation,
         data=data_faults(cohort.tables),
         warnings=warnings,
     )
@@ -75,6 +96,7 @@ def train(run: Run) -> DatasetRef:
 @churn_flow("train-from-raw")
 def train_from_raw(run: Run) -> DatasetRef:
     """Builds the standard features, then trains on them."""
+    check_segments(run.settings)
     check_model(run.settings.game, run.settings.train, run.settings.standard, run.settings.currency)
     check_first(run, "train", *RAW_TABLES)
     standard_features(**run.parameters)
@@ -149,7 +171,10 @@ def fit_model(
         )
     slices = training.scored.partition_by("slice", as_dict=True)
     labels = sample.rows.columns("sub_churn")["sub_churn"]
-    metrics = {str(name): evaluate(scored) for (name,), scored in slices.items()}
+    metrics = {
+        str(name): evaluate(scored, base_rate=training.base_rates[name])
+        for (name,), scored in slices.items()
+    }
     made_with = {**origin["settings"], **feature_settings}
     facts = {
         "as_of": fact(features, "as_of"),
@@ -188,12 +213,19 @@ def report_training(
     model: DatasetRef,
     output: Dataset,
     *,
+    features: DatasetRef,
+    evaluation: EvaluationSettings,
     data: dict[str, Any],
     warnings: tuple[str, ...],
 ) -> tuple[DatasetRef, ...]:
     """Reports how the model does on the rows it was fitted on, and on those held out."""
+    from churnlib.model.segments import breakdown
+
     manifest = read_manifest(model)
     first, last = manifest["window"]
+    scored = read_scored(model).filter(pl.col("slice") == "validation")
+    told = storage.scan(features).select("sub_id", *evaluation.segments).collect()
+    held_out = scored.join(told, on="sub_id", maintain_order="left")
     report = Report(
         name="in_sample_report",
         game=model.game,
@@ -203,6 +235,7 @@ def report_training(
         model_version=manifest["version"],
         groups=manifest["metrics"]["in_sample"],
         validation=manifest["metrics"]["validation"],
+        **breakdown(held_out, evaluation.segments, evaluation.most_values),
         facts={
             "seed": manifest["seed"],
             "labels known by": manifest["labels_known_by"],
@@ -211,8 +244,7 @@ def report_training(
         **data,
         warnings=(*warnings, *doubts(manifest)),
     )
-    scored = read_scored(model)
-    return write_report(report, output, scored.filter(scored["slice"] == "validation"))
+    return write_report(report, output, scored)
 
 
 def doubts(manifest: dict[str, Any]) -> Iterator[str]:

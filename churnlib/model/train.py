@@ -1,5 +1,6 @@
 """Fitting: a model to validate the configuration, and the one to keep."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
@@ -10,6 +11,7 @@ from sklearn.pipeline import Pipeline
 
 from churnlib.errors import ModelError, TooFewRowsError
 from churnlib.features.labels import LABEL
+from churnlib.model.baseline import fit_baseline
 from churnlib.model.features import FeatureSchema, learn_schema
 from churnlib.model.pipeline import build_pipeline, check_columns
 from churnlib.model.predict import predict_in_parts
@@ -28,10 +30,15 @@ class FittedModel:
     Attributes:
         pipeline: The fitted estimators.
         schema: The columns that it takes.
+        baseline: A plain model of the same rows; see `churnlib.model.baseline`. Null where there is
+            none, as of versions made before there were any.
+        base_rate: The share of churners among these rows; null where that is not known.
     """
 
     pipeline: Pipeline
     schema: FeatureSchema
+    baseline: Pipeline | None = None
+    base_rate: float | None = None
 
 
 @dataclass(frozen=True)
@@ -43,11 +50,13 @@ class Training:
         scored: The training window's rows, with `SCORED_COLUMNS` of `churnlib.model.predict` and
             `slice`: `in_sample` by the kept model on what it was fitted on, `validation` by a
             model that was fitted on the months before.
+        base_rates: The share of churners among the rows that the model of each slice learnt from.
         warning: Why the figures of the validation flatter; null where they do not.
     """
 
     model: FittedModel
     scored: pl.DataFrame
+    base_rates: Mapping[Slice, float | None]
     warning: str | None = None
 
 
@@ -90,7 +99,9 @@ def fit(rows: pl.DataFrame | Rows, settings: TrainSettings, seed: int) -> Fitted
             f"train.pipeline: {steps} gives no probabilities with these parameters. "
             "Set them so that the last step has predict_proba."
         )
-    return FittedModel(pipeline, schema)
+    base_rate = int(labels.sum()) / len(labels)
+    baseline = fit_baseline(known, schema)
+    return FittedModel(pipeline, schema, baseline=baseline, base_rate=base_rate)
 
 
 def train(
@@ -134,7 +145,11 @@ def train(
     kept = fit(rows, settings, seed) if settings.refit else validated
     in_sample = _scored(kept, rows if settings.refit else learnt, "in_sample")
     scored = pl.concat([in_sample, _scored(validated, late, "validation")])
-    return Training(kept, scored, warning)
+    rates: dict[Slice, float | None] = {
+        "in_sample": kept.base_rate,
+        "validation": validated.base_rate,
+    }
+    return Training(kept, scored, rates, warning)
 
 
 def _known_when(opens: date, early: Rows, horizon_months: int) -> tuple[Rows, str | None]:
@@ -151,5 +166,5 @@ def _known_when(opens: date, early: Rows, horizon_months: int) -> tuple[Rows, st
 
 
 def _scored(model: FittedModel, rows: Rows, part: Slice) -> pl.DataFrame:
-    scored = predict_in_parts(model.pipeline, model.schema, rows).rows
-    return scored.with_columns(slice=pl.lit(part))
+    scored = predict_in_parts(model.pipeline, model.schema, rows, baseline=model.baseline)
+    return scored.rows.with_columns(slice=pl.lit(part))

@@ -1,6 +1,6 @@
 """What a report says, whatever its format."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -22,6 +22,10 @@ class Report:
         model_version: The model that predicted.
         groups: The scores of `churnlib.model.evaluate.evaluate`, as plain data, by group.
         validation: The same of the validation slice; only in the in-sample report.
+        segments: Of the rows that are judged, of a training its validation slice: the figures of
+            new and returning characters, and by further columns as the game's settings name them;
+            see `churnlib.model.segments.breakdown`.
+        cohorts: The same by month of the start.
         facts: Other facts, such as the seed, by name.
         quarantined: Rows set apart as faulty, by table; null where that is not known.
         odd: Rows that show an odd fact, by table and fact; null where that is not known.
@@ -36,6 +40,8 @@ class Report:
     model_version: str
     groups: Mapping[str, Mapping[str, Any]]
     validation: Mapping[str, Mapping[str, Any]] | None = None
+    segments: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    cohorts: Sequence[Mapping[str, Any]] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
     quarantined: Mapping[str, int | None] = field(default_factory=dict)
     odd: Mapping[str, Mapping[str, int] | None] = field(default_factory=dict)
@@ -52,6 +58,8 @@ class Report:
             "model_version": self.model_version,
             **{name: dict(scores) for name, scores in self.groups.items()},
             **({"validation": self.validation} if self.validation else {}),
+            "segments": dict(self.segments),
+            "cohorts": list(self.cohorts),
             "facts": dict(self.facts),
             "data": {"quarantined": dict(self.quarantined), "odd": self.odd},
             "warnings": list(self.warnings),

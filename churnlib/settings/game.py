@@ -12,6 +12,7 @@ from churnlib.months import first_day, shift_months
 from churnlib.settings.currency import CurrencySettings
 from churnlib.settings.data import RawSettings, StandardSettings
 from churnlib.settings.engine import EngineSettings
+from churnlib.settings.evaluation import EvaluationSettings
 from churnlib.settings.faults import explain
 from churnlib.settings.layers import load_layers
 from churnlib.settings.parts import Day, Flag, Months, all_optional
@@ -52,6 +53,7 @@ class Settings(BaseSettings):
     currency: CurrencySettings = CurrencySettings()
     windows: Windows
     train: TrainSettings
+    evaluation: EvaluationSettings = EvaluationSettings()
     schedules: Schedules = Schedules()
     engine: EngineSettings = EngineSettings()
 
