@@ -22,7 +22,7 @@ from prefect.exceptions import PrefectException
 
 from churnlib.datasets import DatasetRef
 from churnlib.report.content import GROUPS
-from churnlib.report.text import FIGURES, TITLES, UNDEFINED
+from churnlib.report.text import FIGURES, TITLES, cell
 from churnlib.report.verdict import verdict
 from churnlib.uris import is_remote, name_of
 from flows.engine.cache import run_logger
@@ -121,7 +121,7 @@ def figures(report: Mapping[str, Any]) -> list[dict[str, str]]:
     """
     scores = _scores(report)
     return [
-        {"figure": label.strip(), **{GROUPS[g]: _cell(scores[g].get(key), form) for g in scores}}
+        {"figure": label.strip(), **{GROUPS[g]: cell(scores[g], key, form) for g in scores}}
         for key, label, form in FIGURES
     ]
 
@@ -149,10 +149,6 @@ def tolerant() -> Iterator[None]:
 def _scores(report: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
     held_out: Mapping[str, Mapping[str, Any]] | None = report.get("validation")
     return held_out or {group: report[group] for group in GROUPS}
-
-
-def _cell(value: Any, form: str) -> str:
-    return UNDEFINED if value is None else form.format(value)
 
 
 def _words(report: Mapping[str, Any]) -> Iterator[str]:

@@ -134,14 +134,15 @@ def predict_batch(
 
     loaded = load_model(model, allow_joblib=allow_joblib)
     with naming(model.game):
-        batch = predict_in_parts(loaded.pipeline, loaded.schema, Rows.read(features))
+        rows = Rows.read(features)
+        batch = predict_in_parts(loaded.pipeline, loaded.schema, rows, baseline=loaded.baseline)
     warn(new_categories(batch))
     version = read_manifest(model)["version"]
     with naming(model.game):
         threshold = threshold_of(model, campaign.offer)
     ranked = rank_by_risk(batch.rows, version)
     told = add_contact(ranked, threshold, campaign.hold_out_share)
-    facts = footer(model_version=version, threshold=threshold, **terms)
+    facts = footer(model_version=version, threshold=threshold, base_rate=loaded.base_rate, **terms)
     made = storage.write_parquet(told.lazy(), output, facts)
     BatchPredicted(
         game=model.game,

@@ -6,8 +6,9 @@ from typing import Any
 
 from churnlib import storage
 from churnlib.datasets import DatasetRef
+from churnlib.errors import naming
 from churnlib.months import months_apart
-from churnlib.settings import StandardSettings, label_overlap
+from churnlib.settings import Settings, StandardSettings, label_overlap
 from flows.artifacts import show_report
 from flows.engine.cache import run_logger
 from flows.run import Run
@@ -35,6 +36,18 @@ def data_faults(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
             **{name: facts["odd"] for name, facts in tables.items() if facts["odd"]},
         },
     }
+
+
+def check_segments(settings: Settings) -> None:
+    """Refuses segments that are none, before hours of work.
+
+    Raises:
+        SettingsError: See `churnlib.model.segments.check_segments`; names the game.
+    """
+    from churnlib.model.segments import check_segments
+
+    with naming(settings.game):
+        check_segments(settings.evaluation.segments)
 
 
 def warn(warnings: Iterable[str]) -> tuple[str, ...]:

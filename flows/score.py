@@ -16,12 +16,21 @@ from churnlib.model.rows import Rows
 from churnlib.model.store import read_manifest
 from churnlib.report.content import Report
 from churnlib.report.write import write_report
-from churnlib.settings import Offer
+from churnlib.settings import EvaluationSettings, Offer
 from churnlib.uris import name_of
 from flows.contest import compare, contest_of
 from flows.features import check_first, window_cohort
 from flows.gate import settle_comparison
-from flows.reports import TEMPLATE, data_faults, leaks, overlap, short_data, show, warn
+from flows.reports import (
+    TEMPLATE,
+    check_segments,
+    data_faults,
+    leaks,
+    overlap,
+    short_data,
+    show,
+    warn,
+)
 from flows.run import Run, churn_flow
 from flows.sources import doubted_sources
 from flows.standard_features import announce_due_batch, standard_features
@@ -31,6 +40,7 @@ from flows.task import task
 @churn_flow("score", by_model=True)
 def score(run: Run) -> tuple[DatasetRef, ...]:
     """Back-tests the candidate against the champion, or the champion alone, and reports."""
+    check_segments(run.settings)
     contest = contest_of(run)
     warnings = warn(
         (
@@ -54,6 +64,7 @@ def score(run: Run) -> tuple[DatasetRef, ...]:
         as_of=run.as_of,
         horizon_months=run.settings.horizon_months,
         offer=run.settings.campaign.offer,
+        evaluation=run.settings.evaluation,
         data=data_faults(cohort.tables),
         warnings=warnings,
         allow_joblib=run.settings.train.model_format == "joblib",
@@ -67,6 +78,7 @@ def score(run: Run) -> tuple[DatasetRef, ...]:
 @churn_flow("score-from-raw", by_model=True)
 def score_from_raw(run: Run) -> tuple[DatasetRef, ...]:
     """Builds the standard features, then back-tests on them."""
+    check_segments(run.settings)
     contest_of(run)
     check_first(run, "score", *RAW_TABLES)
     standard_features(**run.parameters)
@@ -89,6 +101,7 @@ def score_model(
     as_of: date,
     horizon_months: int,
     offer: Offer,
+    evaluation: EvaluationSettings,
     data: dict[str, Any],
     warnings: tuple[str, ...],
     allow_joblib: bool,
@@ -107,6 +120,7 @@ def score_model(
         as_of: The day of the run.
         horizon_months: Within how many months churn counts.
         offer: What a campaign costs and brings.
+        evaluation: What is told apart.
         data: See `flows.reports.data_faults`.
         warnings: What the reader must know.
         allow_joblib: Open a joblib model file, too, which runs what it says.
@@ -115,11 +129,20 @@ def score_model(
     from churnlib.model.contact import threshold_of
     from churnlib.model.evaluate import evaluate
     from churnlib.model.predict import predict_in_parts
+    from churnlib.model.segments import breakdown
     from churnlib.model.store import load_model
 
     loaded = load_model(model, allow_joblib=allow_joblib)
     with naming(model.game):
-        scored = predict_in_parts(loaded.pipeline, loaded.schema, Rows.read(features))
+        scored = predict_in_parts(
+            loaded.pipeline,
+            loaded.schema,
+            Rows.read(features),
+            baseline=loaded.baseline,
+            also=evaluation.segments,
+        )
+    threshold = threshold_of(model, offer)
+    groups = evaluate(scored.rows, threshold=threshold, base_rate=loaded.base_rate)
     comparison = past
     if rival or ruling:
         found = ruling or compare(scored, rival, features, terms, allow_joblib=allow_joblib)
@@ -140,8 +163,9 @@ def score_model(
         window=window,
         horizon_months=horizon_months,
         model_version=read_manifest(model)["version"],
-        groups={name: scores.to_json() for name, scores in evaluate(scored.rows).items()},
-        campaign=evaluate_campaign(scored.rows, offer, threshold_of(model, offer)).to_json(),
+        groups={name: scores.to_json() for name, scores in groups.items()},
+        **breakdown(scored.rows, evaluation.segments, evaluation.most_values),
+        campaign=evaluate_campaign(scored.rows, offer, threshold).to_json(),
         comparison=comparison,
         **data,
         warnings=(*warnings, *new_categories(scored)),

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import Any
 
+from churnlib import storage
 from churnlib.datasets import RAW_TABLES, Dataset, DatasetRef
 from churnlib.errors import naming
 from churnlib.features.table import feature_columns
@@ -22,6 +23,7 @@ from churnlib.report.content import Report
 from churnlib.report.write import write_report
 from churnlib.settings import (
     CurrencySettings,
+    EvaluationSettings,
     Offer,
     StandardSettings,
     TrainSettings,
@@ -31,7 +33,16 @@ from churnlib.uris import join
 from flows.engine.cache import run_logger
 from flows.features import check_first, window_cohort
 from flows.gate import register_version
-from flows.reports import TEMPLATE, data_faults, leaks, overlap, short_data, show, warn
+from flows.reports import (
+    TEMPLATE,
+    check_segments,
+    data_faults,
+    leaks,
+    overlap,
+    short_data,
+    show,
+    warn,
+)
 from flows.run import Run, churn_flow
 from flows.sources import doubted_sources
 from flows.standard_features import announce_due_batch, standard_features
@@ -41,6 +52,7 @@ from flows.task import task
 @churn_flow("train")
 def train(run: Run) -> DatasetRef:
     """Trains a model on the training window, reports on it, and makes it the candidate."""
+    check_segments(run.settings)
     check_model(run.settings.game, run.settings.train, run.settings.standard, run.settings.currency)
     warnings = warn(
         (*leaks(run.settings.standard), *overlap(run), *short_data(run), *doubted_sources(run))
@@ -64,6 +76,8 @@ def train(run: Run) -> DatasetRef:
     reports = report_training(
         model,
         run.catalog.report("in_sample_report"),
+        features=cohort.features,
+        evaluation=run.settings.evaluation,
         data=data_faults(cohort.tables),
         warnings=warnings,
     )
@@ -75,6 +89,7 @@ def train(run: Run) -> DatasetRef:
 @churn_flow("train-from-raw")
 def train_from_raw(run: Run) -> DatasetRef:
     """Builds the standard features, then trains on them."""
+    check_segments(run.settings)
     check_model(run.settings.game, run.settings.train, run.settings.standard, run.settings.currency)
     check_first(run, "train", *RAW_TABLES)
     standard_features(**run.parameters)
@@ -154,7 +169,12 @@ def fit_model(
     validation = slices["validation",]
     campaign = evaluate_campaign(validation, offer, choose_threshold(validation, offer))
     labels = sample.rows.columns("sub_churn")["sub_churn"]
-    metrics = {str(name): evaluate(scored) for (name,), scored in slices.items()}
+    metrics = {
+        str(name): evaluate(
+            scored, threshold=campaign.threshold, base_rate=training.base_rates[name]
+        )
+        for (name,), scored in slices.items()
+    }
     made_with = {**origin["settings"], **feature_settings}
     facts = {
         "as_of": fact(features, "as_of"),
@@ -201,16 +221,21 @@ def report_training(
     model: DatasetRef,
     output: Dataset,
     *,
+    features: DatasetRef,
+    evaluation: EvaluationSettings,
     data: dict[str, Any],
     warnings: tuple[str, ...],
 ) -> tuple[DatasetRef, ...]:
     """Reports how the model does on the rows it was fitted on, and on those held out."""
     from churnlib.model.campaign import evaluate_campaign
+    from churnlib.model.segments import breakdown
 
     manifest = read_manifest(model)
     offer = Offer(**manifest["campaign"]["terms"])
     validation = read_scored(model).filter(slice="validation")
     first, last = manifest["window"]
+    told = storage.scan(features).select("sub_id", *evaluation.segments).collect()
+    held_out = validation.join(told, on="sub_id", maintain_order="left")
     report = Report(
         name="in_sample_report",
         game=model.game,
@@ -221,6 +246,7 @@ def report_training(
         groups=manifest["metrics"]["in_sample"],
         validation=manifest["metrics"]["validation"],
         campaign=evaluate_campaign(validation, offer, manifest["campaign"]["threshold"]).to_json(),
+        **breakdown(held_out, evaluation.segments, evaluation.most_values),
         facts={
             "seed": manifest["seed"],
             "labels known by": manifest["labels_known_by"],

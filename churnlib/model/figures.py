@@ -1,18 +1,23 @@
 """The figures that judge probabilities: each from the rows, and from every draw of characters."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
 import numpy as np
 
 from churnlib.model import ranking
-from churnlib.model.ranking import Tally, levels
-from churnlib.model.resample import Flags, Floats, Resampling, Whole
+from churnlib.model.intervals import CONFIDENCE, Interval, of_positive, of_share, standard_error
+from churnlib.model.ranking import Tally, levels, ratio
+from churnlib.model.resample import Flags, Floats, Resampling
 
-MOST_LEVELS = 2000
+MOST_LEVELS = 1000
 """How many levels of probability are told apart in draws; ranks within one count as ties."""
+CALIBRATION_GROUPS = 10
+"""How many groups of equal size the expected calibration error is taken over."""
+TOP_SHARE = 0.1
+"""The share of likeliest churners that the lift is taken over."""
 
 Metric = Literal["roc_auc", "average_precision", "log_loss", "brier"]
 
@@ -30,6 +35,10 @@ class Predicted:
     outcome: Flags
     probability: Floats
     characters: Resampling
+
+    def where(self, keep: Flags) -> "Predicted":
+        """Those of some rows."""
+        return Predicted(self.outcome[keep], self.probability[keep], self.characters.where(keep))
 
     @cached_property
     def tally(self) -> Tally:
@@ -51,11 +60,6 @@ class Predicted:
         return Tally(both[:count], both[count:])
 
     @cached_property
-    def rows_drawn(self) -> Floats:
-        """How many rows each draw has."""
-        return self.sums(np.ones(len(self.outcome)))
-
-    @cached_property
     def units(self) -> int:
         """How many characters there are."""
         return len(self.characters.weights)
@@ -65,12 +69,6 @@ class Predicted:
         """How many characters there are with the rarer outcome."""
         return min(self.characters.count(kind) for kind in (self.outcome, ~self.outcome))
 
-    def sums(self, values: Floats) -> Floats:
-        """Adds up a value of each row in each draw."""
-        every: Whole = np.zeros(len(values), np.int64)
-        (sums,) = self.characters.totals(every, 1, values)
-        return np.asarray(sums)
-
 
 @dataclass(frozen=True, eq=False)
 class Figure:
@@ -78,13 +76,29 @@ class Figure:
 
     Attributes:
         value: The figure of the rows; NaN where it is not defined.
-        draws: The figure of each draw; NaN where it is not defined.
+        draws: The figure of each draw, or of a `distance` how far the draw is from the rows; NaN
+            where it is not defined.
         units: How many characters it rests on.
+        scale: A `share` lies within 0 and 1, what is `positive` above 0, and a `distance` is 0
+            where all is well, so that chance can only make it larger.
     """
 
     value: float
     draws: Floats
     units: int
+    scale: Literal["share", "positive", "distance"] = "share"
+
+    def interval(self, confidence: float = CONFIDENCE) -> Interval | None:
+        """The interval that holds the true figure so often; null where it is not known."""
+        if np.isnan(self.value):
+            return None
+        if self.scale == "distance":
+            reach = float(np.nanquantile(self.draws, confidence))
+            return max(0.0, self.value - reach), self.value + reach
+        error = standard_error(self.draws, self.units)
+        if self.scale == "positive":
+            return of_positive(self.value, error, confidence)
+        return of_share(self.value, error, self.units, confidence)
 
 
 def roc_auc(predicted: Predicted) -> Figure:
@@ -103,18 +117,51 @@ def log_loss(predicted: Predicted) -> Figure:
     """The mean negative log-likelihood, in nats; certainty that fails counts as 2^-52."""
     least = np.finfo(np.float64).eps
     said = np.where(predicted.outcome, predicted.probability, 1 - predicted.probability)
-    return mean(predicted, -np.log(np.clip(said, least, 1 - least)))
+    return replace(mean(predicted, -np.log(np.clip(said, least, 1 - least))), scale="positive")
 
 
 def brier(predicted: Predicted) -> Figure:
     """The mean squared difference of probability and outcome."""
-    return mean(predicted, (predicted.probability - predicted.outcome) ** 2)
+    squares = (predicted.probability - predicted.outcome) ** 2
+    return replace(mean(predicted, squares), scale="positive")
 
 
 def mean(predicted: Predicted, values: Floats) -> Figure:
     """The mean of a value of each row."""
-    draws = _ratio(predicted.sums(values), predicted.rows_drawn)
+    draws = ratio(predicted.characters.sums(values), predicted.characters.rows)
     return Figure(float(values.mean()), draws, predicted.units)
+
+
+def share_of(predicted: Predicted, whole: Flags, part: Flags) -> Figure:
+    """The share of some rows, of others in which they lie."""
+    value = part.sum() / whole.sum() if whole.any() else float("nan")
+    found, of = (predicted.characters.sums(rows.astype(np.float64)) for rows in (part, whole))
+    return Figure(float(value), ratio(found, of), predicted.characters.count(whole))
+
+
+def lift_top_decile(predicted: Predicted) -> Figure:
+    """The churn rate among the likeliest tenth, over that of all; both outcomes occur."""
+    share = np.array([TOP_SHARE])
+    value = ranking.gains(predicted.tally, share).item() / TOP_SHARE
+    (draws,) = ranking.gains(predicted.drawn, share) / TOP_SHARE
+    return Figure(value, draws, predicted.ranked_units, "positive")
+
+
+def expected_calibration_error(predicted: Predicted) -> Figure:
+    """How far churn rates are from predictions, on average over groups of equal size.
+
+    The groups are `CALIBRATION_GROUPS` by predicted probability; equal probabilities stay together.
+    Its interval takes what the gaps of the groups move by in a draw, all as losses: by the triangle
+    inequality the true error is no farther away than that, and where the interval reaches 0, the
+    gaps are what chance makes of calibrated probabilities.
+    """
+    group = levels(predicted.probability, CALIBRATION_GROUPS)
+    count = int(group.max()) + 1
+    missed = predicted.outcome - predicted.probability
+    gaps = np.bincount(group, missed, count).reshape(-1, 1) / len(group)
+    drawn = ratio(predicted.characters.totals(group, count, missed), predicted.characters.rows)
+    distance = np.abs(drawn - gaps).sum(axis=0)
+    return Figure(float(np.abs(gaps).sum()), distance, predicted.units, "distance")
 
 
 METRICS: dict[Metric, Callable[[Predicted], Figure]] = {
@@ -130,9 +177,3 @@ HIGHER_IS_BETTER: dict[Metric, bool] = {
     "log_loss": False,
     "brier": False,
 }
-
-
-def _ratio(numerator: Floats, denominator: Floats) -> Floats:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio: Floats = numerator / denominator
-    return ratio

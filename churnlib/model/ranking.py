@@ -45,9 +45,9 @@ def roc_auc(tally: Tally) -> Floats:
         A value a draw; NaN where there are not both.
     """
     stayed_above = tally.called - tally.found - tally.stayed
-    lost = (tally.churned * (stayed_above + tally.stayed / 2)).sum(axis=0)
-    churned, stayed = tally.churned.sum(axis=0), tally.stayed.sum(axis=0)
-    return 1 - _ratio(lost, churned * stayed)
+    lost = np.einsum("ld,ld->d", tally.churned, stayed_above + tally.stayed / 2)
+    churned = tally.found[-1]
+    return 1 - ratio(lost, churned * (tally.called[-1] - churned))
 
 
 def average_precision(tally: Tally) -> Floats:
@@ -56,9 +56,8 @@ def average_precision(tally: Tally) -> Floats:
     Returns:
         A value a draw; NaN where nobody churned.
     """
-    precision = _ratio(tally.found, tally.called)
-    gained = np.where(tally.churned > 0, tally.churned * precision, 0).sum(axis=0)
-    return _ratio(gained, tally.churned.sum(axis=0))
+    precision = tally.found / np.maximum(tally.called, 1)
+    return ratio(np.einsum("ld,ld->d", tally.churned, precision), tally.found[-1])
 
 
 def gains(tally: Tally, shares: Floats = TENTHS) -> Floats:
@@ -76,7 +75,7 @@ def gains(tally: Tally, shares: Floats = TENTHS) -> Floats:
     zero = np.zeros((1, tally.called.shape[1]))
     called, found = np.vstack([zero, tally.called]).T, np.vstack([zero, tally.found]).T
     among = [np.interp(shares * c[-1], c, f) for c, f in zip(called, found, strict=True)]
-    return _ratio(np.array(among).T, found[:, -1])
+    return ratio(np.array(among).T, found[:, -1])
 
 
 def levels(probability: Floats, most: int | None = None) -> Whole:
@@ -97,7 +96,8 @@ def levels(probability: Floats, most: int | None = None) -> Whole:
     return (middles * most / len(probability)).astype(np.int64)[level]
 
 
-def _ratio(numerator: Floats, denominator: Floats) -> Floats:
+def ratio(numerator: Floats, denominator: Floats) -> Floats:
+    """Divides; NaN or infinite where there is nothing to divide by."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio: Floats = numerator / denominator
-    return ratio
+        quotient: Floats = numerator / denominator
+    return quotient

@@ -7,6 +7,7 @@ Biomedicine 83, 2006). Any figures on the same rows share the weights, so differ
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import exp, factorial
 
 import numpy as np
@@ -19,23 +20,21 @@ from churnlib.seeds import derive_seed
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
 Flags = NDArray[np.bool_]
-Weights = NDArray[np.uint8]
 
 DRAWS = 1000
 """How often characters are drawn anew: the standard errors are then right to 2 %."""
-MAX_UNITS = 20_000
-"""Of more characters, so many groups drawn at random stand for them, which bounds the memory: the
-variances are right to 1 %."""
+MAX_UNITS = 10_000
+"""Of more characters, so many groups made at random stand for them, which bounds memory and time;
+the standard errors stay right to 1 %."""
 SEED = 0
 """Where the draws begin: fixed, so that the same rows have the same intervals."""
-DRAWS_AT_ONCE = 125
 
 
-def _poisson_quantiles() -> Weights:
+def _poisson_quantiles() -> Floats:
     """What each of 65,536 equally likely numbers becomes, to be Poisson-distributed, of mean 1."""
     chances = [exp(-1) / factorial(count) for count in range(16)]
     steps = (np.arange(2**16) + 0.5) / 2**16
-    return np.searchsorted(np.cumsum(chances), steps).astype(np.uint8)
+    return np.searchsorted(np.cumsum(chances), steps).astype(np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +47,7 @@ class Resampling:
     """
 
     units: Whole
-    weights: Weights
+    weights: Floats
 
     @classmethod
     def over(cls, characters: pl.Series) -> "Resampling":
@@ -89,7 +88,25 @@ class Resampling:
         """
         values = np.ones(len(cells)) if values is None else values
         shape = (count, len(self.weights))
-        rows = sparse.csr_array(sparse.coo_array((values, (cells, self.units)), shape=shape))
-        # A product with a sparse matrix adds up in one order, whatever the number of threads.
-        parts = np.array_split(self.weights, DRAWS // DRAWS_AT_ONCE, axis=1)
-        return np.hstack([rows @ part.astype(np.float64) for part in parts])
+        if count * len(self.weights) <= len(cells):
+            places = cells * len(self.weights) + self.units
+            dense = np.bincount(places, values, count * len(self.weights))
+            entries = sparse.csr_array(dense.reshape(shape))
+        else:
+            scattered = sparse.coo_array((values, (cells, self.units)), shape=shape)
+            # Entries of one place may stay apart, which saves sorting: the product adds them up.
+            scattered.has_canonical_format = True
+            entries = scattered.tocsr()
+        # A sparse product adds up in one order, whatever the number of threads.
+        totals: Floats = entries @ self.weights
+        return totals
+
+    def sums(self, values: Floats) -> Floats:
+        """Adds up a value of each row in each draw."""
+        (sums,) = self.totals(np.zeros(len(values), np.int64), 1, values)
+        return np.asarray(sums)
+
+    @cached_property
+    def rows(self) -> Floats:
+        """How many rows each draw has."""
+        return self.sums(np.ones(len(self.units)))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from churnlib.model.train import FittedModel
 
 MANIFEST = "manifest.json"
+BASELINE_MODEL = "baseline.skops"
 GOLDEN = "golden_rows.parquet"
 SCORED = "scored_rows.parquet"
 GOLDEN_ROWS = 50
@@ -73,6 +74,8 @@ def save_model(
         folder.mkdir()
         file = folder / f"model.{model_format}"
         dump_pipeline(model.pipeline, file)
+        if model.baseline is not None:
+            dump_pipeline(model.baseline, folder / BASELINE_MODEL)
         proof = golden.with_columns(predict(model.pipeline, model.schema, golden))
         proof.write_parquet(folder / GOLDEN)
         scored.write_parquet(folder / SCORED)
@@ -83,6 +86,7 @@ def save_model(
             "sha256": {f.name: fingerprint(str(f)) for f in sorted(folder.iterdir())},
             **facts,
             "features": model.schema.to_json(),
+            "base_rate": model.base_rate,
             "python": python_version(),
             "libraries": library_versions(),
             "depends_on": _libraries_of(model),
@@ -181,8 +185,17 @@ def load_model(model: Dataset | DatasetRef, *, allow_joblib: bool = False) -> "F
             'train.model_format is not "joblib". Set it so if you trust whoever made the model, '
             f"or train again: {train_again(model)}"
         )
-    pipeline = load_pipeline(file, content, where, f"Train again: {train_again(model)}")
-    loaded = FittedModel(pipeline, FeatureSchema.from_json(manifest["features"]))
+    remedy = f"Train again: {train_again(model)}"
+    baseline = None
+    if BASELINE_MODEL in manifest["sha256"]:
+        plain = _verified(model, manifest, BASELINE_MODEL)
+        baseline = load_pipeline(BASELINE_MODEL, plain, where, remedy)
+    loaded = FittedModel(
+        load_pipeline(file, content, where, remedy),
+        FeatureSchema.from_json(manifest["features"]),
+        baseline=baseline,
+        base_rate=manifest.get("base_rate"),
+    )
     rows = pl.read_parquet(BytesIO(golden))
     with naming(where):
         said = predict(loaded.pipeline, loaded.schema, rows)

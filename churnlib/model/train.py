@@ -1,6 +1,6 @@
 """Fitting: a model to validate the configuration, and the one to keep."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -14,6 +14,7 @@ from sklearn.pipeline import Pipeline
 
 from churnlib.errors import ModelError, TooFewRowsError
 from churnlib.features.labels import LABEL
+from churnlib.model.baseline import fit_baseline
 from churnlib.model.calibration import (
     MOST_ROWS,
     Calibration,
@@ -44,11 +45,16 @@ class FittedModel:
         pipeline: The fitted estimators.
         schema: The columns that it takes.
         calibration: What it was calibrated on; null where it was not, or was loaded from a file.
+        baseline: A plain model of the same rows; see `churnlib.model.baseline`. Null where there is
+            none, as of versions made before there were any.
+        base_rate: The share of churners among these rows; null where that is not known.
     """
 
     pipeline: Fitted
     schema: FeatureSchema
     calibration: Calibration | None = None
+    baseline: Pipeline | None = None
+    base_rate: float | None = None
 
 
 @dataclass(frozen=True)
@@ -60,12 +66,14 @@ class Training:
         scored: The training window's rows, with `SCORED_COLUMNS` of `churnlib.model.predict` and
             `slice`: `in_sample` by the kept model on what it was fitted on, `validation` by a
             model that was fitted on the months before.
+        base_rates: The share of churners among the rows that the model of each slice learnt from.
         warning: Why the figures of the validation flatter; null where they do not.
         validated: The calibration of the model that was validated; null where there is none.
     """
 
     model: FittedModel
     scored: pl.DataFrame
+    base_rates: Mapping[Slice, float | None]
     warning: str | None = None
     validated: Calibration | None = None
 
@@ -92,15 +100,18 @@ def fit(rows: pl.DataFrame | Rows, settings: TrainSettings, seed: int) -> Fitted
         )
     pipeline = build_pipeline(settings.pipeline, seed)
     method = method_for(pipeline, settings)
+    base_rate = int(labels.sum()) / len(labels)
     if method == "none":
-        return FittedModel(pipeline, _fit(pipeline, known, settings))
+        schema = _fit(pipeline, known, settings)
+        return FittedModel(pipeline, schema, None, fit_baseline(known, schema), base_rate)
     learnt, apart = set_apart(known, method, settings)
     schema = _fit(pipeline, learnt, settings)
     most = MOST_ROWS if learns_from_parts(settings.pipeline) else None
     given, facts = gather(apart, schema, most)
     with _naming_steps(settings):
         calibrated = calibrate(pipeline, method, given, _outcome(facts[LABEL]))
-    return FittedModel(calibrated, schema, describe(facts, method))
+    baseline = fit_baseline(known, schema)
+    return FittedModel(calibrated, schema, describe(facts, method), baseline, base_rate)
 
 
 def _fit(pipeline: Pipeline, known: Rows, settings: TrainSettings) -> FeatureSchema:
@@ -178,7 +189,11 @@ def train(
     kept = fit(rows, settings, seed) if settings.refit else validated
     in_sample = _scored(kept, rows if settings.refit else learnt, "in_sample")
     scored = pl.concat([in_sample, _scored(validated, late, "validation")])
-    return Training(kept, scored, warning, validated.calibration)
+    rates: dict[Slice, float | None] = {
+        "in_sample": kept.base_rate,
+        "validation": validated.base_rate,
+    }
+    return Training(kept, scored, rates, warning, validated.calibration)
 
 
 def _known_when(opens: date, early: Rows, horizon_months: int) -> tuple[Rows, str | None]:
@@ -195,5 +210,5 @@ def _known_when(opens: date, early: Rows, horizon_months: int) -> tuple[Rows, st
 
 
 def _scored(model: FittedModel, rows: Rows, part: Slice) -> pl.DataFrame:
-    scored = predict_in_parts(model.pipeline, model.schema, rows).rows
-    return scored.with_columns(slice=pl.lit(part))
+    scored = predict_in_parts(model.pipeline, model.schema, rows, baseline=model.baseline)
+    return scored.rows.with_columns(slice=pl.lit(part))

@@ -1,6 +1,6 @@
 """What a report says, whatever its format."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -25,6 +25,10 @@ class Report:
         campaign: What a campaign by these predictions comes to, as plain data; see
             `churnlib.model.campaign.Campaign`. Of a batch also `hold_out`, see
             `churnlib.model.contact.compare_hold_out`. Of a training it is that of the validation.
+        segments: Of the rows that are judged, of a training its validation slice: the figures of
+            new and returning characters, and by further columns as the game's settings name them;
+            see `churnlib.model.segments.breakdown`.
+        cohorts: The same by month of the start.
         facts: Other facts, such as the seed, by name.
         quarantined: Rows set apart as faulty, by table; null where that is not known.
         odd: Rows that show an odd fact, by table and fact; null where that is not known.
@@ -42,6 +46,8 @@ class Report:
     groups: Mapping[str, Mapping[str, Any]]
     validation: Mapping[str, Mapping[str, Any]] | None = None
     campaign: Mapping[str, Any] | None = None
+    segments: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    cohorts: Sequence[Mapping[str, Any]] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
     quarantined: Mapping[str, int | None] = field(default_factory=dict)
     odd: Mapping[str, Mapping[str, int] | None] = field(default_factory=dict)
@@ -61,6 +67,8 @@ class Report:
             **({"validation": self.validation} if self.validation else {}),
             **({"campaign": self.campaign} if self.campaign else {}),
             **({"comparison": dict(self.comparison)} if self.comparison else {}),
+            "segments": dict(self.segments),
+            "cohorts": list(self.cohorts),
             "facts": dict(self.facts),
             "data": {"quarantined": dict(self.quarantined), "odd": self.odd},
             "warnings": list(self.warnings),

@@ -14,12 +14,12 @@ from churnlib.features.labels import LABEL
 from churnlib.model.predict import PROBABILITY
 from churnlib.report import curves, plots
 from churnlib.report.content import GROUPS, Report
-from churnlib.report.text import FIGURES, TITLES, UNDEFINED
+from churnlib.report.text import FIGURES, OPTIONAL, TITLES, UNDEFINED
 from churnlib.report.verdict import verdict
 
 Groups = Mapping[str, Mapping[str, Any]]
 
-FORMATS = {key: form for key, _, form in FIGURES}
+FORMATS = {key: form for key, _, form in FIGURES} | {"roc_auc_ci": "{0[0]:.4f} to {0[1]:.4f}"}
 QUALITY = {
     "n": ("Scored", "subscriptions whose outcome is known"),
     "positives": ("Churned", "of those scored, within the horizon"),
@@ -30,6 +30,10 @@ QUALITY = {
     "lift_top_decile": ("Lift, top decile", "churn rate of the likeliest tenth over the base rate"),
     "log_loss": ("Log loss", "of the probabilities, in nats; lower is better"),
     "brier": ("Brier score", "mean squared error of the probabilities; lower is better"),
+    "expected_calibration_error": ("Calibration error", "mean gap of churn rate and prediction"),
+    "threshold": ("Threshold", "from which on a subscription is called a churner"),
+    "precision": ("Precision there", "share of churners among those called"),
+    "recall": ("Recall there", "share of those called among the churners"),
 }
 """The figures that judge a model: what each is called and what it means."""
 COUNTS = {
@@ -112,6 +116,7 @@ def to_html(report: Report, scored: pl.DataFrame | None = None) -> str:
         pictures={name: _picture(name, scores, scored) for name, scores in judged.items()},
         quality=QUALITY,
         counts=COUNTS,
+        optional=OPTIONAL,
         cell=_cell,
         plain=_plain,
     )

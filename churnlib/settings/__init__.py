@@ -14,6 +14,7 @@ from churnlib.settings.currency import (
 from churnlib.settings.data import CategoryColumn, IdType, RawSettings, StandardSettings
 from churnlib.settings.describe import describe_settings, overrides_schema, settings_schema
 from churnlib.settings.engine import EngineSettings
+from churnlib.settings.evaluation import EvaluationSettings
 from churnlib.settings.game import (
     Settings,
     check_label_overlap,
@@ -40,6 +41,7 @@ __all__ = [
     "CurrencySettings",
     "Difference",
     "EngineSettings",
+    "EvaluationSettings",
     "FeatureChoice",
     "Fill",
     "GateMetric",

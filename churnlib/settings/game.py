@@ -14,6 +14,7 @@ from churnlib.settings.champion import ChampionSettings
 from churnlib.settings.currency import CurrencySettings
 from churnlib.settings.data import RawSettings, StandardSettings
 from churnlib.settings.engine import EngineSettings
+from churnlib.settings.evaluation import EvaluationSettings
 from churnlib.settings.faults import explain
 from churnlib.settings.layers import load_layers
 from churnlib.settings.parts import Day, Flag, Months, all_optional
@@ -54,6 +55,7 @@ class Settings(BaseSettings):
     currency: CurrencySettings = CurrencySettings()
     windows: Windows
     train: TrainSettings
+    evaluation: EvaluationSettings = EvaluationSettings()
     campaign: CampaignSettings = CampaignSettings()
     champion: ChampionSettings = ChampionSettings()
     schedules: Schedules = Schedules()
