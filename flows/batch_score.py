@@ -25,7 +25,16 @@ from churnlib.schemas import Predictions, with_ids
 from churnlib.settings import EvaluationSettings, Offer, Settings, check_label_overlap
 from flows.events import BatchScored
 from flows.features import check_first, fits_run, known_subs, refuse_empty
-from flows.reports import TEMPLATE, check_segments, data_faults, overlap, short_data, show, warn
+from flows.reports import (
+    TEMPLATE,
+    about,
+    check_segments,
+    overlap,
+    ref_facts,
+    short_data,
+    show,
+    warn,
+)
 from flows.run import Run, churn_flow
 from flows.sources import doubted_sources, read_sources, standard_of
 from flows.standard_features import standard_features
@@ -56,7 +65,7 @@ def batch_score(run: Run) -> tuple[DatasetRef, ...]:
         horizon_months=run.settings.horizon_months,
         offer=run.settings.campaign.offer,
         evaluation=run.settings.evaluation,
-        data=data_faults(read_sources(run)),
+        data=about(run, read_sources(run)),
         warnings=warnings,
         champion=pointed_at(run.catalog.champion()),
     )
@@ -181,6 +190,7 @@ def score_batch(
         groups=scores,
         campaign={**campaign, "hold_out": compare_hold_out(known, threshold)},
         **breakdown(known, evaluation.segments, evaluation.most_values),
+        inputs={ref.name: ref_facts(ref) for ref in (standard, predictions)},
         facts={"predictions": len(known)},
         **data,
         warnings=(*warnings, *one_sided(rows)),

@@ -23,8 +23,9 @@ from flows.features import check_first, window_cohort
 from flows.gate import settle_comparison
 from flows.reports import (
     TEMPLATE,
+    about,
+    about_model,
     check_segments,
-    data_faults,
     leaks,
     overlap,
     short_data,
@@ -65,7 +66,7 @@ def score(run: Run) -> tuple[DatasetRef, ...]:
         horizon_months=run.settings.horizon_months,
         offer=run.settings.campaign.offer,
         evaluation=run.settings.evaluation,
-        data=data_faults(cohort.tables),
+        data=about(run, cohort.tables),
         warnings=warnings,
         allow_joblib=run.settings.train.model_format == "joblib",
     )
@@ -121,13 +122,14 @@ def score_model(
         horizon_months: Within how many months churn counts.
         offer: What a campaign costs and brings.
         evaluation: What is told apart.
-        data: See `flows.reports.data_faults`.
+        data: See `flows.reports.about`.
         warnings: What the reader must know.
         allow_joblib: Open a joblib model file, too, which runs what it says.
     """
     from churnlib.model.campaign import evaluate_campaign
     from churnlib.model.contact import threshold_of
     from churnlib.model.evaluate import evaluate
+    from churnlib.model.importance import permutation_importance
     from churnlib.model.predict import predict_in_parts
     from churnlib.model.segments import breakdown
     from churnlib.model.store import load_model
@@ -156,17 +158,21 @@ def score_model(
             as_of=as_of,
         )
         comparison = made.model_dump(mode="json")
+    importance = permutation_importance(loaded, Rows.read(features))
+    manifest = read_manifest(model)
     report = Report(
         name="score_report",
         game=model.game,
         as_of=as_of,
         window=window,
         horizon_months=horizon_months,
-        model_version=read_manifest(model)["version"],
+        model_version=manifest["version"],
         groups={name: scores.to_json() for name, scores in groups.items()},
         **breakdown(scored.rows, evaluation.segments, evaluation.most_values),
         campaign=evaluate_campaign(scored.rows, offer, threshold).to_json(),
         comparison=comparison,
+        importance=[feature.to_json() for feature in importance],
+        **about_model(manifest, features),
         **data,
         warnings=(*warnings, *new_categories(scored)),
     )

@@ -35,8 +35,9 @@ from flows.features import check_first, window_cohort
 from flows.gate import register_version
 from flows.reports import (
     TEMPLATE,
+    about,
+    about_model,
     check_segments,
-    data_faults,
     leaks,
     overlap,
     short_data,
@@ -78,7 +79,7 @@ def train(run: Run) -> DatasetRef:
         run.catalog.report("in_sample_report"),
         features=cohort.features,
         evaluation=run.settings.evaluation,
-        data=data_faults(cohort.tables),
+        data=about(run, cohort.tables),
         warnings=warnings,
     )
     register_version(run, model)
@@ -190,6 +191,7 @@ def fit_model(
             )
         },
         "campaign": campaign.to_json(curve=False),
+        "importance": [feature.to_json() for feature in training.importance],
         "seed": seed,
         "settings": made_with,
         "settings_hash": hashlib.sha256(json.dumps(made_with, sort_keys=True).encode()).hexdigest(),
@@ -247,23 +249,12 @@ def report_training(
         validation=manifest["metrics"]["validation"],
         campaign=evaluate_campaign(validation, offer, manifest["campaign"]["threshold"]).to_json(),
         **breakdown(held_out, evaluation.segments, evaluation.most_values),
-        facts={
-            "seed": manifest["seed"],
-            "labels known by": manifest["labels_known_by"],
-            "learnt from": describe(manifest["sample"]),
-            "calibration": describe_calibration(manifest["calibration"]["kept"]),
-        },
+        importance=manifest["importance"],
+        **about_model(manifest),
         **data,
         warnings=(*warnings, *doubts(manifest)),
     )
     return write_report(report, output, validation)
-
-
-def describe_calibration(used: dict[str, Any] | None) -> str:
-    """Words what a manifest tells of a model's calibration."""
-    if used is None:
-        return "none"
-    return f"{used['method']}, on {used['rows']:,} rows begun {used['start']} to {used['end']}"
 
 
 def doubts(manifest: dict[str, Any]) -> Iterator[str]:

@@ -14,6 +14,7 @@ from churnlib.model.deciles import Decile, deciles
 from churnlib.model.figures import METRICS, Figure, Metric, Predicted
 from churnlib.model.intervals import Interval
 from churnlib.model.predict import BASELINE, PROBABILITY
+from churnlib.model.reliability import RiskGroup, risk_groups
 from churnlib.model.resample import Flags, Floats, Resampling
 
 BASE_RATE, LOGISTIC_REGRESSION = "base_rate", "logistic_regression"
@@ -84,6 +85,7 @@ class Scores:
         intervals: The interval of each figure, by name; null where it is not known.
         deciles: The subscriptions by predicted probability, the likeliest tenth first; empty
             where nothing can be ranked.
+        risk_groups: The groups of the expected calibration error, with what came of them.
         baselines: The same figures of `base_rate` and `logistic_regression`, as far as known.
         reason: Why figures are null; null where none is.
     """
@@ -106,6 +108,7 @@ class Scores:
     recall: float | None = None
     intervals: Mapping[str, Interval | None] = field(default_factory=dict)
     deciles: tuple[Decile, ...] = ()
+    risk_groups: tuple[RiskGroup, ...] = ()
     baselines: Mapping[str, Baseline] = field(default_factory=dict)
     reason: str | None = None
 
@@ -167,6 +170,7 @@ def score_group(
         roc_auc_ci=intervals.get("roc_auc"),
         intervals=intervals,
         deciles=deciles(predicted) if 0 < positives < n else (),
+        risk_groups=risk_groups(predicted),
         baselines={
             name: _baseline(replace(predicted, probability=probability), found, threshold)
             for name, probability in _baselines(known, base_rate).items()

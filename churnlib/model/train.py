@@ -25,6 +25,7 @@ from churnlib.model.calibration import (
     set_apart,
 )
 from churnlib.model.features import FeatureSchema, learn_schema
+from churnlib.model.importance import Importance, permutation_importance
 from churnlib.model.pipeline import build_pipeline, check_columns
 from churnlib.model.predict import predict_in_parts
 from churnlib.model.rows import Rows
@@ -69,6 +70,8 @@ class Training:
         base_rates: The share of churners among the rows that the model of each slice learnt from.
         warning: Why the figures of the validation flatter; null where they do not.
         validated: The calibration of the model that was validated; null where there is none.
+        importance: What the features are to the model that was validated, on the months that it
+            was validated on; of the kept model nothing would be told but how it fits its own rows.
     """
 
     model: FittedModel
@@ -76,6 +79,7 @@ class Training:
     base_rates: Mapping[Slice, float | None]
     warning: str | None = None
     validated: Calibration | None = None
+    importance: tuple[Importance, ...] = ()
 
 
 def fit(rows: pl.DataFrame | Rows, settings: TrainSettings, seed: int) -> FittedModel:
@@ -193,7 +197,8 @@ def train(
         "in_sample": kept.base_rate,
         "validation": validated.base_rate,
     }
-    return Training(kept, scored, rates, warning, validated.calibration)
+    importance = tuple(permutation_importance(validated, late))
+    return Training(kept, scored, rates, warning, validated.calibration, importance)
 
 
 def _known_when(opens: date, early: Rows, horizon_months: int) -> tuple[Rows, str | None]:

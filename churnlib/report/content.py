@@ -29,6 +29,12 @@ class Report:
             new and returning characters, and by further columns as the game's settings name them;
             see `churnlib.model.segments.breakdown`.
         cohorts: The same by month of the start.
+        importance: What shuffling each feature costs the model, the most important first; see
+            `churnlib.model.importance.Importance`. Empty where it was not measured.
+        changes: The settings that are not as `base.toml` has them; see
+            `churnlib.settings.Change`. Null where they cannot be held against it.
+        libraries: The versions of the libraries that the model was made with, by name.
+        inputs: What the model was made from, by name: `rows` and `fingerprint`.
         facts: Other facts, such as the seed, by name.
         quarantined: Rows set apart as faulty, by table; null where that is not known.
         odd: Rows that show an odd fact, by table and fact; null where that is not known.
@@ -48,11 +54,20 @@ class Report:
     campaign: Mapping[str, Any] | None = None
     segments: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     cohorts: Sequence[Mapping[str, Any]] = ()
+    importance: Sequence[Mapping[str, Any]] = ()
+    changes: Sequence[Mapping[str, str]] | None = None
+    libraries: Mapping[str, str] = field(default_factory=dict)
+    inputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     quarantined: Mapping[str, int | None] = field(default_factory=dict)
     odd: Mapping[str, Mapping[str, int] | None] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     comparison: Mapping[str, Any] | None = None
+
+    @property
+    def judged(self) -> Mapping[str, Mapping[str, Any]]:
+        """The scores that judge the model: of a training those of its validation."""
+        return self.validation or self.groups
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain data; the groups stand at the top."""
@@ -69,6 +84,10 @@ class Report:
             **({"comparison": dict(self.comparison)} if self.comparison else {}),
             "segments": dict(self.segments),
             "cohorts": list(self.cohorts),
+            "importance": list(self.importance),
+            "changes": None if self.changes is None else list(self.changes),
+            "libraries": dict(self.libraries),
+            "inputs": dict(self.inputs),
             "facts": dict(self.facts),
             "data": {"quarantined": dict(self.quarantined), "odd": self.odd},
             "warnings": list(self.warnings),

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from churnlib.report.wording import times, with_interval
+
 CHANCE = 0.5
 """The ROC AUC of guessing."""
 
@@ -29,21 +31,22 @@ def verdict(scores: Mapping[str, Any]) -> Verdict:
     Args:
         scores: The figures of a group, as `churnlib.model.evaluate.Scores` gives them.
 
-    >>> scores = {"roc_auc_ci": [0.6, 0.8], "lift_top_decile": 3.14}
+    >>> scores = {"roc_auc": 0.71, "roc_auc_ci": [0.6, 0.8], "lift_top_decile": 3.14}
     >>> verdict(scores).reason
-    'The likeliest tenth churn 3.1 times as often as the average.'
+    'ROC AUC 0.710 (0.600 to 0.800); the riskiest tenth churn 3.1 times as often as the average.'
     """
     if scores["roc_auc_ci"] is None:
         return Verdict("undefined", "Not defined:", f"{scores['reason']}.")
     low, high = scores["roc_auc_ci"]
-    interval = f"the 95% interval of the ROC AUC ({low:.2f} to {high:.2f})"
+    told = f"ROC AUC {with_interval(scores['roc_auc'], (low, high))}"
     if low > CHANCE:
-        often = f"{scores['lift_top_decile']:.1f} times as often as the average"
-        return Verdict("better", "Better than chance: yes.", f"The likeliest tenth churn {often}.")
+        often = f"{times(scores['lift_top_decile'])} times as often as the average"
+        reason = f"{told}; the riskiest tenth churn {often}."
+        return Verdict("better", "Better than chance.", reason)
     if high < CHANCE:
-        reason = f"{interval} lies below 0.5: those called safe churn more often."
-        return Verdict("worse", "Worse than chance:", reason)
-    return Verdict("unsure", "Cannot be told from chance:", f"{interval} holds 0.5.")
+        reason = f"{told}, all below 0.5: those called safe churn more often."
+        return Verdict("worse", "Worse than chance.", reason)
+    return Verdict("unsure", "Not told apart from chance.", f"{told}, which holds 0.5.")
 
 
 GATE_KINDS: Mapping[str, Literal["better", "worse", "unsure"]] = {
