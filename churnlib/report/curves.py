@@ -5,6 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from churnlib.model import ranking
+from churnlib.model.ranking import Tally
+
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
@@ -62,8 +65,7 @@ def roc(outcome: Flags, probability: Floats) -> tuple[Floats, Floats]:
 def gains(outcome: Flags, probability: Floats) -> Floats:
     """Computes the share of all churners among the likeliest 0 %, 10 % to 100 %.
 
-    Where a tie of probabilities crosses a border, each of the tied counts in part, as in
-    `churnlib.model.evaluate.lift`.
+    Where a tie of probabilities crosses a border, each of the tied counts in part.
 
     Args:
         outcome: Whether each churned; at least one did.
@@ -72,8 +74,7 @@ def gains(outcome: Flags, probability: Floats) -> Floats:
     Returns:
         11 shares, from 0 to 1.
     """
-    called, found = _found_by_called(outcome, probability)
-    return np.interp(TENTHS * len(outcome), called, found) / np.count_nonzero(outcome)
+    return np.append(0.0, ranking.gains(Tally.of(outcome, probability)))
 
 
 def risk_groups(outcome: Flags, probability: Floats) -> list[RiskGroup]:
