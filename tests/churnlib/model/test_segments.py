@@ -61,7 +61,7 @@ def test_a_part_is_scored_as_if_it_were_all(column: str, value: str, rows: pl.Ex
         "base_rate", "mean_predicted", "roc_auc", "expected_calibration_error"
     }  # fmt: skip
     for name, interval in found["intervals"].items():
-        # The draws are others, and the errors right to some 2 %.
+        # The draws are others, and the errors right to some 5 %.
         expected = alone.intervals[name]
         assert expected is not None
         width = expected[1] - expected[0]
