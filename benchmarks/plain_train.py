@@ -24,6 +24,7 @@ from churnlib.lineage import footer
 from churnlib.model.evaluate import evaluate
 from churnlib.model.fitness import decisive_settings
 from churnlib.model.pipeline import check_pipeline
+from churnlib.model.segments import breakdown
 from churnlib.model.store import GOLDEN_ROWS, new_version, read_scored, save_model, set_champion
 from churnlib.model.train import train
 from churnlib.raw.checks import check_table
@@ -110,7 +111,10 @@ def fit_and_report(
     horizon = settings.horizon_months
     training = train(rows, settings.train, window[1], seed, horizon_months=horizon)
     slices = training.scored.partition_by("slice", as_dict=True)
-    metrics = {str(name): evaluate(scored) for (name,), scored in slices.items()}
+    metrics = {
+        str(name): evaluate(scored, base_rate=training.base_rates[name])
+        for (name,), scored in slices.items()
+    }
     made_with = {**settings.model_dump(mode="json"), **decisive_settings(settings)}
     facts: dict[str, Any] = {
         "as_of": as_of,
@@ -135,6 +139,10 @@ def fit_and_report(
     target = Dataset("model", settings.game, f"{catalog.models().uri}/{version}")
     golden = rows.head(GOLDEN_ROWS)
     model = save_model(target, training.model, training.scored, golden, facts)
+    scored = read_scored(model)
+    held_out = scored.filter(scored["slice"] == "validation")
+    parts = settings.evaluation
+    told = held_out.join(rows.select("sub_id", *parts.segments), on="sub_id")
     report = Report(
         name="in_sample_report",
         game=settings.game,
@@ -144,13 +152,12 @@ def fit_and_report(
         model_version=version,
         groups=facts["metrics"]["in_sample"],
         validation=facts["metrics"]["validation"],
+        **breakdown(told, parts.segments, parts.most_values),
         facts={"seed": seed},
         quarantined={},
         odd=odd,
         warnings=(),
     )
-    scored = read_scored(model)
-    held_out = scored.filter(scored["slice"] == "validation")
     made = write_report(report, catalog.report("in_sample_report"), held_out)
     set_champion(catalog.champion(), version)
     print(Path(made[1].uri).read_text(encoding="utf-8"))

@@ -7,7 +7,7 @@ import numpy as np
 
 from churnlib.model.figures import Figure, Predicted
 from churnlib.model.intervals import Interval
-from churnlib.model.ranking import gains
+from churnlib.model.ranking import ratio
 
 
 @dataclass(frozen=True)
@@ -43,13 +43,14 @@ def deciles(predicted: Predicted) -> tuple[Decile, ...]:
     """
     rows, churned = len(predicted.outcome), int(predicted.outcome.sum())
     churners = predicted.characters.count(predicted.outcome)
-    gained, drawn = gains(predicted.tally)[:, 0], gains(predicted.drawn)
-    lifts, lifts_drawn = 10 * np.diff(gained), 10 * np.diff(drawn, axis=0)
-    base_rates = predicted.drawn.found[-1] / predicted.drawn.called[-1]
+    gained, drawn = predicted.gains, predicted.gains_drawn
+    lifts = (10 * np.diff(gained, prepend=0)).round(11)
+    lifts_drawn = 10 * np.diff(drawn, axis=0, prepend=0)
+    base_rates = ratio(predicted.drawn.found[-1], predicted.drawn.called[-1])
     made = []
     for n, (lift, of_draws) in enumerate(zip(lifts.tolist(), lifts_drawn, strict=True)):
         rate = Figure(lift * churned / rows, of_draws * base_rates, max(predicted.units // 10, 1))
-        gain = Figure(float(gained[n + 1]), drawn[n + 1], churners)
+        gain = Figure(float(gained[n]), drawn[n], churners)
         intervals = {
             "churn_rate": rate.interval(),
             "lift": Figure(lift, of_draws, churners, "positive").interval(),

@@ -15,7 +15,7 @@ from churnlib.model.figures import METRICS, Figure, Metric, Predicted
 from churnlib.model.intervals import Interval
 from churnlib.model.predict import BASELINE, PROBABILITY
 from churnlib.model.reliability import RiskGroup, risk_groups
-from churnlib.model.resample import Flags, Floats, Resampling
+from churnlib.model.resample import DRAWS, Flags, Floats, Resampling
 
 BASE_RATE, LOGISTIC_REGRESSION = "base_rate", "logistic_regression"
 """The baselines: the training rows' churn rate for everyone, and a plain model of the same rows."""
@@ -184,13 +184,13 @@ def known_rows(scored: pl.DataFrame) -> pl.DataFrame:
     return scored.filter(pl.col(LABEL).is_not_null()).sort(PROBABILITY, "sub_id")
 
 
-def predictions(known: pl.DataFrame) -> Predicted:
+def predictions(known: pl.DataFrame, draws: int = DRAWS) -> Predicted:
     """Predictions whose outcome is known, with draws of their characters."""
     characters = known["char_id" if "char_id" in known.columns else "sub_id"]
     return Predicted(
         known[LABEL].to_numpy().astype(np.bool_),
         known[PROBABILITY].to_numpy(),
-        Resampling.over(characters),
+        Resampling.over(characters, draws),
     )
 
 

@@ -16,8 +16,6 @@ MOST_LEVELS = 1000
 """How many levels of probability are told apart in draws; ranks within one count as ties."""
 CALIBRATION_GROUPS = 10
 """How many groups of equal size the expected calibration error is taken over."""
-TOP_SHARE = 0.1
-"""The share of likeliest churners that the lift is taken over."""
 
 Metric = Literal["roc_auc", "average_precision", "log_loss", "brier"]
 
@@ -43,13 +41,7 @@ class Predicted:
     @cached_property
     def tally(self) -> Tally:
         """The rows by their distinct probabilities."""
-        level = levels(self.probability)
-        count = int(level.max()) + 1
-        churned, stayed = (
-            np.bincount(level[kind], minlength=count).astype(np.float64).reshape(-1, 1)
-            for kind in (self.outcome, ~self.outcome)
-        )
-        return Tally(churned, stayed)
+        return Tally.of(self.outcome, self.probability)
 
     @cached_property
     def drawn(self) -> Tally:
@@ -58,6 +50,17 @@ class Predicted:
         count = int(level.max()) + 1
         both = self.characters.totals(level + count * ~self.outcome, 2 * count)
         return Tally(both[:count], both[count:])
+
+    @cached_property
+    def gains(self) -> Floats:
+        """The share of all churners among the likeliest tenth, two tenths, to all."""
+        # Rounded, so that what calculation leaves over does not pass for a lift.
+        return ranking.gains(self.tally)[:, 0].round(12)
+
+    @cached_property
+    def gains_drawn(self) -> Floats:
+        """The same of each draw, a column each."""
+        return ranking.gains(self.drawn)
 
     @cached_property
     def units(self) -> int:
@@ -141,10 +144,8 @@ def share_of(predicted: Predicted, whole: Flags, part: Flags) -> Figure:
 
 def lift_top_decile(predicted: Predicted) -> Figure:
     """The churn rate among the likeliest tenth, over that of all; both outcomes occur."""
-    share = np.array([TOP_SHARE])
-    value = ranking.gains(predicted.tally, share).item() / TOP_SHARE
-    (draws,) = ranking.gains(predicted.drawn, share) / TOP_SHARE
-    return Figure(value, draws, predicted.ranked_units, "positive")
+    value, draws = (10 * gains[0] for gains in (predicted.gains, predicted.gains_drawn))
+    return Figure(float(value), draws, predicted.ranked_units, "positive")
 
 
 def expected_calibration_error(predicted: Predicted) -> Figure:

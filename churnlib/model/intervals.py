@@ -1,6 +1,6 @@
 """From draws of a figure to its interval, on a scale on which the figure is about normal."""
 
-from math import exp, isfinite, log, sqrt
+from math import exp, log, sqrt
 from statistics import NormalDist
 
 import numpy as np
@@ -11,6 +11,8 @@ Interval = tuple[float, float]
 
 CONFIDENCE = 0.95
 """Of the intervals in reports."""
+FARTHEST = 20.0
+"""How far on the logarithmic scale an end may lie, to tell anything: a factor of 500 million."""
 
 
 def standard_error(draws: Floats, units: int) -> float | None:
@@ -57,9 +59,11 @@ def of_positive(
     value: float, error: float | None, confidence: float = CONFIDENCE
 ) -> Interval | None:
     """The interval of a figure above 0, on the logarithmic scale; null where it is unknown."""
-    if error is None or value <= 0 or not isfinite(value):
+    if error is None or value <= 0:
         return None
     half = quantile(confidence) * error / value
+    if half > FARTHEST:
+        return None
     return value * exp(-half), value * exp(half)
 
 

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
-
-TENTHS = np.linspace(0, 1, 11)
+Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +25,14 @@ class Tally:
 
     churned: Floats
     stayed: Floats
+
+    @classmethod
+    def of(cls, outcome: Flags, probability: Floats) -> "Tally":
+        """Counts subscriptions by their distinct probabilities, in one column."""
+        level = levels(probability)
+        count = int(level.max()) + 1
+        kinds = (np.bincount(level[kind], minlength=count) for kind in (outcome, ~outcome))
+        return cls(*(kind.astype(np.float64).reshape(-1, 1) for kind in kinds))
 
     @cached_property
     def found(self) -> Floats:
@@ -60,22 +67,36 @@ def average_precision(tally: Tally) -> Floats:
     return ratio(np.einsum("ld,ld->d", tally.churned, precision), tally.found[-1])
 
 
-def gains(tally: Tally, shares: Floats = TENTHS) -> Floats:
-    """The share of all churners among the likeliest so many.
+def gains(tally: Tally) -> Floats:
+    """The share of all churners among the likeliest tenth, two tenths, to all.
 
     Where a tie of probabilities crosses a border, each of the tied counts in part.
 
     Args:
         tally: The counts.
-        shares: Of all subscriptions, each within 0 and 1.
 
     Returns:
-        A row a share, a column a draw; NaN where nobody churned.
+        Ten rows, a column a draw; NaN where nobody churned.
     """
-    zero = np.zeros((1, tally.called.shape[1]))
-    called, found = np.vstack([zero, tally.called]).T, np.vstack([zero, tally.found]).T
-    among = [np.interp(shares * c[-1], c, f) for c, f in zip(called, found, strict=True)]
-    return ratio(np.array(among).T, found[:, -1])
+    called, found = tally.called, tally.found
+    shares = []
+    for tenth in range(1, 11):
+        top = tenth * called[-1] / 10
+        at = np.minimum((called < top).sum(axis=0), len(called) - 1)
+        above, found_above = (_before(values, at) for values in (called, found))
+        part = ratio(top - above, _at(called, at) - above)
+        shares.append(found_above + part * (_at(found, at) - found_above))
+    return ratio(np.array(shares), found[-1])
+
+
+def _at(values: Floats, level: Whole) -> Floats:
+    """The value at a level of each draw."""
+    return values[level, np.arange(values.shape[1])]
+
+
+def _before(values: Floats, level: Whole) -> Floats:
+    """The value at the level above; 0 where there is none."""
+    return np.where(level > 0, _at(values, level - 1), 0.0)
 
 
 def levels(probability: Floats, most: int | None = None) -> Whole:

@@ -50,11 +50,12 @@ class Resampling:
     weights: Floats
 
     @classmethod
-    def over(cls, characters: pl.Series) -> "Resampling":
+    def over(cls, characters: pl.Series, draws: int = DRAWS) -> "Resampling":
         """Draws characters.
 
         Args:
             characters: The character of each row. The order of rows does not matter.
+            draws: How often.
         """
         units = characters.rank("dense").to_numpy().astype(np.int64) - 1
         count = int(units.max(initial=-1)) + 1
@@ -62,13 +63,15 @@ class Resampling:
             shuffled = np.random.default_rng(derive_seed(SEED, "units")).permutation(count)
             units, count = shuffled[units] % MAX_UNITS, MAX_UNITS
         bits = np.random.default_rng(derive_seed(SEED, "weights"))
-        drawn = bits.integers(2**16, size=(count, DRAWS), dtype=np.uint16)
+        drawn = bits.integers(2**16, size=(count, draws), dtype=np.uint16)
         return cls(units, _poisson_quantiles()[drawn])
 
     def where(self, keep: Flags) -> "Resampling":
         """The same draws of some of the rows."""
         units = self.units[keep]
         there = np.bincount(units, minlength=len(self.weights)) > 0
+        if there.all():
+            return Resampling(units, self.weights)
         return Resampling((np.cumsum(there) - 1)[units], self.weights[there])
 
     def count(self, keep: Flags) -> int:

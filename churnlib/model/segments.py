@@ -24,6 +24,8 @@ from churnlib.schemas import ID_COLUMNS, StandardFeatures
 
 CHARACTERS = "characters"
 """The segments that are always told apart: new and returning characters."""
+DRAWS_OF_PARTS = 250
+"""How often characters are drawn: there are many parts, and their errors are right to 5 %."""
 LEAST_ROWS = 20
 """Of fewer subscriptions with a known outcome no figures are told but the counts."""
 
@@ -92,7 +94,7 @@ def breakdown(
     keys = {CHARACTERS: is_new, **{name: _common(scored[name], most_values) for name in columns}}
     month = pl.col("sub_start_date").dt.strftime("%Y-%m")
     known = known_rows(scored)
-    predicted = predictions(known)
+    predicted = predictions(known, DRAWS_OF_PARTS)
     found = {
         name: [
             asdict(part) for part in _parts(scored.select(LABEL, key=key), known, predicted, key)

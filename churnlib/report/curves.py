@@ -52,10 +52,8 @@ def height_at(curve: Curve, across: Floats) -> Floats:
 
 def _found_by_called(outcome: Flags, probability: Floats) -> Curve:
     """How many are called churners at each threshold, and how many churners are among them."""
-    order = np.argsort(-probability, kind="stable")
-    last_of_tie = np.append(np.flatnonzero(np.diff(probability[order])), len(order) - 1)
-    found = np.cumsum(outcome[order])[last_of_tie]
-    return np.append(0.0, last_of_tie + 1.0), np.append(0.0, found)
+    tally = Tally.of(outcome, probability)
+    return np.append(0.0, tally.called), np.append(0.0, tally.found)
 
 
 def _thinned(called: Floats, found: Floats) -> Curve:

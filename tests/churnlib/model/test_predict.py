@@ -156,9 +156,14 @@ def test_ranks_follow_risk_and_ties_the_key() -> None:
     )
     ranked = rank_by_risk(batch, "v1")
     Predictions.validate(add_contact(ranked, 0.3, 0.05))
+    assert ranked["baseline_probability"].null_count() == 4
     assert ranked.select("risk_rank", "sub_id").rows() == [(1, 13), (2, 11), (3, 12), (4, 14)]
     assert ranked["model_version"].unique().to_list() == ["v1"]
     assert rank_by_risk(batch.reverse(), "v1").equals(ranked)
+    beside = batch.with_columns(baseline_probability=pl.col("sub_id") / 100)
+    ranked = rank_by_risk(beside, "v1")
+    Predictions.validate(ranked)
+    assert ranked["baseline_probability"].to_list() == [0.13, 0.11, 0.12, 0.14]
 
 
 def test_an_empty_batch_gives_an_empty_table() -> None:
