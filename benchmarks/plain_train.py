@@ -21,6 +21,7 @@ from churnlib.features.standard import standard_features
 from churnlib.features.table import feature_columns
 from churnlib.features.windows import in_window
 from churnlib.lineage import footer
+from churnlib.model.campaign import choose_threshold, evaluate_campaign
 from churnlib.model.evaluate import evaluate
 from churnlib.model.fitness import decisive_settings
 from churnlib.model.pipeline import check_pipeline
@@ -111,6 +112,8 @@ def fit_and_report(
     training = train(rows, settings.train, window[1], seed, horizon_months=horizon)
     slices = training.scored.partition_by("slice", as_dict=True)
     metrics = {str(name): evaluate(scored) for (name,), scored in slices.items()}
+    validation, offer = slices["validation",], settings.campaign.offer
+    campaign = evaluate_campaign(validation, offer, choose_threshold(validation, offer))
     made_with = {**settings.model_dump(mode="json"), **decisive_settings(settings)}
     facts: dict[str, Any] = {
         "as_of": as_of,
@@ -118,6 +121,7 @@ def fit_and_report(
         "labels_known_by": labels_known_by(settings, as_of),
         "left_out_features": training.model.schema.left_out,
         "validation_warning": training.warning,
+        "campaign": campaign.to_json(curve=False),
         "seed": seed,
         "settings": made_with,
         "settings_hash": "",
@@ -144,6 +148,7 @@ def fit_and_report(
         model_version=version,
         groups=facts["metrics"]["in_sample"],
         validation=facts["metrics"]["validation"],
+        campaign=campaign.to_json(),
         facts={"seed": seed},
         quarantined={},
         odd=odd,
