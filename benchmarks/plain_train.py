@@ -21,7 +21,7 @@ from churnlib.features.standard import standard_features
 from churnlib.features.table import feature_columns
 from churnlib.features.windows import in_window
 from churnlib.lineage import footer
-from churnlib.model.campaign import choose_threshold, evaluate_campaign
+from churnlib.model.campaign import plan_campaign
 from churnlib.model.evaluate import evaluate
 from churnlib.model.fitness import decisive_settings
 from churnlib.model.pipeline import check_pipeline
@@ -112,8 +112,7 @@ def fit_and_report(
     training = train(rows, settings.train, window[1], seed, horizon_months=horizon)
     slices = training.scored.partition_by("slice", as_dict=True)
     metrics = {str(name): evaluate(scored) for (name,), scored in slices.items()}
-    validation, offer = slices["validation",], settings.campaign.offer
-    campaign = evaluate_campaign(validation, offer, choose_threshold(validation, offer))
+    campaign = plan_campaign(slices["validation",], settings.campaign.offer)
     made_with = {**settings.model_dump(mode="json"), **decisive_settings(settings)}
     facts: dict[str, Any] = {
         "as_of": as_of,

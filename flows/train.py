@@ -139,7 +139,7 @@ def fit_model(
         seed: Where randomness begins.
         origin: All settings and the facts of the raw tables, for the manifest.
     """
-    from churnlib.model.campaign import choose_threshold, evaluate_campaign
+    from churnlib.model.campaign import plan_campaign
     from churnlib.model.evaluate import evaluate
     from churnlib.model.sample import blaming, draw
     from churnlib.model.store import GOLDEN_ROWS
@@ -158,8 +158,7 @@ def fit_model(
             horizon_months=feature_settings["horizon_months"],
         )
     slices = training.scored.partition_by("slice", as_dict=True)
-    validation = slices["validation",]
-    campaign = evaluate_campaign(validation, offer, choose_threshold(validation, offer))
+    campaign = plan_campaign(slices["validation",], offer)
     labels = sample.rows.columns("sub_churn")["sub_churn"]
     metrics = {str(name): evaluate(scored) for (name,), scored in slices.items()}
     made_with = {**origin["settings"], **feature_settings}
@@ -169,13 +168,7 @@ def fit_model(
         "labels_known_by": labels_known_by,
         "left_out_features": training.model.schema.left_out,
         "validation_warning": training.warning,
-        "calibration": {
-            name: used and used.to_json()
-            for name, used in (
-                ("kept", training.model.calibration),
-                ("validated", training.validated),
-            )
-        },
+        "calibration": training.calibrations,
         "campaign": campaign.to_json(curve=False),
         "seed": seed,
         "settings": made_with,
@@ -212,6 +205,7 @@ def report_training(
     warnings: tuple[str, ...],
 ) -> tuple[DatasetRef, ...]:
     """Reports how the model does on the rows it was fitted on, and on those held out."""
+    from churnlib.model.calibration import in_words
     from churnlib.model.campaign import evaluate_campaign
 
     manifest = read_manifest(model)
@@ -232,19 +226,12 @@ def report_training(
             "seed": manifest["seed"],
             "labels known by": manifest["labels_known_by"],
             "learnt from": describe(manifest["sample"]),
-            "calibration": describe_calibration(manifest["calibration"]["kept"]),
+            "calibration": in_words(manifest["calibration"]["kept"]),
         },
         **data,
         warnings=(*warnings, *doubts(manifest)),
     )
     return write_report(report, output, validation)
-
-
-def describe_calibration(used: dict[str, Any] | None) -> str:
-    """Words what a manifest tells of a model's calibration."""
-    if used is None:
-        return "none"
-    return f"{used['method']}, on {used['rows']:,} rows begun {used['start']} to {used['end']}"
 
 
 def doubts(manifest: dict[str, Any]) -> Iterator[str]:
