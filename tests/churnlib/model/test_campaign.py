@@ -134,7 +134,7 @@ def test_the_interval_is_that_of_drawing_characters_again() -> None:
     # One subscription of most characters, many of some, and a gain far from nothing.
     rng = np.random.default_rng(8)
     times = rng.choice([1, 12], 400, p=[0.8, 0.2])
-    mostly = scored(400, per_character=1).with_columns(1 - pl.col("sub_churn"))
+    mostly = scored(400, per_character=1).with_columns(sub_churn=1 - pl.col("sub_churn"))
     rows = mostly[np.repeat(np.arange(400), times)]
     made = evaluate_campaign(rows, OFFER, 0.1).at_threshold
     assert made is not None
