@@ -8,6 +8,7 @@ churn probabilities on the very same ones: with few rows, luck alone makes one. 
 
 import argparse
 import tempfile
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -50,12 +51,12 @@ def main() -> None:
     """Measures, and prints a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--characters", type=int, nargs="+", default=[30_000, 100_000, 300_000])
-    parser.add_argument("--seed", type=int, default=101)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[101])
     args = parser.parse_args()
-    print("| characters | scored | model | ECE | ECE of the truth | mean predicted | churn rate |")
-    print("|---|---|---|---|---|---|---|")
-    for characters in args.characters:
-        measure(characters, args.seed)
+    columns = "characters | seed | scored | model | ECE | ECE of the truth | predicted | churned"
+    print(f"| {columns} |\n|---|---|---|---|---|---|---|---|")
+    for characters, seed in product(args.characters, args.seeds):
+        measure(characters, seed)
 
 
 def measure(characters: int, seed: int) -> None:
@@ -72,7 +73,7 @@ def measure(characters: int, seed: int) -> None:
             outcome = rows[LABEL].to_numpy().astype(np.bool_)
             told, true = (rows[column].to_numpy() for column in (PROBABILITY, "truth"))
             print(
-                f"| {characters:,} | {len(rows):,} | {name} | {error(outcome, told):.4f} "
+                f"| {characters:,} | {seed} | {len(rows):,} | {name} | {error(outcome, told):.4f} "
                 f"| {error(outcome, true):.4f} | {told.mean():.4f} | {outcome.mean():.4f} |",
                 flush=True,
             )
