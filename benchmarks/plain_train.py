@@ -21,6 +21,7 @@ from churnlib.features.standard import standard_features
 from churnlib.features.table import feature_columns
 from churnlib.features.windows import in_window
 from churnlib.lineage import footer
+from churnlib.model.campaign import plan_campaign
 from churnlib.model.evaluate import evaluate
 from churnlib.model.fitness import decisive_settings
 from churnlib.model.pipeline import check_pipeline
@@ -111,8 +112,11 @@ def fit_and_report(
     horizon = settings.horizon_months
     training = train(rows, settings.train, window[1], seed, horizon_months=horizon)
     slices = training.scored.partition_by("slice", as_dict=True)
+    campaign = plan_campaign(slices["validation",], settings.campaign.offer)
     metrics = {
-        str(name): evaluate(scored, base_rate=training.base_rates[name])
+        str(name): evaluate(
+            scored, threshold=campaign.threshold, base_rate=training.base_rates[name]
+        )
         for (name,), scored in slices.items()
     }
     made_with = {**settings.model_dump(mode="json"), **decisive_settings(settings)}
@@ -122,6 +126,7 @@ def fit_and_report(
         "labels_known_by": labels_known_by(settings, as_of),
         "left_out_features": training.model.schema.left_out,
         "validation_warning": training.warning,
+        "campaign": campaign.to_json(curve=False),
         "seed": seed,
         "settings": made_with,
         "settings_hash": "",
@@ -153,6 +158,7 @@ def fit_and_report(
         groups=facts["metrics"]["in_sample"],
         validation=facts["metrics"]["validation"],
         **breakdown(told, parts.segments, parts.most_values),
+        campaign=campaign.to_json(),
         facts={"seed": seed},
         quarantined={},
         odd=odd,

@@ -24,6 +24,7 @@ from churnlib.raw.known import known_by
 from churnlib.settings import CampaignSettings, CurrencySettings, EngineSettings, StandardSettings
 from flows.building import build
 from flows.contest import usable_model
+from flows.engine.cache import run_logger
 from flows.events import BatchPredicted
 from flows.features import refuse_empty
 from flows.reports import leaks, warn
@@ -142,6 +143,9 @@ def predict_batch(
         threshold = threshold_of(model, campaign.offer)
     ranked = rank_by_risk(batch.rows, version)
     told = add_contact(ranked, threshold, campaign.hold_out_share)
+    to_contact, held_out = (int(told[column].sum()) for column in ("contact", "held_out"))
+    words = "contact nobody" if threshold is None else f"contact from {threshold:.4f} on"
+    run_logger().info("%s: %d of %d; %d held out", words, to_contact, len(told), held_out)
     facts = footer(model_version=version, threshold=threshold, base_rate=loaded.base_rate, **terms)
     made = storage.write_parquet(told.lazy(), output, facts)
     BatchPredicted(

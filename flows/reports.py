@@ -59,6 +59,8 @@ def about_model(manifest: Mapping[str, Any], *inputs: DatasetRef) -> dict[str, A
         manifest: The model's manifest; one of an older version tells less.
         inputs: What the report was made from besides.
     """
+    from churnlib.model.calibration import in_words
+
     first, last = manifest["window"]
     facts = {
         "learnt from": f"subscriptions begun {first} to {last}",
@@ -68,7 +70,7 @@ def about_model(manifest: Mapping[str, Any], *inputs: DatasetRef) -> dict[str, A
     if sample := manifest.get("sample"):
         facts["learnt from"] += f": {describe(sample)}"
     if calibration := manifest.get("calibration"):
-        facts["calibration"] = describe_calibration(calibration["kept"])
+        facts["calibration"] = in_words(calibration["kept"])
     libraries = {name: manifest["libraries"][name] for name in manifest["depends_on"]}
     return {
         "facts": facts,
@@ -80,13 +82,6 @@ def about_model(manifest: Mapping[str, Any], *inputs: DatasetRef) -> dict[str, A
 def ref_facts(ref: DatasetRef) -> dict[str, Any]:
     """What a report says of a dataset."""
     return {"rows": ref.rows, "fingerprint": ref.fingerprint}
-
-
-def describe_calibration(used: Mapping[str, Any] | None) -> str:
-    """Words what a manifest tells of a model's calibration."""
-    if used is None:
-        return "none"
-    return f"{used['method']}, on {used['rows']:,} rows begun {used['start']} to {used['end']}"
 
 
 def check_segments(settings: Settings) -> None:

@@ -148,7 +148,7 @@ def fit_model(
         seed: Where randomness begins.
         origin: All settings and the facts of the raw tables, for the manifest.
     """
-    from churnlib.model.campaign import choose_threshold, evaluate_campaign
+    from churnlib.model.campaign import plan_campaign
     from churnlib.model.evaluate import evaluate
     from churnlib.model.sample import blaming, draw
     from churnlib.model.store import GOLDEN_ROWS
@@ -167,8 +167,7 @@ def fit_model(
             horizon_months=feature_settings["horizon_months"],
         )
     slices = training.scored.partition_by("slice", as_dict=True)
-    validation = slices["validation",]
-    campaign = evaluate_campaign(validation, offer, choose_threshold(validation, offer))
+    campaign = plan_campaign(slices["validation",], offer)
     labels = sample.rows.columns("sub_churn")["sub_churn"]
     metrics = {
         str(name): evaluate(
@@ -183,13 +182,7 @@ def fit_model(
         "labels_known_by": labels_known_by,
         "left_out_features": training.model.schema.left_out,
         "validation_warning": training.warning,
-        "calibration": {
-            name: used and used.to_json()
-            for name, used in (
-                ("kept", training.model.calibration),
-                ("validated", training.validated),
-            )
-        },
+        "calibration": training.calibrations,
         "campaign": campaign.to_json(curve=False),
         "importance": [feature.to_json() for feature in training.importance],
         "seed": seed,

@@ -190,3 +190,14 @@ def describe(rows: pl.DataFrame, method: Method) -> Calibration:
         rows=len(rows),
         churned=int(labels.sum()),
     )
+
+
+def in_words(used: dict[str, Any] | None) -> str:
+    """Words what a manifest tells of a model's calibration.
+
+    >>> in_words(Calibration("isotonic", date(2024, 4, 1), date(2024, 6, 30), 1_234, 200).to_json())
+    'isotonic, on 1,234 rows begun 2024-04-01 to 2024-06-30'
+    """
+    if used is None:
+        return "none"
+    return f"{used['method']}, on {used['rows']:,} rows begun {used['start']} to {used['end']}"

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -80,6 +80,12 @@ class Training:
     warning: str | None = None
     validated: Calibration | None = None
     importance: tuple[Importance, ...] = ()
+
+    @property
+    def calibrations(self) -> dict[str, dict[str, Any] | None]:
+        """What the `kept` and the `validated` model were calibrated on, as plain data."""
+        both = {"kept": self.model.calibration, "validated": self.validated}
+        return {name: used.to_json() if used else None for name, used in both.items()}
 
 
 def fit(rows: pl.DataFrame | Rows, settings: TrainSettings, seed: int) -> FittedModel:

@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from churnlib.model.ranking import Tally
+
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Curve = tuple[Floats, Floats]

@@ -87,8 +87,10 @@ def _other_settings(own: Standing, settings: Settings) -> Iterator[str]:
             if name in train and train[name] != was:
                 yield _changed(f"train.{name}", was, train[name])
         return
-    now = settings.model_dump(mode="json")
-    for name, was in own.facts.items():
+    now, facts = settings.model_dump(mode="json"), dict(own.facts)
+    if campaign := facts.pop("campaign", None):  # Of the settings a report tells only the terms.
+        now["campaign"], facts["campaign"] = settings.campaign.offer.model_dump(), campaign["terms"]
+    for name, was in facts.items():
         if now.get(name) is not None and now[name] != was:
             yield _changed(name, was, now[name])
 

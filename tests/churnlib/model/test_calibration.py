@@ -194,6 +194,10 @@ def test_training_tells_both_calibrations() -> None:
         date(2024, 5, 15),
         date(2024, 6, 15),
     )
+    assert made.calibrations == {
+        "kept": made.model.calibration.to_json(),
+        "validated": made.validated.to_json(),
+    }
     kept = train(ROWS, settings.model_copy(update={"refit": False}), date(2024, 6, 30), 1,
                  horizon_months=1)  # fmt: skip
     assert kept.model.calibration == kept.validated == made.validated

@@ -130,6 +130,29 @@ def test_rows_of_one_character_do_not_count_as_many() -> None:
     assert width(twice) == pytest.approx(2 * width(rows))
 
 
+def test_the_interval_is_that_of_drawing_characters_again() -> None:
+    # One subscription of most characters, many of some, and a gain far from nothing.
+    rng = np.random.default_rng(8)
+    times = rng.choice([1, 12], 400, p=[0.8, 0.2])
+    mostly = scored(400, per_character=1).with_columns(sub_churn=1 - pl.col("sub_churn"))
+    rows = mostly[np.repeat(np.arange(400), times)]
+    made = evaluate_campaign(rows, OFFER, 0.1).at_threshold
+    assert made is not None
+    assert made.expected_gain_ci is not None
+    each = rows.group_by("char_id", maintain_order=True).agg(
+        pl.len(),
+        brings=pl.when(pl.col("churn_probability") >= 0.1)
+        .then(pl.when(pl.col("sub_churn") == 1).then(56).otherwise(-11))
+        .otherwise(0)
+        .sum(),
+    )
+    drawn = rng.integers(0, 400, (4_000, 400))
+    subs, brings = (each[name].to_numpy()[drawn].sum(axis=1) for name in ("len", "brings"))
+    spread = (len(rows) * brings / subs).std()
+    half = (made.expected_gain_ci[1] - made.expected_gain_ci[0]) / 2
+    assert half == pytest.approx(1.96 * spread, rel=0.08)
+
+
 def test_of_one_character_there_is_no_interval() -> None:
     rows = scored().with_columns(char_id=pl.lit(1))
     at = evaluate_campaign(rows, OFFER, 0.2).at_threshold

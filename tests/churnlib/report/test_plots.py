@@ -7,9 +7,9 @@ from xml.etree import ElementTree as ET
 import matplotlib as mpl
 import numpy as np
 import pytest
+from churnlib.report.plots import COLOURS, gains_plot, reliability_plot, roc_plot
 
 from churnlib.report.curves import TENTHS, RiskGroup
-from churnlib.report.plots import COLOURS, gains_plot, reliability_plot, roc_plot
 
 GROUPS = [RiskGroup(12_345, 9000, 0.7, 0.6, 0.8), RiskGroup(950, 0, 0.1, 0.0, 0.05)]
 LABEL = 'a "label" with <marks> & more'
