@@ -34,7 +34,7 @@ def _promote(catalog: "Catalog", args: argparse.Namespace) -> str:
 
     allow_joblib = load_settings(args.game).train.model_format == "joblib"
     now = datetime.now(UTC)
-    made: "Promotion | None"
+    made: Promotion | None
     if args.back:
         made = roll_back(catalog, when=now, allow_joblib=allow_joblib)
     else:

@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from importlib.metadata import version
 from typing import Any
 
 from churnlib.datasets import RAW_TABLES, Dataset, DatasetRef
@@ -23,12 +24,18 @@ from churnlib.report.write import write_report
 from churnlib.settings import CurrencySettings, StandardSettings, TrainSettings, labels_known_by
 from churnlib.uris import join
 from flows.engine.cache import run_logger
-from flows.features import check_first, window_cohort
+from flows.engine.code_digest import code_digest
+from flows.features import Cohort, build_window_features, check_first, window_cohort
 from flows.gate import register_version
 from flows.reports import TEMPLATE, data_faults, leaks, overlap, short_data, show, warn
 from flows.run import Run, churn_flow
 from flows.sources import doubted_sources
-from flows.standard_features import announce_due_batch, standard_features
+from flows.standard_features import (
+    announce_due_batch,
+    build_standard_features,
+    standard_features,
+)
+from flows.tables import check_known, check_raw
 from flows.task import task
 
 
@@ -40,7 +47,21 @@ def train(run: Run) -> DatasetRef:
         (*leaks(run.settings.standard), *overlap(run), *short_data(run), *doubted_sources(run))
     )
     cohort = window_cohort(run, "train")
-    model = fit_model(
+    model = fit_version(run, cohort)
+    reports = report_training(
+        model,
+        run.catalog.report("in_sample_report"),
+        data=data_faults(cohort.tables),
+        warnings=warnings,
+    )
+    register_version(run, model)
+    show(reports)
+    return model
+
+
+def fit_version(run: Run, cohort: Cohort) -> DatasetRef:
+    """Fits a model on the training window of a run, with all in its manifest to make it again."""
+    return fit_model(
         cohort.features,
         run.catalog.models(),
         settings=run.settings.train,
@@ -52,17 +73,19 @@ def train(run: Run) -> DatasetRef:
                 mode="json", exclude={"data_dir", "schedules", "engine"}
             ),
             "tables": cohort.tables,
+            "code": code_version(),
         },
     )
-    reports = report_training(
-        model,
-        run.catalog.report("in_sample_report"),
-        data=data_faults(cohort.tables),
-        warnings=warnings,
-    )
-    register_version(run, model)
-    show(reports)
-    return model
+
+
+def code_version() -> dict[str, str]:
+    """What tells the code that makes a model from that of another day."""
+    making = (check_raw, check_known, build_standard_features, build_window_features, fit_model)
+    digests = [
+        code_digest(task.fn, getattr(task.cache_policy, "uses", ())).value for task in making
+    ]
+    digest = hashlib.sha256("".join(digests).encode()).hexdigest()
+    return {"version": version("churnlib"), "digest": digest}
 
 
 @churn_flow("train-from-raw")
@@ -121,7 +144,7 @@ def fit_model(
         labels_known_by: The day on which the last label of the window is known.
         feature_settings: The settings that features and labels depend on.
         seed: Where randomness begins.
-        origin: All settings and the facts of the raw tables, for the manifest.
+        origin: All settings, the facts of the raw tables and the code's version, for the manifest.
     """
     from churnlib.model.evaluate import evaluate
     from churnlib.model.sample import blaming, draw
@@ -154,6 +177,7 @@ def fit_model(
         "settings": made_with,
         "settings_hash": hashlib.sha256(json.dumps(made_with, sort_keys=True).encode()).hexdigest(),
         "sample": sample.to_json(),
+        "code": origin["code"],
         "rows": len(labels),
         "labelled_rows": labels.count(),
         "positives": int(labels.sum()),
@@ -167,8 +191,7 @@ def fit_model(
             for part, groups in metrics.items()
         },
     }
-    version = new_version(datetime.now(UTC))
-    target = Dataset("model", models.game, join(models.uri, version))
+    target = Dataset("model", models.game, join(models.uri, new_version(datetime.now(UTC))))
     golden = sample.rows.part(0).head(GOLDEN_ROWS)
     with naming(models.game):
         return save_model(
