@@ -33,8 +33,8 @@ def register_version(run: Run, model: DatasetRef) -> None:
     register(
         model,
         standing,
-        run.catalog.champion(),
         run.catalog.registry(),
+        run.catalog.champion(),
         before=state_of(run.catalog.registry()),
         may_promote=run.settings.champion.promote,
         keep_versions=run.settings.champion.keep_versions,
@@ -49,16 +49,21 @@ def settle_comparison(run: Run, report: DatasetRef) -> None:
         run: The run.
         report: The report, as JSON.
     """
-    found = json.loads(storage.read_bytes(report.uri)).get("comparison")
-    if is_settled(run.catalog, found):
+    if is_settled(run.catalog, comparison_in(report)):
         return
     settle(
-        found,
-        run.catalog.champion(),
+        report,
         run.catalog.registry(),
+        run.catalog.champion(),
         before=state_of(run.catalog.registry()),
         keep_versions=run.settings.champion.keep_versions,
     )
+
+
+def comparison_in(report: DatasetRef) -> dict[str, Any] | None:
+    """What a report tells of the gate, as plain data; null where nothing was compared."""
+    found: dict[str, Any] | None = json.loads(storage.read_bytes(report.uri)).get("comparison")
+    return found
 
 
 def is_registered(catalog: Catalog, version: str, standing: DatasetRef | None) -> bool:
@@ -89,8 +94,8 @@ def state_of(place: Dataset) -> str:
 def register(
     model: DatasetRef,
     standing: DatasetRef | None,
-    pointer: Dataset,
     registry: Dataset,
+    pointer: Dataset,
     *,
     before: str,  # noqa: ARG001
     may_promote: bool,
@@ -102,8 +107,8 @@ def register(
     Args:
         model: The version.
         standing: The champion, if there is one.
-        pointer: The champion's pointer.
         registry: What is known of all versions.
+        pointer: The champion's pointer.
         before: What the registry was.
         may_promote: Whether it may take the place of a champion that cannot be opened.
         keep_versions: See `churnlib.settings.ChampionSettings`.
@@ -114,7 +119,7 @@ def register(
     fault = "there was no champion" if standing is None else fault_of(standing, allow_joblib)
     if fault and (may_promote or standing is None):
         _promote(catalog_of(pointer), manifest, known, by="training", why=fault)
-        changed = [pointer, registry]
+        changed = [registry, pointer]
     else:
         changed = [registry]
         is_champion = version == pointed_at(pointer)
@@ -135,9 +140,9 @@ def register(
 
 @task
 def settle(
-    comparison: dict[str, Any],
-    pointer: Dataset,
+    report: DatasetRef,
     registry: Dataset,
+    pointer: Dataset,
     *,
     before: str,  # noqa: ARG001
     keep_versions: int | None,
@@ -145,13 +150,13 @@ def settle(
     """Keeps a comparison, and makes the candidate champion where that follows from it.
 
     Args:
-        comparison: A `churnlib.model.gate.Comparison`, as plain data.
-        pointer: The champion's pointer.
+        report: The report that tells of it, as JSON.
         registry: What is known of all versions.
+        pointer: The champion's pointer.
         before: What the registry was.
         keep_versions: See `churnlib.settings.ChampionSettings`.
     """
-    made = Comparison.model_validate(comparison)
+    made = Comparison.model_validate(comparison_in(report))
     known = read_registry(registry).and_compared(made, datetime.now(UTC))
     run_logger().info("model %s: %s, because %s", made.candidate, made.decision, made.reason)
     is_same = made.champion in (None, pointed_at(pointer))
@@ -159,7 +164,7 @@ def settle(
         catalog = catalog_of(pointer)
         manifest = read_manifest(catalog.model(made.candidate))
         _promote(catalog, manifest, known, by="back-test", why=made.reason)
-        changed = [pointer, registry]
+        changed = [registry, pointer]
     else:
         changed = [registry]
         write_registry(known, registry)

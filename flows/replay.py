@@ -42,7 +42,7 @@ class Aside(Catalog):
         return Catalog(self.raw_dir, self.game).raw(table)
 
 
-@flow(flow_run_name="{game}: {version}", persist_result=False)
+@flow(flow_run_name="{game}", persist_result=False)
 def replay(game: Game, version: str | None = None, data_dir: str | None = None) -> Replay:
     """Makes a model version again from its manifest, and tells whether it predicts the same.
 
