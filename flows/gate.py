@@ -32,30 +32,31 @@ def register_version(run: Run, model: DatasetRef) -> None:
         return
     register(
         model,
-        standing,
         run.catalog.registry(),
         run.catalog.champion(),
-        before=state_of(run.catalog.registry()),
+        before=state_of(run.catalog),
         may_promote=run.settings.champion.promote,
         keep_versions=run.settings.champion.keep_versions,
         allow_joblib=run.settings.train.model_format == "joblib",
     )
 
 
-def settle_comparison(run: Run, report: DatasetRef) -> None:
+def settle_comparison(run: Run, model: DatasetRef, report: DatasetRef) -> None:
     """Does what a back-test has decided, if that was not done yet.
 
     Args:
         run: The run.
-        report: The report, as JSON.
+        model: The version that the back-test is of.
+        report: Its report, as JSON.
     """
-    if is_settled(run.catalog, comparison_in(report)):
+    comparison = comparison_in(report)
+    if is_settled(run.catalog, comparison):
         return
     settle(
-        report,
+        model,
+        comparison,
         run.catalog.registry(),
-        run.catalog.champion(),
-        before=state_of(run.catalog.registry()),
+        before=state_of(run.catalog),
         keep_versions=run.settings.champion.keep_versions,
     )
 
@@ -81,9 +82,11 @@ def is_settled(catalog: Catalog, comparison: dict[str, Any] | None) -> bool:
     return read_registry(catalog.registry()).knows(Comparison.model_validate(comparison))
 
 
-def state_of(place: Dataset) -> str:
-    """What tells one state of a file from another; empty where there is none."""
-    return storage.fingerprint(place.uri) if storage.exists(place.uri) else ""
+def state_of(catalog: Catalog) -> str:
+    """What tells one state of registry and champion from another."""
+    registry, standing = catalog.registry().uri, standing_champion(catalog)
+    known = storage.fingerprint(registry) if storage.exists(registry) else "none"
+    return f"registry {known}, champion {standing.fingerprint if standing else 'none'}"
 
 
 # Both tasks change what they read. `before` is part of their key, so that a kept result counts only
@@ -93,7 +96,6 @@ def state_of(place: Dataset) -> str:
 @task(uses=("churnlib.model",))
 def register(
     model: DatasetRef,
-    standing: DatasetRef | None,
     registry: Dataset,
     pointer: Dataset,
     *,
@@ -106,27 +108,27 @@ def register(
 
     Args:
         model: The version.
-        standing: The champion, if there is one.
         registry: What is known of all versions.
         pointer: The champion's pointer.
-        before: What the registry was.
+        before: What registry and champion were.
         may_promote: Whether it may take the place of a champion that cannot be opened.
         keep_versions: See `churnlib.settings.ChampionSettings`.
         allow_joblib: See `churnlib.model.store.load_model`.
     """
-    manifest, known = read_manifest(model), read_registry(registry)
+    catalog, manifest = catalog_of(registry), read_manifest(model)
+    known, standing = read_registry(registry), standing_champion(catalog)
     version, is_new = manifest["version"], known.last_comparison(manifest["version"]) is None
     fault = "there was no champion" if standing is None else fault_of(standing, allow_joblib)
     if fault and (may_promote or standing is None):
-        _promote(catalog_of(pointer), manifest, known, by="training", why=fault)
-        changed = [registry, pointer]
+        _promote(catalog, manifest, known, by="training", why=fault)
+        changed = [registry, catalog.champion()]
     else:
         changed = [registry]
         is_champion = version == pointed_at(pointer)
-        candidate = None if is_champion else version
+        candidate = None if is_champion or known.was_taken_back(version) else version
         write_registry(known.model_copy(update={"candidate": candidate}), registry)
         run_logger().info(_told(known, version, is_champion=is_champion))
-        is_new = is_new and not is_champion
+        is_new = is_new and candidate is not None
     if is_new:
         ModelRegistered(
             game=model.game,
@@ -134,15 +136,15 @@ def register(
             state="champion" if version == pointed_at(pointer) else "candidate",
             roc_auc=_roc_auc(manifest),
         ).emit()
-    _retire(catalog_of(pointer), keep_versions)
+    _retire(catalog, keep_versions)
     return tuple(map(storage.ref, changed))
 
 
 @task
 def settle(
-    report: DatasetRef,
+    candidate: DatasetRef,
+    comparison: dict[str, Any] | None,
     registry: Dataset,
-    pointer: Dataset,
     *,
     before: str,  # noqa: ARG001
     keep_versions: int | None,
@@ -150,21 +152,19 @@ def settle(
     """Keeps a comparison, and makes the candidate champion where that follows from it.
 
     Args:
-        report: The report that tells of it, as JSON.
+        candidate: The version.
+        comparison: A `churnlib.model.gate.Comparison` as plain data.
         registry: What is known of all versions.
-        pointer: The champion's pointer.
-        before: What the registry was.
+        before: What registry and champion were.
         keep_versions: See `churnlib.settings.ChampionSettings`.
     """
-    made = Comparison.model_validate(comparison_in(report))
+    catalog, made = catalog_of(registry), Comparison.model_validate(comparison)
     known = read_registry(registry).and_compared(made, datetime.now(UTC))
     run_logger().info("model %s: %s, because %s", made.candidate, made.decision, made.reason)
-    is_same = made.champion in (None, pointed_at(pointer))
+    is_same = made.champion in (None, pointed_at(catalog.champion()))
     if made.promotes and is_same:
-        catalog = catalog_of(pointer)
-        manifest = read_manifest(catalog.model(made.candidate))
-        _promote(catalog, manifest, known, by="back-test", why=made.reason)
-        changed = [registry, pointer]
+        _promote(catalog, read_manifest(candidate), known, by="back-test", why=made.reason)
+        changed = [registry, catalog.champion()]
     else:
         changed = [registry]
         write_registry(known, registry)
@@ -179,7 +179,7 @@ def settle(
         difference=made.difference,
         interval=made.interval,
     ).emit()
-    _retire(catalog_of(pointer), keep_versions)
+    _retire(catalog, keep_versions)
     return tuple(map(storage.ref, changed))
 
 
@@ -219,6 +219,8 @@ def _retire(catalog: Catalog, keep: int | None) -> None:
 def _told(known: Registry, version: str, *, is_champion: bool) -> str:
     if is_champion:
         return f"model {version} is the champion already"
+    if known.was_taken_back(version):
+        return f"model {version} was rolled back from by hand, so only a hand promotes it again"
     last = known.last_comparison(version)
     if last and last.decision == "refused":
         return f"model {version} was refused on {last.when:%Y-%m-%d}: {last.reason}"

@@ -17,6 +17,7 @@ from churnlib.errors import naming
 from churnlib.features.table import feature_columns
 from churnlib.lineage import fact
 from churnlib.model.fitness import decisive_settings
+from churnlib.model.registry import read_registry
 from churnlib.model.sample import describe
 from churnlib.model.store import new_version, read_manifest, read_scored, save_model
 from churnlib.report.content import Report
@@ -42,6 +43,7 @@ from flows.task import task
 @churn_flow("train")
 def train(run: Run) -> DatasetRef:
     """Trains a model on the training window, reports on it, and makes it the candidate."""
+    read_registry(run.catalog.registry())  # A damaged one stops the run before the work.
     check_model(run.settings.game, run.settings.train, run.settings.standard, run.settings.currency)
     warnings = warn(
         (*leaks(run.settings.standard), *overlap(run), *short_data(run), *doubted_sources(run))

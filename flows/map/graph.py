@@ -146,13 +146,10 @@ class Graph:
         return (task for task in self.tasks.values() if dataset in task.outputs)
 
     def needs(self, flow: str) -> list[str]:
-        """Lists the datasets that a flow reads before it makes them, if it makes them at all."""
-        needed: dict[str, None] = {}
-        made: set[str] = set()
-        for task in (self.tasks[name] for name in self.flows[flow].tasks):
-            needed |= dict.fromkeys(d for d in task.inputs if d not in made)
-            made |= set(task.outputs)
-        return [dataset for dataset in self.flows[flow].reads if dataset in needed]
+        """Lists the datasets that a flow reads and does not make."""
+        tasks = [self.tasks[task] for task in self.flows[flow].tasks]
+        made = {dataset for task in tasks for dataset in task.outputs}
+        return [dataset for dataset in self.flows[flow].reads if dataset not in made]
 
     def gives(self, flow: str) -> list[str]:
         """Lists the datasets that a flow makes for other flows, or for people."""

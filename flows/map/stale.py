@@ -11,7 +11,6 @@ from churnlib.settings import Settings
 from flows.map.graph import Graph
 from flows.map.standing import File, Standing
 
-
 CHOSEN = frozenset({"champion", "registry"})
 """What a gate decides, so that it is not out of date because of what the gate has seen since."""
 
