@@ -132,8 +132,7 @@ def tell(replay: Replay) -> Iterator[str]:
             f"not equal: model {replay.version}, made again, says something else of "
             f"{replay.unequal} of its {rows}, by up to {replay.largest:.3g}"
         )
-    for change in replay.inputs:
-        yield f"  {change.what} is another: {change.then} then, {change.now} now"
+    yield from map(_line, replay.inputs)
     then, now = replay.feature_rows
     if not replay.features:
         yield f"  the features are others than then: {then:,} rows then, {now:,} now"
@@ -144,18 +143,19 @@ def tell(replay: Replay) -> Iterator[str]:
         )
     else:
         yield f"  raw tables and features are the same, {now:,} rows"
-    for change in replay.others:
-        yield f"  {change.what}: {change.then or 'not known'} then, {change.now or 'none'} now"
+    yield from map(_line, replay.others)
     if not (replay.is_equal or replay.inputs or replay.others or not replay.features):
         yield "  nothing that is known of has changed; look for what the manifest does not tell"
+
+
+def _line(change: Change) -> str:
+    return f"  {change.what}: {change.then or 'not known'} then, {change.now or 'none'} now"
 
 
 def _inputs(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Change]:
     for table in RAW_TABLES:
         was, is_now = then.get(table), now.get(table)
-        if was is None:
-            yield Change(f"raw table {table}", None, _table(is_now))
-        elif is_now is None or was["source"] != is_now["source"]:
+        if (was or {}).get("source") != (is_now or {}).get("source"):
             yield Change(f"raw table {table}", _table(was), _table(is_now))
 
 

@@ -1,6 +1,7 @@
 """New models on their way to be champion: registered, compared, promoted, rolled back."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,21 @@ OTHER = {"train.seed": 8}
 """What makes another model."""
 
 
+@pytest.fixture(scope="module")
+def first_models(studio: Studio, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of models after a first training."""
+    studio.run("train_from_raw", GAME)
+    kept = tmp_path_factory.mktemp("models") / GAME
+    return Path(shutil.copytree(studio.data / "06_models" / GAME, kept))
+
+
 @pytest.fixture
-def trained(empty_studio: Studio) -> Studio:
-    """A data folder with a champion."""
-    empty_studio.run("train_from_raw", GAME)
-    return empty_studio
+def trained(studio: Studio, first_models: Path) -> Studio:
+    """A data folder with one model, the champion."""
+    models_there = studio.data / "06_models" / GAME
+    shutil.rmtree(models_there)
+    shutil.copytree(first_models, models_there)
+    return studio
 
 
 def champion(studio: Studio) -> str:
@@ -205,6 +216,19 @@ def test_gate_gives_the_place_of_a_champion_that_the_game_has_left_behind(
     assert "than the game's settings now ask for" in report(trained)["comparison"]["reason"]
 
 
+@pytest.mark.parametrize("text", [None, "x", '{"version": "gone"}'])
+def test_gate_makes_the_trained_model_champion_where_the_pointer_leads_nowhere(
+    text: str | None, trained: Studio
+) -> None:
+    first, pointer = champion(trained), trained.file(f"06_models/{GAME}/champion.json")
+    if text is None:
+        pointer.unlink()
+    else:
+        pointer.write_text(text)
+    trained.run("train", GAME)
+    assert champion(trained) == first
+
+
 def test_gate_keeps_as_many_versions_as_the_settings_say(trained: Studio) -> None:
     first = champion(trained)
     for seed in (8, 9):
@@ -227,7 +251,7 @@ def test_gate_stops_a_training_early_where_the_registry_is_damaged(
 ) -> None:
     trained.file(f"06_models/{GAME}/registry.json").write_text("{")
     for line in (("train", GAME), ("score", GAME)):
-        said = say(trained, *line[:1], line[1])
+        said = say(trained, *line)
         assert is_refusal(said, "registry.json is damaged"), said
 
 
