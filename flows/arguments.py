@@ -23,15 +23,18 @@ COMPOSITES = ("train", "score", "batch_score")
 BY_MODEL = ("score", "batch_predict")
 """The flows that take a model version by name, instead of the champion."""
 
-MODELS = "List a game's model versions, the newest first: what each is, and how it came about."
-PROMOTE = "Make a model version the champion by hand, or go back to the one before."
-REPLAY = "Make a model version again from its manifest, and tell whether it predicts the same."
-
 MONTH_PATTERN = r"^(19|2[01])\d{2}-(0[1-9]|1[0-2])$"
 """What command line and forms hold a month against."""
 
 BACKFILL = "Run a batch flow for each month of a span; what is done is skipped."
 """The flow that runs others, month by month."""
+
+MODELS = "List a game's model versions, the newest first: what each is, and how it came about."
+PROMOTE = "Make a model version the champion by hand, or go back to the one before."
+REPLAY = "Make a model version again from its manifest, and tell whether it predicts the same."
+
+BESIDE = {"backfill": BACKFILL, "models": MODELS, "promote": PROMOTE, "replay": REPLAY}
+"""The commands beside the flows that a game's data go through, by module."""
 
 
 def flow_parser(flow: str) -> argparse.ArgumentParser:
@@ -214,3 +217,12 @@ def _override(text: str) -> tuple[str, str]:
     if not equals or not path.strip():
         raise argparse.ArgumentTypeError(f"'{text}' is no PATH=VALUE as in train.seed=7")
     return path.strip(), value.strip()
+
+
+PARSERS = {
+    "backfill": backfill_parser,
+    "models": models_parser,
+    "promote": promote_parser,
+    "replay": replay_parser,
+}
+"""The parsers of the commands beside the flows."""

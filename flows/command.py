@@ -18,6 +18,7 @@ from flows.arguments import (
     absolute,
     backfill_parser,
     flow_parser,
+    replay_parser,
     run_parameters,
 )
 from flows.engine.server import LocalServer, local_server
@@ -37,8 +38,8 @@ LATER = (
 """What flows and their tasks import when they come to it. A run with a server of its own begins to
 do so while it would only wait for the server."""
 
-DONE, FAILED, USERS_FAULT = 0, 1, 2
-"""Exit statuses."""
+DONE, FAILED, USERS_FAULT, DIFFERENT = 0, 1, 2, 3
+"""Exit statuses; the last is of a replay alone."""
 
 
 @reader_may_leave()
@@ -85,6 +86,29 @@ def backfill_main(argv: Sequence[str] | None = None) -> int:
             **parameters, **months, batch_flow=args.flow, from_raw=args.from_raw
         ),
     )
+
+
+@reader_may_leave()
+def replay_main(argv: Sequence[str] | None = None) -> int:
+    """Makes a model version again, from the command line.
+
+    Args:
+        argv: The arguments; those of this process if null.
+
+    Returns:
+        The exit status, as `main`; 3 where the model made again does not say the same.
+    """
+    args = replay_parser().parse_args(argv)
+    parameters = {"game": args.game, "data_dir": absolute(args.data_dir)}
+    print(f"replay: {args.game}, {args.version or 'the champion'}", flush=True)
+    equal: list[bool] = []
+
+    def work() -> None:
+        found = import_module("flows.replay").replay(**parameters, version=args.version)
+        equal.append(found.is_equal)
+
+    status = in_session({**parameters, "overrides": None}, work)
+    return DIFFERENT if equal == [False] else status
 
 
 def by_hand(game: str, data_dir: str | None, work: Callable[["Catalog"], None]) -> int:

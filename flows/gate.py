@@ -32,33 +32,39 @@ def register_version(run: Run, model: DatasetRef) -> None:
         return
     register(
         model,
-        standing,
-        run.catalog.champion(),
         run.catalog.registry(),
-        before=state_of(run.catalog.registry()),
+        run.catalog.champion(),
+        before=state_of(run.catalog),
         may_promote=run.settings.champion.promote,
         keep_versions=run.settings.champion.keep_versions,
         allow_joblib=run.settings.train.model_format == "joblib",
     )
 
 
-def settle_comparison(run: Run, report: DatasetRef) -> None:
+def settle_comparison(run: Run, model: DatasetRef, report: DatasetRef) -> None:
     """Does what a back-test has decided, if that was not done yet.
 
     Args:
         run: The run.
-        report: The report, as JSON.
+        model: The version that the back-test is of.
+        report: Its report, as JSON.
     """
-    found = json.loads(storage.read_bytes(report.uri)).get("comparison")
-    if is_settled(run.catalog, found):
+    comparison = comparison_in(report)
+    if is_settled(run.catalog, comparison):
         return
     settle(
-        found,
-        run.catalog.champion(),
+        model,
+        comparison,
         run.catalog.registry(),
-        before=state_of(run.catalog.registry()),
+        before=state_of(run.catalog),
         keep_versions=run.settings.champion.keep_versions,
     )
+
+
+def comparison_in(report: DatasetRef) -> dict[str, Any] | None:
+    """What a report tells of the gate, as plain data; null where nothing was compared."""
+    found: dict[str, Any] | None = json.loads(storage.read_bytes(report.uri)).get("comparison")
+    return found
 
 
 def is_registered(catalog: Catalog, version: str, standing: DatasetRef | None) -> bool:
@@ -76,9 +82,11 @@ def is_settled(catalog: Catalog, comparison: dict[str, Any] | None) -> bool:
     return read_registry(catalog.registry()).knows(Comparison.model_validate(comparison))
 
 
-def state_of(place: Dataset) -> str:
-    """What tells one state of a file from another; empty where there is none."""
-    return storage.fingerprint(place.uri) if storage.exists(place.uri) else ""
+def state_of(catalog: Catalog) -> str:
+    """What tells one state of registry and champion from another."""
+    registry, standing = catalog.registry().uri, standing_champion(catalog)
+    known = storage.fingerprint(registry) if storage.exists(registry) else "none"
+    return f"registry {known}, champion {standing.fingerprint if standing else 'none'}"
 
 
 # Both tasks change what they read. `before` is part of their key, so that a kept result counts only
@@ -88,9 +96,8 @@ def state_of(place: Dataset) -> str:
 @task(uses=("churnlib.model",))
 def register(
     model: DatasetRef,
-    standing: DatasetRef | None,
-    pointer: Dataset,
     registry: Dataset,
+    pointer: Dataset,
     *,
     before: str,  # noqa: ARG001
     may_promote: bool,
@@ -101,27 +108,27 @@ def register(
 
     Args:
         model: The version.
-        standing: The champion, if there is one.
-        pointer: The champion's pointer.
         registry: What is known of all versions.
-        before: What the registry was.
+        pointer: The champion's pointer.
+        before: What registry and champion were.
         may_promote: Whether it may take the place of a champion that cannot be opened.
         keep_versions: See `churnlib.settings.ChampionSettings`.
         allow_joblib: See `churnlib.model.store.load_model`.
     """
-    manifest, known = read_manifest(model), read_registry(registry)
+    catalog, manifest = catalog_of(registry), read_manifest(model)
+    known, standing = read_registry(registry), standing_champion(catalog)
     version, is_new = manifest["version"], known.last_comparison(manifest["version"]) is None
     fault = "there was no champion" if standing is None else fault_of(standing, allow_joblib)
     if fault and (may_promote or standing is None):
-        _promote(catalog_of(pointer), manifest, known, by="training", why=fault)
-        changed = [pointer, registry]
+        _promote(catalog, manifest, known, by="training", why=fault)
+        changed = [registry, catalog.champion()]
     else:
         changed = [registry]
         is_champion = version == pointed_at(pointer)
-        candidate = None if is_champion else version
+        candidate = None if is_champion or known.was_taken_back(version) else version
         write_registry(known.model_copy(update={"candidate": candidate}), registry)
         run_logger().info(_told(known, version, is_champion=is_champion))
-        is_new = is_new and not is_champion
+        is_new = is_new and candidate is not None
     if is_new:
         ModelRegistered(
             game=model.game,
@@ -129,14 +136,14 @@ def register(
             state="champion" if version == pointed_at(pointer) else "candidate",
             roc_auc=_roc_auc(manifest),
         ).emit()
-    _retire(catalog_of(pointer), keep_versions)
+    _retire(catalog, keep_versions)
     return tuple(map(storage.ref, changed))
 
 
 @task
 def settle(
-    comparison: dict[str, Any],
-    pointer: Dataset,
+    candidate: DatasetRef,
+    comparison: dict[str, Any] | None,
     registry: Dataset,
     *,
     before: str,  # noqa: ARG001
@@ -145,21 +152,19 @@ def settle(
     """Keeps a comparison, and makes the candidate champion where that follows from it.
 
     Args:
-        comparison: A `churnlib.model.gate.Comparison`, as plain data.
-        pointer: The champion's pointer.
+        candidate: The version.
+        comparison: A `churnlib.model.gate.Comparison` as plain data.
         registry: What is known of all versions.
-        before: What the registry was.
+        before: What registry and champion were.
         keep_versions: See `churnlib.settings.ChampionSettings`.
     """
-    made = Comparison.model_validate(comparison)
+    catalog, made = catalog_of(registry), Comparison.model_validate(comparison)
     known = read_registry(registry).and_compared(made, datetime.now(UTC))
     run_logger().info("model %s: %s, because %s", made.candidate, made.decision, made.reason)
-    is_same = made.champion in (None, pointed_at(pointer))
+    is_same = made.champion in (None, pointed_at(catalog.champion()))
     if made.promotes and is_same:
-        catalog = catalog_of(pointer)
-        manifest = read_manifest(catalog.model(made.candidate))
-        _promote(catalog, manifest, known, by="back-test", why=made.reason)
-        changed = [pointer, registry]
+        _promote(catalog, read_manifest(candidate), known, by="back-test", why=made.reason)
+        changed = [registry, catalog.champion()]
     else:
         changed = [registry]
         write_registry(known, registry)
@@ -174,7 +179,7 @@ def settle(
         difference=made.difference,
         interval=made.interval,
     ).emit()
-    _retire(catalog_of(pointer), keep_versions)
+    _retire(catalog, keep_versions)
     return tuple(map(storage.ref, changed))
 
 
@@ -214,6 +219,8 @@ def _retire(catalog: Catalog, keep: int | None) -> None:
 def _told(known: Registry, version: str, *, is_champion: bool) -> str:
     if is_champion:
         return f"model {version} is the champion already"
+    if known.was_taken_back(version):
+        return f"model {version} was rolled back from by hand, so only a hand promotes it again"
     last = known.last_comparison(version)
     if last and last.decision == "refused":
         return f"model {version} was refused on {last.when:%Y-%m-%d}: {last.reason}"

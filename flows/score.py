@@ -71,7 +71,7 @@ def score(run: Run) -> tuple[DatasetRef, ...]:
         allow_joblib=run.settings.train.model_format == "joblib",
     )
     if run.model is None:
-        settle_comparison(run, reports[0])
+        settle_comparison(run, contest.model, reports[0])
     show(reports)
     return reports
 

@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from importlib.metadata import version
 from typing import Any
 
 from churnlib import storage
@@ -17,6 +18,7 @@ from churnlib.errors import naming
 from churnlib.features.table import feature_columns
 from churnlib.lineage import fact
 from churnlib.model.fitness import decisive_settings
+from churnlib.model.registry import read_registry
 from churnlib.model.sample import describe
 from churnlib.model.store import new_version, read_manifest, read_scored, save_model
 from churnlib.report.content import Report
@@ -31,7 +33,8 @@ from churnlib.settings import (
 )
 from churnlib.uris import join
 from flows.engine.cache import run_logger
-from flows.features import check_first, window_cohort
+from flows.engine.code_digest import code_digest
+from flows.features import Cohort, build_window_features, check_first, window_cohort
 from flows.gate import register_version
 from flows.reports import (
     TEMPLATE,
@@ -46,7 +49,12 @@ from flows.reports import (
 )
 from flows.run import Run, churn_flow
 from flows.sources import doubted_sources
-from flows.standard_features import announce_due_batch, standard_features
+from flows.standard_features import (
+    announce_due_batch,
+    build_standard_features,
+    standard_features,
+)
+from flows.tables import check_known, check_raw
 from flows.task import task
 
 
@@ -54,12 +62,29 @@ from flows.task import task
 def train(run: Run) -> DatasetRef:
     """Trains a model on the training window, reports on it, and makes it the candidate."""
     check_segments(run.settings)
+    read_registry(run.catalog.registry())  # A damaged one stops the run before the work.
     check_model(run.settings.game, run.settings.train, run.settings.standard, run.settings.currency)
     warnings = warn(
         (*leaks(run.settings.standard), *overlap(run), *short_data(run), *doubted_sources(run))
     )
     cohort = window_cohort(run, "train")
-    model = fit_model(
+    model = fit_version(run, cohort)
+    reports = report_training(
+        model,
+        run.catalog.report("in_sample_report"),
+        features=cohort.features,
+        evaluation=run.settings.evaluation,
+        data=about(run, cohort.tables),
+        warnings=warnings,
+    )
+    register_version(run, model)
+    show(reports)
+    return model
+
+
+def fit_version(run: Run, cohort: Cohort) -> DatasetRef:
+    """Fits a model on the training window of a run, with all in its manifest to make it again."""
+    return fit_model(
         cohort.features,
         run.catalog.models(),
         settings=run.settings.train,
@@ -72,19 +97,19 @@ def train(run: Run) -> DatasetRef:
                 mode="json", exclude={"data_dir", "schedules", "engine"}
             ),
             "tables": cohort.tables,
+            "code": code_version(),
         },
     )
-    reports = report_training(
-        model,
-        run.catalog.report("in_sample_report"),
-        features=cohort.features,
-        evaluation=run.settings.evaluation,
-        data=about(run, cohort.tables),
-        warnings=warnings,
-    )
-    register_version(run, model)
-    show(reports)
-    return model
+
+
+def code_version() -> dict[str, str]:
+    """What tells the code that makes a model from that of another day."""
+    making = (check_raw, check_known, build_standard_features, build_window_features, fit_model)
+    digests = [
+        code_digest(task.fn, getattr(task.cache_policy, "uses", ())).value for task in making
+    ]
+    digest = hashlib.sha256("".join(digests).encode()).hexdigest()
+    return {"version": version("churnlib"), "digest": digest}
 
 
 @churn_flow("train-from-raw")
@@ -146,7 +171,7 @@ def fit_model(
         feature_settings: The settings that features and labels depend on.
         offer: What contacting a subscriber costs and brings, which decides the threshold.
         seed: Where randomness begins.
-        origin: All settings and the facts of the raw tables, for the manifest.
+        origin: All settings, the facts of the raw tables and the code's version, for the manifest.
     """
     from churnlib.model.campaign import plan_campaign
     from churnlib.model.evaluate import evaluate
@@ -189,6 +214,7 @@ def fit_model(
         "settings": made_with,
         "settings_hash": hashlib.sha256(json.dumps(made_with, sort_keys=True).encode()).hexdigest(),
         "sample": sample.to_json(),
+        "code": origin["code"],
         "rows": len(labels),
         "labelled_rows": labels.count(),
         "positives": int(labels.sum()),
@@ -202,8 +228,7 @@ def fit_model(
             for part, groups in metrics.items()
         },
     }
-    version = new_version(datetime.now(UTC))
-    target = Dataset("model", models.game, join(models.uri, version))
+    target = Dataset("model", models.game, join(models.uri, new_version(datetime.now(UTC))))
     golden = sample.rows.part(0).head(GOLDEN_ROWS)
     with naming(models.game):
         return save_model(

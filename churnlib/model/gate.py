@@ -131,11 +131,11 @@ def judge(
     if interval is None:
         return "undecided", f"the difference cannot be told: {why_undefined}"
     low, high = interval if HIGHER_IS_BETTER[metric] else (-interval[1], -interval[0])
-    allowed = f"and {max_loss:.4f} is allowed"
+    allowed, worst = f"and {max_loss:.4f} is allowed", 0.0 - low
     if low > 0:
         return "accepted", f"it is better by {low:.4f} at the least"
     if low > -max_loss:
-        return "accepted", f"it is worse by {-low:.4f} at the most, {allowed}"
+        return "accepted", f"it is worse by {worst:.4f} at the most, {allowed}"
     if high < 0:
-        return "refused", f"it is worse, by {-high:.4f} to {-low:.4f}, {allowed}"
-    return "refused", f"it may be worse by {-low:.4f}, {allowed}"
+        return "refused", f"it is worse, by {-high:.4f} to {worst:.4f}, {allowed}"
+    return "refused", f"it may be worse by {worst:.4f}, {allowed}"

@@ -78,6 +78,12 @@ class Registry(BaseModel):
         given = (p for p in reversed(self.promotions) if p.by != "roll back")
         return next((p.previous for p in given if p.version == version), None)
 
+    def was_taken_back(self, version: str) -> bool:
+        """Whether the last that happened to a champion was a roll back from it."""
+        own = (p for p in reversed(self.promotions) if version in (p.version, p.previous))
+        last = next(own, None)
+        return last is not None and last.by == "roll back" and last.previous == version
+
     def state(self, version: str, champion: str | None) -> State:
         """What a version is.
 

@@ -2,11 +2,11 @@
 
 import hashlib
 import json
+import platform
 from collections.abc import Mapping
 from datetime import datetime
 from importlib import metadata
 from io import BytesIO
-from platform import python_version
 from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
@@ -31,7 +31,7 @@ GOLDEN_ROWS = 50
 """How many rows are kept to prove a loaded model by."""
 GOLDEN_TOLERANCE = 1e-9
 """How far their probabilities may lie apart: other processors sum in another order."""
-LIBRARIES = ("scikit-learn", "skrub", "lightgbm", "numpy", "polars", "skops", "joblib")
+LIBRARIES = ("scikit-learn", "skrub", "lightgbm", "numpy", "scipy", "polars", "skops", "joblib")
 """What a manifest names the versions of, where installed."""
 
 DECISIVE_PACKAGES = {"scikit-learn": "sklearn", "skrub": "skrub", "lightgbm": "lightgbm"}
@@ -87,7 +87,8 @@ def save_model(
             **facts,
             "features": model.schema.to_json(),
             "base_rate": model.base_rate,
-            "python": python_version(),
+            "python": platform.python_version(),
+            "machine": f"{platform.system()} {platform.machine()}",
             "libraries": library_versions(),
             "depends_on": _libraries_of(model),
         }

@@ -11,6 +11,9 @@ from churnlib.settings import Settings
 from flows.map.graph import Graph
 from flows.map.standing import File, Standing
 
+CHOSEN = frozenset({"champion", "registry"})
+"""What a gate decides, so that it is not out of date because of what the gate has seen since."""
+
 
 def stale(
     graph: Graph, standing: Mapping[str, Standing], settings: Settings
@@ -44,6 +47,8 @@ def stale(
 
 
 def _sources(graph: Graph, dataset: str) -> list[str]:
+    if graph.datasets[dataset].name in CHOSEN:
+        return []
     tasks = graph.writers(dataset)
     return list(dict.fromkeys(source for task in tasks for source in task.inputs))
 
