@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from churnlib.features.currency import add_currency_features as add_currency_features
     from churnlib.features.labels import add_label as add_label
     from churnlib.features.standard import standard_features as standard_features
+    from churnlib.features.table import feature_table as feature_table
     from churnlib.features.windows import in_window as in_window
     from churnlib.model.evaluate import evaluate as evaluate
     from churnlib.model.predict import predict as predict
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from churnlib.model.store import load_model as load_model
     from churnlib.model.train import fit as fit
     from churnlib.raw.checks import check_table as check_table
+    from churnlib.raw.tables import latest_day as latest_day
+    from churnlib.raw.tables import read_tables as read_tables
     from churnlib.settings import Settings as Settings
     from churnlib.settings import load_settings as load_settings
     from churnlib.storage import scan as scan
@@ -34,11 +37,14 @@ _HOMES = {
     "champion": "model.store",
     "check_table": "raw.checks",
     "evaluate": "model.evaluate",
+    "feature_table": "features.table",
     "fit": "model.train",
     "in_window": "features.windows",
+    "latest_day": "raw.tables",
     "load_model": "model.store",
     "load_settings": "settings",
     "predict": "model.predict",
+    "read_tables": "raw.tables",
     "scan": "storage",
     "standard_features": "features.standard",
 }

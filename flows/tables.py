@@ -21,6 +21,7 @@ from churnlib.raw.judge import Judge
 from churnlib.raw.known import known_by
 from churnlib.raw.oddities import count_oddities
 from churnlib.raw.reading import raw_size, scan_raw, typed
+from churnlib.raw.tables import latest_day
 from churnlib.schemas import PARENTS, RAW_SCHEMAS, CharacterData, checked_columns, with_ids
 from churnlib.settings import CategoryColumn, EngineSettings, IdType, RawSettings, Settings
 from flows.engine.cache import run_logger
@@ -257,13 +258,7 @@ def latest_currency_date(currency: DatasetRef) -> date:
     Raises:
         DataError: The table is empty.
     """
-    latest = storage.scan(currency).select(pl.col("date").max()).collect().item()
-    if not isinstance(latest, date):
-        raise DataError(
-            f"{currency.game}: character_currency has no rows, so the day of the run cannot be "
-            "told from it. Name it with --as-of."
-        )
-    return latest
+    return latest_day(storage.scan(currency), currency.game)
 
 
 def currency_reaches_to(catalog: Catalog) -> date | None:

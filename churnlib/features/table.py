@@ -1,4 +1,4 @@
-"""The feature table as a whole: which columns it has."""
+"""The feature table as a whole: what it is made of, and which columns it has."""
 
 from datetime import date
 
@@ -9,7 +9,40 @@ from churnlib.features.currency import add_currency_features
 from churnlib.features.labels import add_label
 from churnlib.features.standard import standard_features
 from churnlib.schemas import RAW_SCHEMAS
-from churnlib.settings import CurrencySettings, StandardSettings
+from churnlib.settings import CurrencySettings, Settings, StandardSettings
+
+
+def feature_table(
+    characters: pl.LazyFrame,
+    currency: pl.LazyFrame,
+    subs: pl.LazyFrame,
+    misses: pl.LazyFrame,
+    settings: Settings,
+    *,
+    as_of: date,
+) -> pl.LazyFrame:
+    """Builds features and label of every subscription, point-in-time.
+
+    Args:
+        characters: `character_data`, a row a character.
+        currency: `character_currency`, a row a character and month.
+        subs: `sub_data`, a row a subscription.
+        misses: `sub_miss`, a row a run of missed months.
+        settings: Which features there are, and what churn is.
+        as_of: The day of the run; nothing dated after it is read.
+
+    Returns:
+        A row for each subscription started on or before `as_of` whose character is known: the
+        standard features, `churned_on`, `sub_churn` (null where not known yet) and the currency
+        features; sorted as by `standard_features`.
+    """
+    undated = settings.standard.undated_totals
+    return (
+        standard_features(characters, subs, as_of=as_of, undated_totals=undated)
+        .pipe(add_churned_on, misses, as_of=as_of, churn_after_months=settings.churn_after_months)
+        .pipe(add_label, as_of=as_of, horizon_months=settings.horizon_months)
+        .pipe(add_currency_features, currency, settings.currency, as_of=as_of)
+    )
 
 
 def feature_columns(standard: StandardSettings, currency: CurrencySettings) -> pl.Schema:

@@ -1,5 +1,6 @@
 """What a game is: its settings, layered from TOML files, the environment and the command line."""
 
+from churnlib.settings.changes import Change, changes
 from churnlib.settings.currency import (
     Aggregation,
     AggregationFunction,
@@ -29,6 +30,7 @@ __all__ = [
     "Aggregation",
     "AggregationFunction",
     "CategoryColumn",
+    "Change",
     "CurrencyColumn",
     "CurrencySettings",
     "Difference",
@@ -45,6 +47,7 @@ __all__ = [
     "Window",
     "WindowName",
     "Windows",
+    "changes",
     "check_label_overlap",
     "describe_settings",
     "label_overlap",

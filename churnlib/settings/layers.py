@@ -87,6 +87,20 @@ def list_games(
     return tuple(sorted(f.stem for f in files if f.stem not in NOT_GAMES and f.is_file()))
 
 
+def load_base(game: str, games_dir: str | None = None) -> dict[str, Any]:
+    """Reads what all games share.
+
+    Args:
+        game: The game that asks, for messages.
+        games_dir: See `games_folder`.
+
+    Raises:
+        SettingsError: There is no such file, or it is no TOML.
+    """
+    base: dict[str, Any] = _with_nulls(_read(game, games_folder(games_dir) / "base.toml"))
+    return base
+
+
 def load_layers(
     game: str,
     overrides: Mapping[str, Any],

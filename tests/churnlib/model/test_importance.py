@@ -1,0 +1,91 @@
+import numpy as np
+import polars as pl
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from churnlib.model import importance
+from churnlib.model.importance import permutation_importance
+from churnlib.model.predict import predict
+from churnlib.model.rows import Rows
+from churnlib.model.train import FittedModel, fit
+from tests.churnlib.model.samples import features, step, training
+
+TREES = step(
+    "sklearn.ensemble.HistGradientBoostingClassifier",
+    categorical_features="from_dtype",
+    max_iter=40,
+    min_samples_leaf=5,
+)
+
+
+@pytest.fixture(scope="module")
+def table() -> pl.DataFrame:
+    return features(800).with_columns(noise=np.random.default_rng(5).normal(size=800))
+
+
+@pytest.fixture(scope="module")
+def model(table: pl.DataFrame) -> FittedModel:
+    return fit(table, training(TREES), seed=1)
+
+
+def test_importance_of_what_the_label_hangs_on_is_greatest(
+    model: FittedModel, table: pl.DataFrame
+) -> None:
+    found = permutation_importance(model, table)
+    assert {i.feature for i in found} == {f.name for f in model.schema.features}
+    assert {i.feature for i in found[:3]} == {"hard_balance", "race", "is_mastered"}
+    assert [i.auc_loss for i in found] == sorted((i.auc_loss for i in found), reverse=True)
+    assert all(i.least <= i.auc_loss <= i.most for i in found)
+
+
+def test_importance_of_a_column_without_variety_is_nothing(
+    model: FittedModel, table: pl.DataFrame
+) -> None:
+    (same,) = (
+        i
+        for i in permutation_importance(model, table.with_columns(hard_balance=pl.lit(200.0)))
+        if i.feature == "hard_balance"
+    )
+    assert (same.least, same.auc_loss, same.most) == (0, 0, 0)
+
+
+def test_importance_is_the_loss_of_auc(
+    model: FittedModel, table: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importance, "REPEATS", 200)
+    rows = table.head(100)
+    found = {i.feature: i for i in permutation_importance(model, rows)}
+    rng, outcome = np.random.default_rng(9), rows["sub_churn"].to_numpy()
+    whole = roc_auc_score(outcome, predict(model.pipeline, model.schema, rows))
+    losses = []
+    for _ in range(200):
+        shuffled = rows.with_columns(race=rows["race"].gather(rng.permutation(100)))
+        losses.append(
+            whole - roc_auc_score(outcome, predict(model.pipeline, model.schema, shuffled))
+        )
+    error = np.std(losses) / 200**0.5
+    assert found["race"].auc_loss == pytest.approx(np.mean(losses), abs=5 * error)
+
+
+def test_importance_takes_the_first_known_rows_in_any_parts(
+    model: FittedModel, table: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importance, "MAX_ROWS", 150)
+    label = pl.when(pl.col("sub_id") % 3 > 0).then("sub_churn")
+    some = table.with_columns(sub_churn=label)
+    whole = permutation_importance(model, some)
+    in_parts = permutation_importance(model, Rows(some.lazy(), len(some), size=64))
+    known = some.drop_nulls("sub_churn").head(150)
+    assert whole == in_parts == permutation_importance(model, known)
+
+
+@pytest.mark.parametrize("churned", [0, 1])
+def test_importance_where_all_have_one_outcome_is_none(
+    model: FittedModel, table: pl.DataFrame, churned: int
+) -> None:
+    rows = table.with_columns(sub_churn=pl.lit(churned, pl.Int8))
+    assert permutation_importance(model, rows) == []
+
+
+def test_importance_of_no_rows_is_none(model: FittedModel, table: pl.DataFrame) -> None:
+    assert permutation_importance(model, table.clear()) == []

@@ -1,0 +1,66 @@
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from churnlib.errors import DataError
+from churnlib.features.table import feature_columns, feature_table
+from churnlib.raw.tables import Tables, latest_day, read_tables
+from churnlib.settings import Settings, load_settings
+from churnlib.synthesis.__main__ import main as synthesize
+
+AS_OF = date(2024, 3, 1)
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    folder = tmp_path_factory.mktemp("data")
+    out = folder / "01_raw" / "game1"
+    synthesize(["--game", "game1", "--characters", "200", "--seed", "3", "--out", str(out)])
+    return load_settings("game1", {"data_dir": str(folder)}, environ={})
+
+
+@pytest.fixture(scope="module")
+def tables(settings: Settings) -> Tables:
+    return read_tables(settings)
+
+
+def test_tables_give_the_columns_that_are_told_without_data(
+    settings: Settings, tables: Tables
+) -> None:
+    found = feature_table(*tables, settings, as_of=AS_OF)
+    assert found.collect_schema() == feature_columns(settings.standard, settings.currency)
+
+
+def test_tables_give_a_row_for_each_subscription_by_the_day(
+    settings: Settings, tables: Tables
+) -> None:
+    found = feature_table(*tables, settings, as_of=AS_OF).collect()
+    by_then = tables.subs.filter(pl.col("sub_start_date") <= AS_OF).collect()
+    assert set(found["sub_id"]) == set(by_then["sub_id"])
+    assert len(found) == len(by_then) < tables.subs.collect().height
+    matured = found.filter(pl.col("sub_start_date") < date(2023, 10, 1))
+    assert matured["sub_churn"].null_count() == 0
+    assert found["sub_churn"].null_count() == len(found) - len(matured)
+
+
+def test_tables_hold_rows_against_their_parents(settings: Settings, tmp_path: Path) -> None:
+    raw = Path(settings.data_dir, "01_raw", "game1")
+    (copy := tmp_path / "01_raw" / "game1").mkdir(parents=True)
+    for file in raw.glob("*.csv"):
+        (copy / file.name).write_bytes(file.read_bytes())
+    characters = (copy / "character_data.csv").read_text().splitlines(keepends=True)
+    (copy / "character_data.csv").write_text("".join(characters[:100]))
+    moved = load_settings("game1", {"data_dir": str(tmp_path)}, environ={})
+    with pytest.raises(DataError, match=r"(?s)sub_data\.csv.*char_id is not in character_data"):
+        read_tables(moved)
+
+
+def test_latest_day_is_that_of_the_currency(tables: Tables) -> None:
+    assert latest_day(tables.currency, "game1") == tables.currency.collect()["date"].max()
+
+
+def test_latest_day_of_no_rows_is_an_error(tables: Tables) -> None:
+    with pytest.raises(DataError, match=r"game1: character_currency has no rows"):
+        latest_day(tables.currency.head(0), "game1")

@@ -1,0 +1,65 @@
+from pathlib import Path
+
+import pytest
+
+from churnlib.settings import Change, changes, load_settings
+from tests.churnlib.test_settings import BASE
+
+
+@pytest.fixture
+def games(tmp_path: Path) -> str:
+    (tmp_path / "base.toml").write_text(BASE)
+    (tmp_path / "game1.toml").write_text("")
+    return str(tmp_path)
+
+
+def changed(games: str, overrides: dict[str, object]) -> list[Change] | None:
+    return changes(load_settings("game1", overrides, games_dir=games, environ={}), games)
+
+
+def test_changes_of_a_game_that_states_nothing_are_none(games: str) -> None:
+    assert changed(games, {}) == []
+
+
+def test_changes_are_named_by_their_paths_with_both_values(games: str) -> None:
+    found = changed(
+        games,
+        {
+            "horizon_months": 3,
+            "train.seed": "null",
+            "currency.lookback_months": 12,
+            "currency.latest": ["hard_balance"],
+            "windows.train.start": -20,
+        },
+    )
+    assert found is not None
+    assert {c.setting: (c.base, c.now) for c in found} == {
+        "horizon_months": ("6", "3"),
+        "train.seed": ("1", "null"),
+        "currency.lookback_months": ("null", "12"),
+        "currency.latest": ('["hard_balance", "soft_balance"]', '["hard_balance"]'),
+        "windows.train.start": ("-31", "-20"),
+    }
+
+
+def test_changes_of_a_step_are_held_against_the_step_of_its_name(games: str) -> None:
+    model = {"name": "model", "type": "sklearn.linear_model.LogisticRegression"}
+    found = changed(games, {"train.pipeline": [{**model, "params": {"C": 2.0}}]})
+    assert found is not None
+    assert {c.setting: (c.base, c.now) for c in found} == {
+        "train.pipeline.model.params.C": ("not set", "2.0"),
+        "train.pipeline.model.params.solver": ("lbfgs", "not set"),
+        "train.pipeline.scale.type": ("sklearn.preprocessing.StandardScaler", "not set"),
+        "train.pipeline.scale.params": ("{}", "not set"),
+    }
+
+
+def test_changes_leave_out_what_bears_on_no_result(games: str, tmp_path: Path) -> None:
+    overrides = {"data_dir": str(tmp_path), "engine.memory_mib": 99, "schedules.active": True}
+    assert changed(games, overrides) == []
+
+
+def test_changes_against_a_base_that_is_no_whole_are_not_known(games: str) -> None:
+    file = Path(games, "base.toml")
+    file.write_text(file.read_text().replace("horizon_months = 6\n", ""))
+    assert changed(games, {"horizon_months": 3}) is None
