@@ -131,7 +131,7 @@ def count_for(memory_mib: int, *sizes: int, times: int = BUILDING) -> int:
         times: How much more the work on them takes.
 
     >>> count_for(256, 20_000_000), count_for(256, 3_500_000_000)
-    (1, 256)
+    (1, 128)
     """
     needed = -(-sum(sizes) * times // (memory_mib * 2**20))
     power = max(needed - 1, 0).bit_length()
