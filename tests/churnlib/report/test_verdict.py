@@ -19,19 +19,19 @@ from churnlib.report.verdict import verdict
     ],
 )
 def test_verdict_goes_by_where_the_interval_lies(interval: tuple[float, float], kind: str) -> None:
-    assert verdict({"roc_auc_ci": interval, "lift_top_decile": 1.0}).kind == kind
+    scores = {"roc_auc": 0.5, "roc_auc_ci": interval, "lift_top_decile": 1.0}
+    assert verdict(scores).kind == kind
 
 
 def test_verdict_of_a_good_model_tells_the_lift() -> None:
-    found = verdict({"roc_auc_ci": (0.6, 0.7), "lift_top_decile": 2.96})
-    assert found.head == "Better than chance: yes."
+    found = verdict({"roc_auc": 0.65, "roc_auc_ci": (0.6, 0.7), "lift_top_decile": 2.96})
+    assert found.head == "Better than chance."
     assert "3.0 times as often as the average" in found.reason
 
 
 def test_verdict_tells_the_interval_that_leaves_it_open() -> None:
-    found = verdict({"roc_auc_ci": (0.41, 0.63), "lift_top_decile": 2.0})
-    assert "(0.41 to 0.63) holds 0.5" in found.reason
-    assert "2.0" not in found.reason
+    found = verdict({"roc_auc": 0.52, "roc_auc_ci": (0.41, 0.63), "lift_top_decile": 2.0})
+    assert found.reason == "ROC AUC 0.520 (0.410 to 0.630), which holds 0.5."
 
 
 def test_verdict_without_figures_gives_the_reason() -> None:
