@@ -68,10 +68,11 @@ def measure(characters: int, seed: int) -> None:
             for flow, *more in (("train", "--from-raw"), ("score",)):
                 run(flow, "--game", GAME, "--data-dir", folder, *more, *stated)
             rows = scored(Catalog(folder, GAME)).join(truth, on="sub_id")
+            said, came = (rows[column].to_numpy().mean() for column in (PROBABILITY, LABEL))
             print(
                 f"| {characters:,} | {seed} | {len(rows):,} | {name} "
                 f"| {error(rows, PROBABILITY):.4f} | {error(rows, 'truth'):.4f} "
-                f"| {rows[PROBABILITY].to_numpy().mean():.4f} | {rows[LABEL].to_numpy().mean():.4f} |",
+                f"| {said:.4f} | {came:.4f} |",
                 flush=True,
             )
 
