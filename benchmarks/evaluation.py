@@ -78,19 +78,23 @@ def predictions(n: int) -> pl.DataFrame:
     logit = rng.normal(-1.3, 1.1, n) + rng.normal(0, 0.5, n)[character]
     blurred = logit + rng.normal(0, 0.5, n)
     truth, model, baseline = (1 / (1 + np.exp(-x)) for x in (logit, blurred, 0.6 * blurred - 0.4))
-    return pl.DataFrame(
-        {
-            "char_id": character,
-            "sub_id": np.arange(n),
-            "day": rng.integers(0, DAYS, n),
-            "is_first_sub": rng.random(n) < 0.6,
-            "currency_age_months": rng.integers(0, 3, n),
-            "sub_churn": (rng.random(n) < truth).astype(np.int8),
-            "churn_probability": model,
-            "baseline_probability": baseline,
-            **{name: rng.integers(0, values, n) for name, values in SEGMENTS.items()},
-        }
-    ).with_columns(sub_start_date=pl.lit(FIRST_DAY) + pl.duration(days="day")).drop("day")
+    return (
+        pl.DataFrame(
+            {
+                "char_id": character,
+                "sub_id": np.arange(n),
+                "day": rng.integers(0, DAYS, n),
+                "is_first_sub": rng.random(n) < 0.6,
+                "currency_age_months": rng.integers(0, 3, n),
+                "sub_churn": (rng.random(n) < truth).astype(np.int8),
+                "churn_probability": model,
+                "baseline_probability": baseline,
+                **{name: rng.integers(0, values, n) for name, values in SEGMENTS.items()},
+            }
+        )
+        .with_columns(sub_start_date=pl.lit(FIRST_DAY) + pl.duration(days="day"))
+        .drop("day")
+    )
 
 
 if __name__ == "__main__":
