@@ -28,9 +28,9 @@ RISKS = (2.0, 6.0)
 def main() -> None:
     """Measures, and prints the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cohorts", type=int, default=400)
-    parser.add_argument("--rows", type=int, nargs="+", default=[1_000, 3_000, 10_000])
-    parser.add_argument("--losses", type=float, nargs="+", default=[-0.01, 0, 0.01, 0.02, 0.03])
+    parser.add_argument("--cohorts", type=int, default=300)
+    parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 3_000, 1_000])
+    parser.add_argument("--losses", type=float, nargs="+", default=[0, 0.01, 0.02])
     parser.add_argument("--correlations", type=float, nargs="+", default=[0.8, 0.95])
     args = parser.parse_args()
     print("| rows | correlation | " + " | ".join(_titles(args.losses)) + " |")

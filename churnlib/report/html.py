@@ -15,7 +15,7 @@ from churnlib.model.predict import PROBABILITY
 from churnlib.report import curves, plots
 from churnlib.report.content import GROUPS, Report
 from churnlib.report.text import FIGURES, TITLES, UNDEFINED
-from churnlib.report.verdict import verdict
+from churnlib.report.verdict import compared, gate_verdict, verdict
 
 Groups = Mapping[str, Mapping[str, Any]]
 
@@ -109,6 +109,8 @@ def to_html(report: Report, scored: pl.DataFrame | None = None) -> str:
         parts=parts,
         judged=judged,
         verdicts={name: verdict(scores) for name, scores in judged.items()},
+        gate=gate_verdict(report.comparison) if report.comparison else None,
+        compared=compared,
         pictures={name: _picture(name, scores, scored) for name, scores in judged.items()},
         quality=QUALITY,
         counts=COUNTS,

@@ -27,15 +27,20 @@ REPLAY = (
 )
 
 
+def newest(studio: Studio, game: str) -> str:
+    """The version that was trained last."""
+    return max(file.parent.name for file in studio.data.glob(f"06_models/{game}/*/manifest.json"))
+
+
 def scored(studio: Studio, game: str) -> str:
-    """The probabilities that the champion gave to the rows it was fitted and validated on."""
-    version = studio.json(f"06_models/{game}/champion.json")["version"]
+    """The probabilities that the newest model gave to the rows it was fitted and validated on."""
+    version = newest(studio, game)
     return bits(studio.table(f"06_models/{game}/{version}/scored_rows.parquet"))
 
 
 def seed_in_manifest(studio: Studio, game: str) -> int:
-    """The seed that the champion's manifest tells."""
-    version = studio.json(f"06_models/{game}/champion.json")["version"]
+    """The seed that the newest model's manifest tells."""
+    version = newest(studio, game)
     seed: int = studio.json(f"06_models/{game}/{version}/manifest.json")["seed"]
     return seed
 
