@@ -13,6 +13,7 @@ from statistics import NormalDist
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from churnlib.model.gate import Decision, measure
 from churnlib.seeds import derive_seed
@@ -102,11 +103,12 @@ def cohort(
     )
 
 
-def noise(rng: np.random.Generator, character: np.ndarray) -> np.ndarray:
+def noise(rng: np.random.Generator, character: NDArray[np.int64]) -> NDArray[np.float64]:
     """Draws standard normal values, a part of which the rows of a character share."""
     of_character = rng.normal(size=len(character))[character]
     of_row = rng.normal(size=len(character))
-    return sqrt(OF_CHARACTER) * of_character + sqrt(1 - OF_CHARACTER) * of_row
+    mixed: NDArray[np.float64] = sqrt(OF_CHARACTER) * of_character + sqrt(1 - OF_CHARACTER) * of_row
+    return mixed
 
 
 def apart(auc: float) -> float:
