@@ -158,7 +158,7 @@ def _gate(comparison: Mapping[str, Any] | None) -> Iterator[str]:
         return
     judged = gate_verdict(comparison)
     yield f"{judged.head} {judged.reason}"
-    yield from (f"{capital(line)}." for line in compared(comparison))
+    yield from compared(comparison)
 
 
 def _contents(report: Report, content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -173,6 +173,6 @@ def _contents(report: Report, content: Mapping[str, Any]) -> Iterator[tuple[str,
         yield "features", "Features"
     if report.segments:
         yield "segments", "Segments"
-    if report.cohorts:
+    if len(report.cohorts) > 1:
         yield "months", "Months"
     yield from (("new", "New characters"), ("data", "Data"), ("run", "Model and run"))
