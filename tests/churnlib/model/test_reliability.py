@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from churnlib.model.evaluate import predictions, score_group
+from churnlib.model.evaluate import score_group
+from churnlib.model.measures import predictions
 from churnlib.model.reliability import risk_groups
 
 Rows = list[tuple[bool, int]]
