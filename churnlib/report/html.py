@@ -14,7 +14,6 @@ from churnlib.report.judgement import judge
 from churnlib.report.text import TITLES
 from churnlib.report.verdict import compared, gate_verdict, verdict
 from churnlib.report.wording import (
-    capital,
     count,
     counted,
     exact_share,
