@@ -40,20 +40,17 @@ def data_faults(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def about(run: Run, tables: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """What a report says of a run: its data's faults, and its settings that are not the base's.
+def changed_settings(settings: Settings) -> list[dict[str, str]] | None:
+    """What tells the settings of a run from those of `base.toml`; null where nothing can.
 
-    Args:
-        run: The run.
-        tables: See `data_faults`.
+    The day of the run is no setting of the game, and stands in every report anyway.
     """
-    found = changes(run.settings)
-    told = None if found is None else [asdict(c) for c in found if c.setting != "as_of"]
-    return {**data_faults(tables), "changes": told}
+    found = changes(settings)
+    return None if found is None else [asdict(c) for c in found if c.setting != "as_of"]
 
 
 def about_model(manifest: Mapping[str, Any], *inputs: DatasetRef) -> dict[str, Any]:
-    """What a report says of a model: its seed and months, libraries, and what it was made from.
+    """What a report says of a model: its seed and months, settings, libraries, inputs.
 
     Args:
         manifest: The model's manifest; one of an older version tells less.
@@ -74,6 +71,7 @@ def about_model(manifest: Mapping[str, Any], *inputs: DatasetRef) -> dict[str, A
     libraries = {name: manifest["libraries"][name] for name in manifest["depends_on"]}
     return {
         "facts": facts,
+        "changes": manifest.get("changes"),
         "libraries": {"python": manifest["python"], **libraries},
         "inputs": {**manifest["inputs"], **{ref.name: ref_facts(ref) for ref in inputs}},
     }

@@ -152,7 +152,9 @@ def test_version_made_again_is_equal_whatever_came_later_and_a_change_is_named(
 
 
 ALGORITHMS = re.findall(
-    r"## ([^\n]+)\n[^#]*?```toml\n(.*?)```", (ROOT / "docs/algorithms.md").read_text(), re.DOTALL
+    r"\n## ([^\n]+)\n(?:(?!\n## ).)*?```toml\n(.*?)```",
+    (ROOT / "docs/algorithms.md").read_text(),
+    re.DOTALL,
 )
 
 
