@@ -60,12 +60,12 @@ def about_model(manifest: Mapping[str, Any], *inputs: DatasetRef) -> dict[str, A
 
     first, last = manifest["window"]
     facts = {
-        "learnt from": f"subscriptions begun {first} to {last}",
+        "trained on": f"subscriptions begun {first} to {last}",
         "labels known by": manifest["labels_known_by"],
         "seed": manifest["seed"],
     }
     if sample := manifest.get("sample"):
-        facts["learnt from"] += f": {describe(sample)}"
+        facts["learnt from"] = describe(sample)
     if calibration := manifest.get("calibration"):
         facts["calibration"] = in_words(calibration["kept"])
     libraries = {name: manifest["libraries"][name] for name in manifest["depends_on"]}
