@@ -103,7 +103,7 @@ def run(features: DatasetRef, folder: Path, **stated: Any) -> DatasetRef:
         labels_known_by=date(2024, 12, 1),
         feature_settings=FACTS["settings"] | {"horizon_months": 1},
         seed=1,
-        origin={"settings": {}, "tables": {}},
+        origin={"settings": {}, "tables": {}, "code": {}},
     )
 
 
