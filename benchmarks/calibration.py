@@ -11,18 +11,16 @@ import tempfile
 from itertools import product
 from pathlib import Path
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from benchmarks.best_attainable import run
 from churnlib import storage
 from churnlib.datasets import Catalog
 from churnlib.features.labels import LABEL
+from churnlib.model.evaluate import score_group
 from churnlib.model.predict import PROBABILITY, predict_in_parts
 from churnlib.model.rows import Rows
 from churnlib.model.store import load_model
-from churnlib.report.curves import risk_groups
 from churnlib.synthesis import PROCESSES, generate
 
 GAME = "game1"
@@ -70,11 +68,11 @@ def measure(characters: int, seed: int) -> None:
             for flow, *more in (("train", "--from-raw"), ("score",)):
                 run(flow, "--game", GAME, "--data-dir", folder, *more, *stated)
             rows = scored(Catalog(folder, GAME)).join(truth, on="sub_id")
-            outcome = rows[LABEL].to_numpy().astype(np.bool_)
-            told, true = (rows[column].to_numpy() for column in (PROBABILITY, "truth"))
+            said, came = (rows[column].to_numpy().mean() for column in (PROBABILITY, LABEL))
             print(
-                f"| {characters:,} | {seed} | {len(rows):,} | {name} | {error(outcome, told):.4f} "
-                f"| {error(outcome, true):.4f} | {told.mean():.4f} | {outcome.mean():.4f} |",
+                f"| {characters:,} | {seed} | {len(rows):,} | {name} "
+                f"| {error(rows, PROBABILITY):.4f} | {error(rows, 'truth'):.4f} "
+                f"| {said:.4f} | {came:.4f} |",
                 flush=True,
             )
 
@@ -87,11 +85,10 @@ def scored(catalog: Catalog) -> pl.DataFrame:
     return predict_in_parts(model.pipeline, model.schema, features).rows.drop_nulls(LABEL)
 
 
-def error(outcome: NDArray[np.bool_], probability: NDArray[np.float64]) -> float:
-    """The expected calibration error, over ten groups of equal size; ties stay together."""
-    groups = risk_groups(outcome, probability)
-    apart = sum(group.rows * abs(group.predicted - group.observed) for group in groups)
-    return apart / len(outcome)
+def error(rows: pl.DataFrame, column: str) -> float | None:
+    """The expected calibration error of the probabilities in a column."""
+    said = rows.with_columns(pl.col(column).alias(PROBABILITY))
+    return score_group(said).expected_calibration_error
 
 
 if __name__ == "__main__":

@@ -19,8 +19,8 @@ from churnlib.features.churn import add_churned_on
 from churnlib.features.currency import add_currency_features
 from churnlib.features.labels import LABEL, add_label
 from churnlib.features.standard import standard_features
-from churnlib.model.evaluate import known_rows, measure, predictions
 from churnlib.model.figures import CALIBRATION_GROUPS
+from churnlib.model.measures import known_rows, measure, predictions
 from churnlib.model.predict import PROBABILITY, predict
 from churnlib.model.ranking import Tally, average_precision, gains, levels, roc_auc
 from churnlib.model.train import FittedModel, fit

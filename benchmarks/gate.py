@@ -13,6 +13,7 @@ from statistics import NormalDist
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from churnlib.model.gate import Decision, measure
 from churnlib.seeds import derive_seed
@@ -28,9 +29,9 @@ RISKS = (2.0, 6.0)
 def main() -> None:
     """Measures, and prints the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cohorts", type=int, default=400)
-    parser.add_argument("--rows", type=int, nargs="+", default=[1_000, 3_000, 10_000])
-    parser.add_argument("--losses", type=float, nargs="+", default=[-0.01, 0, 0.01, 0.02, 0.03])
+    parser.add_argument("--cohorts", type=int, default=300)
+    parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 3_000, 1_000])
+    parser.add_argument("--losses", type=float, nargs="+", default=[0, 0.01, 0.02])
     parser.add_argument("--correlations", type=float, nargs="+", default=[0.8, 0.95])
     args = parser.parse_args()
     print("| rows | correlation | " + " | ".join(_titles(args.losses)) + " |")
@@ -102,11 +103,12 @@ def cohort(
     )
 
 
-def noise(rng: np.random.Generator, character: np.ndarray) -> np.ndarray:
+def noise(rng: np.random.Generator, character: NDArray[np.int64]) -> NDArray[np.float64]:
     """Draws standard normal values, a part of which the rows of a character share."""
     of_character = rng.normal(size=len(character))[character]
     of_row = rng.normal(size=len(character))
-    return sqrt(OF_CHARACTER) * of_character + sqrt(1 - OF_CHARACTER) * of_row
+    mixed: NDArray[np.float64] = sqrt(OF_CHARACTER) * of_character + sqrt(1 - OF_CHARACTER) * of_row
+    return mixed
 
 
 def apart(auc: float) -> float:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from churnlib.model.compare import paired_difference as paired_difference
     from churnlib.model.evaluate import evaluate as evaluate
     from churnlib.model.predict import predict as predict
+    from churnlib.model.segments import breakdown as breakdown
     from churnlib.model.store import champion as champion
     from churnlib.model.store import load_model as load_model
     from churnlib.model.train import fit as fit
@@ -37,6 +38,7 @@ _HOMES = {
     "add_currency_features": "features.currency",
     "add_label": "features.labels",
     "back_test": "report.back_test",
+    "breakdown": "model.segments",
     "champion": "model.store",
     "check_table": "raw.checks",
     "evaluate": "model.evaluate",

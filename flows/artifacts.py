@@ -23,7 +23,7 @@ from prefect.exceptions import PrefectException
 from churnlib.datasets import DatasetRef
 from churnlib.report.content import GROUPS
 from churnlib.report.text import FIGURES, TITLES, cell
-from churnlib.report.verdict import verdict
+from churnlib.report.verdict import gate_verdict, verdict
 from churnlib.uris import is_remote, name_of
 from flows.engine.cache import run_logger
 from flows.engine.ledger import Entry
@@ -157,4 +157,7 @@ def _words(report: Mapping[str, Any]) -> Iterator[str]:
     for group, scores in _scores(report).items():
         judged = verdict(scores)
         yield f"**{GROUPS[group]}**: {judged.head} {judged.reason}"
+    if comparison := report.get("comparison"):
+        judged = gate_verdict(comparison)
+        yield f"**Candidate against champion**: {judged.head} {judged.reason}"
     yield from (f"WARNING: {warning}" for warning in report["warnings"])

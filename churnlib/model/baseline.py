@@ -13,7 +13,7 @@ from churnlib.model.rows import Rows
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
-MOST_ROWS = 300_000
+MOST_ROWS = 100_000
 """More rows make no other coefficients; the first are those of characters drawn by their hash."""
 
 

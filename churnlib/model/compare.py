@@ -9,7 +9,14 @@ import polars as pl
 
 from churnlib.errors import DataError, ModelError, closest
 from churnlib.features.labels import LABEL
-from churnlib.model.figures import HIGHER_IS_BETTER, METRICS, Figure, Metric, Predicted
+from churnlib.model.figures import (
+    HIGHER_IS_BETTER,
+    METRICS,
+    Figure,
+    Metric,
+    Predicted,
+    probabilities,
+)
 from churnlib.model.intervals import CONFIDENCE, Interval, of_difference, standard_error
 from churnlib.model.resample import Resampling
 
@@ -108,19 +115,14 @@ def paired_difference(
                 f"{closest(column, rows.columns)}"
             )
     known = rows.select(wanted).filter(pl.col(LABEL).is_not_null()).sort("sub_id", candidate)
-    for column in (candidate, champion):
-        if not known[column].is_between(0, 1).fill_null(False).all():
-            raise DataError(f"the column '{column}' holds values that are no probability.")
+    said = [probabilities(known, column) for column in (candidate, champion)]
     outcome = known[LABEL].to_numpy().astype(np.bool_)
     characters = Resampling.over(known["char_id"])
     if len(known) == 0 or outcome.all() or not outcome.any():
         reason = f"of {len(known):,} subscriptions with a known outcome {outcome.sum():,} churned"
         counts = (len(known), len(characters.weights))
         return Difference(metric, None, None, None, None, *counts, reason)
-    one, other = (
-        METRICS[metric](Predicted(outcome, known[column].to_numpy(), characters))
-        for column in (candidate, champion)
-    )
+    one, other = (METRICS[metric](Predicted(outcome, each, characters)) for each in said)
     return between(metric, one, other, len(known), len(characters.weights))
 
 

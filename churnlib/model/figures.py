@@ -6,7 +6,9 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
+import polars as pl
 
+from churnlib.errors import DataError
 from churnlib.model import ranking
 from churnlib.model.intervals import CONFIDENCE, Interval, of_positive, of_share, standard_error
 from churnlib.model.ranking import Tally, levels, ratio
@@ -71,6 +73,17 @@ class Predicted:
     def ranked_units(self) -> int:
         """How many characters there are with the rarer outcome."""
         return min(self.characters.count(kind) for kind in (self.outcome, ~self.outcome))
+
+
+def probabilities(rows: pl.DataFrame, column: str) -> Floats:
+    """The probabilities in a column.
+
+    Raises:
+        DataError: It holds what is no probability.
+    """
+    if not rows[column].is_between(0, 1).fill_null(False).all():
+        raise DataError(f"the column '{column}' holds values that are no probability.")
+    return rows[column].to_numpy()
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,9 @@ import polars as pl
 from churnlib.errors import SettingsError, closest
 from churnlib.features.labels import LABEL
 from churnlib.model import figures
-from churnlib.model.evaluate import (
+from churnlib.model.figures import Predicted
+from churnlib.model.intervals import Interval
+from churnlib.model.measures import (
     intervals_of,
     is_mixed,
     known_rows,
@@ -18,8 +20,6 @@ from churnlib.model.evaluate import (
     values_of,
     why_undefined,
 )
-from churnlib.model.figures import Predicted
-from churnlib.model.intervals import Interval
 from churnlib.schemas import ID_COLUMNS, StandardFeatures
 
 CHARACTERS = "characters"

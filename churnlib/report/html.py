@@ -12,8 +12,16 @@ from churnlib.report.campaign import HOLD_OUT, RISK_IS_NOT_PERSUADABILITY
 from churnlib.report.content import Report
 from churnlib.report.judgement import judge
 from churnlib.report.text import TITLES
-from churnlib.report.verdict import verdict
-from churnlib.report.wording import count, counted, exact_share, money, number, plain, share
+from churnlib.report.verdict import compared, gate_verdict, verdict
+from churnlib.report.wording import (
+    count,
+    counted,
+    exact_share,
+    money,
+    number,
+    plain,
+    share,
+)
 
 MARKS = {"better": "✓", "unsure": "≈", "worse": "✗", "undefined": "?"}
 """What a verdict is known by where colours are not seen."""
@@ -135,12 +143,21 @@ def _parts(report: Report) -> dict[str, Any]:
 
 def _run(report: Report) -> dict[str, Any]:
     return {
+        "gate": tuple(_gate(report.comparison)),
         "counts": sheets.counts(report),
         "facts": sheets.facts(report),
         "libraries": plain({name: report.libraries[name] for name in sorted(report.libraries)}),
         "changes": sheets.changes(report.changes or ()),
         "inputs": sheets.inputs(report.inputs),
     }
+
+
+def _gate(comparison: Mapping[str, Any] | None) -> Iterator[str]:
+    if comparison is None:
+        return
+    judged = gate_verdict(comparison)
+    yield f"{judged.head} {judged.reason}"
+    yield from compared(comparison)
 
 
 def _contents(report: Report, content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -155,6 +172,6 @@ def _contents(report: Report, content: Mapping[str, Any]) -> Iterator[tuple[str,
         yield "features", "Features"
     if report.segments:
         yield "segments", "Segments"
-    if report.cohorts:
+    if len(report.cohorts) > 1:
         yield "months", "Months"
     yield from (("new", "New characters"), ("data", "Data"), ("run", "Model and run"))

@@ -1,6 +1,7 @@
 """The tables of a report for terminals that look closer: baselines, deciles, segments, cohorts."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from textwrap import wrap
 from typing import Any
 
 Rows = Sequence[Mapping[str, Any]]
@@ -14,7 +15,9 @@ COMPARED = {
     "brier": "Brier score",
 }
 """The figures in which a model is held against its baselines."""
-NAME_WIDTH = 20
+NAME_WIDTH, LONG_NAME_WIDTH, WIDTH = 20, 34, 80
+MOST_FEATURES = 10
+"""More of them are told by the page."""
 MISSING = "-"
 
 
@@ -35,6 +38,43 @@ def breakdown_tables(
         yield from _parts(f"by {name}", rows)
     if cohorts:
         yield from _parts("by month of start", cohorts)
+
+
+def importance_lines(features: Rows) -> Iterator[str]:
+    """Writes what the most important features are to the model.
+
+    Args:
+        features: See `churnlib.report.content.Report`.
+    """
+    if not features:
+        return
+    yield ""
+    yield "importance, by the ROC AUC lost when a feature is shuffled"
+    for feature in features[:MOST_FEATURES]:
+        name = _cut(f"  {feature['feature']}", LONG_NAME_WIDTH)
+        span = f"({feature['least']:+.4f} to {feature['most']:+.4f})"
+        yield f"{name:<{LONG_NAME_WIDTH}}{feature['auc_loss']:+.4f} {span}"
+    if len(features) > MOST_FEATURES:
+        yield f"  and {len(features) - MOST_FEATURES} more"
+
+
+def change_lines(changes: Sequence[Mapping[str, str]] | None) -> Iterator[str]:
+    """Writes the settings that are not as `base.toml` has them.
+
+    Args:
+        changes: See `churnlib.report.content.Report`.
+    """
+    if not changes:
+        return
+    yield ""
+    yield "settings that differ from base.toml"
+    for change in changes:
+        yield from wrap(
+            f"{change['setting']} = {change['now']} (base: {change['base']})",
+            WIDTH,
+            initial_indent="  ",
+            subsequent_indent="    ",
+        )
 
 
 def _baselines(baselines: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
@@ -72,7 +112,7 @@ def _parts(title: str, rows: Rows) -> Iterator[str]:
     for row in rows:
         value = "not known" if row["value"] is None else row["value"]
         name = f"  {value}"
-        name = name if len(name) < NAME_WIDTH else f"{name[: NAME_WIDTH - 2]}~"
+        name = _cut(name, NAME_WIDTH)
         cells = (
             f"{row['n']:>9,}{_number(row['base_rate'], '{:.1%}'):>9}",
             f"{_number(row['mean_predicted'], '{:.1%}'):>11}",
@@ -80,6 +120,11 @@ def _parts(title: str, rows: Rows) -> Iterator[str]:
             f"{_number(row['expected_calibration_error'], '{:.3f}'):>9}",
         )
         yield f"{name:<{NAME_WIDTH}}" + "".join(cells)
+
+
+def _cut(name: str, width: int) -> str:
+    """Keeps a name shorter than its column."""
+    return name if len(name) < width else f"{name[: width - 2]}~"
 
 
 def _number(value: float | None, form: str) -> str:

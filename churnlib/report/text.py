@@ -6,8 +6,10 @@ from typing import Any
 
 from churnlib.report.campaign import campaign_lines
 from churnlib.report.content import GROUPS, Report
-from churnlib.report.tables import breakdown_tables
+from churnlib.report.judgement import judge
+from churnlib.report.tables import breakdown_tables, change_lines, importance_lines
 from churnlib.report.verdict import compared, gate_verdict
+from churnlib.report.wording import MINUS
 
 TITLES = {
     "in_sample_report": "Training report",
@@ -42,7 +44,8 @@ OPTIONAL = ("without_currency", "threshold", "precision", "recall")
 
 def to_text(report: Report) -> str:
     """Writes a report for a terminal, at most 80 columns wide but for warnings and facts."""
-    return "\n".join(_lines(report)) + "\n"
+    # Not every terminal has the sign that pages use.
+    return "\n".join(_lines(report)).replace(MINUS, "-") + "\n"
 
 
 def _lines(report: Report) -> Iterator[str]:
@@ -50,6 +53,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield f"{TITLES[report.name]}: {report.game}"
     yield f"model {report.model_version}, as of {report.as_of}"
     yield f"subscriptions begun {first} to {last}, churn within {report.horizon_months} months"
+    yield from _verdict(report)
     for warning in report.warnings:
         yield f"WARNING: {warning}"
     if report.comparison:
@@ -64,10 +68,22 @@ def _lines(report: Report) -> Iterator[str]:
     if report.campaign:
         yield ""
         yield from campaign_lines(report.campaign)
+    yield from importance_lines(report.importance)
     yield from _data(report)
+    yield from change_lines(report.changes)
     if report.facts:
         yield ""
         yield from (f"{name:<{LABEL_WIDTH}}{value}" for name, value in report.facts.items())
+
+
+def _verdict(report: Report) -> Iterator[str]:
+    judgement = judge(report)
+    yield ""
+    yield from wrap(f"{judgement.head} {judgement.advice.head}", WIDTH)
+    said = [judgement.advice.reason]
+    said += [f"{a.question}: {a.verdict.head} {a.verdict.reason}" for a in judgement.answers]
+    for sentence in said:
+        yield from wrap(sentence, WIDTH, initial_indent="  ", subsequent_indent="    ")
 
 
 def _table(title: str, groups: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:

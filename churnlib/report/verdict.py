@@ -68,17 +68,16 @@ def gate_verdict(comparison: Mapping[str, Any]) -> Verdict:
     'v2 may be champion in place of v1 (champion.promote is false: promote it by hand):'
     """
     candidate, champion = comparison["candidate"], comparison["champion"]
+    place = f" in place of {champion}" if champion else ""
     if comparison["decision"] == "refused":
         head = f"Refused: {champion} stays champion and {candidate} does not replace it:"
     elif comparison["decision"] == "undecided":
         head = f"Not decided: {champion} stays champion, {candidate} the candidate:"
     elif comparison["promote"]:
-        head = f"Promoted: {candidate} is champion in place of {champion or 'none'}:"
+        head = f"Promoted: {candidate} is champion{place}:"
     else:
-        head = (
-            f"{candidate} may be champion in place of {champion or 'none'} "
-            "(champion.promote is false: promote it by hand):"
-        )
+        by_hand = "(champion.promote is false: promote it by hand)"
+        head = f"{candidate} may be champion{place} {by_hand}:"
     return Verdict(GATE_KINDS[comparison["decision"]], head, f"{comparison['reason']}.")
 
 

@@ -713,6 +713,7 @@ def test_schema_allows_null_as_text_where_a_setting_may_be_unset() -> None:
     }
     assert unset == {
         ".as_of", "Aggregation.fill", "CurrencySettings.lookback_months", "Difference.fill",
+        "ChampionSettings.max_loss", "ChampionSettings.keep_versions",
         "FeatureChoice.include", "TrainSettings.sample", "TrainSettings.seed",
         "EngineSettings.scheduler", "EngineSettings.workers", "EngineSettings.scratch_dir",
     }  # fmt: skip

@@ -63,9 +63,10 @@ def test_run_leaves_its_scores_and_a_link_to_its_report(
     told = complete.json(f"08_reporting/{GAME}/{report}.json")
     scores = told.get("validation", told)
     shown = {row["figure"]: row["all subscriptions"] for row in rows}
-    low, high = scores["general"]["roc_auc_ci"]
-    found = f"{scores['general']['roc_auc']:.4f} ({low:.4f} to {high:.4f})"
-    assert shown["ROC AUC"] == found
+    assert shown["ROC AUC"].startswith(f"{scores['general']['roc_auc']:.4f}")
+    low, high = scores["general"]["intervals"]["brier"]
+    found = f"{scores['general']['brier']:.4f} ({low:.4f} to {high:.4f})"
+    assert shown["Brier score"] == found
     assert shown["scored"] == f"{scores['general']['n']:,}"
     assert f"{title}: {GAME}" in about
     assert told["model_version"] in about

@@ -137,6 +137,7 @@ def test_flows_predictions_rank_each_subscription_of_the_month(
         "sub_start_date": pl.Date,
         "churn_probability": pl.Float64,
         "risk_rank": pl.UInt32,
+        "baseline_probability": pl.Float64,
         "model_version": pl.String,
         "contact": pl.Boolean,
         "held_out": pl.Boolean,

@@ -59,7 +59,7 @@ def test_figures_of_each_draw_are_those_of_scikit_learn(rows: list[tuple[bool, i
                 assert found.draws[draw] == pytest.approx(expected), metric
 
 
-def plain_error(frame: pl.DataFrame, metric: Metric, turns: int = 400) -> float:
+def plain_error(frame: pl.DataFrame, metric: Metric, turns: int = 250) -> float:
     """The standard error by drawing characters with replacement, row by row."""
     rng = np.random.default_rng(7)
     of_each = frame.with_row_index().group_by("char_id").agg("index")["index"].to_list()
@@ -76,8 +76,8 @@ def plain_error(frame: pl.DataFrame, metric: Metric, turns: int = 400) -> float:
 def test_the_error_is_that_of_the_plain_bootstrap(metric: Metric) -> None:
     frame = cohort(300)
     found = paired_difference(frame, "good", "bad", metric)
-    # Both are known to some 4 %.
-    assert found.standard_error == pytest.approx(plain_error(frame, metric), rel=0.16)
+    # This one is known to some 5 %, the other to 2 %.
+    assert found.standard_error == pytest.approx(plain_error(frame, metric), rel=0.2)
 
 
 @every_metric
@@ -144,20 +144,20 @@ def test_the_order_of_rows_changes_no_bit(metric: Metric) -> None:
 
 
 def test_the_interval_holds_the_truth_as_often_as_it_says() -> None:
-    truth = paired_difference(cohort(400_000), "good", "bad").difference
+    truth = paired_difference(cohort(100_000), "good", "bad").difference
     assert truth is not None
     held = {0.8: 0, 0.95: 0}
-    below, turns = 0, 120
+    below, turns = 0, 80
     for seed in range(turns):
         found = paired_difference(cohort(600, seed + 1), "good", "bad")
         below += (found.chance_below(truth) or 0) < 0.1
         for confidence in held:
             low, high = found.interval(confidence) or (0, 0)
             held[confidence] += low <= truth <= high
-    # Four standard errors: .15 of .8, .08 of .95, .11 of .1.
-    assert 0.65 < held[0.8] / turns < 0.95
-    assert held[0.95] / turns > 0.87
-    assert 0 < below / turns < 0.21
+    # Three standard errors: .13 of .8, .07 of .95, .1 of .1.
+    assert 0.67 < held[0.8] / turns < 0.93
+    assert held[0.95] / turns > 0.88
+    assert 0 < below / turns < 0.2
 
 
 @pytest.mark.parametrize("outcome", [0, 1, None])

@@ -19,6 +19,7 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
+from churnlib.errors import DataError
 from churnlib.model.compare import paired_difference
 from churnlib.model.evaluate import Scores, evaluate, score_group
 from churnlib.model.figures import Predicted, roc_auc
@@ -125,11 +126,11 @@ def test_one_churner_alone_does_not_make_the_interval_narrow() -> None:
     outcome = np.repeat([True, False], [1, 500])
     characters = Resampling.over(pl.Series(range(501)))
     covered = 0
-    for _ in range(200):
+    for _ in range(100):
         drawn = squeezed(rng.normal(outcome.astype(float)))
         low, high = roc_auc(Predicted(outcome, drawn, characters)).interval() or (0, 0)
         covered += low <= 0.7602499389065233 <= high
-    assert covered / 200 > 0.9
+    assert covered / 100 > 0.9
 
 
 @pytest.mark.parametrize(("m", "n", "fewer"), [(100, 400, 100), (2, 5, 2), (10, 5, 5)])
@@ -184,13 +185,13 @@ def test_intervals_are_those_of_the_plain_bootstrap() -> None:
     }
     rows_of = [np.flatnonzero(character == c) for c in np.unique(character)]
     draws = []
-    for _ in range(500):
+    for _ in range(300):
         rows = np.concatenate([rows_of[c] for c in rng.integers(len(rows_of), size=len(rows_of))])
         drawn = (outcome[rows], probability[rows])
         draws.append([measure(*drawn) for measure in by_rows.values()])
     plain = np.quantile(draws, [0.025, 0.975], axis=0).T
     for name, (low, high) in zip(by_rows, plain, strict=True):
-        assert found.intervals[name] == pytest.approx((low, high), abs=0.15 * (high - low)), name
+        assert found.intervals[name] == pytest.approx((low, high), abs=0.2 * (high - low)), name
 
 
 def lift_by_every_order(outcome: list[int], probability: list[float], share: float) -> float:
@@ -272,12 +273,12 @@ def test_groups_of_the_calibration_error_are_of_equal_size() -> None:
 def test_calibrated_probabilities_are_not_called_wrong() -> None:
     rng = np.random.default_rng(6)
     reaches_zero = 0
-    for _ in range(60):
+    for _ in range(40):
         probability = rng.beta(1, 4, 500)
         found = score(rng.random(500) < probability, probability)
         low, _ = found.intervals["expected_calibration_error"] or (1, 1)
         reaches_zero += low == 0
-    assert reaches_zero >= 52
+    assert reaches_zero >= 34
 
 
 def test_precision_and_recall_are_those_at_the_threshold() -> None:
@@ -422,6 +423,15 @@ def test_certain_predictions_that_fail_stay_finite() -> None:
     assert found.log_loss is not None
     assert 1 < found.log_loss < inf
     assert found.brier == 0.5
+
+
+@pytest.mark.parametrize("column", ["churn_probability", "baseline_probability"])
+@pytest.mark.parametrize("wrong", [-0.1, 1.5, float("nan")])
+def test_what_is_no_probability_is_refused(column: str, wrong: float) -> None:
+    frame = table([1, 0, 1], [0.2, 0.5, 0.7]).with_columns(baseline_probability=0.5)
+    frame = frame.with_columns(pl.lit(wrong).alias(column))
+    with pytest.raises(DataError, match=f"^the column '{column}' holds values that are no prob"):
+        evaluate(frame)
 
 
 def test_subscriptions_without_currency_are_counted_where_it_was_read() -> None:

@@ -1,5 +1,7 @@
 """The gate: whether a candidate may take the champion's place."""
 
+from datetime import date
+
 import numpy as np
 import polars as pl
 import pytest
@@ -119,8 +121,8 @@ def comparison(decision: Decision, *, promote: bool) -> Comparison:
         candidate="v2",
         champion="v1",
         cohort="0" * 64,
-        window=("2024-05-01", "2024-07-31"),  # type: ignore[arg-type]
-        as_of="2025-01-01",  # type: ignore[arg-type]
+        window=(date(2024, 5, 1), date(2024, 7, 31)),
+        as_of=date(2025, 1, 1),
         decision=decision,
         reason="",
     )
@@ -128,8 +130,9 @@ def comparison(decision: Decision, *, promote: bool) -> Comparison:
 
 def test_comparison_promotes_what_was_accepted_unless_that_is_left_to_a_hand() -> None:
     assert comparison("accepted", promote=True).promotes
-    for decision, promote in (("accepted", False), ("refused", True), ("undecided", True)):
-        assert not comparison(decision, promote=promote).promotes  # type: ignore[arg-type]
+    assert not comparison("accepted", promote=False).promotes
+    assert not comparison("refused", promote=True).promotes
+    assert not comparison("undecided", promote=True).promotes
 
 
 def test_terms_are_those_of_the_settings_or_of_the_metric() -> None:

@@ -61,7 +61,7 @@ def thresholds(found: Rows) -> list[float]:
     return [float("inf"), *sorted({score / 5 for _, score in found}, reverse=True)]
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=100)
 @given(rows, offers)
 def test_the_curve_is_what_each_threshold_brings(found: Rows, offer: Offer) -> None:
     at = table(found)
@@ -71,7 +71,7 @@ def test_the_curve_is_what_each_threshold_brings(found: Rows, offer: Offer) -> N
     assert profits(at, offer) == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=100)
 @given(rows, offers)
 def test_no_threshold_beats_the_best(found: Rows, offer: Offer) -> None:
     rate = offer.acceptance_rate
@@ -82,7 +82,7 @@ def test_no_threshold_beats_the_best(found: Rows, offer: Offer) -> None:
     )
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(rows, offers)
 def test_the_expected_maximum_equals_numerical_integration(found: Rows, offer: Offer) -> None:
     law = beta(offer.acceptance_alpha, offer.acceptance_beta)

@@ -12,6 +12,7 @@ from churnlib.model.history import history
 from churnlib.model.promotion import promote_by_hand, roll_back
 from churnlib.model.registry import (
     By,
+    Promotion,
     Registry,
     candidate,
     named,
@@ -258,7 +259,7 @@ def test_by_hand_refuses_what_is_unknown_or_cannot_be_opened(force: bool, catalo
     assert pointed_at(catalog.champion()) is None
 
 
-def by_hand(catalog: Catalog, version: str, *, force: bool = False) -> object:
+def by_hand(catalog: Catalog, version: str, *, force: bool = False) -> Promotion | None:
     return promote_by_hand(catalog, version, when=hours(9), force=force, allow_joblib=False)
 
 

@@ -16,6 +16,7 @@ from churnlib.report.content import GROUPS, Report
 from churnlib.report.text import FIGURES, OPTIONAL, TITLES, to_text
 from churnlib.report.write import write_report
 from churnlib.storage import fingerprint
+from tests.churnlib.report.samples import IMPORTANCE, make_report, make_scored
 
 Groups = Mapping[str, Mapping[str, Any]]
 
@@ -148,9 +149,26 @@ def test_held_out_months_come_before_the_training_rows() -> None:
     assert figures(text[in_sample:])["scored"] == ["5", "5"]
 
 
-def test_warnings_come_first() -> None:
-    text = to_text(replace(REPORT, warnings=("one flatters", "two flatters")))
-    assert text.splitlines()[3:5] == ["WARNING: one flatters", "WARNING: two flatters"]
+def test_the_verdict_comes_first_then_warnings_then_figures() -> None:
+    lines = to_text(make_report(make_scored(), warnings=("it flatters",))).splitlines()
+    assert lines[4] == (
+        "Better than chance, and than a logistic regression. Contact the riskiest 71%."
+    )
+    warning = lines.index("WARNING: it flatters")
+    assert any("Calibration error" in line for line in lines[:warning])
+    assert not any(line.startswith("ROC AUC ") for line in lines[:warning])
+
+
+def test_importance_and_settings_that_differ_are_told() -> None:
+    many = [{**IMPORTANCE[0], "feature": f"feature_{n}"} for n in range(12)]
+    text = to_text(make_report(make_scored(), importance=many))
+    assert text.count("+0.1200 (+0.1000 to +0.1500)") == 10
+    assert "  and 2 more\n" in text
+    assert "settings that differ from base.toml\n  train.seed = 7 (base: null)\n" in text
+
+
+def test_signs_are_those_of_every_terminal() -> None:
+    assert to_text(make_report(make_scored())).isascii()
 
 
 def test_facts_stand_apart_from_their_names() -> None:
