@@ -9,7 +9,7 @@ from churnlib.datasets import Catalog, Dataset, DatasetRef, catalog_of
 from churnlib.errors import ModelError
 from churnlib.model.gate import Comparison
 from churnlib.model.registry import Registry, promote, read_registry, retire, write_registry
-from churnlib.model.store import champion, load_model, pointed_at, read_manifest
+from churnlib.model.store import champion, load_model, pointed_at, read_manifest, verify
 from churnlib.uris import name_of
 from flows.engine.cache import run_logger
 from flows.events import ModelCompared, ModelPromoted, ModelRegistered
@@ -70,9 +70,13 @@ def comparison_in(report: DatasetRef) -> dict[str, Any] | None:
 def is_registered(catalog: Catalog, version: str, standing: DatasetRef | None) -> bool:
     """Whether there is nothing to do about a trained model."""
     candidate = read_registry(catalog.registry()).candidate
-    if standing is None:
+    if standing is None or version != (candidate or name_of(standing.uri)):
         return False
-    return version == (candidate or name_of(standing.uri))
+    try:
+        verify(standing)
+    except ModelError:
+        return False
+    return True
 
 
 def is_settled(catalog: Catalog, comparison: dict[str, Any] | None) -> bool:

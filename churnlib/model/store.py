@@ -173,13 +173,7 @@ def load_model(model: Dataset | DatasetRef, *, allow_joblib: bool = False) -> "F
     where = f"{model.game}: model {manifest['version']}"
     file = manifest["model_file"]
     content, golden, _ = (_verified(model, manifest, name) for name in (file, GOLDEN, SCORED))
-    now = library_versions()
-    for library in manifest["depends_on"]:
-        if (then := manifest["libraries"].get(library)) != now.get(library):
-            raise ModelError(
-                f"{where} was made with {library} {then}, but {now.get(library, 'none')} is "
-                f"installed. Install that version, or train again: {train_again(model)}"
-            )
+    _refuse_other_libraries(model, manifest)
     if file.endswith(".joblib") and not allow_joblib:
         raise ModelError(
             f"{where} is kept as {file}, which runs whatever it holds when it is opened, and "
@@ -206,6 +200,30 @@ def load_model(model: Dataset | DatasetRef, *, allow_joblib: bool = False) -> "F
             f"Train again: {train_again(model)}"
         )
     return loaded
+
+
+def verify(model: Dataset | DatasetRef) -> None:
+    """Looks whether a version can be opened, as far as that can be told without opening it.
+
+    Raises:
+        ModelError: A file is not as it was written, or a library that the model depends on has
+            another version.
+    """
+    manifest = read_manifest(model)
+    for name in manifest["sha256"]:
+        _verified(model, manifest, name)
+    _refuse_other_libraries(model, manifest)
+
+
+def _refuse_other_libraries(model: Dataset | DatasetRef, manifest: Mapping[str, Any]) -> None:
+    now = library_versions()
+    for library in manifest["depends_on"]:
+        if (then := manifest["libraries"].get(library)) != now.get(library):
+            raise ModelError(
+                f"{model.game}: model {manifest['version']} was made with {library} {then}, but "
+                f"{now.get(library, 'none')} is installed. Install that version, or train again: "
+                f"{train_again(model)}"
+            )
 
 
 def set_champion(pointer: Dataset, version: str) -> DatasetRef:

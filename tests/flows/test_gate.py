@@ -176,6 +176,16 @@ def test_gate_gives_the_place_of_a_champion_that_cannot_be_opened(trained: Studi
     assert found["difference"] is None
 
 
+def test_gate_gives_the_place_of_a_damaged_champion_to_a_candidate_that_was_there(
+    trained: Studio,
+) -> None:
+    trained.run("train", GAME, OTHER)
+    second = candidate(trained)
+    trained.file(f"06_models/{GAME}/{champion(trained)}/model.skops").write_bytes(b"other")
+    trained.run("train", GAME, OTHER)
+    assert champion(trained) == second
+
+
 def made_by_another_library(studio: Studio, version: str) -> None:
     manifest = studio.file(f"06_models/{GAME}/{version}/manifest.json")
     told = json.loads(manifest.read_text())
