@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from sklearn.metrics import roc_auc_score
 
-from churnlib.model.evaluate import roc_auc
 from churnlib.synthesis import PROCESSES, generate
 
 
@@ -53,7 +53,7 @@ def measure(game: str, seed: int, characters: int, signal: float) -> float:
             .join(truth, on="sub_id")
         )
     outcome = scored["sub_churn"].to_numpy().astype(np.bool_)
-    best, _ = roc_auc(outcome, scored["churn_probability"].to_numpy())
+    best = roc_auc_score(outcome, scored["churn_probability"].to_numpy())
     scores = report["general"]
     low, high = scores["roc_auc_ci"]
     share = (scores["roc_auc"] - 0.5) / (best - 0.5) if signal else float("nan")

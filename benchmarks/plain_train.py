@@ -21,9 +21,11 @@ from churnlib.features.standard import standard_features
 from churnlib.features.table import feature_columns
 from churnlib.features.windows import in_window
 from churnlib.lineage import footer
+from churnlib.model.campaign import plan_campaign
 from churnlib.model.evaluate import evaluate
 from churnlib.model.fitness import decisive_settings
 from churnlib.model.pipeline import check_pipeline
+from churnlib.model.segments import breakdown
 from churnlib.model.store import GOLDEN_ROWS, new_version, read_scored, save_model, set_champion
 from churnlib.model.train import train
 from churnlib.raw.checks import check_table
@@ -110,7 +112,13 @@ def fit_and_report(
     horizon = settings.horizon_months
     training = train(rows, settings.train, window[1], seed, horizon_months=horizon)
     slices = training.scored.partition_by("slice", as_dict=True)
-    metrics = {str(name): evaluate(scored) for (name,), scored in slices.items()}
+    campaign = plan_campaign(slices["validation",], settings.campaign.offer)
+    metrics = {
+        str(name): evaluate(
+            scored, threshold=campaign.threshold, base_rate=training.base_rates[name]
+        )
+        for (name,), scored in slices.items()
+    }
     made_with = {**settings.model_dump(mode="json"), **decisive_settings(settings)}
     facts: dict[str, Any] = {
         "as_of": as_of,
@@ -118,6 +126,7 @@ def fit_and_report(
         "labels_known_by": labels_known_by(settings, as_of),
         "left_out_features": training.model.schema.left_out,
         "validation_warning": training.warning,
+        "campaign": campaign.to_json(curve=False),
         "seed": seed,
         "settings": made_with,
         "settings_hash": "",
@@ -135,6 +144,10 @@ def fit_and_report(
     target = Dataset("model", settings.game, f"{catalog.models().uri}/{version}")
     golden = rows.head(GOLDEN_ROWS)
     model = save_model(target, training.model, training.scored, golden, facts)
+    scored = read_scored(model)
+    held_out = scored.filter(scored["slice"] == "validation")
+    parts = settings.evaluation
+    told = held_out.join(rows.select("sub_id", *parts.segments), on="sub_id")
     report = Report(
         name="in_sample_report",
         game=settings.game,
@@ -144,13 +157,13 @@ def fit_and_report(
         model_version=version,
         groups=facts["metrics"]["in_sample"],
         validation=facts["metrics"]["validation"],
+        **breakdown(told, parts.segments, parts.most_values),
+        campaign=campaign.to_json(),
         facts={"seed": seed},
         quarantined={},
         odd=odd,
         warnings=(),
     )
-    scored = read_scored(model)
-    held_out = scored.filter(scored["slice"] == "validation")
     made = write_report(report, catalog.report("in_sample_report"), held_out)
     set_champion(catalog.champion(), version)
     print(Path(made[1].uri).read_text(encoding="utf-8"))

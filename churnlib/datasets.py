@@ -128,6 +128,10 @@ class Catalog:
         """The pointer to the model version in use."""
         return self._place("champion", "06_models", "champion.json")
 
+    def registry(self) -> Dataset:
+        """Which version is the candidate, and what became of the others."""
+        return self._place("registry", "06_models", "registry.json")
+
     def predictions(self, window_start: date) -> Dataset:
         """The churn probabilities of a batch."""
         month = month_name(window_start)
@@ -182,6 +186,21 @@ def command_line(flow: str, place: Dataset | DatasetRef, *more: str) -> str:
     return shlex.join(["python", "-m", f"flows.{flow}", "--game", place.game, *where, *more])
 
 
+def catalog_of(place: Dataset | DatasetRef) -> Catalog:
+    """The catalog that a dataset is of.
+
+    Raises:
+        LookupError: It lies in no data folder as the catalog has it.
+
+    >>> catalog_of(Catalog("s3://bucket", "hawk").champion())
+    Catalog(data_dir='s3://bucket', game='hawk')
+    """
+    folder = _data_dir(place.uri, place.game)
+    if folder is None:
+        raise LookupError(f"{place.uri} lies in no data folder.")
+    return Catalog(folder, place.game)
+
+
 def _data_dir(uri: str, game: str) -> str | None:
     while (above := folder_of(uri)) != uri:
         if name_of(uri) == game and name_of(above) in LAYERS:
@@ -205,7 +224,7 @@ LAYERS: Mapping[str, str] = {
     "03_primary": "the small feature store: standard features",
     "04_feature": "features and labels of the training and scoring windows",
     "05_model_input": "features of the batches to predict",
-    "06_models": "model versions, and the champion's pointer",
+    "06_models": "model versions, the champion's pointer, and the registry",
     "07_model_output": "predictions",
     "08_reporting": "reports",
 }

@@ -37,7 +37,7 @@ def naming(game: str) -> Iterator[None]:
     """Puts the game before the message of a fault of the block that knows of no game."""
     try:
         yield
-    except (ModelError, StoreError) as error:
+    except (ModelError, SettingsError, StoreError) as error:
         if str(error).startswith(f"{game}: "):
             raise
         raise type(error)(f"{game}: {error}") from error

@@ -33,3 +33,8 @@ def fact(source: DatasetRef, name: str) -> Any:
             "version. Build it again."
         )
     return json.loads(metadata[name])
+
+
+def known_fact(source: DatasetRef, name: str) -> Any:
+    """Reads a fact that earlier versions did not tell; null where the footer does not."""
+    return json.loads(read_metadata(source).get(name, "null"))

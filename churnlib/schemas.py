@@ -137,7 +137,19 @@ class Predictions(dy.Schema):
     sub_start_date = dy.Date(description="Day of the start")
     churn_probability = dy.Float64(min=0, max=1, description="Of churn within the horizon")
     risk_rank = dy.UInt32(unique=True, min=1, description="1 for the likeliest to churn")
+    baseline_probability = dy.Float64(
+        nullable=True,
+        min=0,
+        max=1,
+        description="The same by a logistic regression of the same training; null if it has none",
+    )
     model_version = dy.String(description="The model that said so")
+    contact = dy.Bool(
+        description="Whether a campaign contacts: at or above the model's threshold, not held out"
+    )
+    held_out = dy.Bool(
+        description="Whether the character is never contacted, in no month and by no model"
+    )
 
 
 RAW_SCHEMAS: dict[str, type[RawRow]] = {

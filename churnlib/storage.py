@@ -1,6 +1,6 @@
 """Reading and writing datasets: whole or not at all, and known again by their content."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from churnlib.stores import (
     read_bytes,
     reader_options,
     remove,
+    remove_folder,
     replacing,
     replacing_all,
     size,
@@ -48,6 +49,7 @@ __all__ = [
     "reader_options",
     "ref",
     "remove",
+    "remove_folder",
     "replacing",
     "scan",
     "size",
@@ -99,13 +101,19 @@ def write_texts(texts: Mapping[str, str]) -> None:
             file.write_text(text, encoding="utf-8")
 
 
-def scan(source: Dataset | DatasetRef, schema: "type[dy.Schema] | None" = None) -> "pl.LazyFrame":
+def scan(
+    source: Dataset | DatasetRef,
+    schema: "type[dy.Schema] | None" = None,
+    *,
+    newer: Container[str] = (),
+) -> "pl.LazyFrame":
     """Opens a Parquet dataset lazily.
 
     Args:
         source: Which.
         schema: The columns that it must have, of their types; others may be there besides. Any
             will do if null.
+        newer: Those that it may lack, because earlier versions of this package knew none of them.
 
     Raises:
         DataError: The file is missing, is no Parquet file, or is not of the schema.
@@ -123,7 +131,7 @@ def scan(source: Dataset | DatasetRef, schema: "type[dy.Schema] | None" = None) 
         if name not in found
         else f"has {name} as {found[name]} and not as {column.dtype}"
         for name, column in wanted.items()
-        if found.get(name) != column.dtype
+        if found.get(name) != column.dtype and not (name in newer and name not in found)
     ]
     if faults:
         raise DataError(f"{source.game}: {source.name}: {source.uri} {'; '.join(faults)}. {AGAIN}")

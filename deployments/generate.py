@@ -39,7 +39,7 @@ CRONS = {
 """The flows that run by the clock, and the setting of `Schedules` that says when."""
 
 TRIGGERS = {
-    "score": ("churn.model.promoted", "churn.model", "a new champion is back-tested"),
+    "score": ("churn.model.registered", "churn.model", "a new model is back-tested"),
     "batch-score": ("churn.batch.due", "churn.batch", "a batch whose truth is known is scored"),
 }
 """The flows that an event starts: the event, the resource that it is of, and what comes of it."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from churnlib.datasets import LAYERS
 from churnlib.schemas import ID_COLUMNS, MARKS, SCHEMAS
 from churnlib.settings import describe_settings, list_games
-from flows.arguments import FLOWS, backfill_parser, flow_parser
+from flows.arguments import FLOWS, PARSERS, flow_parser
 from flows.events import EVENTS
 from flows.map import mermaid
 from flows.map.__main__ import map_parser
@@ -82,8 +82,9 @@ def _commands() -> Iterator[str]:
     for flow in FLOWS:
         usage = flow_parser(flow).format_help().split("\nsettings, for --set:")[0]
         yield from ("", f"## {flow}", "", "```", usage.rstrip(), "```")
-    usage = backfill_parser().format_help().split("\nsettings, for --set:")[0]
-    yield from ("", "## backfill", "", "```", usage.rstrip(), "```")
+    for command, parser in PARSERS.items():
+        usage = parser().format_help().split("\nsettings, for --set:")[0]
+        yield from ("", f"## {command}", "", "```", usage.rstrip(), "```")
     yield from ("", "## map", "", "```", map_parser().format_help().rstrip(), "```", "")
 
 

@@ -10,8 +10,8 @@ from churnlib.uris import is_remote
 
 FLOWS = {
     "standard_features": "Build all features but currency from the raw tables.",
-    "train": "Train a model on the training window and make it the champion.",
-    "score": "Back-test the champion on the scoring window.",
+    "train": "Train a model on the training window and make it the candidate.",
+    "score": "Back-test the candidate against the champion, and promote it where it passes.",
     "batch_predict": "Predict the churn of a month's new subscriptions, from the raw tables.",
     "batch_score": "Score the predictions of an earlier batch, now that its truth is known.",
 }
@@ -20,11 +20,21 @@ FLOWS = {
 COMPOSITES = ("train", "score", "batch_score")
 """The flows that have a composite, which builds the standard features first."""
 
+BY_MODEL = ("score", "batch_predict")
+"""The flows that take a model version by name, instead of the champion."""
+
 MONTH_PATTERN = r"^(19|2[01])\d{2}-(0[1-9]|1[0-2])$"
 """What command line and forms hold a month against."""
 
 BACKFILL = "Run a batch flow for each month of a span; what is done is skipped."
 """The flow that runs others, month by month."""
+
+MODELS = "List a game's model versions, the newest first: what each is, and how it came about."
+PROMOTE = "Make a model version the champion by hand, or go back to the one before."
+REPLAY = "Make a model version again from its manifest, and tell whether it predicts the same."
+
+BESIDE = {"backfill": BACKFILL, "models": MODELS, "promote": PROMOTE, "replay": REPLAY}
+"""The commands beside the flows that a game's data go through, by module."""
 
 
 def flow_parser(flow: str) -> argparse.ArgumentParser:
@@ -37,7 +47,55 @@ def flow_parser(flow: str) -> argparse.ArgumentParser:
     )
     parser.add_argument("--from-raw", action="store_true", help=from_raw)
     parser.add_argument("--refresh", action="store_true", help="run every task anew")
+    if flow in BY_MODEL:
+        help_text = (
+            "the model version to back-test, which then is only reported on"
+            if flow == "score"
+            else "the model version to predict by (default: the champion)"
+        )
+        parser.add_argument("--model", metavar="VERSION", help=help_text)
     add_run_arguments(parser)
+    return parser
+
+
+def models_parser() -> argparse.ArgumentParser:
+    """Makes the parser of the list of versions."""
+    parser = argparse.ArgumentParser(prog="python -m flows.models", description=MODELS)
+    _add_game(parser)
+    parser.add_argument("--json", action="store_true", help="as JSON, for programs")
+    add_data_dir(parser)
+    return parser
+
+
+def promote_parser() -> argparse.ArgumentParser:
+    """Makes the parser of a promotion by hand."""
+    parser = argparse.ArgumentParser(prog="python -m flows.promote", description=PROMOTE)
+    _add_game(parser)
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--version", metavar="V", help="the version to make champion")
+    which.add_argument(
+        "--back", action="store_true", help="roll back: to the version that was champion before"
+    )
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="also a version that no comparison has accepted; never one that cannot be opened",
+    )
+    add_data_dir(parser)
+    return parser
+
+
+def replay_parser() -> argparse.ArgumentParser:
+    """Makes the parser of a replay."""
+    parser = argparse.ArgumentParser(
+        prog="python -m flows.replay",
+        description=REPLAY,
+        epilog="exit status: 0 equal to the bit, 3 not equal, 2 the call or the data are at fault, "
+        "1 anything else",
+    )
+    _add_game(parser)
+    parser.add_argument("--version", metavar="V", help="the version (default: the champion)")
+    add_data_dir(parser)
     return parser
 
 
@@ -71,7 +129,7 @@ def backfill_parser() -> argparse.ArgumentParser:
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what tells one run from another: game, day, data and settings."""
-    parser.add_argument("--game", required=True, metavar="G", help="the game, a file in games/")
+    _add_game(parser)
     parser.add_argument(
         "--as-of",
         type=_day,
@@ -87,6 +145,10 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         help="a setting by its path; may be repeated",
     )
     add_data_dir(parser)
+
+
+def _add_game(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--game", required=True, metavar="G", help="the game, a file in games/")
 
 
 def add_data_dir(parser: argparse.ArgumentParser, dest: str = "data_dir") -> None:
@@ -155,3 +217,12 @@ def _override(text: str) -> tuple[str, str]:
     if not equals or not path.strip():
         raise argparse.ArgumentTypeError(f"'{text}' is no PATH=VALUE as in train.seed=7")
     return path.strip(), value.strip()
+
+
+PARSERS = {
+    "backfill": backfill_parser,
+    "models": models_parser,
+    "promote": promote_parser,
+    "replay": replay_parser,
+}
+"""The parsers of the commands beside the flows."""

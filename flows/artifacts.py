@@ -22,8 +22,8 @@ from prefect.exceptions import PrefectException
 
 from churnlib.datasets import DatasetRef
 from churnlib.report.content import GROUPS
-from churnlib.report.text import FIGURES, TITLES, UNDEFINED
-from churnlib.report.verdict import verdict
+from churnlib.report.text import FIGURES, TITLES, cell
+from churnlib.report.verdict import gate_verdict, verdict
 from churnlib.uris import is_remote, name_of
 from flows.engine.cache import run_logger
 from flows.engine.ledger import Entry
@@ -121,7 +121,7 @@ def figures(report: Mapping[str, Any]) -> list[dict[str, str]]:
     """
     scores = _scores(report)
     return [
-        {"figure": label.strip(), **{GROUPS[g]: _cell(scores[g].get(key), form) for g in scores}}
+        {"figure": label.strip(), **{GROUPS[g]: cell(scores[g], key, form) for g in scores}}
         for key, label, form in FIGURES
     ]
 
@@ -151,14 +151,13 @@ def _scores(report: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
     return held_out or {group: report[group] for group in GROUPS}
 
 
-def _cell(value: Any, form: str) -> str:
-    return UNDEFINED if value is None else form.format(value)
-
-
 def _words(report: Mapping[str, Any]) -> Iterator[str]:
     first, last = report["window"]["start"], report["window"]["end"]
     yield f"Model {report['model_version']}, subscriptions begun {first} to {last}."
     for group, scores in _scores(report).items():
         judged = verdict(scores)
         yield f"**{GROUPS[group]}**: {judged.head} {judged.reason}"
+    if comparison := report.get("comparison"):
+        judged = gate_verdict(comparison)
+        yield f"**Candidate against champion**: {judged.head} {judged.reason}"
     yield from (f"WARNING: {warning}" for warning in report["warnings"])

@@ -21,20 +21,22 @@ from churnlib.lineage import footer
 from churnlib.model.rows import Rows
 from churnlib.model.store import read_manifest
 from churnlib.raw.known import known_by
-from churnlib.settings import CurrencySettings, EngineSettings, StandardSettings
+from churnlib.settings import CampaignSettings, CurrencySettings, EngineSettings, StandardSettings
 from flows.building import build
+from flows.contest import usable_model
+from flows.engine.cache import run_logger
 from flows.events import BatchPredicted
 from flows.features import refuse_empty
 from flows.reports import leaks, warn
 from flows.run import Run, churn_flow
-from flows.score import new_categories, usable_champion
+from flows.score import new_categories
 from flows.task import task
 
 
-@churn_flow("batch-predict")
+@churn_flow("batch-predict", by_model=True)
 def batch_predict(run: Run) -> DatasetRef:
     """Predicts the batch of the window from the raw tables, without the missed months."""
-    model, flatters = usable_champion(run, "batch_predict")
+    model, flatters = usable_model(run, "batch_predict")
     warnings = warn((*leaks(run.settings.standard), *flatters))
     window = run.window("batch_predict")
     characters, subs, currency = run.tables("character_data", "sub_data", "character_currency")
@@ -59,6 +61,7 @@ def batch_predict(run: Run) -> DatasetRef:
             "churn_after_months": run.settings.churn_after_months,
             "warnings": warnings,
         },
+        campaign=run.settings.campaign,
         allow_joblib=run.settings.train.model_format == "joblib",
     )
 
@@ -113,27 +116,38 @@ def predict_batch(
     output: Dataset,
     *,
     terms: dict[str, Any],
+    campaign: CampaignSettings,
     allow_joblib: bool,
 ) -> DatasetRef:
-    """Predicts every subscription of a batch, and ranks them by risk.
+    """Predicts every subscription of a batch, ranks them by risk, and says whom to contact.
 
     Args:
         model: The version to predict by.
         features: The features of the batch.
         output: Where the predictions go.
         terms: What the predictions are of, and what to warn of; kept with them.
+        campaign: What decides whom to contact, and who is held out.
         allow_joblib: Open a joblib model file, too, which runs what it says.
     """
+    from churnlib.model.contact import add_contact, threshold_of
     from churnlib.model.predict import predict_in_parts, rank_by_risk
     from churnlib.model.store import load_model
 
     loaded = load_model(model, allow_joblib=allow_joblib)
     with naming(model.game):
-        batch = predict_in_parts(loaded.pipeline, loaded.schema, Rows.read(features))
+        rows = Rows.read(features)
+        batch = predict_in_parts(loaded.pipeline, loaded.schema, rows, baseline=loaded.baseline)
     warn(new_categories(batch))
     version = read_manifest(model)["version"]
-    ranked = rank_by_risk(batch.rows, version).lazy()
-    made = storage.write_parquet(ranked, output, footer(model_version=version, **terms))
+    with naming(model.game):
+        threshold = threshold_of(model, campaign.offer)
+    ranked = rank_by_risk(batch.rows, version)
+    told = add_contact(ranked, threshold, campaign.hold_out_share)
+    to_contact, held_out = (int(told[column].sum()) for column in ("contact", "held_out"))
+    words = "contact nobody" if threshold is None else f"contact from {threshold:.4f} on"
+    run_logger().info("%s: %d of %d; %d held out", words, to_contact, len(told), held_out)
+    facts = footer(model_version=version, threshold=threshold, base_rate=loaded.base_rate, **terms)
+    made = storage.write_parquet(told.lazy(), output, facts)
     BatchPredicted(
         game=model.game,
         month=month_name(terms["window"][0]),

@@ -15,27 +15,40 @@ from churnlib.datasets import Dataset, DatasetRef, month_name
 from churnlib.errors import DataError
 from churnlib.features.labels import add_label
 from churnlib.features.windows import in_window
-from churnlib.lineage import fact
+from churnlib.lineage import fact, known_fact
 from churnlib.model.store import pointed_at
 from churnlib.months import first_day, shift_months
 from churnlib.report.content import Report
 from churnlib.report.verdict import verdict
 from churnlib.report.write import write_report
 from churnlib.schemas import Predictions, with_ids
-from churnlib.settings import Settings, check_label_overlap
+from churnlib.settings import EvaluationSettings, Offer, Settings, check_label_overlap
 from flows.events import BatchScored
 from flows.features import check_first, fits_run, known_subs, refuse_empty
-from flows.reports import TEMPLATE, data_faults, overlap, short_data, show, warn
+from flows.reports import (
+    TEMPLATE,
+    about,
+    check_segments,
+    overlap,
+    ref_facts,
+    short_data,
+    show,
+    warn,
+)
 from flows.run import Run, churn_flow
 from flows.sources import doubted_sources, read_sources, standard_of
 from flows.standard_features import standard_features
 from flows.tables import STANDARD_TABLES
 from flows.task import task
 
+NEWER_COLUMNS = ("baseline_probability",)
+"""What predictions may lack: a batch that is scored today was predicted months ago."""
+
 
 @churn_flow("batch-score")
 def batch_score(run: Run) -> tuple[DatasetRef, ...]:
     """Scores the predictions of an earlier batch, now that its truth is known."""
+    check_segments(run.settings)
     standard = standard_of(run)
     window = run.window("batch_score")
     predictions = predictions_of(run, window)
@@ -50,7 +63,9 @@ def batch_score(run: Run) -> tuple[DatasetRef, ...]:
         window=window,
         as_of=run.as_of,
         horizon_months=run.settings.horizon_months,
-        data=data_faults(read_sources(run)),
+        offer=run.settings.campaign.offer,
+        evaluation=run.settings.evaluation,
+        data=about(run, read_sources(run)),
         warnings=warnings,
         champion=pointed_at(run.catalog.champion()),
     )
@@ -61,6 +76,7 @@ def batch_score(run: Run) -> tuple[DatasetRef, ...]:
 @churn_flow("batch-score-from-raw")
 def batch_score_from_raw(run: Run) -> tuple[DatasetRef, ...]:
     """Builds the standard features, then scores the predictions of an earlier batch."""
+    check_segments(run.settings)
     check_first(run, "batch_score", *STANDARD_TABLES)
     predictions_of(run, run.window("batch_score"))
     standard_features(**run.parameters)
@@ -110,7 +126,8 @@ def predictions_of(run: Run, window: tuple[date, date]) -> DatasetRef:
     """
     advice = predicting(run, window)
     predictions = run.existing(run.catalog.predictions(window[0]), advice)
-    storage.scan(predictions, with_ids(Predictions, run.settings.raw.id_type))
+    schema = with_ids(Predictions, run.settings.raw.id_type)
+    storage.scan(predictions, schema, newer=NEWER_COLUMNS)
     first, last = (date.fromisoformat(day) for day in fact(predictions, "window"))
     if window[0] < first or window[1] > last:
         raise DataError(
@@ -137,24 +154,32 @@ def score_batch(
     window: tuple[date, date],
     as_of: date,
     horizon_months: int,
+    offer: Offer,
+    evaluation: EvaluationSettings,
     data: dict[str, Any],
     warnings: tuple[str, ...],
     champion: str | None,
 ) -> tuple[DatasetRef, ...]:
     """Holds the predictions of a batch against what came of its subscriptions."""
+    from churnlib.model.campaign import evaluate_campaign
+    from churnlib.model.contact import compare_hold_out
     from churnlib.model.evaluate import evaluate
+    from churnlib.model.segments import breakdown
 
     subs = known_subs(storage.scan(standard), as_of)
     refuse_empty(subs, standard.game, "windows.batch_score", window)
     truth = add_label(in_window(subs, *window), as_of=as_of, horizon_months=horizon_months)
     predicted = in_window(storage.scan(predictions), *window)
-    both = truth.select("sub_id", "is_first_sub", "sub_churn").join(
-        predicted, on="sub_id", how="full", coalesce=True
-    )
+    columns = {"sub_id", "is_first_sub", "sub_churn", *evaluation.segments}
+    both = truth.select(sorted(columns)).join(predicted, on="sub_id", how="full", coalesce=True)
     rows = both.collect()
     known = rows.drop_nulls(["churn_probability", "is_first_sub"])
     refuse_unmatched(predictions, known, window)
-    scores = {name: scores.to_json() for name, scores in evaluate(known).items()}
+    threshold = fact(predictions, "threshold")
+    base_rate = known_fact(predictions, "base_rate")
+    groups = evaluate(known, threshold=threshold, base_rate=base_rate)
+    scores = {name: scores.to_json() for name, scores in groups.items()}
+    campaign = evaluate_campaign(known, offer, threshold).to_json()
     report = Report(
         name="batch_score_report",
         game=standard.game,
@@ -163,6 +188,9 @@ def score_batch(
         horizon_months=horizon_months,
         model_version=", ".join(known["model_version"].unique().sort()),
         groups=scores,
+        campaign={**campaign, "hold_out": compare_hold_out(known, threshold)},
+        **breakdown(known, evaluation.segments, evaluation.most_values),
+        inputs={ref.name: ref_facts(ref) for ref in (standard, predictions)},
         facts={"predictions": len(known)},
         **data,
         warnings=(*warnings, *one_sided(rows)),

@@ -12,10 +12,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from churnlib.console import reader_may_leave
-from flows.arguments import COMPOSITES, backfill_parser, flow_parser, run_parameters
+from flows.arguments import (
+    BY_MODEL,
+    COMPOSITES,
+    absolute,
+    backfill_parser,
+    flow_parser,
+    replay_parser,
+    run_parameters,
+)
 from flows.engine.server import LocalServer, local_server
 
 if TYPE_CHECKING:
+    from churnlib.datasets import Catalog
     from churnlib.settings import Settings
 
 LATER = (
@@ -29,8 +38,8 @@ LATER = (
 """What flows and their tasks import when they come to it. A run with a server of its own begins to
 do so while it would only wait for the server."""
 
-DONE, FAILED, USERS_FAULT = 0, 1, 2
-"""Exit statuses."""
+DONE, FAILED, USERS_FAULT, DIFFERENT = 0, 1, 2, 3
+"""Exit statuses; the last is of a replay alone."""
 
 
 @reader_may_leave()
@@ -47,6 +56,8 @@ def main(flow: str, argv: Sequence[str] | None = None) -> int:
     args = flow_parser(flow).parse_args(argv)
     name = flow + ("_from_raw" if args.from_raw and flow in COMPOSITES else "")
     parameters = {**run_parameters(args), "refresh": args.refresh}
+    if flow in BY_MODEL:
+        parameters["model"] = args.model
     print(f"{name.replace('_', '-')}: {args.game}", flush=True)
     return in_session(
         parameters, lambda: getattr(import_module(f"flows.{flow}"), name)(**parameters)
@@ -75,6 +86,52 @@ def backfill_main(argv: Sequence[str] | None = None) -> int:
             **parameters, **months, batch_flow=args.flow, from_raw=args.from_raw
         ),
     )
+
+
+@reader_may_leave()
+def replay_main(argv: Sequence[str] | None = None) -> int:
+    """Makes a model version again, from the command line.
+
+    Args:
+        argv: The arguments; those of this process if null.
+
+    Returns:
+        The exit status, as `main`; 3 where the model made again does not say the same.
+    """
+    args = replay_parser().parse_args(argv)
+    parameters = {"game": args.game, "data_dir": absolute(args.data_dir)}
+    print(f"replay: {args.game}, {args.version or 'the champion'}", flush=True)
+    equal: list[bool] = []
+
+    def work() -> None:
+        found = import_module("flows.replay").replay(**parameters, version=args.version)
+        equal.append(found.is_equal)
+
+    status = in_session({**parameters, "overrides": None}, work)
+    return DIFFERENT if equal == [False] else status
+
+
+def by_hand(game: str, data_dir: str | None, work: Callable[["Catalog"], None]) -> int:
+    """Does work that runs no flow, on the data of a game.
+
+    Args:
+        game: The game.
+        data_dir: The data folder; that of the game's settings if null.
+        work: Takes the game's catalog.
+
+    Returns:
+        The exit status.
+    """
+    from churnlib.datasets import Catalog
+    from churnlib.errors import ChurnlibError
+
+    parameters = {"game": game, "overrides": None, "data_dir": absolute(data_dir)}
+    try:
+        work(Catalog(load_checked(parameters).data_dir, game))
+    except ChurnlibError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return USERS_FAULT
+    return DONE
 
 
 def in_session(parameters: dict[str, Any], work: Callable[[], Any]) -> int:

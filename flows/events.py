@@ -69,6 +69,40 @@ class ChurnEvent(BaseModel):
             emit_event(self.kind, self.resource, payload=self.model_dump(mode="json"))
 
 
+class ModelRegistered(ChurnEvent):
+    """A new version was trained: it is the candidate, or the champion where there was none."""
+
+    kind = "churn.model.registered"
+    about = "model"
+
+    version: str
+    """The model's version."""
+    state: Literal["candidate", "champion"]
+    """What it is."""
+    roc_auc: float | None
+    """ROC AUC on the months held out from training; null where not defined."""
+
+
+class ModelCompared(ChurnEvent):
+    """A candidate was held against the champion by a back-test."""
+
+    kind = "churn.model.compared"
+    about = "model"
+
+    version: str
+    """The candidate's version."""
+    champion: str | None
+    """The champion's; null if there was none."""
+    decision: Literal["accepted", "refused", "undecided"]
+    """What follows from the comparison."""
+    metric: str
+    """What was compared."""
+    difference: float | None
+    """Candidate less champion, in units of the metric; null where nothing was computed."""
+    interval: tuple[float, float] | None
+    """Its 95 % interval."""
+
+
 class ModelPromoted(ChurnEvent):
     """Another model became the champion."""
 
@@ -79,6 +113,8 @@ class ModelPromoted(ChurnEvent):
     """The model's version."""
     previous: str | None
     """The version that was the champion before; null if there was none."""
+    by: Literal["training", "back-test"]
+    """What made it the champion; of what is promoted by hand there is no run that could tell."""
     roc_auc: float | None
     """ROC AUC on the months held out from training; null where not defined."""
 
@@ -133,5 +169,12 @@ class BatchScored(ChurnEvent):
     """Its 95 % interval."""
 
 
-EVENTS: tuple[type[ChurnEvent], ...] = (ModelPromoted, BatchPredicted, BatchDue, BatchScored)
+EVENTS: tuple[type[ChurnEvent], ...] = (
+    ModelRegistered,
+    ModelCompared,
+    ModelPromoted,
+    BatchPredicted,
+    BatchDue,
+    BatchScored,
+)
 """Every event there is."""

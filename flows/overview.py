@@ -8,7 +8,7 @@ from churnlib.errors import SettingsError, StoreError
 from churnlib.settings import Settings, list_games, load_settings
 from churnlib.stores import Entry, list_files
 from churnlib.uris import join
-from flows.arguments import BACKFILL, COMPOSITES, FLOWS
+from flows.arguments import BESIDE, COMPOSITES, FLOWS
 from flows.command import DONE, USERS_FAULT
 
 OUTPUTS = {
@@ -54,7 +54,7 @@ def _flows() -> Iterator[str]:
         yield f"  {flow:<21} {what}"
         if flow in COMPOSITES:
             yield f"  {flow + '_from_raw':<21} The same with --from-raw: standard features first."
-    yield f"  {'backfill':<21} {BACKFILL}"
+    yield from (f"  {name:<21} {what}" for name, what in BESIDE.items())
 
 
 def _outcomes(settings: Settings) -> Iterator[str]:

@@ -2,18 +2,21 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from churnlib import storage
 from churnlib.datasets import DatasetRef
+from churnlib.errors import naming
+from churnlib.model.sample import describe
 from churnlib.months import months_apart
-from churnlib.settings import StandardSettings, label_overlap
+from churnlib.settings import Settings, StandardSettings, changes, label_overlap
 from flows.artifacts import show_report
 from flows.engine.cache import run_logger
 from flows.run import Run
 from flows.tables import STANDARD_TABLES, currency_reaches_to
 
-TEMPLATE = "churnlib/report/report.html.jinja"
+TEMPLATE = "churnlib/report/page"
 """What a task that writes reports uses besides code."""
 
 
@@ -35,6 +38,62 @@ def data_faults(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
             **{name: facts["odd"] for name, facts in tables.items() if facts["odd"]},
         },
     }
+
+
+def about(run: Run, tables: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """What a report says of a run: its data's faults, and its settings that are not the base's.
+
+    Args:
+        run: The run.
+        tables: See `data_faults`.
+    """
+    found = changes(run.settings)
+    told = None if found is None else [asdict(c) for c in found if c.setting != "as_of"]
+    return {**data_faults(tables), "changes": told}
+
+
+def about_model(manifest: Mapping[str, Any], *inputs: DatasetRef) -> dict[str, Any]:
+    """What a report says of a model: its seed and months, libraries, and what it was made from.
+
+    Args:
+        manifest: The model's manifest; one of an older version tells less.
+        inputs: What the report was made from besides.
+    """
+    from churnlib.model.calibration import in_words
+
+    first, last = manifest["window"]
+    facts = {
+        "learnt from": f"subscriptions begun {first} to {last}",
+        "labels known by": manifest["labels_known_by"],
+        "seed": manifest["seed"],
+    }
+    if sample := manifest.get("sample"):
+        facts["learnt from"] += f": {describe(sample)}"
+    if calibration := manifest.get("calibration"):
+        facts["calibration"] = in_words(calibration["kept"])
+    libraries = {name: manifest["libraries"][name] for name in manifest["depends_on"]}
+    return {
+        "facts": facts,
+        "libraries": {"python": manifest["python"], **libraries},
+        "inputs": {**manifest["inputs"], **{ref.name: ref_facts(ref) for ref in inputs}},
+    }
+
+
+def ref_facts(ref: DatasetRef) -> dict[str, Any]:
+    """What a report says of a dataset."""
+    return {"rows": ref.rows, "fingerprint": ref.fingerprint}
+
+
+def check_segments(settings: Settings) -> None:
+    """Refuses segments that are none, before hours of work.
+
+    Raises:
+        SettingsError: See `churnlib.model.segments.check_segments`; names the game.
+    """
+    from churnlib.model.segments import check_segments
+
+    with naming(settings.game):
+        check_segments(settings.evaluation.segments)
 
 
 def warn(warnings: Iterable[str]) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -30,12 +30,14 @@ class Run:
         catalog: Where its data lie.
         as_of: The day of the run.
         parameters: What the flow was called with, for its sub-flows; the day is resolved.
+        model: The version to use instead of the champion; null where none was named.
     """
 
     settings: Settings
     catalog: Catalog
     as_of: date
     parameters: dict[str, Any]
+    model: str | None = None
 
     def window(self, name: WindowName) -> tuple[date, date]:
         """The first and last day of one of the game's windows.
@@ -104,14 +106,32 @@ class Run:
         )  # fmt: skip
 
 
-def churn_flow(name: str) -> Callable[[Callable[[Run], Any]], Flow[..., Any]]:
+def churn_flow(
+    name: str, *, by_model: bool = False
+) -> Callable[[Callable[[Run], Any]], Flow[..., Any]]:
     """Makes a flow of a function that takes a run; all flows have the same parameters.
 
     Args:
         name: The flow's name.
+        by_model: Whether it takes one parameter more: the version to use.
     """
 
     def make(body: Callable[[Run], Any]) -> Flow[..., Any]:
+        def call(
+            game: str,
+            as_of: date | None,
+            overrides: dict[str, Any] | None,
+            data_dir: str | None,
+            refresh: bool,
+            model: str | None = None,
+        ) -> Any:
+            changed = any(value is not None for value in (as_of, overrides, data_dir, model))
+            with refreshing(refresh), telling_as_deployed(changed=changed), ledger() as entries:
+                try:
+                    return body(replace(open_run(game, as_of, overrides, data_dir), model=model))
+                finally:
+                    show_datasets(game, entries)
+
         def entry(
             game: Game,
             as_of: AsOf = None,
@@ -119,17 +139,23 @@ def churn_flow(name: str) -> Callable[[Callable[[Run], Any]], Flow[..., Any]]:
             data_dir: str | None = None,
             refresh: bool = False,
         ) -> Any:
-            changed = any(value is not None for value in (as_of, overrides, data_dir))
-            with refreshing(refresh), telling_as_deployed(changed=changed), ledger() as entries:
-                try:
-                    return body(open_run(game, as_of, overrides, data_dir))
-                finally:
-                    show_datasets(game, entries)
+            return call(game, as_of, overrides, data_dir, refresh)
 
-        entry.__name__ = entry.__qualname__ = body.__name__
-        entry.__module__ = body.__module__
-        entry.__doc__ = f"{body.__doc__}\n{PARAMETERS}"
-        return Flow(entry, name=name, flow_run_name="{game}", persist_result=False)
+        def entry_by_model(
+            game: Game,
+            as_of: AsOf = None,
+            overrides: Overrides = None,
+            data_dir: str | None = None,
+            refresh: bool = False,
+            model: str | None = None,
+        ) -> Any:
+            return call(game, as_of, overrides, data_dir, refresh, model)
+
+        made = entry_by_model if by_model else entry
+        made.__name__ = made.__qualname__ = body.__name__
+        made.__module__ = body.__module__
+        made.__doc__ = f"{body.__doc__}\n{PARAMETERS}{MODEL if by_model else ''}"
+        return Flow(made, name=name, flow_run_name="{game}", persist_result=False)
 
     return make
 
@@ -142,6 +168,8 @@ Args:
     data_dir: The data folder, or an object store's URI such as s3://bucket/data; that of the
         settings if empty.
     refresh: Run every task anew, whatever the cache holds.
+"""
+MODEL = """    model: The model version to use, instead of the champion, or of a candidate.
 """
 
 

@@ -6,109 +6,173 @@ if __name__ == "__main__":  # Before the imports below: the first line is printe
     raise SystemExit(main("score"))
 
 from datetime import date
-from typing import Any, Literal
+from typing import Any
 
 from churnlib.datasets import RAW_TABLES, Dataset, DatasetRef
 from churnlib.errors import naming
-from churnlib.model.fitness import refuse_late_labels, refuse_other_features
+from churnlib.model.gate import Comparison, Terms
 from churnlib.model.predict import Scored
 from churnlib.model.rows import Rows
-from churnlib.model.store import champion, read_manifest
+from churnlib.model.store import read_manifest
 from churnlib.report.content import Report
 from churnlib.report.write import write_report
+from churnlib.settings import EvaluationSettings, Offer
+from churnlib.uris import name_of
+from flows.contest import compare, contest_of
 from flows.features import check_first, window_cohort
-from flows.reports import TEMPLATE, data_faults, leaks, overlap, short_data, show, warn
+from flows.gate import settle_comparison
+from flows.reports import (
+    TEMPLATE,
+    about,
+    about_model,
+    check_segments,
+    leaks,
+    overlap,
+    short_data,
+    show,
+    warn,
+)
 from flows.run import Run, churn_flow
 from flows.sources import doubted_sources
 from flows.standard_features import announce_due_batch, standard_features
 from flows.task import task
 
 
-@churn_flow("score")
+@churn_flow("score", by_model=True)
 def score(run: Run) -> tuple[DatasetRef, ...]:
-    """Back-tests the champion on the scoring window, and reports."""
-    model, flatters = usable_champion(run, "score")
+    """Back-tests the candidate against the champion, or the champion alone, and reports."""
+    check_segments(run.settings)
+    contest = contest_of(run)
     warnings = warn(
         (
             *leaks(run.settings.standard),
             *overlap(run),
-            *flatters,
+            *contest.warnings,
             *short_data(run),
             *doubted_sources(run),
         )
     )
     cohort = window_cohort(run, "score")
     reports = score_model(
-        model,
+        contest.model,
+        contest.rival,
         cohort.features,
         run.catalog.report("score_report"),
+        terms=Terms.of(run.settings.champion),
+        ruling=contest.ruling,
+        past=contest.past,
         window=run.window("score"),
         as_of=run.as_of,
         horizon_months=run.settings.horizon_months,
-        data=data_faults(cohort.tables),
+        offer=run.settings.campaign.offer,
+        evaluation=run.settings.evaluation,
+        data=about(run, cohort.tables),
         warnings=warnings,
         allow_joblib=run.settings.train.model_format == "joblib",
     )
+    if run.model is None:
+        settle_comparison(run, contest.model, reports[0])
     show(reports)
     return reports
 
 
-@churn_flow("score-from-raw")
+@churn_flow("score-from-raw", by_model=True)
 def score_from_raw(run: Run) -> tuple[DatasetRef, ...]:
-    """Builds the standard features, then back-tests the champion on them."""
-    usable_champion(run, "score")
+    """Builds the standard features, then back-tests on them."""
+    check_segments(run.settings)
+    contest_of(run)
     check_first(run, "score", *RAW_TABLES)
     standard_features(**run.parameters)
-    reports: tuple[DatasetRef, ...] = score(**run.parameters)
+    reports: tuple[DatasetRef, ...] = score(**run.parameters, model=run.model)
     announce_due_batch(run)
     return reports
-
-
-def usable_champion(
-    run: Run, flow: Literal["score", "batch_predict"]
-) -> tuple[DatasetRef, tuple[str, ...]]:
-    """The model in use, if it may be used on the window of a flow, and what to warn of.
-
-    Raises:
-        ModelError: There is none, its features are others, or it has seen the future.
-    """
-    model = champion(run.catalog)
-    manifest = read_manifest(model)
-    refuse_other_features(manifest, run.settings, run.command("train", "--from-raw"))
-    allowed = run.settings.allow_label_overlap
-    warning = refuse_late_labels(manifest, run.window(flow), f"windows.{flow}", allowed)
-    return model, (warning,) if warning else ()
 
 
 @task(uses=("churnlib.model", TEMPLATE))
 def score_model(
     model: DatasetRef,
+    rival: DatasetRef | None,
     features: DatasetRef,
     output: Dataset,
     *,
+    terms: Terms,
+    ruling: dict[str, str] | None,
+    past: dict[str, Any] | None,
     window: tuple[date, date],
     as_of: date,
     horizon_months: int,
+    offer: Offer,
+    evaluation: EvaluationSettings,
     data: dict[str, Any],
     warnings: tuple[str, ...],
     allow_joblib: bool,
 ) -> tuple[DatasetRef, ...]:
-    """Predicts the subscriptions of a window and holds the predictions against the truth."""
+    """Predicts the subscriptions of a window and holds the predictions against the truth.
+
+    Args:
+        model: The version that the report is of.
+        rival: The champion, which a candidate is compared with.
+        features: The subscriptions of the window.
+        output: Where the report goes.
+        terms: By what the two are compared.
+        ruling: See `flows.contest.Contest`.
+        past: See there.
+        window: First and last start of the subscriptions.
+        as_of: The day of the run.
+        horizon_months: Within how many months churn counts.
+        offer: What a campaign costs and brings.
+        evaluation: What is told apart.
+        data: See `flows.reports.about`.
+        warnings: What the reader must know.
+        allow_joblib: Open a joblib model file, too, which runs what it says.
+    """
+    from churnlib.model.campaign import evaluate_campaign
+    from churnlib.model.contact import threshold_of
     from churnlib.model.evaluate import evaluate
+    from churnlib.model.importance import permutation_importance
     from churnlib.model.predict import predict_in_parts
+    from churnlib.model.segments import breakdown
     from churnlib.model.store import load_model
 
     loaded = load_model(model, allow_joblib=allow_joblib)
     with naming(model.game):
-        scored = predict_in_parts(loaded.pipeline, loaded.schema, Rows.read(features))
+        scored = predict_in_parts(
+            loaded.pipeline,
+            loaded.schema,
+            Rows.read(features),
+            baseline=loaded.baseline,
+            also=evaluation.segments,
+        )
+    threshold = threshold_of(model, offer)
+    groups = evaluate(scored.rows, threshold=threshold, base_rate=loaded.base_rate)
+    comparison = past
+    if rival or ruling:
+        found = ruling or compare(scored, rival, features, terms, allow_joblib=allow_joblib)
+        made = Comparison(
+            **terms.model_dump(),
+            **found,
+            candidate=name_of(model.uri),
+            champion=name_of(rival.uri) if rival else None,
+            cohort=features.fingerprint,
+            window=window,
+            as_of=as_of,
+        )
+        comparison = made.model_dump(mode="json")
+    importance = permutation_importance(loaded, Rows.read(features))
+    manifest = read_manifest(model)
     report = Report(
         name="score_report",
         game=model.game,
         as_of=as_of,
         window=window,
         horizon_months=horizon_months,
-        model_version=read_manifest(model)["version"],
-        groups={name: scores.to_json() for name, scores in evaluate(scored.rows).items()},
+        model_version=manifest["version"],
+        groups={name: scores.to_json() for name, scores in groups.items()},
+        **breakdown(scored.rows, evaluation.segments, evaluation.most_values),
+        campaign=evaluate_campaign(scored.rows, offer, threshold).to_json(),
+        comparison=comparison,
+        importance=[feature.to_json() for feature in importance],
+        **about_model(manifest, features),
         **data,
         warnings=(*warnings, *new_categories(scored)),
     )

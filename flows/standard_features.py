@@ -29,6 +29,13 @@ from flows.task import task
 def standard_features(run: Run) -> DatasetRef:
     """Builds all features but currency, and the day of each churn, from the raw tables."""
     warn(leaks(run.settings.standard))
+    features = build_features(run)
+    announce_due_batch(run)
+    return features
+
+
+def build_features(run: Run) -> DatasetRef:
+    """Builds the standard features of a run, and notes what they were built from."""
     characters, subs, misses = run.tables(*STANDARD_TABLES)
     features = build_standard_features(
         characters.checked,
@@ -42,7 +49,6 @@ def standard_features(run: Run) -> DatasetRef:
     )
     sources = {t.checked.name: t.facts for t in (characters, subs, misses)}
     note_sources(sources, run.catalog.standard_sources())
-    announce_due_batch(run)
     return features
 
 

@@ -9,72 +9,113 @@ import hashlib
 import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from importlib.metadata import version
 from typing import Any
 
+from churnlib import storage
 from churnlib.datasets import RAW_TABLES, Dataset, DatasetRef
 from churnlib.errors import naming
 from churnlib.features.table import feature_columns
 from churnlib.lineage import fact
 from churnlib.model.fitness import decisive_settings
+from churnlib.model.registry import read_registry
 from churnlib.model.sample import describe
-from churnlib.model.store import (
-    new_version,
-    pointed_at,
-    read_manifest,
-    read_scored,
-    save_model,
-    set_champion,
-)
+from churnlib.model.store import new_version, read_manifest, read_scored, save_model
 from churnlib.report.content import Report
 from churnlib.report.write import write_report
-from churnlib.settings import CurrencySettings, StandardSettings, TrainSettings, labels_known_by
+from churnlib.settings import (
+    CurrencySettings,
+    EvaluationSettings,
+    Offer,
+    StandardSettings,
+    TrainSettings,
+    labels_known_by,
+)
 from churnlib.uris import join
 from flows.engine.cache import run_logger
-from flows.events import ModelPromoted
-from flows.features import check_first, window_cohort
-from flows.reports import TEMPLATE, data_faults, leaks, overlap, short_data, show, warn
+from flows.engine.code_digest import code_digest
+from flows.features import Cohort, build_window_features, check_first, window_cohort
+from flows.gate import register_version
+from flows.reports import (
+    TEMPLATE,
+    about,
+    about_model,
+    check_segments,
+    leaks,
+    overlap,
+    short_data,
+    show,
+    warn,
+)
 from flows.run import Run, churn_flow
 from flows.sources import doubted_sources
-from flows.standard_features import announce_due_batch, standard_features
+from flows.standard_features import (
+    announce_due_batch,
+    build_standard_features,
+    standard_features,
+)
+from flows.tables import check_known, check_raw
 from flows.task import task
 
 
 @churn_flow("train")
 def train(run: Run) -> DatasetRef:
-    """Trains a model on the training window, reports on it, and makes it the champion."""
+    """Trains a model on the training window, reports on it, and makes it the candidate."""
+    check_segments(run.settings)
+    read_registry(run.catalog.registry())  # A damaged one stops the run before the work.
     check_model(run.settings.game, run.settings.train, run.settings.standard, run.settings.currency)
     warnings = warn(
         (*leaks(run.settings.standard), *overlap(run), *short_data(run), *doubted_sources(run))
     )
     cohort = window_cohort(run, "train")
-    model = fit_model(
+    model = fit_version(run, cohort)
+    reports = report_training(
+        model,
+        run.catalog.report("in_sample_report"),
+        features=cohort.features,
+        evaluation=run.settings.evaluation,
+        data=about(run, cohort.tables),
+        warnings=warnings,
+    )
+    register_version(run, model)
+    show(reports)
+    return model
+
+
+def fit_version(run: Run, cohort: Cohort) -> DatasetRef:
+    """Fits a model on the training window of a run, with all in its manifest to make it again."""
+    return fit_model(
         cohort.features,
         run.catalog.models(),
         settings=run.settings.train,
         labels_known_by=labels_known_by(run.settings, run.as_of),
         feature_settings=decisive_settings(run.settings),
+        offer=run.settings.campaign.offer,
         seed=run.settings.train.seed,
         origin={
             "settings": run.settings.model_dump(
                 mode="json", exclude={"data_dir", "schedules", "engine"}
             ),
             "tables": cohort.tables,
+            "code": code_version(),
         },
     )
-    reports = report_training(
-        model,
-        run.catalog.report("in_sample_report"),
-        data=data_faults(cohort.tables),
-        warnings=warnings,
-    )
-    promote(model, run.catalog.champion())
-    show(reports)
-    return model
+
+
+def code_version() -> dict[str, str]:
+    """What tells the code that makes a model from that of another day."""
+    making = (check_raw, check_known, build_standard_features, build_window_features, fit_model)
+    digests = [
+        code_digest(task.fn, getattr(task.cache_policy, "uses", ())).value for task in making
+    ]
+    digest = hashlib.sha256("".join(digests).encode()).hexdigest()
+    return {"version": version("churnlib"), "digest": digest}
 
 
 @churn_flow("train-from-raw")
 def train_from_raw(run: Run) -> DatasetRef:
     """Builds the standard features, then trains on them."""
+    check_segments(run.settings)
     check_model(run.settings.game, run.settings.train, run.settings.standard, run.settings.currency)
     check_first(run, "train", *RAW_TABLES)
     standard_features(**run.parameters)
@@ -116,6 +157,7 @@ def fit_model(
     settings: TrainSettings,
     labels_known_by: date,
     feature_settings: dict[str, Any],
+    offer: Offer,
     seed: int | None,
     origin: dict[str, Any],
 ) -> DatasetRef:
@@ -127,9 +169,11 @@ def fit_model(
         settings: How the model is made.
         labels_known_by: The day on which the last label of the window is known.
         feature_settings: The settings that features and labels depend on.
+        offer: What contacting a subscriber costs and brings, which decides the threshold.
         seed: Where randomness begins.
-        origin: All settings and the facts of the raw tables, for the manifest.
+        origin: All settings, the facts of the raw tables and the code's version, for the manifest.
     """
+    from churnlib.model.campaign import plan_campaign
     from churnlib.model.evaluate import evaluate
     from churnlib.model.sample import blaming, draw
     from churnlib.model.store import GOLDEN_ROWS
@@ -148,8 +192,14 @@ def fit_model(
             horizon_months=feature_settings["horizon_months"],
         )
     slices = training.scored.partition_by("slice", as_dict=True)
+    campaign = plan_campaign(slices["validation",], offer)
     labels = sample.rows.columns("sub_churn")["sub_churn"]
-    metrics = {str(name): evaluate(scored) for (name,), scored in slices.items()}
+    metrics = {
+        str(name): evaluate(
+            scored, threshold=campaign.threshold, base_rate=training.base_rates[name]
+        )
+        for (name,), scored in slices.items()
+    }
     made_with = {**origin["settings"], **feature_settings}
     facts = {
         "as_of": fact(features, "as_of"),
@@ -157,10 +207,14 @@ def fit_model(
         "labels_known_by": labels_known_by,
         "left_out_features": training.model.schema.left_out,
         "validation_warning": training.warning,
+        "calibration": training.calibrations,
+        "campaign": campaign.to_json(curve=False),
+        "importance": [feature.to_json() for feature in training.importance],
         "seed": seed,
         "settings": made_with,
         "settings_hash": hashlib.sha256(json.dumps(made_with, sort_keys=True).encode()).hexdigest(),
         "sample": sample.to_json(),
+        "code": origin["code"],
         "rows": len(labels),
         "labelled_rows": labels.count(),
         "positives": int(labels.sum()),
@@ -174,8 +228,7 @@ def fit_model(
             for part, groups in metrics.items()
         },
     }
-    version = new_version(datetime.now(UTC))
-    target = Dataset("model", models.game, join(models.uri, version))
+    target = Dataset("model", models.game, join(models.uri, new_version(datetime.now(UTC))))
     golden = sample.rows.part(0).head(GOLDEN_ROWS)
     with naming(models.game):
         return save_model(
@@ -188,12 +241,21 @@ def report_training(
     model: DatasetRef,
     output: Dataset,
     *,
+    features: DatasetRef,
+    evaluation: EvaluationSettings,
     data: dict[str, Any],
     warnings: tuple[str, ...],
 ) -> tuple[DatasetRef, ...]:
     """Reports how the model does on the rows it was fitted on, and on those held out."""
+    from churnlib.model.campaign import evaluate_campaign
+    from churnlib.model.segments import breakdown
+
     manifest = read_manifest(model)
+    offer = Offer(**manifest["campaign"]["terms"])
+    validation = read_scored(model).filter(slice="validation")
     first, last = manifest["window"]
+    told = storage.scan(features).select("sub_id", *evaluation.segments).collect()
+    held_out = validation.join(told, on="sub_id", maintain_order="left")
     report = Report(
         name="in_sample_report",
         game=model.game,
@@ -203,16 +265,14 @@ def report_training(
         model_version=manifest["version"],
         groups=manifest["metrics"]["in_sample"],
         validation=manifest["metrics"]["validation"],
-        facts={
-            "seed": manifest["seed"],
-            "labels known by": manifest["labels_known_by"],
-            "learnt from": describe(manifest["sample"]),
-        },
+        campaign=evaluate_campaign(validation, offer, manifest["campaign"]["threshold"]).to_json(),
+        **breakdown(held_out, evaluation.segments, evaluation.most_values),
+        importance=manifest["importance"],
+        **about_model(manifest),
         **data,
         warnings=(*warnings, *doubts(manifest)),
     )
-    scored = read_scored(model)
-    return write_report(report, output, scored.filter(scored["slice"] == "validation"))
+    return write_report(report, output, validation)
 
 
 def doubts(manifest: dict[str, Any]) -> Iterator[str]:
@@ -221,17 +281,3 @@ def doubts(manifest: dict[str, Any]) -> Iterator[str]:
         yield manifest["validation_warning"]
     if left_out := manifest["left_out_features"]:
         yield f"left out, because no row has a value: {', '.join(left_out)}"
-
-
-@task
-def promote(model: DatasetRef, pointer: Dataset) -> DatasetRef:
-    """Makes a model the champion, which the other flows use."""
-    manifest, previous = read_manifest(model), pointed_at(pointer)
-    made = set_champion(pointer, manifest["version"])
-    ModelPromoted(
-        game=model.game,
-        version=manifest["version"],
-        previous=previous,
-        roc_auc=manifest["metrics"]["validation"]["general"]["roc_auc"],
-    ).emit()
-    return made

@@ -58,6 +58,12 @@ class LGBMClassifier(lightgbm.LGBMClassifier):
         """Predicts the probability of each class."""
         return super().predict_proba(numbers(frame), **options)
 
+    def decision_function(  # type: ignore[override]
+        self, frame: Any, **options: Any
+    ) -> Any:
+        """Predicts the log odds of churn, which calibration mends."""
+        return super().decision_function(numbers(frame), **options)
+
 
 class LGBMFromParts(LGBMClassifier):
     """The same, learning from more rows than memory holds where it is a pipeline's only step.
@@ -101,8 +107,17 @@ class LGBMFromParts(LGBMClassifier):
         self, frame: Any, **options: Any
     ) -> Any:
         """Predicts the probability of each class."""
-        churned = lightgbm.Booster(model_str=self.text_).predict(numbers(frame), **options)
+        churned = self._booster().predict(numbers(frame), **options)
         return np.column_stack([1 - np.asarray(churned), churned])
+
+    def decision_function(  # type: ignore[override]
+        self, frame: Any, **options: Any
+    ) -> Any:
+        """Predicts the log odds of churn, which calibration mends."""
+        return self._booster().predict(numbers(frame), raw_score=True, **options)
+
+    def _booster(self) -> lightgbm.Booster:
+        return lightgbm.Booster(model_str=self.text_)
 
     @property
     def classes_(self) -> Any:

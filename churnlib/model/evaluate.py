@@ -1,28 +1,74 @@
 """How good predicted probabilities are, once the outcome is known."""
 
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score, brier_score_loss, log_loss
 
 from churnlib.features.labels import LABEL
-from churnlib.model.predict import PROBABILITY
+from churnlib.model import figures
+from churnlib.model.compare import between
+from churnlib.model.deciles import Decile, deciles
+from churnlib.model.figures import METRICS, Figure, Metric, Predicted, probabilities
+from churnlib.model.intervals import Interval
+from churnlib.model.measures import (
+    intervals_of,
+    is_mixed,
+    known_rows,
+    measure,
+    predictions,
+    values_of,
+    why_undefined,
+)
+from churnlib.model.predict import BASELINE
+from churnlib.model.reliability import RiskGroup, risk_groups
+from churnlib.model.resample import Floats
 
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
+BASE_RATE, LOGISTIC_REGRESSION = "base_rate", "logistic_regression"
+"""The baselines: the training rows' churn rate for everyone, and a plain model of the same rows."""
 
-Z_95 = 1.959963984540054
-"""The 97.5 % quantile of the normal distribution."""
-TOP_SHARE = 0.1
-"""The share of likeliest churners that the lift is taken over."""
+
+@dataclass(frozen=True)
+class Against:
+    """How far a model is from a baseline in one metric, both on the same rows.
+
+    Attributes:
+        difference: The model's less the baseline's.
+        interval: Its 95 % interval; null where too few characters tell.
+    """
+
+    difference: float
+    interval: Interval | None
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The figures of a baseline on the rows of a group; see `Scores` for each.
+
+    Attributes:
+        differences: How far the model is from it, by metric.
+    """
+
+    roc_auc: float | None = None
+    average_precision: float | None = None
+    log_loss: float | None = None
+    brier: float | None = None
+    expected_calibration_error: float | None = None
+    lift_top_decile: float | None = None
+    precision: float | None = None
+    recall: float | None = None
+    mean_predicted: float | None = None
+    intervals: Mapping[str, Interval | None] = field(default_factory=dict)
+    differences: Mapping[Metric, Against] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Scores:
     """The figures of one group of subscriptions.
+
+    Intervals are of 95 %, by a bootstrap that draws characters; see `churnlib.model.resample`.
 
     Attributes:
         n: Subscriptions scored, those with a known outcome.
@@ -31,13 +77,25 @@ class Scores:
         without_currency: Of those scored, how many had no visible currency row; null where
             that was not looked at.
         base_rate: Share of positives.
+        mean_predicted: Mean of the predicted probabilities.
         roc_auc: Probability that a churner is ranked above one who stays.
-        roc_auc_ci: Its 95 % interval (DeLong); null also where nothing was ranked, because all
+        roc_auc_ci: Its interval, as in `intervals`; null also where nothing was ranked, because all
             probabilities are equal.
         average_precision: Precision averaged over recall.
         log_loss: Mean negative log-likelihood, in nats.
         brier: Mean squared difference of probability and outcome.
+        expected_calibration_error: Mean distance of churn rate and prediction, over ten groups of
+            equal size by predicted probability.
         lift_top_decile: Churn rate among the likeliest tenth over the base rate.
+        threshold: The probability from which on a subscription is called a churner, if there is
+            one.
+        precision: Share of churners among those called; null without a threshold, or if none is.
+        recall: Share of those called among the churners; null without a threshold.
+        intervals: The interval of each figure, by name; null where it is not known.
+        deciles: The subscriptions by predicted probability, the likeliest tenth first; empty
+            where nothing can be ranked.
+        risk_groups: The groups of the expected calibration error, with what came of them.
+        baselines: The same figures of `base_rate` and `logistic_regression`, as far as known.
         reason: Why figures are null; null where none is.
     """
 
@@ -46,12 +104,21 @@ class Scores:
     immature: int
     without_currency: int | None
     base_rate: float | None = None
+    mean_predicted: float | None = None
     roc_auc: float | None = None
-    roc_auc_ci: tuple[float, float] | None = None
+    roc_auc_ci: Interval | None = None
     average_precision: float | None = None
     log_loss: float | None = None
     brier: float | None = None
+    expected_calibration_error: float | None = None
     lift_top_decile: float | None = None
+    threshold: float | None = None
+    precision: float | None = None
+    recall: float | None = None
+    intervals: Mapping[str, Interval | None] = field(default_factory=dict)
+    deciles: tuple[Decile, ...] = ()
+    risk_groups: tuple[RiskGroup, ...] = ()
+    baselines: Mapping[str, Baseline] = field(default_factory=dict)
     reason: str | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -59,26 +126,38 @@ class Scores:
         return asdict(self)
 
 
-def evaluate(scored: pl.DataFrame) -> dict[str, Scores]:
+def evaluate(
+    scored: pl.DataFrame, *, threshold: float | None = None, base_rate: float | None = None
+) -> dict[str, Scores]:
     """Scores all subscriptions, and new characters apart.
 
     Args:
-        scored: A row a subscription: `sub_id`, `is_first_sub`, `sub_churn` (null where not known
-            yet), `churn_probability` and, where currency was read, `currency_age_months`.
+        scored: A row a subscription: `char_id`, `sub_id`, `is_first_sub`, `sub_churn` (null where
+            not known yet), `churn_probability`, and, where there are any, `baseline_probability`
+            and `currency_age_months`. Without `char_id` each row counts as a character of its own,
+            so intervals are too narrow where characters have several.
+        threshold: The probability from which on a subscription is called a churner.
+        base_rate: The share of churners among the rows that the model was fitted on.
 
     Returns:
         `general` and `new_characters`.
+
+    Raises:
+        DataError: A column of probabilities holds what is none.
     """
     groups = {"general": scored, "new_characters": scored.filter(pl.col("is_first_sub"))}
-    return {name: score_group(group) for name, group in groups.items()}
+    return {
+        name: score_group(group, threshold=threshold, base_rate=base_rate)
+        for name, group in groups.items()
+    }
 
 
-def score_group(scored: pl.DataFrame) -> Scores:
-    """Scores one group of subscriptions; see `evaluate` for the columns."""
-    known = scored.filter(pl.col(LABEL).is_not_null()).sort(PROBABILITY, "sub_id")
-    outcome = known[LABEL].to_numpy().astype(np.bool_)
-    probability = known[PROBABILITY].to_numpy()
-    n, positives = len(known), int(outcome.sum())
+def score_group(
+    scored: pl.DataFrame, *, threshold: float | None = None, base_rate: float | None = None
+) -> Scores:
+    """Scores one group of subscriptions; see `evaluate` for the arguments."""
+    known = known_rows(scored)
+    n, positives = len(known), int(known[LABEL].sum())
     counts = Scores(
         n=n,
         positives=positives,
@@ -86,75 +165,55 @@ def score_group(scored: pl.DataFrame) -> Scores:
         without_currency=known["currency_age_months"].null_count()
         if "currency_age_months" in known.columns
         else None,
+        threshold=threshold,
     )
     if n == 0:
         immature = f": {len(scored):,} are not old enough" if len(scored) else ""
         return replace(counts, reason=f"no subscription with a known outcome{immature}")
-    errors = replace(
-        counts,
-        base_rate=positives / n,
-        log_loss=float(log_loss(outcome, probability, labels=[False, True])),
-        brier=float(brier_score_loss(outcome, probability, pos_label=True)),
-    )
-    if positives in (0, n):
-        what = "none" if positives == 0 else "each"
-        return replace(errors, reason=f"{what} of the {n:,} subscriptions churned")
-    auc, interval = roc_auc(outcome, probability)
-    ranked = probability[0] != probability[-1]
+    predicted = predictions(known)
+    found = measure(predicted, threshold)
+    values, intervals = values_of(found), intervals_of(found, predicted)
+    base = figures.mean(predicted, predicted.outcome.astype(np.float64))
+    intervals["base_rate"] = base.interval()
     return replace(
-        errors,
-        roc_auc=auc,
-        roc_auc_ci=interval if ranked else None,
-        reason=None if ranked else f"all {n:,} subscriptions have the same predicted probability",
-        average_precision=float(average_precision_score(outcome, probability)),
-        lift_top_decile=lift(outcome, probability, TOP_SHARE),
+        counts,
+        base_rate=base.value,
+        **values,
+        roc_auc_ci=intervals.get("roc_auc"),
+        intervals=intervals,
+        deciles=deciles(predicted) if is_mixed(predicted.outcome) else (),
+        risk_groups=risk_groups(predicted),
+        baselines={
+            name: _baseline(replace(predicted, probability=probability), found, threshold)
+            for name, probability in _baselines(known, base_rate).items()
+        },
+        reason=why_undefined(predicted),
     )
 
 
-def roc_auc(outcome: Flags, probability: Floats) -> tuple[float, tuple[float, float]]:
-    """Computes the area under the ROC curve, and its 95 % interval.
-
-    Args:
-        outcome: Whether each churned; both outcomes occur.
-        probability: What was predicted.
-
-    Returns:
-        The area, ties counting half, and the interval after DeLong et al., Biometrics 44 (1988),
-        with the mid-ranks of Sun and Xu, IEEE Signal Processing Letters 21 (2014); on the logit
-        scale, so that it stays within 0 and 1.
-    """
-    positive, negative = probability[outcome], probability[~outcome]
-    m, n = len(positive), len(negative)
-    ranks = mid_ranks(probability)
-    won = (ranks[outcome] - mid_ranks(positive)) / n
-    lost = 1 - (ranks[~outcome] - mid_ranks(negative)) / m
-    auc = float(won.mean())
-    # What one value alone does not tell is at most that: the variance of values within 0 and 1.
-    spread = (part.var(ddof=1) if len(part) > 1 else auc * (1 - auc) for part in (won, lost))
-    variance = sum(float(s) / len(part) for s, part in zip(spread, (won, lost), strict=True))
-    if not 0 < auc < 1:
-        # All pairs are ordered, so the variance is 0: the rule of three bounds what may be missed.
-        bound = min(1.0, 3 / min(m, n))
-        return auc, (1 - bound, 1.0) if auc == 1 else (0.0, bound)
-    half = Z_95 * np.sqrt(variance) / (auc * (1 - auc))
-    logit = np.log(auc / (1 - auc))
-    low, high = (1 / (1 + np.exp(-(logit + sign * half))) for sign in (-1, 1))
-    return auc, (float(low), float(high))
+def _baselines(known: pl.DataFrame, base_rate: float | None) -> dict[str, Floats]:
+    found = {} if base_rate is None else {BASE_RATE: np.full(len(known), base_rate)}
+    if BASELINE in known.columns and not known[BASELINE].null_count():
+        found[LOGISTIC_REGRESSION] = probabilities(known, BASELINE)
+    return found
 
 
-def mid_ranks(values: Floats) -> Floats:
-    """Ranks values from 1, equal ones by the mean of their ranks."""
-    return pl.Series(values).rank("average").to_numpy()
-
-
-def lift(outcome: Flags, probability: Floats, share: float) -> float:
-    """The churn rate among the likeliest `share`, over the churn rate of all.
-
-    Where a tie of probabilities crosses the border, each of the tied counts in part.
-    """
-    order = np.argsort(-probability, kind="stable")
-    last_of_tie = np.append(np.flatnonzero(np.diff(probability[order])), len(order) - 1)
-    found, called = np.cumsum(outcome[order])[last_of_tie], last_of_tie + 1
-    top = share * len(outcome)
-    among_top = float(np.interp(top, np.append(0, called), np.append(0, found)))
-    return (among_top / top) / float(outcome.mean())
+def _baseline(
+    predicted: Predicted, model: Mapping[str, Figure], threshold: float | None
+) -> Baseline:
+    found = measure(predicted, threshold)
+    counts = (len(predicted.outcome), predicted.units)
+    apart = {
+        metric: between(metric, model[metric], found[metric], *counts)
+        for metric in METRICS
+        if metric in found
+    }
+    return Baseline(
+        **values_of(found),
+        intervals=intervals_of(found, predicted),
+        differences={
+            metric: Against(d.difference, d.interval())
+            for metric, d in apart.items()
+            if d.difference is not None
+        },
+    )

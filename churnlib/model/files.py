@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from churnlib.errors import ModelError, reason
 
 if TYPE_CHECKING:
-    from sklearn.pipeline import Pipeline
+    from churnlib.model.train import Fitted
 
 TRUSTED_TYPES = (
     "churnlib.model.boosting.LGBMClassifier",
@@ -45,7 +45,7 @@ functions and types they hold in turn is checked by itself. A list beside the mo
 trusted on the word of whoever wrote the model."""
 
 
-def dump_pipeline(pipeline: "Pipeline", file: Path) -> None:
+def dump_pipeline(pipeline: "Fitted", file: Path) -> None:
     """Writes a pipeline, in the format that the suffix names.
 
     Raises:
@@ -59,7 +59,7 @@ def dump_pipeline(pipeline: "Pipeline", file: Path) -> None:
     file.write_bytes(as_skops(pipeline))
 
 
-def as_skops(pipeline: "Pipeline") -> bytes:
+def as_skops(pipeline: "Fitted") -> bytes:
     """Makes a skops file of a pipeline, fitted or not.
 
     Raises:

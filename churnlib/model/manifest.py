@@ -29,6 +29,13 @@ class DecisiveSettings(_Part):
     currency: dict[str, Any]
 
 
+class CampaignEntry(_Part):
+    """The threshold of a campaign, and the terms that it was chosen for."""
+
+    terms: dict[str, float]
+    threshold: float | None
+
+
 class Manifest(_Part):
     """What a manifest must tell for its model to be loaded, judged and reported on."""
 
@@ -45,6 +52,7 @@ class Manifest(_Part):
     seed: int
     settings: DecisiveSettings
     inputs: dict[str, dict[str, Any]]
+    campaign: CampaignEntry | None = None
     metrics: dict[Literal["in_sample", "validation"], dict[str, dict[str, Any]]]
 
 

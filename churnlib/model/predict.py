@@ -1,7 +1,7 @@
 """Applying a model to feature tables."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,16 +11,18 @@ from churnlib.errors import ModelError, reason
 from churnlib.features.labels import LABEL
 from churnlib.model.features import KEYS, FeatureSchema
 from churnlib.model.rows import Rows
+from churnlib.model.threads import one_thread
 
 if TYPE_CHECKING:
-    from sklearn.pipeline import Pipeline
+    from churnlib.model.train import Fitted
 
 PROBABILITY = "churn_probability"
-SCORED_COLUMNS = (*KEYS, "is_first_sub", "currency_age_months", LABEL, PROBABILITY)
+BASELINE = "baseline_probability"
+SCORED_COLUMNS = (*KEYS, "is_first_sub", "currency_age_months", LABEL, PROBABILITY, BASELINE)
 """What evaluation needs to know of a row."""
 
 
-def predict(pipeline: "Pipeline", schema: FeatureSchema, rows: pl.DataFrame) -> pl.Series:
+def predict(pipeline: "Fitted", schema: FeatureSchema, rows: pl.DataFrame) -> pl.Series:
     """Predicts the churn probability of each row of a feature table.
 
     Args:
@@ -34,16 +36,11 @@ def predict(pipeline: "Pipeline", schema: FeatureSchema, rows: pl.DataFrame) -> 
     Raises:
         ModelError: See `FeatureSchema.apply`; or the model fails, or gives something else.
     """
-    from joblib import parallel_config
-    from threadpoolctl import threadpool_limits
-
     if rows.is_empty():
         return pl.Series(PROBABILITY, [], pl.Float64)
     given = schema.apply(rows)
     try:
-        # Forests sum their trees in the order in which threads end, so their last bits differ; a
-        # product of matrices is summed otherwise at the borders between threads.
-        with parallel_config(backend="sequential"), threadpool_limits(1, "blas"):
+        with one_thread():
             found = pipeline.predict_proba(given)[:, 1]
     except Exception as error:  # The steps are the user's choice, and each fails in its own way.
         raise ModelError(
@@ -69,7 +66,12 @@ class Scored:
 
 
 def predict_in_parts(
-    pipeline: "Pipeline", schema: FeatureSchema, rows: pl.DataFrame | Rows
+    pipeline: "Fitted",
+    schema: FeatureSchema,
+    rows: pl.DataFrame | Rows,
+    *,
+    baseline: "Fitted | None" = None,
+    also: Sequence[str] = (),
 ) -> Scored:
     """Predicts part after part, and keeps of each only what evaluation and ranking need.
 
@@ -80,15 +82,21 @@ def predict_in_parts(
         pipeline: The fitted estimators.
         schema: The columns that they take.
         rows: The feature table.
+        baseline: What else to predict by, if there is anything; see `churnlib.model.baseline`.
+        also: Other columns to keep.
 
     Raises:
         ModelError: See `predict`.
     """
+    wanted = dict.fromkeys((*SCORED_COLUMNS, *also))
     kept: list[pl.DataFrame] = []
     unknown: Counter[str] = Counter()
     for part in Rows.of(rows):
-        narrow = part.select(name for name in SCORED_COLUMNS if name in part.columns)
-        kept.append(narrow.with_columns(predict(pipeline, schema, part)))
+        said = [predict(pipeline, schema, part)]
+        if baseline is not None:
+            said.append(predict(baseline, schema, part).alias(BASELINE))
+        given = part.with_columns(said)
+        kept.append(given.select(name for name in wanted if name in given.columns))
         unknown.update(schema.unknown_categories(part))
     return Scored(pl.concat(kept), unknown)
 
@@ -105,13 +113,21 @@ def rank_by_risk(batch: pl.DataFrame, version: str) -> pl.DataFrame:
         are ranked by `sub_id`.
     """
     return (
-        batch.select(*KEYS, PROBABILITY)
+        batch.select(*KEYS, PROBABILITY, _baseline_of(batch))
         .sort(PROBABILITY, "sub_id", descending=[True, False])
         .with_row_index("risk_rank", offset=1)
         .select(
             *KEYS,
             PROBABILITY,
             pl.col("risk_rank").cast(pl.UInt32),
+            BASELINE,
             model_version=pl.lit(version),
         )
+    )
+
+
+def _baseline_of(batch: pl.DataFrame) -> pl.Expr:
+    """The baseline's probabilities; null where the model has none beside it."""
+    return (
+        pl.col(BASELINE) if BASELINE in batch.columns else pl.lit(None, pl.Float64).alias(BASELINE)
     )

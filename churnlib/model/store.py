@@ -2,11 +2,11 @@
 
 import hashlib
 import json
+import platform
 from collections.abc import Mapping
 from datetime import datetime
 from importlib import metadata
 from io import BytesIO
-from platform import python_version
 from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
@@ -24,13 +24,14 @@ if TYPE_CHECKING:
     from churnlib.model.train import FittedModel
 
 MANIFEST = "manifest.json"
+BASELINE_MODEL = "baseline.skops"
 GOLDEN = "golden_rows.parquet"
 SCORED = "scored_rows.parquet"
 GOLDEN_ROWS = 50
 """How many rows are kept to prove a loaded model by."""
 GOLDEN_TOLERANCE = 1e-9
 """How far their probabilities may lie apart: other processors sum in another order."""
-LIBRARIES = ("scikit-learn", "skrub", "lightgbm", "numpy", "polars", "skops", "joblib")
+LIBRARIES = ("scikit-learn", "skrub", "lightgbm", "numpy", "scipy", "polars", "skops", "joblib")
 """What a manifest names the versions of, where installed."""
 
 DECISIVE_PACKAGES = {"scikit-learn": "sklearn", "skrub": "skrub", "lightgbm": "lightgbm"}
@@ -73,6 +74,8 @@ def save_model(
         folder.mkdir()
         file = folder / f"model.{model_format}"
         dump_pipeline(model.pipeline, file)
+        if model.baseline is not None:
+            dump_pipeline(model.baseline, folder / BASELINE_MODEL)
         proof = golden.with_columns(predict(model.pipeline, model.schema, golden))
         proof.write_parquet(folder / GOLDEN)
         scored.write_parquet(folder / SCORED)
@@ -83,8 +86,10 @@ def save_model(
             "sha256": {f.name: fingerprint(str(f)) for f in sorted(folder.iterdir())},
             **facts,
             "features": model.schema.to_json(),
-            "python": python_version(),
-            "libraries": _versions(),
+            "base_rate": model.base_rate,
+            "python": platform.python_version(),
+            "machine": f"{platform.system()} {platform.machine()}",
+            "libraries": library_versions(),
             "depends_on": _libraries_of(model),
         }
         write_text(json.dumps(manifest, indent=2, default=str) + "\n", folder / MANIFEST)
@@ -127,6 +132,15 @@ def read_scored(model: Dataset | DatasetRef) -> pl.DataFrame:
     return pl.read_parquet(BytesIO(_verified(model, read_manifest(model), SCORED)))
 
 
+def read_golden(model: Dataset | DatasetRef) -> pl.DataFrame:
+    """Reads the rows that a version is proved by, with the probabilities that it gave them.
+
+    Raises:
+        ModelError: They are not as they were written.
+    """
+    return pl.read_parquet(BytesIO(_verified(model, read_manifest(model), GOLDEN)))
+
+
 def _verified(model: Dataset | DatasetRef, manifest: Mapping[str, Any], name: str) -> bytes:
     """The content of a file of a version, if it is as it was written."""
     try:
@@ -159,21 +173,24 @@ def load_model(model: Dataset | DatasetRef, *, allow_joblib: bool = False) -> "F
     where = f"{model.game}: model {manifest['version']}"
     file = manifest["model_file"]
     content, golden, _ = (_verified(model, manifest, name) for name in (file, GOLDEN, SCORED))
-    now = _versions()
-    for library in manifest["depends_on"]:
-        if (then := manifest["libraries"].get(library)) != now.get(library):
-            raise ModelError(
-                f"{where} was made with {library} {then}, but {now.get(library, 'none')} is "
-                f"installed. Install that version, or train again: {train_again(model)}"
-            )
+    _refuse_other_libraries(model, manifest)
     if file.endswith(".joblib") and not allow_joblib:
         raise ModelError(
             f"{where} is kept as {file}, which runs whatever it holds when it is opened, and "
             'train.model_format is not "joblib". Set it so if you trust whoever made the model, '
             f"or train again: {train_again(model)}"
         )
-    pipeline = load_pipeline(file, content, where, f"Train again: {train_again(model)}")
-    loaded = FittedModel(pipeline, FeatureSchema.from_json(manifest["features"]))
+    remedy = f"Train again: {train_again(model)}"
+    baseline = None
+    if BASELINE_MODEL in manifest["sha256"]:
+        plain = _verified(model, manifest, BASELINE_MODEL)
+        baseline = load_pipeline(BASELINE_MODEL, plain, where, remedy)
+    loaded = FittedModel(
+        load_pipeline(file, content, where, remedy),
+        FeatureSchema.from_json(manifest["features"]),
+        baseline=baseline,
+        base_rate=manifest.get("base_rate"),
+    )
     rows = pl.read_parquet(BytesIO(golden))
     with naming(where):
         said = predict(loaded.pipeline, loaded.schema, rows)
@@ -183,6 +200,30 @@ def load_model(model: Dataset | DatasetRef, *, allow_joblib: bool = False) -> "F
             f"Train again: {train_again(model)}"
         )
     return loaded
+
+
+def verify(model: Dataset | DatasetRef) -> None:
+    """Looks whether a version can be opened, as far as that can be told without opening it.
+
+    Raises:
+        ModelError: A file is not as it was written, or a library that the model depends on has
+            another version.
+    """
+    manifest = read_manifest(model)
+    for name in manifest["sha256"]:
+        _verified(model, manifest, name)
+    _refuse_other_libraries(model, manifest)
+
+
+def _refuse_other_libraries(model: Dataset | DatasetRef, manifest: Mapping[str, Any]) -> None:
+    now = library_versions()
+    for library in manifest["depends_on"]:
+        if (then := manifest["libraries"].get(library)) != now.get(library):
+            raise ModelError(
+                f"{model.game}: model {manifest['version']} was made with {library} {then}, but "
+                f"{now.get(library, 'none')} is installed. Install that version, or train again: "
+                f"{train_again(model)}"
+            )
 
 
 def set_champion(pointer: Dataset, version: str) -> DatasetRef:
@@ -231,7 +272,8 @@ def _libraries_of(model: "FittedModel") -> list[str]:
     return [library for library, package in DECISIVE_PACKAGES.items() if package in made_of]
 
 
-def _versions() -> dict[str, str]:
+def library_versions() -> dict[str, str]:
+    """The installed versions of `LIBRARIES`."""
     installed = {}
     for library in LIBRARIES:
         try:

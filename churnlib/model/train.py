@@ -1,16 +1,31 @@
 """Fitting: a model to validate the configuration, and the one to keep."""
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.pipeline import Pipeline
 
 from churnlib.errors import ModelError, TooFewRowsError
 from churnlib.features.labels import LABEL
+from churnlib.model.baseline import fit_baseline
+from churnlib.model.calibration import (
+    MOST_ROWS,
+    Calibration,
+    calibrate,
+    describe,
+    gather,
+    method_for,
+    set_apart,
+)
 from churnlib.model.features import FeatureSchema, learn_schema
+from churnlib.model.importance import Importance, permutation_importance
 from churnlib.model.pipeline import build_pipeline, check_columns
 from churnlib.model.predict import predict_in_parts
 from churnlib.model.rows import Rows
@@ -19,6 +34,8 @@ from churnlib.months import first_day, shift_months
 from churnlib.settings import TrainSettings
 
 Slice = Literal["in_sample", "validation"]
+Fitted: TypeAlias = Pipeline | CalibratedClassifierCV
+"""Fitted estimators: a pipeline as configured, or one whose probabilities are mended."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +45,17 @@ class FittedModel:
     Attributes:
         pipeline: The fitted estimators.
         schema: The columns that it takes.
+        calibration: What it was calibrated on; null where it was not, or was loaded from a file.
+        baseline: A plain model of the same rows; see `churnlib.model.baseline`. Null where there is
+            none, as of versions made before there were any.
+        base_rate: The share of churners among these rows; null where that is not known.
     """
 
-    pipeline: Pipeline
+    pipeline: Fitted
     schema: FeatureSchema
+    calibration: Calibration | None = None
+    baseline: Pipeline | None = None
+    base_rate: float | None = None
 
 
 @dataclass(frozen=True)
@@ -43,24 +67,37 @@ class Training:
         scored: The training window's rows, with `SCORED_COLUMNS` of `churnlib.model.predict` and
             `slice`: `in_sample` by the kept model on what it was fitted on, `validation` by a
             model that was fitted on the months before.
+        base_rates: The share of churners among the rows that the model of each slice learnt from.
         warning: Why the figures of the validation flatter; null where they do not.
+        validated: The calibration of the model that was validated; null where there is none.
+        importance: What the features are to the model that was validated, on the months that it
+            was validated on; of the kept model nothing would be told but how it fits its own rows.
     """
 
     model: FittedModel
     scored: pl.DataFrame
+    base_rates: Mapping[Slice, float | None]
     warning: str | None = None
+    validated: Calibration | None = None
+    importance: tuple[Importance, ...] = ()
+
+    @property
+    def calibrations(self) -> dict[str, dict[str, Any] | None]:
+        """What the `kept` and the `validated` model were calibrated on, as plain data."""
+        both = {"kept": self.model.calibration, "validated": self.validated}
+        return {name: used.to_json() if used else None for name, used in both.items()}
 
 
 def fit(rows: pl.DataFrame | Rows, settings: TrainSettings, seed: int) -> FittedModel:
-    """Fits the configured pipeline.
+    """Fits the configured pipeline, and calibrates it on the last months where it needs that.
 
     Args:
         rows: A feature table with labels; rows without one are left out.
-        settings: Pipeline and choice of features.
+        settings: Pipeline, choice of features, and calibration.
         seed: Where randomness begins.
 
     Raises:
-        TooFewRowsError: Only one class is there to learn from.
+        TooFewRowsError: Only one class is there to learn from, or too little to calibrate on.
         ModelError: The pipeline cannot be built or does not take these features.
     """
     known = Rows.of(rows).where(pl.col(LABEL).is_not_null())
@@ -71,26 +108,54 @@ def fit(rows: pl.DataFrame | Rows, settings: TrainSettings, seed: int) -> Fitted
             f"there is nothing to learn from: {counts}. Both outcomes are needed: "
             "widen windows.train, or shorten horizon_months."
         )
-    schema = learn_schema(known, settings.features)
     pipeline = build_pipeline(settings.pipeline, seed)
+    method = method_for(pipeline, settings)
+    base_rate = int(labels.sum()) / len(labels)
+    if method == "none":
+        schema = _fit(pipeline, known, settings)
+        return FittedModel(pipeline, schema, None, fit_baseline(known, schema), base_rate)
+    learnt, apart = set_apart(known, method, settings)
+    schema = _fit(pipeline, learnt, settings)
+    most = MOST_ROWS if learns_from_parts(settings.pipeline) else None
+    given, facts = gather(apart, schema, most)
+    with _naming_steps(settings):
+        calibrated = calibrate(pipeline, method, given, _outcome(facts[LABEL]))
+    baseline = fit_baseline(known, schema)
+    return FittedModel(calibrated, schema, describe(facts, method), baseline, base_rate)
+
+
+def _fit(pipeline: Pipeline, known: Rows, settings: TrainSettings) -> FeatureSchema:
+    """Fits a pipeline in place to rows that all have a label; gives the columns that it takes."""
+    schema = learn_schema(known, settings.features)
     check_columns(pipeline, [feature.name for feature in schema.features])
-    steps = " > ".join(step.type.rpartition(".")[2] for step in settings.pipeline)
-    try:
+    with _naming_steps(settings) as steps:
         if learns_from_parts(settings.pipeline):
             pipeline[0].fit_parts(known, schema)
         else:
             # Of each part only the model's columns are kept, so the table is there only once.
             given = pl.concat(map(schema.apply, known))
-            pipeline.fit(given, labels.to_numpy().astype(np.int64))
-    except Exception as error:  # The steps are the user's choice, and each fails in its own way.
-        what = str(error) or type(error).__name__
-        raise ModelError(f"train.pipeline: {steps} cannot be fitted: {what}") from error
+            pipeline.fit(given, _outcome(known.columns(LABEL)[LABEL]))
     if not hasattr(pipeline, "predict_proba"):
         raise ModelError(
             f"train.pipeline: {steps} gives no probabilities with these parameters. "
             "Set them so that the last step has predict_proba."
         )
-    return FittedModel(pipeline, schema)
+    return schema
+
+
+@contextmanager
+def _naming_steps(settings: TrainSettings) -> Iterator[str]:
+    """Names the steps where one of them fails."""
+    steps = " > ".join(step.type.rpartition(".")[2] for step in settings.pipeline)
+    try:
+        yield steps
+    except Exception as error:  # The steps are the user's choice, and each fails in its own way.
+        what = str(error) or type(error).__name__
+        raise ModelError(f"train.pipeline: {steps} cannot be fitted: {what}") from error
+
+
+def _outcome(labels: pl.Series) -> NDArray[np.int64]:
+    return labels.to_numpy().astype(np.int64)
 
 
 def train(
@@ -134,7 +199,12 @@ def train(
     kept = fit(rows, settings, seed) if settings.refit else validated
     in_sample = _scored(kept, rows if settings.refit else learnt, "in_sample")
     scored = pl.concat([in_sample, _scored(validated, late, "validation")])
-    return Training(kept, scored, warning)
+    rates: dict[Slice, float | None] = {
+        "in_sample": kept.base_rate,
+        "validation": validated.base_rate,
+    }
+    importance = tuple(permutation_importance(validated, late))
+    return Training(kept, scored, rates, warning, validated.calibration, importance)
 
 
 def _known_when(opens: date, early: Rows, horizon_months: int) -> tuple[Rows, str | None]:
@@ -151,5 +221,5 @@ def _known_when(opens: date, early: Rows, horizon_months: int) -> tuple[Rows, st
 
 
 def _scored(model: FittedModel, rows: Rows, part: Slice) -> pl.DataFrame:
-    scored = predict_in_parts(model.pipeline, model.schema, rows).rows
-    return scored.with_columns(slice=pl.lit(part))
+    scored = predict_in_parts(model.pipeline, model.schema, rows, baseline=model.baseline)
+    return scored.rows.with_columns(slice=pl.lit(part))

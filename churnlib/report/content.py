@@ -1,6 +1,6 @@
 """What a report says, whatever its format."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -22,10 +22,25 @@ class Report:
         model_version: The model that predicted.
         groups: The scores of `churnlib.model.evaluate.evaluate`, as plain data, by group.
         validation: The same of the validation slice; only in the in-sample report.
+        campaign: What a campaign by these predictions comes to, as plain data; see
+            `churnlib.model.campaign.Campaign`. Of a batch also `hold_out`, see
+            `churnlib.model.contact.compare_hold_out`. Of a training it is that of the validation.
+        segments: Of the rows that are judged, of a training its validation slice: the figures of
+            new and returning characters, and by further columns as the game's settings name them;
+            see `churnlib.model.segments.breakdown`.
+        cohorts: The same by month of the start.
+        importance: What shuffling each feature costs the model, the most important first; see
+            `churnlib.model.importance.Importance`. Empty where it was not measured.
+        changes: The settings that are not as `base.toml` has them; see
+            `churnlib.settings.Change`. Null where they cannot be held against it.
+        libraries: The versions of the libraries that the model was made with, by name.
+        inputs: What the model was made from, by name: `rows` and `fingerprint`.
         facts: Other facts, such as the seed, by name.
         quarantined: Rows set apart as faulty, by table; null where that is not known.
         odd: Rows that show an odd fact, by table and fact; null where that is not known.
         warnings: What the reader must know before believing the figures.
+        comparison: How the model was held against the champion: a
+            `churnlib.model.gate.Comparison` as plain data; null where it was not.
     """
 
     name: str
@@ -36,10 +51,23 @@ class Report:
     model_version: str
     groups: Mapping[str, Mapping[str, Any]]
     validation: Mapping[str, Mapping[str, Any]] | None = None
+    campaign: Mapping[str, Any] | None = None
+    segments: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    cohorts: Sequence[Mapping[str, Any]] = ()
+    importance: Sequence[Mapping[str, Any]] = ()
+    changes: Sequence[Mapping[str, str]] | None = None
+    libraries: Mapping[str, str] = field(default_factory=dict)
+    inputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     quarantined: Mapping[str, int | None] = field(default_factory=dict)
     odd: Mapping[str, Mapping[str, int] | None] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    comparison: Mapping[str, Any] | None = None
+
+    @property
+    def judged(self) -> Mapping[str, Mapping[str, Any]]:
+        """The scores that judge the model: of a training those of its validation."""
+        return self.validation or self.groups
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain data; the groups stand at the top."""
@@ -52,6 +80,14 @@ class Report:
             "model_version": self.model_version,
             **{name: dict(scores) for name, scores in self.groups.items()},
             **({"validation": self.validation} if self.validation else {}),
+            **({"campaign": self.campaign} if self.campaign else {}),
+            **({"comparison": dict(self.comparison)} if self.comparison else {}),
+            "segments": dict(self.segments),
+            "cohorts": list(self.cohorts),
+            "importance": list(self.importance),
+            "changes": None if self.changes is None else list(self.changes),
+            "libraries": dict(self.libraries),
+            "inputs": dict(self.inputs),
             "facts": dict(self.facts),
             "data": {"quarantined": dict(self.quarantined), "odd": self.odd},
             "warnings": list(self.warnings),

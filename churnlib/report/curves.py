@@ -1,48 +1,21 @@
 """What the plots of a report show, in numbers."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
+from churnlib.model.ranking import Tally
+
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+Curve = tuple[Floats, Floats]
+"""Points of a line, from left to right: how far across, and how far up."""
 
-Z_95 = 1.959963984540054
-"""The 97.5 % quantile of the normal distribution."""
 TENTHS = np.linspace(0, 1, 11)
-MAX_POINTS = 300
+MAX_POINTS = 200
 """More points of a curve than this cannot be told apart in a plot."""
-MAX_RISK_GROUPS = 10
-ROWS_PER_RISK_GROUP = 20
-"""Fewer subscriptions than this give no rate worth showing."""
 
 
-@dataclass(frozen=True)
-class RiskGroup:
-    """Subscriptions of about the same predicted probability.
-
-    Attributes:
-        rows: How many there are.
-        churned: How many of them churned.
-        predicted: The mean of their predicted probabilities.
-        low: The lower end of the 95 % interval of their churn rate.
-        high: Its upper end.
-    """
-
-    rows: int
-    churned: int
-    predicted: float
-    low: float
-    high: float
-
-    @property
-    def observed(self) -> float:
-        """The share that churned."""
-        return self.churned / self.rows
-
-
-def roc(outcome: Flags, probability: Floats) -> tuple[Floats, Floats]:
+def roc(outcome: Flags, probability: Floats) -> Curve:
     """Computes the ROC curve.
 
     Args:
@@ -53,66 +26,44 @@ def roc(outcome: Flags, probability: Floats) -> tuple[Floats, Floats]:
         The share of those who stay and the share of churners at or above each threshold, from
         (0, 0) to (1, 1); at most `MAX_POINTS` points.
     """
-    called, found = _found_by_called(outcome, probability)
-    shown = np.linspace(0, len(called) - 1, min(len(called), MAX_POINTS)).round().astype(np.int64)
-    called, found = called[shown], found[shown]
+    called, found = _thinned(*_found_by_called(outcome, probability))
     return (called - found) / np.count_nonzero(~outcome), found / np.count_nonzero(outcome)
 
 
-def gains(outcome: Flags, probability: Floats) -> Floats:
-    """Computes the share of all churners among the likeliest 0 %, 10 % to 100 %.
-
-    Where a tie of probabilities crosses a border, each of the tied counts in part, as in
-    `churnlib.model.evaluate.lift`.
+def precision_recall(outcome: Flags, probability: Floats) -> Curve:
+    """Computes the precision-recall curve.
 
     Args:
-        outcome: Whether each churned; at least one did.
+        outcome: Whether each churned; both outcomes occur.
         probability: What was predicted.
 
     Returns:
-        11 shares, from 0 to 1.
+        The share of churners at or above each threshold (recall), and the share of churners among
+        all at or above it (precision); from recall 0, where the precision is that of the highest
+        threshold, to 1; at most `MAX_POINTS` points.
     """
-    called, found = _found_by_called(outcome, probability)
-    return np.interp(TENTHS * len(outcome), called, found) / np.count_nonzero(outcome)
+    called, found = _thinned(*_found_by_called(outcome, probability))
+    precision = found[1:] / called[1:]
+    return found / np.count_nonzero(outcome), np.append(precision[0], precision)
 
 
-def risk_groups(outcome: Flags, probability: Floats) -> list[RiskGroup]:
-    """Parts subscriptions by predicted probability, and holds each group against the outcome.
-
-    Args:
-        outcome: Whether each churned.
-        probability: What was predicted.
-
-    Returns:
-        Groups of about equal size, likeliest first: ten where there are rows enough, else fewer.
-        Equal probabilities stay together, so that groups may differ in size or be fewer. The
-        intervals are those of Wilson, Journal of the American Statistical Association 22 (1927).
-    """
-    order = np.argsort(-probability, kind="stable")
-    outcome, probability = outcome[order], probability[order]
-    n = len(outcome)
-    wanted = min(MAX_RISK_GROUPS, max(2, n // ROWS_PER_RISK_GROUP))
-    starts, sizes = np.unique(-probability, return_index=True, return_counts=True)[1:]
-    middles = np.repeat(starts + sizes / 2, sizes)
-    borders = np.flatnonzero(np.diff((middles * wanted / n).astype(np.int64))) + 1
-    parts = zip(np.split(outcome, borders), np.split(probability, borders), strict=True)
-    return [_risk_group(*part) for part in parts if len(part[0])]
+def height_at(curve: Curve, across: Floats) -> Floats:
+    """How high a line is at some points, straight between its own."""
+    return np.interp(across, *curve)
 
 
-def _risk_group(outcome: Flags, probability: Floats) -> RiskGroup:
-    n, churned = len(outcome), int(outcome.sum())
-    share = churned / n
-    centre = share + Z_95**2 / (2 * n)
-    half = Z_95 * (share * (1 - share) / n + (Z_95 / (2 * n)) ** 2) ** 0.5
-    low, high = ((centre + sign * half) / (1 + Z_95**2 / n) for sign in (-1, 1))
-    # At 0 and 1 the interval touches the share itself, which rounding may cross.
-    low, high = max(0.0, min(low, share)), min(1.0, max(high, share))
-    return RiskGroup(n, churned, float(probability.mean()), low, high)
-
-
-def _found_by_called(outcome: Flags, probability: Floats) -> tuple[Floats, Floats]:
+def _found_by_called(outcome: Flags, probability: Floats) -> Curve:
     """How many are called churners at each threshold, and how many churners are among them."""
-    order = np.argsort(-probability, kind="stable")
-    last_of_tie = np.append(np.flatnonzero(np.diff(probability[order])), len(order) - 1)
-    found = np.cumsum(outcome[order])[last_of_tie]
-    return np.append(0.0, last_of_tie + 1.0), np.append(0.0, found)
+    tally = Tally.of(outcome, probability)
+    return np.append(0.0, tally.called), np.append(0.0, tally.found)
+
+
+def _thinned(called: Floats, found: Floats) -> Curve:
+    """Of many thresholds, those at about equal steps of the way along the ROC curve."""
+    if len(called) <= MAX_POINTS:
+        return called, found
+    stayed = called - found
+    way = found / found[-1] + stayed / stayed[-1]
+    shown = np.searchsorted(way, np.linspace(0, way[-1], MAX_POINTS))
+    shown = np.unique(np.append(shown, len(called) - 1))
+    return called[shown], found[shown]

@@ -1,126 +1,64 @@
 """Reports for browsers and for paper: a page that needs no other file."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-import numpy as np
 import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
-from markupsafe import Markup
 
-from churnlib.features.labels import LABEL
-from churnlib.model.predict import PROBABILITY
-from churnlib.report import curves, plots
-from churnlib.report.content import GROUPS, Report
-from churnlib.report.text import FIGURES, TITLES, UNDEFINED
-from churnlib.report.verdict import verdict
+from churnlib.report import gallery, sheets
+from churnlib.report.campaign import HOLD_OUT, RISK_IS_NOT_PERSUADABILITY
+from churnlib.report.content import Report
+from churnlib.report.judgement import judge
+from churnlib.report.text import TITLES
+from churnlib.report.verdict import compared, gate_verdict, verdict
+from churnlib.report.wording import (
+    count,
+    counted,
+    exact_share,
+    money,
+    number,
+    plain,
+    share,
+)
 
-Groups = Mapping[str, Mapping[str, Any]]
-
-FORMATS = {key: form for key, _, form in FIGURES}
-QUALITY = {
-    "n": ("Scored", "subscriptions whose outcome is known"),
-    "positives": ("Churned", "of those scored, within the horizon"),
-    "base_rate": ("Base rate", "share that churned"),
-    "roc_auc": ("ROC AUC", "chance that a churner is ranked above one who stays; 0.5 is guessing"),
-    "roc_auc_ci": ("95% interval", "of the ROC AUC; the fewer churners, the wider"),
-    "average_precision": ("Average precision", "over all cut-offs; guessing gives the base rate"),
-    "lift_top_decile": ("Lift, top decile", "churn rate of the likeliest tenth over the base rate"),
-    "log_loss": ("Log loss", "of the probabilities, in nats; lower is better"),
-    "brier": ("Brier score", "mean squared error of the probabilities; lower is better"),
-}
-"""The figures that judge a model: what each is called and what it means."""
-COUNTS = {
-    "rows": ("Subscriptions", "begun in the window"),
-    "immature": ("Not yet known", "too young for an outcome; left out"),
-    "n": ("Scored", "the others"),
-    "without_currency": ("Without currency", "of those scored, no currency row by their start"),
-}
-"""The figures that tell what the others rest on."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """Figures of one set of rows, group by group.
-
-    Attributes:
-        title: Which rows; empty where there is only one set.
-        note: What to keep in mind.
-        groups: The figures.
-    """
-
-    title: str
-    note: str
-    groups: Groups
-
-
-@dataclass(frozen=True)
-class Plot:
-    """A plot, as it stands on the page.
-
-    Attributes:
-        title: What it is called.
-        svg: The drawing.
-        caption: How to read it.
-    """
-
-    title: str
-    svg: Markup
-    caption: str
-
-
-@dataclass(frozen=True)
-class Picture:
-    """All that is drawn of one group.
-
-    Attributes:
-        plots: The plots; empty where there is nothing to draw.
-        risk_groups: The figures behind the reliability plot.
-        found: The share of all churners in each risk group and those before it.
-        missing: Why there is no plot.
-    """
-
-    plots: tuple[Plot, ...] = ()
-    risk_groups: tuple[curves.RiskGroup, ...] = ()
-    found: tuple[float, ...] = ()
-    missing: str = ""
+MARKS = {"better": "✓", "unsure": "≈", "worse": "✗", "undefined": "?"}
+"""What a verdict is known by where colours are not seen."""
 
 
 def to_html(report: Report, scored: pl.DataFrame | None = None) -> str:
-    """Writes a report as a page: the verdict, warnings, figures, plots, data, and the run.
+    """Writes a report as a page: the verdict, figures, pictures, data, and the run.
 
     Args:
         report: What to say.
         scored: The rows behind the figures that are judged, of a training its validation slice:
-            a row a subscription, with `is_first_sub`, `sub_churn` (null where not known yet) and
-            `churn_probability`. Without them the page has no plots.
+            a row a subscription, with `is_first_sub`, `sub_churn` (null where not known yet),
+            `churn_probability` and, where there is one, `baseline_probability`. Without them the
+            page has no ROC and no precision-recall curves.
 
     Returns:
         HTML that refers to nothing else; the same input, in any order, gives the same text.
     """
-    parts = _parts(report)
-    judged = parts[0].groups
-    return _template().render(
-        report=report,
-        title=f"{TITLES[report.name]}: {report.game}",
-        names=GROUPS,
-        parts=parts,
-        judged=judged,
-        verdicts={name: verdict(scores) for name, scores in judged.items()},
-        pictures={name: _picture(name, scores, scored) for name, scores in judged.items()},
-        quality=QUALITY,
-        counts=COUNTS,
-        cell=_cell,
-        plain=_plain,
-    )
+    content = {
+        "report": report,
+        "title": f"{TITLES[report.name]}: {report.game}",
+        "judgement": judge(report),
+        "marks": MARKS,
+        "risk_is_not_persuadability": RISK_IS_NOT_PERSUADABILITY,
+        **_all_subscriptions(report, scored),
+        **_new_characters(report, scored),
+        **_campaign(report),
+        **_parts(report),
+        **_run(report),
+    }
+    return _template().render(**content, contents=tuple(_contents(report, content)))
 
 
 @cache
 def _template() -> Template:
     environment = Environment(
-        loader=PackageLoader("churnlib", "report"),
+        loader=PackageLoader("churnlib", "report/page"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -130,83 +68,110 @@ def _template() -> Template:
     return environment.get_template("report.html.jinja")
 
 
-def _parts(report: Report) -> tuple[Part, ...]:
-    if not report.validation:
-        return (Part("", "", report.groups),)
-    held_out = "The last months of the window, by a model fitted on earlier months."
-    flatters = "On the rows that the model learnt from: these figures flatter."
-    return (
-        Part("Validation", held_out, report.validation),
-        Part("In sample", flatters, report.groups),
-    )
+def _all_subscriptions(report: Report, scored: pl.DataFrame | None) -> dict[str, Any]:
+    general = report.judged["general"]
+    return {
+        "general": general,
+        "scored": _scored(general),
+        "gallery": gallery.of_group("general", general, scored),
+        "quality": sheets.quality(general),
+        "tenths": sheets.tenths(general),
+        "risk_groups": sheets.risk_groups(general),
+        "in_sample": sheets.tiles(report.groups["general"]) if report.validation else (),
+    }
 
 
-def _cell(scores: Mapping[str, Any], key: str) -> str:
-    value = scores["n"] + scores["immature"] if key == "rows" else scores.get(key)
-    return UNDEFINED if value is None else FORMATS.get(key, "{:,}").format(value)
+def _scored(scores: Mapping[str, Any]) -> str:
+    n, churned = scores["n"], scores["positives"]
+    rate = f" ({exact_share(scores['base_rate'])})" if n else ""
+    return f"{counted(n, 'subscription')} scored, {count(churned)} churned{rate}."
 
 
-def _plain(value: Any) -> str:
-    """Writes a fact without the marks of a programming language."""
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name}: {_plain(inner)}" for name, inner in value.items())
-    if isinstance(value, list | tuple):
-        return ", ".join(map(_plain, value))
-    return str(value)
+def _new_characters(report: Report, scored: pl.DataFrame | None) -> dict[str, Any]:
+    scores = report.judged["new_characters"]
+    return {
+        "new_verdict": verdict(scores),
+        "new_tiles": sheets.tiles(scores),
+        "new_gallery": gallery.of_group("new_characters", scores, scored, brief=True),
+    }
 
 
-def _picture(name: str, scores: Mapping[str, Any], scored: pl.DataFrame | None) -> Picture:
-    if scores["roc_auc"] is None:
-        return Picture(missing=f"Nothing to plot: {scores['reason']}.")
-    if scored is None:
-        return Picture(missing="Not plotted: the report was written without its rows.")
-    rows = scored.filter("is_first_sub") if name == "new_characters" else scored
-    known = rows.filter(pl.col(LABEL).is_not_null())
-    outcome = known[LABEL].to_numpy().astype(np.bool_)
-    probability = known[PROBABILITY].to_numpy()
-    groups = curves.risk_groups(outcome, probability)
-    shown = (
-        _roc(name, scores, outcome, probability),
-        _reliability(name, groups),
-        _gains(name, scores, outcome, probability),
-    )
-    found = np.cumsum([group.churned for group in groups]) / outcome.sum()
-    return Picture(shown, tuple(groups), tuple(found.tolist()))
+def _campaign(report: Report) -> dict[str, Any]:
+    found = report.campaign
+    if not found or found["reason"]:
+        return {}
+    terms = found["terms"]
+    return {
+        "terms": (
+            f"A subscriber who is kept is worth {money(terms['lifetime_value'])}, the incentive "
+            f"costs {money(terms['incentive_cost'])}, a contact {money(terms['contact_cost'])}; "
+            f"{share(found['acceptance_rate'])} of the churners accept. Money is the game's own."
+        ),
+        "profit": gallery.of_campaign(report),
+        "campaign": sheets.campaign(found),
+        "campaign_facts": tuple(_campaign_facts(found)),
+    }
 
 
-def _roc(
-    name: str, scores: Mapping[str, Any], outcome: curves.Flags, probability: curves.Floats
-) -> Plot:
-    area = f"The area under the curve is {scores['roc_auc']:.3f}; the diagonal's is 0.5"
-    svg = plots.roc_plot(
-        f"roc-{name}",
-        f"ROC curve of {GROUPS[name]}. {area}.",
-        *curves.roc(outcome, probability),
-    )
-    how = "How many churners are found, and for how many false alarms."
-    return Plot("ROC curve", Markup(svg), f"{how} {area}, which is guessing.")
+def _campaign_facts(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    even = found["break_even"]
+    yield "break-even", "never" if even is None else f"at a true probability of {number(even)}"
+    reach = f"contacting {share(found['empc_share'])}"
+    yield "expected maximum", f"{money(found['empc'])} a subscription (EMPC), {reach}"
+    for name, group in found.get("hold_out", {}).items():
+        rate = group["churn_rate"]
+        came = "" if rate is None else f", {share(rate)} churned"
+        yield HOLD_OUT[name], f"{counted(group['n'], 'subscription')} above the threshold{came}"
 
 
-def _reliability(name: str, groups: list[curves.RiskGroup]) -> Plot:
-    n = sum(group.rows for group in groups)
-    predicted = sum(group.rows * group.predicted for group in groups) / n
-    observed = sum(group.churned for group in groups) / n
-    overall = f"Of all, {predicted:.1%} were predicted to churn, and {observed:.1%} did"
-    each = "; ".join(f"{g.predicted:.0%} and {g.observed:.0%} of {g.rows:,}" for g in groups)
-    label = f"Predicted and observed churn of {GROUPS[name]}, likeliest group first: {each}."
-    svg = plots.reliability_plot(f"reliability-{name}", label, groups)
-    how = "Whether the probabilities can be taken at their word: dots should lie on the bars' tops."
-    outside = sum(not g.low <= g.predicted <= g.high for g in groups)
-    misses = f"In {outside or 'none'} of {len(groups)} groups the dot lies outside the interval."
-    return Plot("Reliability", Markup(svg), f"{how} {misses} {overall}.")
+def _parts(report: Report) -> dict[str, Any]:
+    segments = [
+        (f"{column}: {segment['value'] or 'not known'}", segment)
+        for column, found in report.segments.items()
+        for segment in found
+    ]
+    months = [(str(month["value"]), month) for month in report.cohorts]
+    return {
+        "importance": gallery.of_features(report),
+        "importance_table": sheets.importance(report.importance),
+        "segment_pictures": gallery.of_segments(report),
+        "segments": sheets.parts("segments", "segment", segments),
+        "month_pictures": gallery.of_months(report),
+        "months": sheets.parts("months", "month", months),
+    }
 
 
-def _gains(
-    name: str, scores: Mapping[str, Any], outcome: curves.Flags, probability: curves.Floats
-) -> Plot:
-    found = curves.gains(outcome, probability)
-    first = f"The likeliest 10% hold {found[1]:.0%} of the churners"
-    label = f"Cumulative gains of {GROUPS[name]}. {first}, 20% {found[2]:.0%}, 50% {found[5]:.0%}."
-    svg = plots.gains_plot(f"gains-{name}", label, found, scores["base_rate"])
-    how = "How many churners are reached by going down the list from the likeliest."
-    return Plot("Cumulative gains", Markup(svg), f"{how} {first}; guessing, 10%.")
+def _run(report: Report) -> dict[str, Any]:
+    return {
+        "gate": tuple(_gate(report.comparison)),
+        "counts": sheets.counts(report),
+        "facts": sheets.facts(report),
+        "libraries": plain({name: report.libraries[name] for name in sorted(report.libraries)}),
+        "changes": sheets.changes(report.changes or ()),
+        "inputs": sheets.inputs(report.inputs),
+    }
+
+
+def _gate(comparison: Mapping[str, Any] | None) -> Iterator[str]:
+    if comparison is None:
+        return
+    judged = gate_verdict(comparison)
+    yield f"{judged.head} {judged.reason}"
+    yield from compared(comparison)
+
+
+def _contents(report: Report, content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The places of the page, in their order."""
+    yield "figures", "Figures"
+    yield "ranking", "Ranking"
+    if content["gallery"].reliability:
+        yield "probabilities", "Probabilities"
+    if report.campaign:
+        yield "campaign", "Campaign"
+    if content["importance"]:
+        yield "features", "Features"
+    if report.segments:
+        yield "segments", "Segments"
+    if len(report.cohorts) > 1:
+        yield "months", "Months"
+    yield from (("new", "New characters"), ("data", "Data"), ("run", "Model and run"))

@@ -4,7 +4,12 @@ from collections.abc import Iterator, Mapping
 from textwrap import wrap
 from typing import Any
 
+from churnlib.report.campaign import campaign_lines
 from churnlib.report.content import GROUPS, Report
+from churnlib.report.judgement import judge
+from churnlib.report.tables import breakdown_tables, change_lines, importance_lines
+from churnlib.report.verdict import compared, gate_verdict
+from churnlib.report.wording import MINUS
 
 TITLES = {
     "in_sample_report": "Training report",
@@ -14,6 +19,7 @@ TITLES = {
 UNDEFINED = "not defined"
 WIDTH = 80
 LABEL_WIDTH = 20
+GROUP_WIDTH = 30
 
 FIGURES = (
     ("n", "scored", "{:,}"),
@@ -22,18 +28,24 @@ FIGURES = (
     ("immature", "not yet known", "{:,}"),
     ("without_currency", "without currency", "{:,}"),
     ("roc_auc", "ROC AUC", "{:.4f}"),
-    ("roc_auc_ci", "  95% interval", "{0[0]:.4f} to {0[1]:.4f}"),
     ("average_precision", "average precision", "{:.4f}"),
     ("lift_top_decile", "lift, top decile", "{:.2f}"),
     ("log_loss", "log loss", "{:.4f}"),
     ("brier", "Brier score", "{:.4f}"),
+    ("expected_calibration_error", "calibration error", "{:.4f}"),
+    ("threshold", "threshold", "{:.4f}"),
+    ("precision", "  precision there", "{:.1%}"),
+    ("recall", "  recall there", "{:.1%}"),
 )
 """The figures of a group: key, label and format."""
+OPTIONAL = ("without_currency", "threshold", "precision", "recall")
+"""Figures of which nothing is said where no group has them."""
 
 
 def to_text(report: Report) -> str:
     """Writes a report for a terminal, at most 80 columns wide but for warnings and facts."""
-    return "\n".join(_lines(report)) + "\n"
+    # Not every terminal has the sign that pages use.
+    return "\n".join(_lines(report)).replace(MINUS, "-") + "\n"
 
 
 def _lines(report: Report) -> Iterator[str]:
@@ -41,33 +53,71 @@ def _lines(report: Report) -> Iterator[str]:
     yield f"{TITLES[report.name]}: {report.game}"
     yield f"model {report.model_version}, as of {report.as_of}"
     yield f"subscriptions begun {first} to {last}, churn within {report.horizon_months} months"
+    yield from _verdict(report)
     for warning in report.warnings:
         yield f"WARNING: {warning}"
+    if report.comparison:
+        yield from _comparison(report.comparison)
     if report.validation:
         yield from _table("validation (months held out)", report.validation)
+        yield from breakdown_tables(report.validation, report.segments, report.cohorts)
         yield from _table("in sample (the model on its own training rows)", report.groups)
     else:
         yield from _table("", report.groups)
+        yield from breakdown_tables(report.groups, report.segments, report.cohorts)
+    if report.campaign:
+        yield ""
+        yield from campaign_lines(report.campaign)
+    yield from importance_lines(report.importance)
     yield from _data(report)
+    yield from change_lines(report.changes)
     if report.facts:
         yield ""
         yield from (f"{name:<{LABEL_WIDTH}}{value}" for name, value in report.facts.items())
+
+
+def _verdict(report: Report) -> Iterator[str]:
+    judgement = judge(report)
+    yield ""
+    yield from wrap(f"{judgement.head} {judgement.advice.head}", WIDTH)
+    said = [judgement.advice.reason]
+    said += [f"{a.question}: {a.verdict.head} {a.verdict.reason}" for a in judgement.answers]
+    for sentence in said:
+        yield from wrap(sentence, WIDTH, initial_indent="  ", subsequent_indent="    ")
 
 
 def _table(title: str, groups: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     yield ""
     if title:
         yield title
-    yield " " * LABEL_WIDTH + "".join(f"{GROUPS[name]:>26}" for name in groups)
+    yield " " * LABEL_WIDTH + "".join(f"{GROUPS[name]:>{GROUP_WIDTH}}" for name in groups)
     for key, label, form in FIGURES:
-        values = (scores.get(key) for scores in groups.values())
-        cells = (UNDEFINED if value is None else form.format(value) for value in values)
-        if key != "without_currency" or any(s.get(key) is not None for s in groups.values()):
-            yield f"{label:<{LABEL_WIDTH}}" + "".join(f"{cell:>26}" for cell in cells)
+        if key not in OPTIONAL or any(s.get(key) is not None for s in groups.values()):
+            cells = (cell(scores, key, form) for scores in groups.values())
+            yield f"{label:<{LABEL_WIDTH}}" + "".join(f"{text:>{GROUP_WIDTH}}" for text in cells)
     for name, scores in groups.items():
         if scores.get("reason"):
             reason = f"{GROUPS[name]}: {UNDEFINED}, because {scores['reason']}"
             yield from wrap(reason, WIDTH, subsequent_indent="  ")
+
+
+def _comparison(comparison: Mapping[str, Any]) -> Iterator[str]:
+    judged = gate_verdict(comparison)
+    yield ""
+    yield "candidate against champion"
+    for line in (f"{judged.head} {judged.reason}", *compared(comparison)):
+        yield from wrap(line, WIDTH, initial_indent="  ", subsequent_indent="    ")
+
+
+def cell(scores: Mapping[str, Any], key: str, form: str) -> str:
+    """Words a figure, with its 95 % interval where it has one."""
+    value, interval = scores.get(key), (scores.get("intervals") or {}).get(key)
+    if value is None:
+        return UNDEFINED
+    if interval is None:
+        return form.format(value)
+    low, high = map(form.format, interval)
+    return f"{form.format(value)} ({low} to {high})"
 
 
 def _data(report: Report) -> Iterator[str]:

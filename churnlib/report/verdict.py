@@ -1,8 +1,10 @@
 """What the figures of a group come to, in words."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from churnlib.report.wording import times, with_interval
 
 CHANCE = 0.5
 """The ROC AUC of guessing."""
@@ -29,18 +31,74 @@ def verdict(scores: Mapping[str, Any]) -> Verdict:
     Args:
         scores: The figures of a group, as `churnlib.model.evaluate.Scores` gives them.
 
-    >>> scores = {"roc_auc_ci": [0.6, 0.8], "lift_top_decile": 3.14}
+    >>> scores = {"roc_auc": 0.71, "roc_auc_ci": [0.6, 0.8], "lift_top_decile": 3.14}
     >>> verdict(scores).reason
-    'The likeliest tenth churn 3.1 times as often as the average.'
+    'ROC AUC 0.710 (0.600 to 0.800); the riskiest tenth churn 3.1 times as often as the average.'
     """
     if scores["roc_auc_ci"] is None:
         return Verdict("undefined", "Not defined:", f"{scores['reason']}.")
     low, high = scores["roc_auc_ci"]
-    interval = f"the 95% interval of the ROC AUC ({low:.2f} to {high:.2f})"
+    told = f"ROC AUC {with_interval(scores['roc_auc'], (low, high))}"
     if low > CHANCE:
-        often = f"{scores['lift_top_decile']:.1f} times as often as the average"
-        return Verdict("better", "Better than chance: yes.", f"The likeliest tenth churn {often}.")
+        often = f"{times(scores['lift_top_decile'])} times as often as the average"
+        reason = f"{told}; the riskiest tenth churn {often}."
+        return Verdict("better", "Better than chance.", reason)
     if high < CHANCE:
-        reason = f"{interval} lies below 0.5: those called safe churn more often."
-        return Verdict("worse", "Worse than chance:", reason)
-    return Verdict("unsure", "Cannot be told from chance:", f"{interval} holds 0.5.")
+        reason = f"{told}, all below 0.5: those called safe churn more often."
+        return Verdict("worse", "Worse than chance.", reason)
+    return Verdict("unsure", "Not told apart from chance.", f"{told}, which holds 0.5.")
+
+
+GATE_KINDS: Mapping[str, Literal["better", "worse", "unsure"]] = {
+    "accepted": "better",
+    "refused": "worse",
+    "undecided": "unsure",
+}
+
+
+def gate_verdict(comparison: Mapping[str, Any]) -> Verdict:
+    """Words what the gate decided of a candidate, and why.
+
+    Args:
+        comparison: A `churnlib.model.gate.Comparison` as plain data.
+
+    >>> found = {"decision": "accepted", "promote": False, "candidate": "v2", "champion": "v1",
+    ...          "reason": "it is better by 0.0100 at the least"}
+    >>> gate_verdict(found).head
+    'v2 may be champion in place of v1 (champion.promote is false: promote it by hand):'
+    """
+    candidate, champion = comparison["candidate"], comparison["champion"]
+    place = f" in place of {champion}" if champion else ""
+    if comparison["decision"] == "refused":
+        head = f"Refused: {champion} stays champion and {candidate} does not replace it:"
+    elif comparison["decision"] == "undecided":
+        head = f"Not decided: {champion} stays champion, {candidate} the candidate:"
+    elif comparison["promote"]:
+        head = f"Promoted: {candidate} is champion{place}:"
+    else:
+        by_hand = "(champion.promote is false: promote it by hand)"
+        head = f"{candidate} may be champion{place} {by_hand}:"
+    return Verdict(GATE_KINDS[comparison["decision"]], head, f"{comparison['reason']}.")
+
+
+def compared(comparison: Mapping[str, Any]) -> Iterator[str]:
+    """Words what the gate compared, line by line; nothing where no figures were needed.
+
+    Args:
+        comparison: See `gate_verdict`.
+    """
+    if comparison["difference"] is None:
+        return
+    first, last = comparison["window"]
+    yield (
+        f"{comparison['metric']} of {comparison['n']:,} subscriptions begun {first} to {last}, "
+        f"{comparison['positives']:,} churned, as of {comparison['as_of']}: "
+        f"candidate {comparison['candidate_value']:.4f}, "
+        f"champion {comparison['champion_value']:.4f}"
+    )
+    if comparison["interval"]:
+        low, high = comparison["interval"]
+        yield (
+            f"difference {comparison['difference']:+.4f}, 95% interval {low:+.4f} to {high:+.4f}; "
+            f"a loss of {comparison['max_loss']:.4f} is allowed (champion.max_loss)"
+        )

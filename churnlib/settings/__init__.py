@@ -1,5 +1,7 @@
 """What a game is: its settings, layered from TOML files, the environment and the command line."""
 
+from churnlib.settings.campaign import CampaignSettings, Offer
+from churnlib.settings.champion import ChampionSettings, GateMetric
 from churnlib.settings.changes import Change, changes
 from churnlib.settings.currency import (
     Aggregation,
@@ -12,6 +14,7 @@ from churnlib.settings.currency import (
 from churnlib.settings.data import CategoryColumn, IdType, RawSettings, StandardSettings
 from churnlib.settings.describe import describe_settings, overrides_schema, settings_schema
 from churnlib.settings.engine import EngineSettings
+from churnlib.settings.evaluation import EvaluationSettings
 from churnlib.settings.game import (
     Settings,
     check_label_overlap,
@@ -22,22 +25,28 @@ from churnlib.settings.game import (
 from churnlib.settings.layers import list_games, value_text
 from churnlib.settings.parts import DAY_PATTERN
 from churnlib.settings.schedules import Schedules
-from churnlib.settings.train import FeatureChoice, Step, TrainSettings
+from churnlib.settings.train import CalibrationChoice, FeatureChoice, Step, TrainSettings
 from churnlib.settings.windows import Window, WindowName, Windows
 
 __all__ = [
     "DAY_PATTERN",
     "Aggregation",
     "AggregationFunction",
+    "CalibrationChoice",
+    "CampaignSettings",
     "CategoryColumn",
+    "ChampionSettings",
     "Change",
     "CurrencyColumn",
     "CurrencySettings",
     "Difference",
     "EngineSettings",
+    "EvaluationSettings",
     "FeatureChoice",
     "Fill",
+    "GateMetric",
     "IdType",
+    "Offer",
     "RawSettings",
     "Schedules",
     "Settings",

@@ -9,9 +9,12 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from churnlib.errors import SettingsError
 from churnlib.months import first_day, shift_months
+from churnlib.settings.campaign import CampaignSettings
+from churnlib.settings.champion import ChampionSettings
 from churnlib.settings.currency import CurrencySettings
 from churnlib.settings.data import RawSettings, StandardSettings
 from churnlib.settings.engine import EngineSettings
+from churnlib.settings.evaluation import EvaluationSettings
 from churnlib.settings.faults import explain
 from churnlib.settings.layers import load_layers
 from churnlib.settings.parts import Day, Flag, Months, all_optional
@@ -52,6 +55,9 @@ class Settings(BaseSettings):
     currency: CurrencySettings = CurrencySettings()
     windows: Windows
     train: TrainSettings
+    evaluation: EvaluationSettings = EvaluationSettings()
+    campaign: CampaignSettings = CampaignSettings()
+    champion: ChampionSettings = ChampionSettings()
     schedules: Schedules = Schedules()
     engine: EngineSettings = EngineSettings()
 

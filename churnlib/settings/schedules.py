@@ -88,4 +88,5 @@ class Schedules(Section):
     batch_score: Cron = "0 7 2 * *"
     """When `batch-score-from-raw` scores the batch whose truth is known since this month."""
     train: Cron = "0 2 3 1,4,7,10 *"
-    """When `train-from-raw` trains anew; the back-test follows the new champion."""
+    """When `train-from-raw` trains anew; a back-test of the new model follows, and decides whether
+    it becomes champion."""

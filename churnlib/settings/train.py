@@ -6,6 +6,8 @@ from pydantic import Field, field_validator
 
 from churnlib.settings.parts import Flag, Item, Number, Section, Whole
 
+CalibrationChoice = Literal["auto", "none", "sigmoid", "isotonic"]
+
 
 class FeatureChoice(Section):
     """Which columns of the feature table the model sees."""
@@ -44,6 +46,12 @@ class TrainSettings(Section):
     """The last months of the training window that are set apart to validate."""
     refit: Flag = True
     """After validation, fit once more on the whole window; else keep the validated model."""
+    calibration: CalibrationChoice = "auto"
+    """How probabilities are mended on later months than the model was fitted on: `sigmoid` for few
+    rows, `isotonic` for a thousand and more; `auto` is `isotonic` for algorithms that need it, such
+    as random forests, and `none` for others, such as gradient boosting."""
+    calibration_months: Whole = Field(default=3, ge=1, le=1200)
+    """The last months of those to learn from that are set apart to calibrate."""
     model_format: Literal["skops", "joblib"] = "skops"
     """`skops` opens only types on a list; `joblib` opens anything, so runs what its file says."""
     features: FeatureChoice = FeatureChoice()

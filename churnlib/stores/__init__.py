@@ -22,6 +22,7 @@ __all__ = [
     "read_bytes",
     "reader_options",
     "remove",
+    "remove_folder",
     "replacing",
     "replacing_all",
     "size",
@@ -41,6 +42,7 @@ class Store(Protocol):
     def written_at(self, uri: str, /) -> int | None: ...
     def size(self, uri: str, /) -> int: ...
     def remove(self, uri: str, /) -> None: ...
+    def remove_folder(self, uri: str, /) -> None: ...
     def local_copy(self, uri: str, /) -> AbstractContextManager[Path]: ...
     def reader_options(self, uri: str, /) -> Mapping[str, Any]: ...
     def replacing(
@@ -130,6 +132,11 @@ def size(uri: str) -> int:
 def remove(uri: str) -> None:
     """Removes a file, if there is one."""
     _store(uri).remove(uri)
+
+
+def remove_folder(uri: str) -> None:
+    """Removes a folder with all that is in it, if there is one."""
+    _store(uri).remove_folder(uri)
 
 
 def local_copy(uri: str) -> AbstractContextManager[Path]:

@@ -86,6 +86,12 @@ def remove(uri: str) -> None:
     Path(uri).unlink(missing_ok=True)
 
 
+def remove_folder(uri: str) -> None:
+    """Removes a folder with all that is in it."""
+    if Path(uri).is_dir():
+        shutil.rmtree(uri)
+
+
 @contextmanager
 def local_copy(uri: str) -> Iterator[Path]:
     """Gives the file itself."""

@@ -153,6 +153,12 @@ def remove(uri: str) -> None:
         obstore.delete(open_store(uri), key_of(uri))
 
 
+def remove_folder(uri: str) -> None:
+    """Removes all objects under a key."""
+    for entry in list_files(uri):
+        remove(entry.uri)
+
+
 def _clean_up(uris: Iterable[str]) -> None:
     """Removes what is of no use; where the store does not let it, that is not the fault to tell."""
     with suppress(StoreError):

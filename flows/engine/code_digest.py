@@ -42,7 +42,7 @@ def code_digest(function: Callable[..., Any], uses: Iterable[str] = ()) -> Diges
     Args:
         function: A function of a module; one defined inside another counts as the outer one.
         uses: What counts whole: modules by full name, a package with all its modules; and other
-            files of a package, such as `churnlib/report/report.html.jinja`.
+            files of a package, or a folder of them, such as `churnlib/report/page`.
 
     Raises:
         LookupError: There is no source for the function, or nothing of a name in `uses`.
@@ -50,8 +50,8 @@ def code_digest(function: Callable[..., Any], uses: Iterable[str] = ()) -> Diges
     function = unwrap(function)
     module, name = module_name(function), function.__qualname__.split(".")[0]
     sources = _Sources(module, Path(function.__code__.co_filename))
-    data_files = {used: _data_file(used) for used in uses if "/" in used}
-    modules = (used for used in uses if used not in data_files)
+    data_files = dict(_data_files(used for used in uses if "/" in used))
+    modules = (used for used in uses if "/" not in used)
     wanted = [Definition(module, name), *(Definition(used, None) for used in modules)]
     for definition in wanted:
         if not sources.has(definition):
@@ -62,12 +62,15 @@ def code_digest(function: Callable[..., Any], uses: Iterable[str] = ()) -> Diges
     return Digest(hashlib.sha256("\n".join(pieces).encode()).hexdigest(), files)
 
 
-def _data_file(used: str) -> Path:
-    package, _, rest = used.partition("/")
-    home = find_module(package)
-    if home is None or not (path := home.parent / rest).is_file():
-        raise LookupError(f"there is no file {used}.")
-    return path
+def _data_files(uses: Iterable[str]) -> Iterator[tuple[str, Path]]:
+    for used in uses:
+        package, _, rest = used.partition("/")
+        home = find_module(package)
+        path = None if home is None else home.parent / rest
+        if path is None or not path.exists():
+            raise LookupError(f"there is no file {used}.")
+        within = sorted(path.iterdir()) if path.is_dir() else [path]
+        yield from ((f"{used}/{file.name}", file) for file in within)
 
 
 def module_name(function: Callable[..., Any]) -> str:

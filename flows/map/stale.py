@@ -11,6 +11,9 @@ from churnlib.settings import Settings
 from flows.map.graph import Graph
 from flows.map.standing import File, Standing
 
+CHOSEN = frozenset({"champion", "registry"})
+"""What a gate decides, so that it is not out of date because of what the gate has seen since."""
+
 
 def stale(
     graph: Graph, standing: Mapping[str, Standing], settings: Settings
@@ -44,6 +47,8 @@ def stale(
 
 
 def _sources(graph: Graph, dataset: str) -> list[str]:
+    if graph.datasets[dataset].name in CHOSEN:
+        return []
     tasks = graph.writers(dataset)
     return list(dict.fromkeys(source for task in tasks for source in task.inputs))
 
@@ -87,8 +92,10 @@ def _other_settings(own: Standing, settings: Settings) -> Iterator[str]:
             if name in train and train[name] != was:
                 yield _changed(f"train.{name}", was, train[name])
         return
-    now = settings.model_dump(mode="json")
-    for name, was in own.facts.items():
+    now, facts = settings.model_dump(mode="json"), dict(own.facts)
+    if campaign := facts.pop("campaign", None):  # Of the settings a report tells only the terms.
+        now["campaign"], facts["campaign"] = settings.campaign.offer.model_dump(), campaign["terms"]
+    for name, was in facts.items():
         if now.get(name) is not None and now[name] != was:
             yield _changed(name, was, now[name])
 

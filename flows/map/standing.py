@@ -147,7 +147,7 @@ def _tell(found: _Found, name: str, game: str) -> dict[str, Any]:
         content = json.loads(storage.read_bytes(uri))
         if set(content) == {"version"}:  # The champion's pointer.
             model = Dataset(name, game, join(folder_of(uri), str(content["version"])))
-            return _tell_model(model) | {"made_of": {}}
+            return _tell_model(model)
         model_version = content.get("model_version", "")
         return {"facts": content, "model": model_version, "made_of": _fingerprints(content)}
     if uri.endswith(".csv"):

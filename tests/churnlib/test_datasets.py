@@ -23,6 +23,7 @@ def test_every_path_is_as_documented() -> None:
         catalog.models(): "06_models/hawk",
         catalog.model("v1"): "06_models/hawk/v1",
         catalog.champion(): "06_models/hawk/champion.json",
+        catalog.registry(): "06_models/hawk/registry.json",
         catalog.predictions(START): "07_model_output/hawk/predictions_2024-12.parquet",
         catalog.report("in_sample_report"): "08_reporting/hawk/in_sample_report.json",
         catalog.report("score_report"): "08_reporting/hawk/score_report.json",

@@ -583,6 +583,18 @@ def test_two_steps_of_one_name_are_refused(load: Load) -> None:
     assert "two steps named model" in refusal(load, overrides={"train.pipeline.0.name": "model"})
 
 
+def test_incentive_that_costs_what_a_subscriber_is_worth_is_refused(load: Load) -> None:
+    message = refusal(load, "[campaign]\nlifetime_value = 10")
+    assert "lifetime_value 10 should be above incentive_cost 10: no campaign pays" in message
+
+
+def test_share_held_out_does_not_change_the_offer(load: Load) -> None:
+    one, other = (load(f"campaign.hold_out_share = {share}").campaign for share in (0, 0.5))
+    assert one != other
+    assert one.offer == other.offer
+    assert one.offer.acceptance_rate == 0.3
+
+
 # Windows and labels
 
 
@@ -701,6 +713,7 @@ def test_schema_allows_null_as_text_where_a_setting_may_be_unset() -> None:
     }
     assert unset == {
         ".as_of", "Aggregation.fill", "CurrencySettings.lookback_months", "Difference.fill",
+        "ChampionSettings.max_loss", "ChampionSettings.keep_versions",
         "FeatureChoice.include", "TrainSettings.sample", "TrainSettings.seed",
         "EngineSettings.scheduler", "EngineSettings.workers", "EngineSettings.scratch_dir",
     }  # fmt: skip

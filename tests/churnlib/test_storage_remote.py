@@ -5,6 +5,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ import pytest
 from churnlib import storage
 from churnlib.datasets import Catalog, Dataset
 from churnlib.errors import ChurnlibError, DataError, ModelError, StoreError
+from churnlib.model.promotion import roll_back
+from churnlib.model.registry import promote, read_registry, retire, versions
 from churnlib.model.store import champion, load_model, read_scored, set_champion
 from churnlib.stores import client, remote
 from tests.churnlib.model.samples import features, save, usual
@@ -245,6 +248,22 @@ def test_a_raw_table_is_found_in_either_format(bucket: str, store_server: StoreS
     store_server.put(f"{folder}/sub_miss.parquet", b"x")
     with pytest.raises(DataError, match=r"sub_miss\.parquet and sub_miss\.csv in"):
         catalog.raw("sub_miss")
+
+
+def test_versions_are_registered_promoted_and_retired(bucket: str) -> None:
+    catalog = Catalog(f"{bucket}/data", "hawk")
+    first, second, third = (save(catalog.model(name), usual()) for name in ("v1", "v2", "v3"))
+    moment = datetime(2025, 1, 1, tzinfo=UTC)
+    for model in (first, third):
+        version = model.uri.rpartition("/")[2]
+        known = read_registry(catalog.registry())
+        promote(catalog, version, known, by="training", why="for the test", when=moment)
+    assert champion(catalog) == third
+    assert retire(catalog, 1) == ("v2",)
+    assert versions(catalog) == ("v3", "v1")
+    assert names(second.uri) == []
+    assert roll_back(catalog, when=moment, allow_joblib=False).version == "v1"
+    assert champion(catalog) == first
 
 
 def test_a_model_is_kept_loaded_and_proved(bucket: str, store_server: StoreServer) -> None:

@@ -18,13 +18,14 @@ from churnlib.model.train import fit
 from churnlib.raw.checks import check_table
 from churnlib.settings import Settings, TrainSettings, load_settings
 from docs.generate import FOLDER, pages
-from flows.arguments import COMPOSITES, FLOWS, backfill_parser, flow_parser
+from flows.arguments import COMPOSITES, FLOWS, PARSERS, flow_parser
 from flows.map.__main__ import map_parser
 from tests.docs.readme import README, is_its_figure, library_example
 
 ROOT = FOLDER.parent
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 ALGORITHMS = (FOLDER / "algorithms.md").read_text(encoding="utf-8")
+CHAMPION = (FOLDER / "champion.md").read_text(encoding="utf-8")
 AS_OF = date(2025, 1, 1)
 
 
@@ -39,17 +40,20 @@ def test_generated_page_is_current(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [c for c in commands(README) if any(w.startswith("flows.") for w in c)], ids=shlex.join
+    "words",
+    [c for c in commands(README + CHAMPION) if any(w.startswith("flows.") for w in c)],
+    ids=shlex.join,
 )
-def test_readme_flow_command_is_understood(words: list[str]) -> None:
+def test_documented_flow_command_is_understood(words: list[str]) -> None:
     place = next(i for i, word in enumerate(words) if word.startswith("flows."))
     flow = words[place].removeprefix("flows.")
     if flow == "map":
         assert map_parser().parse_args(words[place + 1 :])
         return
-    parser = backfill_parser() if flow == "backfill" else flow_parser(flow)
+    parser = PARSERS[flow]() if flow in PARSERS else flow_parser(flow)
     args = parser.parse_args(words[place + 1 :])
-    load_settings(args.game, {**dict(args.set), "as_of": args.as_of})
+    if flow in (*FLOWS, "backfill"):
+        load_settings(args.game, {**dict(args.set), "as_of": args.as_of})
 
 
 def test_readme_names_every_flow() -> None:
@@ -74,9 +78,13 @@ def test_links_lead_somewhere() -> None:
             assert (page.parent / link).exists(), f"{page.name}: {link}"
 
 
-def test_readme_library_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
+def test_readme_library_example_runs(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
     exec(compile(library_example(), "README.md", "exec"), {})
     assert is_its_figure(capsys.readouterr().out)
+    assert (tmp_path / "back_test.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
 
 @pytest.fixture(scope="module")

@@ -141,3 +141,31 @@ def test_batch_score_refuses_predictions_that_match_no_subscription(
     replace(complete, change(complete.table(BATCH)))
     said = say(complete, "batch_score", GAME)
     assert is_refusal(said, expected), said
+
+
+def test_batch_score_shows_baselines_and_segments_as_far_as_predictions_know_them(
+    complete: Studio,
+) -> None:
+    path = f"08_reporting/{GAME}/batch_score_report_2024-06.json"
+    complete.run("batch_score", GAME, {"evaluation.segments": ["gender"]})
+    told = complete.json(path)
+    assert told["general"]["baselines"].keys() == {"base_rate", "logistic_regression"}
+    assert sum(part["n"] for part in told["segments"]["gender"]) == told["general"]["n"]
+    assert [part["value"] for part in told["cohorts"]] == ["2024-06"]
+    # Predictions of earlier versions tell nothing of a baseline.
+    rows = complete.table(BATCH).drop("baseline_probability")
+    facts = read_metadata(Catalog(str(complete.data), GAME).predictions(date(2024, 6, 1)))
+    del facts["base_rate"]
+    rows.write_parquet(complete.file(BATCH), metadata=facts)
+    complete.run("batch_score", GAME)
+    again = complete.json(path)["general"]
+    assert again["baselines"] == {}
+    assert again["roc_auc_ci"] == told["general"]["roc_auc_ci"]
+
+
+@pytest.mark.parametrize("flow", ["train", "score", "batch_score"])
+def test_segments_that_are_none_are_refused_at_once(complete: Studio, say: Say, flow: str) -> None:
+    before = complete.outputs()
+    said = say(complete, flow, GAME, '--set=evaluation.segments=["gendr"]')
+    assert is_refusal(said, f"{GAME}: evaluation.segments: 'gendr' is no standard feature"), said
+    assert complete.outputs() == before

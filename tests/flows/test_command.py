@@ -11,7 +11,7 @@ import pytest
 
 from churnlib.settings import describe_settings
 from flows import __main__, command
-from flows.arguments import BACKFILL, COMPOSITES, FLOWS
+from flows.arguments import BESIDE, COMPOSITES, FLOWS
 from tests.flows.studio import FAST, ROOT, Studio, python
 
 GAME = "game1"
@@ -94,7 +94,8 @@ def test_overview_lists_what_each_flow_last_produced(
     assert __main__.main([]) == command.DONE
     said = capsys.readouterr().out
     assert said.count("nothing yet") == 2 * len(FLOWS)
-    assert f"  backfill              {BACKFILL}\n" in said
+    for name, what in BESIDE.items():
+        assert f"  {name:<21} {what}\n" in said
     arguments = [f"--set={path}={value}" for path, value in FAST[GAME].items()]
     assert __main__.main(["run", "--game", GAME, *arguments]) == command.DONE
     said = capsys.readouterr().out

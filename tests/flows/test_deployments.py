@@ -63,7 +63,7 @@ def test_prefect_yaml_schedules_wait_in_the_repository() -> None:
             False,
         )
         for flow, event, what in (
-            ("score", "model.promoted", "model"),
+            ("score", "model.registered", "model"),
             ("batch-score", "batch.due", "batch"),
         )
     }

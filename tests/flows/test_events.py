@@ -43,12 +43,18 @@ def test_events_are_told_once_by_the_run_that_makes_a_thing(
     empty_studio.run("train_from_raw", GAME)
     version = empty_studio.json(f"06_models/{GAME}/champion.json")["version"]
     kind, resource, payload = told[0]
+    assert told[1][2] == {
+        "game": GAME,
+        "version": version,
+        "state": "champion",
+        "roc_auc": payload["roc_auc"],
+    }
     assert (kind, resource["prefect.resource.id"]) == ("churn.model.promoted", "churn.model.game1")
     assert (resource["churn.game"], resource["churn.version"]) == (GAME, version)
     assert (payload["version"], payload["previous"]) == (version, None)
     manifest = empty_studio.json(f"06_models/{GAME}/*/manifest.json")
     assert payload["roc_auc"] == manifest["metrics"]["validation"]["general"]["roc_auc"]
-    assert kinds(told) == ["churn.model.promoted"]
+    assert kinds(told) == ["churn.model.promoted", "churn.model.registered"]
 
     empty_studio.run("batch_predict", GAME, as_of=BATCH_DAY)
     rows = len(empty_studio.table(f"07_model_output/{GAME}/*.parquet"))
@@ -72,8 +78,18 @@ def test_events_are_told_once_by_the_run_that_makes_a_thing(
     assert kinds(told) == []
 
     empty_studio.run("train", GAME, {"train.seed": 8})
+    empty_studio.run("score", GAME, {"champion.max_loss": 0.9})
     empty_studio.run("batch_score", GAME, refresh=True)
-    assert [resource.get("churn.by_champion") for _, resource, _ in told] == [None, "no"]
+    assert [kind for kind, _, _ in told] == [
+        "churn.model.registered",
+        "churn.model.promoted",
+        "churn.model.compared",
+        "churn.batch.scored",
+    ]
+    assert told[0][1]["churn.state"] == "candidate"
+    assert told[2][1]["churn.decision"] == "accepted"
+    assert told[3][1]["churn.by_champion"] == "no"
+    assert told[1][2]["previous"] == version != told[1][2]["version"]
 
 
 @pytest.mark.parametrize("flow", ["train_from_raw", "score_from_raw"])
@@ -105,25 +121,19 @@ def test_event_tells_a_deployment_run_as_it_stands_from_trials(
     assert event.resource["churn.as_deployed"] == "no"
 
 
-def test_promoted_event_names_the_champion_before(empty_studio: Studio, told: Told) -> None:
-    empty_studio.run("train_from_raw", GAME)
-    empty_studio.run("train", GAME, {"train.seed": 8})
-    first, second = (payload for _, _, payload in told)
-    assert second["previous"] == first["version"] != second["version"]
-
-
 def test_event_outside_of_a_run_is_not_told(told: Told) -> None:
     BatchDue(game=GAME, month="2024-06").emit()
     assert told == []
 
 
 def test_event_labels_are_its_texts() -> None:
-    promoted = ModelPromoted(game=GAME, version="v2", previous=None, roc_auc=0.7)
+    promoted = ModelPromoted(game=GAME, version="v2", previous=None, by="training", roc_auc=0.7)
     assert promoted.resource == {
         "prefect.resource.id": "churn.model.game1",
         "prefect.resource.name": "game1: model",
         "churn.game": GAME,
         "churn.version": "v2",
+        "churn.by": "training",
         "churn.as_deployed": "no",
     }
 

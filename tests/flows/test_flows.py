@@ -137,7 +137,10 @@ def test_flows_predictions_rank_each_subscription_of_the_month(
         "sub_start_date": pl.Date,
         "churn_probability": pl.Float64,
         "risk_rank": pl.UInt32,
+        "baseline_probability": pl.Float64,
         "model_version": pl.String,
+        "contact": pl.Boolean,
+        "held_out": pl.Boolean,
     }
     started = studio.raw(game, "sub_data").filter(
         pl.col("sub_start_date").str.starts_with(f"{month:%Y-%m}")
@@ -174,6 +177,55 @@ def test_flows_manifest_says_what_the_model_was_made_of(studio: Studio, game: st
         "sub_data",
         "sub_miss",
     }
+
+
+def test_flows_campaign_contacts_from_the_threshold_of_the_manifest_on(
+    studio: Studio, game: str
+) -> None:
+    version = studio.json(f"06_models/{game}/champion.json")["version"]
+    manifest: dict[str, Any] = studio.json(f"06_models/{game}/{version}/manifest.json")
+    campaign, reports = manifest["campaign"], f"08_reporting/{game}"
+    threshold = campaign["threshold"]
+    assert campaign["terms"] == load_settings(game).campaign.offer.model_dump()
+    assert (
+        campaign["at_threshold"]
+        == studio.json(f"{reports}/in_sample_report.json")["campaign"]["at_threshold"]
+    )
+    validation = studio.table(f"06_models/{game}/{version}/scored_rows.parquet").filter(
+        slice="validation"
+    )
+    assert campaign["n"] == len(validation.drop_nulls("sub_churn"))
+    # Small models say the same of nearly all: then contacting nobody may be best.
+    least = float("inf") if threshold is None else threshold
+    gains = {t: gain(validation, t) for t in (float("inf"), *validation["churn_probability"])}
+    assert gains[least] == max(gains.values()) == campaign["at_threshold"]["expected_gain"]
+    for report in ("score_report", "batch_score_report_2024-06"):
+        assert studio.json(f"{reports}/{report}.json")["campaign"]["threshold"] == threshold
+    batches = [
+        studio.table(f"07_model_output/{game}/predictions_{month}.parquet")
+        for month in ("2024-06", "2024-12")
+    ]
+    for batch in batches:
+        reached = batch["churn_probability"] >= least
+        assert batch["contact"].equals((reached & ~batch["held_out"]).rename("contact"))
+    flags = pl.concat(batches).group_by("char_id").agg(pl.col("held_out").n_unique())
+    assert flags["held_out"].max() == 1
+
+
+def gain(rows: pl.DataFrame, threshold: float) -> float:
+    """By hand, of contacting from a probability on at the default terms."""
+    contacted = rows.filter(pl.col("churn_probability") >= threshold)["sub_churn"]
+    churners = int(contacted.sum())
+    return 56.0 * churners - 11.0 * (len(contacted) - churners)
+
+
+def test_flows_batch_score_tells_how_contacted_and_held_out_did(studio: Studio, game: str) -> None:
+    batch = studio.table(f"07_model_output/{game}/predictions_2024-06.parquet")
+    found = studio.json(f"08_reporting/{game}/batch_score_report_2024-06.json")["campaign"]
+    least = float("inf") if found["threshold"] is None else found["threshold"]
+    reached = pl.col("churn_probability") >= least
+    assert found["hold_out"]["contacted"]["n"] == batch["contact"].sum()
+    assert found["hold_out"]["held_out"]["n"] == len(batch.filter("held_out", reached))
 
 
 def test_flows_feature_tables_have_the_columns_that_the_settings_tell(

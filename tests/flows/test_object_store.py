@@ -15,6 +15,7 @@ import pytest
 from churnlib import storage
 from churnlib.datasets import Catalog
 from churnlib.errors import StoreError
+from churnlib.model.registry import versions
 from churnlib.model.store import champion, load_model
 from churnlib.stores import remote
 from flows.command import backfill_main, main
@@ -26,7 +27,7 @@ from tests.store_server import StoreServer
 
 GAME = "game1"
 VERSION = re.compile(r"\d{8}T\d{9}Z")
-VERSIONED = ("model.skops", "manifest.json", "champion.json")
+VERSIONED = ("model.skops", "manifest.json", "champion.json", "registry.json")
 """Files that tell of the moment at which a model was made."""
 SPAN = ("--from", "2024-05", "--to", "2024-06")
 
@@ -246,6 +247,7 @@ def test_the_real_command_line_takes_the_store_from_the_environment(
     line = ["-m", "flows.train", *there.arguments("--from-raw", "--refresh")]
     done = python(*line, PREFECT_HOME=str(tmp_path / "home"))
     assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
-    model = champion(Catalog(there.uri, GAME))
+    catalog = Catalog(there.uri, GAME)
+    model = catalog.model(versions(catalog)[0])
     assert model.uri in done.stderr
     load_model(model)

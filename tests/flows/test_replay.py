@@ -4,10 +4,16 @@ import json
 import logging
 import re
 import shutil
+import tomllib
+from datetime import date
 from pathlib import Path
 
+import polars as pl
 import pytest
 
+from flows.command import DIFFERENT
+from flows.replay import replay
+from flows.train import train_from_raw
 from tests.flows.studio import ROOT, Studio, bits, new_studio, python
 
 SETTINGS = {
@@ -21,15 +27,20 @@ REPLAY = (
 )
 
 
+def newest(studio: Studio, game: str) -> str:
+    """The version that was trained last."""
+    return max(file.parent.name for file in studio.data.glob(f"06_models/{game}/*/manifest.json"))
+
+
 def scored(studio: Studio, game: str) -> str:
-    """The probabilities that the champion gave to the rows it was fitted and validated on."""
-    version = studio.json(f"06_models/{game}/champion.json")["version"]
+    """The probabilities that the newest model gave to the rows it was fitted and validated on."""
+    version = newest(studio, game)
     return bits(studio.table(f"06_models/{game}/{version}/scored_rows.parquet"))
 
 
 def seed_in_manifest(studio: Studio, game: str) -> int:
-    """The seed that the champion's manifest tells."""
-    version = studio.json(f"06_models/{game}/champion.json")["version"]
+    """The seed that the newest model's manifest tells."""
+    version = newest(studio, game)
     seed: int = studio.json(f"06_models/{game}/{version}/manifest.json")["seed"]
     return seed
 
@@ -90,3 +101,73 @@ def test_replay_without_the_seed_gives_another_model(
     seedless.run("train_from_raw", game)
     assert seed_in_manifest(seedless, game) != seed
     assert scored(seedless, game) != first
+
+
+def replayed(studio: Studio, game: str, *more: str) -> tuple[int, str]:
+    """Makes the champion again in another process, on other numbers of threads."""
+    run = python(
+        "-m",
+        "flows.replay",
+        *("--game", game, "--data-dir", str(studio.data), *more),
+        OMP_NUM_THREADS="2",
+        POLARS_MAX_THREADS="1",
+        PYTHONHASHSEED="1",
+    )
+    assert run.returncode in (0, DIFFERENT), run.stderr
+    return run.returncode, run.stderr
+
+
+def test_version_made_again_is_equal_whatever_came_later_and_a_change_is_named(
+    empty_studio: Studio,
+) -> None:
+    game, day = "game1", "2024-12-01"
+    empty_studio.run("train_from_raw", game, as_of=date.fromisoformat(day))
+    version = empty_studio.json(f"06_models/{game}/champion.json")["version"]
+    before = empty_studio.outputs()
+    made = replay(game, version, str(empty_studio.data))
+    assert made.is_equal
+    assert (made.inputs, made.others) == ((), ())
+
+    # A later extract has more rows, and what is dated later may be another.
+    subs = empty_studio.raw(game, "sub_data")
+    last = subs.filter(pl.col("sub_start_date") > day).head(1)
+    assert len(last) == 1
+    more = last.with_columns(sub_id=pl.lit("999999"), sub_start_date=pl.lit("2025-01-15"))
+    empty_studio.write_raw(game, "sub_data", pl.concat([subs, more]))
+    status, said = replayed(empty_studio, game, "--version", version)
+    assert status == 0
+    assert re.findall(r"raw table (\w+):", said) == ["sub_data"]
+    assert "the features are the same" in said
+
+    manifest = empty_studio.json(f"06_models/{game}/{version}/manifest.json")
+    first, last = manifest["window"]
+    in_window = pl.col("sub_start_date").is_between(pl.lit(first), pl.lit(last))
+    changed = pl.when(in_window).then(pl.lit("1.11")).otherwise("price").alias("price")
+    empty_studio.write_raw(game, "sub_data", subs.with_columns(changed))
+    made = replay(game, version, str(empty_studio.data))
+    assert not made.is_equal
+    assert not made.features
+    assert [change.what for change in made.inputs] == ["raw table sub_data"]
+    assert empty_studio.outputs() == before
+
+
+ALGORITHMS = re.findall(
+    r"## ([^\n]+)\n[^#]*?```toml\n(.*?)```", (ROOT / "docs/algorithms.md").read_text(), re.DOTALL
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", [b for _, b in ALGORITHMS], ids=[name for name, _ in ALGORITHMS])
+def test_version_of_each_documented_algorithm_is_made_again_to_the_bit(
+    block: str, studio: Studio
+) -> None:
+    pipeline = tomllib.loads(block)["train"]["pipeline"]
+    overrides = {"train.pipeline": pipeline, "train.seed": "null", "champion.keep_versions": 1}
+    train_from_raw(game="game1", data_dir=str(studio.data), overrides=overrides)
+    status, said = replayed(studio, "game1", "--version", newest(studio, "game1"))
+    assert status == 0, said
+    assert "says the same of its 50 golden rows to the bit" in said
+
+
+def test_every_documented_algorithm_is_replayed() -> None:
+    assert len(ALGORITHMS) == (ROOT / "docs/algorithms.md").read_text().count("```toml")

@@ -1,6 +1,7 @@
 """The figures, against scikit-learn, textbook formulas and simulation."""
 
 import json
+from collections.abc import Callable
 from itertools import pairwise, permutations, product
 from math import inf
 from typing import Any
@@ -18,9 +19,11 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from churnlib.model.evaluate import Scores, evaluate, lift, mid_ranks, roc_auc, score_group
-
-Z = 1.959963984540054
+from churnlib.errors import DataError
+from churnlib.model.compare import paired_difference
+from churnlib.model.evaluate import Scores, evaluate, score_group
+from churnlib.model.figures import Predicted, roc_auc
+from churnlib.model.resample import Resampling
 
 
 def table(
@@ -68,71 +71,127 @@ def test_figures_equal_those_of_scikit_learn(rows: list[tuple[bool, int]]) -> No
     assert found.reason is None
 
 
-def textbook(outcome: NDArray[np.bool_], probability: NDArray[np.float64]) -> tuple[float, float]:
-    """AUC and DeLong's variance, pair by pair as in the paper's equations 2, 4 and 6."""
+Z = 1.959963984540054
+
+
+def delong(outcome: NDArray[np.bool_], probability: NDArray[np.float64]) -> tuple[float, float]:
+    """The interval after DeLong et al., Biometrics 44 (1988), pair by pair, on the logit scale."""
     x, y = probability[outcome], probability[~outcome]
-    psi = np.array([[1.0 if b < a else 0.5 if b == a else 0.0 for b in y] for a in x])
-    theta = float(psi.mean())
-    parts = [(psi.mean(axis=1), len(x)), (psi.mean(axis=0), len(y))]
-    variance = 0.0
-    for values, size in parts:
-        squares = sum((v - theta) ** 2 for v in values)
-        variance += squares / (size - 1) / size if size > 1 else theta * (1 - theta)
-    return theta, variance
+    psi = (y < x[:, None]) + (y == x[:, None]) / 2
+    auc = psi.mean()
+    variance = psi.mean(axis=1).var(ddof=1) / len(x) + psi.mean(axis=0).var(ddof=1) / len(y)
+    half = Z * np.sqrt(variance) / (auc * (1 - auc))
+    logit = np.log(auc / (1 - auc))
+    return 1 / (1 + np.exp(half - logit)), 1 / (1 + np.exp(-half - logit))
 
 
-@settings(deadline=None, max_examples=100)
-@given(scored)
-def test_the_interval_is_delongs_on_the_logit_scale(rows: list[tuple[bool, int]]) -> None:
-    outcome, probability = arrays(rows)
-    auc, (low, high) = roc_auc(outcome, probability)
-    theta, variance = textbook(outcome, probability)
-    assert auc == pytest.approx(theta)
-    assert 0 <= low <= auc <= high <= 1
-    if 0 < theta < 1:
-        logit = np.log(theta / (1 - theta))
-        half = Z * np.sqrt(variance) / (theta * (1 - theta))
-        assert low == pytest.approx(1 / (1 + np.exp(half - logit)))
-        assert high == pytest.approx(1 / (1 + np.exp(-half - logit)))
+def score(outcome: NDArray[np.bool_], probability: NDArray[np.float64]) -> Scores:
+    return score_group(table(outcome.astype(int).tolist(), probability.tolist()))
 
 
-@pytest.mark.parametrize(("positives", "negatives"), [(60, 300), (40, 60)])
+def squeezed(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Numbers as probabilities, in their order."""
+    return 1 / (1 + np.exp(-values))
+
+
+@pytest.mark.parametrize(("positives", "negatives"), [(10, 90), (60, 300), (500, 2000)])
+def test_the_interval_of_single_rows_is_delongs(positives: int, negatives: int) -> None:
+    outcome = np.repeat([True, False], [positives, negatives])
+    probability = squeezed(np.random.default_rng(1).normal(outcome.astype(float)).round(1))
+    found, expected = score(outcome, probability).roc_auc_ci, delong(outcome, probability)
+    assert found is not None
+    width = expected[1] - expected[0]
+    # The error is known to some 2 %, of few churners the two differ by a little more.
+    assert found == pytest.approx(expected, abs=0.05 * width)
+
+
+@pytest.mark.parametrize(("positives", "negatives"), [(60, 300), (15, 60)])
 def test_the_interval_covers_the_truth_as_often_as_it_says(positives: int, negatives: int) -> None:
     rng = np.random.default_rng(5)
     outcome = np.repeat([True, False], [positives, negatives])
+    characters = Resampling.over(pl.Series(range(positives + negatives)))
     # The probability that one normal of mean 1 exceeds one of mean 0: Phi(1 / sqrt 2).
     truth = 0.7602499389065233
-    turns, covered = 1000, 0
+    turns, covered = 400, 0
     for _ in range(turns):
-        _, (low, high) = roc_auc(outcome, rng.normal(outcome.astype(float)))
+        drawn = squeezed(rng.normal(outcome.astype(float)))
+        low, high = roc_auc(Predicted(outcome, drawn, characters)).interval() or (0, 0)
         covered += low <= truth <= high
-    # Four standard errors of a share of .95 are .028.
-    assert 0.92 < covered / turns < 0.98
+    # Four standard errors of a share of .95 are .044.
+    assert 0.906 < covered / turns < 0.994
 
 
 def test_one_churner_alone_does_not_make_the_interval_narrow() -> None:
     rng = np.random.default_rng(5)
     outcome = np.repeat([True, False], [1, 500])
+    characters = Resampling.over(pl.Series(range(501)))
     covered = 0
-    for _ in range(300):
-        _, (low, high) = roc_auc(outcome, rng.normal(outcome.astype(float)))
+    for _ in range(100):
+        drawn = squeezed(rng.normal(outcome.astype(float)))
+        low, high = roc_auc(Predicted(outcome, drawn, characters)).interval() or (0, 0)
         covered += low <= 0.7602499389065233 <= high
-    assert covered / 300 > 0.9
+    assert covered / 100 > 0.9
 
 
-@pytest.mark.parametrize(("m", "n", "bound"), [(100, 400, 0.03), (2, 5, 1.0), (10, 5, 0.6)])
-def test_a_perfect_order_keeps_room_for_doubt(m: int, n: int, bound: float) -> None:
+@pytest.mark.parametrize(("m", "n", "fewer"), [(100, 400, 100), (2, 5, 2), (10, 5, 5)])
+def test_a_perfect_order_keeps_room_for_doubt(m: int, n: int, fewer: int) -> None:
     outcome = np.repeat([True, False], [m, n])
-    right = outcome.astype(float)
-    auc, interval = roc_auc(outcome, right)
-    assert (auc, *interval) == pytest.approx((1, 1 - bound, 1))
-    auc, interval = roc_auc(outcome, -right)
-    assert (auc, *interval) == pytest.approx((0, 0, bound))
+    bound = min(1.0, -np.log(0.05) / fewer)  # The rule of three.
+    found = score(outcome, outcome.astype(float))
+    assert found.roc_auc == 1
+    assert found.roc_auc_ci == pytest.approx((1 - bound, 1))
+    found = score(outcome, 1 - outcome.astype(float))
+    assert found.roc_auc == 0
+    assert found.roc_auc_ci == pytest.approx((0, bound))
 
 
-def test_ranks_share_ties() -> None:
-    assert mid_ranks(np.array([3.0, 1.0, 3.0, 2.0, 3.0])).tolist() == [4, 1, 4, 2, 4]
-    assert mid_ranks(np.array([])).tolist() == []
+@pytest.mark.parametrize("clusters", [1, 3])
+def test_characters_and_not_rows_make_the_interval(clusters: int) -> None:
+    rng = np.random.default_rng(2)
+    outcome = rng.random(200) < 0.3
+    once = table(outcome.astype(int).tolist(), (rng.random(200) * 0.5 + outcome * 0.2).tolist())
+    once = once.with_columns(char_id=pl.col("sub_id") // clusters)
+    copies = [once.with_columns(pl.col("sub_id") + 1000 * n) for n in range(4)]
+    alone, together = (score_group(frame, threshold=0.4) for frame in (once, pl.concat(copies)))
+    for name, interval in alone.intervals.items():
+        assert together.intervals[name] == pytest.approx(interval, rel=1e-6), name
+    apart = score_group(pl.concat(copies).drop("char_id"), threshold=0.4)
+    for name in ("roc_auc", "average_precision", "log_loss", "brier", "recall"):
+        wide, narrow = alone.intervals[name], apart.intervals[name]
+        assert wide is not None
+        assert narrow is not None
+        assert narrow[1] - narrow[0] < 0.7 * (wide[1] - wide[0]), name
+
+
+def test_intervals_are_those_of_the_plain_bootstrap() -> None:
+    """Characters with replacement, row by row, and the percentiles of scikit-learn's figures."""
+    rng = np.random.default_rng(4)
+    n = 900
+    character = rng.integers(0, 500, n)
+    logit = rng.normal(-1, 1, n) + rng.normal(0, 1, 500)[character]
+    outcome, probability = rng.random(n) < squeezed(logit), squeezed(0.8 * logit)
+    frame = table(outcome.astype(int).tolist(), probability.tolist())
+    found = score_group(frame.with_columns(char_id=pl.Series(character)), threshold=0.3)
+    by_rows: dict[str, Callable[..., float]] = {
+        "roc_auc": roc_auc_score,
+        "average_precision": average_precision_score,
+        "log_loss": log_loss,
+        "brier": brier_score_loss,
+        "precision": lambda y, p: y[p >= 0.3].mean(),
+        "recall": lambda y, p: (p[y] >= 0.3).mean(),
+        "base_rate": lambda y, _: y.mean(),
+        "mean_predicted": lambda _, p: p.mean(),
+        "lift_top_decile": lambda y, p: y[np.argsort(-p)[: len(y) // 10]].mean() / y.mean(),
+    }
+    rows_of = [np.flatnonzero(character == c) for c in np.unique(character)]
+    draws = []
+    for _ in range(300):
+        rows = np.concatenate([rows_of[c] for c in rng.integers(len(rows_of), size=len(rows_of))])
+        drawn = (outcome[rows], probability[rows])
+        draws.append([measure(*drawn) for measure in by_rows.values()])
+    plain = np.quantile(draws, [0.025, 0.975], axis=0).T
+    for name, (low, high) in zip(by_rows, plain, strict=True):
+        assert found.intervals[name] == pytest.approx((low, high), abs=0.2 * (high - low)), name
 
 
 def lift_by_every_order(outcome: list[int], probability: list[float], share: float) -> float:
@@ -147,24 +206,128 @@ def lift_by_every_order(outcome: list[int], probability: list[float], share: flo
 
 
 @settings(deadline=None, max_examples=60)
-@given(
-    st.lists(st.tuples(st.integers(0, 1), st.sampled_from([0.1, 0.5, 0.9])), max_size=5),
-    st.sampled_from([0.1, 0.25, 0.5, 1.0]),
-)
-def test_lift_is_the_mean_over_all_orders_of_the_tied(
-    rows: list[tuple[int, float]], share: float
-) -> None:
-    rows = [(1, 0.5), *rows]
+@given(st.lists(st.tuples(st.integers(0, 1), st.sampled_from([0.1, 0.5, 0.9])), max_size=4))
+def test_deciles_are_the_mean_over_all_orders_of_the_tied(rows: list[tuple[int, float]]) -> None:
+    rows = [(1, 0.5), (0, 0.5), *rows]
     outcome, probability = [y for y, _ in rows], [p for _, p in rows]
-    found = lift(np.array(outcome, dtype=bool), np.array(probability), share)
-    assert found == pytest.approx(lift_by_every_order(outcome, probability, share))
+    found = score_group(table(list(outcome), probability))
+    assert [tenth.decile for tenth in found.deciles] == list(range(1, 11))
+    for tenth in found.deciles:
+        share = tenth.decile / 10
+        up_to_here = lift_by_every_order(outcome, probability, share)
+        assert tenth.cumulative_gain == pytest.approx(up_to_here * share)
+        assert tenth.rows == len(rows) / 10
+        assert tenth.churn_rate == pytest.approx(tenth.churned / tenth.rows)
+        assert tenth.churn_rate == pytest.approx(tenth.lift * sum(outcome) / len(rows))
+    assert sum(tenth.churned for tenth in found.deciles) == pytest.approx(sum(outcome))
+    assert found.lift_top_decile == pytest.approx(found.deciles[0].lift)
 
 
-def test_lift_at_its_ends() -> None:
+def test_deciles_at_their_ends() -> None:
     outcome = np.repeat([True, False], [10, 90])
-    assert lift(outcome, outcome.astype(float), 0.1) == pytest.approx(10)
-    assert lift(outcome, -outcome.astype(float), 0.1) == 0
-    assert lift(outcome, np.full(100, 0.3), 0.1) == pytest.approx(1)
+    perfect, reverse, flat = (
+        score(outcome, values)
+        for values in (outcome.astype(float), 1 - outcome.astype(float), np.full(100, 0.3))
+    )
+    assert [tenth.lift for tenth in perfect.deciles] == pytest.approx([10] + 9 * [0])
+    assert perfect.deciles[1].intervals["churn_rate"] == pytest.approx((0, 0.29957), abs=1e-4)
+    assert reverse.lift_top_decile == 0
+    assert reverse.intervals["lift_top_decile"] is None
+    assert [tenth.cumulative_gain for tenth in flat.deciles] == pytest.approx(
+        np.linspace(0.1, 1, 10)
+    )
+
+
+# Calibration, and what a threshold does
+
+
+@settings(deadline=None, max_examples=40)
+@given(scored)
+def test_calibration_error_is_the_mean_gap_of_equal_groups(rows: list[tuple[bool, int]]) -> None:
+    outcome, probability = arrays(rows)
+    found = score(outcome, probability)
+    # No more than nine probabilities occur, so each is a group of its own.
+    gaps = [
+        abs(outcome[probability == p].mean() - p) * (probability == p).mean()
+        for p in np.unique(probability)
+    ]
+    assert found.expected_calibration_error == pytest.approx(sum(gaps))
+
+
+def test_groups_of_the_calibration_error_are_of_equal_size() -> None:
+    rng = np.random.default_rng(8)
+    probability = np.sort(rng.random(1000))
+    outcome = rng.random(1000) < probability**2
+    by_hand = np.mean(
+        [
+            abs(outcome[n : n + 100].mean() - probability[n : n + 100].mean())
+            for n in range(0, 1000, 100)
+        ]
+    )
+    found = score(outcome, probability)
+    assert found.expected_calibration_error == pytest.approx(by_hand)
+    low, high = found.intervals["expected_calibration_error"] or (0, 0)
+    assert 0 < low < by_hand < high
+
+
+def test_calibrated_probabilities_are_not_called_wrong() -> None:
+    rng = np.random.default_rng(6)
+    reaches_zero = 0
+    for _ in range(40):
+        probability = rng.beta(1, 4, 500)
+        found = score(rng.random(500) < probability, probability)
+        low, _ = found.intervals["expected_calibration_error"] or (1, 1)
+        reaches_zero += low == 0
+    assert reaches_zero >= 34
+
+
+def test_precision_and_recall_are_those_at_the_threshold() -> None:
+    outcome, probability = [1, 1, 0, 1, 0, 0, None], [0.9, 0.5, 0.5, 0.4, 0.3, 0.1, 0.9]
+    found = score_group(table(outcome, probability), threshold=0.5)
+    assert (found.threshold, found.precision, found.recall) == (0.5, 2 / 3, 2 / 3)
+    low, high = found.intervals["precision"] or (0, 0)
+    assert 0 < low < 2 / 3 < high < 1
+    nobody = score_group(table(outcome, probability), threshold=0.95)
+    assert (nobody.precision, nobody.recall) == (None, 0)
+    assert nobody.intervals["precision"] is None
+    assert nobody.intervals["recall"] == pytest.approx((0, -np.log(0.05) / 3))
+    without = score_group(table(outcome, probability))
+    assert (without.threshold, without.precision, without.recall) == (None, None, None)
+
+
+# Baselines
+
+
+def test_baselines_are_judged_on_the_same_rows() -> None:
+    rng = np.random.default_rng(9)
+    outcome, good, bad = rng.random(400) < 0.3, rng.random(400), rng.random(400)
+    good = 0.5 * good + 0.4 * outcome
+    frame = table(outcome.astype(int).tolist(), good.tolist())
+    frame = frame.with_columns(baseline_probability=pl.Series(bad), char_id=pl.col("sub_id") // 2)
+    found = score_group(frame, base_rate=0.25, threshold=0.5)
+    plain = found.baselines["logistic_regression"]
+    alone = score_group(frame.with_columns(churn_probability="baseline_probability"), threshold=0.5)
+    for name in ("roc_auc", "average_precision", "log_loss", "brier", "precision", "recall"):
+        assert getattr(plain, name) == pytest.approx(getattr(alone, name)), name
+        assert plain.intervals[name] == pytest.approx(alone.intervals[name]), name
+    for metric, apart in plain.differences.items():
+        expected = paired_difference(frame, "churn_probability", "baseline_probability", metric)
+        assert apart.difference == pytest.approx(expected.difference)
+        assert apart.interval == pytest.approx(expected.interval())
+    constant = found.baselines["base_rate"]
+    assert constant.roc_auc == 0.5
+    assert constant.mean_predicted == pytest.approx(0.25)
+    assert constant.average_precision == pytest.approx(outcome.mean())
+    assert constant.brier == pytest.approx(brier_score_loss(outcome, np.full(400, 0.25)))
+    assert constant.intervals["roc_auc"] is None
+    assert constant.differences["roc_auc"].difference == pytest.approx((found.roc_auc or 0) - 0.5)
+
+
+def test_baselines_are_left_out_where_they_are_not_known() -> None:
+    frame = table([1, 0, 1, 0], [0.9, 0.2, 0.4, 0.5])
+    assert score_group(frame).baselines == {}
+    unknown = frame.with_columns(baseline_probability=pl.lit(None, pl.Float64))
+    assert list(score_group(unknown, base_rate=0.5).baselines) == ["base_rate"]
 
 
 # Groups
@@ -190,7 +353,10 @@ def test_new_characters_are_scored_apart() -> None:
 
 def test_scores_are_plain_data() -> None:
     plain = groups()["general"].to_json()
-    assert json.loads(json.dumps(plain)) == {**plain, "roc_auc_ci": list(plain["roc_auc_ci"])}
+    read = json.loads(json.dumps(plain, allow_nan=False))
+    assert read.keys() == plain.keys()
+    assert read["roc_auc_ci"] == read["intervals"]["roc_auc"] == list(plain["roc_auc_ci"])
+    assert len(read["deciles"]) == 10
     wanted = {"n", "positives", "immature", "roc_auc", "roc_auc_ci", "average_precision"}
     assert wanted | {"log_loss", "brier", "lift_top_decile", "reason"} <= plain.keys()
 
@@ -202,10 +368,14 @@ def test_the_order_of_rows_changes_no_bit() -> None:
         rng.random(500).round(2).tolist(),
         (rng.random(500) < 0.5).tolist(),
     )
-    once = {name: scores.to_json() for name, scores in evaluate(frame).items()}
+    frame = frame.with_columns(
+        char_id=pl.col("sub_id") // 3, baseline_probability=pl.Series(rng.random(500))
+    )
+    once = {name: scores.to_json() for name, scores in evaluate(frame, base_rate=0.4).items()}
     for seed in range(5):
         mixed = frame.sample(fraction=1, shuffle=True, seed=seed)
-        assert {name: s.to_json() for name, s in evaluate(mixed).items()} == once
+        again = evaluate(mixed, base_rate=0.4)
+        assert {name: scores.to_json() for name, scores in again.items()} == once
 
 
 RANKING = ("roc_auc", "roc_auc_ci", "average_precision", "lift_top_decile")
@@ -253,6 +423,15 @@ def test_certain_predictions_that_fail_stay_finite() -> None:
     assert found.log_loss is not None
     assert 1 < found.log_loss < inf
     assert found.brier == 0.5
+
+
+@pytest.mark.parametrize("column", ["churn_probability", "baseline_probability"])
+@pytest.mark.parametrize("wrong", [-0.1, 1.5, float("nan")])
+def test_what_is_no_probability_is_refused(column: str, wrong: float) -> None:
+    frame = table([1, 0, 1], [0.2, 0.5, 0.7]).with_columns(baseline_probability=0.5)
+    frame = frame.with_columns(pl.lit(wrong).alias(column))
+    with pytest.raises(DataError, match=f"^the column '{column}' holds values that are no prob"):
+        evaluate(frame)
 
 
 def test_subscriptions_without_currency_are_counted_where_it_was_read() -> None:

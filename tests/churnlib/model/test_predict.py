@@ -16,10 +16,19 @@ from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from churnlib.errors import ModelError
+from churnlib.model.contact import add_contact
 from churnlib.model.features import Feature, FeatureSchema
 from churnlib.model.predict import PROBABILITY, predict, rank_by_risk
+from churnlib.model.train import fit
 from churnlib.schemas import Predictions
-from tests.churnlib.model.samples import features, fitted, probabilities, usual
+from tests.churnlib.model.samples import (
+    PIPELINES,
+    features,
+    fitted,
+    probabilities,
+    training,
+    usual,
+)
 
 PROJECT = Path(__file__).resolve().parents[3]
 ROWS = features()
@@ -119,7 +128,7 @@ def test_predicting_takes_one_thread_and_leaves_the_model_as_it_was() -> None:
     with joblib.parallel_config(n_jobs=2):
         predict(model, SCHEMA, ROWS)
     assert model.named_steps["model"].threads == 1
-    forest = usual("forest")
+    forest = fit(ROWS, training(*PIPELINES["forest"], calibration="none"), seed=1)
     predict(forest.pipeline, forest.schema, ROWS)
     assert forest.pipeline.named_steps["model"].n_jobs == 2
 
@@ -146,12 +155,17 @@ def test_ranks_follow_risk_and_ties_the_key() -> None:
         sub_start_date=pl.date(2024, 1, 1), other=1
     )
     ranked = rank_by_risk(batch, "v1")
-    Predictions.validate(ranked)
+    Predictions.validate(add_contact(ranked, 0.3, 0.05))
+    assert ranked["baseline_probability"].null_count() == 4
     assert ranked.select("risk_rank", "sub_id").rows() == [(1, 13), (2, 11), (3, 12), (4, 14)]
     assert ranked["model_version"].unique().to_list() == ["v1"]
     assert rank_by_risk(batch.reverse(), "v1").equals(ranked)
+    beside = batch.with_columns(baseline_probability=pl.col("sub_id") / 100)
+    ranked = rank_by_risk(beside, "v1")
+    Predictions.validate(ranked)
+    assert ranked["baseline_probability"].to_list() == [0.13, 0.11, 0.12, 0.14]
 
 
 def test_an_empty_batch_gives_an_empty_table() -> None:
     batch = ROWS.clear().with_columns(pl.lit(None, pl.Float64).alias(PROBABILITY))
-    Predictions.validate(rank_by_risk(batch, "v1"))
+    Predictions.validate(add_contact(rank_by_risk(batch, "v1"), 0.3, 0.05))

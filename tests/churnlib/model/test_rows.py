@@ -7,13 +7,20 @@ import polars as pl
 import pytest
 
 from churnlib.datasets import Dataset
-from churnlib.model.predict import PROBABILITY, SCORED_COLUMNS, predict, predict_in_parts
+from churnlib.model.predict import (
+    BASELINE,
+    PROBABILITY,
+    SCORED_COLUMNS,
+    predict,
+    predict_in_parts,
+)
 from churnlib.model.rows import Rows
 from churnlib.storage import write_parquet
 from tests.churnlib.model.samples import features, usual
 
 TABLE = features()
 LINEAR = ("logistic", "skrub")
+ALONE = [name for name in SCORED_COLUMNS if name != BASELINE]
 """Pipelines whose last bits BLAS lets hang on how many rows there are, but by blocks of 16."""
 ELVES = pl.col("race") == "elf"
 
@@ -63,14 +70,31 @@ def test_predictions_are_the_same_bits_whatever_the_parts(name: str, rows: Rows)
     sizes = (16, 112, 240, 1008) if name in LINEAR else (7, 100, 240, 1000)
     for size in sizes:
         found = predict_in_parts(model.pipeline, model.schema, replace(later, size=size))
-        assert found.rows.equals(expected.select(SCORED_COLUMNS))
+        assert found.rows.equals(expected.select(ALONE))
         assert found.unknown == {"race": 5}
+
+
+def test_a_baseline_predicts_beside_the_model_and_columns_are_kept() -> None:
+    model = usual("boosting")
+    assert model.baseline is not None
+    said = predict(model.pipeline, model.schema, TABLE)
+    plain = predict(model.baseline, model.schema, TABLE).alias(BASELINE)
+    expected = TABLE.with_columns(said, plain).select(*SCORED_COLUMNS, "race", "sub_type")
+    for size in (16, 240):
+        found = predict_in_parts(
+            model.pipeline,
+            model.schema,
+            replace(Rows.of(TABLE), size=size),
+            baseline=model.baseline,
+            also=("race", "sub_type", "is_first_sub"),
+        )
+        assert found.rows.equals(expected)
 
 
 def test_an_empty_batch_without_labels_gives_an_empty_table() -> None:
     model = usual("boosting")
     found = predict_in_parts(model.pipeline, model.schema, TABLE.clear().drop("sub_churn"))
     assert found.rows.is_empty()
-    assert found.rows.columns == [c for c in SCORED_COLUMNS if c != "sub_churn"]
+    assert found.rows.columns == [c for c in ALONE if c != "sub_churn"]
     assert found.rows[PROBABILITY].dtype == pl.Float64
     assert found.unknown == {}

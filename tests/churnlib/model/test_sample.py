@@ -15,7 +15,7 @@ from churnlib.errors import ModelError, TooFewRowsError
 from churnlib.lineage import footer
 from churnlib.model.sample import Sample, blaming, describe, draw
 from churnlib.model.store import read_manifest
-from churnlib.settings import TrainSettings
+from churnlib.settings import EvaluationSettings, Offer, TrainSettings
 from flows.train import fit_model, report_training
 from tests.churnlib.model.samples import BOOSTING, FACTS, features, model_of, training
 
@@ -102,13 +102,15 @@ def run(features: DatasetRef, folder: Path, **stated: Any) -> DatasetRef:
         settings=settings(validation_months=2, **stated),
         labels_known_by=date(2024, 12, 1),
         feature_settings=FACTS["settings"] | {"horizon_months": 1},
+        offer=Offer(),
         seed=1,
-        origin={"settings": {}, "tables": {}},
+        origin={"settings": {}, "tables": {}, "code": {}},
     )
 
 
 def test_manifest_and_reports_tell_of_the_sample(tmp_path: Path) -> None:
-    model = run(file(tmp_path), tmp_path, sample=0.5)
+    table = file(tmp_path)
+    model = run(table, tmp_path, sample=0.5)
     manifest = read_manifest(model)
     rows = manifest["sample"]["rows"]
     assert manifest["sample"] == {
@@ -118,10 +120,17 @@ def test_manifest_and_reports_tell_of_the_sample(tmp_path: Path) -> None:
     assert manifest["metrics"]["in_sample"]["general"]["n"] == rows == manifest["rows"] < 300
     report = Dataset("in_sample_report", "hawk", str(tmp_path / "report.json"))
     data: dict[str, Any] = {"quarantined": {}, "odd": {}}
-    made = report_training.fn(model, report, data=data, warnings=())
+    shown = EvaluationSettings(segments=("race",))
+    made = report_training.fn(
+        model, report, features=table, evaluation=shown, data=data, warnings=()
+    )
     line = f"{rows} of 480 rows: 50% of the characters (train.sample)"
     as_json, text, page = (Path(ref.uri).read_text(encoding="utf-8") for ref in made)
-    assert json.loads(as_json)["facts"]["learnt from"] == line
+    told = json.loads(as_json)
+    assert told["facts"]["learnt from"] == line
+    held_out = told["validation"]["general"]["n"]
+    for parts in (told["segments"]["race"], told["segments"]["characters"], told["cohorts"]):
+        assert sum(part["n"] for part in parts) == held_out
     assert f"learnt from         {line}\n" in text
     assert line in page
 

@@ -14,6 +14,7 @@ import pytest
 from churnlib.datasets import Catalog, Dataset, DatasetRef
 from churnlib.errors import ModelError
 from churnlib.model.manifest import Manifest
+from churnlib.model.predict import predict
 from churnlib.model.store import (
     GOLDEN,
     MANIFEST,
@@ -30,6 +31,8 @@ from churnlib.storage import fingerprint, ref
 from tests.churnlib.model.samples import PIPELINES, features, probabilities, save, usual
 
 ROWS = features(seed=9)
+ROWS_KEPT = features()
+REQUIRED = [name for name, field in Manifest.model_fields.items() if field.is_required()]
 
 
 @pytest.fixture
@@ -75,6 +78,31 @@ def test_a_model_comes_back_to_the_bit(name: str, catalog: Catalog) -> None:
     assert probabilities(loaded, ROWS) == probabilities(model, ROWS)
 
 
+def test_a_baseline_comes_back_with_its_model(kept: DatasetRef) -> None:
+    loaded, made = load_model(kept), usual()
+    assert made.baseline is not None
+    assert loaded.baseline is not None
+    found, expected = (
+        predict(plain, made.schema, ROWS) for plain in (loaded.baseline, made.baseline)
+    )
+    assert found.equals(expected)
+    assert loaded.base_rate == made.base_rate
+
+
+def test_a_version_of_earlier_times_has_no_baseline(kept: DatasetRef) -> None:
+    Path(kept.uri, "baseline.skops").unlink()
+    change_manifest(kept, lambda manifest: manifest["sha256"].pop("baseline.skops"))
+    change_manifest(kept, lambda manifest: manifest.pop("base_rate"))
+    loaded = load_model(kept)
+    assert (loaded.baseline, loaded.base_rate) == (None, None)
+
+
+def test_a_changed_baseline_is_refused(kept: DatasetRef) -> None:
+    file = Path(kept.uri, "baseline.skops")
+    file.write_bytes(file.read_bytes() + b" ")
+    assert "baseline.skops is not as it was written" in refusal(kept)
+
+
 def test_a_model_comes_back_from_joblib(catalog: Catalog) -> None:
     model = usual("forest")
     kept = save(catalog.model("v1"), model, model_format="joblib")
@@ -93,14 +121,14 @@ def test_a_joblib_file_is_not_opened_unless_allowed(
 def test_a_version_tells_all_of_itself(kept: DatasetRef) -> None:
     manifest = read_manifest(kept)
     folder = Path(kept.uri)
-    assert {p.name for p in folder.iterdir()} == {"model.skops", GOLDEN, SCORED, MANIFEST}
-    assert set(Manifest.model_fields) <= manifest.keys()
+    files = {"model.skops", "baseline.skops", GOLDEN, SCORED}
+    assert {p.name for p in folder.iterdir()} == {*files, MANIFEST}
+    assert set(REQUIRED) <= manifest.keys()
     assert manifest["version"] == "v1"
     assert manifest["game"] == "hawk"
     assert manifest["labels_known_by"] == "2024-12-01"
-    assert manifest["sha256"] == {
-        name: fingerprint(str(folder / name)) for name in ("model.skops", GOLDEN, SCORED)
-    }
+    assert manifest["sha256"] == {name: fingerprint(str(folder / name)) for name in files}
+    assert manifest["base_rate"] == pytest.approx(ROWS_KEPT["sub_churn"].mean())
     assert {"scikit-learn", "polars", "skops"} <= manifest["libraries"].keys()
     assert [f["name"] for f in manifest["features"]][:2] == ["is_first_sub", "race"]
     assert kept.fingerprint == fingerprint(kept.uri)
@@ -244,6 +272,7 @@ def test_a_manifest_that_is_damaged_is_refused(text: bytes, kept: DatasetRef) ->
         ("sha256", {"model.skops": None}),
         ("features.0.kind", "text"),
         ("settings.horizon_months", None),
+        ("campaign", 0.2),
         ("metrics.in_sample", []),
     ],
 )
@@ -260,7 +289,7 @@ def test_a_manifest_with_a_value_of_another_type_is_refused(
     assert f"manifest.json is damaged: {path}" in refusal(kept)
 
 
-@pytest.mark.parametrize("name", Manifest.model_fields)
+@pytest.mark.parametrize("name", REQUIRED)
 def test_a_manifest_that_lacks_something_is_refused(name: str, kept: DatasetRef) -> None:
     change_manifest(kept, lambda m: m.pop(name))
     assert f"manifest.json is damaged: it lacks {name}. Train again: " in refusal(kept)

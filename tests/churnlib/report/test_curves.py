@@ -1,4 +1,4 @@
-"""The numbers behind the plots, against slow and obvious reckoning."""
+"""The numbers behind the curves, against slow and obvious reckoning."""
 
 from random import Random
 
@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import auc, roc_auc_score
+from sklearn.metrics import auc, average_precision_score, precision_recall_curve, roc_auc_score
 
-from churnlib.model.evaluate import TOP_SHARE, lift
-from churnlib.report.curves import MAX_POINTS, Flags, Floats, gains, risk_groups, roc
+from churnlib.report.curves import MAX_POINTS, Flags, Floats, height_at, precision_recall, roc
 
 Sample = tuple[Flags, Floats]
 
@@ -36,44 +35,33 @@ def test_roc_encloses_the_area_that_is_reported(sample: Sample) -> None:
     assert auc(across, up) == pytest.approx(roc_auc_score(*sample))
 
 
-def test_roc_of_many_rows_is_thinned_without_changing_its_shape() -> None:
+@given(samples())
+def test_precision_recall_has_the_points_of_scikit_learn(sample: Sample) -> None:
+    recall, precision = precision_recall(*sample)
+    expected_precision, expected_recall, _ = precision_recall_curve(*sample)
+    expected = set(zip(expected_recall[:-1], expected_precision[:-1], strict=True))
+    assert set(zip(recall[1:], precision[1:], strict=True)) == expected
+    assert (recall[0], recall[-1], precision[0]) == (0, 1, precision[1])
+
+
+def test_curves_of_many_rows_are_thinned_without_changing_their_shape() -> None:
     sample = many(20_000)
     across, up = roc(*sample)
-    assert len(across) == MAX_POINTS
+    recall, precision = precision_recall(*sample)
+    assert max(len(across), len(recall)) <= MAX_POINTS + 1
     assert auc(across, up) == pytest.approx(roc_auc_score(*sample), abs=1e-3)
+    steps = float(np.sum(np.diff(recall) * precision[1:]))
+    assert steps == pytest.approx(average_precision_score(*sample), abs=5e-3)
+    assert np.diff(recall).max() < 0.02
+    assert (across[-1], up[-1], recall[-1]) == (1, 1, 1)
 
 
-@given(samples())
-def test_gains_rise_from_nothing_to_all_and_agree_with_the_lift(sample: Sample) -> None:
-    found = gains(*sample)
-    assert (found[0], found[-1]) == (0, 1)
-    assert (np.diff(found) >= 0).all()
-    assert found[1] == pytest.approx(TOP_SHARE * lift(*sample, TOP_SHARE))
-
-
-def test_gains_of_equal_probabilities_are_those_of_chance() -> None:
-    outcome = np.array([True, False, False, True, False])
-    assert gains(outcome, np.full(5, 0.3)) == pytest.approx(np.linspace(0, 1, 11))
-
-
-@given(samples())
-def test_risk_groups_part_all_rows_by_falling_probability(sample: Sample) -> None:
-    outcome, probability = sample
-    groups = risk_groups(*sample)
-    predicted = [group.predicted for group in groups]
-    assert predicted == sorted(predicted, reverse=True)
-    assert sum(group.rows for group in groups) == len(outcome)
-    assert sum(group.churned for group in groups) == outcome.sum()
-    assert sum(g.rows * g.predicted for g in groups) == pytest.approx(probability.sum())
-    assert all(0 <= g.low <= g.observed <= g.high <= 1 for g in groups)
-
-
-@given(samples())
-def test_risk_groups_keep_equal_probabilities_together(sample: Sample) -> None:
-    outcome, probability = sample
-    borders = np.cumsum([group.rows for group in risk_groups(outcome, probability)])[:-1]
-    ordered = np.sort(probability)[::-1]
-    assert all(ordered[border - 1] > ordered[border] for border in borders)
+def test_thinning_keeps_the_start_where_few_churn() -> None:
+    outcome, probability = np.zeros(50_000, np.bool_), np.linspace(1, 0, 50_000)
+    outcome[:100] = True
+    across, up = roc(outcome, probability)
+    assert height_at((across, up), np.array([0.0]))[0] == pytest.approx(1, abs=0.02)
+    assert np.count_nonzero(up < 1) > 50
 
 
 @given(samples(), st.randoms(use_true_random=False))
@@ -82,22 +70,5 @@ def test_curves_do_not_depend_on_the_order_of_rows(sample: Sample, random: Rando
     random.shuffle(order)
     outcome, probability = sample
     shuffled = outcome[order], probability[order]
-    assert risk_groups(*shuffled) == risk_groups(*sample)
-    assert gains(*shuffled).tolist() == gains(*sample).tolist()
     assert np.array_equal(roc(*shuffled), roc(*sample))
-
-
-@pytest.mark.parametrize(("rows", "expected"), [(3, 2), (45, 2), (100, 5), (200, 10), (5000, 10)])
-def test_risk_groups_are_fewer_where_there_are_few_rows(rows: int, expected: int) -> None:
-    sizes = [group.rows for group in risk_groups(*many(rows))]
-    assert len(sizes) == expected
-    assert max(sizes) - min(sizes) <= 1
-
-
-def test_risk_group_interval_is_wilsons() -> None:
-    """2 of 10: the ends solve (p - 0.2)^2 = z^2 p (1 - p) / 10."""
-    outcome = np.array([True] * 2 + [False] * 8)
-    (group,) = risk_groups(outcome, np.full(10, 0.2))
-    z = 1.959964
-    for end in (group.low, group.high):
-        assert (end - 0.2) ** 2 == pytest.approx(z**2 * end * (1 - end) / 10, rel=1e-5)
+    assert np.array_equal(precision_recall(*shuffled), precision_recall(*sample))

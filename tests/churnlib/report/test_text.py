@@ -13,14 +13,15 @@ import pytest
 from churnlib.datasets import Catalog
 from churnlib.model.evaluate import evaluate
 from churnlib.report.content import GROUPS, Report
-from churnlib.report.text import FIGURES, TITLES, to_text
+from churnlib.report.text import FIGURES, OPTIONAL, TITLES, to_text
 from churnlib.report.write import write_report
 from churnlib.storage import fingerprint
+from tests.churnlib.report.samples import IMPORTANCE, make_report, make_scored
 
 Groups = Mapping[str, Mapping[str, Any]]
 
 
-def scores(outcomes: list[int | None], *, first: bool = True) -> Groups:
+def scores(outcomes: list[int | None], *, first: bool = True, **more: float) -> Groups:
     frame = pl.DataFrame(
         {
             "sub_id": range(len(outcomes)),
@@ -30,7 +31,7 @@ def scores(outcomes: list[int | None], *, first: bool = True) -> Groups:
         },
         schema_overrides={"sub_churn": pl.Int8, "is_first_sub": pl.Boolean},
     )
-    return {name: group.to_json() for name, group in evaluate(frame).items()}
+    return {name: group.to_json() for name, group in evaluate(frame, **more).items()}
 
 
 REPORT = Report(
@@ -50,7 +51,7 @@ def figures(text: str) -> dict[str, list[str]]:
     for line in text.splitlines():
         for _, label, _ in FIGURES:
             if line.startswith(f"{label} ") and label not in found:
-                found[label] = [cell.strip() for cell in (line[20:46], line[46:])]
+                found[label] = [cell.strip() for cell in (line[20:50], line[50:])]
     return found
 
 
@@ -75,15 +76,24 @@ def test_the_head_says_what_when_and_whose(name: str) -> None:
 
 def test_every_figure_stands_in_its_column() -> None:
     found = figures(to_text(REPORT))
-    assert list(found) == [label for key, label, _ in FIGURES if key != "without_currency"]
+    assert list(found) == [label for key, label, _ in FIGURES if key not in OPTIONAL]
     assert found["scored"] == ["5", "5"]
     assert found["churned"] == ["3", "3"]
     assert found["not yet known"] == ["1", "1"]
-    assert found["base rate"] == ["60.0%", "60.0%"]
-    auc = REPORT.groups["general"]["roc_auc"]
-    low, high = REPORT.groups["general"]["roc_auc_ci"]
-    assert float(found["ROC AUC"][0]) == pytest.approx(auc, abs=5e-5)
-    assert found["  95% interval"][0] == f"{low:.4f} to {high:.4f}"
+    general = REPORT.groups["general"]
+    low, high = general["intervals"]["base_rate"]
+    assert found["base rate"] == 2 * [f"60.0% ({low:.1%} to {high:.1%})"]
+    low, high = general["roc_auc_ci"]
+    assert found["ROC AUC"][0] == f"{general['roc_auc']:.4f} ({low:.4f} to {high:.4f})"
+
+
+def test_a_threshold_is_spoken_of_where_there_is_one() -> None:
+    assert "threshold" not in to_text(REPORT)
+    groups = scores([0, 1, 0, 1, 1, None], threshold=0.5)
+    found = figures(to_text(replace(REPORT, groups=groups)))
+    assert found["threshold"] == ["0.5000", "0.5000"]
+    assert found["  precision there"][0].startswith("100.0% (")
+    assert found["  recall there"][0].startswith("66.7% (")
 
 
 def test_what_is_not_defined_is_said_with_its_reason() -> None:
@@ -93,7 +103,7 @@ def test_what_is_not_defined_is_said_with_its_reason() -> None:
     }
     text = to_text(replace(REPORT, groups=groups))
     assert figures(text)["ROC AUC"] == ["not defined", "not defined"]
-    assert figures(text)["base rate"] == ["0.0%", "not defined"]
+    assert figures(text)["base rate"] == ["0.0% (0.0% to 100.0%)", "not defined"]
     words = " ".join(text.split())
     assert (
         "all subscriptions: not defined, because none of the 2 subscriptions churned "
@@ -139,9 +149,26 @@ def test_held_out_months_come_before_the_training_rows() -> None:
     assert figures(text[in_sample:])["scored"] == ["5", "5"]
 
 
-def test_warnings_come_first() -> None:
-    text = to_text(replace(REPORT, warnings=("one flatters", "two flatters")))
-    assert text.splitlines()[3:5] == ["WARNING: one flatters", "WARNING: two flatters"]
+def test_the_verdict_comes_first_then_warnings_then_figures() -> None:
+    lines = to_text(make_report(make_scored(), warnings=("it flatters",))).splitlines()
+    assert lines[4] == (
+        "Better than chance, and than a logistic regression. Contact the riskiest 71%."
+    )
+    warning = lines.index("WARNING: it flatters")
+    assert any("Calibration error" in line for line in lines[:warning])
+    assert not any(line.startswith("ROC AUC ") for line in lines[:warning])
+
+
+def test_importance_and_settings_that_differ_are_told() -> None:
+    many = [{**IMPORTANCE[0], "feature": f"feature_{n}"} for n in range(12)]
+    text = to_text(make_report(make_scored(), importance=many))
+    assert text.count("+0.1200 (+0.1000 to +0.1500)") == 10
+    assert "  and 2 more\n" in text
+    assert "settings that differ from base.toml\n  train.seed = 7 (base: null)\n" in text
+
+
+def test_signs_are_those_of_every_terminal() -> None:
+    assert to_text(make_report(make_scored())).isascii()
 
 
 def test_facts_stand_apart_from_their_names() -> None:

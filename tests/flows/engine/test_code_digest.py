@@ -262,12 +262,13 @@ def test_module_name_of_a_program_is_that_of_its_module(monkeypatch: pytest.Monk
     assert module_name(work) == "flows.engine.code_digest"
 
 
-def test_file_of_a_package_counts_whole() -> None:
+@pytest.mark.parametrize("used", ["churnlib/report/page", "churnlib/report/page/style.css"])
+def test_file_or_folder_of_a_package_counts_whole(used: str) -> None:
     from churnlib.report.write import write_report
 
-    with_file = code_digest(write_report, ("churnlib/report/report.html.jinja",))
+    with_file = code_digest(write_report, (used,))
     assert with_file.value != code_digest(write_report).value
-    assert "report.html.jinja" in {file.name for file in with_file.files}
+    assert "style.css" in {file.name for file in with_file.files}
 
 
 def test_file_that_is_not_there_is_refused() -> None:

@@ -116,6 +116,17 @@ def test_stale_is_what_was_made_by_other_settings(data: Path, graph: Graph) -> N
     }
 
 
+def test_stale_is_a_report_on_a_campaign_of_other_terms(data: Path, graph: Graph) -> None:
+    terms = load_settings(GAME).campaign.offer.model_dump()
+    place = Catalog(str(data), GAME).report("score_report").uri
+    storage.write_text(json.dumps({"campaign": {"terms": terms}}), place)
+    assert stale_in(data, graph) == {}
+    assert stale_in(data, graph, **{"campaign.hold_out_share": 0.5}) == {}
+    assert stale_in(data, graph, **{"campaign.contact_cost": 2.0}) == {
+        "08_reporting/score_report": ("the setting campaign has changed since",)
+    }
+
+
 def test_stale_is_what_is_older_than_its_raw_table_and_all_below(data: Path, graph: Graph) -> None:
     raw = data / "01_raw" / GAME / "sub_data.csv"
     raw.parent.mkdir(parents=True)

@@ -128,5 +128,5 @@ def test_graph_that_cannot_be_told_without_data_is_refused(
 
 
 def test_tracing_leaves_no_recorder_behind(graph: Graph) -> None:
-    assert vars(import_module("flows.score"))["champion"] is champion
+    assert vars(import_module("flows.contest"))["champion"] is champion
     assert Task.__call__.__module__ == "prefect.tasks"

@@ -137,7 +137,7 @@ def test_schedule_fires_and_its_trigger_follows(
 ) -> None:
     trial = new_studio(tmp_path / "trial", pristine)
     trained, scored = ({run["id"] for run in working.runs(d)} for d in (TRAIN, SCORE))
-    with switched_on(working, f"{GAME}: a new champion is back-tested"):
+    with switched_on(working, f"{GAME}: a new model is back-tested"):
         soon = datetime.now(UTC) + timedelta(seconds=15)
         hourly = ("--interval", "3600", "--anchor-date", soon.isoformat())
         working.must("deployment", "schedule", "create", TRAIN, *hourly, "--active")

@@ -1,0 +1,95 @@
+"""How far probabilities can be taken at their word: `python -m benchmarks.calibration`.
+
+For each number of characters: sample data of game1, and on them the flows `train` and `score` with
+histogram gradient boosting, which is not calibrated, and with a random forest, both as it is and
+calibrated. Then the expected calibration error on the scored subscriptions, beside that of the true
+churn probabilities on the very same ones: with few rows, luck alone makes one. Prints a row each.
+"""
+
+import argparse
+import tempfile
+from itertools import product
+from pathlib import Path
+
+import polars as pl
+
+from benchmarks.best_attainable import run
+from churnlib import storage
+from churnlib.datasets import Catalog
+from churnlib.features.labels import LABEL
+from churnlib.model.evaluate import score_group
+from churnlib.model.predict import PROBABILITY, predict_in_parts
+from churnlib.model.rows import Rows
+from churnlib.model.store import load_model
+from churnlib.synthesis import PROCESSES, generate
+
+GAME = "game1"
+CATEGORIES = '{ type = "churnlib.model.columns.OfKind", params = { kind = "category" } }'
+ONE_HOT = (
+    '{ type = "sklearn.preprocessing.OneHotEncoder", params = '
+    '{ handle_unknown = "ignore", min_frequency = 20, sparse_output = false } }'
+)
+FOREST = f"""train.pipeline=[
+  {{ name = "encode", type = "sklearn.compose.ColumnTransformer", params = {{
+    remainder = "passthrough", verbose_feature_names_out = false,
+    transformers = [["categories", {ONE_HOT}, {CATEGORIES}]] }} }},
+  {{ name = "impute", type = "sklearn.impute.SimpleImputer", params = {{ add_indicator = true }} }},
+  {{ name = "model", type = "sklearn.ensemble.RandomForestClassifier", params = {{
+    n_estimators = 300, max_depth = 10, min_samples_leaf = 20, n_jobs = 2 }} }},
+]""".replace("\n", " ")
+MODELS = {
+    "histogram gradient boosting": (),
+    "random forest, not calibrated": (FOREST, "train.calibration=none"),
+    "random forest, isotonic": (FOREST, "train.calibration=isotonic"),
+}
+"""What is compared, with the settings that make it."""
+
+
+def main() -> None:
+    """Measures, and prints a Markdown table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--characters", type=int, nargs="+", default=[30_000, 100_000, 300_000])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[101])
+    args = parser.parse_args()
+    columns = "characters | seed | scored | model | ECE | ECE of the truth | predicted | churned"
+    print(f"| {columns} |\n|---|---|---|---|---|---|---|---|")
+    for characters, seed in product(args.characters, args.seeds):
+        measure(characters, seed)
+
+
+def measure(characters: int, seed: int) -> None:
+    """Measures all models on one draw of sample data."""
+    with tempfile.TemporaryDirectory() as folder:
+        raw = Path(folder) / "01_raw" / GAME
+        generate(PROCESSES[GAME], characters, seed, raw, file_format="parquet")
+        truth = pl.read_parquet(raw / "truth" / "sub_truth.parquet").rename({PROBABILITY: "truth"})
+        for name, settings in MODELS.items():
+            stated = [word for setting in settings for word in ("--set", setting)]
+            for flow, *more in (("train", "--from-raw"), ("score",)):
+                run(flow, "--game", GAME, "--data-dir", folder, *more, *stated)
+            rows = scored(Catalog(folder, GAME)).join(truth, on="sub_id")
+            said, came = (rows[column].to_numpy().mean() for column in (PROBABILITY, LABEL))
+            print(
+                f"| {characters:,} | {seed} | {len(rows):,} | {name} "
+                f"| {error(rows, PROBABILITY):.4f} | {error(rows, 'truth'):.4f} "
+                f"| {said:.4f} | {came:.4f} |",
+                flush=True,
+            )
+
+
+def scored(catalog: Catalog) -> pl.DataFrame:
+    """The back-tested subscriptions with a known outcome, as the newest model predicts them."""
+    versions = (file.name for file in Path(catalog.models().uri).iterdir() if file.is_dir())
+    model = load_model(catalog.model(max(versions)))
+    features = Rows.read(storage.ref(catalog.features("score")))
+    return predict_in_parts(model.pipeline, model.schema, features).rows.drop_nulls(LABEL)
+
+
+def error(rows: pl.DataFrame, column: str) -> float | None:
+    """The expected calibration error of the probabilities in a column."""
+    said = rows.with_columns(pl.col(column).alias(PROBABILITY))
+    return score_group(said).expected_calibration_error
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+"""How often the intervals of reports hold the truth: `python -m benchmarks.coverage`.
+
+A model is fitted once, on a draw of the sample process, and is then a fixed score. What it is worth
+on the population comes of a draw so large that chance does not matter, with the true churn
+probabilities for outcomes. Then small draws are scored, each with intervals, as reports do: all
+subscriptions whose outcome is known on the last day, several a character. Prints, for each figure,
+the truth and how often the intervals held it: those that draw characters, and for comparison those
+that take each subscription for a character of its own.
+"""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from datetime import date
+
+import numpy as np
+import polars as pl
+
+from churnlib.features.churn import add_churned_on
+from churnlib.features.currency import add_currency_features
+from churnlib.features.labels import LABEL, add_label
+from churnlib.features.standard import standard_features
+from churnlib.model.figures import CALIBRATION_GROUPS
+from churnlib.model.measures import known_rows, measure, predictions
+from churnlib.model.predict import PROBABILITY, predict
+from churnlib.model.ranking import Tally, average_precision, gains, levels, roc_auc
+from churnlib.model.train import FittedModel, fit
+from churnlib.settings import Settings, load_settings
+from churnlib.synthesis import PROCESSES
+from churnlib.synthesis.tables import tables
+from churnlib.synthesis.world import Simulation
+
+AS_OF = date(2025, 1, 1)
+GAME = "game1"
+FIGURES = {
+    "roc_auc": "ROC AUC",
+    "average_precision": "average precision",
+    "log_loss": "log loss",
+    "brier": "Brier score",
+    "expected_calibration_error": "expected calibration error",
+    "lift_top_decile": "lift, top decile",
+}
+AT_ONCE = 25_000
+"""Characters simulated at a time for the truth."""
+
+
+def main() -> None:
+    """Measures, and prints a Markdown table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--draws", type=int, default=200)
+    parser.add_argument("--characters", type=int, default=2_000, help="of each draw")
+    parser.add_argument("--learnt", type=int, default=10_000, help="characters to fit on")
+    parser.add_argument("--population", type=int, default=500_000, help="characters of the truth")
+    parser.add_argument("--seed", type=int, default=1, help="of the first draw")
+    args = parser.parse_args()
+    settings = load_settings(GAME)
+    model = fit(draw(settings, args.learnt, 10**6).drop("truth"), settings.train, seed=1)
+    truth = true_figures(settings, model, args.population)
+    cohorts = (scored(settings, model, args.characters, args.seed + n) for n in range(args.draws))
+    show(truth, list(cohorts))
+
+
+def draw(settings: Settings, characters: int, seed: int) -> pl.DataFrame:
+    """Draws a world, and builds the features and labels of all subscriptions, and the `truth`."""
+    process = PROCESSES[GAME]
+    world = Simulation(process, characters, 1.0, np.random.default_rng(seed)).run()
+    raw = {name: frame.lazy() for name, frame in tables(process, world, 1).items()}
+    standard = standard_features(raw["character_data"], raw["sub_data"], as_of=AS_OF)
+    churned = add_churned_on(
+        standard, raw["sub_miss"], as_of=AS_OF, churn_after_months=settings.churn_after_months
+    )
+    labelled = add_label(churned, as_of=AS_OF, horizon_months=settings.horizon_months)
+    features = add_currency_features(
+        labelled, raw["character_currency"], settings.currency, as_of=AS_OF
+    )
+    truth = raw["sub_truth"].rename({PROBABILITY: "truth"})
+    return features.filter(pl.col(LABEL).is_not_null()).join(truth, on="sub_id").collect()
+
+
+def scored(settings: Settings, model: FittedModel, characters: int, seed: int) -> pl.DataFrame:
+    """Draws a world and predicts its subscriptions."""
+    rows = draw(settings, characters, seed)
+    probability = predict(model.pipeline, model.schema, rows)
+    return rows.select("char_id", "sub_id", LABEL, "truth").with_columns(probability)
+
+
+def true_figures(settings: Settings, model: FittedModel, characters: int) -> dict[str, float]:
+    """What the model is worth on the population, with the true probabilities for outcomes."""
+    parts = [
+        scored(settings, model, min(AT_ONCE, characters), 2 * 10**6 + n)
+        for n in range(-(-characters // AT_ONCE))
+    ]
+    rows = pl.concat(parts)
+    truth, said = rows["truth"].to_numpy(), rows[PROBABILITY].to_numpy()
+    level, group = levels(said), levels(said, CALIBRATION_GROUPS)
+    count = int(level.max()) + 1
+    churned, stayed = (
+        np.bincount(level, part, count).astype(np.float64).reshape(-1, 1)
+        for part in (truth, 1 - truth)
+    )
+    tally = Tally(churned, stayed)
+    gaps = np.bincount(group, truth - said) / len(rows)
+    return {
+        "roc_auc": roc_auc(tally).item(),
+        "average_precision": average_precision(tally).item(),
+        "log_loss": float(-(truth * np.log(said) + (1 - truth) * np.log(1 - said)).mean()),
+        "brier": float((truth * (1 - said) ** 2 + (1 - truth) * said**2).mean()),
+        "expected_calibration_error": float(np.abs(gaps).sum()),
+        "lift_top_decile": 10 * gains(tally)[0].item(),
+    }
+
+
+def show(truth: dict[str, float], cohorts: Sequence[pl.DataFrame]) -> None:
+    """Prints how often the intervals of all draws held the truth, and how wide they were."""
+    rows = np.mean([len(cohort) for cohort in cohorts])
+    churned = np.mean([cohort[LABEL].sum() for cohort in cohorts])
+    characters = np.mean([cohort["char_id"].n_unique() for cohort in cohorts])
+    print(
+        f"{len(cohorts)} draws of {rows:,.0f} subscriptions of {characters:,.0f} characters, "
+        f"{churned:,.0f} of them churned, on average."
+    )
+    print()
+    print("| figure | truth | held | width | held, each row by itself | width |")
+    print("|---|---|---|---|---|---|")
+    found = [list(intervals(cohorts, clustered)) for clustered in (True, False)]
+    for name, label in FIGURES.items():
+        cells = [f"{label} | {truth[name]:.4f}"]
+        for of_draws in found:
+            ends = [each[name] for each in of_draws]
+            held = sum(low <= truth[name] <= high for low, high in ends)
+            width = np.mean([high - low for low, high in ends])
+            cells.append(f"{held / len(ends):.1%} | {width:.4f}")
+        print(f"| {' | '.join(cells)} |", flush=True)
+
+
+def intervals(
+    cohorts: Sequence[pl.DataFrame], clustered: bool
+) -> Iterator[dict[str, tuple[float, float]]]:
+    """The intervals of each draw, by figure."""
+    for cohort in cohorts:
+        rows = cohort if clustered else cohort.drop("char_id")
+        figures = measure(predictions(known_rows(rows)))
+        yield {name: figures[name].interval() or (np.nan, np.nan) for name in FIGURES}
+
+
+if __name__ == "__main__":
+    main()

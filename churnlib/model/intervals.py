@@ -1,0 +1,86 @@
+"""From draws of a figure to its interval, on a scale on which the figure is about normal."""
+
+from math import exp, log, sqrt
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Interval = tuple[float, float]
+
+CONFIDENCE = 0.95
+"""Of the intervals in reports."""
+FARTHEST = 20.0
+"""How far on the logarithmic scale an end may lie, to tell anything: a factor of 500 million."""
+
+
+def standard_error(draws: Floats, units: int) -> float | None:
+    """The standard error of a figure.
+
+    Args:
+        draws: The figure in each draw; NaN where it is not defined, which is left out.
+        units: How many characters it rests on; of few, draws vary too little, by (n - 1) / n.
+
+    Returns:
+        Null where there are not two to tell it from.
+    """
+    defined = draws[np.isfinite(draws)]
+    if units < 2 or len(defined) < 2:
+        return None
+    return float(defined.std(ddof=1)) * sqrt(units / (units - 1))
+
+
+def of_share(
+    value: float, error: float | None, units: int, confidence: float = CONFIDENCE
+) -> Interval:
+    """The interval of a figure within 0 and 1, on the logit scale.
+
+    Args:
+        value: The figure.
+        error: Its standard error; if null, the most that one value within 0 and 1 can have.
+        units: How many characters it rests on.
+        confidence: How often the interval is to hold the truth.
+
+    Returns:
+        Both ends within 0 and 1. At 0 and 1 the draws tell nothing, so there the rule of three
+        bounds what may be missed: after n cases without one, 3 / n at 95 %.
+    """
+    if not 0 < value < 1:
+        bound = min(1.0, -log(1 - confidence) / max(units, 1))
+        return (0.0, bound) if value <= 0 else (1 - bound, 1.0)
+    spread = value * (1 - value)
+    half = quantile(confidence) * (sqrt(spread) if error is None else error) / spread
+    logit = log(value / (1 - value))
+    return _sigmoid(logit - half), _sigmoid(logit + half)
+
+
+def of_positive(
+    value: float, error: float | None, confidence: float = CONFIDENCE
+) -> Interval | None:
+    """The interval of a figure above 0, on the logarithmic scale; null where it is unknown."""
+    if error is None or value <= 0:
+        return None
+    half = quantile(confidence) * error / value
+    if half > FARTHEST:
+        return None
+    return value * exp(-half), value * exp(half)
+
+
+def of_difference(
+    value: float, error: float | None, confidence: float = CONFIDENCE
+) -> Interval | None:
+    """The interval of a difference; null where its error is unknown."""
+    if error is None:
+        return None
+    half = quantile(confidence) * error
+    return value - half, value + half
+
+
+def quantile(confidence: float) -> float:
+    """How many standard errors lie to each side of a normal value, to hold the truth so often."""
+    return NormalDist().inv_cdf((1 + confidence) / 2)
+
+
+def _sigmoid(logit: float) -> float:
+    return 1 / (1 + exp(-logit)) if logit > -700 else 0.0

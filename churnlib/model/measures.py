@@ -1,0 +1,84 @@
+"""All figures of scored rows at once: their values, their intervals, and why there are none."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from churnlib.features.labels import LABEL
+from churnlib.model import figures
+from churnlib.model.figures import Figure, Predicted, probabilities
+from churnlib.model.intervals import Interval
+from churnlib.model.predict import PROBABILITY
+from churnlib.model.resample import DRAWS, Flags, Resampling
+
+
+def known_rows(scored: pl.DataFrame) -> pl.DataFrame:
+    """The rows whose outcome is known, in an order that does not depend on that of all."""
+    return scored.filter(pl.col(LABEL).is_not_null()).sort(PROBABILITY, "sub_id")
+
+
+def predictions(known: pl.DataFrame, draws: int = DRAWS) -> Predicted:
+    """Predictions whose outcome is known, with draws of their characters."""
+    characters = known["char_id" if "char_id" in known.columns else "sub_id"]
+    return Predicted(
+        known[LABEL].to_numpy().astype(np.bool_),
+        probabilities(known, PROBABILITY),
+        Resampling.over(characters, draws),
+    )
+
+
+def measure(predicted: Predicted, threshold: float | None = None) -> dict[str, Figure]:
+    """Computes all figures of probabilities, those of ranking only where both outcomes are there.
+
+    Args:
+        predicted: The probabilities, with what came of them.
+        threshold: The probability from which on a subscription is called a churner; without it
+            there is no `precision` and no `recall`.
+    """
+    found = {
+        "mean_predicted": figures.mean(predicted, predicted.probability),
+        "log_loss": figures.log_loss(predicted),
+        "brier": figures.brier(predicted),
+        "expected_calibration_error": figures.expected_calibration_error(predicted),
+    }
+    if is_mixed(predicted.outcome):
+        found["roc_auc"] = figures.roc_auc(predicted)
+        found["average_precision"] = figures.average_precision(predicted)
+        found["lift_top_decile"] = figures.lift_top_decile(predicted)
+    if threshold is not None:
+        called = predicted.probability >= threshold
+        hit = called & predicted.outcome
+        found["precision"] = figures.share_of(predicted, called, hit)
+        found["recall"] = figures.share_of(predicted, predicted.outcome, hit)
+    return found
+
+
+def values_of(found: Mapping[str, Figure]) -> dict[str, Any]:
+    """The values of figures; null where not defined."""
+    return {name: None if np.isnan(f.value) else f.value for name, f in found.items()}
+
+
+def intervals_of(found: Mapping[str, Figure], predicted: Predicted) -> dict[str, Interval | None]:
+    """The intervals of figures; null where not known, of ranking also where nothing was ranked."""
+    intervals = {name: figure.interval() for name, figure in found.items()}
+    if len(np.unique(predicted.probability)) == 1:
+        intervals |= dict.fromkeys(intervals.keys() & {"roc_auc", "lift_top_decile"})
+    return intervals
+
+
+def why_undefined(predicted: Predicted) -> str | None:
+    """Tells why nothing can be ranked; null where something can."""
+    n = len(predicted.outcome)
+    if not is_mixed(predicted.outcome):
+        what = "each" if predicted.outcome.any() else "none"
+        return f"{what} of the {n:,} subscriptions churned"
+    if len(np.unique(predicted.probability)) == 1:
+        return f"all {n:,} subscriptions have the same predicted probability"
+    return None
+
+
+def is_mixed(outcome: Flags) -> bool:
+    """Whether some churned and some stayed."""
+    return bool(outcome.any() and not outcome.all())

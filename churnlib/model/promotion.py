@@ -1,0 +1,80 @@
+"""Promotion by hand: of a version that was accepted, or was champion before; or back."""
+
+from datetime import datetime
+
+from churnlib.datasets import Catalog, command_line
+from churnlib.errors import ModelError
+from churnlib.model.registry import Promotion, Registry, named, promote, read_registry
+from churnlib.model.store import load_model, pointed_at
+
+
+def promote_by_hand(
+    catalog: Catalog, version: str, *, when: datetime, force: bool, allow_joblib: bool
+) -> Promotion | None:
+    """Makes a version the champion.
+
+    Args:
+        catalog: Where the game's data lie.
+        version: The version.
+        when: The moment.
+        force: Also one that no comparison has accepted.
+        allow_joblib: See `churnlib.model.store.load_model`.
+
+    Returns:
+        What was done; null where the version is the champion already.
+
+    Raises:
+        ModelError: There is no such version, it cannot be opened, or, unless forced, the gate has
+            refused it or it was never compared and was no champion.
+    """
+    model, registry = named(catalog, version), read_registry(catalog.registry())
+    load_model(model, allow_joblib=allow_joblib)
+    standing = pointed_at(catalog.champion())
+    if version == standing:
+        return None
+    doubt = None if standing is None else _doubt(registry, version)
+    if doubt and not force:
+        raise ModelError(
+            f"{catalog.game}: model {version} {doubt}. Back-test it: "
+            f"{command_line('score', model)}, or promote it all the same with --force."
+        )
+    why = f"although it {doubt}" if doubt else "as asked"
+    return promote(catalog, version, registry, by="hand", why=why, when=when)
+
+
+def roll_back(catalog: Catalog, *, when: datetime, allow_joblib: bool) -> Promotion:
+    """Makes the version champion that was it before the one in use.
+
+    Args:
+        catalog: Where the game's data lie.
+        when: The moment.
+        allow_joblib: See `churnlib.model.store.load_model`.
+
+    Raises:
+        ModelError: There is none, or it cannot be opened.
+    """
+    registry, standing = read_registry(catalog.registry()), pointed_at(catalog.champion())
+    before = registry.before(standing) if standing else None
+    if before is None:
+        raise ModelError(
+            f"{catalog.game}: it is not known which model was champion before "
+            f"{standing or 'this'}. Name one with --version; "
+            f"{command_line('models', catalog.models())} lists them."
+        )
+    load_model(named(catalog, before), allow_joblib=allow_joblib)
+    why = f"back from {standing}"
+    return promote(catalog, before, registry, by="roll back", why=why, when=when)
+
+
+def _doubt(registry: Registry, version: str) -> str | None:
+    """Why a version should not be champion, as far as is known; null where nothing speaks so."""
+    if registry.state(version, None) == "former":
+        return None
+    last = registry.last_comparison(version)
+    if last is None:
+        return "was never compared with the champion"
+    if last.decision == "accepted":
+        return None
+    if last.decision == "refused":
+        return f"was refused by the gate: {last.reason}"
+    return f"was compared without a decision: {last.reason}"

@@ -1,0 +1,236 @@
+"""Which model version is the candidate, and what became of the others."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from churnlib.datasets import Catalog, Dataset, DatasetRef
+from churnlib.errors import ModelError, closest
+from churnlib.model.gate import Comparison
+from churnlib.model.store import MANIFEST, pointed_at, set_champion
+from churnlib.storage import (
+    is_folder,
+    list_files,
+    read_bytes,
+    ref,
+    remove,
+    remove_folder,
+    write_text,
+)
+from churnlib.uris import join
+
+State = Literal["champion", "candidate", "refused", "former", "superseded"]
+"""What a version is: in use; to be compared next; refused by the gate; once in use; none of these,
+because a later candidate came before it was decided on."""
+By = Literal["training", "back-test", "hand", "roll back"]
+"""What made a version the champion."""
+
+
+class Compared(Comparison):
+    """A comparison, and when it was made."""
+
+    when: datetime
+
+
+class Promotion(BaseModel):
+    """A version that became champion.
+
+    Attributes:
+        version: The version.
+        previous: The champion before it; null if there was none.
+        when: The moment.
+        by: What made it so.
+        why: The reason in words.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: str
+    previous: str | None
+    when: datetime
+    by: By
+    why: str
+
+
+class Registry(BaseModel):
+    """What is known of a game's versions beside who is champion, which the pointer alone tells.
+
+    Attributes:
+        candidate: The version to compare with the champion, of the last training; null if none.
+        comparisons: All comparisons, the oldest first.
+        promotions: All changes of the champion, the oldest first.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    candidate: str | None = None
+    comparisons: tuple[Compared, ...] = ()
+    promotions: tuple[Promotion, ...] = ()
+
+    def last_comparison(self, version: str) -> Compared | None:
+        """The latest comparison in which a version was the candidate."""
+        return next((c for c in reversed(self.comparisons) if c.candidate == version), None)
+
+    def before(self, version: str) -> str | None:
+        """The champion that a version took the place of, not counting roll backs to it."""
+        given = (p for p in reversed(self.promotions) if p.by != "roll back")
+        return next((p.previous for p in given if p.version == version), None)
+
+    def was_taken_back(self, version: str) -> bool:
+        """Whether the last that happened to a champion was a roll back from it."""
+        own = (p for p in reversed(self.promotions) if version in (p.version, p.previous))
+        last = next(own, None)
+        return last is not None and last.by == "roll back" and last.previous == version
+
+    def state(self, version: str, champion: str | None) -> State:
+        """What a version is.
+
+        Args:
+            version: The version.
+            champion: The one in use.
+        """
+        if version == champion:
+            return "champion"
+        last = self.last_comparison(version)
+        risen = max((p.when for p in self.promotions if p.version == version), default=None)
+        if last and last.decision == "refused" and (risen is None or risen < last.when):
+            return "refused"
+        if version == self.candidate:
+            return "candidate"
+        once = {name for p in self.promotions for name in (p.version, p.previous)}
+        return "former" if version in once else "superseded"
+
+    def knows(self, comparison: Comparison) -> bool:
+        """Whether the same was compared before, to the same end."""
+        return any(
+            Comparison(**c.model_dump(exclude={"when"})) == comparison for c in self.comparisons
+        )
+
+    def and_compared(self, comparison: Comparison, when: datetime) -> "Registry":
+        """The registry after a comparison."""
+        made = Compared(**comparison.model_dump(), when=when)
+        return self.model_copy(update={"comparisons": (*self.comparisons, made)})
+
+
+def read_registry(place: Dataset) -> Registry:
+    """Reads a game's registry; an empty one where there is none yet.
+
+    Raises:
+        ModelError: It is damaged.
+    """
+    try:
+        return Registry.model_validate_json(read_bytes(place.uri))
+    except OSError:
+        return Registry()
+    except ValidationError as error:
+        raise ModelError(
+            f"{place.game}: {place.uri} is damaged: {error.errors()[0]['msg']}. Bring it back from "
+            "a copy, or remove it: the champion stays, and what became of the others is forgotten."
+        ) from None
+
+
+def write_registry(registry: Registry, place: Dataset) -> DatasetRef:
+    """Replaces a game's registry; whoever reads meanwhile sees the old or the new."""
+    write_text(registry.model_dump_json(indent=2) + "\n", place.uri)
+    return ref(place)
+
+
+def promote(
+    catalog: Catalog, version: str, registry: Registry, *, by: By, why: str, when: datetime
+) -> Promotion:
+    """Makes a version the champion, and keeps who was it before and why.
+
+    Args:
+        catalog: Where the game's data lie.
+        version: The version.
+        registry: What is known so far; it is kept, too.
+        by: What makes it so.
+        why: The reason in words.
+        when: The moment.
+    """
+    previous = pointed_at(catalog.champion())
+    made = Promotion(version=version, previous=previous, when=when, by=by, why=why)
+    left = None if registry.candidate == version else registry.candidate
+    after = {"candidate": left, "promotions": (*registry.promotions, made)}
+    set_champion(catalog.champion(), version)
+    write_registry(registry.model_copy(update=after), catalog.registry())
+    return made
+
+
+def candidate(catalog: Catalog) -> DatasetRef | None:
+    """Finds the version to compare with the champion; null if there is none, or it is gone.
+
+    Raises:
+        ModelError: The registry is damaged.
+    """
+    version = read_registry(catalog.registry()).candidate
+    if version is None or version == pointed_at(catalog.champion()):
+        return None
+    model = catalog.model(version)
+    return ref(model) if is_folder(model.uri) else None
+
+
+def versions(catalog: Catalog) -> tuple[str, ...]:
+    """Names all versions of a game, the newest first."""
+    names = (entry.name.rpartition("/") for entry in list_files(catalog.models().uri))
+    found = {folder for folder, _, name in names if name == MANIFEST}
+    return tuple(sorted((f for f in found if "/" not in f and f[:1] != "."), reverse=True))
+
+
+def named(catalog: Catalog, version: str) -> DatasetRef:
+    """Finds the version of a name.
+
+    Raises:
+        ModelError: There is none.
+    """
+    known = versions(catalog)
+    if version not in known:
+        raise ModelError(
+            f"{catalog.game}: there is no model version '{version}' in {catalog.models().uri}. "
+            f"{closest(version, known)}"
+        )
+    return ref(catalog.model(version))
+
+
+def retire(catalog: Catalog, keep: int | None) -> tuple[str, ...]:
+    """Removes the oldest versions.
+
+    Args:
+        catalog: Where the game's data lie.
+        keep: How many stay; besides, always the champion, the version before it and the candidate.
+            All if null.
+
+    Returns:
+        Those removed.
+    """
+    registry, champion = read_registry(catalog.registry()), pointed_at(catalog.champion())
+    needed = {champion, registry.candidate, champion and registry.before(champion)}
+    old = superfluous(versions(catalog), keep, {name for name in needed if name})
+    for version in old:
+        _remove(catalog.model(version))
+    return old
+
+
+def superfluous(
+    newest_first: Sequence[str], keep: int | None, needed: Iterable[str]
+) -> tuple[str, ...]:
+    """Names the versions that need not be kept.
+
+    Args:
+        newest_first: All versions.
+        keep: How many stay; all if null.
+        needed: Those that stay however old they are.
+
+    >>> superfluous(["v4", "v3", "v2", "v1"], 2, {"v1"})
+    ('v2',)
+    """
+    old = newest_first[len(newest_first) if keep is None else keep :]
+    return tuple(version for version in old if version not in set(needed))
+
+
+def _remove(model: Dataset) -> None:
+    """Removes a version's files; first the manifest, without which the others are no version."""
+    remove(join(model.uri, MANIFEST))
+    remove_folder(model.uri)

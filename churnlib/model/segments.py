@@ -1,0 +1,149 @@
+"""How good predictions are of parts of the subscriptions: by category, and by month of start."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from churnlib.errors import SettingsError, closest
+from churnlib.features.labels import LABEL
+from churnlib.model import figures
+from churnlib.model.figures import Predicted
+from churnlib.model.intervals import Interval
+from churnlib.model.measures import (
+    intervals_of,
+    is_mixed,
+    known_rows,
+    predictions,
+    values_of,
+    why_undefined,
+)
+from churnlib.schemas import ID_COLUMNS, StandardFeatures
+
+CHARACTERS = "characters"
+"""The segments that are always told apart: new and returning characters."""
+DRAWS_OF_PARTS = 250
+"""How often characters are drawn: there are many parts, and their errors are right to 5 %."""
+LEAST_ROWS = 20
+"""Of fewer subscriptions with a known outcome no figures are told but the counts."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """The figures of a part of the subscriptions; see `churnlib.model.evaluate.Scores` for each.
+
+    Attributes:
+        value: What its subscriptions have in common: a value, or a month as in `2024-05`; null
+            where the value is not known.
+    """
+
+    value: str | None
+    n: int
+    positives: int
+    immature: int
+    base_rate: float | None = None
+    mean_predicted: float | None = None
+    roc_auc: float | None = None
+    expected_calibration_error: float | None = None
+    intervals: Mapping[str, Interval | None] = field(default_factory=dict)
+    reason: str | None = None
+
+
+def check_segments(columns: Sequence[str]) -> None:
+    """Refuses columns that do not part subscriptions, before hours of work.
+
+    Args:
+        columns: The setting `evaluation.segments`.
+
+    Raises:
+        SettingsError: A column is none of the standard features, or holds no categories.
+    """
+    known = {name: column.dtype for name, column in StandardFeatures.columns().items()}
+    possible = [
+        name
+        for name, dtype in known.items()
+        if name not in ID_COLUMNS and (dtype in (pl.String, pl.Boolean) or dtype.is_integer())
+    ]
+    for column in columns:
+        if column not in possible:
+            why = "holds no categories" if column in known else "is no standard feature"
+            raise SettingsError(
+                f"evaluation.segments: '{column}' {why}. {closest(column, possible)}"
+            )
+
+
+def breakdown(
+    scored: pl.DataFrame, columns: Sequence[str] = (), most_values: int = 10
+) -> dict[str, Any]:
+    """Scores parts of the subscriptions, each by itself.
+
+    Args:
+        scored: See `churnlib.model.evaluate.evaluate`; with the columns, and `sub_start_date`.
+        columns: What to part them by, besides new and returning characters: text, flags or whole
+            numbers.
+        most_values: How many values of a column are told apart, the most frequent ones; the others
+            stand together.
+
+    Returns:
+        As plain data, in the order of their values: `segments`, the `Segment`s by column, and
+        `cohorts`, a `Segment` for each month of the start.
+    """
+    is_new = pl.when("is_first_sub").then(pl.lit("new")).otherwise(pl.lit("returning"))
+    keys = {CHARACTERS: is_new, **{name: _common(scored[name], most_values) for name in columns}}
+    month = pl.col("sub_start_date").dt.strftime("%Y-%m")
+    known = known_rows(scored)
+    predicted = predictions(known, DRAWS_OF_PARTS)
+    found = {
+        name: [
+            asdict(part) for part in _parts(scored.select(LABEL, key=key), known, predicted, key)
+        ]
+        for name, key in {**keys, "": month}.items()
+    }
+    return {"cohorts": found.pop(""), "segments": found}
+
+
+def _common(values: pl.Series, most: int) -> pl.Expr:
+    """The value of each row as text; of the rarer ones how many there are."""
+    value = pl.col(values.name).cast(pl.String)
+    counts = values.cast(pl.String).drop_nulls().value_counts(name="rows")
+    frequent = counts.sort(["rows", values.name], descending=[True, False])[values.name].head(most)
+    rarer = len(counts) - len(frequent)
+    if rarer < 2:
+        return value
+    rest = pl.lit(f"{rarer} other values")
+    return pl.when(value.is_null() | value.is_in(frequent.to_list())).then(value).otherwise(rest)
+
+
+def _parts(
+    labels: pl.DataFrame, known: pl.DataFrame, predicted: Predicted, key: pl.Expr
+) -> list[Segment]:
+    immature = labels.group_by("key").agg(pl.col(LABEL).null_count()).sort("key", nulls_last=True)
+    keys = known.select(key=key)["key"]
+    return [
+        _segment(value, young, predicted, keys.eq_missing(pl.Series([value], dtype=pl.String)))
+        for value, young in immature.iter_rows()
+    ]
+
+
+def _segment(value: str | None, immature: int, everyone: Predicted, keep: pl.Series) -> Segment:
+    predicted = everyone.where(keep.to_numpy())
+    n, positives = len(predicted.outcome), int(predicted.outcome.sum())
+    counts = (value, n, positives, immature)
+    if n < LEAST_ROWS:
+        few = f"fewer than {LEAST_ROWS} subscriptions with a known outcome"
+        return Segment(*counts, base_rate=positives / n if n else None, reason=few)
+    found = {
+        "base_rate": figures.mean(predicted, predicted.outcome.astype(np.float64)),
+        "mean_predicted": figures.mean(predicted, predicted.probability),
+        "expected_calibration_error": figures.expected_calibration_error(predicted),
+    }
+    if is_mixed(predicted.outcome):
+        found["roc_auc"] = figures.roc_auc(predicted)
+    return Segment(
+        *counts,
+        **values_of(found),
+        intervals=intervals_of(found, predicted),
+        reason=why_undefined(predicted),
+    )

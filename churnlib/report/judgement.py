@@ -1,0 +1,194 @@
+"""What a whole report comes to: how good the model is against what, and what to do."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from churnlib.report.content import Report
+from churnlib.report.tables import COMPARED
+from churnlib.report.verdict import Verdict, verdict
+from churnlib.report.wording import between, capital, money, number, share, signed, with_interval
+
+Figures = Mapping[str, Any]
+
+LOGISTIC_REGRESSION = "logistic_regression"
+SMALL_ERROR = 0.05
+"""Probabilities whose expected calibration error is surely smaller can be taken at their word."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A question that readers have, and the answer.
+
+    Attributes:
+        question: The question.
+        verdict: The answer.
+    """
+
+    question: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a report comes to.
+
+    Attributes:
+        head: How good the model is, in a sentence.
+        advice: What to do.
+        answers: What that rests on, the most important first.
+    """
+
+    head: str
+    advice: Verdict
+    answers: tuple[Answer, ...]
+
+
+def judge(report: Report) -> Judgement:
+    """Judges a model by the rows that it was not fitted on: of a training the validation slice."""
+    answers = tuple(_answers(report))
+    return Judgement(_head(answers), _advice(report), answers)
+
+
+def against_baseline(scores: Figures) -> Verdict | None:
+    """Judges a model against a logistic regression, by the ROC AUC on the same rows.
+
+    Args:
+        scores: The figures of a group, as `churnlib.model.evaluate.Scores` gives them.
+
+    Returns:
+        Null where there is no such baseline, or nothing can be ranked.
+    """
+    baseline = scores["baselines"].get(LOGISTIC_REGRESSION)
+    apart = baseline and baseline["differences"].get("roc_auc")
+    if not apart or apart["interval"] is None:
+        return None
+    low, high = apart["interval"]
+    told = f"ROC AUC {with_interval(apart['difference'], (low, high), signed)}"
+    if low > 0:
+        return Verdict("better", "Better than a logistic regression.", f"{told}.")
+    if high < 0:
+        reason = f"{told}: the plain model would serve better."
+        return Verdict("worse", "Worse than a logistic regression.", reason)
+    return Verdict("unsure", "Not told apart from a logistic regression.", f"{told}.")
+
+
+def against_champion(comparison: Figures) -> Verdict:
+    """Says what the gate has decided of a candidate, in brief.
+
+    Args:
+        comparison: A `churnlib.model.gate.Comparison` as plain data.
+    """
+    decision, champion = comparison["decision"], comparison["champion"]
+    reason = f"{capital(comparison['reason'])}."
+    if comparison["difference"] is not None:
+        apart = with_interval(comparison["difference"], comparison["interval"], signed)
+        name = capital(COMPARED[comparison["metric"]])
+        reason = f"{name} {apart} against {champion}. {reason}"
+    if decision == "refused":
+        return Verdict("worse", "Refused: the champion stays.", reason)
+    if decision == "undecided":
+        return Verdict("unsure", "Not decided: the champion stays.", reason)
+    head = "Champion now." if comparison["promote"] else "May be champion."
+    return Verdict("better", head, reason)
+
+
+def as_probabilities(scores: Figures) -> Verdict | None:
+    """Judges whether probabilities can be taken at their word, by the expected calibration error.
+
+    Args:
+        scores: See `against_baseline`.
+    """
+    error, interval = (
+        scores["expected_calibration_error"],
+        scores["intervals"].get("expected_calibration_error"),
+    )
+    if error is None or interval is None:
+        return None
+    reason = (
+        f"{capital(share(scores['mean_predicted']))} were predicted to churn, "
+        f"{share(scores['base_rate'])} did. Calibration error {number(error)} "
+        f"({between(interval)})."
+    )
+    if interval[1] < SMALL_ERROR:
+        return Verdict("better", "Probabilities hold.", reason)
+    if interval[0] > 0:
+        return Verdict("worse", "Probabilities are off.", reason)
+    return Verdict("unsure", "Probabilities may hold.", reason)
+
+
+def campaign_advice(campaign: Figures) -> Verdict:
+    """Says whom to contact, and what that brings.
+
+    Args:
+        campaign: See `churnlib.model.campaign.Campaign`.
+    """
+    if campaign["reason"]:
+        return Verdict("undefined", "Whom to contact is open.", f"{capital(campaign['reason'])}.")
+    at, everybody = campaign["at_threshold"], campaign["everybody"]["expected_gain"]
+    if not at["contacted"]:
+        reason = (
+            f"No contact pays at these costs; contacting everybody would gain {money(everybody)}."
+        )
+        return Verdict("unsure", "Contact nobody.", reason)
+    gain, interval = at["expected_gain"], at["expected_gain_ci"]
+    whom = f"the riskiest {share(at['share'])}"
+    reason = (
+        f"Expected gain {with_interval(gain, interval, money)}, in the game's own money; "
+        f"contacting everybody would gain {money(everybody)}."
+    )
+    if interval and interval[1] < 0:
+        return Verdict("worse", f"Contacting {whom} does not pay.", reason)
+    if interval is None or interval[0] <= 0:
+        return Verdict("unsure", f"Contacting {whom} may not pay.", reason)
+    return Verdict("better", f"Contact {whom}.", reason)
+
+
+def _answers(report: Report) -> Iterator[Answer]:
+    scores = report.judged["general"]
+    yield Answer("Against chance", verdict(scores))
+    if found := against_baseline(scores):
+        yield Answer("Against a plain model", found)
+    if report.comparison:
+        yield Answer("Against the champion", against_champion(report.comparison))
+    if found := as_probabilities(scores):
+        yield Answer("As probabilities", found)
+
+
+def _head(answers: tuple[Answer, ...]) -> str:
+    """Puts the answers on how well the model ranks into one sentence."""
+    ranks = [answer.verdict for answer in answers if answer.question != "As probabilities"]
+    chance, others = ranks[0], ranks[1:]
+    if chance.kind == "undefined":
+        return "Nothing can be judged yet."
+    if chance.kind != "better":
+        return capital(chance.head.rstrip(".:")) + "."
+    plain = [found for found in others if "logistic regression" in found.head]
+    if not plain:
+        return "Better than chance."
+    joined = {
+        "better": "Better than chance, and than a logistic regression.",
+        "worse": "Better than chance, but worse than a logistic regression.",
+    }
+    unsure = "Better than chance, but not told apart from a logistic regression."
+    return joined.get(plain[0].kind, unsure)
+
+
+def _advice(report: Report) -> Verdict:
+    ranking = verdict(report.judged["general"])
+    if ranking.kind == "worse":
+        return Verdict("worse", "Contact nobody by this model.", "It ranks worse than chance.")
+    if ranking.kind == "undefined":
+        return Verdict("undefined", "What to do is open.", capital(ranking.reason))
+    if report.comparison and report.comparison["decision"] == "refused":
+        return Verdict("worse", "Keep the champion.", f"{capital(report.comparison['reason'])}.")
+    if ranking.kind == "unsure":
+        reason = "What it ranks cannot be told from chance: wait for more outcomes."
+        return Verdict("unsure", "Do not act on this model yet.", reason)
+    if report.campaign is None:
+        return Verdict("undefined", "Whom to contact is open.", "There is no campaign.")
+    advice = campaign_advice(report.campaign)
+    if not report.validation or advice.kind == "undefined":
+        return advice
+    flatters = "The threshold was chosen on these very rows, which flatters a little."
+    return replace(advice, reason=f"{advice.reason} {flatters}")

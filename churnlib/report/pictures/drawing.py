@@ -1,0 +1,185 @@
+"""Drawing as SVG that stands within a page.
+
+The page gives the colours, as CSS variables, so that it can be light or dark. What is the model's
+is drawn in the accent colour and whole; all it is held against in grey and dashed.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+from io import StringIO
+from threading import Lock
+from typing import Any, Literal
+
+import matplotlib as mpl
+import numpy as np
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.typing import RcKeyType
+
+from churnlib.report.curves import Floats
+
+INK, MUTED, GRID, ACCENT, FILL, PAPER = (
+    f"#{n}{n}{n}" for n in ("01", "02", "03", "04", "05", "06")
+)
+"""Colours that stand for those of the page while Matplotlib draws."""
+COLOURS = {
+    INK: "var(--ink)",
+    MUTED: "var(--muted)",
+    GRID: "var(--grid)",
+    ACCENT: "var(--accent)",
+    FILL: "var(--fill)",
+    PAPER: "var(--paper)",
+}
+STYLE: dict[RcKeyType, Any] = {
+    "svg.fonttype": "none",
+    "font.size": 9.5,
+    "text.parse_math": False,
+    "text.color": INK,
+    "axes.labelcolor": MUTED,
+    "axes.labelpad": 5,
+    "axes.edgecolor": MUTED,
+    "axes.facecolor": "none",
+    "axes.spines.left": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "axes.unicode_minus": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.8,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "ytick.major.size": 0,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "lines.linewidth": 2,
+    "lines.markersize": 4.5,
+    "legend.frameon": True,
+    "legend.framealpha": 0.85,
+    "legend.facecolor": PAPER,
+    "legend.edgecolor": "none",
+    "legend.borderpad": 0.15,
+    "legend.handlelength": 1.6,
+    "legend.labelspacing": 0.3,
+    "legend.borderaxespad": 0.3,
+}
+WIDTH_INCHES = 3.75
+HEIGHT_INCHES = 3.1
+MARGINS_INCHES = (0.52, 0.14, 0.5, 0.14)
+"""Free space left, right, below and above the axes."""
+DASHED, DOTTED = (0, (4, 3)), (0, (1, 2))
+NO_METADATA = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+
+Corner = Literal["lower right", "lower left", "upper right", "upper left"]
+
+_lock = Lock()
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture, as it stands on the page.
+
+    Attributes:
+        kind: What it is a picture of, such as `ROC curve`.
+        finding: What it shows here, in a sentence.
+        svg: The drawing.
+        reading: How to read it.
+    """
+
+    kind: str
+    finding: str
+    svg: Markup
+    reading: str
+
+
+def draw(
+    name: str,
+    label: str,
+    paint: Callable[[Axes], None],
+    *,
+    height: float = HEIGHT_INCHES,
+    left: float | None = None,
+) -> Markup:
+    """Draws a picture.
+
+    Args:
+        name: What its ids begin with; one of a kind in its page.
+        label: What it shows, in words and figures, for those who do not see it.
+        paint: Paints on empty axes.
+        height: Of the whole, in inches; its width is always `WIDTH_INCHES`.
+        left: The space left of the axes, in inches, where names stand there.
+
+    Returns:
+        An `svg` element; the same input gives the same bytes.
+    """
+    west, east, south, north = MARGINS_INCHES
+    west = west if left is None else left
+    across, up = WIDTH_INCHES - west - east, height - south - north
+    box = (west / WIDTH_INCHES, south / height, across / WIDTH_INCHES, up / height)
+    # Matplotlib takes the look of ids and fonts from settings that all threads share.
+    with _lock, mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update({**STYLE, "svg.hashsalt": name})
+        figure = Figure(figsize=(WIDTH_INCHES, height), facecolor="none")
+        paint(figure.add_axes(box))
+        drawn = StringIO()
+        figure.savefig(drawn, format="svg", metadata=NO_METADATA)
+    return Markup(_for_page(drawn.getvalue(), name, label))
+
+
+def shares(axes: Axes, across: str, up: str) -> None:
+    """Makes both axes run from 0 to 100 %."""
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(PercentFormatter(1, 0))
+        axis.set_ticks(np.linspace(0, 1, 6))
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1)
+    name_axes(axes, across, up)
+
+
+def name_axes(axes: Axes, across: str, up: str = "") -> None:
+    """Says what the axes are, in small; the upright one from the top of its axis on."""
+    axes.set_xlabel(across, fontsize=9)
+    axes.set_ylabel(up, fontsize=9)
+
+
+def percentages(axes: Axes, highest: float, which: Literal["x", "y", "both"] = "y") -> None:
+    """Makes axes run from 0 to a share, with a decimal where they need one."""
+    for axis, limit in ((axes.xaxis, axes.set_xlim), (axes.yaxis, axes.set_ylim)):
+        if which in (axis.axis_name, "both"):
+            top = min(1.0, max(1.06 * highest, 1e-4))
+            limit(0, top)
+            axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+            axis.set_major_formatter(
+                PercentFormatter(1, 0 if top > 0.1 else 1 if top > 0.01 else 2)
+            )
+
+
+def key(axes: Axes, corner: Corner) -> None:
+    """Tells in a corner what each line is."""
+    axes.legend(loc=corner, fontsize=9)
+
+
+def reach(values: Sequence[float], intervals: Sequence[Sequence[float] | None]) -> Floats:
+    """How far intervals go below and above their values; 0 where there is none."""
+    ends = [interval or (value, value) for value, interval in zip(values, intervals, strict=True)]
+    pairs = zip(values, ends, strict=True)
+    return np.array([(max(v - low, 0), max(high - v, 0)) for v, (low, high) in pairs]).T
+
+
+def _for_page(svg: str, name: str, label: str) -> str:
+    """Makes an SVG file part of a page: no prologue, ids of its own, a label, the page's colours.
+
+    Its style sheet goes, because it would rule the whole page.
+    """
+    svg = re.sub(
+        r"\s*<defs>\s*<style.*?</style>\s*</defs>", "", svg[svg.index("<svg") :], flags=re.S
+    )
+    svg = re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{name}-", svg)
+    for stand_in, colour in COLOURS.items():
+        svg = svg.replace(stand_in, colour)
+    return svg.replace("<svg", f'<svg role="img" aria-label="{escape(label)}"', 1)

@@ -1,0 +1,108 @@
+"""A picture of what a campaign comes to."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
+
+from churnlib.report.pictures.drawing import (
+    ACCENT,
+    FILL,
+    INK,
+    MUTED,
+    PAPER,
+    Picture,
+    draw,
+    key,
+    name_axes,
+    reach,
+)
+from churnlib.report.wording import between, minus, money, share
+
+
+def profit(name: str, about: str, campaign: Mapping[str, Any]) -> Picture:
+    """Draws the expected gain of a campaign by the share that it contacts.
+
+    Args:
+        name: What the picture's ids begin with; one of a kind in its page.
+        about: Which subscriptions these are.
+        campaign: See `churnlib.model.campaign.Campaign`.
+    """
+    chosen, best, curve = campaign["at_threshold"], campaign["best"], campaign["curve"]
+    interval = chosen["expected_gain_ci"]
+
+    def paint(axes: Axes) -> None:
+        across = [point["share"] for point in curve]
+        gains = [point["expected_gain"] for point in curve]
+        axes.axhline(0, color=MUTED, lw=1)
+        axes.plot(across, gains, color=ACCENT)
+        axes.fill_between(across, gains, 0, where=[g >= 0 for g in gains], color=FILL, lw=0)
+        at = (chosen["share"], chosen["expected_gain"])
+        spread = reach([at[1]], [interval])
+        axes.errorbar(*at, spread, fmt="none", ecolor=INK, elinewidth=1.2, zorder=4)
+        label = "best in hindsight"
+        dot: dict[str, Any] = {"marker": "o", "ls": "none", "clip_on": False}
+        axes.plot(*at, **dot, color=ACCENT, ms=8, zorder=6, label="chosen threshold")
+        axes.plot(
+            best["share"],
+            best["expected_gain"],
+            **dot,
+            color=INK,
+            mfc=PAPER,
+            ms=6,
+            zorder=5,
+            label=label,
+        )
+        axes.set_xlim(0, 1)
+        axes.xaxis.set_major_formatter(PercentFormatter(1, 0))
+        axes.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1])
+        _reach_of_money(axes, gains, interval)
+        name_axes(axes, "contacted, riskiest first")
+        key(axes, "lower left")
+
+    what = (
+        f"contacting the riskiest {share(chosen['share'])} gains {money(chosen['expected_gain'])}"
+    )
+    sure = f" ({between(interval, money)})" if interval else ""
+    other = f"{money(best['expected_gain'])} at {share(best['share'])}"
+    everybody = money(campaign["everybody"]["expected_gain"])
+    label = (
+        f"Expected gain of a campaign to {about}: {what}{sure}; the best in hindsight is {other}; "
+        f"contacting everybody gains {everybody}."
+    )
+    nobody = "The chosen threshold contacts nobody, which gains nothing"
+    finding = nobody if chosen["contacted"] == 0 else what[0].upper() + what[1:] + sure
+    return Picture(
+        "Profit",
+        f"{finding}.",
+        draw(name, label, paint, left=0.68),
+        f"Expected gain, in the game's own money. The best in hindsight is {other}; contacting "
+        f"everybody gains {everybody}.",
+    )
+
+
+def _reach_of_money(axes: Axes, gains: list[float], interval: tuple[float, float] | None) -> None:
+    """Shows all of a gain, and of a loss as much."""
+    highest = max(*gains, 0.0, interval[1] if interval else 0.0)
+    lowest = min(*gains, 0.0, interval[0] if interval else 0.0)
+    if highest > 0:
+        lowest = max(lowest, min(-1.2 * highest, interval[0] if interval else 0.0))
+        lowest = min(lowest, -0.3 * highest)  # Room for the key.
+    room = 0.06 * (highest - lowest or 1.0)
+    axes.set_ylim(lowest - room, highest + room)
+    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
+
+
+def _short(value: float) -> str:
+    """Writes a sum of money in few characters.
+
+    >>> _short(950), _short(12_500), _short(2_500_000), _short(0.25)
+    ('950', '12.5k', '2.5M', '0.25')
+    """
+    size = abs(value)
+    for unit, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if size >= unit:
+            return minus(f"{value / unit:.3g}{letter}")
+    return minus(f"{value:.3g}")

@@ -1,0 +1,195 @@
+"""Pictures of how well churners are put before those who stay."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from churnlib.report.curves import TENTHS, Curve, height_at
+from churnlib.report.pictures.drawing import (
+    ACCENT,
+    DASHED,
+    DOTTED,
+    FILL,
+    INK,
+    MUTED,
+    Picture,
+    draw,
+    key,
+    name_axes,
+    reach,
+    shares,
+)
+from churnlib.report.wording import between, number, share, times
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """A curve of one model.
+
+    Attributes:
+        who: What the model is called.
+        curve: The curve.
+        area: The figure that sums it up.
+    """
+
+    who: str
+    curve: Curve
+    area: float
+
+
+def roc(name: str, about: str, rankings: Sequence[Ranking]) -> Picture:
+    """Draws ROC curves, with the diagonal of chance.
+
+    Args:
+        name: What the picture's ids begin with; one of a kind in its page.
+        about: Which subscriptions these are.
+        rankings: The model, then what it is held against, with the ROC AUC of each.
+    """
+
+    def paint(axes: Axes) -> None:
+        _lines(axes, rankings)
+        axes.plot([0, 1], [0, 1], color=MUTED, ls=DOTTED, lw=1.2, label="chance 0.5")
+        shares(axes, "false alarms among those who stay", "churners found")
+        key(axes, "lower right")
+
+    areas = _areas(rankings)
+    return Picture(
+        "ROC curve",
+        f"Of a churner and one who stays, the churner is ranked higher in "
+        f"{100 * rankings[0].area:.0f} of 100 pairs.",
+        draw(name, f"ROC curve of {about}. Area under the curve: {areas}, chance 0.5.", paint),
+        "The farther above the dotted line of chance, the better.",
+    )
+
+
+def precision_recall(
+    name: str, about: str, rankings: Sequence[Ranking], base_rate: float
+) -> Picture:
+    """Draws precision-recall curves, with the level of chance.
+
+    Args:
+        name: See `roc`.
+        about: See `roc`.
+        rankings: The model, then what it is held against, with the average precision of each.
+        base_rate: The share of churners among all.
+    """
+    half = float(rankings[0].curve[1][np.searchsorted(rankings[0].curve[0], 0.5)])
+
+    def paint(axes: Axes) -> None:
+        _lines(axes, rankings, drawstyle="steps-pre")
+        chance = f"chance {number(base_rate)}"
+        axes.axhline(base_rate, color=MUTED, ls=DOTTED, lw=1.2, label=chance)
+        shares(axes, "churners found", "churners among those called")
+        key(axes, "upper right")
+
+    found = f"Calling until half of the churners are found, {share(half)} of those called churn"
+    areas = _areas(rankings)
+    label = f"Precision-recall curve of {about}. Average precision: {areas}. {found}."
+    return Picture(
+        "Precision and recall",
+        f"{found}; at random {share(base_rate)} would.",
+        draw(name, label, paint),
+        "From left to right more are called, the riskiest first. The higher the line stays, the "
+        "better.",
+    )
+
+
+def gains(
+    name: str,
+    about: str,
+    deciles: Sequence[Mapping[str, Any]],
+    base_rate: float,
+    baseline: Curve | None = None,
+) -> Picture:
+    """Draws cumulative gains by tenths, with their intervals.
+
+    Args:
+        name: See `roc`.
+        about: See `roc`.
+        deciles: The tenths, riskiest first; see `churnlib.model.deciles.Decile`.
+        base_rate: The share of churners among all, which limits how steep the curve can be.
+        baseline: The gains of the logistic regression, if there is one.
+    """
+    found = np.array([0.0, *(tenth["cumulative_gain"] for tenth in deciles)])
+    ends = [tenth["intervals"]["cumulative_gain"] for tenth in deciles]
+    first, interval = found[1], ends[0]
+
+    def paint(axes: Axes) -> None:
+        band = np.array([(0.0, 0.0), *(end or (np.nan, np.nan) for end in ends)]).T
+        axes.fill_between(TENTHS, *band, color=FILL, lw=0, label="95% interval")
+        axes.plot(TENTHS, found, color=ACCENT, marker="o", label="model", clip_on=False, zorder=3)
+        if baseline:
+            axes.plot(*baseline, color=INK, ls=DASHED, lw=1.2, label="logistic regression")
+        axes.plot([0, base_rate, 1], [0, 1, 1], color=MUTED, lw=0.8, label="best possible")
+        axes.plot([0, 1], [0, 1], color=MUTED, ls=DOTTED, lw=1.2, label="chance")
+        shares(axes, "subscriptions, riskiest first", "churners found")
+        key(axes, "lower right")
+
+    each = ", ".join(f"{at:.0%} {share(held)}" for at, held in zip(TENTHS, found, strict=True))
+    sure = f" ({between(interval, share)})" if interval else ""
+    return Picture(
+        "Cumulative gains",
+        f"The riskiest 10% hold {share(first)} of all churners{sure}.",
+        draw(name, f"Cumulative gains of {about}: of the riskiest {each}.", paint),
+        "How many churners are reached by going down the list from the riskiest.",
+    )
+
+
+def lift(name: str, about: str, deciles: Sequence[Mapping[str, Any]]) -> Picture:
+    """Draws the lift of each tenth, with its interval.
+
+    Args:
+        name: See `roc`.
+        about: See `roc`.
+        deciles: See `gains`.
+    """
+    values = [tenth["lift"] for tenth in deciles]
+    ends = [tenth["intervals"]["lift"] for tenth in deciles]
+    at = np.arange(1, len(values) + 1)
+
+    def paint(axes: Axes) -> None:
+        axes.bar(at, values, 0.7, color=FILL)
+        axes.errorbar(at, values, reach(values, ends), fmt="none", ecolor=INK, elinewidth=1)
+        axes.plot(at, values, color=ACCENT, ls="none", marker="_", ms=13, mew=2.5)
+        axes.axhline(1, color=MUTED, ls=DOTTED, lw=1.2)
+        axes.text(10.45, 1.03, "average", color=MUTED, ha="right", va="bottom", fontsize=9)
+        axes.set_xlim(0.5, 10.5)
+        axes.set_ylim(0, 1.05 * max([*values, *(end[1] for end in ends if end), 1.2]))
+        axes.set_xticks(at)
+        axes.tick_params(axis="x", length=0)
+        axes.grid(visible=False, axis="x")
+        name_axes(axes, "tenth of the subscriptions, riskiest first", "churn rate over the average")
+
+    each = ", ".join(map(times, values))
+    sure = f" ({between(ends[0], times)})" if ends[0] else ""
+    return Picture(
+        "Lift by tenth",
+        f"The riskiest tenth churn {times(values[0])} times as often as the average{sure}.",
+        draw(name, f"Lift of {about} by tenth, riskiest first: {each}.", paint),
+        "Bars should fall from left to right, from far above 1 to far below. Lines are 95% "
+        "intervals.",
+    )
+
+
+def baseline_gains(curve: Curve, base_rate: float) -> Curve:
+    """From a ROC curve to the gains by tenths of the same ranking."""
+    false_share, true_share = curve
+    called = base_rate * true_share + (1 - base_rate) * false_share
+    return TENTHS, height_at((called, true_share), TENTHS)
+
+
+def _lines(axes: Axes, rankings: Sequence[Ranking], **how: Any) -> None:
+    looks: tuple[dict[str, Any], ...] = (
+        {"color": ACCENT, "zorder": 3},
+        {"color": INK, "ls": DASHED, "lw": 1.2},
+    )
+    for ranking, look in zip(rankings, looks, strict=False):
+        label = f"{ranking.who} {number(ranking.area)}"
+        axes.plot(*ranking.curve, label=label, clip_on=False, **look, **how)
+
+
+def _areas(rankings: Sequence[Ranking]) -> str:
+    return ", ".join(f"{ranking.who} {number(ranking.area)}" for ranking in rankings)

@@ -1,0 +1,135 @@
+"""Pictures of how well the model does of each part of the subscriptions."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from churnlib.report.pictures.drawing import Picture
+from churnlib.report.pictures.forest import Row, dots
+from churnlib.report.wording import capital, counted, number, share, with_interval
+
+Segments = Mapping[str, Sequence[Mapping[str, Any]]]
+
+UNKNOWN = "not known"
+"""What the rows are called that have no value."""
+
+
+def ranking_by_segment(name: str, about: str, segments: Segments, overall: float) -> Picture:
+    """Draws the ROC AUC of each part.
+
+    Args:
+        name: What the picture's ids begin with; one of a kind in its page.
+        about: Which subscriptions these are.
+        segments: The parts, by what parts them; see `churnlib.model.segments.Segment`.
+        overall: The ROC AUC of all.
+    """
+    rows = [
+        Row(label)
+        if part is None
+        else Row(
+            label, part["roc_auc"], part["intervals"].get("roc_auc"), note=_why(part, "roc_auc")
+        )
+        for label, part in _lines(segments)
+    ]
+    apart = [row for row in _figures(segments, "roc_auc") if not _holds(row[2], overall)]
+    return Picture(
+        "Ranking by segment",
+        f"{_apart(apart, len(_figures(segments, 'roc_auc')))} the whole, {number(overall)}.",
+        dots(
+            name,
+            f"ROC AUC of {about} by segment: {_each(segments, 'roc_auc')}.",
+            rows,
+            "ROC AUC",
+            line=overall,
+        ),
+        "Dots on their 95% intervals; the dotted line is all subscriptions. By chance alone one in "
+        "twenty lies apart.",
+    )
+
+
+def churn_by_segment(name: str, about: str, segments: Segments) -> Picture:
+    """Draws observed and predicted churn of each part.
+
+    Args:
+        name: See `ranking_by_segment`.
+        about: See `ranking_by_segment`.
+        segments: See `ranking_by_segment`.
+    """
+    rows = [
+        Row(label)
+        if part is None
+        else Row(
+            label,
+            part["base_rate"],
+            part["intervals"].get("base_rate"),
+            part["mean_predicted"],
+            _why(part, "base_rate"),
+        )
+        for label, part in _lines(segments)
+    ]
+    known = [p for parts in segments.values() for p in parts if p["mean_predicted"] is not None]
+    off = sum(not _holds(p["intervals"].get("base_rate"), p["mean_predicted"]) for p in known)
+    each = "; ".join(
+        f"{column} {_value(p)} {share(p['mean_predicted'])} and {share(p['base_rate'])}"
+        for column, parts in segments.items()
+        for p in parts
+        if p["mean_predicted"] is not None
+    )
+    told = f"in {off or 'none'} of {counted(len(known), 'segment')} the prediction lies outside"
+    return Picture(
+        "Churn by segment",
+        f"{capital(told)} the observed interval.",
+        dots(
+            name,
+            f"Predicted and observed churn of {about} by segment: {each}.",
+            rows,
+            "churn",
+            as_shares=True,
+        ),
+        "Dots are what was observed, on their 95% intervals; diamonds what was predicted.",
+    )
+
+
+def _lines(segments: Segments) -> Iterator[tuple[str, Mapping[str, Any] | None]]:
+    for column, parts in segments.items():
+        yield column.upper(), None
+        for part in parts:
+            yield _value(part), part
+
+
+def _value(part: Mapping[str, Any]) -> str:
+    return UNKNOWN if part["value"] is None else str(part["value"])
+
+
+def _why(part: Mapping[str, Any], figure: str) -> str:
+    """Why a figure of a part is not there, in few words; nothing where it is."""
+    if part[figure] is not None:
+        return ""
+    if not part["n"]:
+        return "no outcome known yet"
+    return f"of {part['n']}, {part['positives']} churned"
+
+
+def _figures(segments: Segments, figure: str) -> list[tuple[str, float, Any]]:
+    return [
+        (f"{column} {_value(part)}", part[figure], part["intervals"].get(figure))
+        for column, parts in segments.items()
+        for part in parts
+        if part[figure] is not None
+    ]
+
+
+def _holds(interval: Sequence[float] | None, value: float) -> bool:
+    return interval is None or interval[0] <= value <= interval[1]
+
+
+def _apart(apart: list[tuple[str, float, Any]], count: int) -> str:
+    if not apart:
+        return f"None of {counted(count, 'segment')} is told apart from"
+    if len(apart) == 1:
+        return f"{capital(apart[0][0])} ({number(apart[0][1])}) is told apart from"
+    return f"{len(apart)} of {counted(count, 'segment')} are told apart from"
+
+
+def _each(segments: Segments, figure: str) -> str:
+    found = _figures(segments, figure)
+    return "; ".join(f"{label} {with_interval(value, ends)}" for label, value, ends in found)

@@ -1,0 +1,127 @@
+"""How figures are written in reports."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+Interval = Sequence[float]
+
+NOT_DEFINED = "not defined"
+MINUS = "\N{MINUS SIGN}"
+
+
+def number(value: float) -> str:
+    """Writes a figure of about 1, such as a ROC AUC.
+
+    >>> number(0.76649)
+    '0.766'
+    """
+    return minus(f"{value:.3f}")
+
+
+def signed(value: float) -> str:
+    """Writes a difference of such figures.
+
+    >>> signed(0.0121), signed(0)
+    ('+0.012', '0.000')
+    """
+    written = f"{value:+.3f}"
+    return written[1:] if float(written) == 0 else minus(written)
+
+
+def times(value: float) -> str:
+    """Writes a ratio.
+
+    >>> times(3.062)
+    '3.1'
+    """
+    return f"{value:.1f}"
+
+
+def share(value: float) -> str:
+    """Writes a share in per cent, with a decimal where that matters.
+
+    >>> share(0.184), share(0.0721), share(0.00042), share(1), share(0)
+    ('18%', '7.2%', '0.04%', '100%', '0%')
+    """
+    percent = 100 * value
+    decimals = 0 if percent >= 9.95 or percent == 0 else 1 if percent >= 0.095 else 2
+    return f"{percent:.{decimals}f}%"
+
+
+def exact_share(value: float) -> str:
+    """Writes a share in per cent for a column of figures.
+
+    >>> exact_share(0.184)
+    '18.4%'
+    """
+    return f"{value:.1%}"
+
+
+def money(value: float) -> str:
+    """Writes a sum of the game's own money.
+
+    >>> money(12_345.6), money(8.5)
+    ('12,346', '8.50')
+    """
+    return minus(f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.2f}")
+
+
+def count(value: int) -> str:
+    """Writes how many there are.
+
+    >>> count(12_345)
+    '12,345'
+    """
+    return f"{value:,}"
+
+
+def counted(value: int, thing: str) -> str:
+    """Writes how many there are, and of what.
+
+    >>> counted(1, "row"), counted(1_200, "row")
+    ('1 row', '1,200 rows')
+    """
+    return f"{count(value)} {thing}{'' if value == 1 else 's'}"
+
+
+def between(interval: Interval | None, form: Callable[[float], str] = number) -> str:
+    """Writes an interval; nothing where there is none.
+
+    >>> between((0.7031, 0.8199)), between(None)
+    ('0.703 to 0.820', '')
+    """
+    return "" if interval is None else f"{form(interval[0])} to {form(interval[1])}"
+
+
+def with_interval(
+    value: float, interval: Interval | None, form: Callable[[float], str] = number
+) -> str:
+    """Writes a figure with its interval behind it.
+
+    >>> with_interval(0.766, (0.7031, 0.8199))
+    '0.766 (0.703 to 0.820)'
+    """
+    return form(value) + (f" ({between(interval, form)})" if interval else "")
+
+
+def plain(value: Any) -> str:
+    """Writes a fact without the marks of a programming language.
+
+    >>> plain({"race": 3, "class": [1, 2]})
+    'race: 3, class: 1, 2'
+    """
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {plain(inner)}" for name, inner in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(plain, value))
+    return str(value)
+
+
+def capital(text: str) -> str:
+    """Begins a sentence, leaving all other letters as they are."""
+    return text[:1].upper() + text[1:]
+
+
+def minus(written: str) -> str:
+    """Gives a written figure the sign that is as wide as a plus."""
+    return written.replace("-", MINUS)

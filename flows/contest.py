@@ -1,0 +1,161 @@
+"""Which model version a run uses, and what a back-test holds it against."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from churnlib.datasets import DatasetRef
+from churnlib.errors import ModelError, SettingsError
+from churnlib.model.fitness import decisive_settings, refuse_late_labels, refuse_other_features
+from churnlib.model.gate import Decision, Terms, measure
+from churnlib.model.predict import PROBABILITY, Scored, predict_in_parts
+from churnlib.model.registry import candidate, named, read_registry
+from churnlib.model.rows import Rows
+from churnlib.model.store import champion, load_model, read_manifest
+from churnlib.settings import load_settings
+from churnlib.uris import name_of
+from flows.gate import standing_champion
+from flows.run import Run
+
+
+@dataclass(frozen=True)
+class Contest:
+    """The version that a back-test is of.
+
+    Attributes:
+        model: The version: a candidate, or else the champion, or the one that was named.
+        rival: The champion that a candidate is held against.
+        ruling: What of a candidate is decided without figures, because these would say nothing.
+        past: The last comparison that a version which is no candidate came through.
+        warnings: What to warn of.
+    """
+
+    model: DatasetRef
+    rival: DatasetRef | None = None
+    ruling: dict[str, str] | None = None
+    past: dict[str, Any] | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def usable_model(
+    run: Run, flow: Literal["score", "batch_predict"]
+) -> tuple[DatasetRef, tuple[str, ...]]:
+    """The version named for the run, or else the champion, and what to warn of.
+
+    Raises:
+        ModelError: There is none, its features are others, or it has seen the future.
+    """
+    model = champion(run.catalog) if run.model is None else named(run.catalog, run.model)
+    return model, refuse_unfit(run, model, flow)
+
+
+def refuse_unfit(
+    run: Run, model: DatasetRef, flow: Literal["score", "batch_predict"]
+) -> tuple[str, ...]:
+    """Refuses a version that may not be used on the window of a flow; tells what to warn of.
+
+    Raises:
+        ModelError: Its features are others, or it has seen the future.
+    """
+    manifest = read_manifest(model)
+    refuse_other_features(manifest, run.settings, run.command("train", "--from-raw"))
+    allowed = run.settings.allow_label_overlap
+    warning = refuse_late_labels(manifest, run.window(flow), f"windows.{flow}", allowed)
+    return (warning,) if warning else ()
+
+
+def contest_of(run: Run) -> Contest:
+    """The candidate and the champion; where there is no candidate, or one is named, one version.
+
+    Raises:
+        ModelError: See `usable_model`, of the version that the back-test is of.
+    """
+    new = candidate(run.catalog) if run.model is None else None
+    if new is None:
+        model, warnings = usable_model(run, "score")
+        past = read_registry(run.catalog.registry()).last_comparison(name_of(model.uri))
+        told = past.model_dump(mode="json", exclude={"when"}) if past else None
+        return Contest(model, past=told, warnings=warnings)
+    warnings = refuse_unfit(run, new, "score")
+    rival = standing_champion(run.catalog)
+    if rival is None:
+        return Contest(new, ruling=_ruling("accepted", "there is no champion"), warnings=warnings)
+    ruling = ruling_on(run, rival, flattered=bool(warnings))
+    return Contest(new, rival, ruling, warnings=warnings)
+
+
+def ruling_on(run: Run, rival: DatasetRef, *, flattered: bool) -> dict[str, str] | None:
+    """What is decided of a candidate without figures; null where the champion fits the cohort.
+
+    A champion that the game's settings have left behind is of no use to any flow, so it gives way.
+    One that only this run's own settings do not suit stays.
+
+    Args:
+        run: The run.
+        rival: The champion.
+        flattered: Whether the candidate has seen the future of the cohort.
+    """
+    manifest = read_manifest(rival)
+    try:
+        refuse_other_features(manifest, run.settings, "")
+    except ModelError:
+        what = f"champion {manifest['version']} has other features or labels"
+        if tries_other_features(run):
+            return _ruling("undecided", f"{what} than this run, and so has the game's own file")
+        return _ruling("accepted", f"{what} than the game's settings now ask for")
+    allowed = run.settings.allow_label_overlap
+    try:
+        late = refuse_late_labels(manifest, run.window("score"), "windows.score", allowed)
+    except ModelError:
+        what = f"champion {manifest['version']} has seen the future of this cohort"
+        return _ruling("undecided", what)
+    if flattered and not late:
+        what = "the candidate has seen the future of this cohort, the champion has not"
+        return _ruling("undecided", what)
+    return None
+
+
+def _ruling(decision: Decision, reason: str) -> dict[str, str]:
+    return {"decision": decision, "reason": reason}
+
+
+def tries_other_features(run: Run) -> bool:
+    """Whether the run's settings of features and labels are others than the game's own."""
+    try:
+        own = load_settings(run.settings.game)
+    except SettingsError:
+        return True
+    return decisive_settings(own) != decisive_settings(run.settings)
+
+
+def compare(
+    scored: Scored,
+    rival: DatasetRef | None,
+    features: DatasetRef,
+    terms: Terms,
+    *,
+    allow_joblib: bool,
+) -> dict[str, Any]:
+    """Holds what a candidate says of a cohort against what the champion says.
+
+    Args:
+        scored: What the candidate says, in the order of the cohort's rows.
+        rival: The champion.
+        features: The cohort.
+        terms: By what they are compared.
+        allow_joblib: See `churnlib.model.store.load_model`.
+
+    Returns:
+        See `churnlib.model.gate.measure`. A champion that cannot be opened any more, or fails on
+        the cohort, gives way.
+    """
+    assert rival is not None  # Where there is none, there was a ruling.
+    try:
+        loaded = load_model(rival, allow_joblib=allow_joblib)
+        other = predict_in_parts(loaded.pipeline, loaded.schema, Rows.read(features))
+    except ModelError as error:
+        why = f"the champion cannot be used any more: {error}"
+        return {"decision": "accepted", "reason": why}
+    both = scored.rows.rename({PROBABILITY: "candidate"})
+    return measure(
+        both.with_columns(champion=other.rows[PROBABILITY]), terms.metric, terms.max_loss
+    )

@@ -1,0 +1,236 @@
+"""New versions on their way to be champion: registered by training, decided on by a back-test."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from churnlib import storage
+from churnlib.datasets import Catalog, Dataset, DatasetRef, catalog_of
+from churnlib.errors import ModelError
+from churnlib.model.gate import Comparison
+from churnlib.model.registry import Registry, promote, read_registry, retire, write_registry
+from churnlib.model.store import champion, load_model, pointed_at, read_manifest, verify
+from churnlib.uris import name_of
+from flows.engine.cache import run_logger
+from flows.events import ModelCompared, ModelPromoted, ModelRegistered
+from flows.run import Run
+from flows.task import task
+
+
+def standing_champion(catalog: Catalog) -> DatasetRef | None:
+    """The version in use; null where there is none, or the pointer leads nowhere."""
+    try:
+        return champion(catalog)
+    except ModelError:
+        return None
+
+
+def register_version(run: Run, model: DatasetRef) -> None:
+    """Makes a trained model the candidate, if it is not known as such; the first one champion."""
+    standing, version = standing_champion(run.catalog), name_of(model.uri)
+    if is_registered(run.catalog, version, standing):
+        return
+    register(
+        model,
+        run.catalog.registry(),
+        run.catalog.champion(),
+        before=state_of(run.catalog),
+        may_promote=run.settings.champion.promote,
+        keep_versions=run.settings.champion.keep_versions,
+        allow_joblib=run.settings.train.model_format == "joblib",
+    )
+
+
+def settle_comparison(run: Run, model: DatasetRef, report: DatasetRef) -> None:
+    """Does what a back-test has decided, if that was not done yet.
+
+    Args:
+        run: The run.
+        model: The version that the back-test is of.
+        report: Its report, as JSON.
+    """
+    comparison = comparison_in(report)
+    if is_settled(run.catalog, comparison):
+        return
+    settle(
+        model,
+        comparison,
+        run.catalog.registry(),
+        before=state_of(run.catalog),
+        keep_versions=run.settings.champion.keep_versions,
+    )
+
+
+def comparison_in(report: DatasetRef) -> dict[str, Any] | None:
+    """What a report tells of the gate, as plain data; null where nothing was compared."""
+    found: dict[str, Any] | None = json.loads(storage.read_bytes(report.uri)).get("comparison")
+    return found
+
+
+def is_registered(catalog: Catalog, version: str, standing: DatasetRef | None) -> bool:
+    """Whether there is nothing to do about a trained model."""
+    candidate = read_registry(catalog.registry()).candidate
+    if standing is None or version != (candidate or name_of(standing.uri)):
+        return False
+    try:
+        verify(standing)
+    except ModelError:
+        return False
+    return True
+
+
+def is_settled(catalog: Catalog, comparison: dict[str, Any] | None) -> bool:
+    """Whether there is nothing to do about what a report tells of the gate."""
+    if comparison is None or comparison["candidate"] == pointed_at(catalog.champion()):
+        return True
+    return read_registry(catalog.registry()).knows(Comparison.model_validate(comparison))
+
+
+def state_of(catalog: Catalog) -> str:
+    """What tells one state of registry and champion from another."""
+    registry, standing = catalog.registry().uri, standing_champion(catalog)
+    known = storage.fingerprint(registry) if storage.exists(registry) else "none"
+    return f"registry {known}, champion {standing.fingerprint if standing else 'none'}"
+
+
+# Both tasks change what they read. `before` is part of their key, so that a kept result counts only
+# where they would change nothing.
+
+
+@task(uses=("churnlib.model",))
+def register(
+    model: DatasetRef,
+    registry: Dataset,
+    pointer: Dataset,
+    *,
+    before: str,  # noqa: ARG001
+    may_promote: bool,
+    keep_versions: int | None,
+    allow_joblib: bool,
+) -> tuple[DatasetRef, ...]:
+    """Makes a model the candidate; where there is no champion that can be opened, the champion.
+
+    Args:
+        model: The version.
+        registry: What is known of all versions.
+        pointer: The champion's pointer.
+        before: What registry and champion were.
+        may_promote: Whether it may take the place of a champion that cannot be opened.
+        keep_versions: See `churnlib.settings.ChampionSettings`.
+        allow_joblib: See `churnlib.model.store.load_model`.
+    """
+    catalog, manifest = catalog_of(registry), read_manifest(model)
+    known, standing = read_registry(registry), standing_champion(catalog)
+    version, is_new = manifest["version"], known.last_comparison(manifest["version"]) is None
+    fault = "there was no champion" if standing is None else fault_of(standing, allow_joblib)
+    if fault and (may_promote or standing is None):
+        _promote(catalog, manifest, known, by="training", why=fault)
+        changed = [registry, catalog.champion()]
+    else:
+        changed = [registry]
+        is_champion = version == pointed_at(pointer)
+        candidate = None if is_champion or known.was_taken_back(version) else version
+        write_registry(known.model_copy(update={"candidate": candidate}), registry)
+        run_logger().info(_told(known, version, is_champion=is_champion))
+        is_new = is_new and candidate is not None
+    if is_new:
+        ModelRegistered(
+            game=model.game,
+            version=version,
+            state="champion" if version == pointed_at(pointer) else "candidate",
+            roc_auc=_roc_auc(manifest),
+        ).emit()
+    _retire(catalog, keep_versions)
+    return tuple(map(storage.ref, changed))
+
+
+@task
+def settle(
+    candidate: DatasetRef,
+    comparison: dict[str, Any] | None,
+    registry: Dataset,
+    *,
+    before: str,  # noqa: ARG001
+    keep_versions: int | None,
+) -> tuple[DatasetRef, ...]:
+    """Keeps a comparison, and makes the candidate champion where that follows from it.
+
+    Args:
+        candidate: The version.
+        comparison: A `churnlib.model.gate.Comparison` as plain data.
+        registry: What is known of all versions.
+        before: What registry and champion were.
+        keep_versions: See `churnlib.settings.ChampionSettings`.
+    """
+    catalog, made = catalog_of(registry), Comparison.model_validate(comparison)
+    known = read_registry(registry).and_compared(made, datetime.now(UTC))
+    run_logger().info("model %s: %s, because %s", made.candidate, made.decision, made.reason)
+    is_same = made.champion in (None, pointed_at(catalog.champion()))
+    if made.promotes and is_same:
+        _promote(catalog, read_manifest(candidate), known, by="back-test", why=made.reason)
+        changed = [registry, catalog.champion()]
+    else:
+        changed = [registry]
+        write_registry(known, registry)
+    if made.promotes and not is_same:
+        run_logger().warning("not promoted, because the champion has changed meanwhile")
+    ModelCompared(
+        game=registry.game,
+        version=made.candidate,
+        champion=made.champion,
+        decision=made.decision,
+        metric=made.metric,
+        difference=made.difference,
+        interval=made.interval,
+    ).emit()
+    _retire(catalog, keep_versions)
+    return tuple(map(storage.ref, changed))
+
+
+def fault_of(model: DatasetRef, allow_joblib: bool) -> str | None:
+    """Why a version cannot be used any more; null where it can."""
+    try:
+        load_model(model, allow_joblib=allow_joblib)
+    except ModelError as error:
+        return f"it could not be opened any more ({error})"
+    return None
+
+
+def _promote(
+    catalog: Catalog,
+    manifest: dict[str, Any],
+    known: Registry,
+    *,
+    by: Literal["training", "back-test"],
+    why: str,
+) -> None:
+    made = promote(catalog, manifest["version"], known, by=by, why=why, when=datetime.now(UTC))
+    run_logger().info("model %s is the champion now; before: %s", made.version, made.previous)
+    ModelPromoted(
+        game=catalog.game,
+        version=made.version,
+        previous=made.previous,
+        by=by,
+        roc_auc=_roc_auc(manifest),
+    ).emit()
+
+
+def _retire(catalog: Catalog, keep: int | None) -> None:
+    for version in retire(catalog, keep):
+        run_logger().info("model %s is removed: champion.keep_versions = %s", version, keep)
+
+
+def _told(known: Registry, version: str, *, is_champion: bool) -> str:
+    if is_champion:
+        return f"model {version} is the champion already"
+    if known.was_taken_back(version):
+        return f"model {version} was rolled back from by hand, so only a hand promotes it again"
+    last = known.last_comparison(version)
+    if last and last.decision == "refused":
+        return f"model {version} was refused on {last.when:%Y-%m-%d}: {last.reason}"
+    return f"model {version} is the candidate now; a back-test compares it with the champion"
+
+
+def _roc_auc(manifest: dict[str, Any]) -> float | None:
+    found: float | None = manifest["metrics"]["validation"]["general"]["roc_auc"]
+    return found

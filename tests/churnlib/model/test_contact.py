@@ -1,0 +1,118 @@
+"""Whom to contact, and who is held out: the same characters whatever the month and the model."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from churnlib.buckets import hashes
+from churnlib.datasets import Catalog
+from churnlib.model.campaign import choose_threshold, evaluate_campaign
+from churnlib.model.contact import add_contact, compare_hold_out, is_held_out, threshold_of
+from churnlib.model.store import save_model
+from churnlib.settings import Offer
+from tests.churnlib.model.samples import FACTS, features, usual
+
+IDS = pl.Series(range(100_000))
+DEAR = Offer(contact_cost=25.0)
+TEXTS = pl.Series([f"id-{n}" for n in range(20_000)])
+
+
+@pytest.mark.parametrize("ids", [IDS, TEXTS], ids=["numbers", "texts"])
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.05, 0.5])
+def test_so_many_are_held_out(ids: pl.Series, share: float) -> None:
+    found = is_held_out(ids, share)
+    error = (share * (1 - share) / len(ids)) ** 0.5
+    assert found.mean() == pytest.approx(share, abs=4 * error)
+    assert found.any() == (share > 0)
+
+
+def test_a_character_is_held_out_whatever_stands_beside_it() -> None:
+    whole = is_held_out(IDS, 0.05)
+    assert is_held_out(IDS.reverse(), 0.05).equals(whole.reverse())
+    assert is_held_out(IDS[700:900], 0.05).equals(whole[700:900])
+    assert is_held_out(IDS.cast(pl.Int32), 0.05).equals(whole)
+    # These are held out for good: a change here ends every study that runs.
+    assert IDS.filter(whole)[:5].to_list() == [28, 30, 38, 67, 85]
+
+
+def test_a_larger_share_holds_out_the_same_and_more() -> None:
+    small, large = is_held_out(IDS, 0.05), is_held_out(IDS, 0.2)
+    assert (small & ~large).sum() == 0
+
+
+@pytest.mark.parametrize("ids", [IDS, TEXTS], ids=["numbers", "texts"])
+def test_who_is_held_out_does_not_follow_the_order_of_buckets(ids: pl.Series) -> None:
+    found = is_held_out(ids, 0.1).to_numpy()
+    tenth = hashes(ids) // np.uint64(2**64 // 10 + 1)
+    rates = np.array([found[tenth == n].mean() for n in range(10)])
+    error = (0.09 / (len(ids) / 10)) ** 0.5
+    assert np.abs(rates - 0.1).max() < 4 * error
+
+
+BATCH = pl.DataFrame(
+    {
+        "char_id": range(1_000),
+        "churn_probability": [n / 999 for n in range(1_000)],
+        "sub_churn": [n % 2 for n in range(1_000)],
+    }
+)
+
+
+def test_whoever_reaches_the_threshold_is_contacted_but_for_those_held_out() -> None:
+    found = add_contact(BATCH, 500 / 999, 0.2)
+    assert found.columns == [*BATCH.columns, "contact", "held_out"]
+    assert found["held_out"].equals(is_held_out(BATCH["char_id"], 0.2))
+    reached = pl.Series([n >= 500 for n in range(1_000)])
+    assert found["contact"].to_list() == (reached & ~found["held_out"]).to_list()
+    assert add_contact(BATCH, 500 / 999, 0.0)["contact"].to_list() == reached.to_list()
+
+
+def test_without_a_threshold_nobody_is_contacted() -> None:
+    found = add_contact(BATCH, None, 0.2)
+    assert found["contact"].to_list() == [False] * 1_000
+    assert found["held_out"].any()
+
+
+@pytest.mark.parametrize("ids", [pl.Int64, pl.String])
+def test_an_empty_batch_has_the_columns(ids: type[pl.DataType]) -> None:
+    found = add_contact(BATCH.clear().cast({"char_id": ids}), 0.5, 0.2)
+    assert found.schema["contact"] == found.schema["held_out"] == pl.Boolean
+
+
+def test_held_out_and_contacted_are_compared_above_one_threshold() -> None:
+    found = add_contact(BATCH, 500 / 999, 0.2)
+    unknown = pl.when(pl.col("char_id") < 990).then("sub_churn")
+    compared = compare_hold_out(found.with_columns(sub_churn=unknown), 500 / 999)
+    above = found[500:990]
+    for name, group in (
+        ("contacted", above.filter("contact")),
+        ("held_out", above.filter("held_out")),
+    ):
+        churned = int(group["sub_churn"].sum())
+        assert compared[name] == {
+            "n": len(group),
+            "churned": churned,
+            "churn_rate": churned / len(group),
+        }
+    nobody = compare_hold_out(add_contact(BATCH, None, 0.2), None)
+    assert nobody["held_out"] == {"n": 0, "churned": 0, "churn_rate": None}
+
+
+@pytest.mark.parametrize("with_campaign", [True, False])
+def test_another_offer_chooses_anew_among_the_validation_rows(
+    with_campaign: bool, tmp_path: Path
+) -> None:
+    model, rows = usual(), features()
+    probability = pl.Series([n / 240 for n in range(240)])
+    slices = ["validation"] * 120 + ["in_sample"] * 120
+    scored = rows.with_columns(churn_probability=probability, slice=pl.Series(slices))
+    chosen = evaluate_campaign(scored, Offer(), 0.123).to_json(curve=False)
+    facts = {**FACTS, "campaign": chosen} if with_campaign else FACTS
+    saved = save_model(Catalog(str(tmp_path), "hawk").model("v1"), model, scored, rows[:9], facts)
+    half = scored[:120]
+    usual_best, dear_best = (choose_threshold(half, offer) for offer in (Offer(), DEAR))
+    assert threshold_of(saved, Offer()) == (0.123 if with_campaign else usual_best)
+    assert threshold_of(saved, DEAR) == dear_best
+    assert len({0.123, usual_best, dear_best}) == 3

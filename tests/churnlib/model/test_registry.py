@@ -1,0 +1,314 @@
+"""The registry of versions: states, promotions, roll back, and which versions stay."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from churnlib.datasets import Catalog, DatasetRef
+from churnlib.errors import ModelError
+from churnlib.model.gate import Comparison, Decision
+from churnlib.model.history import history
+from churnlib.model.promotion import promote_by_hand, roll_back
+from churnlib.model.registry import (
+    By,
+    Promotion,
+    Registry,
+    candidate,
+    named,
+    promote,
+    read_registry,
+    retire,
+    superfluous,
+    versions,
+    write_registry,
+)
+from churnlib.model.store import MANIFEST, champion, pointed_at, set_champion
+from tests.churnlib.model.samples import save, usual
+
+NOW = datetime(2025, 1, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Catalog:
+    return Catalog(str(tmp_path), "hawk")
+
+
+def add(catalog: Catalog, *names: str) -> list[DatasetRef]:
+    return [save(catalog.model(name), usual()) for name in names]
+
+
+def hours(count: int) -> datetime:
+    return NOW + timedelta(hours=count)
+
+
+def compared(
+    candidate: str, decision: Decision, champion: str = "v1", cohort: str = "c1", loss: float = 0.02
+) -> Comparison:
+    return Comparison.model_validate(
+        {
+            "metric": "roc_auc",
+            "max_loss": loss,
+            "promote": True,
+            "candidate": candidate,
+            "champion": champion,
+            "cohort": cohort,
+            "window": ["2024-05-01", "2024-07-31"],
+            "as_of": "2025-01-01",
+            "n": 500,
+            "positives": 50,
+            "candidate_value": 0.8,
+            "champion_value": 0.75,
+            "difference": 0.05,
+            "interval": [0.01, 0.09],
+            "decision": decision,
+            "reason": "it is better by 0.0100 at the least",
+        }
+    )
+
+
+def keep(catalog: Catalog, registry: Registry) -> None:
+    write_registry(registry, catalog.registry())
+
+
+def make_champion(catalog: Catalog, name: str, by: By = "training", at: int = 0) -> None:
+    registry = read_registry(catalog.registry())
+    promote(catalog, name, registry, by=by, why="for the test", when=hours(at))
+
+
+# What it keeps
+
+
+def test_registry_that_is_not_there_is_empty(catalog: Catalog) -> None:
+    assert read_registry(catalog.registry()) == Registry()
+    assert candidate(catalog) is None
+    assert versions(catalog) == ()
+
+
+def test_registry_comes_back_as_it_was_written(catalog: Catalog) -> None:
+    registry = Registry(candidate="v2").and_compared(compared("v2", "refused"), NOW)
+    keep(catalog, registry)
+    assert read_registry(catalog.registry()) == registry
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"candidate": 5}', '{"other": 1}'])
+def test_registry_that_is_damaged_says_what_to_do(text: str, catalog: Catalog) -> None:
+    place = Path(catalog.registry().uri)
+    place.parent.mkdir(parents=True)
+    place.write_text(text)
+    with pytest.raises(ModelError, match=r"^hawk: .*registry\.json is damaged: .*remove it"):
+        read_registry(catalog.registry())
+
+
+def test_promotion_moves_the_pointer_and_keeps_who_was_before_and_why(catalog: Catalog) -> None:
+    add(catalog, "v1", "v2")
+    make_champion(catalog, "v1")
+    keep(catalog, read_registry(catalog.registry()).model_copy(update={"candidate": "v2"}))
+    make_champion(catalog, "v2", "back-test", at=1)
+    assert champion(catalog).uri == catalog.model("v2").uri
+    registry = read_registry(catalog.registry())
+    assert registry.candidate is None
+    assert [(p.version, p.previous, p.by, p.why, p.when) for p in registry.promotions] == [
+        ("v1", None, "training", "for the test", NOW),
+        ("v2", "v1", "back-test", "for the test", hours(1)),
+    ]
+
+
+def test_candidate_is_the_version_of_the_registry_if_it_is_there_and_no_champion(
+    catalog: Catalog,
+) -> None:
+    first, second = add(catalog, "v1", "v2")
+    set_champion(catalog.champion(), "v1")
+    for name, expected in (("v2", second), ("v1", None), ("v9", None)):
+        keep(catalog, Registry(candidate=name))
+        assert candidate(catalog) == expected
+    assert first != second
+
+
+def test_the_same_comparison_is_known_and_any_other_is_not() -> None:
+    registry = Registry().and_compared(compared("v2", "refused"), NOW)
+    assert registry.knows(compared("v2", "refused"))
+    for other in (
+        compared("v3", "refused"),
+        compared("v2", "refused", champion="v0"),
+        compared("v2", "refused", cohort="c2"),
+        compared("v2", "refused", loss=0.03),
+        compared("v2", "accepted"),
+    ):
+        assert not registry.knows(other)
+
+
+# States
+
+
+def test_states_follow_what_happened(catalog: Catalog) -> None:
+    add(catalog, "v1", "v2", "v3", "v4", "v5")
+    make_champion(catalog, "v1")
+    make_champion(catalog, "v3", "back-test", at=2)
+    registry = read_registry(catalog.registry()).model_copy(update={"candidate": "v5"})
+    keep(catalog, registry.and_compared(compared("v2", "refused"), hours(1)))
+    found = {version.version: version.state for version in history(catalog)}
+    assert found == {
+        "v5": "candidate",
+        "v4": "superseded",
+        "v3": "champion",
+        "v2": "refused",
+        "v1": "former",
+    }
+    assert list(found) == ["v5", "v4", "v3", "v2", "v1"]
+
+
+def test_a_refused_candidate_stays_refused_and_a_hand_outranks_the_gate(catalog: Catalog) -> None:
+    add(catalog, "v1", "v2")
+    make_champion(catalog, "v1")
+    registry = read_registry(catalog.registry()).model_copy(update={"candidate": "v2"})
+    keep(catalog, registry.and_compared(compared("v2", "refused"), hours(1)))
+    assert read_registry(catalog.registry()).state("v2", "v1") == "refused"
+    make_champion(catalog, "v2", "hand", at=2)
+    assert read_registry(catalog.registry()).state("v2", "v2") == "champion"
+    make_champion(catalog, "v1", "roll back", at=3)
+    assert read_registry(catalog.registry()).state("v2", "v1") == "former"
+    assert read_registry(catalog.registry()).was_taken_back("v2")
+    make_champion(catalog, "v2", "hand", at=4)
+    assert not read_registry(catalog.registry()).was_taken_back("v2")
+
+
+def test_history_tells_of_back_tests_and_lineage(catalog: Catalog) -> None:
+    add(catalog, "v1", "v2")
+    make_champion(catalog, "v1")
+    registry = read_registry(catalog.registry())
+    keep(catalog, registry.and_compared(compared("v2", "accepted"), hours(1)))
+    make_champion(catalog, "v2", "back-test", at=2)
+    second, first = history(catalog)
+    assert second.back_test is not None
+    assert first.back_test is not None
+    assert (second.back_test.value, first.back_test.value) == (0.8, 0.75)
+    assert second.lineage == (
+        "2025-01-01: compared with v1: accepted, it is better by 0.0100 at the least",
+        "2025-01-01: champion in place of v1, by back-test: for the test",
+    )
+    assert first.lineage[-1] == "2025-01-01: gave way to v2"
+    assert second.algorithm == "unknown"  # The sample's manifest tells none.
+
+
+def test_history_goes_on_where_a_manifest_is_damaged(catalog: Catalog) -> None:
+    add(catalog, "v1", "v2")
+    Path(catalog.model("v1").uri, MANIFEST).write_text("{")
+    second, first = history(catalog)
+    assert second.damage is None
+    assert first.damage is not None
+    assert "manifest.json is damaged" in first.damage
+
+
+# By hand
+
+
+def test_by_hand_promotes_what_was_accepted(catalog: Catalog) -> None:
+    add(catalog, "v1", "v2")
+    make_champion(catalog, "v1")
+    registry = read_registry(catalog.registry())
+    keep(catalog, registry.and_compared(compared("v2", "accepted"), hours(1)))
+    made = by_hand(catalog, "v2")
+    assert made is not None
+    assert (made.previous, made.by, made.why) == ("v1", "hand", "as asked")
+    assert by_hand(catalog, "v2") is None
+
+
+@pytest.mark.parametrize(
+    ("decision", "doubt"),
+    [
+        ("refused", "was refused by the gate: it is better"),
+        ("undecided", "was compared without a decision"),
+        (None, "was never compared with the champion"),
+    ],
+)
+def test_by_hand_refuses_what_was_not_accepted_unless_forced(
+    decision: Decision | None, doubt: str, catalog: Catalog
+) -> None:
+    add(catalog, "v1", "v2")
+    make_champion(catalog, "v1")
+    if decision:
+        registry = read_registry(catalog.registry())
+        keep(catalog, registry.and_compared(compared("v2", decision), hours(1)))
+    with pytest.raises(ModelError, match=f"hawk: model v2 {doubt}.*--force"):
+        by_hand(catalog, "v2")
+    assert pointed_at(catalog.champion()) == "v1"
+    made = by_hand(catalog, "v2", force=True)
+    assert made is not None
+    assert doubt in made.why
+
+
+def test_by_hand_takes_the_first_and_a_former_champion_without_force(catalog: Catalog) -> None:
+    add(catalog, "v1", "v2")
+    assert by_hand(catalog, "v1")
+    make_champion(catalog, "v2", "back-test", at=1)
+    assert by_hand(catalog, "v1")
+
+
+@pytest.mark.parametrize("force", [True, False])
+def test_by_hand_refuses_what_is_unknown_or_cannot_be_opened(force: bool, catalog: Catalog) -> None:
+    add(catalog, "v1")
+    with pytest.raises(ModelError, match=r"hawk: there is no model version 'v2' in .* Known: v1"):
+        by_hand(catalog, "v2", force=force)
+    Path(catalog.model("v1").uri, "model.skops").write_bytes(b"other")
+    with pytest.raises(ModelError, match=r"model\.skops is not as it was written"):
+        by_hand(catalog, "v1", force=force)
+    for odd in ("..", "v1/../v1", ""):
+        with pytest.raises(ModelError, match="there is no model version"):
+            by_hand(catalog, odd, force=force)
+    assert pointed_at(catalog.champion()) is None
+
+
+def by_hand(catalog: Catalog, version: str, *, force: bool = False) -> Promotion | None:
+    return promote_by_hand(catalog, version, when=hours(9), force=force, allow_joblib=False)
+
+
+def test_roll_back_goes_back_champion_by_champion(catalog: Catalog) -> None:
+    add(catalog, "v1", "v2", "v3")
+    for at, name in enumerate(("v1", "v2", "v3")):
+        make_champion(catalog, name, "back-test", at=at)
+    for at, expected in ((3, "v2"), (4, "v1")):
+        made = roll_back(catalog, when=hours(at), allow_joblib=False)
+        assert (made.version, made.by) == (expected, "roll back")
+        assert champion(catalog).uri == catalog.model(expected).uri
+    with pytest.raises(ModelError, match="not known which model was champion before v1"):
+        roll_back(catalog, when=hours(5), allow_joblib=False)
+
+
+# Which stay
+
+
+def test_named_finds_only_what_is_a_version(catalog: Catalog) -> None:
+    (model,) = add(catalog, "v1")
+    Path(catalog.models().uri, "notes").mkdir()
+    Path(catalog.models().uri, ".v9.tmp").mkdir()
+    Path(catalog.models().uri, ".v9.tmp", MANIFEST).write_text("{}")
+    assert versions(catalog) == ("v1",)
+    assert named(catalog, "v1") == model
+
+
+@pytest.mark.parametrize(
+    ("keep_count", "needed", "expected"),
+    [
+        (None, (), ()),
+        (9, (), ()),
+        (3, (), ("v2", "v1")),
+        (1, ("v2",), ("v4", "v3", "v1")),
+        (1, ("v5", "v1"), ("v4", "v3", "v2")),
+    ],
+)
+def test_superfluous_are_the_oldest_that_nobody_needs(
+    keep_count: int | None, needed: tuple[str, ...], expected: tuple[str, ...]
+) -> None:
+    assert superfluous(["v5", "v4", "v3", "v2", "v1"], keep_count, needed) == expected
+
+
+def test_retired_is_never_the_champion_its_predecessor_or_the_candidate(catalog: Catalog) -> None:
+    add(catalog, "v1", "v2", "v3", "v4", "v5", "v6")
+    for at, name in enumerate(("v1", "v3")):
+        make_champion(catalog, name, at=at)
+    keep(catalog, read_registry(catalog.registry()).model_copy(update={"candidate": "v4"}))
+    assert retire(catalog, 1) == ("v5", "v2")
+    assert versions(catalog) == ("v6", "v4", "v3", "v1")
+    assert not Path(catalog.model("v2").uri).exists()
+    assert retire(catalog, 1) == ()

@@ -1,0 +1,74 @@
+"""What a report for terminals says of a campaign."""
+
+from typing import Any
+
+import polars as pl
+import pytest
+
+from churnlib.model.campaign import evaluate_campaign
+from churnlib.report.campaign import RISK_IS_NOT_PERSUADABILITY, campaign_lines
+from churnlib.settings import Offer
+
+ROWS = pl.DataFrame(
+    {
+        "char_id": range(1, 11),
+        "sub_churn": [0, 0, 0, 0, 0, 0, 1, 0, 1, 1],
+        "churn_probability": [n / 10 for n in range(1, 11)],
+    }
+)
+
+
+def said(threshold: float | None = 0.7, offer: Offer | None = None, **more: Any) -> str:
+    campaign = evaluate_campaign(ROWS, offer or Offer(), threshold).to_json()
+    return "\n".join(campaign_lines({**campaign, **more}))
+
+
+def test_the_lines_hold_terms_threshold_and_gains() -> None:
+    text = said()
+    assert text.startswith("campaign (kept 200, incentive 10, contact 1; 30% accept)\n")
+    for line in (
+        "  threshold         contact from 0.7000 on",
+        "  reach it          4 of 10 (40.0%), 3 of them churned",
+        "  expected gain     157.00 (15.7000 a subscription)",
+        "  best here         contact from 0.7000 on: 157.00 (15.7000 a subscription)",
+        "  contacting all    91.00 (9.1000 a subscription)",
+        "  break-even        at a true probability of 0.1642",
+    ):
+        assert line in text.splitlines()
+    assert "EMPC              15." in text
+
+
+def test_the_reader_is_told_that_risk_is_not_persuadability() -> None:
+    told = " ".join(said().split())
+    assert RISK_IS_NOT_PERSUADABILITY in told
+    assert RISK_IS_NOT_PERSUADABILITY.count(".") == 1
+
+
+def test_where_nobody_is_contacted_it_says_so() -> None:
+    text = said(None, Offer(contact_cost=90.0))
+    assert "  threshold         contact nobody" in text
+    assert "  best here         contact nobody: 0.00 (0.0000 a subscription)" in text
+    assert "  break-even        never" in text
+
+
+def test_contacted_and_held_out_have_a_line_each() -> None:
+    groups = {
+        "contacted": {"n": 1_200, "churned": 300, "churn_rate": 0.25},
+        "held_out": {"n": 0, "churned": 0, "churn_rate": None},
+    }
+    lines = said(hold_out=groups).splitlines()
+    assert "  contact           1,200 who reach it, 300 of them churned (25.0%)" in lines
+    assert "  held out          0 who reach it" in lines
+
+
+def test_without_a_known_outcome_only_the_reason_is_told() -> None:
+    campaign = evaluate_campaign(ROWS.clear(), Offer(), 0.5).to_json()
+    assert list(campaign_lines(campaign))[1:] == [
+        "  not defined, because no subscription with a known outcome"
+    ]
+
+
+@pytest.mark.parametrize("kept", [1e7, 123.456])
+def test_lines_fit_a_terminal(kept: float) -> None:
+    text = said(offer=Offer(lifetime_value=kept, incentive_cost=kept / 2, contact_cost=kept / 5))
+    assert max(map(len, text.splitlines())) <= 80

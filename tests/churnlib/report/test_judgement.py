@@ -1,0 +1,160 @@
+"""What a report comes to: the answers, and what to do."""
+
+from dataclasses import replace
+from typing import Any
+
+import polars as pl
+import pytest
+
+from churnlib.report.judgement import (
+    against_baseline,
+    against_champion,
+    as_probabilities,
+    campaign_advice,
+    judge,
+)
+from churnlib.report.verdict import Verdict
+from tests.churnlib.report.samples import COMPARISON, in_training, make_report, make_scored
+
+REPORT = make_report(make_scored())
+WORSE = make_scored().with_columns(churn_probability=1 - pl.col("churn_probability"))
+
+
+def outcome(gain: float, interval: tuple[float, float] | None, contacted: int = 40) -> Any:
+    return {
+        "contacted": contacted,
+        "share": contacted / 400,
+        "expected_gain": gain,
+        "expected_gain_ci": interval,
+    }
+
+
+def advice(gain: float, interval: tuple[float, float] | None, contacted: int = 40) -> Verdict:
+    chosen, everybody = outcome(gain, interval, contacted), outcome(-70.0, None)
+    return campaign_advice({"reason": None, "at_threshold": chosen, "everybody": everybody})
+
+
+@pytest.mark.parametrize(
+    ("interval", "kind"),
+    [((0.001, 0.1), "better"), ((-0.01, 0.1), "unsure"), ((-0.1, -0.001), "worse")],
+)
+def test_a_model_is_held_against_the_plain_one_by_the_interval_of_their_difference(
+    interval: tuple[float, float], kind: str
+) -> None:
+    apart = {"roc_auc": {"difference": 0.0, "interval": interval}}
+    found = against_baseline({"baselines": {"logistic_regression": {"differences": apart}}})
+    assert found is not None
+    assert found.kind == kind
+
+
+@pytest.mark.parametrize(
+    "baselines",
+    [
+        {},
+        {"base_rate": {"differences": {}}},
+        {"logistic_regression": {"differences": {}}},
+        {"logistic_regression": {"differences": {"roc_auc": {"difference": 0, "interval": None}}}},
+    ],
+)
+def test_without_a_plain_model_to_compare_with_nothing_is_said(baselines: Any) -> None:
+    assert against_baseline({"baselines": baselines}) is None
+
+
+@pytest.mark.parametrize(
+    ("interval", "kind"),
+    [
+        ((0.0, 0.03), "better"),
+        ((0.01, 0.04), "better"),
+        ((0.0, 0.09), "unsure"),
+        ((0.02, 0.09), "worse"),
+    ],
+)
+def test_probabilities_hold_where_their_error_is_surely_small(
+    interval: tuple[float, float], kind: str
+) -> None:
+    figures = {
+        "expected_calibration_error": 0.02,
+        "intervals": {"expected_calibration_error": interval},
+        "mean_predicted": 0.172,
+        "base_rate": 0.134,
+    }
+    found = as_probabilities(figures)
+    assert found is not None
+    assert found.kind == kind
+    assert found.reason.startswith("17% were predicted to churn, 13% did.")
+
+
+def test_who_is_to_contact_follows_from_the_gain() -> None:
+    sure = advice(1_234.0, (900.0, 1_600.0))
+    assert sure.head == "Contact the riskiest 10%."
+    assert sure.reason == (
+        "Expected gain 1,234 (900 to 1,600), in the game's own money; contacting everybody would "
+        "gain \N{MINUS SIGN}70.00."
+    )
+    assert advice(100.0, (-5.0, 205.0)).head == "Contacting the riskiest 10% may not pay."
+    assert advice(100.0, None).kind == "unsure"
+    assert advice(-100.0, (-200.0, -5.0)).kind == "worse"
+    assert advice(0.0, (0.0, 0.0), contacted=0).head == "Contact nobody."
+
+
+@pytest.mark.parametrize(
+    ("decision", "promote", "head"),
+    [
+        ("accepted", True, "Champion now."),
+        ("accepted", False, "May be champion."),
+        ("refused", True, "Refused: the champion stays."),
+        ("undecided", True, "Not decided: the champion stays."),
+    ],
+)
+def test_the_gate_is_told_in_brief(decision: str, promote: bool, head: str) -> None:
+    found = against_champion({**COMPARISON, "decision": decision, "promote": promote})
+    assert found.head == head
+    assert found.reason.startswith("ROC AUC +0.010 (\N{MINUS SIGN}0.005 to +0.025) against 2024")
+
+
+def test_the_gate_without_figures_tells_its_reason_alone() -> None:
+    undecided = {"difference": None, "interval": None, "reason": "the champion has seen the future"}
+    assert against_champion({**COMPARISON, **undecided}).reason == (
+        "The champion has seen the future."
+    )
+
+
+def test_questions_are_answered_in_the_order_of_their_weight() -> None:
+    judgement = judge(REPORT)
+    assert [answer.question for answer in judgement.answers] == [
+        "Against chance",
+        "Against a plain model",
+        "Against the champion",
+        "As probabilities",
+    ]
+    assert judgement.head == "Better than chance, and than a logistic regression."
+    assert judgement.advice.head == "Contact the riskiest 71%."
+
+
+def test_a_refused_candidate_is_not_to_be_used() -> None:
+    refused = {**COMPARISON, "decision": "refused", "reason": "it is worse"}
+    assert judge(replace(REPORT, comparison=refused)).advice == Verdict(
+        "worse", "Keep the champion.", "It is worse."
+    )
+
+
+def test_who_ranks_worse_than_chance_is_no_guide() -> None:
+    judgement = judge(make_report(WORSE, comparison=None))
+    assert judgement.head == "Worse than chance."
+    assert judgement.advice.head == "Contact nobody by this model."
+
+
+def test_nothing_is_advised_on_what_cannot_be_told_from_chance() -> None:
+    random = make_scored().with_columns(pl.col("churn_probability").shuffle(seed=1))
+    judgement = judge(make_report(random, comparison=None))
+    assert judgement.head == "Not told apart from chance."
+    assert judgement.advice.head == "Do not act on this model yet."
+
+
+def test_a_training_says_that_its_threshold_was_chosen_on_the_same_rows() -> None:
+    assert "flatters" in judge(in_training(make_scored())).advice.reason
+    assert "flatters" not in judge(REPORT).advice.reason
+
+
+def test_a_report_without_a_campaign_leaves_open_whom_to_contact() -> None:
+    assert judge(replace(REPORT, campaign=None)).advice.kind == "undefined"

@@ -1,0 +1,143 @@
+"""The page in a real browser: nothing from elsewhere, no error, no overflow, all pictures told."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from churnlib.report.content import Report
+from churnlib.report.html import to_html
+from tests.churnlib.report.samples import in_training, make_report, make_scored
+
+CHROMIUM = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
+PHONE, DESK = 390, 1280
+SCORED = make_scored()
+NOBODY = SCORED.head(12).with_columns(sub_churn=pl.lit(0, pl.Int8))
+LONG = "a_very_long_name_without_any_place_to_break_it_" * 3
+PAGES: dict[str, tuple[Report, pl.DataFrame]] = {
+    "score": (make_report(SCORED), SCORED),
+    "training": (in_training(SCORED), SCORED),
+    "undefined": (make_report(NOBODY, comparison=None, importance=()), NOBODY),
+    "long": (
+        replace(
+            make_report(SCORED),
+            game=LONG,
+            warnings=(LONG,),
+            facts={LONG: LONG},
+            odd={LONG: {LONG: 1}},
+            changes=[{"setting": LONG, "base": LONG, "now": LONG}],
+            segments={LONG: [{**make_report(SCORED).segments["characters"][0], "value": LONG}]},
+        ),
+        SCORED,
+    ),
+}
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed")
+every_page = pytest.mark.parametrize("name", PAGES)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        # Chromium refuses its sandbox to root, whom machines of CI often are.
+        args = ["--no-sandbox"] if os.geteuid() == 0 else []
+        with playwright.chromium.launch(executable_path=CHROMIUM, args=args) as started:
+            yield started
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("pages")
+    made = {name: folder / f"{name}.html" for name in PAGES}
+    for name, (report, scored) in PAGES.items():
+        made[name].write_text(to_html(report, scored), encoding="utf-8")
+    return made
+
+
+def opened(browser: Browser, file: Path, width: int, faults: list[str] | None = None) -> Page:
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    told: list[str] = [] if faults is None else faults
+    page.on("console", lambda message: told.append(message.text))
+    page.on("pageerror", lambda error: told.append(str(error)))
+    page.on("request", lambda request: told.append(request.url))
+    page.goto(file.as_uri())
+    return page
+
+
+@every_page
+def test_page_asks_for_nothing_but_itself_and_has_no_error(
+    name: str, browser: Browser, files: dict[str, Path]
+) -> None:
+    faults: list[str] = []
+    opened(browser, files[name], DESK, faults).close()
+    assert faults == [files[name].as_uri()]
+
+
+@pytest.mark.parametrize("width", [PHONE, DESK])
+@every_page
+def test_page_is_not_wider_than_the_window(
+    name: str, width: int, browser: Browser, files: dict[str, Path]
+) -> None:
+    page = opened(browser, files[name], width)
+    page.eval_on_selector_all("details", "all => all.forEach(part => { part.open = true })")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.close()
+
+
+@every_page
+def test_pictures_are_told_to_those_who_do_not_see_them(
+    name: str, browser: Browser, files: dict[str, Path]
+) -> None:
+    page = opened(browser, files[name], DESK)
+    pictures = page.get_by_role("img").all()
+    assert len(pictures) == page.locator("svg, img").count()
+    labels = [picture.get_attribute("aria-label") or "" for picture in pictures]
+    assert all(len(label) > 40 for label in labels)
+    assert len(labels) == len(set(labels))
+    page.close()
+
+
+def test_letters_in_pictures_can_be_read_on_a_phone(
+    browser: Browser, files: dict[str, Path]
+) -> None:
+    page = opened(browser, files["score"], PHONE)
+    heights = page.eval_on_selector_all(
+        "svg text",
+        "all => all.map(text => text.getBoundingClientRect()).map(box => "
+        "Math.min(box.width, box.height)).filter(size => size > 0)",
+    )
+    wide = page.eval_on_selector_all("svg", "all => all.map(s => s.getBoundingClientRect().width)")
+    assert min(wide) > 300
+    assert sorted(heights)[len(heights) // 20] > 6
+    page.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_page_follows_the_scheme_that_its_reader_prefers(
+    scheme: str, browser: Browser, files: dict[str, Path]
+) -> None:
+    page = browser.new_page(color_scheme="dark" if scheme == "dark" else "light")
+    page.goto(files["score"].as_uri())
+    paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    brightness = sum(int(part) for part in paper.strip("rgb()").split(","))
+    assert (brightness > 600) == (scheme == "light")
+    page.close()
+
+
+def test_page_prints_what_is_folded(browser: Browser, files: dict[str, Path]) -> None:
+    page = opened(browser, files["score"], DESK)
+    page.emulate_media(media="print")
+    hidden = page.eval_on_selector_all(
+        "details table",
+        "all => all.filter(table => !table.checkVisibility({contentVisibilityAuto: true})).length",
+    )
+    assert page.locator("details table").count() > 3
+    assert hidden == 0
+    page.close()
