@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from churnlib.raw.checks import check_table as check_table
     from churnlib.raw.tables import latest_day as latest_day
     from churnlib.raw.tables import read_tables as read_tables
+    from churnlib.report.back_test import back_test as back_test
     from churnlib.settings import Settings as Settings
     from churnlib.settings import load_settings as load_settings
     from churnlib.storage import scan as scan
@@ -36,6 +37,7 @@ _HOMES = {
     "add_churned_on": "features.churn",
     "add_currency_features": "features.currency",
     "add_label": "features.labels",
+    "back_test": "report.back_test",
     "breakdown": "model.segments",
     "champion": "model.store",
     "check_table": "raw.checks",

@@ -13,5 +13,6 @@ def library_example() -> str:
 
 
 def is_its_figure(printed: str) -> bool:
-    """Tells whether the script printed what a model of the first game is worth."""
-    return 0.6 < float(printed) < 1
+    """Tells whether the script printed what a model of the first game is worth, with interval."""
+    auc, low, high = map(float, re.findall(r"[\d.]+\d", printed))
+    return 0.6 < auc < 1 and low < auc < high

@@ -78,9 +78,13 @@ def test_links_lead_somewhere() -> None:
             assert (page.parent / link).exists(), f"{page.name}: {link}"
 
 
-def test_readme_library_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
+def test_readme_library_example_runs(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
     exec(compile(library_example(), "README.md", "exec"), {})
     assert is_its_figure(capsys.readouterr().out)
+    assert (tmp_path / "back_test.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
 
 @pytest.fixture(scope="module")

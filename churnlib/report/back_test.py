@@ -1,0 +1,144 @@
+"""A back-test in one call, for scripts and notebooks."""
+
+import json
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from churnlib.errors import DataError, SettingsError, naming
+from churnlib.report.content import Report
+from churnlib.report.text import to_text
+from churnlib.settings import Settings, changes
+from churnlib.storage import write_texts
+
+if TYPE_CHECKING:
+    from churnlib.model.evaluate import Scores
+    from churnlib.model.train import FittedModel
+
+UNSAVED = "not saved"
+"""What a report calls a model that has no version."""
+
+
+@dataclass(frozen=True)
+class BackTest:
+    """What a model said of subscriptions whose outcome is known, and how good that was.
+
+    At the end of a notebook's cell it shows its page.
+
+    Attributes:
+        rows: A row a subscription: keys, label, `churn_probability`, `baseline_probability`.
+        scores: The figures, by group; see `churnlib.evaluate`.
+        report: The report, as data.
+    """
+
+    rows: pl.DataFrame
+    scores: "dict[str, Scores]"
+    report: Report
+
+    @property
+    def text(self) -> str:
+        """The report for terminals."""
+        return to_text(self.report)
+
+    @cached_property
+    def html(self) -> str:
+        """The report as a page that needs no other file."""
+        from churnlib.report.html import to_html
+
+        return to_html(self.report, self.rows)
+
+    def save(self, path: str | Path) -> None:
+        """Writes the report, in the format that the name ends with.
+
+        Args:
+            path: A file that ends with `.html`, `.txt` or `.json`.
+
+        Raises:
+            DataError: It ends with something else, or cannot be written.
+        """
+        makers = {".html": lambda: self.html, ".txt": lambda: self.text, ".json": self._json}
+        suffix = Path(path).suffix
+        if suffix not in makers:
+            raise DataError(f"{path}: a report ends with .html, .txt or .json. Name it so.")
+        write_texts({str(path): makers[suffix]()})
+
+    def _json(self) -> str:
+        return json.dumps(self.report.to_json(), indent=2, default=str) + "\n"
+
+    def _repr_html_(self) -> str:
+        # In a frame of its own, so that page and notebook do not share their styles.
+        style = "width: 100%; height: 40rem; border: 0"
+        return f'<iframe title="Back-test" srcdoc="{escape(self.html)}" style="{style}"></iframe>'
+
+
+def back_test(
+    model: "FittedModel",
+    rows: pl.DataFrame,
+    settings: Settings,
+    *,
+    as_of: date,
+    name: str = UNSAVED,
+) -> BackTest:
+    """Lets a model predict subscriptions, and holds what it says against their outcomes.
+
+    Args:
+        model: The model, which must not have learnt from these rows.
+        rows: A feature table with labels.
+        settings: The game's settings: what a campaign costs and brings, which segments are told
+            apart. Whom it contacts follows from the probability at which contacting breaks even.
+        as_of: The day by which the labels were known.
+        name: What the report calls the model.
+
+    Raises:
+        DataError: There are no rows.
+        ModelError: The model does not take these rows, or fails.
+    """
+    from churnlib.model.campaign import evaluate_campaign
+    from churnlib.model.evaluate import evaluate
+    from churnlib.model.importance import permutation_importance
+    from churnlib.model.predict import predict_in_parts
+    from churnlib.model.profit import break_even
+    from churnlib.model.segments import breakdown
+
+    first, last = rows["sub_start_date"].min(), rows["sub_start_date"].max()
+    if not isinstance(first, date) or not isinstance(last, date):
+        raise DataError(f"{settings.game}: there are no rows to test the model on.")
+    told_apart, offer = settings.evaluation, settings.campaign.offer
+    with naming(settings.game):
+        scored = predict_in_parts(
+            model.pipeline,
+            model.schema,
+            rows,
+            baseline=model.baseline,
+            also=told_apart.segments,
+        ).rows
+    threshold = break_even(offer)
+    scores = evaluate(scored, threshold=threshold, base_rate=model.base_rate)
+    importance = permutation_importance(model, rows)
+    report = Report(
+        name="score_report",
+        game=settings.game,
+        as_of=as_of,
+        window=(first, last),
+        horizon_months=settings.horizon_months,
+        model_version=name,
+        groups={group: figures.to_json() for group, figures in scores.items()},
+        campaign=evaluate_campaign(scored, offer, threshold).to_json(),
+        importance=[feature.to_json() for feature in importance],
+        changes=_changes(settings),
+        **breakdown(scored, told_apart.segments, told_apart.most_values),
+    )
+    return BackTest(scored, scores, report)
+
+
+def _changes(settings: Settings) -> list[dict[str, Any]] | None:
+    try:
+        found = changes(settings)
+    except SettingsError:  # The settings came from a folder of games that is not the usual one.
+        return None
+    return None if found is None else [vars(change) for change in found]

@@ -1,0 +1,75 @@
+import json
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from churnlib.errors import DataError
+from churnlib.model.evaluate import evaluate
+from churnlib.model.train import fit
+from churnlib.report.back_test import BackTest, back_test
+from churnlib.settings import Settings, load_settings
+from tests.churnlib.model.samples import features, step, training
+
+AS_OF = date(2025, 1, 1)
+MODEL = step(
+    "sklearn.ensemble.HistGradientBoostingClassifier",
+    categorical_features="from_dtype",
+    max_iter=30,
+    min_samples_leaf=5,
+)
+
+
+@pytest.fixture(scope="module")
+def settings() -> Settings:
+    overrides = {"evaluation.segments": ["race"], "train.seed": 9}
+    return load_settings("game1", overrides, environ={})
+
+
+@pytest.fixture(scope="module")
+def found(settings: Settings) -> BackTest:
+    model = fit(features(600), training(MODEL), seed=1)
+    return back_test(model, features(300, seed=1), settings, as_of=AS_OF)
+
+
+def test_back_test_gives_the_figures_of_its_rows(found: BackTest) -> None:
+    assert len(found.rows) == 300
+    threshold = found.scores["general"].threshold
+    assert threshold == pytest.approx(0.1642, abs=1e-4)
+    base_rate = found.scores["general"].baselines["base_rate"].mean_predicted
+    assert found.scores == evaluate(found.rows, threshold=threshold, base_rate=base_rate)
+    auc = found.scores["general"].roc_auc
+    assert auc is not None and auc > 0.6
+    assert "logistic_regression" in found.scores["general"].baselines
+
+
+def test_back_test_says_the_same_in_every_format(found: BackTest, tmp_path: Path) -> None:
+    auc = found.scores["general"].roc_auc
+    for suffix in (".json", ".txt", ".html"):
+        found.save(tmp_path / f"report{suffix}")
+    data = json.loads((tmp_path / "report.json").read_text())
+    assert data["general"]["roc_auc"] == auc
+    assert [segment["value"] for segment in data["segments"]["race"]]
+    assert {change["setting"] for change in data["changes"]} == {
+        "evaluation.segments",
+        "train.seed",
+    }
+    assert f"{auc:.3f}" in (tmp_path / "report.txt").read_text()
+    assert f"{auc:.3f}" in (tmp_path / "report.html").read_text()
+
+
+def test_back_test_in_a_notebook_is_a_page_in_a_frame(found: BackTest) -> None:
+    shown = found._repr_html_()
+    assert shown.startswith("<iframe") and shown.count("<iframe") == 1
+    assert "&lt;!DOCTYPE html&gt;" in shown and "<!DOCTYPE html>" not in shown
+
+
+def test_back_test_of_no_rows_is_an_error(settings: Settings) -> None:
+    model = fit(features(), training(MODEL), seed=1)
+    with pytest.raises(DataError, match="game1: there are no rows to test the model on"):
+        back_test(model, features().clear(), settings, as_of=AS_OF)
+
+
+def test_back_test_saved_as_something_else_is_an_error(found: BackTest, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"report\.pdf: a report ends with \.html, \.txt or \.json"):
+        found.save(tmp_path / "report.pdf")
