@@ -27,8 +27,8 @@ from flows.events import BatchScored
 from flows.features import check_first, fits_run, known_subs, refuse_empty
 from flows.reports import (
     TEMPLATE,
-    about,
     check_segments,
+    data_faults,
     overlap,
     ref_facts,
     short_data,
@@ -65,7 +65,7 @@ def batch_score(run: Run) -> tuple[DatasetRef, ...]:
         horizon_months=run.settings.horizon_months,
         offer=run.settings.campaign.offer,
         evaluation=run.settings.evaluation,
-        data=about(run, read_sources(run)),
+        data=data_faults(read_sources(run)),
         warnings=warnings,
         champion=pointed_at(run.catalog.champion()),
     )

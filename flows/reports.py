@@ -40,20 +40,17 @@ def data_faults(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def about(run: Run, tables: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """What a report says of a run: its data's faults, and its settings that are not the base's.
+def changed_settings(settings: Settings) -> list[dict[str, str]] | None:
+    """What tells the settings of a run from those of `base.toml`; null where nothing can.
 
-    Args:
-        run: The run.
-        tables: See `data_faults`.
+    The day of the run is no setting of the game, and stands in every report anyway.
     """
-    found = changes(run.settings)
-    told = None if found is None else [asdict(c) for c in found if c.setting != "as_of"]
-    return {**data_faults(tables), "changes": told}
+    found = changes(settings)
+    return None if found is None else [asdict(c) for c in found if c.setting != "as_of"]
 
 
 def about_model(manifest: Mapping[str, Any], *inputs: DatasetRef) -> dict[str, Any]:
-    """What a report says of a model: its seed and months, libraries, and what it was made from.
+    """What a report says of a model: its seed and months, settings, libraries, inputs.
 
     Args:
         manifest: The model's manifest; one of an older version tells less.
@@ -63,17 +60,18 @@ def about_model(manifest: Mapping[str, Any], *inputs: DatasetRef) -> dict[str, A
 
     first, last = manifest["window"]
     facts = {
-        "learnt from": f"subscriptions begun {first} to {last}",
+        "trained on": f"subscriptions begun {first} to {last}",
         "labels known by": manifest["labels_known_by"],
         "seed": manifest["seed"],
     }
     if sample := manifest.get("sample"):
-        facts["learnt from"] += f": {describe(sample)}"
+        facts["learnt from"] = describe(sample)
     if calibration := manifest.get("calibration"):
         facts["calibration"] = in_words(calibration["kept"])
     libraries = {name: manifest["libraries"][name] for name in manifest["depends_on"]}
     return {
         "facts": facts,
+        "changes": manifest.get("changes"),
         "libraries": {"python": manifest["python"], **libraries},
         "inputs": {**manifest["inputs"], **{ref.name: ref_facts(ref) for ref in inputs}},
     }

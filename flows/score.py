@@ -23,9 +23,9 @@ from flows.features import check_first, window_cohort
 from flows.gate import settle_comparison
 from flows.reports import (
     TEMPLATE,
-    about,
     about_model,
     check_segments,
+    data_faults,
     leaks,
     overlap,
     short_data,
@@ -66,7 +66,7 @@ def score(run: Run) -> tuple[DatasetRef, ...]:
         horizon_months=run.settings.horizon_months,
         offer=run.settings.campaign.offer,
         evaluation=run.settings.evaluation,
-        data=about(run, cohort.tables),
+        data=data_faults(cohort.tables),
         warnings=warnings,
         allow_joblib=run.settings.train.model_format == "joblib",
     )
@@ -122,7 +122,7 @@ def score_model(
         horizon_months: Within how many months churn counts.
         offer: What a campaign costs and brings.
         evaluation: What is told apart.
-        data: See `flows.reports.about`.
+        data: See `flows.reports.data_faults`.
         warnings: What the reader must know.
         allow_joblib: Open a joblib model file, too, which runs what it says.
     """

@@ -38,9 +38,10 @@ from flows.features import Cohort, build_window_features, check_first, window_co
 from flows.gate import register_version
 from flows.reports import (
     TEMPLATE,
-    about,
     about_model,
+    changed_settings,
     check_segments,
+    data_faults,
     leaks,
     overlap,
     short_data,
@@ -74,7 +75,7 @@ def train(run: Run) -> DatasetRef:
         run.catalog.report("in_sample_report"),
         features=cohort.features,
         evaluation=run.settings.evaluation,
-        data=about(run, cohort.tables),
+        data=data_faults(cohort.tables),
         warnings=warnings,
     )
     register_version(run, model)
@@ -96,6 +97,7 @@ def fit_version(run: Run, cohort: Cohort) -> DatasetRef:
             "settings": run.settings.model_dump(
                 mode="json", exclude={"data_dir", "schedules", "engine"}
             ),
+            "changes": changed_settings(run.settings),
             "tables": cohort.tables,
             "code": code_version(),
         },
@@ -171,7 +173,8 @@ def fit_model(
         feature_settings: The settings that features and labels depend on.
         offer: What contacting a subscriber costs and brings, which decides the threshold.
         seed: Where randomness begins.
-        origin: All settings, the facts of the raw tables and the code's version, for the manifest.
+        origin: All settings, those that are not the base's, the facts of the raw tables and the
+            code's version, for the manifest.
     """
     from churnlib.model.campaign import plan_campaign
     from churnlib.model.evaluate import evaluate
@@ -212,6 +215,7 @@ def fit_model(
         "importance": [feature.to_json() for feature in training.importance],
         "seed": seed,
         "settings": made_with,
+        "changes": origin["changes"],
         "settings_hash": hashlib.sha256(json.dumps(made_with, sort_keys=True).encode()).hexdigest(),
         "sample": sample.to_json(),
         "code": origin["code"],

@@ -31,8 +31,8 @@ class Report:
         cohorts: The same by month of the start.
         importance: What shuffling each feature costs the model, the most important first; see
             `churnlib.model.importance.Importance`. Empty where it was not measured.
-        changes: The settings that are not as `base.toml` has them; see
-            `churnlib.settings.Change`. Null where they cannot be held against it.
+        changes: The settings that the model was made by and that are not as `base.toml` has them;
+            see `churnlib.settings.Change`. Null where that is not known.
         libraries: The versions of the libraries that the model was made with, by name.
         inputs: What the model was made from, by name: `rows` and `fingerprint`.
         facts: Other facts, such as the seed, by name.

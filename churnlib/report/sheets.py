@@ -45,6 +45,8 @@ QUALITY: tuple[tuple[str, str, str, Form], ...] = (
     ("recall", "recall at threshold", "churners that are called", exact_share),
 )
 """The figures that judge a model: key, name, meaning and form."""
+WHY_NOT = {"precision": "nobody is called", "recall": "nobody churned"}
+"""Why figures may not be defined where the others are."""
 
 
 @dataclass(frozen=True)
@@ -203,7 +205,7 @@ def importance(features: Sequence[Figures]) -> Table:
 def changes(found: Sequence[Figures]) -> Table:
     """The settings that are not as `base.toml` has them."""
     rows = [tuple(Cell(str(change[key])) for key in ("setting", "base", "now")) for change in found]
-    return Table("settings", ("setting", "base.toml", "this run"), tuple(rows))
+    return Table("settings", ("setting", "base.toml", "model"), tuple(rows))
 
 
 def inputs(found: Mapping[str, Figures]) -> Table:
@@ -242,7 +244,7 @@ def facts(report: Report) -> tuple[tuple[str, str], ...]:
 def _figure(figures: Figures, key: str, form: Form, missing: str = NOT_DEFINED) -> Cell:
     value = figures[key]
     if value is None:
-        return Cell(missing)
+        return Cell(missing, WHY_NOT.get(key, ""))
     interval: Interval | None = figures["intervals"].get(key)
     return Cell(form(value), between(interval, form))
 

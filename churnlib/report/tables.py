@@ -67,7 +67,7 @@ def change_lines(changes: Sequence[Mapping[str, str]] | None) -> Iterator[str]:
     if not changes:
         return
     yield ""
-    yield "settings that differ from base.toml"
+    yield "settings of the model that differ from base.toml"
     for change in changes:
         yield from wrap(
             f"{change['setting']} = {change['now']} (base: {change['base']})",

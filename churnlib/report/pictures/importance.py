@@ -26,13 +26,14 @@ def importance(name: str, about: str, features: Sequence[Mapping[str, Any]]) -> 
         f"{f['feature']} {number(f['auc_loss'])} ({between((f['least'], f['most']))})"
         for f in shown
     )
-    first = shown[0]
+    first, costly = shown[0], shown[0]["auc_loss"] > 0
+    most = f"Shuffling {first['feature']} costs most: {number(first['auc_loss'])} of the ROC AUC."
     needless = sum(feature["auc_loss"] <= 0 for feature in features)
     rest = f", of which {needless} cost nothing" if needless else ""
     cut = f"The {len(shown)} most important of {counted(len(features), 'feature')}{rest}. "
     return Picture(
         "Importance",
-        f"Shuffling {first['feature']} costs most: {number(first['auc_loss'])} of the ROC AUC.",
+        most if costly else "Shuffling none of the features costs anything.",
         bars(
             name,
             f"Loss of ROC AUC of {about} by shuffled feature: {each}.",

@@ -162,7 +162,7 @@ def test_ranks_follow_risk_and_ties_the_key() -> None:
     assert rank_by_risk(batch.reverse(), "v1").equals(ranked)
     beside = batch.with_columns(baseline_probability=pl.col("sub_id") / 100)
     ranked = rank_by_risk(beside, "v1")
-    Predictions.validate(ranked)
+    Predictions.validate(add_contact(ranked, 0.3, 0.05))
     assert ranked["baseline_probability"].to_list() == [0.13, 0.11, 0.12, 0.14]
 
 

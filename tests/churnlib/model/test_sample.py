@@ -104,7 +104,7 @@ def run(features: DatasetRef, folder: Path, **stated: Any) -> DatasetRef:
         feature_settings=FACTS["settings"] | {"horizon_months": 1},
         offer=Offer(),
         seed=1,
-        origin={"settings": {}, "tables": {}, "code": {}},
+        origin={"settings": {}, "changes": [], "tables": {}, "code": {}},
     )
 
 

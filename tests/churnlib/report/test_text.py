@@ -164,7 +164,7 @@ def test_importance_and_settings_that_differ_are_told() -> None:
     text = to_text(make_report(make_scored(), importance=many))
     assert text.count("+0.1200 (+0.1000 to +0.1500)") == 10
     assert "  and 2 more\n" in text
-    assert "settings that differ from base.toml\n  train.seed = 7 (base: null)\n" in text
+    assert "that differ from base.toml\n  train.seed = 7 (base: null)\n" in text
 
 
 def test_signs_are_those_of_every_terminal() -> None:

@@ -101,6 +101,11 @@ def test_importance_shows_so_many_features_and_counts_the_needless() -> None:
     assert "Features that say the same stand in for each other" in reading
 
 
+def test_importance_of_a_model_that_leans_on_nothing() -> None:
+    picture = importance("i", "all", FEATURES[1:])
+    assert picture.finding == "Shuffling none of the features costs anything."
+
+
 def test_a_segment_apart_from_the_whole_is_named() -> None:
     assert draw("segments-ranking").finding.startswith("Characters returning (0.800) is told apart")
     alike = {"characters": [part("new", 0.7, 0.2, 0.2), part("returning", 0.74, 0.1, 0.1)]}
