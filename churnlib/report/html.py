@@ -143,7 +143,7 @@ def _parts(report: Report) -> dict[str, Any]:
 
 def _run(report: Report) -> dict[str, Any]:
     return {
-        "gate": tuple(_gate(report.comparison)),
+        "gate": _gate(report.comparison),
         "counts": sheets.counts(report),
         "facts": sheets.facts(report),
         "libraries": plain({name: report.libraries[name] for name in sorted(report.libraries)}),
@@ -152,12 +152,11 @@ def _run(report: Report) -> dict[str, Any]:
     }
 
 
-def _gate(comparison: Mapping[str, Any] | None) -> Iterator[str]:
+def _gate(comparison: Mapping[str, Any] | None) -> str:
     if comparison is None:
-        return
+        return ""
     judged = gate_verdict(comparison)
-    yield f"{judged.head} {judged.reason}"
-    yield from compared(comparison)
+    return f"{judged.head} {judged.reason} {'; '.join(compared(comparison))}".strip()
 
 
 def _contents(report: Report, content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
