@@ -63,8 +63,14 @@ def change(studio: Studio, table: str) -> None:
     ("table", "expected"),
     [
         # A table that refers to another is checked against it anew.
-        ("character_data", {"character_data", "sub_data"} | STANDARD | NOTED),
-        ("sub_data", {"sub_data", "sub_miss"} | STANDARD | NOTED),
+        pytest.param(
+            "character_data",
+            {"character_data", "sub_data"} | STANDARD | NOTED,
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "sub_data", {"sub_data", "sub_miss"} | STANDARD | NOTED, marks=pytest.mark.slow
+        ),
         ("sub_miss", {"sub_miss"} | STANDARD | NOTED),
         ("character_currency", {"character_currency"} | FEATURES),
     ],
@@ -108,10 +114,10 @@ def test_cache_reordered_raw_tables_are_only_checked_again(
     [
         ("train.pipeline.model.params.max_iter", 21, MODEL),
         ("currency.lookback_months", 12, FEATURES),
-        ("windows.train.start", -30, FEATURES),
-        ("standard.undated_totals", True, STANDARD),
-        ("churn_after_months", 2, STANDARD),
-        ("raw.max_bad_share", 0.02, set()),
+        pytest.param("windows.train.start", -30, FEATURES, marks=pytest.mark.slow),
+        pytest.param("standard.undated_totals", True, STANDARD, marks=pytest.mark.slow),
+        pytest.param("churn_after_months", 2, STANDARD, marks=pytest.mark.slow),
+        pytest.param("raw.max_bad_share", 0.02, set(), marks=pytest.mark.slow),
         ("windows.batch_predict.start", -2, set()),
     ],
 )

@@ -156,6 +156,7 @@ def test_gate_only_reports_where_a_hand_is_to_promote(
     assert champion(trained) != first
 
 
+@pytest.mark.slow
 def test_gate_gives_the_place_of_a_champion_that_cannot_be_opened(trained: Studio) -> None:
     first = champion(trained)
     made_by_another_library(trained, first)
@@ -176,6 +177,7 @@ def test_gate_gives_the_place_of_a_champion_that_cannot_be_opened(trained: Studi
     assert found["difference"] is None
 
 
+@pytest.mark.slow
 def test_gate_gives_the_place_of_a_damaged_champion_to_a_candidate_that_was_there(
     trained: Studio,
 ) -> None:
@@ -193,6 +195,7 @@ def made_by_another_library(studio: Studio, version: str) -> None:
     manifest.write_text(json.dumps(told))
 
 
+@pytest.mark.slow
 def test_gate_decides_nothing_of_a_candidate_that_was_tried_with_other_features(
     trained: Studio, say: Say
 ) -> None:
@@ -215,6 +218,7 @@ def test_gate_decides_nothing_of_a_candidate_that_was_tried_with_other_features(
     assert report(trained)["model_version"] == first
 
 
+@pytest.mark.slow
 def test_gate_gives_the_place_of_a_champion_that_the_game_has_left_behind(
     trained: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -239,6 +243,7 @@ def test_gate_makes_the_trained_model_champion_where_the_pointer_leads_nowhere(
     assert champion(trained) == first
 
 
+@pytest.mark.slow
 def test_gate_keeps_as_many_versions_as_the_settings_say(trained: Studio) -> None:
     first = champion(trained)
     for seed in (8, 9):
