@@ -79,8 +79,9 @@ def measure(both: pl.DataFrame, metric: GateMetric, max_loss: float) -> dict[str
     """Compares two models on the same subscriptions, and decides.
 
     The test is one of non-inferiority: the candidate is accepted where the 95 % interval of its
-    difference to the champion, turned so that more is better, lies above `-max_loss`. A candidate
-    that is worse by `max_loss` or more is so accepted in 2.5 % of cases at the most.
+    difference to the champion, turned so that more is better, leaves no larger loss than `max_loss`.
+    A candidate that is worse by `max_loss` or more is so accepted in 2.5 % of cases at the most; one
+    that says the same as the champion always is.
 
     Args:
         both: A row a subscription: `char_id`, `sub_id`, `sub_churn` (rows of a null are left out),
@@ -125,6 +126,8 @@ def judge(
 
     >>> judge((-0.012, 0.010), "roc_auc", 0.02)
     ('accepted', 'it is worse by 0.0120 at the most, and 0.0200 is allowed')
+    >>> judge((0.0, 0.0), "roc_auc", 0.0)
+    ('accepted', 'it is worse by 0.0000 at the most, and 0.0000 is allowed')
     >>> judge((-0.001, 0.011), "brier", 0.005)
     ('refused', 'it may be worse by 0.0110, and 0.0050 is allowed')
     """
@@ -134,7 +137,7 @@ def judge(
     allowed, worst = f"and {max_loss:.4f} is allowed", 0.0 - low
     if low > 0:
         return "accepted", f"it is better by {low:.4f} at the least"
-    if low > -max_loss:
+    if low >= -max_loss:
         return "accepted", f"it is worse by {worst:.4f} at the most, {allowed}"
     if high < 0:
         return "refused", f"it is worse, by {-high:.4f} to {worst:.4f}, {allowed}"
