@@ -1,6 +1,6 @@
 """Settings of the evaluation."""
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from churnlib.settings.parts import Section, Whole
 
@@ -14,3 +14,10 @@ class EvaluationSettings(Section):
     most_values: Whole = Field(default=10, ge=1, le=100)
     """How many values of such a column are told apart, the most frequent ones; the others stand
     together."""
+
+    @field_validator("segments")
+    @classmethod
+    def _columns_once(cls, columns: tuple[str, ...]) -> tuple[str, ...]:
+        if twice := sorted({column for column in columns if columns.count(column) > 1}):
+            raise ValueError(f"names {', '.join(twice)} twice")
+        return columns

@@ -579,6 +579,11 @@ def test_feature_asked_for_twice_is_refused(load: Load) -> None:
     assert "currency (from games/hawk.toml): asks twice for sub_hard_sum" in message
 
 
+def test_segment_named_twice_is_refused(load: Load) -> None:
+    message = refusal(load, '[evaluation]\nsegments = ["race", "gender", "race"]')
+    assert "evaluation.segments (from games/hawk.toml): names race twice" in message
+
+
 def test_two_steps_of_one_name_are_refused(load: Load) -> None:
     assert "two steps named model" in refusal(load, overrides={"train.pipeline.0.name": "model"})
 
