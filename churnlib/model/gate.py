@@ -79,8 +79,8 @@ def measure(both: pl.DataFrame, metric: GateMetric, max_loss: float) -> dict[str
     """Compares two models on the same subscriptions, and decides.
 
     The test is one of non-inferiority: the candidate is accepted where the 95 % interval of its
-    difference to the champion, turned so that more is better, leaves no larger loss than `max_loss`.
-    A candidate that is worse by `max_loss` or more is so accepted in 2.5 % of cases at the most; one
+    difference to the champion, turned so that more is better, leaves no larger loss than
+    `max_loss`. A candidate that is worse by more is so accepted in 2.5 % of cases at the most; one
     that says the same as the champion always is.
 
     Args:
