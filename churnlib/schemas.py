@@ -137,13 +137,13 @@ class Predictions(dy.Schema):
     sub_start_date = dy.Date(description="Day of the start")
     churn_probability = dy.Float64(min=0, max=1, description="Of churn within the horizon")
     risk_rank = dy.UInt32(unique=True, min=1, description="1 for the likeliest to churn")
+    model_version = dy.String(description="The model that said so")
     baseline_probability = dy.Float64(
         nullable=True,
         min=0,
         max=1,
-        description="The same by a logistic regression of the same training; null if it has none",
+        description="Churn by a logistic regression of the same training; null if it has none",
     )
-    model_version = dy.String(description="The model that said so")
     contact = dy.Bool(
         description="Whether a campaign contacts: at or above the model's threshold, not held out"
     )

@@ -41,7 +41,7 @@ from flows.standard_features import standard_features
 from flows.tables import STANDARD_TABLES
 from flows.task import task
 
-NEWER_COLUMNS = ("baseline_probability",)
+NEWER_COLUMNS = ("baseline_probability", "contact", "held_out")
 """What predictions may lack: a batch that is scored today was predicted months ago."""
 
 
@@ -175,11 +175,13 @@ def score_batch(
     rows = both.collect()
     known = rows.drop_nulls(["churn_probability", "is_first_sub"])
     refuse_unmatched(predictions, known, window)
-    threshold = fact(predictions, "threshold")
+    threshold = known_fact(predictions, "threshold")
     base_rate = known_fact(predictions, "base_rate")
     groups = evaluate(known, threshold=threshold, base_rate=base_rate)
     scores = {name: scores.to_json() for name, scores in groups.items()}
     campaign = evaluate_campaign(known, offer, threshold).to_json()
+    if {"contact", "held_out"} <= set(known.columns):
+        campaign["hold_out"] = compare_hold_out(known, threshold)
     report = Report(
         name="batch_score_report",
         game=standard.game,
@@ -188,7 +190,7 @@ def score_batch(
         horizon_months=horizon_months,
         model_version=", ".join(known["model_version"].unique().sort()),
         groups=scores,
-        campaign={**campaign, "hold_out": compare_hold_out(known, threshold)},
+        campaign=campaign,
         **breakdown(known, evaluation.segments, evaluation.most_values),
         inputs={ref.name: ref_facts(ref) for ref in (standard, predictions)},
         facts={"predictions": len(known)},

@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from churnlib.datasets import DatasetRef
+from churnlib.datasets import Catalog, DatasetRef
 from churnlib.errors import ModelError, SettingsError
 from churnlib.model.fitness import decisive_settings, refuse_late_labels, refuse_other_features
 from churnlib.model.gate import Decision, Terms, measure
 from churnlib.model.predict import PROBABILITY, Scored, predict_in_parts
 from churnlib.model.registry import candidate, named, read_registry
 from churnlib.model.rows import Rows
-from churnlib.model.store import champion, load_model, read_manifest
+from churnlib.model.store import champion, load_model, pointed_at, read_manifest
 from churnlib.settings import load_settings
 from churnlib.uris import name_of
 from flows.gate import standing_champion
@@ -25,7 +25,7 @@ class Contest:
         model: The version: a candidate, or else the champion, or the one that was named.
         rival: The champion that a candidate is held against.
         ruling: What of a candidate is decided without figures, because these would say nothing.
-        past: The last comparison that a version which is no candidate came through.
+        past: The comparison that made a champion what it is, where it was one.
         warnings: What to warn of.
     """
 
@@ -72,8 +72,7 @@ def contest_of(run: Run) -> Contest:
     new = candidate(run.catalog) if run.model is None else None
     if new is None:
         model, warnings = usable_model(run, "score")
-        past = read_registry(run.catalog.registry()).last_comparison(name_of(model.uri))
-        told = past.model_dump(mode="json", exclude={"when"}) if past else None
+        told = told_of(run.catalog, name_of(model.uri))
         return Contest(model, past=told, warnings=warnings)
     warnings = refuse_unfit(run, new, "score")
     rival = standing_champion(run.catalog)
@@ -81,6 +80,14 @@ def contest_of(run: Run) -> Contest:
         return Contest(new, ruling=_ruling("accepted", "there is no champion"), warnings=warnings)
     ruling = ruling_on(run, rival, flattered=bool(warnings))
     return Contest(new, rival, ruling, warnings=warnings)
+
+
+def told_of(catalog: Catalog, version: str) -> dict[str, Any] | None:
+    """The comparison by which a version is champion today; null if it is not, or by a hand."""
+    if version != pointed_at(catalog.champion()):
+        return None
+    past = read_registry(catalog.registry()).comparison_behind(version)
+    return past.model_dump(mode="json", exclude={"when"}) if past else None
 
 
 def ruling_on(run: Run, rival: DatasetRef, *, flattered: bool) -> dict[str, str] | None:

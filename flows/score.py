@@ -1,4 +1,4 @@
-"""The flow `score`, and `score-from-raw`: the champion on a window whose truth is known."""
+"""The flow `score`, and `score-from-raw`: a candidate or the champion, now that truth is known."""
 
 if __name__ == "__main__":  # Before the imports below: the first line is printed while they load.
     from flows.command import main

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from churnlib.model.figures import Figure, Predicted
-from churnlib.model.intervals import Interval
+from churnlib.model.intervals import Interval, of_share
 from churnlib.model.ranking import ratio
 
 
@@ -47,15 +47,39 @@ def deciles(predicted: Predicted) -> tuple[Decile, ...]:
     lifts = (10 * np.diff(gained, prepend=0)).round(11)
     lifts_drawn = 10 * np.diff(drawn, axis=0, prepend=0)
     base_rates = ratio(predicted.drawn.found[-1], predicted.drawn.called[-1])
-    made = []
+    made: list[Decile] = []
+    reached = 0.0
     for n, (lift, of_draws) in enumerate(zip(lifts.tolist(), lifts_drawn, strict=True)):
+        found = lift / 10 * churned
         rate = Figure(lift * churned / rows, of_draws * base_rates, max(predicted.units // 10, 1))
         gain = Figure(float(gained[n]), drawn[n], churners)
+        low, high = gain.interval() or (0.0, 1.0)
+        reached = max(reached, low)  # What a tenth less has found, is found.
         intervals = {
-            "churn_rate": rate.interval(),
-            "lift": Figure(lift, of_draws, churners, "positive").interval(),
-            "cumulative_gain": gain.interval() if n < 9 else (1.0, 1.0),
+            "churn_rate": _of_rate(rate, found),
+            "lift": _of_lift(Figure(lift, of_draws, churners, "positive"), rate, rows, churned),
+            "cumulative_gain": (reached, high) if n < 9 else (1.0, 1.0),
         }
-        found = lift / 10 * churned
         made.append(Decile(n + 1, rows / 10, found, rate.value, lift, gain.value, intervals))
     return tuple(made)
+
+
+def _of_rate(rate: Figure, found: float) -> Interval | None:
+    """The interval of a churn rate; of part of a churner the draws tell as little as of none."""
+    if found >= 1:
+        return rate.interval()
+    low, high = of_share(0.0, None, rate.units)
+    return low, max(high, rate.value)
+
+
+def _of_lift(lift: Figure, rate: Figure, rows: int, churned: int) -> Interval | None:
+    """The interval of a lift, which is 10 at the most, and that of a tenth where all churn."""
+    most, found = min(10.0, rows / churned), lift.value / 10 * churned
+    if 0 < found < 1:
+        low, high = _of_rate(rate, found) or (0.0, 1.0)
+        low, high = low * rows / churned, high * rows / churned
+    elif (interval := lift.interval()) is not None:
+        low, high = interval
+    else:
+        return None
+    return low, max(min(high, most), lift.value)

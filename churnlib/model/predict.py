@@ -120,8 +120,8 @@ def rank_by_risk(batch: pl.DataFrame, version: str) -> pl.DataFrame:
             *KEYS,
             PROBABILITY,
             pl.col("risk_rank").cast(pl.UInt32),
+            pl.lit(version).alias("model_version"),
             BASELINE,
-            model_version=pl.lit(version),
         )
     )
 

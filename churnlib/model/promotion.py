@@ -68,13 +68,11 @@ def roll_back(catalog: Catalog, *, when: datetime, allow_joblib: bool) -> Promot
 
 def _doubt(registry: Registry, version: str) -> str | None:
     """Why a version should not be champion, as far as is known; null where nothing speaks so."""
-    if registry.state(version, None) == "former":
-        return None
     last = registry.last_comparison(version)
+    if last and last.decision == "refused":
+        return f"was refused by the gate: {last.reason}"
+    if registry.state(version, None) == "former" or (last and last.decision == "accepted"):
+        return None
     if last is None:
         return "was never compared with the champion"
-    if last.decision == "accepted":
-        return None
-    if last.decision == "refused":
-        return f"was refused by the gate: {last.reason}"
     return f"was compared without a decision: {last.reason}"

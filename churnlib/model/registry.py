@@ -73,6 +73,13 @@ class Registry(BaseModel):
         """The latest comparison in which a version was the candidate."""
         return next((c for c in reversed(self.comparisons) if c.candidate == version), None)
 
+    def comparison_behind(self, champion: str) -> Compared | None:
+        """The comparison that made the champion what it is; null where something else did."""
+        last = self.promotions[-1] if self.promotions else None
+        if last is None or last.version != champion or last.by != "back-test":
+            return None
+        return self.last_comparison(champion)
+
     def before(self, version: str) -> str | None:
         """The champion that a version took the place of, not counting roll backs to it."""
         given = (p for p in reversed(self.promotions) if p.by != "roll back")

@@ -152,12 +152,13 @@ def test_batch_score_shows_baselines_and_segments_as_far_as_predictions_know_the
     assert told["general"]["baselines"].keys() == {"base_rate", "logistic_regression"}
     assert sum(part["n"] for part in told["segments"]["gender"]) == told["general"]["n"]
     assert [part["value"] for part in told["cohorts"]] == ["2024-06"]
-    # Predictions of earlier versions tell nothing of a baseline.
-    rows = complete.table(BATCH).drop("baseline_probability")
+    # Predictions of earlier versions tell nothing of a baseline, nor whom to contact.
+    rows = complete.table(BATCH).drop("baseline_probability", "contact", "held_out")
     facts = read_metadata(Catalog(str(complete.data), GAME).predictions(date(2024, 6, 1)))
-    del facts["base_rate"]
+    del facts["base_rate"], facts["threshold"]
     rows.write_parquet(complete.file(BATCH), metadata=facts)
     complete.run("batch_score", GAME)
+    assert "hold_out" not in complete.json(path)["campaign"]
     again = complete.json(path)["general"]
     assert again["baselines"] == {}
     assert again["roc_auc_ci"] == told["general"]["roc_auc_ci"]

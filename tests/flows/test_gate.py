@@ -133,8 +133,12 @@ def test_gate_takes_a_model_from_candidate_to_champion_and_back(
     assert candidate(trained) is None
     trained.run("score", GAME, LENIENT)
     assert champion(trained) == first
+    assert "comparison" not in report(trained)
     assert by_hand(trained, "--version", second) == DONE
     assert champion(trained) == second
+    trained.run("score", GAME, LENIENT)
+    assert report(trained)["model_version"] == second
+    assert "comparison" not in report(trained)  # The one that there was is not why it is champion.
     assert [p["by"] for p in registry(trained)["promotions"]] == [
         "training",
         "back-test",

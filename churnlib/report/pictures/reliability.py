@@ -63,6 +63,6 @@ def reliability(
         "Reliability",
         f"On average {share(said)} were predicted to churn, and {share(came)} did.",
         draw(name, f"Predicted and observed churn of {about}, riskiest first: {each}.", paint),
-        "Each dot is a group of equal predictions; on the dotted line, they can be taken at their "
-        f"word. Expected calibration error {number(error)}{sure}.",
+        "Each dot is a group of similar predictions, all of one size; on the dotted line, they can "
+        f"be taken at their word. Expected calibration error {number(error)}{sure}.",
     )

@@ -238,6 +238,19 @@ def test_by_hand_refuses_what_was_not_accepted_unless_forced(
     assert doubt in made.why
 
 
+def test_by_hand_asks_for_force_again_after_a_refused_version_was_rolled_back_from(
+    catalog: Catalog,
+) -> None:
+    add(catalog, "v1", "v2")
+    make_champion(catalog, "v1")
+    registry = read_registry(catalog.registry())
+    keep(catalog, registry.and_compared(compared("v2", "refused"), hours(1)))
+    assert by_hand(catalog, "v2", force=True)
+    assert by_hand(catalog, "v1")
+    with pytest.raises(ModelError, match="v2 was refused by the gate"):
+        by_hand(catalog, "v2")
+
+
 def test_by_hand_takes_the_first_and_a_former_champion_without_force(catalog: Catalog) -> None:
     add(catalog, "v1", "v2")
     assert by_hand(catalog, "v1")
