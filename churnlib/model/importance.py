@@ -108,7 +108,13 @@ def _aucs(
     model: "FittedModel", tables: Sequence[pl.DataFrame], outcome: NDArray[np.bool_]
 ) -> list[float]:
     """The ROC AUC on each of some tables of the same subscriptions, predicted at once."""
-    from sklearn.metrics import roc_auc_score
-
     said = predict(model.pipeline, model.schema, pl.concat(tables)).to_numpy()
-    return [float(roc_auc_score(outcome, part)) for part in np.split(said, len(tables))]
+    return [_auc(outcome, part) for part in np.split(said, len(tables))]
+
+
+def _auc(outcome: NDArray[np.bool_], said: NDArray[np.float64]) -> float:
+    """By ranks, ties counting half: scikit-learn's checks take longer than the work."""
+    churned = int(outcome.sum())
+    ranks = pl.Series(said).rank("average").to_numpy()[outcome].sum()
+    won = ranks - churned * (churned + 1) / 2
+    return float(won / (churned * (len(outcome) - churned)))

@@ -21,8 +21,16 @@ def follow(said: str) -> None:
     ("line", "fault"),
     [
         (("train", "--set=churn_after_months=2"), "were built with churn_after_months = 3"),
-        (("train", "--as-of=2025-02-01"), f"were built as of {LAST_DAY}"),
-        (("score", "--set=currency.lookback_months=12"), "lookback_months was None and is 12"),
+        pytest.param(
+            ("train", "--as-of=2025-02-01"),
+            f"were built as of {LAST_DAY}",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            ("score", "--set=currency.lookback_months=12"),
+            "lookback_months was None and is 12",
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=["other settings", "a later day", "another model"],
 )
@@ -37,6 +45,7 @@ def test_advice_carries_folder_day_and_settings_of_the_run(
     complete.run("train_from_raw", GAME)
 
 
+@pytest.mark.slow
 def test_advice_for_a_damaged_pointer_trains_in_the_same_folder(complete: Studio, say: Say) -> None:
     complete.file(f"06_models/{GAME}/champion.json").write_text("x")
     said = say(complete, "batch_predict", GAME)
@@ -45,6 +54,7 @@ def test_advice_for_a_damaged_pointer_trains_in_the_same_folder(complete: Studio
     assert complete.command("batch_predict", GAME) == 0
 
 
+@pytest.mark.slow
 def test_advice_without_a_model_trains_in_the_same_folder(empty_studio: Studio, say: Say) -> None:
     said = say(empty_studio, "score", GAME)
     assert is_refusal(said, "there is no model yet"), said

@@ -66,6 +66,7 @@ def test_backfill_skips_what_is_done(trained: Studio) -> None:
     assert fresh == {"2024-05": "done"}
 
 
+@pytest.mark.slow
 def test_backfill_leaves_the_predictions_of_an_earlier_champion(trained: Studio) -> None:
     fill(trained, "batch_predict", "2024-05", "2024-05")
     before = trained.snapshot("07*/**")
@@ -75,6 +76,7 @@ def test_backfill_leaves_the_predictions_of_an_earlier_champion(trained: Studio)
     trained.run("train", GAME)
 
 
+@pytest.mark.slow
 def test_backfill_goes_on_past_months_that_fail_and_lists_them(
     trained: Studio, caplog: pytest.LogCaptureFixture
 ) -> None:

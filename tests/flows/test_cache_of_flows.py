@@ -100,6 +100,7 @@ def test_cache_change_that_is_no_feature_builds_the_same_features_and_no_model(
     assert {path: after[path][1] for path in kept} == {path: before[path][1] for path in kept}
 
 
+@pytest.mark.slow
 def test_cache_reordered_raw_tables_are_only_checked_again(
     settled: Studio, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -113,7 +114,7 @@ def test_cache_reordered_raw_tables_are_only_checked_again(
     ("setting", "value", "expected"),
     [
         ("train.pipeline.model.params.max_iter", 21, MODEL),
-        ("currency.lookback_months", 12, FEATURES),
+        pytest.param("currency.lookback_months", 12, FEATURES, marks=pytest.mark.slow),
         pytest.param("windows.train.start", -30, FEATURES, marks=pytest.mark.slow),
         pytest.param("standard.undated_totals", True, STANDARD, marks=pytest.mark.slow),
         pytest.param("churn_after_months", 2, STANDARD, marks=pytest.mark.slow),
@@ -139,6 +140,7 @@ def test_cache_other_day_keeps_the_checked_tables(
     assert written(caplog.text) == STANDARD | NOTED
 
 
+@pytest.mark.slow
 def test_cache_refresh_runs_everything_again(
     settled: Studio, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -155,6 +157,7 @@ OUTPUTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "damage", [Path.unlink, lambda file: file.write_bytes(b"other")], ids=["deleted", "tampered"]
 )

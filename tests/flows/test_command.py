@@ -87,6 +87,7 @@ def test_schema_of_the_games_is_the_one_checked_in(capsys: pytest.CaptureFixture
     assert capsys.readouterr().out == (ROOT / "games" / "schema.json").read_text()
 
 
+@pytest.mark.slow
 def test_overview_lists_what_each_flow_last_produced(
     empty_studio: Studio, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

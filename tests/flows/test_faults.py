@@ -233,6 +233,7 @@ def test_score_of_a_window_that_training_has_seen_warns_where_allowed(complete: 
     assert warning in complete.file(f"08_reporting/{GAME}/score_report.txt").read_text()
 
 
+@pytest.mark.slow
 def test_overlap_that_the_settings_allow_is_warned_of_in_every_report(complete: Studio) -> None:
     settings = ("--set=windows.score.start=-9", "--set=allow_label_overlap=true")
     for flow in ("train", "score", "batch_score"):
@@ -268,6 +269,7 @@ def test_fault_of_the_program_shows_its_traceback(
     assert complete.outputs() == before
 
 
+@pytest.mark.slow
 def test_train_on_features_of_other_raw_data_warns_in_the_report(
     complete: Studio, spoil: Callable[[str, str | None], None]
 ) -> None:

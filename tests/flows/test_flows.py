@@ -137,8 +137,8 @@ def test_flows_predictions_rank_each_subscription_of_the_month(
         "sub_start_date": pl.Date,
         "churn_probability": pl.Float64,
         "risk_rank": pl.UInt32,
-        "baseline_probability": pl.Float64,
         "model_version": pl.String,
+        "baseline_probability": pl.Float64,
         "contact": pl.Boolean,
         "held_out": pl.Boolean,
     }

@@ -98,6 +98,7 @@ def test_misses_change_nothing_but_the_label(single: Studio) -> None:
     assert bits(after.drop(LATER)) == bits(before.drop(LATER))
 
 
+@pytest.mark.slow
 def test_reports_of_a_day_do_not_change_with_later_rows_however_bad(studio: Studio) -> None:
     """Odd and faulty rows that were not known on the day are neither counted nor complained of."""
     studio.restore()
@@ -164,6 +165,7 @@ def test_features_of_a_day_are_those_of_the_data_until_that_day(studio: Studio) 
     studio.restore()
 
 
+@pytest.mark.slow
 def test_batch_has_the_features_of_training_and_back_test_without_the_misses(
     studio: Studio,
 ) -> None:

@@ -117,6 +117,7 @@ def replayed(studio: Studio, game: str, *more: str) -> tuple[int, str]:
     return run.returncode, run.stderr
 
 
+@pytest.mark.slow
 def test_version_made_again_is_equal_whatever_came_later_and_a_change_is_named(
     empty_studio: Studio,
 ) -> None:
