@@ -192,9 +192,9 @@ def test_cache_changed_line_in_a_pure_function_runs_again_what_calls_it(
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=ignored)
     module = tmp_path / "churnlib" / "features" / "currency.py"
-    source, line = module.read_text(), "values.take(self._newest) - values.take(row)"
+    source, line = module.read_text(), "self.latest - self._history.take(row)"
     assert source.count(line) == 1
-    module.write_text(source.replace(line, "values.take(row) - values.take(self._newest)"))
+    module.write_text(source.replace(line, "self._history.take(row) - self.latest"))
     run = python("-m", "flows.train", *settled.arguments(GAME, "--from-raw"), cwd=tmp_path)
     assert run.returncode == 0, run.stderr
     assert written(run.stderr) == FEATURES

@@ -162,7 +162,12 @@ def test_version_of_each_documented_algorithm_is_made_again_to_the_bit(
     block: str, studio: Studio
 ) -> None:
     pipeline = tomllib.loads(block)["train"]["pipeline"]
-    overrides = {"train.pipeline": pipeline, "train.seed": "null", "champion.keep_versions": 1}
+    overrides = {
+        "train.pipeline": pipeline,
+        "train.seed": "null",
+        "train.calibration_months": 5,  # As many churned then as isotonic calibration asks for.
+        "champion.keep_versions": 1,
+    }
     train_from_raw(game="game1", data_dir=str(studio.data), overrides=overrides)
     status, said = replayed(studio, "game1", "--version", newest(studio, "game1"))
     assert status == 0, said
