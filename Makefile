@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 GAME ?= game1
+TWO = --numprocesses=2 --dist=loadfile
 
 .PHONY: run server test test-all check bench format lock schema docs deployments wheel clean
 
@@ -12,11 +13,12 @@ run: $(VENV)/ready  ## take a game from raw data to model, back-test and predict
 server: $(VENV)/ready  ## a lasting Prefect server with its page; it says where, and how to point runs to it
 	DO_NOT_TRACK=1 $(BIN)/prefect --no-prompt server start --host 127.0.0.1
 
-test: $(VENV)/ready-dev  ## run the tests
-	$(BIN)/python -m pytest -m "not slow"
+test: $(VENV)/ready-dev  ## run the tests, on two processes
+	$(BIN)/python -m pytest -m "not slow" $(TWO)
 
-test-all: $(VENV)/ready-dev  ## run every test, with the coverage of the library
-	$(BIN)/python -m pytest --cov --cov-fail-under=95
+test-all: $(VENV)/ready-dev  ## run every test, the slow ones one by one, with the coverage of the library
+	$(BIN)/python -m pytest -m "not slow" $(TWO) --cov --cov-report=
+	$(BIN)/python -m pytest -m slow --cov --cov-append --cov-fail-under=95
 
 check: $(VENV)/ready-dev  ## hold the code against its rules
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
