@@ -3,15 +3,14 @@
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from churnlib.datasets import Catalog
 from churnlib.errors import ModelError
 from churnlib.model.registry import Registry, State, read_registry, versions
-from churnlib.model.store import MANIFEST, pointed_at, read_manifest
-from churnlib.storage import read_bytes, written_at
-from churnlib.uris import join
+from churnlib.model.store import made_at, pointed_at, read_manifest
+from churnlib.storage import read_bytes
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,8 @@ class Version:
     Attributes:
         version: Its name.
         state: What it is.
-        made: When its manifest was written, in ISO form.
+        made: When it was made, in ISO form, by the name that it was given then: a file's time is
+            another in a copy. Null where the name does not tell.
         damage: What is wrong with its manifest, so that the following is not known; null where
             nothing is.
         as_of: The day of its training.
@@ -52,7 +52,7 @@ class Version:
 
     version: str
     state: State
-    made: str
+    made: str | None
     damage: str | None = None
     as_of: str | None = None
     window: tuple[str, str] | None = None
@@ -79,11 +79,10 @@ def history(catalog: Catalog) -> tuple[Version, ...]:
 
 def _version(catalog: Catalog, name: str, registry: Registry, champion: str | None) -> Version:
     model = catalog.model(name)
-    written = written_at(join(model.uri, MANIFEST)) or 0
     known = Version(
         version=name,
         state=registry.state(name, champion),
-        made=datetime.fromtimestamp(written / 1e9, UTC).isoformat(timespec="seconds"),
+        made=_made(name),
         lineage=tuple(line for _, line in sorted(_lineage(name, registry))),
     )
     try:
@@ -94,6 +93,7 @@ def _version(catalog: Catalog, name: str, registry: Registry, champion: str | No
     steps = manifest["settings"].get("train", {}).get("pipeline") or [{"type": "unknown"}]
     return replace(
         known,
+        made=known.made or _made(manifest["version"]),
         as_of=manifest["as_of"],
         window=(manifest["window"][0], manifest["window"][1]),
         algorithm=steps[-1]["type"].rpartition(".")[2],
@@ -101,6 +101,11 @@ def _version(catalog: Catalog, name: str, registry: Registry, champion: str | No
         roc_auc_ci=scores.get("roc_auc_ci"),
         back_test=_compared(name, registry) or _reported(catalog, name),
     )
+
+
+def _made(version: str) -> str | None:
+    moment = made_at(version)
+    return moment.isoformat(timespec="seconds") if moment else None
 
 
 def _lineage(name: str, registry: Registry) -> Iterator[tuple[datetime, str]]:

@@ -1,7 +1,9 @@
 """The registry of versions: states, promotions, roll back, and which versions stay."""
 
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 
@@ -189,6 +191,17 @@ def test_history_tells_of_back_tests_and_lineage(catalog: Catalog) -> None:
     )
     assert first.lineage[-1] == "2025-01-01: gave way to v2"
     assert second.algorithm == "unknown"  # The sample's manifest tells none.
+
+
+def test_history_tells_when_a_version_was_made_by_its_name_also_of_a_copy(catalog: Catalog) -> None:
+    name = "20250103T020512345Z"
+    add(catalog, name, "v1")
+    file = Path(catalog.model(name).uri, MANIFEST)
+    os.utime(file, (0, 0))
+    copytree(catalog.model(name).uri, catalog.model("renamed").uri)
+    found = {version.version: version.made for version in history(catalog)}
+    made = "2025-01-03T02:05:12+00:00"
+    assert found == {name: made, "renamed": made, "v1": None}
 
 
 def test_history_goes_on_where_a_manifest_is_damaged(catalog: Catalog) -> None:
