@@ -1,6 +1,7 @@
 """Which model version is the candidate, and what became of the others."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Literal
 
@@ -11,6 +12,7 @@ from churnlib.errors import ModelError, closest
 from churnlib.model.gate import Comparison
 from churnlib.model.store import MANIFEST, pointed_at, set_champion
 from churnlib.storage import (
+    alone,
     is_folder,
     list_files,
     read_bytes,
@@ -138,6 +140,15 @@ def read_registry(place: Dataset) -> Registry:
         ) from None
 
 
+def changing(catalog: Catalog) -> AbstractContextManager[None]:
+    """Keeps all others waiting who change registry or champion, for the block's time.
+
+    What is written in the block must follow from what was read in it, or what another run has
+    written between would be lost.
+    """
+    return alone(catalog.registry().uri)
+
+
 def write_registry(registry: Registry, place: Dataset) -> DatasetRef:
     """Replaces a game's registry; whoever reads meanwhile sees the old or the new."""
     write_text(registry.model_dump_json(indent=2) + "\n", place.uri)
@@ -147,7 +158,7 @@ def write_registry(registry: Registry, place: Dataset) -> DatasetRef:
 def promote(
     catalog: Catalog, version: str, registry: Registry, *, by: By, why: str, when: datetime
 ) -> Promotion:
-    """Makes a version the champion, and keeps who was it before and why.
+    """Makes a version the champion, and keeps who was it before and why; within `changing`.
 
     Args:
         catalog: Where the game's data lie.
@@ -212,11 +223,12 @@ def retire(catalog: Catalog, keep: int | None) -> tuple[str, ...]:
     Returns:
         Those removed.
     """
-    registry, champion = read_registry(catalog.registry()), pointed_at(catalog.champion())
-    needed = {champion, registry.candidate, champion and registry.before(champion)}
-    old = superfluous(versions(catalog), keep, {name for name in needed if name})
-    for version in old:
-        _remove(catalog.model(version))
+    with changing(catalog):
+        registry, champion = read_registry(catalog.registry()), pointed_at(catalog.champion())
+        needed = {champion, registry.candidate, champion and registry.before(champion)}
+        old = superfluous(versions(catalog), keep, {name for name in needed if name})
+        for version in old:
+            _remove(catalog.model(version))
     return old
 
 

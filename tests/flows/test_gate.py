@@ -2,14 +2,19 @@
 
 import json
 import shutil
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from flows import models, promote
+from churnlib.datasets import Catalog, Dataset
+from churnlib.model.registry import Registry, read_registry
+from flows import gate, models, promote
 from flows.command import DONE, USERS_FAULT
+from tests.churnlib.model.samples import save, usual
 from tests.flows.studio import Say, Studio, is_refusal
 
 GAME = "game1"
@@ -190,6 +195,39 @@ def test_gate_gives_the_place_of_a_damaged_champion_to_a_candidate_that_was_ther
     trained.file(f"06_models/{GAME}/{champion(trained)}/model.skops").write_bytes(b"other")
     trained.run("train", GAME, OTHER)
     assert champion(trained) == second
+
+
+def test_gate_keeps_the_comparisons_of_runs_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog = Catalog(str(tmp_path), GAME)
+    models_there = {name: save(catalog.model(name), usual()) for name in ("v2", "v3", "v4")}
+    found = {
+        "metric": "roc_auc",
+        "max_loss": 0.02,
+        "promote": True,
+        "champion": "v1",
+        "cohort": "c1",
+        "window": ["2024-05-01", "2024-07-31"],
+        "as_of": "2025-01-01",
+        "decision": "refused",
+        "reason": "of the test",
+    }
+
+    def read_slowly(place: Dataset) -> Registry:
+        known = read_registry(place)
+        time.sleep(0.05)
+        return known
+
+    def run(name: str) -> None:
+        made = found | {"candidate": name}
+        gate.settle.fn(models_there[name], made, catalog.registry(), before="", keep_versions=None)
+
+    monkeypatch.setattr(gate, "read_registry", read_slowly)
+    with ThreadPoolExecutor(len(models_there)) as pool:
+        list(pool.map(run, models_there))
+    kept = read_registry(catalog.registry()).comparisons
+    assert {comparison.candidate for comparison in kept} == set(models_there)
 
 
 def made_by_another_library(studio: Studio, version: str) -> None:

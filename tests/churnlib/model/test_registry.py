@@ -1,14 +1,17 @@
 """The registry of versions: states, promotions, roll back, and which versions stay."""
 
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from shutil import copytree
 
 import pytest
 
-from churnlib.datasets import Catalog, DatasetRef
+from churnlib.datasets import Catalog, Dataset, DatasetRef
 from churnlib.errors import ModelError
+from churnlib.model import promotion
 from churnlib.model.gate import Comparison, Decision
 from churnlib.model.history import history
 from churnlib.model.promotion import promote_by_hand, roll_back
@@ -299,6 +302,27 @@ def test_roll_back_goes_back_champion_by_champion(catalog: Catalog) -> None:
         assert champion(catalog).uri == catalog.model(expected).uri
     with pytest.raises(ModelError, match="not known which model was champion before v1"):
         roll_back(catalog, when=hours(5), allow_joblib=False)
+
+
+# At once
+
+
+def test_promotions_at_once_are_all_kept(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("v1", "v2", "v3", "v4")
+    add(catalog, *names)
+
+    def read_slowly(place: Dataset) -> Registry:
+        found = read_registry(place)
+        time.sleep(0.05)
+        return found
+
+    monkeypatch.setattr(promotion, "read_registry", read_slowly)
+    with ThreadPoolExecutor(len(names)) as pool:
+        list(pool.map(lambda name: by_hand(catalog, name, force=True), names))
+    made = read_registry(catalog.registry()).promotions
+    assert {p.version for p in made} == set(names)
+    assert [p.previous for p in made] == [None, *(p.version for p in made[:-1])]
+    assert pointed_at(catalog.champion()) == made[-1].version
 
 
 # Which stay
