@@ -164,5 +164,8 @@ def compare(
         return {"decision": "accepted", "reason": why}
     both = scored.rows.rename({PROBABILITY: "candidate"})
     return measure(
-        both.with_columns(champion=other.rows[PROBABILITY]), terms.metric, terms.max_loss
+        both.with_columns(champion=other.rows[PROBABILITY]),
+        terms.metric,
+        terms.max_loss,
+        terms.min_outcomes,
     )

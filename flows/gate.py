@@ -133,7 +133,7 @@ def register(
         is_new = known.last_comparison(version) is None
         fault = "there was no champion" if standing is None else fault_of(standing, allow_joblib)
         if fault and (may_promote or standing is None):
-            _promote(catalog, manifest, known, by="training", why=fault)
+            _promote(catalog, manifest, known, "training", fault)
             changed.append(catalog.champion())
         else:
             is_champion = version == pointed_at(pointer)
@@ -177,7 +177,9 @@ def settle(
         known = read_registry(registry).and_compared(made, datetime.now(UTC))
         is_same = made.champion in (None, pointed_at(catalog.champion()))
         if made.promotes and is_same:
-            _promote(catalog, read_manifest(candidate), known, by="back-test", why=made.reason)
+            _promote(
+                catalog, read_manifest(candidate), known, "back-test", made.reason, behind=made
+            )
             changed.append(catalog.champion())
         else:
             write_registry(known, registry)
@@ -209,11 +211,19 @@ def _promote(
     catalog: Catalog,
     manifest: dict[str, Any],
     known: Registry,
-    *,
     by: Literal["training", "back-test"],
     why: str,
+    behind: Comparison | None = None,
 ) -> None:
-    made = promote(catalog, manifest["version"], known, by=by, why=why, when=datetime.now(UTC))
+    made = promote(
+        catalog,
+        manifest["version"],
+        known,
+        by=by,
+        why=why,
+        when=datetime.now(UTC),
+        behind=behind,
+    )
     run_logger().info("model %s is the champion now; before: %s", made.version, made.previous)
     ModelPromoted(
         game=catalog.game,

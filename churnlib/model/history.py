@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from churnlib.datasets import Catalog
@@ -111,14 +111,20 @@ def _made(version: str) -> str | None:
 def _lineage(name: str, registry: Registry) -> Iterator[tuple[datetime, str]]:
     for c in registry.comparisons:
         if c.candidate == name:
-            what = f"compared with {c.champion or 'none'}: {c.decision}, {c.reason}"
+            rival, on = c.champion or "none", _cohort(c.window, c.as_of)
+            what = f"compared with {rival} {on}: {c.decision}, {c.reason}"
             yield c.when, f"{c.when:%Y-%m-%d}: {what}"
     for p in registry.promotions:
         if p.version == name:
             place = f"in place of {p.previous}" if p.previous else "the first"
-            yield p.when, f"{p.when:%Y-%m-%d}: champion {place}, by {p.by}: {p.why}"
+            by = f"{p.by} {_cohort(p.window, p.as_of)}" if p.window else p.by
+            yield p.when, f"{p.when:%Y-%m-%d}: champion {place}, by {by}: {p.why}"
         elif p.previous == name:
             yield p.when, f"{p.when:%Y-%m-%d}: gave way to {p.version}"
+
+
+def _cohort(window: tuple[date, date], as_of: date | None) -> str:
+    return f"on {window[0]} to {window[1]} as of {as_of}"
 
 
 def _compared(name: str, registry: Registry) -> BackTest | None:

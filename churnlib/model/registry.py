@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -45,6 +45,9 @@ class Promotion(BaseModel):
         when: The moment.
         by: What made it so.
         why: The reason in words.
+        window: First and last start of the subscriptions by which a back-test decided; null where
+            something else did, or the promotion is older than this.
+        as_of: The day by which their outcomes were known.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -54,6 +57,8 @@ class Promotion(BaseModel):
     when: datetime
     by: By
     why: str
+    window: tuple[date, date] | None = None
+    as_of: date | None = None
 
 
 class Registry(BaseModel):
@@ -156,7 +161,14 @@ def write_registry(registry: Registry, place: Dataset) -> DatasetRef:
 
 
 def promote(
-    catalog: Catalog, version: str, registry: Registry, *, by: By, why: str, when: datetime
+    catalog: Catalog,
+    version: str,
+    registry: Registry,
+    *,
+    by: By,
+    why: str,
+    when: datetime,
+    behind: Comparison | None = None,
 ) -> Promotion:
     """Makes a version the champion, and keeps who was it before and why; within `changing`.
 
@@ -167,9 +179,17 @@ def promote(
         by: What makes it so.
         why: The reason in words.
         when: The moment.
+        behind: The comparison by which it was decided; null where something else decided.
     """
-    previous = pointed_at(catalog.champion())
-    made = Promotion(version=version, previous=previous, when=when, by=by, why=why)
+    made = Promotion(
+        version=version,
+        previous=pointed_at(catalog.champion()),
+        when=when,
+        by=by,
+        why=why,
+        window=behind and behind.window,
+        as_of=behind and behind.as_of,
+    )
     left = None if registry.candidate == version else registry.candidate
     after = {"candidate": left, "promotions": (*registry.promotions, made)}
     set_champion(catalog.champion(), version)

@@ -18,7 +18,9 @@ from tests.churnlib.model.samples import save, usual
 from tests.flows.studio import Say, Studio, is_refusal
 
 GAME = "game1"
-LENIENT, STRICT = {"champion.max_loss": 0.9}, {"champion.max_loss": 0.0}
+FEW = {"champion.min_outcomes": 1}
+"""Settings by which the few subscriptions of a test are enough."""
+LENIENT, STRICT = {"champion.max_loss": 0.9} | FEW, {"champion.max_loss": 0.0} | FEW
 """Settings by which any candidate passes, and none that is not better beyond doubt."""
 OTHER = {"train.seed": 8}
 """What makes another model."""
@@ -119,12 +121,14 @@ def test_gate_takes_a_model_from_candidate_to_champion_and_back(
     assert standing(trained) == before
     assert states(trained, capsys) == {second: "refused", first: "champion"}
 
-    # By other terms it passes. The report keeps how the champion came to be.
+    # By other terms it passes. It is kept by what. The report keeps how the champion came to be.
     trained.run("score", GAME, LENIENT)
     assert champion(trained) == second
     assert candidate(trained) is None
     promoted = report(trained)["comparison"]
     assert (promoted["decision"], promoted["champion"]) == ("accepted", first)
+    last = registry(trained)["promotions"][-1]
+    assert (last["window"], last["as_of"]) == (["2024-05-01", "2024-07-31"], "2025-01-01")
     before = standing(trained)
     trained.run("score", GAME, LENIENT)
     assert report(trained)["comparison"] == promoted
@@ -163,6 +167,28 @@ def test_gate_only_reports_where_a_hand_is_to_promote(
     assert candidate(trained)
     assert by_hand(trained, "--version", candidate(trained)) == DONE
     assert champion(trained) != first
+
+
+def test_gate_decides_nothing_by_a_handful_of_subscriptions(
+    trained: Studio, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = champion(trained)
+    trained.run("train", GAME, OTHER)
+    second = candidate(trained)
+    tiny = ["--set=windows.score={ start = -6, end = -6 }", "--set=champion.max_loss=0.9"]
+    assert trained.command("score", GAME, *tiny) == DONE
+    assert (champion(trained), candidate(trained)) == (first, second)
+    found = report(trained)["comparison"]
+    assert found["decision"] == "undecided"
+    assert found["positives"] < found["min_outcomes"] == 30
+    text = trained.file(f"08_reporting/{GAME}/score_report.txt").read_text()
+    told = " ".join(text.split())
+    assert (
+        f"Not decided: {first} stays champion, {second} the candidate: {found['positives']} of "
+        in told
+    )
+    assert "champion.min_outcomes asks for 30 of each: widen windows.score" in told
+    assert states(trained, capsys) == {second: "candidate", first: "champion"}
 
 
 @pytest.mark.slow

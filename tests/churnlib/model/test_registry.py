@@ -1,5 +1,6 @@
 """The registry of versions: states, promotions, roll back, and which versions stay."""
 
+import json
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -76,9 +77,15 @@ def keep(catalog: Catalog, registry: Registry) -> None:
     write_registry(registry, catalog.registry())
 
 
-def make_champion(catalog: Catalog, name: str, by: By = "training", at: int = 0) -> None:
+def make_champion(
+    catalog: Catalog,
+    name: str,
+    by: By = "training",
+    at: int = 0,
+    behind: Comparison | None = None,
+) -> None:
     registry = read_registry(catalog.registry())
-    promote(catalog, name, registry, by=by, why="for the test", when=hours(at))
+    promote(catalog, name, registry, by=by, why="for the test", when=hours(at), behind=behind)
 
 
 # What it keeps
@@ -143,6 +150,21 @@ def test_the_same_comparison_is_known_and_any_other_is_not() -> None:
         assert not registry.knows(other)
 
 
+def test_registry_that_an_older_version_wrote_is_read(catalog: Catalog) -> None:
+    add(catalog, "v1", "v2")
+    make_champion(catalog, "v1")
+    registry = read_registry(catalog.registry())
+    keep(catalog, registry.and_compared(compared("v2", "refused"), hours(1)))
+    place = Path(catalog.registry().uri)
+    old = json.loads(place.read_text())
+    for newer in ("window", "as_of"):
+        del old["promotions"][0][newer]
+    del old["comparisons"][0]["min_outcomes"]
+    place.write_text(json.dumps(old))
+    assert read_registry(catalog.registry()).promotions[0].window is None
+    assert [version.state for version in history(catalog)] == ["refused", "champion"]
+
+
 # States
 
 
@@ -182,15 +204,18 @@ def test_history_tells_of_back_tests_and_lineage(catalog: Catalog) -> None:
     add(catalog, "v1", "v2")
     make_champion(catalog, "v1")
     registry = read_registry(catalog.registry())
-    keep(catalog, registry.and_compared(compared("v2", "accepted"), hours(1)))
-    make_champion(catalog, "v2", "back-test", at=2)
+    made = compared("v2", "accepted")
+    keep(catalog, registry.and_compared(made, hours(1)))
+    make_champion(catalog, "v2", "back-test", at=2, behind=made)
     second, first = history(catalog)
     assert second.back_test is not None
     assert first.back_test is not None
     assert (second.back_test.value, first.back_test.value) == (0.8, 0.75)
     assert second.lineage == (
-        "2025-01-01: compared with v1: accepted, it is better by 0.0100 at the least",
-        "2025-01-01: champion in place of v1, by back-test: for the test",
+        "2025-01-01: compared with v1 on 2024-05-01 to 2024-07-31 as of 2025-01-01: accepted, it "
+        "is better by 0.0100 at the least",
+        "2025-01-01: champion in place of v1, by back-test on 2024-05-01 to 2024-07-31 as of "
+        "2025-01-01: for the test",
     )
     assert first.lineage[-1] == "2025-01-01: gave way to v2"
     assert second.algorithm == "unknown"  # The sample's manifest tells none.
