@@ -2,10 +2,11 @@
 
 from datetime import datetime
 
-from churnlib.datasets import Catalog, command_line
+from churnlib.datasets import Catalog, DatasetRef, command_line
 from churnlib.errors import ModelError
 from churnlib.model.registry import Promotion, Registry, changing, named, promote, read_registry
 from churnlib.model.store import load_model, pointed_at
+from churnlib.uris import name_of
 
 
 def promote_by_hand(
@@ -35,10 +36,8 @@ def promote_by_hand(
             return None
         doubt = None if standing is None else _doubt(registry, version)
         if doubt and not force:
-            raise ModelError(
-                f"{catalog.game}: model {version} {doubt}. Back-test it: "
-                f"{command_line('score', model)}, or promote it all the same with --force."
-            )
+            advice = _advice(model, registry)
+            raise ModelError(f"{catalog.game}: model {version} {doubt}. {advice}")
         why = f"although it {doubt}" if doubt else "as asked"
         return promote(catalog, version, registry, by="hand", why=why, when=when)
 
@@ -66,6 +65,25 @@ def roll_back(catalog: Catalog, *, when: datetime, allow_joblib: bool) -> Promot
         load_model(named(catalog, before), allow_joblib=allow_joblib)
         why = f"back from {standing}"
         return promote(catalog, before, registry, by="roll back", why=why, when=when)
+
+
+def _advice(model: DatasetRef, registry: Registry) -> str:
+    """What to type where a version should not be champion as far as is known."""
+    version = name_of(model.uri)
+    force = command_line("promote", model, "--version", version, "--force")
+    if version != registry.candidate:
+        look = command_line("score", model, "--model", version)
+        return (
+            "It is not the candidate, so no back-test decides on it. See what it is worth: "
+            f"{look}; promote it all the same: {force}"
+        )
+    compare = command_line("score", model)
+    if registry.last_comparison(version) is None:
+        return f"Have it compared: {compare}; or promote it all the same: {force}"
+    return (
+        "On other subscriptions (windows.score), or by other terms (champion), it is compared "
+        f"again: {compare}; promote it all the same: {force}"
+    )
 
 
 def _doubt(registry: Registry, version: str) -> str | None:

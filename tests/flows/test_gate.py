@@ -1,6 +1,8 @@
 """New models on their way to be champion: registered, compared, promoted, rolled back."""
 
 import json
+import re
+import shlex
 import shutil
 import time
 from collections.abc import Callable
@@ -13,7 +15,7 @@ import pytest
 from churnlib.datasets import Catalog, Dataset
 from churnlib.model.registry import Registry, read_registry
 from flows import gate, models, promote
-from flows.command import DONE, USERS_FAULT
+from flows.command import DONE, USERS_FAULT, main
 from tests.churnlib.model.samples import save, usual
 from tests.flows.studio import Say, Studio, is_refusal
 
@@ -154,6 +156,46 @@ def test_gate_takes_a_model_from_candidate_to_champion_and_back(
         "roll back",
         "hand",
     ]
+
+
+def test_promote_of_a_superseded_version_advises_what_makes_it_champion(
+    trained: Studio, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained.run("train", GAME, OTHER)
+    second = candidate(trained)
+    trained.run("train", GAME, {"train.seed": 9})
+    assert by_hand(trained, "--version", second) == USERS_FAULT
+    advised = re.findall(r"python -m flows\.(\w+) ([^;\n]*)", capsys.readouterr().err)
+    assert [flow for flow, _ in advised] == ["score", "promote"]
+    (_, look), (_, force) = advised
+    assert main("score", shlex.split(look)) == DONE
+    assert report(trained)["model_version"] == second
+    assert promote.main(shlex.split(force)) == DONE
+    assert champion(trained) == second
+
+
+def test_promote_warns_where_the_other_flows_will_refuse_the_champion(
+    trained: Studio, say: Say, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = champion(trained)
+    trained.run("train", GAME, {"currency.lookback_months": 12})
+    second = candidate(trained)
+    capsys.readouterr()
+    assert by_hand(trained, "--version", second, "--force") == DONE
+    told = capsys.readouterr()
+    assert told.out == f"{GAME}: model {second} is the champion now; before: {first}\n"
+    warning = (
+        f"warning: {GAME}: model {second} was trained on other features than the game's settings "
+        "ask for: currency.lookback_months was 12 and is None. score and batch-predict will refuse "
+        "it, with exit status 2"
+    )
+    assert told.err.startswith(warning)
+    for flow in ("score", "batch_predict"):
+        assert is_refusal(said := say(trained, flow, GAME), "lookback_months was 12"), said
+    (back,) = re.findall(r"roll back: python -m flows\.promote ([^;]*);", told.err)
+    assert promote.main(shlex.split(back)) == DONE
+    assert champion(trained) == first
+    assert capsys.readouterr().err == ""
 
 
 def test_gate_only_reports_where_a_hand_is_to_promote(

@@ -279,6 +279,35 @@ def test_by_hand_refuses_what_was_not_accepted_unless_forced(
     assert doubt in made.why
 
 
+@pytest.mark.parametrize(
+    ("candidate", "decision", "advice"),
+    [
+        ("v2", None, "Have it compared: python -m flows.score --game hawk --data-dir {0}; or "),
+        (
+            "v2",
+            "refused",
+            "it is compared again: python -m flows.score --game hawk --data-dir {0};",
+        ),
+        ("v3", None, "worth: python -m flows.score --game hawk --data-dir {0} --model v2; "),
+        (None, "refused", "worth: python -m flows.score --game hawk --data-dir {0} --model v2; "),
+    ],
+    ids=["candidate", "refused candidate", "superseded", "refused and superseded"],
+)
+def test_by_hand_advises_what_helps(
+    candidate: str | None, decision: Decision | None, advice: str, catalog: Catalog
+) -> None:
+    add(catalog, "v1", "v2", "v3")
+    make_champion(catalog, "v1")
+    registry = read_registry(catalog.registry()).model_copy(update={"candidate": candidate})
+    keep(catalog, registry.and_compared(compared("v2", decision), NOW) if decision else registry)
+    with pytest.raises(ModelError) as caught:
+        by_hand(catalog, "v2")
+    message, folder = str(caught.value), catalog.data_dir
+    assert advice.format(folder) in message
+    force = f"python -m flows.promote --game hawk --data-dir {folder} --version v2 --force"
+    assert message.endswith(f"promote it all the same: {force}")
+
+
 def test_by_hand_asks_for_force_again_after_a_refused_version_was_rolled_back_from(
     catalog: Catalog,
 ) -> None:
