@@ -307,7 +307,7 @@ def made_by_another_library(studio: Studio, version: str) -> None:
 
 @pytest.mark.slow
 def test_gate_decides_nothing_of_a_candidate_that_was_tried_with_other_features(
-    trained: Studio, say: Say
+    trained: Studio,
 ) -> None:
     first = champion(trained)
     other = {"currency.lookback_months": 12}
@@ -317,15 +317,81 @@ def test_gate_decides_nothing_of_a_candidate_that_was_tried_with_other_features(
     assert champion(trained) == first
     assert candidate(trained) == second
     assert report(trained)["comparison"]["decision"] == "undecided"
-    # By the game's own settings the candidate does not fit, and the message says which model.
-    said = say(trained, "score", GAME)
-    assert is_refusal(said, f"model {second} was trained on other features"), said
-    assert trained.command("score", GAME, "--model", first) == DONE
+    # By the game's own settings the candidate does not fit.
+    assert trained.command("score", GAME) == DONE
+    assert report(trained)["model_version"] == first
     # The settings that made the champion give the champion: nothing is left to compare.
     trained.run("train", GAME)
     assert candidate(trained) is None
     assert trained.command("score", GAME) == DONE
     assert report(trained)["model_version"] == first
+
+
+LATE = {"windows.train.end": -12, "windows.score": {"start": -6, "end": -6}}
+"""Settings by which a model learns from labels that are known only after the usual window opens."""
+
+
+@pytest.mark.parametrize(
+    ("trial", "fault"),
+    [
+        ({"currency.lookback_months": 12}, "currency.lookback_months was 12 and is None"),
+        pytest.param(
+            {"train.model_format": "joblib"}, "is kept as model.joblib", marks=pytest.mark.slow
+        ),
+        pytest.param(LATE, "it has seen the future", marks=pytest.mark.slow),
+    ],
+    ids=["other features", "joblib", "late labels"],
+)
+def test_score_of_a_candidate_that_cannot_be_compared_is_of_the_champion_with_a_warning(
+    trial: dict[str, Any], fault: str, trained: Studio, say: Say
+) -> None:
+    first = champion(trained)
+    trained.run("train", GAME, trial)
+    second = candidate(trained)
+    before = standing(trained)
+
+    # The scheduled run goes on, with the champion, and says why in the log and in the report.
+    said = say(trained, "score", GAME)
+    assert said.startswith("exit 0\n")
+    found = report(trained)
+    assert found["model_version"] == first
+    assert "comparison" not in found
+    (warning,) = found["warnings"]
+    assert warning.startswith(
+        f"the newest candidate, {second}, cannot be back-tested, so this is a back-test of the "
+        f"champion, {first}, and nothing is decided: model {second} "
+    )
+    assert fault in warning
+    assert warning in said
+    assert warning in trained.file(f"08_reporting/{GAME}/score_report.txt").read_text()
+    assert standing(trained) == before
+
+    # Who names it is told that it is the candidate, and what to type.
+    said = say(trained, "score", GAME, "--model", second)
+    assert is_refusal(said, fault), said
+    assert (
+        f"the newest candidate, {second}, cannot be back-tested (the champion is, without" in said
+    )
+    (advised,) = re.findall(r"without --model: python -m flows\.score ([^)]*)\)", said)
+    assert main("score", shlex.split(advised)) == DONE
+
+    # Without a champion there is nothing to go on with.
+    trained.file(f"06_models/{GAME}/champion.json").unlink()
+    said = say(trained, "score", GAME)
+    assert is_refusal(said, fault), said
+    assert (
+        f"the newest candidate, {second}, cannot be back-tested, and there is no champion" in said
+    )
+
+
+def test_score_where_neither_candidate_nor_champion_can_be_used_tells_of_both(
+    trained: Studio, say: Say
+) -> None:
+    first = champion(trained)
+    trained.run("train", GAME, OTHER)
+    said = say(trained, "score", GAME, "--set=currency.lookback_months=3")
+    assert is_refusal(said, f"nor can the champion: model {first} was trained on other"), said
+    assert f"the newest candidate, {candidate(trained)}, cannot be back-tested: " in said
 
 
 @pytest.mark.slow
