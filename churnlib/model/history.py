@@ -99,7 +99,7 @@ def _version(catalog: Catalog, name: str, registry: Registry, champion: str | No
         algorithm=steps[-1]["type"].rpartition(".")[2],
         roc_auc=scores.get("roc_auc"),
         roc_auc_ci=scores.get("roc_auc_ci"),
-        back_test=_compared(name, registry) or _reported(catalog, name),
+        back_test=_latest(_reported(catalog, name), _compared(name, registry)),
     )
 
 
@@ -125,6 +125,12 @@ def _lineage(name: str, registry: Registry) -> Iterator[tuple[datetime, str]]:
 
 def _cohort(window: tuple[date, date], as_of: date | None) -> str:
     return f"on {window[0]} to {window[1]} as of {as_of}"
+
+
+def _latest(*found: BackTest | None) -> BackTest | None:
+    """The back-test of the latest outcomes; of two of one day the last that is given."""
+    there = sorted((test for test in found if test), key=lambda test: test.as_of)
+    return there[-1] if there else None
 
 
 def _compared(name: str, registry: Registry) -> BackTest | None:

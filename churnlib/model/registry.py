@@ -85,7 +85,8 @@ class Registry(BaseModel):
         last = self.promotions[-1] if self.promotions else None
         if last is None or last.version != champion or last.by != "back-test":
             return None
-        return self.last_comparison(champion)
+        own = (c for c in reversed(self.comparisons) if c.candidate == champion and c.promotes)
+        return next((c for c in own if c.when <= last.when), None)
 
     def before(self, version: str) -> str | None:
         """The champion that a version took the place of, not counting roll backs to it."""

@@ -30,6 +30,7 @@ from churnlib.model.registry import (
     write_registry,
 )
 from churnlib.model.store import MANIFEST, champion, pointed_at, set_champion
+from churnlib.storage import write_text
 from tests.churnlib.model.samples import save, usual
 
 NOW = datetime(2025, 1, 1, 12, tzinfo=UTC)
@@ -219,6 +220,62 @@ def test_history_tells_of_back_tests_and_lineage(catalog: Catalog) -> None:
     )
     assert first.lineage[-1] == "2025-01-01: gave way to v2"
     assert second.algorithm == "unknown"  # The sample's manifest tells none.
+
+
+def test_figures_of_a_refused_candidate_are_not_told_of_the_champion(catalog: Catalog) -> None:
+    add(catalog, "v1", "v2")
+    make_champion(catalog, "v1")
+    registry = read_registry(catalog.registry()).model_copy(update={"candidate": "v2"})
+    keep(catalog, registry.and_compared(compared("v2", "refused"), hours(1)))
+    write_report(catalog, "v2", "2025-01-01", 0.8)
+    refused, standing = history(catalog)
+    assert (refused.state, standing.state) == ("refused", "champion")
+    assert refused.back_test is not None
+    assert standing.back_test is not None
+    assert (refused.back_test.value, standing.back_test.value) == (0.8, 0.75)
+    assert read_registry(catalog.registry()).comparison_behind("v1") is None
+
+
+def test_history_tells_of_the_latest_back_test_be_it_a_comparison_or_a_report(
+    catalog: Catalog,
+) -> None:
+    add(catalog, "v1", "v2")
+    make_champion(catalog, "v1")
+    made = compared("v2", "accepted")
+    keep(catalog, read_registry(catalog.registry()).and_compared(made, hours(1)))
+    make_champion(catalog, "v2", "back-test", at=2, behind=made)
+    for as_of, expected in (("2025-03-01", 0.7), ("2025-01-01", 0.8), ("2024-12-01", 0.8)):
+        write_report(catalog, "v2", as_of, 0.7)
+        second, first = history(catalog)
+        assert second.back_test is not None
+        assert first.back_test is not None
+        assert (second.back_test.value, first.back_test.value) == (expected, 0.75)
+
+
+def write_report(catalog: Catalog, version: str, as_of: str, roc_auc: float) -> None:
+    report = {
+        "model_version": version,
+        "as_of": as_of,
+        "window": {"start": "2024-05-01", "end": "2024-07-31"},
+        "general": {"roc_auc": roc_auc},
+    }
+    write_text(json.dumps(report), catalog.report("score_report").uri)
+
+
+def test_comparison_behind_a_champion_is_the_one_that_promoted_it(catalog: Catalog) -> None:
+    add(catalog, "v1", "v2")
+    make_champion(catalog, "v1")
+    tried: list[tuple[Decision, float, int]] = [("refused", 0.0, 1), ("accepted", 0.02, 2)]
+    for decision, loss, at in tried:
+        registry = read_registry(catalog.registry())
+        keep(catalog, registry.and_compared(compared("v2", decision, loss=loss), hours(at)))
+    make_champion(catalog, "v2", "back-test", at=2)
+    # Another run had begun to compare it by other terms before it was champion.
+    registry = read_registry(catalog.registry())
+    keep(catalog, registry.and_compared(compared("v2", "refused", loss=0.01), hours(3)))
+    behind = read_registry(catalog.registry()).comparison_behind("v2")
+    assert behind is not None
+    assert (behind.decision, behind.max_loss) == ("accepted", 0.02)
 
 
 def test_history_tells_when_a_version_was_made_by_its_name_also_of_a_copy(catalog: Catalog) -> None:
