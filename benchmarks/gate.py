@@ -3,11 +3,13 @@
 Cohorts are drawn of which the true ROC AUC of both models is known: scores are normal given the
 outcome, and the two models' are correlated. Characters have one to three subscriptions, which share
 a part of their score and of their risk. Each cohort goes through the gate as a back-test's does, by
-ROC AUC with a `max_loss` of 0.02. Prints a Markdown table.
+ROC AUC with a `max_loss` of 0.02. Prints a Markdown table; with `--churners` one of what becomes of
+the interval where few churned.
 """
 
 import argparse
 import time
+from itertools import product
 from math import sqrt
 from statistics import NormalDist
 
@@ -15,7 +17,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from churnlib.model.gate import Decision, measure
+from churnlib.model.compare import paired_difference
+from churnlib.model.gate import Decision, judge, measure
 from churnlib.seeds import derive_seed
 
 CHAMPION_AUC = 0.80
@@ -33,7 +36,11 @@ def main() -> None:
     parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 3_000, 1_000])
     parser.add_argument("--losses", type=float, nargs="+", default=[0, 0.01, 0.02])
     parser.add_argument("--correlations", type=float, nargs="+", default=[0.8, 0.95])
+    parser.add_argument("--churners", type=int, nargs="+", metavar="N")
     args = parser.parse_args()
+    if args.churners:
+        by_churners(args.churners, args.cohorts)
+        return
     print("| rows | correlation | " + " | ".join(_titles(args.losses)) + " |")
     print("|---" * (2 + len(args.losses)) + "|")
     started = time.process_time()
@@ -46,6 +53,28 @@ def main() -> None:
             cells = " | ".join(f"{share:.1%}" for share in shares)
             print(f"| {rows:,} | {correlation} | {cells} |", flush=True)
     print(f"\n{time.process_time() - started:.0f} CPU seconds")
+
+
+def by_churners(churners: list[int], cohorts: int) -> None:
+    """Prints what the gate does where few churned and the candidate is worse by `MAX_LOSS`."""
+    print("| churners | area | correlation | accepted | interval holds the truth |")
+    print("|---|---|---|---|---|")
+    for count, area, correlation in product(churners, (0.80, 0.95), (0.8, 0.95)):
+        drawn = (few(number, count, area, correlation) for number in range(cohorts))
+        found = [paired_difference(both, "candidate", "champion").interval() for both in drawn]
+        told = [interval for interval in found if interval]
+        passed = sum(judge(each, "roc_auc", MAX_LOSS)[0] == "accepted" for each in told)
+        held = sum(low <= -MAX_LOSS <= high for low, high in told)
+        shares = f"{passed / cohorts:.1%} | {held / len(told):.1%}"
+        print(f"| {count} | {area:.2f} | {correlation} | {shares} |", flush=True)
+
+
+def few(number: int, churners: int, area: float, correlation: float) -> pl.DataFrame:
+    """Draws a cohort that ends before one more churns; see `cohort`."""
+    rows = churners * 9 + 40  # Twice as many as it takes on average, and more.
+    seed = derive_seed(number, f"gate {churners}")
+    both = cohort(seed, rows, area - MAX_LOSS, area, correlation)
+    return both.filter(pl.col("sub_churn").cum_sum() <= churners)
 
 
 def accepted(cohorts: int, rows: int, loss: float, correlation: float) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from churnlib.datasets import Dataset, DatasetRef
 from churnlib.errors import ChurnlibError, DataError, StoreError, reason
 from churnlib.stores import (
+    alone,
     check_reachable,
     exists,
     fingerprint,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 __all__ = [
+    "alone",
     "blaming",
     "check_reachable",
     "count_rows",

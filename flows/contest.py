@@ -44,8 +44,17 @@ def usable_model(
     Raises:
         ModelError: There is none, its features are others, or it has seen the future.
     """
-    model = champion(run.catalog) if run.model is None else named(run.catalog, run.model)
+    model = asked_for(run)
     return model, refuse_unfit(run, model, flow)
+
+
+def asked_for(run: Run) -> DatasetRef:
+    """The version named for the run, or else the champion.
+
+    Raises:
+        ModelError: There is none.
+    """
+    return champion(run.catalog) if run.model is None else named(run.catalog, run.model)
 
 
 def refuse_unfit(
@@ -66,20 +75,89 @@ def refuse_unfit(
 def contest_of(run: Run) -> Contest:
     """The candidate and the champion; where there is no candidate, or one is named, one version.
 
+    A candidate that cannot be back-tested leaves its place to the champion, so that a trial of
+    somebody's does not stop the back-tests of the game.
+
     Raises:
-        ModelError: See `usable_model`, of the version that the back-test is of.
+        ModelError: What the back-test is of cannot be used; see `refuse_useless`.
     """
     new = candidate(run.catalog) if run.model is None else None
     if new is None:
-        model, warnings = usable_model(run, "score")
-        told = told_of(run.catalog, name_of(model.uri))
-        return Contest(model, past=told, warnings=warnings)
-    warnings = refuse_unfit(run, new, "score")
+        return contest_of_one(run)
+    try:
+        warnings = refuse_useless(run, new)
+    except ModelError as error:
+        return champion_instead(run, new, error)
     rival = standing_champion(run.catalog)
     if rival is None:
         return Contest(new, ruling=_ruling("accepted", "there is no champion"), warnings=warnings)
     ruling = ruling_on(run, rival, flattered=bool(warnings))
     return Contest(new, rival, ruling, warnings=warnings)
+
+
+def contest_of_one(run: Run) -> Contest:
+    """The version named for the run, or else the champion.
+
+    Raises:
+        ModelError: There is none, or it cannot be back-tested.
+    """
+    model = asked_for(run)
+    try:
+        warnings = refuse_useless(run, model)
+    except ModelError as error:
+        if run.model is None or model != candidate(run.catalog):
+            raise
+        raise ModelError(
+            f"{model.game}: the newest candidate, {run.model}, cannot be back-tested (the champion "
+            f"is, without --model: {run.command('score')}): {_why(error, model)}"
+        ) from None
+    return Contest(model, past=told_of(run.catalog, name_of(model.uri)), warnings=warnings)
+
+
+def champion_instead(run: Run, new: DatasetRef, error: ModelError) -> Contest:
+    """The champion alone, with a warning of why the candidate is not compared with it.
+
+    Args:
+        run: The run, which names no version.
+        new: The candidate.
+        error: Why it cannot be back-tested, and what to do.
+
+    Raises:
+        ModelError: There is no champion, or it cannot be back-tested either.
+    """
+    game, what = new.game, f"the newest candidate, {name_of(new.uri)}, cannot be back-tested"
+    standing = standing_champion(run.catalog)
+    if standing is None:
+        raise ModelError(
+            f"{game}: {what}, and there is no champion instead: {_why(error, new)}"
+        ) from None
+    try:
+        warnings = refuse_useless(run, standing)
+    except ModelError as other:
+        raise ModelError(
+            f"{game}: {what}: {_why(error, new)}; nor can the champion: {_why(other, new)}"
+        ) from None
+    version = name_of(standing.uri)
+    warning = (
+        f"{what}, so this is a back-test of the champion, {version}, and nothing is decided: "
+        f"{_why(error, new)}"
+    )
+    return Contest(standing, past=told_of(run.catalog, version), warnings=(warning, *warnings))
+
+
+def _why(error: ModelError, model: DatasetRef) -> str:
+    return str(error).removeprefix(f"{model.game}: ").rstrip(".")
+
+
+def refuse_useless(run: Run, model: DatasetRef) -> tuple[str, ...]:
+    """Refuses a version that cannot be back-tested; tells what to warn of.
+
+    Raises:
+        ModelError: See `refuse_unfit`; or it cannot be opened.
+    """
+    warnings = refuse_unfit(run, model, "score")
+    load_model(model, allow_joblib=run.settings.train.model_format == "joblib")
+    return warnings
 
 
 def told_of(catalog: Catalog, version: str) -> dict[str, Any] | None:
@@ -164,5 +242,8 @@ def compare(
         return {"decision": "accepted", "reason": why}
     both = scored.rows.rename({PROBABILITY: "candidate"})
     return measure(
-        both.with_columns(champion=other.rows[PROBABILITY]), terms.metric, terms.max_loss
+        both.with_columns(champion=other.rows[PROBABILITY]),
+        terms.metric,
+        terms.max_loss,
+        terms.min_outcomes,
     )

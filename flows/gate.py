@@ -8,7 +8,14 @@ from churnlib import storage
 from churnlib.datasets import Catalog, Dataset, DatasetRef, catalog_of
 from churnlib.errors import ModelError
 from churnlib.model.gate import Comparison
-from churnlib.model.registry import Registry, promote, read_registry, retire, write_registry
+from churnlib.model.registry import (
+    Registry,
+    changing,
+    promote,
+    read_registry,
+    retire,
+    write_registry,
+)
 from churnlib.model.store import champion, load_model, pointed_at, read_manifest, verify
 from churnlib.uris import name_of
 from flows.engine.cache import run_logger
@@ -120,19 +127,20 @@ def register(
         allow_joblib: See `churnlib.model.store.load_model`.
     """
     catalog, manifest = catalog_of(registry), read_manifest(model)
-    known, standing = read_registry(registry), standing_champion(catalog)
-    version, is_new = manifest["version"], known.last_comparison(manifest["version"]) is None
-    fault = "there was no champion" if standing is None else fault_of(standing, allow_joblib)
-    if fault and (may_promote or standing is None):
-        _promote(catalog, manifest, known, by="training", why=fault)
-        changed = [registry, catalog.champion()]
-    else:
-        changed = [registry]
-        is_champion = version == pointed_at(pointer)
-        candidate = None if is_champion or known.was_taken_back(version) else version
-        write_registry(known.model_copy(update={"candidate": candidate}), registry)
-        run_logger().info(_told(known, version, is_champion=is_champion))
-        is_new = is_new and candidate is not None
+    version, changed = manifest["version"], [registry]
+    with changing(catalog):
+        known, standing = read_registry(registry), standing_champion(catalog)
+        is_new = known.last_comparison(version) is None
+        fault = "there was no champion" if standing is None else fault_of(standing, allow_joblib)
+        if fault and (may_promote or standing is None):
+            _promote(catalog, manifest, known, "training", fault)
+            changed.append(catalog.champion())
+        else:
+            is_champion = version == pointed_at(pointer)
+            candidate = None if is_champion or known.was_taken_back(version) else version
+            write_registry(known.model_copy(update={"candidate": candidate}), registry)
+            run_logger().info(_told(known, version, is_champion=is_champion))
+            is_new = is_new and candidate is not None
     if is_new:
         ModelRegistered(
             game=model.game,
@@ -162,16 +170,19 @@ def settle(
         before: What registry and champion were.
         keep_versions: See `churnlib.settings.ChampionSettings`.
     """
-    catalog, made = catalog_of(registry), Comparison.model_validate(comparison)
-    known = read_registry(registry).and_compared(made, datetime.now(UTC))
+    catalog, changed = catalog_of(registry), [registry]
+    made = Comparison.model_validate(comparison)
     run_logger().info("model %s: %s, because %s", made.candidate, made.decision, made.reason)
-    is_same = made.champion in (None, pointed_at(catalog.champion()))
-    if made.promotes and is_same:
-        _promote(catalog, read_manifest(candidate), known, by="back-test", why=made.reason)
-        changed = [registry, catalog.champion()]
-    else:
-        changed = [registry]
-        write_registry(known, registry)
+    with changing(catalog):
+        known = read_registry(registry).and_compared(made, datetime.now(UTC))
+        is_same = made.champion in (None, pointed_at(catalog.champion()))
+        if made.promotes and is_same:
+            _promote(
+                catalog, read_manifest(candidate), known, "back-test", made.reason, behind=made
+            )
+            changed.append(catalog.champion())
+        else:
+            write_registry(known, registry)
     if made.promotes and not is_same:
         run_logger().warning("not promoted, because the champion has changed meanwhile")
     ModelCompared(
@@ -200,11 +211,19 @@ def _promote(
     catalog: Catalog,
     manifest: dict[str, Any],
     known: Registry,
-    *,
     by: Literal["training", "back-test"],
     why: str,
+    behind: Comparison | None = None,
 ) -> None:
-    made = promote(catalog, manifest["version"], known, by=by, why=why, when=datetime.now(UTC))
+    made = promote(
+        catalog,
+        manifest["version"],
+        known,
+        by=by,
+        why=why,
+        when=datetime.now(UTC),
+        behind=behind,
+    )
     run_logger().info("model %s is the champion now; before: %s", made.version, made.previous)
     ModelPromoted(
         game=catalog.game,

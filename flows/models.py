@@ -52,7 +52,8 @@ def _lines(catalog: "Catalog", found: Sequence["Version"]) -> Iterator[str]:
 
 
 def _facts(version: "Version") -> Iterator[tuple[str, str]]:
-    yield "made", version.made
+    if version.made:
+        yield "made", version.made
     if version.damage or version.window is None:
         yield "damaged", version.damage or ""
         return

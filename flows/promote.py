@@ -1,6 +1,7 @@
 """`python -m flows.promote`: makes a model version the champion by hand."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from flows.command import by_hand
 if TYPE_CHECKING:
     from churnlib.datasets import Catalog
     from churnlib.model.registry import Promotion
+    from churnlib.settings import Settings
 
 
 @reader_may_leave()
@@ -32,7 +34,8 @@ def _promote(catalog: "Catalog", args: argparse.Namespace) -> str:
     from churnlib.model.promotion import promote_by_hand, roll_back
     from churnlib.settings import load_settings
 
-    allow_joblib = load_settings(args.game).train.model_format == "joblib"
+    settings = load_settings(args.game)
+    allow_joblib = settings.train.model_format == "joblib"
     now = datetime.now(UTC)
     made: Promotion | None
     if args.back:
@@ -41,7 +44,30 @@ def _promote(catalog: "Catalog", args: argparse.Namespace) -> str:
         made = promote_by_hand(
             catalog, args.version, when=now, force=args.force, allow_joblib=allow_joblib
         )
+    version = made.version if made else args.version
+    if warning := _misfit(catalog, version, settings):
+        print(f"warning: {args.game}: {warning}", file=sys.stderr)
     return f"{args.game}: {_told(made, args.version)}"
+
+
+def _misfit(catalog: "Catalog", version: str, settings: "Settings") -> str | None:
+    """What will happen where the new champion is not of the game's settings."""
+    from churnlib.datasets import command_line
+    from churnlib.model.fitness import other_features
+    from churnlib.model.store import read_manifest
+
+    model = catalog.model(version)
+    changed = other_features(read_manifest(model), settings)
+    if changed is None:
+        return None
+    back = command_line("promote", model, "--back")
+    train = command_line("train", model, "--from-raw")
+    return (
+        f"model {version} was trained on other features than the game's settings ask for: "
+        f"{changed}. score and batch-predict will refuse it, with exit status 2, until these "
+        f"settings are what they were. Set them back; or roll back: {back}; or train another: "
+        f"{train}"
+    )
 
 
 def _told(made: "Promotion | None", version: str) -> str:

@@ -18,6 +18,23 @@ def decisive_settings(settings: Settings) -> dict[str, Any]:
     return {name: dumped[name] for name in DECISIVE}
 
 
+def other_features(manifest: Mapping[str, Any], settings: Settings) -> str | None:
+    """Names the settings by which a model's features or labels are others; null if there are none.
+
+    Args:
+        manifest: The model's.
+        settings: The settings now.
+    """
+    then = manifest["settings"]
+    now = json.loads(json.dumps(decisive_settings(settings)))
+    changed = [
+        f"{path} was {_get(then, path)!r} and is {_get(now, path)!r}"
+        for path in _paths(then, now)
+        if _get(then, path) != _get(now, path)
+    ]
+    return "; ".join(changed) or None
+
+
 def refuse_other_features(manifest: Mapping[str, Any], settings: Settings, again: str) -> None:
     """Refuses a model whose features or labels were made by other settings.
 
@@ -29,17 +46,10 @@ def refuse_other_features(manifest: Mapping[str, Any], settings: Settings, again
     Raises:
         ModelError: Names the settings that differ.
     """
-    then = manifest["settings"]
-    now = json.loads(json.dumps(decisive_settings(settings)))
-    changed = [
-        f"{path} was {_get(then, path)!r} and is {_get(now, path)!r}"
-        for path in _paths(then, now)
-        if _get(then, path) != _get(now, path)
-    ]
-    if changed:
+    if changed := other_features(manifest, settings):
         raise ModelError(
             f"{settings.game}: model {manifest['version']} was trained on other features: "
-            f"{'; '.join(changed)}. Set these back, or train again: {again}"
+            f"{changed}. Set these back, or train again: {again}"
         )
 
 

@@ -1,18 +1,22 @@
 """The gate: whether a new model, the candidate, may take the champion's place."""
 
 from datetime import date
+from statistics import NormalDist
 from typing import Any, Literal
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
 from churnlib.features.labels import LABEL
-from churnlib.model.compare import paired_difference
+from churnlib.model.compare import Difference, paired_difference
 from churnlib.model.figures import HIGHER_IS_BETTER
+from churnlib.model.intervals import CONFIDENCE, quantile
 from churnlib.settings import ChampionSettings, GateMetric
 
 Decision = Literal["accepted", "refused", "undecided"]
 """Of a candidate: it may be champion, it may not, or nothing can be said yet."""
+MOST = 0.5
+"""Where a smaller share of equal models would pass, a refusal tells what is to be done."""
 
 
 class Terms(BaseModel):
@@ -21,6 +25,8 @@ class Terms(BaseModel):
     Attributes:
         metric: What is compared.
         max_loss: By how much the candidate may be worse, in units of the metric.
+        min_outcomes: How many must have churned, and how many not, for a decision; 0 where a
+            comparison is older than the setting.
         promote: Whether a candidate that is accepted becomes champion at once.
     """
 
@@ -28,12 +34,18 @@ class Terms(BaseModel):
 
     metric: GateMetric
     max_loss: float
+    min_outcomes: int = 0
     promote: bool
 
     @classmethod
     def of(cls, settings: ChampionSettings) -> "Terms":
         """The terms that the settings state."""
-        return cls(metric=settings.metric, max_loss=settings.largest_loss, promote=settings.promote)
+        return cls(
+            metric=settings.metric,
+            max_loss=settings.largest_loss,
+            min_outcomes=settings.min_outcomes,
+            promote=settings.promote,
+        )
 
 
 class Comparison(Terms):
@@ -75,29 +87,37 @@ class Comparison(Terms):
         return self.promote and self.decision == "accepted"
 
 
-def measure(both: pl.DataFrame, metric: GateMetric, max_loss: float) -> dict[str, Any]:
+def measure(
+    both: pl.DataFrame, metric: GateMetric, max_loss: float, min_outcomes: int = 0
+) -> dict[str, Any]:
     """Compares two models on the same subscriptions, and decides.
 
     The test is one of non-inferiority: the candidate is accepted where the 95 % interval of its
     difference to the champion, turned so that more is better, leaves no larger loss than
     `max_loss`. A candidate that is worse by more is so accepted in 2.5 % of cases at the most; one
-    that says the same as the champion always is.
+    that says the same as the champion always is. That holds where enough churned and enough did
+    not; on fewer nothing is decided.
 
     Args:
         both: A row a subscription: `char_id`, `sub_id`, `sub_churn` (rows of a null are left out),
             and the probabilities of the two as `candidate` and `champion`.
         metric: What to compare.
         max_loss: By how much the candidate may be worse.
+        min_outcomes: How many must have churned, and how many not, for a decision.
 
     Returns:
         The fields of a `Comparison` that follow.
     """
     found = paired_difference(both, "candidate", "champion", metric)
-    interval = found.interval()
+    interval, churned = found.interval(), int(both[LABEL].sum())
     decision, reason = judge(interval, metric, max_loss, found.reason)
+    if min(churned, found.n - churned) < min_outcomes:
+        decision, reason = "undecided", _too_few(churned, found.n, min_outcomes)
+    elif decision == "refused" and (share := _equal_that_pass(found, max_loss)) < MOST:
+        reason = f"{reason}; {_too_wide(churned, found.n, share)}"
     return {
         "n": found.n,
-        "positives": int(both[LABEL].sum()),
+        "positives": churned,
         "candidate_value": found.candidate,
         "champion_value": found.champion,
         "difference": found.difference,
@@ -105,6 +125,33 @@ def measure(both: pl.DataFrame, metric: GateMetric, max_loss: float) -> dict[str
         "decision": decision,
         "reason": reason,
     }
+
+
+def _equal_that_pass(found: Difference, max_loss: float) -> float:
+    """The share of models as good as the champion that such an interval lets pass.
+
+    1 where the interval is not what speaks against the candidate: it is worse beyond doubt.
+    """
+    interval = found.interval()
+    if interval is None or not found.standard_error or not interval[0] <= 0 <= interval[1]:
+        return 1.0
+    return NormalDist().cdf(max_loss / found.standard_error - quantile(CONFIDENCE))
+
+
+def _too_few(churned: int, n: int, wanted: int) -> str:
+    return (
+        f"{churned:,} of {n:,} subscriptions churned and {n - churned:,} did not, and "
+        f"champion.min_outcomes asks for {wanted:,} of each: widen windows.score, or score again "
+        "when more outcomes are known"
+    )
+
+
+def _too_wide(churned: int, n: int, share: float) -> str:
+    return (
+        f"as only {churned:,} of {n:,} subscriptions churned, the interval is so wide that of "
+        f"models as good as the champion only {share:.0%} pass: widen windows.score, set a larger "
+        "champion.max_loss, or promote it by hand"
+    )
 
 
 def judge(

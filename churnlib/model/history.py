@@ -3,15 +3,14 @@
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import date, datetime
 from typing import Any
 
 from churnlib.datasets import Catalog
 from churnlib.errors import ModelError
 from churnlib.model.registry import Registry, State, read_registry, versions
-from churnlib.model.store import MANIFEST, pointed_at, read_manifest
-from churnlib.storage import read_bytes, written_at
-from churnlib.uris import join
+from churnlib.model.store import made_at, pointed_at, read_manifest
+from churnlib.storage import read_bytes
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,8 @@ class Version:
     Attributes:
         version: Its name.
         state: What it is.
-        made: When its manifest was written, in ISO form.
+        made: When it was made, in ISO form, by the name that it was given then: a file's time is
+            another in a copy. Null where the name does not tell.
         damage: What is wrong with its manifest, so that the following is not known; null where
             nothing is.
         as_of: The day of its training.
@@ -52,7 +52,7 @@ class Version:
 
     version: str
     state: State
-    made: str
+    made: str | None
     damage: str | None = None
     as_of: str | None = None
     window: tuple[str, str] | None = None
@@ -79,11 +79,10 @@ def history(catalog: Catalog) -> tuple[Version, ...]:
 
 def _version(catalog: Catalog, name: str, registry: Registry, champion: str | None) -> Version:
     model = catalog.model(name)
-    written = written_at(join(model.uri, MANIFEST)) or 0
     known = Version(
         version=name,
         state=registry.state(name, champion),
-        made=datetime.fromtimestamp(written / 1e9, UTC).isoformat(timespec="seconds"),
+        made=_made(name),
         lineage=tuple(line for _, line in sorted(_lineage(name, registry))),
     )
     try:
@@ -94,26 +93,44 @@ def _version(catalog: Catalog, name: str, registry: Registry, champion: str | No
     steps = manifest["settings"].get("train", {}).get("pipeline") or [{"type": "unknown"}]
     return replace(
         known,
+        made=known.made or _made(manifest["version"]),
         as_of=manifest["as_of"],
         window=(manifest["window"][0], manifest["window"][1]),
         algorithm=steps[-1]["type"].rpartition(".")[2],
         roc_auc=scores.get("roc_auc"),
         roc_auc_ci=scores.get("roc_auc_ci"),
-        back_test=_compared(name, registry) or _reported(catalog, name),
+        back_test=_latest(_reported(catalog, name), _compared(name, registry)),
     )
+
+
+def _made(version: str) -> str | None:
+    moment = made_at(version)
+    return moment.isoformat(timespec="seconds") if moment else None
 
 
 def _lineage(name: str, registry: Registry) -> Iterator[tuple[datetime, str]]:
     for c in registry.comparisons:
         if c.candidate == name:
-            what = f"compared with {c.champion or 'none'}: {c.decision}, {c.reason}"
+            rival, on = c.champion or "none", _cohort(c.window, c.as_of)
+            what = f"compared with {rival} {on}: {c.decision}, {c.reason}"
             yield c.when, f"{c.when:%Y-%m-%d}: {what}"
     for p in registry.promotions:
         if p.version == name:
             place = f"in place of {p.previous}" if p.previous else "the first"
-            yield p.when, f"{p.when:%Y-%m-%d}: champion {place}, by {p.by}: {p.why}"
+            by = f"{p.by} {_cohort(p.window, p.as_of)}" if p.window else p.by
+            yield p.when, f"{p.when:%Y-%m-%d}: champion {place}, by {by}: {p.why}"
         elif p.previous == name:
             yield p.when, f"{p.when:%Y-%m-%d}: gave way to {p.version}"
+
+
+def _cohort(window: tuple[date, date], as_of: date | None) -> str:
+    return f"on {window[0]} to {window[1]} as of {as_of}"
+
+
+def _latest(*found: BackTest | None) -> BackTest | None:
+    """The back-test of the latest outcomes; of two of one day the last that is given."""
+    there = sorted((test for test in found if test), key=lambda test: test.as_of)
+    return there[-1] if there else None
 
 
 def _compared(name: str, registry: Registry) -> BackTest | None:

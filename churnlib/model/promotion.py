@@ -2,10 +2,11 @@
 
 from datetime import datetime
 
-from churnlib.datasets import Catalog, command_line
+from churnlib.datasets import Catalog, DatasetRef, command_line
 from churnlib.errors import ModelError
-from churnlib.model.registry import Promotion, Registry, named, promote, read_registry
+from churnlib.model.registry import Promotion, Registry, changing, named, promote, read_registry
 from churnlib.model.store import load_model, pointed_at
+from churnlib.uris import name_of
 
 
 def promote_by_hand(
@@ -27,19 +28,18 @@ def promote_by_hand(
         ModelError: There is no such version, it cannot be opened, or, unless forced, the gate has
             refused it or it was never compared and was no champion.
     """
-    model, registry = named(catalog, version), read_registry(catalog.registry())
-    load_model(model, allow_joblib=allow_joblib)
-    standing = pointed_at(catalog.champion())
-    if version == standing:
-        return None
-    doubt = None if standing is None else _doubt(registry, version)
-    if doubt and not force:
-        raise ModelError(
-            f"{catalog.game}: model {version} {doubt}. Back-test it: "
-            f"{command_line('score', model)}, or promote it all the same with --force."
-        )
-    why = f"although it {doubt}" if doubt else "as asked"
-    return promote(catalog, version, registry, by="hand", why=why, when=when)
+    with changing(catalog):
+        model, registry = named(catalog, version), read_registry(catalog.registry())
+        load_model(model, allow_joblib=allow_joblib)
+        standing = pointed_at(catalog.champion())
+        if version == standing:
+            return None
+        doubt = None if standing is None else _doubt(registry, version)
+        if doubt and not force:
+            advice = _advice(model, registry)
+            raise ModelError(f"{catalog.game}: model {version} {doubt}. {advice}")
+        why = f"although it {doubt}" if doubt else "as asked"
+        return promote(catalog, version, registry, by="hand", why=why, when=when)
 
 
 def roll_back(catalog: Catalog, *, when: datetime, allow_joblib: bool) -> Promotion:
@@ -53,17 +53,37 @@ def roll_back(catalog: Catalog, *, when: datetime, allow_joblib: bool) -> Promot
     Raises:
         ModelError: There is none, or it cannot be opened.
     """
-    registry, standing = read_registry(catalog.registry()), pointed_at(catalog.champion())
-    before = registry.before(standing) if standing else None
-    if before is None:
-        raise ModelError(
-            f"{catalog.game}: it is not known which model was champion before "
-            f"{standing or 'this'}. Name one with --version; "
-            f"{command_line('models', catalog.models())} lists them."
+    with changing(catalog):
+        registry, standing = read_registry(catalog.registry()), pointed_at(catalog.champion())
+        before = registry.before(standing) if standing else None
+        if before is None:
+            raise ModelError(
+                f"{catalog.game}: it is not known which model was champion before "
+                f"{standing or 'this'}. Name one with --version; "
+                f"{command_line('models', catalog.models())} lists them."
+            )
+        load_model(named(catalog, before), allow_joblib=allow_joblib)
+        why = f"back from {standing}"
+        return promote(catalog, before, registry, by="roll back", why=why, when=when)
+
+
+def _advice(model: DatasetRef, registry: Registry) -> str:
+    """What to type where a version should not be champion as far as is known."""
+    version = name_of(model.uri)
+    force = command_line("promote", model, "--version", version, "--force")
+    if version != registry.candidate:
+        look = command_line("score", model, "--model", version)
+        return (
+            "It is not the candidate, so no back-test decides on it. See what it is worth: "
+            f"{look}; promote it all the same: {force}"
         )
-    load_model(named(catalog, before), allow_joblib=allow_joblib)
-    why = f"back from {standing}"
-    return promote(catalog, before, registry, by="roll back", why=why, when=when)
+    compare = command_line("score", model)
+    if registry.last_comparison(version) is None:
+        return f"Have it compared: {compare}; or promote it all the same: {force}"
+    return (
+        "On other subscriptions (windows.score), or by other terms (champion), it is compared "
+        f"again: {compare}; promote it all the same: {force}"
+    )
 
 
 def _doubt(registry: Registry, version: str) -> str | None:

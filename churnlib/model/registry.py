@@ -1,7 +1,8 @@
 """Which model version is the candidate, and what became of the others."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from contextlib import AbstractContextManager
+from datetime import date, datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -11,6 +12,7 @@ from churnlib.errors import ModelError, closest
 from churnlib.model.gate import Comparison
 from churnlib.model.store import MANIFEST, pointed_at, set_champion
 from churnlib.storage import (
+    alone,
     is_folder,
     list_files,
     read_bytes,
@@ -43,6 +45,9 @@ class Promotion(BaseModel):
         when: The moment.
         by: What made it so.
         why: The reason in words.
+        window: First and last start of the subscriptions by which a back-test decided; null where
+            something else did, or the promotion is older than this.
+        as_of: The day by which their outcomes were known.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -52,6 +57,8 @@ class Promotion(BaseModel):
     when: datetime
     by: By
     why: str
+    window: tuple[date, date] | None = None
+    as_of: date | None = None
 
 
 class Registry(BaseModel):
@@ -78,7 +85,8 @@ class Registry(BaseModel):
         last = self.promotions[-1] if self.promotions else None
         if last is None or last.version != champion or last.by != "back-test":
             return None
-        return self.last_comparison(champion)
+        own = (c for c in reversed(self.comparisons) if c.candidate == champion and c.promotes)
+        return next((c for c in own if c.when <= last.when), None)
 
     def before(self, version: str) -> str | None:
         """The champion that a version took the place of, not counting roll backs to it."""
@@ -138,6 +146,15 @@ def read_registry(place: Dataset) -> Registry:
         ) from None
 
 
+def changing(catalog: Catalog) -> AbstractContextManager[None]:
+    """Keeps all others waiting who change registry or champion, for the block's time.
+
+    What is written in the block must follow from what was read in it, or what another run has
+    written between would be lost.
+    """
+    return alone(catalog.registry().uri)
+
+
 def write_registry(registry: Registry, place: Dataset) -> DatasetRef:
     """Replaces a game's registry; whoever reads meanwhile sees the old or the new."""
     write_text(registry.model_dump_json(indent=2) + "\n", place.uri)
@@ -145,9 +162,16 @@ def write_registry(registry: Registry, place: Dataset) -> DatasetRef:
 
 
 def promote(
-    catalog: Catalog, version: str, registry: Registry, *, by: By, why: str, when: datetime
+    catalog: Catalog,
+    version: str,
+    registry: Registry,
+    *,
+    by: By,
+    why: str,
+    when: datetime,
+    behind: Comparison | None = None,
 ) -> Promotion:
-    """Makes a version the champion, and keeps who was it before and why.
+    """Makes a version the champion, and keeps who was it before and why; within `changing`.
 
     Args:
         catalog: Where the game's data lie.
@@ -156,9 +180,17 @@ def promote(
         by: What makes it so.
         why: The reason in words.
         when: The moment.
+        behind: The comparison by which it was decided; null where something else decided.
     """
-    previous = pointed_at(catalog.champion())
-    made = Promotion(version=version, previous=previous, when=when, by=by, why=why)
+    made = Promotion(
+        version=version,
+        previous=pointed_at(catalog.champion()),
+        when=when,
+        by=by,
+        why=why,
+        window=behind and behind.window,
+        as_of=behind and behind.as_of,
+    )
     left = None if registry.candidate == version else registry.candidate
     after = {"candidate": left, "promotions": (*registry.promotions, made)}
     set_champion(catalog.champion(), version)
@@ -212,11 +244,12 @@ def retire(catalog: Catalog, keep: int | None) -> tuple[str, ...]:
     Returns:
         Those removed.
     """
-    registry, champion = read_registry(catalog.registry()), pointed_at(catalog.champion())
-    needed = {champion, registry.candidate, champion and registry.before(champion)}
-    old = superfluous(versions(catalog), keep, {name for name in needed if name})
-    for version in old:
-        _remove(catalog.model(version))
+    with changing(catalog):
+        registry, champion = read_registry(catalog.registry()), pointed_at(catalog.champion())
+        needed = {champion, registry.candidate, champion and registry.before(champion)}
+        old = superfluous(versions(catalog), keep, {name for name in needed if name})
+        for version in old:
+            _remove(catalog.model(version))
     return old
 
 

@@ -3,8 +3,9 @@
 import hashlib
 import json
 import platform
+import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib import metadata
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Literal
@@ -46,6 +47,21 @@ def new_version(now: datetime) -> str:
     '20250131T120005250Z'
     """
     return f"{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03d}Z"
+
+
+def made_at(version: str) -> datetime | None:
+    """Reads from a version's name when it was made; null where it is not named by that.
+
+    >>> made_at("20250131T120005250Z")
+    datetime.datetime(2025, 1, 31, 12, 0, 5, 250000, tzinfo=datetime.timezone.utc)
+    >>> made_at("v1")
+    """
+    if not re.fullmatch(r"\d{8}T\d{9}Z", version, re.ASCII):
+        return None
+    try:
+        return datetime.strptime(f"{version[:-1]}000Z", "%Y%m%dT%H%M%S%fZ").replace(tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 def save_model(

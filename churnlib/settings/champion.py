@@ -26,6 +26,9 @@ class ChampionSettings(Section):
     """By how much the candidate may be worse, in units of the metric: it becomes champion if the
     95 % interval of the difference leaves no larger loss. If null 0.02 of `roc_auc` and
     `average_precision`, 0.01 of `log_loss`, 0.005 of `brier`."""
+    min_outcomes: Annotated[Whole, Field(ge=1)] = 30
+    """How many subscriptions of the back-test must have churned, and how many must not, for a
+    decision by the metric: on fewer the interval promises too much, so the candidate waits."""
     promote: Flag = True
     """Whether the candidate that passes becomes champion at once; else the back-test only reports,
     and `python -m flows.promote` does it."""

@@ -11,6 +11,7 @@ from churnlib.uris import is_remote
 
 __all__ = [
     "Entry",
+    "alone",
     "check_reachable",
     "exists",
     "fingerprint",
@@ -45,6 +46,7 @@ class Store(Protocol):
     def remove_folder(self, uri: str, /) -> None: ...
     def local_copy(self, uri: str, /) -> AbstractContextManager[Path]: ...
     def reader_options(self, uri: str, /) -> Mapping[str, Any]: ...
+    def alone(self, uri: str, /) -> AbstractContextManager[None]: ...
     def replacing(
         self, targets: Sequence[str], last: str, /
     ) -> AbstractContextManager[Iterable[Path]]: ...
@@ -151,6 +153,23 @@ def local_copy(uri: str) -> AbstractContextManager[Path]:
 def reader_options(uri: str) -> Mapping[str, Any]:
     """What Polars' readers of files must be given besides the place."""
     return _store(uri).reader_options(uri)
+
+
+def alone(uri: str) -> AbstractContextManager[None]:
+    """Lets in one block at a time of all that ask to be alone with a file; the others wait.
+
+    For whoever reads a file and writes what follows from it. Those that only read need not ask:
+    they see the file of before or of after. What dies within its block keeps nobody out: on this
+    machine the next goes on at once, in an object store after `churnlib.stores.remote.ABANDONED`.
+
+    Args:
+        uri: The file, which need not be there.
+
+    Raises:
+        DataError: The system does not let a file be made beside it, or locked.
+        StoreError: The object store does not.
+    """
+    return _store(uri).alone(uri)
 
 
 @contextmanager

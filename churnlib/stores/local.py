@@ -1,6 +1,7 @@
 """Files on this machine."""
 
 import hashlib
+import os
 import shutil
 import tempfile
 import uuid
@@ -101,6 +102,36 @@ def local_copy(uri: str) -> Iterator[Path]:
 def reader_options(_uri: str) -> Mapping[str, Any]:
     """Polars' readers need no more than the path."""
     return {}
+
+
+@contextmanager
+def alone(uri: str) -> Iterator[None]:
+    """Locks a file beside, which the system unlocks when the process ends, however it does."""
+    beside = Path(uri).with_name(f".{Path(uri).name}.lock")
+    with _lock(beside):
+        try:
+            yield
+        finally:
+            beside.unlink(missing_ok=True)
+
+
+def _lock(path: Path) -> BinaryIO:
+    import fcntl  # Not on every system.
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            file = path.open("wb")
+            fcntl.flock(file, fcntl.LOCK_EX)
+            with suppress(FileNotFoundError):  # Whoever was alone before has removed it.
+                if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                    return file
+            file.close()
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be locked ({reason(error)}). Give the right to write there, on a file "
+            "system that knows locks, or name another data folder with --data-dir."
+        ) from error
 
 
 @contextmanager

@@ -4,11 +4,12 @@ import errno
 import hashlib
 import io
 import os
+import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
 from churnlib.errors import DataError, StoreError
 from churnlib.stores.client import key_of, open_store, polars_options, telling
@@ -16,8 +17,16 @@ from churnlib.stores.entry import Entry
 from churnlib.stores.local import of_folder, scratch
 from churnlib.uris import folder_of, join, name_of
 
+if TYPE_CHECKING:
+    from obstore import PutMode, UpdateVersion
+
 DIGEST = "sha256"
 """The metadata of an object in which its content's digest is kept by whoever writes here."""
+
+
+PAUSE, ABANDONED = 0.2, 60.0
+"""In seconds: how long to wait before asking again to be alone with an object, and after how long
+whoever is there without a word counts as dead. No block that is alone may take longer."""
 
 
 class Head(NamedTuple):
@@ -191,6 +200,55 @@ def _fetch(uri: str, target: Path) -> None:
 def reader_options(uri: str) -> Mapping[str, Any]:
     """See `churnlib.stores.reader_options`."""
     return polars_options(uri)
+
+
+@contextmanager
+def alone(uri: str) -> Iterator[None]:
+    """Puts an object beside, which a store does for one alone where there is none.
+
+    Of what died within its block the object stays. It is taken over after `ABANDONED`, counted from
+    when it is first seen, so that no two clocks are held against each other.
+    """
+    beside, mark = join(folder_of(uri), f".{name_of(uri)}.lock"), uuid.uuid4().hex.encode()
+    seen, waited = None, 0.0
+    while not _put_where(beside, mark, "create"):
+        there = _version_of(beside)
+        waited, seen = (waited, seen) if there == seen else (0.0, there)
+        if there and waited >= ABANDONED and _put_where(beside, mark, there):
+            break
+        time.sleep(PAUSE)
+        waited += PAUSE
+    try:
+        yield
+    finally:
+        with suppress(FileNotFoundError):
+            if read_bytes(beside) == mark:  # Else it was taken over.
+                remove(beside)
+
+
+def _put_where(uri: str, content: bytes, mode: "PutMode") -> bool:
+    """Puts an object if there is none, or that version of it; tells whether it did."""
+    with telling(uri):
+        import obstore
+        from obstore.exceptions import AlreadyExistsError, PreconditionError
+
+        try:
+            obstore.put(open_store(uri), key_of(uri), content, mode=mode)
+        except (AlreadyExistsError, PreconditionError, FileNotFoundError):
+            return False
+    return True
+
+
+def _version_of(uri: str) -> "UpdateVersion | None":
+    try:
+        with telling(uri):
+            import obstore
+
+            meta = obstore.head(open_store(uri), key_of(uri))
+    except FileNotFoundError:
+        return None
+    told = {name: meta.get(name) for name in ("e_tag", "version")}
+    return cast("UpdateVersion", {name: value for name, value in told.items() if value})
 
 
 @contextmanager

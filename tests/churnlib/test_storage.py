@@ -2,6 +2,10 @@
 
 import os
 import resource
+import subprocess
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import dataframely as dy
@@ -11,6 +15,7 @@ import pytest
 from churnlib.datasets import Dataset, DatasetRef
 from churnlib.errors import DataError
 from churnlib.storage import (
+    alone,
     blaming,
     count_rows,
     fingerprint,
@@ -143,6 +148,53 @@ def test_two_writers_do_not_meet(tmp_path: Path) -> None:
         one.write_text("1")
         other.write_text("2")
     assert (tmp_path / "x").read_text() == "1"
+
+
+PROCESSES, TIMES = 2, 40
+
+
+def count_up(file: Path) -> None:
+    """Reads a number and writes the next, so often."""
+    for _ in range(TIMES):
+        with alone(str(file)):
+            number = int(file.read_text()) if file.exists() else 0
+            write_text(str(number + 1), file)
+
+
+def test_two_processes_that_change_a_file_alone_lose_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "folder" / "x"
+    with ProcessPoolExecutor(PROCESSES, get_context("spawn")) as pool:
+        list(pool.map(count_up, [file] * PROCESSES))
+    assert int(file.read_text()) == PROCESSES * TIMES
+    assert [path.name for path in file.parent.iterdir()] == ["x"]
+
+
+def test_a_process_that_dies_alone_with_a_file_keeps_nobody_out(tmp_path: Path) -> None:
+    file = tmp_path / "x"
+    dying = f"""
+import os
+from churnlib.storage import alone
+with alone({str(file)!r}):
+    os._exit(3)
+"""
+    assert subprocess.run([sys.executable, "-c", dying], check=False).returncode == 3
+    with alone(str(file)):
+        write_text("done", file)
+    assert file.read_text() == "done"
+
+
+def test_a_fault_in_a_block_that_is_alone_lets_the_next_in(tmp_path: Path) -> None:
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError), alone(str(tmp_path / "x")):
+            raise ZeroDivisionError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_where_nothing_can_be_locked_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    said = r"\.x\.lock cannot be locked .* --data-dir"
+    with pytest.raises(DataError, match=said), alone(str(tmp_path / "file" / "x")):
+        pass
 
 
 @pytest.mark.parametrize("in_the_way", ["data", "data/layer", "data/layer/hawk"])

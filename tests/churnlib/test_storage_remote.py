@@ -303,6 +303,58 @@ def test_a_store_that_is_there_says_nothing(bucket: str, tmp_path: Path) -> None
     storage.check_reachable(str(tmp_path / "new"))
 
 
+# Alone
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "PAUSE", 0.01)
+
+
+def test_whoever_is_alone_with_an_object_keeps_the_next_waiting(bucket: str, hasty: None) -> None:
+    seen: list[str] = []
+
+    def come() -> None:
+        with storage.alone(f"{bucket}/x"):
+            seen.append("second")
+
+    with storage.alone(f"{bucket}/x"):
+        thread = threading.Thread(target=come)
+        thread.start()
+        thread.join(0.3)
+        seen.append("first")
+    thread.join()
+    assert seen == ["first", "second"]
+    assert names(bucket) == []
+
+
+def test_an_object_that_is_left_behind_by_the_dead_is_taken_over_and_not_removed_by_them(
+    bucket: str, hasty: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "ABANDONED", 0.1)
+    with storage.alone(f"{bucket}/x"):
+        first = storage.read_bytes(f"{bucket}/.x.lock")
+        slow = storage.alone(f"{bucket}/x")
+        slow.__enter__()
+        assert storage.read_bytes(f"{bucket}/.x.lock") != first
+    assert names(bucket) == [".x.lock"]
+    slow.__exit__(None, None, None)
+    assert names(bucket) == []
+
+
+def test_an_object_that_is_taken_over_by_one_is_not_by_another(bucket: str) -> None:
+    beside = f"{bucket}/.x.lock"
+    assert remote._put_where(beside, b"dead", "create")
+    there = remote._version_of(beside)
+    assert there
+    assert not remote._put_where(beside, b"third", "create")
+    assert remote._put_where(beside, b"second", there)
+    assert not remote._put_where(beside, b"third", there)
+    assert storage.read_bytes(beside) == b"second"
+    storage.remove(beside)
+    assert not remote._put_where(beside, b"third", there)
+
+
 def test_a_bucket_that_is_missing_is_named(bucket: str, store_server: StoreServer) -> None:
     message = f"s3://nobody-s/x: there is no bucket 'nobody-s' at {store_server.url}. Make it, or "
     assert told("s3://nobody-s/x").startswith(message)

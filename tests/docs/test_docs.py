@@ -26,6 +26,7 @@ ROOT = FOLDER.parent
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 ALGORITHMS = (FOLDER / "algorithms.md").read_text(encoding="utf-8")
 CHAMPION = (FOLDER / "champion.md").read_text(encoding="utf-8")
+DEPLOYMENTS = (ROOT / "deployments" / "README.md").read_text(encoding="utf-8")
 AS_OF = date(2025, 1, 1)
 
 
@@ -41,7 +42,11 @@ def test_generated_page_is_current(name: str) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [c for c in commands(README + CHAMPION) if any(w.startswith("flows.") for w in c)],
+    [
+        found
+        for found in commands(README + CHAMPION + DEPLOYMENTS)
+        if any(word.startswith("flows.") for word in found)
+    ],
     ids=shlex.join,
 )
 def test_documented_flow_command_is_understood(words: list[str]) -> None:

@@ -78,7 +78,7 @@ def test_events_are_told_once_by_the_run_that_makes_a_thing(
     assert kinds(told) == []
 
     empty_studio.run("train", GAME, {"train.seed": 8})
-    empty_studio.run("score", GAME, {"champion.max_loss": 0.9})
+    empty_studio.run("score", GAME, {"champion.max_loss": 0.9, "champion.min_outcomes": 1})
     empty_studio.run("batch_score", GAME, refresh=True)
     assert [kind for kind, _, _ in told] == [
         "churn.model.registered",

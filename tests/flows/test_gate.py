@@ -1,19 +1,28 @@
 """New models on their way to be champion: registered, compared, promoted, rolled back."""
 
 import json
+import re
+import shlex
 import shutil
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from flows import models, promote
-from flows.command import DONE, USERS_FAULT
+from churnlib.datasets import Catalog, Dataset
+from churnlib.model.registry import Registry, read_registry
+from flows import gate, models, promote
+from flows.command import DONE, USERS_FAULT, main
+from tests.churnlib.model.samples import save, usual
 from tests.flows.studio import Say, Studio, is_refusal
 
 GAME = "game1"
-LENIENT, STRICT = {"champion.max_loss": 0.9}, {"champion.max_loss": 0.0}
+FEW = {"champion.min_outcomes": 1}
+"""Settings by which the few subscriptions of a test are enough."""
+LENIENT, STRICT = {"champion.max_loss": 0.9} | FEW, {"champion.max_loss": 0.0} | FEW
 """Settings by which any candidate passes, and none that is not better beyond doubt."""
 OTHER = {"train.seed": 8}
 """What makes another model."""
@@ -114,12 +123,14 @@ def test_gate_takes_a_model_from_candidate_to_champion_and_back(
     assert standing(trained) == before
     assert states(trained, capsys) == {second: "refused", first: "champion"}
 
-    # By other terms it passes. The report keeps how the champion came to be.
+    # By other terms it passes. It is kept by what. The report keeps how the champion came to be.
     trained.run("score", GAME, LENIENT)
     assert champion(trained) == second
     assert candidate(trained) is None
     promoted = report(trained)["comparison"]
     assert (promoted["decision"], promoted["champion"]) == ("accepted", first)
+    last = registry(trained)["promotions"][-1]
+    assert (last["window"], last["as_of"]) == (["2024-05-01", "2024-07-31"], "2025-01-01")
     before = standing(trained)
     trained.run("score", GAME, LENIENT)
     assert report(trained)["comparison"] == promoted
@@ -147,6 +158,46 @@ def test_gate_takes_a_model_from_candidate_to_champion_and_back(
     ]
 
 
+def test_promote_of_a_superseded_version_advises_what_makes_it_champion(
+    trained: Studio, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained.run("train", GAME, OTHER)
+    second = candidate(trained)
+    trained.run("train", GAME, {"train.seed": 9})
+    assert by_hand(trained, "--version", second) == USERS_FAULT
+    advised = re.findall(r"python -m flows\.(\w+) ([^;\n]*)", capsys.readouterr().err)
+    assert [flow for flow, _ in advised] == ["score", "promote"]
+    (_, look), (_, force) = advised
+    assert main("score", shlex.split(look)) == DONE
+    assert report(trained)["model_version"] == second
+    assert promote.main(shlex.split(force)) == DONE
+    assert champion(trained) == second
+
+
+def test_promote_warns_where_the_other_flows_will_refuse_the_champion(
+    trained: Studio, say: Say, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = champion(trained)
+    trained.run("train", GAME, {"currency.lookback_months": 12})
+    second = candidate(trained)
+    capsys.readouterr()
+    assert by_hand(trained, "--version", second, "--force") == DONE
+    told = capsys.readouterr()
+    assert told.out == f"{GAME}: model {second} is the champion now; before: {first}\n"
+    warning = (
+        f"warning: {GAME}: model {second} was trained on other features than the game's settings "
+        "ask for: currency.lookback_months was 12 and is None. score and batch-predict will refuse "
+        "it, with exit status 2"
+    )
+    assert told.err.startswith(warning)
+    for flow in ("score", "batch_predict"):
+        assert is_refusal(said := say(trained, flow, GAME), "lookback_months was 12"), said
+    (back,) = re.findall(r"roll back: python -m flows\.promote ([^;]*);", told.err)
+    assert promote.main(shlex.split(back)) == DONE
+    assert champion(trained) == first
+    assert capsys.readouterr().err == ""
+
+
 def test_gate_only_reports_where_a_hand_is_to_promote(
     trained: Studio, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -158,6 +209,28 @@ def test_gate_only_reports_where_a_hand_is_to_promote(
     assert candidate(trained)
     assert by_hand(trained, "--version", candidate(trained)) == DONE
     assert champion(trained) != first
+
+
+def test_gate_decides_nothing_by_a_handful_of_subscriptions(
+    trained: Studio, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = champion(trained)
+    trained.run("train", GAME, OTHER)
+    second = candidate(trained)
+    tiny = ["--set=windows.score={ start = -6, end = -6 }", "--set=champion.max_loss=0.9"]
+    assert trained.command("score", GAME, *tiny) == DONE
+    assert (champion(trained), candidate(trained)) == (first, second)
+    found = report(trained)["comparison"]
+    assert found["decision"] == "undecided"
+    assert found["positives"] < found["min_outcomes"] == 30
+    text = trained.file(f"08_reporting/{GAME}/score_report.txt").read_text()
+    told = " ".join(text.split())
+    assert (
+        f"Not decided: {first} stays champion, {second} the candidate: {found['positives']} of "
+        in told
+    )
+    assert "champion.min_outcomes asks for 30 of each: widen windows.score" in told
+    assert states(trained, capsys) == {second: "candidate", first: "champion"}
 
 
 @pytest.mark.slow
@@ -192,6 +265,39 @@ def test_gate_gives_the_place_of_a_damaged_champion_to_a_candidate_that_was_ther
     assert champion(trained) == second
 
 
+def test_gate_keeps_the_comparisons_of_runs_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog = Catalog(str(tmp_path), GAME)
+    models_there = {name: save(catalog.model(name), usual()) for name in ("v2", "v3", "v4")}
+    found = {
+        "metric": "roc_auc",
+        "max_loss": 0.02,
+        "promote": True,
+        "champion": "v1",
+        "cohort": "c1",
+        "window": ["2024-05-01", "2024-07-31"],
+        "as_of": "2025-01-01",
+        "decision": "refused",
+        "reason": "of the test",
+    }
+
+    def read_slowly(place: Dataset) -> Registry:
+        known = read_registry(place)
+        time.sleep(0.05)
+        return known
+
+    def run(name: str) -> None:
+        made = found | {"candidate": name}
+        gate.settle.fn(models_there[name], made, catalog.registry(), before="", keep_versions=None)
+
+    monkeypatch.setattr(gate, "read_registry", read_slowly)
+    with ThreadPoolExecutor(len(models_there)) as pool:
+        list(pool.map(run, models_there))
+    kept = read_registry(catalog.registry()).comparisons
+    assert {comparison.candidate for comparison in kept} == set(models_there)
+
+
 def made_by_another_library(studio: Studio, version: str) -> None:
     manifest = studio.file(f"06_models/{GAME}/{version}/manifest.json")
     told = json.loads(manifest.read_text())
@@ -201,7 +307,7 @@ def made_by_another_library(studio: Studio, version: str) -> None:
 
 @pytest.mark.slow
 def test_gate_decides_nothing_of_a_candidate_that_was_tried_with_other_features(
-    trained: Studio, say: Say
+    trained: Studio,
 ) -> None:
     first = champion(trained)
     other = {"currency.lookback_months": 12}
@@ -211,15 +317,81 @@ def test_gate_decides_nothing_of_a_candidate_that_was_tried_with_other_features(
     assert champion(trained) == first
     assert candidate(trained) == second
     assert report(trained)["comparison"]["decision"] == "undecided"
-    # By the game's own settings the candidate does not fit, and the message says which model.
-    said = say(trained, "score", GAME)
-    assert is_refusal(said, f"model {second} was trained on other features"), said
-    assert trained.command("score", GAME, "--model", first) == DONE
+    # By the game's own settings the candidate does not fit.
+    assert trained.command("score", GAME) == DONE
+    assert report(trained)["model_version"] == first
     # The settings that made the champion give the champion: nothing is left to compare.
     trained.run("train", GAME)
     assert candidate(trained) is None
     assert trained.command("score", GAME) == DONE
     assert report(trained)["model_version"] == first
+
+
+LATE = {"windows.train.end": -12, "windows.score": {"start": -6, "end": -6}}
+"""Settings by which a model learns from labels that are known only after the usual window opens."""
+
+
+@pytest.mark.parametrize(
+    ("trial", "fault"),
+    [
+        ({"currency.lookback_months": 12}, "currency.lookback_months was 12 and is None"),
+        pytest.param(
+            {"train.model_format": "joblib"}, "is kept as model.joblib", marks=pytest.mark.slow
+        ),
+        pytest.param(LATE, "it has seen the future", marks=pytest.mark.slow),
+    ],
+    ids=["other features", "joblib", "late labels"],
+)
+def test_score_of_a_candidate_that_cannot_be_compared_is_of_the_champion_with_a_warning(
+    trial: dict[str, Any], fault: str, trained: Studio, say: Say
+) -> None:
+    first = champion(trained)
+    trained.run("train", GAME, trial)
+    second = candidate(trained)
+    before = standing(trained)
+
+    # The scheduled run goes on, with the champion, and says why in the log and in the report.
+    said = say(trained, "score", GAME)
+    assert said.startswith("exit 0\n")
+    found = report(trained)
+    assert found["model_version"] == first
+    assert "comparison" not in found
+    (warning,) = found["warnings"]
+    assert warning.startswith(
+        f"the newest candidate, {second}, cannot be back-tested, so this is a back-test of the "
+        f"champion, {first}, and nothing is decided: model {second} "
+    )
+    assert fault in warning
+    assert warning in said
+    assert warning in trained.file(f"08_reporting/{GAME}/score_report.txt").read_text()
+    assert standing(trained) == before
+
+    # Who names it is told that it is the candidate, and what to type.
+    said = say(trained, "score", GAME, "--model", second)
+    assert is_refusal(said, fault), said
+    assert (
+        f"the newest candidate, {second}, cannot be back-tested (the champion is, without" in said
+    )
+    (advised,) = re.findall(r"without --model: python -m flows\.score ([^)]*)\)", said)
+    assert main("score", shlex.split(advised)) == DONE
+
+    # Without a champion there is nothing to go on with.
+    trained.file(f"06_models/{GAME}/champion.json").unlink()
+    said = say(trained, "score", GAME)
+    assert is_refusal(said, fault), said
+    assert (
+        f"the newest candidate, {second}, cannot be back-tested, and there is no champion" in said
+    )
+
+
+def test_score_where_neither_candidate_nor_champion_can_be_used_tells_of_both(
+    trained: Studio, say: Say
+) -> None:
+    first = champion(trained)
+    trained.run("train", GAME, OTHER)
+    said = say(trained, "score", GAME, "--set=currency.lookback_months=3")
+    assert is_refusal(said, f"nor can the champion: model {first} was trained on other"), said
+    assert f"the newest candidate, {candidate(trained)}, cannot be back-tested: " in said
 
 
 @pytest.mark.slow

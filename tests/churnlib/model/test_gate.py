@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from benchmarks.gate import accepted, cohort
+from benchmarks.gate import MAX_LOSS, accepted, cohort, few
 from churnlib.model.gate import Comparison, Decision, Terms, judge, measure
 from churnlib.settings import ChampionSettings, GateMetric
 
@@ -66,6 +66,44 @@ def test_gate_cannot_tell_by_a_small_cohort() -> None:
     found = measure(both, "roc_auc", 0.02)
     assert found["decision"] == "refused"
     assert found["reason"].startswith("it may be worse by ")
+    churned = f"as only {found['positives']} of 100 subscriptions churned, the interval is so wide"
+    assert churned in found["reason"]
+    assert "only 7% pass: widen windows.score, set a larger champion.max_loss" in found["reason"]
+
+
+def test_gate_says_nothing_of_width_where_the_candidate_is_worse_or_the_cohort_large() -> None:
+    worse = measure(cohort(1, 400, 0.6, 0.9, 0.8), "roc_auc", 0.02)
+    assert worse["decision"] == "refused"
+    assert worse["reason"].startswith("it is worse, by ")
+    assert worse["reason"].endswith("is allowed")
+    large = measure(cohort(1, ROWS, 0.785, 0.8, 0.8), "roc_auc", 0.02)
+    assert large["decision"] == "refused"
+    assert "so wide" not in large["reason"]
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_gate_decides_nothing_where_few_came_to_one_of_the_two_ends(which: int) -> None:
+    both = cohort(1, 500, 0.8, 0.8, 1.0).with_columns(candidate="champion")
+    lopsided = pl.concat([both.filter(sub_churn=which).head(29), both.filter(sub_churn=1 - which)])
+    found = measure(lopsided, "roc_auc", 0.9, min_outcomes=30)
+    assert found["decision"] == "undecided"
+    assert found["interval"] == (0, 0)
+    churned, n = found["positives"], found["n"]
+    assert found["reason"].startswith(
+        f"{churned} of {n} subscriptions churned and {n - churned} did not, and "
+        "champion.min_outcomes asks for 30 of each: widen windows.score"
+    )
+    assert measure(lopsided, "roc_auc", 0.9, min_outcomes=29)["decision"] == "accepted"
+
+
+def test_gate_is_fooled_by_a_handful_and_not_by_as_many_as_it_asks_for() -> None:
+    wanted = ChampionSettings().min_outcomes
+    for churners, most in ((3, 1.0), (wanted, 0.06)):
+        drawn = [few(number, churners, 0.95, 0.95) for number in range(100)]
+        found = [measure(both, "roc_auc", MAX_LOSS)["decision"] for both in drawn]
+        passed = found.count("accepted") / len(found)
+        assert passed <= most
+        assert (passed > 0.2) == (churners == 3)
 
 
 @pytest.mark.parametrize("metric", ["roc_auc", "average_precision", "log_loss", "brier"])
@@ -136,9 +174,11 @@ def test_comparison_promotes_what_was_accepted_unless_that_is_left_to_a_hand() -
 
 
 def test_terms_are_those_of_the_settings_or_of_the_metric() -> None:
-    assert Terms.of(ChampionSettings()) == Terms(metric="roc_auc", max_loss=0.02, promote=True)
-    brier = ChampionSettings(metric="brier", promote=False)
-    assert Terms.of(brier) == Terms(metric="brier", max_loss=0.005, promote=False)
+    usual = {"metric": "roc_auc", "max_loss": 0.02, "min_outcomes": 30, "promote": True}
+    assert Terms.of(ChampionSettings()).model_dump() == usual
+    brier = ChampionSettings(metric="brier", min_outcomes=9, promote=False)
+    other = {"metric": "brier", "max_loss": 0.005, "min_outcomes": 9, "promote": False}
+    assert Terms.of(brier).model_dump() == other
     strict = ChampionSettings(metric="brier", max_loss=0.0)
     assert Terms.of(strict).max_loss == 0
 

@@ -1,12 +1,18 @@
 """The registry of versions: states, promotions, roll back, and which versions stay."""
 
+import json
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 
-from churnlib.datasets import Catalog, DatasetRef
+from churnlib.datasets import Catalog, Dataset, DatasetRef
 from churnlib.errors import ModelError
+from churnlib.model import promotion
 from churnlib.model.gate import Comparison, Decision
 from churnlib.model.history import history
 from churnlib.model.promotion import promote_by_hand, roll_back
@@ -24,6 +30,7 @@ from churnlib.model.registry import (
     write_registry,
 )
 from churnlib.model.store import MANIFEST, champion, pointed_at, set_champion
+from churnlib.storage import write_text
 from tests.churnlib.model.samples import save, usual
 
 NOW = datetime(2025, 1, 1, 12, tzinfo=UTC)
@@ -71,9 +78,15 @@ def keep(catalog: Catalog, registry: Registry) -> None:
     write_registry(registry, catalog.registry())
 
 
-def make_champion(catalog: Catalog, name: str, by: By = "training", at: int = 0) -> None:
+def make_champion(
+    catalog: Catalog,
+    name: str,
+    by: By = "training",
+    at: int = 0,
+    behind: Comparison | None = None,
+) -> None:
     registry = read_registry(catalog.registry())
-    promote(catalog, name, registry, by=by, why="for the test", when=hours(at))
+    promote(catalog, name, registry, by=by, why="for the test", when=hours(at), behind=behind)
 
 
 # What it keeps
@@ -138,6 +151,21 @@ def test_the_same_comparison_is_known_and_any_other_is_not() -> None:
         assert not registry.knows(other)
 
 
+def test_registry_that_an_older_version_wrote_is_read(catalog: Catalog) -> None:
+    add(catalog, "v1", "v2")
+    make_champion(catalog, "v1")
+    registry = read_registry(catalog.registry())
+    keep(catalog, registry.and_compared(compared("v2", "refused"), hours(1)))
+    place = Path(catalog.registry().uri)
+    old = json.loads(place.read_text())
+    for newer in ("window", "as_of"):
+        del old["promotions"][0][newer]
+    del old["comparisons"][0]["min_outcomes"]
+    place.write_text(json.dumps(old))
+    assert read_registry(catalog.registry()).promotions[0].window is None
+    assert [version.state for version in history(catalog)] == ["refused", "champion"]
+
+
 # States
 
 
@@ -177,18 +205,88 @@ def test_history_tells_of_back_tests_and_lineage(catalog: Catalog) -> None:
     add(catalog, "v1", "v2")
     make_champion(catalog, "v1")
     registry = read_registry(catalog.registry())
-    keep(catalog, registry.and_compared(compared("v2", "accepted"), hours(1)))
-    make_champion(catalog, "v2", "back-test", at=2)
+    made = compared("v2", "accepted")
+    keep(catalog, registry.and_compared(made, hours(1)))
+    make_champion(catalog, "v2", "back-test", at=2, behind=made)
     second, first = history(catalog)
     assert second.back_test is not None
     assert first.back_test is not None
     assert (second.back_test.value, first.back_test.value) == (0.8, 0.75)
     assert second.lineage == (
-        "2025-01-01: compared with v1: accepted, it is better by 0.0100 at the least",
-        "2025-01-01: champion in place of v1, by back-test: for the test",
+        "2025-01-01: compared with v1 on 2024-05-01 to 2024-07-31 as of 2025-01-01: accepted, it "
+        "is better by 0.0100 at the least",
+        "2025-01-01: champion in place of v1, by back-test on 2024-05-01 to 2024-07-31 as of "
+        "2025-01-01: for the test",
     )
     assert first.lineage[-1] == "2025-01-01: gave way to v2"
     assert second.algorithm == "unknown"  # The sample's manifest tells none.
+
+
+def test_figures_of_a_refused_candidate_are_not_told_of_the_champion(catalog: Catalog) -> None:
+    add(catalog, "v1", "v2")
+    make_champion(catalog, "v1")
+    registry = read_registry(catalog.registry()).model_copy(update={"candidate": "v2"})
+    keep(catalog, registry.and_compared(compared("v2", "refused"), hours(1)))
+    write_report(catalog, "v2", "2025-01-01", 0.8)
+    refused, standing = history(catalog)
+    assert (refused.state, standing.state) == ("refused", "champion")
+    assert refused.back_test is not None
+    assert standing.back_test is not None
+    assert (refused.back_test.value, standing.back_test.value) == (0.8, 0.75)
+    assert read_registry(catalog.registry()).comparison_behind("v1") is None
+
+
+def test_history_tells_of_the_latest_back_test_be_it_a_comparison_or_a_report(
+    catalog: Catalog,
+) -> None:
+    add(catalog, "v1", "v2")
+    make_champion(catalog, "v1")
+    made = compared("v2", "accepted")
+    keep(catalog, read_registry(catalog.registry()).and_compared(made, hours(1)))
+    make_champion(catalog, "v2", "back-test", at=2, behind=made)
+    for as_of, expected in (("2025-03-01", 0.7), ("2025-01-01", 0.8), ("2024-12-01", 0.8)):
+        write_report(catalog, "v2", as_of, 0.7)
+        second, first = history(catalog)
+        assert second.back_test is not None
+        assert first.back_test is not None
+        assert (second.back_test.value, first.back_test.value) == (expected, 0.75)
+
+
+def write_report(catalog: Catalog, version: str, as_of: str, roc_auc: float) -> None:
+    report = {
+        "model_version": version,
+        "as_of": as_of,
+        "window": {"start": "2024-05-01", "end": "2024-07-31"},
+        "general": {"roc_auc": roc_auc},
+    }
+    write_text(json.dumps(report), catalog.report("score_report").uri)
+
+
+def test_comparison_behind_a_champion_is_the_one_that_promoted_it(catalog: Catalog) -> None:
+    add(catalog, "v1", "v2")
+    make_champion(catalog, "v1")
+    tried: list[tuple[Decision, float, int]] = [("refused", 0.0, 1), ("accepted", 0.02, 2)]
+    for decision, loss, at in tried:
+        registry = read_registry(catalog.registry())
+        keep(catalog, registry.and_compared(compared("v2", decision, loss=loss), hours(at)))
+    make_champion(catalog, "v2", "back-test", at=2)
+    # Another run had begun to compare it by other terms before it was champion.
+    registry = read_registry(catalog.registry())
+    keep(catalog, registry.and_compared(compared("v2", "refused", loss=0.01), hours(3)))
+    behind = read_registry(catalog.registry()).comparison_behind("v2")
+    assert behind is not None
+    assert (behind.decision, behind.max_loss) == ("accepted", 0.02)
+
+
+def test_history_tells_when_a_version_was_made_by_its_name_also_of_a_copy(catalog: Catalog) -> None:
+    name = "20250103T020512345Z"
+    add(catalog, name, "v1")
+    file = Path(catalog.model(name).uri, MANIFEST)
+    os.utime(file, (0, 0))
+    copytree(catalog.model(name).uri, catalog.model("renamed").uri)
+    found = {version.version: version.made for version in history(catalog)}
+    made = "2025-01-03T02:05:12+00:00"
+    assert found == {name: made, "renamed": made, "v1": None}
 
 
 def test_history_goes_on_where_a_manifest_is_damaged(catalog: Catalog) -> None:
@@ -236,6 +334,35 @@ def test_by_hand_refuses_what_was_not_accepted_unless_forced(
     made = by_hand(catalog, "v2", force=True)
     assert made is not None
     assert doubt in made.why
+
+
+@pytest.mark.parametrize(
+    ("candidate", "decision", "advice"),
+    [
+        ("v2", None, "Have it compared: python -m flows.score --game hawk --data-dir {0}; or "),
+        (
+            "v2",
+            "refused",
+            "it is compared again: python -m flows.score --game hawk --data-dir {0};",
+        ),
+        ("v3", None, "worth: python -m flows.score --game hawk --data-dir {0} --model v2; "),
+        (None, "refused", "worth: python -m flows.score --game hawk --data-dir {0} --model v2; "),
+    ],
+    ids=["candidate", "refused candidate", "superseded", "refused and superseded"],
+)
+def test_by_hand_advises_what_helps(
+    candidate: str | None, decision: Decision | None, advice: str, catalog: Catalog
+) -> None:
+    add(catalog, "v1", "v2", "v3")
+    make_champion(catalog, "v1")
+    registry = read_registry(catalog.registry()).model_copy(update={"candidate": candidate})
+    keep(catalog, registry.and_compared(compared("v2", decision), NOW) if decision else registry)
+    with pytest.raises(ModelError) as caught:
+        by_hand(catalog, "v2")
+    message, folder = str(caught.value), catalog.data_dir
+    assert advice.format(folder) in message
+    force = f"python -m flows.promote --game hawk --data-dir {folder} --version v2 --force"
+    assert message.endswith(f"promote it all the same: {force}")
 
 
 def test_by_hand_asks_for_force_again_after_a_refused_version_was_rolled_back_from(
@@ -286,6 +413,27 @@ def test_roll_back_goes_back_champion_by_champion(catalog: Catalog) -> None:
         assert champion(catalog).uri == catalog.model(expected).uri
     with pytest.raises(ModelError, match="not known which model was champion before v1"):
         roll_back(catalog, when=hours(5), allow_joblib=False)
+
+
+# At once
+
+
+def test_promotions_at_once_are_all_kept(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("v1", "v2", "v3", "v4")
+    add(catalog, *names)
+
+    def read_slowly(place: Dataset) -> Registry:
+        found = read_registry(place)
+        time.sleep(0.05)
+        return found
+
+    monkeypatch.setattr(promotion, "read_registry", read_slowly)
+    with ThreadPoolExecutor(len(names)) as pool:
+        list(pool.map(lambda name: by_hand(catalog, name, force=True), names))
+    made = read_registry(catalog.registry()).promotions
+    assert {p.version for p in made} == set(names)
+    assert [p.previous for p in made] == [None, *(p.version for p in made[:-1])]
+    assert pointed_at(catalog.champion()) == made[-1].version
 
 
 # Which stay
