@@ -54,6 +54,11 @@ class Predicted:
         return Tally(both[:count], both[count:])
 
     @cached_property
+    def is_ranked(self) -> bool:
+        """Whether not all probabilities are equal."""
+        return len(self.tally.churned) > 1
+
+    @cached_property
     def gains(self) -> Floats:
         """The share of all churners among the likeliest tenth, two tenths, to all."""
         # Rounded, so that what calculation leaves over does not pass for a lift.
@@ -81,9 +86,10 @@ def probabilities(rows: pl.DataFrame, column: str) -> Floats:
     Raises:
         DataError: It holds what is no probability.
     """
-    if not rows[column].is_between(0, 1).fill_null(False).all():
+    found = rows[column].cast(pl.Float64)
+    if not found.is_between(0, 1).fill_null(False).all():
         raise DataError(f"the column '{column}' holds values that are no probability.")
-    return rows[column].to_numpy()
+    return found.to_numpy()
 
 
 @dataclass(frozen=True, eq=False)

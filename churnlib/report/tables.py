@@ -77,8 +77,8 @@ def change_lines(changes: Sequence[Mapping[str, str]] | None) -> Iterator[str]:
         )
 
 
-def _baselines(baselines: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    shown = [name for name in BASELINES if name in baselines]
+def _baselines(baselines: Mapping[str, Any]) -> Iterator[str]:
+    shown = [name for name in BASELINES if baselines.get(name)]
     if not shown:
         return
     yield ""

@@ -216,10 +216,12 @@ def test_deciles_are_the_mean_over_all_orders_of_the_tied(rows: list[tuple[int, 
         share = tenth.decile / 10
         up_to_here = lift_by_every_order(outcome, probability, share)
         assert tenth.cumulative_gain == pytest.approx(up_to_here * share)
-        assert tenth.rows == len(rows) / 10
-        assert tenth.churn_rate == pytest.approx(tenth.churned / tenth.rows)
+        assert abs(tenth.rows - len(rows) / 10) < 2
+        assert abs(tenth.churned - tenth.churn_rate * len(rows) / 10) < 1
         assert tenth.churn_rate == pytest.approx(tenth.lift * sum(outcome) / len(rows))
-    assert sum(tenth.churned for tenth in found.deciles) == pytest.approx(sum(outcome))
+    assert sum(tenth.churned for tenth in found.deciles) == sum(outcome)
+    assert sum(tenth.rows for tenth in found.deciles) == len(rows)
+    assert all(0 <= tenth.churned <= tenth.rows for tenth in found.deciles)
     assert found.lift_top_decile == pytest.approx(found.deciles[0].lift)
 
 
