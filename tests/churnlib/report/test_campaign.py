@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from churnlib.model.campaign import evaluate_campaign
+from churnlib.model.contact import compare_counts
 from churnlib.report.campaign import RISK_IS_NOT_PERSUADABILITY, campaign_lines
 from churnlib.settings import Offer
 
@@ -30,8 +31,8 @@ def test_the_lines_hold_terms_threshold_and_gains() -> None:
         "  threshold         contact from 0.7000 on",
         "  reach it          4 of 10 (40.0%), 3 of them churned",
         "  expected gain     157.00 (15.7000 a subscription)",
-        "  best here         contact from 0.7000 on: 157.00 (15.7000 a subscription)",
-        "  contacting all    91.00 (9.1000 a subscription)",
+        "  best here         contact from 0.7000 on: a gain of 157.00 (15.7000 a subscription)",
+        "  contacting all    a gain of 91.00 (9.1000 a subscription)",
         "  break-even        at a true probability of 0.1642",
     ):
         assert line in text.splitlines()
@@ -47,18 +48,32 @@ def test_the_reader_is_told_that_risk_is_not_persuadability() -> None:
 def test_where_nobody_is_contacted_it_says_so() -> None:
     text = said(None, Offer(contact_cost=90.0))
     assert "  threshold         contact nobody" in text
-    assert "  best here         contact nobody: 0.00 (0.0000 a subscription)" in text
+    assert "  best here         contact nobody\n" in text
+    assert "95% interval" not in text
+    assert "of them churned" not in text
     assert "  break-even        never" in text
 
 
 def test_contacted_and_held_out_have_a_line_each() -> None:
-    groups = {
-        "contacted": {"n": 1_200, "churned": 300, "churn_rate": 0.25},
-        "held_out": {"n": 0, "churned": 0, "churn_rate": None},
-    }
+    groups = compare_counts(contacted=(300, 1_200), held_out=(0, 0))
     lines = said(hold_out=groups).splitlines()
-    assert "  contact           1,200 who reach it, 300 of them churned (25.0%)" in lines
-    assert "  held out          0 who reach it" in lines
+    contacted = "300 of 1,200 subscriptions churned, 25.0% (22.6% to 27.5%)"
+    assert f"  contacted         {contacted}" in lines
+    assert "  held out          nobody who reaches the threshold" in lines
+    assert not any("fall of churn" in line for line in lines)
+    groups = compare_counts(contacted=(300, 1_200), held_out=(60, 180))
+    assert "  fall of churn     +8.3 points (+1.4 to +15.9)" in said(hold_out=groups).splitlines()
+    groups = compare_counts(contacted=(12, 51), held_out=(0, 3))
+    assert "points (\N{MINUS SIGN}36.8 to +33.4), not told from none" in said(hold_out=groups)
+    assert said(hold_out=None) == said()
+
+
+def test_a_loss_is_called_one() -> None:
+    text = said(0.1, Offer(contact_cost=20.0))
+    assert "  expected loss     99.00 (9.9000 a subscription)" in text.splitlines()
+    assert "    95% interval    a loss of " in text
+    assert "  contacting all    a loss of 99.00 (9.9000 a subscription)" in text.splitlines()
+    assert "gain     -" not in text
 
 
 def test_without_a_known_outcome_only_the_reason_is_told() -> None:
