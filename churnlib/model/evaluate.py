@@ -208,7 +208,8 @@ def _score(
         threshold=threshold,
     )
     if n == 0:
-        young = f": {immature:,} are not old enough" if immature else ""
+        are = "is" if immature == 1 else "are"
+        young = f": {immature:,} {are} not old enough" if immature else ""
         return replace(counts, reason=f"no subscription with a known outcome{young}")
     found = measure(predicted, threshold)
     base = figures.mean(predicted, predicted.outcome.astype(np.float64))

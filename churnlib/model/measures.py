@@ -87,8 +87,10 @@ def why_undefined(predicted: Predicted) -> str | None:
     """Tells why nothing can be ranked; null where something can."""
     n = len(predicted.outcome)
     if not is_mixed(predicted.outcome):
-        what = "each" if predicted.outcome.any() else "none"
-        return f"{what} of the {n:,} subscriptions churned"
+        churned = bool(predicted.outcome.any())
+        if n == 1:
+            return f"the only subscription {'churned' if churned else 'did not churn'}"
+        return f"{'each' if churned else 'none'} of the {n:,} subscriptions churned"
     if not predicted.is_ranked:
         return f"all {n:,} subscriptions have the same predicted probability"
     return None
