@@ -74,8 +74,8 @@ def _figures(campaign: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "expected loss" if loses else "expected gain", _each(at, _exact(abs(at["expected_gain"])))
     if at["contacted"] and (interval := at["expected_gain_ci"]):
         yield "  95% interval", gain_between(interval, _exact)
-    nobody = best["threshold"] is None
-    yield "best here", _threshold(best["threshold"]) + ("" if nobody else f": {_gain(best)}")
+    gained = f": {_each(best, _exact(best['expected_gain']))}" if best["contacted"] else ""
+    yield "best here", f"{_threshold(best['threshold'])}{gained}"
     yield "contacting all", _gain(campaign["everybody"])
     even = campaign["break_even"]
     yield "break-even", "never" if even is None else f"at a true probability of {even:.4f}"

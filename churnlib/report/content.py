@@ -32,7 +32,7 @@ class Report:
         cohorts: The same by month of the start.
         importance: What shuffling each feature costs the model, the most important first; see
             `churnlib.model.importance.Importance`. Empty where it was not measured.
-        importance_reason: Why it was not measured; null where it was.
+        importance_reason: Why it was not measured; if null, there were not both outcomes.
         changes: The settings that the model was made by and that are not as `base.toml` has them;
             see `churnlib.settings.Change`. Null where that is not known.
         libraries: The versions of the libraries that the model was made with, by name.
@@ -72,6 +72,13 @@ class Report:
         """The scores that judge the model: of a training those of its validation."""
         return self.validation or self.groups
 
+    @property
+    def why_no_importance(self) -> str | None:
+        """Why importance was not measured; null where it was."""
+        if self.importance:
+            return None
+        return self.importance_reason or "only one outcome is known"
+
     def to_json(self) -> dict[str, Any]:
         """The report as plain data, the groups at the top; of the same keys whatever is known."""
         return {
@@ -88,7 +95,7 @@ class Report:
             "segments": dict(self.segments),
             "cohorts": list(self.cohorts),
             "importance": list(self.importance),
-            "importance_reason": self.importance_reason,
+            "importance_reason": self.why_no_importance,
             "changes": None if self.changes is None else list(self.changes),
             "libraries": dict(self.libraries),
             "inputs": dict(self.inputs),

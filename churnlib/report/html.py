@@ -164,8 +164,7 @@ def _contents(report: Report, content: Mapping[str, Any]) -> Iterator[tuple[str,
         yield "probabilities", "Probabilities"
     if report.campaign:
         yield "campaign", "Campaign"
-    if content["importance"]:
-        yield "features", "Features"
+    yield "features", "Features"
     if report.segments:
         yield "segments", "Segments"
     if len(report.cohorts) > 1:

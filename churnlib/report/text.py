@@ -69,7 +69,7 @@ def _lines(report: Report) -> Iterator[str]:
     if report.campaign:
         yield ""
         yield from campaign_lines(report.campaign)
-    yield from importance_lines(report.importance)
+    yield from importance_lines(report.importance, report.why_no_importance)
     yield from _data(report)
     yield from change_lines(report.changes)
     if report.facts:

@@ -31,7 +31,7 @@ def test_the_lines_hold_terms_threshold_and_gains() -> None:
         "  threshold         contact from 0.7000 on",
         "  reach it          4 of 10 (40.0%), 3 of them churned",
         "  expected gain     157.00 (15.7000 a subscription)",
-        "  best here         contact from 0.7000 on: a gain of 157.00 (15.7000 a subscription)",
+        "  best here         contact from 0.7000 on: 157.00 (15.7000 a subscription)",
         "  contacting all    a gain of 91.00 (9.1000 a subscription)",
         "  break-even        at a true probability of 0.1642",
     ):
@@ -84,6 +84,8 @@ def test_without_a_known_outcome_only_the_reason_is_told() -> None:
 
 
 @pytest.mark.parametrize("kept", [1e7, 123.456])
-def test_lines_fit_a_terminal(kept: float) -> None:
-    text = said(offer=Offer(lifetime_value=kept, incentive_cost=kept / 2, contact_cost=kept / 5))
+@pytest.mark.parametrize("threshold", [0.1, 0.7])
+def test_lines_fit_a_terminal(kept: float, threshold: float) -> None:
+    offer = Offer(lifetime_value=kept, incentive_cost=kept / 2, contact_cost=kept / 5)
+    text = said(threshold, offer)
     assert max(map(len, text.splitlines())) <= 80
