@@ -1,5 +1,6 @@
 """What there is to say, months later, of the model that predicted a batch."""
 
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -11,6 +12,7 @@ from churnlib.features.labels import LABEL
 from churnlib.lineage import known_fact
 from churnlib.model.predict import PROBABILITY
 from churnlib.model.store import GOLDEN_TOLERANCE, read_manifest
+from churnlib.uris import join
 from flows.reports import about_model, ref_facts
 from flows.run import Run
 
@@ -27,8 +29,10 @@ def standing(dataset: Dataset) -> DatasetRef | None:
 
 def model_behind(run: Run, predictions: DatasetRef) -> DatasetRef | None:
     """The version that predicted a batch, where it still stands."""
-    version = known_fact(predictions, "model_version")
-    return None if version is None else standing(run.catalog.model(str(version)))
+    version, models = known_fact(predictions, "model_version"), run.catalog.models()
+    if version is None:
+        return None
+    return standing(replace(models, uri=join(models.uri, str(version))))
 
 
 def about_past_model(model: DatasetRef | None, *inputs: DatasetRef) -> dict[str, Any]:

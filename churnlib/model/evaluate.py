@@ -209,8 +209,8 @@ def _score(
     )
     if n == 0:
         are = "is" if immature == 1 else "are"
-        young = f": {immature:,} {are} not old enough" if immature else ""
-        return replace(counts, reason=f"no subscription with a known outcome{young}")
+        young = f" yet: {immature:,} {are} not old enough" if immature else ""
+        return replace(counts, reason=f"no subscription has a known outcome{young}")
     found = measure(predicted, threshold)
     base = figures.mean(predicted, predicted.outcome.astype(np.float64))
     intervals = {**counts.intervals, **intervals_of(found, predicted), "base_rate": base.interval()}

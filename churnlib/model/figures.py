@@ -101,8 +101,8 @@ class Figure:
         draws: The figure of each draw, or of a `distance` how far the draw is from the rows; NaN
             where it is not defined.
         units: How many characters it rests on.
-        scale: A `share` lies within 0 and 1, what is `positive` above 0, and a `distance` is 0
-            where all is well, so that chance can only make it larger.
+        scale: A `share` lies within 0 and 1, what is `positive` above 0, and a `distance` within 0
+            and 1, 0 being where all is well, so that chance can only make it larger.
     """
 
     value: float
@@ -115,8 +115,10 @@ class Figure:
         if np.isnan(self.value):
             return None
         if self.scale == "distance":
+            if self.units < 2:
+                return None
             reach = float(np.nanquantile(self.draws, confidence))
-            return max(0.0, self.value - reach), self.value + reach
+            return max(0.0, self.value - reach), min(1.0, self.value + reach)
         error = standard_error(self.draws, self.units)
         if self.scale == "positive":
             return of_positive(self.value, error, confidence)

@@ -6,6 +6,7 @@ from typing import Any
 
 from churnlib.report.wording import (
     between,
+    count,
     counted,
     exact_share,
     gain_between,
@@ -68,14 +69,19 @@ def _figures(campaign: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     at, best, n = campaign["at_threshold"], campaign["best"], campaign["n"]
     yield "threshold", _threshold(campaign["threshold"])
     reach = f"{at['contacted']:,} of {n:,} ({at['share']:.1%})"
-    churned = f", {at['churners']:,} of them churned" if at["contacted"] else ""
+    churned = (
+        f", {count(at['churners']) if at['churners'] else 'none'} of them churned"
+        if at["contacted"]
+        else ""
+    )
     yield "reach it", f"{reach}{churned}"
     loses = at["expected_gain"] < 0
     yield "expected loss" if loses else "expected gain", _each(at, _exact(abs(at["expected_gain"])))
     if at["contacted"] and (interval := at["expected_gain_ci"]):
         yield "  95% interval", gain_between(interval, _exact)
     gained = f": {_each(best, _exact(best['expected_gain']))}" if best["contacted"] else ""
-    yield "best here", f"{_threshold(best['threshold'])}{gained}"
+    whom = "contact everybody" if best["contacted"] == n else _threshold(best["threshold"])
+    yield "best here", f"{whom}{gained}"
     yield "contacting all", _gain(campaign["everybody"])
     even = campaign["break_even"]
     yield "break-even", "never" if even is None else f"at a true probability of {even:.4f}"

@@ -77,7 +77,7 @@ class Report:
         """Why importance was not measured; null where it was."""
         if self.importance:
             return None
-        return self.importance_reason or "only one outcome is known"
+        return self.importance_reason or "not both outcomes are known"
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain data, the groups at the top; of the same keys whatever is known."""

@@ -76,10 +76,23 @@ def test_a_loss_is_called_one() -> None:
     assert "gain     -" not in text
 
 
+def test_a_campaign_to_stayers_alone_reaches_no_churner() -> None:
+    calm = evaluate_campaign(ROWS.with_columns(sub_churn=pl.lit(0)), Offer(), 0.2).to_json()
+    lines = list(campaign_lines(calm))
+    assert "  reach it          9 of 10 (90.0%), none of them churned" in lines
+    assert "  best here         contact nobody" in lines
+
+
+def test_where_all_are_best_contacted_it_says_so() -> None:
+    leaving = evaluate_campaign(ROWS.with_columns(sub_churn=pl.lit(1)), Offer(), 0.7).to_json()
+    lines = list(campaign_lines(leaving))
+    assert "  best here         contact everybody: 560.00 (56.0000 a subscription)" in lines
+
+
 def test_without_a_known_outcome_only_the_reason_is_told() -> None:
     campaign = evaluate_campaign(ROWS.clear(), Offer(), 0.5).to_json()
     assert list(campaign_lines(campaign))[1:] == [
-        "  not defined, because no subscription with a known outcome"
+        "  not defined, because no subscription has a known outcome"
     ]
 
 

@@ -238,7 +238,7 @@ def test_page_escapes_all_that_it_is_given() -> None:
         (SCORED.head(13).with_columns(sub_churn=pl.lit(0, pl.Int8)), "none of the 13 sub"),
         (SCORED.head(13).with_columns(sub_churn=pl.lit(1, pl.Int8)), "each of the 13 sub"),
         (SCORED.head(13).with_columns(sub_churn=pl.lit(None, pl.Int8)), "13 are not old enough"),
-        (SCORED.head(0), "no subscription with a known outcome"),
+        (SCORED.head(0), "no subscription has a known outcome"),
     ],
 )
 def test_page_says_why_where_nothing_is_defined(scored: pl.DataFrame, reason: str) -> None:
@@ -256,7 +256,7 @@ def test_page_draws_the_group_that_is_defined() -> None:
     late = SCORED.with_columns(is_first_sub=False)
     page = Page(to_html(make_report(late), late))
     assert page.tags["svg"] == 11
-    assert "Nothing to draw: no subscription with a known outcome." in page.text
+    assert "Nothing to draw: no subscription has a known outcome." in page.text
 
 
 def test_page_of_equal_predictions_has_no_verdict() -> None:

@@ -110,8 +110,8 @@ def test_what_is_not_defined_is_said_with_its_reason() -> None:
     words = " ".join(text.split())
     assert (
         "all subscriptions: figures or intervals are missing, because none of the 2 subscriptions "
-        "churned new characters: figures or intervals are missing, because no subscription with a "
-        "known outcome: 12 are not old enough" in words
+        "churned new characters: figures or intervals are missing, because no subscription has a "
+        "known outcome yet: 12 are not old enough" in words
     )
 
 
