@@ -19,7 +19,7 @@ LABEL_WIDTH, WIDTH = 20, 80
 
 RISK_IS_NOT_PERSUADABILITY = (
     "Risk is not persuadability: those likeliest to churn need not be those whom an offer keeps, "
-    "which only a comparison with characters who are not contacted can tell."
+    "which only a comparison with characters not contacted can tell."
 )
 """What every reader of these figures must know."""
 HOLD_OUT = {"contacted": "contacted", "held_out": "held out"}

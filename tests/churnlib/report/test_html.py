@@ -252,6 +252,13 @@ def test_page_says_why_where_nothing_is_defined(scored: pl.DataFrame, reason: st
     assert not re.search(r"\b(None(?!\.| of)|nan|inf)\b", page.text)
 
 
+def test_page_says_why_no_segment_is_drawn() -> None:
+    few = SCORED.head(12)
+    text = Page(to_html(make_report(few), few)).text
+    why = "Nothing to draw: each has fewer than 20 subscriptions with a known outcome."
+    assert text.count(why) == 2
+
+
 def test_page_draws_the_group_that_is_defined() -> None:
     late = SCORED.with_columns(is_first_sub=False)
     page = Page(to_html(make_report(late), late))
