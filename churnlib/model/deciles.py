@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from churnlib.model.figures import Figure, Predicted
+from churnlib.model.figures import DECIMALS, Figure, Predicted
 from churnlib.model.intervals import Interval, of_share
 from churnlib.model.ranking import ratio
 from churnlib.model.resample import Floats
@@ -69,7 +69,8 @@ def deciles(predicted: Predicted) -> tuple[Decile, ...]:
         counts = (churned_in[n] + stayed_in[n], churned_in[n])
         if not predicted.is_ranked:
             intervals |= {"lift": None, "cumulative_gain": None}
-        made.append(Decile(n + 1, *counts, rate.value, lift, gain.value, intervals))
+        figures = [round(figure, DECIMALS) for figure in (rate.value, lift, gain.value)]
+        made.append(Decile(n + 1, *counts, figures[0], figures[1], figures[2], intervals))
     return tuple(made)
 
 

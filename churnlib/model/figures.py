@@ -16,6 +16,8 @@ from churnlib.model.resample import Flags, Floats, Resampling
 
 MOST_LEVELS = 1000
 """How many levels of probability are told apart in draws; ranks within one count as ties."""
+DECIMALS = 10
+"""Of the figures of tenths: more of them are what calculation leaves over."""
 CALIBRATION_GROUPS = 10
 """How many groups of equal size the expected calibration error is taken over."""
 
@@ -166,7 +168,7 @@ def share_of(predicted: Predicted, whole: Flags, part: Flags) -> Figure:
 def lift_top_decile(predicted: Predicted) -> Figure:
     """The churn rate among the likeliest tenth, over that of all; both outcomes occur."""
     value, draws = (10 * gains[0] for gains in (predicted.gains, predicted.gains_drawn))
-    return Figure(float(value), draws, predicted.ranked_units, "positive")
+    return Figure(round(float(value), DECIMALS), draws, predicted.ranked_units, "positive")
 
 
 def expected_calibration_error(predicted: Predicted) -> Figure:

@@ -60,10 +60,18 @@ def test_counts_of_tenths_are_whole_and_hold_all(rows: int) -> None:
     assert sum(tenth.churned for tenth in found.deciles) == found.positives
 
 
+def test_figures_of_tenths_hold_nothing_that_calculation_leaves_over() -> None:
+    found = scores(3, 160)
+    for tenth in found.deciles:
+        assert tenth.churn_rate == round(tenth.churned / 16, 10)
+        assert len(str(tenth.lift)) <= 12
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_the_lift_of_the_first_tenth_has_one_interval(seed: int) -> None:
     found = scores(seed, 40)
     if found.deciles:
+        assert found.lift_top_decile == found.deciles[0].lift
         assert found.intervals["lift_top_decile"] == found.deciles[0].intervals["lift"]
 
 
