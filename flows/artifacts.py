@@ -117,7 +117,7 @@ def figures(report: Mapping[str, Any]) -> list[dict[str, str]]:
     """The figures of a report as rows, worded as in its text; columns are the groups.
 
     Args:
-        report: See `show_report`. Of a training report the held-out months are shown.
+        report: See `show_report`. Of a training report the validation is shown.
     """
     scores = _scores(report)
     return [
@@ -147,8 +147,8 @@ def tolerant() -> Iterator[None]:
 
 
 def _scores(report: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
-    held_out: Mapping[str, Mapping[str, Any]] | None = report.get("validation")
-    return held_out or {group: report[group] for group in GROUPS}
+    validation: Mapping[str, Mapping[str, Any]] | None = report.get("validation")
+    return validation or {group: report[group] for group in GROUPS}
 
 
 def _words(report: Mapping[str, Any]) -> Iterator[str]:

@@ -20,17 +20,18 @@ from churnlib.model.store import pointed_at
 from churnlib.months import first_day, shift_months
 from churnlib.report.content import Report
 from churnlib.report.verdict import verdict
+from churnlib.report.wording import counted
 from churnlib.report.write import write_report
 from churnlib.schemas import Predictions, with_ids
 from churnlib.settings import EvaluationSettings, Offer, Settings, check_label_overlap
 from flows.events import BatchScored
 from flows.features import check_first, fits_run, known_subs, refuse_empty
+from flows.past_model import about_past_model, model_behind, past_importance, standing
 from flows.reports import (
     TEMPLATE,
     check_segments,
     data_faults,
     overlap,
-    ref_facts,
     short_data,
     show,
     warn,
@@ -59,6 +60,8 @@ def batch_score(run: Run) -> tuple[DatasetRef, ...]:
     reports = score_batch(
         standard,
         predictions,
+        standing(run.catalog.predict_features(window[0])),
+        model_behind(run, predictions),
         run.catalog.report("batch_score_report", window[0]),
         window=window,
         as_of=run.as_of,
@@ -68,6 +71,7 @@ def batch_score(run: Run) -> tuple[DatasetRef, ...]:
         data=data_faults(read_sources(run)),
         warnings=warnings,
         champion=pointed_at(run.catalog.champion()),
+        allow_joblib=run.settings.train.model_format == "joblib",
     )
     show(reports)
     return reports
@@ -145,10 +149,12 @@ def predictions_of(run: Run, window: tuple[date, date]) -> DatasetRef:
     return predictions
 
 
-@task(uses=(TEMPLATE,), notes=("champion",))
+@task(uses=("churnlib.model", TEMPLATE), notes=("champion",))
 def score_batch(
     standard: DatasetRef,
     predictions: DatasetRef,
+    features: DatasetRef | None,
+    model: DatasetRef | None,
     output: Dataset,
     *,
     window: tuple[date, date],
@@ -159,8 +165,26 @@ def score_batch(
     data: dict[str, Any],
     warnings: tuple[str, ...],
     champion: str | None,
+    allow_joblib: bool,
 ) -> tuple[DatasetRef, ...]:
-    """Holds the predictions of a batch against what came of its subscriptions."""
+    """Holds the predictions of a batch against what came of its subscriptions.
+
+    Args:
+        standard: The truth.
+        predictions: What was predicted.
+        features: What it was predicted from, where it still stands.
+        model: The version that predicted, where it still stands.
+        output: Where the report goes.
+        window: First and last start of the subscriptions.
+        as_of: The day of the run.
+        horizon_months: Within how many months churn counts.
+        offer: What a campaign costs and brings.
+        evaluation: What is told apart.
+        data: See `flows.reports.data_faults`.
+        warnings: What the reader must know.
+        champion: The version in use, for the event.
+        allow_joblib: Open a joblib model file, too, which runs what it says.
+    """
     from churnlib.model.campaign import evaluate_campaign
     from churnlib.model.contact import compare_hold_out
     from churnlib.model.evaluate import evaluate
@@ -180,8 +204,9 @@ def score_batch(
     groups = evaluate(known, threshold=threshold, base_rate=base_rate)
     scores = {name: scores.to_json() for name, scores in groups.items()}
     campaign = evaluate_campaign(known, offer, threshold).to_json()
-    if {"contact", "held_out"} <= set(known.columns):
-        campaign["hold_out"] = compare_hold_out(known, threshold)
+    told = {"contact", "held_out"} <= set(known.columns)
+    campaign["hold_out"] = compare_hold_out(known, threshold) if told else None
+    about = about_past_model(model, *filter(None, (standard, predictions, features)))
     report = Report(
         name="batch_score_report",
         game=standard.game,
@@ -192,8 +217,8 @@ def score_batch(
         groups=scores,
         campaign=campaign,
         **breakdown(known, evaluation.segments, evaluation.most_values),
-        inputs={ref.name: ref_facts(ref) for ref in (standard, predictions)},
-        facts={"predictions": len(known)},
+        **past_importance(model, features, known, allow_joblib=allow_joblib),
+        **about | {"facts": {"predictions": len(known), **about["facts"]}},
         **data,
         warnings=(*warnings, *one_sided(rows)),
     )
@@ -224,8 +249,8 @@ def refuse_unmatched(
         )
     if twice := len(known) - known["sub_id"].n_unique():
         raise DataError(
-            f"{predictions.game}: {predictions.uri} predicts {twice:,} subscriptions twice. "
-            "Predict the batch again."
+            f"{predictions.game}: {predictions.uri} predicts "
+            f"{counted(twice, 'subscription')} twice. Predict the batch again."
         )
 
 
@@ -238,12 +263,14 @@ def one_sided(rows: pl.DataFrame) -> tuple[str, ...]:
     missed, gone = rows["churn_probability"].null_count(), rows["is_first_sub"].null_count()
     warnings = []
     if missed:
+        were = "was" if missed == 1 else "were"
         warnings.append(
-            f"{missed:,} subscriptions of the window were not predicted, so are not scored"
+            f"{counted(missed, 'subscription')} of the window {were} not predicted, so not scored"
         )
     if gone:
+        of = "is of a subscription" if gone == 1 else "are of subscriptions"
         warnings.append(
-            f"{gone:,} predictions are of subscriptions that the standard features do not hold "
-            "any more, so are not scored"
+            f"{counted(gone, 'prediction')} {of} that the standard features do not hold any more, "
+            "so not scored"
         )
     return tuple(warnings)

@@ -80,7 +80,7 @@ class ModelRegistered(ChurnEvent):
     state: Literal["candidate", "champion"]
     """What it is."""
     roc_auc: float | None
-    """ROC AUC on the months held out from training; null where not defined."""
+    """ROC AUC on the validation months; null where not defined."""
 
 
 class ModelCompared(ChurnEvent):
@@ -116,7 +116,7 @@ class ModelPromoted(ChurnEvent):
     by: Literal["training", "back-test"]
     """What made it the champion; of what is promoted by hand there is no run that could tell."""
     roc_auc: float | None
-    """ROC AUC on the months held out from training; null where not defined."""
+    """ROC AUC on the validation months; null where not defined."""
 
 
 class BatchPredicted(ChurnEvent):

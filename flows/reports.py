@@ -35,7 +35,7 @@ def data_faults(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         },
         "odd": {
             **unknown,
-            **{name: facts["odd"] for name, facts in tables.items() if facts["odd"]},
+            **{name: facts["odd"] for name, facts in tables.items()},
         },
     }
 

@@ -15,6 +15,7 @@ from churnlib.model.predict import Scored
 from churnlib.model.rows import Rows
 from churnlib.model.store import read_manifest
 from churnlib.report.content import Report
+from churnlib.report.wording import counted
 from churnlib.report.write import write_report
 from churnlib.settings import EvaluationSettings, Offer
 from churnlib.uris import name_of
@@ -182,7 +183,7 @@ def score_model(
 def new_categories(scored: Scored) -> tuple[str, ...]:
     """Warns of values that the model has not met in training."""
     return tuple(
-        f"{column}: {count:,} of {len(scored.rows):,} subscriptions have a category that the model "
-        "has not met in training"
+        f"{column}: {count:,} of {counted(len(scored.rows), 'subscription')} "
+        f"{'has' if count == 1 else 'have'} a category that the model has not met in training"
         for column, count in scored.unknown.items()
     )

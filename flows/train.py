@@ -250,7 +250,7 @@ def report_training(
     data: dict[str, Any],
     warnings: tuple[str, ...],
 ) -> tuple[DatasetRef, ...]:
-    """Reports how the model does on the rows it was fitted on, and on those held out."""
+    """Reports how the model does on the rows it was fitted on, and on its validation months."""
     from churnlib.model.campaign import evaluate_campaign
     from churnlib.model.segments import breakdown
 
@@ -259,7 +259,7 @@ def report_training(
     validation = read_scored(model).filter(slice="validation")
     first, last = manifest["window"]
     told = storage.scan(features).select("sub_id", *evaluation.segments).collect()
-    held_out = validation.join(told, on="sub_id", maintain_order="left")
+    judged = validation.join(told, on="sub_id", maintain_order="left")
     report = Report(
         name="in_sample_report",
         game=model.game,
@@ -270,7 +270,7 @@ def report_training(
         groups=manifest["metrics"]["in_sample"],
         validation=manifest["metrics"]["validation"],
         campaign=evaluate_campaign(validation, offer, manifest["campaign"]["threshold"]).to_json(),
-        **breakdown(held_out, evaluation.segments, evaluation.most_values),
+        **breakdown(judged, evaluation.segments, evaluation.most_values),
         importance=manifest["importance"],
         **about_model(manifest),
         **data,

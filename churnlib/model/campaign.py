@@ -8,12 +8,12 @@ import polars as pl
 
 from churnlib.features.labels import LABEL
 from churnlib.model import profit
+from churnlib.model.intervals import Interval, of_difference
+from churnlib.model.measures import known
 from churnlib.model.predict import PROBABILITY
 from churnlib.model.profit import Cutoffs
 from churnlib.settings import Offer
 
-Z_95 = 1.959963984540054
-"""The 97.5 % quantile of the normal distribution."""
 CURVE_POINTS = 101
 """About how many points of the profit curve are told: one for each hundredth of the rows."""
 
@@ -39,7 +39,7 @@ class Outcome:
     churners: int
     expected_gain: float
     expected_gain_per_subscription: float
-    expected_gain_ci: tuple[float, float] | None = None
+    expected_gain_ci: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -86,11 +86,6 @@ class Campaign:
         return data if curve else {name: v for name, v in data.items() if name != "curve"}
 
 
-def known(scored: pl.DataFrame) -> pl.DataFrame:
-    """The rows whose outcome is known."""
-    return scored.filter(pl.col(LABEL).is_not_null())
-
-
 def choose_threshold(scored: pl.DataFrame, offer: Offer) -> float | None:
     """Chooses from which probability on a campaign contacts.
 
@@ -135,7 +130,7 @@ def evaluate_campaign(scored: pl.DataFrame, offer: Offer, threshold: float | Non
         threshold=threshold,
     )
     if rows.is_empty():
-        return replace(campaign, reason="no subscription with a known outcome")
+        return replace(campaign, reason="no subscription has a known outcome")
     at = _cutoffs(rows)
     gains = profit.profits(at, offer)
     # Thresholds fall, so that all at or above the given one come first.
@@ -183,7 +178,7 @@ def _outcome(at: Cutoffs, gains: profit.Floats, place: int) -> Outcome:
 
 def _interval(
     rows: pl.DataFrame, offer: Offer, threshold: float | None, gain: float
-) -> tuple[float, float] | None:
+) -> Interval | None:
     """The interval of a gain, by the spread of what each character adds to it (linearised)."""
     contacted = pl.lit(False) if threshold is None else pl.col(PROBABILITY) >= threshold
     kinds = (
@@ -203,5 +198,5 @@ def _interval(
         return None
     churner, stayer = profit.worth(offer)
     apart = churners * churner + stayers * stayer - subs * gain / len(rows)
-    half = Z_95 * float(np.sqrt(characters @ apart**2 * drawn / (drawn - 1)))
-    return gain - half, gain + half
+    error = float(np.sqrt(characters @ apart**2 * drawn / (drawn - 1)))
+    return of_difference(gain, error)

@@ -1,7 +1,6 @@
 """Whether one model is better than another: their difference on the same rows."""
 
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -9,14 +8,7 @@ import polars as pl
 
 from churnlib.errors import DataError, ModelError, closest
 from churnlib.features.labels import LABEL
-from churnlib.model.figures import (
-    HIGHER_IS_BETTER,
-    METRICS,
-    Figure,
-    Metric,
-    Predicted,
-    probabilities,
-)
+from churnlib.model.figures import METRICS, Figure, Metric, Predicted, probabilities
 from churnlib.model.intervals import CONFIDENCE, Interval, of_difference, standard_error
 from churnlib.model.resample import Resampling
 
@@ -46,11 +38,6 @@ class Difference:
     characters: int
     reason: str | None = None
 
-    @property
-    def higher_is_better(self) -> bool:
-        """Whether a difference above 0 speaks for the candidate."""
-        return HIGHER_IS_BETTER[self.metric]
-
     def interval(self, confidence: float = CONFIDENCE) -> Interval | None:
         """The two-sided interval of the difference.
 
@@ -60,18 +47,6 @@ class Difference:
         if self.difference is None:
             return None
         return of_difference(self.difference, self.standard_error, confidence)
-
-    def chance_below(self, bound: float) -> float | None:
-        """How likely the true difference is below a bound, as far as these rows tell.
-
-        Args:
-            bound: In the metric's own unit and direction, such as -0.02 of `roc_auc`.
-        """
-        if self.difference is None or self.standard_error is None:
-            return None
-        if self.standard_error == 0:
-            return float(self.difference < bound)
-        return NormalDist(self.difference, self.standard_error).cdf(bound)
 
     def to_json(self) -> dict[str, Any]:
         """The difference and its 95 % interval as plain data."""

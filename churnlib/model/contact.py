@@ -7,6 +7,7 @@ import polars as pl
 
 from churnlib.buckets import hashes
 from churnlib.datasets import DatasetRef
+from churnlib.model.intervals import of_rate, of_rates_apart
 from churnlib.model.predict import PROBABILITY
 from churnlib.model.store import read_manifest, read_scored
 from churnlib.settings import Offer
@@ -70,7 +71,7 @@ def add_contact(
     return predictions.with_columns(contact=reached & ~held_out, held_out=held_out)
 
 
-def compare_hold_out(scored: pl.DataFrame, threshold: float | None) -> dict[str, dict[str, Any]]:
+def compare_hold_out(scored: pl.DataFrame, threshold: float | None) -> dict[str, Any]:
     """Says how those to contact did, and those held out who reach the same threshold.
 
     Args:
@@ -79,19 +80,41 @@ def compare_hold_out(scored: pl.DataFrame, threshold: float | None) -> dict[str,
         threshold: The least probability that was contacted; nobody if null.
 
     Returns:
-        For `contacted` and `held_out` the number of subscriptions with a known outcome (`n`), of
-        those that churned (`churned`), and their share (`churn_rate`, null of none).
+        See `compare_counts`; counted are subscriptions with a known outcome.
     """
     known = scored.drop_nulls("sub_churn")
     reached = pl.lit(False) if threshold is None else pl.col(PROBABILITY) >= threshold
-    groups = {"contacted": pl.col("contact"), "held_out": pl.col("held_out") & reached}
-    return {name: _rate(known.filter(group)) for name, group in groups.items()}
+    groups = (known.filter("contact"), known.filter(pl.col("held_out") & reached))
+    contacted, held_out = ((int(rows["sub_churn"].sum()), len(rows)) for rows in groups)
+    return compare_counts(contacted=contacted, held_out=held_out)
 
 
-def _rate(rows: pl.DataFrame) -> dict[str, Any]:
-    churned = int(rows["sub_churn"].sum())
-    return {
-        "n": len(rows),
-        "churned": churned,
-        "churn_rate": churned / len(rows) if len(rows) else None,
+def compare_counts(*, contacted: tuple[int, int], held_out: tuple[int, int]) -> dict[str, Any]:
+    """Says what contacting did, from how many churned among those contacted and those held out.
+
+    Args:
+        contacted: How many churned, and of how many.
+        held_out: The same of those held out.
+
+    Returns:
+        `contacted` and `held_out`, each with `n`, `churned`, `churn_rate` and `churn_rate_ci`; and
+        the `fall` of the churn rate, from those held out to those contacted, with `fall_ci`.
+        Intervals are of 95 %, of the rates by Wilson's score, of the fall by Newcombe's, each
+        subscription counting as a fact of its own. Null of none.
+
+    >>> found = compare_counts(contacted=(240, 1_000), held_out=(30, 100))
+    >>> round(found["fall"], 2), [round(end, 3) for end in found["fall_ci"]]
+    (0.06, [-0.026, 0.159])
+    """
+    told: dict[str, dict[str, Any]] = {
+        name: {
+            "n": n,
+            "churned": churned,
+            "churn_rate": churned / n if n else None,
+            "churn_rate_ci": of_rate(churned, n),
+        }
+        for name, (churned, n) in (("contacted", contacted), ("held_out", held_out))
     }
+    p, q = (told[name]["churn_rate"] for name in ("held_out", "contacted"))
+    fall = None if p is None or q is None else p - q
+    return {**told, "fall": fall, "fall_ci": of_rates_apart(held_out, contacted)}

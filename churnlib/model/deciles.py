@@ -5,30 +5,34 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from churnlib.model.figures import Figure, Predicted
+from churnlib.model.figures import DECIMALS, Figure, Predicted
 from churnlib.model.intervals import Interval, of_share
 from churnlib.model.ranking import ratio
+from churnlib.model.resample import Floats
 
 
 @dataclass(frozen=True)
 class Decile:
     """A tenth of the subscriptions, by predicted probability.
 
-    Where equal probabilities cross a border, each of the tied counts in part.
+    Its rates are those of exactly a tenth: the subscription that a border falls into counts in
+    part, as do all of one probability that a border crosses. Its counts are whole, and add up to
+    those of all.
 
     Attributes:
         decile: From 1, the likeliest tenth, to 10.
         rows: How many subscriptions it has.
         churned: How many of them churned.
-        churn_rate: The share of these.
+        churn_rate: The share that churned.
         lift: The churn rate over that of all.
         cumulative_gain: The share of all churners in this tenth and those before it.
-        intervals: The 95 % intervals of the last three, by name.
+        intervals: The 95 % intervals of the last three, by name; of lift and gain null where all
+            probabilities are equal, so that nothing was ranked.
     """
 
     decile: int
-    rows: float
-    churned: float
+    rows: int
+    churned: int
     churn_rate: float
     lift: float
     cumulative_gain: float
@@ -44,6 +48,8 @@ def deciles(predicted: Predicted) -> tuple[Decile, ...]:
     rows, churned = len(predicted.outcome), int(predicted.outcome.sum())
     churners = predicted.characters.count(predicted.outcome)
     gained, drawn = predicted.gains, predicted.gains_drawn
+    churned_in = _whole(gained * churned)
+    stayed_in = _whole(np.arange(1, 11) * rows / 10 - gained * churned)
     lifts = (10 * np.diff(gained, prepend=0)).round(11)
     lifts_drawn = 10 * np.diff(drawn, axis=0, prepend=0)
     base_rates = ratio(predicted.drawn.found[-1], predicted.drawn.called[-1])
@@ -55,13 +61,24 @@ def deciles(predicted: Predicted) -> tuple[Decile, ...]:
         gain = Figure(float(gained[n]), drawn[n], churners)
         low, high = gain.interval() or (0.0, 1.0)
         reached = max(reached, low)  # What a tenth less has found, is found.
-        intervals = {
+        intervals: dict[str, Interval | None] = {
             "churn_rate": _of_rate(rate, found),
             "lift": _of_lift(Figure(lift, of_draws, churners, "positive"), rate, rows, churned),
             "cumulative_gain": (reached, high) if n < 9 else (1.0, 1.0),
         }
-        made.append(Decile(n + 1, rows / 10, found, rate.value, lift, gain.value, intervals))
+        counts = (churned_in[n] + stayed_in[n], churned_in[n])
+        if not predicted.is_ranked:
+            intervals |= {"lift": None, "cumulative_gain": None}
+        figures = [round(figure, DECIMALS) for figure in (rate.value, lift, gain.value)]
+        made.append(Decile(n + 1, *counts, figures[0], figures[1], figures[2], intervals))
     return tuple(made)
+
+
+def _whole(so_far: Floats) -> list[int]:
+    """How many lie in each tenth, where parts of one are given to a side; all are there."""
+    # Rounded twice, so that what calculation leaves over does not move a half to another tenth.
+    reached = np.floor(so_far.round(6) + 0.5).astype(np.int64)
+    return [int(count) for count in np.diff(reached, prepend=0)]
 
 
 def _of_rate(rate: Figure, found: float) -> Interval | None:

@@ -28,6 +28,18 @@ from churnlib.model.resample import Floats
 
 BASE_RATE, LOGISTIC_REGRESSION = "base_rate", "logistic_regression"
 """The baselines: the training rows' churn rate for everyone, and a plain model of the same rows."""
+FIGURES = (
+    "mean_predicted",
+    "roc_auc",
+    "average_precision",
+    "log_loss",
+    "brier",
+    "expected_calibration_error",
+    "lift_top_decile",
+    "precision",
+    "recall",
+)
+"""What is told of a model and of its baselines, as far as it is defined."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +60,8 @@ class Baseline:
     """The figures of a baseline on the rows of a group; see `Scores` for each.
 
     Attributes:
-        differences: How far the model is from it, by metric.
+        intervals: The interval of each of `FIGURES`; null where it is not known.
+        differences: How far the model is from it, by metric, where that is defined.
     """
 
     roc_auc: float | None = None
@@ -60,7 +73,7 @@ class Baseline:
     precision: float | None = None
     recall: float | None = None
     mean_predicted: float | None = None
-    intervals: Mapping[str, Interval | None] = field(default_factory=dict)
+    intervals: Mapping[str, Interval | None] = field(default_factory=lambda: dict.fromkeys(FIGURES))
     differences: Mapping[Metric, Against] = field(default_factory=dict)
 
 
@@ -91,7 +104,7 @@ class Scores:
             one.
         precision: Share of churners among those called; null without a threshold, or if none is.
         recall: Share of those called among the churners; null without a threshold.
-        intervals: The interval of each figure, by name; null where it is not known.
+        intervals: The interval of each of `FIGURES` and of `base_rate`; null where it is not known.
         deciles: The subscriptions by predicted probability, the likeliest tenth first; empty
             where nothing can be ranked.
         risk_groups: The groups of the expected calibration error, with what came of them.
@@ -115,15 +128,24 @@ class Scores:
     threshold: float | None = None
     precision: float | None = None
     recall: float | None = None
-    intervals: Mapping[str, Interval | None] = field(default_factory=dict)
+    intervals: Mapping[str, Interval | None] = field(
+        default_factory=lambda: dict.fromkeys(("base_rate", *FIGURES))
+    )
     deciles: tuple[Decile, ...] = ()
     risk_groups: tuple[RiskGroup, ...] = ()
     baselines: Mapping[str, Baseline] = field(default_factory=dict)
     reason: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The figures as plain data."""
-        return asdict(self)
+        """The figures as plain data, of the same keys whatever is known; null what is not."""
+        plain = asdict(self)
+        plain["baselines"] = {
+            **dict.fromkeys((BASE_RATE, LOGISTIC_REGRESSION)),
+            **plain["baselines"],
+        }
+        for baseline in filter(None, plain["baselines"].values()):
+            baseline["differences"] = {**dict.fromkeys(METRICS), **baseline["differences"]}
+        return plain
 
 
 def evaluate(
@@ -145,10 +167,16 @@ def evaluate(
     Raises:
         DataError: A column of probabilities holds what is none.
     """
-    groups = {"general": scored, "new_characters": scored.filter(pl.col("is_first_sub"))}
+    known = known_rows(scored)
+    # New characters are drawn as they are among all, so that their figures have one interval here
+    # and among the segments.
+    predicted, is_new = predictions(known), pl.col("is_first_sub")
+    told = {"threshold": threshold, "base_rate": base_rate}
+    new = predicted.where(known["is_first_sub"].cast(pl.Boolean).to_numpy())
+    young = scored.filter(pl.col(LABEL).is_null())
     return {
-        name: score_group(group, threshold=threshold, base_rate=base_rate)
-        for name, group in groups.items()
+        "general": _score(known, predicted, len(young), **told),
+        "new_characters": _score(known.filter(is_new), new, len(young.filter(is_new)), **told),
     }
 
 
@@ -157,29 +185,40 @@ def score_group(
 ) -> Scores:
     """Scores one group of subscriptions; see `evaluate` for the arguments."""
     known = known_rows(scored)
+    immature = len(scored) - len(known)
+    return _score(known, predictions(known), immature, threshold=threshold, base_rate=base_rate)
+
+
+def _score(
+    known: pl.DataFrame,
+    predicted: Predicted,
+    immature: int,
+    *,
+    threshold: float | None,
+    base_rate: float | None,
+) -> Scores:
     n, positives = len(known), int(known[LABEL].sum())
     counts = Scores(
         n=n,
         positives=positives,
-        immature=len(scored) - n,
+        immature=immature,
         without_currency=known["currency_age_months"].null_count()
         if "currency_age_months" in known.columns
         else None,
         threshold=threshold,
     )
     if n == 0:
-        immature = f": {len(scored):,} are not old enough" if len(scored) else ""
-        return replace(counts, reason=f"no subscription with a known outcome{immature}")
-    predicted = predictions(known)
+        are = "is" if immature == 1 else "are"
+        young = f" yet: {immature:,} {are} not old enough" if immature else ""
+        return replace(counts, reason=f"no subscription has a known outcome{young}")
     found = measure(predicted, threshold)
-    values, intervals = values_of(found), intervals_of(found, predicted)
     base = figures.mean(predicted, predicted.outcome.astype(np.float64))
-    intervals["base_rate"] = base.interval()
+    intervals = {**counts.intervals, **intervals_of(found, predicted), "base_rate": base.interval()}
     return replace(
         counts,
         base_rate=base.value,
-        **values,
-        roc_auc_ci=intervals.get("roc_auc"),
+        **values_of(found),
+        roc_auc_ci=intervals["roc_auc"],
         intervals=intervals,
         deciles=deciles(predicted) if is_mixed(predicted.outcome) else (),
         risk_groups=risk_groups(predicted),
@@ -210,7 +249,7 @@ def _baseline(
     }
     return Baseline(
         **values_of(found),
-        intervals=intervals_of(found, predicted),
+        intervals={**dict.fromkeys(FIGURES), **intervals_of(found, predicted)},
         differences={
             metric: Against(d.difference, d.interval())
             for metric, d in apart.items()

@@ -16,6 +16,8 @@ from churnlib.model.resample import Flags, Floats, Resampling
 
 MOST_LEVELS = 1000
 """How many levels of probability are told apart in draws; ranks within one count as ties."""
+DECIMALS = 10
+"""Of the figures of tenths: more of them are what calculation leaves over."""
 CALIBRATION_GROUPS = 10
 """How many groups of equal size the expected calibration error is taken over."""
 
@@ -54,6 +56,11 @@ class Predicted:
         return Tally(both[:count], both[count:])
 
     @cached_property
+    def is_ranked(self) -> bool:
+        """Whether not all probabilities are equal."""
+        return len(self.tally.churned) > 1
+
+    @cached_property
     def gains(self) -> Floats:
         """The share of all churners among the likeliest tenth, two tenths, to all."""
         # Rounded, so that what calculation leaves over does not pass for a lift.
@@ -81,9 +88,10 @@ def probabilities(rows: pl.DataFrame, column: str) -> Floats:
     Raises:
         DataError: It holds what is no probability.
     """
-    if not rows[column].is_between(0, 1).fill_null(False).all():
+    found = rows[column].cast(pl.Float64)
+    if not found.is_between(0, 1).fill_null(False).all():
         raise DataError(f"the column '{column}' holds values that are no probability.")
-    return rows[column].to_numpy()
+    return found.to_numpy()
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,8 +103,8 @@ class Figure:
         draws: The figure of each draw, or of a `distance` how far the draw is from the rows; NaN
             where it is not defined.
         units: How many characters it rests on.
-        scale: A `share` lies within 0 and 1, what is `positive` above 0, and a `distance` is 0
-            where all is well, so that chance can only make it larger.
+        scale: A `share` lies within 0 and 1, what is `positive` above 0, and a `distance` within 0
+            and 1, 0 being where all is well, so that chance can only make it larger.
     """
 
     value: float
@@ -109,8 +117,10 @@ class Figure:
         if np.isnan(self.value):
             return None
         if self.scale == "distance":
+            if self.units < 2:
+                return None
             reach = float(np.nanquantile(self.draws, confidence))
-            return max(0.0, self.value - reach), self.value + reach
+            return max(0.0, self.value - reach), min(1.0, self.value + reach)
         error = standard_error(self.draws, self.units)
         if self.scale == "positive":
             return of_positive(self.value, error, confidence)
@@ -158,7 +168,7 @@ def share_of(predicted: Predicted, whole: Flags, part: Flags) -> Figure:
 def lift_top_decile(predicted: Predicted) -> Figure:
     """The churn rate among the likeliest tenth, over that of all; both outcomes occur."""
     value, draws = (10 * gains[0] for gains in (predicted.gains, predicted.gains_drawn))
-    return Figure(float(value), draws, predicted.ranked_units, "positive")
+    return Figure(round(float(value), DECIMALS), draws, predicted.ranked_units, "positive")
 
 
 def expected_calibration_error(predicted: Predicted) -> Figure:

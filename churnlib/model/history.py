@@ -44,7 +44,7 @@ class Version:
         as_of: The day of its training.
         window: First and last start of the subscriptions that it was trained on.
         algorithm: The class of its last step.
-        roc_auc: ROC AUC on the months held out from training; null where not defined.
+        roc_auc: ROC AUC on the validation months; null where not defined.
         roc_auc_ci: Its 95 % interval.
         back_test: The latest; null where there was none.
         lineage: What it was compared with, and whose place it took, the oldest first.

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 MAX_ROWS = 2_000
 """More rows change the order of the features that matter no more, but take their time."""
 REPEATS = 5
+DECIMALS = 12
+"""Of a loss: more of them are what calculation leaves over."""
 ROWS_AT_ONCE = 100_000
 """So many rows are predicted together, because each prediction has a cost of its own."""
 
@@ -82,7 +84,8 @@ def permutation_importance(model: "FittedModel", rows: "pl.DataFrame | Rows") ->
 
 
 def _importance(feature: str, losses: NDArray[np.float64]) -> Importance:
-    return Importance(feature, float(losses.mean()), float(losses.min()), float(losses.max()))
+    told = (round(float(loss), DECIMALS) for loss in (losses.mean(), losses.min(), losses.max()))
+    return Importance(feature, *told)
 
 
 def _first_known(rows: "pl.DataFrame | Rows") -> pl.DataFrame:

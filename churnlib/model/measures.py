@@ -8,24 +8,34 @@ import polars as pl
 
 from churnlib.features.labels import LABEL
 from churnlib.model import figures
+from churnlib.model.deciles import deciles
 from churnlib.model.figures import Figure, Predicted, probabilities
 from churnlib.model.intervals import Interval
 from churnlib.model.predict import PROBABILITY
-from churnlib.model.resample import DRAWS, Flags, Resampling
+from churnlib.model.resample import Flags, Resampling
+
+
+def known(scored: pl.DataFrame) -> pl.DataFrame:
+    """The rows whose outcome is known."""
+    return scored.filter(pl.col(LABEL).is_not_null())
 
 
 def known_rows(scored: pl.DataFrame) -> pl.DataFrame:
     """The rows whose outcome is known, in an order that does not depend on that of all."""
-    return scored.filter(pl.col(LABEL).is_not_null()).sort(PROBABILITY, "sub_id")
+    return known(scored).sort(PROBABILITY, "sub_id")
 
 
-def predictions(known: pl.DataFrame, draws: int = DRAWS) -> Predicted:
-    """Predictions whose outcome is known, with draws of their characters."""
+def predictions(known: pl.DataFrame) -> Predicted:
+    """Predictions whose outcome is known, with draws of their characters.
+
+    Whoever needs the figures of a part takes the part of these (`Predicted.where`), so that a
+    figure has one interval, wherever it is told.
+    """
     characters = known["char_id" if "char_id" in known.columns else "sub_id"]
     return Predicted(
         known[LABEL].to_numpy().astype(np.bool_),
         probabilities(known, PROBABILITY),
-        Resampling.over(characters, draws),
+        Resampling.over(characters),
     )
 
 
@@ -61,10 +71,15 @@ def values_of(found: Mapping[str, Figure]) -> dict[str, Any]:
 
 
 def intervals_of(found: Mapping[str, Figure], predicted: Predicted) -> dict[str, Interval | None]:
-    """The intervals of figures; null where not known, of ranking also where nothing was ranked."""
+    """The intervals of figures; null where not known, of ranking also where nothing was ranked.
+
+    That of the lift is the first tenth's, which knows what is possible.
+    """
     intervals = {name: figure.interval() for name, figure in found.items()}
-    if len(np.unique(predicted.probability)) == 1:
-        intervals |= dict.fromkeys(intervals.keys() & {"roc_auc", "lift_top_decile"})
+    if "lift_top_decile" in found:
+        intervals["lift_top_decile"] = deciles(predicted)[0].intervals["lift"]
+    if not predicted.is_ranked:
+        intervals |= dict.fromkeys(intervals.keys() & {"roc_auc"})
     return intervals
 
 
@@ -72,9 +87,11 @@ def why_undefined(predicted: Predicted) -> str | None:
     """Tells why nothing can be ranked; null where something can."""
     n = len(predicted.outcome)
     if not is_mixed(predicted.outcome):
-        what = "each" if predicted.outcome.any() else "none"
-        return f"{what} of the {n:,} subscriptions churned"
-    if len(np.unique(predicted.probability)) == 1:
+        churned = bool(predicted.outcome.any())
+        if n == 1:
+            return f"the only subscription {'churned' if churned else 'did not churn'}"
+        return f"{'each' if churned else 'none'} of the {n:,} subscriptions churned"
+    if not predicted.is_ranked:
         return f"all {n:,} subscriptions have the same predicted probability"
     return None
 

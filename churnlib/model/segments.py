@@ -1,5 +1,6 @@
 """How good predictions are of parts of the subscriptions: by category, and by month of start."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -22,10 +23,10 @@ from churnlib.model.measures import (
 )
 from churnlib.schemas import ID_COLUMNS, StandardFeatures
 
+FIGURES = ("base_rate", "mean_predicted", "roc_auc", "expected_calibration_error")
+"""What is told of a part, as far as it is defined."""
 CHARACTERS = "characters"
 """The segments that are always told apart: new and returning characters."""
-DRAWS_OF_PARTS = 250
-"""How often characters are drawn: there are many parts, and their errors are right to 5 %."""
 LEAST_ROWS = 20
 """Of fewer subscriptions with a known outcome no figures are told but the counts."""
 
@@ -37,6 +38,7 @@ class Segment:
     Attributes:
         value: What its subscriptions have in common: a value, or a month as in `2024-05`; null
             where the value is not known.
+        intervals: The interval of each of `FIGURES`; null where it is not known.
     """
 
     value: str | None
@@ -47,7 +49,7 @@ class Segment:
     mean_predicted: float | None = None
     roc_auc: float | None = None
     expected_calibration_error: float | None = None
-    intervals: Mapping[str, Interval | None] = field(default_factory=dict)
+    intervals: Mapping[str, Interval | None] = field(default_factory=lambda: dict.fromkeys(FIGURES))
     reason: str | None = None
 
 
@@ -87,43 +89,83 @@ def breakdown(
             stand together.
 
     Returns:
-        As plain data, in the order of their values: `segments`, the `Segment`s by column, and
-        `cohorts`, a `Segment` for each month of the start.
+        As plain data: `segments`, the `Segment`s by column, and `cohorts`, a `Segment` for each
+        month of the start. Numbers stand in their order, texts in that of the alphabet, where
+        numbers within them count as such; then what is not known, and last what is rare.
     """
     is_new = pl.when("is_first_sub").then(pl.lit("new")).otherwise(pl.lit("returning"))
-    keys = {CHARACTERS: is_new, **{name: _common(scored[name], most_values) for name in columns}}
     month = pl.col("sub_start_date").dt.strftime("%Y-%m")
+    keys = {
+        CHARACTERS: _Key(is_new),
+        **{name: _common(scored[name], most_values) for name in columns},
+        "": _Key(month),
+    }
     known = known_rows(scored)
-    predicted = predictions(known, DRAWS_OF_PARTS)
+    predicted = predictions(known)
     found = {
         name: [
-            asdict(part) for part in _parts(scored.select(LABEL, key=key), known, predicted, key)
+            asdict(part)
+            for part in _parts(scored.select(LABEL, key=key.value), known, predicted, key)
         ]
-        for name, key in {**keys, "": month}.items()
+        for name, key in keys.items()
     }
     return {"cohorts": found.pop(""), "segments": found}
 
 
-def _common(values: pl.Series, most: int) -> pl.Expr:
-    """The value of each row as text; of the rarer ones how many there are."""
+@dataclass(frozen=True)
+class _Key:
+    """What parts subscriptions.
+
+    Attributes:
+        value: The value of each row as text; of the rarer ones how many there are.
+        rest: What the rarer ones are called together; null where none stand together.
+    """
+
+    value: pl.Expr
+    rest: str | None = None
+
+    def place(self, value: str | None) -> tuple[Any, ...]:
+        """Where a value stands among the others."""
+        if value is None:
+            return (1,)
+        return (2,) if value == self.rest else (0, *_natural(value))
+
+
+def _common(values: pl.Series, most: int) -> _Key:
     value = pl.col(values.name).cast(pl.String)
-    counts = values.cast(pl.String).drop_nulls().value_counts(name="rows")
-    frequent = counts.sort(["rows", values.name], descending=[True, False])[values.name].head(most)
-    rarer = len(counts) - len(frequent)
+    counts = values.cast(pl.String).drop_nulls().value_counts(name="rows").rows()
+    ordered = sorted(counts, key=lambda found: (-found[1], *_natural(found[0])))
+    frequent, rarer = [name for name, _ in ordered[:most]], len(counts) - most
     if rarer < 2:
-        return value
-    rest = pl.lit(f"{rarer} other values")
-    return pl.when(value.is_null() | value.is_in(frequent.to_list())).then(value).otherwise(rest)
+        return _Key(value)
+    rest = f"{rarer} other values"
+    told = value.is_null() | value.is_in(frequent)
+    return _Key(pl.when(told).then(value).otherwise(pl.lit(rest)), rest)
+
+
+def _natural(value: str) -> tuple[Any, ...]:
+    """Orders values as people do.
+
+    >>> sorted(["10", "-1", "2", "-12"], key=_natural)
+    ['-12', '-1', '2', '10']
+    >>> sorted(["tier 10", "Tier 2", "bronze"], key=_natural)
+    ['bronze', 'Tier 2', 'tier 10']
+    """
+    if re.fullmatch(r"-?[0-9]+", value):
+        return 0, int(value), value
+    # What a group catches stands at the odd places.
+    parts = re.split(r"([0-9]+)", value.casefold())
+    return 1, tuple(int(p) if n % 2 else p for n, p in enumerate(parts)), value
 
 
 def _parts(
-    labels: pl.DataFrame, known: pl.DataFrame, predicted: Predicted, key: pl.Expr
+    labels: pl.DataFrame, known: pl.DataFrame, predicted: Predicted, key: _Key
 ) -> list[Segment]:
-    immature = labels.group_by("key").agg(pl.col(LABEL).null_count()).sort("key", nulls_last=True)
-    keys = known.select(key=key)["key"]
+    immature = labels.group_by("key").agg(pl.col(LABEL).null_count()).rows()
+    keys = known.select(key=key.value)["key"]
     return [
         _segment(value, young, predicted, keys.eq_missing(pl.Series([value], dtype=pl.String)))
-        for value, young in immature.iter_rows()
+        for value, young in sorted(immature, key=lambda found: key.place(found[0]))
     ]
 
 
@@ -144,6 +186,6 @@ def _segment(value: str | None, immature: int, everyone: Predicted, keep: pl.Ser
     return Segment(
         *counts,
         **values_of(found),
-        intervals=intervals_of(found, predicted),
+        intervals={**dict.fromkeys(FIGURES), **intervals_of(found, predicted)},
         reason=why_undefined(predicted),
     )

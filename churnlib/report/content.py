@@ -24,13 +24,15 @@ class Report:
         validation: The same of the validation slice; only in the in-sample report.
         campaign: What a campaign by these predictions comes to, as plain data; see
             `churnlib.model.campaign.Campaign`. Of a batch also `hold_out`, see
-            `churnlib.model.contact.compare_hold_out`. Of a training it is that of the validation.
+            `churnlib.model.contact.compare_hold_out`, null where the predictions do not tell whom
+            to contact. Of a training it is that of the validation.
         segments: Of the rows that are judged, of a training its validation slice: the figures of
             new and returning characters, and by further columns as the game's settings name them;
             see `churnlib.model.segments.breakdown`.
         cohorts: The same by month of the start.
         importance: What shuffling each feature costs the model, the most important first; see
             `churnlib.model.importance.Importance`. Empty where it was not measured.
+        importance_reason: Why it was not measured; if null, there were not both outcomes.
         changes: The settings that the model was made by and that are not as `base.toml` has them;
             see `churnlib.settings.Change`. Null where that is not known.
         libraries: The versions of the libraries that the model was made with, by name.
@@ -55,6 +57,7 @@ class Report:
     segments: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     cohorts: Sequence[Mapping[str, Any]] = ()
     importance: Sequence[Mapping[str, Any]] = ()
+    importance_reason: str | None = None
     changes: Sequence[Mapping[str, str]] | None = None
     libraries: Mapping[str, str] = field(default_factory=dict)
     inputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -69,8 +72,15 @@ class Report:
         """The scores that judge the model: of a training those of its validation."""
         return self.validation or self.groups
 
+    @property
+    def why_no_importance(self) -> str | None:
+        """Why importance was not measured; null where it was."""
+        if self.importance:
+            return None
+        return self.importance_reason or "not both outcomes are known"
+
     def to_json(self) -> dict[str, Any]:
-        """The report as plain data; the groups stand at the top."""
+        """The report as plain data, the groups at the top; of the same keys whatever is known."""
         return {
             "report": self.name,
             "game": self.game,
@@ -79,12 +89,13 @@ class Report:
             "horizon_months": self.horizon_months,
             "model_version": self.model_version,
             **{name: dict(scores) for name, scores in self.groups.items()},
-            **({"validation": self.validation} if self.validation else {}),
-            **({"campaign": self.campaign} if self.campaign else {}),
-            **({"comparison": dict(self.comparison)} if self.comparison else {}),
+            "validation": self.validation,
+            "campaign": self.campaign and {"hold_out": None, **self.campaign},
+            "comparison": self.comparison,
             "segments": dict(self.segments),
             "cohorts": list(self.cohorts),
             "importance": list(self.importance),
+            "importance_reason": self.why_no_importance,
             "changes": None if self.changes is None else list(self.changes),
             "libraries": dict(self.libraries),
             "inputs": dict(self.inputs),

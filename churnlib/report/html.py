@@ -7,8 +7,9 @@ from typing import Any
 import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
+from churnlib.model.segments import LEAST_ROWS
 from churnlib.report import gallery, sheets
-from churnlib.report.campaign import HOLD_OUT, RISK_IS_NOT_PERSUADABILITY
+from churnlib.report.campaign import RISK_IS_NOT_PERSUADABILITY, hold_out_facts
 from churnlib.report.content import Report
 from churnlib.report.judgement import judge
 from churnlib.report.text import TITLES
@@ -118,10 +119,7 @@ def _campaign_facts(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "break-even", "never" if even is None else f"at a true probability of {number(even)}"
     reach = f"contacting {share(found['empc_share'])}"
     yield "expected maximum", f"{money(found['empc'])} a subscription (EMPC), {reach}"
-    for name, group in found.get("hold_out", {}).items():
-        rate = group["churn_rate"]
-        came = "" if rate is None else f", {share(rate)} churned"
-        yield HOLD_OUT[name], f"{counted(group['n'], 'subscription')} above the threshold{came}"
+    yield from hold_out_facts(found)
 
 
 def _parts(report: Report) -> dict[str, Any]:
@@ -138,6 +136,7 @@ def _parts(report: Report) -> dict[str, Any]:
         "segments": sheets.parts("segments", "segment", segments),
         "month_pictures": gallery.of_months(report),
         "months": sheets.parts("months", "month", months),
+        "least_rows": LEAST_ROWS,
     }
 
 
@@ -167,8 +166,7 @@ def _contents(report: Report, content: Mapping[str, Any]) -> Iterator[tuple[str,
         yield "probabilities", "Probabilities"
     if report.campaign:
         yield "campaign", "Campaign"
-    if content["importance"]:
-        yield "features", "Features"
+    yield "features", "Features"
     if report.segments:
         yield "segments", "Segments"
     if len(report.cohorts) > 1:

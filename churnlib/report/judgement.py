@@ -7,13 +7,24 @@ from typing import Any
 from churnlib.report.content import Report
 from churnlib.report.tables import COMPARED
 from churnlib.report.verdict import Verdict, verdict
-from churnlib.report.wording import between, capital, money, number, share, signed, with_interval
+from churnlib.report.wording import (
+    between,
+    capital,
+    count,
+    gain_between,
+    gain_or_loss,
+    number,
+    share,
+    signed,
+    with_interval,
+)
 
 Figures = Mapping[str, Any]
 
 LOGISTIC_REGRESSION = "logistic_regression"
 SMALL_ERROR = 0.05
 """Probabilities whose expected calibration error is surely smaller can be taken at their word."""
+OPEN = "Open whether probabilities hold."
 
 
 @dataclass(frozen=True)
@@ -47,7 +58,7 @@ class Judgement:
 def judge(report: Report) -> Judgement:
     """Judges a model by the rows that it was not fitted on: of a training the validation slice."""
     answers = tuple(_answers(report))
-    return Judgement(_head(answers), _advice(report), answers)
+    return Judgement(_head(answers, report.judged["general"]["n"]), _advice(report), answers)
 
 
 def against_baseline(scores: Figures) -> Verdict | None:
@@ -64,7 +75,7 @@ def against_baseline(scores: Figures) -> Verdict | None:
     if not apart or apart["interval"] is None:
         return None
     low, high = apart["interval"]
-    told = f"ROC AUC {with_interval(apart['difference'], (low, high), signed)}"
+    told = f"ROC AUC differs by {with_interval(apart['difference'], (low, high), signed)}"
     if low > 0:
         return Verdict("better", "Better than a logistic regression.", f"{told}.")
     if high < 0:
@@ -84,7 +95,7 @@ def against_champion(comparison: Figures) -> Verdict:
     if comparison["difference"] is not None:
         apart = with_interval(comparison["difference"], comparison["interval"], signed)
         name = capital(COMPARED[comparison["metric"]])
-        reason = f"{name} {apart} against {champion}. {reason}"
+        reason = f"{name} differs by {apart} from that of {champion}. {reason}"
     if decision == "refused":
         return Verdict("worse", "Refused: the champion stays.", reason)
     if decision == "undecided":
@@ -96,6 +107,9 @@ def against_champion(comparison: Figures) -> Verdict:
 def as_probabilities(scores: Figures) -> Verdict | None:
     """Judges whether probabilities can be taken at their word, by the expected calibration error.
 
+    Where all churned, or none, draws of the characters tell nothing of it. Then it is judged by
+    whether the mean prediction lies within what the churn rate may be.
+
     Args:
         scores: See `against_baseline`.
     """
@@ -105,16 +119,20 @@ def as_probabilities(scores: Figures) -> Verdict | None:
     )
     if error is None or interval is None:
         return None
-    reason = (
-        f"{capital(share(scores['mean_predicted']))} were predicted to churn, "
-        f"{share(scores['base_rate'])} did. Calibration error {number(error)} "
-        f"({between(interval)})."
-    )
+    said, came = scores["mean_predicted"], scores["base_rate"]
+    told = f"{capital(share(said))} were predicted to churn"
+    if came in (0, 1):
+        low, high = scores["intervals"]["base_rate"]
+        reason = f"{told}, {'all' if came else 'none'} of {count(scores['n'])} did."
+        if low <= said <= high:
+            return Verdict("unsure", OPEN, f"{reason} That may be chance.")
+        return Verdict("worse", "Probabilities are off.", reason)
+    reason = f"{told}, {share(came)} did. Calibration error {number(error)} ({between(interval)})."
     if interval[1] < SMALL_ERROR:
         return Verdict("better", "Probabilities hold.", reason)
     if interval[0] > 0:
         return Verdict("worse", "Probabilities are off.", reason)
-    return Verdict("unsure", "Probabilities may hold.", reason)
+    return Verdict("unsure", OPEN, reason)
 
 
 def campaign_advice(campaign: Figures) -> Verdict:
@@ -125,18 +143,21 @@ def campaign_advice(campaign: Figures) -> Verdict:
     """
     if campaign["reason"]:
         return Verdict("undefined", "Whom to contact is open.", f"{capital(campaign['reason'])}.")
-    at, everybody = campaign["at_threshold"], campaign["everybody"]["expected_gain"]
+    at, threshold = campaign["at_threshold"], campaign["threshold"]
+    everybody = gain_or_loss(campaign["everybody"]["expected_gain"], "gain", "lose")
+    others = f"contacting everybody would {everybody}"
     if not at["contacted"]:
-        reason = (
-            f"No contact pays at these costs; contacting everybody would gain {money(everybody)}."
-        )
-        return Verdict("unsure", "Contact nobody.", reason)
+        nobody = f"Nobody reaches the threshold of {number(threshold or 0)}"
+        if threshold is None:
+            nobody = "By the model's threshold no contact pays at these costs"
+        return Verdict("unsure", "Contact nobody.", f"{nobody}; {others}.")
     gain, interval = at["expected_gain"], at["expected_gain_ci"]
     whom = f"the riskiest {share(at['share'])}"
-    reason = (
-        f"Expected gain {with_interval(gain, interval, money)}, in the game's own money; "
-        f"contacting everybody would gain {money(everybody)}."
-    )
+    expected = gain_or_loss(gain, "Expected gain", "Expected loss")
+    sure = f" ({gain_between(interval)})" if interval else ""
+    if campaign["best"]["threshold"] is None:
+        others += "; best on these rows is to contact nobody"
+    reason = f"{expected}{sure}, in the game's own money; {others}."
     if interval and interval[1] < 0:
         return Verdict("worse", f"Contacting {whom} does not pay.", reason)
     if interval is None or interval[0] <= 0:
@@ -155,12 +176,12 @@ def _answers(report: Report) -> Iterator[Answer]:
         yield Answer("As probabilities", found)
 
 
-def _head(answers: tuple[Answer, ...]) -> str:
-    """Puts the answers on how well the model ranks into one sentence."""
+def _head(answers: tuple[Answer, ...], scored: int) -> str:
+    """Puts the answers on how well the model ranks so many into one sentence."""
     ranks = [answer.verdict for answer in answers if answer.question != "As probabilities"]
     chance, others = ranks[0], ranks[1:]
     if chance.kind == "undefined":
-        return "Nothing can be judged yet."
+        return "Whether it ranks well cannot be judged." if scored else "Nothing can be judged yet."
     if chance.kind != "better":
         return capital(chance.head.rstrip(".:")) + "."
     plain = [found for found in others if "logistic regression" in found.head]

@@ -84,7 +84,7 @@ def quality(scores: Figures) -> Table:
         scores: See `churnlib.model.evaluate.Scores`.
     """
     baselines = {
-        name: scores["baselines"][name] for name in BASELINES if name in scores["baselines"]
+        name: found for name in BASELINES if (found := scores["baselines"].get(name)) is not None
     }
     rows = [
         (

@@ -40,15 +40,19 @@ def breakdown_tables(
         yield from _parts("by month of start", cohorts)
 
 
-def importance_lines(features: Rows) -> Iterator[str]:
+def importance_lines(features: Rows, why_not: str | None = None) -> Iterator[str]:
     """Writes what the most important features are to the model.
 
     Args:
         features: See `churnlib.report.content.Report`.
+        why_not: Why there are none.
     """
-    if not features:
-        return
     yield ""
+    if not features:
+        yield from wrap(
+            f"importance: not measured, because {why_not}", WIDTH, subsequent_indent="  "
+        )
+        return
     yield "importance, by the ROC AUC lost when a feature is shuffled"
     for feature in features[:MOST_FEATURES]:
         name = _cut(f"  {feature['feature']}", LONG_NAME_WIDTH)
@@ -64,10 +68,10 @@ def change_lines(changes: Sequence[Mapping[str, str]] | None) -> Iterator[str]:
     Args:
         changes: See `churnlib.report.content.Report`.
     """
-    if not changes:
+    if changes is None:
         return
     yield ""
-    yield "settings of the model that differ from base.toml"
+    yield "settings of the model that differ from base.toml" + ("" if changes else ": none")
     for change in changes:
         yield from wrap(
             f"{change['setting']} = {change['now']} (base: {change['base']})",
@@ -77,8 +81,8 @@ def change_lines(changes: Sequence[Mapping[str, str]] | None) -> Iterator[str]:
         )
 
 
-def _baselines(baselines: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    shown = [name for name in BASELINES if name in baselines]
+def _baselines(baselines: Mapping[str, Any]) -> Iterator[str]:
+    shown = [name for name in BASELINES if baselines.get(name)]
     if not shown:
         return
     yield ""

@@ -16,6 +16,7 @@ TITLES = {
     "score_report": "Back-test",
     "batch_score_report": "Score of a batch",
 }
+VALIDATION = "validation (the last months, by a model that had not seen them)"
 UNDEFINED = "not defined"
 WIDTH = 80
 LABEL_WIDTH = 20
@@ -59,7 +60,7 @@ def _lines(report: Report) -> Iterator[str]:
     if report.comparison:
         yield from _comparison(report.comparison)
     if report.validation:
-        yield from _table("validation (months held out)", report.validation)
+        yield from _table(VALIDATION, report.validation)
         yield from breakdown_tables(report.validation, report.segments, report.cohorts)
         yield from _table("in sample (the model on its own training rows)", report.groups)
     else:
@@ -68,7 +69,7 @@ def _lines(report: Report) -> Iterator[str]:
     if report.campaign:
         yield ""
         yield from campaign_lines(report.campaign)
-    yield from importance_lines(report.importance)
+    yield from importance_lines(report.importance, report.why_no_importance)
     yield from _data(report)
     yield from change_lines(report.changes)
     if report.facts:
@@ -97,7 +98,7 @@ def _table(title: str, groups: Mapping[str, Mapping[str, Any]]) -> Iterator[str]
             yield f"{label:<{LABEL_WIDTH}}" + "".join(f"{text:>{GROUP_WIDTH}}" for text in cells)
     for name, scores in groups.items():
         if scores.get("reason"):
-            reason = f"{GROUPS[name]}: {UNDEFINED}, because {scores['reason']}"
+            reason = f"{GROUPS[name]}: figures or intervals are missing, because {scores['reason']}"
             yield from wrap(reason, WIDTH, subsequent_indent="  ")
 
 

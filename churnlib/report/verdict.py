@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from churnlib.report.wording import times, with_interval
+from churnlib.report.tables import COMPARED
+from churnlib.report.wording import capital, times, with_interval
 
 CHANCE = 0.5
 """The ROC AUC of guessing."""
@@ -36,7 +37,7 @@ def verdict(scores: Mapping[str, Any]) -> Verdict:
     'ROC AUC 0.710 (0.600 to 0.800); the riskiest tenth churn 3.1 times as often as the average.'
     """
     if scores["roc_auc_ci"] is None:
-        return Verdict("undefined", "Not defined:", f"{scores['reason']}.")
+        return Verdict("undefined", "Cannot be judged.", f"{capital(scores['reason'])}.")
     low, high = scores["roc_auc_ci"]
     told = f"ROC AUC {with_interval(scores['roc_auc'], (low, high))}"
     if low > CHANCE:
@@ -65,19 +66,19 @@ def gate_verdict(comparison: Mapping[str, Any]) -> Verdict:
     >>> found = {"decision": "accepted", "promote": False, "candidate": "v2", "champion": "v1",
     ...          "reason": "it is better by 0.0100 at the least"}
     >>> gate_verdict(found).head
-    'v2 may be champion in place of v1 (champion.promote is false: promote it by hand):'
+    'v2 may be champion in place of v1 (champion.promote is false: promote it by hand), because'
     """
     candidate, champion = comparison["candidate"], comparison["champion"]
     place = f" in place of {champion}" if champion else ""
     if comparison["decision"] == "refused":
-        head = f"Refused: {champion} stays champion and {candidate} does not replace it:"
+        head = f"Refused: {champion} stays champion and {candidate} does not replace it, because"
     elif comparison["decision"] == "undecided":
-        head = f"Not decided: {champion} stays champion, {candidate} the candidate:"
+        head = f"Not decided: {champion} stays champion and {candidate} the candidate, because"
     elif comparison["promote"]:
-        head = f"Promoted: {candidate} is champion{place}:"
+        head = f"Promoted: {candidate} is champion{place}, because"
     else:
         by_hand = "(champion.promote is false: promote it by hand)"
-        head = f"{candidate} may be champion{place} {by_hand}:"
+        head = f"{candidate} may be champion{place} {by_hand}, because"
     return Verdict(GATE_KINDS[comparison["decision"]], head, f"{comparison['reason']}.")
 
 
@@ -91,7 +92,8 @@ def compared(comparison: Mapping[str, Any]) -> Iterator[str]:
         return
     first, last = comparison["window"]
     yield (
-        f"{comparison['metric']} of {comparison['n']:,} subscriptions begun {first} to {last}, "
+        f"{capital(COMPARED[comparison['metric']])} of {comparison['n']:,} subscriptions begun "
+        f"{first} to {last}, "
         f"{comparison['positives']:,} churned, as of {comparison['as_of']}: "
         f"candidate {comparison['candidate_value']:.4f}, "
         f"champion {comparison['champion_value']:.4f}"

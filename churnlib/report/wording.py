@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 Interval = Sequence[float]
+Form = Callable[[float], str]
+"""How a figure is written."""
 
 NOT_DEFINED = "not defined"
 MINUS = "\N{MINUS SIGN}"
@@ -66,6 +68,43 @@ def money(value: float) -> str:
     return minus(f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.2f}")
 
 
+def gain_or_loss(
+    value: float, gain: str = "a gain of", loss: str = "a loss of", form: Form = money
+) -> str:
+    """Writes what comes of a campaign, so that nobody reads over a sign.
+
+    >>> gain_or_loss(120.4), gain_or_loss(-11), gain_or_loss(0, "gains", "loses")
+    ('a gain of 120', 'a loss of 11.00', 'gains nothing')
+    """
+    written = form(abs(value))
+    if float(written.replace(",", "")) == 0:
+        return "nothing" if gain == "a gain of" else f"{gain} nothing"
+    return f"{loss if value < 0 else gain} {written}"
+
+
+def gain_between(interval: Interval | None, form: Form = money) -> str:
+    """Writes the interval of a gain, or of a loss where all of it is one; nothing if there is none.
+
+    >>> gain_between((100, 300)), gain_between((-300, -100)), gain_between((-195, 615))
+    ('100 to 300', '100 to 300', 'a loss of 195 to a gain of 615')
+    """
+    if interval is None:
+        return ""
+    low, high = interval
+    if low >= 0 or high <= 0:
+        return " to ".join(form(end) for end in sorted((abs(low), abs(high))))
+    return f"{gain_or_loss(low, form=form)} to {gain_or_loss(high, form=form)}"
+
+
+def points(value: float) -> str:
+    """Writes a difference of shares in percentage points.
+
+    >>> points(0.0604)
+    '+6.0'
+    """
+    return minus(f"{100 * value:+.1f}")
+
+
 def count(value: int) -> str:
     """Writes how many there are.
 
@@ -84,7 +123,7 @@ def counted(value: int, thing: str) -> str:
     return f"{count(value)} {thing}{'' if value == 1 else 's'}"
 
 
-def between(interval: Interval | None, form: Callable[[float], str] = number) -> str:
+def between(interval: Interval | None, form: Form = number) -> str:
     """Writes an interval; nothing where there is none.
 
     >>> between((0.7031, 0.8199)), between(None)
@@ -93,9 +132,7 @@ def between(interval: Interval | None, form: Callable[[float], str] = number) ->
     return "" if interval is None else f"{form(interval[0])} to {form(interval[1])}"
 
 
-def with_interval(
-    value: float, interval: Interval | None, form: Callable[[float], str] = number
-) -> str:
+def with_interval(value: float, interval: Interval | None, form: Form = number) -> str:
     """Writes a figure with its interval behind it.
 
     >>> with_interval(0.766, (0.7031, 0.8199))

@@ -160,8 +160,16 @@ class Graph:
         return list(dict.fromkeys(d for d in made if d in wanted or d not in read))
 
     def overview(self) -> Iterator[Edge]:
-        """Yields what the base flows need and give."""
-        for name, flow in self.flows.items():
-            if not flow.parts:
-                yield from ((dataset, name) for dataset in self.needs(name))
-                yield from ((name, dataset) for dataset in self.gives(name))
+        """Yields what the base flows need and give, as far as it goes down the layers.
+
+        A batch's features, which a flow makes that reads the model, are told by its own picture.
+        """
+        base = [name for name, flow in self.flows.items() if not flow.parts]
+        upwards = {d for name in base for d in self.gives(name) if self._is_upwards(name, d)}
+        for name in base:
+            yield from ((d, name) for d in self.needs(name) if d not in upwards)
+            yield from ((name, d) for d in self.gives(name) if d not in upwards)
+
+    def _is_upwards(self, flow: str, dataset: str) -> bool:
+        read = (self.datasets[needed].layer for needed in self.needs(flow))
+        return self.datasets[dataset].layer < max(read, default="")

@@ -1,3 +1,4 @@
+import json
 import re
 import shlex
 import tomllib
@@ -13,6 +14,7 @@ import pytest
 from churnlib.features.currency import add_currency_features
 from churnlib.features.labels import add_label
 from churnlib.features.standard import standard_features
+from churnlib.model.contact import compare_counts
 from churnlib.model.predict import predict
 from churnlib.model.train import fit
 from churnlib.raw.checks import check_table
@@ -25,6 +27,7 @@ from tests.docs.readme import README, is_its_figure, library_example
 ROOT = FOLDER.parent
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 ALGORITHMS = (FOLDER / "algorithms.md").read_text(encoding="utf-8")
+CAMPAIGNS = (FOLDER / "campaigns.md").read_text(encoding="utf-8")
 CHAMPION = (FOLDER / "champion.md").read_text(encoding="utf-8")
 DEPLOYMENTS = (ROOT / "deployments" / "README.md").read_text(encoding="utf-8")
 AS_OF = date(2025, 1, 1)
@@ -90,6 +93,32 @@ def test_readme_library_example_runs(
     exec(compile(library_example(), "README.md", "exec"), {})
     assert is_its_figure(capsys.readouterr().out)
     assert (tmp_path / "back_test.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+
+
+@pytest.mark.parametrize(
+    ("held_out", "said"),
+    [
+        ((0, 0), "one of the two groups has no subscription with a known outcome yet"),
+        ((18, 60), "held out 30.0%, contacted 20.0%: a fall of 10.0% (-0.8% to 22.9%)"),
+    ],
+)
+def test_documented_uplift_study_runs(
+    held_out: tuple[int, int],
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "data" / "08_reporting" / "game1"
+    folder.mkdir(parents=True)
+    study = compare_counts(contacted=(100, 500), held_out=held_out)
+    for month, found in enumerate((study, None, compare_counts(contacted=(0, 0), held_out=(0, 0)))):
+        told = json.dumps({"campaign": {"hold_out": found}})
+        (folder / f"batch_score_report_2024-0{month + 1}.json").write_text(told, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    (example,) = re.findall(r"```python\n(.*?)```", CAMPAIGNS, re.DOTALL)
+    exec(compile(example, "campaigns.md", "exec"), {})
+    assert capsys.readouterr().out.strip() == said
 
 
 @pytest.fixture(scope="module")

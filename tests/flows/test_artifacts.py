@@ -61,7 +61,7 @@ def test_run_leaves_its_scores_and_a_link_to_its_report(
 ) -> None:
     about, rows = artifact(f"{flow_name}-{GAME}-scores")
     told = complete.json(f"08_reporting/{GAME}/{report}.json")
-    scores = told.get("validation", told)
+    scores = told["validation"] or told
     shown = {row["figure"]: row["all subscriptions"] for row in rows}
     assert shown["ROC AUC"].startswith(f"{scores['general']['roc_auc']:.4f}")
     low, high = scores["general"]["intervals"]["brier"]

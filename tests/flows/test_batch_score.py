@@ -1,14 +1,18 @@
 """The score of a batch: only predictions that are what they are scored as."""
 
+import json
 import re
 import shlex
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import date
+from pathlib import Path
 
 import polars as pl
 import pytest
 
 from churnlib.datasets import Catalog
+from churnlib.model.store import MANIFEST
 from churnlib.storage import read_metadata
 from flows.command import main
 from tests.flows.studio import Say, Studio, is_refusal
@@ -124,7 +128,7 @@ def test_batch_score_tells_what_was_not_predicted_and_what_is_gone(complete: Stu
     assert report["general"]["n"] == report["facts"]["predictions"] == len(rows) - 3
     missed, gone = report["warnings"]
     assert missed.startswith("3 subscriptions of the window were not predicted")
-    assert gone.startswith("1 predictions are of subscriptions that the standard features do not")
+    assert gone.startswith("1 prediction is of a subscription that the standard features do not")
 
 
 @pytest.mark.parametrize(
@@ -149,7 +153,7 @@ def test_batch_score_shows_baselines_and_segments_as_far_as_predictions_know_the
     path = f"08_reporting/{GAME}/batch_score_report_2024-06.json"
     complete.run("batch_score", GAME, {"evaluation.segments": ["gender"]})
     told = complete.json(path)
-    assert told["general"]["baselines"].keys() == {"base_rate", "logistic_regression"}
+    assert all(told["general"]["baselines"][name] for name in ("base_rate", "logistic_regression"))
     assert sum(part["n"] for part in told["segments"]["gender"]) == told["general"]["n"]
     assert [part["value"] for part in told["cohorts"]] == ["2024-06"]
     # Predictions of earlier versions tell nothing of a baseline, nor whom to contact.
@@ -158,9 +162,9 @@ def test_batch_score_shows_baselines_and_segments_as_far_as_predictions_know_the
     del facts["base_rate"], facts["threshold"]
     rows.write_parquet(complete.file(BATCH), metadata=facts)
     complete.run("batch_score", GAME)
-    assert "hold_out" not in complete.json(path)["campaign"]
+    assert complete.json(path)["campaign"]["hold_out"] is None
     again = complete.json(path)["general"]
-    assert again["baselines"] == {}
+    assert again["baselines"] == {"base_rate": None, "logistic_regression": None}
     assert again["roc_auc_ci"] == told["general"]["roc_auc_ci"]
 
 
@@ -170,3 +174,86 @@ def test_segments_that_are_none_are_refused_at_once(complete: Studio, say: Say, 
     said = say(complete, flow, GAME, '--set=evaluation.segments=["gendr"]')
     assert is_refusal(said, f"{GAME}: evaluation.segments: 'gendr' is no standard feature"), said
     assert complete.outputs() == before
+
+
+REPORT = f"08_reporting/{GAME}/batch_score_report_2024-06.json"
+FEATURES = f"05_model_input/{GAME}/predict_2024-06.parquet"
+
+
+def version(studio: Studio) -> Path:
+    (name,) = studio.table(BATCH)["model_version"].unique()
+    return studio.file(f"06_models/{GAME}/{name}")
+
+
+def test_batch_score_tells_of_the_model_that_predicted(complete: Studio) -> None:
+    complete.run("batch_score", GAME)
+    told, manifest = complete.json(REPORT), json.loads((version(complete) / MANIFEST).read_text())
+    assert told["importance_reason"] is None
+    assert {f["feature"] for f in told["importance"]} == {f["name"] for f in manifest["features"]}
+    assert max(f["auc_loss"] for f in told["importance"]) > 0
+    assert told["changes"] == manifest["changes"]
+    assert told["facts"]["seed"] == manifest["seed"]
+    assert told["facts"]["labels known by"] == manifest["labels_known_by"]
+    assert told["libraries"]["python"] == manifest["python"]
+    own = {"standard_features", "predictions", "predict_features"}
+    assert told["inputs"].keys() == {*manifest["inputs"], *own}
+
+
+@pytest.fixture
+def put_back(complete: Studio) -> Iterator[None]:
+    """Puts features and model back, whatever a test does to them."""
+    features, model = complete.file(FEATURES), version(complete)
+    kept, aside = features.read_bytes(), complete.data / "aside"
+    shutil.copytree(model, aside)
+    yield
+    features.write_bytes(kept)
+    shutil.rmtree(model, ignore_errors=True)
+    shutil.move(aside, model)
+
+
+def lose_features(studio: Studio) -> None:
+    studio.file(FEATURES).unlink()
+
+
+def change_features(studio: Studio) -> None:
+    rows = studio.table(FEATURES).with_columns(pl.col("hard_balance") * 100 + 1)
+    rows.write_parquet(studio.file(FEATURES))
+
+
+def take_features_of_other_settings(studio: Studio) -> None:
+    studio.table(FEATURES).drop("hard_balance").write_parquet(studio.file(FEATURES))
+
+
+def lose_model(studio: Studio) -> None:
+    shutil.rmtree(version(studio))
+
+
+def damage_model(studio: Studio) -> None:
+    (version(studio) / "model.skops").write_bytes(b"")
+
+
+@pytest.mark.usefixtures("put_back")
+@pytest.mark.parametrize(
+    ("change", "reason", "seed_is_told"),
+    [
+        (lose_features, "the features that were predicted from do not stand any more", True),
+        (change_features, "the features that stand are not those that were predicted from", True),
+        (take_features_of_other_settings, "the features that stand are not those that", True),
+        (lose_model, "the model that predicted does not stand any more", False),
+        (damage_model, "the model cannot be opened any more: ", True),
+    ],
+)
+def test_batch_score_says_why_there_is_no_importance(
+    complete: Studio, change: Callable[[Studio], None], reason: str, seed_is_told: bool
+) -> None:
+    change(complete)
+    complete.run("batch_score", GAME)
+    told = complete.json(REPORT)
+    assert told["importance"] == []
+    assert told["importance_reason"].startswith(reason)
+    assert ("seed" in told["facts"]) == seed_is_told
+    text = complete.file(REPORT.replace(".json", ".txt")).read_text(encoding="utf-8")
+    assert f"importance: not measured, because {reason}"[:75] in text
+    assert "Not measured, because the" in complete.file(REPORT.replace(".json", ".html")).read_text(
+        encoding="utf-8"
+    )

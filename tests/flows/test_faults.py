@@ -222,7 +222,7 @@ def test_score_of_subscriptions_too_young_says_why_there_are_no_figures(complete
         assert scores["n"] == 0
         assert scores["immature"] > 0
         assert scores["roc_auc"] is scores["roc_auc_ci"] is scores["log_loss"] is None
-        assert scores["reason"].startswith("no subscription with a known outcome")
+        assert scores["reason"].startswith("no subscription has a known outcome")
 
 
 def test_score_of_a_window_that_training_has_seen_warns_where_allowed(complete: Studio) -> None:

@@ -18,7 +18,7 @@ from churnlib.report.pictures.drawing import (
     percentages,
     reach,
 )
-from churnlib.report.wording import number, share, with_interval
+from churnlib.report.wording import counted, number, share, with_interval
 
 Cohorts = Sequence[Mapping[str, Any]]
 
@@ -38,6 +38,8 @@ def ranking_by_month(name: str, about: str, cohorts: Cohorts, overall: float) ->
     values = [cohort["roc_auc"] for cohort in known]
     ends = [cohort["intervals"]["roc_auc"] for cohort in known]
     first, last = known[0], known[-1]
+    told = f"ROC AUC {number(first['roc_auc'])} in {first['value']}"
+    told += f", {number(last['roc_auc'])} in {last['value']}" if len(known) > 1 else " alone"
 
     def paint(axes: Axes) -> None:
         at = _months(axes, cohorts, known)
@@ -55,8 +57,7 @@ def ranking_by_month(name: str, about: str, cohorts: Cohorts, overall: float) ->
     )
     return Picture(
         "Ranking by month",
-        f"ROC AUC {number(first['roc_auc'])} in {first['value']}, {number(last['roc_auc'])} in "
-        f"{last['value']}; {_trend(ends)}.",
+        f"{told}; {_trend(ends)}.",
         draw(name, f"ROC AUC of {about} by month of the start: {each}.", paint),
         "A model that ages falls from left to right. Lines are 95% intervals.",
     )
@@ -94,8 +95,8 @@ def churn_by_month(name: str, about: str, cohorts: Cohorts) -> Picture:
     )
     return Picture(
         "Churn by month",
-        f"In {off or 'none'} of {len(known)} months the prediction lies outside the observed "
-        "interval.",
+        f"In {off or 'none'} of {counted(len(known), 'month')} the prediction lies outside the "
+        "observed interval.",
         draw(
             name, f"Predicted and observed churn of {about} by month of the start: {each}.", paint
         ),

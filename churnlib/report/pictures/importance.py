@@ -29,8 +29,11 @@ def importance(name: str, about: str, features: Sequence[Mapping[str, Any]]) -> 
     first, costly = shown[0], shown[0]["auc_loss"] > 0
     most = f"Shuffling {first['feature']} costs most: {number(first['auc_loss'])} of the ROC AUC."
     needless = sum(feature["auc_loss"] <= 0 for feature in features)
-    rest = f", of which {needless} cost nothing" if needless else ""
-    cut = f"The {len(shown)} most important of {counted(len(features), 'feature')}{rest}. "
+    rest = (
+        f", of which {needless} {'costs' if needless == 1 else 'cost'} nothing" if needless else ""
+    )
+    of_all = f"The {len(shown)} most important of {counted(len(features), 'feature')}"
+    cut = f"{of_all if len(shown) < len(features) else counted(len(features), 'feature')}{rest}. "
     return Picture(
         "Importance",
         most if costly else "Shuffling none of the features costs anything.",

@@ -18,7 +18,7 @@ from churnlib.report.pictures.drawing import (
     name_axes,
     reach,
 )
-from churnlib.report.wording import between, minus, money, share
+from churnlib.report.wording import capital, gain_between, gain_or_loss, minus, share
 
 
 def profit(name: str, about: str, campaign: Mapping[str, Any]) -> Picture:
@@ -61,24 +61,21 @@ def profit(name: str, about: str, campaign: Mapping[str, Any]) -> Picture:
         name_axes(axes, "contacted, riskiest first")
         key(axes, "lower left")
 
-    what = (
-        f"contacting the riskiest {share(chosen['share'])} gains {money(chosen['expected_gain'])}"
-    )
-    sure = f" ({between(interval, money)})" if interval else ""
-    other = f"{money(best['expected_gain'])} at {share(best['share'])}"
-    everybody = money(campaign["everybody"]["expected_gain"])
-    label = (
-        f"Expected gain of a campaign to {about}: {what}{sure}; the best in hindsight is {other}; "
-        f"contacting everybody gains {everybody}."
-    )
-    nobody = "The chosen threshold contacts nobody, which gains nothing"
-    finding = nobody if chosen["contacted"] == 0 else what[0].upper() + what[1:] + sure
+    came = gain_or_loss(chosen["expected_gain"], "gains", "loses")
+    sure = f" ({gain_between(interval)})" if interval else ""
+    what = f"contacting the riskiest {share(chosen['share'])} {came}{sure}"
+    if not chosen["contacted"]:
+        what = "the chosen threshold contacts nobody, which gains nothing"
+    other = f"{gain_or_loss(best['expected_gain'])} at {share(best['share'])}"
+    if not best["share"]:
+        other = "to contact nobody"
+    everybody = gain_or_loss(campaign["everybody"]["expected_gain"], "gains", "loses")
+    more = f"best in hindsight is {other}; contacting everybody {everybody}"
     return Picture(
         "Profit",
-        f"{finding}.",
-        draw(name, label, paint, left=0.68),
-        f"Expected gain, in the game's own money. The best in hindsight is {other}; contacting "
-        f"everybody gains {everybody}.",
+        f"{capital(what)}.",
+        draw(name, f"Expected gain of a campaign to {about}: {what}; {more}.", paint, left=0.68),
+        f"Expected gain, in the game's own money. {capital(more)}.",
     )
 
 

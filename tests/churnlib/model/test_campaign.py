@@ -84,7 +84,7 @@ def test_of_one_outcome_the_threshold_is_break_even(outcome: int | None) -> None
 
 def test_without_a_known_outcome_nothing_is_said_but_why() -> None:
     made = evaluate_campaign(scored().clear(), OFFER, 0.2)
-    assert made.reason == "no subscription with a known outcome"
+    assert made.reason == "no subscription has a known outcome"
     assert (made.n, made.at_threshold, made.empc, made.curve) == (0, None, None, ())
     assert json.loads(json.dumps(made.to_json()))["threshold"] == 0.2
 

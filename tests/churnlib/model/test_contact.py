@@ -9,7 +9,13 @@ import pytest
 from churnlib.buckets import hashes
 from churnlib.datasets import Catalog
 from churnlib.model.campaign import choose_threshold, evaluate_campaign
-from churnlib.model.contact import add_contact, compare_hold_out, is_held_out, threshold_of
+from churnlib.model.contact import (
+    add_contact,
+    compare_counts,
+    compare_hold_out,
+    is_held_out,
+    threshold_of,
+)
 from churnlib.model.store import save_model
 from churnlib.settings import Offer
 from tests.churnlib.model.samples import FACTS, features, usual
@@ -91,13 +97,37 @@ def test_held_out_and_contacted_are_compared_above_one_threshold() -> None:
         ("held_out", above.filter("held_out")),
     ):
         churned = int(group["sub_churn"].sum())
+        low, high = compared[name].pop("churn_rate_ci")
+        assert low < churned / len(group) < high
         assert compared[name] == {
             "n": len(group),
             "churned": churned,
             "churn_rate": churned / len(group),
         }
+    rates = [compared[name]["churn_rate"] for name in ("held_out", "contacted")]
+    assert compared["fall"] == rates[0] - rates[1]
+    assert compared["fall_ci"][0] < compared["fall"] < compared["fall_ci"][1]
     nobody = compare_hold_out(add_contact(BATCH, None, 0.2), None)
-    assert nobody["held_out"] == {"n": 0, "churned": 0, "churn_rate": None}
+    nothing = {"n": 0, "churned": 0, "churn_rate": None, "churn_rate_ci": None}
+    assert nobody == {"contacted": nothing, "held_out": nothing, "fall": None, "fall_ci": None}
+
+
+def test_a_group_without_rows_leaves_the_fall_open() -> None:
+    found = compare_counts(contacted=(3, 20), held_out=(0, 0))
+    assert found["contacted"]["churn_rate"] == 0.15
+    assert (found["held_out"]["churn_rate_ci"], found["fall"], found["fall_ci"]) == (None,) * 3
+
+
+@pytest.mark.parametrize("rates", [(0.3, 0.24), (0.1, 0.1), (0.02, 0.01)])
+def test_the_interval_of_a_fall_holds_it_as_often_as_it_says(rates: tuple[float, float]) -> None:
+    rng = np.random.default_rng(2)
+    counts = rng.binomial([60, 900], rates, (2_000, 2)).tolist()
+    held = 0
+    for p, q in counts:
+        low, high = compare_counts(held_out=(p, 60), contacted=(q, 900))["fall_ci"]
+        assert -1 <= low <= high <= 1
+        held += low <= rates[0] - rates[1] <= high
+    assert 0.93 < held / len(counts) < 0.99
 
 
 @pytest.mark.parametrize("with_campaign", [True, False])

@@ -46,3 +46,41 @@ def test_what_is_found_for_sure_never_falls_with_more_tenths(seed: int) -> None:
     lows = [end[0] for end in ends if end is not None]
     assert len(lows) == 10
     assert lows == sorted(lows)
+
+
+@pytest.mark.parametrize("rows", [7, 155, 160])
+def test_counts_of_tenths_are_whole_and_hold_all(rows: int) -> None:
+    found = scores(3, rows)
+    for tenth in found.deciles:
+        assert isinstance(tenth.rows, int)
+        assert isinstance(tenth.churned, int)
+        assert 0 <= tenth.churned <= tenth.rows
+        assert abs(tenth.rows - rows / 10) <= 1
+    assert sum(tenth.rows for tenth in found.deciles) == rows
+    assert sum(tenth.churned for tenth in found.deciles) == found.positives
+
+
+def test_figures_of_tenths_hold_nothing_that_calculation_leaves_over() -> None:
+    found = scores(3, 160)
+    for tenth in found.deciles:
+        assert tenth.churn_rate == round(tenth.churned / 16, 10)
+        assert len(str(tenth.lift)) <= 12
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_lift_of_the_first_tenth_has_one_interval(seed: int) -> None:
+    found = scores(seed, 40)
+    if found.deciles:
+        assert found.lift_top_decile == found.deciles[0].lift
+        assert found.intervals["lift_top_decile"] == found.deciles[0].intervals["lift"]
+
+
+def test_tenths_of_equal_probabilities_claim_no_certainty() -> None:
+    scored = pl.DataFrame(
+        {"char_id": range(40), "sub_id": range(40), "sub_churn": [0, 1] * 20,
+         "is_first_sub": [True] * 40, "churn_probability": [0.2] * 40}
+    )  # fmt: skip
+    found = evaluate(scored)["general"]
+    assert found.deciles[0].intervals.keys() == {"churn_rate", "lift", "cumulative_gain"}
+    assert found.deciles[0].intervals["lift"] is None
+    assert found.intervals["lift_top_decile"] is None

@@ -14,6 +14,7 @@ import pytest
 
 from churnlib.datasets import Dataset
 from churnlib.errors import DataError
+from churnlib.model.contact import compare_counts
 from churnlib.report.campaign import RISK_IS_NOT_PERSUADABILITY
 from churnlib.report.content import GROUPS
 from churnlib.report.html import to_html
@@ -158,7 +159,7 @@ def test_training_page_judges_by_validation_and_says_that_in_sample_flatters() -
     page = Page(to_html(in_training(lost), lost))
     assert page.headings[0] == "Worse than chance. Contact nobody by this model."
     assert "Better than chance" not in page.text
-    assert "judged by the last months of these, held out" in page.text
+    assert "judged by the last months of these, with a model that had not seen them" in page.text
     assert (
         "In sample: on the rows that the model learnt from, so these figures flatter" in page.text
     )
@@ -186,11 +187,11 @@ def test_page_tells_settings_libraries_and_inputs() -> None:
 
 
 def test_page_of_a_batch_compares_those_held_out() -> None:
-    group = {"n": 200, "churned": 50, "churn_rate": 0.25}
-    hold_out = {"contacted": group, "held_out": {"n": 0, "churned": 0, "churn_rate": None}}
+    hold_out = compare_counts(contacted=(50, 200), held_out=(10, 20))
     text = Page(to_html(replace(REPORT, campaign={**CAMPAIGN, "hold_out": hold_out}))).text
-    assert "contact 200 subscriptions above the threshold, 25% churned" in text
-    assert "held out 0 subscriptions above the threshold" in text
+    assert "contacted 50 of 200 subscriptions churned, 25.0% (19.5% to 31.4%)" in text
+    assert "held out 10 of 20 subscriptions churned, 50.0% (29.9% to 70.1%)" in text
+    assert "fall of churn +25.0 points (+3.9 to +45.8)" in text
 
 
 def test_page_counts_rows_and_those_not_yet_known() -> None:
@@ -237,29 +238,39 @@ def test_page_escapes_all_that_it_is_given() -> None:
         (SCORED.head(13).with_columns(sub_churn=pl.lit(0, pl.Int8)), "none of the 13 sub"),
         (SCORED.head(13).with_columns(sub_churn=pl.lit(1, pl.Int8)), "each of the 13 sub"),
         (SCORED.head(13).with_columns(sub_churn=pl.lit(None, pl.Int8)), "13 are not old enough"),
-        (SCORED.head(0), "no subscription with a known outcome"),
+        (SCORED.head(0), "no subscription has a known outcome"),
     ],
 )
 def test_page_says_why_where_nothing_is_defined(scored: pl.DataFrame, reason: str) -> None:
     page = Page(to_html(make_report(scored, comparison=None, importance=()), scored))
-    assert page.headings[0] == "Nothing can be judged yet. What to do is open."
-    assert re.search(rf"Not defined: [^.]*{reason}", page.text)
+    judged = "Whether it ranks well cannot be judged."
+    if scored["sub_churn"].count() == 0:
+        judged = "Nothing can be judged yet."
+    assert page.headings[0] == f"{judged} What to do is open."
+    assert re.search(rf"(?i)Cannot be judged\. [^.]*{reason}", page.text)
     assert re.search(rf"Nothing to draw: [^.]*{reason}", page.text)
     assert not re.search(r"\b(None(?!\.| of)|nan|inf)\b", page.text)
+
+
+def test_page_says_why_no_segment_is_drawn() -> None:
+    few = SCORED.head(12)
+    text = Page(to_html(make_report(few), few)).text
+    why = "Nothing to draw: each has fewer than 20 subscriptions with a known outcome."
+    assert text.count(why) == 2
 
 
 def test_page_draws_the_group_that_is_defined() -> None:
     late = SCORED.with_columns(is_first_sub=False)
     page = Page(to_html(make_report(late), late))
     assert page.tags["svg"] == 11
-    assert "Nothing to draw: no subscription with a known outcome." in page.text
+    assert "Nothing to draw: no subscription has a known outcome." in page.text
 
 
 def test_page_of_equal_predictions_has_no_verdict() -> None:
     scored = SCORED.with_columns(churn_probability=pl.lit(0.3))
     page = Page(to_html(make_report(scored), scored))
     reason = "subscriptions have the same predicted probability."
-    assert len(re.findall(f"Not defined[:.] [Aa]ll [0-9]+ {reason}", page.text)) == len(GROUPS)
+    assert len(re.findall(f"Cannot be judged[.] All [0-9]+ {reason}", page.text)) == len(GROUPS)
 
 
 def test_page_of_two_rows_is_drawn() -> None:

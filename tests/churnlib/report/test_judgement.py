@@ -14,7 +14,13 @@ from churnlib.report.judgement import (
     judge,
 )
 from churnlib.report.verdict import Verdict
-from tests.churnlib.report.samples import COMPARISON, in_training, make_report, make_scored
+from tests.churnlib.report.samples import (
+    COMPARISON,
+    groups_of,
+    in_training,
+    make_report,
+    make_scored,
+)
 
 REPORT = make_report(make_scored())
 WORSE = make_scored().with_columns(churn_probability=1 - pl.col("churn_probability"))
@@ -29,9 +35,22 @@ def outcome(gain: float, interval: tuple[float, float] | None, contacted: int = 
     }
 
 
-def advice(gain: float, interval: tuple[float, float] | None, contacted: int = 40) -> Verdict:
-    chosen, everybody = outcome(gain, interval, contacted), outcome(-70.0, None)
-    return campaign_advice({"reason": None, "at_threshold": chosen, "everybody": everybody})
+def advice(
+    gain: float,
+    interval: tuple[float, float] | None,
+    contacted: int = 40,
+    threshold: float | None = 0.3,
+    best: float | None = 0.3,
+) -> Verdict:
+    return campaign_advice(
+        {
+            "reason": None,
+            "threshold": threshold,
+            "at_threshold": outcome(gain, interval, contacted),
+            "best": {"threshold": best},
+            "everybody": outcome(-70.0, None),
+        }
+    )
 
 
 @pytest.mark.parametrize(
@@ -84,17 +103,51 @@ def test_probabilities_hold_where_their_error_is_surely_small(
     assert found.reason.startswith("17% were predicted to churn, 13% did.")
 
 
+@pytest.mark.parametrize(
+    ("n", "kind", "words"),
+    [(13, "unsure", "14% were predicted to churn, none of 13 did. That may be chance."),
+     (400, "worse", "14% were predicted to churn, none of 400 did.")],
+)  # fmt: skip
+def test_probabilities_of_what_never_came_are_judged_by_how_likely_that_is(
+    n: int, kind: str, words: str
+) -> None:
+    scored = make_scored(n).with_columns(
+        churn_probability=pl.lit(0.135) + 0.01 * pl.col("churn_probability"),
+        sub_churn=pl.lit(0, pl.Int8),
+    )
+    found = as_probabilities(groups_of(scored)["general"])
+    assert found is not None
+    assert (found.kind, found.reason) == (kind, words)
+
+
 def test_who_is_to_contact_follows_from_the_gain() -> None:
     sure = advice(1_234.0, (900.0, 1_600.0))
     assert sure.head == "Contact the riskiest 10%."
     assert sure.reason == (
         "Expected gain 1,234 (900 to 1,600), in the game's own money; contacting everybody would "
-        "gain \N{MINUS SIGN}70.00."
+        "lose 70.00."
     )
     assert advice(100.0, (-5.0, 205.0)).head == "Contacting the riskiest 10% may not pay."
     assert advice(100.0, None).kind == "unsure"
     assert advice(-100.0, (-200.0, -5.0)).kind == "worse"
     assert advice(0.0, (0.0, 0.0), contacted=0).head == "Contact nobody."
+
+
+def test_a_campaign_that_loses_is_not_said_to_gain() -> None:
+    loss = advice(-11.0, (-30.0, 8.0), best=None)
+    assert loss.head == "Contacting the riskiest 10% may not pay."
+    assert loss.reason == (
+        "Expected loss 11.00 (a loss of 30.00 to a gain of 8.00), in the game's own money; "
+        "contacting everybody would lose 70.00; best on these rows is to contact nobody."
+    )
+    assert "Expected loss 100 (5.00 to 200)," in advice(-100.0, (-200.0, -5.0)).reason
+
+
+def test_why_nobody_is_contacted_is_told() -> None:
+    none = advice(0.0, (0.0, 0.0), contacted=0, threshold=None)
+    assert none.reason.startswith("By the model's threshold no contact pays at these costs; ")
+    unreached = advice(0.0, (0.0, 0.0), contacted=0)
+    assert unreached.reason.startswith("Nobody reaches the threshold of 0.300; contacting")
 
 
 @pytest.mark.parametrize(
@@ -109,7 +162,8 @@ def test_who_is_to_contact_follows_from_the_gain() -> None:
 def test_the_gate_is_told_in_brief(decision: str, promote: bool, head: str) -> None:
     found = against_champion({**COMPARISON, "decision": decision, "promote": promote})
     assert found.head == head
-    assert found.reason.startswith("ROC AUC +0.010 (\N{MINUS SIGN}0.005 to +0.025) against 2024")
+    apart = "ROC AUC differs by +0.010 (\N{MINUS SIGN}0.005 to +0.025) from that of 2024"
+    assert found.reason.startswith(apart)
 
 
 def test_the_gate_without_figures_tells_its_reason_alone() -> None:

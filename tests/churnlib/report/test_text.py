@@ -1,6 +1,7 @@
 """Reports for terminals and for programs."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import date
@@ -11,7 +12,9 @@ import polars as pl
 import pytest
 
 from churnlib.datasets import Catalog
+from churnlib.model.evaluate import FIGURES as EVALUATED
 from churnlib.model.evaluate import evaluate
+from churnlib.model.figures import METRICS
 from churnlib.report.content import GROUPS, Report
 from churnlib.report.text import FIGURES, OPTIONAL, TITLES, to_text
 from churnlib.report.write import write_report
@@ -106,9 +109,9 @@ def test_what_is_not_defined_is_said_with_its_reason() -> None:
     assert figures(text)["base rate"] == ["0.0% (0.0% to 100.0%)", "not defined"]
     words = " ".join(text.split())
     assert (
-        "all subscriptions: not defined, because none of the 2 subscriptions churned "
-        "new characters: not defined, because no subscription with a known outcome: 12 are not "
-        "old enough" in words
+        "all subscriptions: figures or intervals are missing, because none of the 2 subscriptions "
+        "churned new characters: figures or intervals are missing, because no subscription has a "
+        "known outcome yet: 12 are not old enough" in words
     )
 
 
@@ -140,11 +143,11 @@ def test_currency_is_spoken_of_where_it_was_read() -> None:
     assert found["without currency"] == ["0", "0"]
 
 
-def test_held_out_months_come_before_the_training_rows() -> None:
+def test_the_validation_comes_before_the_training_rows() -> None:
     report = replace(REPORT, name="in_sample_report", validation=scores([0, 1, 1]))
     text = to_text(report)
-    held_out, in_sample = text.index("validation (months held out)"), text.index("in sample (the")
-    assert held_out < in_sample
+    validation, in_sample = text.index("validation (the last months"), text.index("in sample (the")
+    assert validation < in_sample
     assert figures(text[:in_sample])["scored"] == ["3", "3"]
     assert figures(text[in_sample:])["scored"] == ["5", "5"]
 
@@ -207,7 +210,7 @@ def test_groups_stand_at_the_top_of_the_json() -> None:
         assert plain[name]["n"] == 5
         assert len(plain[name]["roc_auc_ci"]) == 2
         assert plain[name]["reason"] is None
-    assert "validation" not in plain
+    assert plain["validation"] is None
     assert plain["data"] == {"quarantined": {}, "odd": {}}
     assert plain["warnings"] == []
 
@@ -223,7 +226,7 @@ def test_validation_faults_and_warnings_are_in_the_json() -> None:
     )
     plain = json.loads(json.dumps(report.to_json()))
     assert plain["validation"]["general"]["roc_auc"] is None
-    assert "1 are not old enough" in plain["validation"]["general"]["reason"]
+    assert "1 is not old enough" in plain["validation"]["general"]["reason"]
     assert plain["data"] == {"quarantined": {"sub_data": 2}, "odd": {"sub_data": {
         "negative price": 1}}}  # fmt: skip
     assert plain["warnings"] == ["it flatters"]
@@ -249,3 +252,39 @@ def test_all_formats_lie_side_by_side_and_are_the_same_again(tmp_path: Path) -> 
     assert json.loads(Path(written[0].uri).read_text())["general"]["n"] == 5
     assert Path(written[1].uri).read_text() == to_text(report)
     assert write_report(report, target) == written
+
+
+def keys(value: Any, path: str = "") -> set[str]:
+    """Every path of names in plain data."""
+    if isinstance(value, Mapping):
+        below = (keys(inner, f"{path}.{name}") for name, inner in value.items())
+        return {f"{path}.{name}" for name in value}.union(*below)
+    return set()
+
+
+@pytest.mark.parametrize("outcomes", [[0] * 12, [1] * 12, [None] * 12, []])
+def test_json_has_the_same_keys_whatever_is_known(outcomes: list[int | None]) -> None:
+    whole = make_scored(12)
+    told = keys(make_report(whole).to_json())
+    rows = whole.head(len(outcomes)).with_columns(sub_churn=pl.Series(outcomes, dtype=pl.Int8))
+    bare = replace(
+        make_report(rows), comparison=None, validation=None, importance=(), importance_reason="few"
+    )
+    found = keys(bare.to_json())
+    assert found >= {".validation", ".comparison", ".campaign.hold_out", ".importance_reason"}
+    # Parts that are null as a whole tell nothing more.
+    whole_parts = re.compile(
+        r"\.comparison\.|\.baselines\.\w+\.|\.campaign\.(at_threshold|best|everybody)\."
+    )
+    assert {key for key in told ^ found if not whole_parts.search(key)} == set()
+
+
+def test_figures_of_groups_have_all_their_keys() -> None:
+    cases: list[list[int | None]] = [[], [None], [0], [1, 1], [0, 1]]
+    for outcomes in cases:
+        for group in scores(outcomes).values():
+            assert group["intervals"].keys() == {"base_rate", *EVALUATED}
+            assert group["baselines"].keys() == {"base_rate", "logistic_regression"}
+    plain = scores([0, 1, 0, 1], base_rate=0.3)["general"]
+    assert plain["baselines"]["base_rate"]["intervals"].keys() == set(EVALUATED)
+    assert plain["baselines"]["base_rate"]["differences"].keys() == set(METRICS)

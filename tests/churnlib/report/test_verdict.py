@@ -45,8 +45,8 @@ def test_verdict_without_figures_gives_the_reason() -> None:
         "reason": "none of the 13 subscriptions churned",
     }
     found = verdict(scores)
-    assert (found.kind, found.head) == ("undefined", "Not defined:")
-    assert found.reason == "none of the 13 subscriptions churned."
+    assert (found.kind, found.head) == ("undefined", "Cannot be judged.")
+    assert found.reason == "None of the 13 subscriptions churned."
 
 
 COMPARISON: dict[str, Any] = {
@@ -71,11 +71,11 @@ COMPARISON: dict[str, Any] = {
 @pytest.mark.parametrize(
     ("change", "kind", "head"),
     [
-        ({}, "better", "Promoted: v2 is champion in place of v1:"),
-        ({"champion": None}, "better", "Promoted: v2 is champion:"),
+        ({}, "better", "Promoted: v2 is champion in place of v1, because"),
+        ({"champion": None}, "better", "Promoted: v2 is champion, because"),
         ({"promote": False}, "better", "v2 may be champion in place of v1 (champion.promote is"),
         ({"decision": "refused"}, "worse", "Refused: v1 stays champion and v2 does not replace"),
-        ({"decision": "undecided"}, "unsure", "Not decided: v1 stays champion, v2 the candidate:"),
+        ({"decision": "undecided"}, "unsure", "Not decided: v1 stays champion and v2 the"),
     ],
 )
 def test_gate_verdict_says_who_is_champion_now(
@@ -90,7 +90,7 @@ def test_gate_verdict_says_who_is_champion_now(
 def test_comparison_is_told_with_its_interval_and_the_loss_that_is_allowed() -> None:
     first, second = compared(COMPARISON)
     assert first == (
-        "brier of 3,457 subscriptions begun 2024-05-01 to 2024-07-31, 390 churned, as of "
+        "Brier score of 3,457 subscriptions begun 2024-05-01 to 2024-07-31, 390 churned, as of "
         "2025-01-01: candidate 0.0911, champion 0.0933"
     )
     assert second == (
@@ -104,7 +104,7 @@ def test_comparison_is_told_with_its_interval_and_the_loss_that_is_allowed() -> 
 def test_report_tells_of_the_gate_in_every_format() -> None:
     report = replace(REPORT, comparison=COMPARISON)
     assert report.to_json()["comparison"] == COMPARISON
-    assert "comparison" not in REPORT.to_json()
+    assert REPORT.to_json()["comparison"] is None
     head = gate_verdict(COMPARISON).head
     assert head in to_text(report)
     assert head in to_html(report)

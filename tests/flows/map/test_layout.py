@@ -52,6 +52,15 @@ def test_layout_crosses_no_lines_where_none_need_cross() -> None:
     assert all(abs(x[one] - x[other]) < 1 for one, other in edges)
 
 
+def test_layout_of_the_overview_has_bands(graph: Graph) -> None:
+    edges = list(graph.overview())
+    layers = {name: dataset.layer for name, dataset in graph.datasets.items()}
+    assert lay_out(edges, {n: 50.0 for edge in edges for n in edge}, layers).bands
+    shown = {name for edge in edges for name in edge}
+    assert "05_model_input/predict_features" not in shown
+    assert "07_model_output/predictions" in shown
+
+
 def test_layout_without_order_of_layers_has_no_bands() -> None:
     layers = {"late": "08_reporting", "early": "01_raw"}
     assert lay_out([("late", "early")], dict.fromkeys(layers, 50.0), layers).bands == []
