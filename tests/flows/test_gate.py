@@ -226,10 +226,8 @@ def test_gate_decides_nothing_by_a_handful_of_subscriptions(
     assert found["positives"] < found["min_outcomes"] == 30
     text = trained.file(f"08_reporting/{GAME}/score_report.txt").read_text()
     told = " ".join(text.split())
-    assert (
-        f"Not decided: {first} stays champion, {second} the candidate: {found['positives']} of "
-        in told
-    )
+    assert f"Not decided: {first} stays champion and {second} the candidate, because" in told
+    assert f"because {found['positives']} of " in told
     assert "champion.min_outcomes asks for 30 of each: widen windows.score" in told
     assert states(trained, capsys) == {second: "candidate", first: "champion"}
 
@@ -356,7 +354,7 @@ def test_score_of_a_candidate_that_cannot_be_compared_is_of_the_champion_with_a_
     assert said.startswith("exit 0\n")
     found = report(trained)
     assert found["model_version"] == first
-    assert "comparison" not in found
+    assert found["comparison"] is None
     (warning,) = found["warnings"]
     assert warning.startswith(
         f"the newest candidate, {second}, cannot be back-tested, so this is a back-test of the "
