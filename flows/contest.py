@@ -90,7 +90,7 @@ def contest_of(run: Run) -> Contest:
         return champion_instead(run, new, error)
     rival = standing_champion(run.catalog)
     if rival is None:
-        return Contest(new, ruling=_ruling("accepted", "there is no champion"), warnings=warnings)
+        return Contest(new, ruling=_ruling("accepted", "there was no champion"), warnings=warnings)
     ruling = ruling_on(run, rival, flattered=bool(warnings))
     return Contest(new, rival, ruling, warnings=warnings)
 

@@ -224,7 +224,9 @@ def _promote(
         when=datetime.now(UTC),
         behind=behind,
     )
-    run_logger().info("model %s is the champion now; before: %s", made.version, made.previous)
+    run_logger().info(
+        "model %s is the champion now; before: %s", made.version, made.previous or "none"
+    )
     ModelPromoted(
         game=catalog.game,
         version=made.version,
