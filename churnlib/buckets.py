@@ -138,9 +138,9 @@ def count_for(memory_mib: int, *sizes: int, times: int = BUILDING) -> int:
     return int(min(FINEST, 2**power))
 
 
-def size_of(table: DatasetRef) -> int:
-    """About how many bytes the rows of a table take in memory."""
-    frame = storage.scan(table)
+def size_of(table: DatasetRef, *columns: str) -> int:
+    """About how many bytes the rows of a table take in memory, or some of its columns."""
+    frame = storage.scan(table).select(columns or pl.all())
     rows = frame.select(pl.len()).collect().item() if table.rows is None else table.rows
     return int(rows) * sum(map(_width, frame.collect_schema().dtypes()))
 

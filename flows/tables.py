@@ -148,11 +148,11 @@ def check_raw(
 ) -> DatasetRef | None:
     """Checks a raw table whole, and keeps it; null where a row breaks a rule."""
     settings = RawSettings(id_type=id_type, categories=dict(categories))
-    with working(source, engine) as work, suppress(UncleanError):
+    with working(source, engine, parent) as work, suppress(UncleanError):
         rows = clean_rows(source, table, settings, _opened(parent), work)
         return write(rows, output, checked_schema(table, id_type))
     judge = Judge(table, settings)
-    with working(source, engine) as work:
+    with working(source, engine, parent) as work:
         try:
             rows = judged_rows(source, judge, _opened(parent), work)
             return write(rows, output, checked_schema(table, id_type))
@@ -180,7 +180,7 @@ def check_known(
         `checked`, and where rows were set apart `rejected`.
     """
     judge = Judge(table, settings, as_of)
-    with working(source, engine) as work:
+    with working(source, engine, parent) as work:
         rows = judged_rows(source, judge, _opened(parent), work)
         made = {"checked": write(rows, output, checked_schema(table, settings.id_type))}
     if judge.found_faults:
@@ -200,10 +200,20 @@ def checked_schema(table: str, id_type: IdType) -> dict[str, pl.DataType]:
 
 
 @contextmanager
-def working(source: DatasetRef, engine: EngineSettings) -> Iterator[Work]:
-    """Says in how many buckets to work through a raw table, and gives room for them meanwhile."""
+def working(
+    source: DatasetRef, engine: EngineSettings, parent: DatasetRef | None = None
+) -> Iterator[Work]:
+    """Says in how many buckets to work through a raw table, and gives room for them meanwhile.
+
+    Args:
+        source: The raw table.
+        engine: How much memory there is, and where to put rows aside.
+        parent: The checked table that it refers to, whose ids are looked up.
+    """
+    ids = dict.fromkeys(("char_id", *RAW_SCHEMAS[parent.name].primary_key())) if parent else ()
+    sizes = (raw_size(source), size_of(parent, *ids) if parent else 0)
     with TemporaryDirectory(prefix="churn-", dir=engine.scratch_dir) as folder:
-        yield Work(count_for(engine.memory_mib, raw_size(source), times=CHECKING), Path(folder))
+        yield Work(count_for(engine.memory_mib, *sizes, times=CHECKING), Path(folder))
 
 
 @task(task_run_name="describe_table {table}", notes=("engine",))

@@ -145,6 +145,7 @@ def test_memory_decides_on_the_number_of_buckets(tmp_path: Path) -> None:
     assert buckets.count_for(1, 10**15) == buckets.FINEST
     counted = storage.ref(Dataset(table.name, table.game, table.uri))
     assert buckets.size_of(counted) == size
+    assert buckets.size_of(counted, "char_id", "date") == len(currency) * (8 + 4)
 
 
 def test_table_of_another_program_has_no_buckets(tmp_path: Path) -> None:
