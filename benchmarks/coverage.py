@@ -20,10 +20,11 @@ from churnlib.features.currency import add_currency_features
 from churnlib.features.labels import LABEL, add_label
 from churnlib.features.standard import standard_features
 from churnlib.model.figures import CALIBRATION_GROUPS
+from churnlib.model.fitted import FittedModel
 from churnlib.model.measures import known_rows, measure, predictions
 from churnlib.model.predict import PROBABILITY, predict
 from churnlib.model.ranking import Tally, average_precision, gains, levels, roc_auc
-from churnlib.model.train import FittedModel, fit
+from churnlib.model.train import fit
 from churnlib.settings import Settings, load_settings
 from churnlib.synthesis import PROCESSES
 from churnlib.synthesis.tables import tables

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from churnlib.errors import ModelError, reason
 
 if TYPE_CHECKING:
-    from churnlib.model.train import Fitted
+    from churnlib.model.fitted import Fitted
 
 TRUSTED_TYPES = (
     "churnlib.model.boosting.LGBMClassifier",

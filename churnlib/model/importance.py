@@ -13,8 +13,8 @@ from churnlib.model.predict import predict
 from churnlib.seeds import derive_seed
 
 if TYPE_CHECKING:
+    from churnlib.model.fitted import FittedModel
     from churnlib.model.rows import Rows
-    from churnlib.model.train import FittedModel
 
 MAX_ROWS = 2_000
 """More rows change the order of the features that matter no more, but take their time."""

@@ -14,7 +14,7 @@ from churnlib.model.rows import Rows
 from churnlib.model.threads import one_thread
 
 if TYPE_CHECKING:
-    from churnlib.model.train import Fitted
+    from churnlib.model.fitted import Fitted
 
 PROBABILITY = "churn_probability"
 BASELINE = "baseline_probability"

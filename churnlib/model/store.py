@@ -22,7 +22,7 @@ from churnlib.storage import fingerprint, read_bytes, ref, replacing, write_text
 from churnlib.uris import join, name_of
 
 if TYPE_CHECKING:
-    from churnlib.model.train import FittedModel
+    from churnlib.model.fitted import FittedModel
 
 MANIFEST = "manifest.json"
 BASELINE_MODEL = "baseline.skops"
@@ -183,7 +183,7 @@ def load_model(model: Dataset | DatasetRef, *, allow_joblib: bool = False) -> "F
             the model file is of joblib and may not be, or holds a type that is not trusted, or
             the model says of its golden rows something else than it did.
     """
-    from churnlib.model.train import FittedModel
+    from churnlib.model.fitted import FittedModel
 
     manifest = read_manifest(model)
     where = f"{model.game}: model {manifest['version']}"

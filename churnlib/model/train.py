@@ -4,12 +4,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from sklearn.calibration import CalibratedClassifierCV
 from sklearn.pipeline import Pipeline
 
 from churnlib.errors import ModelError, TooFewRowsError
@@ -25,6 +24,7 @@ from churnlib.model.calibration import (
     set_apart,
 )
 from churnlib.model.features import FeatureSchema, learn_schema
+from churnlib.model.fitted import FittedModel
 from churnlib.model.importance import Importance, permutation_importance
 from churnlib.model.pipeline import build_pipeline, check_columns
 from churnlib.model.predict import predict_in_parts
@@ -34,28 +34,6 @@ from churnlib.months import first_day, shift_months
 from churnlib.settings import TrainSettings
 
 Slice = Literal["in_sample", "validation"]
-Fitted: TypeAlias = Pipeline | CalibratedClassifierCV
-"""Fitted estimators: a pipeline as configured, or one whose probabilities are mended."""
-
-
-@dataclass(frozen=True)
-class FittedModel:
-    """A model and what it was fitted on.
-
-    Attributes:
-        pipeline: The fitted estimators.
-        schema: The columns that it takes.
-        calibration: What it was calibrated on; null where it was not, or was loaded from a file.
-        baseline: A plain model of the same rows; see `churnlib.model.baseline`. Null where there is
-            none, as of versions made before there were any.
-        base_rate: The share of churners among these rows; null where that is not known.
-    """
-
-    pipeline: Fitted
-    schema: FeatureSchema
-    calibration: Calibration | None = None
-    baseline: Pipeline | None = None
-    base_rate: float | None = None
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from churnlib.storage import write_texts
 
 if TYPE_CHECKING:
     from churnlib.model.evaluate import Scores
-    from churnlib.model.train import FittedModel
+    from churnlib.model.fitted import FittedModel
 
 UNSAVED = "not saved"
 """What a report calls a model that has no version."""

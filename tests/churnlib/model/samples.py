@@ -9,10 +9,11 @@ import numpy as np
 import polars as pl
 
 from churnlib.datasets import Dataset, DatasetRef
+from churnlib.model.fitted import FittedModel
 from churnlib.model.predict import predict
 from churnlib.model.sample import FROM_PARTS
 from churnlib.model.store import save_model
-from churnlib.model.train import FittedModel, fit
+from churnlib.model.train import fit
 from churnlib.months import shift_months
 from churnlib.settings import FeatureChoice, Step, TrainSettings
 

@@ -12,11 +12,12 @@ from churnlib.errors import ModelError, TooFewRowsError
 from churnlib.model import train as training_module
 from churnlib.model.calibration import method_for
 from churnlib.model.files import as_skops, load_pipeline
+from churnlib.model.fitted import FittedModel
 from churnlib.model.pipeline import build_pipeline
 from churnlib.model.predict import predict
 from churnlib.model.rows import Rows
 from churnlib.model.store import _libraries_of
-from churnlib.model.train import FittedModel, fit, train
+from churnlib.model.train import fit, train
 from churnlib.settings import CalibrationChoice, Step
 from tests.churnlib.model.samples import (
     ENCODE,

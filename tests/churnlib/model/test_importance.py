@@ -4,10 +4,11 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from churnlib.model import importance
+from churnlib.model.fitted import FittedModel
 from churnlib.model.importance import permutation_importance
 from churnlib.model.predict import predict
 from churnlib.model.rows import Rows
-from churnlib.model.train import FittedModel, fit
+from churnlib.model.train import fit
 from tests.churnlib.model.samples import features, step, training
 
 TREES = step(
