@@ -144,15 +144,18 @@ def test_page_prints_what_is_folded(browser: Browser, files: dict[str, Path]) ->
     page.close()
 
 
-def test_names_of_settings_are_not_broken_on_a_desk(browser: Browser, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("width", "lines"), [(DESK, 1), (PHONE, 2)])
+def test_names_of_settings_are_not_cut_to_pieces(
+    width: int, lines: int, browser: Browser, tmp_path: Path
+) -> None:
     name = "train.pipeline.model.params.categorical_features"
     changes = [{"setting": name, "base": "[" + "0, " * 80, "now": "[" + "1, " * 80}]
     file = tmp_path / "page.html"
     file.write_text(to_html(make_report(SCORED, changes=changes), SCORED), encoding="utf-8")
-    page = opened(browser, file, DESK)
+    page = opened(browser, file, width)
     height = page.locator("th", has_text=name).evaluate(
         "cell => { const range = document.createRange(); range.selectNodeContents(cell); "
         "return range.getBoundingClientRect().height }"
     )
-    assert height < 25  # One line of 13 pixels.
+    assert height < 25 * lines  # Of 13 pixels each.
     page.close()
