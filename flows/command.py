@@ -31,7 +31,7 @@ LATER = (
     "flows.train",
     "flows.score",
     "churnlib.model.train",
-    "churnlib.report.plots",
+    "churnlib.report.html",
     "sklearn.ensemble",
     "skops.io",
 )

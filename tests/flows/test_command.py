@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -252,3 +253,8 @@ def test_argument_that_cannot_be_is_refused(
         command.main("train", ["--game", GAME, argument])
     assert ended.value.code == command.USERS_FAULT
     assert fault in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("module", command.LATER)
+def test_what_is_imported_ahead_is_there(module: str) -> None:
+    assert find_spec(module) is not None
