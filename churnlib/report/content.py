@@ -43,6 +43,7 @@ class Report:
         warnings: What the reader must know before believing the figures.
         comparison: How the model was held against the champion: a
             `churnlib.model.gate.Comparison` as plain data; null where it was not.
+        in_use: Whether campaigns go by the model; null where that is not known.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Report:
     odd: Mapping[str, Mapping[str, int] | None] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     comparison: Mapping[str, Any] | None = None
+    in_use: bool | None = None
 
     @property
     def judged(self) -> Mapping[str, Mapping[str, Any]]:

@@ -16,6 +16,7 @@ from churnlib.report.wording import (
     number,
     share,
     signed,
+    uncapital,
     with_interval,
 )
 
@@ -24,7 +25,14 @@ Figures = Mapping[str, Any]
 LOGISTIC_REGRESSION = "logistic_regression"
 SMALL_ERROR = 0.05
 """Probabilities whose expected calibration error is surely smaller can be taken at their word."""
-OPEN = "Open whether probabilities hold."
+OPEN, OFF = "Open whether probabilities hold.", "Probabilities are off."
+PLAIN_IS_BETTER = Verdict(
+    "worse",
+    "Find out why a logistic regression ranks better before you act on it.",
+    "The plain model learnt from the same rows. Change train.pipeline and train again, or make the "
+    "logistic regression the model.",
+)
+"""What to do by a model that a plain one beats beyond doubt."""
 
 
 @dataclass(frozen=True)
@@ -196,20 +204,42 @@ def _head(answers: tuple[Answer, ...], scored: int) -> str:
 
 
 def _advice(report: Report) -> Verdict:
-    ranking = verdict(report.judged["general"])
+    scores = report.judged["general"]
+    ranking = verdict(scores)
     if ranking.kind == "worse":
         return Verdict("worse", "Contact nobody by this model.", "It ranks worse than chance.")
+    if report.comparison and (found := _not_in_use(report.comparison)):
+        return found
     if ranking.kind == "undefined":
         return Verdict("undefined", "What to do is open.", capital(ranking.reason))
-    if report.comparison and report.comparison["decision"] == "refused":
-        return Verdict("worse", "Keep the champion.", f"{capital(report.comparison['reason'])}.")
     if ranking.kind == "unsure":
         reason = "What it ranks cannot be told from chance: wait for more outcomes."
         return Verdict("unsure", "Do not act on this model yet.", reason)
+    plain = against_baseline(scores)
+    if plain and plain.kind == "worse":
+        return PLAIN_IS_BETTER
     if report.campaign is None:
         return Verdict("undefined", "Whom to contact is open.", "There is no campaign.")
     advice = campaign_advice(report.campaign)
-    if not report.validation or advice.kind == "undefined":
+    if advice.kind == "undefined":
+        return advice
+    if not (report.in_use or report.comparison):
+        advice = replace(advice, head=f"If it is used: {uncapital(advice.head)}")
+    if not report.validation:
         return advice
     flatters = "The threshold was chosen on these very rows, which flatters a little."
     return replace(advice, reason=f"{advice.reason} {flatters}")
+
+
+def _not_in_use(comparison: Figures) -> Verdict | None:
+    """What to do where the gate has not made the model champion; null where it has."""
+    if comparison["decision"] == "refused":
+        reason = "The gate has refused this one, so no campaign is to go by it."
+        return Verdict("worse", "Keep the champion.", reason)
+    if comparison["decision"] == "undecided":
+        reason = "The gate has not decided on this one, so no campaign is to go by it yet."
+        return Verdict("unsure", "Keep the champion for now.", reason)
+    if not comparison["promote"]:
+        reason = "It may be champion, but champion.promote is false, so it is not in use."
+        return Verdict("unsure", "Promote it by hand before you act on it.", reason)
+    return None

@@ -159,6 +159,11 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def uncapital(text: str) -> str:
+    """Goes on with a sentence, leaving all other letters as they are."""
+    return text[:1].lower() + text[1:]
+
+
 def minus(written: str) -> str:
     """Gives a written figure the sign that is as wide as a plus."""
     return written.replace("-", MINUS)

@@ -185,10 +185,50 @@ def test_questions_are_answered_in_the_order_of_their_weight() -> None:
     assert judgement.advice.head == "Contact the riskiest 71%."
 
 
-def test_a_refused_candidate_is_not_to_be_used() -> None:
-    refused = {**COMPARISON, "decision": "refused", "reason": "it is worse"}
-    assert judge(replace(REPORT, comparison=refused)).advice == Verdict(
-        "worse", "Keep the champion.", "It is worse."
+@pytest.mark.parametrize(
+    ("changes", "head"),
+    [
+        ({"decision": "refused"}, "Keep the champion."),
+        ({"decision": "undecided"}, "Keep the champion for now."),
+        ({"promote": False}, "Promote it by hand before you act on it."),
+        ({}, "Contact the riskiest 71%."),
+    ],
+)
+def test_only_a_candidate_that_wins_is_to_be_acted_on(changes: dict[str, Any], head: str) -> None:
+    judgement = judge(replace(REPORT, comparison={**COMPARISON, **changes}))
+    assert judgement.advice.head == head
+
+
+def test_a_candidate_of_which_nothing_can_be_judged_leaves_the_champion_in_its_place() -> None:
+    undecided = {**COMPARISON, "decision": "undecided"}
+    nothing = make_report(make_scored().head(0), importance=(), comparison=undecided)
+    assert judge(nothing).advice.head == "Keep the champion for now."
+
+
+@pytest.mark.parametrize(
+    ("in_use", "head"),
+    [
+        (True, "Contact the riskiest 71%."),
+        (False, "If it is used: contact the riskiest 71%."),
+        (None, "If it is used: contact the riskiest 71%."),
+    ],
+)
+def test_of_a_model_not_known_to_be_in_use_it_is_told_what_would_be(
+    in_use: bool | None, head: str
+) -> None:
+    assert judge(replace(REPORT, comparison=None, in_use=in_use)).advice.head == head
+
+
+def test_a_model_that_a_plain_one_beats_is_not_to_be_acted_on_even_in_use() -> None:
+    swapped = make_scored().select(
+        pl.exclude("churn_probability", "baseline_probability"),
+        churn_probability="baseline_probability",
+        baseline_probability="churn_probability",
+    )
+    judgement = judge(make_report(swapped, comparison=None, in_use=True))
+    assert judgement.head == "Better than chance, but worse than a logistic regression."
+    assert judgement.advice.head == (
+        "Find out why a logistic regression ranks better before you act on it."
     )
 
 
