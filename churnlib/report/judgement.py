@@ -23,8 +23,12 @@ from churnlib.report.wording import (
 Figures = Mapping[str, Any]
 
 LOGISTIC_REGRESSION = "logistic_regression"
-SMALL_ERROR = 0.05
-"""Probabilities whose expected calibration error is surely smaller can be taken at their word."""
+SMALL_ERROR, SMALL_PART = 0.05, 0.25
+"""Probabilities whose expected calibration error is surely smaller can be taken at their word: than
+the first, and than this part of the rarer outcome's rate."""
+FEWEST = 30
+"""Where fewer churned, or fewer stayed, most groups by risk have none, and draws do not tell what
+that may be: the interval of their error would be too narrow to call probabilities off by it."""
 OPEN, OFF = "Open whether probabilities hold.", "Probabilities are off."
 PLAIN_IS_BETTER = Verdict(
     "worse",
@@ -113,10 +117,15 @@ def against_champion(comparison: Figures) -> Verdict:
 
 
 def as_probabilities(scores: Figures) -> Verdict | None:
-    """Judges whether probabilities can be taken at their word, by the expected calibration error.
+    """Judges whether probabilities can be taken at their word, each and on the whole.
 
-    Where all churned, or none, draws of the characters tell nothing of it. Then it is judged by
-    whether the mean prediction lies within what the churn rate may be.
+    They hold where the expected calibration error is surely small (`small_error`). It is at least
+    the distance of the mean prediction from the churn rate, so that is small then, too. Else they
+    are off where the error is surely more than chance makes of calibrated probabilities, or where
+    the mean prediction lies outside the interval of the churn rate.
+
+    Where all churned, or none, draws of the characters tell nothing of the error, and where fewer
+    than `FEWEST` did, too little to call them off: then the mean prediction alone does.
 
     Args:
         scores: See `against_baseline`.
@@ -125,22 +134,37 @@ def as_probabilities(scores: Figures) -> Verdict | None:
         scores["expected_calibration_error"],
         scores["intervals"].get("expected_calibration_error"),
     )
-    if error is None or interval is None:
+    around = scores["intervals"].get("base_rate")
+    if error is None or interval is None or around is None:
         return None
     said, came = scores["mean_predicted"], scores["base_rate"]
+    is_off_on_the_whole = not around[0] <= said <= around[1]
     told = f"{capital(share(said))} were predicted to churn"
     if came in (0, 1):
-        low, high = scores["intervals"]["base_rate"]
         reason = f"{told}, {'all' if came else 'none'} of {count(scores['n'])} did."
-        if low <= said <= high:
-            return Verdict("unsure", OPEN, f"{reason} That may be chance.")
-        return Verdict("worse", "Probabilities are off.", reason)
-    reason = f"{told}, {share(came)} did. Calibration error {number(error)} ({between(interval)})."
-    if interval[1] < SMALL_ERROR:
+        if is_off_on_the_whole:
+            return Verdict("worse", OFF, reason)
+        return Verdict("unsure", OPEN, f"{reason} That may be chance.")
+    small = small_error(came)
+    reason = (
+        f"{told}, {share(came)} ({between(around, share)}) did. "
+        f"Calibration error {number(error)} ({between(interval)}); below {number(small)} is small."
+    )
+    if interval[1] < small:
         return Verdict("better", "Probabilities hold.", reason)
-    if interval[0] > 0:
-        return Verdict("worse", "Probabilities are off.", reason)
+    rarer = min(scores["positives"], scores["n"] - scores["positives"])
+    if is_off_on_the_whole or (interval[0] > 0 and rarer >= FEWEST):
+        return Verdict("worse", OFF, reason)
     return Verdict("unsure", OPEN, reason)
+
+
+def small_error(churn_rate: float) -> float:
+    """The expected calibration error that does no harm where so many churn.
+
+    >>> small_error(0.4), small_error(0.02), small_error(0.98)
+    (0.05, 0.005, 0.005)
+    """
+    return round(min(SMALL_ERROR, SMALL_PART * min(churn_rate, 1 - churn_rate)), 6)
 
 
 def campaign_advice(campaign: Figures) -> Verdict:

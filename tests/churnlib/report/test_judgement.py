@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -79,28 +80,87 @@ def test_without_a_plain_model_to_compare_with_nothing_is_said(baselines: Any) -
     assert against_baseline({"baselines": baselines}) is None
 
 
+def calibration(
+    error: tuple[float, float],
+    said: float = 0.172,
+    around: tuple[float, float] = (0.14, 0.2),
+    positives: int = 160,
+) -> Any:
+    return {
+        "n": 1_000,
+        "positives": positives,
+        "expected_calibration_error": 0.02,
+        "intervals": {"expected_calibration_error": error, "base_rate": around},
+        "mean_predicted": said,
+        "base_rate": positives / 1_000,
+    }
+
+
 @pytest.mark.parametrize(
-    ("interval", "kind"),
+    ("figures", "kind"),
     [
-        ((0.0, 0.03), "better"),
-        ((0.01, 0.04), "better"),
-        ((0.0, 0.09), "unsure"),
-        ((0.02, 0.09), "worse"),
+        (calibration((0.0, 0.03)), "better"),
+        (calibration((0.01, 0.035)), "better"),
+        (calibration((0.0, 0.041)), "unsure"),
+        (calibration((0.02, 0.09)), "worse"),
+        # The mean prediction judges, too, and where few churned it alone.
+        (calibration((0.0, 0.041), said=0.21), "worse"),
+        (calibration((0.002, 0.02), 0.02, (0.012, 0.03), positives=20), "unsure"),
+        (calibration((0.002, 0.03), 0.04, (0.012, 0.03), positives=20), "worse"),
+        # What is small depends on how many churn, or stay.
+        (calibration((0.0, 0.02), 0.04, (0.03, 0.05), positives=40), "unsure"),
+        (calibration((0.0, 0.009), 0.04, (0.03, 0.05), positives=40), "better"),
+        (calibration((0.0, 0.02), 0.96, (0.95, 0.97), positives=960), "unsure"),
     ],
 )
-def test_probabilities_hold_where_their_error_is_surely_small(
-    interval: tuple[float, float], kind: str
-) -> None:
-    figures = {
-        "expected_calibration_error": 0.02,
-        "intervals": {"expected_calibration_error": interval},
-        "mean_predicted": 0.172,
-        "base_rate": 0.134,
-    }
+def test_probabilities_hold_where_their_error_is_surely_small(figures: Any, kind: str) -> None:
     found = as_probabilities(figures)
     assert found is not None
     assert found.kind == kind
-    assert found.reason.startswith("17% were predicted to churn, 13% did.")
+
+
+def test_what_probabilities_are_judged_by_is_told() -> None:
+    found = as_probabilities(calibration((0.0, 0.03)))
+    assert found is not None
+    assert found.reason == (
+        "17% were predicted to churn, 16% (14% to 20%) did. "
+        "Calibration error 0.020 (0.000 to 0.030); below 0.040 is small."
+    )
+
+
+def simulated(n: int, base_rate: float, factor: float, seed: int) -> pl.DataFrame:
+    """Subscriptions of characters that have two each, predicted too high by a factor."""
+    random = np.random.default_rng(seed)
+    risk = np.repeat(random.beta(2, 2 * (1 - base_rate) / base_rate, n // 2), 2)
+    return pl.DataFrame(
+        {
+            "char_id": np.arange(n) // 2,
+            "sub_id": np.arange(n),
+            "is_first_sub": np.ones(n, np.bool_),
+            "sub_churn": (random.random(n) < risk).astype(np.int8),
+            "churn_probability": np.clip(risk * factor, 0, 1),
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("n", "base_rate", "factor", "wrong"),
+    [
+        (20_000, 0.02, 2.6, "better unsure"),
+        (20_000, 0.02, 1, "worse"),
+        (5_000, 0.15, 1.5, "better unsure"),
+        (5_000, 0.15, 1, "worse unsure"),
+        (500, 0.02, 1, "better"),
+        (500, 0.4, 1.5, "better unsure"),
+    ],
+)
+def test_probabilities_off_by_a_factor_are_never_said_to_hold(
+    n: int, base_rate: float, factor: float, wrong: str
+) -> None:
+    for seed in range(3):
+        found = as_probabilities(groups_of(simulated(n, base_rate, factor, seed))["general"])
+        assert found is not None
+        assert found.kind not in wrong.split(), (seed, found)
 
 
 @pytest.mark.parametrize(
