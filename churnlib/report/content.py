@@ -38,8 +38,10 @@ class Report:
         libraries: The versions of the libraries that the model was made with, by name.
         inputs: What the model was made from, by name: `rows` and `fingerprint`.
         facts: Other facts, such as the seed, by name.
-        quarantined: Rows set apart as faulty, by table; null where that is not known.
-        odd: Rows that show an odd fact, by table and fact; null where that is not known.
+        quarantined: Rows set apart as faulty, by table; null where that is not known, of a table
+            or of all.
+        odd: Rows that show an odd fact, by table and fact; null where that is not known, of a table
+            or of all.
         warnings: What the reader must know before believing the figures.
         comparison: How the model was held against the champion: a
             `churnlib.model.gate.Comparison` as plain data; null where it was not.
@@ -63,8 +65,8 @@ class Report:
     libraries: Mapping[str, str] = field(default_factory=dict)
     inputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
-    quarantined: Mapping[str, int | None] = field(default_factory=dict)
-    odd: Mapping[str, Mapping[str, int] | None] = field(default_factory=dict)
+    quarantined: Mapping[str, int | None] | None = None
+    odd: Mapping[str, Mapping[str, int] | None] | None = None
     warnings: tuple[str, ...] = ()
     comparison: Mapping[str, Any] | None = None
     in_use: bool | None = None
@@ -102,6 +104,6 @@ class Report:
             "libraries": dict(self.libraries),
             "inputs": dict(self.inputs),
             "facts": dict(self.facts),
-            "data": {"quarantined": dict(self.quarantined), "odd": self.odd},
+            "data": {"quarantined": self.quarantined, "odd": self.odd},
             "warnings": list(self.warnings),
         }

@@ -122,17 +122,25 @@ def cell(scores: Mapping[str, Any], key: str, form: str) -> str:
 
 
 def _data(report: Report) -> Iterator[str]:
-    told = (*report.quarantined.values(), *report.odd.values())
-    if any(told) or None in told:
+    quarantined, odd = report.quarantined or {}, report.odd or {}
+    told = (*quarantined.values(), *odd.values())
+    unseen = [what for what, found in _looked_at(report) if found is None]
+    if any(told) or None in told or unseen:
         yield ""
         yield "data"
-    for table, rows in report.quarantined.items():
+    if unseen:
+        yield f"  not looked at: {' and '.join(unseen)}"
+    for table, rows in quarantined.items():
         if rows is None:
             yield f"  {table}: faulty and odd rows are not known"
         elif rows:
             yield f"  {table}: {_rows(rows)} set apart as faulty"
-    for table, facts in report.odd.items():
+    for table, facts in odd.items():
         yield from (f"  {table}: {_rows(rows)}: {fact}" for fact, rows in (facts or {}).items())
+
+
+def _looked_at(report: Report) -> tuple[tuple[str, Any], ...]:
+    return ("faulty rows", report.quarantined), ("odd facts", report.odd)
 
 
 def _rows(count: int) -> str:
