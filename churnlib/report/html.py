@@ -12,6 +12,7 @@ from churnlib.report import gallery, sheets
 from churnlib.report.campaign import RISK_IS_NOT_PERSUADABILITY, hold_out_facts
 from churnlib.report.content import Report
 from churnlib.report.judgement import judge
+from churnlib.report.tables import LUCK_IN_WORDS
 from churnlib.report.text import TITLES
 from churnlib.report.verdict import compared, gate_verdict, verdict
 from churnlib.report.wording import (
@@ -137,6 +138,7 @@ def _parts(report: Report) -> dict[str, Any]:
         "month_pictures": gallery.of_months(report),
         "months": sheets.parts("months", "month", months),
         "least_rows": LEAST_ROWS,
+        "luck": LUCK_IN_WORDS,
     }
 
 

@@ -19,6 +19,13 @@ NAME_WIDTH, LONG_NAME_WIDTH, WIDTH = 20, 34, 80
 MOST_FEATURES = 10
 """More of them are told by the page."""
 MISSING = "-"
+CALIBRATION = "expected_calibration_error"
+LUCK = "~"
+"""Stands for a calibration error that may be luck; there is no room for its interval."""
+LUCK_IN_WORDS = (
+    "A calibration error whose interval reaches 0 may be luck alone: calibrated probabilities have "
+    "one of about 0.1 by 100 subscriptions, 0.2 by 20."
+)
 
 
 def breakdown_tables(
@@ -38,6 +45,8 @@ def breakdown_tables(
         yield from _parts(f"by {name}", rows)
     if cohorts:
         yield from _parts("by month of start", cohorts)
+    if any(_beyond_luck(row) == LUCK for rows in (*segments.values(), cohorts) for row in rows):
+        yield from wrap(LUCK_IN_WORDS, WIDTH, initial_indent=f"{LUCK} ", subsequent_indent="  ")
 
 
 def importance_lines(features: Rows, why_not: str | None = None) -> Iterator[str]:
@@ -121,9 +130,17 @@ def _parts(title: str, rows: Rows) -> Iterator[str]:
             f"{row['n']:>9,}{_number(row['base_rate'], '{:.1%}'):>9}",
             f"{_number(row['mean_predicted'], '{:.1%}'):>11}",
             f"{_with_interval(row, 'roc_auc', '{:.2f}'):>19}",
-            f"{_number(row['expected_calibration_error'], '{:.3f}'):>9}",
+            f"{_beyond_luck(row):>9}",
         )
         yield f"{name:<{NAME_WIDTH}}" + "".join(cells)
+
+
+def _beyond_luck(row: Mapping[str, Any]) -> str:
+    """The calibration error, where it is more than calibrated probabilities have by chance."""
+    error, interval = row[CALIBRATION], row["intervals"].get(CALIBRATION)
+    if error is None or interval is None:
+        return MISSING
+    return f"{error:.3f}" if interval[0] > 0 else LUCK
 
 
 def _cut(name: str, width: int) -> str:
