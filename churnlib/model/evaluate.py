@@ -258,8 +258,15 @@ def _score(
             name: _baseline(replace(predicted, probability=probability), found, threshold)
             for name, probability in _baselines(known, base_rate).items()
         },
-        reason=why_undefined(predicted),
+        reason="; ".join(filter(None, (why_undefined(predicted), _nobody_called(found, threshold))))
+        or None,
     )
+
+
+def _nobody_called(found: Mapping[str, Figure], threshold: float | None) -> str | None:
+    if threshold is None or not np.isnan(found["precision"].value):
+        return None
+    return f"nobody reaches the threshold of {threshold:.3f}, so there is no precision"
 
 
 def _baselines(known: pl.DataFrame, base_rate: float | None) -> dict[str, Floats]:

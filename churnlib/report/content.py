@@ -44,7 +44,8 @@ class Report:
             or of all.
         warnings: What the reader must know before believing the figures.
         comparison: How the model was held against the champion: a
-            `churnlib.model.gate.Comparison` as plain data; null where it was not.
+            `churnlib.model.gate.Comparison` as plain data; null where it was not. Of a
+            champion it is that by which it became one, so it may be of other subscriptions.
         in_use: Whether campaigns go by the model; null where that is not known.
     """
 
@@ -75,6 +76,14 @@ class Report:
     def judged(self) -> Mapping[str, Mapping[str, Any]]:
         """The scores that judge the model: of a training those of its validation."""
         return self.validation or self.groups
+
+    @property
+    def comparison_is_earlier(self) -> bool:
+        """Whether the model was compared on other subscriptions than the report is about."""
+        if not self.comparison:
+            return False
+        days = (*self.comparison["window"], self.comparison["as_of"])
+        return tuple(map(str, days)) != tuple(map(str, (*self.window, self.as_of)))
 
     @property
     def why_no_importance(self) -> str | None:

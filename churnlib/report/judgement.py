@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from churnlib.report.content import Report
 from churnlib.report.tables import COMPARED
-from churnlib.report.verdict import Verdict, verdict
+from churnlib.report.verdict import Verdict, cohort_of, verdict
 from churnlib.report.wording import (
     between,
     capital,
@@ -44,10 +44,12 @@ class Answer:
     """A question that readers have, and the answer.
 
     Attributes:
+        key: Against `chance`, the `plain` model, the `champion`, or as `probabilities`.
         question: The question.
         verdict: The answer.
     """
 
+    key: Literal["chance", "plain", "champion", "probabilities"]
     question: str
     verdict: Verdict
 
@@ -96,18 +98,22 @@ def against_baseline(scores: Figures) -> Verdict | None:
     return Verdict("unsure", "Not told apart from a logistic regression.", f"{told}.")
 
 
-def against_champion(comparison: Figures) -> Verdict:
+def against_champion(comparison: Figures, *, earlier: bool = False) -> Verdict:
     """Says what the gate has decided of a candidate, in brief.
 
     Args:
         comparison: A `churnlib.model.gate.Comparison` as plain data.
+        earlier: Whether it was of other subscriptions than the reader has before him.
     """
     decision, champion = comparison["decision"], comparison["champion"]
     reason = f"{capital(comparison['reason'])}."
     if comparison["difference"] is not None:
         apart = with_interval(comparison["difference"], comparison["interval"], signed)
         name = capital(COMPARED[comparison["metric"]])
-        reason = f"{name} differs by {apart} from that of {champion}. {reason}"
+        differs = "differed" if earlier else "differs"
+        reason = f"{name} {differs} by {apart} from that of {champion}. {reason}"
+    if earlier:
+        reason = f"Judged on {cohort_of(comparison)}, not on these. {reason}"
     if decision == "refused":
         return Verdict("worse", "Refused: the champion stays.", reason)
     if decision == "undecided":
@@ -199,32 +205,33 @@ def campaign_advice(campaign: Figures) -> Verdict:
 
 def _answers(report: Report) -> Iterator[Answer]:
     scores = report.judged["general"]
-    yield Answer("Against chance", verdict(scores))
+    yield Answer("chance", "Against chance", verdict(scores))
     if found := against_baseline(scores):
-        yield Answer("Against a plain model", found)
+        yield Answer("plain", "Against a plain model", found)
     if report.comparison:
-        yield Answer("Against the champion", against_champion(report.comparison))
+        earlier = report.comparison_is_earlier
+        question = "When it became champion" if earlier else "Against the champion"
+        yield Answer("champion", question, against_champion(report.comparison, earlier=earlier))
     if found := as_probabilities(scores):
-        yield Answer("As probabilities", found)
+        yield Answer("probabilities", "As probabilities", found)
 
 
 def _head(answers: tuple[Answer, ...], scored: int) -> str:
     """Puts the answers on how well the model ranks so many into one sentence."""
-    ranks = [answer.verdict for answer in answers if answer.question != "As probabilities"]
-    chance, others = ranks[0], ranks[1:]
+    found = {answer.key: answer.verdict for answer in answers}
+    chance, plain = found["chance"], found.get("plain")
     if chance.kind == "undefined":
         return "Whether it ranks well cannot be judged." if scored else "Nothing can be judged yet."
     if chance.kind != "better":
         return capital(chance.head.rstrip(".:")) + "."
-    plain = [found for found in others if "logistic regression" in found.head]
-    if not plain:
+    if plain is None:
         return "Better than chance."
     joined = {
         "better": "Better than chance, and than a logistic regression.",
         "worse": "Better than chance, but worse than a logistic regression.",
     }
     unsure = "Better than chance, but not told apart from a logistic regression."
-    return joined.get(plain[0].kind, unsure)
+    return joined.get(plain.kind, unsure)
 
 
 def _advice(report: Report) -> Verdict:

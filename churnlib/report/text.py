@@ -8,7 +8,7 @@ from churnlib.report.campaign import campaign_lines
 from churnlib.report.content import GROUPS, Report
 from churnlib.report.judgement import judge
 from churnlib.report.tables import breakdown_tables, change_lines, importance_lines
-from churnlib.report.verdict import compared, gate_verdict
+from churnlib.report.verdict import cohort_of, compared, gate_verdict
 from churnlib.report.wording import MINUS
 
 TITLES = {
@@ -58,7 +58,7 @@ def _lines(report: Report) -> Iterator[str]:
     for warning in report.warnings:
         yield f"WARNING: {warning}"
     if report.comparison:
-        yield from _comparison(report.comparison)
+        yield from _comparison(report.comparison, earlier=report.comparison_is_earlier)
     if report.validation:
         yield from _table(VALIDATION, report.validation)
         yield from breakdown_tables(report.validation, report.segments, report.cohorts)
@@ -82,7 +82,11 @@ def _verdict(report: Report) -> Iterator[str]:
     yield ""
     yield from wrap(f"{judgement.head} {judgement.advice.head}", WIDTH)
     said = [judgement.advice.reason]
-    said += [f"{a.question}: {a.verdict.head} {a.verdict.reason}" for a in judgement.answers]
+    # What the gate has compared, and why it decided so, follows in a section of its own.
+    said += [
+        f"{a.question}: {a.verdict.head}{'' if a.key == 'champion' else f' {a.verdict.reason}'}"
+        for a in judgement.answers
+    ]
     for sentence in said:
         yield from wrap(sentence, WIDTH, initial_indent="  ", subsequent_indent="    ")
 
@@ -102,10 +106,12 @@ def _table(title: str, groups: Mapping[str, Mapping[str, Any]]) -> Iterator[str]
             yield from wrap(reason, WIDTH, subsequent_indent="  ")
 
 
-def _comparison(comparison: Mapping[str, Any]) -> Iterator[str]:
+def _comparison(comparison: Mapping[str, Any], *, earlier: bool) -> Iterator[str]:
     judged = gate_verdict(comparison)
     yield ""
-    yield "candidate against champion"
+    yield "candidate against champion" + (", on other subscriptions than these" if earlier else "")
+    if earlier and comparison["difference"] is None:
+        yield f"  {cohort_of(comparison)}"
     for line in (f"{judged.head} {judged.reason}", *compared(comparison)):
         yield from wrap(line, WIDTH, initial_indent="  ", subsequent_indent="    ")
 

@@ -1,12 +1,15 @@
 """What a report comes to: the answers, and what to do."""
 
+import re
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 
+from churnlib.report.html import to_html
 from churnlib.report.judgement import (
     against_baseline,
     against_champion,
@@ -14,6 +17,7 @@ from churnlib.report.judgement import (
     campaign_advice,
     judge,
 )
+from churnlib.report.text import to_text
 from churnlib.report.verdict import Verdict
 from tests.churnlib.report.samples import (
     COMPARISON,
@@ -231,6 +235,31 @@ def test_the_gate_without_figures_tells_its_reason_alone() -> None:
     assert against_champion({**COMPARISON, **undecided}).reason == (
         "The champion has seen the future."
     )
+
+
+def test_a_comparison_of_other_subscriptions_is_told_as_one_of_these_dates() -> None:
+    later = replace(REPORT, as_of=date(2025, 4, 1), in_use=True)
+    (found,) = (answer for answer in judge(later).answers if answer.key == "champion")
+    assert (found.question, found.verdict.head) == ("When it became champion", "Champion now.")
+    assert found.verdict.reason.startswith(
+        "Judged on subscriptions begun 2024-05-01 to 2024-07-31, as known on 2025-01-01, not on "
+        "these. ROC AUC differed by +0.010"
+    )
+    past = replace(later, comparison={**COMPARISON, "difference": None})
+    for report in (later, past):
+        words = " ".join(to_text(report).split())
+        assert "candidate against champion, on other subscriptions than these" in words
+        told = "subscriptions begun 2024-05-01 to 2024-07-31, as known on 2025-01-01"
+        assert words.count(told) == 1
+    assert "other subscriptions" not in to_text(REPORT)
+    gate = "gate On subscriptions begun 2024-05-01 to 2024-07-31, as known on 2025-01-01, not on"
+    assert gate in " ".join(re.sub("<[^>]+>", " ", to_html(later)).split())
+
+
+@pytest.mark.parametrize("decision", ["accepted", "refused", "undecided"])
+def test_the_text_tells_the_reason_of_the_gate_once(decision: str) -> None:
+    report = replace(REPORT, comparison={**COMPARISON, "decision": decision})
+    assert " ".join(to_text(report).split()).count(COMPARISON["reason"]) == 1
 
 
 def test_questions_are_answered_in_the_order_of_their_weight() -> None:
