@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from churnlib.report.content import Report
-from churnlib.report.tables import COMPARED
+from churnlib.report.names import FIGURES
 from churnlib.report.verdict import Verdict, cohort_of, verdict
 from churnlib.report.wording import (
     between,
@@ -109,7 +109,7 @@ def against_champion(comparison: Figures, *, earlier: bool = False) -> Verdict:
     reason = f"{capital(comparison['reason'])}."
     if comparison["difference"] is not None:
         apart = with_interval(comparison["difference"], comparison["interval"], signed)
-        name = capital(COMPARED[comparison["metric"]])
+        name = capital(FIGURES[comparison["metric"]])
         differs = "differed" if earlier else "differs"
         reason = f"{name} {differs} by {apart} from that of {champion}. {reason}"
     if earlier:

@@ -4,17 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from textwrap import wrap
 from typing import Any
 
+from churnlib.report.names import BASELINES, COMPARED, FIGURES
+from churnlib.report.wording import or_else, with_interval
+
 Rows = Sequence[Mapping[str, Any]]
 
-BASELINES = {"logistic_regression": "logistic regression", "base_rate": "base rate for all"}
-"""What each baseline is called."""
-COMPARED = {
-    "roc_auc": "ROC AUC",
-    "average_precision": "average precision",
-    "log_loss": "log loss",
-    "brier": "Brier score",
-}
-"""The figures in which a model is held against its baselines."""
 NAME_WIDTH, LONG_NAME_WIDTH, WIDTH = 20, 34, 80
 MOST_FEATURES = 10
 """More of them are told by the page."""
@@ -96,9 +90,9 @@ def _baselines(baselines: Mapping[str, Any]) -> Iterator[str]:
         return
     yield ""
     yield f"{'baselines':<{NAME_WIDTH}}" + "".join(f"{BASELINES[name]:>30}" for name in shown)
-    for metric, label in COMPARED.items():
+    for metric in COMPARED:
         values = (_number(baselines[name].get(metric), "{:.4f}") for name in shown)
-        yield f"{label:<{NAME_WIDTH}}" + "".join(f"{value:>30}" for value in values)
+        yield f"{FIGURES[metric]:<{NAME_WIDTH}}" + "".join(f"{value:>30}" for value in values)
         apart = (_difference(baselines[name]["differences"].get(metric)) for name in shown)
         yield f"{'  model less that':<{NAME_WIDTH}}" + "".join(f"{text:>30}" for text in apart)
 
@@ -149,7 +143,7 @@ def _cut(name: str, width: int) -> str:
 
 
 def _number(value: float | None, form: str) -> str:
-    return MISSING if value is None else form.format(value)
+    return or_else(MISSING, value, form.format)
 
 
 def _with_interval(row: Mapping[str, Any], key: str, form: str) -> str:
@@ -163,7 +157,4 @@ def _with_interval(row: Mapping[str, Any], key: str, form: str) -> str:
 def _difference(apart: Mapping[str, Any] | None) -> str:
     if apart is None:
         return MISSING
-    if apart["interval"] is None:
-        return f"{apart['difference']:+.4f}"
-    low, high = apart["interval"]
-    return f"{apart['difference']:+.4f} ({low:+.4f} to {high:+.4f})"
+    return with_interval(apart["difference"], apart["interval"], "{:+.4f}".format)

@@ -7,9 +7,10 @@ from typing import Any
 from churnlib.report.campaign import campaign_lines
 from churnlib.report.content import GROUPS, Report
 from churnlib.report.judgement import judge
+from churnlib.report.names import FIGURES as NAMES
 from churnlib.report.tables import breakdown_tables, change_lines, importance_lines
 from churnlib.report.verdict import cohort_of, compared, gate_verdict
-from churnlib.report.wording import MINUS
+from churnlib.report.wording import MINUS, NOT_DEFINED, with_interval
 
 TITLES = {
     "in_sample_report": "Training report",
@@ -17,7 +18,6 @@ TITLES = {
     "batch_score_report": "Score of a batch",
 }
 VALIDATION = "validation (the last months, by a model that had not seen them)"
-UNDEFINED = "not defined"
 WIDTH = 80
 LABEL_WIDTH = 20
 GROUP_WIDTH = 30
@@ -25,15 +25,15 @@ GROUP_WIDTH = 30
 FIGURES = (
     ("n", "scored", "{:,}"),
     ("positives", "churned", "{:,}"),
-    ("base_rate", "base rate", "{:.1%}"),
+    ("base_rate", NAMES["base_rate"], "{:.1%}"),
     ("immature", "not yet known", "{:,}"),
     ("without_currency", "without currency", "{:,}"),
-    ("roc_auc", "ROC AUC", "{:.4f}"),
-    ("average_precision", "average precision", "{:.4f}"),
-    ("lift_top_decile", "lift, top decile", "{:.2f}"),
-    ("log_loss", "log loss", "{:.4f}"),
-    ("brier", "Brier score", "{:.4f}"),
-    ("expected_calibration_error", "calibration error", "{:.4f}"),
+    ("roc_auc", NAMES["roc_auc"], "{:.4f}"),
+    ("average_precision", NAMES["average_precision"], "{:.4f}"),
+    ("lift_top_decile", NAMES["lift_top_decile"], "{:.2f}"),
+    ("log_loss", NAMES["log_loss"], "{:.4f}"),
+    ("brier", NAMES["brier"], "{:.4f}"),
+    ("expected_calibration_error", NAMES["expected_calibration_error"], "{:.4f}"),
     ("threshold", "threshold", "{:.4f}"),
     ("precision", "  precision there", "{:.1%}"),
     ("recall", "  recall there", "{:.1%}"),
@@ -120,11 +120,8 @@ def cell(scores: Mapping[str, Any], key: str, form: str) -> str:
     """Words a figure, with its 95 % interval where it has one."""
     value, interval = scores.get(key), (scores.get("intervals") or {}).get(key)
     if value is None:
-        return UNDEFINED
-    if interval is None:
-        return form.format(value)
-    low, high = map(form.format, interval)
-    return f"{form.format(value)} ({low} to {high})"
+        return NOT_DEFINED
+    return with_interval(value, interval, form.format)
 
 
 def _data(report: Report) -> Iterator[str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from churnlib.report.tables import COMPARED
+from churnlib.report.names import FIGURES
 from churnlib.report.wording import capital, times, with_interval
 
 CHANCE = 0.5
@@ -101,7 +101,7 @@ def compared(comparison: Mapping[str, Any]) -> Iterator[str]:
     if comparison["difference"] is None:
         return
     yield (
-        f"{capital(COMPARED[comparison['metric']])} of {comparison['n']:,} "
+        f"{capital(FIGURES[comparison['metric']])} of {comparison['n']:,} "
         f"{cohort_of(comparison)}, {comparison['positives']:,} churned: "
         f"candidate {comparison['candidate_value']:.4f}, "
         f"champion {comparison['champion_value']:.4f}"
