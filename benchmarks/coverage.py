@@ -38,7 +38,7 @@ FIGURES = {
     "log_loss": "log loss",
     "brier": "Brier score",
     "expected_calibration_error": "expected calibration error",
-    "lift_top_decile": "lift, top decile",
+    "lift_top_decile": "lift, top tenth",
 }
 AT_ONCE = 25_000
 """Characters simulated at a time for the truth."""

@@ -215,6 +215,7 @@ def score_batch(
         horizon_months=horizon_months,
         model_version=", ".join(known["model_version"].unique().sort()),
         groups=scores,
+        in_use=True,
         campaign=campaign,
         **breakdown(known, evaluation.segments, evaluation.most_values),
         **past_importance(model, features, known, allow_joblib=allow_joblib),

@@ -13,7 +13,7 @@ from churnlib.errors import naming
 from churnlib.model.gate import Comparison, Terms
 from churnlib.model.predict import Scored
 from churnlib.model.rows import Rows
-from churnlib.model.store import read_manifest
+from churnlib.model.store import pointed_at, read_manifest
 from churnlib.report.content import Report
 from churnlib.report.wording import counted
 from churnlib.report.write import write_report
@@ -62,6 +62,7 @@ def score(run: Run) -> tuple[DatasetRef, ...]:
         terms=Terms.of(run.settings.champion),
         ruling=contest.ruling,
         past=contest.past,
+        in_use=name_of(contest.model.uri) == pointed_at(run.catalog.champion()),
         window=run.window("score"),
         as_of=run.as_of,
         horizon_months=run.settings.horizon_months,
@@ -99,6 +100,7 @@ def score_model(
     terms: Terms,
     ruling: dict[str, str] | None,
     past: dict[str, Any] | None,
+    in_use: bool,
     window: tuple[date, date],
     as_of: date,
     horizon_months: int,
@@ -118,6 +120,7 @@ def score_model(
         terms: By what the two are compared.
         ruling: See `flows.contest.Contest`.
         past: See there.
+        in_use: Whether the version is champion before the back-test.
         window: First and last start of the subscriptions.
         as_of: The day of the run.
         horizon_months: Within how many months churn counts.
@@ -172,6 +175,7 @@ def score_model(
         **breakdown(scored.rows, evaluation.segments, evaluation.most_values),
         campaign=evaluate_campaign(scored.rows, offer, threshold).to_json(),
         comparison=comparison,
+        in_use=in_use,
         importance=[feature.to_json() for feature in importance],
         **about_model(manifest, features),
         **data,

@@ -6,11 +6,15 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from churnlib.errors import DataError, ModelError, closest
+from churnlib.errors import ModelError, closest
 from churnlib.features.labels import LABEL
 from churnlib.model.figures import METRICS, Figure, Metric, Predicted, probabilities
+from churnlib.model.given import check_labels, check_whole, collected, require
 from churnlib.model.intervals import CONFIDENCE, Interval, of_difference, standard_error
 from churnlib.model.resample import Resampling
+
+COMPARED = "the rows to compare on"
+"""What messages call them."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class Difference:
 
 
 def paired_difference(
-    rows: pl.DataFrame, candidate: str, champion: str, metric: str = "roc_auc"
+    rows: pl.DataFrame | pl.LazyFrame, candidate: str, champion: str, metric: str = "roc_auc"
 ) -> Difference:
     """Compares two models on the same subscriptions.
 
@@ -78,17 +82,15 @@ def paired_difference(
 
     Raises:
         ModelError: There is no such metric.
-        DataError: A column is missing, or one of probabilities holds what is none.
+        DataError: A column is missing, or holds what is no label or no probability.
     """
     if metric not in METRICS:
         raise ModelError(f"there is no metric '{metric}' to compare by. {closest(metric, METRICS)}")
+    rows = collected(rows, COMPARED)
     wanted = list(dict.fromkeys(("char_id", "sub_id", LABEL, candidate, champion)))
-    for column in wanted:
-        if column not in rows.columns:
-            raise DataError(
-                f"the rows to compare on lack the column '{column}'. "
-                f"{closest(column, rows.columns)}"
-            )
+    require(rows.columns, wanted, COMPARED)
+    check_labels(rows[LABEL])
+    check_whole(rows, "sub_id", "char_id")
     known = rows.select(wanted).filter(pl.col(LABEL).is_not_null()).sort("sub_id", candidate)
     said = [probabilities(known, column) for column in (candidate, champion)]
     outcome = known[LABEL].to_numpy().astype(np.bool_)

@@ -1,6 +1,6 @@
 """How good predicted probabilities are, once the outcome is known."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -12,6 +12,14 @@ from churnlib.model import figures
 from churnlib.model.compare import between
 from churnlib.model.deciles import Decile, deciles
 from churnlib.model.figures import METRICS, Figure, Metric, Predicted, probabilities
+from churnlib.model.given import (
+    check_flags,
+    check_labels,
+    check_share,
+    check_whole,
+    collected,
+    require,
+)
 from churnlib.model.intervals import Interval
 from churnlib.model.measures import (
     intervals_of,
@@ -22,12 +30,14 @@ from churnlib.model.measures import (
     values_of,
     why_undefined,
 )
-from churnlib.model.predict import BASELINE
+from churnlib.model.predict import BASELINE, PROBABILITY
 from churnlib.model.reliability import RiskGroup, risk_groups
 from churnlib.model.resample import Floats
 
 BASE_RATE, LOGISTIC_REGRESSION = "base_rate", "logistic_regression"
 """The baselines: the training rows' churn rate for everyone, and a plain model of the same rows."""
+SCORED = "the scored rows"
+"""What messages call what is evaluated."""
 FIGURES = (
     "mean_predicted",
     "roc_auc",
@@ -149,7 +159,10 @@ class Scores:
 
 
 def evaluate(
-    scored: pl.DataFrame, *, threshold: float | None = None, base_rate: float | None = None
+    scored: pl.DataFrame | pl.LazyFrame,
+    *,
+    threshold: float | None = None,
+    base_rate: float | None = None,
 ) -> dict[str, Scores]:
     """Scores all subscriptions, and new characters apart.
 
@@ -165,8 +178,11 @@ def evaluate(
         `general` and `new_characters`.
 
     Raises:
-        DataError: A column of probabilities holds what is none.
+        DataError: A column is missing or holds what it must not, such as a label that is neither 0
+            nor 1, or a share is not one.
     """
+    scored = _checked(scored, threshold, base_rate)
+    check_flags(scored, "is_first_sub")
     known = known_rows(scored)
     # New characters are drawn as they are among all, so that their figures have one interval here
     # and among the segments.
@@ -184,9 +200,25 @@ def score_group(
     scored: pl.DataFrame, *, threshold: float | None = None, base_rate: float | None = None
 ) -> Scores:
     """Scores one group of subscriptions; see `evaluate` for the arguments."""
+    scored = _checked(scored, threshold, base_rate, ())
     known = known_rows(scored)
     immature = len(scored) - len(known)
     return _score(known, predictions(known), immature, threshold=threshold, base_rate=base_rate)
+
+
+def _checked(
+    scored: pl.DataFrame | pl.LazyFrame,
+    threshold: float | None,
+    base_rate: float | None,
+    also: Sequence[str] = ("is_first_sub",),
+) -> pl.DataFrame:
+    rows = collected(scored, SCORED)
+    require(rows.columns, ("sub_id", LABEL, PROBABILITY, *also), SCORED)
+    check_labels(rows[LABEL])
+    check_whole(rows, "sub_id", "char_id")
+    check_share("threshold", threshold)
+    check_share("base_rate", base_rate)
+    return rows
 
 
 def _score(
@@ -226,8 +258,15 @@ def _score(
             name: _baseline(replace(predicted, probability=probability), found, threshold)
             for name, probability in _baselines(known, base_rate).items()
         },
-        reason=why_undefined(predicted),
+        reason="; ".join(filter(None, (why_undefined(predicted), _nobody_called(found, threshold))))
+        or None,
     )
+
+
+def _nobody_called(found: Mapping[str, Figure], threshold: float | None) -> str | None:
+    if threshold is None or not np.isnan(found["precision"].value):
+        return None
+    return f"nobody reaches the threshold of {threshold:.3f}, so there is no precision"
 
 
 def _baselines(known: pl.DataFrame, base_rate: float | None) -> dict[str, Floats]:

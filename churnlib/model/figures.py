@@ -88,7 +88,7 @@ def probabilities(rows: pl.DataFrame, column: str) -> Floats:
     Raises:
         DataError: It holds what is no probability.
     """
-    found = rows[column].cast(pl.Float64)
+    found = rows[column].cast(pl.Float64, strict=False)
     if not found.is_between(0, 1).fill_null(False).all():
         raise DataError(f"the column '{column}' holds values that are no probability.")
     return found.to_numpy()

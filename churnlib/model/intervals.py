@@ -20,7 +20,8 @@ def standard_error(draws: Floats, units: int) -> float | None:
 
     Args:
         draws: The figure in each draw; NaN where it is not defined, which is left out.
-        units: How many characters it rests on; of few, draws vary too little, by (n - 1) / n.
+        units: How many characters it rests on; of few, draws vary too little: by (n - 1) / n
+            in the variance, which is mended.
 
     Returns:
         Null where there are not two to tell it from.

@@ -10,6 +10,7 @@ import polars as pl
 from churnlib.errors import ModelError, reason
 from churnlib.features.labels import LABEL
 from churnlib.model.features import KEYS, FeatureSchema
+from churnlib.model.given import collected
 from churnlib.model.rows import Rows
 from churnlib.model.threads import one_thread
 
@@ -22,7 +23,9 @@ SCORED_COLUMNS = (*KEYS, "is_first_sub", "currency_age_months", LABEL, PROBABILI
 """What evaluation needs to know of a row."""
 
 
-def predict(pipeline: "Fitted", schema: FeatureSchema, rows: pl.DataFrame) -> pl.Series:
+def predict(
+    pipeline: "Fitted", schema: FeatureSchema, rows: pl.DataFrame | pl.LazyFrame
+) -> pl.Series:
     """Predicts the churn probability of each row of a feature table.
 
     Args:
@@ -35,7 +38,9 @@ def predict(pipeline: "Fitted", schema: FeatureSchema, rows: pl.DataFrame) -> pl
 
     Raises:
         ModelError: See `FeatureSchema.apply`; or the model fails, or gives something else.
+        DataError: The rows are no frame.
     """
+    rows = collected(rows, "a feature table")
     if rows.is_empty():
         return pl.Series(PROBABILITY, [], pl.Float64)
     given = schema.apply(rows)

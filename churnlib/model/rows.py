@@ -7,6 +7,7 @@ import polars as pl
 
 from churnlib import storage
 from churnlib.datasets import DatasetRef
+from churnlib.model.given import collected
 
 PART = storage.ROWS_PER_GROUP
 """Rows a part: one row group of a Parquet file, so that each is read once."""
@@ -29,9 +30,16 @@ class Rows:
     size: int = PART
 
     @classmethod
-    def of(cls, rows: "pl.DataFrame | Rows") -> "Rows":
-        """Takes a frame for its rows, and rows for themselves."""
-        return rows if isinstance(rows, Rows) else cls(rows.lazy(), rows.height)
+    def of(cls, rows: "pl.DataFrame | pl.LazyFrame | Rows") -> "Rows":
+        """Takes a frame for its rows, and rows for themselves.
+
+        Raises:
+            DataError: They are something else.
+        """
+        if isinstance(rows, Rows):
+            return rows
+        frame = collected(rows, "a feature table")
+        return cls(frame.lazy(), frame.height)
 
     @classmethod
     def read(cls, features: DatasetRef) -> "Rows":

@@ -12,6 +12,15 @@ from churnlib.errors import SettingsError, closest
 from churnlib.features.labels import LABEL
 from churnlib.model import figures
 from churnlib.model.figures import Predicted
+from churnlib.model.given import (
+    check_dates,
+    check_flags,
+    check_labels,
+    check_parting,
+    check_whole,
+    collected,
+    require,
+)
 from churnlib.model.intervals import Interval
 from churnlib.model.measures import (
     intervals_of,
@@ -21,6 +30,7 @@ from churnlib.model.measures import (
     values_of,
     why_undefined,
 )
+from churnlib.model.predict import PROBABILITY
 from churnlib.schemas import ID_COLUMNS, StandardFeatures
 
 FIGURES = ("base_rate", "mean_predicted", "roc_auc", "expected_calibration_error")
@@ -77,7 +87,7 @@ def check_segments(columns: Sequence[str]) -> None:
 
 
 def breakdown(
-    scored: pl.DataFrame, columns: Sequence[str] = (), most_values: int = 10
+    scored: pl.DataFrame | pl.LazyFrame, columns: Sequence[str] = (), most_values: int = 10
 ) -> dict[str, Any]:
     """Scores parts of the subscriptions, each by itself.
 
@@ -92,7 +102,11 @@ def breakdown(
         As plain data: `segments`, the `Segment`s by column, and `cohorts`, a `Segment` for each
         month of the start. Numbers stand in their order, texts in that of the alphabet, where
         numbers within them count as such; then what is not known, and last what is rare.
+
+    Raises:
+        DataError: A column is missing or holds what it must not.
     """
+    scored = _checked(scored, columns)
     is_new = pl.when("is_first_sub").then(pl.lit("new")).otherwise(pl.lit("returning"))
     month = pl.col("sub_start_date").dt.strftime("%Y-%m")
     keys = {
@@ -110,6 +124,19 @@ def breakdown(
         for name, key in keys.items()
     }
     return {"cohorts": found.pop(""), "segments": found}
+
+
+def _checked(scored: pl.DataFrame | pl.LazyFrame, columns: Sequence[str]) -> pl.DataFrame:
+    what = "the scored rows"
+    rows = collected(scored, what)
+    needed = ("sub_id", "sub_start_date", "is_first_sub", LABEL, PROBABILITY)
+    require(rows.columns, needed, what)
+    check_labels(rows[LABEL])
+    check_whole(rows, "sub_id", "char_id")
+    check_flags(rows, "is_first_sub")
+    check_dates(rows.schema, "sub_start_date")
+    check_parting(rows, columns, what)
+    return rows
 
 
 @dataclass(frozen=True)

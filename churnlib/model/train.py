@@ -25,6 +25,7 @@ from churnlib.model.calibration import (
 )
 from churnlib.model.features import FeatureSchema, learn_schema
 from churnlib.model.fitted import FittedModel
+from churnlib.model.given import check_dates, check_labels, require
 from churnlib.model.importance import Importance, permutation_importance
 from churnlib.model.pipeline import build_pipeline, check_columns
 from churnlib.model.predict import predict_in_parts
@@ -66,7 +67,9 @@ class Training:
         return {name: used.to_json() if used else None for name, used in both.items()}
 
 
-def fit(rows: pl.DataFrame | Rows, settings: TrainSettings, seed: int) -> FittedModel:
+def fit(
+    rows: pl.DataFrame | pl.LazyFrame | Rows, settings: TrainSettings, seed: int
+) -> FittedModel:
     """Fits the configured pipeline, and calibrates it on the last months where it needs that.
 
     Args:
@@ -77,9 +80,15 @@ def fit(rows: pl.DataFrame | Rows, settings: TrainSettings, seed: int) -> Fitted
     Raises:
         TooFewRowsError: Only one class is there to learn from, or too little to calibrate on.
         ModelError: The pipeline cannot be built or does not take these features.
+        DataError: A column is missing, or a label is neither 0 nor 1.
     """
-    known = Rows.of(rows).where(pl.col(LABEL).is_not_null())
+    rows = Rows.of(rows)
+    columns = rows.table.collect_schema()
+    require(columns, (LABEL, "sub_start_date"), "the rows to learn from")
+    check_dates(columns, "sub_start_date")
+    known = rows.where(pl.col(LABEL).is_not_null())
     labels = known.columns(LABEL)[LABEL]
+    check_labels(labels)
     if labels.n_unique() < 2:
         counts = f"{len(labels):,} labelled rows, {int(labels.sum()):,} of them churned"
         raise TooFewRowsError(

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from churnlib.errors import DataError, SettingsError, naming
+from churnlib.errors import DataError, SettingsError, naming, reason
+from churnlib.features.labels import LABEL
 from churnlib.report.content import Report
 from churnlib.report.text import to_text
 from churnlib.settings import Settings, changes
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
 UNSAVED = "not saved"
 """What a report calls a model that has no version."""
+TESTED = "the rows to test on"
+"""What messages call them."""
+NEEDED = ("char_id", "sub_id", "sub_start_date", "is_first_sub")
+"""The columns that they must have, besides the label and the model's features."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +65,21 @@ class BackTest:
 
         Raises:
             DataError: It ends with something else, or cannot be written.
+            StoreError: An object store does not take it.
         """
         makers = {".html": lambda: self.html, ".txt": lambda: self.text, ".json": self._json}
         suffix = Path(path).suffix
         if suffix not in makers:
             raise DataError(f"{path}: a report ends with .html, .txt or .json. Name it so.")
-        write_texts({str(path): makers[suffix]()})
+        made = makers[suffix]()
+        try:
+            write_texts({str(path): made})
+        except DataError as error:
+            why = reason(error.__cause__) if isinstance(error.__cause__, Exception) else str(error)
+            raise DataError(
+                f"{path} cannot be written ({why}). Make room or give the right to write there, or "
+                "save it elsewhere."
+            ) from error
 
     def _json(self) -> str:
         return json.dumps(self.report.to_json(), indent=2, default=str) + "\n"
@@ -78,7 +92,7 @@ class BackTest:
 
 def back_test(
     model: "FittedModel",
-    rows: pl.DataFrame,
+    rows: pl.DataFrame | pl.LazyFrame,
     settings: Settings,
     *,
     as_of: date,
@@ -95,20 +109,25 @@ def back_test(
         name: What the report calls the model.
 
     Raises:
-        DataError: There are no rows.
+        DataError: There are no rows, or a column is missing or holds what it must not.
         ModelError: The model does not take these rows, or fails.
     """
     from churnlib.model.campaign import evaluate_campaign
     from churnlib.model.evaluate import evaluate
+    from churnlib.model.given import check_labels, check_parting, collected, require
     from churnlib.model.importance import permutation_importance
     from churnlib.model.predict import predict_in_parts
     from churnlib.model.profit import break_even
     from churnlib.model.segments import breakdown
 
+    told_apart, offer = settings.evaluation, settings.campaign.offer
+    rows = collected(rows, TESTED)
+    require(rows.columns, (*NEEDED, LABEL), TESTED)
+    check_labels(rows[LABEL])
+    check_parting(rows, told_apart.segments, f"{TESTED} (evaluation.segments)")
     first, last = rows["sub_start_date"].min(), rows["sub_start_date"].max()
     if not isinstance(first, date) or not isinstance(last, date):
         raise DataError(f"{settings.game}: there are no rows to test the model on.")
-    told_apart, offer = settings.evaluation, settings.campaign.offer
     with naming(settings.game):
         scored = predict_in_parts(
             model.pipeline,

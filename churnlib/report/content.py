@@ -38,11 +38,15 @@ class Report:
         libraries: The versions of the libraries that the model was made with, by name.
         inputs: What the model was made from, by name: `rows` and `fingerprint`.
         facts: Other facts, such as the seed, by name.
-        quarantined: Rows set apart as faulty, by table; null where that is not known.
-        odd: Rows that show an odd fact, by table and fact; null where that is not known.
+        quarantined: Rows set apart as faulty, by table; null where that is not known, of a table
+            or of all.
+        odd: Rows that show an odd fact, by table and fact; null where that is not known, of a table
+            or of all.
         warnings: What the reader must know before believing the figures.
         comparison: How the model was held against the champion: a
-            `churnlib.model.gate.Comparison` as plain data; null where it was not.
+            `churnlib.model.gate.Comparison` as plain data; null where it was not. Of a
+            champion it is that by which it became one, so it may be of other subscriptions.
+        in_use: Whether campaigns go by the model; null where that is not known.
     """
 
     name: str
@@ -62,15 +66,24 @@ class Report:
     libraries: Mapping[str, str] = field(default_factory=dict)
     inputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
-    quarantined: Mapping[str, int | None] = field(default_factory=dict)
-    odd: Mapping[str, Mapping[str, int] | None] = field(default_factory=dict)
+    quarantined: Mapping[str, int | None] | None = None
+    odd: Mapping[str, Mapping[str, int] | None] | None = None
     warnings: tuple[str, ...] = ()
     comparison: Mapping[str, Any] | None = None
+    in_use: bool | None = None
 
     @property
     def judged(self) -> Mapping[str, Mapping[str, Any]]:
         """The scores that judge the model: of a training those of its validation."""
         return self.validation or self.groups
+
+    @property
+    def comparison_is_earlier(self) -> bool:
+        """Whether the model was compared on other subscriptions than the report is about."""
+        if not self.comparison:
+            return False
+        days = (*self.comparison["window"], self.comparison["as_of"])
+        return tuple(map(str, days)) != tuple(map(str, (*self.window, self.as_of)))
 
     @property
     def why_no_importance(self) -> str | None:
@@ -100,6 +113,6 @@ class Report:
             "libraries": dict(self.libraries),
             "inputs": dict(self.inputs),
             "facts": dict(self.facts),
-            "data": {"quarantined": dict(self.quarantined), "odd": self.odd},
+            "data": {"quarantined": self.quarantined, "odd": self.odd},
             "warnings": list(self.warnings),
         }

@@ -12,8 +12,9 @@ from churnlib.report import gallery, sheets
 from churnlib.report.campaign import RISK_IS_NOT_PERSUADABILITY, hold_out_facts
 from churnlib.report.content import Report
 from churnlib.report.judgement import judge
+from churnlib.report.tables import LUCK_IN_WORDS
 from churnlib.report.text import TITLES
-from churnlib.report.verdict import compared, gate_verdict, verdict
+from churnlib.report.verdict import cohort_of, compared, gate_verdict, verdict
 from churnlib.report.wording import (
     count,
     counted,
@@ -137,12 +138,13 @@ def _parts(report: Report) -> dict[str, Any]:
         "month_pictures": gallery.of_months(report),
         "months": sheets.parts("months", "month", months),
         "least_rows": LEAST_ROWS,
+        "luck": LUCK_IN_WORDS,
     }
 
 
 def _run(report: Report) -> dict[str, Any]:
     return {
-        "gate": _gate(report.comparison),
+        "gate": _gate(report),
         "counts": sheets.counts(report),
         "facts": sheets.facts(report),
         "libraries": plain({name: report.libraries[name] for name in sorted(report.libraries)}),
@@ -151,11 +153,13 @@ def _run(report: Report) -> dict[str, Any]:
     }
 
 
-def _gate(comparison: Mapping[str, Any] | None) -> str:
+def _gate(report: Report) -> str:
+    comparison = report.comparison
     if comparison is None:
         return ""
     judged = gate_verdict(comparison)
-    return f"{judged.head} {judged.reason} {'; '.join(compared(comparison))}".strip()
+    where = f"On {cohort_of(comparison)}, not on these. " if report.comparison_is_earlier else ""
+    return f"{where}{judged.head} {judged.reason} {'; '.join(compared(comparison))}".strip()
 
 
 def _contents(report: Report, content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

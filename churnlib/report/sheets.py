@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from churnlib.report.content import Report
-from churnlib.report.tables import BASELINES
+from churnlib.report.names import BASELINES, FIGURES
 from churnlib.report.wording import (
     NOT_DEFINED,
     Interval,
@@ -14,6 +14,7 @@ from churnlib.report.wording import (
     exact_share,
     money,
     number,
+    or_else,
     plain,
     signed,
 )
@@ -30,17 +31,17 @@ def two_decimals(value: float) -> str:
 
 
 QUALITY: tuple[tuple[str, str, str, Form], ...] = (
-    ("roc_auc", "ROC AUC", "a churner is ranked above one who stays; guessing 0.5", number),
-    ("average_precision", "average precision", "over all thresholds; guessing: base rate", number),
-    (
-        "lift_top_decile",
-        "lift, top tenth",
-        "churn of the riskiest tenth over average",
-        two_decimals,
+    *(
+        (key, FIGURES[key], meaning, form)
+        for key, meaning, form in (
+            ("roc_auc", "a churner is ranked above one who stays; guessing 0.5", number),
+            ("average_precision", "over all thresholds; guessing: base rate", number),
+            ("lift_top_decile", "churn of the riskiest tenth over average", two_decimals),
+            ("log_loss", "of the probabilities, in nats; lower is better", number),
+            ("brier", "mean squared error; lower is better", number),
+            ("expected_calibration_error", "gap of prediction and churn", number),
+        )
     ),
-    ("log_loss", "log loss", "of the probabilities, in nats; lower is better", number),
-    ("brier", "Brier score", "mean squared error; lower is better", number),
-    ("expected_calibration_error", "calibration error", "gap of prediction and churn", number),
     ("precision", "precision at threshold", "churners among those called", exact_share),
     ("recall", "recall at threshold", "churners that are called", exact_share),
 )
@@ -107,7 +108,9 @@ def tiles(scores: Figures) -> tuple[tuple[str, Cell], ...]:
         for key, name, _, form in QUALITY
         if scores[key] is not None
     ]
-    base = (("base rate", _figure(scores, "base_rate", exact_share)),) if scores["n"] else ()
+    base = (
+        ((FIGURES["base_rate"], _figure(scores, "base_rate", exact_share)),) if scores["n"] else ()
+    )
     return (("scored", scored), *base, *figures)
 
 
@@ -260,4 +263,4 @@ def _held_against(baseline: Figures, key: str, form: Form) -> Cell:
 
 
 def _or_missing(value: Any, form: Callable[[Any], str]) -> str:
-    return MISSING if value is None else form(value)
+    return or_else(MISSING, value, form)

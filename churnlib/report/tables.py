@@ -4,21 +4,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from textwrap import wrap
 from typing import Any
 
+from churnlib.report.names import BASELINES, COMPARED, FIGURES
+from churnlib.report.wording import or_else, with_interval
+
 Rows = Sequence[Mapping[str, Any]]
 
-BASELINES = {"logistic_regression": "logistic regression", "base_rate": "base rate for all"}
-"""What each baseline is called."""
-COMPARED = {
-    "roc_auc": "ROC AUC",
-    "average_precision": "average precision",
-    "log_loss": "log loss",
-    "brier": "Brier score",
-}
-"""The figures in which a model is held against its baselines."""
 NAME_WIDTH, LONG_NAME_WIDTH, WIDTH = 20, 34, 80
 MOST_FEATURES = 10
 """More of them are told by the page."""
 MISSING = "-"
+CALIBRATION = "expected_calibration_error"
+LUCK = "~"
+"""Stands for a calibration error that may be luck; there is no room for its interval."""
+LUCK_IN_WORDS = (
+    "A calibration error whose interval reaches 0 may be luck alone: calibrated probabilities have "
+    "one of about 0.1 by 100 subscriptions, 0.2 by 20."
+)
 
 
 def breakdown_tables(
@@ -38,6 +39,8 @@ def breakdown_tables(
         yield from _parts(f"by {name}", rows)
     if cohorts:
         yield from _parts("by month of start", cohorts)
+    if any(_beyond_luck(row) == LUCK for rows in (*segments.values(), cohorts) for row in rows):
+        yield from wrap(LUCK_IN_WORDS, WIDTH, initial_indent=f"{LUCK} ", subsequent_indent="  ")
 
 
 def importance_lines(features: Rows, why_not: str | None = None) -> Iterator[str]:
@@ -87,9 +90,9 @@ def _baselines(baselines: Mapping[str, Any]) -> Iterator[str]:
         return
     yield ""
     yield f"{'baselines':<{NAME_WIDTH}}" + "".join(f"{BASELINES[name]:>30}" for name in shown)
-    for metric, label in COMPARED.items():
+    for metric in COMPARED:
         values = (_number(baselines[name].get(metric), "{:.4f}") for name in shown)
-        yield f"{label:<{NAME_WIDTH}}" + "".join(f"{value:>30}" for value in values)
+        yield f"{FIGURES[metric]:<{NAME_WIDTH}}" + "".join(f"{value:>30}" for value in values)
         apart = (_difference(baselines[name]["differences"].get(metric)) for name in shown)
         yield f"{'  model less that':<{NAME_WIDTH}}" + "".join(f"{text:>30}" for text in apart)
 
@@ -121,9 +124,17 @@ def _parts(title: str, rows: Rows) -> Iterator[str]:
             f"{row['n']:>9,}{_number(row['base_rate'], '{:.1%}'):>9}",
             f"{_number(row['mean_predicted'], '{:.1%}'):>11}",
             f"{_with_interval(row, 'roc_auc', '{:.2f}'):>19}",
-            f"{_number(row['expected_calibration_error'], '{:.3f}'):>9}",
+            f"{_beyond_luck(row):>9}",
         )
         yield f"{name:<{NAME_WIDTH}}" + "".join(cells)
+
+
+def _beyond_luck(row: Mapping[str, Any]) -> str:
+    """The calibration error, where it is more than calibrated probabilities have by chance."""
+    error, interval = row[CALIBRATION], row["intervals"].get(CALIBRATION)
+    if error is None or interval is None:
+        return MISSING
+    return f"{error:.3f}" if interval[0] > 0 else LUCK
 
 
 def _cut(name: str, width: int) -> str:
@@ -132,7 +143,7 @@ def _cut(name: str, width: int) -> str:
 
 
 def _number(value: float | None, form: str) -> str:
-    return MISSING if value is None else form.format(value)
+    return or_else(MISSING, value, form.format)
 
 
 def _with_interval(row: Mapping[str, Any], key: str, form: str) -> str:
@@ -146,7 +157,4 @@ def _with_interval(row: Mapping[str, Any], key: str, form: str) -> str:
 def _difference(apart: Mapping[str, Any] | None) -> str:
     if apart is None:
         return MISSING
-    if apart["interval"] is None:
-        return f"{apart['difference']:+.4f}"
-    low, high = apart["interval"]
-    return f"{apart['difference']:+.4f} ({low:+.4f} to {high:+.4f})"
+    return with_interval(apart["difference"], apart["interval"], "{:+.4f}".format)

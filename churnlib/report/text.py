@@ -7,9 +7,10 @@ from typing import Any
 from churnlib.report.campaign import campaign_lines
 from churnlib.report.content import GROUPS, Report
 from churnlib.report.judgement import judge
+from churnlib.report.names import FIGURES as NAMES
 from churnlib.report.tables import breakdown_tables, change_lines, importance_lines
-from churnlib.report.verdict import compared, gate_verdict
-from churnlib.report.wording import MINUS
+from churnlib.report.verdict import cohort_of, compared, gate_verdict
+from churnlib.report.wording import MINUS, NOT_DEFINED, with_interval
 
 TITLES = {
     "in_sample_report": "Training report",
@@ -17,7 +18,6 @@ TITLES = {
     "batch_score_report": "Score of a batch",
 }
 VALIDATION = "validation (the last months, by a model that had not seen them)"
-UNDEFINED = "not defined"
 WIDTH = 80
 LABEL_WIDTH = 20
 GROUP_WIDTH = 30
@@ -25,15 +25,15 @@ GROUP_WIDTH = 30
 FIGURES = (
     ("n", "scored", "{:,}"),
     ("positives", "churned", "{:,}"),
-    ("base_rate", "base rate", "{:.1%}"),
+    ("base_rate", NAMES["base_rate"], "{:.1%}"),
     ("immature", "not yet known", "{:,}"),
     ("without_currency", "without currency", "{:,}"),
-    ("roc_auc", "ROC AUC", "{:.4f}"),
-    ("average_precision", "average precision", "{:.4f}"),
-    ("lift_top_decile", "lift, top decile", "{:.2f}"),
-    ("log_loss", "log loss", "{:.4f}"),
-    ("brier", "Brier score", "{:.4f}"),
-    ("expected_calibration_error", "calibration error", "{:.4f}"),
+    ("roc_auc", NAMES["roc_auc"], "{:.4f}"),
+    ("average_precision", NAMES["average_precision"], "{:.4f}"),
+    ("lift_top_decile", NAMES["lift_top_decile"], "{:.2f}"),
+    ("log_loss", NAMES["log_loss"], "{:.4f}"),
+    ("brier", NAMES["brier"], "{:.4f}"),
+    ("expected_calibration_error", NAMES["expected_calibration_error"], "{:.4f}"),
     ("threshold", "threshold", "{:.4f}"),
     ("precision", "  precision there", "{:.1%}"),
     ("recall", "  recall there", "{:.1%}"),
@@ -58,7 +58,7 @@ def _lines(report: Report) -> Iterator[str]:
     for warning in report.warnings:
         yield f"WARNING: {warning}"
     if report.comparison:
-        yield from _comparison(report.comparison)
+        yield from _comparison(report.comparison, earlier=report.comparison_is_earlier)
     if report.validation:
         yield from _table(VALIDATION, report.validation)
         yield from breakdown_tables(report.validation, report.segments, report.cohorts)
@@ -82,7 +82,11 @@ def _verdict(report: Report) -> Iterator[str]:
     yield ""
     yield from wrap(f"{judgement.head} {judgement.advice.head}", WIDTH)
     said = [judgement.advice.reason]
-    said += [f"{a.question}: {a.verdict.head} {a.verdict.reason}" for a in judgement.answers]
+    # What the gate has compared, and why it decided so, follows in a section of its own.
+    said += [
+        f"{a.question}: {a.verdict.head}{'' if a.key == 'champion' else f' {a.verdict.reason}'}"
+        for a in judgement.answers
+    ]
     for sentence in said:
         yield from wrap(sentence, WIDTH, initial_indent="  ", subsequent_indent="    ")
 
@@ -102,10 +106,12 @@ def _table(title: str, groups: Mapping[str, Mapping[str, Any]]) -> Iterator[str]
             yield from wrap(reason, WIDTH, subsequent_indent="  ")
 
 
-def _comparison(comparison: Mapping[str, Any]) -> Iterator[str]:
+def _comparison(comparison: Mapping[str, Any], *, earlier: bool) -> Iterator[str]:
     judged = gate_verdict(comparison)
     yield ""
-    yield "candidate against champion"
+    yield "candidate against champion" + (", on other subscriptions than these" if earlier else "")
+    if earlier and comparison["difference"] is None:
+        yield f"  {cohort_of(comparison)}"
     for line in (f"{judged.head} {judged.reason}", *compared(comparison)):
         yield from wrap(line, WIDTH, initial_indent="  ", subsequent_indent="    ")
 
@@ -114,25 +120,30 @@ def cell(scores: Mapping[str, Any], key: str, form: str) -> str:
     """Words a figure, with its 95 % interval where it has one."""
     value, interval = scores.get(key), (scores.get("intervals") or {}).get(key)
     if value is None:
-        return UNDEFINED
-    if interval is None:
-        return form.format(value)
-    low, high = map(form.format, interval)
-    return f"{form.format(value)} ({low} to {high})"
+        return NOT_DEFINED
+    return with_interval(value, interval, form.format)
 
 
 def _data(report: Report) -> Iterator[str]:
-    told = (*report.quarantined.values(), *report.odd.values())
-    if any(told) or None in told:
+    quarantined, odd = report.quarantined or {}, report.odd or {}
+    told = (*quarantined.values(), *odd.values())
+    unseen = [what for what, found in _looked_at(report) if found is None]
+    if any(told) or None in told or unseen:
         yield ""
         yield "data"
-    for table, rows in report.quarantined.items():
+    if unseen:
+        yield f"  not looked at: {' and '.join(unseen)}"
+    for table, rows in quarantined.items():
         if rows is None:
             yield f"  {table}: faulty and odd rows are not known"
         elif rows:
             yield f"  {table}: {_rows(rows)} set apart as faulty"
-    for table, facts in report.odd.items():
+    for table, facts in odd.items():
         yield from (f"  {table}: {_rows(rows)}: {fact}" for fact, rows in (facts or {}).items())
+
+
+def _looked_at(report: Report) -> tuple[tuple[str, Any], ...]:
+    return ("faulty rows", report.quarantined), ("odd facts", report.odd)
 
 
 def _rows(count: int) -> str:

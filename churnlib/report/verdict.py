@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from churnlib.report.tables import COMPARED
+from churnlib.report.names import FIGURES
 from churnlib.report.wording import capital, times, with_interval
 
 CHANCE = 0.5
@@ -82,6 +82,16 @@ def gate_verdict(comparison: Mapping[str, Any]) -> Verdict:
     return Verdict(GATE_KINDS[comparison["decision"]], head, f"{comparison['reason']}.")
 
 
+def cohort_of(comparison: Mapping[str, Any]) -> str:
+    """Words which subscriptions two models were compared on.
+
+    >>> cohort_of({"window": ["2024-05-01", "2024-07-31"], "as_of": "2025-01-01"})
+    'subscriptions begun 2024-05-01 to 2024-07-31, as known on 2025-01-01'
+    """
+    first, last = comparison["window"]
+    return f"subscriptions begun {first} to {last}, as known on {comparison['as_of']}"
+
+
 def compared(comparison: Mapping[str, Any]) -> Iterator[str]:
     """Words what the gate compared, line by line; nothing where no figures were needed.
 
@@ -90,11 +100,9 @@ def compared(comparison: Mapping[str, Any]) -> Iterator[str]:
     """
     if comparison["difference"] is None:
         return
-    first, last = comparison["window"]
     yield (
-        f"{capital(COMPARED[comparison['metric']])} of {comparison['n']:,} subscriptions begun "
-        f"{first} to {last}, "
-        f"{comparison['positives']:,} churned, as of {comparison['as_of']}: "
+        f"{capital(FIGURES[comparison['metric']])} of {comparison['n']:,} "
+        f"{cohort_of(comparison)}, {comparison['positives']:,} churned: "
         f"candidate {comparison['candidate_value']:.4f}, "
         f"champion {comparison['champion_value']:.4f}"
     )

@@ -141,6 +141,15 @@ def with_interval(value: float, interval: Interval | None, form: Form = number) 
     return form(value) + (f" ({between(interval, form)})" if interval else "")
 
 
+def or_else(missing: str, value: float | None, form: Form) -> str:
+    """Writes a figure; what stands for it where there is none.
+
+    >>> or_else("-", 0.5, number), or_else("-", None, number)
+    ('0.500', '-')
+    """
+    return missing if value is None else form(value)
+
+
 def plain(value: Any) -> str:
     """Writes a fact without the marks of a programming language.
 
@@ -157,6 +166,11 @@ def plain(value: Any) -> str:
 def capital(text: str) -> str:
     """Begins a sentence, leaving all other letters as they are."""
     return text[:1].upper() + text[1:]
+
+
+def uncapital(text: str) -> str:
+    """Goes on with a sentence, leaving all other letters as they are."""
+    return text[:1].lower() + text[1:]
 
 
 def minus(written: str) -> str:

@@ -292,6 +292,13 @@ def test_precision_and_recall_are_those_at_the_threshold() -> None:
     nobody = score_group(table(outcome, probability), threshold=0.95)
     assert (nobody.precision, nobody.recall) == (None, 0)
     assert nobody.intervals["precision"] is None
+    assert nobody.reason == "nobody reaches the threshold of 0.950, so there is no precision"
+    assert found.reason is None
+    stayed = score_group(table([0, 0], [0.1, 0.2]), threshold=0.5)
+    assert stayed.reason == (
+        "none of the 2 subscriptions churned; nobody reaches the threshold of 0.500, so there is "
+        "no precision"
+    )
     assert nobody.intervals["recall"] == pytest.approx((0, -np.log(0.05) / 3))
     without = score_group(table(outcome, probability))
     assert (without.threshold, without.precision, without.recall) == (None, None, None)

@@ -54,6 +54,7 @@ def test_back_test_says_the_same_in_every_format(found: BackTest, tmp_path: Path
         "evaluation.segments",
         "train.seed",
     }
+    assert data["data"] == {"quarantined": None, "odd": None}
     assert f"{auc:.3f}" in (tmp_path / "report.txt").read_text()
     assert f"{auc:.3f}" in (tmp_path / "report.html").read_text()
 

@@ -178,6 +178,13 @@ def test_page_lists_data_faults_and_facts_in_plain_words() -> None:
     assert "sub_miss" not in text
 
 
+def test_page_does_not_say_that_data_are_clean_where_nobody_looked() -> None:
+    assert "Rows set apart as faulty Not looked at. Odd facts, in rows" in PAGE.text
+    assert "rows that were kept Not looked at." in PAGE.text
+    clean = Page(to_html(replace(REPORT, quarantined={}, odd={"sub_data": {}}), SCORED)).text
+    assert "Rows set apart as faulty None. Odd facts, in rows that were kept None." in clean
+
+
 def test_page_tells_settings_libraries_and_inputs() -> None:
     for words in ("train.seed null 7", "scikit-learn: 1.9.1", f"train_features 1,234 {'fe' * 32}"):
         assert words in PAGE.text

@@ -1,11 +1,15 @@
 """What a report comes to: the answers, and what to do."""
 
+import re
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
+from churnlib.report.html import to_html
 from churnlib.report.judgement import (
     against_baseline,
     against_champion,
@@ -13,6 +17,7 @@ from churnlib.report.judgement import (
     campaign_advice,
     judge,
 )
+from churnlib.report.text import to_text
 from churnlib.report.verdict import Verdict
 from tests.churnlib.report.samples import (
     COMPARISON,
@@ -79,28 +84,87 @@ def test_without_a_plain_model_to_compare_with_nothing_is_said(baselines: Any) -
     assert against_baseline({"baselines": baselines}) is None
 
 
+def calibration(
+    error: tuple[float, float],
+    said: float = 0.172,
+    around: tuple[float, float] = (0.14, 0.2),
+    positives: int = 160,
+) -> Any:
+    return {
+        "n": 1_000,
+        "positives": positives,
+        "expected_calibration_error": 0.02,
+        "intervals": {"expected_calibration_error": error, "base_rate": around},
+        "mean_predicted": said,
+        "base_rate": positives / 1_000,
+    }
+
+
 @pytest.mark.parametrize(
-    ("interval", "kind"),
+    ("figures", "kind"),
     [
-        ((0.0, 0.03), "better"),
-        ((0.01, 0.04), "better"),
-        ((0.0, 0.09), "unsure"),
-        ((0.02, 0.09), "worse"),
+        (calibration((0.0, 0.03)), "better"),
+        (calibration((0.01, 0.035)), "better"),
+        (calibration((0.0, 0.041)), "unsure"),
+        (calibration((0.02, 0.09)), "worse"),
+        # The mean prediction judges, too, and where few churned it alone.
+        (calibration((0.0, 0.041), said=0.21), "worse"),
+        (calibration((0.002, 0.02), 0.02, (0.012, 0.03), positives=20), "unsure"),
+        (calibration((0.002, 0.03), 0.04, (0.012, 0.03), positives=20), "worse"),
+        # What is small depends on how many churn, or stay.
+        (calibration((0.0, 0.02), 0.04, (0.03, 0.05), positives=40), "unsure"),
+        (calibration((0.0, 0.009), 0.04, (0.03, 0.05), positives=40), "better"),
+        (calibration((0.0, 0.02), 0.96, (0.95, 0.97), positives=960), "unsure"),
     ],
 )
-def test_probabilities_hold_where_their_error_is_surely_small(
-    interval: tuple[float, float], kind: str
-) -> None:
-    figures = {
-        "expected_calibration_error": 0.02,
-        "intervals": {"expected_calibration_error": interval},
-        "mean_predicted": 0.172,
-        "base_rate": 0.134,
-    }
+def test_probabilities_hold_where_their_error_is_surely_small(figures: Any, kind: str) -> None:
     found = as_probabilities(figures)
     assert found is not None
     assert found.kind == kind
-    assert found.reason.startswith("17% were predicted to churn, 13% did.")
+
+
+def test_what_probabilities_are_judged_by_is_told() -> None:
+    found = as_probabilities(calibration((0.0, 0.03)))
+    assert found is not None
+    assert found.reason == (
+        "17% were predicted to churn, 16% (14% to 20%) did. "
+        "Calibration error 0.020 (0.000 to 0.030); below 0.040 is small."
+    )
+
+
+def simulated(n: int, base_rate: float, factor: float, seed: int) -> pl.DataFrame:
+    """Subscriptions of characters that have two each, predicted too high by a factor."""
+    random = np.random.default_rng(seed)
+    risk = np.repeat(random.beta(2, 2 * (1 - base_rate) / base_rate, n // 2), 2)
+    return pl.DataFrame(
+        {
+            "char_id": np.arange(n) // 2,
+            "sub_id": np.arange(n),
+            "is_first_sub": np.ones(n, np.bool_),
+            "sub_churn": (random.random(n) < risk).astype(np.int8),
+            "churn_probability": np.clip(risk * factor, 0, 1),
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("n", "base_rate", "factor", "wrong"),
+    [
+        (20_000, 0.02, 2.6, "better unsure"),
+        (20_000, 0.02, 1, "worse"),
+        (5_000, 0.15, 1.5, "better unsure"),
+        (5_000, 0.15, 1, "worse unsure"),
+        (500, 0.02, 1, "better"),
+        (500, 0.4, 1.5, "better unsure"),
+    ],
+)
+def test_probabilities_off_by_a_factor_are_never_said_to_hold(
+    n: int, base_rate: float, factor: float, wrong: str
+) -> None:
+    for seed in range(3):
+        found = as_probabilities(groups_of(simulated(n, base_rate, factor, seed))["general"])
+        assert found is not None
+        assert found.kind not in wrong.split(), (seed, found)
 
 
 @pytest.mark.parametrize(
@@ -173,6 +237,32 @@ def test_the_gate_without_figures_tells_its_reason_alone() -> None:
     )
 
 
+def test_a_comparison_of_other_subscriptions_is_told_as_one_of_these_dates() -> None:
+    later = replace(REPORT, as_of=date(2025, 4, 1), in_use=True)
+    (found,) = (answer for answer in judge(later).answers if answer.key == "champion")
+    assert (found.question, found.verdict.head) == ("When it became champion", "Champion now.")
+    assert found.verdict.reason.startswith(
+        "Judged on subscriptions begun 2024-05-01 to 2024-07-31, as known on 2025-01-01, not on "
+        "these. ROC AUC differed by +0.010"
+    )
+    past = replace(later, comparison={**COMPARISON, "difference": None})
+    for report in (later, past):
+        words = " ".join(to_text(report).split())
+        assert "candidate against champion, on other subscriptions than these" in words
+        told = "subscriptions begun 2024-05-01 to 2024-07-31, as known on 2025-01-01"
+        assert words.count(told) == 1
+    assert "other subscriptions" not in to_text(REPORT)
+    gate = "gate On subscriptions begun 2024-05-01 to 2024-07-31, as known on 2025-01-01, not on"
+    assert gate in " ".join(re.sub("<[^>]+>", " ", to_html(later)).split())
+
+
+@pytest.mark.parametrize("decision", ["accepted", "refused", "undecided"])
+def test_the_text_tells_the_reason_of_the_gate_once(decision: str) -> None:
+    report = replace(REPORT, comparison={**COMPARISON, "decision": decision})
+    # It may begin a sentence.
+    assert " ".join(to_text(report).split()).casefold().count(COMPARISON["reason"]) == 1
+
+
 def test_questions_are_answered_in_the_order_of_their_weight() -> None:
     judgement = judge(REPORT)
     assert [answer.question for answer in judgement.answers] == [
@@ -185,10 +275,50 @@ def test_questions_are_answered_in_the_order_of_their_weight() -> None:
     assert judgement.advice.head == "Contact the riskiest 71%."
 
 
-def test_a_refused_candidate_is_not_to_be_used() -> None:
-    refused = {**COMPARISON, "decision": "refused", "reason": "it is worse"}
-    assert judge(replace(REPORT, comparison=refused)).advice == Verdict(
-        "worse", "Keep the champion.", "It is worse."
+@pytest.mark.parametrize(
+    ("changes", "head"),
+    [
+        ({"decision": "refused"}, "Keep the champion."),
+        ({"decision": "undecided"}, "Keep the champion for now."),
+        ({"promote": False}, "Promote it by hand before you act on it."),
+        ({}, "Contact the riskiest 71%."),
+    ],
+)
+def test_only_a_candidate_that_wins_is_to_be_acted_on(changes: dict[str, Any], head: str) -> None:
+    judgement = judge(replace(REPORT, comparison={**COMPARISON, **changes}))
+    assert judgement.advice.head == head
+
+
+def test_a_candidate_of_which_nothing_can_be_judged_leaves_the_champion_in_its_place() -> None:
+    undecided = {**COMPARISON, "decision": "undecided"}
+    nothing = make_report(make_scored().head(0), importance=(), comparison=undecided)
+    assert judge(nothing).advice.head == "Keep the champion for now."
+
+
+@pytest.mark.parametrize(
+    ("in_use", "head"),
+    [
+        (True, "Contact the riskiest 71%."),
+        (False, "If it is used: contact the riskiest 71%."),
+        (None, "If it is used: contact the riskiest 71%."),
+    ],
+)
+def test_of_a_model_not_known_to_be_in_use_it_is_told_what_would_be(
+    in_use: bool | None, head: str
+) -> None:
+    assert judge(replace(REPORT, comparison=None, in_use=in_use)).advice.head == head
+
+
+def test_a_model_that_a_plain_one_beats_is_not_to_be_acted_on_even_in_use() -> None:
+    swapped = make_scored().select(
+        pl.exclude("churn_probability", "baseline_probability"),
+        churn_probability="baseline_probability",
+        baseline_probability="churn_probability",
+    )
+    judgement = judge(make_report(swapped, comparison=None, in_use=True))
+    assert judgement.head == "Better than chance, but worse than a logistic regression."
+    assert judgement.advice.head == (
+        "Find out why a logistic regression ranks better before you act on it."
     )
 
 

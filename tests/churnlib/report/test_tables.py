@@ -62,6 +62,19 @@ def test_tenths_and_parts_have_a_line_each() -> None:
     assert max(map(len, lines)) <= 80
 
 
+def test_a_calibration_error_that_may_be_luck_is_not_told_as_one() -> None:
+    groups, parts = made()
+    elf = parts["segments"]["race"][1]
+    assert elf["intervals"]["expected_calibration_error"][0] == 0
+    lines = list(breakdown_tables(groups, parts["segments"], parts["cohorts"]))
+    (found,) = (line.split() for line in lines if line.startswith("  elf "))
+    assert found[-1] == "~"
+    assert lines[-2].startswith("~ A calibration error whose interval reaches 0 may be luck alone:")
+    sure = {**elf, "intervals": {**elf["intervals"], "expected_calibration_error": (0.01, 0.2)}}
+    lines = list(breakdown_tables(groups, {"race": [sure]}, ()))
+    assert lines[-1].split()[-1] == f"{elf['expected_calibration_error']:.3f}"
+
+
 def test_what_is_not_known_leaves_a_mark_or_nothing() -> None:
     groups, parts = made(30)
     few = parts["segments"]["race"][0]

@@ -194,8 +194,13 @@ def test_faults_in_the_data_are_counted() -> None:
         "  sub_miss: 30 rows: miss before its subscription",
     ]
     clean = to_text(replace(REPORT, quarantined={"sub_data": 0}, odd={"sub_data": {}}))
-    assert clean == to_text(REPORT)
+    assert clean == to_text(replace(REPORT, quarantined={}, odd={}))
     assert "data" not in clean.splitlines()
+
+
+def test_data_that_nobody_looked_at_is_not_said_to_be_clean() -> None:
+    assert "data\n  not looked at: faulty rows and odd facts\n" in to_text(REPORT)
+    assert "data\n  not looked at: odd facts\n" in to_text(replace(REPORT, quarantined={}))
 
 
 # For programs
@@ -211,7 +216,7 @@ def test_groups_stand_at_the_top_of_the_json() -> None:
         assert len(plain[name]["roc_auc_ci"]) == 2
         assert plain[name]["reason"] is None
     assert plain["validation"] is None
-    assert plain["data"] == {"quarantined": {}, "odd": {}}
+    assert plain["data"] == {"quarantined": None, "odd": None}
     assert plain["warnings"] == []
 
 

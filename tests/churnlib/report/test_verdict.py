@@ -90,8 +90,8 @@ def test_gate_verdict_says_who_is_champion_now(
 def test_comparison_is_told_with_its_interval_and_the_loss_that_is_allowed() -> None:
     first, second = compared(COMPARISON)
     assert first == (
-        "Brier score of 3,457 subscriptions begun 2024-05-01 to 2024-07-31, 390 churned, as of "
-        "2025-01-01: candidate 0.0911, champion 0.0933"
+        "Brier score of 3,457 subscriptions begun 2024-05-01 to 2024-07-31, as known on "
+        "2025-01-01, 390 churned: candidate 0.0911, champion 0.0933"
     )
     assert second == (
         "difference -0.0022, 95% interval -0.0041 to -0.0003; a loss of 0.0050 is allowed "
