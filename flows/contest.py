@@ -190,13 +190,14 @@ def ruling_on(run: Run, rival: DatasetRef, *, flattered: bool) -> dict[str, str]
     allowed = run.settings.allow_label_overlap
     try:
         late = refuse_late_labels(manifest, run.window("score"), "windows.score", allowed)
-    except ModelError:
-        what = f"champion {manifest['version']} has seen the future of this cohort"
-        return _ruling("undecided", what)
-    if flattered and not late:
-        what = "the candidate has seen the future of this cohort, the champion has not"
-        return _ruling("undecided", what)
-    return None
+    except ModelError as error:
+        late = str(error)
+    if not (flattered or late):
+        return None
+    who = [name for name, seen in (("the candidate", flattered), ("the champion", late)) if seen]
+    have = "has" if len(who) == 1 else "have"
+    what = f"{' and '.join(who)} {have} seen the future of this cohort, so its figures flatter"
+    return _ruling("undecided", f"{what}: score later months")
 
 
 def _ruling(decision: Decision, reason: str) -> dict[str, str]:

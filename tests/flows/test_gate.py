@@ -383,6 +383,24 @@ def test_score_of_a_candidate_that_cannot_be_compared_is_of_the_champion_with_a_
     )
 
 
+SEEN = {"allow_label_overlap": True, "windows.score.start": -31}
+"""Settings by which a model is back-tested on what it learnt from."""
+
+
+def test_gate_decides_nothing_by_a_cohort_that_both_models_learnt_from(trained: Studio) -> None:
+    first = champion(trained)
+    trained.run("train", GAME, OTHER)
+    second = candidate(trained)
+    trained.run("score", GAME, LENIENT | SEEN)
+    assert (champion(trained), candidate(trained)) == (first, second)
+    found = report(trained)["comparison"]
+    assert found["decision"] == "undecided"
+    assert found["reason"] == (
+        "the candidate and the champion have seen the future of this cohort, so its figures "
+        "flatter: score later months"
+    )
+
+
 def test_score_where_neither_candidate_nor_champion_can_be_used_tells_of_both(
     trained: Studio, say: Say
 ) -> None:
