@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from churnlib.datasets import Catalog, DatasetRef
+from churnlib.datasets import Catalog, DatasetRef, command_line
 from churnlib.errors import ModelError, SettingsError
 from churnlib.model.fitness import decisive_settings, refuse_late_labels, refuse_other_features
 from churnlib.model.gate import Decision, Terms, measure
@@ -12,6 +12,7 @@ from churnlib.model.registry import candidate, named, read_registry
 from churnlib.model.rows import Rows
 from churnlib.model.store import champion, load_model, pointed_at, read_manifest
 from churnlib.settings import load_settings
+from churnlib.storage import is_folder
 from churnlib.uris import name_of
 from flows.gate import standing_champion
 from flows.run import Run
@@ -27,6 +28,7 @@ class Contest:
         ruling: What of a candidate is decided without figures, because these would say nothing.
         past: The comparison that made a champion what it is, where it was one.
         warnings: What to warn of.
+        note: What to tell besides, in the log.
     """
 
     model: DatasetRef
@@ -34,6 +36,7 @@ class Contest:
     ruling: dict[str, str] | None = None
     past: dict[str, Any] | None = None
     warnings: tuple[str, ...] = ()
+    note: str | None = None
 
 
 def usable_model(
@@ -111,7 +114,24 @@ def contest_of_one(run: Run) -> Contest:
             f"{model.game}: the newest candidate, {run.model}, cannot be back-tested (the champion "
             f"is, without --model: {run.command('score')}): {_why(error, model)}"
         ) from None
-    return Contest(model, past=told_of(run.catalog, name_of(model.uri)), warnings=warnings)
+    past = told_of(run.catalog, name_of(model.uri))
+    return Contest(model, past=past, warnings=warnings, note=no_candidate(run))
+
+
+def no_candidate(run: Run) -> str | None:
+    """Tells of the candidate that the gate has refused, where a run names no version."""
+    registry, standing = read_registry(run.catalog.registry()), pointed_at(run.catalog.champion())
+    last = registry.last_refused(standing) if run.model is None else None
+    if last is None or not is_folder(run.catalog.model(last.candidate).uri):
+        return None
+    place, version = run.catalog.models(), last.candidate
+    look = command_line("score", place, "--model", version)
+    force = command_line("promote", place, "--version", version, "--force")
+    return (
+        f"candidate {version} was refused on {last.when:%Y-%m-%d}, which is final, so this is a "
+        f"back-test of the champion, {standing}; see the candidate: {look}; or promote it all the "
+        f"same: {force}"
+    )
 
 
 def champion_instead(run: Run, new: DatasetRef, error: ModelError) -> Contest:

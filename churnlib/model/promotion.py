@@ -71,18 +71,18 @@ def _advice(model: DatasetRef, registry: Registry) -> str:
     """What to type where a version should not be champion as far as is known."""
     version = name_of(model.uri)
     force = command_line("promote", model, "--version", version, "--force")
-    if version != registry.candidate:
+    if version != registry.candidate or registry.only_by_hand(version):
         look = command_line("score", model, "--model", version)
         return (
             "It is not the candidate, so no back-test decides on it. See what it is worth: "
-            f"{look}; promote it all the same: {force}"
+            f"{look}; or promote it all the same: {force}"
         )
     compare = command_line("score", model)
     if registry.last_comparison(version) is None:
         return f"Have it compared: {compare}; or promote it all the same: {force}"
     return (
         "On other subscriptions (windows.score), or by other terms (champion), it is compared "
-        f"again: {compare}; promote it all the same: {force}"
+        f"again: {compare}; or promote it all the same: {force}"
     )
 
 

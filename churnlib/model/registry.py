@@ -99,6 +99,28 @@ class Registry(BaseModel):
         last = next(own, None)
         return last is not None and last.by == "roll back" and last.previous == version
 
+    def was_refused(self, version: str) -> bool:
+        """Whether the gate has refused a version that no hand has made champion since."""
+        last = _last_decided(c for c in self.comparisons if c.candidate == version)
+        if last is None or last.decision != "refused":
+            return False
+        return all(p.when < last.when for p in self.promotions if p.version == version)
+
+    def only_by_hand(self, version: str) -> bool:
+        """Whether a version is no candidate again: the gate refused it, or a hand took it back.
+
+        A model that is worse by what is allowed passes by luck in 2.5 % of cases. Looked at again
+        and again, it would pass ever more often.
+        """
+        return self.was_refused(version) or self.was_taken_back(version)
+
+    def last_refused(self, champion: str | None) -> Compared | None:
+        """The comparison with the champion that refused a version after which none came."""
+        last = _last_decided(self.comparisons)
+        if last is None or last.champion != champion or self.candidate is not None:
+            return None
+        return last if self.was_refused(last.candidate) else None
+
     def state(self, version: str, champion: str | None) -> State:
         """What a version is.
 
@@ -108,9 +130,7 @@ class Registry(BaseModel):
         """
         if version == champion:
             return "champion"
-        last = self.last_comparison(version)
-        risen = max((p.when for p in self.promotions if p.version == version), default=None)
-        if last and last.decision == "refused" and (risen is None or risen < last.when):
+        if self.was_refused(version):
             return "refused"
         if version == self.candidate:
             return "candidate"
@@ -124,9 +144,16 @@ class Registry(BaseModel):
         )
 
     def and_compared(self, comparison: Comparison, when: datetime) -> "Registry":
-        """The registry after a comparison."""
+        """The registry after a comparison; what it refuses is the candidate no more."""
         made = Compared(**comparison.model_dump(), when=when)
-        return self.model_copy(update={"comparisons": (*self.comparisons, made)})
+        is_out = made.decision == "refused" and made.candidate == self.candidate
+        left = None if is_out else self.candidate
+        update = {"comparisons": (*self.comparisons, made), "candidate": left}
+        return self.model_copy(update=update)
+
+
+def _last_decided(comparisons: Iterable[Compared]) -> Compared | None:
+    return next((c for c in reversed([*comparisons]) if c.decision != "undecided"), None)
 
 
 def read_registry(place: Dataset) -> Registry:
@@ -204,8 +231,11 @@ def candidate(catalog: Catalog) -> DatasetRef | None:
     Raises:
         ModelError: The registry is damaged.
     """
-    version = read_registry(catalog.registry()).candidate
+    registry = read_registry(catalog.registry())
+    version = registry.candidate
     if version is None or version == pointed_at(catalog.champion()):
+        return None
+    if registry.only_by_hand(version):  # As an older version, or a death between writes, left it.
         return None
     model = catalog.model(version)
     return ref(model) if is_folder(model.uri) else None

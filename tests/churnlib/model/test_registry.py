@@ -138,6 +138,26 @@ def test_candidate_is_the_version_of_the_registry_if_it_is_there_and_no_champion
     assert first != second
 
 
+def test_what_the_gate_has_refused_is_the_candidate_no_more(catalog: Catalog) -> None:
+    _, second = add(catalog, "v1", "v2")
+    set_champion(catalog.champion(), "v1")
+    waiting = Registry(candidate="v2").and_compared(compared("v2", "undecided"), NOW)
+    keep(catalog, waiting)
+    assert candidate(catalog) == second
+    assert waiting.last_refused("v1") is None
+    refused = waiting.and_compared(compared("v2", "refused"), hours(1))
+    assert refused.candidate is None
+    assert refused.last_refused("v1") == refused.comparisons[-1]
+    assert refused.last_refused("v3") is None
+    # As a version before this one has left it.
+    keep(catalog, refused.model_copy(update={"candidate": "v2"}))
+    assert candidate(catalog) is None
+    # Nothing that says less undoes it.
+    later = refused.and_compared(compared("v2", "undecided"), hours(2))
+    assert later.only_by_hand("v2")
+    assert later.state("v2", "v1") == "refused"
+
+
 def test_the_same_comparison_is_known_and_any_other_is_not() -> None:
     registry = Registry().and_compared(compared("v2", "refused"), NOW)
     assert registry.knows(compared("v2", "refused"))
@@ -342,13 +362,14 @@ def test_by_hand_refuses_what_was_not_accepted_unless_forced(
         ("v2", None, "Have it compared: python -m flows.score --game hawk --data-dir {0}; or "),
         (
             "v2",
-            "refused",
+            "undecided",
             "it is compared again: python -m flows.score --game hawk --data-dir {0};",
         ),
+        ("v2", "refused", "worth: python -m flows.score --game hawk --data-dir {0} --model v2; "),
         ("v3", None, "worth: python -m flows.score --game hawk --data-dir {0} --model v2; "),
         (None, "refused", "worth: python -m flows.score --game hawk --data-dir {0} --model v2; "),
     ],
-    ids=["candidate", "refused candidate", "superseded", "refused and superseded"],
+    ids=["candidate", "undecided", "refused candidate", "superseded", "refused and superseded"],
 )
 def test_by_hand_advises_what_helps(
     candidate: str | None, decision: Decision | None, advice: str, catalog: Catalog
