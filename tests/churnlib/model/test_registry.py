@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from shutil import copytree
+from typing import Any
 
 import pytest
 
@@ -316,6 +317,18 @@ def test_history_goes_on_where_a_manifest_is_damaged(catalog: Catalog) -> None:
     assert second.damage is None
     assert first.damage is not None
     assert "manifest.json is damaged" in first.damage
+
+
+@pytest.mark.parametrize("metrics", [{}, {"validation": {}}, {"validation": {"general": {}}}])
+def test_history_tells_what_is_known_where_a_manifest_lacks_figures(
+    metrics: dict[str, Any], catalog: Catalog
+) -> None:
+    add(catalog, "v1")
+    file = Path(catalog.model("v1").uri, MANIFEST)
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"metrics": metrics}))
+    (found,) = history(catalog)
+    assert (found.damage, found.roc_auc) == (None, None)
+    assert found.window is not None
 
 
 # By hand
