@@ -10,7 +10,7 @@ from churnlib.model.gate import Decision, Terms, measure
 from churnlib.model.predict import PROBABILITY, Scored, predict_in_parts
 from churnlib.model.registry import candidate, named, read_registry
 from churnlib.model.rows import Rows
-from churnlib.model.store import champion, load_model, pointed_at, read_manifest
+from churnlib.model.store import champion, load_model, no_champion, pointed_at, read_manifest
 from churnlib.settings import load_settings
 from churnlib.storage import is_folder
 from churnlib.uris import name_of
@@ -93,7 +93,8 @@ def contest_of(run: Run) -> Contest:
         return champion_instead(run, new, error)
     rival = standing_champion(run.catalog)
     if rival is None:
-        return Contest(new, ruling=_ruling("accepted", "there was no champion"), warnings=warnings)
+        why = no_champion(run.catalog) or "there was no champion"
+        return Contest(new, ruling=_ruling("accepted", why), warnings=warnings)
     ruling = ruling_on(run, rival, flattered=bool(warnings))
     return Contest(new, rival, ruling, warnings=warnings)
 

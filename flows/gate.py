@@ -16,7 +16,14 @@ from churnlib.model.registry import (
     retire,
     write_registry,
 )
-from churnlib.model.store import champion, load_model, pointed_at, read_manifest, verify
+from churnlib.model.store import (
+    champion,
+    load_model,
+    no_champion,
+    pointed_at,
+    read_manifest,
+    verify,
+)
 from churnlib.uris import name_of
 from flows.engine.cache import run_logger
 from flows.events import ModelCompared, ModelPromoted, ModelRegistered
@@ -128,10 +135,15 @@ def register(
     """
     catalog, manifest = catalog_of(registry), read_manifest(model)
     version, changed = manifest["version"], [registry]
+    tried = standing_champion(catalog)
+    fault = fault_of(tried, allow_joblib) if tried else None  # Opened before others must wait.
     with changing(catalog):
         known, standing = read_registry(registry), standing_champion(catalog)
         is_new = known.last_comparison(version) is None
-        fault = "there was no champion" if standing is None else fault_of(standing, allow_joblib)
+        if standing is None:
+            fault = no_champion(catalog)
+        elif standing != tried:
+            fault = fault_of(standing, allow_joblib)
         if fault and (may_promote or standing is None):
             _promote(catalog, manifest, known, "training", fault)
             changed.append(catalog.champion())

@@ -88,10 +88,17 @@ class Registry(BaseModel):
         own = (c for c in reversed(self.comparisons) if c.candidate == champion and c.promotes)
         return next((c for c in own if c.when <= last.when), None)
 
-    def before(self, version: str) -> str | None:
-        """The champion that a version took the place of, not counting roll backs to it."""
+    def before(self, champion: str | None) -> str | None:
+        """The champion that the one in use took the place of, not counting roll backs to it.
+
+        Args:
+            champion: The one in use. Where it is not the last that was promoted as far as is known,
+                something moved the pointer and did not come to tell: the last was the one before.
+        """
+        if self.promotions and self.promotions[-1].version != champion:
+            return self.promotions[-1].version
         given = (p for p in reversed(self.promotions) if p.by != "roll back")
-        return next((p.previous for p in given if p.version == version), None)
+        return next((p.previous for p in given if p.version == champion), None)
 
     def was_taken_back(self, version: str) -> bool:
         """Whether the last that happened to a champion was a roll back from it."""
@@ -220,6 +227,9 @@ def promote(
     )
     left = None if registry.candidate == version else registry.candidate
     after = {"candidate": left, "promotions": (*registry.promotions, made)}
+    # In this order: where the second does not happen, the champion is the one that was decided on,
+    # and that before it is the last the registry knows of (`Registry.before`). The other way round
+    # the decision would count as done, and the champion be another.
     set_champion(catalog.champion(), version)
     write_registry(registry.model_copy(update=after), catalog.registry())
     return made
@@ -274,12 +284,16 @@ def retire(catalog: Catalog, keep: int | None) -> tuple[str, ...]:
     Returns:
         Those removed.
     """
+    if keep is None:
+        return ()
     with changing(catalog):
         registry, champion = read_registry(catalog.registry()), pointed_at(catalog.champion())
-        needed = {champion, registry.candidate, champion and registry.before(champion)}
+        needed = {champion, registry.candidate, registry.before(champion)}
         old = superfluous(versions(catalog), keep, {name for name in needed if name})
-        for version in old:
-            _remove(catalog.model(version))
+        for version in old:  # Without their manifests the other files are no version.
+            remove(join(catalog.model(version).uri, MANIFEST))
+    for version in old:
+        remove_folder(catalog.model(version).uri)
     return old
 
 
@@ -298,9 +312,3 @@ def superfluous(
     """
     old = newest_first[len(newest_first) if keep is None else keep :]
     return tuple(version for version in old if version not in set(needed))
-
-
-def _remove(model: Dataset) -> None:
-    """Removes a version's files; first the manifest, without which the others are no version."""
-    remove(join(model.uri, MANIFEST))
-    remove_folder(model.uri)

@@ -489,6 +489,18 @@ def test_gate_makes_the_trained_model_champion_where_the_pointer_leads_nowhere(
     assert champion(trained) == first
 
 
+def test_a_pointer_that_leads_nowhere_is_told_with_what_helps(trained: Studio, say: Say) -> None:
+    first, pointer = champion(trained), trained.file(f"06_models/{GAME}/champion.json")
+    pointer.write_text('{"version": "gone"}')
+    for line in (("score", GAME), ("batch_predict", GAME)):
+        said = say(trained, *line)
+        assert is_refusal(said, "champion.json names the version 'gone', which cannot"), said
+    advised = re.findall(r"python -m flows\.(?:models|promote) ([^;\n]*);", said)
+    assert models.main(shlex.split(advised[0])) == DONE
+    assert promote.main(shlex.split(advised[1].replace("VERSION", first))) == DONE
+    assert champion(trained) == first
+
+
 @pytest.mark.slow
 def test_gate_keeps_as_many_versions_as_the_settings_say(trained: Studio) -> None:
     first = champion(trained)
@@ -531,7 +543,8 @@ def test_gate_stops_a_training_early_where_the_registry_is_damaged(
 def test_commands_with_a_mistake_say_one_thing(
     command: Callable[[str], int], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert command(str(tmp_path)) == USERS_FAULT
+    assert command(str(tmp_path / "mistyped")) == USERS_FAULT
+    assert list(tmp_path.iterdir()) == []
     told = capsys.readouterr()
     assert told.out == ""
     assert told.err.startswith("error: ")
@@ -542,5 +555,6 @@ def test_commands_with_a_mistake_say_one_thing(
 def test_models_of_a_game_without_any_says_how_to_make_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert models.main(["--game", GAME, "--data-dir", str(tmp_path)]) == DONE
+    assert models.main(["--game", GAME, "--data-dir", str(tmp_path / "mistyped")]) == DONE
+    assert list(tmp_path.iterdir()) == []
     assert "there is no model yet. Train one: python -m flows.train" in capsys.readouterr().out

@@ -14,6 +14,7 @@ import pytest
 from churnlib.datasets import Catalog, Dataset, DatasetRef
 from churnlib.errors import ModelError
 from churnlib.model import promotion
+from churnlib.model import registry as registry_module
 from churnlib.model.gate import Comparison, Decision
 from churnlib.model.history import history
 from churnlib.model.promotion import promote_by_hand, roll_back
@@ -447,6 +448,69 @@ def test_roll_back_goes_back_champion_by_champion(catalog: Catalog) -> None:
         assert champion(catalog).uri == catalog.model(expected).uri
     with pytest.raises(ModelError, match="not known which model was champion before v1"):
         roll_back(catalog, when=hours(5), allow_joblib=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ('{"version": "gone"}', "champion.json names the version 'gone', which cannot be read"),
+        ("{", "champion.json is damaged"),
+    ],
+)
+def test_a_hand_mends_a_pointer_that_leads_nowhere_without_force(
+    text: str, fault: str, catalog: Catalog
+) -> None:
+    add(catalog, "v1", "v2")
+    make_champion(catalog, "v1")
+    write_text(text, catalog.champion().uri)
+    with pytest.raises(ModelError, match=rf"hawk: {fault}.*--version VERSION; .*--back; "):
+        champion(catalog)
+    made = by_hand(catalog, "v2")
+    assert made is not None
+    assert fault in made.why
+    assert any(fault in line for line in history(catalog)[0].lineage)
+
+
+def test_roll_back_mends_a_pointer_that_is_damaged(catalog: Catalog) -> None:
+    add(catalog, "v1", "v2")
+    make_champion(catalog, "v1")
+    make_champion(catalog, "v2", at=1)
+    write_text("{", catalog.champion().uri)
+    assert roll_back(catalog, when=hours(2), allow_joblib=False).version == "v2"
+    write_text('{"version": "v2"}', catalog.champion().uri)
+    assert roll_back(catalog, when=hours(3), allow_joblib=False).version == "v1"
+
+
+def test_a_death_between_pointer_and_registry_can_be_rolled_back_from(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(catalog, "v1", "v2", "v3", "v4")
+    make_champion(catalog, "v1")
+    keep(catalog, read_registry(catalog.registry()).model_copy(update={"candidate": "v2"}))
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr(registry_module, "write_registry", die)
+        with pytest.raises(KeyboardInterrupt):
+            make_champion(catalog, "v2", "back-test", at=1)
+    assert champion(catalog).uri == catalog.model("v2").uri
+    assert candidate(catalog) is None
+    assert retire(catalog, 1) == ("v3",)  # Not the one before, v1, which nothing else names.
+    assert roll_back(catalog, when=hours(2), allow_joblib=False).version == "v1"
+    # What a hand took back is no candidate again, though the registry still has it so.
+    assert candidate(catalog) is None
+
+
+def test_a_mistake_by_hand_leaves_no_folder(tmp_path: Path) -> None:
+    mistyped = Catalog(str(tmp_path / "mistyped"), "hawk")
+    with pytest.raises(ModelError, match="there is no model version"):
+        by_hand(mistyped, "v1")
+    with pytest.raises(ModelError, match="not known which"):
+        roll_back(mistyped, when=NOW, allow_joblib=False)
+    assert history(mistyped) == ()
+    assert list(tmp_path.iterdir()) == []
 
 
 # At once
