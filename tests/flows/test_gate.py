@@ -246,7 +246,7 @@ def test_gate_decides_nothing_by_a_handful_of_subscriptions(
     told = " ".join(text.split())
     assert f"Not decided: {first} stays champion and {second} the candidate, because" in told
     assert f"because {found['positives']} of " in told
-    assert "champion.min_outcomes asks for 30 of each: widen windows.score" in told
+    assert "champion.min_outcomes asks for 30 of each: score more months, with" in told
     assert states(trained, capsys) == {second: "candidate", first: "champion"}
 
 
