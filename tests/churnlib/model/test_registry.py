@@ -15,6 +15,7 @@ from churnlib.datasets import Catalog, Dataset, DatasetRef
 from churnlib.errors import ModelError
 from churnlib.model import promotion
 from churnlib.model import registry as registry_module
+from churnlib.model.fitted import FittedModel
 from churnlib.model.gate import Comparison, Decision
 from churnlib.model.history import history
 from churnlib.model.promotion import promote_by_hand, roll_back
@@ -31,7 +32,7 @@ from churnlib.model.registry import (
     versions,
     write_registry,
 )
-from churnlib.model.store import MANIFEST, champion, pointed_at, set_champion
+from churnlib.model.store import MANIFEST, champion, load_model, pointed_at, set_champion
 from churnlib.storage import write_text
 from tests.churnlib.model.samples import save, usual
 
@@ -532,6 +533,23 @@ def test_promotions_at_once_are_all_kept(catalog: Catalog, monkeypatch: pytest.M
     assert {p.version for p in made} == set(names)
     assert [p.previous for p in made] == [None, *(p.version for p in made[:-1])]
     assert pointed_at(catalog.champion()) == made[-1].version
+
+
+def test_no_model_is_opened_while_others_wait(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(catalog, "v1", "v2")
+    waiting: list[bool] = []
+
+    def looking(model: DatasetRef, *, allow_joblib: bool) -> FittedModel:
+        waiting.append(Path(catalog.models().uri, ".registry.json.lock").exists())
+        return load_model(model, allow_joblib=allow_joblib)
+
+    monkeypatch.setattr(promotion, "load_model", looking)
+    assert by_hand(catalog, "v1")
+    assert by_hand(catalog, "v2", force=True)
+    assert roll_back(catalog, when=hours(10), allow_joblib=False).version == "v1"
+    assert waiting == [False, False, False]
 
 
 # Which stay
