@@ -3,15 +3,16 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from churnlib.datasets import Catalog, DatasetRef
+from churnlib.datasets import Catalog, DatasetRef, command_line
 from churnlib.errors import ModelError, SettingsError
 from churnlib.model.fitness import decisive_settings, refuse_late_labels, refuse_other_features
 from churnlib.model.gate import Decision, Terms, measure
 from churnlib.model.predict import PROBABILITY, Scored, predict_in_parts
 from churnlib.model.registry import candidate, named, read_registry
 from churnlib.model.rows import Rows
-from churnlib.model.store import champion, load_model, pointed_at, read_manifest
+from churnlib.model.store import champion, load_model, no_champion, pointed_at, read_manifest
 from churnlib.settings import load_settings
+from churnlib.storage import is_folder
 from churnlib.uris import name_of
 from flows.gate import standing_champion
 from flows.run import Run
@@ -27,6 +28,7 @@ class Contest:
         ruling: What of a candidate is decided without figures, because these would say nothing.
         past: The comparison that made a champion what it is, where it was one.
         warnings: What to warn of.
+        note: What to tell besides, in the log.
     """
 
     model: DatasetRef
@@ -34,6 +36,7 @@ class Contest:
     ruling: dict[str, str] | None = None
     past: dict[str, Any] | None = None
     warnings: tuple[str, ...] = ()
+    note: str | None = None
 
 
 def usable_model(
@@ -90,7 +93,8 @@ def contest_of(run: Run) -> Contest:
         return champion_instead(run, new, error)
     rival = standing_champion(run.catalog)
     if rival is None:
-        return Contest(new, ruling=_ruling("accepted", "there was no champion"), warnings=warnings)
+        why = no_champion(run.catalog) or "there was no champion"
+        return Contest(new, ruling=_ruling("accepted", why), warnings=warnings)
     ruling = ruling_on(run, rival, flattered=bool(warnings))
     return Contest(new, rival, ruling, warnings=warnings)
 
@@ -111,7 +115,24 @@ def contest_of_one(run: Run) -> Contest:
             f"{model.game}: the newest candidate, {run.model}, cannot be back-tested (the champion "
             f"is, without --model: {run.command('score')}): {_why(error, model)}"
         ) from None
-    return Contest(model, past=told_of(run.catalog, name_of(model.uri)), warnings=warnings)
+    past = told_of(run.catalog, name_of(model.uri))
+    return Contest(model, past=past, warnings=warnings, note=no_candidate(run))
+
+
+def no_candidate(run: Run) -> str | None:
+    """Tells of the candidate that the gate has refused, where a run names no version."""
+    registry, standing = read_registry(run.catalog.registry()), pointed_at(run.catalog.champion())
+    last = registry.last_refused(standing) if run.model is None else None
+    if last is None or not is_folder(run.catalog.model(last.candidate).uri):
+        return None
+    place, version = run.catalog.models(), last.candidate
+    look = command_line("score", place, "--model", version)
+    force = command_line("promote", place, "--version", version, "--force")
+    return (
+        f"candidate {version} was refused on {last.when:%Y-%m-%d}, which is final, so this is a "
+        f"back-test of the champion, {standing}; see the candidate: {look}; or promote it all the "
+        f"same: {force}"
+    )
 
 
 def champion_instead(run: Run, new: DatasetRef, error: ModelError) -> Contest:
@@ -190,13 +211,14 @@ def ruling_on(run: Run, rival: DatasetRef, *, flattered: bool) -> dict[str, str]
     allowed = run.settings.allow_label_overlap
     try:
         late = refuse_late_labels(manifest, run.window("score"), "windows.score", allowed)
-    except ModelError:
-        what = f"champion {manifest['version']} has seen the future of this cohort"
-        return _ruling("undecided", what)
-    if flattered and not late:
-        what = "the candidate has seen the future of this cohort, the champion has not"
-        return _ruling("undecided", what)
-    return None
+    except ModelError as error:
+        late = str(error)
+    if not (flattered or late):
+        return None
+    who = [name for name, seen in (("the candidate", flattered), ("the champion", late)) if seen]
+    have = "has" if len(who) == 1 else "have"
+    what = f"{' and '.join(who)} {have} seen the future of this cohort, so its figures flatter"
+    return _ruling("undecided", f"{what}: score later months")
 
 
 def _ruling(decision: Decision, reason: str) -> dict[str, str]:

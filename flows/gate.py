@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from churnlib import storage
-from churnlib.datasets import Catalog, Dataset, DatasetRef, catalog_of
+from churnlib.datasets import Catalog, Dataset, DatasetRef, catalog_of, command_line
 from churnlib.errors import ModelError
 from churnlib.model.gate import Comparison
 from churnlib.model.registry import (
@@ -16,7 +16,14 @@ from churnlib.model.registry import (
     retire,
     write_registry,
 )
-from churnlib.model.store import champion, load_model, pointed_at, read_manifest, verify
+from churnlib.model.store import (
+    champion,
+    load_model,
+    no_champion,
+    pointed_at,
+    read_manifest,
+    verify,
+)
 from churnlib.uris import name_of
 from flows.engine.cache import run_logger
 from flows.events import ModelCompared, ModelPromoted, ModelRegistered
@@ -128,16 +135,21 @@ def register(
     """
     catalog, manifest = catalog_of(registry), read_manifest(model)
     version, changed = manifest["version"], [registry]
+    tried = standing_champion(catalog)
+    fault = fault_of(tried, allow_joblib) if tried else None  # Opened before others must wait.
     with changing(catalog):
         known, standing = read_registry(registry), standing_champion(catalog)
         is_new = known.last_comparison(version) is None
-        fault = "there was no champion" if standing is None else fault_of(standing, allow_joblib)
+        if standing is None:
+            fault = no_champion(catalog)
+        elif standing != tried:
+            fault = fault_of(standing, allow_joblib)
         if fault and (may_promote or standing is None):
             _promote(catalog, manifest, known, "training", fault)
             changed.append(catalog.champion())
         else:
             is_champion = version == pointed_at(pointer)
-            candidate = None if is_champion or known.was_taken_back(version) else version
+            candidate = None if is_champion or known.only_by_hand(version) else version
             write_registry(known.model_copy(update={"candidate": candidate}), registry)
             run_logger().info(_told(known, version, is_champion=is_champion))
             is_new = is_new and candidate is not None
@@ -171,20 +183,21 @@ def settle(
         keep_versions: See `churnlib.settings.ChampionSettings`.
     """
     catalog, changed = catalog_of(registry), [registry]
-    made = Comparison.model_validate(comparison)
-    run_logger().info("model %s: %s, because %s", made.candidate, made.decision, made.reason)
     with changing(catalog):
-        known = read_registry(registry).and_compared(made, datetime.now(UTC))
-        is_same = made.champion in (None, pointed_at(catalog.champion()))
-        if made.promotes and is_same:
+        known = read_registry(registry)
+        made = _still(Comparison.model_validate(comparison), catalog, known)
+        known = known.and_compared(made, datetime.now(UTC))
+        if made.promotes:
             _promote(
                 catalog, read_manifest(candidate), known, "back-test", made.reason, behind=made
             )
             changed.append(catalog.champion())
         else:
             write_registry(known, registry)
-    if made.promotes and not is_same:
-        run_logger().warning("not promoted, because the champion has changed meanwhile")
+    run_logger().info("model %s: %s, because %s", made.candidate, made.decision, made.reason)
+    if made.decision == "refused":
+        force = command_line("promote", candidate, "--version", made.candidate, "--force")
+        run_logger().info("that is final for the gate; to promote it all the same: %s", force)
     ModelCompared(
         game=registry.game,
         version=made.candidate,
@@ -196,6 +209,23 @@ def settle(
     ).emit()
     _retire(catalog, keep_versions)
     return tuple(map(storage.ref, changed))
+
+
+def _still(made: Comparison, catalog: Catalog, known: Registry) -> Comparison:
+    """A comparison as far as it still holds: another run may have changed what it rests on."""
+    standing = standing_champion(catalog)
+    now = name_of(standing.uri) if standing else None
+    if made.champion != now:
+        why = f"the champion has changed meanwhile, to {now or 'none'}: score again"
+    elif known.only_by_hand(made.candidate):
+        why = "it was refused, or taken back, meanwhile"
+    else:
+        return made
+    run_logger().warning("model %s: nothing is decided, because %s", made.candidate, why)
+    reason = (
+        f"{why} (held against {made.champion or 'none'}, it was {made.decision}: {made.reason})"
+    )
+    return made.model_copy(update={"decision": "undecided", "reason": reason})
 
 
 def fault_of(model: DatasetRef, allow_joblib: bool) -> str | None:
@@ -247,11 +277,15 @@ def _told(known: Registry, version: str, *, is_champion: bool) -> str:
     if known.was_taken_back(version):
         return f"model {version} was rolled back from by hand, so only a hand promotes it again"
     last = known.last_comparison(version)
-    if last and last.decision == "refused":
-        return f"model {version} was refused on {last.when:%Y-%m-%d}: {last.reason}"
+    if last and known.was_refused(version):
+        return (
+            f"model {version} was refused on {last.when:%Y-%m-%d}, so only a hand promotes it: "
+            f"{last.reason}"
+        )
     return f"model {version} is the candidate now; a back-test compares it with the champion"
 
 
 def _roc_auc(manifest: dict[str, Any]) -> float | None:
-    found: float | None = manifest["metrics"]["validation"]["general"]["roc_auc"]
+    scores = manifest["metrics"].get("validation", {}).get("general", {})
+    found: float | None = scores.get("roc_auc")
     return found

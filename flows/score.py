@@ -20,6 +20,7 @@ from churnlib.report.write import write_report
 from churnlib.settings import EvaluationSettings, Offer
 from churnlib.uris import name_of
 from flows.contest import compare, contest_of
+from flows.engine.cache import run_logger
 from flows.features import check_first, window_cohort
 from flows.gate import settle_comparison
 from flows.reports import (
@@ -53,6 +54,8 @@ def score(run: Run) -> tuple[DatasetRef, ...]:
             *doubted_sources(run),
         )
     )
+    if contest.note:
+        run_logger().info(contest.note)
     cohort = window_cohort(run, "score")
     reports = score_model(
         contest.model,

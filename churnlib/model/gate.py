@@ -17,6 +17,8 @@ Decision = Literal["accepted", "refused", "undecided"]
 """Of a candidate: it may be champion, it may not, or nothing can be said yet."""
 MOST = 0.5
 """Where a smaller share of equal models would pass, a refusal tells what is to be done."""
+MORE_MONTHS = "with windows.train.end and windows.score.start earlier by as many"
+"""How there are more months to score: no window of training may reach into what is scored."""
 
 
 class Terms(BaseModel):
@@ -141,16 +143,17 @@ def _equal_that_pass(found: Difference, max_loss: float) -> float:
 def _too_few(churned: int, n: int, wanted: int) -> str:
     return (
         f"{churned:,} of {n:,} subscriptions churned and {n - churned:,} did not, and "
-        f"champion.min_outcomes asks for {wanted:,} of each: widen windows.score, or score again "
-        "when more outcomes are known"
+        f"champion.min_outcomes asks for {wanted:,} of each: score more months, {MORE_MONTHS}, "
+        "when their outcomes are known; or promote it by hand (flows.promote --force)"
     )
 
 
 def _too_wide(churned: int, n: int, share: float) -> str:
     return (
         f"as only {churned:,} of {n:,} subscriptions churned, the interval is so wide that of "
-        f"models as good as the champion only {share:.0%} pass: widen windows.score, set a larger "
-        "champion.max_loss, or promote it by hand"
+        f"models as good as the champion only {share:.0%} pass: promote it by hand (flows.promote "
+        "--force), or give the next candidate a larger champion.max_loss or more months to score, "
+        f"{MORE_MONTHS}"
     )
 
 

@@ -89,7 +89,7 @@ def _version(catalog: Catalog, name: str, registry: Registry, champion: str | No
         manifest = read_manifest(model)
     except ModelError as error:
         return replace(known, damage=str(error))
-    scores = manifest["metrics"]["validation"]["general"]
+    scores = manifest["metrics"].get("validation", {}).get("general", {})
     steps = manifest["settings"].get("train", {}).get("pipeline") or [{"type": "unknown"}]
     return replace(
         known,

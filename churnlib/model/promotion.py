@@ -5,7 +5,7 @@ from datetime import datetime
 from churnlib.datasets import Catalog, DatasetRef, command_line
 from churnlib.errors import ModelError
 from churnlib.model.registry import Promotion, Registry, changing, named, promote, read_registry
-from churnlib.model.store import load_model, pointed_at
+from churnlib.model.store import load_model, no_champion, pointed_at
 from churnlib.uris import name_of
 
 
@@ -28,17 +28,19 @@ def promote_by_hand(
         ModelError: There is no such version, it cannot be opened, or, unless forced, the gate has
             refused it or it was never compared and was no champion.
     """
+    model = named(catalog, version)  # Before the lock, which would make a folder of a mistake.
+    load_model(model, allow_joblib=allow_joblib)
     with changing(catalog):
-        model, registry = named(catalog, version), read_registry(catalog.registry())
-        load_model(model, allow_joblib=allow_joblib)
-        standing = pointed_at(catalog.champion())
-        if version == standing:
+        named(catalog, version)
+        registry, pointed = read_registry(catalog.registry()), pointed_at(catalog.champion())
+        if version == pointed:
             return None
-        doubt = None if standing is None else _doubt(registry, version)
+        fault = no_champion(catalog)
+        doubt = None if fault else _doubt(registry, version)
         if doubt and not force:
             advice = _advice(model, registry)
             raise ModelError(f"{catalog.game}: model {version} {doubt}. {advice}")
-        why = f"although it {doubt}" if doubt else "as asked"
+        why = f"although it {doubt}" if doubt else f"as {fault}" if fault else "as asked"
         return promote(catalog, version, registry, by="hand", why=why, when=when)
 
 
@@ -53,36 +55,48 @@ def roll_back(catalog: Catalog, *, when: datetime, allow_joblib: bool) -> Promot
     Raises:
         ModelError: There is none, or it cannot be opened.
     """
+    before = _one_before(catalog)
+    load_model(named(catalog, before), allow_joblib=allow_joblib)
     with changing(catalog):
-        registry, standing = read_registry(catalog.registry()), pointed_at(catalog.champion())
-        before = registry.before(standing) if standing else None
-        if before is None:
+        if _one_before(catalog) != before:
             raise ModelError(
-                f"{catalog.game}: it is not known which model was champion before "
-                f"{standing or 'this'}. Name one with --version; "
-                f"{command_line('models', catalog.models())} lists them."
+                f"{catalog.game}: the champion has changed meanwhile, so nothing was done. See "
+                f"what there is now: {command_line('models', catalog.models())}"
             )
-        load_model(named(catalog, before), allow_joblib=allow_joblib)
-        why = f"back from {standing}"
+        registry = read_registry(catalog.registry())
+        why = f"back from {pointed_at(catalog.champion()) or 'a pointer that cannot be read'}"
         return promote(catalog, before, registry, by="roll back", why=why, when=when)
+
+
+def _one_before(catalog: Catalog) -> str:
+    """The champion before the one in use."""
+    registry, standing = read_registry(catalog.registry()), pointed_at(catalog.champion())
+    before = registry.before(standing)
+    if before is None:
+        raise ModelError(
+            f"{catalog.game}: it is not known which model was champion before "
+            f"{standing or 'this'}. Name one with --version; "
+            f"{command_line('models', catalog.models())} lists them."
+        )
+    return before
 
 
 def _advice(model: DatasetRef, registry: Registry) -> str:
     """What to type where a version should not be champion as far as is known."""
     version = name_of(model.uri)
     force = command_line("promote", model, "--version", version, "--force")
-    if version != registry.candidate:
+    if version != registry.candidate or registry.only_by_hand(version):
         look = command_line("score", model, "--model", version)
         return (
             "It is not the candidate, so no back-test decides on it. See what it is worth: "
-            f"{look}; promote it all the same: {force}"
+            f"{look}; or promote it all the same: {force}"
         )
     compare = command_line("score", model)
     if registry.last_comparison(version) is None:
         return f"Have it compared: {compare}; or promote it all the same: {force}"
     return (
         "On other subscriptions (windows.score), or by other terms (champion), it is compared "
-        f"again: {compare}; promote it all the same: {force}"
+        f"again: {compare}; or promote it all the same: {force}"
     )
 
 

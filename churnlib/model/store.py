@@ -18,7 +18,7 @@ from churnlib.model.features import FeatureSchema
 from churnlib.model.files import dump_pipeline, load_pipeline
 from churnlib.model.manifest import damage
 from churnlib.model.predict import PROBABILITY, predict
-from churnlib.storage import fingerprint, read_bytes, ref, replacing, write_text
+from churnlib.storage import fingerprint, is_file, read_bytes, ref, replacing, write_text
 from churnlib.uris import join, name_of
 
 if TYPE_CHECKING:
@@ -263,20 +263,35 @@ def champion(catalog: Catalog) -> DatasetRef:
         ModelError: The game has none yet, or the pointer leads nowhere.
     """
     pointer = catalog.champion()
-    try:
-        version = str(json.loads(read_bytes(pointer.uri))["version"])
-    except OSError:
+    if not is_file(pointer.uri):
         raise ModelError(
             f"{catalog.game}: there is no model yet ({pointer.uri} is missing). "
             f"Train one: {command_line('train', pointer, '--from-raw')}"
-        ) from None
-    except (ValueError, KeyError, TypeError):
+        )
+    if what := no_champion(catalog):
+        by_hand = command_line("promote", pointer, "--version", "VERSION")
+        back = command_line("promote", pointer, "--back")
         raise ModelError(
-            f"{catalog.game}: {pointer.uri} is damaged. Train again: {train_again(pointer)}"
-        ) from None
-    model = catalog.model(version)
-    read_manifest(model)
-    return ref(model)
+            f"{catalog.game}: {what} ({pointer.uri}). See which versions there are: "
+            f"{command_line('models', pointer)}; make one the champion: {by_hand}; or the one "
+            f"before: {back}; or train again: {train_again(pointer)}"
+        )
+    return ref(catalog.model(str(pointed_at(pointer))))
+
+
+def no_champion(catalog: Catalog) -> str | None:
+    """Why a game has no champion: there is no pointer, or it leads nowhere; null where it has."""
+    pointer = catalog.champion()
+    version, file = pointed_at(pointer), name_of(pointer.uri)
+    if version is None:
+        return f"{file} is damaged" if is_file(pointer.uri) else "there was no champion"
+    what = f"{file} names the version '{version}'"
+    try:
+        text = read_bytes(join(catalog.model(version).uri, MANIFEST))
+    except OSError as error:
+        return f"{what}, which cannot be read ({error.strerror})"
+    fault = damage(text)
+    return f"{what}, of which {MANIFEST} is damaged: {fault}" if fault else None
 
 
 def _libraries_of(model: "FittedModel") -> list[str]:

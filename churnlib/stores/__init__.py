@@ -161,13 +161,15 @@ def alone(uri: str) -> AbstractContextManager[None]:
     For whoever reads a file and writes what follows from it. Those that only read need not ask:
     they see the file of before or of after. What dies within its block keeps nobody out: on this
     machine the next goes on at once, in an object store after `churnlib.stores.remote.ABANDONED`.
+    What lives is waited for, for `churnlib.stores.turn.GIVE_UP` at most.
 
     Args:
         uri: The file, which need not be there.
 
     Raises:
-        DataError: The system does not let a file be made beside it, or locked.
-        StoreError: The object store does not.
+        DataError: The system does not let a file be made beside it, or locked; or another block
+            took too long.
+        StoreError: The object store does not; or so did another block, or it took over.
     """
     return _store(uri).alone(uri)
 

@@ -13,6 +13,10 @@ from typing import Any, BinaryIO
 
 from churnlib.errors import DataError, reason
 from churnlib.stores.entry import Entry
+from churnlib.stores.turn import Turn
+
+PAUSE = 0.02
+"""In seconds: how long to wait before asking again to be alone with a file."""
 
 
 def fingerprint(uri: str) -> str:
@@ -116,13 +120,24 @@ def alone(uri: str) -> Iterator[None]:
 
 
 def _lock(path: Path) -> BinaryIO:
-    import fcntl  # Not on every system.
-
+    try:
+        import fcntl
+    except ImportError:
+        raise DataError(
+            f"{path}: this system has no locks of files (fcntl), without which two runs at once "
+            "might lose what one has written. Run this on Linux or macOS, or in a container."
+        ) from None
+    turn = Turn(str(path), DataError)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         while True:
             file = path.open("wb")
-            fcntl.flock(file, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.close()
+                turn.wait(PAUSE)
+                continue
             with suppress(FileNotFoundError):  # Whoever was alone before has removed it.
                 if os.path.samestat(os.fstat(file.fileno()), path.stat()):
                     return file

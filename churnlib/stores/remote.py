@@ -4,10 +4,11 @@ import errno
 import hashlib
 import io
 import os
-import time
+import threading
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
@@ -15,6 +16,7 @@ from churnlib.errors import DataError, StoreError
 from churnlib.stores.client import key_of, open_store, polars_options, telling
 from churnlib.stores.entry import Entry
 from churnlib.stores.local import of_folder, scratch
+from churnlib.stores.turn import Turn
 from churnlib.uris import folder_of, join, name_of
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ DIGEST = "sha256"
 
 PAUSE, ABANDONED = 0.2, 60.0
 """In seconds: how long to wait before asking again to be alone with an object, and after how long
-whoever is there without a word counts as dead. No block that is alone may take longer."""
+whoever is there without a sign counts as dead. Whoever lives gives one in a quarter of that."""
 
 
 class Head(NamedTuple):
@@ -206,37 +208,91 @@ def reader_options(uri: str) -> Mapping[str, Any]:
 def alone(uri: str) -> Iterator[None]:
     """Puts an object beside, which a store does for one alone where there is none.
 
-    Of what died within its block the object stays. It is taken over after `ABANDONED`, counted from
-    when it is first seen, so that no two clocks are held against each other.
+    Whoever is alone puts it anew again and again. Of what died within its block it stays as it was,
+    and is taken over after `ABANDONED`, counted from when it is first seen so, so that no two
+    clocks are held against each other.
+
+    Raises:
+        StoreError: Another came to be alone before the block was done, because this one gave no
+            sign for so long: the network was away, or the machine asleep.
     """
-    beside, mark = join(folder_of(uri), f".{name_of(uri)}.lock"), uuid.uuid4().hex.encode()
-    seen, waited = None, 0.0
-    while not _put_where(beside, mark, "create"):
-        there = _version_of(beside)
-        waited, seen = (waited, seen) if there == seen else (0.0, there)
-        if there and waited >= ABANDONED and _put_where(beside, mark, there):
-            break
-        time.sleep(PAUSE)
-        waited += PAUSE
+    held = _hold(join(folder_of(uri), f".{name_of(uri)}.lock"))
     try:
         yield
-    finally:
-        with suppress(FileNotFoundError):
-            if read_bytes(beside) == mark:  # Else it was taken over.
-                remove(beside)
+    except BaseException:
+        with suppress(StoreError):
+            held.release()
+        raise
+    if not held.release():
+        raise StoreError(
+            f"{uri}: another run took over, because this one gave no sign for {ABANDONED:.0f} "
+            "seconds. What one of the two has changed may be lost: see what is there, and run this "
+            "again."
+        )
 
 
-def _put_where(uri: str, content: bytes, mode: "PutMode") -> bool:
-    """Puts an object if there is none, or that version of it; tells whether it did."""
+def _hold(lock: str) -> "_Held":
+    mark, turn = uuid.uuid4().hex.encode(), Turn(lock, StoreError)
+    seen, waited = None, 0.0
+    while (mine := _put_where(lock, mark, "create")) is None:
+        there = _version_of(lock)
+        waited, seen = (waited, seen) if there == seen else (0.0, there)
+        if there and waited >= ABANDONED and (mine := _put_where(lock, mark, there)) is not None:
+            break
+        turn.wait(PAUSE)
+        waited += PAUSE
+    return _Held(lock, mark, mine)
+
+
+class _Held:
+    """An object that says who is alone, put anew in a thread beside until it is released."""
+
+    def __init__(self, lock: str, mark: bytes, version: "UpdateVersion") -> None:
+        self._lock, self._mark, self._version = lock, mark, version
+        self._released = threading.Event()
+        self._thread = threading.Thread(target=self._renew, daemon=True)
+        self._thread.start()
+
+    def _renew(self) -> None:
+        for number in count(1):
+            if self._released.wait(ABANDONED / 4):
+                return
+            with suppress(StoreError):  # It may answer the next time.
+                content = self._mark + f" {number}".encode()  # Of the same, the ETag is the same.
+                made = _put_where(self._lock, content, self._version)
+                if made is None:  # Taken over, unless the store did it, and its answer was lost.
+                    made = _version_of(self._lock)
+                    if made is None or not self._is_there():
+                        return
+                self._version = made
+
+    def _is_there(self) -> bool:
+        try:
+            return read_bytes(self._lock).startswith(self._mark)
+        except FileNotFoundError:
+            return False
+
+    def release(self) -> bool:
+        """Lets the next in; tells whether nobody was in meanwhile."""
+        self._released.set()
+        self._thread.join()
+        if not self._is_there():
+            return False
+        remove(self._lock)
+        return True
+
+
+def _put_where(uri: str, content: bytes, mode: "PutMode") -> "UpdateVersion | None":
+    """Puts an object if there is none, or that version of it; null where it did not."""
     with telling(uri):
         import obstore
         from obstore.exceptions import AlreadyExistsError, PreconditionError
 
         try:
-            obstore.put(open_store(uri), key_of(uri), content, mode=mode)
+            made = obstore.put(open_store(uri), key_of(uri), content, mode=mode)
         except (AlreadyExistsError, PreconditionError, FileNotFoundError):
-            return False
-    return True
+            return None
+    return _as_version(made)
 
 
 def _version_of(uri: str) -> "UpdateVersion | None":
@@ -247,6 +303,10 @@ def _version_of(uri: str) -> "UpdateVersion | None":
             meta = obstore.head(open_store(uri), key_of(uri))
     except FileNotFoundError:
         return None
+    return _as_version(meta)
+
+
+def _as_version(meta: Mapping[str, Any]) -> "UpdateVersion":
     told = {name: meta.get(name) for name in ("e_tag", "version")}
     return cast("UpdateVersion", {name: value for name, value in told.items() if value})
 

@@ -28,7 +28,7 @@ from churnlib.storage import (
     write_parquet,
     write_text,
 )
-from churnlib.stores import local
+from churnlib.stores import local, turn
 
 FRAME = pl.DataFrame({"x": [1, 2, 3], "y": ["a", None, "c"]})
 
@@ -188,6 +188,32 @@ def test_a_fault_in_a_block_that_is_alone_lets_the_next_in(tmp_path: Path) -> No
         with pytest.raises(ZeroDivisionError), alone(str(tmp_path / "x")):
             raise ZeroDivisionError
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wait_is_told_of_and_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(turn, "TELL", 0.05)
+    monkeypatch.setattr(turn, "GIVE_UP", 0.3)
+    with (
+        alone(str(tmp_path / "x")),
+        pytest.raises(DataError, match=r"/\.x\.lock has been held by another run for more than"),
+        alone(str(tmp_path / "x")),
+    ):
+        pass
+    (told,) = (record.message for record in caplog.records)
+    assert told.startswith(f"waiting for another run, which holds {tmp_path}/.x.lock")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_system_without_locks_is_told_of_where_one_is_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = "import sys; sys.modules['fcntl'] = None; import churnlib; churnlib.load_settings"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    with pytest.raises(DataError, match="no locks of files"), alone(str(tmp_path / "x")):
+        pass
 
 
 def test_a_place_where_nothing_can_be_locked_is_told(tmp_path: Path) -> None:

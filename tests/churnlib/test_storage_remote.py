@@ -4,7 +4,9 @@ import hashlib
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -19,7 +21,7 @@ from churnlib.errors import ChurnlibError, DataError, ModelError, StoreError
 from churnlib.model.promotion import roll_back
 from churnlib.model.registry import promote, read_registry, retire, versions
 from churnlib.model.store import champion, load_model, read_scored, set_champion
-from churnlib.stores import client, remote
+from churnlib.stores import client, remote, turn
 from tests.churnlib.model.samples import features, save, usual
 from tests.store_server import StoreServer
 
@@ -332,13 +334,73 @@ def test_an_object_that_is_left_behind_by_the_dead_is_taken_over_and_not_removed
     bucket: str, hasty: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(remote, "ABANDONED", 0.1)
-    with storage.alone(f"{bucket}/x"):
+    monkeypatch.setattr(remote._Held, "_renew", lambda _: None)
+    with (
+        pytest.raises(StoreError, match="/x: another run took over"),
+        storage.alone(f"{bucket}/x"),
+    ):
         first = storage.read_bytes(f"{bucket}/.x.lock")
         slow = storage.alone(f"{bucket}/x")
         slow.__enter__()
         assert storage.read_bytes(f"{bucket}/.x.lock") != first
     assert names(bucket) == [".x.lock"]
     slow.__exit__(None, None, None)
+    assert names(bucket) == []
+
+
+def test_whoever_is_slow_but_lives_loses_nothing(
+    bucket: str, hasty: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "ABANDONED", 0.4)
+    place = f"{bucket}/x"
+    storage.write_text("0", place)
+
+    def count_up(seconds: float) -> None:
+        with storage.alone(place):
+            number = int(storage.read_bytes(place))
+            time.sleep(seconds)
+            storage.write_text(str(number + 1), place)
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(count_up, [1.5, 0.0, 1.5]))
+    assert storage.read_bytes(place) == b"3"
+    assert names(bucket) == ["x"]
+
+
+def test_whoever_is_alone_holds_on_where_the_store_s_answer_was_lost(
+    bucket: str, hasty: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "ABANDONED", 0.4)
+    put = remote._put_where
+    lost: list[Any] = []
+
+    def losing(uri: str, content: bytes, mode: Any) -> Any:
+        made = put(uri, content, mode)
+        if mode == "create" or lost:
+            return made
+        lost.append(made)
+        return None
+
+    monkeypatch.setattr(remote, "_put_where", losing)
+    with storage.alone(f"{bucket}/x"):
+        time.sleep(0.7)
+        renewed = storage.read_bytes(f"{bucket}/.x.lock")
+    assert lost
+    assert not renewed.endswith(b" 1")
+    assert names(bucket) == []
+
+
+def test_whoever_has_waited_long_for_an_object_gives_up(
+    bucket: str, hasty: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turn, "GIVE_UP", 0.1)
+    held = r"/\.x\.lock has been held by another run"
+    with (
+        storage.alone(f"{bucket}/x"),
+        pytest.raises(StoreError, match=held),
+        storage.alone(f"{bucket}/x"),
+    ):
+        pass
     assert names(bucket) == []
 
 

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from churnlib.datasets import Catalog, Dataset
-from churnlib.model.registry import Registry, read_registry
+from churnlib.model.registry import Registry, read_registry, write_registry
+from churnlib.model.store import pointed_at, set_champion
 from flows import gate, models, promote
 from flows.command import DONE, USERS_FAULT, main
 from tests.churnlib.model.samples import save, usual
@@ -84,7 +85,7 @@ def by_hand(studio: Studio, *arguments: str) -> int:
 
 
 def test_gate_takes_a_model_from_candidate_to_champion_and_back(
-    trained: Studio, capsys: pytest.CaptureFixture[str]
+    trained: Studio, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     first = champion(trained)
     assert candidate(trained) is None
@@ -106,9 +107,10 @@ def test_gate_takes_a_model_from_candidate_to_champion_and_back(
     assert report(trained)["comparison"] is None
     assert standing(trained) == before
 
-    # It is refused, and refused it stays, also where it is trained and scored again.
+    # It is refused, and that is final: scored again, it is not the one that is looked at.
     trained.run("score", GAME, STRICT)
     assert champion(trained) == first
+    assert candidate(trained) is None
     found = report(trained)
     assert found["model_version"] == second
     assert found["comparison"]["decision"] == "refused"
@@ -119,11 +121,25 @@ def test_gate_takes_a_model_from_candidate_to_champion_and_back(
     assert f"Refused: {first} stays champion" in text
     before = standing(trained)
     trained.run("train", GAME, OTHER)
-    trained.run("score", GAME, STRICT)
-    assert standing(trained) == before
+    for terms in (STRICT, LENIENT):
+        caplog.clear()
+        trained.run("score", GAME, terms)
+        assert standing(trained) == before
+        assert report(trained)["model_version"] == first
+        assert report(trained)["warnings"] == []
+        (told,) = (r.message for r in caplog.records if "which is final" in r.message)
+        assert told.startswith(f"candidate {second} was refused on 20")
     assert states(trained, capsys) == {second: "refused", first: "champion"}
+    look, force = re.findall(r"python -m flows\.\w+ ([^;]*)", told)
+    assert main("score", shlex.split(look)) == DONE
+    assert report(trained)["model_version"] == second
+    assert promote.main(shlex.split(force)) == DONE
+    assert champion(trained) == second
+    assert by_hand(trained, "--back") == DONE
 
-    # By other terms it passes. It is kept by what. The report keeps how the champion came to be.
+    # Of a new training a new one passes. It is kept by what. The report keeps how it came to be.
+    trained.run("train", GAME, {"train.seed": 9})
+    refused, second = second, candidate(trained)
     trained.run("score", GAME, LENIENT)
     assert champion(trained) == second
     assert candidate(trained) is None
@@ -135,12 +151,12 @@ def test_gate_takes_a_model_from_candidate_to_champion_and_back(
     trained.run("score", GAME, LENIENT)
     assert report(trained)["comparison"] == promoted
     assert standing(trained) == before
-    assert states(trained, capsys) == {second: "champion", first: "former"}
+    assert states(trained, capsys) == {second: "champion", refused: "former", first: "former"}
 
     # Back is one command; what a hand took back comes again by a hand alone.
     assert by_hand(trained, "--back") == DONE
     assert champion(trained) == first
-    trained.run("train", GAME, OTHER)
+    trained.run("train", GAME, {"train.seed": 9})
     assert candidate(trained) is None
     trained.run("score", GAME, LENIENT)
     assert champion(trained) == first
@@ -153,6 +169,8 @@ def test_gate_takes_a_model_from_candidate_to_champion_and_back(
     assert report(trained)["comparison"] is None
     assert [p["by"] for p in registry(trained)["promotions"]] == [
         "training",
+        "hand",
+        "roll back",
         "back-test",
         "roll back",
         "hand",
@@ -228,7 +246,7 @@ def test_gate_decides_nothing_by_a_handful_of_subscriptions(
     told = " ".join(text.split())
     assert f"Not decided: {first} stays champion and {second} the candidate, because" in told
     assert f"because {found['positives']} of " in told
-    assert "champion.min_outcomes asks for 30 of each: widen windows.score" in told
+    assert "champion.min_outcomes asks for 30 of each: score more months, with" in told
     assert states(trained, capsys) == {second: "candidate", first: "champion"}
 
 
@@ -264,22 +282,57 @@ def test_gate_gives_the_place_of_a_damaged_champion_to_a_candidate_that_was_ther
     assert champion(trained) == second
 
 
+FOUND = {
+    "metric": "roc_auc",
+    "max_loss": 0.02,
+    "promote": True,
+    "champion": "v1",
+    "cohort": "c1",
+    "window": ["2024-05-01", "2024-07-31"],
+    "as_of": "2025-01-01",
+    "decision": "refused",
+    "reason": "of the test",
+}
+"""A comparison."""
+
+
+@pytest.mark.parametrize("held_against", [None, "v1"])
+def test_gate_replaces_no_champion_that_the_candidate_was_not_held_against(
+    held_against: str | None, tmp_path: Path
+) -> None:
+    catalog = Catalog(str(tmp_path), GAME)
+    names = ("v1", "v2", "v3")
+    _, second, _ = (save(catalog.model(name), usual()) for name in names)
+    write_registry(Registry(candidate="v2"), catalog.registry())
+    set_champion(catalog.champion(), "v3")  # By another run.
+    made = FOUND | {"candidate": "v2", "champion": held_against, "decision": "accepted"}
+    gate.settle.fn(second, made, catalog.registry(), before="", keep_versions=None)
+    assert pointed_at(catalog.champion()) == "v3"
+    known = read_registry(catalog.registry())
+    assert known.candidate == "v2"
+    (kept,) = known.comparisons
+    assert kept.decision == "undecided"
+    assert "the champion has changed meanwhile, to v3: score again" in kept.reason
+
+
+def test_gate_does_not_accept_what_another_run_has_refused_meanwhile(tmp_path: Path) -> None:
+    catalog = Catalog(str(tmp_path), GAME)
+    _, second = (save(catalog.model(name), usual()) for name in ("v1", "v2"))
+    write_registry(Registry(candidate="v2"), catalog.registry())
+    set_champion(catalog.champion(), "v1")
+    for decision in ("refused", "accepted"):
+        made = FOUND | {"candidate": "v2", "decision": decision}
+        gate.settle.fn(second, made, catalog.registry(), before="", keep_versions=None)
+    assert pointed_at(catalog.champion()) == "v1"
+    known = read_registry(catalog.registry())
+    assert (known.candidate, known.state("v2", "v1")) == (None, "refused")
+
+
 def test_gate_keeps_the_comparisons_of_runs_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     catalog = Catalog(str(tmp_path), GAME)
     models_there = {name: save(catalog.model(name), usual()) for name in ("v2", "v3", "v4")}
-    found = {
-        "metric": "roc_auc",
-        "max_loss": 0.02,
-        "promote": True,
-        "champion": "v1",
-        "cohort": "c1",
-        "window": ["2024-05-01", "2024-07-31"],
-        "as_of": "2025-01-01",
-        "decision": "refused",
-        "reason": "of the test",
-    }
 
     def read_slowly(place: Dataset) -> Registry:
         known = read_registry(place)
@@ -287,7 +340,7 @@ def test_gate_keeps_the_comparisons_of_runs_at_once(
         return known
 
     def run(name: str) -> None:
-        made = found | {"candidate": name}
+        made = FOUND | {"candidate": name}
         gate.settle.fn(models_there[name], made, catalog.registry(), before="", keep_versions=None)
 
     monkeypatch.setattr(gate, "read_registry", read_slowly)
@@ -383,6 +436,24 @@ def test_score_of_a_candidate_that_cannot_be_compared_is_of_the_champion_with_a_
     )
 
 
+SEEN = {"allow_label_overlap": True, "windows.score.start": -31}
+"""Settings by which a model is back-tested on what it learnt from."""
+
+
+def test_gate_decides_nothing_by_a_cohort_that_both_models_learnt_from(trained: Studio) -> None:
+    first = champion(trained)
+    trained.run("train", GAME, OTHER)
+    second = candidate(trained)
+    trained.run("score", GAME, LENIENT | SEEN)
+    assert (champion(trained), candidate(trained)) == (first, second)
+    found = report(trained)["comparison"]
+    assert found["decision"] == "undecided"
+    assert found["reason"] == (
+        "the candidate and the champion have seen the future of this cohort, so its figures "
+        "flatter: score later months"
+    )
+
+
 def test_score_where_neither_candidate_nor_champion_can_be_used_tells_of_both(
     trained: Studio, say: Say
 ) -> None:
@@ -415,6 +486,18 @@ def test_gate_makes_the_trained_model_champion_where_the_pointer_leads_nowhere(
     else:
         pointer.write_text(text)
     trained.run("train", GAME)
+    assert champion(trained) == first
+
+
+def test_a_pointer_that_leads_nowhere_is_told_with_what_helps(trained: Studio, say: Say) -> None:
+    first, pointer = champion(trained), trained.file(f"06_models/{GAME}/champion.json")
+    pointer.write_text('{"version": "gone"}')
+    for line in (("score", GAME), ("batch_predict", GAME)):
+        said = say(trained, *line)
+        assert is_refusal(said, "champion.json names the version 'gone', which cannot"), said
+    advised = re.findall(r"python -m flows\.(?:models|promote) ([^;\n]*);", said)
+    assert models.main(shlex.split(advised[0])) == DONE
+    assert promote.main(shlex.split(advised[1].replace("VERSION", first))) == DONE
     assert champion(trained) == first
 
 
@@ -460,7 +543,8 @@ def test_gate_stops_a_training_early_where_the_registry_is_damaged(
 def test_commands_with_a_mistake_say_one_thing(
     command: Callable[[str], int], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert command(str(tmp_path)) == USERS_FAULT
+    assert command(str(tmp_path / "mistyped")) == USERS_FAULT
+    assert list(tmp_path.iterdir()) == []
     told = capsys.readouterr()
     assert told.out == ""
     assert told.err.startswith("error: ")
@@ -471,5 +555,6 @@ def test_commands_with_a_mistake_say_one_thing(
 def test_models_of_a_game_without_any_says_how_to_make_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert models.main(["--game", GAME, "--data-dir", str(tmp_path)]) == DONE
+    assert models.main(["--game", GAME, "--data-dir", str(tmp_path / "mistyped")]) == DONE
+    assert list(tmp_path.iterdir()) == []
     assert "there is no model yet. Train one: python -m flows.train" in capsys.readouterr().out

@@ -7,12 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from shutil import copytree
+from typing import Any
 
 import pytest
 
 from churnlib.datasets import Catalog, Dataset, DatasetRef
 from churnlib.errors import ModelError
 from churnlib.model import promotion
+from churnlib.model import registry as registry_module
+from churnlib.model.fitted import FittedModel
 from churnlib.model.gate import Comparison, Decision
 from churnlib.model.history import history
 from churnlib.model.promotion import promote_by_hand, roll_back
@@ -29,7 +32,7 @@ from churnlib.model.registry import (
     versions,
     write_registry,
 )
-from churnlib.model.store import MANIFEST, champion, pointed_at, set_champion
+from churnlib.model.store import MANIFEST, champion, load_model, pointed_at, set_champion
 from churnlib.storage import write_text
 from tests.churnlib.model.samples import save, usual
 
@@ -136,6 +139,26 @@ def test_candidate_is_the_version_of_the_registry_if_it_is_there_and_no_champion
         keep(catalog, Registry(candidate=name))
         assert candidate(catalog) == expected
     assert first != second
+
+
+def test_what_the_gate_has_refused_is_the_candidate_no_more(catalog: Catalog) -> None:
+    _, second = add(catalog, "v1", "v2")
+    set_champion(catalog.champion(), "v1")
+    waiting = Registry(candidate="v2").and_compared(compared("v2", "undecided"), NOW)
+    keep(catalog, waiting)
+    assert candidate(catalog) == second
+    assert waiting.last_refused("v1") is None
+    refused = waiting.and_compared(compared("v2", "refused"), hours(1))
+    assert refused.candidate is None
+    assert refused.last_refused("v1") == refused.comparisons[-1]
+    assert refused.last_refused("v3") is None
+    # As a version before this one has left it.
+    keep(catalog, refused.model_copy(update={"candidate": "v2"}))
+    assert candidate(catalog) is None
+    # Nothing that says less undoes it.
+    later = refused.and_compared(compared("v2", "undecided"), hours(2))
+    assert later.only_by_hand("v2")
+    assert later.state("v2", "v1") == "refused"
 
 
 def test_the_same_comparison_is_known_and_any_other_is_not() -> None:
@@ -298,6 +321,18 @@ def test_history_goes_on_where_a_manifest_is_damaged(catalog: Catalog) -> None:
     assert "manifest.json is damaged" in first.damage
 
 
+@pytest.mark.parametrize("metrics", [{}, {"validation": {}}, {"validation": {"general": {}}}])
+def test_history_tells_what_is_known_where_a_manifest_lacks_figures(
+    metrics: dict[str, Any], catalog: Catalog
+) -> None:
+    add(catalog, "v1")
+    file = Path(catalog.model("v1").uri, MANIFEST)
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"metrics": metrics}))
+    (found,) = history(catalog)
+    assert (found.damage, found.roc_auc) == (None, None)
+    assert found.window is not None
+
+
 # By hand
 
 
@@ -342,13 +377,14 @@ def test_by_hand_refuses_what_was_not_accepted_unless_forced(
         ("v2", None, "Have it compared: python -m flows.score --game hawk --data-dir {0}; or "),
         (
             "v2",
-            "refused",
+            "undecided",
             "it is compared again: python -m flows.score --game hawk --data-dir {0};",
         ),
+        ("v2", "refused", "worth: python -m flows.score --game hawk --data-dir {0} --model v2; "),
         ("v3", None, "worth: python -m flows.score --game hawk --data-dir {0} --model v2; "),
         (None, "refused", "worth: python -m flows.score --game hawk --data-dir {0} --model v2; "),
     ],
-    ids=["candidate", "refused candidate", "superseded", "refused and superseded"],
+    ids=["candidate", "undecided", "refused candidate", "superseded", "refused and superseded"],
 )
 def test_by_hand_advises_what_helps(
     candidate: str | None, decision: Decision | None, advice: str, catalog: Catalog
@@ -415,6 +451,69 @@ def test_roll_back_goes_back_champion_by_champion(catalog: Catalog) -> None:
         roll_back(catalog, when=hours(5), allow_joblib=False)
 
 
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ('{"version": "gone"}', "champion.json names the version 'gone', which cannot be read"),
+        ("{", "champion.json is damaged"),
+    ],
+)
+def test_a_hand_mends_a_pointer_that_leads_nowhere_without_force(
+    text: str, fault: str, catalog: Catalog
+) -> None:
+    add(catalog, "v1", "v2")
+    make_champion(catalog, "v1")
+    write_text(text, catalog.champion().uri)
+    with pytest.raises(ModelError, match=rf"hawk: {fault}.*--version VERSION; .*--back; "):
+        champion(catalog)
+    made = by_hand(catalog, "v2")
+    assert made is not None
+    assert fault in made.why
+    assert any(fault in line for line in history(catalog)[0].lineage)
+
+
+def test_roll_back_mends_a_pointer_that_is_damaged(catalog: Catalog) -> None:
+    add(catalog, "v1", "v2")
+    make_champion(catalog, "v1")
+    make_champion(catalog, "v2", at=1)
+    write_text("{", catalog.champion().uri)
+    assert roll_back(catalog, when=hours(2), allow_joblib=False).version == "v2"
+    write_text('{"version": "v2"}', catalog.champion().uri)
+    assert roll_back(catalog, when=hours(3), allow_joblib=False).version == "v1"
+
+
+def test_a_death_between_pointer_and_registry_can_be_rolled_back_from(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(catalog, "v1", "v2", "v3", "v4")
+    make_champion(catalog, "v1")
+    keep(catalog, read_registry(catalog.registry()).model_copy(update={"candidate": "v2"}))
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr(registry_module, "write_registry", die)
+        with pytest.raises(KeyboardInterrupt):
+            make_champion(catalog, "v2", "back-test", at=1)
+    assert champion(catalog).uri == catalog.model("v2").uri
+    assert candidate(catalog) is None
+    assert retire(catalog, 1) == ("v3",)  # Not the one before, v1, which nothing else names.
+    assert roll_back(catalog, when=hours(2), allow_joblib=False).version == "v1"
+    # What a hand took back is no candidate again, though the registry still has it so.
+    assert candidate(catalog) is None
+
+
+def test_a_mistake_by_hand_leaves_no_folder(tmp_path: Path) -> None:
+    mistyped = Catalog(str(tmp_path / "mistyped"), "hawk")
+    with pytest.raises(ModelError, match="there is no model version"):
+        by_hand(mistyped, "v1")
+    with pytest.raises(ModelError, match="not known which"):
+        roll_back(mistyped, when=NOW, allow_joblib=False)
+    assert history(mistyped) == ()
+    assert list(tmp_path.iterdir()) == []
+
+
 # At once
 
 
@@ -434,6 +533,23 @@ def test_promotions_at_once_are_all_kept(catalog: Catalog, monkeypatch: pytest.M
     assert {p.version for p in made} == set(names)
     assert [p.previous for p in made] == [None, *(p.version for p in made[:-1])]
     assert pointed_at(catalog.champion()) == made[-1].version
+
+
+def test_no_model_is_opened_while_others_wait(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(catalog, "v1", "v2")
+    waiting: list[bool] = []
+
+    def looking(model: DatasetRef, *, allow_joblib: bool) -> FittedModel:
+        waiting.append(Path(catalog.models().uri, ".registry.json.lock").exists())
+        return load_model(model, allow_joblib=allow_joblib)
+
+    monkeypatch.setattr(promotion, "load_model", looking)
+    assert by_hand(catalog, "v1")
+    assert by_hand(catalog, "v2", force=True)
+    assert roll_back(catalog, when=hours(10), allow_joblib=False).version == "v1"
+    assert waiting == [False, False, False]
 
 
 # Which stay

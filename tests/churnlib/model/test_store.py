@@ -322,5 +322,5 @@ def test_a_pointer_that_is_damaged_is_refused(text: str, catalog: Catalog) -> No
 @pytest.mark.parametrize("version", ["v7", 5, None])
 def test_a_pointer_that_leads_nowhere_is_refused(version: Any, catalog: Catalog) -> None:
     set_champion(catalog.champion(), version)
-    with pytest.raises(ModelError, match=f"there is no model version '{version}'"):
+    with pytest.raises(ModelError, match=f"names the version '{version}', which cannot be read"):
         champion(catalog)
