@@ -11,6 +11,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes depends on what else the machine does.
+settings.register_profile("steady", deadline=None)
+settings.load_profile("steady")
 
 # Prefect reads these when it is imported, which the test modules do.
 HOME = Path(tempfile.mkdtemp(prefix="churn-tests-"))
