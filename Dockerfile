@@ -60,7 +60,7 @@ USER 10001:10001
 RUN prefect server database upgrade --yes
 COPY --from=code /build/site /opt/churn
 COPY pyproject.toml prefect.yaml deployments/healthcheck.py ./
-COPY deployments/__init__.py deployments/apply.py deployments/automations.py deployments/generate.py deployments/standing.py deployments/
+COPY deployments/__init__.py deployments/apply.py deployments/automations.py deployments/generate.py deployments/state.py deployments/
 COPY deployments/work-pools deployments/work-pools
 COPY games games
 VOLUME /app/data

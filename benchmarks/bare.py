@@ -4,8 +4,8 @@ from pathlib import Path
 
 import polars as pl
 
-from churnlib.datasets import RAW_TABLES, Catalog
-from churnlib.storage import ROWS_PER_GROUP
+from churnlib.io.catalog import RAW_TABLES, Catalog
+from churnlib.io.datasets import ROWS_PER_GROUP
 
 UNREAD = ("total_kills", "total_deaths")
 """Columns of the prepared tables that no feature is made of."""

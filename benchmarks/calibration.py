@@ -14,14 +14,14 @@ from pathlib import Path
 import polars as pl
 
 from benchmarks.best_attainable import run
-from churnlib import storage
-from churnlib.datasets import Catalog
-from churnlib.features.labels import LABEL
-from churnlib.model.evaluate import score_group
-from churnlib.model.predict import PROBABILITY, predict_in_parts
-from churnlib.model.rows import Rows
-from churnlib.model.store import load_model
+from churnlib.io import datasets
+from churnlib.io.catalog import Catalog
+from churnlib.metrics.evaluate import score_group
+from churnlib.model.feature_table import FeatureTable
+from churnlib.model.predict import predict_in_parts
+from churnlib.schemas.columns import LABEL, PROBABILITY
 from churnlib.synthesis import PROCESSES, generate
+from churnlib.versions.folder import load_model
 
 GAME = "game1"
 CATEGORIES = '{ type = "churnlib.model.columns.OfKind", params = { kind = "category" } }'
@@ -81,7 +81,7 @@ def scored(catalog: Catalog) -> pl.DataFrame:
     """The back-tested subscriptions with a known outcome, as the newest model predicts them."""
     versions = (file.name for file in Path(catalog.models().uri).iterdir() if file.is_dir())
     model = load_model(catalog.model(max(versions)))
-    features = Rows.read(storage.ref(catalog.features("score")))
+    features = FeatureTable.read(datasets.ref(catalog.features("score")))
     return predict_in_parts(model.pipeline, model.schema, features).rows.drop_nulls(LABEL)
 
 

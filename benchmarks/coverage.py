@@ -15,16 +15,16 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from churnlib.features.churn import add_churned_on
-from churnlib.features.currency import add_currency_features
-from churnlib.features.labels import LABEL, add_label
+from churnlib.features.history import add_currency_features
+from churnlib.features.outcome import add_churned_on, add_label
 from churnlib.features.standard import standard_features
-from churnlib.model.figures import CALIBRATION_GROUPS
-from churnlib.model.fitted import FittedModel
-from churnlib.model.measures import known_rows, measure, predictions
-from churnlib.model.predict import PROBABILITY, predict
-from churnlib.model.ranking import Tally, average_precision, gains, levels, roc_auc
-from churnlib.model.train import fit
+from churnlib.metrics.definitions import CALIBRATION_GROUPS
+from churnlib.metrics.ranking import Tally, average_precision, gains, levels, roc_auc
+from churnlib.metrics.scores import known_rows, measure, predictions
+from churnlib.model.fit import fit
+from churnlib.model.fitted_model import FittedModel
+from churnlib.model.predict import predict
+from churnlib.schemas.columns import LABEL, PROBABILITY
 from churnlib.settings import Settings, load_settings
 from churnlib.synthesis import PROCESSES
 from churnlib.synthesis.tables import tables

@@ -8,15 +8,16 @@ lie that are made here.
 from datetime import date
 from pathlib import Path
 
-from churnlib import storage
-from churnlib.buckets import in_order, put_aside, write
-from churnlib.datasets import RAW_TABLES, Catalog, Dataset, DatasetRef
-from churnlib.raw.clean import scan_clean
-from churnlib.schemas import PARENTS, raw_columns
+from churnlib.io import datasets
+from churnlib.io.buckets import in_order, spill, write
+from churnlib.io.catalog import RAW_TABLES, Catalog
+from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.raw.fast_read import scan_clean
+from churnlib.schemas.tables import PARENTS, raw_columns
 from churnlib.settings import Settings, load_settings
-from flows.features import build_window_features
 from flows.standard_features import build_standard_features
-from flows.tables import REFERS, check_raw, describe_table, latest_currency_date, working
+from flows.steps.raw_tables import REFERS, check_raw, describe_table, latest_currency_date, working
+from flows.steps.window_features import build_window_features
 
 ORDER = ("character_data", "character_currency", "sub_data", "sub_miss")
 """The raw tables, each after the one that it refers to."""
@@ -34,7 +35,7 @@ def prepare(data_dir: Path, game: str) -> None:
     checked: dict[str, DatasetRef] = {}
     for table in ORDER:
         made = check_raw.fn(
-            storage.ref(catalog.raw(table)),
+            datasets.ref(catalog.raw(table)),
             table,
             settings.raw.categories,
             settings.raw.id_type,
@@ -55,11 +56,11 @@ def read(data_dir: Path, game: str) -> None:
     """Reads the raw tables, orders and keeps them as `prepare` does, but checks nothing."""
     settings, catalog = _opened(data_dir, game)
     for table in RAW_TABLES:
-        source = storage.ref(catalog.raw(table))
+        source = datasets.ref(catalog.raw(table))
         rows = scan_clean(source, table, settings.raw.id_type)
         column = "char_id" if "char_id" in raw_columns(table) else "sub_id"
         with working(source, settings.engine) as work:
-            parts = put_aside(rows, column, work.count, work.folder)
+            parts = spill(rows, column, work.count, work.folder)
             frames = (in_order(part.rename({column: "char_id"}).collect()) for part in parts)
             schema = {"char_id" if n == column else n: t for n, t in rows.collect_schema().items()}
             write(frames, Dataset(table, game, str(data_dir / "read" / table)), schema)
@@ -68,7 +69,7 @@ def read(data_dir: Path, game: str) -> None:
 def features(data_dir: Path, game: str) -> None:
     """Builds the features of all subscriptions from the prepared tables, with their labels."""
     settings, catalog = _opened(data_dir, game)
-    characters, currency, subs, misses = (storage.ref(catalog.checked(t)) for t in ORDER)
+    characters, currency, subs, misses = (datasets.ref(catalog.checked(t)) for t in ORDER)
     as_of = latest_currency_date(currency)
     standard = build_standard_features.fn(
         characters,

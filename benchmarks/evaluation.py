@@ -17,9 +17,9 @@ from typing import TypeVar
 import numpy as np
 import polars as pl
 
-from churnlib.datasets import Dataset
-from churnlib.model.evaluate import evaluate
-from churnlib.model.segments import breakdown
+from churnlib.io.datasets import Dataset
+from churnlib.metrics.evaluate import evaluate
+from churnlib.metrics.segments import breakdown
 from churnlib.report.content import Report
 from churnlib.report.write import write_report
 

@@ -2,7 +2,7 @@
 
 All give the newest value, mean, max, min, sample standard deviation and the changes over 1, 3 and 6
 months of two balances, for every subscription, from tables in the order in which flows keep them.
-`churnlib.features.currency` is the last of them.
+`churnlib.features.history` is the last of them.
 """
 
 import argparse
@@ -14,8 +14,8 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from churnlib.features.calendar import month_index
-from churnlib.features.currency import add_currency_features
+from churnlib.features.history import add_currency_features
+from churnlib.months import month_index
 from churnlib.settings import Aggregation, CurrencySettings, Difference
 
 BALANCES = ("hard_balance", "soft_balance")

@@ -17,9 +17,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from churnlib.model.compare import paired_difference
-from churnlib.model.gate import Decision, judge, measure
+from churnlib.metrics.comparison import paired_difference
 from churnlib.seeds import derive_seed
+from churnlib.versions.gate import Decision, judge, measure
 
 CHAMPION_AUC = 0.80
 MAX_LOSS = 0.02
@@ -110,7 +110,7 @@ def cohort(
         correlation: Of their scores of subscriptions with one outcome.
 
     Returns:
-        What `churnlib.model.gate.measure` takes.
+        What `churnlib.versions.gate.measure` takes.
     """
     rng = np.random.default_rng(seed)
     character = np.repeat(np.arange(rows), rng.integers(1, 4, rows))[:rows]

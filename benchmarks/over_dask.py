@@ -16,11 +16,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from churnlib import storage
-from churnlib.datasets import Catalog
+from churnlib.io import datasets
+from churnlib.io.catalog import Catalog
 from churnlib.settings import EngineSettings, load_settings
 from churnlib.synthesis import PROCESSES, generate
-from flows.command import in_session
+from flows.cli.session import in_session
 
 GAME = "game1"
 BUCKETS = 16
@@ -67,7 +67,7 @@ def building(folder: str, workers: int, repeat: int) -> float:
     from flows.engine.dask_cluster import cluster
     from flows.engine.dask_workers import check_workers
     from flows.engine.over_dask import map_parts, remove_parts
-    from flows.features import window_features
+    from flows.steps.window_features import window_features
 
     settings, catalog = load_settings(GAME, {"data_dir": folder}), Catalog(folder, GAME)
     function = partial(
@@ -78,7 +78,7 @@ def building(folder: str, workers: int, repeat: int) -> float:
         currency_settings=settings.currency,
     )
     places = (catalog.standard_features(), catalog.checked("character_currency"))
-    tables, target = [storage.ref(place) for place in places], catalog.features("train")
+    tables, target = [datasets.ref(place) for place in places], catalog.features("train")
     best = float("inf")
 
     def build_parts() -> int:

@@ -12,28 +12,26 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from churnlib import storage
-from churnlib.datasets import Catalog, Dataset, DatasetRef
-from churnlib.features.churn import add_churned_on
-from churnlib.features.currency import add_currency_features
-from churnlib.features.labels import add_label
+from churnlib.features.cohort import feature_columns, in_window
+from churnlib.features.history import add_currency_features
+from churnlib.features.outcome import add_churned_on, add_label
 from churnlib.features.standard import standard_features
-from churnlib.features.table import feature_columns
-from churnlib.features.windows import in_window
-from churnlib.lineage import footer
-from churnlib.model.campaign import plan_campaign
-from churnlib.model.evaluate import evaluate
-from churnlib.model.fitness import decisive_settings
+from churnlib.io import datasets
+from churnlib.io.catalog import Catalog
+from churnlib.io.datasets import Dataset, DatasetRef, footer
+from churnlib.metrics.campaign import plan_campaign
+from churnlib.metrics.evaluate import evaluate
+from churnlib.metrics.segments import breakdown
+from churnlib.model.fit import train
 from churnlib.model.pipeline import check_pipeline
-from churnlib.model.segments import breakdown
-from churnlib.model.store import GOLDEN_ROWS, new_version, read_scored, save_model, set_champion
-from churnlib.model.train import train
-from churnlib.raw.checks import check_table
-from churnlib.raw.oddities import count_oddities
+from churnlib.raw.quality_warnings import count_oddities
+from churnlib.raw.validate import check_table
 from churnlib.report.content import Report
 from churnlib.report.write import write_report
-from churnlib.schemas import StandardFeatures
+from churnlib.schemas.tables import StandardFeatures
 from churnlib.settings import Settings, labels_known_by, load_settings
+from churnlib.versions.compatibility import decisive_settings
+from churnlib.versions.folder import GOLDEN_ROWS, new_version, read_scored, save_model, set_champion
 
 PARENTS = {
     "character_data": None,
@@ -51,7 +49,7 @@ def main(game: str, folder: str) -> None:
     check_pipeline(settings.train, feature_columns(settings.standard, settings.currency))
     checked = check_all(settings, catalog)
     latest = checked["character_currency"]
-    as_of = storage.scan(latest).select("date").max().collect().item()
+    as_of = datasets.scan(latest).select("date").max().collect().item()
     odd = {name: oddities(name, checked, as_of) for name in checked}
     build_features(settings, catalog, checked, as_of)
     fit_and_report(settings, catalog, as_of, {name: rows for name, rows in odd.items() if rows})
@@ -61,24 +59,24 @@ def check_all(settings: Settings, catalog: Catalog) -> dict[str, DatasetRef]:
     """Checks the raw tables and keeps them as Parquet."""
     checked: dict[str, DatasetRef] = {}
     for name, above in PARENTS.items():
-        parent = storage.scan(checked[above]) if above else None
-        table = check_table(storage.ref(catalog.raw(name)), name, settings.raw, parent=parent)
-        checked[name] = storage.write_parquet(table.rows.lazy(), catalog.checked(name))
+        parent = datasets.scan(checked[above]) if above else None
+        table = check_table(datasets.ref(catalog.raw(name)), name, settings.raw, parent=parent)
+        checked[name] = datasets.write_parquet(table.rows.lazy(), catalog.checked(name))
     return checked
 
 
 def oddities(name: str, checked: dict[str, DatasetRef], as_of: date) -> dict[str, int]:
     """Counts what is odd in a raw table."""
     above = PARENTS[name] or ("character_data" if name == "character_currency" else None)
-    parent = storage.scan(checked[above]) if above else None
-    return count_oddities(storage.scan(checked[name]), name, as_of=as_of, parent=parent)
+    parent = datasets.scan(checked[above]) if above else None
+    return count_oddities(datasets.scan(checked[name]), name, as_of=as_of, parent=parent)
 
 
 def build_features(
     settings: Settings, catalog: Catalog, checked: dict[str, DatasetRef], as_of: date
 ) -> None:
     """Builds the standard features, and the features and labels of the training window."""
-    scan = storage.scan
+    scan = datasets.scan
     features = standard_features(
         scan(checked["character_data"]), scan(checked["sub_data"]), as_of=as_of
     )
@@ -88,7 +86,7 @@ def build_features(
         as_of=as_of,
         churn_after_months=settings.churn_after_months,
     )
-    standard = storage.write_parquet(churned, catalog.standard_features())
+    standard = datasets.write_parquet(churned, catalog.standard_features())
     window = settings.windows.train.span(as_of)
     labelled = add_label(
         in_window(scan(standard, StandardFeatures), *window),
@@ -99,14 +97,14 @@ def build_features(
         labelled, scan(checked["character_currency"]), settings.currency, as_of=as_of
     )
     facts = footer(as_of=as_of, window=window)
-    storage.write_parquet(with_currency, catalog.features("train"), facts)
+    datasets.write_parquet(with_currency, catalog.features("train"), facts)
 
 
 def fit_and_report(
     settings: Settings, catalog: Catalog, as_of: date, odd: dict[str, dict[str, int]]
 ) -> None:
     """Validates, fits and keeps a model, makes it the champion and reports on it."""
-    rows = storage.read(catalog.features("train"))
+    rows = datasets.read(catalog.features("train"))
     window = settings.windows.train.span(as_of)
     seed = settings.train.seed or 1
     horizon = settings.horizon_months

@@ -29,10 +29,10 @@ PATIENCE = 120
 SPARED = "import atexit, gc; gc.set_threshold(20_000); atexit.register(gc.freeze)"
 """How the command lines, and the work without Prefect, treat the garbage collector."""
 LIBRARIES = (
-    "churnlib.features.currency",
-    "churnlib.model.train",
-    "churnlib.model.store",
-    "churnlib.raw.checks",
+    "churnlib.features.history",
+    "churnlib.model.fit",
+    "churnlib.versions.folder",
+    "churnlib.raw.validate",
     "churnlib.report.html",
     "sklearn.ensemble",
     "skops.io",

@@ -7,51 +7,51 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from churnlib.datasets import Catalog as Catalog
     from churnlib.errors import ChurnlibError as ChurnlibError
-    from churnlib.features.churn import add_churned_on as add_churned_on
-    from churnlib.features.currency import add_currency_features as add_currency_features
-    from churnlib.features.labels import add_label as add_label
+    from churnlib.features.cohort import feature_table as feature_table
+    from churnlib.features.cohort import in_window as in_window
+    from churnlib.features.history import add_currency_features as add_currency_features
+    from churnlib.features.outcome import add_churned_on as add_churned_on
+    from churnlib.features.outcome import add_label as add_label
     from churnlib.features.standard import standard_features as standard_features
-    from churnlib.features.table import feature_table as feature_table
-    from churnlib.features.windows import in_window as in_window
-    from churnlib.model.compare import paired_difference as paired_difference
-    from churnlib.model.evaluate import evaluate as evaluate
+    from churnlib.io.catalog import Catalog as Catalog
+    from churnlib.io.datasets import scan as scan
+    from churnlib.metrics.comparison import paired_difference as paired_difference
+    from churnlib.metrics.evaluate import evaluate as evaluate
+    from churnlib.metrics.segments import breakdown as breakdown
+    from churnlib.model.fit import fit as fit
     from churnlib.model.predict import predict as predict
-    from churnlib.model.segments import breakdown as breakdown
-    from churnlib.model.store import champion as champion
-    from churnlib.model.store import load_model as load_model
-    from churnlib.model.train import fit as fit
-    from churnlib.raw.checks import check_table as check_table
     from churnlib.raw.tables import latest_day as latest_day
     from churnlib.raw.tables import read_tables as read_tables
+    from churnlib.raw.validate import check_table as check_table
     from churnlib.report.back_test import back_test as back_test
     from churnlib.settings import Settings as Settings
     from churnlib.settings import load_settings as load_settings
-    from churnlib.storage import scan as scan
+    from churnlib.versions.folder import champion as champion
+    from churnlib.versions.folder import load_model as load_model
 
 _HOMES = {
-    "Catalog": "datasets",
+    "Catalog": "io.catalog",
     "ChurnlibError": "errors",
     "Settings": "settings",
-    "add_churned_on": "features.churn",
-    "add_currency_features": "features.currency",
-    "add_label": "features.labels",
+    "add_churned_on": "features.outcome",
+    "add_currency_features": "features.history",
+    "add_label": "features.outcome",
     "back_test": "report.back_test",
-    "breakdown": "model.segments",
-    "champion": "model.store",
-    "check_table": "raw.checks",
-    "evaluate": "model.evaluate",
-    "feature_table": "features.table",
-    "fit": "model.train",
-    "in_window": "features.windows",
+    "breakdown": "metrics.segments",
+    "champion": "versions.folder",
+    "check_table": "raw.validate",
+    "evaluate": "metrics.evaluate",
+    "feature_table": "features.cohort",
+    "fit": "model.fit",
+    "in_window": "features.cohort",
     "latest_day": "raw.tables",
-    "load_model": "model.store",
+    "load_model": "versions.folder",
     "load_settings": "settings",
-    "paired_difference": "model.compare",
+    "paired_difference": "metrics.comparison",
     "predict": "model.predict",
     "read_tables": "raw.tables",
-    "scan": "storage",
+    "scan": "io.datasets",
     "standard_features": "features.standard",
 }
 

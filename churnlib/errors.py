@@ -17,7 +17,7 @@ class SettingsError(ChurnlibError):
 
 
 class DataError(ChurnlibError):
-    """A table is missing, unreadable, or breaks the rules of `churnlib.schemas`."""
+    """A table is missing, unreadable, or breaks the rules of `churnlib.schemas.tables`."""
 
 
 class StoreError(ChurnlibError):

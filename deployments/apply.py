@@ -26,7 +26,7 @@ from churnlib.errors import ChurnlibError, SettingsError
 from churnlib.settings import list_games
 from deployments.automations import SILENT_SECONDS, automations
 from deployments.generate import WORK_POOL, prefect_yaml
-from deployments.standing import keep_on, switched_on, tell_removed_games
+from deployments.state import keep_on, switched_on, tell_removed_games
 
 FOLDER = Path(__file__).parent
 RUNS_PER_GAME = 1

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from inspect import formatannotation
 from pathlib import Path
 
-from churnlib.datasets import LAYERS
-from churnlib.schemas import ID_COLUMNS, MARKS, SCHEMAS
+from churnlib.io.catalog import LAYERS
+from churnlib.schemas.tables import ID_COLUMNS, MARKS, SCHEMAS
 from churnlib.settings import describe_settings, list_games
-from flows.arguments import FLOWS, PARSERS, flow_parser
-from flows.events import EVENTS
+from flows.cli.arguments import FLOWS, PARSERS, flow_parser
+from flows.engine.events import EVENTS
 from flows.map import mermaid
 from flows.map.__main__ import map_parser
 from flows.map.page import EXAMPLE_DAY

@@ -15,15 +15,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The arguments; those of this process if null.
 
     Returns:
-        The exit status, as `flows.command.main`.
+        The exit status, as `flows.cli.session.main`.
     """
     parser = _parser()
     args = parser.parse_args(argv)
     if args.command == "run":
-        from flows.tour import tour
+        from flows.cli.run_all import run_all
 
         args.data_dir = args.data_dir or args.listed_dir  # It may stand before `run`, too.
-        return tour(args)
+        return run_all(args)
     from churnlib.errors import ChurnlibError
 
     try:
@@ -32,8 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
             print(settings_schema(), end="")
             return 0
-        from flows.arguments import absolute
-        from flows.overview import overview
+        from flows.cli.arguments import absolute
+        from flows.cli.overview import overview
 
         return overview(absolute(args.listed_dir))
     except ChurnlibError as error:
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from flows.arguments import add_data_dir, add_run_arguments
+    from flows.cli.arguments import add_data_dir, add_run_arguments
 
     parser = argparse.ArgumentParser(
         prog="python -m flows",

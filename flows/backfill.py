@@ -1,7 +1,7 @@
 """The flow `backfill`: a batch flow for many months, one after another."""
 
 if __name__ == "__main__":  # Before the imports below: the first line is printed while they load.
-    from flows.command import backfill_main
+    from flows.cli.session import backfill_main
 
     raise SystemExit(backfill_main())
 
@@ -13,18 +13,19 @@ from typing import Any, Literal
 
 from prefect import Flow, flow
 
-from churnlib.datasets import Dataset, month_name
 from churnlib.errors import ChurnlibError, DataError, SettingsError
+from churnlib.io.catalog import month_name
+from churnlib.io.datasets import Dataset
+from churnlib.io.storage import written_at
 from churnlib.months import shift_months
-from churnlib.storage import written_at
-from flows.artifacts import Progress, show_table
 from flows.batch_predict import batch_predict
 from flows.batch_score import batch_score
+from flows.engine.artifacts import Progress, show_table
 from flows.engine.cache import run_logger
-from flows.events import telling_as_deployed
-from flows.parameters import AsOf, BatchFlow, Game, Month, Overrides
-from flows.run import Run, open_run
+from flows.engine.events import telling_as_deployed
 from flows.standard_features import standard_features
+from flows.steps.parameters import AsOf, BatchFlow, Game, Month, Overrides
+from flows.steps.run import Run, open_run
 from flows.task import refreshing
 
 BATCH_FLOWS: dict[str, Flow[..., Any]] = {

@@ -1,7 +1,7 @@
 """The flow `batch-predict`: the churn probability of a month's new subscriptions."""
 
 if __name__ == "__main__":  # Before the imports below: the first line is printed while they load.
-    from flows.command import main
+    from flows.cli.session import main
 
     raise SystemExit(main("batch_predict"))
 
@@ -11,25 +11,25 @@ from typing import Any
 
 import polars as pl
 
-from churnlib import storage
-from churnlib.datasets import Dataset, DatasetRef, month_name
 from churnlib.errors import naming
-from churnlib.features.currency import add_currency_features
+from churnlib.features.cohort import in_window
+from churnlib.features.history import add_currency_features
 from churnlib.features.standard import standard_features
-from churnlib.features.windows import in_window
-from churnlib.lineage import footer
-from churnlib.model.rows import Rows
-from churnlib.model.store import read_manifest
-from churnlib.raw.known import known_by
+from churnlib.io import datasets
+from churnlib.io.catalog import month_name
+from churnlib.io.datasets import Dataset, DatasetRef, footer
+from churnlib.model.feature_table import FeatureTable
+from churnlib.raw.availability import known_by
 from churnlib.settings import CampaignSettings, CurrencySettings, EngineSettings, StandardSettings
-from flows.building import build
-from flows.contest import usable_model
+from churnlib.versions.folder import read_manifest
+from flows.engine.building import build
 from flows.engine.cache import run_logger
-from flows.events import BatchPredicted
-from flows.features import refuse_empty
-from flows.reports import leaks, warn
-from flows.run import Run, churn_flow
+from flows.engine.events import BatchPredicted
 from flows.score import new_categories
+from flows.steps.back_test_plan import usable_model
+from flows.steps.reports import leaks, warn
+from flows.steps.run import Run, churn_flow
+from flows.steps.window_features import refuse_empty
 from flows.task import task
 
 
@@ -80,7 +80,7 @@ def build_predict_features(
     engine: EngineSettings,
 ) -> DatasetRef:
     """Builds the features of a batch, the same as in training, straight from the raw tables."""
-    known = storage.scan(subs).filter(known_by("sub_data", as_of))
+    known = datasets.scan(subs).filter(known_by("sub_data", as_of))
     refuse_empty(known, subs.game, "windows.batch_predict", window)
     features = partial(
         batch_features,
@@ -109,7 +109,13 @@ def batch_features(
     return add_currency_features(batch, balances, currency_settings, as_of=as_of)
 
 
-@task(uses=("churnlib.model",))
+@task(
+    uses=(
+        "churnlib.model",
+        "churnlib.metrics",
+        "churnlib.versions",
+    )
+)
 def predict_batch(
     model: DatasetRef,
     features: DatasetRef,
@@ -129,13 +135,14 @@ def predict_batch(
         campaign: What decides whom to contact, and who is held out.
         allow_joblib: Open a joblib model file, too, which runs what it says.
     """
-    from churnlib.model.contact import add_contact, threshold_of
+    from churnlib.metrics.contact import add_contact
     from churnlib.model.predict import predict_in_parts, rank_by_risk
-    from churnlib.model.store import load_model
+    from churnlib.versions.folder import load_model
+    from churnlib.versions.threshold import threshold_of
 
     loaded = load_model(model, allow_joblib=allow_joblib)
     with naming(model.game):
-        rows = Rows.read(features)
+        rows = FeatureTable.read(features)
         batch = predict_in_parts(loaded.pipeline, loaded.schema, rows, baseline=loaded.baseline)
     warn(new_categories(batch))
     version = read_manifest(model)["version"]
@@ -147,7 +154,7 @@ def predict_batch(
     words = "contact nobody" if threshold is None else f"contact from {threshold:.4f} on"
     run_logger().info("%s: %d of %d; %d held out", words, to_contact, len(told), held_out)
     facts = footer(model_version=version, threshold=threshold, base_rate=loaded.base_rate, **terms)
-    made = storage.write_parquet(told.lazy(), output, facts)
+    made = datasets.write_parquet(told.lazy(), output, facts)
     BatchPredicted(
         game=model.game,
         month=month_name(terms["window"][0]),

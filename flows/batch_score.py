@@ -1,7 +1,7 @@
 """The flow `batch-score`, and `batch-score-from-raw`: a batch's predictions against the truth."""
 
 if __name__ == "__main__":  # Before the imports below: the first line is printed while they load.
-    from flows.command import main
+    from flows.cli.session import main
 
     raise SystemExit(main("batch_score"))
 
@@ -10,24 +10,25 @@ from typing import Any
 
 import polars as pl
 
-from churnlib import storage
-from churnlib.datasets import Dataset, DatasetRef, month_name
 from churnlib.errors import DataError
-from churnlib.features.labels import add_label
-from churnlib.features.windows import in_window
-from churnlib.lineage import fact, known_fact
-from churnlib.model.store import pointed_at
+from churnlib.features.cohort import in_window
+from churnlib.features.outcome import add_label
+from churnlib.io import datasets
+from churnlib.io.catalog import month_name
+from churnlib.io.datasets import Dataset, DatasetRef, fact, known_fact
 from churnlib.months import first_day, shift_months
 from churnlib.report.content import Report
+from churnlib.report.formatting import counted
 from churnlib.report.verdict import verdict
-from churnlib.report.wording import counted
 from churnlib.report.write import write_report
-from churnlib.schemas import Predictions, with_ids
+from churnlib.schemas.tables import Predictions, with_ids
 from churnlib.settings import EvaluationSettings, Offer, Settings, check_label_overlap
-from flows.events import BatchScored
-from flows.features import check_first, fits_run, known_subs, refuse_empty
-from flows.past_model import about_past_model, model_behind, past_importance, standing
-from flows.reports import (
+from churnlib.versions.folder import pointed_at
+from flows.engine.events import BatchScored
+from flows.standard_features import standard_features
+from flows.steps.past_model import about_past_model, model_behind, past_importance, standing
+from flows.steps.raw_tables import STANDARD_TABLES
+from flows.steps.reports import (
     TEMPLATE,
     check_segments,
     data_faults,
@@ -36,10 +37,9 @@ from flows.reports import (
     show,
     warn,
 )
-from flows.run import Run, churn_flow
-from flows.sources import doubted_sources, read_sources, standard_of
-from flows.standard_features import standard_features
-from flows.tables import STANDARD_TABLES
+from flows.steps.run import Run, churn_flow
+from flows.steps.sources import read_sources, stale_source_warnings, standard_of
+from flows.steps.window_features import check_first, fits_run, known_subs, refuse_empty
 from flows.task import task
 
 NEWER_COLUMNS = ("baseline_probability", "contact", "held_out")
@@ -55,7 +55,12 @@ def batch_score(run: Run) -> tuple[DatasetRef, ...]:
     predictions = predictions_of(run, window)
     fits_run(run, standard, "churn_after_months")
     warnings = warn(
-        (*fact(predictions, "warnings"), *overlap(run), *short_data(run), *doubted_sources(run))
+        (
+            *fact(predictions, "warnings"),
+            *overlap(run),
+            *short_data(run),
+            *stale_source_warnings(run),
+        )
     )
     reports = score_batch(
         standard,
@@ -131,7 +136,7 @@ def predictions_of(run: Run, window: tuple[date, date]) -> DatasetRef:
     advice = predicting(run, window)
     predictions = run.existing(run.catalog.predictions(window[0]), advice)
     schema = with_ids(Predictions, run.settings.raw.id_type)
-    storage.scan(predictions, schema, newer=NEWER_COLUMNS)
+    datasets.scan(predictions, schema, newer=NEWER_COLUMNS)
     first, last = (date.fromisoformat(day) for day in fact(predictions, "window"))
     if window[0] < first or window[1] > last:
         raise DataError(
@@ -149,7 +154,9 @@ def predictions_of(run: Run, window: tuple[date, date]) -> DatasetRef:
     return predictions
 
 
-@task(uses=("churnlib.model", TEMPLATE), notes=("champion",))
+@task(
+    uses=("churnlib.model", "churnlib.metrics", "churnlib.versions", TEMPLATE), notes=("champion",)
+)
 def score_batch(
     standard: DatasetRef,
     predictions: DatasetRef,
@@ -180,20 +187,20 @@ def score_batch(
         horizon_months: Within how many months churn counts.
         offer: What a campaign costs and brings.
         evaluation: What is told apart.
-        data: See `flows.reports.data_faults`.
+        data: See `flows.steps.reports.data_faults`.
         warnings: What the reader must know.
         champion: The version in use, for the event.
         allow_joblib: Open a joblib model file, too, which runs what it says.
     """
-    from churnlib.model.campaign import evaluate_campaign
-    from churnlib.model.contact import compare_hold_out
-    from churnlib.model.evaluate import evaluate
-    from churnlib.model.segments import breakdown
+    from churnlib.metrics.campaign import evaluate_campaign
+    from churnlib.metrics.contact import compare_hold_out
+    from churnlib.metrics.evaluate import evaluate
+    from churnlib.metrics.segments import breakdown
 
-    subs = known_subs(storage.scan(standard), as_of)
+    subs = known_subs(datasets.scan(standard), as_of)
     refuse_empty(subs, standard.game, "windows.batch_score", window)
     truth = add_label(in_window(subs, *window), as_of=as_of, horizon_months=horizon_months)
-    predicted = in_window(storage.scan(predictions), *window)
+    predicted = in_window(datasets.scan(predictions), *window)
     columns = {"sub_id", "is_first_sub", "sub_churn", *evaluation.segments}
     both = truth.select(sorted(columns)).join(predicted, on="sub_id", how="full", coalesce=True)
     rows = both.collect()

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from churnlib.console import reader_may_leave
-from flows.arguments import models_parser
-from flows.command import by_hand
+from flows.cli.arguments import models_parser
+from flows.cli.session import by_hand
 
 if TYPE_CHECKING:
-    from churnlib.datasets import Catalog
-    from churnlib.model.history import Version
+    from churnlib.io.catalog import Catalog
+    from churnlib.versions.listing import Version
 
 LABEL_WIDTH = 14
 
@@ -23,12 +23,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The arguments; those of this process if null.
 
     Returns:
-        The exit status, as `flows.command.main`.
+        The exit status, as `flows.cli.session.main`.
     """
     args = models_parser().parse_args(argv)
 
     def work(catalog: "Catalog") -> None:
-        from churnlib.model.history import history
+        from churnlib.versions.listing import history
 
         found = history(catalog)
         if args.json:
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _lines(catalog: "Catalog", found: Sequence["Version"]) -> Iterator[str]:
     if not found:
-        from churnlib.datasets import command_line
+        from churnlib.io.commands import command_line
 
         train = command_line("train", catalog.models(), "--from-raw")
         yield f"{catalog.game}: there is no model yet. Train one: {train}"

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from churnlib.console import reader_may_leave
-from flows.arguments import promote_parser
-from flows.command import by_hand
+from flows.cli.arguments import promote_parser
+from flows.cli.session import by_hand
 
 if TYPE_CHECKING:
-    from churnlib.datasets import Catalog
-    from churnlib.model.registry import Promotion
+    from churnlib.io.catalog import Catalog
     from churnlib.settings import Settings
+    from churnlib.versions.registry import Promotion
 
 
 @reader_may_leave()
@@ -24,15 +24,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The arguments; those of this process if null.
 
     Returns:
-        The exit status, as `flows.command.main`.
+        The exit status, as `flows.cli.session.main`.
     """
     args = promote_parser().parse_args(argv)
     return by_hand(args.game, args.data_dir, lambda catalog: print(_promote(catalog, args)))
 
 
 def _promote(catalog: "Catalog", args: argparse.Namespace) -> str:
-    from churnlib.model.promotion import promote_by_hand, roll_back
     from churnlib.settings import load_settings
+    from churnlib.versions.promotion import promote_by_hand, roll_back
 
     settings = load_settings(args.game)
     allow_joblib = settings.train.model_format == "joblib"
@@ -52,9 +52,9 @@ def _promote(catalog: "Catalog", args: argparse.Namespace) -> str:
 
 def _misfit(catalog: "Catalog", version: str, settings: "Settings") -> str | None:
     """What will happen where the new champion is not of the game's settings."""
-    from churnlib.datasets import command_line
-    from churnlib.model.fitness import other_features
-    from churnlib.model.store import read_manifest
+    from churnlib.io.commands import command_line
+    from churnlib.versions.compatibility import other_features
+    from churnlib.versions.folder import read_manifest
 
     model = catalog.model(version)
     changed = other_features(read_manifest(model), settings)

@@ -1,7 +1,7 @@
 """`python -m flows.replay`: makes a model version again, and tells whether it is the same."""
 
 if __name__ == "__main__":  # Before the imports below: the first line is printed while they load.
-    from flows.command import replay_main
+    from flows.cli.session import replay_main
 
     raise SystemExit(replay_main())
 
@@ -11,18 +11,19 @@ from tempfile import TemporaryDirectory
 
 from prefect import flow
 
-from churnlib.datasets import Catalog, Dataset, DatasetRef
 from churnlib.errors import naming
+from churnlib.io.catalog import Catalog
+from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.model.predict import predict
-from churnlib.model.registry import named
-from churnlib.model.replay import Replay, compare, settings_of, tell
-from churnlib.model.store import champion, load_model, read_golden, read_manifest
 from churnlib.settings import EngineSettings, load_settings
+from churnlib.versions.folder import champion, load_model, read_golden, read_manifest
+from churnlib.versions.registry import named
+from churnlib.versions.replay import Replay, compare, settings_of, tell
 from flows.engine.cache import run_logger
-from flows.features import window_cohort
-from flows.parameters import Game
-from flows.run import Run
 from flows.standard_features import build_features
+from flows.steps.parameters import Game
+from flows.steps.run import Run
+from flows.steps.window_features import window_cohort
 from flows.task import refreshing
 from flows.train import fit_version
 

@@ -1,29 +1,30 @@
 """The flow `score`, and `score-from-raw`: a candidate or the champion, now that truth is known."""
 
 if __name__ == "__main__":  # Before the imports below: the first line is printed while they load.
-    from flows.command import main
+    from flows.cli.session import main
 
     raise SystemExit(main("score"))
 
 from datetime import date
 from typing import Any
 
-from churnlib.datasets import RAW_TABLES, Dataset, DatasetRef
 from churnlib.errors import naming
-from churnlib.model.gate import Comparison, Terms
+from churnlib.io.catalog import RAW_TABLES
+from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.model.feature_table import FeatureTable
 from churnlib.model.predict import Scored
-from churnlib.model.rows import Rows
-from churnlib.model.store import pointed_at, read_manifest
 from churnlib.report.content import Report
-from churnlib.report.wording import counted
+from churnlib.report.formatting import counted
 from churnlib.report.write import write_report
 from churnlib.settings import EvaluationSettings, Offer
 from churnlib.uris import name_of
-from flows.contest import compare, contest_of
+from churnlib.versions.folder import pointed_at, read_manifest
+from churnlib.versions.gate import Comparison, Terms
 from flows.engine.cache import run_logger
-from flows.features import check_first, window_cohort
-from flows.gate import settle_comparison
-from flows.reports import (
+from flows.standard_features import announce_due_batch, standard_features
+from flows.steps.back_test_plan import back_test_plan, compare
+from flows.steps.promotion import settle_comparison
+from flows.steps.reports import (
     TEMPLATE,
     about_model,
     check_segments,
@@ -34,9 +35,9 @@ from flows.reports import (
     show,
     warn,
 )
-from flows.run import Run, churn_flow
-from flows.sources import doubted_sources
-from flows.standard_features import announce_due_batch, standard_features
+from flows.steps.run import Run, churn_flow
+from flows.steps.sources import stale_source_warnings
+from flows.steps.window_features import check_first, window_cohort
 from flows.task import task
 
 
@@ -44,14 +45,14 @@ from flows.task import task
 def score(run: Run) -> tuple[DatasetRef, ...]:
     """Back-tests the candidate against the champion, or the champion alone, and reports."""
     check_segments(run.settings)
-    contest = contest_of(run)
+    contest = back_test_plan(run)
     warnings = warn(
         (
             *leaks(run.settings.standard),
             *overlap(run),
             *contest.warnings,
             *short_data(run),
-            *doubted_sources(run),
+            *stale_source_warnings(run),
         )
     )
     if contest.note:
@@ -85,7 +86,7 @@ def score(run: Run) -> tuple[DatasetRef, ...]:
 def score_from_raw(run: Run) -> tuple[DatasetRef, ...]:
     """Builds the standard features, then back-tests on them."""
     check_segments(run.settings)
-    contest_of(run)
+    back_test_plan(run)
     check_first(run, "score", *RAW_TABLES)
     standard_features(**run.parameters)
     reports: tuple[DatasetRef, ...] = score(**run.parameters, model=run.model)
@@ -93,7 +94,7 @@ def score_from_raw(run: Run) -> tuple[DatasetRef, ...]:
     return reports
 
 
-@task(uses=("churnlib.model", TEMPLATE))
+@task(uses=("churnlib.model", "churnlib.metrics", "churnlib.versions", TEMPLATE))
 def score_model(
     model: DatasetRef,
     rival: DatasetRef | None,
@@ -121,7 +122,7 @@ def score_model(
         features: The subscriptions of the window.
         output: Where the report goes.
         terms: By what the two are compared.
-        ruling: See `flows.contest.Contest`.
+        ruling: See `flows.steps.back_test_plan.BackTestPlan`.
         past: See there.
         in_use: Whether the version is champion before the back-test.
         window: First and last start of the subscriptions.
@@ -129,24 +130,24 @@ def score_model(
         horizon_months: Within how many months churn counts.
         offer: What a campaign costs and brings.
         evaluation: What is told apart.
-        data: See `flows.reports.data_faults`.
+        data: See `flows.steps.reports.data_faults`.
         warnings: What the reader must know.
         allow_joblib: Open a joblib model file, too, which runs what it says.
     """
-    from churnlib.model.campaign import evaluate_campaign
-    from churnlib.model.contact import threshold_of
-    from churnlib.model.evaluate import evaluate
+    from churnlib.metrics.campaign import evaluate_campaign
+    from churnlib.metrics.evaluate import evaluate
+    from churnlib.metrics.segments import breakdown
     from churnlib.model.importance import permutation_importance
     from churnlib.model.predict import predict_in_parts
-    from churnlib.model.segments import breakdown
-    from churnlib.model.store import load_model
+    from churnlib.versions.folder import load_model
+    from churnlib.versions.threshold import threshold_of
 
     loaded = load_model(model, allow_joblib=allow_joblib)
     with naming(model.game):
         scored = predict_in_parts(
             loaded.pipeline,
             loaded.schema,
-            Rows.read(features),
+            FeatureTable.read(features),
             baseline=loaded.baseline,
             also=evaluation.segments,
         )
@@ -165,7 +166,7 @@ def score_model(
             as_of=as_of,
         )
         comparison = made.model_dump(mode="json")
-    importance = permutation_importance(loaded, Rows.read(features))
+    importance = permutation_importance(loaded, FeatureTable.read(features))
     manifest = read_manifest(model)
     report = Report(
         name="score_report",

@@ -1,7 +1,7 @@
 """The flow `standard-features`: raw tables to the small feature store."""
 
 if __name__ == "__main__":  # Before the imports below: the first line is printed while they load.
-    from flows.command import main
+    from flows.cli.session import main
 
     raise SystemExit(main("standard_features"))
 
@@ -10,18 +10,18 @@ from functools import partial
 
 import polars as pl
 
-from churnlib import storage
-from churnlib.datasets import Dataset, DatasetRef, month_name
 from churnlib.errors import DataError
-from churnlib.features import churn, standard
-from churnlib.lineage import footer
+from churnlib.features import outcome, standard
+from churnlib.io import datasets, storage
+from churnlib.io.catalog import month_name
+from churnlib.io.datasets import Dataset, DatasetRef, footer
 from churnlib.settings import EngineSettings, StandardSettings
-from flows.building import build
-from flows.events import BatchDue
-from flows.reports import leaks, warn
-from flows.run import Run, churn_flow, is_part
-from flows.sources import note_sources
-from flows.tables import STANDARD_TABLES
+from flows.engine.building import build
+from flows.engine.events import BatchDue
+from flows.steps.raw_tables import STANDARD_TABLES
+from flows.steps.reports import leaks, warn
+from flows.steps.run import Run, churn_flow, is_part
+from flows.steps.sources import note_sources
 from flows.task import task
 
 
@@ -103,7 +103,7 @@ def subscription_features(
 ) -> pl.LazyFrame:
     """The standard features of every subscription, and the day on which it churned."""
     known = standard.standard_features(characters, subs, as_of=as_of, undated_totals=undated_totals)
-    return churn.add_churned_on(known, misses, as_of=as_of, churn_after_months=churn_after_months)
+    return outcome.add_churned_on(known, misses, as_of=as_of, churn_after_months=churn_after_months)
 
 
 def refuse_none(subs: DatasetRef, as_of: date) -> None:
@@ -112,7 +112,7 @@ def refuse_none(subs: DatasetRef, as_of: date) -> None:
     Raises:
         DataError: Names the day and the first subscription.
     """
-    first = storage.scan(subs).select(pl.col("sub_start_date").min()).collect().item()
+    first = datasets.scan(subs).select(pl.col("sub_start_date").min()).collect().item()
     if first is None or first > as_of:
         begins = f"the first starts on {first}" if first else "sub_data has no rows"
         raise DataError(

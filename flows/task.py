@@ -10,9 +10,8 @@ from typing import Any, ParamSpec, TypeVar, overload
 
 from prefect.tasks import Task
 
-from churnlib.datasets import Dataset, DatasetRef
+from churnlib.io.datasets import Dataset, DatasetRef, attribute_read_errors
 from churnlib.seeds import draw_seed
-from churnlib.storage import blaming
 from flows.engine import log
 from flows.engine.cache import DependencyCache, DrawnSeed, check_arguments, refreshing, run_logger
 from flows.engine.ledger import enter, enter_cached
@@ -93,7 +92,7 @@ def _make_task(
         if "seed" in call.arguments:
             call.arguments["seed"] = _tell_seed(call.arguments["seed"])
         started = time.perf_counter()
-        with blaming(*datasets_in(call.arguments)):
+        with attribute_read_errors(*datasets_in(call.arguments)):
             result = function(*call.args, **call.kwargs)
         _tell_outputs(result, time.perf_counter() - started)
         return result

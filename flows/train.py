@@ -1,7 +1,7 @@
 """The flow `train`, and `train-from-raw`: standard features to a model and its report."""
 
 if __name__ == "__main__":  # Before the imports below: the first line is printed while they load.
-    from flows.command import main
+    from flows.cli.session import main
 
     raise SystemExit(main("train"))
 
@@ -12,15 +12,12 @@ from datetime import UTC, date, datetime
 from importlib.metadata import version
 from typing import Any
 
-from churnlib import storage
-from churnlib.datasets import RAW_TABLES, Dataset, DatasetRef
 from churnlib.errors import naming
-from churnlib.features.table import feature_columns
-from churnlib.lineage import fact
-from churnlib.model.fitness import decisive_settings
-from churnlib.model.registry import read_registry
+from churnlib.features.cohort import feature_columns
+from churnlib.io import datasets
+from churnlib.io.catalog import RAW_TABLES
+from churnlib.io.datasets import Dataset, DatasetRef, fact
 from churnlib.model.sample import describe
-from churnlib.model.store import new_version, read_manifest, read_scored, save_model
 from churnlib.report.content import Report
 from churnlib.report.write import write_report
 from churnlib.settings import (
@@ -32,11 +29,19 @@ from churnlib.settings import (
     labels_known_by,
 )
 from churnlib.uris import join
+from churnlib.versions.compatibility import decisive_settings
+from churnlib.versions.folder import new_version, read_manifest, read_scored, save_model
+from churnlib.versions.registry import read_registry
 from flows.engine.cache import run_logger
 from flows.engine.code_digest import code_digest
-from flows.features import Cohort, build_window_features, check_first, window_cohort
-from flows.gate import register_version
-from flows.reports import (
+from flows.standard_features import (
+    announce_due_batch,
+    build_standard_features,
+    standard_features,
+)
+from flows.steps.promotion import register_version
+from flows.steps.raw_tables import check_known, check_raw
+from flows.steps.reports import (
     TEMPLATE,
     about_model,
     changed_settings,
@@ -48,14 +53,9 @@ from flows.reports import (
     show,
     warn,
 )
-from flows.run import Run, churn_flow
-from flows.sources import doubted_sources
-from flows.standard_features import (
-    announce_due_batch,
-    build_standard_features,
-    standard_features,
-)
-from flows.tables import check_known, check_raw
+from flows.steps.run import Run, churn_flow
+from flows.steps.sources import stale_source_warnings
+from flows.steps.window_features import Cohort, build_window_features, check_first, window_cohort
 from flows.task import task
 
 
@@ -66,7 +66,12 @@ def train(run: Run) -> DatasetRef:
     read_registry(run.catalog.registry())  # A damaged one stops the run before the work.
     check_model(run.settings.game, run.settings.train, run.settings.standard, run.settings.currency)
     warnings = warn(
-        (*leaks(run.settings.standard), *overlap(run), *short_data(run), *doubted_sources(run))
+        (
+            *leaks(run.settings.standard),
+            *overlap(run),
+            *short_data(run),
+            *stale_source_warnings(run),
+        )
     )
     cohort = window_cohort(run, "train")
     model = fit_version(run, cohort)
@@ -126,7 +131,13 @@ def train_from_raw(run: Run) -> DatasetRef:
     return model
 
 
-@task(uses=("churnlib.model",))
+@task(
+    uses=(
+        "churnlib.model",
+        "churnlib.metrics",
+        "churnlib.versions",
+    )
+)
 def check_model(
     game: str,
     settings: TrainSettings,
@@ -151,7 +162,14 @@ def check_model(
     return " > ".join(step.type for step in settings.pipeline)
 
 
-@task(uses=("churnlib.model",), notes=("origin",))
+@task(
+    uses=(
+        "churnlib.model",
+        "churnlib.metrics",
+        "churnlib.versions",
+    ),
+    notes=("origin",),
+)
 def fit_model(
     features: DatasetRef,
     models: Dataset,
@@ -176,17 +194,17 @@ def fit_model(
         origin: All settings, those that are not the base's, the facts of the raw tables and the
             code's version, for the manifest.
     """
-    from churnlib.model.campaign import plan_campaign
-    from churnlib.model.evaluate import evaluate
-    from churnlib.model.sample import blaming, draw
-    from churnlib.model.store import GOLDEN_ROWS
-    from churnlib.model.train import train as train_model
+    from churnlib.metrics.campaign import plan_campaign
+    from churnlib.metrics.evaluate import evaluate
+    from churnlib.model.fit import train as train_model
+    from churnlib.model.sample import attribute_read_errors, draw
+    from churnlib.versions.folder import GOLDEN_ROWS
 
     assert seed is not None  # The decorator draws one.
     window = fact(features, "window")
     sample = draw(features, settings)
     run_logger().info("learns from %s", describe(sample.to_json()))
-    with naming(features.game), blaming(sample):
+    with naming(features.game), attribute_read_errors(sample):
         training = train_model(
             sample.rows,
             settings,
@@ -251,14 +269,14 @@ def report_training(
     warnings: tuple[str, ...],
 ) -> tuple[DatasetRef, ...]:
     """Reports how the model does on the rows it was fitted on, and on its validation months."""
-    from churnlib.model.campaign import evaluate_campaign
-    from churnlib.model.segments import breakdown
+    from churnlib.metrics.campaign import evaluate_campaign
+    from churnlib.metrics.segments import breakdown
 
     manifest = read_manifest(model)
     offer = Offer(**manifest["campaign"]["terms"])
     validation = read_scored(model).filter(slice="validation")
     first, last = manifest["window"]
-    told = storage.scan(features).select("sub_id", *evaluation.segments).collect()
+    told = datasets.scan(features).select("sub_id", *evaluation.segments).collect()
     judged = validation.join(told, on="sub_id", maintain_order="left")
     report = Report(
         name="in_sample_report",

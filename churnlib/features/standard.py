@@ -4,9 +4,9 @@ from datetime import date
 
 import polars as pl
 
-from churnlib.buckets import by_hash
-from churnlib.features.calendar import months_from
-from churnlib.schemas import SUB_COLUMNS
+from churnlib.io.buckets import by_hash
+from churnlib.months import months_from
+from churnlib.schemas.tables import SUB_COLUMNS
 
 CHARACTER_COLUMNS = ("gender", "race", "class", "territory", "creation_date")
 UNDATED_TOTALS = ("total_kills", "total_deaths")
@@ -28,7 +28,7 @@ def standard_features(
     Returns:
         A row for each subscription started on or before `as_of` whose character is known, sorted
         by character, start and subscription, characters in the order of their hashes (see
-        `churnlib.buckets`): the columns of `sub_data`, those of the character,
+        `churnlib.io.buckets`): the columns of `sub_data`, those of the character,
         then the computed ones. Months are calendar months. No currency, no label.
     """
     totals = UNDATED_TOTALS if undated_totals else ()

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from churnlib.features.labels import LABEL
 from churnlib.model.columns import OfKind
-from churnlib.model.features import FeatureSchema
-from churnlib.model.rows import Rows
+from churnlib.model.feature_schema import FeatureSchema
+from churnlib.model.feature_table import FeatureTable
+from churnlib.schemas.columns import LABEL
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -17,7 +17,7 @@ MOST_ROWS = 100_000
 """More rows make no other coefficients; the first are those of characters drawn by their hash."""
 
 
-def fit_baseline(rows: Rows, schema: FeatureSchema) -> "Pipeline | None":
+def fit_baseline(rows: FeatureTable, schema: FeatureSchema) -> "Pipeline | None":
     """Fits a logistic regression on the features of a model.
 
     Numbers are put on one scale, nulls filled by the median and told apart, and categories become

@@ -11,9 +11,9 @@ import polars as pl
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from churnlib.features.labels import LABEL
-from churnlib.model.features import FeatureSchema
-from churnlib.model.rows import Rows
+from churnlib.model.feature_schema import FeatureSchema
+from churnlib.model.feature_table import FeatureTable
+from churnlib.schemas.columns import LABEL
 
 Matrix: TypeAlias = NDArray[np.float64]
 
@@ -82,7 +82,7 @@ class LGBMFromParts(LGBMClassifier):
         """Fits to a frame or a matrix in memory."""
         return self._learn(numbers(frame), np.asarray(outcome), categories(frame))
 
-    def fit_parts(self, rows: Rows, schema: FeatureSchema) -> Self:
+    def fit_parts(self, rows: FeatureTable, schema: FeatureSchema) -> Self:
         """Fits to rows that all have a label, of which a part at a time is in memory.
 
         Args:

@@ -13,11 +13,11 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
 from churnlib.errors import TooFewRowsError
-from churnlib.features.labels import LABEL
-from churnlib.model.features import FeatureSchema
-from churnlib.model.rows import Rows
+from churnlib.model.feature_schema import FeatureSchema
+from churnlib.model.feature_table import FeatureTable
 from churnlib.model.threads import one_thread
 from churnlib.months import first_day, shift_months
+from churnlib.schemas.columns import LABEL
 from churnlib.settings import TrainSettings
 
 Method = Literal["none", "sigmoid", "isotonic"]
@@ -100,7 +100,9 @@ def _is_uncalibrated(value: Any) -> bool:
     return any(map(_is_uncalibrated, params.values()))
 
 
-def set_apart(known: Rows, method: Method, settings: TrainSettings) -> tuple[Rows, Rows]:
+def set_apart(
+    known: FeatureTable, method: Method, settings: TrainSettings
+) -> tuple[FeatureTable, FeatureTable]:
     """Sets the last months apart, to calibrate on.
 
     Args:
@@ -132,14 +134,14 @@ def set_apart(known: Rows, method: Method, settings: TrainSettings) -> tuple[Row
     return before, apart
 
 
-def _outcomes(rows: Rows) -> tuple[int, int]:
+def _outcomes(rows: FeatureTable) -> tuple[int, int]:
     labels = rows.columns(LABEL)[LABEL]
     churned = int(labels.sum())
     return len(labels) - churned, churned
 
 
 def gather(
-    apart: Rows, schema: FeatureSchema, most: int | None = None
+    apart: FeatureTable, schema: FeatureSchema, most: int | None = None
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Reads the rows to calibrate on.
 

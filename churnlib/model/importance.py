@@ -8,13 +8,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from churnlib.features.labels import LABEL
 from churnlib.model.predict import predict
+from churnlib.schemas.columns import LABEL
 from churnlib.seeds import derive_seed
 
 if TYPE_CHECKING:
-    from churnlib.model.fitted import FittedModel
-    from churnlib.model.rows import Rows
+    from churnlib.model.feature_table import FeatureTable
+    from churnlib.model.fitted_model import FittedModel
 
 MAX_ROWS = 2_000
 """More rows change the order of the features that matter no more, but take their time."""
@@ -47,7 +47,9 @@ class Importance:
         return asdict(self)
 
 
-def permutation_importance(model: "FittedModel", rows: "pl.DataFrame | Rows") -> list[Importance]:
+def permutation_importance(
+    model: "FittedModel", rows: "pl.DataFrame | FeatureTable"
+) -> list[Importance]:
     """Measures what a model loses when the values of a feature are shuffled among the rows.
 
     On the features as the model is given them, before any step of its pipeline, so that categories
@@ -88,12 +90,12 @@ def _importance(feature: str, losses: NDArray[np.float64]) -> Importance:
     return Importance(feature, *told)
 
 
-def _first_known(rows: "pl.DataFrame | Rows") -> pl.DataFrame:
-    from churnlib.model.rows import Rows
+def _first_known(rows: "pl.DataFrame | FeatureTable") -> pl.DataFrame:
+    from churnlib.model.feature_table import FeatureTable
 
     parts: list[pl.DataFrame] = []
     missing = MAX_ROWS
-    for part in Rows.of(rows).where(pl.col(LABEL).is_not_null()):
+    for part in FeatureTable.of(rows).where(pl.col(LABEL).is_not_null()):
         parts.append(part.head(missing))
         missing -= len(parts[-1])
         if not missing:

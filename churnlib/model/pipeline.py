@@ -16,8 +16,8 @@ from sklearn.utils import all_estimators
 
 from churnlib.errors import ModelError, closest
 from churnlib.model.columns import OfKind
-from churnlib.model.features import choose
-from churnlib.model.files import as_skops
+from churnlib.model.feature_schema import choose
+from churnlib.model.persistence import as_skops
 from churnlib.model.sample import FROM_PARTS
 from churnlib.seeds import derive_seed
 from churnlib.settings import Step, TrainSettings

@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from churnlib.errors import ModelError, reason
-from churnlib.features.labels import LABEL
-from churnlib.model.features import KEYS, FeatureSchema
-from churnlib.model.given import collected
-from churnlib.model.rows import Rows
+from churnlib.model.feature_schema import FeatureSchema
+from churnlib.model.feature_table import FeatureTable
 from churnlib.model.threads import one_thread
+from churnlib.schemas.columns import BASELINE, KEYS, LABEL, PROBABILITY
+from churnlib.schemas.validation import collected
 
 if TYPE_CHECKING:
-    from churnlib.model.fitted import Fitted
+    from churnlib.model.fitted_model import Fitted
 
-PROBABILITY = "churn_probability"
-BASELINE = "baseline_probability"
 SCORED_COLUMNS = (*KEYS, "is_first_sub", "currency_age_months", LABEL, PROBABILITY, BASELINE)
 """What evaluation needs to know of a row."""
 
@@ -73,7 +71,7 @@ class Scored:
 def predict_in_parts(
     pipeline: "Fitted",
     schema: FeatureSchema,
-    rows: pl.DataFrame | Rows,
+    rows: pl.DataFrame | FeatureTable,
     *,
     baseline: "Fitted | None" = None,
     also: Sequence[str] = (),
@@ -96,7 +94,7 @@ def predict_in_parts(
     wanted = dict.fromkeys((*SCORED_COLUMNS, *also))
     kept: list[pl.DataFrame] = []
     unknown: Counter[str] = Counter()
-    for part in Rows.of(rows):
+    for part in FeatureTable.of(rows):
         said = [predict(pipeline, schema, part)]
         if baseline is not None:
             said.append(predict(baseline, schema, part).alias(BASELINE))
@@ -114,8 +112,8 @@ def rank_by_risk(batch: pl.DataFrame, version: str) -> pl.DataFrame:
         version: The model that gave the probabilities.
 
     Returns:
-        The table `churnlib.schemas.Predictions`, likeliest to churn first; equal probabilities
-        are ranked by `sub_id`.
+        The table `churnlib.schemas.tables.Predictions`, likeliest to churn first; equal
+        probabilities are ranked by `sub_id`.
     """
     return (
         batch.select(*KEYS, PROBABILITY, _baseline_of(batch))

@@ -12,12 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from churnlib import storage
-from churnlib.buckets import FACT, FINEST_BITS, hashes
-from churnlib.datasets import DatasetRef
 from churnlib.errors import ModelError, TooFewRowsError
-from churnlib.lineage import fact
-from churnlib.model.rows import Rows
+from churnlib.io import datasets
+from churnlib.io.buckets import FACT, FINEST_BITS, hashes
+from churnlib.io.datasets import DatasetRef, fact
+from churnlib.model.feature_table import FeatureTable
 from churnlib.settings import Step, TrainSettings
 
 FROM_PARTS = "churnlib.model.boosting.LGBMFromParts"
@@ -35,7 +34,7 @@ class Sample:
         setting: The setting that the share follows from.
     """
 
-    rows: Rows
+    rows: FeatureTable
     share: float
     of: int
     setting: str
@@ -56,7 +55,7 @@ def draw(features: DatasetRef, settings: TrainSettings) -> Sample:
     Raises:
         DataError: The table is missing or damaged, or something else wrote it.
     """
-    whole = Rows.read(features)
+    whole = FeatureTable.read(features)
     share, setting = settings.sample, "train.sample"
     if share is None:
         bounded = not learns_from_parts(settings.pipeline)
@@ -86,7 +85,7 @@ def describe(sample: dict[str, Any]) -> str:
 
 
 @contextmanager
-def blaming(sample: Sample) -> Iterator[None]:
+def attribute_read_errors(sample: Sample) -> Iterator[None]:
     """Where the block fails because a sample is too small, names the setting to change.
 
     Raises:
@@ -110,5 +109,5 @@ def _rows_below(features: DatasetRef, share: float) -> int:
     last = limit >> (64 - FINEST_BITS)
     counts = fact(features, FACT)
     before: int = sum(counts[:last])
-    ids = storage.scan(features).select("char_id").slice(before, counts[last]).collect()
+    ids = datasets.scan(features).select("char_id").slice(before, counts[last]).collect()
     return before + int(np.searchsorted(hashes(ids["char_id"]), np.uint64(limit)))

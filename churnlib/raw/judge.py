@@ -5,12 +5,12 @@ from datetime import date
 
 import polars as pl
 
-from churnlib.datasets import Dataset, DatasetRef
 from churnlib.errors import DataError
-from churnlib.raw.faults import Fault, complaint, find_faults, rules_in
-from churnlib.raw.known import known_by
-from churnlib.raw.reading import ROW
-from churnlib.schemas import (
+from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.raw.availability import known_by
+from churnlib.raw.messages import Fault, complaint, find_faults, rules_in
+from churnlib.raw.read import ROW
+from churnlib.schemas.tables import (
     MARKS,
     RAW_SCHEMAS,
     REFERENCES,
@@ -35,7 +35,7 @@ class Judge:
         Args:
             table: Which raw table it is.
             settings: What to do with rows that break a rule, and which categories are closed.
-            as_of: See `churnlib.raw.checks.check_table`.
+            as_of: See `churnlib.raw.validate.check_table`.
         """
         self.table, self.settings = table, settings
         self._as_of = as_of
@@ -54,7 +54,7 @@ class Judge:
         """Marks values that are not on a closed list.
 
         Args:
-            rows: As `churnlib.raw.reading.typed` gives them.
+            rows: As `churnlib.raw.read.typed` gives them.
             ragged: By `source_row`, how many fields a line has, where not as many as the header.
         """
         self._ragged = ragged

@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 import polars as pl
 
-from churnlib.datasets import Catalog
 from churnlib.errors import DataError
-from churnlib.raw.checks import check_table
-from churnlib.schemas import PARENTS
+from churnlib.io.catalog import Catalog
+from churnlib.raw.validate import check_table
+from churnlib.schemas.tables import PARENTS
 from churnlib.settings import Settings
 
 ORDER = ("character_data", "character_currency", "sub_data", "sub_miss")

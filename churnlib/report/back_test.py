@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from churnlib.errors import DataError, SettingsError, naming, reason
-from churnlib.features.labels import LABEL
+from churnlib.io.storage import write_texts
 from churnlib.report.content import Report
 from churnlib.report.text import to_text
+from churnlib.schemas.columns import LABEL
 from churnlib.settings import Settings, changes
-from churnlib.storage import write_texts
 
 if TYPE_CHECKING:
-    from churnlib.model.evaluate import Scores
-    from churnlib.model.fitted import FittedModel
+    from churnlib.metrics.evaluate import Scores
+    from churnlib.model.fitted_model import FittedModel
 
 UNSAVED = "not saved"
 """What a report calls a model that has no version."""
@@ -112,13 +112,13 @@ def back_test(
         DataError: There are no rows, or a column is missing or holds what it must not.
         ModelError: The model does not take these rows, or fails.
     """
-    from churnlib.model.campaign import evaluate_campaign
-    from churnlib.model.evaluate import evaluate
-    from churnlib.model.given import check_labels, check_parting, collected, require
+    from churnlib.metrics.campaign import evaluate_campaign
+    from churnlib.metrics.evaluate import evaluate
+    from churnlib.metrics.profit import break_even
+    from churnlib.metrics.segments import breakdown
     from churnlib.model.importance import permutation_importance
     from churnlib.model.predict import predict_in_parts
-    from churnlib.model.profit import break_even
-    from churnlib.model.segments import breakdown
+    from churnlib.schemas.validation import check_labels, check_parting, collected, require
 
     told_apart, offer = settings.evaluation, settings.campaign.offer
     rows = collected(rows, TESTED)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from textwrap import wrap
 from typing import Any
 
-from churnlib.report.wording import (
+from churnlib.report.formatting import (
     between,
     count,
     counted,
@@ -27,7 +27,7 @@ HOLD_OUT = {"contacted": "contacted", "held_out": "held out"}
 
 
 def campaign_lines(campaign: Mapping[str, Any]) -> Iterator[str]:
-    """Words the figures of `churnlib.model.campaign.Campaign`, at most 80 columns wide."""
+    """Words the figures of `churnlib.metrics.campaign.Campaign`, at most 80 columns wide."""
     terms = campaign["terms"]
     yield (
         f"campaign (kept {terms['lifetime_value']:,g}, incentive {terms['incentive_cost']:,g}, "
@@ -45,7 +45,7 @@ def hold_out_facts(campaign: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Words what contacting did, by name; nothing where it was not asked or is not known.
 
     Args:
-        campaign: With `hold_out`, see `churnlib.model.contact.compare_counts`.
+        campaign: With `hold_out`, see `churnlib.metrics.contact.compare_counts`.
     """
     found = campaign.get("hold_out")
     if not found:

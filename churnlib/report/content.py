@@ -20,15 +20,15 @@ class Report:
         window: First and last start of the subscriptions it is about.
         horizon_months: Within how many months churn counts.
         model_version: The model that predicted.
-        groups: The scores of `churnlib.model.evaluate.evaluate`, as plain data, by group.
+        groups: The scores of `churnlib.metrics.evaluate.evaluate`, as plain data, by group.
         validation: The same of the validation slice; only in the in-sample report.
         campaign: What a campaign by these predictions comes to, as plain data; see
-            `churnlib.model.campaign.Campaign`. Of a batch also `hold_out`, see
-            `churnlib.model.contact.compare_hold_out`, null where the predictions do not tell whom
+            `churnlib.metrics.campaign.Campaign`. Of a batch also `hold_out`, see
+            `churnlib.metrics.contact.compare_hold_out`, null where the predictions do not tell whom
             to contact. Of a training it is that of the validation.
         segments: Of the rows that are judged, of a training its validation slice: the figures of
             new and returning characters, and by further columns as the game's settings name them;
-            see `churnlib.model.segments.breakdown`.
+            see `churnlib.metrics.segments.breakdown`.
         cohorts: The same by month of the start.
         importance: What shuffling each feature costs the model, the most important first; see
             `churnlib.model.importance.Importance`. Empty where it was not measured.
@@ -44,7 +44,7 @@ class Report:
             or of all.
         warnings: What the reader must know before believing the figures.
         comparison: How the model was held against the champion: a
-            `churnlib.model.gate.Comparison` as plain data; null where it was not. Of a
+            `churnlib.versions.gate.Comparison` as plain data; null where it was not. Of a
             champion it is that by which it became one, so it may be of other subscriptions.
         in_use: Whether campaigns go by the model; null where that is not known.
     """

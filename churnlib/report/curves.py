@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from churnlib.model.ranking import Tally
+from churnlib.metrics.ranking import Tally
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]

@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from churnlib.features.labels import LABEL
-from churnlib.model.predict import BASELINE, PROBABILITY
 from churnlib.report import curves
 from churnlib.report.content import GROUPS, Report
 from churnlib.report.pictures import cohorts, ranking, segments
@@ -17,6 +15,7 @@ from churnlib.report.pictures.importance import importance
 from churnlib.report.pictures.profit import profit
 from churnlib.report.pictures.ranking import Ranking
 from churnlib.report.pictures.reliability import reliability
+from churnlib.schemas.columns import BASELINE, LABEL, PROBABILITY
 
 Figures = Mapping[str, Any]
 
@@ -46,7 +45,7 @@ def of_group(
 
     Args:
         name: The group, as in `GROUPS`.
-        scores: Its figures, as `churnlib.model.evaluate.Scores` gives them.
+        scores: Its figures, as `churnlib.metrics.evaluate.Scores` gives them.
         scored: See `churnlib.report.html.to_html`.
         brief: Draw only what matters most.
     """

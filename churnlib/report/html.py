@@ -7,23 +7,15 @@ from typing import Any
 import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from churnlib.model.segments import LEAST_ROWS
+from churnlib.metrics.segments import LEAST_ROWS
 from churnlib.report import gallery, sheets
+from churnlib.report.assessment import judge
 from churnlib.report.campaign import RISK_IS_NOT_PERSUADABILITY, hold_out_facts
 from churnlib.report.content import Report
-from churnlib.report.judgement import judge
+from churnlib.report.formatting import count, counted, exact_share, money, number, plain, share
 from churnlib.report.tables import LUCK_IN_WORDS
 from churnlib.report.text import TITLES
 from churnlib.report.verdict import cohort_of, compared, gate_verdict, verdict
-from churnlib.report.wording import (
-    count,
-    counted,
-    exact_share,
-    money,
-    number,
-    plain,
-    share,
-)
 
 MARKS = {"better": "✓", "unsure": "≈", "worse": "✗", "undefined": "?"}
 """What a verdict is known by where colours are not seen."""

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from churnlib.report.content import Report
-from churnlib.report.names import BASELINES, FIGURES
-from churnlib.report.wording import (
+from churnlib.report.formatting import (
     NOT_DEFINED,
     Interval,
     between,
@@ -18,6 +17,7 @@ from churnlib.report.wording import (
     plain,
     signed,
 )
+from churnlib.report.names import BASELINES, FIGURES
 
 Figures = Mapping[str, Any]
 Form = Callable[[float], str]
@@ -82,7 +82,7 @@ def quality(scores: Figures) -> Table:
     """The figures of a group with their intervals, and those of its baselines beside them.
 
     Args:
-        scores: See `churnlib.model.evaluate.Scores`.
+        scores: See `churnlib.metrics.evaluate.Scores`.
     """
     baselines = {
         name: found for name in BASELINES if (found := scores["baselines"].get(name)) is not None
@@ -172,7 +172,7 @@ def parts(about: str, head: str, found: Iterable[tuple[str, Figures]]) -> Table:
     Args:
         about: What the table is of.
         head: What parts them.
-        found: The parts by name; see `churnlib.model.segments.Segment`.
+        found: The parts by name; see `churnlib.metrics.segments.Segment`.
     """
     rows = [
         (

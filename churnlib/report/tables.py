@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from textwrap import wrap
 from typing import Any
 
+from churnlib.report.formatting import or_else, with_interval
 from churnlib.report.names import BASELINES, COMPARED, FIGURES
-from churnlib.report.wording import or_else, with_interval
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -23,7 +23,9 @@ LUCK_IN_WORDS = (
 
 
 def breakdown_tables(
-    groups: Mapping[str, Mapping[str, Any]], segments: Mapping[str, Rows], cohorts: Rows
+    groups: Mapping[str, Mapping[str, Any]],
+    segments: Mapping[str, Rows],
+    cohorts: Rows,
 ) -> Iterator[str]:
     """Writes what there is beside the figures of the groups, at most 80 columns wide.
 

@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping
 from textwrap import wrap
 from typing import Any
 
+from churnlib.report.assessment import judge
 from churnlib.report.campaign import campaign_lines
 from churnlib.report.content import GROUPS, Report
-from churnlib.report.judgement import judge
+from churnlib.report.formatting import MINUS, NOT_DEFINED, with_interval
 from churnlib.report.names import FIGURES as NAMES
 from churnlib.report.tables import breakdown_tables, change_lines, importance_lines
 from churnlib.report.verdict import cohort_of, compared, gate_verdict
-from churnlib.report.wording import MINUS, NOT_DEFINED, with_interval
 
 TITLES = {
     "in_sample_report": "Training report",

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from churnlib.report.formatting import capital, times, with_interval
 from churnlib.report.names import FIGURES
-from churnlib.report.wording import capital, times, with_interval
 
 CHANCE = 0.5
 """The ROC AUC of guessing."""
@@ -30,7 +30,7 @@ def verdict(scores: Mapping[str, Any]) -> Verdict:
     """Judges whether a model ranks better than chance, by the 95 % interval of its ROC AUC.
 
     Args:
-        scores: The figures of a group, as `churnlib.model.evaluate.Scores` gives them.
+        scores: The figures of a group, as `churnlib.metrics.evaluate.Scores` gives them.
 
     >>> scores = {"roc_auc": 0.71, "roc_auc_ci": [0.6, 0.8], "lift_top_decile": 3.14}
     >>> verdict(scores).reason
@@ -61,7 +61,7 @@ def gate_verdict(comparison: Mapping[str, Any]) -> Verdict:
     """Words what the gate decided of a candidate, and why.
 
     Args:
-        comparison: A `churnlib.model.gate.Comparison` as plain data.
+        comparison: A `churnlib.versions.gate.Comparison` as plain data.
 
     >>> found = {"decision": "accepted", "promote": False, "candidate": "v2", "champion": "v1",
     ...          "reason": "it is better by 0.0100 at the least"}

@@ -3,10 +3,10 @@
 import json
 from typing import TYPE_CHECKING
 
-from churnlib.datasets import Dataset, DatasetRef
+from churnlib.io.datasets import Dataset, DatasetRef, ref
+from churnlib.io.storage import write_texts
 from churnlib.report.content import Report
 from churnlib.report.text import to_text
-from churnlib.storage import ref, write_texts
 from churnlib.uris import with_suffix
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from churnlib.synthesis.calendar import MONTHS, STARTS
 from churnlib.synthesis.process import Levels, Process
+from churnlib.synthesis.span import MONTHS, STARTS
 from churnlib.synthesis.subscriptions import term_months
 from churnlib.synthesis.world import NOT_YET, World
 

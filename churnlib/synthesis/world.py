@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from churnlib.synthesis import calendar
-from churnlib.synthesis.calendar import MONTHS, STARTS, month_of
+from churnlib.synthesis import span
 from churnlib.synthesis.process import CHURN_AFTER_MONTHS, Process
+from churnlib.synthesis.span import MONTHS, STARTS, month_of
 from churnlib.synthesis.subscriptions import SUBSCRIPTION, agree, choose, draw_churn, term_months
 from churnlib.synthesis.truth import Floats, churn_probability
 
@@ -114,7 +114,7 @@ class Simulation:
         chance = self.process.mastery_rate * np.exp(0.5 * self.engagement[:n])
         new = self.rng.random(n) < np.where(self.away[:n], 0, chance)
         who = np.flatnonzero(new & (self.mastered[:n] > STARTS[month]))
-        day = STARTS[month] + self.rng.integers(0, calendar.LENGTHS[month], len(who))
+        day = STARTS[month] + self.rng.integers(0, span.LENGTHS[month], len(who))
         self.mastered[who] = np.maximum(day, self.created[who])
 
     def start_subscriptions(self, month: int) -> None:

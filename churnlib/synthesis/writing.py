@@ -9,9 +9,10 @@ import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 
-from churnlib.datasets import RAW_SUFFIXES, RAW_TABLES
 from churnlib.errors import DataError
-from churnlib.storage import ROWS_PER_GROUP, replacing
+from churnlib.io.catalog import RAW_SUFFIXES, RAW_TABLES
+from churnlib.io.datasets import ROWS_PER_GROUP
+from churnlib.io.storage import replacing
 from churnlib.synthesis.process import Process
 from churnlib.synthesis.tables import tables
 from churnlib.synthesis.world import Simulation

@@ -23,7 +23,7 @@ from prefect.logging import get_run_logger
 from prefect.settings import PREFECT_TASKS_REFRESH_CACHE, temporary_settings
 from pydantic import BaseModel
 
-from churnlib.datasets import DatasetRef
+from churnlib.io.datasets import DatasetRef
 from churnlib.seeds import draw_seed
 from flows.engine.code_digest import Digest, code_digest, module_name
 

@@ -10,9 +10,9 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from churnlib import storage
-from churnlib.datasets import DatasetRef
 from churnlib.errors import ChurnlibError, DataError, SettingsError
+from churnlib.io import datasets
+from churnlib.io.datasets import DatasetRef
 from flows.engine.code_digest import code_digest
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def _compare(worker: str, here: Mapping[str, str], there: Mapping[str, str]) -> 
 
 def _sees(table: DatasetRef) -> bool:
     with suppress(ChurnlibError, OSError):
-        return storage.stands(table)
+        return datasets.stands(table)
     return False
 
 

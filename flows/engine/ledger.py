@@ -9,7 +9,7 @@ from typing import Any
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
-from churnlib.datasets import DatasetRef
+from churnlib.io.datasets import DatasetRef
 from flows.engine.results import datasets_in
 
 

@@ -15,9 +15,10 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.futures import PrefectFuture
 from prefect.task_runners import TaskRunner
 
-from churnlib import buckets, storage
-from churnlib.datasets import Dataset, DatasetRef, part_of
 from churnlib.errors import ChurnlibError, DataError
+from churnlib.io import buckets, datasets, storage
+from churnlib.io.catalog import part_of
+from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.settings import EngineSettings
 from churnlib.uris import folder_of, name_of
 from flows.engine.dask_cluster import cluster, threads_of
@@ -39,11 +40,11 @@ def build_over_dask(
     engine: EngineSettings,
     needed: int,
 ) -> DatasetRef:
-    """Builds as `churnlib.buckets.build` does, to the same bytes, with the workers of a cluster.
+    """Builds as `churnlib.io.buckets.build` does, to the same bytes, with the workers of a cluster.
 
     Args:
-        function: See `flows.building.build`.
-        tables: Tables that `churnlib.buckets.write` wrote.
+        function: See `flows.engine.building.build`.
+        tables: Tables that `churnlib.io.buckets.write` wrote.
         target: Where the result goes.
         facts: Facts about the whole of it.
         engine: Which cluster.
@@ -123,9 +124,9 @@ def build_part(
     making: str,
 ) -> DatasetRef:
     """Builds the features of one bucket, and puts them where they are joined to the others."""
-    with storage.blaming(*tables):
+    with datasets.attribute_read_errors(*tables):
         frame = buckets.make(function, tables, number, count)
-    return storage.write_ipc(frame, part_of(target, making, number))
+    return datasets.write_ipc(frame, part_of(target, making, number))
 
 
 def is_worth_a_retry(_task: Task[..., object], _run: TaskRun, state: State) -> bool:
@@ -171,7 +172,7 @@ def rows_of(futures: Sequence[PrefectFuture[DatasetRef]]) -> Iterator[pl.DataFra
                 f"{part.game}: a worker of the Dask cluster wrote {part.uri}, but it is not there. "
                 "The data folder must be one that all machines share: name it with --data-dir."
             )
-        yield storage.read_ipc(part)
+        yield datasets.read_ipc(part)
         storage.remove(part.uri)
 
 

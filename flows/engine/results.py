@@ -10,8 +10,7 @@ from prefect.serializers import Serializer
 from pydantic import Field
 
 from churnlib import errors
-from churnlib.datasets import DatasetRef
-from churnlib.storage import stands
+from churnlib.io.datasets import DatasetRef, stands
 
 
 class StaleResultError(Exception):

@@ -238,7 +238,7 @@ def _end_with_parent() -> None:
 
 
 if __name__ == "__main__":
-    # As `flows.command`: what the imports leave is gone through neither now nor at the end.
+    # As `flows.cli.session`: what the imports leave is gone through neither now nor at the end.
     gc.set_threshold(20_000)
     atexit.register(gc.freeze)
     threading.Thread(target=_end_with_parent, daemon=True).start()

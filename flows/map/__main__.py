@@ -5,8 +5,8 @@ import sys
 from collections.abc import Sequence
 
 from churnlib.console import reader_may_leave
-from flows.arguments import absolute, add_data_dir
-from flows.command import DONE, USERS_FAULT
+from flows.cli.arguments import absolute, add_data_dir
+from flows.cli.session import DONE, USERS_FAULT
 
 PAGE = "08_reporting/pipelines.html"
 """Where the page goes in the data folder."""
@@ -20,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The arguments; those of this process if null.
 
     Returns:
-        The exit status, as `flows.command.main`.
+        The exit status, as `flows.cli.session.main`.
     """
     args = map_parser().parse_args(argv)
     from churnlib.errors import ChurnlibError
@@ -51,8 +51,8 @@ def map_parser() -> argparse.ArgumentParser:
 
 def _write(game: str | None, data_dir: str | None, out: str | None) -> str:
     from churnlib.errors import DataError
+    from churnlib.io.storage import check_reachable, is_folder, write_text
     from churnlib.settings import list_games, load_settings
-    from churnlib.storage import check_reachable, is_folder, write_text
     from churnlib.uris import folder_of, join
     from flows.map.page import to_html
 

@@ -15,7 +15,7 @@ class DatasetNode:
     Attributes:
         id: Its layer and name.
         name: Its name in the catalog.
-        layer: Its folder under the data folder, one of `churnlib.datasets.LAYERS`.
+        layer: Its folder under the data folder, one of `churnlib.io.catalog.LAYERS`.
         path: Where it lies in the data folder; `*` stands for a month.
         about: What the catalog says of it.
     """

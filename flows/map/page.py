@@ -12,15 +12,15 @@ import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from churnlib import storage
-from churnlib.datasets import LAYERS, Catalog
-from churnlib.schemas import MARKS, SCHEMAS
+from churnlib.io import datasets, storage
+from churnlib.io.catalog import LAYERS, Catalog
+from churnlib.schemas.tables import MARKS, SCHEMAS
 from churnlib.settings import Settings, load_settings
 from churnlib.uris import is_remote
 from flows.map.graph import Edge, Graph
 from flows.map.layout import lay_out
 from flows.map.stale import stale
-from flows.map.standing import look
+from flows.map.state import look
 from flows.map.trace import trace
 
 EXAMPLE_DAY = date(2025, 1, 1)
@@ -90,7 +90,7 @@ def _latest_day(settings: Settings) -> date | None:
     currency = Catalog(settings.data_dir, settings.game).checked("character_currency")
     if not storage.exists(currency.uri):
         return None
-    latest: date | None = storage.scan(currency).select(pl.col("date").max()).collect().item()
+    latest: date | None = datasets.scan(currency).select(pl.col("date").max()).collect().item()
     return latest
 
 

@@ -4,12 +4,14 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from churnlib.datasets import Catalog, command_line
+from churnlib.io.commands import command_line
+
 from churnlib.errors import ModelError
-from churnlib.model.fitness import refuse_other_features
+from churnlib.io.catalog import Catalog
 from churnlib.settings import Settings
+from churnlib.versions.compatibility import refuse_other_features
 from flows.map.graph import Graph
-from flows.map.standing import File, Standing
+from flows.map.state import File, Standing
 
 CHOSEN = frozenset({"champion", "registry"})
 """What a gate decides, so that it is not out of date because of what the gate has seen since."""

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from prefect.tasks import Task
 
-from churnlib.datasets import Dataset, DatasetRef
+from churnlib.io.datasets import Dataset, DatasetRef
 from flows.map.graph import DatasetNode
 
 MONTH = re.compile(r"\d{4}-\d\d")

@@ -26,10 +26,11 @@ from unittest.mock import patch
 from prefect import Flow
 from prefect.tasks import Task
 
-from churnlib import storage
-from churnlib.datasets import RAW_TABLES, Catalog, Dataset, DatasetRef
+from churnlib.io import datasets
+from churnlib.io.catalog import RAW_TABLES, Catalog
+from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.settings import Settings, load_settings
-from flows.arguments import COMPOSITES, FLOWS
+from flows.cli.arguments import COMPOSITES, FLOWS
 from flows.engine.results import datasets_in
 from flows.map.graph import DatasetNode, FlowNode, Graph, TaskNode
 from flows.map.source import arguments_of, first_paragraph, source_of
@@ -116,7 +117,7 @@ class _Recorder:
             for name, method in inspect.getmembers(Catalog, inspect.isfunction):
                 if not name.startswith("_"):
                     stack.enter_context(patch.object(Catalog, name, self.told_by(method)))
-            stack.enter_context(patch.object(storage, "ref", self.lenient(storage.ref)))
+            stack.enter_context(patch.object(datasets, "ref", self.lenient(datasets.ref)))
             for module in _modules_of_flows():
                 for name, function in self.lenient_functions(module).items():
                     stack.enter_context(patch.object(module, name, function))

@@ -9,8 +9,8 @@ import pytest
 
 from benchmarks import bare, engine, pandas_features
 from benchmarks.compare import differences
-from churnlib.datasets import Catalog
-from churnlib.features.currency import CURRENCY_COLUMNS
+from churnlib.features.history import CURRENCY_COLUMNS
+from churnlib.io.catalog import Catalog
 from churnlib.settings import load_settings
 from churnlib.synthesis import PROCESSES, generate
 

@@ -27,7 +27,7 @@ from deployments.apply import (
 )
 from deployments.automations import SILENT_SECONDS
 from deployments.generate import WORK_POOL
-from deployments.standing import keep_on, switched_on, tell_removed_games
+from deployments.state import keep_on, switched_on, tell_removed_games
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 from churnlib.settings import list_games
 from deployments.automations import SILENT_SECONDS, automations
 from deployments.work_pools import ENVIRONMENT, HEARTBEAT_SECONDS, WORKERS, template
-from flows.events import BatchScored
+from flows.engine.events import BatchScored
 
 
 def test_automations_are_two_for_all_and_one_a_game() -> None:

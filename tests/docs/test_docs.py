@@ -11,16 +11,16 @@ from typing import Any
 import polars as pl
 import pytest
 
-from churnlib.features.currency import add_currency_features
-from churnlib.features.labels import add_label
+from churnlib.features.history import add_currency_features
+from churnlib.features.outcome import add_label
 from churnlib.features.standard import standard_features
-from churnlib.model.contact import compare_counts
+from churnlib.metrics.contact import compare_counts
+from churnlib.model.fit import fit
 from churnlib.model.predict import predict
-from churnlib.model.train import fit
-from churnlib.raw.checks import check_table
+from churnlib.raw.validate import check_table
 from churnlib.settings import Settings, TrainSettings, load_settings
 from docs.generate import FOLDER, pages
-from flows.arguments import COMPOSITES, FLOWS, PARSERS, flow_parser
+from flows.cli.arguments import COMPOSITES, FLOWS, PARSERS, flow_parser
 from flows.map.__main__ import map_parser
 from tests.docs.readme import README, is_its_figure, library_example
 
@@ -136,7 +136,7 @@ def features() -> pl.DataFrame:
 
 def _tables(settings: Settings) -> dict[str, pl.LazyFrame]:
     folder = ROOT / "data" / "01_raw" / "game1"
-    from churnlib.datasets import Dataset
+    from churnlib.io.datasets import Dataset
 
     return {
         name: check_table(

@@ -15,8 +15,8 @@ from typing import Any
 
 import polars as pl
 
-from churnlib.datasets import RAW_TABLES
-from flows.command import main
+from churnlib.io.catalog import RAW_TABLES
+from flows.cli.session import main
 
 ROOT = Path(__file__).resolve().parents[2]
 """The folder of the project."""

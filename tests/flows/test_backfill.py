@@ -12,7 +12,7 @@ from prefect.exceptions import ParameterTypeError
 from churnlib.errors import SettingsError
 from flows import backfill as module
 from flows.backfill import backfill, months_between
-from flows.command import FAILED, USERS_FAULT, backfill_main
+from flows.cli.session import FAILED, USERS_FAULT, backfill_main
 from tests.flows.studio import FAST, Studio
 
 GAME = "game1"

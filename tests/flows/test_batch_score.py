@@ -11,10 +11,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from churnlib.datasets import Catalog
-from churnlib.model.store import MANIFEST
-from churnlib.storage import read_metadata
-from flows.command import main
+from churnlib.io.catalog import Catalog
+from churnlib.io.datasets import read_metadata
+from churnlib.versions.folder import MANIFEST
+from flows.cli.session import main
 from tests.flows.studio import Say, Studio, is_refusal
 
 GAME = "game1"

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from churnlib.datasets import RAW_TABLES
+from churnlib.io.catalog import RAW_TABLES
 from tests.flows.studio import BATCH_DAY, LAST_DAY, ROOT, Studio, python, written
 
 GAME = "game1"

@@ -14,11 +14,11 @@ from typing import Any
 import psutil
 import pytest
 
-from churnlib import storage
-from churnlib.datasets import Catalog
 from churnlib.errors import DataError, SettingsError
+from churnlib.io import datasets, storage
+from churnlib.io.catalog import Catalog
 from churnlib.settings import EngineSettings
-from flows.command import main
+from flows.cli.session import main
 from flows.engine import dask_cluster, dask_workers
 from flows.engine.dask_cluster import cluster
 from flows.engine.dask_workers import check_workers
@@ -183,7 +183,7 @@ def test_workers_that_would_do_other_work_are_refused(
     running: EngineSettings,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    table = storage.ref(Catalog(str(studio.data), "game1").checked("sub_data"))
+    table = datasets.ref(Catalog(str(studio.data), "game1").checked("sub_data"))
     with cluster(running) as client:
         check_workers(client, subscription_features, (table,))
 

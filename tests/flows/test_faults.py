@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from churnlib import storage
+from churnlib.io import datasets
 from tests.flows.studio import BATCH_DAY, LAST_DAY, Say, Studio, is_refusal, python
 
 GAME = "game1"
@@ -260,7 +260,7 @@ def test_fault_of_the_program_shows_its_traceback(
     def fail(*_args: object, **_kwargs: object) -> None:
         raise RuntimeError("out of luck")
 
-    monkeypatch.setattr(storage, "write_parquet", fail)
+    monkeypatch.setattr(datasets, "write_parquet", fail)
     before = complete.outputs()
     said = say(complete, "standard_features", GAME, "--refresh")
     assert said.startswith("exit 1\n")

@@ -9,12 +9,12 @@ from typing import Any
 import polars as pl
 import pytest
 
-from churnlib.datasets import RAW_TABLES
-from churnlib.features.table import feature_columns
+from churnlib.features.cohort import feature_columns
+from churnlib.io.catalog import RAW_TABLES
 from churnlib.settings import load_settings
 from flows.map.graph import DatasetNode, Graph
 from flows.map.stale import stale
-from flows.map.standing import look
+from flows.map.state import look
 from flows.map.trace import trace
 from tests.flows.studio import BATCH_DAY, FAST, ROOT, Snapshot, Studio
 

@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 
-from churnlib.datasets import Catalog, Dataset
-from churnlib.model.registry import Registry, read_registry, write_registry
-from churnlib.model.store import pointed_at, set_champion
-from flows import gate, models, promote
-from flows.command import DONE, USERS_FAULT, main
+from churnlib.io.catalog import Catalog
+from churnlib.io.datasets import Dataset
+from churnlib.versions.folder import pointed_at, set_champion
+from churnlib.versions.registry import Registry, read_registry, write_registry
+from flows import models, promote
+from flows.cli.session import DONE, USERS_FAULT, main
+from flows.steps import promotion
 from tests.churnlib.model.samples import save, usual
 from tests.flows.studio import Say, Studio, is_refusal
 
@@ -306,7 +308,7 @@ def test_gate_replaces_no_champion_that_the_candidate_was_not_held_against(
     write_registry(Registry(candidate="v2"), catalog.registry())
     set_champion(catalog.champion(), "v3")  # By another run.
     made = FOUND | {"candidate": "v2", "champion": held_against, "decision": "accepted"}
-    gate.settle.fn(second, made, catalog.registry(), before="", keep_versions=None)
+    promotion.settle.fn(second, made, catalog.registry(), before="", keep_versions=None)
     assert pointed_at(catalog.champion()) == "v3"
     known = read_registry(catalog.registry())
     assert known.candidate == "v2"
@@ -322,7 +324,7 @@ def test_gate_does_not_accept_what_another_run_has_refused_meanwhile(tmp_path: P
     set_champion(catalog.champion(), "v1")
     for decision in ("refused", "accepted"):
         made = FOUND | {"candidate": "v2", "decision": decision}
-        gate.settle.fn(second, made, catalog.registry(), before="", keep_versions=None)
+        promotion.settle.fn(second, made, catalog.registry(), before="", keep_versions=None)
     assert pointed_at(catalog.champion()) == "v1"
     known = read_registry(catalog.registry())
     assert (known.candidate, known.state("v2", "v1")) == (None, "refused")
@@ -341,9 +343,11 @@ def test_gate_keeps_the_comparisons_of_runs_at_once(
 
     def run(name: str) -> None:
         made = FOUND | {"candidate": name}
-        gate.settle.fn(models_there[name], made, catalog.registry(), before="", keep_versions=None)
+        promotion.settle.fn(
+            models_there[name], made, catalog.registry(), before="", keep_versions=None
+        )
 
-    monkeypatch.setattr(gate, "read_registry", read_slowly)
+    monkeypatch.setattr(promotion, "read_registry", read_slowly)
     with ThreadPoolExecutor(len(models_there)) as pool:
         list(pool.map(run, models_there))
     kept = read_registry(catalog.registry()).comparisons

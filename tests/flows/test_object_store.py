@@ -12,16 +12,15 @@ from typing import Any
 import polars as pl
 import pytest
 
-from churnlib import storage
-from churnlib.datasets import Catalog
 from churnlib.errors import StoreError
-from churnlib.model.registry import versions
-from churnlib.model.store import champion, load_model
-from churnlib.stores import remote
-from flows.command import backfill_main, main
+from churnlib.io import object_store, storage
+from churnlib.io.catalog import Catalog
+from churnlib.versions.folder import champion, load_model
+from churnlib.versions.registry import versions
+from flows.cli.overview import overview
+from flows.cli.session import backfill_main, main
 from flows.map.__main__ import PAGE
 from flows.map.__main__ import main as draw
-from flows.overview import overview
 from tests.flows.studio import BATCH_DAY, FAST, Studio, bits, is_refusal, python
 from tests.store_server import StoreServer
 
@@ -198,7 +197,7 @@ def test_a_changed_object_runs_again_what_depends_on_it(
 def test_a_write_that_fails_leaves_earlier_outputs(
     name: str, complete_there: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put = remote._put
+    put = object_store._put
 
     def fail(uri: str, path: Path) -> None:
         if name in uri:
@@ -206,7 +205,7 @@ def test_a_write_that_fails_leaves_earlier_outputs(
         put(uri, path)
 
     before = complete_there.contents()
-    monkeypatch.setattr(remote, "_put", fail)
+    monkeypatch.setattr(object_store, "_put", fail)
     assert main("train", complete_there.arguments("--from-raw", "--refresh")) == 2
     after = complete_there.contents()
     assert {name: after[name] for name in before} == before

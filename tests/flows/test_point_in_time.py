@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from churnlib.errors import DataError
-from churnlib.features.labels import LABEL
+from churnlib.schemas.columns import LABEL
 from tests.flows.studio import BATCH_DAY, LAST_DAY, Studio, bits
 
 GAME = "game1"

@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from flows.command import DIFFERENT
+from flows.cli.session import DIFFERENT
 from flows.replay import replay
 from flows.train import train_from_raw
 from tests.flows.studio import ROOT, Studio, bits, new_studio, python
@@ -23,7 +23,8 @@ SETTINGS = {
 """Models large enough to use what there is of threads and randomness."""
 
 REPLAY = (
-    "import sys; from flows.command import main; sys.exit(main('train', {0}) or main('train', {1}))"
+    "import sys; from flows.cli.session import main; "
+    "sys.exit(main('train', {0}) or main('train', {1}))"
 )
 
 

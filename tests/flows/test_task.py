@@ -15,9 +15,9 @@ from prefect.cache_policies import CachePolicy
 from prefect.client.schemas.objects import State
 from pydantic import BaseModel
 
-from churnlib.datasets import Dataset, DatasetRef
 from churnlib.errors import DataError
-from churnlib.storage import ref, write_text
+from churnlib.io.datasets import Dataset, DatasetRef, ref
+from churnlib.io.storage import write_text
 from deployments.generate import entrypoints
 from flows.engine.cache import DrawnSeed, task_key
 from flows.engine.results import DatasetSerializer

@@ -6,8 +6,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from churnlib.datasets import RAW_TABLES
-from churnlib.schemas import ID_COLUMNS
+from churnlib.io.catalog import RAW_TABLES
+from churnlib.schemas.tables import ID_COLUMNS
 from tests.flows.studio import BATCH_DAY, Say, Studio, bits, is_refusal, new_studio
 
 pytestmark = pytest.mark.slow  # The small flows of two data folders, one after the other.

@@ -6,6 +6,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from churnlib.report.formatting import counted, number, share, with_interval
 from churnlib.report.pictures.drawing import (
     ACCENT,
     DOTTED,
@@ -18,7 +19,6 @@ from churnlib.report.pictures.drawing import (
     percentages,
     reach,
 )
-from churnlib.report.wording import counted, number, share, with_interval
 
 Cohorts = Sequence[Mapping[str, Any]]
 
@@ -31,7 +31,7 @@ def ranking_by_month(name: str, about: str, cohorts: Cohorts, overall: float) ->
     Args:
         name: What the picture's ids begin with; one of a kind in its page.
         about: Which subscriptions these are.
-        cohorts: The months, each a `churnlib.model.segments.Segment`; at least one has a ROC AUC.
+        cohorts: The months, each a `churnlib.metrics.segments.Segment`; at least one has a ROC AUC.
         overall: The ROC AUC of all.
     """
     known = [cohort for cohort in cohorts if cohort["roc_auc"] is not None]

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from churnlib.report.formatting import between, counted, number
 from churnlib.report.pictures.drawing import Picture
 from churnlib.report.pictures.forest import Row, bars
-from churnlib.report.wording import between, counted, number
 
 MOST_FEATURES = 20
 """More of them say nothing more in a plot."""

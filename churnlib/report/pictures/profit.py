@@ -6,6 +6,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
+from churnlib.report.formatting import capital, gain_between, gain_or_loss, minus, share
 from churnlib.report.pictures.drawing import (
     ACCENT,
     FILL,
@@ -18,7 +19,6 @@ from churnlib.report.pictures.drawing import (
     name_axes,
     reach,
 )
-from churnlib.report.wording import capital, gain_between, gain_or_loss, minus, share
 
 
 def profit(name: str, about: str, campaign: Mapping[str, Any]) -> Picture:
@@ -27,7 +27,7 @@ def profit(name: str, about: str, campaign: Mapping[str, Any]) -> Picture:
     Args:
         name: What the picture's ids begin with; one of a kind in its page.
         about: Which subscriptions these are.
-        campaign: See `churnlib.model.campaign.Campaign`.
+        campaign: See `churnlib.metrics.campaign.Campaign`.
     """
     chosen, best, curve = campaign["at_threshold"], campaign["best"], campaign["curve"]
     interval = chosen["expected_gain_ci"]

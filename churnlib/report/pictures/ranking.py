@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from churnlib.report.curves import TENTHS, Curve, height_at
+from churnlib.report.formatting import between, number, share, times
 from churnlib.report.pictures.drawing import (
     ACCENT,
     DASHED,
@@ -22,7 +23,6 @@ from churnlib.report.pictures.drawing import (
     reach,
     shares,
 )
-from churnlib.report.wording import between, number, share, times
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def gains(
     Args:
         name: See `roc`.
         about: See `roc`.
-        deciles: The tenths, riskiest first; see `churnlib.model.deciles.Decile`.
+        deciles: The tenths, riskiest first; see `churnlib.metrics.deciles.Decile`.
         base_rate: The share of churners among all, which limits how steep the curve can be.
         baseline: The gains of the logistic regression, if there is one.
     """

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from churnlib.report.formatting import Interval, between, count, number, share
 from churnlib.report.pictures.drawing import (
     ACCENT,
     DOTTED,
@@ -18,7 +19,6 @@ from churnlib.report.pictures.drawing import (
     percentages,
     reach,
 )
-from churnlib.report.wording import Interval, between, count, number, share
 
 
 def reliability(
@@ -33,7 +33,7 @@ def reliability(
     Args:
         name: What the picture's ids begin with; one of a kind in its page.
         about: Which subscriptions these are.
-        groups: The groups, riskiest first; see `churnlib.model.reliability.RiskGroup`.
+        groups: The groups, riskiest first; see `churnlib.metrics.reliability.RiskGroup`.
         error: The expected calibration error.
         interval: Its 95 % interval.
     """

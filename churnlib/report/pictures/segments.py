@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from churnlib.report.formatting import capital, counted, number, share, with_interval
 from churnlib.report.pictures.drawing import Picture
 from churnlib.report.pictures.forest import Row, dots
-from churnlib.report.wording import capital, counted, number, share, with_interval
 
 Segments = Mapping[str, Sequence[Mapping[str, Any]]]
 
@@ -19,7 +19,7 @@ def ranking_by_segment(name: str, about: str, segments: Segments, overall: float
     Args:
         name: What the picture's ids begin with; one of a kind in its page.
         about: Which subscriptions these are.
-        segments: The parts, by what parts them; see `churnlib.model.segments.Segment`.
+        segments: The parts, by what parts them; see `churnlib.metrics.segments.Segment`.
         overall: The ROC AUC of all.
     """
     rows = [

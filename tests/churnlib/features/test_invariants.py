@@ -9,11 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from churnlib.features.churn import add_churned_on
-from churnlib.features.currency import add_currency_features
-from churnlib.features.labels import add_label
+from churnlib.features.cohort import in_window
+from churnlib.features.history import add_currency_features
+from churnlib.features.outcome import add_churned_on, add_label
 from churnlib.features.standard import standard_features
-from churnlib.features.windows import in_window
 from churnlib.settings import CurrencySettings
 from tests.churnlib.features.oracle import Row, month_number, month_start
 from tests.churnlib.features.strategies import (

@@ -4,7 +4,7 @@ from datetime import date
 
 from hypothesis import given
 
-from churnlib.features.windows import in_window
+from churnlib.features.cohort import in_window
 from tests.churnlib.features.strategies import (
     SUB_SCHEMA,
     Game,

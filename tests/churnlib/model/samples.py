@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from churnlib.datasets import Dataset, DatasetRef
-from churnlib.model.fitted import FittedModel
+from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.model.fit import fit
+from churnlib.model.fitted_model import FittedModel
 from churnlib.model.predict import predict
 from churnlib.model.sample import FROM_PARTS
-from churnlib.model.store import save_model
-from churnlib.model.train import fit
 from churnlib.months import shift_months
 from churnlib.settings import FeatureChoice, Step, TrainSettings
+from churnlib.versions.folder import save_model
 
 Params = dict[str, Any]
 

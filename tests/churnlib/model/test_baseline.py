@@ -9,10 +9,10 @@ from sklearn.linear_model import LogisticRegression
 
 from churnlib.model import baseline
 from churnlib.model.baseline import fit_baseline
-from churnlib.model.features import FeatureSchema, learn_schema
-from churnlib.model.files import as_skops
+from churnlib.model.feature_schema import FeatureSchema, learn_schema
+from churnlib.model.feature_table import FeatureTable
+from churnlib.model.persistence import as_skops
 from churnlib.model.predict import predict
-from churnlib.model.rows import Rows
 from churnlib.settings import FeatureChoice
 from tests.churnlib.model.samples import features
 
@@ -25,7 +25,7 @@ def schema_of(rows: pl.DataFrame) -> FeatureSchema:
 
 def said(learnt: pl.DataFrame, rows: pl.DataFrame) -> pl.Series:
     schema = schema_of(learnt)
-    model = fit_baseline(Rows.of(learnt), schema)
+    model = fit_baseline(FeatureTable.of(learnt), schema)
     assert model is not None
     return predict(model, schema, rows)
 
@@ -64,8 +64,8 @@ def test_it_learns_something() -> None:
 
 def test_of_many_rows_the_first_are_learnt_from(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(baseline, "MOST_ROWS", 100)
-    schema, parts = schema_of(ROWS), replace(Rows.of(ROWS), size=30)
-    few, first = (fit_baseline(rows, schema) for rows in (parts, Rows.of(ROWS.head(100))))
+    schema, parts = schema_of(ROWS), replace(FeatureTable.of(ROWS), size=30)
+    few, first = (fit_baseline(rows, schema) for rows in (parts, FeatureTable.of(ROWS.head(100))))
     assert few is not None
     assert first is not None
     assert predict(few, schema, ROWS).equals(predict(first, schema, ROWS))
@@ -73,10 +73,10 @@ def test_of_many_rows_the_first_are_learnt_from(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_model_of_what_it_cannot_take_goes_without_it() -> None:
     endless = ROWS.with_columns(hard_balance=pl.lit(float("inf")))
-    assert fit_baseline(Rows.of(endless), schema_of(endless)) is None
+    assert fit_baseline(FeatureTable.of(endless), schema_of(endless)) is None
 
 
 def test_a_skops_file_may_hold_it() -> None:
-    model = fit_baseline(Rows.of(ROWS), schema_of(ROWS))
+    model = fit_baseline(FeatureTable.of(ROWS), schema_of(ROWS))
     assert model is not None
     assert as_skops(model)

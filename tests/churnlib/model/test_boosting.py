@@ -12,10 +12,10 @@ import pytest
 
 from churnlib.errors import ModelError
 from churnlib.model.boosting import LGBMClassifier, LGBMFromParts
+from churnlib.model.feature_table import FeatureTable
+from churnlib.model.fit import fit
 from churnlib.model.pipeline import build_pipeline, resolve
-from churnlib.model.rows import Rows
 from churnlib.model.sample import FROM_PARTS, learns_from_parts
-from churnlib.model.train import fit
 from tests.churnlib.model.samples import (
     IMPUTE,
     LIGHTGBM,
@@ -38,16 +38,16 @@ def test_the_model_is_the_same_whatever_the_parts(size: int) -> None:
     )
     known = some_unknown.drop_nulls("sub_churn")
     in_memory = fit(known, training(model_of(LIGHTGBM)), seed=1)
-    from_parts = fit(replace(Rows.of(some_unknown), size=size), IN_PARTS, seed=1)
+    from_parts = fit(replace(FeatureTable.of(some_unknown), size=size), IN_PARTS, seed=1)
     assert from_parts.schema == in_memory.schema
     assert probabilities(from_parts, ROWS) == probabilities(in_memory, ROWS)
 
 
 def test_a_part_at_a_time_is_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     heights: list[int] = []
-    part = Rows.part
+    part = FeatureTable.part
 
-    def noted(rows: Rows, number: int) -> pl.DataFrame:
+    def noted(rows: FeatureTable, number: int) -> pl.DataFrame:
         found = part(rows, number)
         heights.append(len(found))
         return found
@@ -55,9 +55,9 @@ def test_a_part_at_a_time_is_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*_: Any) -> None:
         raise AssertionError("all rows at once")
 
-    monkeypatch.setattr(Rows, "part", noted)
+    monkeypatch.setattr(FeatureTable, "part", noted)
     monkeypatch.setattr(LGBMFromParts, "fit", refused)
-    fit(replace(Rows.of(ROWS), size=100), IN_PARTS, seed=1)
+    fit(replace(FeatureTable.of(ROWS), size=100), IN_PARTS, seed=1)
     # To learn categories, to choose the bins, to fill them, and for the baseline.
     assert heights == [100] * 6 * 4
 

@@ -9,16 +9,16 @@ import polars as pl
 import pytest
 
 from churnlib.errors import ModelError, TooFewRowsError
-from churnlib.model import train as training_module
+from churnlib.model import fit as training_module
 from churnlib.model.calibration import method_for
-from churnlib.model.files import as_skops, load_pipeline
-from churnlib.model.fitted import FittedModel
+from churnlib.model.feature_table import FeatureTable
+from churnlib.model.fit import fit, train
+from churnlib.model.fitted_model import FittedModel
+from churnlib.model.persistence import as_skops, load_pipeline
 from churnlib.model.pipeline import build_pipeline
 from churnlib.model.predict import predict
-from churnlib.model.rows import Rows
-from churnlib.model.store import _libraries_of
-from churnlib.model.train import fit, train
 from churnlib.settings import CalibrationChoice, Step
+from churnlib.versions.folder import _libraries_of
 from tests.churnlib.model.samples import (
     ENCODE,
     FOREST,
@@ -184,7 +184,7 @@ def test_the_libraries_inside_a_calibrated_model_are_found() -> None:
 @pytest.mark.parametrize("size", [100, 10_000])
 def test_rows_in_parts_calibrate_as_one(size: int) -> None:
     settings = training(*PIPELINES["lightgbm_from_parts"], calibration="isotonic")
-    parts = replace(Rows.of(ROWS), size=size)
+    parts = replace(FeatureTable.of(ROWS), size=size)
     assert probabilities(fit(parts, settings, 1), ROWS) == probabilities(
         fit(ROWS, settings, 1), ROWS
     )
@@ -195,7 +195,7 @@ def test_of_more_rows_than_memory_holds_the_first_calibrate(
 ) -> None:
     monkeypatch.setattr(training_module, "MOST_ROWS", 150)
     settings = training(*PIPELINES["lightgbm_from_parts"], calibration="isotonic")
-    made = fit(replace(Rows.of(ROWS), size=100), settings, 1)
+    made = fit(replace(FeatureTable.of(ROWS), size=100), settings, 1)
     assert made.calibration is not None
     assert made.calibration.rows == 200
     assert calibrated(method="isotonic").calibration.rows == 600  # type: ignore[union-attr]

@@ -4,11 +4,11 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from churnlib.model import importance
-from churnlib.model.fitted import FittedModel
+from churnlib.model.feature_table import FeatureTable
+from churnlib.model.fit import fit
+from churnlib.model.fitted_model import FittedModel
 from churnlib.model.importance import permutation_importance
 from churnlib.model.predict import predict
-from churnlib.model.rows import Rows
-from churnlib.model.train import fit
 from tests.churnlib.model.samples import features, step, training
 
 TREES = step(
@@ -75,7 +75,7 @@ def test_importance_takes_the_first_known_rows_in_any_parts(
     label = pl.when(pl.col("sub_id") % 3 > 0).then("sub_churn")
     some = table.with_columns(sub_churn=label)
     whole = permutation_importance(model, some)
-    in_parts = permutation_importance(model, Rows(some.lazy(), len(some), size=64))
+    in_parts = permutation_importance(model, FeatureTable(some.lazy(), len(some), size=64))
     known = some.drop_nulls("sub_churn").head(150)
     assert whole == in_parts == permutation_importance(model, known)
 

@@ -64,7 +64,7 @@ def test_classes_resolve_by_public_and_by_private_name() -> None:
         "",
         ".sklearn.impute.SimpleImputer",
         "__main__.Model",
-        "flows.run.Run",
+        "flows.steps.run.Run",
         "tests.churnlib.model.samples.Step",
     ],
 )
@@ -90,20 +90,20 @@ def test_other_packages_are_not_even_imported(
         "sklearn.datasets._base.os.system",
         "sklearn.base.warnings.warn",
         "sklearn.utils._testing.subprocess.Popen",
-        "churnlib.stores.local.shutil.rmtree",
+        "churnlib.io.local.shutil.rmtree",
         # A class or function of another package, under the name of one that may be named.
         "sklearn.datasets._base.Path",
         "sklearn.pipeline.Bunch",
         "sklearn.utils.parallel.Parallel",
         "churnlib.settings.BaseModel",
-        "churnlib.storage.Path",
+        "churnlib.io.datasets.Path",
         # Functions and classes that are no estimators.
         "sklearn.pipeline.make_pipeline",
         "sklearn.utils.all_estimators",
         "sklearn.datasets.fetch_openml",
         "sklearn.base.clone",
-        "churnlib.model.store.load_model",
-        "churnlib.storage.write_text",
+        "churnlib.versions.folder.load_model",
+        "churnlib.io.storage.write_text",
         "churnlib.settings.Settings",
         # Estimators that run what they are given, or load models from elsewhere.
         "sklearn.preprocessing.FunctionTransformer",
@@ -373,7 +373,7 @@ def test_a_pipeline_that_cannot_be_built_is_refused_ahead() -> None:
 def test_a_pipeline_that_skops_cannot_keep_is_refused_ahead(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("churnlib.model.files.TRUSTED_TYPES", ())
+    monkeypatch.setattr("churnlib.model.persistence.TRUSTED_TYPES", ())
     with pytest.raises(ModelError, match=r'OfKind.*train\.model_format = "joblib"'):
         check_pipeline(training(ENCODE, LAST), COLUMNS)
     check_pipeline(training(ENCODE, LAST, model_format="joblib"), COLUMNS)

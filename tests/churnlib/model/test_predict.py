@@ -16,11 +16,12 @@ from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from churnlib.errors import ModelError
-from churnlib.model.contact import add_contact
-from churnlib.model.features import Feature, FeatureSchema
-from churnlib.model.predict import PROBABILITY, predict, rank_by_risk
-from churnlib.model.train import fit
-from churnlib.schemas import Predictions
+from churnlib.metrics.contact import add_contact
+from churnlib.model.feature_schema import Feature, FeatureSchema
+from churnlib.model.fit import fit
+from churnlib.model.predict import predict, rank_by_risk
+from churnlib.schemas.columns import PROBABILITY
+from churnlib.schemas.tables import Predictions
 from tests.churnlib.model.samples import (
     PIPELINES,
     features,

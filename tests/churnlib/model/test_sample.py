@@ -9,13 +9,12 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from churnlib.buckets import hashes, in_order, write
-from churnlib.datasets import Dataset, DatasetRef
 from churnlib.errors import ModelError, TooFewRowsError
-from churnlib.lineage import footer
-from churnlib.model.sample import Sample, blaming, describe, draw
-from churnlib.model.store import read_manifest
+from churnlib.io.buckets import hashes, in_order, write
+from churnlib.io.datasets import Dataset, DatasetRef, footer
+from churnlib.model.sample import Sample, attribute_read_errors, describe, draw
 from churnlib.settings import EvaluationSettings, Offer, TrainSettings
+from churnlib.versions.folder import read_manifest
 from flows.train import fit_model, report_training
 from tests.churnlib.model.samples import BOOSTING, FACTS, features, model_of, training
 
@@ -89,9 +88,15 @@ def test_the_words_for_a_sample() -> None:
 
 def test_only_a_sample_is_blamed_for_what_is_missing(tmp_path: Path) -> None:
     features = file(tmp_path)
-    with pytest.raises(TooFewRowsError, match=r"^none there$"), blaming(drawn(features)):
+    with (
+        pytest.raises(TooFewRowsError, match=r"^none there$"),
+        attribute_read_errors(drawn(features)),
+    ):
         raise TooFewRowsError("none there")
-    with pytest.raises(ModelError, match=r"^other$"), blaming(drawn(features, sample=0.5)):
+    with (
+        pytest.raises(ModelError, match=r"^other$"),
+        attribute_read_errors(drawn(features, sample=0.5)),
+    ):
         raise ModelError("other")
 
 

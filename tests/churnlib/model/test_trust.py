@@ -14,11 +14,12 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from skops import io
 
-from churnlib.datasets import Catalog, DatasetRef
 from churnlib.errors import ModelError
-from churnlib.model.files import TRUSTED_TYPES
-from churnlib.model.store import MANIFEST, load_model, read_manifest
-from churnlib.storage import fingerprint
+from churnlib.io.catalog import Catalog
+from churnlib.io.datasets import DatasetRef
+from churnlib.io.storage import fingerprint
+from churnlib.model.persistence import TRUSTED_TYPES
+from churnlib.versions.folder import MANIFEST, load_model, read_manifest
 from tests.churnlib.model.samples import features, save, usual
 
 

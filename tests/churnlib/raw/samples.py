@@ -9,10 +9,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from churnlib.datasets import Dataset
 from churnlib.errors import DataError
-from churnlib.raw.checks import CheckedTable, check_table
-from churnlib.schemas import RAW_SCHEMAS, raw_columns
+from churnlib.io.datasets import Dataset
+from churnlib.raw.validate import CheckedTable, check_table
+from churnlib.schemas.tables import RAW_SCHEMAS, raw_columns
 from churnlib.settings import RawSettings
 
 Rows = list[dict[str, Any]]

@@ -9,8 +9,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from churnlib.datasets import RAW_TABLES, Dataset
-from churnlib.storage import write_parquet
+from churnlib.io.catalog import RAW_TABLES
+from churnlib.io.datasets import Dataset, write_parquet
 from tests.churnlib.raw.samples import (
     FORMATS,
     GOOD,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from churnlib.errors import DataError
-from churnlib.schemas import raw_columns
+from churnlib.schemas.tables import raw_columns
 from tests.churnlib.raw.samples import (
     FORMATS,
     GOOD,

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from churnlib.errors import DataError
-from churnlib.features.table import feature_columns, feature_table
+from churnlib.features.cohort import feature_columns, feature_table
 from churnlib.raw.tables import Tables, latest_day, read_tables
 from churnlib.settings import Settings, load_settings
 from churnlib.synthesis.__main__ import main as synthesize

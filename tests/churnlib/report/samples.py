@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from churnlib.model.campaign import evaluate_campaign
-from churnlib.model.evaluate import evaluate
-from churnlib.model.segments import breakdown
+from churnlib.metrics.campaign import evaluate_campaign
+from churnlib.metrics.evaluate import evaluate
+from churnlib.metrics.segments import breakdown
 from churnlib.report.content import Report
 from churnlib.settings import Offer
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from churnlib.errors import DataError
-from churnlib.model.evaluate import evaluate
-from churnlib.model.train import fit
+from churnlib.metrics.evaluate import evaluate
+from churnlib.model.fit import fit
 from churnlib.report.back_test import BackTest, back_test
 from churnlib.settings import Settings, load_settings
 from tests.churnlib.model.samples import features, step, training

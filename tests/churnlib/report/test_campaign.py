@@ -5,8 +5,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from churnlib.model.campaign import evaluate_campaign
-from churnlib.model.contact import compare_counts
+from churnlib.metrics.campaign import evaluate_campaign
+from churnlib.metrics.contact import compare_counts
 from churnlib.report.campaign import RISK_IS_NOT_PERSUADABILITY, campaign_lines
 from churnlib.settings import Offer
 

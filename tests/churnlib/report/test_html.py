@@ -12,14 +12,14 @@ from typing import Any
 import polars as pl
 import pytest
 
-from churnlib.datasets import Dataset
 from churnlib.errors import DataError
-from churnlib.model.contact import compare_counts
+from churnlib.io.datasets import Dataset
+from churnlib.metrics.contact import compare_counts
 from churnlib.report.campaign import RISK_IS_NOT_PERSUADABILITY
 from churnlib.report.content import GROUPS
+from churnlib.report.formatting import between, signed
 from churnlib.report.html import to_html
 from churnlib.report.sheets import QUALITY
-from churnlib.report.wording import between, signed
 from churnlib.report.write import write_report
 from tests.churnlib.report.samples import groups_of, in_training, make_report, make_scored
 

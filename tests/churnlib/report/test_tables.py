@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from churnlib.model.evaluate import evaluate
-from churnlib.model.segments import breakdown
+from churnlib.metrics.evaluate import evaluate
+from churnlib.metrics.segments import breakdown
 from churnlib.report.tables import breakdown_tables
 
 

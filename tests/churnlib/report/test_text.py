@@ -11,14 +11,14 @@ from typing import Any
 import polars as pl
 import pytest
 
-from churnlib.datasets import Catalog
-from churnlib.model.evaluate import FIGURES as EVALUATED
-from churnlib.model.evaluate import evaluate
-from churnlib.model.figures import METRICS
+from churnlib.io.catalog import Catalog
+from churnlib.io.storage import fingerprint
+from churnlib.metrics.definitions import METRICS
+from churnlib.metrics.evaluate import FIGURES as EVALUATED
+from churnlib.metrics.evaluate import evaluate
 from churnlib.report.content import GROUPS, Report
 from churnlib.report.text import FIGURES, OPTIONAL, TITLES, to_text
 from churnlib.report.write import write_report
-from churnlib.storage import fingerprint
 from tests.churnlib.report.samples import IMPORTANCE, make_report, make_scored
 
 Groups = Mapping[str, Mapping[str, Any]]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from churnlib.datasets import RAW_TABLES
+from churnlib.io.catalog import RAW_TABLES
 from churnlib.synthesis import PROCESSES, Process
 from churnlib.synthesis.process import CHURN_AFTER_MONTHS, HORIZON_MONTHS
 

@@ -6,7 +6,7 @@ from datetime import date
 import polars as pl
 import pytest
 
-from churnlib.datasets import RAW_TABLES
+from churnlib.io.catalog import RAW_TABLES
 from tests.churnlib.synthesis.samples import (
     COLUMNS,
     CURRENCY,

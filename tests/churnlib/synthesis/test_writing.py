@@ -6,8 +6,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from churnlib.datasets import RAW_TABLES
 from churnlib.errors import DataError
+from churnlib.io.catalog import RAW_TABLES
 from churnlib.synthesis import PROCESSES, generate, writing
 from churnlib.synthesis import tables as synthesis_tables
 from tests.churnlib.synthesis.samples import COLUMNS, read, written

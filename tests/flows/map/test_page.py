@@ -9,15 +9,15 @@ from typing import Any
 import polars as pl
 import pytest
 
-from churnlib import storage
-from churnlib.datasets import Catalog, DatasetRef
-from churnlib.lineage import footer
+from churnlib.io import datasets, storage
+from churnlib.io.catalog import Catalog
+from churnlib.io.datasets import DatasetRef, footer
 from churnlib.settings import list_games, load_settings
-from flows.command import DONE, USERS_FAULT
+from flows.cli.session import DONE, USERS_FAULT
 from flows.map.__main__ import PAGE, main
 from flows.map.graph import Graph
 from flows.map.stale import stale
-from flows.map.standing import look
+from flows.map.state import look
 
 GAME = "game1"
 
@@ -29,7 +29,7 @@ def data(tmp_path: Path) -> Path:
     made = write_subs(catalog, 3)
     settings = load_settings(GAME)
     told = footer(churn_after_months=settings.churn_after_months)
-    storage.write_parquet(storage.scan(made), catalog.standard_features(), told)
+    datasets.write_parquet(datasets.scan(made), catalog.standard_features(), told)
     sources = {made.name: {"fingerprint": made.fingerprint}}
     storage.write_text(json.dumps(sources), catalog.standard_sources().uri)
     return tmp_path
@@ -37,7 +37,7 @@ def data(tmp_path: Path) -> Path:
 
 def write_subs(catalog: Catalog, rows: int) -> DatasetRef:
     frame = pl.LazyFrame({"sub_id": range(rows)})
-    return storage.write_parquet(frame, catalog.checked("sub_data"))
+    return datasets.write_parquet(frame, catalog.checked("sub_data"))
 
 
 def stale_in(data: Path, graph: Graph, **overrides: Any) -> dict[str, tuple[str, ...]]:

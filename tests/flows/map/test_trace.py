@@ -8,15 +8,16 @@ from typing import Any
 import pytest
 from prefect.tasks import Task
 
-from churnlib.datasets import LAYERS, RAW_TABLES, Dataset, DatasetRef
-from churnlib.model.store import champion
+from churnlib.io.catalog import LAYERS, RAW_TABLES
+from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.settings import list_games, load_settings
+from churnlib.versions.folder import champion
 from deployments.generate import deployments
 from flows.map import trace as tracing
 from flows.map.graph import Graph
 from flows.map.stand_ins import UNKNOWN, UntraceableError
 from flows.map.trace import trace
-from flows.run import Run, churn_flow
+from flows.steps.run import Run, churn_flow
 from flows.task import dataset_parameters, task
 
 
@@ -128,5 +129,5 @@ def test_graph_that_cannot_be_told_without_data_is_refused(
 
 
 def test_tracing_leaves_no_recorder_behind(graph: Graph) -> None:
-    assert vars(import_module("flows.contest"))["champion"] is champion
+    assert vars(import_module("flows.steps.back_test_plan"))["champion"] is champion
     assert Task.__call__.__module__ == "prefect.tasks"

@@ -1,0 +1,1 @@
+"""How good predicted probabilities are: metrics, their intervals, segments and campaigns."""

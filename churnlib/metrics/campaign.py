@@ -1,0 +1,201 @@
+"""What a model is worth to a campaign, as reports and manifests tell it."""
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from churnlib.metrics import profit
+from churnlib.metrics.intervals import Interval, of_difference
+from churnlib.metrics.profit import Cutoffs
+from churnlib.metrics.scores import known
+from churnlib.schemas.columns import LABEL, PROBABILITY
+from churnlib.settings import Offer
+
+CURVE_POINTS = 101
+"""About how many points of the profit curve are told: one for each hundredth of the rows."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a campaign from one threshold on comes to, at the mean acceptance rate.
+
+    Attributes:
+        threshold: The least probability that is contacted; null where nobody is.
+        contacted: How many subscriptions reach it.
+        share: Their share of all.
+        churners: How many of them churned.
+        expected_gain: The profit of the whole campaign, in money.
+        expected_gain_per_subscription: The same over all subscriptions, contacted or not.
+        expected_gain_ci: The 95 % interval of `expected_gain`, the threshold being given: normal,
+            with characters drawn whole. Null where it was not asked for, or one character is there.
+    """
+
+    threshold: float | None
+    contacted: int
+    share: float
+    churners: int
+    expected_gain: float
+    expected_gain_per_subscription: float
+    expected_gain_ci: Interval | None = None
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """What contacting subscribers by their predicted probability comes to.
+
+    Nobody is held out of these figures, and no campaign has changed the outcomes.
+
+    Attributes:
+        terms: What contacting costs and brings, as the settings say.
+        acceptance_rate: The mean share of contacted churners who accept and stay.
+        break_even: The true churn probability from which on contacting pays; null if none.
+        n: Subscriptions with a known outcome.
+        threshold: That of the model; null where it contacts nobody.
+        at_threshold: What comes of it.
+        best: The same for the threshold of the greatest profit on these very rows, so it flatters.
+        everybody: The same where all are contacted.
+        empc: The expected maximum profit per subscription, in money.
+        empc_share: The share of the subscriptions that it contacts.
+        curve: The profit by the share contacted, falling thresholds; some hundred points.
+        reason: Why the figures are null; null where they are not.
+    """
+
+    terms: dict[str, float]
+    acceptance_rate: float
+    break_even: float | None
+    n: int
+    threshold: float | None
+    at_threshold: Outcome | None = None
+    best: Outcome | None = None
+    everybody: Outcome | None = None
+    empc: float | None = None
+    empc_share: float | None = None
+    curve: tuple[Outcome, ...] = ()
+    reason: str | None = None
+
+    def to_json(self, *, curve: bool = True) -> dict[str, Any]:
+        """The figures as plain data, with the curve or without."""
+        data = asdict(self)
+        data["curve"] = [
+            {name: value for name, value in point.items() if name != "expected_gain_ci"}
+            for point in data["curve"]
+        ]
+        return data if curve else {name: v for name, v in data.items() if name != "curve"}
+
+
+def choose_threshold(scored: pl.DataFrame, offer: Offer) -> float | None:
+    """Chooses from which probability on a campaign contacts.
+
+    Args:
+        scored: A row a subscription that the model was not fitted on: `sub_churn`, null where not
+            known yet, and `churn_probability`.
+        offer: What contacting costs and brings.
+
+    Returns:
+        The threshold of the greatest profit on these rows; where only one outcome is known, that of
+        calibrated probabilities (`break_even`). Null where contacting nobody is best.
+    """
+    rows = known(scored)
+    if rows[LABEL].n_unique() < 2:
+        return profit.break_even(offer)
+    return profit.best_threshold(_cutoffs(rows), offer)
+
+
+def plan_campaign(validation: pl.DataFrame, offer: Offer) -> Campaign:
+    """Chooses the threshold by rows that the model was not fitted on, and says what it comes to.
+
+    The gain on the same rows flatters. See `choose_threshold` and `evaluate_campaign`.
+    """
+    return evaluate_campaign(validation, offer, choose_threshold(validation, offer))
+
+
+def evaluate_campaign(scored: pl.DataFrame, offer: Offer, threshold: float | None) -> Campaign:
+    """Says what a campaign comes to on subscriptions whose outcome is known.
+
+    Args:
+        scored: A row a subscription: `char_id`, `sub_churn`, null where not known yet, and
+            `churn_probability`.
+        offer: What contacting costs and brings.
+        threshold: The least probability that is contacted; nobody if null.
+    """
+    rows = known(scored)
+    campaign = Campaign(
+        terms=offer.model_dump(),
+        acceptance_rate=offer.acceptance_rate,
+        break_even=profit.break_even(offer),
+        n=len(rows),
+        threshold=threshold,
+    )
+    if rows.is_empty():
+        return replace(campaign, reason="no subscription has a known outcome")
+    at = _cutoffs(rows)
+    gains = profit.profits(at, offer)
+    # Thresholds fall, so that all at or above the given one come first.
+    reached = 0 if threshold is None else int(np.searchsorted(-at.thresholds, -threshold, "right"))
+    place = max(reached - 1, 0)
+    outcome = replace(
+        _outcome(at, gains, place),
+        threshold=threshold,
+        expected_gain_ci=_interval(rows, offer, threshold, float(gains[place])),
+    )
+    maximum = profit.expected_maximum(at, offer)
+    best = int(np.argmax(gains))
+    return replace(
+        campaign,
+        at_threshold=outcome,
+        best=_outcome(at, gains, best),
+        everybody=_outcome(at, gains, len(gains) - 1),
+        empc=maximum.profit,
+        empc_share=maximum.share,
+        curve=tuple(_outcome(at, gains, shown) for shown in _shown(at, place, best)),
+    )
+
+
+def _cutoffs(rows: pl.DataFrame) -> Cutoffs:
+    outcome = rows[LABEL].to_numpy().astype(np.bool_)
+    return profit.cutoffs(outcome, rows[PROBABILITY].to_numpy())
+
+
+def _shown(at: Cutoffs, *always: int) -> list[int]:
+    shares = np.linspace(0, at.total, CURVE_POINTS)
+    return sorted({*np.searchsorted(at.contacted, shares).tolist(), *always})
+
+
+def _outcome(at: Cutoffs, gains: profit.Floats, place: int) -> Outcome:
+    threshold, gain = float(at.thresholds[place]), float(gains[place])
+    return Outcome(
+        threshold=None if np.isinf(threshold) else threshold,
+        contacted=int(at.contacted[place]),
+        share=float(at.contacted[place]) / at.total,
+        churners=int(at.churners[place]),
+        expected_gain=gain,
+        expected_gain_per_subscription=gain / at.total,
+    )
+
+
+def _interval(
+    rows: pl.DataFrame, offer: Offer, threshold: float | None, gain: float
+) -> Interval | None:
+    """The interval of a gain, by the spread of what each character adds to it (linearised)."""
+    contacted = pl.lit(False) if threshold is None else pl.col(PROBABILITY) >= threshold
+    kinds = (
+        rows.group_by("char_id")
+        .agg(
+            subs=pl.len(),
+            churners=(contacted & (pl.col(LABEL) == 1)).sum(),
+            stayers=(contacted & (pl.col(LABEL) == 0)).sum(),
+        )
+        .group_by("subs", "churners", "stayers")
+        .agg(characters=pl.len())
+        .sort("subs", "churners", "stayers")
+    )
+    subs, churners, stayers, characters = kinds.cast(pl.Float64).to_numpy().T
+    drawn = float(characters.sum())
+    if drawn < 2:
+        return None
+    churner, stayer = profit.worth(offer)
+    apart = churners * churner + stayers * stayer - subs * gain / len(rows)
+    error = float(np.sqrt(characters @ apart**2 * drawn / (drawn - 1)))
+    return of_difference(gain, error)

@@ -1,0 +1,1 @@
+"""Model versions: kept in folders, registered, compared, promoted and replayed."""

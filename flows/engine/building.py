@@ -1,0 +1,35 @@
+"""Features built in buckets of characters: here, or by the workers of a Dask cluster."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import polars as pl
+
+from churnlib.io import buckets
+from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.settings import EngineSettings
+
+
+def build(
+    function: Callable[..., pl.LazyFrame],
+    tables: Sequence[DatasetRef],
+    target: Dataset,
+    facts: Mapping[str, str],
+    engine: EngineSettings,
+) -> DatasetRef:
+    """Writes what a function makes of tables; the same bytes, whoever does it.
+
+    Args:
+        function: See `churnlib.io.buckets.make`. Other processes must be able to import it: a
+            function of a module, or a `partial` of one with plain settings.
+        tables: Tables that `churnlib.io.buckets.write` wrote.
+        target: Where the result goes.
+        facts: Facts about the whole of it.
+        engine: How much memory there is, and who does the work.
+    """
+    if engine.runner == "dask":
+        needed = buckets.count_for(engine.memory_mib, *map(buckets.size_of, tables))
+        if needed > 1:
+            from flows.engine.over_dask import build_over_dask
+
+            return build_over_dask(function, tables, target, facts, engine, needed)
+    return buckets.build(function, tables, target, facts, engine.memory_mib)

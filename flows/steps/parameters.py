@@ -1,0 +1,37 @@
+"""The parameters of all flows, as Prefect's forms show them and its server checks them.
+
+What the schema of a deployment refuses is refused before there is a run. It describes the games and
+settings there are when it is deployed; the flow itself checks again, and more.
+"""
+
+from contextlib import suppress
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, WithJsonSchema
+
+from churnlib.errors import SettingsError
+from churnlib.settings import DAY_PATTERN, list_games, overrides_schema
+from flows.cli.arguments import MONTH_PATTERN
+
+
+def _games() -> dict[str, Any]:
+    with suppress(SettingsError):  # An installed package may have no games beside it.
+        return {"enum": list(list_games())}
+    return {}
+
+
+def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+Game = Annotated[str, WithJsonSchema({"type": "string", **_games()})]
+AsOf = Annotated[
+    date | None,
+    WithJsonSchema(_or_null({"type": "string", "format": "date", "pattern": DAY_PATTERN})),
+]
+BatchFlow = Literal["batch_predict", "batch_score"]
+"""The flows that work on a month's batch."""
+Month = Annotated[str, Field(pattern=MONTH_PATTERN)]
+"""A month as in `2024-01`."""
+Overrides = Annotated[dict[str, Any] | None, WithJsonSchema(_or_null(overrides_schema()))]

@@ -1,0 +1,243 @@
+"""The currency features against the oracle, and each rule by an example of its own."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given
+
+from churnlib.features.history import add_currency_features
+from churnlib.settings import Aggregation, CurrencySettings, Difference, Fill
+from tests.churnlib.features import oracle
+from tests.churnlib.features.oracle import Row
+from tests.churnlib.features.strategies import (
+    AMOUNTS,
+    CURRENCY_SCHEMA,
+    EVERYTHING,
+    FUNCTIONS,
+    SUB_SCHEMA,
+    Game,
+    amounts,
+    as_of_days,
+    currency_settings,
+    examples,
+    games,
+    sub,
+    table,
+)
+
+LATE = date(2030, 1, 1)
+
+Balances = Mapping[date, float | None]
+
+
+def with_currency(
+    subs: Sequence[Row], rows: Sequence[Row], settings: CurrencySettings, as_of: date = LATE
+) -> pl.DataFrame:
+    lazy = add_currency_features(
+        table(subs, SUB_SCHEMA), table(rows, CURRENCY_SCHEMA), settings, as_of=as_of
+    )
+    return lazy.collect()
+
+
+def features(rows: Sequence[Row], settings: CurrencySettings, as_of: date = LATE) -> Row:
+    """The currency features of a subscription of 15 March 2024."""
+    found = with_currency([sub(start=date(2024, 3, 15))], rows, settings, as_of)
+    return found.drop(SUB_SCHEMA).row(0, named=True)
+
+
+def history(balances: Balances) -> list[Row]:
+    return [amounts(day, balance) for day, balance in balances.items()]
+
+
+def aggregates(balances: Balances, **options: Any) -> Row:
+    """All aggregations of a history's hard balance."""
+    wanted = Aggregation(columns=("hard_balance",), functions=FUNCTIONS, **options)
+    found = features(history(balances), CurrencySettings(aggregations=(wanted,)))
+    return {name: found[f"hard_balance_{name}"] for name in FUNCTIONS}
+
+
+def difference(balances: Balances, period: int, **options: Any) -> Any:
+    """A difference of a history's hard balance."""
+    lookback = options.pop("lookback_months", None)
+    asked = Difference(columns=("hard_balance",), periods=(period,), **options)
+    settings = CurrencySettings(lookback_months=lookback, differences=(asked,))
+    return features(history(balances), settings)[f"hard_balance_diff_{period}"]
+
+
+def assert_equals_oracle(game: Game, settings: CurrencySettings, as_of: date) -> None:
+    found = with_currency(game.subs, game.currency, settings, as_of)
+    expected = [{**s, **oracle.currency(s, game.currency, settings, as_of)} for s in game.subs]
+    oracle.assert_rows(found, expected)
+    for name in settings.feature_names:
+        counts = name == "currency_age_months" or name.endswith("_count")
+        assert found.schema[name] == (pl.Int32 if counts else pl.Float64), name
+
+
+@examples(80)
+@given(games, currency_settings(), as_of_days)
+def test_currency_features_equal_oracle_for_any_settings(
+    game: Game, settings: CurrencySettings, as_of: date
+) -> None:
+    assert_equals_oracle(game, settings, as_of)
+
+
+@examples(50)
+@given(games)
+def test_currency_features_equal_oracle_for_every_kind(game: Game) -> None:
+    assert_equals_oracle(game, EVERYTHING, LATE)
+
+
+def test_feature_columns_are_the_ones_that_the_settings_name() -> None:
+    found = with_currency([sub()], [amounts(date(2024, 3, 1), 1.0)], EVERYTHING)
+    assert tuple(found.drop(SUB_SCHEMA).columns) == EVERYTHING.feature_names
+
+
+def test_no_currency_settings_still_give_the_age() -> None:
+    assert features([amounts(date(2024, 1, 1), 5.0)], CurrencySettings()) == {
+        "currency_age_months": 2
+    }
+
+
+@pytest.mark.parametrize(
+    ("start", "balance", "age"),
+    [(date(2024, 2, 29), 1.0, 1), (date(2024, 3, 1), 2.0, 0), (date(2024, 12, 31), 2.0, 9)],
+)
+def test_latest_is_the_newest_row_on_or_before_the_start(
+    start: date, balance: float, age: int
+) -> None:
+    rows = history({date(2024, 3, 1): 2.0, date(2024, 1, 1): 1.0})
+    found = with_currency([sub(start=start)], rows, CurrencySettings(latest=("soft_balance",)))
+    assert found["soft_balance"].item() == balance
+    assert found["currency_age_months"].item() == age
+
+
+def test_latest_is_null_where_the_newest_row_has_no_value() -> None:
+    rows = history({date(2024, 1, 1): 1.0, date(2024, 2, 1): None})
+    found = features(rows, CurrencySettings(latest=("hard_balance",)))
+    assert found == {"hard_balance": None, "currency_age_months": 1}
+
+
+@pytest.mark.parametrize(("lookback_months", "count"), [(1, 1), (2, 2), (3, 3), (None, 4)])
+def test_lookback_counts_the_own_month_as_the_first(
+    lookback_months: int | None, count: int
+) -> None:
+    days = [date(2023, 3, 1), date(2024, 1, 1), date(2024, 2, 1), date(2024, 3, 1)]
+    settings = CurrencySettings(
+        lookback_months=lookback_months,
+        aggregations=(Aggregation(columns=("hard_balance",), functions=("count",)),),
+    )
+    found = features(history(dict.fromkeys(days, 1.0)), settings)
+    assert found["hard_balance_count"] == count
+
+
+def test_lookback_counts_from_the_start_and_not_from_the_newest_row() -> None:
+    rows = history({date(2023, 11, 1): 1.0, date(2023, 12, 1): 2.0})
+    settings = CurrencySettings(lookback_months=3, latest=("hard_balance",))
+    assert features(rows, settings) == {"hard_balance": None, "currency_age_months": None}
+
+
+def test_aggregations_leave_nulls_out() -> None:
+    found = aggregates({date(2024, 1, 1): 1.0, date(2024, 2, 1): None, date(2024, 3, 1): 4.0})
+    assert found == pytest.approx(
+        {"mean": 2.5, "max": 4, "min": 1, "std": 4.5**0.5, "sum": 5, "first": 1, "count": 2}
+    )
+
+
+def test_aggregations_of_nulls_only() -> None:
+    assert aggregates({date(2024, 1, 1): None, date(2024, 2, 1): None}) == {
+        **dict.fromkeys(FUNCTIONS),
+        "sum": 0.0,
+        "count": 0,
+    }
+
+
+def test_std_of_one_value_is_null() -> None:
+    found = aggregates({date(2024, 1, 1): 3.0, date(2024, 2, 1): None})
+    assert (found["mean"], found["std"]) == (3.0, None)
+
+
+def test_first_is_the_oldest_row_even_where_it_has_no_value() -> None:
+    assert aggregates({date(2024, 2, 1): 2.0, date(2024, 1, 1): 1.0})["first"] == 1.0
+    assert aggregates({date(2024, 2, 1): 2.0, date(2024, 1, 1): None})["first"] is None
+
+
+def test_fill_of_an_aggregation_takes_the_place_of_nulls_only() -> None:
+    nulls = aggregates({date(2024, 1, 1): None}, fill=-1)
+    assert nulls == {**dict.fromkeys(FUNCTIONS, -1.0), "sum": 0.0, "count": 0}
+    assert aggregates({date(2024, 1, 1): 2.0}, fill=-1)["mean"] == 2.0
+
+
+def test_differences_go_by_calendar_month_through_gaps() -> None:
+    balances = {date(2023, 11, 1): 10.0, date(2024, 1, 1): 30.0, date(2024, 2, 1): 100.0}
+    assert difference(balances, 1) == 70.0
+    assert difference(balances, 2) is None
+    assert difference(balances, 3) == 90.0
+
+
+def test_difference_is_null_where_either_value_is() -> None:
+    assert difference({date(2024, 1, 1): None, date(2024, 2, 1): 1.0}, 1) is None
+    assert difference({date(2024, 1, 1): 1.0, date(2024, 2, 1): None}, 1) is None
+
+
+def test_difference_does_not_reach_behind_the_lookback() -> None:
+    balances = {date(2024, 1, 1): 30.0, date(2024, 3, 1): 100.0}
+    assert difference(balances, 2, lookback_months=2) is None
+    assert difference(balances, 2, lookback_months=3) == 70.0
+
+
+@pytest.mark.parametrize(("fill", "expected"), [(None, None), (-1, -1.0), ("self", 8.0)])
+def test_fill_of_a_difference_takes_the_place_of_null(fill: Any, expected: float | None) -> None:
+    balances: Balances = {date(2023, 12, 1): 3.0, date(2024, 2, 1): 8.0}
+    assert difference(balances, 1, fill=fill) == expected
+    assert difference(balances, 2, fill=fill) == 5.0
+
+
+def test_difference_filled_with_self_is_null_where_the_newest_value_is() -> None:
+    assert difference({date(2024, 2, 1): None}, 1, fill="self") is None
+
+
+def test_fill_values_come_before_everything_else() -> None:
+    settings = CurrencySettings(
+        fill_values=(Fill(columns=("hard_balance",), value=2),),
+        latest=("hard_balance", "soft_balance"),
+        aggregations=(Aggregation(columns=("hard_balance",), functions=("first", "count")),),
+        differences=(Difference(columns=("hard_balance",), periods=(1,)),),
+    )
+    rows = history({date(2024, 1, 1): None, date(2024, 2, 1): 7.0, date(2024, 3, 1): None})
+    assert features(rows, settings) == {
+        "hard_balance": 2.0,
+        "soft_balance": None,
+        "currency_age_months": 0,
+        "hard_balance_first": 2.0,
+        "hard_balance_count": 3,
+        "hard_balance_diff_1": -5.0,
+    }
+
+
+def test_subscription_without_visible_row_keeps_its_row_with_nulls_whatever_the_fills() -> None:
+    settings = CurrencySettings(
+        fill_values=(Fill(columns=AMOUNTS, value=2),),
+        latest=AMOUNTS,
+        aggregations=(Aggregation(columns=AMOUNTS, functions=FUNCTIONS, fill=0),),
+        differences=(
+            Difference(columns=("sub_hard",), periods=(1,), fill=0),
+            Difference(columns=("sub_soft",), periods=(1,), fill="self"),
+        ),
+    )
+    rows = [amounts(date(2024, 4, 1), 1.0), amounts(date(2024, 1, 1), 1.0, char_id=2)]
+    assert features(rows, settings) == dict.fromkeys(settings.feature_names)
+
+
+def test_rows_dated_after_as_of_are_not_read() -> None:
+    rows = history({date(2024, 2, 1): 1.0, date(2024, 3, 1): 2.0})
+    settings = CurrencySettings(latest=("hard_balance",))
+    assert features(rows, settings, as_of=date(2024, 3, 1))["hard_balance"] == 2.0
+    assert features(rows, settings, as_of=date(2024, 2, 29))["hard_balance"] == 1.0
+
+
+def test_std_of_large_balances_keeps_its_digits() -> None:
+    balances = {date(2024, m, 1): 1e6 + m / 100 for m in (1, 2, 3)}
+    assert aggregates(balances)["std"] == pytest.approx(0.01, abs=1e-6)

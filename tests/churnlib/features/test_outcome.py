@@ -1,0 +1,127 @@
+"""The day on which churn is a fact, against the oracle and by examples."""
+
+from collections.abc import Sequence
+from datetime import date
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from churnlib.features.outcome import add_churned_on
+from tests.churnlib.features import oracle
+from tests.churnlib.features.oracle import Row
+from tests.churnlib.features.strategies import (
+    MISS_SCHEMA,
+    SUB_SCHEMA,
+    Game,
+    as_of_days,
+    examples,
+    games,
+    miss,
+    sub,
+    table,
+)
+
+
+def with_churn(
+    subs: Sequence[Row], misses: Sequence[Row], as_of: date, churn_after_months: int
+) -> pl.DataFrame:
+    lazy = add_churned_on(
+        table(subs, SUB_SCHEMA),
+        table(misses, MISS_SCHEMA),
+        as_of=as_of,
+        churn_after_months=churn_after_months,
+    )
+    return lazy.collect()
+
+
+def churn_day(
+    *misses: Row, as_of: date = date(2030, 1, 1), churn_after_months: int = 3
+) -> date | None:
+    found = with_churn([sub()], misses, as_of, churn_after_months)
+    assert found.schema["churned_on"] == pl.Date
+    day: date | None = found["churned_on"].item()
+    return day
+
+
+@examples(100)
+@given(games, as_of_days, st.integers(1, 4))
+def test_churned_on_equals_oracle(game: Game, as_of: date, churn_after_months: int) -> None:
+    expected = [
+        {**s, "churned_on": oracle.churned_on(s, game.misses, as_of, churn_after_months)}
+        for s in game.subs
+    ]
+    oracle.assert_rows(with_churn(game.subs, game.misses, as_of, churn_after_months), expected)
+
+
+def test_churned_on_is_the_first_day_after_the_third_missed_month() -> None:
+    assert churn_day(miss(date(2024, 4, 1), date(2024, 6, 1))) == date(2024, 7, 1)
+
+
+def test_churned_on_stays_with_the_third_month_of_a_longer_run() -> None:
+    assert churn_day(miss(date(2024, 11, 1), date(2025, 9, 1))) == date(2025, 2, 1)
+
+
+def test_two_missed_months_are_no_churn() -> None:
+    assert churn_day(miss(date(2024, 4, 1), date(2024, 5, 1))) is None
+
+
+def test_churn_after_months_says_how_many_months_it_takes() -> None:
+    run = miss(date(2024, 4, 1), date(2024, 5, 1))
+    assert churn_day(run, churn_after_months=2) == date(2024, 6, 1)
+    assert churn_day(run, churn_after_months=1) == date(2024, 5, 1)
+
+
+@pytest.mark.parametrize(
+    "runs",
+    [
+        [("2024-12-01", "2024-12-01"), ("2025-01-01", "2025-02-01")],
+        [("2024-12-01", "2025-01-01"), ("2025-01-01", "2025-02-01")],
+        [("2024-12-01", "2025-02-01"), ("2025-01-01", "2025-01-01")],
+        [("2025-02-01", "2025-02-01"), ("2025-01-01", "2025-01-01"), ("2024-12-01", "2024-12-01")],
+    ],
+    ids=["touching", "overlapping", "nested", "single months"],
+)
+def test_runs_that_touch_or_overlap_count_as_one(runs: list[tuple[str, str]]) -> None:
+    misses = [miss(date.fromisoformat(a), date.fromisoformat(b)) for a, b in runs]
+    assert churn_day(*misses) == date(2025, 3, 1)
+
+
+def test_run_that_outlasts_the_next_one_still_touches_the_one_after() -> None:
+    outer = miss(date(2024, 1, 1), date(2024, 4, 1))
+    inner = miss(date(2024, 2, 1), date(2024, 2, 1))
+    after = miss(date(2024, 5, 1), date(2024, 5, 1))
+    assert churn_day(outer, inner, after, churn_after_months=5) == date(2024, 6, 1)
+
+
+def test_runs_a_month_apart_do_not_add_up() -> None:
+    apart = (
+        miss(date(2024, 4, 1), date(2024, 5, 1)),
+        miss(date(2024, 7, 1), date(2024, 8, 1)),
+    )
+    assert churn_day(*apart) is None
+
+
+def test_first_of_two_churning_runs_counts() -> None:
+    runs = (
+        miss(date(2025, 1, 1), date(2025, 3, 1)),
+        miss(date(2024, 4, 1), date(2024, 6, 1)),
+    )
+    assert churn_day(*runs) == date(2024, 7, 1)
+
+
+def test_churn_is_a_fact_on_the_first_of_the_month_and_not_before() -> None:
+    run = miss(date(2024, 4, 1), date(2024, 6, 1))
+    assert churn_day(run, as_of=date(2024, 7, 1)) == date(2024, 7, 1)
+    assert churn_day(run, as_of=date(2024, 6, 30)) is None
+
+
+def test_misses_of_other_subscriptions_do_not_add_up() -> None:
+    runs = [
+        miss(date(2024, 4, 1), date(2024, 5, 1), sub_id=1),
+        miss(date(2024, 6, 1), date(2024, 7, 1), sub_id=2),
+        miss(date(2024, 4, 1), date(2024, 9, 1), sub_id=3),
+    ]
+    found = with_churn([sub(1), sub(2)], runs, date(2030, 1, 1), 3)
+    assert found["churned_on"].to_list() == [None, None]

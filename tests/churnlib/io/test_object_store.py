@@ -1,0 +1,508 @@
+"""The same storage on an object store: a server that speaks S3, on this machine."""
+
+import hashlib
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from churnlib.errors import ChurnlibError, DataError, ModelError, StoreError
+from churnlib.io import datasets, locks, object_store, object_store_client, storage
+from churnlib.io.catalog import Catalog
+from churnlib.io.datasets import Dataset
+from churnlib.versions.folder import champion, load_model, read_scored, set_champion
+from churnlib.versions.promotion import roll_back
+from churnlib.versions.registry import promote, read_registry, retire, versions
+from tests.churnlib.model.samples import features, save, usual
+from tests.store_server import StoreServer
+
+FRAME = pl.DataFrame({"x": [1, 2, 3], "y": ["a", None, "c"]})
+
+
+def names(folder: str) -> list[str]:
+    return [entry.name for entry in storage.list_files(folder)]
+
+
+@pytest.fixture
+def target(bucket: str) -> Dataset:
+    return Dataset("table", "hawk", f"{bucket}/data/03_primary/hawk/table.parquet")
+
+
+@pytest.fixture
+def asked(store_server: StoreServer) -> Callable[[], list[str]]:
+    """Tells the methods of the requests since it was last called."""
+    seen = 0
+
+    def since() -> list[str]:
+        nonlocal seen
+        requests = store_server.requests()
+        new, seen = requests[seen:], len(requests)
+        return [request.split(" ")[0] for request in new]
+
+    return since
+
+
+def test_a_table_is_written_and_read_as_on_this_machine(target: Dataset, tmp_path: Path) -> None:
+    here = Dataset("table", "hawk", str(tmp_path / "table.parquet"))
+    facts = {"as_of": '"2025-01-01"'}
+    written = datasets.write_parquet(FRAME.lazy(), target, facts)
+    local = datasets.write_parquet(FRAME.lazy(), here, facts)
+    assert (written.fingerprint, written.rows) == (local.fingerprint, 3)
+    assert datasets.ref(target, 3) == written
+    assert datasets.read(written).equals(FRAME)
+    assert datasets.read_metadata(written) == facts
+    assert names(target.uri.partition("/data")[0]) == ["data/03_primary/hawk/table.parquet"]
+
+
+@pytest.mark.parametrize("name", ["a b", "ä", "[1]*?", "%20", "a#b+c"])
+def test_names_that_look_like_patterns_or_codes_are_names(name: str, bucket: str) -> None:
+    written = datasets.write_parquet(
+        FRAME.lazy(), Dataset("table", "hawk", f"{bucket}/{name}/table.parquet")
+    )
+    assert datasets.read(written).equals(FRAME)
+    assert datasets.read_metadata(written) == {}
+    assert names(bucket) == [f"{name}/table.parquet"]
+
+
+def test_what_was_written_here_is_known_by_its_content_without_being_read(
+    target: Dataset, asked: Callable[[], list[str]]
+) -> None:
+    written = datasets.write_parquet(FRAME.lazy(), target)
+    content = storage.read_bytes(target.uri)
+    assert written.fingerprint == hashlib.sha256(content).hexdigest()
+    asked()
+    assert datasets.stands(written)
+    assert asked() == ["HEAD"]
+    datasets.write_parquet(FRAME.reverse().lazy(), target)
+    assert not datasets.stands(written)
+    storage.remove(target.uri)
+    assert not datasets.stands(written)
+
+
+def test_what_others_wrote_is_known_by_its_etag(
+    bucket: str, store_server: StoreServer, asked: Callable[[], list[str]]
+) -> None:
+    file = f"{bucket}/raw.csv"
+    store_server.put(file, b"a,b\n1,2\n")
+    asked()
+    first = storage.fingerprint(file)
+    assert asked() == ["HEAD"]
+    assert len(first) == 64
+    store_server.put(file, b"a,b\n1,3\n")
+    other = storage.fingerprint(file)
+    assert other != first
+    assert storage.fingerprint(file) == other
+    store_server.put(file, b"a,b\n1,2\n")
+    assert storage.fingerprint(file) == first
+
+
+def test_a_folder_is_known_by_names_and_contents_as_on_this_machine(
+    bucket: str, tmp_path: Path
+) -> None:
+    def make(folder: Path) -> None:
+        (folder / "inner").mkdir(parents=True)
+        (folder / "a").write_text("1")
+        (folder / "inner" / "b").write_text("2")
+
+    with storage.replacing(f"{bucket}/model") as there:
+        make(there)
+    make(here := tmp_path / "model")
+    assert storage.fingerprint(f"{bucket}/model") == storage.fingerprint(str(here))
+    with storage.local_copy(f"{bucket}/model") as copy:
+        assert storage.fingerprint(str(copy)) == storage.fingerprint(str(here))
+    assert not copy.exists()
+    storage.write_text("3", f"{bucket}/model/inner/b")
+    assert storage.fingerprint(f"{bucket}/model") != storage.fingerprint(str(here))
+
+
+def test_a_failed_write_leaves_what_was_there(target: Dataset) -> None:
+    before = datasets.write_parquet(FRAME.lazy(), target)
+    with pytest.raises(pl.exceptions.PolarsError):
+        datasets.write_parquet(FRAME.lazy().with_columns(pl.col("y").cast(pl.Int64)), target)
+    assert datasets.stands(before)
+    assert names(target.uri.partition("/data")[0]) == ["data/03_primary/hawk/table.parquet"]
+
+
+@pytest.fixture
+def third_put_fails(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Makes a store fail in the middle of what belongs together."""
+
+    def fail() -> None:
+        put, puts = object_store._put, iter(range(100))
+
+        def failing(uri: str, path: Path) -> None:
+            if next(puts) == 2:
+                raise StoreError(f"{uri}: the store did not do as asked.")
+            put(uri, path)
+
+        monkeypatch.setattr(object_store, "_put", failing)
+
+    return fail
+
+
+def test_texts_that_belong_together_come_together(
+    bucket: str, third_put_fails: Callable[[], None]
+) -> None:
+    places = [f"{bucket}/report.{suffix}" for suffix in ("json", "txt", "html")]
+    storage.write_texts(dict.fromkeys(places, "old"))
+    third_put_fails()
+    with pytest.raises(StoreError):
+        storage.write_texts(dict.fromkeys(places, "new"))
+    assert {storage.read_bytes(place) for place in places} == {b"old"}
+    assert len(names(bucket)) == 3
+
+
+def test_a_folder_comes_whole_or_not_at_all(
+    bucket: str, third_put_fails: Callable[[], None], asked: Callable[[], list[str]]
+) -> None:
+    def write() -> None:
+        with storage.replacing(f"{bucket}/model", last="b") as folder:
+            folder.mkdir()
+            for name in "abcd":
+                (folder / name).write_text(name)
+
+    third_put_fails()
+    with pytest.raises(StoreError):
+        write()
+    assert names(bucket) == []
+    write()
+    assert names(bucket) == ["model/a", "model/b", "model/c", "model/d"]
+
+
+def test_the_file_that_vouches_for_a_folder_comes_last(
+    bucket: str, store_server: StoreServer
+) -> None:
+    with storage.replacing(f"{bucket}/model", last="b") as folder:
+        folder.mkdir()
+        for name in "abc":
+            (folder / name).write_text(name)
+    put = [line[-1] for line in store_server.requests() if line.startswith("PUT")]
+    assert put[-3:] == ["a", "c", "b"]
+
+
+def test_a_large_file_is_read_in_parts(bucket: str) -> None:
+    content = b"0123456789abcde\n" * 1_000_000  # So large that it is put in parts, too.
+    with storage.replacing(f"{bucket}/large") as file:
+        file.write_bytes(content)
+    assert storage.fingerprint(f"{bucket}/large") == hashlib.sha256(content).hexdigest()
+    with storage.open_bytes(f"{bucket}/large") as source:
+        assert source.readline() == content[:16]
+        assert source.read(1_000_000) == content[16:1_000_016]
+        assert source.read() == content[1_000_016:]
+
+
+def test_files_are_found_listed_and_removed(bucket: str) -> None:
+    folder = f"{bucket}/data"
+    for name in ("b.txt", "a/c.txt"):
+        storage.write_text("x", f"{folder}/{name}")
+    assert names(folder) == ["a/c.txt", "b.txt"]
+    assert storage.list_files(folder)[0].uri == f"{folder}/a/c.txt"
+    assert storage.exists(bucket)
+    assert storage.exists(f"{folder}/b.txt")
+    assert not storage.is_folder(f"{folder}/b.txt")
+    assert storage.exists(f"{folder}/a")
+    assert storage.is_folder(f"{folder}/a")
+    assert not storage.exists(f"{folder}/b")  # A prefix of a name is no folder.
+    written = storage.written_at(f"{folder}/b.txt")
+    assert written == storage.list_files(folder)[1].written
+    storage.remove(f"{folder}/b.txt")
+    storage.remove(f"{folder}/b.txt")
+    assert storage.written_at(f"{folder}/b.txt") is None
+    assert names(folder) == ["a/c.txt"]
+
+
+def test_what_is_missing_or_damaged_is_named(target: Dataset, store_server: StoreServer) -> None:
+    for opened in (datasets.scan, datasets.read, datasets.read_metadata):
+        with pytest.raises(DataError, match=f"hawk: table is missing: there is no {target.uri}"):
+            opened(target)
+    with pytest.raises(DataError, match="cannot be read"):
+        datasets.ref(target)
+    for read in (storage.read_bytes, storage.open_bytes):
+        with pytest.raises(FileNotFoundError):
+            read(target.uri)
+    with pytest.raises(FileNotFoundError), storage.local_copy(target.uri):
+        pass
+    store_server.put(target.uri, b"nonsense")
+    with pytest.raises(DataError, match=f"hawk: table: {target.uri} cannot be read as Parquet"):
+        datasets.scan(target)
+    storage.remove(target.uri)
+    store_server.put(f"{target.uri}/inside", b"x")
+    with pytest.raises(DataError, match=f"hawk: table: {target.uri} is a folder, not a file"):
+        datasets.scan(target)
+
+
+def test_a_raw_table_is_found_in_either_format(bucket: str, store_server: StoreServer) -> None:
+    catalog = Catalog(f"{bucket}/data", "hawk")
+    folder = f"{bucket}/data/01_raw/hawk"
+    with pytest.raises(DataError, match=f"^hawk: the raw table sub_miss is missing.* {folder}"):
+        catalog.raw("sub_miss")
+    store_server.put(f"{folder}/sub_miss.csv", b"x")
+    assert catalog.raw("sub_miss").uri == f"{folder}/sub_miss.csv"
+    store_server.put(f"{folder}/sub_miss.parquet", b"x")
+    with pytest.raises(DataError, match=r"sub_miss\.parquet and sub_miss\.csv in"):
+        catalog.raw("sub_miss")
+
+
+def test_versions_are_registered_promoted_and_retired(bucket: str) -> None:
+    catalog = Catalog(f"{bucket}/data", "hawk")
+    first, second, third = (save(catalog.model(name), usual()) for name in ("v1", "v2", "v3"))
+    moment = datetime(2025, 1, 1, tzinfo=UTC)
+    for model in (first, third):
+        version = model.uri.rpartition("/")[2]
+        known = read_registry(catalog.registry())
+        promote(catalog, version, known, by="training", why="for the test", when=moment)
+    assert champion(catalog) == third
+    assert retire(catalog, 1) == ("v2",)
+    assert versions(catalog) == ("v3", "v1")
+    assert names(second.uri) == []
+    assert roll_back(catalog, when=moment, allow_joblib=False).version == "v1"
+    assert champion(catalog) == first
+
+
+def test_a_model_is_kept_loaded_and_proved(bucket: str, store_server: StoreServer) -> None:
+    catalog = Catalog(f"{bucket}/data", "hawk")
+    with pytest.raises(ModelError, match=f"hawk: there is no model yet .*--data-dir {bucket}/data"):
+        champion(catalog)
+    kept = save(catalog.model("v1"), usual())
+    set_champion(catalog.champion(), "v1")
+    assert champion(catalog) == kept
+    load_model(kept).schema.apply(features())
+    assert len(read_scored(kept))
+    # Neither content nor digest of a file is taken on the word of the store.
+    file = f"{kept.uri}/model.skops"
+    digest = hashlib.sha256(storage.read_bytes(file)).hexdigest()
+    store_server.put(file, b"other", sha256=digest)
+    assert storage.fingerprint(file) == digest
+    with pytest.raises(ModelError, match=r"hawk: model v1: model\.skops is not as it was written"):
+        load_model(kept)
+
+
+def told(uri: str) -> str:
+    """What the user is told at the start of a run."""
+    with pytest.raises(StoreError) as caught:
+        storage.check_reachable(uri)
+    return str(caught.value)
+
+
+def closed_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
+
+
+def test_a_store_that_is_there_says_nothing(bucket: str, tmp_path: Path) -> None:
+    storage.check_reachable(f"{bucket}/data")
+    storage.check_reachable(bucket)
+    storage.check_reachable(str(tmp_path / "new"))
+
+
+# Alone
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(object_store, "PAUSE", 0.01)
+
+
+def test_whoever_is_alone_with_an_object_keeps_the_next_waiting(bucket: str, hasty: None) -> None:
+    seen: list[str] = []
+
+    def come() -> None:
+        with storage.exclusive_lock(f"{bucket}/x"):
+            seen.append("second")
+
+    with storage.exclusive_lock(f"{bucket}/x"):
+        thread = threading.Thread(target=come)
+        thread.start()
+        thread.join(0.3)
+        seen.append("first")
+    thread.join()
+    assert seen == ["first", "second"]
+    assert names(bucket) == []
+
+
+def test_an_object_that_is_left_behind_by_the_dead_is_taken_over_and_not_removed_by_them(
+    bucket: str, hasty: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(object_store, "ABANDONED", 0.1)
+    monkeypatch.setattr(object_store._Held, "_renew", lambda _: None)
+    with (
+        pytest.raises(StoreError, match="/x: another run took over"),
+        storage.exclusive_lock(f"{bucket}/x"),
+    ):
+        first = storage.read_bytes(f"{bucket}/.x.lock")
+        slow = storage.exclusive_lock(f"{bucket}/x")
+        slow.__enter__()
+        assert storage.read_bytes(f"{bucket}/.x.lock") != first
+    assert names(bucket) == [".x.lock"]
+    slow.__exit__(None, None, None)
+    assert names(bucket) == []
+
+
+def test_whoever_is_slow_but_lives_loses_nothing(
+    bucket: str, hasty: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(object_store, "ABANDONED", 0.4)
+    place = f"{bucket}/x"
+    storage.write_text("0", place)
+
+    def count_up(seconds: float) -> None:
+        with storage.exclusive_lock(place):
+            number = int(storage.read_bytes(place))
+            time.sleep(seconds)
+            storage.write_text(str(number + 1), place)
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(count_up, [1.5, 0.0, 1.5]))
+    assert storage.read_bytes(place) == b"3"
+    assert names(bucket) == ["x"]
+
+
+def test_whoever_is_alone_holds_on_where_the_store_s_answer_was_lost(
+    bucket: str, hasty: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(object_store, "ABANDONED", 0.4)
+    put = object_store._put_where
+    lost: list[Any] = []
+
+    def losing(uri: str, content: bytes, mode: Any) -> Any:
+        made = put(uri, content, mode)
+        if mode == "create" or lost:
+            return made
+        lost.append(made)
+        return None
+
+    monkeypatch.setattr(object_store, "_put_where", losing)
+    with storage.exclusive_lock(f"{bucket}/x"):
+        time.sleep(0.7)
+        renewed = storage.read_bytes(f"{bucket}/.x.lock")
+    assert lost
+    assert not renewed.endswith(b" 1")
+    assert names(bucket) == []
+
+
+def test_whoever_has_waited_long_for_an_object_gives_up(
+    bucket: str, hasty: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locks, "GIVE_UP", 0.1)
+    held = r"/\.x\.lock has been held by another run"
+    with (
+        storage.exclusive_lock(f"{bucket}/x"),
+        pytest.raises(StoreError, match=held),
+        storage.exclusive_lock(f"{bucket}/x"),
+    ):
+        pass
+    assert names(bucket) == []
+
+
+def test_an_object_that_is_taken_over_by_one_is_not_by_another(bucket: str) -> None:
+    beside = f"{bucket}/.x.lock"
+    assert object_store._put_where(beside, b"dead", "create")
+    there = object_store._version_of(beside)
+    assert there
+    assert not object_store._put_where(beside, b"third", "create")
+    assert object_store._put_where(beside, b"second", there)
+    assert not object_store._put_where(beside, b"third", there)
+    assert storage.read_bytes(beside) == b"second"
+    storage.remove(beside)
+    assert not object_store._put_where(beside, b"third", there)
+
+
+def test_a_bucket_that_is_missing_is_named(bucket: str, store_server: StoreServer) -> None:
+    message = f"s3://nobody-s/x: there is no bucket 'nobody-s' at {store_server.url}. Make it, or "
+    assert told("s3://nobody-s/x").startswith(message)
+    with pytest.raises(StoreError, match="there is no bucket 'nobody-s'"):
+        storage.write_text("x", "s3://nobody-s/x")
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(object_store_client, "RETRIES", 0)
+    object_store_client._open.cache_clear()
+
+
+def test_a_store_that_does_not_answer_is_told(
+    bucket: str, impatient: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"http://127.0.0.1:{closed_port()}"
+    monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+    said = f"{bucket}/x: {url} does not answer. Check the network and the variables AWS_*."
+    assert told(f"{bucket}/x") == said
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "localhost")
+    assert "AWS_ENDPOINT_URL says localhost, which is no URL" in told(bucket)
+
+
+def test_a_store_that_goes_away_during_a_read_is_told(
+    target: Dataset, impatient: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = datasets.write_parquet(FRAME.lazy(), target)
+    frame = datasets.scan(written)
+    storage.remove(target.uri)
+    with (
+        pytest.raises(ChurnlibError, match=f"hawk: table.*{target.uri}"),
+        datasets.attribute_read_errors(written),
+    ):
+        frame.collect()
+
+
+def test_credentials_that_are_missing_are_asked_for(
+    bucket: str, impatient: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    monkeypatch.setenv("AWS_METADATA_ENDPOINT", f"http://127.0.0.1:{closed_port()}")
+    assert told(bucket).startswith(f"{bucket}: no credentials were found. Set AWS_ACCESS_KEY_ID ")
+
+
+@pytest.fixture
+def refusing(monkeypatch: pytest.MonkeyPatch, bucket: str) -> Iterator[None]:
+    """A store that lets nobody in."""
+
+    class Refuse(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(403)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None: ...
+
+    server = HTTPServer(("127.0.0.1", 0), Refuse)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
+    yield
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_store_that_does_not_let_in_is_told(refusing: None) -> None:
+    said = "s3://bucket/x: access was denied. The credentials in the variables AWS_* must let "
+    assert told("s3://bucket/x").startswith(said)
+
+
+def test_a_client_that_is_not_installed_is_named(
+    bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("obstore", "obstore.store", "obstore.exceptions"):
+        monkeypatch.setitem(sys.modules, module, None)
+    said = f"{bucket}/x: the client of object stores is not installed. Install it: pip install "
+    assert told(f"{bucket}/x") == f"{said}'churnlib[s3]'"
+
+
+def test_a_full_disk_is_told_with_the_folder_to_change(
+    target: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(DataError, match=r"cannot be made ready .*No space left.* TMPDIR"):
+        storage.write_text("x", target.uri)

@@ -1,0 +1,173 @@
+"""What reports tell of a campaign: thresholds, gains and their intervals."""
+
+import json
+from itertools import pairwise
+
+import numpy as np
+import polars as pl
+import pytest
+
+from churnlib.metrics.campaign import choose_threshold, evaluate_campaign
+from churnlib.settings import Offer
+
+OFFER = Offer()
+
+
+def scored(n: int = 2_000, seed: int = 0, per_character: int = 2) -> pl.DataFrame:
+    """Calibrated probabilities; each character has several subscriptions that fare alike."""
+    rng = np.random.default_rng(seed)
+    risk = rng.beta(1, 4, n // per_character)
+    churned = rng.random(n // per_character) < risk
+    return pl.DataFrame(
+        {
+            "char_id": np.repeat(np.arange(n // per_character), per_character),
+            "sub_churn": np.repeat(churned, per_character).astype(np.int8),
+            "churn_probability": np.repeat(risk, per_character).round(3),
+        }
+    )
+
+
+def gain(rows: pl.DataFrame, threshold: float) -> float:
+    """By hand: 57 less 1 for each churner who is contacted, less 11 for each other."""
+    contacted = rows.filter(pl.col("churn_probability") >= threshold)
+    churners = int(contacted["sub_churn"].sum())
+    return 56 * churners - 11 * (len(contacted) - churners)
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.05, 0.1642, 0.2, 0.21234, 0.7, 1.0])
+def test_the_figures_are_those_at_the_threshold(threshold: float) -> None:
+    rows = scored()
+    made = evaluate_campaign(rows, OFFER, threshold)
+    at, contacted = made.at_threshold, rows.filter(pl.col("churn_probability") >= threshold)
+    assert at is not None
+    assert (at.threshold, at.contacted) == (threshold, len(contacted))
+    assert at.churners == contacted["sub_churn"].sum()
+    assert at.share == len(contacted) / len(rows)
+    assert at.expected_gain == pytest.approx(gain(rows, threshold))
+    assert at.expected_gain_per_subscription == pytest.approx(gain(rows, threshold) / len(rows))
+
+
+def test_without_a_threshold_nobody_is_contacted() -> None:
+    at = evaluate_campaign(scored(), OFFER, None).at_threshold
+    assert at is not None
+    assert (at.threshold, at.contacted, at.churners, at.expected_gain) == (None, 0, 0, 0)
+    assert at.expected_gain_ci == (0, 0)
+
+
+def test_the_chosen_threshold_gains_the_most() -> None:
+    rows = scored()
+    chosen = choose_threshold(rows, OFFER)
+    assert chosen is not None
+    made = evaluate_campaign(rows, OFFER, chosen)
+    every = [gain(rows, threshold) for threshold in rows["churn_probability"].unique()]
+    assert made.at_threshold is not None
+    assert made.best is not None
+    assert made.at_threshold.expected_gain == made.best.expected_gain == pytest.approx(max(every))
+    assert made.best.threshold == chosen
+    assert made.everybody is not None
+    assert made.everybody.expected_gain == pytest.approx(gain(rows, 0))
+
+
+def test_immature_rows_count_nothing() -> None:
+    rows = scored()
+    more = pl.concat([rows, rows.with_columns(sub_churn=pl.lit(None, pl.Int8))])
+    assert evaluate_campaign(more, OFFER, 0.2) == evaluate_campaign(rows, OFFER, 0.2)
+    assert choose_threshold(more, OFFER) == choose_threshold(rows, OFFER)
+
+
+@pytest.mark.parametrize("outcome", [0, 1, None])
+def test_of_one_outcome_the_threshold_is_break_even(outcome: int | None) -> None:
+    rows = scored().with_columns(sub_churn=pl.lit(outcome, pl.Int8))
+    assert choose_threshold(rows, OFFER) == pytest.approx(11 / 67)
+    assert choose_threshold(rows, Offer(contact_cost=60.0)) is None
+
+
+def test_without_a_known_outcome_nothing_is_said_but_why() -> None:
+    made = evaluate_campaign(scored().clear(), OFFER, 0.2)
+    assert made.reason == "no subscription has a known outcome"
+    assert (made.n, made.at_threshold, made.empc, made.curve) == (0, None, None, ())
+    assert json.loads(json.dumps(made.to_json()))["threshold"] == 0.2
+
+
+def test_the_curve_runs_from_nobody_to_everybody_past_all_that_is_told() -> None:
+    rows = scored()
+    made = evaluate_campaign(rows, OFFER, 0.2)
+    shares = [point.share for point in made.curve]
+    assert shares[0] == 0
+    assert shares[-1] == 1
+    assert shares == sorted(set(shares))
+    assert 50 < len(shares) <= 103
+    assert max(b - a for a, b in pairwise(shares)) < 0.05
+    assert made.best in made.curve
+    for point in made.curve[1:]:
+        assert point.threshold is not None
+        assert point.expected_gain == pytest.approx(gain(rows, point.threshold))
+
+
+def test_the_order_of_rows_does_not_matter() -> None:
+    rows = scored()
+    mixed = rows.sample(fraction=1, shuffle=True, seed=3)
+    assert evaluate_campaign(mixed, OFFER, 0.2) == evaluate_campaign(rows, OFFER, 0.2)
+
+
+def test_plain_data_hold_the_terms_and_no_curve_where_not_wanted() -> None:
+    data = evaluate_campaign(scored(), OFFER, 0.2).to_json(curve=False)
+    assert data["terms"] == OFFER.model_dump()
+    assert "curve" not in data
+    assert json.loads(json.dumps(data))["at_threshold"]["expected_gain_ci"] is not None
+
+
+def test_rows_of_one_character_do_not_count_as_many() -> None:
+    rows = scored(per_character=1)
+    twice = pl.concat([rows, rows])
+
+    def width(found: pl.DataFrame) -> float:
+        at = evaluate_campaign(found, OFFER, 0.2).at_threshold
+        assert at is not None
+        assert at.expected_gain_ci is not None
+        return at.expected_gain_ci[1] - at.expected_gain_ci[0]
+
+    assert width(twice) == pytest.approx(2 * width(rows))
+
+
+def test_the_interval_is_that_of_drawing_characters_again() -> None:
+    # One subscription of most characters, many of some, and a gain far from nothing.
+    rng = np.random.default_rng(8)
+    times = rng.choice([1, 12], 400, p=[0.8, 0.2])
+    mostly = scored(400, per_character=1).with_columns(sub_churn=1 - pl.col("sub_churn"))
+    rows = mostly[np.repeat(np.arange(400), times)]
+    made = evaluate_campaign(rows, OFFER, 0.1).at_threshold
+    assert made is not None
+    assert made.expected_gain_ci is not None
+    each = rows.group_by("char_id", maintain_order=True).agg(
+        pl.len(),
+        brings=pl.when(pl.col("churn_probability") >= 0.1)
+        .then(pl.when(pl.col("sub_churn") == 1).then(56).otherwise(-11))
+        .otherwise(0)
+        .sum(),
+    )
+    drawn = rng.integers(0, 400, (4_000, 400))
+    subs, brings = (each[name].to_numpy()[drawn].sum(axis=1) for name in ("len", "brings"))
+    spread = (len(rows) * brings / subs).std()
+    half = (made.expected_gain_ci[1] - made.expected_gain_ci[0]) / 2
+    assert half == pytest.approx(1.96 * spread, rel=0.08)
+
+
+def test_of_one_character_there_is_no_interval() -> None:
+    rows = scored().with_columns(char_id=pl.lit(1))
+    at = evaluate_campaign(rows, OFFER, 0.2).at_threshold
+    assert at is not None
+    assert at.expected_gain_ci is None
+
+
+def test_intervals_hold_the_true_gain_in_about_95_of_100_draws() -> None:
+    # What contacting brings of a row with risk p, before it is known who churns: 56p - 11(1 - p).
+    risk = scored(2_000_000, seed=99)["churn_probability"].to_numpy()
+    true = np.where(risk >= 0.2, 67 * risk - 11, 0).mean() * 1_000
+    holds = 0
+    for seed in range(300):
+        at = evaluate_campaign(scored(1_000, seed), OFFER, 0.2).at_threshold
+        assert at is not None
+        assert at.expected_gain_ci is not None
+        holds += at.expected_gain_ci[0] <= true <= at.expected_gain_ci[1]
+    assert 0.91 <= holds / 300 <= 0.985

@@ -1,0 +1,193 @@
+"""Profit, against published figures and against a reference that tries everything."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.integrate import quad
+from scipy.stats import beta
+
+from churnlib.metrics.profit import (
+    Cutoffs,
+    best_threshold,
+    break_even,
+    cutoffs,
+    expected_maximum,
+    profits,
+)
+from churnlib.settings import Offer
+
+Rows = list[tuple[bool, int]]
+
+# Few different values make ties; one outcome alone may occur.
+rows = st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size=1, max_size=12)
+offers = st.builds(
+    lambda kept, incentive, contact, alpha, b: Offer(
+        lifetime_value=incentive + kept,
+        incentive_cost=incentive,
+        contact_cost=contact,
+        acceptance_alpha=alpha,
+        acceptance_beta=b,
+    ),
+    kept=st.floats(1, 300),
+    incentive=st.floats(0, 50),
+    contact=st.floats(0, 20),
+    alpha=st.floats(0.5, 20),
+    b=st.floats(0.5, 20),
+)
+
+
+def table(found: Rows) -> Cutoffs:
+    outcome = np.array([churned for churned, _ in found])
+    return cutoffs(outcome, np.array([score / 5 for _, score in found]))
+
+
+def profit_of(found: Rows, threshold: float, offer: Offer, acceptance: float) -> float:
+    """Asks each subscription in turn what contacting it brings."""
+    total = 0.0
+    for churned, score in found:
+        if score / 5 >= threshold:
+            total -= offer.contact_cost
+            if churned:
+                total += acceptance * (offer.lifetime_value - offer.incentive_cost)
+            else:
+                total -= offer.incentive_cost
+    return total
+
+
+def thresholds(found: Rows) -> list[float]:
+    """Every threshold that contacts others than the next, from nobody to everybody."""
+    return [float("inf"), *sorted({score / 5 for _, score in found}, reverse=True)]
+
+
+@settings(deadline=None, max_examples=100)
+@given(rows, offers)
+def test_the_curve_is_what_each_threshold_brings(found: Rows, offer: Offer) -> None:
+    at = table(found)
+    assert at.thresholds.tolist() == thresholds(found)
+    rate = offer.acceptance_rate
+    expected = [profit_of(found, threshold, offer, rate) for threshold in thresholds(found)]
+    assert profits(at, offer) == pytest.approx(expected, rel=1e-9, abs=1e-9)
+
+
+@settings(deadline=None, max_examples=100)
+@given(rows, offers)
+def test_no_threshold_beats_the_best(found: Rows, offer: Offer) -> None:
+    rate = offer.acceptance_rate
+    brings = {t: profit_of(found, t, offer, rate) for t in thresholds(found)}
+    chosen = best_threshold(table(found), offer)
+    assert brings[float("inf") if chosen is None else chosen] == pytest.approx(
+        max(brings.values()), rel=1e-9, abs=1e-9
+    )
+
+
+@settings(deadline=None, max_examples=25)
+@given(rows, offers)
+def test_the_expected_maximum_equals_numerical_integration(found: Rows, offer: Offer) -> None:
+    law = beta(offer.acceptance_alpha, offer.acceptance_beta)
+
+    def best(acceptance: float) -> tuple[float, int]:
+        """The greatest profit at an acceptance rate, with how many are contacted for it."""
+        tried = [
+            (profit_of(found, t, offer, acceptance), -sum(s / 5 >= t for _, s in found))
+            for t in thresholds(found)
+        ]
+        profit, contacted = max(tried)
+        return profit / len(found), -contacted
+
+    # Over the quantiles of the acceptance rate, so that its density is flat.
+    # The breaks are where it looks closer: few accept so often that a dear contact pays.
+    breaks = (0.5, 0.9, 0.99, 0.999, 0.9999)
+    profit, _ = quad(
+        lambda u: best(float(law.ppf(u)))[0], 0, 1, limit=60, epsabs=1e-4, points=breaks
+    )
+    maximum = expected_maximum(table(found), offer)
+    assert maximum.profit == pytest.approx(profit, abs=2e-3, rel=1e-3)
+    grid = law.ppf((np.arange(400) + 0.5) / 400)
+    share = np.mean([best(float(g))[1] for g in grid]) / len(found)
+    assert maximum.share == pytest.approx(share, abs=0.02)
+
+
+PUBLISHED: list[tuple[list[int], list[float], float, float]] = [
+    # The example in the documentation of `empulse.metrics.empc`.
+    (
+        [0, 1, 0, 1, 0, 1, 0, 1],
+        [0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.8, 0.9],
+        23.875593418348124,
+        0.8743700763487141,
+    ),
+    # The figures by which empulse is tested, made by the R package EMP of the measure's authors.
+    ([0, 1] * 10, [0, 1] * 10, 28.0000000000391, 0.499999999728095),
+    ([0, 1] * 10, [1, 0] * 10, 22.5007912244511, 0.9991601018889205),
+    ([0, 1] * 10, [0.5, 0.5] * 10, 22.5007912244511, 0.9991601018889205),
+]
+
+
+@pytest.mark.parametrize(("outcome", "probability", "empc", "share"), PUBLISHED)
+def test_the_expected_maximum_is_the_published_one(
+    outcome: list[int], probability: list[float], empc: float, share: float
+) -> None:
+    at = cutoffs(np.array(outcome, dtype=bool), np.array(probability, dtype=float))
+    maximum = expected_maximum(at, Offer())
+    assert maximum.profit == pytest.approx(empc, rel=1e-12)
+    assert maximum.share == pytest.approx(share, rel=1e-12)
+
+
+def calibrated(n: int) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    rng = np.random.default_rng(5)
+    probability = rng.beta(1, 4, n)
+    return rng.random(n) < probability, probability
+
+
+def test_the_best_threshold_of_true_probabilities_is_near_break_even() -> None:
+    # 57 for a churner at 30 % acceptance less the contact, 11 lost on another: 11 / 67.
+    even = break_even(Offer())
+    assert even == pytest.approx(11 / 67)
+    chosen = best_threshold(cutoffs(*calibrated(400_000)), Offer())
+    assert chosen == pytest.approx(11 / 67, abs=0.01)
+
+
+def test_where_nothing_pays_nobody_is_contacted() -> None:
+    dear = Offer(contact_cost=60.0)
+    assert break_even(dear) is None
+    at = cutoffs(*calibrated(1000))
+    assert best_threshold(at, dear) is None
+    assert best_threshold(cutoffs(np.zeros(9, bool), np.linspace(0, 1, 9)), Offer()) is None
+
+
+def test_where_contacting_costs_nothing_all_churners_are_contacted() -> None:
+    free = Offer(incentive_cost=0.0, contact_cost=0.0)
+    outcome = np.array([True, False, True, False])
+    at = cutoffs(outcome, np.array([0.9, 0.7, 0.4, 0.1]))
+    # The last, who stays, brings nothing: of equal profits, that of fewer contacts counts.
+    assert best_threshold(at, free) == 0.4
+    maximum = expected_maximum(at, free)
+    assert maximum.profit == pytest.approx(0.3 * 200 / 2)
+    assert maximum.share == pytest.approx(0.75)
+
+
+def test_a_better_ranking_is_worth_more_and_knowing_the_rate_is_too() -> None:
+    outcome, probability = calibrated(20_000)
+    at = cutoffs(outcome, probability)
+    noisy = cutoffs(outcome, probability + np.random.default_rng(1).normal(0, 0.2, 20_000))
+    best = expected_maximum(at, Offer())
+    assert best.profit > expected_maximum(noisy, Offer()).profit
+    # Whoever suits the threshold to the rate earns no less than by one threshold for all rates.
+    assert best.profit >= profits(at, Offer()).max() / 20_000
+
+
+def test_a_nearly_certain_rate_of_acceptance_gives_the_maximum_at_that_rate() -> None:
+    sure = Offer(acceptance_alpha=300_000.0, acceptance_beta=700_000.0)
+    at = cutoffs(*calibrated(5_000))
+    expected = profits(at, sure).max() / 5_000
+    assert expected_maximum(at, sure).profit == pytest.approx(expected, rel=1e-3)
+
+
+def test_the_order_of_rows_does_not_matter() -> None:
+    outcome, probability = calibrated(3_000)
+    probability = probability.round(2)
+    order = np.random.default_rng(2).permutation(3_000)
+    one, other = cutoffs(outcome, probability), cutoffs(outcome[order], probability[order])
+    assert profits(one, Offer()).tolist() == profits(other, Offer()).tolist()
+    assert expected_maximum(one, Offer()) == expected_maximum(other, Offer())

@@ -1,0 +1,177 @@
+"""Parts of the subscriptions, each scored as if it were all there is."""
+
+import json
+from datetime import date
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from churnlib.errors import SettingsError
+from churnlib.metrics.evaluate import evaluate, score_group
+from churnlib.metrics.segments import LEAST_ROWS, breakdown, check_segments
+
+
+def cohort(n: int = 600, seed: int = 1) -> pl.DataFrame:
+    rng = np.random.default_rng(seed)
+    probability = rng.beta(2, 5, n)
+    outcome = (rng.random(n) < probability).astype(int).tolist()
+    return pl.DataFrame(
+        {
+            "char_id": rng.integers(0, n // 2, n),
+            "sub_id": np.arange(n),
+            "sub_start_date": [date(2024, int(month), 1) for month in rng.choice([3, 4], n)],
+            "is_first_sub": rng.random(n) < 0.5,
+            "territory": rng.choice(["east", "west", "north"], n, p=[0.5, 0.3, 0.2]),
+            "is_mastered": rng.random(n) < 0.3,
+            "sub_churn": [None if i % 10 == 0 else y for i, y in enumerate(outcome)],
+            "churn_probability": probability,
+        },
+        schema_overrides={"sub_churn": pl.Int8},
+    )
+
+
+ROWS = cohort()
+FOUND = breakdown(ROWS, ("territory", "is_mastered"))
+NONE_KNOWN = dict.fromkeys(("base_rate", "mean_predicted", "roc_auc", "expected_calibration_error"))
+
+
+def part(parts: list[dict[str, Any]], value: str | None) -> dict[str, Any]:
+    (found,) = (each for each in parts if each["value"] == value)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "rows"),
+    [
+        ("territory", "east", pl.col("territory") == "east"),
+        ("is_mastered", "true", pl.col("is_mastered")),
+        ("characters", "new", pl.col("is_first_sub")),
+        ("characters", "returning", ~pl.col("is_first_sub")),
+        ("", "2024-03", pl.col("sub_start_date") < date(2024, 4, 1)),
+    ],
+)
+def test_a_part_is_scored_as_if_it_were_all(column: str, value: str, rows: pl.Expr) -> None:
+    found = part(FOUND["segments"][column] if column else FOUND["cohorts"], value)
+    alone = score_group(ROWS.filter(rows))
+    assert found["reason"] is None
+    for name in found.keys() - {"value", "intervals"}:
+        assert found[name] == pytest.approx(getattr(alone, name)), name
+    assert found["intervals"].keys() == {
+        "base_rate", "mean_predicted", "roc_auc", "expected_calibration_error"
+    }  # fmt: skip
+    for name, interval in found["intervals"].items():
+        # The draws are others, and the errors right to some 2 %.
+        expected = alone.intervals[name]
+        assert expected is not None
+        width = expected[1] - expected[0]
+        assert interval == pytest.approx(expected, abs=0.08 * width), name
+
+
+def test_parts_stand_in_the_order_of_their_values_and_hold_all() -> None:
+    values = {name: [p["value"] for p in parts] for name, parts in FOUND["segments"].items()}
+    assert values == {
+        "characters": ["new", "returning"],
+        "territory": ["east", "north", "west"],
+        "is_mastered": ["false", "true"],
+    }
+    assert [p["value"] for p in FOUND["cohorts"]] == ["2024-03", "2024-04"]
+    for parts in (*FOUND["segments"].values(), FOUND["cohorts"]):
+        assert sum(p["n"] for p in parts) == 540
+        assert sum(p["immature"] for p in parts) == 60
+    json.dumps(FOUND, allow_nan=False)
+
+
+def test_rarer_values_stand_together() -> None:
+    rows = ROWS.with_columns(
+        territory=pl.when(pl.col("sub_id") < 50).then("territory").otherwise(pl.lit("south"))
+    )
+    rows = rows.with_columns(territory=pl.when(pl.col("sub_id") != 599).then("territory"))
+    counts = dict(rows["territory"].drop_nulls().value_counts().iter_rows())
+    told = breakdown(rows, ("territory",), most_values=1)["segments"]["territory"]
+    assert [p["value"] for p in told] == ["south", None, "3 other values"]
+    assert told[2]["n"] + told[2]["immature"] == 600 - 1 - counts["south"]
+    assert told[1]["n"] == 1
+    # One value alone keeps its name.
+    told = breakdown(rows, ("territory",), most_values=3)["segments"]["territory"]
+    assert [p["value"] for p in told] == ["east", "north", "south", "west", None]
+
+
+def test_a_small_part_tells_its_counts_alone() -> None:
+    rows = ROWS.head(LEAST_ROWS)
+    (march, april) = breakdown(rows)["cohorts"]
+    for few in (march, april):
+        assert (
+            few["n"] + few["immature"]
+            == rows.filter(pl.col("sub_start_date").dt.strftime("%Y-%m") == few["value"]).height
+        )
+        assert few["reason"] == "fewer than 20 subscriptions with a known outcome"
+        assert few["base_rate"] == pytest.approx(few["positives"] / few["n"])
+        assert (few["roc_auc"], few["mean_predicted"], few["intervals"]) == (None, None, NONE_KNOWN)
+
+
+def test_a_part_without_churners_or_outcomes_says_why() -> None:
+    calm = ROWS.with_columns(sub_churn=pl.lit(0, pl.Int8))
+    (new, _) = breakdown(calm)["segments"]["characters"]
+    assert new["roc_auc"] is None
+    assert new["expected_calibration_error"] > 0
+    assert new["reason"] == f"none of the {new['n']} subscriptions churned"
+    young = breakdown(ROWS.with_columns(sub_churn=pl.lit(None, pl.Int8)))
+    (march, _) = young["cohorts"]
+    assert (march["n"], march["base_rate"]) == (0, None)
+    assert march["immature"] > 0
+    nothing = breakdown(ROWS.clear())
+    assert nothing == {"cohorts": [], "segments": {"characters": []}}
+
+
+def test_the_order_of_rows_changes_no_bit() -> None:
+    for seed in range(3):
+        mixed = ROWS.sample(fraction=1, shuffle=True, seed=seed)
+        assert breakdown(mixed, ("territory", "is_mastered")) == FOUND
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        ("teritory", r"'teritory' is no standard feature\. Did you mean 'territory'"),
+        ("price", "'price' holds no categories"),
+        ("char_id", "'char_id' holds no categories"),
+        ("hard_balance", "'hard_balance' is no standard feature"),
+    ],
+)
+def test_columns_that_part_nothing_are_refused(column: str, message: str) -> None:
+    check_segments(("gender", "class", "is_mastered", "sub_months", "sub_number"))
+    with pytest.raises(SettingsError, match=f"^evaluation.segments: {message}"):
+        check_segments(("gender", column))
+
+
+def test_numbers_stand_in_their_order_and_rare_ones_last() -> None:
+    numbers = [(i % 12) - 1 if i % 5 else 3 for i in range(600)]
+    rows = ROWS.with_columns(age_at_sub_months=pl.Series(numbers, dtype=pl.Int32))
+    told = breakdown(rows, ("age_at_sub_months",), most_values=20)["segments"]
+    assert [p["value"] for p in told["age_at_sub_months"]] == [str(n) for n in range(-1, 11)]
+    told = breakdown(rows, ("age_at_sub_months",), most_values=4)["segments"]
+    assert [p["value"] for p in told["age_at_sub_months"]] == [
+        "-1",
+        "0",
+        "1",
+        "3",
+        "8 other values",
+    ]
+
+
+def test_numbers_within_names_count_as_such() -> None:
+    names = pl.Series([("tier 10", "Tier 2", "bronze", None)[i % 4] for i in range(600)])
+    told = breakdown(ROWS.with_columns(territory=names), ("territory",))["segments"]["territory"]
+    assert [p["value"] for p in told] == ["bronze", "Tier 2", "tier 10", None]
+
+
+def test_new_characters_and_a_month_alone_have_one_interval_here_and_among_the_groups() -> None:
+    rows = ROWS.with_columns(sub_start_date=pl.lit(date(2024, 3, 1)))
+    groups, found = evaluate(rows), breakdown(rows, ())
+    (month,) = found["cohorts"]
+    new = part(found["segments"]["characters"], "new")
+    for segment, scores in ((month, groups["general"]), (new, groups["new_characters"])):
+        assert segment["roc_auc"] == scores.roc_auc
+        assert segment["intervals"] == {name: scores.intervals[name] for name in NONE_KNOWN}

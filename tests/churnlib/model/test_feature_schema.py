@@ -1,0 +1,146 @@
+"""What a model sees: learnt once, and held against every later table."""
+
+import json
+import random
+from typing import Any
+
+import polars as pl
+import pytest
+
+from churnlib.errors import ModelError
+from churnlib.model.columns import OfKind
+from churnlib.model.feature_schema import NEVER, Feature, FeatureSchema, learn_schema
+from churnlib.settings import FeatureChoice
+from tests.churnlib.model.samples import features
+
+ROWS = pl.DataFrame(
+    {
+        "sub_id": [1, 2, 3],
+        "char_id": [1, 1, 2],
+        "sub_start_date": ["2024-01-01", "2024-02-01", "2024-03-01"],
+        "race": ["elf", "human", None],
+        "kills": [1, None, 3],
+        "is_mastered": [True, None, False],
+        "price": [1.5, 2.5, None],
+        "churned_on": [None, None, None],
+        "sub_churn": [0, 1, None],
+    }
+).with_columns(pl.col("sub_start_date").str.to_date(), pl.col("churned_on").cast(pl.Date))
+SCHEMA = FeatureSchema(
+    (
+        Feature("race", "category", ("elf", "human")),
+        Feature("kills", "number"),
+        Feature("is_mastered", "flag"),
+        Feature("price", "number"),
+    )
+)
+
+
+def learnt(**choice: Any) -> FeatureSchema:
+    return learn_schema([ROWS], FeatureChoice(**choice))
+
+
+def refusal(schema: FeatureSchema, frame: pl.DataFrame) -> str:
+    with pytest.raises(ModelError) as caught:
+        schema.apply(frame)
+    return str(caught.value)
+
+
+def test_keys_dates_and_what_is_known_later_are_no_features() -> None:
+    assert learnt() == SCHEMA
+    full = learn_schema([features()], FeatureChoice())
+    names = {feature.name for feature in full.features}
+    assert names.isdisjoint(NEVER | {"creation_date"})
+    assert "currency_age_months" in names
+
+
+def test_features_are_included_and_excluded() -> None:
+    assert [f.name for f in learnt(include=("price", "race")).features] == ["price", "race"]
+    assert [f.name for f in learnt(exclude=("price", "race")).features] == ["kills", "is_mastered"]
+    assert [f.name for f in learnt(include=("price", "race"), exclude=("price",)).features] == [
+        "race"
+    ]
+    assert learnt(include=("race", "race")) == learnt(include=("race",))
+
+
+@pytest.mark.parametrize("setting", ["include", "exclude"])
+def test_what_can_be_no_feature_is_refused(setting: str) -> None:
+    for name in ("sub_id", "sub_churn", "churned_on", "sub_start_date"):
+        with pytest.raises(ModelError, match=f"train.features.{setting}: '{name}' can be no featu"):
+            learnt(**{setting: (name,)})
+    with pytest.raises(ModelError, match=r"'prize' is no column\. Did you mean 'price'\?"):
+        learnt(**{setting: ("prize",)})
+
+
+def test_at_least_one_feature_must_be_left() -> None:
+    with pytest.raises(ModelError, match="leaves no feature"):
+        learnt(include=("race",), exclude=("race",))
+
+
+def test_values_become_what_the_model_takes() -> None:
+    applied = SCHEMA.apply(ROWS)
+    assert applied.schema == {
+        "race": pl.Enum(["elf", "human"]),
+        "kills": pl.Float64,
+        "is_mastered": pl.Float64,
+        "price": pl.Float64,
+    }
+    assert applied.rows() == [
+        ("elf", 1.0, 1.0, 1.5),
+        ("human", None, None, 2.5),
+        (None, 3.0, 0.0, None),
+    ]
+
+
+def test_an_unknown_category_becomes_null_and_is_counted() -> None:
+    later = ROWS.with_columns(race=pl.Series(["orc", "elf", None]))
+    assert SCHEMA.apply(later)["race"].to_list() == [None, "elf", None]
+    assert SCHEMA.unknown_categories(later) == {"race": 1}
+    assert SCHEMA.unknown_categories(ROWS) == {}
+    none_known = FeatureSchema((Feature("race", "category"),))
+    assert none_known.apply(later)["race"].null_count() == 3
+    assert none_known.unknown_categories(later) == {"race": 2}
+
+
+def test_order_and_further_columns_do_not_matter() -> None:
+    shuffled = list(ROWS.columns)
+    random.Random(1).shuffle(shuffled)
+    assert shuffled != ROWS.columns
+    later = ROWS.select(shuffled).with_columns(more=1)
+    assert SCHEMA.apply(later).equals(SCHEMA.apply(ROWS))
+
+
+def test_a_missing_column_is_named() -> None:
+    assert refusal(SCHEMA, ROWS.rename({"price": "prices"})) == (
+        "the model needs the feature 'price', which the table lacks. Did you mean 'prices'?"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "message"),
+    [
+        ("kills", pl.String, "'kills' as a number, but the table has a category"),
+        ("race", pl.Categorical, "'race' as a category, but the table has a Categorical"),
+        ("is_mastered", pl.Int8, "'is_mastered' as a flag, but the table has a number"),
+        ("price", pl.Boolean, "'price' as a number, but the table has a flag"),
+    ],
+)
+def test_a_column_of_another_kind_is_refused(name: str, dtype: Any, message: str) -> None:
+    assert message in refusal(SCHEMA, ROWS.with_columns(pl.col(name).cast(dtype)))
+
+
+def test_numbers_of_another_width_are_the_same_feature() -> None:
+    later = ROWS.with_columns(pl.col("kills").cast(pl.UInt8), pl.col("price").cast(pl.Float32))
+    assert SCHEMA.apply(later).equals(SCHEMA.apply(ROWS))
+
+
+def test_a_schema_comes_back_from_plain_data() -> None:
+    assert FeatureSchema.from_json(json.loads(json.dumps(SCHEMA.to_json()))) == SCHEMA
+
+
+def test_columns_are_chosen_by_kind() -> None:
+    frame = SCHEMA.apply(ROWS)
+    assert OfKind()(frame) == ["race"]
+    assert OfKind("number")(frame) == ["kills", "is_mastered", "price"]
+    with pytest.raises(ValueError, match="not 'flag'"):
+        OfKind("flag")  # type: ignore[arg-type]

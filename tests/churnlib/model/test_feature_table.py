@@ -1,0 +1,94 @@
+"""Rows in parts: the same rows, and the same predictions, whatever the size of a part."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from churnlib.io.datasets import Dataset, write_parquet
+from churnlib.model.feature_table import FeatureTable
+from churnlib.model.predict import SCORED_COLUMNS, predict, predict_in_parts
+from churnlib.schemas.columns import BASELINE, PROBABILITY
+from tests.churnlib.model.samples import features, usual
+
+TABLE = features()
+LINEAR = ("logistic", "skrub")
+ALONE = [name for name in SCORED_COLUMNS if name != BASELINE]
+"""Pipelines whose last bits BLAS lets hang on how many rows there are, but by blocks of 16."""
+ELVES = pl.col("race") == "elf"
+
+
+@pytest.fixture(params=["file", "memory"])
+def rows(request: pytest.FixtureRequest, tmp_path: Path) -> FeatureTable:
+    if request.param == "memory":
+        return FeatureTable.of(TABLE)
+    target = Dataset("features", "hawk", str(tmp_path / "features.parquet"))
+    return FeatureTable.read(write_parquet(TABLE.lazy(), target))
+
+
+@pytest.mark.parametrize("size", [1, 7, 120, 240, 1000])
+def test_parts_are_the_rows_one_behind_another(rows: FeatureTable, size: int) -> None:
+    parts = list(replace(rows, size=size))
+    assert pl.concat(parts).equals(TABLE)
+    assert {len(part) for part in parts[:-1]} <= {size}
+    kept = replace(rows, size=size, height=100).where(ELVES).where(pl.col("sub_months") > 1)
+    expected = TABLE.head(100).filter(ELVES, pl.col("sub_months") > 1)
+    assert pl.concat(kept).equals(expected)
+    assert kept.columns("sub_id").equals(expected.select("sub_id"))
+
+
+def test_of_no_rows_there_is_one_part_with_all_columns() -> None:
+    (part,) = FeatureTable.of(TABLE.clear())
+    assert part.equals(TABLE.clear())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "boosting",
+        "gradient_boosting",
+        "forest_calibrated",
+        "logistic",
+        "skrub",
+        "lightgbm",
+        "lightgbm_from_parts",
+    ],
+)
+def test_predictions_are_the_same_bits_whatever_the_parts(name: str, rows: FeatureTable) -> None:
+    model = usual(name)
+    new = pl.when(pl.col("sub_id") % 50 == 0).then(pl.lit("orc")).otherwise("race")
+    later = replace(rows, table=rows.table.with_columns(race=new))
+    whole = later.table.collect()
+    expected = whole.with_columns(predict(model.pipeline, model.schema, whole))
+    sizes = (16, 112, 240, 1008) if name in LINEAR else (7, 100, 240, 1000)
+    for size in sizes:
+        found = predict_in_parts(model.pipeline, model.schema, replace(later, size=size))
+        assert found.rows.equals(expected.select(ALONE))
+        assert found.unknown == {"race": 5}
+
+
+def test_a_baseline_predicts_beside_the_model_and_columns_are_kept() -> None:
+    model = usual("boosting")
+    assert model.baseline is not None
+    said = predict(model.pipeline, model.schema, TABLE)
+    plain = predict(model.baseline, model.schema, TABLE).alias(BASELINE)
+    expected = TABLE.with_columns(said, plain).select(*SCORED_COLUMNS, "race", "sub_type")
+    for size in (16, 240):
+        found = predict_in_parts(
+            model.pipeline,
+            model.schema,
+            replace(FeatureTable.of(TABLE), size=size),
+            baseline=model.baseline,
+            also=("race", "sub_type", "is_first_sub"),
+        )
+        assert found.rows.equals(expected)
+
+
+def test_an_empty_batch_without_labels_gives_an_empty_table() -> None:
+    model = usual("boosting")
+    found = predict_in_parts(model.pipeline, model.schema, TABLE.clear().drop("sub_churn"))
+    assert found.rows.is_empty()
+    assert found.rows.columns == [c for c in ALONE if c != "sub_churn"]
+    assert found.rows[PROBABILITY].dtype == pl.Float64
+    assert found.unknown == {}

@@ -1,0 +1,229 @@
+"""Fitting: slices by time, what cannot be fitted, and the same bits again."""
+
+from datetime import date
+
+import numpy as np
+import polars as pl
+import pytest
+
+from churnlib.errors import ModelError
+from churnlib.model.fit import Training, fit, train
+from churnlib.model.predict import SCORED_COLUMNS
+from tests.churnlib.model.samples import (
+    BOOSTING,
+    ENCODE,
+    IMPUTE,
+    LOGISTIC,
+    ONE_HOT,
+    PIPELINES,
+    features,
+    fitted,
+    model_of,
+    probabilities,
+    step,
+    training,
+    usual,
+)
+
+ROWS = features()
+"""Subscriptions begun on the 15th of January to June 2024."""
+END = date(2024, 6, 30)
+
+
+def trained(
+    rows: pl.DataFrame = ROWS, months: int = 2, *, refit: bool = True, horizon: int = 1
+) -> Training:
+    """By default all labels of the months before are known when the validation opens."""
+    settings = training(model_of(BOOSTING), validation_months=months, refit=refit)
+    return train(rows, settings, END, seed=1, horizon_months=horizon)
+
+
+def days(made: Training, part: str) -> set[date]:
+    return set(made.scored.filter(pl.col("slice") == part)["sub_start_date"])
+
+
+def day(month: int) -> date:
+    return date(2024, month, 15)
+
+
+def test_validation_is_on_the_last_months_and_in_sample_on_all() -> None:
+    made = trained()
+    assert made.scored.columns == [*SCORED_COLUMNS, "slice"]
+    assert days(made, "validation") == {day(5), day(6)}
+    assert days(made, "in_sample") == {day(m) for m in range(1, 7)}
+    assert made.scored.height == 240 + 80
+
+
+def test_without_refit_the_validated_model_is_kept() -> None:
+    made = trained(refit=False)
+    assert days(made, "validation") == {day(5), day(6)}
+    assert days(made, "in_sample") == {day(m) for m in range(1, 5)}
+    kept = probabilities(made.model, ROWS)
+    by_id = dict(zip(ROWS["sub_id"], kept, strict=True))
+    assert all(
+        by_id[sub_id] == p
+        for sub_id, p in zip(made.scored["sub_id"], made.scored["churn_probability"], strict=True)
+    )
+
+
+def test_validation_is_by_a_model_that_saw_only_the_months_before() -> None:
+    whole = trained()
+    early = ROWS.filter(pl.col("sub_start_date") < date(2024, 5, 1))
+    validator = fit(early, training(model_of(BOOSTING)), seed=1)
+    late = ROWS.filter(pl.col("sub_start_date") >= date(2024, 5, 1))
+    shown = whole.scored.filter(pl.col("slice") == "validation")
+    assert shown["churn_probability"].to_list() == probabilities(validator, late)
+    assert probabilities(whole.model, late) != probabilities(validator, late)
+    # What came later changes nothing of it, be it labels or categories.
+    flipped = ROWS.with_columns(
+        sub_churn=pl.when(pl.col("sub_start_date") < date(2024, 5, 1))
+        .then("sub_churn")
+        .otherwise(1 - pl.col("sub_churn"))
+    )
+    again = trained(flipped).scored.filter(pl.col("slice") == "validation")
+    assert again["churn_probability"].equals(shown["churn_probability"])
+
+
+@pytest.mark.parametrize(("horizon", "last"), [(1, 4), (2, 3), (3, 2)])
+def test_validation_learns_only_from_labels_known_when_it_opens(horizon: int, last: int) -> None:
+    made = trained(horizon=horizon, refit=False)
+    assert made.warning is None
+    assert days(made, "in_sample") == {day(m) for m in range(1, last + 1)}
+    assert days(made, "validation") == {day(5), day(6)}
+    # On the first of the month the horizon after their start, the last of them became known.
+    assert last + horizon <= 5 < last + 1 + horizon
+
+
+@pytest.mark.parametrize("refit", [True, False])
+def test_validation_that_too_few_labels_were_known_for_warns(refit: bool) -> None:
+    made = trained(horizon=4, refit=refit)
+    assert made.warning is not None
+    assert "of 160 earlier labels only 40 were known when it opens on 2024-05-01" in made.warning
+    assert made.scored.equals(trained(refit=refit).scored)
+
+
+def test_validation_on_known_labels_of_one_outcome_warns() -> None:
+    first = pl.col("sub_start_date") < date(2024, 4, 1)
+    rows = ROWS.with_columns(sub_churn=pl.when(first).then(0).otherwise("sub_churn").cast(pl.Int8))
+    assert trained(rows).warning is None
+    assert trained(rows, horizon=2).warning is not None
+
+
+def test_rows_without_a_label_are_predicted_but_teach_nothing() -> None:
+    immature = pl.col("sub_id") % 3 == 0
+    holes = ROWS.with_columns(sub_churn=pl.when(~immature).then("sub_churn"))
+    made = trained(holes)
+    without = trained(ROWS.filter(~immature))
+    assert made.scored.drop_nulls("sub_churn").equals(without.scored.drop_nulls("sub_churn"))
+    assert made.scored.height == 240 + 80
+    assert without.scored["sub_churn"].null_count() == 0
+
+
+def test_only_later_months_may_show_one_outcome() -> None:
+    stayed = ROWS.with_columns(
+        sub_churn=pl.when(pl.col("sub_start_date") < date(2024, 5, 1))
+        .then("sub_churn")
+        .otherwise(0)
+        .cast(pl.Int8)
+    )
+    assert days(trained(stayed), "validation") == {day(5), day(6)}
+
+
+@pytest.mark.parametrize("outcome", [0, 1])
+def test_one_outcome_alone_teaches_nothing(outcome: int) -> None:
+    rows = ROWS.with_columns(sub_churn=pl.lit(outcome, pl.Int8))
+    with pytest.raises(ModelError, match=f"160 labelled rows, {160 * outcome} of them churned"):
+        trained(rows)
+
+
+@pytest.mark.parametrize(
+    ("rows", "months", "counts"),
+    [
+        (ROWS, 6, "leaves 0 rows to fit on before 2024-01-01 and 240 to validate"),
+        (
+            ROWS.filter(pl.col("sub_start_date") < date(2024, 5, 1)),
+            2,
+            "leaves 160 rows to fit on before 2024-05-01 and 0 to validate",
+        ),
+        (ROWS.with_columns(sub_churn=pl.lit(None, pl.Int8)), 2, "leaves 0 rows to fit on"),
+        (ROWS.clear(), 2, "leaves 0 rows to fit on"),
+    ],
+)
+def test_an_empty_slice_is_named(rows: pl.DataFrame, months: int, counts: str) -> None:
+    with pytest.raises(ModelError, match=counts) as caught:
+        trained(rows, months)
+    assert f"train.validation_months = {months}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("steps", "message"),
+    [
+        # Categories are no numbers, and nulls no values, for a model that takes neither.
+        ((model_of(LOGISTIC),), "train.pipeline: LogisticRegression cannot be fitted: "),
+        ((ENCODE, model_of(LOGISTIC)), "ColumnTransformer > LogisticRegression cannot be fitted"),
+        (
+            (
+                step("sklearn.compose.ColumnTransformer", "e", transformers=[["a", 5, ["race"]]]),
+                model_of(LOGISTIC),
+            ),
+            "cannot be fitted",
+        ),
+        (
+            (
+                step("sklearn.compose.ColumnTransformer", "e", transformers=[["a", ONE_HOT, "x"]]),
+                model_of(LOGISTIC),
+            ),
+            "cannot be fitted",
+        ),
+        (
+            (
+                step(
+                    "sklearn.compose.ColumnTransformer", "e", transformers=[["a", ONE_HOT, ["x"]]]
+                ),
+                model_of(LOGISTIC),
+            ),
+            "step 'e', 'a': there is no feature 'x'",
+        ),
+        (
+            (ENCODE, IMPUTE, step("sklearn.linear_model.SGDClassifier", loss="hinge")),
+            "SGDClassifier gives no probabilities with these parameters",
+        ),
+        (
+            (
+                ENCODE,
+                IMPUTE,
+                step("sklearn.ensemble.VotingClassifier", estimators=[["a", LOGISTIC]]),
+            ),
+            "VotingClassifier gives no probabilities with these parameters",
+        ),
+    ],
+)
+def test_what_cannot_be_fitted_is_told(steps: tuple[object, ...], message: str) -> None:
+    with pytest.raises(ModelError, match=r"^train\.pipeline: ") as caught:
+        fit(ROWS, training(*steps), seed=1)  # type: ignore[arg-type]
+    assert message in str(caught.value)
+
+
+def test_whatever_a_step_raises_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise np.linalg.LinAlgError
+
+    monkeypatch.setattr("sklearn.pipeline.Pipeline.fit", fail)
+    with pytest.raises(ModelError, match=r"Classifier cannot be fitted: LinAlgError$"):
+        fit(ROWS, training(model_of(BOOSTING)), seed=1)
+
+
+def test_a_category_without_any_value_is_no_trouble() -> None:
+    rows = ROWS.with_columns(race=pl.lit(None, pl.String))
+    for name in ("boosting", "forest"):
+        assert len(probabilities(fitted(name, rows), ROWS)) == len(ROWS)
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_a_seed_gives_the_same_bits_again(name: str) -> None:
+    assert probabilities(fitted(name), ROWS) == probabilities(usual(name), ROWS)
+
+
+@pytest.mark.parametrize("name", ["forest", "gradient_boosting", "target_encoded"])
+def test_another_seed_gives_another_model(name: str) -> None:
+    assert probabilities(fitted(name, seed=2), ROWS) != probabilities(usual(name), ROWS)

@@ -1,0 +1,143 @@
+"""Lines of CSV files with too few or too many fields."""
+
+import csv
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from churnlib.raw.csv_lines import header, line_not_utf8, look_at_lines
+from tests.churnlib.raw.samples import check, complaint, currency, lines, write_text
+
+TABLE = "character_currency"
+GOOD_LINE = "1,2021-01-01,0,0,1,2"
+
+
+@pytest.mark.parametrize(
+    ("line", "fields"),
+    [("1,2021-02-01,0,0,1", 5), ("1,2021-02-01", 2), ("1", 1), (f"{GOOD_LINE},3", 7)],
+)
+def test_a_line_with_another_number_of_fields_is_a_fault(
+    line: str, fields: int, tmp_path: Path
+) -> None:
+    third = "2,2021-01-01,,,,"
+    source = write_text(tmp_path, TABLE, lines(TABLE, GOOD_LINE, line, third))
+    assert complaint(source).splitlines()[:2] == [
+        "hawk: character_currency.csv: 1 of 3 rows break a rule:",
+        f"  fields are more or fewer than in the header: 1 row (line 3: {fields})",
+    ]
+
+
+def test_a_ragged_line_is_found_though_the_column_it_lacks_is_not_read(tmp_path: Path) -> None:
+    text = "note," + lines(TABLE, f"x,{GOOD_LINE}", f"y,{GOOD_LINE},z", "1,2021-01-01,0,0,1,2")
+    message = complaint(write_text(tmp_path, TABLE, text))
+    assert "header: 2 rows (line 3: 8; line 4: 6)" in message
+    assert "twice" not in message
+
+
+def test_a_ragged_line_is_set_apart_as_it_stands(tmp_path: Path) -> None:
+    source = write_text(tmp_path, TABLE, lines(TABLE, "1,2021-01-01,7,8,9", GOOD_LINE))
+    found = check(source, on_bad_rows="quarantine", max_bad_share=0.5)
+    assert found.rows.height == 1
+    (rejected,) = found.rejected.to_dicts()
+    assert [rejected[name] for name in currency()] == ["1", "2021-01-01", "7", "8", "9", None]
+    assert rejected["source_row"] == 2
+
+
+def test_quotes_line_ends_and_marks_of_order_are_understood(tmp_path: Path) -> None:
+    rows = ['"1","2021-01-01","0","0","",""', "1,2021-02-01,0,0,1,2"]
+    text = "\ufeff" + lines(TABLE, *rows).replace("\n", "\r\n").rstrip()
+    found = check(write_text(tmp_path, TABLE, text))
+    assert found.rows["hard_balance"].to_list() == [None, 1.0]
+
+
+def test_separators_and_line_ends_inside_quotes_are_no_fault(tmp_path: Path) -> None:
+    rows = [f'"a, ""b""\nc",{GOOD_LINE}', "short,1,2021-02-01", "d,1,2021-03-01,0,0,1,2"]
+    text = "note," + lines(TABLE, *rows)
+    message = complaint(write_text(tmp_path, TABLE, text))
+    assert "1 of 3 rows break a rule" in message
+    assert "(line 4: 3)" in message
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_faulty_rows_are_told_by_the_line_on_which_an_editor_shows_them(
+    end: str, tmp_path: Path
+) -> None:
+    rows = [f'"a\n\nb",{GOOD_LINE}', "", '"c\nd",1,2021-02-05,0,0,1,2', "e,x,2021-03-01,0,0,1,2"]
+    text = ("\nnote," + lines(TABLE, *rows)).replace("\n", end)
+    source = write_text(tmp_path, TABLE, text)
+    message = complaint(source)
+    assert "(line 7: 2021-02-05)" in message
+    assert "(line 9: x)" in message
+    assert text.split(end)[8].startswith("e,x")
+    found = check(source, on_bad_rows="quarantine", max_bad_share=1)
+    assert found.rejected["source_row"].to_list() == [7, 9]
+    assert found.rejected["char_id"].to_list() == ["1", "x"]
+
+
+def test_blank_lines_before_the_header_are_no_fault(tmp_path: Path) -> None:
+    source = write_text(tmp_path, TABLE, "\n\n" + lines(TABLE, GOOD_LINE))
+    assert header(source.uri) == list(currency())
+    assert check(source).rows.height == 1
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_blank_lines_are_no_rows(end: str, tmp_path: Path) -> None:
+    rows = ["", GOOD_LINE, "", "  \t", "2,2021-01-01,,,,", ""]
+    source = write_text(tmp_path, TABLE, lines(TABLE, *rows).replace("\n", end) + end)
+    assert check(source).rows["char_id"].to_list() == [1, 2]
+
+
+def test_lines_are_counted_with_the_blank_ones(tmp_path: Path) -> None:
+    rows = ["", GOOD_LINE, "", "1,2021-02-01", ",,,,,", ""]
+    message = complaint(write_text(tmp_path, TABLE, lines(TABLE, *rows)))
+    assert "character_currency.csv: 2 of 3 rows break a rule:" in message
+    assert "header: 1 row (line 5: 2)" in message
+    assert "char_id is empty: 1 row (line 6)" in message
+
+
+field = st.text(st.sampled_from('ab ,"\n'), max_size=3)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rows=st.lists(st.lists(field, min_size=1, max_size=4), max_size=6),
+    quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+)
+@example(rows=[["", ",\n", "", ""]], quoting=csv.QUOTE_MINIMAL)  # Each of its lines looks even.
+def test_lines_are_found_as_they_were_written(
+    rows: list[list[str]], quoting: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "ragged.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        # The module's types want one of its own literals.
+        writer = csv.writer(file, quoting=quoting)  # type: ignore[arg-type]
+        writer.writerows([["a", "b", "c"], *rows])
+    starts = [1]
+    for row in [["a"], *rows][:-1]:
+        starts.append(starts[-1] + 1 + sum(field.count("\n") for field in row))
+    blank = [n for n, row in enumerate(rows, start=2) if not row[0].strip() and len(row) == 1]
+    found = look_at_lines(str(path))
+    assert found.blank == tuple(blank)
+    assert found.ragged == {
+        starts[n - 1]: len(row)
+        for n, row in enumerate(rows, start=2)
+        if len(row) != 3 and n not in blank
+    }
+    assert found.starts is not None or starts == list(range(1, len(rows) + 2))
+    assert found.starts is None or found.starts.to_list() == starts
+
+
+def test_the_first_line_that_is_no_utf8_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_bytes("a\nä\n".encode() + b"\xff\n\xff\n")
+    assert line_not_utf8(str(path)) == 3
+    path.write_bytes("a\nä\n".encode())
+    assert line_not_utf8(str(path)) is None
+
+
+def test_an_empty_file_has_no_header(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_bytes(b"")
+    assert header(str(path)) == []

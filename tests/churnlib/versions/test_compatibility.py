@@ -1,0 +1,87 @@
+"""Whether a model may be used: the same features, and labels known in time."""
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from churnlib.errors import ModelError
+from churnlib.settings import Settings, load_settings
+from churnlib.versions.compatibility import (
+    decisive_settings,
+    refuse_late_labels,
+    refuse_other_features,
+)
+
+PROJECT = Path(__file__).resolve().parents[3]
+AGAIN = "python -m flows.train --game game1 --from-raw"
+WINDOW = (date(2024, 3, 1), date(2024, 5, 31))
+
+
+def game(**overrides: Any) -> Settings:
+    changes = {name.replace("__", "."): value for name, value in overrides.items()}
+    return load_settings("game1", changes, games_dir=str(PROJECT / "games"), environ={})
+
+
+def manifest(settings: Settings, known: str = "2024-03-01") -> dict[str, Any]:
+    """As it comes back from its file."""
+    kept = {
+        "version": "v1",
+        "game": "game1",
+        "labels_known_by": known,
+        "settings": {**decisive_settings(settings), "train": {}},
+    }
+    return dict(json.loads(json.dumps(kept)))
+
+
+def test_the_same_settings_are_accepted() -> None:
+    refuse_other_features(manifest(game()), game(), AGAIN)
+
+
+@pytest.mark.parametrize("change", [{"train__seed": 5}, {"windows__score__start": -7}])
+def test_settings_that_change_no_feature_do_not_matter(change: dict[str, Any]) -> None:
+    refuse_other_features(manifest(game()), game(**change), AGAIN)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"churn_after_months": 2}, "churn_after_months was 3 and is 2"),
+        ({"standard__undated_totals": True}, "standard.undated_totals was False and is True"),
+        ({"currency__lookback_months": 12}, "currency.lookback_months was None and is 12"),
+        ({"currency__latest": ["sub_hard"]}, "currency.latest was ["),
+        ({"horizon_months": 5}, "horizon_months was 6 and is 5"),
+    ],
+)
+def test_other_features_or_labels_are_refused(change: dict[str, Any], words: str) -> None:
+    with pytest.raises(ModelError) as caught:
+        refuse_other_features(manifest(game()), game(**change), AGAIN)
+    message = str(caught.value)
+    assert message.startswith("game1: model v1 was trained on other features: ")
+    assert words in message
+    assert message.endswith(f"Set these back, or train again: {AGAIN}")
+    assert message.count(" was ") == 2
+
+
+def test_settings_that_an_older_model_did_not_know_are_named() -> None:
+    older = manifest(game())
+    del older["settings"]["currency"]["lookback_months"], older["settings"]["standard"]
+    refuse_other_features(manifest(game()), game(), AGAIN)
+    with pytest.raises(ModelError, match=r"standard\.undated_totals was None and is False"):
+        refuse_other_features(older, game(), AGAIN)
+
+
+@pytest.mark.parametrize(("known", "late"), [("2024-03-01", False), ("2024-03-02", True)])
+def test_labels_must_be_known_when_the_window_opens(known: str, late: bool) -> None:
+    kept = manifest(game(), known)
+    if not late:
+        assert refuse_late_labels(kept, WINDOW, "windows.score", allowed=False) is None
+        return
+    with pytest.raises(ModelError, match=r"game1: model v1 .* known only by 2024-03-02") as caught:
+        refuse_late_labels(kept, WINDOW, "windows.score", allowed=False)
+    assert "after windows.score opens on 2024-03-01" in str(caught.value)
+    warning = refuse_late_labels(kept, WINDOW, "windows.score", allowed=True)
+    assert warning is not None
+    assert "the figures flatter" in warning

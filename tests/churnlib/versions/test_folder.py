@@ -1,0 +1,327 @@
+"""Model versions: written whole, loaded as they were, and refused if they were not."""
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from churnlib.errors import ModelError
+from churnlib.io.catalog import Catalog
+from churnlib.io.datasets import Dataset, DatasetRef, ref
+from churnlib.io.storage import fingerprint
+from churnlib.model.predict import predict
+from churnlib.versions.folder import (
+    GOLDEN,
+    MANIFEST,
+    SCORED,
+    champion,
+    load_model,
+    new_version,
+    read_manifest,
+    read_scored,
+    set_champion,
+    train_again,
+)
+from churnlib.versions.manifest import Manifest
+from tests.churnlib.model.samples import PIPELINES, features, probabilities, save, usual
+
+ROWS = features(seed=9)
+ROWS_KEPT = features()
+REQUIRED = [name for name, field in Manifest.model_fields.items() if field.is_required()]
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Catalog:
+    return Catalog(str(tmp_path), "hawk")
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> DatasetRef:
+    """A model in its folder, which no test may change."""
+    return save(Catalog(str(tmp_path_factory.mktemp("saved")), "hawk").model("v1"), usual())
+
+
+@pytest.fixture
+def kept(catalog: Catalog, saved: DatasetRef) -> DatasetRef:
+    """A model in its folder."""
+    target = catalog.model("v1")
+    shutil.copytree(saved.uri, target.uri)
+    return ref(target)
+
+
+def change_manifest(model: DatasetRef, change: Callable[[dict[str, Any]], Any]) -> None:
+    path = Path(model.uri, MANIFEST)
+    manifest = json.loads(path.read_text())
+    change(manifest)
+    path.write_text(json.dumps(manifest))
+
+
+def refusal(model: Dataset | DatasetRef) -> str:
+    with pytest.raises(ModelError) as caught:
+        load_model(model)
+    return str(caught.value)
+
+
+# Writing and loading
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_a_model_comes_back_to_the_bit(name: str, catalog: Catalog) -> None:
+    model = usual(name)
+    loaded = load_model(save(catalog.model("v1"), model))
+    assert loaded.schema == model.schema
+    assert probabilities(loaded, ROWS) == probabilities(model, ROWS)
+
+
+def test_a_baseline_comes_back_with_its_model(kept: DatasetRef) -> None:
+    loaded, made = load_model(kept), usual()
+    assert made.baseline is not None
+    assert loaded.baseline is not None
+    found, expected = (
+        predict(plain, made.schema, ROWS) for plain in (loaded.baseline, made.baseline)
+    )
+    assert found.equals(expected)
+    assert loaded.base_rate == made.base_rate
+
+
+def test_a_version_of_earlier_times_has_no_baseline(kept: DatasetRef) -> None:
+    Path(kept.uri, "baseline.skops").unlink()
+    change_manifest(kept, lambda manifest: manifest["sha256"].pop("baseline.skops"))
+    change_manifest(kept, lambda manifest: manifest.pop("base_rate"))
+    loaded = load_model(kept)
+    assert (loaded.baseline, loaded.base_rate) == (None, None)
+
+
+def test_a_changed_baseline_is_refused(kept: DatasetRef) -> None:
+    file = Path(kept.uri, "baseline.skops")
+    file.write_bytes(file.read_bytes() + b" ")
+    assert "baseline.skops is not as it was written" in refusal(kept)
+
+
+def test_a_model_comes_back_from_joblib(catalog: Catalog) -> None:
+    model = usual("forest")
+    kept = save(catalog.model("v1"), model, model_format="joblib")
+    assert read_manifest(kept)["model_file"] == "model.joblib"
+    assert probabilities(load_model(kept, allow_joblib=True), ROWS) == probabilities(model, ROWS)
+
+
+def test_a_joblib_file_is_not_opened_unless_allowed(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = save(catalog.model("v1"), usual(), model_format="joblib")
+    monkeypatch.delattr("joblib.load")
+    assert 'train.model_format is not "joblib"' in refusal(kept)
+
+
+def test_a_version_tells_all_of_itself(kept: DatasetRef) -> None:
+    manifest = read_manifest(kept)
+    folder = Path(kept.uri)
+    files = {"model.skops", "baseline.skops", GOLDEN, SCORED}
+    assert {p.name for p in folder.iterdir()} == {*files, MANIFEST}
+    assert set(REQUIRED) <= manifest.keys()
+    assert manifest["version"] == "v1"
+    assert manifest["game"] == "hawk"
+    assert manifest["labels_known_by"] == "2024-12-01"
+    assert manifest["sha256"] == {name: fingerprint(str(folder / name)) for name in files}
+    assert manifest["base_rate"] == pytest.approx(ROWS_KEPT["sub_churn"].mean())
+    assert {"scikit-learn", "polars", "skops"} <= manifest["libraries"].keys()
+    assert [f["name"] for f in manifest["features"]][:2] == ["is_first_sub", "race"]
+    assert kept.fingerprint == fingerprint(kept.uri)
+    assert read_scored(kept)["sub_id"].equals(features()["sub_id"])
+
+
+def test_a_model_that_skops_cannot_keep_leaves_no_folder(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("churnlib.model.persistence.TRUSTED_TYPES", ())
+    with pytest.raises(ModelError, match=r'TreePredictor.*train\.model_format = "joblib"'):
+        save(catalog.model("v1"), usual())
+    assert list(Path(catalog.models().uri).iterdir()) == []
+
+
+def test_versions_sort_by_time() -> None:
+    first = datetime(2024, 12, 31, 23, 59, 59, 998_500, tzinfo=UTC)
+    names = [new_version(first + timedelta(milliseconds=n)) for n in range(2000)]
+    assert names == sorted(set(names))
+    assert all(re.fullmatch(r"\d{8}T\d{9}Z", name) for name in names)
+
+
+# What was changed
+
+
+@pytest.mark.parametrize("name", ["model.skops", GOLDEN, SCORED])
+@pytest.mark.parametrize("how", ["changed", "removed", "exchanged"])
+def test_a_file_that_was_changed_is_refused(
+    name: str, how: str, kept: DatasetRef, catalog: Catalog
+) -> None:
+    path = Path(kept.uri, name)
+    if how == "changed":
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+    elif how == "removed":
+        path.unlink()
+    else:
+        other = save(catalog.model("v2"), usual("logistic"))
+        Path(other.uri, name).replace(path)
+    assert refusal(kept) == (
+        f"hawk: model v1: {name} is not as it was written. Train again: {train_again(kept)}"
+    )
+    assert f"--game hawk --data-dir {catalog.data_dir} --refresh" in refusal(kept)
+
+
+@pytest.mark.parametrize("name", ["model.skops", GOLDEN, SCORED])
+def test_a_file_that_the_manifest_does_not_vouch_for_is_refused(
+    name: str, kept: DatasetRef
+) -> None:
+    change_manifest(kept, lambda m: m["sha256"].pop(name))
+    assert f"{name} is not as it was written" in refusal(kept)
+
+
+def test_a_model_file_elsewhere_is_refused(kept: DatasetRef, tmp_path: Path) -> None:
+    (tmp_path / "evil.joblib").write_bytes(b"evil")
+    change_manifest(kept, lambda m: m.update(model_file=str(tmp_path / "evil.joblib")))
+    assert "is damaged: model_file: Input should be 'model.skops' or 'model.joblib'" in refusal(
+        kept
+    )
+
+
+def change_golden(kept: DatasetRef, by: float) -> None:
+    path = Path(kept.uri, GOLDEN)
+    changed = pl.when(pl.int_range(pl.len()) == 3).then(pl.col("churn_probability") * (1 + by))
+    golden = pl.read_parquet(path).with_columns(changed.otherwise("churn_probability"))
+    golden.write_parquet(path)
+    change_manifest(kept, lambda m: m["sha256"].update({GOLDEN: fingerprint(str(path))}))
+
+
+def test_predictions_that_differ_are_refused(kept: DatasetRef) -> None:
+    change_golden(kept, by=1e-6)
+    assert "hawk: model v1 no longer says of its golden rows what it did" in refusal(kept)
+
+
+def test_predictions_of_another_processor_are_not_refused(kept: DatasetRef) -> None:
+    change_golden(kept, by=2**-52)
+    load_model(kept)
+
+
+def test_features_that_were_changed_are_refused(kept: DatasetRef) -> None:
+    change_manifest(kept, lambda m: m["features"].pop())
+    assert "hawk: model v1: the model cannot predict these rows: ValueError: " in refusal(kept)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("boosting", ["scikit-learn"]),
+        ("skrub_select", ["scikit-learn", "skrub"]),
+        ("lightgbm", ["scikit-learn", "lightgbm"]),
+    ],
+)
+def test_a_model_depends_on_the_libraries_that_it_is_made_of(
+    name: str, expected: list[str], catalog: Catalog
+) -> None:
+    assert read_manifest(save(catalog.model("v1"), usual(name)))["depends_on"] == expected
+
+
+def test_another_version_of_what_the_model_is_made_of_is_refused(catalog: Catalog) -> None:
+    for library in ("scikit-learn", "skrub"):
+        kept = save(catalog.model(library), usual("skrub_select"))
+        change_manifest(kept, lambda m, name=library: m["libraries"].update({name: "0.1"}))  # type: ignore[misc]
+        assert f"was made with {library} 0.1, but " in refusal(kept)
+
+
+def test_a_library_that_is_gone_is_named(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = save(catalog.model("v1"), usual("skrub_select"))
+    change_manifest(kept, lambda m: m["libraries"].update({"skrub": "0.1"}))
+    monkeypatch.setattr("churnlib.versions.folder.LIBRARIES", ("scikit-learn", "not-installed"))
+    assert "was made with skrub 0.1, but none is installed" in refusal(kept)
+
+
+def test_a_library_that_the_model_is_not_made_of_does_not_matter(kept: DatasetRef) -> None:
+    change_manifest(kept, lambda m: m["libraries"].update(polars="0.1", skrub="0.1"))
+    load_model(kept)
+
+
+# Manifests and champions
+
+
+def test_a_version_that_is_not_there_is_named(catalog: Catalog) -> None:
+    with pytest.raises(ModelError, match="hawk: there is no model version 'v7': "):
+        read_manifest(catalog.model("v7"))
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"[]", b"null", b'"x"', b"\xff", b"{}"])
+def test_a_manifest_that_is_damaged_is_refused(text: bytes, kept: DatasetRef) -> None:
+    Path(kept.uri, MANIFEST).write_bytes(text)
+    for opened in (read_manifest, read_scored, load_model):
+        with pytest.raises(ModelError, match=r"^hawk: .*manifest\.json is damaged: .*--refresh$"):
+            opened(kept)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("labels_known_by", "soon"),
+        ("window", ["2024-01-01", 5]),
+        ("seed", "1"),
+        ("sha256", {"model.skops": None}),
+        ("features.0.kind", "text"),
+        ("settings.horizon_months", None),
+        ("campaign", 0.2),
+        ("metrics.in_sample", []),
+    ],
+)
+def test_a_manifest_with_a_value_of_another_type_is_refused(
+    path: str, value: Any, kept: DatasetRef
+) -> None:
+    def change(manifest: Any) -> None:
+        *way, last = path.split(".")
+        for name in way:
+            manifest = manifest[int(name) if name.isdigit() else name]
+        manifest[last] = value
+
+    change_manifest(kept, change)
+    assert f"manifest.json is damaged: {path}" in refusal(kept)
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+def test_a_manifest_that_lacks_something_is_refused(name: str, kept: DatasetRef) -> None:
+    change_manifest(kept, lambda m: m.pop(name))
+    assert f"manifest.json is damaged: it lacks {name}. Train again: " in refusal(kept)
+
+
+def test_the_champion_is_the_version_pointed_at(catalog: Catalog) -> None:
+    models = {name: save(catalog.model(name), usual()) for name in ("v1", "v2")}
+    for name in ("v1", "v2", "v1"):
+        pointer = set_champion(catalog.champion(), name)
+        assert json.loads(Path(pointer.uri).read_text()) == {"version": name}
+        assert champion(catalog) == models[name]
+
+
+def test_without_a_champion_the_user_is_told_how_to_make_one(catalog: Catalog) -> None:
+    with pytest.raises(ModelError) as caught:
+        champion(catalog)
+    command = f"python -m flows.train --game hawk --data-dir {catalog.data_dir} --from-raw"
+    assert str(caught.value).endswith(f"Train one: {command}")
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", "null", "5", '"v1"'])
+def test_a_pointer_that_is_damaged_is_refused(text: str, catalog: Catalog) -> None:
+    pointer = Path(catalog.champion().uri)
+    pointer.parent.mkdir(parents=True)
+    pointer.write_text(text)
+    with pytest.raises(ModelError, match=r"champion\.json is damaged"):
+        champion(catalog)
+
+
+@pytest.mark.parametrize("version", ["v7", 5, None])
+def test_a_pointer_that_leads_nowhere_is_refused(version: Any, catalog: Catalog) -> None:
+    set_champion(catalog.champion(), version)
+    with pytest.raises(ModelError, match=f"names the version '{version}', which cannot be read"):
+        champion(catalog)

@@ -1,0 +1,137 @@
+"""Whether a model made again is the same, and what is told of what has changed."""
+
+import copy
+from datetime import date
+from typing import Any
+
+import polars as pl
+import pytest
+
+from churnlib.errors import ModelError
+from churnlib.settings import EngineSettings, load_settings
+from churnlib.versions.replay import Change, Replay, compare, settings_of, tell
+
+THEN: dict[str, Any] = {
+    "game": "game1",
+    "version": "v1",
+    "as_of": "2025-01-01",
+    "seed": 7,
+    "python": "3.11.7",
+    "machine": "Linux x86_64",
+    "code": {"version": "0.1.0", "digest": "c0de" * 16},
+    "libraries": {"polars": "2.1.0", "scikit-learn": "1.9.1"},
+    "inputs": {
+        "train_features": {"fingerprint": "f" * 64, "rows": 100},
+        "sub_data": {"source": "a" * 64, "fingerprint": "1" * 64, "rows": 1000},
+        "sub_miss": {"source": "b" * 64, "fingerprint": "2" * 64, "rows": 50},
+    },
+}
+GOLDEN = pl.DataFrame({"sub_id": [1, 2, 3], "churn_probability": [0.1, 0.25, 0.5]})
+SAME = GOLDEN["churn_probability"]
+
+
+def now(**inputs: dict[str, Any]) -> dict[str, Any]:
+    """The manifest of a model made again, with other facts of its inputs."""
+    manifest = copy.deepcopy(THEN)
+    for name, facts in inputs.items():
+        manifest["inputs"][name] |= facts
+    return manifest
+
+
+def told(replay: Replay) -> str:
+    return "\n".join(tell(replay))
+
+
+def test_replay_of_the_same_is_equal() -> None:
+    found = compare(THEN, now(), GOLDEN, SAME)
+    assert found.is_equal
+    assert found == Replay("v1", "2025-01-01", 3, 0, None, (), True, (100, 100), ())
+    assert told(found).splitlines() == [
+        "equal: model v1, made again, says the same of its 3 golden rows to the bit",
+        "  raw tables and features are the same, 100 rows",
+    ]
+    assert found.to_json()["equal"] is True
+
+
+def test_replay_is_not_equal_where_one_bit_differs() -> None:
+    found = compare(THEN, now(), GOLDEN, pl.Series([0.1, 0.25, 0.5 + 2**-53]))
+    assert not found.is_equal
+    assert (found.unequal, found.largest) == (1, 2**-53)
+    assert told(found).startswith(
+        "not equal: model v1, made again, says something else of 1 of its 3 golden rows, by up to "
+    )
+    assert "nothing that is known of has changed" in told(found)
+
+
+def test_replay_tells_later_rows_from_real_change() -> None:
+    later = compare(THEN, now(sub_data={"source": "d" * 64}), GOLDEN, SAME)
+    assert later.inputs == (
+        Change(
+            "raw table sub_data",
+            "aaaaaaaaaaaa with 1,000 rows known by the day",
+            "dddddddddddd with 1,000 rows known by the day",
+        ),
+    )
+    assert later.features
+    assert "the features are the same: nothing has changed that counts by 2025-01-01" in told(later)
+    changed = compare(
+        THEN,
+        now(
+            sub_miss={"source": "d" * 64, "rows": 51},
+            train_features={"fingerprint": "e" * 64, "rows": 101},
+        ),
+        GOLDEN,
+        SAME + 0.01,
+    )
+    assert not changed.features
+    assert (
+        "raw table sub_miss: bbbbbbbbbbbb with 50 rows known by the day then, dddddddddddd"
+        in told(changed)
+    )
+    assert "the features are others than then: 100 rows then, 101 now" in told(changed)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("python", "3.12.0", "Python: 3.11.7 then, 3.12.0 now"),
+        ("machine", "Linux aarch64", "machine: Linux x86_64 then, Linux aarch64 now"),
+        ("libraries", {"polars": "2.1.0"}, "scikit-learn: 1.9.1 then, none now"),
+        ("libraries", THEN["libraries"] | {"numpy": "2"}, "numpy: not known then, 2 now"),
+        ("code", {"version": "0.2.0", "digest": "c0de" * 16}, "churnlib: 0.1.0 then, 0.2.0 now"),
+        ("code", {"version": "0.1.0", "digest": "d" * 64}, "code: c0dec0dec0de then, dddddddddddd"),
+    ],
+)
+def test_replay_names_what_else_has_changed(name: str, value: Any, words: str) -> None:
+    found = compare(THEN, now() | {name: value}, GOLDEN, SAME)
+    assert len(found.others) == 1
+    assert words in told(found)
+
+
+def test_replay_takes_a_manifest_that_tells_less() -> None:
+    old = {name: value for name, value in THEN.items() if name not in ("code", "machine")}
+    del old["inputs"]["sub_miss"]
+    found = compare(old, copy.deepcopy(THEN) | {"inputs": now()["inputs"]}, GOLDEN, SAME)
+    assert [change.then for change in found.others] == [None, None, None]
+
+
+def test_settings_of_a_manifest_are_those_of_the_training_on_another_folder() -> None:
+    made = load_settings("game2", {"train.seed": "null", "as_of": "2024-12-01"})
+    manifest = THEN | {
+        "settings": made.model_dump(mode="json", exclude={"data_dir", "schedules", "engine"})
+    }
+    engine = EngineSettings(memory_mib=64)
+    found = settings_of(manifest, "/scratch", engine)
+    assert (found.as_of, found.train.seed) == (date(2025, 1, 1), 7)
+    assert (found.data_dir, found.engine) == ("/scratch", engine)
+    kept = {"data_dir", "engine", "schedules", "as_of"}
+    train = made.train.model_copy(update={"seed": 7})
+    expected = made.model_copy(update={"train": train})
+    assert found.model_dump(exclude=kept) == expected.model_dump(exclude=kept)
+
+
+def test_settings_that_cannot_be_any_more_are_named() -> None:
+    stated = load_settings("game1").model_dump(mode="json", exclude={"data_dir", "schedules"})
+    stated["train"]["gone"] = 1
+    with pytest.raises(ModelError, match=r"game1: model v1 cannot be made again.*train\.gone"):
+        settings_of(THEN | {"settings": stated}, "/scratch", EngineSettings())

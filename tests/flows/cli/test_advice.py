@@ -1,0 +1,62 @@
+"""The command lines that messages advise: typed as they stand, they do what the run lacked."""
+
+import re
+import shlex
+
+import pytest
+
+from flows.cli.session import main
+from tests.flows.studio import LAST_DAY, Say, Studio, is_refusal
+
+GAME = "game1"
+
+
+def follow(said: str) -> None:
+    """Types the command that a message ends with."""
+    ((flow, arguments),) = re.findall(r"python -m flows\.(\w+) (.*)", said)
+    assert main(flow, shlex.split(arguments)) == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        (("train", "--set=churn_after_months=2"), "were built with churn_after_months = 3"),
+        pytest.param(
+            ("train", "--as-of=2025-02-01"),
+            f"were built as of {LAST_DAY}",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            ("score", "--set=currency.lookback_months=12"),
+            "lookback_months was None and is 12",
+            marks=pytest.mark.slow,
+        ),
+    ],
+    ids=["other settings", "a later day", "another model"],
+)
+def test_advice_carries_folder_day_and_settings_of_the_run(
+    complete: Studio, say: Say, line: tuple[str, str], fault: str
+) -> None:
+    flow, change = line
+    said = say(complete, flow, GAME, change)
+    assert is_refusal(said, fault), said
+    follow(said)
+    assert complete.command(flow, GAME, change) == 0
+    complete.run("train_from_raw", GAME)
+
+
+@pytest.mark.slow
+def test_advice_for_a_damaged_pointer_trains_in_the_same_folder(complete: Studio, say: Say) -> None:
+    complete.file(f"06_models/{GAME}/champion.json").write_text("x")
+    said = say(complete, "batch_predict", GAME)
+    assert is_refusal(said, "champion.json is damaged"), said
+    follow(said.partition("or train again")[2])
+    assert complete.command("batch_predict", GAME) == 0
+
+
+@pytest.mark.slow
+def test_advice_without_a_model_trains_in_the_same_folder(empty_studio: Studio, say: Say) -> None:
+    said = say(empty_studio, "score", GAME)
+    assert is_refusal(said, "there is no model yet"), said
+    follow(said)
+    assert empty_studio.command("score", GAME) == 0

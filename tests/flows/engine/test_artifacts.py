@@ -1,0 +1,103 @@
+"""What a run leaves on its page in Prefect's UI."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+from prefect import flow
+from prefect.artifacts import Artifact
+
+from churnlib.io.datasets import DatasetRef
+from flows.engine import artifacts
+from flows.engine.artifacts import artifact_key, figures, show_datasets
+from flows.engine.ledger import Entry
+from tests.flows.studio import Studio
+
+GAME = "game1"
+
+
+def artifact(key: str) -> Any:
+    """The newest artifact of a key: its description and its data, read where it is a table."""
+    found: Any = Artifact.get(key)
+    return found.description, json.loads(found.data) if found.type == "table" else found.data
+
+
+def test_run_leaves_its_datasets(empty_studio: Studio) -> None:
+    empty_studio.run("standard_features", GAME)
+    _, rows = artifact(f"standard-features-{GAME}-datasets")
+    first = {row["dataset"]: row for row in rows}
+    made = first["standard_features"]
+    features = empty_studio.table(f"03_primary/{GAME}/standard_features.parquet")
+    assert made["rows"] == f"{len(features):,}"
+    assert (made["cached"], float(made["seconds"]) >= 0) == ("no", True)
+    assert made["place"].endswith(f"03_primary/{GAME}/standard_features.parquet")
+
+    empty_studio.run("standard_features", GAME)
+    _, rows = artifact(f"standard-features-{GAME}-datasets")
+    again = {row["dataset"]: row for row in rows}
+    assert {(row["cached"], row["seconds"]) for row in again.values()} == {("yes", "")}
+    assert again["standard_features"]["fingerprint"] == made["fingerprint"]
+    assert set(again) == set(first)
+
+
+def test_part_of_a_run_has_datasets_of_its_own(complete: Studio) -> None:
+    _, rows = artifact(f"train-{GAME}-datasets")
+    assert {"train_features", "model", "champion"} <= {row["dataset"] for row in rows}
+    _, rows = artifact(f"train-from-raw-{GAME}-datasets")
+    assert "model" not in {row["dataset"] for row in rows}
+
+
+@pytest.mark.parametrize(
+    ("flow_name", "report", "title"),
+    [
+        ("train", "in_sample_report", "Training report"),
+        ("score", "score_report", "Back-test"),
+        ("batch-score", "batch_score_report_2024-06", "Score of a batch"),
+    ],
+)
+def test_run_leaves_its_scores_and_a_link_to_its_report(
+    complete: Studio, flow_name: str, report: str, title: str
+) -> None:
+    about, rows = artifact(f"{flow_name}-{GAME}-scores")
+    told = complete.json(f"08_reporting/{GAME}/{report}.json")
+    scores = told["validation"] or told
+    shown = {row["figure"]: row["all subscriptions"] for row in rows}
+    assert shown["ROC AUC"].startswith(f"{scores['general']['roc_auc']:.4f}")
+    low, high = scores["general"]["intervals"]["brier"]
+    found = f"{scores['general']['brier']:.4f} ({low:.4f} to {high:.4f})"
+    assert shown["Brier score"] == found
+    assert shown["scored"] == f"{scores['general']['n']:,}"
+    assert f"{title}: {GAME}" in about
+    assert told["model_version"] in about
+    _, link = artifact(f"{flow_name}-{GAME}-report")
+    place = (complete.data / f"08_reporting/{GAME}/{report}.html").as_uri()
+    assert link.endswith(f"({place})")
+
+
+def test_figures_that_are_not_defined_say_so(complete: Studio) -> None:
+    told = complete.json(f"08_reporting/{GAME}/score_report.json")
+    told["new_characters"] |= {"roc_auc": None, "roc_auc_ci": None}
+    rows = {row["figure"]: row["new characters"] for row in figures(told)}
+    assert rows["ROC AUC"] == "not defined"
+
+
+def test_artifacts_that_the_server_refuses_do_not_stop_the_run(
+    prefect_server: object, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_args: object, **_kwargs: object) -> None:
+        raise httpx.ConnectError("gone")
+
+    monkeypatch.setattr(artifacts, "create_table_artifact", refuse)
+
+    @flow
+    def run() -> str:
+        show_datasets(GAME, [Entry(DatasetRef("model", GAME, "/nowhere", "f" * 64), 1.0)])
+        return "done"
+
+    assert run() == "done"
+    assert "did not take an artifact: gone" in caplog.text
+
+
+def test_artifact_key_has_only_what_prefect_takes() -> None:
+    assert artifact_key("My_Game.2", "scores") == "my-game-2-scores"

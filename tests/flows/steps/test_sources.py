@@ -1,0 +1,56 @@
+"""The note of what the standard features were built from, which no run may depend on."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from flows.steps.raw_tables import STANDARD_TABLES
+from tests.flows.studio import Studio
+
+GAME = "game1"
+REPORTS = {
+    "train": "in_sample_report",
+    "score": "score_report",
+    "batch_score": "batch_score_report_2024-06",
+}
+
+
+def spoil_a_table(note: Path) -> None:
+    facts = json.loads(note.read_text())
+    facts["sub_data"]["odd"] = None
+    note.write_text(json.dumps(facts))
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda note: note.unlink(),
+        lambda note: note.write_text("x"),
+        lambda note: note.write_text("[]"),
+        spoil_a_table,
+    ],
+    ids=["missing", "no JSON", "of another kind", "of other facts"],
+)
+@pytest.mark.parametrize("flow", REPORTS)
+def test_flows_run_without_the_note_and_say_so_in_one_warning(
+    complete: Studio, flow: str, spoil: Callable[[Path], None]
+) -> None:
+    note = complete.file(f"03_primary/{GAME}/standard_features_sources.json")
+    whole = note.read_bytes()
+    spoil(note)
+    try:
+        assert complete.command(flow, GAME) == 0
+    finally:
+        note.write_bytes(whole)
+    report = complete.json(f"08_reporting/{GAME}/{REPORTS[flow]}.json")
+    (warning,) = report["warnings"]
+    assert warning.startswith("what the standard features were built from is not known")
+    for table in STANDARD_TABLES:
+        assert report["data"]["quarantined"][table] is None
+        assert report["data"]["odd"][table] is None
+    text = complete.file(f"08_reporting/{GAME}/{REPORTS[flow]}.txt").read_text()
+    assert "  sub_miss: faulty and odd rows are not known" in text
+    page = complete.file(f"08_reporting/{GAME}/{REPORTS[flow]}.html").read_text()
+    assert page.count("<p>sub_miss: not known</p>") == 2
