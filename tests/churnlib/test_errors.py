@@ -46,4 +46,6 @@ def test_churnlib_error_is_the_base_of_all_errors() -> None:
 
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
     assert DataError in kinds
-    assert all(issubclass(kind, ChurnlibError) for kind in kinds if kind.__module__ == errors.__name__)
+    assert all(
+        issubclass(kind, ChurnlibError) for kind in kinds if kind.__module__ == errors.__name__
+    )

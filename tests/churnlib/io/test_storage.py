@@ -19,11 +19,11 @@ from churnlib.io.datasets import (
     DatasetRef,
     attribute_read_errors,
     count_rows,
+    is_unchanged,
     read,
     read_metadata,
     ref,
     scan,
-    is_unchanged,
     write_parquet,
 )
 from churnlib.io.storage import exclusive_lock, fingerprint, replacing, write_text
