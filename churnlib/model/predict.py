@@ -112,7 +112,7 @@ def rank_by_risk(batch: pl.DataFrame, version: str) -> pl.DataFrame:
         version: The model that gave the probabilities.
 
     Returns:
-        The table `churnlib.schemas.tables.Predictions`, likeliest to churn first; equal
+        The table `predictions` of `churnlib.schemas.outputs`, likeliest to churn first; equal
         probabilities are ranked by `sub_id`.
     """
     return (

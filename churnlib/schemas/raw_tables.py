@@ -221,9 +221,7 @@ def raw_tables(settings: RawSettings | None = None) -> RawTables:
 
 
 @cache
-def _raw_tables(
-    id_type: IdType, categories: tuple[tuple[str, tuple[str, ...]], ...]
-) -> RawTables:
+def _raw_tables(id_type: IdType, categories: tuple[tuple[str, tuple[str, ...]], ...]) -> RawTables:
     closed = dict(categories)
     return RawTables(
         tuple(
