@@ -15,7 +15,6 @@ from typing import Any
 from churnlib.errors import error_prefix
 from churnlib.features.cohort import feature_columns
 from churnlib.io import datasets
-from churnlib.io.catalog import RAW_TABLES
 from churnlib.io.datasets import Dataset, DatasetRef, fact
 from churnlib.model.sample import describe
 from churnlib.report.content import Report
@@ -124,7 +123,7 @@ def train_from_raw(run: Run) -> DatasetRef:
     """Builds the standard features, then trains on them."""
     check_segments(run.settings)
     check_model(run.settings.game, run.settings.train, run.settings.standard, run.settings.currency)
-    check_first(run, "train", *RAW_TABLES)
+    check_first(run, "train", *run.raw.values())
     standard_features(**run.parameters)
     model: DatasetRef = train(**run.parameters)
     announce_due_batch(run)

@@ -46,8 +46,9 @@ def add_currency_features(
 
 def _source_columns(settings: CurrencySettings) -> list[str]:
     """The columns from which features are computed."""
-    used = (*settings.aggregations, *settings.differences)
-    return list(dict.fromkeys((*settings.latest, *(c for item in used for c in item.columns))))
+    aggregated = (column for item in settings.aggregations for column in item.columns)
+    compared = (column for item in settings.differences for column in item.columns)
+    return list(dict.fromkeys((*settings.latest, *aggregated, *compared)))
 
 
 def _feature_types(settings: CurrencySettings) -> dict[str, pl.DataType]:

@@ -9,7 +9,7 @@ from churnlib.months import months_from
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.schemas.spec import FACTS, ColumnKind
 
-SUB_ORDER = ("char_id", "sub_start_date", "sub_id")
+SUB_ORDER = raw_tables().subscriptions.order
 
 
 def standard_features(
@@ -35,7 +35,7 @@ def standard_features(
     milestones = tables.characters.of_kind("milestone")
     known = tables.characters.of_kind(*kinds)
     return (
-        subs.select(tables.subscriptions.columns)
+        subs.select(*tables.subscriptions.columns)
         .filter(pl.col("sub_start_date") <= as_of)
         .join(
             characters.select("char_id", *known, *milestones),

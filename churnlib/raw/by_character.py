@@ -65,7 +65,7 @@ def by_character(
         frames = (check(part.collect()) for part in parts)
     for frame in frames:
         ordered = frame if is_ascending(frame, spec.order) else frame.sort(spec.order)
-        yield in_order(ordered.select(spec.checked_types))
+        yield in_order(ordered.select(*spec.checked_types))
 
 
 def _checked_by_key(

@@ -66,8 +66,8 @@ def find_faults(details: pl.DataFrame, spec: TableSpec, ragged: Collection[int])
     """
     is_ragged = pl.col(ROW).is_in(sorted(ragged))
     if ragged:
-        text = "every line must have as many fields as the header"
-        yield _fault(RuleText((FIELDS,), text), details.filter(is_ragged))
+        text = RuleText((FIELDS,), "every line must have as many fields as the header")
+        yield _fault(text, details.filter(is_ragged))
         details = details.filter(~is_ragged)
     for column, dtype in spec.types.items():
         text = RuleText((column,), f"{column} {type_text(dtype)}")

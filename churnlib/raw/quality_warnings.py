@@ -30,7 +30,7 @@ def count_warnings(
     """
     known = rows.filter(known_by(spec, as_of))
     own = [warning for warning in spec.warnings if not warning.parent_columns]
-    frames = [known.select(map(_count, own))]
+    frames = [known.select(map(_count, own))] if own else []
     if spec.parent and parent is not None:
         frames += _of_parent(known, spec, spec.parent, parent)
     frames.append(_implausible_dates(known))

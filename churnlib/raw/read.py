@@ -29,8 +29,8 @@ def scan_clean(source: Dataset | DatasetRef, spec: TableSpec) -> pl.LazyFrame:
         spec: Which raw table it is.
 
     Returns:
-        The columns of the table, typed as `churnlib.raw.parse.typed` does; reading raises a `PolarsError` where a
-        value is of another type.
+        The columns of the table, of the values that `churnlib.raw.parse.typed` gives; reading
+        raises a `PolarsError` where a value is of another type.
 
     Raises:
         DataError: The file cannot be read, or a column is missing or there twice.
@@ -88,7 +88,7 @@ def scan_raw(source: Dataset | DatasetRef, spec: TableSpec) -> pl.LazyFrame:
         DataError: The file cannot be read, or a column is missing or there twice.
     """
     if not is_csv(source):
-        return _open_parquet(source, spec).select(spec.columns).with_row_index(ROW, offset=1)
+        return _open_parquet(source, spec).select(*spec.columns).with_row_index(ROW, offset=1)
     with opening(source):
         names = header(source.uri)
     _check_columns(source, spec, names)
@@ -96,7 +96,7 @@ def scan_raw(source: Dataset | DatasetRef, spec: TableSpec) -> pl.LazyFrame:
     frame = pl.scan_csv(
         source.uri, infer_schema=False, truncate_ragged_lines=True, glob=False, **options
     )
-    return frame.select(spec.columns).with_row_index(ROW, offset=2)
+    return frame.select(*spec.columns).with_row_index(ROW, offset=2)
 
 
 def _open_parquet(source: Dataset | DatasetRef, spec: TableSpec) -> pl.LazyFrame:

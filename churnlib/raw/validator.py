@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import date
 
+import dataframely as dy
 import polars as pl
 
 from churnlib.errors import DataError
@@ -32,7 +33,7 @@ class Validator:
         """
         self.spec, self.settings = spec, settings
         self._as_of = as_of
-        self._schema = type(f"raw_{spec.name}", (spec.schema, Parsed, Referenced), {})
+        self._schema: type[dy.Schema] = type(spec.name, (spec.schema, Parsed, Referenced), {})
         self._ragged: Mapping[int, int] = {}
         self._total = self._bad = 0
         self._faults: dict[tuple[tuple[str, ...], str], Fault] = {}
@@ -71,10 +72,10 @@ class Validator:
         self._total += len(judged)
         if len(failures):
             self._note(failures.details())
-        later, _ = self._schema.filter(rows.filter(~known))
-        later = later.join(good, on=self.spec.key, how="anti")
+        faultless, _ = self._schema.filter(rows.filter(~known))
+        later = faultless.join(good, on=self.spec.key, how="anti")
         kept = pl.concat([good.select(ROW), later.select(ROW)])
-        return rows.join(kept, on=ROW, how="semi").select(self.spec.checked_types)
+        return rows.join(kept, on=ROW, how="semi").select(*self.spec.checked_types)
 
     def _note(self, details: pl.DataFrame) -> None:
         self._bad += len(details)

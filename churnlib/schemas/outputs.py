@@ -72,3 +72,8 @@ def _output_tables(raw: RawTables) -> dict[str, Table]:
         ),
     )
     return {table.name: table for table in tables}
+
+
+def all_tables(settings: RawSettings | None = None) -> dict[str, Table]:
+    """The raw tables and those that flows make, by name; see `output_tables`."""
+    return {**raw_tables(settings), **output_tables(settings)}

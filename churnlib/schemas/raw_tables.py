@@ -171,6 +171,10 @@ class RawTables(Mapping[str, TableSpec]):
         """How many tables there are."""
         return len(self.specs)
 
+    def __hash__(self) -> int:
+        """Of the tables, so that what follows from them can be cached."""
+        return hash(self.specs)
+
     def of_kind(self, *kinds: TableKind) -> tuple[TableSpec, ...]:
         """The tables of some kinds, in the order of the kinds."""
         return tuple(spec for kind in kinds for spec in self.specs if spec.kind == kind)

@@ -47,6 +47,15 @@ def rule_text(spec: TableSpec, rule: str) -> RuleText:
     return RuleText(tuple(columns), _first_sentence(function))
 
 
+def rule_texts(spec: TableSpec) -> list[str]:
+    """The rules of a table in words, but that columns must be whole, which their types show."""
+    names = [rule.__name__ for rule in spec.rules]
+    for column, declared in spec.columns.items():
+        kinds = declared.validation_rules(pl.col(column))
+        names += [f"{column}|{kind}" for kind in kinds if kind not in ("nullability", "nan", "inf")]
+    return [rule_text(spec, name).text for name in names]
+
+
 def type_text(dtype: pl.DataType) -> str:
     """What a value of a type must be."""
     if dtype == pl.Date:
@@ -91,4 +100,4 @@ def _checks(column: dy.Column) -> Mapping[str, Callable[..., Any]]:
 def _first_sentence(function: Callable[..., Any] | None, name: str | None = None) -> str:
     """The first paragraph of a function's docstring; its name where it has none."""
     text = " ".join((getattr(function, "__doc__", None) or "").strip().split("\n\n")[0].split())
-    return text.removesuffix(".") or str(name or function and function.__name__).replace("_", " ")
+    return text.removesuffix(".") or str(name or (function and function.__name__)).replace("_", " ")

@@ -13,6 +13,7 @@ from churnlib.errors import DataError
 from churnlib.io.catalog import RAW_SUFFIXES
 from churnlib.io.datasets import ROWS_PER_GROUP
 from churnlib.io.storage import replacing
+from churnlib.schemas.raw_tables import raw_tables
 from churnlib.synthesis.process import Process
 from churnlib.synthesis.tables import tables
 from churnlib.synthesis.world import Simulation

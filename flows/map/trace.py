@@ -27,8 +27,9 @@ from prefect import Flow
 from prefect.tasks import Task
 
 from churnlib.io import datasets
-from churnlib.io.catalog import RAW_TABLES, Catalog
+from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import Settings, load_settings
 from flows.cli.arguments import COMPOSITES, FLOWS
 from flows.engine.results import datasets_in
@@ -63,7 +64,7 @@ def trace(game: str, as_of: date, data_dir: str | None = None) -> Graph:
     settings = load_settings(game, {} if data_dir is None else {"data_dir": data_dir})
     flows = {flow.name: (flow, command) for flow, command in all_flows()}
     with TemporaryDirectory() as folder:
-        for table in RAW_TABLES:
+        for table in raw_tables():
             file = Path(folder, "01_raw", game, f"{table}.csv")
             file.parent.mkdir(parents=True, exist_ok=True)
             file.touch()

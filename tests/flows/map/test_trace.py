@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from prefect.tasks import Task
 
-from churnlib.io.catalog import LAYERS, RAW_TABLES
+from churnlib.io.catalog import LAYERS
 from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import list_games, load_settings
 from churnlib.versions.folder import champion
 from deployments.generate import deployments
@@ -53,7 +54,7 @@ def test_graph_batches_are_predicted_without_the_misses(graph: Graph) -> None:
 
 def test_graph_starts_at_the_raw_tables_and_keeps_to_the_layers(graph: Graph) -> None:
     raw = {d for d in graph.datasets if not [*graph.writers(d)]}
-    assert raw == {f"01_raw/{table}" for table in RAW_TABLES}
+    assert raw == {f"01_raw/{table}" for table in raw_tables()}
     assert {dataset.layer for dataset in graph.datasets.values()} == set(LAYERS)
 
 
