@@ -66,7 +66,16 @@ def batch_predict(run: Run) -> DatasetRef:
     )
 
 
-@task(notes=("engine",))
+@task(
+    reads=(
+        "02_intermediate/character_data",
+        "02_intermediate/sub_data",
+        "02_intermediate/character_currency",
+    ),
+    writes=("05_model_input/predict_features",),
+    settings=("windows.batch_predict", "as_of", "standard", "currency", "engine"),
+    notes=("engine",),
+)
 def build_predict_features(
     characters: DatasetRef,
     subs: DatasetRef,
@@ -110,11 +119,16 @@ def batch_features(
 
 
 @task(
-    uses=(
-        "churnlib.model",
-        "churnlib.metrics",
-        "churnlib.versions",
-    )
+    reads=("06_models/champion", "05_model_input/predict_features"),
+    writes=("07_model_output/predictions",),
+    settings=(
+        "windows.batch_predict",
+        "horizon_months",
+        "churn_after_months",
+        "campaign",
+        "train.model_format",
+    ),
+    uses=("churnlib.model", "churnlib.metrics", "churnlib.versions"),
 )
 def predict_batch(
     model: DatasetRef,

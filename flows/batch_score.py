@@ -155,7 +155,23 @@ def predictions_of(run: Run, window: tuple[date, date]) -> DatasetRef:
 
 
 @task(
-    uses=("churnlib.model", "churnlib.metrics", "churnlib.versions", TEMPLATE), notes=("champion",)
+    reads=(
+        "03_primary/standard_features",
+        "07_model_output/predictions",
+        "05_model_input/predict_features",
+        "06_models/models",
+    ),
+    writes=("08_reporting/batch_score_report",),
+    settings=(
+        "windows.batch_score",
+        "as_of",
+        "horizon_months",
+        "campaign",
+        "evaluation",
+        "train.model_format",
+    ),
+    uses=("churnlib.model", "churnlib.metrics", "churnlib.versions", TEMPLATE),
+    notes=("champion",),
 )
 def score_batch(
     standard: DatasetRef,

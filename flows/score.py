@@ -94,7 +94,20 @@ def score_from_raw(run: Run) -> tuple[DatasetRef, ...]:
     return reports
 
 
-@task(uses=("churnlib.model", "churnlib.metrics", "churnlib.versions", TEMPLATE))
+@task(
+    reads=("06_models/models", "06_models/champion", "04_feature/score_features"),
+    writes=("08_reporting/score_report",),
+    settings=(
+        "champion",
+        "windows.score",
+        "as_of",
+        "horizon_months",
+        "campaign",
+        "evaluation",
+        "train.model_format",
+    ),
+    uses=("churnlib.model", "churnlib.metrics", "churnlib.versions", TEMPLATE),
+)
 def score_model(
     model: DatasetRef,
     rival: DatasetRef | None,

@@ -14,7 +14,8 @@ from churnlib.io.datasets import Dataset, DatasetRef, attribute_read_errors
 from churnlib.seeds import draw_seed
 from flows.engine import log
 from flows.engine.cache import DependencyCache, DrawnSeed, check_arguments, refreshing, run_logger
-from flows.engine.ledger import enter, enter_cached
+from flows.engine.ledger import Call, enter, enter_cached
+from flows.engine.node import Node
 from flows.engine.results import DatasetSerializer, datasets_in, encode
 from flows.engine.server import prefect_home
 
@@ -33,12 +34,21 @@ os.environ.setdefault("MPLCONFIGDIR", str(prefect_home() / "matplotlib"))
 def task(function: Callable[P, R], /) -> Task[P, R]: ...
 @overload
 def task(
-    *, uses: tuple[str, ...] = (), notes: tuple[str, ...] = (), **options: Any
+    *,
+    reads: tuple[str, ...] = (),
+    writes: tuple[str, ...] = (),
+    settings: tuple[str, ...] = (),
+    uses: tuple[str, ...] = (),
+    notes: tuple[str, ...] = (),
+    **options: Any,
 ) -> Callable[[Callable[P, R]], Task[P, R]]: ...
 def task(
     function: Callable[P, R] | None = None,
     /,
     *,
+    reads: tuple[str, ...] = (),
+    writes: tuple[str, ...] = (),
+    settings: tuple[str, ...] = (),
     uses: tuple[str, ...] = (),
     notes: tuple[str, ...] = (),
     **options: Any,
@@ -54,6 +64,9 @@ def task(
 
     Args:
         function: A plain function of a module, not async.
+        reads: The datasets that it reads, for the map; see `flows.engine.node.Node`.
+        writes: The datasets that it writes.
+        settings: The settings that it takes, by dotted path.
         uses: Modules in which the function looks things up by a name from the configuration, and
             files of a package that it reads; they count whole.
         notes: Parameters that are only written down with the result, and do not decide it: another
@@ -65,13 +78,15 @@ def task(
         TypeError: The function is async, or lacks a parameter of `notes`. When called: an argument
             or the result is neither a dataset, nor plain, nor made of such.
     """
+    node = Node(reads, writes, settings)
     if function is None:
-        return functools.partial(_make_task, uses=uses, notes=notes, options=options)
-    return _make_task(function, uses, notes, options)
+        return functools.partial(_make_task, node=node, uses=uses, notes=notes, options=options)
+    return _make_task(function, node, uses, notes, options)
 
 
 def _make_task(
     function: Callable[P, R],
+    node: Node,
     uses: tuple[str, ...],
     notes: tuple[str, ...],
     options: dict[str, Any],
@@ -94,9 +109,11 @@ def _make_task(
         started = time.perf_counter()
         with attribute_read_errors(*datasets_in(call.arguments)):
             result = function(*call.args, **call.kwargs)
-        _tell_outputs(result, time.perf_counter() - started)
+        inputs = tuple(datasets_in(call.arguments))
+        _record(function.__name__, inputs, result, time.perf_counter() - started)
         return result
 
+    vars(run)["node"] = node
     return Task(
         run,
         cache_policy=DependencyCache(uses=uses, notes=notes),
@@ -130,9 +147,10 @@ def _tell_seed(seed: int | None) -> int:
     return int(seed)
 
 
-def _tell_outputs(result: Any, seconds: float) -> None:
+def _record(name: str, inputs: tuple[DatasetRef, ...], result: Any, seconds: float) -> None:
     encode(result)  # Refuses what cannot be kept; Prefect would only warn.
-    enter(result, seconds)
-    for ref in datasets_in(result):
+    outputs = tuple(datasets_in(result))
+    enter(Call(name, inputs, outputs, seconds))
+    for ref in outputs:
         rows = "" if ref.rows is None else f"{ref.rows:,} rows in "
         run_logger().info("%s: %s%.1f s -> %s", ref.name, rows, seconds, ref.uri)

@@ -132,11 +132,8 @@ def train_from_raw(run: Run) -> DatasetRef:
 
 
 @task(
-    uses=(
-        "churnlib.model",
-        "churnlib.metrics",
-        "churnlib.versions",
-    )
+    settings=("game", "train", "standard", "currency"),
+    uses=("churnlib.model", "churnlib.metrics", "churnlib.versions"),
 )
 def check_model(
     game: str,
@@ -163,11 +160,17 @@ def check_model(
 
 
 @task(
-    uses=(
-        "churnlib.model",
-        "churnlib.metrics",
-        "churnlib.versions",
+    reads=("04_feature/train_features",),
+    writes=("06_models/models",),
+    settings=(
+        "train",
+        "horizon_months",
+        "churn_after_months",
+        "standard",
+        "currency",
+        "campaign",
     ),
+    uses=("churnlib.model", "churnlib.metrics", "churnlib.versions"),
     notes=("origin",),
 )
 def fit_model(
@@ -258,7 +261,12 @@ def fit_model(
         )
 
 
-@task(uses=(TEMPLATE,))
+@task(
+    reads=("06_models/models", "04_feature/train_features"),
+    writes=("08_reporting/in_sample_report",),
+    settings=("evaluation",),
+    uses=(TEMPLATE,),
+)
 def report_training(
     model: DatasetRef,
     output: Dataset,

@@ -114,11 +114,10 @@ def state_of(catalog: Catalog) -> str:
 
 
 @task(
-    uses=(
-        "churnlib.model",
-        "churnlib.metrics",
-        "churnlib.versions",
-    )
+    reads=("06_models/models",),
+    writes=("06_models/registry", "06_models/champion"),
+    settings=("champion.promote", "champion.keep_versions", "train.model_format"),
+    uses=("churnlib.model", "churnlib.metrics", "churnlib.versions"),
 )
 def register(
     model: DatasetRef,
@@ -172,7 +171,11 @@ def register(
     return tuple(map(datasets.ref, changed))
 
 
-@task
+@task(
+    reads=("06_models/models",),
+    writes=("06_models/registry", "06_models/champion"),
+    settings=("champion.keep_versions",),
+)
 def settle(
     candidate: DatasetRef,
     comparison: dict[str, Any] | None,

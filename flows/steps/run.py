@@ -127,11 +127,11 @@ def churn_flow(
             model: str | None = None,
         ) -> Any:
             changed = any(value is not None for value in (as_of, overrides, data_dir, model))
-            with refreshing(refresh), telling_as_deployed(changed=changed), ledger() as entries:
+            with refreshing(refresh), telling_as_deployed(changed=changed), ledger() as calls:
                 try:
                     return body(replace(open_run(game, as_of, overrides, data_dir), model=model))
                 finally:
-                    show_datasets(game, entries)
+                    show_datasets(game, calls)
 
         def entry(
             game: Game,
