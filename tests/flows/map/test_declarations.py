@@ -1,7 +1,7 @@
 """What flows and tasks declare, held against what they read and write when they run."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,18 @@ from churnlib.io.datasets import DatasetRef
 from churnlib.settings import load_settings
 from flows.engine.ledger import Call
 from flows.map.build import build_graph
+from flows.map.graph import Graph
 from flows.map.pipelines import PIPELINES
 from flows.steps import run as running
 from tests.flows.studio import BATCH_DAY, LAST_DAY, Studio
 
 GAME = "game1"
-MODEL = "06_models/model"
-"""A model version, which the map draws as one of all versions or as the champion."""
+MODELS = "06_models/models"
+"""The folder of all model versions."""
+VERSIONS = {MODELS, "06_models/model", "06_models/champion"}
+"""What a version that a task reads is called: in a run by itself, on the map by its role."""
 
-Used = tuple[frozenset[str], frozenset[str]]
+Used = tuple[set[str], set[str]]
 """The datasets that a task reads and writes."""
 
 
@@ -72,12 +75,24 @@ def spoil(studio: Studio) -> None:
 
 def used(calls: Sequence[Call]) -> dict[str, Used]:
     """Puts together what the tasks of a flow have read and written, by task."""
-    found = defaultdict[str, tuple[set[str], set[str]]](lambda: (set(), set()))
-    for call in calls:
-        reads, writes = found[call.task]
-        reads.update(map(place_of, call.inputs))
-        writes.update(map(place_of, call.outputs))
-    return {task: (frozenset(reads), frozenset(writes)) for task, (reads, writes) in found.items()}
+    return by_task(
+        (call.task, [*map(place_of, call.inputs)], [*map(place_of, call.outputs)]) for call in calls
+    )
+
+
+def declared(graph: Graph, flow: str) -> dict[str, Used]:
+    """Puts together what the tasks of a flow declare, by task."""
+    nodes = [graph.tasks[name] for name in graph.flows[flow].tasks]
+    return by_task((node.name, node.inputs, node.outputs) for node in nodes)
+
+
+def by_task(calls: Iterable[tuple[str, Sequence[str], Sequence[str]]]) -> dict[str, Used]:
+    found = dict[str, Used]()
+    for task, inputs, outputs in calls:
+        reads, writes = found.setdefault(task, (set(), set()))
+        reads |= {MODELS if dataset in VERSIONS else dataset for dataset in inputs}
+        writes |= {MODELS if dataset == "06_models/model" else dataset for dataset in outputs}
+    return found
 
 
 def place_of(ref: DatasetRef) -> str:
@@ -87,24 +102,10 @@ def place_of(ref: DatasetRef) -> str:
     return f"{Path(ref.uri).relative_to(folder).parts[0]}/{ref.name}"
 
 
-def declared(flow: str) -> dict[str, Used]:
-    """Puts together what the tasks of a flow declare, by task."""
-    graph = build_graph(load_settings(GAME), date.fromisoformat(LAST_DAY))
-    found = defaultdict[str, tuple[set[str], set[str]]](lambda: (set(), set()))
-    for name in graph.flows[flow].tasks:
-        task = graph.tasks[name]
-        reads, writes = found[task.name]
-        reads.update(
-            MODEL if d in ("06_models/models", "06_models/champion") else d for d in task.inputs
-        )
-        writes.update(MODEL if d == "06_models/models" else d for d in task.outputs)
-    return {task: (frozenset(reads), frozenset(writes)) for task, (reads, writes) in found.items()}
-
-
 @pytest.mark.parametrize("flow", [pipeline.flow.name for pipeline in PIPELINES])
 def test_declarations_are_what_the_runs_of_a_flow_did(
     flow: str, ledgers: dict[str, list[Call]]
 ) -> None:
     graph = build_graph(load_settings(GAME), date.fromisoformat(LAST_DAY))
     calls = [call for name in (flow, *graph.flows[flow].parts) for call in ledgers[name]]
-    assert used(calls) == declared(flow)
+    assert used(calls) == declared(graph, flow)
