@@ -78,7 +78,7 @@ def list_files(folder: str) -> list[Entry]:
 
 @contextmanager
 def replacing(targets: Sequence[str]) -> Iterator[Iterable[Path]]:
-    """Yields paths beside the targets, and moves the files when all are written; moves are atomic."""
+    """Yields paths beside the targets, and moves the files, atomically, when all are written."""
     with ExitStack() as replaced:
         yield (replaced.enter_context(_temporary(Path(target))) for target in targets)
 

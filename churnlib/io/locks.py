@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from obstore import UpdateVersion
 
 ANNOUNCE_AFTER, GIVE_UP_AFTER = 5.0, 600.0
-"""Seconds of waiting for a lock until a warning is logged, and until the wait ends with an error."""
+"""Seconds of waiting for a lock before a warning is logged, and before the wait is given up."""
 POLL_FILE, POLL_OBJECT = 0.02, 0.2
 """Seconds between two attempts to lock a file, and an object."""
 ABANDONED_AFTER = 60.0
-"""Seconds without a renewal after which the holder of an object's lock counts as dead; holders renew
-it four times as often."""
+"""Seconds without a renewal after which the holder of an object's lock counts as dead. Holders
+renew it four times as often."""
 
 
 class LockWait:

@@ -428,7 +428,7 @@ def no_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     object_store_client._open.cache_clear()
 
 
-def test_a_store_that_does_not_answer_is_unreachable(
+def test_store_that_does_not_answer_is_named(
     bucket: str, no_retries: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = f"http://127.0.0.1:{closed_port()}"
@@ -439,7 +439,7 @@ def test_a_store_that_does_not_answer_is_unreachable(
     assert "AWS_ENDPOINT_URL is localhost, which is not a URL" in unreachable(bucket)
 
 
-def test_a_store_that_goes_away_during_a_read_is_unreachable(
+def test_dataset_that_vanishes_during_a_read_is_named(
     target: Dataset, no_retries: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written = datasets.write_parquet(FRAME.lazy(), target)
@@ -483,9 +483,9 @@ def denying_store(monkeypatch: pytest.MonkeyPatch, bucket: str) -> Iterator[None
     server.server_close()
 
 
-def test_a_store_that_does_not_let_in_is_unreachable(denying_store: None) -> None:
-    said = "s3://bucket/x: access was denied. The credentials in the variables AWS_* must allow to list, "
-    assert unreachable("s3://bucket/x").startswith(said)
+def test_denied_access_is_named(denying_store: None) -> None:
+    message = "s3://bucket/x: access was denied. The credentials in the variables AWS_* must allow "
+    assert unreachable("s3://bucket/x").startswith(message)
 
 
 def test_missing_client_is_named_with_its_installation(
