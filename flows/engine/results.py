@@ -13,7 +13,7 @@ from prefect.serializers import Serializer
 from pydantic import BaseModel, Field
 
 from churnlib import errors
-from churnlib.io.datasets import DatasetRef, stands
+from churnlib.io.datasets import DatasetRef, is_unchanged
 
 _REFRESH: ContextVar[str | None] = ContextVar("refresh", default=None)
 
@@ -67,7 +67,7 @@ class DatasetSerializer(Serializer):
             raise StaleResultError("The result was made before this run, which refreshes all.")
         result = decode(kept["result"])
         for ref in datasets_in(result):
-            if not stands(ref):
+            if not is_unchanged(ref):
                 raise StaleResultError(
                     f"{ref.uri} is missing, or has changed since it was written."
                 )

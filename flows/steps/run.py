@@ -9,7 +9,7 @@ from typing import Any
 from prefect import Flow
 from prefect.context import FlowRunContext
 
-from churnlib.errors import DataError, SettingsError, naming
+from churnlib.errors import DataError, SettingsError, error_prefix
 from churnlib.io import datasets, storage
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import Dataset, DatasetRef
@@ -198,7 +198,7 @@ def open_run(
         changes["as_of"] = as_of
     settings = load_settings(game, changes)
     catalog = Catalog(settings.data_dir, game)
-    with naming(game):
+    with error_prefix(game):
         storage.check_reachable(settings.data_dir)
     day = settings.as_of
     if day is None:
