@@ -29,6 +29,7 @@ from flows.score import new_categories
 from flows.steps.back_test_plan import usable_model
 from flows.steps.reports import leaks, warn
 from flows.steps.run import Run, churn_flow
+from flows.steps.runtime_code import MODEL_CODE
 from flows.steps.window_features import refuse_empty
 from flows.task import task
 
@@ -128,7 +129,7 @@ def batch_features(
         "campaign",
         "train.model_format",
     ),
-    uses=("churnlib.model", "churnlib.metrics", "churnlib.versions"),
+    uses=MODEL_CODE,
 )
 def predict_batch(
     model: DatasetRef,

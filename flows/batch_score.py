@@ -29,7 +29,6 @@ from flows.standard_features import standard_features
 from flows.steps.past_model import about_past_model, model_behind, past_importance, standing
 from flows.steps.raw_tables import STANDARD_TABLES
 from flows.steps.reports import (
-    TEMPLATE,
     check_segments,
     data_faults,
     overlap,
@@ -38,6 +37,7 @@ from flows.steps.reports import (
     warn,
 )
 from flows.steps.run import Run, churn_flow
+from flows.steps.runtime_code import REPORT_CODE
 from flows.steps.sources import read_sources, stale_source_warnings, standard_of
 from flows.steps.window_features import check_first, fits_run, known_subs, refuse_empty
 from flows.task import task
@@ -170,7 +170,7 @@ def predictions_of(run: Run, window: tuple[date, date]) -> DatasetRef:
         "evaluation",
         "train.model_format",
     ),
-    uses=("churnlib.model", "churnlib.metrics", "churnlib.versions", TEMPLATE),
+    uses=REPORT_CODE,
     notes=("champion",),
 )
 def score_batch(

@@ -25,7 +25,6 @@ from flows.standard_features import announce_due_batch, standard_features
 from flows.steps.back_test_plan import back_test_plan, compare
 from flows.steps.promotion import settle_comparison
 from flows.steps.reports import (
-    TEMPLATE,
     about_model,
     check_segments,
     data_faults,
@@ -36,6 +35,7 @@ from flows.steps.reports import (
     warn,
 )
 from flows.steps.run import Run, churn_flow
+from flows.steps.runtime_code import REPORT_CODE
 from flows.steps.sources import stale_source_warnings
 from flows.steps.window_features import check_first, window_cohort
 from flows.task import task
@@ -106,7 +106,7 @@ def score_from_raw(run: Run) -> tuple[DatasetRef, ...]:
         "evaluation",
         "train.model_format",
     ),
-    uses=("churnlib.model", "churnlib.metrics", "churnlib.versions", TEMPLATE),
+    uses=REPORT_CODE,
 )
 def score_model(
     model: DatasetRef,

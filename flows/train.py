@@ -42,7 +42,6 @@ from flows.standard_features import (
 from flows.steps.promotion import register_version
 from flows.steps.raw_tables import check_known, check_raw
 from flows.steps.reports import (
-    TEMPLATE,
     about_model,
     changed_settings,
     check_segments,
@@ -54,6 +53,7 @@ from flows.steps.reports import (
     warn,
 )
 from flows.steps.run import Run, churn_flow
+from flows.steps.runtime_code import MODEL_CODE, REPORT_CODE
 from flows.steps.sources import stale_source_warnings
 from flows.steps.window_features import Cohort, build_window_features, check_first, window_cohort
 from flows.task import task
@@ -133,7 +133,7 @@ def train_from_raw(run: Run) -> DatasetRef:
 
 @task(
     settings=("game", "train", "standard", "currency"),
-    uses=("churnlib.model", "churnlib.metrics", "churnlib.versions"),
+    uses=MODEL_CODE,
 )
 def check_model(
     game: str,
@@ -170,7 +170,7 @@ def check_model(
         "currency",
         "campaign",
     ),
-    uses=("churnlib.model", "churnlib.metrics", "churnlib.versions"),
+    uses=MODEL_CODE,
     notes=("origin",),
 )
 def fit_model(
@@ -265,7 +265,7 @@ def fit_model(
     reads=("06_models/models", "04_feature/train_features"),
     writes=("08_reporting/in_sample_report",),
     settings=("evaluation",),
-    uses=(TEMPLATE,),
+    uses=REPORT_CODE,
 )
 def report_training(
     model: DatasetRef,

@@ -1,4 +1,4 @@
-"""The ledger of a flow run: which tasks it called, with the datasets that they read and wrote."""
+"""The ledger of a flow run: the tasks that it called, and the datasets they read and wrote."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,9 +19,9 @@ class Call:
 
     Attributes:
         task: The task's name.
-        inputs: The datasets that it was given; empty where its result came from the cache.
+        inputs: The datasets that it was given; empty if its result came from the cache.
         outputs: The datasets in its result.
-        seconds: How long it worked; None where its result came from the cache.
+        seconds: How long it took; None if its result came from the cache.
     """
 
     task: str
@@ -35,7 +35,7 @@ _CALLS: ContextVar[list[Call] | None] = ContextVar("calls", default=None)
 
 @contextmanager
 def ledger() -> Iterator[list[Call]]:
-    """Gathers the calls of tasks in the block, as they end; a ledger within has its own."""
+    """Collects the calls of tasks in the block; a nested block has its own."""
     calls: list[Call] = []
     token = _CALLS.set(calls)
     try:
@@ -44,16 +44,16 @@ def ledger() -> Iterator[list[Call]]:
         _CALLS.reset(token)
 
 
-def enter(call: Call) -> None:
-    """Enters a call; does nothing outside of a ledger."""
+def record(call: Call) -> None:
+    """Records a call; does nothing outside a `ledger` block."""
     calls = _CALLS.get()
     if calls is not None:
         calls.append(call)
 
 
-def enter_cached(task: Task[..., Any], _run: TaskRun, state: State) -> None:
-    """Enters a call whose result came from the cache: a hook for Prefect to call at its end."""
+def record_cached(task: Task[..., Any], _run: TaskRun, state: State) -> None:
+    """Records a call whose result came from the cache: a hook that Prefect calls at its end."""
     if state.name == "Cached":
-        # A record of Prefect's, which holds the result; `state.result()` would read it once more.
+        # Prefect's result record; `state.result()` would read the result once more.
         result = getattr(state.data, "result", state.data)
-        enter(Call(task.fn.__name__, (), tuple(datasets_in(result)), None))
+        record(Call(task.fn.__name__, (), tuple(datasets_in(result)), None))

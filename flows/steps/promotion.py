@@ -30,6 +30,7 @@ from churnlib.versions.registry import (
 from flows.engine.cache import run_logger
 from flows.engine.events import ModelCompared, ModelPromoted, ModelRegistered
 from flows.steps.run import Run
+from flows.steps.runtime_code import MODEL_CODE
 from flows.task import task
 
 
@@ -117,7 +118,7 @@ def state_of(catalog: Catalog) -> str:
     reads=("06_models/models",),
     writes=("06_models/registry", "06_models/champion"),
     settings=("champion.promote", "champion.keep_versions", "train.model_format"),
-    uses=("churnlib.model", "churnlib.metrics", "churnlib.versions"),
+    uses=MODEL_CODE,
 )
 def register(
     model: DatasetRef,

@@ -16,9 +16,6 @@ from flows.engine.cache import run_logger
 from flows.steps.raw_tables import STANDARD_TABLES, currency_reaches_to
 from flows.steps.run import Run
 
-TEMPLATE = "churnlib/report/page"
-"""What a task that writes reports uses besides code."""
-
 
 def data_faults(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """What a report says of the raw tables: rows set apart and odd facts, by table.
