@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from churnlib.console import reader_may_leave
+from churnlib.versions.listing import describe_versions
 from flows.cli.arguments import models_parser
 from flows.cli.session import by_hand
 
@@ -28,9 +29,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = models_parser().parse_args(argv)
 
     def work(catalog: "Catalog") -> None:
-        from churnlib.versions.listing import history
 
-        found = history(catalog)
+        found = describe_versions(catalog)
         if args.json:
             print(json.dumps([version.to_json() for version in found], indent=2))
         else:

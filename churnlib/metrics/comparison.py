@@ -11,7 +11,7 @@ from churnlib.metrics.bootstrap import Resampling
 from churnlib.metrics.definitions import METRICS, Metric, MetricValue, Predicted, probabilities
 from churnlib.metrics.intervals import CONFIDENCE, Interval, of_difference, standard_error
 from churnlib.schemas.columns import LABEL
-from churnlib.schemas.validation import check_labels, check_whole, collected, require
+from churnlib.schemas.validation import as_frame, check_labels, check_whole, require
 
 COMPARED = "the rows to compare on"
 """What messages call them."""
@@ -86,7 +86,7 @@ def paired_difference(
     """
     if metric not in METRICS:
         raise ModelError(f"there is no metric '{metric}' to compare by. {closest(metric, METRICS)}")
-    rows = collected(rows, COMPARED)
+    rows = as_frame(rows, COMPARED)
     wanted = list(dict.fromkeys(("char_id", "sub_id", LABEL, candidate, champion)))
     require(rows.columns, wanted, COMPARED)
     check_labels(rows[LABEL])
