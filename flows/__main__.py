@@ -4,10 +4,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from churnlib.console import reader_may_leave
+from churnlib.console import exit_on_broken_pipe
 
 
-@reader_may_leave()
+@exit_on_broken_pipe()
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one of the commands that concern all flows.
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from churnlib.errors import naming
+from churnlib.errors import error_prefix
 from churnlib.features.cohort import in_window
 from churnlib.features.history import add_currency_features
 from churnlib.features.standard import standard_features
@@ -29,6 +29,7 @@ from flows.score import new_categories
 from flows.steps.back_test_plan import usable_model
 from flows.steps.reports import leaks, warn
 from flows.steps.run import Run, churn_flow
+from flows.steps.runtime_code import MODEL_CODE
 from flows.steps.window_features import refuse_empty
 from flows.task import task
 
@@ -109,13 +110,7 @@ def batch_features(
     return add_currency_features(batch, balances, currency_settings, as_of=as_of)
 
 
-@task(
-    uses=(
-        "churnlib.model",
-        "churnlib.metrics",
-        "churnlib.versions",
-    )
-)
+@task(uses=MODEL_CODE)
 def predict_batch(
     model: DatasetRef,
     features: DatasetRef,
@@ -141,12 +136,12 @@ def predict_batch(
     from churnlib.versions.threshold import contact_threshold
 
     loaded = load_model(model, allow_joblib=allow_joblib)
-    with naming(model.game):
+    with error_prefix(model.game):
         rows = FeatureTable.read(features)
         batch = predict_in_parts(loaded, rows)
     warn(new_categories(batch))
     version = read_manifest(model)["version"]
-    with naming(model.game):
+    with error_prefix(model.game):
         threshold = contact_threshold(model, campaign.offer)
     ranked = rank_by_risk(batch.rows, version)
     told = add_contact(ranked, threshold, campaign.hold_out_share)

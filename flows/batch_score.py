@@ -15,7 +15,7 @@ from churnlib.features.cohort import in_window
 from churnlib.features.outcome import add_label
 from churnlib.io import datasets
 from churnlib.io.catalog import month_name
-from churnlib.io.datasets import Dataset, DatasetRef, fact, known_fact
+from churnlib.io.datasets import Dataset, DatasetRef, fact, optional_fact
 from churnlib.months import first_day, shift_months
 from churnlib.report.content import Report
 from churnlib.report.formatting import counted
@@ -29,7 +29,6 @@ from flows.standard_features import standard_features
 from flows.steps.past_model import about_past_model, model_behind, past_importance, standing
 from flows.steps.raw_tables import STANDARD_TABLES
 from flows.steps.reports import (
-    TEMPLATE,
     check_segments,
     data_faults,
     overlap,
@@ -38,6 +37,7 @@ from flows.steps.reports import (
     warn,
 )
 from flows.steps.run import Run, churn_flow
+from flows.steps.runtime_code import REPORT_CODE
 from flows.steps.sources import read_sources, stale_source_warnings, standard_of
 from flows.steps.window_features import check_first, fits_run, known_subs, refuse_empty
 from flows.task import task
@@ -154,9 +154,7 @@ def predictions_of(run: Run, window: tuple[date, date]) -> DatasetRef:
     return predictions
 
 
-@task(
-    uses=("churnlib.model", "churnlib.metrics", "churnlib.versions", TEMPLATE), notes=("champion",)
-)
+@task(uses=REPORT_CODE, notes=("champion",))
 def score_batch(
     standard: DatasetRef,
     predictions: DatasetRef,
@@ -206,8 +204,8 @@ def score_batch(
     rows = both.collect()
     known = rows.drop_nulls(["churn_probability", "is_first_sub"])
     refuse_unmatched(predictions, known, window)
-    threshold = known_fact(predictions, "threshold")
-    base_rate = known_fact(predictions, "base_rate")
+    threshold = optional_fact(predictions, "threshold")
+    base_rate = optional_fact(predictions, "base_rate")
     groups = evaluate(known, threshold=threshold, base_rate=base_rate)
     scores = {name: scores.to_json() for name, scores in groups.items()}
     campaign = evaluate_campaign(known, offer, threshold).to_json()

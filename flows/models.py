@@ -4,8 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from churnlib.console import reader_may_leave
-from churnlib.versions.listing import describe_versions
+from churnlib.console import exit_on_broken_pipe
 from flows.cli.arguments import models_parser
 from flows.cli.session import by_hand
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 LABEL_WIDTH = 14
 
 
-@reader_may_leave()
+@exit_on_broken_pipe()
 def main(argv: Sequence[str] | None = None) -> int:
     """Lists the versions.
 
@@ -29,6 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = models_parser().parse_args(argv)
 
     def work(catalog: "Catalog") -> None:
+        from churnlib.versions.listing import describe_versions
 
         found = describe_versions(catalog)
         if args.json:

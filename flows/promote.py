@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from churnlib.console import reader_may_leave
+from churnlib.console import exit_on_broken_pipe
 from flows.cli.arguments import promote_parser
 from flows.cli.session import by_hand
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from churnlib.versions.registry import Promotion
 
 
-@reader_may_leave()
+@exit_on_broken_pipe()
 def main(argv: Sequence[str] | None = None) -> int:
     """Promotes a version.
 

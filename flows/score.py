@@ -8,7 +8,7 @@ if __name__ == "__main__":  # Before the imports below: the first line is printe
 from datetime import date
 from typing import Any
 
-from churnlib.errors import naming
+from churnlib.errors import error_prefix
 from churnlib.io.catalog import RAW_TABLES
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.model.feature_table import FeatureTable
@@ -26,7 +26,6 @@ from flows.standard_features import announce_due_batch, standard_features
 from flows.steps.back_test_plan import back_test_plan, compare
 from flows.steps.promotion import settle_comparison
 from flows.steps.reports import (
-    TEMPLATE,
     about_model,
     check_segments,
     data_faults,
@@ -37,6 +36,7 @@ from flows.steps.reports import (
     warn,
 )
 from flows.steps.run import Run, churn_flow
+from flows.steps.runtime_code import REPORT_CODE
 from flows.steps.sources import stale_source_warnings
 from flows.steps.window_features import check_first, window_cohort
 from flows.task import task
@@ -95,7 +95,7 @@ def score_from_raw(run: Run) -> tuple[DatasetRef, ...]:
     return reports
 
 
-@task(uses=("churnlib.model", "churnlib.metrics", "churnlib.versions", TEMPLATE))
+@task(uses=REPORT_CODE)
 def score_model(
     model: DatasetRef,
     rival: DatasetRef | None,
@@ -144,7 +144,7 @@ def score_model(
     from churnlib.versions.threshold import contact_threshold
 
     loaded = load_model(model, allow_joblib=allow_joblib)
-    with naming(model.game):
+    with error_prefix(model.game):
         scored = predict_in_parts(loaded, FeatureTable.read(features), also=evaluation.segments)
     threshold = contact_threshold(model, offer)
     groups = evaluate(scored.rows, threshold=threshold, base_rate=loaded.base_rate)

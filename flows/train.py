@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime
 from importlib.metadata import version
 from typing import Any
 
-from churnlib.errors import naming
+from churnlib.errors import error_prefix
 from churnlib.features.cohort import feature_columns
 from churnlib.io import datasets
 from churnlib.io.catalog import RAW_TABLES
@@ -43,7 +43,6 @@ from flows.standard_features import (
 from flows.steps.promotion import register_version
 from flows.steps.raw_tables import check_known, check_raw
 from flows.steps.reports import (
-    TEMPLATE,
     about_model,
     changed_settings,
     check_segments,
@@ -55,6 +54,7 @@ from flows.steps.reports import (
     warn,
 )
 from flows.steps.run import Run, churn_flow
+from flows.steps.runtime_code import MODEL_CODE, REPORT_CODE
 from flows.steps.sources import stale_source_warnings
 from flows.steps.window_features import Cohort, build_window_features, check_first, window_cohort
 from flows.task import task
@@ -132,13 +132,7 @@ def train_from_raw(run: Run) -> DatasetRef:
     return model
 
 
-@task(
-    uses=(
-        "churnlib.model",
-        "churnlib.metrics",
-        "churnlib.versions",
-    )
-)
+@task(uses=MODEL_CODE)
 def check_model(
     game: str,
     settings: TrainSettings,
@@ -158,17 +152,13 @@ def check_model(
     """
     from churnlib.model.pipeline import check_pipeline
 
-    with naming(game):
+    with error_prefix(game):
         check_pipeline(settings, feature_columns(standard_settings, currency_settings))
     return " > ".join(step.type for step in settings.pipeline)
 
 
 @task(
-    uses=(
-        "churnlib.model",
-        "churnlib.metrics",
-        "churnlib.versions",
-    ),
+    uses=MODEL_CODE,
     notes=("origin",),
 )
 def fit_model(
@@ -205,7 +195,7 @@ def fit_model(
     window = fact(features, "window")
     sample = draw(features, settings)
     run_logger().info("learns from %s", describe(sample.to_json()))
-    with naming(features.game), attribute_read_errors(sample):
+    with error_prefix(features.game), attribute_read_errors(sample):
         training = train_model(
             sample.rows,
             settings,
@@ -253,13 +243,13 @@ def fit_model(
     }
     target = Dataset("model", models.game, join(models.uri, new_version(datetime.now(UTC))))
     golden = sample.rows.part(0).head(GOLDEN_ROWS)
-    with naming(models.game):
+    with error_prefix(models.game):
         return save_model(
             target, training.model, training.scored, golden, facts, settings.model_format
         )
 
 
-@task(uses=(TEMPLATE,))
+@task(uses=REPORT_CODE)
 def report_training(
     model: DatasetRef,
     output: Dataset,

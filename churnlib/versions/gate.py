@@ -8,8 +8,8 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict
 
 from churnlib.metrics.comparison import Difference, paired_difference
-from churnlib.metrics.definitions import HIGHER_IS_BETTER
-from churnlib.metrics.intervals import CONFIDENCE, quantile
+from churnlib.metrics.definitions import METRICS
+from churnlib.metrics.intervals import CONFIDENCE, normal_quantile
 from churnlib.schemas.columns import LABEL
 from churnlib.settings import ChampionSettings, GateMetric
 
@@ -137,7 +137,7 @@ def _equal_that_pass(result: Difference, max_loss: float) -> float:
     interval = result.interval()
     if interval is None or not result.standard_error or not interval[0] <= 0 <= interval[1]:
         return 1.0
-    return NormalDist().cdf(max_loss / result.standard_error - quantile(CONFIDENCE))
+    return NormalDist().cdf(max_loss / result.standard_error - normal_quantile(CONFIDENCE))
 
 
 def _too_few(churned: int, n: int, required: int) -> str:
@@ -183,7 +183,9 @@ def decide(
     """
     if interval is None:
         return "undecided", f"the difference is not defined: {why_undefined}"
-    low, high = interval if HIGHER_IS_BETTER[metric] else (-interval[1], -interval[0])
+    low, high = interval
+    if METRICS[metric].better == "lower":
+        low, high = -high, -low
     allowed, worst = f"and {max_loss:.4f} is allowed", 0.0 - low
     if low > 0:
         return "accepted", f"it is better by at least {low:.4f}"

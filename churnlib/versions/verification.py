@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from churnlib.errors import ModelError, naming
+from churnlib.errors import ModelError, error_prefix
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.io.storage import read_bytes
 from churnlib.model.predict import predict
@@ -83,7 +83,7 @@ def check_golden_rows(
         ModelError: A probability differs, or the model cannot predict them.
     """
     where = f"{model.game}: model {read_manifest(model)['version']}"
-    with naming(where):
+    with error_prefix(where):
         probabilities = predict(loaded, golden)
     if not ((probabilities - golden[PROBABILITY]).abs() <= GOLDEN_TOLERANCE).all():
         raise ModelError(

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from churnlib.console import reader_may_leave
+from churnlib.console import exit_on_broken_pipe
 from flows.cli.arguments import (
     BY_MODEL,
     COMPOSITES,
@@ -42,7 +42,7 @@ DONE, FAILED, USERS_FAULT, DIFFERENT = 0, 1, 2, 3
 """Exit statuses; the last is of a replay alone."""
 
 
-@reader_may_leave()
+@exit_on_broken_pipe()
 def main(flow: str, argv: Sequence[str] | None = None) -> int:
     """Runs a flow from the command line.
 
@@ -64,7 +64,7 @@ def main(flow: str, argv: Sequence[str] | None = None) -> int:
     )
 
 
-@reader_may_leave()
+@exit_on_broken_pipe()
 def backfill_main(argv: Sequence[str] | None = None) -> int:
     """Runs a batch flow for many months, from the command line.
 
@@ -88,7 +88,7 @@ def backfill_main(argv: Sequence[str] | None = None) -> int:
     )
 
 
-@reader_may_leave()
+@exit_on_broken_pipe()
 def replay_main(argv: Sequence[str] | None = None) -> int:
     """Makes a model version again, from the command line.
 
@@ -155,9 +155,9 @@ def in_session(parameters: dict[str, Any], work: Callable[[], Any]) -> int:
         with local_server() as server:
             return _call(work, server)
     except ChurnlibError as error:
-        from flows.engine.log import was_told
+        from flows.engine.log import was_logged
 
-        if not was_told(error):
+        if not was_logged(error):
             print(f"error: {error}", file=sys.stderr)
         return USERS_FAULT
     except KeyboardInterrupt:
@@ -183,14 +183,14 @@ def load_checked(parameters: dict[str, Any]) -> "Settings":
         SettingsError: They cannot be.
         StoreError: The data lie in an object store that does not answer, or does not let in.
     """
-    from churnlib.errors import naming
+    from churnlib.errors import error_prefix
     from churnlib.io.storage import check_reachable
     from churnlib.settings import load_settings
 
     named = ((name, parameters.get(name)) for name in ("as_of", "data_dir"))
     changes = {**(parameters["overrides"] or {}), **{n: v for n, v in named if v is not None}}
     settings = load_settings(parameters["game"], changes)
-    with naming(settings.game):
+    with error_prefix(settings.game):
         check_reachable(settings.data_dir)
     return settings
 
@@ -207,9 +207,9 @@ def _call(work: Callable[[], Any], server: LocalServer) -> int:
     except ChurnlibError:
         raise
     except Exception as error:
-        from flows.engine.log import was_told
+        from flows.engine.log import was_logged
 
-        if not was_told(error):
+        if not was_logged(error):
             traceback.print_exc()
         return FAILED
     return DONE

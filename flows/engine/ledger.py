@@ -1,4 +1,4 @@
-"""What the tasks of one flow run wrote, or took from the cache: gathered as they end."""
+"""The datasets of a flow run: recorded whenever a task ends, written or taken from the cache."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,11 +15,11 @@ from flows.engine.results import datasets_in
 
 @dataclass(frozen=True)
 class Entry:
-    """A dataset that a task gave.
+    """A dataset that a task returned.
 
     Attributes:
         dataset: The dataset.
-        seconds: How long the task worked; None where the dataset came from the cache.
+        seconds: How long the task took; None if its result came from the cache.
     """
 
     dataset: DatasetRef
@@ -31,7 +31,7 @@ _ENTRIES: ContextVar[list[Entry] | None] = ContextVar("entries", default=None)
 
 @contextmanager
 def ledger() -> Iterator[list[Entry]]:
-    """Gathers what the tasks of the block give; a block within has entries of its own."""
+    """Collects the datasets that the tasks of the block return; a nested block has its own."""
     entries: list[Entry] = []
     token = _ENTRIES.set(entries)
     try:
@@ -40,8 +40,8 @@ def ledger() -> Iterator[list[Entry]]:
         _ENTRIES.reset(token)
 
 
-def enter(result: Any, seconds: float | None) -> None:
-    """Enters every dataset of a task's result; does nothing outside of a ledger.
+def record(result: Any, seconds: float | None) -> None:
+    """Records every dataset of a result; does nothing outside a `ledger` block.
 
     Args:
         result: What the task returned.
@@ -52,8 +52,8 @@ def enter(result: Any, seconds: float | None) -> None:
         entries += [Entry(dataset, seconds) for dataset in datasets_in(result)]
 
 
-def enter_cached(_task: Task[..., Any], _run: TaskRun, state: State) -> None:
-    """Enters what a task took from the cache: a hook for Prefect to call when a task ends."""
+def record_cached(_task: Task[..., Any], _run: TaskRun, state: State) -> None:
+    """Records a result that came from the cache: a hook that Prefect calls when a task ends."""
     if state.name == "Cached":
-        # A record of Prefect's, which holds the result; `state.result()` would read it once more.
-        enter(getattr(state.data, "result", state.data), None)
+        # Prefect's result record; `state.result()` would read the result once more.
+        record(getattr(state.data, "result", state.data), None)

@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from churnlib.console import reader_may_leave
+from churnlib.console import exit_on_broken_pipe
 from flows.cli.arguments import absolute, add_data_dir
 from flows.cli.session import DONE, USERS_FAULT
 
@@ -12,7 +12,7 @@ PAGE = "08_reporting/pipelines.html"
 """Where the page goes in the data folder."""
 
 
-@reader_may_leave()
+@exit_on_broken_pipe()
 def main(argv: Sequence[str] | None = None) -> int:
     """Writes the page.
 

@@ -20,6 +20,7 @@ from churnlib.versions.verification import check_version
 from flows.engine.cache import run_logger
 from flows.engine.events import ModelCompared, ModelPromoted, ModelRegistered
 from flows.steps.run import Run
+from flows.steps.runtime_code import MODEL_CODE
 from flows.task import task
 
 
@@ -95,13 +96,7 @@ def state_of(catalog: Catalog) -> str:
 # where they would change nothing.
 
 
-@task(
-    uses=(
-        "churnlib.model",
-        "churnlib.metrics",
-        "churnlib.versions",
-    )
-)
+@task(uses=MODEL_CODE)
 def register(
     model: DatasetRef,
     registry: Dataset,

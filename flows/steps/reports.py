@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from churnlib.errors import naming
+from churnlib.errors import error_prefix
 from churnlib.io import storage
 from churnlib.io.datasets import DatasetRef
 from churnlib.model.sample import describe
@@ -15,9 +15,6 @@ from flows.engine.artifacts import show_report
 from flows.engine.cache import run_logger
 from flows.steps.raw_tables import STANDARD_TABLES, currency_reaches_to
 from flows.steps.run import Run
-
-TEMPLATE = "churnlib/report/page"
-"""What a task that writes reports uses besides code."""
 
 
 def data_faults(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -90,7 +87,7 @@ def check_segments(settings: Settings) -> None:
     """
     from churnlib.metrics.segments import check_segments
 
-    with naming(settings.game):
+    with error_prefix(settings.game):
         check_segments(settings.evaluation.segments)
 
 

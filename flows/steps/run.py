@@ -9,13 +9,13 @@ from typing import Any
 from prefect import Flow
 from prefect.context import FlowRunContext
 
-from churnlib.errors import DataError, SettingsError, naming
+from churnlib.errors import DataError, SettingsError, error_prefix
 from churnlib.io import datasets, storage
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.settings import Settings, WindowName, check_label_overlap, load_settings, value_text
 from flows.engine.artifacts import show_datasets
-from flows.engine.events import telling_as_deployed
+from flows.engine.events import labelled_as_deployed
 from flows.engine.ledger import ledger
 from flows.steps.parameters import AsOf, Game, Overrides
 from flows.steps.raw_tables import RawTable, check_tables, latest_currency_date, open_tables
@@ -127,7 +127,7 @@ def churn_flow(
             model: str | None = None,
         ) -> Any:
             changed = any(value is not None for value in (as_of, overrides, data_dir, model))
-            with refreshing(refresh), telling_as_deployed(changed=changed), ledger() as entries:
+            with refreshing(refresh), labelled_as_deployed(changed=changed), ledger() as entries:
                 try:
                     return body(replace(open_run(game, as_of, overrides, data_dir), model=model))
                 finally:
@@ -198,7 +198,7 @@ def open_run(
         changes["as_of"] = as_of
     settings = load_settings(game, changes)
     catalog = Catalog(settings.data_dir, game)
-    with naming(game):
+    with error_prefix(game):
         storage.check_reachable(settings.data_dir)
     day = settings.as_of
     if day is None:

@@ -172,7 +172,7 @@ def test_batch_score_shows_baselines_and_segments_as_far_as_predictions_know_the
 def test_segments_that_are_none_are_refused_at_once(complete: Studio, say: Say, flow: str) -> None:
     before = complete.outputs()
     said = say(complete, flow, GAME, '--set=evaluation.segments=["gendr"]')
-    assert is_refusal(said, f"{GAME}: evaluation.segments: 'gendr' is no standard feature"), said
+    assert is_refusal(said, f"{GAME}: evaluation.segments: 'gendr' is not a standard feature"), said
     assert complete.outputs() == before
 
 

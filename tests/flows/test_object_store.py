@@ -197,15 +197,15 @@ def test_a_changed_object_runs_again_what_depends_on_it(
 def test_a_write_that_fails_leaves_earlier_outputs(
     name: str, complete_there: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put = object_store._put
+    upload = object_store._upload
 
     def fail(uri: str, path: Path) -> None:
         if name in uri:
-            raise StoreError(f"{uri}: the store did not do as asked.")
-        put(uri, path)
+            raise StoreError(f"{uri}: the request to the store failed.")
+        upload(uri, path)
 
     before = complete_there.contents()
-    monkeypatch.setattr(object_store, "_put", fail)
+    monkeypatch.setattr(object_store, "_upload", fail)
     assert main("train", complete_there.arguments("--from-raw", "--refresh")) == 2
     after = complete_there.contents()
     assert {name: after[name] for name in before} == before

@@ -5,15 +5,8 @@ from datetime import UTC, datetime, timedelta
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import DatasetRef
 from churnlib.versions.gate import Comparison, Decision
-from churnlib.versions.promotion import (
-    promote,
-)
-from churnlib.versions.registry import (
-    By,
-    Registry,
-    read_registry,
-    write_registry,
-)
+from churnlib.versions.promotion import promote
+from churnlib.versions.registry import By, Registry, read_registry, write_registry
 from tests.churnlib.model.samples import save, usual
 
 NOW = datetime(2025, 1, 1, 12, tzinfo=UTC)

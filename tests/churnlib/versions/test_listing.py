@@ -12,9 +12,7 @@ from churnlib.io.catalog import Catalog
 from churnlib.io.storage import write_text
 from churnlib.versions.listing import describe_versions
 from churnlib.versions.manifest import MANIFEST
-from churnlib.versions.registry import (
-    read_registry,
-)
+from churnlib.versions.registry import read_registry
 from tests.churnlib.versions.samples import add, compared, hours, keep, make_champion
 
 

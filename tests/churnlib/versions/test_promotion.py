@@ -22,12 +22,7 @@ from churnlib.versions.promotion import (
     roll_back,
     versions_to_delete,
 )
-from churnlib.versions.registry import (
-    Promotion,
-    Registry,
-    find_candidate,
-    read_registry,
-)
+from churnlib.versions.registry import Promotion, Registry, find_candidate, read_registry
 from tests.churnlib.versions.samples import NOW, add, compared, hours, keep, make_champion
 
 

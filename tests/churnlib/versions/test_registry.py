@@ -11,11 +11,7 @@ from churnlib.versions.champion import set_champion
 from churnlib.versions.folder import list_versions
 from churnlib.versions.gate import Decision
 from churnlib.versions.listing import describe_versions
-from churnlib.versions.registry import (
-    Registry,
-    find_candidate,
-    read_registry,
-)
+from churnlib.versions.registry import Registry, find_candidate, read_registry
 from tests.churnlib.versions.samples import NOW, add, compared, hours, keep, make_champion
 
 
