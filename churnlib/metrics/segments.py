@@ -19,12 +19,12 @@ from churnlib.metrics.predictions import Predictions, known_rows
 from churnlib.schemas.columns import LABEL, PROBABILITY
 from churnlib.schemas.tables import ID_COLUMNS, StandardFeatures
 from churnlib.schemas.validation import (
+    as_frame,
     check_dates,
     check_flags,
     check_labels,
-    check_parting,
+    check_segment_columns,
     check_whole,
-    collected,
     require,
 )
 
@@ -128,14 +128,14 @@ def breakdown(
 
 def _checked(scored: pl.DataFrame | pl.LazyFrame, columns: Sequence[str]) -> pl.DataFrame:
     what = "the scored rows"
-    rows = collected(scored, what)
+    rows = as_frame(scored, what)
     needed = ("sub_id", "sub_start_date", "is_first_sub", LABEL, PROBABILITY)
     require(rows.columns, needed, what)
     check_labels(rows[LABEL])
     check_whole(rows, "sub_id", "char_id")
     check_flags(rows, "is_first_sub")
     check_dates(rows.schema, "sub_start_date")
-    check_parting(rows, columns, what)
+    check_segment_columns(rows, columns, what)
     return rows
 
 

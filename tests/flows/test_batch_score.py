@@ -13,7 +13,7 @@ import pytest
 
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import read_metadata
-from churnlib.versions.folder import MANIFEST
+from churnlib.versions.manifest import MANIFEST
 from flows.cli.session import main
 from tests.flows.studio import Say, Studio, is_refusal
 
