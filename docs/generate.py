@@ -10,13 +10,13 @@ from churnlib.schemas.outputs import all_tables
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.schemas.rule_texts import rule_texts
 from churnlib.schemas.spec import TableSpec
-from churnlib.settings import describe_settings, list_games
+from churnlib.settings import describe_settings, list_games, load_settings
 from flows.cli.arguments import FLOWS, PARSERS, flow_parser
 from flows.engine.events import EVENTS
 from flows.map import mermaid
 from flows.map.__main__ import map_parser
+from flows.map.build import build_graph
 from flows.map.page import EXAMPLE_DAY
-from flows.map.trace import trace
 
 FOLDER = Path(__file__).parent
 GENERATED = "<!-- Written by `make docs` from the code; change it there. -->"
@@ -81,7 +81,10 @@ def _rules(spec: TableSpec) -> Iterator[str]:
     rules += rule_texts(spec)
     if rules:
         yield from ("", f"Rules: {'; '.join(rules)}.")
-    if warnings := [warning.text for warning in spec.warnings]:
+    warnings = [warning.text for warning in spec.warnings]
+    if spec.parent and spec.parent.unknown:
+        warnings.append(spec.parent.unknown)
+    if warnings:
         yield from ("", f"Data warnings: {'; '.join(warnings)}.")
 
 
@@ -118,7 +121,7 @@ def _events() -> Iterator[str]:
 
 def _pipelines() -> Iterator[str]:
     yield from (GENERATED, "# Pipelines", "")
-    yield from mermaid.page(trace(list_games()[0], EXAMPLE_DAY))
+    yield from mermaid.page(build_graph(load_settings(list_games()[0]), EXAMPLE_DAY))
 
 
 if __name__ == "__main__":

@@ -155,9 +155,9 @@ def in_session(parameters: dict[str, Any], work: Callable[[], Any]) -> int:
         with local_server() as server:
             return _call(work, server)
     except ChurnlibError as error:
-        from flows.engine.log import was_told
+        from flows.engine.log import was_logged
 
-        if not was_told(error):
+        if not was_logged(error):
             print(f"error: {error}", file=sys.stderr)
         return USERS_FAULT
     except KeyboardInterrupt:
@@ -207,9 +207,9 @@ def _call(work: Callable[[], Any], server: LocalServer) -> int:
     except ChurnlibError:
         raise
     except Exception as error:
-        from flows.engine.log import was_told
+        from flows.engine.log import was_logged
 
-        if not was_told(error):
+        if not was_logged(error):
             traceback.print_exc()
         return FAILED
     return DONE

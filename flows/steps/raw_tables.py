@@ -16,7 +16,7 @@ from churnlib.io import datasets, storage
 from churnlib.io.buckets import CHECKING, bucket, count_for, size_of, write
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import Dataset, DatasetRef
-from churnlib.raw.availability import known_by, latest_day
+from churnlib.raw.availability import known_by
 from churnlib.raw.by_character import Workspace
 from churnlib.raw.quality_warnings import count_warnings
 from churnlib.raw.read import UncleanError, raw_size
@@ -161,7 +161,13 @@ def _with_facts(table: CheckedTable, counts: dict[str, Any]) -> RawTable:
     return RawTable(table.checked, facts)
 
 
-@task(task_run_name="check_raw {source.name}", notes=("engine",))
+@task(
+    reads=("01_raw/{table}", "02_intermediate/{parent}"),
+    writes=("02_intermediate/{table}",),
+    settings=("raw.categories", "raw.id_type", "engine"),
+    task_run_name="check_raw {source.name}",
+    notes=("engine",),
+)
 def check_raw(
     source: DatasetRef,
     output: Dataset,
@@ -186,7 +192,13 @@ def check_raw(
             return None
 
 
-@task(task_run_name="check_known {source.name}", notes=("engine",))
+@task(
+    reads=("01_raw/{table}", "02_intermediate/{parent}"),
+    writes=("02_intermediate/{table}", "02_intermediate/{table}_rejected"),
+    settings=("raw", "as_of", "engine"),
+    task_run_name="check_known {source.name}",
+    notes=("engine",),
+)
 def check_known(
     source: DatasetRef,
     outputs: dict[str, Dataset],
@@ -231,7 +243,12 @@ def workspace_for(
         yield Workspace(count_for(engine.memory_mib, *sizes, times=CHECKING), Path(folder))
 
 
-@task(task_run_name="describe_table {checked.name}", notes=("engine",))
+@task(
+    reads=("02_intermediate/{table}", "02_intermediate/{referenced}"),
+    settings=("as_of", "engine"),
+    task_run_name="describe_table {checked.name}",
+    notes=("engine",),
+)
 def describe_table(
     checked: DatasetRef,
     *,
@@ -250,22 +267,6 @@ def describe_table(
         rows += frame.select(known_by(spec, as_of).sum()).collect().item()
         odd += Counter(count_warnings(frame, spec, as_of=as_of, parent=above))
     return {"rows": rows, "odd": dict(odd)}
-
-
-def latest_currency_date(settings: Settings, catalog: Catalog, as_of: date | None) -> date:
-    """The latest date in the checked currency table.
-
-    Args:
-        settings: The game's settings.
-        catalog: Where the game's data are.
-        as_of: The day of the run; None where it is not known yet.
-
-    Raises:
-        DataError: There is no such table, it breaks rules, or it has no rows.
-    """
-    history = raw_tables(settings.raw).history
-    made = check_tables(settings, catalog, [history], as_of)
-    return latest_day(datasets.scan(made[history.name].checked), catalog.game)
 
 
 def _scan(parent: DatasetRef | None) -> pl.LazyFrame | None:

@@ -17,7 +17,7 @@ from churnlib.raw.availability import known_by
 from churnlib.schemas.spec import TableSpec
 from churnlib.settings import CurrencySettings, EngineSettings, WindowName
 from flows.engine.building import build
-from flows.steps.raw_tables import check_tables
+from flows.steps.raw_tables import RawTable, check_tables
 from flows.steps.run import Run
 from flows.steps.sources import read_sources, standard_of
 from flows.task import task
@@ -60,11 +60,10 @@ class Cohort:
     tables: dict[str, Any]
 
 
-def window_cohort(run: Run, flow: Literal["train", "score"]) -> Cohort:
+def window_cohort(run: Run, flow: Literal["train", "score"], currency: RawTable) -> Cohort:
     """The features and labels of the subscriptions in the window of a flow."""
     standard = standard_of(run)
     fits_run(run, standard, "churn_after_months", "standard")
-    (currency,) = run.tables("history")
     features = build_window_features(
         standard,
         currency.checked,
@@ -79,7 +78,12 @@ def window_cohort(run: Run, flow: Literal["train", "score"]) -> Cohort:
     return Cohort(features, {**read_sources(run), currency.checked.name: currency.facts})
 
 
-@task(notes=("engine",))
+@task(
+    reads=("03_primary/standard_features", "02_intermediate/character_currency"),
+    writes=("04_feature/{flow}_features",),
+    settings=("windows.{flow}", "as_of", "horizon_months", "currency", "engine"),
+    notes=("engine",),
+)
 def build_window_features(
     standard: DatasetRef,
     currency: DatasetRef,

@@ -95,7 +95,10 @@ def test_a_time_of_day_is_no_day(tmp_path: Path) -> None:
     days = [datetime(2024, 3, 1), datetime(2024, 8, 1, 0, 0, 1)]
     frame = pl.DataFrame([miss(101, 3), miss(101, 8)]).with_columns(pl.Series("start_date", days))
     message = complaint(write(tmp_path, "sub_miss", frame, "parquet"))
-    assert "  start_date must be a date such as 2024-12-31: 1 row (row 2: 2024-08-01 00:00:01)" in message
+    assert (
+        "  start_date must be a date such as 2024-12-31: 1 row (row 2: 2024-08-01 00:00:01)"
+        in message
+    )
 
 
 @pytest.mark.parametrize("dtype", [pl.Int8, pl.UInt64, pl.Float32, pl.Decimal(20, 2), pl.String])
@@ -130,13 +133,25 @@ def test_a_column_of_nulls_alone_is_of_every_type(tmp_path: Path) -> None:
         ("char_id", [1.5, 2.0], "must be a whole number: 1 row (row 1: 1.5)"),
         ("char_id", [float("nan"), 2.0], "must be a whole number: 1 row (row 1: nan)"),
         ("char_id", [float("inf"), 2.0], "must be a whole number: 1 row (row 1: inf)"),
-        ("char_id", [float(2**53), 2.0], "must be a whole number: 1 row (row 1: 9007199254740992.0)"),
-        ("char_id", [Decimal("1.50"), Decimal("2.00")], "must be a whole number: 1 row (row 1: 1.50)"),
+        (
+            "char_id",
+            [float(2**53), 2.0],
+            "must be a whole number: 1 row (row 1: 9007199254740992.0)",
+        ),
+        (
+            "char_id",
+            [Decimal("1.50"), Decimal("2.00")],
+            "must be a whole number: 1 row (row 1: 1.50)",
+        ),
         ("char_id", [True, None], "must be a whole number: 1 row (row 1: True)"),
         ("hard_balance", [float("nan"), 2.0], "must be a number: 1 row (row 1: nan)"),
         ("hard_balance", [float("-inf"), 2.0], "must be a number: 1 row (row 1: -inf)"),
         ("hard_balance", [date(2024, 1, 1), None], "must be a number: 1 row (row 1: 2024-01-01)"),
-        ("date", [20210101, 20210201], "must be a date such as 2024-12-31: 2 rows (row 1: 20210101; "),
+        (
+            "date",
+            [20210101, 20210201],
+            "must be a date such as 2024-12-31: 2 rows (row 1: 20210101; ",
+        ),
     ],
 )
 def test_what_a_parquet_column_cannot_mean_is_refused(
