@@ -4,10 +4,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from churnlib.io.commands import command_line
-
 from churnlib.errors import ModelError
 from churnlib.io.catalog import Catalog
+from churnlib.io.commands import command_line
 from churnlib.settings import Settings
 from churnlib.versions.compatibility import refuse_other_features
 from flows.map.graph import Graph

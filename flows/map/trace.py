@@ -30,7 +30,7 @@ from churnlib.io import datasets
 from churnlib.io.catalog import RAW_TABLES, Catalog
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.settings import Settings, load_settings
-from flows.cli.arguments import COMPOSITES, FLOWS
+from flows import COMPOSITES, FLOWS
 from flows.engine.results import datasets_in
 from flows.map.graph import DatasetNode, FlowNode, Graph, TaskNode
 from flows.map.source import arguments_of, first_paragraph, source_of

@@ -6,7 +6,7 @@ from importlib import import_module
 import pytest
 
 from churnlib.settings import list_games
-from flows.cli.arguments import FLOWS
+from flows import FLOWS
 from flows.map.graph import Graph
 from flows.map.trace import trace
 
