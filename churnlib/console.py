@@ -1,4 +1,4 @@
-"""What all command lines do about where their output goes."""
+"""Standard output of the command lines."""
 
 import os
 import sys
@@ -7,11 +7,11 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def reader_may_leave() -> Iterator[None]:
-    """Ends the program without a word where nobody reads its output any more, as after `| head`.
+def exit_on_broken_pipe() -> Iterator[None]:
+    """Exits quietly when the reader of standard output has gone, as after `| head`.
 
     Raises:
-        SystemExit: With status 1, because not all was told.
+        SystemExit: With status 1, because the output is incomplete.
     """
     try:
         try:
@@ -19,6 +19,6 @@ def reader_may_leave() -> Iterator[None]:
         finally:
             sys.stdout.flush()
     except BrokenPipeError:
-        # What is still to be written would fail again when the interpreter ends.
+        # The interpreter flushes once more at exit, which would fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None

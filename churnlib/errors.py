@@ -1,27 +1,27 @@
-"""The faults that a user can mend. Whoever calls the library catches `ChurnlibError`."""
+"""Errors that users can fix. Catch `ChurnlibError` for all of them."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 
-LISTED, NEAREST = 20, 5
-"""How many known names are listed whole, and how many of more."""
+LIST_ALL_UP_TO, NEAREST = 20, 5
+"""Up to how many known names a message lists all of them, and how many it lists of more."""
 
 
 class ChurnlibError(Exception):
-    """The user's input, data or configuration is at fault; the message says what to do."""
+    """The user's input, data or configuration is wrong; the message says what to do."""
 
 
 class SettingsError(ChurnlibError):
-    """A game's configuration cannot be read, or asks for something that cannot be."""
+    """A game's configuration cannot be read, or is invalid."""
 
 
 class DataError(ChurnlibError):
-    """A table is missing, unreadable, or breaks the rules of `churnlib.schemas.tables`."""
+    """A table is missing, unreadable, or breaks a rule of its schema."""
 
 
 class StoreError(ChurnlibError):
-    """An object store cannot be reached, or does not let in; what lies there is not known."""
+    """An object store is unreachable or denies access, so its content is unknown."""
 
 
 class ModelError(ChurnlibError):
@@ -29,12 +29,12 @@ class ModelError(ChurnlibError):
 
 
 class TooFewRowsError(ModelError):
-    """Rows to learn from, or to validate on, are missing; of a sample, a larger one may do."""
+    """There are too few rows for training or validation; a larger sample may help."""
 
 
 @contextmanager
-def naming(game: str) -> Iterator[None]:
-    """Puts the game before the message of a fault of the block that knows of no game."""
+def error_prefix(game: str) -> Iterator[None]:
+    """Prepends the game to the message of an error that does not name it yet."""
     try:
         yield
     except (ModelError, SettingsError, StoreError) as error:
@@ -44,32 +44,42 @@ def naming(game: str) -> Iterator[None]:
 
 
 def reason(error: Exception) -> str:
-    """Words what a reader met in one line, without the point at its end."""
+    """Returns the first line of an error's message, without its final period."""
     lines = str(error).strip().splitlines()
     return lines[0].rstrip(".") if lines else type(error).__name__
 
 
 def closest(name: str, known: Iterable[str]) -> str:
-    """Words the nearest known name as the tail of an error message.
+    """Suggests a known name, as the last sentence of an error message.
 
     Args:
         name: What the user wrote.
-        known: The names that would have been right.
+        known: The valid names.
 
     Returns:
-        `Did you mean 'x'?` where a known name is close, else the list of known names; of many only
-        those that are least far.
+        `Did you mean 'x'?` where a known name is similar, upper and lower case aside; else the
+        list of known names, or the nearest of them where they are many.
 
     >>> closest("gmae1", ["game1", "game2"])
     "Did you mean 'game1'?"
+    >>> closest("HORIZON_MONTHS", ["horizon_months", "raw"])
+    "Did you mean 'horizon_months'?"
     >>> closest("x", ["game2", "game1"])
     'Known: game1, game2.'
     """
     names = sorted(set(known))
-    near = get_close_matches(name, names, n=1, cutoff=0.6)
-    if near:
-        return f"Did you mean '{near[0]}'?"
-    if len(names) > LISTED:
-        least_far = get_close_matches(name, names, n=NEAREST, cutoff=0)
-        return f"Nearest of {len(names)} known: {', '.join(least_far)}."
+    similar = _similar(name, names, cutoff=0.6)
+    if similar:
+        return f"Did you mean '{similar[0]}'?"
+    if len(names) > LIST_ALL_UP_TO:
+        nearest = _similar(name, names, cutoff=0)[:NEAREST]
+        return f"Nearest of {len(names)} known: {', '.join(nearest)}."
     return f"Known: {', '.join(names) or 'none'}."
+
+
+def _similar(name: str, names: list[str], cutoff: float) -> list[str]:
+    """Sorts known names by similarity, first as written and then without regard to case."""
+    as_written = get_close_matches(name, names, n=NEAREST, cutoff=cutoff)
+    by_letters = {known.casefold(): known for known in reversed(names)}
+    matches = get_close_matches(name.casefold(), by_letters, n=NEAREST, cutoff=cutoff)
+    return as_written or [by_letters[match] for match in matches]

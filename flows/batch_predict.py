@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from churnlib.errors import naming
+from churnlib.errors import error_prefix
 from churnlib.features.cohort import in_window
 from churnlib.features.history import add_currency_features
 from churnlib.features.standard import standard_features
@@ -141,12 +141,12 @@ def predict_batch(
     from churnlib.versions.threshold import threshold_of
 
     loaded = load_model(model, allow_joblib=allow_joblib)
-    with naming(model.game):
+    with error_prefix(model.game):
         rows = FeatureTable.read(features)
         batch = predict_in_parts(loaded.pipeline, loaded.schema, rows, baseline=loaded.baseline)
     warn(new_categories(batch))
     version = read_manifest(model)["version"]
-    with naming(model.game):
+    with error_prefix(model.game):
         threshold = threshold_of(model, campaign.offer)
     ranked = rank_by_risk(batch.rows, version)
     told = add_contact(ranked, threshold, campaign.hold_out_share)

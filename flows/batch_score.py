@@ -15,7 +15,7 @@ from churnlib.features.cohort import in_window
 from churnlib.features.outcome import add_label
 from churnlib.io import datasets
 from churnlib.io.catalog import month_name
-from churnlib.io.datasets import Dataset, DatasetRef, fact, known_fact
+from churnlib.io.datasets import Dataset, DatasetRef, fact, optional_fact
 from churnlib.months import first_day, shift_months
 from churnlib.report.content import Report
 from churnlib.report.formatting import counted
@@ -206,8 +206,8 @@ def score_batch(
     rows = both.collect()
     known = rows.drop_nulls(["churn_probability", "is_first_sub"])
     refuse_unmatched(predictions, known, window)
-    threshold = known_fact(predictions, "threshold")
-    base_rate = known_fact(predictions, "base_rate")
+    threshold = optional_fact(predictions, "threshold")
+    base_rate = optional_fact(predictions, "base_rate")
     groups = evaluate(known, threshold=threshold, base_rate=base_rate)
     scores = {name: scores.to_json() for name, scores in groups.items()}
     campaign = evaluate_campaign(known, offer, threshold).to_json()

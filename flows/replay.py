@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 from prefect import flow
 
-from churnlib.errors import naming
+from churnlib.errors import error_prefix
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.model.predict import predict
@@ -63,7 +63,7 @@ def replay(game: Game, version: str | None = None, data_dir: str | None = None) 
     ):
         again = make_again(model, catalog.data_dir, folder, settings.engine)
         loaded = load_model(again, allow_joblib=True)  # It was written a moment ago, here.
-        with naming(game):
+        with error_prefix(game):
             said = predict(loaded.pipeline, loaded.schema, golden)
         found = compare(read_manifest(model), read_manifest(again), golden, said)
     run_logger().info("\n%s", "\n".join(tell(found)))

@@ -8,7 +8,7 @@ if __name__ == "__main__":  # Before the other imports, which would delay the fi
 from datetime import date
 from typing import Any
 
-from churnlib.errors import naming
+from churnlib.errors import error_prefix
 from churnlib.io.catalog import RAW_TABLES
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.model.feature_table import FeatureTable
@@ -143,7 +143,7 @@ def score_model(
     from churnlib.versions.threshold import threshold_of
 
     loaded = load_model(model, allow_joblib=allow_joblib)
-    with naming(model.game):
+    with error_prefix(model.game):
         scored = predict_in_parts(
             loaded.pipeline,
             loaded.schema,

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime
 from importlib.metadata import version
 from typing import Any
 
-from churnlib.errors import naming
+from churnlib.errors import error_prefix
 from churnlib.features.cohort import feature_columns
 from churnlib.io import datasets
 from churnlib.io.catalog import RAW_TABLES
@@ -157,7 +157,7 @@ def check_model(
     """
     from churnlib.model.pipeline import check_pipeline
 
-    with naming(game):
+    with error_prefix(game):
         check_pipeline(settings, feature_columns(standard_settings, currency_settings))
     return " > ".join(step.type for step in settings.pipeline)
 
@@ -204,7 +204,7 @@ def fit_model(
     window = fact(features, "window")
     sample = draw(features, settings)
     run_logger().info("learns from %s", describe(sample.to_json()))
-    with naming(features.game), attribute_read_errors(sample):
+    with error_prefix(features.game), attribute_read_errors(sample):
         training = train_model(
             sample.rows,
             settings,
@@ -252,7 +252,7 @@ def fit_model(
     }
     target = Dataset("model", models.game, join(models.uri, new_version(datetime.now(UTC))))
     golden = sample.rows.part(0).head(GOLDEN_ROWS)
-    with naming(models.game):
+    with error_prefix(models.game):
         return save_model(
             target, training.model, training.scored, golden, facts, settings.model_format
         )

@@ -11,11 +11,14 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, Phase, settings
 
 # How long an example takes depends on what else the machine does.
-settings.register_profile("steady", deadline=None)
+SLOW_IS_FINE = [HealthCheck.too_slow, HealthCheck.data_too_large]
+settings.register_profile("steady", deadline=None, suppress_health_check=SLOW_IS_FINE)
 settings.load_profile("steady")
+# `make mutants`: a mutant fails at once, without a search for the smallest example.
+settings.register_profile("mutants", phases=[Phase.explicit, Phase.generate])
 
 # Prefect reads these when it is imported, which the test modules do.
 HOME = Path(tempfile.mkdtemp(prefix="churn-tests-"))

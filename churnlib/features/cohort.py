@@ -1,4 +1,4 @@
-"""The feature table of a cohort: its rows, what it is made of, and which columns it has."""
+"""The feature table of a cohort: its features, its columns, and the window of its rows."""
 
 from datetime import date
 
@@ -27,13 +27,13 @@ def feature_table(
         currency: `character_currency`, a row a character and month.
         subs: `sub_data`, a row a subscription.
         misses: `sub_miss`, a row a run of missed months.
-        settings: Which features there are, and what churn is.
+        settings: Which features there are, and what counts as churn.
         as_of: The day of the run; nothing dated after it is read.
 
     Returns:
-        A row for each subscription started on or before `as_of` whose character is known: the
-        standard features, `churned_on`, `sub_churn` (null where not known yet) and the currency
-        features; sorted as by `standard_features`.
+        A row for each subscription that started on or before `as_of` and whose character is known,
+        sorted like the `standard_features`: those, `churned_on`, `sub_churn` (null where the label
+        is not yet available) and the currency features.
     """
     undated = settings.standard.undated_totals
     return (
@@ -45,14 +45,17 @@ def feature_table(
 
 
 def feature_columns(standard: StandardSettings, currency: CurrencySettings) -> pl.Schema:
-    """The columns of the feature table of a window, with key and label, told without any data.
+    """The columns of a feature table, keys and label included, without reading any data.
 
     Args:
-        standard: What goes into the standard features.
+        standard: Which standard features there are.
         currency: Which currency features there are.
+
+    Returns:
+        Names and types of the columns of `feature_table`, in their order.
     """
     empty = {table: schema.create_empty(lazy=True) for table, schema in RAW_SCHEMAS.items()}
-    as_of = date(2000, 1, 1)  # No column depends on the day, nor on the months below.
+    as_of = date(2000, 1, 1)  # No column depends on this day, nor on the months below.
     return (
         standard_features(
             empty["character_data"],

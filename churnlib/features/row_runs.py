@@ -1,7 +1,7 @@
 """Reductions over runs of neighbouring rows, each run on its own: NumPy, a few passes for all.
 
-A result depends on the values of its run alone, to the bit, because a run is summed as a whole and
-in its own order: not on threads, nor on which other runs lie beside it.
+The result for a run depends on its values alone, to the bit, because each run is summed as a whole
+and in its own order. Neither the number of threads nor the neighbouring runs matter.
 """
 
 from dataclasses import dataclass
@@ -11,120 +11,126 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-Whole = NDArray[np.int64]
+Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
-class Segments:
-    """Runs of rows of one or more columns; runs may overlap.
+class RowRuns:
+    """Runs of neighbouring rows of a table. Runs may overlap.
 
     Attributes:
         first: The first row of each run.
-        end: The row behind the last of each run; every run has a row.
+        end: The row after the last one of each run. No run is empty.
     """
 
-    first: Whole
-    end: Whole
+    first: Integers
+    end: Integers
 
     @cached_property
-    def _lengths(self) -> Whole:
+    def _lengths(self) -> Integers:
         return self.end - self.first
 
     @cached_property
-    def _offsets(self) -> Whole:
-        """Where each run begins once the rows of all are put one behind another."""
+    def _offsets(self) -> Integers:
+        """Where each run starts once the rows of all runs are concatenated."""
         return np.cumsum(self._lengths) - self._lengths
 
     @cached_property
-    def _rows(self) -> Whole:
+    def _rows(self) -> Integers:
+        """The rows of all runs, concatenated."""
         shifts = np.repeat(self.first - self._offsets, self._lengths)
         return shifts + np.arange(len(shifts))
 
-    def of(self, column: Floats) -> "Values":
-        """Takes the values of a column, run by run; NaN is null."""
-        return Values(column.take(self._rows), self._offsets, self._lengths)
+    def values(self, column: Floats) -> "RunValues":
+        """Takes the values of a column, run by run. NaN is null."""
+        return RunValues(column.take(self._rows), self._offsets, self._lengths)
 
 
 @dataclass(frozen=True, eq=False)
-class Values:
-    """The values of one column in runs, and what can be said of each run.
+class RunValues:
+    """The values of one column in runs of rows.
+
+    Every `AggregationFunction` of the settings is a property of the same name, which holds one
+    value per run; NaN is null.
 
     Attributes:
-        values: The runs one behind another; NaN is null.
-        offsets: Where each run begins.
-        lengths: How many rows it has, at least one.
+        values: The values of all runs, concatenated. NaN is null.
+        offsets: Where each run starts.
+        lengths: How many rows each run has, at least one.
     """
 
     values: Floats
-    offsets: Whole
-    lengths: Whole
+    offsets: Integers
+    lengths: Integers
 
     @cached_property
-    def count(self) -> Whole:
-        """How many values are not null."""
-        owner = np.searchsorted(self.offsets, self._nulls, side="right") - 1
-        return self.lengths - np.bincount(owner, minlength=len(self.lengths))
+    def count(self) -> Integers:
+        """The number of values that are not null."""
+        run = np.searchsorted(self.offsets, self._null_rows, side="right") - 1
+        return self.lengths - np.bincount(run, minlength=len(self.lengths))
 
     @property
     def first(self) -> Floats:
-        """The value of the first row; null where that one is."""
+        """The value of the first row, be it null."""
         return self.values.take(self.offsets)
 
     @property
     def max(self) -> Floats:
-        """The greatest value; null where all are."""
+        """The greatest value; null if all values are null."""
         greatest: Floats = np.fmax.reduceat(self.values, self.offsets)
         return greatest
 
     @property
     def min(self) -> Floats:
-        """The least value; null where all are."""
-        least: Floats = np.fmin.reduceat(self.values, self.offsets)
-        return least
+        """The smallest value; null if all values are null."""
+        smallest: Floats = np.fmin.reduceat(self.values, self.offsets)
+        return smallest
 
     @cached_property
     def sum(self) -> Floats:
-        """The sum; 0 where all are null."""
-        return self._add(self.values.copy() if len(self._nulls) else self.values)
+        """The sum; 0 if all values are null."""
+        return self._sums(self.values.copy() if len(self._null_rows) else self.values)
 
     @cached_property
     def mean(self) -> Floats:
-        """The mean; null where all are."""
+        """The mean; null if all values are null."""
         return _ratio(self.sum, self.count)
 
     @property
     def std(self) -> Floats:
-        """The standard deviation of a sample (ddof 1); null where there are not two values.
+        """The sample standard deviation (ddof 1); null if fewer than two values are not null.
 
-        From the distances to the mean, not from the squares of the values, whose digits would be
-        lost where balances are large and steady.
+        It is computed from the distances to the mean: squares of the values themselves would lose
+        the digits that matter where balances are large and steady.
         """
         distances = np.repeat(self.mean, self.lengths)
         np.subtract(self.values, distances, out=distances)
         np.multiply(distances, distances, out=distances)
-        deviation: Floats = np.sqrt(_ratio(self._add(distances), self.count - 1))
+        deviation: Floats = np.sqrt(_ratio(self._sums(distances), self.count - 1))
         return deviation
 
     @cached_property
-    def _nulls(self) -> Whole:
+    def _null_rows(self) -> Integers:
         return np.flatnonzero(np.isnan(self.values))
 
-    def _add(self, values: Floats) -> Floats:
-        """Sums up each run of values that it may change; those that are null count as 0."""
-        values[self._nulls] = 0.0
+    def _sums(self, values: Floats) -> Floats:
+        """Sums the given values run by run, after overwriting those of null rows with 0."""
+        values[self._null_rows] = 0.0
         sums: Floats = np.add.reduceat(values, self.offsets)
         return sums
 
 
-def before(ascending: Whole, bound: Whole, first: Whole, end: Whole, guess: Whole) -> Whole:
-    """Finds in each run the first row whose value is not below a bound.
+def first_not_below(
+    ascending: Integers, bound: Integers, first: Integers, end: Integers, guess: Integers
+) -> Integers:
+    """Finds in each run the first row whose value is not below the run's bound.
 
     Args:
-        ascending: A column that ascends within each run, with one more value behind the last.
-        bound: A bound for each run.
+        ascending: A column that ascends within each run, with one more value after the last row.
+        bound: The bound of each run.
         first: The first row of each run.
-        end: The row behind its last.
-        guess: The row where it most likely is; where all guesses are right, nothing is searched.
+        end: The row after the last one of each run.
+        guess: The likely answer for each run. Only runs with a wrong guess are searched.
 
     Returns:
         A row for each run; `end` where all values lie below the bound.
@@ -133,11 +139,11 @@ def before(ascending: Whole, bound: Whole, first: Whole, end: Whole, guess: Whol
     right = (row == first) | (ascending.take(row - 1, mode="clip") < bound)
     right &= (row == end) | (ascending.take(row) >= bound)
     wrong = np.flatnonzero(~right)
-    row[wrong] = _search(ascending, bound[wrong], first[wrong], end[wrong])
+    row[wrong] = _bisect(ascending, bound[wrong], first[wrong], end[wrong])
     return row
 
 
-def _search(ascending: Whole, bound: Whole, first: Whole, end: Whole) -> Whole:
+def _bisect(ascending: Integers, bound: Integers, first: Integers, end: Integers) -> Integers:
     low, high = first, end
     while (low < high).any():
         middle = (low + high) // 2
@@ -146,6 +152,6 @@ def _search(ascending: Whole, bound: Whole, first: Whole, end: Whole) -> Whole:
     return low
 
 
-def _ratio(numerator: Floats, denominator: Whole) -> Floats:
+def _ratio(numerator: Floats, denominator: Integers) -> Floats:
     ratio: Floats = np.full(len(numerator), np.nan)
     return np.divide(numerator, denominator, out=ratio, where=denominator > 0)

@@ -1,4 +1,4 @@
-"""Standard features: all that is known of a subscription at its start, but the currency."""
+"""Standard features: what is known of a subscription at its start, except for currency."""
 
 from datetime import date
 
@@ -16,20 +16,20 @@ SUB_ORDER = ("char_id", "sub_start_date", "sub_id")
 def standard_features(
     characters: pl.LazyFrame, subs: pl.LazyFrame, *, as_of: date, undated_totals: bool = False
 ) -> pl.LazyFrame:
-    """Builds the standard features of every subscription, seen at its start.
+    """Builds the standard features of every subscription, as of its start.
 
     Args:
         characters: `character_data`, a row a character.
         subs: `sub_data`, a row a subscription.
         as_of: The day of the run; later subscriptions are left out.
-        undated_totals: Keep `total_kills` and `total_deaths`, which are known only as of the
-            extract, hence leak the future.
+        undated_totals: Keep `total_kills` and `total_deaths`. They are as of the extract, hence
+            leak the future.
 
     Returns:
-        A row for each subscription started on or before `as_of` whose character is known, sorted
-        by character, start and subscription, characters in the order of their hashes (see
-        `churnlib.io.buckets`): the columns of `sub_data`, those of the character,
-        then the computed ones. Months are calendar months. No currency, no label.
+        A row for each subscription that started on or before `as_of` and whose character is known,
+        sorted by character, start and subscription, characters in the order of their hashes (see
+        `churnlib.io.buckets`): the columns of `sub_data`, those of the character, then the
+        computed ones. Months are calendar months. Neither currency nor label.
     """
     totals = UNDATED_TOTALS if undated_totals else ()
     return (
@@ -48,9 +48,10 @@ def standard_features(
 
 
 def add_age(subs: pl.LazyFrame) -> pl.LazyFrame:
-    """Adds `age_at_sub_months`, from the character's creation to the start; negative if dirty.
+    """Adds `age_at_sub_months`, the months from the character's creation to the start.
 
-    Keeps the rows. Needs `creation_date` and `sub_start_date`.
+    Keeps the rows. Needs `creation_date` and `sub_start_date`. The age is negative in dirty data,
+    where a character starts a subscription before its creation.
     """
     age = months_from(pl.col("creation_date"), pl.col("sub_start_date"))
     return subs.with_columns(age_at_sub_months=age)
@@ -60,7 +61,7 @@ def add_mastery(subs: pl.LazyFrame) -> pl.LazyFrame:
     """Adds `is_mastered` and `months_to_mastery`, as known at the start.
 
     Keeps the rows. Needs `creation_date`, `class_mastery_date` and `sub_start_date`.
-    `months_to_mastery` counts from creation and is null where the class was not mastered yet.
+    `months_to_mastery` counts from creation, and is null if the class is not mastered by the start.
     """
     mastered = (pl.col("class_mastery_date") <= pl.col("sub_start_date")).fill_null(False)
     months = months_from(pl.col("creation_date"), pl.col("class_mastery_date"))
@@ -68,12 +69,12 @@ def add_mastery(subs: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def add_sub_history(subs: pl.LazyFrame) -> pl.LazyFrame:
-    """Adds where a subscription stands among those of its character.
+    """Adds the history of a character's subscriptions: how many it had, and when.
 
-    Keeps the rows, sorted by `SUB_ORDER`, characters in the order of their hashes. Adds
-    `first_sub_date`, `is_first_sub`, `sub_number` (1 + how many started strictly before) and
-    `months_since_previous_sub` (since the latest strictly earlier start; null for the first).
-    Subscriptions of one day do not count as each other's predecessors.
+    Keeps the rows and sorts them by `SUB_ORDER`, characters in the order of their hashes. Adds
+    `first_sub_date`, `is_first_sub`, `sub_number` (1 + the number of subscriptions that started
+    strictly before) and `months_since_previous_sub` (since the latest strictly earlier start; null
+    for the first). Of subscriptions that start on the same day, none precedes the other.
     """
     start, row = pl.col("sub_start_date"), pl.int_range(pl.len())
     is_first = (pl.col("char_id") != pl.col("char_id").shift()).fill_null(True)

@@ -74,7 +74,7 @@ def ref(dataset: Dataset, rows: int | None = None) -> DatasetRef:
     return DatasetRef(dataset.name, dataset.game, dataset.uri, fingerprint(dataset.uri), rows)
 
 
-def stands(found: DatasetRef) -> bool:
+def is_unchanged(found: DatasetRef) -> bool:
     """Tells whether a dataset is still there, with the content that was noted."""
     try:
         return fingerprint(found.uri) == found.fingerprint
@@ -284,6 +284,6 @@ def fact(source: DatasetRef, name: str) -> Any:
     return json.loads(metadata[name])
 
 
-def known_fact(source: DatasetRef, name: str) -> Any:
+def optional_fact(source: DatasetRef, name: str) -> Any:
     """Reads a fact that earlier versions did not tell; null where the footer does not."""
     return json.loads(read_metadata(source).get(name, "null"))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from churnlib.errors import DataError, SettingsError, naming, reason
+from churnlib.errors import DataError, SettingsError, error_prefix, reason
 from churnlib.io.storage import write_texts
 from churnlib.report.content import Report
 from churnlib.report.text import to_text
@@ -128,7 +128,7 @@ def back_test(
     first, last = rows["sub_start_date"].min(), rows["sub_start_date"].max()
     if not isinstance(first, date) or not isinstance(last, date):
         raise DataError(f"{settings.game}: there are no rows to test the model on.")
-    with naming(settings.game):
+    with error_prefix(settings.game):
         scored = predict_in_parts(
             model.pipeline,
             model.schema,

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
-from churnlib.console import reader_may_leave
+from churnlib.console import exit_on_broken_pipe
 from churnlib.errors import ChurnlibError
 from churnlib.synthesis import PROCESSES, Process, generate
 
@@ -56,7 +56,7 @@ def process_of(game: str, like: str | None = None) -> Process:
     return replace(base, game=game)
 
 
-@reader_may_leave()
+@exit_on_broken_pipe()
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit status, 2 where an argument is at fault."""
     given = parser().parse_args(arguments)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
-from churnlib.errors import ModelError, naming
+from churnlib.errors import ModelError, error_prefix
 from churnlib.io.catalog import Catalog
 from churnlib.io.commands import command_line
 from churnlib.io.datasets import Dataset, DatasetRef, ref
@@ -211,7 +211,7 @@ def load_model(model: Dataset | DatasetRef, *, allow_joblib: bool = False) -> "F
         base_rate=manifest.get("base_rate"),
     )
     rows = pl.read_parquet(BytesIO(golden))
-    with naming(where):
+    with error_prefix(where):
         said = predict(loaded.pipeline, loaded.schema, rows)
     if not ((said - rows[PROBABILITY]).abs() <= GOLDEN_TOLERANCE).all():
         raise ModelError(

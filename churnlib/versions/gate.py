@@ -144,7 +144,7 @@ def _too_few(churned: int, n: int, wanted: int) -> str:
     return (
         f"{churned:,} of {n:,} subscriptions churned and {n - churned:,} did not, and "
         f"champion.min_outcomes asks for {wanted:,} of each: score more months, {MORE_MONTHS}, "
-        "when their outcomes are known; or promote it by hand (flows.promote --force)"
+        "when their outcomes are known; or promote it by hand (churn promote --force)"
     )
 
 

@@ -309,7 +309,7 @@ def versions_to_delete(
         keep: How many stay; all if null.
         needed: Those that stay however old they are.
 
-    >>> superfluous(["v4", "v3", "v2", "v1"], 2, {"v1"})
+    >>> versions_to_delete(["v4", "v3", "v2", "v1"], 2, {"v1"})
     ('v2',)
     """
     old = newest_first[len(newest_first) if keep is None else keep :]

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import App, CycloptsError, Group, Parameter
 from cyclopts.exceptions import MissingArgumentError, UnusedCliTokensError
 
-from churnlib.console import reader_may_leave
+from churnlib.console import exit_on_broken_pipe
 from churnlib.errors import ChurnlibError, closest
 from flows import FLOWS
 from flows.cli.exit_status import DIFFERENT, DONE, USERS_FAULT
@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        with reader_may_leave():
+        with exit_on_broken_pipe():
             if words:
                 words[0] = _command(words[0])
             status = app(

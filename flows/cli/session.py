@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
 
-from churnlib.errors import ChurnlibError, naming
+from churnlib.errors import ChurnlibError, error_prefix
 from churnlib.io.storage import check_reachable
 from churnlib.settings import Settings, load_settings
 from flows.cli.exit_status import DONE, FAILED, USERS_FAULT
@@ -67,7 +67,7 @@ def checked_settings(run: RunOptions) -> Settings:
         StoreError: The data lie in an object store that does not answer or denies access.
     """
     settings = load_settings(run.game, run.changes)
-    with naming(settings.game):
+    with error_prefix(settings.game):
         check_reachable(settings.data_dir)
     return settings
 

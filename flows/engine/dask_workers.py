@@ -112,7 +112,7 @@ def _compare(worker: str, here: Mapping[str, str], there: Mapping[str, str]) -> 
 
 def _sees(table: DatasetRef) -> bool:
     with suppress(ChurnlibError, OSError):
-        return datasets.stands(table)
+        return datasets.is_unchanged(table)
     return False
 
 

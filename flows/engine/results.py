@@ -10,7 +10,7 @@ from prefect.serializers import Serializer
 from pydantic import Field
 
 from churnlib import errors
-from churnlib.io.datasets import DatasetRef, stands
+from churnlib.io.datasets import DatasetRef, is_unchanged
 
 
 class StaleResultError(Exception):
@@ -42,7 +42,7 @@ class DatasetSerializer(Serializer):
         """
         result = decode(json.loads(blob))
         for ref in datasets_in(result):
-            if not stands(ref):
+            if not is_unchanged(ref):
                 raise StaleResultError(f"{ref.uri} is gone, or has changed since it was written.")
         return result
 

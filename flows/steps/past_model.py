@@ -7,7 +7,7 @@ import polars as pl
 
 from churnlib.errors import ChurnlibError, DataError, ModelError
 from churnlib.io import datasets
-from churnlib.io.datasets import Dataset, DatasetRef, known_fact
+from churnlib.io.datasets import Dataset, DatasetRef, optional_fact
 from churnlib.schemas.columns import LABEL, PROBABILITY
 from churnlib.uris import join
 from churnlib.versions.folder import GOLDEN_TOLERANCE, read_manifest
@@ -27,7 +27,7 @@ def standing(dataset: Dataset) -> DatasetRef | None:
 
 def model_behind(run: Run, predictions: DatasetRef) -> DatasetRef | None:
     """The version that predicted a batch, where it still stands."""
-    version, models = known_fact(predictions, "model_version"), run.catalog.models()
+    version, models = optional_fact(predictions, "model_version"), run.catalog.models()
     if version is None:
         return None
     return standing(replace(models, uri=join(models.uri, str(version))))

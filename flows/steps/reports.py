@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from churnlib.errors import naming
+from churnlib.errors import error_prefix
 from churnlib.io import storage
 from churnlib.io.datasets import DatasetRef
 from churnlib.model.sample import describe
@@ -90,7 +90,7 @@ def check_segments(settings: Settings) -> None:
     """
     from churnlib.metrics.segments import check_segments
 
-    with naming(settings.game):
+    with error_prefix(settings.game):
         check_segments(settings.evaluation.segments)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from prefect import Flow
 from prefect.context import FlowRunContext
 
-from churnlib.errors import DataError, SettingsError, naming
+from churnlib.errors import DataError, SettingsError, error_prefix
 from churnlib.io import datasets, storage
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import Dataset, DatasetRef
@@ -97,7 +97,7 @@ class Run:
         stated = {**(self.parameters["overrides"] or {}), **(changes or {})}
         return shlex.join(
             [
-                *("python", "-m", f"flows.{flow}", "--game", self.settings.game),
+                *("churn", flow.replace("_", "-"), "--game", self.settings.game),
                 *(() if folder is None else ("--data-dir", folder)),
                 *(() if day is None else ("--as-of", str(day))),
                 *more,
@@ -198,7 +198,7 @@ def open_run(
         changes["as_of"] = as_of
     settings = load_settings(game, changes)
     catalog = Catalog(settings.data_dir, game)
-    with naming(game):
+    with error_prefix(game):
         storage.check_reachable(settings.data_dir)
     day = settings.as_of
     if day is None:

@@ -1,19 +1,28 @@
-"""The features once more, slow and obvious: plain Python over lists of rows."""
+"""The features computed once more, slowly and obviously: plain Python over lists of rows.
+
+Whatever the settings can ask for and this module does not compute is an error: a new aggregation
+function or a new setting must be written here a second time, from its definition.
+"""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from statistics import fmean, stdev
 from typing import Any
 
 import polars as pl
+from pydantic import BaseModel
 
-from churnlib.settings import Aggregation, CurrencySettings, Difference
+from churnlib.features.standard import UNDATED_TOTALS
+from churnlib.settings import (
+    Aggregation,
+    AggregationFunction,
+    CurrencySettings,
+    Difference,
+    Fill,
+)
 
 Row = dict[str, Any]
-
-CHARACTER_COLUMNS = ("gender", "race", "class", "territory", "creation_date")
-TOTALS = ("total_kills", "total_deaths")
 
 
 def months(a: date, b: date) -> int:
@@ -66,8 +75,7 @@ def _standard_row(character: Row, sub: Row, own_starts: list[date], undated_tota
     first = min(own_starts)
     return {
         **sub,
-        **{column: character[column] for column in CHARACTER_COLUMNS},
-        **({column: character[column] for column in TOTALS} if undated_totals else {}),
+        **_lasting_facts(character, undated_totals),
         "age_at_sub_months": months(created, start),
         "is_mastered": mastered,
         "months_to_mastery": months(created, mastery) if mastered else None,
@@ -79,10 +87,16 @@ def _standard_row(character: Row, sub: Row, own_starts: list[date], undated_tota
     }
 
 
+def _lasting_facts(character: Row, undated_totals: bool) -> Row:
+    """What is known of a character at any time, and its totals if asked for."""
+    apart = {"class_mastery_date"} if undated_totals else {"class_mastery_date", *UNDATED_TOTALS}
+    return {column: value for column, value in character.items() if column not in apart}
+
+
 def churned_on(
     sub: Row, misses: Sequence[Row], as_of: date, churn_after_months: int
 ) -> date | None:
-    """The first day after so many missed months in a row, where that day has come."""
+    """The first day after enough missed months in a row, if `as_of` has reached that day."""
     missed = {
         month
         for miss in misses
@@ -97,7 +111,7 @@ def churned_on(
 
 
 def label(sub: Row, churn_day: date | None, as_of: date, horizon_months: int) -> int | None:
-    """Whether the subscription churned within the horizon; null while that is not known."""
+    """Whether the subscription churned within the horizon; None while that is not known."""
     start = sub["sub_start_date"]
     if months(start, as_of) < horizon_months:
         return None
@@ -106,20 +120,36 @@ def label(sub: Row, churn_day: date | None, as_of: date, horizon_months: int) ->
 
 def currency(sub: Row, rows: Sequence[Row], settings: CurrencySettings, as_of: date) -> Row:
     """The currency features of one subscription."""
+    _check_fields()
     visible = _visible(sub, rows, settings, as_of)
     newest = visible[-1] if visible else None
     features: Row = {column: newest and newest[column] for column in settings.latest}
     features["currency_age_months"] = newest and months(newest["date"], sub["sub_start_date"])
-    for wanted in settings.aggregations:
-        features |= _aggregations(wanted, visible)
-    for asked in settings.differences:
-        features |= _differences(asked, visible)
+    for aggregation in settings.aggregations:
+        features |= _aggregations(aggregation, visible)
+    for difference in settings.differences:
+        features |= _differences(difference, visible)
     return features
+
+
+FIELDS: dict[type[BaseModel], set[str]] = {
+    CurrencySettings: {"lookback_months", "fill_values", "latest", "aggregations", "differences"},
+    Fill: {"columns", "value"},
+    Aggregation: {"columns", "functions", "fill"},
+    Difference: {"columns", "periods", "fill"},
+}
+"""The settings that the oracle follows."""
+
+
+def _check_fields() -> None:
+    for model, fields in FIELDS.items():
+        if unknown := sorted(set(model.model_fields) - fields):
+            raise NotImplementedError(f"the oracle ignores {unknown} of {model.__name__}")
 
 
 def _visible(sub: Row, rows: Sequence[Row], settings: CurrencySettings, as_of: date) -> list[Row]:
     start, lookback = sub["sub_start_date"], settings.lookback_months
-    seen = [
+    visible = [
         dict(row)
         for row in rows
         if row["char_id"] == sub["char_id"]
@@ -127,53 +157,58 @@ def _visible(sub: Row, rows: Sequence[Row], settings: CurrencySettings, as_of: d
         and row["date"] <= as_of
         and (lookback is None or months(row["date"], start) < lookback)
     ]
-    for row in seen:
+    for row in visible:
         for fill in settings.fill_values:
             for column in fill.columns:
                 if row[column] is None:
                     row[column] = fill.value
-    return sorted(seen, key=lambda row: row["date"])
+    return sorted(visible, key=lambda row: row["date"])
 
 
-def _aggregations(wanted: Aggregation, visible: list[Row]) -> Row:
+def _aggregations(aggregation: Aggregation, visible: list[Row]) -> Row:
     features: Row = {}
-    for column in wanted.columns:
-        for function in wanted.functions:
+    for column in aggregation.columns:
+        for function in aggregation.functions:
             result = None
             if visible:
                 result = _aggregate(function, [row[column] for row in visible])
                 if result is None:
-                    result = wanted.fill
+                    result = aggregation.fill
             features[f"{column}_{function}"] = result
     return features
 
 
-def _aggregate(function: str, values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
+def _aggregate(function: AggregationFunction, values: list[float | None]) -> float | None:
+    """An aggregation of the values of all visible rows, oldest first."""
     if function == "first":
         return values[0]
-    if function == "count":
-        return len(known)
-    if function == "sum":
-        return math.fsum(known)
-    if function == "std":
-        return stdev(known) if len(known) > 1 else None
-    if not known:
-        return None
-    if function == "mean":
-        return fmean(known)
-    return max(known) if function == "max" else min(known)
+    known = [value for value in values if value is not None]
+    if function not in AGGREGATIONS:
+        raise NotImplementedError(f"the oracle does not know the aggregation function '{function}'")
+    fewest, aggregate = AGGREGATIONS[function]
+    return aggregate(known) if len(known) >= fewest else None
 
 
-def _differences(asked: Difference, visible: list[Row]) -> Row:
+AGGREGATIONS: dict[str, tuple[int, Callable[[list[float]], float]]] = {
+    "count": (0, len),
+    "sum": (0, math.fsum),
+    "mean": (1, fmean),
+    "min": (1, min),
+    "max": (1, max),
+    "std": (2, stdev),
+}
+"""How values are aggregated that are not null, and how many there must be."""
+
+
+def _differences(difference: Difference, visible: list[Row]) -> Row:
     features: Row = {}
-    for column in asked.columns:
-        for period in asked.periods:
+    for column in difference.columns:
+        for period in difference.periods:
             result = None
             if visible:
                 result = _difference(column, period, visible)
                 if result is None:
-                    result = visible[-1][column] if asked.fill == "self" else asked.fill
+                    result = visible[-1][column] if difference.fill == "self" else difference.fill
             features[f"{column}_diff_{period}"] = result
     return features
 
@@ -187,20 +222,20 @@ def _difference(column: str, period: int, visible: list[Row]) -> float | None:
     return None
 
 
-def assert_rows(found: pl.DataFrame, expected: Sequence[Row]) -> None:
+def assert_rows(actual: pl.DataFrame, expected: Sequence[Row]) -> None:
     """Compares a frame with rows: same columns, order and values, floats to a relative 1e-9."""
-    rows = found.to_dicts()
+    rows = actual.to_dicts()
     assert [row["sub_id"] for row in rows] == [row["sub_id"] for row in expected]
-    for row, wanted in zip(rows, expected, strict=True):
-        assert set(row) == set(wanted)
-        for column, value in wanted.items():
-            assert _same(row[column], value), (
+    for row, expected_row in zip(rows, expected, strict=True):
+        assert set(row) == set(expected_row)
+        for column, value in expected_row.items():
+            assert _equal(row[column], value), (
                 f"{column} of sub_id {row['sub_id']}: found {row[column]!r}, expected {value!r}"
             )
 
 
-def _same(found: Any, expected: Any) -> bool:
-    if isinstance(found, float) and isinstance(expected, float | int):
+def _equal(actual: Any, expected: Any) -> bool:
+    if isinstance(actual, float) and isinstance(expected, float | int):
         # Amounts have two decimals; below a millionth there is only the rounding of sums.
-        return math.isclose(found, expected, rel_tol=1e-9, abs_tol=1e-6)
-    return bool(found == expected)
+        return math.isclose(actual, expected, rel_tol=1e-9, abs_tol=1e-6)
+    return bool(actual == expected)

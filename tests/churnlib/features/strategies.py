@@ -1,16 +1,17 @@
 """Random raw tables for property tests: small, dense in ties, gaps, nulls and dirty rows."""
 
 from calendar import monthrange
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from random import Random
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import polars as pl
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 
+from churnlib.schemas.tables import RAW_SCHEMAS, raw_columns
 from churnlib.settings import (
     Aggregation,
     AggregationFunction,
@@ -21,57 +22,27 @@ from churnlib.settings import (
 )
 from tests.churnlib.features.oracle import Row, month_start
 
-CATEGORIES = ("gender", "race", "class", "territory")
-AMOUNTS: tuple[CurrencyColumn, ...] = ("sub_hard", "sub_soft", "hard_balance", "soft_balance")
-FUNCTIONS: tuple[AggregationFunction, ...] = (
-    "mean",
-    "max",
-    "min",
-    "std",
-    "sum",
-    "first",
-    "count",
-)
+AMOUNTS: tuple[CurrencyColumn, ...] = get_args(CurrencyColumn)
+FUNCTIONS: tuple[AggregationFunction, ...] = get_args(AggregationFunction)
 FIRST_MONTH = 12 * 2022 + 6
 
 _Name = TypeVar("_Name", bound=str)
 
-CHARACTER_SCHEMA: dict[str, Any] = {
-    "char_id": pl.Int64,
-    **dict.fromkeys(CATEGORIES, pl.String),
-    "creation_date": pl.Date,
-    "class_mastery_date": pl.Date,
-    "total_kills": pl.Int64,
-    "total_deaths": pl.Int64,
-}
-SUB_SCHEMA: dict[str, Any] = {
-    "sub_id": pl.Int64,
-    "char_id": pl.Int64,
-    "sub_start_date": pl.Date,
-    "sub_type": pl.String,
-    "sub_months": pl.Int32,
-    "sub_size": pl.String,
-    "price": pl.Float64,
-    "num_hard_currency": pl.Float64,
-    "num_soft_currency": pl.Float64,
-}
-MISS_SCHEMA: dict[str, Any] = {"sub_id": pl.Int64, "start_date": pl.Date, "end_date": pl.Date}
-CURRENCY_SCHEMA: dict[str, Any] = {
-    "char_id": pl.Int64,
-    "date": pl.Date,
-    **dict.fromkeys(AMOUNTS, pl.Float64),
-}
+
+def _schema(table: str) -> dict[str, pl.DataType]:
+    types = RAW_SCHEMAS[table].create_empty().schema
+    return {column: types[column] for column in raw_columns(table)}
+
+
+CHARACTER_SCHEMA = _schema("character_data")
+SUB_SCHEMA = _schema("sub_data")
+MISS_SCHEMA = _schema("sub_miss")
+CURRENCY_SCHEMA = _schema("character_currency")
 
 
 def examples(count: int) -> settings:
-    """The settings of a property test: so many examples, the same ones on every run."""
-    return settings(
-        max_examples=count,
-        deadline=None,
-        derandomize=True,
-        phases=(Phase.explicit, Phase.generate, Phase.shrink),
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-    )
+    """The settings of a property test: how many examples, the same ones on every run."""
+    return settings(max_examples=count, derandomize=True)
 
 
 @dataclass(frozen=True)
@@ -90,7 +61,7 @@ class Game:
         return Game(*(random.sample(rows, len(rows)) for rows in tables))
 
     def of_characters(self, char_ids: Iterable[int]) -> "Game":
-        """The rows of some of the characters; all misses stay, if without their subscriptions."""
+        """The rows of some of the characters, and all misses."""
         wanted = set(char_ids)
 
         def own(rows: Sequence[Row]) -> list[Row]:
@@ -99,13 +70,13 @@ class Game:
         return Game(own(self.characters), own(self.subs), self.misses, own(self.currency))
 
 
-def table(rows: Sequence[Row], schema: dict[str, Any]) -> pl.LazyFrame:
-    """Makes a typed lazy table of rows."""
+def table(rows: Sequence[Row], schema: Mapping[str, Any]) -> pl.LazyFrame:
+    """Makes a typed lazy table from rows."""
     return pl.LazyFrame(rows, schema=schema)
 
 
 def character(char_id: int = 1, **changes: Any) -> Row:
-    """A character, with some of its columns stated."""
+    """A character; `changes` replace its values."""
     return {
         "char_id": char_id,
         "gender": "f",
@@ -121,7 +92,7 @@ def character(char_id: int = 1, **changes: Any) -> Row:
 
 
 def sub(sub_id: int = 1, start: date = date(2024, 3, 15), char_id: int = 1, **changes: Any) -> Row:
-    """A subscription, with some of its columns stated."""
+    """A subscription; `changes` replace its values."""
     return {
         "sub_id": sub_id,
         "char_id": char_id,
@@ -142,18 +113,18 @@ def miss(start: date, end: date, sub_id: int = 1) -> Row:
 
 
 def amounts(day: date, balance: float | None, char_id: int = 1, **changes: Any) -> Row:
-    """A month's currency row, all four amounts alike but for those stated."""
+    """A month's currency row, all amounts alike; `changes` replace them."""
     return {"char_id": char_id, "date": day, **dict.fromkeys(AMOUNTS, balance), **changes}
 
 
 def day_in(month: int, day: int) -> date:
-    """A day of a month counted from the first one in play; its last day for a day beyond."""
+    """A day of a month counted from the first one; at most the last day of that month."""
     first = month_start(FIRST_MONTH + month)
     return first.replace(day=min(day, monthrange(first.year, first.month)[1]))
 
 
 def days(first: int, last: int) -> st.SearchStrategy[date]:
-    """Days of a span of months, few enough in each that subscriptions fall on the same one."""
+    """Days in a span of months, so few in each that subscriptions often fall on the same one."""
     return st.builds(day_in, st.integers(first, last), st.sampled_from((1, 2, 31)))
 
 
@@ -195,7 +166,7 @@ _characters = st.fixed_dictionaries(
 
 
 def _assemble(drawn: Sequence[Row], has_orphan_miss: bool, seed: int) -> Game:
-    """Gives out the keys, in an order that is neither that of time nor that of the rows."""
+    """Gives keys to the rows, in an order that is neither that of time nor that of the rows."""
     game = Game()
     if has_orphan_miss:
         game.misses.append(miss(day_in(12, 1), day_in(16, 1), sub_id=0))
@@ -207,11 +178,11 @@ def _assemble(drawn: Sequence[Row], has_orphan_miss: bool, seed: int) -> Game:
         for month, values in one["currency"]:
             row = dict(zip(AMOUNTS, values, strict=True))
             game.currency.append(amounts(day_in(month, 1), None, char_id, **row))
-        for bought in one["subs"]:
+        for drawn_sub in one["subs"]:
             sub_id = (len(game.subs) + 1) * 61 % 997
-            terms = {name: bought[name] for name in ("sub_months", "price", "sub_type")}
-            game.subs.append(sub(sub_id, bought["start"], char_id, **terms))
-            for first, more, day in bought["runs"]:
+            terms = {name: drawn_sub[name] for name in ("sub_months", "price", "sub_type")}
+            game.subs.append(sub(sub_id, drawn_sub["start"], char_id, **terms))
+            for first, more, day in drawn_sub["runs"]:
                 game.misses.append(miss(day_in(first, 1), day_in(first + more, day), sub_id))
     return game.shuffled(seed)
 
@@ -240,7 +211,7 @@ _difference_fill: st.SearchStrategy[Any] = st.sampled_from((None, 0, -1.5, "self
 
 @st.composite
 def currency_settings(draw: st.DrawFn) -> CurrencySettings:
-    """Any currency settings, each column asked for in a way of its own."""
+    """Any currency settings, different for each column."""
     aggregations = [
         Aggregation(columns=(c,), functions=draw(_functions), fill=draw(_aggregation_fill))
         for c in AMOUNTS

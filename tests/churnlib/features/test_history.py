@@ -1,4 +1,4 @@
-"""The currency features against the oracle, and each rule by an example of its own."""
+"""The currency features against the oracle, and an example of each rule."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -44,8 +44,8 @@ def with_currency(
 
 def features(rows: Sequence[Row], settings: CurrencySettings, as_of: date = LATE) -> Row:
     """The currency features of a subscription of 15 March 2024."""
-    found = with_currency([sub(start=date(2024, 3, 15))], rows, settings, as_of)
-    return found.drop(SUB_SCHEMA).row(0, named=True)
+    frame = with_currency([sub(start=date(2024, 3, 15))], rows, settings, as_of)
+    return frame.drop(SUB_SCHEMA).row(0, named=True)
 
 
 def history(balances: Balances) -> list[Row]:
@@ -54,26 +54,26 @@ def history(balances: Balances) -> list[Row]:
 
 def aggregates(balances: Balances, **options: Any) -> Row:
     """All aggregations of a history's hard balance."""
-    wanted = Aggregation(columns=("hard_balance",), functions=FUNCTIONS, **options)
-    found = features(history(balances), CurrencySettings(aggregations=(wanted,)))
-    return {name: found[f"hard_balance_{name}"] for name in FUNCTIONS}
+    every = Aggregation(columns=("hard_balance",), functions=FUNCTIONS, **options)
+    row = features(history(balances), CurrencySettings(aggregations=(every,)))
+    return {name: row[f"hard_balance_{name}"] for name in FUNCTIONS}
 
 
 def difference(balances: Balances, period: int, **options: Any) -> Any:
     """A difference of a history's hard balance."""
     lookback = options.pop("lookback_months", None)
-    asked = Difference(columns=("hard_balance",), periods=(period,), **options)
-    settings = CurrencySettings(lookback_months=lookback, differences=(asked,))
+    wanted = Difference(columns=("hard_balance",), periods=(period,), **options)
+    settings = CurrencySettings(lookback_months=lookback, differences=(wanted,))
     return features(history(balances), settings)[f"hard_balance_diff_{period}"]
 
 
 def assert_equals_oracle(game: Game, settings: CurrencySettings, as_of: date) -> None:
-    found = with_currency(game.subs, game.currency, settings, as_of)
+    actual = with_currency(game.subs, game.currency, settings, as_of)
     expected = [{**s, **oracle.currency(s, game.currency, settings, as_of)} for s in game.subs]
-    oracle.assert_rows(found, expected)
+    oracle.assert_rows(actual, expected)
     for name in settings.feature_names:
         counts = name == "currency_age_months" or name.endswith("_count")
-        assert found.schema[name] == (pl.Int32 if counts else pl.Float64), name
+        assert actual.schema[name] == (pl.Int32 if counts else pl.Float64), name
 
 
 @examples(80)
@@ -84,6 +84,25 @@ def test_currency_features_equal_oracle_for_any_settings(
     assert_equals_oracle(game, settings, as_of)
 
 
+def test_oracle_raises_on_an_unknown_aggregation_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(oracle.AGGREGATIONS, "max")
+    wanted = Aggregation(columns=("hard_balance",), functions=("max",))
+    with pytest.raises(NotImplementedError, match="'max'"):
+        oracle.currency(
+            sub(),
+            [amounts(date(2024, 1, 1), 1.0)],
+            CurrencySettings(aggregations=(wanted,)),
+            LATE,
+        )
+
+
+def test_oracle_raises_on_an_unknown_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    fields = oracle.FIELDS[CurrencySettings] - {"latest"}
+    monkeypatch.setattr(oracle, "FIELDS", oracle.FIELDS | {CurrencySettings: fields})
+    with pytest.raises(NotImplementedError, match="latest"):
+        oracle.currency(sub(), [], CurrencySettings(), LATE)
+
+
 @examples(50)
 @given(games)
 def test_currency_features_equal_oracle_for_every_kind(game: Game) -> None:
@@ -91,11 +110,11 @@ def test_currency_features_equal_oracle_for_every_kind(game: Game) -> None:
 
 
 def test_feature_columns_are_the_ones_that_the_settings_name() -> None:
-    found = with_currency([sub()], [amounts(date(2024, 3, 1), 1.0)], EVERYTHING)
-    assert tuple(found.drop(SUB_SCHEMA).columns) == EVERYTHING.feature_names
+    actual = with_currency([sub()], [amounts(date(2024, 3, 1), 1.0)], EVERYTHING)
+    assert tuple(actual.drop(SUB_SCHEMA).columns) == EVERYTHING.feature_names
 
 
-def test_no_currency_settings_still_give_the_age() -> None:
+def test_age_of_the_newest_row_is_a_feature_without_any_settings() -> None:
     assert features([amounts(date(2024, 1, 1), 5.0)], CurrencySettings()) == {
         "currency_age_months": 2
     }
@@ -109,28 +128,26 @@ def test_latest_is_the_newest_row_on_or_before_the_start(
     start: date, balance: float, age: int
 ) -> None:
     rows = history({date(2024, 3, 1): 2.0, date(2024, 1, 1): 1.0})
-    found = with_currency([sub(start=start)], rows, CurrencySettings(latest=("soft_balance",)))
-    assert found["soft_balance"].item() == balance
-    assert found["currency_age_months"].item() == age
+    actual = with_currency([sub(start=start)], rows, CurrencySettings(latest=("soft_balance",)))
+    assert actual["soft_balance"].item() == balance
+    assert actual["currency_age_months"].item() == age
 
 
 def test_latest_is_null_where_the_newest_row_has_no_value() -> None:
     rows = history({date(2024, 1, 1): 1.0, date(2024, 2, 1): None})
-    found = features(rows, CurrencySettings(latest=("hard_balance",)))
-    assert found == {"hard_balance": None, "currency_age_months": 1}
+    actual = features(rows, CurrencySettings(latest=("hard_balance",)))
+    assert actual == {"hard_balance": None, "currency_age_months": 1}
 
 
 @pytest.mark.parametrize(("lookback_months", "count"), [(1, 1), (2, 2), (3, 3), (None, 4)])
-def test_lookback_counts_the_own_month_as_the_first(
-    lookback_months: int | None, count: int
-) -> None:
+def test_lookback_includes_the_month_of_the_start(lookback_months: int | None, count: int) -> None:
     days = [date(2023, 3, 1), date(2024, 1, 1), date(2024, 2, 1), date(2024, 3, 1)]
     settings = CurrencySettings(
         lookback_months=lookback_months,
         aggregations=(Aggregation(columns=("hard_balance",), functions=("count",)),),
     )
-    found = features(history(dict.fromkeys(days, 1.0)), settings)
-    assert found["hard_balance_count"] == count
+    actual = features(history(dict.fromkeys(days, 1.0)), settings)
+    assert actual["hard_balance_count"] == count
 
 
 def test_lookback_counts_from_the_start_and_not_from_the_newest_row() -> None:
@@ -139,9 +156,9 @@ def test_lookback_counts_from_the_start_and_not_from_the_newest_row() -> None:
     assert features(rows, settings) == {"hard_balance": None, "currency_age_months": None}
 
 
-def test_aggregations_leave_nulls_out() -> None:
-    found = aggregates({date(2024, 1, 1): 1.0, date(2024, 2, 1): None, date(2024, 3, 1): 4.0})
-    assert found == pytest.approx(
+def test_aggregations_ignore_nulls() -> None:
+    actual = aggregates({date(2024, 1, 1): 1.0, date(2024, 2, 1): None, date(2024, 3, 1): 4.0})
+    assert actual == pytest.approx(
         {"mean": 2.5, "max": 4, "min": 1, "std": 4.5**0.5, "sum": 5, "first": 1, "count": 2}
     )
 
@@ -155,8 +172,8 @@ def test_aggregations_of_nulls_only() -> None:
 
 
 def test_std_of_one_value_is_null() -> None:
-    found = aggregates({date(2024, 1, 1): 3.0, date(2024, 2, 1): None})
-    assert (found["mean"], found["std"]) == (3.0, None)
+    actual = aggregates({date(2024, 1, 1): 3.0, date(2024, 2, 1): None})
+    assert (actual["mean"], actual["std"]) == (3.0, None)
 
 
 def test_first_is_the_oldest_row_even_where_it_has_no_value() -> None:
@@ -164,7 +181,7 @@ def test_first_is_the_oldest_row_even_where_it_has_no_value() -> None:
     assert aggregates({date(2024, 2, 1): 2.0, date(2024, 1, 1): None})["first"] is None
 
 
-def test_fill_of_an_aggregation_takes_the_place_of_nulls_only() -> None:
+def test_fill_of_an_aggregation_replaces_only_null_results() -> None:
     nulls = aggregates({date(2024, 1, 1): None}, fill=-1)
     assert nulls == {**dict.fromkeys(FUNCTIONS, -1.0), "sum": 0.0, "count": 0}
     assert aggregates({date(2024, 1, 1): 2.0}, fill=-1)["mean"] == 2.0
@@ -182,14 +199,14 @@ def test_difference_is_null_where_either_value_is() -> None:
     assert difference({date(2024, 1, 1): 1.0, date(2024, 2, 1): None}, 1) is None
 
 
-def test_difference_does_not_reach_behind_the_lookback() -> None:
+def test_difference_ignores_rows_before_the_lookback() -> None:
     balances = {date(2024, 1, 1): 30.0, date(2024, 3, 1): 100.0}
     assert difference(balances, 2, lookback_months=2) is None
     assert difference(balances, 2, lookback_months=3) == 70.0
 
 
 @pytest.mark.parametrize(("fill", "expected"), [(None, None), (-1, -1.0), ("self", 8.0)])
-def test_fill_of_a_difference_takes_the_place_of_null(fill: Any, expected: float | None) -> None:
+def test_fill_of_a_difference_replaces_only_null_results(fill: Any, expected: float | None) -> None:
     balances: Balances = {date(2023, 12, 1): 3.0, date(2024, 2, 1): 8.0}
     assert difference(balances, 1, fill=fill) == expected
     assert difference(balances, 2, fill=fill) == 5.0
@@ -199,7 +216,7 @@ def test_difference_filled_with_self_is_null_where_the_newest_value_is() -> None
     assert difference({date(2024, 2, 1): None}, 1, fill="self") is None
 
 
-def test_fill_values_come_before_everything_else() -> None:
+def test_fill_values_are_applied_first() -> None:
     settings = CurrencySettings(
         fill_values=(Fill(columns=("hard_balance",), value=2),),
         latest=("hard_balance", "soft_balance"),
@@ -217,7 +234,7 @@ def test_fill_values_come_before_everything_else() -> None:
     }
 
 
-def test_subscription_without_visible_row_keeps_its_row_with_nulls_whatever_the_fills() -> None:
+def test_features_are_null_without_visible_row_whatever_the_fills() -> None:
     settings = CurrencySettings(
         fill_values=(Fill(columns=AMOUNTS, value=2),),
         latest=AMOUNTS,

@@ -1,4 +1,4 @@
-"""What holds of all features together, to the bit, whatever the data."""
+"""Invariants of all features together, to the bit, on any data."""
 
 from datetime import date, timedelta
 from random import Random
@@ -50,7 +50,7 @@ def tables(game: Game) -> list[pl.LazyFrame]:
 def all_features(
     frames: list[pl.LazyFrame], as_of: date = LATE, settings: CurrencySettings = EVERYTHING
 ) -> pl.LazyFrame:
-    """Every feature and the label, as the flows put them together."""
+    """Every feature and the label, combined as in the flows."""
     characters, subs, misses, currency = frames
     rows = standard_features(characters, subs, as_of=as_of)
     rows = add_churned_on(rows, misses, as_of=as_of, churn_after_months=3)
@@ -59,7 +59,7 @@ def all_features(
 
 
 def exact(frame: pl.DataFrame) -> tuple[Any, list[Row]]:
-    """Schema and rows with floats written to the last bit, so that nothing equals but itself."""
+    """Schema and rows, floats in hexadecimal, so that only identical bits are equal."""
     return frame.schema, [
         {name: v.hex() if isinstance(v, float) else v for name, v in row.items()}
         for row in frame.iter_rows(named=True)
@@ -181,7 +181,7 @@ def test_streaming_equals_in_memory(game: Game, settings: CurrencySettings, as_o
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_long_histories_are_the_same_bits_in_any_order_engine_and_company(seed: int) -> None:
+def test_features_of_long_histories_are_identical_in_any_order_and_engine(seed: int) -> None:
     random = Random(seed)
     game = Game()
     for char_id in range(400):
@@ -216,12 +216,12 @@ def test_empty_tables_keep_the_schema(emptied: str) -> None:
         name: [] if emptied in (name, "all of them") else getattr(filled, name)
         for name in ("characters", "subs", "misses", "currency")
     }
-    schema, found = result(Game(**rows))
+    schema, features = result(Game(**rows))
     assert schema == result(filled)[0]
-    assert len(found) == (1 if emptied in ("misses", "currency") else 0)
+    assert len(features) == (1 if emptied in ("misses", "currency") else 0)
 
 
-def test_features_are_lazy_and_execute_nothing() -> None:
+def test_features_are_lazy() -> None:
     class ExecutedError(Exception):
         pass
 

@@ -1,4 +1,4 @@
-"""The standard features against the oracle, and each meaning by an example of its own."""
+"""The standard features against the oracle, and an example of each."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 from hypothesis import given
 
-from churnlib.features.standard import standard_features
+from churnlib.features.standard import UNDATED_TOTALS, standard_features
+from churnlib.schemas.tables import StandardFeatures
 from tests.churnlib.features import oracle
 from tests.churnlib.features.oracle import Row
 from tests.churnlib.features.strategies import (
@@ -37,8 +38,8 @@ def features(
 
 def feature(name: str, *subs: Row, **facts: Any) -> Any:
     """One feature of the first of a character's subscriptions."""
-    found = features([character(**facts)], subs)
-    return found.filter(pl.col("sub_id") == subs[0]["sub_id"])[name].item()
+    frame = features([character(**facts)], subs)
+    return frame.filter(pl.col("sub_id") == subs[0]["sub_id"])[name].item()
 
 
 @examples(100)
@@ -48,37 +49,27 @@ def test_standard_features_equal_oracle(game: Game, as_of: date) -> None:
     oracle.assert_rows(features(game.characters, game.subs, as_of), expected)
 
 
-def test_standard_features_have_columns_and_types_of_the_contract() -> None:
-    schema = features([character()], [sub()]).schema
-    derived = {
-        "age_at_sub_months": pl.Int32,
-        "is_mastered": pl.Boolean,
-        "months_to_mastery": pl.Int32,
-        "first_sub_date": pl.Date,
-        "is_first_sub": pl.Boolean,
-        "sub_number": pl.Int32,
-        "months_since_previous_sub": pl.Int32,
-        "expected_revenue": pl.Float64,
-    }
-    given_ones = {name: CHARACTER_SCHEMA[name] for name in oracle.CHARACTER_COLUMNS}
-    assert dict(schema) == {**SUB_SCHEMA, **given_ones, **derived}
+def test_standard_features_have_the_columns_and_types_of_their_schema() -> None:
+    schema = StandardFeatures.create_empty().schema
+    outcome = {"churned_on": schema["churned_on"]}
+    assert {**features([character()], [sub()]).schema, **outcome} == schema
 
 
-def test_undated_totals_are_features_only_where_asked_for() -> None:
+def test_undated_totals_are_features_only_on_request() -> None:
     characters, subs = [character(total_kills=12, total_deaths=5)], [sub()]
-    assert not set(oracle.TOTALS) & set(features(characters, subs).columns)
-    asked = features(characters, subs, undated_totals=True)
-    oracle.assert_rows(asked, oracle.standard(characters, subs, LATE, undated_totals=True))
-    assert asked.select(oracle.TOTALS).row(0) == (12, 5)
+    assert not set(UNDATED_TOTALS) & set(features(characters, subs).columns)
+    totals = features(characters, subs, undated_totals=True)
+    oracle.assert_rows(totals, oracle.standard(characters, subs, LATE, undated_totals=True))
+    assert totals.select(UNDATED_TOTALS).row(0) == (12, 5)
 
 
 def test_subscriptions_on_one_day_are_both_first() -> None:
     day, later = date(2024, 3, 15), date(2024, 3, 16)
-    found = features([character()], [sub(3, later), sub(2, day), sub(1, day)])
-    assert found["sub_id"].to_list() == [1, 2, 3]
-    assert found["is_first_sub"].to_list() == [True, True, False]
-    assert found["sub_number"].to_list() == [1, 1, 3]
-    assert found["months_since_previous_sub"].to_list() == [None, None, 0]
+    actual = features([character()], [sub(3, later), sub(2, day), sub(1, day)])
+    assert actual["sub_id"].to_list() == [1, 2, 3]
+    assert actual["is_first_sub"].to_list() == [True, True, False]
+    assert actual["sub_number"].to_list() == [1, 1, 3]
+    assert actual["months_since_previous_sub"].to_list() == [None, None, 0]
 
 
 @pytest.mark.parametrize(
@@ -91,9 +82,11 @@ def test_subscriptions_on_one_day_are_both_first() -> None:
         (date(2010, 3, 31), 168),
     ],
 )
-def test_age_counts_calendar_months_whatever_the_days(created: date, months: int) -> None:
-    bought = sub(start=date(2024, 3, 1))
-    assert feature("age_at_sub_months", bought, creation_date=created) == months
+def test_age_counts_calendar_months_whatever_the_day_of_the_month(
+    created: date, months: int
+) -> None:
+    first = sub(start=date(2024, 3, 1))
+    assert feature("age_at_sub_months", first, creation_date=created) == months
 
 
 @pytest.mark.parametrize(
@@ -114,9 +107,9 @@ def test_mastery_counts_from_the_day_it_is_known(
 
 
 def test_previous_sub_is_the_latest_strictly_earlier_one() -> None:
-    bought = sub(9, date(2024, 3, 1))
+    first = sub(9, date(2024, 3, 1))
     others = [sub(1, date(2024, 3, 1)), sub(2, date(2024, 1, 31)), sub(3, date(2023, 5, 1))]
-    assert feature("months_since_previous_sub", bought, *others) == 2
+    assert feature("months_since_previous_sub", first, *others) == 2
 
 
 def test_expected_revenue_is_months_times_price() -> None:
@@ -125,10 +118,10 @@ def test_expected_revenue_is_months_times_price() -> None:
 
 def test_subscriptions_started_after_as_of_are_left_out() -> None:
     subs = [sub(1, date(2024, 3, 15)), sub(2, date(2024, 3, 16))]
-    found = features([character()], subs, as_of=date(2024, 3, 15))
-    assert found["sub_id"].to_list() == [1]
+    actual = features([character()], subs, as_of=date(2024, 3, 15))
+    assert actual["sub_id"].to_list() == [1]
 
 
-def test_unknown_characters_and_characters_without_subscription_give_no_row() -> None:
-    found = features([character(1), character(2)], [sub(1, char_id=1), sub(2, char_id=3)])
-    assert found["sub_id"].to_list() == [1]
+def test_subscriptions_without_character_and_characters_without_subscription_give_no_row() -> None:
+    actual = features([character(1), character(2)], [sub(1, char_id=1), sub(2, char_id=3)])
+    assert actual["sub_id"].to_list() == [1]

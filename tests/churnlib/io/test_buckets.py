@@ -180,7 +180,7 @@ def test_failure_between_buckets_leaves_what_stood(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="out of luck"):
         frames = (buckets.make(fail, [table], number, 4) for number in range(4))
         buckets.write(frames, target, currency.schema)
-    assert datasets.stands(table)
+    assert datasets.is_unchanged(table)
     assert [path.name for path in tmp_path.iterdir()] == ["character_currency.parquet"]
 
 

@@ -80,12 +80,12 @@ def test_what_was_written_here_is_known_by_its_content_without_being_read(
     content = storage.read_bytes(target.uri)
     assert written.fingerprint == hashlib.sha256(content).hexdigest()
     asked()
-    assert datasets.stands(written)
+    assert datasets.is_unchanged(written)
     assert asked() == ["HEAD"]
     datasets.write_parquet(FRAME.reverse().lazy(), target)
-    assert not datasets.stands(written)
+    assert not datasets.is_unchanged(written)
     storage.remove(target.uri)
-    assert not datasets.stands(written)
+    assert not datasets.is_unchanged(written)
 
 
 def test_what_others_wrote_is_known_by_its_etag(
@@ -128,7 +128,7 @@ def test_a_failed_write_leaves_what_was_there(target: Dataset) -> None:
     before = datasets.write_parquet(FRAME.lazy(), target)
     with pytest.raises(pl.exceptions.PolarsError):
         datasets.write_parquet(FRAME.lazy().with_columns(pl.col("y").cast(pl.Int64)), target)
-    assert datasets.stands(before)
+    assert datasets.is_unchanged(before)
     assert names(target.uri.partition("/data")[0]) == ["data/03_primary/hawk/table.parquet"]
 
 

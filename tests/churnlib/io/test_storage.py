@@ -19,11 +19,11 @@ from churnlib.io.datasets import (
     DatasetRef,
     attribute_read_errors,
     count_rows,
+    is_unchanged,
     read,
     read_metadata,
     ref,
     scan,
-    stands,
     write_parquet,
 )
 from churnlib.io.storage import exclusive_lock, fingerprint, replacing, write_text
@@ -264,13 +264,13 @@ def test_text_is_written_as_utf8(tmp_path: Path) -> None:
 
 def test_a_dataset_stands_while_its_content_does(target: Dataset) -> None:
     written = write_parquet(FRAME.lazy(), target)
-    assert stands(written)
+    assert is_unchanged(written)
     write_parquet(FRAME.reverse().lazy(), target)
-    assert not stands(written)
+    assert not is_unchanged(written)
     write_parquet(FRAME.lazy(), target)
-    assert stands(written)
+    assert is_unchanged(written)
     Path(target.uri).unlink()
-    assert not stands(written)
+    assert not is_unchanged(written)
 
 
 def test_a_missing_dataset_is_named(target: Dataset) -> None:
@@ -293,7 +293,7 @@ def test_unchanged_files_are_digested_once(
 ) -> None:
     written = write_parquet(FRAME.lazy(), target)
     misses = local._digest.cache_info().misses
-    assert stands(written)
+    assert is_unchanged(written)
     assert local._digest.cache_info().misses == misses
 
 

@@ -1,4 +1,4 @@
-"""Windows of subscription starts."""
+"""The window of a cohort."""
 
 from datetime import date
 
@@ -19,12 +19,12 @@ from tests.churnlib.features.strategies import (
 @examples(30)
 @given(games, as_of_days, as_of_days)
 def test_in_window_keeps_the_rows_between_its_days(game: Game, first: date, last: date) -> None:
-    found = in_window(table(game.subs, SUB_SCHEMA), first, last).collect()
-    assert found.to_dicts() == [s for s in game.subs if first <= s["sub_start_date"] <= last]
+    actual = in_window(table(game.subs, SUB_SCHEMA), first, last).collect()
+    assert actual.to_dicts() == [s for s in game.subs if first <= s["sub_start_date"] <= last]
 
 
 def test_in_window_includes_both_ends() -> None:
     days = [date(2024, 1, 31), date(2024, 2, 1), date(2024, 2, 29), date(2024, 3, 1)]
     subs = table([sub(i, day) for i, day in enumerate(days)], SUB_SCHEMA)
-    found = in_window(subs, date(2024, 2, 1), date(2024, 2, 29)).collect()
-    assert found["sub_start_date"].to_list() == days[1:3]
+    actual = in_window(subs, date(2024, 2, 1), date(2024, 2, 29)).collect()
+    assert actual["sub_start_date"].to_list() == days[1:3]
