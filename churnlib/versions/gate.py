@@ -151,7 +151,7 @@ def _too_few(churned: int, n: int, wanted: int) -> str:
 def _too_wide(churned: int, n: int, share: float) -> str:
     return (
         f"as only {churned:,} of {n:,} subscriptions churned, the interval is so wide that of "
-        f"models as good as the champion only {share:.0%} pass: promote it by hand (flows.promote "
+        f"models as good as the champion only {share:.0%} pass: promote it by hand (churn promote "
         "--force), or give the next candidate a larger champion.max_loss or more months to score, "
         f"{MORE_MONTHS}"
     )

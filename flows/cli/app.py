@@ -31,7 +31,7 @@ class _ChurnApp(App):
         """Prints the help, as `App.help_print`."""
         super().help_print(tokens, console=console)
         _, (*_, command), _ = self.parse_commands(tokens)
-        if "--set" in command.assemble_argument_collection():
+        if any("--set" in option.names for option in command.assemble_argument_collection()):
             from churnlib.settings import describe_settings
 
             print(f"\nSettings, for --set:\n{describe_settings()}")
@@ -215,15 +215,20 @@ def backfill(
     ] = False,
 ) -> int:
     """Run a batch flow for each month of a range; months that are done are skipped."""
-    batch_flow = flow.replace("-", "_")
-    print(f"backfill: {run.game}, {batch_flow}, {first} to {last}", flush=True)
+    parameters: dict[str, Any] = {
+        **run.parameters,
+        "batch_flow": flow.replace("-", "_"),
+        "first_month": first,
+        "last_month": last,
+        "from_raw": from_raw,
+    }
+    print(f"backfill: {run.game}, {flow}, {first} to {last}", flush=True)
     from flows.cli.session import in_session
 
     def work() -> None:
         from flows.backfill import backfill
 
-        months = {"first_month": first, "last_month": last}
-        backfill(**run.parameters, **months, batch_flow=batch_flow, from_raw=from_raw)
+        backfill(**parameters)
 
     return in_session(run, work)
 

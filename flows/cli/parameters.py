@@ -42,15 +42,12 @@ def _data_dir(_: Any, tokens: Sequence[Token]) -> str:
     raise ValueError(f"'{text}' is not a folder.")
 
 
-def _overrides(_: Any, tokens: Sequence[Token]) -> dict[str, str]:
-    return dict(_override(token.value) for token in tokens)
-
-
-def _override(text: str) -> tuple[str, str]:
-    path, equals, value = text.partition("=")
-    if not equals or not path.strip():
-        raise ValueError(f"'{text}' is not PATH=VALUE, such as train.seed=7.")
-    return path.strip(), value.strip()
+def _settings(_: Any, tokens: Sequence[Token]) -> tuple[str, ...]:
+    for token in tokens:
+        path, equals, _ = token.value.partition("=")
+        if not equals or not path.strip():
+            raise ValueError(f"'{token.value}' is not PATH=VALUE, such as train.seed=7.")
+    return tuple(token.value for token in tokens)
 
 
 Game = Annotated[str, Parameter(metavar="G", help="The game, named after its file in games/.")]
@@ -63,13 +60,11 @@ AsOf = Annotated[
         "currency table.",
     ),
 ]
-Overrides = Annotated[
-    dict[str, str] | None,
+SetOptions = Annotated[
+    tuple[str, ...],
     Parameter(
         name="--set",
-        converter=_overrides,
-        accepts_keys=False,
-        n_tokens=1,
+        converter=_settings,
         metavar="PATH=VALUE",
         help="Override a setting, given by its path. May be repeated.",
     ),
@@ -95,16 +90,22 @@ class RunOptions:
     Attributes:
         game: The game.
         as_of: The day of the run; None for the latest date in the currency table.
-        overrides: Settings by dotted path, as text.
+        settings: Settings to override, each as PATH=VALUE.
         data_dir: The data folder, absolute, or its URI; None for that of the settings.
         refresh: Whether to run every task, whatever the cache holds.
     """
 
     game: Game
     as_of: AsOf = None
-    overrides: Overrides = None
+    settings: SetOptions = ()
     data_dir: DataDir = None
     refresh: Refresh = False
+
+    @property
+    def overrides(self) -> dict[str, str] | None:
+        """The settings to override, by dotted path."""
+        pairs = (setting.partition("=") for setting in self.settings)
+        return {path.strip(): value.strip() for path, _, value in pairs} or None
 
     @property
     def parameters(self) -> dict[str, Any]:

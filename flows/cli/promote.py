@@ -9,6 +9,7 @@ from churnlib.settings import Settings
 from churnlib.versions.compatibility import other_features
 from churnlib.versions.folder import read_manifest
 from churnlib.versions.promotion import promote_by_hand, roll_back
+from churnlib.versions.registry import Promotion
 from flows.cli.parameters import RunOptions
 from flows.cli.session import checked_settings
 
@@ -27,6 +28,7 @@ def promote(run: RunOptions, version: str | None, *, force: bool) -> None:
     settings = checked_settings(run)
     catalog = Catalog(settings.data_dir, run.game)
     now, allow_joblib = datetime.now(UTC), settings.train.model_format == "joblib"
+    promotion: Promotion | None
     if version is None:
         promotion = roll_back(catalog, when=now, allow_joblib=allow_joblib)
     else:

@@ -307,7 +307,7 @@ def test_the_champion_is_the_version_pointed_at(catalog: Catalog) -> None:
 def test_without_a_champion_the_user_is_told_how_to_make_one(catalog: Catalog) -> None:
     with pytest.raises(ModelError) as caught:
         champion(catalog)
-    command = f"python -m flows.train --game hawk --data-dir {catalog.data_dir} --from-raw"
+    command = f"churn train --game hawk --data-dir {catalog.data_dir} --from-raw"
     assert str(caught.value).endswith(f"Train one: {command}")
 
 

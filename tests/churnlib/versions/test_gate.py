@@ -69,7 +69,7 @@ def test_gate_cannot_tell_by_a_small_cohort() -> None:
     churned = f"as only {found['positives']} of 100 subscriptions churned, the interval is so wide"
     assert churned in found["reason"]
     assert found["reason"].endswith(
-        "only 7% pass: promote it by hand (flows.promote --force), or give the next candidate a "
+        "only 7% pass: promote it by hand (churn promote --force), or give the next candidate a "
         "larger champion.max_loss or more months to score, with windows.train.end and "
         "windows.score.start earlier by as many"
     )
@@ -97,7 +97,7 @@ def test_gate_decides_nothing_where_few_came_to_one_of_the_two_ends(which: int) 
         f"{churned} of {n} subscriptions churned and {n - churned} did not, and "
         "champion.min_outcomes asks for 30 of each: score more months, with windows.train.end and "
         "windows.score.start earlier by as many, when their outcomes are known; or promote it by "
-        "hand (flows.promote --force)"
+        "hand (churn promote --force)"
     )
     assert measure(lopsided, "roc_auc", 0.9, min_outcomes=29)["decision"] == "accepted"
 

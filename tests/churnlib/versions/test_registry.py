@@ -375,15 +375,15 @@ def test_by_hand_refuses_what_was_not_accepted_unless_forced(
 @pytest.mark.parametrize(
     ("candidate", "decision", "advice"),
     [
-        ("v2", None, "Have it compared: python -m flows.score --game hawk --data-dir {0}; or "),
+        ("v2", None, "Have it compared: churn score --game hawk --data-dir {0}; or "),
         (
             "v2",
             "undecided",
-            "it is compared again: python -m flows.score --game hawk --data-dir {0};",
+            "it is compared again: churn score --game hawk --data-dir {0};",
         ),
-        ("v2", "refused", "worth: python -m flows.score --game hawk --data-dir {0} --model v2; "),
-        ("v3", None, "worth: python -m flows.score --game hawk --data-dir {0} --model v2; "),
-        (None, "refused", "worth: python -m flows.score --game hawk --data-dir {0} --model v2; "),
+        ("v2", "refused", "worth: churn score --game hawk --data-dir {0} --model v2; "),
+        ("v3", None, "worth: churn score --game hawk --data-dir {0} --model v2; "),
+        (None, "refused", "worth: churn score --game hawk --data-dir {0} --model v2; "),
     ],
     ids=["candidate", "undecided", "refused candidate", "superseded", "refused and superseded"],
 )
@@ -398,7 +398,7 @@ def test_by_hand_advises_what_helps(
         by_hand(catalog, "v2")
     message, folder = str(caught.value), catalog.data_dir
     assert advice.format(folder) in message
-    force = f"python -m flows.promote --game hawk --data-dir {folder} --version v2 --force"
+    force = f"churn promote --game hawk --data-dir {folder} --version v2 --force"
     assert message.endswith(f"promote it all the same: {force}")
 
 
