@@ -21,7 +21,7 @@ from churnlib.io.datasets import Dataset, DatasetRef, footer
 from churnlib.model.feature_table import FeatureTable
 from churnlib.raw.availability import known_by
 from churnlib.settings import CampaignSettings, CurrencySettings, EngineSettings, StandardSettings
-from churnlib.versions.folder import read_manifest
+from churnlib.versions.manifest import read_manifest
 from flows.engine.building import build
 from flows.engine.cache import run_logger
 from flows.engine.events import BatchPredicted
@@ -29,6 +29,7 @@ from flows.score import new_categories
 from flows.steps.back_test_plan import usable_model
 from flows.steps.reports import leaks, warn
 from flows.steps.run import Run, churn_flow
+from flows.steps.runtime_code import MODEL_CODE
 from flows.steps.window_features import refuse_empty
 from flows.task import task
 
@@ -66,7 +67,16 @@ def batch_predict(run: Run) -> DatasetRef:
     )
 
 
-@task(notes=("engine",))
+@task(
+    reads=(
+        "02_intermediate/character_data",
+        "02_intermediate/sub_data",
+        "02_intermediate/character_currency",
+    ),
+    writes=("05_model_input/predict_features",),
+    settings=("windows.batch_predict", "as_of", "standard", "currency", "engine"),
+    notes=("engine",),
+)
 def build_predict_features(
     characters: DatasetRef,
     subs: DatasetRef,
@@ -110,11 +120,16 @@ def batch_features(
 
 
 @task(
-    uses=(
-        "churnlib.model",
-        "churnlib.metrics",
-        "churnlib.versions",
-    )
+    reads=("06_models/champion", "05_model_input/predict_features"),
+    writes=("07_model_output/predictions",),
+    settings=(
+        "windows.batch_predict",
+        "horizon_months",
+        "churn_after_months",
+        "campaign",
+        "train.model_format",
+    ),
+    uses=MODEL_CODE,
 )
 def predict_batch(
     model: DatasetRef,
@@ -138,16 +153,16 @@ def predict_batch(
     from churnlib.metrics.contact import add_contact
     from churnlib.model.predict import predict_in_parts, rank_by_risk
     from churnlib.versions.folder import load_model
-    from churnlib.versions.threshold import threshold_of
+    from churnlib.versions.threshold import contact_threshold
 
     loaded = load_model(model, allow_joblib=allow_joblib)
     with error_prefix(model.game):
         rows = FeatureTable.read(features)
-        batch = predict_in_parts(loaded.pipeline, loaded.schema, rows, baseline=loaded.baseline)
+        batch = predict_in_parts(loaded, rows)
     warn(new_categories(batch))
     version = read_manifest(model)["version"]
     with error_prefix(model.game):
-        threshold = threshold_of(model, campaign.offer)
+        threshold = contact_threshold(model, campaign.offer)
     ranked = rank_by_risk(batch.rows, version)
     told = add_contact(ranked, threshold, campaign.hold_out_share)
     to_contact, held_out = (int(told[column].sum()) for column in ("contact", "held_out"))

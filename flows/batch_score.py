@@ -23,13 +23,12 @@ from churnlib.report.verdict import verdict
 from churnlib.report.write import write_report
 from churnlib.schemas.tables import Predictions, with_ids
 from churnlib.settings import EvaluationSettings, Offer, Settings, check_label_overlap
-from churnlib.versions.folder import pointed_at
+from churnlib.versions.champion import champion_version
 from flows.engine.events import BatchScored
 from flows.standard_features import standard_features
 from flows.steps.past_model import about_past_model, model_behind, past_importance, standing
 from flows.steps.raw_tables import STANDARD_TABLES
 from flows.steps.reports import (
-    TEMPLATE,
     check_segments,
     data_faults,
     overlap,
@@ -38,6 +37,7 @@ from flows.steps.reports import (
     warn,
 )
 from flows.steps.run import Run, churn_flow
+from flows.steps.runtime_code import REPORT_CODE
 from flows.steps.sources import read_sources, stale_source_warnings, standard_of
 from flows.steps.window_features import check_first, fits_run, known_subs, refuse_empty
 from flows.task import task
@@ -75,7 +75,7 @@ def batch_score(run: Run) -> tuple[DatasetRef, ...]:
         evaluation=run.settings.evaluation,
         data=data_faults(read_sources(run)),
         warnings=warnings,
-        champion=pointed_at(run.catalog.champion()),
+        champion=champion_version(run.catalog),
         allow_joblib=run.settings.train.model_format == "joblib",
     )
     show(reports)
@@ -155,7 +155,23 @@ def predictions_of(run: Run, window: tuple[date, date]) -> DatasetRef:
 
 
 @task(
-    uses=("churnlib.model", "churnlib.metrics", "churnlib.versions", TEMPLATE), notes=("champion",)
+    reads=(
+        "03_primary/standard_features",
+        "07_model_output/predictions",
+        "05_model_input/predict_features",
+        "06_models/models",
+    ),
+    writes=("08_reporting/batch_score_report",),
+    settings=(
+        "windows.batch_score",
+        "as_of",
+        "horizon_months",
+        "campaign",
+        "evaluation",
+        "train.model_format",
+    ),
+    uses=REPORT_CODE,
+    notes=("champion",),
 )
 def score_batch(
     standard: DatasetRef,

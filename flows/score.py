@@ -18,14 +18,14 @@ from churnlib.report.formatting import counted
 from churnlib.report.write import write_report
 from churnlib.settings import EvaluationSettings, Offer
 from churnlib.uris import name_of
-from churnlib.versions.folder import pointed_at, read_manifest
+from churnlib.versions.champion import champion_version
 from churnlib.versions.gate import Comparison, Terms
+from churnlib.versions.manifest import read_manifest
 from flows.engine.cache import run_logger
 from flows.standard_features import announce_due_batch, standard_features
 from flows.steps.back_test_plan import back_test_plan, compare
 from flows.steps.promotion import settle_comparison
 from flows.steps.reports import (
-    TEMPLATE,
     about_model,
     check_segments,
     data_faults,
@@ -36,6 +36,7 @@ from flows.steps.reports import (
     warn,
 )
 from flows.steps.run import Run, churn_flow
+from flows.steps.runtime_code import REPORT_CODE
 from flows.steps.sources import stale_source_warnings
 from flows.steps.window_features import check_first, window_cohort
 from flows.task import task
@@ -66,7 +67,7 @@ def score(run: Run) -> tuple[DatasetRef, ...]:
         terms=Terms.of(run.settings.champion),
         ruling=contest.ruling,
         past=contest.past,
-        in_use=name_of(contest.model.uri) == pointed_at(run.catalog.champion()),
+        in_use=name_of(contest.model.uri) == champion_version(run.catalog),
         window=run.window("score"),
         as_of=run.as_of,
         horizon_months=run.settings.horizon_months,
@@ -94,7 +95,20 @@ def score_from_raw(run: Run) -> tuple[DatasetRef, ...]:
     return reports
 
 
-@task(uses=("churnlib.model", "churnlib.metrics", "churnlib.versions", TEMPLATE))
+@task(
+    reads=("06_models/models", "06_models/champion", "04_feature/score_features"),
+    writes=("08_reporting/score_report",),
+    settings=(
+        "champion",
+        "windows.score",
+        "as_of",
+        "horizon_months",
+        "campaign",
+        "evaluation",
+        "train.model_format",
+    ),
+    uses=REPORT_CODE,
+)
 def score_model(
     model: DatasetRef,
     rival: DatasetRef | None,
@@ -140,18 +154,12 @@ def score_model(
     from churnlib.model.importance import permutation_importance
     from churnlib.model.predict import predict_in_parts
     from churnlib.versions.folder import load_model
-    from churnlib.versions.threshold import threshold_of
+    from churnlib.versions.threshold import contact_threshold
 
     loaded = load_model(model, allow_joblib=allow_joblib)
     with error_prefix(model.game):
-        scored = predict_in_parts(
-            loaded.pipeline,
-            loaded.schema,
-            FeatureTable.read(features),
-            baseline=loaded.baseline,
-            also=evaluation.segments,
-        )
-    threshold = threshold_of(model, offer)
+        scored = predict_in_parts(loaded, FeatureTable.read(features), also=evaluation.segments)
+    threshold = contact_threshold(model, offer)
     groups = evaluate(scored.rows, threshold=threshold, base_rate=loaded.base_rate)
     comparison = past
     if rival or ruling:

@@ -30,7 +30,8 @@ from churnlib.settings import (
 )
 from churnlib.uris import join
 from churnlib.versions.compatibility import decisive_settings
-from churnlib.versions.folder import new_version, read_manifest, read_scored, save_model
+from churnlib.versions.folder import new_version, read_scored, save_model
+from churnlib.versions.manifest import read_manifest
 from churnlib.versions.registry import read_registry
 from flows.engine.cache import run_logger
 from flows.engine.code_digest import code_digest
@@ -42,7 +43,6 @@ from flows.standard_features import (
 from flows.steps.promotion import register_version
 from flows.steps.raw_tables import check_known, check_raw
 from flows.steps.reports import (
-    TEMPLATE,
     about_model,
     changed_settings,
     check_segments,
@@ -54,6 +54,7 @@ from flows.steps.reports import (
     warn,
 )
 from flows.steps.run import Run, churn_flow
+from flows.steps.runtime_code import MODEL_CODE, REPORT_CODE
 from flows.steps.sources import stale_source_warnings
 from flows.steps.window_features import Cohort, build_window_features, check_first, window_cohort
 from flows.task import task
@@ -132,11 +133,8 @@ def train_from_raw(run: Run) -> DatasetRef:
 
 
 @task(
-    uses=(
-        "churnlib.model",
-        "churnlib.metrics",
-        "churnlib.versions",
-    )
+    settings=("game", "train", "standard", "currency"),
+    uses=MODEL_CODE,
 )
 def check_model(
     game: str,
@@ -163,11 +161,17 @@ def check_model(
 
 
 @task(
-    uses=(
-        "churnlib.model",
-        "churnlib.metrics",
-        "churnlib.versions",
+    reads=("04_feature/train_features",),
+    writes=("06_models/models",),
+    settings=(
+        "train",
+        "horizon_months",
+        "churn_after_months",
+        "standard",
+        "currency",
+        "campaign",
     ),
+    uses=MODEL_CODE,
     notes=("origin",),
 )
 def fit_model(
@@ -198,7 +202,7 @@ def fit_model(
     from churnlib.metrics.evaluate import evaluate
     from churnlib.model.fit import train as train_model
     from churnlib.model.sample import attribute_read_errors, draw
-    from churnlib.versions.folder import GOLDEN_ROWS
+    from churnlib.versions.verification import GOLDEN_ROWS
 
     assert seed is not None  # The decorator draws one.
     window = fact(features, "window")
@@ -258,7 +262,12 @@ def fit_model(
         )
 
 
-@task(uses=(TEMPLATE,))
+@task(
+    reads=("06_models/models", "04_feature/train_features"),
+    writes=("08_reporting/in_sample_report",),
+    settings=("evaluation",),
+    uses=REPORT_CODE,
+)
 def report_training(
     model: DatasetRef,
     output: Dataset,

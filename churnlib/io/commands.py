@@ -1,4 +1,4 @@
-"""Command lines for messages, which name what to type next."""
+"""Command lines that messages suggest."""
 
 import shlex
 
@@ -6,14 +6,13 @@ from churnlib.io.catalog import data_dir_of
 from churnlib.io.datasets import Dataset, DatasetRef
 
 
-def command_line(command: str, place: Dataset | DatasetRef, *more: str) -> str:
-    """The command line that runs a command on the game and the data folder of a dataset.
+def command_line(command: str, dataset: Dataset | DatasetRef, *arguments: str) -> str:
+    """Returns the command line for the game and the data folder of a dataset.
 
     Args:
         command: The command, such as `train` or `promote`.
-        place: A dataset; the data folder is left out if the dataset is not where the catalog
-            would have it.
-        more: Further arguments.
+        dataset: A dataset; if it is not in a data folder, the command line names none.
+        arguments: Further arguments.
 
     >>> from churnlib.io.catalog import Catalog
     >>> model = Catalog("/mnt/data", "hawk").model("v1")
@@ -22,6 +21,6 @@ def command_line(command: str, place: Dataset | DatasetRef, *more: str) -> str:
     >>> command_line("train", Catalog("s3://bucket", "hawk").champion())
     'churn train --game hawk --data-dir s3://bucket'
     """
-    folder = data_dir_of(place.uri, place.game)
-    where = ("--data-dir", folder) if folder else ()
-    return shlex.join(["churn", command, "--game", place.game, *where, *more])
+    folder = data_dir_of(dataset.uri, dataset.game)
+    data_dir = ("--data-dir", folder) if folder else ()
+    return shlex.join(["churn", command, "--game", dataset.game, *data_dir, *arguments])

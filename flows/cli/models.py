@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from churnlib.io.catalog import Catalog
 from churnlib.io.commands import command_line
-from churnlib.versions.listing import Version, history
+from churnlib.versions.listing import Version, describe_versions
 from flows.cli.parameters import RunOptions
 from flows.cli.session import checked_settings
 
@@ -23,7 +23,7 @@ def print_models(run: RunOptions, *, as_json: bool) -> None:
         ChurnlibError: The settings are invalid, or the data cannot be read.
     """
     catalog = Catalog(checked_settings(run).data_dir, run.game)
-    versions = history(catalog)
+    versions = describe_versions(catalog)
     if as_json:
         print(json.dumps([version.to_json() for version in versions], indent=2))
     else:

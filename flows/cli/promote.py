@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from churnlib.io.catalog import Catalog
 from churnlib.io.commands import command_line
 from churnlib.settings import Settings
-from churnlib.versions.compatibility import other_features
-from churnlib.versions.folder import read_manifest
-from churnlib.versions.promotion import promote_by_hand, roll_back
+from churnlib.versions.compatibility import changed_features
+from churnlib.versions.manifest import read_manifest
+from churnlib.versions.promotion import promote_manually, roll_back
 from churnlib.versions.registry import Promotion
 from flows.cli.parameters import RunOptions
 from flows.cli.session import checked_settings
@@ -32,7 +32,7 @@ def promote(run: RunOptions, version: str | None, *, force: bool) -> None:
     if version is None:
         promotion = roll_back(catalog, when=now, allow_joblib=allow_joblib)
     else:
-        promotion = promote_by_hand(
+        promotion = promote_manually(
             catalog, version, when=now, force=force, allow_joblib=allow_joblib
         )
     champion = promotion.version if promotion else version
@@ -49,7 +49,7 @@ def promote(run: RunOptions, version: str | None, *, force: bool) -> None:
 def _misfit(catalog: Catalog, version: str, settings: Settings) -> str | None:
     """Says what will happen if the new champion was trained on features other than the game's."""
     model = catalog.model(version)
-    changed = other_features(read_manifest(model), settings)
+    changed = changed_features(read_manifest(model), settings)
     if changed is None:
         return None
     back = command_line("promote", model, "--back")

@@ -5,7 +5,7 @@ from datetime import date
 
 from churnlib.io.catalog import Catalog
 from churnlib.settings import Settings
-from churnlib.versions.folder import read_manifest
+from churnlib.versions.manifest import read_manifest
 from flows.batch_predict import batch_predict
 from flows.batch_score import batch_score, day_to_predict
 from flows.cli.parameters import RunOptions

@@ -49,9 +49,9 @@ def in_session(run: RunOptions, work: Callable[[], int | None]) -> int:
         with local_server() as server:
             return _call(work, server)
     except ChurnlibError as error:
-        from flows.engine.log import was_told
+        from flows.engine.log import was_logged
 
-        if not was_told(error):
+        if not was_logged(error):
             raise
         return USERS_FAULT
     except KeyboardInterrupt:
@@ -90,9 +90,9 @@ def _call(work: Callable[[], int | None], server: LocalServer) -> int:
     except ChurnlibError:
         raise
     except Exception as error:
-        from flows.engine.log import was_told
+        from flows.engine.log import was_logged
 
-        if not was_told(error):
+        if not was_logged(error):
             traceback.print_exc()
         return FAILED
 

@@ -16,9 +16,6 @@ from flows.engine.cache import run_logger
 from flows.steps.raw_tables import STANDARD_TABLES, currency_reaches_to
 from flows.steps.run import Run
 
-TEMPLATE = "churnlib/report/page"
-"""What a task that writes reports uses besides code."""
-
 
 def data_faults(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """What a report says of the raw tables: rows set apart and odd facts, by table.
@@ -56,7 +53,7 @@ def about_model(manifest: Mapping[str, Any], *inputs: DatasetRef) -> dict[str, A
         manifest: The model's manifest; one of an older version tells less.
         inputs: What the report was made from besides.
     """
-    from churnlib.model.calibration import in_words
+    from churnlib.model.calibration import describe_calibration
 
     first, last = manifest["window"]
     facts = {
@@ -67,7 +64,7 @@ def about_model(manifest: Mapping[str, Any], *inputs: DatasetRef) -> dict[str, A
     if sample := manifest.get("sample"):
         facts["learnt from"] = describe(sample)
     if calibration := manifest.get("calibration"):
-        facts["calibration"] = in_words(calibration["kept"])
+        facts["calibration"] = describe_calibration(calibration["kept"])
     libraries = {name: manifest["libraries"][name] for name in manifest["depends_on"]}
     return {
         "facts": facts,

@@ -15,7 +15,7 @@ from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.settings import Settings, WindowName, check_label_overlap, load_settings, value_text
 from flows.engine.artifacts import show_datasets
-from flows.engine.events import telling_as_deployed
+from flows.engine.events import labelled_as_deployed
 from flows.engine.ledger import ledger
 from flows.steps.parameters import AsOf, Game, Overrides
 from flows.steps.raw_tables import RawTable, check_tables, latest_currency_date, open_tables
@@ -127,11 +127,11 @@ def churn_flow(
             model: str | None = None,
         ) -> Any:
             changed = any(value is not None for value in (as_of, overrides, data_dir, model))
-            with refreshing(refresh), telling_as_deployed(changed=changed), ledger() as entries:
+            with refreshing(refresh), labelled_as_deployed(changed=changed), ledger() as calls:
                 try:
                     return body(replace(open_run(game, as_of, overrides, data_dir), model=model))
                 finally:
-                    show_datasets(game, entries)
+                    show_datasets(game, calls)
 
         def entry(
             game: Game,

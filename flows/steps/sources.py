@@ -14,7 +14,7 @@ from flows.steps.run import Run
 from flows.task import task
 
 
-@task
+@task(writes=("03_primary/standard_features_sources",))
 def note_sources(tables: dict[str, dict[str, Any]], output: Dataset) -> DatasetRef:
     """Notes the facts of the raw tables that the standard features were built from.
 

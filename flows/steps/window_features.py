@@ -78,7 +78,12 @@ def window_cohort(run: Run, flow: Literal["train", "score"]) -> Cohort:
     return Cohort(features, {**read_sources(run), "character_currency": currency.facts})
 
 
-@task(notes=("engine",))
+@task(
+    reads=("03_primary/standard_features", "02_intermediate/character_currency"),
+    writes=("04_feature/{flow}_features",),
+    settings=("windows.{flow}", "as_of", "horizon_months", "currency", "engine"),
+    notes=("engine",),
+)
 def build_window_features(
     standard: DatasetRef,
     currency: DatasetRef,

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -146,9 +147,14 @@ def python(
     )
 
 
+def writes(log: str) -> Counter[str]:
+    """Counts how often a log says that a dataset was written, not taken from the cache."""
+    return Counter(re.findall(r"(\w+): (?:[\d,]+ rows in )?[\d.]+ s -> /", log))
+
+
 def written(log: str) -> set[str]:
-    """The datasets that a run has written, by the log; those taken from the cache are not there."""
-    return set(re.findall(r"(\w+): (?:[\d,]+ rows in )?[\d.]+ s -> /", log))
+    """Returns the datasets that a log says were written, not taken from the cache."""
+    return set(writes(log))
 
 
 def bits(frame: pl.DataFrame) -> str:

@@ -1,6 +1,7 @@
 """A batch flow for many months: what is run, skipped and told."""
 
 import json
+import logging
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from flows import backfill as module
 from flows.backfill import backfill, months_between
 from flows.cli.app import main
 from flows.cli.exit_status import FAILED, USERS_FAULT
-from tests.flows.studio import FAST, Studio
+from tests.flows.studio import FAST, Studio, writes
 
 GAME = "game1"
 LINE = ("--game", GAME, "--flow")
@@ -63,8 +64,18 @@ def test_backfill_skips_what_is_done(trained: Studio) -> None:
     after = trained.outputs()
     changed = {name for name in after if after[name] != before[name]}
     assert {Path(name).name for name in changed} == {"predictions_2024-06.parquet"}
-    fresh = fill(trained, "batch_predict", "2024-05", "2024-05", refresh=True)
-    assert fresh == {"2024-05": "done"}
+
+
+def test_backfill_with_refresh_runs_every_task_again_once(
+    trained: Studio, caplog: pytest.LogCaptureFixture
+) -> None:
+    fill(trained, "batch_predict", "2024-05", "2024-06")
+    caplog.set_level(logging.INFO)
+    caplog.clear()
+    again = fill(trained, "batch_predict", "2024-05", "2024-06", refresh=True)
+    assert again == {"2024-05": "done", "2024-06": "done"}
+    tables = dict.fromkeys(("character_data", "sub_data", "character_currency"), 1)
+    assert writes(caplog.text) == tables | {"predict_features": 2, "predictions": 2}
 
 
 @pytest.mark.slow
@@ -87,7 +98,7 @@ def test_backfill_goes_on_past_months_that_fail_and_lists_them(
     assert "game1: batch_predict: 2 of 10 months failed:" in caplog.text
     listed = caplog.text.partition("months failed:\n")[2].splitlines()
     assert listed[0].startswith("  2024-04: game1: model ")
-    assert "it has seen the future" in listed[0]
+    assert "label leakage" in listed[0]
     assert listed[1].startswith("  2025-01: game1: the batch of 2025-01 is due on 2025-02-01")
     assert "Traceback" not in caplog.text
     done = {file.stem for file in (trained.data / PREDICTIONS).iterdir()}
