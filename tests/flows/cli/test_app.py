@@ -112,7 +112,7 @@ def test_schema_of_the_games_is_the_one_checked_in(capsys: pytest.CaptureFixture
         (("train", *GAME, "--set", "train.seed"), "'train.seed' is not PATH=VALUE, such as"),
         (("train", *GAME, "--set= =1"), "' =1' is not PATH=VALUE, such as train.seed=7."),
         (("train", "--game", "gmae1"), "there is no game 'gmae1' in"),
-        (("train", *GAME, "--set", "train.sede=1"), "Did you mean 'train.seed'?"),
+        (("train", *GAME, "--set", "train.sede=1"), "Did you mean 'seed'?"),
         (("promote", *GAME), "promote takes either --version or --back."),
         (("promote", *GAME, "--back", "--version=v"), "promote takes either --version or --back."),
         (("backfill", *GAME, "--flow=train", "--from=2024-01", "--to=2024-02"), "for --flow."),
