@@ -1,9 +1,9 @@
 """The flow `batch-predict`: the churn probability of a month's new subscriptions."""
 
-if __name__ == "__main__":  # Before the imports below: the first line is printed while they load.
-    from flows.cli.session import main
+from flows import run_command
 
-    raise SystemExit(main("batch_predict"))
+if __name__ == "__main__":  # Before the other imports, which would delay the first line.
+    run_command("batch-predict")
 
 from datetime import date
 from functools import partial

@@ -1,9 +1,9 @@
 """The flow `batch-score`, and `batch-score-from-raw`: a batch's predictions against the truth."""
 
-if __name__ == "__main__":  # Before the imports below: the first line is printed while they load.
-    from flows.cli.session import main
+from flows import run_command
 
-    raise SystemExit(main("batch_score"))
+if __name__ == "__main__":  # Before the other imports, which would delay the first line.
+    run_command("batch-score")
 
 from datetime import date
 from typing import Any

@@ -1,9 +1,9 @@
 """The flow `score`, and `score-from-raw`: a candidate or the champion, now that truth is known."""
 
-if __name__ == "__main__":  # Before the imports below: the first line is printed while they load.
-    from flows.cli.session import main
+from flows import run_command
 
-    raise SystemExit(main("score"))
+if __name__ == "__main__":  # Before the other imports, which would delay the first line.
+    run_command("score")
 
 from datetime import date
 from typing import Any

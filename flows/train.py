@@ -1,9 +1,9 @@
 """The flow `train`, and `train-from-raw`: standard features to a model and its report."""
 
-if __name__ == "__main__":  # Before the imports below: the first line is printed while they load.
-    from flows.cli.session import main
+from flows import run_command
 
-    raise SystemExit(main("train"))
+if __name__ == "__main__":  # Before the other imports, which would delay the first line.
+    run_command("train")
 
 import hashlib
 import json

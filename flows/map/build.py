@@ -96,7 +96,7 @@ def _flow_node(pipeline: Pipeline, own: dict[str, list[TaskNode]]) -> FlowNode:
         id=flow.name,
         about=first_paragraph(flow.fn.__doc__),
         source=_source_of(flow),
-        command=f"python -m {flow.fn.__module__}{' --from-raw' if parts else ''}",
+        command=f"churn {flow.name.replace('-from-raw', ' --from-raw')}",
         parts=parts,
         tasks=tuple(dict.fromkeys(node.id for node in nodes)),
     )

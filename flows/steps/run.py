@@ -105,7 +105,7 @@ class Run:
         stated = {**(self.parameters["overrides"] or {}), **(changes or {})}
         return shlex.join(
             [
-                *("python", "-m", f"flows.{flow}", "--game", self.settings.game),
+                *("churn", flow.replace("_", "-"), "--game", self.settings.game),
                 *(() if folder is None else ("--data-dir", folder)),
                 *(() if day is None else ("--as-of", str(day))),
                 *more,

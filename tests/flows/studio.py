@@ -17,7 +17,7 @@ from typing import Any
 import polars as pl
 
 from churnlib.schemas.raw_tables import raw_tables
-from flows.cli.session import main
+from flows.cli.app import main
 
 ROOT = Path(__file__).resolve().parents[2]
 """The folder of the project."""
@@ -68,11 +68,7 @@ class Studio:
 
     def command(self, flow: str, game: str, *more: str) -> int:
         """Runs a command line in this process; returns the exit status."""
-        try:
-            return main(flow, self.arguments(game, *more))
-        except SystemExit as refused:  # What argparse does with a wrong argument.
-            assert isinstance(refused.code, int)
-            return refused.code
+        return main([flow, *self.arguments(game, *more)])
 
     def take_through(self, game: str) -> None:
         """Runs the flows so that each finds what it needs, with the composites and on their own."""
