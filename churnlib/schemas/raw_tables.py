@@ -248,7 +248,8 @@ def _configured(
         description = declared.description or ""
         return column("id", description, dy.String, primary_key=declared.primary_key)
     if categories is not None:
-        return declared.with_check({"closed_list": one_of(categories)})
+        checks = declared.check if isinstance(declared.check, Mapping) else {}
+        return declared.with_check({**checks, "closed_list": one_of(categories)})
     return declared
 
 
@@ -258,7 +259,8 @@ def one_of(categories: tuple[str, ...]) -> Check:
     def closed_list(value: pl.Expr) -> pl.Expr:
         return value.is_in(categories)
 
-    shown = ", ".join(categories[:SHOWN_CATEGORIES])
-    more = ", ..." if len(categories) > SHOWN_CATEGORIES else ""
+    shown, more = ", ".join(categories[:SHOWN_CATEGORIES]), ""
+    if hidden := len(categories) - len(categories[:SHOWN_CATEGORIES]):
+        more = f" and {hidden:,} more"
     closed_list.__doc__ = f"Must be one of raw.categories: {shown}{more}."
     return closed_list
