@@ -1,4 +1,4 @@
-"""What a game is: its settings, layered from TOML files, the environment and the command line."""
+"""The settings of a game, from TOML files, environment variables and the command line."""
 
 from churnlib.settings.campaign import CampaignSettings, Offer
 from churnlib.settings.champion import ChampionSettings, GateMetric
@@ -23,7 +23,7 @@ from churnlib.settings.game import (
     load_settings,
 )
 from churnlib.settings.layers import list_games, value_text
-from churnlib.settings.parts import DAY_PATTERN
+from churnlib.settings.fields import DAY_PATTERN
 from churnlib.settings.schedules import Schedules
 from churnlib.settings.train import CalibrationChoice, FeatureChoice, Step, TrainSettings
 from churnlib.settings.windows import Window, WindowName, Windows

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from churnlib.settings.parts import Flag, Number, Section, Whole
+from churnlib.settings.fields import Flag, Number, Section, Whole
 
 GateMetric = Literal["roc_auc", "average_precision", "log_loss", "brier"]
 
