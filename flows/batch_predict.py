@@ -21,7 +21,7 @@ from churnlib.io.datasets import Dataset, DatasetRef, footer
 from churnlib.model.feature_table import FeatureTable
 from churnlib.raw.availability import known_by
 from churnlib.settings import CampaignSettings, CurrencySettings, EngineSettings, StandardSettings
-from churnlib.versions.folder import read_manifest
+from churnlib.versions.manifest import read_manifest
 from flows.engine.building import build
 from flows.engine.cache import run_logger
 from flows.engine.events import BatchPredicted
@@ -133,16 +133,16 @@ def predict_batch(
     from churnlib.metrics.contact import add_contact
     from churnlib.model.predict import predict_in_parts, rank_by_risk
     from churnlib.versions.folder import load_model
-    from churnlib.versions.threshold import threshold_of
+    from churnlib.versions.threshold import contact_threshold
 
     loaded = load_model(model, allow_joblib=allow_joblib)
     with error_prefix(model.game):
         rows = FeatureTable.read(features)
-        batch = predict_in_parts(loaded.pipeline, loaded.schema, rows, baseline=loaded.baseline)
+        batch = predict_in_parts(loaded, rows)
     warn(new_categories(batch))
     version = read_manifest(model)["version"]
     with error_prefix(model.game):
-        threshold = threshold_of(model, campaign.offer)
+        threshold = contact_threshold(model, campaign.offer)
     ranked = rank_by_risk(batch.rows, version)
     told = add_contact(ranked, threshold, campaign.hold_out_share)
     to_contact, held_out = (int(told[column].sum()) for column in ("contact", "held_out"))

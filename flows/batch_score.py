@@ -23,7 +23,7 @@ from churnlib.report.verdict import verdict
 from churnlib.report.write import write_report
 from churnlib.schemas.tables import Predictions, with_ids
 from churnlib.settings import EvaluationSettings, Offer, Settings, check_label_overlap
-from churnlib.versions.folder import pointed_at
+from churnlib.versions.champion import champion_version
 from flows.engine.events import BatchScored
 from flows.standard_features import standard_features
 from flows.steps.past_model import about_past_model, model_behind, past_importance, standing
@@ -75,7 +75,7 @@ def batch_score(run: Run) -> tuple[DatasetRef, ...]:
         evaluation=run.settings.evaluation,
         data=data_faults(read_sources(run)),
         warnings=warnings,
-        champion=pointed_at(run.catalog.champion()),
+        champion=champion_version(run.catalog),
         allow_joblib=run.settings.train.model_format == "joblib",
     )
     show(reports)

@@ -18,8 +18,9 @@ from churnlib.report.formatting import counted
 from churnlib.report.write import write_report
 from churnlib.settings import EvaluationSettings, Offer
 from churnlib.uris import name_of
-from churnlib.versions.folder import pointed_at, read_manifest
+from churnlib.versions.champion import champion_version
 from churnlib.versions.gate import Comparison, Terms
+from churnlib.versions.manifest import read_manifest
 from flows.engine.cache import run_logger
 from flows.standard_features import announce_due_batch, standard_features
 from flows.steps.back_test_plan import back_test_plan, compare
@@ -66,7 +67,7 @@ def score(run: Run) -> tuple[DatasetRef, ...]:
         terms=Terms.of(run.settings.champion),
         ruling=contest.ruling,
         past=contest.past,
-        in_use=name_of(contest.model.uri) == pointed_at(run.catalog.champion()),
+        in_use=name_of(contest.model.uri) == champion_version(run.catalog),
         window=run.window("score"),
         as_of=run.as_of,
         horizon_months=run.settings.horizon_months,
@@ -140,18 +141,12 @@ def score_model(
     from churnlib.model.importance import permutation_importance
     from churnlib.model.predict import predict_in_parts
     from churnlib.versions.folder import load_model
-    from churnlib.versions.threshold import threshold_of
+    from churnlib.versions.threshold import contact_threshold
 
     loaded = load_model(model, allow_joblib=allow_joblib)
     with error_prefix(model.game):
-        scored = predict_in_parts(
-            loaded.pipeline,
-            loaded.schema,
-            FeatureTable.read(features),
-            baseline=loaded.baseline,
-            also=evaluation.segments,
-        )
-    threshold = threshold_of(model, offer)
+        scored = predict_in_parts(loaded, FeatureTable.read(features), also=evaluation.segments)
+    threshold = contact_threshold(model, offer)
     groups = evaluate(scored.rows, threshold=threshold, base_rate=loaded.base_rate)
     comparison = past
     if rival or ruling:

@@ -30,7 +30,8 @@ from churnlib.settings import (
 )
 from churnlib.uris import join
 from churnlib.versions.compatibility import decisive_settings
-from churnlib.versions.folder import new_version, read_manifest, read_scored, save_model
+from churnlib.versions.folder import new_version, read_scored, save_model
+from churnlib.versions.manifest import read_manifest
 from churnlib.versions.registry import read_registry
 from flows.engine.cache import run_logger
 from flows.engine.code_digest import code_digest
@@ -188,7 +189,7 @@ def fit_model(
     from churnlib.metrics.evaluate import evaluate
     from churnlib.model.fit import train as train_model
     from churnlib.model.sample import attribute_read_errors, draw
-    from churnlib.versions.folder import GOLDEN_ROWS
+    from churnlib.versions.verification import GOLDEN_ROWS
 
     assert seed is not None  # The decorator draws one.
     window = fact(features, "window")

@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from churnlib.io import datasets, storage
 from churnlib.io.catalog import LAYERS, Catalog
+from churnlib.metrics.definitions import metrics_in
 from churnlib.schemas.tables import MARKS, SCHEMAS
 from churnlib.settings import Settings, load_settings
 from churnlib.uris import is_remote
@@ -54,6 +55,10 @@ def to_html(games: Mapping[str, str | None], beside: str) -> str:
             "games": {game: game_content(game, place, beside) for game, place in games.items()},
             "layers": LAYERS,
             "schemas": dict(_schemas()),
+            "metrics": [
+                {"key": metric.key, "name": metric.name, "format": metric.format}
+                for metric in metrics_in("groups")
+            ],
         },
         style=Markup((here / "page.css").read_text(encoding="utf-8")),
         script=Markup((here / "page.js").read_text(encoding="utf-8")),

@@ -8,7 +8,7 @@ from churnlib.errors import ModelError
 from churnlib.io.catalog import Catalog
 from churnlib.io.commands import command_line
 from churnlib.settings import Settings
-from churnlib.versions.compatibility import refuse_other_features
+from churnlib.versions.compatibility import check_same_features
 from flows.map.graph import Graph
 from flows.map.state import File, Standing
 
@@ -85,7 +85,7 @@ def _other_settings(own: Standing, settings: Settings) -> Iterator[str]:
         place = Catalog(settings.data_dir, settings.game).models()
         again = command_line("train", place, "--from-raw")
         try:
-            refuse_other_features(own.facts, settings, again)
+            check_same_features(own.facts, settings, again)
         except ModelError as error:
             yield str(error)
         train = settings.train.model_dump(mode="json")

@@ -15,7 +15,7 @@ from churnlib.io.catalog import RAW_SUFFIXES
 from churnlib.io.datasets import Dataset
 from churnlib.io.local import Entry
 from churnlib.uris import folder_of, join, with_suffix
-from churnlib.versions.folder import MANIFEST, read_manifest
+from churnlib.versions.manifest import MANIFEST, read_manifest
 from flows.map.graph import DatasetNode, Graph
 from flows.map.stand_ins import MONTH
 

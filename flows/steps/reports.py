@@ -53,7 +53,7 @@ def about_model(manifest: Mapping[str, Any], *inputs: DatasetRef) -> dict[str, A
         manifest: The model's manifest; one of an older version tells less.
         inputs: What the report was made from besides.
     """
-    from churnlib.model.calibration import in_words
+    from churnlib.model.calibration import describe_calibration
 
     first, last = manifest["window"]
     facts = {
@@ -64,7 +64,7 @@ def about_model(manifest: Mapping[str, Any], *inputs: DatasetRef) -> dict[str, A
     if sample := manifest.get("sample"):
         facts["learnt from"] = describe(sample)
     if calibration := manifest.get("calibration"):
-        facts["calibration"] = in_words(calibration["kept"])
+        facts["calibration"] = describe_calibration(calibration["kept"])
     libraries = {name: manifest["libraries"][name] for name in manifest["depends_on"]}
     return {
         "facts": facts,

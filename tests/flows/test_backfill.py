@@ -97,7 +97,7 @@ def test_backfill_goes_on_past_months_that_fail_and_lists_them(
     assert "game1: batch_predict: 2 of 10 months failed:" in caplog.text
     listed = caplog.text.partition("months failed:\n")[2].splitlines()
     assert listed[0].startswith("  2024-04: game1: model ")
-    assert "it has seen the future" in listed[0]
+    assert "label leakage" in listed[0]
     assert listed[1].startswith("  2025-01: game1: the batch of 2025-01 is due on 2025-02-01")
     assert "Traceback" not in caplog.text
     done = {file.stem for file in (trained.data / PREDICTIONS).iterdir()}

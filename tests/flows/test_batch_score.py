@@ -13,7 +13,7 @@ import pytest
 
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import read_metadata
-from churnlib.versions.folder import MANIFEST
+from churnlib.versions.manifest import MANIFEST
 from flows.cli.session import main
 from tests.flows.studio import Say, Studio, is_refusal
 
@@ -172,7 +172,7 @@ def test_batch_score_shows_baselines_and_segments_as_far_as_predictions_know_the
 def test_segments_that_are_none_are_refused_at_once(complete: Studio, say: Say, flow: str) -> None:
     before = complete.outputs()
     said = say(complete, flow, GAME, '--set=evaluation.segments=["gendr"]')
-    assert is_refusal(said, f"{GAME}: evaluation.segments: 'gendr' is no standard feature"), said
+    assert is_refusal(said, f"{GAME}: evaluation.segments: 'gendr' is not a standard feature"), said
     assert complete.outputs() == before
 
 

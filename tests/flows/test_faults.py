@@ -57,7 +57,7 @@ def test_fault_in_what_the_user_asks_of_training_is_told_once(
         (
             "score",
             {"windows.train.start": -31, "windows.train.end": -27, "windows.score.start": -20},
-            "learnt from labels known only by 2024-05-01, after windows.score opens on 2023-05-01",
+            "labels available up to 2024-05-01, after windows.score opens on 2023-05-01",
         ),
         (
             "batch_predict",
@@ -229,7 +229,7 @@ def test_score_of_a_window_that_training_has_seen_warns_where_allowed(complete: 
     seen = ("--set=windows.score.start=-20", "--set=allow_label_overlap=true")
     assert complete.command("score", GAME, *seen) == 0
     warnings = complete.json(f"08_reporting/{GAME}/score_report.json")["warnings"]
-    (warning,) = (w for w in warnings if "learnt from labels known only by 2024-05-01" in w)
+    (warning,) = (w for w in warnings if "was trained on labels available up to 2024-05-01" in w)
     assert warning in complete.file(f"08_reporting/{GAME}/score_report.txt").read_text()
 
 
@@ -321,7 +321,7 @@ def test_composite_reads_only_the_raw_tables_that_its_parts_read(
     [
         ("train", "2021-03-01", "false", "windows.train selects no subscription"),
         ("score", "2021-03-01", "true", "windows.score selects no subscription"),
-        ("score", "2021-03-01", "false", "has seen the future"),
+        ("score", "2021-03-01", "false", "label leakage"),
         ("batch_score", "2021-03-01", "false", "windows.batch_score selects no subscription"),
         ("batch_score", "2024-03-01", "false", "predictions is missing"),
     ],

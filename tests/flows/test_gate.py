@@ -14,7 +14,7 @@ import pytest
 
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import Dataset
-from churnlib.versions.folder import pointed_at, set_champion
+from churnlib.versions.champion import champion_version, set_champion
 from churnlib.versions.registry import Registry, read_registry, write_registry
 from flows import models, promote
 from flows.cli.session import DONE, USERS_FAULT, main
@@ -306,10 +306,10 @@ def test_gate_replaces_no_champion_that_the_candidate_was_not_held_against(
     names = ("v1", "v2", "v3")
     _, second, _ = (save(catalog.model(name), usual()) for name in names)
     write_registry(Registry(candidate="v2"), catalog.registry())
-    set_champion(catalog.champion(), "v3")  # By another run.
+    set_champion(catalog, "v3")  # By another run.
     made = FOUND | {"candidate": "v2", "champion": held_against, "decision": "accepted"}
     promotion.settle.fn(second, made, catalog.registry(), before="", keep_versions=None)
-    assert pointed_at(catalog.champion()) == "v3"
+    assert champion_version(catalog) == "v3"
     known = read_registry(catalog.registry())
     assert known.candidate == "v2"
     (kept,) = known.comparisons
@@ -321,11 +321,11 @@ def test_gate_does_not_accept_what_another_run_has_refused_meanwhile(tmp_path: P
     catalog = Catalog(str(tmp_path), GAME)
     _, second = (save(catalog.model(name), usual()) for name in ("v1", "v2"))
     write_registry(Registry(candidate="v2"), catalog.registry())
-    set_champion(catalog.champion(), "v1")
+    set_champion(catalog, "v1")
     for decision in ("refused", "accepted"):
         made = FOUND | {"candidate": "v2", "decision": decision}
         promotion.settle.fn(second, made, catalog.registry(), before="", keep_versions=None)
-    assert pointed_at(catalog.champion()) == "v1"
+    assert champion_version(catalog) == "v1"
     known = read_registry(catalog.registry())
     assert (known.candidate, known.state("v2", "v1")) == (None, "refused")
 
@@ -394,7 +394,7 @@ LATE = {"windows.train.end": -12, "windows.score": {"start": -6, "end": -6}}
         pytest.param(
             {"train.model_format": "joblib"}, "is kept as model.joblib", marks=pytest.mark.slow
         ),
-        pytest.param(LATE, "it has seen the future", marks=pytest.mark.slow),
+        pytest.param(LATE, "label leakage", marks=pytest.mark.slow),
     ],
     ids=["other features", "joblib", "late labels"],
 )

@@ -15,8 +15,8 @@ import pytest
 from churnlib.errors import StoreError
 from churnlib.io import object_store, storage
 from churnlib.io.catalog import Catalog
-from churnlib.versions.folder import champion, load_model
-from churnlib.versions.registry import versions
+from churnlib.versions.champion import champion
+from churnlib.versions.folder import list_versions, load_model
 from flows.cli.overview import overview
 from flows.cli.session import backfill_main, main
 from flows.map.__main__ import PAGE
@@ -250,6 +250,6 @@ def test_the_real_command_line_takes_the_store_from_the_environment(
     done = python(*line, PREFECT_HOME=str(tmp_path / "home"))
     assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
     catalog = Catalog(there.uri, GAME)
-    model = catalog.model(versions(catalog)[0])
+    model = catalog.model(list_versions(catalog)[0])
     assert model.uri in done.stderr
     load_model(model)

@@ -11,7 +11,7 @@ from prefect.tasks import Task
 from churnlib.io.catalog import LAYERS, RAW_TABLES
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.settings import list_games, load_settings
-from churnlib.versions.folder import champion
+from churnlib.versions.champion import champion
 from deployments.generate import deployments
 from flows.map import trace as tracing
 from flows.map.graph import Graph
