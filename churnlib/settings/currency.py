@@ -27,12 +27,12 @@ class Aggregation(Item):
 
 
 class Difference(Item):
-    """The newest value minus that of exactly p months before; each is a feature `<column>_diff_<p>`."""
+    """The newest value minus that of exactly p months before, as a feature `<column>_diff_<p>`."""
 
     columns: tuple[CurrencyColumn, ...]
     periods: tuple[Annotated[Whole, Field(ge=1, le=1200)], ...]
     fill: Number | Literal["self"] | None = None
-    """Replaces a null result, where there is any visible row; `self` stands for the newest value."""
+    """Replaces a null result, where there is any visible row; `self` is the newest value."""
 
 
 class CurrencySettings(Section):

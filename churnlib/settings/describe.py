@@ -10,9 +10,9 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core.core_schema import NullableSchema
 
+from churnlib.settings.fields import configurable_fields
 from churnlib.settings.game import Settings
 from churnlib.settings.layers import NULL
-from churnlib.settings.fields import configurable_fields
 
 
 def describe_settings() -> str:

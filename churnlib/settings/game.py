@@ -16,9 +16,9 @@ from churnlib.settings.currency import CurrencySettings
 from churnlib.settings.data import RawSettings, StandardSettings
 from churnlib.settings.engine import EngineSettings
 from churnlib.settings.evaluation import EvaluationSettings
-from churnlib.settings.messages import explain
-from churnlib.settings.layers import check_variables, load_layers
 from churnlib.settings.fields import Day, Flag, Months, Section, configurable_fields
+from churnlib.settings.layers import check_variables, load_layers
+from churnlib.settings.messages import explain
 from churnlib.settings.schedules import Schedules
 from churnlib.settings.train import TrainSettings
 from churnlib.settings.windows import Windows

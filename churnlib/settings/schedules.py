@@ -1,5 +1,6 @@
 """Settings of the schedules on which the deployed flows run."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated
 from zoneinfo import available_timezones
@@ -9,8 +10,14 @@ from pydantic import AfterValidator, Field
 
 from churnlib.settings.fields import Flag, Section
 
-CRON_FIELDS = ("minute", "hour", "day-of-month", "month", "day-of-week")
-"""The fields of a cron expression, as cronsim names them."""
+CRON_FIELDS = {
+    "minute": "0-59",
+    "hour": "0-23",
+    "day-of-month": "1-31 as far as the month has them",
+    "month": "1-12 or jan-dec",
+    "day-of-week": "0-7 or sun-sat",
+}
+"""The fields of a cron expression, as cronsim names them, with their values."""
 
 
 def _time_zone(name: str) -> str:
@@ -20,32 +27,27 @@ def _time_zone(name: str) -> str:
 
 
 def _cron(text: str) -> str:
-    values = text.split(" ")
-    if len(values) != len(CRON_FIELDS):
+    parts = text.split()
+    if len(parts) != len(CRON_FIELDS) or " ".join(parts) != text:
         names = ", ".join(CRON_FIELDS)
         raise ValueError(f"'{text}' should be five fields such as 0 6 2 * *: {names}")
+    values = dict(zip(CRON_FIELDS, parts, strict=True))
     try:
         parsed = CronSim(text, datetime(2024, 1, 1))
     except CronSimError as error:
-        field = str(error).removeprefix("Bad ")
-        raise ValueError(f"'{text}': {_invalid(field, values)}") from None
-    days, weekdays = (any(not _is_plain(d) for d in s) for s in (parsed.days, parsed.weekdays))
-    if days or weekdays:
-        field = "day-of-month" if days else "day-of-week"
-        raise ValueError(f"'{text}': {_invalid(field, values)}")
+        raise _invalid(text, str(error).removeprefix("Bad "), values) from None
+    # cronsim also accepts the last and the nth of a month, which Prefect writes in other ways.
+    if any(day < 0 for day in parsed.days):
+        raise _invalid(text, "day-of-month", values)
+    if any(not isinstance(day, int) for day in parsed.weekdays):
+        raise _invalid(text, "day-of-week", values)
     return text
 
 
-def _is_plain(day: object) -> bool:
-    """Tells a day from the last, or the nth, of a month, which schedulers write differently."""
-    return isinstance(day, int) and day >= 0
-
-
-def _invalid(field: str, values: list[str]) -> str:
-    value = values[CRON_FIELDS.index(field)]
-    return (
-        f"invalid {field} '{value}': should be *, a number or a name such as jan or mon that occurs, "
-        "or ranges (1-5), lists (1,3) or steps (*/2) of these"
+def _invalid(text: str, field: str, values: Mapping[str, str]) -> ValueError:
+    return ValueError(
+        f"'{text}': invalid {field} '{values[field]}': should be * or {CRON_FIELDS[field]}, or "
+        "ascending ranges (1-5), lists (1,3) or steps (*/2) of these"
     )
 
 
