@@ -36,7 +36,7 @@ class ChampionSettings(Section):
     with fewer, the confidence interval is unreliable, so the candidate waits."""
     promote: Flag = True
     """Whether a candidate that passes becomes champion at once; else the back-test only reports,
-    and `python -m flows.promote` promotes it."""
+    and `churn promote` promotes it."""
     keep_versions: Annotated[Whole, Field(ge=1)] | None = 10
     """The number of newest model versions that are kept; the champion, its predecessor and the
     candidate always are. All if null."""

@@ -62,15 +62,18 @@ def _reasons(
     for name, then in own.made_of.items():
         if name in made and made[name].files and made[name].fingerprint != then:
             yield f"{name} has changed since"
+    models = {}
     for source in _sources(graph, dataset):
         name, other = graph.datasets[source].name, standing[source]
         if not other.files:
             continue
         if own.model and other.model:
-            if own.model != other.model:
-                yield f"it is of model {own.model}, {name} is {other.model}"
+            models[name] = other.model
         elif not own.made_of and _same_batch(own, other).written > own.files[0].written:
             yield f"{name} ({graph.datasets[source].layer}) is newer"
+    if models and own.model not in models.values():
+        others = ", ".join(f"{name} is {model}" for name, model in models.items())
+        yield f"it is of model {own.model}, {others}"
     yield from _other_settings(own, settings)
 
 

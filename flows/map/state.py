@@ -1,6 +1,7 @@
 """What stands in the data folder of a game, dataset by dataset."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -17,8 +18,9 @@ from churnlib.io.local import Entry
 from churnlib.uris import folder_of, join, with_suffix
 from churnlib.versions.manifest import MANIFEST, read_manifest
 from flows.map.graph import DatasetNode, Graph
-from flows.map.stand_ins import MONTH
 
+MONTH = re.compile(r"\d{4}-\d\d")
+"""The month in the name of a file."""
 SHOWN = 12
 """How many files of a dataset are told of, the newest first."""
 

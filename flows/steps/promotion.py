@@ -96,7 +96,12 @@ def state_of(catalog: Catalog) -> str:
 # where they would change nothing.
 
 
-@task(uses=MODEL_CODE)
+@task(
+    reads=("06_models/models",),
+    writes=("06_models/registry", "06_models/champion"),
+    settings=("champion.promote", "champion.keep_versions", "train.model_format"),
+    uses=MODEL_CODE,
+)
 def register(
     model: DatasetRef,
     registry: Dataset,
@@ -149,7 +154,11 @@ def register(
     return tuple(map(datasets.ref, changed))
 
 
-@task
+@task(
+    reads=("06_models/models",),
+    writes=("06_models/registry", "06_models/champion"),
+    settings=("champion.keep_versions",),
+)
 def settle(
     candidate: DatasetRef,
     comparison: dict[str, Any] | None,
