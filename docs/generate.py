@@ -6,7 +6,10 @@ from inspect import formatannotation
 from pathlib import Path
 
 from churnlib.io.catalog import LAYERS
-from churnlib.schemas.tables import ID_COLUMNS, MARKS, SCHEMAS
+from churnlib.schemas.outputs import all_tables
+from churnlib.schemas.raw_tables import raw_tables
+from churnlib.schemas.rule_texts import rule_texts
+from churnlib.schemas.spec import TableSpec
 from churnlib.settings import describe_settings, list_games, load_settings
 from flows.cli.app import app
 from flows.engine.events import EVENTS
@@ -64,18 +67,32 @@ def _tables() -> Iterator[str]:
     yield "The folders of the data tree, each with a folder per game:"
     yield ""
     yield from (f"- `{layer}`: {what}" for layer, what in LAYERS.items())
-    ids = " and ".join(f"`{column}`" for column in ID_COLUMNS)
+    ids = " and ".join(f"`{column}`" for column in raw_tables().ids)
     yield from ("", f'With `raw.id_type = "text"`, {ids} are `String` in all tables.')
-    for name, schema in SCHEMAS.items():
-        yield from ("", f"## {name}", "", f"{(schema.__doc__ or '').strip()} "
-                    f"Key: {', '.join(schema.primary_key())}.", "")  # fmt: skip
+    for name, table in all_tables().items():
+        yield from ("", f"## {name}", "", f"{table.description} Key: {', '.join(table.key)}.", "")
         yield "| column | type | may be null | meaning |"
         yield "|---|---|---|---|"
-        for column, facts in schema.columns().items():
-            if column not in MARKS:
-                null = "yes" if facts.nullable else ""
-                yield f"| {column} | {facts.dtype} | {null} | {facts.description} |"
+        for column, declared in table.columns.items():
+            null = "yes" if declared.nullable else ""
+            yield f"| {column} | {declared.dtype} | {null} | {declared.description} |"
+        if isinstance(table, TableSpec):
+            yield from _rules(table)
     yield ""
+
+
+def _rules(spec: TableSpec) -> Iterator[str]:
+    """What is checked in a raw table."""
+    reference = spec.required_parent
+    rules = [f"{reference.column} must be in {reference.table}"] if reference else []
+    rules += rule_texts(spec)
+    if rules:
+        yield from ("", f"Rules: {'; '.join(rules)}.")
+    warnings = [warning.text for warning in spec.warnings]
+    if spec.parent and spec.parent.unknown:
+        warnings.append(spec.parent.unknown)
+    if warnings:
+        yield from ("", f"Data warnings: {'; '.join(warnings)}.")
 
 
 def _settings() -> Iterator[str]:

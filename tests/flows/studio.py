@@ -16,7 +16,7 @@ from typing import Any
 
 import polars as pl
 
-from churnlib.io.catalog import RAW_TABLES
+from churnlib.schemas.raw_tables import raw_tables
 from flows.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -128,7 +128,7 @@ def new_studio(data: Path, pristine: Path) -> Studio:
     """Makes a data folder that holds the raw tables alone."""
     studio = Studio(data, pristine)
     studio.restore()
-    assert len(list(data.glob("01_raw/*/*"))) == 2 * len(RAW_TABLES)
+    assert len(list(data.glob("01_raw/*/*"))) == 2 * len(raw_tables())
     return studio
 
 

@@ -173,10 +173,10 @@ def test_fault_in_a_file_that_a_flow_wrote_is_told_once(
 
 
 BAD = [
-    ("character_data", "9,male,elf,mage,west,2022-02-30,,1,1", "creation_date is no day"),
-    ("character_currency", "999999,2022-01-05,1,1,1,1", "date is not the first day of a month"),
-    ("sub_data", "9999,999999,2023-01-01,basic,6,small,9.99,1,1", "char_id is not in"),
-    ("sub_miss", "999999,2023-01-01,2023-02-01", "sub_id is not in sub_data"),
+    ("character_data", "9,male,elf,mage,west,2022-02-30,,1,1", "creation_date must be a date"),
+    ("character_currency", "999999,2022-01-05,1,1,1,1", "date must be the first day of a month"),
+    ("sub_data", "9999,999999,2023-01-01,basic,6,small,9.99,1,1", "char_id must be in"),
+    ("sub_miss", "999999,2023-01-01,2023-02-01", "sub_id must be in sub_data"),
     ("sub_data", None, "the raw table sub_data is missing"),
 ]
 
@@ -249,7 +249,7 @@ def test_fault_in_a_process_of_its_own_is_one_message(
 ) -> None:
     spoil("sub_miss", "999999,2023-01-01,2023-02-01")
     run = python("-m", "flows.train", *complete.arguments(GAME, "--from-raw"))
-    assert is_refusal(f"exit {run.returncode}\n{run.stderr}", "sub_id is not in sub_data")
+    assert is_refusal(f"exit {run.returncode}\n{run.stderr}", "sub_id must be in sub_data")
     assert run.stderr.count("ERROR") == 1
     assert "error: " not in run.stderr
 
