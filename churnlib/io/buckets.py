@@ -42,7 +42,7 @@ def hashes(ids: pl.Series) -> Hashes:
     """Hashes ids to 64 bits, uniformly, and the same on every machine and in every version.
 
     Args:
-        ids: Whole numbers, hashed by the finalizer of MurmurHash3, which has no collisions; or text,
+        ids: Whole numbers, hashed by the finalizer of MurmurHash3, without collisions; or text,
             hashed by BLAKE2b. The hash of a null is that of 0 or of empty text.
 
     >>> hashes(pl.Series([1, 2])).tolist()
