@@ -17,6 +17,9 @@ from churnlib.settings.tree import Way, leaves, merge, put, spelt
 
 ENV_PREFIX = "CHURN_"
 GAMES_DIR_VARIABLE = "CHURN_GAMES_DIR"
+TRUSTED_PACKAGES_VARIABLE = "CHURN_TRUSTED_PACKAGES"
+NOT_SETTINGS = (GAMES_DIR_VARIABLE, TRUSTED_PACKAGES_VARIABLE)
+"""Variables with the prefix that are read apart from the settings, so that no run can set them."""
 NOT_GAMES = {"base": "what all games share", "local": "your own differences"}
 """Files in the games folder that are no game, and what they hold."""
 
@@ -223,7 +226,7 @@ Change = tuple[str, Sequence[str], Any]
 def _variables(environ: Mapping[str, str], tree: Mapping[str, Any]) -> Iterator[Change]:
     """The changes that variables make; each is spelt as the tree is when its turn comes."""
     for name, value in sorted(environ.items()):
-        if name.startswith(ENV_PREFIX) and name != GAMES_DIR_VARIABLE and value:
+        if name.startswith(ENV_PREFIX) and name not in NOT_SETTINGS and value:
             way = name.removeprefix(ENV_PREFIX).split("__")
             yield f"the variable {name}", spelt(way, tree), value
 
