@@ -15,7 +15,8 @@ from markupsafe import Markup
 from churnlib.io import datasets, storage
 from churnlib.io.catalog import LAYERS, Catalog
 from churnlib.metrics.definitions import metrics_in
-from churnlib.schemas.tables import MARKS, SCHEMAS
+from churnlib.schemas.outputs import all_tables
+from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import Settings, load_settings
 from churnlib.uris import is_remote
 from flows.map.build import build_graph
@@ -92,7 +93,8 @@ def _relative(data_dir: str, beside: str) -> str:
 
 def _latest_day(settings: Settings) -> date | None:
     """The latest day in the currency as it was last checked; null if it never was."""
-    currency = Catalog(settings.data_dir, settings.game).checked("character_currency")
+    history = raw_tables(settings.raw).history.name
+    currency = Catalog(settings.data_dir, settings.game).checked(history)
     if not storage.exists(currency.uri):
         return None
     latest: date | None = datasets.scan(currency).select(pl.col("date").max()).collect().item()
@@ -119,20 +121,19 @@ def _picture(graph: Graph, edges: list[Edge]) -> dict[str, Any]:
 
 
 def _schemas() -> Iterator[tuple[str, dict[str, Any]]]:
-    for name, schema in SCHEMAS.items():
+    for name, table in all_tables().items():
         yield (
             name,
             {
-                "about": (schema.__doc__ or "").strip(),
-                "key": schema.primary_key(),
+                "about": table.description,
+                "key": list(table.key),
                 "columns": {
                     column: {
                         "type": str(facts.dtype),
                         "null": facts.nullable,
                         "about": facts.description or "",
                     }
-                    for column, facts in schema.columns().items()
-                    if column not in MARKS
+                    for column, facts in table.columns.items()
                 },
             },
         )

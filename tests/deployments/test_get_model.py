@@ -68,7 +68,7 @@ def test_get_model_brings_out_the_champion(place: Path) -> None:
     assert sorted(f.name for f in (place / "out").iterdir()) == ["manifest.json", "model.skops"]
     assert calls(place) == ["info", "build", "create", "start", "cp", "rm"]
     create = (place / "calls").read_text().splitlines()[2]
-    assert create.endswith("flows.train --game game1 --from-raw --as-of 2024-07-01")
+    assert create.endswith("churn train --game game1 --from-raw --as-of 2024-07-01")
     assert f"{place}/data/01_raw/game1:/app/data/01_raw/game1:ro" in create
     assert sorted(f.name for f in place.iterdir()) == ["bin", "calls", "data", "out"]
 
@@ -128,12 +128,12 @@ def test_get_model_says_that_the_engine_does_not_answer(place: Path) -> None:
     [
         (["--game", "game1", "--data-dir", "none"], "no folder none/01_raw/game1"),
         (["--game", "gamex", "--data-dir", "data"], "no game 'gamex'"),
-        (["--data-dir", "data"], "--game is missing"),
+        (["--data-dir", "data"], "--game is required"),
         (["--game"], "--game needs a value"),
-        (["--gme", "game1"], "'--gme' is no argument"),
-        (["--game", "game1", "--data-dir", "data", "--out", "bin"], "bin is no empty folder"),
-        (["--game", "game1", "--data-dir", "data", "--out", "bin/"], "bin is no empty folder"),
-        (["--game", "game1", "--data-dir", "data", "--out", "/"], "/ is no empty folder"),
+        (["--gme", "game1"], "unknown argument: --gme"),
+        (["--game", "game1", "--data-dir", "data", "--out", "bin"], "bin is not an empty folder"),
+        (["--game", "game1", "--data-dir", "data", "--out", "bin/"], "bin is not an empty folder"),
+        (["--game", "game1", "--data-dir", "data", "--out", "/"], "/ is not an empty folder"),
         (["--game", "game1", "--data-dir", "data", "--out", "./"], ". cannot be replaced"),
     ],
 )

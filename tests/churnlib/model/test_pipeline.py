@@ -2,10 +2,13 @@
 
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 import pytest
+import sklearn.experimental
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
@@ -480,6 +483,9 @@ def test_a_pipeline_with_sparse_output_is_fitted_on_sparse_matrices() -> None:
 
 def experimental() -> list[str]:
     """Estimators that a fresh interpreter cannot import without enabling them first."""
+    for module in iter_modules(sklearn.experimental.__path__):
+        if module.name.startswith("enable_"):
+            import_module(f"sklearn.experimental.{module.name}")
     names = [f"{cls.__module__.split('._')[0]}.{name}" for name, cls in all_estimators()]
     code = """
 import sys
@@ -496,6 +502,7 @@ for name in sys.argv[1:]:
     ).stdout.split()
 
 
+@pytest.mark.filterwarnings("ignore:Since version 1.0:UserWarning")
 def test_experimental_estimators_resolve_and_can_be_saved() -> None:
     names = experimental()
     assert "sklearn.impute.IterativeImputer" in names
