@@ -1,9 +1,9 @@
 """The flow `batch-predict`: the churn probability of a month's new subscriptions."""
 
-if __name__ == "__main__":  # Before the imports below: the first line is printed while they load.
-    from flows.cli.session import main
+from flows import run_command
 
-    raise SystemExit(main("batch_predict"))
+if __name__ == "__main__":  # Before the other imports, which would delay the first line.
+    run_command("batch-predict")
 
 from datetime import date
 from functools import partial
@@ -20,6 +20,7 @@ from churnlib.io.catalog import month_name
 from churnlib.io.datasets import Dataset, DatasetRef, footer
 from churnlib.model.feature_table import FeatureTable
 from churnlib.raw.availability import known_by
+from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import CampaignSettings, CurrencySettings, EngineSettings, StandardSettings
 from churnlib.versions.manifest import read_manifest
 from flows.engine.building import build
@@ -40,7 +41,7 @@ def batch_predict(run: Run) -> DatasetRef:
     model, flatters = usable_model(run, "batch_predict")
     warnings = warn((*leaks(run.settings.standard), *flatters))
     window = run.window("batch_predict")
-    characters, subs, currency = run.tables("character_data", "sub_data", "character_currency")
+    characters, subs, currency = run.tables("entity", "subscriptions", "history")
     features = build_predict_features(
         characters.checked,
         subs.checked,
@@ -90,7 +91,7 @@ def build_predict_features(
     engine: EngineSettings,
 ) -> DatasetRef:
     """Builds the features of a batch, the same as in training, straight from the raw tables."""
-    known = datasets.scan(subs).filter(known_by("sub_data", as_of))
+    known = datasets.scan(subs).filter(known_by(raw_tables().subscriptions, as_of))
     refuse_empty(known, subs.game, "windows.batch_predict", window)
     features = partial(
         batch_features,

@@ -1,9 +1,9 @@
 """`python -m flows.replay`: makes a model version again, and tells whether it is the same."""
 
-if __name__ == "__main__":  # Before the imports below: the first line is printed while they load.
-    from flows.cli.session import replay_main
+from flows import run_command
 
-    raise SystemExit(replay_main())
+if __name__ == "__main__":  # Before the other imports, which would delay the first line.
+    run_command("replay")
 
 from dataclasses import dataclass
 from datetime import date
@@ -90,4 +90,4 @@ def make_again(model: DatasetRef, raw_dir: str, folder: str, engine: EngineSetti
         parameters=parameters,
     )
     build_features(run)
-    return fit_version(run, window_cohort(run, "train"))
+    return fit_version(run, window_cohort(run, "train", *run.tables("history")))

@@ -1,15 +1,14 @@
 """The flow `score`, and `score-from-raw`: a candidate or the champion, now that truth is known."""
 
-if __name__ == "__main__":  # Before the imports below: the first line is printed while they load.
-    from flows.cli.session import main
+from flows import run_command
 
-    raise SystemExit(main("score"))
+if __name__ == "__main__":  # Before the other imports, which would delay the first line.
+    run_command("score")
 
 from datetime import date
 from typing import Any
 
 from churnlib.errors import error_prefix
-from churnlib.io.catalog import RAW_TABLES
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.model.feature_table import FeatureTable
 from churnlib.model.predict import Scored
@@ -47,18 +46,19 @@ def score(run: Run) -> tuple[DatasetRef, ...]:
     """Back-tests the candidate against the champion, or the champion alone, and reports."""
     check_segments(run.settings)
     contest = back_test_plan(run)
+    (currency,) = run.tables("history")
     warnings = warn(
         (
             *leaks(run.settings.standard),
             *overlap(run),
             *contest.warnings,
-            *short_data(run),
+            *short_data(run, currency.checked),
             *stale_source_warnings(run),
         )
     )
     if contest.note:
         run_logger().info(contest.note)
-    cohort = window_cohort(run, "score")
+    cohort = window_cohort(run, "score", currency)
     reports = score_model(
         contest.model,
         contest.rival,
@@ -88,7 +88,7 @@ def score_from_raw(run: Run) -> tuple[DatasetRef, ...]:
     """Builds the standard features, then back-tests on them."""
     check_segments(run.settings)
     back_test_plan(run)
-    check_first(run, "score", *RAW_TABLES)
+    check_first(run, "score", *run.raw.values())
     standard_features(**run.parameters)
     reports: tuple[DatasetRef, ...] = score(**run.parameters, model=run.model)
     announce_due_batch(run)

@@ -1,9 +1,9 @@
 """The flow `train`, and `train-from-raw`: standard features to a model and its report."""
 
-if __name__ == "__main__":  # Before the imports below: the first line is printed while they load.
-    from flows.cli.session import main
+from flows import run_command
 
-    raise SystemExit(main("train"))
+if __name__ == "__main__":  # Before the other imports, which would delay the first line.
+    run_command("train")
 
 import hashlib
 import json
@@ -15,7 +15,6 @@ from typing import Any
 from churnlib.errors import error_prefix
 from churnlib.features.cohort import feature_columns
 from churnlib.io import datasets
-from churnlib.io.catalog import RAW_TABLES
 from churnlib.io.datasets import Dataset, DatasetRef, fact
 from churnlib.model.sample import describe
 from churnlib.report.content import Report
@@ -66,15 +65,16 @@ def train(run: Run) -> DatasetRef:
     check_segments(run.settings)
     read_registry(run.catalog.registry())  # A damaged one stops the run before the work.
     check_model(run.settings.game, run.settings.train, run.settings.standard, run.settings.currency)
+    (currency,) = run.tables("history")
     warnings = warn(
         (
             *leaks(run.settings.standard),
             *overlap(run),
-            *short_data(run),
+            *short_data(run, currency.checked),
             *stale_source_warnings(run),
         )
     )
-    cohort = window_cohort(run, "train")
+    cohort = window_cohort(run, "train", currency)
     model = fit_version(run, cohort)
     reports = report_training(
         model,
@@ -125,7 +125,7 @@ def train_from_raw(run: Run) -> DatasetRef:
     """Builds the standard features, then trains on them."""
     check_segments(run.settings)
     check_model(run.settings.game, run.settings.train, run.settings.standard, run.settings.currency)
-    check_first(run, "train", *RAW_TABLES)
+    check_first(run, "train", *run.raw.values())
     standard_features(**run.parameters)
     model: DatasetRef = train(**run.parameters)
     announce_due_batch(run)

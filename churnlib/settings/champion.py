@@ -37,7 +37,7 @@ class ChampionSettings(Section):
     decision by the metric: on fewer the interval promises too much, so the candidate waits."""
     promote: Flag = True
     """Whether the candidate that passes becomes champion at once; else the back-test only reports,
-    and `python -m flows.promote` does it."""
+    and `churn promote` does it."""
     keep_versions: Annotated[Whole, Field(ge=1)] | None = 10
     """How many model versions are kept, the newest; besides, always the champion, the one before
     it, and the candidate. All if null."""

@@ -16,7 +16,7 @@ from churnlib.io import datasets, storage
 from churnlib.io.catalog import LAYERS, Catalog
 from churnlib.metrics.definitions import metrics_in
 from churnlib.report.content import GROUPS
-from churnlib.schemas.tables import MARKS, SCHEMAS
+from churnlib.schemas.outputs import all_tables
 from churnlib.settings import Settings, load_settings
 from churnlib.uris import is_remote
 from flows.map.build import build_graph
@@ -113,7 +113,8 @@ def _views(graph: Graph) -> Iterator[tuple[str, list[Edge]]]:
 def _diagram(graph: Graph, edges: list[Edge]) -> dict[str, Any]:
     layers = {node: dataset.layer for node, dataset in graph.datasets.items()}
     names = {node: node for node in graph.flows}
-    names |= {node.id: node.name for node in (*graph.tasks.values(), *graph.datasets.values())}
+    names |= {task.id: task.name for task in graph.tasks.values()}
+    names |= {dataset.id: dataset.name for dataset in graph.datasets.values()}
     widths = {
         node: max(LETTER * len(names[node]) + PADDING, NARROWEST) for edge in edges for node in edge
     }
@@ -129,15 +130,13 @@ def _metrics() -> Iterator[dict[str, str]]:
 
 
 def _schemas() -> Iterator[tuple[str, dict[str, Any]]]:
-    for name, schema in SCHEMAS.items():
+    for name, table in all_tables().items():
         columns = {
             column: {
                 "type": str(facts.dtype),
                 "null": facts.nullable,
                 "about": facts.description or "",
             }
-            for column, facts in schema.columns().items()
-            if column not in MARKS
+            for column, facts in table.columns.items()
         }
-        about, key = (schema.__doc__ or "").strip(), schema.primary_key()
-        yield name, {"about": about, "key": key, "columns": columns}
+        yield name, {"about": table.description, "key": list(table.key), "columns": columns}

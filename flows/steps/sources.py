@@ -8,7 +8,7 @@ from pydantic import BaseModel, TypeAdapter
 from churnlib.errors import DataError
 from churnlib.io import datasets, storage
 from churnlib.io.datasets import Dataset, DatasetRef
-from churnlib.schemas.tables import StandardFeatures, with_ids
+from churnlib.schemas.outputs import output_tables
 from churnlib.uris import name_of
 from flows.steps.run import Run
 from flows.task import task
@@ -31,7 +31,7 @@ def standard_of(run: Run) -> DatasetRef:
         DataError: They are missing, or not of the schema.
     """
     standard = run.existing(run.catalog.standard_features(), run.command("standard_features"))
-    datasets.scan(standard, with_ids(StandardFeatures, run.settings.raw.id_type))
+    datasets.scan(standard, output_tables(run.settings.raw)["standard_features"].schema)
     return standard
 
 

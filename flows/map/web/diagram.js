@@ -115,9 +115,16 @@ function highlight(id) {
   }
 }
 
+/** Scrolls the stage to a node that is out of sight. */
 function showNode(id) {
   const item = [...svg.querySelectorAll(".node")].find((item) => item.dataset.id === id);
-  if (item) item.scrollIntoView({block: "nearest", inline: "nearest"});
+  if (!item) return;
+  const box = item.getBoundingClientRect(), view = stage.getBoundingClientRect();
+  const isInside = box.left > view.left && box.right < view.right &&
+    box.top > view.top && box.bottom < view.bottom;
+  if (isInside) return;
+  stage.scrollLeft += (box.left + box.right - view.left - view.right) / 2;
+  stage.scrollTop += (box.top + box.bottom - view.top - view.bottom) / 2;
 }
 
 // ---- Zoom. The stage scrolls as any other part of the page does.

@@ -1,8 +1,8 @@
 "use strict";
 // Creates elements. Text is always inserted as text, never as markup.
 
-const SVG = "http://www.w3.org/2000/svg";
 const byId = (id) => document.getElementById(id);
+const SVG = byId("diagram").namespaceURI;
 
 function fill(created, attributes, children) {
   for (const [name, value] of Object.entries(attributes || {})) {
