@@ -21,13 +21,15 @@ FOLDER = Path(__file__).parent
 GENERATED = "<!-- Written by `make docs` from the code; change it there. -->"
 
 SETTINGS_INTRODUCTION = (
-    "Every setting by its path, as a game's TOML file nests it and `--set` takes it. The text",
-    '`"null"` unsets a value of a layer below, where the type says `null`.',
+    "All settings by path, as nested in a game's TOML file and as written for `--set`. Names are",
+    'case-sensitive. The text `"null"` unsets a value of the layers below, where the type allows',
+    "`null`.",
     "",
-    "An environment variable is `CHURN_` and the path, in any case, with two underscores for each",
-    "dot: `CHURN_TRAIN__PIPELINE__MODEL__PARAMS__MAX_ITER=50`. Below `params`, a name that no file",
-    "states counts as written, except that one of several letters, all capitals, is put in lower",
-    "case: `..._PARAMS__C` is `C`, `..._PARAMS__LEARNING_RATE` is `learning_rate`. An empty",
+    "An environment variable is named `CHURN_` and the path in capitals, with two underscores for",
+    "each dot: `CHURN_TRAIN__PIPELINE__MODEL__PARAMS__MAX_ITER=50`. It sets the setting that has",
+    "these letters. Below `params` are the parameters of estimators, whose case matters: a name in",
+    "capitals is that of a parameter in a file, else it is read as in lower case, unless it is a",
+    "single letter (`..._PARAMS__C` is `C`); a name in other letters is read as written. An empty",
     "variable counts as unset.",
 )
 

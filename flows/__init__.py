@@ -43,4 +43,4 @@ def run_command(command: str) -> NoReturn:
     This is what `python -m flows.<module>` does. The command line imports the flows, so they find
     it by name.
     """
-    raise SystemExit(import_module("flows.cli.app").main([command, *sys.argv[1:]]))
+    raise SystemExit(import_module("flows.cli.main").main([command, *sys.argv[1:]]))

@@ -1,6 +1,6 @@
 """`python -m flows <command>`: the same as `churn <command>`."""
 
-from flows.cli.app import main
+from flows.cli.main import main
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -1,10 +1,8 @@
 """`churn` without a command: the games, the flows, and what each last produced."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from fnmatch import fnmatchcase
-
-from cyclopts import App
 
 from churnlib.errors import SettingsError, StoreError
 from churnlib.io.local import Entry
@@ -17,11 +15,11 @@ from flows.cli.exit_status import DONE, USERS_FAULT
 LABEL_WIDTH = 21
 
 
-def print_overview(app: App, data_dir: str | None = None) -> int:
+def print_overview(commands: Mapping[str, str], data_dir: str | None = None) -> int:
     """Prints the commands and the games, each game with the newest output of each flow.
 
     Args:
-        app: The application, whose commands are listed.
+        commands: The summary of each command, by name.
         data_dir: The data folder to look at; that of each game's settings if None.
 
     Returns:
@@ -32,7 +30,7 @@ def print_overview(app: App, data_dir: str | None = None) -> int:
         SettingsError: There are no games.
     """
     games = list_games()
-    print("commands", *_commands(app), sep="\n")
+    print("commands", *_commands(commands), sep="\n")
     status = DONE
     for game in games:
         try:
@@ -47,11 +45,9 @@ def print_overview(app: App, data_dir: str | None = None) -> int:
     return status
 
 
-def _commands(app: App) -> Iterator[str]:
-    for name in app:
-        if name.startswith("-"):
-            continue
-        yield f"  {name:<{LABEL_WIDTH}} {app[name].help.splitlines()[0]}"
+def _commands(commands: Mapping[str, str]) -> Iterator[str]:
+    for name, summary in commands.items():
+        yield f"  {name:<{LABEL_WIDTH}} {summary}"
         flow = FLOWS.get(name.replace("-", "_"))
         if flow and flow.has_composite:
             composite = f"{name} --from-raw"

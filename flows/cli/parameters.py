@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter, Token
 
@@ -79,7 +79,60 @@ DataDir = Annotated[
     ),
 ]
 Refresh = Annotated[bool, Parameter(help="Run every task, whatever the cache holds.")]
-Month = Annotated[str, Parameter(converter=_month, metavar="YYYY-MM")]
+FromRaw = Annotated[bool, Parameter(help="Build the standard features first.")]
+AlwaysFromRaw = Annotated[
+    bool, Parameter(help="Has no effect: this flow always starts from the raw tables.")
+]
+
+_Version = Annotated[str | None, Parameter(metavar="VERSION")]
+ModelToPredictBy = Annotated[
+    _Version, Parameter(help="The model version to use. Default: the champion.")
+]
+ModelToScore = Annotated[
+    _Version,
+    Parameter(
+        help="Back-test this model version, and only report on it. Default: the candidate, or the "
+        "champion if there is none."
+    ),
+]
+VersionToReplay = Annotated[_Version, Parameter(help="The model version. Default: the champion.")]
+VersionToPromote = Annotated[_Version, Parameter(help="The model version to make the champion.")]
+RollBack = Annotated[
+    bool,
+    Parameter(name="--back", help="Roll back to the version that was the champion before."),
+]
+Force = Annotated[
+    bool,
+    Parameter(
+        help="Promote a version even if no back-test has accepted it. One that cannot be opened "
+        "is always refused."
+    ),
+]
+
+BatchFlow = Annotated[
+    Literal["batch-predict", "batch-score", "batch_predict", "batch_score"],
+    Parameter(
+        metavar="F", show_choices=False, help="The flow to run: batch-predict or batch-score."
+    ),
+]
+_Month = Annotated[str, Parameter(converter=_month, metavar="YYYY-MM")]
+FirstMonth = Annotated[
+    _Month, Parameter(name="--from", help="The first batch, by the month in its file names.")
+]
+LastMonth = Annotated[
+    _Month, Parameter(name="--to", help="The last batch, by the month in its file names.")
+]
+
+OneGame = Annotated[str | None, Parameter(metavar="G", help="Only this game. Default: all games.")]
+MapFile = Annotated[
+    str | None,
+    Parameter(
+        name="--out",
+        metavar="FILE",
+        help="The page. Default: 08_reporting/pipelines.html in the data folder.",
+    ),
+]
+AsJson = Annotated[bool, Parameter(name="--json", help="Print JSON, for programs.")]
 
 
 @Parameter(name="*")

@@ -1,4 +1,4 @@
-"""`churn promote`: makes a model version the champion by hand."""
+"""`churn promote`: makes a model version the champion."""
 
 import sys
 from datetime import UTC, datetime

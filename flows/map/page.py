@@ -17,6 +17,7 @@ from churnlib.io.catalog import LAYERS, Catalog
 from churnlib.metrics.definitions import metrics_in
 from churnlib.report.content import GROUPS
 from churnlib.schemas.outputs import all_tables
+from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import Settings, load_settings
 from churnlib.uris import is_remote
 from flows.map.build import build_graph
@@ -96,7 +97,8 @@ def _relative(data_dir: str, folder: str) -> str:
 
 def _latest_day(settings: Settings) -> date | None:
     """Returns the latest day in the checked currency table; None if it was never checked."""
-    currency = Catalog(settings.data_dir, settings.game).checked("character_currency")
+    history = raw_tables(settings.raw).history.name
+    currency = Catalog(settings.data_dir, settings.game).checked(history)
     if not storage.exists(currency.uri):
         return None
     latest: date | None = datasets.scan(currency).select(pl.col("date").max()).collect().item()

@@ -17,7 +17,7 @@ from typing import Any
 import polars as pl
 
 from churnlib.schemas.raw_tables import raw_tables
-from flows.cli.app import main
+from flows.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
 """The folder of the project."""

@@ -13,8 +13,8 @@ from prefect.exceptions import ParameterTypeError
 from churnlib.errors import SettingsError
 from flows import backfill as module
 from flows.backfill import backfill, months_between
-from flows.cli.app import main
 from flows.cli.exit_status import FAILED, USERS_FAULT
+from flows.cli.main import main
 from tests.flows.studio import FAST, Studio, writes
 
 GAME = "game1"

@@ -14,7 +14,7 @@ import pytest
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import read_metadata
 from churnlib.versions.manifest import MANIFEST
-from flows.cli.app import main
+from flows.cli.main import main
 from tests.flows.studio import Say, Studio, is_refusal
 
 GAME = "game1"

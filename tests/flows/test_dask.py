@@ -18,7 +18,7 @@ from churnlib.errors import DataError, SettingsError
 from churnlib.io import datasets, storage
 from churnlib.io.catalog import Catalog
 from churnlib.settings import EngineSettings
-from flows.cli.app import main
+from flows.cli.main import main
 from flows.engine import dask_cluster, dask_workers
 from flows.engine.dask_cluster import cluster
 from flows.engine.dask_workers import check_workers

@@ -16,8 +16,8 @@ from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import Dataset
 from churnlib.versions.champion import champion_version, set_champion
 from churnlib.versions.registry import Registry, read_registry, write_registry
-from flows.cli.app import main
 from flows.cli.exit_status import DONE, USERS_FAULT
+from flows.cli.main import main
 from flows.steps import promotion
 from tests.churnlib.model.samples import save, usual
 from tests.flows.studio import Say, Studio, is_refusal

@@ -17,7 +17,7 @@ from churnlib.io import object_store, storage
 from churnlib.io.catalog import Catalog
 from churnlib.versions.champion import champion
 from churnlib.versions.folder import list_versions, load_model
-from flows.cli.app import main
+from flows.cli.main import main
 from flows.map.write import PAGE
 from tests.flows.studio import BATCH_DAY, FAST, Studio, bits, is_refusal, python
 from tests.store_server import StoreServer

@@ -23,7 +23,7 @@ SETTINGS = {
 """Models large enough to use what there is of threads and randomness."""
 
 REPLAY = (
-    "import sys; from flows.cli.app import main; "
+    "import sys; from flows.cli.main import main; "
     "sys.exit(main(['train', *{0}]) or main(['train', *{1}]))"
 )
 

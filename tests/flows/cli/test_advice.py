@@ -5,7 +5,7 @@ import shlex
 
 import pytest
 
-from flows.cli.app import main
+from flows.cli.main import main
 from tests.flows.studio import LAST_DAY, Say, Studio, is_refusal
 
 GAME = "game1"

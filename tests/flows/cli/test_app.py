@@ -13,14 +13,14 @@ import pytest
 import flows
 from churnlib.settings import describe_settings
 from flows import COMPOSITES, FLOWS
-from flows.cli.app import app, main
+from flows.cli.app import app, commands
 from flows.cli.exit_status import DONE, FAILED, USERS_FAULT
+from flows.cli.main import main
 from tests.flows.studio import ROOT, python
 
-COMMANDS = [name for name in app if not name.startswith("-")]
 TAKE_SETTINGS = [
     name
-    for name in COMMANDS
+    for name in commands()
     if any("--set" in option.names for option in app[name].assemble_argument_collection())
 ]
 RUNNABLE_MODULES = [
@@ -38,7 +38,7 @@ def help_of(*words: str, capsys: pytest.CaptureFixture[str]) -> str:
 
 def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     text = help_of(capsys=capsys)
-    for name in COMMANDS:
+    for name in commands():
         assert f"│ {name} " in text
 
 

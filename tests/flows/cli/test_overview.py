@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from flows import COMPOSITES, FLOWS
-from flows.cli.app import app, main
+from flows.cli.app import commands
 from flows.cli.exit_status import DONE, USERS_FAULT
+from flows.cli.main import main
 from tests.flows.studio import FAST, ROOT, Studio
 
 GAME = "game1"
@@ -21,9 +22,8 @@ def test_overview_lists_what_each_flow_last_produced(
     assert main([]) == DONE
     said = capsys.readouterr().out
     assert said.count("nothing yet") == 2 * len(FLOWS)
-    for name in app:
-        if not name.startswith("-"):
-            assert f"  {name:<21} {app[name].help.splitlines()[0]}\n" in said
+    for name, summary in commands().items():
+        assert f"  {name:<21} {summary}\n" in said
     arguments = [f"--set={path}={value}" for path, value in FAST[GAME].items()]
     assert main(["run", "--game", GAME, *arguments]) == DONE
     said = capsys.readouterr().out
@@ -63,7 +63,7 @@ def test_overview_names_the_fault_of_a_game_and_goes_on(
     monkeypatch.setenv("CHURN_GAMES_DIR", str(tmp_path))
     assert main(["--data-dir", str(tmp_path)]) == USERS_FAULT
     said = capsys.readouterr()
-    assert f"game1: error: {tmp_path}/game1.toml is no TOML file: " in said.out
+    assert f"game1: error: {tmp_path}/game1.toml is not a TOML file: " in said.out
     assert said.out.partition("game2: ")[2].count("nothing yet") == len(FLOWS)
     assert not said.err
     monkeypatch.setenv("CHURN_FOO", "1")

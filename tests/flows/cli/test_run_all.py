@@ -2,8 +2,8 @@
 
 import pytest
 
-from flows.cli.app import main
 from flows.cli.exit_status import DONE
+from flows.cli.main import main
 from tests.flows.studio import Studio
 
 GAME = "game1"

@@ -13,8 +13,8 @@ from churnlib.io import datasets, storage
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import DatasetRef, footer
 from churnlib.settings import list_games, load_settings
-from flows.cli.app import main
 from flows.cli.exit_status import DONE, USERS_FAULT
+from flows.cli.main import main
 from flows.map.graph import Graph
 from flows.map.stale import stale_reasons
 from flows.map.state import DatasetState, File, read_states
