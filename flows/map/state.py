@@ -11,9 +11,10 @@ from typing import Any
 import polars as pl
 
 from churnlib.errors import DataError, ModelError
-from churnlib.io import datasets, storage
+from churnlib.io import storage
 from churnlib.io.catalog import RAW_SUFFIXES
 from churnlib.io.datasets import Dataset
+from churnlib.io.footer import read_metadata
 from churnlib.io.local import Entry
 from churnlib.uris import folder_of, join, with_suffix
 from churnlib.versions.manifest import MANIFEST, read_manifest
@@ -180,7 +181,7 @@ def _read_json(file: Dataset) -> dict[str, Any]:
 
 def _read_parquet(file: Dataset) -> dict[str, Any]:
     table = pl.scan_parquet(file.uri, glob=False, **storage.reader_options(file.uri))
-    facts = {key: json.loads(value) for key, value in datasets.read_metadata(file).items()}
+    facts = {key: json.loads(value) for key, value in read_metadata(file).items()}
     note = file.uri.removesuffix(".parquet") + "_sources.json"
     inputs = json.loads(storage.read_bytes(note)) if storage.is_file(note) else {}
     return {
