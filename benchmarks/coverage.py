@@ -73,7 +73,7 @@ def draw(settings: Settings, characters: int, seed: int) -> pl.DataFrame:
 def scored(settings: Settings, model: FittedModel, characters: int, seed: int) -> pl.DataFrame:
     """Draws a world and predicts its subscriptions."""
     rows = draw(settings, characters, seed)
-    probability = predict(model.pipeline, model.schema, rows)
+    probability = predict(model, rows)
     return rows.select("char_id", "sub_id", LABEL, "truth").with_columns(probability)
 
 

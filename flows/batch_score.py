@@ -1,9 +1,9 @@
 """The flow `batch-score`, and `batch-score-from-raw`: a batch's predictions against the truth."""
 
-if __name__ == "__main__":  # Before the imports below: the first line is printed while they load.
-    from flows.cli.session import main
+from flows import run_command
 
-    raise SystemExit(main("batch_score"))
+if __name__ == "__main__":  # Before the other imports, which would delay the first line.
+    run_command("batch-score")
 
 from datetime import date
 from typing import Any
@@ -21,13 +21,13 @@ from churnlib.report.content import Report
 from churnlib.report.formatting import counted
 from churnlib.report.verdicts import against_chance
 from churnlib.report.write import write_report
-from churnlib.schemas.tables import Predictions, with_ids
+from churnlib.schemas.outputs import output_tables
 from churnlib.settings import EvaluationSettings, Offer, Settings, check_label_overlap
-from churnlib.versions.folder import pointed_at
+from churnlib.versions.champion import champion_version
 from flows.engine.events import BatchScored
 from flows.standard_features import standard_features
 from flows.steps.past_model import about_past_model, model_behind, past_importance, standing
-from flows.steps.raw_tables import STANDARD_TABLES
+from flows.steps.raw_tables import STANDARD_KINDS
 from flows.steps.reports import (
     check_segments,
     data_faults,
@@ -58,7 +58,7 @@ def batch_score(run: Run) -> tuple[DatasetRef, ...]:
         (
             *fact(predictions, "warnings"),
             *overlap(run),
-            *short_data(run),
+            *short_data(run, run.catalog.checked(run.raw.history.name)),
             *stale_source_warnings(run),
         )
     )
@@ -75,7 +75,7 @@ def batch_score(run: Run) -> tuple[DatasetRef, ...]:
         evaluation=run.settings.evaluation,
         data=data_faults(read_sources(run)),
         warnings=warnings,
-        champion=pointed_at(run.catalog.champion()),
+        champion=champion_version(run.catalog),
         allow_joblib=run.settings.train.model_format == "joblib",
     )
     show(reports)
@@ -86,7 +86,7 @@ def batch_score(run: Run) -> tuple[DatasetRef, ...]:
 def batch_score_from_raw(run: Run) -> tuple[DatasetRef, ...]:
     """Builds the standard features, then scores the predictions of an earlier batch."""
     check_segments(run.settings)
-    check_first(run, "batch_score", *STANDARD_TABLES)
+    check_first(run, "batch_score", *run.raw.of_kind(*STANDARD_KINDS))
     predictions_of(run, run.window("batch_score"))
     standard_features(**run.parameters)
     reports: tuple[DatasetRef, ...] = batch_score(**run.parameters)
@@ -135,7 +135,7 @@ def predictions_of(run: Run, window: tuple[date, date]) -> DatasetRef:
     """
     advice = predicting(run, window)
     predictions = run.existing(run.catalog.predictions(window[0]), advice)
-    schema = with_ids(Predictions, run.settings.raw.id_type)
+    schema = output_tables(run.settings.raw)["predictions"].schema
     datasets.scan(predictions, schema, newer=NEWER_COLUMNS)
     first, last = (date.fromisoformat(day) for day in fact(predictions, "window"))
     if window[0] < first or window[1] > last:
@@ -154,7 +154,25 @@ def predictions_of(run: Run, window: tuple[date, date]) -> DatasetRef:
     return predictions
 
 
-@task(uses=REPORT_CODE, notes=("champion",))
+@task(
+    reads=(
+        "03_primary/standard_features",
+        "07_model_output/predictions",
+        "05_model_input/predict_features",
+        "06_models/models",
+    ),
+    writes=("08_reporting/batch_score_report",),
+    settings=(
+        "windows.batch_score",
+        "as_of",
+        "horizon_months",
+        "campaign",
+        "evaluation",
+        "train.model_format",
+    ),
+    uses=REPORT_CODE,
+    notes=("champion",),
+)
 def score_batch(
     standard: DatasetRef,
     predictions: DatasetRef,

@@ -12,7 +12,7 @@ from churnlib.metrics.definitions import METRICS, compared_metrics
 from churnlib.metrics.intervals import CONFIDENCE, Interval, difference_interval, standard_error
 from churnlib.metrics.predictions import MetricValue, Predictions, probabilities
 from churnlib.schemas.columns import LABEL
-from churnlib.schemas.validation import check_labels, check_whole, collected, require
+from churnlib.schemas.validation import as_frame, check_labels, check_whole, require
 
 COMPARED = "the rows to compare on"
 """What messages call the rows of a comparison."""
@@ -91,7 +91,7 @@ def paired_difference(
         raise ModelError(
             f"there is no metric '{metric}' to compare by. {closest(metric, comparable)}"
         )
-    rows = collected(rows, COMPARED)
+    rows = as_frame(rows, COMPARED)
     wanted = list(dict.fromkeys(("char_id", "sub_id", LABEL, candidate, champion)))
     require(rows.columns, wanted, COMPARED)
     check_labels(rows[LABEL])

@@ -24,11 +24,11 @@ from churnlib.metrics.predictions import MetricValue, Predictions, known_rows, p
 from churnlib.metrics.reliability import RiskGroup, risk_groups
 from churnlib.schemas.columns import BASELINE, LABEL, PROBABILITY
 from churnlib.schemas.validation import (
+    as_frame,
     check_flags,
     check_labels,
     check_share,
     check_whole,
-    collected,
     require,
 )
 
@@ -209,7 +209,7 @@ def _checked(
     base_rate: float | None,
     also: Sequence[str] = ("is_first_sub",),
 ) -> pl.DataFrame:
-    rows = collected(scored, SCORED)
+    rows = as_frame(scored, SCORED)
     require(rows.columns, ("sub_id", LABEL, PROBABILITY, *also), SCORED)
     check_labels(rows[LABEL])
     check_whole(rows, "sub_id", "char_id")

@@ -17,14 +17,15 @@ from churnlib.metrics.definitions import (
 from churnlib.metrics.intervals import Interval
 from churnlib.metrics.predictions import Predictions, known_rows
 from churnlib.schemas.columns import LABEL, PROBABILITY
-from churnlib.schemas.tables import ID_COLUMNS, StandardFeatures
+from churnlib.schemas.outputs import output_tables
+from churnlib.schemas.raw_tables import raw_tables
 from churnlib.schemas.validation import (
+    as_frame,
     check_dates,
     check_flags,
     check_labels,
-    check_parting,
+    check_segment_columns,
     check_whole,
-    collected,
     require,
 )
 
@@ -73,11 +74,11 @@ def check_segments(columns: Sequence[str]) -> None:
     Raises:
         SettingsError: A column is not a standard feature, or does not hold categories.
     """
-    known = {name: column.dtype for name, column in StandardFeatures.columns().items()}
+    known, ids = output_tables()["standard_features"].types, raw_tables().ids
     possible = [
         name
         for name, dtype in known.items()
-        if name not in ID_COLUMNS and (dtype in (pl.String, pl.Boolean) or dtype.is_integer())
+        if name not in ids and (dtype in (pl.String, pl.Boolean) or dtype.is_integer())
     ]
     for column in columns:
         if column not in possible:
@@ -128,14 +129,14 @@ def breakdown(
 
 def _checked(scored: pl.DataFrame | pl.LazyFrame, columns: Sequence[str]) -> pl.DataFrame:
     what = "the scored rows"
-    rows = collected(scored, what)
+    rows = as_frame(scored, what)
     needed = ("sub_id", "sub_start_date", "is_first_sub", LABEL, PROBABILITY)
     require(rows.columns, needed, what)
     check_labels(rows[LABEL])
     check_whole(rows, "sub_id", "char_id")
     check_flags(rows, "is_first_sub")
     check_dates(rows.schema, "sub_start_date")
-    check_parting(rows, columns, what)
+    check_segment_columns(rows, columns, what)
     return rows
 
 

@@ -15,14 +15,14 @@ from markupsafe import Markup
 from churnlib.io import datasets, storage
 from churnlib.io.catalog import LAYERS, Catalog
 from churnlib.metrics.definitions import metrics_in
-from churnlib.schemas.tables import MARKS, SCHEMAS
+from churnlib.schemas.outputs import all_tables
 from churnlib.settings import Settings, load_settings
 from churnlib.uris import is_remote
+from flows.map.build import build_graph
 from flows.map.graph import Edge, Graph
 from flows.map.layout import lay_out
 from flows.map.stale import stale
 from flows.map.state import look
-from flows.map.trace import trace
 
 EXAMPLE_DAY = date(2025, 1, 1)
 """The day of a run by which windows are told where no currency tells the latest."""
@@ -70,7 +70,7 @@ def game_content(game: str, data_dir: str | None, beside: str) -> dict[str, Any]
     """Gathers what the page tells of one game, as plain data."""
     settings = load_settings(game, {} if data_dir is None else {"data_dir": data_dir})
     as_of = settings.as_of or _latest_day(settings)
-    graph = trace(game, as_of or EXAMPLE_DAY, data_dir)
+    graph = build_graph(settings, as_of or EXAMPLE_DAY)
     standing = look(graph, game, settings.data_dir)
     return {
         "description": settings.description,
@@ -119,20 +119,19 @@ def _picture(graph: Graph, edges: list[Edge]) -> dict[str, Any]:
 
 
 def _schemas() -> Iterator[tuple[str, dict[str, Any]]]:
-    for name, schema in SCHEMAS.items():
+    for name, table in all_tables().items():
         yield (
             name,
             {
-                "about": (schema.__doc__ or "").strip(),
-                "key": schema.primary_key(),
+                "about": table.description,
+                "key": list(table.key),
                 "columns": {
                     column: {
                         "type": str(facts.dtype),
                         "null": facts.nullable,
                         "about": facts.description or "",
                     }
-                    for column, facts in schema.columns().items()
-                    if column not in MARKS
+                    for column, facts in table.columns.items()
                 },
             },
         )

@@ -19,9 +19,10 @@ from churnlib.errors import ChurnlibError, DataError, ModelError, StoreError
 from churnlib.io import datasets, locks, object_store, object_store_client, storage
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import Dataset
-from churnlib.versions.folder import champion, load_model, read_scored, set_champion
-from churnlib.versions.promotion import roll_back
-from churnlib.versions.registry import promote, read_registry, retire, versions
+from churnlib.versions.champion import champion, set_champion
+from churnlib.versions.folder import list_versions, load_model, read_scored
+from churnlib.versions.promotion import delete_old_versions, promote, roll_back
+from churnlib.versions.registry import read_registry
 from tests.churnlib.model.samples import features, save, usual
 from tests.store_server import StoreServer
 
@@ -257,8 +258,8 @@ def test_model_versions_are_promoted_and_retired(bucket: str) -> None:
         known = read_registry(catalog.registry())
         promote(catalog, version, known, by="training", why="for the test", when=moment)
     assert champion(catalog) == third
-    assert retire(catalog, 1) == ("v2",)
-    assert versions(catalog) == ("v3", "v1")
+    assert delete_old_versions(catalog, 1) == ("v2",)
+    assert list_versions(catalog) == ("v3", "v1")
     assert names(second.uri) == []
     assert roll_back(catalog, when=moment, allow_joblib=False).version == "v1"
     assert champion(catalog) == first
@@ -269,7 +270,7 @@ def test_model_is_loaded_and_verified(bucket: str, store_server: StoreServer) ->
     with pytest.raises(ModelError, match=f"hawk: there is no model yet .*--data-dir {bucket}/data"):
         champion(catalog)
     kept = save(catalog.model("v1"), usual())
-    set_champion(catalog.champion(), "v1")
+    set_champion(catalog, "v1")
     assert champion(catalog) == kept
     load_model(kept).schema.apply(features())
     assert len(read_scored(kept))
@@ -278,7 +279,9 @@ def test_model_is_loaded_and_verified(bucket: str, store_server: StoreServer) ->
     digest = hashlib.sha256(storage.read_bytes(file)).hexdigest()
     store_server.put(file, b"other", sha256=digest)
     assert storage.fingerprint(file) == digest
-    with pytest.raises(ModelError, match=r"hawk: model v1: model\.skops is not as it was written"):
+    with pytest.raises(
+        ModelError, match=r"hawk: model v1: model\.skops is missing or has been changed"
+    ):
         load_model(kept)
 
 
