@@ -259,7 +259,8 @@ def data_warnings(report: Report) -> Table:
     notes = [f"Not checked: {' and '.join(unchecked)}."] if unchecked else []
     if not rows and not unchecked:
         notes.append("None.")
-    return Table("Data warnings", ("table", "warning", "rows"), tuple(rows), tuple(notes))
+    columns = ("table", "warning", "rows")
+    return Table("Data warnings", columns, tuple(rows), tuple(notes), is_text=True)
 
 
 def _quarantined(report: Report) -> Iterator[tuple[str, str, int | None]]:
