@@ -17,7 +17,8 @@ from churnlib.features.history import add_currency_features
 from churnlib.features.standard import standard_features
 from churnlib.io import datasets
 from churnlib.io.catalog import month_name
-from churnlib.io.datasets import Dataset, DatasetRef, footer
+from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.io.footer import footer
 from churnlib.model.feature_table import FeatureTable
 from churnlib.raw.availability import known_by
 from churnlib.schemas.raw_tables import raw_tables
@@ -70,9 +71,9 @@ def batch_predict(run: Run) -> DatasetRef:
 
 @task(
     reads=(
-        "02_intermediate/character_data",
-        "02_intermediate/sub_data",
-        "02_intermediate/character_currency",
+        "02_intermediate/{entity}",
+        "02_intermediate/{subscriptions}",
+        "02_intermediate/{history}",
     ),
     writes=("05_model_input/predict_features",),
     settings=("windows.batch_predict", "as_of", "standard", "currency", "engine"),

@@ -13,6 +13,7 @@ from churnlib.io import datasets, storage
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.model.sample import describe
 from churnlib.months import months_apart
+from churnlib.schemas.columns import DATE
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import Settings, StandardSettings, changes, label_overlap
 from flows.engine.artifacts import show_report
@@ -135,7 +136,7 @@ def short_data(run: Run, currency: Dataset | DatasetRef) -> tuple[str, ...]:
     """
     if not storage.exists(currency.uri):  # A flow that starts from features may have none.
         return ()
-    latest: date | None = datasets.scan(currency).select(pl.col("date").max()).collect().item()
+    latest: date | None = datasets.scan(currency).select(pl.col(DATE).max()).collect().item()
     if latest is None or (months := months_apart(latest, run.as_of)) <= 1:
         return ()
     return (

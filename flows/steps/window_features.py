@@ -12,7 +12,8 @@ from churnlib.features.cohort import in_window
 from churnlib.features.history import add_currency_features
 from churnlib.features.outcome import add_label
 from churnlib.io import datasets
-from churnlib.io.datasets import Dataset, DatasetRef, fact, footer
+from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.io.footer import fact, footer
 from churnlib.raw.availability import known_by
 from churnlib.schemas.spec import TableSpec
 from churnlib.settings import CurrencySettings, EngineSettings, WindowName
@@ -79,7 +80,7 @@ def window_cohort(run: Run, flow: Literal["train", "score"], currency: RawTable)
 
 
 @task(
-    reads=("03_primary/standard_features", "02_intermediate/character_currency"),
+    reads=("03_primary/standard_features", "02_intermediate/{history}"),
     writes=("04_feature/{flow}_features",),
     settings=("windows.{flow}", "as_of", "horizon_months", "currency", "engine"),
     notes=("engine",),
