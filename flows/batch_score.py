@@ -15,11 +15,12 @@ from churnlib.features.cohort import in_window
 from churnlib.features.outcome import add_label
 from churnlib.io import datasets
 from churnlib.io.catalog import month_name
-from churnlib.io.datasets import Dataset, DatasetRef, fact, optional_fact
+from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.io.footer import fact, optional_fact
 from churnlib.months import first_day, shift_months
 from churnlib.report.content import Report
 from churnlib.report.formatting import counted
-from churnlib.report.verdict import verdict
+from churnlib.report.verdicts import against_chance
 from churnlib.report.write import write_report
 from churnlib.schemas.outputs import output_tables
 from churnlib.settings import EvaluationSettings, Offer, Settings, check_label_overlap
@@ -252,7 +253,7 @@ def score_batch(
         month=month_name(window[0]),
         version=report.model_version,
         by_champion="yes" if report.model_version == champion else "no",
-        verdict=verdict(scores["general"]).kind,
+        verdict=against_chance(scores["general"]).kind,
         **{name: scores["general"][name] for name in ("n", "positives", "roc_auc", "roc_auc_ci")},
     ).emit()
     return made

@@ -14,7 +14,8 @@ from churnlib.errors import DataError
 from churnlib.features import outcome, standard
 from churnlib.io import datasets, storage
 from churnlib.io.catalog import month_name
-from churnlib.io.datasets import Dataset, DatasetRef, footer
+from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.io.footer import footer
 from churnlib.settings import EngineSettings, StandardSettings
 from flows.engine.building import build
 from flows.engine.events import BatchDue

@@ -15,7 +15,8 @@ from typing import Any
 from churnlib.errors import error_prefix
 from churnlib.features.cohort import feature_columns
 from churnlib.io import datasets
-from churnlib.io.datasets import Dataset, DatasetRef, fact
+from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.io.footer import fact
 from churnlib.model.sample import describe
 from churnlib.report.content import Report
 from churnlib.report.write import write_report
