@@ -42,7 +42,8 @@ def batch_predict(run: Run) -> DatasetRef:
     model, flatters = usable_model(run, "batch_predict")
     warnings = warn((*leaks(run.settings.standard), *flatters))
     window = run.window("batch_predict")
-    characters, subs, currency = run.tables("entity", "subscriptions", "history")
+    raw = run.raw
+    characters, subs, currency = run.tables(raw.characters, raw.subscriptions, raw.history)
     features = build_predict_features(
         characters.checked,
         subs.checked,

@@ -90,4 +90,4 @@ def make_again(model: DatasetRef, raw_dir: str, folder: str, engine: EngineSetti
         parameters=parameters,
     )
     build_features(run)
-    return fit_version(run, window_cohort(run, "train", *run.tables("history")))
+    return fit_version(run, window_cohort(run, "train", *run.tables(run.raw.history)))

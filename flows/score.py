@@ -46,7 +46,7 @@ def score(run: Run) -> tuple[DatasetRef, ...]:
     """Back-tests the candidate against the champion, or the champion alone, and reports."""
     check_segments(run.settings)
     contest = back_test_plan(run)
-    (currency,) = run.tables("history")
+    (currency,) = run.tables(run.raw.history)
     warnings = warn(
         (
             *leaks(run.settings.standard),

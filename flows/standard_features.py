@@ -37,7 +37,7 @@ def standard_features(run: Run) -> DatasetRef:
 
 def build_features(run: Run) -> DatasetRef:
     """Builds the standard features of a run, and notes what they were built from."""
-    characters, subs, misses = run.tables(*STANDARD_KINDS)
+    characters, subs, misses = run.tables(*run.raw.of_kind(*STANDARD_KINDS))
     features = build_standard_features(
         characters.checked,
         subs.checked,

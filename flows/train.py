@@ -66,7 +66,7 @@ def train(run: Run) -> DatasetRef:
     check_segments(run.settings)
     read_registry(run.catalog.registry())  # A damaged one stops the run before the work.
     check_model(run.settings.game, run.settings.train, run.settings.standard, run.settings.currency)
-    (currency,) = run.tables("history")
+    (currency,) = run.tables(run.raw.history)
     warnings = warn(
         (
             *leaks(run.settings.standard),

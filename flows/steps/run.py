@@ -15,7 +15,7 @@ from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.raw.availability import latest_day
 from churnlib.schemas.raw_tables import RawTables, raw_tables
-from churnlib.schemas.spec import TableKind
+from churnlib.schemas.spec import TableSpec
 from churnlib.settings import Settings, WindowName, check_label_overlap, load_settings, value_text
 from flows.engine.artifacts import show_datasets
 from flows.engine.events import labelled_as_deployed
@@ -64,9 +64,9 @@ class Run:
         """The game's raw tables: their columns and rules."""
         return raw_tables(self.settings.raw)
 
-    def tables(self, *kinds: TableKind) -> tuple[RawTable, ...]:
-        """Raw tables of some kinds after their checks, with their facts as of the run's day."""
-        return open_tables(self.settings, self.catalog, self.raw.of_kind(*kinds), self.as_of)
+    def tables(self, *specs: TableSpec) -> tuple[RawTable, ...]:
+        """Raw tables after their checks, with their facts as of the run's day."""
+        return open_tables(self.settings, self.catalog, specs, self.as_of)
 
     def existing(self, dataset: Dataset, advice: str) -> DatasetRef:
         """A dataset that an earlier run must have made.

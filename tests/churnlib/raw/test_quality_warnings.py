@@ -43,7 +43,7 @@ def test_mastery_before_creation_gives_a_warning() -> None:
 
 
 def test_gaps_in_currency_give_a_warning() -> None:
-    # Whether months follow each other is decided within a character, whatever the order of the file.
+    # A gap lies between months of one character, whatever the order of the file.
     rows = [currency(1, 4), currency(2, 1), currency(1, 1), currency(2, 2), currency(1, 2)]
     assert warnings("character_currency", *rows) == {"months missing before a currency row": 1}
     later = currency(2, 1, date=date(2022, 1, 1))
