@@ -30,8 +30,10 @@ from churnlib.report.content import Report
 from churnlib.report.write import write_report
 from churnlib.schemas.tables import StandardFeatures
 from churnlib.settings import Settings, labels_known_by, load_settings
+from churnlib.versions.champion import set_champion
 from churnlib.versions.compatibility import decisive_settings
-from churnlib.versions.folder import GOLDEN_ROWS, new_version, read_scored, save_model, set_champion
+from churnlib.versions.folder import new_version, read_scored, save_model
+from churnlib.versions.verification import GOLDEN_ROWS
 
 PARENTS = {
     "character_data": None,
@@ -163,7 +165,7 @@ def fit_and_report(
         warnings=(),
     )
     made = write_report(report, catalog.report("in_sample_report"), held_out)
-    set_champion(catalog.champion(), version)
+    set_champion(catalog, version)
     print(Path(made[1].uri).read_text(encoding="utf-8"))
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from churnlib.report.back_test import back_test as back_test
     from churnlib.settings import Settings as Settings
     from churnlib.settings import load_settings as load_settings
-    from churnlib.versions.folder import champion as champion
+    from churnlib.versions.champion import champion as champion
     from churnlib.versions.folder import load_model as load_model
 
 _HOMES = {

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from churnlib.io.catalog import LAYERS
 from churnlib.schemas.tables import ID_COLUMNS, MARKS, SCHEMAS
-from churnlib.settings import describe_settings, list_games
+from churnlib.settings import describe_settings, list_games, load_settings
 from flows.cli.arguments import FLOWS, PARSERS, flow_parser
 from flows.engine.events import EVENTS
 from flows.map import mermaid
 from flows.map.__main__ import map_parser
+from flows.map.build import build_graph
 from flows.map.page import EXAMPLE_DAY
-from flows.map.trace import trace
 
 FOLDER = Path(__file__).parent
 GENERATED = "<!-- Written by `make docs` from the code; change it there. -->"
@@ -104,7 +104,7 @@ def _events() -> Iterator[str]:
 
 def _pipelines() -> Iterator[str]:
     yield from (GENERATED, "# Pipelines", "")
-    yield from mermaid.page(trace(list_games()[0], EXAMPLE_DAY))
+    yield from mermaid.page(build_graph(load_settings(list_games()[0]), EXAMPLE_DAY))
 
 
 if __name__ == "__main__":

@@ -28,9 +28,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = models_parser().parse_args(argv)
 
     def work(catalog: "Catalog") -> None:
-        from churnlib.versions.listing import history
+        from churnlib.versions.listing import describe_versions
 
-        found = history(catalog)
+        found = describe_versions(catalog)
         if args.json:
             print(json.dumps([version.to_json() for version in found], indent=2))
         else:

@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _promote(catalog: "Catalog", args: argparse.Namespace) -> str:
     from churnlib.settings import load_settings
-    from churnlib.versions.promotion import promote_by_hand, roll_back
+    from churnlib.versions.promotion import promote_manually, roll_back
 
     settings = load_settings(args.game)
     allow_joblib = settings.train.model_format == "joblib"
@@ -41,7 +41,7 @@ def _promote(catalog: "Catalog", args: argparse.Namespace) -> str:
     if args.back:
         made = roll_back(catalog, when=now, allow_joblib=allow_joblib)
     else:
-        made = promote_by_hand(
+        made = promote_manually(
             catalog, args.version, when=now, force=args.force, allow_joblib=allow_joblib
         )
     version = made.version if made else args.version
@@ -53,11 +53,11 @@ def _promote(catalog: "Catalog", args: argparse.Namespace) -> str:
 def _misfit(catalog: "Catalog", version: str, settings: "Settings") -> str | None:
     """What will happen where the new champion is not of the game's settings."""
     from churnlib.io.commands import command_line
-    from churnlib.versions.compatibility import other_features
-    from churnlib.versions.folder import read_manifest
+    from churnlib.versions.compatibility import changed_features
+    from churnlib.versions.manifest import read_manifest
 
     model = catalog.model(version)
-    changed = other_features(read_manifest(model), settings)
+    changed = changed_features(read_manifest(model), settings)
     if changed is None:
         return None
     back = command_line("promote", model, "--back")

@@ -20,7 +20,8 @@ from flows.engine.cache import (
     check_notes,
     run_logger,
 )
-from flows.engine.ledger import record, record_cached
+from flows.engine.ledger import Call, record, record_cached
+from flows.engine.node import Node
 from flows.engine.results import DatasetSerializer, datasets_in, encode, refreshing
 from flows.engine.server import prefect_home
 
@@ -39,12 +40,21 @@ os.environ.setdefault("MPLCONFIGDIR", str(prefect_home() / "matplotlib"))
 def task(function: Callable[P, R], /) -> Task[P, R]: ...
 @overload
 def task(
-    *, uses: tuple[str, ...] = (), notes: tuple[str, ...] = (), **options: Any
+    *,
+    reads: tuple[str, ...] = (),
+    writes: tuple[str, ...] = (),
+    settings: tuple[str, ...] = (),
+    uses: tuple[str, ...] = (),
+    notes: tuple[str, ...] = (),
+    **options: Any,
 ) -> Callable[[Callable[P, R]], Task[P, R]]: ...
 def task(
     function: Callable[P, R] | None = None,
     /,
     *,
+    reads: tuple[str, ...] = (),
+    writes: tuple[str, ...] = (),
+    settings: tuple[str, ...] = (),
     uses: tuple[str, ...] = (),
     notes: tuple[str, ...] = (),
     **options: Any,
@@ -61,6 +71,9 @@ def task(
     Args:
         function: A plain function of a module, not async. Settings that several tasks share go
             in one frozen record, which must hold only what each of these tasks reads.
+        reads: The datasets that it reads, for the map; see `flows.engine.node.Node`.
+        writes: The datasets that it writes.
+        settings: The settings that it takes, by dotted path.
         uses: Modules in which the function looks things up by a name from the configuration, and
             files of a package that it reads. Any change in them makes the task run again.
         notes: Parameters that do not affect the result, such as how much memory to use; a changed
@@ -72,13 +85,15 @@ def task(
         TypeError: The function is async, or `notes` names no parameter of it. When called: an
             argument or the result holds something other than datasets, records and plain values.
     """
+    node = Node(reads, writes, settings)
     if function is None:
-        return functools.partial(_make_task, uses=uses, notes=notes, options=options)
-    return _make_task(function, uses, notes, options)
+        return functools.partial(_make_task, node=node, uses=uses, notes=notes, options=options)
+    return _make_task(function, node, uses, notes, options)
 
 
 def _make_task(
     function: Callable[P, R],
+    node: Node,
     uses: tuple[str, ...],
     notes: tuple[str, ...],
     options: dict[str, Any],
@@ -97,12 +112,14 @@ def _make_task(
         check_arguments(function, call.arguments)
         if "seed" in call.arguments:
             call.arguments["seed"] = _log_seed(call.arguments["seed"])
+        inputs = tuple(datasets_in(call.arguments))
         started = time.perf_counter()
-        with attribute_read_errors(*datasets_in(call.arguments)):
+        with attribute_read_errors(*inputs):
             result = function(*call.args, **call.kwargs)
-        _log_outputs(result, time.perf_counter() - started)
+        _log_outputs(function.__name__, inputs, result, time.perf_counter() - started)
         return result
 
+    vars(run)["node"] = node
     return Task(
         run,
         cache_policy=DependencyCache(uses=uses, notes=notes),
@@ -136,9 +153,10 @@ def _log_seed(seed: int | None) -> int:
     return int(seed)
 
 
-def _log_outputs(result: Any, seconds: float) -> None:
+def _log_outputs(name: str, inputs: tuple[DatasetRef, ...], result: Any, seconds: float) -> None:
     encode(result)  # Raises for what cannot be kept; Prefect would only warn.
-    record(result, seconds)
-    for ref in datasets_in(result):
+    outputs = tuple(datasets_in(result))
+    record(Call(name, inputs, outputs, seconds))
+    for ref in outputs:
         rows = "" if ref.rows is None else f"{ref.rows:,} rows in "
         run_logger().info("%s: %s%.1f s -> %s", ref.name, rows, seconds, ref.uri)

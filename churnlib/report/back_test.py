@@ -118,24 +118,18 @@ def back_test(
     from churnlib.metrics.segments import breakdown
     from churnlib.model.importance import permutation_importance
     from churnlib.model.predict import predict_in_parts
-    from churnlib.schemas.validation import check_labels, check_parting, collected, require
+    from churnlib.schemas.validation import as_frame, check_labels, check_segment_columns, require
 
     told_apart, offer = settings.evaluation, settings.campaign.offer
-    rows = collected(rows, TESTED)
+    rows = as_frame(rows, TESTED)
     require(rows.columns, (*NEEDED, LABEL), TESTED)
     check_labels(rows[LABEL])
-    check_parting(rows, told_apart.segments, f"{TESTED} (evaluation.segments)")
+    check_segment_columns(rows, told_apart.segments, f"{TESTED} (evaluation.segments)")
     first, last = rows["sub_start_date"].min(), rows["sub_start_date"].max()
     if not isinstance(first, date) or not isinstance(last, date):
         raise DataError(f"{settings.game}: there are no rows to test the model on.")
     with error_prefix(settings.game):
-        scored = predict_in_parts(
-            model.pipeline,
-            model.schema,
-            rows,
-            baseline=model.baseline,
-            also=told_apart.segments,
-        ).rows
+        scored = predict_in_parts(model, rows, also=told_apart.segments).rows
     threshold = break_even(offer)
     scores = evaluate(scored, threshold=threshold, base_rate=model.base_rate)
     importance = permutation_importance(model, rows)

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from churnlib.metrics.segments import LEAST_ROWS
+from churnlib.metrics.segments import MIN_ROWS
 from churnlib.report import gallery, sheets
 from churnlib.report.assessment import judge
 from churnlib.report.campaign import RISK_IS_NOT_PERSUADABILITY, hold_out_facts
@@ -129,7 +129,7 @@ def _parts(report: Report) -> dict[str, Any]:
         "segments": sheets.parts("segments", "segment", segments),
         "month_pictures": gallery.of_months(report),
         "months": sheets.parts("months", "month", months),
-        "least_rows": LEAST_ROWS,
+        "least_rows": MIN_ROWS,
         "luck": LUCK_IN_WORDS,
     }
 

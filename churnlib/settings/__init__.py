@@ -1,7 +1,7 @@
 """What a game is: its settings, layered from TOML files, the environment and the command line."""
 
 from churnlib.settings.campaign import CampaignSettings, Offer
-from churnlib.settings.champion import ChampionSettings, GateMetric
+from churnlib.settings.champion import MAX_LOSS, ChampionSettings, GateMetric
 from churnlib.settings.changes import Change, changes
 from churnlib.settings.currency import (
     Aggregation,
@@ -30,6 +30,7 @@ from churnlib.settings.windows import Window, WindowName, Windows
 
 __all__ = [
     "DAY_PATTERN",
+    "MAX_LOSS",
     "Aggregation",
     "AggregationFunction",
     "CalibrationChoice",

@@ -1,20 +1,23 @@
 """Settings of the gate: when a new model takes the champion's place."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from churnlib.settings.parts import Flag, Number, Section, Whole
 
-GateMetric = Literal["roc_auc", "average_precision", "log_loss", "brier"]
-
-MAX_LOSS: dict[GateMetric, float] = {
+MAX_LOSS: dict[str, float] = {
     "roc_auc": 0.02,
     "average_precision": 0.02,
     "log_loss": 0.01,
     "brier": 0.005,
 }
-"""By how much a new model may be worse where the settings do not say, in units of the metric."""
+"""The metrics that models can be compared by, and by how much a new model may be worse in each."""
+
+if TYPE_CHECKING:  # Type checkers do not know literals that are computed.
+    GateMetric = str
+else:
+    GateMetric = Literal[tuple(MAX_LOSS)]
 
 
 class ChampionSettings(Section):
@@ -22,10 +25,13 @@ class ChampionSettings(Section):
 
     metric: GateMetric = "roc_auc"
     """What the two are compared by, on all subscriptions of the back-test's window."""
-    max_loss: Annotated[Number, Field(ge=0)] | None = None
-    """By how much the candidate may be worse, in units of the metric: it becomes champion if the
-    95 % interval of the difference leaves no larger loss. If null 0.02 of `roc_auc` and
-    `average_precision`, 0.01 of `log_loss`, 0.005 of `brier`."""
+    max_loss: Annotated[Number, Field(ge=0)] | None = Field(
+        None,
+        description="By how much the candidate may be worse, in units of the metric: it becomes "
+        "champion if the 95 % confidence interval of the difference leaves no larger loss. If null "
+        + ", ".join(f"{loss} of `{metric}`" for metric, loss in MAX_LOSS.items())
+        + ".",
+    )
     min_outcomes: Annotated[Whole, Field(ge=1)] = 30
     """How many subscriptions of the back-test must have churned, and how many must not, for a
     decision by the metric: on fewer the interval promises too much, so the candidate waits."""

@@ -236,8 +236,10 @@ def _absolute(game: str, folder: Any, root: Path) -> Any:
     if not isinstance(folder, str) or folder in ("", NULL):
         return folder
     if uris.is_remote(folder):
-        if what := uris.fault(folder):
-            raise SettingsError(f"{game}: data_dir: {what}.")
+        try:
+            uris.check_uri(folder)
+        except ValueError as error:
+            raise SettingsError(f"{game}: data_dir: {error}.") from None
         return folder.rstrip("/")
     if "\0" in folder:
         raise SettingsError(

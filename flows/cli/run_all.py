@@ -30,10 +30,11 @@ def run_all(args: argparse.Namespace) -> int:
 def _take_through(parameters: dict[str, Any]) -> Iterator[str]:
     """Runs the flows; tells then what came of each."""
     from churnlib.io.catalog import Catalog
-    from churnlib.versions.folder import read_manifest
+    from churnlib.versions.manifest import read_manifest
     from flows.batch_predict import batch_predict
-    from flows.batch_score import batch_score, day_to_predict
+    from flows.batch_score import batch_score
     from flows.score import score
+    from flows.steps.past_predictions import day_to_predict
     from flows.train import train_from_raw
 
     model = train_from_raw(**parameters)

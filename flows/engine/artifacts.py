@@ -26,24 +26,25 @@ from churnlib.report.text import FIGURES, TITLES, cell
 from churnlib.report.verdict import gate_verdict, verdict
 from churnlib.uris import is_remote, name_of
 from flows.engine.cache import run_logger
-from flows.engine.ledger import Entry
+from flows.engine.ledger import Call
 
 FINGERPRINT_LENGTH = 12
 """How much of a fingerprint tells one content from another."""
 
 
-def show_datasets(game: str, entries: Sequence[Entry]) -> None:
+def show_datasets(game: str, calls: Sequence[Call]) -> None:
     """Leaves a table of the datasets that a run wrote or took from the cache."""
     rows = [
         {
-            "dataset": entry.dataset.name,
-            "rows": "" if entry.dataset.rows is None else f"{entry.dataset.rows:,}",
-            "seconds": "" if entry.seconds is None else f"{entry.seconds:.1f}",
-            "cached": "yes" if entry.seconds is None else "no",
-            "fingerprint": entry.dataset.fingerprint[:FINGERPRINT_LENGTH],
-            "place": entry.dataset.uri,
+            "dataset": dataset.name,
+            "rows": "" if dataset.rows is None else f"{dataset.rows:,}",
+            "seconds": "" if call.seconds is None else f"{call.seconds:.1f}",
+            "cached": "yes" if call.seconds is None else "no",
+            "fingerprint": dataset.fingerprint[:FINGERPRINT_LENGTH],
+            "place": dataset.uri,
         }
-        for entry in entries
+        for call in calls
+        for dataset in call.outputs
     ]
     show_table(game, "datasets", rows)
 

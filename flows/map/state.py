@@ -1,6 +1,7 @@
 """What stands in the data folder of a game, dataset by dataset."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -15,10 +16,11 @@ from churnlib.io.catalog import RAW_SUFFIXES
 from churnlib.io.datasets import Dataset
 from churnlib.io.local import Entry
 from churnlib.uris import folder_of, join, with_suffix
-from churnlib.versions.folder import MANIFEST, read_manifest
+from churnlib.versions.manifest import MANIFEST, read_manifest
 from flows.map.graph import DatasetNode, Graph
-from flows.map.stand_ins import MONTH
 
+MONTH = re.compile(r"\d{4}-\d\d")
+"""The month in the name of a file."""
 SHOWN = 12
 """How many files of a dataset are told of, the newest first."""
 

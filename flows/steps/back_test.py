@@ -21,7 +21,20 @@ from flows.steps.runtime_code import REPORT_CODE
 from flows.task import task
 
 
-@task(uses=REPORT_CODE)
+@task(
+    reads=("06_models/models", "06_models/champion", "04_feature/score_features"),
+    writes=("08_reporting/score_report",),
+    settings=(
+        "champion",
+        "windows.score",
+        "as_of",
+        "horizon_months",
+        "campaign",
+        "evaluation",
+        "train.model_format",
+    ),
+    uses=REPORT_CODE,
+)
 def score_model(
     model: DatasetRef,
     champion: DatasetRef | None,

@@ -18,7 +18,7 @@ from churnlib.versions.compatibility import (
 from churnlib.versions.folder import find_version, load_model
 from churnlib.versions.gate import Decision, Terms
 from churnlib.versions.manifest import read_manifest
-from flows.steps.model_state import ModelState
+from churnlib.versions.model_state import ModelState
 from flows.steps.run import Run
 
 
@@ -135,14 +135,10 @@ def back_test_plan(run: Run) -> BackTestPlan:
         ruling: Ruling | None = Ruling("accepted", reason)
     else:
         ruling = ruling_without_metrics(run, state.champion, candidate_leaks=bool(warnings))
-    return BackTestPlan(
-        candidate, state.champion, gate_of(run, state, candidate, ruling), warnings
-    )
+    return BackTestPlan(candidate, state.champion, gate_of(run, state, candidate, ruling), warnings)
 
 
-def gate_of(
-    run: Run, state: ModelState, model: DatasetRef, ruling: Ruling | None = None
-) -> Gate:
+def gate_of(run: Run, state: ModelState, model: DatasetRef, ruling: Ruling | None = None) -> Gate:
     """Collects what a back-test of a version says about the gate."""
     version, past = name_of(model.uri), None
     if version == state.pointer:
@@ -168,8 +164,8 @@ def plan_of_one_version(run: Run, state: ModelState) -> BackTestPlan:
         if run.model is None or model != state.candidate:
             raise
         raise ModelError(
-            f"{model.game}: the newest candidate, {run.model}, cannot be back-tested (without "
-            f"--model, the champion is: {run.command('score')}): {_reason(error, model)}"
+            f"{model.game}: the newest candidate, {run.model}, cannot be back-tested (to back-test "
+            f"the champion instead: {run.command('score')}): {_reason(error, model)}"
         ) from None
     note = refused_candidate_note(run, state)
     return BackTestPlan(model, None, gate_of(run, state, model), warnings, note)
@@ -214,8 +210,8 @@ def plan_of_champion(
         reason = _reason(other, candidate)
         raise ModelError(f"{game}: {what}: {why}; nor can the champion: {reason}") from None
     warning = (
-        f"{what}, so this is a back-test of the champion, {state.champion_name}, and decides "
-        f"nothing: {why}"
+        f"{what}, so this is a back-test of the champion, {state.champion_name}, and nothing "
+        f"is decided: {why}"
     )
     gate = gate_of(run, state, state.champion)
     return BackTestPlan(state.champion, None, gate, (warning, *warnings))
@@ -257,8 +253,8 @@ def ruling_without_metrics(
         return None
     return Ruling(
         "undecided",
-        f"label leakage: training labels of {models} became available within this cohort, so its "
-        "metrics are optimistic: score later months",
+        f"training labels of {models} became available only after the start of this cohort, so "
+        "its metrics are optimistic: score later months",
     )
 
 

@@ -34,7 +34,25 @@ class BatchScoreContext(ScoreContext):
     champion: str | None
 
 
-@task(uses=REPORT_CODE, notes=("context.champion",))
+@task(
+    reads=(
+        "03_primary/standard_features",
+        "07_model_output/predictions",
+        "05_model_input/predict_features",
+        "06_models/models",
+    ),
+    writes=("08_reporting/batch_score_report",),
+    settings=(
+        "windows.batch_score",
+        "as_of",
+        "horizon_months",
+        "campaign",
+        "evaluation",
+        "train.model_format",
+    ),
+    uses=REPORT_CODE,
+    notes=("context.champion",),
+)
 def score_batch(
     standard: DatasetRef,
     predictions: DatasetRef,
@@ -121,9 +139,7 @@ def with_outcomes(
     return joined.collect()
 
 
-def check_matched(
-    predictions: DatasetRef, known: pl.DataFrame, window: SubscriptionWindow
-) -> None:
+def check_matched(predictions: DatasetRef, known: pl.DataFrame, window: SubscriptionWindow) -> None:
     """Checks that there are predictions of known subscriptions, and one for each.
 
     Raises:

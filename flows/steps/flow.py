@@ -39,11 +39,11 @@ def churn_flow(
     def make(body: Callable[[Run], Any]) -> Flow[..., Any]:
         def call(*, game: str, refresh: bool, **parameters: Any) -> Any:
             changed = any(value is not None for value in parameters.values())
-            with refreshing(refresh), labelled_as_deployed(changed=changed), ledger() as entries:
+            with refreshing(refresh), labelled_as_deployed(changed=changed), ledger() as calls:
                 try:
                     return body(open_run(game, **parameters))
                 finally:
-                    show_datasets(game, entries)
+                    show_datasets(game, calls)
 
         def entry(
             game: Game,

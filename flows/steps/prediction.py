@@ -58,7 +58,16 @@ class BatchFacts:
     warnings: tuple[str, ...]
 
 
-@task(notes=("engine",))
+@task(
+    reads=(
+        "02_intermediate/character_data",
+        "02_intermediate/sub_data",
+        "02_intermediate/character_currency",
+    ),
+    writes=("05_model_input/predict_features",),
+    settings=("windows.batch_predict", "as_of", "standard", "currency", "engine"),
+    notes=("engine",),
+)
 def build_predict_features(
     characters: DatasetRef,
     subs: DatasetRef,
@@ -86,7 +95,18 @@ def batch_features(
     return add_currency_features(batch, balances, request.currency, as_of=as_of)
 
 
-@task(uses=MODEL_CODE)
+@task(
+    reads=("06_models/champion", "05_model_input/predict_features"),
+    writes=("07_model_output/predictions",),
+    settings=(
+        "windows.batch_predict",
+        "horizon_months",
+        "churn_after_months",
+        "campaign",
+        "train.model_format",
+    ),
+    uses=MODEL_CODE,
+)
 def predict_batch(
     model: DatasetRef,
     features: DatasetRef,

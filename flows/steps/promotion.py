@@ -15,12 +15,12 @@ from churnlib.versions.champion import find_champion, why_no_champion
 from churnlib.versions.folder import load_model
 from churnlib.versions.gate import Comparison
 from churnlib.versions.manifest import read_manifest
+from churnlib.versions.model_state import ModelState
 from churnlib.versions.promotion import delete_old_versions, promote
 from churnlib.versions.registry import Registry, registry_lock, write_registry
 from churnlib.versions.verification import check_version
 from flows.engine.cache import run_logger
 from flows.engine.events import ModelCompared, ModelPromoted, ModelRegistered
-from flows.steps.model_state import ModelState
 from flows.steps.run import Run
 from flows.steps.runtime_code import MODEL_CODE
 from flows.task import task
@@ -101,7 +101,12 @@ def comparison_in(report: DatasetRef) -> dict[str, Any] | None:
 # only where they would change nothing.
 
 
-@task(uses=MODEL_CODE)
+@task(
+    reads=("06_models/models",),
+    writes=("06_models/registry", "06_models/champion"),
+    settings=("champion.promote", "champion.keep_versions", "train.model_format"),
+    uses=MODEL_CODE,
+)
 def register(
     model: DatasetRef,
     registry: Dataset,
@@ -144,7 +149,11 @@ def register(
     return tuple(map(datasets.ref, changed))
 
 
-@task
+@task(
+    reads=("06_models/models",),
+    writes=("06_models/registry", "06_models/champion"),
+    settings=("champion.keep_versions",),
+)
 def record_comparison(
     candidate: DatasetRef,
     comparison: dict[str, Any],
@@ -194,9 +203,9 @@ def confirmed(comparison: Comparison, state: ModelState) -> Comparison:
         state: Champion and registry now.
     """
     if comparison.champion != state.champion_name:
-        why = f"the champion has changed since, to {state.champion_name or 'none'}: score again"
+        why = f"the champion has changed meanwhile, to {state.champion_name or 'none'}: score again"
     elif state.registry.needs_manual_promotion(comparison.candidate):
-        why = "it has been refused or rolled back since"
+        why = "it was refused or rolled back meanwhile"
     else:
         return comparison
     run_logger().warning("model %s: nothing is decided, because %s", comparison.candidate, why)

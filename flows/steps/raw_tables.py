@@ -136,7 +136,13 @@ def _with_parents(tables: Iterable[str]) -> list[str]:
     return list(wanted)
 
 
-@task(task_run_name="check_raw {table}", notes=("engine",))
+@task(
+    reads=("01_raw/{table}", "02_intermediate/{parent}"),
+    writes=("02_intermediate/{table}",),
+    settings=("raw.categories", "raw.id_type", "engine"),
+    task_run_name="check_raw {table}",
+    notes=("engine",),
+)
 def check_raw(
     source: DatasetRef,
     table: str,
@@ -163,7 +169,13 @@ def check_raw(
             return None
 
 
-@task(task_run_name="check_known {table}", notes=("engine",))
+@task(
+    reads=("01_raw/{table}", "02_intermediate/{parent}"),
+    writes=("02_intermediate/{table}", "02_intermediate/{table}_rejected"),
+    settings=("raw", "as_of", "engine"),
+    task_run_name="check_known {table}",
+    notes=("engine",),
+)
 def check_known(
     source: DatasetRef,
     table: str,
@@ -217,7 +229,12 @@ def working(
         yield Work(count_for(engine.memory_mib, *sizes, times=CHECKING), Path(folder))
 
 
-@task(task_run_name="describe_table {table}", notes=("engine",))
+@task(
+    reads=("02_intermediate/{table}", "02_intermediate/{referenced}"),
+    settings=("as_of", "engine"),
+    task_run_name="describe_table {table}",
+    notes=("engine",),
+)
 def describe_table(
     checked: DatasetRef,
     table: str,

@@ -103,7 +103,7 @@ def model_facts(manifest: Mapping[str, Any], *inputs: DatasetRef) -> dict[str, A
         manifest: The manifest of the model; one of an older version may hold less.
         inputs: Further inputs of the report.
     """
-    from churnlib.model.calibration import in_words
+    from churnlib.model.calibration import describe_calibration
 
     first, last = manifest["window"]
     facts = {
@@ -114,7 +114,7 @@ def model_facts(manifest: Mapping[str, Any], *inputs: DatasetRef) -> dict[str, A
     if sample := manifest.get("sample"):
         facts["learnt from"] = describe(sample)
     if calibration := manifest.get("calibration"):
-        facts["calibration"] = in_words(calibration["kept"])
+        facts["calibration"] = describe_calibration(calibration["kept"])
     libraries = {name: manifest["libraries"][name] for name in manifest["depends_on"]}
     return {
         "facts": facts,

@@ -58,7 +58,7 @@ def overlap_warnings(run: Run) -> tuple[str, ...]:
         return ()
     available, opens = overlap
     return (
-        f"training labels become available up to {available}, after windows.score opens on "
+        f"training labels become available only by {available}, after windows.score opens on "
         f"{opens}; metrics of back-tests are optimistic (allow_label_overlap is set)",
     )
 

@@ -16,7 +16,9 @@ Sources = dict[str, dict[str, Any]]
 """The facts of raw tables, by table; see `flows.steps.raw_tables.RawTable`."""
 
 
-@task
+@task(
+    writes=("03_primary/standard_features_sources",),
+)
 def note_sources(tables: Sources, output: Dataset) -> DatasetRef:
     """Notes the facts of the raw tables that the standard features were built from.
 

@@ -98,7 +98,16 @@ def announce_due_batch(run: Run) -> None:
         BatchDue(game=run.settings.game, month=month_name(first)).emit()
 
 
-@task(notes=("engine",))
+@task(
+    reads=(
+        "02_intermediate/character_data",
+        "02_intermediate/sub_data",
+        "02_intermediate/sub_miss",
+    ),
+    writes=("03_primary/standard_features",),
+    settings=("as_of", "churn_after_months", "standard", "engine"),
+    notes=("engine",),
+)
 def build_standard_features(
     characters: DatasetRef,
     subs: DatasetRef,

@@ -98,7 +98,10 @@ def code_version() -> dict[str, str]:
     return {"version": version("churnlib"), "digest": digest}
 
 
-@task(uses=MODEL_CODE)
+@task(
+    settings=("game", "train", "standard", "currency"),
+    uses=MODEL_CODE,
+)
 def check_model(
     game: str,
     train: TrainSettings,
@@ -123,7 +126,20 @@ def check_model(
     return " > ".join(step.type for step in train.pipeline)
 
 
-@task(uses=MODEL_CODE, notes=("origin",))
+@task(
+    reads=("04_feature/train_features",),
+    writes=("06_models/models",),
+    settings=(
+        "train",
+        "horizon_months",
+        "churn_after_months",
+        "standard",
+        "currency",
+        "campaign",
+    ),
+    uses=MODEL_CODE,
+    notes=("origin",),
+)
 def fit_model(
     features: DatasetRef,
     models: Dataset,
@@ -144,7 +160,7 @@ def fit_model(
     """
     from churnlib.model.fit import train as train_model
     from churnlib.model.sample import attribute_read_errors, draw
-    from churnlib.versions.folder import GOLDEN_ROWS
+    from churnlib.versions.verification import GOLDEN_ROWS
 
     assert seed is not None  # The decorator draws one.
     _, last = fact(features, "window")
@@ -176,7 +192,9 @@ def training_facts(training: "Training", request: ModelRequest) -> dict[str, Any
     from churnlib.metrics.campaign import plan_campaign
     from churnlib.metrics.evaluate import evaluate
 
-    slices = {name: rows for (name,), rows in training.scored.partition_by("slice", as_dict=True).items()}
+    slices = {
+        name: rows for (name,), rows in training.scored.partition_by("slice", as_dict=True).items()
+    }
     campaign = plan_campaign(slices["validation"], request.offer)
     metrics = {
         str(name): {

@@ -9,13 +9,19 @@ from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.report.content import Report
 from churnlib.report.write import write_report
 from churnlib.settings import Offer
-from churnlib.versions.folder import read_manifest, read_scored
+from churnlib.versions.folder import read_scored
+from churnlib.versions.manifest import read_manifest
 from flows.steps.reports import ReportContext, model_facts
 from flows.steps.runtime_code import REPORT_CODE
 from flows.task import task
 
 
-@task(uses=REPORT_CODE)
+@task(
+    reads=("06_models/models", "04_feature/train_features"),
+    writes=("08_reporting/in_sample_report",),
+    settings=("evaluation",),
+    uses=REPORT_CODE,
+)
 def report_training(
     model: DatasetRef, output: Dataset, features: DatasetRef, context: ReportContext
 ) -> tuple[DatasetRef, ...]:

@@ -89,7 +89,12 @@ def window_cohort(
     return Cohort(features, {**sources, "character_currency": currency.facts})
 
 
-@task(notes=("engine",))
+@task(
+    reads=("03_primary/standard_features", "02_intermediate/character_currency"),
+    writes=("04_feature/{flow}_features",),
+    settings=("windows.{flow}", "as_of", "horizon_months", "currency", "engine"),
+    notes=("engine",),
+)
 def build_window_features(
     standard: DatasetRef,
     currency: DatasetRef,

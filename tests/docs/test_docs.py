@@ -151,7 +151,7 @@ def test_documented_algorithm_fits(block: str, features: pl.DataFrame) -> None:
     stated: dict[str, Any] = tomllib.loads(block)["train"]
     settings = TrainSettings.model_validate(stated)
     model = fit(features, settings, seed=1)
-    probabilities = predict(model.pipeline, model.schema, features)
+    probabilities = predict(model, features)
     assert probabilities.is_between(0, 1).all()
     assert probabilities.n_unique() > 1
 

@@ -13,7 +13,7 @@ import pytest
 
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import read_metadata
-from churnlib.versions.folder import MANIFEST
+from churnlib.versions.manifest import MANIFEST
 from flows.cli.session import main
 from tests.flows.studio import Say, Studio, is_refusal
 
@@ -39,8 +39,8 @@ def replace(studio: Studio, rows: pl.DataFrame) -> None:
     ("settings", "expected"),
     [
         ({"windows.batch_score.end": -6}, "covers 2024-06-01 to 2024-06-30"),
-        ({"horizon_months": 4}, "predicts by horizon_months = 6, but the settings say 4"),
-        ({"churn_after_months": 2}, "predicts by churn_after_months = 3"),
+        ({"horizon_months": 4}, "was predicted with horizon_months = 6, but the settings say 4"),
+        ({"churn_after_months": 2}, "was predicted with churn_after_months = 3"),
     ],
 )
 def test_batch_score_of_other_predictions_is_refused(
@@ -172,7 +172,7 @@ def test_batch_score_shows_baselines_and_segments_as_far_as_predictions_know_the
 def test_segments_that_are_none_are_refused_at_once(complete: Studio, say: Say, flow: str) -> None:
     before = complete.outputs()
     said = say(complete, flow, GAME, '--set=evaluation.segments=["gendr"]')
-    assert is_refusal(said, f"{GAME}: evaluation.segments: 'gendr' is no standard feature"), said
+    assert is_refusal(said, f"{GAME}: evaluation.segments: 'gendr' is not a standard feature"), said
     assert complete.outputs() == before
 
 
@@ -236,10 +236,10 @@ def damage_model(studio: Studio) -> None:
 @pytest.mark.parametrize(
     ("change", "reason", "seed_is_told"),
     [
-        (lose_features, "the features that were predicted from do not stand any more", True),
-        (change_features, "the features that stand are not those that were predicted from", True),
-        (take_features_of_other_settings, "the features that stand are not those that", True),
-        (lose_model, "the model that predicted does not stand any more", False),
+        (lose_features, "the features that were predicted from do not exist any more", True),
+        (change_features, "the features that exist are not those that were predicted from", True),
+        (take_features_of_other_settings, "the features that exist are not those that", True),
+        (lose_model, "the model that predicted does not exist any more", False),
         (damage_model, "the model cannot be opened any more: ", True),
     ],
 )

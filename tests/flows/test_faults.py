@@ -57,7 +57,7 @@ def test_fault_in_what_the_user_asks_of_training_is_told_once(
         (
             "score",
             {"windows.train.start": -31, "windows.train.end": -27, "windows.score.start": -20},
-            "learnt from labels known only by 2024-05-01, after windows.score opens on 2023-05-01",
+            "labels available up to 2024-05-01, after windows.score opens on 2023-05-01",
         ),
         (
             "batch_predict",
@@ -229,7 +229,7 @@ def test_score_of_a_window_that_training_has_seen_warns_where_allowed(complete: 
     seen = ("--set=windows.score.start=-20", "--set=allow_label_overlap=true")
     assert complete.command("score", GAME, *seen) == 0
     warnings = complete.json(f"08_reporting/{GAME}/score_report.json")["warnings"]
-    (warning,) = (w for w in warnings if "learnt from labels known only by 2024-05-01" in w)
+    (warning,) = (w for w in warnings if "was trained on labels available up to 2024-05-01" in w)
     assert warning in complete.file(f"08_reporting/{GAME}/score_report.txt").read_text()
 
 
@@ -238,7 +238,7 @@ def test_overlap_that_the_settings_allow_is_warned_of_in_every_report(complete: 
     settings = ("--set=windows.score.start=-9", "--set=allow_label_overlap=true")
     for flow in ("train", "score", "batch_score"):
         assert complete.command(flow, GAME, *settings) == 0
-    told = "training labels are known only by 2024-05-01, after windows.score opens on 2024-04-01"
+    told = "training labels become available only by 2024-05-01, after windows.score opens on 2024-04-01"
     for name in ("in_sample_report", "score_report", "batch_score_report_2024-06"):
         warnings = complete.json(f"08_reporting/{GAME}/{name}.json")["warnings"]
         assert len([warning for warning in warnings if warning.startswith(told)]) == 1, name
@@ -278,7 +278,7 @@ def test_train_on_features_of_other_raw_data_warns_in_the_report(
     spoil("sub_miss", f"{sub_id},2024-12-01,2024-12-01")
     complete.run("train", GAME)
     (warning,) = complete.json(f"08_reporting/{GAME}/in_sample_report.json")["warnings"]
-    assert warning.startswith("sub_miss: not the raw data any more")
+    assert warning.startswith("sub_miss: changed since the standard features were built")
     complete.run("train_from_raw", GAME)
     assert complete.json(f"08_reporting/{GAME}/in_sample_report.json")["warnings"] == []
 
@@ -321,7 +321,7 @@ def test_composite_reads_only_the_raw_tables_that_its_parts_read(
     [
         ("train", "2021-03-01", "false", "windows.train selects no subscription"),
         ("score", "2021-03-01", "true", "windows.score selects no subscription"),
-        ("score", "2021-03-01", "false", "has seen the future"),
+        ("score", "2021-03-01", "false", "label leakage"),
         ("batch_score", "2021-03-01", "false", "windows.batch_score selects no subscription"),
         ("batch_score", "2024-03-01", "false", "predictions is missing"),
     ],

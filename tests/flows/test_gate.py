@@ -14,7 +14,8 @@ import pytest
 
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import Dataset
-from churnlib.versions.folder import pointed_at, set_champion
+from churnlib.versions import model_state
+from churnlib.versions.champion import champion_version, set_champion
 from churnlib.versions.registry import Registry, read_registry, write_registry
 from flows import models, promote
 from flows.cli.session import DONE, USERS_FAULT, main
@@ -306,10 +307,10 @@ def test_gate_replaces_no_champion_that_the_candidate_was_not_held_against(
     names = ("v1", "v2", "v3")
     _, second, _ = (save(catalog.model(name), usual()) for name in names)
     write_registry(Registry(candidate="v2"), catalog.registry())
-    set_champion(catalog.champion(), "v3")  # By another run.
+    set_champion(catalog, "v3")  # By another run.
     made = FOUND | {"candidate": "v2", "champion": held_against, "decision": "accepted"}
-    promotion.settle.fn(second, made, catalog.registry(), before="", keep_versions=None)
-    assert pointed_at(catalog.champion()) == "v3"
+    promotion.record_comparison.fn(second, made, catalog.registry(), before="", keep_versions=None)
+    assert champion_version(catalog) == "v3"
     known = read_registry(catalog.registry())
     assert known.candidate == "v2"
     (kept,) = known.comparisons
@@ -321,11 +322,13 @@ def test_gate_does_not_accept_what_another_run_has_refused_meanwhile(tmp_path: P
     catalog = Catalog(str(tmp_path), GAME)
     _, second = (save(catalog.model(name), usual()) for name in ("v1", "v2"))
     write_registry(Registry(candidate="v2"), catalog.registry())
-    set_champion(catalog.champion(), "v1")
+    set_champion(catalog, "v1")
     for decision in ("refused", "accepted"):
         made = FOUND | {"candidate": "v2", "decision": decision}
-        promotion.settle.fn(second, made, catalog.registry(), before="", keep_versions=None)
-    assert pointed_at(catalog.champion()) == "v1"
+        promotion.record_comparison.fn(
+            second, made, catalog.registry(), before="", keep_versions=None
+        )
+    assert champion_version(catalog) == "v1"
     known = read_registry(catalog.registry())
     assert (known.candidate, known.state("v2", "v1")) == (None, "refused")
 
@@ -343,11 +346,11 @@ def test_gate_keeps_the_comparisons_of_runs_at_once(
 
     def run(name: str) -> None:
         made = FOUND | {"candidate": name}
-        promotion.settle.fn(
+        promotion.record_comparison.fn(
             models_there[name], made, catalog.registry(), before="", keep_versions=None
         )
 
-    monkeypatch.setattr(promotion, "read_registry", read_slowly)
+    monkeypatch.setattr(model_state, "read_registry", read_slowly)
     with ThreadPoolExecutor(len(models_there)) as pool:
         list(pool.map(run, models_there))
     kept = read_registry(catalog.registry()).comparisons
@@ -394,7 +397,7 @@ LATE = {"windows.train.end": -12, "windows.score": {"start": -6, "end": -6}}
         pytest.param(
             {"train.model_format": "joblib"}, "is kept as model.joblib", marks=pytest.mark.slow
         ),
-        pytest.param(LATE, "it has seen the future", marks=pytest.mark.slow),
+        pytest.param(LATE, "label leakage", marks=pytest.mark.slow),
     ],
     ids=["other features", "joblib", "late labels"],
 )
@@ -426,9 +429,9 @@ def test_score_of_a_candidate_that_cannot_be_compared_is_of_the_champion_with_a_
     said = say(trained, "score", GAME, "--model", second)
     assert is_refusal(said, fault), said
     assert (
-        f"the newest candidate, {second}, cannot be back-tested (the champion is, without" in said
+        f"the newest candidate, {second}, cannot be back-tested (to back-test the champion" in said
     )
-    (advised,) = re.findall(r"without --model: python -m flows\.score ([^)]*)\)", said)
+    (advised,) = re.findall(r"the champion instead: python -m flows\.score ([^)]*)\)", said)
     assert main("score", shlex.split(advised)) == DONE
 
     # Without a champion there is nothing to go on with.
@@ -453,8 +456,8 @@ def test_gate_decides_nothing_by_a_cohort_that_both_models_learnt_from(trained: 
     found = report(trained)["comparison"]
     assert found["decision"] == "undecided"
     assert found["reason"] == (
-        "the candidate and the champion have seen the future of this cohort, so its figures "
-        "flatter: score later months"
+        "training labels of the candidate and the champion became available only after the start "
+        "of this cohort, so its metrics are optimistic: score later months"
     )
 
 

@@ -15,8 +15,8 @@ import pytest
 from churnlib.errors import StoreError
 from churnlib.io import object_store, storage
 from churnlib.io.catalog import Catalog
-from churnlib.versions.folder import champion, load_model
-from churnlib.versions.registry import versions
+from churnlib.versions.champion import champion
+from churnlib.versions.folder import list_versions, load_model
 from flows.cli.overview import overview
 from flows.cli.session import backfill_main, main
 from flows.map.__main__ import PAGE
@@ -197,15 +197,15 @@ def test_a_changed_object_runs_again_what_depends_on_it(
 def test_a_write_that_fails_leaves_earlier_outputs(
     name: str, complete_there: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put = object_store._put
+    upload = object_store._upload
 
     def fail(uri: str, path: Path) -> None:
         if name in uri:
-            raise StoreError(f"{uri}: the store did not do as asked.")
-        put(uri, path)
+            raise StoreError(f"{uri}: the request to the store failed.")
+        upload(uri, path)
 
     before = complete_there.contents()
-    monkeypatch.setattr(object_store, "_put", fail)
+    monkeypatch.setattr(object_store, "_upload", fail)
     assert main("train", complete_there.arguments("--from-raw", "--refresh")) == 2
     after = complete_there.contents()
     assert {name: after[name] for name in before} == before
@@ -250,6 +250,6 @@ def test_the_real_command_line_takes_the_store_from_the_environment(
     done = python(*line, PREFECT_HOME=str(tmp_path / "home"))
     assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
     catalog = Catalog(there.uri, GAME)
-    model = catalog.model(versions(catalog)[0])
+    model = catalog.model(list_versions(catalog)[0])
     assert model.uri in done.stderr
     load_model(model)

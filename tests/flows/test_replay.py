@@ -172,7 +172,7 @@ def test_version_of_each_documented_algorithm_is_made_again_to_the_bit(
     train_from_raw(game="game1", data_dir=str(studio.data), overrides=overrides)
     status, said = replayed(studio, "game1", "--version", newest(studio, "game1"))
     assert status == 0, said
-    assert "says the same of its 50 golden rows to the bit" in said
+    assert "predicts its 50 golden rows the same to the bit" in said
 
 
 def test_every_documented_algorithm_is_replayed() -> None:

@@ -232,10 +232,10 @@ def usual(name: str = "boosting") -> FittedModel:
 
 def save(target: Dataset, model: FittedModel, **named: Any) -> DatasetRef:
     rows = features()
-    scored = rows.with_columns(predict(model.pipeline, model.schema, rows))
+    scored = rows.with_columns(predict(model, rows))
     return save_model(target, model, scored, rows.head(20), FACTS, **named)
 
 
 def probabilities(model: FittedModel, rows: pl.DataFrame) -> list[float]:
-    found: list[float] = predict(model.pipeline, model.schema, rows).to_list()
+    found: list[float] = predict(model, rows).to_list()
     return found

@@ -19,7 +19,8 @@ from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import DatasetRef
 from churnlib.io.storage import fingerprint
 from churnlib.model.persistence import TRUSTED_TYPES
-from churnlib.versions.folder import MANIFEST, load_model, read_manifest
+from churnlib.versions.folder import load_model
+from churnlib.versions.manifest import MANIFEST, read_manifest
 from tests.churnlib.model.samples import features, save, usual
 
 

@@ -13,8 +13,7 @@ import pytest
 
 from churnlib.io.catalog import Catalog
 from churnlib.io.storage import fingerprint
-from churnlib.metrics.definitions import METRICS
-from churnlib.metrics.evaluate import FIGURES as EVALUATED
+from churnlib.metrics.definitions import compared_metrics, metrics_in
 from churnlib.metrics.evaluate import evaluate
 from churnlib.report.content import GROUPS, Report
 from churnlib.report.text import FIGURES, OPTIONAL, TITLES, to_text
@@ -288,8 +287,12 @@ def test_figures_of_groups_have_all_their_keys() -> None:
     cases: list[list[int | None]] = [[], [None], [0], [1, 1], [0, 1]]
     for outcomes in cases:
         for group in scores(outcomes).values():
-            assert group["intervals"].keys() == {"base_rate", *EVALUATED}
+            assert group["intervals"].keys() == {m.key for m in metrics_in("groups")}
             assert group["baselines"].keys() == {"base_rate", "logistic_regression"}
     plain = scores([0, 1, 0, 1], base_rate=0.3)["general"]
-    assert plain["baselines"]["base_rate"]["intervals"].keys() == set(EVALUATED)
-    assert plain["baselines"]["base_rate"]["differences"].keys() == set(METRICS)
+    assert plain["baselines"]["base_rate"]["intervals"].keys() == {
+        m.key for m in metrics_in("baselines")
+    }
+    assert plain["baselines"]["base_rate"]["differences"].keys() == {
+        m.key for m in compared_metrics()
+    }

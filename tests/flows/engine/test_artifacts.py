@@ -11,7 +11,7 @@ from prefect.artifacts import Artifact
 from churnlib.io.datasets import DatasetRef
 from flows.engine import artifacts
 from flows.engine.artifacts import artifact_key, figures, show_datasets
-from flows.engine.ledger import Entry
+from flows.engine.ledger import Call
 from tests.flows.studio import Studio
 
 GAME = "game1"
@@ -90,9 +90,11 @@ def test_artifacts_that_the_server_refuses_do_not_stop_the_run(
 
     monkeypatch.setattr(artifacts, "create_table_artifact", refuse)
 
+    call = Call("fit_model", (), (DatasetRef("model", GAME, "/nowhere", "f" * 64),), 1.0)
+
     @flow
     def run() -> str:
-        show_datasets(GAME, [Entry(DatasetRef("model", GAME, "/nowhere", "f" * 64), 1.0)])
+        show_datasets(GAME, [call])
         return "done"
 
     assert run() == "done"

@@ -46,7 +46,7 @@ def test_flows_run_without_the_note_and_say_so_in_one_warning(
         note.write_bytes(whole)
     report = complete.json(f"08_reporting/{GAME}/{REPORTS[flow]}.json")
     (warning,) = report["warnings"]
-    assert warning.startswith("what the standard features were built from is not known")
+    assert warning.startswith("the sources of the standard features are unknown")
     for table in STANDARD_TABLES:
         assert report["data"]["quarantined"][table] is None
         assert report["data"]["odd"][table] is None

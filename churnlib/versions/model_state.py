@@ -1,4 +1,4 @@
-"""Which model versions are in use: champion and registry, read once and passed on."""
+"""The state of a game's models: champion and registry, read together and passed on."""
 
 from dataclasses import dataclass
 
