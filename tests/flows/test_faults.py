@@ -238,7 +238,10 @@ def test_overlap_that_the_settings_allow_is_warned_of_in_every_report(complete: 
     settings = ("--set=windows.score.start=-9", "--set=allow_label_overlap=true")
     for flow in ("train", "score", "batch_score"):
         assert complete.command(flow, GAME, *settings) == 0
-    told = "training labels become available only by 2024-05-01, after windows.score opens on 2024-04-01"
+    told = (
+        "training labels become available only by 2024-05-01, after windows.score opens on "
+        "2024-04-01"
+    )
     for name in ("in_sample_report", "score_report", "batch_score_report_2024-06"):
         warnings = complete.json(f"08_reporting/{GAME}/{name}.json")["warnings"]
         assert len([warning for warning in warnings if warning.startswith(told)]) == 1, name
