@@ -2,7 +2,7 @@
 # The image of the flows: a command line, the job of a Docker or Kubernetes work pool, or a worker.
 #
 #   docker build --tag churn .
-#   docker run --rm --volume churn-data:/app/data churn python -m flows.train --game game1 --from-raw
+#   docker run --rm --volume churn-data:/app/data churn churn train --game game1 --from-raw
 #   docker run --rm --env PREFECT_API_URL=... churn        # a worker of the pool "churn"
 
 # To renew it, set the newest 3.11 tag and what this prints as its digest:
@@ -24,12 +24,12 @@ RUN --mount=type=cache,target=/root/.cache/uv \
 RUN uv pip install --no-cache --python /opt/venv/bin/python --link-mode copy --compile-bytecode \
       obstore==0.12.1 distributed==2026.8.0 prefect-dask==0.3.7
 
-FROM builder AS code
+FROM dependencies AS code
 COPY pyproject.toml README.md LICENSE ./
 COPY churnlib churnlib
 COPY flows flows
 RUN uv build --wheel --no-build-isolation --out-dir dist \
-    && uv pip install --no-deps --compile-bytecode --python python3 --target site dist/*.whl
+    && uv pip install --no-deps --compile-bytecode --python /opt/venv/bin/python --target site dist/*.whl
 
 # hadolint ignore=DL3006
 FROM ${PYTHON} AS runtime
@@ -37,7 +37,7 @@ RUN groupadd --gid 10001 churn \
     && useradd --uid 10001 --gid churn --create-home churn \
     && install -d -o churn -g churn /app/data /app/data/01_raw
 COPY --from=dependencies /opt/venv /opt/venv
-ENV PATH=/opt/venv/bin:$PATH \
+ENV PATH=/opt/venv/bin:/opt/churn/bin:$PATH \
     PYTHONPATH=/opt/churn \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from churnlib.metrics.segments import breakdown as breakdown
     from churnlib.model.fit import fit as fit
     from churnlib.model.predict import predict as predict
-    from churnlib.raw.tables import latest_day as latest_day
+    from churnlib.raw.availability import latest_day as latest_day
     from churnlib.raw.tables import read_tables as read_tables
     from churnlib.raw.validate import check_table as check_table
     from churnlib.report.back_test import back_test as back_test
@@ -45,7 +45,7 @@ _HOMES = {
     "feature_table": "features.cohort",
     "fit": "model.fit",
     "in_window": "features.cohort",
-    "latest_day": "raw.tables",
+    "latest_day": "raw.availability",
     "load_model": "versions.folder",
     "load_settings": "settings",
     "paired_difference": "metrics.comparison",

@@ -10,7 +10,7 @@ import yaml
 from prefect import Flow
 
 from churnlib.settings import Schedules, list_games, load_settings
-from flows.cli.arguments import COMPOSITES, FLOWS
+from flows import COMPOSITES, FLOWS
 
 WORK_POOL = "churn"
 """The work pool that all runs go to."""

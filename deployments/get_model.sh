@@ -11,7 +11,7 @@ usage: deployments/get_model.sh --game G [--data-dir P] [--out P] [--image NAME]
   --data-dir P   the data folder, which holds 01_raw/G (default: data)
   --out P        a folder for the model's files; new or empty (default: model-G)
   --image NAME   the image's name (default: churn:latest)
-  ARGUMENT...    more for python -m flows.train, such as --as-of 2024-07-01
+  ARGUMENT...    more for churn train, such as --as-of 2024-07-01
 
 Takes docker, else podman; CONTAINER_ENGINE names another.
 Exit status: that of the training; 2 where the call is at fault; 1 where all else failed.
@@ -90,7 +90,7 @@ run "$engine" build --tag "$image" "$project" || fail "the image could not be bu
 container=churn-get-model-$$-$RANDOM
 "$engine" create --name "$container" --security-opt label=disable \
   --volume "$raw:/app/data/01_raw/$game:ro" \
-  "$image" python -m flows.train --game "$game" --from-raw "$@" >/dev/null
+  "$image" churn train --game "$game" --from-raw "$@" >/dev/null
 status=0
 run "$engine" start --attach "$container" || status=$?
 ((status == 0)) || fail "the training ended with exit status $status." "$status"

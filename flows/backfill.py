@@ -1,9 +1,9 @@
 """The flow `backfill`: a batch flow for many months, one after another."""
 
-if __name__ == "__main__":  # Before the imports below: the first line is printed while they load.
-    from flows.cli.session import backfill_main
+from flows import run_command
 
-    raise SystemExit(backfill_main())
+if __name__ == "__main__":  # Before the other imports, which would delay the first line.
+    run_command("backfill")
 
 import time
 from datetime import date

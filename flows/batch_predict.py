@@ -1,9 +1,9 @@
 """The flow `batch-predict`: the churn probability of a month's new subscriptions."""
 
-if __name__ == "__main__":  # Before the imports below: the first line is printed while they load.
-    from flows.cli.session import main
+from flows import run_command
 
-    raise SystemExit(main("batch_predict"))
+if __name__ == "__main__":  # Before the other imports, which would delay the first line.
+    run_command("batch-predict")
 
 from churnlib.io.datasets import DatasetRef
 from flows.steps.back_test_plan import usable_model
@@ -24,7 +24,7 @@ def batch_predict(run: Run) -> DatasetRef:
     settings, window = run.settings, run.window("batch_predict")
     model, model_warnings = usable_model(run, "batch_predict")
     warnings = warn((*leakage_warnings(settings.standard), *model_warnings))
-    characters, subs, currency = run.tables("character_data", "sub_data", "character_currency")
+    characters, subs, currency = run.tables("entity", "subscriptions", "history")
     features = build_predict_features(
         characters.checked,
         subs.checked,

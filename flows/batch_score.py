@@ -1,9 +1,9 @@
 """The flow `batch-score`, and `batch-score-from-raw`: a batch's predictions against outcomes."""
 
-if __name__ == "__main__":  # Before the imports below: the first line is printed while they load.
-    from flows.cli.session import main
+from flows import run_command
 
-    raise SystemExit(main("batch_score"))
+if __name__ == "__main__":  # Before the other imports, which would delay the first line.
+    run_command("batch-score")
 
 from churnlib.io.datasets import DatasetRef, fact
 from churnlib.versions.champion import champion_version
@@ -12,7 +12,7 @@ from flows.steps.batch_report import BatchScoreContext, score_batch
 from flows.steps.flow import churn_flow
 from flows.steps.past_model import find_existing, past_model
 from flows.steps.past_predictions import find_predictions
-from flows.steps.raw_tables import STANDARD_TABLES
+from flows.steps.raw_tables import STANDARD_KINDS
 from flows.steps.reports import check_segments, score_context, show
 from flows.steps.run import Run
 from flows.steps.run_warnings import data_warnings, warn
@@ -29,7 +29,8 @@ def batch_score(run: Run) -> tuple[DatasetRef, ...]:
     standard = open_standard_features(run, "churn_after_months")
     sources = read_sources(run)
     predictions = find_predictions(run, window)
-    warnings = warn((*fact(predictions, "warnings"), *data_warnings(run, sources)))
+    currency = run.catalog.checked(run.raw.history.name)
+    warnings = warn((*fact(predictions, "warnings"), *data_warnings(run, sources, currency)))
     reports = score_batch(
         standard,
         predictions,
@@ -49,7 +50,7 @@ def batch_score(run: Run) -> tuple[DatasetRef, ...]:
 def batch_score_from_raw(run: Run) -> tuple[DatasetRef, ...]:
     """Builds the standard features, then scores the predictions of an earlier batch."""
     check_segments(run.settings)
-    check_first(run, "batch_score", *STANDARD_TABLES)
+    check_first(run, "batch_score", *run.raw.of_kind(*STANDARD_KINDS))
     find_predictions(run, run.window("batch_score"))
     standard_features(**run.parameters)
     reports: tuple[DatasetRef, ...] = batch_score(**run.parameters)

@@ -1,9 +1,9 @@
 """`python -m flows.replay`: makes a model version again, and compares the predictions."""
 
-if __name__ == "__main__":  # Before the imports below: the first line is printed while they load.
-    from flows.cli.session import replay_main
+from flows import run_command
 
-    raise SystemExit(replay_main())
+if __name__ == "__main__":  # Before the other imports, which would delay the first line.
+    run_command("replay")
 
 from tempfile import TemporaryDirectory
 

@@ -1,11 +1,10 @@
 """The flow `score`, and `score-from-raw`: a back-test of the candidate, or of the champion."""
 
-if __name__ == "__main__":  # Before the imports below: the first line is printed while they load.
-    from flows.cli.session import main
+from flows import run_command
 
-    raise SystemExit(main("score"))
+if __name__ == "__main__":  # Before the other imports, which would delay the first line.
+    run_command("score")
 
-from churnlib.io.catalog import RAW_TABLES
 from churnlib.io.datasets import DatasetRef
 from flows.standard_features import standard_features
 from flows.steps.back_test import score_model
@@ -27,9 +26,12 @@ def score(run: Run) -> tuple[DatasetRef, ...]:
     plan = back_test_plan(run)
     standard = open_standard_features(run, "churn_after_months", "standard")
     sources = read_sources(run)
+    (currency,) = run.tables("history")
     leakage = leakage_warnings(run.settings.standard)
-    warnings = warn((*leakage, *plan.warnings, *data_warnings(run, sources)), note=plan.note)
-    cohort = window_cohort(run, "score", standard, sources)
+    warnings = warn(
+        (*leakage, *plan.warnings, *data_warnings(run, sources, currency.checked)), note=plan.note
+    )
+    cohort = window_cohort(run, "score", standard, sources, currency)
     reports = score_model(
         plan.model,
         plan.champion,
@@ -48,7 +50,7 @@ def score_from_raw(run: Run) -> tuple[DatasetRef, ...]:
     """Builds the standard features, then back-tests on them."""
     check_segments(run.settings)
     back_test_plan(run)
-    check_first(run, "score", *RAW_TABLES)
+    check_first(run, "score", *run.raw.values())
     standard_features(**run.parameters)
     reports: tuple[DatasetRef, ...] = score(**run.parameters, model=run.model)
     announce_due_batch(run)

@@ -1,9 +1,9 @@
 """The flow `standard-features`: raw tables to the small feature store."""
 
-if __name__ == "__main__":  # Before the imports below: the first line is printed while they load.
-    from flows.cli.session import main
+from flows import run_command
 
-    raise SystemExit(main("standard_features"))
+if __name__ == "__main__":  # Before the other imports, which would delay the first line.
+    run_command("standard-features")
 
 from churnlib.io.datasets import DatasetRef
 from flows.steps.flow import churn_flow

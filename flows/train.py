@@ -1,11 +1,10 @@
 """The flow `train`, and `train-from-raw`: standard features to a model and its report."""
 
-if __name__ == "__main__":  # Before the imports below: the first line is printed while they load.
-    from flows.cli.session import main
+from flows import run_command
 
-    raise SystemExit(main("train"))
+if __name__ == "__main__":  # Before the other imports, which would delay the first line.
+    run_command("train")
 
-from churnlib.io.catalog import RAW_TABLES
 from churnlib.io.datasets import DatasetRef
 from flows.standard_features import standard_features
 from flows.steps.flow import churn_flow
@@ -26,8 +25,11 @@ def train(run: Run) -> DatasetRef:
     check_training(run)
     standard = open_standard_features(run, "churn_after_months", "standard")
     sources = read_sources(run)
-    warnings = warn((*leakage_warnings(run.settings.standard), *data_warnings(run, sources)))
-    cohort = window_cohort(run, "train", standard, sources)
+    (currency,) = run.tables("history")
+    warnings = warn(
+        (*leakage_warnings(run.settings.standard), *data_warnings(run, sources, currency.checked))
+    )
+    cohort = window_cohort(run, "train", standard, sources, currency)
     model = fit_version(run, cohort)
     reports = report_training(
         model,
@@ -44,7 +46,7 @@ def train(run: Run) -> DatasetRef:
 def train_from_raw(run: Run) -> DatasetRef:
     """Builds the standard features, then trains on them."""
     check_training(run)
-    check_first(run, "train", *RAW_TABLES)
+    check_first(run, "train", *run.raw.values())
     standard_features(**run.parameters)
     model: DatasetRef = train(**run.parameters)
     announce_due_batch(run)

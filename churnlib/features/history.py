@@ -13,7 +13,6 @@ from churnlib.features.row_runs import Floats, Integers, RowRuns, RunValues, fir
 from churnlib.months import first_days, month_index, months_of
 from churnlib.settings import AggregationFunction, CurrencySettings
 
-CURRENCY_COLUMNS = ("sub_hard", "sub_soft", "hard_balance", "soft_balance")
 NEVER = np.iinfo(np.int32).max
 """A day that never comes."""
 
@@ -47,9 +46,9 @@ def add_currency_features(
 
 def _source_columns(settings: CurrencySettings) -> list[str]:
     """The columns from which features are computed."""
-    used = {c for a in settings.aggregations for c in a.columns}
-    used |= {c for d in settings.differences for c in d.columns}
-    return [c for c in CURRENCY_COLUMNS if c in used or c in settings.latest]
+    aggregated = (column for item in settings.aggregations for column in item.columns)
+    compared = (column for item in settings.differences for column in item.columns)
+    return list(dict.fromkeys((*settings.latest, *aggregated, *compared)))
 
 
 def _feature_types(settings: CurrencySettings) -> dict[str, pl.DataType]:

@@ -6,11 +6,10 @@ import polars as pl
 
 from churnlib.io.buckets import by_hash
 from churnlib.months import months_from
-from churnlib.schemas.tables import SUB_COLUMNS
+from churnlib.schemas.raw_tables import raw_tables
+from churnlib.schemas.spec import FACTS, ColumnKind
 
-CHARACTER_COLUMNS = ("gender", "race", "class", "territory", "creation_date")
-UNDATED_TOTALS = ("total_kills", "total_deaths")
-SUB_ORDER = ("char_id", "sub_start_date", "sub_id")
+SUB_ORDER = raw_tables().subscriptions.order
 
 
 def standard_features(
@@ -31,17 +30,20 @@ def standard_features(
         `churnlib.io.buckets`): the columns of `sub_data`, those of the character, then the
         computed ones. Months are calendar months. Neither currency nor label.
     """
-    totals = UNDATED_TOTALS if undated_totals else ()
+    tables = raw_tables()
+    kinds: tuple[ColumnKind, ...] = (*FACTS, "undated") if undated_totals else FACTS
+    milestones = tables.characters.of_kind("milestone")
+    known = tables.characters.of_kind(*kinds)
     return (
-        subs.select(SUB_COLUMNS)
+        subs.select(*tables.subscriptions.columns)
         .filter(pl.col("sub_start_date") <= as_of)
         .join(
-            characters.select("char_id", *CHARACTER_COLUMNS, *totals, "class_mastery_date"),
+            characters.select("char_id", *known, *milestones),
             on="char_id",
         )
         .pipe(add_age)
         .pipe(add_mastery)
-        .drop("class_mastery_date")
+        .drop(milestones)
         .pipe(add_sub_history)
         .with_columns(expected_revenue=pl.col("sub_months") * pl.col("price"))
     )

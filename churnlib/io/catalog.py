@@ -10,7 +10,6 @@ from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.io.storage import exists
 from churnlib.uris import folder_of, join, name_of
 
-RAW_TABLES = ("character_data", "character_currency", "sub_data", "sub_miss")
 RAW_SUFFIXES = (".parquet", ".csv")
 
 ReportName = Literal["in_sample_report", "score_report", "batch_score_report"]
@@ -32,7 +31,7 @@ class Catalog:
         """Finds a raw table, a CSV or a Parquet file.
 
         Args:
-            table: One of `RAW_TABLES`.
+            table: Its name; see `churnlib.schemas.raw_tables`.
 
         Raises:
             DataError: There is no file of the table, or there are two.

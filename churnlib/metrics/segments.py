@@ -17,7 +17,8 @@ from churnlib.metrics.definitions import (
 from churnlib.metrics.intervals import Interval
 from churnlib.metrics.predictions import Predictions, known_rows
 from churnlib.schemas.columns import LABEL, PROBABILITY
-from churnlib.schemas.tables import ID_COLUMNS, StandardFeatures
+from churnlib.schemas.outputs import output_tables
+from churnlib.schemas.raw_tables import raw_tables
 from churnlib.schemas.validation import (
     as_frame,
     check_dates,
@@ -73,11 +74,11 @@ def check_segments(columns: Sequence[str]) -> None:
     Raises:
         SettingsError: A column is not a standard feature, or does not hold categories.
     """
-    known = {name: column.dtype for name, column in StandardFeatures.columns().items()}
+    known, ids = output_tables()["standard_features"].types, raw_tables().ids
     possible = [
         name
         for name, dtype in known.items()
-        if name not in ID_COLUMNS and (dtype in (pl.String, pl.Boolean) or dtype.is_integer())
+        if name not in ids and (dtype in (pl.String, pl.Boolean) or dtype.is_integer())
     ]
     for column in columns:
         if column not in possible:

@@ -135,8 +135,8 @@ def rank_by_risk(batch: pl.DataFrame, version: str) -> pl.DataFrame:
         version: The model version that predicted it.
 
     Returns:
-        The table `churnlib.schemas.tables.Predictions`, with the highest probability first; equal
-        probabilities are ranked by `sub_id`.
+        The table `predictions` of `churnlib.schemas.outputs`, with the highest probability first;
+        equal probabilities are ranked by `sub_id`.
     """
     return (
         batch.select(*KEYS, PROBABILITY, _baseline_of(batch))

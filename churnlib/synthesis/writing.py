@@ -10,9 +10,10 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from churnlib.errors import DataError
-from churnlib.io.catalog import RAW_SUFFIXES, RAW_TABLES
+from churnlib.io.catalog import RAW_SUFFIXES
 from churnlib.io.datasets import ROWS_PER_GROUP
 from churnlib.io.storage import replacing
+from churnlib.schemas.raw_tables import raw_tables
 from churnlib.synthesis.process import Process
 from churnlib.synthesis.tables import tables
 from churnlib.synthesis.world import Simulation
@@ -68,11 +69,11 @@ def generate(
     _check(characters, seed, signal, file_format)
     suffix = file_format or ("parquet" if characters >= PARQUET_FROM else "csv")
     folder = Path(out)
-    files = {table: folder / f"{table}.{suffix}" for table in RAW_TABLES}
+    files = {table: folder / f"{table}.{suffix}" for table in raw_tables()}
     files[TRUTH] = folder / "truth" / f"{TRUTH}.parquet"
     try:
         rows = _write(process, characters, seed, signal, files)
-        for table in RAW_TABLES:
+        for table in raw_tables():
             for other in {*RAW_SUFFIXES} - {f".{suffix}"}:
                 (folder / f"{table}{other}").unlink(missing_ok=True)
     except OSError as error:

@@ -144,14 +144,14 @@ def _too_few(churned: int, n: int, required: int) -> str:
     return (
         f"{churned:,} of {n:,} subscriptions churned and {n - churned:,} did not, and "
         f"champion.min_outcomes requires {required:,} of each: score more months, {MORE_MONTHS}, "
-        "once their outcomes are known; or promote manually (flows.promote --force)"
+        "once their outcomes are known; or promote manually (churn promote --force)"
     )
 
 
 def _too_wide(churned: int, n: int, share: float) -> str:
     return (
         f"with only {churned:,} of {n:,} subscriptions churned, the interval is so wide that only "
-        f"{share:.0%} of models as good as the champion pass: promote manually (flows.promote "
+        f"{share:.0%} of models as good as the champion pass: promote manually (churn promote "
         "--force), or give the next candidate a larger champion.max_loss or more months to score, "
         f"{MORE_MONTHS}"
     )

@@ -12,14 +12,14 @@ from prefect import Flow
 from prefect.tasks import Task
 from pydantic_core import to_jsonable_python
 
-from churnlib.io.catalog import RAW_TABLES, Catalog
+from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import Dataset
-from churnlib.schemas.tables import PARENTS
+from churnlib.schemas.raw_tables import raw_tables
+from churnlib.schemas.spec import Parent
 from churnlib.settings import Settings, Window
 from flows.engine.node import node_of
 from flows.map.graph import DatasetNode, FlowNode, Graph, SettingValue, Source, TaskNode
 from flows.map.pipelines import PIPELINES, Pipeline
-from flows.steps.raw_tables import REFERS
 
 
 def build_graph(settings: Settings, as_of: date) -> Graph:
@@ -55,14 +55,14 @@ def build_graph(settings: Settings, as_of: date) -> Graph:
 def catalog_nodes(game: str) -> Iterator[DatasetNode]:
     """Yields the datasets of a game's catalog, described by the catalog's own docstrings."""
     catalog, month = Catalog("data", game), date(2000, 1, 1)
-    for table in RAW_TABLES:
+    for table in raw_tables():
         path = f"01_raw/{game}/{table}.csv"
         yield DatasetNode(
             f"01_raw/{table}", table, "01_raw", path, first_paragraph(Catalog.raw.__doc__)
         )
     methods: tuple[tuple[Callable[..., Dataset], tuple[Any, ...]], ...] = (
-        *((catalog.checked, (table,)) for table in RAW_TABLES),
-        *((catalog.rejected, (table,)) for table in RAW_TABLES),
+        *((catalog.checked, (table,)) for table in raw_tables()),
+        *((catalog.rejected, (table,)) for table in raw_tables()),
         (catalog.standard_features, ()),
         (catalog.standard_sources, ()),
         (catalog.features, ("train",)),
@@ -96,7 +96,7 @@ def _flow_node(pipeline: Pipeline, own: dict[str, list[TaskNode]]) -> FlowNode:
         id=flow.name,
         about=first_paragraph(flow.fn.__doc__),
         source=_source_of(flow),
-        command=f"python -m {flow.fn.__module__}{' --from-raw' if parts else ''}",
+        command=f"churn {flow.name.replace('-from-raw', ' --from-raw')}",
         parts=parts,
         tasks=tuple(dict.fromkeys(node.id for node in nodes)),
     )
@@ -109,10 +109,16 @@ def _task_nodes(
     declared, name = node_of(task), task.fn.__name__
     stated = "".join((*declared.reads, *declared.writes))
     names: dict[str, str | None] = {"flow": pipeline.flow.fn.__name__}
-    for table in pipeline.tables if "{table}" in stated else ("",):
-        names |= {"table": table, "parent": PARENTS.get(table), "referenced": REFERS.get(table)}
+    specs = raw_tables(settings.raw).of_kind(*pipeline.tables)
+    for spec in specs if "{table}" in stated else (None,):
+        if spec:
+            names |= {
+                "table": spec.name,
+                "parent": _name(spec.required_parent),
+                "referenced": _name(spec.parent),
+            }
         outputs = _filled(declared.writes, names)
-        which = table or (outputs[0].split("/")[1] if "{flow}" in stated else "")
+        which = spec.name if spec else outputs[0].split("/")[1] if "{flow}" in stated else ""
         yield TaskNode(
             id=f"{name}-{which}" if which else name,
             name=name,
@@ -126,6 +132,10 @@ def _task_nodes(
                 for path in _filled(declared.settings, names)
             ),
         )
+
+
+def _name(parent: Parent | None) -> str | None:
+    return parent.table if parent else None
 
 
 def _filled(patterns: tuple[str, ...], names: dict[str, str | None]) -> tuple[str, ...]:

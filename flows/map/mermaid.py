@@ -59,7 +59,7 @@ def page(graph: Graph) -> Iterator[str]:
     yield "Drawn from what flows and tasks declare. A cylinder is a dataset with its folder in the"
     yield "data tree, a box a task, a box with double sides a flow. Quarantined rows are left out."
     yield "The backfill runs `batch-predict` or `batch-score` month by month and has no diagram."
-    yield "`python -m flows.map` writes an interactive page of the same, with the current state of"
+    yield "`churn map` writes an interactive page of the same, with the current state of"
     yield "the data."
     yield from ("", "## All flows", "", overview(graph))
     for name, flow in graph.flows.items():

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from churnlib.io import datasets, storage
 from churnlib.io.catalog import LAYERS, Catalog
 from churnlib.metrics.definitions import metrics_in
-from churnlib.schemas.tables import MARKS, SCHEMAS
+from churnlib.schemas.outputs import all_tables
 from churnlib.settings import Settings, load_settings
 from churnlib.uris import is_remote
 from flows.map.build import build_graph
@@ -119,20 +119,19 @@ def _picture(graph: Graph, edges: list[Edge]) -> dict[str, Any]:
 
 
 def _schemas() -> Iterator[tuple[str, dict[str, Any]]]:
-    for name, schema in SCHEMAS.items():
+    for name, table in all_tables().items():
         yield (
             name,
             {
-                "about": (schema.__doc__ or "").strip(),
-                "key": schema.primary_key(),
+                "about": table.description,
+                "key": list(table.key),
                 "columns": {
                     column: {
                         "type": str(facts.dtype),
                         "null": facts.nullable,
                         "about": facts.description or "",
                     }
-                    for column, facts in schema.columns().items()
-                    if column not in MARKS
+                    for column, facts in table.columns.items()
                 },
             },
         )

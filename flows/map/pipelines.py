@@ -5,12 +5,12 @@ writes; see `flows.engine.node.Node`. Add a new flow or task here.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from prefect import Flow
 from prefect.tasks import Task
 
-from churnlib.io.catalog import RAW_TABLES
+from churnlib.schemas.spec import TableKind
 from flows.batch_predict import batch_predict
 from flows.batch_score import batch_score, batch_score_from_raw
 from flows.score import score, score_from_raw
@@ -19,7 +19,7 @@ from flows.steps.back_test import score_model
 from flows.steps.batch_report import score_batch
 from flows.steps.prediction import build_predict_features, predict_batch
 from flows.steps.promotion import record_comparison, register
-from flows.steps.raw_tables import STANDARD_TABLES, check_known, check_raw, describe_table
+from flows.steps.raw_tables import STANDARD_KINDS, check_known, check_raw, describe_table
 from flows.steps.sources import note_sources
 from flows.steps.standard_features import build_standard_features
 from flows.steps.training import check_model, fit_model
@@ -38,13 +38,13 @@ class Pipeline:
     Attributes:
         flow: The flow.
         tasks: The tasks that it calls itself, in order.
-        tables: The raw tables that those of `CHECKS` run for.
+        tables: The kinds of the raw tables that those of `CHECKS` run for.
         parts: The flows that it calls, in order.
     """
 
     flow: Flow[..., Any]
     tasks: tuple[Task[..., Any], ...]
-    tables: tuple[str, ...] = ()
+    tables: tuple[TableKind, ...] = ()
     parts: tuple[Flow[..., Any], ...] = ()
 
 
@@ -52,40 +52,40 @@ PIPELINES = (
     Pipeline(
         standard_features,
         tasks=(*CHECKS, build_standard_features, note_sources),
-        tables=STANDARD_TABLES,
+        tables=STANDARD_KINDS,
     ),
     Pipeline(
         train,
         tasks=(check_model, *CHECKS, build_window_features, fit_model, report_training, register),
-        tables=("character_currency",),
+        tables=("history",),
     ),
     Pipeline(
         score,
         tasks=(*CHECKS, build_window_features, score_model, record_comparison),
-        tables=("character_currency",),
+        tables=("history",),
     ),
     Pipeline(
         batch_predict,
         tasks=(*CHECKS, build_predict_features, predict_batch),
-        tables=("character_data", "sub_data", "character_currency"),
+        tables=("entity", "subscriptions", "history"),
     ),
     Pipeline(batch_score, tasks=(score_batch,)),
     Pipeline(
         train_from_raw,
         tasks=(check_model, check_raw, check_known),
-        tables=RAW_TABLES,
+        tables=get_args(TableKind),
         parts=(standard_features, train),
     ),
     Pipeline(
         score_from_raw,
         tasks=(check_raw, check_known),
-        tables=RAW_TABLES,
+        tables=get_args(TableKind),
         parts=(standard_features, score),
     ),
     Pipeline(
         batch_score_from_raw,
         tasks=(check_raw, check_known),
-        tables=STANDARD_TABLES,
+        tables=STANDARD_KINDS,
         parts=(standard_features, batch_score),
     ),
 )

@@ -6,7 +6,7 @@ from churnlib.errors import DataError
 from churnlib.io import datasets
 from churnlib.io.datasets import DatasetRef, fact
 from churnlib.months import first_day, shift_months
-from churnlib.schemas.tables import Predictions, with_ids
+from churnlib.schemas.outputs import output_tables
 from churnlib.settings import Settings, check_label_overlap
 from flows.steps.run import Run, SubscriptionWindow
 
@@ -22,7 +22,7 @@ def find_predictions(run: Run, window: SubscriptionWindow) -> DatasetRef:
     """
     advice = prediction_command(run, window)
     predictions = run.existing(run.catalog.predictions(window.first), advice)
-    schema = with_ids(Predictions, run.settings.raw.id_type)
+    schema = output_tables(run.settings.raw)["predictions"].schema
     datasets.scan(predictions, schema, newer=NEWER_COLUMNS)
     first, last = (date.fromisoformat(day) for day in fact(predictions, "window"))
     if window.first < first or window.last > last:

@@ -49,4 +49,6 @@ def rebuild_version(
         parameters={"game": model.game, "as_of": None, "overrides": None, "data_dir": raw_dir},
     )
     standard = build_features(run)
-    return fit_version(run, window_cohort(run, "train", standard, read_sources(run)))
+    (currency,) = run.tables("history")
+    cohort = window_cohort(run, "train", standard, read_sources(run), currency)
+    return fit_version(run, cohort)

@@ -9,10 +9,11 @@ from churnlib.errors import error_prefix
 from churnlib.io import storage
 from churnlib.io.datasets import DatasetRef
 from churnlib.model.sample import describe
+from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import EvaluationSettings, Offer, Settings, changes
 from flows.engine.artifacts import show_report
 from flows.engine.cache import run_logger
-from flows.steps.raw_tables import STANDARD_TABLES
+from flows.steps.raw_tables import STANDARD_KINDS
 from flows.steps.run import Run, SubscriptionWindow
 from flows.steps.sources import Sources
 
@@ -77,10 +78,11 @@ def data_quality(sources: Sources) -> dict[str, Any]:
     """Quarantined rows and data warnings by table, as a report holds them.
 
     Args:
-        sources: The facts of raw tables; tables of `STANDARD_TABLES` that are missing are reported
+        sources: The facts of raw tables; those of `STANDARD_KINDS` that are missing are reported
             as unknown.
     """
-    unknown = dict.fromkeys(table for table in STANDARD_TABLES if table not in sources)
+    standard = (spec.name for spec in raw_tables().of_kind(*STANDARD_KINDS))
+    unknown = dict.fromkeys(table for table in standard if table not in sources)
     return {
         fact: {**unknown, **{table: facts[fact] for table, facts in sources.items()}}
         for fact in ("quarantined", "odd")

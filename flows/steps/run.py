@@ -10,8 +10,11 @@ from churnlib.errors import DataError, SettingsError, error_prefix
 from churnlib.io import datasets, storage
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.raw.availability import latest_day
+from churnlib.schemas.raw_tables import RawTables, raw_tables
+from churnlib.schemas.spec import TableKind
 from churnlib.settings import Settings, WindowName, check_label_overlap, load_settings, value_text
-from flows.steps.raw_tables import RawTable, check_tables, latest_currency_date, open_tables
+from flows.steps.raw_tables import RawTable, check_tables, open_tables
 
 
 @dataclass(frozen=True)
@@ -75,9 +78,14 @@ class Run:
             )
         return SubscriptionWindow(f"windows.{name}", first, last, self.as_of)
 
-    def tables(self, *names: str) -> tuple[RawTable, ...]:
-        """Returns validated raw tables, with their facts as of the day of the run."""
-        return open_tables(self.settings, self.catalog, names, self.as_of)
+    @property
+    def raw(self) -> RawTables:
+        """The game's raw tables: their columns and rules."""
+        return raw_tables(self.settings.raw)
+
+    def tables(self, *kinds: TableKind) -> tuple[RawTable, ...]:
+        """Returns validated raw tables of some kinds, with their facts as of the run's day."""
+        return open_tables(self.settings, self.catalog, self.raw.of_kind(*kinds), self.as_of)
 
     def existing(self, dataset: Dataset, advice: str) -> DatasetRef:
         """Returns a dataset that an earlier run must have written.
@@ -116,7 +124,7 @@ class Run:
         stated = {**(self.parameters["overrides"] or {}), **(changes or {})}
         return shlex.join(
             [
-                *("python", "-m", f"flows.{flow}", "--game", self.settings.game),
+                *("churn", flow.replace("_", "-"), "--game", self.settings.game),
                 *(() if folder is None else ("--data-dir", folder)),
                 *(() if day is None else ("--as-of", str(day))),
                 *more,
@@ -150,8 +158,9 @@ def open_run(
         storage.check_reachable(settings.data_dir)
     day = settings.as_of
     if day is None:
-        checked = check_tables(settings, catalog, ["character_currency"], None)
-        day = latest_currency_date(checked["character_currency"]["checked"])
+        history = raw_tables(settings.raw).history
+        checked = check_tables(settings, catalog, [history], None)
+        day = latest_day(datasets.scan(checked[history.name].checked), game)
     try:
         check_label_overlap(settings, day)
     except ValueError as error:

@@ -1,25 +1,30 @@
 """Warnings about a run, for its log and for the readers of its reports."""
 
 from collections.abc import Iterable
+from datetime import date
+from itertools import chain
 
+import polars as pl
+
+from churnlib.io import datasets, storage
+from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.model.predict import Scored
 from churnlib.months import months_apart
 from churnlib.report.formatting import counted
 from churnlib.settings import StandardSettings, label_overlap
 from flows.engine.cache import run_logger
-from flows.steps.raw_tables import currency_reaches_to
 from flows.steps.run import Run
 from flows.steps.sources import Sources, stale_source_warnings
 
 
-def warn(warnings: Iterable[str], *, note: str | None = None) -> tuple[str, ...]:
+def warn(*groups: Iterable[str], note: str | None = None) -> tuple[str, ...]:
     """Logs warnings, each once, and returns them for the reports.
 
     Args:
-        warnings: The warnings.
+        groups: The warnings.
         note: A remark to log as well, which is not for the reports.
     """
-    distinct = tuple(dict.fromkeys(warnings))
+    distinct = tuple(dict.fromkeys(chain(*groups)))
     for warning in distinct:
         run_logger().warning(warning)
     if note:
@@ -37,16 +42,17 @@ def leakage_warnings(settings: StandardSettings) -> tuple[str, ...]:
     )
 
 
-def data_warnings(run: Run, sources: Sources) -> tuple[str, ...]:
+def data_warnings(run: Run, sources: Sources, currency: Dataset | DatasetRef) -> tuple[str, ...]:
     """Warns of labels that are not reliable, and of features that are out of date.
 
     Args:
         run: The run.
         sources: What the standard features were built from; see `read_sources`.
+        currency: The checked currency table; see `late_data_warnings`.
     """
     return (
         *overlap_warnings(run),
-        *late_data_warnings(run),
+        *late_data_warnings(run, currency),
         *stale_source_warnings(run, sources),
     )
 
@@ -63,9 +69,16 @@ def overlap_warnings(run: Run) -> tuple[str, ...]:
     )
 
 
-def late_data_warnings(run: Run) -> tuple[str, ...]:
-    """Warns if the data end so long before the day of the run that labels may be wrong."""
-    latest = currency_reaches_to(run.catalog)
+def late_data_warnings(run: Run, currency: Dataset | DatasetRef) -> tuple[str, ...]:
+    """Warns if the data end so long before the day of the run that labels may be wrong.
+
+    Args:
+        run: The run.
+        currency: The checked currency table, which shows where the data end; it may not exist.
+    """
+    if not storage.exists(currency.uri):  # A flow that starts from features may have none.
+        return ()
+    latest: date | None = datasets.scan(currency).select(pl.col("date").max()).collect().item()
     if latest is None or (months := months_apart(latest, run.as_of)) <= 1:
         return ()
     return (

@@ -12,12 +12,12 @@ from churnlib.features import outcome, standard
 from churnlib.io import datasets, storage
 from churnlib.io.catalog import month_name
 from churnlib.io.datasets import Dataset, DatasetRef, fact, footer
-from churnlib.schemas.tables import StandardFeatures, with_ids
+from churnlib.schemas.outputs import output_tables
 from churnlib.settings import EngineSettings, StandardSettings
 from flows.engine.building import build
 from flows.engine.events import BatchDue
 from flows.steps.flow import is_subflow
-from flows.steps.raw_tables import STANDARD_TABLES
+from flows.steps.raw_tables import STANDARD_KINDS
 from flows.steps.run import Run
 from flows.steps.sources import note_sources
 from flows.task import task
@@ -40,7 +40,7 @@ class StandardRequest:
 
 def build_features(run: Run) -> DatasetRef:
     """Builds the standard features of a run, and notes what they were built from."""
-    characters, subs, misses = run.tables(*STANDARD_TABLES)
+    characters, subs, misses = run.tables(*STANDARD_KINDS)
     features = build_standard_features(
         characters.checked,
         subs.checked,
@@ -67,7 +67,7 @@ def open_standard_features(run: Run, *settings: str) -> DatasetRef:
     """
     again = run.command("standard_features")
     features = run.existing(run.catalog.standard_features(), again)
-    datasets.scan(features, with_ids(StandardFeatures, run.settings.raw.id_type))
+    datasets.scan(features, output_tables(run.settings.raw)["standard_features"].schema)
     built = fact(features, "as_of")
     if built < run.as_of.isoformat():
         raise DataError(

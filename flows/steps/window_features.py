@@ -14,9 +14,11 @@ from churnlib.features.outcome import add_label
 from churnlib.io import datasets
 from churnlib.io.datasets import Dataset, DatasetRef, footer
 from churnlib.raw.availability import known_by
+from churnlib.schemas.raw_tables import raw_tables
+from churnlib.schemas.spec import TableSpec
 from churnlib.settings import CurrencySettings, EngineSettings, WindowName
 from flows.engine.building import build
-from flows.steps.raw_tables import check_tables
+from flows.steps.raw_tables import RawTable, check_tables
 from flows.steps.run import Run, SubscriptionWindow
 from flows.steps.sources import Sources
 from flows.task import task
@@ -50,7 +52,7 @@ class Cohort:
     sources: Sources
 
 
-def check_first(run: Run, flow: WindowName, *tables: str) -> None:
+def check_first(run: Run, flow: WindowName, *tables: TableSpec) -> None:
     """Checks the input of a composite before any of it is used.
 
     Args:
@@ -62,12 +64,16 @@ def check_first(run: Run, flow: WindowName, *tables: str) -> None:
         ChurnlibError: A table breaks rules, or the flow's window selects no subscription.
     """
     checked = check_tables(run.settings, run.catalog, tables, run.as_of)
-    subs = started_subs(checked["sub_data"]["checked"], run.as_of)
+    subs = started_subs(checked[run.raw.subscriptions.name].checked, run.as_of)
     check_selects_any(subs, run.window(flow), run.settings.game)
 
 
 def window_cohort(
-    run: Run, flow: Literal["train", "score"], standard: DatasetRef, sources: Sources
+    run: Run,
+    flow: Literal["train", "score"],
+    standard: DatasetRef,
+    sources: Sources,
+    currency: RawTable,
 ) -> Cohort:
     """Builds the features and labels of the subscriptions in the window of a flow.
 
@@ -76,9 +82,9 @@ def window_cohort(
         flow: The flow.
         standard: The standard features.
         sources: The facts of the raw tables that these were built from.
+        currency: The currency table.
     """
     settings = run.settings
-    (currency,) = run.tables("character_currency")
     features = build_window_features(
         standard,
         currency.checked,
@@ -86,7 +92,7 @@ def window_cohort(
         WindowRequest(run.window(flow), settings.horizon_months, settings.currency),
         engine=settings.engine,
     )
-    return Cohort(features, {**sources, "character_currency": currency.facts})
+    return Cohort(features, {**sources, currency.checked.name: currency.facts})
 
 
 @task(
@@ -129,7 +135,7 @@ def known_subs(standard: pl.LazyFrame, as_of: date) -> pl.LazyFrame:
 
 def started_subs(subs: DatasetRef, as_of: date) -> pl.LazyFrame:
     """The subscriptions of a validated raw table that have started by a day."""
-    return datasets.scan(subs).filter(known_by("sub_data", as_of))
+    return datasets.scan(subs).filter(known_by(raw_tables().subscriptions, as_of))
 
 
 def check_selects_any(subs: pl.LazyFrame, window: SubscriptionWindow, game: str) -> None:

@@ -68,7 +68,7 @@ def test_get_model_brings_out_the_champion(place: Path) -> None:
     assert sorted(f.name for f in (place / "out").iterdir()) == ["manifest.json", "model.skops"]
     assert calls(place) == ["info", "build", "create", "start", "cp", "rm"]
     create = (place / "calls").read_text().splitlines()[2]
-    assert create.endswith("flows.train --game game1 --from-raw --as-of 2024-07-01")
+    assert create.endswith("churn train --game game1 --from-raw --as-of 2024-07-01")
     assert f"{place}/data/01_raw/game1:/app/data/01_raw/game1:ro" in create
     assert sorted(f.name for f in place.iterdir()) == ["bin", "calls", "data", "out"]
 

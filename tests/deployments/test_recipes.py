@@ -10,7 +10,7 @@ import yaml
 
 from churnlib.settings import load_settings
 from deployments.generate import WORK_POOL
-from flows.cli.arguments import COMPOSITES, FLOWS
+from flows import COMPOSITES, FLOWS
 from tests.flows.studio import ROOT
 
 FOLDER = ROOT / "deployments"

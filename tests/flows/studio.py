@@ -16,8 +16,8 @@ from typing import Any
 
 import polars as pl
 
-from churnlib.io.catalog import RAW_TABLES
-from flows.cli.session import main
+from churnlib.schemas.raw_tables import raw_tables
+from flows.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
 """The folder of the project."""
@@ -68,11 +68,7 @@ class Studio:
 
     def command(self, flow: str, game: str, *more: str) -> int:
         """Runs a command line in this process; returns the exit status."""
-        try:
-            return main(flow, self.arguments(game, *more))
-        except SystemExit as refused:  # What argparse does with a wrong argument.
-            assert isinstance(refused.code, int)
-            return refused.code
+        return main([flow, *self.arguments(game, *more)])
 
     def take_through(self, game: str) -> None:
         """Runs the flows so that each finds what it needs, with the composites and on their own."""
@@ -132,7 +128,7 @@ def new_studio(data: Path, pristine: Path) -> Studio:
     """Makes a data folder that holds the raw tables alone."""
     studio = Studio(data, pristine)
     studio.restore()
-    assert len(list(data.glob("01_raw/*/*"))) == 2 * len(RAW_TABLES)
+    assert len(list(data.glob("01_raw/*/*"))) == 2 * len(raw_tables())
     return studio
 
 

@@ -14,7 +14,7 @@ import pytest
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import read_metadata
 from churnlib.versions.manifest import MANIFEST
-from flows.cli.session import main
+from flows.cli.main import main
 from tests.flows.studio import Say, Studio, is_refusal
 
 GAME = "game1"
@@ -56,7 +56,7 @@ def test_batch_score_without_predictions_says_on_which_day_to_predict(
     complete: Studio, say: Say
 ) -> None:
     said = say(complete, "batch_score", GAME, "--as-of=2024-12-01")
-    advice = f"python -m flows.batch_predict --game {GAME} --data-dir {complete.data} --as-of "
+    advice = f"churn batch-predict --game {GAME} --data-dir {complete.data} --as-of "
     assert is_refusal(said, f"Make it: {advice}2024-06-01"), said
     assert complete.command("batch_predict", GAME, "--as-of=2024-06-01") == 0
     assert complete.command("batch_score", GAME, "--as-of=2024-12-01") == 0
@@ -99,9 +99,9 @@ def test_batch_score_without_predictions_names_the_command_that_makes_just_these
     asked = [f"--set=windows.{path}={value}" for path, value in settings.items()]
     said = say(complete, "batch_score", GAME, *asked)
     assert is_refusal(said, "predictions is missing"), said
-    (advice,) = re.findall(r"python -m flows\.batch_predict (.*)", said)
+    (advice,) = re.findall(r"churn batch-predict (.*)", said)
     assert by in advice
-    assert main("batch_predict", shlex.split(advice)) == 0
+    assert main(["batch-predict", *shlex.split(advice)]) == 0
     file = complete.file(f"07_model_output/{GAME}/predictions_2024-05.parquet")
     try:
         assert complete.command("batch_score", GAME, *asked) == 0

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from churnlib.io.catalog import RAW_TABLES
+from churnlib.schemas.raw_tables import raw_tables
 from tests.flows.studio import BATCH_DAY, LAST_DAY, ROOT, Studio, python, writes, written
 
 GAME = "game1"
@@ -16,7 +16,7 @@ MODEL = {"model", "in_sample_report", "registry"}
 FEATURES = {"train_features"} | MODEL
 STANDARD = {"standard_features"} | FEATURES
 NOTED = {"standard_features_sources"}
-ALL = set(RAW_TABLES) | STANDARD | NOTED
+ALL = set(raw_tables()) | STANDARD | NOTED
 
 
 @pytest.fixture
@@ -104,10 +104,10 @@ def test_cache_change_that_is_no_feature_builds_the_same_features_and_no_model(
 def test_cache_reordered_raw_tables_are_only_checked_again(
     settled: Studio, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for table in RAW_TABLES:
+    for table in raw_tables():
         settled.write_raw(GAME, table, settled.raw(GAME, table).reverse())
     settled.run("train_from_raw", GAME)
-    assert written(caplog.text) == set(RAW_TABLES) | NOTED
+    assert written(caplog.text) == set(raw_tables()) | NOTED
 
 
 @pytest.mark.parametrize(

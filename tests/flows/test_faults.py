@@ -72,7 +72,7 @@ def test_fault_in_what_the_user_asks_of_training_is_told_once(
         ("batch_predict", {"windows.batch_predict.start": 1, "windows.batch_predict.end": 2},
          "windows.batch_predict selects no subscription: none starts from 2025-02-01"),
         ("batch_score", {"windows.batch_score.start": -8, "windows.batch_score.end": -8},
-         f"Make it: python -m flows.batch_predict --game {GAME} --data-dir"),
+         f"Make it: churn batch-predict --game {GAME} --data-dir"),
     ],
 )  # fmt: skip
 def test_fault_in_the_use_of_a_model_is_told_once(
@@ -104,7 +104,7 @@ def test_fault_in_the_choice_of_features_is_told_before_any_is_built(
 def test_fault_day_after_the_standard_features_is_told_once(empty_studio: Studio, say: Say) -> None:
     empty_studio.run("standard_features", GAME, as_of="2024-06-01")
     said = say(empty_studio, "train", GAME)
-    assert is_refusal(said, "Build them again: python -m flows.standard_features"), said
+    assert is_refusal(said, "Build them again: churn standard-features"), said
     assert "2024-06-01" in said
     assert "2025-01-01" in said
 
@@ -123,7 +123,7 @@ def test_fault_flow_without_the_one_before_names_it(
 ) -> None:
     said = say(empty_studio, flow, GAME)
     assert is_refusal(said, expected), said
-    assert "python -m flows." in said
+    assert "churn " in said
     assert {file.split("/")[0] for file in empty_studio.outputs()} <= {"02_intermediate"}
 
 
@@ -173,10 +173,10 @@ def test_fault_in_a_file_that_a_flow_wrote_is_told_once(
 
 
 BAD = [
-    ("character_data", "9,male,elf,mage,west,2022-02-30,,1,1", "creation_date is no day"),
-    ("character_currency", "999999,2022-01-05,1,1,1,1", "date is not the first day of a month"),
-    ("sub_data", "9999,999999,2023-01-01,basic,6,small,9.99,1,1", "char_id is not in"),
-    ("sub_miss", "999999,2023-01-01,2023-02-01", "sub_id is not in sub_data"),
+    ("character_data", "9,male,elf,mage,west,2022-02-30,,1,1", "creation_date must be a date"),
+    ("character_currency", "999999,2022-01-05,1,1,1,1", "date must be the first day of a month"),
+    ("sub_data", "9999,999999,2023-01-01,basic,6,small,9.99,1,1", "char_id must be in"),
+    ("sub_miss", "999999,2023-01-01,2023-02-01", "sub_id must be in sub_data"),
     ("sub_data", None, "the raw table sub_data is missing"),
 ]
 
@@ -252,7 +252,7 @@ def test_fault_in_a_process_of_its_own_is_one_message(
 ) -> None:
     spoil("sub_miss", "999999,2023-01-01,2023-02-01")
     run = python("-m", "flows.train", *complete.arguments(GAME, "--from-raw"))
-    assert is_refusal(f"exit {run.returncode}\n{run.stderr}", "sub_id is not in sub_data")
+    assert is_refusal(f"exit {run.returncode}\n{run.stderr}", "sub_id must be in sub_data")
     assert run.stderr.count("ERROR") == 1
     assert "error: " not in run.stderr
 

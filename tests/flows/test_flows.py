@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from churnlib.features.cohort import feature_columns
-from churnlib.io.catalog import RAW_TABLES
+from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import load_settings
 from flows.map.build import build_graph
 from flows.map.graph import DatasetNode, Graph
@@ -265,7 +265,7 @@ def test_flows_leave_what_their_map_says(studio: Studio, game: str) -> None:
         above = upstream(graph, dataset)
         if state.made_of and above:
             tables = {source.name for source in above if source.layer == "02_intermediate"}
-            assert tables == set(state.made_of) & {*RAW_TABLES}, dataset
+            assert tables == set(state.made_of) & {*raw_tables()}, dataset
     settings = load_settings(game, {**FAST[game], "data_dir": str(studio.data)})
     assert stale(graph, found, settings) == {}
 

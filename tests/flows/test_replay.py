@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from flows.cli.session import DIFFERENT
+from flows.cli.exit_status import DIFFERENT
 from flows.replay import replay
 from flows.train import train_from_raw
 from tests.flows.studio import ROOT, Studio, bits, new_studio, python
@@ -23,8 +23,8 @@ SETTINGS = {
 """Models large enough to use what there is of threads and randomness."""
 
 REPLAY = (
-    "import sys; from flows.cli.session import main; "
-    "sys.exit(main('train', {0}) or main('train', {1}))"
+    "import sys; from flows.cli.main import main; "
+    "sys.exit(main(['train', *{0}]) or main(['train', *{1}]))"
 )
 
 

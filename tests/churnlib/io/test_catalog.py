@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from churnlib.errors import DataError
-from churnlib.io.catalog import LAYERS, RAW_TABLES, Catalog, month_name
+from churnlib.io.catalog import LAYERS, Catalog, month_name
 from churnlib.io.datasets import Dataset
+from churnlib.schemas.raw_tables import raw_tables
 
 START = date(2024, 12, 1)
 
@@ -45,7 +46,7 @@ def test_paths_in_an_object_store_are_the_same() -> None:
         assert ask(there).uri == ask(here).uri.replace("/data", "s3://bucket/some/data")
 
 
-@pytest.mark.parametrize("table", RAW_TABLES)
+@pytest.mark.parametrize("table", raw_tables())
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_raw_table_is_found_in_either_format(table: str, suffix: str, tmp_path: Path) -> None:
     file = tmp_path / "01_raw" / "hawk" / f"{table}{suffix}"

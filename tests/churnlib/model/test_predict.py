@@ -22,7 +22,7 @@ from churnlib.model.fit import fit
 from churnlib.model.fitted_model import FittedModel
 from churnlib.model.predict import predict, rank_by_risk
 from churnlib.schemas.columns import PROBABILITY
-from churnlib.schemas.tables import Predictions
+from churnlib.schemas.outputs import output_tables
 from tests.churnlib.model.samples import (
     PIPELINES,
     features,
@@ -158,17 +158,19 @@ def test_ranks_follow_risk_and_ties_the_key() -> None:
         sub_start_date=pl.date(2024, 1, 1), other=1
     )
     ranked = rank_by_risk(batch, "v1")
-    Predictions.validate(add_contact(ranked, 0.3, 0.05))
+    output_tables()["predictions"].schema.validate(add_contact(ranked, 0.3, 0.05))
     assert ranked["baseline_probability"].null_count() == 4
     assert ranked.select("risk_rank", "sub_id").rows() == [(1, 13), (2, 11), (3, 12), (4, 14)]
     assert ranked["model_version"].unique().to_list() == ["v1"]
     assert rank_by_risk(batch.reverse(), "v1").equals(ranked)
     beside = batch.with_columns(baseline_probability=pl.col("sub_id") / 100)
     ranked = rank_by_risk(beside, "v1")
-    Predictions.validate(add_contact(ranked, 0.3, 0.05))
+    output_tables()["predictions"].schema.validate(add_contact(ranked, 0.3, 0.05))
     assert ranked["baseline_probability"].to_list() == [0.13, 0.11, 0.12, 0.14]
 
 
 def test_an_empty_batch_gives_an_empty_table() -> None:
     batch = ROWS.clear().with_columns(pl.lit(None, pl.Float64).alias(PROBABILITY))
-    Predictions.validate(add_contact(rank_by_risk(batch, "v1"), 0.3, 0.05))
+    output_tables()["predictions"].schema.validate(
+        add_contact(rank_by_risk(batch, "v1"), 0.3, 0.05)
+    )

@@ -6,9 +6,9 @@ from datetime import date
 import polars as pl
 import pytest
 
-from churnlib.io.catalog import RAW_TABLES
+from churnlib.schemas.raw_tables import raw_tables
+from churnlib.schemas.spec import TableSpec
 from tests.churnlib.synthesis.samples import (
-    COLUMNS,
     CURRENCY,
     GAMES,
     LAST,
@@ -18,23 +18,16 @@ from tests.churnlib.synthesis.samples import (
     months,
 )
 
-KEYS = {
-    "character_data": ["char_id"],
-    "character_currency": ["char_id", "date"],
-    "sub_data": ["sub_id"],
-    "sub_miss": ["sub_id", "start_date"],
-}
-
 
 @pytest.mark.parametrize("game", GAMES)
-@pytest.mark.parametrize("table", RAW_TABLES)
+@pytest.mark.parametrize("spec", raw_tables().values(), ids=lambda spec: spec.name)
 def test_tables_have_their_columns_and_are_sorted_by_a_unique_key(
-    make: Make, game: str, table: str
+    make: Make, game: str, spec: TableSpec
 ) -> None:
-    frame = pl.read_csv(make(game, 3000).folder / f"{table}.csv", try_parse_dates=True)
-    assert frame.columns == COLUMNS[table].split()
-    assert frame.height == frame.select(KEYS[table]).n_unique()
-    assert frame.equals(frame.sort(KEYS[table]))
+    frame = pl.read_csv(make(game, 3000).folder / f"{spec.name}.csv", try_parse_dates=True)
+    assert frame.columns == list(spec.columns)
+    assert frame.height == frame.select(spec.key).n_unique()
+    assert frame.equals(frame.sort(spec.key))
 
 
 @pytest.mark.parametrize("game", GAMES)

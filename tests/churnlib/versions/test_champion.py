@@ -23,7 +23,7 @@ def test_champion_is_the_version_that_the_pointer_names(catalog: Catalog) -> Non
 def test_without_a_champion_the_message_says_how_to_train_one(catalog: Catalog) -> None:
     with pytest.raises(ModelError) as caught:
         champion(catalog)
-    command = f"python -m flows.train --game hawk --data-dir {catalog.data_dir} --from-raw"
+    command = f"churn train --game hawk --data-dir {catalog.data_dir} --from-raw"
     assert str(caught.value).endswith(f"Train one: {command}")
 
 

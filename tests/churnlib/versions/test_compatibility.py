@@ -16,7 +16,7 @@ from churnlib.versions.compatibility import (
 )
 
 PROJECT = Path(__file__).resolve().parents[3]
-AGAIN = "python -m flows.train --game game1 --from-raw"
+AGAIN = "churn train --game game1 --from-raw"
 WINDOW = (date(2024, 3, 1), date(2024, 5, 31))
 
 

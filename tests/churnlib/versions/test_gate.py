@@ -71,7 +71,7 @@ def test_gate_cannot_tell_by_a_small_cohort() -> None:
     )
     assert churned in found["reason"]
     assert found["reason"].endswith(
-        "only 7% of models as good as the champion pass: promote manually (flows.promote --force), "
+        "only 7% of models as good as the champion pass: promote manually (churn promote --force), "
         "or give the next candidate a larger champion.max_loss or more months to score, with "
         "windows.train.end and windows.score.start earlier by as many"
     )
@@ -99,7 +99,7 @@ def test_gate_decides_nothing_where_few_came_to_one_of_the_two_ends(which: int) 
         f"{churned} of {n} subscriptions churned and {n - churned} did not, and "
         "champion.min_outcomes requires 30 of each: score more months, with windows.train.end and "
         "windows.score.start earlier by as many, once their outcomes are known; or promote "
-        "manually (flows.promote --force)"
+        "manually (churn promote --force)"
     )
     assert compare_models(lopsided, "roc_auc", 0.9, min_outcomes=29)["decision"] == "accepted"
 

@@ -113,9 +113,9 @@ def test_manual_promotion_says_what_to_do_instead(
     with pytest.raises(ModelError) as caught:
         manually(catalog, "v2")
     message, folder = str(caught.value), catalog.data_dir
-    score = f"python -m flows.score --game hawk --data-dir {folder}"
+    score = f"churn score --game hawk --data-dir {folder}"
     assert advice.format(score=score) in message
-    force = f"python -m flows.promote --game hawk --data-dir {folder} --version v2 --force"
+    force = f"churn promote --game hawk --data-dir {folder} --version v2 --force"
     assert message.endswith(f"promote it nevertheless: {force}")
 
 

@@ -12,8 +12,9 @@ from prefect.tasks import Task
 
 import flows
 import flows.steps
-from churnlib.io.catalog import LAYERS, RAW_TABLES, Catalog
+from churnlib.io.catalog import LAYERS, Catalog
 from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import list_games, load_settings
 from deployments.generate import deployments
 from flows.map import build
@@ -65,7 +66,7 @@ def test_graph_batches_are_predicted_without_the_misses(graph: Graph) -> None:
 
 def test_graph_starts_at_the_raw_tables_and_has_every_layer(graph: Graph) -> None:
     sources = {dataset for dataset in graph.datasets if not [*graph.writers(dataset)]}
-    assert sources == {f"01_raw/{table}" for table in RAW_TABLES}
+    assert sources == {f"01_raw/{table}" for table in raw_tables()}
     assert {dataset.layer for dataset in graph.datasets.values()} == set(LAYERS)
 
 

@@ -10,8 +10,9 @@ import polars as pl
 import pytest
 from prefect.context import FlowRunContext
 
-from churnlib.io.catalog import RAW_TABLES, data_dir_of
+from churnlib.io.catalog import data_dir_of
 from churnlib.io.datasets import DatasetRef
+from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import load_settings
 from flows.engine.ledger import Call
 from flows.map.build import build_graph
@@ -67,7 +68,7 @@ def run(studio: Studio, flow: str, day: str, settings: Mapping[str, Any]) -> Non
 
 def spoil(studio: Studio) -> None:
     """Puts a row that breaks a rule into every raw table: one without its key."""
-    for table in RAW_TABLES:
+    for table in raw_tables():
         rows = studio.raw(GAME, table)
         faulty = rows.head(1).with_columns(pl.lit(None, pl.String).alias(rows.columns[0]))
         studio.write_raw(GAME, table, pl.concat([rows, faulty]))

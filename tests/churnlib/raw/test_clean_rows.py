@@ -11,12 +11,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from churnlib.errors import DataError
-from churnlib.io.catalog import RAW_TABLES
 from churnlib.io.datasets import Dataset
-from churnlib.raw.fast_read import UncleanError
-from churnlib.raw.judge import Judge
-from churnlib.raw.validate import Work, clean_rows, judged_rows
-from churnlib.schemas.tables import PARENTS, checked_columns
+from churnlib.raw.by_character import Workspace
+from churnlib.raw.read import UncleanError
+from churnlib.raw.validate import clean_rows, valid_rows
+from churnlib.raw.validator import Validator
+from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import RawSettings
 from tests.churnlib.raw.samples import FORMATS, GOOD, ROW, Rows, lines, write, write_text
 
@@ -47,21 +47,22 @@ CELLS = st.sampled_from(
     ]
 )
 PARENT_ROWS: Mapping[str, Rows | None] = {
-    table: GOOD[PARENTS[table]] if table in PARENTS else None for table in RAW_TABLES
+    name: GOOD[spec.required_parent.table] if spec.required_parent else None
+    for name, spec in raw_tables().items()
 }
 
 
 def rows_of(source: Dataset, way: str, count: int = 1, **raw: Any) -> pl.DataFrame | None:
-    """The checked rows, by one way of reading; null where that way refuses the table."""
-    table, parent_rows = source.name, PARENT_ROWS[source.name]
+    """The checked rows, by one way of reading; None where that way refuses the table."""
+    parent_rows, asked = PARENT_ROWS[source.name], RawSettings(**raw)
     parent = None if parent_rows is None else pl.LazyFrame(parent_rows)
-    asked = RawSettings(**raw)
+    spec = raw_tables(asked)[source.name]
     with TemporaryDirectory() as folder:
-        work = Work(count, Path(folder))
+        workspace = Workspace(count, Path(folder))
         try:
             if way == "clean":
-                return pl.concat(clean_rows(source, table, asked, parent, work))
-            return pl.concat(judged_rows(source, Judge(table, asked), parent, work))
+                return pl.concat(clean_rows(source, spec, parent, workspace))
+            return pl.concat(valid_rows(source, Validator(spec, asked), parent, workspace))
         except (UncleanError, DataError):
             return None
 
@@ -76,7 +77,7 @@ def assert_clean_equals_careful(source: Dataset, **raw: Any) -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.sampled_from(RAW_TABLES), st.integers(0, 8), CELLS, st.booleans())
+@given(st.sampled_from(list(raw_tables())), st.integers(0, 8), CELLS, st.booleans())
 @example("character_currency", 1, "2024-1-05", False)
 @example("character_data", 6, "2024-01- 5", False)
 def test_clean_reading_of_any_cell_equals_the_careful_one(
@@ -106,7 +107,7 @@ def test_clean_reading_of_any_cell_equals_the_careful_one(
         lambda text: text + text.splitlines()[-1] + "\n",
     ],
 )
-@pytest.mark.parametrize("table", RAW_TABLES)
+@pytest.mark.parametrize("table", raw_tables())
 def test_clean_reading_of_odd_lines_equals_the_careful_one(
     table: str, spoil: Any, tmp_path: Path
 ) -> None:
@@ -145,14 +146,14 @@ def test_values_off_a_closed_list_are_not_clean(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("way", ["clean", "careful"])
 @pytest.mark.parametrize("form", FORMATS)
-@pytest.mark.parametrize("table", RAW_TABLES)
+@pytest.mark.parametrize("table", raw_tables())
 def test_good_tables_are_read_the_same_in_any_number_of_buckets(
     table: str, form: str, way: str, tmp_path: Path
 ) -> None:
     source = write(tmp_path, table, GOOD[table], form)
     whole = rows_of(source, "clean")
     assert whole is not None
-    assert set(whole.columns) == set(checked_columns(table))
+    assert set(whole.columns) == set(raw_tables()[table].checked_types)
     for count in (1, 2, 16, 64):
         found = rows_of(source, way, count)
         assert found is not None
@@ -165,9 +166,9 @@ def test_faults_are_told_the_same_in_any_number_of_buckets(tmp_path: Path) -> No
     told = set()
     for count in (1, 8, 64):
         with pytest.raises(DataError) as caught, TemporaryDirectory() as folder:
-            judge = Judge("sub_data", RawSettings())
+            validator = Validator(raw_tables()["sub_data"], RawSettings())
             parent = pl.LazyFrame(GOOD["character_data"])
-            list(judged_rows(source, judge, parent, Work(count, Path(folder))))
+            list(valid_rows(source, validator, parent, Workspace(count, Path(folder))))
         told.add(str(caught.value))
     assert len(told) == 1
     assert "40 of 40 rows" in told.pop()
