@@ -30,7 +30,7 @@ def batch_score(run: Run) -> tuple[DatasetRef, ...]:
     sources = read_sources(run)
     predictions = find_predictions(run, window)
     currency = run.catalog.checked(run.raw.history.name)
-    warnings = warn((*fact(predictions, "warnings"), *data_warnings(run, sources, currency)))
+    warnings = warn(fact(predictions, "warnings"), data_warnings(run, sources, currency))
     reports = score_batch(
         standard,
         predictions,

@@ -27,9 +27,11 @@ def score(run: Run) -> tuple[DatasetRef, ...]:
     standard = open_standard_features(run, "churn_after_months", "standard")
     sources = read_sources(run)
     (currency,) = run.tables("history")
-    leakage = leakage_warnings(run.settings.standard)
     warnings = warn(
-        (*leakage, *plan.warnings, *data_warnings(run, sources, currency.checked)), note=plan.note
+        leakage_warnings(run.settings.standard),
+        plan.warnings,
+        data_warnings(run, sources, currency.checked),
+        note=plan.note,
     )
     cohort = window_cohort(run, "score", standard, sources, currency)
     reports = score_model(

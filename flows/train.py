@@ -27,7 +27,7 @@ def train(run: Run) -> DatasetRef:
     sources = read_sources(run)
     (currency,) = run.tables("history")
     warnings = warn(
-        (*leakage_warnings(run.settings.standard), *data_warnings(run, sources, currency.checked))
+        leakage_warnings(run.settings.standard), data_warnings(run, sources, currency.checked)
     )
     cohort = window_cohort(run, "train", standard, sources, currency)
     model = fit_version(run, cohort)
