@@ -8,7 +8,7 @@ from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import ROWS_PER_GROUP
 from churnlib.schemas.raw_tables import raw_tables
 
-UNREAD = ("total_kills", "total_deaths")
+UNREAD = raw_tables().characters.of_kind("undated")
 """Columns of the prepared tables that no feature is made of."""
 
 

@@ -7,6 +7,7 @@ import polars as pl
 from churnlib.features.history import add_currency_features
 from churnlib.features.outcome import add_churned_on, add_label
 from churnlib.features.standard import standard_features
+from churnlib.schemas.columns import SUB_START_DATE
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import CurrencySettings, Settings, StandardSettings
 
@@ -73,4 +74,4 @@ def feature_columns(standard: StandardSettings, currency: CurrencySettings) -> p
 
 def in_window(subs: pl.LazyFrame, first: date, last: date) -> pl.LazyFrame:
     """Keeps the subscriptions that start from `first` to `last`, both included."""
-    return subs.filter(pl.col("sub_start_date").is_between(first, last))
+    return subs.filter(pl.col(SUB_START_DATE).is_between(first, last))

@@ -6,6 +6,14 @@ import polars as pl
 
 from churnlib.io.buckets import by_hash
 from churnlib.months import months_from
+from churnlib.schemas.columns import (
+    CHAR_ID,
+    CREATION_DATE,
+    MASTERY_DATE,
+    PRICE,
+    SUB_MONTHS,
+    SUB_START_DATE,
+)
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.schemas.spec import FACTS, ColumnKind
 
@@ -36,16 +44,16 @@ def standard_features(
     known = tables.characters.of_kind(*kinds)
     return (
         subs.select(*tables.subscriptions.columns)
-        .filter(pl.col("sub_start_date") <= as_of)
+        .filter(pl.col(SUB_START_DATE) <= as_of)
         .join(
-            characters.select("char_id", *known, *milestones),
-            on="char_id",
+            characters.select(CHAR_ID, *known, *milestones),
+            on=CHAR_ID,
         )
         .pipe(add_age)
         .pipe(add_mastery)
         .drop(milestones)
         .pipe(add_sub_history)
-        .with_columns(expected_revenue=pl.col("sub_months") * pl.col("price"))
+        .with_columns(expected_revenue=pl.col(SUB_MONTHS) * pl.col(PRICE))
     )
 
 
@@ -55,7 +63,7 @@ def add_age(subs: pl.LazyFrame) -> pl.LazyFrame:
     Keeps the rows. Needs `creation_date` and `sub_start_date`. The age is negative in dirty data,
     where a character starts a subscription before its creation.
     """
-    age = months_from(pl.col("creation_date"), pl.col("sub_start_date"))
+    age = months_from(pl.col(CREATION_DATE), pl.col(SUB_START_DATE))
     return subs.with_columns(age_at_sub_months=age)
 
 
@@ -65,8 +73,8 @@ def add_mastery(subs: pl.LazyFrame) -> pl.LazyFrame:
     Keeps the rows. Needs `creation_date`, `class_mastery_date` and `sub_start_date`.
     `months_to_mastery` counts from creation, and is null if the class is not mastered by the start.
     """
-    mastered = (pl.col("class_mastery_date") <= pl.col("sub_start_date")).fill_null(False)
-    months = months_from(pl.col("creation_date"), pl.col("class_mastery_date"))
+    mastered = (pl.col(MASTERY_DATE) <= pl.col(SUB_START_DATE)).fill_null(False)
+    months = months_from(pl.col(CREATION_DATE), pl.col(MASTERY_DATE))
     return subs.with_columns(is_mastered=mastered, months_to_mastery=pl.when(mastered).then(months))
 
 
@@ -78,8 +86,8 @@ def add_sub_history(subs: pl.LazyFrame) -> pl.LazyFrame:
     strictly before) and `months_since_previous_sub` (since the latest strictly earlier start; null
     for the first). Of subscriptions that start on the same day, none precedes the other.
     """
-    start, row = pl.col("sub_start_date"), pl.int_range(pl.len())
-    is_first = (pl.col("char_id") != pl.col("char_id").shift()).fill_null(True)
+    start, row = pl.col(SUB_START_DATE), pl.int_range(pl.len())
+    is_first = (pl.col(CHAR_ID) != pl.col(CHAR_ID).shift()).fill_null(True)
     is_new_day = is_first | (start != start.shift())
     return (
         subs.sort(by_hash(), *SUB_ORDER)

@@ -5,6 +5,7 @@ from datetime import date
 import polars as pl
 
 from churnlib.errors import DataError
+from churnlib.schemas.columns import DATE
 from churnlib.schemas.spec import TableSpec
 
 
@@ -31,7 +32,7 @@ def latest_day(currency: pl.LazyFrame, game: str) -> date:
     Raises:
         DataError: The table is empty.
     """
-    latest = currency.select(pl.col("date").max()).collect().item()
+    latest = currency.select(pl.col(DATE).max()).collect().item()
     if not isinstance(latest, date):
         raise DataError(
             f"{game}: character_currency has no rows, so the day of the run cannot be derived from "

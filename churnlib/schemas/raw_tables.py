@@ -10,6 +10,18 @@ import polars as pl
 
 from churnlib.errors import DataError, closest
 from churnlib.months import month_index, month_start, months_from
+from churnlib.schemas.columns import (
+    CHAR_ID,
+    CREATION_DATE,
+    DATE,
+    END_DATE,
+    MASTERY_DATE,
+    PRICE,
+    START_DATE,
+    SUB_ID,
+    SUB_MONTHS,
+    SUB_START_DATE,
+)
 from churnlib.schemas.spec import (
     Check,
     DataWarning,
@@ -34,7 +46,7 @@ def first_of_month(day: pl.Expr) -> pl.Expr:
 
 def run_in_order() -> pl.Expr:
     """A run of missed months must not end before it starts."""
-    return pl.col("end_date") >= pl.col("start_date")
+    return pl.col(END_DATE) >= pl.col(START_DATE)
 
 
 CHARACTERS = TableSpec(
@@ -42,24 +54,22 @@ CHARACTERS = TableSpec(
     kind="entity",
     description="A row per character.",
     columns={
-        "char_id": column("id", "The character", primary_key=True),
+        CHAR_ID: column("id", "The character", primary_key=True),
         "gender": column("category", "Gender of the character"),
         "race": column("category", "Race of the character"),
         "class": column("category", "Class of the character"),
         "territory": column("category", "Where the player plays"),
-        "creation_date": column("date", "Day of creation"),
-        "class_mastery_date": column(
-            "milestone", "Day of mastery; null if not mastered", nullable=True
-        ),
+        CREATION_DATE: column("date", "Day of creation"),
+        MASTERY_DATE: column("milestone", "Day of mastery; null if not mastered", nullable=True),
         "total_kills": column("undated", "Kills as of the extract; undated, hence no feature"),
         "total_deaths": column("undated", "Deaths as of the extract; undated, hence no feature"),
     },
-    order=("char_id",),
-    known_on=pl.col("creation_date"),
+    order=(CHAR_ID,),
+    known_on=pl.col(CREATION_DATE),
     warnings=(
         DataWarning(
             "class mastered before the character's creation",
-            pl.col("class_mastery_date") < pl.col("creation_date"),
+            pl.col(MASTERY_DATE) < pl.col(CREATION_DATE),
         ),
     ),
 )
@@ -69,8 +79,8 @@ CURRENCY = TableSpec(
     kind="history",
     description="A row per character and month.",
     columns={
-        "char_id": column("id", "The character", primary_key=True),
-        "date": column(
+        CHAR_ID: column("id", "The character", primary_key=True),
+        DATE: column(
             "date",
             "First day of the month",
             primary_key=True,
@@ -81,14 +91,14 @@ CURRENCY = TableSpec(
         "hard_balance": column("number", "Hard currency at the month's beginning", nullable=True),
         "soft_balance": column("number", "Soft currency at the month's beginning", nullable=True),
     },
-    order=("char_id", "date"),
-    known_on=pl.col("date"),
-    parent=Parent("character_data", "char_id", unknown="currency of an unknown character"),
+    order=(CHAR_ID, DATE),
+    known_on=pl.col(DATE),
+    parent=Parent("character_data", CHAR_ID, unknown="currency of an unknown character"),
     warnings=(
         DataWarning(
             "months missing before a currency row",
-            (pl.col("char_id") == pl.col("char_id").shift())
-            & (pl.col("date") - pl.col("date").shift() > LONGEST_MONTH),
+            (pl.col(CHAR_ID) == pl.col(CHAR_ID).shift())
+            & (pl.col(DATE) - pl.col(DATE).shift() > LONGEST_MONTH),
         ),
     ),
 )
@@ -98,26 +108,26 @@ SUBSCRIPTIONS = TableSpec(
     kind="subscriptions",
     description="A row per subscription.",
     columns={
-        "sub_id": column("id", "The subscription", primary_key=True),
-        "char_id": column("id", "The character that subscribed"),
-        "sub_start_date": column("date", "Day of the start, on which the prediction is made"),
+        SUB_ID: column("id", "The subscription", primary_key=True),
+        CHAR_ID: column("id", "The character that subscribed"),
+        SUB_START_DATE: column("date", "Day of the start, on which the prediction is made"),
         "sub_type": column("category", "Kind of subscription"),
-        "sub_months": column("number", "Months subscribed for", dy.Int32),
+        SUB_MONTHS: column("number", "Months subscribed for", dy.Int32),
         "sub_size": column("category", "Size of the subscription"),
-        "price": column("number", "Price a month"),
+        PRICE: column("number", "Price a month"),
         "num_hard_currency": column("number", "Hard currency that it pays out a month"),
         "num_soft_currency": column("number", "Soft currency that it pays out a month"),
     },
-    order=("char_id", "sub_start_date", "sub_id"),
-    known_on=pl.col("sub_start_date"),
-    parent=Parent("character_data", "char_id"),
+    order=(CHAR_ID, SUB_START_DATE, SUB_ID),
+    known_on=pl.col(SUB_START_DATE),
+    parent=Parent("character_data", CHAR_ID),
     warnings=(
-        DataWarning("negative price", pl.col("price") < 0),
-        DataWarning("subscribed for less than a month", pl.col("sub_months") < 1),
+        DataWarning("negative price", pl.col(PRICE) < 0),
+        DataWarning("subscribed for less than a month", pl.col(SUB_MONTHS) < 1),
         DataWarning(
             "subscription before its character's creation",
-            pl.col("sub_start_date") < pl.col("creation_date"),
-            parent_columns=("creation_date",),
+            pl.col(SUB_START_DATE) < pl.col(CREATION_DATE),
+            parent_columns=(CREATION_DATE,),
         ),
     ),
 )
@@ -127,20 +137,20 @@ MISSES = TableSpec(
     kind="misses",
     description="A row per run of missed months.",
     columns={
-        "sub_id": column("id", "The subscription", primary_key=True),
-        "start_date": column("date", "First missed month", primary_key=True),
-        "end_date": column("date", "Last missed month, included"),
+        SUB_ID: column("id", "The subscription", primary_key=True),
+        START_DATE: column("date", "First missed month", primary_key=True),
+        END_DATE: column("date", "Last missed month, included"),
     },
-    order=("char_id", "sub_id", "start_date"),
+    order=(CHAR_ID, SUB_ID, START_DATE),
     # A missed month is known on the first day of the next.
-    known_on=month_start(month_index(pl.col("start_date")) + 1),
-    parent=Parent("sub_data", "sub_id"),
+    known_on=month_start(month_index(pl.col(START_DATE)) + 1),
+    parent=Parent("sub_data", SUB_ID),
     rules=(run_in_order,),
     warnings=(
         DataWarning(
             "miss before its subscription",
-            months_from(pl.col("sub_start_date"), pl.col("start_date")) < 0,
-            parent_columns=("sub_start_date",),
+            months_from(pl.col(SUB_START_DATE), pl.col(START_DATE)) < 0,
+            parent_columns=(SUB_START_DATE,),
         ),
     ),
 )
@@ -248,7 +258,8 @@ def _configured(
         description = declared.description or ""
         return column("id", description, dy.String, primary_key=declared.primary_key)
     if categories is not None:
-        return declared.with_check({"closed_list": one_of(categories)})
+        checks = declared.check if isinstance(declared.check, Mapping) else {}
+        return declared.with_check({**checks, "closed_list": one_of(categories)})
     return declared
 
 
@@ -258,7 +269,8 @@ def one_of(categories: tuple[str, ...]) -> Check:
     def closed_list(value: pl.Expr) -> pl.Expr:
         return value.is_in(categories)
 
-    shown = ", ".join(categories[:SHOWN_CATEGORIES])
-    more = ", ..." if len(categories) > SHOWN_CATEGORIES else ""
+    shown, more = ", ".join(categories[:SHOWN_CATEGORIES]), ""
+    if hidden := len(categories) - len(categories[:SHOWN_CATEGORIES]):
+        more = f" and {hidden:,} more"
     closed_list.__doc__ = f"Must be one of raw.categories: {shown}{more}."
     return closed_list

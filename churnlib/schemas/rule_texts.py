@@ -44,7 +44,7 @@ def rule_text(spec: TableSpec, rule: str) -> RuleText:
         return RuleText((column,), f"{column} {text}", shows_values=kind != "nullability")
     function = next(known for known in spec.rules if known.__name__ == rule)
     columns = dict.fromkeys(function().meta.root_names())
-    return RuleText(tuple(columns), _first_sentence(function))
+    return RuleText(tuple(columns), _first_paragraph(function) or _words(rule))
 
 
 def rule_texts(spec: TableSpec) -> list[str]:
@@ -83,9 +83,12 @@ _BOUNDS: Mapping[str, str] = {
 
 def _of_column(column: dy.Column, kind: str) -> str:
     if kind.startswith("check"):
-        text = _first_sentence(_checks(column).get(kind.removeprefix("check__")), kind)
-        return text[:1].lower() + text[1:]
-    return _BOUNDS.get(kind, f"must hold {kind}").format(getattr(column, kind, None))
+        name = kind.removeprefix("check__")
+        text = _first_paragraph(_checks(column).get(name))
+        return text[:1].lower() + text[1:] if text else f"must pass {_words(name)}"
+    bound = getattr(column, kind, None)
+    shown = ", ".join(map(str, bound)) if isinstance(bound, list | tuple) else bound
+    return _BOUNDS.get(kind, f"must hold {_words(kind)}").format(shown)
 
 
 def _checks(column: dy.Column) -> Mapping[str, Callable[..., Any]]:
@@ -97,7 +100,11 @@ def _checks(column: dy.Column) -> Mapping[str, Callable[..., Any]]:
     return {function.__name__: function for function in functions}
 
 
-def _first_sentence(function: Callable[..., Any] | None, name: str | None = None) -> str:
-    """The first paragraph of a function's docstring; its name where it has none."""
-    text = " ".join((getattr(function, "__doc__", None) or "").strip().split("\n\n")[0].split())
-    return text.removesuffix(".") or str(name or (function and function.__name__)).replace("_", " ")
+def _first_paragraph(function: Callable[..., Any] | None) -> str:
+    """The first paragraph of a function's docstring, without a full stop; empty if it has none."""
+    text = (getattr(function, "__doc__", None) or "").strip()
+    return " ".join(text.split("\n\n")[0].split()).removesuffix(".")
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")

@@ -13,7 +13,8 @@ class Node:
     A dataset is named by its layer and its name, such as `03_primary/standard_features`. In a name
     `{flow}` stands for the flow that runs the task, and `{table}` for the raw table that it runs
     for; `{parent}` is the table that this one's rows must refer to, `{referenced}` the one that
-    they should refer to. A name that holds either is left out where there is no such table.
+    they should refer to. A name that holds either is left out where there is no such table. The
+    kind of a raw table, such as `{history}`, stands for its name.
 
     Attributes:
         reads: The datasets that it reads.

@@ -108,8 +108,10 @@ def _task_nodes(
     """Yields a node for each raw table that a task runs for, or else one for each flow."""
     declared, name = node_of(task), task.fn.__name__
     stated = "".join((*declared.reads, *declared.writes))
-    names: dict[str, str | None] = {"flow": pipeline.flow.fn.__name__}
-    specs = raw_tables(settings.raw).of_kind(*pipeline.tables)
+    raw = raw_tables(settings.raw)
+    names: dict[str, str | None] = {spec.kind: spec.name for spec in raw.values()}
+    names["flow"] = pipeline.flow.fn.__name__
+    specs = raw.of_kind(*pipeline.tables)
     for spec in specs if "{table}" in stated else (None,):
         if spec:
             names |= {

@@ -16,6 +16,7 @@ from churnlib.io import datasets, storage
 from churnlib.io.catalog import LAYERS, Catalog
 from churnlib.metrics.definitions import metrics_in
 from churnlib.schemas.outputs import all_tables
+from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import Settings, load_settings
 from churnlib.uris import is_remote
 from flows.map.build import build_graph
@@ -92,7 +93,8 @@ def _relative(data_dir: str, beside: str) -> str:
 
 def _latest_day(settings: Settings) -> date | None:
     """The latest day in the currency as it was last checked; null if it never was."""
-    currency = Catalog(settings.data_dir, settings.game).checked("character_currency")
+    history = raw_tables(settings.raw).history.name
+    currency = Catalog(settings.data_dir, settings.game).checked(history)
     if not storage.exists(currency.uri):
         return None
     latest: date | None = datasets.scan(currency).select(pl.col("date").max()).collect().item()

@@ -60,9 +60,9 @@ class BatchFacts:
 
 @task(
     reads=(
-        "02_intermediate/character_data",
-        "02_intermediate/sub_data",
-        "02_intermediate/character_currency",
+        "02_intermediate/{entity}",
+        "02_intermediate/{subscriptions}",
+        "02_intermediate/{history}",
     ),
     writes=("05_model_input/predict_features",),
     settings=("windows.batch_predict", "as_of", "standard", "currency", "engine"),

@@ -11,6 +11,7 @@ from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.model.predict import Scored
 from churnlib.months import months_apart
 from churnlib.report.formatting import counted
+from churnlib.schemas.columns import DATE
 from churnlib.settings import StandardSettings, label_overlap
 from flows.engine.cache import run_logger
 from flows.steps.run import Run
@@ -78,7 +79,7 @@ def late_data_warnings(run: Run, currency: Dataset | DatasetRef) -> tuple[str, .
     """
     if not storage.exists(currency.uri):  # A flow that starts from features may have none.
         return ()
-    latest: date | None = datasets.scan(currency).select(pl.col("date").max()).collect().item()
+    latest: date | None = datasets.scan(currency).select(pl.col(DATE).max()).collect().item()
     if latest is None or (months := months_apart(latest, run.as_of)) <= 1:
         return ()
     return (

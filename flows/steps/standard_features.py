@@ -100,9 +100,9 @@ def announce_due_batch(run: Run) -> None:
 
 @task(
     reads=(
-        "02_intermediate/character_data",
-        "02_intermediate/sub_data",
-        "02_intermediate/sub_miss",
+        "02_intermediate/{entity}",
+        "02_intermediate/{subscriptions}",
+        "02_intermediate/{misses}",
     ),
     writes=("03_primary/standard_features",),
     settings=("as_of", "churn_after_months", "standard", "engine"),
@@ -148,7 +148,7 @@ def check_any_started(subs: DatasetRef, as_of: date) -> None:
     """
     first = datasets.scan(subs).select(pl.col("sub_start_date").min()).collect().item()
     if first is None or first > as_of:
-        begins = f"the first starts on {first}" if first else "sub_data has no rows"
+        begins = f"the first starts on {first}" if first else f"{subs.name} has no rows"
         raise DataError(
             f"{subs.game}: no subscription had started by {as_of}, the day of the run: {begins}. "
             "Name a later day with --as-of."

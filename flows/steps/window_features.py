@@ -96,7 +96,7 @@ def window_cohort(
 
 
 @task(
-    reads=("03_primary/standard_features", "02_intermediate/character_currency"),
+    reads=("03_primary/standard_features", "02_intermediate/{history}"),
     writes=("04_feature/{flow}_features",),
     settings=("windows.{flow}", "as_of", "horizon_months", "currency", "engine"),
     notes=("engine",),

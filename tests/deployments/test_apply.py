@@ -27,7 +27,7 @@ from deployments.apply import (
 )
 from deployments.automations import SILENT_SECONDS
 from deployments.generate import WORK_POOL
-from deployments.state import keep_on, switched_on, tell_removed_games
+from deployments.state import report_removed_games, restore_switched_on, switched_on
 
 
 @pytest.fixture
@@ -130,7 +130,7 @@ def test_what_was_switched_on_by_hand_stays_on(
     client.delete_automation(on)  # `prefect deploy` makes those of triggers anew.
     on = automation(names[0])
     assert not client.read_deployment_schedules(resumed)[0].active
-    keep_on(client, before)
+    restore_switched_on(client, before)
 
     assert [client.read_deployment_schedules(d)[0].active for d in (resumed, waiting)] == [
         True,
@@ -138,10 +138,10 @@ def test_what_was_switched_on_by_hand_stays_on(
     ]
     found = [client.read_automation(one) for one in (on, off)]
     assert [one and one.enabled for one in found] == [True, False]
-    told = [line for line in capsys.readouterr().out.splitlines() if "by hand" in line]
+    told = [line for line in capsys.readouterr().out.splitlines() if "manually" in line]
     assert told == [
-        "schedule train/hawk stays on, as it was switched on by hand",
-        "automation hawk: is trained stays on, as it was switched on by hand",
+        "schedule train/hawk stays on, because it was switched on manually",
+        "automation hawk: is trained stays on, because it was switched on manually",
     ]
 
 
@@ -173,12 +173,12 @@ def test_removed_game_stays_until_it_is_pruned(
     for name in ("hawk: is trained", "dove: is trained"):
         automation(name)
     capsys.readouterr()
-    tell_removed_games(client, ["dove"], prune=False)
-    told = "hawk is no game any more: 1 deployments stay; --prune removes them\n"
+    report_removed_games(client, ["dove"], prune=False)
+    told = "hawk no longer exists: 1 deployments remain; --prune removes them\n"
     assert capsys.readouterr().out == told
     assert client.read_deployment(gone).name == "hawk"
 
-    tell_removed_games(client, ["dove"], prune=True)
+    report_removed_games(client, ["dove"], prune=True)
     with pytest.raises(ObjectNotFound):
         client.read_deployment(gone)
     assert client.read_deployment(stays).work_queue_name == "dove"
@@ -193,7 +193,7 @@ def test_pruning_leaves_what_runs_no_game(
 ) -> None:
     flow = client.create_flow_from_name("report")
     other = client.create_deployment(flow, "nightly", work_pool_name=WORK_POOL)
-    tell_removed_games(client, [], prune=True)
+    report_removed_games(client, [], prune=True)
     assert client.read_deployment(other).name == "nightly"
 
 
@@ -204,7 +204,9 @@ def test_apply_without_a_server_says_what_to_name(
     with temporary_settings({PREFECT_API_URL: url}):
         assert main([]) == 2
     (told,) = capsys.readouterr().err.splitlines()
-    assert told.startswith(f"error: {url} does not answer" if url else "error: name the server")
+    assert told.startswith(
+        f"error: {url} does not answer" if url else "error: no server is configured"
+    )
     assert "PREFECT_API_URL" in told
 
 
@@ -224,7 +226,7 @@ def test_apply_with_another_prefect_yaml_than_the_games_changes_nothing(
     monkeypatch.setattr(apply, "prefect_yaml", lambda: "name: other\n")
     monkeypatch.setattr(apply, "connected", None)  # It does not come to that.
     assert main([]) == 2
-    told = "error: prefect.yaml is not what the games say: make deployments\n"
+    told = "error: prefect.yaml is out of date with games/. Write it again: make deployments\n"
     assert capsys.readouterr().err == told
 
 
@@ -263,4 +265,4 @@ def test_silent_seconds_that_cannot_be_are_refused(
     with pytest.raises(SystemExit) as ended:
         main(["--silent-seconds", word])
     assert ended.value.code == 2
-    assert f"'{word}' is no whole number from 60" in capsys.readouterr().err
+    assert f"'{word}' is not a whole number of at least 60" in capsys.readouterr().err

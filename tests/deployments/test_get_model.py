@@ -128,12 +128,12 @@ def test_get_model_says_that_the_engine_does_not_answer(place: Path) -> None:
     [
         (["--game", "game1", "--data-dir", "none"], "no folder none/01_raw/game1"),
         (["--game", "gamex", "--data-dir", "data"], "no game 'gamex'"),
-        (["--data-dir", "data"], "--game is missing"),
+        (["--data-dir", "data"], "--game is required"),
         (["--game"], "--game needs a value"),
-        (["--gme", "game1"], "'--gme' is no argument"),
-        (["--game", "game1", "--data-dir", "data", "--out", "bin"], "bin is no empty folder"),
-        (["--game", "game1", "--data-dir", "data", "--out", "bin/"], "bin is no empty folder"),
-        (["--game", "game1", "--data-dir", "data", "--out", "/"], "/ is no empty folder"),
+        (["--gme", "game1"], "unknown argument: --gme"),
+        (["--game", "game1", "--data-dir", "data", "--out", "bin"], "bin is not an empty folder"),
+        (["--game", "game1", "--data-dir", "data", "--out", "bin/"], "bin is not an empty folder"),
+        (["--game", "game1", "--data-dir", "data", "--out", "/"], "/ is not an empty folder"),
         (["--game", "game1", "--data-dir", "data", "--out", "./"], ". cannot be replaced"),
     ],
 )

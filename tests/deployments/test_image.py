@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from deployments.healthcheck import answers, page_to_ask
+from deployments.healthcheck import answers, health_page
 from tests.flows.studio import ROOT
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
@@ -87,10 +87,10 @@ def test_container_without_an_answer_is_not_well(port: int) -> None:
         ("prefect flow-run execute", None),
     ],
 )
-def test_page_to_ask_follows_from_the_command(command: str, page: tuple[int, str] | None) -> None:
-    assert page_to_ask(command.split(), {}) == page
+def test_health_page_follows_from_the_command(command: str, page: tuple[int, str] | None) -> None:
+    assert health_page(command.split(), {}) == page
 
 
-def test_page_to_ask_is_on_the_port_that_was_set() -> None:
+def test_health_page_is_on_the_port_that_was_set() -> None:
     environ = {"PREFECT_WORKER_WEBSERVER_PORT": "9000"}
-    assert page_to_ask(["prefect", "worker", "start"], environ) == (9000, "/health")
+    assert health_page(["prefect", "worker", "start"], environ) == (9000, "/health")

@@ -43,7 +43,9 @@ def test_same_arguments_give_the_same_bytes(
     assert not set(written(tmp_path / "a").values()) & set(written(tmp_path / "c").values())
 
 
-def test_csv_and_parquet_hold_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_csv_and_parquet_have_the_same_content(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(writing, "CHUNK", 100)
     process = PROCESSES["game2"]
     as_csv = generate(process, 250, 3, tmp_path / "csv")
@@ -64,7 +66,7 @@ def test_large_data_are_parquet_by_default(tmp_path: Path, monkeypatch: pytest.M
     assert {path.suffix for path in made.files.values()} == {".parquet"}
 
 
-def test_a_full_chunk_does_not_depend_on_the_others(
+def test_full_chunk_does_not_depend_on_other_chunks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writing, "CHUNK", 200)

@@ -63,7 +63,7 @@ def test_overview_names_the_fault_of_a_game_and_goes_on(
     monkeypatch.setenv("CHURN_GAMES_DIR", str(tmp_path))
     assert main(["--data-dir", str(tmp_path)]) == USERS_FAULT
     said = capsys.readouterr()
-    assert f"game1: error: {tmp_path}/game1.toml is no TOML file: " in said.out
+    assert f"game1: error: {tmp_path}/game1.toml is not a TOML file: " in said.out
     assert said.out.partition("game2: ")[2].count("nothing yet") == len(FLOWS)
     assert not said.err
     monkeypatch.setenv("CHURN_FOO", "1")
