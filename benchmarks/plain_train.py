@@ -18,7 +18,8 @@ from churnlib.features.outcome import add_churned_on, add_label
 from churnlib.features.standard import standard_features
 from churnlib.io import datasets
 from churnlib.io.catalog import Catalog
-from churnlib.io.datasets import Dataset, DatasetRef, footer
+from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.io.footer import footer
 from churnlib.metrics.campaign import plan_campaign
 from churnlib.metrics.evaluate import evaluate
 from churnlib.metrics.segments import breakdown

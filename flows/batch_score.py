@@ -5,7 +5,8 @@ from flows import run_command
 if __name__ == "__main__":  # Before the other imports, which would delay the first line.
     run_command("batch-score")
 
-from churnlib.io.datasets import DatasetRef, fact
+from churnlib.io.datasets import DatasetRef
+from churnlib.io.footer import fact
 from churnlib.versions.champion import champion_version
 from flows.standard_features import standard_features
 from flows.steps.batch_report import BatchScoreContext, score_batch

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from polars.io.plugins import register_io_source
 
 from churnlib.io import datasets
-from churnlib.io.datasets import Dataset, DatasetRef, fact, footer
+from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.io.footer import fact, footer
 
 FINEST_BITS = 10
 FINEST = 2**FINEST_BITS

@@ -1,11 +1,10 @@
 """Datasets: reading and writing them, and recognizing them by their content."""
 
-import json
 from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from churnlib.errors import ChurnlibError, DataError, reason
 from churnlib.io.object_store_client import store_error
@@ -82,9 +81,6 @@ def is_unchanged(dataset: DatasetRef) -> bool:
         return False
 
 
-# Tables
-
-
 def scan(
     source: Dataset | DatasetRef,
     schema: "type[dy.Schema] | None" = None,
@@ -105,11 +101,11 @@ def scan(
     """
     import polars as pl
 
-    frame = pl.scan_parquet(_file_of(source), glob=False, **reader_options(source.uri))
+    frame = pl.scan_parquet(file_of(source), glob=False, **reader_options(source.uri))
     try:
         columns = frame.collect_schema()
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise _read_error(source, error) from None
+        raise read_error(source, error) from None
     problems = [
         f"has {name} as {columns[name]} and not as {column.dtype}"
         if name in columns
@@ -154,7 +150,7 @@ def attribute_read_errors(*sources: Dataset | DatasetRef) -> Iterator[None]:
     except (pl.exceptions.PolarsError, OSError) as error:
         for source in sources:
             if source.uri in str(error) and _is_of_store(error):
-                raise _read_error(source, error) from None
+                raise read_error(source, error) from None
             if source.uri.endswith(".parquet"):
                 _read_to_end(source)
         raise
@@ -166,10 +162,15 @@ def _read_to_end(source: Dataset | DatasetRef) -> None:
     try:
         scan(source).select(pl.all().null_count()).collect(engine="streaming")
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise _read_error(source, error) from None
+        raise read_error(source, error) from None
 
 
-def _file_of(source: Dataset | DatasetRef) -> str:
+def file_of(source: Dataset | DatasetRef) -> str:
+    """Returns the path or URI of a dataset that is a file.
+
+    Raises:
+        DataError: There is none, or it is a folder.
+    """
     if is_file(source.uri):
         return source.uri
     where = f"{source.game}: {source.name}"
@@ -182,7 +183,8 @@ def _is_of_store(error: Exception) -> bool:
     return "object-store error" in str(error)
 
 
-def _read_error(source: Dataset | DatasetRef, error: Exception) -> ChurnlibError:
+def read_error(source: Dataset | DatasetRef, error: Exception) -> ChurnlibError:
+    """Returns the error to raise for an exception of Polars while it reads a dataset."""
     where = f"{source.game}: {source.name}"
     if _is_of_store(error):
         failure = store_error(source.uri, error)
@@ -245,55 +247,5 @@ def read_ipc(source: DatasetRef) -> "pl.DataFrame":
     """
     import polars as pl
 
-    with local_copy(_file_of(source)) as file:
+    with local_copy(file_of(source)) as file:
         return pl.read_ipc(file)
-
-
-# Facts in the footer
-
-
-def footer(**facts: Any) -> dict[str, str]:
-    """Encodes facts about a whole dataset for its footer.
-
-    The footer is part of the content that the fingerprint identifies, so facts that do not follow
-    from the rows, such as the dataset's sources, belong in a file beside it.
-
-    Args:
-        facts: Plain data and days, by name.
-    """
-    return {name: json.dumps(value, default=str) for name, value in facts.items()}
-
-
-def read_metadata(source: Dataset | DatasetRef) -> dict[str, str]:
-    """Reads the footer that `write_parquet` wrote.
-
-    Raises:
-        DataError: The file is missing, or is not a Parquet file.
-    """
-    import polars as pl
-
-    try:
-        metadata = pl.read_parquet_metadata(_file_of(source), **reader_options(source.uri))
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise _read_error(source, error) from None
-    return {key: value for key, value in metadata.items() if not key.startswith("ARROW:")}
-
-
-def fact(source: DatasetRef, name: str) -> Any:
-    """Reads a fact from the footer of a dataset; days are returned as text.
-
-    Raises:
-        DataError: The footer does not contain it: another program or version wrote the file.
-    """
-    metadata = read_metadata(source)
-    if name not in metadata:
-        raise DataError(
-            f"{source.game}: the footer of {source.uri} does not contain '{name}', so it was not "
-            f"written by this version. {REBUILD}"
-        )
-    return json.loads(metadata[name])
-
-
-def optional_fact(source: DatasetRef, name: str) -> Any:
-    """Reads a fact that earlier versions did not write; None where the footer does not have it."""
-    return json.loads(read_metadata(source).get(name, "null"))

@@ -63,7 +63,7 @@ app = _ChurnApp(
     help="Without a command: list the games, the flows and what each last produced.\n\n"
     "Exit status: 0 done, 2 the input or the configuration is at fault, 1 anything else.",
     version=_version,
-    default_parameter=Parameter(negative=(), show_default=False),
+    default_parameter=Parameter(negative=(), show_default=False, allow_repeating=True),
     group_commands="Other commands",
     help_format="plaintext",
 )

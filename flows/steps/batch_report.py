@@ -9,7 +9,8 @@ from churnlib.features.cohort import in_window
 from churnlib.features.outcome import add_label
 from churnlib.io import datasets
 from churnlib.io.catalog import month_name
-from churnlib.io.datasets import Dataset, DatasetRef, optional_fact
+from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.io.footer import optional_fact
 from churnlib.report.content import Report
 from churnlib.report.formatting import counted
 from churnlib.report.verdict import verdict

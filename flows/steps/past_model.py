@@ -7,7 +7,8 @@ import polars as pl
 
 from churnlib.errors import ChurnlibError, DataError, ModelError
 from churnlib.io import datasets
-from churnlib.io.datasets import Dataset, DatasetRef, optional_fact
+from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.io.footer import optional_fact
 from churnlib.schemas.columns import LABEL, PROBABILITY
 from churnlib.uris import join
 from churnlib.versions.manifest import read_manifest

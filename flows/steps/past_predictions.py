@@ -4,7 +4,8 @@ from datetime import date
 
 from churnlib.errors import DataError
 from churnlib.io import datasets
-from churnlib.io.datasets import DatasetRef, fact
+from churnlib.io.datasets import DatasetRef
+from churnlib.io.footer import fact
 from churnlib.months import first_day, shift_months
 from churnlib.schemas.outputs import output_tables
 from churnlib.settings import Settings, check_label_overlap

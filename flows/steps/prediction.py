@@ -12,7 +12,8 @@ from churnlib.features.history import add_currency_features
 from churnlib.features.standard import standard_features
 from churnlib.io import datasets
 from churnlib.io.catalog import month_name
-from churnlib.io.datasets import Dataset, DatasetRef, footer
+from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.io.footer import footer
 from churnlib.model.feature_table import FeatureTable
 from churnlib.settings import CampaignSettings, CurrencySettings, EngineSettings, StandardSettings
 from churnlib.versions.manifest import read_manifest

@@ -11,7 +11,8 @@ from churnlib.errors import DataError
 from churnlib.features import outcome, standard
 from churnlib.io import datasets, storage
 from churnlib.io.catalog import month_name
-from churnlib.io.datasets import Dataset, DatasetRef, fact, footer
+from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.io.footer import fact, footer
 from churnlib.schemas.outputs import output_tables
 from churnlib.settings import EngineSettings, StandardSettings
 from flows.engine.building import build

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from churnlib.errors import error_prefix
 from churnlib.features.cohort import feature_columns
-from churnlib.io.datasets import Dataset, DatasetRef, fact
+from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.io.footer import fact
 from churnlib.model.sample import Sample, describe
 from churnlib.settings import (
     CurrencySettings,

@@ -12,7 +12,8 @@ from churnlib.features.cohort import in_window
 from churnlib.features.history import add_currency_features
 from churnlib.features.outcome import add_label
 from churnlib.io import datasets
-from churnlib.io.datasets import Dataset, DatasetRef, footer
+from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.io.footer import footer
 from churnlib.raw.availability import known_by
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.schemas.spec import TableSpec

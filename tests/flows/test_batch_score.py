@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from churnlib.io.catalog import Catalog
-from churnlib.io.datasets import read_metadata
+from churnlib.io.footer import read_metadata
 from churnlib.versions.manifest import MANIFEST
 from flows.cli.main import main
 from tests.flows.studio import Say, Studio, is_refusal

@@ -8,7 +8,8 @@ import pytest
 
 from churnlib.errors import DataError
 from churnlib.io.catalog import Catalog
-from churnlib.io.datasets import fact, footer, optional_fact, write_parquet
+from churnlib.io.datasets import write_parquet
+from churnlib.io.footer import fact, footer, optional_fact
 
 
 def test_facts_of_the_footer_are_read_back(tmp_path: Path) -> None:

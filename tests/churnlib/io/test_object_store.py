@@ -19,6 +19,7 @@ from churnlib.errors import ChurnlibError, DataError, ModelError, StoreError
 from churnlib.io import datasets, locks, object_store, object_store_client, storage
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import Dataset
+from churnlib.io.footer import read_metadata
 from churnlib.versions.champion import champion, set_champion
 from churnlib.versions.folder import list_versions, load_model, read_scored
 from churnlib.versions.promotion import delete_old_versions, promote, roll_back
@@ -60,7 +61,7 @@ def test_table_in_object_store_is_as_on_this_machine(target: Dataset, tmp_path: 
     assert (written.fingerprint, written.rows) == (local.fingerprint, 3)
     assert datasets.ref(target, 3) == written
     assert datasets.read(written).equals(FRAME)
-    assert datasets.read_metadata(written) == facts
+    assert read_metadata(written) == facts
     assert names(target.uri.partition("/data")[0]) == ["data/03_primary/hawk/table.parquet"]
 
 
@@ -70,7 +71,7 @@ def test_names_with_special_characters_are_taken_literally(name: str, bucket: st
         FRAME.lazy(), Dataset("table", "hawk", f"{bucket}/{name}/table.parquet")
     )
     assert datasets.read(written).equals(FRAME)
-    assert datasets.read_metadata(written) == {}
+    assert read_metadata(written) == {}
     assert names(bucket) == [f"{name}/table.parquet"]
 
 
@@ -218,7 +219,7 @@ def test_files_are_found_listed_and_removed(bucket: str) -> None:
 
 
 def test_missing_or_damaged_object_is_named(target: Dataset, store_server: StoreServer) -> None:
-    for opened in (datasets.scan, datasets.read, datasets.read_metadata):
+    for opened in (datasets.scan, datasets.read, read_metadata):
         with pytest.raises(DataError, match=f"hawk: table is missing: there is no {target.uri}"):
             opened(target)
     with pytest.raises(DataError, match="cannot be read"):

@@ -17,11 +17,11 @@ from churnlib.io.datasets import (
     count_rows,
     is_unchanged,
     read,
-    read_metadata,
     ref,
     scan,
     write_parquet,
 )
+from churnlib.io.footer import read_metadata
 from churnlib.io.storage import fingerprint, replacing, write_text
 
 FRAME = pl.DataFrame({"x": [1, 2, 3], "y": ["a", None, "c"]})

@@ -94,6 +94,14 @@ def test_schema_of_the_games_is_the_one_checked_in(capsys: pytest.CaptureFixture
     assert capsys.readouterr().out == (ROOT / "games" / "schema.json").read_text()
 
 
+def test_settings_accumulate_and_of_other_repeated_options_the_last_counts() -> None:
+    line = ("train", *GAME, "--set", "train.seed=7", "--game=game2", "--set=horizon_months = 4")
+    _, bound, _ = app.parse_args(line, exit_on_error=False, print_error=False)
+    run = bound.arguments["run"]
+    assert run.game == "game2"
+    assert run.changes == {"train.seed": "7", "horizon_months": "4"}
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
@@ -107,7 +115,6 @@ def test_schema_of_the_games_is_the_one_checked_in(capsys: pytest.CaptureFixture
         (("train", *GAME, "--no-refresh"), "Unknown option: --no-refresh."),
         (("train", *GAME, "--model", "v1"), "Unknown option: --model."),
         (("train", *GAME, "game2"), "unexpected argument: game2"),
-        (("train", *GAME, *GAME), "Parameter --game specified multiple times."),
         (("train", *GAME, "--set"), "--set needs a value."),
         (("train", *GAME, "--set", "train.seed"), "'train.seed' is not PATH=VALUE, such as"),
         (("train", *GAME, "--set= =1"), "' =1' is not PATH=VALUE, such as train.seed=7."),

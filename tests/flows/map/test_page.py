@@ -11,7 +11,8 @@ import pytest
 
 from churnlib.io import datasets, storage
 from churnlib.io.catalog import Catalog
-from churnlib.io.datasets import DatasetRef, footer
+from churnlib.io.datasets import DatasetRef
+from churnlib.io.footer import footer
 from churnlib.settings import list_games, load_settings
 from flows.cli.exit_status import DONE, USERS_FAULT
 from flows.cli.main import main
