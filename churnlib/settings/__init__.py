@@ -23,7 +23,7 @@ from churnlib.settings.game import (
     labels_known_by,
     load_settings,
 )
-from churnlib.settings.layers import list_games, value_text
+from churnlib.settings.layers import TRUSTED_PACKAGES_VARIABLE, list_games, value_text
 from churnlib.settings.schedules import Schedules
 from churnlib.settings.train import CalibrationChoice, FeatureChoice, Step, TrainSettings
 from churnlib.settings.windows import Window, WindowName, Windows
@@ -31,6 +31,7 @@ from churnlib.settings.windows import Window, WindowName, Windows
 __all__ = [
     "DAY_PATTERN",
     "MAX_LOSS",
+    "TRUSTED_PACKAGES_VARIABLE",
     "Aggregation",
     "AggregationFunction",
     "CalibrationChoice",

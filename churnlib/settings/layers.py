@@ -17,7 +17,8 @@ from churnlib.settings.tree import KeyPath, leaves, merge, path_of_variable, set
 
 ENV_PREFIX = "CHURN_"
 GAMES_DIR_VARIABLE = "CHURN_GAMES_DIR"
-NOT_SETTINGS = frozenset({GAMES_DIR_VARIABLE, "CHURN_TRUSTED_PACKAGES"})
+TRUSTED_PACKAGES_VARIABLE = "CHURN_TRUSTED_PACKAGES"
+NOT_SETTINGS = frozenset({GAMES_DIR_VARIABLE, TRUSTED_PACKAGES_VARIABLE})
 """Variables with the prefix that are not settings, because no run may change them."""
 NOT_GAMES = {"base": "what all games share", "local": "your own differences"}
 """Files in the games folder that are not games, and what they contain."""

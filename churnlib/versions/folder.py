@@ -25,8 +25,10 @@ from churnlib.versions.manifest import MANIFEST, read_manifest, retrain_command
 from churnlib.versions.verification import (
     check_golden_rows,
     check_libraries,
+    check_trusted_packages,
     libraries_of,
     library_versions,
+    own_packages_of,
     read_verified,
 )
 
@@ -125,6 +127,7 @@ def save_model(
             "machine": f"{platform.system()} {platform.machine()}",
             "libraries": library_versions(),
             "depends_on": libraries_of(model),
+            "trusted_packages": own_packages_of(model),
         }
         write_text(json.dumps(manifest, indent=2, default=str) + "\n", folder / MANIFEST)
     return ref(target)
@@ -174,10 +177,8 @@ def load_model(
 
     place = _locate(model, game, data_dir)
     manifest = read_manifest(place)
-    where, remedy = (
-        f"{place.game}: model {manifest['version']}",
-        f"Train again: {retrain_command(place)}",
-    )
+    where = f"{place.game}: model {manifest['version']}"
+    remedy = f"Train again: {retrain_command(place)}"
     file = manifest["model_file"]
     contents = {
         name: read_verified(place, manifest, name)
@@ -185,6 +186,7 @@ def load_model(
         if name != BASELINE_MODEL or name in manifest["sha256"]
     }
     check_libraries(place, manifest)
+    check_trusted_packages(place, manifest)
     if file.endswith(".joblib") and not allow_joblib:
         raise ModelError(
             f"{where} is saved as {file}, which can run any code when it is opened, and "

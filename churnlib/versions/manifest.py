@@ -54,6 +54,7 @@ class Manifest(_Part):
     features: tuple[FeatureEntry, ...]
     libraries: dict[str, str]
     depends_on: tuple[str, ...]
+    trusted_packages: dict[str, str] = {}
     as_of: date
     window: tuple[date, date]
     labels_known_by: date

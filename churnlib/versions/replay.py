@@ -179,4 +179,6 @@ def _environment(manifest: Mapping[str, Any]) -> dict[str, str]:
     facts = {"Python": manifest.get("python"), "machine": manifest.get("machine")}
     facts |= {"churnlib": code.get("version"), "code": code.get("digest", "")[:SHOWN]}
     facts |= manifest.get("libraries", {})
+    packages = manifest.get("trusted_packages", {})
+    facts |= {f"package {name}": digest[:SHOWN] for name, digest in packages.items()}
     return {name: value for name, value in facts.items() if value}

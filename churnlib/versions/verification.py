@@ -11,6 +11,7 @@ from churnlib.errors import ModelError, error_prefix
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.io.storage import read_bytes
 from churnlib.model.predict import predict
+from churnlib.model.trust import how_to_trust, package_digests, package_of, trusted_packages
 from churnlib.schemas.columns import PROBABILITY
 from churnlib.uris import join
 from churnlib.versions.manifest import read_manifest, retrain_command
@@ -29,15 +30,17 @@ DECISIVE_PACKAGES = {"scikit-learn": "sklearn", "skrub": "skrub", "lightgbm": "l
 
 
 def check_version(model: Dataset | DatasetRef) -> None:
-    """Checks the files and libraries of a version without opening the model.
+    """Checks the files, libraries and packages of a version without opening the model.
 
     Raises:
-        ModelError: A file has changed, or a library that the model depends on has another version.
+        ModelError: A file has changed, a library that the model depends on has another version, or
+            a package that it uses is not trusted.
     """
     manifest = read_manifest(model)
     for name in manifest["sha256"]:
         read_verified(model, manifest, name)
     check_libraries(model, manifest)
+    check_trusted_packages(model, manifest)
 
 
 def read_verified(model: Dataset | DatasetRef, manifest: Mapping[str, Any], name: str) -> bytes:
@@ -74,6 +77,23 @@ def check_libraries(model: Dataset | DatasetRef, manifest: Mapping[str, Any]) ->
             )
 
 
+def check_trusted_packages(model: Dataset | DatasetRef, manifest: Mapping[str, Any]) -> None:
+    """Checks that the project's own packages that a model uses are trusted here.
+
+    A manifest that does not list a package gains nothing by it: the types in the model file are
+    checked themselves.
+
+    Raises:
+        ModelError: One is not trusted.
+    """
+    untrusted = sorted(set(manifest.get("trusted_packages", {})) - {*trusted_packages()})
+    if untrusted:
+        raise ModelError(
+            f"{model.game}: model {manifest['version']} uses estimators of "
+            f"{' and '.join(untrusted)}, which is not trusted here. {how_to_trust(untrusted)}"
+        )
+
+
 def check_golden_rows(
     model: Dataset | DatasetRef, loaded: "FittedModel", golden: pl.DataFrame
 ) -> None:
@@ -104,9 +124,20 @@ def library_versions() -> dict[str, str]:
 
 
 def libraries_of(model: "FittedModel") -> list[str]:
-    """The libraries whose classes a model is made of, so that it needs exactly their versions."""
+    """The libraries whose classes a model uses, so that it needs exactly their versions."""
+    used = _packages_of(model)
+    return [library for library, package in DECISIVE_PACKAGES.items() if package in used]
+
+
+def own_packages_of(model: "FittedModel") -> dict[str, str]:
+    """The digests of those of the project's own trusted packages that a model uses, by name."""
+    used = _packages_of(model)
+    return {name: digest for name, digest in package_digests().items() if name in used}
+
+
+def _packages_of(model: "FittedModel") -> set[str]:
+    """The packages that define the estimators of a model, and their base classes."""
     from churnlib.model.pipeline import estimators_in
 
     types = {type(estimator) for _, estimator in estimators_in(model.pipeline)}
-    packages = {base.__module__.partition(".")[0] for cls in types for base in cls.__mro__}
-    return [library for library, package in DECISIVE_PACKAGES.items() if package in packages]
+    return {package_of(base) for cls in types for base in cls.__mro__}

@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from datetime import date
 from enum import Enum
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 from prefect.cache_policies import CachePolicy
@@ -23,6 +23,7 @@ from prefect.logging import get_run_logger
 from pydantic import BaseModel
 
 from churnlib.io.datasets import DatasetRef
+from churnlib.model import trust
 from churnlib.seeds import draw_seed
 from flows.engine.code_digest import Digest, code_digest, module_name
 
@@ -156,10 +157,12 @@ def _key(
     for name, _, field in (note.partition(".") for note in notes if "." in note):
         (fields_of_record,) = counting[name].values()
         del fields_of_record[field]
+    # What a configuration names of the project's own packages is not seen in the code.
+    builds_models = Path(trust.__file__) in code.files
     parts = {
         "task": f"{module_name(function)}.{function.__qualname__}",
         "code": code.value,
-        "versions": _versions(),
+        "versions": _versions() | (trust.package_digests() if builds_models else {}),
         "arguments": counting,
     }
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

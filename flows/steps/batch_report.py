@@ -13,7 +13,7 @@ from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.io.footer import optional_fact
 from churnlib.report.content import Report
 from churnlib.report.formatting import counted
-from churnlib.report.verdict import verdict
+from churnlib.report.verdicts import against_chance
 from churnlib.report.write import write_report
 from flows.engine.events import BatchScored
 from flows.steps.past_model import past_importance, past_model_facts
@@ -112,7 +112,7 @@ def score_batch(
         month=month_name(window.first),
         version=report.model_version,
         by_champion="yes" if report.model_version == context.champion else "no",
-        verdict=verdict(general).kind,
+        verdict=against_chance(general).kind,
         **{name: general[name] for name in ("n", "positives", "roc_auc", "roc_auc_ci")},
     ).emit()
     return written

@@ -131,7 +131,7 @@ def test_a_version_tells_all_of_itself(kept: DatasetRef) -> None:
 def test_a_model_that_skops_cannot_keep_leaves_no_folder(
     catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("churnlib.model.persistence.TRUSTED_TYPES", ())
+    monkeypatch.setattr("churnlib.model.trust.TRUSTED_TYPES", ())
     with pytest.raises(ModelError, match=r'TreePredictor.*train\.model_format = "joblib"'):
         save(catalog.model("v1"), usual())
     assert list(Path(catalog.models().uri).iterdir()) == []
