@@ -30,8 +30,8 @@ _Name = TypeVar("_Name", bound=str)
 
 
 def _schema(table: str) -> dict[str, pl.DataType]:
-    types = RAW_SCHEMAS[table].create_empty().schema
-    return {column: types[column] for column in raw_columns(table)}
+    columns = RAW_SCHEMAS[table].columns()
+    return {name: columns[name].dtype for name in raw_columns(table)}
 
 
 CHARACTER_SCHEMA = _schema("character_data")
