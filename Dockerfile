@@ -1,11 +1,11 @@
 # syntax=docker/dockerfile:1
-# The image of the flows: a command line, the job of a Docker or Kubernetes work pool, or a worker.
+# The image of the flows, for commands, for the jobs of Docker and Kubernetes pools, and for workers.
 #
 #   docker build --tag churn .
-#   docker run --rm --volume churn-data:/app/data churn python -m flows.train --game game1 --from-raw
+#   docker run --rm --volume churn-data:/app/data churn churn train --game game1 --from-raw
 #   docker run --rm --env PREFECT_API_URL=... churn        # a worker of the pool "churn"
 
-# To renew it, set the newest 3.11 tag and what this prints as its digest:
+# To update it, set the newest 3.11 tag and the digest that this prints:
 #   docker buildx imagetools inspect python:<tag> --format '{{.Manifest.Digest}}'
 ARG PYTHON=python:3.11.15-slim-trixie@sha256:db3ff2e1800a8581e2c48a27c3995339d47bdf046da21c7627accd3d51053a93
 
@@ -20,16 +20,16 @@ COPY requirements.lock .
 RUN --mount=type=cache,target=/root/.cache/uv \
     uv pip install --python /opt/venv/bin/python --link-mode copy --compile-bytecode \
       --require-hashes --requirement requirements.lock
-# The client of object stores, for a data folder in one, and Dask; as in requirements-dev.lock.
+# The client of object stores, and Dask, in the versions of requirements-dev.lock.
 RUN uv pip install --no-cache --python /opt/venv/bin/python --link-mode copy --compile-bytecode \
       obstore==0.12.1 distributed==2026.8.0 prefect-dask==0.3.7
 
-FROM builder AS code
+FROM dependencies AS code
 COPY pyproject.toml README.md LICENSE ./
 COPY churnlib churnlib
 COPY flows flows
 RUN uv build --wheel --no-build-isolation --out-dir dist \
-    && uv pip install --no-deps --compile-bytecode --python python3 --target site dist/*.whl
+    && uv pip install --no-deps --compile-bytecode --python /opt/venv/bin/python --target site dist/*.whl
 
 # hadolint ignore=DL3006
 FROM ${PYTHON} AS runtime
@@ -37,26 +37,26 @@ RUN groupadd --gid 10001 churn \
     && useradd --uid 10001 --gid churn --create-home churn \
     && install -d -o churn -g churn /app/data /app/data/01_raw
 COPY --from=dependencies /opt/venv /opt/venv
-ENV PATH=/opt/venv/bin:$PATH \
+ENV PATH=/opt/venv/bin:/opt/churn/bin:$PATH \
     PYTHONPATH=/opt/churn \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     DO_NOT_TRACK=1 \
     PREFECT_SERVER_ANALYTICS_ENABLED=false \
     PREFECT_HOME=/home/churn/.prefect \
-    # The server writes its page's files anew at each start.
+    # The server writes the files of its page at each start.
     PREFECT_UI_STATIC_DIRECTORY=/home/churn/.prefect/ui \
-    # What the cache keeps of finished tasks stays with the data that it speaks of.
+    # The cache of finished tasks stays with the data that it describes.
     PREFECT_RESULTS_LOCAL_STORAGE_PATH=/app/data/.results \
-    # Idle threads of one fit would otherwise spin on and on, on the cores that another needs.
+    # Idle threads of one fit would otherwise keep spinning on the cores that another needs.
     GOMP_SPINCOUNT=1000 \
-    # What one thread frees, another finds again: a third less memory on large data.
+    # Threads share what they free: a third less memory on large data.
     MALLOC_ARENA_MAX=1 \
     CHURN_GAMES_DIR=/app/games \
     CHURN_DATA_DIR=/app/data
 WORKDIR /app
 USER 10001:10001
-# A run without a server of its own finds the database made: that takes long.
+# Creates the database here, which takes long, for runs that start a server of their own.
 RUN prefect server database upgrade --yes
 COPY --from=code /build/site /opt/churn
 COPY pyproject.toml prefect.yaml deployments/healthcheck.py ./

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import polars as pl
 
-from churnlib.io.catalog import RAW_TABLES, Catalog
+from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import ROWS_PER_GROUP
+from churnlib.schemas.raw_tables import raw_tables
 
-UNREAD = ("total_kills", "total_deaths")
+UNREAD = raw_tables().characters.of_kind("undated")
 """Columns of the prepared tables that no feature is made of."""
 
 
@@ -20,7 +21,7 @@ def copy(data_dir: Path, game: str, target: Path) -> None:
         target: The folder to write to.
     """
     catalog = Catalog(str(data_dir), game)
-    for table in RAW_TABLES:
+    for table in raw_tables():
         rows = pl.scan_parquet(catalog.checked(table).uri)
         # To count nulls, every page is decoded: none is answered by the file's statistics.
         rows.select(pl.exclude(UNREAD).null_count()).collect(engine="streaming")

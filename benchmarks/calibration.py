@@ -82,7 +82,7 @@ def scored(catalog: Catalog) -> pl.DataFrame:
     versions = (file.name for file in Path(catalog.models().uri).iterdir() if file.is_dir())
     model = load_model(catalog.model(max(versions)))
     features = FeatureTable.read(datasets.ref(catalog.features("score")))
-    return predict_in_parts(model.pipeline, model.schema, features).rows.drop_nulls(LABEL)
+    return predict_in_parts(model, features, baseline=False).rows.drop_nulls(LABEL)
 
 
 def error(rows: pl.DataFrame, column: str) -> float | None:

@@ -18,9 +18,10 @@ import polars as pl
 from churnlib.features.history import add_currency_features
 from churnlib.features.outcome import add_churned_on, add_label
 from churnlib.features.standard import standard_features
-from churnlib.metrics.definitions import CALIBRATION_GROUPS
+from churnlib.metrics.definitions import METRICS, measure
+from churnlib.metrics.predictions import Predictions, known_rows
 from churnlib.metrics.ranking import Tally, average_precision, gains, levels, roc_auc
-from churnlib.metrics.scores import known_rows, measure, predictions
+from churnlib.metrics.scores import CALIBRATION_GROUPS
 from churnlib.model.fit import fit
 from churnlib.model.fitted_model import FittedModel
 from churnlib.model.predict import predict
@@ -32,14 +33,6 @@ from churnlib.synthesis.world import Simulation
 
 AS_OF = date(2025, 1, 1)
 GAME = "game1"
-FIGURES = {
-    "roc_auc": "ROC AUC",
-    "average_precision": "average precision",
-    "log_loss": "log loss",
-    "brier": "Brier score",
-    "expected_calibration_error": "expected calibration error",
-    "lift_top_decile": "lift, top tenth",
-}
 AT_ONCE = 25_000
 """Characters simulated at a time for the truth."""
 
@@ -80,7 +73,7 @@ def draw(settings: Settings, characters: int, seed: int) -> pl.DataFrame:
 def scored(settings: Settings, model: FittedModel, characters: int, seed: int) -> pl.DataFrame:
     """Draws a world and predicts its subscriptions."""
     rows = draw(settings, characters, seed)
-    probability = predict(model.pipeline, model.schema, rows)
+    probability = predict(model, rows)
     return rows.select("char_id", "sub_id", LABEL, "truth").with_columns(probability)
 
 
@@ -120,11 +113,11 @@ def show(truth: dict[str, float], cohorts: Sequence[pl.DataFrame]) -> None:
         f"{churned:,.0f} of them churned, on average."
     )
     print()
-    print("| figure | truth | held | width | held, each row by itself | width |")
+    print("| metric | truth | held | width | held, each row by itself | width |")
     print("|---|---|---|---|---|---|")
     found = [list(intervals(cohorts, clustered)) for clustered in (True, False)]
-    for name, label in FIGURES.items():
-        cells = [f"{label} | {truth[name]:.4f}"]
+    for name in truth:
+        cells = [f"{METRICS[name].name} | {truth[name]:.4f}"]
         for of_draws in found:
             ends = [each[name] for each in of_draws]
             held = sum(low <= truth[name] <= high for low, high in ends)
@@ -136,11 +129,11 @@ def show(truth: dict[str, float], cohorts: Sequence[pl.DataFrame]) -> None:
 def intervals(
     cohorts: Sequence[pl.DataFrame], clustered: bool
 ) -> Iterator[dict[str, tuple[float, float]]]:
-    """The intervals of each draw, by figure."""
+    """Computes the intervals of each draw, by metric."""
     for cohort in cohorts:
         rows = cohort if clustered else cohort.drop("char_id")
-        figures = measure(predictions(known_rows(rows)))
-        yield {name: figures[name].interval() or (np.nan, np.nan) for name in FIGURES}
+        measured = measure(Predictions.of(known_rows(rows)), "groups")
+        yield {key: value.interval() or (np.nan, np.nan) for key, value in measured.items()}
 
 
 if __name__ == "__main__":

@@ -7,20 +7,20 @@ lie that are made here.
 
 from datetime import date
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from churnlib.io import datasets
-from churnlib.io.buckets import in_order, spill, write
-from churnlib.io.catalog import RAW_TABLES, Catalog
+from churnlib.io.buckets import CHECKING, count_for, in_order, spill, write
+from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import Dataset, DatasetRef
-from churnlib.raw.fast_read import scan_clean
-from churnlib.schemas.tables import PARENTS, raw_columns
+from churnlib.raw.availability import latest_day
+from churnlib.raw.read import raw_size, scan_clean
+from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import Settings, load_settings
 from flows.standard_features import build_standard_features
-from flows.steps.raw_tables import REFERS, check_raw, describe_table, latest_currency_date, working
+from flows.steps.raw_tables import check_raw, describe_table
 from flows.steps.window_features import build_window_features
 
-ORDER = ("character_data", "character_currency", "sub_data", "sub_miss")
-"""The raw tables, each after the one that it refers to."""
 EVER = (date.min, date.max)
 """A window of all subscriptions."""
 
@@ -33,44 +33,48 @@ def prepare(data_dir: Path, game: str) -> None:
     """
     settings, catalog = _opened(data_dir, game)
     checked: dict[str, DatasetRef] = {}
-    for table in ORDER:
+    tables, engine = raw_tables(settings.raw), settings.engine
+    for name, spec in tables.items():
+        reference = spec.required_parent
         made = check_raw.fn(
-            datasets.ref(catalog.raw(table)),
-            table,
-            settings.raw.categories,
-            settings.raw.id_type,
-            catalog.checked(table),
-            parent=checked.get(PARENTS.get(table, "")),
-            engine=settings.engine,
+            datasets.ref(catalog.raw(name)),
+            catalog.checked(name),
+            settings.raw,
+            parent=checked[reference.table] if reference else None,
+            engine=engine,
         )
         if made is None:
-            raise ValueError(f"{table} has faulty rows")
-        checked[table] = made
-    as_of = latest_currency_date(checked["character_currency"])
-    for table, ref in checked.items():
-        parent = checked.get(REFERS.get(table, ""))
-        describe_table.fn(ref, table, as_of=as_of, parent=parent, engine=settings.engine)
+            raise ValueError(f"{name} has faulty rows")
+        checked[name] = made
+    as_of = latest_day(datasets.scan(checked[tables.history.name]), game)
+    for name, spec in tables.items():
+        parent = checked[spec.parent.table] if spec.parent else None
+        describe_table.fn(checked[name], as_of=as_of, parent=parent, engine=engine)
 
 
 def read(data_dir: Path, game: str) -> None:
     """Reads the raw tables, orders and keeps them as `prepare` does, but checks nothing."""
     settings, catalog = _opened(data_dir, game)
-    for table in RAW_TABLES:
-        source = datasets.ref(catalog.raw(table))
-        rows = scan_clean(source, table, settings.raw.id_type)
-        column = "char_id" if "char_id" in raw_columns(table) else "sub_id"
-        with working(source, settings.engine) as work:
-            parts = spill(rows, column, work.count, work.folder)
+    for name, spec in raw_tables(settings.raw).items():
+        source = datasets.ref(catalog.raw(name))
+        rows = scan_clean(source, spec)
+        column = "char_id" if "char_id" in spec.columns else "sub_id"
+        count = count_for(settings.engine.memory_mib, raw_size(source), times=CHECKING)
+        with TemporaryDirectory(dir=settings.engine.scratch_dir) as folder:
+            parts = spill(rows, column, count, Path(folder))
             frames = (in_order(part.rename({column: "char_id"}).collect()) for part in parts)
             schema = {"char_id" if n == column else n: t for n, t in rows.collect_schema().items()}
-            write(frames, Dataset(table, game, str(data_dir / "read" / table)), schema)
+            write(frames, Dataset(name, game, str(data_dir / "read" / name)), schema)
 
 
 def features(data_dir: Path, game: str) -> None:
     """Builds the features of all subscriptions from the prepared tables, with their labels."""
     settings, catalog = _opened(data_dir, game)
-    characters, currency, subs, misses = (datasets.ref(catalog.checked(t)) for t in ORDER)
-    as_of = latest_currency_date(currency)
+    characters, currency, subs, misses = (
+        datasets.ref(catalog.checked(spec.name))
+        for spec in raw_tables().of_kind("entity", "history", "subscriptions", "misses")
+    )
+    as_of = latest_day(datasets.scan(currency), game)
     standard = build_standard_features.fn(
         characters,
         subs,

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from churnlib.metrics.comparison import paired_difference
 from churnlib.seeds import derive_seed
-from churnlib.versions.gate import Decision, judge, measure
+from churnlib.versions.gate import Decision, compare_models, decide
 
 CHAMPION_AUC = 0.80
 MAX_LOSS = 0.02
@@ -63,7 +63,7 @@ def by_churners(churners: list[int], cohorts: int) -> None:
         drawn = (few(number, count, area, correlation) for number in range(cohorts))
         found = [paired_difference(both, "candidate", "champion").interval() for both in drawn]
         told = [interval for interval in found if interval]
-        passed = sum(judge(each, "roc_auc", MAX_LOSS)[0] == "accepted" for each in told)
+        passed = sum(decide(each, "roc_auc", MAX_LOSS)[0] == "accepted" for each in told)
         held = sum(low <= -MAX_LOSS <= high for low, high in told)
         shares = f"{passed / cohorts:.1%} | {held / len(told):.1%}"
         print(f"| {count} | {area:.2f} | {correlation} | {shares} |", flush=True)
@@ -93,7 +93,7 @@ def accepted(cohorts: int, rows: int, loss: float, correlation: float) -> int:
 def decision(number: int, rows: int, loss: float, correlation: float) -> Decision:
     """What the gate decides on one cohort; see `accepted`."""
     both = cohort(derive_seed(number, "gate"), rows, CHAMPION_AUC - loss, CHAMPION_AUC, correlation)
-    found: Decision = measure(both, "roc_auc", MAX_LOSS)["decision"]
+    found: Decision = compare_models(both, "roc_auc", MAX_LOSS)["decision"]
     return found
 
 

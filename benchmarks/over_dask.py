@@ -14,12 +14,12 @@ import time
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from churnlib.io import datasets
 from churnlib.io.catalog import Catalog
 from churnlib.settings import EngineSettings, load_settings
 from churnlib.synthesis import PROCESSES, generate
+from flows.cli.parameters import RunOptions
 from flows.cli.session import in_session
 
 GAME = "game1"
@@ -38,13 +38,9 @@ def main() -> int:
         generate(
             PROCESSES[GAME], args.characters, 1, Path(folder, "01_raw", GAME), file_format="parquet"
         )
-        parameters: dict[str, Any] = {
-            "game": GAME,
-            "data_dir": folder,
-            "as_of": None,
-            "overrides": {},
-        }
-        return in_session(parameters, lambda: compare(folder, args.repeat))
+        return in_session(
+            RunOptions(game=GAME, data_dir=folder), lambda: compare(folder, args.repeat)
+        )
 
 
 def compare(folder: str, repeat: int) -> None:

@@ -18,28 +18,24 @@ from churnlib.features.outcome import add_churned_on, add_label
 from churnlib.features.standard import standard_features
 from churnlib.io import datasets
 from churnlib.io.catalog import Catalog
-from churnlib.io.datasets import Dataset, DatasetRef, footer
+from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.io.footer import footer
 from churnlib.metrics.campaign import plan_campaign
 from churnlib.metrics.evaluate import evaluate
 from churnlib.metrics.segments import breakdown
 from churnlib.model.fit import train
 from churnlib.model.pipeline import check_pipeline
-from churnlib.raw.quality_warnings import count_oddities
+from churnlib.raw.quality_warnings import count_warnings
 from churnlib.raw.validate import check_table
 from churnlib.report.content import Report
 from churnlib.report.write import write_report
-from churnlib.schemas.tables import StandardFeatures
+from churnlib.schemas.outputs import output_tables
+from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import Settings, labels_known_by, load_settings
+from churnlib.versions.champion import set_champion
 from churnlib.versions.compatibility import decisive_settings
-from churnlib.versions.folder import GOLDEN_ROWS, new_version, read_scored, save_model, set_champion
-
-PARENTS = {
-    "character_data": None,
-    "character_currency": None,
-    "sub_data": "character_data",
-    "sub_miss": "sub_data",
-}
-"""The raw tables, in the order of their checks, each with the one that its rows refer to."""
+from churnlib.versions.folder import new_version, read_scored, save_model
+from churnlib.versions.verification import GOLDEN_ROWS
 
 
 def main(game: str, folder: str) -> None:
@@ -58,8 +54,9 @@ def main(game: str, folder: str) -> None:
 def check_all(settings: Settings, catalog: Catalog) -> dict[str, DatasetRef]:
     """Checks the raw tables and keeps them as Parquet."""
     checked: dict[str, DatasetRef] = {}
-    for name, above in PARENTS.items():
-        parent = datasets.scan(checked[above]) if above else None
+    for name, spec in raw_tables(settings.raw).items():
+        reference = spec.required_parent
+        parent = datasets.scan(checked[reference.table]) if reference else None
         table = check_table(datasets.ref(catalog.raw(name)), name, settings.raw, parent=parent)
         checked[name] = datasets.write_parquet(table.rows.lazy(), catalog.checked(name))
     return checked
@@ -67,9 +64,9 @@ def check_all(settings: Settings, catalog: Catalog) -> dict[str, DatasetRef]:
 
 def oddities(name: str, checked: dict[str, DatasetRef], as_of: date) -> dict[str, int]:
     """Counts what is odd in a raw table."""
-    above = PARENTS[name] or ("character_data" if name == "character_currency" else None)
-    parent = datasets.scan(checked[above]) if above else None
-    return count_oddities(datasets.scan(checked[name]), name, as_of=as_of, parent=parent)
+    spec = raw_tables()[name]
+    parent = datasets.scan(checked[spec.parent.table]) if spec.parent else None
+    return count_warnings(datasets.scan(checked[name]), spec, as_of=as_of, parent=parent)
 
 
 def build_features(
@@ -89,7 +86,7 @@ def build_features(
     standard = datasets.write_parquet(churned, catalog.standard_features())
     window = settings.windows.train.span(as_of)
     labelled = add_label(
-        in_window(scan(standard, StandardFeatures), *window),
+        in_window(scan(standard, output_tables()["standard_features"].schema), *window),
         as_of=as_of,
         horizon_months=settings.horizon_months,
     )
@@ -163,7 +160,7 @@ def fit_and_report(
         warnings=(),
     )
     made = write_report(report, catalog.report("in_sample_report"), held_out)
-    set_champion(catalog.champion(), version)
+    set_champion(catalog, version)
     print(Path(made[1].uri).read_text(encoding="utf-8"))
 
 

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from churnlib.metrics.segments import breakdown as breakdown
     from churnlib.model.fit import fit as fit
     from churnlib.model.predict import predict as predict
-    from churnlib.raw.tables import latest_day as latest_day
+    from churnlib.raw.availability import latest_day as latest_day
     from churnlib.raw.tables import read_tables as read_tables
     from churnlib.raw.validate import check_table as check_table
     from churnlib.report.back_test import back_test as back_test
     from churnlib.settings import Settings as Settings
     from churnlib.settings import load_settings as load_settings
-    from churnlib.versions.folder import champion as champion
+    from churnlib.versions.champion import champion as champion
     from churnlib.versions.folder import load_model as load_model
 
 _HOMES = {
@@ -45,7 +45,7 @@ _HOMES = {
     "feature_table": "features.cohort",
     "fit": "model.fit",
     "in_window": "features.cohort",
-    "latest_day": "raw.tables",
+    "latest_day": "raw.availability",
     "load_model": "versions.folder",
     "load_settings": "settings",
     "paired_difference": "metrics.comparison",

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
     Whole = NDArray[np.int64]
 
+MONTH_PATTERN = r"^(19|2[01])\d{2}-(0[1-9]|1[0-2])$"
+"""A month as text, such as 2024-12, from 1900 to 2199."""
+
 _JANUARY_1970 = 12 * 1970
 
 

@@ -1,13 +1,16 @@
-"""Places of data as text: paths on this machine, and URIs of object stores. Nothing is read."""
+"""Paths of this machine and URIs of object stores, as text. Nothing is read.
+
+This module is below the settings, because `data_dir` is a setting that may be either.
+"""
 
 from pathlib import Path
 
 SCHEMES = {"s3": "s3://bucket/folder", "gs": "gs://bucket/folder", "az": "az://container/folder"}
-"""The object stores that data may lie in, and how a place in each is written."""
+"""The supported object stores, with an example of a URI."""
 
 
 def is_remote(uri: str) -> bool:
-    """Tells whether a place is a URI, not a path on this machine.
+    """Tells a URI from a path on this machine.
 
     >>> is_remote("s3://bucket/data"), is_remote("/mnt/data")
     (True, False)
@@ -15,20 +18,25 @@ def is_remote(uri: str) -> bool:
     return "://" in uri
 
 
-def fault(uri: str) -> str | None:
-    """Tells what is wrong with a URI as a place for data; null where nothing is.
+def check_uri(uri: str) -> None:
+    """Checks a URI for data.
 
-    >>> fault("s3://bucket"), fault("s3:///data")
-    (None, "'s3:///data' names no bucket")
+    Raises:
+        ValueError: Its scheme is not supported, or it has no bucket.
+
+    >>> check_uri("s3:///data")
+    Traceback (most recent call last):
+    ValueError: 's3:///data' names no bucket
     """
     scheme, _, rest = uri.partition("://")
     if scheme not in SCHEMES:
-        return f"'{uri}' is neither a folder nor one of {', '.join(SCHEMES.values())}"
-    return None if rest.partition("/")[0] else f"'{uri}' names no bucket"
+        raise ValueError(f"'{uri}' is neither a folder nor one of {', '.join(SCHEMES.values())}")
+    if not rest.partition("/")[0]:
+        raise ValueError(f"'{uri}' names no bucket")
 
 
 def join(uri: str, *parts: str) -> str:
-    """Puts names under a place.
+    """Appends names to a path or URI.
 
     >>> join("s3://bucket/data/", "03_primary", "x.parquet"), join("/mnt/data", "x.parquet")
     ('s3://bucket/data/03_primary/x.parquet', '/mnt/data/x.parquet')
@@ -39,7 +47,7 @@ def join(uri: str, *parts: str) -> str:
 
 
 def name_of(uri: str) -> str:
-    """The last name of a place.
+    """Returns the last name of a path or URI.
 
     >>> name_of("s3://bucket/data/x.parquet"), name_of("/mnt/data/x.parquet")
     ('x.parquet', 'x.parquet')
@@ -48,7 +56,7 @@ def name_of(uri: str) -> str:
 
 
 def folder_of(uri: str) -> str:
-    """The place that a place lies in; of a bucket, or of the root, itself.
+    """Returns the folder that contains a path or URI; a bucket, or the root, contains itself.
 
     >>> folder_of("s3://bucket/data/x.parquet"), folder_of("s3://bucket")
     ('s3://bucket/data', 's3://bucket')
@@ -57,7 +65,7 @@ def folder_of(uri: str) -> str:
 
 
 def with_suffix(uri: str, suffix: str) -> str:
-    """The file beside another that has its name with a suffix of its own.
+    """Replaces the suffix of a path or URI.
 
     >>> with_suffix("s3://bucket/data/x.json", ".html")
     's3://bucket/data/x.html'

@@ -1,7 +1,7 @@
-"""What else should follow from a run's events, beside the triggers in `prefect.yaml`.
+"""Automations that act on the events of runs, besides the triggers in `prefect.yaml`.
 
-An automation here may name a deployment that is not its own. `deployments.apply` writes them to the
-server, where they are found again by name.
+Unlike a trigger, an automation may run another deployment. `deployments.apply` writes them to the
+server, which identifies them by name.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -15,10 +15,10 @@ from prefect.events.actions import ChangeFlowRunState, RunDeployment
 from churnlib.settings import list_games, load_settings
 
 NO_BETTER = ["unsure", "worse"]
-"""The verdicts of `churnlib.report.verdict` on a model that does not rank better than chance."""
+"""The verdicts of `churnlib.report.verdicts` on a model that does not rank better than chance."""
 
 SILENT_SECONDS = 600
-"""How long a run may show no sign of life; longer than a server's restart takes."""
+"""How long a run may go without a heartbeat; longer than a restart of the server takes."""
 
 
 def automations(
@@ -28,22 +28,22 @@ def automations(
 
     Args:
         find: Finds the id of a deployment by its name.
-        silent_seconds: How long a run may show no sign of life.
+        silent_seconds: Seconds without a heartbeat after which a run is marked as crashed.
     """
     yield crash_silent_runs(silent_seconds)
     yield crash_stuck_runs(silent_seconds)
     for game in list_games():
-        yield train_anew(game, find(f"train-from-raw/{game}"))
+        yield retrain(game, find(f"train-from-raw/{game}"))
 
 
 def crash_silent_runs(seconds: int) -> AutomationCore:
-    """Marks runs as crashed whose heartbeat has stopped, because their machine or worker died.
+    """Marks a run as crashed when its heartbeat stops, because its machine or worker died.
 
-    Left as running they would hold their game's place in the queue for ever. What such a run had
-    finished stays in the cache: the next one takes it up from there.
+    Otherwise it would block its game's queue forever. The tasks that it finished stay in the cache,
+    so the next run continues from there.
 
     Args:
-        seconds: For how long there was no heartbeat.
+        seconds: How long without a heartbeat.
     """
     return _crash(
         "a run whose heartbeat has stopped is marked as crashed",
@@ -54,9 +54,9 @@ def crash_silent_runs(seconds: int) -> AutomationCore:
 
 
 def crash_stuck_runs(seconds: int) -> AutomationCore:
-    """Marks runs as crashed that a worker has taken and not started, because it died.
+    """Marks a run as crashed when a worker takes it but does not start it, because it died.
 
-    They have no heartbeat yet that could stop.
+    Such a run has no heartbeat yet that could stop.
 
     Args:
         seconds: How long a start may take.
@@ -72,7 +72,7 @@ def crash_stuck_runs(seconds: int) -> AutomationCore:
 ENDS = ("Completed", "Failed", "Cancelled", "Crashed", "TimedOut")
 STARTS = ("Running", "Retrying", "Scheduled", "Late", "AwaitingConcurrencySlot", "AwaitingRetry",
           "Paused", "Suspended", "Cancelling")  # fmt: skip
-"""The states that a run comes to from where it waits to be started, ends aside."""
+"""The states, besides the final ones, that a run can enter after `Pending` or `Submitting`."""
 
 
 def _events(states: Iterable[str]) -> set[str]:
@@ -82,7 +82,7 @@ def _events(states: Iterable[str]) -> set[str]:
 def _crash(name: str, *, after: set[str], expect: set[str], seconds: int) -> AutomationCore:
     return AutomationCore(
         name=name,
-        description=f"No sign of life for {seconds} seconds.",
+        description=f"No heartbeat for {seconds} seconds.",
         trigger=EventTrigger(
             after=after,
             expect=expect,
@@ -95,22 +95,22 @@ def _crash(name: str, *, after: set[str], expect: set[str], seconds: int) -> Aut
         actions=[
             ChangeFlowRunState(
                 state=StateType.CRASHED,
-                message="No sign of life: the machine or the worker of this run died. Run it "
-                "again; what it had finished is taken from the cache.",
+                message="No heartbeat: the machine or the worker of this run died. Run it "
+                "again; finished tasks are taken from the cache.",
             )
         ],
     )
 
 
-def train_anew(game: str, deployment: UUID) -> AutomationCore:
-    """Trains a game's model anew once it scores a batch no better than chance.
+def retrain(game: str, deployment: UUID) -> AutomationCore:
+    """Retrains a game's model once it scores a batch no better than chance.
 
-    Only the champion's own batches count, and only runs as deployed: whoever scores old batches or
-    tries something starts nothing.
+    Only batches that the champion predicted count, and only runs as deployed: scoring old batches
+    or trying other settings starts nothing.
 
     Args:
         game: The game.
-        deployment: What trains it.
+        deployment: The deployment that trains the model.
     """
     return AutomationCore(
         name=f"{game}: a model no better than chance is trained anew",

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Trains a model in a container and brings it out: the image is built, it reads a game's raw tables,
-# the new champion's files come out, and the container is removed, whatever happens.
+# Trains a model in a container and copies it out: builds the image, trains on a game's raw tables,
+# copies the files of the new champion, and always removes the container.
 set -euo pipefail
 
 usage() {
@@ -9,12 +9,12 @@ usage: deployments/get_model.sh --game G [--data-dir P] [--out P] [--image NAME]
 
   --game G       the game, a file in games/
   --data-dir P   the data folder, which holds 01_raw/G (default: data)
-  --out P        a folder for the model's files; new or empty (default: model-G)
+  --out P        a new or empty folder for the model's files (default: model-G)
   --image NAME   the image's name (default: churn:latest)
-  ARGUMENT...    more for python -m flows.train, such as --as-of 2024-07-01
+  ARGUMENT...    further arguments of churn train, such as --as-of 2024-07-01
 
-Takes docker, else podman; CONTAINER_ENGINE names another.
-Exit status: that of the training; 2 where the call is at fault; 1 where all else failed.
+Uses docker, or else podman; set CONTAINER_ENGINE for another.
+Exit status: that of the training; 2 if an argument is invalid; 1 if anything else failed.
 END
 }
 
@@ -46,7 +46,7 @@ trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# In the background, because bash acts on a signal only after a command in the foreground.
+# In the background, because bash handles a signal only after a foreground command ends.
 run() {
   local status=0
   "$@" &
@@ -69,19 +69,19 @@ while (($#)); do
       ;;
     --help | -h) usage && exit ;;
     --) shift && break ;;
-    *) usage >&2 && fail "'$1' is no argument." ;;
+    *) usage >&2 && fail "unknown argument: $1" ;;
   esac
 done
 
-[[ $game ]] || { usage >&2 && fail "--game is missing."; }
+[[ $game ]] || { usage >&2 && fail "--game is required."; }
 raw=$data_dir/01_raw/$game out=${out:-model-$game}
-# Beside the folder, not in it, the files are gathered; / itself is no empty folder.
+# The files are collected beside the folder, not in it.
 while [[ $out == ?*/ ]]; do out=${out%/}; done
 [[ ! $out =~ (^|/)\.\.?$ ]] || fail "$out cannot be replaced. Name the folder of --out itself."
 [[ -f $project/games/$game.toml ]] || fail "there is no game '$game': no $project/games/$game.toml."
 [[ -d $raw ]] || fail "$game has no raw tables: there is no folder $raw. Name another --data-dir."
-[[ ! -e $out || (-d $out && -z $(ls -A "$out")) ]] || fail "$out is no empty folder. Name another --out."
-[[ -z $(find "$raw" ! -perm -o=r -o -type d ! -perm -o=x) ]] || fail "the container's user may not read $raw. chmod -R a+rX it."
+[[ ! -e $out || (-d $out && -z $(ls -A "$out")) ]] || fail "$out is not an empty folder. Name another --out."
+[[ -z $(find "$raw" ! -perm -o=r -o -type d ! -perm -o=x) ]] || fail "the container's user may not read $raw. Run chmod -R a+rX on it."
 raw=$(cd "$raw" && pwd)
 engine=$(find_engine)
 
@@ -90,12 +90,12 @@ run "$engine" build --tag "$image" "$project" || fail "the image could not be bu
 container=churn-get-model-$$-$RANDOM
 "$engine" create --name "$container" --security-opt label=disable \
   --volume "$raw:/app/data/01_raw/$game:ro" \
-  "$image" python -m flows.train --game "$game" --from-raw "$@" >/dev/null
+  "$image" churn train --game "$game" --from-raw "$@" >/dev/null
 status=0
 run "$engine" start --attach "$container" || status=$?
 ((status == 0)) || fail "the training ended with exit status $status." "$status"
 
-# The folder of models is new, so it holds the one version that was trained, and the pointer to it.
+# The folder of models is new, so it holds only the trained version and the pointer to it.
 mkdir -p "$(dirname "$out")"
 staging=$(mktemp -d "$out.XXXXXX")
 "$engine" cp "$container:/app/data/06_models/$game/." "$staging"

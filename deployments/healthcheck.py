@@ -1,6 +1,6 @@
-"""Tells whether a container is well: `python healthcheck.py`, exit status 0 or 1.
+"""Checks the health of a container: `python healthcheck.py`, exit status 0 or 1.
 
-A worker and a server are asked over HTTP; any other process is well as long as it runs. Only the
+A worker and a server are asked over HTTP; any other process is healthy while it runs. Only the
 standard library is imported, because this runs every half minute.
 """
 
@@ -11,18 +11,18 @@ from itertools import pairwise
 from pathlib import Path
 
 SECONDS = 5
-"""How long an answer may take."""
+"""Timeout of the request."""
 
 
-def page_to_ask(command: list[str], environ: dict[str, str]) -> tuple[int, str] | None:
-    """Finds the port and path at which a process answers for its health.
+def health_page(command: list[str], environ: dict[str, str]) -> tuple[int, str] | None:
+    """Finds the port and path of a process's health check.
 
     Args:
         command: The process's command line.
-        environ: Its environment, which may name another port.
+        environ: Its environment, which may set another port.
 
     Returns:
-        Null where the process is no server.
+        None if the process has no health check.
     """
     pages = {
         "worker": (environ.get("PREFECT_WORKER_WEBSERVER_PORT", "8080"), "/health"),
@@ -35,7 +35,7 @@ def page_to_ask(command: list[str], environ: dict[str, str]) -> tuple[int, str] 
 
 
 def answers(port: int, path: str) -> bool:
-    """Tells whether a page of this machine answers with status 200."""
+    """Returns whether a page on this machine answers with status 200."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
     try:
         connection.request("GET", path)
@@ -47,9 +47,9 @@ def answers(port: int, path: str) -> bool:
 
 
 def main() -> int:
-    """Asks the container's first process, whose command line says what it is."""
+    """Checks the container's first process, according to its command line."""
     command = Path("/proc/1/cmdline").read_text(encoding="utf-8").split("\0")
-    page = page_to_ask(command, dict(os.environ))
+    page = health_page(command, dict(os.environ))
     return 0 if page is None or answers(*page) else 1
 
 

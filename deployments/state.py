@@ -1,4 +1,4 @@
-"""What stands on a Prefect server: what is switched on there, and what is left of removed games."""
+"""The state of a Prefect server: what is switched on, and what is left of removed games."""
 
 from collections.abc import Callable, Collection
 from contextlib import suppress
@@ -20,11 +20,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class SwitchedOn:
-    """What is on.
+    """The schedules and automations that are switched on.
 
     Attributes:
-        schedules: The ids of deployments, and the slugs of schedules.
-        automations: The names of automations.
+        schedules: For each schedule, its deployment's id and its slug.
+        automations: The names of the automations.
     """
 
     schedules: frozenset[tuple[UUID, str | None]]
@@ -32,7 +32,7 @@ class SwitchedOn:
 
 
 def switched_on(client: SyncPrefectClient) -> SwitchedOn:
-    """Finds the schedules and automations that are on."""
+    """Finds the schedules and automations that are switched on."""
     schedules = (
         (one.id, schedule.slug)
         for one in _deployments(client)
@@ -43,11 +43,11 @@ def switched_on(client: SyncPrefectClient) -> SwitchedOn:
     return SwitchedOn(frozenset(schedules), frozenset(names))
 
 
-def keep_on(client: SyncPrefectClient, before: SwitchedOn) -> None:
+def restore_switched_on(client: SyncPrefectClient, before: SwitchedOn) -> None:
     """Switches on again what was on before and is off now.
 
-    Deploying writes what the games say. Where they say that a schedule waits, that is how it
-    begins, and not a reason to stop what someone has switched on since.
+    `schedules.active = false` in a game's file is the initial state of its schedules. Deploying
+    again must not switch off what someone has switched on since.
 
     Args:
         client: The server.
@@ -57,36 +57,36 @@ def keep_on(client: SyncPrefectClient, before: SwitchedOn) -> None:
         for schedule in one.schedules:
             if not schedule.active and (one.id, schedule.slug) in before.schedules:
                 client.update_deployment_schedule(one.id, schedule.id, active=True)
-                _tell_on(f"schedule {schedule.slug}/{one.name}")
+                _report_on(f"schedule {schedule.slug}/{one.name}")
     for automation in _automations(client):
         if not automation.enabled and automation.name in before.automations:
             client.resume_automation(automation.id)
-            _tell_on(f"automation {automation.name}")
+            _report_on(f"automation {automation.name}")
 
 
-def _tell_on(what: str) -> None:
-    print(f"{what} stays on, as it was switched on by hand")
+def _report_on(what: str) -> None:
+    print(f"{what} stays on, because it was switched on manually")
 
 
-def tell_removed_games(client: SyncPrefectClient, games: Collection[str], *, prune: bool) -> None:
-    """Tells which games are deployed that are none any more.
+def report_removed_games(client: SyncPrefectClient, games: Collection[str], *, prune: bool) -> None:
+    """Prints which deployed games no longer exist.
 
     Args:
         client: The server.
-        games: The games that there are.
-        prune: Remove what is left of the others.
+        games: The games that exist.
+        prune: Remove their deployments, automations and queues.
     """
     old: dict[str, list[DeploymentResponse]] = {}
     for one in _deployments(client):
-        # A deployment of someone else's may be in the pool, too; it does not run such a game.
+        # The pool may also hold deployments of others, which are not named after their game.
         if one.name not in games and one.parameters.get("game") == one.name:
             old.setdefault(one.name, []).append(one)
     for game, left in old.items():
         if prune:
             _remove(client, game, left)
-            print(f"{game} is no game any more: {len(left)} deployments removed")
+            print(f"{game} no longer exists: {len(left)} deployments removed")
         else:
-            print(f"{game} is no game any more: {len(left)} deployments stay; --prune removes them")
+            print(f"{game} no longer exists: {len(left)} deployments remain; --prune removes them")
 
 
 def _remove(client: SyncPrefectClient, game: str, left: list[DeploymentResponse]) -> None:
@@ -116,8 +116,8 @@ def _automations(client: SyncPrefectClient) -> list[Automation]:
 
 
 def _all(read: Callable[[int], list[T]]) -> list[T]:
-    """Reads page after page, as a server lists only so many at once."""
-    found: list[T] = []
-    while page := read(len(found)):
-        found += page
-    return found
+    """Reads all pages of a list."""
+    items: list[T] = []
+    while page := read(len(items)):
+        items += page
+    return items

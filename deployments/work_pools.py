@@ -1,7 +1,7 @@
 """Writes the base job templates of the work pools: `python -m deployments.work_pools`.
 
-Each is the template of the installed Prefect, without its examples, with this project's defaults
-put in; `DEFAULTS` and `_mount_data` are all that differs besides.
+Each is the template of the installed Prefect without its examples, changed by `DEFAULTS` and
+`_mount_data`.
 """
 
 import json
@@ -12,7 +12,7 @@ from typing import Any
 FOLDER = Path(__file__).parent / "work-pools"
 IMAGE = "churn:latest"
 DATA = "/app/data"
-"""Where the data lie in the image."""
+"""The data folder in the image."""
 
 WORKERS = {
     "process": "prefect.workers.process:ProcessWorker",
@@ -22,11 +22,11 @@ WORKERS = {
 """The worker of each type of pool."""
 
 HEARTBEAT_SECONDS = 30
-"""How often a run of a worker shows that it lives: the most often that Prefect does."""
+"""How often a worker's run sends a heartbeat: the shortest interval that Prefect allows."""
 ENVIRONMENT = {
-    # Idle threads of one fit would otherwise spin on and on, on the cores that another needs.
+    # Idle threads of one fit would otherwise keep spinning on the cores that another needs.
     "GOMP_SPINCOUNT": "1000",
-    # By itself Prefect beats every three minutes.
+    # Prefect's own default is three minutes.
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
 }
 
@@ -35,7 +35,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "docker": {
         "env": ENVIRONMENT | {"CHURN_DATA_DIR": DATA},
         "image": IMAGE,
-        # The image is built or pulled by whoever deploys, not by a run.
+        # The image is built or pulled when it is deployed, not by each run.
         "image_pull_policy": "IfNotPresent",
         "volumes": [f"churn-data:{DATA}"],
         "auto_remove": True,
@@ -50,7 +50,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "memory_limit": "4Gi",
     },
 }
-"""What a pool's runs have where a deployment says nothing else."""
+"""The defaults of a pool's runs, which a deployment may override."""
 
 
 def template(pool_type: str) -> dict[str, Any]:
@@ -60,29 +60,31 @@ def template(pool_type: str) -> dict[str, Any]:
         pool_type: One of `WORKERS`.
     """
     module, name = WORKERS[pool_type].split(":")
-    made = _without_examples(getattr(import_module(module), name).get_default_base_job_template())
+    job_template = _without_examples(
+        getattr(import_module(module), name).get_default_base_job_template()
+    )
     for variable, value in DEFAULTS[pool_type].items():
-        made["variables"]["properties"][variable]["default"] = value
+        job_template["variables"]["properties"][variable]["default"] = value
     if pool_type == "kubernetes":
-        _mount_data(made)
-    return made
+        _mount_data(job_template)
+    return job_template
 
 
 def _without_examples(schema: dict[str, Any]) -> dict[str, Any]:
-    """Leaves out the names of hosts and images that Prefect gives as examples."""
+    """Drops Prefect's examples, which name hosts and images."""
     kept = {name: part for name, part in schema.items() if name != "examples"}
     return {n: _without_examples(p) if isinstance(p, dict) else p for n, p in kept.items()}
 
 
-def _mount_data(made: dict[str, Any]) -> None:
-    """Mounts the volume claim of the data, and runs as the user that the image makes."""
-    made["variables"]["properties"]["data_claim"] = {
+def _mount_data(job_template: dict[str, Any]) -> None:
+    """Mounts the volume claim of the data, and runs as the user of the image."""
+    job_template["variables"]["properties"]["data_claim"] = {
         "title": "Data Claim",
         "description": "The persistent volume claim that holds the data folder.",
         "type": "string",
         "default": "churn-data",
     }
-    pod = made["job_configuration"]["job_manifest"]["spec"]["template"]["spec"]
+    pod = job_template["job_configuration"]["job_manifest"]["spec"]["template"]["spec"]
     pod["securityContext"] = {
         "runAsNonRoot": True,
         "runAsUser": 10001,

@@ -1,32 +1,46 @@
 """Writes the pages that follow from the code: `python -m docs.generate`."""
 
-import os
+import re
 from collections.abc import Iterator
 from inspect import formatannotation
 from pathlib import Path
 
 from churnlib.io.catalog import LAYERS
-from churnlib.schemas.tables import ID_COLUMNS, MARKS, SCHEMAS
-from churnlib.settings import describe_settings, list_games
-from flows.cli.arguments import FLOWS, PARSERS, flow_parser
+from churnlib.metrics.definitions import METRICS
+from churnlib.schemas.outputs import all_tables
+from churnlib.schemas.raw_tables import raw_tables
+from churnlib.schemas.rule_texts import rule_texts
+from churnlib.schemas.spec import TableSpec
+from churnlib.settings import describe_settings, list_games, load_settings
+from flows.cli.app import app
 from flows.engine.events import EVENTS
 from flows.map import mermaid
-from flows.map.__main__ import map_parser
+from flows.map.build import build_graph
 from flows.map.page import EXAMPLE_DAY
-from flows.map.trace import trace
 
 FOLDER = Path(__file__).parent
 GENERATED = "<!-- Written by `make docs` from the code; change it there. -->"
 
 SETTINGS_INTRODUCTION = (
-    "Every setting by its path, as a game's TOML file nests it and `--set` takes it. The text",
-    '`"null"` unsets a value of a layer below, where the type says `null`.',
+    "All settings by path, as nested in a game's TOML file and as written for `--set`. Names are",
+    'case-sensitive. The text `"null"` unsets a value of the layers below, where the type allows',
+    "`null`.",
     "",
-    "An environment variable is `CHURN_` and the path, in any case, with two underscores for each",
-    "dot: `CHURN_TRAIN__PIPELINE__MODEL__PARAMS__MAX_ITER=50`. Below `params`, a name that no file",
-    "states counts as written, except that one of several letters, all capitals, is put in lower",
-    "case: `..._PARAMS__C` is `C`, `..._PARAMS__LEARNING_RATE` is `learning_rate`. An empty",
+    "An environment variable is named `CHURN_` and the path in capitals, with two underscores for",
+    "each dot: `CHURN_TRAIN__PIPELINE__MODEL__PARAMS__MAX_ITER=50`. It sets the setting that has",
+    "these letters. Below `params` are the parameters of estimators, whose case matters: a name in",
+    "capitals is that of a parameter in a file, else it is read as in lower case, unless it is a",
+    "single letter (`..._PARAMS__C` is `C`); a name in other letters is read as written. An empty",
     "variable counts as unset.",
+)
+
+COMMANDS_NOTE = (
+    "## As Python modules",
+    "",
+    "`python -m flows <command>` is the same as `churn <command>`. The flows can also be run as",
+    "modules, such as `python -m flows.batch_predict`; so can `flows.backfill`, `flows.replay` and",
+    "`flows.map`.",
+    "",
 )
 
 EVENTS_INTRODUCTION = (
@@ -42,12 +56,12 @@ EVENTS_INTRODUCTION = (
 
 def pages() -> dict[str, str]:
     """Makes the generated pages, by file name."""
-    os.environ["COLUMNS"] = "100"  # argparse wraps to the terminal otherwise.
     return {
         "tables.md": "\n".join(_tables()),
         "settings.md": "\n".join(_settings()),
         "commands.md": "\n".join(_commands()),
         "pipelines.md": "\n".join(_pipelines()),
+        "metrics.md": "\n".join(_metrics()),
         "events.md": "\n".join(_events()),
     }
 
@@ -57,18 +71,32 @@ def _tables() -> Iterator[str]:
     yield "The folders of the data tree, each with a folder per game:"
     yield ""
     yield from (f"- `{layer}`: {what}" for layer, what in LAYERS.items())
-    ids = " and ".join(f"`{column}`" for column in ID_COLUMNS)
+    ids = " and ".join(f"`{column}`" for column in raw_tables().ids)
     yield from ("", f'With `raw.id_type = "text"`, {ids} are `String` in all tables.')
-    for name, schema in SCHEMAS.items():
-        yield from ("", f"## {name}", "", f"{(schema.__doc__ or '').strip()} "
-                    f"Key: {', '.join(schema.primary_key())}.", "")  # fmt: skip
+    for name, table in all_tables().items():
+        yield from ("", f"## {name}", "", f"{table.description} Key: {', '.join(table.key)}.", "")
         yield "| column | type | may be null | meaning |"
         yield "|---|---|---|---|"
-        for column, facts in schema.columns().items():
-            if column not in MARKS:
-                null = "yes" if facts.nullable else ""
-                yield f"| {column} | {facts.dtype} | {null} | {facts.description} |"
+        for column, declared in table.columns.items():
+            null = "yes" if declared.nullable else ""
+            yield f"| {column} | {declared.dtype} | {null} | {declared.description} |"
+        if isinstance(table, TableSpec):
+            yield from _rules(table)
     yield ""
+
+
+def _rules(spec: TableSpec) -> Iterator[str]:
+    """What is checked in a raw table."""
+    reference = spec.required_parent
+    rules = [f"{reference.column} must be in {reference.table}"] if reference else []
+    rules += rule_texts(spec)
+    if rules:
+        yield from ("", f"Rules: {'; '.join(rules)}.")
+    warnings = [warning.text for warning in spec.warnings]
+    if spec.parent and spec.parent.unknown:
+        warnings.append(spec.parent.unknown)
+    if warnings:
+        yield from ("", f"Data warnings: {'; '.join(warnings)}.")
 
 
 def _settings() -> Iterator[str]:
@@ -77,15 +105,25 @@ def _settings() -> Iterator[str]:
     yield from ("", "```", describe_settings(), "```", "")
 
 
+def _metrics() -> Iterator[str]:
+    yield from (GENERATED, "# Metrics", "")
+    yield "The metrics of all reports; [how they are judged](evaluation.md). Those with an allowed"
+    yield "loss are the choices of `champion.metric`, with the default of `champion.max_loss`."
+    yield ""
+    yield "| metric | key in JSON | meaning | better | allowed loss |"
+    yield "|---|---|---|---|---|"
+    for metric in METRICS.values():
+        loss = "" if metric.max_loss is None else metric.max_loss
+        cells = (metric.name, f"`{metric.key}`", metric.meaning, metric.better or "", loss)
+        yield f"| {' | '.join(map(str, cells))} |"
+    yield ""
+
+
 def _commands() -> Iterator[str]:
-    yield from (GENERATED, "# Command lines")
-    for flow in FLOWS:
-        usage = flow_parser(flow).format_help().split("\nsettings, for --set:")[0]
-        yield from ("", f"## {flow}", "", "```", usage.rstrip(), "```")
-    for command, parser in PARSERS.items():
-        usage = parser().format_help().split("\nsettings, for --set:")[0]
-        yield from ("", f"## {command}", "", "```", usage.rstrip(), "```")
-    yield from ("", "## map", "", "```", map_parser().format_help().rstrip(), "```", "")
+    page = app.generate_docs(output_format="markdown").rstrip()
+    # Into the usage lines cyclopts writes how this process was started, with `-m docs.generate`.
+    yield from (GENERATED, re.sub(r"^(churn [\w-]+) -m \S+", r"\1", page, flags=re.M), "")
+    yield from COMMANDS_NOTE
 
 
 def _events() -> Iterator[str]:
@@ -104,7 +142,7 @@ def _events() -> Iterator[str]:
 
 def _pipelines() -> Iterator[str]:
     yield from (GENERATED, "# Pipelines", "")
-    yield from mermaid.page(trace(list_games()[0], EXAMPLE_DAY))
+    yield from mermaid.page(build_graph(load_settings(list_games()[0]), EXAMPLE_DAY))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """The flow `backfill`: a batch flow for many months, one after another."""
 
-if __name__ == "__main__":  # Before the imports below: the first line is printed while they load.
-    from flows.cli.session import backfill_main
+from flows import run_command
 
-    raise SystemExit(backfill_main())
+if __name__ == "__main__":  # Before the other imports, which would delay the first line.
+    run_command("backfill")
 
 import time
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ from flows.batch_predict import batch_predict
 from flows.batch_score import batch_score
 from flows.engine.artifacts import Progress, show_table
 from flows.engine.cache import run_logger
-from flows.engine.events import telling_as_deployed
+from flows.engine.events import labelled_as_deployed
 from flows.standard_features import standard_features
 from flows.steps.parameters import AsOf, BatchFlow, Game, Month, Overrides
 from flows.steps.run import Run, open_run
@@ -84,7 +84,7 @@ def backfill(
         refresh: Run every task anew, whatever stands and whatever the cache holds.
     """
     outcomes: list[Outcome] = []
-    with refreshing(refresh), telling_as_deployed(changed=True):
+    with refreshing(refresh), labelled_as_deployed(changed=True):
         run = open_run(game, as_of, overrides, data_dir)
         months = list(months_between(first_month, last_month))
         days = [day_of(run, batch_flow, month) for month in months]

@@ -1,9 +1,9 @@
 """The flow `batch-predict`: the churn probability of a month's new subscriptions."""
 
-if __name__ == "__main__":  # Before the imports below: the first line is printed while they load.
-    from flows.cli.session import main
+from flows import run_command
 
-    raise SystemExit(main("batch_predict"))
+if __name__ == "__main__":  # Before the other imports, which would delay the first line.
+    run_command("batch-predict")
 
 from datetime import date
 from functools import partial
@@ -17,11 +17,13 @@ from churnlib.features.history import add_currency_features
 from churnlib.features.standard import standard_features
 from churnlib.io import datasets
 from churnlib.io.catalog import month_name
-from churnlib.io.datasets import Dataset, DatasetRef, footer
+from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.io.footer import footer
 from churnlib.model.feature_table import FeatureTable
 from churnlib.raw.availability import known_by
+from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import CampaignSettings, CurrencySettings, EngineSettings, StandardSettings
-from churnlib.versions.folder import read_manifest
+from churnlib.versions.manifest import read_manifest
 from flows.engine.building import build
 from flows.engine.cache import run_logger
 from flows.engine.events import BatchPredicted
@@ -29,6 +31,7 @@ from flows.score import new_categories
 from flows.steps.back_test_plan import usable_model
 from flows.steps.reports import leaks, warn
 from flows.steps.run import Run, churn_flow
+from flows.steps.runtime_code import MODEL_CODE
 from flows.steps.window_features import refuse_empty
 from flows.task import task
 
@@ -39,7 +42,7 @@ def batch_predict(run: Run) -> DatasetRef:
     model, flatters = usable_model(run, "batch_predict")
     warnings = warn((*leaks(run.settings.standard), *flatters))
     window = run.window("batch_predict")
-    characters, subs, currency = run.tables("character_data", "sub_data", "character_currency")
+    characters, subs, currency = run.tables("entity", "subscriptions", "history")
     features = build_predict_features(
         characters.checked,
         subs.checked,
@@ -66,7 +69,16 @@ def batch_predict(run: Run) -> DatasetRef:
     )
 
 
-@task(notes=("engine",))
+@task(
+    reads=(
+        "02_intermediate/{entity}",
+        "02_intermediate/{subscriptions}",
+        "02_intermediate/{history}",
+    ),
+    writes=("05_model_input/predict_features",),
+    settings=("windows.batch_predict", "as_of", "standard", "currency", "engine"),
+    notes=("engine",),
+)
 def build_predict_features(
     characters: DatasetRef,
     subs: DatasetRef,
@@ -80,7 +92,7 @@ def build_predict_features(
     engine: EngineSettings,
 ) -> DatasetRef:
     """Builds the features of a batch, the same as in training, straight from the raw tables."""
-    known = datasets.scan(subs).filter(known_by("sub_data", as_of))
+    known = datasets.scan(subs).filter(known_by(raw_tables().subscriptions, as_of))
     refuse_empty(known, subs.game, "windows.batch_predict", window)
     features = partial(
         batch_features,
@@ -110,11 +122,16 @@ def batch_features(
 
 
 @task(
-    uses=(
-        "churnlib.model",
-        "churnlib.metrics",
-        "churnlib.versions",
-    )
+    reads=("06_models/champion", "05_model_input/predict_features"),
+    writes=("07_model_output/predictions",),
+    settings=(
+        "windows.batch_predict",
+        "horizon_months",
+        "churn_after_months",
+        "campaign",
+        "train.model_format",
+    ),
+    uses=MODEL_CODE,
 )
 def predict_batch(
     model: DatasetRef,
@@ -138,16 +155,16 @@ def predict_batch(
     from churnlib.metrics.contact import add_contact
     from churnlib.model.predict import predict_in_parts, rank_by_risk
     from churnlib.versions.folder import load_model
-    from churnlib.versions.threshold import threshold_of
+    from churnlib.versions.threshold import contact_threshold
 
     loaded = load_model(model, allow_joblib=allow_joblib)
     with error_prefix(model.game):
         rows = FeatureTable.read(features)
-        batch = predict_in_parts(loaded.pipeline, loaded.schema, rows, baseline=loaded.baseline)
+        batch = predict_in_parts(loaded, rows)
     warn(new_categories(batch))
     version = read_manifest(model)["version"]
     with error_prefix(model.game):
-        threshold = threshold_of(model, campaign.offer)
+        threshold = contact_threshold(model, campaign.offer)
     ranked = rank_by_risk(batch.rows, version)
     told = add_contact(ranked, threshold, campaign.hold_out_share)
     to_contact, held_out = (int(told[column].sum()) for column in ("contact", "held_out"))

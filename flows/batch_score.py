@@ -1,9 +1,9 @@
 """The flow `batch-score`, and `batch-score-from-raw`: a batch's predictions against the truth."""
 
-if __name__ == "__main__":  # Before the imports below: the first line is printed while they load.
-    from flows.cli.session import main
+from flows import run_command
 
-    raise SystemExit(main("batch_score"))
+if __name__ == "__main__":  # Before the other imports, which would delay the first line.
+    run_command("batch-score")
 
 from datetime import date
 from typing import Any
@@ -15,21 +15,21 @@ from churnlib.features.cohort import in_window
 from churnlib.features.outcome import add_label
 from churnlib.io import datasets
 from churnlib.io.catalog import month_name
-from churnlib.io.datasets import Dataset, DatasetRef, fact, optional_fact
+from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.io.footer import fact, optional_fact
 from churnlib.months import first_day, shift_months
 from churnlib.report.content import Report
 from churnlib.report.formatting import counted
-from churnlib.report.verdict import verdict
+from churnlib.report.verdicts import against_chance
 from churnlib.report.write import write_report
-from churnlib.schemas.tables import Predictions, with_ids
+from churnlib.schemas.outputs import output_tables
 from churnlib.settings import EvaluationSettings, Offer, Settings, check_label_overlap
-from churnlib.versions.folder import pointed_at
+from churnlib.versions.champion import champion_version
 from flows.engine.events import BatchScored
 from flows.standard_features import standard_features
 from flows.steps.past_model import about_past_model, model_behind, past_importance, standing
-from flows.steps.raw_tables import STANDARD_TABLES
+from flows.steps.raw_tables import STANDARD_KINDS
 from flows.steps.reports import (
-    TEMPLATE,
     check_segments,
     data_faults,
     overlap,
@@ -38,6 +38,7 @@ from flows.steps.reports import (
     warn,
 )
 from flows.steps.run import Run, churn_flow
+from flows.steps.runtime_code import REPORT_CODE
 from flows.steps.sources import read_sources, stale_source_warnings, standard_of
 from flows.steps.window_features import check_first, fits_run, known_subs, refuse_empty
 from flows.task import task
@@ -58,7 +59,7 @@ def batch_score(run: Run) -> tuple[DatasetRef, ...]:
         (
             *fact(predictions, "warnings"),
             *overlap(run),
-            *short_data(run),
+            *short_data(run, run.catalog.checked(run.raw.history.name)),
             *stale_source_warnings(run),
         )
     )
@@ -75,7 +76,7 @@ def batch_score(run: Run) -> tuple[DatasetRef, ...]:
         evaluation=run.settings.evaluation,
         data=data_faults(read_sources(run)),
         warnings=warnings,
-        champion=pointed_at(run.catalog.champion()),
+        champion=champion_version(run.catalog),
         allow_joblib=run.settings.train.model_format == "joblib",
     )
     show(reports)
@@ -86,7 +87,7 @@ def batch_score(run: Run) -> tuple[DatasetRef, ...]:
 def batch_score_from_raw(run: Run) -> tuple[DatasetRef, ...]:
     """Builds the standard features, then scores the predictions of an earlier batch."""
     check_segments(run.settings)
-    check_first(run, "batch_score", *STANDARD_TABLES)
+    check_first(run, "batch_score", *run.raw.of_kind(*STANDARD_KINDS))
     predictions_of(run, run.window("batch_score"))
     standard_features(**run.parameters)
     reports: tuple[DatasetRef, ...] = batch_score(**run.parameters)
@@ -135,7 +136,7 @@ def predictions_of(run: Run, window: tuple[date, date]) -> DatasetRef:
     """
     advice = predicting(run, window)
     predictions = run.existing(run.catalog.predictions(window[0]), advice)
-    schema = with_ids(Predictions, run.settings.raw.id_type)
+    schema = output_tables(run.settings.raw)["predictions"].schema
     datasets.scan(predictions, schema, newer=NEWER_COLUMNS)
     first, last = (date.fromisoformat(day) for day in fact(predictions, "window"))
     if window[0] < first or window[1] > last:
@@ -155,7 +156,23 @@ def predictions_of(run: Run, window: tuple[date, date]) -> DatasetRef:
 
 
 @task(
-    uses=("churnlib.model", "churnlib.metrics", "churnlib.versions", TEMPLATE), notes=("champion",)
+    reads=(
+        "03_primary/standard_features",
+        "07_model_output/predictions",
+        "05_model_input/predict_features",
+        "06_models/models",
+    ),
+    writes=("08_reporting/batch_score_report",),
+    settings=(
+        "windows.batch_score",
+        "as_of",
+        "horizon_months",
+        "campaign",
+        "evaluation",
+        "train.model_format",
+    ),
+    uses=REPORT_CODE,
+    notes=("champion",),
 )
 def score_batch(
     standard: DatasetRef,
@@ -236,7 +253,7 @@ def score_batch(
         month=month_name(window[0]),
         version=report.model_version,
         by_champion="yes" if report.model_version == champion else "no",
-        verdict=verdict(scores["general"]).kind,
+        verdict=against_chance(scores["general"]).kind,
         **{name: scores["general"][name] for name in ("n", "positives", "roc_auc", "roc_auc_ci")},
     ).emit()
     return made

@@ -1,9 +1,9 @@
 """`python -m flows.replay`: makes a model version again, and tells whether it is the same."""
 
-if __name__ == "__main__":  # Before the imports below: the first line is printed while they load.
-    from flows.cli.session import replay_main
+from flows import run_command
 
-    raise SystemExit(replay_main())
+if __name__ == "__main__":  # Before the other imports, which would delay the first line.
+    run_command("replay")
 
 from dataclasses import dataclass
 from datetime import date
@@ -16,9 +16,10 @@ from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.model.predict import predict
 from churnlib.settings import EngineSettings, load_settings
-from churnlib.versions.folder import champion, load_model, read_golden, read_manifest
-from churnlib.versions.registry import named
-from churnlib.versions.replay import Replay, compare, settings_of, tell
+from churnlib.versions.champion import champion
+from churnlib.versions.folder import find_version, load_model, read_golden
+from churnlib.versions.manifest import read_manifest
+from churnlib.versions.replay import Replay, compare_replay, describe_replay, settings_from
 from flows.engine.cache import run_logger
 from flows.standard_features import build_features
 from flows.steps.parameters import Game
@@ -55,7 +56,7 @@ def replay(game: Game, version: str | None = None, data_dir: str | None = None) 
     """
     settings = load_settings(game, {} if data_dir is None else {"data_dir": data_dir})
     catalog = Catalog(settings.data_dir, game)
-    model = champion(catalog) if version is None else named(catalog, version)
+    model = champion(catalog) if version is None else find_version(catalog, version)
     golden = read_golden(model)
     with (
         TemporaryDirectory(prefix="churn-replay-", dir=settings.engine.scratch_dir) as folder,
@@ -64,9 +65,9 @@ def replay(game: Game, version: str | None = None, data_dir: str | None = None) 
         again = make_again(model, catalog.data_dir, folder, settings.engine)
         loaded = load_model(again, allow_joblib=True)  # It was written a moment ago, here.
         with error_prefix(game):
-            said = predict(loaded.pipeline, loaded.schema, golden)
-        found = compare(read_manifest(model), read_manifest(again), golden, said)
-    run_logger().info("\n%s", "\n".join(tell(found)))
+            predicted = predict(loaded, golden)
+        found = compare_replay(read_manifest(model), read_manifest(again), golden, predicted)
+    run_logger().info("\n%s", "\n".join(describe_replay(found)))
     return found
 
 
@@ -80,7 +81,7 @@ def make_again(model: DatasetRef, raw_dir: str, folder: str, engine: EngineSetti
         engine: How the work is done.
     """
     manifest = read_manifest(model)
-    settings = settings_of(manifest, folder, engine)
+    settings = settings_from(manifest, folder, engine)
     parameters = {"game": model.game, "as_of": None, "overrides": None, "data_dir": raw_dir}
     run = Run(
         settings=settings,
@@ -89,4 +90,4 @@ def make_again(model: DatasetRef, raw_dir: str, folder: str, engine: EngineSetti
         parameters=parameters,
     )
     build_features(run)
-    return fit_version(run, window_cohort(run, "train"))
+    return fit_version(run, window_cohort(run, "train", *run.tables("history")))

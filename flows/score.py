@@ -1,15 +1,14 @@
 """The flow `score`, and `score-from-raw`: a candidate or the champion, now that truth is known."""
 
-if __name__ == "__main__":  # Before the imports below: the first line is printed while they load.
-    from flows.cli.session import main
+from flows import run_command
 
-    raise SystemExit(main("score"))
+if __name__ == "__main__":  # Before the other imports, which would delay the first line.
+    run_command("score")
 
 from datetime import date
 from typing import Any
 
 from churnlib.errors import error_prefix
-from churnlib.io.catalog import RAW_TABLES
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.model.feature_table import FeatureTable
 from churnlib.model.predict import Scored
@@ -18,14 +17,14 @@ from churnlib.report.formatting import counted
 from churnlib.report.write import write_report
 from churnlib.settings import EvaluationSettings, Offer
 from churnlib.uris import name_of
-from churnlib.versions.folder import pointed_at, read_manifest
+from churnlib.versions.champion import champion_version
 from churnlib.versions.gate import Comparison, Terms
+from churnlib.versions.manifest import read_manifest
 from flows.engine.cache import run_logger
 from flows.standard_features import announce_due_batch, standard_features
 from flows.steps.back_test_plan import back_test_plan, compare
 from flows.steps.promotion import settle_comparison
 from flows.steps.reports import (
-    TEMPLATE,
     about_model,
     check_segments,
     data_faults,
@@ -36,6 +35,7 @@ from flows.steps.reports import (
     warn,
 )
 from flows.steps.run import Run, churn_flow
+from flows.steps.runtime_code import REPORT_CODE
 from flows.steps.sources import stale_source_warnings
 from flows.steps.window_features import check_first, window_cohort
 from flows.task import task
@@ -46,18 +46,19 @@ def score(run: Run) -> tuple[DatasetRef, ...]:
     """Back-tests the candidate against the champion, or the champion alone, and reports."""
     check_segments(run.settings)
     contest = back_test_plan(run)
+    (currency,) = run.tables("history")
     warnings = warn(
         (
             *leaks(run.settings.standard),
             *overlap(run),
             *contest.warnings,
-            *short_data(run),
+            *short_data(run, currency.checked),
             *stale_source_warnings(run),
         )
     )
     if contest.note:
         run_logger().info(contest.note)
-    cohort = window_cohort(run, "score")
+    cohort = window_cohort(run, "score", currency)
     reports = score_model(
         contest.model,
         contest.rival,
@@ -66,7 +67,7 @@ def score(run: Run) -> tuple[DatasetRef, ...]:
         terms=Terms.of(run.settings.champion),
         ruling=contest.ruling,
         past=contest.past,
-        in_use=name_of(contest.model.uri) == pointed_at(run.catalog.champion()),
+        in_use=name_of(contest.model.uri) == champion_version(run.catalog),
         window=run.window("score"),
         as_of=run.as_of,
         horizon_months=run.settings.horizon_months,
@@ -87,14 +88,27 @@ def score_from_raw(run: Run) -> tuple[DatasetRef, ...]:
     """Builds the standard features, then back-tests on them."""
     check_segments(run.settings)
     back_test_plan(run)
-    check_first(run, "score", *RAW_TABLES)
+    check_first(run, "score", *run.raw.values())
     standard_features(**run.parameters)
     reports: tuple[DatasetRef, ...] = score(**run.parameters, model=run.model)
     announce_due_batch(run)
     return reports
 
 
-@task(uses=("churnlib.model", "churnlib.metrics", "churnlib.versions", TEMPLATE))
+@task(
+    reads=("06_models/models", "06_models/champion", "04_feature/score_features"),
+    writes=("08_reporting/score_report",),
+    settings=(
+        "champion",
+        "windows.score",
+        "as_of",
+        "horizon_months",
+        "campaign",
+        "evaluation",
+        "train.model_format",
+    ),
+    uses=REPORT_CODE,
+)
 def score_model(
     model: DatasetRef,
     rival: DatasetRef | None,
@@ -140,18 +154,12 @@ def score_model(
     from churnlib.model.importance import permutation_importance
     from churnlib.model.predict import predict_in_parts
     from churnlib.versions.folder import load_model
-    from churnlib.versions.threshold import threshold_of
+    from churnlib.versions.threshold import contact_threshold
 
     loaded = load_model(model, allow_joblib=allow_joblib)
     with error_prefix(model.game):
-        scored = predict_in_parts(
-            loaded.pipeline,
-            loaded.schema,
-            FeatureTable.read(features),
-            baseline=loaded.baseline,
-            also=evaluation.segments,
-        )
-    threshold = threshold_of(model, offer)
+        scored = predict_in_parts(loaded, FeatureTable.read(features), also=evaluation.segments)
+    threshold = contact_threshold(model, offer)
     groups = evaluate(scored.rows, threshold=threshold, base_rate=loaded.base_rate)
     comparison = past
     if rival or ruling:

@@ -1,9 +1,9 @@
 """The flow `standard-features`: raw tables to the small feature store."""
 
-if __name__ == "__main__":  # Before the imports below: the first line is printed while they load.
-    from flows.cli.session import main
+from flows import run_command
 
-    raise SystemExit(main("standard_features"))
+if __name__ == "__main__":  # Before the other imports, which would delay the first line.
+    run_command("standard-features")
 
 from datetime import date
 from functools import partial
@@ -14,11 +14,12 @@ from churnlib.errors import DataError
 from churnlib.features import outcome, standard
 from churnlib.io import datasets, storage
 from churnlib.io.catalog import month_name
-from churnlib.io.datasets import Dataset, DatasetRef, footer
+from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.io.footer import footer
 from churnlib.settings import EngineSettings, StandardSettings
 from flows.engine.building import build
 from flows.engine.events import BatchDue
-from flows.steps.raw_tables import STANDARD_TABLES
+from flows.steps.raw_tables import STANDARD_KINDS
 from flows.steps.reports import leaks, warn
 from flows.steps.run import Run, churn_flow, is_part
 from flows.steps.sources import note_sources
@@ -36,7 +37,7 @@ def standard_features(run: Run) -> DatasetRef:
 
 def build_features(run: Run) -> DatasetRef:
     """Builds the standard features of a run, and notes what they were built from."""
-    characters, subs, misses = run.tables(*STANDARD_TABLES)
+    characters, subs, misses = run.tables(*STANDARD_KINDS)
     features = build_standard_features(
         characters.checked,
         subs.checked,
@@ -66,7 +67,16 @@ def announce_due_batch(run: Run) -> None:
         BatchDue(game=run.settings.game, month=month_name(first)).emit()
 
 
-@task(notes=("engine",))
+@task(
+    reads=(
+        "02_intermediate/{entity}",
+        "02_intermediate/{subscriptions}",
+        "02_intermediate/{misses}",
+    ),
+    writes=("03_primary/standard_features",),
+    settings=("as_of", "churn_after_months", "standard", "engine"),
+    notes=("engine",),
+)
 def build_standard_features(
     characters: DatasetRef,
     subs: DatasetRef,
@@ -114,7 +124,7 @@ def refuse_none(subs: DatasetRef, as_of: date) -> None:
     """
     first = datasets.scan(subs).select(pl.col("sub_start_date").min()).collect().item()
     if first is None or first > as_of:
-        begins = f"the first starts on {first}" if first else "sub_data has no rows"
+        begins = f"the first starts on {first}" if first else f"{subs.name} has no rows"
         raise DataError(
             f"{subs.game}: no subscription had started by {as_of}, the day of the run: {begins}. "
             "Name a later day with --as-of."

@@ -1,9 +1,9 @@
 """The flow `train`, and `train-from-raw`: standard features to a model and its report."""
 
-if __name__ == "__main__":  # Before the imports below: the first line is printed while they load.
-    from flows.cli.session import main
+from flows import run_command
 
-    raise SystemExit(main("train"))
+if __name__ == "__main__":  # Before the other imports, which would delay the first line.
+    run_command("train")
 
 import hashlib
 import json
@@ -15,8 +15,8 @@ from typing import Any
 from churnlib.errors import error_prefix
 from churnlib.features.cohort import feature_columns
 from churnlib.io import datasets
-from churnlib.io.catalog import RAW_TABLES
-from churnlib.io.datasets import Dataset, DatasetRef, fact
+from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.io.footer import fact
 from churnlib.model.sample import describe
 from churnlib.report.content import Report
 from churnlib.report.write import write_report
@@ -30,7 +30,8 @@ from churnlib.settings import (
 )
 from churnlib.uris import join
 from churnlib.versions.compatibility import decisive_settings
-from churnlib.versions.folder import new_version, read_manifest, read_scored, save_model
+from churnlib.versions.folder import new_version, read_scored, save_model
+from churnlib.versions.manifest import read_manifest
 from churnlib.versions.registry import read_registry
 from flows.engine.cache import run_logger
 from flows.engine.code_digest import code_digest
@@ -42,7 +43,6 @@ from flows.standard_features import (
 from flows.steps.promotion import register_version
 from flows.steps.raw_tables import check_known, check_raw
 from flows.steps.reports import (
-    TEMPLATE,
     about_model,
     changed_settings,
     check_segments,
@@ -54,6 +54,7 @@ from flows.steps.reports import (
     warn,
 )
 from flows.steps.run import Run, churn_flow
+from flows.steps.runtime_code import MODEL_CODE, REPORT_CODE
 from flows.steps.sources import stale_source_warnings
 from flows.steps.window_features import Cohort, build_window_features, check_first, window_cohort
 from flows.task import task
@@ -65,15 +66,16 @@ def train(run: Run) -> DatasetRef:
     check_segments(run.settings)
     read_registry(run.catalog.registry())  # A damaged one stops the run before the work.
     check_model(run.settings.game, run.settings.train, run.settings.standard, run.settings.currency)
+    (currency,) = run.tables("history")
     warnings = warn(
         (
             *leaks(run.settings.standard),
             *overlap(run),
-            *short_data(run),
+            *short_data(run, currency.checked),
             *stale_source_warnings(run),
         )
     )
-    cohort = window_cohort(run, "train")
+    cohort = window_cohort(run, "train", currency)
     model = fit_version(run, cohort)
     reports = report_training(
         model,
@@ -124,7 +126,7 @@ def train_from_raw(run: Run) -> DatasetRef:
     """Builds the standard features, then trains on them."""
     check_segments(run.settings)
     check_model(run.settings.game, run.settings.train, run.settings.standard, run.settings.currency)
-    check_first(run, "train", *RAW_TABLES)
+    check_first(run, "train", *run.raw.values())
     standard_features(**run.parameters)
     model: DatasetRef = train(**run.parameters)
     announce_due_batch(run)
@@ -132,11 +134,8 @@ def train_from_raw(run: Run) -> DatasetRef:
 
 
 @task(
-    uses=(
-        "churnlib.model",
-        "churnlib.metrics",
-        "churnlib.versions",
-    )
+    settings=("game", "train", "standard", "currency"),
+    uses=MODEL_CODE,
 )
 def check_model(
     game: str,
@@ -163,11 +162,17 @@ def check_model(
 
 
 @task(
-    uses=(
-        "churnlib.model",
-        "churnlib.metrics",
-        "churnlib.versions",
+    reads=("04_feature/train_features",),
+    writes=("06_models/models",),
+    settings=(
+        "train",
+        "horizon_months",
+        "churn_after_months",
+        "standard",
+        "currency",
+        "campaign",
     ),
+    uses=MODEL_CODE,
     notes=("origin",),
 )
 def fit_model(
@@ -198,7 +203,7 @@ def fit_model(
     from churnlib.metrics.evaluate import evaluate
     from churnlib.model.fit import train as train_model
     from churnlib.model.sample import attribute_read_errors, draw
-    from churnlib.versions.folder import GOLDEN_ROWS
+    from churnlib.versions.verification import GOLDEN_ROWS
 
     assert seed is not None  # The decorator draws one.
     window = fact(features, "window")
@@ -258,7 +263,12 @@ def fit_model(
         )
 
 
-@task(uses=(TEMPLATE,))
+@task(
+    reads=("06_models/models", "04_feature/train_features"),
+    writes=("08_reporting/in_sample_report",),
+    settings=("evaluation",),
+    uses=REPORT_CODE,
+)
 def report_training(
     model: DatasetRef,
     output: Dataset,

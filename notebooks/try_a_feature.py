@@ -142,7 +142,7 @@ def _(mo):
     mo.md("""
     ## The whole report
 
-    The same page as `python -m flows.score` writes; `after.save("report.html")` keeps it.
+    The same page as `churn score` writes; `after.save("report.html")` keeps it.
     """)
 
 

@@ -86,7 +86,8 @@ def test_wheel_holds_both_packages_and_nothing_else(wheel: Path) -> None:
     }
     assert {Path(name).suffix for name in sources} == {".py", ".typed", ".jinja", ".css", ".js"}
     assert {f"{package}/py.typed" for package in PACKAGES} <= sources
-    about = {f"{ABOUT}/{name}" for name in ("METADATA", "RECORD", "WHEEL", "licenses/LICENSE")}
+    names = ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE")
+    about = {f"{ABOUT}/{name}" for name in names}
     with ZipFile(wheel) as archive:
         assert set(archive.namelist()) == sources | about
 
@@ -128,7 +129,16 @@ def test_readme_library_example_runs_with_the_wheel(installed: Path, project: Pa
 def test_command_line_of_the_wheel_helps(installed: Path, tmp_path: Path, module: str) -> None:
     done = python(installed, tmp_path, "-m", module, "--help")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(f"usage: python -m {module} ")
+    assert done.stdout.startswith("Usage: churn ")
+
+
+def test_console_script_of_the_wheel_helps(installed: Path, tmp_path: Path) -> None:
+    script = installed / "bin" / "churn"
+    done = subprocess.run(
+        [script, "--help"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Usage: churn COMMAND ")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ import polars as pl
 from churnlib.features.history import add_currency_features
 from churnlib.features.outcome import add_churned_on, add_label
 from churnlib.features.standard import standard_features
-from churnlib.schemas.tables import RAW_SCHEMAS
+from churnlib.schemas.columns import SUB_START_DATE
+from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import CurrencySettings, Settings, StandardSettings
 
 
@@ -54,22 +55,23 @@ def feature_columns(standard: StandardSettings, currency: CurrencySettings) -> p
     Returns:
         Names and types of the columns of `feature_table`, in their order.
     """
-    empty = {table: schema.create_empty(lazy=True) for table, schema in RAW_SCHEMAS.items()}
+    tables = raw_tables()
+    empty = {name: pl.LazyFrame(schema=spec.checked_types) for name, spec in tables.items()}
     as_of = date(2000, 1, 1)  # No column depends on this day, nor on the months below.
     return (
         standard_features(
-            empty["character_data"],
-            empty["sub_data"],
+            empty[tables.characters.name],
+            empty[tables.subscriptions.name],
             as_of=as_of,
             undated_totals=standard.undated_totals,
         )
-        .pipe(add_churned_on, empty["sub_miss"], as_of=as_of, churn_after_months=1)
+        .pipe(add_churned_on, empty[tables.misses.name], as_of=as_of, churn_after_months=1)
         .pipe(add_label, as_of=as_of, horizon_months=1)
-        .pipe(add_currency_features, empty["character_currency"], currency, as_of=as_of)
+        .pipe(add_currency_features, empty[tables.history.name], currency, as_of=as_of)
         .collect_schema()
     )
 
 
 def in_window(subs: pl.LazyFrame, first: date, last: date) -> pl.LazyFrame:
     """Keeps the subscriptions that start from `first` to `last`, both included."""
-    return subs.filter(pl.col("sub_start_date").is_between(first, last))
+    return subs.filter(pl.col(SUB_START_DATE).is_between(first, last))

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from churnlib.features.row_runs import Floats, Integers, RowRuns, RunValues, first_not_below
 from churnlib.months import first_days, month_index, months_of
+from churnlib.schemas.columns import CHAR_ID, DATE, SUB_START_DATE
 from churnlib.settings import AggregationFunction, CurrencySettings
 
-CURRENCY_COLUMNS = ("sub_hard", "sub_soft", "hard_balance", "soft_balance")
 NEVER = np.iinfo(np.int32).max
 """A day that never comes."""
 
@@ -40,16 +40,16 @@ def add_currency_features(
         except for `currency_age_months` and counts, which are Int32. All are null where no row is
         visible; for nulls within the rows see `CurrencySettings`.
     """
-    used = currency.select("char_id", "date", *_source_columns(settings))
+    used = currency.select(CHAR_ID, DATE, *_source_columns(settings))
     schema = {**subs.collect_schema(), **_feature_types(settings)}
     return pl.defer(partial(_with_features, subs, used, settings, as_of), schema=schema)
 
 
 def _source_columns(settings: CurrencySettings) -> list[str]:
     """The columns from which features are computed."""
-    used = {c for a in settings.aggregations for c in a.columns}
-    used |= {c for d in settings.differences for c in d.columns}
-    return [c for c in CURRENCY_COLUMNS if c in used or c in settings.latest]
+    aggregated = (column for item in settings.aggregations for column in item.columns)
+    compared = (column for item in settings.differences for column in item.columns)
+    return list(dict.fromkeys((*settings.latest, *aggregated, *compared)))
 
 
 def _feature_types(settings: CurrencySettings) -> dict[str, pl.DataType]:
@@ -63,9 +63,9 @@ def _with_features(
     subs: pl.LazyFrame, currency: pl.LazyFrame, settings: CurrencySettings, as_of: date
 ) -> pl.DataFrame:
     rows = subs.collect()
-    last = rows["sub_start_date"].max()
+    last = rows[SUB_START_DATE].max()
     if isinstance(last, date) and last < as_of:
-        currency = currency.filter(pl.col("date") <= last)
+        currency = currency.filter(pl.col(DATE) <= last)
     history = _History(currency.collect(), settings)
     visible = _VisibleRows(rows, history, settings.lookback_months, as_of)
     features = dict(_features(visible, settings))
@@ -90,24 +90,24 @@ class _History:
         fills = settings.fill_values
         self._fills: dict[str, float] = {c: fill.value for fill in fills for c in fill.columns}
         if not self._take(currency):
-            self._take(currency.sort("char_id", "date"))
+            self._take(currency.sort(CHAR_ID, DATE))
 
     def _take(self, currency: pl.DataFrame) -> bool:
         """Takes the rows as they are. Returns whether they are sorted."""
-        self._rows, char_id = currency, currency["char_id"]
-        self.day = np.append(currency["date"].to_physical().to_numpy(), NEVER)
+        self._rows, char_id = currency, currency[CHAR_ID]
+        self.day = np.append(currency[DATE].to_physical().to_numpy(), NEVER)
         ids = (char_id if char_id.dtype.is_integer() else char_id.rle_id()).to_numpy()
         changes = ids[1:] != ids[:-1]
         first = np.append(0, np.flatnonzero(changes) + 1)[: len(ids)]
         self.characters = pl.DataFrame(
             {
-                "char_id": char_id.gather(first),
+                CHAR_ID: char_id.gather(first),
                 "_first": first,
                 "_end": np.append(first, len(ids))[1:],
             }
         )
         ascends = changes | (self.day[1:-1] > self.day[:-2])
-        return bool(ascends.all()) and not self.characters["char_id"].is_duplicated().any()
+        return bool(ascends.all()) and not self.characters[CHAR_ID].is_duplicated().any()
 
     def column(self, name: str) -> Floats:
         """The values of a column. Nulls are filled as the settings say, otherwise NaN."""
@@ -124,12 +124,12 @@ class _VisibleRows:
         """Finds the run of rows of each subscription."""
         self._history = history
         self._older: dict[int, tuple[Integers, NDArray[np.bool_]]] = {}
-        start = pl.min_horizontal("sub_start_date", pl.lit(as_of))
+        start = pl.min_horizontal(SUB_START_DATE, pl.lit(as_of))
         bounds = subs.select(
-            "char_id",
+            CHAR_ID,
             _last=start.to_physical(),
-            _month=month_index(pl.col("sub_start_date")),
-        ).join(history.characters, on="char_id", how="left", maintain_order="left")
+            _month=month_index(pl.col(SUB_START_DATE)),
+        ).join(history.characters, on=CHAR_ID, how="left", maintain_order="left")
         first, end = (bounds[name].fill_null(0).to_numpy() for name in ("_first", "_end"))
         last, month = bounds["_last"].to_numpy(), bounds["_month"].to_numpy()
         if lookback_months is not None:

@@ -5,7 +5,7 @@ from datetime import date
 import polars as pl
 
 from churnlib.months import month_index, month_start, months_from
-from churnlib.schemas.columns import LABEL
+from churnlib.schemas.columns import END_DATE, LABEL, START_DATE, SUB_ID, SUB_START_DATE
 
 MANY_MONTHS = 10**6
 """More months than the calendar has."""
@@ -29,11 +29,11 @@ def add_churned_on(
     churned = (
         missed_runs(misses)
         .filter(pl.col("last_month") - pl.col("first_month") + 1 >= churn_after_months)
-        .group_by("sub_id")
+        .group_by(SUB_ID)
         .agg(churned_on=month_start(pl.col("first_month").min() + churn_after_months))
         .filter(pl.col("churned_on") <= as_of)
     )
-    return subs.join(churned, on="sub_id", how="left", maintain_order="left")
+    return subs.join(churned, on=SUB_ID, how="left", maintain_order="left")
 
 
 def missed_runs(misses: pl.LazyFrame) -> pl.LazyFrame:
@@ -48,19 +48,19 @@ def missed_runs(misses: pl.LazyFrame) -> pl.LazyFrame:
     """
     # One pass over all subscriptions: the months of each are shifted past any month that the
     # subscription before it can have.
-    shift = pl.col("sub_id").rle_id().cast(pl.Int64) * MANY_MONTHS
+    shift = pl.col(SUB_ID).rle_id().cast(pl.Int64) * MANY_MONTHS
     reached = (shift + pl.col("last_month")).cum_max().shift(1)
     starts_run = (shift + pl.col("first_month") > reached + 1).fill_null(True)
     return (
         misses.select(
-            "sub_id",
-            first_month=month_index(pl.col("start_date")),
-            last_month=month_index(pl.col("end_date")),
+            SUB_ID,
+            first_month=month_index(pl.col(START_DATE)),
+            last_month=month_index(pl.col(END_DATE)),
         )
-        .sort("sub_id", "first_month", "last_month")
+        .sort(SUB_ID, "first_month", "last_month")
         .with_columns(_run=starts_run.cum_sum())
         .group_by("_run", maintain_order=True)
-        .agg(pl.col("sub_id").first(), pl.col("first_month").first(), pl.col("last_month").max())
+        .agg(pl.col(SUB_ID).first(), pl.col("first_month").first(), pl.col("last_month").max())
         .drop("_run")
     )
 
@@ -77,7 +77,7 @@ def add_label(subs: pl.LazyFrame, *, as_of: date, horizon_months: int) -> pl.Laz
         The rows of `subs`, with an Int8. It is null, the label being not yet available, where
         `as_of` is less than the horizon after the start.
     """
-    start = pl.col("sub_start_date")
+    start = pl.col(SUB_START_DATE)
     is_available = months_from(start, pl.lit(as_of)) >= horizon_months
     churned = months_from(start, pl.col("churned_on")) <= horizon_months
     label = pl.when(is_available).then(churned.fill_null(False).cast(pl.Int8))

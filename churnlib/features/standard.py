@@ -6,11 +6,18 @@ import polars as pl
 
 from churnlib.io.buckets import by_hash
 from churnlib.months import months_from
-from churnlib.schemas.tables import SUB_COLUMNS
+from churnlib.schemas.columns import (
+    CHAR_ID,
+    CREATION_DATE,
+    MASTERY_DATE,
+    PRICE,
+    SUB_MONTHS,
+    SUB_START_DATE,
+)
+from churnlib.schemas.raw_tables import raw_tables
+from churnlib.schemas.spec import FACTS, ColumnKind
 
-CHARACTER_COLUMNS = ("gender", "race", "class", "territory", "creation_date")
-UNDATED_TOTALS = ("total_kills", "total_deaths")
-SUB_ORDER = ("char_id", "sub_start_date", "sub_id")
+SUB_ORDER = raw_tables().subscriptions.order
 
 
 def standard_features(
@@ -31,19 +38,22 @@ def standard_features(
         `churnlib.io.buckets`): the columns of `sub_data`, those of the character, then the
         computed ones. Months are calendar months. Neither currency nor label.
     """
-    totals = UNDATED_TOTALS if undated_totals else ()
+    tables = raw_tables()
+    kinds: tuple[ColumnKind, ...] = (*FACTS, "undated") if undated_totals else FACTS
+    milestones = tables.characters.of_kind("milestone")
+    known = tables.characters.of_kind(*kinds)
     return (
-        subs.select(SUB_COLUMNS)
-        .filter(pl.col("sub_start_date") <= as_of)
+        subs.select(*tables.subscriptions.columns)
+        .filter(pl.col(SUB_START_DATE) <= as_of)
         .join(
-            characters.select("char_id", *CHARACTER_COLUMNS, *totals, "class_mastery_date"),
-            on="char_id",
+            characters.select(CHAR_ID, *known, *milestones),
+            on=CHAR_ID,
         )
         .pipe(add_age)
         .pipe(add_mastery)
-        .drop("class_mastery_date")
+        .drop(milestones)
         .pipe(add_sub_history)
-        .with_columns(expected_revenue=pl.col("sub_months") * pl.col("price"))
+        .with_columns(expected_revenue=pl.col(SUB_MONTHS) * pl.col(PRICE))
     )
 
 
@@ -53,7 +63,7 @@ def add_age(subs: pl.LazyFrame) -> pl.LazyFrame:
     Keeps the rows. Needs `creation_date` and `sub_start_date`. The age is negative in dirty data,
     where a character starts a subscription before its creation.
     """
-    age = months_from(pl.col("creation_date"), pl.col("sub_start_date"))
+    age = months_from(pl.col(CREATION_DATE), pl.col(SUB_START_DATE))
     return subs.with_columns(age_at_sub_months=age)
 
 
@@ -63,8 +73,8 @@ def add_mastery(subs: pl.LazyFrame) -> pl.LazyFrame:
     Keeps the rows. Needs `creation_date`, `class_mastery_date` and `sub_start_date`.
     `months_to_mastery` counts from creation, and is null if the class is not mastered by the start.
     """
-    mastered = (pl.col("class_mastery_date") <= pl.col("sub_start_date")).fill_null(False)
-    months = months_from(pl.col("creation_date"), pl.col("class_mastery_date"))
+    mastered = (pl.col(MASTERY_DATE) <= pl.col(SUB_START_DATE)).fill_null(False)
+    months = months_from(pl.col(CREATION_DATE), pl.col(MASTERY_DATE))
     return subs.with_columns(is_mastered=mastered, months_to_mastery=pl.when(mastered).then(months))
 
 
@@ -76,8 +86,8 @@ def add_sub_history(subs: pl.LazyFrame) -> pl.LazyFrame:
     strictly before) and `months_since_previous_sub` (since the latest strictly earlier start; null
     for the first). Of subscriptions that start on the same day, none precedes the other.
     """
-    start, row = pl.col("sub_start_date"), pl.int_range(pl.len())
-    is_first = (pl.col("char_id") != pl.col("char_id").shift()).fill_null(True)
+    start, row = pl.col(SUB_START_DATE), pl.int_range(pl.len())
+    is_first = (pl.col(CHAR_ID) != pl.col(CHAR_ID).shift()).fill_null(True)
     is_new_day = is_first | (start != start.shift())
     return (
         subs.sort(by_hash(), *SUB_ORDER)

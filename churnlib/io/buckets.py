@@ -1,9 +1,9 @@
-"""Characters in buckets, so that tables of any size are worked through in bounded memory.
+"""Buckets of characters, by which tables of any size are processed in bounded memory.
 
-A character's bucket follows from a hash of `char_id`, so that all its rows of every table share it.
-Tables that flows write are in the order of that hash: a bucket is a run of rows, of which the
-footer knows where it begins, and however many buckets there are, their rows one behind another are
-the same table. A table is cut finer only when read; on disk nothing depends on it.
+The bucket of a character is determined by a hash of `char_id`, so all its rows, in all tables, are
+in the same bucket. Tables that flows write are sorted by that hash: a bucket is a range of rows,
+whose start is in the footer, and the concatenated buckets are the same table however many there
+are. The number of buckets is chosen when a table is read; nothing on disk depends on it.
 """
 
 import hashlib
@@ -19,31 +19,32 @@ from numpy.typing import NDArray
 from polars.io.plugins import register_io_source
 
 from churnlib.io import datasets
-from churnlib.io.datasets import Dataset, DatasetRef, fact, footer
+from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.io.footer import fact, footer
 
 FINEST_BITS = 10
 FINEST = 2**FINEST_BITS
-"""How many buckets there are at most: 100,000 characters each, of 100 million."""
+"""The maximum number of buckets: of 100 million characters, each has 100,000."""
 AT_ONCE = 64
-"""How many files are written at once when rows are put aside; each has a buffer of its own."""
+"""The number of files that are spilled to at a time; each has its own buffer."""
 ROWS_PER_BATCH = 2**13
-"""Rows that are gathered for each such file before they are written."""
+"""The number of rows that are buffered for each of these files."""
 BUILDING, CHECKING = 6, 3
-"""Times the size of its rows, the memory that building features from a bucket takes, or checking
-it; as measured."""
+"""The memory for building features from a bucket, and for validating it, as measured, in multiples
+of the size of its rows."""
 FACT = "rows_by_bucket"
-"""How many rows each of the finest buckets has, in the footer of a table."""
+"""The fact in a table's footer that has the number of rows of each of `FINEST` buckets."""
 BUCKET = "_bucket"
 
 Hashes = NDArray[np.uint64]
 
 
 def hashes(ids: pl.Series) -> Hashes:
-    """Hashes ids, evenly over all 64 bits; the same on every machine and with every version.
+    """Hashes ids to 64 bits, uniformly, and the same on every machine and in every version.
 
     Args:
-        ids: Whole numbers, by the finalizer of MurmurHash3, which maps no two to one hash; or text,
-            by BLAKE2b. A null has the hash of 0 or of the empty text.
+        ids: Whole numbers, hashed by the finalizer of MurmurHash3, without collisions; or text,
+            hashed by BLAKE2b. The hash of a null is that of 0 or of empty text.
 
     >>> hashes(pl.Series([1, 2])).tolist()
     [12994781566227106604, 4233148493373801447]
@@ -66,28 +67,28 @@ def _digest(text: str) -> int:
 
 
 def buckets_of(ids: pl.Series, count: int) -> pl.Series:
-    """The bucket of each id, of so many.
+    """Returns the bucket of each id.
 
     Args:
         ids: The ids.
-        count: How many buckets there are: a power of two, up to `FINEST`.
+        count: The number of buckets, a power of two up to `FINEST`.
     """
     finest = (hashes(ids) >> np.uint64(64 - FINEST_BITS)).astype(np.uint16)
     return pl.Series(ids.name, finest // np.uint16(FINEST // count))
 
 
 def by_hash(column: str = "char_id") -> pl.Expr:
-    """The hash of each id, to sort by: see `in_order`."""
+    """Returns an expression for the hash of each id, to sort by; see `in_order`."""
     return pl.col(column).map_batches(
         lambda ids: pl.Series(hashes(ids)), return_dtype=pl.UInt64, is_elementwise=True
     )
 
 
 def in_order(rows: pl.DataFrame) -> pl.DataFrame:
-    """Puts characters in the order of their hashes; the rows of one keep theirs.
+    """Sorts characters by hash; the rows of each keep their order.
 
     Args:
-        rows: A table with `char_id`; quick where each character's rows are together.
+        rows: A table with `char_id`, which is sorted fast if the rows of a character are adjacent.
     """
     ids = rows["char_id"]
     begins = (ids != ids.shift()).fill_null(True).arg_true()
@@ -101,7 +102,7 @@ def in_order(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _taken(rows: pl.DataFrame, order: NDArray[np.int64]) -> pl.DataFrame:
-    """Takes rows in an order; numbers by NumPy, which is several times faster."""
+    """Gathers rows by index; numbers by NumPy, which is several times faster."""
     quick = [column for column in rows.iter_columns() if _is_quick(column)]
     others = rows.drop(column.name for column in quick)[pl.Series(order.astype(np.uint32))]
     return others.with_columns(_taken_numbers(column, order) for column in quick).select(
@@ -116,18 +117,18 @@ def _is_quick(column: pl.Series) -> bool:
 
 
 def _taken_numbers(column: pl.Series, order: NDArray[np.int64]) -> pl.Series:
-    taken = column.to_physical().to_numpy().take(order)  # Nulls become NaN on the way.
+    taken = column.to_physical().to_numpy().take(order)  # Nulls become NaN.
     has_nulls = column.null_count() > 0
     return pl.Series(column.name, taken, nan_to_null=has_nulls).cast(column.dtype)
 
 
 def count_for(memory_mib: int, *sizes: int, times: int = BUILDING) -> int:
-    """How many buckets are needed so that the work on one fits into memory.
+    """Returns the number of buckets that lets one be processed within some memory.
 
     Args:
-        memory_mib: The memory for it.
-        sizes: The bytes of each table's rows in memory, as by `size_of`.
-        times: How much more the work on them takes.
+        memory_mib: The memory.
+        sizes: The size of each table in memory, in bytes; see `size_of`.
+        times: The memory for processing, in multiples of these sizes.
 
     >>> count_for(256, 20_000_000), count_for(256, 3_500_000_000)
     (1, 128)
@@ -138,7 +139,7 @@ def count_for(memory_mib: int, *sizes: int, times: int = BUILDING) -> int:
 
 
 def size_of(table: DatasetRef, *columns: str) -> int:
-    """About how many bytes the rows of a table take in memory, or some of its columns."""
+    """Estimates the size of a table in memory, or of some of its columns, in bytes."""
     frame = datasets.scan(table).select(columns or pl.all())
     rows = frame.select(pl.len()).collect().item() if table.rows is None else table.rows
     return int(rows) * sum(map(_width, frame.collect_schema().dtypes()))
@@ -154,11 +155,11 @@ def bucket(table: DatasetRef, number: int, count: int) -> pl.LazyFrame:
 
     Args:
         table: The table.
-        number: Which bucket, from 0.
-        count: Of how many.
+        number: The bucket, from 0.
+        count: The number of buckets.
 
     Raises:
-        DataError: The table is missing or damaged, or something else wrote it.
+        DataError: The table is missing or damaged, or was written by something else.
     """
     frame = datasets.scan(table)
     if count == 1:
@@ -174,16 +175,16 @@ def build(
     facts: Mapping[str, str],
     memory_mib: int,
 ) -> DatasetRef:
-    """Writes what a function makes of tables, in as many buckets as memory asks for.
+    """Applies a function to tables, bucket by bucket, and writes the result.
 
-    The file is the same, to the byte, however many there are.
+    The number of buckets depends on the memory; the bytes of the file do not.
 
     Args:
         function: See `make`.
         tables: Tables that `write` wrote.
-        target: Where the result goes.
-        facts: Facts about the whole of it.
-        memory_mib: About how much memory the rows of a bucket may take.
+        target: Where the result is written.
+        facts: Facts for its footer.
+        memory_mib: The memory for processing a bucket, approximately.
     """
     count = count_for(memory_mib, *map(size_of, tables))
     frames = (make(function, tables, number, count) for number in range(count))
@@ -198,17 +199,17 @@ def _rows_by_bucket(table: DatasetRef) -> tuple[int, ...]:
 def make(
     function: Callable[..., pl.LazyFrame], tables: Sequence[DatasetRef], number: int, count: int
 ) -> pl.DataFrame:
-    """Applies a function of tables to one bucket.
+    """Applies a function to one bucket of tables.
 
     Args:
-        function: Takes a frame for each table and gives one whose rows have a `char_id`; it treats
-            each character by itself.
+        function: Takes a frame for each table and returns one with `char_id`; the result for a
+            character depends on its rows only.
         tables: Tables that `write` wrote.
-        number: Which bucket, from 0.
-        count: Of how many.
+        number: The bucket, from 0.
+        count: The number of buckets.
 
     Returns:
-        What it gives of the bucket, in the order of hashes.
+        The result, sorted by hash.
     """
     return in_order(function(*(bucket(t, number, count) for t in tables)).collect())
 
@@ -220,14 +221,14 @@ def join(
     target: Dataset,
     facts: Mapping[str, str],
 ) -> DatasetRef:
-    """Writes the frames of all buckets, one behind another.
+    """Writes the concatenated results of all buckets.
 
     Args:
-        frames: What `make` gives of each bucket, in their order.
-        function: What made them, which tells their columns.
-        tables: What they were made of.
-        target: Where the result goes.
-        facts: Facts about the whole of it.
+        frames: The result of `make` for each bucket, in order.
+        function: The function that was applied, from which the columns follow.
+        tables: The tables that it was applied to.
+        target: Where the result is written.
+        facts: Facts for its footer.
     """
     schema = function(*map(datasets.scan, tables)).collect_schema()
     return write(frames, target, schema, facts)
@@ -239,13 +240,13 @@ def write(
     schema: Mapping[str, Any],
     facts: Mapping[str, str] | None = None,
 ) -> DatasetRef:
-    """Writes frames one behind another as one table; the same rows give the same bytes.
+    """Writes concatenated frames as one table; the same rows give the same bytes.
 
     Args:
-        frames: Rows with a `char_id`, in the order of hashes over all frames.
-        target: Where to.
+        frames: Rows with `char_id`, sorted by hash over all frames.
+        target: Where the table is written.
         schema: The columns of all frames.
-        facts: Facts about the whole for the footer, besides the number of rows by bucket.
+        facts: Facts for the footer, besides the number of rows by bucket.
     """
     rows = np.zeros(FINEST, dtype=np.int64)
 
@@ -253,16 +254,16 @@ def write(
         for frame in frames:
             found = buckets_of(frame["char_id"], FINEST)
             rows[:] += np.bincount(found.to_numpy(), minlength=FINEST)
-            yield from frame.iter_slices(datasets.ROWS_PER_GROUP)  # Few wait to be written.
+            yield from frame.iter_slices(datasets.ROWS_PER_GROUP)  # Few rows are buffered.
 
-    def known_at_the_end() -> dict[str, str]:
+    def footer_at_the_end() -> dict[str, str]:
         return {**(facts or {}), **footer(**{FACT: rows.tolist()})}
 
-    return datasets.write_parquet(lazily(counted(), schema), target, known_at_the_end)
+    return datasets.write_parquet(lazily(counted(), schema), target, footer_at_the_end)
 
 
 def lazily(frames: Iterable[pl.DataFrame], schema: Mapping[str, Any]) -> pl.LazyFrame:
-    """Makes a lazy frame of frames that come one after another; it can be collected once.
+    """Returns a lazy frame over an iterable of frames, which can be collected once.
 
     Args:
         frames: The frames.
@@ -283,16 +284,16 @@ def lazily(frames: Iterable[pl.DataFrame], schema: Mapping[str, Any]) -> pl.Lazy
 
 
 def spill(frame: pl.LazyFrame, column: str, count: int, folder: Path) -> list[pl.LazyFrame]:
-    """Puts the rows of a frame aside by the bucket of a column; the frame is read once.
+    """Spills a frame to files, one for each bucket of a column, reading it once.
 
     Args:
-        frame: What to put aside.
-        column: Ids, of characters or others.
-        count: How many buckets; of one, the frame itself is given back, and nothing read.
-        folder: Where to; it holds files of this frame alone.
+        frame: The rows.
+        column: A column of ids, of characters or others.
+        count: The number of buckets; if 1, nothing is read and the frame itself is returned.
+        folder: A folder for the files of this frame only.
 
     Returns:
-        The rows of each bucket, in the order in which they came.
+        The rows of each bucket, in their original order.
     """
     if count == 1:
         return [frame]

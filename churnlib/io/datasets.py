@@ -1,14 +1,13 @@
-"""Reading and writing datasets: whole or not at all, and known again by their content."""
+"""Datasets: reading and writing them, and recognizing them by their content."""
 
-import json
 from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from churnlib.errors import ChurnlibError, DataError, StoreError, reason
-from churnlib.io.object_store_client import fault
+from churnlib.errors import ChurnlibError, DataError, reason
+from churnlib.io.object_store_client import store_error
 from churnlib.io.storage import (
     fingerprint,
     is_file,
@@ -23,20 +22,20 @@ if TYPE_CHECKING:
     import polars as pl
 
 ROWS_PER_GROUP = 2**15
-"""Rows a Parquet row group; fixed, because the bytes of a file depend on it. Small, because several
-are in memory at once while a file is written, and a bucket is read in whole groups."""
-AGAIN = "Remove it, and make it again with the flow that writes it."
+"""Rows of a Parquet row group. Fixed, because a file's bytes depend on it; small, because several
+are in memory while a file is written, and a bucket is read in whole groups."""
+REBUILD = "Remove it, and make it again with the flow that writes it."
 """What to do about a dataset that is not as a flow wrote it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """A place for data: what it is called, whose it is, and where it lies.
+    """A dataset by its place: a file, or for a model a folder.
 
     Attributes:
         name: Its name in the catalog, such as `standard_features`.
         game: The game it belongs to.
-        uri: The file, or for a model the folder.
+        uri: Its path or URI.
     """
 
     name: str
@@ -46,16 +45,16 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class DatasetRef:
-    """A dataset as it was found or written: the place, and what lay there.
+    """A dataset with the content that was found or written there.
 
     Tasks pass these to each other instead of frames.
 
     Attributes:
         name: Its name in the catalog.
         game: The game it belongs to.
-        uri: The file, or for a model the folder.
-        fingerprint: What tells its content from another; see `churnlib.io.storage.fingerprint`.
-        rows: How many rows it has; None where rows make no sense or were not counted.
+        uri: Its path or URI.
+        fingerprint: Identifies its content; see `churnlib.io.storage.fingerprint`.
+        rows: Its number of rows; None where it has none or they were not counted.
     """
 
     name: str
@@ -66,18 +65,18 @@ class DatasetRef:
 
 
 def ref(dataset: Dataset, rows: int | None = None) -> DatasetRef:
-    """Takes note of what lies at a dataset's place now.
+    """Refers to the present content of a dataset.
 
     Raises:
-        DataError: Nothing lies there.
+        DataError: There is none.
     """
     return DatasetRef(dataset.name, dataset.game, dataset.uri, fingerprint(dataset.uri), rows)
 
 
-def is_unchanged(found: DatasetRef) -> bool:
-    """Tells whether a dataset is still there, with the content that was noted."""
+def is_unchanged(dataset: DatasetRef) -> bool:
+    """Tells whether a dataset still has the content that it is referred to by."""
     try:
-        return fingerprint(found.uri) == found.fingerprint
+        return fingerprint(dataset.uri) == dataset.fingerprint
     except DataError:
         return False
 
@@ -91,31 +90,33 @@ def scan(
     """Opens a Parquet dataset lazily.
 
     Args:
-        source: Which.
-        schema: The columns that it must have, of their types; others may be there besides. Any
-            will do if null.
-        newer: Those that it may lack, because earlier versions of this package knew none of them.
+        source: The dataset.
+        schema: Columns that it must have, with their types; further columns are allowed. If None,
+            nothing is checked.
+        newer: Columns of the schema that may be missing, because earlier versions did not write
+            them.
 
     Raises:
-        DataError: The file is missing, is no Parquet file, or is not of the schema.
+        DataError: The file is missing, is not a Parquet file, or does not match the schema.
     """
     import polars as pl
 
-    frame = pl.scan_parquet(_place(source), glob=False, **reader_options(source.uri))
+    frame = pl.scan_parquet(file_of(source), glob=False, **reader_options(source.uri))
     try:
-        found = frame.collect_schema()
+        columns = frame.collect_schema()
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise _damaged(source, error) from None
-    wanted = {} if schema is None else schema.columns()
-    faults = [
-        f"lacks the column {name}"
-        if name not in found
-        else f"has {name} as {found[name]} and not as {column.dtype}"
-        for name, column in wanted.items()
-        if found.get(name) != column.dtype and not (name in newer and name not in found)
+        raise read_error(source, error) from None
+    problems = [
+        f"has {name} as {columns[name]} and not as {column.dtype}"
+        if name in columns
+        else f"lacks the column {name}"
+        for name, column in ({} if schema is None else schema.columns()).items()
+        if columns.get(name) != column.dtype and (name in columns or name not in newer)
     ]
-    if faults:
-        raise DataError(f"{source.game}: {source.name}: {source.uri} {'; '.join(faults)}. {AGAIN}")
+    if problems:
+        raise DataError(
+            f"{source.game}: {source.name}: {source.uri} {'; '.join(problems)}. {REBUILD}"
+        )
     return frame
 
 
@@ -123,7 +124,7 @@ def read(source: Dataset | DatasetRef, schema: "type[dy.Schema] | None" = None) 
     """Reads a Parquet dataset whole; see `scan`.
 
     Raises:
-        DataError: See `scan`; or the file cannot be read to its end.
+        DataError: See `scan`; or the file is damaged.
     """
     with attribute_read_errors(source):
         return scan(source, schema).collect()
@@ -131,15 +132,16 @@ def read(source: Dataset | DatasetRef, schema: "type[dy.Schema] | None" = None) 
 
 @contextmanager
 def attribute_read_errors(*sources: Dataset | DatasetRef) -> Iterator[None]:
-    """Where the block fails because a Parquet dataset cannot be read to its end, says so.
+    """Names the damaged Parquet dataset where the block fails because it cannot be read.
 
-    A lazy frame meets a damaged page only when it is collected, and does not tell in which file.
+    A lazy frame reads a damaged page only when it is collected, and its error names no file.
 
     Args:
-        sources: The datasets that the block may read; those that are no Parquet file do not matter.
+        sources: The datasets that the block may read; those that are not Parquet files are ignored.
 
     Raises:
-        DataError: Names the dataset that is damaged.
+        DataError: A dataset is damaged.
+        StoreError: A dataset cannot be read from its object store.
     """
     import polars as pl
 
@@ -148,7 +150,7 @@ def attribute_read_errors(*sources: Dataset | DatasetRef) -> Iterator[None]:
     except (pl.exceptions.PolarsError, OSError) as error:
         for source in sources:
             if source.uri in str(error) and _is_of_store(error):
-                raise _damaged(source, error) from None
+                raise read_error(source, error) from None
             if source.uri.endswith(".parquet"):
                 _read_to_end(source)
         raise
@@ -160,15 +162,20 @@ def _read_to_end(source: Dataset | DatasetRef) -> None:
     try:
         scan(source).select(pl.all().null_count()).collect(engine="streaming")
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise _damaged(source, error) from None
+        raise read_error(source, error) from None
 
 
-def _place(source: Dataset | DatasetRef) -> str:
+def file_of(source: Dataset | DatasetRef) -> str:
+    """Returns the path or URI of a dataset that is a file.
+
+    Raises:
+        DataError: There is none, or it is a folder.
+    """
     if is_file(source.uri):
         return source.uri
     where = f"{source.game}: {source.name}"
     if is_folder(source.uri):
-        raise DataError(f"{where}: {source.uri} is a folder, not a file. {AGAIN}")
+        raise DataError(f"{where}: {source.uri} is a folder, not a file. {REBUILD}")
     raise DataError(f"{where} is missing: there is no {source.uri}.")
 
 
@@ -176,12 +183,14 @@ def _is_of_store(error: Exception) -> bool:
     return "object-store error" in str(error)
 
 
-def _damaged(source: Dataset | DatasetRef, error: Exception) -> ChurnlibError:
+def read_error(source: Dataset | DatasetRef, error: Exception) -> ChurnlibError:
+    """Returns the error to raise for an exception of Polars while it reads a dataset."""
+    where = f"{source.game}: {source.name}"
     if _is_of_store(error):
-        return StoreError(f"{source.game}: {source.name}: {fault(source.uri, error)}")
+        failure = store_error(source.uri, error)
+        return type(failure)(f"{where}: {failure}")
     return DataError(
-        f"{source.game}: {source.name}: {source.uri} cannot be read as Parquet "
-        f"({reason(error)}). {AGAIN}"
+        f"{where}: {source.uri} cannot be read as Parquet ({reason(error)}). {REBUILD}"
     )
 
 
@@ -190,48 +199,29 @@ def write_parquet(
     target: Dataset,
     metadata: Mapping[str, str] | Callable[[], Mapping[str, str]] | None = None,
 ) -> DatasetRef:
-    """Writes a lazy frame as a Parquet file, streaming, whole or not at all.
+    """Streams a lazy frame into a Parquet file, which is written whole or not at all.
 
     The same rows in the same order give the same bytes.
 
     Args:
-        frame: What to write, already in its final order.
-        target: Where to.
-        metadata: Facts about the whole table, kept in the file's footer; or what tells them once
-            all rows are written.
+        frame: The rows, in their final order.
+        target: Where to write them.
+        metadata: Facts for the file's footer, or a function that is called once all rows are
+            written.
 
     Returns:
-        What was written, with its rows counted.
+        The dataset, with its number of rows.
     """
 
-    def at_the_end(_: object) -> dict[str, str]:
+    def file_metadata(_: object) -> dict[str, str]:
         return dict(metadata() if callable(metadata) else metadata or {})
 
-    with replacing(target.uri) as beside:
+    with replacing(target.uri) as path:
         frame.sink_parquet(
-            beside, row_group_size=ROWS_PER_GROUP, metadata=at_the_end, engine="streaming"
+            path, row_group_size=ROWS_PER_GROUP, metadata=file_metadata, engine="streaming"
         )
-        rows = count_rows(beside)
+        rows = count_rows(path)
     return ref(target, rows)
-
-
-def write_ipc(frame: "pl.DataFrame", target: Dataset) -> DatasetRef:
-    """Writes a frame as an Arrow file, which is quickly written and read again."""
-    with replacing(target.uri) as beside:
-        frame.write_ipc(beside, compression="lz4")
-    return ref(target, len(frame))
-
-
-def read_ipc(source: DatasetRef) -> "pl.DataFrame":
-    """Reads what `write_ipc` wrote.
-
-    Raises:
-        DataError: The file is missing.
-    """
-    import polars as pl
-
-    with local_copy(_place(source)) as file:
-        return pl.read_ipc(file)
 
 
 def count_rows(file: str | Path) -> int:
@@ -242,48 +232,20 @@ def count_rows(file: str | Path) -> int:
     return rows
 
 
-def read_metadata(source: Dataset | DatasetRef) -> dict[str, str]:
-    """Reads the facts about a whole table that `write_parquet` left in the footer.
+def write_ipc(frame: "pl.DataFrame", target: Dataset) -> DatasetRef:
+    """Writes a frame as an Arrow file, which is fast to write and to read."""
+    with replacing(target.uri) as path:
+        frame.write_ipc(path, compression="lz4")
+    return ref(target, len(frame))
+
+
+def read_ipc(source: DatasetRef) -> "pl.DataFrame":
+    """Reads a file that `write_ipc` wrote.
 
     Raises:
-        DataError: The file is missing, or is no Parquet file.
+        DataError: The file is missing.
     """
     import polars as pl
 
-    try:
-        metadata = pl.read_parquet_metadata(_place(source), **reader_options(source.uri))
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise _damaged(source, error) from None
-    return {key: value for key, value in metadata.items() if not key.startswith("ARROW:")}
-
-
-def footer(**facts: Any) -> dict[str, str]:
-    """Makes the footer of a dataset.
-
-    What is not made of the rows alone belongs elsewhere: the footer is part of the content, so a
-    change in it counts as one of the data. What a dataset was made of lies in a file beside it.
-
-    Args:
-        facts: Facts about the whole, by name; plain data and days.
-    """
-    return {name: json.dumps(value, default=str) for name, value in facts.items()}
-
-
-def fact(source: DatasetRef, name: str) -> Any:
-    """Reads a fact about the whole of a dataset; days come as text.
-
-    Raises:
-        DataError: Its footer does not tell; something else wrote the file.
-    """
-    metadata = read_metadata(source)
-    if name not in metadata:
-        raise DataError(
-            f"{source.game}: {source.uri} does not tell its {name}, so it was not written by this "
-            "version. Build it again."
-        )
-    return json.loads(metadata[name])
-
-
-def optional_fact(source: DatasetRef, name: str) -> Any:
-    """Reads a fact that earlier versions did not tell; null where the footer does not."""
-    return json.loads(read_metadata(source).get(name, "null"))
+    with local_copy(file_of(source)) as file:
+        return pl.read_ipc(file)

@@ -1,42 +1,173 @@
-"""Waiting for one's turn at a file: told of where it takes long, and not for ever."""
+"""Exclusive locks: on files of this machine by filelock, on objects by conditional writes."""
 
 import logging
+import threading
 import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from churnlib.errors import ChurnlibError
+from churnlib.errors import DataError, StoreError, reason
+from churnlib.io import object_store
+from churnlib.uris import folder_of, join, name_of
 
-TELL, GIVE_UP = 5.0, 600.0
-"""In seconds: after how long a wait is told of in the log, and after how long it ends."""
+if TYPE_CHECKING:
+    from obstore import UpdateVersion
+
+ANNOUNCE_AFTER, GIVE_UP_AFTER = 5.0, 600.0
+"""Seconds of waiting for a lock before a warning is logged, and before the wait is given up."""
+POLL_FILE, POLL_OBJECT = 0.02, 0.2
+"""Seconds between two attempts to lock a file, and an object."""
+ABANDONED_AFTER = 60.0
+"""Seconds without a renewal after which the holder of an object's lock counts as dead. Holders
+renew it four times as often."""
 
 
 class LockWait:
-    """The wait of one who asks to be alone with a file that somebody else is alone with.
+    """A wait for a lock that somebody else holds.
 
     Args:
-        lock: What the other holds.
-        fault: As what to tell that it took too long.
+        lock: The file or object that is locked.
     """
 
-    def __init__(self, lock: str, fault: type[ChurnlibError]) -> None:
-        self._lock, self._fault, self._begun, self._told = lock, fault, time.monotonic(), False
+    def __init__(self, lock: str) -> None:
+        self._lock, self._start, self._announced = lock, time.monotonic(), False
 
-    def wait(self, pause: float) -> None:
-        """Waits for some seconds.
-
-        Raises:
-            ChurnlibError: It has waited for `GIVE_UP`.
-        """
-        waited = time.monotonic() - self._begun
-        if waited >= GIVE_UP:
-            raise self._fault(
-                f"{self._lock} has been held by another run for more than {waited:.0f} seconds. "
-                "See whether that run goes on, end it if it does not, and run this again."
-            )
-        if waited >= TELL and not self._told:
-            self._told = True
+    def is_over(self) -> bool:
+        """Tells whether to give up; logs a warning once the wait has become a long one."""
+        waited = time.monotonic() - self._start
+        if waited >= ANNOUNCE_AFTER and not self._announced:
+            self._announced = True
             logging.getLogger(__name__).warning(
                 "waiting for another run, which holds %s; for %.0f seconds at most",
                 self._lock,
-                GIVE_UP,
+                GIVE_UP_AFTER,
             )
-        time.sleep(pause)
+        return waited >= GIVE_UP_AFTER
+
+    @property
+    def message(self) -> str:
+        """The error message for a wait that is over."""
+        return (
+            f"{self._lock} has been held by another run for more than {GIVE_UP_AFTER:.0f} seconds. "
+            "Check whether that run is still working, end it if it is not, and run this again."
+        )
+
+
+@contextmanager
+def lock_file(uri: str) -> Iterator[None]:
+    """Locks a file on this machine, which the system unlocks when the process ends.
+
+    Raises:
+        DataError: The lock cannot be created, a symbolic link is in its place, or the wait is over.
+    """
+    from filelock import FileLock, Timeout
+
+    path = Path(uri).with_name(f".{Path(uri).name}.lock")
+    wait = LockWait(str(path))
+    # Without the fallback: it locks by a file's existence, which outlives a killed process.
+    lock = FileLock(path, GIVE_UP_AFTER, poll_interval=POLL_FILE, fallback_to_soft=False)
+    try:
+        lock.acquire(cancel_check=wait.is_over)
+    except Timeout:
+        raise DataError(wait.message) from None
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be locked ({reason(error)}). It must be a plain file in a writable "
+            "folder, on a file system with locks; or name another data folder with --data-dir."
+        ) from error
+    try:
+        yield
+    finally:
+        # Before the release, so that it is never the lock of the next holder; filelock discards a
+        # lock on a file that was removed meanwhile. Windows does not remove an open file.
+        with suppress(OSError):
+            path.unlink()
+        lock.release()
+
+
+@contextmanager
+def lock_object(uri: str) -> Iterator[None]:
+    """Locks an object by another beside it, created under the condition that there is none.
+
+    The holder rewrites that object periodically. When its holder has died, it no longer changes and
+    is taken over `ABANDONED_AFTER` seconds after it was first seen in that state: the clocks of
+    different machines are never compared.
+
+    Raises:
+        StoreError: The wait is over; or another run took the lock over because this one could not
+            renew it: the network was down, or the machine asleep.
+    """
+    held = _acquire(join(folder_of(uri), f".{name_of(uri)}.lock"))
+    try:
+        yield
+    except BaseException:
+        with suppress(StoreError):
+            held.release()
+        raise
+    if not held.release():
+        raise StoreError(
+            f"{uri}: another run took over the lock, because this run could not renew it for "
+            f"{ABANDONED_AFTER:.0f} seconds. The changes of one of them may be lost: check the "
+            "result, and run this again."
+        )
+
+
+def _acquire(lock: str) -> "_ObjectLock":
+    owner, wait = uuid.uuid4().hex.encode(), LockWait(lock)
+    seen, unchanged_since = None, time.monotonic()
+    while (version := object_store.put_if(lock, owner, "create")) is None:
+        current = object_store.version_of(lock)
+        if current != seen:
+            seen, unchanged_since = current, time.monotonic()
+        if seen and time.monotonic() - unchanged_since >= ABANDONED_AFTER:
+            version = object_store.put_if(lock, owner, seen)
+            if version is not None:
+                break
+        if wait.is_over():
+            raise StoreError(wait.message)
+        time.sleep(POLL_OBJECT)
+    return _ObjectLock(lock, owner, version)
+
+
+class _ObjectLock:
+    """A lock that is held, and renewed by a thread until it is released."""
+
+    def __init__(self, lock: str, owner: bytes, version: "UpdateVersion") -> None:
+        self._lock, self._owner, self._version = lock, owner, version
+        self._released = threading.Event()
+        self._thread = threading.Thread(target=self._renew, daemon=True)
+        self._thread.start()
+
+    def _renew(self) -> None:
+        for number in count(1):
+            if self._released.wait(ABANDONED_AFTER / 4):
+                return
+            with suppress(StoreError):  # The next renewal may succeed.
+                content = self._owner + f" {number}".encode()  # Equal content has an equal ETag.
+                version = object_store.put_if(self._lock, content, self._version)
+                if (
+                    version is None
+                ):  # Taken over, unless the write succeeded but its answer got lost.
+                    version = object_store.version_of(self._lock)
+                    if version is None or not self._is_ours():
+                        return
+                self._version = version
+
+    def _is_ours(self) -> bool:
+        try:
+            return object_store.read_bytes(self._lock).startswith(self._owner)
+        except FileNotFoundError:
+            return False
+
+    def release(self) -> bool:
+        """Releases the lock, and tells whether it was held until now."""
+        self._released.set()
+        self._thread.join()
+        if not self._is_ours():
+            return False
+        object_store.remove(self._lock)
+        return True

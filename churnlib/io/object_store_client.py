@@ -1,4 +1,4 @@
-"""The client of object stores: how one is opened, and its faults in words that tell what to do."""
+"""The client of object stores: opening one, and turning its errors into messages."""
 
 import errno
 import os
@@ -14,13 +14,17 @@ from churnlib.errors import StoreError, reason
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-RETRIES, PATIENCE = 5, timedelta(seconds=20)
-"""How often a request is made again, and for how long at most."""
-TO_CONNECT, TO_READ, IN_ALL = timedelta(seconds=3), timedelta(seconds=20), timedelta(minutes=10)
-"""How long a request may take to find its server, to hear more of it, and to its end."""
+MAX_RETRIES, RETRY_TIMEOUT = 5, timedelta(seconds=20)
+"""How often a request is retried, and for how long."""
+CONNECT_TIMEOUT, READ_TIMEOUT, TIMEOUT = (
+    timedelta(seconds=3),
+    timedelta(seconds=20),
+    timedelta(minutes=10),
+)
+"""How long a request may take to connect, between two reads, and in total."""
 
 VARIABLES = {"s3": "AWS_", "gs": "GOOGLE_", "az": "AZURE_"}
-"""How the variables begin that say where a store is and who may enter."""
+"""The prefix of the environment variables with a store's address and credentials."""
 SIGN_IN = (
     "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; where a profile has them: "
     'eval "$(aws configure export-credentials --format env)"'
@@ -28,19 +32,19 @@ SIGN_IN = (
 
 
 def open_store(uri: str) -> "ObjectStore":
-    """Opens the store that a place lies in; once, as long as the environment is the same.
+    """Opens the store of a URI, or returns it if it was opened with the same environment.
 
     Raises:
-        StoreError: The client is not installed, or the variables do not do.
+        StoreError: The client is not installed, or a variable is invalid.
     """
     scheme, _, rest = uri.partition("://")
     root = f"{scheme}://{rest.partition('/')[0]}"
-    with telling(uri):
+    with store_errors(uri):
         return _open(root, tuple(sorted(_environment().items())))
 
 
 def key_of(uri: str) -> str:
-    """The key of an object in its bucket."""
+    """Returns the key of an object within its bucket."""
     return uri.partition("://")[2].partition("/")[2]
 
 
@@ -48,25 +52,25 @@ def key_of(uri: str) -> str:
 def _open(root: str, _environment: tuple[tuple[str, str], ...]) -> "ObjectStore":
     from obstore.store import from_url
 
-    options: Any = {  # Which of its types they are depends on the scheme.
+    options: Any = {  # Their type depends on the scheme.
         "config": _config(root),
         "client_options": {
-            "allow_http": True,  # Where the endpoint's variable says so.
-            "connect_timeout": TO_CONNECT,
-            "read_timeout": TO_READ,
-            "timeout": IN_ALL,
+            "allow_http": True,  # Used where the endpoint's variable says http://.
+            "connect_timeout": CONNECT_TIMEOUT,
+            "read_timeout": READ_TIMEOUT,
+            "timeout": TIMEOUT,
         },
-        "retry_config": {"max_retries": RETRIES, "retry_timeout": PATIENCE},
+        "retry_config": {"max_retries": MAX_RETRIES, "retry_timeout": RETRY_TIMEOUT},
     }
     return from_url(root, **options)
 
 
 def polars_options(uri: str) -> Mapping[str, Any]:
-    """What Polars' readers must be given to open an object as this client does."""
+    """Returns the arguments with which Polars' readers open an object as this client does."""
     return {
-        "storage_options": {**_config(uri), "max_retries": RETRIES, "aws_allow_http": "true"}
+        "storage_options": {**_config(uri), "max_retries": MAX_RETRIES, "aws_allow_http": "true"}
         if uri.startswith("s3:")
-        else {"max_retries": RETRIES},
+        else {"max_retries": MAX_RETRIES},
         "credential_provider": None,
     }
 
@@ -80,23 +84,23 @@ def _environment() -> dict[str, str]:
 
 
 def _config(uri: str) -> dict[str, Any]:
-    """What the client does not find in the environment by itself, or not by every usual name."""
+    """Reads variables that the client does not read itself, or not under every usual name."""
     if not uri.startswith("s3:"):
         return {}
-    known = _environment()
-    endpoint = known.get("AWS_ENDPOINT_URL_S3") or known.get("AWS_ENDPOINT_URL")
+    variables = _environment()
+    endpoint = variables.get("AWS_ENDPOINT_URL_S3") or variables.get("AWS_ENDPOINT_URL")
     if endpoint and not re.match("https?://[^/]", endpoint):
         raise StoreError(
-            f"{uri}: the variable AWS_ENDPOINT_URL says {endpoint}, which is no URL as in "
+            f"{uri}: the variable AWS_ENDPOINT_URL is {endpoint}, which is not a URL such as "
             "http://127.0.0.1:9000."
         )
-    region = known.get("AWS_REGION") or known.get("AWS_DEFAULT_REGION") or "us-east-1"
+    region = variables.get("AWS_REGION") or variables.get("AWS_DEFAULT_REGION") or "us-east-1"
     return {"aws_region": region, **({"aws_endpoint_url": endpoint} if endpoint else {})}
 
 
 @contextmanager
-def telling(uri: str) -> Iterator[None]:
-    """Words what the client of a store meets in the block.
+def store_errors(uri: str) -> Iterator[None]:
+    """Turns the client's exceptions in the block into errors that say what to do.
 
     Raises:
         FileNotFoundError: There is no such object.
@@ -106,40 +110,40 @@ def telling(uri: str) -> Iterator[None]:
         from obstore.exceptions import BaseError
     except ImportError:
         raise StoreError(
-            f"{uri}: the client of object stores is not installed. Install it: "
+            f"{uri}: the client for object stores is not installed. Install it: "
             "pip install 'churnlib[s3]'"
         ) from None
     try:
         yield
     except FileNotFoundError as error:
-        if not _names(error, NO_BUCKET):
+        if not _mentions(error, NO_BUCKET):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), uri) from None
-        raise fault(uri, error) from None
+        raise store_error(uri, error) from None
     except (BaseError, ValueError) as error:
-        raise fault(uri, error) from None
+        raise store_error(uri, error) from None
 
 
-def fault(uri: str, error: Exception) -> StoreError:
-    """Words a fault of a store, met by its client or by Polars."""
+def store_error(uri: str, error: Exception) -> StoreError:
+    """Returns the error to raise for an exception of the client, or of Polars' readers."""
     scheme, _, rest = uri.partition("://")
-    facts = {
+    details = {
         "bucket": rest.partition("/")[0],
         "endpoint": _config(uri).get("aws_endpoint_url", f"the store of {scheme}://"),
         "variables": VARIABLES[scheme] + "*",
         "sign_in": SIGN_IN if scheme == "s3" else f"Set the variables {VARIABLES[scheme]}*",
         "reason": reason(error),
     }
-    words = next((words for marks, words in FAULTS if _names(error, marks)), OTHER_FAULT)
-    return StoreError(f"{uri}: {words.format(**facts)}")
+    message = next((text for phrases, text in MESSAGES if _mentions(error, phrases)), OTHER)
+    return StoreError(f"{uri}: {message.format(**details)}")
 
 
 NO_BUCKET = ("NoSuchBucket", "ContainerNotFound", "bucket does not exist")
-FAULTS = (
+MESSAGES = (
     (
         NO_BUCKET,
-        "there is no bucket '{bucket}' at {endpoint}. Make it, or name another --data-dir.",
+        "there is no bucket '{bucket}' at {endpoint}. Create it, or name another --data-dir.",
     ),
-    (  # Where no variable gives any, they are asked for at addresses that only clouds have.
+    (  # Without variables, the client requests credentials from addresses that only clouds have.
         (
             *("Missing AccessKeyId", "Missing SecretAccessKey", "/latest/api/token"),
             *("/latest/meta-data", "169.254.169.254", "169.254.170.2", "metadata.google.internal"),
@@ -148,8 +152,8 @@ FAULTS = (
     ),
     (
         ("PermissionDeniedError", "UnauthenticatedError", "403 Forbidden", "401 Unauthorized"),
-        "access was denied. The credentials in the variables {variables} must let objects be "
-        "listed, read, written and deleted there.",
+        "access was denied. The credentials in the variables {variables} must allow to list, "
+        "read, write and delete objects there.",
     ),
     (
         ("error sending request", "HTTP error", "timed out", "error decoding response body"),
@@ -157,13 +161,13 @@ FAULTS = (
     ),
     (
         ("without LOCATION", "PermanentRedirect"),
-        "the bucket '{bucket}' lies in another region. Name it in AWS_REGION.",
+        "the bucket '{bucket}' is in another region. Name it in AWS_REGION.",
     ),
 )
-"""By what the client's words for a fault contain, words that tell what to do."""
-OTHER_FAULT = "the store did not do as asked ({reason}). Check the variables {variables}."
+"""Messages that say what to do, by phrases in the client's own messages."""
+OTHER = "the request to the store failed ({reason}). Check the variables {variables}."
 
 
-def _names(error: Exception, marks: Iterable[str]) -> bool:
+def _mentions(error: Exception, phrases: Iterable[str]) -> bool:
     text = f"{type(error).__name__} {str(error).partition('Debug source:')[0]}"
-    return any(mark in text for mark in marks)
+    return any(phrase in text for phrase in phrases)

@@ -1,190 +1,175 @@
-"""Files, wherever they lie: the same few functions for this machine and for object stores."""
+"""Files, wherever they are: the same functions for paths of this machine and for object stores."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from shutil import rmtree
+from typing import Any, BinaryIO
 
-from churnlib.io import local, object_store
+from churnlib.io import local, locks, object_store
 from churnlib.io.local import Entry
+from churnlib.io.object_store_client import polars_options
 from churnlib.uris import is_remote
-
-
-class _Store(Protocol):
-    """What each kind of store can do; see the functions of the same names."""
-
-    def fingerprint(self, uri: str, /) -> str: ...
-    def is_file(self, uri: str, /) -> bool: ...
-    def is_folder(self, uri: str, /) -> bool: ...
-    def read_bytes(self, uri: str, /) -> bytes: ...
-    def open_bytes(self, uri: str, /) -> BinaryIO: ...
-    def list_files(self, folder: str, /) -> list[Entry]: ...
-    def written_at(self, uri: str, /) -> int | None: ...
-    def size(self, uri: str, /) -> int: ...
-    def remove(self, uri: str, /) -> None: ...
-    def remove_folder(self, uri: str, /) -> None: ...
-    def local_copy(self, uri: str, /) -> AbstractContextManager[Path]: ...
-    def reader_options(self, uri: str, /) -> Mapping[str, Any]: ...
-    def exclusive_lock(self, uri: str, /) -> AbstractContextManager[None]: ...
-    def replacing(
-        self, targets: Sequence[str], last: str, /
-    ) -> AbstractContextManager[Iterable[Path]]: ...
-
-
-def _store(uri: str) -> _Store:
-    return object_store if is_remote(uri) else local
 
 
 def check_reachable(uri: str) -> None:
     """Asks an object store for a first answer, so that a run fails at its start.
 
     Raises:
-        StoreError: The client is not installed, there is no such bucket, the store does not answer,
-            or does not let in.
+        StoreError: The client is not installed, there is no such bucket, or the store does not
+            answer or denies access.
     """
     if is_remote(uri):
         object_store.check_reachable(uri)
 
 
 def fingerprint(uri: str) -> str:
-    """Digests what lies at a place; in an object store, without reading it.
-
-    Args:
-        uri: A file, or a folder, of which every file counts with its name.
+    """Digests a file, or a folder with the names of its files; objects without reading them.
 
     Returns:
-        SHA-256 in hex: of the content. Of an object that something else wrote, of what the store
-        says of it: its ETag, size and version.
+        SHA-256 in hex, of the content; for an object that another program wrote, of its ETag, size
+        and version.
 
     Raises:
-        DataError: Nothing lies there, or it may not be read.
+        DataError: There is no such file or folder, or it may not be read.
     """
-    return _store(uri).fingerprint(uri)
+    return object_store.fingerprint(uri) if is_remote(uri) else local.fingerprint(uri)
 
 
-def exists(uri: str) -> bool:
-    """Tells whether a file, or a folder, lies at a place."""
-    return _store(uri).is_file(uri) or _store(uri).is_folder(uri)
+def find_file(uri: str) -> Entry | None:
+    """Returns the entry of a file; None where there is none."""
+    return object_store.find_file(uri) if is_remote(uri) else local.find_file(uri)
 
 
 def is_file(uri: str) -> bool:
-    """Tells whether a file lies at a place."""
-    return _store(uri).is_file(uri)
+    """Tells whether there is a file."""
+    return find_file(uri) is not None
 
 
 def is_folder(uri: str) -> bool:
-    """Tells whether a folder lies at a place; in an object store it is one if it holds a file."""
-    return _store(uri).is_folder(uri)
+    """Tells whether there is a folder; an object store has one where it holds a file."""
+    return object_store.is_folder(uri) if is_remote(uri) else Path(uri).is_dir()
 
 
-def read_bytes(uri: str) -> bytes:
-    """Reads a file whole.
-
-    Raises:
-        OSError: There is none, or it may not be read.
-    """
-    return _store(uri).read_bytes(uri)
-
-
-def open_bytes(uri: str) -> BinaryIO:
-    """Opens a file to be read from its start on, a part at a time.
-
-    Raises:
-        OSError: There is none, or it may not be read.
-    """
-    return _store(uri).open_bytes(uri)
-
-
-def list_files(folder: str) -> list[Entry]:
-    """Lists the files in a folder and below, in the order of their names; none where it is not."""
-    return _store(folder).list_files(folder)
+def exists(uri: str) -> bool:
+    """Tells whether there is a file or a folder."""
+    return is_file(uri) or is_folder(uri)
 
 
 def written_at(uri: str) -> int | None:
-    """When a file was written, in nanoseconds since 1970; null where there is none."""
-    return _store(uri).written_at(uri)
+    """Returns when a file was written, in nanoseconds since 1970; None where there is none."""
+    entry = find_file(uri)
+    return entry.written if entry else None
 
 
 def size(uri: str) -> int:
-    """How many bytes a file has; 0 where there is none."""
-    return _store(uri).size(uri)
+    """Returns the size of a file in bytes; 0 where there is none."""
+    entry = find_file(uri)
+    return entry.size if entry else 0
+
+
+def list_files(folder: str) -> list[Entry]:
+    """Lists the files in a folder and its subfolders by name; none where there is no folder."""
+    return object_store.list_files(folder) if is_remote(folder) else local.list_files(folder)
+
+
+def read_bytes(uri: str) -> bytes:
+    """Reads a whole file.
+
+    Raises:
+        OSError: There is none, or it may not be read.
+    """
+    return object_store.read_bytes(uri) if is_remote(uri) else Path(uri).read_bytes()
+
+
+def open_bytes(uri: str) -> BinaryIO:
+    """Opens a file for sequential reading.
+
+    Raises:
+        OSError: There is none, or it may not be read.
+    """
+    return object_store.open_bytes(uri) if is_remote(uri) else Path(uri).open("rb")
+
+
+def local_copy(uri: str) -> AbstractContextManager[Path]:
+    """Gives a path on this machine where a file or folder can be read within the block.
+
+    Raises:
+        OSError: There is none, or it may not be read.
+    """
+    return object_store.local_copy(uri) if is_remote(uri) else nullcontext(Path(uri))
+
+
+def reader_options(uri: str) -> Mapping[str, Any]:
+    """Returns the arguments that Polars' readers need besides the path or URI."""
+    return polars_options(uri) if is_remote(uri) else {}
 
 
 def remove(uri: str) -> None:
     """Removes a file, if there is one."""
-    _store(uri).remove(uri)
+    if is_remote(uri):
+        object_store.remove(uri)
+    else:
+        Path(uri).unlink(missing_ok=True)
 
 
 def remove_folder(uri: str) -> None:
-    """Removes a folder with all that is in it, if there is one."""
-    _store(uri).remove_folder(uri)
-
-
-def local_copy(uri: str) -> AbstractContextManager[Path]:
-    """Gives a path at which a file or folder can be read on this machine, for the block's time.
-
-    Raises:
-        OSError: There is none, or it may not be read.
-    """
-    return _store(uri).local_copy(uri)
-
-
-def reader_options(uri: str) -> Mapping[str, Any]:
-    """What Polars' readers of files must be given besides the place."""
-    return _store(uri).reader_options(uri)
+    """Removes a folder with all its content, if there is one."""
+    if is_remote(uri):
+        object_store.remove_folder(uri)
+    elif Path(uri).is_dir():
+        rmtree(uri)
 
 
 def exclusive_lock(uri: str) -> AbstractContextManager[None]:
-    """Lets in one block at a time of all that ask to be alone with a file; the others wait.
+    """Lets one block at a time, of all processes, read a file and write it anew; the others wait.
 
-    For whoever reads a file and writes what follows from it. Those that only read need not ask:
-    they see the file of before or of after. What dies within its block keeps nobody out: on this
-    machine the next goes on at once, in an object store after `churnlib.io.object_store.ABANDONED`.
-    What lives is waited for, for `churnlib.io.locks.GIVE_UP` at most.
+    Blocks that only read need no lock: they see the file of before or of after. The lock of a dead
+    process is free at once on this machine, and after `churnlib.io.locks.ABANDONED_AFTER` seconds
+    in an object store. A wait ends after `churnlib.io.locks.GIVE_UP_AFTER` seconds.
 
     Args:
-        uri: The file, which need not be there.
+        uri: The file, which need not exist.
 
     Raises:
-        DataError: The system does not let a file be made beside it, or locked; or another block
-            took too long.
-        StoreError: The object store does not; or so did another block, or it took over.
+        DataError: A file on this machine cannot be locked, or the wait is over.
+        StoreError: An object cannot be locked, the wait is over, or the lock was lost meanwhile.
     """
-    return _store(uri).exclusive_lock(uri)
+    return locks.lock_object(uri) if is_remote(uri) else locks.lock_file(uri)
 
 
 @contextmanager
 def replacing(target: str | Path, *, last: str = "") -> Iterator[Path]:
-    """Yields a local path; what is made there takes the target's place at the end.
+    """Yields a local path; what the block writes there replaces the target at its end.
 
-    Where the block raises, what it made is removed and the target stays as it was.
+    Where the block raises, the new file is removed and the target stays as it was.
 
     Args:
         target: The file, or a folder that does not exist yet.
-        last: The file in a folder that vouches for the others: it does not come before them.
+        last: The file of a folder that vouches for the others: it never exists without them.
 
     Raises:
-        DataError: The system does not let it be written: no right, no room, no folder.
-        StoreError: The object store does not.
+        DataError: The target cannot be written: no write access, no space, not in a folder.
+        StoreError: The object store cannot write it.
     """
-    with replacing_all([target], last=last) as made:
-        yield next(iter(made))
+    with replacing_all([target], last=last) as paths:
+        yield next(iter(paths))
 
 
 def replacing_all(
     targets: Sequence[str | Path], *, last: str = ""
 ) -> AbstractContextManager[Iterable[Path]]:
-    """Does as `replacing` for targets that belong together: none is replaced before all are made.
+    """Replaces several targets as `replacing` does, none before all are written.
 
     Args:
         targets: Files of one store.
         last: See `replacing`.
 
     Returns:
-        A context that yields their local paths, to be made in their order.
+        A context that yields their local paths, to be written in this order.
     """
-    places = [str(target) for target in targets]
-    return _store(places[0]).replacing(places, last)
+    uris = [str(target) for target in targets]
+    return object_store.replacing(uris, last) if is_remote(uris[0]) else local.replacing(uris)
 
 
 def write_text(text: str, target: str | Path) -> None:
@@ -193,11 +178,11 @@ def write_text(text: str, target: str | Path) -> None:
 
 
 def write_texts(texts: Mapping[str, str]) -> None:
-    """Replaces text files that belong together: none before all are written.
+    """Replaces several text files, none before all are written.
 
     Args:
-        texts: What to write, by place.
+        texts: Their contents, by path or URI.
     """
-    with replacing_all(list(texts)) as made:
-        for file, text in zip(made, texts.values(), strict=True):
-            file.write_text(text, encoding="utf-8")
+    with replacing_all(list(texts)) as paths:
+        for path, text in zip(paths, texts.values(), strict=True):
+            path.write_text(text, encoding="utf-8")

@@ -7,9 +7,9 @@ import numpy as np
 import polars as pl
 
 from churnlib.metrics import profit
-from churnlib.metrics.intervals import Interval, of_difference
+from churnlib.metrics.intervals import Interval, difference_interval
+from churnlib.metrics.predictions import with_label
 from churnlib.metrics.profit import Cutoffs
-from churnlib.metrics.scores import known
 from churnlib.schemas.columns import LABEL, PROBABILITY
 from churnlib.settings import Offer
 
@@ -97,7 +97,7 @@ def choose_threshold(scored: pl.DataFrame, offer: Offer) -> float | None:
         The threshold of the greatest profit on these rows; where only one outcome is known, that of
         calibrated probabilities (`break_even`). Null where contacting nobody is best.
     """
-    rows = known(scored)
+    rows = with_label(scored)
     if rows[LABEL].n_unique() < 2:
         return profit.break_even(offer)
     return profit.best_threshold(_cutoffs(rows), offer)
@@ -120,7 +120,7 @@ def evaluate_campaign(scored: pl.DataFrame, offer: Offer, threshold: float | Non
         offer: What contacting costs and brings.
         threshold: The least probability that is contacted; nobody if null.
     """
-    rows = known(scored)
+    rows = with_label(scored)
     campaign = Campaign(
         terms=offer.model_dump(),
         acceptance_rate=offer.acceptance_rate,
@@ -198,4 +198,4 @@ def _interval(
     churner, stayer = profit.worth(offer)
     apart = churners * churner + stayers * stayer - subs * gain / len(rows)
     error = float(np.sqrt(characters @ apart**2 * drawn / (drawn - 1)))
-    return of_difference(gain, error)
+    return difference_interval(gain, error)

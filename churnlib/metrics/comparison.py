@@ -8,32 +8,33 @@ import polars as pl
 
 from churnlib.errors import ModelError, closest
 from churnlib.metrics.bootstrap import Resampling
-from churnlib.metrics.definitions import METRICS, Metric, MetricValue, Predicted, probabilities
-from churnlib.metrics.intervals import CONFIDENCE, Interval, of_difference, standard_error
+from churnlib.metrics.definitions import METRICS, compared_metrics
+from churnlib.metrics.intervals import CONFIDENCE, Interval, difference_interval, standard_error
+from churnlib.metrics.predictions import MetricValue, Predictions, probabilities
 from churnlib.schemas.columns import LABEL
-from churnlib.schemas.validation import check_labels, check_whole, collected, require
+from churnlib.schemas.validation import as_frame, check_labels, check_whole, require
 
 COMPARED = "the rows to compare on"
-"""What messages call them."""
+"""What messages call the rows of a comparison."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How far one model is from another in a metric.
+    """The difference between two models in a metric.
 
     Attributes:
-        metric: `roc_auc`, `average_precision`, `log_loss` or `brier`.
-        candidate: The metric of the one.
-        champion: The metric of the other.
-        difference: The first less the second; in the metric's own unit and direction.
-        standard_error: Of the difference, both being judged on the same draws of characters.
-        n: Subscriptions that both were judged on.
-        characters: How many characters these are of; at most
-            `churnlib.metrics.bootstrap.MAX_UNITS`, because groups stand for more.
-        reason: Why figures are null; null where none is.
+        metric: The key of the metric.
+        candidate: The value of the one model; null where not defined.
+        champion: The value of the other.
+        difference: The first minus the second, in units of the metric.
+        standard_error: That of the difference, with both models judged on the same draws.
+        n: The number of subscriptions.
+        characters: The number of characters they belong to, at most
+            `churnlib.metrics.bootstrap.MAX_UNITS`, because more are drawn in groups.
+        reason: Why values are null; null where none is.
     """
 
-    metric: Metric
+    metric: str
     candidate: float | None
     champion: float | None
     difference: float | None
@@ -43,17 +44,17 @@ class Difference:
     reason: str | None = None
 
     def interval(self, confidence: float = CONFIDENCE) -> Interval | None:
-        """The two-sided interval of the difference.
+        """Computes the two-sided confidence interval of the difference.
 
         Args:
-            confidence: How often it is to hold the truth, such as 0.95.
+            confidence: Its level, such as 0.95.
         """
         if self.difference is None:
             return None
-        return of_difference(self.difference, self.standard_error, confidence)
+        return difference_interval(self.difference, self.standard_error, confidence)
 
     def to_json(self) -> dict[str, Any]:
-        """The difference and its 95 % interval as plain data."""
+        """Gives the difference and its 95 % confidence interval as plain data."""
         return {
             "metric": self.metric,
             "candidate": self.candidate,
@@ -70,46 +71,51 @@ def paired_difference(
     """Compares two models on the same subscriptions.
 
     Args:
-        rows: A row a subscription: `char_id`, `sub_id`, `sub_churn` (null where not known yet; such
-            rows are left out) and the two probabilities. The order does not matter.
-        candidate: The column of the one model's probabilities.
-        champion: The column of the other's.
-        metric: `roc_auc`, `average_precision`, `log_loss` or `brier`.
+        rows: One row per subscription: `char_id`, `sub_id`, `sub_churn` (rows where it is null are
+            left out) and the two probabilities. The order does not matter.
+        candidate: The column with the probabilities of the one model.
+        champion: The column with those of the other.
+        metric: A key that `churnlib.metrics.definitions.compared_metrics` lists, such as
+            `average_precision`.
 
     Returns:
-        The difference, with its standard error by the bootstrap, whose draws of characters both
-        models share. Models that say the same differ by exactly 0.
+        The difference, with a standard error from bootstrap draws of characters that both models
+        share. Two models with equal probabilities differ by exactly 0.
 
     Raises:
-        ModelError: There is no such metric.
-        DataError: A column is missing, or holds what is no label or no probability.
+        ModelError: Models cannot be compared by this metric.
+        DataError: A column is missing, or holds invalid labels or probabilities.
     """
-    if metric not in METRICS:
-        raise ModelError(f"there is no metric '{metric}' to compare by. {closest(metric, METRICS)}")
-    rows = collected(rows, COMPARED)
+    comparable = [metric.key for metric in compared_metrics()]
+    if metric not in comparable:
+        raise ModelError(
+            f"there is no metric '{metric}' to compare by. {closest(metric, comparable)}"
+        )
+    rows = as_frame(rows, COMPARED)
     wanted = list(dict.fromkeys(("char_id", "sub_id", LABEL, candidate, champion)))
     require(rows.columns, wanted, COMPARED)
     check_labels(rows[LABEL])
     check_whole(rows, "sub_id", "char_id")
     known = rows.select(wanted).filter(pl.col(LABEL).is_not_null()).sort("sub_id", candidate)
-    said = [probabilities(known, column) for column in (candidate, champion)]
+    predicted = [probabilities(known, column) for column in (candidate, champion)]
     outcome = known[LABEL].to_numpy().astype(np.bool_)
     characters = Resampling.over(known["char_id"])
+    counts = (len(known), len(characters.weights))
     if len(known) == 0 or outcome.all() or not outcome.any():
         reason = f"of {len(known):,} subscriptions with a known outcome {outcome.sum():,} churned"
-        counts = (len(known), len(characters.weights))
         return Difference(metric, None, None, None, None, *counts, reason)
-    one, other = (METRICS[metric](Predicted(outcome, each, characters)) for each in said)
-    return between(metric, one, other, len(known), len(characters.weights))
+    compute = METRICS[metric].compute
+    one, other = (compute(Predictions(outcome, each, characters)) for each in predicted)
+    return difference_of(metric, one, other, *counts)
 
 
-def between(
-    metric: Metric, one: MetricValue, other: MetricValue, n: int, characters: int
+def difference_of(
+    metric: str, one: MetricValue, other: MetricValue, n: int, characters: int
 ) -> Difference:
-    """The difference of two figures that share their draws; see `Difference`."""
-    apart = one.value - other.value
+    """Subtracts two values of a metric that share their draws; see `Difference`."""
+    difference = one.value - other.value
     error = standard_error(one.draws - other.draws, one.units)
     reason = None
-    if error is None or (error == 0 and apart):
+    if error is None or (error == 0 and difference):
         error, reason = None, f"too few characters to tell by: {one.units}"
-    return Difference(metric, one.value, other.value, apart, error, n, characters, reason)
+    return Difference(metric, one.value, other.value, difference, error, n, characters, reason)

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from churnlib.io.buckets import hashes
-from churnlib.metrics.intervals import of_rate, of_rates_apart
+from churnlib.metrics.intervals import newcombe_interval, wilson_interval
 from churnlib.schemas.columns import PROBABILITY
 
 SALT = np.uint64(0x9E3779B97F4A7C15)
@@ -85,10 +85,10 @@ def compare_counts(*, contacted: tuple[int, int], held_out: tuple[int, int]) -> 
             "n": n,
             "churned": churned,
             "churn_rate": churned / n if n else None,
-            "churn_rate_ci": of_rate(churned, n),
+            "churn_rate_ci": wilson_interval(churned, n),
         }
         for name, (churned, n) in (("contacted", contacted), ("held_out", held_out))
     }
     p, q = (told[name]["churn_rate"] for name in ("held_out", "contacted"))
     fall = None if p is None or q is None else p - q
-    return {**told, "fall": fall, "fall_ci": of_rates_apart(held_out, contacted)}
+    return {**told, "fall": fall, "fall_ci": newcombe_interval(held_out, contacted)}

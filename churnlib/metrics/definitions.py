@@ -1,205 +1,228 @@
-"""The figures that judge probabilities: each from the rows, and from every draw of characters."""
+"""The metrics: one record each, from which reports, page, map, docs and the gate take theirs.
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import cached_property
+To add a metric, write its function in `churnlib.metrics.scores` and its record here. To let the
+gate compare models by it, too, give it an allowed loss in `churnlib.settings.champion.MAX_LOSS`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import polars as pl
 
-from churnlib.errors import DataError
-from churnlib.metrics import ranking
-from churnlib.metrics.bootstrap import Flags, Floats, Resampling
-from churnlib.metrics.intervals import CONFIDENCE, Interval, of_positive, of_share, standard_error
-from churnlib.metrics.ranking import Tally, levels, ratio
+from churnlib.metrics import scores
+from churnlib.metrics.deciles import deciles
+from churnlib.metrics.intervals import Interval
+from churnlib.metrics.predictions import MetricValue, Predictions
+from churnlib.settings import MAX_LOSS
 
-MOST_LEVELS = 1000
-"""How many levels of probability are told apart in draws; ranks within one count as ties."""
-DECIMALS = 10
-"""Of the figures of tenths: more of them are what calculation leaves over."""
-CALIBRATION_GROUPS = 10
-"""How many groups of equal size the expected calibration error is taken over."""
-
-Metric = Literal["roc_auc", "average_precision", "log_loss", "brier"]
+Place = Literal["groups", "baselines", "segments"]
+"""A part of the reports: all and new subscriptions; the baselines; segments and months."""
+EVERYWHERE: frozenset[Place] = frozenset({"groups", "baselines", "segments"})
+OF_MODELS: frozenset[Place] = frozenset({"groups", "baselines"})
 
 
-@dataclass(frozen=True, eq=False)
-class Predicted:
-    """Probabilities beside what came of them.
-
-    Attributes:
-        outcome: Whether each subscription churned; there is at least one.
-        probability: What was predicted.
-        characters: Draws of their characters.
-    """
-
-    outcome: Flags
-    probability: Floats
-    characters: Resampling
-
-    def where(self, keep: Flags) -> "Predicted":
-        """Those of some rows."""
-        return Predicted(self.outcome[keep], self.probability[keep], self.characters.where(keep))
-
-    @cached_property
-    def tally(self) -> Tally:
-        """The rows by their distinct probabilities."""
-        return Tally.of(self.outcome, self.probability)
-
-    @cached_property
-    def drawn(self) -> Tally:
-        """The rows of each draw by level of probability."""
-        level = levels(self.probability, MOST_LEVELS)
-        count = int(level.max()) + 1
-        both = self.characters.totals(level + count * ~self.outcome, 2 * count)
-        return Tally(both[:count], both[count:])
-
-    @cached_property
-    def is_ranked(self) -> bool:
-        """Whether not all probabilities are equal."""
-        return len(self.tally.churned) > 1
-
-    @cached_property
-    def gains(self) -> Floats:
-        """The share of all churners among the likeliest tenth, two tenths, to all."""
-        # Rounded, so that what calculation leaves over does not pass for a lift.
-        return ranking.gains(self.tally)[:, 0].round(12)
-
-    @cached_property
-    def gains_drawn(self) -> Floats:
-        """The same of each draw, a column each."""
-        return ranking.gains(self.drawn)
-
-    @cached_property
-    def units(self) -> int:
-        """How many characters there are."""
-        return len(self.characters.weights)
-
-    @cached_property
-    def ranked_units(self) -> int:
-        """How many characters there are with the rarer outcome."""
-        return min(self.characters.count(kind) for kind in (self.outcome, ~self.outcome))
+def bootstrap_interval(_: Predictions, value: MetricValue) -> Interval | None:
+    """The interval that follows from the draws of the metric itself."""
+    return value.interval()
 
 
-def probabilities(rows: pl.DataFrame, column: str) -> Floats:
-    """The probabilities in a column.
-
-    Raises:
-        DataError: It holds what is no probability.
-    """
-    found = rows[column].cast(pl.Float64, strict=False)
-    if not found.is_between(0, 1).fill_null(False).all():
-        raise DataError(f"the column '{column}' holds values that are no probability.")
-    return found.to_numpy()
-
-
-@dataclass(frozen=True, eq=False)
-class MetricValue:
-    """A figure of some rows, and of each draw of their characters.
+@dataclass(frozen=True)
+class Metric:
+    """All that is known of a metric.
 
     Attributes:
-        value: The figure of the rows; NaN where it is not defined.
-        draws: The figure of each draw, or of a `distance` how far the draw is from the rows; NaN
-            where it is not defined.
-        units: How many characters it rests on.
-        scale: A `share` lies within 0 and 1, what is `positive` above 0, and a `distance` within 0
-            and 1, 0 being where all is well, so that chance can only make it larger.
+        key: Its name in code, JSON and settings.
+        name: Its name in reports.
+        meaning: What it measures, in a few words.
+        format: How it is written: in percent, with three decimals, or as a ratio with two.
+        better: Whether a higher or a lower value is better; null where neither is.
+        compute: Computes it, with a value for each bootstrap draw.
+        needs: What it is not defined without; null if any row will do.
+        undefined: Why it may be undefined where its needs are met.
+        interval: Computes its 95 % confidence interval.
+        places: Where it is reported. Terminal, page, Prefect artifact and map show all of them.
     """
 
-    value: float
-    draws: Floats
-    units: int
-    scale: Literal["share", "positive", "distance"] = "share"
+    key: str
+    name: str
+    meaning: str
+    format: Literal["percent", "decimals", "ratio"]
+    better: Literal["higher", "lower"] | None
+    compute: Callable[[Predictions], MetricValue]
+    needs: Literal["both outcomes", "a threshold"] | None = None
+    undefined: str = ""
+    interval: Callable[[Predictions, MetricValue], Interval | None] = bootstrap_interval
+    places: frozenset[Place] = OF_MODELS
 
-    def interval(self, confidence: float = CONFIDENCE) -> Interval | None:
-        """The interval that holds the true figure so often; null where it is not known."""
-        if np.isnan(self.value):
-            return None
-        if self.scale == "distance":
-            if self.units < 2:
-                return None
-            reach = float(np.nanquantile(self.draws, confidence))
-            return max(0.0, self.value - reach), min(1.0, self.value + reach)
-        error = standard_error(self.draws, self.units)
-        if self.scale == "positive":
-            return of_positive(self.value, error, confidence)
-        return of_share(self.value, error, self.units, confidence)
+    @property
+    def max_loss(self) -> float | None:
+        """By how much a new champion may be worse; null where the gate cannot compare by it."""
+        return MAX_LOSS.get(self.key)
 
-
-def roc_auc(predicted: Predicted) -> MetricValue:
-    """The probability that a churner is ranked above one who stays, ties counting half."""
-    (value,) = ranking.roc_auc(predicted.tally)
-    return MetricValue(float(value), ranking.roc_auc(predicted.drawn), predicted.ranked_units)
+    def is_defined(self, predictions: Predictions) -> bool:
+        """Whether the metric can be computed."""
+        if self.needs == "both outcomes":
+            return predictions.is_mixed
+        return self.needs is None or predictions.threshold is not None
 
 
-def average_precision(predicted: Predicted) -> MetricValue:
-    """Precision averaged over recall."""
-    (value,) = ranking.average_precision(predicted.tally)
-    return MetricValue(
-        float(value), ranking.average_precision(predicted.drawn), predicted.ranked_units
+def _ranked_interval(predictions: Predictions, value: MetricValue) -> Interval | None:
+    """No interval where all probabilities are equal, since nothing was ranked."""
+    return value.interval() if predictions.is_ranked else None
+
+
+def _lift_interval(predictions: Predictions, _: MetricValue) -> Interval | None:
+    """The interval of the first decile, which takes the largest possible lift into account."""
+    return deciles(predictions)[0].intervals["lift"]
+
+
+METRICS: dict[str, Metric] = {
+    metric.key: metric
+    for metric in (
+        Metric(
+            key="base_rate",
+            name="base rate",
+            meaning="share of subscriptions that churned",
+            format="percent",
+            better=None,
+            compute=scores.base_rate,
+            places=frozenset({"groups", "segments"}),
+        ),
+        Metric(
+            key="mean_predicted",
+            name="mean prediction",
+            meaning="mean predicted churn probability",
+            format="percent",
+            better=None,
+            compute=scores.mean_predicted,
+            places=EVERYWHERE,
+        ),
+        Metric(
+            key="roc_auc",
+            name="ROC AUC",
+            meaning="probability that a churner is ranked above a non-churner",
+            format="decimals",
+            better="higher",
+            compute=scores.roc_auc,
+            needs="both outcomes",
+            interval=_ranked_interval,
+            places=EVERYWHERE,
+        ),
+        Metric(
+            key="average_precision",
+            name="average precision",
+            meaning="precision averaged over recall",
+            format="decimals",
+            better="higher",
+            compute=scores.average_precision,
+            needs="both outcomes",
+        ),
+        Metric(
+            key="lift_top_decile",
+            name="lift, top decile",
+            meaning="churn rate of the riskiest decile over the base rate",
+            format="ratio",
+            better="higher",
+            compute=scores.lift_top_decile,
+            needs="both outcomes",
+            interval=_lift_interval,
+        ),
+        Metric(
+            key="log_loss",
+            name="log loss",
+            meaning="mean negative log-likelihood, in nats",
+            format="decimals",
+            better="lower",
+            compute=scores.log_loss,
+        ),
+        Metric(
+            key="brier",
+            name="Brier score",
+            meaning="mean squared error of the probabilities",
+            format="decimals",
+            better="lower",
+            compute=scores.brier,
+        ),
+        Metric(
+            key="expected_calibration_error",
+            name="calibration error",
+            meaning="mean gap between prediction and churn rate, over ten groups by risk",
+            format="decimals",
+            better="lower",
+            compute=scores.expected_calibration_error,
+            places=EVERYWHERE,
+        ),
+        Metric(
+            key="precision",
+            name="precision",
+            meaning="share of churners at or above the threshold",
+            format="percent",
+            better="higher",
+            compute=scores.precision,
+            needs="a threshold",
+            undefined="no subscription reaches the threshold",
+        ),
+        Metric(
+            key="recall",
+            name="recall",
+            meaning="share of all churners at or above the threshold",
+            format="percent",
+            better="higher",
+            compute=scores.recall,
+            needs="a threshold",
+            undefined="nobody churned",
+        ),
     )
-
-
-def log_loss(predicted: Predicted) -> MetricValue:
-    """The mean negative log-likelihood, in nats; certainty that fails counts as 2^-52."""
-    least = np.finfo(np.float64).eps
-    said = np.where(predicted.outcome, predicted.probability, 1 - predicted.probability)
-    return replace(mean(predicted, -np.log(np.clip(said, least, 1 - least))), scale="positive")
-
-
-def brier(predicted: Predicted) -> MetricValue:
-    """The mean squared difference of probability and outcome."""
-    squares = (predicted.probability - predicted.outcome) ** 2
-    return replace(mean(predicted, squares), scale="positive")
-
-
-def mean(predicted: Predicted, values: Floats) -> MetricValue:
-    """The mean of a value of each row."""
-    draws = ratio(predicted.characters.sums(values), predicted.characters.rows)
-    return MetricValue(float(values.mean()), draws, predicted.units)
-
-
-def share_of(predicted: Predicted, whole: Flags, part: Flags) -> MetricValue:
-    """The share of some rows, of others in which they lie."""
-    value = part.sum() / whole.sum() if whole.any() else float("nan")
-    found, of = (predicted.characters.sums(rows.astype(np.float64)) for rows in (part, whole))
-    return MetricValue(float(value), ratio(found, of), predicted.characters.count(whole))
-
-
-def lift_top_decile(predicted: Predicted) -> MetricValue:
-    """The churn rate among the likeliest tenth, over that of all; both outcomes occur."""
-    value, draws = (10 * gains[0] for gains in (predicted.gains, predicted.gains_drawn))
-    return MetricValue(round(float(value), DECIMALS), draws, predicted.ranked_units, "positive")
-
-
-def expected_calibration_error(predicted: Predicted) -> MetricValue:
-    """How far churn rates are from predictions, on average over groups of equal size.
-
-    The groups are `CALIBRATION_GROUPS` by predicted probability; equal probabilities stay together.
-    Its interval takes what the gaps of the groups move by in a draw, all as losses: by the triangle
-    inequality the true error is no farther away than that, and where the interval reaches 0, the
-    gaps are what chance makes of calibrated probabilities.
-    """
-    group = levels(predicted.probability, CALIBRATION_GROUPS)
-    count = int(group.max()) + 1
-    missed = predicted.outcome - predicted.probability
-    gaps = np.bincount(group, missed, count).reshape(-1, 1) / len(group)
-    drawn = ratio(predicted.characters.totals(group, count, missed), predicted.characters.rows)
-    distance = np.abs(drawn - gaps).sum(axis=0)
-    return MetricValue(float(np.abs(gaps).sum()), distance, predicted.units, "distance")
-
-
-METRICS: dict[Metric, Callable[[Predicted], MetricValue]] = {
-    "roc_auc": roc_auc,
-    "average_precision": average_precision,
-    "log_loss": log_loss,
-    "brier": brier,
 }
-"""The figures by which two models can be compared."""
-HIGHER_IS_BETTER: dict[Metric, bool] = {
-    "roc_auc": True,
-    "average_precision": True,
-    "log_loss": False,
-    "brier": False,
-}
+"""All metrics by their keys, in the order of the reports."""
+
+
+def metrics_in(place: Place) -> tuple[Metric, ...]:
+    """Lists the metrics that are reported in a place."""
+    return tuple(metric for metric in METRICS.values() if place in metric.places)
+
+
+def compared_metrics() -> tuple[Metric, ...]:
+    """Lists the metrics by which two models can be compared."""
+    return tuple(metric for metric in METRICS.values() if metric.max_loss is not None)
+
+
+def measure(predictions: Predictions, place: Place) -> dict[str, MetricValue]:
+    """Computes the metrics of a place, as far as they are defined."""
+    return {
+        metric.key: metric.compute(predictions)
+        for metric in metrics_in(place)
+        if metric.is_defined(predictions)
+    }
+
+
+def values_of(measured: Mapping[str, MetricValue], place: Place) -> dict[str, float | None]:
+    """Gives the value of every metric of a place; null where it is not defined."""
+    values = {key: None if np.isnan(m.value) else m.value for key, m in measured.items()}
+    return {metric.key: values.get(metric.key) for metric in metrics_in(place)}
+
+
+def intervals_of(
+    predictions: Predictions, measured: Mapping[str, MetricValue], place: Place
+) -> dict[str, Interval | None]:
+    """Gives the 95 % confidence interval of every metric of a place; null where it is unknown."""
+    return {
+        metric.key: metric.interval(predictions, measured[metric.key])
+        if metric.key in measured
+        else None
+        for metric in metrics_in(place)
+    }
+
+
+def why_undefined(predictions: Predictions) -> str | None:
+    """Says why the ranking cannot be judged; null where it can."""
+    n = len(predictions.outcome)
+    if not predictions.is_mixed:
+        churned = bool(predictions.outcome.any())
+        if n == 1:
+            return f"the only subscription {'churned' if churned else 'did not churn'}"
+        return f"{'each' if churned else 'none'} of the {n:,} subscriptions churned"
+    if not predictions.is_ranked:
+        return f"all {n:,} subscriptions have the same predicted probability"
+    return None

@@ -32,7 +32,7 @@ def standard_error(draws: Floats, units: int) -> float | None:
     return float(defined.std(ddof=1)) * sqrt(units / (units - 1))
 
 
-def of_share(
+def share_interval(
     value: float, error: float | None, units: int, confidence: float = CONFIDENCE
 ) -> Interval:
     """The interval of a figure within 0 and 1, on the logit scale.
@@ -51,34 +51,34 @@ def of_share(
         bound = min(1.0, -log(1 - confidence) / max(units, 1))
         return (0.0, bound) if value <= 0 else (1 - bound, 1.0)
     spread = value * (1 - value)
-    half = quantile(confidence) * (sqrt(spread) if error is None else error) / spread
+    half = normal_quantile(confidence) * (sqrt(spread) if error is None else error) / spread
     logit = log(value / (1 - value))
     return _sigmoid(logit - half), _sigmoid(logit + half)
 
 
-def of_positive(
+def positive_interval(
     value: float, error: float | None, confidence: float = CONFIDENCE
 ) -> Interval | None:
     """The interval of a figure above 0, on the logarithmic scale; null where it is unknown."""
     if error is None or value <= 0:
         return None
-    half = quantile(confidence) * error / value
+    half = normal_quantile(confidence) * error / value
     if half > FARTHEST:
         return None
     return value * exp(-half), value * exp(half)
 
 
-def of_difference(
+def difference_interval(
     value: float, error: float | None, confidence: float = CONFIDENCE
 ) -> Interval | None:
     """The interval of a difference; null where its error is unknown."""
     if error is None:
         return None
-    half = quantile(confidence) * error
+    half = normal_quantile(confidence) * error
     return value - half, value + half
 
 
-def of_rate(found: int, n: int, confidence: float = CONFIDENCE) -> Interval | None:
+def wilson_interval(found: int, n: int, confidence: float = CONFIDENCE) -> Interval | None:
     """The interval of a rate that was counted, by Wilson's score (JASA 22, 1927).
 
     Args:
@@ -89,19 +89,19 @@ def of_rate(found: int, n: int, confidence: float = CONFIDENCE) -> Interval | No
     Returns:
         Both ends within 0 and 1; null of none.
 
-    >>> low, high = of_rate(0, 10)
+    >>> low, high = wilson_interval(0, 10)
     >>> round(low, 4), round(high, 4)
     (0.0, 0.2775)
     """
     if not n:
         return None
-    squared = quantile(confidence) ** 2
+    squared = normal_quantile(confidence) ** 2
     middle = (found + squared / 2) / (n + squared)
     half = sqrt(squared * (found * (n - found) / n + squared / 4)) / (n + squared)
     return (0.0 if found == 0 else middle - half), (1.0 if found == n else middle + half)
 
 
-def of_rates_apart(
+def newcombe_interval(
     one: tuple[int, int], other: tuple[int, int], confidence: float = CONFIDENCE
 ) -> Interval | None:
     """The interval of the difference of two counted rates, by Newcombe's hybrid score.
@@ -117,11 +117,11 @@ def of_rates_apart(
     Returns:
         Both ends within -1 and 1; null where one of the two is of none.
 
-    >>> low, high = of_rates_apart((56, 70), (48, 80))
+    >>> low, high = newcombe_interval((56, 70), (48, 80))
     >>> round(low, 4), round(high, 4)
     (0.0524, 0.3339)
     """
-    first, second = of_rate(*one, confidence), of_rate(*other, confidence)
+    first, second = wilson_interval(*one, confidence), wilson_interval(*other, confidence)
     if first is None or second is None:
         return None
     p, q = one[0] / one[1], other[0] / other[1]
@@ -131,7 +131,7 @@ def of_rates_apart(
     )
 
 
-def quantile(confidence: float) -> float:
+def normal_quantile(confidence: float) -> float:
     """How many standard errors lie to each side of a normal value, to hold the truth so often."""
     return NormalDist().inv_cdf((1 + confidence) / 2)
 

@@ -1,24 +1,25 @@
-"""Whether probabilities come true: predicted and observed churn, by groups of risk."""
+"""Calibration in detail: predicted and observed churn, by groups of risk."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from churnlib.metrics.definitions import CALIBRATION_GROUPS, MetricValue, Predicted
 from churnlib.metrics.intervals import Interval
+from churnlib.metrics.predictions import MetricValue, Predictions
 from churnlib.metrics.ranking import levels, ratio
+from churnlib.metrics.scores import CALIBRATION_GROUPS
 
 
 @dataclass(frozen=True)
 class RiskGroup:
-    """Subscriptions of about the same predicted probability.
+    """Subscriptions of similar predicted probability.
 
     Attributes:
-        rows: How many there are.
+        rows: The number of subscriptions.
         churned: How many of them churned.
         churn_rate: The share that churned.
         predicted: The mean of their predicted probabilities.
-        interval: The 95 % interval of `churn_rate`.
+        interval: The 95 % confidence interval of `churn_rate`.
     """
 
     rows: int
@@ -28,30 +29,32 @@ class RiskGroup:
     interval: Interval | None
 
 
-def risk_groups(predicted: Predicted) -> tuple[RiskGroup, ...]:
-    """Parts subscriptions as the expected calibration error does, and says what came of each part.
+def risk_groups(predictions: Predictions) -> tuple[RiskGroup, ...]:
+    """Groups subscriptions as the expected calibration error does.
 
     Args:
-        predicted: The probabilities, with what came of them.
+        predictions: The predictions.
 
     Returns:
-        At most `CALIBRATION_GROUPS` of about equal size, the likeliest to churn first; equal
-        probabilities stay together, so that groups may be fewer.
+        At most `CALIBRATION_GROUPS` groups of about equal size, the riskiest first; equal
+        probabilities stay together, so that there may be fewer.
     """
-    group = levels(predicted.probability, CALIBRATION_GROUPS)
+    group = levels(predictions.probability, CALIBRATION_GROUPS)
     count = int(group.max()) + 1
-    both = predicted.characters.totals(group + count * ~predicted.outcome, 2 * count)
+    both = predictions.characters.totals(group + count * ~predictions.outcome, 2 * count)
     drawn = ratio(both[:count], both[:count] + both[count:])
     rows = np.bincount(group, minlength=count)
-    churned = np.bincount(group, predicted.outcome, count).astype(np.int64)
-    said = np.bincount(group, predicted.probability, count)
+    churned = np.bincount(group, predictions.outcome, count).astype(np.int64)
+    predicted = np.bincount(group, predictions.probability, count)
     return tuple(
         RiskGroup(
             rows=int(rows[n]),
             churned=int(churned[n]),
             churn_rate=float(rate := churned[n] / rows[n]),
-            predicted=float(said[n] / rows[n]),
-            interval=MetricValue(rate, drawn[n], predicted.characters.count(group == n)).interval(),
+            predicted=float(predicted[n] / rows[n]),
+            interval=MetricValue(
+                rate, drawn[n], predictions.characters.count(group == n)
+            ).interval(),
         )
         for n in range(count)
         if rows[n]

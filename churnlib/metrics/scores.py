@@ -1,102 +1,104 @@
-"""All figures of scored rows at once: their values, their intervals, and why there are none."""
+"""The functions of the metrics: each computes a value and one for every bootstrap draw.
 
-from collections.abc import Mapping
-from typing import Any
+Each takes predictions, for which `churnlib.metrics.definitions.Metric.needs` is met.
+"""
+
+from dataclasses import replace
 
 import numpy as np
-import polars as pl
 
-from churnlib.metrics import definitions
-from churnlib.metrics.bootstrap import Flags, Resampling
-from churnlib.metrics.deciles import deciles
-from churnlib.metrics.definitions import MetricValue, Predicted, probabilities
-from churnlib.metrics.intervals import Interval
-from churnlib.schemas.columns import LABEL, PROBABILITY
+from churnlib.metrics import ranking
+from churnlib.metrics.bootstrap import Flags, Floats
+from churnlib.metrics.deciles import DECIMALS
+from churnlib.metrics.predictions import MetricValue, Predictions
+from churnlib.metrics.ranking import levels, ratio
 
-
-def known(scored: pl.DataFrame) -> pl.DataFrame:
-    """The rows whose outcome is known."""
-    return scored.filter(pl.col(LABEL).is_not_null())
+CALIBRATION_GROUPS = 10
+"""The number of groups of equal size that the expected calibration error is taken over."""
 
 
-def known_rows(scored: pl.DataFrame) -> pl.DataFrame:
-    """The rows whose outcome is known, in an order that does not depend on that of all."""
-    return known(scored).sort(PROBABILITY, "sub_id")
+def base_rate(predictions: Predictions) -> MetricValue:
+    """The share of subscriptions that churned."""
+    return mean(predictions, predictions.outcome.astype(np.float64))
 
 
-def predictions(known: pl.DataFrame) -> Predicted:
-    """Predictions whose outcome is known, with draws of their characters.
+def mean_predicted(predictions: Predictions) -> MetricValue:
+    """The mean predicted probability."""
+    return mean(predictions, predictions.probability)
 
-    Whoever needs the figures of a part takes the part of these (`Predicted.where`), so that a
-    figure has one interval, wherever it is told.
+
+def roc_auc(predictions: Predictions) -> MetricValue:
+    """The probability that a churner is ranked above a non-churner; ties count half."""
+    (value,) = ranking.roc_auc(predictions.tally)
+    return MetricValue(float(value), ranking.roc_auc(predictions.drawn), predictions.ranked_units)
+
+
+def average_precision(predictions: Predictions) -> MetricValue:
+    """Precision averaged over recall."""
+    (value,) = ranking.average_precision(predictions.tally)
+    draws = ranking.average_precision(predictions.drawn)
+    return MetricValue(float(value), draws, predictions.ranked_units)
+
+
+def lift_top_decile(predictions: Predictions) -> MetricValue:
+    """The churn rate of the riskiest decile divided by that of all."""
+    value, draws = (10 * gains[0] for gains in (predictions.gains, predictions.gains_drawn))
+    return MetricValue(round(float(value), DECIMALS), draws, predictions.ranked_units, "positive")
+
+
+def log_loss(predictions: Predictions) -> MetricValue:
+    """The mean negative log-likelihood in nats; probabilities are kept 2^-52 away from 0 and 1."""
+    least = np.finfo(np.float64).eps
+    of_outcome = np.where(predictions.outcome, predictions.probability, 1 - predictions.probability)
+    losses = -np.log(np.clip(of_outcome, least, 1 - least))
+    return replace(mean(predictions, losses), scale="positive")
+
+
+def brier(predictions: Predictions) -> MetricValue:
+    """The mean squared difference between probability and outcome."""
+    squares = (predictions.probability - predictions.outcome) ** 2
+    return replace(mean(predictions, squares), scale="positive")
+
+
+def expected_calibration_error(predictions: Predictions) -> MetricValue:
+    """The mean distance between churn rate and prediction over groups of equal size.
+
+    There are `CALIBRATION_GROUPS` groups by predicted probability; equal probabilities stay
+    together. The draws are an upper bound: how far the gaps of all groups move together. By the
+    triangle inequality the true error is no farther away, and where the interval reaches 0, the
+    gaps are no larger than chance gives calibrated probabilities.
     """
-    characters = known["char_id" if "char_id" in known.columns else "sub_id"]
-    return Predicted(
-        known[LABEL].to_numpy().astype(np.bool_),
-        probabilities(known, PROBABILITY),
-        Resampling.over(characters),
+    group = levels(predictions.probability, CALIBRATION_GROUPS)
+    count = int(group.max()) + 1
+    missed = predictions.outcome - predictions.probability
+    gaps = np.bincount(group, missed, count).reshape(-1, 1) / len(group)
+    drawn = ratio(predictions.characters.totals(group, count, missed), predictions.characters.rows)
+    distance = np.abs(drawn - gaps).sum(axis=0)
+    return MetricValue(float(np.abs(gaps).sum()), distance, predictions.units, "distance")
+
+
+def precision(predictions: Predictions) -> MetricValue:
+    """The share of churners among the subscriptions that reach the threshold."""
+    hits = predictions.selected & predictions.outcome
+    return share_of(predictions, predictions.selected, hits)
+
+
+def recall(predictions: Predictions) -> MetricValue:
+    """The share of the churners that reach the threshold."""
+    hits = predictions.selected & predictions.outcome
+    return share_of(predictions, predictions.outcome, hits)
+
+
+def mean(predictions: Predictions, values: Floats) -> MetricValue:
+    """The mean of a value of each row."""
+    draws = ratio(predictions.characters.sums(values), predictions.characters.rows)
+    return MetricValue(float(values.mean()), draws, predictions.units)
+
+
+def share_of(predictions: Predictions, whole: Flags, part: Flags) -> MetricValue:
+    """The share of some rows that are also part of others; NaN where there are none."""
+    value = part.sum() / whole.sum() if whole.any() else float("nan")
+    in_part, in_whole = (
+        predictions.characters.sums(rows.astype(np.float64)) for rows in (part, whole)
     )
-
-
-def measure(predicted: Predicted, threshold: float | None = None) -> dict[str, MetricValue]:
-    """Computes all figures of probabilities, those of ranking only where both outcomes are there.
-
-    Args:
-        predicted: The probabilities, with what came of them.
-        threshold: The probability from which on a subscription is called a churner; without it
-            there is no `precision` and no `recall`.
-    """
-    found = {
-        "mean_predicted": definitions.mean(predicted, predicted.probability),
-        "log_loss": definitions.log_loss(predicted),
-        "brier": definitions.brier(predicted),
-        "expected_calibration_error": definitions.expected_calibration_error(predicted),
-    }
-    if is_mixed(predicted.outcome):
-        found["roc_auc"] = definitions.roc_auc(predicted)
-        found["average_precision"] = definitions.average_precision(predicted)
-        found["lift_top_decile"] = definitions.lift_top_decile(predicted)
-    if threshold is not None:
-        called = predicted.probability >= threshold
-        hit = called & predicted.outcome
-        found["precision"] = definitions.share_of(predicted, called, hit)
-        found["recall"] = definitions.share_of(predicted, predicted.outcome, hit)
-    return found
-
-
-def values_of(found: Mapping[str, MetricValue]) -> dict[str, Any]:
-    """The values of figures; null where not defined."""
-    return {name: None if np.isnan(f.value) else f.value for name, f in found.items()}
-
-
-def intervals_of(
-    found: Mapping[str, MetricValue], predicted: Predicted
-) -> dict[str, Interval | None]:
-    """The intervals of figures; null where not known, of ranking also where nothing was ranked.
-
-    That of the lift is the first tenth's, which knows what is possible.
-    """
-    intervals = {name: figure.interval() for name, figure in found.items()}
-    if "lift_top_decile" in found:
-        intervals["lift_top_decile"] = deciles(predicted)[0].intervals["lift"]
-    if not predicted.is_ranked:
-        intervals |= dict.fromkeys(intervals.keys() & {"roc_auc"})
-    return intervals
-
-
-def why_undefined(predicted: Predicted) -> str | None:
-    """Tells why nothing can be ranked; null where something can."""
-    n = len(predicted.outcome)
-    if not is_mixed(predicted.outcome):
-        churned = bool(predicted.outcome.any())
-        if n == 1:
-            return f"the only subscription {'churned' if churned else 'did not churn'}"
-        return f"{'each' if churned else 'none'} of the {n:,} subscriptions churned"
-    if not predicted.is_ranked:
-        return f"all {n:,} subscriptions have the same predicted probability"
-    return None
-
-
-def is_mixed(outcome: Flags) -> bool:
-    """Whether some churned and some stayed."""
-    return bool(outcome.any() and not outcome.all())
+    return MetricValue(float(value), ratio(in_part, in_whole), predictions.characters.count(whole))

@@ -7,7 +7,7 @@ import polars as pl
 
 from churnlib.io import datasets
 from churnlib.io.datasets import DatasetRef
-from churnlib.schemas.validation import collected
+from churnlib.schemas.validation import as_frame
 
 PART = datasets.ROWS_PER_GROUP
 """Rows a part: one row group of a Parquet file, so that each is read once."""
@@ -38,7 +38,7 @@ class FeatureTable:
         """
         if isinstance(rows, FeatureTable):
             return rows
-        frame = collected(rows, "a feature table")
+        frame = as_frame(rows, "the feature table")
         return cls(frame.lazy(), frame.height)
 
     @classmethod

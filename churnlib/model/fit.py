@@ -1,5 +1,6 @@
-"""Fitting: a model to validate the configuration, and the one to keep."""
+"""Fitting: the validated model, which tests the configuration, and the model to keep."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,27 +12,27 @@ import polars as pl
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
-from churnlib.errors import ModelError, TooFewRowsError
+from churnlib.errors import DataError, ModelError, TooFewRowsError
 from churnlib.model.baseline import fit_baseline
 from churnlib.model.calibration import (
     MOST_ROWS,
-    Calibration,
     calibrate,
-    describe,
-    gather,
+    calibration_record,
     method_for,
-    set_apart,
+    read_calibration_rows,
+    split_off_calibration,
 )
 from churnlib.model.feature_schema import FeatureSchema, learn_schema
 from churnlib.model.feature_table import FeatureTable
-from churnlib.model.fitted_model import FittedModel
+from churnlib.model.fitted_model import Calibration, FittedModel
 from churnlib.model.importance import Importance, permutation_importance
 from churnlib.model.pipeline import build_pipeline, check_columns
 from churnlib.model.predict import predict_in_parts
 from churnlib.model.sample import learns_from_parts
 from churnlib.months import first_day, shift_months
 from churnlib.schemas.columns import LABEL
-from churnlib.schemas.validation import check_dates, check_labels, require
+from churnlib.schemas.validation import check_dates, check_labels, check_type, require
+from churnlib.seeds import MAX_SEED, draw_seed
 from churnlib.settings import TrainSettings
 
 Slice = Literal["in_sample", "validation"]
@@ -39,18 +40,18 @@ Slice = Literal["in_sample", "validation"]
 
 @dataclass(frozen=True)
 class Training:
-    """What training gives.
+    """The result of training.
 
     Attributes:
         model: The model to keep.
-        scored: The training window's rows, with `SCORED_COLUMNS` of `churnlib.model.predict` and
-            `slice`: `in_sample` by the kept model on what it was fitted on, `validation` by a
-            model that was fitted on the months before.
-        base_rates: The share of churners among the rows that the model of each slice learnt from.
-        warning: Why the figures of the validation flatter; null where they do not.
-        validated: The calibration of the model that was validated; null where there is none.
-        importance: What the features are to the model that was validated, on the months that it
-            was validated on; of the kept model nothing would be told but how it fits its own rows.
+        scored: The rows of the training window, with `SCORED_COLUMNS` of `churnlib.model.predict`
+            and `slice`: `in_sample` predicted by the model to keep, on the rows that it was fitted
+            to; `validation` predicted by the validated model, which was fitted to earlier months.
+        base_rates: The share of churners among the training rows of each slice's model.
+        warning: Why the metrics of the validation are optimistic; None if they are not.
+        validated: The calibration of the validated model; None if there was none.
+        importance: The feature importance of the validated model on its validation months. That of
+            the model to keep would only show how it fits its own rows.
     """
 
     model: FittedModel
@@ -62,66 +63,95 @@ class Training:
 
     @property
     def calibrations(self) -> dict[str, dict[str, Any] | None]:
-        """What the `kept` and the `validated` model were calibrated on, as plain data."""
+        """The calibration of the `kept` and the `validated` model, as plain data."""
         both = {"kept": self.model.calibration, "validated": self.validated}
         return {name: used.to_json() if used else None for name, used in both.items()}
 
 
 def fit(
-    rows: pl.DataFrame | pl.LazyFrame | FeatureTable, settings: TrainSettings, seed: int
+    rows: pl.DataFrame | pl.LazyFrame | FeatureTable,
+    settings: TrainSettings,
+    seed: int | None = None,
 ) -> FittedModel:
-    """Fits the configured pipeline, and calibrates it on the last months where it needs that.
+    """Fits the configured pipeline, and calibrates it on the last months if it needs calibration.
 
     Args:
-        rows: A feature table with labels; rows without one are left out.
-        settings: Pipeline, choice of features, and calibration.
-        seed: Where randomness begins.
+        rows: A feature table with labels; rows without a label are left out.
+        settings: Pipeline, choice of features, and calibration; `load_settings("game1").train`.
+        seed: The seed of everything random, from 0 to 2**32 - 1; that of the settings if None.
+            Where these have none either, one is drawn, logged and kept in the model's `seed`.
 
     Raises:
-        TooFewRowsError: Only one class is there to learn from, or too little to calibrate on.
-        ModelError: The pipeline cannot be built or does not take these features.
-        DataError: A column is missing, or a label is neither 0 nor 1.
+        TooFewRowsError: The rows have only one outcome, or too few rows to calibrate on.
+        ModelError: The pipeline cannot be built, or does not take these features.
+        DataError: A column is missing, a label is neither 0 nor 1, or an argument is of another
+            type.
     """
-    rows = FeatureTable.of(rows)
-    columns = rows.table.collect_schema()
-    require(columns, (LABEL, "sub_start_date"), "the rows to learn from")
+    hint = 'Pass the train section of the settings, as in load_settings("game1").train.'
+    check_type(settings, TrainSettings, "settings", hint)
+    seed = _seed(settings.seed if seed is None else seed)
+    known, labels = _labelled(rows)
+    base_rate = int(labels.sum()) / len(labels)
+    pipeline = build_pipeline(settings.pipeline, seed)
+    method = method_for(pipeline, settings)
+    if method == "none":
+        schema = _fit_pipeline(pipeline, known, settings)
+        baseline = fit_baseline(known, schema)
+        return FittedModel(pipeline, schema, None, baseline, base_rate, seed)
+    to_fit, to_calibrate = split_off_calibration(known, method, settings)
+    schema = _fit_pipeline(pipeline, to_fit, settings)
+    most = MOST_ROWS if learns_from_parts(settings.pipeline) else None
+    features, outcomes = read_calibration_rows(to_calibrate, schema, most)
+    with _naming_steps(settings):
+        calibrated = calibrate(pipeline, method, features, _outcome(outcomes[LABEL]))
+    baseline = fit_baseline(known, schema)
+    record = calibration_record(outcomes, method)
+    return FittedModel(calibrated, schema, record, baseline, base_rate, seed)
+
+
+def _seed(seed: int | None) -> int:
+    if seed is None:
+        seed = draw_seed()
+        logging.getLogger(__name__).info("seed %s (drawn)", seed)
+    value: object = seed
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_SEED:
+        raise DataError(f"seed must be a whole number from 0 to {MAX_SEED}, not {seed!r}.")
+    return seed
+
+
+def _labelled(
+    rows: pl.DataFrame | pl.LazyFrame | FeatureTable,
+) -> tuple[FeatureTable, pl.Series]:
+    """The rows with a label, and their labels, of which both outcomes occur."""
+    table = FeatureTable.of(rows)
+    columns = table.table.collect_schema()
+    require(columns, (LABEL, "sub_start_date"), "the training rows")
     check_dates(columns, "sub_start_date")
-    known = rows.where(pl.col(LABEL).is_not_null())
+    known = table.where(pl.col(LABEL).is_not_null())
     labels = known.columns(LABEL)[LABEL]
     check_labels(labels)
     if labels.n_unique() < 2:
         counts = f"{len(labels):,} labelled rows, {int(labels.sum()):,} of them churned"
         raise TooFewRowsError(
-            f"there is nothing to learn from: {counts}. Both outcomes are needed: "
+            f"a model cannot be fitted to one outcome: {counts}. Both outcomes are needed: "
             "widen windows.train, or shorten horizon_months."
         )
-    pipeline = build_pipeline(settings.pipeline, seed)
-    method = method_for(pipeline, settings)
-    base_rate = int(labels.sum()) / len(labels)
-    if method == "none":
-        schema = _fit(pipeline, known, settings)
-        return FittedModel(pipeline, schema, None, fit_baseline(known, schema), base_rate)
-    learnt, apart = set_apart(known, method, settings)
-    schema = _fit(pipeline, learnt, settings)
-    most = MOST_ROWS if learns_from_parts(settings.pipeline) else None
-    given, facts = gather(apart, schema, most)
-    with _naming_steps(settings):
-        calibrated = calibrate(pipeline, method, given, _outcome(facts[LABEL]))
-    baseline = fit_baseline(known, schema)
-    return FittedModel(calibrated, schema, describe(facts, method), baseline, base_rate)
+    return known, labels
 
 
-def _fit(pipeline: Pipeline, known: FeatureTable, settings: TrainSettings) -> FeatureSchema:
-    """Fits a pipeline in place to rows that all have a label; gives the columns that it takes."""
+def _fit_pipeline(
+    pipeline: Pipeline, known: FeatureTable, settings: TrainSettings
+) -> FeatureSchema:
+    """Fits a pipeline in place to rows that all have a label; returns the columns that it takes."""
     schema = learn_schema(known, settings.features)
     check_columns(pipeline, [feature.name for feature in schema.features])
     with _naming_steps(settings) as steps:
         if learns_from_parts(settings.pipeline):
             pipeline[0].fit_parts(known, schema)
         else:
-            # Of each part only the model's columns are kept, so the table is there only once.
-            given = pl.concat(map(schema.apply, known))
-            pipeline.fit(given, _outcome(known.columns(LABEL)[LABEL]))
+            # Of each part only the model's columns are kept, so the table is in memory only once.
+            features = pl.concat(map(schema.apply, known))
+            pipeline.fit(features, _outcome(known.columns(LABEL)[LABEL]))
     if not hasattr(pipeline, "predict_proba"):
         raise ModelError(
             f"train.pipeline: {steps} gives no probabilities with these parameters. "
@@ -132,7 +162,7 @@ def _fit(pipeline: Pipeline, known: FeatureTable, settings: TrainSettings) -> Fe
 
 @contextmanager
 def _naming_steps(settings: TrainSettings) -> Iterator[str]:
-    """Names the steps where one of them fails."""
+    """Names the steps in the message if one of them fails."""
     steps = " > ".join(step.type.rpartition(".")[2] for step in settings.pipeline)
     try:
         yield steps
@@ -153,21 +183,20 @@ def train(
     *,
     horizon_months: int,
 ) -> Training:
-    """Validates the configured model on the last months of the window, then fits the one to keep.
+    """Validates the configured model on the last months of the window, then fits the model to keep.
 
-    The validated model learns, as one in use does, only from labels that were known when the months
-    that it is validated on begin; where these are too few, from all months before, with a warning.
+    The validated model is fitted, as a model in use is, only to labels that are available when the
+    validation months begin; if these are too few, to all earlier months, with a warning.
 
     Args:
-        rows: The feature table of the training window; rows without a label are left out of
-            fitting.
+        rows: The feature table of the training window; rows without a label are predicted only.
         settings: See `TrainSettings`.
         window_end: The last day of the training window.
-        seed: Where randomness begins.
-        horizon_months: How many months after its start the label of a subscription is known.
+        seed: The seed of everything random.
+        horizon_months: Number of months from a subscription's start to its label.
 
     Raises:
-        TooFewRowsError: A slice of the window is empty, or has only one class.
+        TooFewRowsError: A slice of the window is empty, or has only one outcome.
         ModelError: See `fit`.
     """
     rows = FeatureTable.of(rows)
@@ -181,10 +210,10 @@ def train(
             f"fit on before {opens} and {counts[1]:,} to validate on from then. "
             "Change it, or windows.train."
         )
-    learnt, warning = _known_when(opens, early, horizon_months)
-    validated = fit(learnt, settings, seed)
+    training, warning = _available_on(opens, early, horizon_months)
+    validated = fit(training, settings, seed)
     kept = fit(rows, settings, seed) if settings.refit else validated
-    in_sample = _scored(kept, rows if settings.refit else learnt, "in_sample")
+    in_sample = _scored(kept, rows if settings.refit else training, "in_sample")
     scored = pl.concat([in_sample, _scored(validated, late, "validation")])
     rates: dict[Slice, float | None] = {
         "in_sample": kept.base_rate,
@@ -194,21 +223,21 @@ def train(
     return Training(kept, scored, rates, warning, validated.calibration, importance)
 
 
-def _known_when(
+def _available_on(
     opens: date, early: FeatureTable, horizon_months: int
 ) -> tuple[FeatureTable, str | None]:
-    """The rows before a day whose labels were known on it; all, with a warning, if too few."""
+    """The rows whose labels are available on a day; if too few, all rows, with a warning."""
     known = early.where(pl.col("sub_start_date") < shift_months(opens, 1 - horizon_months))
     labels, all_labels = (part.columns(LABEL)[LABEL].drop_nulls() for part in (known, early))
     if labels.n_unique() == 2 and 2 * len(labels) >= len(all_labels):
         return known, None
     return early, (
-        f"validation: of {len(all_labels):,} earlier labels only {len(labels):,} were known when "
-        f"it opens on {opens}, too few to learn from; its model learnt from all, so its figures "
-        "flatter"
+        f"validation: of {len(all_labels):,} earlier labels only {len(labels):,} were available "
+        f"when it opens on {opens}, too few to train on; its model was trained on all, so its "
+        "metrics are optimistic"
     )
 
 
 def _scored(model: FittedModel, rows: FeatureTable, part: Slice) -> pl.DataFrame:
-    scored = predict_in_parts(model.pipeline, model.schema, rows, baseline=model.baseline)
+    scored = predict_in_parts(model, rows)
     return scored.rows.with_columns(slice=pl.lit(part))

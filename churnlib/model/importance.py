@@ -113,7 +113,7 @@ def _aucs(
     model: "FittedModel", tables: Sequence[pl.DataFrame], outcome: NDArray[np.bool_]
 ) -> list[float]:
     """The ROC AUC on each of some tables of the same subscriptions, predicted at once."""
-    said = predict(model.pipeline, model.schema, pl.concat(tables)).to_numpy()
+    said = predict(model, pl.concat(tables)).to_numpy()
     return [_auc(outcome, part) for part in np.split(said, len(tables))]
 
 

@@ -1,7 +1,8 @@
-"""Applying a model to feature tables."""
+"""Predictions of a model for the rows of a feature table."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,58 +11,82 @@ import polars as pl
 from churnlib.errors import ModelError, reason
 from churnlib.model.feature_schema import FeatureSchema
 from churnlib.model.feature_table import FeatureTable
-from churnlib.model.threads import one_thread
 from churnlib.schemas.columns import BASELINE, KEYS, LABEL, PROBABILITY
-from churnlib.schemas.validation import collected
+from churnlib.schemas.validation import as_frame, check_type
 
 if TYPE_CHECKING:
-    from churnlib.model.fitted_model import Fitted
+    from churnlib.model.fitted_model import Fitted, FittedModel
 
 SCORED_COLUMNS = (*KEYS, "is_first_sub", "currency_age_months", LABEL, PROBABILITY, BASELINE)
-"""What evaluation needs to know of a row."""
+"""The columns that evaluation needs."""
 
 
-def predict(
-    pipeline: "Fitted", schema: FeatureSchema, rows: pl.DataFrame | pl.LazyFrame
-) -> pl.Series:
+def predict(model: "FittedModel", rows: pl.DataFrame | pl.LazyFrame) -> pl.Series:
     """Predicts the churn probability of each row of a feature table.
 
     Args:
-        pipeline: The fitted estimators.
-        schema: The columns that they take.
-        rows: The feature table.
+        model: A model from `churnlib.fit` or `churnlib.load_model`.
+        rows: The feature table; columns that the model does not take are ignored.
 
     Returns:
         `churn_probability` between 0 and 1, in the order of `rows`.
 
     Raises:
-        ModelError: See `FeatureSchema.apply`; or the model fails, or gives something else.
-        DataError: The rows are no frame.
+        ModelError: A column is missing or of another kind, or the model fails.
+        DataError: An argument is of another type.
     """
-    rows = collected(rows, "a feature table")
+    from churnlib.model.fitted_model import FittedModel
+
+    hint = "Pass a model from churnlib.fit or churnlib.load_model."
+    check_type(model, FittedModel, "model", hint)
+    return predict_by(model.pipeline, model.schema, as_frame(rows, "the feature table"))
+
+
+def predict_by(pipeline: "Fitted", schema: FeatureSchema, rows: pl.DataFrame) -> pl.Series:
+    """Predicts by fitted estimators; see `predict`.
+
+    Args:
+        pipeline: The estimators.
+        schema: The columns that they take.
+        rows: The feature table.
+    """
     if rows.is_empty():
         return pl.Series(PROBABILITY, [], pl.Float64)
-    given = schema.apply(rows)
+    features = schema.apply(rows)
     try:
         with one_thread():
-            found = pipeline.predict_proba(given)[:, 1]
+            churned = pipeline.predict_proba(features)[:, 1]
     except Exception as error:  # The steps are the user's choice, and each fails in its own way.
         raise ModelError(
             f"the model cannot predict these rows: {type(error).__name__}: {reason(error)}."
         ) from error
-    probabilities = pl.Series(PROBABILITY, found, pl.Float64)
+    probabilities = pl.Series(PROBABILITY, churned, pl.Float64)
     if not probabilities.is_between(0, 1).all():
-        raise ModelError("the model gives what is no probability between 0 and 1.")
+        raise ModelError("the model returns values that are not probabilities between 0 and 1.")
     return probabilities
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Makes predictions in the block equal to the bit on every machine.
+
+    Forests add up their trees in the order in which threads finish, so their last bits differ; a
+    product of matrices is summed differently at the borders between threads.
+    """
+    from joblib import parallel_config
+    from threadpoolctl import threadpool_limits
+
+    with parallel_config(backend="sequential"), threadpool_limits(1, "blas"):
+        yield
 
 
 @dataclass(frozen=True)
 class Scored:
-    """What is kept of rows that were predicted.
+    """Rows with predictions.
 
     Attributes:
-        rows: Those of `SCORED_COLUMNS` that there are, in the order in which the rows came.
-        unknown: How many rows have a category not met in training, by column.
+        rows: Those of `SCORED_COLUMNS` that exist, in the order of the feature table.
+        unknown: Number of rows with a category that training did not see, by column.
     """
 
     rows: pl.DataFrame
@@ -69,23 +94,21 @@ class Scored:
 
 
 def predict_in_parts(
-    pipeline: "Fitted",
-    schema: FeatureSchema,
+    model: "FittedModel",
     rows: pl.DataFrame | FeatureTable,
     *,
-    baseline: "Fitted | None" = None,
+    baseline: bool = True,
     also: Sequence[str] = (),
 ) -> Scored:
-    """Predicts part after part, and keeps of each only what evaluation and ranking need.
+    """Predicts part by part, and keeps only the columns that evaluation and ranking need.
 
-    The probabilities are those of `predict` to the bit, whatever the size of the parts; of linear
-    models where that is a multiple of 16, because BLAS sums the rows at the end otherwise.
+    The probabilities equal those of `predict` to the bit, whatever the size of the parts; those of
+    linear models if that is a multiple of 16, because BLAS sums the last rows in another order.
 
     Args:
-        pipeline: The fitted estimators.
-        schema: The columns that they take.
+        model: The model.
         rows: The feature table.
-        baseline: What else to predict by, if there is anything; see `churnlib.model.baseline`.
+        baseline: Whether to predict by the model's baseline too, if it has one.
         also: Other columns to keep.
 
     Raises:
@@ -95,25 +118,25 @@ def predict_in_parts(
     kept: list[pl.DataFrame] = []
     unknown: Counter[str] = Counter()
     for part in FeatureTable.of(rows):
-        said = [predict(pipeline, schema, part)]
-        if baseline is not None:
-            said.append(predict(baseline, schema, part).alias(BASELINE))
-        given = part.with_columns(said)
-        kept.append(given.select(name for name in wanted if name in given.columns))
-        unknown.update(schema.unknown_categories(part))
+        predictions = [predict_by(model.pipeline, model.schema, part)]
+        if baseline and model.baseline is not None:
+            predictions.append(predict_by(model.baseline, model.schema, part).alias(BASELINE))
+        predicted = part.with_columns(predictions)
+        kept.append(predicted.select(name for name in wanted if name in predicted.columns))
+        unknown.update(model.schema.unknown_categories(part))
     return Scored(pl.concat(kept), unknown)
 
 
 def rank_by_risk(batch: pl.DataFrame, version: str) -> pl.DataFrame:
-    """Makes predictions of a scored batch.
+    """Ranks a batch by churn probability.
 
     Args:
         batch: A row a subscription, with keys and `churn_probability`.
-        version: The model that gave the probabilities.
+        version: The model version that predicted it.
 
     Returns:
-        The table `churnlib.schemas.tables.Predictions`, likeliest to churn first; equal
-        probabilities are ranked by `sub_id`.
+        The table `predictions` of `churnlib.schemas.outputs`, with the highest probability first;
+        equal probabilities are ranked by `sub_id`.
     """
     return (
         batch.select(*KEYS, PROBABILITY, _baseline_of(batch))
@@ -130,7 +153,7 @@ def rank_by_risk(batch: pl.DataFrame, version: str) -> pl.DataFrame:
 
 
 def _baseline_of(batch: pl.DataFrame) -> pl.Expr:
-    """The baseline's probabilities; null where the model has none beside it."""
+    """The baseline's probabilities; null if the model has no baseline."""
     return (
         pl.col(BASELINE) if BASELINE in batch.columns else pl.lit(None, pl.Float64).alias(BASELINE)
     )

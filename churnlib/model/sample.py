@@ -15,7 +15,8 @@ import numpy as np
 from churnlib.errors import ModelError, TooFewRowsError
 from churnlib.io import datasets
 from churnlib.io.buckets import FACT, FINEST_BITS, hashes
-from churnlib.io.datasets import DatasetRef, fact
+from churnlib.io.datasets import DatasetRef
+from churnlib.io.footer import fact
 from churnlib.model.feature_table import FeatureTable
 from churnlib.settings import Step, TrainSettings
 

@@ -1,29 +1,41 @@
-"""When the fact that a raw row tells became known."""
+"""What was known on a day, and how far the data reach."""
 
 from datetime import date
 
 import polars as pl
 
-from churnlib.months import month_index, month_start
+from churnlib.errors import DataError
+from churnlib.schemas.columns import DATE
+from churnlib.schemas.spec import TableSpec
 
 
-def known_by(table: str, as_of: date) -> pl.Expr:
-    """Whether the fact that a row of a raw table tells was known on a day.
+def known_by(spec: TableSpec, as_of: date) -> pl.Expr:
+    """Whether the fact in a row of a raw table was known on a day.
 
     Args:
-        table: Which raw table it is.
+        spec: Which raw table it is.
         as_of: The day.
 
     Returns:
-        A flag a row; null where the row's own date is null.
+        A flag per row; null where the row's own date is null.
     """
-    return _KNOWN_ON[table] <= as_of
+    return spec.known_on <= as_of
 
 
-_KNOWN_ON = {
-    "character_data": pl.col("creation_date"),
-    "character_currency": pl.col("date"),
-    "sub_data": pl.col("sub_start_date"),
-    # A missed month is known on the first day of the next.
-    "sub_miss": month_start(month_index(pl.col("start_date")) + 1),
-}
+def latest_day(currency: pl.LazyFrame, game: str) -> date:
+    """The day of a run that names none: the latest date in the currency table.
+
+    Args:
+        currency: `character_currency`.
+        game: Whose it is.
+
+    Raises:
+        DataError: The table is empty.
+    """
+    latest = currency.select(pl.col(DATE).max()).collect().item()
+    if not isinstance(latest, date):
+        raise DataError(
+            f"{game}: character_currency has no rows, so the day of the run cannot be derived from "
+            "it. Name it with --as-of."
+        )
+    return latest

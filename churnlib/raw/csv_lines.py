@@ -1,32 +1,96 @@
-"""The lines of a CSV file, looked at for how many fields they have.
+"""The lines of a CSV file: how many fields each has, and whether they can be read the fast way.
 
 A reader of CSV files fills up a short line with nulls and cuts off a long one; either way every
-value of the line may stand in a wrong column.
+value of the line may be in a wrong column.
 """
 
 import csv
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from io import TextIOWrapper
+from io import BytesIO, TextIOWrapper
+from typing import BinaryIO
 
+import numpy as np
 import polars as pl
 
 from churnlib.io.storage import open_bytes, reader_options
 
+PADDED = re.compile(rb"[,\n][ \t]")
+AT_A_TIME = 2**20
+"""Bytes that are read at once."""
+
 
 def header(uri: str) -> list[str]:
     """The names in the first line of a CSV file that is not blank."""
-    return next((record for _, record in _records(uri)), [])
+    with open_bytes(uri) as file:
+        return _header(file)
+
+
+def _header(file: BinaryIO) -> list[str]:
+    return next((record for _, record in _records(file)), [])
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What a CSV file looks like, before any of it is parsed.
+
+    Attributes:
+        names: The names in the header.
+        lines: How many lines there are, a last one without an end included.
+        commas: How many commas there are.
+        has_quotes: Whether there is a quote.
+        has_signs: Whether there is a plus or a blank.
+        is_padded: Whether a value begins with a blank.
+    """
+
+    names: list[str]
+    lines: int
+    commas: int
+    has_quotes: bool
+    has_signs: bool
+    is_padded: bool
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether each line seems to be a row, whose values lie between the commas as they are."""
+        is_even = self.commas == (len(self.names) - 1) * self.lines
+        is_clear = len(set(self.names)) == len(self.names)
+        return is_even and is_clear and not (self.has_quotes or self.is_padded)
+
+
+def profile(uri: str) -> Profile:
+    """Counts the characters of a CSV file that decide how to read it; the file is opened once."""
+    counts = dict.fromkeys(b'\n,"+ \t', 0)
+    names: list[str] | None = None
+    last, is_padded = ord("\n"), False
+    with open_bytes(uri) as file:
+        while part := file.read(AT_A_TIME):
+            names = _header(BytesIO(part)) if names is None else names
+            values = np.frombuffer(part, dtype=np.uint8)
+            for sign in counts:
+                counts[sign] += int(np.count_nonzero(values == sign))
+            if counts[ord(" ")] or counts[ord("\t")]:
+                is_padded = is_padded or PADDED.search(bytes([last]) + part) is not None
+            last = part[-1]
+    return Profile(
+        names=names or [],
+        lines=counts[ord("\n")] + (last != ord("\n")),
+        commas=counts[ord(",")],
+        has_quotes=counts[ord('"')] > 0,
+        has_signs=any(counts[sign] for sign in b"+ \t"),
+        is_padded=is_padded,
+    )
 
 
 @dataclass(frozen=True)
 class Lines:
-    """What is to be known of the lines of a CSV file that are not each a row as the header has it.
+    """The lines of a CSV file that are not each a row with as many fields as the header.
 
     Attributes:
-        ragged: By line, how many fields it has, where these are more or fewer than in the header.
-        blank: The records that stand for no row; the header is record 1, a line before it none.
-        starts: The line on which each record starts, the header first. Null where each starts on
+        ragged: The number of fields by line, where it is not that of the header.
+        blank: The records that are no row; the header is record 1, a line before it none.
+        starts: The line on which each record starts, the header first. None where each starts on
             the line of its own number.
     """
 
@@ -35,11 +99,11 @@ class Lines:
     starts: pl.Series | None = None
 
 
-def look_at_lines(uri: str) -> Lines:
+def find_ragged_lines(uri: str) -> Lines:
     """Finds the lines of a CSV file that have not as many fields as the header.
 
     Lines are counted as an editor counts them, from 1. A record is what a reader takes for one: a
-    quoted value may make it go over several lines.
+    quoted value may spread it over several lines.
 
     Args:
         uri: The CSV file.
@@ -56,12 +120,13 @@ def look_at_lines(uri: str) -> Lines:
     ragged: dict[int, int] = {}
     blank: list[int] = []
     starts: list[int] = []
-    for number, (line, record) in enumerate(_records(uri), start=1):
-        starts.append(line)
-        if len(record) != width and _is_blank(record):
-            blank.append(number)
-        elif len(record) != width:
-            ragged[line] = len(record)
+    with open_bytes(uri) as file:
+        for number, (line, record) in enumerate(_records(file), start=1):
+            starts.append(line)
+            if len(record) != width and _is_blank(record):
+                blank.append(number)
+            elif len(record) != width:
+                ragged[line] = len(record)
     return Lines(ragged, tuple(blank), pl.Series(starts, dtype=pl.UInt32))
 
 
@@ -70,7 +135,7 @@ def _is_blank(record: list[str]) -> bool:
 
 
 def line_not_utf8(uri: str) -> int | None:
-    """Finds the first line that is no UTF-8 text; null where there is none."""
+    """Finds the first line that is not UTF-8 text; None where all are."""
     with open_bytes(uri) as file:
         for number, line in enumerate(file, start=1):
             try:
@@ -80,14 +145,13 @@ def line_not_utf8(uri: str) -> int | None:
     return None
 
 
-def _records(uri: str) -> Iterator[tuple[int, list[str]]]:
+def _records(file: BinaryIO) -> Iterator[tuple[int, list[str]]]:
     """Yields each record from the header on, and the line on which it starts."""
-    with open_bytes(uri) as file:
-        text = TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline="")
-        records = csv.reader(text)
-        start, begun = 1, False
-        for record in records:
-            begun = begun or bool(record)
-            if begun:
-                yield start, record
-            start = records.line_num + 1
+    text = TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline="")
+    records = csv.reader(text)
+    start, has_begun = 1, False
+    for record in records:
+        has_begun = has_begun or bool(record)
+        if has_begun:
+            yield start, record
+        start = records.line_num + 1

@@ -1,4 +1,4 @@
-"""What is said of faulty raw rows: by rule, how many and the first of them."""
+"""The message about faulty raw rows: each broken rule, how many rows break it, and the first."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -7,20 +7,18 @@ from typing import Any
 import polars as pl
 
 from churnlib.io.datasets import Dataset, DatasetRef
-from churnlib.raw.read import ROW, row_word
-from churnlib.schemas.tables import (
-    ID_COLUMNS,
-    PARENTS,
-    RAW_SCHEMAS,
-    REFERENCES,
-    raw_columns,
-    with_ids,
-)
-from churnlib.settings import IdType, RawSettings
+from churnlib.raw.parse import REFERENCE_RULE, ROW, TYPE_RULE, Parsed, Referenced
+from churnlib.raw.read import is_csv
+from churnlib.schemas.rule_texts import RuleText, rule_text, type_text
+from churnlib.schemas.spec import TableSpec
+from churnlib.settings import RawSettings
 from churnlib.uris import name_of
 
 SHOWN = 3
 """How many faulty rows an error shows for each rule."""
+FIELDS = "fields"
+"""The number of fields in a line, as if it was a column."""
+TEXT_IDS = 'Where ids are text, set raw.id_type = "text".'
 
 
 @dataclass(frozen=True)
@@ -28,91 +26,82 @@ class Fault:
     """A broken rule.
 
     Attributes:
-        columns: What it is about.
-        rule: What is wrong.
+        columns: The columns that it is about.
+        rule: The rule in words.
         count: How many rows break it.
         first: The `source_row` of the first of them.
-        shows_value: Whether an error shows their values.
+        shows_values: Whether an error shows the values of the columns.
+        advice: What may help, besides repairing the file.
     """
 
-    columns: str
+    columns: tuple[str, ...]
     rule: str
     count: int
     first: tuple[int, ...]
-    shows_value: bool = False
+    shows_values: bool
+    advice: str = ""
 
     def __add__(self, other: "Fault") -> "Fault":
-        """The same fault, met in other rows besides."""
+        """The same fault, found in other rows."""
         first = tuple(sorted((*self.first, *other.first))[:SHOWN])
         return replace(self, count=self.count + other.count, first=first)
 
 
 def rules_in(details: pl.DataFrame) -> list[str]:
-    """The rules that rows were held against, as dataframely names them."""
+    """The rules that rows were checked against, as dataframely names them."""
     verdicts = pl.Enum(["valid", "invalid", "unknown"])
     return [name for name, dtype in details.schema.items() if dtype == verdicts]
 
 
-def find_faults(
-    details: pl.DataFrame, table: str, ragged: Collection[int], id_type: IdType
-) -> Iterator[Fault]:
-    """Takes faulty rows apart by rule, each with the columns that it is about.
+def find_faults(details: pl.DataFrame, spec: TableSpec, ragged: Collection[int]) -> Iterator[Fault]:
+    """Counts faulty rows by rule.
 
     Args:
         details: The faulty rows, with a verdict by rule.
-        table: Which raw table it is.
+        spec: Which raw table it is.
         ragged: The `source_row` of lines that have more or fewer fields than the header.
-        id_type: What ids are.
 
     Yields:
-        Every fault that there can be, those that no row shows included, always in one order.
+        Every rule, also those that no row breaks, always in one order.
     """
-    key = RAW_SCHEMAS[table].primary_key()
     is_ragged = pl.col(ROW).is_in(sorted(ragged))
     if ragged:
-        rule = "are more or fewer than in the header"
-        yield _fault("fields", rule, details.filter(is_ragged), shows=True)
+        text = RuleText((FIELDS,), "every line must have as many fields as the header")
+        yield _fault(text, details.filter(is_ragged))
         details = details.filter(~is_ragged)
-    for column in raw_columns(table):
-        dtype = with_ids(RAW_SCHEMAS[table], id_type).columns()[column].dtype
-        unparsable = details.filter(_names(pl.col("unparsable"), column))
-        yield _fault(column, f"is {_TYPE_WORDS[dtype]}", unparsable, shows=True)
-        unknown = details.filter(_names(pl.col("unknown_category"), column))
-        yield _fault(column, "is not on the list raw.categories", unknown, shows=True)
+    for column, dtype in spec.types.items():
+        text = RuleText((column,), f"{column} {type_text(dtype)}")
+        fault = _fault(text, details.filter(_is_unparsable(column)))
+        is_id = column in spec.of_kind("id") and dtype.is_integer()
+        yield replace(fault, advice=TEXT_IDS) if is_id else fault
+    marks = {*Parsed.column_names(), *Referenced.column_names()}
     for rule in rules_in(details):
-        broken = details.filter(pl.col(rule) == "invalid")
         column, _, kind = rule.rpartition("|")
-        if kind == "nullability" and column:
-            # A value that could not be read is null by now; it has been named already.
-            yield _fault(column, "is empty", broken.filter(~_names(pl.col("unparsable"), column)))
-        elif kind == "resolution":
-            yield _fault(column, "is not the first day of a month", broken, shows=True)
-        elif rule == "primary_key":
-            # Keys that are empty or could not be read have been named already.
-            known = broken.filter(pl.all_horizontal(pl.col(key).is_not_null()))
-            yield _fault(", ".join(key), "stands there twice", known, shows=True)
-        elif rule == "reference_known" and table in REFERENCES:
-            yield _fault(REFERENCES[table], f"is not in {PARENTS[table]}", broken, shows=True)
-        elif rule == "run_ends_after_it_starts":
-            yield _fault("end_date", "lies before start_date", broken, shows=True)
+        if rule == TYPE_RULE or column in marks:
+            continue  # Named above, or never broken.
+        broken = details.filter(pl.col(rule) == "invalid")
+        if kind == "nullability":  # A value that could not be read is null by now.
+            broken = broken.filter(~_is_unparsable(column))
+        if rule == "primary_key":  # So is one in a key.
+            broken = broken.filter(pl.all_horizontal(pl.col(spec.key).is_not_null()))
+        yield _fault(_text(spec, rule), broken)
 
 
-def _fault(columns: str, rule: str, rows: pl.DataFrame, *, shows: bool = False) -> Fault:
+def _text(spec: TableSpec, rule: str) -> RuleText:
+    if rule != REFERENCE_RULE:
+        return rule_text(spec, rule)
+    if spec.parent is None:
+        return RuleText((), rule)
+    return RuleText((spec.parent.column,), f"{spec.parent.column} must be in {spec.parent.table}")
+
+
+def _fault(text: RuleText, rows: pl.DataFrame) -> Fault:
     first = tuple(rows[ROW].bottom_k(SHOWN).sort())
-    return Fault(columns, rule, len(rows), first, shows)
+    return Fault(text.columns, text.text, len(rows), first, text.shows_values)
 
 
-_TYPE_WORDS = {
-    pl.Date(): "no day as in 2024-12-31",
-    pl.Float64(): "no number",
-    pl.Int64(): "no whole number",
-    pl.Int32(): "no whole number",
-    pl.String(): "no text",
-}
-
-
-def _names(marks: pl.Expr, column: str) -> pl.Expr:
-    return marks.str.split(",").list.contains(column).fill_null(False)
+def _is_unparsable(column: str) -> pl.Expr:
+    return pl.col("unparsable").str.split(",").list.contains(column).fill_null(False)
 
 
 def complaint(
@@ -127,43 +116,45 @@ def complaint(
 
     Args:
         source: The file.
-        raw: Its rows as they lie there.
-        faults: What is wrong.
-        ragged: By `source_row`, how many fields a line has, where not as many as the header.
+        raw: Its rows as they are in the file.
+        faults: The broken rules.
+        ragged: The number of fields, by `source_row` of lines with more or fewer than the header.
         counts: How many rows are faulty, of how many.
         settings: What they say of faulty rows.
     """
-    met = [fault for fault in faults if fault.count]
-    shown = sorted({row for fault in met for row in fault.first})
+    found = [fault for fault in faults if fault.count]
+    shown = sorted({row for fault in found for row in fault.first})
     lines = raw.filter(pl.col(ROW).is_in(shown)).collect(engine="streaming")
     values = {
-        row[ROW]: {**row, "fields": ragged.get(row[ROW])} for row in lines.iter_rows(named=True)
+        row[ROW]: {**row, FIELDS: ragged.get(row[ROW])} for row in lines.iter_rows(named=True)
     }
-    listed = "\n".join(f"  {_line(fault, values, row_word(source))}" for fault in met)
+    word = "line" if is_csv(source) else "row"
+    listed = "\n".join(f"  {_line(fault, values, word)}" for fault in found)
     if settings.on_bad_rows == "fail":
-        advice = 'Mend the file, or set raw.on_bad_rows = "quarantine" to set such rows apart.'
+        advice = 'Fix the file, or set raw.on_bad_rows = "quarantine" to leave such rows out.'
     else:
         advice = (
-            f"That is more than raw.max_bad_share = {settings.max_bad_share:g} allows to be set "
-            "apart. Mend the file, or raise the share."
+            f"That is more than raw.max_bad_share = {settings.max_bad_share:g} allows to be left "
+            "out. Fix the file, or raise the share."
         )
-    if any(f.columns in ID_COLUMNS and f.rule == f"is {_TYPE_WORDS[pl.Int64()]}" for f in met):
-        advice += ' Where ids are text, set raw.id_type = "text".'
+    advice = " ".join((advice, *dict.fromkeys(f.advice for f in found if f.advice)))
     bad, total = counts
     return (
         f"{source.game}: {name_of(source.uri)}: {bad:,} of {total:,} rows break a rule:\n"
-        f"{listed}\nNothing was built from it, and earlier outputs stay. {advice}"
+        f"{listed}\nNothing was built from it, and earlier outputs are kept. {advice}"
     )
 
 
 def _line(fault: Fault, values: Mapping[int, Mapping[str, Any]], word: str) -> str:
-    columns = fault.columns.split(", ")
-    examples = [
-        f"{word} {n}"
-        + (f": {', '.join(str(values[n][c]) for c in columns)}" if fault.shows_value else "")
-        for n in fault.first
-    ]
+    examples = [f"{word} {row}{_values(fault, values[row])}" for row in fault.first]
     more = "; ..." if fault.count > SHOWN else ""
-    plural = "s" if fault.count > 1 else ""
-    found = f"{'; '.join(examples)}{more}"
-    return f"{fault.columns} {fault.rule}: {fault.count:,} row{plural} ({found})"
+    rows = f"{fault.count:,} row{'s' if fault.count > 1 else ''}"
+    return f"{fault.rule}: {rows} ({'; '.join(examples)}{more})"
+
+
+def _values(fault: Fault, row: Mapping[str, Any]) -> str:
+    if not fault.shows_values or not fault.columns:
+        return ""
+    if len(fault.columns) == 1:
+        return f": {row[fault.columns[0]]}"
+    return ": " + ", ".join(f"{column} {row[column]}" for column in fault.columns)

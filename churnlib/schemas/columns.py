@@ -1,7 +1,23 @@
 """The names of columns that code asks for by name."""
 
-KEYS = ("char_id", "sub_id", "sub_start_date")
-"""What tells a row of a feature table from all others; never a feature."""
+CHAR_ID = "char_id"
+CREATION_DATE = "creation_date"
+MASTERY_DATE = "class_mastery_date"
+
+DATE = "date"
+"""The day of a row of a history."""
+
+SUB_ID = "sub_id"
+SUB_START_DATE = "sub_start_date"
+SUB_MONTHS = "sub_months"
+PRICE = "price"
+
+START_DATE = "start_date"
+END_DATE = "end_date"
+"""The first and last missed month of a run of them."""
+
+KEYS = (CHAR_ID, SUB_ID, SUB_START_DATE)
+"""The columns that identify a row of a feature table; never features."""
 LABEL = "sub_churn"
 """Whether a subscription churned within the horizon; null where the label is not available."""
 PROBABILITY = "churn_probability"

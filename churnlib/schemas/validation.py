@@ -1,4 +1,4 @@
-"""What callers hand in, held against what is asked for, before anything is computed from it."""
+"""Checks of what callers pass to the library, made before anything is computed from it."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -12,61 +12,105 @@ SHOWN = 3
 """How many wrong values a message shows."""
 
 
-def collected(rows: pl.DataFrame | pl.LazyFrame, what: str) -> pl.DataFrame:
-    """Takes a frame for itself, and computes a lazy one.
+def check_type(value: object, expected: type | tuple[type, ...], what: str, hint: str = "") -> None:
+    """Refuses an argument of another type.
 
     Args:
-        rows: What was handed in.
-        what: What a message calls it.
+        value: The argument.
+        expected: The type, or several.
+        what: The argument's name in messages.
+        hint: What to do, for the message.
 
     Raises:
-        DataError: It is no frame.
+        DataError: Names the argument, the expected types and its own.
     """
-    found: object = rows
-    if isinstance(found, pl.LazyFrame):
-        return found.collect()
-    if not isinstance(found, pl.DataFrame):
-        raise DataError(f"{what} must be a Polars frame, not of the type {type(found).__name__}.")
-    return found
+    if isinstance(value, expected):
+        return
+    types = expected if isinstance(expected, tuple) else (expected,)
+    names = " or ".join(_type_name(cls) for cls in types)
+    given = "None" if value is None else _type_name(type(value))
+    raise DataError(f"{what} must be a {names}, not {given}. {hint}".rstrip())
 
 
-def require(columns: Iterable[str], wanted: Iterable[str], what: str) -> None:
-    """Refuses rows that lack a column.
+def _type_name(cls: type) -> str:
+    """The name of a type, with its package unless it is Python's or this one's."""
+    root = cls.__module__.partition(".")[0]
+    return (
+        cls.__name__ if root in ("builtins", "churnlib", "datetime") else f"{root}.{cls.__name__}"
+    )
+
+
+def as_frame(rows: pl.DataFrame | pl.LazyFrame, what: str) -> pl.DataFrame:
+    """Returns an eager frame unchanged, and collects a lazy one.
 
     Args:
-        columns: Those that the rows have.
-        wanted: Those that they must have.
-        what: What a message calls the rows.
+        rows: The frame.
+        what: Its name in messages.
 
     Raises:
-        DataError: Names the first that is missing, and what comes near to it.
+        DataError: It is not a Polars frame.
     """
-    there = list(columns)
-    for column in wanted:
-        if column not in there:
-            raise DataError(f"{what} lack the column '{column}'. {closest(column, there)}")
+    _check_frame(rows, what)
+    return rows.collect() if isinstance(rows, pl.LazyFrame) else rows
+
+
+def as_lazy(rows: pl.DataFrame | pl.LazyFrame, what: str) -> pl.LazyFrame:
+    """Returns a lazy frame unchanged, and makes an eager one lazy.
+
+    Args:
+        rows: The frame.
+        what: Its name in messages.
+
+    Raises:
+        DataError: It is not a Polars frame.
+    """
+    _check_frame(rows, what)
+    return rows.lazy()
+
+
+def _check_frame(rows: object, what: str) -> None:
+    is_pandas = type(rows).__module__.startswith("pandas")
+    hint = "Convert it with polars.from_pandas." if is_pandas else ""
+    check_type(rows, (pl.DataFrame, pl.LazyFrame), what, hint)
+
+
+def require(columns: Iterable[str], required: Iterable[str], what: str) -> None:
+    """Refuses rows without a required column.
+
+    Args:
+        columns: The columns of the rows.
+        required: The required columns.
+        what: The rows' name in messages.
+
+    Raises:
+        DataError: Names the first missing column, and the closest that exists.
+    """
+    known = list(columns)
+    for column in required:
+        if column not in known:
+            raise DataError(f"{what} lack the column '{column}'. {closest(column, known)}")
 
 
 def check_labels(labels: pl.Series) -> None:
-    """Refuses labels that are neither 0, 1 nor null.
+    """Refuses labels other than 0, 1 and null.
 
     Raises:
         DataError: Shows some of the others.
     """
     known = labels.drop_nulls()
-    is_right = known.is_empty() or known.dtype == pl.Boolean
-    if not is_right and known.dtype.is_numeric():
+    is_valid = known.is_empty() or known.dtype == pl.Boolean
+    if not is_valid and known.dtype.is_numeric():
         known = known.filter(~known.is_in([0, 1]))
-        is_right = known.is_empty()
-    if not is_right:
+        is_valid = known.is_empty()
+    if not is_valid:
         raise DataError(
-            f"the column '{LABEL}' must hold 0, 1, or null where it is not known yet; "
-            f"it holds {_some(known)}."
+            f"the column '{LABEL}' must be 0, 1, or null where the label is not yet available; "
+            f"it has {_examples(known)}."
         )
 
 
 def check_whole(rows: pl.DataFrame, *names: str) -> None:
-    """Refuses nulls in columns of which all that are there must be whole.
+    """Refuses nulls in those of the named columns that exist.
 
     Raises:
         DataError: Names the column, and counts the nulls.
@@ -74,55 +118,53 @@ def check_whole(rows: pl.DataFrame, *names: str) -> None:
     for name in names:
         if name in rows.columns and (nulls := rows[name].null_count()):
             raise DataError(
-                f"the column '{name}' must hold no null; {nulls:,} of {len(rows):,} rows have one."
+                f"the column '{name}' must not be null; {nulls:,} of {len(rows):,} rows are null."
             )
 
 
 def check_flags(rows: pl.DataFrame, name: str) -> None:
-    """Refuses a column that is not all true or false.
+    """Refuses a column that is not boolean, or has nulls.
 
     Raises:
-        DataError: Names the column and what it holds.
+        DataError: Names the column and its type.
     """
     if rows.schema[name] != pl.Boolean and not rows.is_empty():
-        raise DataError(
-            f"the column '{name}' must hold true or false; it is of the type {rows.schema[name]}."
-        )
+        raise DataError(f"the column '{name}' must be boolean, not {rows.schema[name]}.")
     check_whole(rows, name)
 
 
 def check_dates(columns: pl.Schema, name: str) -> None:
-    """Refuses a column that holds no dates.
+    """Refuses a column that does not hold dates.
 
     Raises:
-        DataError: Names the column and what it holds.
+        DataError: Names the column and its type.
     """
     if columns[name] not in (pl.Date, pl.Datetime, pl.Null):
-        raise DataError(f"the column '{name}' must hold dates; it is of the type {columns[name]}.")
+        raise DataError(f"the column '{name}' must hold dates, not {columns[name]}.")
 
 
 def check_share(name: str, value: float | None) -> None:
-    """Refuses an argument that is no share.
+    """Refuses an argument that is neither None nor a share.
 
     Raises:
-        DataError: Names the argument and what it is.
+        DataError: Names the argument and its value.
     """
-    given: Any = value
-    is_number = isinstance(given, int | float) and not isinstance(given, bool)
-    if given is not None and not (is_number and 0 <= given <= 1):
-        raise DataError(f"{name} must lie between 0 and 1, as 0.3 does (30 %); it is {given!r}.")
+    share: Any = value
+    is_number = isinstance(share, int | float) and not isinstance(share, bool)
+    if share is not None and not (is_number and 0 <= share <= 1):
+        raise DataError(f"{name} must lie between 0 and 1, such as 0.3 for 30 %; it is {share!r}.")
 
 
-def check_parting(rows: pl.DataFrame, names: Iterable[str], what: str) -> None:
-    """Refuses columns that do not part rows.
+def check_segment_columns(rows: pl.DataFrame, names: Iterable[str], what: str) -> None:
+    """Refuses columns that cannot define segments.
 
     Args:
         rows: The rows.
         names: The columns.
-        what: What a message calls the rows.
+        what: The rows' name in messages.
 
     Raises:
-        DataError: A column is missing, or holds no text, flags or whole numbers.
+        DataError: A column is missing, or holds neither text, flags nor whole numbers.
     """
     require(rows.columns, names, what)
     for name in names:
@@ -130,12 +172,12 @@ def check_parting(rows: pl.DataFrame, names: Iterable[str], what: str) -> None:
         texts = (pl.String, pl.Enum, pl.Categorical, pl.Boolean, pl.Null)
         if dtype not in texts and not dtype.is_integer():
             raise DataError(
-                f"the column '{name}' does not part {what}: it must hold text, flags or whole "
-                f"numbers, and is of the type {dtype}."
+                f"the column '{name}' cannot define segments of {what}: it must hold text, flags "
+                f"or whole numbers, not {dtype}."
             )
 
 
-def _some(values: pl.Series) -> str:
-    found = values.unique().sort().to_list()
-    more = ", ..." if len(found) > SHOWN else ""
-    return ", ".join(repr(value) for value in found[:SHOWN]) + more
+def _examples(values: pl.Series) -> str:
+    distinct = values.unique().sort().to_list()
+    more = ", ..." if len(distinct) > SHOWN else ""
+    return ", ".join(repr(value) for value in distinct[:SHOWN]) + more

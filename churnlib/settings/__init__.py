@@ -1,7 +1,7 @@
-"""What a game is: its settings, layered from TOML files, the environment and the command line."""
+"""The settings of a game, from TOML files, environment variables and the command line."""
 
 from churnlib.settings.campaign import CampaignSettings, Offer
-from churnlib.settings.champion import ChampionSettings, GateMetric
+from churnlib.settings.champion import MAX_LOSS, ChampionSettings, GateMetric
 from churnlib.settings.changes import Change, changes
 from churnlib.settings.currency import (
     Aggregation,
@@ -15,6 +15,7 @@ from churnlib.settings.data import CategoryColumn, IdType, RawSettings, Standard
 from churnlib.settings.describe import describe_settings, overrides_schema, settings_schema
 from churnlib.settings.engine import EngineSettings
 from churnlib.settings.evaluation import EvaluationSettings
+from churnlib.settings.fields import DAY_PATTERN
 from churnlib.settings.game import (
     Settings,
     check_label_overlap,
@@ -22,14 +23,15 @@ from churnlib.settings.game import (
     labels_known_by,
     load_settings,
 )
-from churnlib.settings.layers import list_games, value_text
-from churnlib.settings.parts import DAY_PATTERN
+from churnlib.settings.layers import TRUSTED_PACKAGES_VARIABLE, list_games, value_text
 from churnlib.settings.schedules import Schedules
 from churnlib.settings.train import CalibrationChoice, FeatureChoice, Step, TrainSettings
 from churnlib.settings.windows import Window, WindowName, Windows
 
 __all__ = [
     "DAY_PATTERN",
+    "MAX_LOSS",
+    "TRUSTED_PACKAGES_VARIABLE",
     "Aggregation",
     "AggregationFunction",
     "CalibrationChoice",

@@ -1,42 +1,47 @@
-"""Settings of the gate: when a new model takes the champion's place."""
+"""Settings of the gate, which decides whether a new model replaces the champion."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from churnlib.settings.parts import Flag, Number, Section, Whole
+from churnlib.settings.fields import Flag, Number, Section, Whole
 
-GateMetric = Literal["roc_auc", "average_precision", "log_loss", "brier"]
-
-MAX_LOSS: dict[GateMetric, float] = {
+MAX_LOSS: dict[str, float] = {
     "roc_auc": 0.02,
     "average_precision": 0.02,
     "log_loss": 0.01,
     "brier": 0.005,
 }
-"""By how much a new model may be worse where the settings do not say, in units of the metric."""
+"""The metrics by which models can be compared, with the default of `max_loss` for each."""
+
+if TYPE_CHECKING:  # Type checkers do not know literals that are computed.
+    GateMetric = str
+else:
+    GateMetric = Literal[tuple(MAX_LOSS)]
 
 
 class ChampionSettings(Section):
-    """How a new model, the candidate, is compared with the champion, and which versions stay."""
+    """How a new model, the candidate, is compared with the champion, and how many are kept."""
 
     metric: GateMetric = "roc_auc"
-    """What the two are compared by, on all subscriptions of the back-test's window."""
-    max_loss: Annotated[Number, Field(ge=0)] | None = None
-    """By how much the candidate may be worse, in units of the metric: it becomes champion if the
-    95 % interval of the difference leaves no larger loss. If null 0.02 of `roc_auc` and
-    `average_precision`, 0.01 of `log_loss`, 0.005 of `brier`."""
+    """The metric of the comparison, on all subscriptions of the back-test's window."""
+    max_loss: Annotated[Number, Field(ge=0)] | None = Field(
+        None,
+        description="By how much the candidate may be worse, in units of the metric: it becomes "
+        "champion if the 95 % confidence interval of the difference excludes larger losses. If "
+        "null " + ", ".join(f"{loss} of `{metric}`" for metric, loss in MAX_LOSS.items()) + ".",
+    )
     min_outcomes: Annotated[Whole, Field(ge=1)] = 30
-    """How many subscriptions of the back-test must have churned, and how many must not, for a
-    decision by the metric: on fewer the interval promises too much, so the candidate waits."""
+    """The minimum number of churned, and of other, subscriptions in the back-test for a decision:
+    with fewer, the confidence interval is unreliable, so the candidate waits."""
     promote: Flag = True
-    """Whether the candidate that passes becomes champion at once; else the back-test only reports,
-    and `python -m flows.promote` does it."""
+    """Whether a candidate that passes becomes champion at once; else the back-test only reports,
+    and `churn promote` promotes it."""
     keep_versions: Annotated[Whole, Field(ge=1)] | None = 10
-    """How many model versions are kept, the newest; besides, always the champion, the one before
-    it, and the candidate. All if null."""
+    """The number of newest model versions that are kept; the champion, its predecessor and the
+    candidate always are. All if null."""
 
     @property
     def largest_loss(self) -> float:
-        """`max_loss`, or where that is null the metric's own."""
+        """`max_loss`, or the default of the metric if that is null."""
         return MAX_LOSS[self.metric] if self.max_loss is None else self.max_loss

@@ -1,4 +1,4 @@
-"""What tells a game's settings from those that all games share."""
+"""The settings of a run that differ from those that all games share."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -7,19 +7,18 @@ from typing import Any
 from churnlib.settings.game import Settings
 from churnlib.settings.layers import NULL, load_base, value_text
 
-OF_NO_RESULT = frozenset({"game", "description", "data_dir", "schedules", "engine"})
-"""What changes no result."""
-NOWHERE = "not set"
+WITHOUT_EFFECT_ON_RESULTS = frozenset({"game", "description", "data_dir", "schedules", "engine"})
+NOT_SET = "not set"
 
 
 @dataclass(frozen=True)
 class Change:
-    """A setting that is not as in `base.toml`.
+    """A setting that differs from `base.toml`.
 
     Attributes:
         setting: Its path.
-        base: What it is there, as text.
-        now: What it is in the run.
+        base: Its value there, as text.
+        now: Its value in the run.
     """
 
     setting: str
@@ -28,16 +27,16 @@ class Change:
 
 
 def changes(settings: Settings, games_dir: str | None = None) -> list[Change] | None:
-    """Lists the settings of a run that are not as `base.toml` alone has them.
+    """Lists the settings of a run that differ from those in `base.toml`.
 
     Args:
         settings: The settings of the run.
         games_dir: See `churnlib.settings.load_settings`.
 
     Returns:
-        A change for each setting, or part of one, that differs and bears on results, by path;
-        entries of a list that have names are held against those of the same name. Null where
-        `base.toml` alone is no whole configuration, so that nothing can be held against it.
+        A change for each setting, or part of one, that differs and affects results; entries of a
+        list are compared by name, where they have one. None where `base.toml` alone is not a
+        complete configuration to compare with.
 
     Raises:
         SettingsError: There is no `base.toml`, or it cannot be read.
@@ -49,9 +48,10 @@ def changes(settings: Settings, games_dir: str | None = None) -> list[Change] | 
     base, now = (dict(_leaves(s.model_dump(mode="json"), "")) for s in (shared, settings))
     paths = [*now, *(path for path in base if path not in now)]
     return [
-        Change(path, base.get(path, NOWHERE), now.get(path, NOWHERE))
+        Change(path, base.get(path, NOT_SET), now.get(path, NOT_SET))
         for path in paths
-        if base.get(path) != now.get(path) and path.partition(".")[0] not in OF_NO_RESULT
+        if base.get(path) != now.get(path)
+        and path.partition(".")[0] not in WITHOUT_EFFECT_ON_RESULTS
     ]
 
 
@@ -63,14 +63,11 @@ def _leaves(value: Any, path: str) -> Iterator[tuple[str, str]]:
         yield path, "{}"
     elif isinstance(value, list) and value and all(_has_name(entry) for entry in value):
         for entry in value:
-            yield from _leaves({k: v for k, v in entry.items() if k != "name"}, _at(path, entry))
+            fields = {name: inner for name, inner in entry.items() if name != "name"}
+            yield from _leaves(fields, f"{path}.{entry['name']}")
     else:
         yield path, NULL if value is None else value_text(value)
 
 
 def _has_name(entry: Any) -> bool:
     return isinstance(entry, Mapping) and "name" in entry
-
-
-def _at(path: str, entry: Mapping[str, Any]) -> str:
-    return f"{path}.{entry['name']}"

@@ -4,55 +4,54 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from churnlib.settings.parts import Item, Number, Section, Whole
+from churnlib.settings.fields import Item, Number, Section, Whole
 
 CurrencyColumn = Literal["sub_hard", "sub_soft", "hard_balance", "soft_balance"]
 AggregationFunction = Literal["mean", "max", "min", "std", "sum", "first", "count"]
 
 
 class Fill(Item):
-    """A value that takes the place of nulls in source columns."""
+    """A value that replaces nulls in source columns."""
 
     columns: tuple[CurrencyColumn, ...]
     value: Number
 
 
 class Aggregation(Item):
-    """Functions over the visible rows, each giving a feature `<column>_<function>`."""
+    """Functions over the visible rows; each results in a feature `<column>_<function>`."""
 
     columns: tuple[CurrencyColumn, ...]
     functions: tuple[AggregationFunction, ...]
     fill: Number | None = None
-    """Takes the place of a null result, where there is a visible row at all."""
+    """Replaces a null result, where there is any visible row."""
 
 
 class Difference(Item):
-    """Newest value minus the value exactly p months older, each giving `<column>_diff_<p>`."""
+    """The newest value minus that of exactly p months before, as a feature `<column>_diff_<p>`."""
 
     columns: tuple[CurrencyColumn, ...]
     periods: tuple[Annotated[Whole, Field(ge=1, le=1200)], ...]
     fill: Number | Literal["self"] | None = None
-    """Takes the place of a null result, where there is a visible row at all; `self` is the newest
-    value itself."""
+    """Replaces a null result, where there is any visible row; `self` is the newest value."""
 
 
 class CurrencySettings(Section):
-    """Which features are made of the monthly currency rows."""
+    """The features that are computed from the monthly currency rows."""
 
     lookback_months: Whole | None = Field(default=None, ge=1, le=1200)
-    """How many months back a row is visible, the subscription's own month included; all if null."""
+    """The number of months whose rows are visible, the subscription's own included; all if null."""
     fill_values: tuple[Fill, ...] = ()
-    """Filled first of all."""
+    """Replacements of nulls in source columns, before all else."""
     latest: tuple[CurrencyColumn, ...] = ()
-    """Columns taken from the newest visible row, under their own names."""
+    """Columns whose newest visible value is a feature of the same name."""
     aggregations: tuple[Aggregation, ...] = ()
-    """Functions over all visible rows."""
+    """Features that aggregate all visible rows."""
     differences: tuple[Difference, ...] = ()
-    """Changes over calendar months."""
+    """Features that are differences over calendar months."""
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """The features that these settings give, in their order."""
+        """The names of all features from these settings, in their order."""
         return (
             *self.latest,
             "currency_age_months",

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from churnlib.settings.parts import Flag, Number, Section
+from churnlib.settings.fields import Flag, Number, Section
 
 CategoryColumn = Literal["gender", "race", "class", "territory", "sub_type", "sub_size"]
 
@@ -12,21 +12,21 @@ IdType = Literal["integer", "text"]
 
 
 class RawSettings(Section):
-    """How the raw tables are checked."""
+    """How the raw tables are validated."""
 
     id_type: IdType = "integer"
-    """What `char_id` and `sub_id` are: whole numbers, or text such as UUIDs."""
+    """The type of `char_id` and `sub_id`: whole numbers, or text such as UUIDs."""
     on_bad_rows: Literal["fail", "quarantine"] = "fail"
-    """Rows that break a rule: stop, or set them apart in a file beside the checked table."""
+    """Whether rows that break a rule stop the run, or are written to a separate file."""
     max_bad_share: Number = Field(default=0.01, ge=0, le=1)
-    """With `quarantine`: the share of a table's rows that may be set apart before the run stops."""
+    """With `quarantine`, the maximum share of a table's rows; beyond it, the run stops."""
     categories: dict[CategoryColumn, tuple[str, ...]] = Field(default_factory=dict)
-    """Columns whose values are a closed list; any other value is a fault. Others are open."""
+    """Columns with a closed list of values, any other being an error; other columns are open."""
 
 
 class StandardSettings(Section):
-    """What goes into the standard features."""
+    """Which standard features are computed."""
 
     undated_totals: Flag = False
-    """Take `total_kills` and `total_deaths` as features. They carry no date: they are known as of
-    the extract, hence leak what came after the day of prediction."""
+    """Whether `total_kills` and `total_deaths` are features. They have no date: they are totals as
+    of the extract, so they leak what happened after the day of prediction."""

@@ -1,4 +1,4 @@
-"""The settings described: for people, and for editors."""
+"""Descriptions of the settings, for people and for editors."""
 
 import json
 import re
@@ -10,25 +10,25 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core.core_schema import NullableSchema
 
+from churnlib.settings.fields import configurable_fields
 from churnlib.settings.game import Settings
 from churnlib.settings.layers import NULL
-from churnlib.settings.parts import stated_fields
 
 
 def describe_settings() -> str:
-    """Lists every setting by its path, with its type and meaning, for people."""
-    return "\n".join(_described(Settings, ""))
+    """Lists all settings by path, with type and meaning, for people."""
+    return "\n".join(_describe(Settings, ""))
 
 
 def settings_schema() -> str:
-    """Writes the JSON schema of a game's file, for editors to complete and check by."""
+    """Returns the JSON schema of a game's file, by which editors complete and check it."""
     return json.dumps(Settings.model_json_schema(schema_generator=_TomlSchema), indent=2) + "\n"
 
 
 def overrides_schema() -> dict[str, Any]:
-    """The JSON schema of overrides: settings by dotted path, each held against its own schema.
+    """Returns the JSON schema of overrides: settings by dotted path, with their types.
 
-    A path into a list, or into parameters, is known by its beginning alone.
+    Of a path into a list or into parameters, only the beginning is checked.
     """
     whole = Settings.model_json_schema(mode="validation")
     patterns = dict(_patterns(Settings, "", whole))
@@ -44,7 +44,7 @@ def _patterns(
     model: type[BaseModel], prefix: str, schema: dict[str, Any]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     definitions = schema.get("$defs", {})
-    for name, field in stated_fields(model).items():
+    for name, field in configurable_fields(model).items():
         path, kind = f"{prefix}{re.escape(name)}", field.annotation
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             yield f"^{path}$", {"type": "object"}
@@ -57,44 +57,44 @@ def _patterns(
 
 
 def _plain(schema: dict[str, Any]) -> dict[str, Any]:
-    """Keeps what a value is held against; text may stand for what TOML reads from it."""
+    """Keeps the constraints of a value."""
     kept = {k: v for k, v in schema.items() if k not in ("title", "description", "default")}
     return {} if "$ref" in json.dumps(kept) else kept
 
 
 class _TomlSchema(GenerateJsonSchema):
-    """Writes null, for which TOML has no word, as the text by which the layers unset a value."""
+    """Replaces null, for which TOML has no literal, by the text that unsets a value."""
 
     def nullable_schema(self, schema: NullableSchema) -> JsonSchemaValue:
-        null = {"const": NULL, "description": "No value; unsets one of a layer below."}
+        null = {"const": NULL, "description": "No value; unsets that of the layers below."}
         return self.get_union_of_schemas([self.generate_inner(schema["schema"]), null])
 
     def encode_default(self, dft: Any) -> Any:
         return NULL if dft is None else super().encode_default(dft)
 
 
-def _described(model: type[BaseModel], prefix: str) -> Iterator[str]:
-    for name, field in stated_fields(model).items():
+def _describe(model: type[BaseModel], prefix: str) -> Iterator[str]:
+    for name, field in configurable_fields(model).items():
         kind, path = field.annotation, f"{prefix}{name}"
         inner = get_args(kind)[0] if get_origin(kind) is tuple else kind
         meaning = " ".join((field.description or "").split())
         if not isinstance(inner, type) or not issubclass(inner, BaseModel):
-            yield f"  {path}: {_type_words(kind)}" + (f"\n      {meaning}" if meaning else "")
+            yield f"  {path}: {_format_type(kind)}" + (f"\n      {meaning}" if meaning else "")
         else:
             if inner is not kind:
                 path += ".<name>" if "name" in inner.model_fields else ".<n>"
-            yield from _described(inner, f"{path}.")
+            yield from _describe(inner, f"{path}.")
 
 
-def _type_words(kind: Any) -> str:
+def _format_type(kind: Any) -> str:
     if get_origin(kind) is Literal:
         return " | ".join(repr(value) for value in get_args(kind))
     if get_origin(kind) is tuple:
-        return f"list of {_type_words(get_args(kind)[0])}"
+        return f"list of {_format_type(get_args(kind)[0])}"
     if get_origin(kind) in (Union, UnionType):
-        return " | ".join(_type_words(part) for part in get_args(kind))
+        return " | ".join(_format_type(part) for part in get_args(kind))
     if get_origin(kind) is Annotated:
-        return _type_words(get_args(kind)[0])
+        return _format_type(get_args(kind)[0])
     if kind is NoneType:
         return "null"
     return "table" if get_origin(kind) is dict else str(getattr(kind, "__name__", kind))

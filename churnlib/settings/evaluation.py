@@ -2,18 +2,19 @@
 
 from pydantic import Field, field_validator
 
-from churnlib.settings.parts import Section, Whole
+from churnlib.settings.fields import Section, Whole
 
 
 class EvaluationSettings(Section):
-    """What reports tell apart; no setting here changes a model."""
+    """The content of reports; these settings have no effect on models."""
 
     segments: tuple[str, ...] = ()
-    """Columns of the standard features, such as `territory`, by whose values reports score the
-    subscriptions apart: text, flags or whole numbers. New and returning characters always are."""
+    """Columns of the standard features, such as `territory`, by whose values reports show the
+    performance by segment: text, flags or whole numbers. New and returning characters are always
+    segments."""
     most_values: Whole = Field(default=10, ge=1, le=100)
-    """How many values of such a column are told apart, the most frequent ones; the others stand
-    together."""
+    """The number of segments of such a column, for its most frequent values; all other values are
+    one segment more."""
 
     @field_validator("segments")
     @classmethod

@@ -1,5 +1,6 @@
 """All settings of a game, and their loading."""
 
+import os
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
@@ -15,51 +16,20 @@ from churnlib.settings.currency import CurrencySettings
 from churnlib.settings.data import RawSettings, StandardSettings
 from churnlib.settings.engine import EngineSettings
 from churnlib.settings.evaluation import EvaluationSettings
-from churnlib.settings.faults import explain
-from churnlib.settings.layers import load_layers
-from churnlib.settings.parts import Day, Flag, Months, all_optional
+from churnlib.settings.fields import Day, Flag, Months, Section, configurable_fields
+from churnlib.settings.layers import check_variables, load_layers
+from churnlib.settings.messages import explain
 from churnlib.settings.schedules import Schedules
 from churnlib.settings.train import TrainSettings
 from churnlib.settings.windows import Windows
 
 
-class Settings(BaseSettings):
-    """Everything that tells one game's runs from another's. Frozen; unknown keys are refused."""
+class _GivenSettings(BaseSettings):
+    """Settings that are read from arguments alone, since `load_settings` merges the layers."""
 
-    model_config = SettingsConfigDict(
-        frozen=True,
-        extra="forbid",
-        use_attribute_docstrings=True,
-        json_schema_extra=all_optional,
-        title="A game's settings",
-    )
-
-    game: str
-    """The game's name: its file under `games/` and its folder at each level of the data tree."""
-    description: str = ""
-    """What the game is, for people."""
-    data_dir: str = Field(min_length=1)
-    """The root of the data tree: a folder, relative to the one that holds `games/`, or the URI of
-    one in an object store, such as `s3://bucket/data`."""
-    as_of: Day | None = None
-    """The day of the run: nothing dated after it is read. The latest currency date if null."""
-    horizon_months: Months
-    """Within how many months of its start a subscription must churn to count as churned."""
-    churn_after_months: Months = 3
-    """How many missed months in a row are churn."""
-    allow_label_overlap: Flag = False
-    """Let a model be scored on subscriptions begun before its training labels were known. Every
-    report then warns: such a back-test flatters."""
-    raw: RawSettings = RawSettings()
-    standard: StandardSettings = StandardSettings()
-    currency: CurrencySettings = CurrencySettings()
-    windows: Windows
-    train: TrainSettings
-    evaluation: EvaluationSettings = EvaluationSettings()
-    campaign: CampaignSettings = CampaignSettings()
-    champion: ChampionSettings = ChampionSettings()
-    schedules: Schedules = Schedules()
-    engine: EngineSettings = EngineSettings()
+    def __init__(self, **values: Any) -> None:
+        """Hides the options of pydantic-settings, so that a signature lists the settings."""
+        super().__init__(**values)
 
     @classmethod
     def settings_customise_sources(
@@ -70,8 +40,43 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Takes nothing but what `load_settings` has layered, so that order is stated once."""
+        """Leaves out the environment and files."""
         return (init_settings,)
+
+
+class Settings(Section, _GivenSettings):
+    """All settings of a game. Frozen; unknown names are refused."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", case_sensitive=True, title="A game's settings"
+    )
+
+    game: str
+    """The game's name, which is the name of its file and of its folders in the data folder."""
+    description: str = ""
+    """A description of the game."""
+    data_dir: str = Field(min_length=1)
+    """The data folder, relative to the folder that contains `games/`; or the URI of one in an
+    object store, such as `s3://bucket/data`."""
+    as_of: Day | None = None
+    """The day of the run: rows dated after it are ignored. The latest currency date if null."""
+    horizon_months: Months
+    """A subscription is a positive if it churns within this number of months of its start."""
+    churn_after_months: Months = 3
+    """The number of consecutive missed months that count as churn."""
+    allow_label_overlap: Flag = False
+    """Allow a back-test on subscriptions that started before all training labels were available.
+    Reports then warn of label leakage: the metrics are optimistic."""
+    raw: RawSettings = RawSettings()
+    standard: StandardSettings = StandardSettings()
+    currency: CurrencySettings = CurrencySettings()
+    windows: Windows
+    train: TrainSettings
+    evaluation: EvaluationSettings = EvaluationSettings()
+    campaign: CampaignSettings = CampaignSettings()
+    champion: ChampionSettings = ChampionSettings()
+    schedules: Schedules = Schedules()
+    engine: EngineSettings = EngineSettings()
 
     @model_validator(mode="after")
     def _labels_known_in_time(self) -> "Settings":
@@ -85,52 +90,51 @@ class Settings(BaseSettings):
 
 
 def labels_known_by(settings: Settings, as_of: date) -> date:
-    """The day on which the last label of the training window becomes known.
+    """Returns the day on which the last training label becomes available.
+
+    It is the first day of the month that is the horizon after the last month of the window.
 
     Args:
         settings: The game's settings.
         as_of: The day of the run.
-
-    Returns:
-        The first day of the month that lies the horizon after the month of the window's end.
     """
     _, last = settings.windows.train.span(as_of)
     return shift_months(first_day(last), settings.horizon_months)
 
 
 def label_overlap(settings: Settings, as_of: date) -> tuple[date, date] | None:
-    """Tells where training labels become known only after the scoring window opens.
+    """Checks whether training labels become available only after the scoring window starts.
 
     Args:
         settings: The game's settings.
         as_of: The day of the run.
 
     Returns:
-        The day on which the last label is known and that on which the window opens; null where
-        all labels are known by then.
+        The day on which the last label is available and the start of the scoring window; None where
+        all labels are available by then.
 
     Raises:
-        ValueError: The run's day is one that no window can have.
+        ValueError: The run's day is out of range for relative windows.
     """
     known = labels_known_by(settings, as_of)
-    opens, _ = settings.windows.score.span(as_of)
-    return (known, opens) if known > opens else None
+    start, _ = settings.windows.score.span(as_of)
+    return (known, start) if known > start else None
 
 
 def check_label_overlap(settings: Settings, as_of: date) -> None:
-    """Refuses a back-test whose training labels were not yet known when it begins.
+    """Refuses a back-test that starts before all training labels are available.
 
     Raises:
-        ValueError: A training label becomes known only after the scoring window opens, and
-            `allow_label_overlap` is not set; or the run's day is one that no window can have.
+        ValueError: They are not, and `allow_label_overlap` is not set; or the run's day is out of
+            range for relative windows.
     """
     if label_overlap(settings, as_of) and not settings.allow_label_overlap:
         train, score = settings.windows.train, settings.windows.score
         raise ValueError(
-            f"the training window ends at {train.end} and its labels are known "
-            f"{settings.horizon_months} months later, after the scoring window opens at "
-            f"{score.start}: the back-test would see the future. Move windows.train.end or "
-            "windows.score.start, or set allow_label_overlap = true"
+            f"the training window ends at {train.end} and its labels are available "
+            f"{settings.horizon_months} months later, after the scoring window starts at "
+            f"{score.start}: label leakage. Move windows.train.end or windows.score.start, or set "
+            "allow_label_overlap = true"
         )
 
 
@@ -144,25 +148,37 @@ def load_settings(
 ) -> Settings:
     """Loads the settings of a game.
 
-    Layers, each over the one before: `base.toml`, `<game>.toml`, `local.toml`, environment
-    variables such as `CHURN_TRAIN__SEED`, and `overrides`. Of files, tables are merged, and a
-    list replaces the list below it. Variables and overrides replace what their path names.
-    `churnlib.settings.tree.spelt` says how a variable's name is read; an empty one is not set.
+    Later layers take precedence: `base.toml`, `<game>.toml`, `local.toml`, environment variables
+    such as `CHURN_TRAIN__SEED`, and `overrides`. Tables are merged, and a list replaces the list of
+    the layers below. Names are case-sensitive: in capitals in a variable (see
+    `churnlib.settings.tree.path_of_variable`), else in lower case. An empty variable counts as
+    unset.
 
     Args:
-        game: The game's name, that of its file.
-        overrides: Values by dotted path, such as `{"train.seed": 7}`. A path reaches into a list
-            by the name or the position of an entry.
-        games_dir: The folder of the TOML files; if null `CHURN_GAMES_DIR`, else the nearest
-            `games` folder at or above the working folder, else the one beside the package.
-        environ: The environment; this process's own if null.
-        local: Whether `local.toml` counts; not in what is the same for all.
+        game: The game's name.
+        overrides: Settings by path, such as `{"train.seed": 7}`, or nested, such as
+            `{"train": {"seed": 7}}`. An entry of a list is reached by its name or position.
+        games_dir: The folder of the TOML files. If None, the variable `CHURN_GAMES_DIR` names it;
+            else it is the nearest `games` folder in or above the working directory, or the one
+            beside the package.
+        environ: The environment; that of this process if None.
+        local: Whether `local.toml` is read; not for results that others reproduce.
 
     Raises:
-        SettingsError: No such game, a file that cannot be read, an unknown setting, or a value
-            that cannot be; the message names the setting, where it is set, and what to do.
+        SettingsError: There is no such game, a file cannot be read, or a setting is unknown or
+            invalid; the message names the setting, where it was set, and what to do.
     """
-    layers = load_layers(game, overrides or {}, games_dir=games_dir, environ=environ, local=local)
+    if not isinstance(game, str):
+        raise SettingsError(f"game should be the name of a game such as 'game1', not {game!r}.")
+    overrides = {} if overrides is None else overrides
+    if not isinstance(overrides, Mapping):
+        raise SettingsError(
+            f"{game}: overrides should be settings by path, such as {{'train.seed': 7}}, not "
+            f"{overrides!r}."
+        )
+    environ = os.environ if environ is None else environ
+    check_variables(game, environ, configurable_fields(Settings))
+    layers = load_layers(game, overrides, games_dir=games_dir, environ=environ, local=local)
     try:
         return Settings(**layers.merged)
     except ValueError as error:

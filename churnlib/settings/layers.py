@@ -1,10 +1,10 @@
-"""The layers that settings are made of: TOML files, environment variables, single overrides."""
+"""The layers of a game's settings: TOML files, environment variables, overrides."""
 
 import json
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from itertools import chain
@@ -13,15 +13,18 @@ from typing import Any
 
 from churnlib import uris
 from churnlib.errors import SettingsError, closest
-from churnlib.settings.tree import Way, leaves, merge, put, spelt
+from churnlib.settings.tree import KeyPath, leaves, merge, path_of_variable, set_value
 
 ENV_PREFIX = "CHURN_"
 GAMES_DIR_VARIABLE = "CHURN_GAMES_DIR"
+TRUSTED_PACKAGES_VARIABLE = "CHURN_TRUSTED_PACKAGES"
+NOT_SETTINGS = frozenset({GAMES_DIR_VARIABLE, TRUSTED_PACKAGES_VARIABLE})
+"""Variables with the prefix that are not settings, because no run may change them."""
 NOT_GAMES = {"base": "what all games share", "local": "your own differences"}
-"""Files in the games folder that are no game, and what they hold."""
+"""Files in the games folder that are not games, and what they contain."""
 
 NULL = "null"
-"""How files, environment and command line unset a value of a layer below."""
+"""The text by which a layer unsets a value of the layers below."""
 
 
 @dataclass(frozen=True)
@@ -30,37 +33,37 @@ class Layers:
 
     Attributes:
         merged: The tree of settings, later layers over earlier ones.
-        origins: For each layer, in order, its name and the paths of what it states or replaces.
+        origins: The name of each layer, in order, with the paths of the values that it sets.
     """
 
     merged: dict[str, Any]
-    origins: tuple[tuple[str, frozenset[Way]], ...]
+    origins: tuple[tuple[str, frozenset[KeyPath]], ...]
 
-    def origin(self, path: Way) -> str:
-        """Names the last layer that states a path, a part of it or what it is part of.
+    def origin(self, path: KeyPath) -> str:
+        """Names the last layer that sets a value, a part of it or a table that contains it.
 
-        Where none does, it is the last that states something else in the nearest table above.
+        Where there is none, it is the last that sets another value of the nearest table above.
         """
         for depth in range(len(path), 0, -1):
-            for name, stated in reversed(self.origins):
-                if any(_meet(other, path, depth) for other in stated):
+            for name, paths in reversed(self.origins):
+                if any(_overlap(other, path, depth) for other in paths):
                     return f"from {name}"
-        return "stated nowhere"
+        return "not set anywhere"
 
 
-def _meet(stated: Way, path: Way, depth: int) -> bool:
+def _overlap(other: KeyPath, path: KeyPath, depth: int) -> bool:
     if depth < len(path):
-        return stated[:depth] == path[:depth]
-    shorter = min(len(stated), len(path))
-    return stated[:shorter] == path[:shorter]
+        return other[:depth] == path[:depth]
+    shorter = min(len(other), len(path))
+    return other[:shorter] == path[:shorter]
 
 
 def games_folder(games_dir: str | None = None, environ: Mapping[str, str] | None = None) -> Path:
     """Finds the folder of the games' TOML files.
 
     Args:
-        games_dir: The folder itself, where known.
-        environ: The environment; this process's own if null.
+        games_dir: The folder itself, if known.
+        environ: The environment; that of this process if None.
 
     Raises:
         SettingsError: There is none.
@@ -82,20 +85,20 @@ def games_folder(games_dir: str | None = None, environ: Mapping[str, str] | None
 def list_games(
     games_dir: str | None = None, environ: Mapping[str, str] | None = None
 ) -> tuple[str, ...]:
-    """Lists the games that have a file, in the order of their names."""
+    """Lists the games, which are those with a file, by name."""
     files = games_folder(games_dir, environ).glob("[!.]*.toml")
     return tuple(sorted(f.stem for f in files if f.stem not in NOT_GAMES and f.is_file()))
 
 
 def load_base(game: str, games_dir: str | None = None) -> dict[str, Any]:
-    """Reads what all games share.
+    """Reads `base.toml`.
 
     Args:
-        game: The game that asks, for messages.
+        game: The game, for messages.
         games_dir: See `games_folder`.
 
     Raises:
-        SettingsError: There is no such file, or it is no TOML.
+        SettingsError: There is no such file, or it is not valid TOML.
     """
     base: dict[str, Any] = _with_nulls(_read(game, games_folder(games_dir) / "base.toml"))
     return base
@@ -113,13 +116,13 @@ def load_layers(
 
     Args:
         game: The game's name.
-        overrides: Values by dotted path; text is read as a TOML value where it is one.
+        overrides: See `churnlib.settings.load_settings`.
         games_dir: See `games_folder`.
-        environ: The environment; this process's own if null.
-        local: Whether `local.toml` counts; not in what is the same for all.
+        environ: The environment; that of this process if None.
+        local: Whether `local.toml` is read.
 
     Raises:
-        SettingsError: No such game, a file that is no TOML, or a path that leads nowhere.
+        SettingsError: There is no such game, a file is not valid TOML, or a path leads nowhere.
     """
     environ = os.environ if environ is None else environ
     folder = games_folder(games_dir, environ)
@@ -127,7 +130,7 @@ def load_layers(
     if game not in games:
         raise SettingsError(_no_game(game, games, folder))
     merged: dict[str, Any] = {}
-    origins: list[tuple[str, frozenset[Way]]] = []
+    origins: list[tuple[str, frozenset[KeyPath]]] = []
     names = ("base", game, "local") if local else ("base", game)
     for file in (folder / f"{name}.toml" for name in names):
         if file.exists():
@@ -136,22 +139,49 @@ def load_layers(
             origins.append((f"{folder.name}/{file.name}", frozenset(leaves(tree))))
     merged["data_dir"] = _absolute(game, merged.get("data_dir", "data"), folder.parent)
     merged = deepcopy(merged)
-    for name, way, value in chain(_variables(environ, merged), _changes(overrides)):
+    changes = chain(_variables(environ, merged), _overrides(game, overrides))
+    for name, path, value in changes:
         try:
-            origins.append((name, frozenset({put(merged, way, deepcopy(parse_value(value)))})))
+            changed = set_value(merged, path, deepcopy(parse_value(value)))
         except LookupError as error:
-            raise SettingsError(f"{game}: '{'.'.join(way)}' (from {name}) {error}") from None
+            raise SettingsError(f"{game}: '{'.'.join(path)}' (from {name}) {error}") from None
+        origins.append((name, frozenset({changed})))
     merged["data_dir"] = _absolute(game, merged["data_dir"], Path.cwd())
     if "game" in merged:
         raise SettingsError(
-            f"{game}: 'game' is no setting: the game is the one that its file's name says. "
+            f"{game}: 'game' is not a setting: the name of its file is the name of the game. "
             f"Remove game = {merged['game']!r}."
         )
     return Layers({"game": game, **_with_nulls(merged)}, tuple(origins))
 
 
+def check_variables(game: str, environ: Mapping[str, str], settings: Container[str]) -> None:
+    """Refuses variables whose names are not in capitals, and which would otherwise be ignored.
+
+    The names of an estimator's parameters, below `params`, are in whatever case they have.
+
+    Args:
+        game: The game, for messages.
+        environ: The environment.
+        settings: The names of all settings at the top level.
+
+    Raises:
+        SettingsError: The name of such a variable.
+    """
+    for name, value in environ.items():
+        head, separator, _ = name.upper().partition("__PARAMS__")
+        length = len(head + separator)
+        correct = name[:length].upper() + name[length:]
+        first = correct.removeprefix(ENV_PREFIX).partition("__")[0].lower()
+        is_setting = correct.startswith(ENV_PREFIX) and first in settings
+        if value and name != correct and (is_setting or name.startswith(ENV_PREFIX)):
+            raise SettingsError(
+                f"{game}: the variable {name} is not in capitals. Did you mean {correct}?"
+            )
+
+
 def parse_value(value: Any) -> Any:
-    """Reads a text as a TOML value; what is no TOML value, and what is no text, stays as it is.
+    """Parses text as a TOML value; other text, and other values, are returned unchanged.
 
     >>> parse_value("-31"), parse_value("[1, 2]"), parse_value("joblib")
     (-31, [1, 2], 'joblib')
@@ -160,12 +190,12 @@ def parse_value(value: Any) -> Any:
         return value
     try:
         return tomllib.loads(f"value = {value}")["value"]
-    except (ValueError, RecursionError):  # Thousands of digits or brackets are such, too.
+    except (ValueError, RecursionError):  # As for thousands of digits or brackets.
         return value
 
 
 def value_text(value: Any) -> str:
-    """Writes a value so that `parse_value` reads it.
+    """Formats a value so that `parse_value` parses it.
 
     >>> value_text(True), value_text([1, "a"]), value_text({"by": None}), value_text("joblib")
     ('true', '[1, "a"]', '{ "by" = "null" }', 'joblib')
@@ -179,36 +209,35 @@ def _toml(value: Any) -> str:
         return f"{{ {', '.join(pairs)} }}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_toml, value))}]"
-    # What JSON has no word for is a day, or an infinity, which no setting takes.
+    # JSON has no days; infinity, which it lacks too, is no value of any setting.
     return json.dumps(NULL if value is None else value, default=str)
 
 
 def _no_game(game: str, games: Sequence[str], folder: Path) -> str:
     if game in NOT_GAMES:
-        what = f"{game}.toml there holds {NOT_GAMES[game]}"
-        return (
-            f"there is no game '{game}' in {folder}: {what}. Known: {', '.join(games) or 'none'}."
-        )
-    can_be = re.fullmatch(r"\w[\w.-]*", game)
-    new = f" A new game is a file {game}.toml there." if can_be else ""
+        content = f"{game}.toml there contains {NOT_GAMES[game]}"
+        known = ", ".join(games) or "none"
+        return f"there is no game '{game}' in {folder}: {content}. Known: {known}."
+    is_name = re.fullmatch(r"\w[\w.-]*", game)
+    new = f" To add a game, create {game}.toml there." if is_name else ""
     return f"there is no game '{game}' in {folder}. {closest(game, games)}{new}"
 
 
 def _read(game: str, file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8-sig"))  # Some editors begin with a BOM.
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))  # Some editors write a BOM.
     except UnicodeDecodeError as error:
         raise SettingsError(
-            f"{game}: {file} is no TOML file: save it as UTF-8 ({error})."
+            f"{game}: {file} is not a TOML file: save it as UTF-8 ({error})."
         ) from None
     except (ValueError, RecursionError) as error:
-        raise SettingsError(f"{game}: {file} is no TOML file: {error}.") from None
+        raise SettingsError(f"{game}: {file} is not a TOML file: {error}.") from None
     except OSError as error:
         raise SettingsError(f"{game}: {file} cannot be read: {error.strerror}.") from None
 
 
 def _with_nulls(tree: Any) -> Any:
-    """Reads the text `null` as no value, for which TOML has no word."""
+    """Replaces the text `null` by None, for which TOML has no literal."""
     if isinstance(tree, Mapping):
         return {key: _with_nulls(value) for key, value in tree.items()}
     if isinstance(tree, list):
@@ -217,33 +246,47 @@ def _with_nulls(tree: Any) -> Any:
 
 
 Change = tuple[str, Sequence[str], Any]
-"""The name of a layer, the path that it changes, and the value."""
+"""The name of a layer, the path of a setting, and the new value."""
 
 
 def _variables(environ: Mapping[str, str], tree: Mapping[str, Any]) -> Iterator[Change]:
-    """The changes that variables make; each is spelt as the tree is when its turn comes."""
+    """Yields the changes by variables; each depends on the tree after those before."""
     for name, value in sorted(environ.items()):
-        if name.startswith(ENV_PREFIX) and name != GAMES_DIR_VARIABLE and value:
-            way = name.removeprefix(ENV_PREFIX).split("__")
-            yield f"the variable {name}", spelt(way, tree), value
+        if name.startswith(ENV_PREFIX) and name not in NOT_SETTINGS and value:
+            path = path_of_variable(name.removeprefix(ENV_PREFIX).split("__"), tree)
+            yield f"the variable {name}", path, value
 
 
-def _changes(overrides: Mapping[str, Any]) -> Iterator[Change]:
-    return (("--set", dotted.split("."), value) for dotted, value in overrides.items())
+def _overrides(
+    game: str, overrides: Mapping[str, Any], parents: tuple[str, ...] = ()
+) -> Iterator[Change]:
+    """Yields the changes by overrides, whose nested tables are merged."""
+    for name, value in overrides.items():
+        if not isinstance(name, str):
+            raise SettingsError(
+                f"{game}: overrides: {name!r} should be the path of a setting such as train.seed."
+            )
+        path = (*parents, *name.split("."))
+        if isinstance(value, Mapping):
+            yield from _overrides(game, value, path)
+        else:
+            yield "--set", path, value
 
 
 def _absolute(game: str, folder: Any, root: Path) -> Any:
     if not isinstance(folder, str) or folder in ("", NULL):
         return folder
     if uris.is_remote(folder):
-        if what := uris.fault(folder):
-            raise SettingsError(f"{game}: data_dir: {what}.")
+        try:
+            uris.check_uri(folder)
+        except ValueError as error:
+            raise SettingsError(f"{game}: data_dir: {error}.") from None
         return folder.rstrip("/")
     if "\0" in folder:
         raise SettingsError(
-            f"{game}: data_dir: {folder!r} is no folder. Name a folder of this machine."
+            f"{game}: data_dir: {folder!r} is not a folder. Name a folder on this machine."
         )
     try:
         return str(root / Path(folder).expanduser())
     except RuntimeError as error:
-        raise SettingsError(f"{game}: data_dir: {folder!r} is no folder: {error}") from None
+        raise SettingsError(f"{game}: data_dir: {folder!r} is not a folder: {error}") from None

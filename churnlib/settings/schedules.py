@@ -1,67 +1,54 @@
 """Settings of the schedules on which the deployed flows run."""
 
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated
 from zoneinfo import available_timezones
 
+from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, Field
 
-from churnlib.settings.parts import Flag, Section
+from churnlib.settings.fields import Flag, Section
+
+CRON_FIELDS = {
+    "minute": "0-59",
+    "hour": "0-23",
+    "day-of-month": "1-31 as far as the month has them",
+    "month": "1-12 or jan-dec",
+    "day-of-week": "0-7 or sun-sat",
+}
+"""The fields of a cron expression, as cronsim names them, with their values."""
 
 
-def _zone(name: str) -> str:
+def _time_zone(name: str) -> str:
     if name not in available_timezones():
-        raise ValueError(f"'{name}' is no time zone as in Europe/Berlin")
+        raise ValueError(f"'{name}' is not a time zone such as Europe/Berlin")
     return name
 
 
-MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
-FIELDS: tuple[tuple[str, int, int, Sequence[str]], ...] = (
-    ("minute", 0, 59, ()),
-    ("hour", 0, 23, ()),
-    ("day", 1, 31, ()),
-    ("month", 1, 12, MONTHS),
-    ("weekday", 0, 7, WEEKDAYS),
-)
-"""The fields of a cron: name, lowest, highest, and words for the numbers from the lowest on."""
-
-
 def _cron(text: str) -> str:
-    fields = text.split(" ")
-    if len(fields) != len(FIELDS):
-        names = ", ".join(name for name, *_ in FIELDS)
-        raise ValueError(f"'{text}' should be five fields as in 0 6 2 * *: {names}")
-    for field, (name, low, high, words) in zip(fields, FIELDS, strict=True):
-        for part in field.split(","):
-            if not _can_be(part.lower(), low, high, words):
-                bounds = f"{low} to {high}" + (f" or {words[0]} to {words[-1]}" if words else "")
-                raise ValueError(
-                    f"'{text}': the {name} cannot be '{part}': should be * or {bounds}, or ranges "
-                    "(1-5), lists (1,3) or steps (*/2) of these"
-                )
+    parts = text.split()
+    if len(parts) != len(CRON_FIELDS) or " ".join(parts) != text:
+        names = ", ".join(CRON_FIELDS)
+        raise ValueError(f"'{text}' should be five fields such as 0 6 2 * *: {names}")
+    values = dict(zip(CRON_FIELDS, parts, strict=True))
+    try:
+        parsed = CronSim(text, datetime(2024, 1, 1))
+    except CronSimError as error:
+        raise _invalid(text, str(error).removeprefix("Bad "), values) from None
+    # cronsim also accepts the last and the nth of a month, which Prefect writes in other ways.
+    if any(day < 0 for day in parsed.days):
+        raise _invalid(text, "day-of-month", values)
+    if any(not isinstance(day, int) for day in parsed.weekdays):
+        raise _invalid(text, "day-of-week", values)
     return text
 
 
-def _can_be(part: str, low: int, high: int, words: Sequence[str]) -> bool:
-    span, slash, step = part.partition("/")
-    if slash and not 1 <= _number(step, low) <= high:
-        return False
-    if span == "*":
-        return True
-    first, dash, last = span.partition("-")
-    if dash and words == WEEKDAYS and last == "sun":
-        last = "7"  # A week that begins with Sunday ends with it, too.
-    start = _number(first, low, words)
-    end = _number(last, low, words) if dash else start
-    return low <= start <= end <= high
-
-
-def _number(text: str, low: int, words: Sequence[str] = ()) -> int:
-    if text in words:
-        return low + words.index(text)
-    return int(text) if re.fullmatch(r"\d{1,2}", text, re.ASCII) else -1
+def _invalid(text: str, field: str, values: Mapping[str, str]) -> ValueError:
+    return ValueError(
+        f"'{text}': invalid {field} '{values[field]}': should be * or {CRON_FIELDS[field]}, or "
+        "ascending ranges (1-5), lists (1,3) or steps (*/2) of these"
+    )
 
 
 Cron = Annotated[
@@ -69,24 +56,24 @@ Cron = Annotated[
     AfterValidator(_cron),
     Field(json_schema_extra={"pattern": r"^\S+( \S+){4}$"}),
 ]
-"""Minute, hour, day of the month, month, day of the week; as `0 6 2 * *`."""
+"""A cron expression such as `0 6 2 * *`: minute, hour, day of month, month, day of week."""
 
 
 class Schedules(Section):
-    """When the deployed flows run by themselves; `make deployments` writes them to `prefect.yaml`.
+    """When the deployed flows run; `make deployments` writes the schedules to `prefect.yaml`.
 
-    Every run is as of the latest currency date, so a schedule should leave time for a month's data
-    to come in.
+    Scheduled runs are as of the latest currency date, so allow time for a month's data to arrive.
     """
 
     active: Flag = False
-    """Whether schedules and triggers are on once deployed; else they wait to be switched on."""
-    timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    """Whether schedules and triggers are active once deployed; else they are to be activated by
+    hand."""
+    timezone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
     """The time zone of the schedules."""
     batch_predict: Cron = "0 6 2 * *"
     """When the month's new subscriptions are predicted."""
     batch_score: Cron = "0 7 2 * *"
-    """When `batch-score-from-raw` scores the batch whose truth is known since this month."""
+    """When `batch-score-from-raw` scores the batch whose labels became available this month."""
     train: Cron = "0 2 3 1,4,7,10 *"
-    """When `train-from-raw` trains anew; a back-test of the new model follows, and decides whether
-    it becomes champion."""
+    """When `train-from-raw` trains a new model; a back-test follows, and decides whether it becomes
+    champion."""

@@ -1,62 +1,61 @@
-"""Settings of the model."""
+"""Settings of training."""
 
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from churnlib.settings.parts import Flag, Item, Number, Section, Whole
+from churnlib.settings.fields import Flag, Item, Number, Section, Whole
 
 CalibrationChoice = Literal["auto", "none", "sigmoid", "isotonic"]
 
 
 class FeatureChoice(Section):
-    """Which columns of the feature table the model sees."""
+    """The columns of the feature table that the model uses."""
 
     include: tuple[str, ...] | None = Field(default=None, min_length=1)
-    """The columns to take; all that are no key, date or label if null."""
+    """The columns to use; all but keys, dates and labels if null."""
     exclude: tuple[str, ...] = ()
     """Columns to leave out of these."""
 
 
 class Step(Item):
-    """A step of the pipeline: an estimator, or the last, the model."""
+    """A step of the pipeline: a transformer, or as the last step a classifier."""
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-    """The step's own name; `--set train.pipeline.<name>.params.<param>=<value>` reaches in."""
+    """The step's name, as in `--set train.pipeline.<name>.params.<param>=<value>`."""
     type: str
-    """The class by its full name, of scikit-learn, this library, or skrub or LightGBM where
-    installed."""
+    """The full name of a class of scikit-learn, this library, or skrub or LightGBM if installed."""
     params: dict[str, Any] = Field(default_factory=dict)
-    """Its parameters. A table with `type` (and `params`) in it is an estimator in turn."""
+    """Its parameters. A table with `type` (and `params`) is itself an estimator."""
 
 
 class TrainSettings(Section):
-    """How the model is made."""
+    """How a model is trained."""
 
     seed: Whole | None = Field(default=None, ge=0, le=2**32 - 1)
-    """Where randomness begins; drawn anew for each run, logged and kept if null."""
+    """The random seed; if null, each run draws one, logs it and keeps it in the manifest."""
     sample: Number | None = Field(default=None, gt=0, le=1)
-    """The share of the characters to learn from, and to validate on, each with all its rows, by a
-    hash of its id, so the same ones in every run; if null, all, as far as `max_rows` lets."""
+    """The share of characters to train and validate on, each with all its rows. Chosen by a hash of
+    the id: the same characters in every run. If null, all, or as many as `max_rows` allows."""
     max_rows: Whole = Field(default=5_000_000, ge=1)
-    """Where `sample` is null: as many rows are learnt from, about; of a larger window, the share of
-    the characters that has so many. A row takes about 1 KiB of memory and, over both fits of some
-    200 trees, 0.15 ms: 5 million rows 5 GiB and 12 minutes of a processor."""
+    """The approximate maximum number of training rows where `sample` is null; of a larger window, a
+    share of the characters is used. A row takes about 1 KiB of memory and 0.15 ms for two fits of
+    about 200 trees: 5 million rows take 5 GiB and 12 minutes of CPU time."""
     validation_months: Whole = Field(default=3, ge=1, le=1200)
-    """The last months of the training window that are set apart to validate."""
+    """The number of months at the end of the training window that are used for validation."""
     refit: Flag = True
-    """After validation, fit once more on the whole window; else keep the validated model."""
+    """Whether the model is fitted again on the whole window after validation."""
     calibration: CalibrationChoice = "auto"
-    """How probabilities are mended on later months than the model was fitted on: `sigmoid` for few
-    rows, `isotonic` for a thousand and more; `auto` is `isotonic` for algorithms that need it, such
-    as random forests, and `none` for others, such as gradient boosting."""
+    """How probabilities are calibrated, on later months than the model was fitted on: `sigmoid` for
+    few rows, `isotonic` for a thousand or more; `auto` is `isotonic` for algorithms that need it,
+    such as random forests, and `none` for others, such as gradient boosting."""
     calibration_months: Whole = Field(default=3, ge=1, le=1200)
-    """The last months of those to learn from that are set apart to calibrate."""
+    """The number of months at the end of the training rows that are used for calibration."""
     model_format: Literal["skops", "joblib"] = "skops"
-    """`skops` opens only types on a list; `joblib` opens anything, so runs what its file says."""
+    """`skops` loads only trusted types; `joblib` executes whatever code is in its file."""
     features: FeatureChoice = FeatureChoice()
     pipeline: tuple[Step, ...] = Field(min_length=1)
-    """Steps in their order; the last is the classifier."""
+    """The steps in their order; the last is the classifier."""
 
     @field_validator("pipeline")
     @classmethod

@@ -1,16 +1,16 @@
-"""Trees of settings, as TOML nests them: merging, reaching in by a path, and spelling a path."""
+"""Trees of settings, as nested in TOML: merging them, and setting a value by its path."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from churnlib.errors import closest
 
-Way = tuple[str, ...]
-"""The names from the root of a tree to a value; an entry of a list goes by its place."""
+KeyPath = tuple[str, ...]
+"""The names from the root of a tree to a value; entries of a list are named by their position."""
 
 
 def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Lays one tree over another: tables are merged, everything else is replaced."""
+    """Merges two trees: tables are merged, and any other value of the upper tree replaces."""
     merged = dict(below)
     for key, value in above.items():
         under = merged.get(key)
@@ -19,8 +19,8 @@ def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def leaves(tree: Mapping[str, Any], path: Way = ()) -> Iterator[Way]:
-    """The paths of all that `merge` replaces as a whole: lists, and values that are no table."""
+def leaves(tree: Mapping[str, Any], path: KeyPath = ()) -> Iterator[KeyPath]:
+    """Yields the paths of all values that `merge` replaces: all but tables."""
     for key, value in tree.items():
         if isinstance(value, Mapping):
             yield from leaves(value, (*path, key))
@@ -28,68 +28,75 @@ def leaves(tree: Mapping[str, Any], path: Way = ()) -> Iterator[Way]:
             yield (*path, key)
 
 
-def put(tree: dict[str, Any], way: Sequence[str], value: Any) -> Way:
-    """Sets the value at a path, through tables and lists alike.
+def set_value(tree: dict[str, Any], path: Sequence[str], value: Any) -> KeyPath:
+    """Sets the value at a path through tables and lists.
 
     Args:
-        tree: The tree to change.
-        way: The path; an entry of a list goes by its `name` or its place.
-        value: What to set there.
+        tree: The tree, which is changed.
+        path: The path; an entry of a list is named by its `name` or its position.
+        value: The new value.
 
     Returns:
-        The path, with the entries of lists by their place.
+        The path, with the entries of lists by their position.
 
     Raises:
-        LookupError: The path leads nowhere.
+        LookupError: The path goes through a value that is no table, or there is no such entry.
     """
-    if not all(way):
-        raise LookupError("is no path of a setting, as train.seed is.")
+    if not all(path):
+        raise LookupError("is not the path of a setting such as train.seed.")
     at: Any = tree
-    found: list[str] = []
-    for depth, part in enumerate(way):
+    keys: list[str] = []
+    for depth, part in enumerate(path):
         if not isinstance(at, dict | list):
             raise LookupError(
-                f"leads nowhere, because {'.'.join(way[:depth])} is {at!r} and no table."
+                f"leads nowhere, because {'.'.join(path[:depth])} is {at!r} and not a table."
             )
-        key: Any = _place(at, part) if isinstance(at, list) else part
-        found.append(str(key))
-        if depth == len(way) - 1:
+        key: Any = _position(at, part) if isinstance(at, list) else part
+        keys.append(str(key))
+        if depth == len(path) - 1:
             at[key] = value
         else:
             at = at.setdefault(key, {}) if isinstance(at, dict) else at[key]
-    return tuple(found)
+    return tuple(keys)
 
 
-def spelt(way: Sequence[str], tree: Any) -> Way:
-    """Spells a path in which upper and lower case were lost, as they are in environment variables.
+def path_of_variable(names: Sequence[str], tree: Any) -> KeyPath:
+    """Returns the path that the name of an environment variable stands for.
 
-    A name that the tree holds is spelt as there. Others are in lower case; but those below
-    `params` belong to others, so they stay as they are unless they are longer than a letter and
-    all in capitals.
+    Each name matches the one in the tree that has its letters, else counts as in lower case. Below
+    `params` are the parameters of estimators, whose case matters: there, a name counts as written
+    if it is in the tree, has a single letter or is not all in capitals.
 
-    >>> stated = {"train": {"pipeline": [{"name": "model", "params": {"Cs": 10}}]}}
-    >>> spelt(["TRAIN", "PIPELINE", "MODEL", "PARAMS", "CS"], stated)
+    Args:
+        names: The parts of the variable's name.
+        tree: The tree of the layers below.
+
+    >>> steps = {"train": {"pipeline": [{"name": "model", "params": {"Cs": 10}}]}}
+    >>> path_of_variable(["TRAIN", "PIPELINE", "MODEL", "PARAMS", "CS"], steps)
     ('train', 'pipeline', 'model', 'params', 'Cs')
-    >>> spelt(["TRAIN", "PIPELINE", "MODEL", "PARAMS", "MAX_ITER"], stated)[-1]
+    >>> path_of_variable(["TRAIN", "PIPELINE", "MODEL", "PARAMS", "MAX_ITER"], steps)[-1]
     'max_iter'
-    >>> spelt(["TRAIN", "PIPELINE", "MODEL", "PARAMS", "C"], stated)[-1]
+    >>> path_of_variable(["TRAIN", "PIPELINE", "MODEL", "PARAMS", "C"], steps)[-1]
     'C'
     """
-    spelling: list[str] = []
-    for part in way:
-        kept = "params" in spelling and not (part.isupper() and len(part) > 1)
-        like = (name for name in _names(tree) if name.lower() == part.lower())
-        name = part if part in _names(tree) else next(like, part if kept else part.lower())
+    path: list[str] = []
+    for name in names:
+        known, is_parameter = _names(tree), "params" in path
+        as_written = is_parameter and (len(name) == 1 or name != name.upper())
+        if not (is_parameter and name in known):
+            default = name if as_written else name.lower()
+            name = next((key for key in known if key.upper() == name), default)
         tree = _below(tree, name)
-        spelling.append(name)
-    return tuple(spelling)
+        path.append(name)
+    return tuple(path)
 
 
 def _names(tree: Any) -> list[str]:
     if isinstance(tree, list):
-        named = (entry.get("name", place) if isinstance(entry, dict) else place
-                 for place, entry in enumerate(tree))  # fmt: skip
-        return [str(name) for name in named]
+        return [
+            str(entry.get("name", position) if isinstance(entry, dict) else position)
+            for position, entry in enumerate(tree)
+        ]
     return list(tree) if isinstance(tree, dict) else []
 
 
@@ -99,8 +106,8 @@ def _below(tree: Any, name: str) -> Any:
     return tree.get(name) if isinstance(tree, dict) else None
 
 
-def _place(entries: list[Any], part: str) -> int:
-    for names in (_names(entries), [str(place) for place in range(len(entries))]):
+def _position(entries: list[Any], part: str) -> int:
+    for names in (_names(entries), [str(position) for position in range(len(entries))]):
         if part in names:
             return names.index(part)
     raise LookupError(

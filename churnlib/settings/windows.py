@@ -1,4 +1,4 @@
-"""Windows of subscription starts, one for each flow that chooses subscriptions."""
+"""Windows of subscription starts, one for each flow that selects subscriptions."""
 
 from datetime import date
 from typing import Annotated, Literal
@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from churnlib.months import first_day, last_day, shift_months
-from churnlib.settings.parts import FIRST_DAY, LAST_DAY, Day, Section, Whole
+from churnlib.settings.fields import FIRST_DAY, LAST_DAY, Day, Section, Whole
 
 WindowName = Literal["train", "score", "batch_predict", "batch_score"]
 
@@ -14,23 +14,23 @@ RelativeMonths = Annotated[Whole, Field(ge=-1200, le=1200)]
 
 
 class Window(Section):
-    """A span of subscription starts, both ends included."""
+    """A range of subscription starts, both ends included."""
 
     start: Day | RelativeMonths
-    """A day, or months relative to the month of `as_of`: then from that month's first day."""
+    """A day, or a number of months from the month of `as_of`: then that month's first day."""
     end: Day | RelativeMonths
-    """A day, or months relative to the month of `as_of`: then to that month's last day."""
+    """A day, or a number of months from the month of `as_of`: then that month's last day."""
 
     def span(self, as_of: date) -> tuple[date, date]:
-        """The first and last day of the window, for a run at `as_of`.
+        """Returns the first and last day of the window for a run as of a day.
 
         Raises:
-            ValueError: The run's day lies where no window can be reckoned from it.
+            ValueError: The run's day is out of range for relative windows.
         """
         if not FIRST_DAY <= as_of <= LAST_DAY:
             raise ValueError(
-                f"the run's day {as_of}, which is as_of or else the latest date of the currency, "
-                f"does not lie from {FIRST_DAY} to {LAST_DAY}. Set as_of, or mend the date"
+                f"the run's day {as_of}, which is as_of or else the latest currency date, is not "
+                f"from {FIRST_DAY} to {LAST_DAY}. Set as_of, or correct the date"
             )
         start, end = self.start, self.end
         return (
@@ -53,12 +53,12 @@ class Window(Section):
         if self.is_relative or self.is_fixed:
             first, last = self.span(date(2000, 1, 1))
             if first > last:
-                raise ValueError(f"start {self.start} lies after end {self.end}")
+                raise ValueError(f"start {self.start} is after end {self.end}")
         return self
 
 
 class Windows(Section):
-    """Which subscriptions each flow works on, chosen by their start."""
+    """The subscriptions that each flow uses, by their start."""
 
     train: Window
     score: Window

@@ -1,14 +1,14 @@
-"""Sample data with a known churn process: raw tables of any size, and the truth apart.
+"""Sample data from a known churn process: raw tables of any size, and the true probabilities.
 
-The truth is exact by construction. On the day a subscription starts, its probability of churn
-within the horizon is computed from what the data show on that day and from nothing else: the
-balances as they stand in `character_currency`, nulls included, the character's age and mastery, its
-earlier subscriptions, and the terms agreed. Whether it churns is then drawn from that
-probability. Only afterwards does the outcome act on the character: who churns stays away, earns
-and spends next to nothing, and many take their hard currency with them. So a model that reads
-later rows looks far better than the truth allows.
+The probabilities are exact by construction. On the day a subscription starts, its probability of
+churn within the horizon is computed only from what the raw tables show on that day: the balances in
+`character_currency` with their nulls, the character's age and mastery, its earlier subscriptions,
+and the new subscription's terms. Whether it churns is then drawn with that probability. Only after
+that does the outcome influence the character: characters of churned subscriptions stop playing,
+earn and spend almost nothing, and many spend their hard currency first. A model that reads later
+rows therefore performs far better than the true probabilities allow.
 
-Facts that are null add nothing to the log-odds. Months are calendar months, as in the features.
+Null values do not contribute to the log-odds. Months are calendar months, as in the features.
 
     python -m churnlib.synthesis --game game1 --characters 3000 --seed 1 --out data/01_raw/game1
 """

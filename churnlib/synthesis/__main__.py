@@ -10,47 +10,47 @@ from churnlib.errors import ChurnlibError
 from churnlib.synthesis import PROCESSES, Process, generate
 
 DEFAULT = "game1"
-"""Whose process a game without one of its own has."""
+"""The game whose process is used for games without their own."""
 
 
 def parser() -> argparse.ArgumentParser:
-    """Builds the parser of the command line."""
+    """Builds the argument parser."""
     parser = argparse.ArgumentParser(
         prog="python -m churnlib.synthesis",
         description="Writes the raw tables of a game, with a known churn process, and the truth.",
     )
     add = parser.add_argument
-    add("--game", required=True, help="the game; a new name is made like another (see --like)")
-    add("--characters", required=True, type=int, help="how many characters")
-    add("--seed", default=1, type=int, help="where randomness begins (default: 1)")
-    add("--out", required=True, help="folder of the raw tables, such as data/01_raw/game1")
+    add(
+        "--game", required=True, help="the game; a new one uses the process of another (see --like)"
+    )
+    add("--characters", required=True, type=int, help="the number of characters")
+    add("--seed", default=1, type=int, help="the random seed (default: 1)")
+    add("--out", required=True, help="the folder for the raw tables, such as data/01_raw/game1")
     add(
         "--signal",
         default=1.0,
         type=float,
-        help="how much the visible facts matter for churn, 0 to 1 (default: 1)",
+        help="how strongly churn depends on the features, 0 to 1 (default: 1)",
     )
     add(
         "--format",
         choices=("csv", "parquet"),
-        help="default: csv, and parquet from 100,000 characters on",
+        help="default: csv, or parquet for 100,000 characters or more",
     )
     add(
         "--like",
         choices=sorted(PROCESSES),
-        help=f"whose process to use (default: its own, or {DEFAULT}'s)",
+        help=f"the game whose process is used (default: its own, or {DEFAULT}'s)",
     )
     return parser
 
 
 def process_of(game: str, like: str | None = None) -> Process:
-    """Finds the process of a game.
-
-    A game without a process of its own is made like game1, with other random numbers.
+    """Returns the process of a game, or that of game1 with other random numbers.
 
     Args:
         game: The game's name.
-        like: The game whose process it shall have.
+        like: The game whose process is used instead of its own.
     """
     base = PROCESSES.get(like or game, PROCESSES[DEFAULT])
     return replace(base, game=game)
@@ -58,24 +58,24 @@ def process_of(game: str, like: str | None = None) -> Process:
 
 @exit_on_broken_pipe()
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line; returns the exit status, 2 where an argument is at fault."""
-    given = parser().parse_args(arguments)
-    if given.like is None and given.game not in PROCESSES:
-        print(f"{given.game}: has no process of its own and is made like {DEFAULT}")
+    """Runs the command line; returns the exit status, which is 2 for an invalid argument."""
+    args = parser().parse_args(arguments)
+    if args.like is None and args.game not in PROCESSES:
+        print(f"{args.game}: has no process of its own and uses that of {DEFAULT}")
     try:
-        made = generate(
-            process_of(given.game, given.like),
-            given.characters,
-            given.seed,
-            given.out,
-            signal=given.signal,
-            file_format=given.format,
+        generated = generate(
+            process_of(args.game, args.like),
+            args.characters,
+            args.seed,
+            args.out,
+            signal=args.signal,
+            file_format=args.format,
         )
     except ChurnlibError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    for table, path in made.files.items():
-        print(f"{table}: {made.rows[table]:,} rows -> {path}")
+    for table, path in generated.files.items():
+        print(f"{table}: {generated.rows[table]:,} rows -> {path}")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The processes of the sample games: other categories, economies and causes of churn."""
+"""The processes of the sample games, which differ in categories, economy and causes of churn."""
 
 from churnlib.synthesis.process import Economy, Effect, Interaction, Levels, Process
 
@@ -119,4 +119,4 @@ GAME2 = Process(
 )
 
 PROCESSES = {process.game: process for process in (GAME1, GAME2)}
-"""The processes by the name of their game."""
+"""The processes by name of the game."""

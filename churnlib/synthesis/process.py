@@ -1,13 +1,13 @@
-"""What a churn process is made of; `churnlib.synthesis.games` has the values."""
+"""The parameters of a churn process; their values are in `churnlib.synthesis.games`."""
 
 from dataclasses import dataclass
 from math import isclose
 
 HORIZON_MONTHS = 6
-"""The horizon that the truth speaks of: churn is a fact within so many months of the start."""
+"""The horizon of the true probabilities, in months from the start of a subscription."""
 
 CHURN_AFTER_MONTHS = 3
-"""So many missed months in a row are churn."""
+"""The number of consecutive missed months that count as churn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,10 +15,10 @@ class Levels:
     """The categories of a text column.
 
     Attributes:
-        names: The categories; where engagement matters, from the least to the most engaged.
-        shares: How often each is drawn; they sum to 1.
-        effects: What each adds to the log-odds of churn; empty for nothing.
-        pull: How strongly engagement moves the choice upwards, 0 for not at all.
+        names: The categories; if they depend on engagement, from the least to the most engaged.
+        shares: Their probabilities, which sum to 1.
+        effects: Their contributions to the log-odds of churn; empty if they have none.
+        pull: How strongly engagement favours the later categories; 0 for not at all.
     """
 
     names: tuple[str, ...]
@@ -27,24 +27,24 @@ class Levels:
     pull: float = 0.0
 
     def __post_init__(self) -> None:
-        """Checks that there is a share, and an effect if any, for each category."""
+        """Checks that each category has a share, and either each has an effect or none has."""
         if len(self.shares) != len(self.names) or not isclose(sum(self.shares), 1):
-            raise ValueError(f"{self.names}: needs a share each, and they must sum to 1.")
+            raise ValueError(f"{self.names}: must have one share each, which sum to 1.")
         if len(self.effects) not in (0, len(self.names)):
-            raise ValueError(f"{self.names}: needs an effect each, or none at all.")
+            raise ValueError(f"{self.names}: must have one effect each, or none.")
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """One numeric fact's part in the log-odds of churn: weight * tanh((fact - centre) / scale).
+    """A feature's contribution to the log-odds of churn: weight * tanh((value - centre) / scale).
 
-    A fact that is null adds nothing.
+    A null contributes nothing.
 
     Attributes:
         fact: The name of the feature, such as `soft_balance_diff_3`.
-        weight: The largest size of the effect; positive where a large value means more churn.
-        centre: The value without effect.
-        scale: The distance from the centre at which the effect has reached 76 % of its weight.
+        weight: The maximum contribution; positive where larger values mean more churn.
+        centre: The value that contributes nothing.
+        scale: The distance from the centre at which the contribution is 76 % of the weight.
     """
 
     fact: str
@@ -55,7 +55,7 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class Interaction:
-    """The product of two shapes in the log-odds of churn; the weights of all three multiply."""
+    """A contribution to the log-odds of churn that is the weighted product of two effects."""
 
     weight: float
     first: Effect
@@ -64,15 +64,15 @@ class Interaction:
 
 @dataclass(frozen=True, slots=True)
 class Economy:
-    """How currency flows in a month; amounts in whole currency units.
+    """The monthly flows of currency, in whole units of it.
 
     Attributes:
-        soft_income: Soft currency that a character of average engagement earns.
-        soft_spending: Share of the soft balance that is spent.
-        purchase_chance: How likely a character of average engagement buys hard currency.
-        purchase: Hard currency in an average purchase.
-        hard_spending: Share of the hard balance that is spent.
-        response: How strongly income follows engagement, as an exponent.
+        soft_income: The soft currency that a character of average engagement earns.
+        soft_spending: The share of the soft balance that is spent.
+        purchase_chance: The probability that one of average engagement buys hard currency.
+        purchase: The hard currency of an average purchase.
+        hard_spending: The share of the hard balance that is spent.
+        response: How strongly income depends on engagement, as an exponent.
     """
 
     soft_income: float
@@ -83,17 +83,17 @@ class Economy:
     response: float
 
     def usual_balances(self) -> tuple[float, float]:
-        """Hard and soft balance at which an average character's income equals its spending."""
+        """Returns the hard and soft balance at which average income equals average spending."""
         hard = self.purchase_chance * self.purchase / self.hard_spending
         return hard, self.soft_income / self.soft_spending
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A game's whole process: who plays, what they earn, who subscribes and who churns.
+    """The process of a game: its characters, what they earn, and when they subscribe and churn.
 
     Attributes:
-        game: The game's name; a part of the seed, so that games differ under one seed.
+        game: The game's name; a part of the seed, so that games with the same seed differ.
         genders: Categories of the column `gender`.
         races: Categories of the column `race`.
         classes: Categories of the column `class`.
@@ -101,22 +101,24 @@ class Process:
         sub_types: Categories of the column `sub_type`.
         sub_sizes: Categories of the column `sub_size`.
         terms: Categories of the column `sub_months`, as text.
-        prices: Price a month of each type, in the size of factor 1.
-        size_factors: What each size multiplies price and payouts with.
-        payouts: Hard and soft currency that a month pays out, in the size of factor 1.
-        discounts: Chance and depth of a discount on the price.
+        prices: The monthly price of each type, for a size factor of 1.
+        size_factors: The factor of each size, for price and payouts.
+        payouts: The monthly payout of hard and soft currency, for a size factor of 1.
+        discounts: The probability and the size of a discount on the price.
         economy: The flows of currency.
-        drift: Share of the engagement's deviation from its mean that is left a month later.
-        subscribe_rate: Monthly chance that an idle character of average engagement subscribes.
-        renewal_rate: Chance to subscribe in the month after a subscription ran out.
-        twin_rate: Chance that a second subscription starts on the same day.
-        mastery_rate: Monthly chance that a character of average engagement masters its class.
-        kills: Kills and deaths in a month of average engagement.
-        base_rate: Share of subscriptions that churn within the horizon.
-        effects: The numeric facts that drive churn.
-        interactions: Pairs of facts that drive churn together.
-        centre: Mean over the subscriptions of all effects together.
-        spread: Standard deviation of the same.
+        drift: The autocorrelation of engagement from month to month.
+        subscribe_rate: The monthly probability that a character of average engagement without a
+            subscription starts one.
+        renewal_rate: The probability of a new subscription in the month after one ended.
+        twin_rate: The probability that a second subscription starts on the same day.
+        mastery_rate: The monthly probability that a character of average engagement masters its
+            class.
+        kills: The numbers of kills and deaths in a month of average engagement.
+        base_rate: The share of subscriptions that churn within the horizon.
+        effects: The numeric features that affect churn.
+        interactions: Pairs of features that affect churn jointly.
+        centre: The mean of the sum of all effects, over subscriptions.
+        spread: The standard deviation of the same.
     """
 
     game: str
@@ -145,7 +147,7 @@ class Process:
     spread: float
 
     def __post_init__(self) -> None:
-        """Checks that a churn can begin anywhere within the horizon of every term."""
+        """Checks that no term is shorter than the horizon."""
         short = [name for name in self.terms.names if int(name) < HORIZON_MONTHS]
         if short:
             raise ValueError(f"{self.game}: terms below {HORIZON_MONTHS} months: {short}.")

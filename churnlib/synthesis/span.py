@@ -1,4 +1,4 @@
-"""The months that the sample data cover; days are counted from 1970-01-01, months from 0."""
+"""The months of the sample data; days are counted from 1970-01-01, months from 0."""
 
 from typing import Any
 
@@ -6,17 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 MONTHS = 48
-"""Months in which characters are created and subscriptions start: 2021-01 to 2024-12."""
+"""The number of months in which characters are created and subscriptions start, from 2021-01."""
 
 STARTS: NDArray[Any] = (
     np.arange("2021-01", "2025-02", dtype="datetime64[M]").astype("datetime64[D]").astype(np.int32)
 )
-"""First day of each month, and of the month after the last, the latest date in the data."""
+"""The first day of each month, and of the one after the last, which is the latest date."""
 
 LENGTHS: NDArray[Any] = np.diff(STARTS)
-"""Days in each month."""
+"""The number of days in each month."""
 
 
 def month_of(days: NDArray[Any]) -> NDArray[Any]:
-    """The month in which each day lies."""
+    """Returns the month of each day."""
     return np.searchsorted(STARTS, days, side="right") - 1

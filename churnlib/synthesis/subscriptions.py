@@ -1,4 +1,4 @@
-"""A subscription's first day: what is agreed, and the draw of how it will end."""
+"""The start of a subscription: its terms, and the draw of when it will churn."""
 
 from statistics import NormalDist
 from typing import Any
@@ -11,40 +11,41 @@ from churnlib.synthesis.process import CHURN_AFTER_MONTHS, Levels, Process
 Array = NDArray[Any]
 
 NEVER = 10_000
-"""A month that is never reached."""
+"""A month after the last."""
 FIRST_MISS_SHARES = (0.2, 0.3, 0.3, 0.2)
-"""How churns within the horizon spread over their first missed month: 0 to 3 after the start's."""
+"""The distribution of the first missed month of churns within the horizon: 0 to 3 months after the
+start's."""
 SUBSCRIPTION = np.dtype(
     [
-        ("number", np.int32),  # counts the subscriptions of a chunk in the order of their months
+        ("number", np.int32),  # in the chunk, by month
         ("character", np.int32),
         ("start", np.int32),  # day
         ("sub_type", np.int8),
         ("sub_size", np.int8),
         ("term", np.int8),
         ("price", np.float64),
-        ("hard", np.int32),  # paid out a month
+        ("hard", np.int32),  # monthly payout
         ("soft", np.int32),
         ("probability", np.float64),
-        ("fatal", np.int32),  # first month of the missed months that end it
-        ("end", np.int32),  # month after its last
-        ("missed_until", np.int32),  # last month of the latest shorter run
+        ("fatal", np.int32),  # the first of the missed months that are churn
+        ("end", np.int32),  # the month after its last
+        ("missed_until", np.int32),  # the last month of the latest shorter run
     ]
 )
-"""A subscription during the simulation; texts are codes, months count from the first."""
+"""A subscription in the simulation; categories are codes, months are counted from the first."""
 
 
-def agree(
+def draw_terms(
     process: Process, rng: np.random.Generator, characters: Array, days: Array, mood: Array
 ) -> Array:
-    """Starts one subscription a character: type, size, term, price and payouts.
+    """Starts a subscription for each character, with type, size, term, price and payouts.
 
     Args:
         process: The game's process.
-        rng: Where the draws come from.
-        characters: Who subscribes.
-        days: When.
-        mood: The engagement of each, which pulls towards the larger types, sizes and terms.
+        rng: The random number generator.
+        characters: The characters.
+        days: The day of each start.
+        mood: The engagement of each character, which favours larger types, sizes and terms.
     """
     n = len(characters)
     subs = np.zeros(n, SUBSCRIPTION)
@@ -63,16 +64,16 @@ def agree(
 
 
 def draw_churn(process: Process, rng: np.random.Generator, month: int, subs: Array) -> None:
-    """Draws from the truth whether, and in which month, the fatal run of misses begins.
+    """Draws whether each subscription churns, and when its missed months begin.
 
-    Who does not churn within the horizon may churn later, at a monthly hazard of their own, as
-    long as the term has three months left.
+    One that does not churn within the horizon may do so later, at its own monthly hazard, as long
+    as three months of the term are left.
 
     Args:
         process: The game's process.
-        rng: Where the draws come from.
+        rng: The random number generator.
         month: The month in which the subscriptions start.
-        subs: The subscriptions, `probability` filled in; the draws are filled in here.
+        subs: The subscriptions with their `probability`; the draws are added in place.
     """
     n, probability = len(subs), subs["probability"]
     churns = rng.random(n) < probability
@@ -86,7 +87,7 @@ def draw_churn(process: Process, rng: np.random.Generator, month: int, subs: Arr
 
 
 def term_months(process: Process, subs: Array) -> Array:
-    """How many months each subscription is agreed for."""
+    """Returns the term of each subscription in months."""
     months: Array = np.array([int(name) for name in process.terms.names])[subs["term"]]
     return months
 
@@ -94,7 +95,7 @@ def term_months(process: Process, subs: Array) -> Array:
 def choose(
     levels: Levels, n: int, rng: np.random.Generator, engagement: Array | None = None
 ) -> Array:
-    """Draws n codes of categories; engagement pulls the draw towards the later ones."""
+    """Draws n codes of categories; engagement favours the later ones."""
     bounds = np.cumsum(levels.shares)[:-1]
     cuts = [NormalDist().inv_cdf(float(bound)) for bound in bounds]
     score = rng.normal(size=n)

@@ -1,4 +1,4 @@
-"""From what happened to the characters of a chunk to the tables of the data."""
+"""The raw tables of a simulated chunk of characters."""
 
 from typing import Any
 
@@ -12,15 +12,15 @@ from churnlib.synthesis.subscriptions import term_months
 from churnlib.synthesis.world import NOT_YET, World
 
 SUBS_PER_CHARACTER = 100
-"""Subscription ids of a character lie in a block of their own, so that chunks need no count."""
+"""Each character has its own range of subscription ids, so that chunks are independent."""
 
 
 def tables(process: Process, world: World, first_id: int) -> dict[str, pl.DataFrame]:
-    """Makes the four raw tables and the truth of one chunk, each sorted by its key.
+    """Returns the four raw tables of a chunk and its true probabilities, each sorted by key.
 
     Args:
         process: The game's process.
-        world: What happened.
+        world: The simulated chunk.
         first_id: The `char_id` of the chunk's first character.
 
     Returns:
@@ -90,7 +90,7 @@ def _subscriptions(
 
 
 def _misses(runs: NDArray[Any], sub_id: NDArray[Any]) -> pl.DataFrame:
-    # A missed month is known on the first day of the next: later runs have not happened yet.
+    # A run becomes known on the first day of the month after it.
     number, first, last = runs[runs[:, 2] < MONTHS].T
     order = np.lexsort((first, sub_id[number]))
     return pl.DataFrame(
@@ -103,7 +103,7 @@ def _misses(runs: NDArray[Any], sub_id: NDArray[Any]) -> pl.DataFrame:
 
 
 def _count_within(groups: NDArray[Any]) -> NDArray[Any]:
-    """Counts 1, 2, ... within each run of equal values."""
+    """Numbers the elements of each run of equal values from 1."""
     begins = np.searchsorted(groups, groups, side="left")
     return np.arange(len(groups)) - begins + 1
 

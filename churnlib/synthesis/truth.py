@@ -1,4 +1,4 @@
-"""The truth: how likely a subscription churns, given what is visible on the day it starts."""
+"""The true probability that a subscription churns, given the features on the day it starts."""
 
 from collections.abc import Mapping
 from math import log, pi, sqrt
@@ -13,23 +13,23 @@ Floats = NDArray[np.float64]
 Ints = NDArray[Any]
 
 DECIMALS = 6
-"""The truth is rounded to so many places before a churn is drawn from it."""
+"""The number of decimals to which probabilities are rounded before churns are drawn."""
 
 
 def churn_probability(
     process: Process, signal: float, facts: Mapping[str, Floats], categories: Mapping[str, Ints]
 ) -> Floats:
-    """Computes the probability of churn within the horizon, one value a subscription.
+    """Computes the probability of churn within the horizon for each subscription.
 
-    It is sigmoid(b + signal * (f - centre)), f being the sum of the process's effects. The
-    constant b keeps the mean near the base rate at any signal, after the usual approximation of a
+    It is sigmoid(b + signal * (f - centre)), where f is the sum of the process's effects. The
+    constant b keeps the mean near the base rate for any signal, by the usual approximation of the
     logistic-normal mean (MacKay 1992, "The evidence framework applied to classification networks").
 
     Args:
         process: The game's process.
-        signal: How much the visible facts matter, from 0 (not at all) to 1.
-        facts: Numeric facts under the names of the features; NaN means null.
-        categories: Codes of the text columns under the columns' names.
+        signal: How strongly churn depends on the features, from 0 (not at all) to 1.
+        facts: The numeric features by name; NaN is null.
+        categories: The codes of the text columns by name.
     """
     odds = log(process.base_rate / (1 - process.base_rate))
     odds *= sqrt(1 + pi / 8 * (signal * process.spread) ** 2)
@@ -40,7 +40,7 @@ def churn_probability(
 def log_odds(
     process: Process, facts: Mapping[str, Floats], categories: Mapping[str, Ints]
 ) -> Floats:
-    """Sums the effects of all facts, one value a subscription, before centring."""
+    """Sums all effects for each subscription, before centring."""
     total = np.zeros(len(facts["age_at_sub_months"]))
     for effect in process.effects:
         total += shape(effect, facts)
@@ -52,13 +52,13 @@ def log_odds(
 
 
 def shape(effect: Effect, facts: Mapping[str, Floats]) -> Floats:
-    """Evaluates one effect; a null fact gives 0."""
+    """Evaluates an effect, which is 0 for a null."""
     value = effect.weight * np.tanh((facts[effect.fact] - effect.centre) / effect.scale)
     return np.nan_to_num(value, nan=0.0)
 
 
 def categorical(process: Process) -> dict[str, Levels]:
-    """The text columns that drive churn, by name."""
+    """Returns the text columns that affect churn, by name."""
     columns = {
         "class": process.classes,
         "territory": process.territories,

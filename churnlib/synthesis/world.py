@@ -1,4 +1,4 @@
-"""The characters' lives, month by month: play, currency, mastery, subscriptions, misses, churn."""
+"""The simulation of characters: play, currency, mastery, subscriptions, misses and churn."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,25 +9,31 @@ from numpy.typing import NDArray
 from churnlib.synthesis import span
 from churnlib.synthesis.process import CHURN_AFTER_MONTHS, Process
 from churnlib.synthesis.span import MONTHS, STARTS, month_of
-from churnlib.synthesis.subscriptions import SUBSCRIPTION, agree, choose, draw_churn, term_months
+from churnlib.synthesis.subscriptions import (
+    SUBSCRIPTION,
+    choose,
+    draw_churn,
+    draw_terms,
+    term_months,
+)
 from churnlib.synthesis.truth import Floats, churn_probability
 
 Array = NDArray[Any]
 
 NOT_YET = 100_000
-"""The mastery day of a class that is not mastered."""
+"""The mastery day of a character that has not mastered its class."""
 NULL_SHARE = 0.01
-"""Share of nulls in each currency column."""
+"""The share of nulls in each currency column."""
 ABSENT_INCOME = 0.05
-"""What is left of income and spending while a character stays away."""
+"""The remaining share of income and spending while a character is away."""
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What happened to the characters of one chunk.
+    """A simulated chunk of characters.
 
-    Characters are numbered in the order of their creation. Currency is laid out as (month,
-    character); a month before `first_month` of a character means nothing.
+    Characters are numbered in order of creation. Currency has the shape (months, characters);
+    values before a character's `first_month` are meaningless.
     """
 
     characters: dict[str, Array]
@@ -39,12 +45,12 @@ class World:
 
 
 class Simulation:
-    """The state of the characters of one chunk; `run` lives through all months."""
+    """The state of a chunk of characters, which `run` advances month by month."""
 
     def __init__(
         self, process: Process, characters: int, signal: float, rng: np.random.Generator
     ) -> None:
-        """Creates the characters; a state's first `alive[m]` entries exist in month m."""
+        """Creates the characters; the first `alive[m]` of them exist in month m."""
         self.process, self.signal, self.rng = process, signal, rng
         self.created = np.sort(rng.integers(STARTS[0], STARTS[MONTHS], characters))
         month = month_of(self.created)
@@ -61,7 +67,7 @@ class Simulation:
         self.mastered = np.full(characters, NOT_YET, np.int32)
         self.played = np.zeros(characters)
         self.away = np.zeros(characters, bool)
-        self.leaves_with_purse = rng.random(characters) < 0.5
+        self.spends_while_away = rng.random(characters) < 0.5
         hard, soft = process.economy.usual_balances()
         self.hard = np.rint(hard * rng.uniform(0.3, 1.7, characters))
         self.soft = np.rint(soft * rng.uniform(0.2, 1.0, characters))
@@ -82,13 +88,13 @@ class Simulation:
         self.count = 0
 
     def run(self) -> World:
-        """Lives through all months."""
+        """Simulates all months."""
         for month in range(MONTHS):
             self.record_balances(month)
             self.master_class(month)
             self.start_subscriptions(month)
             paid = self.pay_out(month, self.miss(month))
-            self.live(month, *paid)
+            self.play(month, *paid)
         self.record_balances(MONTHS)
         kills, deaths = (self.rng.poisson(rate * self.played) for rate in self.process.kills)
         dates: dict[str, Array] = {"creation": self.created, "mastery": self.mastered}
@@ -102,14 +108,14 @@ class Simulation:
         )
 
     def record_balances(self, month: int) -> None:
-        """Takes down the balances at the beginning of a month."""
+        """Records the balances at the beginning of a month."""
         for column, balance in (("hard_balance", self.hard), ("soft_balance", self.soft)):
             self.currency[column][month] = balance
             seen = ~self.nulls[column][month] & (self.first_month <= month)
             self.sums[column] += np.where(seen, (balance, np.ones_like(balance)), 0)
 
     def master_class(self, month: int) -> None:
-        """Lets some characters master their class, the engaged ones sooner."""
+        """Lets some characters master their class, more often the engaged ones."""
         n = self.alive[month]
         chance = self.process.mastery_rate * np.exp(0.5 * self.engagement[:n])
         new = self.rng.random(n) < np.where(self.away[:n], 0, chance)
@@ -118,7 +124,7 @@ class Simulation:
         self.mastered[who] = np.maximum(day, self.created[who])
 
     def start_subscriptions(self, month: int) -> None:
-        """Starts subscriptions of idle characters and draws how each will end."""
+        """Starts subscriptions of characters without one, and draws when each will churn."""
         n, rng, process = self.alive[month], self.rng, self.process
         rate = process.subscribe_rate * np.exp(0.5 * self.engagement[:n])
         rate = np.where(self.away[:n], 0.3 * rate, rate)
@@ -132,7 +138,7 @@ class Simulation:
 
         twins = np.repeat(np.arange(len(who)), 1 + (rng.random(len(who)) < process.twin_rate))
         mood = self.engagement[who[twins]]
-        subs = agree(process, rng, who[twins], day[twins], mood)
+        subs = draw_terms(process, rng, who[twins], day[twins], mood)
         subs["number"] = self.count + np.arange(len(subs))
         self.count += len(subs)
         subs["probability"] = churn_probability(
@@ -148,7 +154,7 @@ class Simulation:
         self.away[who] = False
 
     def facts(self, month: int, subs: Array) -> dict[str, Floats]:
-        """What the features of these subscriptions will show; NaN means null."""
+        """Returns the numeric features of subscriptions; NaN is null."""
         who = subs["character"]
         is_mastered = self.mastered[who] <= subs["start"]
         created = month_of(self.created[who])
@@ -177,26 +183,26 @@ class Simulation:
         return facts
 
     def categories(self, subs: Array) -> dict[str, Array]:
-        """Codes of the text columns that drive churn."""
+        """Returns the codes of the text columns that affect churn."""
         who = subs["character"]
         own = {column: self.traits[column][who] for column in ("class", "territory")}
         return {**own, "sub_type": subs["sub_type"]}
 
     def visible(self, column: str, month: int, who: Array) -> Floats:
-        """A month's balances as the data show them; NaN where there is no row, or a null."""
+        """Returns a month's balances as in the raw table; NaN where there is no row, or a null."""
         if month < 0:
             return np.full(len(who), np.nan)
         shown = (self.first_month[who] <= month) & ~self.nulls[column][month, who]
         return np.where(shown, self.currency[column][month, who], np.nan)
 
     def miss(self, month: int) -> Array:
-        """Begins runs of missed months; returns which open subscriptions miss this month."""
+        """Starts runs of missed months; returns which open subscriptions miss this month."""
         subs, rng = self.open, self.rng
         mood = self.engagement[subs["character"]]
         chance = 0.02 * np.exp(-0.5 * mood) + 0.12 * subs["probability"]
         length = rng.integers(1, CHURN_AFTER_MONTHS, len(subs))
         after = month + length
-        # A shorter run stands apart from the one before, and from the fatal one.
+        # A shorter run touches neither the one before nor the missed months that are churn.
         begins = (rng.random(len(subs)) < chance) & (month > subs["missed_until"] + 1)
         begins &= (after < subs["fatal"]) & (after <= subs["end"])
         subs["missed_until"][begins] = after[begins] - 1
@@ -210,7 +216,7 @@ class Simulation:
         return (month <= subs["missed_until"]) | (month >= subs["fatal"])
 
     def pay_out(self, month: int, missed: Array) -> tuple[Array, Array]:
-        """Pays what the open subscriptions owe; returns hard and soft currency a character."""
+        """Pays out the open subscriptions; returns the hard and soft currency of each character."""
         paying = self.open[~missed]
         for kind in ("hard", "soft"):
             paid = self.currency[f"sub_{kind}"][month + 1]
@@ -219,27 +225,27 @@ class Simulation:
         hard, soft = self.currency["sub_hard"], self.currency["sub_soft"]
         return hard[month + 1, :n], soft[month + 1, :n]
 
-    def live(self, month: int, paid_hard: Array, paid_soft: Array) -> None:
-        """Plays a month: engagement drifts, currency is earned, bought and spent."""
+    def play(self, month: int, paid_hard: Array, paid_soft: Array) -> None:
+        """Simulates a month of play: engagement changes; currency is earned, bought and spent."""
         n, rng, economy = self.alive[month], self.rng, self.process.economy
         away, habit, drift = self.away[:n], self.habit[:n], self.process.drift
         noise = rng.normal(0, 0.8 * np.sqrt(1 - drift**2), n)
         self.engagement[:n] = habit + drift * (self.engagement[:n] - habit) + noise
-        vigour = np.exp(economy.response * self.engagement[:n])
-        vigour *= np.where(away, ABSENT_INCOME, 1)
-        self.played[:n] += vigour
+        activity = np.exp(economy.response * self.engagement[:n])
+        activity *= np.where(away, ABSENT_INCOME, 1)
+        self.played[:n] += activity
 
         spends = np.where(away, ABSENT_INCOME, 1)
         soft = self.soft[:n]
-        earned = economy.soft_income * vigour * rng.uniform(0.7, 1.3, n)
+        earned = economy.soft_income * activity * rng.uniform(0.7, 1.3, n)
         spent = soft * economy.soft_spending * spends * rng.uniform(0.6, 1.4, n)
         self.soft[:n] = np.rint(soft + paid_soft + earned - spent)
 
         hard = self.hard[:n]
-        buys = rng.random(n) < economy.purchase_chance * vigour
+        buys = rng.random(n) < economy.purchase_chance * activity
         bought = np.where(buys, economy.purchase * rng.uniform(0.4, 1.6, n), 0)
         share = economy.hard_spending * rng.uniform(0.4, 1.6, n)
-        share = np.where(away, np.where(self.leaves_with_purse[:n], 0.6, 0), share)
+        share = np.where(away, np.where(self.spends_while_away[:n], 0.6, 0), share)
         self.hard[:n] = np.rint(hard + paid_hard + bought - hard * share)
 
         back = away & (rng.random(n) < 0.08) & (self.busy_until[:n] <= month + 1)

@@ -1,4 +1,4 @@
-"""Simulating in chunks, and writing each chunk before the next is begun."""
+"""Simulation chunk by chunk, each written before the next."""
 
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -10,17 +10,18 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from churnlib.errors import DataError
-from churnlib.io.catalog import RAW_SUFFIXES, RAW_TABLES
+from churnlib.io.catalog import RAW_SUFFIXES
 from churnlib.io.datasets import ROWS_PER_GROUP
 from churnlib.io.storage import replacing
+from churnlib.schemas.raw_tables import raw_tables
 from churnlib.synthesis.process import Process
 from churnlib.synthesis.tables import tables
 from churnlib.synthesis.world import Simulation
 
 CHUNK = 50_000
-"""Characters simulated at a time; the data depend on it."""
+"""The number of characters in a chunk. The data depend on it."""
 PARQUET_FROM = 100_000
-"""From so many characters on, the raw tables are Parquet unless asked otherwise."""
+"""The number of characters from which the raw tables are Parquet by default."""
 TRUTH = "sub_truth"
 
 Format = Literal["csv", "parquet"]
@@ -28,11 +29,11 @@ Format = Literal["csv", "parquet"]
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """What was written.
+    """The files that were written.
 
     Attributes:
-        files: The file of each table, `sub_truth` among them.
-        rows: The rows of each table.
+        files: The file of each table, including `sub_truth`.
+        rows: The number of rows of each table.
     """
 
     files: dict[str, Path]
@@ -48,19 +49,20 @@ def generate(
     signal: float = 1.0,
     file_format: Format | None = None,
 ) -> Generated:
-    """Writes the four raw tables of a game, and apart from them the truth.
+    """Writes the four raw tables of a game, and separately the true probabilities.
 
-    The same arguments give the same bytes. Chunks of `CHUNK` characters are drawn from seeds of
-    their own: a full chunk is the same whatever the number of characters. Raw tables that lie in
-    the folder already are replaced, in the other format too.
+    The same arguments give the same bytes. Each chunk of `CHUNK` characters has its own seed, so a
+    full chunk does not depend on the number of characters. Raw tables in the folder are replaced,
+    in either format.
 
     Args:
         process: The game's process.
-        characters: How many characters, at least 1.
-        seed: Where randomness begins, 0 or more.
-        out: The folder of the raw tables; the truth goes to `truth/sub_truth.parquet` in it.
-        signal: How much visible facts matter for churn, from 0 (not at all) to 1.
-        file_format: `csv` or `parquet`; by default Parquet from `PARQUET_FROM` characters on.
+        characters: The number of characters, at least 1.
+        seed: The random seed, 0 or more.
+        out: The folder for the raw tables; the true probabilities are in its
+            `truth/sub_truth.parquet`.
+        signal: How strongly churn depends on the features, from 0 (not at all) to 1.
+        file_format: `csv` or `parquet`; by default Parquet for `PARQUET_FROM` characters or more.
 
     Raises:
         DataError: An argument is out of range, or the folder cannot be written.
@@ -68,11 +70,11 @@ def generate(
     _check(characters, seed, signal, file_format)
     suffix = file_format or ("parquet" if characters >= PARQUET_FROM else "csv")
     folder = Path(out)
-    files = {table: folder / f"{table}.{suffix}" for table in RAW_TABLES}
+    files = {table: folder / f"{table}.{suffix}" for table in raw_tables()}
     files[TRUTH] = folder / "truth" / f"{TRUTH}.parquet"
     try:
         rows = _write(process, characters, seed, signal, files)
-        for table in RAW_TABLES:
+        for table in raw_tables():
             for other in {*RAW_SUFFIXES} - {f".{suffix}"}:
                 (folder / f"{table}{other}").unlink(missing_ok=True)
     except OSError as error:
@@ -82,11 +84,11 @@ def generate(
 
 def _check(characters: int, seed: int, signal: float, file_format: str | None) -> None:
     if characters < 1:
-        raise DataError(f"characters is {characters}; at least 1 is needed.")
+        raise DataError(f"characters is {characters}; it must be at least 1.")
     if seed < 0:
         raise DataError(f"seed is {seed}; it must be 0 or more.")
     if not 0 <= signal <= 1:
-        raise DataError(f"signal is {signal}; it must lie between 0 and 1.")
+        raise DataError(f"signal is {signal}; it must be between 0 and 1.")
     if file_format not in (None, "csv", "parquet"):
         raise DataError(f"file_format is {file_format!r}; it must be 'csv' or 'parquet'.")
 
@@ -95,7 +97,7 @@ def _write(
     process: Process, characters: int, seed: int, signal: float, files: dict[str, Path]
 ) -> dict[str, int]:
     rows = dict.fromkeys(files, 0)
-    # The inner stack closes the writers before the outer one moves any file to its place.
+    # The inner stack closes the writers before the outer one moves the files.
     with ExitStack() as places:
         beside = {table: places.enter_context(replacing(path)) for table, path in files.items()}
         with ExitStack() as closing:
@@ -119,7 +121,7 @@ def _rng(process: Process, seed: int, chunk: int) -> np.random.Generator:
 
 
 class _Parquet:
-    """Appends frames to a Parquet file, row groups of the usual size each."""
+    """Appends frames to a Parquet file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -137,7 +139,7 @@ class _Parquet:
 
 
 class _Csv:
-    """Appends frames to a CSV file, the header first."""
+    """Appends frames to a CSV file, after a header."""
 
     def __init__(self, path: Path) -> None:
         self.file = path.open("wb")

@@ -1,4 +1,4 @@
-"""Whether a model may be used for a run: made with the same features, known in time."""
+"""Whether a model fits a run: trained on the same features and labels, without label leakage."""
 
 import json
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from churnlib.errors import ModelError
 from churnlib.settings import Settings
 
 DECISIVE = ("horizon_months", "churn_after_months", "standard", "currency")
-"""The settings that decide what features and labels mean, so must be those of the training."""
+"""Settings that decide the meaning of features and labels, so must equal those of the training."""
 
 
 def decisive_settings(settings: Settings) -> dict[str, Any]:
@@ -18,75 +18,75 @@ def decisive_settings(settings: Settings) -> dict[str, Any]:
     return {name: dumped[name] for name in DECISIVE}
 
 
-def other_features(manifest: Mapping[str, Any], settings: Settings) -> str | None:
-    """Names the settings by which a model's features or labels are others; null if there are none.
+def changed_features(manifest: Mapping[str, Any], settings: Settings) -> str | None:
+    """Names the settings of features and labels that differ from a model's; None if none does.
 
     Args:
         manifest: The model's.
-        settings: The settings now.
+        settings: The current settings.
     """
-    then = manifest["settings"]
-    now = json.loads(json.dumps(decisive_settings(settings)))
+    trained = manifest["settings"]
+    current = json.loads(json.dumps(decisive_settings(settings)))
     changed = [
-        f"{path} was {_get(then, path)!r} and is {_get(now, path)!r}"
-        for path in _paths(then, now)
-        if _get(then, path) != _get(now, path)
+        f"{path} was {_get(trained, path)!r} and is {_get(current, path)!r}"
+        for path in _paths(trained, current)
+        if _get(trained, path) != _get(current, path)
     ]
     return "; ".join(changed) or None
 
 
-def refuse_other_features(manifest: Mapping[str, Any], settings: Settings, again: str) -> None:
-    """Refuses a model whose features or labels were made by other settings.
+def check_same_features(manifest: Mapping[str, Any], settings: Settings, retrain: str) -> None:
+    """Refuses a model whose features or labels were built with other settings.
 
     Args:
         manifest: The model's.
-        settings: The settings now.
-        again: The command that trains by these, for the message.
+        settings: The current settings.
+        retrain: The command that trains with them, for the message.
 
     Raises:
-        ModelError: Names the settings that differ.
+        ModelError: Settings differ; names them.
     """
-    if changed := other_features(manifest, settings):
+    if changed := changed_features(manifest, settings):
         raise ModelError(
             f"{settings.game}: model {manifest['version']} was trained on other features: "
-            f"{changed}. Set these back, or train again: {again}"
+            f"{changed}. Set these back, or train again: {retrain}"
         )
 
 
-def refuse_late_labels(
+def check_label_leakage(
     manifest: Mapping[str, Any], window: tuple[date, date], setting: str, allowed: bool
 ) -> str | None:
-    """Refuses a model whose training labels were not all known when the window opens.
+    """Refuses a model that was trained on labels not yet available when a window opens.
 
     Args:
         manifest: The model's.
         window: First and last start of the subscriptions to predict.
-        setting: The window's name among the settings.
-        allowed: Whether the settings allow it nevertheless.
+        setting: The window's name in the settings.
+        allowed: Whether the settings allow label leakage.
 
     Returns:
-        The warning that reports must carry where it is allowed; null where all is well.
+        The warning for reports if there is label leakage and it is allowed; None without leakage.
 
     Raises:
-        ModelError: It is not allowed.
+        ModelError: There is label leakage, and it is not allowed.
     """
     known = date.fromisoformat(manifest["labels_known_by"])
     if known <= window[0]:
         return None
     what = (
-        f"model {manifest['version']} learnt from labels known only by {known}, "
+        f"model {manifest['version']} was trained on labels available up to {known}, "
         f"after {setting} opens on {window[0]}"
     )
     if allowed:
-        return f"{what}; the figures flatter (allow_label_overlap is set)"
+        return f"{what}: metrics are optimistic (allow_label_overlap is set)"
     raise ModelError(
-        f"{manifest['game']}: {what}: it has seen the future of these subscriptions. Use a model "
-        f"trained as of an earlier day, a later {setting}.start, or set allow_label_overlap = true."
+        f"{manifest['game']}: {what}: label leakage. Use a model trained as of an earlier day, a "
+        f"later {setting}.start, or set allow_label_overlap = true."
     )
 
 
 def _paths(*trees: Mapping[str, Any]) -> list[str]:
-    """Two levels down, which names the setting to look at."""
+    """Paths of two levels, which name the setting to look at."""
     paths: dict[str, None] = {}
     for tree in trees:
         for name in DECISIVE:
@@ -97,7 +97,7 @@ def _paths(*trees: Mapping[str, Any]) -> list[str]:
 
 
 def _get(tree: Mapping[str, Any], path: str) -> Any:
-    at: Any = tree
+    value: Any = tree
     for part in path.split("."):
-        at = at.get(part) if isinstance(at, Mapping) else None
-    return at
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value

@@ -1,4 +1,4 @@
-"""What is known of each version of a game's model, from its manifest and the registry."""
+"""All versions of a game's model, described from their manifests and the registry."""
 
 import json
 from collections.abc import Iterator
@@ -9,19 +9,29 @@ from typing import Any
 from churnlib.errors import ModelError
 from churnlib.io.catalog import Catalog
 from churnlib.io.storage import read_bytes
-from churnlib.versions.folder import made_at, pointed_at, read_manifest
-from churnlib.versions.registry import Registry, State, read_registry, versions
+from churnlib.versions.champion import champion_version
+from churnlib.versions.folder import created_at, list_versions
+from churnlib.versions.manifest import read_manifest
+from churnlib.versions.registry import By, Registry, State, read_registry
+
+PROMOTED: dict[By, str] = {
+    "training": "by training",
+    "back-test": "by back-test",
+    "manual": "manually",
+    "roll back": "by roll back",
+}
+"""How a version became champion, in words."""
 
 
 @dataclass(frozen=True)
 class BackTest:
-    """What a version was worth on a later cohort.
+    """The result of a version's back-test.
 
     Attributes:
-        metric: What was measured.
-        value: The figure; null where it is not defined.
-        window: First and last start of the cohort's subscriptions.
-        as_of: The day by which its outcomes were known.
+        metric: The metric.
+        value: Its value; None where it is not defined.
+        window: First and last start of the subscriptions.
+        as_of: The day as of which their outcomes were known.
     """
 
     metric: str
@@ -36,18 +46,18 @@ class Version:
 
     Attributes:
         version: Its name.
-        state: What it is.
-        made: When it was made, in ISO form, by the name that it was given then: a file's time is
-            another in a copy. Null where the name does not tell.
-        damage: What is wrong with its manifest, so that the following is not known; null where
+        state: Its state.
+        made: When it was created, in ISO form, according to its name, because a copied file has
+            another time. None if the name has another form.
+        damage: What is wrong with its manifest, so that the following is not known; None if
             nothing is.
-        as_of: The day of its training.
+        as_of: The day as of which it was trained.
         window: First and last start of the subscriptions that it was trained on.
         algorithm: The class of its last step.
-        roc_auc: ROC AUC on the validation months; null where not defined.
-        roc_auc_ci: Its 95 % interval.
-        back_test: The latest; null where there was none.
-        lineage: What it was compared with, and whose place it took, the oldest first.
+        roc_auc: ROC AUC on the validation months; None where not defined.
+        roc_auc_ci: Its 95 % confidence interval.
+        back_test: The latest back-test; None if there was none.
+        lineage: Its comparisons, and which champion it replaced, the oldest first.
     """
 
     version: str
@@ -67,33 +77,33 @@ class Version:
         return asdict(self)
 
 
-def history(catalog: Catalog) -> tuple[Version, ...]:
-    """Tells of all versions of a game, the newest first.
+def describe_versions(catalog: Catalog) -> tuple[Version, ...]:
+    """Describes all versions of a game, the newest first.
 
     Raises:
         ModelError: The registry is damaged.
     """
-    registry, champion = read_registry(catalog.registry()), pointed_at(catalog.champion())
-    return tuple(_version(catalog, v, registry, champion) for v in versions(catalog))
+    registry, champion = read_registry(catalog.registry()), champion_version(catalog)
+    return tuple(_describe(catalog, v, registry, champion) for v in list_versions(catalog))
 
 
-def _version(catalog: Catalog, name: str, registry: Registry, champion: str | None) -> Version:
+def _describe(catalog: Catalog, name: str, registry: Registry, champion: str | None) -> Version:
     model = catalog.model(name)
-    known = Version(
+    described = Version(
         version=name,
         state=registry.state(name, champion),
-        made=_made(name),
+        made=_created(name),
         lineage=tuple(line for _, line in sorted(_lineage(name, registry))),
     )
     try:
         manifest = read_manifest(model)
     except ModelError as error:
-        return replace(known, damage=str(error))
+        return replace(described, damage=str(error))
     scores = manifest["metrics"].get("validation", {}).get("general", {})
     steps = manifest["settings"].get("train", {}).get("pipeline") or [{"type": "unknown"}]
     return replace(
-        known,
-        made=known.made or _made(manifest["version"]),
+        described,
+        made=described.made or _created(manifest["version"]),
         as_of=manifest["as_of"],
         window=(manifest["window"][0], manifest["window"][1]),
         algorithm=steps[-1]["type"].rpartition(".")[2],
@@ -103,38 +113,38 @@ def _version(catalog: Catalog, name: str, registry: Registry, champion: str | No
     )
 
 
-def _made(version: str) -> str | None:
-    moment = made_at(version)
-    return moment.isoformat(timespec="seconds") if moment else None
+def _created(version: str) -> str | None:
+    created = created_at(version)
+    return created.isoformat(timespec="seconds") if created else None
 
 
 def _lineage(name: str, registry: Registry) -> Iterator[tuple[datetime, str]]:
     for c in registry.comparisons:
         if c.candidate == name:
-            rival, on = c.champion or "none", _cohort(c.window, c.as_of)
-            what = f"compared with {rival} {on}: {c.decision}, {c.reason}"
+            on = _cohort(c.window, c.as_of)
+            what = f"compared with {c.champion or 'none'} {on}: {c.decision}, {c.reason}"
             yield c.when, f"{c.when:%Y-%m-%d}: {what}"
     for p in registry.promotions:
         if p.version == name:
-            place = f"in place of {p.previous}" if p.previous else "the first"
-            by = f"{p.by} {_cohort(p.window, p.as_of)}" if p.window else p.by
-            yield p.when, f"{p.when:%Y-%m-%d}: champion {place}, by {by}: {p.why}"
+            place = f"replacing {p.previous}" if p.previous else "the first"
+            how = PROMOTED[p.by] + (f" {_cohort(p.window, p.as_of)}" if p.window else "")
+            yield p.when, f"{p.when:%Y-%m-%d}: champion {place}, {how}: {p.why}"
         elif p.previous == name:
-            yield p.when, f"{p.when:%Y-%m-%d}: gave way to {p.version}"
+            yield p.when, f"{p.when:%Y-%m-%d}: replaced by {p.version}"
 
 
 def _cohort(window: tuple[date, date], as_of: date | None) -> str:
     return f"on {window[0]} to {window[1]} as of {as_of}"
 
 
-def _latest(*found: BackTest | None) -> BackTest | None:
-    """The back-test of the latest outcomes; of two of one day the last that is given."""
-    there = sorted((test for test in found if test), key=lambda test: test.as_of)
-    return there[-1] if there else None
+def _latest(*back_tests: BackTest | None) -> BackTest | None:
+    """The back-test with the latest outcomes; of two of one day the last argument."""
+    by_day = sorted((test for test in back_tests if test), key=lambda test: test.as_of)
+    return by_day[-1] if by_day else None
 
 
 def _compared(name: str, registry: Registry) -> BackTest | None:
-    """The latest back-test by a comparison, as candidate or as champion."""
+    """The latest back-test in a comparison, as candidate or as champion."""
     for c in reversed(registry.comparisons):
         values = {c.candidate: c.candidate_value, c.champion: c.champion_value}
         if values.get(name) is not None:
@@ -144,7 +154,7 @@ def _compared(name: str, registry: Registry) -> BackTest | None:
 
 
 def _reported(catalog: Catalog, name: str) -> BackTest | None:
-    """The back-test that the report tells of, if it is of this version."""
+    """The back-test in the latest report, if it is of this version."""
     try:
         report = json.loads(read_bytes(catalog.report("score_report").uri))
         if report["model_version"] != name:

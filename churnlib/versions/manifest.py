@@ -1,11 +1,19 @@
-"""What the manifest of a model version tells, held against it whenever one is read."""
+"""The manifest of a model version: what it must contain, checked whenever one is read."""
 
+import json
 from datetime import date
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from churnlib.errors import ModelError
+from churnlib.io.commands import command_line
+from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.io.storage import read_bytes
 from churnlib.model.feature_schema import Kind
+from churnlib.uris import join, name_of
+
+MANIFEST = "manifest.json"
 
 
 class _Part(BaseModel):
@@ -37,7 +45,7 @@ class CampaignEntry(_Part):
 
 
 class Manifest(_Part):
-    """What a manifest must tell for its model to be loaded, judged and reported on."""
+    """What a manifest must contain for its model to be loaded, evaluated and reported on."""
 
     version: str
     game: str
@@ -46,6 +54,7 @@ class Manifest(_Part):
     features: tuple[FeatureEntry, ...]
     libraries: dict[str, str]
     depends_on: tuple[str, ...]
+    trusted_packages: dict[str, str] = {}
     as_of: date
     window: tuple[date, date]
     labels_known_by: date
@@ -56,17 +65,44 @@ class Manifest(_Part):
     metrics: dict[Literal["in_sample", "validation"], dict[str, dict[str, Any]]]
 
 
-def damage(text: bytes) -> str | None:
-    """Tells what is wrong with the text of a manifest; null where nothing is."""
+def read_manifest(model: Dataset | DatasetRef) -> dict[str, Any]:
+    """Reads the manifest of a version.
+
+    Raises:
+        ModelError: It does not exist, or does not have the fields of `Manifest`.
+    """
+    path = join(model.uri, MANIFEST)
+    try:
+        text = read_bytes(path)
+    except OSError as error:
+        raise ModelError(
+            f"{model.game}: there is no model version '{name_of(model.uri)}': {path} cannot be "
+            f"read ({error.strerror}). Train again: {retrain_command(model)}"
+        ) from None
+    if fault := manifest_fault(text):
+        raise ModelError(
+            f"{model.game}: {path} is damaged: {fault}. Train again: {retrain_command(model)}"
+        )
+    manifest: dict[str, Any] = json.loads(text)
+    return manifest
+
+
+def manifest_fault(text: bytes) -> str | None:
+    """Says what is wrong with the text of a manifest; None if nothing is."""
     try:
         Manifest.model_validate_json(text)
     except ValidationError as error:
         faults = [(".".join(map(str, fault["loc"])), fault) for fault in error.errors()]
-        lacking = [path for path, fault in faults if fault["type"] == "missing"]
+        missing = [path for path, fault in faults if fault["type"] == "missing"]
         others = [
             f"{path}: {fault['msg']}" if path else fault["msg"]
             for path, fault in faults
             if fault["type"] != "missing"
         ]
-        return "; ".join(([f"it lacks {', '.join(lacking)}"] if lacking else []) + others)
+        return "; ".join(([f"it lacks {', '.join(missing)}"] if missing else []) + others)
     return None
+
+
+def retrain_command(model: Dataset | DatasetRef) -> str:
+    """The command that trains a new model, whatever the cache holds."""
+    return command_line("train", model, "--refresh")

@@ -1,116 +1,164 @@
-"""Promotion by hand: of a version that was accepted, or was champion before; or back."""
+"""Promotion of a version to champion, manually too, and the deletion of old versions."""
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from churnlib.errors import ModelError
 from churnlib.io.catalog import Catalog
 from churnlib.io.commands import command_line
 from churnlib.io.datasets import DatasetRef
-from churnlib.uris import name_of
-from churnlib.versions.folder import load_model, no_champion, pointed_at
+from churnlib.io.storage import remove, remove_folder
+from churnlib.uris import join, name_of
+from churnlib.versions.champion import champion_version, set_champion, why_no_champion
+from churnlib.versions.folder import find_version, list_versions, load_model
+from churnlib.versions.gate import Comparison
+from churnlib.versions.manifest import MANIFEST
 from churnlib.versions.registry import (
+    By,
     Promotion,
     Registry,
-    named,
-    promote,
     read_registry,
     registry_lock,
+    write_registry,
 )
 
 
-def promote_by_hand(
-    catalog: Catalog, version: str, *, when: datetime, force: bool, allow_joblib: bool
-) -> Promotion | None:
-    """Makes a version the champion.
+def promote(
+    catalog: Catalog,
+    version: str,
+    registry: Registry,
+    *,
+    by: By,
+    why: str,
+    when: datetime,
+    comparison: Comparison | None = None,
+) -> Promotion:
+    """Makes a version the champion, and records it; call it within `registry_lock`.
 
     Args:
-        catalog: Where the game's data lie.
+        catalog: The game's data.
         version: The version.
-        when: The moment.
-        force: Also one that no comparison has accepted.
+        registry: The registry so far; it is written, too.
+        by: What promotes the version.
+        why: The reason in words.
+        when: The time.
+        comparison: The comparison that decided; None if something else did.
+    """
+    promotion = Promotion(
+        version=version,
+        previous=champion_version(catalog),
+        when=when,
+        by=by,
+        why=why,
+        window=comparison and comparison.window,
+        as_of=comparison and comparison.as_of,
+    )
+    update = {
+        "candidate": None if registry.candidate == version else registry.candidate,
+        "promotions": (*registry.promotions, promotion),
+    }
+    # In this order: if the second write fails, the champion is the one that was decided on, and
+    # `Registry.previous_champion` still finds the one before. In the other order the decision would
+    # count as done, and the champion would be another version.
+    set_champion(catalog, version)
+    write_registry(registry.model_copy(update=update), catalog.registry())
+    return promotion
+
+
+def promote_manually(
+    catalog: Catalog, version: str, *, when: datetime, force: bool, allow_joblib: bool
+) -> Promotion | None:
+    """Makes a version the champion at a user's request.
+
+    Args:
+        catalog: The game's data.
+        version: The version.
+        when: The time.
+        force: Whether to promote a version that no comparison has accepted.
         allow_joblib: See `churnlib.versions.folder.load_model`.
 
     Returns:
-        What was done; null where the version is the champion already.
+        The promotion; None if the version is the champion already.
 
     Raises:
-        ModelError: There is no such version, it cannot be opened, or, unless forced, the gate has
-            refused it or it was never compared and was no champion.
+        ModelError: There is no such version; it cannot be loaded; or, without `force`, the gate
+            refused it, or it was never compared and never champion.
     """
-    model = named(catalog, version)  # Before the lock, which would make a folder of a mistake.
+    model = find_version(catalog, version)  # Before the lock, which would create the game's folder.
     load_model(model, allow_joblib=allow_joblib)
     with registry_lock(catalog):
-        named(catalog, version)
-        registry, pointed = read_registry(catalog.registry()), pointed_at(catalog.champion())
-        if version == pointed:
+        find_version(catalog, version)
+        registry, current = read_registry(catalog.registry()), champion_version(catalog)
+        if version == current:
             return None
-        fault = no_champion(catalog)
-        doubt = None if fault else _doubt(registry, version)
-        if doubt and not force:
+        no_champion = why_no_champion(catalog)
+        objection = None if no_champion else _objection(registry, version)
+        if objection and not force:
             advice = _advice(model, registry)
-            raise ModelError(f"{catalog.game}: model {version} {doubt}. {advice}")
-        why = f"although it {doubt}" if doubt else f"as {fault}" if fault else "as asked"
-        return promote(catalog, version, registry, by="hand", why=why, when=when)
+            raise ModelError(f"{catalog.game}: model {version} {objection}. {advice}")
+        why = f"although it {objection}" if objection else "on request"
+        if no_champion:
+            why = f"because {no_champion}"
+        return promote(catalog, version, registry, by="manual", why=why, when=when)
 
 
 def roll_back(catalog: Catalog, *, when: datetime, allow_joblib: bool) -> Promotion:
-    """Makes the version champion that was it before the one in use.
+    """Makes the previous champion the champion again.
 
     Args:
-        catalog: Where the game's data lie.
-        when: The moment.
+        catalog: The game's data.
+        when: The time.
         allow_joblib: See `churnlib.versions.folder.load_model`.
 
     Raises:
-        ModelError: There is none, or it cannot be opened.
+        ModelError: There is no previous champion, or it cannot be loaded.
     """
-    before = _one_before(catalog)
-    load_model(named(catalog, before), allow_joblib=allow_joblib)
+    previous = _previous_champion(catalog)
+    load_model(find_version(catalog, previous), allow_joblib=allow_joblib)
     with registry_lock(catalog):
-        if _one_before(catalog) != before:
+        if _previous_champion(catalog) != previous:
             raise ModelError(
-                f"{catalog.game}: the champion has changed meanwhile, so nothing was done. See "
-                f"what there is now: {command_line('models', catalog.models())}"
+                f"{catalog.game}: the champion has changed in the meantime, so nothing was done. "
+                f"List the versions: {command_line('models', catalog.models())}"
             )
         registry = read_registry(catalog.registry())
-        why = f"back from {pointed_at(catalog.champion()) or 'a pointer that cannot be read'}"
-        return promote(catalog, before, registry, by="roll back", why=why, when=when)
+        why = f"back from {champion_version(catalog) or 'a pointer that cannot be read'}"
+        return promote(catalog, previous, registry, by="roll back", why=why, when=when)
 
 
-def _one_before(catalog: Catalog) -> str:
-    """The champion before the one in use."""
-    registry, standing = read_registry(catalog.registry()), pointed_at(catalog.champion())
-    before = registry.before(standing)
-    if before is None:
+def _previous_champion(catalog: Catalog) -> str:
+    registry, current = read_registry(catalog.registry()), champion_version(catalog)
+    previous = registry.previous_champion(current)
+    if previous is None:
         raise ModelError(
             f"{catalog.game}: it is not known which model was champion before "
-            f"{standing or 'this'}. Name one with --version; "
+            f"{current or 'this'}. Name one with --version; "
             f"{command_line('models', catalog.models())} lists them."
         )
-    return before
+    return previous
 
 
 def _advice(model: DatasetRef, registry: Registry) -> str:
-    """What to type where a version should not be champion as far as is known."""
+    """What to type if a version may not be promoted without `--force`."""
     version = name_of(model.uri)
     force = command_line("promote", model, "--version", version, "--force")
     if version != registry.candidate or registry.needs_manual_promotion(version):
-        look = command_line("score", model, "--model", version)
+        score = command_line("score", model, "--model", version)
         return (
-            "It is not the candidate, so no back-test decides on it. See what it is worth: "
-            f"{look}; or promote it all the same: {force}"
+            "It is not the candidate, so no back-test decides on it. Back-test it: "
+            f"{score}; or promote it nevertheless: {force}"
         )
     compare = command_line("score", model)
     if registry.last_comparison(version) is None:
-        return f"Have it compared: {compare}; or promote it all the same: {force}"
+        return f"Compare it: {compare}; or promote it nevertheless: {force}"
     return (
-        "On other subscriptions (windows.score), or by other terms (champion), it is compared "
-        f"again: {compare}; or promote it all the same: {force}"
+        "With other subscriptions (windows.score) or terms (champion) it is compared "
+        f"again: {compare}; or promote it nevertheless: {force}"
     )
 
 
-def _doubt(registry: Registry, version: str) -> str | None:
-    """Why a version should not be champion, as far as is known; null where nothing speaks so."""
+def _objection(registry: Registry, version: str) -> str | None:
+    """Why a version should not be champion; None if nothing is known against it."""
     last = registry.last_comparison(version)
     if last and last.decision == "refused":
         return f"was refused by the gate: {last.reason}"
@@ -119,3 +167,43 @@ def _doubt(registry: Registry, version: str) -> str | None:
     if last is None:
         return "was never compared with the champion"
     return f"was compared without a decision: {last.reason}"
+
+
+def delete_old_versions(catalog: Catalog, keep: int | None) -> tuple[str, ...]:
+    """Deletes the oldest versions.
+
+    Args:
+        catalog: The game's data.
+        keep: Number of versions to keep, besides the champion, the previous champion and the
+            candidate; all if None.
+
+    Returns:
+        The deleted versions.
+    """
+    if keep is None:
+        return ()
+    with registry_lock(catalog):
+        registry, current = read_registry(catalog.registry()), champion_version(catalog)
+        needed = {current, registry.candidate, registry.previous_champion(current)}
+        old = versions_to_delete(list_versions(catalog), keep, {name for name in needed if name})
+        for version in old:  # A folder without a manifest is no version any more.
+            remove(join(catalog.model(version).uri, MANIFEST))
+    for version in old:
+        remove_folder(catalog.model(version).uri)
+    return old
+
+
+def versions_to_delete(
+    newest_first: Sequence[str], keep: int, needed: Iterable[str]
+) -> tuple[str, ...]:
+    """Names the versions that need not be kept.
+
+    Args:
+        newest_first: All versions.
+        keep: Number of newest versions to keep.
+        needed: Versions to keep whatever their age.
+
+    >>> versions_to_delete(["v4", "v3", "v2", "v1"], 2, {"v1"})
+    ('v2',)
+    """
+    return tuple(version for version in newest_first[keep:] if version not in set(needed))

@@ -1,4 +1,4 @@
-"""Whether a model that was made again is the one that was made then, and what has changed since."""
+"""Replays: whether a version that is trained again predicts the same, and what has changed."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -8,23 +8,23 @@ import polars as pl
 from pydantic import ValidationError
 
 from churnlib.errors import ModelError
-from churnlib.io.catalog import RAW_TABLES
 from churnlib.schemas.columns import PROBABILITY
+from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import EngineSettings, Settings
 
 SHOWN = 12
-"""How much of a fingerprint tells one content from another."""
+"""Characters of a fingerprint to show."""
 FEATURES = "train_features"
 
 
 @dataclass(frozen=True)
 class Change:
-    """Something that is not as it was when a version was made.
+    """Something that has changed since a version was trained.
 
     Attributes:
-        what: A raw table, the features, a library, or another part of what the model was made by.
-        then: What it was; null where the manifest does not tell.
-        now: What it is; null where it is not there any more.
+        what: A raw table, a library, or anything else that the model depends on.
+        then: What it was; None if the manifest does not say.
+        now: What it is; None if it does not exist any more.
     """
 
     what: str
@@ -34,17 +34,17 @@ class Change:
 
 @dataclass(frozen=True)
 class Replay:
-    """What came of making a version again.
+    """The result of training a version again.
 
     Attributes:
         version: The version.
-        as_of: The day by which everything was known.
-        rows: How many golden rows both models predicted.
-        unequal: How many of the predictions differ, be it by a bit.
-        largest: The largest difference; null where none differs.
-        inputs: The raw tables that are others than then. Later rows alone make a table another.
+        as_of: The day of its training.
+        rows: Number of golden rows that both models predicted.
+        unequal: Number of predictions that differ, if only by a bit.
+        largest: The largest difference; None if none differs.
+        inputs: The raw tables that have changed, if only by later rows.
         features: Whether the features that the model was fitted on are the same, to the bit.
-        feature_rows: How many rows of them there were, and are.
+        feature_rows: Number of rows of these features, then and now.
         others: What else has changed: libraries, Python, the machine, the code.
     """
 
@@ -68,16 +68,16 @@ class Replay:
         return {"equal": self.is_equal, **asdict(self)}
 
 
-def settings_of(manifest: Mapping[str, Any], data_dir: str, engine: EngineSettings) -> Settings:
-    """The settings that a version was made by, on another data folder.
+def settings_from(manifest: Mapping[str, Any], data_dir: str, engine: EngineSettings) -> Settings:
+    """The settings of a version's training, for another data folder.
 
     Args:
         manifest: The version's.
         data_dir: The data folder.
-        engine: How the work is done now, which changes no result.
+        engine: The settings of the engine, which change no result.
 
     Raises:
-        ModelError: The manifest does not hold them whole, or they cannot be any more.
+        ModelError: The manifest lacks some of them, or they are not valid any more.
     """
     stated = dict(manifest["settings"])
     stated["train"] = {**stated.get("train", {}), "seed": manifest["seed"]}
@@ -89,32 +89,32 @@ def settings_of(manifest: Mapping[str, Any], data_dir: str, engine: EngineSettin
             f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()
         )
         raise ModelError(
-            f"{manifest['game']}: model {manifest['version']} cannot be made again, because the "
-            f"settings in its manifest cannot be any more: {faults}. Install the version of this "
-            "library that made it."
+            f"{manifest['game']}: model {manifest['version']} cannot be trained again, because the "
+            f"settings in its manifest are not valid any more: {faults}. Install the release of "
+            "churnlib that it was trained with."
         ) from None
 
 
-def compare(
-    then: Mapping[str, Any], now: Mapping[str, Any], golden: pl.DataFrame, said: pl.Series
+def compare_replay(
+    then: Mapping[str, Any], now: Mapping[str, Any], golden: pl.DataFrame, predicted: pl.Series
 ) -> Replay:
-    """Holds a version that was made again against what it was.
+    """Compares a version with the model that was trained again from its manifest.
 
     Args:
         then: The manifest of the version.
-        now: That of the model made again.
+        now: The manifest of the new model.
         golden: The golden rows of the version, with the probabilities that it gave them.
-        said: The probabilities that the model made again gives them.
+        predicted: The probabilities that the new model gives them.
     """
-    apart = (golden[PROBABILITY] - said).abs()
-    unequal = int((golden[PROBABILITY] != said).sum())
+    differences = (golden[PROBABILITY] - predicted).abs()
+    unequal = int((golden[PROBABILITY] != predicted).sum())
     features = [manifest["inputs"].get(FEATURES, {}) for manifest in (then, now)]
     return Replay(
         version=then["version"],
         as_of=then["as_of"],
         rows=len(golden),
         unequal=unequal,
-        largest=float(apart.max()) if unequal else None,  # type: ignore[arg-type]
+        largest=float(differences.max()) if unequal else None,  # type: ignore[arg-type]
         inputs=tuple(_inputs(then["inputs"], now["inputs"])),
         features=features[0].get("fingerprint") == features[1].get("fingerprint"),
         feature_rows=(features[0].get("rows", 0), features[1].get("rows", 0)),
@@ -122,30 +122,31 @@ def compare(
     )
 
 
-def tell(replay: Replay) -> Iterator[str]:
-    """Words a replay, line by line."""
+def describe_replay(replay: Replay) -> Iterator[str]:
+    """Describes a replay in words, line by line."""
     rows = f"{replay.rows} golden rows"
     if replay.is_equal:
-        yield f"equal: model {replay.version}, made again, says the same of its {rows} to the bit"
+        model = f"model {replay.version}, trained again,"
+        yield f"equal: {model} predicts its {rows} the same to the bit"
     else:
         yield (
-            f"not equal: model {replay.version}, made again, says something else of "
-            f"{replay.unequal} of its {rows}, by up to {replay.largest:.3g}"
+            f"not equal: model {replay.version}, trained again, predicts {replay.unequal} of its "
+            f"{rows} differently, by up to {replay.largest:.3g}"
         )
     yield from map(_line, replay.inputs)
     then, now = replay.feature_rows
     if not replay.features:
-        yield f"  the features are others than then: {then:,} rows then, {now:,} now"
+        yield f"  the features have changed: {then:,} rows then, {now:,} now"
     elif replay.inputs:
         yield (
-            f"  the features are the same: nothing has changed that counts by {replay.as_of} "
-            "for what the model learnt from"
+            f"  the features are the same: nothing dated by {replay.as_of} has changed that the "
+            "model was trained on"
         )
     else:
         yield f"  raw tables and features are the same, {now:,} rows"
     yield from map(_line, replay.others)
     if not (replay.is_equal or replay.inputs or replay.others or not replay.features):
-        yield "  nothing that is known of has changed; look for what the manifest does not tell"
+        yield "  no known cause has changed; look for one that the manifest does not record"
 
 
 def _line(change: Change) -> str:
@@ -153,29 +154,31 @@ def _line(change: Change) -> str:
 
 
 def _inputs(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Change]:
-    for table in RAW_TABLES:
-        was, is_now = then.get(table), now.get(table)
-        if (was or {}).get("source") != (is_now or {}).get("source"):
-            yield Change(f"raw table {table}", _table(was), _table(is_now))
+    for table in raw_tables():
+        before, after = then.get(table), now.get(table)
+        if (before or {}).get("source") != (after or {}).get("source"):
+            yield Change(f"raw table {table}", _table(before), _table(after))
 
 
 def _table(facts: Mapping[str, Any] | None) -> str | None:
     if facts is None:
         return None
-    return f"{facts['source'][:SHOWN]} with {facts['rows']:,} rows known by the day"
+    return f"{facts['source'][:SHOWN]} with {facts['rows']:,} rows by that day"
 
 
 def _others(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Change]:
-    was, is_now = _flat(then), _flat(now)
-    for what in dict.fromkeys((*was, *is_now)):
-        if was.get(what) != is_now.get(what):
-            yield Change(what, was.get(what), is_now.get(what))
+    before, after = _environment(then), _environment(now)
+    for what in dict.fromkeys((*before, *after)):
+        if before.get(what) != after.get(what):
+            yield Change(what, before.get(what), after.get(what))
 
 
-def _flat(manifest: Mapping[str, Any]) -> dict[str, str]:
-    """What a model was made by, by name."""
+def _environment(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Code, libraries and machine that a model was trained with, by name."""
     code = manifest.get("code", {})
-    flat = {"Python": manifest.get("python"), "machine": manifest.get("machine")}
-    flat |= {"churnlib": code.get("version"), "code": code.get("digest", "")[:SHOWN]}
-    flat |= manifest.get("libraries", {})
-    return {name: value for name, value in flat.items() if value}
+    facts = {"Python": manifest.get("python"), "machine": manifest.get("machine")}
+    facts |= {"churnlib": code.get("version"), "code": code.get("digest", "")[:SHOWN]}
+    facts |= manifest.get("libraries", {})
+    packages = manifest.get("trusted_packages", {})
+    facts |= {f"package {name}": digest[:SHOWN] for name, digest in packages.items()}
+    return {name: value for name, value in facts.items() if value}

@@ -1,12 +1,13 @@
-"""The threshold of contact by a model version, for the offer of today."""
+"""The probability from which on a campaign contacts subscribers by a model version."""
 
 from churnlib.io.datasets import DatasetRef
 from churnlib.metrics.campaign import choose_threshold
 from churnlib.settings import Offer
-from churnlib.versions.folder import read_manifest, read_scored
+from churnlib.versions.folder import read_scored
+from churnlib.versions.manifest import read_manifest
 
 
-def threshold_of(model: DatasetRef, offer: Offer) -> float | None:
+def contact_threshold(model: DatasetRef, offer: Offer) -> float | None:
     """The probability from which on a campaign contacts by a model.
 
     Args:
@@ -14,14 +15,14 @@ def threshold_of(model: DatasetRef, offer: Offer) -> float | None:
         offer: What contacting costs and brings now.
 
     Returns:
-        The threshold in the manifest where it was chosen for the same offer; else the one that the
-        version's validation rows give for this offer. Null where contacting nobody is best.
+        The threshold in the manifest if it was chosen for the same offer; else the one that the
+        version's validation rows give for this offer. None if contacting nobody is best.
 
     Raises:
-        ModelError: The version's manifest or rows are not as they were written.
+        ModelError: The version's manifest or rows have changed since they were saved.
     """
-    chosen = read_manifest(model).get("campaign")
-    if chosen and chosen["terms"] == offer.model_dump():
-        threshold: float | None = chosen["threshold"]
+    campaign = read_manifest(model).get("campaign")
+    if campaign and campaign["terms"] == offer.model_dump():
+        threshold: float | None = campaign["threshold"]
         return threshold
     return choose_threshold(read_scored(model).filter(slice="validation"), offer)

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Runs $DEPLOYMENT with the JSON in $PARAMETERS, waits for its end and passes on its exit status.
-# Where CI names a file for a summary, the outcome and the log's end go there.
+# If CI provides a file for a summary, writes the outcome and the end of the log to it.
 set -euo pipefail
 : "${PREFECT_API_URL:?set it to the address of the Prefect API}"
 : "${DEPLOYMENT:?set it to <flow>/<game>}"
 
-# An empty secret is no key: Prefect would send it all the same.
+# Prefect would send an empty secret as a key.
 [[ ${PREFECT_API_KEY:-} ]] || unset PREFECT_API_KEY
 [[ ${PREFECT_API_AUTH_STRING:-} ]] || unset PREFECT_API_AUTH_STRING
 

@@ -1,1 +1,1 @@
-"""The command lines."""
+"""The command line `churn`."""

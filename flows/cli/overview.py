@@ -1,6 +1,6 @@
-"""What there is: games, flows, and what each last produced."""
+"""`churn` without a command: the games, the flows, and what each last produced."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from fnmatch import fnmatchcase
 
@@ -9,60 +9,56 @@ from churnlib.io.local import Entry
 from churnlib.io.storage import list_files
 from churnlib.settings import Settings, list_games, load_settings
 from churnlib.uris import join
-from flows.cli.arguments import BESIDE, COMPOSITES, FLOWS
-from flows.cli.session import DONE, USERS_FAULT
+from flows import FLOWS
+from flows.cli.exit_status import DONE, USERS_FAULT
 
-OUTPUTS = {
-    "standard_features": ("03_primary", "standard_features.parquet"),
-    "train": ("06_models", "[!.]*/manifest.json"),
-    "score": ("08_reporting", "score_report.json"),
-    "batch_predict": ("07_model_output", "predictions_*.parquet"),
-    "batch_score": ("08_reporting", "batch_score_report_*.json"),
-}
-"""Where each flow's outcome lies in the data folder: the layer, and its name in the game's."""
+LABEL_WIDTH = 21
 
 
-def overview(data_dir: str | None = None) -> int:
-    """Prints flows and games, each game with the newest output of each flow, or with its fault.
+def print_overview(commands: Mapping[str, str], data_dir: str | None = None) -> int:
+    """Prints the commands and the games, each game with the newest output of each flow.
 
     Args:
-        data_dir: The data folder to look at; that of each game's settings if null.
+        commands: The summary of each command, by name.
+        data_dir: The data folder to look at; that of each game's settings if None.
 
     Returns:
-        The exit status: 2 where a game's settings, or the store of its data, are at fault, else 0.
+        The exit status: 2 if the settings of a game, or the store of its data, are at fault,
+        which does not stop the others.
 
     Raises:
         SettingsError: There are no games.
     """
     games = list_games()
-    print("flows", *_flows(), sep="\n")
+    print("commands", *_commands(commands), sep="\n")
     status = DONE
     for game in games:
         try:
             settings = load_settings(game, {"data_dir": data_dir} if data_dir else None)
-            outcomes = list(_outcomes(settings))
+            outputs = list(_outputs(settings))
         except (SettingsError, StoreError) as error:
             fault = str(error).removeprefix(f"{game}: ")
             print(f"\n{game}: error: {fault}")
             status = USERS_FAULT
         else:
-            print(f"\n{game}: {settings.description}", *outcomes, sep="\n")
+            print(f"\n{game}: {settings.description}", *outputs, sep="\n")
     return status
 
 
-def _flows() -> Iterator[str]:
-    for flow, what in FLOWS.items():
-        yield f"  {flow:<21} {what}"
-        if flow in COMPOSITES:
-            yield f"  {flow + '_from_raw':<21} The same with --from-raw: standard features first."
-    yield from (f"  {name:<21} {what}" for name, what in BESIDE.items())
+def _commands(commands: Mapping[str, str]) -> Iterator[str]:
+    for name, summary in commands.items():
+        yield f"  {name:<{LABEL_WIDTH}} {summary}"
+        flow = FLOWS.get(name.replace("-", "_"))
+        if flow and flow.has_composite:
+            composite = f"{name} --from-raw"
+            yield f"  {composite:<{LABEL_WIDTH}} The same, after building the standard features."
 
 
-def _outcomes(settings: Settings) -> Iterator[str]:
-    for flow, (layer, pattern) in OUTPUTS.items():
-        folder = join(settings.data_dir, layer, settings.game)
-        found = [file for file in list_files(folder) if fnmatchcase(file.name, pattern)]
-        yield f"  {flow:<21} {_newest(found)}"
+def _outputs(settings: Settings) -> Iterator[str]:
+    for name, flow in FLOWS.items():
+        folder = join(settings.data_dir, flow.layer, settings.game)
+        files = [file for file in list_files(folder) if fnmatchcase(file.name, flow.output)]
+        yield f"  {name.replace('_', '-'):<{LABEL_WIDTH}} {_newest(files)}"
 
 
 def _newest(files: list[Entry]) -> str:

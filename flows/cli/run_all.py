@@ -1,58 +1,47 @@
-"""A game taken through all flows, as its months would bring them."""
+"""`churn run`: takes a game through all flows, as its months would."""
 
-import argparse
 import os
-from collections.abc import Iterator
 from datetime import date
-from typing import Any
 
-from flows.cli.arguments import run_parameters
-from flows.cli.session import in_session, load_checked
+from churnlib.io.catalog import Catalog
+from churnlib.settings import Settings
+from churnlib.versions.manifest import read_manifest
+from flows.batch_predict import batch_predict
+from flows.batch_score import batch_score, day_to_predict
+from flows.cli.parameters import RunOptions
+from flows.cli.session import checked_settings
+from flows.score import score
+from flows.train import train_from_raw
 
 
-def run_all(args: argparse.Namespace) -> int:
+def run_all(run: RunOptions) -> list[str]:
     """Trains from raw, back-tests, predicts an earlier batch and scores it, predicts the latest.
 
-    Args:
-        args: As `flows.cli.arguments.add_run_arguments` reads them.
-
     Returns:
-        The exit status, as `flows.cli.session.main`.
+        Lines that name the outputs.
     """
-    parameters = run_parameters(args)
-    print(f"{args.game}: train, back-test, predict a batch, score it, predict the next", flush=True)
-    told: list[str] = []
-    status = in_session(parameters, lambda: told.extend(_take_through(parameters)))
-    print(*told, sep="\n", end="\n" if told else "")
-    return status
-
-
-def _take_through(parameters: dict[str, Any]) -> Iterator[str]:
-    """Runs the flows; tells then what came of each."""
-    from churnlib.io.catalog import Catalog
-    from churnlib.versions.folder import read_manifest
-    from flows.batch_predict import batch_predict
-    from flows.batch_score import batch_score, day_to_predict
-    from flows.score import score
-    from flows.train import train_from_raw
-
-    model = train_from_raw(**parameters)
-    settings = load_checked(parameters)
+    model = train_from_raw(**run.parameters)
+    settings = checked_settings(run)
     training = Catalog(settings.data_dir, settings.game).report("in_sample_report")
-    made = {"model": model.uri, "training report": training.uri.replace(".json", ".html")}
-    made["back-test"] = score(**parameters)[-1].uri
+    outputs = {"model": model.uri, "training report": training.uri.replace(".json", ".html")}
+    outputs["back-test"] = score(**run.parameters)[-1].uri
     day = date.fromisoformat(read_manifest(model)["as_of"])
-    if (then := day_to_predict(settings, day)) is not None:
-        made["earlier predictions"] = batch_predict(**{**parameters, "as_of": then}).uri
-        made["their score"] = batch_score(**parameters)[-1].uri
-    made["predictions"] = batch_predict(**parameters).uri
-    yield f"\n{parameters['game']}, as of {day}:"
-    for what, place in made.items():
-        yield f"  {what:<20} {os.path.relpath(place)}"
-    if then is None:
-        scored, predicted = settings.windows.batch_score, settings.windows.batch_predict
-        yield (
-            "  skipped: an earlier batch and its score, because windows.batch_predict "
-            f"({predicted.start} to {predicted.end}) covers windows.batch_score ({scored.start} "
-            f"to {scored.end}) as of no day up to {day}. State both in months relative to as_of."
-        )
+    earlier = day_to_predict(settings, day)
+    if earlier is not None:
+        outputs["earlier predictions"] = batch_predict(**{**run.parameters, "as_of": earlier}).uri
+        outputs["their score"] = batch_score(**run.parameters)[-1].uri
+    outputs["predictions"] = batch_predict(**run.parameters).uri
+    return [
+        f"\n{run.game}, as of {day}:",
+        *(f"  {name:<20} {os.path.relpath(uri)}" for name, uri in outputs.items()),
+        *([] if earlier else [_skipped(settings, day)]),
+    ]
+
+
+def _skipped(settings: Settings, day: date) -> str:
+    scored, predicted = settings.windows.batch_score, settings.windows.batch_predict
+    return (
+        "  skipped: an earlier batch and its score, because windows.batch_predict "
+        f"({predicted.start} to {predicted.end}) covers windows.batch_score ({scored.start} "
+        f"to {scored.end}) as of no day up to {day}. State both in months relative to as_of."
+    )

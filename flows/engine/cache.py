@@ -1,4 +1,4 @@
-"""What the result of a task depends on, and so the key under which Prefect keeps it."""
+"""Cache keys: everything that the result of a task depends on, as one digest."""
 
 import functools
 import hashlib
@@ -7,88 +7,96 @@ import json
 import logging
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import date
 from enum import Enum
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 from prefect.cache_policies import CachePolicy
 from prefect.context import TaskRunContext
 from prefect.exceptions import MissingContextError
 from prefect.logging import get_run_logger
-from prefect.settings import PREFECT_TASKS_REFRESH_CACHE, temporary_settings
 from pydantic import BaseModel
 
 from churnlib.io.datasets import DatasetRef
+from churnlib.model import trust
 from churnlib.seeds import draw_seed
 from flows.engine.code_digest import Digest, code_digest, module_name
 
 LIBRARIES = ("polars", "scikit-learn", "numpy", "skops", "joblib", "skrub", "lightgbm")
-"""The libraries whose version, where installed, is part of every key: what a loaded model is held
-against must also make a new one, or training again would give back the one that was refused."""
+"""Libraries whose versions are part of every key, where installed. Loading a model checks the same
+versions: if they did not count here, training again would return the model that was refused."""
 
 STARTED = time.time_ns()
-"""When this process began; a source changed since may not be the code that runs here."""
+"""When this process started, in nanoseconds. Source files changed since may not be what it runs."""
 
 Logger = logging.Logger | logging.LoggerAdapter[Any]
 
 
 class DrawnSeed(int):
-    """A seed that was drawn, because the settings give none."""
-
-
-@contextmanager
-def refreshing(on: bool = True) -> Iterator[None]:
-    """Runs every task of the block anew, those of sub-flows too, and keeps the new results.
-
-    Args:
-        on: Whether to; otherwise the block is as without.
-    """
-    with temporary_settings({PREFECT_TASKS_REFRESH_CACHE: True}) if on else nullcontext():
-        yield
+    """A seed that was drawn because the settings give none."""
 
 
 def task_key(
-    function: Callable[..., Any], arguments: Mapping[str, Any], uses: tuple[str, ...] = ()
+    function: Callable[..., Any],
+    arguments: Mapping[str, Any],
+    uses: tuple[str, ...] = (),
+    notes: tuple[str, ...] = (),
 ) -> str:
-    """Makes the key of a call.
+    """Computes the key of a call.
 
-    Inputs (`DatasetRef`) count by name, game and content, not by place; outputs (`Dataset`) by
-    place; settings and all else by value.
+    Inputs (`DatasetRef`) count by name, game and fingerprint, not by place; outputs (`Dataset`) by
+    place; everything else by value. Records count by the name of their class and their fields.
 
     Args:
-        function: The task's function.
+        function: The function of the task.
         arguments: Every parameter of the call with its value.
-        uses: Modules and files that count whole.
+        uses: Modules and files that count as a whole.
+        notes: Parameters, and fields of records as `parameter.field`, that do not count.
 
     Raises:
         TypeError: An argument is of a type that cannot be part of a key.
-        LookupError: There is no source for the function or for a module in `uses`.
+        LookupError: There is no source for the function, or for an entry of `uses`.
     """
-    return _key(function, arguments, code_digest(function, uses))
+    return _key(function, arguments, code_digest(function, uses), notes)
 
 
 def check_arguments(function: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
-    """Refuses arguments that cannot be part of a key.
+    """Checks that arguments can be part of a key.
 
     Raises:
-        TypeError: An argument is neither a dataset, nor plain, nor made of such.
+        TypeError: An argument holds something other than datasets, records and plain values.
     """
     for name, value in arguments.items():
         _canonical(value, f"{function.__name__}: the parameter {name}")
 
 
+def check_notes(function: Callable[..., Any], notes: Collection[str]) -> None:
+    """Checks that notes name parameters of a function, or fields of their records.
+
+    Raises:
+        TypeError: There is no such parameter or field.
+    """
+    parameters = inspect.signature(function).parameters
+    for note in notes:
+        name, _, field = note.partition(".")
+        if name not in parameters:
+            raise TypeError(f"{function.__qualname__} has no parameter {name}.")
+        if field and field not in (_field_names(parameters[name].annotation) or ()):
+            raise TypeError(f"{function.__qualname__}: the parameter {name} has no field {field}.")
+
+
 @dataclass
 class DependencyCache(CachePolicy):
-    """Keeps results under `task_key`.
+    """Keeps results under their `task_key`.
 
     Attributes:
-        uses: Modules and files that count whole.
-        notes: Parameters that do not count.
+        uses: Modules and files that count as a whole.
+        notes: Parameters, and fields of records as `parameter.field`, that do not count.
     """
 
     uses: tuple[str, ...] = ()
@@ -101,20 +109,19 @@ class DependencyCache(CachePolicy):
         flow_parameters: dict[str, Any],
         **kwargs: Any,
     ) -> str | None:
-        """Makes the key of a call; None where the result must not be kept.
+        """Computes the key of a call; None if the result must not be kept.
 
-        A `seed` of None is drawn here, before the key is made.
+        A `seed` of None is drawn first.
         """
         if inputs.get("seed", 0) is None:
-            # These are the very parameters that Prefect then calls the function with.
+            # Prefect calls the function with this same dictionary.
             inputs["seed"] = DrawnSeed(draw_seed())
         function = task_ctx.task.fn
         try:
             code = code_digest(function, self.uses)
-            counting = {name: v for name, v in inputs.items() if name not in self.notes}
-            key = _key(function, counting, code)
+            key = _key(function, inputs, code, self.notes)
         except TypeError:
-            return None  # The task itself raises it again, and fails.
+            return None  # The task raises it again, and fails.
         except LookupError as error:
             run_logger().warning("the result is not kept: %s", error)
             return None
@@ -128,30 +135,42 @@ class DependencyCache(CachePolicy):
 
 
 def run_logger() -> Logger:
-    """The logger of the current run; outside of one, that of this package."""
+    """Returns the logger of the current run; outside of one, that of this package."""
     try:
         return get_run_logger()
     except MissingContextError:
         return logging.getLogger("flows")
 
 
-def _key(function: Callable[..., Any], arguments: Mapping[str, Any], code: Digest) -> str:
+def _key(
+    function: Callable[..., Any],
+    arguments: Mapping[str, Any],
+    code: Digest,
+    notes: tuple[str, ...],
+) -> str:
     function = inspect.unwrap(function)
+    counting = {
+        name: _canonical(value, f"{function.__name__}: the parameter {name}")
+        for name, value in arguments.items()
+        if name not in notes
+    }
+    for name, _, field in (note.partition(".") for note in notes if "." in note):
+        (fields_of_record,) = counting[name].values()
+        del fields_of_record[field]
+    # What a configuration names of the project's own packages is not seen in the code.
+    builds_models = Path(trust.__file__) in code.files
     parts = {
         "task": f"{module_name(function)}.{function.__qualname__}",
         "code": code.value,
-        "versions": _versions(),
-        "arguments": {
-            name: _canonical(value, f"{function.__name__}: the parameter {name}")
-            for name, value in arguments.items()
-        },
+        "versions": _versions() | (trust.package_digests() if builds_models else {}),
+        "arguments": counting,
     }
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
     return f"{function.__name__}-{digest}"
 
 
 def _canonical(value: Any, what: str) -> Any:
-    """Puts a value into JSON's types, so that equal values give equal text."""
+    """Turns a value into JSON types, so that equal values give equal text."""
     match value:
         case Enum():
             return _canonical(value.value, what)
@@ -168,17 +187,22 @@ def _canonical(value: Any, what: str) -> Any:
         case Mapping():
             items = [[_canonical(k, what), _canonical(v, what)] for k, v in value.items()]
             return {"map": sorted(items, key=json.dumps)}
-        case BaseModel():
-            names = [*type(value).model_fields, *(value.model_extra or ())]
-        case _ if is_dataclass(value) and not isinstance(value, type):
-            names = [field.name for field in fields(value)]
-        case _:
-            raise TypeError(
-                f"{what} holds a {type(value).__name__}, which cannot be part of the cache's key. "
-                "Pass datasets, settings, strings, numbers, dates, or tuples, lists and dicts "
-                "of these."
-            )
+    names = _field_names(type(value))
+    if names is None:
+        raise TypeError(
+            f"{what} holds a {type(value).__name__}, which cannot be part of the cache's key. "
+            "Pass datasets, settings, records, strings, numbers, dates, or tuples, lists and dicts "
+            "of these."
+        )
+    names += getattr(value, "model_extra", None) or []
     return {type(value).__qualname__: {n: _canonical(getattr(value, n), what) for n in names}}
+
+
+def _field_names(kind: Any) -> list[str] | None:
+    """The fields of a dataclass or pydantic model; None for any other type."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return list(kind.model_fields)
+    return [field.name for field in fields(kind)] if is_dataclass(kind) else None
 
 
 @functools.cache

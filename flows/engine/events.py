@@ -1,9 +1,9 @@
-"""The events that runs tell Prefect of, for automations to act on, each with a schema of its own.
+"""The events that runs emit, for Prefect's automations to act on; each class is a schema.
 
 An event is about a resource, `churn.model.<game>` or `churn.batch.<game>`. Its fields are the
-payload; those that are text are labels of the resource, too (`churn.game`, `churn.verdict`, ...),
-because automations match labels. One label more, `churn.as_deployed`, tells production from what
-somebody tries.
+payload. Text fields are labels of the resource as well (`churn.game`, `churn.verdict`, ...),
+because automations match labels. The label `churn.as_deployed` distinguishes production runs from
+experiments.
 """
 
 from collections.abc import Iterator
@@ -23,10 +23,10 @@ _AS_DEPLOYED: ContextVar[YesNo | None] = ContextVar("as_deployed", default=None)
 
 
 @contextmanager
-def telling_as_deployed(*, changed: bool) -> Iterator[None]:
-    """Tells of all events of the block whether they come of a deployment, run as it stands.
+def labelled_as_deployed(*, changed: bool) -> Iterator[None]:
+    """Labels the events of the block by whether an unchanged deployment runs it.
 
-    A block within another changes nothing: parts of a run get a day from the whole.
+    A nested block keeps the label of the outer one: sub-flows are given the day of the whole run.
 
     Args:
         changed: Whether the run was given another day, other data or other settings.
@@ -42,7 +42,7 @@ def telling_as_deployed(*, changed: bool) -> Iterator[None]:
 
 
 class ChurnEvent(BaseModel):
-    """What all events have in common."""
+    """The base class of all events."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -54,7 +54,7 @@ class ChurnEvent(BaseModel):
 
     @property
     def resource(self) -> dict[str, str]:
-        """What the event is about, with the labels that automations match."""
+        """The resource that the event is about, with the labels that automations match."""
         texts = {name: value for name, value in self if isinstance(value, str)}
         return {
             "prefect.resource.id": f"churn.{self.about}.{self.game}",
@@ -64,13 +64,13 @@ class ChurnEvent(BaseModel):
         }
 
     def emit(self) -> None:
-        """Tells Prefect; does nothing outside of a run, where nobody listens."""
+        """Sends the event to Prefect; does nothing outside a run."""
         if TaskRunContext.get() or FlowRunContext.get():
             emit_event(self.kind, self.resource, payload=self.model_dump(mode="json"))
 
 
 class ModelRegistered(ChurnEvent):
-    """A new version was trained: it is the candidate, or the champion where there was none."""
+    """A new version was trained. It is the candidate, or the champion if there was none."""
 
     kind = "churn.model.registered"
     about = "model"
@@ -78,13 +78,13 @@ class ModelRegistered(ChurnEvent):
     version: str
     """The model's version."""
     state: Literal["candidate", "champion"]
-    """What it is."""
+    """Its state."""
     roc_auc: float | None
-    """ROC AUC on the validation months; null where not defined."""
+    """ROC AUC on the validation months; null if undefined."""
 
 
 class ModelCompared(ChurnEvent):
-    """A candidate was held against the champion by a back-test."""
+    """A back-test compared a candidate with the champion."""
 
     kind = "churn.model.compared"
     about = "model"
@@ -92,15 +92,15 @@ class ModelCompared(ChurnEvent):
     version: str
     """The candidate's version."""
     champion: str | None
-    """The champion's; null if there was none."""
+    """The champion's version; null if there was none."""
     decision: Literal["accepted", "refused", "undecided"]
-    """What follows from the comparison."""
+    """The decision of the gate."""
     metric: str
-    """What was compared."""
+    """The metric that was compared."""
     difference: float | None
-    """Candidate less champion, in units of the metric; null where nothing was computed."""
+    """Candidate minus champion, in units of the metric; null if not computed."""
     interval: tuple[float, float] | None
-    """Its 95 % interval."""
+    """Its 95 % confidence interval."""
 
 
 class ModelPromoted(ChurnEvent):
@@ -114,9 +114,9 @@ class ModelPromoted(ChurnEvent):
     previous: str | None
     """The version that was the champion before; null if there was none."""
     by: Literal["training", "back-test"]
-    """What made it the champion; of what is promoted by hand there is no run that could tell."""
+    """What promoted it. Manual promotion emits no event, because it is not a run."""
     roc_auc: float | None
-    """ROC AUC on the validation months; null where not defined."""
+    """ROC AUC on the validation months; null if undefined."""
 
 
 class BatchPredicted(ChurnEvent):
@@ -128,15 +128,15 @@ class BatchPredicted(ChurnEvent):
     month: Month
     """The month of the batch, as its files are named."""
     version: str
-    """The model that predicted."""
+    """The version that predicted."""
     rows: int
-    """How many subscriptions were predicted."""
+    """Number of predicted subscriptions."""
     uri: str
     """The file."""
 
 
 class BatchDue(ChurnEvent):
-    """The truth of a batch that was predicted is known by now, and nobody has scored it."""
+    """The outcomes of a predicted batch are known by now, and it has not been scored."""
 
     kind = "churn.batch.due"
     about = "batch"
@@ -146,7 +146,7 @@ class BatchDue(ChurnEvent):
 
 
 class BatchScored(ChurnEvent):
-    """The predictions of a batch were held against the truth."""
+    """The predictions of a batch were scored against the outcomes."""
 
     kind = "churn.batch.scored"
     about = "batch"
@@ -154,19 +154,19 @@ class BatchScored(ChurnEvent):
     month: Month
     """The month of the batch, as its files are named."""
     version: str
-    """The model that predicted."""
+    """The version that predicted."""
     by_champion: YesNo
-    """Whether that model is still the champion."""
+    """Whether that version is still the champion."""
     verdict: Literal["better", "worse", "unsure", "undefined"]
-    """Whether the model ranks better than chance, by the interval of its ROC AUC."""
+    """Whether the model ranks better than chance, by the confidence interval of its ROC AUC."""
     n: int
-    """How many subscriptions were scored."""
+    """Number of scored subscriptions."""
     positives: int
-    """How many of them churned."""
+    """Number of them that churned."""
     roc_auc: float | None
-    """ROC AUC of all subscriptions; null where not defined."""
+    """ROC AUC of all subscriptions; null if undefined."""
     roc_auc_ci: tuple[float, float] | None
-    """Its 95 % interval."""
+    """Its 95 % confidence interval."""
 
 
 EVENTS: tuple[type[ChurnEvent], ...] = (
@@ -177,4 +177,4 @@ EVENTS: tuple[type[ChurnEvent], ...] = (
     BatchDue,
     BatchScored,
 )
-"""Every event there is."""
+"""All events."""

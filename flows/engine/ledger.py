@@ -1,4 +1,4 @@
-"""What the tasks of one flow run wrote, or took from the cache: gathered as they end."""
+"""The ledger of a flow run: the tasks that it called, and the datasets they read and wrote."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,46 +14,46 @@ from flows.engine.results import datasets_in
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A dataset that a task gave.
+class Call:
+    """A call of a task.
 
     Attributes:
-        dataset: The dataset.
-        seconds: How long the task worked; None where the dataset came from the cache.
+        task: The task's name.
+        inputs: The datasets that it was given; empty if its result came from the cache.
+        outputs: The datasets in its result.
+        seconds: How long it took; None if its result came from the cache.
     """
 
-    dataset: DatasetRef
+    task: str
+    inputs: tuple[DatasetRef, ...]
+    outputs: tuple[DatasetRef, ...]
     seconds: float | None
 
 
-_ENTRIES: ContextVar[list[Entry] | None] = ContextVar("entries", default=None)
+_CALLS: ContextVar[list[Call] | None] = ContextVar("calls", default=None)
 
 
 @contextmanager
-def ledger() -> Iterator[list[Entry]]:
-    """Gathers what the tasks of the block give; a block within has entries of its own."""
-    entries: list[Entry] = []
-    token = _ENTRIES.set(entries)
+def ledger() -> Iterator[list[Call]]:
+    """Collects the calls of tasks in the block; a nested block has its own."""
+    calls: list[Call] = []
+    token = _CALLS.set(calls)
     try:
-        yield entries
+        yield calls
     finally:
-        _ENTRIES.reset(token)
+        _CALLS.reset(token)
 
 
-def enter(result: Any, seconds: float | None) -> None:
-    """Enters every dataset of a task's result; does nothing outside of a ledger.
-
-    Args:
-        result: What the task returned.
-        seconds: See `Entry`.
-    """
-    entries = _ENTRIES.get()
-    if entries is not None:
-        entries += [Entry(dataset, seconds) for dataset in datasets_in(result)]
+def record(call: Call) -> None:
+    """Records a call; does nothing outside a `ledger` block."""
+    calls = _CALLS.get()
+    if calls is not None:
+        calls.append(call)
 
 
-def enter_cached(_task: Task[..., Any], _run: TaskRun, state: State) -> None:
-    """Enters what a task took from the cache: a hook for Prefect to call when a task ends."""
+def record_cached(task: Task[..., Any], _run: TaskRun, state: State) -> None:
+    """Records a call whose result came from the cache: a hook that Prefect calls at its end."""
     if state.name == "Cached":
-        # A record of Prefect's, which holds the result; `state.result()` would read it once more.
-        enter(getattr(state.data, "result", state.data), None)
+        # Prefect's result record; `state.result()` would read the result once more.
+        result = getattr(state.data, "result", state.data)
+        record(Call(task.fn.__name__, (), tuple(datasets_in(result)), None))

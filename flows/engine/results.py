@@ -1,69 +1,100 @@
-"""How the results of tasks are kept: as JSON that counts only while its datasets stand."""
+"""The results of tasks: kept as JSON, and used again only while their datasets are unchanged."""
 
 import json
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import asdict, fields, is_dataclass
 from datetime import date, datetime
 from typing import Any
+from uuid import uuid4
 
 from prefect.serializers import Serializer
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from churnlib import errors
 from churnlib.io.datasets import DatasetRef, is_unchanged
 
+_REFRESH: ContextVar[str | None] = ContextVar("refresh", default=None)
+
+
+@contextmanager
+def refreshing(on: bool = True) -> Iterator[None]:
+    """Runs the tasks of the block again, whatever is kept, including those of its sub-flows.
+
+    A task that is called twice with the same arguments still runs only once: the second call gets
+    the result of the first. A nested block is part of the outer one.
+
+    Args:
+        on: Whether to refresh; if false, the block changes nothing.
+    """
+    token = _REFRESH.set((_REFRESH.get() or uuid4().hex) if on else _REFRESH.get())
+    try:
+        yield
+    finally:
+        _REFRESH.reset(token)
+
 
 class StaleResultError(Exception):
-    """A dataset that a kept result names is gone, or is not what the task wrote."""
+    """A kept result cannot be used: it is to be refreshed, or one of its datasets has changed."""
 
 
 class DatasetSerializer(Serializer):
     """Keeps results made of datasets and plain values.
 
-    Reading raises where a dataset has changed since. Prefect reads a kept result before it takes
-    it for a task's, and runs the task again where that fails.
+    Prefect reads a kept result before it uses it, and runs the task where reading fails.
     """
 
     type: str = Field(default="churnlib-datasets", frozen=True)
 
     def dumps(self, obj: Any) -> bytes:
-        """Writes a result.
+        """Writes a result, and the refresh that made it.
 
         Raises:
-            TypeError: The result holds something else than datasets and plain values.
+            TypeError: The result holds something other than datasets and plain values.
         """
-        return json.dumps(encode(obj)).encode()
+        return json.dumps({"refresh": _REFRESH.get(), "result": encode(obj)}).encode()
 
     def loads(self, blob: bytes) -> Any:
         """Reads a result.
 
         Raises:
-            StaleResultError: A dataset in it is gone or has changed.
+            StaleResultError: The current refresh did not make it, or a dataset in it is missing or
+                has changed.
         """
-        result = decode(json.loads(blob))
+        kept = json.loads(blob)
+        if _REFRESH.get() not in (None, kept["refresh"]):
+            raise StaleResultError("The result was made before this run, which refreshes all.")
+        result = decode(kept["result"])
         for ref in datasets_in(result):
             if not is_unchanged(ref):
-                raise StaleResultError(f"{ref.uri} is gone, or has changed since it was written.")
+                raise StaleResultError(
+                    f"{ref.uri} is missing, or has changed since it was written."
+                )
         return result
 
 
-def datasets_in(result: Any) -> Iterator[DatasetRef]:
-    """Yields every dataset in a result, in order."""
-    if isinstance(result, DatasetRef):
-        yield result
-    elif isinstance(result, dict):
-        for value in result.values():
-            yield from datasets_in(value)
-    elif isinstance(result, list | tuple):
-        for value in result:
-            yield from datasets_in(value)
+def datasets_in(value: Any) -> Iterator[DatasetRef]:
+    """Yields every dataset in a value, in order; collections and records are searched."""
+    match value:
+        case DatasetRef():
+            yield value
+        case Mapping():
+            yield from datasets_in(tuple(value.values()))
+        case list() | tuple():
+            for item in value:
+                yield from datasets_in(item)
+        case BaseModel():
+            yield from datasets_in(tuple(item for _, item in value))
+        case _ if is_dataclass(value) and not isinstance(value, type):
+            yield from datasets_in(tuple(getattr(value, field.name) for field in fields(value)))
 
 
 def encode(value: Any) -> Any:
-    """Puts a result into JSON's types; what JSON lacks becomes an object with one `$` key.
+    """Turns a result into JSON types; a type that JSON lacks becomes an object with one `$` key.
 
     Raises:
-        TypeError: The value is neither a dataset, nor plain, nor made of such.
+        TypeError: The value holds something other than datasets and plain values.
     """
     match value:
         case None | bool() | int() | float() | str():
@@ -80,21 +111,21 @@ def encode(value: Any) -> Any:
             return {"$tuple": [encode(item) for item in value]}
         case dict() if all(isinstance(key, str) and key[:1] != "$" for key in value):
             return {key: encode(item) for key, item in value.items()}
-        case BaseException():  # Prefect keeps the error of a failed run, too.
+        case BaseException():  # Prefect also keeps the error of a failed run.
             return {"$error": [type(value).__name__, str(value)]}
     raise TypeError(
         f"A task cannot return a {type(value).__name__}: return DatasetRefs, strings, numbers, "
-        "dates, or tuples, lists and dicts (by name) of these."
+        "dates, or tuples, lists and dicts with text keys of these."
     )
 
 
 def decode(value: Any) -> Any:
-    """Turns `encode` round. An error comes back as a `ChurnlibError`, or as a `RuntimeError`."""
+    """Reverses `encode`; an error comes back as a `ChurnlibError` or a `RuntimeError`."""
     match value:
         case list():
             return [decode(item) for item in value]
-        case {"$dataset": fields}:
-            return DatasetRef(**fields)
+        case {"$dataset": attributes}:
+            return DatasetRef(**attributes)
         case {"$datetime": text}:
             return datetime.fromisoformat(text)
         case {"$date": text}:

@@ -1,1 +1,1 @@
-"""The map of the pipelines, drawn from the code: what `python -m flows.map` writes."""
+"""The map of the pipelines, drawn from the code: what `churn map` writes."""

@@ -1,11 +1,13 @@
-"""What the pipelines are made of: flows, their tasks, and the datasets between them."""
+"""The graph of the pipelines: flows, their tasks, and the datasets between them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 Edge = tuple[str, str]
-"""From the node that comes first to the one that depends on it, by id."""
+"""Two nodes by id: the second depends on the first."""
+CHECKED = "02_intermediate"
+"""The layer of the checked raw tables, which every flow that needs them makes itself."""
 
 
 @dataclass(frozen=True)
@@ -16,7 +18,7 @@ class DatasetNode:
         id: Its layer and name.
         name: Its name in the catalog.
         layer: Its folder under the data folder, one of `churnlib.io.catalog.LAYERS`.
-        path: Where it lies in the data folder; `*` stands for a month.
+        path: Its path in the data folder; `*` stands for a month.
         about: What the catalog says of it.
     """
 
@@ -28,29 +30,25 @@ class DatasetNode:
 
 
 @dataclass(frozen=True)
-class Argument:
-    """What a task is called with, besides datasets.
+class SettingValue:
+    """A setting that a task takes.
 
     Attributes:
-        name: The parameter.
-        value: Its value, as JSON has it; null also where only the data tell.
-        origin: The expression in the flow that gives it; empty where it is stated there.
-        settings: The paths of the settings in that expression.
+        path: Its dotted path.
+        value: Its present value as plain data; of a window its first and last day.
     """
 
-    name: str
+    path: str
     value: Any
-    origin: str
-    settings: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Source:
-    """A function's source.
+    """The source of a function.
 
     Attributes:
-        file: The file, from the project's folder.
-        line: Where it begins.
+        file: The file, relative to the project's folder.
+        line: The line on which it begins.
         text: All of it.
     """
 
@@ -61,17 +59,17 @@ class Source:
 
 @dataclass(frozen=True)
 class TaskNode:
-    """A task, once for each set of datasets that it writes.
+    """A task; one that runs for several raw tables or flows has a node for each.
 
     Attributes:
-        id: Its name, and what it writes where it writes different things.
+        id: Its name, with the raw table or the output where there are several nodes.
         name: The function's name.
         about: Its docstring.
-        source: Where it is.
-        uses: What counts whole for its cache, besides the code that it names.
+        source: Its source.
+        uses: Modules and files that its cached result depends on besides its own code.
         inputs: The datasets that it reads, by id.
-        outputs: The datasets that it writes, by id; those after the first may not come to be.
-        arguments: What else it is called with.
+        outputs: The datasets that it writes, by id, the main one first.
+        settings: The settings that it takes.
     """
 
     id: str
@@ -81,7 +79,7 @@ class TaskNode:
     uses: tuple[str, ...]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    arguments: tuple[Argument, ...]
+    settings: tuple[SettingValue, ...]
 
 
 @dataclass(frozen=True)
@@ -90,12 +88,11 @@ class FlowNode:
 
     Attributes:
         id: The flow's name.
-        about: Its docstring.
-        source: Where it is.
+        about: The first paragraph of its docstring.
+        source: Its source.
         command: Its command line, without the game.
         parts: The flows that it calls.
-        tasks: The tasks that it and its parts call, by id; last those after a task that gave null.
-        reads: The datasets that these tasks read here, by id; elsewhere they may read more.
+        tasks: The tasks that it and its parts call, by id.
     """
 
     id: str
@@ -104,17 +101,16 @@ class FlowNode:
     command: str
     parts: tuple[str, ...]
     tasks: tuple[str, ...]
-    reads: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Graph:
-    """All flows, and what they are made of, by id.
+    """All flows, tasks and datasets, by id.
 
     Attributes:
         flows: The base flows, then the composites.
         tasks: Their tasks.
-        datasets: What these read and write.
+        datasets: The datasets that the tasks read and write.
     """
 
     flows: dict[str, FlowNode]
@@ -122,19 +118,18 @@ class Graph:
     datasets: dict[str, DatasetNode]
 
     def edges(self, flow: str | None = None) -> Iterator[Edge]:
-        """Yields what tasks read and write, without what is written on the side.
+        """Yields the edges between tasks and datasets, without side outputs.
 
         Args:
-            flow: Whose tasks; those of all flows if null.
+            flow: The flow whose tasks count; those of all flows if None.
         """
-        reads = self.datasets if flow is None else self.flows[flow].reads
         for name in self.tasks if flow is None else self.flows[flow].tasks:
             task = self.tasks[name]
-            yield from ((dataset, name) for dataset in task.inputs if dataset in reads)
-            yield from ((name, d) for d in task.outputs if not self.is_aside(task, d))
+            yield from ((dataset, name) for dataset in task.inputs)
+            yield from ((name, d) for d in task.outputs if not self.is_side_output(task, d))
 
-    def is_aside(self, task: TaskNode, dataset: str) -> bool:
-        """Tells whether a dataset is written on the side: not the first, and read by no task."""
+    def is_side_output(self, task: TaskNode, dataset: str) -> bool:
+        """Returns whether an output is not the task's main one and no task reads it."""
         return dataset != task.outputs[0] and not any(self.readers(dataset))
 
     def readers(self, dataset: str) -> Iterator[TaskNode]:
@@ -146,23 +141,31 @@ class Graph:
         return (task for task in self.tasks.values() if dataset in task.outputs)
 
     def needs(self, flow: str) -> list[str]:
-        """Lists the datasets that a flow reads and does not make."""
-        tasks = [self.tasks[task] for task in self.flows[flow].tasks]
-        made = {dataset for task in tasks for dataset in task.outputs}
-        return [dataset for dataset in self.flows[flow].reads if dataset not in made]
+        """Lists the datasets that a flow reads and does not write, without checked tables."""
+        written = {dataset for task in self._tasks(flow) for dataset in task.outputs}
+        read = dict.fromkeys(dataset for task in self._tasks(flow) for dataset in task.inputs)
+        return [d for d in read if d not in written and self.datasets[d].layer != CHECKED]
 
     def gives(self, flow: str) -> list[str]:
-        """Lists the datasets that a flow makes for other flows, or for people."""
-        tasks = [self.tasks[task] for task in self.flows[flow].tasks]
-        read = set(self.flows[flow].reads)
+        """Lists the datasets that a flow writes for other flows or for people."""
+        read = {dataset for task in self._tasks(flow) for dataset in task.inputs}
         wanted = {dataset for other in self.flows for dataset in self.needs(other)}
-        made = (d for task in tasks for d in task.outputs if not self.is_aside(task, d))
-        return list(dict.fromkeys(d for d in made if d in wanted or d not in read))
+        written = dict.fromkeys(
+            dataset
+            for task in self._tasks(flow)
+            for dataset in task.outputs
+            if not self.is_side_output(task, dataset)
+        )
+        return [dataset for dataset in written if dataset in wanted or dataset not in read]
+
+    def _tasks(self, flow: str) -> list[TaskNode]:
+        return [self.tasks[task] for task in self.flows[flow].tasks]
 
     def overview(self) -> Iterator[Edge]:
-        """Yields what the base flows need and give, as far as it goes down the layers.
+        """Yields the edges between base flows and the datasets that they pass on.
 
-        A batch's features, which a flow makes that reads the model, are told by its own picture.
+        Those that lead up the layers are left out: the features of a batch, which are written by
+        a flow that reads the model.
         """
         base = [name for name, flow in self.flows.items() if not flow.parts]
         upwards = {d for name in base for d in self.gives(name) if self._is_upwards(name, d)}

@@ -56,11 +56,11 @@ def _shape(graph: Graph, node: str) -> str:
 
 def page(graph: Graph) -> Iterator[str]:
     """Writes the lines of a page with all diagrams."""
-    yield "Drawn from the code by calling each flow with recorders for tasks. A cylinder is a"
-    yield "dataset with its folder of the data tree, a box a task, a box with double sides a flow."
-    yield "Rows that are set apart as faulty, where that is allowed, are left out."
+    yield "Drawn from what flows and tasks declare. A cylinder is a dataset with its folder in the"
+    yield "data tree, a box a task, a box with double sides a flow. Quarantined rows are left out."
     yield "The backfill runs `batch-predict` or `batch-score` month by month and has no diagram."
-    yield "`python -m flows.map` draws the same to click through, with what stands there now."
+    yield "`churn map` writes an interactive page of the same, with the current state of"
+    yield "the data."
     yield from ("", "## All flows", "", overview(graph))
     for name, flow in graph.flows.items():
         yield from ("", f"## {name}", "", flow.about, "")

@@ -318,10 +318,11 @@ function tellDataset(id) {
 
 function figures(scores) {
   const groups = Object.entries(scores).filter(([, group]) => group);
-  const shown = [["n", "scored"], ["positives", "churned"], ["roc_auc", "ROC AUC"], ["average_precision", "average precision"],
-    ["log_loss", "log loss"], ["brier", "Brier score"], ["lift_top_decile", "lift, top decile"]];
-  const cell = (value) => (value === null || value === undefined ? "–" : Number.isInteger(value) ? number(value) : value.toFixed(3));
-  return [table(["", ...groups.map(([name]) => name.replace("_", " "))], shown.map(([key, label]) => [label, ...groups.map(([, group]) => cell(group[key]))]))];
+  const counts = [["n", "scored"], ["positives", "churned"], ["immature", "label not yet available"]];
+  const write = {percent: (value) => `${(100 * value).toFixed(1)}%`, decimals: (value) => value.toFixed(3), ratio: (value) => value.toFixed(2)};
+  const cell = (value, form) => (value === null || value === undefined ? "–" : form(value));
+  const shown = [...counts.map(([key, name]) => [key, name, number]), ...content.metrics.map((metric) => [metric.key, metric.name, write[metric.format]])];
+  return [table(["", ...groups.map(([name]) => name.replace("_", " "))], shown.map(([key, name, form]) => [name, ...groups.map(([, group]) => cell(group[key], form))]))];
 }
 
 function columns(state, schema) {

@@ -14,14 +14,16 @@ from markupsafe import Markup
 
 from churnlib.io import datasets, storage
 from churnlib.io.catalog import LAYERS, Catalog
-from churnlib.schemas.tables import MARKS, SCHEMAS
+from churnlib.metrics.definitions import metrics_in
+from churnlib.schemas.outputs import all_tables
+from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import Settings, load_settings
 from churnlib.uris import is_remote
+from flows.map.build import build_graph
 from flows.map.graph import Edge, Graph
 from flows.map.layout import lay_out
 from flows.map.stale import stale
 from flows.map.state import look
-from flows.map.trace import trace
 
 EXAMPLE_DAY = date(2025, 1, 1)
 """The day of a run by which windows are told where no currency tells the latest."""
@@ -54,6 +56,10 @@ def to_html(games: Mapping[str, str | None], beside: str) -> str:
             "games": {game: game_content(game, place, beside) for game, place in games.items()},
             "layers": LAYERS,
             "schemas": dict(_schemas()),
+            "metrics": [
+                {"key": metric.key, "name": metric.name, "format": metric.format}
+                for metric in metrics_in("groups")
+            ],
         },
         style=Markup((here / "page.css").read_text(encoding="utf-8")),
         script=Markup((here / "page.js").read_text(encoding="utf-8")),
@@ -65,7 +71,7 @@ def game_content(game: str, data_dir: str | None, beside: str) -> dict[str, Any]
     """Gathers what the page tells of one game, as plain data."""
     settings = load_settings(game, {} if data_dir is None else {"data_dir": data_dir})
     as_of = settings.as_of or _latest_day(settings)
-    graph = trace(game, as_of or EXAMPLE_DAY, data_dir)
+    graph = build_graph(settings, as_of or EXAMPLE_DAY)
     standing = look(graph, game, settings.data_dir)
     return {
         "description": settings.description,
@@ -87,7 +93,8 @@ def _relative(data_dir: str, beside: str) -> str:
 
 def _latest_day(settings: Settings) -> date | None:
     """The latest day in the currency as it was last checked; null if it never was."""
-    currency = Catalog(settings.data_dir, settings.game).checked("character_currency")
+    history = raw_tables(settings.raw).history.name
+    currency = Catalog(settings.data_dir, settings.game).checked(history)
     if not storage.exists(currency.uri):
         return None
     latest: date | None = datasets.scan(currency).select(pl.col("date").max()).collect().item()
@@ -114,20 +121,19 @@ def _picture(graph: Graph, edges: list[Edge]) -> dict[str, Any]:
 
 
 def _schemas() -> Iterator[tuple[str, dict[str, Any]]]:
-    for name, schema in SCHEMAS.items():
+    for name, table in all_tables().items():
         yield (
             name,
             {
-                "about": (schema.__doc__ or "").strip(),
-                "key": schema.primary_key(),
+                "about": table.description,
+                "key": list(table.key),
                 "columns": {
                     column: {
                         "type": str(facts.dtype),
                         "null": facts.nullable,
                         "about": facts.description or "",
                     }
-                    for column, facts in schema.columns().items()
-                    if column not in MARKS
+                    for column, facts in table.columns.items()
                 },
             },
         )

@@ -8,7 +8,7 @@ from churnlib.errors import ModelError
 from churnlib.io.catalog import Catalog
 from churnlib.io.commands import command_line
 from churnlib.settings import Settings
-from churnlib.versions.compatibility import refuse_other_features
+from churnlib.versions.compatibility import check_same_features
 from flows.map.graph import Graph
 from flows.map.state import File, Standing
 
@@ -62,15 +62,18 @@ def _reasons(
     for name, then in own.made_of.items():
         if name in made and made[name].files and made[name].fingerprint != then:
             yield f"{name} has changed since"
+    models = {}
     for source in _sources(graph, dataset):
         name, other = graph.datasets[source].name, standing[source]
         if not other.files:
             continue
         if own.model and other.model:
-            if own.model != other.model:
-                yield f"it is of model {own.model}, {name} is {other.model}"
+            models[name] = other.model
         elif not own.made_of and _same_batch(own, other).written > own.files[0].written:
             yield f"{name} ({graph.datasets[source].layer}) is newer"
+    if models and own.model not in models.values():
+        others = ", ".join(f"{name} is {model}" for name, model in models.items())
+        yield f"it is of model {own.model}, {others}"
     yield from _other_settings(own, settings)
 
 
@@ -85,7 +88,7 @@ def _other_settings(own: Standing, settings: Settings) -> Iterator[str]:
         place = Catalog(settings.data_dir, settings.game).models()
         again = command_line("train", place, "--from-raw")
         try:
-            refuse_other_features(own.facts, settings, again)
+            check_same_features(own.facts, settings, again)
         except ModelError as error:
             yield str(error)
         train = settings.train.model_dump(mode="json")

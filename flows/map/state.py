@@ -1,6 +1,7 @@
 """What stands in the data folder of a game, dataset by dataset."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -10,15 +11,17 @@ from typing import Any
 import polars as pl
 
 from churnlib.errors import DataError, ModelError
-from churnlib.io import datasets, storage
+from churnlib.io import storage
 from churnlib.io.catalog import RAW_SUFFIXES
 from churnlib.io.datasets import Dataset
+from churnlib.io.footer import read_metadata
 from churnlib.io.local import Entry
 from churnlib.uris import folder_of, join, with_suffix
-from churnlib.versions.folder import MANIFEST, read_manifest
+from churnlib.versions.manifest import MANIFEST, read_manifest
 from flows.map.graph import DatasetNode, Graph
-from flows.map.stand_ins import MONTH
 
+MONTH = re.compile(r"\d{4}-\d\d")
+"""The month in the name of a file."""
 SHOWN = 12
 """How many files of a dataset are told of, the newest first."""
 
@@ -156,7 +159,7 @@ def _tell(found: _Found, name: str, game: str) -> dict[str, Any]:
         rows: int = lines.select(pl.len()).collect(engine="streaming").item()
         return {"rows": rows, "columns": dict.fromkeys(lines.collect_schema(), "text")}
     table = pl.scan_parquet(uri, glob=False, **options)
-    footer = datasets.read_metadata(Dataset(name, game, uri))
+    footer = read_metadata(Dataset(name, game, uri))
     facts = {key: json.loads(value) for key, value in footer.items()}
     beside = uri.removesuffix(".parquet") + "_sources.json"
     sources = json.loads(storage.read_bytes(beside)) if storage.is_file(beside) else {}

@@ -13,15 +13,16 @@ from churnlib.model.predict import Scored, predict_in_parts
 from churnlib.schemas.columns import PROBABILITY
 from churnlib.settings import load_settings
 from churnlib.uris import name_of
+from churnlib.versions.champion import champion, champion_version, find_champion, why_no_champion
 from churnlib.versions.compatibility import (
+    check_label_leakage,
+    check_same_features,
     decisive_settings,
-    refuse_late_labels,
-    refuse_other_features,
 )
-from churnlib.versions.folder import champion, load_model, no_champion, pointed_at, read_manifest
-from churnlib.versions.gate import Decision, Terms, measure
-from churnlib.versions.registry import candidate, named, read_registry
-from flows.steps.promotion import standing_champion
+from churnlib.versions.folder import find_version, load_model
+from churnlib.versions.gate import Decision, Terms, compare_models
+from churnlib.versions.manifest import read_manifest
+from churnlib.versions.registry import find_candidate, read_registry
 from flows.steps.run import Run
 
 
@@ -64,7 +65,7 @@ def asked_for(run: Run) -> DatasetRef:
     Raises:
         ModelError: There is none.
     """
-    return champion(run.catalog) if run.model is None else named(run.catalog, run.model)
+    return champion(run.catalog) if run.model is None else find_version(run.catalog, run.model)
 
 
 def refuse_unfit(
@@ -76,9 +77,9 @@ def refuse_unfit(
         ModelError: Its features are others, or it has seen the future.
     """
     manifest = read_manifest(model)
-    refuse_other_features(manifest, run.settings, run.command("train", "--from-raw"))
+    check_same_features(manifest, run.settings, run.command("train", "--from-raw"))
     allowed = run.settings.allow_label_overlap
-    warning = refuse_late_labels(manifest, run.window(flow), f"windows.{flow}", allowed)
+    warning = check_label_leakage(manifest, run.window(flow), f"windows.{flow}", allowed)
     return (warning,) if warning else ()
 
 
@@ -91,16 +92,16 @@ def back_test_plan(run: Run) -> BackTestPlan:
     Raises:
         ModelError: What the back-test is of cannot be used; see `refuse_useless`.
     """
-    new = candidate(run.catalog) if run.model is None else None
+    new = find_candidate(run.catalog) if run.model is None else None
     if new is None:
         return plan_of_one_version(run)
     try:
         warnings = refuse_useless(run, new)
     except ModelError as error:
         return champion_instead(run, new, error)
-    rival = standing_champion(run.catalog)
+    rival = find_champion(run.catalog)
     if rival is None:
-        why = no_champion(run.catalog) or "there was no champion"
+        why = why_no_champion(run.catalog) or "there was no champion"
         return BackTestPlan(new, ruling=_ruling("accepted", why), warnings=warnings)
     ruling = ruling_on(run, rival, flattered=bool(warnings))
     return BackTestPlan(new, rival, ruling, warnings=warnings)
@@ -116,7 +117,7 @@ def plan_of_one_version(run: Run) -> BackTestPlan:
     try:
         warnings = refuse_useless(run, model)
     except ModelError as error:
-        if run.model is None or model != candidate(run.catalog):
+        if run.model is None or model != find_candidate(run.catalog):
             raise
         raise ModelError(
             f"{model.game}: the newest candidate, {run.model}, cannot be back-tested (the champion "
@@ -128,8 +129,8 @@ def plan_of_one_version(run: Run) -> BackTestPlan:
 
 def no_candidate(run: Run) -> str | None:
     """Tells of the candidate that the gate has refused, where a run names no version."""
-    registry, standing = read_registry(run.catalog.registry()), pointed_at(run.catalog.champion())
-    last = registry.last_refused(standing) if run.model is None else None
+    registry, standing = read_registry(run.catalog.registry()), champion_version(run.catalog)
+    last = registry.last_refusal(standing) if run.model is None else None
     if last is None or not is_folder(run.catalog.model(last.candidate).uri):
         return None
     place, version = run.catalog.models(), last.candidate
@@ -154,7 +155,7 @@ def champion_instead(run: Run, new: DatasetRef, error: ModelError) -> BackTestPl
         ModelError: There is no champion, or it cannot be back-tested either.
     """
     game, what = new.game, f"the newest candidate, {name_of(new.uri)}, cannot be back-tested"
-    standing = standing_champion(run.catalog)
+    standing = find_champion(run.catalog)
     if standing is None:
         raise ModelError(
             f"{game}: {what}, and there is no champion instead: {_why(error, new)}"
@@ -190,9 +191,9 @@ def refuse_useless(run: Run, model: DatasetRef) -> tuple[str, ...]:
 
 def told_of(catalog: Catalog, version: str) -> dict[str, Any] | None:
     """The comparison by which a version is champion today; null if it is not, or by a hand."""
-    if version != pointed_at(catalog.champion()):
+    if version != champion_version(catalog):
         return None
-    past = read_registry(catalog.registry()).comparison_behind(version)
+    past = read_registry(catalog.registry()).promoting_comparison(version)
     return past.model_dump(mode="json", exclude={"when"}) if past else None
 
 
@@ -209,7 +210,7 @@ def ruling_on(run: Run, rival: DatasetRef, *, flattered: bool) -> dict[str, str]
     """
     manifest = read_manifest(rival)
     try:
-        refuse_other_features(manifest, run.settings, "")
+        check_same_features(manifest, run.settings, "")
     except ModelError:
         what = f"champion {manifest['version']} has other features or labels"
         if tries_other_features(run):
@@ -217,7 +218,7 @@ def ruling_on(run: Run, rival: DatasetRef, *, flattered: bool) -> dict[str, str]
         return _ruling("accepted", f"{what} than the game's settings now ask for")
     allowed = run.settings.allow_label_overlap
     try:
-        late = refuse_late_labels(manifest, run.window("score"), "windows.score", allowed)
+        late = check_label_leakage(manifest, run.window("score"), "windows.score", allowed)
     except ModelError as error:
         late = str(error)
     if not (flattered or late):
@@ -265,12 +266,12 @@ def compare(
     assert rival is not None  # Where there is none, there was a ruling.
     try:
         loaded = load_model(rival, allow_joblib=allow_joblib)
-        other = predict_in_parts(loaded.pipeline, loaded.schema, FeatureTable.read(features))
+        other = predict_in_parts(loaded, FeatureTable.read(features), baseline=False)
     except ModelError as error:
         why = f"the champion cannot be used any more: {error}"
         return {"decision": "accepted", "reason": why}
     both = scored.rows.rename({PROBABILITY: "candidate"})
-    return measure(
+    return compare_models(
         both.with_columns(champion=other.rows[PROBABILITY]),
         terms.metric,
         terms.max_loss,

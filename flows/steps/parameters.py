@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, WithJsonSchema
 
 from churnlib.errors import SettingsError
+from churnlib.months import MONTH_PATTERN
 from churnlib.settings import DAY_PATTERN, list_games, overrides_schema
-from flows.cli.arguments import MONTH_PATTERN
 
 
 def _games() -> dict[str, Any]:

@@ -7,10 +7,12 @@ import polars as pl
 
 from churnlib.errors import ChurnlibError, DataError, ModelError
 from churnlib.io import datasets
-from churnlib.io.datasets import Dataset, DatasetRef, optional_fact
+from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.io.footer import optional_fact
 from churnlib.schemas.columns import LABEL, PROBABILITY
 from churnlib.uris import join
-from churnlib.versions.folder import GOLDEN_TOLERANCE, read_manifest
+from churnlib.versions.manifest import read_manifest
+from churnlib.versions.verification import GOLDEN_TOLERANCE
 from flows.steps.reports import about_model, ref_facts
 from flows.steps.run import Run
 
@@ -79,7 +81,7 @@ def past_importance(
     try:
         table = datasets.scan(features).join(told, on="sub_id", maintain_order="left")
         rows = table.head(MAX_ROWS).collect()
-        said = predict(loaded.pipeline, loaded.schema, rows)
+        said = predict(loaded, rows)
     except (ChurnlibError, pl.exceptions.PolarsError):
         return _missing(OTHERS)
     is_same = ((said - rows[PROBABILITY]).abs() <= GOLDEN_TOLERANCE).all()

@@ -10,40 +10,23 @@ from churnlib.io.catalog import Catalog, catalog_of
 from churnlib.io.commands import command_line
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.uris import name_of
-from churnlib.versions.folder import (
-    champion,
-    load_model,
-    no_champion,
-    pointed_at,
-    read_manifest,
-    verify,
-)
+from churnlib.versions.champion import champion_version, find_champion, why_no_champion
+from churnlib.versions.folder import load_model
 from churnlib.versions.gate import Comparison
-from churnlib.versions.registry import (
-    Registry,
-    promote,
-    read_registry,
-    registry_lock,
-    retire,
-    write_registry,
-)
+from churnlib.versions.manifest import read_manifest
+from churnlib.versions.promotion import delete_old_versions, promote
+from churnlib.versions.registry import Registry, read_registry, registry_lock, write_registry
+from churnlib.versions.verification import check_version
 from flows.engine.cache import run_logger
 from flows.engine.events import ModelCompared, ModelPromoted, ModelRegistered
 from flows.steps.run import Run
+from flows.steps.runtime_code import MODEL_CODE
 from flows.task import task
-
-
-def standing_champion(catalog: Catalog) -> DatasetRef | None:
-    """The version in use; null where there is none, or the pointer leads nowhere."""
-    try:
-        return champion(catalog)
-    except ModelError:
-        return None
 
 
 def register_version(run: Run, model: DatasetRef) -> None:
     """Makes a trained model the candidate, if it is not known as such; the first one champion."""
-    standing, version = standing_champion(run.catalog), name_of(model.uri)
+    standing, version = find_champion(run.catalog), name_of(model.uri)
     if is_registered(run.catalog, version, standing):
         return
     register(
@@ -89,7 +72,7 @@ def is_registered(catalog: Catalog, version: str, standing: DatasetRef | None) -
     if standing is None or version != (candidate or name_of(standing.uri)):
         return False
     try:
-        verify(standing)
+        check_version(standing)
     except ModelError:
         return False
     return True
@@ -97,14 +80,14 @@ def is_registered(catalog: Catalog, version: str, standing: DatasetRef | None) -
 
 def is_settled(catalog: Catalog, comparison: dict[str, Any] | None) -> bool:
     """Whether there is nothing to do about what a report tells of the gate."""
-    if comparison is None or comparison["candidate"] == pointed_at(catalog.champion()):
+    if comparison is None or comparison["candidate"] == champion_version(catalog):
         return True
-    return read_registry(catalog.registry()).knows(Comparison.model_validate(comparison))
+    return read_registry(catalog.registry()).has_comparison(Comparison.model_validate(comparison))
 
 
 def state_of(catalog: Catalog) -> str:
     """What tells one state of registry and champion from another."""
-    registry, standing = catalog.registry().uri, standing_champion(catalog)
+    registry, standing = catalog.registry().uri, find_champion(catalog)
     known = storage.fingerprint(registry) if storage.exists(registry) else "none"
     return f"registry {known}, champion {standing.fingerprint if standing else 'none'}"
 
@@ -114,11 +97,10 @@ def state_of(catalog: Catalog) -> str:
 
 
 @task(
-    uses=(
-        "churnlib.model",
-        "churnlib.metrics",
-        "churnlib.versions",
-    )
+    reads=("06_models/models",),
+    writes=("06_models/registry", "06_models/champion"),
+    settings=("champion.promote", "champion.keep_versions", "train.model_format"),
+    uses=MODEL_CODE,
 )
 def register(
     model: DatasetRef,
@@ -143,20 +125,20 @@ def register(
     """
     catalog, manifest = catalog_of(registry), read_manifest(model)
     version, changed = manifest["version"], [registry]
-    tried = standing_champion(catalog)
+    tried = find_champion(catalog)
     fault = fault_of(tried, allow_joblib) if tried else None  # Opened before others must wait.
     with registry_lock(catalog):
-        known, standing = read_registry(registry), standing_champion(catalog)
+        known, standing = read_registry(registry), find_champion(catalog)
         is_new = known.last_comparison(version) is None
         if standing is None:
-            fault = no_champion(catalog)
+            fault = why_no_champion(catalog)
         elif standing != tried:
             fault = fault_of(standing, allow_joblib)
         if fault and (may_promote or standing is None):
             _promote(catalog, manifest, known, "training", fault)
-            changed.append(catalog.champion())
+            changed.append(pointer)
         else:
-            is_champion = version == pointed_at(pointer)
+            is_champion = version == champion_version(catalog)
             candidate = None if is_champion or known.needs_manual_promotion(version) else version
             write_registry(known.model_copy(update={"candidate": candidate}), registry)
             run_logger().info(_told(known, version, is_champion=is_champion))
@@ -165,14 +147,18 @@ def register(
         ModelRegistered(
             game=model.game,
             version=version,
-            state="champion" if version == pointed_at(pointer) else "candidate",
+            state="champion" if version == champion_version(catalog) else "candidate",
             roc_auc=_roc_auc(manifest),
         ).emit()
     _retire(catalog, keep_versions)
     return tuple(map(datasets.ref, changed))
 
 
-@task
+@task(
+    reads=("06_models/models",),
+    writes=("06_models/registry", "06_models/champion"),
+    settings=("champion.keep_versions",),
+)
 def settle(
     candidate: DatasetRef,
     comparison: dict[str, Any] | None,
@@ -194,10 +180,10 @@ def settle(
     with registry_lock(catalog):
         known = read_registry(registry)
         made = _still(Comparison.model_validate(comparison), catalog, known)
-        known = known.and_compared(made, datetime.now(UTC))
+        known = known.with_comparison(made, datetime.now(UTC))
         if made.promotes:
             _promote(
-                catalog, read_manifest(candidate), known, "back-test", made.reason, behind=made
+                catalog, read_manifest(candidate), known, "back-test", made.reason, comparison=made
             )
             changed.append(catalog.champion())
         else:
@@ -221,7 +207,7 @@ def settle(
 
 def _still(made: Comparison, catalog: Catalog, known: Registry) -> Comparison:
     """A comparison as far as it still holds: another run may have changed what it rests on."""
-    standing = standing_champion(catalog)
+    standing = find_champion(catalog)
     now = name_of(standing.uri) if standing else None
     if made.champion != now:
         why = f"the champion has changed meanwhile, to {now or 'none'}: score again"
@@ -251,7 +237,7 @@ def _promote(
     known: Registry,
     by: Literal["training", "back-test"],
     why: str,
-    behind: Comparison | None = None,
+    comparison: Comparison | None = None,
 ) -> None:
     made = promote(
         catalog,
@@ -260,7 +246,7 @@ def _promote(
         by=by,
         why=why,
         when=datetime.now(UTC),
-        behind=behind,
+        comparison=comparison,
     )
     run_logger().info(
         "model %s is the champion now; before: %s", made.version, made.previous or "none"
@@ -275,7 +261,7 @@ def _promote(
 
 
 def _retire(catalog: Catalog, keep: int | None) -> None:
-    for version in retire(catalog, keep):
+    for version in delete_old_versions(catalog, keep):
         run_logger().info("model %s is removed: champion.keep_versions = %s", version, keep)
 
 

@@ -1,7 +1,7 @@
 """The raw tables made ready: checked, typed, sorted, kept as Parquet."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
@@ -17,32 +17,46 @@ from churnlib.io.buckets import CHECKING, bucket, count_for, size_of, write
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.raw.availability import known_by
-from churnlib.raw.fast_read import UncleanError
-from churnlib.raw.judge import Judge
-from churnlib.raw.quality_warnings import count_oddities
-from churnlib.raw.read import raw_size, scan_raw, typed
-from churnlib.raw.tables import latest_day
-from churnlib.raw.validate import Work, clean_rows, judged_rows, raw_rows
-from churnlib.schemas.tables import PARENTS, RAW_SCHEMAS, CharacterData, checked_columns, with_ids
-from churnlib.settings import CategoryColumn, EngineSettings, IdType, RawSettings, Settings
+from churnlib.raw.by_character import Workspace
+from churnlib.raw.quality_warnings import count_warnings
+from churnlib.raw.read import UncleanError, raw_size
+from churnlib.raw.validate import clean_rows, raw_rows, valid_rows
+from churnlib.raw.validator import Validator
+from churnlib.schemas.columns import CHAR_ID
+from churnlib.schemas.raw_tables import raw_tables
+from churnlib.schemas.spec import TableKind, TableSpec
+from churnlib.settings import EngineSettings, RawSettings, Settings
 from flows.engine.cache import run_logger
 from flows.task import task
 
-STANDARD_TABLES = ("character_data", "sub_data", "sub_miss")
+STANDARD_KINDS: tuple[TableKind, ...] = ("entity", "subscriptions", "misses")
 """The tables that the standard features are built from."""
-REFERS = {**PARENTS, "character_currency": "character_data"}
-"""The table that the rows of another must refer to, or where they do not are odd."""
+
+
+@dataclass(frozen=True)
+class CheckedTable:
+    """A raw table after its checks.
+
+    Attributes:
+        source: The file.
+        checked: The rows that break no rule, typed, sorted by key.
+        rejected: The quarantined rows; None where there are none.
+    """
+
+    source: DatasetRef
+    checked: DatasetRef
+    rejected: DatasetRef | None
 
 
 @dataclass(frozen=True)
 class RawTable:
-    """A raw table after its checks.
+    """A checked table, and what was known of it on the day of a run.
 
     Attributes:
         checked: The rows that break no rule, typed, sorted by key.
         facts: What reports and manifests say of it: the fingerprints of the file (`source`) and of
             its checked rows (`fingerprint`); and of what was known on the day the number of
-            `rows`, those `quarantined`, and the `odd` ones by fact.
+            `rows`, those `quarantined`, and the `odd` ones by data warning.
     """
 
     checked: DatasetRef
@@ -50,238 +64,210 @@ class RawTable:
 
 
 def check_tables(
-    settings: Settings, catalog: Catalog, tables: Iterable[str], as_of: date | None
-) -> dict[str, dict[str, DatasetRef]]:
+    settings: Settings, catalog: Catalog, specs: Iterable[TableSpec], as_of: date | None
+) -> dict[str, CheckedTable]:
     """Checks raw tables, each after the one that it refers to.
 
     A file without faults is checked once, whatever the day; of another only what was known on the
-    day is judged.
+    day is checked.
 
     Args:
         settings: The game's settings.
-        catalog: Where the game's data lie.
-        tables: Which raw tables.
-        as_of: The day; all rows are judged if null.
+        catalog: Where the game's data are.
+        specs: Which raw tables.
+        as_of: The day; if None, all rows count.
 
     Returns:
-        By table `checked`, and where rows were set apart `rejected`; those referred to are there,
-        too.
+        The checked tables by name, including those referred to.
 
     Raises:
         DataError: See `churnlib.raw.validate.check_table`.
     """
-    made: dict[str, dict[str, DatasetRef]] = {}
-    for table in _with_parents(tables):
-        above = PARENTS.get(table)
-        parent = made[above]["checked"] if above else None
-        source = datasets.ref(catalog.raw(table))
-        output, rejected = catalog.checked(table), catalog.rejected(table)
-        raw, engine = settings.raw, settings.engine
-        whole = check_raw(
-            source, table, raw.categories, raw.id_type, output, parent=parent, engine=engine
-        )
+    made: dict[str, CheckedTable] = {}
+    engine, rules = settings.engine, _rules(settings.raw)
+    for spec in raw_tables(settings.raw).with_parents(specs):
+        reference = spec.required_parent
+        parent = made[reference.table].checked if reference else None
+        source = datasets.ref(catalog.raw(spec.name))
+        output, rejected = catalog.checked(spec.name), catalog.rejected(spec.name)
+        whole = check_raw(source, output, rules, parent=parent, engine=engine)
         if whole is not None:
             storage.remove(rejected.uri)
-            made[table] = {"checked": whole}
+            made[spec.name] = CheckedTable(source, whole, None)
         else:
-            made[table] = check_known(
-                source, table, raw, output, rejected, parent=parent, as_of=as_of, engine=engine
+            outputs = {"checked": output, "rejected": rejected}
+            parts = check_known(
+                source, outputs, settings.raw, parent=parent, as_of=as_of, engine=engine
             )
+            made[spec.name] = CheckedTable(source, parts["checked"], parts.get("rejected"))
     return made
 
 
+def _rules(settings: RawSettings) -> RawSettings:
+    """The settings that decide whether a file has faults, and not what becomes of such rows."""
+    return RawSettings(id_type=settings.id_type, categories=settings.categories)
+
+
 def open_tables(
-    settings: Settings, catalog: Catalog, tables: Iterable[str], as_of: date
+    settings: Settings, catalog: Catalog, specs: Iterable[TableSpec], as_of: date
 ) -> tuple[RawTable, ...]:
-    """Checks raw tables, gathers what there is to say of them on a day, and warns of faults.
+    """Checks raw tables, counts what there is to report of them on a day, and warns of it.
 
     Args:
         settings: The game's settings.
-        catalog: Where the game's data lie.
-        tables: Which raw tables.
+        catalog: Where the game's data are.
+        specs: Which raw tables.
         as_of: The day.
     """
-    made = check_tables(settings, catalog, tables, as_of)
-    checked = {table: refs["checked"] for table, refs in made.items()}
-    characters = catalog.checked("character_data")
-    if "character_data" not in checked and _are_of_type(characters, settings.raw.id_type):
+    wanted = tuple(specs)
+    made = check_tables(settings, catalog, wanted, as_of)
+    checked = {name: table.checked for name, table in made.items()}
+    characters = catalog.checked(raw_tables().characters.name)
+    if characters.name not in checked and _has_ids_of_type(characters, settings.raw):
         # Currency of unknown characters is counted also by flows that read no characters.
-        checked["character_data"] = datasets.ref(characters)
-    return tuple(
-        _look_at(
-            catalog.raw(table),
-            made[table],
-            as_of,
-            checked.get(REFERS.get(table, "")),
-            settings.engine,
+        checked[characters.name] = datasets.ref(characters)
+    opened = []
+    for spec in wanted:
+        parent = checked.get(spec.parent.table) if spec.parent else None
+        counts = describe_table(
+            checked[spec.name], as_of=as_of, parent=parent, engine=settings.engine
         )
-        for table in tables
-    )
+        opened.append(_with_facts(made[spec.name], counts))
+    return tuple(opened)
 
 
-def _are_of_type(characters: Dataset, id_type: IdType) -> bool:
-    """Whether there are checked characters, and their ids are of a type."""
+def _has_ids_of_type(characters: Dataset, settings: RawSettings) -> bool:
+    """Whether there are checked characters, whose ids are of the type that the settings state."""
     if not storage.exists(characters.uri):
         return False
-    wanted = with_ids(CharacterData, id_type).columns()["char_id"].dtype
-    return bool(datasets.scan(characters).collect_schema()["char_id"] == wanted)
+    wanted = raw_tables(settings).characters.types[CHAR_ID]
+    return bool(datasets.scan(characters).collect_schema()[CHAR_ID] == wanted)
 
 
-def _with_parents(tables: Iterable[str]) -> list[str]:
-    wanted: dict[str, None] = {}
-    for table in tables:
-        if table in PARENTS:
-            wanted |= dict.fromkeys(_with_parents([PARENTS[table]]))
-        wanted[table] = None
-    return list(wanted)
+def _with_facts(table: CheckedTable, counts: dict[str, Any]) -> RawTable:
+    where, rejected = f"{table.source.game}: {table.source.name}", table.rejected
+    if rejected:
+        run_logger().warning(
+            "%s: %d faulty rows are quarantined in %s", where, rejected.rows, rejected.uri
+        )
+    for text, rows in counts["odd"].items():
+        run_logger().warning("%s: %s: %d rows", where, text, rows)
+    facts = {
+        "source": table.source.fingerprint,
+        "fingerprint": table.checked.fingerprint,
+        "quarantined": (rejected.rows or 0) if rejected else 0,
+        **counts,
+    }
+    return RawTable(table.checked, facts)
 
 
-@task(task_run_name="check_raw {table}", notes=("engine",))
+@task(
+    reads=("01_raw/{table}", "02_intermediate/{parent}"),
+    writes=("02_intermediate/{table}",),
+    settings=("raw.categories", "raw.id_type", "engine"),
+    task_run_name="check_raw {source.name}",
+    notes=("engine",),
+)
 def check_raw(
     source: DatasetRef,
-    table: str,
-    categories: Mapping[CategoryColumn, tuple[str, ...]],
-    id_type: IdType,
     output: Dataset,
+    settings: RawSettings,
     *,
     parent: DatasetRef | None = None,
     engine: EngineSettings,
 ) -> DatasetRef | None:
-    """Checks a raw table whole, and keeps it; null where a row breaks a rule."""
-    settings = RawSettings(id_type=id_type, categories=dict(categories))
-    with working(source, engine, parent) as work, suppress(UncleanError):
-        rows = clean_rows(source, table, settings, _opened(parent), work)
-        return write(rows, output, checked_schema(table, id_type))
-    judge = Judge(table, settings)
-    with working(source, engine, parent) as work:
+    """Checks a raw table whole, and keeps it; None where a row breaks a rule."""
+    spec = raw_tables(settings)[source.name]
+    with workspace_for(source, engine, parent) as space, suppress(UncleanError):
+        rows = clean_rows(source, spec, _scan(parent), space)
+        return write(rows, output, spec.checked_types)
+    validator = Validator(spec, settings)
+    with workspace_for(source, engine, parent) as space:
         try:
-            rows = judged_rows(source, judge, _opened(parent), work)
-            return write(rows, output, checked_schema(table, id_type))
+            rows = valid_rows(source, validator, _scan(parent), space)
+            return write(rows, output, spec.checked_types)
         except DataError:
-            if not judge.found_faults:
+            if not validator.has_faults:
                 raise
             return None
 
 
-@task(task_run_name="check_known {table}", notes=("engine",))
+@task(
+    reads=("01_raw/{table}", "02_intermediate/{parent}"),
+    writes=("02_intermediate/{table}", "02_intermediate/{table}_rejected"),
+    settings=("raw", "as_of", "engine"),
+    task_run_name="check_known {source.name}",
+    notes=("engine",),
+)
 def check_known(
     source: DatasetRef,
-    table: str,
+    outputs: dict[str, Dataset],
     settings: RawSettings,
-    output: Dataset,
-    rejected: Dataset,
     *,
     parent: DatasetRef | None = None,
     as_of: date | None = None,
     engine: EngineSettings,
 ) -> dict[str, DatasetRef]:
-    """Checks what of a raw table was known on a day; sets faulty rows apart if that is allowed.
+    """Checks what of a raw table was known on a day; quarantines faulty rows if that is allowed.
 
     Returns:
-        `checked`, and where rows were set apart `rejected`.
+        `checked`, and where rows were quarantined `rejected`.
     """
-    judge = Judge(table, settings, as_of)
-    with working(source, engine, parent) as work:
-        rows = judged_rows(source, judge, _opened(parent), work)
-        made = {"checked": write(rows, output, checked_schema(table, settings.id_type))}
-    if judge.found_faults:
-        apart = judge.rejected(raw_rows(source, table)).lazy()
-        made["rejected"] = datasets.write_parquet(apart, rejected)
+    spec = raw_tables(settings)[source.name]
+    validator = Validator(spec, settings, as_of)
+    with workspace_for(source, engine, parent) as space:
+        rows = valid_rows(source, validator, _scan(parent), space)
+        made = {"checked": write(rows, outputs["checked"], spec.checked_types)}
+    if validator.has_faults:
+        rejected = validator.rejected(raw_rows(source, spec)).lazy()
+        made["rejected"] = datasets.write_parquet(rejected, outputs["rejected"])
     else:
-        storage.remove(rejected.uri)
+        storage.remove(outputs["rejected"].uri)
     return made
 
 
-def checked_schema(table: str, id_type: IdType) -> dict[str, pl.DataType]:
-    """The columns of a raw table after its checks."""
-    columns = with_ids(RAW_SCHEMAS[table], id_type).columns()
-    # Misses get their character's id, which is of the same type.
-    ids = columns.get("char_id", columns.get("sub_id"))
-    return {name: columns.get(name, ids).dtype for name in checked_columns(table)}
-
-
 @contextmanager
-def working(
+def workspace_for(
     source: DatasetRef, engine: EngineSettings, parent: DatasetRef | None = None
-) -> Iterator[Work]:
-    """Says in how many buckets to work through a raw table, and gives room for them meanwhile.
+) -> Iterator[Workspace]:
+    """Makes room for the check of a raw table, in as many buckets as memory asks for.
 
     Args:
         source: The raw table.
-        engine: How much memory there is, and where to put rows aside.
+        engine: How much memory there is, and where rows are put meanwhile.
         parent: The checked table that it refers to, whose ids are looked up.
     """
-    ids = dict.fromkeys(("char_id", *RAW_SCHEMAS[parent.name].primary_key())) if parent else ()
+    ids = dict.fromkeys((CHAR_ID, *raw_tables()[parent.name].key)) if parent else ()
     sizes = (raw_size(source), size_of(parent, *ids) if parent else 0)
     with TemporaryDirectory(prefix="churn-", dir=engine.scratch_dir) as folder:
-        yield Work(count_for(engine.memory_mib, *sizes, times=CHECKING), Path(folder))
+        yield Workspace(count_for(engine.memory_mib, *sizes, times=CHECKING), Path(folder))
 
 
-@task(task_run_name="describe_table {table}", notes=("engine",))
+@task(
+    reads=("02_intermediate/{table}", "02_intermediate/{referenced}"),
+    settings=("as_of", "engine"),
+    task_run_name="describe_table {checked.name}",
+    notes=("engine",),
+)
 def describe_table(
     checked: DatasetRef,
-    table: str,
     *,
     as_of: date,
     parent: DatasetRef | None = None,
     engine: EngineSettings,
 ) -> dict[str, Any]:
-    """Counts what of a checked table was known on a day, and which of it is odd."""
+    """Counts what of a checked table was known on a day, and which rows give a data warning."""
+    spec = raw_tables()[checked.name]
     tables = [checked] if parent is None else [checked, parent]
     count = count_for(engine.memory_mib, *map(size_of, tables), times=CHECKING)
     rows, odd = 0, Counter[str]()
     for number in range(count):
         frame = bucket(checked, number, count)
         above = None if parent is None else bucket(parent, number, count)
-        rows += frame.select(known_by(table, as_of).sum()).collect().item()
-        odd += Counter(count_oddities(frame, table, as_of=as_of, parent=above))
+        rows += frame.select(known_by(spec, as_of).sum()).collect().item()
+        odd += Counter(count_warnings(frame, spec, as_of=as_of, parent=above))
     return {"rows": rows, "odd": dict(odd)}
 
 
-def _look_at(
-    source: Dataset,
-    made: Mapping[str, DatasetRef],
-    as_of: date,
-    parent: DatasetRef | None,
-    engine: EngineSettings,
-) -> RawTable:
-    checked, rejected = made["checked"], made.get("rejected")
-    counts = describe_table(checked, source.name, as_of=as_of, parent=parent, engine=engine)
-    where = f"{source.game}: {source.name}"
-    if rejected:
-        run_logger().warning(
-            "%s: %d faulty rows set apart in %s", where, rejected.rows, rejected.uri
-        )
-    for what, rows in counts["odd"].items():
-        run_logger().warning("%s: %s: %d rows", where, what, rows)
-    facts = {
-        "source": storage.fingerprint(source.uri),
-        "fingerprint": checked.fingerprint,
-        "quarantined": (rejected.rows or 0) if rejected else 0,
-        **counts,
-    }
-    return RawTable(checked, facts)
-
-
-def latest_currency_date(currency: DatasetRef) -> date:
-    """The day of a run that names none: the latest date in the currency table.
-
-    Raises:
-        DataError: The table is empty.
-    """
-    return latest_day(datasets.scan(currency), currency.game)
-
-
-def currency_reaches_to(catalog: Catalog) -> date | None:
-    """The latest date in the raw currency table; null where none can be read."""
-    table = "character_currency"
-    try:
-        dates = typed(scan_raw(catalog.raw(table), table), table).select(pl.col("date").max())
-        latest: date | None = dates.collect().item()
-    except (DataError, pl.exceptions.PolarsError):  # Who starts from features may have none.
-        return None
-    return latest
-
-
-def _opened(parent: DatasetRef | None) -> pl.LazyFrame | None:
+def _scan(parent: DatasetRef | None) -> pl.LazyFrame | None:
     return None if parent is None else datasets.scan(parent)

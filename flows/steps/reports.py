@@ -3,31 +3,34 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from datetime import date
 from typing import Any
 
+import polars as pl
+
 from churnlib.errors import error_prefix
-from churnlib.io import storage
-from churnlib.io.datasets import DatasetRef
+from churnlib.io import datasets, storage
+from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.model.sample import describe
 from churnlib.months import months_apart
+from churnlib.schemas.columns import DATE
+from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import Settings, StandardSettings, changes, label_overlap
 from flows.engine.artifacts import show_report
 from flows.engine.cache import run_logger
-from flows.steps.raw_tables import STANDARD_TABLES, currency_reaches_to
+from flows.steps.raw_tables import STANDARD_KINDS
 from flows.steps.run import Run
-
-TEMPLATE = "churnlib/report/page"
-"""What a task that writes reports uses besides code."""
 
 
 def data_faults(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """What a report says of the raw tables: rows set apart and odd facts, by table.
 
     Args:
-        tables: See `flows.steps.raw_tables.RawTable.facts`. Those of `STANDARD_TABLES` that are
-            not there are reported as not known.
+        tables: See `flows.steps.raw_tables.RawTable.facts`. Those of `STANDARD_KINDS` that are
+            missing are reported as not known.
     """
-    unknown = dict.fromkeys(table for table in STANDARD_TABLES if table not in tables)
+    standard = (spec.name for spec in raw_tables().of_kind(*STANDARD_KINDS))
+    unknown = dict.fromkeys(name for name in standard if name not in tables)
     return {
         "quarantined": {
             **unknown,
@@ -56,7 +59,7 @@ def about_model(manifest: Mapping[str, Any], *inputs: DatasetRef) -> dict[str, A
         manifest: The model's manifest; one of an older version tells less.
         inputs: What the report was made from besides.
     """
-    from churnlib.model.calibration import in_words
+    from churnlib.model.calibration import describe_calibration
 
     first, last = manifest["window"]
     facts = {
@@ -67,7 +70,7 @@ def about_model(manifest: Mapping[str, Any], *inputs: DatasetRef) -> dict[str, A
     if sample := manifest.get("sample"):
         facts["learnt from"] = describe(sample)
     if calibration := manifest.get("calibration"):
-        facts["calibration"] = in_words(calibration["kept"])
+        facts["calibration"] = describe_calibration(calibration["kept"])
     libraries = {name: manifest["libraries"][name] for name in manifest["depends_on"]}
     return {
         "facts": facts,
@@ -124,9 +127,16 @@ def overlap(run: Run) -> tuple[str, ...]:
     )
 
 
-def short_data(run: Run) -> tuple[str, ...]:
-    """Warns where the data end so long before the run's day that its truth may not be in yet."""
-    latest = currency_reaches_to(run.catalog)
+def short_data(run: Run, currency: Dataset | DatasetRef) -> tuple[str, ...]:
+    """Warns where the data end so long before the run's day that its truth may not be in yet.
+
+    Args:
+        run: The run.
+        currency: The checked currency table, by which the end is told; there may be none.
+    """
+    if not storage.exists(currency.uri):  # A flow that starts from features may have none.
+        return ()
+    latest: date | None = datasets.scan(currency).select(pl.col(DATE).max()).collect().item()
     if latest is None or (months := months_apart(latest, run.as_of)) <= 1:
         return ()
     return (

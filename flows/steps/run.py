@@ -13,12 +13,15 @@ from churnlib.errors import DataError, SettingsError, error_prefix
 from churnlib.io import datasets, storage
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.raw.availability import latest_day
+from churnlib.schemas.raw_tables import RawTables, raw_tables
+from churnlib.schemas.spec import TableKind
 from churnlib.settings import Settings, WindowName, check_label_overlap, load_settings, value_text
 from flows.engine.artifacts import show_datasets
-from flows.engine.events import telling_as_deployed
+from flows.engine.events import labelled_as_deployed
 from flows.engine.ledger import ledger
 from flows.steps.parameters import AsOf, Game, Overrides
-from flows.steps.raw_tables import RawTable, check_tables, latest_currency_date, open_tables
+from flows.steps.raw_tables import RawTable, check_tables, open_tables
 from flows.task import refreshing
 
 
@@ -56,9 +59,14 @@ class Run:
             )
         return first, last
 
-    def tables(self, *names: str) -> tuple[RawTable, ...]:
-        """Raw tables after their checks, with what there is to say of them as of the run's day."""
-        return open_tables(self.settings, self.catalog, names, self.as_of)
+    @property
+    def raw(self) -> RawTables:
+        """The game's raw tables: their columns and rules."""
+        return raw_tables(self.settings.raw)
+
+    def tables(self, *kinds: TableKind) -> tuple[RawTable, ...]:
+        """Raw tables of some kinds after their checks, with their facts as of the run's day."""
+        return open_tables(self.settings, self.catalog, self.raw.of_kind(*kinds), self.as_of)
 
     def existing(self, dataset: Dataset, advice: str) -> DatasetRef:
         """A dataset that an earlier run must have made.
@@ -97,7 +105,7 @@ class Run:
         stated = {**(self.parameters["overrides"] or {}), **(changes or {})}
         return shlex.join(
             [
-                *("python", "-m", f"flows.{flow}", "--game", self.settings.game),
+                *("churn", flow.replace("_", "-"), "--game", self.settings.game),
                 *(() if folder is None else ("--data-dir", folder)),
                 *(() if day is None else ("--as-of", str(day))),
                 *more,
@@ -127,11 +135,11 @@ def churn_flow(
             model: str | None = None,
         ) -> Any:
             changed = any(value is not None for value in (as_of, overrides, data_dir, model))
-            with refreshing(refresh), telling_as_deployed(changed=changed), ledger() as entries:
+            with refreshing(refresh), labelled_as_deployed(changed=changed), ledger() as calls:
                 try:
                     return body(replace(open_run(game, as_of, overrides, data_dir), model=model))
                 finally:
-                    show_datasets(game, entries)
+                    show_datasets(game, calls)
 
         def entry(
             game: Game,
@@ -202,8 +210,9 @@ def open_run(
         storage.check_reachable(settings.data_dir)
     day = settings.as_of
     if day is None:
-        made = check_tables(settings, catalog, ["character_currency"], None)
-        day = latest_currency_date(made["character_currency"]["checked"])
+        history = raw_tables(settings.raw).history
+        made = check_tables(settings, catalog, [history], None)
+        day = latest_day(datasets.scan(made[history.name].checked), game)
     try:
         check_label_overlap(settings, day)
     except ValueError as error:

@@ -8,13 +8,13 @@ from pydantic import BaseModel, TypeAdapter
 from churnlib.errors import DataError
 from churnlib.io import datasets, storage
 from churnlib.io.datasets import Dataset, DatasetRef
-from churnlib.schemas.tables import StandardFeatures, with_ids
+from churnlib.schemas.outputs import output_tables
 from churnlib.uris import name_of
 from flows.steps.run import Run
 from flows.task import task
 
 
-@task
+@task(writes=("03_primary/standard_features_sources",))
 def note_sources(tables: dict[str, dict[str, Any]], output: Dataset) -> DatasetRef:
     """Notes the facts of the raw tables that the standard features were built from.
 
@@ -31,7 +31,7 @@ def standard_of(run: Run) -> DatasetRef:
         DataError: They are missing, or not of the schema.
     """
     standard = run.existing(run.catalog.standard_features(), run.command("standard_features"))
-    datasets.scan(standard, with_ids(StandardFeatures, run.settings.raw.id_type))
+    datasets.scan(standard, output_tables(run.settings.raw)["standard_features"].schema)
     return standard
 
 

@@ -12,17 +12,19 @@ from churnlib.features.cohort import in_window
 from churnlib.features.history import add_currency_features
 from churnlib.features.outcome import add_label
 from churnlib.io import datasets
-from churnlib.io.datasets import Dataset, DatasetRef, fact, footer
+from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.io.footer import fact, footer
 from churnlib.raw.availability import known_by
+from churnlib.schemas.spec import TableSpec
 from churnlib.settings import CurrencySettings, EngineSettings, WindowName
 from flows.engine.building import build
-from flows.steps.raw_tables import check_tables
+from flows.steps.raw_tables import RawTable, check_tables
 from flows.steps.run import Run
 from flows.steps.sources import read_sources, standard_of
 from flows.task import task
 
 
-def check_first(run: Run, flow: WindowName, *tables: str) -> None:
+def check_first(run: Run, flow: WindowName, *tables: TableSpec) -> None:
     """Checks what a composite needs from the raw tables, before it builds anything of them.
 
     A fault in one stops the run before any is used; and so does a window that selects nothing,
@@ -37,12 +39,12 @@ def check_first(run: Run, flow: WindowName, *tables: str) -> None:
         ChurnlibError: A table breaks rules, or the flow's window selects no subscription.
     """
     made = check_tables(run.settings, run.catalog, tables, run.as_of)
-    refuse_empty_window(run, flow, made["sub_data"]["checked"])
+    refuse_empty_window(run, flow, made[run.raw.subscriptions.name].checked)
 
 
 def refuse_empty_window(run: Run, flow: WindowName, subs: DatasetRef) -> None:
     """Refuses a flow's window in which no subscription of a checked table starts."""
-    known = datasets.scan(subs).filter(known_by("sub_data", run.as_of))
+    known = datasets.scan(subs).filter(known_by(run.raw.subscriptions, run.as_of))
     refuse_empty(known, subs.game, f"windows.{flow}", run.window(flow))
 
 
@@ -59,11 +61,10 @@ class Cohort:
     tables: dict[str, Any]
 
 
-def window_cohort(run: Run, flow: Literal["train", "score"]) -> Cohort:
+def window_cohort(run: Run, flow: Literal["train", "score"], currency: RawTable) -> Cohort:
     """The features and labels of the subscriptions in the window of a flow."""
     standard = standard_of(run)
     fits_run(run, standard, "churn_after_months", "standard")
-    (currency,) = run.tables("character_currency")
     features = build_window_features(
         standard,
         currency.checked,
@@ -75,10 +76,15 @@ def window_cohort(run: Run, flow: Literal["train", "score"]) -> Cohort:
         currency_settings=run.settings.currency,
         engine=run.settings.engine,
     )
-    return Cohort(features, {**read_sources(run), "character_currency": currency.facts})
+    return Cohort(features, {**read_sources(run), currency.checked.name: currency.facts})
 
 
-@task(notes=("engine",))
+@task(
+    reads=("03_primary/standard_features", "02_intermediate/{history}"),
+    writes=("04_feature/{flow}_features",),
+    settings=("windows.{flow}", "as_of", "horizon_months", "currency", "engine"),
+    notes=("engine",),
+)
 def build_window_features(
     standard: DatasetRef,
     currency: DatasetRef,

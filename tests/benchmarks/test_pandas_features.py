@@ -9,8 +9,8 @@ import pytest
 
 from benchmarks import bare, engine, pandas_features
 from benchmarks.compare import differences
-from churnlib.features.history import CURRENCY_COLUMNS
 from churnlib.io.catalog import Catalog
+from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import load_settings
 from churnlib.synthesis import PROCESSES, generate
 
@@ -99,7 +99,8 @@ def currency(rows: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
     """Months are missing, some characters have none, and values are missing within rows."""
     kept = rows.filter(~_some(rows, rng, 0.25), pl.col("char_id") % 9 > 0)
     return kept.with_columns(
-        pl.when(~_some(kept, rng, 0.2)).then(column).alias(column) for column in CURRENCY_COLUMNS
+        pl.when(~_some(kept, rng, 0.2)).then(column).alias(column)
+        for column in raw_tables().history.of_kind("number")
     )
 
 

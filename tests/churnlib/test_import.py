@@ -60,7 +60,7 @@ steps = [
     if step.name == "model" else step for step in settings.train.pipeline
 ]
 model = churnlib.fit(rows, settings.train.model_copy(update={"pipeline": tuple(steps)}), seed=1)
-scored = rows.with_columns(churnlib.predict(model.pipeline, model.schema, rows))
+scored = rows.with_columns(churnlib.predict(model, rows))
 figures = {name: s.to_json() for name, s in churnlib.evaluate(scored).items()}
 print(json.dumps([figures, sorted({name.partition(".")[0] for name in sys.modules})]))
 """

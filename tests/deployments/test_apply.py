@@ -1,4 +1,4 @@
-"""Bringing a server up to what the project says."""
+"""Applying this project to a Prefect server."""
 
 import json
 import shutil
@@ -27,7 +27,7 @@ from deployments.apply import (
 )
 from deployments.automations import SILENT_SECONDS
 from deployments.generate import WORK_POOL
-from deployments.state import keep_on, switched_on, tell_removed_games
+from deployments.state import report_removed_games, restore_switched_on, switched_on
 
 
 @pytest.fixture
@@ -38,14 +38,14 @@ def client(prefect_server: object) -> Iterator[SyncPrefectClient]:
         made.delete_work_pool(WORK_POOL)
 
 
-def test_pool_is_made_of_the_projects_template(client: SyncPrefectClient) -> None:
+def test_new_pool_has_the_template_of_the_project(client: SyncPrefectClient) -> None:
     ensure_pool(client, "process")
     made = client.read_work_pool(WORK_POOL)
     wanted = json.loads((FOLDER / "work-pools" / "process.json").read_text())
     assert (made.type, made.base_job_template) == ("process", wanted)
 
 
-def test_pool_that_is_there_keeps_its_template_unless_it_is_renewed(
+def test_existing_pool_keeps_its_template_unless_renewed(
     client: SyncPrefectClient, tmp_path: Path
 ) -> None:
     ensure_pool(client, "process")
@@ -62,7 +62,7 @@ def test_pool_that_is_there_keeps_its_template_unless_it_is_renewed(
     assert renewed.type == "process"
 
 
-def test_queue_lets_one_run_of_a_game_through(client: SyncPrefectClient) -> None:
+def test_queue_runs_one_run_of_a_game_at_a_time(client: SyncPrefectClient) -> None:
     ensure_pool(client, "process")
     for _ in range(2):  # Again changes nothing.
         for game in list_games():
@@ -73,7 +73,7 @@ def test_queue_lets_one_run_of_a_game_through(client: SyncPrefectClient) -> None
 
 @pytest.fixture
 def deployed(client: SyncPrefectClient) -> Callable[[str], UUID]:
-    """Deploys a flow of a game as `prefect.yaml` does: with a schedule that waits."""
+    """Deploys a flow of a game as `prefect.yaml` does: with a schedule that is off."""
 
     def deploy(game: str) -> UUID:
         schedule = DeploymentScheduleCreate(
@@ -112,7 +112,7 @@ def automation(client: SyncPrefectClient) -> Iterator[Callable[[str], UUID]]:
         client.delete_automation(left.id)
 
 
-def test_what_was_switched_on_by_hand_stays_on(
+def test_schedule_that_was_switched_on_manually_stays_on(
     client: SyncPrefectClient,
     deployed: Callable[[str], UUID],
     automation: Callable[[str], UUID],
@@ -130,7 +130,7 @@ def test_what_was_switched_on_by_hand_stays_on(
     client.delete_automation(on)  # `prefect deploy` makes those of triggers anew.
     on = automation(names[0])
     assert not client.read_deployment_schedules(resumed)[0].active
-    keep_on(client, before)
+    restore_switched_on(client, before)
 
     assert [client.read_deployment_schedules(d)[0].active for d in (resumed, waiting)] == [
         True,
@@ -138,14 +138,14 @@ def test_what_was_switched_on_by_hand_stays_on(
     ]
     found = [client.read_automation(one) for one in (on, off)]
     assert [one and one.enabled for one in found] == [True, False]
-    told = [line for line in capsys.readouterr().out.splitlines() if "by hand" in line]
+    told = [line for line in capsys.readouterr().out.splitlines() if "manually" in line]
     assert told == [
-        "schedule train/hawk stays on, as it was switched on by hand",
-        "automation hawk: is trained stays on, as it was switched on by hand",
+        "schedule train/hawk stays on, because it was switched on manually",
+        "automation hawk: is trained stays on, because it was switched on manually",
     ]
 
 
-def test_apply_keeps_on_even_where_deploying_fails(
+def test_schedules_stay_on_if_deploying_fails(
     client: SyncPrefectClient,
     deployed: Callable[[str], UUID],
     monkeypatch: pytest.MonkeyPatch,
@@ -163,7 +163,7 @@ def test_apply_keeps_on_even_where_deploying_fails(
     assert client.read_deployment_schedules(found)[0].active
 
 
-def test_removed_game_stays_until_it_is_pruned(
+def test_removed_game_remains_until_pruned(
     client: SyncPrefectClient,
     deployed: Callable[[str], UUID],
     automation: Callable[[str], UUID],
@@ -173,12 +173,12 @@ def test_removed_game_stays_until_it_is_pruned(
     for name in ("hawk: is trained", "dove: is trained"):
         automation(name)
     capsys.readouterr()
-    tell_removed_games(client, ["dove"], prune=False)
-    told = "hawk is no game any more: 1 deployments stay; --prune removes them\n"
+    report_removed_games(client, ["dove"], prune=False)
+    told = "hawk no longer exists: 1 deployments remain; --prune removes them\n"
     assert capsys.readouterr().out == told
     assert client.read_deployment(gone).name == "hawk"
 
-    tell_removed_games(client, ["dove"], prune=True)
+    report_removed_games(client, ["dove"], prune=True)
     with pytest.raises(ObjectNotFound):
         client.read_deployment(gone)
     assert client.read_deployment(stays).work_queue_name == "dove"
@@ -188,27 +188,29 @@ def test_removed_game_stays_until_it_is_pruned(
     assert client.read_automations_by_name("dove: is trained")
 
 
-def test_pruning_leaves_what_runs_no_game(
+def test_pruning_keeps_deployments_without_a_game(
     client: SyncPrefectClient, deployed: Callable[[str], UUID]
 ) -> None:
     flow = client.create_flow_from_name("report")
     other = client.create_deployment(flow, "nightly", work_pool_name=WORK_POOL)
-    tell_removed_games(client, [], prune=True)
+    report_removed_games(client, [], prune=True)
     assert client.read_deployment(other).name == "nightly"
 
 
 @pytest.mark.parametrize("url", [None, "http://127.0.0.1:9/api", "127.0.0.1:9/api"])
-def test_apply_without_a_server_says_what_to_name(
+def test_apply_without_a_server_names_the_variable_to_set(
     url: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with temporary_settings({PREFECT_API_URL: url}):
         assert main([]) == 2
     (told,) = capsys.readouterr().err.splitlines()
-    assert told.startswith(f"error: {url} does not answer" if url else "error: name the server")
+    assert told.startswith(
+        f"error: {url} does not answer" if url else "error: no server is configured"
+    )
     assert "PREFECT_API_URL" in told
 
 
-def test_apply_names_what_does_not_answer_as_a_server(
+def test_apply_names_the_address_that_is_not_a_server(
     prefect_server: object, capsys: pytest.CaptureFixture[str]
 ) -> None:
     url = str(get_current_settings().api.url).removesuffix("/api") + "/none"
@@ -218,17 +220,17 @@ def test_apply_names_what_does_not_answer_as_a_server(
     assert told.startswith(f"error: {url} does not answer as a Prefect server")
 
 
-def test_apply_with_another_prefect_yaml_than_the_games_changes_nothing(
+def test_apply_with_an_outdated_prefect_yaml_changes_nothing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(apply, "prefect_yaml", lambda: "name: other\n")
     monkeypatch.setattr(apply, "connected", None)  # It does not come to that.
     assert main([]) == 2
-    told = "error: prefect.yaml is not what the games say: make deployments\n"
+    told = "error: prefect.yaml is out of date with games/. Write it again: make deployments\n"
     assert capsys.readouterr().err == told
 
 
-def test_apply_names_the_fault_of_a_game(
+def test_apply_names_the_error_of_a_game(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(FOLDER.parent / "games", tmp_path / "games")
@@ -240,7 +242,7 @@ def test_apply_names_the_fault_of_a_game(
     assert "nonsense" in told
 
 
-def test_silent_seconds_are_handed_to_the_automations(
+def test_silent_seconds_are_passed_to_the_automations(
     client: SyncPrefectClient, deployed: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handed: list[int] = []
@@ -257,10 +259,8 @@ def test_silent_seconds_are_handed_to_the_automations(
 
 
 @pytest.mark.parametrize("word", ["59", "-1", "1.5", "long"])
-def test_silent_seconds_that_cannot_be_are_refused(
-    word: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_invalid_silent_seconds_are_refused(word: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["--silent-seconds", word])
     assert ended.value.code == 2
-    assert f"'{word}' is no whole number from 60" in capsys.readouterr().err
+    assert f"'{word}' is not a whole number of at least 60" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The automations beside the triggers."""
+"""The automations besides the triggers."""
 
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -9,7 +9,7 @@ from deployments.work_pools import ENVIRONMENT, HEARTBEAT_SECONDS, WORKERS, temp
 from flows.engine.events import BatchScored
 
 
-def test_automations_are_two_for_all_and_one_a_game() -> None:
+def test_there_are_two_common_automations_and_one_for_each_game() -> None:
     ids: dict[str, UUID] = {}
     made = list(automations(lambda name: ids.setdefault(name, uuid4())))
     assert [a.enabled for a in made] == [True, True, *(False for _ in list_games())]
@@ -17,7 +17,7 @@ def test_automations_are_two_for_all_and_one_a_game() -> None:
     assert len({a.name for a in made}) == len(made)
 
 
-def test_runs_beat_several_times_before_silence_is_noticed() -> None:
+def test_several_heartbeats_fit_into_the_shortest_silence() -> None:
     assert 3 * HEARTBEAT_SECONDS <= 90 <= SILENT_SECONDS  # The command takes no less than 60.
     for pool_type in WORKERS:
         environment = template(pool_type)["variables"]["properties"]["env"]["default"]
@@ -25,12 +25,12 @@ def test_runs_beat_several_times_before_silence_is_noticed() -> None:
     assert ENVIRONMENT["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] == str(HEARTBEAT_SECONDS)
 
 
-def test_silence_is_waited_for_as_long_as_is_said() -> None:
+def test_automations_wait_for_the_configured_silence() -> None:
     made = list(automations(lambda _: uuid4(), silent_seconds=120))
     assert [a.trigger.model_dump()["within"] for a in made[:2]] == [timedelta(seconds=120)] * 2
 
 
-def test_model_is_trained_anew_by_a_deployed_score_of_the_champion_alone() -> None:
+def test_only_a_deployed_score_of_the_champion_retrains_the_model() -> None:
     *_, last = automations(lambda _: uuid4())
     match = last.trigger.model_dump()["match"]
     score = BatchScored(

@@ -1,4 +1,4 @@
-"""`get_model.sh` with an engine that only records what it is told and plays the training."""
+"""`get_model.sh` with a fake engine that records its calls and simulates the training."""
 
 import os
 import signal
@@ -62,19 +62,19 @@ def calls(place: Path) -> list[str]:
     return [line.partition(" ")[0] for line in (place / "calls").read_text().splitlines()]
 
 
-def test_get_model_brings_out_the_champion(place: Path) -> None:
+def test_get_model_copies_out_the_champion(place: Path) -> None:
     done = run(place, *command("--", "--as-of", "2024-07-01"))
     assert done.returncode == 0, done.stderr
     assert sorted(f.name for f in (place / "out").iterdir()) == ["manifest.json", "model.skops"]
     assert calls(place) == ["info", "build", "create", "start", "cp", "rm"]
     create = (place / "calls").read_text().splitlines()[2]
-    assert create.endswith("flows.train --game game1 --from-raw --as-of 2024-07-01")
+    assert create.endswith("churn train --game game1 --from-raw --as-of 2024-07-01")
     assert f"{place}/data/01_raw/game1:/app/data/01_raw/game1:ro" in create
     assert sorted(f.name for f in place.iterdir()) == ["bin", "calls", "data", "out"]
 
 
 @pytest.mark.parametrize("out", ["out/", "out//", "new/out/"])
-def test_get_model_takes_a_folder_that_ends_in_a_slash(place: Path, out: str) -> None:
+def test_get_model_accepts_a_folder_with_a_trailing_slash(place: Path, out: str) -> None:
     done = run(place, *command("--out", out))
     assert done.returncode == 0, done.stderr
     assert sorted(f.name for f in (place / out).iterdir()) == ["manifest.json", "model.skops"]
@@ -93,7 +93,7 @@ def test_get_model_refuses_tables_that_the_container_may_not_read(place: Path) -
         assert "may not read data/01_raw/game1" in done.stderr
 
 
-def test_get_model_passes_on_how_the_training_failed(place: Path) -> None:
+def test_get_model_passes_on_the_exit_status_of_the_training(place: Path) -> None:
     done = run(place, TRAINING_STATUS="7")
     assert done.returncode == 7
     assert "training ended with exit status 7" in done.stderr
@@ -109,7 +109,7 @@ def test_get_model_without_a_champion_fails_and_leaves_nothing(place: Path) -> N
     assert sorted(f.name for f in place.iterdir()) == ["bin", "calls", "data"]
 
 
-def test_get_model_starts_nothing_where_the_image_cannot_be_built(place: Path) -> None:
+def test_get_model_starts_nothing_if_the_image_cannot_be_built(place: Path) -> None:
     done = run(place, BUILD_STATUS="3")
     assert done.returncode == 1
     assert "could not be built" in done.stderr
@@ -128,18 +128,16 @@ def test_get_model_says_that_the_engine_does_not_answer(place: Path) -> None:
     [
         (["--game", "game1", "--data-dir", "none"], "no folder none/01_raw/game1"),
         (["--game", "gamex", "--data-dir", "data"], "no game 'gamex'"),
-        (["--data-dir", "data"], "--game is missing"),
+        (["--data-dir", "data"], "--game is required"),
         (["--game"], "--game needs a value"),
-        (["--gme", "game1"], "'--gme' is no argument"),
-        (["--game", "game1", "--data-dir", "data", "--out", "bin"], "bin is no empty folder"),
-        (["--game", "game1", "--data-dir", "data", "--out", "bin/"], "bin is no empty folder"),
-        (["--game", "game1", "--data-dir", "data", "--out", "/"], "/ is no empty folder"),
+        (["--gme", "game1"], "unknown argument: --gme"),
+        (["--game", "game1", "--data-dir", "data", "--out", "bin"], "bin is not an empty folder"),
+        (["--game", "game1", "--data-dir", "data", "--out", "bin/"], "bin is not an empty folder"),
+        (["--game", "game1", "--data-dir", "data", "--out", "/"], "/ is not an empty folder"),
         (["--game", "game1", "--data-dir", "data", "--out", "./"], ". cannot be replaced"),
     ],
 )
-def test_get_model_tells_what_is_wrong_with_the_call(
-    place: Path, words: list[str], told: str
-) -> None:
+def test_get_model_names_the_invalid_argument(place: Path, words: list[str], told: str) -> None:
     done = run(place, str(SCRIPT), *words)
     assert done.returncode == 2
     assert told in done.stderr

@@ -1,4 +1,4 @@
-"""The image: what goes in, and how a container is told to be well."""
+"""The image: its content and its health check."""
 
 import re
 import subprocess
@@ -10,21 +10,21 @@ from pathlib import Path
 
 import pytest
 
-from deployments.healthcheck import answers, page_to_ask
+from deployments.healthcheck import answers, health_page
 from tests.flows.studio import ROOT
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 TOOLS = Path(sys.executable).parent
 
 
-def test_dockerfile_breaks_no_rule() -> None:
+def test_dockerfile_passes_its_linter() -> None:
     done = subprocess.run(
         [TOOLS / "hadolint", "Dockerfile"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_dockerfile_takes_only_what_the_context_holds() -> None:
+def test_dockerfile_copies_only_what_the_context_contains() -> None:
     held = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     allowed = [line[1:].removesuffix("/*.json") for line in held if line.startswith("!")]
     copied = [
@@ -38,12 +38,12 @@ def test_dockerfile_takes_only_what_the_context_holds() -> None:
 
 
 @pytest.mark.parametrize("extra", ["obstore", "distributed", "prefect-dask"])
-def test_what_the_image_has_besides_is_the_locked_one(extra: str) -> None:
+def test_extra_package_of_the_image_has_the_locked_version(extra: str) -> None:
     (version,) = re.findall(rf"\b{extra}==(\S+)", DOCKERFILE)
     assert f"\n{extra}=={version} " in (ROOT / "requirements-dev.lock").read_text(encoding="utf-8")
 
 
-def test_base_image_is_one_and_no_other() -> None:
+def test_all_stages_have_the_same_pinned_base_image() -> None:
     assert re.search(r"^ARG PYTHON=\S+:3\.\d+\.\d+-\S+@sha256:[0-9a-f]{64}$", DOCKERFILE, re.M)
     bases = set(re.findall(r"^FROM (\S+)", DOCKERFILE, re.M))
     stages = set(re.findall(r"^FROM \S+ AS (\S+)", DOCKERFILE, re.M))
@@ -67,12 +67,12 @@ def port() -> Iterator[int]:
     server.server_close()
 
 
-def test_container_is_well_if_its_page_says_so(port: int) -> None:
+def test_container_is_healthy_if_its_page_answers(port: int) -> None:
     assert answers(port, "/health")
     assert not answers(port, "/elsewhere")
 
 
-def test_container_without_an_answer_is_not_well(port: int) -> None:
+def test_container_without_an_answer_is_unhealthy(port: int) -> None:
     free = HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
     free.server_close()
     assert not answers(free.server_port, "/health")
@@ -87,10 +87,10 @@ def test_container_without_an_answer_is_not_well(port: int) -> None:
         ("prefect flow-run execute", None),
     ],
 )
-def test_page_to_ask_follows_from_the_command(command: str, page: tuple[int, str] | None) -> None:
-    assert page_to_ask(command.split(), {}) == page
+def test_health_page_follows_from_the_command(command: str, page: tuple[int, str] | None) -> None:
+    assert health_page(command.split(), {}) == page
 
 
-def test_page_to_ask_is_on_the_port_that_was_set() -> None:
+def test_health_page_is_on_the_configured_port() -> None:
     environ = {"PREFECT_WORKER_WEBSERVER_PORT": "9000"}
-    assert page_to_ask(["prefect", "worker", "start"], environ) == (9000, "/health")
+    assert health_page(["prefect", "worker", "start"], environ) == (9000, "/health")

@@ -1,4 +1,4 @@
-"""The compose file, the CI recipes and the scripts: each held by its schema or its linter."""
+"""The compose file, the CI recipes and the scripts, each checked by its schema or linter."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ import yaml
 
 from churnlib.settings import load_settings
 from deployments.generate import WORK_POOL
-from flows.cli.arguments import COMPOSITES, FLOWS
+from flows import COMPOSITES, FLOWS
 from tests.flows.studio import ROOT
 
 FOLDER = ROOT / "deployments"
@@ -43,21 +43,21 @@ def test_recipe_fits_its_schema(schema: str, path: str) -> None:
 
 
 @pytest.mark.parametrize("script", sorted(FOLDER.rglob("*.sh")), ids=lambda path: path.name)
-def test_script_breaks_no_rule(script: Path) -> None:
+def test_script_passes_its_linter(script: Path) -> None:
     done = subprocess.run(
         [TOOLS / "shellcheck", script], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout
-    assert script.stat().st_mode & 0o111, f"{script} is no executable"
+    assert script.stat().st_mode & 0o111, f"{script} is not executable"
 
 
-def test_compose_opens_ports_to_this_machine_alone() -> None:
+def test_compose_opens_ports_only_on_this_machine() -> None:
     services = read("compose.yaml")["services"]
     ports = [port for service in services.values() for port in service.get("ports", ())]
     assert ports == ["${PREFECT_ADDRESS:-127.0.0.1:4200}:4200"]
 
 
-def test_compose_holds_no_secret() -> None:
+def test_compose_contains_no_secret() -> None:
     services = read("compose.yaml")["services"]
     secrets = [
         value
@@ -74,7 +74,7 @@ def test_compose_holds_no_secret() -> None:
     }
 
 
-def test_compose_worker_polls_the_pool_that_is_deployed_to() -> None:
+def test_compose_worker_polls_the_pool_of_the_deployments() -> None:
     services = read("compose.yaml")["services"]
     worker = services["worker"]["command"]
     assert worker[worker.index("--pool") + 1] == WORK_POOL
@@ -82,7 +82,7 @@ def test_compose_worker_polls_the_pool_that_is_deployed_to() -> None:
     assert services["deploy"]["command"][:3] == ["python", "-m", "deployments.apply"]
 
 
-def test_compose_of_dask_has_workers_of_one_thread_on_the_data_of_the_runs() -> None:
+def test_dask_workers_have_one_thread_and_the_data_of_the_runs() -> None:
     services, others = read("compose.dask.yaml")["services"], read("compose.yaml")["services"]
     worker, run = services["dask-worker"], services["worker"]["environment"]
     command = worker["command"]

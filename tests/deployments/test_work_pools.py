@@ -25,7 +25,7 @@ def test_template_is_the_one_checked_in(pool_type: str) -> None:
 
 
 @pytest.mark.parametrize("pool_type", WORKERS)
-def test_server_makes_a_pool_of_the_template(pool_type: str, prefect_server: object) -> None:
+def test_server_creates_a_pool_with_the_template(pool_type: str, prefect_server: object) -> None:
     pool = WorkPoolCreate(
         name=f"{pool_type}-{uuid4().hex[:8]}",
         type=pool_type,

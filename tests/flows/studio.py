@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -15,8 +16,8 @@ from typing import Any
 
 import polars as pl
 
-from churnlib.io.catalog import RAW_TABLES
-from flows.cli.session import main
+from churnlib.schemas.raw_tables import raw_tables
+from flows.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
 """The folder of the project."""
@@ -67,11 +68,7 @@ class Studio:
 
     def command(self, flow: str, game: str, *more: str) -> int:
         """Runs a command line in this process; returns the exit status."""
-        try:
-            return main(flow, self.arguments(game, *more))
-        except SystemExit as refused:  # What argparse does with a wrong argument.
-            assert isinstance(refused.code, int)
-            return refused.code
+        return main([flow, *self.arguments(game, *more)])
 
     def take_through(self, game: str) -> None:
         """Runs the flows so that each finds what it needs, with the composites and on their own."""
@@ -131,7 +128,7 @@ def new_studio(data: Path, pristine: Path) -> Studio:
     """Makes a data folder that holds the raw tables alone."""
     studio = Studio(data, pristine)
     studio.restore()
-    assert len(list(data.glob("01_raw/*/*"))) == 2 * len(RAW_TABLES)
+    assert len(list(data.glob("01_raw/*/*"))) == 2 * len(raw_tables())
     return studio
 
 
@@ -150,9 +147,14 @@ def python(
     )
 
 
+def writes(log: str) -> Counter[str]:
+    """Counts how often a log says that a dataset was written, not taken from the cache."""
+    return Counter(re.findall(r"(\w+): (?:[\d,]+ rows in )?[\d.]+ s -> /", log))
+
+
 def written(log: str) -> set[str]:
-    """The datasets that a run has written, by the log; those taken from the cache are not there."""
-    return set(re.findall(r"(\w+): (?:[\d,]+ rows in )?[\d.]+ s -> /", log))
+    """Returns the datasets that a log says were written, not taken from the cache."""
+    return set(writes(log))
 
 
 def bits(frame: pl.DataFrame) -> str:

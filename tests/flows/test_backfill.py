@@ -1,6 +1,7 @@
 """A batch flow for many months: what is run, skipped and told."""
 
 import json
+import logging
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ from prefect.exceptions import ParameterTypeError
 from churnlib.errors import SettingsError
 from flows import backfill as module
 from flows.backfill import backfill, months_between
-from flows.cli.session import FAILED, USERS_FAULT, backfill_main
-from tests.flows.studio import FAST, Studio
+from flows.cli.exit_status import FAILED, USERS_FAULT
+from flows.cli.main import main
+from tests.flows.studio import FAST, Studio, writes
 
 GAME = "game1"
 LINE = ("--game", GAME, "--flow")
@@ -62,8 +64,18 @@ def test_backfill_skips_what_is_done(trained: Studio) -> None:
     after = trained.outputs()
     changed = {name for name in after if after[name] != before[name]}
     assert {Path(name).name for name in changed} == {"predictions_2024-06.parquet"}
-    fresh = fill(trained, "batch_predict", "2024-05", "2024-05", refresh=True)
-    assert fresh == {"2024-05": "done"}
+
+
+def test_backfill_with_refresh_runs_every_task_again_once(
+    trained: Studio, caplog: pytest.LogCaptureFixture
+) -> None:
+    fill(trained, "batch_predict", "2024-05", "2024-06")
+    caplog.set_level(logging.INFO)
+    caplog.clear()
+    again = fill(trained, "batch_predict", "2024-05", "2024-06", refresh=True)
+    assert again == {"2024-05": "done", "2024-06": "done"}
+    tables = dict.fromkeys(("character_data", "sub_data", "character_currency"), 1)
+    assert writes(caplog.text) == tables | {"predict_features": 2, "predictions": 2}
 
 
 @pytest.mark.slow
@@ -82,11 +94,11 @@ def test_backfill_goes_on_past_months_that_fail_and_lists_them(
 ) -> None:
     settings = [f"--set={path}={value}" for path, value in FAST[GAME].items()]
     line = (*LINE, "batch-predict", "--from", "2024-04", "--to", "2025-01", *settings)
-    assert backfill_main([*line, "--data-dir", str(trained.data)]) == USERS_FAULT
+    assert main(["backfill", *line, "--data-dir", str(trained.data)]) == USERS_FAULT
     assert "game1: batch_predict: 2 of 10 months failed:" in caplog.text
     listed = caplog.text.partition("months failed:\n")[2].splitlines()
     assert listed[0].startswith("  2024-04: game1: model ")
-    assert "it has seen the future" in listed[0]
+    assert "label leakage" in listed[0]
     assert listed[1].startswith("  2025-01: game1: the batch of 2025-01 is due on 2025-02-01")
     assert "Traceback" not in caplog.text
     done = {file.stem for file in (trained.data / PREDICTIONS).iterdir()}
@@ -122,7 +134,7 @@ def test_backfill_of_a_crash_ends_as_one(
 
     monkeypatch.setattr(module, "refuse_undue", crash)
     line = (*LINE, "batch_predict", "--from", "2024-05", "--to", "2024-06")
-    assert backfill_main([*line, "--data-dir", str(trained.data)]) == FAILED
+    assert main(["backfill", *line, "--data-dir", str(trained.data)]) == FAILED
     assert "game1: batch_predict: 2 of 2 months failed:\n  2024-05: crash" in caplog.text
 
 
@@ -141,9 +153,8 @@ def test_backfill_that_ends_before_it_starts_is_refused() -> None:
 def test_backfill_takes_months_only(
     month: str, prefect_server: object, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SystemExit) as ended:
-        backfill_main([*LINE, "batch_predict", "--from", month, "--to", "2024-12"])
-    assert ended.value.code == USERS_FAULT
-    assert f"'{month}' is no month as in 2024-12" in capsys.readouterr().err
+    line = [*LINE, "batch_predict", "--from", month, "--to", "2024-12"]
+    assert main(["backfill", *line]) == USERS_FAULT
+    assert f"'{month}' is not a month such as 2024-12" in capsys.readouterr().err
     with pytest.raises(ParameterTypeError, match="first_month"):
         backfill(game=GAME, batch_flow="batch_predict", first_month=month, last_month="2024-12")

@@ -12,9 +12,9 @@ import polars as pl
 import pytest
 
 from churnlib.io.catalog import Catalog
-from churnlib.io.datasets import read_metadata
-from churnlib.versions.folder import MANIFEST
-from flows.cli.session import main
+from churnlib.io.footer import read_metadata
+from churnlib.versions.manifest import MANIFEST
+from flows.cli.main import main
 from tests.flows.studio import Say, Studio, is_refusal
 
 GAME = "game1"
@@ -56,7 +56,7 @@ def test_batch_score_without_predictions_says_on_which_day_to_predict(
     complete: Studio, say: Say
 ) -> None:
     said = say(complete, "batch_score", GAME, "--as-of=2024-12-01")
-    advice = f"python -m flows.batch_predict --game {GAME} --data-dir {complete.data} --as-of "
+    advice = f"churn batch-predict --game {GAME} --data-dir {complete.data} --as-of "
     assert is_refusal(said, f"Make it: {advice}2024-06-01"), said
     assert complete.command("batch_predict", GAME, "--as-of=2024-06-01") == 0
     assert complete.command("batch_score", GAME, "--as-of=2024-12-01") == 0
@@ -99,9 +99,9 @@ def test_batch_score_without_predictions_names_the_command_that_makes_just_these
     asked = [f"--set=windows.{path}={value}" for path, value in settings.items()]
     said = say(complete, "batch_score", GAME, *asked)
     assert is_refusal(said, "predictions is missing"), said
-    (advice,) = re.findall(r"python -m flows\.batch_predict (.*)", said)
+    (advice,) = re.findall(r"churn batch-predict (.*)", said)
     assert by in advice
-    assert main("batch_predict", shlex.split(advice)) == 0
+    assert main(["batch-predict", *shlex.split(advice)]) == 0
     file = complete.file(f"07_model_output/{GAME}/predictions_2024-05.parquet")
     try:
         assert complete.command("batch_score", GAME, *asked) == 0
@@ -172,7 +172,7 @@ def test_batch_score_shows_baselines_and_segments_as_far_as_predictions_know_the
 def test_segments_that_are_none_are_refused_at_once(complete: Studio, say: Say, flow: str) -> None:
     before = complete.outputs()
     said = say(complete, flow, GAME, '--set=evaluation.segments=["gendr"]')
-    assert is_refusal(said, f"{GAME}: evaluation.segments: 'gendr' is no standard feature"), said
+    assert is_refusal(said, f"{GAME}: evaluation.segments: 'gendr' is not a standard feature"), said
     assert complete.outputs() == before
 
 

@@ -18,7 +18,7 @@ from churnlib.errors import DataError, SettingsError
 from churnlib.io import datasets, storage
 from churnlib.io.catalog import Catalog
 from churnlib.settings import EngineSettings
-from flows.cli.session import main
+from flows.cli.main import main
 from flows.engine import dask_cluster, dask_workers
 from flows.engine.dask_cluster import cluster
 from flows.engine.dask_workers import check_workers
@@ -212,7 +212,7 @@ def test_a_data_folder_in_an_object_store(
         file = studio.file(f"01_raw/game1/{name}.csv")
         with storage.replacing(f"{bucket}/01_raw/game1/{file.name}") as beside:
             beside.write_bytes(file.read_bytes())
-    assert main("standard_features", ["--game", "game1", "--data-dir", bucket, *DASK]) == 0
+    assert main(["standard_features", "--game", "game1", "--data-dir", bucket, *DASK]) == 0
     found = storage.read_bytes(f"{bucket}/03_primary/game1/standard_features.parquet")
     assert found == local["03_primary/game1/standard_features.parquet"]
     assert storage.list_files(f"{bucket}/02_intermediate/game1/parts") == []

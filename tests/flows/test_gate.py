@@ -14,10 +14,10 @@ import pytest
 
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import Dataset
-from churnlib.versions.folder import pointed_at, set_champion
+from churnlib.versions.champion import champion_version, set_champion
 from churnlib.versions.registry import Registry, read_registry, write_registry
-from flows import models, promote
-from flows.cli.session import DONE, USERS_FAULT, main
+from flows.cli.exit_status import DONE, USERS_FAULT
+from flows.cli.main import main
 from flows.steps import promotion
 from tests.churnlib.model.samples import save, usual
 from tests.flows.studio import Say, Studio, is_refusal
@@ -78,12 +78,12 @@ def standing(studio: Studio) -> tuple[bytes, bytes]:
 
 def states(studio: Studio, capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
     capsys.readouterr()
-    assert models.main(["--game", GAME, "--data-dir", str(studio.data), "--json"]) == DONE
+    assert main(["models", "--game", GAME, "--data-dir", str(studio.data), "--json"]) == DONE
     return {v["version"]: v["state"] for v in json.loads(capsys.readouterr().out)}
 
 
 def by_hand(studio: Studio, *arguments: str) -> int:
-    return promote.main(["--game", GAME, "--data-dir", str(studio.data), *arguments])
+    return main(["promote", "--game", GAME, "--data-dir", str(studio.data), *arguments])
 
 
 def test_gate_takes_a_model_from_candidate_to_champion_and_back(
@@ -132,10 +132,10 @@ def test_gate_takes_a_model_from_candidate_to_champion_and_back(
         (told,) = (r.message for r in caplog.records if "which is final" in r.message)
         assert told.startswith(f"candidate {second} was refused on 20")
     assert states(trained, capsys) == {second: "refused", first: "champion"}
-    look, force = re.findall(r"python -m flows\.\w+ ([^;]*)", told)
-    assert main("score", shlex.split(look)) == DONE
+    look, force = re.findall(r"churn [\w-]+ ([^;]*)", told)
+    assert main(["score", *shlex.split(look)]) == DONE
     assert report(trained)["model_version"] == second
-    assert promote.main(shlex.split(force)) == DONE
+    assert main(["promote", *shlex.split(force)]) == DONE
     assert champion(trained) == second
     assert by_hand(trained, "--back") == DONE
 
@@ -186,12 +186,12 @@ def test_promote_of_a_superseded_version_advises_what_makes_it_champion(
     second = candidate(trained)
     trained.run("train", GAME, {"train.seed": 9})
     assert by_hand(trained, "--version", second) == USERS_FAULT
-    advised = re.findall(r"python -m flows\.(\w+) ([^;\n]*)", capsys.readouterr().err)
+    advised = re.findall(r"churn ([\w-]+) ([^;\n]*)", capsys.readouterr().err)
     assert [flow for flow, _ in advised] == ["score", "promote"]
     (_, look), (_, force) = advised
-    assert main("score", shlex.split(look)) == DONE
+    assert main(["score", *shlex.split(look)]) == DONE
     assert report(trained)["model_version"] == second
-    assert promote.main(shlex.split(force)) == DONE
+    assert main(["promote", *shlex.split(force)]) == DONE
     assert champion(trained) == second
 
 
@@ -213,8 +213,8 @@ def test_promote_warns_where_the_other_flows_will_refuse_the_champion(
     assert told.err.startswith(warning)
     for flow in ("score", "batch_predict"):
         assert is_refusal(said := say(trained, flow, GAME), "lookback_months was 12"), said
-    (back,) = re.findall(r"roll back: python -m flows\.promote ([^;]*);", told.err)
-    assert promote.main(shlex.split(back)) == DONE
+    (back,) = re.findall(r"roll back: churn promote ([^;]*);", told.err)
+    assert main(["promote", *shlex.split(back)]) == DONE
     assert champion(trained) == first
     assert capsys.readouterr().err == ""
 
@@ -306,10 +306,10 @@ def test_gate_replaces_no_champion_that_the_candidate_was_not_held_against(
     names = ("v1", "v2", "v3")
     _, second, _ = (save(catalog.model(name), usual()) for name in names)
     write_registry(Registry(candidate="v2"), catalog.registry())
-    set_champion(catalog.champion(), "v3")  # By another run.
+    set_champion(catalog, "v3")  # By another run.
     made = FOUND | {"candidate": "v2", "champion": held_against, "decision": "accepted"}
     promotion.settle.fn(second, made, catalog.registry(), before="", keep_versions=None)
-    assert pointed_at(catalog.champion()) == "v3"
+    assert champion_version(catalog) == "v3"
     known = read_registry(catalog.registry())
     assert known.candidate == "v2"
     (kept,) = known.comparisons
@@ -321,11 +321,11 @@ def test_gate_does_not_accept_what_another_run_has_refused_meanwhile(tmp_path: P
     catalog = Catalog(str(tmp_path), GAME)
     _, second = (save(catalog.model(name), usual()) for name in ("v1", "v2"))
     write_registry(Registry(candidate="v2"), catalog.registry())
-    set_champion(catalog.champion(), "v1")
+    set_champion(catalog, "v1")
     for decision in ("refused", "accepted"):
         made = FOUND | {"candidate": "v2", "decision": decision}
         promotion.settle.fn(second, made, catalog.registry(), before="", keep_versions=None)
-    assert pointed_at(catalog.champion()) == "v1"
+    assert champion_version(catalog) == "v1"
     known = read_registry(catalog.registry())
     assert (known.candidate, known.state("v2", "v1")) == (None, "refused")
 
@@ -394,7 +394,7 @@ LATE = {"windows.train.end": -12, "windows.score": {"start": -6, "end": -6}}
         pytest.param(
             {"train.model_format": "joblib"}, "is kept as model.joblib", marks=pytest.mark.slow
         ),
-        pytest.param(LATE, "it has seen the future", marks=pytest.mark.slow),
+        pytest.param(LATE, "label leakage", marks=pytest.mark.slow),
     ],
     ids=["other features", "joblib", "late labels"],
 )
@@ -428,8 +428,8 @@ def test_score_of_a_candidate_that_cannot_be_compared_is_of_the_champion_with_a_
     assert (
         f"the newest candidate, {second}, cannot be back-tested (the champion is, without" in said
     )
-    (advised,) = re.findall(r"without --model: python -m flows\.score ([^)]*)\)", said)
-    assert main("score", shlex.split(advised)) == DONE
+    (advised,) = re.findall(r"without --model: churn score ([^)]*)\)", said)
+    assert main(["score", *shlex.split(advised)]) == DONE
 
     # Without a champion there is nothing to go on with.
     trained.file(f"06_models/{GAME}/champion.json").unlink()
@@ -499,9 +499,9 @@ def test_a_pointer_that_leads_nowhere_is_told_with_what_helps(trained: Studio, s
     for line in (("score", GAME), ("batch_predict", GAME)):
         said = say(trained, *line)
         assert is_refusal(said, "champion.json names the version 'gone', which cannot"), said
-    advised = re.findall(r"python -m flows\.(?:models|promote) ([^;\n]*);", said)
-    assert models.main(shlex.split(advised[0])) == DONE
-    assert promote.main(shlex.split(advised[1].replace("VERSION", first))) == DONE
+    advised = re.findall(r"churn (?:models|promote) ([^;\n]*);", said)
+    assert main(["models", *shlex.split(advised[0])]) == DONE
+    assert main(["promote", *shlex.split(advised[1].replace("VERSION", first))]) == DONE
     assert champion(trained) == first
 
 
@@ -535,10 +535,10 @@ def test_gate_stops_a_training_early_where_the_registry_is_damaged(
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        (lambda data: models.main(["--game", "gmae1", "--data-dir", data]), "no game 'gmae1'"),
-        (lambda data: promote.main(["--game", GAME, "--data-dir", data, "--back"]), "not known"),
+        (lambda data: main(["models", "--game", "gmae1", "--data-dir", data]), "no game 'gmae1'"),
+        (lambda data: main(["promote", "--game", GAME, "--data-dir", data, "--back"]), "not known"),
         (
-            lambda data: promote.main(["--game", GAME, "--data-dir", data, "--version", "v1"]),
+            lambda data: main(["promote", "--game", GAME, "--data-dir", data, "--version", "v1"]),
             "there is no model version 'v1'",
         ),
     ],
@@ -559,6 +559,6 @@ def test_commands_with_a_mistake_say_one_thing(
 def test_models_of_a_game_without_any_says_how_to_make_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert models.main(["--game", GAME, "--data-dir", str(tmp_path / "mistyped")]) == DONE
+    assert main(["models", "--game", GAME, "--data-dir", str(tmp_path / "mistyped")]) == DONE
     assert list(tmp_path.iterdir()) == []
-    assert "there is no model yet. Train one: python -m flows.train" in capsys.readouterr().out
+    assert "there is no model yet. Train one: churn train" in capsys.readouterr().out

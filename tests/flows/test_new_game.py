@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from churnlib.synthesis import PROCESSES, generate
-from flows.__main__ import main
+from flows.cli.main import main
 from tests.flows.studio import BATCH_DAY, ROOT, Studio
 
 FILE = """

@@ -15,12 +15,10 @@ import pytest
 from churnlib.errors import StoreError
 from churnlib.io import object_store, storage
 from churnlib.io.catalog import Catalog
-from churnlib.versions.folder import champion, load_model
-from churnlib.versions.registry import versions
-from flows.cli.overview import overview
-from flows.cli.session import backfill_main, main
-from flows.map.__main__ import PAGE
-from flows.map.__main__ import main as draw
+from churnlib.versions.champion import champion
+from churnlib.versions.folder import list_versions, load_model
+from flows.cli.main import main
+from flows.map.write import PAGE
 from tests.flows.studio import BATCH_DAY, FAST, Studio, bits, is_refusal, python
 from tests.store_server import StoreServer
 
@@ -48,8 +46,7 @@ class Shop:
         return ["--game", GAME, "--data-dir", self.uri, *settings, *more]
 
     def run(self, flow: str, *more: str) -> None:
-        run = backfill_main if flow == "backfill" else lambda argv: main(flow, argv)
-        assert run(self.arguments(*more)) == 0
+        assert main([flow, *self.arguments(*more)]) == 0
 
     def take_through(self) -> None:
         """Runs every flow and every composite."""
@@ -139,7 +136,7 @@ def test_a_second_run_in_an_object_store_is_taken_from_the_cache(
 def test_a_bucket_that_is_missing_ends_a_run_before_it_starts(
     there: Shop, capsys: pytest.CaptureFixture[str], store_server: StoreServer
 ) -> None:
-    status = main("train", ["--game", GAME, "--data-dir", "s3://nobody-s/data"])
+    status = main(["train", "--game", GAME, "--data-dir", "s3://nobody-s/data"])
     said = capsys.readouterr().err
     fault = f"game1: s3://nobody-s/data: there is no bucket 'nobody-s' at {store_server.url}. "
     assert is_refusal(f"exit {status}\n{said}", fault)
@@ -148,7 +145,7 @@ def test_a_bucket_that_is_missing_ends_a_run_before_it_starts(
 def test_the_overview_tells_of_a_store_that_is_at_fault(
     there: Shop, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert overview("s3://nobody-s/data") == 2
+    assert main(["--data-dir", "s3://nobody-s/data"]) == 2
     assert "game1: error: s3://nobody-s/data" in capsys.readouterr().out
 
 
@@ -197,16 +194,16 @@ def test_a_changed_object_runs_again_what_depends_on_it(
 def test_a_write_that_fails_leaves_earlier_outputs(
     name: str, complete_there: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put = object_store._put
+    upload = object_store._upload
 
     def fail(uri: str, path: Path) -> None:
         if name in uri:
-            raise StoreError(f"{uri}: the store did not do as asked.")
-        put(uri, path)
+            raise StoreError(f"{uri}: the request to the store failed.")
+        upload(uri, path)
 
     before = complete_there.contents()
-    monkeypatch.setattr(object_store, "_put", fail)
-    assert main("train", complete_there.arguments("--from-raw", "--refresh")) == 2
+    monkeypatch.setattr(object_store, "_upload", fail)
+    assert main(["train", *complete_there.arguments("--from-raw", "--refresh")]) == 2
     after = complete_there.contents()
     assert {name: after[name] for name in before} == before
     assert not [name for name in after if "tmp" in name]
@@ -219,7 +216,7 @@ def test_a_write_that_fails_leaves_earlier_outputs(
 def test_the_overview_lists_what_lies_in_an_object_store(
     complete_there: Shop, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert overview(complete_there.uri) == 0
+    assert main(["--data-dir", complete_there.uri]) == 0
     said = capsys.readouterr().out.partition("game1: ")[2].partition("game2: ")[0]
     for output in ("standard_features.parquet", "predictions_2024-0", "score_report.json"):
         assert output in said
@@ -229,14 +226,17 @@ def test_the_overview_lists_what_lies_in_an_object_store(
 
 @pytest.mark.slow
 def test_the_map_tells_what_lies_in_an_object_store(complete_there: Shop, tmp_path: Path) -> None:
-    assert draw(["--game", GAME, "--data-dir", complete_there.uri]) == 0
+    assert main(["map", "--game", GAME, "--data-dir", complete_there.uri]) == 0
     page = storage.read_bytes(f"{complete_there.uri}/{PAGE}").decode()
     assert "unreadable" not in page
     assert complete_there.uri not in page
     written = champion(Catalog(complete_there.uri, GAME))
     assert written.uri.rpartition("/")[2] in page
     assert (
-        draw(["--game", GAME, "--data-dir", complete_there.uri, "--out", str(tmp_path / "x")]) == 0
+        main(
+            ["map", "--game", GAME, "--data-dir", complete_there.uri, "--out", str(tmp_path / "x")]
+        )
+        == 0
     )
     assert f'"data": "{complete_there.uri}"' in (tmp_path / "x").read_text()
     storage.remove(f"{complete_there.uri}/{PAGE}")
@@ -250,6 +250,6 @@ def test_the_real_command_line_takes_the_store_from_the_environment(
     done = python(*line, PREFECT_HOME=str(tmp_path / "home"))
     assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
     catalog = Catalog(there.uri, GAME)
-    model = catalog.model(versions(catalog)[0])
+    model = catalog.model(list_versions(catalog)[0])
     assert model.uri in done.stderr
     load_model(model)

@@ -117,7 +117,7 @@ def test_reports_of_a_day_do_not_change_with_later_rows_however_bad(studio: Stud
     after = studio.snapshot(f"0[34678]_*/{GAME}")
     noted = {path for path in before if path.endswith("_sources.json")}
     assert {p for p in before if before[p][1] != after[p][1]} == noted
-    with pytest.raises(DataError, match="gender is empty"):
+    with pytest.raises(DataError, match="gender must not be empty"):
         studio.run("train_from_raw", GAME, windows, as_of="2024-07-03")
     studio.restore()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from flows.cli.session import DIFFERENT
+from flows.cli.exit_status import DIFFERENT
 from flows.replay import replay
 from flows.train import train_from_raw
 from tests.flows.studio import ROOT, Studio, bits, new_studio, python
@@ -23,8 +23,8 @@ SETTINGS = {
 """Models large enough to use what there is of threads and randomness."""
 
 REPLAY = (
-    "import sys; from flows.cli.session import main; "
-    "sys.exit(main('train', {0}) or main('train', {1}))"
+    "import sys; from flows.cli.main import main; "
+    "sys.exit(main(['train', *{0}]) or main(['train', *{1}]))"
 )
 
 
@@ -172,7 +172,7 @@ def test_version_of_each_documented_algorithm_is_made_again_to_the_bit(
     train_from_raw(game="game1", data_dir=str(studio.data), overrides=overrides)
     status, said = replayed(studio, "game1", "--version", newest(studio, "game1"))
     assert status == 0, said
-    assert "says the same of its 50 golden rows to the bit" in said
+    assert "predicts its 50 golden rows the same to the bit" in said
 
 
 def test_every_documented_algorithm_is_replayed() -> None:

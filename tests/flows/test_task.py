@@ -5,6 +5,7 @@ import logging
 import os
 import subprocess
 import sys
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from churnlib.io.datasets import Dataset, DatasetRef, ref
 from churnlib.io.storage import write_text
 from deployments.generate import entrypoints
 from flows.engine.cache import DrawnSeed, task_key
-from flows.engine.results import DatasetSerializer
+from flows.engine.results import DatasetSerializer, datasets_in
 from flows.task import dataset_parameters, refreshing, task
 from tests.flows.studio import ROOT
 
@@ -184,7 +185,7 @@ def test_task_changed_output_is_written_again(source: DatasetRef, target: Datase
     assert len(RUNS) == 2
 
 
-def test_task_refreshing_runs_again_in_subflows_and_submitted(
+def test_task_refreshing_runs_once_more_in_subflows_and_submitted(
     source: DatasetRef, target: Dataset
 ) -> None:
     @flow
@@ -197,9 +198,28 @@ def test_task_refreshing_runs_again_in_subflows_and_submitted(
         with refreshing(refresh):
             inner()
 
-    for refresh, runs in ((False, 1), (False, 1), (True, 3), (False, 3)):
+    for refresh, runs in ((False, 1), (False, 1), (True, 2), (False, 2), (True, 3)):
         outer(refresh)
         assert len(RUNS) == runs
+
+
+def test_task_refreshing_writes_a_changed_output_again(source: DatasetRef, target: Dataset) -> None:
+    with refreshing():
+        first = double(source, target)
+        Path(target.uri).write_text("broken")
+        assert double(source, target) == first
+    assert len(RUNS) == 2
+    assert Path(target.uri).read_text() == "abab"
+
+
+def test_task_refreshing_block_in_another_is_part_of_it(
+    source: DatasetRef, target: Dataset
+) -> None:
+    with refreshing():
+        double(source, target)
+        with refreshing(), refreshing(False):
+            double(source, target)
+    assert len(RUNS) == 1
 
 
 def test_task_same_body_has_a_result_of_its_own(source: DatasetRef, target: Dataset) -> None:
@@ -354,6 +374,48 @@ def test_task_key_differs_where_a_parameter_does(one: Any, other: Any) -> None:
 )
 def test_task_key_agrees_where_parameters_mean_the_same(one: Any, other: Any) -> None:
     assert key(one) == key(other)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What tasks share."""
+
+    window: Window
+    source: DatasetRef | None = None
+    author: str = ""
+
+
+def read_context(context: Context, output: Dataset) -> None: ...
+
+
+def context_key(context: Context, *notes: str) -> str:
+    """The key of a call with a record of which a field may be a note."""
+    return task_key(read_context, {"context": context}, notes=notes)
+
+
+def test_task_key_counts_the_fields_of_a_record_but_not_its_notes() -> None:
+    usual = Context(Window())
+    assert context_key(usual, "context.author") == context_key(
+        replace(usual, author="me"), "context.author"
+    )
+    assert context_key(usual) != context_key(replace(usual, author="me"))
+    wider = Context(Window(start=-30))
+    assert context_key(usual, "context.author") != context_key(wider, "context.author")
+
+
+def test_task_key_counts_datasets_in_a_record_by_content() -> None:
+    one, moved, other = (
+        Context(Window(), DatasetRef("a", "game1", uri, content))
+        for uri, content in (("x", "1"), ("y", "1"), ("x", "2"))
+    )
+    assert context_key(one) == context_key(moved) != context_key(other)
+    assert [*datasets_in({"context": one})] == [one.source]
+
+
+@pytest.mark.parametrize("note", ["contex", "context.other", "output.rows"])
+def test_task_note_that_names_nothing_is_refused(note: str) -> None:
+    with pytest.raises(TypeError, match="has no"):
+        task(notes=(note,))(read_context)
 
 
 def test_task_key_differs_between_functions_of_one_scope() -> None:

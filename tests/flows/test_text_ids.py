@@ -6,8 +6,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from churnlib.io.catalog import RAW_TABLES
-from churnlib.schemas.tables import ID_COLUMNS
+from churnlib.schemas.raw_tables import raw_tables
 from tests.flows.studio import BATCH_DAY, Say, Studio, bits, is_refusal, new_studio
 
 pytestmark = pytest.mark.slow  # The small flows of two data folders, one after the other.
@@ -26,7 +25,7 @@ REPORTS = ("in_sample_report", "score_report", "batch_score_report_2024-06")
 
 def as_text(rows: pl.DataFrame) -> pl.DataFrame:
     """Writes ids as text that sorts as the numbers do."""
-    ids = [column for column in ID_COLUMNS if column in rows.columns]
+    ids = [column for column in raw_tables().ids if column in rows.columns]
     return rows.with_columns(pl.col(ids).cast(pl.String).str.zfill(9).str.replace("^", "id-"))
 
 
@@ -42,7 +41,7 @@ def take_through(studio: Studio, settings: dict[str, Any]) -> None:
 def texts(studio: Studio, tmp_path_factory: pytest.TempPathFactory) -> Studio:
     """The same game twice: with numbers in the studio of this file, and here with text."""
     other = new_studio(tmp_path_factory.mktemp("texts"), studio.pristine)
-    for table in RAW_TABLES:
+    for table in raw_tables():
         other.write_raw(GAME, table, as_text(other.raw(GAME, table)))
     take_through(studio, ANY_ORDER)
     take_through(other, {**ANY_ORDER, **TEXT})

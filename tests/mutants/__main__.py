@@ -17,6 +17,10 @@ from pathlib import Path
 
 from tests.mutants.project import TARGETS, Mutant, make_mutants
 
+OPTIONS = (
+    *("-m", "not slow", "--hypothesis-profile=mutants"),
+    *("-p", "no:cacheprovider", "-p", "tests.mutants.plugin"),
+)
 ONE_THREAD = {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 """The tables of these tests are small, and mutants run beside each other."""
 
@@ -31,14 +35,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     statuses: dict[str, str] = {}
     for target in given.targets or TARGETS:
         with tempfile.TemporaryDirectory(prefix="churn-mutants-") as folder:
-            made = make_mutants(target, Path(folder))
-            statuses |= test(made, TARGETS[target][1], Path(folder), given.processes)
-            mutants += made
+            changed = make_mutants(target, Path(folder))
+            statuses |= run_tests(changed, TARGETS[target][1], Path(folder), given.processes)
+            mutants += changed
     report(mutants, statuses)
     return 0
 
 
-def test(mutants: list[Mutant], tests: str, folder: Path, processes: int) -> dict[str, str]:
+def run_tests(mutants: list[Mutant], tests: str, folder: Path, processes: int) -> dict[str, str]:
     """Runs the tests of some mutants, and returns the status of each by its name."""
     names = [mutant.name for mutant in mutants]
     shares = [names[first::processes] for first in range(processes)]
@@ -55,10 +59,9 @@ def _test_share(names: list[str], tests: str, folder: Path) -> dict[str, str]:
             task, results = Path(place) / "task.json", Path(place) / "results.jsonl"
             task.write_text(json.dumps(remaining), encoding="utf-8")
             results.touch()
+            pytest = [sys.executable, "-m", "pytest", "-q", *OPTIONS, f"--mutants={task}", tests]
             run = subprocess.run(
-                [sys.executable, "-m", "pytest", "-q", "--hypothesis-profile=mutants"]
-                + ["-p", "no:cacheprovider", "-p", "tests.mutants.plugin"]
-                + ["-m", "not slow", f"--mutants={task}", tests],
+                pytest,
                 cwd=folder,
                 env=os.environ | ONE_THREAD,
                 capture_output=True,

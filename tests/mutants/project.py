@@ -62,9 +62,7 @@ def _mutate(path: Path) -> Iterator[Mutant]:
     lines, spans = mutated.code.splitlines(), mutated.line_span_by_function_name
     for name in mutated.mutant_names:
         function = f"{name.rpartition('_')[0]}_orig"
-        before, after = (
-            lines[spans[f].start - 1 : spans[f].end] for f in (function, name)
-        )
+        before, after = (lines[spans[f].start - 1 : spans[f].end] for f in (function, name))
         changes = list(unified_diff(before[1:], after[1:], n=1, lineterm=""))[2:]
         module = ".".join(path.with_suffix("").parts)
         yield Mutant(f"{module}.{name}", str(path), "\n".join(changes))
@@ -77,7 +75,7 @@ class _Rewrite(cst.CSTTransformer):
     the wording of messages, so strings with a space become triple-quoted ones, which it ignores.
     """
 
-    def leave_FunctionDef(
+    def leave_FunctionDef(  # noqa: N802  The name is libcst's.
         self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef
     ) -> cst.FunctionDef | cst.FlattenSentinel[cst.BaseStatement]:
         """Turns a property into a method and `name = property(method)`."""
@@ -89,7 +87,7 @@ class _Rewrite(cst.CSTTransformer):
         attribute = cst.parse_statement(f"{name} = {names[0]}(_get_{name})")
         return cst.FlattenSentinel([method, attribute])
 
-    def leave_SimpleString(
+    def leave_SimpleString(  # noqa: N802  The name is libcst's.
         self, original_node: cst.SimpleString, updated_node: cst.SimpleString
     ) -> cst.SimpleString:
         """Turns a message into a triple-quoted string."""

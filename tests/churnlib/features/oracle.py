@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 from pydantic import BaseModel
 
-from churnlib.features.standard import UNDATED_TOTALS
+from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import (
     Aggregation,
     AggregationFunction,
@@ -21,6 +21,8 @@ from churnlib.settings import (
     Difference,
     Fill,
 )
+
+UNDATED = raw_tables().characters.of_kind("undated")
 
 Row = dict[str, Any]
 
@@ -89,7 +91,7 @@ def _standard_row(character: Row, sub: Row, own_starts: list[date], undated_tota
 
 def _lasting_facts(character: Row, undated_totals: bool) -> Row:
     """What is known of a character at any time, and its totals if asked for."""
-    apart = {"class_mastery_date"} if undated_totals else {"class_mastery_date", *UNDATED_TOTALS}
+    apart = {"class_mastery_date"} if undated_totals else {"class_mastery_date", *UNDATED}
     return {column: value for column, value in character.items() if column not in apart}
 
 

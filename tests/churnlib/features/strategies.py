@@ -11,7 +11,7 @@ import polars as pl
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from churnlib.schemas.tables import RAW_SCHEMAS, raw_columns
+from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import (
     Aggregation,
     AggregationFunction,
@@ -29,15 +29,10 @@ FIRST_MONTH = 12 * 2022 + 6
 _Name = TypeVar("_Name", bound=str)
 
 
-def _schema(table: str) -> dict[str, pl.DataType]:
-    columns = RAW_SCHEMAS[table].columns()
-    return {name: columns[name].dtype for name in raw_columns(table)}
-
-
-CHARACTER_SCHEMA = _schema("character_data")
-SUB_SCHEMA = _schema("sub_data")
-MISS_SCHEMA = _schema("sub_miss")
-CURRENCY_SCHEMA = _schema("character_currency")
+CHARACTER_SCHEMA = raw_tables().characters.types
+SUB_SCHEMA = raw_tables().subscriptions.types
+MISS_SCHEMA = raw_tables().misses.types
+CURRENCY_SCHEMA = raw_tables().history.types
 
 
 def examples(count: int) -> settings:
@@ -73,6 +68,16 @@ class Game:
 def table(rows: Sequence[Row], schema: Mapping[str, Any]) -> pl.LazyFrame:
     """Makes a typed lazy table from rows."""
     return pl.LazyFrame(rows, schema=schema)
+
+
+def tables(game: Game) -> list[pl.LazyFrame]:
+    """The characters, subscriptions, misses and currency of a game, as lazy tables."""
+    return [
+        table(game.characters, CHARACTER_SCHEMA),
+        table(game.subs, SUB_SCHEMA),
+        table(game.misses, MISS_SCHEMA),
+        table(game.currency, CURRENCY_SCHEMA),
+    ]
 
 
 def character(char_id: int = 1, **changes: Any) -> Row:

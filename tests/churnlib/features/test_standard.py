@@ -8,8 +8,9 @@ import polars as pl
 import pytest
 from hypothesis import given
 
-from churnlib.features.standard import UNDATED_TOTALS, standard_features
-from churnlib.schemas.tables import StandardFeatures
+from churnlib.features.standard import standard_features
+from churnlib.schemas.outputs import output_tables
+from churnlib.schemas.raw_tables import raw_tables
 from tests.churnlib.features import oracle
 from tests.churnlib.features.oracle import Row
 from tests.churnlib.features.strategies import (
@@ -25,6 +26,7 @@ from tests.churnlib.features.strategies import (
 )
 
 LATE = date(2030, 1, 1)
+UNDATED = raw_tables().characters.of_kind("undated")
 
 
 def features(
@@ -50,17 +52,17 @@ def test_standard_features_equal_oracle(game: Game, as_of: date) -> None:
 
 
 def test_standard_features_have_the_columns_and_types_of_their_schema() -> None:
-    schema = StandardFeatures.create_empty().schema
+    schema = pl.Schema(output_tables()["standard_features"].types)
     outcome = {"churned_on": schema["churned_on"]}
     assert {**features([character()], [sub()]).schema, **outcome} == schema
 
 
 def test_undated_totals_are_features_only_on_request() -> None:
     characters, subs = [character(total_kills=12, total_deaths=5)], [sub()]
-    assert not set(UNDATED_TOTALS) & set(features(characters, subs).columns)
+    assert not set(UNDATED) & set(features(characters, subs).columns)
     totals = features(characters, subs, undated_totals=True)
     oracle.assert_rows(totals, oracle.standard(characters, subs, LATE, undated_totals=True))
-    assert totals.select(UNDATED_TOTALS).row(0) == (12, 5)
+    assert totals.select(UNDATED).row(0) == (12, 5)
 
 
 def test_subscriptions_on_one_day_are_both_first() -> None:

@@ -153,7 +153,7 @@ def test_table_of_another_program_has_no_buckets(tmp_path: Path) -> None:
     pl.DataFrame({"char_id": [1]}).write_parquet(path)
     table = datasets.ref(Dataset("other", "hawk", str(path)), 1)
     assert buckets.bucket(table, 0, 1).collect().height == 1
-    with pytest.raises(DataError, match="Build it again"):
+    with pytest.raises(DataError, match="Remove it, and make it again"):
         buckets.bucket(table, 0, 2)
 
 

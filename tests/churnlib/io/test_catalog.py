@@ -1,4 +1,4 @@
-"""The catalog: where the data of a game lie."""
+"""The catalog of a game's datasets."""
 
 from datetime import date
 from pathlib import Path
@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from churnlib.errors import DataError
-from churnlib.io.catalog import LAYERS, RAW_TABLES, Catalog, month_name
+from churnlib.io.catalog import LAYERS, Catalog, month_name
 from churnlib.io.datasets import Dataset
+from churnlib.schemas.raw_tables import raw_tables
 
 START = date(2024, 12, 1)
 
 
-def test_every_path_is_as_documented() -> None:
+def test_paths_are_as_documented() -> None:
     catalog = Catalog("/data", "hawk")
     found = {
         catalog.checked("sub_data"): "02_intermediate/hawk/sub_data.parquet",
@@ -39,22 +40,22 @@ def test_every_path_is_as_documented() -> None:
     assert len({dataset.uri for dataset in found}) == len(found)
 
 
-def test_the_paths_in_an_object_store_are_the_same_below_its_uri() -> None:
+def test_paths_in_an_object_store_are_the_same() -> None:
     here, there = Catalog("/data", "hawk"), Catalog("s3://bucket/some/data/", "hawk")
     for ask in (Catalog.models, Catalog.champion, Catalog.standard_features):
         assert ask(there).uri == ask(here).uri.replace("/data", "s3://bucket/some/data")
 
 
-@pytest.mark.parametrize("table", RAW_TABLES)
+@pytest.mark.parametrize("table", raw_tables())
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
-def test_a_raw_table_is_found_in_either_format(table: str, suffix: str, tmp_path: Path) -> None:
+def test_raw_table_is_found_in_either_format(table: str, suffix: str, tmp_path: Path) -> None:
     file = tmp_path / "01_raw" / "hawk" / f"{table}{suffix}"
     file.parent.mkdir(parents=True)
     file.touch()
     assert Catalog(str(tmp_path), "hawk").raw(table) == Dataset(table, "hawk", str(file))
 
 
-def test_a_raw_table_that_is_missing_is_named_with_its_folder(tmp_path: Path) -> None:
+def test_missing_raw_table_is_named_with_its_folder(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         Catalog(str(tmp_path), "hawk").raw("sub_miss")
     message = str(caught.value)
@@ -63,7 +64,7 @@ def test_a_raw_table_that_is_missing_is_named_with_its_folder(tmp_path: Path) ->
     assert "--data-dir" in message
 
 
-def test_a_raw_table_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+def test_raw_table_in_two_formats_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "01_raw" / "hawk"
     folder.mkdir(parents=True)
     for suffix in (".csv", ".parquet"):
@@ -72,5 +73,5 @@ def test_a_raw_table_that_is_there_twice_is_refused(tmp_path: Path) -> None:
         Catalog(str(tmp_path), "hawk").raw("sub_miss")
 
 
-def test_months_are_named_by_year_and_month() -> None:
+def test_month_name_is_year_and_month() -> None:
     assert month_name(date(2024, 1, 31)) == "2024-01"

@@ -19,9 +19,11 @@ from churnlib.errors import ChurnlibError, DataError, ModelError, StoreError
 from churnlib.io import datasets, locks, object_store, object_store_client, storage
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import Dataset
-from churnlib.versions.folder import champion, load_model, read_scored, set_champion
-from churnlib.versions.promotion import roll_back
-from churnlib.versions.registry import promote, read_registry, retire, versions
+from churnlib.io.footer import read_metadata
+from churnlib.versions.champion import champion, set_champion
+from churnlib.versions.folder import list_versions, load_model, read_scored
+from churnlib.versions.promotion import delete_old_versions, promote, roll_back
+from churnlib.versions.registry import read_registry
 from tests.churnlib.model.samples import features, save, usual
 from tests.store_server import StoreServer
 
@@ -38,8 +40,8 @@ def target(bucket: str) -> Dataset:
 
 
 @pytest.fixture
-def asked(store_server: StoreServer) -> Callable[[], list[str]]:
-    """Tells the methods of the requests since it was last called."""
+def requests_since(store_server: StoreServer) -> Callable[[], list[str]]:
+    """Returns the methods of the requests since it was last called."""
     seen = 0
 
     def since() -> list[str]:
@@ -51,7 +53,7 @@ def asked(store_server: StoreServer) -> Callable[[], list[str]]:
     return since
 
 
-def test_a_table_is_written_and_read_as_on_this_machine(target: Dataset, tmp_path: Path) -> None:
+def test_table_in_object_store_is_as_on_this_machine(target: Dataset, tmp_path: Path) -> None:
     here = Dataset("table", "hawk", str(tmp_path / "table.parquet"))
     facts = {"as_of": '"2025-01-01"'}
     written = datasets.write_parquet(FRAME.lazy(), target, facts)
@@ -59,43 +61,43 @@ def test_a_table_is_written_and_read_as_on_this_machine(target: Dataset, tmp_pat
     assert (written.fingerprint, written.rows) == (local.fingerprint, 3)
     assert datasets.ref(target, 3) == written
     assert datasets.read(written).equals(FRAME)
-    assert datasets.read_metadata(written) == facts
+    assert read_metadata(written) == facts
     assert names(target.uri.partition("/data")[0]) == ["data/03_primary/hawk/table.parquet"]
 
 
 @pytest.mark.parametrize("name", ["a b", "ä", "[1]*?", "%20", "a#b+c"])
-def test_names_that_look_like_patterns_or_codes_are_names(name: str, bucket: str) -> None:
+def test_names_with_special_characters_are_taken_literally(name: str, bucket: str) -> None:
     written = datasets.write_parquet(
         FRAME.lazy(), Dataset("table", "hawk", f"{bucket}/{name}/table.parquet")
     )
     assert datasets.read(written).equals(FRAME)
-    assert datasets.read_metadata(written) == {}
+    assert read_metadata(written) == {}
     assert names(bucket) == [f"{name}/table.parquet"]
 
 
-def test_what_was_written_here_is_known_by_its_content_without_being_read(
-    target: Dataset, asked: Callable[[], list[str]]
+def test_fingerprint_of_own_objects_is_of_their_content_without_a_read(
+    target: Dataset, requests_since: Callable[[], list[str]]
 ) -> None:
     written = datasets.write_parquet(FRAME.lazy(), target)
     content = storage.read_bytes(target.uri)
     assert written.fingerprint == hashlib.sha256(content).hexdigest()
-    asked()
+    requests_since()
     assert datasets.is_unchanged(written)
-    assert asked() == ["HEAD"]
+    assert requests_since() == ["HEAD"]
     datasets.write_parquet(FRAME.reverse().lazy(), target)
     assert not datasets.is_unchanged(written)
     storage.remove(target.uri)
     assert not datasets.is_unchanged(written)
 
 
-def test_what_others_wrote_is_known_by_its_etag(
-    bucket: str, store_server: StoreServer, asked: Callable[[], list[str]]
+def test_fingerprint_of_foreign_objects_is_of_their_etag(
+    bucket: str, store_server: StoreServer, requests_since: Callable[[], list[str]]
 ) -> None:
     file = f"{bucket}/raw.csv"
     store_server.put(file, b"a,b\n1,2\n")
-    asked()
+    requests_since()
     first = storage.fingerprint(file)
-    assert asked() == ["HEAD"]
+    assert requests_since() == ["HEAD"]
     assert len(first) == 64
     store_server.put(file, b"a,b\n1,3\n")
     other = storage.fingerprint(file)
@@ -105,9 +107,7 @@ def test_what_others_wrote_is_known_by_its_etag(
     assert storage.fingerprint(file) == first
 
 
-def test_a_folder_is_known_by_names_and_contents_as_on_this_machine(
-    bucket: str, tmp_path: Path
-) -> None:
+def test_fingerprint_of_folder_is_as_on_this_machine(bucket: str, tmp_path: Path) -> None:
     def make(folder: Path) -> None:
         (folder / "inner").mkdir(parents=True)
         (folder / "a").write_text("1")
@@ -124,7 +124,7 @@ def test_a_folder_is_known_by_names_and_contents_as_on_this_machine(
     assert storage.fingerprint(f"{bucket}/model") != storage.fingerprint(str(here))
 
 
-def test_a_failed_write_leaves_what_was_there(target: Dataset) -> None:
+def test_failed_write_leaves_the_old_object(target: Dataset) -> None:
     before = datasets.write_parquet(FRAME.lazy(), target)
     with pytest.raises(pl.exceptions.PolarsError):
         datasets.write_parquet(FRAME.lazy().with_columns(pl.col("y").cast(pl.Int64)), target)
@@ -133,36 +133,36 @@ def test_a_failed_write_leaves_what_was_there(target: Dataset) -> None:
 
 
 @pytest.fixture
-def third_put_fails(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Makes a store fail in the middle of what belongs together."""
+def third_upload_fails(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Makes the third upload fail."""
 
     def fail() -> None:
-        put, puts = object_store._put, iter(range(100))
+        upload, uploads = object_store._upload, iter(range(100))
 
         def failing(uri: str, path: Path) -> None:
-            if next(puts) == 2:
-                raise StoreError(f"{uri}: the store did not do as asked.")
-            put(uri, path)
+            if next(uploads) == 2:
+                raise StoreError(f"{uri}: the request to the store failed.")
+            upload(uri, path)
 
-        monkeypatch.setattr(object_store, "_put", failing)
+        monkeypatch.setattr(object_store, "_upload", failing)
 
     return fail
 
 
-def test_texts_that_belong_together_come_together(
-    bucket: str, third_put_fails: Callable[[], None]
+def test_failed_write_texts_leaves_all_old_texts(
+    bucket: str, third_upload_fails: Callable[[], None]
 ) -> None:
     places = [f"{bucket}/report.{suffix}" for suffix in ("json", "txt", "html")]
     storage.write_texts(dict.fromkeys(places, "old"))
-    third_put_fails()
+    third_upload_fails()
     with pytest.raises(StoreError):
         storage.write_texts(dict.fromkeys(places, "new"))
     assert {storage.read_bytes(place) for place in places} == {b"old"}
     assert len(names(bucket)) == 3
 
 
-def test_a_folder_comes_whole_or_not_at_all(
-    bucket: str, third_put_fails: Callable[[], None], asked: Callable[[], list[str]]
+def test_folder_is_uploaded_whole_or_not_at_all(
+    bucket: str, third_upload_fails: Callable[[], None], requests_since: Callable[[], list[str]]
 ) -> None:
     def write() -> None:
         with storage.replacing(f"{bucket}/model", last="b") as folder:
@@ -170,7 +170,7 @@ def test_a_folder_comes_whole_or_not_at_all(
             for name in "abcd":
                 (folder / name).write_text(name)
 
-    third_put_fails()
+    third_upload_fails()
     with pytest.raises(StoreError):
         write()
     assert names(bucket) == []
@@ -178,9 +178,7 @@ def test_a_folder_comes_whole_or_not_at_all(
     assert names(bucket) == ["model/a", "model/b", "model/c", "model/d"]
 
 
-def test_the_file_that_vouches_for_a_folder_comes_last(
-    bucket: str, store_server: StoreServer
-) -> None:
+def test_last_file_of_a_folder_is_uploaded_last(bucket: str, store_server: StoreServer) -> None:
     with storage.replacing(f"{bucket}/model", last="b") as folder:
         folder.mkdir()
         for name in "abc":
@@ -189,8 +187,8 @@ def test_the_file_that_vouches_for_a_folder_comes_last(
     assert put[-3:] == ["a", "c", "b"]
 
 
-def test_a_large_file_is_read_in_parts(bucket: str) -> None:
-    content = b"0123456789abcde\n" * 1_000_000  # So large that it is put in parts, too.
+def test_large_file_is_read_in_chunks(bucket: str) -> None:
+    content = b"0123456789abcde\n" * 1_000_000  # Large enough for a multipart upload.
     with storage.replacing(f"{bucket}/large") as file:
         file.write_bytes(content)
     assert storage.fingerprint(f"{bucket}/large") == hashlib.sha256(content).hexdigest()
@@ -220,8 +218,8 @@ def test_files_are_found_listed_and_removed(bucket: str) -> None:
     assert names(folder) == ["a/c.txt"]
 
 
-def test_what_is_missing_or_damaged_is_named(target: Dataset, store_server: StoreServer) -> None:
-    for opened in (datasets.scan, datasets.read, datasets.read_metadata):
+def test_missing_or_damaged_object_is_named(target: Dataset, store_server: StoreServer) -> None:
+    for opened in (datasets.scan, datasets.read, read_metadata):
         with pytest.raises(DataError, match=f"hawk: table is missing: there is no {target.uri}"):
             opened(target)
     with pytest.raises(DataError, match="cannot be read"):
@@ -240,7 +238,7 @@ def test_what_is_missing_or_damaged_is_named(target: Dataset, store_server: Stor
         datasets.scan(target)
 
 
-def test_a_raw_table_is_found_in_either_format(bucket: str, store_server: StoreServer) -> None:
+def test_raw_table_is_found_in_either_format(bucket: str, store_server: StoreServer) -> None:
     catalog = Catalog(f"{bucket}/data", "hawk")
     folder = f"{bucket}/data/01_raw/hawk"
     with pytest.raises(DataError, match=f"^hawk: the raw table sub_miss is missing.* {folder}"):
@@ -252,7 +250,7 @@ def test_a_raw_table_is_found_in_either_format(bucket: str, store_server: StoreS
         catalog.raw("sub_miss")
 
 
-def test_versions_are_registered_promoted_and_retired(bucket: str) -> None:
+def test_model_versions_are_promoted_and_retired(bucket: str) -> None:
     catalog = Catalog(f"{bucket}/data", "hawk")
     first, second, third = (save(catalog.model(name), usual()) for name in ("v1", "v2", "v3"))
     moment = datetime(2025, 1, 1, tzinfo=UTC)
@@ -261,33 +259,35 @@ def test_versions_are_registered_promoted_and_retired(bucket: str) -> None:
         known = read_registry(catalog.registry())
         promote(catalog, version, known, by="training", why="for the test", when=moment)
     assert champion(catalog) == third
-    assert retire(catalog, 1) == ("v2",)
-    assert versions(catalog) == ("v3", "v1")
+    assert delete_old_versions(catalog, 1) == ("v2",)
+    assert list_versions(catalog) == ("v3", "v1")
     assert names(second.uri) == []
     assert roll_back(catalog, when=moment, allow_joblib=False).version == "v1"
     assert champion(catalog) == first
 
 
-def test_a_model_is_kept_loaded_and_proved(bucket: str, store_server: StoreServer) -> None:
+def test_model_is_loaded_and_verified(bucket: str, store_server: StoreServer) -> None:
     catalog = Catalog(f"{bucket}/data", "hawk")
     with pytest.raises(ModelError, match=f"hawk: there is no model yet .*--data-dir {bucket}/data"):
         champion(catalog)
     kept = save(catalog.model("v1"), usual())
-    set_champion(catalog.champion(), "v1")
+    set_champion(catalog, "v1")
     assert champion(catalog) == kept
     load_model(kept).schema.apply(features())
     assert len(read_scored(kept))
-    # Neither content nor digest of a file is taken on the word of the store.
+    # A digest in the store's metadata is not trusted.
     file = f"{kept.uri}/model.skops"
     digest = hashlib.sha256(storage.read_bytes(file)).hexdigest()
     store_server.put(file, b"other", sha256=digest)
     assert storage.fingerprint(file) == digest
-    with pytest.raises(ModelError, match=r"hawk: model v1: model\.skops is not as it was written"):
+    with pytest.raises(
+        ModelError, match=r"hawk: model v1: model\.skops is missing or has been changed"
+    ):
         load_model(kept)
 
 
-def told(uri: str) -> str:
-    """What the user is told at the start of a run."""
+def unreachable(uri: str) -> str:
+    """The error message at the start of a run."""
     with pytest.raises(StoreError) as caught:
         storage.check_reachable(uri)
     return str(caught.value)
@@ -299,21 +299,21 @@ def closed_port() -> int:
     return port
 
 
-def test_a_store_that_is_there_says_nothing(bucket: str, tmp_path: Path) -> None:
+def test_reachable_store_raises_nothing(bucket: str, tmp_path: Path) -> None:
     storage.check_reachable(f"{bucket}/data")
     storage.check_reachable(bucket)
     storage.check_reachable(str(tmp_path / "new"))
 
 
-# Alone
+# Locks
 
 
 @pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(object_store, "PAUSE", 0.01)
+def fast_polling(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locks, "POLL_OBJECT", 0.01)
 
 
-def test_whoever_is_alone_with_an_object_keeps_the_next_waiting(bucket: str, hasty: None) -> None:
+def test_lock_of_an_object_makes_the_next_wait(bucket: str, fast_polling: None) -> None:
     seen: list[str] = []
 
     def come() -> None:
@@ -330,13 +330,13 @@ def test_whoever_is_alone_with_an_object_keeps_the_next_waiting(bucket: str, has
     assert names(bucket) == []
 
 
-def test_an_object_that_is_left_behind_by_the_dead_is_taken_over_and_not_removed_by_them(
-    bucket: str, hasty: None, monkeypatch: pytest.MonkeyPatch
+def test_abandoned_lock_is_taken_over_and_its_old_holder_told(
+    bucket: str, fast_polling: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(object_store, "ABANDONED", 0.1)
-    monkeypatch.setattr(object_store._Held, "_renew", lambda _: None)
+    monkeypatch.setattr(locks, "ABANDONED_AFTER", 0.1)
+    monkeypatch.setattr(locks._ObjectLock, "_renew", lambda _: None)
     with (
-        pytest.raises(StoreError, match="/x: another run took over"),
+        pytest.raises(StoreError, match="/x: another run took over the lock"),
         storage.exclusive_lock(f"{bucket}/x"),
     ):
         first = storage.read_bytes(f"{bucket}/.x.lock")
@@ -348,10 +348,10 @@ def test_an_object_that_is_left_behind_by_the_dead_is_taken_over_and_not_removed
     assert names(bucket) == []
 
 
-def test_whoever_is_slow_but_lives_loses_nothing(
-    bucket: str, hasty: None, monkeypatch: pytest.MonkeyPatch
+def test_slow_holder_keeps_the_lock(
+    bucket: str, fast_polling: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(object_store, "ABANDONED", 0.4)
+    monkeypatch.setattr(locks, "ABANDONED_AFTER", 0.4)
     place = f"{bucket}/x"
     storage.write_text("0", place)
 
@@ -367,11 +367,11 @@ def test_whoever_is_slow_but_lives_loses_nothing(
     assert names(bucket) == ["x"]
 
 
-def test_whoever_is_alone_holds_on_where_the_store_s_answer_was_lost(
-    bucket: str, hasty: None, monkeypatch: pytest.MonkeyPatch
+def test_holder_keeps_the_lock_where_a_renewal_s_answer_is_lost(
+    bucket: str, fast_polling: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(object_store, "ABANDONED", 0.4)
-    put = object_store._put_where
+    monkeypatch.setattr(locks, "ABANDONED_AFTER", 0.4)
+    put = object_store.put_if
     lost: list[Any] = []
 
     def losing(uri: str, content: bytes, mode: Any) -> Any:
@@ -381,7 +381,7 @@ def test_whoever_is_alone_holds_on_where_the_store_s_answer_was_lost(
         lost.append(made)
         return None
 
-    monkeypatch.setattr(object_store, "_put_where", losing)
+    monkeypatch.setattr(object_store, "put_if", losing)
     with storage.exclusive_lock(f"{bucket}/x"):
         time.sleep(0.7)
         renewed = storage.read_bytes(f"{bucket}/.x.lock")
@@ -390,10 +390,10 @@ def test_whoever_is_alone_holds_on_where_the_store_s_answer_was_lost(
     assert names(bucket) == []
 
 
-def test_whoever_has_waited_long_for_an_object_gives_up(
-    bucket: str, hasty: None, monkeypatch: pytest.MonkeyPatch
+def test_wait_for_an_object_ends(
+    bucket: str, fast_polling: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(locks, "GIVE_UP", 0.1)
+    monkeypatch.setattr(locks, "GIVE_UP_AFTER", 0.1)
     held = r"/\.x\.lock has been held by another run"
     with (
         storage.exclusive_lock(f"{bucket}/x"),
@@ -404,45 +404,47 @@ def test_whoever_has_waited_long_for_an_object_gives_up(
     assert names(bucket) == []
 
 
-def test_an_object_that_is_taken_over_by_one_is_not_by_another(bucket: str) -> None:
+def test_lock_is_taken_over_only_once(bucket: str) -> None:
     beside = f"{bucket}/.x.lock"
-    assert object_store._put_where(beside, b"dead", "create")
-    there = object_store._version_of(beside)
+    assert object_store.put_if(beside, b"dead", "create")
+    there = object_store.version_of(beside)
     assert there
-    assert not object_store._put_where(beside, b"third", "create")
-    assert object_store._put_where(beside, b"second", there)
-    assert not object_store._put_where(beside, b"third", there)
+    assert not object_store.put_if(beside, b"third", "create")
+    assert object_store.put_if(beside, b"second", there)
+    assert not object_store.put_if(beside, b"third", there)
     assert storage.read_bytes(beside) == b"second"
     storage.remove(beside)
-    assert not object_store._put_where(beside, b"third", there)
+    assert not object_store.put_if(beside, b"third", there)
 
 
-def test_a_bucket_that_is_missing_is_named(bucket: str, store_server: StoreServer) -> None:
-    message = f"s3://nobody-s/x: there is no bucket 'nobody-s' at {store_server.url}. Make it, or "
-    assert told("s3://nobody-s/x").startswith(message)
+def test_missing_bucket_is_named(bucket: str, store_server: StoreServer) -> None:
+    message = (
+        f"s3://nobody-s/x: there is no bucket 'nobody-s' at {store_server.url}. Create it, or "
+    )
+    assert unreachable("s3://nobody-s/x").startswith(message)
     with pytest.raises(StoreError, match="there is no bucket 'nobody-s'"):
         storage.write_text("x", "s3://nobody-s/x")
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(object_store_client, "RETRIES", 0)
+def no_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(object_store_client, "MAX_RETRIES", 0)
     object_store_client._open.cache_clear()
 
 
-def test_a_store_that_does_not_answer_is_told(
-    bucket: str, impatient: None, monkeypatch: pytest.MonkeyPatch
+def test_store_that_does_not_answer_is_named(
+    bucket: str, no_retries: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = f"http://127.0.0.1:{closed_port()}"
     monkeypatch.setenv("AWS_ENDPOINT_URL", url)
     said = f"{bucket}/x: {url} does not answer. Check the network and the variables AWS_*."
-    assert told(f"{bucket}/x") == said
+    assert unreachable(f"{bucket}/x") == said
     monkeypatch.setenv("AWS_ENDPOINT_URL", "localhost")
-    assert "AWS_ENDPOINT_URL says localhost, which is no URL" in told(bucket)
+    assert "AWS_ENDPOINT_URL is localhost, which is not a URL" in unreachable(bucket)
 
 
-def test_a_store_that_goes_away_during_a_read_is_told(
-    target: Dataset, impatient: None, monkeypatch: pytest.MonkeyPatch
+def test_dataset_that_vanishes_during_a_read_is_named(
+    target: Dataset, no_retries: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written = datasets.write_parquet(FRAME.lazy(), target)
     frame = datasets.scan(written)
@@ -454,18 +456,20 @@ def test_a_store_that_goes_away_during_a_read_is_told(
         frame.collect()
 
 
-def test_credentials_that_are_missing_are_asked_for(
-    bucket: str, impatient: None, monkeypatch: pytest.MonkeyPatch
+def test_missing_credentials_are_named(
+    bucket: str, no_retries: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     monkeypatch.setenv("AWS_METADATA_ENDPOINT", f"http://127.0.0.1:{closed_port()}")
-    assert told(bucket).startswith(f"{bucket}: no credentials were found. Set AWS_ACCESS_KEY_ID ")
+    assert unreachable(bucket).startswith(
+        f"{bucket}: no credentials were found. Set AWS_ACCESS_KEY_ID "
+    )
 
 
 @pytest.fixture
-def refusing(monkeypatch: pytest.MonkeyPatch, bucket: str) -> Iterator[None]:
-    """A store that lets nobody in."""
+def denying_store(monkeypatch: pytest.MonkeyPatch, bucket: str) -> Iterator[None]:
+    """A store that denies access."""
 
     class Refuse(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -483,26 +487,26 @@ def refusing(monkeypatch: pytest.MonkeyPatch, bucket: str) -> Iterator[None]:
     server.server_close()
 
 
-def test_a_store_that_does_not_let_in_is_told(refusing: None) -> None:
-    said = "s3://bucket/x: access was denied. The credentials in the variables AWS_* must let "
-    assert told("s3://bucket/x").startswith(said)
+def test_denied_access_is_named(denying_store: None) -> None:
+    message = "s3://bucket/x: access was denied. The credentials in the variables AWS_* must allow "
+    assert unreachable("s3://bucket/x").startswith(message)
 
 
-def test_a_client_that_is_not_installed_is_named(
+def test_missing_client_is_named_with_its_installation(
     bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in ("obstore", "obstore.store", "obstore.exceptions"):
         monkeypatch.setitem(sys.modules, module, None)
-    said = f"{bucket}/x: the client of object stores is not installed. Install it: pip install "
-    assert told(f"{bucket}/x") == f"{said}'churnlib[s3]'"
+    said = f"{bucket}/x: the client for object stores is not installed. Install it: pip install "
+    assert unreachable(f"{bucket}/x") == f"{said}'churnlib[s3]'"
 
 
-def test_a_full_disk_is_told_with_the_folder_to_change(
+def test_full_disk_is_named_with_the_variable_to_change(
     target: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: Any, **__: Any) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_text", full)
-    with pytest.raises(DataError, match=r"cannot be made ready .*No space left.* TMPDIR"):
+    with pytest.raises(DataError, match=r"cannot be prepared .*No space left.* TMPDIR"):
         storage.write_text("x", target.uri)

@@ -13,15 +13,16 @@ from sklearn.metrics import average_precision_score, brier_score_loss, log_loss,
 from churnlib.errors import DataError, ModelError
 from churnlib.metrics.bootstrap import Resampling
 from churnlib.metrics.comparison import Difference, paired_difference
-from churnlib.metrics.definitions import HIGHER_IS_BETTER, METRICS, Metric, Predicted
+from churnlib.metrics.definitions import METRICS, compared_metrics
+from churnlib.metrics.predictions import Predictions
 
-SCIKIT_LEARN: dict[Metric, Callable[..., float]] = {
+SCIKIT_LEARN: dict[str, Callable[..., float]] = {
     "roc_auc": roc_auc_score,
     "average_precision": average_precision_score,
     "log_loss": log_loss,
     "brier": brier_score_loss,
 }
-every_metric = pytest.mark.parametrize("metric", METRICS)
+every_metric = pytest.mark.parametrize("metric", [metric.key for metric in compared_metrics()])
 
 
 def cohort(n: int = 600, seed: int = 0, noise: float = 1.0, rows_each: int = 2) -> pl.DataFrame:
@@ -48,9 +49,9 @@ def cohort(n: int = 600, seed: int = 0, noise: float = 1.0, rows_each: int = 2) 
 def test_figures_of_each_draw_are_those_of_scikit_learn(rows: list[tuple[bool, int, int]]) -> None:
     outcome, eighths, character = (np.array(values) for values in zip(*rows, strict=True))
     characters = Resampling.over(pl.Series(character))
-    predicted = Predicted(outcome, eighths / 8, characters)
+    predicted = Predictions(outcome, eighths / 8, characters)
     for metric, by_rows in SCIKIT_LEARN.items():
-        found = METRICS[metric](predicted)
+        found = METRICS[metric].compute(predicted)
         assert found.value == pytest.approx(by_rows(outcome, eighths / 8))
         for draw in range(5):
             weights = characters.weights[characters.units, draw].astype(float)
@@ -59,7 +60,7 @@ def test_figures_of_each_draw_are_those_of_scikit_learn(rows: list[tuple[bool, i
                 assert found.draws[draw] == pytest.approx(expected), metric
 
 
-def plain_error(frame: pl.DataFrame, metric: Metric, turns: int = 250) -> float:
+def plain_error(frame: pl.DataFrame, metric: str, turns: int = 250) -> float:
     """The standard error by drawing characters with replacement, row by row."""
     rng = np.random.default_rng(7)
     of_each = frame.with_row_index().group_by("char_id").agg("index")["index"].to_list()
@@ -73,7 +74,7 @@ def plain_error(frame: pl.DataFrame, metric: Metric, turns: int = 250) -> float:
 
 
 @every_metric
-def test_the_error_is_that_of_the_plain_bootstrap(metric: Metric) -> None:
+def test_the_error_is_that_of_the_plain_bootstrap(metric: str) -> None:
     frame = cohort(300)
     found = paired_difference(frame, "good", "bad", metric)
     # This one is known to some 5 %, the other to 2 %.
@@ -81,12 +82,12 @@ def test_the_error_is_that_of_the_plain_bootstrap(metric: Metric) -> None:
 
 
 @every_metric
-def test_a_better_model_is_told_from_a_worse_one(metric: Metric) -> None:
+def test_a_better_model_is_told_from_a_worse_one(metric: str) -> None:
     found = paired_difference(cohort(5000), "good", "bad", metric)
     assert found.difference is not None
     interval = found.interval()
     assert interval is not None
-    assert (interval[0] > 0) if HIGHER_IS_BETTER[metric] else (interval[1] < 0)
+    assert (interval[0] > 0) if METRICS[metric].better == "higher" else (interval[1] < 0)
     turned = paired_difference(cohort(5000), "bad", "good", metric)
     assert turned.difference == -found.difference
     assert turned.standard_error == pytest.approx(found.standard_error)
@@ -100,7 +101,7 @@ def json_of(difference: Difference) -> dict[str, Any]:
 
 
 @every_metric
-def test_a_model_does_not_differ_from_itself(metric: Metric) -> None:
+def test_a_model_does_not_differ_from_itself(metric: str) -> None:
     found = paired_difference(cohort(), "good", "good", metric)
     assert (found.difference, found.interval()) == (0, (0, 0))
 
@@ -108,8 +109,8 @@ def test_a_model_does_not_differ_from_itself(metric: Metric) -> None:
 def test_being_paired_makes_the_error_small() -> None:
     frame = cohort(2000, noise=0.1)
     found = paired_difference(frame, "good", "bad")
-    alone = METRICS["roc_auc"](
-        Predicted(
+    alone = METRICS["roc_auc"].compute(
+        Predictions(
             frame["sub_churn"].to_numpy() == 1,
             frame["good"].to_numpy(),
             Resampling.over(frame["char_id"]),
@@ -120,7 +121,7 @@ def test_being_paired_makes_the_error_small() -> None:
 
 
 @every_metric
-def test_rows_twice_within_a_character_tell_nothing_more(metric: Metric) -> None:
+def test_rows_twice_within_a_character_tell_nothing_more(metric: str) -> None:
     once = cohort()
     twice = pl.concat([once, once.with_columns(pl.col("sub_id") + 10_000)])
     one, two = (paired_difference(frame, "good", "bad", metric) for frame in (once, twice))
@@ -134,7 +135,7 @@ def test_rows_twice_within_a_character_tell_nothing_more(metric: Metric) -> None
 
 
 @every_metric
-def test_the_order_of_rows_changes_no_bit(metric: Metric) -> None:
+def test_the_order_of_rows_changes_no_bit(metric: str) -> None:
     frame = cohort()
     once = paired_difference(frame, "good", "bad", metric)
     for seed in range(3):
@@ -184,5 +185,5 @@ def test_what_cannot_be_compared_is_refused() -> None:
         paired_difference(cohort(), "god", "bad")
     for wrong in (None, float("nan"), 1.5):
         frame = cohort(9).with_columns(bad=pl.lit(wrong, pl.Float64))
-        with pytest.raises(DataError, match="'bad' holds values that are no probability"):
+        with pytest.raises(DataError, match="'bad' holds values that are not probabilities"):
             paired_difference(frame, "good", "bad")

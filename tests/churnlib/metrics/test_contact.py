@@ -12,7 +12,7 @@ from churnlib.metrics.campaign import choose_threshold, evaluate_campaign
 from churnlib.metrics.contact import add_contact, compare_counts, compare_hold_out, is_held_out
 from churnlib.settings import Offer
 from churnlib.versions.folder import save_model
-from churnlib.versions.threshold import threshold_of
+from churnlib.versions.threshold import contact_threshold
 from tests.churnlib.model.samples import FACTS, features, usual
 
 IDS = pl.Series(range(100_000))
@@ -138,6 +138,6 @@ def test_another_offer_chooses_anew_among_the_validation_rows(
     saved = save_model(Catalog(str(tmp_path), "hawk").model("v1"), model, scored, rows[:9], facts)
     half = scored[:120]
     usual_best, dear_best = (choose_threshold(half, offer) for offer in (Offer(), DEAR))
-    assert threshold_of(saved, Offer()) == (0.123 if with_campaign else usual_best)
-    assert threshold_of(saved, DEAR) == dear_best
+    assert contact_threshold(saved, Offer()) == (0.123 if with_campaign else usual_best)
+    assert contact_threshold(saved, DEAR) == dear_best
     assert len({0.123, usual_best, dear_best}) == 3

@@ -22,8 +22,9 @@ from sklearn.metrics import (
 from churnlib.errors import DataError
 from churnlib.metrics.bootstrap import Resampling
 from churnlib.metrics.comparison import paired_difference
-from churnlib.metrics.definitions import Predicted, roc_auc
 from churnlib.metrics.evaluate import Scores, evaluate, score_group
+from churnlib.metrics.predictions import Predictions
+from churnlib.metrics.scores import roc_auc
 
 
 def table(
@@ -115,7 +116,7 @@ def test_the_interval_covers_the_truth_as_often_as_it_says(positives: int, negat
     turns, covered = 400, 0
     for _ in range(turns):
         drawn = squeezed(rng.normal(outcome.astype(float)))
-        low, high = roc_auc(Predicted(outcome, drawn, characters)).interval() or (0, 0)
+        low, high = roc_auc(Predictions(outcome, drawn, characters)).interval() or (0, 0)
         covered += low <= truth <= high
     # Four standard errors of a share of .95 are .044.
     assert 0.906 < covered / turns < 0.994
@@ -128,7 +129,7 @@ def test_one_churner_alone_does_not_make_the_interval_narrow() -> None:
     covered = 0
     for _ in range(100):
         drawn = squeezed(rng.normal(outcome.astype(float)))
-        low, high = roc_auc(Predicted(outcome, drawn, characters)).interval() or (0, 0)
+        low, high = roc_auc(Predictions(outcome, drawn, characters)).interval() or (0, 0)
         covered += low <= 0.7602499389065233 <= high
     assert covered / 100 > 0.9
 
@@ -439,7 +440,7 @@ def test_certain_predictions_that_fail_stay_finite() -> None:
 def test_what_is_no_probability_is_refused(column: str, wrong: float) -> None:
     frame = table([1, 0, 1], [0.2, 0.5, 0.7]).with_columns(baseline_probability=0.5)
     frame = frame.with_columns(pl.lit(wrong).alias(column))
-    with pytest.raises(DataError, match=f"^the column '{column}' holds values that are no prob"):
+    with pytest.raises(DataError, match=f"^the column '{column}' holds values that are not prob"):
         evaluate(frame)
 
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from churnlib.metrics.evaluate import score_group
+from churnlib.metrics.predictions import Predictions
 from churnlib.metrics.reliability import risk_groups
-from churnlib.metrics.scores import predictions
 
 Rows = list[tuple[bool, int]]
 
@@ -28,7 +28,7 @@ def table(given_rows: Rows, a_character: int = 1) -> pl.DataFrame:
 
 @given(rows)
 def test_groups_part_all_rows_by_falling_probability(given_rows: Rows) -> None:
-    groups = risk_groups(predictions(table(given_rows)))
+    groups = risk_groups(Predictions.of(table(given_rows)))
     said = [thirtieths / 30 for _, thirtieths in given_rows]
     assert sum(group.rows for group in groups) == len(given_rows)
     assert sum(group.churned for group in groups) == sum(churned for churned, _ in given_rows)
@@ -40,7 +40,7 @@ def test_groups_part_all_rows_by_falling_probability(given_rows: Rows) -> None:
 
 @given(rows)
 def test_groups_keep_equal_probabilities_together(given_rows: Rows) -> None:
-    groups = risk_groups(predictions(table(given_rows)))
+    groups = risk_groups(Predictions.of(table(given_rows)))
     ordered = sorted((thirtieths for _, thirtieths in given_rows), reverse=True)
     borders = np.cumsum([group.rows for group in groups])[:-1]
     assert all(ordered[border - 1] > ordered[border] for border in borders)
@@ -54,8 +54,8 @@ def test_the_calibration_error_is_the_mean_gap_of_the_groups(given_rows: Rows) -
 
 
 def test_an_interval_holds_its_rate_and_narrows_with_rows() -> None:
-    few = risk_groups(predictions(table([(n % 4 == 0, n % 10) for n in range(200)])))
-    many = risk_groups(predictions(table([(n % 4 == 0, n % 10) for n in range(20_000)])))
+    few = risk_groups(Predictions.of(table([(n % 4 == 0, n % 10) for n in range(200)])))
+    many = risk_groups(Predictions.of(table([(n % 4 == 0, n % 10) for n in range(20_000)])))
     widths = []
     for group in (*few, *many):
         assert group.interval is not None
@@ -67,7 +67,7 @@ def test_an_interval_holds_its_rate_and_narrows_with_rows() -> None:
 
 def test_an_interval_does_not_narrow_by_telling_each_row_twice() -> None:
     once = [(n % 3 == 0, n % 10) for n in range(300)]
-    alone = risk_groups(predictions(table(once)))
-    twice = risk_groups(predictions(table([row for row in once for _ in range(2)], 2)))
+    alone = risk_groups(Predictions.of(table(once)))
+    twice = risk_groups(Predictions.of(table([row for row in once for _ in range(2)], 2)))
     for one, both in zip(alone, twice, strict=True):
         assert one.interval == pytest.approx(both.interval, abs=0.01)

@@ -10,7 +10,7 @@ import pytest
 
 from churnlib.errors import SettingsError
 from churnlib.metrics.evaluate import evaluate, score_group
-from churnlib.metrics.segments import LEAST_ROWS, breakdown, check_segments
+from churnlib.metrics.segments import MIN_ROWS, breakdown, check_segments
 
 
 def cohort(n: int = 600, seed: int = 1) -> pl.DataFrame:
@@ -99,7 +99,7 @@ def test_rarer_values_stand_together() -> None:
 
 
 def test_a_small_part_tells_its_counts_alone() -> None:
-    rows = ROWS.head(LEAST_ROWS)
+    rows = ROWS.head(MIN_ROWS)
     (march, april) = breakdown(rows)["cohorts"]
     for few in (march, april):
         assert (
@@ -134,10 +134,10 @@ def test_the_order_of_rows_changes_no_bit() -> None:
 @pytest.mark.parametrize(
     ("column", "message"),
     [
-        ("teritory", r"'teritory' is no standard feature\. Did you mean 'territory'"),
-        ("price", "'price' holds no categories"),
-        ("char_id", "'char_id' holds no categories"),
-        ("hard_balance", "'hard_balance' is no standard feature"),
+        ("teritory", r"'teritory' is not a standard feature\. Did you mean 'territory'"),
+        ("price", "'price' does not hold categories"),
+        ("char_id", "'char_id' does not hold categories"),
+        ("hard_balance", "'hard_balance' is not a standard feature"),
     ],
 )
 def test_columns_that_part_nothing_are_refused(column: str, message: str) -> None:

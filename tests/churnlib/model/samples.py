@@ -184,6 +184,54 @@ PIPELINES: Mapping[str, tuple[Step, ...]] = {
             cv=2,
         ),
     ),
+    "search_with_scoring": (
+        ENCODE,
+        IMPUTE,
+        SCALE,
+        step(
+            "sklearn.model_selection.RandomizedSearchCV",
+            estimator=LOGISTIC,
+            param_distributions={"C": [0.01, 1.0]},
+            n_iter=2,
+            cv=2,
+            scoring=["roc_auc", "neg_log_loss"],
+            refit="roc_auc",
+        ),
+    ),
+    "halving_search": (
+        ENCODE,
+        IMPUTE,
+        SCALE,
+        step(
+            "sklearn.model_selection.HalvingGridSearchCV",
+            estimator=LOGISTIC,
+            param_grid={"C": [0.01, 1.0]},
+            cv=2,
+            scoring="roc_auc",
+        ),
+    ),
+    "iterative": (
+        ENCODE,
+        step("sklearn.impute.IterativeImputer", "impute", max_iter=2),
+        SCALE,
+        model_of(LOGISTIC),
+    ),
+    "column_by_name": (
+        step(
+            "sklearn.compose.ColumnTransformer",
+            "encode",
+            transformers=[["categories", ONE_HOT, part("churnlib.model.columns.OfKind")]],
+            remainder="passthrough",
+            verbose_feature_names_out=False,
+        ),
+        IMPUTE,
+        step(
+            "sklearn.compose.ColumnTransformer",
+            "select",
+            transformers=[["keep", "passthrough", ["race_elf", "missingindicator_hard_balance"]]],
+        ),
+        model_of(FOREST),
+    ),
     "skrub": (
         step("skrub.DropCols", "drop", cols=["sub_months"]),
         step(
@@ -232,10 +280,10 @@ def usual(name: str = "boosting") -> FittedModel:
 
 def save(target: Dataset, model: FittedModel, **named: Any) -> DatasetRef:
     rows = features()
-    scored = rows.with_columns(predict(model.pipeline, model.schema, rows))
+    scored = rows.with_columns(predict(model, rows))
     return save_model(target, model, scored, rows.head(20), FACTS, **named)
 
 
 def probabilities(model: FittedModel, rows: pl.DataFrame) -> list[float]:
-    found: list[float] = predict(model.pipeline, model.schema, rows).to_list()
+    found: list[float] = predict(model, rows).to_list()
     return found

@@ -12,7 +12,7 @@ from churnlib.model.baseline import fit_baseline
 from churnlib.model.feature_schema import FeatureSchema, learn_schema
 from churnlib.model.feature_table import FeatureTable
 from churnlib.model.persistence import as_skops
-from churnlib.model.predict import predict
+from churnlib.model.predict import predict_by
 from churnlib.settings import FeatureChoice
 from tests.churnlib.model.samples import features
 
@@ -27,7 +27,7 @@ def said(learnt: pl.DataFrame, rows: pl.DataFrame) -> pl.Series:
     schema = schema_of(learnt)
     model = fit_baseline(FeatureTable.of(learnt), schema)
     assert model is not None
-    return predict(model, schema, rows)
+    return predict_by(model, schema, rows)
 
 
 def test_it_is_a_logistic_regression_of_scaled_numbers_and_one_column_a_value() -> None:
@@ -68,7 +68,7 @@ def test_of_many_rows_the_first_are_learnt_from(monkeypatch: pytest.MonkeyPatch)
     few, first = (fit_baseline(rows, schema) for rows in (parts, FeatureTable.of(ROWS.head(100))))
     assert few is not None
     assert first is not None
-    assert predict(few, schema, ROWS).equals(predict(first, schema, ROWS))
+    assert predict_by(few, schema, ROWS).equals(predict_by(first, schema, ROWS))
 
 
 def test_a_model_of_what_it_cannot_take_goes_without_it() -> None:

@@ -12,9 +12,10 @@ import pytest
 
 from churnlib.errors import ModelError
 from churnlib.model.boosting import LGBMClassifier, LGBMFromParts
+from churnlib.model.estimators import resolve
 from churnlib.model.feature_table import FeatureTable
 from churnlib.model.fit import fit
-from churnlib.model.pipeline import build_pipeline, resolve
+from churnlib.model.pipeline import build_pipeline
 from churnlib.model.sample import FROM_PARTS, learns_from_parts
 from tests.churnlib.model.samples import (
     IMPUTE,

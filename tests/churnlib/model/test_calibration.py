@@ -16,9 +16,9 @@ from churnlib.model.fit import fit, train
 from churnlib.model.fitted_model import FittedModel
 from churnlib.model.persistence import as_skops, load_pipeline
 from churnlib.model.pipeline import build_pipeline
-from churnlib.model.predict import predict
+from churnlib.model.predict import predict_by
 from churnlib.settings import CalibrationChoice, Step
-from churnlib.versions.folder import _libraries_of
+from churnlib.versions.verification import libraries_of
 from tests.churnlib.model.samples import (
     ENCODE,
     FOREST,
@@ -114,7 +114,7 @@ def test_the_last_months_calibrate_and_those_before_fit(months: int) -> None:
     inner = made.pipeline.calibrated_classifiers_[0].estimator.estimator
     plain = calibrated(method="none", rows=before)
     assert made.schema == plain.schema
-    assert predict(inner, made.schema, ROWS).to_list() == probabilities(plain, ROWS)
+    assert predict_by(inner, made.schema, ROWS).to_list() == probabilities(plain, ROWS)
 
 
 def test_labels_not_yet_known_calibrate_nothing() -> None:
@@ -157,7 +157,7 @@ def test_calibrated_probabilities_follow_the_rows_that_calibrate(
 def test_calibration_keeps_the_order_of_risks(method: CalibrationChoice) -> None:
     made = calibrated("boosting", method)
     inner = made.pipeline.calibrated_classifiers_[0].estimator.estimator
-    order = np.argsort(predict(inner, made.schema, ROWS).to_numpy(), kind="stable")
+    order = np.argsort(predict_by(inner, made.schema, ROWS).to_numpy(), kind="stable")
     assert (np.diff(np.array(probabilities(made, ROWS))[order]) >= -1e-12).all()
 
 
@@ -174,11 +174,11 @@ def test_calibration_keeps_the_order_of_risks(method: CalibrationChoice) -> None
 def test_a_calibrated_model_goes_through_its_file(name: str, method: CalibrationChoice) -> None:
     made = calibrated(name, method)
     loaded = load_pipeline("model.skops", as_skops(made.pipeline), "hawk", "Train again.")
-    assert predict(loaded, made.schema, ROWS).to_list() == probabilities(made, ROWS)
+    assert predict_by(loaded, made.schema, ROWS).to_list() == probabilities(made, ROWS)
 
 
 def test_the_libraries_inside_a_calibrated_model_are_found() -> None:
-    assert _libraries_of(calibrated("lightgbm", "sigmoid")) == ["scikit-learn", "lightgbm"]
+    assert libraries_of(calibrated("lightgbm", "sigmoid")) == ["scikit-learn", "lightgbm"]
 
 
 @pytest.mark.parametrize("size", [100, 10_000])

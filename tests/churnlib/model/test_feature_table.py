@@ -8,7 +8,7 @@ import pytest
 
 from churnlib.io.datasets import Dataset, write_parquet
 from churnlib.model.feature_table import FeatureTable
-from churnlib.model.predict import SCORED_COLUMNS, predict, predict_in_parts
+from churnlib.model.predict import SCORED_COLUMNS, predict, predict_by, predict_in_parts
 from churnlib.schemas.columns import BASELINE, PROBABILITY
 from tests.churnlib.model.samples import features, usual
 
@@ -60,10 +60,10 @@ def test_predictions_are_the_same_bits_whatever_the_parts(name: str, rows: Featu
     new = pl.when(pl.col("sub_id") % 50 == 0).then(pl.lit("orc")).otherwise("race")
     later = replace(rows, table=rows.table.with_columns(race=new))
     whole = later.table.collect()
-    expected = whole.with_columns(predict(model.pipeline, model.schema, whole))
+    expected = whole.with_columns(predict(model, whole))
     sizes = (16, 112, 240, 1008) if name in LINEAR else (7, 100, 240, 1000)
     for size in sizes:
-        found = predict_in_parts(model.pipeline, model.schema, replace(later, size=size))
+        found = predict_in_parts(model, replace(later, size=size), baseline=False)
         assert found.rows.equals(expected.select(ALONE))
         assert found.unknown == {"race": 5}
 
@@ -71,15 +71,13 @@ def test_predictions_are_the_same_bits_whatever_the_parts(name: str, rows: Featu
 def test_a_baseline_predicts_beside_the_model_and_columns_are_kept() -> None:
     model = usual("boosting")
     assert model.baseline is not None
-    said = predict(model.pipeline, model.schema, TABLE)
-    plain = predict(model.baseline, model.schema, TABLE).alias(BASELINE)
+    said = predict(model, TABLE)
+    plain = predict_by(model.baseline, model.schema, TABLE).alias(BASELINE)
     expected = TABLE.with_columns(said, plain).select(*SCORED_COLUMNS, "race", "sub_type")
     for size in (16, 240):
         found = predict_in_parts(
-            model.pipeline,
-            model.schema,
+            model,
             replace(FeatureTable.of(TABLE), size=size),
-            baseline=model.baseline,
             also=("race", "sub_type", "is_first_sub"),
         )
         assert found.rows.equals(expected)
@@ -87,7 +85,7 @@ def test_a_baseline_predicts_beside_the_model_and_columns_are_kept() -> None:
 
 def test_an_empty_batch_without_labels_gives_an_empty_table() -> None:
     model = usual("boosting")
-    found = predict_in_parts(model.pipeline, model.schema, TABLE.clear().drop("sub_churn"))
+    found = predict_in_parts(model, TABLE.clear().drop("sub_churn"), baseline=False)
     assert found.rows.is_empty()
     assert found.rows.columns == [c for c in ALONE if c != "sub_churn"]
     assert found.rows[PROBABILITY].dtype == pl.Float64

@@ -98,7 +98,9 @@ def test_validation_learns_only_from_labels_known_when_it_opens(horizon: int, la
 def test_validation_that_too_few_labels_were_known_for_warns(refit: bool) -> None:
     made = trained(horizon=4, refit=refit)
     assert made.warning is not None
-    assert "of 160 earlier labels only 40 were known when it opens on 2024-05-01" in made.warning
+    assert (
+        "of 160 earlier labels only 40 were available when it opens on 2024-05-01" in made.warning
+    )
     assert made.scored.equals(trained(refit=refit).scored)
 
 

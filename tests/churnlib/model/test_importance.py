@@ -57,13 +57,11 @@ def test_importance_is_the_loss_of_auc(
     rows = table.head(100)
     found = {i.feature: i for i in permutation_importance(model, rows)}
     rng, outcome = np.random.default_rng(9), rows["sub_churn"].to_numpy()
-    whole = roc_auc_score(outcome, predict(model.pipeline, model.schema, rows))
+    whole = roc_auc_score(outcome, predict(model, rows))
     losses = []
     for _ in range(200):
         shuffled = rows.with_columns(race=rows["race"].gather(rng.permutation(100)))
-        losses.append(
-            whole - roc_auc_score(outcome, predict(model.pipeline, model.schema, shuffled))
-        )
+        losses.append(whole - roc_auc_score(outcome, predict(model, shuffled)))
     error = np.std(losses) / 200**0.5
     assert found["race"].auc_loss == pytest.approx(np.mean(losses), abs=5 * error)
 

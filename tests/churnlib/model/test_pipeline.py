@@ -1,19 +1,30 @@
 """The pipeline from configuration: which classes may be named, and how they are built."""
 
+import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 import pytest
+import sklearn.experimental
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
+from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.pipeline import Pipeline
+from sklearn.utils import all_estimators
 
 from churnlib.errors import ModelError
 from churnlib.model.columns import OfKind
-from churnlib.model.pipeline import build_pipeline, check_columns, check_pipeline, resolve
+from churnlib.model.estimators import resolve
+from churnlib.model.fit import fit
+from churnlib.model.persistence import as_skops, load_pipeline
+from churnlib.model.pipeline import build_pipeline, check_columns, check_pipeline
+from churnlib.model.trust import TRUSTED_TYPES
 from churnlib.seeds import MAX_SEED
 from churnlib.settings import Step
 from tests.churnlib.model.samples import (
@@ -69,7 +80,10 @@ def test_classes_resolve_by_public_and_by_private_name() -> None:
     ],
 )
 def test_other_packages_are_refused(name: str) -> None:
-    with pytest.raises(ModelError, match="its package is not among sklearn, churnlib, skrub"):
+    with pytest.raises(
+        ModelError,
+        match=r"only sklearn, churnlib, skrub are|not the full name",
+    ):
         resolve(name)
 
 
@@ -129,7 +143,7 @@ def test_an_estimator_defined_elsewhere_is_refused(monkeypatch: pytest.MonkeyPat
         pass
 
     monkeypatch.setattr("sklearn.impute.Own", Own, raising=False)
-    with pytest.raises(ModelError, match="no estimator to configure"):
+    with pytest.raises(ModelError, match="the package tests, which defines it, is not trusted"):
         resolve("sklearn.impute.Own")
 
 
@@ -281,7 +295,7 @@ def test_the_seed_of_a_step_does_not_hang_on_the_others() -> None:
         (step("sklearn.linear_model.LogisticRegression", C=[1]), "The 'C' parameter"),
         (
             step("sklearn.calibration.CalibratedClassifierCV", estimator={**LOGISTIC, "parms": 1}),
-            "step 'model', estimator: an estimator is a table of type and params, without parms",
+            "estimator: an estimator is a table of type and params; there is no parms",
         ),
         (
             step("sklearn.calibration.CalibratedClassifierCV", estimator=part("os.system")),
@@ -295,7 +309,7 @@ def test_the_seed_of_a_step_does_not_hang_on_the_others() -> None:
             "step 'model', estimator: The 'C' parameter",
         ),
         (step("sklearn.ensemble._forest.ForestClassifier"), "abstract"),
-        (step("sklearn.base.ClassifierMixin"), "no estimator to configure"),
+        (step("sklearn.base.ClassifierMixin"), "not an estimator that can be configured"),
         (step("sklearn.linear_model.LinearRegression"), "which gives no probabilities"),
         (step("sklearn.svm.LinearSVC"), "which gives no probabilities"),
         (step("sklearn.preprocessing.StandardScaler"), "'model', the last, is StandardScaler"),
@@ -373,7 +387,7 @@ def test_a_pipeline_that_cannot_be_built_is_refused_ahead() -> None:
 def test_a_pipeline_that_skops_cannot_keep_is_refused_ahead(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("churnlib.model.persistence.TRUSTED_TYPES", ())
+    monkeypatch.setattr("churnlib.model.trust.TRUSTED_TYPES", ())
     with pytest.raises(ModelError, match=r'OfKind.*train\.model_format = "joblib"'):
         check_pipeline(training(ENCODE, LAST), COLUMNS)
     check_pipeline(training(ENCODE, LAST, model_format="joblib"), COLUMNS)
@@ -423,3 +437,90 @@ def test_columns_chosen_otherwise_are_left_to_the_step() -> None:
 def test_defaults_of_a_class_are_left_alone() -> None:
     build_pipeline([step("sklearn.ensemble.HistGradientBoostingClassifier")], 1)
     assert HistGradientBoostingClassifier().random_state is None
+
+
+# Names of columns after the first step
+
+
+def test_a_later_step_chooses_columns_by_name() -> None:
+    model = fit(features(), training(*PIPELINES["column_by_name"], calibration="none"), seed=1)
+    forest = model.pipeline.named_steps["model"]
+    assert list(forest.feature_names_in_) == [
+        "keep__race_elf",
+        "keep__missingindicator_hard_balance",
+    ]
+
+
+def test_a_later_step_that_names_a_missing_column_is_refused() -> None:
+    encode, impute, _, forest = PIPELINES["column_by_name"]
+    columns = [["keep", "passthrough", ["race_elff"]]]
+    select = step("sklearn.compose.ColumnTransformer", "select", transformers=columns)
+    with pytest.raises(ModelError, match=r"cannot be fitted: .*'race_elff'"):
+        fit(features(), training(encode, impute, select, forest), seed=1)
+
+
+def test_columns_cannot_be_chosen_by_name_from_a_sparse_matrix() -> None:
+    one_hot = part("sklearn.preprocessing.OneHotEncoder")
+    encode = step("sklearn.compose.ColumnTransformer", "e", transformers=[["a", one_hot, ["race"]]])
+    select = PIPELINES["column_by_name"][2]
+    assert refusal(encode, select, LAST) == (
+        "train.pipeline: step 'select', 'keep' chooses columns by name, but OneHotEncoder in step "
+        "'e' returns no frame. Set sparse_output = false in it if it has that parameter, or use "
+        "another class."
+    )
+
+
+def test_a_pipeline_with_sparse_output_is_fitted_on_sparse_matrices() -> None:
+    one_hot = part("sklearn.preprocessing.OneHotEncoder")
+    encode = step("sklearn.compose.ColumnTransformer", "e", transformers=[["a", one_hot, ["race"]]])
+    model = fit(features(), training(encode, LAST), seed=1)
+    encoded = model.pipeline[:-1].transform(model.schema.apply(features()))
+    assert issparse(encoded)
+
+
+# Searches and experimental estimators
+
+
+def experimental() -> list[str]:
+    """Estimators that a fresh interpreter cannot import without enabling them first."""
+    for module in iter_modules(sklearn.experimental.__path__):
+        if module.name.startswith("enable_"):
+            import_module(f"sklearn.experimental.{module.name}")
+    names = [f"{cls.__module__.split('._')[0]}.{name}" for name, cls in all_estimators()]
+    code = """
+import sys
+from importlib import import_module
+for name in sys.argv[1:]:
+    module, _, cls = name.rpartition(".")
+    try:
+        getattr(import_module(module), cls)
+    except ImportError:
+        print(name)
+"""
+    return subprocess.run(
+        [sys.executable, "-c", code, *names], capture_output=True, text=True, check=True
+    ).stdout.split()
+
+
+@pytest.mark.filterwarnings("ignore:Since version 1.0:UserWarning")
+def test_experimental_estimators_resolve_and_can_be_saved() -> None:
+    names = experimental()
+    assert "sklearn.impute.IterativeImputer" in names
+    for name in names:
+        cls = resolve(name)
+        assert f"{cls.__module__}.{cls.__name__}" in TRUSTED_TYPES
+
+
+@pytest.mark.parametrize("scoring", get_scorer_names())
+def test_search_with_any_scoring_can_be_saved(scoring: str) -> None:
+    search = step(
+        "sklearn.model_selection.GridSearchCV",
+        estimator=LOGISTIC,
+        param_grid={"C": [1.0]},
+        scoring=scoring,
+    )
+    pipeline = build_pipeline([search], 1)
+    pipeline[0].scorer_ = get_scorer(scoring)  # As fitting does.
+    data = as_skops(pipeline)
+    loaded = load_pipeline("model.skops", data, "hawk", "Train again.")
+    assert loaded[0].scorer_._score_func is pipeline[0].scorer_._score_func

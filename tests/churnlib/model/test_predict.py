@@ -19,9 +19,10 @@ from churnlib.errors import ModelError
 from churnlib.metrics.contact import add_contact
 from churnlib.model.feature_schema import Feature, FeatureSchema
 from churnlib.model.fit import fit
+from churnlib.model.fitted_model import FittedModel
 from churnlib.model.predict import predict, rank_by_risk
 from churnlib.schemas.columns import PROBABILITY
-from churnlib.schemas.tables import Predictions
+from churnlib.schemas.outputs import output_tables
 from tests.churnlib.model.samples import (
     PIPELINES,
     features,
@@ -43,14 +44,14 @@ THREADED = ("boosting", "boosting_calibrated", "forest", "gradient_boosting", "l
             "lightgbm_from_parts", "logistic", "stack", "skrub")  # fmt: skip
 
 
-class Given(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """Says what it is told to, and notes how many threads it was given."""
+class Constant(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Predicts a constant, and records how many threads it may use."""
 
-    def __init__(self, says: float = 0.5) -> None:
-        self.says = says
+    def __init__(self, value: float = 0.5) -> None:
+        self.value = value
         self.threads = 0
 
-    def fit(self, frame: pl.DataFrame, outcome: Any) -> "Given":
+    def fit(self, frame: pl.DataFrame, outcome: Any) -> "Constant":
         return self
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -58,14 +59,15 @@ class Given(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict_proba(self, frame: pl.DataFrame) -> Any:
         self.threads = joblib.effective_n_jobs(-1)
-        return np.full((len(frame), 2), self.says)
-
-
-def says(value: float) -> Pipeline:
-    return Pipeline([("model", Given(value))])
+        return np.full((len(frame), 2), self.value)
 
 
 SCHEMA = FeatureSchema((Feature("hard_balance", "number"),))
+
+
+def constant(value: float) -> FittedModel:
+    """A model that predicts the same for every row."""
+    return FittedModel(Pipeline([("model", Constant(value))]), SCHEMA)
 
 
 def test_a_prediction_hangs_on_its_row_alone() -> None:
@@ -81,7 +83,7 @@ def test_a_prediction_hangs_on_its_row_alone() -> None:
 def test_the_probability_is_that_of_churn() -> None:
     model = usual("boosting")
     churned = ROWS["sub_churn"].cast(bool)
-    found = predict(model.pipeline, model.schema, ROWS)
+    found = predict(model, ROWS)
     assert found.name == PROBABILITY
     assert found.dtype == pl.Float64
     mean_of = {flag: found.filter(churned == flag).mean() for flag in (True, False)}
@@ -96,7 +98,7 @@ def test_categories_never_met_are_predicted_as_unknown() -> None:
 
 def test_no_rows_give_no_predictions() -> None:
     model = usual("boosting")
-    found = predict(model.pipeline, model.schema, ROWS.clear())
+    found = predict(model, ROWS.clear())
     assert found.is_empty()
     assert found.name == PROBABILITY
     assert found.dtype == pl.Float64
@@ -104,8 +106,8 @@ def test_no_rows_give_no_predictions() -> None:
 
 @pytest.mark.parametrize("value", [-0.01, 1.01, float("nan"), float("inf")])
 def test_what_is_no_probability_is_refused(value: float) -> None:
-    with pytest.raises(ModelError, match="no probability between 0 and 1"):
-        predict(says(value), SCHEMA, ROWS)
+    with pytest.raises(ModelError, match="not probabilities between 0 and 1"):
+        predict(constant(value), ROWS)
 
 
 @pytest.mark.parametrize("error", [ValueError("no such\nlevel"), RuntimeError("no such")])
@@ -113,24 +115,24 @@ def test_what_a_step_raises_is_told(error: Exception, monkeypatch: pytest.Monkey
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(Given, "predict_proba", fail)
+    monkeypatch.setattr(Constant, "predict_proba", fail)
     message = f"^the model cannot predict these rows: {type(error).__name__}: no such.$"
     with pytest.raises(ModelError, match=message):
-        predict(says(0.5), SCHEMA, ROWS)
+        predict(constant(0.5), ROWS)
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_certainty_is_a_probability(value: float) -> None:
-    assert predict(says(value), SCHEMA, ROWS).unique().to_list() == [value]
+    assert predict(constant(value), ROWS).unique().to_list() == [value]
 
 
 def test_predicting_takes_one_thread_and_leaves_the_model_as_it_was() -> None:
-    model = says(0.5)
+    model = constant(0.5)
     with joblib.parallel_config(n_jobs=2):
-        predict(model, SCHEMA, ROWS)
-    assert model.named_steps["model"].threads == 1
+        predict(model, ROWS)
+    assert model.pipeline.named_steps["model"].threads == 1
     forest = fit(ROWS, training(*PIPELINES["forest"], calibration="none"), seed=1)
-    predict(forest.pipeline, forest.schema, ROWS)
+    predict(forest, ROWS)
     assert forest.pipeline.named_steps["model"].n_jobs == 2
 
 
@@ -156,17 +158,19 @@ def test_ranks_follow_risk_and_ties_the_key() -> None:
         sub_start_date=pl.date(2024, 1, 1), other=1
     )
     ranked = rank_by_risk(batch, "v1")
-    Predictions.validate(add_contact(ranked, 0.3, 0.05))
+    output_tables()["predictions"].schema.validate(add_contact(ranked, 0.3, 0.05))
     assert ranked["baseline_probability"].null_count() == 4
     assert ranked.select("risk_rank", "sub_id").rows() == [(1, 13), (2, 11), (3, 12), (4, 14)]
     assert ranked["model_version"].unique().to_list() == ["v1"]
     assert rank_by_risk(batch.reverse(), "v1").equals(ranked)
     beside = batch.with_columns(baseline_probability=pl.col("sub_id") / 100)
     ranked = rank_by_risk(beside, "v1")
-    Predictions.validate(add_contact(ranked, 0.3, 0.05))
+    output_tables()["predictions"].schema.validate(add_contact(ranked, 0.3, 0.05))
     assert ranked["baseline_probability"].to_list() == [0.13, 0.11, 0.12, 0.14]
 
 
 def test_an_empty_batch_gives_an_empty_table() -> None:
     batch = ROWS.clear().with_columns(pl.lit(None, pl.Float64).alias(PROBABILITY))
-    Predictions.validate(add_contact(rank_by_risk(batch, "v1"), 0.3, 0.05))
+    output_tables()["predictions"].schema.validate(
+        add_contact(rank_by_risk(batch, "v1"), 0.3, 0.05)
+    )

@@ -11,10 +11,11 @@ from pydantic import ValidationError
 
 from churnlib.errors import ModelError, TooFewRowsError
 from churnlib.io.buckets import hashes, in_order, write
-from churnlib.io.datasets import Dataset, DatasetRef, footer
+from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.io.footer import footer
 from churnlib.model.sample import Sample, attribute_read_errors, describe, draw
 from churnlib.settings import EvaluationSettings, Offer, TrainSettings
-from churnlib.versions.folder import read_manifest
+from churnlib.versions.manifest import read_manifest
 from flows.train import fit_model, report_training
 from tests.churnlib.model.samples import BOOSTING, FACTS, features, model_of, training
 

@@ -18,8 +18,9 @@ from churnlib.errors import ModelError
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import DatasetRef
 from churnlib.io.storage import fingerprint
-from churnlib.model.persistence import TRUSTED_TYPES
-from churnlib.versions.folder import MANIFEST, load_model, read_manifest
+from churnlib.model.trust import TRUSTED_TYPES
+from churnlib.versions.folder import load_model
+from churnlib.versions.manifest import MANIFEST, read_manifest
 from tests.churnlib.model.samples import features, save, usual
 
 
@@ -75,7 +76,9 @@ def test_a_model_file_that_would_run_something_is_refused(
     file = tmp_path / "evil.skops"
     io.dump(pipeline, file)
     plant(kept, file)
-    with pytest.raises(ModelError, match="hawk: model v1: its file holds types not trusted: "):
+    with pytest.raises(
+        ModelError, match="hawk: model v1: its file holds types that are not trusted: "
+    ):
         load_model(kept)
     assert not marker.exists()
 
@@ -132,7 +135,7 @@ def test_what_a_file_says_to_trust_is_not_asked(kept: DatasetRef, tmp_path: Path
     manifest = read_manifest(kept)
     manifest["trusted_types"] = manifest["trusted"] = ["tests.churnlib.model.test_trust.Malicious"]
     Path(kept.uri, MANIFEST).write_text(json.dumps(manifest))
-    with pytest.raises(ModelError, match="types not trusted: tests"):
+    with pytest.raises(ModelError, match="types that are not trusted: tests"):
         load_model(kept)
 
 

@@ -12,7 +12,7 @@ import pytest
 from churnlib.errors import DataError
 from churnlib.io.datasets import Dataset
 from churnlib.raw.validate import CheckedTable, check_table
-from churnlib.schemas.tables import RAW_SCHEMAS, raw_columns
+from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import RawSettings
 
 Rows = list[dict[str, Any]]
@@ -117,7 +117,8 @@ def check(source: Dataset, *, parent: Rows | None = None, **raw: Any) -> Checked
 
 def by_key(checked: CheckedTable, table: str) -> CheckedTable:
     """The same in the order of the key, with the table's own columns."""
-    rows = checked.rows.select(raw_columns(table)).sort(RAW_SCHEMAS[table].primary_key())
+    spec = raw_tables()[table]
+    rows = checked.rows.select(*spec.columns).sort(spec.key)
     return replace(checked, rows=rows)
 
 

@@ -74,10 +74,10 @@ def test_faults_count_from_the_day_on_which_they_are_known(table: str, tmp_path:
 
 def test_rows_whose_date_cannot_be_told_count_as_known(tmp_path: Path) -> None:
     source = write(tmp_path, "sub_data", [sub(101), sub(102, sub_start_date=None)])
-    with pytest.raises(DataError, match="sub_start_date is empty"):
+    with pytest.raises(DataError, match="sub_start_date must not be empty"):
         check(source)
     text = as_frame([sub(101)]).write_csv() + "102,1,2030-01-01\n"
-    with pytest.raises(DataError, match="fields are more or fewer than in the header"):
+    with pytest.raises(DataError, match="every line must have as many fields"):
         check(write_text(tmp_path, "sub_data", text))
 
 

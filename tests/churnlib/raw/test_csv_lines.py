@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from churnlib.raw.csv_lines import header, line_not_utf8, look_at_lines
+from churnlib.raw.csv_lines import find_ragged_lines, header, line_not_utf8
 from tests.churnlib.raw.samples import check, complaint, currency, lines, write_text
 
 TABLE = "character_currency"
@@ -25,7 +25,7 @@ def test_a_line_with_another_number_of_fields_is_a_fault(
     source = write_text(tmp_path, TABLE, lines(TABLE, GOOD_LINE, line, third))
     assert complaint(source).splitlines()[:2] == [
         "hawk: character_currency.csv: 1 of 3 rows break a rule:",
-        f"  fields are more or fewer than in the header: 1 row (line 3: {fields})",
+        f"  every line must have as many fields as the header: 1 row (line 3: {fields})",
     ]
 
 
@@ -33,7 +33,7 @@ def test_a_ragged_line_is_found_though_the_column_it_lacks_is_not_read(tmp_path:
     text = "note," + lines(TABLE, f"x,{GOOD_LINE}", f"y,{GOOD_LINE},z", "1,2021-01-01,0,0,1,2")
     message = complaint(write_text(tmp_path, TABLE, text))
     assert "header: 2 rows (line 3: 8; line 4: 6)" in message
-    assert "twice" not in message
+    assert "unique" not in message
 
 
 def test_a_ragged_line_is_set_apart_as_it_stands(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_lines_are_counted_with_the_blank_ones(tmp_path: Path) -> None:
     message = complaint(write_text(tmp_path, TABLE, lines(TABLE, *rows)))
     assert "character_currency.csv: 2 of 3 rows break a rule:" in message
     assert "header: 1 row (line 5: 2)" in message
-    assert "char_id is empty: 1 row (line 6)" in message
+    assert "char_id must not be empty: 1 row (line 6)" in message
 
 
 field = st.text(st.sampled_from('ab ,"\n'), max_size=3)
@@ -118,7 +118,7 @@ def test_lines_are_found_as_they_were_written(
     for row in [["a"], *rows][:-1]:
         starts.append(starts[-1] + 1 + sum(field.count("\n") for field in row))
     blank = [n for n, row in enumerate(rows, start=2) if not row[0].strip() and len(row) == 1]
-    found = look_at_lines(str(path))
+    found = find_ragged_lines(str(path))
     assert found.blank == tuple(blank)
     assert found.ragged == {
         starts[n - 1]: len(row)

@@ -5,34 +5,31 @@ from typing import Any
 
 import polars as pl
 
-from churnlib.raw.quality_warnings import count_oddities
-from churnlib.schemas.tables import RAW_SCHEMAS, raw_columns
+from churnlib.raw.quality_warnings import count_warnings
+from churnlib.schemas.raw_tables import raw_tables
 from tests.churnlib.raw.samples import GOOD, Rows, character, currency, miss, sub
 
 DAY = date(2025, 1, 1)
-PARENTS = {
-    "sub_data": "character_data",
-    "character_currency": "character_data",
-    "sub_miss": "sub_data",
-}
 
 
 def table(name: str, rows: Rows) -> pl.LazyFrame:
     """A checked table."""
-    types = {column: RAW_SCHEMAS[name].columns()[column].dtype for column in raw_columns(name)}
-    return pl.LazyFrame(rows, schema=types).sort(RAW_SCHEMAS[name].primary_key())
+    spec = raw_tables()[name]
+    return pl.LazyFrame(rows, schema=spec.types).sort(spec.key)
 
 
 def odd(
     name: str, *rows: dict[str, Any], parent: Rows | None = None, as_of: date = DAY
 ) -> dict[str, int]:
-    above = None if parent is None else table(PARENTS[name], parent)
-    return count_oddities(table(name, list(rows)), name, as_of=as_of, parent=above)
+    spec = raw_tables()[name]
+    above = None if parent is None or spec.parent is None else table(spec.parent.table, parent)
+    return count_warnings(table(name, list(rows)), spec, as_of=as_of, parent=above)
 
 
 def test_good_tables_show_nothing_odd() -> None:
     for name, rows in GOOD.items():
-        parent = GOOD[PARENTS[name]] if name in PARENTS else None
+        reference = raw_tables()[name].parent
+        parent = GOOD[reference.table] if reference else None
         assert odd(name, *rows, parent=parent) == {}
         assert odd(name, parent=parent) == {}
 

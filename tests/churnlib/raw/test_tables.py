@@ -6,7 +6,8 @@ import pytest
 
 from churnlib.errors import DataError
 from churnlib.features.cohort import feature_columns, feature_table
-from churnlib.raw.tables import Tables, latest_day, read_tables
+from churnlib.raw.availability import latest_day
+from churnlib.raw.tables import Tables, read_tables
 from churnlib.settings import Settings, load_settings
 from churnlib.synthesis.__main__ import main as synthesize
 
@@ -53,7 +54,7 @@ def test_tables_hold_rows_against_their_parents(settings: Settings, tmp_path: Pa
     characters = (copy / "character_data.csv").read_text().splitlines(keepends=True)
     (copy / "character_data.csv").write_text("".join(characters[:100]))
     moved = load_settings("game1", {"data_dir": str(tmp_path)}, environ={})
-    with pytest.raises(DataError, match=r"(?s)sub_data\.csv.*char_id is not in character_data"):
+    with pytest.raises(DataError, match=r"(?s)sub_data\.csv.*char_id must be in character_data"):
         read_tables(moved)
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from churnlib.settings import Change, changes, load_settings
-from tests.churnlib.settings.test_settings import BASE
+from tests.churnlib.settings.samples import BASE
 
 
 @pytest.fixture

@@ -7,21 +7,13 @@ from pathlib import Path
 
 import polars as pl
 
-from churnlib.io.catalog import RAW_TABLES
+from churnlib.schemas.raw_tables import raw_tables
 from churnlib.synthesis import PROCESSES, Process
 from churnlib.synthesis.process import CHURN_AFTER_MONTHS, HORIZON_MONTHS
 
 GAMES = sorted(PROCESSES)
-CURRENCY = ("sub_hard", "sub_soft", "hard_balance", "soft_balance")
+CURRENCY = raw_tables().history.of_kind("number")
 LAST = date(2025, 1, 1)
-COLUMNS = {
-    "character_data": "char_id gender race class territory creation_date class_mastery_date "
-    "total_kills total_deaths",
-    "character_currency": "char_id date sub_hard sub_soft hard_balance soft_balance",
-    "sub_data": "sub_id char_id sub_start_date sub_type sub_months sub_size price "
-    "num_hard_currency num_soft_currency",
-    "sub_miss": "sub_id start_date end_date",
-}
 
 
 @dataclass(frozen=True)
@@ -45,7 +37,7 @@ Make = Callable[..., Sample]
 def read(process: Process, signal: float, folder: Path) -> Sample:
     """Reads a generated folder of either format."""
     tables = {}
-    for table in RAW_TABLES:
+    for table in raw_tables():
         path = folder / f"{table}.parquet"
         if path.exists():
             tables[table] = pl.read_parquet(path)

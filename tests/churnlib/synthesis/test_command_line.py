@@ -14,7 +14,7 @@ from tests.churnlib.synthesis.samples import (
 )
 
 
-def test_a_new_game_is_made_like_another(tmp_path: Path) -> None:
+def test_new_game_uses_the_process_of_another(tmp_path: Path) -> None:
     assert process_of("game2") == PROCESSES["game2"]
     assert process_of("game3") == replace(PROCESSES["game1"], game="game3")
     assert process_of("game3", "game2") == replace(PROCESSES["game2"], game="game3")
@@ -39,9 +39,9 @@ def test_command_line_writes_and_names_the_files(
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"--characters": "0"}, "characters is 0; at least 1"),
+        ({"--characters": "0"}, "characters is 0; it must be at least 1"),
         ({"--characters": "many"}, "invalid int value: 'many'"),
-        ({"--signal": "1.5"}, "signal is 1.5; it must lie between 0 and 1"),
+        ({"--signal": "1.5"}, "signal is 1.5; it must be between 0 and 1"),
         ({"--signal": "nan"}, "signal is nan"),
         ({"--seed": "-1"}, "seed is -1; it must be 0 or more"),
         ({"--format": "json"}, "invalid choice: 'json'"),
@@ -49,7 +49,7 @@ def test_command_line_writes_and_names_the_files(
         ({"--out": __file__}, "cannot be written"),
     ],
 )
-def test_wrong_arguments_end_with_one_message_and_status_2(
+def test_invalid_argument_exits_with_status_2_and_one_message(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], changed: dict[str, str], message: str
 ) -> None:
     right = {"--game": "game1", "--characters": "5", "--seed": "1", "--out": str(tmp_path / "o")}

@@ -6,9 +6,9 @@ from datetime import date
 import polars as pl
 import pytest
 
-from churnlib.io.catalog import RAW_TABLES
+from churnlib.schemas.raw_tables import raw_tables
+from churnlib.schemas.spec import TableSpec
 from tests.churnlib.synthesis.samples import (
-    COLUMNS,
     CURRENCY,
     GAMES,
     LAST,
@@ -18,27 +18,20 @@ from tests.churnlib.synthesis.samples import (
     months,
 )
 
-KEYS = {
-    "character_data": ["char_id"],
-    "character_currency": ["char_id", "date"],
-    "sub_data": ["sub_id"],
-    "sub_miss": ["sub_id", "start_date"],
-}
-
 
 @pytest.mark.parametrize("game", GAMES)
-@pytest.mark.parametrize("table", RAW_TABLES)
+@pytest.mark.parametrize("spec", raw_tables().values(), ids=lambda spec: spec.name)
 def test_tables_have_their_columns_and_are_sorted_by_a_unique_key(
-    make: Make, game: str, table: str
+    make: Make, game: str, spec: TableSpec
 ) -> None:
-    frame = pl.read_csv(make(game, 3000).folder / f"{table}.csv", try_parse_dates=True)
-    assert frame.columns == COLUMNS[table].split()
-    assert frame.height == frame.select(KEYS[table]).n_unique()
-    assert frame.equals(frame.sort(KEYS[table]))
+    frame = pl.read_csv(make(game, 3000).folder / f"{spec.name}.csv", try_parse_dates=True)
+    assert frame.columns == list(spec.columns)
+    assert frame.height == frame.select(spec.key).n_unique()
+    assert frame.equals(frame.sort(spec.key))
 
 
 @pytest.mark.parametrize("game", GAMES)
-def test_references_hold(make: Make, game: str) -> None:
+def test_foreign_keys_exist(make: Make, game: str) -> None:
     s = make(game, 3000)
     assert s.currency.join(s.characters, on="char_id", how="anti").is_empty()
     assert s.subs.join(s.characters, on="char_id", how="anti").is_empty()
@@ -47,7 +40,7 @@ def test_references_hold(make: Make, game: str) -> None:
 
 
 @pytest.mark.parametrize("game", GAMES)
-def test_nulls_are_rare_and_only_where_they_may_be(make: Make, game: str) -> None:
+def test_nulls_are_rare_and_only_in_nullable_columns(make: Make, game: str) -> None:
     s = make(game, 3000)
     for frame in (s.characters, s.currency, s.subs, s.misses, s.truth):
         for column in frame.columns:
@@ -60,7 +53,7 @@ def test_nulls_are_rare_and_only_where_they_may_be(make: Make, game: str) -> Non
 
 
 @pytest.mark.parametrize("game", GAMES)
-def test_currency_has_a_row_a_month_from_creation_to_the_end(make: Make, game: str) -> None:
+def test_currency_has_a_row_for_each_month_since_creation(make: Make, game: str) -> None:
     s = make(game, 3000)
     assert (s.currency["date"].dt.day() == 1).all()
     assert s.currency["date"].max() == LAST
@@ -86,7 +79,7 @@ def test_currency_has_a_row_a_month_from_creation_to_the_end(make: Make, game: s
 
 
 @pytest.mark.parametrize("game", GAMES)
-def test_dates_of_a_life_are_in_order(make: Make, game: str) -> None:
+def test_dates_of_a_character_are_in_order(make: Make, game: str) -> None:
     s = make(game, 3000)
     subs = s.subs.join(s.characters, on="char_id")
     assert (subs["sub_start_date"] > subs["creation_date"]).all()
@@ -121,7 +114,7 @@ def test_misses_are_whole_months_of_a_running_subscription(make: Make, game: str
     assert (following["last"] - following["first"] < 2).all()
 
 
-def test_shaky_subscribers_miss_more_often(make: Make) -> None:
+def test_subscriptions_likely_to_churn_miss_more_often(make: Make) -> None:
     s = make("game1", 20_000)
     short = s.misses.filter(month("end_date") - month("start_date") < 2)
     runs = short.group_by("sub_id").agg(runs=pl.len())
@@ -163,7 +156,7 @@ def test_payouts_are_those_of_the_month_before(make: Make, game: str) -> None:
 
 
 @pytest.mark.parametrize("game", GAMES)
-def test_some_characters_subscribe_again_and_few_twice_a_day(make: Make, game: str) -> None:
+def test_some_characters_subscribe_again_and_few_on_the_same_day(make: Make, game: str) -> None:
     s = make(game, 20_000)
     assert 1.0 < s.subs.height / 20_000 < 1.4
     assert 0.2 < (s.subs.height - s.subs["char_id"].n_unique()) / s.subs.height < 0.5

@@ -29,9 +29,7 @@ from tests.churnlib.synthesis.samples import (
 
 @pytest.mark.parametrize("game", GAMES)
 @pytest.mark.parametrize("signal", [1.0, 0.4])
-def test_truth_follows_from_what_the_files_show_at_the_start(
-    make: Make, game: str, signal: float
-) -> None:
+def test_truth_follows_from_the_tables_at_the_start(make: Make, game: str, signal: float) -> None:
     """Every fact is taken from the files once more, row by row, and the formula applied to it."""
     s = make(game, 1000, signal)
     characters = {row["char_id"]: row for row in s.characters.iter_rows(named=True)}
@@ -113,7 +111,7 @@ def test_churn_share_is_near_its_base_rate_and_stable(make: Make, game: str, sig
 
 
 @pytest.mark.parametrize("game", GAMES)
-def test_truth_is_calibrated_and_separates(make: Make, game: str) -> None:
+def test_truth_is_calibrated_and_discriminates(make: Make, game: str) -> None:
     subs = labelled(make(game, 20_000))
     label, truth = subs["sub_churn"].to_numpy(), subs["churn_probability"].to_numpy()
     for part in np.array_split(np.argsort(truth), 10):
@@ -123,7 +121,7 @@ def test_truth_is_calibrated_and_separates(make: Make, game: str) -> None:
 
 
 @pytest.mark.parametrize("game", GAMES)
-def test_first_miss_of_a_churn_spreads_over_the_first_months(make: Make, game: str) -> None:
+def test_first_miss_of_a_churn_is_distributed_over_the_first_months(make: Make, game: str) -> None:
     assert len(FIRST_MISS_SHARES) == HORIZON_MONTHS - CHURN_AFTER_MONTHS + 1
     subs = labelled(make(game, 20_000))
     churns = subs.filter("sub_churn")["churned_after"]
@@ -135,7 +133,7 @@ def test_first_miss_of_a_churn_spreads_over_the_first_months(make: Make, game: s
 
 
 @pytest.mark.parametrize("game", GAMES)
-def test_without_signal_nothing_visible_tells_of_churn(make: Make, game: str) -> None:
+def test_churn_does_not_depend_on_features_without_signal(make: Make, game: str) -> None:
     s = make(game, 20_000, 0.0)
     assert s.truth["churn_probability"].unique().to_list() == [s.process.base_rate]
     subs = labelled(s).join(s.characters, on="char_id").with_columns(at=month("sub_start_date"))
@@ -158,7 +156,7 @@ def test_without_signal_nothing_visible_tells_of_churn(make: Make, game: str) ->
 
 @pytest.mark.parametrize("game", GAMES)
 @pytest.mark.parametrize("signal", [1.0, 0.0])
-def test_balances_react_once_a_churn_begins(make: Make, game: str, signal: float) -> None:
+def test_balances_change_once_a_churn_begins(make: Make, game: str, signal: float) -> None:
     s = make(game, 20_000, signal)
     soft, hard = (changes(s, column) for column in ("soft_balance", "hard_balance"))
     assert np.abs(soft["during"]).mean() < 0.5 * np.abs(soft["before"]).mean()
@@ -181,7 +179,7 @@ def changes(sample: Sample, column: str) -> dict[str, NDArray[Any]]:
     }
 
 
-def test_processes_that_cannot_be_are_refused() -> None:
+def test_invalid_processes_are_refused() -> None:
     with pytest.raises(ValueError, match="sum to 1"):
         Levels(("a", "b"), (0.5, 0.4))
     with pytest.raises(ValueError, match="effect each"):

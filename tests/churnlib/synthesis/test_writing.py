@@ -7,10 +7,10 @@ import polars as pl
 import pytest
 
 from churnlib.errors import DataError
-from churnlib.io.catalog import RAW_TABLES
+from churnlib.schemas.raw_tables import raw_tables
 from churnlib.synthesis import PROCESSES, generate, writing
 from churnlib.synthesis import tables as synthesis_tables
-from tests.churnlib.synthesis.samples import COLUMNS, read, written
+from tests.churnlib.synthesis.samples import read, written
 
 ROOT = Path(__file__).parents[3]
 SAMPLES = (("game1", 4000, 1), ("game2", 4000, 2))
@@ -21,7 +21,7 @@ def test_committed_sample_is_what_the_generator_writes(
     tmp_path: Path, game: str, characters: int, seed: int
 ) -> None:
     generate(PROCESSES[game], characters, seed, tmp_path)
-    for table in RAW_TABLES:
+    for table in raw_tables():
         committed = ROOT / "data" / "01_raw" / game / f"{table}.csv"
         assert (tmp_path / committed.name).read_bytes() == committed.read_bytes()
 
@@ -43,13 +43,15 @@ def test_same_arguments_give_the_same_bytes(
     assert not set(written(tmp_path / "a").values()) & set(written(tmp_path / "c").values())
 
 
-def test_csv_and_parquet_hold_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_csv_and_parquet_have_the_same_content(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(writing, "CHUNK", 100)
     process = PROCESSES["game2"]
     as_csv = generate(process, 250, 3, tmp_path / "csv")
     as_parquet = generate(process, 250, 3, tmp_path / "parquet", file_format="parquet")
     assert as_csv.rows == as_parquet.rows
-    for table in RAW_TABLES:
+    for table in raw_tables():
         assert as_csv.files[table].name == f"{table}.csv"
         one = pl.read_csv(as_csv.files[table], try_parse_dates=True)
         two = pl.read_parquet(as_parquet.files[table])
@@ -64,7 +66,7 @@ def test_large_data_are_parquet_by_default(tmp_path: Path, monkeypatch: pytest.M
     assert {path.suffix for path in made.files.values()} == {".parquet"}
 
 
-def test_a_full_chunk_does_not_depend_on_the_others(
+def test_full_chunk_does_not_depend_on_other_chunks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writing, "CHUNK", 200)
@@ -85,15 +87,17 @@ def test_a_full_chunk_does_not_depend_on_the_others(
 def test_very_few_characters_keep_the_columns(tmp_path: Path, characters: int) -> None:
     generate(PROCESSES["game1"], characters, 1, tmp_path, file_format="parquet")
     s = read(PROCESSES["game1"], 1.0, tmp_path)
-    frames = dict(zip(RAW_TABLES, (s.characters, s.currency, s.subs, s.misses), strict=True))
-    assert {table: " ".join(frame.columns) for table, frame in frames.items()} == COLUMNS
+    frames = dict(zip(raw_tables(), (s.characters, s.currency, s.subs, s.misses), strict=True))
+    assert {name: frame.columns for name, frame in frames.items()} == {
+        name: list(spec.columns) for name, spec in raw_tables().items()
+    }
     assert s.characters.height == characters
 
 
 def test_other_format_is_replaced(tmp_path: Path) -> None:
     generate(PROCESSES["game1"], 20, 1, tmp_path)
     generate(PROCESSES["game1"], 20, 1, tmp_path, file_format="parquet")
-    expected = {f"{table}.parquet" for table in RAW_TABLES} | {"truth/sub_truth.parquet"}
+    expected = {f"{table}.parquet" for table in raw_tables()} | {"truth/sub_truth.parquet"}
     assert set(written(tmp_path)) == expected
 
 

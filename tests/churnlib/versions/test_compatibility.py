@@ -10,13 +10,13 @@ import pytest
 from churnlib.errors import ModelError
 from churnlib.settings import Settings, load_settings
 from churnlib.versions.compatibility import (
+    check_label_leakage,
+    check_same_features,
     decisive_settings,
-    refuse_late_labels,
-    refuse_other_features,
 )
 
 PROJECT = Path(__file__).resolve().parents[3]
-AGAIN = "python -m flows.train --game game1 --from-raw"
+AGAIN = "churn train --game game1 --from-raw"
 WINDOW = (date(2024, 3, 1), date(2024, 5, 31))
 
 
@@ -37,12 +37,12 @@ def manifest(settings: Settings, known: str = "2024-03-01") -> dict[str, Any]:
 
 
 def test_the_same_settings_are_accepted() -> None:
-    refuse_other_features(manifest(game()), game(), AGAIN)
+    check_same_features(manifest(game()), game(), AGAIN)
 
 
 @pytest.mark.parametrize("change", [{"train__seed": 5}, {"windows__score__start": -7}])
 def test_settings_that_change_no_feature_do_not_matter(change: dict[str, Any]) -> None:
-    refuse_other_features(manifest(game()), game(**change), AGAIN)
+    check_same_features(manifest(game()), game(**change), AGAIN)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_settings_that_change_no_feature_do_not_matter(change: dict[str, Any]) -
 )
 def test_other_features_or_labels_are_refused(change: dict[str, Any], words: str) -> None:
     with pytest.raises(ModelError) as caught:
-        refuse_other_features(manifest(game()), game(**change), AGAIN)
+        check_same_features(manifest(game()), game(**change), AGAIN)
     message = str(caught.value)
     assert message.startswith("game1: model v1 was trained on other features: ")
     assert words in message
@@ -68,20 +68,22 @@ def test_other_features_or_labels_are_refused(change: dict[str, Any], words: str
 def test_settings_that_an_older_model_did_not_know_are_named() -> None:
     older = manifest(game())
     del older["settings"]["currency"]["lookback_months"], older["settings"]["standard"]
-    refuse_other_features(manifest(game()), game(), AGAIN)
+    check_same_features(manifest(game()), game(), AGAIN)
     with pytest.raises(ModelError, match=r"standard\.undated_totals was None and is False"):
-        refuse_other_features(older, game(), AGAIN)
+        check_same_features(older, game(), AGAIN)
 
 
 @pytest.mark.parametrize(("known", "late"), [("2024-03-01", False), ("2024-03-02", True)])
 def test_labels_must_be_known_when_the_window_opens(known: str, late: bool) -> None:
     kept = manifest(game(), known)
     if not late:
-        assert refuse_late_labels(kept, WINDOW, "windows.score", allowed=False) is None
+        assert check_label_leakage(kept, WINDOW, "windows.score", allowed=False) is None
         return
-    with pytest.raises(ModelError, match=r"game1: model v1 .* known only by 2024-03-02") as caught:
-        refuse_late_labels(kept, WINDOW, "windows.score", allowed=False)
+    with pytest.raises(
+        ModelError, match=r"game1: model v1 .* available up to 2024-03-02"
+    ) as caught:
+        check_label_leakage(kept, WINDOW, "windows.score", allowed=False)
     assert "after windows.score opens on 2024-03-01" in str(caught.value)
-    warning = refuse_late_labels(kept, WINDOW, "windows.score", allowed=True)
+    warning = check_label_leakage(kept, WINDOW, "windows.score", allowed=True)
     assert warning is not None
-    assert "the figures flatter" in warning
+    assert "metrics are optimistic" in warning

@@ -15,30 +15,22 @@ from churnlib.errors import ModelError
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import Dataset, DatasetRef, ref
 from churnlib.io.storage import fingerprint
-from churnlib.model.predict import predict
+from churnlib.model.predict import predict_by
 from churnlib.versions.folder import (
     GOLDEN,
-    MANIFEST,
     SCORED,
-    champion,
+    find_version,
+    list_versions,
     load_model,
     new_version,
-    read_manifest,
     read_scored,
-    set_champion,
-    train_again,
 )
-from churnlib.versions.manifest import Manifest
+from churnlib.versions.manifest import MANIFEST, Manifest, read_manifest, retrain_command
 from tests.churnlib.model.samples import PIPELINES, features, probabilities, save, usual
 
 ROWS = features(seed=9)
 ROWS_KEPT = features()
 REQUIRED = [name for name, field in Manifest.model_fields.items() if field.is_required()]
-
-
-@pytest.fixture
-def catalog(tmp_path: Path) -> Catalog:
-    return Catalog(str(tmp_path), "hawk")
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +76,7 @@ def test_a_baseline_comes_back_with_its_model(kept: DatasetRef) -> None:
     assert made.baseline is not None
     assert loaded.baseline is not None
     found, expected = (
-        predict(plain, made.schema, ROWS) for plain in (loaded.baseline, made.baseline)
+        predict_by(plain, made.schema, ROWS) for plain in (loaded.baseline, made.baseline)
     )
     assert found.equals(expected)
     assert loaded.base_rate == made.base_rate
@@ -101,7 +93,7 @@ def test_a_version_of_earlier_times_has_no_baseline(kept: DatasetRef) -> None:
 def test_a_changed_baseline_is_refused(kept: DatasetRef) -> None:
     file = Path(kept.uri, "baseline.skops")
     file.write_bytes(file.read_bytes() + b" ")
-    assert "baseline.skops is not as it was written" in refusal(kept)
+    assert "baseline.skops is missing or has been changed" in refusal(kept)
 
 
 def test_a_model_comes_back_from_joblib(catalog: Catalog) -> None:
@@ -139,10 +131,19 @@ def test_a_version_tells_all_of_itself(kept: DatasetRef) -> None:
 def test_a_model_that_skops_cannot_keep_leaves_no_folder(
     catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("churnlib.model.persistence.TRUSTED_TYPES", ())
+    monkeypatch.setattr("churnlib.model.trust.TRUSTED_TYPES", ())
     with pytest.raises(ModelError, match=r'TreePredictor.*train\.model_format = "joblib"'):
         save(catalog.model("v1"), usual())
     assert list(Path(catalog.models().uri).iterdir()) == []
+
+
+def test_listed_are_only_folders_with_a_manifest(catalog: Catalog) -> None:
+    model = save(catalog.model("v1"), usual())
+    Path(catalog.models().uri, "notes").mkdir()
+    Path(catalog.models().uri, ".v9.tmp").mkdir()
+    Path(catalog.models().uri, ".v9.tmp", MANIFEST).write_text("{}")
+    assert list_versions(catalog) == ("v1",)
+    assert find_version(catalog, "v1") == model
 
 
 def test_versions_sort_by_time() -> None:
@@ -171,7 +172,8 @@ def test_a_file_that_was_changed_is_refused(
         other = save(catalog.model("v2"), usual("logistic"))
         Path(other.uri, name).replace(path)
     assert refusal(kept) == (
-        f"hawk: model v1: {name} is not as it was written. Train again: {train_again(kept)}"
+        f"hawk: model v1: {name} is missing or has been changed since it was saved. "
+        f"Train again: {retrain_command(kept)}"
     )
     assert f"--game hawk --data-dir {catalog.data_dir} --refresh" in refusal(kept)
 
@@ -181,7 +183,7 @@ def test_a_file_that_the_manifest_does_not_vouch_for_is_refused(
     name: str, kept: DatasetRef
 ) -> None:
     change_manifest(kept, lambda m: m["sha256"].pop(name))
-    assert f"{name} is not as it was written" in refusal(kept)
+    assert f"{name} is missing or has been changed" in refusal(kept)
 
 
 def test_a_model_file_elsewhere_is_refused(kept: DatasetRef, tmp_path: Path) -> None:
@@ -202,7 +204,10 @@ def change_golden(kept: DatasetRef, by: float) -> None:
 
 def test_predictions_that_differ_are_refused(kept: DatasetRef) -> None:
     change_golden(kept, by=1e-6)
-    assert "hawk: model v1 no longer says of its golden rows what it did" in refusal(kept)
+    assert (
+        "hawk: model v1 no longer gives its golden rows the probabilities saved with them"
+        in refusal(kept)
+    )
 
 
 def test_predictions_of_another_processor_are_not_refused(kept: DatasetRef) -> None:
@@ -239,7 +244,9 @@ def test_another_version_of_what_the_model_is_made_of_is_refused(catalog: Catalo
 def test_a_library_that_is_gone_is_named(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = save(catalog.model("v1"), usual("skrub_select"))
     change_manifest(kept, lambda m: m["libraries"].update({"skrub": "0.1"}))
-    monkeypatch.setattr("churnlib.versions.folder.LIBRARIES", ("scikit-learn", "not-installed"))
+    monkeypatch.setattr(
+        "churnlib.versions.verification.LIBRARIES", ("scikit-learn", "not-installed")
+    )
     assert "was made with skrub 0.1, but none is installed" in refusal(kept)
 
 
@@ -294,34 +301,3 @@ def test_a_manifest_with_a_value_of_another_type_is_refused(
 def test_a_manifest_that_lacks_something_is_refused(name: str, kept: DatasetRef) -> None:
     change_manifest(kept, lambda m: m.pop(name))
     assert f"manifest.json is damaged: it lacks {name}. Train again: " in refusal(kept)
-
-
-def test_the_champion_is_the_version_pointed_at(catalog: Catalog) -> None:
-    models = {name: save(catalog.model(name), usual()) for name in ("v1", "v2")}
-    for name in ("v1", "v2", "v1"):
-        pointer = set_champion(catalog.champion(), name)
-        assert json.loads(Path(pointer.uri).read_text()) == {"version": name}
-        assert champion(catalog) == models[name]
-
-
-def test_without_a_champion_the_user_is_told_how_to_make_one(catalog: Catalog) -> None:
-    with pytest.raises(ModelError) as caught:
-        champion(catalog)
-    command = f"python -m flows.train --game hawk --data-dir {catalog.data_dir} --from-raw"
-    assert str(caught.value).endswith(f"Train one: {command}")
-
-
-@pytest.mark.parametrize("text", ["", "{}", "[]", "null", "5", '"v1"'])
-def test_a_pointer_that_is_damaged_is_refused(text: str, catalog: Catalog) -> None:
-    pointer = Path(catalog.champion().uri)
-    pointer.parent.mkdir(parents=True)
-    pointer.write_text(text)
-    with pytest.raises(ModelError, match=r"champion\.json is damaged"):
-        champion(catalog)
-
-
-@pytest.mark.parametrize("version", ["v7", 5, None])
-def test_a_pointer_that_leads_nowhere_is_refused(version: Any, catalog: Catalog) -> None:
-    set_champion(catalog.champion(), version)
-    with pytest.raises(ModelError, match=f"names the version '{version}', which cannot be read"):
-        champion(catalog)

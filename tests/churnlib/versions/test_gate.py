@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.gate import MAX_LOSS, accepted, cohort, few
 from churnlib.settings import ChampionSettings, GateMetric
-from churnlib.versions.gate import Comparison, Decision, Terms, judge, measure
+from churnlib.versions.gate import Comparison, Decision, Terms, compare_models, decide
 
 ROWS, COHORTS = 10_000, 6
 
@@ -32,21 +32,21 @@ ROWS, COHORTS = 10_000, 6
 def test_gate_decides_by_the_end_of_the_interval_that_is_worse(
     metric: GateMetric, interval: tuple[float, float] | None, expected: Decision
 ) -> None:
-    assert judge(interval, metric, 0.02, "too few")[0] == expected
+    assert decide(interval, metric, 0.02, "too few")[0] == expected
 
 
 @pytest.mark.parametrize(
     ("interval", "words"),
     [
-        ((0.01, 0.02), "it is better by 0.0100 at the least"),
-        ((-0.01, 0.02), "it is worse by 0.0100 at the most, and 0.0200 is allowed"),
+        ((0.01, 0.02), "it is better by at least 0.0100"),
+        ((-0.01, 0.02), "it is worse by at most 0.0100, and 0.0200 is allowed"),
         ((-0.03, 0.02), "it may be worse by 0.0300, and 0.0200 is allowed"),
         ((-0.03, -0.01), "it is worse, by 0.0100 to 0.0300, and 0.0200 is allowed"),
-        (None, "the difference cannot be told: too few"),
+        (None, "the difference is not defined: too few"),
     ],
 )
 def test_gate_says_why(interval: tuple[float, float] | None, words: str) -> None:
-    assert judge(interval, "roc_auc", 0.02, "too few")[1] == words
+    assert decide(interval, "roc_auc", 0.02, "too few")[1] == words
 
 
 def test_gate_refuses_a_worse_candidate() -> None:
@@ -63,24 +63,26 @@ def test_gate_rarely_accepts_what_is_worse_by_the_largest_loss() -> None:
 
 def test_gate_cannot_tell_by_a_small_cohort() -> None:
     both = cohort(1, 100, 0.8, 0.8, 0.8)
-    found = measure(both, "roc_auc", 0.02)
+    found = compare_models(both, "roc_auc", 0.02)
     assert found["decision"] == "refused"
     assert found["reason"].startswith("it may be worse by ")
-    churned = f"as only {found['positives']} of 100 subscriptions churned, the interval is so wide"
+    churned = (
+        f"with only {found['positives']} of 100 subscriptions churned, the interval is so wide"
+    )
     assert churned in found["reason"]
     assert found["reason"].endswith(
-        "only 7% pass: promote it by hand (flows.promote --force), or give the next candidate a "
-        "larger champion.max_loss or more months to score, with windows.train.end and "
-        "windows.score.start earlier by as many"
+        "only 7% of models as good as the champion pass: promote manually (churn promote --force), "
+        "or give the next candidate a larger champion.max_loss or more months to score, with "
+        "windows.train.end and windows.score.start earlier by as many"
     )
 
 
 def test_gate_says_nothing_of_width_where_the_candidate_is_worse_or_the_cohort_large() -> None:
-    worse = measure(cohort(1, 400, 0.6, 0.9, 0.8), "roc_auc", 0.02)
+    worse = compare_models(cohort(1, 400, 0.6, 0.9, 0.8), "roc_auc", 0.02)
     assert worse["decision"] == "refused"
     assert worse["reason"].startswith("it is worse, by ")
     assert worse["reason"].endswith("is allowed")
-    large = measure(cohort(1, ROWS, 0.785, 0.8, 0.8), "roc_auc", 0.02)
+    large = compare_models(cohort(1, ROWS, 0.785, 0.8, 0.8), "roc_auc", 0.02)
     assert large["decision"] == "refused"
     assert "so wide" not in large["reason"]
 
@@ -89,24 +91,24 @@ def test_gate_says_nothing_of_width_where_the_candidate_is_worse_or_the_cohort_l
 def test_gate_decides_nothing_where_few_came_to_one_of_the_two_ends(which: int) -> None:
     both = cohort(1, 500, 0.8, 0.8, 1.0).with_columns(candidate="champion")
     lopsided = pl.concat([both.filter(sub_churn=which).head(29), both.filter(sub_churn=1 - which)])
-    found = measure(lopsided, "roc_auc", 0.9, min_outcomes=30)
+    found = compare_models(lopsided, "roc_auc", 0.9, min_outcomes=30)
     assert found["decision"] == "undecided"
     assert found["interval"] == (0, 0)
     churned, n = found["positives"], found["n"]
     assert found["reason"].startswith(
         f"{churned} of {n} subscriptions churned and {n - churned} did not, and "
-        "champion.min_outcomes asks for 30 of each: score more months, with windows.train.end and "
-        "windows.score.start earlier by as many, when their outcomes are known; or promote it by "
-        "hand (flows.promote --force)"
+        "champion.min_outcomes requires 30 of each: score more months, with windows.train.end and "
+        "windows.score.start earlier by as many, once their outcomes are known; or promote "
+        "manually (churn promote --force)"
     )
-    assert measure(lopsided, "roc_auc", 0.9, min_outcomes=29)["decision"] == "accepted"
+    assert compare_models(lopsided, "roc_auc", 0.9, min_outcomes=29)["decision"] == "accepted"
 
 
 def test_gate_is_fooled_by_a_handful_and_not_by_as_many_as_it_asks_for() -> None:
     wanted = ChampionSettings().min_outcomes
     for churners, most in ((3, 1.0), (wanted, 0.06)):
         drawn = [few(number, churners, 0.95, 0.95) for number in range(100)]
-        found = [measure(both, "roc_auc", MAX_LOSS)["decision"] for both in drawn]
+        found = [compare_models(both, "roc_auc", MAX_LOSS)["decision"] for both in drawn]
         passed = found.count("accepted") / len(found)
         assert passed <= most
         assert (passed > 0.2) == (churners == 3)
@@ -117,7 +119,7 @@ def test_gate_accepts_the_same_probabilities_even_where_no_loss_is_allowed_but_a
     metric: GateMetric,
 ) -> None:
     both = cohort(1, 500, 0.8, 0.8, 1.0).with_columns(candidate="champion")
-    found = measure(both, metric, 1e-9)
+    found = compare_models(both, metric, 1e-9)
     assert (found["difference"], found["interval"]) == (0, (0, 0))
     assert found["decision"] == "accepted"
     assert found["candidate_value"] == found["champion_value"]
@@ -125,7 +127,7 @@ def test_gate_accepts_the_same_probabilities_even_where_no_loss_is_allowed_but_a
 
 def test_gate_does_not_look_at_the_order_of_rows() -> None:
     both = cohort(1, 500, 0.78, 0.8, 0.8)
-    assert measure(both.reverse(), "roc_auc", 0.02) == measure(both, "roc_auc", 0.02)
+    assert compare_models(both.reverse(), "roc_auc", 0.02) == compare_models(both, "roc_auc", 0.02)
 
 
 def test_gate_leaves_out_what_is_not_known_yet() -> None:
@@ -133,13 +135,15 @@ def test_gate_leaves_out_what_is_not_known_yet() -> None:
     young = both.head(100).with_columns(
         sub_id=pl.col("sub_id") + 10_000, sub_churn=pl.lit(None, pl.Int8)
     )
-    assert measure(pl.concat([young, both]), "roc_auc", 0.02) == measure(both, "roc_auc", 0.02)
+    assert compare_models(pl.concat([young, both]), "roc_auc", 0.02) == compare_models(
+        both, "roc_auc", 0.02
+    )
 
 
 @pytest.mark.parametrize("churned", [0, 1, None])
 def test_gate_decides_nothing_where_all_came_to_the_same_end(churned: int | None) -> None:
     both = cohort(1, 200, 0.8, 0.8, 0.8).with_columns(sub_churn=pl.lit(churned, pl.Int8))
-    found = measure(both, "roc_auc", 0.02)
+    found = compare_models(both, "roc_auc", 0.02)
     assert found["decision"] == "undecided"
     assert found["difference"] is found["interval"] is None
 
@@ -147,7 +151,7 @@ def test_gate_decides_nothing_where_all_came_to_the_same_end(churned: int | None
 @pytest.mark.parametrize(("auc", "loss"), [(0.8, 0.02), (0.7, 0.0)])
 def test_simulated_cohorts_have_the_area_that_is_asked_for(auc: float, loss: float) -> None:
     both = cohort(7, 200_000, auc - loss, auc, 0.8)
-    found = measure(both, "roc_auc", 0.02)
+    found = compare_models(both, "roc_auc", 0.02)
     assert found["champion_value"] == pytest.approx(auc, abs=0.004)
     assert found["candidate_value"] == pytest.approx(auc - loss, abs=0.004)
     assert both["sub_churn"].mean() == pytest.approx(0.25, abs=0.01)

@@ -9,7 +9,7 @@ import pytest
 
 from churnlib.errors import ModelError
 from churnlib.settings import EngineSettings, load_settings
-from churnlib.versions.replay import Change, Replay, compare, settings_of, tell
+from churnlib.versions.replay import Change, Replay, compare_replay, describe_replay, settings_from
 
 THEN: dict[str, Any] = {
     "game": "game1",
@@ -39,42 +39,42 @@ def now(**inputs: dict[str, Any]) -> dict[str, Any]:
 
 
 def told(replay: Replay) -> str:
-    return "\n".join(tell(replay))
+    return "\n".join(describe_replay(replay))
 
 
 def test_replay_of_the_same_is_equal() -> None:
-    found = compare(THEN, now(), GOLDEN, SAME)
+    found = compare_replay(THEN, now(), GOLDEN, SAME)
     assert found.is_equal
     assert found == Replay("v1", "2025-01-01", 3, 0, None, (), True, (100, 100), ())
     assert told(found).splitlines() == [
-        "equal: model v1, made again, says the same of its 3 golden rows to the bit",
+        "equal: model v1, trained again, predicts its 3 golden rows the same to the bit",
         "  raw tables and features are the same, 100 rows",
     ]
     assert found.to_json()["equal"] is True
 
 
 def test_replay_is_not_equal_where_one_bit_differs() -> None:
-    found = compare(THEN, now(), GOLDEN, pl.Series([0.1, 0.25, 0.5 + 2**-53]))
+    found = compare_replay(THEN, now(), GOLDEN, pl.Series([0.1, 0.25, 0.5 + 2**-53]))
     assert not found.is_equal
     assert (found.unequal, found.largest) == (1, 2**-53)
     assert told(found).startswith(
-        "not equal: model v1, made again, says something else of 1 of its 3 golden rows, by up to "
+        "not equal: model v1, trained again, predicts 1 of its 3 golden rows differently, by up to "
     )
-    assert "nothing that is known of has changed" in told(found)
+    assert "no known cause has changed" in told(found)
 
 
 def test_replay_tells_later_rows_from_real_change() -> None:
-    later = compare(THEN, now(sub_data={"source": "d" * 64}), GOLDEN, SAME)
+    later = compare_replay(THEN, now(sub_data={"source": "d" * 64}), GOLDEN, SAME)
     assert later.inputs == (
         Change(
             "raw table sub_data",
-            "aaaaaaaaaaaa with 1,000 rows known by the day",
-            "dddddddddddd with 1,000 rows known by the day",
+            "aaaaaaaaaaaa with 1,000 rows by that day",
+            "dddddddddddd with 1,000 rows by that day",
         ),
     )
     assert later.features
-    assert "the features are the same: nothing has changed that counts by 2025-01-01" in told(later)
-    changed = compare(
+    assert "the features are the same: nothing dated by 2025-01-01 has changed" in told(later)
+    changed = compare_replay(
         THEN,
         now(
             sub_miss={"source": "d" * 64, "rows": 51},
@@ -84,11 +84,10 @@ def test_replay_tells_later_rows_from_real_change() -> None:
         SAME + 0.01,
     )
     assert not changed.features
-    assert (
-        "raw table sub_miss: bbbbbbbbbbbb with 50 rows known by the day then, dddddddddddd"
-        in told(changed)
+    assert "raw table sub_miss: bbbbbbbbbbbb with 50 rows by that day then, dddddddddddd" in told(
+        changed
     )
-    assert "the features are others than then: 100 rows then, 101 now" in told(changed)
+    assert "the features have changed: 100 rows then, 101 now" in told(changed)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +102,7 @@ def test_replay_tells_later_rows_from_real_change() -> None:
     ],
 )
 def test_replay_names_what_else_has_changed(name: str, value: Any, words: str) -> None:
-    found = compare(THEN, now() | {name: value}, GOLDEN, SAME)
+    found = compare_replay(THEN, now() | {name: value}, GOLDEN, SAME)
     assert len(found.others) == 1
     assert words in told(found)
 
@@ -111,7 +110,7 @@ def test_replay_names_what_else_has_changed(name: str, value: Any, words: str) -
 def test_replay_takes_a_manifest_that_tells_less() -> None:
     old = {name: value for name, value in THEN.items() if name not in ("code", "machine")}
     del old["inputs"]["sub_miss"]
-    found = compare(old, copy.deepcopy(THEN) | {"inputs": now()["inputs"]}, GOLDEN, SAME)
+    found = compare_replay(old, copy.deepcopy(THEN) | {"inputs": now()["inputs"]}, GOLDEN, SAME)
     assert [change.then for change in found.others] == [None, None, None]
 
 
@@ -121,7 +120,7 @@ def test_settings_of_a_manifest_are_those_of_the_training_on_another_folder() ->
         "settings": made.model_dump(mode="json", exclude={"data_dir", "schedules", "engine"})
     }
     engine = EngineSettings(memory_mib=64)
-    found = settings_of(manifest, "/scratch", engine)
+    found = settings_from(manifest, "/scratch", engine)
     assert (found.as_of, found.train.seed) == (date(2025, 1, 1), 7)
     assert (found.data_dir, found.engine) == ("/scratch", engine)
     kept = {"data_dir", "engine", "schedules", "as_of"}
@@ -133,5 +132,5 @@ def test_settings_of_a_manifest_are_those_of_the_training_on_another_folder() ->
 def test_settings_that_cannot_be_any_more_are_named() -> None:
     stated = load_settings("game1").model_dump(mode="json", exclude={"data_dir", "schedules"})
     stated["train"]["gone"] = 1
-    with pytest.raises(ModelError, match=r"game1: model v1 cannot be made again.*train\.gone"):
-        settings_of(THEN | {"settings": stated}, "/scratch", EngineSettings())
+    with pytest.raises(ModelError, match=r"game1: model v1 cannot be trained again.*train\.gone"):
+        settings_from(THEN | {"settings": stated}, "/scratch", EngineSettings())

@@ -5,7 +5,7 @@ import shlex
 
 import pytest
 
-from flows.cli.session import main
+from flows.cli.main import main
 from tests.flows.studio import LAST_DAY, Say, Studio, is_refusal
 
 GAME = "game1"
@@ -13,8 +13,8 @@ GAME = "game1"
 
 def follow(said: str) -> None:
     """Types the command that a message ends with."""
-    ((flow, arguments),) = re.findall(r"python -m flows\.(\w+) (.*)", said)
-    assert main(flow, shlex.split(arguments)) == 0
+    (arguments,) = re.findall(r"churn ([\w-]+ --game .*)", said)
+    assert main(shlex.split(arguments)) == 0
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from deployments.automations import NO_BETTER
 from deployments.generate import TRIGGERS
 from flows.engine import events
-from flows.engine.events import EVENTS, BatchDue, BatchScored, ModelPromoted, telling_as_deployed
+from flows.engine.events import EVENTS, BatchDue, BatchScored, ModelPromoted, labelled_as_deployed
 from tests.flows.studio import BATCH_DAY, Studio
 
 GAME = "game1"
@@ -114,9 +114,9 @@ def test_event_tells_a_deployment_run_as_it_stands_from_trials(
     run = SimpleNamespace(flow_run=SimpleNamespace(deployment_id=deployment))
     monkeypatch.setattr(events, "FlowRunContext", SimpleNamespace(get=lambda: run))
     event = BatchDue(game=GAME, month="2024-06")
-    with telling_as_deployed(changed=changed):
+    with labelled_as_deployed(changed=changed):
         run.flow_run.deployment_id = None  # A part of the run, which is given the run's day.
-        with telling_as_deployed(changed=True):
+        with labelled_as_deployed(changed=True):
             assert event.resource["churn.as_deployed"] == answer
     assert event.resource["churn.as_deployed"] == "no"
 

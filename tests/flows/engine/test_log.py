@@ -67,7 +67,7 @@ def test_log_users_fault_is_told_once_without_a_traceback(
     assert told[0].exc_info is None
     assert [line["message"] for line in sent if "price" in line["message"]] == [FAULT]
     assert not any("Traceback" in line["message"] for line in sent)
-    assert log.was_told(raised.value)
+    assert log.was_logged(raised.value)
 
 
 def test_log_users_fault_stays_in_the_states_of_all_runs() -> None:
@@ -87,7 +87,7 @@ def test_log_other_fault_keeps_its_traceback(
         "prefect.flow_runs",
     ]
     assert any('raise DataError(FAULT) if fault == "user"' in line["message"] for line in sent)
-    assert log.was_told(raised.value)
+    assert log.was_logged(raised.value)
 
 
 def test_log_install_twice_filters_once() -> None:

@@ -11,13 +11,15 @@ import pytest
 
 from churnlib.io import datasets, storage
 from churnlib.io.catalog import Catalog
-from churnlib.io.datasets import DatasetRef, footer
+from churnlib.io.datasets import DatasetRef
+from churnlib.io.footer import footer
 from churnlib.settings import list_games, load_settings
-from flows.cli.session import DONE, USERS_FAULT
-from flows.map.__main__ import PAGE, main
+from flows.cli.exit_status import DONE, USERS_FAULT
+from flows.cli.main import main
 from flows.map.graph import Graph
 from flows.map.stale import stale
 from flows.map.state import look
+from flows.map.write import PAGE
 
 GAME = "game1"
 
@@ -54,7 +56,7 @@ def content_of(page: Path) -> dict[str, Any]:
 
 
 def test_page_holds_every_flow_task_and_dataset_of_every_game(data: Path, graph: Graph) -> None:
-    assert main(["--data-dir", str(data)]) == DONE
+    assert main(["map", "--data-dir", str(data)]) == DONE
     content = content_of(data / PAGE)
     assert set(content["games"]) == set(list_games())
     for game in content["games"].values():
@@ -68,7 +70,7 @@ def test_page_holds_every_flow_task_and_dataset_of_every_game(data: Path, graph:
 
 
 def test_page_refers_to_nothing_outside_and_names_no_folder(data: Path) -> None:
-    assert main(["--data-dir", str(data), "--game", GAME]) == DONE
+    assert main(["map", "--data-dir", str(data), "--game", GAME]) == DONE
     text = (data / PAGE).read_text(encoding="utf-8")
     assert not re.search(r"https?:|src=|@import|url\(|<link", text)
     assert str(data) not in text
@@ -77,7 +79,7 @@ def test_page_refers_to_nothing_outside_and_names_no_folder(data: Path) -> None:
 
 def test_page_tells_what_stands_there(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "elsewhere" / "map.html"
-    assert main(["--data-dir", str(data), "--game", GAME, "--out", str(out)]) == DONE
+    assert main(["map", "--data-dir", str(data), "--game", GAME, "--out", str(out)]) == DONE
     game = content_of(out)["games"][GAME]
     found = game["standing"]["03_primary/standard_features"]
     assert found["rows"] == 3
@@ -91,7 +93,7 @@ def test_page_tells_what_stands_there(data: Path, tmp_path: Path) -> None:
 
 def test_page_of_data_that_cannot_be_read_says_so(data: Path) -> None:
     (data / "03_primary" / GAME / "standard_features.parquet").write_text("no table")
-    assert main(["--data-dir", str(data), "--game", GAME]) == DONE
+    assert main(["map", "--data-dir", str(data), "--game", GAME]) == DONE
     found = content_of(data / PAGE)["games"][GAME]["standing"]["03_primary/standard_features"]
     assert "unreadable" in found["facts"]
 
@@ -149,7 +151,7 @@ def test_stale_is_what_is_older_than_its_raw_table_and_all_below(data: Path, gra
 def test_command_line_with_a_mistake_says_one_thing(
     arguments: list[str], said: str, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["--data-dir", str(data), *arguments]) == USERS_FAULT
+    assert main(["map", "--data-dir", str(data), *arguments]) == USERS_FAULT
     told = capsys.readouterr()
     assert told.out == ""
     assert told.err.startswith("error: ")

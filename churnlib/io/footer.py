@@ -1,0 +1,55 @@
+"""Facts about a whole dataset, in the footer of its Parquet file."""
+
+import json
+from typing import Any
+
+from churnlib.errors import DataError
+from churnlib.io.datasets import REBUILD, Dataset, DatasetRef, file_of, read_error
+from churnlib.io.storage import reader_options
+
+
+def footer(**facts: Any) -> dict[str, str]:
+    """Encodes facts about a whole dataset for its footer.
+
+    The footer is part of the content that the fingerprint identifies, so facts that do not follow
+    from the rows, such as the dataset's sources, belong in a file beside it.
+
+    Args:
+        facts: Plain data and days, by name.
+    """
+    return {name: json.dumps(value, default=str) for name, value in facts.items()}
+
+
+def read_metadata(source: Dataset | DatasetRef) -> dict[str, str]:
+    """Reads the footer that `write_parquet` wrote.
+
+    Raises:
+        DataError: The file is missing, or is not a Parquet file.
+    """
+    import polars as pl
+
+    try:
+        metadata = pl.read_parquet_metadata(file_of(source), **reader_options(source.uri))
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise read_error(source, error) from None
+    return {key: value for key, value in metadata.items() if not key.startswith("ARROW:")}
+
+
+def fact(source: DatasetRef, name: str) -> Any:
+    """Reads a fact from the footer of a dataset; days are returned as text.
+
+    Raises:
+        DataError: The footer does not contain it: another program or version wrote the file.
+    """
+    metadata = read_metadata(source)
+    if name not in metadata:
+        raise DataError(
+            f"{source.game}: the footer of {source.uri} does not contain '{name}', so it was not "
+            f"written by this version. {REBUILD}"
+        )
+    return json.loads(metadata[name])
+
+
+def optional_fact(source: DatasetRef, name: str) -> Any:
+    """Reads a fact that earlier versions did not write; None where the footer does not have it."""
+    return json.loads(read_metadata(source).get(name, "null"))

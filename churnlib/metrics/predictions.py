@@ -1,0 +1,180 @@
+"""Predictions beside their outcomes, and the value of a metric of them."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import polars as pl
+
+from churnlib.errors import DataError
+from churnlib.metrics import ranking
+from churnlib.metrics.bootstrap import Flags, Floats, Resampling
+from churnlib.metrics.intervals import (
+    CONFIDENCE,
+    Interval,
+    positive_interval,
+    share_interval,
+    standard_error,
+)
+from churnlib.metrics.ranking import Tally, levels
+from churnlib.schemas.columns import LABEL, PROBABILITY
+
+MAX_LEVELS = 1000
+"""How many levels of probability the draws distinguish; ranks within one count as ties."""
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Predicted probabilities of subscriptions whose outcome is known.
+
+    Attributes:
+        outcome: Whether each subscription churned; there is at least one.
+        probability: Its predicted churn probability.
+        characters: Bootstrap draws of the characters that the subscriptions belong to.
+        threshold: The probability from which on a subscription counts as predicted to churn; null
+            if there is none.
+    """
+
+    outcome: Flags
+    probability: Floats
+    characters: Resampling
+    threshold: float | None = None
+
+    @classmethod
+    def of(cls, rows: pl.DataFrame, threshold: float | None = None) -> "Predictions":
+        """Takes predictions from a table, and draws its characters.
+
+        Metrics of a part of the rows come from `where`, so that a metric of the same subscriptions
+        has the same interval in every table.
+
+        Args:
+            rows: One row per subscription, all with a label; see `known_rows`. Without `char_id`
+                each subscription counts as a character.
+            threshold: See `Predictions`.
+        """
+        characters = rows["char_id" if "char_id" in rows.columns else "sub_id"]
+        return cls(
+            rows[LABEL].to_numpy().astype(np.bool_),
+            probabilities(rows, PROBABILITY),
+            Resampling.over(characters),
+            threshold,
+        )
+
+    def where(self, keep: Flags) -> "Predictions":
+        """Selects some of the rows."""
+        return Predictions(
+            self.outcome[keep],
+            self.probability[keep],
+            self.characters.where(keep),
+            self.threshold,
+        )
+
+    @cached_property
+    def tally(self) -> Tally:
+        """The counts of the rows by distinct probability."""
+        return Tally.of(self.outcome, self.probability)
+
+    @cached_property
+    def drawn(self) -> Tally:
+        """The counts of each draw by level of probability."""
+        level = levels(self.probability, MAX_LEVELS)
+        count = int(level.max()) + 1
+        both = self.characters.totals(level + count * ~self.outcome, 2 * count)
+        return Tally(both[:count], both[count:])
+
+    @cached_property
+    def is_mixed(self) -> bool:
+        """Whether some subscriptions churned and some did not."""
+        return bool(self.outcome.any() and not self.outcome.all())
+
+    @cached_property
+    def is_ranked(self) -> bool:
+        """Whether the probabilities are not all equal."""
+        return len(self.tally.churned) > 1
+
+    @cached_property
+    def selected(self) -> Flags:
+        """Which subscriptions reach the threshold; none without one."""
+        if self.threshold is None:
+            return np.zeros(len(self.outcome), np.bool_)
+        return self.probability >= self.threshold
+
+    @cached_property
+    def gains(self) -> Floats:
+        """The share of all churners in the riskiest decile, in the riskiest two, up to all ten."""
+        # Rounded, so that floating-point residue does not pass for a lift.
+        return ranking.gains(self.tally)[:, 0].round(12)
+
+    @cached_property
+    def gains_drawn(self) -> Floats:
+        """The same for each draw, one column per draw."""
+        return ranking.gains(self.drawn)
+
+    @cached_property
+    def units(self) -> int:
+        """The number of characters."""
+        return len(self.characters.weights)
+
+    @cached_property
+    def ranked_units(self) -> int:
+        """The number of characters with the rarer outcome."""
+        return min(self.characters.count(kind) for kind in (self.outcome, ~self.outcome))
+
+
+@dataclass(frozen=True, eq=False)
+class MetricValue:
+    """The value of a metric on some rows, and on each bootstrap draw of their characters.
+
+    Attributes:
+        value: The value on the rows; NaN where it is not defined.
+        draws: The value of each draw, or on the scale `distance` how far the draw is from the rows;
+            NaN where it is not defined.
+        units: The number of characters that it is computed from.
+        scale: A `share` lies between 0 and 1, a `positive` value above 0. A `distance` lies between
+            0 and 1, where 0 is best, so that chance can only increase it.
+    """
+
+    value: float
+    draws: Floats
+    units: int
+    scale: Literal["share", "positive", "distance"] = "share"
+
+    def interval(self, confidence: float = CONFIDENCE) -> Interval | None:
+        """Computes the confidence interval; null where it cannot be known."""
+        if np.isnan(self.value):
+            return None
+        if self.scale == "distance":
+            if self.units < 2:
+                return None
+            reach = float(np.nanquantile(self.draws, confidence))
+            return max(0.0, self.value - reach), min(1.0, self.value + reach)
+        error = standard_error(self.draws, self.units)
+        if self.scale == "positive":
+            return positive_interval(self.value, error, confidence)
+        return share_interval(self.value, error, self.units, confidence)
+
+
+def probabilities(rows: pl.DataFrame, column: str) -> Floats:
+    """Reads a column of probabilities.
+
+    Raises:
+        DataError: A value is null or not between 0 and 1.
+    """
+    values = rows[column].cast(pl.Float64, strict=False)
+    if not values.is_between(0, 1).fill_null(False).all():
+        raise DataError(
+            f"the column '{column}' holds values that are not probabilities. Give numbers from 0 "
+            "to 1."
+        )
+    return values.to_numpy()
+
+
+def with_label(scored: pl.DataFrame) -> pl.DataFrame:
+    """Selects the rows that have a label."""
+    return scored.filter(pl.col(LABEL).is_not_null())
+
+
+def known_rows(scored: pl.DataFrame) -> pl.DataFrame:
+    """Selects the rows that have a label, in an order that does not depend on that of the input."""
+    return with_label(scored).sort(PROBABILITY, "sub_id")

@@ -1,0 +1,173 @@
+"""Trust: the packages whose estimators may be configured, and the types that a model file may hold.
+
+What is trusted is stated here and in the environment. Settings cannot change it, because a run can
+set them, and nothing beside a model can, because whoever wrote the model could have written it.
+"""
+
+import hashlib
+import importlib
+import inspect
+import os
+import sys
+from collections.abc import Iterable
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from churnlib.errors import SettingsError
+from churnlib.settings import TRUSTED_PACKAGES_VARIABLE
+
+TRUSTED_ROOTS = ("sklearn", "churnlib", "skrub")
+"""Packages whose estimators are trusted always."""
+LIBRARIES = (*TRUSTED_ROOTS, "joblib", "lightgbm", "numpy", "polars", "scipy", "skops")
+"""Packages that nobody is advised to trust, because they hold no estimators of a project's own."""
+REFUSED = ("FunctionTransformer", "TextEncoder", "LLMEncoder")
+"""Estimators that call any function they are given, or load models from the network or from
+pickles, and so would go around this module."""
+TRUSTED_TYPES = (
+    "churnlib.model.boosting.LGBMClassifier",
+    "churnlib.model.boosting.LGBMFromParts",
+    "churnlib.model.columns.OfKind",
+    "collections.OrderedDict",
+    "functools.partial",
+    "lightgbm.basic.Booster",
+    "numpy.dtype",
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
+    "sklearn.calibration._TemperatureScaling",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.feature_selection._univariate_selection.f_classif",
+    "sklearn.impute._iterative.IterativeImputer",
+    "sklearn.impute._iterative._ImputerTriplet",
+    "sklearn.metrics._scorer._PassthroughScorer",
+    "sklearn.metrics._scorer._Scorer",
+    "sklearn.model_selection._search_successive_halving.HalvingGridSearchCV",
+    "sklearn.model_selection._search_successive_halving.HalvingRandomSearchCV",
+    "sklearn.model_selection._split.StratifiedKFold",
+    "sklearn.tree._tree.Tree",
+    "sklearn.utils._bunch.Bunch",
+    "sklearn.utils.validation.check_array",
+    "skrub._apply_to_cols.ApplyToCols",
+    "skrub._apply_to_each_col.ApplyToEachCol",
+    "skrub._apply_to_sub_frame.ApplyToSubFrame",
+    "skrub._select_cols.DropCols",
+    "skrub._select_cols.SelectCols",
+    "skrub._squashing_scaler.SquashingScaler",
+    "skrub._string_encoder.StringEncoder",
+    "skrub._to_str.ToStr",
+    "skrub.selectors._base.Cols",
+)
+"""Types that a skops file may hold besides those that skops trusts itself. They hold data; what
+functions and types they hold in turn is checked by itself."""
+
+
+def trusted_packages() -> tuple[str, ...]:
+    """The project's own packages that `CHURN_TRUSTED_PACKAGES` in the environment names.
+
+    Raises:
+        SettingsError: An entry is not the name of a package.
+    """
+    names = os.environ.get(TRUSTED_PACKAGES_VARIABLE, "").replace(",", " ").split()
+    for name in names:
+        if not name.isidentifier():
+            raise SettingsError(
+                f"{TRUSTED_PACKAGES_VARIABLE} must list packages, such as ours,theirs; '{name}' "
+                "is not the name of a package."
+            )
+    return tuple(sorted(set(names)))
+
+
+def is_trusted_estimator(candidate: Any) -> bool:
+    """Whether an object is an estimator class of a trusted package.
+
+    The class itself decides, by the module that defines it: its name in a configuration or file can
+    lead through a trusted package to what that package has imported.
+    """
+    from sklearn.base import BaseEstimator
+
+    return (
+        inspect.isclass(candidate)
+        and issubclass(candidate, BaseEstimator)
+        and package_of(candidate) in (*TRUSTED_ROOTS, *trusted_packages())
+        and candidate.__name__ not in REFUSED
+    )
+
+
+def package_of(cls: type) -> str:
+    """The package that defines a class."""
+    return cls.__module__.partition(".")[0]
+
+
+def untrusted_types(data: bytes) -> list[str]:
+    """Lists the types in a skops file that are not trusted, without creating any object of it."""
+    from skops import io
+
+    names = set(io.get_untrusted_types(data=data)) - {*TRUSTED_TYPES, *_scoring_functions()}
+    return sorted(name for name in names if not _names_own_estimator(name))
+
+
+def types_to_trust(data: bytes) -> list[str]:
+    """Lists what skops must be told to trust in a file without untrusted types."""
+    from skops import io
+
+    return list(io.get_untrusted_types(data=data))
+
+
+@cache
+def _scoring_functions() -> frozenset[str]:
+    """The functions behind scikit-learn's scorers, which a search with a `scoring` holds."""
+    from sklearn.metrics import get_scorer, get_scorer_names
+
+    functions = (get_scorer(name)._score_func for name in get_scorer_names())
+    return frozenset(f"{function.__module__}.{function.__name__}" for function in functions)
+
+
+def _names_own_estimator(name: str) -> bool:
+    """Whether a type's name leads to an estimator of one of the `trusted_packages`."""
+    module_name, _, class_name = name.rpartition(".")
+    parts = module_name.split(".")
+    if parts[0] not in trusted_packages() or "__main__" in parts:
+        return False
+    try:
+        candidate = getattr(importlib.import_module(module_name), class_name, None)
+    except Exception:  # Whatever a module raises when it is imported.
+        return False
+    return is_trusted_estimator(candidate)
+
+
+def how_to_trust(packages: Iterable[str]) -> str:
+    """Says how to trust packages; nothing about Python's own, and about `LIBRARIES`."""
+    own = sorted({name for name in packages if name.isidentifier()} - _NEVER_OWN)
+    if not own:
+        return ""
+    value = ",".join(sorted({*own, *trusted_packages()}))
+    return (
+        f"If you trust the code of {' and '.join(own)}, set {TRUSTED_PACKAGES_VARIABLE}={value} "
+        "in the environment."
+    )
+
+
+_NEVER_OWN = sys.stdlib_module_names | {*LIBRARIES, "__main__"}
+
+
+def package_digests() -> dict[str, str]:
+    """The digests of the source of `trusted_packages`, by name."""
+    return {name: _digest(name) for name in trusted_packages()}
+
+
+@cache
+def _digest(package: str) -> str:
+    """Digests the Python files of a package, which need not be imported; empty if there is none."""
+    spec = find_spec(package)
+    if spec is None:
+        return ""
+    folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
+    files = {str(file.relative_to(f)): file for f in folders for file in f.rglob("*.py")}
+    if not folders and spec.origin:
+        files = {"": Path(spec.origin)}
+    digest = hashlib.sha256()
+    for name, file in sorted(files.items()):
+        digest.update(f"{name}\0".encode())
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()

@@ -1,0 +1,124 @@
+"""The check of raw rows against the rules of their table, over all parts of it."""
+
+from collections.abc import Mapping
+from datetime import date
+
+import dataframely as dy
+import polars as pl
+
+from churnlib.errors import DataError
+from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.raw.availability import known_by
+from churnlib.raw.messages import Fault, complaint, find_faults, rules_in
+from churnlib.raw.parse import ROW, Parsed, Referenced
+from churnlib.schemas.spec import TableSpec
+from churnlib.settings import RawSettings
+
+
+class Validator:
+    """Separates the rows of a raw table that break a rule from the others, and counts them.
+
+    Attributes:
+        spec: Which raw table it is.
+        settings: What to do with rows that break a rule.
+    """
+
+    def __init__(self, spec: TableSpec, settings: RawSettings, as_of: date | None = None) -> None:
+        """Starts with no rows.
+
+        Args:
+            spec: Which raw table it is.
+            settings: What to do with rows that break a rule.
+            as_of: See `churnlib.raw.validate.check_table`.
+        """
+        self.spec, self.settings = spec, settings
+        self._as_of = as_of
+        self._schema: type[dy.Schema] = type(spec.name, (spec.schema, Parsed, Referenced), {})
+        self._ragged: Mapping[int, int] = {}
+        self._total = self._bad = 0
+        self._faults: dict[tuple[tuple[str, ...], str], Fault] = {}
+        self._marks: list[pl.DataFrame] = []
+
+    @property
+    def has_faults(self) -> bool:
+        """Whether a row broke a rule so far."""
+        return self._bad > 0
+
+    def note_ragged(self, ragged: Mapping[int, int]) -> None:
+        """Takes note of the lines that have more or fewer fields than the header.
+
+        Args:
+            ragged: The number of their fields, by `source_row`.
+        """
+        self._ragged = ragged
+
+    def good_rows(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Returns the rows that break no rule, and takes note of the others.
+
+        Args:
+            rows: Rows as `churnlib.raw.parse.typed` returns them, all of a key together.
+
+        Returns:
+            Those with no fault, with the columns of the checked table. A row that was not known
+            yet on the day is left out where it has a fault or the key of an earlier one.
+        """
+        if "orphan" not in rows.columns:
+            rows = rows.with_columns(orphan=pl.lit(False))
+        known = pl.lit(True)
+        if self._as_of is not None:
+            known = known_by(self.spec, self._as_of).fill_null(True)
+        judged = rows.filter(known)
+        good, failures = self._schema.filter(judged)
+        self._total += len(judged)
+        if len(failures):
+            self._note(failures.details())
+        faultless, _ = self._schema.filter(rows.filter(~known))
+        later = faultless.join(good, on=self.spec.key, how="anti")
+        kept = pl.concat([good.select(ROW), later.select(ROW)])
+        return rows.join(kept, on=ROW, how="semi").select(*self.spec.checked_types)
+
+    def _note(self, details: pl.DataFrame) -> None:
+        self._bad += len(details)
+        for fault in find_faults(details, self.spec, self._ragged):
+            key = (fault.columns, fault.rule)
+            self._faults[key] = self._faults[key] + fault if key in self._faults else fault
+        if self.settings.on_bad_rows == "quarantine":
+            broken = [pl.when(pl.col(r) == "invalid").then(pl.lit(r)) for r in rules_in(details)]
+            rules = pl.concat_str(broken, separator=",", ignore_nulls=True)
+            self._marks.append(details.select(*_mark_types(), broken_rules=rules))
+
+    def refuse(self, source: Dataset | DatasetRef, raw: pl.LazyFrame) -> None:
+        """Refuses the table if rows broke rules and may not be quarantined.
+
+        Args:
+            source: The file.
+            raw: Its rows as they are in the file.
+
+        Raises:
+            DataError: Names file, columns, rules, how many rows and the first of them.
+        """
+        allowed = self.settings.max_bad_share * self._total
+        if self._bad and (self.settings.on_bad_rows == "fail" or self._bad > allowed):
+            counts, faults = (self._bad, self._total), self._faults.values()
+            raise DataError(complaint(source, raw, faults, self._ragged, counts, self.settings))
+
+    def rejected(self, raw: pl.LazyFrame) -> pl.DataFrame:
+        """The quarantined rows, in the order of the file.
+
+        Args:
+            raw: The file's rows as they are in the file.
+
+        Returns:
+            The values as they are in the file, the marks of the reader, and `broken_rules`.
+        """
+        columns = raw.select(ROW, *self.spec.columns)
+        if not self._marks:
+            marks = pl.DataFrame(schema={**_mark_types(), "broken_rules": pl.String()})
+            return columns.clear().join(marks.lazy(), on=ROW).collect()
+        marks = pl.concat(self._marks)
+        return columns.join(marks.lazy(), on=ROW).sort(ROW).collect(engine="streaming")
+
+
+def _mark_types() -> dict[str, pl.DataType]:
+    marks = {**Parsed.columns(), **Referenced.columns()}
+    return {name: column.dtype for name, column in marks.items()}

@@ -1,0 +1,79 @@
+"""The tables that flows make, as far as their columns do not depend on the game's features."""
+
+from functools import cache
+
+import dataframely as dy
+
+from churnlib.schemas.columns import KEYS
+from churnlib.schemas.raw_tables import RawTables, raw_tables
+from churnlib.schemas.spec import FACTS, Table
+from churnlib.settings import RawSettings
+
+_COMPUTED = {
+    "age_at_sub_months": dy.Int32(description="Creation to start; negative in dirty data"),
+    "is_mastered": dy.Bool(description="Whether the class was mastered by the start"),
+    "months_to_mastery": dy.Int32(
+        nullable=True, description="Creation to mastery; null if not mastered by the start"
+    ),
+    "first_sub_date": dy.Date(description="Start of the character's first subscription"),
+    "is_first_sub": dy.Bool(description="Whether it is the first: a new character"),
+    "sub_number": dy.Int32(min=1, description="1 + how many started strictly before"),
+    "months_since_previous_sub": dy.Int32(
+        nullable=True, description="Since the latest strictly earlier start; null for the first"
+    ),
+    "expected_revenue": dy.Float64(description="sub_months * price"),
+    "churned_on": dy.Date(
+        nullable=True,
+        description="First day of the month after the missed months that are churn; null if none",
+    ),
+}
+_PREDICTED = {
+    "churn_probability": dy.Float64(min=0, max=1, description="Of churn within the horizon"),
+    "risk_rank": dy.UInt32(unique=True, min=1, description="1 for the likeliest to churn"),
+    "model_version": dy.String(description="The model that predicted it"),
+    "baseline_probability": dy.Float64(
+        nullable=True,
+        min=0,
+        max=1,
+        description="Churn by a logistic regression of the same training; null if it has none",
+    ),
+    "contact": dy.Bool(
+        description="Whether a campaign contacts: at or above the model's threshold, not held out"
+    ),
+    "held_out": dy.Bool(
+        description="Whether the character is never contacted, in no month and by no model"
+    ),
+}
+
+
+def output_tables(settings: RawSettings | None = None) -> dict[str, Table]:
+    """The tables that flows make, by name.
+
+    Args:
+        settings: The game's settings of raw tables; see `raw_tables`.
+    """
+    return _output_tables(raw_tables(settings))
+
+
+@cache
+def _output_tables(raw: RawTables) -> dict[str, Table]:
+    subscriptions, characters = raw.subscriptions.columns, raw.characters
+    facts = {name: characters.columns[name] for name in characters.of_kind(*FACTS)}
+    tables = (
+        Table(
+            "standard_features",
+            "A row per subscription, as known at its start; all months are calendar months.",
+            {**subscriptions, **facts, **_COMPUTED},
+        ),
+        Table(
+            "predictions",
+            "A row per subscription of the batch.",
+            {**{name: subscriptions[name] for name in KEYS}, **_PREDICTED},
+        ),
+    )
+    return {table.name: table for table in tables}
+
+
+def all_tables(settings: RawSettings | None = None) -> dict[str, Table]:
+    """The raw tables and those that flows make, by name; see `output_tables`."""
+    return {**raw_tables(settings), **output_tables(settings)}

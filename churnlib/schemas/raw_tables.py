@@ -1,0 +1,276 @@
+"""The raw tables of a game, a record each."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import cache
+
+import dataframely as dy
+import polars as pl
+
+from churnlib.errors import DataError, closest
+from churnlib.months import month_index, month_start, months_from
+from churnlib.schemas.columns import (
+    CHAR_ID,
+    CREATION_DATE,
+    DATE,
+    END_DATE,
+    MASTERY_DATE,
+    PRICE,
+    START_DATE,
+    SUB_ID,
+    SUB_MONTHS,
+    SUB_START_DATE,
+)
+from churnlib.schemas.spec import (
+    Check,
+    DataWarning,
+    Parent,
+    TableKind,
+    TableSpec,
+    column,
+    kind_of,
+)
+from churnlib.settings import IdType, RawSettings
+
+SHOWN_CATEGORIES = 10
+"""How many categories of a closed list a message names."""
+LONGEST_MONTH = timedelta(days=31)
+"""What is dated the first of its month lies no further behind the month before."""
+
+
+def first_of_month(day: pl.Expr) -> pl.Expr:
+    """Must be the first day of a month."""
+    return day.dt.day() == 1
+
+
+def run_in_order() -> pl.Expr:
+    """A run of missed months must not end before it starts."""
+    return pl.col(END_DATE) >= pl.col(START_DATE)
+
+
+CHARACTERS = TableSpec(
+    name="character_data",
+    kind="entity",
+    description="A row per character.",
+    columns={
+        CHAR_ID: column("id", "The character", primary_key=True),
+        "gender": column("category", "Gender of the character"),
+        "race": column("category", "Race of the character"),
+        "class": column("category", "Class of the character"),
+        "territory": column("category", "Where the player plays"),
+        CREATION_DATE: column("date", "Day of creation"),
+        MASTERY_DATE: column("milestone", "Day of mastery; null if not mastered", nullable=True),
+        "total_kills": column("undated", "Kills as of the extract; undated, hence no feature"),
+        "total_deaths": column("undated", "Deaths as of the extract; undated, hence no feature"),
+    },
+    order=(CHAR_ID,),
+    known_on=pl.col(CREATION_DATE),
+    warnings=(
+        DataWarning(
+            "class mastered before the character's creation",
+            pl.col(MASTERY_DATE) < pl.col(CREATION_DATE),
+        ),
+    ),
+)
+
+CURRENCY = TableSpec(
+    name="character_currency",
+    kind="history",
+    description="A row per character and month.",
+    columns={
+        CHAR_ID: column("id", "The character", primary_key=True),
+        DATE: column(
+            "date",
+            "First day of the month",
+            primary_key=True,
+            check={"first_of_month": first_of_month},
+        ),
+        "sub_hard": column("number", "Hard currency paid out the month before", nullable=True),
+        "sub_soft": column("number", "Soft currency paid out the month before", nullable=True),
+        "hard_balance": column("number", "Hard currency at the month's beginning", nullable=True),
+        "soft_balance": column("number", "Soft currency at the month's beginning", nullable=True),
+    },
+    order=(CHAR_ID, DATE),
+    known_on=pl.col(DATE),
+    parent=Parent("character_data", CHAR_ID, unknown="currency of an unknown character"),
+    warnings=(
+        DataWarning(
+            "months missing before a currency row",
+            (pl.col(CHAR_ID) == pl.col(CHAR_ID).shift())
+            & (pl.col(DATE) - pl.col(DATE).shift() > LONGEST_MONTH),
+        ),
+    ),
+)
+
+SUBSCRIPTIONS = TableSpec(
+    name="sub_data",
+    kind="subscriptions",
+    description="A row per subscription.",
+    columns={
+        SUB_ID: column("id", "The subscription", primary_key=True),
+        CHAR_ID: column("id", "The character that subscribed"),
+        SUB_START_DATE: column("date", "Day of the start, on which the prediction is made"),
+        "sub_type": column("category", "Kind of subscription"),
+        SUB_MONTHS: column("number", "Months subscribed for", dy.Int32),
+        "sub_size": column("category", "Size of the subscription"),
+        PRICE: column("number", "Price a month"),
+        "num_hard_currency": column("number", "Hard currency that it pays out a month"),
+        "num_soft_currency": column("number", "Soft currency that it pays out a month"),
+    },
+    order=(CHAR_ID, SUB_START_DATE, SUB_ID),
+    known_on=pl.col(SUB_START_DATE),
+    parent=Parent("character_data", CHAR_ID),
+    warnings=(
+        DataWarning("negative price", pl.col(PRICE) < 0),
+        DataWarning("subscribed for less than a month", pl.col(SUB_MONTHS) < 1),
+        DataWarning(
+            "subscription before its character's creation",
+            pl.col(SUB_START_DATE) < pl.col(CREATION_DATE),
+            parent_columns=(CREATION_DATE,),
+        ),
+    ),
+)
+
+MISSES = TableSpec(
+    name="sub_miss",
+    kind="misses",
+    description="A row per run of missed months.",
+    columns={
+        SUB_ID: column("id", "The subscription", primary_key=True),
+        START_DATE: column("date", "First missed month", primary_key=True),
+        END_DATE: column("date", "Last missed month, included"),
+    },
+    order=(CHAR_ID, SUB_ID, START_DATE),
+    # A missed month is known on the first day of the next.
+    known_on=month_start(month_index(pl.col(START_DATE)) + 1),
+    parent=Parent("sub_data", SUB_ID),
+    rules=(run_in_order,),
+    warnings=(
+        DataWarning(
+            "miss before its subscription",
+            months_from(pl.col(SUB_START_DATE), pl.col(START_DATE)) < 0,
+            parent_columns=(SUB_START_DATE,),
+        ),
+    ),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class RawTables(Mapping[str, TableSpec]):
+    """The raw tables of a game by name, each after the one that it refers to."""
+
+    specs: tuple[TableSpec, ...]
+
+    def __getitem__(self, name: str) -> TableSpec:
+        """The table of a name.
+
+        Raises:
+            DataError: There is no such table.
+        """
+        for spec in self.specs:
+            if spec.name == name:
+                return spec
+        raise DataError(f"there is no raw table '{name}'. {closest(name, list(self))}")
+
+    def __iter__(self) -> Iterator[str]:
+        """The names, in order."""
+        return (spec.name for spec in self.specs)
+
+    def __len__(self) -> int:
+        """How many tables there are."""
+        return len(self.specs)
+
+    def __hash__(self) -> int:
+        """Of the tables, so that what follows from them can be cached."""
+        return hash(self.specs)
+
+    def of_kind(self, *kinds: TableKind) -> tuple[TableSpec, ...]:
+        """The tables of some kinds, in the order of the kinds."""
+        return tuple(spec for kind in kinds for spec in self.specs if spec.kind == kind)
+
+    @property
+    def characters(self) -> TableSpec:
+        """The table with a row per character."""
+        return self.of_kind("entity")[0]
+
+    @property
+    def subscriptions(self) -> TableSpec:
+        """The table with a row per subscription."""
+        return self.of_kind("subscriptions")[0]
+
+    @property
+    def misses(self) -> TableSpec:
+        """The table with a row per run of missed months."""
+        return self.of_kind("misses")[0]
+
+    @property
+    def history(self) -> TableSpec:
+        """The table with a row per character and month."""
+        return self.of_kind("history")[0]
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The columns that are ids, in any table."""
+        return tuple(dict.fromkeys(name for s in self.specs for name in s.of_kind("id")))
+
+    def with_parents(self, specs: Iterable[TableSpec]) -> tuple[TableSpec, ...]:
+        """Adds the tables without which others cannot be checked, each before those."""
+        wanted = {spec.name for spec in specs}
+        for spec in reversed(self.specs):
+            if spec.name in wanted and spec.required_parent:
+                wanted.add(spec.required_parent.table)
+        return tuple(spec for spec in self.specs if spec.name in wanted)
+
+
+def raw_tables(settings: RawSettings | None = None) -> RawTables:
+    """The raw tables of a game.
+
+    Args:
+        settings: The game's settings of raw tables: what ids are, and which categories are closed.
+            By default, ids are whole numbers, and no list is closed.
+    """
+    raw = settings or RawSettings()
+    return _raw_tables(raw.id_type, tuple(sorted(raw.categories.items())))
+
+
+@cache
+def _raw_tables(id_type: IdType, categories: tuple[tuple[str, tuple[str, ...]], ...]) -> RawTables:
+    closed = dict(categories)
+    return RawTables(
+        tuple(
+            replace(
+                spec,
+                columns={
+                    name: _configured(declared, id_type, closed.get(name))
+                    for name, declared in spec.columns.items()
+                },
+            )
+            for spec in (CHARACTERS, CURRENCY, SUBSCRIPTIONS, MISSES)
+        )
+    )
+
+
+def _configured(
+    declared: dy.Column, id_type: IdType, categories: tuple[str, ...] | None
+) -> dy.Column:
+    if kind_of(declared) == "id" and id_type == "text":
+        description = declared.description or ""
+        return column("id", description, dy.String, primary_key=declared.primary_key)
+    if categories is not None:
+        checks = declared.check if isinstance(declared.check, Mapping) else {}
+        return declared.with_check({**checks, "closed_list": one_of(categories)})
+    return declared
+
+
+def one_of(categories: tuple[str, ...]) -> Check:
+    """Makes the check that a category is on a closed list."""
+
+    def closed_list(value: pl.Expr) -> pl.Expr:
+        return value.is_in(categories)
+
+    shown, more = ", ".join(categories[:SHOWN_CATEGORIES]), ""
+    if hidden := len(categories) - len(categories[:SHOWN_CATEGORIES]):
+        more = f" and {hidden:,} more"
+    closed_list.__doc__ = f"Must be one of raw.categories: {shown}{more}."
+    return closed_list

@@ -1,0 +1,199 @@
+"""The record of a table: everything the code knows about it, in one place."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import dataframely as dy
+import polars as pl
+
+from churnlib.schemas.columns import CHAR_ID
+
+TableKind = Literal["entity", "history", "subscriptions", "misses"]
+"""What the rows of a raw table are: characters, states of them by date, subscriptions, or runs of
+missed months."""
+ColumnKind = Literal["id", "category", "number", "date", "milestone", "undated"]
+"""What a column holds. A `milestone` is a day on which something is reached; an `undated` number is
+known only as of the extract, hence leaks what came after the day of prediction."""
+
+FACTS: tuple[ColumnKind, ...] = ("category", "number", "date")
+"""Kinds of the columns of a character that never change and are known from its creation."""
+
+Rule = Callable[[], pl.Expr]
+"""Makes a flag per row that is false where the row breaks the rule, whose docstring states it. Null
+passes: whether a value may be missing is up to its column."""
+Check = Callable[[pl.Expr], pl.Expr]
+"""The same for one column; the docstring continues the column's name: `Must be positive.`"""
+
+_TYPES: dict[ColumnKind, type[dy.Column]] = {
+    "id": dy.Int64,
+    "category": dy.String,
+    "number": dy.Float64,
+    "date": dy.Date,
+    "milestone": dy.Date,
+    "undated": dy.Int64,
+}
+
+
+def column(
+    kind: ColumnKind,
+    description: str,
+    column_type: type[dy.Column] | None = None,
+    **properties: Any,
+) -> dy.Column:
+    """Declares a column of a raw table.
+
+    Args:
+        kind: What it holds.
+        description: What it means, in a few words.
+        column_type: Its type; by default that of its kind.
+        properties: Further properties of the dataframely column, such as `nullable`,
+            `primary_key`, `min`, `max`, or a `check`, a mapping from names to `Check`s.
+    """
+    made = column_type or _TYPES[kind]
+    return made(description=description, metadata={"kind": kind}, **properties)
+
+
+@dataclass(frozen=True)
+class Parent:
+    """The table to whose rows another refers.
+
+    Attributes:
+        table: The parent's name.
+        column: The column that refers to it, of the same name in both.
+        unknown: The data warning that counts rows without a parent. If None, they are a fault.
+    """
+
+    table: str
+    column: str
+    unknown: str | None = None
+
+    @property
+    def is_required(self) -> bool:
+        """Whether a row without a parent is a fault."""
+        return self.unknown is None
+
+
+@dataclass(frozen=True, eq=False)
+class DataWarning:
+    """An implausible fact that is counted and reported, but breaks no rule.
+
+    Attributes:
+        text: What reports call it.
+        rows: A flag per row of the checked table, in its order.
+        parent_columns: The columns of the parent that `rows` needs.
+    """
+
+    text: str
+    rows: pl.Expr
+    parent_columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A table.
+
+    Attributes:
+        name: Its name, also that of its file.
+        description: What a row is.
+        columns: The columns by name, with their types, bounds and descriptions.
+    """
+
+    name: str
+    description: str
+    columns: Mapping[str, dy.Column]
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The columns that identify a row."""
+        return tuple(name for name, declared in self.columns.items() if declared.primary_key)
+
+    @property
+    def types(self) -> dict[str, pl.DataType]:
+        """The type of each column."""
+        return {name: declared.dtype for name, declared in self.columns.items()}
+
+    @cached_property
+    def schema(self) -> type[dy.Schema]:
+        """The schema that holds every rule."""
+        return _schema(self.name, self.columns)
+
+
+@dataclass(frozen=True, eq=False)
+class TableSpec(Table):
+    """A raw table.
+
+    Attributes:
+        kind: What its rows are.
+        order: The order of the rows of a character in the checked table.
+        known_on: The day on which a row's fact becomes known.
+        parent: The table that it refers to.
+        rules: What must hold within each row, besides the types and bounds of columns.
+        warnings: What is reported as implausible.
+    """
+
+    kind: TableKind
+    order: tuple[str, ...]
+    known_on: pl.Expr
+    parent: Parent | None = None
+    rules: tuple[Rule, ...] = ()
+    warnings: tuple[DataWarning, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuses rules across rows, which a table that is checked in parts could not hold."""
+        if unique := [name for name, declared in self.columns.items() if declared.unique]:
+            raise ValueError(f"{self.name}: only the key can be unique, not {', '.join(unique)}.")
+
+    @property
+    def required_parent(self) -> Parent | None:
+        """The parent, if a row without one is a fault."""
+        return self.parent if self.parent and self.parent.is_required else None
+
+    @property
+    def checked_types(self) -> dict[str, pl.DataType]:
+        """The type of each column of the checked table, in which every row has its `char_id`."""
+        return {**self.types, CHAR_ID: self.types.get(CHAR_ID, self._id_type)}
+
+    @property
+    def _id_type(self) -> pl.DataType:
+        return self.types[self.of_kind("id")[0]]
+
+    def of_kind(self, *kinds: ColumnKind) -> tuple[str, ...]:
+        """The columns of some kinds, in their order."""
+        return tuple(name for name, declared in self.columns.items() if kind_of(declared) in kinds)
+
+    @cached_property
+    def schema(self) -> type[dy.Schema]:
+        """The schema that holds every rule."""
+        return _schema(self.name, self.columns, self.rules)
+
+    @cached_property
+    def row_schema(self) -> type[dy.Schema]:
+        """The schema that holds every rule but that the key is unique, which is about all rows."""
+        columns = {
+            name: declared.with_primary_key(False) if declared.primary_key else declared
+            for name, declared in self.columns.items()
+        }
+        return _schema(self.name, columns, self.rules)
+
+
+def kind_of(declared: dy.Column) -> ColumnKind | None:
+    """The kind of a column; None for one that is computed."""
+    kind: ColumnKind | None = (declared.metadata or {}).get("kind")
+    return kind
+
+
+def _schema(
+    name: str, columns: Mapping[str, dy.Column], rules: tuple[Rule, ...] = ()
+) -> type[dy.Schema]:
+    return type(name, (dy.Schema,), {**columns, **{r.__name__: _rule(r) for r in rules}})
+
+
+def _rule(rule: Rule) -> Any:
+    """Makes a rule of dataframely's of a function."""
+
+    def hold(_schema: type[dy.Schema]) -> pl.Expr:
+        return rule()
+
+    return dy.rule()(hold)

@@ -1,0 +1,75 @@
+"""The champion: the version in use, named by a pointer file."""
+
+import json
+
+from churnlib.errors import ModelError
+from churnlib.io.catalog import Catalog
+from churnlib.io.commands import command_line
+from churnlib.io.datasets import DatasetRef, ref
+from churnlib.io.storage import is_file, read_bytes, write_text
+from churnlib.schemas.validation import check_type
+from churnlib.uris import join, name_of
+from churnlib.versions.manifest import MANIFEST, manifest_fault, retrain_command
+
+
+def champion(catalog: Catalog) -> DatasetRef:
+    """Finds the version in use.
+
+    Raises:
+        ModelError: The game has no champion yet, or the pointer names a version that cannot be
+            read.
+    """
+    check_type(catalog, Catalog, "catalog")
+    pointer = catalog.champion()
+    if not is_file(pointer.uri):
+        raise ModelError(
+            f"{catalog.game}: there is no model yet ({pointer.uri} is missing). "
+            f"Train one: {command_line('train', pointer, '--from-raw')}"
+        )
+    if why := why_no_champion(catalog):
+        promote = command_line("promote", pointer, "--version", "VERSION")
+        back = command_line("promote", pointer, "--back")
+        raise ModelError(
+            f"{catalog.game}: {why} ({pointer.uri}). List the versions: "
+            f"{command_line('models', pointer)}; promote one of them: {promote}; or roll back to "
+            f"the previous champion: {back}; or train again: {retrain_command(pointer)}"
+        )
+    return ref(catalog.model(str(champion_version(catalog))))
+
+
+def find_champion(catalog: Catalog) -> DatasetRef | None:
+    """Finds the version in use; None if there is none, or the pointer cannot be followed."""
+    try:
+        return champion(catalog)
+    except ModelError:
+        return None
+
+
+def champion_version(catalog: Catalog) -> str | None:
+    """Reads which version the pointer names; None if the pointer is missing or damaged."""
+    try:
+        return str(json.loads(read_bytes(catalog.champion().uri))["version"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def set_champion(catalog: Catalog, version: str) -> DatasetRef:
+    """Points the champion at a version; readers see either the old or the new one."""
+    pointer = catalog.champion()
+    write_text(json.dumps({"version": version}) + "\n", pointer.uri)
+    return ref(pointer)
+
+
+def why_no_champion(catalog: Catalog) -> str | None:
+    """Says why a game has no usable champion; None if it has one."""
+    pointer = catalog.champion()
+    version, file = champion_version(catalog), name_of(pointer.uri)
+    if version is None:
+        return f"{file} is damaged" if is_file(pointer.uri) else "there was no champion"
+    what = f"{file} names the version '{version}'"
+    try:
+        text = read_bytes(join(catalog.model(version).uri, MANIFEST))
+    except OSError as error:
+        return f"{what}, which cannot be read ({error.strerror})"
+    fault = manifest_fault(text)
+    return f"{what}, whose {MANIFEST} is damaged: {fault}" if fault else None

@@ -1,0 +1,143 @@
+"""Checks that a version is what was saved: files by their hashes, libraries, golden rows."""
+
+import hashlib
+from collections.abc import Mapping
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from churnlib.errors import ModelError, error_prefix
+from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.io.storage import read_bytes
+from churnlib.model.predict import predict
+from churnlib.model.trust import how_to_trust, package_digests, package_of, trusted_packages
+from churnlib.schemas.columns import PROBABILITY
+from churnlib.uris import join
+from churnlib.versions.manifest import read_manifest, retrain_command
+
+if TYPE_CHECKING:
+    from churnlib.model.fitted_model import FittedModel
+
+GOLDEN_ROWS = 50
+"""Number of rows kept with a version, whose predictions are checked whenever it is loaded."""
+GOLDEN_TOLERANCE = 1e-9
+"""Largest accepted difference of their probabilities: processors differ in the order of sums."""
+LIBRARIES = ("scikit-learn", "skrub", "lightgbm", "numpy", "scipy", "polars", "skops", "joblib")
+"""Libraries whose versions a manifest records, where they are installed."""
+DECISIVE_PACKAGES = {"scikit-learn": "sklearn", "skrub": "skrub", "lightgbm": "lightgbm"}
+"""Libraries of which a model needs exactly the recorded version, and the packages they install."""
+
+
+def check_version(model: Dataset | DatasetRef) -> None:
+    """Checks the files, libraries and packages of a version without opening the model.
+
+    Raises:
+        ModelError: A file has changed, a library that the model depends on has another version, or
+            a package that it uses is not trusted.
+    """
+    manifest = read_manifest(model)
+    for name in manifest["sha256"]:
+        read_verified(model, manifest, name)
+    check_libraries(model, manifest)
+    check_trusted_packages(model, manifest)
+
+
+def read_verified(model: Dataset | DatasetRef, manifest: Mapping[str, Any], name: str) -> bytes:
+    """Reads a file of a version.
+
+    Raises:
+        ModelError: It is missing, or differs from what was saved.
+    """
+    try:
+        content = read_bytes(join(model.uri, name))
+    except OSError:
+        content = None
+    if content is None or hashlib.sha256(content).hexdigest() != manifest["sha256"].get(name):
+        raise ModelError(
+            f"{model.game}: model {manifest['version']}: {name} is missing or has been changed "
+            f"since it was saved. Train again: {retrain_command(model)}"
+        )
+    return content
+
+
+def check_libraries(model: Dataset | DatasetRef, manifest: Mapping[str, Any]) -> None:
+    """Checks that the libraries a model depends on have the versions it was made with.
+
+    Raises:
+        ModelError: One has another version.
+    """
+    installed = library_versions()
+    for library in manifest["depends_on"]:
+        if (recorded := manifest["libraries"].get(library)) != installed.get(library):
+            raise ModelError(
+                f"{model.game}: model {manifest['version']} was made with {library} {recorded}, "
+                f"but {installed.get(library, 'none')} is installed. Install that version, or "
+                f"train again: {retrain_command(model)}"
+            )
+
+
+def check_trusted_packages(model: Dataset | DatasetRef, manifest: Mapping[str, Any]) -> None:
+    """Checks that the project's own packages that a model uses are trusted here.
+
+    A manifest that does not list a package gains nothing by it: the types in the model file are
+    checked themselves.
+
+    Raises:
+        ModelError: One is not trusted.
+    """
+    untrusted = sorted(set(manifest.get("trusted_packages", {})) - {*trusted_packages()})
+    if untrusted:
+        raise ModelError(
+            f"{model.game}: model {manifest['version']} uses estimators of "
+            f"{' and '.join(untrusted)}, which is not trusted here. {how_to_trust(untrusted)}"
+        )
+
+
+def check_golden_rows(
+    model: Dataset | DatasetRef, loaded: "FittedModel", golden: pl.DataFrame
+) -> None:
+    """Checks that a loaded model gives its golden rows the probabilities saved with them.
+
+    Raises:
+        ModelError: A probability differs, or the model cannot predict them.
+    """
+    where = f"{model.game}: model {read_manifest(model)['version']}"
+    with error_prefix(where):
+        probabilities = predict(loaded, golden)
+    if not ((probabilities - golden[PROBABILITY]).abs() <= GOLDEN_TOLERANCE).all():
+        raise ModelError(
+            f"{where} no longer gives its golden rows the probabilities saved with them. "
+            f"Train again: {retrain_command(model)}"
+        )
+
+
+def library_versions() -> dict[str, str]:
+    """The installed versions of `LIBRARIES`."""
+    installed = {}
+    for library in LIBRARIES:
+        try:
+            installed[library] = metadata.version(library)
+        except metadata.PackageNotFoundError:
+            continue
+    return installed
+
+
+def libraries_of(model: "FittedModel") -> list[str]:
+    """The libraries whose classes a model uses, so that it needs exactly their versions."""
+    used = _packages_of(model)
+    return [library for library, package in DECISIVE_PACKAGES.items() if package in used]
+
+
+def own_packages_of(model: "FittedModel") -> dict[str, str]:
+    """The digests of those of the project's own trusted packages that a model uses, by name."""
+    used = _packages_of(model)
+    return {name: digest for name, digest in package_digests().items() if name in used}
+
+
+def _packages_of(model: "FittedModel") -> set[str]:
+    """The packages that define the estimators of a model, and their base classes."""
+    from churnlib.model.pipeline import estimators_in
+
+    types = {type(estimator) for _, estimator in estimators_in(model.pipeline)}
+    return {package_of(base) for cls in types for base in cls.__mro__}

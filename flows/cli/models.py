@@ -1,0 +1,59 @@
+"""`churn models`: lists a game's model versions."""
+
+import json
+from collections.abc import Iterator, Sequence
+
+from churnlib.io.catalog import Catalog
+from churnlib.io.commands import command_line
+from churnlib.versions.listing import Version, describe_versions
+from flows.cli.parameters import RunOptions
+from flows.cli.session import checked_settings
+
+LABEL_WIDTH = 14
+
+
+def print_models(run: RunOptions, *, as_json: bool) -> None:
+    """Prints a game's model versions, newest first.
+
+    Args:
+        run: The game and its data folder.
+        as_json: Print JSON instead of text.
+
+    Raises:
+        ChurnlibError: The settings are invalid, or the data cannot be read.
+    """
+    catalog = Catalog(checked_settings(run).data_dir, run.game)
+    versions = describe_versions(catalog)
+    if as_json:
+        print(json.dumps([version.to_json() for version in versions], indent=2))
+    else:
+        print(*_lines(catalog, versions), sep="\n")
+
+
+def _lines(catalog: Catalog, versions: Sequence[Version]) -> Iterator[str]:
+    if not versions:
+        train = command_line("train", catalog.models(), "--from-raw")
+        yield f"{catalog.game}: there is no model yet. Train one: {train}"
+    for version in versions:
+        yield f"{version.version}  {version.state}"
+        for label, text in _facts(version):
+            yield f"  {label:<{LABEL_WIDTH}}{text}"
+
+
+def _facts(version: Version) -> Iterator[tuple[str, str]]:
+    if version.made:
+        yield "made", version.made
+    if version.damage or version.window is None:
+        yield "damaged", version.damage or ""
+        return
+    first, last = version.window
+    yield "trained", f"as of {version.as_of}, on subscriptions started {first} to {last}"
+    yield "algorithm", version.algorithm or ""
+    if version.roc_auc is not None:
+        interval = "({:.4f} to {:.4f})".format(*version.roc_auc_ci) if version.roc_auc_ci else ""
+        yield "validation", f"ROC AUC {version.roc_auc:.4f} {interval}".rstrip()
+    if test := version.back_test:
+        value = "not defined" if test.value is None else f"{test.value:.4f}"
+        first, last = test.window
+        yield "back-test", f"{test.metric} {value}, {first} to {last}, as of {test.as_of}"
+    yield from (("lineage", line) for line in version.lineage)

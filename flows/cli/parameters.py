@@ -1,0 +1,178 @@
+"""The options that commands share, and how their values are read. Imports nothing slow."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter, Token
+
+from churnlib.months import MONTH_PATTERN
+from churnlib.uris import is_remote
+
+
+def _day(_: Any, tokens: Sequence[Token]) -> date:
+    text = tokens[0].value
+    try:
+        if re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):  # Python takes ISO weeks, too.
+            return date.fromisoformat(text)
+    except ValueError:
+        pass
+    raise ValueError(f"'{text}' is not a date such as 2024-12-31.")
+
+
+def _month(_: Any, tokens: Sequence[Token]) -> str:
+    text = tokens[0].value
+    if re.fullmatch(MONTH_PATTERN, text, re.ASCII):
+        return text
+    raise ValueError(f"'{text}' is not a month such as 2024-12.")
+
+
+def _data_dir(_: Any, tokens: Sequence[Token]) -> str:
+    text = tokens[0].value
+    if is_remote(text):
+        return text
+    try:
+        if text and text != "null":
+            return str(Path(text).expanduser().absolute())
+    except RuntimeError:  # There is no such home.
+        pass
+    raise ValueError(f"'{text}' is not a folder.")
+
+
+def _settings(_: Any, tokens: Sequence[Token]) -> tuple[str, ...]:
+    for token in tokens:
+        path, equals, _ = token.value.partition("=")
+        if not equals or not path.strip():
+            raise ValueError(f"'{token.value}' is not PATH=VALUE, such as train.seed=7.")
+    return tuple(token.value for token in tokens)
+
+
+Game = Annotated[str, Parameter(metavar="G", help="The game, named after its file in games/.")]
+AsOf = Annotated[
+    date | None,
+    Parameter(
+        converter=_day,
+        metavar="YYYY-MM-DD",
+        help="The day of the run. Nothing dated after it is read. Default: the latest date in the "
+        "currency table.",
+    ),
+]
+SetOptions = Annotated[
+    tuple[str, ...],
+    Parameter(
+        name="--set",
+        converter=_settings,
+        metavar="PATH=VALUE",
+        help="Override a setting, given by its path. May be repeated.",
+    ),
+]
+DataDir = Annotated[
+    str | None,
+    Parameter(
+        converter=_data_dir,
+        metavar="P",
+        help="The data folder, or the URI of one in an object store, such as s3://bucket/data. "
+        "Default: the setting data_dir.",
+    ),
+]
+Refresh = Annotated[bool, Parameter(help="Run every task, whatever the cache holds.")]
+FromRaw = Annotated[bool, Parameter(help="Build the standard features first.")]
+AlwaysFromRaw = Annotated[
+    bool, Parameter(help="Has no effect: this flow always starts from the raw tables.")
+]
+
+_Version = Annotated[str | None, Parameter(metavar="VERSION")]
+ModelToPredictBy = Annotated[
+    _Version, Parameter(help="The model version to use. Default: the champion.")
+]
+ModelToScore = Annotated[
+    _Version,
+    Parameter(
+        help="Back-test this model version, and only report on it. Default: the candidate, or the "
+        "champion if there is none."
+    ),
+]
+VersionToReplay = Annotated[_Version, Parameter(help="The model version. Default: the champion.")]
+VersionToPromote = Annotated[_Version, Parameter(help="The model version to make the champion.")]
+RollBack = Annotated[
+    bool,
+    Parameter(name="--back", help="Roll back to the version that was the champion before."),
+]
+Force = Annotated[
+    bool,
+    Parameter(
+        help="Promote a version even if no back-test has accepted it. One that cannot be opened "
+        "is always refused."
+    ),
+]
+
+BatchFlow = Annotated[
+    Literal["batch-predict", "batch-score", "batch_predict", "batch_score"],
+    Parameter(
+        metavar="F", show_choices=False, help="The flow to run: batch-predict or batch-score."
+    ),
+]
+_Month = Annotated[str, Parameter(converter=_month, metavar="YYYY-MM")]
+FirstMonth = Annotated[
+    _Month, Parameter(name="--from", help="The first batch, by the month in its file names.")
+]
+LastMonth = Annotated[
+    _Month, Parameter(name="--to", help="The last batch, by the month in its file names.")
+]
+
+OneGame = Annotated[str | None, Parameter(metavar="G", help="Only this game. Default: all games.")]
+MapFile = Annotated[
+    str | None,
+    Parameter(
+        name="--out",
+        metavar="FILE",
+        help="The page. Default: 08_reporting/pipelines.html in the data folder.",
+    ),
+]
+AsJson = Annotated[bool, Parameter(name="--json", help="Print JSON, for programs.")]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """What distinguishes one run of a flow from another.
+
+    Attributes:
+        game: The game.
+        as_of: The day of the run; None for the latest date in the currency table.
+        settings: Settings to override, each as PATH=VALUE.
+        data_dir: The data folder, absolute, or its URI; None for that of the settings.
+        refresh: Whether to run every task, whatever the cache holds.
+    """
+
+    game: Game
+    as_of: AsOf = None
+    settings: SetOptions = ()
+    data_dir: DataDir = None
+    refresh: Refresh = False
+
+    @property
+    def overrides(self) -> dict[str, str] | None:
+        """The settings to override, by dotted path."""
+        pairs = (setting.partition("=") for setting in self.settings)
+        return {path.strip(): value.strip() for path, _, value in pairs} or None
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The parameters that all flows share."""
+        return {
+            "game": self.game,
+            "as_of": self.as_of,
+            "overrides": self.overrides,
+            "data_dir": self.data_dir,
+            "refresh": self.refresh,
+        }
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """The settings that differ from those of the game's file, by dotted path."""
+        named = {"as_of": self.as_of, "data_dir": self.data_dir}
+        return {**(self.overrides or {}), **{k: v for k, v in named.items() if v is not None}}

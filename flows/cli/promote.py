@@ -1,0 +1,62 @@
+"""`churn promote`: makes a model version the champion."""
+
+import sys
+from datetime import UTC, datetime
+
+from churnlib.io.catalog import Catalog
+from churnlib.io.commands import command_line
+from churnlib.settings import Settings
+from churnlib.versions.compatibility import changed_features
+from churnlib.versions.manifest import read_manifest
+from churnlib.versions.promotion import promote_manually, roll_back
+from churnlib.versions.registry import Promotion
+from flows.cli.parameters import RunOptions
+from flows.cli.session import checked_settings
+
+
+def promote(run: RunOptions, version: str | None, *, force: bool) -> None:
+    """Makes a version the champion, and prints what was done.
+
+    Args:
+        run: The game and its data folder.
+        version: The version; None for the one that was the champion before.
+        force: Promote it even if no back-test has accepted it.
+
+    Raises:
+        ChurnlibError: The settings are invalid, or the version is refused.
+    """
+    settings = checked_settings(run)
+    catalog = Catalog(settings.data_dir, run.game)
+    now, allow_joblib = datetime.now(UTC), settings.train.model_format == "joblib"
+    promotion: Promotion | None
+    if version is None:
+        promotion = roll_back(catalog, when=now, allow_joblib=allow_joblib)
+    else:
+        promotion = promote_manually(
+            catalog, version, when=now, force=force, allow_joblib=allow_joblib
+        )
+    champion = promotion.version if promotion else version
+    assert champion is not None  # A roll-back returns a promotion, or raises.
+    if warning := _misfit(catalog, champion, settings):
+        print(f"warning: {run.game}: {warning}", file=sys.stderr)
+    if promotion is None:
+        done = f"model {champion} is the champion already; nothing was changed"
+    else:
+        done = f"model {champion} is the champion now; before: {promotion.previous or 'none'}"
+    print(f"{run.game}: {done}")
+
+
+def _misfit(catalog: Catalog, version: str, settings: Settings) -> str | None:
+    """Says what will happen if the new champion was trained on features other than the game's."""
+    model = catalog.model(version)
+    changed = changed_features(read_manifest(model), settings)
+    if changed is None:
+        return None
+    back = command_line("promote", model, "--back")
+    train = command_line("train", model, "--from-raw")
+    return (
+        f"model {version} was trained on other features than the game's settings ask for: "
+        f"{changed}. score and batch-predict will refuse it, with exit status 2, until these "
+        f"settings are as they were. Set them back; or roll back: {back}; or train another: "
+        f"{train}"
+    )

@@ -1,0 +1,40 @@
+"""Writes the map: every flow with its tasks, its datasets and their current state."""
+
+from churnlib.errors import DataError
+from churnlib.io.storage import check_reachable, is_folder, write_text
+from churnlib.settings import list_games, load_settings
+from churnlib.uris import folder_of, join
+from flows.map.page import to_html
+
+PAGE = "08_reporting/pipelines.html"
+"""Where the page is in the data folder, if no file is named."""
+
+
+def write_map(game: str | None, data_dir: str | None, out: str | None) -> str:
+    """Writes the page; see `churn map`.
+
+    Args:
+        game: The game to draw; None for all.
+        data_dir: The data folder; None for that of the settings.
+        out: The file; None for `PAGE` in the data folder.
+
+    Returns:
+        The file.
+
+    Raises:
+        DataError: There is no data folder.
+        SettingsError: The settings of a game are invalid, or there is no such game.
+    """
+    games = [game] if game else list_games()
+    changes = {} if data_dir is None else {"data_dir": data_dir}
+    places = [load_settings(name, changes).data_dir for name in games]
+    for place in places:
+        check_reachable(place)
+    if missing := [place for place in places if not is_folder(place)]:
+        raise DataError(
+            f"there is no data folder {missing[0]}. Make it, or name another with --data-dir."
+        )
+    target = out or join(places[0], PAGE)
+    html = to_html(dict.fromkeys(games, data_dir), folder_of(target))
+    write_text(html, target)
+    return target

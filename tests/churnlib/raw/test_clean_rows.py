@@ -1,0 +1,174 @@
+"""The fast reading of clean tables: the same rows as the careful one, or none at all."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from churnlib.errors import DataError
+from churnlib.io.datasets import Dataset
+from churnlib.raw.by_character import Workspace
+from churnlib.raw.read import UncleanError
+from churnlib.raw.validate import clean_rows, valid_rows
+from churnlib.raw.validator import Validator
+from churnlib.schemas.raw_tables import raw_tables
+from churnlib.settings import RawSettings
+from tests.churnlib.raw.samples import FORMATS, GOOD, ROW, Rows, lines, write, write_text
+
+CELLS = st.sampled_from(
+    [
+        *(
+            "",
+            " ",
+            "\t",
+            "\t1",
+            "x",
+            "1",
+            "01",
+            "-1",
+            "+1",
+            " 1",
+            "1 ",
+            "1.0",
+            "12.5",
+            "1e3",
+            "1e+3",
+            "1E400",
+        ),
+        *("NaN", "nan", "inf", "-Infinity", "9223372036854775808", "0x1", "1_000", "1,5", '"1"'),
+        *("2024-02-29", "2023-02-29", "2024-1-05", "2024-1-5", "2024-01- 5", " 2024-01-5"),
+        *("+024-01-01", "2024/01/01", "01/02/2024", "2024-01-01T00:00:00", "20240101", "-1"),
+        *("ä", "null", "None", "true", "\\N", "a b", "2024-05-01", "a\tb", "'", "\ufeff"),
+    ]
+)
+PARENT_ROWS: Mapping[str, Rows | None] = {
+    name: GOOD[spec.required_parent.table] if spec.required_parent else None
+    for name, spec in raw_tables().items()
+}
+
+
+def rows_of(source: Dataset, way: str, count: int = 1, **raw: Any) -> pl.DataFrame | None:
+    """The checked rows, by one way of reading; None where that way refuses the table."""
+    parent_rows, asked = PARENT_ROWS[source.name], RawSettings(**raw)
+    parent = None if parent_rows is None else pl.LazyFrame(parent_rows)
+    spec = raw_tables(asked)[source.name]
+    with TemporaryDirectory() as folder:
+        workspace = Workspace(count, Path(folder))
+        try:
+            if way == "clean":
+                return pl.concat(clean_rows(source, spec, parent, workspace))
+            return pl.concat(valid_rows(source, Validator(spec, asked), parent, workspace))
+        except (UncleanError, DataError):
+            return None
+
+
+def assert_clean_equals_careful(source: Dataset, **raw: Any) -> None:
+    found = rows_of(source, "clean", **raw)
+    if found is not None:
+        careful = rows_of(source, "careful", **raw)
+        assert careful is not None
+        assert found.equals(careful)
+        assert found.schema == careful.schema
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.sampled_from(list(raw_tables())), st.integers(0, 8), CELLS, st.booleans())
+@example("character_currency", 1, "2024-1-05", False)
+@example("character_data", 6, "2024-01- 5", False)
+def test_clean_reading_of_any_cell_equals_the_careful_one(
+    table: str, place: int, cell: str, as_text: bool
+) -> None:
+    rows = [[str(v) for v in row.values()] for row in GOOD[table]]
+    rows[0][place % len(rows[0])] = cell
+    with TemporaryDirectory() as folder:
+        text = lines(table, *(",".join(row) for row in rows))
+        source = write_text(Path(folder), table, text)
+        assert_clean_equals_careful(source, id_type="text" if as_text else "integer")
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda text: text + "\n\n",
+        lambda text: text.rstrip("\n"),
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: text.rstrip("\n").rpartition(",")[0] + "\n",
+        lambda text: text.rstrip("\n") + ",1\n",
+        lambda text: text.rstrip("\n") + ",1\n" + text.splitlines()[-1].rpartition(",")[0] + "\n",
+        lambda text: "\ufeff" + text,
+        lambda text: text.splitlines()[0] + "\n",
+        lambda text: text.splitlines()[0] + ",other\n",
+        lambda text: "".join(line + ",x\n" for line in text.splitlines()),
+        lambda text: text + text.splitlines()[-1] + "\n",
+    ],
+)
+@pytest.mark.parametrize("table", raw_tables())
+def test_clean_reading_of_odd_lines_equals_the_careful_one(
+    table: str, spoil: Any, tmp_path: Path
+) -> None:
+    text = lines(table, *(",".join(map(str, row.values())) for row in GOOD[table]))
+    assert_clean_equals_careful(write_text(tmp_path, table, spoil(text)))
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "value"),
+    [
+        ("character_currency", "hard_balance", float("nan")),
+        ("character_currency", "hard_balance", float("inf")),
+        ("character_currency", "date", None),
+        ("character_data", "gender", ""),
+        ("character_data", "gender", None),
+        ("sub_data", "char_id", 99),
+        ("sub_data", "sub_id", 102),
+        ("sub_miss", "sub_id", 99),
+        ("sub_miss", "end_date", ROW["sub_miss"]()["start_date"].replace(year=2000)),
+    ],
+)
+@pytest.mark.parametrize("form", FORMATS)
+def test_rows_that_break_a_rule_are_not_clean(
+    table: str, column: str, value: Any, form: str, tmp_path: Path
+) -> None:
+    rows = [dict(row) for row in GOOD[table]]
+    rows[0][column] = value
+    assert rows_of(write(tmp_path, table, rows, form), "clean") is None
+
+
+def test_values_off_a_closed_list_are_not_clean(tmp_path: Path) -> None:
+    source = write(tmp_path, "character_data", GOOD["character_data"])
+    assert rows_of(source, "clean", categories={"race": ("elf",)}) is not None
+    assert rows_of(source, "clean", categories={"race": ("orc",)}) is None
+
+
+@pytest.mark.parametrize("way", ["clean", "careful"])
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("table", raw_tables())
+def test_good_tables_are_read_the_same_in_any_number_of_buckets(
+    table: str, form: str, way: str, tmp_path: Path
+) -> None:
+    source = write(tmp_path, table, GOOD[table], form)
+    whole = rows_of(source, "clean")
+    assert whole is not None
+    assert set(whole.columns) == set(raw_tables()[table].checked_types)
+    for count in (1, 2, 16, 64):
+        found = rows_of(source, way, count)
+        assert found is not None
+        assert found.equals(whole)
+
+
+def test_faults_are_told_the_same_in_any_number_of_buckets(tmp_path: Path) -> None:
+    rows = [ROW["sub_data"](100 + n % 7, n % 5, price=None if n % 3 else 1.0) for n in range(40)]
+    source = write(tmp_path, "sub_data", rows)
+    told = set()
+    for count in (1, 8, 64):
+        with pytest.raises(DataError) as caught, TemporaryDirectory() as folder:
+            validator = Validator(raw_tables()["sub_data"], RawSettings())
+            parent = pl.LazyFrame(GOOD["character_data"])
+            list(valid_rows(source, validator, parent, Workspace(count, Path(folder))))
+        told.add(str(caught.value))
+    assert len(told) == 1
+    assert "40 of 40 rows" in told.pop()

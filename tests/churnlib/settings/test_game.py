@@ -1,0 +1,117 @@
+"""The model of all settings, its schema and its signature."""
+
+import inspect
+import json
+
+import pytest
+from pydantic import ValidationError
+
+from churnlib.settings import (
+    CurrencySettings,
+    Settings,
+    describe_settings,
+    settings_schema,
+)
+from tests.churnlib.settings.samples import Load, refusal
+
+
+def test_settings_are_frozen(load: Load) -> None:
+    found = load()
+    with pytest.raises(ValidationError, match="frozen"):
+        found.horizon_months = 3  # type: ignore[misc]
+    with pytest.raises(ValidationError, match="frozen"):
+        found.train.seed = 3  # type: ignore[misc]
+
+
+def test_schema_lets_a_file_state_only_its_differences() -> None:
+    schema = Settings.model_json_schema()
+    parts = {"Settings": schema, **schema["$defs"]}
+    demanding = {name for name, part in parts.items() if "required" in part}
+    assert demanding == {"Aggregation", "Difference", "Fill", "Step"}
+    assert all(part["additionalProperties"] is False for part in parts.values())
+
+
+def test_schema_allows_null_as_text_where_a_setting_may_be_unset() -> None:
+    written = settings_schema()
+    assert '"type": "null"' not in written
+    schema = json.loads(written)
+    parts = {"": schema, **schema["$defs"]}
+    unset = {
+        f"{part}.{name}"
+        for part, table in parts.items()
+        for name, stated in table["properties"].items()
+        if any(kind.get("const") == "null" for kind in stated.get("anyOf", ()))
+    }
+    assert unset == {
+        ".as_of", "Aggregation.fill", "CurrencySettings.lookback_months", "Difference.fill",
+        "ChampionSettings.max_loss", "ChampionSettings.keep_versions",
+        "FeatureChoice.include", "TrainSettings.sample", "TrainSettings.seed",
+        "EngineSettings.scheduler", "EngineSettings.workers", "EngineSettings.scratch_dir",
+    }  # fmt: skip
+
+
+def test_game_is_in_no_list_of_settings(load: Load) -> None:
+    assert "game" not in json.loads(settings_schema())["properties"]
+    assert "  game: " not in describe_settings()
+    assert "Known: allow_label_overlap" in (message := refusal(load, "zzz = 1"))
+    assert " game," not in message
+
+
+def test_schema_describes_every_setting() -> None:
+    schema = Settings.model_json_schema()
+    for name in ("Settings", "TrainSettings", "CurrencySettings", "RawSettings"):
+        part = schema if name == "Settings" else schema["$defs"][name]
+        for setting, stated in part["properties"].items():
+            assert "description" in stated or "$ref" in stated, f"{name}.{setting}"
+
+
+def test_feature_names_are_in_the_order_of_the_settings() -> None:
+    settings = CurrencySettings.model_validate(
+        {
+            "latest": ["soft_balance"],
+            "aggregations": [{"columns": ["sub_hard"], "functions": ["sum", "mean"]}],
+            "differences": [{"columns": ["soft_balance", "sub_soft"], "periods": [1, 3]}],
+        }
+    )
+    assert settings.feature_names == (
+        "soft_balance",
+        "currency_age_months",
+        "sub_hard_sum",
+        "sub_hard_mean",
+        "soft_balance_diff_1",
+        "soft_balance_diff_3",
+        "sub_soft_diff_1",
+        "sub_soft_diff_3",
+    )
+
+
+def test_null_unsets_what_a_layer_below_states(load: Load) -> None:
+    twelve = "[currency]\nlookback_months = 12"
+    assert load(twelve).currency.lookback_months == 12
+    assert load(twelve, {"currency.lookback_months": "null"}).currency.lookback_months is None
+    assert load("[train]\nseed = 'null'").train.seed is None
+    assert load("[train]\nseed = 7", {}, {"CHURN_TRAIN__SEED": "null"}).train.seed is None
+
+
+def test_window_end_of_truth_value_is_refused(load: Load) -> None:
+    assert "windows.score.end" in refusal(load, "", {"windows.score.end": "true"})
+
+
+def test_column_filled_twice_is_refused(load: Load) -> None:
+    entry = '{ columns = ["sub_hard"], value = 0 }'
+    assert "fill" in refusal(load, f"[currency]\nfill_values = [{entry}, {entry}]")
+
+
+def test_fill_that_is_no_number_is_refused(load: Load) -> None:
+    fills = '[currency]\nfill_values = [{ columns = ["sub_hard"], value = nan }]'
+    assert "finite" in refusal(load, fills)
+
+
+def test_game_is_no_setting(load: Load) -> None:
+    assert "'game' is not a setting" in refusal(load, "", {"game": "dove"})
+    assert "'game' is not a setting" in refusal(load, "", {}, {"CHURN_GAME": "dove"})
+    assert "'game' is not a setting" in refusal(load, "game = 'dove'")
+
+
+def test_signature_lists_the_settings() -> None:
+    assert tuple(inspect.signature(Settings).parameters) == tuple(Settings.model_fields)

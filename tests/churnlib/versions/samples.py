@@ -1,0 +1,62 @@
+"""Versions, comparisons and registries to test with."""
+
+from datetime import UTC, datetime, timedelta
+
+from churnlib.io.catalog import Catalog
+from churnlib.io.datasets import DatasetRef
+from churnlib.versions.gate import Comparison, Decision
+from churnlib.versions.promotion import promote
+from churnlib.versions.registry import By, Registry, read_registry, write_registry
+from tests.churnlib.model.samples import save, usual
+
+NOW = datetime(2025, 1, 1, 12, tzinfo=UTC)
+
+
+def add(catalog: Catalog, *names: str) -> list[DatasetRef]:
+    return [save(catalog.model(name), usual()) for name in names]
+
+
+def hours(count: int) -> datetime:
+    return NOW + timedelta(hours=count)
+
+
+def compared(
+    candidate: str, decision: Decision, champion: str = "v1", cohort: str = "c1", loss: float = 0.02
+) -> Comparison:
+    return Comparison.model_validate(
+        {
+            "metric": "roc_auc",
+            "max_loss": loss,
+            "promote": True,
+            "candidate": candidate,
+            "champion": champion,
+            "cohort": cohort,
+            "window": ["2024-05-01", "2024-07-31"],
+            "as_of": "2025-01-01",
+            "n": 500,
+            "positives": 50,
+            "candidate_value": 0.8,
+            "champion_value": 0.75,
+            "difference": 0.05,
+            "interval": [0.01, 0.09],
+            "decision": decision,
+            "reason": "it is better by at least 0.0100",
+        }
+    )
+
+
+def keep(catalog: Catalog, registry: Registry) -> None:
+    write_registry(registry, catalog.registry())
+
+
+def make_champion(
+    catalog: Catalog,
+    name: str,
+    by: By = "training",
+    at: int = 0,
+    comparison: Comparison | None = None,
+) -> None:
+    registry = read_registry(catalog.registry())
+    promote(
+        catalog, name, registry, by=by, why="for the test", when=hours(at), comparison=comparison
+    )
