@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from churnlib.features import history
 from churnlib.schemas.raw_tables import raw_tables
 from tests.flows.studio import BATCH_DAY, LAST_DAY, ROOT, Studio, python, writes, written
 
