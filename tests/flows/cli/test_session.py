@@ -87,7 +87,9 @@ def test_run_with_invalid_settings_ends_before_a_server_starts(tmp_path: Path) -
     assert not (tmp_path / "home").exists()
 
 
-def test_run_that_is_interrupted_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+def test_run_that_is_interrupted_says_so(
+    prefect_server: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     def interrupt() -> None:
         raise KeyboardInterrupt
 
