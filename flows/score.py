@@ -99,7 +99,10 @@ def score_from_raw(run: Run) -> tuple[DatasetRef, ...]:
     reads=("06_models/models", "06_models/champion", "04_feature/score_features"),
     writes=("08_reporting/score_report",),
     settings=(
-        "champion",
+        "champion.metric",
+        "champion.max_loss",
+        "champion.min_outcomes",
+        "champion.promote",
         "windows.score",
         "as_of",
         "horizon_months",
