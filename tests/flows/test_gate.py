@@ -171,11 +171,11 @@ def test_gate_takes_a_model_from_candidate_to_champion_and_back(
     assert report(trained)["comparison"] is None
     assert [p["by"] for p in registry(trained)["promotions"]] == [
         "training",
-        "hand",
+        "manual",
         "roll back",
         "back-test",
         "roll back",
-        "hand",
+        "manual",
     ]
 
 
@@ -248,7 +248,7 @@ def test_gate_decides_nothing_by_a_handful_of_subscriptions(
     told = " ".join(text.split())
     assert f"Not decided: {first} stays champion and {second} the candidate, because" in told
     assert f"because {found['positives']} of " in told
-    assert "champion.min_outcomes asks for 30 of each: score more months, with" in told
+    assert "champion.min_outcomes requires 30 of each: score more months, with" in told
     assert states(trained, capsys) == {second: "candidate", first: "champion"}
 
 
