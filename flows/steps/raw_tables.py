@@ -269,5 +269,11 @@ def describe_table(
     return {"rows": rows, "odd": dict(odd)}
 
 
+CHECKS = (check_raw, check_known)
+"""The tasks of `check_tables`."""
+TABLE_TASKS = (*CHECKS, describe_table)
+"""The tasks of `open_tables`."""
+
+
 def _scan(parent: DatasetRef | None) -> pl.LazyFrame | None:
     return None if parent is None else datasets.scan(parent)

@@ -19,9 +19,9 @@ from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import load_settings
 from flows.engine.cache import check_arguments
 from flows.engine.ledger import Call
-from flows.map.build import build_graph
+from flows.engine.node import pipeline_of
+from flows.map.build import all_flows, build_graph
 from flows.map.graph import Graph
-from flows.map.pipelines import PIPELINES
 from flows.steps import flow as running
 from tests.flows.studio import BATCH_DAY, LAST_DAY, Studio
 
@@ -33,6 +33,9 @@ VERSIONS = {MODELS, "06_models/model", "06_models/champion"}
 
 PARAMETERS = {"train.model_format": "allow_joblib", "champion.promote": "may_promote"}
 """The parameters that are not called as the setting that they follow from; besides windows."""
+
+TASKS = list(dict.fromkeys(t.fn.__name__ for f in all_flows() for t in pipeline_of(f).tasks))
+"""The names of all tasks."""
 
 Used = tuple[set[str], set[str]]
 """The datasets that a task reads and writes."""
@@ -135,7 +138,7 @@ def graph() -> Graph:
     return build_graph(load_settings(GAME), date.fromisoformat(LAST_DAY))
 
 
-@pytest.mark.parametrize("flow", [pipeline.flow.name for pipeline in PIPELINES])
+@pytest.mark.parametrize("flow", [flow.name for flow in all_flows()])
 def test_declared_datasets_are_those_that_the_runs_of_a_flow_used(
     flow: str, graph: Graph, observed: Observed
 ) -> None:
@@ -143,7 +146,7 @@ def test_declared_datasets_are_those_that_the_runs_of_a_flow_used(
     assert used(calls) == declared(graph, flow)
 
 
-@pytest.mark.parametrize("task", {task.fn.__name__: task for p in PIPELINES for task in p.tasks})
+@pytest.mark.parametrize("task", TASKS)
 def test_declared_settings_are_those_that_a_task_was_given(
     task: str, graph: Graph, observed: Observed
 ) -> None:
