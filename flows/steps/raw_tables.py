@@ -164,7 +164,7 @@ def _with_facts(table: CheckedTable, counts: dict[str, Any]) -> RawTable:
 @task(
     reads=("01_raw/{table}", "02_intermediate/{parent}"),
     writes=("02_intermediate/{table}",),
-    settings=("raw.categories", "raw.id_type", "engine"),
+    settings=("raw", "engine"),
     task_run_name="check_raw {source.name}",
     notes=("engine",),
 )
