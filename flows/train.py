@@ -11,8 +11,8 @@ from churnlib.io.datasets import DatasetRef
 from churnlib.schemas.spec import TableKind
 from flows.standard_features import standard_features
 from flows.steps.flow import churn_flow
-from flows.steps.promotion import register, register_version
 from flows.steps.raw_tables import CHECKS, TABLE_TASKS
+from flows.steps.registration import register, register_version
 from flows.steps.reports import report_context, show
 from flows.steps.run import Run
 from flows.steps.run_warnings import data_warnings, leakage_warnings, warn

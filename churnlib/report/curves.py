@@ -55,7 +55,7 @@ def height_at(curve: Curve, x: Floats) -> Floats:
 def _counts(outcome: Flags, probability: Floats) -> Curve:
     """Counts the subscriptions, and the churners, at or above each threshold."""
     tally = Tally.of(outcome, probability)
-    return np.append(0.0, tally.called), np.append(0.0, tally.found)
+    return np.append(0.0, tally.rows_above), np.append(0.0, tally.churned_above)
 
 
 def _thinned(selected: Floats, churners: Floats) -> Curve:
