@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from churnlib.argument_checks import check_type
 from churnlib.errors import DataError, SettingsError, error_prefix, reason
 from churnlib.io.storage import write_texts
 from churnlib.report.content import Report
@@ -29,21 +30,35 @@ NEEDED = ("char_id", "sub_id", "sub_start_date", "is_first_sub")
 """The columns that they must have, besides the label and the model's features."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class BackTest:
-    """What a model said of subscriptions whose outcome is known, and how good that was.
+    """The predictions of a model for subscriptions with a known outcome, and their metrics.
 
-    At the end of a notebook's cell it shows its page.
+    A notebook shows it as the page of its report.
 
     Attributes:
         rows: A row a subscription: keys, label, `churn_probability`, `baseline_probability`.
-        scores: The figures, by group; see `churnlib.evaluate`.
+        scores: The metrics, by group; see `churnlib.evaluate`.
         report: The report, as data.
     """
 
     rows: pl.DataFrame
     scores: "dict[str, Scores]"
     report: Report
+
+    def __repr__(self) -> str:
+        first, last = self.report.window
+        lines = [
+            f"BackTest of model {self.report.model_version} on {self.report.game}",
+            f"  subscriptions started {first} to {last}, outcomes as of {self.report.as_of}",
+        ]
+        for group, scores in self.scores.items():
+            counts = f"{scores.n:,} subscriptions, {scores.positives:,} churned"
+            auc, interval = scores.roc_auc, scores.roc_auc_ci
+            known = "" if auc is None else f", ROC AUC {auc:.4f}"
+            known += "" if interval is None else " ({:.4f} to {:.4f})".format(*interval)
+            lines.append(f"  {group:<15} {counts}{known}")
+        return "\n".join(lines)
 
     @property
     def text(self) -> str:
@@ -98,38 +113,40 @@ def back_test(
     as_of: date,
     name: str = UNSAVED,
 ) -> BackTest:
-    """Lets a model predict subscriptions, and holds what it says against their outcomes.
+    """Compares the predictions of a model with the outcomes of subscriptions.
 
     Args:
-        model: The model, which must not have learnt from these rows.
+        model: The model, which must not have been fitted to these rows.
         rows: A feature table with labels.
-        settings: The game's settings: what a campaign costs and brings, which segments are told
-            apart. Whom it contacts follows from the probability at which contacting breaks even.
-        as_of: The day by which the labels were known.
-        name: What the report calls the model.
+        settings: The game's settings: the costs of a campaign, and the segments. A campaign
+            contacts from the probability on at which it breaks even.
+        as_of: The day as of which the labels were available.
+        name: The model's name in the report.
 
     Raises:
-        DataError: There are no rows, or a column is missing or holds what it must not.
-        ModelError: The model does not take these rows, or fails.
+        DataError: There are no rows, or a column is missing or has invalid values.
+        ModelError: The model cannot predict these rows.
     """
     from churnlib.metrics.campaign import evaluate_campaign
     from churnlib.metrics.evaluate import evaluate
     from churnlib.metrics.profit import break_even
     from churnlib.metrics.segments import breakdown
+    from churnlib.model.fitted_model import FittedModel
     from churnlib.model.importance import permutation_importance
     from churnlib.model.predict import predict_in_parts
     from churnlib.schemas.validation import as_frame, check_labels, check_segment_columns, require
 
-    told_apart, offer = settings.evaluation, settings.campaign.offer
+    check_type(model, FittedModel, "back_test: model")
+    segments, offer = settings.evaluation.segments, settings.campaign.offer
     rows = as_frame(rows, TESTED)
     require(rows.columns, (*NEEDED, LABEL), TESTED)
     check_labels(rows[LABEL])
-    check_segment_columns(rows, told_apart.segments, f"{TESTED} (evaluation.segments)")
+    check_segment_columns(rows, segments, f"{TESTED} (evaluation.segments)")
     first, last = rows["sub_start_date"].min(), rows["sub_start_date"].max()
     if not isinstance(first, date) or not isinstance(last, date):
         raise DataError(f"{settings.game}: there are no rows to test the model on.")
     with error_prefix(settings.game):
-        scored = predict_in_parts(model, rows, also=told_apart.segments).rows
+        scored = predict_in_parts(model, rows, also=segments).rows
     threshold = break_even(offer)
     scores = evaluate(scored, threshold=threshold, base_rate=model.base_rate)
     importance = permutation_importance(model, rows)
@@ -144,7 +161,7 @@ def back_test(
         campaign=evaluate_campaign(scored, offer, threshold).to_json(),
         importance=[feature.to_json() for feature in importance],
         changes=_changes(settings),
-        **breakdown(scored, told_apart.segments, told_apart.most_values),
+        **breakdown(scored, segments, settings.evaluation.most_values),
     )
     return BackTest(scored, scores, report)
 
