@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 GAME ?= game1
 TWO = --numprocesses=2 --dist=loadfile
 
-.PHONY: run server test test-all check bench format lock schema docs deployments wheel clean
+.PHONY: run server test test-all mutants check bench format lock schema docs deployments wheel clean
 
 run: $(VENV)/ready  ## take a game from raw data to model, back-test and predictions
 	$(BIN)/python -m flows run --game $(GAME)
@@ -19,6 +19,9 @@ test: $(VENV)/ready-dev  ## run the tests, on two processes
 test-all: $(VENV)/ready-dev  ## run every test, the slow ones one by one, with the coverage of the library
 	$(BIN)/python -m pytest -m "not slow" $(TWO) --cov --cov-report=
 	$(BIN)/python -m pytest -m slow --cov --cov-append --cov-fail-under=95
+
+mutants: $(VENV)/ready-dev  ## change the code in small ways, and show the changes that no test notices
+	$(BIN)/python -m tests.mutants $(MUTANTS)
 
 check: $(VENV)/ready-dev  ## hold the code against its rules
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports

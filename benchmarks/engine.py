@@ -17,12 +17,10 @@ from churnlib.raw.availability import latest_day
 from churnlib.raw.read import raw_size, scan_clean
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import Settings, load_settings
-from flows.standard_features import build_standard_features
 from flows.steps.raw_tables import check_raw, describe_table
-from flows.steps.window_features import build_window_features
-
-EVER = (date.min, date.max)
-"""A window of all subscriptions."""
+from flows.steps.run import SubscriptionWindow
+from flows.steps.standard_features import StandardRequest, build_standard_features
+from flows.steps.window_features import WindowRequest, build_window_features
 
 
 def prepare(data_dir: Path, game: str) -> None:
@@ -80,20 +78,15 @@ def features(data_dir: Path, game: str) -> None:
         subs,
         misses,
         catalog.standard_features(),
-        as_of=as_of,
-        churn_after_months=settings.churn_after_months,
-        settings=settings.standard,
+        StandardRequest(as_of, settings.churn_after_months, settings.standard),
         engine=settings.engine,
     )
+    whole = SubscriptionWindow("windows.train", date.min, date.max, as_of)
     build_window_features.fn(
         standard,
         currency,
         catalog.features("train"),
-        setting="windows.train",
-        window=EVER,
-        as_of=as_of,
-        horizon_months=settings.horizon_months,
-        currency_settings=settings.currency,
+        WindowRequest(whole, settings.horizon_months, settings.currency),
         engine=settings.engine,
     )
 

@@ -63,16 +63,13 @@ def building(folder: str, workers: int, repeat: int) -> float:
     from flows.engine.dask_cluster import cluster
     from flows.engine.dask_workers import check_workers
     from flows.engine.over_dask import map_parts, remove_parts
-    from flows.steps.window_features import window_features
+    from flows.steps.run import SubscriptionWindow
+    from flows.steps.window_features import WindowRequest, window_features
 
     settings, catalog = load_settings(GAME, {"data_dir": folder}), Catalog(folder, GAME)
-    function = partial(
-        window_features,
-        window=EVER,
-        as_of=EVER[1],
-        horizon_months=settings.horizon_months,
-        currency_settings=settings.currency,
-    )
+    whole = SubscriptionWindow("windows.train", *EVER, as_of=EVER[1])
+    request = WindowRequest(whole, settings.horizon_months, settings.currency)
+    function = partial(window_features, request=request)
     places = (catalog.standard_features(), catalog.checked("character_currency"))
     tables, target = [datasets.ref(place) for place in places], catalog.features("train")
     best = float("inf")

@@ -15,7 +15,7 @@ from prefect.events.actions import ChangeFlowRunState, RunDeployment
 from churnlib.settings import list_games, load_settings
 
 NO_BETTER = ["unsure", "worse"]
-"""The verdicts of `churnlib.report.verdict` on a model that does not rank better than chance."""
+"""The verdicts of `churnlib.report.verdicts` on a model that does not rank better than chance."""
 
 SILENT_SECONDS = 600
 """How long a run may go without a heartbeat; longer than a restart of the server takes."""

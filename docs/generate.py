@@ -6,6 +6,7 @@ from inspect import formatannotation
 from pathlib import Path
 
 from churnlib.io.catalog import LAYERS
+from churnlib.metrics.definitions import METRICS
 from churnlib.schemas.outputs import all_tables
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.schemas.rule_texts import rule_texts
@@ -60,6 +61,7 @@ def pages() -> dict[str, str]:
         "settings.md": "\n".join(_settings()),
         "commands.md": "\n".join(_commands()),
         "pipelines.md": "\n".join(_pipelines()),
+        "metrics.md": "\n".join(_metrics()),
         "events.md": "\n".join(_events()),
     }
 
@@ -101,6 +103,20 @@ def _settings() -> Iterator[str]:
     yield from (GENERATED, "# Settings", "")
     yield from SETTINGS_INTRODUCTION
     yield from ("", "```", describe_settings(), "```", "")
+
+
+def _metrics() -> Iterator[str]:
+    yield from (GENERATED, "# Metrics", "")
+    yield "The metrics of all reports; [how they are judged](evaluation.md). Those with an allowed"
+    yield "loss are the choices of `champion.metric`, with the default of `champion.max_loss`."
+    yield ""
+    yield "| metric | key in JSON | meaning | better | allowed loss |"
+    yield "|---|---|---|---|---|"
+    for metric in METRICS.values():
+        loss = "" if metric.max_loss is None else metric.max_loss
+        cells = (metric.name, f"`{metric.key}`", metric.meaning, metric.better or "", loss)
+        yield f"| {' | '.join(map(str, cells))} |"
+    yield ""
 
 
 def _commands() -> Iterator[str]:

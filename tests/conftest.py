@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, Phase, settings
 SLOW_IS_FINE = [HealthCheck.too_slow, HealthCheck.data_too_large]
 settings.register_profile("steady", deadline=None, suppress_health_check=SLOW_IS_FINE)
 settings.load_profile("steady")
-# `make mutants`: a mutant fails at once, without a search for the smallest example.
+# For `make mutants`: a failure is enough, no matter whether its example is the smallest.
 settings.register_profile("mutants", phases=[Phase.explicit, Phase.generate])
 
 # Prefect reads these when it is imported, which the test modules do.

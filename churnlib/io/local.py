@@ -78,24 +78,22 @@ def list_files(folder: str) -> list[Entry]:
 
 @contextmanager
 def replacing(targets: Sequence[str]) -> Iterator[Iterable[Path]]:
-    """Yields paths beside the targets, and moves the files, atomically, when all are written."""
+    """Yields temporary paths, and moves the files, atomically, when all are written."""
     with ExitStack() as replaced:
         yield (replaced.enter_context(_temporary(Path(target))) for target in targets)
 
 
 @contextmanager
 def _temporary(target: Path) -> Iterator[Path]:
-    beside = target.with_name(f".{target.name}.{uuid.uuid4().hex[:12]}.tmp")
+    # In a folder of its own: a writer that fails may create its file only after it has raised.
+    folder = target.with_name(f".{target.name}.{uuid.uuid4().hex[:12]}.tmp")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True)
         try:
-            yield beside
-            beside.replace(target)
+            yield folder / target.name
+            (folder / target.name).replace(target)
         finally:
-            if beside.is_dir():
-                shutil.rmtree(beside)
-            else:
-                beside.unlink(missing_ok=True)
+            shutil.rmtree(folder, ignore_errors=True)
     except Exception as error:
         if not _is_system_error(error):
             raise

@@ -1,1 +1,1 @@
-"""How good predicted probabilities are: metrics, their intervals, segments and campaigns."""
+"""Evaluation of predicted probabilities: metrics, intervals, segments and campaigns."""

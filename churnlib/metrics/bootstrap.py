@@ -1,9 +1,9 @@
-"""The bootstrap behind all intervals: characters drawn anew, each with all its rows.
+"""The cluster bootstrap behind all intervals: it draws characters, each with all its rows.
 
-Subscriptions of one character are alike, so rows drawn one by one would promise too much. Each
-character gets a weight of its own in each draw, Poisson-distributed with mean 1, which is how often
+The subscriptions of one character are alike, so drawing rows would make intervals too narrow. Each
+character has a weight in each draw, Poisson-distributed with mean 1, which approximates how often
 it would be drawn with replacement (Hanley and MacGibbon, Computer Methods and Programs in
-Biomedicine 83, 2006). Any figures on the same rows share the weights, so differences are paired.
+Biomedicine 83, 2006). All metrics of the same rows share the weights, so differences are paired.
 """
 
 from dataclasses import dataclass
@@ -22,16 +22,16 @@ Whole = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 DRAWS = 1000
-"""How often characters are drawn anew: the standard errors are then right to 2 %."""
+"""The number of draws, which gives standard errors an accuracy of about 2 %."""
 MAX_UNITS = 10_000
-"""Of more characters, so many groups made at random stand for them, which bounds memory and time;
-the standard errors stay right to 1 %."""
+"""More characters are drawn in this many random groups, which bounds memory and time, and changes
+standard errors by about 1 %."""
 SEED = 0
-"""Where the draws begin: fixed, so that the same rows have the same intervals."""
+"""The fixed seed of the draws, so that the same rows have the same intervals."""
 
 
 def _poisson_quantiles() -> Floats:
-    """What each of 65,536 equally likely numbers becomes, to be Poisson-distributed, of mean 1."""
+    """Maps 65,536 equally likely numbers to Poisson-distributed counts of mean 1."""
     chances = [exp(-1) / factorial(count) for count in range(16)]
     steps = (np.arange(2**16) + 0.5) / 2**16
     return np.searchsorted(np.cumsum(chances), steps).astype(np.float64)
@@ -39,11 +39,11 @@ def _poisson_quantiles() -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class Resampling:
-    """Draws of the characters of some rows.
+    """Bootstrap draws of the characters of some rows.
 
     Attributes:
         units: The unit of each row: its character, or the group that the character is in.
-        weights: How often each unit is drawn, a column a draw.
+        weights: How often each unit is drawn, one column per draw.
     """
 
     units: Whole
@@ -55,7 +55,7 @@ class Resampling:
 
         Args:
             characters: The character of each row. The order of rows does not matter.
-            draws: How often.
+            draws: The number of draws.
         """
         units = characters.rank("dense").to_numpy().astype(np.int64) - 1
         count = int(units.max(initial=-1)) + 1
@@ -67,7 +67,7 @@ class Resampling:
         return cls(units, _poisson_quantiles()[drawn])
 
     def where(self, keep: Flags) -> "Resampling":
-        """The same draws of some of the rows."""
+        """Selects some of the rows, with the same draws."""
         units = self.units[keep]
         there = np.bincount(units, minlength=len(self.weights)) > 0
         if there.all():
@@ -75,19 +75,19 @@ class Resampling:
         return Resampling((np.cumsum(there) - 1)[units], self.weights[there])
 
     def count(self, keep: Flags) -> int:
-        """How many units some of the rows belong to."""
+        """Counts the units that some of the rows belong to."""
         return int(np.count_nonzero(np.bincount(self.units[keep], minlength=1)))
 
     def totals(self, cells: Whole, count: int, values: Floats | None = None) -> Floats:
-        """Adds up the rows of each cell, as often as they were drawn.
+        """Adds up the rows of each cell in each draw.
 
         Args:
             cells: The cell of each row, from 0.
-            count: How many cells there are.
-            values: What to add up; rows are counted if null.
+            count: The number of cells.
+            values: What to add up; null counts the rows.
 
         Returns:
-            A row a cell, a column a draw.
+            One row per cell, one column per draw.
         """
         values = np.ones(len(cells)) if values is None else values
         shape = (count, len(self.weights))
@@ -97,10 +97,10 @@ class Resampling:
             entries = sparse.csr_array(dense.reshape(shape))
         else:
             scattered = sparse.coo_array((values, (cells, self.units)), shape=shape)
-            # Entries of one place may stay apart, which saves sorting: the product adds them up.
+            # Duplicate entries may remain, which saves sorting: the product adds them up.
             scattered.has_canonical_format = True
             entries = scattered.tocsr()
-        # A sparse product adds up in one order, whatever the number of threads.
+        # A sparse product adds up in the same order whatever the number of threads.
         totals: Floats = entries @ self.weights
         return totals
 
@@ -111,5 +111,5 @@ class Resampling:
 
     @cached_property
     def rows(self) -> Floats:
-        """How many rows each draw has."""
+        """The number of rows in each draw."""
         return self.sums(np.ones(len(self.units)))

@@ -1,4 +1,4 @@
-"""What a model is worth to a campaign, as reports and manifests tell it."""
+"""The expected gain of a campaign, as reports and manifests state it."""
 
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -14,22 +14,23 @@ from churnlib.schemas.columns import LABEL, PROBABILITY
 from churnlib.settings import Offer
 
 CURVE_POINTS = 101
-"""About how many points of the profit curve are told: one for each hundredth of the rows."""
+"""About how many points the profit curve has: one for each hundredth of the rows."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a campaign from one threshold on comes to, at the mean acceptance rate.
+    """The outcome of a campaign with a threshold, at the mean acceptance rate.
 
     Attributes:
-        threshold: The least probability that is contacted; null where nobody is.
-        contacted: How many subscriptions reach it.
+        threshold: The lowest probability that is contacted; null where nobody is.
+        contacted: The number of subscriptions that reach it.
         share: Their share of all.
         churners: How many of them churned.
         expected_gain: The profit of the whole campaign, in money.
         expected_gain_per_subscription: The same over all subscriptions, contacted or not.
-        expected_gain_ci: The 95 % interval of `expected_gain`, the threshold being given: normal,
-            with characters drawn whole. Null where it was not asked for, or one character is there.
+        expected_gain_ci: The 95 % confidence interval of `expected_gain` for the given threshold:
+            normal, with characters drawn whole. Null except at the chosen threshold, and with fewer
+            than two characters.
     """
 
     threshold: float | None
@@ -43,23 +44,23 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Campaign:
-    """What contacting subscribers by their predicted probability comes to.
+    """The expected gain of contacting subscribers by their predicted probability.
 
-    Nobody is held out of these figures, and no campaign has changed the outcomes.
+    Assumes that nobody is held out, and that no campaign has changed the outcomes.
 
     Attributes:
         terms: What contacting costs and brings, as the settings say.
         acceptance_rate: The mean share of contacted churners who accept and stay.
-        break_even: The true churn probability from which on contacting pays; null if none.
+        break_even: The true churn probability from which on contacting pays off; null if none.
         n: Subscriptions with a known outcome.
-        threshold: That of the model; null where it contacts nobody.
-        at_threshold: What comes of it.
-        best: The same for the threshold of the greatest profit on these very rows, so it flatters.
-        everybody: The same where all are contacted.
+        threshold: The threshold of the model; null where it contacts nobody.
+        at_threshold: Its outcome.
+        best: The outcome of the most profitable threshold on these rows, which is optimistic.
+        everybody: The outcome where all are contacted.
         empc: The expected maximum profit per subscription, in money.
         empc_share: The share of the subscriptions that it contacts.
-        curve: The profit by the share contacted, falling thresholds; some hundred points.
-        reason: Why the figures are null; null where they are not.
+        curve: The outcomes by the share contacted, for about a hundred falling thresholds.
+        reason: Why the metrics are null; null where they are not.
     """
 
     terms: dict[str, float]
@@ -76,7 +77,7 @@ class Campaign:
     reason: str | None = None
 
     def to_json(self, *, curve: bool = True) -> dict[str, Any]:
-        """The figures as plain data, with the curve or without."""
+        """Gives the campaign as plain data, with the curve or without."""
         data = asdict(self)
         data["curve"] = [
             {name: value for name, value in point.items() if name != "expected_gain_ci"}
@@ -86,16 +87,16 @@ class Campaign:
 
 
 def choose_threshold(scored: pl.DataFrame, offer: Offer) -> float | None:
-    """Chooses from which probability on a campaign contacts.
+    """Chooses the probability from which on a campaign contacts.
 
     Args:
-        scored: A row a subscription that the model was not fitted on: `sub_churn`, null where not
-            known yet, and `churn_probability`.
+        scored: One row per subscription that the model was not fitted on: `sub_churn`, null where
+            not yet known, and `churn_probability`.
         offer: What contacting costs and brings.
 
     Returns:
-        The threshold of the greatest profit on these rows; where only one outcome is known, that of
-        calibrated probabilities (`break_even`). Null where contacting nobody is best.
+        The most profitable threshold on these rows; where only one outcome occurs, `break_even`.
+        Null where contacting nobody is best.
     """
     rows = with_label(scored)
     if rows[LABEL].n_unique() < 2:
@@ -104,21 +105,21 @@ def choose_threshold(scored: pl.DataFrame, offer: Offer) -> float | None:
 
 
 def plan_campaign(validation: pl.DataFrame, offer: Offer) -> Campaign:
-    """Chooses the threshold by rows that the model was not fitted on, and says what it comes to.
+    """Chooses the threshold on rows that the model was not fitted on, and evaluates it.
 
-    The gain on the same rows flatters. See `choose_threshold` and `evaluate_campaign`.
+    The gain on the same rows is optimistic. See `choose_threshold` and `evaluate_campaign`.
     """
     return evaluate_campaign(validation, offer, choose_threshold(validation, offer))
 
 
 def evaluate_campaign(scored: pl.DataFrame, offer: Offer, threshold: float | None) -> Campaign:
-    """Says what a campaign comes to on subscriptions whose outcome is known.
+    """Evaluates a campaign on subscriptions whose outcome is known.
 
     Args:
-        scored: A row a subscription: `char_id`, `sub_churn`, null where not known yet, and
+        scored: One row per subscription: `char_id`, `sub_churn`, null where not yet known, and
             `churn_probability`.
         offer: What contacting costs and brings.
-        threshold: The least probability that is contacted; nobody if null.
+        threshold: The lowest probability that is contacted; null contacts nobody.
     """
     rows = with_label(scored)
     campaign = Campaign(
@@ -132,7 +133,7 @@ def evaluate_campaign(scored: pl.DataFrame, offer: Offer, threshold: float | Non
         return replace(campaign, reason="no subscription has a known outcome")
     at = _cutoffs(rows)
     gains = profit.profits(at, offer)
-    # Thresholds fall, so that all at or above the given one come first.
+    # Thresholds fall, so those at or above the given one come first.
     reached = 0 if threshold is None else int(np.searchsorted(-at.thresholds, -threshold, "right"))
     place = max(reached - 1, 0)
     outcome = replace(
@@ -178,7 +179,7 @@ def _outcome(at: Cutoffs, gains: profit.Floats, place: int) -> Outcome:
 def _interval(
     rows: pl.DataFrame, offer: Offer, threshold: float | None, gain: float
 ) -> Interval | None:
-    """The interval of a gain, by the spread of what each character adds to it (linearised)."""
+    """Computes the interval of a gain from the contributions of characters, by linearisation."""
     contacted = pl.lit(False) if threshold is None else pl.col(PROBABILITY) >= threshold
     kinds = (
         rows.group_by("char_id")

@@ -1,4 +1,4 @@
-"""Whom a campaign contacts: who reaches a model's threshold, but for those who are held out."""
+"""Whom a campaign contacts: those who reach the threshold, except for the hold-out."""
 
 from typing import Any
 
@@ -10,14 +10,14 @@ from churnlib.metrics.intervals import newcombe_interval, wilson_interval
 from churnlib.schemas.columns import PROBABILITY
 
 SALT = np.uint64(0x9E3779B97F4A7C15)
-"""Makes the hash another one than that by which characters are sampled and ordered. Whoever changes
-it holds out other characters, and ends every study that runs."""
+"""Makes the hash different from the one by which characters are sampled. Another value holds out
+other characters, which ends every running study."""
 
 
 def is_held_out(ids: pl.Series, share: float) -> pl.Series:
-    """Tells which characters are never contacted: the same in every month and for every model.
+    """Says which characters are held out: the same ones in every month and for every model.
 
-    Who is held out at one share is so at every larger one.
+    Those held out at one share are held out at every larger one.
 
     Args:
         ids: The characters' ids.
@@ -33,8 +33,8 @@ def add_contact(
     """Adds whom to contact.
 
     Args:
-        predictions: A row a subscription, with `char_id` and `churn_probability`.
-        threshold: The least probability that is contacted; nobody if null.
+        predictions: One row per subscription, with `char_id` and `churn_probability`.
+        threshold: The lowest probability that is contacted; null contacts nobody.
         hold_out_share: The share of the characters that is never contacted.
 
     Returns:
@@ -46,15 +46,15 @@ def add_contact(
 
 
 def compare_hold_out(scored: pl.DataFrame, threshold: float | None) -> dict[str, Any]:
-    """Says how those to contact did, and those held out who reach the same threshold.
+    """Compares the churn of contacted and hold-out at or above the threshold.
 
     Args:
-        scored: A row a subscription: `sub_churn`, null where not known yet, `churn_probability`,
-            `contact` and `held_out`.
-        threshold: The least probability that was contacted; nobody if null.
+        scored: One row per subscription: `sub_churn` (null where not yet known),
+            `churn_probability`, `contact` and `held_out`.
+        threshold: The lowest probability that was contacted; null contacted nobody.
 
     Returns:
-        See `compare_counts`; counted are subscriptions with a known outcome.
+        See `compare_counts`, of the subscriptions whose outcome is known.
     """
     known = scored.drop_nulls("sub_churn")
     reached = pl.lit(False) if threshold is None else pl.col(PROBABILITY) >= threshold
@@ -64,23 +64,23 @@ def compare_hold_out(scored: pl.DataFrame, threshold: float | None) -> dict[str,
 
 
 def compare_counts(*, contacted: tuple[int, int], held_out: tuple[int, int]) -> dict[str, Any]:
-    """Says what contacting did, from how many churned among those contacted and those held out.
+    """Compares the churn rates of the contacted and the hold-out.
 
     Args:
-        contacted: How many churned, and of how many.
-        held_out: The same of those held out.
+        contacted: The numbers of churned and of all contacted subscriptions.
+        held_out: The same for the hold-out.
 
     Returns:
         `contacted` and `held_out`, each with `n`, `churned`, `churn_rate` and `churn_rate_ci`; and
-        the `fall` of the churn rate, from those held out to those contacted, with `fall_ci`.
-        Intervals are of 95 %, of the rates by Wilson's score, of the fall by Newcombe's, each
-        subscription counting as a fact of its own. Null of none.
+        `fall`, the churn rate of the hold-out minus that of the contacted, with `fall_ci`. The
+        95 % confidence intervals are by Wilson's score, that of the difference by Newcombe's; both
+        treat subscriptions as independent. Null for a group without subscriptions.
 
     >>> found = compare_counts(contacted=(240, 1_000), held_out=(30, 100))
     >>> round(found["fall"], 2), [round(end, 3) for end in found["fall_ci"]]
     (0.06, [-0.026, 0.159])
     """
-    told: dict[str, dict[str, Any]] = {
+    groups: dict[str, dict[str, Any]] = {
         name: {
             "n": n,
             "churned": churned,
@@ -89,6 +89,6 @@ def compare_counts(*, contacted: tuple[int, int], held_out: tuple[int, int]) -> 
         }
         for name, (churned, n) in (("contacted", contacted), ("held_out", held_out))
     }
-    p, q = (told[name]["churn_rate"] for name in ("held_out", "contacted"))
+    p, q = (groups[name]["churn_rate"] for name in ("held_out", "contacted"))
     fall = None if p is None or q is None else p - q
-    return {**told, "fall": fall, "fall_ci": newcombe_interval(held_out, contacted)}
+    return {**groups, "fall": fall, "fall_ci": newcombe_interval(held_out, contacted)}

@@ -55,7 +55,7 @@ def deciles(predictions: Predictions) -> tuple[Decile, ...]:
     stayed_in = _whole_counts(np.arange(1, 11) * rows / 10 - gained * churned)
     lifts = (10 * np.diff(gained, prepend=0)).round(11)
     lifts_drawn = 10 * np.diff(drawn, axis=0, prepend=0)
-    base_rates = ratio(predictions.drawn.found[-1], predictions.drawn.called[-1])
+    base_rates = ratio(predictions.drawn.churned_above[-1], predictions.drawn.rows_above[-1])
     result: list[Decile] = []
     least_gain = 0.0
     for n, (lift, lift_draws) in enumerate(zip(lifts.tolist(), lifts_drawn, strict=True)):

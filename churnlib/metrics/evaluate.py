@@ -276,8 +276,8 @@ def _baseline(predictions: Predictions, model: Mapping[str, MetricValue]) -> Bas
         values_of(measured, "baselines"),
         intervals_of(predictions, measured, "baselines"),
         {
-            key: BaselineDifference(found.difference, found.interval())
-            for key, found in differences.items()
-            if found.difference is not None
+            key: BaselineDifference(result.difference, result.interval())
+            for key, result in differences.items()
+            if result.difference is not None
         },
     )

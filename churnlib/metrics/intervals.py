@@ -1,4 +1,4 @@
-"""From draws of a figure to its interval, on a scale on which the figure is about normal."""
+"""Confidence intervals, on scales on which the values are approximately normal."""
 
 from math import exp, hypot, log, sqrt
 from statistics import NormalDist
@@ -10,21 +10,21 @@ Floats = NDArray[np.float64]
 Interval = tuple[float, float]
 
 CONFIDENCE = 0.95
-"""Of the intervals in reports."""
-FARTHEST = 20.0
-"""How far on the logarithmic scale an end may lie, to tell anything: a factor of 500 million."""
+"""The level of the intervals in reports."""
+MAX_LOG_REACH = 20.0
+"""Wider intervals on the logarithmic scale, by a factor of 500 million, are of no use."""
 
 
 def standard_error(draws: Floats, units: int) -> float | None:
-    """The standard error of a figure.
+    """Computes the standard error of a value from its bootstrap draws.
 
     Args:
-        draws: The figure in each draw; NaN where it is not defined, which is left out.
-        units: How many characters it rests on; of few, draws vary too little: by (n - 1) / n
-            in the variance, which is mended.
+        draws: The value of each draw; NaN, where it is not defined, is left out.
+        units: The number of characters; with few, the variance of draws is too small by
+            (n - 1) / n, which is corrected.
 
     Returns:
-        Null where there are not two to tell it from.
+        Null where there are fewer than two characters or defined draws.
     """
     defined = draws[np.isfinite(draws)]
     if units < 2 or len(defined) < 2:
@@ -35,17 +35,18 @@ def standard_error(draws: Floats, units: int) -> float | None:
 def share_interval(
     value: float, error: float | None, units: int, confidence: float = CONFIDENCE
 ) -> Interval:
-    """The interval of a figure within 0 and 1, on the logit scale.
+    """Computes the interval of a value between 0 and 1, on the logit scale.
 
     Args:
-        value: The figure.
-        error: Its standard error; if null, the most that one value within 0 and 1 can have.
-        units: How many characters it rests on.
-        confidence: How often the interval is to hold the truth.
+        value: The value.
+        error: Its standard error; if null, the largest that one observation between 0 and 1 can
+            have.
+        units: The number of characters.
+        confidence: The confidence level.
 
     Returns:
-        Both ends within 0 and 1. At 0 and 1 the draws tell nothing, so there the rule of three
-        bounds what may be missed: after n cases without one, 3 / n at 95 %.
+        Both ends between 0 and 1. At 0 and 1, where the draws do not vary, they follow from the
+        rule of three: after n cases without an event, its rate is below 3 / n at 95 %.
     """
     if not 0 < value < 1:
         bound = min(1.0, -log(1 - confidence) / max(units, 1))
@@ -59,11 +60,11 @@ def share_interval(
 def positive_interval(
     value: float, error: float | None, confidence: float = CONFIDENCE
 ) -> Interval | None:
-    """The interval of a figure above 0, on the logarithmic scale; null where it is unknown."""
+    """Computes the interval of a value above 0, on the log scale; null where it is unknown."""
     if error is None or value <= 0:
         return None
     half = normal_quantile(confidence) * error / value
-    if half > FARTHEST:
+    if half > MAX_LOG_REACH:
         return None
     return value * exp(-half), value * exp(half)
 
@@ -71,23 +72,23 @@ def positive_interval(
 def difference_interval(
     value: float, error: float | None, confidence: float = CONFIDENCE
 ) -> Interval | None:
-    """The interval of a difference; null where its error is unknown."""
+    """Computes the interval of a difference; null where its error is unknown."""
     if error is None:
         return None
     half = normal_quantile(confidence) * error
     return value - half, value + half
 
 
-def wilson_interval(found: int, n: int, confidence: float = CONFIDENCE) -> Interval | None:
-    """The interval of a rate that was counted, by Wilson's score (JASA 22, 1927).
+def wilson_interval(count: int, n: int, confidence: float = CONFIDENCE) -> Interval | None:
+    """Computes the interval of a counted rate by Wilson's score (JASA 22, 1927).
 
     Args:
-        found: How many there are.
-        n: Of how many; each counts as a fact of its own.
-        confidence: How often the interval is to hold the truth.
+        count: The number of events.
+        n: The number of independent cases.
+        confidence: The confidence level.
 
     Returns:
-        Both ends within 0 and 1; null of none.
+        Both ends between 0 and 1; null without cases.
 
     >>> low, high = wilson_interval(0, 10)
     >>> round(low, 4), round(high, 4)
@@ -96,26 +97,26 @@ def wilson_interval(found: int, n: int, confidence: float = CONFIDENCE) -> Inter
     if not n:
         return None
     squared = normal_quantile(confidence) ** 2
-    middle = (found + squared / 2) / (n + squared)
-    half = sqrt(squared * (found * (n - found) / n + squared / 4)) / (n + squared)
-    return (0.0 if found == 0 else middle - half), (1.0 if found == n else middle + half)
+    middle = (count + squared / 2) / (n + squared)
+    half = sqrt(squared * (count * (n - count) / n + squared / 4)) / (n + squared)
+    return (0.0 if count == 0 else middle - half), (1.0 if count == n else middle + half)
 
 
 def newcombe_interval(
     one: tuple[int, int], other: tuple[int, int], confidence: float = CONFIDENCE
 ) -> Interval | None:
-    """The interval of the difference of two counted rates, by Newcombe's hybrid score.
+    """Computes the interval of a difference of two counted rates by Newcombe's hybrid score.
 
-    It puts together how far each rate is from the ends of its own interval, so it holds for few
-    rows, too (Statistics in Medicine 17, 1998, method 10).
+    It combines the distances of each rate from the ends of its Wilson interval, so it is valid for
+    few cases, too (Statistics in Medicine 17, 1998, method 10).
 
     Args:
-        one: How many there are, and of how many.
-        other: The same of the rate that is subtracted.
-        confidence: How often the interval is to hold the truth.
+        one: The numbers of events and of cases.
+        other: The same for the rate that is subtracted.
+        confidence: The confidence level.
 
     Returns:
-        Both ends within -1 and 1; null where one of the two is of none.
+        Both ends between -1 and 1; null where one of the two has no cases.
 
     >>> low, high = newcombe_interval((56, 70), (48, 80))
     >>> round(low, 4), round(high, 4)
@@ -132,7 +133,7 @@ def newcombe_interval(
 
 
 def normal_quantile(confidence: float) -> float:
-    """How many standard errors lie to each side of a normal value, to hold the truth so often."""
+    """Gives the half-width of a normal confidence interval in standard errors."""
     return NormalDist().inv_cdf((1 + confidence) / 2)
 
 

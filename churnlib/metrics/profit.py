@@ -1,9 +1,9 @@
-"""What a campaign comes to: the profit of contacting subscribers from a probability on.
+"""The profit of contacting subscribers from a probability on.
 
 The model is that of Verbraken, Verbeke and Baesens, IEEE Transactions on Knowledge and Data
 Engineering 25 (2013). A contacted churner accepts the incentive at the acceptance rate and is then
-worth the lifetime value; whoever would have stayed takes the incentive and stays; each contact
-costs. All money is in the game's own currency.
+worth the lifetime value; a contacted non-churner takes the incentive and stays; each contact costs.
+All money is in the unit that the game uses.
 """
 
 from dataclasses import dataclass
@@ -21,11 +21,11 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Cutoffs:
-    """Whom a campaign would contact, threshold by threshold: at first nobody, at last everybody.
+    """How many a campaign contacts at each threshold, from nobody to everyone.
 
     Attributes:
-        thresholds: The least probability that is contacted, falling; infinite for nobody.
-        contacted: How many reach it.
+        thresholds: The lowest probability that is contacted, falling; infinite for nobody.
+        contacted: The number of subscriptions that reach it.
         churners: How many of these churn.
     """
 
@@ -35,17 +35,17 @@ class Cutoffs:
 
     @property
     def total(self) -> int:
-        """How many subscriptions there are."""
+        """The number of subscriptions."""
         return int(self.contacted[-1])
 
 
 @dataclass(frozen=True)
 class ExpectedMaximum:
-    """The profit of a campaign that suits its threshold to the acceptance rate.
+    """The profit of a campaign that adapts its threshold to the acceptance rate.
 
     Attributes:
         profit: Per subscription, expected over all acceptance rates: the EMPC.
-        share: The share of the subscriptions that is then contacted, expected likewise.
+        share: The expected share of the subscriptions contacted.
     """
 
     profit: float
@@ -53,11 +53,11 @@ class ExpectedMaximum:
 
 
 def cutoffs(outcome: Flags, probability: Floats) -> Cutoffs:
-    """Counts whom each threshold contacts; equal probabilities are contacted together.
+    """Counts subscriptions and churners at each threshold.
 
     Args:
-        outcome: Whether each churned; at least one row.
-        probability: What was predicted.
+        outcome: Whether each subscription churned; at least one row.
+        probability: Its predicted probability; equal ones are contacted together.
     """
     order = np.argsort(-probability, kind="stable")
     falling = probability[order]
@@ -70,32 +70,32 @@ def cutoffs(outcome: Flags, probability: Floats) -> Cutoffs:
 
 
 def worth(offer: Offer) -> tuple[float, float]:
-    """What contacting one brings at the mean acceptance rate.
+    """Computes the profit of one contact at the mean acceptance rate.
 
     Args:
-        offer: What it costs and brings.
+        offer: What contacting costs and brings.
 
     Returns:
-        The expected profit of a contacted churner, and that of one who would have stayed; in money.
+        The expected profit of a contacted churner, and of a contacted non-churner, in money.
     """
     churner = offer.acceptance_rate * (offer.lifetime_value - offer.incentive_cost)
     return churner - offer.contact_cost, -(offer.incentive_cost + offer.contact_cost)
 
 
 def profits(at: Cutoffs, offer: Offer) -> Floats:
-    """The profit of the whole campaign at each threshold and the mean acceptance rate, in money."""
+    """Computes the profit of the campaign at each threshold and the mean acceptance rate."""
     churner, stayer = worth(offer)
     gains = at.churners * churner + (at.contacted - at.churners) * stayer
-    return gains + 0.0  # Of nobody it is 0, not -0.
+    return gains + 0.0  # Turns -0 into 0.
 
 
 def break_even(offer: Offer) -> float | None:
-    """The true churn probability from which on contacting pays at the mean acceptance rate.
+    """Computes the churn probability from which on contacting pays off at the mean acceptance rate.
 
-    It is the best threshold of a model whose probabilities are calibrated.
+    It is the best threshold for calibrated probabilities.
 
     Returns:
-        The probability; null where not even a certain churner pays.
+        The probability; null where contacting a certain churner does not pay off.
 
     >>> round(break_even(Offer()), 4)
     0.1642
@@ -105,10 +105,10 @@ def break_even(offer: Offer) -> float | None:
 
 
 def best_threshold(at: Cutoffs, offer: Offer) -> float | None:
-    """The threshold of the greatest profit; of several, that which contacts the fewest.
+    """Finds the most profitable threshold; of several, the one that contacts the fewest.
 
     Returns:
-        The least probability to contact; null where contacting nobody is best.
+        The lowest probability to contact; null where contacting nobody is best.
     """
     best = float(at.thresholds[np.argmax(profits(at, offer))])
     return None if np.isinf(best) else best
@@ -117,13 +117,13 @@ def best_threshold(at: Cutoffs, offer: Offer) -> float | None:
 def expected_maximum(at: Cutoffs, offer: Offer) -> ExpectedMaximum:
     """Computes the expected maximum profit (EMPC), exactly.
 
-    At any acceptance rate, the best threshold lies on the convex hull of the ROC curve. The hull is
-    what isotonic regression makes of the outcomes (Fawcett and Niculescu-Mizil, Machine Learning
-    68, 2007): groups of one churn rate each. A group is contacted from that rate of acceptance on
-    at which it pays, so that its expected profit is two incomplete beta functions.
+    At any acceptance rate the best threshold lies on the convex hull of the ROC curve. Isotonic
+    regression of the outcomes gives the hull (Fawcett and Niculescu-Mizil, Machine Learning 68,
+    2007) as groups of one churn rate each. A group is contacted from the acceptance rate on at
+    which it pays off, so its expected profit follows from two incomplete beta functions.
 
     Args:
-        at: Whom each threshold contacts.
+        at: The counts at each threshold.
         offer: What contacting costs and brings.
     """
     rows, churners = np.diff(at.contacted), np.diff(at.churners)

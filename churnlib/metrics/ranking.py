@@ -1,6 +1,6 @@
-"""How well probabilities rank, from how many churned and stayed at each level of probability.
+"""Ranking metrics from counts of churned and other subscriptions at each level of probability.
 
-Every function takes the counts of one or of many draws at once, a column each.
+Every function computes one or many bootstrap draws at once, one column each.
 """
 
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Tally:
-    """How many subscriptions there are at each level of probability, the likeliest first.
+    """Counts of subscriptions at each level of probability, the highest first.
 
     Attributes:
-        churned: Those that churned; a row a level, a column a draw.
+        churned: Those that churned; one row per level, one column per draw.
         stayed: The others.
     """
 
@@ -35,80 +35,80 @@ class Tally:
         return cls(*(kind.astype(np.float64).reshape(-1, 1) for kind in kinds))
 
     @cached_property
-    def found(self) -> Floats:
-        """How many churners there are at or above each level."""
+    def churned_above(self) -> Floats:
+        """The number of churners at or above each level."""
         return np.cumsum(self.churned, axis=0)
 
     @cached_property
-    def called(self) -> Floats:
-        """How many subscriptions there are at or above each level."""
-        return self.found + np.cumsum(self.stayed, axis=0)
+    def rows_above(self) -> Floats:
+        """The number of subscriptions at or above each level."""
+        return self.churned_above + np.cumsum(self.stayed, axis=0)
 
 
 def roc_auc(tally: Tally) -> Floats:
-    """The probability that a churner is ranked above one who stays, ties counting half.
+    """Computes the probability that a churner is ranked above a non-churner; ties count half.
 
     Returns:
-        A value a draw; NaN where there are not both.
+        One value per draw; NaN unless both occur.
     """
-    stayed_above = tally.called - tally.found - tally.stayed
+    stayed_above = tally.rows_above - tally.churned_above - tally.stayed
     lost = np.einsum("ld,ld->d", tally.churned, stayed_above + tally.stayed / 2)
-    churned = tally.found[-1]
-    return 1 - ratio(lost, churned * (tally.called[-1] - churned))
+    churned = tally.churned_above[-1]
+    return 1 - ratio(lost, churned * (tally.rows_above[-1] - churned))
 
 
 def average_precision(tally: Tally) -> Floats:
-    """The precision at each churner's level, averaged over the churners.
+    """Computes the precision at each churner's level, averaged over the churners.
 
     Returns:
-        A value a draw; NaN where nobody churned.
+        One value per draw; NaN where nobody churned.
     """
-    precision = tally.found / np.maximum(tally.called, 1)
-    return ratio(np.einsum("ld,ld->d", tally.churned, precision), tally.found[-1])
+    precision = tally.churned_above / np.maximum(tally.rows_above, 1)
+    return ratio(np.einsum("ld,ld->d", tally.churned, precision), tally.churned_above[-1])
 
 
 def gains(tally: Tally) -> Floats:
-    """The share of all churners among the likeliest tenth, two tenths, to all.
+    """Computes the share of all churners in the first decile, the first two, up to all ten.
 
-    Where a tie of probabilities crosses a border, each of the tied counts in part.
+    Where a boundary divides subscriptions of equal probability, each counts in part.
 
     Args:
         tally: The counts.
 
     Returns:
-        Ten rows, a column a draw; NaN where nobody churned.
+        Ten rows, one column per draw; NaN where nobody churned.
     """
-    called, found = tally.called, tally.found
+    rows, churners = tally.rows_above, tally.churned_above
     shares = []
-    for tenth in range(1, 11):
-        top = tenth * called[-1] / 10
-        at = np.minimum((called < top).sum(axis=0), len(called) - 1)
-        above, found_above = (_before(values, at) for values in (called, found))
-        part = ratio(top - above, _at(called, at) - above)
-        shares.append(found_above + part * (_at(found, at) - found_above))
-    return ratio(np.array(shares), found[-1])
+    for decile in range(1, 11):
+        top = decile * rows[-1] / 10
+        at = np.minimum((rows < top).sum(axis=0), len(rows) - 1)
+        rows_before, churners_before = (_before(values, at) for values in (rows, churners))
+        part = ratio(top - rows_before, _at(rows, at) - rows_before)
+        shares.append(churners_before + part * (_at(churners, at) - churners_before))
+    return ratio(np.array(shares), churners[-1])
 
 
 def _at(values: Floats, level: Whole) -> Floats:
-    """The value at a level of each draw."""
+    """Gives the value at a level of each draw."""
     return values[level, np.arange(values.shape[1])]
 
 
 def _before(values: Floats, level: Whole) -> Floats:
-    """The value at the level above; 0 where there is none."""
+    """Gives the value at the level before; 0 where there is none."""
     return np.where(level > 0, _at(values, level - 1), 0.0)
 
 
 def levels(probability: Floats, most: int | None = None) -> Whole:
-    """Numbers the levels of probabilities, the likeliest first.
+    """Numbers the distinct probabilities, the highest first.
 
     Args:
-        probability: What was predicted.
-        most: How many levels there may be. Where there are more distinct probabilities,
-            neighbouring ones form groups of about equally many rows; equal ones stay together.
+        probability: The predicted probabilities.
+        most: The largest number of levels. More distinct probabilities are grouped with their
+            neighbours into levels of about equally many rows; equal ones stay together.
 
     Returns:
-        The level of each, from 0; some levels may be empty where there are groups.
+        The level of each row, from 0; grouped levels may be empty.
     """
     distinct, level, rows = np.unique(-probability, return_inverse=True, return_counts=True)
     if most is None or len(distinct) <= most:
@@ -118,7 +118,7 @@ def levels(probability: Floats, most: int | None = None) -> Whole:
 
 
 def ratio(numerator: Floats, denominator: Floats) -> Floats:
-    """Divides; NaN or infinite where there is nothing to divide by."""
+    """Divides without warnings; NaN or infinite where the denominator is 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
         quotient: Floats = numerator / denominator
     return quotient

@@ -1,6 +1,7 @@
 """A back-test in one call, for scripts and notebooks."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -14,6 +15,7 @@ from churnlib.argument_checks import check_type
 from churnlib.errors import DataError, SettingsError, error_prefix, reason
 from churnlib.io.storage import write_texts
 from churnlib.report.content import Report
+from churnlib.report.markdown import to_markdown
 from churnlib.report.text import to_text
 from churnlib.schemas.columns import LABEL
 from churnlib.settings import Settings, changes
@@ -25,19 +27,19 @@ if TYPE_CHECKING:
 UNSAVED = "not saved"
 """What a report calls a model that has no version."""
 TESTED = "the rows to test on"
-"""What messages call them."""
+"""What messages call the rows."""
 NEEDED = ("char_id", "sub_id", "sub_start_date", "is_first_sub")
-"""The columns that they must have, besides the label and the model's features."""
+"""The columns that the rows must have, besides the label and the model's features."""
 
 
 @dataclass(frozen=True, repr=False)
 class BackTest:
-    """The predictions of a model for subscriptions with a known outcome, and their metrics.
+    """A model's predictions of subscriptions whose outcome is known, and how good they are.
 
-    A notebook shows it as the page of its report.
+    As the last expression of a notebook cell it shows its page.
 
     Attributes:
-        rows: A row a subscription: keys, label, `churn_probability`, `baseline_probability`.
+        rows: One row per subscription: keys, label, `churn_probability`, `baseline_probability`.
         scores: The metrics, by group; see `churnlib.evaluate`.
         report: The report, as data.
     """
@@ -67,28 +69,34 @@ class BackTest:
 
     @cached_property
     def html(self) -> str:
-        """The report as a page that needs no other file."""
+        """The report as a page."""
         from churnlib.report.html import to_html
 
         return to_html(self.report, self.rows)
 
     def save(self, path: str | Path) -> None:
-        """Writes the report, in the format that the name ends with.
+        """Writes the report in the format of the file name's suffix.
 
         Args:
-            path: A file that ends with `.html`, `.txt` or `.json`.
+            path: A file name with `.html`, `.txt`, `.md` or `.json`.
 
         Raises:
-            DataError: It ends with something else, or cannot be written.
-            StoreError: An object store does not take it.
+            DataError: It has another suffix, or cannot be written.
+            StoreError: An object store refuses it.
         """
-        makers = {".html": lambda: self.html, ".txt": lambda: self.text, ".json": self._json}
+        renderers: dict[str, Callable[[], str]] = {
+            ".html": lambda: self.html,
+            ".txt": lambda: self.text,
+            ".md": lambda: to_markdown(self.report),
+            ".json": self._json,
+        }
         suffix = Path(path).suffix
-        if suffix not in makers:
-            raise DataError(f"{path}: a report ends with .html, .txt or .json. Name it so.")
-        made = makers[suffix]()
+        if suffix not in renderers:
+            endings = ", ".join(renderers)
+            raise DataError(f"{path}: a report's file name ends with one of {endings}. Rename it.")
+        text = renderers[suffix]()
         try:
-            write_texts({str(path): made})
+            write_texts({str(path): text})
         except DataError as error:
             why = reason(error.__cause__) if isinstance(error.__cause__, Exception) else str(error)
             raise DataError(
@@ -100,7 +108,7 @@ class BackTest:
         return json.dumps(self.report.to_json(), indent=2, default=str) + "\n"
 
     def _repr_html_(self) -> str:
-        # In a frame of its own, so that page and notebook do not share their styles.
+        # In a frame, so that page and notebook do not share styles.
         style = "width: 100%; height: 40rem; border: 0"
         return f'<iframe title="Back-test" srcdoc="{escape(self.html)}" style="{style}"></iframe>'
 
@@ -113,18 +121,18 @@ def back_test(
     as_of: date,
     name: str = UNSAVED,
 ) -> BackTest:
-    """Compares the predictions of a model with the outcomes of subscriptions.
+    """Predicts subscriptions with a model and compares the predictions with their outcomes.
 
     Args:
-        model: The model, which must not have been fitted to these rows.
+        model: The model, which must not have been fitted on these rows.
         rows: A feature table with labels.
-        settings: The game's settings: the costs of a campaign, and the segments. A campaign
-            contacts from the probability on at which it breaks even.
-        as_of: The day as of which the labels were available.
-        name: The model's name in the report.
+        settings: The game's settings: the costs and gains of a campaign, and the segments to
+            report. The campaign contacts from the break-even probability on.
+        as_of: The day by which the labels were known.
+        name: The name of the model in the report.
 
     Raises:
-        DataError: There are no rows, or a column is missing or has invalid values.
+        DataError: There are no rows, or a column is missing or holds an invalid value.
         ModelError: The model cannot predict these rows.
     """
     from churnlib.metrics.campaign import evaluate_campaign
@@ -137,16 +145,16 @@ def back_test(
     from churnlib.schemas.validation import as_frame, check_labels, check_segment_columns, require
 
     check_type(model, FittedModel, "back_test: model")
-    segments, offer = settings.evaluation.segments, settings.campaign.offer
+    evaluation, offer = settings.evaluation, settings.campaign.offer
     rows = as_frame(rows, TESTED)
     require(rows.columns, (*NEEDED, LABEL), TESTED)
     check_labels(rows[LABEL])
-    check_segment_columns(rows, segments, f"{TESTED} (evaluation.segments)")
+    check_segment_columns(rows, evaluation.segments, f"{TESTED} (evaluation.segments)")
     first, last = rows["sub_start_date"].min(), rows["sub_start_date"].max()
     if not isinstance(first, date) or not isinstance(last, date):
         raise DataError(f"{settings.game}: there are no rows to test the model on.")
     with error_prefix(settings.game):
-        scored = predict_in_parts(model, rows, also=segments).rows
+        scored = predict_in_parts(model, rows, also=evaluation.segments).rows
     threshold = break_even(offer)
     scores = evaluate(scored, threshold=threshold, base_rate=model.base_rate)
     importance = permutation_importance(model, rows)
@@ -157,11 +165,11 @@ def back_test(
         window=(first, last),
         horizon_months=settings.horizon_months,
         model_version=name,
-        groups={group: figures.to_json() for group, figures in scores.items()},
+        groups={group: found.to_json() for group, found in scores.items()},
         campaign=evaluate_campaign(scored, offer, threshold).to_json(),
         importance=[feature.to_json() for feature in importance],
         changes=_changes(settings),
-        **breakdown(scored, segments, settings.evaluation.most_values),
+        **breakdown(scored, evaluation.segments, evaluation.most_values),
     )
     return BackTest(scored, scores, report)
 
@@ -169,6 +177,6 @@ def back_test(
 def _changes(settings: Settings) -> list[dict[str, Any]] | None:
     try:
         found = changes(settings)
-    except SettingsError:  # The settings came from a folder of games that is not the usual one.
+    except SettingsError:  # The settings are not from the current folder of games.
         return None
     return None if found is None else [vars(change) for change in found]

@@ -1,7 +1,6 @@
-"""What a report for terminals says of a campaign."""
+"""The campaign section of a report: its terms, what it gains, and what the hold-out shows."""
 
-from collections.abc import Iterator, Mapping
-from textwrap import wrap
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from churnlib.report.formatting import (
@@ -9,97 +8,96 @@ from churnlib.report.formatting import (
     count,
     counted,
     exact_share,
-    gain_between,
-    gain_or_loss,
+    money,
+    number,
     points,
+    share,
     with_interval,
 )
-
-LABEL_WIDTH, WIDTH = 20, 80
+from churnlib.report.tables import Cell, Plain, Table
 
 RISK_IS_NOT_PERSUADABILITY = (
-    "Risk is not persuadability: those likeliest to churn need not be those whom an offer keeps, "
-    "which only a comparison with characters not contacted can tell."
+    "Risk is not persuadability: the subscribers most likely to churn need not be those whom an "
+    "offer keeps. Only a comparison with characters that were not contacted can show that."
 )
-"""What every reader of these figures must know."""
+"""What every reader of a campaign's expected gain must know."""
 HOLD_OUT = {"contacted": "contacted", "held_out": "held out"}
-"""The groups whose churn an uplift study compares, both at or above the threshold."""
+"""The groups whose churn is compared, both at or above the threshold."""
 
 
-def campaign_lines(campaign: Mapping[str, Any]) -> Iterator[str]:
-    """Words the figures of `churnlib.metrics.campaign.Campaign`, at most 80 columns wide."""
-    terms = campaign["terms"]
-    yield (
-        f"campaign (kept {terms['lifetime_value']:,g}, incentive {terms['incentive_cost']:,g}, "
-        f"contact {terms['contact_cost']:,g}; {campaign['acceptance_rate']:.0%} accept)"
+def terms(campaign: Plain) -> str:
+    """Says what contacting costs and brings, in a sentence."""
+    costs = campaign["terms"]
+    return (
+        f"A subscriber who is kept is worth {money(costs['lifetime_value'])}, the incentive costs "
+        f"{money(costs['incentive_cost'])} and a contact {money(costs['contact_cost'])}; "
+        f"{share(campaign['acceptance_rate'])} of contacted churners accept. All in the game's own "
+        "money."
     )
-    if campaign["reason"]:
-        yield f"  not defined, because {campaign['reason']}"
-        return
-    for label, words in (*_figures(campaign), *hold_out_facts(campaign)):
-        yield f"  {label:<{LABEL_WIDTH - 2}}{words}"
-    yield from wrap(RISK_IS_NOT_PERSUADABILITY, WIDTH, initial_indent="  ", subsequent_indent="  ")
 
 
-def hold_out_facts(campaign: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Words what contacting did, by name; nothing where it was not asked or is not known.
+def expected_gain(found: Plain) -> Table:
+    """The campaign at the chosen threshold, at the best one in hindsight, and with everyone.
 
     Args:
-        campaign: With `hold_out`, see `churnlib.metrics.contact.compare_counts`.
+        found: See `churnlib.metrics.campaign.Campaign`, with `reason` null.
     """
-    found = campaign.get("hold_out")
-    if not found:
-        return
-    for name, label in HOLD_OUT.items():
-        group = found[name]
-        if not group["n"]:
-            yield label, "nobody who reaches the threshold"
-            continue
-        rate = with_interval(group["churn_rate"], group["churn_rate_ci"], exact_share)
-        churned = f"{group['churned']:,} of {counted(group['n'], 'subscription')} churned"
-        yield label, f"{churned}, {rate}"
-    if found["fall"] is not None:
-        low, high = found["fall_ci"]
-        open_still = ", not told from none" if low <= 0 <= high else ""
-        told = f"{points(found['fall'])} points ({between((low, high), points)}){open_still}"
-        yield "fall of churn", told
+    outcomes = (found["at_threshold"], found["best"], found["everybody"])
 
+    def row(
+        name: str, form: Callable[[Any], str], key: str, interval: str = ""
+    ) -> tuple[Cell, ...]:
+        cells = (Cell(outcome[key], form, outcome.get(interval)) for outcome in outcomes)
+        return Cell(name), *cells
 
-def _figures(campaign: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    at, best, n = campaign["at_threshold"], campaign["best"], campaign["n"]
-    yield "threshold", _threshold(campaign["threshold"])
-    reach = f"{at['contacted']:,} of {n:,} ({at['share']:.1%})"
-    churned = (
-        f", {count(at['churners']) if at['churners'] else 'none'} of them churned"
-        if at["contacted"]
-        else ""
+    precision = (
+        Cell(outcome["churners"] / outcome["contacted"] if outcome["contacted"] else None, share)
+        for outcome in outcomes
     )
-    yield "reach it", f"{reach}{churned}"
-    loses = at["expected_gain"] < 0
-    yield "expected loss" if loses else "expected gain", _each(at, _exact(abs(at["expected_gain"])))
-    if at["contacted"] and (interval := at["expected_gain_ci"]):
-        yield "  95% interval", gain_between(interval, _exact)
-    gained = f": {_each(best, _exact(best['expected_gain']))}" if best["contacted"] else ""
-    whom = "contact everybody" if best["contacted"] == n else _threshold(best["threshold"])
-    yield "best here", f"{whom}{gained}"
-    yield "contacting all", _gain(campaign["everybody"])
+    rows = (
+        row("threshold", number, "threshold"),
+        row("contacted", count, "contacted"),
+        row("share of all", exact_share, "share"),
+        row("churners among them", count, "churners"),
+        (Cell("share of contacted who churn"), *precision),
+        row("expected gain", money, "expected_gain", "expected_gain_ci"),
+        row("gain per subscription", money, "expected_gain_per_subscription"),
+    )
+    columns = ("campaign", "chosen threshold", "best in hindsight", "everyone")
+    return Table("Expected gain", columns, rows)
+
+
+def campaign_facts(campaign: Plain) -> Table:
+    """Lists break-even, expected maximum profit, and the effect of contacting where known.
+
+    Args:
+        campaign: See `churnlib.metrics.campaign.Campaign`; of a batch with `hold_out`, see
+            `churnlib.metrics.contact.compare_counts`.
+    """
+    rows = ((Cell(name), Cell(fact)) for name, fact in _facts(campaign))
+    return Table("More on the campaign", (), tuple(rows))
+
+
+def _facts(campaign: Plain) -> Iterator[tuple[str, str]]:
     even = campaign["break_even"]
-    yield "break-even", "never" if even is None else f"at a true probability of {even:.4f}"
-    empc = f"{campaign['empc']:,.4f} a subscription"
-    yield "EMPC", f"{empc}, contacting {campaign['empc_share']:.1%}"
+    yield "break-even", "never" if even is None else f"at a churn probability of {number(even)}"
+    profit = f"{money(campaign['empc'])} per subscription"
+    reach = f"contacting {share(campaign['empc_share'])}"
+    yield "expected maximum profit", f"{profit}, {reach} (EMPC)"
+    hold_out = campaign.get("hold_out")
+    if not hold_out:
+        return
+    for key, name in HOLD_OUT.items():
+        yield name, _group(hold_out[key])
+    if hold_out["fall"] is not None:
+        low, high = hold_out["fall_ci"]
+        verdict = ", no significant difference from zero" if low <= 0 <= high else ""
+        fall = f"{points(hold_out['fall'])} percentage points ({between((low, high), points)})"
+        yield "reduction in churn", f"{fall}{verdict}"
 
 
-def _threshold(value: float | None) -> str:
-    return "contact nobody" if value is None else f"contact from {value:.4f} on"
-
-
-def _gain(outcome: Mapping[str, Any]) -> str:
-    return _each(outcome, gain_or_loss(outcome["expected_gain"], form=_exact))
-
-
-def _each(outcome: Mapping[str, Any], told: str) -> str:
-    return f"{told} ({abs(outcome['expected_gain_per_subscription']):,.4f} a subscription)"
-
-
-def _exact(value: float) -> str:
-    return f"{value:,.2f}"
+def _group(group: Plain) -> str:
+    if not group["n"]:
+        return "no subscription at or above the threshold"
+    rate = with_interval(group["churn_rate"], group["churn_rate_ci"], exact_share)
+    return f"{group['churned']:,} of {counted(group['n'], 'subscription')} churned, {rate}"

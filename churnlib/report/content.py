@@ -6,7 +6,13 @@ from datetime import date
 from typing import Any
 
 GROUPS = {"general": "all subscriptions", "new_characters": "new characters"}
-"""The groups that every report scores, and what they are called."""
+"""The groups that every report scores, and their names."""
+TITLES = {
+    "in_sample_report": "Training report",
+    "score_report": "Back-test",
+    "batch_score_report": "Batch score",
+}
+"""The titles of the reports."""
 
 
 @dataclass(frozen=True)
@@ -17,36 +23,35 @@ class Report:
         name: `in_sample_report`, `score_report` or `batch_score_report`.
         game: The game.
         as_of: The day of the run.
-        window: First and last start of the subscriptions it is about.
+        window: The first and last start of the subscriptions.
         horizon_months: Within how many months churn counts.
         model_version: The model that predicted.
-        groups: The scores of `churnlib.metrics.evaluate.evaluate`, as plain data, by group.
-        validation: The same of the validation slice; only in the in-sample report.
-        campaign: What a campaign by these predictions comes to, as plain data; see
+        groups: The scores of `churnlib.metrics.evaluate.evaluate` as plain data, by group.
+        validation: The same on the validation months; only in the training report.
+        campaign: What a campaign by these predictions is expected to gain, as plain data; see
             `churnlib.metrics.campaign.Campaign`. Of a batch also `hold_out`, see
-            `churnlib.metrics.contact.compare_hold_out`, null where the predictions do not tell whom
-            to contact. Of a training it is that of the validation.
-        segments: Of the rows that are judged, of a training its validation slice: the figures of
-            new and returning characters, and by further columns as the game's settings name them;
-            see `churnlib.metrics.segments.breakdown`.
-        cohorts: The same by month of the start.
-        importance: What shuffling each feature costs the model, the most important first; see
+            `churnlib.metrics.contact.compare_hold_out`, null where the predictions do not say whom
+            to contact. In training it is about the validation months.
+        segments: The metrics of new and returning characters, and by the columns in the game's
+            settings; see `churnlib.metrics.segments.breakdown`. In training on the validation
+            months.
+        cohorts: The same by month of start.
+        importance: The importance of each feature, the most important first; see
             `churnlib.model.importance.Importance`. Empty where it was not measured.
-        importance_reason: Why it was not measured; if null, there were not both outcomes.
-        changes: The settings that the model was made by and that are not as `base.toml` has them;
-            see `churnlib.settings.Change`. Null where that is not known.
+        importance_reason: Why it was not measured; null where the outcomes are all alike.
+        changes: The model's settings that differ from `base.toml`; see `churnlib.settings.Change`.
+            Null where that is not known.
         libraries: The versions of the libraries that the model was made with, by name.
-        inputs: What the model was made from, by name: `rows` and `fingerprint`.
+        inputs: The datasets that the model was made from, by name: `rows` and `fingerprint`.
         facts: Other facts, such as the seed, by name.
-        quarantined: Rows set apart as faulty, by table; null where that is not known, of a table
-            or of all.
-        odd: Rows that show an odd fact, by table and fact; null where that is not known, of a table
-            or of all.
-        warnings: What the reader must know before believing the figures.
-        comparison: How the model was held against the champion: a
-            `churnlib.versions.gate.Comparison` as plain data; null where it was not. Of a
-            champion it is that by which it became one, so it may be of other subscriptions.
-        in_use: Whether campaigns go by the model; null where that is not known.
+        quarantined: Quarantined rows by raw table; null where not known, for a table or all.
+        odd: Rows with a data warning, by raw table and warning; null where not known, for a table
+            or all.
+        warnings: What the reader must know before trusting the metrics.
+        comparison: How the model was compared with the champion: a
+            `churnlib.versions.gate.Comparison` as plain data; null where it was not. For a
+            champion it is the one by which it was promoted, so perhaps on other subscriptions.
+        in_use: Whether campaigns use the model; null where that is not known.
     """
 
     name: str
@@ -72,14 +77,47 @@ class Report:
     comparison: Mapping[str, Any] | None = None
     in_use: bool | None = None
 
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> "Report":
+        """Reads a report from the plain data of `to_json`."""
+        same = (
+            "game", "horizon_months", "model_version", "validation", "campaign", "comparison",
+            "segments", "cohorts", "importance", "importance_reason", "changes", "libraries",
+            "inputs", "facts",
+        )  # fmt: skip
+        return cls(
+            **{name: plain[name] for name in same},
+            name=plain["report"],
+            as_of=date.fromisoformat(plain["as_of"]),
+            window=(
+                date.fromisoformat(plain["window"]["start"]),
+                date.fromisoformat(plain["window"]["end"]),
+            ),
+            groups={name: plain[name] for name in GROUPS},
+            quarantined=plain["data"]["quarantined"],
+            odd=plain["data"]["odd"],
+            warnings=tuple(plain["warnings"]),
+            in_use=plain.get("in_use"),
+        )
+
+    @property
+    def title(self) -> str:
+        """The title of the report."""
+        return f"{TITLES[self.name]}: {self.game}"
+
+    @property
+    def subject(self) -> str:
+        """Which subscriptions it is about."""
+        return f"subscriptions started {self.window[0]} to {self.window[1]}"
+
     @property
     def judged(self) -> Mapping[str, Mapping[str, Any]]:
-        """The scores that judge the model: of a training those of its validation."""
+        """The scores that judge the model: in training those on the validation months."""
         return self.validation or self.groups
 
     @property
     def comparison_is_earlier(self) -> bool:
-        """Whether the model was compared on other subscriptions than the report is about."""
+        """Whether the model was compared on other subscriptions than those of the report."""
         if not self.comparison:
             return False
         days = (*self.comparison["window"], self.comparison["as_of"])
@@ -90,7 +128,7 @@ class Report:
         """Why importance was not measured; null where it was."""
         if self.importance:
             return None
-        return self.importance_reason or "not both outcomes are known"
+        return self.importance_reason or "the known outcomes are all alike"
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain data, the groups at the top; of the same keys whatever is known."""
@@ -105,6 +143,7 @@ class Report:
             "validation": self.validation,
             "campaign": self.campaign and {"hold_out": None, **self.campaign},
             "comparison": self.comparison,
+            "in_use": self.in_use,
             "segments": dict(self.segments),
             "cohorts": list(self.cohorts),
             "importance": list(self.importance),

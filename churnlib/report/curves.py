@@ -1,4 +1,4 @@
-"""What the plots of a report show, in numbers."""
+"""The curves in a report's pictures, as numbers."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,11 +8,12 @@ from churnlib.metrics.ranking import Tally
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Curve = tuple[Floats, Floats]
-"""Points of a line, from left to right: how far across, and how far up."""
+"""The x and y coordinates of a line, from left to right."""
 
-TENTHS = np.linspace(0, 1, 11)
+DECILE_ENDS = np.linspace(0, 1, 11)
+"""The shares of the subscriptions up to each decile."""
 MAX_POINTS = 200
-"""More points of a curve than this cannot be told apart in a plot."""
+"""More points of a curve cannot be distinguished in a plot."""
 
 
 def roc(outcome: Flags, probability: Floats) -> Curve:
@@ -23,11 +24,11 @@ def roc(outcome: Flags, probability: Floats) -> Curve:
         probability: What was predicted.
 
     Returns:
-        The share of those who stay and the share of churners at or above each threshold, from
-        (0, 0) to (1, 1); at most `MAX_POINTS` points.
+        The false positive rate and the true positive rate at each threshold, from (0, 0) to
+        (1, 1); at most `MAX_POINTS` points.
     """
-    called, found = _thinned(*_found_by_called(outcome, probability))
-    return (called - found) / np.count_nonzero(~outcome), found / np.count_nonzero(outcome)
+    selected, churners = _thinned(*_counts(outcome, probability))
+    return (selected - churners) / np.count_nonzero(~outcome), churners / np.count_nonzero(outcome)
 
 
 def precision_recall(outcome: Flags, probability: Floats) -> Curve:
@@ -38,32 +39,31 @@ def precision_recall(outcome: Flags, probability: Floats) -> Curve:
         probability: What was predicted.
 
     Returns:
-        The share of churners at or above each threshold (recall), and the share of churners among
-        all at or above it (precision); from recall 0, where the precision is that of the highest
-        threshold, to 1; at most `MAX_POINTS` points.
+        Recall and precision at each threshold, from recall 0, where the precision is that of the
+        highest threshold, to 1; at most `MAX_POINTS` points.
     """
-    called, found = _thinned(*_found_by_called(outcome, probability))
-    precision = found[1:] / called[1:]
-    return found / np.count_nonzero(outcome), np.append(precision[0], precision)
+    selected, churners = _thinned(*_counts(outcome, probability))
+    precision = churners[1:] / selected[1:]
+    return churners / np.count_nonzero(outcome), np.append(precision[0], precision)
 
 
-def height_at(curve: Curve, across: Floats) -> Floats:
-    """How high a line is at some points, straight between its own."""
-    return np.interp(across, *curve)
+def height_at(curve: Curve, x: Floats) -> Floats:
+    """Interpolates a line at some points."""
+    return np.interp(x, *curve)
 
 
-def _found_by_called(outcome: Flags, probability: Floats) -> Curve:
-    """How many are called churners at each threshold, and how many churners are among them."""
+def _counts(outcome: Flags, probability: Floats) -> Curve:
+    """Counts the subscriptions, and the churners, at or above each threshold."""
     tally = Tally.of(outcome, probability)
-    return np.append(0.0, tally.called), np.append(0.0, tally.found)
+    return np.append(0.0, tally.rows_above), np.append(0.0, tally.churned_above)
 
 
-def _thinned(called: Floats, found: Floats) -> Curve:
-    """Of many thresholds, those at about equal steps of the way along the ROC curve."""
-    if len(called) <= MAX_POINTS:
-        return called, found
-    stayed = called - found
-    way = found / found[-1] + stayed / stayed[-1]
-    shown = np.searchsorted(way, np.linspace(0, way[-1], MAX_POINTS))
-    shown = np.unique(np.append(shown, len(called) - 1))
-    return called[shown], found[shown]
+def _thinned(selected: Floats, churners: Floats) -> Curve:
+    """Keeps thresholds at about equal steps along the ROC curve, if there are many."""
+    if len(selected) <= MAX_POINTS:
+        return selected, churners
+    others = selected - churners
+    distance = churners / churners[-1] + others / others[-1]
+    kept = np.searchsorted(distance, np.linspace(0, distance[-1], MAX_POINTS))
+    kept = np.unique(np.append(kept, len(selected) - 1))
+    return selected[kept], churners[kept]

@@ -1,18 +1,17 @@
-"""How figures are written in reports."""
+"""How numbers and facts are written in reports."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 Interval = Sequence[float]
 Form = Callable[[float], str]
-"""How a figure is written."""
+"""How a value is written."""
 
-NOT_DEFINED = "not defined"
 MINUS = "\N{MINUS SIGN}"
 
 
 def number(value: float) -> str:
-    """Writes a figure of about 1, such as a ROC AUC.
+    """Writes a number of the order of 1, such as a ROC AUC.
 
     >>> number(0.76649)
     '0.766'
@@ -21,7 +20,7 @@ def number(value: float) -> str:
 
 
 def signed(value: float) -> str:
-    """Writes a difference of such figures.
+    """Writes a difference of such numbers, with its sign.
 
     >>> signed(0.0121), signed(0)
     ('+0.012', '0.000')
@@ -40,7 +39,7 @@ def times(value: float) -> str:
 
 
 def share(value: float) -> str:
-    """Writes a share in per cent, with a decimal where that matters.
+    """Writes a share in percent, with a decimal where that matters.
 
     >>> share(0.184), share(0.0721), share(0.00042), share(1), share(0)
     ('18%', '7.2%', '0.04%', '100%', '0%')
@@ -51,7 +50,7 @@ def share(value: float) -> str:
 
 
 def exact_share(value: float) -> str:
-    """Writes a share in per cent for a column of figures.
+    """Writes a share in percent for a column of numbers.
 
     >>> exact_share(0.184)
     '18.4%'
@@ -60,7 +59,7 @@ def exact_share(value: float) -> str:
 
 
 def money(value: float) -> str:
-    """Writes a sum of the game's own money.
+    """Writes an amount of money.
 
     >>> money(12_345.6), money(8.5)
     ('12,346', '8.50')
@@ -68,10 +67,23 @@ def money(value: float) -> str:
     return minus(f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.2f}")
 
 
+def ratio(value: float) -> str:
+    """Writes a ratio for a column of numbers.
+
+    >>> ratio(3.062)
+    '3.06'
+    """
+    return f"{value:.2f}"
+
+
+FORMATS: Mapping[str, Form] = {"percent": exact_share, "decimals": number, "ratio": ratio}
+"""How the values of a metric are written, by `churnlib.metrics.definitions.Metric.format`."""
+
+
 def gain_or_loss(
     value: float, gain: str = "a gain of", loss: str = "a loss of", form: Form = money
 ) -> str:
-    """Writes what comes of a campaign, so that nobody reads over a sign.
+    """Writes a profit in words instead of with a sign.
 
     >>> gain_or_loss(120.4), gain_or_loss(-11), gain_or_loss(0, "gains", "loses")
     ('a gain of 120', 'a loss of 11.00', 'gains nothing')
@@ -83,7 +95,7 @@ def gain_or_loss(
 
 
 def gain_between(interval: Interval | None, form: Form = money) -> str:
-    """Writes the interval of a gain, or of a loss where all of it is one; nothing if there is none.
+    """Writes the interval of a gain, or of a loss where all of it is one; empty without one.
 
     >>> gain_between((100, 300)), gain_between((-300, -100)), gain_between((-195, 615))
     ('100 to 300', '100 to 300', 'a loss of 195 to a gain of 615')
@@ -106,7 +118,7 @@ def points(value: float) -> str:
 
 
 def count(value: int) -> str:
-    """Writes how many there are.
+    """Writes a count.
 
     >>> count(12_345)
     '12,345'
@@ -115,7 +127,7 @@ def count(value: int) -> str:
 
 
 def counted(value: int, thing: str) -> str:
-    """Writes how many there are, and of what.
+    """Writes a count with what it counts.
 
     >>> counted(1, "row"), counted(1_200, "row")
     ('1 row', '1,200 rows')
@@ -124,7 +136,7 @@ def counted(value: int, thing: str) -> str:
 
 
 def between(interval: Interval | None, form: Form = number) -> str:
-    """Writes an interval; nothing where there is none.
+    """Writes an interval; empty without one.
 
     >>> between((0.7031, 0.8199)), between(None)
     ('0.703 to 0.820', '')
@@ -133,7 +145,7 @@ def between(interval: Interval | None, form: Form = number) -> str:
 
 
 def with_interval(value: float, interval: Interval | None, form: Form = number) -> str:
-    """Writes a figure with its interval behind it.
+    """Writes a value with its interval.
 
     >>> with_interval(0.766, (0.7031, 0.8199))
     '0.766 (0.703 to 0.820)'
@@ -141,17 +153,8 @@ def with_interval(value: float, interval: Interval | None, form: Form = number) 
     return form(value) + (f" ({between(interval, form)})" if interval else "")
 
 
-def or_else(missing: str, value: float | None, form: Form) -> str:
-    """Writes a figure; what stands for it where there is none.
-
-    >>> or_else("-", 0.5, number), or_else("-", None, number)
-    ('0.500', '-')
-    """
-    return missing if value is None else form(value)
-
-
 def plain(value: Any) -> str:
-    """Writes a fact without the marks of a programming language.
+    """Writes a fact without the syntax of a programming language.
 
     >>> plain({"race": 3, "class": [1, 2]})
     'race: 3, class: 1, 2'
@@ -164,15 +167,15 @@ def plain(value: Any) -> str:
 
 
 def capital(text: str) -> str:
-    """Begins a sentence, leaving all other letters as they are."""
+    """Makes the first letter a capital and leaves the others as they are."""
     return text[:1].upper() + text[1:]
 
 
 def uncapital(text: str) -> str:
-    """Goes on with a sentence, leaving all other letters as they are."""
+    """Makes the first letter small and leaves the others as they are."""
     return text[:1].lower() + text[1:]
 
 
 def minus(written: str) -> str:
-    """Gives a written figure the sign that is as wide as a plus."""
+    """Replaces hyphens by minus signs, which are as wide as a plus."""
     return written.replace("-", MINUS)

@@ -1,7 +1,6 @@
-"""Which pictures a report shows, and of what."""
+"""The pictures of a report's page, by section."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,41 +16,45 @@ from churnlib.report.pictures.ranking import Ranking
 from churnlib.report.pictures.reliability import reliability
 from churnlib.schemas.columns import BASELINE, LABEL, PROBABILITY
 
-Figures = Mapping[str, Any]
+Plain = Mapping[str, Any]
 
-LEAST_MONTHS = 2
-"""Fewer tell nothing of a decay."""
-
-
-@dataclass(frozen=True)
-class Gallery:
-    """The pictures of one group of subscriptions.
-
-    Attributes:
-        ranking: How well it ranks: the ROC curve, precision and recall, gains, lift.
-        reliability: Whether the probabilities hold.
-        missing: Why there are no pictures; empty where there are.
-    """
-
-    ranking: Mapping[str, Picture]
-    reliability: Picture | None = None
-    missing: str = ""
+MIN_MONTHS = 2
+"""With fewer months there is no trend to draw."""
 
 
-def of_group(
-    name: str, scores: Figures, scored: pl.DataFrame | None, *, brief: bool = False
-) -> Gallery:
-    """Draws the pictures of a group.
+def pictures(report: Report, scored: pl.DataFrame | None) -> dict[str, tuple[Picture, ...]]:
+    """Draws the pictures of a report.
 
     Args:
-        name: The group, as in `GROUPS`.
-        scores: Its figures, as `churnlib.metrics.evaluate.Scores` gives them.
+        report: The report.
         scored: See `churnlib.report.html.to_html`.
-        brief: Draw only what matters most.
+
+    Returns:
+        The pictures by the key of their section; none where nothing is defined.
     """
+    everyone = _of_group("general", report.judged["general"], scored)
+    new = _of_group("new_characters", report.judged["new_characters"], scored)
+    return {
+        "metrics": _chosen(everyone, "roc", "precision_recall"),
+        "ranking": _chosen(everyone, "gains", "lift"),
+        "calibration": _chosen(everyone, "reliability"),
+        "campaign": _of_campaign(report),
+        "features": _of_features(report),
+        "segments": _of_segments(report),
+        "months": _of_months(report),
+        "new": _chosen(new, "roc", "gains", "reliability"),
+    }
+
+
+def _chosen(drawn: Mapping[str, Picture], *names: str) -> tuple[Picture, ...]:
+    return tuple(drawn[name] for name in names if name in drawn)
+
+
+def _of_group(name: str, scores: Plain, scored: pl.DataFrame | None) -> dict[str, Picture]:
+    """Draws the pictures of a group; none where it cannot be ranked."""
     if scores["roc_auc"] is None:
-        return Gallery({}, missing=f"Nothing to draw: {scores['reason']}.")
-    about, deciles = GROUPS[name], scores["deciles"]
+        return {}
+    about, base_rate = GROUPS[name], scores["base_rate"]
     baseline = None
     drawn: dict[str, Picture] = {}
     if scored is not None:
@@ -59,44 +62,37 @@ def of_group(
         rocs = _rankings(scores, "roc_auc", [roc for roc, _ in found])
         drawn["roc"] = ranking.roc(f"roc-{name}", about, rocs)
         if len(rocs) > 1:
-            baseline = ranking.baseline_gains(rocs[1].curve, scores["base_rate"])
-        if not brief:
-            pairs = _rankings(scores, "average_precision", [pair for _, pair in found])
-            drawn["precision_recall"] = ranking.precision_recall(
-                f"precision-recall-{name}", about, pairs, scores["base_rate"]
-            )
-    base_rate = scores["base_rate"]
+            baseline = ranking.baseline_gains(rocs[1].curve, base_rate)
+        pairs = _rankings(scores, "average_precision", [pair for _, pair in found])
+        drawn["precision_recall"] = ranking.precision_recall(
+            f"precision-recall-{name}", about, pairs, base_rate
+        )
+    deciles = scores["deciles"]
     drawn["gains"] = ranking.gains(f"gains-{name}", about, deciles, base_rate, baseline)
-    if not brief:
-        drawn["lift"] = ranking.lift(f"lift-{name}", about, deciles)
-    return Gallery(
-        drawn,
-        reliability(
-            f"reliability-{name}",
-            about,
-            scores["risk_groups"],
-            scores["expected_calibration_error"],
-            scores["intervals"].get("expected_calibration_error"),
-        ),
+    drawn["lift"] = ranking.lift(f"lift-{name}", about, deciles)
+    drawn["reliability"] = reliability(
+        f"reliability-{name}",
+        about,
+        scores["risk_groups"],
+        scores["expected_calibration_error"],
+        scores["intervals"].get("expected_calibration_error"),
     )
+    return drawn
 
 
-def of_campaign(report: Report) -> Picture | None:
-    """Draws what a campaign to all subscriptions gains; null where that is not defined."""
+def _of_campaign(report: Report) -> tuple[Picture, ...]:
     if not report.campaign or report.campaign["reason"]:
-        return None
-    return profit("profit", GROUPS["general"], report.campaign)
+        return ()
+    return (profit("profit", GROUPS["general"], report.campaign),)
 
 
-def of_features(report: Report) -> Picture | None:
-    """Draws what the model leans on; null where that was not measured."""
+def _of_features(report: Report) -> tuple[Picture, ...]:
     if not report.importance:
-        return None
-    return importance("importance", GROUPS["general"], report.importance)
+        return ()
+    return (importance("importance", GROUPS["general"], report.importance),)
 
 
-def of_segments(report: Report) -> tuple[Picture, ...]:
-    """Draws how the model does of each part of the subscriptions."""
+def _of_segments(report: Report) -> tuple[Picture, ...]:
     overall, parts = report.judged["general"]["roc_auc"], report.segments
     about, drawn = GROUPS["general"], []
     if overall is not None and _any(parts.values(), "roc_auc"):
@@ -106,11 +102,10 @@ def of_segments(report: Report) -> tuple[Picture, ...]:
     return tuple(drawn)
 
 
-def of_months(report: Report) -> tuple[Picture, ...]:
-    """Draws how the model does of each month; nothing of fewer than `LEAST_MONTHS`."""
+def _of_months(report: Report) -> tuple[Picture, ...]:
     overall, months = report.judged["general"]["roc_auc"], report.cohorts
     about, drawn = GROUPS["general"], []
-    if len(months) < LEAST_MONTHS:
+    if len(months) < MIN_MONTHS:
         return ()
     if overall is not None and _any([months], "roc_auc"):
         drawn.append(cohorts.ranking_by_month("months-ranking", about, months, overall))
@@ -125,7 +120,7 @@ def _rows(name: str, scored: pl.DataFrame) -> pl.DataFrame:
 
 
 def _curves(known: pl.DataFrame) -> list[tuple[curves.Curve, curves.Curve]]:
-    """The ROC and the precision-recall curve of the model, and of the baseline if there is one."""
+    """Computes the ROC and precision-recall curves of the model, and of the baseline if any."""
     outcome = known[LABEL].to_numpy().astype(np.bool_)
     columns = [
         c for c in (PROBABILITY, BASELINE) if c in known.columns and not known[c].null_count()
@@ -134,13 +129,13 @@ def _curves(known: pl.DataFrame) -> list[tuple[curves.Curve, curves.Curve]]:
     return [(curves.roc(outcome, p), curves.precision_recall(outcome, p)) for p in probabilities]
 
 
-def _rankings(scores: Figures, figure: str, found: list[curves.Curve]) -> list[Ranking]:
-    plain = scores["baselines"].get("logistic_regression")
-    areas = [scores[figure], plain and plain[figure]]
+def _rankings(scores: Plain, metric: str, found: list[curves.Curve]) -> list[Ranking]:
+    baseline = scores["baselines"].get("logistic_regression")
+    areas = [scores[metric], baseline and baseline[metric]]
     names = ("model", "logistic regression")
     named = zip(names, found, areas, strict=False)
     return [Ranking(who, curve, area) for who, curve, area in named if area is not None]
 
 
-def _any(parts: Any, figure: str) -> bool:
-    return any(part[figure] is not None for group in parts for part in group)
+def _any(parts: Iterable[Iterable[Plain]], metric: str) -> bool:
+    return any(part[metric] is not None for group in parts for part in group)

@@ -1,162 +1,296 @@
-"""The tables of a report for terminals that look closer: baselines, deciles, segments, cohorts."""
+"""The tables of a report, from its plain data; text, page and Markdown render the same ones."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from textwrap import wrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from churnlib.report.formatting import or_else, with_interval
-from churnlib.report.names import BASELINES, COMPARED, FIGURES
-
-Rows = Sequence[Mapping[str, Any]]
-
-NAME_WIDTH, LONG_NAME_WIDTH, WIDTH = 20, 34, 80
-MOST_FEATURES = 10
-"""More of them are told by the page."""
-MISSING = "-"
-CALIBRATION = "expected_calibration_error"
-LUCK = "~"
-"""Stands for a calibration error that may be luck; there is no room for its interval."""
-LUCK_IN_WORDS = (
-    "A calibration error whose interval reaches 0 may be luck alone: calibrated probabilities have "
-    "one of about 0.1 by 100 subscriptions, 0.2 by 20."
+from churnlib.metrics.definitions import Metric, metrics_in
+from churnlib.metrics.segments import MIN_ROWS
+from churnlib.report.content import GROUPS, Report
+from churnlib.report.formatting import (
+    FORMATS,
+    Interval,
+    between,
+    count,
+    exact_share,
+    number,
+    ratio,
+    share,
+    signed,
 )
 
+Plain = Mapping[str, Any]
 
-def breakdown_tables(
-    groups: Mapping[str, Mapping[str, Any]],
-    segments: Mapping[str, Rows],
-    cohorts: Rows,
-) -> Iterator[str]:
-    """Writes what there is beside the figures of the groups, at most 80 columns wide.
+MISSING = "\N{EN DASH}"
+"""What a cell without a value shows."""
+BASELINES = {"logistic_regression": "logistic regression", "base_rate": "base rate for all"}
+"""The names of the baselines."""
+UNKNOWN = "not known"
+"""The name of a segment whose value is null."""
+MAX_FEATURES = 10
+"""How many features terminal and Markdown list."""
+FINGERPRINT_LENGTH = 12
+"""How many digits of a fingerprint are shown."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a table.
+
+    Attributes:
+        value: Its value; null where there is none.
+        form: How the value and the ends of its interval are written.
+        interval: The 95 % confidence interval of the value; null where there is none.
+        note: What to know about it, for small print.
+    """
+
+    value: Any
+    form: Callable[[Any], str] = str
+    interval: Interval | None = None
+    note: str = ""
+
+    @property
+    def text(self) -> str:
+        """The value, written."""
+        return MISSING if self.value is None else self.form(self.value)
+
+    @property
+    def range(self) -> str:
+        """The interval, written; empty where there is none."""
+        return "" if self.value is None else between(self.interval, self.form)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table.
+
+    Attributes:
+        title: What it shows.
+        columns: The names of its columns; none in a list of facts, whose rows are name and value.
+        rows: Its rows, with one cell per column; the first names the row.
+        notes: Sentences about it.
+        is_text: Whether its cells are text, such as settings, instead of numbers.
+        is_detail: Whether the page folds it.
+        is_wide: Whether it takes the whole width of the page, below the pictures.
+        first_rows: How many rows terminal and Markdown show; all if null.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    notes: tuple[str, ...] = ()
+    is_text: bool = False
+    is_detail: bool = False
+    is_wide: bool = False
+    first_rows: int | None = None
+
+
+def metrics(
+    groups: Mapping[str, Plain], title: str = "Metrics", *, is_detail: bool = False
+) -> Table:
+    """The metrics of all subscriptions and of new characters.
 
     Args:
-        groups: See `churnlib.report.content.Report`; baselines and deciles are those of `general`.
-        segments: See there.
-        cohorts: See there.
+        groups: The scores of each group; see `churnlib.metrics.evaluate.Scores.to_json`.
+        title: See `Table`.
+        is_detail: See `Table`.
     """
-    general = groups["general"]
-    yield from _baselines(general.get("baselines") or {})
-    yield from _deciles(general.get("deciles") or ())
-    for name, rows in segments.items():
-        yield from _parts(f"by {name}", rows)
-    if cohorts:
-        yield from _parts("by month of start", cohorts)
-    if any(_beyond_luck(row) == LUCK for rows in (*segments.values(), cohorts) for row in rows):
-        yield from wrap(LUCK_IN_WORDS, WIDTH, initial_indent=f"{LUCK} ", subsequent_indent="  ")
+    scores = groups.values()
+    has_threshold = any(group["threshold"] is not None for group in scores)
+    shown = [m for m in metrics_in("groups") if has_threshold or m.needs != "a threshold"]
+    rows = [
+        (Cell("scored"), *(Cell(group["n"], count) for group in scores)),
+        (Cell("churned"), *(Cell(group["positives"], count) for group in scores)),
+        *((_name(metric), *(_value(metric, group) for group in scores)) for metric in shown),
+    ]
+    if has_threshold:
+        note = "the probability from which on churn is predicted"
+        thresholds = [Cell(group["threshold"], number) for group in scores]
+        rows.append((Cell("threshold", note=note), *thresholds))
+    reasons = [
+        f"{GROUPS[name]}: metrics or intervals are missing, because {group['reason']}."
+        for name, group in groups.items()
+        if group["reason"]
+    ]
+    columns = ("metric", *(GROUPS[name] for name in groups))
+    return Table(title, columns, tuple(rows), tuple(reasons), is_detail=is_detail)
 
 
-def importance_lines(features: Rows, why_not: str | None = None) -> Iterator[str]:
-    """Writes what the most important features are to the model.
-
-    Args:
-        features: See `churnlib.report.content.Report`.
-        why_not: Why there are none.
-    """
-    yield ""
-    if not features:
-        yield from wrap(
-            f"importance: not measured, because {why_not}", WIDTH, subsequent_indent="  "
-        )
-        return
-    yield "importance, by the ROC AUC lost when a feature is shuffled"
-    for feature in features[:MOST_FEATURES]:
-        name = _cut(f"  {feature['feature']}", LONG_NAME_WIDTH)
-        span = f"({feature['least']:+.4f} to {feature['most']:+.4f})"
-        yield f"{name:<{LONG_NAME_WIDTH}}{feature['auc_loss']:+.4f} {span}"
-    if len(features) > MOST_FEATURES:
-        yield f"  and {len(features) - MOST_FEATURES} more"
-
-
-def change_lines(changes: Sequence[Mapping[str, str]] | None) -> Iterator[str]:
-    """Writes the settings that are not as `base.toml` has them.
-
-    Args:
-        changes: See `churnlib.report.content.Report`.
-    """
-    if changes is None:
-        return
-    yield ""
-    yield "settings of the model that differ from base.toml" + ("" if changes else ": none")
-    for change in changes:
-        yield from wrap(
-            f"{change['setting']} = {change['now']} (base: {change['base']})",
-            WIDTH,
-            initial_indent="  ",
-            subsequent_indent="    ",
-        )
-
-
-def _baselines(baselines: Mapping[str, Any]) -> Iterator[str]:
-    shown = [name for name in BASELINES if baselines.get(name)]
+def baselines(scores: Plain) -> Table | None:
+    """The metrics of the baselines, and how the model differs from them; null without any."""
+    known = {name: scores["baselines"].get(name) for name in BASELINES}
+    shown = {name: baseline for name, baseline in known.items() if baseline}
     if not shown:
-        return
-    yield ""
-    yield f"{'baselines':<{NAME_WIDTH}}" + "".join(f"{BASELINES[name]:>30}" for name in shown)
-    for metric in COMPARED:
-        values = (_number(baselines[name].get(metric), "{:.4f}") for name in shown)
-        yield f"{FIGURES[metric]:<{NAME_WIDTH}}" + "".join(f"{value:>30}" for value in values)
-        apart = (_difference(baselines[name]["differences"].get(metric)) for name in shown)
-        yield f"{'  model less that':<{NAME_WIDTH}}" + "".join(f"{text:>30}" for text in apart)
+        return None
+    rows: list[tuple[Cell, ...]] = []
+    for metric in metrics_in("baselines"):
+        if scores[metric.key] is None:
+            continue
+        values = (_value(metric, baseline, bare=True) for baseline in shown.values())
+        rows.append((Cell(metric.name), _value(metric, scores, bare=True), *values))
+        differences = [b["differences"].get(metric.key) for b in shown.values()]
+        if any(differences):
+            rows.append((Cell("  difference"), Cell(""), *map(_difference, differences)))
+    columns = ("metric", "model", *(BASELINES[name] for name in shown))
+    note = "Difference: the model minus the baseline, with its 95% confidence interval."
+    return Table("Comparison with baselines", columns, tuple(rows), (note,), is_wide=True)
 
 
-def _deciles(deciles: Rows) -> Iterator[str]:
-    if not deciles:
-        return
-    yield ""
-    yield f"{'tenths by risk':<{NAME_WIDTH}}{'churned':>17}{'lift':>21}{'gains':>22}"
-    for tenth in deciles:
-        name = f"  {tenth['decile']} of {tenth['rows']:,.0f}"
-        cells = (
-            _with_interval(tenth, "churn_rate", "{:.0%}"),
-            _with_interval(tenth, "lift", "{:.2f}"),
-            _with_interval(tenth, "cumulative_gain", "{:.0%}"),
+def deciles(scores: Plain) -> Table:
+    """The risk deciles, with churn rate, lift and cumulative gain."""
+    forms = {"churn_rate": share, "lift": ratio, "cumulative_gain": share}
+    rows = [
+        (
+            Cell(decile["decile"]),
+            Cell(decile["rows"], count),
+            *(Cell(decile[key], form, decile["intervals"][key]) for key, form in forms.items()),
         )
-        yield f"{name:<{NAME_WIDTH}}{cells[0]:>17}{cells[1]:>21}{cells[2]:>22}"
+        for decile in scores["deciles"]
+    ]
+    columns = ("decile", "scored", "churned", "lift", "cumulative gain")
+    return Table("Risk deciles, riskiest first", columns, tuple(rows), is_detail=True)
 
 
-def _parts(title: str, rows: Rows) -> Iterator[str]:
-    yield ""
-    heads = f"{'scored':>9}{'churned':>9}{'predicted':>11}{'ROC AUC':>19}{'calib.':>9}"
-    yield f"{title:<{NAME_WIDTH}}{heads}"
-    for row in rows:
-        value = "not known" if row["value"] is None else row["value"]
-        name = f"  {value}"
-        name = _cut(name, NAME_WIDTH)
-        cells = (
-            f"{row['n']:>9,}{_number(row['base_rate'], '{:.1%}'):>9}",
-            f"{_number(row['mean_predicted'], '{:.1%}'):>11}",
-            f"{_with_interval(row, 'roc_auc', '{:.2f}'):>19}",
-            f"{_beyond_luck(row):>9}",
+def risk_groups(scores: Plain) -> Table:
+    """Predicted and observed churn by groups of risk."""
+    rows = [
+        (
+            Cell(place),
+            Cell(group["rows"], count),
+            Cell(group["predicted"], exact_share),
+            Cell(group["churn_rate"], exact_share, group["interval"]),
         )
-        yield f"{name:<{NAME_WIDTH}}" + "".join(cells)
+        for place, group in enumerate(scores["risk_groups"], 1)
+    ]
+    columns = ("group", "scored", "predicted", "churned")
+    return Table("Groups by risk, riskiest first", columns, tuple(rows))
 
 
-def _beyond_luck(row: Mapping[str, Any]) -> str:
-    """The calibration error, where it is more than calibrated probabilities have by chance."""
-    error, interval = row[CALIBRATION], row["intervals"].get(CALIBRATION)
-    if error is None or interval is None:
-        return MISSING
-    return f"{error:.3f}" if interval[0] > 0 else LUCK
+def parts(name: str, found: Sequence[Plain]) -> Table:
+    """The metrics of parts of the subscriptions.
+
+    Args:
+        name: What they have in common: a column, or the month of start.
+        found: The parts; see `churnlib.metrics.segments.Segment`.
+    """
+    shown = metrics_in("segments")
+    rows = [
+        (
+            Cell(UNKNOWN if part["value"] is None else part["value"]),
+            Cell(part["n"], count, note=_without_label(part["immature"])),
+            *(_value(metric, part) for metric in shown),
+        )
+        for part in found
+    ]
+    few = any(part["n"] < MIN_ROWS for part in found)
+    notes = (f"No metrics for fewer than {MIN_ROWS} subscriptions with a label.",) if few else ()
+    columns = (name, "scored", *(metric.name for metric in shown))
+    return Table(f"By {name}", columns, tuple(rows), notes, is_detail=True)
 
 
-def _cut(name: str, width: int) -> str:
-    """Keeps a name shorter than its column."""
-    return name if len(name) < width else f"{name[: width - 2]}~"
+def _without_label(immature: int) -> str:
+    return f"{count(immature)} without a label yet" if immature else ""
 
 
-def _number(value: float | None, form: str) -> str:
-    return or_else(MISSING, value, form.format)
+def importance(features: Sequence[Plain]) -> Table:
+    """The loss in ROC AUC when each feature is shuffled."""
+    rows = [
+        (
+            Cell(f["feature"]),
+            Cell(f["auc_loss"], signed),
+            Cell(between((f["least"], f["most"]), signed)),
+        )
+        for f in features
+    ]
+    columns = ("feature", "loss in ROC AUC", "range of five shuffles")
+    return Table("All features", columns, tuple(rows), is_detail=True, first_rows=MAX_FEATURES)
 
 
-def _with_interval(row: Mapping[str, Any], key: str, form: str) -> str:
-    value, interval = row[key], row["intervals"].get(key)
-    if value is None or interval is None:
-        return _number(value, form)
-    low, high = map(form.format, interval)
-    return f"{form.format(value)} ({low}-{high})"
+def changes(found: Sequence[Plain]) -> Table:
+    """The model's settings that differ from `base.toml`."""
+    rows = [tuple(Cell(change[key]) for key in ("setting", "base", "now")) for change in found]
+    title = "Settings of the model that differ from base.toml"
+    notes = () if found else ("None.",)
+    return Table(title, ("setting", "base.toml", "model"), tuple(rows), notes, is_text=True)
 
 
-def _difference(apart: Mapping[str, Any] | None) -> str:
-    if apart is None:
-        return MISSING
-    return with_interval(apart["difference"], apart["interval"], "{:+.4f}".format)
+def inputs(found: Mapping[str, Plain]) -> Table:
+    """The datasets that the model and the report were made from."""
+    rows = [
+        (
+            Cell(name),
+            Cell(facts.get("rows"), count),
+            Cell(str(facts["fingerprint"])[:FINGERPRINT_LENGTH]),
+        )
+        for name, facts in found.items()
+    ]
+    return Table(
+        "Inputs", ("input", "rows", "fingerprint"), tuple(rows), is_text=True, is_detail=True
+    )
+
+
+def counts(report: Report) -> Table:
+    """The number of subscriptions, group by group."""
+    groups = report.judged
+    keys: dict[str, Callable[[Plain], int | None]] = {
+        "started": lambda scores: scores["n"] + scores["immature"],
+        "label not yet available": lambda scores: scores["immature"],
+        "scored": lambda scores: scores["n"],
+        "churned": lambda scores: scores["positives"],
+        "without currency": lambda scores: scores["without_currency"],
+    }
+    rows = [
+        (Cell(name), *(Cell(get(scores), count) for scores in groups.values()))
+        for name, get in keys.items()
+        if any(get(scores) is not None for scores in groups.values())
+    ]
+    columns = ("subscriptions", *(GROUPS[name] for name in groups))
+    return Table("Subscriptions", columns, tuple(rows))
+
+
+def data_warnings(report: Report) -> Table:
+    """The rows of the raw tables that were quarantined, or kept although they look wrong."""
+    rows = [
+        (Cell(table), Cell(what), Cell(rows, count))
+        for table, what, rows in (*_quarantined(report), *_odd(report))
+    ]
+    checked = {"quarantined rows": report.quarantined, "data warnings": report.odd}
+    unchecked = [what for what, found in checked.items() if found is None]
+    notes = [f"Not checked: {' and '.join(unchecked)}."] if unchecked else []
+    if not rows and not unchecked:
+        notes.append("None.")
+    columns = ("table", "warning", "rows")
+    return Table("Data warnings", columns, tuple(rows), tuple(notes), is_text=True)
+
+
+def _quarantined(report: Report) -> Iterator[tuple[str, str, int | None]]:
+    for table, rows in (report.quarantined or {}).items():
+        if rows != 0:
+            yield table, "quarantined rows", rows
+
+
+def _odd(report: Report) -> Iterator[tuple[str, str, int | None]]:
+    for table, warnings in (report.odd or {}).items():
+        if warnings is None:
+            yield table, "data warnings", None
+        for warning, rows in (warnings or {}).items():
+            yield table, warning, rows
+
+
+def _name(metric: Metric) -> Cell:
+    better = {"higher": "", "lower": "; lower is better", None: ""}[metric.better]
+    return Cell(metric.name, note=f"{metric.meaning}{better}")
+
+
+def _value(metric: Metric, scores: Plain, *, bare: bool = False) -> Cell:
+    """The value of a metric in a group, segment or baseline; without its interval if bare."""
+    value, form = scores[metric.key], FORMATS[metric.format]
+    if value is None:
+        return Cell(None, note=metric.undefined)
+    return Cell(value, form, None if bare else scores["intervals"].get(metric.key))
+
+
+def _difference(difference: Plain | None) -> Cell:
+    if not difference:
+        return Cell(None)
+    return Cell(difference["difference"], signed, difference["interval"])

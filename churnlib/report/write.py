@@ -1,4 +1,4 @@
-"""Writing a report in all its formats."""
+"""Writes a report in all its formats."""
 
 import json
 from typing import TYPE_CHECKING
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 def write_report(
     report: Report, target: Dataset, scored: "pl.DataFrame | None" = None
 ) -> tuple[DatasetRef, ...]:
-    """Writes a report as JSON, as text and as HTML, side by side; none before all are made.
+    """Writes a report as JSON, text and HTML side by side, once all are rendered.
 
     Args:
-        report: What to say.
-        target: The JSON file; the others have its name with their own suffix.
-        scored: The rows behind the figures, for the plots; see `churnlib.report.html.to_html`.
+        report: The report.
+        target: The JSON file; the others have the same name with their suffix.
+        scored: The rows behind the metrics, for the pictures; see `churnlib.report.html.to_html`.
 
     Returns:
         The files: JSON, text, HTML.

@@ -10,8 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from churnlib.errors import ModelError
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import Dataset, DatasetRef, ref
-from churnlib.io.storage import exclusive_lock, is_folder, read_bytes, write_text
-from churnlib.versions.champion import champion_version
+from churnlib.io.storage import exclusive_lock, read_bytes, write_text
 from churnlib.versions.gate import Comparison
 
 State = Literal["champion", "candidate", "refused", "former", "superseded"]
@@ -115,6 +114,15 @@ class Registry(BaseModel):
         """
         return self.was_refused(version) or self.was_rolled_back(version)
 
+    def next_candidate(self, champion: str | None) -> str | None:
+        """The version to compare with the champion; None if there is none."""
+        version = self.candidate
+        if version is None or version == champion:
+            return None
+        # An older release, or a run that was killed between two writes, may have left a candidate
+        # that was decided on.
+        return None if self.needs_manual_promotion(version) else version
+
     def last_refusal(self, champion: str | None) -> RecordedComparison | None:
         """The comparison with the champion that refused the last candidate; None if none did."""
         last = _last_decided(self.comparisons)
@@ -183,20 +191,3 @@ def write_registry(registry: Registry, place: Dataset) -> DatasetRef:
     """Replaces a game's registry; readers see either the old or the new one."""
     write_text(registry.model_dump_json(indent=2) + "\n", place.uri)
     return ref(place)
-
-
-def find_candidate(catalog: Catalog) -> DatasetRef | None:
-    """Finds the version to compare with the champion; None if there is none, or it was removed.
-
-    Raises:
-        ModelError: The registry is damaged.
-    """
-    registry = read_registry(catalog.registry())
-    version = registry.candidate
-    if version is None or version == champion_version(catalog):
-        return None
-    # An older release, or a run that was killed between two writes, may have left such a candidate.
-    if registry.needs_manual_promotion(version):
-        return None
-    model = catalog.model(version)
-    return ref(model) if is_folder(model.uri) else None

@@ -152,7 +152,7 @@ def backfill(
 ) -> int:
     """Run a batch flow for each month of a range; months that are done are skipped.
 
-    With --from-raw, the standard features are built once, before the first month.
+    With --from-raw, batch-score builds the standard features once, before the first month.
     """
     parameters: dict[str, Any] = {
         **run.parameters,

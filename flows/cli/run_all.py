@@ -7,10 +7,11 @@ from churnlib.io.catalog import Catalog
 from churnlib.settings import Settings
 from churnlib.versions.manifest import read_manifest
 from flows.batch_predict import batch_predict
-from flows.batch_score import batch_score, day_to_predict
+from flows.batch_score import batch_score
 from flows.cli.parameters import RunOptions
 from flows.cli.session import checked_settings
 from flows.score import score
+from flows.steps.past_predictions import day_to_predict
 from flows.train import train_from_raw
 
 

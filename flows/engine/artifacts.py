@@ -1,6 +1,6 @@
-"""What a run leaves on its page in Prefect's UI: its datasets, and its report.
+"""Artifacts on a run's page in Prefect's UI: its datasets, its progress and its report.
 
-An artifact is a convenience: where the server does not take it, the run says so and goes on.
+They are a convenience: where the server does not accept one, the run warns and goes on.
 """
 
 import re
@@ -13,6 +13,7 @@ from uuid import UUID
 import httpx
 from prefect.artifacts import (
     create_link_artifact,
+    create_markdown_artifact,
     create_progress_artifact,
     create_table_artifact,
     update_progress_artifact,
@@ -21,19 +22,18 @@ from prefect.context import FlowRunContext
 from prefect.exceptions import PrefectException
 
 from churnlib.io.datasets import DatasetRef
-from churnlib.report.content import GROUPS
-from churnlib.report.text import FIGURES, TITLES, cell
-from churnlib.report.verdict import gate_verdict, verdict
+from churnlib.report.content import Report
+from churnlib.report.markdown import to_markdown
 from churnlib.uris import is_remote, name_of
 from flows.engine.cache import run_logger
 from flows.engine.ledger import Call
 
 FINGERPRINT_LENGTH = 12
-"""How much of a fingerprint tells one content from another."""
+"""How many digits of a fingerprint are shown."""
 
 
 def show_datasets(game: str, calls: Sequence[Call]) -> None:
-    """Leaves a table of the datasets that a run wrote or took from the cache."""
+    """Creates a table of the datasets that a run wrote or took from the cache."""
     rows = [
         {
             "dataset": dataset.name,
@@ -49,39 +49,39 @@ def show_datasets(game: str, calls: Sequence[Call]) -> None:
     show_table(game, "datasets", rows)
 
 
-def show_report(page: DatasetRef, report: Mapping[str, Any]) -> None:
-    """Leaves the figures of a report as a table, and a link to its page.
+def show_report(page: DatasetRef, data: Mapping[str, Any]) -> None:
+    """Creates an artifact with a report, and one with a link to its page.
 
     Args:
         page: The report as HTML.
-        report: The same as plain data; see `churnlib.report.content.Report.to_json`.
+        data: The report as plain data; see `churnlib.report.content.Report.to_json`.
     """
     if not FlowRunContext.get():
         return
-    title = f"{TITLES[page.name]}: {page.game}"
+    report = Report.from_json(data)
     with tolerant():
-        create_table_artifact(
-            figures(report),
+        create_markdown_artifact(
+            to_markdown(report),
             key=artifact_key(page.game, "scores"),
-            description=f"## {title}\n\n" + "\n\n".join(_words(report)),
+            description=report.title,
         )
         create_link_artifact(
             page.uri if is_remote(page.uri) else Path(page.uri).absolute().as_uri(),
-            link_text=f"{title} ({name_of(page.uri)})",
+            link_text=f"{report.title} ({name_of(page.uri)})",
             key=artifact_key(page.game, "report"),
-            description=f"The report as a page, as the machine of the run names it: `{page.uri}`",
+            description=f"The report as a page, on the machine of the run: `{page.uri}`",
         )
 
 
 class Progress:
-    """How far a run of many parts is, as a bar on its page."""
+    """A progress bar for a run of many parts."""
 
     def __init__(self, game: str, what: str) -> None:
-        """Leaves the bar, at its start.
+        """Creates the bar, at 0 %.
 
         Args:
             game: The game.
-            what: What is under way.
+            what: What the run does.
         """
         self._id: UUID | None = None
         if FlowRunContext.get():
@@ -91,19 +91,19 @@ class Progress:
                 self._id = cast("UUID", made)  # A coroutine only where the caller is one.
 
     def at(self, share: float) -> None:
-        """Moves the bar to a share of the whole, from 0 to 1."""
+        """Moves the bar to a share of the work, from 0 to 1."""
         if self._id:
             with tolerant():
                 update_progress_artifact(self._id, 100 * share)
 
 
 def show_table(game: str, what: str, rows: Sequence[Mapping[str, str]]) -> None:
-    """Leaves a table, if it has rows; a later run's of the same name is another version of it.
+    """Creates a table if it has rows; that of a later run is a new version of it.
 
     Args:
         game: The game.
-        what: The name of the table, a word.
-        rows: Its rows; the columns are those of the first.
+        what: The name of the table, one word.
+        rows: Its rows, with the columns of the first.
     """
     if rows and FlowRunContext.get():
         with tolerant():
@@ -114,21 +114,8 @@ def show_table(game: str, what: str, rows: Sequence[Mapping[str, str]]) -> None:
             )
 
 
-def figures(report: Mapping[str, Any]) -> list[dict[str, str]]:
-    """The figures of a report as rows, worded as in its text; columns are the groups.
-
-    Args:
-        report: See `show_report`. Of a training report the validation is shown.
-    """
-    scores = _scores(report)
-    return [
-        {"figure": label.strip(), **{GROUPS[g]: cell(scores[g], key, form) for g in scores}}
-        for key, label, form in FIGURES
-    ]
-
-
 def artifact_key(game: str, what: str) -> str:
-    """Names an artifact of the current flow, so that a later run's is another version of it.
+    """Gives the key of an artifact of the current flow, the same in every run.
 
     >>> artifact_key("Game_2", "scores")
     'game-2-scores'
@@ -140,25 +127,8 @@ def artifact_key(game: str, what: str) -> str:
 
 @contextmanager
 def tolerant() -> Iterator[None]:
-    """Lets the run go on where the server refuses what the block sends: the outputs stand."""
+    """Turns refusals of the server into warnings, because the outputs are complete without it."""
     try:
         yield
     except (PrefectException, httpx.HTTPError) as error:
-        run_logger().warning("Prefect's server did not take an artifact: %s", error)
-
-
-def _scores(report: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
-    validation: Mapping[str, Mapping[str, Any]] | None = report.get("validation")
-    return validation or {group: report[group] for group in GROUPS}
-
-
-def _words(report: Mapping[str, Any]) -> Iterator[str]:
-    first, last = report["window"]["start"], report["window"]["end"]
-    yield f"Model {report['model_version']}, subscriptions begun {first} to {last}."
-    for group, scores in _scores(report).items():
-        judged = verdict(scores)
-        yield f"**{GROUPS[group]}**: {judged.head} {judged.reason}"
-    if comparison := report.get("comparison"):
-        judged = gate_verdict(comparison)
-        yield f"**Candidate against champion**: {judged.head} {judged.reason}"
-    yield from (f"WARNING: {warning}" for warning in report["warnings"])
+        run_logger().warning("Prefect's server did not accept an artifact: %s", error)

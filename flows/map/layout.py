@@ -1,4 +1,4 @@
-"""Where the boxes and lines of a picture go: rows from top to bottom, few crossings.
+"""The layout of a diagram: nodes in rows from top to bottom, with few lines that cross.
 
 After Sugiyama, Tagawa and Toda, Methods for visual understanding of hierarchical system
 structures, IEEE Transactions on Systems, Man, and Cybernetics 11 (1981) 109-125.
@@ -13,14 +13,14 @@ from flows.map.graph import Edge
 
 HEIGHT, BETWEEN_ROWS, BETWEEN_BOXES = 44.0, 72.0, 26.0
 ORDERINGS, PLACINGS = 24, 160
-"""How often the rows are gone through to order them, then to straighten the lines."""
+"""The numbers of passes over the rows: to order them, then to straighten the lines."""
 
 Row = list[str]
 
 
 @dataclass(frozen=True)
 class Box:
-    """A box by its middle and its width."""
+    """A box: its centre and its width."""
 
     x: float
     y: float
@@ -37,15 +37,15 @@ class Band:
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture of a graph.
+class Layout:
+    """The layout of a diagram.
 
     Attributes:
-        boxes: By node.
-        lines: For each edge the points that its line goes through.
-        bands: The layers, from the top; none where they cannot be told apart.
-        width: Of all.
-        height: Of all.
+        boxes: The box of each node.
+        lines: The points that the line of each edge passes through.
+        bands: The layers from top to bottom; empty if data flow up the layers.
+        width: The width of the diagram.
+        height: Its height.
     """
 
     boxes: dict[str, Box]
@@ -57,23 +57,23 @@ class Picture:
 
 def lay_out(
     edges: Iterable[Edge], widths: Mapping[str, float], layers: Mapping[str, str]
-) -> Picture:
-    """Draws a graph in rows, so that every line leads downwards.
+) -> Layout:
+    """Lays out a graph in rows so that every line leads downwards.
 
     Args:
-        edges: The lines, from above to below.
-        widths: Of each node's box.
-        layers: Of each dataset its layer; datasets of a later one lie further down.
+        edges: The edges; the first node of each is placed above the second.
+        widths: The width of each node's box.
+        layers: The layer of each dataset; those of later layers are placed further down.
 
     Raises:
-        ValueError: The edges lead round in a circle.
+        ValueError: The graph has a cycle.
     """
     lines = list(dict.fromkeys(edges))
     nodes = list(dict.fromkeys(node for line in lines for node in line))
     layers = {node: layers[node] for node in nodes if node in layers}
     try:
         level = _levels(lines, nodes, layers)
-    except ValueError:  # Something is made of a later layer; the layers then mean nothing here.
+    except ValueError:  # Something is made from a later layer.
         level, layers = _levels(lines, nodes, {}), {}
     chains = {line: _chain(line, level) for line in lines}
     steps = [step for chain in chains.values() for step in pairwise(chain)]
@@ -84,7 +84,7 @@ def lay_out(
     across = _across(rows, steps, widths)
     shift = min(x - widths.get(node, 0) / 2 for node, x in across.items())
     at = {n: (x - shift, level[n] * BETWEEN_ROWS + HEIGHT / 2) for n, x in across.items()}
-    return Picture(
+    return Layout(
         boxes={node: Box(*at[node], widths[node]) for node in nodes},
         lines={line: [at[step] for step in chain] for line, chain in chains.items()},
         bands=_bands(level, layers),
@@ -94,7 +94,7 @@ def lay_out(
 
 
 def _levels(lines: list[Edge], nodes: Row, layers: Mapping[str, str]) -> dict[str, int]:
-    """Puts each node below all that leads to it, datasets in even rows, their layers in order."""
+    """Places each node below its inputs, datasets in even rows and in the order of their layers."""
     level = dict.fromkeys(nodes, 0)
     order = sorted(set(layers.values()))
     for _ in range(len(nodes) + 2):
@@ -110,7 +110,7 @@ def _levels(lines: list[Edge], nodes: Row, layers: Mapping[str, str]) -> dict[st
             level[node] += level[node] % 2
         if level == before:
             return _without_gaps(level)
-    raise ValueError("the edges lead round in a circle")
+    raise ValueError("the graph has a cycle")
 
 
 def _without_gaps(level: dict[str, int]) -> dict[str, int]:
@@ -119,7 +119,7 @@ def _without_gaps(level: dict[str, int]) -> dict[str, int]:
 
 
 def _chain(line: Edge, level: Mapping[str, int]) -> Row:
-    """The steps of a line, with one in each row that it passes."""
+    """Returns the ends of a line, with a point between them in each row that it passes."""
     above, below = line
     passed = range(level[above] + 1, level[below])
     return [above, *(f"{above} > {below} {row}" for row in passed), below]
@@ -134,7 +134,7 @@ def _neighbours(steps: Iterable[Edge]) -> tuple[dict[str, Row], dict[str, Row]]:
 
 
 def _ordered(level: Mapping[str, int], steps: list[Edge]) -> list[Row]:
-    """Orders each row so that few lines cross: by the mean place of what its nodes join."""
+    """Orders each row so that few lines cross: by the mean position of its nodes' neighbours."""
     above, below = _neighbours(steps)
     rows: list[Row] = [[] for _ in range(max(level.values()) + 1)]
     for node in level:
@@ -165,7 +165,7 @@ def _mean(values: Sequence[float], otherwise: float) -> float:
 
 
 def _across(rows: list[Row], steps: list[Edge], widths: Mapping[str, float]) -> dict[str, float]:
-    """Places each row's nodes in their order, without overlap, near what they join."""
+    """Places the nodes of each row in order, without overlap, near their neighbours."""
     above, below = _neighbours(steps)
     x = {node: 150.0 * i for row in rows for i, node in enumerate(row)}
     for sweep in range(PLACINGS):
@@ -182,9 +182,9 @@ def _across(rows: list[Row], steps: list[Edge], widths: Mapping[str, float]) -> 
 
 
 def _apart(wanted: Sequence[float], widths: Sequence[float]) -> list[float]:
-    """Moves places apart as little as can be, by least squares.
+    """Moves positions apart so that boxes do not overlap, with the least sum of squared moves.
 
-    Without the widths it is isotonic regression, done by pooling neighbours that violate it.
+    After the widths are subtracted this is isotonic regression, by pooling adjacent violators.
     """
     offsets = [0.0]
     for one, other in pairwise(widths):

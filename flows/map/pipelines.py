@@ -11,15 +11,21 @@ from prefect import Flow
 from prefect.tasks import Task
 
 from churnlib.schemas.spec import TableKind
-from flows.batch_predict import batch_predict, build_predict_features, predict_batch
-from flows.batch_score import batch_score, batch_score_from_raw, score_batch
-from flows.score import score, score_from_raw, score_model
-from flows.standard_features import build_standard_features, standard_features
-from flows.steps.promotion import register, settle
+from flows.batch_predict import batch_predict
+from flows.batch_score import batch_score, batch_score_from_raw
+from flows.score import score, score_from_raw
+from flows.standard_features import standard_features
+from flows.steps.back_test import score_model
+from flows.steps.batch_report import score_batch
+from flows.steps.prediction import build_predict_features, predict_batch
+from flows.steps.promotion import record_comparison, register
 from flows.steps.raw_tables import STANDARD_KINDS, check_known, check_raw, describe_table
 from flows.steps.sources import note_sources
+from flows.steps.standard_features import build_standard_features
+from flows.steps.training import check_model, fit_model
+from flows.steps.training_report import report_training
 from flows.steps.window_features import build_window_features
-from flows.train import check_model, fit_model, report_training, train, train_from_raw
+from flows.train import train, train_from_raw
 
 CHECKS = (check_raw, check_known, describe_table)
 """The tasks that run once for each raw table."""
@@ -55,7 +61,7 @@ PIPELINES = (
     ),
     Pipeline(
         score,
-        tasks=(*CHECKS, build_window_features, score_model, settle),
+        tasks=(*CHECKS, build_window_features, score_model, record_comparison),
         tables=("history",),
     ),
     Pipeline(

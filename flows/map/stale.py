@@ -1,4 +1,4 @@
-"""Which datasets are out of date: made of something that has changed since."""
+"""Which datasets are out of date: made from data, a model or settings that have changed since."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -10,102 +10,116 @@ from churnlib.io.commands import command_line
 from churnlib.settings import Settings
 from churnlib.versions.compatibility import check_same_features
 from flows.map.graph import Graph
-from flows.map.state import File, Standing
+from flows.map.state import DatasetState, File
 
-CHOSEN = frozenset({"champion", "registry"})
-"""What a gate decides, so that it is not out of date because of what the gate has seen since."""
+DECIDED = frozenset({"champion", "registry"})
+"""Datasets that hold decisions, which stay valid when their inputs change."""
+MAX_LENGTH = 120
+"""Values longer than this together are not written out."""
+
+States = Mapping[str, DatasetState]
 
 
-def stale(
-    graph: Graph, standing: Mapping[str, Standing], settings: Settings
-) -> dict[str, tuple[str, ...]]:
-    """Tells of each dataset that is out of date why.
+def stale_reasons(graph: Graph, states: States, settings: Settings) -> dict[str, tuple[str, ...]]:
+    """Explains of each dataset that is out of date why it is.
 
-    What a dataset tells itself counts first: the content that it was made of, its model, the
-    settings. Only where it tells nothing of its inputs, their times of writing decide.
+    What a dataset records of its inputs, model and settings is compared first. The times of
+    writing are compared only if it records no inputs.
 
     Args:
-        graph: What is made of what.
-        standing: What stands where.
-        settings: The settings as they are now.
+        graph: The graph of the pipelines.
+        states: The state of each dataset.
+        settings: The present settings.
     """
-    found = {
-        dataset: tuple(dict.fromkeys(_reasons(graph, standing, settings, dataset)))
-        for dataset, state in standing.items()
+    own = {
+        dataset: tuple(dict.fromkeys(_own_reasons(graph, states, settings, dataset)))
+        for dataset, state in states.items()
         if state.files
     }
-    reasons = {dataset: why for dataset, why in found.items() if why}
-    while True:  # What is made of something out of date is so, too.
-        more = {
+    reasons = {dataset: why for dataset, why in own.items() if why}
+    while True:  # Whatever is made from something out of date is out of date, too.
+        inherited = {
             dataset: tuple(f"{graph.datasets[source].name} is out of date" for source in sources)
-            for dataset in found
+            for dataset in own
             if dataset not in reasons
             and (sources := [s for s in _sources(graph, dataset) if s in reasons])
         }
-        if not more:
+        if not inherited:
             return reasons
-        reasons |= more
+        reasons |= inherited
 
 
 def _sources(graph: Graph, dataset: str) -> list[str]:
-    if graph.datasets[dataset].name in CHOSEN:
+    if graph.datasets[dataset].name in DECIDED:
         return []
     tasks = graph.writers(dataset)
     return list(dict.fromkeys(source for task in tasks for source in task.inputs))
 
 
-def _reasons(
-    graph: Graph, standing: Mapping[str, Standing], settings: Settings, dataset: str
-) -> Iterator[str]:
-    own = standing[dataset]
-    made = {graph.datasets[d].name: s for d, s in standing.items() if [*graph.writers(d)]}
-    for name, then in own.made_of.items():
-        if name in made and made[name].files and made[name].fingerprint != then:
+def _own_reasons(graph: Graph, states: States, settings: Settings, dataset: str) -> Iterator[str]:
+    yield from _changed_inputs(graph, states, states[dataset])
+    yield from _changed_sources(graph, states, dataset)
+    yield from _changed_settings(states[dataset], settings)
+
+
+def _changed_inputs(graph: Graph, states: States, state: DatasetState) -> Iterator[str]:
+    """Compares the fingerprints that a dataset records of its inputs with the present ones."""
+    written = {graph.datasets[d].name: s for d, s in states.items() if any(graph.writers(d))}
+    for name, fingerprint in state.inputs.items():
+        if name in written and written[name].files and written[name].fingerprint != fingerprint:
             yield f"{name} has changed since"
-    models = {}
+
+
+def _changed_sources(graph: Graph, states: States, dataset: str) -> Iterator[str]:
+    """Compares a dataset's model with those of its sources, or its time of writing with theirs."""
+    state, models = states[dataset], dict[str, str]()
     for source in _sources(graph, dataset):
-        name, other = graph.datasets[source].name, standing[source]
+        name, other = graph.datasets[source].name, states[source]
         if not other.files:
             continue
-        if own.model and other.model:
+        if state.model and other.model:
             models[name] = other.model
-        elif not own.made_of and _same_batch(own, other).written > own.files[0].written:
+        elif not state.inputs and _same_month(state, other).written > state.files[0].written:
             yield f"{name} ({graph.datasets[source].layer}) is newer"
-    if models and own.model not in models.values():
-        others = ", ".join(f"{name} is {model}" for name, model in models.items())
-        yield f"it is of model {own.model}, {others}"
-    yield from _other_settings(own, settings)
+    if models and state.model not in models.values():
+        present = ", ".join(f"{name} is {model}" for name, model in models.items())
+        yield f"it comes from model {state.model}, but {present}"
 
 
-def _same_batch(own: Standing, other: Standing) -> File:
-    """The file of the same month, or else the newest."""
-    month = own.files[0].month
+def _same_month(state: DatasetState, other: DatasetState) -> File:
+    """Returns the other's file of the same month, or its newest."""
+    month = state.files[0].month
     return next((file for file in other.files if month and file.month == month), other.files[0])
 
 
-def _other_settings(own: Standing, settings: Settings) -> Iterator[str]:
-    if "settings" in own.facts:
-        place = Catalog(settings.data_dir, settings.game).models()
-        again = command_line("train", place, "--from-raw")
-        try:
-            check_same_features(own.facts, settings, again)
-        except ModelError as error:
-            yield str(error)
-        train = settings.train.model_dump(mode="json")
-        for name, was in own.facts["settings"].get("train", {}).items():
-            if name in train and train[name] != was:
-                yield _changed(f"train.{name}", was, train[name])
+def _changed_settings(state: DatasetState, settings: Settings) -> Iterator[str]:
+    """Compares the settings that a dataset records with the present ones."""
+    if "settings" in state.facts:
+        yield from _changed_training(state.facts, settings)
         return
-    now, facts = settings.model_dump(mode="json"), dict(own.facts)
-    if campaign := facts.pop("campaign", None):  # Of the settings a report tells only the terms.
-        now["campaign"], facts["campaign"] = settings.campaign.offer.model_dump(), campaign["terms"]
-    for name, was in facts.items():
-        if now.get(name) is not None and now[name] != was:
-            yield _changed(name, was, now[name])
+    recorded, present = dict(state.facts), settings.model_dump(mode="json")
+    if campaign := recorded.pop("campaign", None):  # A report records only the terms of the offer.
+        recorded["campaign"] = campaign["terms"]
+        present["campaign"] = settings.campaign.offer.model_dump()
+    for name, was in recorded.items():
+        if present.get(name) is not None and present[name] != was:
+            yield _change(name, was, present[name])
 
 
-def _changed(name: str, was: Any, now: Any) -> str:
-    then, today = (json.dumps(value) for value in (was, now))
-    if len(then) + len(today) > 120:
+def _changed_training(manifest: Mapping[str, Any], settings: Settings) -> Iterator[str]:
+    models = Catalog(settings.data_dir, settings.game).models()
+    try:
+        check_same_features(manifest, settings, command_line("train", models, "--from-raw"))
+    except ModelError as error:
+        yield str(error)
+    present = settings.train.model_dump(mode="json")
+    for name, was in manifest["settings"].get("train", {}).items():
+        if name in present and present[name] != was:
+            yield _change(f"train.{name}", was, present[name])
+
+
+def _change(name: str, was: Any, now: Any) -> str:
+    before, present = json.dumps(was), json.dumps(now)
+    if len(before) + len(present) > MAX_LENGTH:
         return f"the setting {name} has changed since"
-    return f"the setting {name} was {then} and is {today}"
+    return f"the setting {name} was {before} and is now {present}"

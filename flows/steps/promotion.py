@@ -1,6 +1,7 @@
-"""New versions on their way to be champion: registered by training, decided on by a back-test."""
+"""Changes of the models in use: training registers a candidate, a back-test may promote it."""
 
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -10,12 +11,13 @@ from churnlib.io.catalog import Catalog, catalog_of
 from churnlib.io.commands import command_line
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.uris import name_of
-from churnlib.versions.champion import champion_version, find_champion, why_no_champion
+from churnlib.versions.champion import find_champion, why_no_champion
 from churnlib.versions.folder import load_model
 from churnlib.versions.gate import Comparison
 from churnlib.versions.manifest import read_manifest
+from churnlib.versions.model_state import ModelState
 from churnlib.versions.promotion import delete_old_versions, promote
-from churnlib.versions.registry import Registry, read_registry, registry_lock, write_registry
+from churnlib.versions.registry import Registry, registry_lock, write_registry
 from churnlib.versions.verification import check_version
 from flows.engine.cache import run_logger
 from flows.engine.events import ModelCompared, ModelPromoted, ModelRegistered
@@ -24,76 +26,79 @@ from flows.steps.runtime_code import MODEL_CODE
 from flows.task import task
 
 
+@dataclass(frozen=True)
+class RegistrationPolicy:
+    """What registering a version may do.
+
+    Attributes:
+        may_promote: Whether it may replace a champion that cannot be opened.
+        keep_versions: Number of versions to keep; see `churnlib.settings.ChampionSettings`.
+        allow_joblib: See `churnlib.versions.folder.load_model`.
+    """
+
+    may_promote: bool
+    keep_versions: int | None
+    allow_joblib: bool
+
+
 def register_version(run: Run, model: DatasetRef) -> None:
-    """Makes a trained model the candidate, if it is not known as such; the first one champion."""
-    standing, version = find_champion(run.catalog), name_of(model.uri)
-    if is_registered(run.catalog, version, standing):
+    """Makes a trained model the candidate, or the champion if there is none; once."""
+    state = ModelState.read(run.catalog)
+    if is_registered(state, name_of(model.uri)):
         return
+    settings = run.settings.champion
     register(
         model,
         run.catalog.registry(),
         run.catalog.champion(),
-        before=state_of(run.catalog),
-        may_promote=run.settings.champion.promote,
-        keep_versions=run.settings.champion.keep_versions,
-        allow_joblib=run.settings.train.model_format == "joblib",
+        before=state.fingerprint,
+        policy=RegistrationPolicy(settings.promote, settings.keep_versions, run.allow_joblib),
     )
 
 
-def settle_comparison(run: Run, model: DatasetRef, report: DatasetRef) -> None:
-    """Does what a back-test has decided, if that was not done yet.
-
-    Args:
-        run: The run.
-        model: The version that the back-test is of.
-        report: Its report, as JSON.
-    """
-    comparison = comparison_in(report)
-    if is_settled(run.catalog, comparison):
-        return
-    settle(
-        model,
-        comparison,
-        run.catalog.registry(),
-        before=state_of(run.catalog),
-        keep_versions=run.settings.champion.keep_versions,
-    )
-
-
-def comparison_in(report: DatasetRef) -> dict[str, Any] | None:
-    """What a report tells of the gate, as plain data; null where nothing was compared."""
-    found: dict[str, Any] | None = json.loads(storage.read_bytes(report.uri)).get("comparison")
-    return found
-
-
-def is_registered(catalog: Catalog, version: str, standing: DatasetRef | None) -> bool:
-    """Whether there is nothing to do about a trained model."""
-    candidate = read_registry(catalog.registry()).candidate
-    if standing is None or version != (candidate or name_of(standing.uri)):
+def is_registered(state: ModelState, version: str) -> bool:
+    """Whether registering a version would change nothing."""
+    if state.champion is None or version != (state.registry.candidate or state.champion_name):
         return False
     try:
-        check_version(standing)
+        check_version(state.champion)
     except ModelError:
         return False
     return True
 
 
-def is_settled(catalog: Catalog, comparison: dict[str, Any] | None) -> bool:
-    """Whether there is nothing to do about what a report tells of the gate."""
-    if comparison is None or comparison["candidate"] == champion_version(catalog):
-        return True
-    return read_registry(catalog.registry()).has_comparison(Comparison.model_validate(comparison))
+def apply_comparison(run: Run, model: DatasetRef, report: DatasetRef) -> None:
+    """Does what a back-test has decided; once, and not if the run names the version.
+
+    Args:
+        run: The run.
+        model: The version that was back-tested.
+        report: The report of the back-test, as JSON.
+    """
+    comparison = comparison_in(report)
+    if run.model is not None or comparison is None:
+        return
+    state = ModelState.read(run.catalog)
+    is_known = state.registry.has_comparison(Comparison.model_validate(comparison))
+    if is_known or comparison["candidate"] == state.pointer:
+        return
+    record_comparison(
+        model,
+        comparison,
+        run.catalog.registry(),
+        before=state.fingerprint,
+        keep_versions=run.settings.champion.keep_versions,
+    )
 
 
-def state_of(catalog: Catalog) -> str:
-    """What tells one state of registry and champion from another."""
-    registry, standing = catalog.registry().uri, find_champion(catalog)
-    known = storage.fingerprint(registry) if storage.exists(registry) else "none"
-    return f"registry {known}, champion {standing.fingerprint if standing else 'none'}"
+def comparison_in(report: DatasetRef) -> dict[str, Any] | None:
+    """Reads the comparison of a report, as plain data; None if nothing was compared."""
+    comparison: dict[str, Any] | None = json.loads(storage.read_bytes(report.uri))["comparison"]
+    return comparison
 
 
-# Both tasks change what they read. `before` is part of their key, so that a kept result counts only
-# where they would change nothing.
+# Both tasks change what they read. `before` is part of their keys, so that a cached result is used
+# only where they would change nothing.
 
 
 @task(
@@ -108,49 +113,39 @@ def register(
     pointer: Dataset,
     *,
     before: str,  # noqa: ARG001
-    may_promote: bool,
-    keep_versions: int | None,
-    allow_joblib: bool,
+    policy: RegistrationPolicy,
 ) -> tuple[DatasetRef, ...]:
-    """Makes a model the candidate; where there is no champion that can be opened, the champion.
+    """Makes a model the candidate, or the champion if there is none that can be opened.
 
     Args:
         model: The version.
-        registry: What is known of all versions.
+        registry: The registry.
         pointer: The champion's pointer.
-        before: What registry and champion were.
-        may_promote: Whether it may take the place of a champion that cannot be opened.
-        keep_versions: See `churnlib.settings.ChampionSettings`.
-        allow_joblib: See `churnlib.versions.folder.load_model`.
+        before: The state before; see `ModelState.fingerprint`.
+        policy: What may be done.
     """
     catalog, manifest = catalog_of(registry), read_manifest(model)
-    version, changed = manifest["version"], [registry]
-    tried = find_champion(catalog)
-    fault = fault_of(tried, allow_joblib) if tried else None  # Opened before others must wait.
+    version = manifest["version"]
+    # The champion is opened before the lock, which others may be waiting for.
+    opened = find_champion(catalog)
+    fault = fault_of(opened, policy.allow_joblib)
     with registry_lock(catalog):
-        known, standing = read_registry(registry), find_champion(catalog)
-        is_new = known.last_comparison(version) is None
-        if standing is None:
+        state = ModelState.read(catalog)
+        if state.champion is None:
             fault = why_no_champion(catalog)
-        elif standing != tried:
-            fault = fault_of(standing, allow_joblib)
-        if fault and (may_promote or standing is None):
-            _promote(catalog, manifest, known, "training", fault)
-            changed.append(pointer)
+        elif state.champion != opened:
+            fault = fault_of(state.champion, policy.allow_joblib)
+        if fault and (policy.may_promote or state.champion is None):
+            _promote(catalog, manifest, state.registry, "training", fault)
+            became: Literal["champion", "candidate"] | None = "champion"
         else:
-            is_champion = version == champion_version(catalog)
-            candidate = None if is_champion or known.needs_manual_promotion(version) else version
-            write_registry(known.model_copy(update={"candidate": candidate}), registry)
-            run_logger().info(_told(known, version, is_champion=is_champion))
-            is_new = is_new and candidate is not None
-    if is_new:
+            became = _make_candidate(state, version, registry)
+    if became and state.registry.last_comparison(version) is None:
         ModelRegistered(
-            game=model.game,
-            version=version,
-            state="champion" if version == champion_version(catalog) else "candidate",
-            roc_auc=_roc_auc(manifest),
+            game=model.game, version=version, state=became, roc_auc=_roc_auc(manifest)
         ).emit()
-    _retire(catalog, keep_versions)
+    _delete_old_versions(catalog, policy.keep_versions)
+    changed = (registry, pointer) if became == "champion" else (registry,)
     return tuple(map(datasets.ref, changed))
 
 
@@ -159,127 +154,126 @@ def register(
     writes=("06_models/registry", "06_models/champion"),
     settings=("champion.keep_versions",),
 )
-def settle(
+def record_comparison(
     candidate: DatasetRef,
-    comparison: dict[str, Any] | None,
+    comparison: dict[str, Any],
     registry: Dataset,
     *,
     before: str,  # noqa: ARG001
     keep_versions: int | None,
 ) -> tuple[DatasetRef, ...]:
-    """Keeps a comparison, and makes the candidate champion where that follows from it.
+    """Records a comparison, and promotes the candidate if that follows from it.
 
     Args:
         candidate: The version.
         comparison: A `churnlib.versions.gate.Comparison` as plain data.
-        registry: What is known of all versions.
-        before: What registry and champion were.
-        keep_versions: See `churnlib.settings.ChampionSettings`.
+        registry: The registry.
+        before: The state before; see `ModelState.fingerprint`.
+        keep_versions: Number of versions to keep; see `churnlib.settings.ChampionSettings`.
     """
     catalog, changed = catalog_of(registry), [registry]
     with registry_lock(catalog):
-        known = read_registry(registry)
-        made = _still(Comparison.model_validate(comparison), catalog, known)
-        known = known.with_comparison(made, datetime.now(UTC))
-        if made.promotes:
-            _promote(
-                catalog, read_manifest(candidate), known, "back-test", made.reason, comparison=made
-            )
+        state = ModelState.read(catalog)
+        result = confirmed(Comparison.model_validate(comparison), state)
+        recorded = state.registry.with_comparison(result, datetime.now(UTC))
+        if result.promotes:
+            manifest = read_manifest(candidate)
+            _promote(catalog, manifest, recorded, "back-test", result.reason, comparison=result)
             changed.append(catalog.champion())
         else:
-            write_registry(known, registry)
-    run_logger().info("model %s: %s, because %s", made.candidate, made.decision, made.reason)
-    if made.decision == "refused":
-        force = command_line("promote", candidate, "--version", made.candidate, "--force")
-        run_logger().info("that is final for the gate; to promote it all the same: %s", force)
+            write_registry(recorded, registry)
+    run_logger().info("model %s: %s, because %s", result.candidate, result.decision, result.reason)
+    if result.decision == "refused":
+        force = command_line("promote", candidate, "--version", result.candidate, "--force")
+        run_logger().info("the gate does not reconsider it; to promote it nevertheless: %s", force)
     ModelCompared(
         game=registry.game,
-        version=made.candidate,
-        champion=made.champion,
-        decision=made.decision,
-        metric=made.metric,
-        difference=made.difference,
-        interval=made.interval,
+        version=result.candidate,
+        **result.model_dump(include={"champion", "decision", "metric", "difference", "interval"}),
     ).emit()
-    _retire(catalog, keep_versions)
+    _delete_old_versions(catalog, keep_versions)
     return tuple(map(datasets.ref, changed))
 
 
-def _still(made: Comparison, catalog: Catalog, known: Registry) -> Comparison:
-    """A comparison as far as it still holds: another run may have changed what it rests on."""
-    standing = find_champion(catalog)
-    now = name_of(standing.uri) if standing else None
-    if made.champion != now:
-        why = f"the champion has changed meanwhile, to {now or 'none'}: score again"
-    elif known.needs_manual_promotion(made.candidate):
-        why = "it was refused, or taken back, meanwhile"
+def confirmed(comparison: Comparison, state: ModelState) -> Comparison:
+    """The comparison, undecided if another run has changed what it rests on.
+
+    Args:
+        comparison: The comparison.
+        state: Champion and registry now.
+    """
+    if comparison.champion != state.champion_name:
+        why = f"the champion has changed meanwhile, to {state.champion_name or 'none'}: score again"
+    elif state.registry.needs_manual_promotion(comparison.candidate):
+        why = "it was refused or rolled back meanwhile"
     else:
-        return made
-    run_logger().warning("model %s: nothing is decided, because %s", made.candidate, why)
+        return comparison
+    run_logger().warning("model %s: nothing is decided, because %s", comparison.candidate, why)
     reason = (
-        f"{why} (held against {made.champion or 'none'}, it was {made.decision}: {made.reason})"
+        f"{why} (compared with {comparison.champion or 'none'}, it was {comparison.decision}: "
+        f"{comparison.reason})"
     )
-    return made.model_copy(update={"decision": "undecided", "reason": reason})
+    return comparison.model_copy(update={"decision": "undecided", "reason": reason})
 
 
-def fault_of(model: DatasetRef, allow_joblib: bool) -> str | None:
-    """Why a version cannot be used any more; null where it can."""
+def fault_of(model: DatasetRef | None, allow_joblib: bool) -> str | None:
+    """Says why a version cannot be opened; None if it can, or there is no version."""
     try:
-        load_model(model, allow_joblib=allow_joblib)
+        if model is not None:
+            load_model(model, allow_joblib=allow_joblib)
     except ModelError as error:
         return f"it could not be opened any more ({error})"
     return None
 
 
+def _make_candidate(
+    state: ModelState, version: str, registry: Dataset
+) -> Literal["champion", "candidate"] | None:
+    """Records a version as the candidate, unless it is the champion or may not be one."""
+    known = state.registry
+    is_eligible = version != state.pointer and not known.needs_manual_promotion(version)
+    candidate = version if is_eligible else None
+    write_registry(known.model_copy(update={"candidate": candidate}), registry)
+    if is_eligible:
+        text = "is the candidate now; a back-test compares it with the champion"
+    elif version == state.pointer:
+        text = "is the champion already"
+    elif known.was_rolled_back(version):
+        text = "was rolled back, so it can only be promoted manually"
+    else:
+        last = known.last_comparison(version)
+        when, why = (f"{last.when:%Y-%m-%d}", last.reason) if last else ("an earlier day", "")
+        text = f"was refused on {when}, so it can only be promoted manually: {why}"
+    run_logger().info("model %s %s", version, text)
+    return "candidate" if is_eligible else None
+
+
 def _promote(
     catalog: Catalog,
     manifest: dict[str, Any],
-    known: Registry,
+    registry: Registry,
     by: Literal["training", "back-test"],
     why: str,
     comparison: Comparison | None = None,
 ) -> None:
-    made = promote(
-        catalog,
-        manifest["version"],
-        known,
-        by=by,
-        why=why,
-        when=datetime.now(UTC),
-        comparison=comparison,
+    version = manifest["version"]
+    promotion = promote(
+        catalog, version, registry, by=by, why=why, when=datetime.now(UTC), comparison=comparison
     )
-    run_logger().info(
-        "model %s is the champion now; before: %s", made.version, made.previous or "none"
-    )
+    previous = promotion.previous
+    run_logger().info("model %s is the champion now; before: %s", version, previous or "none")
+    roc_auc = _roc_auc(manifest)
     ModelPromoted(
-        game=catalog.game,
-        version=made.version,
-        previous=made.previous,
-        by=by,
-        roc_auc=_roc_auc(manifest),
+        game=catalog.game, version=version, previous=previous, by=by, roc_auc=roc_auc
     ).emit()
 
 
-def _retire(catalog: Catalog, keep: int | None) -> None:
+def _delete_old_versions(catalog: Catalog, keep: int | None) -> None:
     for version in delete_old_versions(catalog, keep):
-        run_logger().info("model %s is removed: champion.keep_versions = %s", version, keep)
-
-
-def _told(known: Registry, version: str, *, is_champion: bool) -> str:
-    if is_champion:
-        return f"model {version} is the champion already"
-    if known.was_rolled_back(version):
-        return f"model {version} was rolled back from by hand, so only a hand promotes it again"
-    last = known.last_comparison(version)
-    if last and known.was_refused(version):
-        return (
-            f"model {version} was refused on {last.when:%Y-%m-%d}, so only a hand promotes it: "
-            f"{last.reason}"
-        )
-    return f"model {version} is the candidate now; a back-test compares it with the champion"
+        run_logger().info("model %s is deleted: champion.keep_versions = %s", version, keep)
 
 
 def _roc_auc(manifest: dict[str, Any]) -> float | None:
     scores = manifest["metrics"].get("validation", {}).get("general", {})
-    found: float | None = scores.get("roc_auc")
-    return found
+    roc_auc: float | None = scores.get("roc_auc")
+    return roc_auc

@@ -1,63 +1,109 @@
-"""What the flows that report have in common."""
+"""What the tasks that write reports share."""
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict
-from datetime import date
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
-import polars as pl
-
 from churnlib.errors import error_prefix
-from churnlib.io import datasets, storage
-from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.io import storage
+from churnlib.io.datasets import DatasetRef
 from churnlib.model.sample import describe
-from churnlib.months import months_apart
-from churnlib.schemas.columns import DATE
 from churnlib.schemas.raw_tables import raw_tables
-from churnlib.settings import Settings, StandardSettings, changes, label_overlap
+from churnlib.settings import EvaluationSettings, Offer, Settings, changes
 from flows.engine.artifacts import show_report
 from flows.engine.cache import run_logger
 from flows.steps.raw_tables import STANDARD_KINDS
-from flows.steps.run import Run
+from flows.steps.run import Run, SubscriptionWindow
+from flows.steps.sources import Sources
 
 
-def data_faults(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """What a report says of the raw tables: rows set apart and odd facts, by table.
+@dataclass(frozen=True)
+class ReportContext:
+    """What every report needs besides models and feature tables.
+
+    Attributes:
+        evaluation: The segments to report on.
+        data: Quarantined rows and data warnings; see `data_quality`.
+        warnings: Warnings for the reader.
+    """
+
+    evaluation: EvaluationSettings
+    data: dict[str, Any]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ScoreContext(ReportContext):
+    """What a report on predictions needs besides.
+
+    Attributes:
+        window: The subscriptions to score.
+        horizon_months: The horizon of the label.
+        offer: Costs and benefits of a campaign.
+        allow_joblib: Whether to open model files in the joblib format, which can run any code.
+    """
+
+    window: SubscriptionWindow
+    horizon_months: int
+    offer: Offer
+    allow_joblib: bool
+
+
+def report_context(run: Run, sources: Sources, warnings: tuple[str, ...]) -> ReportContext:
+    """Collects what a report needs from a run.
 
     Args:
-        tables: See `flows.steps.raw_tables.RawTable.facts`. Those of `STANDARD_KINDS` that are
-            missing are reported as not known.
+        run: The run.
+        sources: The facts of the raw tables behind the report.
+        warnings: Warnings for the reader.
+    """
+    return ReportContext(run.settings.evaluation, data_quality(sources), warnings)
+
+
+def score_context(
+    run: Run, window: SubscriptionWindow, sources: Sources, warnings: tuple[str, ...]
+) -> ScoreContext:
+    """Collects what a report on predictions needs from a run; see `report_context`."""
+    return ScoreContext(
+        **vars(report_context(run, sources, warnings)),
+        window=window,
+        horizon_months=run.settings.horizon_months,
+        offer=run.settings.campaign.offer,
+        allow_joblib=run.allow_joblib,
+    )
+
+
+def data_quality(sources: Sources) -> dict[str, Any]:
+    """Quarantined rows and data warnings by table, as a report holds them.
+
+    Args:
+        sources: The facts of raw tables; those of `STANDARD_KINDS` that are missing are reported
+            as unknown.
     """
     standard = (spec.name for spec in raw_tables().of_kind(*STANDARD_KINDS))
-    unknown = dict.fromkeys(name for name in standard if name not in tables)
+    unknown = dict.fromkeys(table for table in standard if table not in sources)
     return {
-        "quarantined": {
-            **unknown,
-            **{name: facts["quarantined"] for name, facts in tables.items()},
-        },
-        "odd": {
-            **unknown,
-            **{name: facts["odd"] for name, facts in tables.items()},
-        },
+        fact: {**unknown, **{table: facts[fact] for table, facts in sources.items()}}
+        for fact in ("quarantined", "odd")
     }
 
 
 def changed_settings(settings: Settings) -> list[dict[str, str]] | None:
-    """What tells the settings of a run from those of `base.toml`; null where nothing can.
+    """The settings of a run that differ from `base.toml`; None if that cannot be determined.
 
-    The day of the run is no setting of the game, and stands in every report anyway.
+    The day of the run is left out: it is no setting of the game, and every report names it.
     """
-    found = changes(settings)
-    return None if found is None else [asdict(c) for c in found if c.setting != "as_of"]
+    changed = changes(settings)
+    return None if changed is None else [asdict(c) for c in changed if c.setting != "as_of"]
 
 
-def about_model(manifest: Mapping[str, Any], *inputs: DatasetRef) -> dict[str, Any]:
-    """What a report says of a model: its seed and months, settings, libraries, inputs.
+def model_facts(manifest: Mapping[str, Any], *inputs: DatasetRef) -> dict[str, Any]:
+    """What a report says about a model: its seed and months, settings, libraries and inputs.
 
     Args:
-        manifest: The model's manifest; one of an older version tells less.
-        inputs: What the report was made from besides.
+        manifest: The manifest of the model; one of an older version may hold less.
+        inputs: Further inputs of the report.
     """
     from churnlib.model.calibration import describe_calibration
 
@@ -81,15 +127,15 @@ def about_model(manifest: Mapping[str, Any], *inputs: DatasetRef) -> dict[str, A
 
 
 def ref_facts(ref: DatasetRef) -> dict[str, Any]:
-    """What a report says of a dataset."""
+    """What a report says about a dataset."""
     return {"rows": ref.rows, "fingerprint": ref.fingerprint}
 
 
 def check_segments(settings: Settings) -> None:
-    """Refuses segments that are none, before hours of work.
+    """Checks that segments can be reported on, before the work starts.
 
     Raises:
-        SettingsError: See `churnlib.metrics.segments.check_segments`; names the game.
+        SettingsError: See `churnlib.metrics.segments.check_segments`; the message names the game.
     """
     from churnlib.metrics.segments import check_segments
 
@@ -97,57 +143,8 @@ def check_segments(settings: Settings) -> None:
         check_segments(settings.evaluation.segments)
 
 
-def warn(warnings: Iterable[str]) -> tuple[str, ...]:
-    """Tells in the log what the reader of a run's reports must know, and hands it on to them."""
-    told = tuple(dict.fromkeys(warnings))
-    for warning in told:
-        run_logger().warning(warning)
-    return told
-
-
-def leaks(settings: StandardSettings) -> tuple[str, ...]:
-    """Warns where the settings ask for features that leak the future."""
-    if not settings.undated_totals:
-        return ()
-    return (
-        "standard.undated_totals: total_kills and total_deaths are known only as of the extract; "
-        "as features they leak the future, and back-tests flatter",
-    )
-
-
-def overlap(run: Run) -> tuple[str, ...]:
-    """Warns where the settings let training labels overlap the scoring window."""
-    found = label_overlap(run.settings, run.as_of)
-    if found is None:
-        return ()
-    known, opens = found
-    return (
-        f"training labels are known only by {known}, after windows.score opens on {opens}; "
-        "back-tests flatter (allow_label_overlap is set)",
-    )
-
-
-def short_data(run: Run, currency: Dataset | DatasetRef) -> tuple[str, ...]:
-    """Warns where the data end so long before the run's day that its truth may not be in yet.
-
-    Args:
-        run: The run.
-        currency: The checked currency table, by which the end is told; there may be none.
-    """
-    if not storage.exists(currency.uri):  # A flow that starts from features may have none.
-        return ()
-    latest: date | None = datasets.scan(currency).select(pl.col(DATE).max()).collect().item()
-    if latest is None or (months := months_apart(latest, run.as_of)) <= 1:
-        return ()
-    return (
-        f"the latest currency is of {latest}, {months} months before the day of the run, "
-        f"{run.as_of}: where misses since then are not in the data either, labels are 0 that "
-        "should be 1 or unknown",
-    )
-
-
 def show(reports: tuple[DatasetRef, ...]) -> None:
-    """Tells a report in the log and on the run's page, also where it was taken from the cache."""
+    """Shows a report in the log and on the run's page, even if it came from the cache."""
     data, text, _ = (report.uri for report in reports)
     run_logger().info("%s\n\n%s", text, storage.read_bytes(text).decode())
     show_report(reports[-1], json.loads(storage.read_bytes(data)))

@@ -1,4 +1,4 @@
-"""What the standard features were built from; noted beside them, for flows that start from them."""
+"""The raw tables behind the standard features: noted beside them, and compared later."""
 
 import json
 from typing import Any
@@ -8,35 +8,29 @@ from pydantic import BaseModel, TypeAdapter
 from churnlib.errors import DataError
 from churnlib.io import datasets, storage
 from churnlib.io.datasets import Dataset, DatasetRef
-from churnlib.schemas.outputs import output_tables
 from churnlib.uris import name_of
 from flows.steps.run import Run
 from flows.task import task
 
+Sources = dict[str, dict[str, Any]]
+"""The facts of raw tables, by table; see `flows.steps.raw_tables.RawTable`."""
 
-@task(writes=("03_primary/standard_features_sources",))
-def note_sources(tables: dict[str, dict[str, Any]], output: Dataset) -> DatasetRef:
+
+@task(
+    writes=("03_primary/standard_features_sources",),
+)
+def note_sources(tables: Sources, output: Dataset) -> DatasetRef:
     """Notes the facts of the raw tables that the standard features were built from.
 
-    Not in the features' own footer: facts that change no feature must not make them other data.
+    They are not in the footer of the features: a changed fact that changes no feature must not
+    change the fingerprint.
     """
     storage.write_text(json.dumps(tables, indent=2) + "\n", output.uri)
     return datasets.ref(output)
 
 
-def standard_of(run: Run) -> DatasetRef:
-    """The standard features, which an earlier flow must have built.
-
-    Raises:
-        DataError: They are missing, or not of the schema.
-    """
-    standard = run.existing(run.catalog.standard_features(), run.command("standard_features"))
-    datasets.scan(standard, output_tables(run.settings.raw)["standard_features"].schema)
-    return standard
-
-
 class _Facts(BaseModel):
-    """See `flows.steps.raw_tables.RawTable`."""
+    """The facts of a raw table; see `flows.steps.raw_tables.RawTable`."""
 
     source: str
     fingerprint: str
@@ -45,11 +39,11 @@ class _Facts(BaseModel):
     odd: dict[str, int]
 
 
-def read_sources(run: Run) -> dict[str, dict[str, Any]]:
-    """Reads what the standard features were built from: the facts of raw tables, by table.
+def read_sources(run: Run) -> Sources:
+    """Reads the facts of the raw tables that the standard features were built from.
 
-    Empty where the note is missing or damaged: no figure is computed from it, so its loss stops no
-    run, but is warned of; see `stale_source_warnings`.
+    Returns an empty mapping if the note is missing or damaged: reports then lack these facts, and
+    `stale_source_warnings` warns.
     """
     try:
         note = storage.read_bytes(run.catalog.standard_sources().uri)
@@ -59,19 +53,14 @@ def read_sources(run: Run) -> dict[str, dict[str, Any]]:
     return {table: facts.model_dump() for table, facts in tables.items()}
 
 
-def stale_source_warnings(run: Run) -> tuple[str, ...]:
-    """Warns where the raw tables are others than those that the standard features were built from.
-
-    Warns, too, where these are not known.
-    """
-    standard_of(run)
-    sources = read_sources(run)
+def stale_source_warnings(run: Run, sources: Sources) -> tuple[str, ...]:
+    """Warns if raw tables have changed since the standard features were built, or may have."""
     if not sources:
         note = name_of(run.catalog.standard_sources().uri)
         return (
-            f"what the standard features were built from is not known, because {note} is missing "
-            "or damaged: so neither are rows set apart, odd facts and later changes of those raw "
-            "tables; --from-raw notes it anew",
+            f"the sources of the standard features are unknown, because {note} is missing or "
+            "damaged: so are quarantined rows, data warnings and later changes of these raw "
+            "tables; --from-raw writes it again",
         )
     changed = [
         table
@@ -81,13 +70,13 @@ def stale_source_warnings(run: Run) -> tuple[str, ...]:
     if not changed:
         return ()
     return (
-        f"{', '.join(changed)}: not the raw data any more that the standard features were built "
-        "from; --from-raw builds them anew",
+        f"{', '.join(changed)}: changed since the standard features were built; --from-raw builds "
+        "them again",
     )
 
 
 def _fingerprint(run: Run, table: str) -> str | None:
     try:
         return storage.fingerprint(run.catalog.raw(table).uri)
-    except DataError:  # Who starts from standard features may have no raw tables.
+    except DataError:  # A run that starts from standard features may have no raw tables.
         return None

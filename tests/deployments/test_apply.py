@@ -138,8 +138,8 @@ def test_schedule_that_was_switched_on_manually_stays_on(
     ]
     found = [client.read_automation(one) for one in (on, off)]
     assert [one and one.enabled for one in found] == [True, False]
-    told = [line for line in capsys.readouterr().out.splitlines() if "manually" in line]
-    assert told == [
+    message = [line for line in capsys.readouterr().out.splitlines() if "manually" in line]
+    assert message == [
         "schedule train/hawk stays on, because it was switched on manually",
         "automation hawk: is trained stays on, because it was switched on manually",
     ]
@@ -174,8 +174,8 @@ def test_removed_game_remains_until_pruned(
         automation(name)
     capsys.readouterr()
     report_removed_games(client, ["dove"], prune=False)
-    told = "hawk no longer exists: 1 deployments remain; --prune removes them\n"
-    assert capsys.readouterr().out == told
+    message = "hawk no longer exists: 1 deployments remain; --prune removes them\n"
+    assert capsys.readouterr().out == message
     assert client.read_deployment(gone).name == "hawk"
 
     report_removed_games(client, ["dove"], prune=True)
@@ -203,11 +203,11 @@ def test_apply_without_a_server_names_the_variable_to_set(
 ) -> None:
     with temporary_settings({PREFECT_API_URL: url}):
         assert main([]) == 2
-    (told,) = capsys.readouterr().err.splitlines()
-    assert told.startswith(
+    (message,) = capsys.readouterr().err.splitlines()
+    assert message.startswith(
         f"error: {url} does not answer" if url else "error: no server is configured"
     )
-    assert "PREFECT_API_URL" in told
+    assert "PREFECT_API_URL" in message
 
 
 def test_apply_names_the_address_that_is_not_a_server(
@@ -216,8 +216,8 @@ def test_apply_names_the_address_that_is_not_a_server(
     url = str(get_current_settings().api.url).removesuffix("/api") + "/none"
     with temporary_settings({PREFECT_API_URL: url}):
         assert main([]) == 2
-    (told,) = capsys.readouterr().err.splitlines()
-    assert told.startswith(f"error: {url} does not answer as a Prefect server")
+    (message,) = capsys.readouterr().err.splitlines()
+    assert message.startswith(f"error: {url} does not answer as a Prefect server")
 
 
 def test_apply_with_an_outdated_prefect_yaml_changes_nothing(
@@ -226,8 +226,8 @@ def test_apply_with_an_outdated_prefect_yaml_changes_nothing(
     monkeypatch.setattr(apply, "prefect_yaml", lambda: "name: other\n")
     monkeypatch.setattr(apply, "connected", None)  # It does not come to that.
     assert main([]) == 2
-    told = "error: prefect.yaml is out of date with games/. Write it again: make deployments\n"
-    assert capsys.readouterr().err == told
+    message = "error: prefect.yaml is out of date with games/. Write it again: make deployments\n"
+    assert capsys.readouterr().err == message
 
 
 def test_apply_names_the_error_of_a_game(
@@ -237,9 +237,9 @@ def test_apply_names_the_error_of_a_game(
     (tmp_path / "games" / "hawk.toml").write_text("nonsense = 1\n")
     monkeypatch.chdir(tmp_path)
     assert main([]) == 2
-    told = capsys.readouterr().err
-    assert told.startswith("error: hawk: ")
-    assert "nonsense" in told
+    message = capsys.readouterr().err
+    assert message.startswith("error: hawk: ")
+    assert "nonsense" in message
 
 
 def test_silent_seconds_are_passed_to_the_automations(

@@ -37,9 +37,9 @@ def test_only_a_deployed_score_of_the_champion_retrains_the_model() -> None:
         game=list_games()[-1], month="2024-06", version="v", by_champion="yes", verdict="unsure",
         n=9, positives=3, roc_auc=0.5, roc_auc_ci=(0.4, 0.6),
     )  # fmt: skip
-    told = score.resource | {"churn.as_deployed": "yes"}
-    assert {name: told[name] for name in match if name != "churn.verdict"} == {
+    labels = score.resource | {"churn.as_deployed": "yes"}
+    assert {name: labels[name] for name in match if name != "churn.verdict"} == {
         name: value for name, value in match.items() if name != "churn.verdict"
     }
-    assert told["churn.verdict"] in match["churn.verdict"]
+    assert labels["churn.verdict"] in match["churn.verdict"]
     assert match["churn.by_champion"] == "yes"

@@ -124,7 +124,7 @@ def test_get_model_says_that_the_engine_does_not_answer(place: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["--game", "game1", "--data-dir", "none"], "no folder none/01_raw/game1"),
         (["--game", "gamex", "--data-dir", "data"], "no game 'gamex'"),
@@ -137,10 +137,10 @@ def test_get_model_says_that_the_engine_does_not_answer(place: Path) -> None:
         (["--game", "game1", "--data-dir", "data", "--out", "./"], ". cannot be replaced"),
     ],
 )
-def test_get_model_names_the_invalid_argument(place: Path, words: list[str], told: str) -> None:
+def test_get_model_names_the_invalid_argument(place: Path, words: list[str], message: str) -> None:
     done = run(place, str(SCRIPT), *words)
     assert done.returncode == 2
-    assert told in done.stderr
+    assert message in done.stderr
     assert not (place / "calls").exists()
 
 

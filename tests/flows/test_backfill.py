@@ -12,9 +12,10 @@ from prefect.exceptions import ParameterTypeError
 
 from churnlib.errors import SettingsError
 from flows import backfill as module
-from flows.backfill import backfill, months_between
+from flows.backfill import backfill
 from flows.cli.exit_status import FAILED, USERS_FAULT
 from flows.cli.main import main
+from flows.steps.months import months_between
 from tests.flows.studio import FAST, Studio, writes
 
 GAME = "game1"
@@ -132,7 +133,7 @@ def test_backfill_of_a_crash_ends_as_one(
     def crash(*_args: object) -> None:
         raise ZeroDivisionError("crash")
 
-    monkeypatch.setattr(module, "refuse_undue", crash)
+    monkeypatch.setattr(module, "check_due", crash)
     line = (*LINE, "batch_predict", "--from", "2024-05", "--to", "2024-06")
     assert main(["backfill", *line, "--data-dir", str(trained.data)]) == FAILED
     assert "game1: batch_predict: 2 of 2 months failed:\n  2024-05: crash" in caplog.text
@@ -140,12 +141,12 @@ def test_backfill_of_a_crash_ends_as_one(
 
 def test_backfill_of_a_window_that_does_not_move_is_refused(trained: Studio) -> None:
     fixed = {"windows.batch_predict": {"start": "2024-05-01", "end": "2024-05-31"}}
-    with pytest.raises(SettingsError, match=r"windows\.batch_predict names days, 2024-05-01 to"):
+    with pytest.raises(SettingsError, match=r"windows\.batch_predict is set to days, 2024-05-01"):
         fill(trained, "batch_predict", "2024-05", "2024-06", overrides=fixed)
 
 
 def test_backfill_that_ends_before_it_starts_is_refused() -> None:
-    with pytest.raises(SettingsError, match="the first lies after the last"):
+    with pytest.raises(SettingsError, match="the last lies before the first"):
         list(months_between("2024-06", "2024-05"))
 
 

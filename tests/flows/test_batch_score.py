@@ -39,8 +39,8 @@ def replace(studio: Studio, rows: pl.DataFrame) -> None:
     ("settings", "expected"),
     [
         ({"windows.batch_score.end": -6}, "covers 2024-06-01 to 2024-06-30"),
-        ({"horizon_months": 4}, "predicts by horizon_months = 6, but the settings say 4"),
-        ({"churn_after_months": 2}, "predicts by churn_after_months = 3"),
+        ({"horizon_months": 4}, "was predicted with horizon_months = 6, but the settings say 4"),
+        ({"churn_after_months": 2}, "was predicted with churn_after_months = 3"),
     ],
 )
 def test_batch_score_of_other_predictions_is_refused(
@@ -236,10 +236,10 @@ def damage_model(studio: Studio) -> None:
 @pytest.mark.parametrize(
     ("change", "reason", "seed_is_told"),
     [
-        (lose_features, "the features that were predicted from do not stand any more", True),
-        (change_features, "the features that stand are not those that were predicted from", True),
-        (take_features_of_other_settings, "the features that stand are not those that", True),
-        (lose_model, "the model that predicted does not stand any more", False),
+        (lose_features, "the features that were predicted from do not exist any more", True),
+        (change_features, "the features that exist are not those that were predicted from", True),
+        (take_features_of_other_settings, "the features that exist are not those that", True),
+        (lose_model, "the model that predicted does not exist any more", False),
         (damage_model, "the model cannot be opened any more: ", True),
     ],
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from churnlib.features import history
 from churnlib.schemas.raw_tables import raw_tables
 from tests.flows.studio import BATCH_DAY, LAST_DAY, ROOT, Studio, python, writes, written
 
@@ -190,7 +191,7 @@ def test_cache_changed_line_in_a_pure_function_runs_again_what_calls_it(
     for folder in ("churnlib", "flows", "games"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=ignored)
-    module = tmp_path / "churnlib" / "features" / "currency.py"
+    module = tmp_path / Path(history.__file__).relative_to(ROOT)
     source, line = module.read_text(), "self.latest - self._history.take(row)"
     assert source.count(line) == 1
     module.write_text(source.replace(line, "self._history.take(row) - self.latest"))

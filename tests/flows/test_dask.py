@@ -23,7 +23,7 @@ from flows.engine import dask_cluster, dask_workers
 from flows.engine.dask_cluster import cluster
 from flows.engine.dask_workers import check_workers
 from flows.engine.over_dask import buckets_for
-from flows.standard_features import subscription_features
+from flows.steps.standard_features import subscription_features
 from tests.flows.studio import Say, Studio, is_refusal, written
 
 OUTPUTS = ("03_primary/*/standard_features.parquet", "04_feature/*/*.parquet", "05_*/*/*.parquet")

@@ -238,7 +238,10 @@ def test_overlap_that_the_settings_allow_is_warned_of_in_every_report(complete: 
     settings = ("--set=windows.score.start=-9", "--set=allow_label_overlap=true")
     for flow in ("train", "score", "batch_score"):
         assert complete.command(flow, GAME, *settings) == 0
-    told = "training labels are known only by 2024-05-01, after windows.score opens on 2024-04-01"
+    told = (
+        "training labels become available only by 2024-05-01, after windows.score opens on "
+        "2024-04-01"
+    )
     for name in ("in_sample_report", "score_report", "batch_score_report_2024-06"):
         warnings = complete.json(f"08_reporting/{GAME}/{name}.json")["warnings"]
         assert len([warning for warning in warnings if warning.startswith(told)]) == 1, name
@@ -278,7 +281,7 @@ def test_train_on_features_of_other_raw_data_warns_in_the_report(
     spoil("sub_miss", f"{sub_id},2024-12-01,2024-12-01")
     complete.run("train", GAME)
     (warning,) = complete.json(f"08_reporting/{GAME}/in_sample_report.json")["warnings"]
-    assert warning.startswith("sub_miss: not the raw data any more")
+    assert warning.startswith("sub_miss: changed since the standard features were built")
     complete.run("train_from_raw", GAME)
     assert complete.json(f"08_reporting/{GAME}/in_sample_report.json")["warnings"] == []
 

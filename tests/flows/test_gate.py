@@ -14,6 +14,7 @@ import pytest
 
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import Dataset
+from churnlib.versions import model_state
 from churnlib.versions.champion import champion_version, set_champion
 from churnlib.versions.registry import Registry, read_registry, write_registry
 from flows.cli.exit_status import DONE, USERS_FAULT
@@ -171,11 +172,11 @@ def test_gate_takes_a_model_from_candidate_to_champion_and_back(
     assert report(trained)["comparison"] is None
     assert [p["by"] for p in registry(trained)["promotions"]] == [
         "training",
-        "hand",
+        "manual",
         "roll back",
         "back-test",
         "roll back",
-        "hand",
+        "manual",
     ]
 
 
@@ -248,7 +249,7 @@ def test_gate_decides_nothing_by_a_handful_of_subscriptions(
     told = " ".join(text.split())
     assert f"Not decided: {first} stays champion and {second} the candidate, because" in told
     assert f"because {found['positives']} of " in told
-    assert "champion.min_outcomes asks for 30 of each: score more months, with" in told
+    assert "champion.min_outcomes requires 30 of each: score more months, with" in told
     assert states(trained, capsys) == {second: "candidate", first: "champion"}
 
 
@@ -308,7 +309,7 @@ def test_gate_replaces_no_champion_that_the_candidate_was_not_held_against(
     write_registry(Registry(candidate="v2"), catalog.registry())
     set_champion(catalog, "v3")  # By another run.
     made = FOUND | {"candidate": "v2", "champion": held_against, "decision": "accepted"}
-    promotion.settle.fn(second, made, catalog.registry(), before="", keep_versions=None)
+    promotion.record_comparison.fn(second, made, catalog.registry(), before="", keep_versions=None)
     assert champion_version(catalog) == "v3"
     known = read_registry(catalog.registry())
     assert known.candidate == "v2"
@@ -324,7 +325,9 @@ def test_gate_does_not_accept_what_another_run_has_refused_meanwhile(tmp_path: P
     set_champion(catalog, "v1")
     for decision in ("refused", "accepted"):
         made = FOUND | {"candidate": "v2", "decision": decision}
-        promotion.settle.fn(second, made, catalog.registry(), before="", keep_versions=None)
+        promotion.record_comparison.fn(
+            second, made, catalog.registry(), before="", keep_versions=None
+        )
     assert champion_version(catalog) == "v1"
     known = read_registry(catalog.registry())
     assert (known.candidate, known.state("v2", "v1")) == (None, "refused")
@@ -343,11 +346,11 @@ def test_gate_keeps_the_comparisons_of_runs_at_once(
 
     def run(name: str) -> None:
         made = FOUND | {"candidate": name}
-        promotion.settle.fn(
+        promotion.record_comparison.fn(
             models_there[name], made, catalog.registry(), before="", keep_versions=None
         )
 
-    monkeypatch.setattr(promotion, "read_registry", read_slowly)
+    monkeypatch.setattr(model_state, "read_registry", read_slowly)
     with ThreadPoolExecutor(len(models_there)) as pool:
         list(pool.map(run, models_there))
     kept = read_registry(catalog.registry()).comparisons
@@ -426,9 +429,9 @@ def test_score_of_a_candidate_that_cannot_be_compared_is_of_the_champion_with_a_
     said = say(trained, "score", GAME, "--model", second)
     assert is_refusal(said, fault), said
     assert (
-        f"the newest candidate, {second}, cannot be back-tested (the champion is, without" in said
+        f"the newest candidate, {second}, cannot be back-tested (to back-test the champion" in said
     )
-    (advised,) = re.findall(r"without --model: churn score ([^)]*)\)", said)
+    (advised,) = re.findall(r"the champion instead: churn score ([^)]*)\)", said)
     assert main(["score", *shlex.split(advised)]) == DONE
 
     # Without a champion there is nothing to go on with.
@@ -453,8 +456,8 @@ def test_gate_decides_nothing_by_a_cohort_that_both_models_learnt_from(trained: 
     found = report(trained)["comparison"]
     assert found["decision"] == "undecided"
     assert found["reason"] == (
-        "the candidate and the champion have seen the future of this cohort, so its figures "
-        "flatter: score later months"
+        "training labels of the candidate and the champion became available only after the start "
+        "of this cohort, so its metrics are optimistic: score later months"
     )
 
 

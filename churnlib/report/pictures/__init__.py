@@ -1,1 +1,1 @@
-"""The pictures of a report: each from plain figures, with what it shows and how to read it."""
+"""The pictures of a report: each from plain data, with its finding and how to read it."""

@@ -1,4 +1,4 @@
-"""Pictures of how well the model does of each month's subscriptions, so that decay shows."""
+"""Pictures of performance over time, by month of start, which show whether a model decays."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from churnlib.report.formatting import counted, number, share, with_interval
+from churnlib.report.formatting import capital, counted, number, share, with_interval
 from churnlib.report.pictures.drawing import (
     ACCENT,
     DOTTED,
@@ -29,8 +29,8 @@ def ranking_by_month(name: str, about: str, cohorts: Cohorts, overall: float) ->
     """Draws the ROC AUC of each month.
 
     Args:
-        name: What the picture's ids begin with; one of a kind in its page.
-        about: Which subscriptions these are.
+        name: The prefix of the picture's ids, unique in its page.
+        about: Which subscriptions it is about.
         cohorts: The months, each a `churnlib.metrics.segments.Segment`; at least one has a ROC AUC.
         overall: The ROC AUC of all.
     """
@@ -38,17 +38,17 @@ def ranking_by_month(name: str, about: str, cohorts: Cohorts, overall: float) ->
     values = [cohort["roc_auc"] for cohort in known]
     ends = [cohort["intervals"]["roc_auc"] for cohort in known]
     first, last = known[0], known[-1]
-    told = f"ROC AUC {number(first['roc_auc'])} in {first['value']}"
-    told += f", {number(last['roc_auc'])} in {last['value']}" if len(known) > 1 else " alone"
+    finding = f"ROC AUC {number(first['roc_auc'])} in {first['value']}"
+    finding += f", {number(last['roc_auc'])} in {last['value']}" if len(known) > 1 else " alone"
 
     def paint(axes: Axes) -> None:
         at = _months(axes, cohorts, known)
         axes.axhline(overall, color=MUTED, ls=DOTTED, lw=1.2, label="all months")
-        _dots(axes, at, values, ends, "of the month")
+        _dots(axes, at, values, ends, "month")
         axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
         low, high = axes.get_ylim()
         axes.set_ylim(low - 0.3 * (high - low), high)  # Room for the key.
-        name_axes(axes, "month of the start", "ROC AUC")
+        name_axes(axes, "month of start", "ROC AUC")
         key(axes, "lower left")
 
     each = "; ".join(
@@ -57,9 +57,9 @@ def ranking_by_month(name: str, about: str, cohorts: Cohorts, overall: float) ->
     )
     return Picture(
         "Ranking by month",
-        f"{told}; {_trend(ends)}.",
-        draw(name, f"ROC AUC of {about} by month of the start: {each}.", paint),
-        "A model that ages falls from left to right. Lines are 95% intervals.",
+        f"{finding}; {_trend(ends)}.",
+        draw(name, f"ROC AUC of {about} by month of start: {each}.", paint),
+        "The line of a decaying model falls. Vertical lines are 95% confidence intervals.",
     )
 
 
@@ -83,7 +83,7 @@ def churn_by_month(name: str, about: str, cohorts: Cohorts) -> Picture:
         _dots(axes, at, observed, ends, "observed")
         highest = max(*predicted, *observed, *(end[1] for end in ends if end))
         percentages(axes, 1.1 * highest)
-        name_axes(axes, "month of the start", "churn")
+        name_axes(axes, "month of start", "churn rate")
         key(axes, "lower left")
 
     off = sum(
@@ -95,17 +95,16 @@ def churn_by_month(name: str, about: str, cohorts: Cohorts) -> Picture:
     )
     return Picture(
         "Churn by month",
-        f"In {off or 'none'} of {counted(len(known), 'month')} the prediction lies outside the "
-        "observed interval.",
-        draw(
-            name, f"Predicted and observed churn of {about} by month of the start: {each}.", paint
-        ),
-        "Diamonds are the mean prediction, dots what was observed, with 95% intervals.",
+        f"{capital(str(off or 'none'))} of {counted(len(known), 'month')} "
+        f"{'has' if off == 1 else 'have'} a mean prediction outside the interval of the churn "
+        "rate.",
+        draw(name, f"Predicted and observed churn of {about} by month of start: {each}.", paint),
+        "Dots are churn rates with 95% confidence intervals, diamonds are mean predictions.",
     )
 
 
 def _months(axes: Axes, cohorts: Cohorts, known: Cohorts) -> list[int]:
-    """Makes the months the steps across, and tells where the known ones are."""
+    """Puts the months on the x axis, and gives the positions of the known ones."""
     months = [str(cohort["value"]) for cohort in cohorts]
     shown = range(0, len(months), -(-len(months) // MOST_LABELS))
     axes.set_xticks(list(shown), [months[i] for i in shown])
@@ -122,10 +121,10 @@ def _dots(
 
 
 def _trend(ends: Sequence[Any]) -> str:
-    """What the intervals of the first month and the last say of a change."""
+    """Compares the intervals of the first month and the last."""
     first, last = ends[0], ends[-1]
     if len(ends) < 2 or first is None or last is None:
-        return "whether it changes cannot be told"
+        return "a trend cannot be judged"
     if last[1] < first[0]:
-        return "it has decayed"
-    return "it has risen" if first[1] < last[0] else "no change is told from chance"
+        return "significant decay"
+    return "significant rise" if first[1] < last[0] else "no significant change"

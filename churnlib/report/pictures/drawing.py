@@ -1,7 +1,7 @@
-"""Drawing as SVG that stands within a page.
+"""Draws SVG to be embedded in a page.
 
-The page gives the colours, as CSS variables, so that it can be light or dark. What is the model's
-is drawn in the accent colour and whole; all it is held against in grey and dashed.
+The page sets the colours by CSS variables, so that it can be light or dark. Lines of the model are
+solid in the accent colour, lines to compare with are grey and dashed.
 """
 
 import re
@@ -25,7 +25,7 @@ from churnlib.report.curves import Floats
 INK, MUTED, GRID, ACCENT, FILL, PAPER = (
     f"#{n}{n}{n}" for n in ("01", "02", "03", "04", "05", "06")
 )
-"""Colours that stand for those of the page while Matplotlib draws."""
+"""Placeholders for the colours of the page while Matplotlib draws."""
 COLOURS = {
     INK: "var(--ink)",
     MUTED: "var(--muted)",
@@ -70,7 +70,7 @@ STYLE: dict[RcKeyType, Any] = {
 WIDTH_INCHES = 3.75
 HEIGHT_INCHES = 3.1
 MARGINS_INCHES = (0.52, 0.14, 0.5, 0.14)
-"""Free space left, right, below and above the axes."""
+"""Space left, right, below and above the axes."""
 DASHED, DOTTED = (0, (4, 3)), (0, (1, 2))
 NO_METADATA = dict.fromkeys(("Date", "Creator", "Format", "Type"))
 
@@ -81,11 +81,11 @@ _lock = Lock()
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture, as it stands on the page.
+    """A picture with its captions.
 
     Attributes:
-        kind: What it is a picture of, such as `ROC curve`.
-        finding: What it shows here, in a sentence.
+        kind: The kind of picture, such as `ROC curve`.
+        finding: What it shows, in a sentence.
         svg: The drawing.
         reading: How to read it.
     """
@@ -107,11 +107,11 @@ def draw(
     """Draws a picture.
 
     Args:
-        name: What its ids begin with; one of a kind in its page.
-        label: What it shows, in words and figures, for those who do not see it.
+        name: The prefix of its ids, unique in its page.
+        label: A description in words and numbers, for screen readers.
         paint: Paints on empty axes.
-        height: Of the whole, in inches; its width is always `WIDTH_INCHES`.
-        left: The space left of the axes, in inches, where names stand there.
+        height: The height in inches; the width is always `WIDTH_INCHES`.
+        left: The space left of the axes in inches, if names need more.
 
     Returns:
         An `svg` element; the same input gives the same bytes.
@@ -120,7 +120,7 @@ def draw(
     west = west if left is None else left
     across, up = WIDTH_INCHES - west - east, height - south - north
     box = (west / WIDTH_INCHES, south / height, across / WIDTH_INCHES, up / height)
-    # Matplotlib takes the look of ids and fonts from settings that all threads share.
+    # Matplotlib reads the style of ids and fonts from settings that all threads share.
     with _lock, mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update({**STYLE, "svg.hashsalt": name})
@@ -142,13 +142,13 @@ def shares(axes: Axes, across: str, up: str) -> None:
 
 
 def name_axes(axes: Axes, across: str, up: str = "") -> None:
-    """Says what the axes are, in small; the upright one from the top of its axis on."""
+    """Labels the axes in small type."""
     axes.set_xlabel(across, fontsize=9)
     axes.set_ylabel(up, fontsize=9)
 
 
 def percentages(axes: Axes, highest: float, which: Literal["x", "y", "both"] = "y") -> None:
-    """Makes axes run from 0 to a share, with a decimal where they need one."""
+    """Makes axes run from 0 to a share, with decimals where needed."""
     for axis, limit in ((axes.xaxis, axes.set_xlim), (axes.yaxis, axes.set_ylim)):
         if which in (axis.axis_name, "both"):
             top = min(1.0, max(1.06 * highest, 1e-4))
@@ -160,21 +160,21 @@ def percentages(axes: Axes, highest: float, which: Literal["x", "y", "both"] = "
 
 
 def key(axes: Axes, corner: Corner) -> None:
-    """Tells in a corner what each line is."""
+    """Draws the legend in a corner."""
     axes.legend(loc=corner, fontsize=9)
 
 
 def reach(values: Sequence[float], intervals: Sequence[Sequence[float] | None]) -> Floats:
-    """How far intervals go below and above their values; 0 where there is none."""
+    """Computes error bars: how far intervals reach below and above their values; 0 without one."""
     ends = [interval or (value, value) for value, interval in zip(values, intervals, strict=True)]
     pairs = zip(values, ends, strict=True)
     return np.array([(max(v - low, 0), max(high - v, 0)) for v, (low, high) in pairs]).T
 
 
 def _for_page(svg: str, name: str, label: str) -> str:
-    """Makes an SVG file part of a page: no prologue, ids of its own, a label, the page's colours.
+    """Prepares an SVG file for a page: no prologue, unique ids, a label, the page's colours.
 
-    Its style sheet goes, because it would rule the whole page.
+    Its style sheet is removed, because it would apply to the whole page.
     """
     svg = re.sub(
         r"\s*<defs>\s*<style.*?</style>\s*</defs>", "", svg[svg.index("<svg") :], flags=re.S

@@ -1,4 +1,4 @@
-"""Pictures of figures with their intervals, one below the other."""
+"""Forest plots: values with their intervals, one below the other."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -32,11 +32,11 @@ class Row:
     """A line of a picture.
 
     Attributes:
-        label: What it is about.
-        value: The figure; null where it is not defined, or the line is a heading.
-        interval: From where to where it may be.
-        beside: Another figure to hold it against.
-        note: What stands there instead of a figure.
+        label: Its name.
+        value: The value; null where it is not defined, or the line is a heading.
+        interval: The interval of the value.
+        beside: Another value to compare it with.
+        note: A text instead of a value.
     """
 
     label: str
@@ -47,18 +47,18 @@ class Row:
 
     @property
     def is_heading(self) -> bool:
-        """Whether it only names the lines below."""
+        """Whether it is a heading of the lines below."""
         return self.value is None and not self.note
 
 
 def bars(name: str, label: str, rows: Sequence[Row], across: str) -> Markup:
-    """Draws figures as bars from 0 on, with a thin line over the interval of each.
+    """Draws values as bars from 0, each with a thin line for its interval.
 
     Args:
-        name: What the picture's ids begin with; one of a kind in its page.
-        label: What it shows, in words and figures.
-        rows: The figures, from top to bottom.
-        across: What the figures are.
+        name: The prefix of the picture's ids, unique in its page.
+        label: A description in words and numbers, for screen readers.
+        rows: The values, from top to bottom.
+        across: The label of the x axis.
     """
 
     def paint(axes: Axes, at: Sequence[int]) -> None:
@@ -85,15 +85,15 @@ def dots(
     line: float | None = None,
     as_shares: bool = False,
 ) -> Markup:
-    """Draws figures as dots on their intervals, and beside each a ring to hold it against.
+    """Draws values as dots on their intervals, each with a diamond to compare it with.
 
     Args:
         name: See `bars`.
         label: See `bars`.
         rows: See `bars`.
         across: See `bars`.
-        line: A figure to hold all against.
-        as_shares: Whether the figures are shares, shown from 0 on in per cent.
+        line: A value to compare all with.
+        as_shares: Whether the values are shares, shown in percent from 0.
     """
 
     def paint(axes: Axes, at: Sequence[int]) -> None:
@@ -119,7 +119,7 @@ def dots(
 
 
 def _span(axes: Axes, rows: Sequence[Row], *, as_shares: bool) -> None:
-    """Shows all figures and their intervals."""
+    """Scales the x axis to all values and their intervals."""
     shown = [
         v for row in rows for v in (row.value, row.beside, *(row.interval or ())) if v is not None
     ]
@@ -158,7 +158,7 @@ def _draw(
 
 
 def _shortened(label: str) -> str:
-    """Keeps a name within the space that there is.
+    """Shortens a name to the space available.
 
     >>> _shortened("a_name_that_goes_on_and_on_and_on")
     'a_name_that_goes_on_and_o…'

@@ -1,4 +1,4 @@
-"""A picture of what a model leans on."""
+"""A picture of feature importance."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,15 +8,15 @@ from churnlib.report.pictures.drawing import Picture
 from churnlib.report.pictures.forest import Row, bars
 
 MOST_FEATURES = 20
-"""More of them say nothing more in a plot."""
+"""How many features a picture shows."""
 
 
 def importance(name: str, about: str, features: Sequence[Mapping[str, Any]]) -> Picture:
-    """Draws what shuffling each of the most important features costs.
+    """Draws the loss in ROC AUC when each of the most important features is shuffled.
 
     Args:
-        name: What the picture's ids begin with; one of a kind in its page.
-        about: Which subscriptions these are.
+        name: The prefix of the picture's ids, unique in its page.
+        about: Which subscriptions it is about.
         features: The features, the most important first; see
             `churnlib.model.importance.Importance`.
     """
@@ -27,22 +27,22 @@ def importance(name: str, about: str, features: Sequence[Mapping[str, Any]]) -> 
         for f in shown
     )
     first, costly = shown[0], shown[0]["auc_loss"] > 0
-    most = f"Shuffling {first['feature']} costs most: {number(first['auc_loss'])} of the ROC AUC."
+    most = f"Shuffling {first['feature']} loses most: {number(first['auc_loss'])} of the ROC AUC."
     needless = sum(feature["auc_loss"] <= 0 for feature in features)
     rest = (
-        f", of which {needless} {'costs' if needless == 1 else 'cost'} nothing" if needless else ""
+        f", of which {needless} {'loses' if needless == 1 else 'lose'} nothing" if needless else ""
     )
     of_all = f"The {len(shown)} most important of {counted(len(features), 'feature')}"
     cut = f"{of_all if len(shown) < len(features) else counted(len(features), 'feature')}{rest}. "
     return Picture(
-        "Importance",
-        most if costly else "Shuffling none of the features costs anything.",
+        "Permutation importance",
+        most if costly else "Shuffling any of the features loses nothing.",
         bars(
             name,
-            f"Loss of ROC AUC of {about} by shuffled feature: {each}.",
+            f"Loss in ROC AUC of {about} by shuffled feature: {each}.",
             rows,
-            "ROC AUC lost when shuffled",
+            "loss in ROC AUC when shuffled",
         ),
-        f"{cut}Lines span five shuffles. Features that say the same stand in for each other, so "
-        "that each may seem needless.",
+        f"{cut}Lines span five shuffles. Correlated features can replace each other, so that each "
+        "may seem unimportant.",
     )

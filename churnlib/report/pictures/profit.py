@@ -1,4 +1,4 @@
-"""A picture of what a campaign comes to."""
+"""A picture of the expected gain of a campaign."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -25,8 +25,8 @@ def profit(name: str, about: str, campaign: Mapping[str, Any]) -> Picture:
     """Draws the expected gain of a campaign by the share that it contacts.
 
     Args:
-        name: What the picture's ids begin with; one of a kind in its page.
-        about: Which subscriptions these are.
+        name: The prefix of the picture's ids, unique in its page.
+        about: Which subscriptions it is about.
         campaign: See `churnlib.metrics.campaign.Campaign`.
     """
     chosen, best, curve = campaign["at_threshold"], campaign["best"], campaign["curve"]
@@ -58,21 +58,21 @@ def profit(name: str, about: str, campaign: Mapping[str, Any]) -> Picture:
         axes.xaxis.set_major_formatter(PercentFormatter(1, 0))
         axes.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1])
         _reach_of_money(axes, gains, interval)
-        name_axes(axes, "contacted, riskiest first")
+        name_axes(axes, "subscriptions contacted, riskiest first")
         key(axes, "lower left")
 
-    came = gain_or_loss(chosen["expected_gain"], "gains", "loses")
-    sure = f" ({gain_between(interval)})" if interval else ""
-    what = f"contacting the riskiest {share(chosen['share'])} {came}{sure}"
+    result = gain_or_loss(chosen["expected_gain"], "gains", "loses")
+    certainty = f" ({gain_between(interval)})" if interval else ""
+    what = f"contacting the riskiest {share(chosen['share'])} {result}{certainty}"
     if not chosen["contacted"]:
         what = "the chosen threshold contacts nobody, which gains nothing"
     other = f"{gain_or_loss(best['expected_gain'])} at {share(best['share'])}"
     if not best["share"]:
-        other = "to contact nobody"
-    everybody = gain_or_loss(campaign["everybody"]["expected_gain"], "gains", "loses")
-    more = f"best in hindsight is {other}; contacting everybody {everybody}"
+        other = "contacting nobody"
+    everyone = gain_or_loss(campaign["everybody"]["expected_gain"], "gains", "loses")
+    more = f"best in hindsight is {other}; contacting everyone {everyone}"
     return Picture(
-        "Profit",
+        "Profit curve",
         f"{capital(what)}.",
         draw(name, f"Expected gain of a campaign to {about}: {what}; {more}.", paint, left=0.68),
         f"Expected gain, in the game's own money. {capital(more)}.",
@@ -80,7 +80,7 @@ def profit(name: str, about: str, campaign: Mapping[str, Any]) -> Picture:
 
 
 def _reach_of_money(axes: Axes, gains: list[float], interval: tuple[float, float] | None) -> None:
-    """Shows all of a gain, and of a loss as much."""
+    """Scales the y axis to all gains, and to losses of up to the same size."""
     highest = max(*gains, 0.0, interval[1] if interval else 0.0)
     lowest = min(*gains, 0.0, interval[0] if interval else 0.0)
     if highest > 0:
@@ -93,7 +93,7 @@ def _reach_of_money(axes: Axes, gains: list[float], interval: tuple[float, float
 
 
 def _short(value: float) -> str:
-    """Writes a sum of money in few characters.
+    """Writes an amount of money in few characters.
 
     >>> _short(950), _short(12_500), _short(2_500_000), _short(0.25)
     ('950', '12.5k', '2.5M', '0.25')

@@ -1,4 +1,4 @@
-"""Pictures of how well churners are put before those who stay."""
+"""Pictures of ranking quality: how well churners are ranked above non-churners."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from churnlib.report.curves import TENTHS, Curve, height_at
+from churnlib.report.curves import DECILE_ENDS, Curve, height_at
 from churnlib.report.formatting import between, number, share, times
 from churnlib.report.pictures.drawing import (
     ACCENT,
@@ -27,12 +27,12 @@ from churnlib.report.pictures.drawing import (
 
 @dataclass(frozen=True)
 class Ranking:
-    """A curve of one model.
+    """The curve of a model.
 
     Attributes:
-        who: What the model is called.
+        who: The name of the model.
         curve: The curve.
-        area: The figure that sums it up.
+        area: The metric that sums it up.
     """
 
     who: str
@@ -44,24 +44,24 @@ def roc(name: str, about: str, rankings: Sequence[Ranking]) -> Picture:
     """Draws ROC curves, with the diagonal of chance.
 
     Args:
-        name: What the picture's ids begin with; one of a kind in its page.
-        about: Which subscriptions these are.
-        rankings: The model, then what it is held against, with the ROC AUC of each.
+        name: The prefix of the picture's ids, unique in its page.
+        about: Which subscriptions it is about.
+        rankings: The model, then its baseline, each with its ROC AUC.
     """
 
     def paint(axes: Axes) -> None:
         _lines(axes, rankings)
         axes.plot([0, 1], [0, 1], color=MUTED, ls=DOTTED, lw=1.2, label="chance 0.5")
-        shares(axes, "false alarms among those who stay", "churners found")
+        shares(axes, "false positive rate", "true positive rate")
         key(axes, "lower right")
 
     areas = _areas(rankings)
     return Picture(
         "ROC curve",
-        f"Of a churner and one who stays, the churner is ranked higher in "
-        f"{100 * rankings[0].area:.0f} of 100 pairs.",
+        f"In {100 * rankings[0].area:.0f} of 100 pairs of a churner and a non-churner, the churner "
+        "is ranked higher.",
         draw(name, f"ROC curve of {about}. Area under the curve: {areas}, chance 0.5.", paint),
-        "The farther above the dotted line of chance, the better.",
+        "The farther above the dotted chance line, the better.",
     )
 
 
@@ -73,8 +73,8 @@ def precision_recall(
     Args:
         name: See `roc`.
         about: See `roc`.
-        rankings: The model, then what it is held against, with the average precision of each.
-        base_rate: The share of churners among all.
+        rankings: The model, then its baseline, each with its average precision.
+        base_rate: The churn rate.
     """
     half = float(rankings[0].curve[1][np.searchsorted(rankings[0].curve[0], 0.5)])
 
@@ -82,18 +82,18 @@ def precision_recall(
         _lines(axes, rankings, drawstyle="steps-pre")
         chance = f"chance {number(base_rate)}"
         axes.axhline(base_rate, color=MUTED, ls=DOTTED, lw=1.2, label=chance)
-        shares(axes, "churners found", "churners among those called")
+        shares(axes, "recall: churners found", "precision")
         key(axes, "upper right")
 
-    found = f"Calling until half of the churners are found, {share(half)} of those called churn"
+    finding = f"At 50% recall, {share(half)} of those selected churn"
     areas = _areas(rankings)
-    label = f"Precision-recall curve of {about}. Average precision: {areas}. {found}."
+    label = f"Precision-recall curve of {about}. Average precision: {areas}. {finding}."
     return Picture(
         "Precision and recall",
-        f"{found}; at random {share(base_rate)} would.",
+        f"{finding}; at random {share(base_rate)} would.",
         draw(name, label, paint),
-        "From left to right more are called, the riskiest first. The higher the line stays, the "
-        "better.",
+        "From left to right more subscriptions are selected, the riskiest first. The higher the "
+        "line stays, the better.",
     )
 
 
@@ -104,14 +104,14 @@ def gains(
     base_rate: float,
     baseline: Curve | None = None,
 ) -> Picture:
-    """Draws cumulative gains by tenths, with their intervals.
+    """Draws cumulative gains by decile, with their intervals.
 
     Args:
         name: See `roc`.
         about: See `roc`.
-        deciles: The tenths, riskiest first; see `churnlib.metrics.deciles.Decile`.
-        base_rate: The share of churners among all, which limits how steep the curve can be.
-        baseline: The gains of the logistic regression, if there is one.
+        deciles: The deciles, riskiest first; see `churnlib.metrics.deciles.Decile`.
+        base_rate: The churn rate, which limits how steep the curve can be.
+        baseline: The gains of the logistic regression; null if there is none.
     """
     found = np.array([0.0, *(tenth["cumulative_gain"] for tenth in deciles)])
     ends = [tenth["intervals"]["cumulative_gain"] for tenth in deciles]
@@ -119,27 +119,29 @@ def gains(
 
     def paint(axes: Axes) -> None:
         band = np.array([(0.0, 0.0), *(end or (np.nan, np.nan) for end in ends)]).T
-        axes.fill_between(TENTHS, *band, color=FILL, lw=0, label="95% interval")
-        axes.plot(TENTHS, found, color=ACCENT, marker="o", label="model", clip_on=False, zorder=3)
+        axes.fill_between(DECILE_ENDS, *band, color=FILL, lw=0, label="95% interval")
+        axes.plot(
+            DECILE_ENDS, found, color=ACCENT, marker="o", label="model", clip_on=False, zorder=3
+        )
         if baseline:
             axes.plot(*baseline, color=INK, ls=DASHED, lw=1.2, label="logistic regression")
         axes.plot([0, base_rate, 1], [0, 1, 1], color=MUTED, lw=0.8, label="best possible")
         axes.plot([0, 1], [0, 1], color=MUTED, ls=DOTTED, lw=1.2, label="chance")
-        shares(axes, "subscriptions, riskiest first", "churners found")
+        shares(axes, "subscriptions selected, riskiest first", "churners found")
         key(axes, "lower right")
 
-    each = ", ".join(f"{at:.0%} {share(held)}" for at, held in zip(TENTHS, found, strict=True))
-    sure = f" ({between(interval, share)})" if interval else ""
+    each = ", ".join(f"{at:.0%} {share(held)}" for at, held in zip(DECILE_ENDS, found, strict=True))
+    certainty = f" ({between(interval, share)})" if interval else ""
     return Picture(
         "Cumulative gains",
-        f"The riskiest 10% hold {share(first)} of all churners{sure}.",
+        f"The riskiest 10% include {share(first)} of all churners{certainty}.",
         draw(name, f"Cumulative gains of {about}: of the riskiest {each}.", paint),
-        "How many churners are reached by going down the list from the riskiest.",
+        "The share of churners found by going down the list from the riskiest.",
     )
 
 
 def lift(name: str, about: str, deciles: Sequence[Mapping[str, Any]]) -> Picture:
-    """Draws the lift of each tenth, with its interval.
+    """Draws the lift of each decile, with its interval.
 
     Args:
         name: See `roc`.
@@ -161,24 +163,24 @@ def lift(name: str, about: str, deciles: Sequence[Mapping[str, Any]]) -> Picture
         axes.set_xticks(at)
         axes.tick_params(axis="x", length=0)
         axes.grid(visible=False, axis="x")
-        name_axes(axes, "tenth of the subscriptions, riskiest first", "churn rate over the average")
+        name_axes(axes, "risk decile, riskiest first", "churn rate / average")
 
     each = ", ".join(map(times, values))
-    sure = f" ({between(ends[0], times)})" if ends[0] else ""
+    certainty = f" ({between(ends[0], times)})" if ends[0] else ""
     return Picture(
-        "Lift by tenth",
-        f"The riskiest tenth churn {times(values[0])} times as often as the average{sure}.",
-        draw(name, f"Lift of {about} by tenth, riskiest first: {each}.", paint),
+        "Lift by decile",
+        f"The riskiest decile churns {times(values[0])} times as often as average{certainty}.",
+        draw(name, f"Lift of {about} by decile, riskiest first: {each}.", paint),
         "Bars should fall from left to right, from far above 1 to far below. Lines are 95% "
-        "intervals.",
+        "confidence intervals.",
     )
 
 
 def baseline_gains(curve: Curve, base_rate: float) -> Curve:
-    """From a ROC curve to the gains by tenths of the same ranking."""
+    """Computes the gains by decile of the ranking behind a ROC curve."""
     false_share, true_share = curve
-    called = base_rate * true_share + (1 - base_rate) * false_share
-    return TENTHS, height_at((called, true_share), TENTHS)
+    selected = base_rate * true_share + (1 - base_rate) * false_share
+    return DECILE_ENDS, height_at((selected, true_share), DECILE_ENDS)
 
 
 def _lines(axes: Axes, rankings: Sequence[Ranking], **how: Any) -> None:

@@ -1,4 +1,4 @@
-"""Pictures of how well the model does of each part of the subscriptions."""
+"""Pictures of performance by segment."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -10,16 +10,16 @@ from churnlib.report.pictures.forest import Row, dots
 Segments = Mapping[str, Sequence[Mapping[str, Any]]]
 
 UNKNOWN = "not known"
-"""What the rows are called that have no value."""
+"""The name of a segment whose value is null."""
 
 
 def ranking_by_segment(name: str, about: str, segments: Segments, overall: float) -> Picture:
-    """Draws the ROC AUC of each part.
+    """Draws the ROC AUC of each segment.
 
     Args:
-        name: What the picture's ids begin with; one of a kind in its page.
-        about: Which subscriptions these are.
-        segments: The parts, by what parts them; see `churnlib.metrics.segments.Segment`.
+        name: The prefix of the picture's ids, unique in its page.
+        about: Which subscriptions it is about.
+        segments: The segments by column; see `churnlib.metrics.segments.Segment`.
         overall: The ROC AUC of all.
     """
     rows = [
@@ -33,7 +33,7 @@ def ranking_by_segment(name: str, about: str, segments: Segments, overall: float
     apart = [row for row in _figures(segments, "roc_auc") if not _holds(row[2], overall)]
     return Picture(
         "Ranking by segment",
-        f"{_apart(apart, len(_figures(segments, 'roc_auc')))} the whole, {number(overall)}.",
+        f"{_apart(apart, len(_figures(segments, 'roc_auc')))} the overall {number(overall)}.",
         dots(
             name,
             f"ROC AUC of {about} by segment: {_each(segments, 'roc_auc')}.",
@@ -41,13 +41,13 @@ def ranking_by_segment(name: str, about: str, segments: Segments, overall: float
             "ROC AUC",
             line=overall,
         ),
-        "Dots on their 95% intervals; the dotted line is all subscriptions. By chance alone one in "
-        "twenty lies apart.",
+        "Dots with 95% confidence intervals; the dotted line is all subscriptions. One in twenty "
+        "differs by chance alone.",
     )
 
 
 def churn_by_segment(name: str, about: str, segments: Segments) -> Picture:
-    """Draws observed and predicted churn of each part.
+    """Draws observed and predicted churn of each segment.
 
     Args:
         name: See `ranking_by_segment`.
@@ -74,18 +74,18 @@ def churn_by_segment(name: str, about: str, segments: Segments) -> Picture:
         for p in parts
         if p["mean_predicted"] is not None
     )
-    told = f"in {off or 'none'} of {counted(len(known), 'segment')} the prediction lies outside"
+    finding = f"{off or 'none'} of {counted(len(known), 'segment')} {'has' if off == 1 else 'have'}"
     return Picture(
         "Churn by segment",
-        f"{capital(told)} the observed interval.",
+        f"{capital(finding)} a mean prediction outside the interval of the churn rate.",
         dots(
             name,
             f"Predicted and observed churn of {about} by segment: {each}.",
             rows,
-            "churn",
+            "churn rate",
             as_shares=True,
         ),
-        "Dots are what was observed, on their 95% intervals; diamonds what was predicted.",
+        "Dots are churn rates with 95% confidence intervals, diamonds are mean predictions.",
     )
 
 
@@ -101,12 +101,12 @@ def _value(part: Mapping[str, Any]) -> str:
 
 
 def _why(part: Mapping[str, Any], figure: str) -> str:
-    """Why a figure of a part is not there, in few words; nothing where it is."""
+    """Says why a metric of a segment is missing; empty where it is not."""
     if part[figure] is not None:
         return ""
     if not part["n"]:
-        return "no outcome known yet"
-    return f"of {part['n']}, {part['positives']} churned"
+        return "no label yet"
+    return f"{part['positives']} of {part['n']} churned"
 
 
 def _figures(segments: Segments, figure: str) -> list[tuple[str, float, Any]]:
@@ -124,10 +124,10 @@ def _holds(interval: Sequence[float] | None, value: float) -> bool:
 
 def _apart(apart: list[tuple[str, float, Any]], count: int) -> str:
     if not apart:
-        return f"None of {counted(count, 'segment')} is told apart from"
+        return f"None of {counted(count, 'segment')} differs significantly from"
     if len(apart) == 1:
-        return f"{capital(apart[0][0])} ({number(apart[0][1])}) is told apart from"
-    return f"{len(apart)} of {counted(count, 'segment')} are told apart from"
+        return f"{capital(apart[0][0])} ({number(apart[0][1])}) differs significantly from"
+    return f"{len(apart)} of {counted(count, 'segment')} differ significantly from"
 
 
 def _each(segments: Segments, figure: str) -> str:

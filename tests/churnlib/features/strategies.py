@@ -70,6 +70,16 @@ def table(rows: Sequence[Row], schema: Mapping[str, Any]) -> pl.LazyFrame:
     return pl.LazyFrame(rows, schema=schema)
 
 
+def tables(game: Game) -> list[pl.LazyFrame]:
+    """The characters, subscriptions, misses and currency of a game, as lazy tables."""
+    return [
+        table(game.characters, CHARACTER_SCHEMA),
+        table(game.subs, SUB_SCHEMA),
+        table(game.misses, MISS_SCHEMA),
+        table(game.currency, CURRENCY_SCHEMA),
+    ]
+
+
 def character(char_id: int = 1, **changes: Any) -> Row:
     """A character; `changes` replace its values."""
     return {

@@ -1,19 +1,70 @@
-"""The window of a cohort."""
+"""The feature table of a cohort, its columns and its window."""
 
 from datetime import date
 
+import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
-from churnlib.features.cohort import in_window
+from churnlib.features.cohort import feature_columns, feature_table, in_window
+from churnlib.settings import CurrencySettings, Settings, StandardSettings, load_settings
+from tests.churnlib.features import oracle
 from tests.churnlib.features.strategies import (
+    EVERYTHING,
     SUB_SCHEMA,
     Game,
     as_of_days,
+    currency_settings,
     examples,
     games,
     sub,
     table,
+    tables,
 )
+
+
+def settings_with(undated_totals: bool, currency: CurrencySettings, months: int) -> Settings:
+    """Settings of the features, with a number of months for both churn and horizon."""
+    return load_settings("game1", environ={}, local=False).model_copy(
+        update={
+            "standard": StandardSettings(undated_totals=undated_totals),
+            "currency": currency,
+            "churn_after_months": months,
+            "horizon_months": months + 3,
+        }
+    )
+
+
+@examples(20)
+@given(games, currency_settings(), as_of_days, st.integers(1, 3), st.booleans())
+def test_feature_table_equals_oracle(
+    game: Game, currency: CurrencySettings, as_of: date, months: int, undated_totals: bool
+) -> None:
+    settings = settings_with(undated_totals, currency, months)
+    characters, subs, misses, history = tables(game)
+    rows = feature_table(characters, history, subs, misses, settings, as_of=as_of).collect()
+    expected = oracle.standard(game.characters, game.subs, as_of, undated_totals)
+    for row in expected:
+        churned_on = oracle.churned_on(row, game.misses, as_of, months)
+        label = oracle.label(row, churned_on, as_of, months + 3)
+        row |= {"churned_on": churned_on, "sub_churn": label}
+        row |= oracle.currency(row, game.currency, currency, as_of)
+    oracle.assert_rows(rows, expected)
+
+
+@pytest.mark.parametrize("undated_totals", [True, False])
+@pytest.mark.parametrize("currency", [CurrencySettings(), EVERYTHING])
+def test_feature_columns_are_those_of_the_feature_table(
+    undated_totals: bool, currency: CurrencySettings
+) -> None:
+    settings = settings_with(undated_totals, currency, 3)
+    characters, subs, misses, history = tables(Game())
+    rows = feature_table(characters, history, subs, misses, settings, as_of=date(2024, 1, 1))
+    schema = rows.collect().schema
+    columns = feature_columns(settings.standard, settings.currency)
+    assert list(columns.items()) == list(schema.items())
+    assert set(currency.feature_names) <= set(columns)
+    assert ("total_kills" in columns) == undated_totals
 
 
 @examples(30)

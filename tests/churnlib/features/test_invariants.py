@@ -17,11 +17,7 @@ from churnlib.settings import CurrencySettings
 from tests.churnlib.features.oracle import Row, month_number, month_start
 from tests.churnlib.features.strategies import (
     AMOUNTS,
-    CHARACTER_SCHEMA,
-    CURRENCY_SCHEMA,
     EVERYTHING,
-    MISS_SCHEMA,
-    SUB_SCHEMA,
     Game,
     amounts,
     as_of_days,
@@ -31,20 +27,11 @@ from tests.churnlib.features.strategies import (
     games,
     miss,
     sub,
-    table,
+    tables,
 )
 
 LATE = date(2030, 1, 1)
 SEEDS = st.integers(0, 2**16)
-
-
-def tables(game: Game) -> list[pl.LazyFrame]:
-    return [
-        table(game.characters, CHARACTER_SCHEMA),
-        table(game.subs, SUB_SCHEMA),
-        table(game.misses, MISS_SCHEMA),
-        table(game.currency, CURRENCY_SCHEMA),
-    ]
 
 
 def all_features(

@@ -47,7 +47,7 @@ def game(characters: int = 300, seed: int = 7) -> tuple[pl.DataFrame, pl.DataFra
     return subs.sort("char_id", "sub_start_date", "sub_id"), currency
 
 
-def test_hashes_are_the_ones_that_files_were_written_by() -> None:
+def test_hashes_are_stable() -> None:
     numbers = pl.Series([0, 1, 2, -1, 2**62, None])
     assert buckets.hashes(numbers).tolist() == [
         0,
@@ -66,14 +66,14 @@ def test_hashes_are_the_ones_that_files_were_written_by() -> None:
 
 
 @pytest.mark.parametrize("ids", [pl.Series(range(40_000)), pl.Series(range(0, 4_000_000, 100))])
-def test_buckets_are_of_like_size(ids: pl.Series) -> None:
+def test_buckets_have_similar_sizes(ids: pl.Series) -> None:
     sizes = buckets.buckets_of(ids, 64).value_counts()["count"]
     assert len(sizes) == 64
     assert sizes.is_between(500, 750).all()
 
 
 @given(st.integers(0, 10), st.lists(st.integers(-(2**63), 2**63 - 1), max_size=50))
-def test_bucket_of_few_holds_whole_buckets_of_many(power: int, ids: list[int]) -> None:
+def test_fewer_buckets_are_unions_of_more_buckets(power: int, ids: list[int]) -> None:
     found = pl.Series("char_id", ids, dtype=pl.Int64)
     finest = buckets.buckets_of(found, buckets.FINEST)
     assert buckets.buckets_of(found, 2**power).to_list() == [
@@ -85,7 +85,7 @@ VALUES = st.none() | st.floats(-9, 9)
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), VALUES, st.none() | st.text(max_size=2)), max_size=30))
-def test_characters_come_in_the_order_of_hashes_and_their_rows_keep_theirs(
+def test_characters_are_sorted_by_hash_and_their_rows_keep_their_order(
     rows: list[tuple[Any, ...]],
 ) -> None:
     frame = pl.DataFrame(
@@ -104,14 +104,14 @@ def _changes(rows: list[tuple[Any, ...]]) -> int:
     return sum(i == 0 or row[0] != rows[i - 1][0] for i, row in enumerate(rows))
 
 
-def test_nan_stays_apart_from_null_when_rows_are_ordered() -> None:
+def test_nan_and_null_are_kept_when_rows_are_sorted() -> None:
     frame = pl.DataFrame({"char_id": [1, 2, 3, 4], "x": [math.nan, None, 1.0, 2.0]})
     found = buckets.in_order(frame).sort("char_id")
     assert found["x"].is_nan().to_list() == [True, None, False, False]
 
 
 @pytest.mark.parametrize("count", [1, 2, 8, 256, 1024])
-def test_buckets_one_behind_another_are_the_table(count: int, tmp_path: Path) -> None:
+def test_concatenated_buckets_are_the_table(count: int, tmp_path: Path) -> None:
     _, currency = game()
     table = table_of("character_currency", tmp_path, currency)
     parts = [buckets.bucket(table, number, count).collect() for number in range(count)]
@@ -120,7 +120,7 @@ def test_buckets_one_behind_another_are_the_table(count: int, tmp_path: Path) ->
         assert set(buckets.buckets_of(part["char_id"], count)) <= {number}
 
 
-def test_features_are_the_same_bytes_in_any_number_of_buckets(tmp_path: Path) -> None:
+def test_features_have_the_same_bytes_for_any_number_of_buckets(tmp_path: Path) -> None:
     subs, currency = game()
     tables = [table_of("subs", tmp_path, subs), table_of("character_currency", tmp_path, currency)]
     function = partial(add_currency_features, settings=EVERYTHING, as_of=DAY)
@@ -135,7 +135,7 @@ def test_features_are_the_same_bytes_in_any_number_of_buckets(tmp_path: Path) ->
     assert buckets.in_order(whole).equals(datasets.read(target))
 
 
-def test_memory_decides_on_the_number_of_buckets(tmp_path: Path) -> None:
+def test_number_of_buckets_depends_on_memory(tmp_path: Path) -> None:
     _, currency = game()
     table = table_of("character_currency", tmp_path, currency)
     size = buckets.size_of(table)
@@ -158,7 +158,7 @@ def test_table_of_another_program_has_no_buckets(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 8, 64, 256])
-def test_rows_put_aside_come_back_in_their_order(count: int, tmp_path: Path) -> None:
+def test_spilled_rows_keep_their_order(count: int, tmp_path: Path) -> None:
     frame = pl.DataFrame({"sub_id": [n * 7 % 501 for n in range(5_000)], "n": range(5_000)})
     parts = buckets.spill(frame.lazy(), "sub_id", count, tmp_path / "aside")
     assert len(parts) == count
@@ -169,7 +169,7 @@ def test_rows_put_aside_come_back_in_their_order(count: int, tmp_path: Path) -> 
     assert pl.concat(found).sort("n").equals(frame)
 
 
-def test_failure_between_buckets_leaves_what_stood(tmp_path: Path) -> None:
+def test_failure_between_buckets_leaves_the_old_file(tmp_path: Path) -> None:
     _, currency = game()
     table = table_of("character_currency", tmp_path, currency)
     target = Dataset("character_currency", "hawk", table.uri)
@@ -184,7 +184,7 @@ def test_failure_between_buckets_leaves_what_stood(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["character_currency.parquet"]
 
 
-def test_lazy_frame_of_frames_takes_projection_filter_and_limit() -> None:
+def test_lazy_frame_over_frames_supports_projection_filter_and_limit() -> None:
     frames = [pl.DataFrame({"a": [n, n + 1], "b": [0, 0]}) for n in (0, 10, 20)]
     schema = frames[0].schema
     rows = buckets.lazily(frames, schema).filter(pl.col("a") > 0).select("a").head(3).collect()

@@ -270,7 +270,7 @@ def test_damaged_page_is_distinguished_from_a_programming_error(target: Dataset)
 
 
 @pytest.mark.parametrize(
-    ("frame", "fault"),
+    ("frame", "problem"),
     [
         (FRAME.drop("y"), "lacks the column y"),
         (FRAME.select(z="x"), "lacks the column x; lacks the column y"),
@@ -278,12 +278,12 @@ def test_damaged_page_is_distinguished_from_a_programming_error(target: Dataset)
     ],
 )
 def test_dataset_with_another_schema_is_named(
-    frame: pl.DataFrame, fault: str, target: Dataset
+    frame: pl.DataFrame, problem: str, target: Dataset
 ) -> None:
     write_parquet(frame.lazy(), target)
     with pytest.raises(DataError) as caught:
         scan(target, Table)
-    assert str(caught.value).startswith(f"hawk: table: {target.uri} {fault}. Remove it")
+    assert str(caught.value).startswith(f"hawk: table: {target.uri} {problem}. Remove it")
 
 
 def test_columns_beyond_the_schema_are_allowed(target: Dataset) -> None:

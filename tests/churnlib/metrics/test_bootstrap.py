@@ -19,7 +19,7 @@ def test_weights_are_poisson_distributed_and_independent() -> None:
 
 
 @pytest.mark.parametrize("cells", [3, 500])
-def test_totals_add_up_rows_as_often_as_their_character_is_drawn(cells: int) -> None:
+def test_totals_weigh_rows_by_the_draws_of_their_character(cells: int) -> None:
     rng = np.random.default_rng(3)
     character, cell, value = rng.integers(0, 40, 300), rng.integers(0, cells, 300), rng.random(300)
     drawn = Resampling.over(pl.Series(character))
@@ -43,7 +43,7 @@ def test_rows_of_a_character_share_its_draws(ids: list[object]) -> None:
     assert (part.weights == drawn.weights[[1, 2]]).all()
 
 
-def test_of_many_characters_groups_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_characters_are_drawn_in_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bootstrap, "MAX_UNITS", 50)
     ids = pl.Series(np.repeat(np.arange(1000), 2))
     drawn = Resampling.over(ids)

@@ -35,7 +35,7 @@ def gain(rows: pl.DataFrame, threshold: float) -> float:
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.05, 0.1642, 0.2, 0.21234, 0.7, 1.0])
-def test_the_figures_are_those_at_the_threshold(threshold: float) -> None:
+def test_outcome_is_that_at_the_threshold(threshold: float) -> None:
     rows = scored()
     made = evaluate_campaign(rows, OFFER, threshold)
     at, contacted = made.at_threshold, rows.filter(pl.col("churn_probability") >= threshold)
@@ -54,7 +54,7 @@ def test_without_a_threshold_nobody_is_contacted() -> None:
     assert at.expected_gain_ci == (0, 0)
 
 
-def test_the_chosen_threshold_gains_the_most() -> None:
+def test_chosen_threshold_gains_the_most() -> None:
     rows = scored()
     chosen = choose_threshold(rows, OFFER)
     assert chosen is not None
@@ -68,7 +68,7 @@ def test_the_chosen_threshold_gains_the_most() -> None:
     assert made.everybody.expected_gain == pytest.approx(gain(rows, 0))
 
 
-def test_immature_rows_count_nothing() -> None:
+def test_rows_without_a_label_are_ignored() -> None:
     rows = scored()
     more = pl.concat([rows, rows.with_columns(sub_churn=pl.lit(None, pl.Int8))])
     assert evaluate_campaign(more, OFFER, 0.2) == evaluate_campaign(rows, OFFER, 0.2)
@@ -76,20 +76,20 @@ def test_immature_rows_count_nothing() -> None:
 
 
 @pytest.mark.parametrize("outcome", [0, 1, None])
-def test_of_one_outcome_the_threshold_is_break_even(outcome: int | None) -> None:
+def test_threshold_with_one_outcome_is_break_even(outcome: int | None) -> None:
     rows = scored().with_columns(sub_churn=pl.lit(outcome, pl.Int8))
     assert choose_threshold(rows, OFFER) == pytest.approx(11 / 67)
     assert choose_threshold(rows, Offer(contact_cost=60.0)) is None
 
 
-def test_without_a_known_outcome_nothing_is_said_but_why() -> None:
+def test_campaign_without_labels_has_only_a_reason() -> None:
     made = evaluate_campaign(scored().clear(), OFFER, 0.2)
     assert made.reason == "no subscription has a known outcome"
     assert (made.n, made.at_threshold, made.empc, made.curve) == (0, None, None, ())
     assert json.loads(json.dumps(made.to_json()))["threshold"] == 0.2
 
 
-def test_the_curve_runs_from_nobody_to_everybody_past_all_that_is_told() -> None:
+def test_curve_runs_from_nobody_to_everyone_through_the_thresholds() -> None:
     rows = scored()
     made = evaluate_campaign(rows, OFFER, 0.2)
     shares = [point.share for point in made.curve]
@@ -104,20 +104,20 @@ def test_the_curve_runs_from_nobody_to_everybody_past_all_that_is_told() -> None
         assert point.expected_gain == pytest.approx(gain(rows, point.threshold))
 
 
-def test_the_order_of_rows_does_not_matter() -> None:
+def test_row_order_does_not_matter() -> None:
     rows = scored()
     mixed = rows.sample(fraction=1, shuffle=True, seed=3)
     assert evaluate_campaign(mixed, OFFER, 0.2) == evaluate_campaign(rows, OFFER, 0.2)
 
 
-def test_plain_data_hold_the_terms_and_no_curve_where_not_wanted() -> None:
+def test_plain_data_has_terms_and_optionally_the_curve() -> None:
     data = evaluate_campaign(scored(), OFFER, 0.2).to_json(curve=False)
     assert data["terms"] == OFFER.model_dump()
     assert "curve" not in data
     assert json.loads(json.dumps(data))["at_threshold"]["expected_gain_ci"] is not None
 
 
-def test_rows_of_one_character_do_not_count_as_many() -> None:
+def test_rows_of_one_character_are_not_independent() -> None:
     rows = scored(per_character=1)
     twice = pl.concat([rows, rows])
 
@@ -130,7 +130,7 @@ def test_rows_of_one_character_do_not_count_as_many() -> None:
     assert width(twice) == pytest.approx(2 * width(rows))
 
 
-def test_the_interval_is_that_of_drawing_characters_again() -> None:
+def test_interval_equals_the_bootstrap_of_characters() -> None:
     # One subscription of most characters, many of some, and a gain far from nothing.
     rng = np.random.default_rng(8)
     times = rng.choice([1, 12], 400, p=[0.8, 0.2])
@@ -153,14 +153,14 @@ def test_the_interval_is_that_of_drawing_characters_again() -> None:
     assert half == pytest.approx(1.96 * spread, rel=0.08)
 
 
-def test_of_one_character_there_is_no_interval() -> None:
+def test_one_character_has_no_interval() -> None:
     rows = scored().with_columns(char_id=pl.lit(1))
     at = evaluate_campaign(rows, OFFER, 0.2).at_threshold
     assert at is not None
     assert at.expected_gain_ci is None
 
 
-def test_intervals_hold_the_true_gain_in_about_95_of_100_draws() -> None:
+def test_intervals_cover_the_true_gain_in_about_95_of_100_draws() -> None:
     # What contacting brings of a row with risk p, before it is known who churns: 56p - 11(1 - p).
     risk = scored(2_000_000, seed=99)["churn_probability"].to_numpy()
     true = np.where(risk >= 0.2, 67 * risk - 11, 0).mean() * 1_000

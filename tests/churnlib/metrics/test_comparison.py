@@ -46,7 +46,7 @@ def cohort(n: int = 600, seed: int = 0, noise: float = 1.0, rows_each: int = 2) 
         st.tuples(st.booleans(), st.integers(0, 8), st.integers(0, 5)), max_size=25
     ).map(lambda rows: [(True, 3, 0), (False, 4, 1), *rows])
 )  # fmt: skip
-def test_figures_of_each_draw_are_those_of_scikit_learn(rows: list[tuple[bool, int, int]]) -> None:
+def test_metrics_of_each_draw_equal_scikit_learn(rows: list[tuple[bool, int, int]]) -> None:
     outcome, eighths, character = (np.array(values) for values in zip(*rows, strict=True))
     characters = Resampling.over(pl.Series(character))
     predicted = Predictions(outcome, eighths / 8, characters)
@@ -74,7 +74,7 @@ def plain_error(frame: pl.DataFrame, metric: str, turns: int = 250) -> float:
 
 
 @every_metric
-def test_the_error_is_that_of_the_plain_bootstrap(metric: str) -> None:
+def test_standard_error_equals_the_plain_bootstrap(metric: str) -> None:
     frame = cohort(300)
     found = paired_difference(frame, "good", "bad", metric)
     # This one is known to some 5 %, the other to 2 %.
@@ -82,7 +82,7 @@ def test_the_error_is_that_of_the_plain_bootstrap(metric: str) -> None:
 
 
 @every_metric
-def test_a_better_model_is_told_from_a_worse_one(metric: str) -> None:
+def test_better_model_differs_significantly(metric: str) -> None:
     found = paired_difference(cohort(5000), "good", "bad", metric)
     assert found.difference is not None
     interval = found.interval()
@@ -101,12 +101,12 @@ def json_of(difference: Difference) -> dict[str, Any]:
 
 
 @every_metric
-def test_a_model_does_not_differ_from_itself(metric: str) -> None:
+def test_model_does_not_differ_from_itself(metric: str) -> None:
     found = paired_difference(cohort(), "good", "good", metric)
     assert (found.difference, found.interval()) == (0, (0, 0))
 
 
-def test_being_paired_makes_the_error_small() -> None:
+def test_pairing_reduces_the_standard_error() -> None:
     frame = cohort(2000, noise=0.1)
     found = paired_difference(frame, "good", "bad")
     alone = METRICS["roc_auc"].compute(
@@ -121,7 +121,7 @@ def test_being_paired_makes_the_error_small() -> None:
 
 
 @every_metric
-def test_rows_twice_within_a_character_tell_nothing_more(metric: str) -> None:
+def test_repeated_rows_of_a_character_add_no_information(metric: str) -> None:
     once = cohort()
     twice = pl.concat([once, once.with_columns(pl.col("sub_id") + 10_000)])
     one, two = (paired_difference(frame, "good", "bad", metric) for frame in (once, twice))
@@ -135,7 +135,7 @@ def test_rows_twice_within_a_character_tell_nothing_more(metric: str) -> None:
 
 
 @every_metric
-def test_the_order_of_rows_changes_no_bit(metric: str) -> None:
+def test_row_order_changes_no_bit(metric: str) -> None:
     frame = cohort()
     once = paired_difference(frame, "good", "bad", metric)
     for seed in range(3):
@@ -143,7 +143,7 @@ def test_the_order_of_rows_changes_no_bit(metric: str) -> None:
         assert paired_difference(mixed, "good", "bad", metric) == once
 
 
-def test_the_interval_holds_the_truth_as_often_as_it_says() -> None:
+def test_interval_has_its_nominal_coverage() -> None:
     truth = paired_difference(cohort(100_000), "good", "bad").difference
     assert truth is not None
     held = {0.8: 0, 0.95: 0}
@@ -161,7 +161,7 @@ def test_the_interval_holds_the_truth_as_often_as_it_says() -> None:
 
 
 @pytest.mark.parametrize("outcome", [0, 1, None])
-def test_one_outcome_alone_compares_nothing(outcome: int | None) -> None:
+def test_comparison_with_one_outcome_is_undefined(outcome: int | None) -> None:
     frame = cohort(5).with_columns(sub_churn=pl.lit(outcome, pl.Int8))
     found = paired_difference(frame, "good", "bad")
     assert (found.difference, found.interval()) == (None, None)
@@ -170,7 +170,7 @@ def test_one_outcome_alone_compares_nothing(outcome: int | None) -> None:
     assert found.reason == f"of {n} subscriptions with a known outcome {churned} churned"
 
 
-def test_one_churner_alone_gives_no_interval() -> None:
+def test_comparison_with_one_churner_has_no_interval() -> None:
     frame = cohort(40).with_columns(sub_churn=(pl.col("sub_id") == 7).cast(pl.Int8))
     found = paired_difference(frame, "good", "bad")
     assert found.difference is not None
@@ -178,7 +178,7 @@ def test_one_churner_alone_gives_no_interval() -> None:
     assert found.reason == "too few characters to tell by: 1"
 
 
-def test_what_cannot_be_compared_is_refused() -> None:
+def test_invalid_comparison_is_refused() -> None:
     with pytest.raises(ModelError, match=r"no metric 'auc' to compare by\. Did you mean 'roc_auc'"):
         paired_difference(cohort(), "good", "bad", "auc")
     with pytest.raises(DataError, match=r"lack the column 'god'\. Did you mean 'good'"):

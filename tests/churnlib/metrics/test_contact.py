@@ -22,14 +22,14 @@ TEXTS = pl.Series([f"id-{n}" for n in range(20_000)])
 
 @pytest.mark.parametrize("ids", [IDS, TEXTS], ids=["numbers", "texts"])
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.05, 0.5])
-def test_so_many_are_held_out(ids: pl.Series, share: float) -> None:
+def test_held_out_share_is_the_configured_one(ids: pl.Series, share: float) -> None:
     found = is_held_out(ids, share)
     error = (share * (1 - share) / len(ids)) ** 0.5
     assert found.mean() == pytest.approx(share, abs=4 * error)
     assert found.any() == (share > 0)
 
 
-def test_a_character_is_held_out_whatever_stands_beside_it() -> None:
+def test_hold_out_of_a_character_does_not_depend_on_others() -> None:
     whole = is_held_out(IDS, 0.05)
     assert is_held_out(IDS.reverse(), 0.05).equals(whole.reverse())
     assert is_held_out(IDS[700:900], 0.05).equals(whole[700:900])
@@ -38,13 +38,13 @@ def test_a_character_is_held_out_whatever_stands_beside_it() -> None:
     assert IDS.filter(whole)[:5].to_list() == [28, 30, 38, 67, 85]
 
 
-def test_a_larger_share_holds_out_the_same_and_more() -> None:
+def test_larger_share_includes_the_smaller_hold_out() -> None:
     small, large = is_held_out(IDS, 0.05), is_held_out(IDS, 0.2)
     assert (small & ~large).sum() == 0
 
 
 @pytest.mark.parametrize("ids", [IDS, TEXTS], ids=["numbers", "texts"])
-def test_who_is_held_out_does_not_follow_the_order_of_buckets(ids: pl.Series) -> None:
+def test_hold_out_is_independent_of_the_bucket_hash(ids: pl.Series) -> None:
     found = is_held_out(ids, 0.1).to_numpy()
     tenth = hashes(ids) // np.uint64(2**64 // 10 + 1)
     rates = np.array([found[tenth == n].mean() for n in range(10)])
@@ -61,7 +61,7 @@ BATCH = pl.DataFrame(
 )
 
 
-def test_whoever_reaches_the_threshold_is_contacted_but_for_those_held_out() -> None:
+def test_contact_is_the_threshold_without_the_hold_out() -> None:
     found = add_contact(BATCH, 500 / 999, 0.2)
     assert found.columns == [*BATCH.columns, "contact", "held_out"]
     assert found["held_out"].equals(is_held_out(BATCH["char_id"], 0.2))
@@ -77,12 +77,12 @@ def test_without_a_threshold_nobody_is_contacted() -> None:
 
 
 @pytest.mark.parametrize("ids", [pl.Int64, pl.String])
-def test_an_empty_batch_has_the_columns(ids: type[pl.DataType]) -> None:
+def test_empty_batch_has_the_columns(ids: type[pl.DataType]) -> None:
     found = add_contact(BATCH.clear().cast({"char_id": ids}), 0.5, 0.2)
     assert found.schema["contact"] == found.schema["held_out"] == pl.Boolean
 
 
-def test_held_out_and_contacted_are_compared_above_one_threshold() -> None:
+def test_hold_out_and_contacted_are_compared_at_the_same_threshold() -> None:
     found = add_contact(BATCH, 500 / 999, 0.2)
     unknown = pl.when(pl.col("char_id") < 990).then("sub_churn")
     compared = compare_hold_out(found.with_columns(sub_churn=unknown), 500 / 999)
@@ -107,14 +107,14 @@ def test_held_out_and_contacted_are_compared_above_one_threshold() -> None:
     assert nobody == {"contacted": nothing, "held_out": nothing, "fall": None, "fall_ci": None}
 
 
-def test_a_group_without_rows_leaves_the_fall_open() -> None:
+def test_empty_group_has_no_reduction() -> None:
     found = compare_counts(contacted=(3, 20), held_out=(0, 0))
     assert found["contacted"]["churn_rate"] == 0.15
     assert (found["held_out"]["churn_rate_ci"], found["fall"], found["fall_ci"]) == (None,) * 3
 
 
 @pytest.mark.parametrize("rates", [(0.3, 0.24), (0.1, 0.1), (0.02, 0.01)])
-def test_the_interval_of_a_fall_holds_it_as_often_as_it_says(rates: tuple[float, float]) -> None:
+def test_interval_of_the_reduction_has_its_nominal_coverage(rates: tuple[float, float]) -> None:
     rng = np.random.default_rng(2)
     counts = rng.binomial([60, 900], rates, (2_000, 2)).tolist()
     held = 0
@@ -126,7 +126,7 @@ def test_the_interval_of_a_fall_holds_it_as_often_as_it_says(rates: tuple[float,
 
 
 @pytest.mark.parametrize("with_campaign", [True, False])
-def test_another_offer_chooses_anew_among_the_validation_rows(
+def test_another_offer_chooses_a_new_threshold_on_the_validation_rows(
     with_campaign: bool, tmp_path: Path
 ) -> None:
     model, rows = usual(), features()

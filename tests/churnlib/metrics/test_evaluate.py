@@ -1,4 +1,4 @@
-"""The figures, against scikit-learn, textbook formulas and simulation."""
+"""The metrics, against scikit-learn, textbook formulas and simulation."""
 
 import json
 from collections.abc import Callable
@@ -60,7 +60,7 @@ def arrays(rows: list[tuple[bool, int]]) -> Arrays:
 
 @settings(deadline=None, max_examples=60)
 @given(scored)
-def test_figures_equal_those_of_scikit_learn(rows: list[tuple[bool, int]]) -> None:
+def test_metrics_equal_scikit_learn(rows: list[tuple[bool, int]]) -> None:
     outcome, probability = arrays(rows)
     found = score_group(table(outcome.astype(int).tolist(), probability.tolist()))
     assert (found.n, found.positives, found.immature) == (len(rows), outcome.sum(), 0)
@@ -96,7 +96,7 @@ def squeezed(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @pytest.mark.parametrize(("positives", "negatives"), [(10, 90), (60, 300), (500, 2000)])
-def test_the_interval_of_single_rows_is_delongs(positives: int, negatives: int) -> None:
+def test_interval_of_independent_rows_is_delongs(positives: int, negatives: int) -> None:
     outcome = np.repeat([True, False], [positives, negatives])
     probability = squeezed(np.random.default_rng(1).normal(outcome.astype(float)).round(1))
     found, expected = score(outcome, probability).roc_auc_ci, delong(outcome, probability)
@@ -107,7 +107,7 @@ def test_the_interval_of_single_rows_is_delongs(positives: int, negatives: int) 
 
 
 @pytest.mark.parametrize(("positives", "negatives"), [(60, 300), (15, 60)])
-def test_the_interval_covers_the_truth_as_often_as_it_says(positives: int, negatives: int) -> None:
+def test_interval_has_its_nominal_coverage(positives: int, negatives: int) -> None:
     rng = np.random.default_rng(5)
     outcome = np.repeat([True, False], [positives, negatives])
     characters = Resampling.over(pl.Series(range(positives + negatives)))
@@ -122,7 +122,7 @@ def test_the_interval_covers_the_truth_as_often_as_it_says(positives: int, negat
     assert 0.906 < covered / turns < 0.994
 
 
-def test_one_churner_alone_does_not_make_the_interval_narrow() -> None:
+def test_interval_with_one_churner_is_wide() -> None:
     rng = np.random.default_rng(5)
     outcome = np.repeat([True, False], [1, 500])
     characters = Resampling.over(pl.Series(range(501)))
@@ -135,7 +135,7 @@ def test_one_churner_alone_does_not_make_the_interval_narrow() -> None:
 
 
 @pytest.mark.parametrize(("m", "n", "fewer"), [(100, 400, 100), (2, 5, 2), (10, 5, 5)])
-def test_a_perfect_order_keeps_room_for_doubt(m: int, n: int, fewer: int) -> None:
+def test_perfect_ranking_has_an_interval(m: int, n: int, fewer: int) -> None:
     outcome = np.repeat([True, False], [m, n])
     bound = min(1.0, -np.log(0.05) / fewer)  # The rule of three.
     found = score(outcome, outcome.astype(float))
@@ -147,7 +147,7 @@ def test_a_perfect_order_keeps_room_for_doubt(m: int, n: int, fewer: int) -> Non
 
 
 @pytest.mark.parametrize("clusters", [1, 3])
-def test_characters_and_not_rows_make_the_interval(clusters: int) -> None:
+def test_intervals_depend_on_characters_instead_of_rows(clusters: int) -> None:
     rng = np.random.default_rng(2)
     outcome = rng.random(200) < 0.3
     once = table(outcome.astype(int).tolist(), (rng.random(200) * 0.5 + outcome * 0.2).tolist())
@@ -164,7 +164,7 @@ def test_characters_and_not_rows_make_the_interval(clusters: int) -> None:
         assert narrow[1] - narrow[0] < 0.7 * (wide[1] - wide[0]), name
 
 
-def test_intervals_are_those_of_the_plain_bootstrap() -> None:
+def test_intervals_equal_the_plain_bootstrap() -> None:
     """Characters with replacement, row by row, and the percentiles of scikit-learn's figures."""
     rng = np.random.default_rng(4)
     n = 900
@@ -208,21 +208,21 @@ def lift_by_every_order(outcome: list[int], probability: list[float], share: flo
 
 @settings(deadline=None, max_examples=60)
 @given(st.lists(st.tuples(st.integers(0, 1), st.sampled_from([0.1, 0.5, 0.9])), max_size=4))
-def test_deciles_are_the_mean_over_all_orders_of_the_tied(rows: list[tuple[int, float]]) -> None:
+def test_deciles_average_over_all_orders_of_ties(rows: list[tuple[int, float]]) -> None:
     rows = [(1, 0.5), (0, 0.5), *rows]
     outcome, probability = [y for y, _ in rows], [p for _, p in rows]
     found = score_group(table(list(outcome), probability))
-    assert [tenth.decile for tenth in found.deciles] == list(range(1, 11))
-    for tenth in found.deciles:
-        share = tenth.decile / 10
+    assert [decile.decile for decile in found.deciles] == list(range(1, 11))
+    for decile in found.deciles:
+        share = decile.decile / 10
         up_to_here = lift_by_every_order(outcome, probability, share)
-        assert tenth.cumulative_gain == pytest.approx(up_to_here * share)
-        assert abs(tenth.rows - len(rows) / 10) < 2
-        assert abs(tenth.churned - tenth.churn_rate * len(rows) / 10) < 1
-        assert tenth.churn_rate == pytest.approx(tenth.lift * sum(outcome) / len(rows))
-    assert sum(tenth.churned for tenth in found.deciles) == sum(outcome)
-    assert sum(tenth.rows for tenth in found.deciles) == len(rows)
-    assert all(0 <= tenth.churned <= tenth.rows for tenth in found.deciles)
+        assert decile.cumulative_gain == pytest.approx(up_to_here * share)
+        assert abs(decile.rows - len(rows) / 10) < 2
+        assert abs(decile.churned - decile.churn_rate * len(rows) / 10) < 1
+        assert decile.churn_rate == pytest.approx(decile.lift * sum(outcome) / len(rows))
+    assert sum(decile.churned for decile in found.deciles) == sum(outcome)
+    assert sum(decile.rows for decile in found.deciles) == len(rows)
+    assert all(0 <= decile.churned <= decile.rows for decile in found.deciles)
     assert found.lift_top_decile == pytest.approx(found.deciles[0].lift)
 
 
@@ -232,11 +232,11 @@ def test_deciles_at_their_ends() -> None:
         score(outcome, values)
         for values in (outcome.astype(float), 1 - outcome.astype(float), np.full(100, 0.3))
     )
-    assert [tenth.lift for tenth in perfect.deciles] == pytest.approx([10] + 9 * [0])
+    assert [decile.lift for decile in perfect.deciles] == pytest.approx([10] + 9 * [0])
     assert perfect.deciles[1].intervals["churn_rate"] == pytest.approx((0, 0.29957), abs=1e-4)
     assert reverse.lift_top_decile == 0
     assert reverse.intervals["lift_top_decile"] is None
-    assert [tenth.cumulative_gain for tenth in flat.deciles] == pytest.approx(
+    assert [decile.cumulative_gain for decile in flat.deciles] == pytest.approx(
         np.linspace(0.1, 1, 10)
     )
 
@@ -246,7 +246,7 @@ def test_deciles_at_their_ends() -> None:
 
 @settings(deadline=None, max_examples=40)
 @given(scored)
-def test_calibration_error_is_the_mean_gap_of_equal_groups(rows: list[tuple[bool, int]]) -> None:
+def test_calibration_error_is_the_mean_gap_of_groups(rows: list[tuple[bool, int]]) -> None:
     outcome, probability = arrays(rows)
     found = score(outcome, probability)
     # No more than nine probabilities occur, so each is a group of its own.
@@ -273,7 +273,7 @@ def test_groups_of_the_calibration_error_are_of_equal_size() -> None:
     assert 0 < low < by_hand < high
 
 
-def test_calibrated_probabilities_are_not_called_wrong() -> None:
+def test_calibration_interval_of_calibrated_probabilities_reaches_zero() -> None:
     rng = np.random.default_rng(6)
     reaches_zero = 0
     for _ in range(40):
@@ -308,7 +308,7 @@ def test_precision_and_recall_are_those_at_the_threshold() -> None:
 # Baselines
 
 
-def test_baselines_are_judged_on_the_same_rows() -> None:
+def test_baselines_are_evaluated_on_the_same_rows() -> None:
     rng = np.random.default_rng(9)
     outcome, good, bad = rng.random(400) < 0.3, rng.random(400), rng.random(400)
     good = 0.5 * good + 0.4 * outcome
@@ -333,7 +333,7 @@ def test_baselines_are_judged_on_the_same_rows() -> None:
     assert constant.differences["roc_auc"].difference == pytest.approx((found.roc_auc or 0) - 0.5)
 
 
-def test_baselines_are_left_out_where_they_are_not_known() -> None:
+def test_unknown_baselines_are_left_out() -> None:
     frame = table([1, 0, 1, 0], [0.9, 0.2, 0.4, 0.5])
     assert score_group(frame).baselines == {}
     unknown = frame.with_columns(baseline_probability=pl.lit(None, pl.Float64))
@@ -351,7 +351,7 @@ def groups() -> dict[str, Scores]:
     return evaluate(table(outcome, probability, first))
 
 
-def test_new_characters_are_scored_apart() -> None:
+def test_new_characters_are_a_group() -> None:
     found = groups()
     assert list(found) == ["general", "new_characters"]
     general, new = found["general"], found["new_characters"]
@@ -371,7 +371,7 @@ def test_scores_are_plain_data() -> None:
     assert wanted | {"log_loss", "brier", "lift_top_decile", "reason"} <= plain.keys()
 
 
-def test_the_order_of_rows_changes_no_bit() -> None:
+def test_row_order_changes_no_bit() -> None:
     rng = np.random.default_rng(3)
     frame = table(
         rng.integers(0, 2, 500).tolist(),
@@ -400,7 +400,7 @@ def none_of(scores: Scores, names: tuple[str, ...]) -> bool:
     ("outcome", "reason"),
     [(0, "none of the 3 subscriptions churned"), (1, "each of the 3 subscriptions churned")],
 )
-def test_one_outcome_alone_has_no_ranking(outcome: int, reason: str) -> None:
+def test_ranking_with_one_outcome_is_undefined(outcome: int, reason: str) -> None:
     found = score_group(table([outcome] * 3, [0.1, 0.2, 0.3]))
     assert found.reason == reason
     assert none_of(found, RANKING)
@@ -410,13 +410,13 @@ def test_one_outcome_alone_has_no_ranking(outcome: int, reason: str) -> None:
     assert found.log_loss == pytest.approx(expected)
 
 
-def test_equal_predictions_are_guessing_without_an_interval() -> None:
+def test_equal_predictions_have_no_ranking_interval() -> None:
     found = score_group(table([1, 0, 0, None], [0.3, 0.3, 0.3, 0.9]))
     assert (found.roc_auc, found.roc_auc_ci, found.lift_top_decile) == (0.5, None, 1.0)
     assert found.reason == "all 3 subscriptions have the same predicted probability"
 
 
-def test_nothing_scored_is_told() -> None:
+def test_scores_without_rows_have_a_reason() -> None:
     empty = score_group(table([], []))
     assert (empty.n, empty.positives, empty.immature) == (0, 0, 0)
     assert empty.reason == "no subscription has a known outcome"
@@ -428,7 +428,7 @@ def test_nothing_scored_is_told() -> None:
         assert none_of(scores, RANKING + ERRORS)
 
 
-def test_certain_predictions_that_fail_stay_finite() -> None:
+def test_log_loss_of_wrong_certainty_is_finite() -> None:
     found = score_group(table([1, 0, 1, 0], [0.0, 1.0, 1.0, 0.0]))
     assert found.log_loss is not None
     assert 1 < found.log_loss < inf
@@ -437,14 +437,14 @@ def test_certain_predictions_that_fail_stay_finite() -> None:
 
 @pytest.mark.parametrize("column", ["churn_probability", "baseline_probability"])
 @pytest.mark.parametrize("wrong", [-0.1, 1.5, float("nan")])
-def test_what_is_no_probability_is_refused(column: str, wrong: float) -> None:
+def test_invalid_probability_is_refused(column: str, wrong: float) -> None:
     frame = table([1, 0, 1], [0.2, 0.5, 0.7]).with_columns(baseline_probability=0.5)
     frame = frame.with_columns(pl.lit(wrong).alias(column))
     with pytest.raises(DataError, match=f"^the column '{column}' holds values that are not prob"):
         evaluate(frame)
 
 
-def test_subscriptions_without_currency_are_counted_where_it_was_read() -> None:
+def test_subscriptions_without_currency_are_counted_if_known() -> None:
     frame = table([1, 0, None, 0], [0.9, 0.2, 0.5, 0.3])
     assert score_group(frame).without_currency is None
     ages: list[Any] = [None, 2, None, 0]
@@ -463,7 +463,7 @@ def test_every_small_case_is_defined_or_explained() -> None:
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 8])
-def test_the_interval_of_the_calibration_error_is_possible_and_not_of_one_character(
+def test_calibration_interval_is_possible_and_needs_two_characters(
     rows: int,
 ) -> None:
     outcome = [1 - i % 2 for i in range(rows)]

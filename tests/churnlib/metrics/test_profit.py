@@ -63,7 +63,7 @@ def thresholds(found: Rows) -> list[float]:
 
 @settings(deadline=None, max_examples=100)
 @given(rows, offers)
-def test_the_curve_is_what_each_threshold_brings(found: Rows, offer: Offer) -> None:
+def test_profit_curve_equals_counting_at_each_threshold(found: Rows, offer: Offer) -> None:
     at = table(found)
     assert at.thresholds.tolist() == thresholds(found)
     rate = offer.acceptance_rate
@@ -73,7 +73,7 @@ def test_the_curve_is_what_each_threshold_brings(found: Rows, offer: Offer) -> N
 
 @settings(deadline=None, max_examples=100)
 @given(rows, offers)
-def test_no_threshold_beats_the_best(found: Rows, offer: Offer) -> None:
+def test_no_threshold_is_more_profitable_than_the_best(found: Rows, offer: Offer) -> None:
     rate = offer.acceptance_rate
     brings = {t: profit_of(found, t, offer, rate) for t in thresholds(found)}
     chosen = best_threshold(table(found), offer)
@@ -84,7 +84,7 @@ def test_no_threshold_beats_the_best(found: Rows, offer: Offer) -> None:
 
 @settings(deadline=None, max_examples=25)
 @given(rows, offers)
-def test_the_expected_maximum_equals_numerical_integration(found: Rows, offer: Offer) -> None:
+def test_expected_maximum_equals_numerical_integration(found: Rows, offer: Offer) -> None:
     law = beta(offer.acceptance_alpha, offer.acceptance_beta)
 
     def best(acceptance: float) -> tuple[float, int]:
@@ -125,7 +125,7 @@ PUBLISHED: list[tuple[list[int], list[float], float, float]] = [
 
 
 @pytest.mark.parametrize(("outcome", "probability", "empc", "share"), PUBLISHED)
-def test_the_expected_maximum_is_the_published_one(
+def test_expected_maximum_equals_published_values(
     outcome: list[int], probability: list[float], empc: float, share: float
 ) -> None:
     at = cutoffs(np.array(outcome, dtype=bool), np.array(probability, dtype=float))
@@ -140,7 +140,7 @@ def calibrated(n: int) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     return rng.random(n) < probability, probability
 
 
-def test_the_best_threshold_of_true_probabilities_is_near_break_even() -> None:
+def test_best_threshold_of_true_probabilities_is_near_break_even() -> None:
     # 57 for a churner at 30 % acceptance less the contact, 11 lost on another: 11 / 67.
     even = break_even(Offer())
     assert even == pytest.approx(11 / 67)
@@ -148,7 +148,7 @@ def test_the_best_threshold_of_true_probabilities_is_near_break_even() -> None:
     assert chosen == pytest.approx(11 / 67, abs=0.01)
 
 
-def test_where_nothing_pays_nobody_is_contacted() -> None:
+def test_nobody_is_contacted_where_nothing_pays_off() -> None:
     dear = Offer(contact_cost=60.0)
     assert break_even(dear) is None
     at = cutoffs(*calibrated(1000))
@@ -156,7 +156,7 @@ def test_where_nothing_pays_nobody_is_contacted() -> None:
     assert best_threshold(cutoffs(np.zeros(9, bool), np.linspace(0, 1, 9)), Offer()) is None
 
 
-def test_where_contacting_costs_nothing_all_churners_are_contacted() -> None:
+def test_all_churners_are_contacted_where_contacting_is_free() -> None:
     free = Offer(incentive_cost=0.0, contact_cost=0.0)
     outcome = np.array([True, False, True, False])
     at = cutoffs(outcome, np.array([0.9, 0.7, 0.4, 0.1]))
@@ -167,7 +167,7 @@ def test_where_contacting_costs_nothing_all_churners_are_contacted() -> None:
     assert maximum.share == pytest.approx(0.75)
 
 
-def test_a_better_ranking_is_worth_more_and_knowing_the_rate_is_too() -> None:
+def test_better_ranking_and_known_rate_are_worth_more() -> None:
     outcome, probability = calibrated(20_000)
     at = cutoffs(outcome, probability)
     noisy = cutoffs(outcome, probability + np.random.default_rng(1).normal(0, 0.2, 20_000))
@@ -177,14 +177,14 @@ def test_a_better_ranking_is_worth_more_and_knowing_the_rate_is_too() -> None:
     assert best.profit >= profits(at, Offer()).max() / 20_000
 
 
-def test_a_nearly_certain_rate_of_acceptance_gives_the_maximum_at_that_rate() -> None:
+def test_nearly_certain_acceptance_gives_the_maximum_at_that_rate() -> None:
     sure = Offer(acceptance_alpha=300_000.0, acceptance_beta=700_000.0)
     at = cutoffs(*calibrated(5_000))
     expected = profits(at, sure).max() / 5_000
     assert expected_maximum(at, sure).profit == pytest.approx(expected, rel=1e-3)
 
 
-def test_the_order_of_rows_does_not_matter() -> None:
+def test_row_order_does_not_matter() -> None:
     outcome, probability = calibrated(3_000)
     probability = probability.round(2)
     order = np.random.default_rng(2).permutation(3_000)

@@ -27,7 +27,7 @@ def table(given_rows: Rows, a_character: int = 1) -> pl.DataFrame:
 
 
 @given(rows)
-def test_groups_part_all_rows_by_falling_probability(given_rows: Rows) -> None:
+def test_groups_divide_all_rows_by_falling_probability(given_rows: Rows) -> None:
     groups = risk_groups(Predictions.of(table(given_rows)))
     said = [thirtieths / 30 for _, thirtieths in given_rows]
     assert sum(group.rows for group in groups) == len(given_rows)
@@ -47,13 +47,13 @@ def test_groups_keep_equal_probabilities_together(given_rows: Rows) -> None:
 
 
 @given(rows)
-def test_the_calibration_error_is_the_mean_gap_of_the_groups(given_rows: Rows) -> None:
+def test_calibration_error_is_the_mean_gap_of_the_groups(given_rows: Rows) -> None:
     scores = score_group(table(given_rows))
     gap = sum(g.rows * abs(g.predicted - g.churn_rate) for g in scores.risk_groups)
     assert scores.expected_calibration_error == pytest.approx(gap / len(given_rows))
 
 
-def test_an_interval_holds_its_rate_and_narrows_with_rows() -> None:
+def test_interval_includes_its_rate_and_narrows_with_rows() -> None:
     few = risk_groups(Predictions.of(table([(n % 4 == 0, n % 10) for n in range(200)])))
     many = risk_groups(Predictions.of(table([(n % 4 == 0, n % 10) for n in range(20_000)])))
     widths = []
@@ -65,7 +65,7 @@ def test_an_interval_holds_its_rate_and_narrows_with_rows() -> None:
     assert max(widths[len(few) :]) < min(widths[: len(few)])
 
 
-def test_an_interval_does_not_narrow_by_telling_each_row_twice() -> None:
+def test_interval_does_not_narrow_with_repeated_rows() -> None:
     once = [(n % 3 == 0, n % 10) for n in range(300)]
     alone = risk_groups(Predictions.of(table(once)))
     twice = risk_groups(Predictions.of(table([row for row in once for _ in range(2)], 2)))

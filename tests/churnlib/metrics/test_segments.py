@@ -52,7 +52,7 @@ def part(parts: list[dict[str, Any]], value: str | None) -> dict[str, Any]:
         ("", "2024-03", pl.col("sub_start_date") < date(2024, 4, 1)),
     ],
 )
-def test_a_part_is_scored_as_if_it_were_all(column: str, value: str, rows: pl.Expr) -> None:
+def test_segment_has_the_metrics_of_its_rows_alone(column: str, value: str, rows: pl.Expr) -> None:
     found = part(FOUND["segments"][column] if column else FOUND["cohorts"], value)
     alone = score_group(ROWS.filter(rows))
     assert found["reason"] is None
@@ -69,7 +69,7 @@ def test_a_part_is_scored_as_if_it_were_all(column: str, value: str, rows: pl.Ex
         assert interval == pytest.approx(expected, abs=0.08 * width), name
 
 
-def test_parts_stand_in_the_order_of_their_values_and_hold_all() -> None:
+def test_segments_are_sorted_and_complete() -> None:
     values = {name: [p["value"] for p in parts] for name, parts in FOUND["segments"].items()}
     assert values == {
         "characters": ["new", "returning"],
@@ -83,7 +83,7 @@ def test_parts_stand_in_the_order_of_their_values_and_hold_all() -> None:
     json.dumps(FOUND, allow_nan=False)
 
 
-def test_rarer_values_stand_together() -> None:
+def test_rare_values_form_one_group() -> None:
     rows = ROWS.with_columns(
         territory=pl.when(pl.col("sub_id") < 50).then("territory").otherwise(pl.lit("south"))
     )
@@ -98,7 +98,7 @@ def test_rarer_values_stand_together() -> None:
     assert [p["value"] for p in told] == ["east", "north", "south", "west", None]
 
 
-def test_a_small_part_tells_its_counts_alone() -> None:
+def test_small_segment_has_only_counts() -> None:
     rows = ROWS.head(MIN_ROWS)
     (march, april) = breakdown(rows)["cohorts"]
     for few in (march, april):
@@ -111,7 +111,7 @@ def test_a_small_part_tells_its_counts_alone() -> None:
         assert (few["roc_auc"], few["mean_predicted"], few["intervals"]) == (None, None, NONE_KNOWN)
 
 
-def test_a_part_without_churners_or_outcomes_says_why() -> None:
+def test_segment_without_churners_or_labels_has_a_reason() -> None:
     calm = ROWS.with_columns(sub_churn=pl.lit(0, pl.Int8))
     (new, _) = breakdown(calm)["segments"]["characters"]
     assert new["roc_auc"] is None
@@ -125,7 +125,7 @@ def test_a_part_without_churners_or_outcomes_says_why() -> None:
     assert nothing == {"cohorts": [], "segments": {"characters": []}}
 
 
-def test_the_order_of_rows_changes_no_bit() -> None:
+def test_row_order_changes_no_bit() -> None:
     for seed in range(3):
         mixed = ROWS.sample(fraction=1, shuffle=True, seed=seed)
         assert breakdown(mixed, ("territory", "is_mastered")) == FOUND
@@ -140,13 +140,13 @@ def test_the_order_of_rows_changes_no_bit() -> None:
         ("hard_balance", "'hard_balance' is not a standard feature"),
     ],
 )
-def test_columns_that_part_nothing_are_refused(column: str, message: str) -> None:
+def test_invalid_segment_column_is_refused(column: str, message: str) -> None:
     check_segments(("gender", "class", "is_mastered", "sub_months", "sub_number"))
     with pytest.raises(SettingsError, match=f"^evaluation.segments: {message}"):
         check_segments(("gender", column))
 
 
-def test_numbers_stand_in_their_order_and_rare_ones_last() -> None:
+def test_numbers_are_in_numerical_order_and_rare_ones_last() -> None:
     numbers = [(i % 12) - 1 if i % 5 else 3 for i in range(600)]
     rows = ROWS.with_columns(age_at_sub_months=pl.Series(numbers, dtype=pl.Int32))
     told = breakdown(rows, ("age_at_sub_months",), most_values=20)["segments"]
@@ -161,13 +161,13 @@ def test_numbers_stand_in_their_order_and_rare_ones_last() -> None:
     ]
 
 
-def test_numbers_within_names_count_as_such() -> None:
+def test_numbers_within_names_are_in_numerical_order() -> None:
     names = pl.Series([("tier 10", "Tier 2", "bronze", None)[i % 4] for i in range(600)])
     told = breakdown(ROWS.with_columns(territory=names), ("territory",))["segments"]["territory"]
     assert [p["value"] for p in told] == ["bronze", "Tier 2", "tier 10", None]
 
 
-def test_new_characters_and_a_month_alone_have_one_interval_here_and_among_the_groups() -> None:
+def test_new_characters_and_a_single_month_have_the_intervals_of_their_groups() -> None:
     rows = ROWS.with_columns(sub_start_date=pl.lit(date(2024, 3, 1)))
     groups, found = evaluate(rows), breakdown(rows, ())
     (month,) = found["cohorts"]

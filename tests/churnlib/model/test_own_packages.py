@@ -24,7 +24,7 @@ from churnlib.versions.folder import load_model
 from churnlib.versions.manifest import MANIFEST, read_manifest
 from churnlib.versions.verification import check_version
 from flows.engine.cache import task_key
-from flows.train import check_model, fit_model
+from flows.steps.training import check_model, fit_model
 from tests.churnlib.model.samples import features, probabilities, save, step, training, usual
 
 MODELS = '''

@@ -16,7 +16,9 @@ from churnlib.io.footer import footer
 from churnlib.model.sample import Sample, attribute_read_errors, describe, draw
 from churnlib.settings import EvaluationSettings, Offer, TrainSettings
 from churnlib.versions.manifest import read_manifest
-from flows.train import fit_model, report_training
+from flows.steps.reports import ReportContext
+from flows.steps.training import ModelRequest, fit_model
+from flows.steps.training_report import report_training
 from tests.churnlib.model.samples import BOOSTING, FACTS, features, model_of, training
 
 TABLE = in_order(features(480).sort("char_id"))
@@ -105,10 +107,12 @@ def run(features: DatasetRef, folder: Path, **stated: Any) -> DatasetRef:
     return fit_model.fn(
         features,
         Dataset("models", "hawk", str(folder / "models")),
-        settings=settings(validation_months=2, **stated),
-        labels_known_by=date(2024, 12, 1),
-        feature_settings=FACTS["settings"] | {"horizon_months": 1},
-        offer=Offer(),
+        ModelRequest(
+            train=settings(validation_months=2, **stated),
+            features=FACTS["settings"] | {"horizon_months": 1},
+            labels_known_by=date(2024, 12, 1),
+            offer=Offer(),
+        ),
         seed=1,
         origin={"settings": {}, "changes": [], "tables": {}, "code": {}},
     )
@@ -127,9 +131,7 @@ def test_manifest_and_reports_tell_of_the_sample(tmp_path: Path) -> None:
     report = Dataset("in_sample_report", "hawk", str(tmp_path / "report.json"))
     data: dict[str, Any] = {"quarantined": {}, "odd": {}}
     shown = EvaluationSettings(segments=("race",))
-    made = report_training.fn(
-        model, report, features=table, evaluation=shown, data=data, warnings=()
-    )
+    made = report_training.fn(model, report, table, ReportContext(shown, data, ()))
     line = f"{rows} of 480 rows: 50% of the characters (train.sample)"
     as_json, text, page = (Path(ref.uri).read_text(encoding="utf-8") for ref in made)
     told = json.loads(as_json)

@@ -1,4 +1,4 @@
-"""The page: complete in itself, the same each time, safe, and honest where nothing is defined."""
+"""The page of a report."""
 
 import re
 import subprocess
@@ -15,11 +15,11 @@ import pytest
 from churnlib.errors import DataError
 from churnlib.io.datasets import Dataset
 from churnlib.metrics.contact import compare_counts
+from churnlib.metrics.definitions import METRICS, metrics_in
 from churnlib.report.campaign import RISK_IS_NOT_PERSUADABILITY
 from churnlib.report.content import GROUPS
-from churnlib.report.formatting import between, signed
+from churnlib.report.formatting import FORMATS, between, signed
 from churnlib.report.html import to_html
-from churnlib.report.sheets import QUALITY
 from churnlib.report.write import write_report
 from tests.churnlib.report.samples import groups_of, in_training, make_report, make_scored
 
@@ -79,7 +79,7 @@ def test_page_drawn_again_is_the_same_whatever_the_order_of_rows() -> None:
     assert to_html(REPORT, SCORED.sample(fraction=1, shuffle=True, seed=1)) == HTML
 
 
-def test_page_refers_to_nothing_outside() -> None:
+def test_page_refers_to_nothing_else() -> None:
     outside = re.sub(r'xmlns(:xlink)?="http://www\.w3\.org/[^"]+"', "", HTML)
     assert not re.search(r"https?:|//[a-z]|@import|url\((?!#)", outside)
     assert {tag for tag, name, _ in PAGE.attributes if name in ("src", "data", "action")} == set()
@@ -92,7 +92,7 @@ def test_page_has_language_title_and_one_main_heading() -> None:
     assert (PAGE.tags["h1"], PAGE.tags["main"]) == (1, 1)
 
 
-def test_page_ids_are_unique_and_references_lead_somewhere() -> None:
+def test_page_ids_are_unique_and_referred_ids_exist() -> None:
     ids = PAGE.values("id")
     assert len(ids) == len(set(ids))
     referred = [
@@ -104,30 +104,30 @@ def test_page_ids_are_unique_and_references_lead_somewhere() -> None:
     assert set(referred) <= set(ids)
 
 
-def test_page_draws_all_that_it_is_given_each_with_a_label_of_its_own() -> None:
+def test_page_draws_every_picture_with_a_unique_label() -> None:
     labels = [value for tag, name, value in PAGE.attributes if (tag, name) == ("svg", "aria-label")]
     assert PAGE.tags["svg"] == PAGE.tags["figure"] == len(labels) == len(set(labels)) == 14
     assert sum(GROUPS["new_characters"] in label for label in labels) == 3
 
 
-def test_page_draws_what_does_not_need_the_rows_without_them() -> None:
+def test_page_without_rows_draws_the_other_pictures() -> None:
     page = Page(to_html(REPORT))
     assert page.tags["svg"] == 11
     assert "ROC curve" not in page.words
 
 
-def test_page_says_what_to_do_before_all_else() -> None:
+def test_page_begins_with_the_recommendation() -> None:
     page = Page(to_html(replace(REPORT, warnings=("labels overlap",)), SCORED))
     assert page.headings == [
-        "Better than chance, and than a logistic regression. Contact the riskiest 71%.",
+        "Better than chance and than a logistic regression. Contact the riskiest 71%.",
         "Warning",
-        "Figures",
-        "Whom it ranks first",
-        "Whether its probabilities hold",
-        "What a campaign gains",
-        "What it leans on",
-        "For whom it does well",
-        "Whether it lasts",
+        "Metrics",
+        "Ranking quality",
+        "Calibration",
+        "Campaign",
+        "Feature importance",
+        "Performance by segment",
+        "Performance over time",
         "New characters",
         "Data",
         "Model and run",
@@ -136,36 +136,40 @@ def test_page_says_what_to_do_before_all_else() -> None:
     assert RISK_IS_NOT_PERSUADABILITY in page.text
 
 
-def test_page_leads_to_each_of_its_sections() -> None:
+def test_page_links_to_each_of_its_sections() -> None:
     ids = PAGE.values("id")
     places = [place.removeprefix("#") for place in PAGE.values("href") if place.startswith("#")]
     assert places == [name for name in ids if name in places]
     assert len(places) == 10
 
 
-def test_page_gives_every_figure_with_its_interval_and_its_baselines() -> None:
+def test_page_shows_every_metric_with_its_interval_and_its_baselines() -> None:
     general = REPORT.groups["general"]
     baseline = general["baselines"]["logistic_regression"]
-    for key, _, _, form in QUALITY:
-        assert form(general[key]) in PAGE.words
-        assert between(general["intervals"][key], form) in PAGE.words
-        assert form(baseline[key]) in PAGE.words
-    apart = baseline["differences"]["roc_auc"]
-    assert f"{signed(apart['difference'])} ({between(apart['interval'], signed)})" in PAGE.words
+    for metric in METRICS.values():
+        form = FORMATS[metric.format]
+        assert form(general[metric.key]) in PAGE.words
+        assert between(general["intervals"][metric.key], form) in PAGE.words
+    for metric in metrics_in("baselines"):
+        assert FORMATS[metric.format](baseline[metric.key]) in PAGE.words
+    difference = baseline["differences"]["roc_auc"]
+    assert signed(difference["difference"]) in PAGE.words
+    assert between(difference["interval"], signed) in PAGE.words
 
 
-def test_training_page_judges_by_validation_and_says_that_in_sample_flatters() -> None:
+def test_training_page_judges_by_validation_and_calls_in_sample_metrics_optimistic() -> None:
     lost = SCORED.with_columns(churn_probability=1 - pl.col("churn_probability"))
     page = Page(to_html(in_training(lost), lost))
-    assert page.headings[0] == "Worse than chance. Contact nobody by this model."
+    assert page.headings[0] == "Worse than chance. Do not use this model for a campaign."
     assert "Better than chance" not in page.text
-    assert "judged by the last months of these, with a model that had not seen them" in page.text
+    assert "validated on the last of these months" in page.text
     assert (
-        "In sample: on the rows that the model learnt from, so these figures flatter" in page.text
+        "In sample: on the rows that the model was trained on, so these metrics are optimistic"
+        in page.text
     )
 
 
-def test_page_lists_data_faults_and_facts_in_plain_words() -> None:
+def test_page_lists_data_warnings_and_facts() -> None:
     report = replace(
         REPORT,
         quarantined={"sub_data": 1234, "sub_miss": 0},
@@ -173,44 +177,47 @@ def test_page_lists_data_faults_and_facts_in_plain_words() -> None:
         facts={"unknown categories": {"race": 3, "class": 12}},
     )
     text = Page(to_html(report, SCORED)).text
-    for words in ("sub_data: 1,234", "sub_data: 1 row: negative price", "race: 3, class: 12"):
+    for words in (
+        "sub_data quarantined rows 1,234",
+        "sub_data negative price 1",
+        "race: 3, class: 12",
+    ):
         assert words in text
     assert "sub_miss" not in text
 
 
-def test_page_does_not_say_that_data_are_clean_where_nobody_looked() -> None:
-    assert "Rows set apart as faulty Not looked at. Odd facts, in rows" in PAGE.text
-    assert "rows that were kept Not looked at." in PAGE.text
+def test_page_does_not_call_data_clean_that_was_not_checked() -> None:
+    assert "Not checked: quarantined rows and data warnings." in PAGE.text
     clean = Page(to_html(replace(REPORT, quarantined={}, odd={"sub_data": {}}), SCORED)).text
-    assert "Rows set apart as faulty None. Odd facts, in rows that were kept None." in clean
+    assert "Data warnings None." in clean
 
 
-def test_page_tells_settings_libraries_and_inputs() -> None:
-    for words in ("train.seed null 7", "scikit-learn: 1.9.1", f"train_features 1,234 {'fe' * 32}"):
+def test_page_lists_settings_libraries_and_inputs() -> None:
+    for words in ("train.seed null 7", "scikit-learn: 1.9.1", "train_features 1,234 fefefefefefe"):
         assert words in PAGE.text
     assert "base.toml None." in Page(to_html(replace(REPORT, changes=[]))).text
     unknown = Page(to_html(replace(REPORT, changes=None))).text
     assert "base.toml" not in unknown
 
 
-def test_page_of_a_batch_compares_those_held_out() -> None:
+def test_page_of_a_batch_compares_the_hold_out() -> None:
     hold_out = compare_counts(contacted=(50, 200), held_out=(10, 20))
     text = Page(to_html(replace(REPORT, campaign={**CAMPAIGN, "hold_out": hold_out}))).text
     assert "contacted 50 of 200 subscriptions churned, 25.0% (19.5% to 31.4%)" in text
     assert "held out 10 of 20 subscriptions churned, 50.0% (29.9% to 70.1%)" in text
-    assert "fall of churn +25.0 points (+3.9 to +45.8)" in text
+    assert "reduction in churn +25.0 percentage points (+3.9 to +45.8)" in text
 
 
-def test_page_counts_rows_and_those_not_yet_known() -> None:
+def test_page_counts_subscriptions_without_a_label() -> None:
     young = SCORED.with_columns(
         sub_churn=pl.when(pl.col("sub_id") >= 50).then("sub_churn"), currency_age_months=None
     )
     text = Page(to_html(make_report(young), young)).text
-    for words in ("subscriptions 400", "outcome not yet known 50", "without currency 350"):
+    for words in ("started 400", "label not yet available 50", "without currency 350"):
         assert words in text
 
 
-def test_page_leaves_out_currency_where_it_was_not_looked_at() -> None:
+def test_page_leaves_out_currency_that_was_not_looked_at() -> None:
     scored = SCORED.drop("currency_age_months")
     assert "without currency" not in to_html(make_report(scored), scored)
 
@@ -221,7 +228,7 @@ def test_page_of_an_older_model_has_no_baseline() -> None:
     assert "logistic regression" not in text
 
 
-def test_page_escapes_all_that_it_is_given() -> None:
+def test_page_escapes_its_content() -> None:
     bad = "<b>&\"'"
     scores = {name: {**group, "reason": bad} for name, group in groups_of(SCORED.head(0)).items()}
     report = replace(
@@ -250,27 +257,26 @@ def test_page_escapes_all_that_it_is_given() -> None:
 )
 def test_page_says_why_where_nothing_is_defined(scored: pl.DataFrame, reason: str) -> None:
     page = Page(to_html(make_report(scored, comparison=None, importance=()), scored))
-    judged = "Whether it ranks well cannot be judged."
+    judged = "The ranking cannot be judged."
     if scored["sub_churn"].count() == 0:
         judged = "Nothing can be judged yet."
-    assert page.headings[0] == f"{judged} What to do is open."
+    assert page.headings[0] == f"{judged} No recommendation yet."
     assert re.search(rf"(?i)Cannot be judged\. [^.]*{reason}", page.text)
-    assert re.search(rf"Nothing to draw: [^.]*{reason}", page.text)
+    assert re.search(rf"Not available, because [^.]*{reason}", page.text)
     assert not re.search(r"\b(None(?!\.| of)|nan|inf)\b", page.text)
 
 
-def test_page_says_why_no_segment_is_drawn() -> None:
+def test_page_says_why_a_segment_has_no_metrics() -> None:
     few = SCORED.head(12)
     text = Page(to_html(make_report(few), few)).text
-    why = "Nothing to draw: each has fewer than 20 subscriptions with a known outcome."
-    assert text.count(why) == 2
+    assert text.count("No metrics for fewer than 20 subscriptions with a label.") == 3
 
 
 def test_page_draws_the_group_that_is_defined() -> None:
     late = SCORED.with_columns(is_first_sub=False)
     page = Page(to_html(make_report(late), late))
     assert page.tags["svg"] == 11
-    assert "Nothing to draw: no subscription has a known outcome." in page.text
+    assert "First subscriptions only. Cannot be judged. No subscription has a known" in page.text
 
 
 def test_page_of_equal_predictions_has_no_verdict() -> None:

@@ -1,22 +1,18 @@
 """The page in a real browser: nothing from elsewhere, no error, no overflow, all pictures told."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from churnlib.report.content import Report
 from churnlib.report.html import to_html
+from tests.chromium import CHROMIUM, chromium
 from tests.churnlib.report.samples import in_training, make_report, make_scored
 
-CHROMIUM = (
-    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-)
 PHONE, DESK = 390, 1280
 SCORED = make_scored()
 NOBODY = SCORED.head(12).with_columns(sub_churn=pl.lit(0, pl.Int8))
@@ -45,11 +41,8 @@ every_page = pytest.mark.parametrize("name", PAGES)
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        # Chromium refuses its sandbox to root, whom machines of CI often are.
-        args = ["--no-sandbox"] if os.geteuid() == 0 else []
-        with playwright.chromium.launch(executable_path=CHROMIUM, args=args) as started:
-            yield started
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture(scope="module")

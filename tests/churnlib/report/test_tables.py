@@ -1,86 +1,165 @@
-"""The tables of the text: every figure where it belongs, in 80 columns."""
+"""The tables that all formats render."""
 
-from datetime import date
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import polars as pl
+import pytest
 
-from churnlib.metrics.evaluate import evaluate
-from churnlib.metrics.segments import breakdown
-from churnlib.report.tables import breakdown_tables
+from churnlib.metrics.definitions import METRICS, compared_metrics, metrics_in
+from churnlib.report import tables
+from churnlib.report.content import GROUPS
+from churnlib.report.formatting import FORMATS
+from churnlib.report.tables import BASELINES, MISSING, Cell, Table
+from tests.churnlib.report.samples import groups_of, make_report, make_scored
 
-
-def made(n: int = 300) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
-    rng = np.random.default_rng(1)
-    probability = rng.random(n)
-    frame = pl.DataFrame(
-        {
-            "char_id": np.arange(n) // 2,
-            "sub_id": np.arange(n),
-            "sub_start_date": [date(2024, 5 + row % 2, 1) for row in range(n)],
-            "is_first_sub": rng.random(n) < 0.5,
-            "race": ["a people of a very long name", None, "elf"] * (n // 3),
-            "sub_churn": (rng.random(n) < probability).astype(np.int8),
-            "churn_probability": probability,
-            "baseline_probability": rng.random(n),
-        }
-    )
-    groups = {name: s.to_json() for name, s in evaluate(frame, base_rate=0.4).items()}
-    return groups, breakdown(frame, ("race",))
+SCORED = make_scored()
+GROUPS_OF_ALL = groups_of(SCORED)
+GENERAL = GROUPS_OF_ALL["general"]
+NEED_THRESHOLD = [metric.name for metric in METRICS.values() if metric.needs == "a threshold"]
 
 
-def test_baselines_stand_beside_the_difference_to_them() -> None:
-    groups, parts = made()
-    lines = list(breakdown_tables(groups, parts["segments"], parts["cohorts"]))
-    plain = groups["general"]["baselines"]["logistic_regression"]
-    apart = plain["differences"]["roc_auc"]
-    low, high = apart["interval"]
-    words = [" ".join(line.split()) for line in lines]
-    row = words.index(f"ROC AUC {plain['roc_auc']:.4f} 0.5000")
-    assert words[row + 1].startswith(
-        f"model less that {apart['difference']:+.4f} ({low:+.4f} to {high:+.4f}) +"
-    )
+def column(table: Table, place: int = 1) -> dict[str, Cell]:
+    """The cells of a column by the names of their rows."""
+    return {row[0].text: row[place] for row in table.rows}
 
 
-def test_tenths_and_parts_have_a_line_each() -> None:
-    groups, parts = made()
-    lines = list(breakdown_tables(groups, parts["segments"], parts["cohorts"]))
-    first = groups["general"]["deciles"][0]
-    (found,) = (line.split() for line in lines if line.startswith("  1 of 30 "))
-    assert found[3] == f"{first['churn_rate']:.0%}"
-    assert found[5] == f"{first['lift']:.2f}"
-    assert found[7] == f"{first['cumulative_gain']:.0%}"
-    assert sum(line[2:].split(" of ")[0].isdigit() for line in lines if " of 30 " in line) == 10
-    elf = parts["segments"]["race"][1]
-    (found,) = (line.split() for line in lines if line.startswith("  elf "))
-    assert found[:4] == [
-        "elf", str(elf["n"]), f"{elf['base_rate']:.1%}", f"{elf['mean_predicted']:.1%}"
+def test_cell_without_a_value_has_a_mark_and_no_interval() -> None:
+    assert (Cell(None).text, Cell(None, interval=(0, 1)).range) == (MISSING, "")
+    cell = Cell(0.5, "{:.1%}".format, (0.25, 0.75))
+    assert (cell.text, cell.range) == ("50.0%", "25.0% to 75.0%")
+
+
+def test_metrics_have_a_row_each_and_a_column_per_group() -> None:
+    table = tables.metrics(GROUPS_OF_ALL)
+    assert table.columns == ("metric", *GROUPS.values())
+    for place, scores in enumerate(GROUPS_OF_ALL.values(), 1):
+        cells = column(table, place)
+        for metric in metrics_in("groups"):
+            form = FORMATS[metric.format]
+            assert cells[metric.name].text == form(scores[metric.key])
+            low, high = scores["intervals"][metric.key]
+            assert cells[metric.name].range == f"{form(low)} to {form(high)}"
+        assert cells["scored"].text == str(scores["n"])
+
+
+def test_metrics_without_a_threshold_leave_out_what_needs_one() -> None:
+    bare = {name: {**scores, "threshold": None} for name, scores in GROUPS_OF_ALL.items()}
+    assert NEED_THRESHOLD
+    assert not {"threshold", *NEED_THRESHOLD} & set(column(tables.metrics(bare)))
+    assert {"threshold", *NEED_THRESHOLD} <= set(column(tables.metrics(GROUPS_OF_ALL)))
+
+
+@pytest.mark.parametrize("metric", [m for m in METRICS.values() if m.undefined])
+def test_undefined_metric_says_why(metric: Any) -> None:
+    nobody = {"general": {**GENERAL, metric.key: None}}
+    cell = column(tables.metrics(nobody))[metric.name]
+    assert (cell.text, cell.note) == (MISSING, metric.undefined)
+
+
+def test_groups_without_metrics_say_why() -> None:
+    table = tables.metrics({"general": {**GENERAL, "reason": "nobody churned"}})
+    (note,) = table.notes
+    assert "because nobody churned" in note
+
+
+def test_baselines_are_beside_the_model_with_its_difference_below() -> None:
+    table = tables.baselines(GENERAL)
+    assert table is not None
+    assert table.columns == ("metric", "model", *BASELINES.values())
+    baseline = GENERAL["baselines"]["logistic_regression"]
+    names = [row[0].text.strip() for row in table.rows]
+    for metric in metrics_in("baselines"):
+        row = table.rows[names.index(metric.name)]
+        assert row[1].value == GENERAL[metric.key]
+        assert row[2].value == baseline[metric.key]
+    for metric in compared_metrics():
+        below = table.rows[names.index(metric.name) + 1]
+        assert below[0].text.strip() == "difference"
+        difference = baseline["differences"][metric.key]
+        assert (below[2].value, below[2].interval) == (
+            difference["difference"], difference["interval"]
+        )  # fmt: skip
+    assert names.count("difference") == len(compared_metrics())
+
+
+def test_model_without_baselines_has_no_table_of_them() -> None:
+    assert tables.baselines({**GENERAL, "baselines": {}}) is None
+
+
+def test_deciles_and_risk_groups_have_a_row_each() -> None:
+    deciles = tables.deciles(GENERAL)
+    assert [row[0].value for row in deciles.rows] == list(range(1, 11))
+    first = GENERAL["deciles"][0]
+    assert [cell.value for cell in deciles.rows[0][2:]] == [
+        first["churn_rate"], first["lift"], first["cumulative_gain"]
     ]  # fmt: skip
-    starts = [line[:19].strip() for line in lines]
-    assert {"not known", "a people of a ve~", "2024-05", "2024-06", "new", "returning"} <= {*starts}
-    assert max(map(len, lines)) <= 80
+    groups = tables.risk_groups(GENERAL)
+    assert len(groups.rows) == len(GENERAL["risk_groups"])
+    assert groups.rows[0][3].interval == GENERAL["risk_groups"][0]["interval"]
 
 
-def test_a_calibration_error_that_may_be_luck_is_not_told_as_one() -> None:
-    groups, parts = made()
-    elf = parts["segments"]["race"][1]
-    assert elf["intervals"]["expected_calibration_error"][0] == 0
-    lines = list(breakdown_tables(groups, parts["segments"], parts["cohorts"]))
-    (found,) = (line.split() for line in lines if line.startswith("  elf "))
-    assert found[-1] == "~"
-    assert lines[-2].startswith("~ A calibration error whose interval reaches 0 may be luck alone:")
-    sure = {**elf, "intervals": {**elf["intervals"], "expected_calibration_error": (0.01, 0.2)}}
-    lines = list(breakdown_tables(groups, {"race": [sure]}, ()))
-    assert lines[-1].split()[-1] == f"{elf['expected_calibration_error']:.3f}"
+def test_parts_have_the_metrics_of_segments() -> None:
+    found = make_report(SCORED).segments["territory"]
+    table = tables.parts("territory", found)
+    assert table.columns == ("territory", "scored", *(m.name for m in metrics_in("segments")))
+    for row, part in zip(table.rows, found, strict=True):
+        assert [cell.value for cell in row] == [
+            part["value"], part["n"], *(part[m.key] for m in metrics_in("segments"))
+        ]  # fmt: skip
+    assert not table.notes
 
 
-def test_what_is_not_known_leaves_a_mark_or_nothing() -> None:
-    groups, parts = made(30)
-    few = parts["segments"]["race"][0]
-    assert few["reason"]
-    lines = list(breakdown_tables(groups, parts["segments"], parts["cohorts"]))
-    (found,) = (line.split() for line in lines if line.startswith("  elf "))
-    assert found[3:] == ["-", "-", "-"]
-    bare: dict[str, dict[str, Any]] = {"general": {}, "new_characters": {}}
-    assert list(breakdown_tables(bare, {}, ())) == []
+def test_part_without_metrics_keeps_its_counts() -> None:
+    few = make_report(SCORED.head(12)).cohorts[0]
+    table = tables.parts("month", [{**few, "value": None, "immature": 3}])
+    name, scored, *_, auc, _ = table.rows[0]
+    assert (name.text, scored.text, auc.text) == (tables.UNKNOWN, "4", MISSING)
+    assert scored.note == "3 without a label yet"
+    assert table.notes == ("No metrics for fewer than 20 subscriptions with a label.",)
+
+
+def test_counts_add_up_to_all_subscriptions() -> None:
+    young = SCORED.with_columns(sub_churn=pl.when(pl.col("sub_id") >= 50).then("sub_churn"))
+    cells = column(tables.counts(make_report(young)))
+    assert cells["started"].text == "400"
+    assert (cells["label not yet available"].text, cells["scored"].text) == ("50", "350")
+    assert "without currency" in cells
+    bare = young.drop("currency_age_months")
+    assert "without currency" not in column(tables.counts(make_report(bare)))
+
+
+def test_settings_and_inputs_are_listed() -> None:
+    report = replace(make_report(SCORED), inputs={"x": {"fingerprint": "abc" * 20}})
+    (change,) = tables.changes(report.changes or ()).rows
+    assert [cell.text for cell in change] == ["train.seed", "null", "7"]
+    assert tables.changes(()).notes == ("None.",)
+    (row,) = tables.inputs(report.inputs).rows
+    assert [cell.text for cell in row] == ["x", MISSING, ("abc" * 20)[: tables.FINGERPRINT_LENGTH]]
+
+
+def test_data_warnings_name_table_warning_and_rows() -> None:
+    report = replace(
+        make_report(SCORED),
+        quarantined={"sub_data": 1, "sub_miss": 0, "character_data": None},
+        odd={"sub_data": {"negative price": 1200}, "sub_miss": None},
+    )
+    rows = [[cell.text for cell in row] for row in tables.data_warnings(report).rows]
+    assert rows == [
+        ["sub_data", "quarantined rows", "1"],
+        ["character_data", "quarantined rows", MISSING],
+        ["sub_data", "negative price", "1,200"],
+        ["sub_miss", "data warnings", MISSING],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("known", "note"),
+    [
+        ({}, "Not checked: quarantined rows and data warnings."),
+        ({"quarantined": {}}, "Not checked: data warnings."),
+        ({"quarantined": {"sub_data": 0}, "odd": {"sub_data": {}}}, "None."),
+    ],
+)
+def test_data_that_was_not_checked_is_not_called_clean(known: dict[str, Any], note: str) -> None:
+    assert tables.data_warnings(replace(make_report(SCORED), **known)).notes == (note,)

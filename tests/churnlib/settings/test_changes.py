@@ -17,11 +17,11 @@ def changed(games: str, overrides: dict[str, object]) -> list[Change] | None:
     return changes(load_settings("game1", overrides, games_dir=games, environ={}), games)
 
 
-def test_changes_of_a_game_that_states_nothing_are_none(games: str) -> None:
+def test_game_without_settings_has_no_changes(games: str) -> None:
     assert changed(games, {}) == []
 
 
-def test_changes_are_named_by_their_paths_with_both_values(games: str) -> None:
+def test_changes_have_path_and_both_values(games: str) -> None:
     found = changed(
         games,
         {
@@ -42,7 +42,7 @@ def test_changes_are_named_by_their_paths_with_both_values(games: str) -> None:
     }
 
 
-def test_changes_of_a_step_are_held_against_the_step_of_its_name(games: str) -> None:
+def test_steps_are_compared_by_name(games: str) -> None:
     model = {"name": "model", "type": "sklearn.linear_model.LogisticRegression"}
     found = changed(games, {"train.pipeline": [{**model, "params": {"C": 2.0}}]})
     assert found is not None
@@ -54,12 +54,12 @@ def test_changes_of_a_step_are_held_against_the_step_of_its_name(games: str) -> 
     }
 
 
-def test_changes_leave_out_what_bears_on_no_result(games: str, tmp_path: Path) -> None:
+def test_changes_without_effect_on_results_are_ignored(games: str, tmp_path: Path) -> None:
     overrides = {"data_dir": str(tmp_path), "engine.memory_mib": 99, "schedules.active": True}
     assert changed(games, overrides) == []
 
 
-def test_changes_against_a_base_that_is_no_whole_are_not_known(games: str) -> None:
+def test_changes_from_an_incomplete_base_are_unknown(games: str) -> None:
     file = Path(games, "base.toml")
     file.write_text(file.read_text().replace("horizon_months = 6\n", ""))
     assert changed(games, {"horizon_months": 3}) is None

@@ -23,7 +23,7 @@ def test_settings_are_frozen(load: Load) -> None:
         found.train.seed = 3  # type: ignore[misc]
 
 
-def test_schema_lets_a_file_state_only_its_differences() -> None:
+def test_schema_requires_nothing_of_a_file() -> None:
     schema = Settings.model_json_schema()
     parts = {"Settings": schema, **schema["$defs"]}
     demanding = {name for name, part in parts.items() if "required" in part}
@@ -31,7 +31,7 @@ def test_schema_lets_a_file_state_only_its_differences() -> None:
     assert all(part["additionalProperties"] is False for part in parts.values())
 
 
-def test_schema_allows_null_as_text_where_a_setting_may_be_unset() -> None:
+def test_schema_allows_null_as_text_for_optional_settings() -> None:
     written = settings_schema()
     assert '"type": "null"' not in written
     schema = json.loads(written)
@@ -50,7 +50,7 @@ def test_schema_allows_null_as_text_where_a_setting_may_be_unset() -> None:
     }  # fmt: skip
 
 
-def test_game_is_in_no_list_of_settings(load: Load) -> None:
+def test_game_is_not_listed_as_a_setting(load: Load) -> None:
     assert "game" not in json.loads(settings_schema())["properties"]
     assert "  game: " not in describe_settings()
     assert "Known: allow_label_overlap" in (message := refusal(load, "zzz = 1"))
@@ -85,7 +85,7 @@ def test_feature_names_are_in_the_order_of_the_settings() -> None:
     )
 
 
-def test_null_unsets_what_a_layer_below_states(load: Load) -> None:
+def test_null_unsets_a_value_of_a_layer_below(load: Load) -> None:
     twelve = "[currency]\nlookback_months = 12"
     assert load(twelve).currency.lookback_months == 12
     assert load(twelve, {"currency.lookback_months": "null"}).currency.lookback_months is None
@@ -93,7 +93,7 @@ def test_null_unsets_what_a_layer_below_states(load: Load) -> None:
     assert load("[train]\nseed = 7", {}, {"CHURN_TRAIN__SEED": "null"}).train.seed is None
 
 
-def test_window_end_of_truth_value_is_refused(load: Load) -> None:
+def test_boolean_as_end_of_a_window_is_refused(load: Load) -> None:
     assert "windows.score.end" in refusal(load, "", {"windows.score.end": "true"})
 
 
@@ -102,12 +102,12 @@ def test_column_filled_twice_is_refused(load: Load) -> None:
     assert "fill" in refusal(load, f"[currency]\nfill_values = [{entry}, {entry}]")
 
 
-def test_fill_that_is_no_number_is_refused(load: Load) -> None:
+def test_fill_value_that_is_not_finite_is_refused(load: Load) -> None:
     fills = '[currency]\nfill_values = [{ columns = ["sub_hard"], value = nan }]'
     assert "finite" in refusal(load, fills)
 
 
-def test_game_is_no_setting(load: Load) -> None:
+def test_game_cannot_be_set(load: Load) -> None:
     assert "'game' is not a setting" in refusal(load, "", {"game": "dove"})
     assert "'game' is not a setting" in refusal(load, "", {}, {"CHURN_GAME": "dove"})
     assert "'game' is not a setting" in refusal(load, "game = 'dove'")

@@ -35,7 +35,7 @@ def test_base_of_the_project_states_every_setting() -> None:
     assert set(PATHS) - stated == {"description", "raw.categories"}  # An empty table has no leaves.
 
 
-def test_each_layer_goes_over_the_one_before(games: Path, load: Load) -> None:
+def test_later_layers_take_precedence(games: Path, load: Load) -> None:
     assert load().train.seed == 1
     own = "[train]\nseed = 2"
     assert load(own).train.seed == 2
@@ -94,11 +94,11 @@ def test_overrides_and_environment_are_read_as_toml_values(load: Load) -> None:
         (["a"], ["a"]),
     ],
 )
-def test_parse_value_leaves_alone_what_is_no_toml(text: Any, value: Any) -> None:
+def test_parse_value_returns_other_text_unchanged(text: Any, value: Any) -> None:
     assert parse_value(text) == value
 
 
-def test_overrides_leave_the_layers_of_the_next_load_as_they_were(load: Load) -> None:
+def test_overrides_do_not_affect_the_next_load(load: Load) -> None:
     load(overrides={"train.pipeline.model.params.max_iter": 50, "currency.latest": "[]"})
     assert load().train.pipeline[1].params == {"solver": "lbfgs"}
     assert load().currency.latest == ("hard_balance", "soft_balance")
@@ -109,7 +109,7 @@ def test_empty_variable_counts_as_unset(load: Load) -> None:
     assert load(environ=empty) == load()
 
 
-def test_overrides_leave_the_values_of_the_caller_as_they_were(load: Load) -> None:
+def test_overrides_of_the_caller_are_not_changed(load: Load) -> None:
     features = {"exclude": ["race"]}
     load(overrides={"train.features": features, "train.features.exclude.0": "price"})
     assert features == {"exclude": ["race"]}
@@ -147,7 +147,7 @@ def test_data_dir_may_be_absolute_or_at_home(
     assert Path(load(overrides={"data_dir": "~/churn"}).data_dir) == tmp_path / "churn"
 
 
-def test_list_games_leaves_out_the_files_that_are_no_game(games: Path) -> None:
+def test_list_games_ignores_other_files(games: Path) -> None:
     (games / "local.toml").write_text("")
     (games / "schema.json").write_text("{}")
     (games / ".hawk.toml").write_text("")
@@ -165,7 +165,7 @@ def test_games_are_found_from_the_working_folder_upwards(
     assert list_games(environ={}) == ("dove", "hawk")
 
 
-def test_variable_names_the_games_folder_and_is_no_setting(
+def test_games_folder_may_be_named_by_a_variable(
     games: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(PROJECT)

@@ -30,14 +30,14 @@ def test_unknown_game_is_refused_with_the_closest(games: Path, game: str) -> Non
         ("zz", ". Known: dove, hawk. To add a game, create zz.toml there."),
     ],
 )
-def test_names_that_are_no_game_are_refused(games: Path, game: str, why: str) -> None:
+def test_names_of_other_files_are_refused_as_games(games: Path, game: str, why: str) -> None:
     (games / "local.toml").write_text("")
     with pytest.raises(SettingsError) as caught:
         load_settings(game, games_dir=str(games), environ={})
     assert str(caught.value) == f"there is no game '{game}' in {games}{why}"
 
 
-def test_bad_value_is_refused_with_the_layer_it_comes_from(games: Path, load: Load) -> None:
+def test_invalid_value_is_refused_with_its_layer(games: Path, load: Load) -> None:
     good, bad = "[train]\nvalidation_months = 2", "[train]\nvalidation_months = 0"
     environ, overrides = {"CHURN_TRAIN__VALIDATION_MONTHS": "0"}, {"train.validation_months": "0"}
     named = "train.validation_months (from {}): "
@@ -52,7 +52,7 @@ def test_bad_value_is_refused_with_the_layer_it_comes_from(games: Path, load: Lo
     assert named.format("games/base.toml") in refusal(load)
 
 
-def test_refusal_says_what_was_expected_and_found(load: Load) -> None:
+def test_message_has_expected_and_actual_value(load: Load) -> None:
     message = refusal(load, 'horizon_months = "six"\n[raw]\non_bad_rows = "ignore"')
     assert message.startswith("hawk: ")
     assert "horizon_months (from games/hawk.toml)" in message
@@ -61,24 +61,24 @@ def test_refusal_says_what_was_expected_and_found(load: Load) -> None:
     assert "'fail' or 'quarantine', not 'ignore'" in message
 
 
-def test_bad_entry_of_a_list_is_named_by_its_position(load: Load) -> None:
+def test_invalid_entry_of_a_list_is_named_by_its_position(load: Load) -> None:
     text = '[currency]\nlatest = ["hard_balance", "gold"]'
     message = refusal(load, text)
     assert "currency.latest.1 (from games/hawk.toml)" in message
     assert "'gold'" in message
 
 
-def test_entry_of_a_list_must_be_whole(load: Load) -> None:
+def test_incomplete_entry_of_a_list_is_refused(load: Load) -> None:
     message = refusal(load, '[currency]\ndifferences = [{ columns = ["sub_hard"] }]')
     assert "currency.differences.0.periods (from games/hawk.toml): is missing" in message
 
 
-def test_section_that_no_layer_states_is_missing(games: Path, load: Load) -> None:
+def test_required_setting_that_no_layer_sets_is_refused(games: Path, load: Load) -> None:
     (games / "base.toml").write_text(BASE.replace("horizon_months = 6", ""))
     assert "horizon_months (not set anywhere): is missing" in refusal(load)
 
 
-def test_list_entry_that_is_not_there_is_refused_with_the_closest(load: Load) -> None:
+def test_unknown_list_entry_is_refused_with_the_closest(load: Load) -> None:
     message = refusal(load, overrides={"train.pipeline.modle.params.C": 1})
     assert "no entry 'modle'" in message
     assert "Did you mean 'model'?" in message
@@ -92,7 +92,7 @@ def test_path_through_a_value_is_refused(load: Load) -> None:
     )
 
 
-def test_file_that_is_no_toml_is_refused_by_name(load: Load) -> None:
+def test_invalid_toml_is_refused_with_the_name_of_the_file(load: Load) -> None:
     assert "hawk.toml is not a TOML file" in refusal(load, "horizon_months = ")
 
 
@@ -106,7 +106,7 @@ def test_file_that_is_no_toml_is_refused_by_name(load: Load) -> None:
     ],
     ids=["utf-16", "digits", "brackets", "day"],
 )
-def test_file_that_cannot_be_read_is_refused_by_game_and_name(
+def test_unreadable_file_is_refused_with_game_and_name(
     games: Path, written: bytes, fault: str
 ) -> None:
     (games / "dove.toml").write_bytes(written)
@@ -114,14 +114,14 @@ def test_file_that_cannot_be_read_is_refused_by_game_and_name(
         load_settings("dove", games_dir=str(games), environ={})
 
 
-def test_local_file_is_left_out_on_demand(games: Path) -> None:
+def test_local_file_can_be_ignored(games: Path) -> None:
     (games / "local.toml").write_text("horizon_months = 5\n")
     load = partial(load_settings, "dove", games_dir=str(games), environ={})
     assert load().horizon_months == 5
     assert load(local=False).horizon_months != 5
 
 
-def test_file_may_begin_with_a_byte_order_mark(games: Path) -> None:
+def test_file_may_start_with_a_byte_order_mark(games: Path) -> None:
     (games / "dove.toml").write_text("horizon_months = 5\n", encoding="utf-8-sig")
     assert load_settings("dove", games_dir=str(games), environ={}).horizon_months == 5
 
@@ -147,7 +147,7 @@ def test_origin_of_a_value_is_the_override_that_replaces_its_table(load: Load) -
     assert "windows.train.start (from --set): should be a day " in message
 
 
-def test_list_is_not_called_short_where_its_entries_are_refused(load: Load) -> None:
+def test_list_of_invalid_entries_is_not_called_short(load: Load) -> None:
     message = refusal(load, overrides={"train.pipeline": [{"name": "model"}]})
     assert message.splitlines()[1:] == ["  train.pipeline.0.type (from --set): is missing"]
     empty = refusal(load, overrides={"train.pipeline": []})
@@ -185,7 +185,7 @@ def test_value_of_another_type_is_refused(load: Load, path: str, value: str, wan
         ("windows.train.start", -99999),
     ],
 )
-def test_months_beyond_the_calendar_are_refused(load: Load, path: str, value: int) -> None:
+def test_months_out_of_range_are_refused(load: Load, path: str, value: int) -> None:
     assert f"  {path} (from --set): " in refusal(load, overrides={path: value})
 
 
@@ -195,16 +195,16 @@ def test_months_beyond_the_calendar_are_refused(load: Load, path: str, value: in
     ["true", "31536000", "20240701", "'20240701'", "2024-W05-1", "'2024-7-1'", "tomorrow",
      "2024-07-01T00:00:00", "12:00:00", "0001-01-01", "9999-12-31", "'2024-02-30'"],
 )  # fmt: skip
-def test_day_that_is_written_in_another_way_is_refused(load: Load, path: str, value: str) -> None:
+def test_day_in_another_format_is_refused(load: Load, path: str, value: str) -> None:
     assert f"  {path} (from --set): should be a day " in refusal(load, overrides={path: value})
 
 
-def test_number_is_no_day_of_the_run(load: Load) -> None:
+def test_number_as_day_of_the_run_is_refused(load: Load) -> None:
     fault = "as_of (from --set): should be a day such as 2024-12-31, not 0"
     assert fault in refusal(load, overrides={"as_of": 0})
 
 
-def test_day_of_the_run_beyond_the_calendar_is_refused_where_it_comes_from_the_data(
+def test_day_of_the_run_out_of_range_is_refused_if_it_is_the_latest_date(
     load: Load,
 ) -> None:
     fixed = "{ start = 2022-01-01, end = 2022-01-31 }"
@@ -226,7 +226,7 @@ def test_day_of_the_run_beyond_the_calendar_is_refused_where_it_comes_from_the_d
         ('"a\\u0000b"', "is not a folder"),
     ],
 )
-def test_data_dir_that_is_no_folder_is_refused(load: Load, value: str, fault: str) -> None:
+def test_invalid_data_dir_is_refused(load: Load, value: str, fault: str) -> None:
     message = refusal(load, overrides={"data_dir": value})
     assert message.startswith("hawk: ")
     assert "data_dir" in message
@@ -240,37 +240,37 @@ def test_path_with_an_empty_name_is_refused(load: Load, path: str) -> None:
     )
 
 
-def test_category_fault_names_its_column(load: Load) -> None:
+def test_invalid_category_is_named_with_its_column(load: Load) -> None:
     message = refusal(load, "[raw.categories]\nrace = ['elf', 1]\nsize = ['x']")
     assert "  raw.categories.race.1 (from games/hawk.toml): should be text" in message
     assert "  raw.categories.size (from games/hawk.toml): should be 'gender', 'race'" in message
 
 
-def test_value_of_great_length_is_cut(load: Load) -> None:
+def test_long_value_is_cut(load: Load) -> None:
     assert len(refusal(load, overrides={"train": "x" * 1000})) < 200
 
 
-def test_feature_asked_for_twice_is_refused(load: Load) -> None:
+def test_duplicate_feature_is_refused(load: Load) -> None:
     twice = "aggregations = [%s, %s]" % (('{ columns = ["sub_hard"], functions = ["sum"] }',) * 2)
     message = refusal(load, f"[currency]\n{twice}")
     assert "currency (from games/hawk.toml): asks twice for sub_hard_sum" in message
 
 
-def test_segment_named_twice_is_refused(load: Load) -> None:
+def test_duplicate_segment_is_refused(load: Load) -> None:
     message = refusal(load, '[evaluation]\nsegments = ["race", "gender", "race"]')
     assert "evaluation.segments (from games/hawk.toml): names race twice" in message
 
 
-def test_two_steps_of_one_name_are_refused(load: Load) -> None:
+def test_duplicate_name_of_a_step_is_refused(load: Load) -> None:
     assert "two steps named model" in refusal(load, overrides={"train.pipeline.0.name": "model"})
 
 
-def test_incentive_that_costs_what_a_subscriber_is_worth_is_refused(load: Load) -> None:
+def test_incentive_as_expensive_as_a_subscriber_is_refused(load: Load) -> None:
     message = refusal(load, "[campaign]\nlifetime_value = 10")
     assert "lifetime_value 10 should be above incentive_cost 10: no campaign pays" in message
 
 
-def test_share_held_out_does_not_change_the_offer(load: Load) -> None:
+def test_offer_does_not_depend_on_the_share_held_out(load: Load) -> None:
     one, other = (load(f"campaign.hold_out_share = {share}").campaign for share in (0, 0.5))
     assert one != other
     assert one.offer == other.offer

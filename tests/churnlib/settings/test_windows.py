@@ -45,7 +45,7 @@ def test_window_that_ends_before_its_start_is_refused(load: Load, window: str) -
     assert "windows.batch_score" in refusal(load, f"windows.batch_score = {window}")
 
 
-def test_labels_are_known_the_horizon_after_the_month_of_the_training_window_end(
+def test_labels_are_available_the_horizon_after_the_training_window(
     load: Load,
 ) -> None:
     assert labels_known_by(load(), date(2024, 7, 20)) == date(2023, 11, 1)
@@ -66,7 +66,7 @@ def test_labels_are_known_the_horizon_after_the_month_of_the_training_window_end
     ],
     ids=["relative", "fixed"],
 )
-def test_training_labels_known_after_the_scoring_window_opens_are_refused(
+def test_training_labels_available_after_the_scoring_window_starts_are_refused(
     load: Load, touching: str, overlapping: str
 ) -> None:
     assert load(f"[windows]\n{touching}").allow_label_overlap is False
@@ -88,7 +88,7 @@ def test_mixed_windows_are_checked_on_the_day_of_the_run(load: Load) -> None:
 
 
 @pytest.mark.parametrize("day", ["as_of = 2023-09-30\n", ""], ids=["in a file", "of this run"])
-def test_mixed_windows_are_checked_when_loaded_where_the_day_is_known(load: Load, day: str) -> None:
+def test_mixed_windows_are_checked_when_loaded_if_the_day_is_set(load: Load, day: str) -> None:
     mixed = "windows.train = { start = 2022-01-01, end = 2022-08-31 }"
     named = {} if day else {"as_of": "2023-09-30"}
     assert "label leakage" in refusal(load, f"{day}{mixed}", named)

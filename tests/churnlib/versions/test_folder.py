@@ -16,6 +16,7 @@ from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import Dataset, DatasetRef, ref
 from churnlib.io.storage import fingerprint
 from churnlib.model.predict import predict_by
+from churnlib.versions.champion import set_champion
 from churnlib.versions.folder import (
     GOLDEN,
     SCORED,
@@ -329,7 +330,7 @@ def test_a_version_needs_a_game_that_has_it(game_folder: str) -> None:
         load_model("v1")
     with pytest.raises(ModelError, match=r'name the game, as in load_model\(game="game1"\)'):
         load_model()
-    with pytest.raises(ModelError, match="game1: there is no model version 'v2' .* Known: v1"):
+    with pytest.raises(ModelError, match=r"game1: there is no model version 'v2' .* Known: v1"):
         load_model("v2", game="game1", data_dir=game_folder)
     with pytest.raises(SettingsError, match="no game 'gmae1'"):
         load_model(game="gmae1")

@@ -16,13 +16,14 @@ from churnlib.versions.champion import champion, champion_version
 from churnlib.versions.folder import list_versions, load_model
 from churnlib.versions.gate import Decision
 from churnlib.versions.listing import describe_versions
+from churnlib.versions.model_state import ModelState
 from churnlib.versions.promotion import (
     delete_old_versions,
     promote_manually,
     roll_back,
     versions_to_delete,
 )
-from churnlib.versions.registry import Promotion, Registry, find_candidate, read_registry
+from churnlib.versions.registry import Promotion, Registry, read_registry
 from tests.churnlib.versions.samples import NOW, add, compared, hours, keep, make_champion
 
 
@@ -212,12 +213,12 @@ def test_promotion_interrupted_between_its_writes_can_be_rolled_back(
         with pytest.raises(KeyboardInterrupt):
             make_champion(catalog, "v2", "back-test", at=1)
     assert champion(catalog).uri == catalog.model("v2").uri
-    assert find_candidate(catalog) is None
+    assert ModelState.read(catalog).candidate is None
     # Not v1, the previous champion, which only the pointer's history names.
     assert delete_old_versions(catalog, 1) == ("v3",)
     assert roll_back(catalog, when=hours(2), allow_joblib=False).version == "v1"
     # A version that was rolled back is no candidate, even if the registry still says so.
-    assert find_candidate(catalog) is None
+    assert ModelState.read(catalog).candidate is None
 
 
 def test_manual_promotion_of_an_unknown_game_creates_no_folder(tmp_path: Path) -> None:

@@ -11,13 +11,14 @@ from churnlib.versions.champion import set_champion
 from churnlib.versions.folder import list_versions
 from churnlib.versions.gate import Decision
 from churnlib.versions.listing import describe_versions
-from churnlib.versions.registry import Registry, find_candidate, read_registry
+from churnlib.versions.model_state import ModelState
+from churnlib.versions.registry import Registry, read_registry
 from tests.churnlib.versions.samples import NOW, add, compared, hours, keep, make_champion
 
 
 def test_registry_without_a_file_is_empty(catalog: Catalog) -> None:
     assert read_registry(catalog.registry()) == Registry()
-    assert find_candidate(catalog) is None
+    assert ModelState.read(catalog).candidate is None
     assert list_versions(catalog) == ()
 
 
@@ -43,7 +44,7 @@ def test_candidate_exists_and_is_not_the_champion(
     set_champion(catalog, "v1")
     for name, expected in (("v2", second), ("v1", None), ("v9", None)):
         keep(catalog, Registry(candidate=name))
-        assert find_candidate(catalog) == expected
+        assert ModelState.read(catalog).candidate == expected
     assert first != second
 
 
@@ -52,7 +53,7 @@ def test_refused_version_is_no_candidate_any_more(catalog: Catalog) -> None:
     set_champion(catalog, "v1")
     waiting = Registry(candidate="v2").with_comparison(compared("v2", "undecided"), NOW)
     keep(catalog, waiting)
-    assert find_candidate(catalog) == second
+    assert ModelState.read(catalog).candidate == second
     assert waiting.last_refusal("v1") is None
     refused = waiting.with_comparison(compared("v2", "refused"), hours(1))
     assert refused.candidate is None
@@ -60,7 +61,7 @@ def test_refused_version_is_no_candidate_any_more(catalog: Catalog) -> None:
     assert refused.last_refusal("v3") is None
     # As an older release may have left it.
     keep(catalog, refused.model_copy(update={"candidate": "v2"}))
-    assert find_candidate(catalog) is None
+    assert ModelState.read(catalog).candidate is None
     # An undecided comparison does not undo it.
     later = refused.with_comparison(compared("v2", "undecided"), hours(2))
     assert later.needs_manual_promotion("v2")

@@ -20,31 +20,31 @@ def test_overview_lists_what_each_flow_last_produced(
 ) -> None:
     monkeypatch.setenv("CHURN_DATA_DIR", str(empty_studio.data))
     assert main([]) == DONE
-    said = capsys.readouterr().out
-    assert said.count("nothing yet") == 2 * len(FLOWS)
+    text = capsys.readouterr().out
+    assert text.count("nothing yet") == 2 * len(FLOWS)
     for name, summary in commands().items():
-        assert f"  {name:<21} {summary}\n" in said
+        assert f"  {name:<21} {summary}\n" in text
     arguments = [f"--set={path}={value}" for path, value in FAST[GAME].items()]
     assert main(["run", "--game", GAME, *arguments]) == DONE
-    said = capsys.readouterr().out
+    text = capsys.readouterr().out
     version = empty_studio.json(f"06_models/{GAME}/champion.json")["version"]
-    for made in (version, "score_report", "predictions_2024-06.parquet", "their score"):
-        assert made in said.partition("as of 2025-01-01:")[2]
+    for output in (version, "score_report", "predictions_2024-06.parquet", "their score"):
+        assert output in text.partition("as of 2025-01-01:")[2]
     assert main([]) == DONE
     listed = capsys.readouterr().out
     first, _, other = listed.partition("game2:")
     assert other.count("nothing yet") == len(FLOWS)
-    for made in (
+    for output in (
         "standard_features.parquet",
         version,
         "score_report.json",
         "predictions_2024-12.parquet",
         "batch_score_report_2024-06.json",
     ):
-        assert made in first
+        assert output in first
 
 
-def test_overview_without_games_is_a_users_fault(
+def test_overview_without_games_exits_with_status_2(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("CHURN_GAMES_DIR", str(tmp_path))
@@ -54,7 +54,7 @@ def test_overview_without_games_is_a_users_fault(
     )
 
 
-def test_overview_names_the_fault_of_a_game_and_goes_on(
+def test_overview_shows_the_error_of_a_game_and_continues(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("base", "game1", "game2"):
@@ -62,26 +62,26 @@ def test_overview_names_the_fault_of_a_game_and_goes_on(
     (tmp_path / "game1.toml").write_text("horizon_months = ")
     monkeypatch.setenv("CHURN_GAMES_DIR", str(tmp_path))
     assert main(["--data-dir", str(tmp_path)]) == USERS_FAULT
-    said = capsys.readouterr()
-    assert f"game1: error: {tmp_path}/game1.toml is not a TOML file: " in said.out
-    assert said.out.partition("game2: ")[2].count("nothing yet") == len(FLOWS)
-    assert not said.err
+    captured = capsys.readouterr()
+    assert f"game1: error: {tmp_path}/game1.toml is not a TOML file: " in captured.out
+    assert captured.out.partition("game2: ")[2].count("nothing yet") == len(FLOWS)
+    assert not captured.err
     monkeypatch.setenv("CHURN_FOO", "1")
     assert main([]) == USERS_FAULT
-    said = capsys.readouterr()
-    assert said.out.count("foo (from the variable CHURN_FOO): there is no such setting") == 1
-    assert not said.err
+    captured = capsys.readouterr()
+    assert captured.out.count("foo (from the variable CHURN_FOO): there is no such setting") == 1
+    assert not captured.err
 
 
-def test_overview_looks_into_the_data_folder_it_is_given(
+def test_overview_looks_into_the_given_data_folder(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     report = tmp_path / "08_reporting" / GAME / "score_report.json"
     report.parent.mkdir(parents=True)
     report.touch()
     assert main(["--data-dir", str(tmp_path)]) == DONE
-    said = capsys.readouterr().out
-    assert said.count("score_report.json") == 1
-    assert said.count("nothing yet") == 2 * len(FLOWS) - 1
+    text = capsys.readouterr().out
+    assert text.count("score_report.json") == 1
+    assert text.count("nothing yet") == 2 * len(FLOWS) - 1
     for flow in COMPOSITES:
-        assert f"  {flow.replace('_', '-')} --from-raw " in said
+        assert f"  {flow.replace('_', '-')} --from-raw " in text

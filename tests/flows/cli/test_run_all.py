@@ -23,12 +23,12 @@ def test_run_says_why_it_skips_a_batch(
     may[1] = may[1].replace("30", "31")
     arguments = empty_studio.arguments(GAME, *june)
     assert main(["run", *arguments]) == DONE
-    said = capsys.readouterr().out.partition("as of 2025-01-01:")[2]
-    assert "predictions_2024-06.parquet" in said
-    assert "skipped" not in said
+    text = capsys.readouterr().out.partition("as of 2025-01-01:")[2]
+    assert "predictions_2024-06.parquet" in text
+    assert "skipped" not in text
     assert main(["run", *arguments, *may, "--set=allow_label_overlap=true"]) == 0
-    said = capsys.readouterr().out.partition("as of 2025-01-01:")[2]
-    assert "their score" not in said
+    text = capsys.readouterr().out.partition("as of 2025-01-01:")[2]
+    assert "their score" not in text
     assert (
-        "skipped: an earlier batch and its score, because windows.batch_predict (2024-05-01" in said
+        "skipped: an earlier batch and its score, because windows.batch_predict (2024-05-01" in text
     )

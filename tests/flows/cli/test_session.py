@@ -51,6 +51,33 @@ def test_run_prints_its_first_line_before_it_imports_libraries(
     assert not list(user.iterdir())
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("train",),
+        ("run",),
+        ("replay",),
+        ("backfill", "--flow=batch-score", "--from=2024-01", "--to=2024-02"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_first_line_is_printed_before_pydantic_is_imported(arguments: tuple[str, ...]) -> None:
+    run = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "flows", *arguments, "--game=gmae1"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    imports = run.stdout.partition("gmae1")[0]
+    assert " cyclopts\n" in imports
+    assert " pydantic\n" in run.stdout
+    for library in SLOW_IMPORTS:
+        assert f" {library}\n" not in imports
+
+
 def test_run_with_invalid_settings_ends_before_a_server_starts(tmp_path: Path) -> None:
     run = python("-m", "flows.train", "--game", "gmae1", PREFECT_HOME=str(tmp_path / "home"))
     assert run.returncode == 2
@@ -60,7 +87,9 @@ def test_run_with_invalid_settings_ends_before_a_server_starts(tmp_path: Path) -
     assert not (tmp_path / "home").exists()
 
 
-def test_run_that_is_interrupted_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+def test_run_that_is_interrupted_says_so(
+    prefect_server: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     def interrupt() -> None:
         raise KeyboardInterrupt
 

@@ -18,7 +18,7 @@ from flows.engine.ledger import Call
 from flows.map.build import build_graph
 from flows.map.graph import Graph
 from flows.map.pipelines import PIPELINES
-from flows.steps import run as running
+from flows.steps import flow as running
 from tests.flows.studio import BATCH_DAY, LAST_DAY, Studio
 
 GAME = "game1"

@@ -5,49 +5,49 @@ from itertools import combinations, pairwise
 import pytest
 
 from flows.map.graph import Graph
-from flows.map.layout import HEIGHT, Picture, lay_out
+from flows.map.layout import HEIGHT, Layout, lay_out
 
 
-def drawn(graph: Graph) -> Picture:
+def drawn(graph: Graph) -> Layout:
     edges = list(graph.edges())
     layers = {name: dataset.layer for name, dataset in graph.datasets.items()}
     return lay_out(edges, {node: 150.0 for edge in edges for node in edge}, layers)
 
 
 def test_layout_lines_lead_downwards_from_box_to_box(graph: Graph) -> None:
-    picture = drawn(graph)
-    assert set(picture.lines) == set(graph.edges())
-    for (above, below), points in picture.lines.items():
-        ends = [(picture.boxes[node].x, picture.boxes[node].y) for node in (above, below)]
+    layout = drawn(graph)
+    assert set(layout.lines) == set(graph.edges())
+    for (above, below), points in layout.lines.items():
+        ends = [(layout.boxes[node].x, layout.boxes[node].y) for node in (above, below)]
         assert [points[0], points[-1]] == ends
         assert all(one[1] < other[1] for one, other in pairwise(points))
 
 
 def test_layout_boxes_do_not_overlap_and_lie_inside(graph: Graph) -> None:
-    picture = drawn(graph)
-    for one, other in combinations(picture.boxes.values(), 2):
+    layout = drawn(graph)
+    for one, other in combinations(layout.boxes.values(), 2):
         apart = abs(one.x - other.x) >= (one.width + other.width) / 2
         assert apart or abs(one.y - other.y) > HEIGHT
-    for box in picture.boxes.values():
+    for box in layout.boxes.values():
         assert box.x - box.width / 2 + 1e-6 >= 0
-        assert box.x + box.width / 2 <= picture.width + 1e-6
-        assert 0 < box.y < picture.height
+        assert box.x + box.width / 2 <= layout.width + 1e-6
+        assert 0 < box.y < layout.height
 
 
 def test_layout_bands_hold_the_datasets_of_their_layer(graph: Graph) -> None:
-    picture = drawn(graph)
-    assert all(upper.bottom <= lower.top for upper, lower in pairwise(picture.bands))
-    bands = {band.layer: band for band in picture.bands}
+    layout = drawn(graph)
+    assert all(upper.bottom <= lower.top for upper, lower in pairwise(layout.bands))
+    bands = {band.layer: band for band in layout.bands}
     for name, dataset in graph.datasets.items():
-        if name in picture.boxes:
+        if name in layout.boxes:
             band = bands[dataset.layer]
-            assert band.top < picture.boxes[name].y < band.bottom
+            assert band.top < layout.boxes[name].y < band.bottom
 
 
 def test_layout_crosses_no_lines_where_none_need_cross() -> None:
     edges = [("a", "y"), ("b", "x"), ("c", "z")]
-    picture = lay_out(edges, dict.fromkeys("abcxyz", 50.0), {})
-    x = {node: box.x for node, box in picture.boxes.items()}
+    layout = lay_out(edges, dict.fromkeys("abcxyz", 50.0), {})
+    x = {node: box.x for node, box in layout.boxes.items()}
     assert sorted("abc", key=x.__getitem__) == sorted("abc", key=lambda node: x[dict(edges)[node]])
     assert all(abs(x[one] - x[other]) < 1 for one, other in edges)
 
@@ -66,6 +66,6 @@ def test_layout_without_order_of_layers_has_no_bands() -> None:
     assert lay_out([("late", "early")], dict.fromkeys(layers, 50.0), layers).bands == []
 
 
-def test_layout_of_a_circle_is_refused() -> None:
-    with pytest.raises(ValueError, match="circle"):
+def test_layout_of_a_cycle_is_refused() -> None:
+    with pytest.raises(ValueError, match="cycle"):
         lay_out([("a", "b"), ("b", "a")], {"a": 1, "b": 1}, {})

@@ -1,4 +1,4 @@
-"""The page: what it holds, and what it says of data that changed."""
+"""The page: its content, and what it says of data that are out of date."""
 
 import json
 import os
@@ -17,8 +17,8 @@ from churnlib.settings import list_games, load_settings
 from flows.cli.exit_status import DONE, USERS_FAULT
 from flows.cli.main import main
 from flows.map.graph import Graph
-from flows.map.stale import stale
-from flows.map.state import look
+from flows.map.stale import stale_reasons
+from flows.map.state import DatasetState, File, read_states
 from flows.map.write import PAGE
 
 GAME = "game1"
@@ -30,8 +30,8 @@ def data(tmp_path: Path) -> Path:
     catalog = Catalog(str(tmp_path), GAME)
     made = write_subs(catalog, 3)
     settings = load_settings(GAME)
-    told = footer(churn_after_months=settings.churn_after_months)
-    datasets.write_parquet(datasets.scan(made), catalog.standard_features(), told)
+    facts = footer(churn_after_months=settings.churn_after_months)
+    datasets.write_parquet(datasets.scan(made), catalog.standard_features(), facts)
     sources = {made.name: {"fingerprint": made.fingerprint}}
     storage.write_text(json.dumps(sources), catalog.standard_sources().uri)
     return tmp_path
@@ -44,7 +44,7 @@ def write_subs(catalog: Catalog, rows: int) -> DatasetRef:
 
 def stale_in(data: Path, graph: Graph, **overrides: Any) -> dict[str, tuple[str, ...]]:
     settings = load_settings(GAME, {"data_dir": str(data), **overrides})
-    return stale(graph, look(graph, GAME, str(data)), settings)
+    return stale_reasons(graph, read_states(graph, GAME, str(data)), settings)
 
 
 def content_of(page: Path) -> dict[str, Any]:
@@ -62,11 +62,11 @@ def test_page_holds_every_flow_task_and_dataset_of_every_game(data: Path, graph:
     for game in content["games"].values():
         assert set(game["graph"]["flows"]) == set(graph.flows)
         assert set(game["graph"]["tasks"]) == set(graph.tasks)
-        assert set(game["graph"]["datasets"]) == set(graph.datasets) == set(game["standing"])
-        drawn = set(game["pictures"]["all tasks"]["boxes"])
+        assert set(game["graph"]["datasets"]) == set(graph.datasets) == set(game["states"])
+        drawn = set(game["diagrams"]["all tasks"]["boxes"])
         assert {task for line in graph.edges() for task in line} == drawn
         assert set(graph.datasets) - drawn == {d for d in graph.datasets if d.endswith("_rejected")}
-        assert set(game["pictures"]) >= {"overview", *graph.flows}
+        assert set(game["diagrams"]) >= {"overview", *graph.flows}
 
 
 def test_page_refers_to_nothing_outside_and_names_no_folder(data: Path) -> None:
@@ -77,34 +77,34 @@ def test_page_refers_to_nothing_outside_and_names_no_folder(data: Path) -> None:
     assert "default-src 'none'" in text
 
 
-def test_page_tells_what_stands_there(data: Path, tmp_path: Path) -> None:
+def test_page_has_the_state_of_each_dataset(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "elsewhere" / "map.html"
     assert main(["map", "--data-dir", str(data), "--game", GAME, "--out", str(out)]) == DONE
     game = content_of(out)["games"][GAME]
-    found = game["standing"]["03_primary/standard_features"]
+    found = game["states"]["03_primary/standard_features"]
     assert found["rows"] == 3
     assert found["columns"] == {"sub_id": "Int64"}
     assert found["fingerprint"] == storage.fingerprint(
         str(data / "03_primary" / GAME / "standard_features.parquet")
     )
-    assert game["standing"]["06_models/champion"]["files"] == []
+    assert game["states"]["06_models/champion"]["files"] == []
     assert game["data"] == ".."
 
 
-def test_page_of_data_that_cannot_be_read_says_so(data: Path) -> None:
+def test_page_of_unreadable_data_says_so(data: Path) -> None:
     (data / "03_primary" / GAME / "standard_features.parquet").write_text("no table")
     assert main(["map", "--data-dir", str(data), "--game", GAME]) == DONE
-    found = content_of(data / PAGE)["games"][GAME]["standing"]["03_primary/standard_features"]
+    found = content_of(data / PAGE)["games"][GAME]["states"]["03_primary/standard_features"]
     assert "unreadable" in found["facts"]
 
 
-def test_stale_is_nothing_that_was_made_of_what_stands(data: Path, graph: Graph) -> None:
+def test_nothing_is_stale_while_inputs_are_unchanged(data: Path, graph: Graph) -> None:
     later = data / "02_intermediate" / GAME / "sub_data.parquet"
     os.utime(later, (later.stat().st_mtime + 60,) * 2)  # Written again with the same content.
     assert stale_in(data, graph) == {}
 
 
-def test_stale_is_what_was_made_of_other_content(data: Path, graph: Graph) -> None:
+def test_dataset_is_stale_when_an_input_has_changed(data: Path, graph: Graph) -> None:
     write_subs(Catalog(str(data), GAME), 4)
     assert stale_in(data, graph) == {
         "03_primary/standard_features": ("sub_data has changed since",),
@@ -112,13 +112,15 @@ def test_stale_is_what_was_made_of_other_content(data: Path, graph: Graph) -> No
     }
 
 
-def test_stale_is_what_was_made_by_other_settings(data: Path, graph: Graph) -> None:
+def test_dataset_is_stale_when_a_setting_has_changed(data: Path, graph: Graph) -> None:
     assert stale_in(data, graph, churn_after_months=5) == {
-        "03_primary/standard_features": ("the setting churn_after_months was 3 and is 5",)
+        "03_primary/standard_features": ("the setting churn_after_months was 3 and is now 5",)
     }
 
 
-def test_stale_is_a_report_on_a_campaign_of_other_terms(data: Path, graph: Graph) -> None:
+def test_report_is_stale_when_the_terms_of_the_campaign_have_changed(
+    data: Path, graph: Graph
+) -> None:
     terms = load_settings(GAME).campaign.offer.model_dump()
     place = Catalog(str(data), GAME).report("score_report").uri
     storage.write_text(json.dumps({"campaign": {"terms": terms}}), place)
@@ -129,7 +131,7 @@ def test_stale_is_a_report_on_a_campaign_of_other_terms(data: Path, graph: Graph
     }
 
 
-def test_stale_is_what_is_older_than_its_raw_table_and_all_below(data: Path, graph: Graph) -> None:
+def test_all_that_follows_from_a_newer_raw_table_is_stale(data: Path, graph: Graph) -> None:
     raw = data / "01_raw" / GAME / "sub_data.csv"
     raw.parent.mkdir(parents=True)
     raw.write_text("sub_id\n1\n")
@@ -149,11 +151,38 @@ def test_stale_is_what_is_older_than_its_raw_table_and_all_below(data: Path, gra
     ],
 )
 def test_command_line_with_a_mistake_says_one_thing(
-    arguments: list[str], said: str, data: Path, capsys: pytest.CaptureFixture[str]
+    arguments: list[str],
+    said: str,
+    data: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert main(["map", "--data-dir", str(data), *arguments]) == USERS_FAULT
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert told.err.startswith("error: ")
-    assert said in told.err
-    assert len(told.err.splitlines()) == 1
+    monkeypatch.setenv("CHURN_DATA_DIR", str(data))
+    assert main(["map", *arguments]) == USERS_FAULT
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("error: ")
+    assert said in printed.err
+    assert len(printed.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("model", "reasons"),
+    [
+        ("newest", ()),
+        ("champion", ()),
+        ("gone", ("it comes from model gone, but models is newest, champion is champion",)),
+    ],
+)
+def test_report_is_stale_when_it_is_of_neither_the_newest_model_nor_the_champion(
+    model: str, reasons: tuple[str, ...], graph: Graph
+) -> None:
+    states = dict.fromkeys(graph.datasets, DatasetState())
+    for dataset, version in (
+        ("06_models/models", "newest"),
+        ("06_models/champion", "champion"),
+        ("08_reporting/score_report", model),
+    ):
+        states[dataset] = DatasetState(files=(File("file", 1.0, 1, ""),), model=version)
+    found = stale_reasons(graph, states, load_settings(GAME))
+    assert found.get("08_reporting/score_report", ()) == reasons

@@ -47,7 +47,7 @@ def test_flows_run_without_the_note_and_say_so_in_one_warning(
         note.write_bytes(whole)
     report = complete.json(f"08_reporting/{GAME}/{REPORTS[flow]}.json")
     (warning,) = report["warnings"]
-    assert warning.startswith("what the standard features were built from is not known")
+    assert warning.startswith("the sources of the standard features are unknown")
     for spec in raw_tables().of_kind(*STANDARD_KINDS):
         assert report["data"]["quarantined"][spec.name] is None
         assert report["data"]["odd"][spec.name] is None

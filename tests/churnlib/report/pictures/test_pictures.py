@@ -1,4 +1,4 @@
-"""What each picture says of its figures."""
+"""The findings of each picture."""
 
 from xml.etree import ElementTree as ET
 
@@ -30,25 +30,28 @@ def texts(svg: str) -> list[str]:
     return [element.text or "" for element in ET.fromstring(svg).iter(f"{SVG}text")]
 
 
-def test_roc_names_the_baseline_beside_the_model() -> None:
+def test_roc_names_model_and_baseline() -> None:
     picture = draw("roc")
     assert {"model 0.800", "plain 0.500", "chance 0.5"} <= set(texts(picture.svg))
-    assert "in 80 of 100 pairs" in picture.finding
+    assert "In 80 of 100 pairs" in picture.finding
 
 
-def test_precision_is_told_where_half_of_the_churners_are_found() -> None:
-    assert "60% of those called churn; at random 20% would" in draw("precision-recall").finding
+def test_precision_is_stated_at_half_of_the_recall() -> None:
+    assert (
+        "At 50% recall, 60% of those selected churn; at random 20% would"
+        in draw("precision-recall").finding
+    )
 
 
-def test_gains_and_lift_tell_the_first_tenth_with_its_interval() -> None:
-    assert draw("gains").finding == "The riskiest 10% hold 32% of all churners (27% to 37%)."
-    assert "3.2 times as often as the average (2.8 to 3.5)" in draw("lift").finding
+def test_gains_and_lift_state_the_first_decile_with_its_interval() -> None:
+    assert draw("gains").finding == "The riskiest 10% include 32% of all churners (27% to 37%)."
+    assert "3.2 times as often as average (2.8 to 3.5)" in draw("lift").finding
 
 
 def test_gains_without_an_interval_are_drawn_without_a_band() -> None:
     bare = [{**tenth, "intervals": {"cumulative_gain": None}} for tenth in DECILES]
     picture = ranking.gains("g", "all", bare, 0.2)
-    assert picture.finding == "The riskiest 10% hold 32% of all churners."
+    assert picture.finding == "The riskiest 10% include 32% of all churners."
 
 
 def test_gains_of_a_baseline_follow_from_its_roc_curve() -> None:
@@ -59,10 +62,10 @@ def test_gains_of_a_baseline_follow_from_its_roc_curve() -> None:
 
 
 def test_reliability_weighs_its_groups_by_their_rows() -> None:
-    said = (12_345 * 0.7 + 950 * 0.1) / 13_295
-    came = 12_345 * 0.72 / 13_295
-    told = f"{said:.0%} were predicted to churn, and {came:.0%} did"
-    assert told in draw("reliability").finding
+    predicted = (12_345 * 0.7 + 950 * 0.1) / 13_295
+    observed = 12_345 * 0.72 / 13_295
+    finding = f"The mean prediction is {predicted:.0%}, the churn rate {observed:.0%}."
+    assert finding in draw("reliability").finding
 
 
 def test_reliability_of_rare_churn_keeps_its_ticks_apart() -> None:
@@ -77,7 +80,7 @@ def test_reliability_of_one_group_at_the_ends() -> None:
     assert "100%" in texts(reliability("r", "all", one, 0.0, None).svg)
 
 
-def test_profit_tells_the_chosen_threshold_and_the_best() -> None:
+def test_profit_states_the_chosen_threshold_and_the_best() -> None:
     picture = draw("profit")
     assert picture.finding == "Contacting the riskiest 20% gains 1,250 (900 to 1,600)."
     assert "1,400 at 30%" in picture.reading
@@ -92,43 +95,47 @@ def test_profit_of_nobody_is_drawn(gain: float) -> None:
     assert profit("p", "all", flat).finding.startswith("The chosen threshold contacts nobody")
 
 
-def test_importance_shows_so_many_features_and_counts_the_needless() -> None:
+def test_importance_shows_the_first_features_and_counts_the_unimportant() -> None:
     many = [{**FEATURES[0], "feature": f"feature_{n}"} for n in range(30)]
     shown = [t for t in texts(importance("i", "all", many).svg) if t.startswith("feature_")]
     assert len(shown) == MOST_FEATURES
     reading = draw("importance").reading
-    assert reading.startswith("2 features, of which 1 costs nothing. ")
-    assert "Features that say the same stand in for each other" in reading
+    assert reading.startswith("2 features, of which 1 loses nothing. ")
+    assert "Correlated features can replace each other" in reading
 
 
-def test_importance_of_a_model_that_leans_on_nothing() -> None:
+def test_importance_of_a_model_without_important_features() -> None:
     picture = importance("i", "all", FEATURES[1:])
-    assert picture.finding == "Shuffling none of the features costs anything."
+    assert picture.finding == "Shuffling any of the features loses nothing."
 
 
-def test_a_segment_apart_from_the_whole_is_named() -> None:
-    assert draw("segments-ranking").finding.startswith("Characters returning (0.800) is told apart")
+def test_segment_that_differs_significantly_is_named() -> None:
+    assert draw("segments-ranking").finding.startswith(
+        "Characters returning (0.800) differs significantly"
+    )
     alike = {"characters": [part("new", 0.7, 0.2, 0.2), part("returning", 0.74, 0.1, 0.1)]}
     picture = segments.ranking_by_segment("s", "all", alike, 0.72)
-    assert picture.finding == "None of 2 segments is told apart from the whole, 0.720."
+    assert picture.finding == "None of 2 segments differs significantly from the overall 0.720."
 
 
-def test_a_segment_without_figures_says_why() -> None:
-    assert " of 120, 24 churned" in texts(draw("segments-ranking").svg)
+def test_segment_without_metrics_says_why() -> None:
+    assert " 24 of 120 churned" in texts(draw("segments-ranking").svg)
     assert "not known" in texts(draw("segments-ranking").svg)
 
 
-def test_segments_whose_prediction_is_off_are_counted() -> None:
-    assert draw("segments-churn").finding.startswith("In 1 of 3 segments")
+def test_segments_with_poor_mean_predictions_are_counted() -> None:
+    assert draw("segments-churn").finding.startswith(
+        "1 of 3 segments has a mean prediction outside"
+    )
     right = {"race": SEGMENTS["race"]}
-    assert segments.churn_by_segment("s", "all", right).finding.startswith("In none of 1 segment")
+    assert segments.churn_by_segment("s", "all", right).finding.startswith("None of 1 segment have")
 
 
 @pytest.mark.parametrize(
     ("last", "word"),
-    [(0.6, "it has decayed"), (0.95, "it has risen"), (0.78, "no change is told from chance")],
+    [(0.6, "significant decay"), (0.95, "significant rise"), (0.78, "no significant change")],
 )
-def test_decay_shows_where_intervals_part(last: float, word: str) -> None:
+def test_decay_is_significant_where_intervals_do_not_overlap(last: float, word: str) -> None:
     months = [COHORTS[0], part("2024-07", last, 0.1, 0.1)]
     picture = cohorts.ranking_by_month("m", "all", months, 0.75)
     assert picture.finding == f"ROC AUC 0.800 in 2024-05, {last:.3f} in 2024-07; {word}."

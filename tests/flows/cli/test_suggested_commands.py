@@ -1,4 +1,4 @@
-"""The command lines that messages advise: typed as they stand, they do what the run lacked."""
+"""The command lines that messages suggest: run as written, they fix what the run lacked."""
 
 import re
 import shlex
@@ -11,9 +11,9 @@ from tests.flows.studio import LAST_DAY, Say, Studio, is_refusal
 GAME = "game1"
 
 
-def follow(said: str) -> None:
-    """Types the command that a message ends with."""
-    (arguments,) = re.findall(r"churn ([\w-]+ --game .*)", said)
+def follow(message: str) -> None:
+    """Runs the command that a message ends with."""
+    (arguments,) = re.findall(r"churn ([\w-]+ --game .*)", message)
     assert main(shlex.split(arguments)) == 0
 
 
@@ -34,29 +34,33 @@ def follow(said: str) -> None:
     ],
     ids=["other settings", "a later day", "another model"],
 )
-def test_advice_carries_folder_day_and_settings_of_the_run(
+def test_suggestion_has_folder_day_and_settings_of_the_run(
     complete: Studio, say: Say, line: tuple[str, str], fault: str
 ) -> None:
     flow, change = line
-    said = say(complete, flow, GAME, change)
-    assert is_refusal(said, fault), said
-    follow(said)
+    message = say(complete, flow, GAME, change)
+    assert is_refusal(message, fault), message
+    follow(message)
     assert complete.command(flow, GAME, change) == 0
     complete.run("train_from_raw", GAME)
 
 
 @pytest.mark.slow
-def test_advice_for_a_damaged_pointer_trains_in_the_same_folder(complete: Studio, say: Say) -> None:
+def test_suggestion_for_a_damaged_pointer_trains_in_the_same_folder(
+    complete: Studio, say: Say
+) -> None:
     complete.file(f"06_models/{GAME}/champion.json").write_text("x")
-    said = say(complete, "batch_predict", GAME)
-    assert is_refusal(said, "champion.json is damaged"), said
-    follow(said.partition("or train again")[2])
+    message = say(complete, "batch_predict", GAME)
+    assert is_refusal(message, "champion.json is damaged"), message
+    follow(message.partition("or train again")[2])
     assert complete.command("batch_predict", GAME) == 0
 
 
 @pytest.mark.slow
-def test_advice_without_a_model_trains_in_the_same_folder(empty_studio: Studio, say: Say) -> None:
-    said = say(empty_studio, "score", GAME)
-    assert is_refusal(said, "there is no model yet"), said
-    follow(said)
+def test_suggestion_without_a_model_trains_in_the_same_folder(
+    empty_studio: Studio, say: Say
+) -> None:
+    message = say(empty_studio, "score", GAME)
+    assert is_refusal(message, "there is no model yet"), message
+    follow(message)
     assert empty_studio.command("score", GAME) == 0

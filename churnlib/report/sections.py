@@ -1,0 +1,127 @@
+"""The sections of a report in their order; text, page and Markdown render the same ones."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from churnlib.metrics.definitions import METRICS
+from churnlib.report import campaign, tables
+from churnlib.report.content import Report
+from churnlib.report.formatting import plain, signed, with_interval
+from churnlib.report.tables import Cell, Table
+from churnlib.report.verdicts import Plain, against_chance, cohort_of
+
+IN_SAMPLE = "In sample: on the rows that the model was trained on, so these metrics are optimistic"
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section of a report.
+
+    Attributes:
+        key: Its name, by which pages find its pictures and links lead to it.
+        title: Its heading.
+        lead: What it shows, in a sentence or two; or why it shows nothing.
+        tables: Its tables.
+    """
+
+    key: str
+    title: str
+    lead: str
+    tables: tuple[Table, ...] = ()
+
+
+def sections(report: Report) -> tuple[Section, ...]:
+    """Lists the sections of a report."""
+    return tuple(_sections(report))
+
+
+def _sections(report: Report) -> Iterator[Section]:
+    general = report.judged["general"]
+    yield _metrics(report)
+    ranking = "What is found by going down the list from the riskiest subscription."
+    if general["roc_auc"] is None:
+        yield Section("ranking", "Ranking quality", f"Not available, because {general['reason']}.")
+    else:
+        yield Section("ranking", "Ranking quality", ranking, (tables.deciles(general),))
+    if general["risk_groups"]:
+        lead = "Of subscriptions predicted to churn at 30%, three in ten should churn."
+        yield Section("calibration", "Calibration", lead, (tables.risk_groups(general),))
+    if report.campaign:
+        yield _campaign(report.campaign)
+    yield _importance(report)
+    chance = "A calibration error whose interval includes 0 may be due to chance."
+    if report.segments:
+        by = "New and returning characters, and the columns in the setting evaluation.segments."
+        shown = tuple(tables.parts(name, found) for name, found in report.segments.items())
+        yield Section("segments", "Performance by segment", f"{by} {chance}", shown)
+    if report.cohorts:
+        by = "By the month in which subscriptions started."
+        shown = (tables.parts("month of start", report.cohorts),)
+        yield Section("months", "Performance over time", f"{by} {chance}", shown)
+    new = against_chance(report.judged["new_characters"])
+    yield Section("new", "New characters", f"First subscriptions only. {new.head} {new.reason}")
+    yield Section("data", "Data", "", (tables.counts(report), tables.data_warnings(report)))
+    yield _run(report)
+
+
+def _metrics(report: Report) -> Section:
+    lead = "With 95% confidence intervals."
+    shown = [tables.metrics(report.judged), tables.baselines(report.judged["general"])]
+    if report.validation:
+        lead = (
+            "On the validation months, by a model that was not fitted on them. With 95% confidence "
+            "intervals."
+        )
+        shown.append(tables.metrics(report.groups, IN_SAMPLE, is_detail=True))
+    return Section("metrics", "Metrics", lead, tuple(filter(None, shown)))
+
+
+def _campaign(found: Plain) -> Section:
+    if found["reason"]:
+        return Section("campaign", "Campaign", f"Not available, because {found['reason']}.")
+    lead = f"{campaign.terms(found)} {campaign.RISK_IS_NOT_PERSUADABILITY}"
+    shown = (campaign.expected_gain(found), campaign.campaign_facts(found))
+    return Section("campaign", "Campaign", lead, shown)
+
+
+def _importance(report: Report) -> Section:
+    if report.why_no_importance:
+        lead = f"Not measured, because {report.why_no_importance}."
+        return Section("features", "Feature importance", lead)
+    lead = "The loss in ROC AUC when the values of a feature are shuffled among the subscriptions."
+    table = tables.importance(report.importance)
+    return Section("features", "Feature importance", lead, (table,))
+
+
+def _run(report: Report) -> Section:
+    shown = [Table("About the run", (), tuple(_facts(report)))]
+    if report.changes is not None:
+        shown.append(tables.changes(report.changes))
+    if report.inputs:
+        shown.append(tables.inputs(report.inputs))
+    return Section("run", "Model and run", "", tuple(shown))
+
+
+def _facts(report: Report) -> Iterator[tuple[Cell, Cell]]:
+    facts = {"game": report.game, "model": report.model_version, "as of": report.as_of}
+    for name, value in (facts | dict(report.facts)).items():
+        yield Cell(name), Cell(plain(value))
+    if report.comparison and report.comparison["difference"] is not None:
+        yield Cell("gate"), Cell(_gate(report.comparison))
+    if report.libraries:
+        libraries = {name: report.libraries[name] for name in sorted(report.libraries)}
+        yield Cell("made with"), Cell(plain(libraries))
+
+
+def _gate(comparison: Plain) -> str:
+    """Says which values the gate has compared."""
+    name = METRICS[comparison["metric"]].name
+    four = "{:.4f}".format
+    difference = with_interval(comparison["difference"], comparison["interval"], signed)
+    return (
+        f"{name} of {comparison['n']:,} {cohort_of(comparison)}, "
+        f"{comparison['positives']:,} churned: candidate {comparison['candidate']} "
+        f"{four(comparison['candidate_value'])}, champion {comparison['champion']} "
+        f"{four(comparison['champion_value'])}; difference {difference}; a loss of "
+        f"{four(comparison['max_loss'])} is allowed (champion.max_loss)"
+    )

@@ -1,0 +1,184 @@
+"""Verdicts on a model: compared with chance, a baseline and the champion, and its calibration."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from churnlib.metrics.definitions import METRICS
+from churnlib.metrics.evaluate import LOGISTIC_REGRESSION
+from churnlib.report.formatting import (
+    between,
+    capital,
+    count,
+    number,
+    share,
+    signed,
+    times,
+    with_interval,
+)
+
+Plain = Mapping[str, Any]
+
+CHANCE = 0.5
+"""The ROC AUC of a random ranking."""
+SMALL_ERROR, SMALL_PART = 0.05, 0.25
+"""A calibration error counts as small below the first, and below this part of the rarer outcome's
+rate."""
+MIN_OUTCOMES = 30
+"""With fewer churners or fewer non-churners most risk groups have none, and the interval of the
+calibration error is too narrow to conclude from."""
+WELL, POORLY, INCONCLUSIVE = "Well calibrated.", "Poorly calibrated.", "Calibration inconclusive."
+GATE_KINDS: Mapping[str, Literal["better", "worse", "unsure"]] = {
+    "accepted": "better",
+    "refused": "worse",
+    "undecided": "unsure",
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A verdict on a model.
+
+    Attributes:
+        kind: Whether it is in favour of the model (`better`), against it (`worse`), inconclusive
+            (`unsure`), or not possible (`undefined`).
+        head: The verdict.
+        reason: What it is based on.
+    """
+
+    kind: Literal["better", "worse", "unsure", "undefined"]
+    head: str
+    reason: str
+
+
+def against_chance(scores: Plain) -> Verdict:
+    """Says whether a model ranks better than chance, by the confidence interval of its ROC AUC.
+
+    Args:
+        scores: The metrics of a group, as `churnlib.metrics.evaluate.Scores.to_json` gives them.
+
+    >>> scores = {"roc_auc": 0.71, "roc_auc_ci": [0.6, 0.8], "lift_top_decile": 3.14}
+    >>> against_chance(scores).reason
+    'ROC AUC 0.710 (0.600 to 0.800); the riskiest decile churns 3.1 times as often as average.'
+    """
+    if scores["roc_auc_ci"] is None:
+        return Verdict("undefined", "Cannot be judged.", f"{capital(scores['reason'])}.")
+    low, high = scores["roc_auc_ci"]
+    area = f"{METRICS['roc_auc'].name} {with_interval(scores['roc_auc'], (low, high))}"
+    if low > CHANCE:
+        lift = f"{times(scores['lift_top_decile'])} times as often as average"
+        return Verdict(
+            "better", "Better than chance.", f"{area}; the riskiest decile churns {lift}."
+        )
+    if high < CHANCE:
+        reason = f"{area}, entirely below 0.5: subscriptions ranked as safer churn more often."
+        return Verdict("worse", "Worse than chance.", reason)
+    reason = f"{area}; the interval includes 0.5."
+    return Verdict("unsure", "No significant difference from chance.", reason)
+
+
+def against_baseline(scores: Plain) -> Verdict | None:
+    """Compares a model with a logistic regression, by the ROC AUC on the same rows.
+
+    Args:
+        scores: See `against_chance`.
+
+    Returns:
+        Null where there is no such baseline, or nothing can be ranked.
+    """
+    baseline = scores["baselines"].get(LOGISTIC_REGRESSION)
+    difference = baseline and baseline["differences"].get("roc_auc")
+    if not difference or difference["interval"] is None:
+        return None
+    low, high = difference["interval"]
+    written = with_interval(difference["difference"], (low, high), signed)
+    reason = f"Difference in {METRICS['roc_auc'].name} {written}."
+    if low > 0:
+        return Verdict("better", "Better than a logistic regression.", reason)
+    if high < 0:
+        return Verdict("worse", "Worse than a logistic regression.", reason)
+    return Verdict("unsure", "No significant difference from a logistic regression.", reason)
+
+
+def against_champion(comparison: Plain, *, earlier: bool = False) -> Verdict:
+    """Says what the gate has decided on a candidate, and why.
+
+    Args:
+        comparison: A `churnlib.versions.gate.Comparison` as plain data.
+        earlier: Whether it was made on other subscriptions than those of the report.
+    """
+    decision = comparison["decision"]
+    reason = f"{capital(comparison['reason'])}."
+    if comparison["difference"] is not None:
+        name = METRICS[comparison["metric"]].name
+        written = with_interval(comparison["difference"], comparison["interval"], signed)
+        reason = f"Difference in {name} {written} from {comparison['champion']}. {reason}"
+    if earlier:
+        reason = f"Compared on {cohort_of(comparison)}, not on those of this report. {reason}"
+    heads = {
+        "accepted": "Promoted to champion." if comparison["promote"] else "May become champion.",
+        "refused": "Refused: the champion stays.",
+        "undecided": "Undecided: the champion stays.",
+    }
+    return Verdict(GATE_KINDS[decision], heads[decision], reason)
+
+
+def calibration(scores: Plain) -> Verdict | None:
+    """Says whether probabilities are calibrated, each and on average.
+
+    They are well calibrated where the interval of the expected calibration error lies below
+    `small_error`. That error is at least the distance between mean prediction and churn rate, so
+    this is then small, too. Otherwise they are poorly calibrated where the interval lies above 0,
+    which is more than chance gives calibrated probabilities, or where the mean prediction lies
+    outside the interval of the churn rate.
+
+    Where all churned or none did, or fewer than `MIN_OUTCOMES` did, only the mean prediction can
+    show poor calibration.
+
+    Args:
+        scores: See `against_chance`.
+    """
+    error, intervals = scores["expected_calibration_error"], scores["intervals"]
+    interval = intervals.get("expected_calibration_error")
+    churn_interval = intervals.get("base_rate")
+    if error is None or interval is None or churn_interval is None:
+        return None
+    predicted, churned = scores["mean_predicted"], scores["base_rate"]
+    mean_is_off = not churn_interval[0] <= predicted <= churn_interval[1]
+    if churned in (0, 1):
+        came = "all" if churned else "none"
+        reason = f"Mean prediction {share(predicted)}; {came} of {count(scores['n'])} churned."
+        if mean_is_off:
+            return Verdict("worse", POORLY, reason)
+        return Verdict("unsure", INCONCLUSIVE, f"{reason} That may be chance.")
+    small = small_error(churned)
+    reason = (
+        f"Mean prediction {share(predicted)}, churn rate {share(churned)} "
+        f"({between(churn_interval, share)}). Calibration error {number(error)} "
+        f"({between(interval)}); below {number(small)} is small."
+    )
+    if interval[1] < small:
+        return Verdict("better", WELL, reason)
+    rarer = min(scores["positives"], scores["n"] - scores["positives"])
+    if mean_is_off or (interval[0] > 0 and rarer >= MIN_OUTCOMES):
+        return Verdict("worse", POORLY, reason)
+    return Verdict("unsure", INCONCLUSIVE, reason)
+
+
+def small_error(churn_rate: float) -> float:
+    """Gives the expected calibration error that does no harm at a churn rate.
+
+    >>> small_error(0.4), small_error(0.02), small_error(0.98)
+    (0.05, 0.005, 0.005)
+    """
+    return round(min(SMALL_ERROR, SMALL_PART * min(churn_rate, 1 - churn_rate)), 6)
+
+
+def cohort_of(comparison: Plain) -> str:
+    """Says on which subscriptions two models were compared.
+
+    >>> cohort_of({"window": ["2024-05-01", "2024-07-31"], "as_of": "2025-01-01"})
+    'subscriptions started 2024-05-01 to 2024-07-31, as of 2025-01-01'
+    """
+    first, last = comparison["window"]
+    return f"subscriptions started {first} to {last}, as of {comparison['as_of']}"

@@ -1,0 +1,57 @@
+"""The state of a game's models: champion and registry, read together and passed on."""
+
+from dataclasses import dataclass
+
+from churnlib.io import storage
+from churnlib.io.catalog import Catalog
+from churnlib.io.datasets import DatasetRef, ref
+from churnlib.uris import name_of
+from churnlib.versions.champion import champion_version, find_champion
+from churnlib.versions.registry import Registry, read_registry
+
+
+@dataclass(frozen=True)
+class ModelState:
+    """Champion and registry of a game at one moment.
+
+    Attributes:
+        catalog: The places of the game's data.
+        registry: The candidate, and the history of all versions.
+        pointer: The version that the champion's pointer names; None if there is none.
+        champion: That version; None if it cannot be read.
+    """
+
+    catalog: Catalog
+    registry: Registry
+    pointer: str | None
+    champion: DatasetRef | None
+
+    @classmethod
+    def read(cls, catalog: Catalog) -> "ModelState":
+        """Reads the state.
+
+        Raises:
+            ModelError: The registry is damaged.
+        """
+        registry = read_registry(catalog.registry())
+        return cls(catalog, registry, champion_version(catalog), find_champion(catalog))
+
+    @property
+    def candidate(self) -> DatasetRef | None:
+        """The version to compare with the champion; None if there is none, or it was removed."""
+        version = self.registry.next_candidate(self.pointer)
+        model = self.catalog.model(version) if version else None
+        return ref(model) if model and storage.is_folder(model.uri) else None
+
+    @property
+    def champion_name(self) -> str | None:
+        """The version of the champion; None if there is none."""
+        return name_of(self.champion.uri) if self.champion else None
+
+    @property
+    def fingerprint(self) -> str:
+        """A text that differs between states, for cache keys."""
+        place = self.catalog.registry().uri
+        registry = storage.fingerprint(place) if storage.exists(place) else "none"
+        champion = self.champion.fingerprint if self.champion else "none"
+        return f"registry {registry}, champion {champion}"

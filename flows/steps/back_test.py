@@ -1,0 +1,152 @@
+"""The back-test: a model's predictions against the outcomes, and a candidate against a champion."""
+
+from dataclasses import asdict
+from typing import Any
+
+from churnlib.errors import ModelError, error_prefix
+from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.model.feature_table import FeatureTable
+from churnlib.model.predict import Scored, predict_in_parts
+from churnlib.report.content import Report
+from churnlib.report.write import write_report
+from churnlib.schemas.columns import PROBABILITY
+from churnlib.uris import name_of
+from churnlib.versions.folder import load_model
+from churnlib.versions.gate import Comparison, Terms, compare_models
+from churnlib.versions.manifest import read_manifest
+from flows.steps.back_test_plan import Gate
+from flows.steps.reports import ScoreContext, model_facts
+from flows.steps.run_warnings import new_category_warnings
+from flows.steps.runtime_code import REPORT_CODE
+from flows.task import task
+
+
+@task(
+    reads=("06_models/models", "06_models/champion", "04_feature/score_features"),
+    writes=("08_reporting/score_report",),
+    settings=(
+        "champion",
+        "windows.score",
+        "as_of",
+        "horizon_months",
+        "campaign",
+        "evaluation",
+        "train.model_format",
+    ),
+    uses=REPORT_CODE,
+)
+def score_model(
+    model: DatasetRef,
+    champion: DatasetRef | None,
+    features: DatasetRef,
+    output: Dataset,
+    gate: Gate,
+    context: ScoreContext,
+) -> tuple[DatasetRef, ...]:
+    """Predicts the subscriptions of a window and compares the predictions with the outcomes.
+
+    Args:
+        model: The version to report on.
+        champion: The champion to compare a candidate with.
+        features: Features and labels of the window.
+        output: The place of the report.
+        gate: What decides about a candidate, and what decided about a champion.
+        context: What the report needs besides.
+    """
+    from churnlib.metrics.campaign import evaluate_campaign
+    from churnlib.metrics.evaluate import evaluate
+    from churnlib.metrics.segments import breakdown
+    from churnlib.model.importance import permutation_importance
+    from churnlib.versions.threshold import contact_threshold
+
+    loaded = load_model(model, allow_joblib=context.allow_joblib)
+    rows, segments = FeatureTable.read(features), context.evaluation.segments
+    with error_prefix(model.game):
+        scored = predict_in_parts(loaded, rows, also=segments)
+    threshold = contact_threshold(model, context.offer)
+    groups = evaluate(scored.rows, threshold=threshold, base_rate=loaded.base_rate)
+    comparison = gate.past
+    if champion or gate.ruling:
+        comparison = compare(model, champion, features, scored, gate, context)
+    importance = permutation_importance(loaded, rows)
+    manifest = read_manifest(model)
+    report = Report(
+        name="score_report",
+        game=model.game,
+        as_of=context.window.as_of,
+        window=context.window.span,
+        horizon_months=context.horizon_months,
+        model_version=manifest["version"],
+        groups={name: scores.to_json() for name, scores in groups.items()},
+        **breakdown(scored.rows, segments, context.evaluation.most_values),
+        campaign=evaluate_campaign(scored.rows, context.offer, threshold).to_json(),
+        comparison=comparison,
+        in_use=gate.in_use,
+        importance=[feature.to_json() for feature in importance],
+        **model_facts(manifest, features),
+        **context.data,
+        warnings=(*context.warnings, *new_category_warnings(scored)),
+    )
+    return write_report(report, output, scored.rows)
+
+
+def compare(
+    model: DatasetRef,
+    champion: DatasetRef | None,
+    features: DatasetRef,
+    scored: Scored,
+    gate: Gate,
+    context: ScoreContext,
+) -> dict[str, Any]:
+    """Compares a candidate with the champion on a cohort, and decides.
+
+    Args:
+        model: The candidate.
+        champion: The champion, if there is one.
+        features: The cohort.
+        scored: The predictions of the candidate, in the order of the cohort.
+        gate: Terms, and the decision if there is one without metrics.
+        context: The cohort's window, and which model files may be opened.
+
+    Returns:
+        A `Comparison` as plain data.
+    """
+    if gate.ruling:
+        result: dict[str, Any] = asdict(gate.ruling)
+    else:
+        assert champion is not None  # Without one there is a ruling.
+        result = compare_metrics(scored, champion, features, gate.terms, context.allow_joblib)
+    comparison = Comparison(
+        **gate.terms.model_dump(),
+        **result,
+        candidate=name_of(model.uri),
+        champion=name_of(champion.uri) if champion else None,
+        cohort=features.fingerprint,
+        window=context.window.span,
+        as_of=context.window.as_of,
+    )
+    return comparison.model_dump(mode="json")
+
+
+def compare_metrics(
+    scored: Scored, champion: DatasetRef, features: DatasetRef, terms: Terms, allow_joblib: bool
+) -> dict[str, Any]:
+    """Compares the predictions of a candidate with those of the champion.
+
+    Returns:
+        See `churnlib.versions.gate.compare_models`. A champion that cannot be opened any more, or
+        fails on the cohort, gives way.
+    """
+    try:
+        loaded = load_model(champion, allow_joblib=allow_joblib)
+        other = predict_in_parts(loaded, FeatureTable.read(features), baseline=False)
+    except ModelError as error:
+        reason = f"the champion cannot be used any more: {error}"
+        return {"decision": "accepted", "reason": reason}
+    both = scored.rows.rename({PROBABILITY: "candidate"})
+    return compare_models(
+        both.with_columns(champion=other.rows[PROBABILITY]),
+        terms.metric,
+        terms.max_loss,
+        terms.min_outcomes,
+    )

@@ -1,0 +1,180 @@
+"""The report on a batch: its predictions against the outcomes."""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from churnlib.errors import DataError
+from churnlib.features.cohort import in_window
+from churnlib.features.outcome import add_label
+from churnlib.io import datasets
+from churnlib.io.catalog import month_name
+from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.io.footer import optional_fact
+from churnlib.report.content import Report
+from churnlib.report.formatting import counted
+from churnlib.report.verdicts import against_chance
+from churnlib.report.write import write_report
+from flows.engine.events import BatchScored
+from flows.steps.past_model import past_importance, past_model_facts
+from flows.steps.reports import ScoreContext
+from flows.steps.run import SubscriptionWindow
+from flows.steps.runtime_code import REPORT_CODE
+from flows.steps.window_features import check_selects_any, known_subs
+from flows.task import task
+
+
+@dataclass(frozen=True)
+class BatchScoreContext(ScoreContext):
+    """What the report on a batch needs besides.
+
+    Attributes:
+        champion: The version of the champion, for the event.
+    """
+
+    champion: str | None
+
+
+@task(
+    reads=(
+        "03_primary/standard_features",
+        "07_model_output/predictions",
+        "05_model_input/predict_features",
+        "06_models/models",
+    ),
+    writes=("08_reporting/batch_score_report",),
+    settings=(
+        "windows.batch_score",
+        "as_of",
+        "horizon_months",
+        "campaign",
+        "evaluation",
+        "train.model_format",
+    ),
+    uses=REPORT_CODE,
+    notes=("context.champion",),
+)
+def score_batch(
+    standard: DatasetRef,
+    predictions: DatasetRef,
+    features: DatasetRef | None,
+    model: DatasetRef | None,
+    output: Dataset,
+    context: BatchScoreContext,
+) -> tuple[DatasetRef, ...]:
+    """Compares the predictions of a batch with the outcomes of its subscriptions.
+
+    Args:
+        standard: The standard features, which hold the outcomes.
+        predictions: The predictions.
+        features: The features that were predicted from, if they still exist.
+        model: The version that predicted, if it still exists.
+        output: The place of the report.
+        context: What the report needs besides.
+    """
+    from churnlib.metrics.campaign import evaluate_campaign
+    from churnlib.metrics.contact import compare_hold_out
+    from churnlib.metrics.evaluate import evaluate
+    from churnlib.metrics.segments import breakdown
+
+    window, evaluation = context.window, context.evaluation
+    rows = with_outcomes(standard, predictions, context)
+    known = rows.drop_nulls(["churn_probability", "is_first_sub"])
+    check_matched(predictions, known, window)
+    threshold = optional_fact(predictions, "threshold")
+    base_rate = optional_fact(predictions, "base_rate")
+    groups = evaluate(known, threshold=threshold, base_rate=base_rate)
+    scores = {name: scores.to_json() for name, scores in groups.items()}
+    campaign = evaluate_campaign(known, context.offer, threshold).to_json()
+    has_contact = {"contact", "held_out"} <= set(known.columns)
+    campaign["hold_out"] = compare_hold_out(known, threshold) if has_contact else None
+    facts = past_model_facts(model, *filter(None, (standard, predictions, features)))
+    report = Report(
+        name="batch_score_report",
+        game=standard.game,
+        as_of=window.as_of,
+        window=window.span,
+        horizon_months=context.horizon_months,
+        model_version=", ".join(known["model_version"].unique().sort()),
+        groups=scores,
+        in_use=True,
+        campaign=campaign,
+        **breakdown(known, evaluation.segments, evaluation.most_values),
+        **past_importance(model, features, known, allow_joblib=context.allow_joblib),
+        **facts | {"facts": {"predictions": len(known), **facts["facts"]}},
+        **context.data,
+        warnings=(*context.warnings, *unmatched_warnings(rows)),
+    )
+    written = write_report(report, output, known)
+    general = scores["general"]
+    BatchScored(
+        game=standard.game,
+        month=month_name(window.first),
+        version=report.model_version,
+        by_champion="yes" if report.model_version == context.champion else "no",
+        verdict=against_chance(general).kind,
+        **{name: general[name] for name in ("n", "positives", "roc_auc", "roc_auc_ci")},
+    ).emit()
+    return written
+
+
+def with_outcomes(
+    standard: DatasetRef, predictions: DatasetRef, context: ScoreContext
+) -> pl.DataFrame:
+    """Joins the predictions of a window with the labels of its subscriptions, in full.
+
+    Raises:
+        DataError: The window selects no subscription.
+    """
+    window = context.window
+    subs = known_subs(datasets.scan(standard), window.as_of)
+    check_selects_any(subs, window, standard.game)
+    outcomes = add_label(
+        in_window(subs, *window.span), as_of=window.as_of, horizon_months=context.horizon_months
+    )
+    columns = {"sub_id", "is_first_sub", "sub_churn", *context.evaluation.segments}
+    predicted = in_window(datasets.scan(predictions), *window.span)
+    joined = outcomes.select(sorted(columns)).join(
+        predicted, on="sub_id", how="full", coalesce=True
+    )
+    return joined.collect()
+
+
+def check_matched(predictions: DatasetRef, known: pl.DataFrame, window: SubscriptionWindow) -> None:
+    """Checks that there are predictions of known subscriptions, and one for each.
+
+    Raises:
+        DataError: Names the file.
+    """
+    if known.is_empty():
+        raise DataError(
+            f"{predictions.game}: {predictions.uri} predicts none of the subscriptions in the "
+            f"standard features from {window.first} to {window.last}. Predict the batch again."
+        )
+    if twice := len(known) - known["sub_id"].n_unique():
+        raise DataError(
+            f"{predictions.game}: {predictions.uri} predicts "
+            f"{counted(twice, 'subscription')} twice. Predict the batch again."
+        )
+
+
+def unmatched_warnings(rows: pl.DataFrame) -> tuple[str, ...]:
+    """Warns of subscriptions without a prediction, and of predictions without a subscription.
+
+    Args:
+        rows: Subscriptions and predictions of a batch, joined in full.
+    """
+    missed, gone = rows["churn_probability"].null_count(), rows["is_first_sub"].null_count()
+    warnings = []
+    if missed:
+        were = "was" if missed == 1 else "were"
+        warnings.append(
+            f"{counted(missed, 'subscription')} of the window {were} not predicted, so not scored"
+        )
+    if gone:
+        of = "is of a subscription" if gone == 1 else "are of subscriptions"
+        warnings.append(
+            f"{counted(gone, 'prediction')} {of} that the standard features no longer hold, so not "
+            "scored"
+        )
+    return tuple(warnings)

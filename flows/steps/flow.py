@@ -1,0 +1,88 @@
+"""Prefect flows made of functions that take a run; all have the same parameters."""
+
+from collections.abc import Callable
+from typing import Any
+
+from prefect import Flow
+from prefect.context import FlowRunContext
+
+from flows.engine.artifacts import show_datasets
+from flows.engine.events import labelled_as_deployed
+from flows.engine.ledger import ledger
+from flows.steps.parameters import AsOf, Game, Overrides
+from flows.steps.run import Run, open_run
+from flows.task import refreshing
+
+PARAMETERS = """
+Args:
+    game: The game, the name of its file under games/.
+    as_of: The day of the run; nothing dated later is read. The latest currency date if empty.
+    overrides: Settings by dotted path, such as {"train.seed": 7}.
+    data_dir: The data folder, or the URI of one in an object store, such as s3://bucket/data; the
+        one in the settings if empty.
+    refresh: Run every task again instead of using cached results.
+"""
+MODEL = """    model: The model version to use instead of the champion or a candidate.
+"""
+
+
+def churn_flow(
+    name: str, *, by_model: bool = False
+) -> Callable[[Callable[[Run], Any]], Flow[..., Any]]:
+    """Makes a flow of a function that takes a run.
+
+    Args:
+        name: The name of the flow.
+        by_model: Whether the flow has another parameter, the model version to use.
+    """
+
+    def make(body: Callable[[Run], Any]) -> Flow[..., Any]:
+        def call(*, game: str, refresh: bool, **parameters: Any) -> Any:
+            changed = any(value is not None for value in parameters.values())
+            with refreshing(refresh), labelled_as_deployed(changed=changed), ledger() as calls:
+                try:
+                    return body(open_run(game, **parameters))
+                finally:
+                    show_datasets(game, calls)
+
+        def entry(
+            game: Game,
+            as_of: AsOf = None,
+            overrides: Overrides = None,
+            data_dir: str | None = None,
+            refresh: bool = False,
+        ) -> Any:
+            return call(
+                game=game, as_of=as_of, overrides=overrides, data_dir=data_dir, refresh=refresh
+            )
+
+        def entry_by_model(
+            game: Game,
+            as_of: AsOf = None,
+            overrides: Overrides = None,
+            data_dir: str | None = None,
+            refresh: bool = False,
+            model: str | None = None,
+        ) -> Any:
+            return call(
+                game=game,
+                as_of=as_of,
+                overrides=overrides,
+                data_dir=data_dir,
+                refresh=refresh,
+                model=model,
+            )
+
+        function = entry_by_model if by_model else entry
+        function.__name__ = function.__qualname__ = body.__name__
+        function.__module__ = body.__module__
+        function.__doc__ = f"{body.__doc__}\n{PARAMETERS}{MODEL if by_model else ''}"
+        return Flow(function, name=name, flow_run_name="{game}", persist_result=False)
+
+    return make
+
+
+def is_subflow() -> bool:
+    """Returns whether another flow runs the current one."""
+    context = FlowRunContext.get()
+    return bool(context and context.flow_run and context.flow_run.parent_task_run_id)

@@ -1,0 +1,77 @@
+"""The predictions of an earlier batch, and the command that makes them."""
+
+from datetime import date
+
+from churnlib.errors import DataError
+from churnlib.io import datasets
+from churnlib.io.datasets import DatasetRef
+from churnlib.io.footer import fact
+from churnlib.months import first_day, shift_months
+from churnlib.schemas.outputs import output_tables
+from churnlib.settings import Settings, check_label_overlap
+from flows.steps.run import Run, SubscriptionWindow
+
+NEWER_COLUMNS = ("baseline_probability", "contact", "held_out")
+"""Columns that predictions may lack, because older versions of this package did not write them."""
+
+
+def find_predictions(run: Run, window: SubscriptionWindow) -> DatasetRef:
+    """Finds the predictions of a batch, and checks that they can be scored by a run.
+
+    Raises:
+        DataError: There are none; or they are of a shorter window, or of another label.
+    """
+    advice = prediction_command(run, window)
+    predictions = run.existing(run.catalog.predictions(window.first), advice)
+    schema = output_tables(run.settings.raw)["predictions"].schema
+    datasets.scan(predictions, schema, newer=NEWER_COLUMNS)
+    first, last = (date.fromisoformat(day) for day in fact(predictions, "window"))
+    if window.first < first or window.last > last:
+        raise DataError(
+            f"{predictions.game}: {window.setting} runs from {window.first} to {window.last}, but "
+            f"{predictions.uri} covers {first} to {last}. Change {window.setting}, or predict the "
+            f"whole window: {advice}"
+        )
+    for name in ("horizon_months", "churn_after_months"):
+        now = getattr(run.settings, name)
+        if (was := fact(predictions, name)) != now:
+            raise DataError(
+                f"{predictions.game}: {predictions.uri} was predicted with {name} = {was}, but the "
+                f"settings say {now}. Set it back, or train and predict again."
+            )
+    return predictions
+
+
+def prediction_command(run: Run, window: SubscriptionWindow) -> str:
+    """Writes the command line that predicts the batch to score."""
+    day = day_to_predict(run.settings, run.as_of)
+    if day is not None:
+        return run.command("batch_predict", as_of=day)
+    changes = {
+        "windows.batch_predict.start": str(window.first),
+        "windows.batch_predict.end": str(window.last),
+    }
+    return run.command("batch_predict", changes=changes)
+
+
+def day_to_predict(settings: Settings, as_of: date) -> date | None:
+    """The day on which the batch had to be predicted that is scored on another day.
+
+    Args:
+        settings: The game's settings.
+        as_of: The day of the score.
+
+    Returns:
+        The first day of a month; None if `windows.batch_predict` covers `windows.batch_score` on no
+        day until then.
+    """
+    batch, window = settings.windows.batch_score.span(as_of), settings.windows.batch_predict
+    if isinstance(window.start, date):
+        return None
+    try:
+        day = shift_months(first_day(batch[0]), -window.start)
+        first, last = window.span(day)
+        check_label_overlap(settings, day)
+    except ValueError:  # There is no such day, or no flow can run on it.
+        return None
+    return day if first <= batch[0] and batch[1] <= last and day <= as_of else None

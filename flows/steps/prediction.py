@@ -1,0 +1,157 @@
+"""Prediction of a batch: its features from the raw tables, and its churn probabilities."""
+
+from dataclasses import asdict, dataclass
+from datetime import date
+from functools import partial
+
+import polars as pl
+
+from churnlib.errors import error_prefix
+from churnlib.features.cohort import in_window
+from churnlib.features.history import add_currency_features
+from churnlib.features.standard import standard_features
+from churnlib.io import datasets
+from churnlib.io.catalog import month_name
+from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.io.footer import footer
+from churnlib.model.feature_table import FeatureTable
+from churnlib.settings import CampaignSettings, CurrencySettings, EngineSettings, StandardSettings
+from churnlib.versions.manifest import read_manifest
+from flows.engine.building import build
+from flows.engine.cache import run_logger
+from flows.engine.events import BatchPredicted
+from flows.steps.run import SubscriptionWindow
+from flows.steps.run_warnings import new_category_warnings, warn
+from flows.steps.runtime_code import MODEL_CODE
+from flows.steps.window_features import check_selects_any, started_subs
+from flows.task import task
+
+
+@dataclass(frozen=True)
+class BatchRequest:
+    """What the features of a batch depend on besides the raw tables.
+
+    Attributes:
+        window: The subscriptions.
+        standard: Which standard features there are.
+        currency: Which currency features there are.
+    """
+
+    window: SubscriptionWindow
+    standard: StandardSettings
+    currency: CurrencySettings
+
+
+@dataclass(frozen=True)
+class BatchFacts:
+    """What is kept with predictions, for those who score them later.
+
+    Attributes:
+        window: First and last start of the subscriptions.
+        horizon_months: The horizon of the label.
+        churn_after_months: How many missed months in a row are churn.
+        warnings: Warnings for the reader of the score.
+    """
+
+    window: tuple[date, date]
+    horizon_months: int
+    churn_after_months: int
+    warnings: tuple[str, ...]
+
+
+@task(
+    reads=(
+        "02_intermediate/{entity}",
+        "02_intermediate/{subscriptions}",
+        "02_intermediate/{history}",
+    ),
+    writes=("05_model_input/predict_features",),
+    settings=("windows.batch_predict", "as_of", "standard", "currency", "engine"),
+    notes=("engine",),
+)
+def build_predict_features(
+    characters: DatasetRef,
+    subs: DatasetRef,
+    currency: DatasetRef,
+    output: Dataset,
+    request: BatchRequest,
+    *,
+    engine: EngineSettings,
+) -> DatasetRef:
+    """Builds the features of a batch, the same as in training, straight from the raw tables."""
+    window = request.window
+    check_selects_any(started_subs(subs, window.as_of), window, subs.game)
+    facts = footer(as_of=window.as_of, window=window.span)
+    features = partial(batch_features, request=request)
+    return build(features, (characters, subs, currency), output, facts, engine)
+
+
+def batch_features(
+    characters: pl.LazyFrame, subs: pl.LazyFrame, balances: pl.LazyFrame, *, request: BatchRequest
+) -> pl.LazyFrame:
+    """The features of the subscriptions of a batch, as in training but without labels."""
+    as_of, undated_totals = request.window.as_of, request.standard.undated_totals
+    standard = standard_features(characters, subs, as_of=as_of, undated_totals=undated_totals)
+    batch = in_window(standard, *request.window.span)
+    return add_currency_features(batch, balances, request.currency, as_of=as_of)
+
+
+@task(
+    reads=("06_models/champion", "05_model_input/predict_features"),
+    writes=("07_model_output/predictions",),
+    settings=(
+        "windows.batch_predict",
+        "horizon_months",
+        "churn_after_months",
+        "campaign",
+        "train.model_format",
+    ),
+    uses=MODEL_CODE,
+)
+def predict_batch(
+    model: DatasetRef,
+    features: DatasetRef,
+    output: Dataset,
+    batch: BatchFacts,
+    *,
+    campaign: CampaignSettings,
+    allow_joblib: bool,
+) -> DatasetRef:
+    """Predicts every subscription of a batch, ranks them by risk, and decides whom to contact.
+
+    Args:
+        model: The version to predict with.
+        features: The features of the batch.
+        output: The place of the predictions.
+        batch: What is kept with the predictions.
+        campaign: What decides whom to contact, and who is held out.
+        allow_joblib: Whether to open model files in the joblib format, which can run any code.
+    """
+    from churnlib.metrics.contact import add_contact
+    from churnlib.model.predict import predict_in_parts, rank_by_risk
+    from churnlib.versions.folder import load_model
+    from churnlib.versions.threshold import contact_threshold
+
+    loaded = load_model(model, allow_joblib=allow_joblib)
+    with error_prefix(model.game):
+        scored = predict_in_parts(loaded, FeatureTable.read(features))
+        threshold = contact_threshold(model, campaign.offer)
+    warn(new_category_warnings(scored))
+    version = read_manifest(model)["version"]
+    ranked = rank_by_risk(scored.rows, version)
+    predictions = add_contact(ranked, threshold, campaign.hold_out_share)
+    contacted, held_out = (int(predictions[column].sum()) for column in ("contact", "held_out"))
+    rule = "contact nobody" if threshold is None else f"contact from {threshold:.4f} on"
+    run_logger().info("%s: %d of %d; %d held out", rule, contacted, len(predictions), held_out)
+    facts = footer(
+        model_version=version, threshold=threshold, base_rate=loaded.base_rate, **asdict(batch)
+    )
+    written = datasets.write_parquet(predictions.lazy(), output, facts)
+    BatchPredicted(
+        game=model.game,
+        month=month_name(batch.window[0]),
+        version=version,
+        rows=len(scored.rows),
+        uri=written.uri,
+    ).emit()
+    return written

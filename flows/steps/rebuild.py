@@ -1,0 +1,54 @@
+"""A model version made again, from the raw tables and its manifest."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from churnlib.io.catalog import Catalog
+from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.settings import EngineSettings
+from churnlib.versions.manifest import read_manifest
+from churnlib.versions.replay import settings_from
+from flows.steps.run import Run
+from flows.steps.sources import read_sources
+from flows.steps.standard_features import build_features
+from flows.steps.training import fit_version
+from flows.steps.window_features import window_cohort
+
+
+@dataclass(frozen=True, slots=True)
+class RebuildCatalog(Catalog):
+    """A catalog whose raw tables are in another data folder.
+
+    Attributes:
+        raw_dir: That folder.
+    """
+
+    raw_dir: str
+
+    def raw(self, table: str) -> Dataset:
+        """Finds a raw table; see `Catalog.raw`."""
+        return Catalog(self.raw_dir, self.game).raw(table)
+
+
+def rebuild_version(
+    model: DatasetRef, raw_dir: str, folder: str, engine: EngineSettings
+) -> DatasetRef:
+    """Makes a version again, with the tasks that made it.
+
+    Args:
+        model: The version.
+        raw_dir: The data folder with the raw tables.
+        folder: The data folder to write to.
+        engine: How to do the work.
+    """
+    manifest = read_manifest(model)
+    run = Run(
+        settings=settings_from(manifest, folder, engine),
+        catalog=RebuildCatalog(folder, model.game, raw_dir),
+        as_of=date.fromisoformat(manifest["as_of"]),
+        parameters={"game": model.game, "as_of": None, "overrides": None, "data_dir": raw_dir},
+    )
+    standard = build_features(run)
+    (currency,) = run.tables("history")
+    cohort = window_cohort(run, "train", standard, read_sources(run), currency)
+    return fit_version(run, cohort)

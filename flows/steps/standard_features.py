@@ -1,0 +1,156 @@
+"""The standard features: built from raw tables, and opened again by the flows that need them."""
+
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from typing import Any
+
+import polars as pl
+
+from churnlib.errors import DataError
+from churnlib.features import outcome, standard
+from churnlib.io import datasets, storage
+from churnlib.io.catalog import month_name
+from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.io.footer import fact, footer
+from churnlib.schemas.outputs import output_tables
+from churnlib.settings import EngineSettings, StandardSettings
+from flows.engine.building import build
+from flows.engine.events import BatchDue
+from flows.steps.flow import is_subflow
+from flows.steps.raw_tables import STANDARD_KINDS
+from flows.steps.run import Run
+from flows.steps.sources import note_sources
+from flows.task import task
+
+
+@dataclass(frozen=True)
+class StandardRequest:
+    """What the standard features depend on besides the raw tables.
+
+    Attributes:
+        as_of: The day of the run.
+        churn_after_months: How many missed months in a row are churn.
+        standard: Which features there are.
+    """
+
+    as_of: date
+    churn_after_months: int
+    standard: StandardSettings
+
+
+def build_features(run: Run) -> DatasetRef:
+    """Builds the standard features of a run, and notes what they were built from."""
+    characters, subs, misses = run.tables(*STANDARD_KINDS)
+    features = build_standard_features(
+        characters.checked,
+        subs.checked,
+        misses.checked,
+        run.catalog.standard_features(),
+        StandardRequest(run.as_of, run.settings.churn_after_months, run.settings.standard),
+        engine=run.settings.engine,
+    )
+    sources = {table.checked.name: table.facts for table in (characters, subs, misses)}
+    note_sources(sources, run.catalog.standard_sources())
+    return features
+
+
+def open_standard_features(run: Run, *settings: str) -> DatasetRef:
+    """Opens the standard features that an earlier flow has built.
+
+    Args:
+        run: The run.
+        settings: The settings that must have the values that they were built with.
+
+    Raises:
+        DataError: They are missing, do not have the schema, were built for an earlier day, or with
+            other values of these settings.
+    """
+    again = run.command("standard_features")
+    features = run.existing(run.catalog.standard_features(), again)
+    datasets.scan(features, output_tables(run.settings.raw)["standard_features"].schema)
+    built = fact(features, "as_of")
+    if built < run.as_of.isoformat():
+        raise DataError(
+            f"{features.game}: the standard features were built as of {built}, so they lack what "
+            f"has become known until {run.as_of}, the day of this run. Build them again: {again}"
+        )
+    current: dict[str, Any] = run.settings.model_dump(mode="json", include=set(settings))
+    for name, value in current.items():
+        if (was := fact(features, name)) != value:
+            raise DataError(
+                f"{features.game}: the standard features were built with {name} = {was}, but the "
+                f"settings say {value}. Build them again: {again}"
+            )
+    return features
+
+
+def announce_due_batch(run: Run) -> None:
+    """Emits an event if a batch can be scored with the features just built, but has not been.
+
+    A sub-flow emits none: the enclosing flow does, unless it scores the batch itself.
+    """
+    if is_subflow() or not run.settings.windows.batch_score.is_relative:
+        return
+    first = run.window("batch_score").first
+    predictions = run.catalog.predictions(first)
+    report = run.catalog.report("batch_score_report", first)
+    if storage.exists(predictions.uri) and not storage.exists(report.uri):
+        BatchDue(game=run.settings.game, month=month_name(first)).emit()
+
+
+@task(
+    reads=(
+        "02_intermediate/{entity}",
+        "02_intermediate/{subscriptions}",
+        "02_intermediate/{misses}",
+    ),
+    writes=("03_primary/standard_features",),
+    settings=("as_of", "churn_after_months", "standard", "engine"),
+    notes=("engine",),
+)
+def build_standard_features(
+    characters: DatasetRef,
+    subs: DatasetRef,
+    misses: DatasetRef,
+    output: Dataset,
+    request: StandardRequest,
+    *,
+    engine: EngineSettings,
+) -> DatasetRef:
+    """Builds the standard features of every subscription, and the day on which it churned."""
+    check_any_started(subs, request.as_of)
+    facts = footer(
+        as_of=request.as_of,
+        churn_after_months=request.churn_after_months,
+        standard=request.standard.model_dump(),
+    )
+    features = partial(subscription_features, request=request)
+    return build(features, (characters, subs, misses), output, facts, engine)
+
+
+def subscription_features(
+    characters: pl.LazyFrame, subs: pl.LazyFrame, misses: pl.LazyFrame, *, request: StandardRequest
+) -> pl.LazyFrame:
+    """The standard features of every subscription, and the day on which it churned."""
+    features = standard.standard_features(
+        characters, subs, as_of=request.as_of, undated_totals=request.standard.undated_totals
+    )
+    return outcome.add_churned_on(
+        features, misses, as_of=request.as_of, churn_after_months=request.churn_after_months
+    )
+
+
+def check_any_started(subs: DatasetRef, as_of: date) -> None:
+    """Checks that at least one subscription has started by a day.
+
+    Raises:
+        DataError: None has; the message names the day and the first start.
+    """
+    first = datasets.scan(subs).select(pl.col("sub_start_date").min()).collect().item()
+    if first is None or first > as_of:
+        begins = f"the first starts on {first}" if first else f"{subs.name} has no rows"
+        raise DataError(
+            f"{subs.game}: no subscription had started by {as_of}, the day of the run: {begins}. "
+            "Name a later day with --as-of."
+        )

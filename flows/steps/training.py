@@ -1,0 +1,242 @@
+"""Training: a new model version from the features of the training window."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from churnlib.errors import error_prefix
+from churnlib.features.cohort import feature_columns
+from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.io.footer import fact
+from churnlib.model.sample import Sample, describe
+from churnlib.settings import (
+    CurrencySettings,
+    Offer,
+    StandardSettings,
+    TrainSettings,
+    labels_known_by,
+)
+from churnlib.uris import join
+from churnlib.versions.compatibility import decisive_settings
+from churnlib.versions.folder import new_version, save_model
+from churnlib.versions.registry import read_registry
+from flows.engine.cache import run_logger
+from flows.engine.code_digest import code_digest
+from flows.steps.raw_tables import check_known, check_raw
+from flows.steps.reports import changed_settings, check_segments
+from flows.steps.run import Run
+from flows.steps.runtime_code import MODEL_CODE
+from flows.steps.standard_features import build_standard_features
+from flows.steps.window_features import Cohort, build_window_features
+from flows.task import task
+
+if TYPE_CHECKING:
+    from churnlib.model.fit import Training
+
+
+@dataclass(frozen=True)
+class ModelRequest:
+    """What a model depends on besides its training rows and the seed.
+
+    Attributes:
+        train: The pipeline, its validation and calibration.
+        features: The settings that features and labels depend on.
+        labels_known_by: The day on which the last label of the training window is available.
+        offer: Costs and benefits of a campaign, which decide the threshold.
+    """
+
+    train: TrainSettings
+    features: dict[str, Any]
+    labels_known_by: date
+    offer: Offer
+
+
+def check_training(run: Run) -> None:
+    """Checks whatever can stop a training, before its features are built.
+
+    Raises:
+        SettingsError: Segments or pipeline are invalid.
+        ModelError: The registry is damaged.
+    """
+    settings = run.settings
+    check_segments(settings)
+    read_registry(run.catalog.registry())
+    check_model(settings.game, settings.train, settings.standard, settings.currency)
+
+
+def fit_version(run: Run, cohort: Cohort) -> DatasetRef:
+    """Fits a model on a cohort; its manifest holds whatever is needed to fit it again."""
+    settings = run.settings
+    return fit_model(
+        cohort.features,
+        run.catalog.models(),
+        ModelRequest(
+            train=settings.train,
+            features=decisive_settings(settings),
+            labels_known_by=labels_known_by(settings, run.as_of),
+            offer=settings.campaign.offer,
+        ),
+        seed=settings.train.seed,
+        origin={
+            "settings": settings.model_dump(
+                mode="json", exclude={"data_dir", "schedules", "engine"}
+            ),
+            "changes": changed_settings(settings),
+            "tables": cohort.sources,
+            "code": code_version(),
+        },
+    )
+
+
+def code_version() -> dict[str, str]:
+    """The version of this package, and a digest of the code that makes a model."""
+    tasks = (check_raw, check_known, build_standard_features, build_window_features, fit_model)
+    digests = [code_digest(task.fn, getattr(task.cache_policy, "uses", ())).value for task in tasks]
+    digest = hashlib.sha256("".join(digests).encode()).hexdigest()
+    return {"version": version("churnlib"), "digest": digest}
+
+
+@task(
+    settings=("game", "train", "standard", "currency"),
+    uses=MODEL_CODE,
+)
+def check_model(
+    game: str,
+    train: TrainSettings,
+    standard: StandardSettings,
+    currency: CurrencySettings,
+) -> str:
+    """Checks that the settings describe a model that can be fitted, before the long work starts.
+
+    Args:
+        game: The game.
+        train: The pipeline.
+        standard: Which standard features there are.
+        currency: Which currency features there are.
+
+    Returns:
+        The steps of the pipeline, for the log.
+    """
+    from churnlib.model.pipeline import check_pipeline
+
+    with error_prefix(game):
+        check_pipeline(train, feature_columns(standard, currency))
+    return " > ".join(step.type for step in train.pipeline)
+
+
+@task(
+    reads=("04_feature/train_features",),
+    writes=("06_models/models",),
+    settings=(
+        "train",
+        "horizon_months",
+        "churn_after_months",
+        "standard",
+        "currency",
+        "campaign",
+    ),
+    uses=MODEL_CODE,
+    notes=("origin",),
+)
+def fit_model(
+    features: DatasetRef,
+    models: Dataset,
+    request: ModelRequest,
+    *,
+    seed: int | None,
+    origin: dict[str, Any],
+) -> DatasetRef:
+    """Validates and fits the configured pipeline, and saves it as a new version.
+
+    Args:
+        features: Features and labels of the training window.
+        models: The folder of all versions.
+        request: The settings of the model.
+        seed: The seed of every random element.
+        origin: For the manifest: all settings, those that differ from `base.toml`, the facts of the
+            raw tables, and the version of the code.
+    """
+    from churnlib.model.fit import train as train_model
+    from churnlib.model.sample import attribute_read_errors, draw
+    from churnlib.versions.verification import GOLDEN_ROWS
+
+    assert seed is not None  # The decorator draws one.
+    _, last = fact(features, "window")
+    sample = draw(features, request.train)
+    run_logger().info("sample: %s", describe(sample.to_json()))
+    with error_prefix(features.game), attribute_read_errors(sample):
+        training = train_model(
+            sample.rows,
+            request.train,
+            date.fromisoformat(last),
+            seed,
+            horizon_months=request.features["horizon_months"],
+        )
+    facts = {
+        **training_facts(training, request),
+        **origin_facts(features, sample, request, origin),
+        "seed": seed,
+    }
+    target = Dataset("model", models.game, join(models.uri, new_version(datetime.now(UTC))))
+    golden = sample.rows.part(0).head(GOLDEN_ROWS)
+    with error_prefix(models.game):
+        return save_model(
+            target, training.model, training.scored, golden, facts, request.train.model_format
+        )
+
+
+def training_facts(training: "Training", request: ModelRequest) -> dict[str, Any]:
+    """What a manifest says about the fit: metrics, calibration, threshold, feature importance."""
+    from churnlib.metrics.campaign import plan_campaign
+    from churnlib.metrics.evaluate import evaluate
+
+    slices = {
+        name: rows for (name,), rows in training.scored.partition_by("slice", as_dict=True).items()
+    }
+    campaign = plan_campaign(slices["validation"], request.offer)
+    metrics = {
+        str(name): {
+            group: scores.to_json()
+            for group, scores in evaluate(
+                rows, threshold=campaign.threshold, base_rate=training.base_rates[name]
+            ).items()
+        }
+        for name, rows in slices.items()
+    }
+    return {
+        "labels_known_by": request.labels_known_by,
+        "left_out_features": training.model.schema.left_out,
+        "validation_warning": training.warning,
+        "calibration": training.calibrations,
+        "campaign": campaign.to_json(curve=False),
+        "importance": [feature.to_json() for feature in training.importance],
+        "metrics": metrics,
+    }
+
+
+def origin_facts(
+    features: DatasetRef, sample: Sample, request: ModelRequest, origin: dict[str, Any]
+) -> dict[str, Any]:
+    """What a manifest says about the origin of a model: rows, inputs, settings and code."""
+    settings = {**origin["settings"], **request.features}
+    labels = sample.rows.columns("sub_churn")["sub_churn"]
+    return {
+        "as_of": fact(features, "as_of"),
+        "window": fact(features, "window"),
+        "settings": settings,
+        "changes": origin["changes"],
+        "settings_hash": hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest(),
+        "sample": sample.to_json(),
+        "code": origin["code"],
+        "rows": len(labels),
+        "labelled_rows": labels.count(),
+        "positives": int(labels.sum()),
+        "immature": labels.null_count(),
+        "inputs": {
+            features.name: {"fingerprint": features.fingerprint, "rows": features.rows},
+            **origin["tables"],
+        },
+    }

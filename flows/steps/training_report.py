@@ -1,0 +1,71 @@
+"""The report on a training."""
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+from churnlib.io import datasets
+from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.report.content import Report
+from churnlib.report.write import write_report
+from churnlib.settings import Offer
+from churnlib.versions.folder import read_scored
+from churnlib.versions.manifest import read_manifest
+from flows.steps.reports import ReportContext, model_facts
+from flows.steps.runtime_code import REPORT_CODE
+from flows.task import task
+
+
+@task(
+    reads=("06_models/models", "04_feature/train_features"),
+    writes=("08_reporting/in_sample_report",),
+    settings=("evaluation",),
+    uses=REPORT_CODE,
+)
+def report_training(
+    model: DatasetRef, output: Dataset, features: DatasetRef, context: ReportContext
+) -> tuple[DatasetRef, ...]:
+    """Reports how the model performs on the rows that it was fitted on, and on validation.
+
+    Args:
+        model: The version.
+        output: The place of the report.
+        features: The features that the version was trained on.
+        context: Segments, data quality and warnings.
+    """
+    from churnlib.metrics.campaign import evaluate_campaign
+    from churnlib.metrics.segments import breakdown
+
+    manifest = read_manifest(model)
+    campaign, evaluation = manifest["campaign"], context.evaluation
+    validation = read_scored(model).filter(slice="validation")
+    segments = datasets.scan(features).select("sub_id", *evaluation.segments).collect()
+    rows = validation.join(segments, on="sub_id", maintain_order="left")
+    first, last = map(date.fromisoformat, manifest["window"])
+    report = Report(
+        name="in_sample_report",
+        game=model.game,
+        as_of=date.fromisoformat(manifest["as_of"]),
+        window=(first, last),
+        horizon_months=manifest["settings"]["horizon_months"],
+        model_version=manifest["version"],
+        groups=manifest["metrics"]["in_sample"],
+        validation=manifest["metrics"]["validation"],
+        campaign=evaluate_campaign(
+            validation, Offer(**campaign["terms"]), campaign["threshold"]
+        ).to_json(),
+        **breakdown(rows, evaluation.segments, evaluation.most_values),
+        importance=manifest["importance"],
+        **model_facts(manifest),
+        **context.data,
+        warnings=(*context.warnings, *training_warnings(manifest)),
+    )
+    return write_report(report, output, validation)
+
+
+def training_warnings(manifest: dict[str, Any]) -> Iterator[str]:
+    """Warns of a validation that is not reliable, and of features that were left out."""
+    if manifest["validation_warning"]:
+        yield manifest["validation_warning"]
+    if left_out := manifest["left_out_features"]:
+        yield f"features left out, because no row has a value: {', '.join(left_out)}"
