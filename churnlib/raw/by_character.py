@@ -1,6 +1,6 @@
 """Raw rows brought into the order of characters, in parts where they do not fit into memory."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from churnlib.schemas.spec import Parent, TableSpec
 
 Check = Callable[[pl.DataFrame], pl.DataFrame]
 """Takes rows, and returns those of them that break no rule."""
+ORPHAN = "orphan"
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,6 @@ def by_character(
     parent: pl.LazyFrame | None,
     workspace: Workspace,
     check: Check,
-    *,
-    by_key: bool,
 ) -> Iterator[pl.DataFrame]:
     """Checks rows, and yields them in the order of a checked table.
 
@@ -43,49 +42,25 @@ def by_character(
         spec: Which raw table it is.
         parent: The checked table that it refers to. If None, references are not checked.
         workspace: Where rows are put meanwhile.
-        check: Gets all rows, with `orphan` and, of those that are not, `char_id` where the table
-            refers to another.
-        by_key: Whether `check` must get all rows of a key at once.
+        check: Gets all rows, those of a key at once; where the table refers to another with
+            `orphan`, and `char_id` of those that are not.
 
     Yields:
         The rows of each bucket that `check` returns, with the columns of the checked table.
     """
-    count, folder = workspace.count, workspace.folder
-    reference = spec.required_parent
-    frames: Iterable[pl.DataFrame]
-    if reference and by_key:
-        checked = _checked_by_key(rows, spec, _find_parents(rows, reference, parent, workspace),
-                                  workspace, check)  # fmt: skip
+    count, folder, types = workspace.count, workspace.folder, spec.checked_types
+    if spec.required_parent:
+        owned = _find_parents(rows, spec.required_parent, parent, workspace)
+        schema = {**rows.collect_schema(), ORPHAN: pl.Boolean(), **types}
+        by_key = spill(lazily(owned, schema), spec.key[0], count, folder / "by-key")
+        checked = lazily((check(part.collect()).select(*types) for part in by_key), types)
         parts = spill(checked, CHAR_ID, count, folder / "by-character")
         frames = (part.collect() for part in parts)
-    elif reference:
-        frames = map(check, _find_parents(rows, reference, parent, workspace))
     else:
         parts = spill(rows, CHAR_ID, count, folder / "by-character")
-        frames = (check(part.collect()) for part in parts)
+        frames = (check(part.collect()).select(*types) for part in parts)
     for frame in frames:
-        ordered = frame if is_ascending(frame, spec.order) else frame.sort(spec.order)
-        yield in_order(ordered.select(*spec.checked_types))
-
-
-def _checked_by_key(
-    rows: pl.LazyFrame,
-    spec: TableSpec,
-    frames: Iterable[pl.DataFrame],
-    workspace: Workspace,
-    check: Check,
-) -> pl.LazyFrame:
-    """Checks rows with all of a key at once; they come by the column that refers to the parent."""
-    reference, key, given = spec.required_parent, spec.key[0], rows.collect_schema()
-    assert reference is not None
-    schema = {**given, "orphan": pl.Boolean(), CHAR_ID: given[reference.column]}
-    if key != reference.column:
-        parts = spill(lazily(frames, schema), key, workspace.count, workspace.folder / "by-key")
-        frames = (part.collect() for part in parts)
-    columns = list(spec.checked_types)
-    return lazily(
-        (check(frame).select(columns) for frame in frames), {name: schema[name] for name in columns}
-    )
+        yield in_order(frame if is_ascending(frame, spec.order) else frame.sort(spec.order))
 
 
 def _find_parents(
@@ -104,7 +79,7 @@ def _find_parents(
         found = above.unique(column).with_columns(_known=True)
         frame = part.join(found, on=column, how="left", maintain_order="left")
         unknown = pl.col("_known").is_null() & pl.col(column).is_not_null() & (parent is not None)
-        yield frame.with_columns(orphan=unknown).drop("_known").collect()
+        yield frame.with_columns(unknown.alias(ORPHAN)).drop("_known").collect()
 
 
 def is_ascending(rows: pl.DataFrame, key: Sequence[str]) -> bool:

@@ -26,19 +26,15 @@ class Fault:
     """A broken rule.
 
     Attributes:
-        columns: The columns that it is about.
         rule: The rule in words.
         count: How many rows break it.
         first: The `source_row` of the first of them.
-        shows_values: Whether an error shows the values of the columns.
         advice: What may help, besides repairing the file.
     """
 
-    columns: tuple[str, ...]
-    rule: str
+    rule: RuleText
     count: int
     first: tuple[int, ...]
-    shows_values: bool
     advice: str = ""
 
     def __add__(self, other: "Fault") -> "Fault":
@@ -96,8 +92,7 @@ def _text(spec: TableSpec, rule: str) -> RuleText:
 
 
 def _fault(text: RuleText, rows: pl.DataFrame) -> Fault:
-    first = tuple(rows[ROW].bottom_k(SHOWN).sort())
-    return Fault(text.columns, text.text, len(rows), first, text.shows_values)
+    return Fault(text, len(rows), tuple(rows[ROW].bottom_k(SHOWN).sort()))
 
 
 def _is_unparsable(column: str) -> pl.Expr:
@@ -146,15 +141,15 @@ def complaint(
 
 
 def _line(fault: Fault, values: Mapping[int, Mapping[str, Any]], word: str) -> str:
-    examples = [f"{word} {row}{_values(fault, values[row])}" for row in fault.first]
+    examples = [f"{word} {row}{_values(fault.rule, values[row])}" for row in fault.first]
     more = "; ..." if fault.count > SHOWN else ""
     rows = f"{fault.count:,} row{'s' if fault.count > 1 else ''}"
-    return f"{fault.rule}: {rows} ({'; '.join(examples)}{more})"
+    return f"{fault.rule.text}: {rows} ({'; '.join(examples)}{more})"
 
 
-def _values(fault: Fault, row: Mapping[str, Any]) -> str:
-    if not fault.shows_values or not fault.columns:
+def _values(rule: RuleText, row: Mapping[str, Any]) -> str:
+    if not rule.shows_values or not rule.columns:
         return ""
-    if len(fault.columns) == 1:
-        return f": {row[fault.columns[0]]}"
-    return ": " + ", ".join(f"{column} {row[column]}" for column in fault.columns)
+    if len(rule.columns) == 1:
+        return f": {row[rule.columns[0]]}"
+    return ": " + ", ".join(f"{column} {row[column]}" for column in rule.columns)

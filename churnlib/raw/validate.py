@@ -8,7 +8,6 @@ from functools import partial
 import dataframely as dy
 import polars as pl
 
-from churnlib.io.buckets import spill
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.raw.by_character import Workspace, by_character, is_ascending
 from churnlib.raw.csv_lines import Lines, find_ragged_lines
@@ -83,33 +82,21 @@ def clean_rows(
         DataError: A column is missing, or the file cannot be read.
         UncleanError: A row may break a rule, so `valid_rows` must take over.
     """
-    reference = spec.required_parent
-    by_key = reference is not None and reference.column in spec.key
     schema: type[dy.Schema] = spec.row_schema
-    if reference:
+    if spec.required_parent:
         schema = type(spec.name, (spec.row_schema, Referenced), {})
     check = partial(_all_clean, schema=schema, key=spec.key)
     try:
-        rows = scan_clean(source, spec)
-        if reference and not by_key:  # Then rows of the same key may be in different buckets.
-            keys, name = rows.select(spec.key), spec.key[0]
-            for part in spill(keys, name, workspace.count, workspace.folder / "keys"):
-                _check_unique(part.collect(), spec.key)
-        yield from by_character(rows, spec, parent, workspace, check, by_key=by_key)
+        yield from by_character(scan_clean(source, spec), spec, parent, workspace, check)
     except pl.exceptions.PolarsError:  # A value is of another type, or a line too long.
         raise UncleanError from None
 
 
 def _all_clean(rows: pl.DataFrame, schema: type[dy.Schema], key: tuple[str, ...]) -> pl.DataFrame:
-    if not schema.is_valid(rows):
+    is_unique = is_ascending(rows, key) or rows.select(key).is_unique().all()
+    if not (is_unique and schema.is_valid(rows)):
         raise UncleanError
-    _check_unique(rows, key)
     return rows
-
-
-def _check_unique(rows: pl.DataFrame, key: tuple[str, ...]) -> None:
-    if not (is_ascending(rows, key) or rows.select(key).is_unique().all()):
-        raise UncleanError
 
 
 def valid_rows(
@@ -137,8 +124,8 @@ def valid_rows(
     with reading(source):
         raw, ragged = _by_line(source, spec)
         validator.note_ragged(ragged)
-        rows, check = typed(raw, spec, ragged), validator.good_rows
-        yield from by_character(rows, spec, parent, workspace, check, by_key=True)
+        rows = typed(raw, spec, ragged)
+        yield from by_character(rows, spec, parent, workspace, validator.good_rows)
     validator.refuse(source, raw)
 
 

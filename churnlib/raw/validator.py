@@ -11,6 +11,7 @@ from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.raw.availability import known_by
 from churnlib.raw.messages import Fault, complaint, find_faults, rules_in
 from churnlib.raw.parse import ROW, Parsed, Referenced
+from churnlib.schemas.rule_texts import RuleText
 from churnlib.schemas.spec import TableSpec
 from churnlib.settings import RawSettings
 
@@ -36,7 +37,7 @@ class Validator:
         self._schema: type[dy.Schema] = type(spec.name, (spec.schema, Parsed, Referenced), {})
         self._ragged: Mapping[int, int] = {}
         self._total = self._bad = 0
-        self._faults: dict[tuple[tuple[str, ...], str], Fault] = {}
+        self._faults: dict[RuleText, Fault] = {}
         self._marks: list[pl.DataFrame] = []
 
     @property
@@ -80,8 +81,8 @@ class Validator:
     def _note(self, details: pl.DataFrame) -> None:
         self._bad += len(details)
         for fault in find_faults(details, self.spec, self._ragged):
-            key = (fault.columns, fault.rule)
-            self._faults[key] = self._faults[key] + fault if key in self._faults else fault
+            known = self._faults.get(fault.rule)
+            self._faults[fault.rule] = known + fault if known else fault
         if self.settings.on_bad_rows == "quarantine":
             broken = [pl.when(pl.col(r) == "invalid").then(pl.lit(r)) for r in rules_in(details)]
             rules = pl.concat_str(broken, separator=",", ignore_nulls=True)

@@ -156,6 +156,10 @@ MISSES = TableSpec(
 )
 
 
+TABLES = (CHARACTERS, CURRENCY, SUBSCRIPTIONS, MISSES)
+"""The raw tables of every game, each after the one that it refers to."""
+
+
 @dataclass(frozen=True, eq=False)
 class RawTables(Mapping[str, TableSpec]):
     """The raw tables of a game by name, each after the one that it refers to."""
@@ -246,7 +250,7 @@ def _raw_tables(id_type: IdType, categories: tuple[tuple[str, tuple[str, ...]], 
                     for name, declared in spec.columns.items()
                 },
             )
-            for spec in (CHARACTERS, CURRENCY, SUBSCRIPTIONS, MISSES)
+            for spec in TABLES
         )
     )
 

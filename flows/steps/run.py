@@ -84,8 +84,9 @@ class Run:
         return raw_tables(self.settings.raw)
 
     def tables(self, *kinds: TableKind) -> tuple[RawTable, ...]:
-        """Returns validated raw tables of some kinds, with their facts as of the run's day."""
-        return open_tables(self.settings, self.catalog, self.raw.of_kind(*kinds), self.as_of)
+        """Returns the validated raw table of each kind, with its facts as of the run's day."""
+        specs = [self.raw.of_kind(kind)[0] for kind in kinds]
+        return open_tables(self.settings, self.catalog, specs, self.as_of)
 
     def existing(self, dataset: Dataset, advice: str) -> DatasetRef:
         """Returns a dataset that an earlier run must have written.

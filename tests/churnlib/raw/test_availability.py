@@ -72,7 +72,7 @@ def test_faults_count_from_the_day_on_which_they_are_known(table: str, tmp_path:
             assert found.rejected.is_empty()
 
 
-def test_rows_whose_date_cannot_be_told_count_as_known(tmp_path: Path) -> None:
+def test_rows_without_a_readable_date_count_as_known(tmp_path: Path) -> None:
     source = write(tmp_path, "sub_data", [sub(101), sub(102, sub_start_date=None)])
     with pytest.raises(DataError, match="sub_start_date must not be empty"):
         check(source)

@@ -108,7 +108,7 @@ def test_clean_reading_of_any_cell_equals_the_careful_one(
     ],
 )
 @pytest.mark.parametrize("table", raw_tables())
-def test_clean_reading_of_odd_lines_equals_the_careful_one(
+def test_clean_reading_of_unusual_lines_equals_the_careful_one(
     table: str, spoil: Any, tmp_path: Path
 ) -> None:
     text = lines(table, *(",".join(map(str, row.values())) for row in GOOD[table]))
@@ -160,15 +160,15 @@ def test_good_tables_are_read_the_same_in_any_number_of_buckets(
         assert found.equals(whole)
 
 
-def test_faults_are_told_the_same_in_any_number_of_buckets(tmp_path: Path) -> None:
+def test_messages_are_the_same_for_any_number_of_buckets(tmp_path: Path) -> None:
     rows = [ROW["sub_data"](100 + n % 7, n % 5, price=None if n % 3 else 1.0) for n in range(40)]
     source = write(tmp_path, "sub_data", rows)
-    told = set()
+    messages = set()
     for count in (1, 8, 64):
         with pytest.raises(DataError) as caught, TemporaryDirectory() as folder:
             validator = Validator(raw_tables()["sub_data"], RawSettings())
             parent = pl.LazyFrame(GOOD["character_data"])
             list(valid_rows(source, validator, parent, Workspace(count, Path(folder))))
-        told.add(str(caught.value))
-    assert len(told) == 1
-    assert "40 of 40 rows" in told.pop()
+        messages.add(str(caught.value))
+    assert len(messages) == 1
+    assert "40 of 40 rows" in messages.pop()

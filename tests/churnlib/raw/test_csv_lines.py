@@ -29,14 +29,14 @@ def test_a_line_with_another_number_of_fields_is_a_fault(
     ]
 
 
-def test_a_ragged_line_is_found_though_the_column_it_lacks_is_not_read(tmp_path: Path) -> None:
+def test_a_ragged_line_is_found_even_if_the_missing_column_is_not_read(tmp_path: Path) -> None:
     text = "note," + lines(TABLE, f"x,{GOOD_LINE}", f"y,{GOOD_LINE},z", "1,2021-01-01,0,0,1,2")
     message = complaint(write_text(tmp_path, TABLE, text))
     assert "header: 2 rows (line 3: 8; line 4: 6)" in message
     assert "unique" not in message
 
 
-def test_a_ragged_line_is_set_apart_as_it_stands(tmp_path: Path) -> None:
+def test_a_ragged_line_is_quarantined_as_it_is(tmp_path: Path) -> None:
     source = write_text(tmp_path, TABLE, lines(TABLE, "1,2021-01-01,7,8,9", GOOD_LINE))
     found = check(source, on_bad_rows="quarantine", max_bad_share=0.5)
     assert found.rows.height == 1
@@ -45,14 +45,14 @@ def test_a_ragged_line_is_set_apart_as_it_stands(tmp_path: Path) -> None:
     assert rejected["source_row"] == 2
 
 
-def test_quotes_line_ends_and_marks_of_order_are_understood(tmp_path: Path) -> None:
+def test_quotes_line_ends_and_byte_order_marks_are_understood(tmp_path: Path) -> None:
     rows = ['"1","2021-01-01","0","0","",""', "1,2021-02-01,0,0,1,2"]
     text = "\ufeff" + lines(TABLE, *rows).replace("\n", "\r\n").rstrip()
     found = check(write_text(tmp_path, TABLE, text))
     assert found.rows["hard_balance"].to_list() == [None, 1.0]
 
 
-def test_separators_and_line_ends_inside_quotes_are_no_fault(tmp_path: Path) -> None:
+def test_separators_and_line_ends_inside_quotes_are_valid(tmp_path: Path) -> None:
     rows = [f'"a, ""b""\nc",{GOOD_LINE}', "short,1,2021-02-01", "d,1,2021-03-01,0,0,1,2"]
     text = "note," + lines(TABLE, *rows)
     message = complaint(write_text(tmp_path, TABLE, text))
@@ -61,9 +61,7 @@ def test_separators_and_line_ends_inside_quotes_are_no_fault(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_faulty_rows_are_told_by_the_line_on_which_an_editor_shows_them(
-    end: str, tmp_path: Path
-) -> None:
+def test_faulty_rows_are_named_by_the_line_that_an_editor_shows(end: str, tmp_path: Path) -> None:
     rows = [f'"a\n\nb",{GOOD_LINE}', "", '"c\nd",1,2021-02-05,0,0,1,2', "e,x,2021-03-01,0,0,1,2"]
     text = ("\nnote," + lines(TABLE, *rows)).replace("\n", end)
     source = write_text(tmp_path, TABLE, text)
@@ -76,14 +74,14 @@ def test_faulty_rows_are_told_by_the_line_on_which_an_editor_shows_them(
     assert found.rejected["char_id"].to_list() == ["1", "x"]
 
 
-def test_blank_lines_before_the_header_are_no_fault(tmp_path: Path) -> None:
+def test_blank_lines_before_the_header_are_ignored(tmp_path: Path) -> None:
     source = write_text(tmp_path, TABLE, "\n\n" + lines(TABLE, GOOD_LINE))
     assert header(source.uri) == list(currency())
     assert check(source).rows.height == 1
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_blank_lines_are_no_rows(end: str, tmp_path: Path) -> None:
+def test_blank_lines_are_not_rows(end: str, tmp_path: Path) -> None:
     rows = ["", GOOD_LINE, "", "  \t", "2,2021-01-01,,,,", ""]
     source = write_text(tmp_path, TABLE, lines(TABLE, *rows).replace("\n", end) + end)
     assert check(source).rows["char_id"].to_list() == [1, 2]
@@ -129,7 +127,7 @@ def test_lines_are_found_as_they_were_written(
     assert found.starts is None or found.starts.to_list() == starts
 
 
-def test_the_first_line_that_is_no_utf8_is_found(tmp_path: Path) -> None:
+def test_the_first_line_that_is_not_utf8_is_found(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     path.write_bytes("a\nä\n".encode() + b"\xff\n\xff\n")
     assert line_not_utf8(str(path)) == 3

@@ -91,7 +91,7 @@ def test_days_come_in_many_types(dtype: Any, tmp_path: Path) -> None:
     assert check(source).rows.to_dicts() == GOOD["sub_miss"]
 
 
-def test_a_time_of_day_is_no_day(tmp_path: Path) -> None:
+def test_a_time_of_day_is_not_a_date(tmp_path: Path) -> None:
     days = [datetime(2024, 3, 1), datetime(2024, 8, 1, 0, 0, 1)]
     frame = pl.DataFrame([miss(101, 3), miss(101, 8)]).with_columns(pl.Series("start_date", days))
     message = complaint(write(tmp_path, "sub_miss", frame, "parquet"))
@@ -119,7 +119,7 @@ def test_categories_come_in_many_types(dtype: Any, tmp_path: Path) -> None:
     assert found.to_dicts() == GOOD["character_data"]
 
 
-def test_a_column_of_nulls_alone_is_of_every_type(tmp_path: Path) -> None:
+def test_a_column_of_only_nulls_has_any_type(tmp_path: Path) -> None:
     rows = [character(n, class_mastery_date=None) for n in (1, 2)]
     frame = pl.DataFrame(rows)
     assert frame.schema["class_mastery_date"] == pl.Null
@@ -154,7 +154,7 @@ def test_a_column_of_nulls_alone_is_of_every_type(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_a_parquet_column_cannot_mean_is_refused(
+def test_a_parquet_column_of_another_meaning_is_refused(
     column: str, values: list[Any], fault: str, tmp_path: Path
 ) -> None:
     frame = pl.DataFrame([currency(1, 1), currency(2, 1)])
@@ -163,13 +163,13 @@ def test_what_a_parquet_column_cannot_mean_is_refused(
     assert f"\n  {column} {fault}" in message
 
 
-def test_a_list_is_no_text(tmp_path: Path) -> None:
+def test_a_list_is_not_text(tmp_path: Path) -> None:
     frame = pl.DataFrame(GOOD["character_data"]).with_columns(race=pl.lit(["elf"]))
     message = complaint(write(tmp_path, "character_data", frame, "parquet"))
     assert "  race must be text: 3 rows (row 1: ['elf']; " in message
 
 
-def test_identities_beyond_the_whole_floats_are_kept_apart(tmp_path: Path) -> None:
+def test_ids_beyond_the_exact_floats_stay_distinct(tmp_path: Path) -> None:
     near = [2**53, 2**53 + 1, 2**53 + 2]
     frame = pl.DataFrame([character(n) for n in near])
     for dtype in (pl.Int64, pl.Decimal(38, 0), pl.String):
@@ -202,7 +202,7 @@ def test_an_empty_text_is_empty(form: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_ids_that_are_text_are_taken_as_they_stand(form: str, tmp_path: Path) -> None:
+def test_text_ids_are_kept_as_they_are(form: str, tmp_path: Path) -> None:
     rows = [sub(1, 1), sub(2, 1)]
     texts = [{**row, "sub_id": f"0{row['sub_id']}", "char_id": "a-b"} for row in rows]
     source = write(tmp_path, "sub_data", texts, form)
@@ -216,7 +216,7 @@ def test_ids_that_are_text_are_taken_as_they_stand(form: str, tmp_path: Path) ->
     assert "id_type" not in complaint(price)
 
 
-def test_ids_that_are_text_must_be_there_once_and_known(tmp_path: Path) -> None:
+def test_text_ids_must_be_unique_and_known(tmp_path: Path) -> None:
     rows = [{**sub(), "sub_id": key, "char_id": of} for key, of in
             (("a", "x"), ("a", "x"), ("b", "y"), (None, "x"))]  # fmt: skip
     source = write(tmp_path, "sub_data", rows)

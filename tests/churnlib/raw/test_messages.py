@@ -46,7 +46,7 @@ def test_a_missing_column_is_named(table: str, column: str, form: str, tmp_path:
     assert message.startswith(f"hawk: {table}.{form} lacks the column {column}.")
 
 
-def test_a_misspelt_column_is_told_from_its_name(tmp_path: Path) -> None:
+def test_a_misspelt_column_name_is_suggested(tmp_path: Path) -> None:
     frame = pl.DataFrame(GOOD["sub_miss"]).rename({"end_date": "enddate"})
     message = complaint(write(tmp_path, "sub_miss", frame))
     assert message == "hawk: sub_miss.csv lacks the column end_date. Did you mean 'enddate'?"
@@ -59,7 +59,7 @@ def test_all_missing_columns_are_named_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mark", [";", "\t"])
-def test_a_file_with_another_separator_is_told_by_it(mark: str, tmp_path: Path) -> None:
+def test_another_separator_is_recognized(mark: str, tmp_path: Path) -> None:
     names = ["sub_id", "start_date", "end_date"]
     text = f"{mark.join(names)}\n1{mark}2024-01-01{mark}2024-01-01\n"
     message = complaint(write_text(tmp_path, "sub_miss", text))
@@ -77,7 +77,7 @@ def test_columns_beyond_the_schema_are_left_out(form: str, tmp_path: Path) -> No
     assert found.rows.to_dicts() == GOOD["sub_data"]
 
 
-def test_a_column_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+def test_a_duplicate_column_is_refused(tmp_path: Path) -> None:
     text = "sub_id,start_date,end_date,sub_id\n1,2024-01-01,2024-01-01,2\n"
     message = complaint(write_text(tmp_path, "sub_miss", text))
     assert message.startswith("hawk: sub_miss.csv has the column sub_id twice.")
@@ -85,7 +85,7 @@ def test_a_column_that_is_there_twice_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["sub_miss.csv", "sub_miss.parquet"])
 @pytest.mark.parametrize("content", [None, b"", b"\x89PNG\r\n\x1a\n\x00\x00"])
-def test_a_file_that_is_no_table_is_refused(
+def test_a_file_that_is_not_a_table_is_refused(
     content: bytes | None, name: str, tmp_path: Path
 ) -> None:
     path = tmp_path / name
@@ -98,7 +98,7 @@ def test_a_file_that_is_no_table_is_refused(
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_a_folder_is_no_table(form: str, tmp_path: Path) -> None:
+def test_a_folder_is_not_a_table(form: str, tmp_path: Path) -> None:
     path = tmp_path / f"sub_miss.{form}"
     path.mkdir()
     assert complaint(Dataset("sub_miss", "hawk", str(path))) == (
@@ -113,7 +113,7 @@ def test_a_cut_parquet_file_is_refused(tmp_path: Path) -> None:
     assert f"hawk: {source.uri} cannot be read: " in complaint(source)
 
 
-def test_text_that_is_no_utf8_is_refused_with_its_line(tmp_path: Path) -> None:
+def test_text_that_is_not_utf8_is_refused_with_its_line(tmp_path: Path) -> None:
     text = lines("character_data", "1,f,elf,mage,west,2021-01-05,,1,2").encode()
     source = write_text(tmp_path, "character_data", text + b"2,f,elf,m\xe9,west,2021-01-05,,1,2\n")
     assert "line 3 is not UTF-8 text" in complaint(source)
@@ -170,7 +170,7 @@ def test_a_value_of_another_type_is_shown(
 
 @pytest.mark.parametrize("value", BAD_NUMBERS)
 @pytest.mark.parametrize("column", ["hard_balance", "soft_balance"])
-def test_what_is_no_number_is_shown_even_where_null_is_allowed(
+def test_a_value_that_is_not_a_number_is_shown_even_if_null_is_allowed(
     column: str, value: str, tmp_path: Path
 ) -> None:
     rows = [currency(1, 1), currency(1, 2, **{column: value})]
@@ -182,7 +182,7 @@ def test_what_is_no_number_is_shown_even_where_null_is_allowed(
 @pytest.mark.parametrize(
     ("table", "column"), [(table, column) for table in raw_tables() for column in ROW[table]()]
 )
-def test_null_is_a_fault_but_where_it_has_a_meaning(
+def test_null_is_a_fault_unless_the_column_is_nullable(
     table: str, column: str, form: str, tmp_path: Path
 ) -> None:
     frame = pl.DataFrame(GOOD[table])
@@ -197,7 +197,7 @@ def test_null_is_a_fault_but_where_it_has_a_meaning(
 
 
 @pytest.mark.parametrize("table", raw_tables())
-def test_a_key_that_is_there_twice_is_refused(table: str, tmp_path: Path) -> None:
+def test_a_duplicate_key_is_refused(table: str, tmp_path: Path) -> None:
     rows = [*GOOD[table], GOOD[table][1]]
     message = complaint(write(tmp_path, table, rows))
     key = raw_tables()[table].key
@@ -207,7 +207,7 @@ def test_a_key_that_is_there_twice_is_refused(table: str, tmp_path: Path) -> Non
     assert f"  {', '.join(key)} must be unique: 2 rows ({twice})\n" in message
 
 
-def test_keys_that_cannot_be_told_are_not_called_the_same(tmp_path: Path) -> None:
+def test_unreadable_keys_are_not_reported_as_duplicates(tmp_path: Path) -> None:
     rows: list[dict[str, Any]] = [character(1), character(2), character(3)]
     rows[0]["char_id"], rows[1]["char_id"] = "x", "y"
     message = complaint(write(tmp_path, "character_data", rows))
@@ -229,7 +229,7 @@ def test_a_run_must_not_end_before_it_starts(tmp_path: Path) -> None:
     assert f"  {rule}: 1 row (line 3: end_date 2024-07-01, start_date 2024-08-01)\n" in message
 
 
-def test_a_run_of_one_month_is_no_fault(tmp_path: Path) -> None:
+def test_a_run_of_one_month_is_valid(tmp_path: Path) -> None:
     rows = [miss(101, 3, end_date=date(2024, 3, 1))]
     assert len(check(write(tmp_path, "sub_miss", rows)).rows) == 1
 
@@ -260,7 +260,7 @@ def test_references_must_be_known(form: str, tmp_path: Path) -> None:
     assert len(check(misses).rows) == 3
 
 
-def test_a_parent_that_is_there_often_does_not_multiply_rows(tmp_path: Path) -> None:
+def test_a_duplicate_parent_does_not_multiply_rows(tmp_path: Path) -> None:
     source = write(tmp_path, "sub_data", GOOD["sub_data"])
     parent = [character(1), character(1), character(2)]
     assert len(check(source, parent=parent).rows) == 3

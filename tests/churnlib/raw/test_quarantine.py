@@ -21,7 +21,7 @@ from tests.churnlib.raw.samples import (
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_faulty_rows_are_set_apart_and_the_others_kept(form: str, tmp_path: Path) -> None:
+def test_faulty_rows_are_quarantined_and_the_others_kept(form: str, tmp_path: Path) -> None:
     rows: list[dict[str, Any]] = [
         character(n, total_kills=n, race="orc" if n == 3 else "elf") for n in (4, 3, 1, 2)
     ]
@@ -40,7 +40,7 @@ def test_faulty_rows_are_set_apart_and_the_others_kept(form: str, tmp_path: Path
     ]
 
 
-def test_what_was_set_apart_shows_its_values_as_they_were(tmp_path: Path) -> None:
+def test_quarantined_rows_keep_their_values_as_in_the_file(tmp_path: Path) -> None:
     rows = [character(1), character(2, creation_date="01/02/2017", total_kills="1.5")]
     source = write(tmp_path, "character_data", rows)
     rejected = check(source, on_bad_rows="quarantine", max_bad_share=0.5).rejected
@@ -50,7 +50,7 @@ def test_what_was_set_apart_shows_its_values_as_they_were(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(("bad", "allowed"), [(2, True), (3, False)])
-def test_no_more_than_the_allowed_share_is_set_apart(
+def test_no_more_than_the_allowed_share_is_quarantined(
     bad: int, allowed: bool, tmp_path: Path
 ) -> None:
     rows = [sub(n, price="?" if n <= bad else 1.0) for n in range(1, 21)]
@@ -64,20 +64,20 @@ def test_no_more_than_the_allowed_share_is_set_apart(
         assert "more than raw.max_bad_share = 0.1 allows" in message
 
 
-def test_a_file_without_a_column_cannot_be_set_apart(tmp_path: Path) -> None:
+def test_a_file_without_a_column_is_refused_in_quarantine_too(tmp_path: Path) -> None:
     source = write(tmp_path, "sub_miss", [{"sub_id": 1}])
     with pytest.raises(DataError, match="lacks the columns"):
         check(source, on_bad_rows="quarantine", max_bad_share=1.0)
 
 
-def test_all_rows_may_be_set_apart_where_that_is_allowed(tmp_path: Path) -> None:
+def test_all_rows_may_be_quarantined_if_the_share_allows_it(tmp_path: Path) -> None:
     rows = [miss(1, 5, end_date=date(2024, 4, 1))]
     found = check(write(tmp_path, "sub_miss", rows), on_bad_rows="quarantine", max_bad_share=1)
     assert found.rows.is_empty()
     assert found.rejected.height == 1
 
 
-def test_orphans_are_set_apart(tmp_path: Path) -> None:
+def test_orphans_are_quarantined(tmp_path: Path) -> None:
     source = write(tmp_path, "sub_data", GOOD["sub_data"])
     found = check(source, parent=[character(1)], on_bad_rows="quarantine", max_bad_share=0.5)
     assert found.rows["sub_id"].to_list() == [101, 102]
@@ -85,7 +85,7 @@ def test_orphans_are_set_apart(tmp_path: Path) -> None:
     assert found.rejected["orphan"].to_list() == [True]
 
 
-def test_nothing_set_apart_keeps_the_columns(tmp_path: Path) -> None:
+def test_an_empty_quarantine_keeps_the_columns(tmp_path: Path) -> None:
     source = write(tmp_path, "sub_miss", GOOD["sub_miss"])
     rejected = check(source).rejected
     assert rejected.is_empty()

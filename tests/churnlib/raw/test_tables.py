@@ -27,7 +27,7 @@ def tables(settings: Settings) -> Tables:
     return read_tables(settings)
 
 
-def test_tables_give_the_columns_that_are_told_without_data(
+def test_tables_give_the_columns_that_are_derived_without_data(
     settings: Settings, tables: Tables
 ) -> None:
     found = feature_table(*tables, settings, as_of=AS_OF)
@@ -46,7 +46,7 @@ def test_tables_give_a_row_for_each_subscription_by_the_day(
     assert found["sub_churn"].null_count() == len(found) - len(matured)
 
 
-def test_tables_hold_rows_against_their_parents(settings: Settings, tmp_path: Path) -> None:
+def test_tables_check_references(settings: Settings, tmp_path: Path) -> None:
     raw = Path(settings.data_dir, "01_raw", "game1")
     (copy := tmp_path / "01_raw" / "game1").mkdir(parents=True)
     for file in raw.glob("*.csv"):
