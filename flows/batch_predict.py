@@ -6,8 +6,8 @@ if __name__ == "__main__":  # Before the other imports, which would delay the fi
     run_command("batch-predict")
 
 from churnlib.io.datasets import DatasetRef
-from flows.steps.back_test_plan import usable_model
 from flows.steps.flow import churn_flow
+from flows.steps.model_choice import usable_model
 from flows.steps.prediction import (
     BatchFacts,
     BatchRequest,

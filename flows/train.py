@@ -8,7 +8,7 @@ if __name__ == "__main__":  # Before the other imports, which would delay the fi
 from churnlib.io.datasets import DatasetRef
 from flows.standard_features import standard_features
 from flows.steps.flow import churn_flow
-from flows.steps.promotion import register_version
+from flows.steps.registration import register_version
 from flows.steps.reports import report_context, show
 from flows.steps.run import Run
 from flows.steps.run_warnings import data_warnings, leakage_warnings, warn

@@ -18,8 +18,9 @@ from flows.standard_features import standard_features
 from flows.steps.back_test import score_model
 from flows.steps.batch_report import score_batch
 from flows.steps.prediction import build_predict_features, predict_batch
-from flows.steps.promotion import record_comparison, register
+from flows.steps.promotion import record_comparison
 from flows.steps.raw_tables import STANDARD_KINDS, check_known, check_raw, describe_table
+from flows.steps.registration import register
 from flows.steps.sources import note_sources
 from flows.steps.standard_features import build_standard_features
 from flows.steps.training import check_model, fit_model
