@@ -16,6 +16,11 @@ GAME = "game1"
     [
         (["gmae1"], "there is no game 'gmae1'"),
         ([GAME, "--set", "train.seeed=1"], "train.seeed (from --set): there is no such setting."),
+        (
+            [GAME, "--set", "CHURN_AFTER_MONTHS=1"],
+            "CHURN_AFTER_MONTHS (from --set): there is no such setting. Did you mean "
+            "'churn_after_months'?",
+        ),
         ([GAME, "--set", "horizon_months=0"], "horizon_months (from --set): "),
         ([GAME, "--set", "train.seed"], "'train.seed' is no PATH=VALUE as in train.seed=7"),
         ([GAME, "--as-of", "2024-13-01"], "'2024-13-01' is no day as in 2024-12-31"),
@@ -31,7 +36,7 @@ GAME = "game1"
         ),
         (
             [GAME, "--set", "windows.train.end=-10"],
-            "the training window ends at -10 and its labels are known 6 months later",
+            "the training window ends at -10 and its labels are available 6 months later",
         ),
         ([GAME, "--set", "train.pipeline.model.type=os.system"], "os.system is not allowed"),
         (
