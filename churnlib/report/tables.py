@@ -23,7 +23,7 @@ Plain = Mapping[str, Any]
 
 MISSING = "\N{EN DASH}"
 """What a cell without a value shows."""
-BASELINES = {"logistic_regression": "logistic regression", "base_rate": "base rate for all"}
+BASELINES = {"logistic_regression": "logistic regression", "base_rate": "base rate"}
 """The names of the baselines."""
 UNKNOWN = "not known"
 """The name of a segment whose value is null."""
@@ -122,18 +122,20 @@ def baselines(scores: Plain) -> Table | None:
     shown = {name: baseline for name, baseline in known.items() if baseline}
     if not shown:
         return None
-    rows: list[tuple[Cell, ...]] = []
-    for metric in metrics_in("baselines"):
-        if scores[metric.key] is None:
-            continue
-        values = (_value(metric, baseline, bare=True) for baseline in shown.values())
-        rows.append((Cell(metric.name), _value(metric, scores, bare=True), *values))
-        differences = [b["differences"].get(metric.key) for b in shown.values()]
-        if any(differences):
-            rows.append((Cell("  difference"), Cell(""), *map(_difference, differences)))
-    columns = ("metric", "model", *(BASELINES[name] for name in shown))
+    rows = [
+        (
+            Cell(metric.name),
+            _value(metric, scores, bare=True),
+            *(cell for baseline in shown.values() for cell in _against(metric, baseline)),
+        )
+        for metric in metrics_in("baselines")
+        if scores[metric.key] is not None
+    ]
+    names = (column for name in shown for column in (BASELINES[name], "difference"))
     note = "Difference: the model minus the baseline, with its 95% confidence interval."
-    return Table("Comparison with baselines", columns, tuple(rows), (note,), is_wide=True)
+    return Table(
+        "Comparison with baselines", ("metric", "model", *names), tuple(rows), (note,), is_wide=True
+    )
 
 
 def deciles(scores: Plain) -> Table:
@@ -290,7 +292,12 @@ def _value(metric: Metric, scores: Plain, *, bare: bool = False) -> Cell:
     return Cell(value, form, None if bare else scores["intervals"].get(metric.key))
 
 
-def _difference(difference: Plain | None) -> Cell:
+def _against(metric: Metric, baseline: Plain) -> tuple[Cell, Cell]:
+    """The value of a baseline, and the difference between the model and it."""
+    difference = baseline["differences"].get(metric.key)
     if not difference:
-        return Cell(None)
-    return Cell(difference["difference"], signed, difference["interval"])
+        return _value(metric, baseline, bare=True), Cell("")
+    return (
+        _value(metric, baseline, bare=True),
+        Cell(difference["difference"], signed, difference["interval"]),
+    )

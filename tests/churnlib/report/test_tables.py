@@ -63,24 +63,23 @@ def test_groups_without_metrics_say_why() -> None:
     assert "because nobody churned" in note
 
 
-def test_baselines_are_beside_the_model_with_its_difference_below() -> None:
+def test_baselines_are_beside_the_model_with_their_differences() -> None:
     table = tables.baselines(GENERAL)
     assert table is not None
-    assert table.columns == ("metric", "model", *BASELINES.values())
-    baseline = GENERAL["baselines"]["logistic_regression"]
-    names = [row[0].text.strip() for row in table.rows]
-    for metric in metrics_in("baselines"):
-        row = table.rows[names.index(metric.name)]
-        assert row[1].value == GENERAL[metric.key]
-        assert row[2].value == baseline[metric.key]
-    for metric in compared_metrics():
-        below = table.rows[names.index(metric.name) + 1]
-        assert below[0].text.strip() == "difference"
-        difference = baseline["differences"][metric.key]
-        assert (below[2].value, below[2].interval) == (
-            difference["difference"], difference["interval"]
-        )  # fmt: skip
-    assert names.count("difference") == len(compared_metrics())
+    names = [column for name in BASELINES.values() for column in (name, "difference")]
+    assert table.columns == ("metric", "model", *names)
+    for metric, row in zip(metrics_in("baselines"), table.rows, strict=True):
+        assert (row[0].text, row[1].value) == (metric.name, GENERAL[metric.key])
+        for place, name in enumerate(BASELINES):
+            value, difference = row[2 + 2 * place : 4 + 2 * place]
+            baseline = GENERAL["baselines"][name]
+            assert value.value == baseline[metric.key]
+            expected = baseline["differences"].get(metric.key)
+            if metric in compared_metrics():
+                assert difference.value == expected["difference"]
+                assert difference.interval == expected["interval"]
+            else:
+                assert difference.text == ""
 
 
 def test_model_without_baselines_has_no_table_of_them() -> None:
