@@ -147,10 +147,10 @@ def spoil(complete: Studio) -> Callable[[str, str | None], None]:
 
 
 @pytest.fixture(autouse=True)
-def _mend(studio: Studio) -> Iterator[None]:
+def _mend(complete: Studio) -> Iterator[None]:
     """Restores the raw tables after each test."""
     yield
-    studio.restore()
+    complete.restore()
 
 
 @pytest.mark.parametrize(
