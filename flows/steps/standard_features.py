@@ -12,7 +12,7 @@ from churnlib.features import outcome, standard
 from churnlib.io import datasets, storage
 from churnlib.io.catalog import month_name
 from churnlib.io.datasets import Dataset, DatasetRef
-from churnlib.io.footer import fact, footer
+from churnlib.io.footer import facts, footer
 from churnlib.schemas.outputs import output_tables
 from churnlib.settings import EngineSettings, StandardSettings
 from flows.engine.building import build
@@ -69,18 +69,18 @@ def open_standard_features(run: Run, *settings: str) -> DatasetRef:
     again = run.command("standard_features")
     features = run.existing(run.catalog.standard_features(), again)
     datasets.scan(features, output_tables(run.settings.raw)["standard_features"].schema)
-    built = fact(features, "as_of")
+    built, *values = facts(features, "as_of", *settings)
     if built < run.as_of.isoformat():
         raise DataError(
             f"{features.game}: the standard features were built as of {built}, so they lack what "
             f"has become known until {run.as_of}, the day of this run. Build them again: {again}"
         )
     current: dict[str, Any] = run.settings.model_dump(mode="json", include=set(settings))
-    for name, value in current.items():
-        if (was := fact(features, name)) != value:
+    for name, was in zip(settings, values, strict=True):
+        if was != current[name]:
             raise DataError(
                 f"{features.game}: the standard features were built with {name} = {was}, but the "
-                f"settings say {value}. Build them again: {again}"
+                f"settings say {current[name]}. Build them again: {again}"
             )
     return features
 
@@ -120,13 +120,13 @@ def build_standard_features(
 ) -> DatasetRef:
     """Builds the standard features of every subscription, and the day on which it churned."""
     check_any_started(subs, request.as_of)
-    facts = footer(
+    described = footer(
         as_of=request.as_of,
         churn_after_months=request.churn_after_months,
         standard=request.standard.model_dump(),
     )
     features = partial(subscription_features, request=request)
-    return build(features, (characters, subs, misses), output, facts, engine)
+    return build(features, (characters, subs, misses), output, described, engine)
 
 
 def subscription_features(
