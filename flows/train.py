@@ -23,7 +23,7 @@ from flows.steps.window_features import check_first, window_cohort
 def train(run: Run) -> DatasetRef:
     """Trains a model on the training window, reports on it, and makes it the candidate."""
     check_training(run)
-    standard = open_standard_features(run, "churn_after_months", "standard")
+    standard = open_standard_features(run)
     sources = read_sources(run)
     (currency,) = run.tables("history")
     warnings = warn(

@@ -12,7 +12,7 @@ from churnlib.features import outcome, standard
 from churnlib.io import datasets, storage
 from churnlib.io.catalog import month_name
 from churnlib.io.datasets import Dataset, DatasetRef
-from churnlib.io.footer import facts, footer
+from churnlib.io.footer import fact, facts, footer
 from churnlib.schemas.outputs import output_tables
 from churnlib.settings import EngineSettings, StandardSettings
 from flows.engine.building import build
@@ -55,26 +55,36 @@ def build_features(run: Run) -> DatasetRef:
     return features
 
 
-def open_standard_features(run: Run, *settings: str) -> DatasetRef:
+def open_standard_features(run: Run) -> DatasetRef:
     """Opens the standard features that an earlier flow has built.
 
-    Args:
-        run: The run.
-        settings: The settings that must have the values that they were built with.
-
     Raises:
-        DataError: They are missing, do not have the schema, were built for an earlier day, or with
-            other values of these settings.
+        DataError: They are missing, do not have the schema, or were built for an earlier day.
     """
     again = run.command("standard_features")
     features = run.existing(run.catalog.standard_features(), again)
     datasets.scan(features, output_tables(run.settings.raw)["standard_features"].schema)
-    built, *values = facts(features, "as_of", *settings)
+    built = fact(features, "as_of")
     if built < run.as_of.isoformat():
         raise DataError(
             f"{features.game}: the standard features were built as of {built}, so they lack what "
             f"has become known until {run.as_of}, the day of this run. Build them again: {again}"
         )
+    return features
+
+
+def check_built_with(run: Run, features: DatasetRef, *settings: str) -> None:
+    """Checks that standard features were built with the settings of a run.
+
+    Args:
+        run: The run.
+        features: The standard features.
+        settings: The settings that must be equal.
+
+    Raises:
+        DataError: A setting had another value.
+    """
+    values, again = facts(features, *settings), run.command("standard_features")
     current: dict[str, Any] = run.settings.model_dump(mode="json", include=set(settings))
     for name, was in zip(settings, values, strict=True):
         if was != current[name]:
@@ -82,7 +92,6 @@ def open_standard_features(run: Run, *settings: str) -> DatasetRef:
                 f"{features.game}: the standard features were built with {name} = {was}, but the "
                 f"settings say {current[name]}. Build them again: {again}"
             )
-    return features
 
 
 def announce_due_batch(run: Run) -> None:
