@@ -1,12 +1,15 @@
 """Subscription-churn models for games: settings, features, models, reports.
 
-Names are imported when they are first used, so that `import churnlib` costs next to nothing.
+Names are imported when they are first used, so that `import churnlib` costs next to nothing. The
+functions check the types of their arguments, and take eager frames where they expect lazy ones.
 """
 
 from importlib import import_module
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    __version__: str
     from churnlib.errors import ChurnlibError as ChurnlibError
     from churnlib.features.cohort import feature_table as feature_table
     from churnlib.features.cohort import in_window as in_window
@@ -59,10 +62,20 @@ __all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("churnlib")
     if name not in _HOMES:
         raise AttributeError(f"module 'churnlib' has no attribute '{name}'")
-    return getattr(import_module(f"churnlib.{_HOMES[name]}"), name)
+    value = getattr(import_module(f"churnlib.{_HOMES[name]}"), name)
+    if isinstance(value, FunctionType):
+        from churnlib.argument_checks import check_arguments
+
+        value = check_arguments(value)
+    globals()[name] = value  # So that this function is asked only once.
+    return value
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return [*__all__, "__version__"]

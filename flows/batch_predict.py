@@ -14,11 +14,17 @@ from flows.steps.prediction import (
     build_predict_features,
     predict_batch,
 )
+from flows.steps.raw_tables import TABLE_TASKS
 from flows.steps.run import Run
 from flows.steps.run_warnings import leakage_warnings, warn
 
 
-@churn_flow("batch-predict", by_model=True)
+@churn_flow(
+    "batch-predict",
+    tasks=(*TABLE_TASKS, build_predict_features, predict_batch),
+    tables=("entity", "subscriptions", "history"),
+    by_model=True,
+)
 def batch_predict(run: Run) -> DatasetRef:
     """Predicts the batch of the window from the raw tables, without the missed months."""
     settings, window = run.settings, run.window("batch_predict")

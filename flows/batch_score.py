@@ -13,7 +13,7 @@ from flows.steps.batch_report import BatchScoreContext, score_batch
 from flows.steps.flow import churn_flow
 from flows.steps.past_model import find_existing, past_model
 from flows.steps.past_predictions import find_predictions
-from flows.steps.raw_tables import STANDARD_KINDS
+from flows.steps.raw_tables import CHECKS, STANDARD_KINDS
 from flows.steps.reports import check_segments, score_context, show
 from flows.steps.run import Run
 from flows.steps.run_warnings import data_warnings, warn
@@ -22,7 +22,7 @@ from flows.steps.standard_features import check_built_with, open_standard_featur
 from flows.steps.window_features import check_first
 
 
-@churn_flow("batch-score")
+@churn_flow("batch-score", tasks=(score_batch,))
 def batch_score(run: Run) -> tuple[DatasetRef, ...]:
     """Scores the predictions of an earlier batch, now that its outcomes are known."""
     check_segments(run.settings)
@@ -48,7 +48,12 @@ def batch_score(run: Run) -> tuple[DatasetRef, ...]:
     return reports
 
 
-@churn_flow("batch-score-from-raw")
+@churn_flow(
+    "batch-score-from-raw",
+    tasks=CHECKS,
+    tables=STANDARD_KINDS,
+    parts=(standard_features, batch_score),
+)
 def batch_score_from_raw(run: Run) -> tuple[DatasetRef, ...]:
     """Builds the standard features, then scores the predictions of an earlier batch."""
     check_segments(run.settings)

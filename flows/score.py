@@ -5,21 +5,30 @@ from flows import run_command
 if __name__ == "__main__":  # Before the other imports, which would delay the first line.
     run_command("score")
 
+from typing import get_args
+
 from churnlib.io.datasets import DatasetRef
+from churnlib.schemas.spec import TableKind
 from flows.standard_features import standard_features
 from flows.steps.back_test import score_model
 from flows.steps.back_test_plan import back_test_plan
 from flows.steps.flow import churn_flow
-from flows.steps.promotion import apply_comparison
+from flows.steps.promotion import apply_comparison, record_comparison
+from flows.steps.raw_tables import CHECKS, TABLE_TASKS
 from flows.steps.reports import check_segments, score_context, show
 from flows.steps.run import Run
 from flows.steps.run_warnings import data_warnings, leakage_warnings, warn
 from flows.steps.sources import read_sources
 from flows.steps.standard_features import announce_due_batch, open_standard_features
-from flows.steps.window_features import check_first, window_cohort
+from flows.steps.window_features import build_window_features, check_first, window_cohort
 
 
-@churn_flow("score", by_model=True)
+@churn_flow(
+    "score",
+    tasks=(*TABLE_TASKS, build_window_features, score_model, record_comparison),
+    tables=("history",),
+    by_model=True,
+)
 def score(run: Run) -> tuple[DatasetRef, ...]:
     """Back-tests the candidate against the champion, or the champion alone, and reports."""
     check_segments(run.settings)
@@ -47,7 +56,13 @@ def score(run: Run) -> tuple[DatasetRef, ...]:
     return reports
 
 
-@churn_flow("score-from-raw", by_model=True)
+@churn_flow(
+    "score-from-raw",
+    tasks=CHECKS,
+    tables=get_args(TableKind),
+    parts=(standard_features, score),
+    by_model=True,
+)
 def score_from_raw(run: Run) -> tuple[DatasetRef, ...]:
     """Builds the standard features, then back-tests on them."""
     check_segments(run.settings)

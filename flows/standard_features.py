@@ -7,12 +7,22 @@ if __name__ == "__main__":  # Before the other imports, which would delay the fi
 
 from churnlib.io.datasets import DatasetRef
 from flows.steps.flow import churn_flow
+from flows.steps.raw_tables import STANDARD_KINDS, TABLE_TASKS
 from flows.steps.run import Run
 from flows.steps.run_warnings import leakage_warnings, warn
-from flows.steps.standard_features import announce_due_batch, build_features
+from flows.steps.sources import note_sources
+from flows.steps.standard_features import (
+    announce_due_batch,
+    build_features,
+    build_standard_features,
+)
 
 
-@churn_flow("standard-features")
+@churn_flow(
+    "standard-features",
+    tasks=(*TABLE_TASKS, build_standard_features, note_sources),
+    tables=STANDARD_KINDS,
+)
 def standard_features(run: Run) -> DatasetRef:
     """Builds all features but currency, and the day of each churn, from the raw tables."""
     warn(leakage_warnings(run.settings.standard))

@@ -5,21 +5,36 @@ from flows import run_command
 if __name__ == "__main__":  # Before the other imports, which would delay the first line.
     run_command("train")
 
+from typing import get_args
+
 from churnlib.io.datasets import DatasetRef
+from churnlib.schemas.spec import TableKind
 from flows.standard_features import standard_features
 from flows.steps.flow import churn_flow
-from flows.steps.registration import register_version
+from flows.steps.raw_tables import CHECKS, TABLE_TASKS
+from flows.steps.registration import register, register_version
 from flows.steps.reports import report_context, show
 from flows.steps.run import Run
 from flows.steps.run_warnings import data_warnings, leakage_warnings, warn
 from flows.steps.sources import read_sources
 from flows.steps.standard_features import announce_due_batch, open_standard_features
-from flows.steps.training import check_training, fit_version
+from flows.steps.training import check_model, check_training, fit_model, fit_version
 from flows.steps.training_report import report_training
-from flows.steps.window_features import check_first, window_cohort
+from flows.steps.window_features import build_window_features, check_first, window_cohort
 
 
-@churn_flow("train")
+@churn_flow(
+    "train",
+    tasks=(
+        check_model,
+        *TABLE_TASKS,
+        build_window_features,
+        fit_model,
+        report_training,
+        register,
+    ),
+    tables=("history",),
+)
 def train(run: Run) -> DatasetRef:
     """Trains a model on the training window, reports on it, and makes it the candidate."""
     check_training(run)
@@ -42,7 +57,12 @@ def train(run: Run) -> DatasetRef:
     return model
 
 
-@churn_flow("train-from-raw")
+@churn_flow(
+    "train-from-raw",
+    tasks=(check_model, *CHECKS),
+    tables=get_args(TableKind),
+    parts=(standard_features, train),
+)
 def train_from_raw(run: Run) -> DatasetRef:
     """Builds the standard features, then trains on them."""
     check_training(run)

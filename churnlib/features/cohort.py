@@ -9,6 +9,7 @@ from churnlib.features.outcome import add_churned_on, add_label
 from churnlib.features.standard import standard_features
 from churnlib.schemas.columns import SUB_START_DATE
 from churnlib.schemas.raw_tables import raw_tables
+from churnlib.schemas.validation import require
 from churnlib.settings import CurrencySettings, Settings, StandardSettings
 
 
@@ -73,5 +74,10 @@ def feature_columns(standard: StandardSettings, currency: CurrencySettings) -> p
 
 
 def in_window(subs: pl.LazyFrame, first: date, last: date) -> pl.LazyFrame:
-    """Keeps the subscriptions that start from `first` to `last`, both included."""
+    """Keeps the subscriptions that start from `first` to `last`, both included.
+
+    Raises:
+        DataError: There is no `sub_start_date`.
+    """
+    require(subs.collect_schema(), (SUB_START_DATE,), "the subscriptions")
     return subs.filter(pl.col(SUB_START_DATE).is_between(first, last))

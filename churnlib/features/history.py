@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from churnlib.features.row_runs import Floats, Integers, RowRuns, RunValues, first_not_below
 from churnlib.months import first_days, month_index, months_of
-from churnlib.schemas.columns import CHAR_ID, DATE, SUB_START_DATE
+from churnlib.schemas.columns import CHAR_ID, DATE, KEYS, SUB_START_DATE
+from churnlib.schemas.validation import require
 from churnlib.settings import AggregationFunction, CurrencySettings
 
 NEVER = np.iinfo(np.int32).max
@@ -39,8 +40,14 @@ def add_currency_features(
         The rows of `subs`, in their order, with the columns of `settings.feature_names`: Float64,
         except for `currency_age_months` and counts, which are Int32. All are null where no row is
         visible; for nulls within the rows see `CurrencySettings`.
+
+    Raises:
+        DataError: A column is missing.
     """
-    used = currency.select(CHAR_ID, DATE, *_source_columns(settings))
+    sources = (CHAR_ID, DATE, *_source_columns(settings))
+    require(subs.collect_schema(), KEYS, "the subscriptions")
+    require(currency.collect_schema(), sources, "the currency rows")
+    used = currency.select(sources)
     schema = {**subs.collect_schema(), **_feature_types(settings)}
     return pl.defer(partial(_with_features, subs, used, settings, as_of), schema=schema)
 

@@ -6,6 +6,7 @@ import polars as pl
 
 from churnlib.months import month_index, month_start, months_from
 from churnlib.schemas.columns import END_DATE, LABEL, START_DATE, SUB_ID, SUB_START_DATE
+from churnlib.schemas.validation import require
 
 MANY_MONTHS = 10**6
 """More months than the calendar has."""
@@ -25,7 +26,12 @@ def add_churned_on(
     Returns:
         The rows of `subs`. `churned_on` is the first day of a month; null where the subscription
         has not churned by `as_of`.
+
+    Raises:
+        DataError: A column is missing.
     """
+    require(subs.collect_schema(), (SUB_ID,), "the subscriptions")
+    require(misses.collect_schema(), (SUB_ID, START_DATE, END_DATE), "the misses")
     churned = (
         missed_runs(misses)
         .filter(pl.col("last_month") - pl.col("first_month") + 1 >= churn_after_months)
@@ -76,7 +82,11 @@ def add_label(subs: pl.LazyFrame, *, as_of: date, horizon_months: int) -> pl.Laz
     Returns:
         The rows of `subs`, with an Int8. It is null, the label being not yet available, where
         `as_of` is less than the horizon after the start.
+
+    Raises:
+        DataError: A column is missing.
     """
+    require(subs.collect_schema(), (SUB_START_DATE, "churned_on"), "the subscriptions")
     start = pl.col(SUB_START_DATE)
     is_available = months_from(start, pl.lit(as_of)) >= horizon_months
     churned = months_from(start, pl.col("churned_on")) <= horizon_months

@@ -16,6 +16,7 @@ from churnlib.schemas.columns import (
 )
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.schemas.spec import FACTS, ColumnKind
+from churnlib.schemas.validation import require
 
 SUB_ORDER = raw_tables().subscriptions.order
 
@@ -37,16 +38,22 @@ def standard_features(
         sorted by character, start and subscription, characters in the order of their hashes (see
         `churnlib.io.buckets`): the columns of `sub_data`, those of the character, then the
         computed ones. Months are calendar months. Neither currency nor label.
+
+    Raises:
+        DataError: A column is missing.
     """
     tables = raw_tables()
     kinds: tuple[ColumnKind, ...] = (*FACTS, "undated") if undated_totals else FACTS
     milestones = tables.characters.of_kind("milestone")
     known = tables.characters.of_kind(*kinds)
+    facts = (CHAR_ID, *known, *milestones)
+    require(characters.collect_schema(), facts, "the characters")
+    require(subs.collect_schema(), tables.subscriptions.columns, "the subscriptions")
     return (
         subs.select(*tables.subscriptions.columns)
         .filter(pl.col(SUB_START_DATE) <= as_of)
         .join(
-            characters.select(CHAR_ID, *known, *milestones),
+            characters.select(facts),
             on=CHAR_ID,
         )
         .pipe(add_age)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
+from churnlib.argument_checks import check_type
 from churnlib.errors import DataError
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.io.storage import exists
@@ -26,6 +27,10 @@ class Catalog:
 
     data_dir: str
     game: str
+
+    def __post_init__(self) -> None:
+        check_type(self.data_dir, str, "Catalog: data_dir")
+        check_type(self.game, str, "Catalog: game")
 
     def raw(self, table: str) -> Dataset:
         """Finds a raw table, a CSV or a Parquet file.

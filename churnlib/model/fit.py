@@ -31,7 +31,7 @@ from churnlib.model.predict import predict_in_parts
 from churnlib.model.sample import learns_from_parts
 from churnlib.months import first_day, shift_months
 from churnlib.schemas.columns import LABEL
-from churnlib.schemas.validation import check_dates, check_labels, check_type, require
+from churnlib.schemas.validation import check_dates, check_labels, require
 from churnlib.seeds import MAX_SEED, draw_seed
 from churnlib.settings import TrainSettings
 
@@ -87,8 +87,6 @@ def fit(
         DataError: A column is missing, a label is neither 0 nor 1, or an argument is of another
             type.
     """
-    hint = 'Pass the train section of the settings, as in load_settings("game1").train.'
-    check_type(settings, TrainSettings, "settings", hint)
     seed = _seed(settings.seed if seed is None else seed)
     known, labels = _labelled(rows)
     base_rate = int(labels.sum()) / len(labels)
@@ -113,9 +111,8 @@ def _seed(seed: int | None) -> int:
     if seed is None:
         seed = draw_seed()
         logging.getLogger(__name__).info("seed %s (drawn)", seed)
-    value: object = seed
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_SEED:
-        raise DataError(f"seed must be a whole number from 0 to {MAX_SEED}, not {seed!r}.")
+    if not 0 <= seed <= MAX_SEED:
+        raise DataError(f"seed must lie between 0 and {MAX_SEED}; it is {seed}.")
     return seed
 
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from churnlib.argument_checks import check_type
 from churnlib.errors import ModelError, reason
 from churnlib.model.feature_schema import FeatureSchema
 from churnlib.model.feature_table import FeatureTable
 from churnlib.schemas.columns import BASELINE, KEYS, LABEL, PROBABILITY
-from churnlib.schemas.validation import as_frame, check_type
+from churnlib.schemas.validation import as_frame
 
 if TYPE_CHECKING:
     from churnlib.model.fitted_model import Fitted, FittedModel
@@ -37,8 +38,7 @@ def predict(model: "FittedModel", rows: pl.DataFrame | pl.LazyFrame) -> pl.Serie
     """
     from churnlib.model.fitted_model import FittedModel
 
-    hint = "Pass a model from churnlib.fit or churnlib.load_model."
-    check_type(model, FittedModel, "model", hint)
+    check_type(model, FittedModel, "predict: model")
     return predict_by(model.pipeline, model.schema, as_frame(rows, "the feature table"))
 
 

@@ -7,6 +7,7 @@ import polars as pl
 from churnlib.errors import DataError
 from churnlib.schemas.columns import DATE
 from churnlib.schemas.spec import TableSpec
+from churnlib.schemas.validation import require
 
 
 def known_by(spec: TableSpec, as_of: date) -> pl.Expr:
@@ -27,11 +28,12 @@ def latest_day(currency: pl.LazyFrame, game: str) -> date:
 
     Args:
         currency: `character_currency`.
-        game: Whose it is.
+        game: The game's name, for messages.
 
     Raises:
-        DataError: The table is empty.
+        DataError: The table is empty, or has no `date`.
     """
+    require(currency.collect_schema(), (DATE,), f"{game}: the rows of character_currency")
     latest = currency.select(pl.col(DATE).max()).collect().item()
     if not isinstance(latest, date):
         raise DataError(

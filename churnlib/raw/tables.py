@@ -8,7 +8,7 @@ import polars as pl
 from churnlib.io.catalog import Catalog
 from churnlib.raw.validate import check_table
 from churnlib.schemas.raw_tables import raw_tables
-from churnlib.settings import Settings
+from churnlib.settings import Settings, load_settings
 
 
 class Tables(NamedTuple):
@@ -24,17 +24,21 @@ class Tables(NamedTuple):
     """A row per run of missed months."""
 
 
-def read_tables(settings: Settings, *, as_of: date | None = None) -> Tables:
+def read_tables(settings: Settings | str, *, as_of: date | None = None) -> Tables:
     """Reads the raw tables of a game, and checks every row against the rules of its table.
 
     Args:
-        settings: The game's settings: where its data are, and what to do with faulty rows.
+        settings: The game's settings, or its name: where its data are, and what to do with faulty
+            rows.
         as_of: See `churnlib.check_table`.
 
     Raises:
         DataError: A table is missing or cannot be read, or rows break rules and may not be
             quarantined; names file, columns, rules, how many rows and the first of them.
+        SettingsError: There is no such game.
     """
+    if isinstance(settings, str):
+        settings = load_settings(settings)
     catalog, checked = Catalog(settings.data_dir, settings.game), dict[str, pl.LazyFrame]()
     tables = raw_tables(settings.raw)
     for name, spec in tables.items():

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from churnlib.argument_checks import check_type
 from churnlib.errors import DataError, SettingsError, error_prefix, reason
 from churnlib.io.storage import write_texts
 from churnlib.report.content import Report
@@ -31,7 +32,7 @@ NEEDED = ("char_id", "sub_id", "sub_start_date", "is_first_sub")
 """The columns that the rows must have, besides the label and the model's features."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class BackTest:
     """A model's predictions of subscriptions whose outcome is known, and how good they are.
 
@@ -46,6 +47,20 @@ class BackTest:
     rows: pl.DataFrame
     scores: "dict[str, Scores]"
     report: Report
+
+    def __repr__(self) -> str:
+        first, last = self.report.window
+        lines = [
+            f"BackTest of model {self.report.model_version} on {self.report.game}",
+            f"  subscriptions started {first} to {last}, outcomes as of {self.report.as_of}",
+        ]
+        for group, scores in self.scores.items():
+            counts = f"{scores.n:,} subscriptions, {scores.positives:,} churned"
+            auc, interval = scores.roc_auc, scores.roc_auc_ci
+            known = "" if auc is None else f", ROC AUC {auc:.4f}"
+            known += "" if interval is None else " ({:.4f} to {:.4f})".format(*interval)
+            lines.append(f"  {group:<15} {counts}{known}")
+        return "\n".join(lines)
 
     @property
     def text(self) -> str:
@@ -124,10 +139,12 @@ def back_test(
     from churnlib.metrics.evaluate import evaluate
     from churnlib.metrics.profit import break_even
     from churnlib.metrics.segments import breakdown
+    from churnlib.model.fitted_model import FittedModel
     from churnlib.model.importance import permutation_importance
     from churnlib.model.predict import predict_in_parts
     from churnlib.schemas.validation import as_frame, check_labels, check_segment_columns, require
 
+    check_type(model, FittedModel, "back_test: model")
     evaluation, offer = settings.evaluation, settings.campaign.offer
     rows = as_frame(rows, TESTED)
     require(rows.columns, (*NEEDED, LABEL), TESTED)

@@ -5,39 +5,12 @@ from typing import Any
 
 import polars as pl
 
+from churnlib.argument_checks import check_type
 from churnlib.errors import DataError, closest
 from churnlib.schemas.columns import LABEL
 
 SHOWN = 3
 """How many wrong values a message shows."""
-
-
-def check_type(value: object, expected: type | tuple[type, ...], what: str, hint: str = "") -> None:
-    """Refuses an argument of another type.
-
-    Args:
-        value: The argument.
-        expected: The type, or several.
-        what: The argument's name in messages.
-        hint: What to do, for the message.
-
-    Raises:
-        DataError: Names the argument, the expected types and its own.
-    """
-    if isinstance(value, expected):
-        return
-    types = expected if isinstance(expected, tuple) else (expected,)
-    names = " or ".join(_type_name(cls) for cls in types)
-    given = "None" if value is None else _type_name(type(value))
-    raise DataError(f"{what} must be a {names}, not {given}. {hint}".rstrip())
-
-
-def _type_name(cls: type) -> str:
-    """The name of a type, with its package unless it is Python's or this one's."""
-    root = cls.__module__.partition(".")[0]
-    return (
-        cls.__name__ if root in ("builtins", "churnlib", "datetime") else f"{root}.{cls.__name__}"
-    )
 
 
 def as_frame(rows: pl.DataFrame | pl.LazyFrame, what: str) -> pl.DataFrame:
@@ -50,28 +23,8 @@ def as_frame(rows: pl.DataFrame | pl.LazyFrame, what: str) -> pl.DataFrame:
     Raises:
         DataError: It is not a Polars frame.
     """
-    _check_frame(rows, what)
+    check_type(rows, (pl.DataFrame, pl.LazyFrame), what)
     return rows.collect() if isinstance(rows, pl.LazyFrame) else rows
-
-
-def as_lazy(rows: pl.DataFrame | pl.LazyFrame, what: str) -> pl.LazyFrame:
-    """Returns a lazy frame unchanged, and makes an eager one lazy.
-
-    Args:
-        rows: The frame.
-        what: Its name in messages.
-
-    Raises:
-        DataError: It is not a Polars frame.
-    """
-    _check_frame(rows, what)
-    return rows.lazy()
-
-
-def _check_frame(rows: object, what: str) -> None:
-    is_pandas = type(rows).__module__.startswith("pandas")
-    hint = "Convert it with polars.from_pandas." if is_pandas else ""
-    check_type(rows, (pl.DataFrame, pl.LazyFrame), what, hint)
 
 
 def require(columns: Iterable[str], required: Iterable[str], what: str) -> None:
@@ -88,7 +41,7 @@ def require(columns: Iterable[str], required: Iterable[str], what: str) -> None:
     known = list(columns)
     for column in required:
         if column not in known:
-            raise DataError(f"{what} lack the column '{column}'. {closest(column, known)}")
+            raise DataError(f"{what} lack the column '{column}'. {closest(str(column), known)}")
 
 
 def check_labels(labels: pl.Series) -> None:

@@ -7,7 +7,6 @@ from churnlib.io.catalog import Catalog
 from churnlib.io.commands import command_line
 from churnlib.io.datasets import DatasetRef, ref
 from churnlib.io.storage import is_file, read_bytes, write_text
-from churnlib.schemas.validation import check_type
 from churnlib.uris import join, name_of
 from churnlib.versions.manifest import MANIFEST, manifest_fault, retrain_command
 
@@ -19,7 +18,6 @@ def champion(catalog: Catalog) -> DatasetRef:
         ModelError: The game has no champion yet, or the pointer names a version that cannot be
             read.
     """
-    check_type(catalog, Catalog, "catalog")
     pointer = catalog.champion()
     if not is_file(pointer.uri):
         raise ModelError(

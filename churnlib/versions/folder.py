@@ -17,7 +17,6 @@ from churnlib.io.storage import fingerprint, list_files, replacing, write_text
 from churnlib.model.feature_schema import FeatureSchema
 from churnlib.model.persistence import dump_pipeline, load_pipeline
 from churnlib.model.predict import predict
-from churnlib.schemas.validation import check_type
 from churnlib.settings import load_settings
 from churnlib.uris import name_of
 from churnlib.versions.champion import champion
@@ -211,8 +210,6 @@ def _locate(
     """The folder of the version that the arguments of `load_model` name."""
     if isinstance(model, Dataset | DatasetRef):
         return model
-    if model is not None:
-        check_type(model, str, "model", "Pass the name of a version, or a dataset of the catalog.")
     if game is None:
         named = "" if model is None else f'"{model}", '
         raise ModelError(

@@ -1,14 +1,17 @@
-"""What a task declares beside its function: the datasets and settings that it works with."""
+"""What tasks and flows declare of themselves, from which `flows.map` draws the pipelines."""
 
 from dataclasses import dataclass
 from typing import Any
 
+from prefect import Flow
 from prefect.tasks import Task
+
+from churnlib.schemas.spec import TableKind
 
 
 @dataclass(frozen=True)
 class Node:
-    """A task's place in the pipelines, which `flows.map` draws.
+    """The datasets and settings that a task uses.
 
     A dataset is named by its layer and its name, such as `03_primary/standard_features`. In a name
     `{flow}` stands for the flow that runs the task, and `{table}` for the raw table that it runs
@@ -27,7 +30,28 @@ class Node:
     settings: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Pipeline:
+    """The tasks and flows that a flow calls.
+
+    Attributes:
+        tasks: The tasks that it calls itself, in order.
+        tables: The kinds of the raw tables for which it runs tasks that declare `{table}`.
+        parts: The flows that it calls, in order.
+    """
+
+    tasks: tuple[Task[..., Any], ...] = ()
+    tables: tuple[TableKind, ...] = ()
+    parts: tuple[Flow[..., Any], ...] = ()
+
+
 def node_of(task: Task[..., Any]) -> Node:
     """Returns what a task of this project declares."""
     node: Node = vars(task.fn)["node"]
     return node
+
+
+def pipeline_of(flow: Flow[..., Any]) -> Pipeline:
+    """Returns what a flow of this project declares."""
+    pipeline: Pipeline = vars(flow.fn)["pipeline"]
+    return pipeline

@@ -5,6 +5,7 @@ import importlib.util
 import inspect
 from collections.abc import Callable, Iterator
 from datetime import date
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,10 @@ from pydantic_core import to_jsonable_python
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import Dataset
 from churnlib.schemas.raw_tables import raw_tables
-from churnlib.schemas.spec import Parent
 from churnlib.settings import Settings, Window
-from flows.engine.node import node_of
+from flows import COMPOSITES, FLOWS
+from flows.engine.node import node_of, pipeline_of
 from flows.map.graph import DatasetNode, FlowNode, Graph, SettingValue, Source, TaskNode
-from flows.map.pipelines import PIPELINES, Pipeline
 
 
 def build_graph(settings: Settings, as_of: date) -> Graph:
@@ -33,12 +33,8 @@ def build_graph(settings: Settings, as_of: date) -> Graph:
         LookupError: A task declares a dataset that the catalog has not, or a setting that does not
             exist.
     """
-    own = {
-        pipeline.flow.name: [
-            node for task in pipeline.tasks for node in _task_nodes(task, pipeline, settings, as_of)
-        ]
-        for pipeline in PIPELINES
-    }
+    flows = all_flows()
+    own = {flow.name: [*_task_nodes(flow, settings, as_of)] for flow in flows}
     tasks = {node.id: node for nodes in own.values() for node in nodes}
     catalog = {node.id: node for node in catalog_nodes(settings.game)}
     datasets = {name: task for task in tasks.values() for name in (*task.inputs, *task.outputs)}
@@ -46,10 +42,17 @@ def build_graph(settings: Settings, as_of: date) -> Graph:
         if dataset not in catalog:
             raise LookupError(f"{task.name} declares {dataset}, which is not in the catalog.")
     return Graph(
-        flows={pipeline.flow.name: _flow_node(pipeline, own) for pipeline in PIPELINES},
+        flows={flow.name: _flow_node(flow, own) for flow in flows},
         tasks=tasks,
         datasets={dataset: catalog[dataset] for dataset in sorted(datasets)},
     )
+
+
+def all_flows() -> list[Flow[..., Any]]:
+    """Lists the base flows, then the composites."""
+    modules = {name: import_module(f"flows.{name}") for name in FLOWS}
+    base = [getattr(module, name) for name, module in modules.items()]
+    return [*base, *(getattr(modules[name], f"{name}_from_raw") for name in COMPOSITES)]
 
 
 def catalog_nodes(game: str) -> Iterator[DatasetNode]:
@@ -89,8 +92,8 @@ def first_paragraph(docstring: str | None) -> str:
     return " ".join((docstring or "").strip().split("\n\n")[0].split())
 
 
-def _flow_node(pipeline: Pipeline, own: dict[str, list[TaskNode]]) -> FlowNode:
-    flow, parts = pipeline.flow, tuple(part.name for part in pipeline.parts)
+def _flow_node(flow: Flow[..., Any], own: dict[str, list[TaskNode]]) -> FlowNode:
+    parts = tuple(part.name for part in pipeline_of(flow).parts)
     nodes = [node for name in (flow.name, *parts) for node in own[name]]
     return FlowNode(
         id=flow.name,
@@ -102,46 +105,51 @@ def _flow_node(pipeline: Pipeline, own: dict[str, list[TaskNode]]) -> FlowNode:
     )
 
 
-def _task_nodes(
-    task: Task[..., Any], pipeline: Pipeline, settings: Settings, as_of: date
-) -> Iterator[TaskNode]:
-    """Yields a node for each raw table that a task runs for, or else one for each flow."""
-    declared, name = node_of(task), task.fn.__name__
-    stated = "".join((*declared.reads, *declared.writes))
-    raw = raw_tables(settings.raw)
+def _task_nodes(flow: Flow[..., Any], settings: Settings, as_of: date) -> Iterator[TaskNode]:
+    """Yields the nodes of the tasks that a flow calls itself."""
+    raw, pipeline = raw_tables(settings.raw), pipeline_of(flow)
     names: dict[str, str | None] = {spec.kind: spec.name for spec in raw.values()}
-    names["flow"] = pipeline.flow.fn.__name__
-    specs = raw.of_kind(*pipeline.tables)
-    for spec in specs if "{table}" in stated else (None,):
-        if spec:
-            names |= {
+    names["flow"] = flow.fn.__name__
+    for task in pipeline.tasks:
+        node = node_of(task)
+        if not any("{table}" in pattern for pattern in (*node.reads, *node.writes)):
+            yield _task_node(task, names, settings, as_of)
+            continue
+        for spec in raw.of_kind(*pipeline.tables):
+            parent, required = spec.parent, spec.required_parent
+            of_table = {
                 "table": spec.name,
-                "parent": _name(spec.required_parent),
-                "referenced": _name(spec.parent),
+                "parent": required.table if required else None,
+                "referenced": parent.table if parent else None,
             }
-        outputs = _filled(declared.writes, names)
-        which = spec.name if spec else outputs[0].split("/")[1] if "{flow}" in stated else ""
-        yield TaskNode(
-            id=f"{name}-{which}" if which else name,
-            name=name,
-            about=inspect.getdoc(task.fn) or "",
-            source=_source_of(task),
-            uses=getattr(task.cache_policy, "uses", ()),
-            inputs=_filled(declared.reads, names),
-            outputs=outputs,
-            settings=tuple(
-                SettingValue(path, _value_at(settings, path, as_of))
-                for path in _filled(declared.settings, names)
-            ),
-        )
+            yield _task_node(task, names | of_table, settings, as_of)
 
 
-def _name(parent: Parent | None) -> str | None:
-    return parent.table if parent else None
+def _task_node(
+    task: Task[..., Any], names: dict[str, str | None], settings: Settings, as_of: date
+) -> TaskNode:
+    node, name = node_of(task), task.fn.__name__
+    inputs, outputs = _filled(node.reads, names), _filled(node.writes, names)
+    which = names.get("table")
+    if any("{flow}" in pattern for pattern in node.writes):
+        which = outputs[0].split("/")[1]
+    return TaskNode(
+        id=f"{name}-{which}" if which else name,
+        name=name,
+        about=inspect.getdoc(task.fn) or "",
+        source=_source_of(task),
+        uses=getattr(task.cache_policy, "uses", ()),
+        inputs=inputs,
+        outputs=outputs,
+        settings=tuple(
+            SettingValue(path, _value_at(settings, path, as_of))
+            for path in _filled(node.settings, names)
+        ),
+    )
 
 
 def _filled(patterns: tuple[str, ...], names: dict[str, str | None]) -> tuple[str, ...]:
-    """Fills in the names in braces; leaves out what holds one that there is none for."""
+    """Replaces the names in braces; leaves out patterns with a name that is None."""
     missing = [f"{{{name}}}" for name, value in names.items() if value is None]
     return tuple(
         pattern.format(**names) for pattern in patterns if not any(m in pattern for m in missing)

@@ -1,4 +1,4 @@
-"""The graph as Mermaid, for pages of documentation."""
+"""The graph as Mermaid diagrams, for the documentation."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -7,12 +7,12 @@ from flows.map.graph import Edge, Graph
 
 
 def overview(graph: Graph) -> str:
-    """Draws the base flows and the datasets that pass between them."""
+    """Draws the base flows and the datasets that they pass on."""
     return _diagram(graph, graph.overview())
 
 
 def flow_diagram(graph: Graph, flow: str) -> str:
-    """Draws the tasks of a flow and their datasets; of a composite, its parts."""
+    """Draws the tasks of a flow and their datasets, or the flows that a composite calls."""
     parts = graph.flows[flow].parts
     if not parts:
         return _diagram(graph, graph.edges(flow))
@@ -55,7 +55,7 @@ def _shape(graph: Graph, node: str) -> str:
 
 
 def page(graph: Graph) -> Iterator[str]:
-    """Writes the lines of a page with all diagrams."""
+    """Yields the lines of a page with all diagrams."""
     yield "Drawn from what flows and tasks declare. A cylinder is a dataset with its folder in the"
     yield "data tree, a box a task, a box with double sides a flow. Quarantined rows are left out."
     yield "The backfill runs `batch-predict` or `batch-score` month by month and has no diagram."

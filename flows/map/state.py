@@ -40,7 +40,7 @@ class File:
     path: str
     written: float
     size: int
-    month: str
+    month: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,86 +79,64 @@ def read_states(graph: Graph, game: str, data_dir: str) -> dict[str, DatasetStat
     layers = {node.layer for node in graph.datasets.values()}
     entries = {layer: storage.list_files(join(data_dir, layer, game)) for layer in layers}
     return {
-        node.id: _read_state(node, game, entries[node.layer]) for node in graph.datasets.values()
+        node.id: _read_state(node, game, data_dir, entries[node.layer])
+        for node in graph.datasets.values()
     }
 
 
-@dataclass(frozen=True)
-class _Found:
-    """A file, or the folder of a model version; `name` is its path from the game's folder."""
-
-    uri: str
-    name: str
-    written: int
-    size: int
-    is_model: bool = False
-
-
-def _read_state(node: DatasetNode, game: str, entries: Sequence[Entry]) -> DatasetState:
+def _read_state(
+    node: DatasetNode, game: str, data_dir: str, entries: Sequence[Entry]
+) -> DatasetState:
     folder = f"{node.layer}/{game}"
-    pattern = node.path.removeprefix(folder).lstrip("/")
-    found = sorted(_files(pattern, entries) if pattern else _versions(entries), key=_newest_first)
-    if not found:
+    is_model = node.path.rstrip("/") == folder
+    found = _versions(folder, entries) if is_model else _files(node.path, folder, entries)
+    # Files written at the same moment are sorted by name: the later month or version first.
+    files = sorted(found, key=lambda file: (file.written, file.path), reverse=True)
+    if not files:
         return DatasetState()
-    newest = found[0]
+    newest = Dataset(node.name, game, join(data_dir, files[0].path))
     try:
-        content = _read_content(newest, node.name, game)
+        content = _read_model(newest) if is_model else _read_content(newest)
     except (DataError, ModelError, OSError, ValueError, pl.exceptions.PolarsError) as error:
         content = {"facts": {"unreadable": str(error).splitlines()[0]}}
-    stem = f"{PurePath(newest.name).stem}."
-    others = [e.name for e in entries if e.name.startswith(stem) and e.name != newest.name]
+    paths = () if is_model else tuple(f"{folder}/{entry.name}" for entry in entries)
+    stem = f"{PurePath(files[0].path).with_suffix('')}."
     return DatasetState(
-        files=tuple(_file(file, folder) for file in found[:MAX_FILES]),
-        other_formats=() if newest.is_model else tuple(f"{folder}/{name}" for name in others),
+        files=tuple(files[:MAX_FILES]),
+        other_formats=tuple(p for p in paths if p.startswith(stem) and p != files[0].path),
         fingerprint=storage.fingerprint(newest.uri),
         **content,
     )
 
 
-def _versions(entries: Sequence[Entry]) -> Iterator[_Found]:
+def _versions(folder: str, entries: Sequence[Entry]) -> Iterator[File]:
     for entry in entries:
         version, slash, name = entry.name.rpartition("/")
         if slash and name == MANIFEST:
             size = sum(e.size for e in entries if e.name.startswith(f"{version}/"))
-            yield _Found(folder_of(entry.uri), version, entry.written, size, is_model=True)
+            yield File(f"{folder}/{version}", entry.written / 1e9, size)
 
 
-def _files(pattern: str, entries: Sequence[Entry]) -> Iterator[_Found]:
+def _files(pattern: str, folder: str, entries: Sequence[Entry]) -> Iterator[File]:
     patterns = [pattern]
     if pattern.endswith(".csv"):  # A raw table, which may have any of these formats.
         patterns = [with_suffix(pattern, suffix) for suffix in RAW_SUFFIXES]
     for entry in entries:
-        if any(fnmatchcase(entry.name, wanted) for wanted in patterns):
-            yield _Found(entry.uri, entry.name, entry.written, entry.size)
+        path, month = f"{folder}/{entry.name}", MONTH.search(entry.name)
+        if any(fnmatchcase(path, wanted) for wanted in patterns):
+            yield File(path, entry.written / 1e9, entry.size, month[0] if month else "")
 
 
-def _newest_first(found: _Found) -> tuple[int, str]:
-    # Files written at the same moment are sorted by name, backwards: the later month or version.
-    return -found.written, "".join(chr(0x10FFFF - ord(letter)) for letter in found.name)
-
-
-def _file(found: _Found, folder: str) -> File:
-    month = MONTH.search(found.name)
-    return File(
-        path=f"{folder}/{found.name}",
-        written=found.written / 1e9,
-        size=found.size,
-        month=month[0] if month and not found.is_model else "",
-    )
-
-
-def _read_content(found: _Found, name: str, game: str) -> dict[str, Any]:
-    """Reads the attributes of `DatasetState` that depend on the kind of a file."""
-    if found.is_model:
-        return _read_model(Dataset(name, game, found.uri))
-    if found.uri.endswith(".json"):
-        return _read_json(Dataset(name, game, found.uri))
-    if found.uri.endswith(".csv"):
-        options = storage.reader_options(found.uri)
-        lines = pl.scan_csv(found.uri, infer_schema=False, glob=False, **options)
+def _read_content(file: Dataset) -> dict[str, Any]:
+    """Reads the attributes of `DatasetState` that depend on the format of a file."""
+    if file.uri.endswith(".json"):
+        return _read_json(file)
+    if file.uri.endswith(".csv"):
+        options = storage.reader_options(file.uri)
+        lines = pl.scan_csv(file.uri, infer_schema=False, glob=False, **options)
         rows: int = lines.select(pl.len()).collect(engine="streaming").item()
         return {"rows": rows, "columns": dict.fromkeys(lines.collect_schema(), "text")}
-    return _read_parquet(Dataset(name, game, found.uri))
+    return _read_parquet(file)
 
 
 def _read_model(model: Dataset) -> dict[str, Any]:

@@ -25,7 +25,10 @@ from flows.task import task
     reads=("06_models/models", "06_models/champion", "04_feature/score_features"),
     writes=("08_reporting/score_report",),
     settings=(
-        "champion",
+        "champion.metric",
+        "champion.max_loss",
+        "champion.min_outcomes",
+        "champion.promote",
         "windows.score",
         "as_of",
         "horizon_months",

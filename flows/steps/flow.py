@@ -5,10 +5,13 @@ from typing import Any
 
 from prefect import Flow
 from prefect.context import FlowRunContext
+from prefect.tasks import Task
 
+from churnlib.schemas.spec import TableKind
 from flows.engine.artifacts import show_datasets
 from flows.engine.events import labelled_as_deployed
 from flows.engine.ledger import ledger
+from flows.engine.node import Pipeline
 from flows.steps.parameters import AsOf, Game, Overrides
 from flows.steps.run import Run, open_run
 from flows.task import refreshing
@@ -27,12 +30,20 @@ MODEL = """    model: The model version to use instead of the champion or a cand
 
 
 def churn_flow(
-    name: str, *, by_model: bool = False
+    name: str,
+    *,
+    tasks: tuple[Task[..., Any], ...] = (),
+    tables: tuple[TableKind, ...] = (),
+    parts: tuple[Flow[..., Any], ...] = (),
+    by_model: bool = False,
 ) -> Callable[[Callable[[Run], Any]], Flow[..., Any]]:
     """Makes a flow of a function that takes a run.
 
     Args:
         name: The name of the flow.
+        tasks: The tasks that it calls, for the map; see `flows.engine.node.Pipeline`.
+        tables: The kinds of the raw tables that it runs some of them for.
+        parts: The flows that it calls.
         by_model: Whether the flow has another parameter, the model version to use.
     """
 
@@ -77,6 +88,7 @@ def churn_flow(
         function.__name__ = function.__qualname__ = body.__name__
         function.__module__ = body.__module__
         function.__doc__ = f"{body.__doc__}\n{PARAMETERS}{MODEL if by_model else ''}"
+        vars(function)["pipeline"] = Pipeline(tasks, tables, parts)
         return Flow(function, name=name, flow_run_name="{game}", persist_result=False)
 
     return make

@@ -164,7 +164,7 @@ def _with_facts(table: CheckedTable, counts: dict[str, Any]) -> RawTable:
 @task(
     reads=("01_raw/{table}", "02_intermediate/{parent}"),
     writes=("02_intermediate/{table}",),
-    settings=("raw.categories", "raw.id_type", "engine"),
+    settings=("raw", "engine"),
     task_run_name="check_raw {source.name}",
     notes=("engine",),
 )
@@ -267,6 +267,12 @@ def describe_table(
         rows += frame.select(known_by(spec, as_of).sum()).collect().item()
         odd += Counter(count_warnings(frame, spec, as_of=as_of, parent=above))
     return {"rows": rows, "odd": dict(odd)}
+
+
+CHECKS = (check_raw, check_known)
+"""The tasks of `check_tables`."""
+TABLE_TASKS = (*CHECKS, describe_table)
+"""The tasks of `open_tables`."""
 
 
 def _scan(parent: DatasetRef | None) -> pl.LazyFrame | None:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -109,3 +110,8 @@ def test_a_script_goes_from_raw_tables_to_figures(tmp_path: Path) -> None:
     assert 0 < figures["new_characters"]["n"] <= figures["general"]["n"]
     assert "sklearn" in loaded
     assert {"prefect", "matplotlib", "flows", "obstore"}.isdisjoint(loaded)
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert churnlib.__version__ == version("churnlib")
+    assert "__version__" in dir(churnlib)

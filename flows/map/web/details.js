@@ -3,11 +3,14 @@
 const panel = byId("panel");
 const LONG = 60, LONGEST = 160;
 
-const link = (id) =>
-  element("button", {type: "button", class: "link", onclick: () => jump(id)}, nameOf(id));
-const links = (ids) => items(ids.map((id) =>
-  [link(id), kindOf(id) === "dataset" ? ` (${graph().datasets[id].layer})` : ""]));
+const button = (attributes, text) => element("button", {type: "button", ...attributes}, text);
+const titleOf = (id) => (kindOf(id) === "dataset" ? nameOf(id) : id);
+const link = (id) => button({class: "link", onclick: () => jump(id)}, titleOf(id));
+const layerOf = (id) => (kindOf(id) === "dataset" ? ` (${graph().datasets[id].layer})` : "");
 const separated = (elements) => elements.flatMap((each, i) => [i ? ", " : "", each]);
+/** A section with links to nodes; nothing if there are none. */
+const linkSection = (title, ids) =>
+  (ids.length ? section(title, items(ids.map((id) => [link(id), layerOf(id)]))) : []);
 const source = ({file, line, text}) => foldable(`Source: ${file}:${line}`, text);
 
 function showDetails() {
@@ -34,26 +37,21 @@ function nodeDetails(id) {
   const kind = kindOf(id), stale = staleReasons(id);
   const details = {flow: flowDetails, task: taskDetails, dataset: datasetDetails}[kind];
   const warning = element("div", {class: "warning"}, element("strong", {}, "Out of date"), items(stale));
-  return [element("p", {class: "quiet"}, kind),
-    element("h2", {}, kind === "dataset" ? nameOf(id) : id), stale.length ? warning : "", ...details(id)];
+  return [element("p", {class: "quiet"}, kind), element("h2", {}, titleOf(id)),
+    stale.length ? warning : "", ...details(id)];
 }
 
 const lastRunText = (id) => (outputsOf(id).length ? lastRun(id) || "never" : "writes no dataset");
 
 function flowDetails(id) {
   const flow = graph().flows[id];
-  const open = element("button", {type: "button", onclick: () => go({view: id, node: ""})}, "Show its tasks");
+  const open = button({onclick: () => go({view: id, node: ""})}, "Show its tasks");
   return [element("p", {}, flow.about),
     description([["command", code(`${flow.command} --game ${here.game}`)],
       ["deployment", code(`${id}/${here.game}`)], ["last run", lastRunText(id)]]),
     here.view === id ? "" : element("p", {}, open),
-    ...(flow.parts.length ? section("Calls", links(flow.parts)) : []),
-    ...section("Tasks", items(flow.tasks.map((task) => taskLink(task)))), source(flow.source)];
+    ...linkSection("Calls", flow.parts), ...linkSection("Tasks", flow.tasks), source(flow.source)];
 }
-
-/** A link to a task; one of several nodes of the same task is named in full. */
-const taskLink = (id) =>
-  element("button", {type: "button", class: "link", onclick: () => jump(id)}, id);
 
 function taskDetails(id) {
   const task = graph().tasks[id];
@@ -62,8 +60,7 @@ function taskDetails(id) {
   return [element("p", {class: "doc"}, task.about),
     description([["last run", lastRunText(id)], ["flows", separated(flows.map((flow) => link(flow.id)))],
       ["also depends on", task.uses.join(", ")]]),
-    ...(task.inputs.length ? section("Reads", links(task.inputs)) : []),
-    ...(task.outputs.length ? section("Writes", links(task.outputs)) : []),
+    ...linkSection("Reads", task.inputs), ...linkSection("Writes", task.outputs),
     ...(settings.length ? section("Settings", table(["setting", "present value"], settings)) : []),
     source(task.source)];
 }
@@ -78,7 +75,6 @@ function datasetDetails(id) {
   const schema = content.schemas[node.name], metrics = metricsOf(id);
   const others = state.other_formats.map((path) =>
     element("a", {href: encodeURI(`${game().data}/${path}`)}, path.split(".").pop()));
-  const tasks = (role) => tasksWith(role, id).map((task) => taskLink(task.id));
   const facts = Object.entries(state.facts)
     .filter(([, value]) => value !== null && asText(value).length < LONGEST);
   const files = state.files.map((each) => [each.path.split("/").pop(), asDate(each.written)]);
@@ -90,8 +86,8 @@ function datasetDetails(id) {
       ["size", file ? `${asCount(file.size)} bytes` : ""], ["model", state.model],
       ["fingerprint", file ? code(state.fingerprint) : ""], ["other formats", separated(others)]]),
     ...(metrics ? section("Metrics", metricsTable(metrics)) : []),
-    ...(tasks("outputs").length ? section("Written by", items(tasks("outputs"))) : []),
-    ...(tasks("inputs").length ? section("Read by", items(tasks("inputs"))) : []),
+    ...linkSection("Written by", tasksWith("outputs", id)),
+    ...linkSection("Read by", tasksWith("inputs", id)),
     ...columns(state, schema),
     ...(files.length > 1 ? section("Files", table(["name", "written"], files)) : []),
     ...(facts.length ? section("Recorded in the file",

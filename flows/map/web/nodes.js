@@ -9,7 +9,9 @@ const graph = () => game().graph;
 const diagram = () => game().diagrams[here.view];
 const stateOf = (id) => game().states[id];
 const nameOf = (id) => (graph().tasks[id] || graph().datasets[id] || {name: id}).name;
-const tasksWith = (role, id) => Object.values(graph().tasks).filter((task) => task[role].includes(id));
+/** The tasks that have a dataset among their `inputs` or `outputs`. */
+const tasksWith = (role, id) =>
+  Object.keys(graph().tasks).filter((task) => graph().tasks[task][role].includes(id));
 
 function kindOf(id) {
   if (id in graph().flows) return "flow";

@@ -229,3 +229,33 @@ def test_a_seed_gives_the_same_bits_again(name: str) -> None:
 @pytest.mark.parametrize("name", ["forest", "gradient_boosting", "target_encoded"])
 def test_another_seed_gives_another_model(name: str) -> None:
     assert probabilities(fitted(name, seed=2), ROWS) != probabilities(usual(name), ROWS)
+
+
+# Seeds and the representation of a model
+
+
+def test_without_a_seed_one_is_drawn_logged_and_kept(caplog: pytest.LogCaptureFixture) -> None:
+    settings = training(*PIPELINES["boosting_stopped_early"])
+    with caplog.at_level("INFO", logger="churnlib.model.fit"):
+        drawn = fit(ROWS, settings)
+    assert drawn.seed is not None
+    assert f"seed {drawn.seed} (drawn)" in caplog.text
+    again = fit(ROWS, settings, drawn.seed)
+    assert probabilities(again, ROWS) == probabilities(drawn, ROWS)
+    assert fit(ROWS, settings).seed != drawn.seed
+
+
+def test_the_seed_of_the_settings_is_taken_unless_another_is_given() -> None:
+    settings = training(*PIPELINES["boosting"], seed=5)
+    assert fit(ROWS, settings).seed == 5
+    assert fit(ROWS, settings, 6).seed == 6
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_a_model_is_described_in_a_few_lines(name: str) -> None:
+    lines = repr(usual(name)).splitlines()
+    assert len(lines) <= 10
+    assert max(map(len, lines)) <= 160
+    last = PIPELINES[name][-1].type.rpartition(".")[2]
+    assert lines[1].endswith(last)
+    assert lines[-1].split() == ["seed", "1"]

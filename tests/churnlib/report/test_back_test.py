@@ -74,3 +74,13 @@ def test_back_test_of_no_rows_is_an_error(settings: Settings) -> None:
 def test_back_test_saved_as_something_else_is_an_error(found: BackTest, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"report\.pdf: a report ends with \.html, \.txt or \.json"):
         found.save(tmp_path / "report.pdf")
+
+
+def test_a_back_test_is_described_in_a_few_lines(found: BackTest) -> None:
+    lines = repr(found).splitlines()
+    assert len(lines) <= 10
+    assert lines[0] == "BackTest of model not saved on game1"
+    for group, scores in found.scores.items():
+        (line,) = (line for line in lines if line.split()[0] == group)
+        assert f"{scores.n} subscriptions" in line
+        assert f"ROC AUC {scores.roc_auc:.4f}" in line

@@ -11,11 +11,12 @@ from typing import Any
 import polars as pl
 import pytest
 
-from churnlib.errors import ModelError
+from churnlib.errors import ModelError, SettingsError
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import Dataset, DatasetRef, ref
 from churnlib.io.storage import fingerprint
 from churnlib.model.predict import predict_by
+from churnlib.versions.champion import set_champion
 from churnlib.versions.folder import (
     GOLDEN,
     SCORED,
@@ -301,3 +302,35 @@ def test_a_manifest_with_a_value_of_another_type_is_refused(
 def test_a_manifest_that_lacks_something_is_refused(name: str, kept: DatasetRef) -> None:
     change_manifest(kept, lambda m: m.pop(name))
     assert f"manifest.json is damaged: it lacks {name}. Train again: " in refusal(kept)
+
+
+# By the name of a version and a game
+
+
+@pytest.fixture
+def game_folder(saved: DatasetRef, tmp_path: Path) -> str:
+    """A data folder in which game1 has the version v1, which is its champion."""
+    catalog = Catalog(str(tmp_path), "game1")
+    shutil.copytree(saved.uri, catalog.model("v1").uri)
+    set_champion(catalog, "v1")
+    return catalog.data_dir
+
+
+@pytest.mark.parametrize("version", ["v1", None])
+def test_a_model_is_loaded_by_version_or_as_the_champion(
+    version: str | None, game_folder: str, saved: DatasetRef
+) -> None:
+    loaded = load_model(version, game="game1", data_dir=game_folder)
+    assert probabilities(loaded, ROWS) == probabilities(load_model(saved), ROWS)
+    assert loaded.seed == read_manifest(saved)["seed"]
+
+
+def test_a_version_needs_a_game_that_has_it(game_folder: str) -> None:
+    with pytest.raises(ModelError, match=r'name the game, as in load_model\("v1", game="game1"\)'):
+        load_model("v1")
+    with pytest.raises(ModelError, match=r'name the game, as in load_model\(game="game1"\)'):
+        load_model()
+    with pytest.raises(ModelError, match=r"game1: there is no model version 'v2' .* Known: v1"):
+        load_model("v2", game="game1", data_dir=game_folder)
+    with pytest.raises(SettingsError, match="no game 'gmae1'"):
+        load_model(game="gmae1")

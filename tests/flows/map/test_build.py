@@ -7,7 +7,6 @@ from importlib import import_module
 from typing import Any
 
 import pytest
-from prefect import Flow
 from prefect.tasks import Task
 
 import flows
@@ -20,7 +19,8 @@ from deployments.generate import deployments
 from flows.map import build
 from flows.map.build import build_graph, catalog_nodes, first_paragraph
 from flows.map.graph import Graph
-from flows.map.pipelines import PIPELINES, Pipeline
+from flows.steps.flow import churn_flow
+from flows.steps.run import Run
 from flows.task import dataset_parameters, task
 
 GAME = list_games()[0]
@@ -123,7 +123,9 @@ def takes_an_unknown_setting() -> None:
 def test_graph_of_a_wrong_declaration_is_refused(
     declared: Task[..., Any], said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    flow: Flow[..., Any] = PIPELINES[0].flow
-    monkeypatch.setattr(build, "PIPELINES", (Pipeline(flow, tasks=(declared,)),))
+    def body(run: Run) -> None:
+        """A flow."""
+
+    monkeypatch.setattr(build, "all_flows", lambda: [churn_flow("new", tasks=(declared,))(body)])
     with pytest.raises(LookupError, match=said):
         build_graph(load_settings(GAME), date(2025, 1, 1))

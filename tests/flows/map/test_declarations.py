@@ -1,23 +1,27 @@
-"""What flows and tasks declare, held against what they read and write when they run."""
+"""What flows and tasks declare, compared with what they use when they run."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import date
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 from prefect.context import FlowRunContext
+from pydantic import BaseModel
 
 from churnlib.io.catalog import data_dir_of
-from churnlib.io.datasets import DatasetRef
+from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import load_settings
+from flows.engine.cache import check_arguments
 from flows.engine.ledger import Call
-from flows.map.build import build_graph
+from flows.engine.node import pipeline_of
+from flows.map.build import all_flows, build_graph
 from flows.map.graph import Graph
-from flows.map.pipelines import PIPELINES
 from flows.steps import flow as running
 from tests.flows.studio import BATCH_DAY, LAST_DAY, Studio
 
@@ -27,14 +31,38 @@ MODELS = "06_models/models"
 VERSIONS = {MODELS, "06_models/model", "06_models/champion"}
 """What a version that a task reads is called: in a run by itself, on the map by its role."""
 
+PARAMETERS = {"train.model_format": "allow_joblib", "champion.promote": "may_promote"}
+"""The parameters that are not called as the setting that they follow from; besides windows."""
+
+TASKS = list(dict.fromkeys(t.fn.__name__ for f in all_flows() for t in pipeline_of(f).tasks))
+"""The names of all tasks."""
+
 Used = tuple[set[str], set[str]]
 """The datasets that a task reads and writes."""
 
 
+@dataclass(frozen=True)
+class Observed:
+    """What all runs did, on sound and on faulty data.
+
+    Attributes:
+        calls: The calls of tasks, by flow.
+        arguments: The arguments of all calls, by task.
+    """
+
+    calls: dict[str, list[Call]]
+    arguments: dict[str, list[Mapping[str, Any]]]
+
+
 @pytest.fixture(scope="module")
-def ledgers(studio: Studio) -> dict[str, list[Call]]:
-    """Of each flow the calls of its tasks in all its runs, on sound and on faulty data."""
+def observed(studio: Studio) -> Observed:
+    """Runs all flows and watches them."""
     calls = defaultdict[str, list[Call]](list)
+    arguments = defaultdict[str, list[Mapping[str, Any]]](list)
+
+    def keep_arguments(function: Any, given: Mapping[str, Any]) -> None:
+        arguments[function.__name__].append(dict(given))
+        check_arguments(function, given)
 
     def keep(game: str, made: Sequence[Call]) -> None:
         context = FlowRunContext.get()
@@ -43,6 +71,7 @@ def ledgers(studio: Studio) -> dict[str, list[Call]]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(running, "show_datasets", keep)
+        patch.setattr("flows.task.check_arguments", keep_arguments)
         take_through(studio, {})
         spoil(studio)
         faulty = {"raw.on_bad_rows": "quarantine", "raw.max_bad_share": 0.5}
@@ -51,7 +80,7 @@ def ledgers(studio: Studio) -> dict[str, list[Call]]:
         take_through(studio, faulty | gate | {"train.seed": 2})
         for composite in ("train_from_raw", "score_from_raw", "batch_score_from_raw"):
             run(studio, composite, LAST_DAY, faulty)
-    return calls
+    return Observed(calls, arguments)
 
 
 def take_through(studio: Studio, settings: Mapping[str, Any]) -> None:
@@ -103,10 +132,75 @@ def place_of(ref: DatasetRef) -> str:
     return f"{Path(ref.uri).relative_to(folder).parts[0]}/{ref.name}"
 
 
-@pytest.mark.parametrize("flow", [pipeline.flow.name for pipeline in PIPELINES])
-def test_declarations_are_what_the_runs_of_a_flow_did(
-    flow: str, ledgers: dict[str, list[Call]]
+@pytest.fixture(scope="module")
+def graph() -> Graph:
+    """The graph, in which windows are as on the day of the runs."""
+    return build_graph(load_settings(GAME), date.fromisoformat(LAST_DAY))
+
+
+@pytest.mark.parametrize("flow", [flow.name for flow in all_flows()])
+def test_declared_datasets_are_those_that_the_runs_of_a_flow_used(
+    flow: str, graph: Graph, observed: Observed
 ) -> None:
-    graph = build_graph(load_settings(GAME), date.fromisoformat(LAST_DAY))
-    calls = [call for name in (flow, *graph.flows[flow].parts) for call in ledgers[name]]
+    calls = [call for name in (flow, *graph.flows[flow].parts) for call in observed.calls[name]]
     assert used(calls) == declared(graph, flow)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_declared_settings_are_those_that_a_task_was_given(
+    task: str, graph: Graph, observed: Observed
+) -> None:
+    nodes = [node for node in graph.tasks.values() if node.name == task]
+    paths = {setting.path for node in nodes for setting in node.settings}
+    names, sections = set[str](), set[type]()
+    for arguments in observed.arguments[task]:
+        names |= set(names_in(arguments))
+        sections |= {type(value) for value in records_in(arguments) if is_settings(value)}
+    at = {path: value_at(load_settings(GAME), path) for path in paths}
+    for path, value in at.items():
+        leaf = "window" if path.startswith("windows.") else path.split(".")[-1]
+        is_given = {leaf, PARAMETERS.get(path, leaf)} & names
+        assert is_given or any(isinstance(value, section) for section in sections), path
+    for section in sections:
+        assert any(isinstance(value, section) for value in at.values()), section
+    typed = {name for arguments in observed.arguments[task] for name in fields_of(arguments)}
+    assert {"as_of", "horizon_months", "churn_after_months"} & typed <= paths
+
+
+def value_at(settings: Any, path: str) -> Any:
+    return reduce(getattr, path.split("."), settings)
+
+
+def is_settings(value: Any) -> bool:
+    return isinstance(value, BaseModel) and type(value).__module__.startswith("churnlib.settings")
+
+
+def records_in(arguments: Mapping[str, Any]) -> Iterator[Any]:
+    """Yields the records among arguments, and those in them, but none in settings."""
+    for value in arguments.values():
+        if is_dataclass(value) or isinstance(value, BaseModel):
+            yield value
+            if not is_settings(value):
+                yield from records_in(dict(vars_of(value)))
+
+
+def fields_of(arguments: Mapping[str, Any]) -> set[str]:
+    """Names the arguments and the fields of records among them."""
+    records = (r for r in records_in(arguments) if not isinstance(r, Dataset | DatasetRef))
+    return {*arguments, *(name for r in records if not is_settings(r) for name in vars_of(r))}
+
+
+def names_in(value: Any) -> Iterator[str]:
+    """Yields the names of arguments, and of all fields and keys in them."""
+    fields = value if isinstance(value, Mapping) else vars_of(value)
+    for name, inner in fields.items():
+        yield str(name)
+        yield from names_in(inner)
+
+
+def vars_of(value: Any) -> dict[str, Any]:
+    if isinstance(value, BaseModel):
+        return dict(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in fields(value)}
+    return {}

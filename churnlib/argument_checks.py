@@ -1,0 +1,102 @@
+"""Checks of arguments by type: a wrong one is refused with a message instead of failing later."""
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
+from types import UnionType
+from typing import Any, ParamSpec, TypeVar, Union, get_args, get_origin
+
+from churnlib.errors import DataError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+HINTS = {
+    "Catalog": "Make one with Catalog(settings.data_dir, settings.game).",
+    "CurrencySettings": 'Pass that section of the settings: load_settings("game1").currency.',
+    "DataFrame": "Read it with polars.read_parquet or polars.read_csv.",
+    "DatasetRef": "Get one from a Catalog.",
+    "FittedModel": "Get one from churnlib.fit or churnlib.load_model.",
+    "LazyFrame": "Read it with polars.scan_parquet or polars.scan_csv.",
+    "RawSettings": 'Pass that section of the settings: load_settings("game1").raw.',
+    "Settings": 'Load them with load_settings("game1").',
+    "TrainSettings": 'Pass that section of the settings: load_settings("game1").train.',
+    "date": "Write date(2025, 1, 1).",
+}
+"""What to do where an argument of a type is expected, by its name."""
+
+
+def check_type(value: object, expected: type | tuple[type, ...], what: str) -> None:
+    """Refuses a value of another type.
+
+    Args:
+        value: The value.
+        expected: The type, or several.
+        what: The value's name in messages.
+
+    Raises:
+        DataError: Names the value, the expected types and its own, and says what to do.
+    """
+    types = expected if isinstance(expected, tuple) else (expected,)
+    if any(_is_instance(value, cls) for cls in types):
+        return
+    names = " or ".join(_name(cls) for cls in types)
+    given = "None" if value is None else _name(type(value))
+    hint = next((HINTS[cls.__name__] for cls in reversed(types) if cls.__name__ in HINTS), "")
+    if given.startswith("pandas."):
+        hint = "Convert it with polars.from_pandas."
+    raise DataError(f"{what} must be of the type {names}, not {given}. {hint}".rstrip())
+
+
+def _is_instance(value: object, cls: type) -> bool:
+    """As `isinstance`, but a truth value is no number, a time no day, and text no list."""
+    if cls is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if (cls is int and isinstance(value, bool)) or (cls is date and isinstance(value, datetime)):
+        return False
+    return isinstance(value, cls) and not (cls is Sequence and isinstance(value, str | bytes))
+
+
+def _name(cls: type) -> str:
+    """The name of a type, with its package unless that is Python's or this one."""
+    if cls is type(None):
+        return "None"
+    root = cls.__module__.partition(".")[0]
+    own = ("builtins", "churnlib", "collections", "datetime")
+    return cls.__name__ if root in own else f"{root}.{cls.__name__}"
+
+
+def check_arguments(function: Callable[P, R]) -> Callable[P, R]:
+    """Makes a function check the types of its arguments, by its annotations.
+
+    Where a lazy frame is expected, an eager one is made lazy. Quoted annotations are not checked.
+
+    Args:
+        function: The function.
+    """
+    signature = inspect.signature(function)
+    types = {name: _types(p.annotation) for name, p in signature.parameters.items()}
+
+    @functools.wraps(function)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+        call = signature.bind(*args, **kwargs)
+        for name, value in call.arguments.items():
+            names = [cls.__name__ for cls in types[name]]
+            if names == ["LazyFrame"] and type(value).__module__.startswith("polars."):
+                value = call.arguments[name] = value.lazy()
+            if types[name]:
+                check_type(value, types[name], f"{function.__name__}: {name}")
+        return function(*call.args, **call.kwargs)
+
+    return checked
+
+
+def _types(annotation: Any) -> tuple[type, ...]:
+    """The classes that an annotation allows; empty if it allows any, or cannot be read."""
+    if get_origin(annotation) in (Union, UnionType):
+        members = [_types(member) for member in get_args(annotation)]
+        return tuple(cls for classes in members for cls in classes) if all(members) else ()
+    cls = get_origin(annotation) or annotation
+    is_class = isinstance(cls, type) and cls not in (Any, inspect.Parameter.empty)
+    return (cls,) if is_class else ()
