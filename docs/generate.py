@@ -44,13 +44,13 @@ COMMANDS_NOTE = (
 )
 
 EVENTS_INTRODUCTION = (
-    "What runs tell Prefect, for automations to act on; `deployments/automations.py` has some. An",
-    "event is told when something has really been made: a task that was taken from the cache tells",
-    "nothing. Only a batch that is due is told of by every run that finds it so. Fields are the",
-    "event's payload; those that are text are labels of its resource, too, as `churn.game` or",
-    "`churn.verdict`, because automations match labels. One label more, `churn.as_deployed`, is",
-    "`yes` where the run was of a deployment, on its own data, day and settings, and `no` where",
-    "somebody tried something or filled up months.",
+    "The events that runs emit to Prefect, for automations to act on;",
+    "`deployments/automations.py` has examples. A run emits an event when something was really",
+    "written: a result taken from the cache emits none. Only that a batch is due is announced by",
+    "every run that finds it so. The fields are the event's payload. Text fields are also labels",
+    "of its resource, such as `churn.game` or `churn.verdict`, because automations match labels.",
+    "One more label, `churn.as_deployed`, is `yes` if a deployment ran with its own data, day and",
+    "settings, and `no` if somebody tried something or backfilled months.",
 )
 
 

@@ -16,8 +16,8 @@ OUT = {"what": "MemoryError under a cap of 4 GiB", "cpu": 141.0, "wall": 150.0, 
 
 
 @pytest.fixture
-def found() -> dict[str, Any]:
-    """Figures of two sizes; of a third that was left out; pandas fails at the second."""
+def figures() -> dict[str, Any]:
+    """Figures of two sizes, and of a third that was left out. pandas fails at the second."""
     process = {"wall": 3.0, "cpu": 4.0, "memory": 100.0}
     ways = {
         name: {"runs": [{"process": process, "work": WORK}] * 3, "failure": None} for name in WAYS
@@ -53,45 +53,44 @@ def test_growth_runs_from_end_to_end(tmp_path: Path) -> None:
     assert not list(work.iterdir())
     (size,) = json.loads((tmp_path / "growth.json").read_text())["sizes"]
     assert set(size["same_results"]) == {"pandas from CSV", "pandas from Parquet"}
-    for figures in size["ways"].values():
-        (once,) = figures["runs"]
+    for way in size["ways"].values():
+        (once,) = way["runs"]
         assert once["process"]["cpu"] > once["work"]["cpu"] > 0
     assert "## How it grows" in (tmp_path / "RESULTS.md").read_text()
     assert (tmp_path / "growth.svg").exists()
 
 
-def test_results_are_those_of_the_figures() -> None:
-    found = json.loads((FOLDER / "growth.json").read_text())
+def test_results_show_the_stored_figures() -> None:
+    figures = json.loads((FOLDER / "growth.json").read_text())
     results = (FOLDER / "RESULTS.md").read_text(encoding="utf-8")
-    assert growth_report.section(found) in results, "run `python -m benchmarks.growth_report`"
+    assert growth_report.section(figures) in results, "run `python -m benchmarks.growth_report`"
 
 
-def test_what_failed_or_was_left_out_is_named(found: dict[str, Any]) -> None:
-    section = growth_report.section(found)
+def test_results_name_what_failed_or_was_left_out(figures: dict[str, Any]) -> None:
+    section = growth_report.section(figures)
     assert "- 30x, pandas from CSV: MemoryError under a cap of 4 GiB, after 141 CPU" in section
     assert "- 100x was not measured: it needs about 9 minutes." in section
     assert "| pandas from CSV | 4.00 (4.00 to 4.00) | failed |" in section
     assert "| pandas from CSV / engine from CSV: CPU | 1.00 | - |" in section
 
 
-def test_other_sections_stay() -> None:
+def test_replacing_a_section_keeps_the_others() -> None:
     text = f"# Results\n\n{growth_report.BEGIN}\nold\n{growth_report.END}\n\n## Other\n"
-    made = growth_report.with_section(text, "new\n")
-    assert made == text.replace("old", "new")
+    assert growth_report.with_section(text, "new\n") == text.replace("old", "new")
 
 
-def test_the_plot_is_the_same_to_the_byte(found: dict[str, Any]) -> None:
-    sizes = growth_report.measured(found)
+def test_plot_is_the_same_to_the_byte(figures: dict[str, Any]) -> None:
+    sizes = growth_report.measured(figures)
     drawn = plot(sizes, "a & b")
     assert drawn == plot(sizes, "a & b")
     assert 'aria-label="a &amp; b"' in drawn
     assert "prefers-color-scheme:dark" in drawn
 
 
-def test_a_size_is_left_out_for_want_of_time_or_disk(
-    found: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_size_is_left_out_without_enough_time_or_disk(
+    figures: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sizes = found["sizes"]
+    sizes = figures["sizes"]
     assert growth.obstacle(300, 1, [], tmp_path, 1) is None
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("", (), {"free": 2**50}))
     assert growth.obstacle(300, 1, sizes, tmp_path, 601) is None
@@ -104,9 +103,9 @@ def test_a_size_is_left_out_for_want_of_time_or_disk(
     )
 
 
-def test_what_failed_once_is_not_tried_on_more(found: dict[str, Any]) -> None:
-    assert growth.failed_before("bare", found["sizes"]) is None
-    assert growth.failed_before("pandas from CSV", found["sizes"]) == {
+def test_way_that_failed_is_not_tried_on_larger_sizes(figures: dict[str, Any]) -> None:
+    assert growth.failed_before("bare", figures["sizes"]) is None
+    assert growth.failed_before("pandas from CSV", figures["sizes"]) == {
         "what": "not tried, after MemoryError under a cap of 4 GiB at 30x"
     }
 
@@ -120,11 +119,11 @@ def test_what_failed_once_is_not_tried_on_more(found: dict[str, Any]) -> None:
         (1, "KeyError: 'x'", False),
     ],
 )
-def test_want_of_memory_is_told_from_other_faults(status: int, errors: str, verdict: bool) -> None:
+def test_lack_of_memory_differs_from_other_errors(status: int, errors: str, verdict: bool) -> None:
     assert growth.ran_out_of_memory(Ended(status, "", errors, 1, 1, 1)) is verdict
 
 
-def test_a_process_is_measured(tmp_path: Path) -> None:
+def test_process_is_measured(tmp_path: Path) -> None:
     lines = "import time; kept = bytearray(b'x') * 300_000_000; time.sleep(0.2); print('done')"
     ended = run("-c", lines, home=tmp_path)
     assert (ended.status, ended.output) == (0, "done\n")

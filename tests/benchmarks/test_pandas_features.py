@@ -1,4 +1,4 @@
-"""The features in pandas are the engine's: else to compare what they cost makes no sense."""
+"""pandas computes the same features as the engine, or comparing their costs makes no sense."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -45,7 +45,7 @@ def features(data: Path, game: str) -> pl.DataFrame:
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
-def test_pandas_gives_the_features_of_the_engine(
+def test_pandas_computes_the_features_of_the_engine(
     kind: str, data: Path, game: str, tmp_path: Path
 ) -> None:
     raw, read = {
@@ -57,17 +57,17 @@ def test_pandas_gives_the_features_of_the_engine(
     assert differences(features(data, game), pl.read_parquet(target)) == []
 
 
-def test_the_data_hold_what_is_hard(data: Path, game: str) -> None:
-    found = features(data, game)
-    assert found["currency_age_months"].null_count() > 0, "a subscription that sees no row"
-    assert found["churned_on"].null_count() not in (0, len(found))
-    assert set(found["sub_churn"]) == {0, 1, None}
-    assert (found["age_at_sub_months"] < 0).any()
-    assert found["hard_balance"].null_count() > found["currency_age_months"].null_count()
-    assert found.select("char_id", "sub_start_date").is_duplicated().any()
+def test_data_contain_the_hard_cases(data: Path, game: str) -> None:
+    rows = features(data, game)
+    assert rows["currency_age_months"].null_count() > 0, "a subscription that sees no row"
+    assert rows["churned_on"].null_count() not in (0, len(rows))
+    assert set(rows["sub_churn"]) == {0, 1, None}
+    assert (rows["age_at_sub_months"] < 0).any()
+    assert rows["hard_balance"].null_count() > rows["currency_age_months"].null_count()
+    assert rows.select("char_id", "sub_start_date").is_duplicated().any()
 
 
-def test_the_bare_copy_is_the_table_of_features(data: Path, game: str, tmp_path: Path) -> None:
+def test_bare_copy_equals_the_feature_table(data: Path, game: str, tmp_path: Path) -> None:
     bare.copy(data, game, tmp_path)
     assert pl.read_parquet(tmp_path / "train_features.parquet").equals(features(data, game))
 
@@ -86,7 +86,7 @@ Untidy = Callable[[pl.DataFrame, np.random.Generator], pl.DataFrame]
 
 
 def characters(rows: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
-    """Some are created after they subscribed, some master their class late."""
+    """Some characters are created after they subscribe."""
     return rows.with_columns(
         pl.when(_some(rows, rng, 0.05))
         .then(pl.date(2024, 12, 3))
@@ -96,7 +96,7 @@ def characters(rows: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
 
 
 def currency(rows: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
-    """Months are missing, some characters have none, and values are missing within rows."""
+    """Months and values are missing, and some characters have no rows."""
     kept = rows.filter(~_some(rows, rng, 0.25), pl.col("char_id") % 9 > 0)
     return kept.with_columns(
         pl.when(~_some(kept, rng, 0.2)).then(column).alias(column)
@@ -105,13 +105,13 @@ def currency(rows: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
 
 
 def subscriptions(rows: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
-    """Some have a twin that starts on the same day."""
+    """Some subscriptions have a twin that starts on the same day."""
     twins = rows.filter(_some(rows, rng, 0.1)).with_columns(pl.col("sub_id") + 10**7)
     return pl.concat([rows, twins])
 
 
 def misses(rows: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
-    """Some runs are told in two that touch or overlap."""
+    """Some runs are split into two that touch or overlap."""
     start, end = pl.col("start_date"), pl.col("end_date")
     second = rows.filter(_some(rows, rng, 0.4), start < end)
     overlapping = second.with_columns(start.dt.offset_by("1mo"), end.dt.offset_by("2mo"))

@@ -1,4 +1,4 @@
-"""What a run costs under Prefect."""
+"""The cost of a run under Prefect."""
 
 from importlib.util import find_spec
 
@@ -8,5 +8,5 @@ from benchmarks.start_up import LIBRARIES
 
 
 @pytest.mark.parametrize("module", LIBRARIES)
-def test_a_library_that_is_measured_is_there(module: str) -> None:
+def test_measured_library_is_installed(module: str) -> None:
     assert find_spec(module) is not None

@@ -1,4 +1,4 @@
-"""The README, and the example of the library that it shows."""
+"""The README and its example of the library."""
 
 import re
 from pathlib import Path
@@ -13,6 +13,6 @@ def library_example() -> str:
 
 
 def is_its_figure(printed: str) -> bool:
-    """Tells whether the script printed what a model of the first game is worth, with interval."""
+    """Returns whether the script printed a ROC AUC that is plausible, and its interval."""
     auc, low, high = map(float, re.findall(r"[\d.]+\d", printed))
     return 0.6 < auc < 1 and low < auc < high

@@ -80,7 +80,7 @@ def test_documented_make_targets_exist(text: str) -> None:
     assert [target for target in targets if not re.search(rf"^{target}:", makefile, re.M)] == []
 
 
-def test_links_lead_somewhere() -> None:
+def test_links_have_targets() -> None:
     for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *FOLDER.glob("*.md")):
         for link in re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text(encoding="utf-8")):
             assert (page.parent / link).exists(), f"{page.name}: {link}"
@@ -96,7 +96,7 @@ def test_readme_library_example_runs(
 
 
 @pytest.mark.parametrize(
-    ("held_out", "said"),
+    ("held_out", "printed"),
     [
         ((0, 0), "one of the two groups has no subscription with a known outcome yet"),
         ((18, 60), "held out 30.0%, contacted 20.0%: a reduction of 10.0% (-0.8% to 22.9%)"),
@@ -104,7 +104,7 @@ def test_readme_library_example_runs(
 )
 def test_documented_uplift_study_runs(
     held_out: tuple[int, int],
-    said: str,
+    printed: str,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
@@ -112,13 +112,14 @@ def test_documented_uplift_study_runs(
     folder = tmp_path / "data" / "08_reporting" / "game1"
     folder.mkdir(parents=True)
     study = compare_counts(contacted=(100, 500), held_out=held_out)
-    for month, found in enumerate((study, None, compare_counts(contacted=(0, 0), held_out=(0, 0)))):
-        told = json.dumps({"campaign": {"hold_out": found}})
-        (folder / f"batch_score_report_2024-0{month + 1}.json").write_text(told, encoding="utf-8")
+    empty = compare_counts(contacted=(0, 0), held_out=(0, 0))
+    for month, hold_out in enumerate((study, None, empty)):
+        report = json.dumps({"campaign": {"hold_out": hold_out}})
+        (folder / f"batch_score_report_2024-0{month + 1}.json").write_text(report, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     (example,) = re.findall(r"```python\n(.*?)```", CAMPAIGNS, re.DOTALL)
     exec(compile(example, "campaigns.md", "exec"), {})
-    assert capsys.readouterr().out.strip() == said
+    assert capsys.readouterr().out.strip() == printed
 
 
 @pytest.fixture(scope="module")
@@ -148,8 +149,8 @@ def _tables(settings: Settings) -> dict[str, pl.LazyFrame]:
 
 @pytest.mark.parametrize("block", re.findall(r"```toml\n(.*?)```", ALGORITHMS, re.DOTALL))
 def test_documented_algorithm_fits(block: str, features: pl.DataFrame) -> None:
-    stated: dict[str, Any] = tomllib.loads(block)["train"]
-    settings = TrainSettings.model_validate(stated)
+    train: dict[str, Any] = tomllib.loads(block)["train"]
+    settings = TrainSettings.model_validate(train)
     model = fit(features, settings, seed=1)
     probabilities = predict(model, features)
     assert probabilities.is_between(0, 1).all()
@@ -161,6 +162,6 @@ def test_changelog_names_the_version() -> None:
     assert f"## {version('churnlib')}" in changelog
 
 
-def test_nothing_speaks_of_this_machine() -> None:
+def test_docs_do_not_name_the_home_of_the_writer() -> None:
     for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *FOLDER.glob("*.md")):
         assert str(Path.home()) not in page.read_text(encoding="utf-8")

@@ -1,5 +1,6 @@
 """Raw tables of two games, and data folders to run flows in."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,7 +23,7 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def calm_threads() -> Iterator[None]:
-    """Fits small models on one thread: two of them spin for longer than they work."""
+    """Fits small models on one thread: two threads would wait for longer than they work."""
     import sklearn.utils._openmp_helpers  # noqa: F401  Loads what is then limited.
     from threadpoolctl import threadpool_limits
 
@@ -37,7 +38,7 @@ def studio(
     pristine: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Studio:
-    """A data folder for the tests of one file, with raw tables alone."""
+    """A data folder for the tests of one module, with nothing but the raw tables."""
     return new_studio(tmp_path_factory.mktemp("studio"), pristine)
 
 
@@ -45,20 +46,35 @@ def studio(
 def empty_studio(
     prefect_server: Path, calm_threads: None, pristine: Path, tmp_path: Path
 ) -> Studio:
-    """A data folder for one test, with raw tables alone."""
+    """A data folder for one test, with nothing but the raw tables."""
     return new_studio(tmp_path / "data", pristine)
 
 
-@pytest.fixture(scope="module")
-def complete(studio: Studio) -> Studio:
-    """A data folder in which every flow of the first game has run."""
+@pytest.fixture(scope="session")
+def completed(
+    prefect_server: Path,
+    calm_threads: None,
+    pristine: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Studio:
+    """A data folder in which every flow of the first game has run, with a copy beside it."""
+    studio = new_studio(tmp_path_factory.mktemp("completed") / "data", pristine)
     studio.take_through("game1")
+    shutil.copytree(studio.data, studio.data.with_name("copy"))
     return studio
+
+
+@pytest.fixture(scope="module")
+def complete(completed: Studio) -> Studio:
+    """The data folder in which every flow of the first game has run, as the flows left it."""
+    shutil.rmtree(completed.data)
+    shutil.copytree(completed.data.with_name("copy"), completed.data)
+    return completed
 
 
 @pytest.fixture
 def say(caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]) -> Say:
-    """Runs a command line; returns its status and what it said, in the log and besides."""
+    """Runs a command line; returns its exit status, its log and its standard error."""
 
     def run(studio: Studio, *line: str) -> str:
         caplog.clear()

@@ -1,4 +1,4 @@
-"""A data folder, the ways to run flows on it, and what such a run did."""
+"""A data folder, ways to run flows on it, and to see what a run did."""
 
 import hashlib
 import json
@@ -26,19 +26,19 @@ FAST = {
     "game1": {"train.pipeline.model.params.max_iter": 20},
     "game2": {"train.pipeline.model.params.n_estimators": 20},
 }
-"""Settings that make small models."""
+"""Settings that give small models."""
 
 BATCH_DAY = "2024-07-01"
-"""A day on which the batch is predicted that `batch-score` scores on the last day of the data."""
+"""The day of the batch that `batch-score` scores on the last day of the data."""
 
 LAST_DAY = "2025-01-01"
-"""The last day of the data, hence of runs that name none."""
+"""The last day of the data, which is the default day of a run."""
 
 Say = Callable[..., str]
-"""Runs a command line in a studio; returns its status and what it said, in the log and besides."""
+"""Runs a command line in a studio; returns its exit status, its log and its standard error."""
 
 Snapshot = dict[str, tuple[int, str]]
-"""Of each file its time of change and its digest."""
+"""The time of the last change and the digest of each file."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Studio:
 
     Attributes:
         data: The folder.
-        pristine: A data folder with the raw tables as they were made.
+        pristine: A data folder with the unchanged raw tables.
     """
 
     data: Path
@@ -56,13 +56,13 @@ class Studio:
     def run(
         self, flow: str, game: str, overrides: Mapping[str, Any] | None = None, **more: Any
     ) -> Any:
-        """Calls a flow in this process, with a small model."""
+        """Calls a flow in this process, with settings for a small model."""
         function = getattr(import_module(f"flows.{flow.removesuffix('_from_raw')}"), flow)
         settings = FAST.get(game, {}) | dict(overrides or {})
         return function(game=game, data_dir=str(self.data), overrides=settings, **more)
 
     def arguments(self, game: str, *more: str) -> list[str]:
-        """The arguments of a command line, for a small model."""
+        """The arguments of a command line, with settings for a small model."""
         settings = [f"--set={path}={value}" for path, value in FAST.get(game, {}).items()]
         return ["--game", game, "--data-dir", str(self.data), *settings, *more]
 
@@ -71,7 +71,7 @@ class Studio:
         return main([flow, *self.arguments(game, *more)])
 
     def take_through(self, game: str) -> None:
-        """Runs the flows so that each finds what it needs, with the composites and on their own."""
+        """Runs every flow of a game, each after those that it needs."""
         self.run("train_from_raw", game)
         self.run("score_from_raw", game)
         self.run("batch_predict", game, as_of=BATCH_DAY)
@@ -79,9 +79,9 @@ class Studio:
         self.run("batch_score_from_raw", game)
 
     def file(self, path: str) -> Path:
-        """A file, which must be the only one of a pattern."""
-        (found,) = self.data.glob(path)
-        return found
+        """The only file that matches a pattern."""
+        (file,) = self.data.glob(path)
+        return file
 
     def json(self, path: str) -> Any:
         """Reads a JSON file."""
@@ -100,7 +100,7 @@ class Studio:
         rows.write_csv(self.data / "01_raw" / game / f"{table}.csv")
 
     def restore(self) -> None:
-        """Makes the raw tables what they were."""
+        """Restores the raw tables."""
         for file in self.pristine.glob("01_raw/*/*.csv"):
             target = self.data / file.relative_to(self.pristine)
             if not target.exists() or target.read_bytes() != file.read_bytes():
@@ -108,7 +108,7 @@ class Studio:
                 shutil.copy(file, target)
 
     def snapshot(self, pattern: str = "*/**") -> Snapshot:
-        """Notes time of change and content of the files in some folders."""
+        """Records the time of the last change and the digest of the files in some folders."""
         files = (f for folder in self.data.glob(pattern) for f in folder.rglob("*"))
         return {
             str(file.relative_to(self.data)): (
@@ -120,12 +120,12 @@ class Studio:
         }
 
     def outputs(self) -> Snapshot:
-        """Notes all files but the raw tables."""
+        """Records all files except the raw tables."""
         return self.snapshot("0[2-8]_*")
 
 
 def new_studio(data: Path, pristine: Path) -> Studio:
-    """Makes a data folder that holds the raw tables alone."""
+    """Creates a data folder with nothing but the raw tables."""
     studio = Studio(data, pristine)
     studio.restore()
     assert len(list(data.glob("01_raw/*/*"))) == 2 * len(raw_tables())
@@ -158,10 +158,12 @@ def written(log: str) -> set[str]:
 
 
 def bits(frame: pl.DataFrame) -> str:
-    """Names, types and rows of a table, in which numbers that differ by a bit are written apart."""
+    """Names, types and rows of a table as text, equal only if every bit is."""
     return repr((frame.schema, frame.rows()))
 
 
-def is_refusal(said: str, fault: str) -> bool:
-    """Tells whether a run ended as it must where the user is at fault."""
-    return said.startswith("exit 2\n") and said.count(fault) == 1 and "Traceback" not in said
+def is_refusal(output: str, message: str) -> bool:
+    """Returns whether a run ended with status 2, one message and no traceback."""
+    return (
+        output.startswith("exit 2\n") and output.count(message) == 1 and "Traceback" not in output
+    )

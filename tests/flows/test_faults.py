@@ -22,8 +22,8 @@ GAME = "game1"
             "'churn_after_months'?",
         ),
         ([GAME, "--set", "horizon_months=0"], "horizon_months (from --set): "),
-        ([GAME, "--set", "train.seed"], "'train.seed' is no PATH=VALUE as in train.seed=7"),
-        ([GAME, "--as-of", "2024-13-01"], "'2024-13-01' is no day as in 2024-12-31"),
+        ([GAME, "--set", "train.seed"], "'train.seed' is not PATH=VALUE, such as train.seed=7"),
+        ([GAME, "--as-of", "2024-13-01"], "'2024-13-01' is not a date such as 2024-12-31"),
         (
             [GAME, "--set", "windows.train.start=1990-01-01", "--set", "windows.train.end=-14",
              "--as-of", "1991-01-01"],
@@ -147,10 +147,10 @@ def spoil(complete: Studio) -> Callable[[str, str | None], None]:
 
 
 @pytest.fixture(autouse=True)
-def _mend(studio: Studio) -> Iterator[None]:
+def _mend(complete: Studio) -> Iterator[None]:
     """Restores the raw tables after each test."""
     yield
-    studio.restore()
+    complete.restore()
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The notebooks run from top to bottom, and come to an answer."""
+"""The notebooks run from top to bottom, and give an answer."""
 
 import subprocess
 import sys
@@ -11,12 +11,12 @@ FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 RUN = """
 import runpy, sys
 app = runpy.run_path(sys.argv[1])["app"]
-_, found = app.run()
-low, high = found["difference"].interval()
-assert low < found["difference"].difference < high, (low, high)
-assert found["before"].scores["general"].roc_auc > 0.65
-assert found["after"].report.importance and found["after"].html.startswith("<!DOCTYPE html>")
-assert "hard_balance_to_mean" in {i["feature"] for i in found["after"].report.importance}
+_, values = app.run()
+low, high = values["difference"].interval()
+assert low < values["difference"].difference < high, (low, high)
+assert values["before"].scores["general"].roc_auc > 0.65
+assert values["after"].report.importance and values["after"].html.startswith("<!DOCTYPE html>")
+assert "hard_balance_to_mean" in {i["feature"] for i in values["after"].report.importance}
 """
 
 
@@ -32,10 +32,10 @@ def python(*arguments: Any) -> None:
 
 
 @pytest.mark.slow
-def test_notebook_asks_whether_a_feature_helps_and_answers() -> None:
+def test_notebook_says_whether_a_feature_helps() -> None:
     python("-c", RUN, FOLDER / "try_a_feature.py")
 
 
 @pytest.mark.parametrize("notebook", sorted(FOLDER.glob("*.py")), ids=lambda path: path.stem)
-def test_notebook_is_one_that_marimo_takes(notebook: Path) -> None:
+def test_notebook_passes_the_check_of_marimo(notebook: Path) -> None:
     python("-m", "marimo", "check", "--strict", notebook)

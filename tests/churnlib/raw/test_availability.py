@@ -1,4 +1,4 @@
-"""Rows that were not known yet on the day of a run are not judged."""
+"""Rows that were not known yet on the day of a run are not checked."""
 
 from datetime import date
 from pathlib import Path

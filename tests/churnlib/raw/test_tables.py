@@ -1,3 +1,5 @@
+"""All raw tables of a game, read at once."""
+
 from datetime import date
 from pathlib import Path
 

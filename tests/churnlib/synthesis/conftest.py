@@ -1,4 +1,4 @@
-"""Samples are generated once for all tests that ask for the same."""
+"""Samples, each generated once per module."""
 
 from typing import Any
 
@@ -10,15 +10,15 @@ from tests.churnlib.synthesis.samples import Make, Sample, read
 
 @pytest.fixture(scope="module")
 def make(tmp_path_factory: pytest.TempPathFactory) -> Make:
-    """Generates a game once for all tests that ask for the same."""
-    made: dict[Any, Sample] = {}
+    """Generates a game, once for all tests that need the same one."""
+    samples: dict[Any, Sample] = {}
 
     def generated(game: str, characters: int, signal: float = 1.0) -> Sample:
         key = (game, characters, signal)
-        if key not in made:
+        if key not in samples:
             folder = tmp_path_factory.mktemp("raw")
             generate(PROCESSES[game], characters, 7, folder, signal=signal)
-            made[key] = read(PROCESSES[game], signal, folder)
-        return made[key]
+            samples[key] = read(PROCESSES[game], signal, folder)
+        return samples[key]
 
     return generated
