@@ -49,8 +49,8 @@ def missed_runs(misses: pl.LazyFrame) -> pl.LazyFrame:
         misses: `sub_miss`, with `start_date` and `end_date`, both included.
 
     Returns:
-        A row a merged run, sorted: `sub_id`, `first_month` and `last_month`, the latter two as
-        month indices.
+        A row a merged run, in any order: `sub_id`, `first_month` and `last_month`, the latter two
+        as month indices.
     """
     # One pass over all subscriptions: the months of each are shifted past any month that the
     # subscription before it can have.
@@ -63,9 +63,9 @@ def missed_runs(misses: pl.LazyFrame) -> pl.LazyFrame:
             first_month=month_index(pl.col(START_DATE)),
             last_month=month_index(pl.col(END_DATE)),
         )
-        .sort(SUB_ID, "first_month", "last_month")
+        .sort(SUB_ID, "first_month")
         .with_columns(_run=starts_run.cum_sum())
-        .group_by("_run", maintain_order=True)
+        .group_by("_run")
         .agg(pl.col(SUB_ID).first(), pl.col("first_month").first(), pl.col("last_month").max())
         .drop("_run")
     )

@@ -47,6 +47,28 @@ def test_outcome_is_that_at_the_threshold(threshold: float) -> None:
     assert at.expected_gain_per_subscription == pytest.approx(gain(rows, threshold) / len(rows))
 
 
+def test_interval_of_a_gain_counts_rows_at_the_threshold_as_contacted() -> None:
+    rows = scored().with_columns(churn_probability=pl.lit(0.2))
+    at, below = (evaluate_campaign(rows, OFFER, threshold).at_threshold for threshold in (0.2, 0.1))
+    assert at is not None
+    assert below is not None
+    assert at.expected_gain_ci == below.expected_gain_ci != (0, 0)
+
+
+def test_campaign_as_json_has_its_curve_on_request() -> None:
+    campaign = evaluate_campaign(scored(), OFFER, 0.2)
+    curve = campaign.to_json()["curve"]
+    assert [point["threshold"] for point in curve] == [at.threshold for at in campaign.curve]
+    assert all("expected_gain_ci" not in point for point in curve)
+    assert "curve" not in campaign.to_json(curve=False)
+
+
+def test_curve_contains_the_best_outcome() -> None:
+    campaign = evaluate_campaign(scored(), OFFER, 0.9)
+    assert campaign.best is not None
+    assert campaign.best.contacted in [at.contacted for at in campaign.curve]
+
+
 def test_without_a_threshold_nobody_is_contacted() -> None:
     at = evaluate_campaign(scored(), OFFER, None).at_threshold
     assert at is not None

@@ -60,6 +60,18 @@ def test_metrics_of_each_draw_equal_scikit_learn(rows: list[tuple[bool, int, int
                 assert found.draws[draw] == pytest.approx(expected), metric
 
 
+@pytest.mark.parametrize("key", ["sub_id", "char_id"])
+def test_null_keys_cannot_be_compared(key: str) -> None:
+    frame = cohort().with_columns(pl.lit(None, pl.Int64).alias(key))
+    with pytest.raises(DataError, match=f"'{key}' must not be null"):
+        paired_difference(frame, "good", "bad", "roc_auc")
+
+
+def test_difference_counts_subscriptions_and_characters() -> None:
+    difference = paired_difference(cohort(600, rows_each=2), "good", "bad", "roc_auc")
+    assert (difference.n, difference.characters) == (600, 300)
+
+
 def plain_error(frame: pl.DataFrame, metric: str, turns: int = 250) -> float:
     """The standard error by drawing characters with replacement, row by row."""
     rng = np.random.default_rng(7)

@@ -295,6 +295,8 @@ def test_precision_and_recall_are_those_at_the_threshold() -> None:
     assert nobody.intervals["precision"] is None
     assert nobody.reason == "nobody reaches the threshold of 0.950, so there is no precision"
     assert found.reason is None
+    general = evaluate(table(outcome, probability), threshold=0.5)["general"]
+    assert (general.threshold, general.precision, general.recall) == (0.5, 2 / 3, 2 / 3)
     stayed = score_group(table([0, 0], [0.1, 0.2]), threshold=0.5)
     assert stayed.reason == (
         "none of the 2 subscriptions churned; nobody reaches the threshold of 0.500, so there is "
