@@ -22,8 +22,8 @@ GAME = "game1"
             "'churn_after_months'?",
         ),
         ([GAME, "--set", "horizon_months=0"], "horizon_months (from --set): "),
-        ([GAME, "--set", "train.seed"], "'train.seed' is no PATH=VALUE as in train.seed=7"),
-        ([GAME, "--as-of", "2024-13-01"], "'2024-13-01' is no day as in 2024-12-31"),
+        ([GAME, "--set", "train.seed"], "'train.seed' is not PATH=VALUE, such as train.seed=7"),
+        ([GAME, "--as-of", "2024-13-01"], "'2024-13-01' is not a date such as 2024-12-31"),
         (
             [GAME, "--set", "windows.train.start=1990-01-01", "--set", "windows.train.end=-14",
              "--as-of", "1991-01-01"],
@@ -92,10 +92,19 @@ def test_fault_in_the_use_of_a_model_is_told_once(
 @pytest.mark.parametrize(
     ("setting", "expected"),
     [
-        ("include=['pirce']", "train.features.include: 'pirce' is no column. Did you mean 'price'"),
-        ("exclude=['nope']", "train.features.exclude: 'nope' is no column. Nearest of "),
-        ("exclude=['char_id']", "train.features.exclude: 'char_id' can be no feature."),
-        ("include=['hard_balance_sum']", "train.features.include: 'hard_balance_sum' is no column"),
+        (
+            "include=['pirce']",
+            "train.features.include: there is no column 'pirce'. Did you mean 'price'",
+        ),
+        ("exclude=['nope']", "train.features.exclude: there is no column 'nope'. Nearest of "),
+        (
+            "exclude=['char_id']",
+            "train.features.exclude: the column 'char_id' cannot be a feature.",
+        ),
+        (
+            "include=['hard_balance_sum']",
+            "train.features.include: there is no column 'hard_balance_sum'",
+        ),
     ],
 )
 def test_fault_in_the_choice_of_features_is_told_before_any_is_built(

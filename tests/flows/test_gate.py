@@ -249,8 +249,8 @@ def test_gate_decides_nothing_by_a_handful_of_subscriptions(
     assert found["positives"] < found["min_outcomes"] == 30
     text = trained.file(f"08_reporting/{GAME}/score_report.txt").read_text()
     told = " ".join(text.split())
-    assert "Undecided: the champion stays." in told
-    assert f" from {first}. {found['positives']} of " in told
+    assert "Undecided: the champion stays. Difference in ROC AUC" in told
+    assert f"from {first}. {found['positives']} of " in told
     assert "champion.min_outcomes requires 30 of each: score more months, with" in told
     assert states(trained, capsys) == {second: "candidate", first: "champion"}
 
@@ -397,7 +397,7 @@ LATE = {"windows.train.end": -12, "windows.score": {"start": -6, "end": -6}}
     [
         ({"currency.lookback_months": 12}, "currency.lookback_months was 12 and is None"),
         pytest.param(
-            {"train.model_format": "joblib"}, "is kept as model.joblib", marks=pytest.mark.slow
+            {"train.model_format": "joblib"}, "is saved as model.joblib", marks=pytest.mark.slow
         ),
         pytest.param(LATE, "label leakage", marks=pytest.mark.slow),
     ],
