@@ -9,7 +9,7 @@ def _(mo):
     mo.md("""
     # Does a new feature help?
 
-    From the raw tables of a game to an answer with its uncertainty, without a flow: the same
+    From the raw tables of a game to an answer with a confidence interval, without a flow: the same
     functions as in production, a feature of our own, and a comparison on the same subscriptions.
     """)
 
@@ -29,9 +29,9 @@ def _(mo):
     mo.md("""
     ## Data and features
 
-    Every row of the raw tables is held against its table's rules. A row of features is one
-    subscription, seen on the day of its start. `as_of` is the day of the whole run: nothing dated
-    after it is read, and labels not known by then are null.
+    Every row of the raw tables is checked against the rules of its table. A row of features is one
+    subscription on the day of its start. `as_of` is the day of the whole run: nothing dated after
+    it is read, and labels that are not available by then are null.
     """)
 
 
@@ -54,8 +54,8 @@ def _(mo):
     mo.md("""
     ## A feature of our own
 
-    Does hoarding tell? `hard_balance_to_mean`: the newest balance over the mean of what was
-    visible. It is made of columns that are point-in-time, so it is, too.
+    Does hoarding predict churn? `hard_balance_to_mean` is the newest balance divided by the mean of
+    the visible balances. Both are point-in-time, so the ratio is too.
     """)
 
 
@@ -76,8 +76,8 @@ def _(mo):
     mo.md("""
     ## Fit on the training window, test on later months
 
-    The windows are those of the settings; labels of the first are all known before the second
-    opens, so the back-test sees nothing that a model in use would not have seen.
+    The windows are those of the settings. All labels of the first are available before the second
+    opens, so there is no label leakage.
     """)
 
 
@@ -112,9 +112,9 @@ def _(mo):
     mo.md("""
     ## Is it better?
 
-    Both models are judged on the same subscriptions, so what matters is the interval of the
-    *difference*, which is much narrower than those of the two. Where it holds 0, these rows do not
-    tell the two apart.
+    Both models predict the same subscriptions, so what counts is the confidence interval of the
+    *difference*, which is much narrower than those of the two models. If it contains 0, there is no
+    significant difference.
     """)
 
 
@@ -130,10 +130,10 @@ def _(after, before, churnlib):
 @app.cell
 def _(difference, mo):
     low, high = difference.interval()
-    answer = "better" if low > 0 else "worse" if high < 0 else "not to be told apart"
+    answer = "better" if low > 0 else "worse" if high < 0 else "not significantly different"
     mo.md(
         f"With the feature the model is **{answer}**: ROC AUC {difference.difference:+.4f}, "
-        f"95 % interval {low:+.4f} to {high:+.4f}."
+        f"95 % confidence interval {low:+.4f} to {high:+.4f}."
     )
 
 

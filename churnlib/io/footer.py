@@ -36,18 +36,24 @@ def read_metadata(source: Dataset | DatasetRef) -> dict[str, str]:
 
 
 def fact(source: DatasetRef, name: str) -> Any:
-    """Reads a fact from the footer of a dataset; days are returned as text.
+    """Reads a fact from the footer of a dataset; see `facts`."""
+    return facts(source, name)[0]
+
+
+def facts(source: DatasetRef, *names: str) -> list[Any]:
+    """Reads facts from the footer of a dataset, at once; days are returned as text.
 
     Raises:
-        DataError: The footer does not contain it: another program or version wrote the file.
+        DataError: The footer does not contain one: another program or version wrote the file.
     """
     metadata = read_metadata(source)
-    if name not in metadata:
-        raise DataError(
-            f"{source.game}: the footer of {source.uri} does not contain '{name}', so it was not "
-            f"written by this version. {REBUILD}"
-        )
-    return json.loads(metadata[name])
+    for name in names:
+        if name not in metadata:
+            raise DataError(
+                f"{source.game}: the footer of {source.uri} does not contain '{name}', so it was "
+                f"not written by this version. {REBUILD}"
+            )
+    return [json.loads(metadata[name]) for name in names]
 
 
 def optional_fact(source: DatasetRef, name: str) -> Any:

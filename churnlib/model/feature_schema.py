@@ -1,4 +1,4 @@
-"""What a model sees: which columns, of which kind, with which categories."""
+"""The features that a model takes: columns, their kinds and categories."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -11,19 +11,19 @@ from churnlib.schemas.columns import KEYS, LABEL
 from churnlib.settings import FeatureChoice
 
 NEVER = frozenset({*KEYS, "churned_on", LABEL})
-"""Columns that are no feature whatever the settings say: keys, and what is known only later."""
+"""Columns that are never features: keys, and what is known only later."""
 
 Kind = Literal["number", "flag", "category"]
 
 
 @dataclass(frozen=True)
 class Feature:
-    """A column that the model sees.
+    """A column that the model takes.
 
     Attributes:
         name: The column.
         kind: `number`, `flag` (0 or 1), or `category`.
-        categories: The values met in training, sorted; empty but for a category.
+        categories: The values seen in training, sorted; empty for other kinds.
     """
 
     name: str
@@ -33,25 +33,25 @@ class Feature:
 
 @dataclass(frozen=True)
 class FeatureSchema:
-    """The columns that a model was fitted on; kept with it, and held against what it is given.
+    """The columns that a model was fitted on; saved with it, and checked when it predicts.
 
     Attributes:
         features: The columns, in the model's order.
-        left_out: Columns that were chosen, but had no value in any row to learn from.
+        left_out: Chosen columns that were null in all training rows.
     """
 
     features: tuple[Feature, ...]
     left_out: tuple[str, ...] = ()
 
     def apply(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Makes of a feature table just what the model takes.
+        """Selects and casts the features of a table.
 
         Args:
-            frame: A feature table; columns that the model does not know are left out.
+            frame: A feature table; other columns are ignored.
 
         Returns:
             The rows of `frame`; numbers and flags as Float64, categories as Enum in the model's
-            own order. A category not met in training becomes null.
+            own order. A category that training did not see becomes null.
 
         Raises:
             ModelError: A column is missing or of another kind.
@@ -70,7 +70,7 @@ class FeatureSchema:
         return frame.select(_cast(feature) for feature in self.features)
 
     def unknown_categories(self, frame: pl.DataFrame) -> dict[str, int]:
-        """Counts the rows of a feature table with a category not met in training, by column."""
+        """Counts the rows with a category that training did not see, by column."""
         counts = {
             f.name: int((~frame[f.name].drop_nulls().is_in(f.categories)).sum())
             for f in self.features
@@ -84,18 +84,18 @@ class FeatureSchema:
 
     @classmethod
     def from_json(cls, data: Iterable[dict[str, Any]]) -> "FeatureSchema":
-        """The schema out of a manifest."""
+        """The schema in a manifest."""
         return cls(
             tuple(Feature(f["name"], f["kind"], tuple(f["categories"])) for f in data),
         )
 
 
 def learn_schema(parts: Iterable[pl.DataFrame], choice: FeatureChoice) -> FeatureSchema:
-    """Decides what a model sees of a feature table.
+    """Decides which columns of a feature table a model takes.
 
     Args:
-        parts: The rows to train on, at least one frame of them; each is looked at once.
-        choice: The settings' lists of columns to include and to exclude.
+        parts: The training rows, in at least one frame; each is read once.
+        choice: The columns to include and to exclude, from the settings.
 
     Returns:
         The chosen columns in the order of the table, or of the list to include; without keys,
@@ -125,23 +125,23 @@ def learn_schema(parts: Iterable[pl.DataFrame], choice: FeatureChoice) -> Featur
 
 
 def choose(columns: Mapping[str, pl.DataType], choice: FeatureChoice) -> list[str]:
-    """Names the columns of a feature table that the settings let a model see.
+    """Names the columns of a feature table that the settings choose.
 
     Args:
         columns: The types of the table's columns, by name.
-        choice: The settings' lists of columns to include and to exclude.
+        choice: The columns to include and to exclude, from the settings.
 
     Raises:
-        ModelError: A listed column is not in the table or can be no feature, or none is left.
+        ModelError: A listed column does not exist or cannot be a feature, or none is left.
     """
     possible = [n for n, t in columns.items() if n not in NEVER and _kind(t) is not None]
     for setting, names in (("include", choice.include or ()), ("exclude", choice.exclude)):
         for name in names:
             if name not in possible:
-                why = "can be no feature" if name in columns else "is no column"
-                raise ModelError(
-                    f"train.features.{setting}: '{name}' {why}. {closest(name, possible)}"
-                )
+                why = f"there is no column '{name}'"
+                if name in columns:
+                    why = f"the column '{name}' cannot be a feature"
+                raise ModelError(f"train.features.{setting}: {why}. {closest(name, possible)}")
     wanted = possible if choice.include is None else dict.fromkeys(choice.include)
     chosen = [name for name in wanted if name not in choice.exclude]
     if not chosen:

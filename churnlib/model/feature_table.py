@@ -49,7 +49,10 @@ class FeatureTable:
             DataError: See `churnlib.io.datasets.scan`.
         """
         table = datasets.scan(features)
-        return cls(table, table.select(pl.len()).collect().item())
+        height = table.select(pl.len()).collect().item()
+        if height <= PART:  # One part fits in memory, and fitting goes over it many times.
+            table = datasets.read(features).lazy()
+        return cls(table, height)
 
     def where(self, condition: pl.Expr) -> "FeatureTable":
         """Keeps only the rows of which a condition is true."""

@@ -24,7 +24,8 @@ def champion(catalog: Catalog) -> DatasetRef:
             f"{catalog.game}: there is no model yet ({pointer.uri} is missing). "
             f"Train one: {command_line('train', pointer, '--from-raw')}"
         )
-    if why := why_no_champion(catalog):
+    version = champion_version(catalog)
+    if why := _why_unusable(catalog, version):
         promote = command_line("promote", pointer, "--version", "VERSION")
         back = command_line("promote", pointer, "--back")
         raise ModelError(
@@ -32,7 +33,7 @@ def champion(catalog: Catalog) -> DatasetRef:
             f"{command_line('models', pointer)}; promote one of them: {promote}; or roll back to "
             f"the previous champion: {back}; or train again: {retrain_command(pointer)}"
         )
-    return ref(catalog.model(str(champion_version(catalog))))
+    return ref(catalog.model(str(version)))
 
 
 def find_champion(catalog: Catalog) -> DatasetRef | None:
@@ -60,8 +61,12 @@ def set_champion(catalog: Catalog, version: str) -> DatasetRef:
 
 def why_no_champion(catalog: Catalog) -> str | None:
     """Says why a game has no usable champion; None if it has one."""
+    return _why_unusable(catalog, champion_version(catalog))
+
+
+def _why_unusable(catalog: Catalog, version: str | None) -> str | None:
     pointer = catalog.champion()
-    version, file = champion_version(catalog), name_of(pointer.uri)
+    file = name_of(pointer.uri)
     if version is None:
         return f"{file} is damaged" if is_file(pointer.uri) else "there was no champion"
     what = f"{file} names the version '{version}'"

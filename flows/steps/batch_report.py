@@ -174,7 +174,7 @@ def unmatched_warnings(rows: pl.DataFrame) -> tuple[str, ...]:
     if gone:
         of = "is of a subscription" if gone == 1 else "are of subscriptions"
         warnings.append(
-            f"{counted(gone, 'prediction')} {of} that the standard features no longer hold, so not "
-            "scored"
+            f"{counted(gone, 'prediction')} {of} that the standard features do not hold any "
+            "more, so not scored"
         )
     return tuple(warnings)

@@ -5,7 +5,7 @@ from datetime import date
 from churnlib.errors import DataError
 from churnlib.io import datasets
 from churnlib.io.datasets import DatasetRef
-from churnlib.io.footer import fact
+from churnlib.io.footer import facts
 from churnlib.months import first_day, shift_months
 from churnlib.schemas.outputs import output_tables
 from churnlib.settings import Settings, check_label_overlap
@@ -25,16 +25,17 @@ def find_predictions(run: Run, window: SubscriptionWindow) -> DatasetRef:
     predictions = run.existing(run.catalog.predictions(window.first), advice)
     schema = output_tables(run.settings.raw)["predictions"].schema
     datasets.scan(predictions, schema, newer=NEWER_COLUMNS)
-    first, last = (date.fromisoformat(day) for day in fact(predictions, "window"))
+    names = ("horizon_months", "churn_after_months")
+    span, *values = facts(predictions, "window", *names)
+    first, last = map(date.fromisoformat, span)
     if window.first < first or window.last > last:
         raise DataError(
             f"{predictions.game}: {window.setting} runs from {window.first} to {window.last}, but "
             f"{predictions.uri} covers {first} to {last}. Change {window.setting}, or predict the "
             f"whole window: {advice}"
         )
-    for name in ("horizon_months", "churn_after_months"):
-        now = getattr(run.settings, name)
-        if (was := fact(predictions, name)) != now:
+    for name, was in zip(names, values, strict=True):
+        if was != (now := getattr(run.settings, name)):
             raise DataError(
                 f"{predictions.game}: {predictions.uri} was predicted with {name} = {was}, but the "
                 f"settings say {now}. Set it back, or train and predict again."

@@ -12,7 +12,7 @@ from churnlib.features import outcome, standard
 from churnlib.io import datasets, storage
 from churnlib.io.catalog import month_name
 from churnlib.io.datasets import Dataset, DatasetRef
-from churnlib.io.footer import fact, footer
+from churnlib.io.footer import fact, facts, footer
 from churnlib.schemas.outputs import output_tables
 from churnlib.settings import EngineSettings, StandardSettings
 from flows.engine.building import build
@@ -55,16 +55,11 @@ def build_features(run: Run) -> DatasetRef:
     return features
 
 
-def open_standard_features(run: Run, *settings: str) -> DatasetRef:
+def open_standard_features(run: Run) -> DatasetRef:
     """Opens the standard features that an earlier flow has built.
 
-    Args:
-        run: The run.
-        settings: The settings that must have the values that they were built with.
-
     Raises:
-        DataError: They are missing, do not have the schema, were built for an earlier day, or with
-            other values of these settings.
+        DataError: They are missing, do not have the schema, or were built for an earlier day.
     """
     again = run.command("standard_features")
     features = run.existing(run.catalog.standard_features(), again)
@@ -75,14 +70,28 @@ def open_standard_features(run: Run, *settings: str) -> DatasetRef:
             f"{features.game}: the standard features were built as of {built}, so they lack what "
             f"has become known until {run.as_of}, the day of this run. Build them again: {again}"
         )
+    return features
+
+
+def check_built_with(run: Run, features: DatasetRef, *settings: str) -> None:
+    """Checks that standard features were built with the settings of a run.
+
+    Args:
+        run: The run.
+        features: The standard features.
+        settings: The settings that must be equal.
+
+    Raises:
+        DataError: A setting had another value.
+    """
+    values, again = facts(features, *settings), run.command("standard_features")
     current: dict[str, Any] = run.settings.model_dump(mode="json", include=set(settings))
-    for name, value in current.items():
-        if (was := fact(features, name)) != value:
+    for name, was in zip(settings, values, strict=True):
+        if was != current[name]:
             raise DataError(
                 f"{features.game}: the standard features were built with {name} = {was}, but the "
-                f"settings say {value}. Build them again: {again}"
+                f"settings say {current[name]}. Build them again: {again}"
             )
-    return features
 
 
 def announce_due_batch(run: Run) -> None:
@@ -120,13 +129,13 @@ def build_standard_features(
 ) -> DatasetRef:
     """Builds the standard features of every subscription, and the day on which it churned."""
     check_any_started(subs, request.as_of)
-    facts = footer(
+    described = footer(
         as_of=request.as_of,
         churn_after_months=request.churn_after_months,
         standard=request.standard.model_dump(),
     )
     features = partial(subscription_features, request=request)
-    return build(features, (characters, subs, misses), output, facts, engine)
+    return build(features, (characters, subs, misses), output, described, engine)
 
 
 def subscription_features(

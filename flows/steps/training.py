@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from churnlib.errors import error_prefix
 from churnlib.features.cohort import feature_columns
 from churnlib.io.datasets import Dataset, DatasetRef
-from churnlib.io.footer import fact
+from churnlib.io.footer import facts
 from churnlib.model.sample import Sample, describe
 from churnlib.settings import (
     CurrencySettings,
@@ -164,27 +164,29 @@ def fit_model(
     from churnlib.versions.verification import GOLDEN_ROWS
 
     assert seed is not None  # The decorator draws one.
-    _, last = fact(features, "window")
+    as_of, window = facts(features, "as_of", "window")
     sample = draw(features, request.train)
     run_logger().info("sample: %s", describe(sample.to_json()))
     with error_prefix(features.game), attribute_read_errors(sample):
         training = train_model(
             sample.rows,
             request.train,
-            date.fromisoformat(last),
+            date.fromisoformat(window[1]),
             seed,
             horizon_months=request.features["horizon_months"],
         )
-    facts = {
+    manifest = {
+        "as_of": as_of,
+        "window": window,
+        "seed": seed,
         **training_facts(training, request),
         **origin_facts(features, sample, request, origin),
-        "seed": seed,
     }
     target = Dataset("model", models.game, join(models.uri, new_version(datetime.now(UTC))))
     golden = sample.rows.part(0).head(GOLDEN_ROWS)
     with error_prefix(models.game):
         return save_model(
-            target, training.model, training.scored, golden, facts, request.train.model_format
+            target, training.model, training.scored, golden, manifest, request.train.model_format
         )
 
 
@@ -224,8 +226,6 @@ def origin_facts(
     settings = {**origin["settings"], **request.features}
     labels = sample.rows.columns("sub_churn")["sub_churn"]
     return {
-        "as_of": fact(features, "as_of"),
-        "window": fact(features, "window"),
         "settings": settings,
         "changes": origin["changes"],
         "settings_hash": hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest(),

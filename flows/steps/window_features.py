@@ -22,6 +22,7 @@ from flows.engine.building import build
 from flows.steps.raw_tables import RawTable, check_tables
 from flows.steps.run import Run, SubscriptionWindow
 from flows.steps.sources import Sources
+from flows.steps.standard_features import check_built_with
 from flows.task import task
 
 
@@ -86,6 +87,7 @@ def window_cohort(
         currency: The currency table.
     """
     settings = run.settings
+    check_built_with(run, standard, "churn_after_months", "standard")
     features = build_window_features(
         standard,
         currency.checked,

@@ -92,10 +92,19 @@ def test_fault_in_the_use_of_a_model_is_told_once(
 @pytest.mark.parametrize(
     ("setting", "expected"),
     [
-        ("include=['pirce']", "train.features.include: 'pirce' is no column. Did you mean 'price'"),
-        ("exclude=['nope']", "train.features.exclude: 'nope' is no column. Nearest of "),
-        ("exclude=['char_id']", "train.features.exclude: 'char_id' can be no feature."),
-        ("include=['hard_balance_sum']", "train.features.include: 'hard_balance_sum' is no column"),
+        (
+            "include=['pirce']",
+            "train.features.include: there is no column 'pirce'. Did you mean 'price'",
+        ),
+        ("exclude=['nope']", "train.features.exclude: there is no column 'nope'. Nearest of "),
+        (
+            "exclude=['char_id']",
+            "train.features.exclude: the column 'char_id' cannot be a feature.",
+        ),
+        (
+            "include=['hard_balance_sum']",
+            "train.features.include: there is no column 'hard_balance_sum'",
+        ),
     ],
 )
 def test_fault_in_the_choice_of_features_is_told_before_any_is_built(

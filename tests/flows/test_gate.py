@@ -121,7 +121,9 @@ def test_gate_takes_a_model_from_candidate_to_champion_and_back(
     assert low < found["comparison"]["difference"] < high
     assert found["comparison"]["candidate_value"] == pytest.approx(found["general"]["roc_auc"])
     text = trained.file(f"08_reporting/{GAME}/score_report.txt").read_text()
-    assert f"Refused: {first} stays champion" in text
+    words = " ".join(text.split())
+    assert "Compared with the champion: Refused: the champion stays." in words
+    assert f" from {first}. " in words
     before = standing(trained)
     trained.run("train", GAME, OTHER)
     for terms in (STRICT, LENIENT):
@@ -247,8 +249,8 @@ def test_gate_decides_nothing_by_a_handful_of_subscriptions(
     assert found["positives"] < found["min_outcomes"] == 30
     text = trained.file(f"08_reporting/{GAME}/score_report.txt").read_text()
     told = " ".join(text.split())
-    assert f"Not decided: {first} stays champion and {second} the candidate, because" in told
-    assert f"because {found['positives']} of " in told
+    assert "Undecided: the champion stays. Difference in ROC AUC" in told
+    assert f"from {first}. {found['positives']} of " in told
     assert "champion.min_outcomes requires 30 of each: score more months, with" in told
     assert states(trained, capsys) == {second: "candidate", first: "champion"}
 
@@ -395,7 +397,7 @@ LATE = {"windows.train.end": -12, "windows.score": {"start": -6, "end": -6}}
     [
         ({"currency.lookback_months": 12}, "currency.lookback_months was 12 and is None"),
         pytest.param(
-            {"train.model_format": "joblib"}, "is kept as model.joblib", marks=pytest.mark.slow
+            {"train.model_format": "joblib"}, "is saved as model.joblib", marks=pytest.mark.slow
         ),
         pytest.param(LATE, "label leakage", marks=pytest.mark.slow),
     ],
