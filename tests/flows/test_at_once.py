@@ -14,19 +14,17 @@ from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from benchmarks.start_up import clean_environment, lasting_server
+from flows import COMPOSITES, FLOWS
 from tests.flows.studio import FAST, ROOT, Studio
 
 PATIENCE = 240
 """Seconds that all may take."""
 
 PARTS = {
-    "standard_features": (),
-    "batch_predict": (),
-    "train": ("standard-features", "train"),
-    "score": ("standard-features", "score"),
-    "batch_score": ("standard-features", "batch-score"),
+    flow: ("standard-features", flow.replace("_", "-")) if flow in COMPOSITES else ()
+    for flow in FLOWS
 }
-"""The sub-flows of each command line; those that have some are the composites."""
+"""The sub-flows of each command line; only composites have some."""
 
 
 @pytest.fixture

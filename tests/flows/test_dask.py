@@ -17,6 +17,7 @@ import pytest
 from churnlib.errors import DataError, SettingsError
 from churnlib.io import datasets, storage
 from churnlib.io.catalog import Catalog
+from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import EngineSettings
 from flows.cli.main import main
 from flows.engine import dask_cluster, dask_workers
@@ -208,7 +209,7 @@ def test_workers_that_would_do_other_work_are_refused(
 def test_a_data_folder_in_an_object_store(
     studio: Studio, local: dict[str, bytes], bucket: str
 ) -> None:
-    for name in ("character_data", "sub_data", "sub_miss", "character_currency"):
+    for name in raw_tables():
         file = studio.file(f"01_raw/game1/{name}.csv")
         with storage.replacing(f"{bucket}/01_raw/game1/{file.name}") as beside:
             beside.write_bytes(file.read_bytes())

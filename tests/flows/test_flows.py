@@ -12,27 +12,22 @@ import pytest
 from churnlib.features.cohort import feature_columns
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import load_settings
+from flows import FLOWS
 from flows.map.build import build_graph
 from flows.map.graph import DatasetNode, Graph
 from flows.map.stale import stale_reasons
 from flows.map.state import read_states
 from tests.flows.studio import BATCH_DAY, FAST, ROOT, Snapshot, Studio
 
-GAMES = ("game1", "game2")
+GAMES = tuple(FAST)
+DAYS = {"batch_predict": ("--as-of", BATCH_DAY)}
 LINES = (
-    ("standard_features",),
-    ("train",),
-    ("score",),
-    ("batch_predict", "--as-of", BATCH_DAY),
-    ("batch_score",),
-    ("train", "--from-raw"),
-    ("score", "--from-raw"),
-    ("batch_predict", "--from-raw"),
-    ("batch_score", "--from-raw"),
+    *((flow, *DAYS.get(flow, ())) for flow in FLOWS),
+    *((flow, "--from-raw") for flow in FLOWS if flow != "standard_features"),
 )
-"""The command lines, each of which finds what it needs among what those before it left."""
-AS_PROCESS = (("game2", LINES[5]), ("game1", LINES[8]))
-"""Those that run as processes of their own; the others run in this one, for speed."""
+"""The command lines; each finds what it needs among the outputs of those before it."""
+AS_PROCESS = (("game2", ("train", "--from-raw")), ("game1", ("batch_score", "--from-raw")))
+"""Those that run as processes of their own. The others run in this process, for speed."""
 
 
 @pytest.fixture(scope="module")

@@ -6,14 +6,14 @@ import polars as pl
 import pytest
 
 from churnlib.errors import DataError
-from churnlib.schemas.columns import LABEL
+from churnlib.schemas.columns import KEYS, LABEL
+from churnlib.schemas.raw_tables import raw_tables
 from tests.flows.studio import BATCH_DAY, LAST_DAY, Studio, bits
 
 GAME = "game1"
 TRAIN = f"04_feature/{GAME}/train_features.parquet"
 SCORE = f"04_feature/{GAME}/score_features.parquet"
 LATER = ("churned_on", LABEL)
-KEYS = ("sub_id", "char_id", "sub_start_date")
 
 
 @pytest.fixture
@@ -44,11 +44,10 @@ def test_features_do_not_change_with_currency_after_the_start(single: Studio, ho
     before, file = single.table(TRAIN), single.file(TRAIN).read_bytes()
     rows = with_start(single)
     later = pl.col("date") > pl.col("sub_start_date")
-    balances = ("sub_hard", "sub_soft", "hard_balance", "soft_balance")
     changed = {
         "rewritten": rows.with_columns(
             pl.when(later).then(pl.lit("987654")).otherwise(column).alias(column)
-            for column in balances
+            for column in raw_tables().history.of_kind("number")
         ),
         "deleted": rows.filter(~later.fill_null(False)),
     }[how]

@@ -30,12 +30,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
     parser.add_argument("targets", nargs="*", help=f"{', '.join(TARGETS)}; all if none is given")
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="how many at once")
+    parser.add_argument("--every", type=int, default=1, help="take only every n-th mutant")
     given = parser.parse_args(arguments)
     mutants: list[Mutant] = []
     statuses: dict[str, str] = {}
     for target in given.targets or TARGETS:
         with tempfile.TemporaryDirectory(prefix="churn-mutants-") as folder:
-            changed = make_mutants(target, Path(folder))
+            changed = make_mutants(target, Path(folder))[:: given.every]
             statuses |= run_tests(changed, TARGETS[target][1], Path(folder), given.processes)
             mutants += changed
     report(mutants, statuses)
