@@ -26,7 +26,7 @@ MISSING = "\N{EN DASH}"
 BASELINES = {"logistic_regression": "logistic regression", "base_rate": "base rate"}
 """The names of the baselines."""
 UNKNOWN = "not known"
-"""The name of a segment whose value is null."""
+"""What stands for a value of a segment, or a number of rows, that is not known."""
 MAX_FEATURES = 10
 """How many features terminal and Markdown list."""
 FINGERPRINT_LENGTH = 12
@@ -253,7 +253,7 @@ def counts(report: Report) -> Table:
 def data_warnings(report: Report) -> Table:
     """The rows of the raw tables that were quarantined, or kept although they look wrong."""
     rows = [
-        (Cell(table), Cell(what), Cell(rows, count))
+        (Cell(table), Cell(what), Cell(UNKNOWN if rows is None else count(rows)))
         for table, what, rows in (*_quarantined(report), *_odd(report))
     ]
     checked = {"quarantined rows": report.quarantined, "data warnings": report.odd}

@@ -5,7 +5,6 @@ imports. Run as a program, this file is the server.
 """
 
 import atexit
-import fcntl
 import gc
 import http.client
 import os
@@ -210,12 +209,12 @@ def _drain() -> None:
 
 def _serve(listener: socket.socket) -> None:
     import uvicorn
+    from filelock import FileLock
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             # Two first runs at once must not create one database together.
-            with (prefect_home() / "local-server.lock").open("w") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
+            with FileLock(prefect_home() / "local-server.lock", fallback_to_soft=False):
                 await super().startup(sockets)
 
     config = uvicorn.Config(

@@ -1,4 +1,4 @@
-"""The score of a batch: only predictions that are what they are scored as."""
+"""Batch scores: only the predictions that were made are scored."""
 
 import json
 import re

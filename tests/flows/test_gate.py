@@ -121,7 +121,9 @@ def test_gate_takes_a_model_from_candidate_to_champion_and_back(
     assert low < found["comparison"]["difference"] < high
     assert found["comparison"]["candidate_value"] == pytest.approx(found["general"]["roc_auc"])
     text = trained.file(f"08_reporting/{GAME}/score_report.txt").read_text()
-    assert "Refused: the champion stays." in text
+    words = " ".join(text.split())
+    assert "Compared with the champion: Refused: the champion stays." in words
+    assert f" from {first}. " in words
     before = standing(trained)
     trained.run("train", GAME, OTHER)
     for terms in (STRICT, LENIENT):

@@ -45,7 +45,7 @@ def test_back_test_gives_the_figures_of_its_rows(found: BackTest) -> None:
 
 def test_back_test_says_the_same_in_every_format(found: BackTest, tmp_path: Path) -> None:
     auc = found.scores["general"].roc_auc
-    for suffix in (".json", ".txt", ".html"):
+    for suffix in (".json", ".txt", ".html", ".md"):
         found.save(tmp_path / f"report{suffix}")
     data = json.loads((tmp_path / "report.json").read_text())
     assert data["general"]["roc_auc"] == auc
@@ -72,7 +72,10 @@ def test_back_test_of_no_rows_is_an_error(settings: Settings) -> None:
 
 
 def test_back_test_saved_as_something_else_is_an_error(found: BackTest, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"report\.pdf: a report ends with \.html, \.txt or \.json"):
+    with pytest.raises(
+        DataError,
+        match=r"report\.pdf: a report's file name ends with one of \.html, \.txt, \.md, \.json",
+    ):
         found.save(tmp_path / "report.pdf")
 
 

@@ -146,9 +146,9 @@ def test_data_warnings_name_table_warning_and_rows() -> None:
     rows = [[cell.text for cell in row] for row in tables.data_warnings(report).rows]
     assert rows == [
         ["sub_data", "quarantined rows", "1"],
-        ["character_data", "quarantined rows", MISSING],
+        ["character_data", "quarantined rows", tables.UNKNOWN],
         ["sub_data", "negative price", "1,200"],
-        ["sub_miss", "data warnings", MISSING],
+        ["sub_miss", "data warnings", tables.UNKNOWN],
     ]
 
 

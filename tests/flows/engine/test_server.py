@@ -1,6 +1,5 @@
 """The server that a run starts for itself, seen from outside its process."""
 
-import fcntl
 import os
 import shutil
 import socket
@@ -12,8 +11,10 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from textwrap import dedent
+from urllib.request import urlopen
 
 import pytest
+from filelock import FileLock
 from prefect.settings import Settings
 
 from flows.engine.server import LocalServer, is_configured, local_server
@@ -107,11 +108,13 @@ def test_local_server_records_the_run_and_ends_with_it(
         good()
         bad()
         """)
-    with (home / "local-server.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with FileLock(home / "local-server.lock"):
         pid, port = address(process)
         # Another run creates the database: this one's server waits for it.
-        assert eventually(lambda: is_waiting_for_a_lock(pid))
+        assert eventually(lambda: has_loaded_sqlite(pid))
+        time.sleep(2)
+        with pytest.raises(TimeoutError):
+            urlopen(f"http://127.0.0.1:{port}/api/health", timeout=3)
     _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
     assert "ValueError: bad luck" in errors
@@ -125,10 +128,9 @@ def test_local_server_records_the_run_and_ends_with_it(
     assert logs > 0
 
 
-def is_waiting_for_a_lock(pid: str) -> bool:
-    """Tells whether Linux lists a process among those that wait for a file's lock."""
-    lines = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
-    return any(line[1] == "->" and line[5] == pid for line in lines)
+def has_loaded_sqlite(pid: str) -> bool:
+    """Whether a server has imported what it needs to create its database."""
+    return "_sqlite3" in Path(f"/proc/{pid}/maps").read_text()
 
 
 def test_local_server_ends_with_a_killed_run(

@@ -52,6 +52,9 @@ def test_flows_run_without_the_note_and_say_so_in_one_warning(
         assert report["data"]["quarantined"][spec.name] is None
         assert report["data"]["odd"][spec.name] is None
     text = complete.file(f"08_reporting/{GAME}/{REPORTS[flow]}.txt").read_text()
-    assert "  sub_miss: faulty and odd rows are not known" in text
+    assert "  sub_miss: warning quarantined rows; rows not known\n" in text
+    assert "  sub_miss: warning data warnings; rows not known\n" in text
     page = complete.file(f"08_reporting/{GAME}/{REPORTS[flow]}.html").read_text()
-    assert page.count("<p>sub_miss: not known</p>") == 2
+    row = '<th scope="row">sub_miss</th><td>{}</td><td>not known</td>'
+    assert row.format("quarantined rows") in page
+    assert row.format("data warnings") in page
