@@ -136,7 +136,9 @@ def ratios(growth: Figures) -> Iterator[str]:
         name = f"{way}: CPU per currency row, relative to {BASE}x"
         yield row(name, growth, partial(cpu_a_row, base=base, way=way))
     yield row(
-        "checks, sorting, digests and counts: share of the preparation's CPU", growth, share_of_checks
+        "checks, sorting, digests and counts: share of the preparation's CPU",
+        growth,
+        share_of_checks,
     )
 
 
