@@ -284,6 +284,13 @@ def test_calibration_interval_of_calibrated_probabilities_reaches_zero() -> None
     assert reaches_zero >= 34
 
 
+@pytest.mark.parametrize("key", ["sub_id", "char_id"])
+def test_null_keys_cannot_be_scored(key: str) -> None:
+    rows = table([1, 0], [0.9, 0.1]).with_columns(pl.lit(None, pl.Int64).alias(key))
+    with pytest.raises(DataError, match=f"'{key}' must not be null"):
+        evaluate(rows)
+
+
 def test_precision_and_recall_are_those_at_the_threshold() -> None:
     outcome, probability = [1, 1, 0, 1, 0, 0, None], [0.9, 0.5, 0.5, 0.4, 0.3, 0.1, 0.9]
     found = score_group(table(outcome, probability), threshold=0.5)

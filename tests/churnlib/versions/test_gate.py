@@ -38,6 +38,8 @@ def test_gate_decides_by_the_end_of_the_interval_that_is_worse(
 @pytest.mark.parametrize(
     ("interval", "words"),
     [
+        ((0.0, 0.02), "it is worse by at most 0.0000, and 0.0200 is allowed"),
+        ((-0.03, 0.0), "it may be worse by 0.0300, and 0.0200 is allowed"),
         ((0.01, 0.02), "it is better by at least 0.0100"),
         ((-0.01, 0.02), "it is worse by at most 0.0100, and 0.0200 is allowed"),
         ((-0.03, 0.02), "it may be worse by 0.0300, and 0.0200 is allowed"),
@@ -47,6 +49,21 @@ def test_gate_decides_by_the_end_of_the_interval_that_is_worse(
 )
 def test_gate_says_why(interval: tuple[float, float] | None, words: str) -> None:
     assert decide(interval, "roc_auc", 0.02, "too few")[1] == words
+
+
+def test_gate_turns_the_interval_of_a_metric_of_which_less_is_better() -> None:
+    reasons = [decide(interval, "brier", 0.02)[1] for interval in ((-0.03, -0.021), (0.01, 0.03))]
+    assert reasons == [
+        "it is better by at least 0.0210",
+        "it is worse, by 0.0100 to 0.0300, and 0.0200 is allowed",
+    ]
+
+
+def test_gate_says_why_there_is_no_difference() -> None:
+    stayed = cohort(1, 100, 0.8, 0.8, 0.8).with_columns(sub_churn=pl.lit(0, pl.Int8))
+    comparison = compare_models(stayed, "roc_auc", 0.02)
+    assert comparison["decision"] == "undecided"
+    assert "of 100 subscriptions with a known outcome 0 churned" in comparison["reason"]
 
 
 def test_gate_refuses_a_worse_candidate() -> None:
