@@ -16,7 +16,7 @@ def build(
     facts: Mapping[str, str],
     engine: EngineSettings,
 ) -> DatasetRef:
-    """Writes what a function makes of tables; the same bytes, whoever does it.
+    """Writes what a function makes of tables; the bytes do not depend on who does the work.
 
     Args:
         function: See `churnlib.io.buckets.make`. Other processes must be able to import it: a

@@ -1,4 +1,4 @@
-"""A Dask cluster: one that runs somewhere, or one on this machine for the time of a block."""
+"""A Dask cluster: a running one, or a temporary one on this machine."""
 
 import logging
 from collections.abc import Iterator
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from distributed import Client, LocalCluster
 
 CONNECT_SECONDS = 5
-"""How long a scheduler may take to answer."""
+"""Seconds that a scheduler may take to answer."""
 WORKER_SECONDS = 30
-"""How long there may be no worker."""
+"""Seconds to wait for the first worker."""
 
 
 @contextmanager
 def cluster(engine: EngineSettings) -> Iterator["Client"]:
-    """Connects to the cluster of the settings; one on this machine lasts as long as the block.
+    """Connects to the configured cluster; one on this machine ends with the block.
 
     Raises:
         SettingsError: Dask is not installed, the scheduler does not answer, or has no workers.
@@ -32,7 +32,7 @@ def cluster(engine: EngineSettings) -> Iterator["Client"]:
             'engine.runner is "dask", but Dask is not installed. Install it: '
             "pip install 'churnlib[dask]'"
         ) from None
-    logging.getLogger("distributed").setLevel(logging.ERROR)  # It tells of every connection.
+    logging.getLogger("distributed").setLevel(logging.ERROR)  # It logs every connection.
     if engine.scheduler is None:
         with _local_cluster(engine.workers) as local, Client(local, set_as_default=False) as client:
             yield client
@@ -41,9 +41,9 @@ def cluster(engine: EngineSettings) -> Iterator["Client"]:
         client = Client(engine.scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
         raise SettingsError(
-            f"engine.scheduler: no Dask scheduler answers at {engine.scheduler} ({_word(error)}). "
-            "Start it there (dask scheduler), name its address, or set engine.scheduler to null "
-            "for a cluster on this machine."
+            f"engine.scheduler: no Dask scheduler answers at {engine.scheduler} "
+            f"({_first_line(error)}). Start it there (dask scheduler), name its address, or set "
+            "engine.scheduler to null for a cluster on this machine."
         ) from None
     with client:
         _wait_for_a_worker(client, engine.scheduler)
@@ -81,11 +81,11 @@ def _local_cluster(workers: int | None) -> "LocalCluster":
         return LocalCluster(
             n_workers=count,
             threads_per_worker=1,
-            memory_limit=0,  # Buckets bound it; Dask would kill where it only guesses.
+            memory_limit=0,  # Buckets limit it; Dask would kill workers on an estimate.
             dashboard_address="127.0.0.1:0",  # The usual port may be taken.
             silence_logs=logging.ERROR,
         )
 
 
-def _word(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else "no answer"

@@ -1,4 +1,4 @@
-"""What the workers of a Dask cluster must have for their work: code, libraries and the data."""
+"""Checks that the workers of a Dask cluster have the same code, libraries and data."""
 
 import platform
 import socket
@@ -22,12 +22,12 @@ LIBRARIES = ("churnlib", "polars", "numpy", "prefect")
 
 
 @dataclass(frozen=True)
-class Sight:
-    """What a process has for the work.
+class Equipment:
+    """What a process has of what the work needs.
 
     Attributes:
-        versions: Of Python, the libraries, and the code of the work.
-        missing: The first table that it does not see as it is; null where there is none.
+        versions: The versions of Python, the libraries and the code.
+        missing: The first table that it cannot read, or that differs; None if there is none.
         server: Whether it reaches Prefect's server.
     """
 
@@ -39,19 +39,19 @@ class Sight:
 def check_workers(
     client: "Client", function: Callable[..., Any], tables: Sequence[DatasetRef]
 ) -> None:
-    """Refuses workers that would do other work than this process, or none.
+    """Refuses workers whose results would differ from this process's, or that cannot work.
 
     Args:
         client: The cluster.
-        function: What they are to apply.
-        tables: What to.
+        function: The function that they will apply.
+        tables: The tables that they will apply it to.
 
     Raises:
         SettingsError: A worker has other versions or other code, or does not reach the server.
         DataError: A worker does not see the tables.
     """
     server = _server()
-    here = look(function, (), None)
+    here = equipment(function, (), None)
     for worker, there in _ask_all(client, function, tables, server).items():
         _compare(worker, here.versions, there.versions)
         if there.missing:
@@ -67,45 +67,49 @@ def check_workers(
             )
 
 
-def look(function: Callable[..., Any], tables: Sequence[DatasetRef], server: str | None) -> Sight:
-    """Looks at what this process has for a work.
+def equipment(
+    function: Callable[..., Any], tables: Sequence[DatasetRef], server: str | None
+) -> Equipment:
+    """Returns what this process has of what the work needs.
 
     Args:
-        function: What it would apply.
-        tables: What to.
-        server: The address of Prefect's server, if it is to be tried.
+        function: The function to apply.
+        tables: The tables to apply it to.
+        server: The address of Prefect's server; None if it need not be tried.
     """
     base = function.func if isinstance(function, partial) else function
     versions = {name: version(name) for name in LIBRARIES}
     versions["python"] = ".".join(platform.python_version_tuple()[:2])
     versions["code of this project"] = code_digest(base).value[:12]
     missing = next((table.uri for table in tables if not _sees(table)), None)
-    return Sight(versions, missing, server is None or _reaches(server))
+    return Equipment(versions, missing, server is None or _reaches(server))
 
 
 def _ask_all(
     client: "Client", function: Callable[..., Any], tables: Sequence[DatasetRef], server: str | None
-) -> dict[str, Sight]:
-    asked = {
-        worker: client.submit(look, function, tuple(tables), server, workers=[worker], pure=False)
+) -> dict[str, Equipment]:
+    futures = {
+        worker: client.submit(
+            equipment, function, tuple(tables), server, workers=[worker], pure=False
+        )
         for worker in client.nthreads()
     }
     try:
-        found: dict[str, Sight] = client.gather(asked)
+        answers: dict[str, Equipment] = client.gather(futures)
     except (ImportError, AttributeError) as error:
         raise SettingsError(
             f"engine.scheduler: the Dask workers cannot do this work ({error}). Start them with "
             "the same version of churnlib, of the environment that runs the flows."
         ) from None
-    return found
+    return answers
 
 
 def _compare(worker: str, here: Mapping[str, str], there: Mapping[str, str]) -> None:
     for name, wanted in here.items():
-        if (found := there.get(name)) != wanted:
+        if (installed := there.get(name)) != wanted:
             raise SettingsError(
                 f"engine.scheduler: the Dask worker {worker} has another version of what makes the "
-                f"features: {name} {found}, here {wanted}. Start workers from the same "
+                f"features: {name} {installed}, here {wanted}. Start workers from the same "
                 "environment and code, and restart them after a change."
             )
 
@@ -117,7 +121,7 @@ def _sees(table: DatasetRef) -> bool:
 
 
 def _server() -> str | None:
-    """The address of Prefect's server where it may be one of this machine alone."""
+    """The address of Prefect's server if other machines may not reach it; else None."""
     from prefect.settings import PREFECT_API_URL
 
     url: str | None = PREFECT_API_URL.value()

@@ -1,11 +1,12 @@
-"""Buckets over machines: each is a task of Prefect's that a worker of a Dask cluster runs.
+"""Features built on a Dask cluster: each bucket is a Prefect task that a worker runs.
 
-Between the processes go the places of datasets and plain settings; rows go through the data folder,
-which all of them share.
+Processes exchange the places of datasets and plain settings; rows are exchanged through the data
+folder, which all machines share.
 """
 
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
@@ -24,12 +25,29 @@ from churnlib.uris import folder_of, name_of
 from flows.engine.dask_cluster import cluster, threads_of
 from flows.engine.dask_workers import check_workers
 
-EACH = 4
-"""How many buckets there are for each thread of the workers, at least: so that all have work until
-the end, and a worker that dies takes little with it."""
+BUCKETS_PER_THREAD = 4
+"""The minimum number of buckets per thread of the workers: all have work until the end, and little
+is lost if a worker dies."""
 RETRIES = 2
 
 Features = Callable[..., pl.LazyFrame]
+
+
+@dataclass(frozen=True)
+class Build:
+    """What is built, in parts that are joined at the end.
+
+    Attributes:
+        function: See `flows.engine.building.build`.
+        tables: Tables that `churnlib.io.buckets.write` wrote.
+        target: Where the result is written.
+        id: Distinguishes the parts from those of other builds of the same dataset.
+    """
+
+    function: Features
+    tables: tuple[DatasetRef, ...]
+    target: Dataset
+    id: str
 
 
 def build_over_dask(
@@ -40,97 +58,84 @@ def build_over_dask(
     engine: EngineSettings,
     needed: int,
 ) -> DatasetRef:
-    """Builds as `churnlib.io.buckets.build` does, to the same bytes, with the workers of a cluster.
+    """Builds features as `churnlib.io.buckets.build` does, to the same bytes, on a cluster.
 
     Args:
         function: See `flows.engine.building.build`.
         tables: Tables that `churnlib.io.buckets.write` wrote.
-        target: Where the result goes.
-        facts: Facts about the whole of it.
+        target: Where the result is written.
+        facts: Facts for its footer.
         engine: Which cluster.
-        needed: How many buckets memory asks for.
+        needed: The number of buckets that memory requires.
 
     Raises:
-        SettingsError: There is no such cluster, or its workers cannot do this work.
+        SettingsError: There is no such cluster, or its workers differ from this process.
         DataError: The workers do not see the data folder.
     """
     from prefect_dask import DaskTaskRunner
 
-    making = uuid.uuid4().hex[:12]
+    build = Build(function, tuple(tables), target, uuid.uuid4().hex[:12])
     try:
         with cluster(engine) as client:
             check_workers(client, function, tables)
             count = buckets_for(needed, threads_of(client))
             runner = DaskTaskRunner(address=client.scheduler_info()["address"])
-            return flow_of(count, function, tables, target, facts, making, runner)()
+            return flow_of(build, facts, count, runner)()
     finally:
-        remove_parts(target, making)
+        remove_parts(build)
 
 
 def flow_of(
-    count: int,
-    function: Features,
-    tables: Sequence[DatasetRef],
-    target: Dataset,
+    build: Build,
     facts: Mapping[str, str],
-    making: str,
+    count: int,
     runner: TaskRunner[PrefectFuture[Any]],
 ) -> Flow[[], DatasetRef]:
-    """Makes the flow of one making: a flow's tasks all go to the one runner that it is made with.
+    """Makes the flow of a build, because a flow's runner is fixed when the flow is made.
 
     Args:
-        count: How many buckets.
-        function: What is applied to each.
-        tables: What to.
-        target: Where the result goes.
-        facts: Facts about the whole of it.
-        making: What tells its parts from those of others.
-        runner: Who does the work.
+        build: What is built.
+        facts: Facts for the footer of the result.
+        count: The number of buckets.
+        runner: Runs the tasks.
     """
 
     def build_in_buckets() -> DatasetRef:
-        futures = map_parts(count, function, tables, target, making)
-        return buckets.join(rows_of(futures), function, tables, target, facts)
+        rows = rows_of(map_parts(build, count))
+        return buckets.join(rows, build.function, build.tables, build.target, facts)
 
     return Flow(
         build_in_buckets,
         name="build-in-buckets",
-        flow_run_name=f"{target.game} {target.name}",
+        flow_run_name=f"{build.target.game} {build.target.name}",
         task_runner=runner,
         persist_result=False,
     )
 
 
 def buckets_for(needed: int, threads: int) -> int:
-    """How many buckets to make of the data: a power of two.
+    """Returns the number of buckets for a build, a power of two.
 
     Args:
-        needed: How many memory asks for.
-        threads: How many the workers have in all.
+        needed: The number that memory requires.
+        threads: The number of threads of all workers.
 
     >>> buckets_for(2, 3), buckets_for(64, 3)
     (16, 64)
     """
-    wanted = max(needed, threads * EACH)
+    wanted = max(needed, threads * BUCKETS_PER_THREAD)
     return int(min(buckets.FINEST, 2 ** (wanted - 1).bit_length()))
 
 
-def build_part(
-    number: int,
-    count: int,
-    function: Features,
-    tables: Sequence[DatasetRef],
-    target: Dataset,
-    making: str,
-) -> DatasetRef:
-    """Builds the features of one bucket, and puts them where they are joined to the others."""
-    with datasets.attribute_read_errors(*tables):
-        frame = buckets.make(function, tables, number, count)
-    return datasets.write_ipc(frame, part_of(target, making, number))
+def build_part(number: int, count: int, build: Build) -> DatasetRef:
+    """Builds the features of one bucket, and writes them to a file of their own."""
+    with datasets.attribute_read_errors(*build.tables):
+        frame = buckets.make(build.function, build.tables, number, count)
+    return datasets.write_ipc(frame, part_of(build.target, build.id, number))
 
 
 def is_worth_a_retry(_task: Task[..., object], _run: TaskRun, state: State) -> bool:
-    """Tells whether a part may succeed next time: not where the user must mend something."""
+    """Tells whether a part may succeed next time; not if the user has to fix something."""
     return not isinstance(state.result(raise_on_failure=False), ChurnlibError)
 
 
@@ -145,28 +150,19 @@ PART = Task(
 )
 
 
-def map_parts(
-    count: int, function: Features, tables: Sequence[DatasetRef], target: Dataset, making: str
-) -> Sequence[PrefectFuture[DatasetRef]]:
-    """Gives every part to the runner of the current flow; see `flow_of`."""
-    return PART.map(
-        range(count),
-        count=count,
-        function=unmapped(function),
-        tables=unmapped(tuple(tables)),
-        target=unmapped(target),
-        making=making,
-    )
+def map_parts(build: Build, count: int) -> Sequence[PrefectFuture[DatasetRef]]:
+    """Submits all parts to the runner of the current flow; see `flow_of`."""
+    return PART.map(range(count), count=count, build=unmapped(build))
 
 
-def rows_of(futures: Sequence[PrefectFuture[DatasetRef]]) -> Iterator[pl.DataFrame]:
-    """Yields the rows of each part, in order, as soon as it stands, and removes it.
+def rows_of(parts: Sequence[PrefectFuture[DatasetRef]]) -> Iterator[pl.DataFrame]:
+    """Yields the rows of each part, in order, as soon as it is written, and removes it.
 
     Raises:
-        DataError: A part is not where its worker has put it.
+        DataError: A part is not where its worker wrote it.
     """
-    for future in futures:
-        part = told_here(future)
+    for future in parts:
+        part = result_of(future)
         if not storage.is_file(part.uri):
             raise DataError(
                 f"{part.game}: a worker of the Dask cluster wrote {part.uri}, but it is not there. "
@@ -176,17 +172,17 @@ def rows_of(futures: Sequence[PrefectFuture[DatasetRef]]) -> Iterator[pl.DataFra
         storage.remove(part.uri)
 
 
-def told_here(future: PrefectFuture[DatasetRef]) -> DatasetRef:
-    """The result of a task in another process; its fault is one that was not told here yet."""
+def result_of(future: PrefectFuture[DatasetRef]) -> DatasetRef:
+    """Returns the result of a task; raises its error anew, which only the worker has logged."""
     try:
         return future.result()
     except ChurnlibError as error:
         raise type(error)(str(error)) from None
 
 
-def remove_parts(target: Dataset, making: str) -> None:
-    """Removes what a making has left of its parts, whole or half."""
-    folder = folder_of(part_of(target, making, 0).uri)
+def remove_parts(build: Build) -> None:
+    """Removes the parts of a build that are left, complete or not."""
+    folder = folder_of(part_of(build.target, build.id, 0).uri)
     for entry in storage.list_files(folder):
-        if making in name_of(entry.uri):
+        if build.id in name_of(entry.uri):
             storage.remove(entry.uri)
