@@ -135,7 +135,7 @@ def refused_candidate_note(run: Run, state: ModelState) -> str | None:
     return (
         f"candidate {version} was refused on {last.when:%Y-%m-%d}, which is final, so this is a "
         f"back-test of the champion, {state.pointer}. Back-test the candidate: {score}; or promote "
-        f"it nevertheless: {promote}"
+        f"it anyway: {promote}"
     )
 
 

@@ -86,7 +86,7 @@ def record_comparison(
     run_logger().info("model %s: %s, because %s", result.candidate, result.decision, result.reason)
     if result.decision == "refused":
         force = command_line("promote", candidate, "--version", result.candidate, "--force")
-        run_logger().info("the gate does not reconsider it; to promote it nevertheless: %s", force)
+        run_logger().info("the gate does not reconsider it; to promote it anyway: %s", force)
     ModelCompared(
         game=registry.game,
         version=result.candidate,
