@@ -60,7 +60,7 @@ def task_key(
 
     Raises:
         TypeError: An argument is of a type that cannot be part of a key.
-        LookupError: There is no source for the function, or for an entry of `uses`.
+        LookupError: The source of the function, or of an entry of `uses`, is not found.
     """
     return _key(function, arguments, code_digest(function, uses), notes)
 
@@ -79,7 +79,7 @@ def check_notes(function: Callable[..., Any], notes: Collection[str]) -> None:
     """Checks that notes name parameters of a function, or fields of their records.
 
     Raises:
-        TypeError: There is no such parameter or field.
+        TypeError: A parameter or field does not exist.
     """
     parameters = inspect.signature(function).parameters
     for note in notes:
@@ -157,7 +157,7 @@ def _key(
     for name, _, field in (note.partition(".") for note in notes if "." in note):
         (fields_of_record,) = counting[name].values()
         del fields_of_record[field]
-    # What a configuration names of the project's own packages is not seen in the code.
+    # Classes of trusted packages are named in the configuration, not in the code.
     builds_models = Path(trust.__file__) in code.files
     parts = {
         "task": f"{module_name(function)}.{function.__qualname__}",
