@@ -8,7 +8,7 @@ from typing import Any
 from churnlib.errors import error_prefix
 from churnlib.io import storage
 from churnlib.io.datasets import DatasetRef
-from churnlib.model.sample import describe
+from churnlib.model.sample import describe_sample
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import EvaluationSettings, Offer, Settings, changes
 from flows.engine.artifacts import show_report
@@ -114,7 +114,7 @@ def model_facts(manifest: Mapping[str, Any], *inputs: DatasetRef) -> dict[str, A
         "seed": manifest["seed"],
     }
     if sample := manifest.get("sample"):
-        facts["learnt from"] = describe(sample)
+        facts["learnt from"] = describe_sample(sample)
     if calibration := manifest.get("calibration"):
         facts["calibration"] = describe_calibration(calibration["kept"])
     libraries = {name: manifest["libraries"][name] for name in manifest["depends_on"]}

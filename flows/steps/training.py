@@ -11,7 +11,7 @@ from churnlib.errors import error_prefix
 from churnlib.features.cohort import feature_columns
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.io.footer import facts
-from churnlib.model.sample import Sample, describe
+from churnlib.model.sample import Sample, describe_sample
 from churnlib.settings import (
     CurrencySettings,
     Offer,
@@ -160,14 +160,14 @@ def fit_model(
             raw tables, and the version of the code.
     """
     from churnlib.model.fit import train as train_model
-    from churnlib.model.sample import attribute_read_errors, draw
+    from churnlib.model.sample import draw_sample, naming_sample_setting
     from churnlib.versions.verification import GOLDEN_ROWS
 
     assert seed is not None  # The decorator draws one.
     as_of, window = facts(features, "as_of", "window")
-    sample = draw(features, request.train)
-    run_logger().info("sample: %s", describe(sample.to_json()))
-    with error_prefix(features.game), attribute_read_errors(sample):
+    sample = draw_sample(features, request.train)
+    run_logger().info("sample: %s", describe_sample(sample.to_json()))
+    with error_prefix(features.game), naming_sample_setting(sample):
         training = train_model(
             sample.rows,
             request.train,
