@@ -57,8 +57,8 @@ def _shape(graph: Graph, node: str) -> str:
 def page(graph: Graph) -> Iterator[str]:
     """Yields the lines of a page with all diagrams."""
     yield "Generated from the declarations of flows and tasks. A cylinder is a dataset, with its"
-    yield "folder in the data tree; a box is a task, a box with double sides a flow. Quarantined rows"
-    yield "are left out."
+    yield "folder in the data tree; a box is a task, a box with double sides a flow. Quarantined"
+    yield "rows are not shown."
     yield "The backfill runs `batch-predict` or `batch-score` month by month and has no diagram."
     yield "`churn map` writes an interactive page of them, with the current state of the data."
     yield from ("", "## All flows", "", overview(graph))
