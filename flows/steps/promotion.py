@@ -11,7 +11,7 @@ from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.versions.gate import Comparison
 from churnlib.versions.manifest import read_manifest
 from churnlib.versions.model_state import ModelState
-from churnlib.versions.promotion import delete_old_versions, promote
+from churnlib.versions.promotion import Cause, delete_old_versions, promote
 from churnlib.versions.registry import Registry, registry_lock, write_registry
 from flows.engine.cache import run_logger
 from flows.engine.events import ModelCompared, ModelPromoted
@@ -79,7 +79,8 @@ def record_comparison(
         recorded = state.registry.with_comparison(result, datetime.now(UTC))
         if result.promotes:
             manifest = read_manifest(candidate)
-            promote_version(catalog, manifest, recorded, "back-test", result.reason, result)
+            cause = Cause(result.reason, result)
+            promote_version(catalog, manifest, recorded, cause, by="back-test")
             changed.append(catalog.champion())
         else:
             write_registry(recorded, registry)
@@ -122,9 +123,9 @@ def promote_version(
     catalog: Catalog,
     manifest: dict[str, Any],
     registry: Registry,
+    cause: Cause,
+    *,
     by: Literal["training", "back-test"],
-    why: str,
-    comparison: Comparison | None = None,
 ) -> None:
     """Makes a version the champion, logs it and emits the event; call it within `registry_lock`.
 
@@ -132,14 +133,11 @@ def promote_version(
         catalog: The places of the game's data.
         manifest: The manifest of the version.
         registry: The registry to write.
+        cause: Why it is promoted.
         by: What promotes it.
-        why: The reason.
-        comparison: The comparison that decided, if one did.
     """
     version = manifest["version"]
-    promotion = promote(
-        catalog, version, registry, by=by, why=why, when=datetime.now(UTC), comparison=comparison
-    )
+    promotion = promote(catalog, version, registry, cause, by=by, when=datetime.now(UTC))
     previous = promotion.previous
     run_logger().info("model %s is the champion now; before: %s", version, previous or "none")
     roc_auc = roc_auc_of(manifest)

@@ -12,6 +12,7 @@ from churnlib.versions.champion import find_champion, why_no_champion
 from churnlib.versions.folder import load_model
 from churnlib.versions.manifest import read_manifest
 from churnlib.versions.model_state import ModelState
+from churnlib.versions.promotion import Cause
 from churnlib.versions.registry import registry_lock, write_registry
 from churnlib.versions.verification import check_version
 from flows.engine.cache import run_logger
@@ -99,7 +100,7 @@ def register(
         elif state.champion != opened:
             fault = fault_of(state.champion, policy.allow_joblib)
         if fault and (policy.may_promote or state.champion is None):
-            promote_version(catalog, manifest, state.registry, "training", fault)
+            promote_version(catalog, manifest, state.registry, Cause(fault), by="training")
             became: Literal["champion", "candidate"] | None = "champion"
         else:
             became = _make_candidate(state, version, registry)
