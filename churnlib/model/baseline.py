@@ -1,4 +1,4 @@
-"""A plain model beside the configured one: whatever cannot beat it is not worth its keep."""
+"""The baseline: a logistic regression that the configured model should beat."""
 
 from typing import TYPE_CHECKING
 
@@ -14,39 +14,39 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 MOST_ROWS = 100_000
-"""More rows make no other coefficients; the first are those of characters drawn by their hash."""
+"""More rows hardly change the coefficients. The first rows are a random sample of characters."""
 
 
 def fit_baseline(rows: FeatureTable, schema: FeatureSchema) -> "Pipeline | None":
-    """Fits a logistic regression on the features of a model.
+    """Fits a logistic regression to the features of a model.
 
-    Numbers are put on one scale, nulls filled by the median and told apart, and categories become
-    a column for each value; one not met in training has none.
+    Nulls are replaced by the median and marked by an indicator column, numbers are standardised,
+    and categories are one-hot encoded; a category that training did not see is all zeros.
 
     Args:
-        rows: A feature table, all of whose rows have labels; both outcomes occur.
+        rows: A feature table in which all rows have a label and both outcomes occur.
         schema: The features.
 
     Returns:
-        Null where the features cannot be fitted so, such as infinite numbers: the baseline is no
-        reason to go without the model.
+        The fitted pipeline; None if it cannot be fitted, for example to infinite numbers, so that
+        the model is trained all the same.
     """
     from threadpoolctl import threadpool_limits
 
     parts: list[pl.DataFrame] = []
     labels: list[pl.Series] = []
-    room = MOST_ROWS
+    remaining = MOST_ROWS
     for part in rows:
-        parts.append(schema.apply(part.head(room)))
-        labels.append(part[LABEL].head(room))
-        room -= len(parts[-1])
-        if room <= 0:
+        parts.append(schema.apply(part.head(remaining)))
+        labels.append(part[LABEL].head(remaining))
+        remaining -= len(parts[-1])
+        if remaining <= 0:
             break
-    given, outcome = pl.concat(parts), pl.concat(labels).to_numpy().astype(np.int64)
+    features, outcome = pl.concat(parts), pl.concat(labels).to_numpy().astype(np.int64)
     pipeline = _pipeline()
     try:
         with threadpool_limits(1, "blas"):  # Sums over threads would differ in their last bits.
-            pipeline.fit(given, outcome)
+            pipeline.fit(features, outcome)
     except ValueError:
         return None
     return pipeline
@@ -59,12 +59,12 @@ def _pipeline() -> "Pipeline":
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-    filled = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
-    numbers = Pipeline([("fill", filled), ("scale", StandardScaler())])
-    values = OneHotEncoder(
+    imputer = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
+    numbers = Pipeline([("fill", imputer), ("scale", StandardScaler())])
+    encoder = OneHotEncoder(
         handle_unknown="infrequent_if_exist", min_frequency=20, max_categories=100
     )
-    prepared = ColumnTransformer(
-        [("numbers", numbers, OfKind("number")), ("categories", values, OfKind("category"))]
+    preprocessing = ColumnTransformer(
+        [("numbers", numbers, OfKind("number")), ("categories", encoder, OfKind("category"))]
     )
-    return Pipeline([("prepare", prepared), ("model", LogisticRegression(max_iter=500))])
+    return Pipeline([("prepare", preprocessing), ("model", LogisticRegression(max_iter=500))])

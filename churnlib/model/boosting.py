@@ -1,4 +1,4 @@
-"""LightGBM's classifier, made safe for pipelines, and one that learns from a table part by part."""
+"""LightGBM's classifier for Polars frames, and one that trains on a table part by part."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -18,7 +18,7 @@ from churnlib.schemas.columns import LABEL
 Matrix: TypeAlias = NDArray[np.float64]
 
 REPRODUCIBLE = {"deterministic": True, "force_row_wise": True, "verbose": -1}
-"""What gives the same model whatever the number of threads."""
+"""Parameters that make the model independent of the number of threads."""
 CONSTRAINTS: dict[str, list[Any]] = {
     "boosting_type": [StrOptions({"gbdt", "dart", "rf"})],
     "colsample_bytree": [Interval(Real, 0, 1, closed="right")],
@@ -31,15 +31,15 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "reg_lambda": [Interval(Real, 0, None, closed="left")],
     "subsample": [Interval(Real, 0, 1, closed="right")],
 }
-"""What values may be; LightGBM itself would tell only when it fits, or warn."""
-APART = ("n_estimators", "importance_type", "class_weight", "objective")
-"""Parameters that scikit-learn's interface does not hand to LightGBM as they are."""
+"""The valid parameter values, checked early; LightGBM itself fails or warns only when it fits."""
+HANDLED_PARAMS = ("n_estimators", "importance_type", "class_weight", "objective")
+"""Parameters that LightGBM's scikit-learn interface handles itself."""
 
 
 class LGBMClassifier(lightgbm.LGBMClassifier):
-    """LightGBM's classifier, for frames whose categories are no numbers yet.
+    """LightGBM's classifier for Polars frames with Enum columns, which it splits as categories.
 
-    LightGBM itself aborts the process on such a frame. Here categories are split on as a set.
+    LightGBM itself aborts the process on such a frame.
     """
 
     _parameter_constraints = CONSTRAINTS
@@ -61,14 +61,14 @@ class LGBMClassifier(lightgbm.LGBMClassifier):
     def decision_function(  # type: ignore[override]
         self, frame: Any, **options: Any
     ) -> Any:
-        """Predicts the log odds of churn, which calibration mends."""
+        """Predicts the log odds of churn, which calibration uses."""
         return super().decision_function(numbers(frame), **options)
 
 
 class LGBMFromParts(LGBMClassifier):
-    """The same, learning from more rows than memory holds where it is a pipeline's only step.
+    """The same classifier, which also trains on more rows than memory holds, as the only step.
 
-    LightGBM keeps a byte of each value. The model is kept as its text.
+    LightGBM keeps one byte per value. The fitted model is stored as text.
 
     Attributes:
         text_: The model in LightGBM's own format.
@@ -80,28 +80,28 @@ class LGBMFromParts(LGBMClassifier):
         self, frame: Any, outcome: Any, **options: Any
     ) -> Self:
         """Fits to a frame or a matrix in memory."""
-        return self._learn(numbers(frame), np.asarray(outcome), categories(frame))
+        return self._train(numbers(frame), np.asarray(outcome), categories(frame))
 
     def fit_parts(self, rows: FeatureTable, schema: FeatureSchema) -> Self:
-        """Fits to rows that all have a label, of which a part at a time is in memory.
+        """Fits to a table that is read part by part.
 
         Args:
-            rows: The rows.
-            schema: Their columns that count.
+            rows: Rows that all have a label.
+            schema: The columns that the model takes.
         """
-        labels = [part[LABEL].to_numpy() for part in rows.only(LABEL)]
+        labels = [part[LABEL].to_numpy() for part in rows.select_parts(LABEL)]
 
         @lru_cache(maxsize=1)
         def read(number: int) -> Matrix:
-            found: Matrix = numbers(schema.apply(rows.part(number)))
-            return found
+            matrix: Matrix = numbers(schema.apply(rows.part(number)))
+            return matrix
 
         parts: list[lightgbm.Sequence] = [
-            _Part(read, number, len(found)) for number, found in enumerate(labels) if len(found)
+            _Part(read, number, len(part)) for number, part in enumerate(labels) if len(part)
         ]
         kinds = [feature.kind for feature in schema.features]
-        places = [place for place, kind in enumerate(kinds) if kind == "category"]
-        return self._learn(parts, np.concatenate(labels), places)
+        categorical = [index for index, kind in enumerate(kinds) if kind == "category"]
+        return self._train(parts, np.concatenate(labels), categorical)
 
     def predict_proba(  # type: ignore[override]
         self, frame: Any, **options: Any
@@ -113,7 +113,7 @@ class LGBMFromParts(LGBMClassifier):
     def decision_function(  # type: ignore[override]
         self, frame: Any, **options: Any
     ) -> Any:
-        """Predicts the log odds of churn, which calibration mends."""
+        """Predicts the log odds of churn, which calibration uses."""
         return self._booster().predict(numbers(frame), raw_score=True, **options)
 
     def _booster(self) -> lightgbm.Booster:
@@ -121,22 +121,26 @@ class LGBMFromParts(LGBMClassifier):
 
     @property
     def classes_(self) -> Any:
-        """Stays and churns."""
+        """The classes: 0 stays, 1 churns."""
         return np.array([0, 1])
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "text_")
 
-    def _learn(self, data: Any, outcome: NDArray[Any], places: Sequence[int]) -> Self:
-        params = {k: v for k, v in self.get_params().items() if k not in APART and v is not None}
+    def _train(self, data: Any, outcome: NDArray[Any], categorical: Sequence[int]) -> Self:
+        params = {
+            k: v for k, v in self.get_params().items() if k not in HANDLED_PARAMS and v is not None
+        }
         params |= {**REPRODUCIBLE, "objective": "binary"}
-        table = lightgbm.Dataset(data, outcome, categorical_feature=list(places), params=params)
-        self.text_ = lightgbm.train(params, table, self.n_estimators).model_to_string()
+        dataset = lightgbm.Dataset(
+            data, outcome, categorical_feature=list(categorical), params=params
+        )
+        self.text_ = lightgbm.train(params, dataset, self.n_estimators).model_to_string()
         return self
 
 
 class _Part(lightgbm.Sequence):
-    """A part of a table as LightGBM reads it: first some rows of it, much later all at once."""
+    """A part of a table, of which LightGBM reads first a sample of rows, and much later all."""
 
     def __init__(self, read: Any, number: int, height: int) -> None:
         self.read, self.number, self.height = read, number, height
@@ -146,15 +150,15 @@ class _Part(lightgbm.Sequence):
         return self.height
 
     def __getitem__(self, index: Any) -> Matrix:
-        found: Matrix = self.read(self.number)[index]
-        return found
+        rows: Matrix = self.read(self.number)[index]
+        return rows
 
 
 def numbers(frame: Any) -> Any:
-    """Makes a matrix of a frame, with categories as their places in the list of them.
+    """Converts a frame to a matrix, with categories as their codes.
 
     Args:
-        frame: A frame; anything else is given back as it is.
+        frame: A frame; anything else is returned unchanged.
     """
     if not isinstance(frame, pl.DataFrame):
         return frame
@@ -162,7 +166,7 @@ def numbers(frame: Any) -> Any:
 
 
 def categories(frame: Any) -> list[int]:
-    """The places of the columns of a frame that are categories; none of a matrix."""
+    """The indices of a frame's categorical columns; empty for a matrix."""
     if not isinstance(frame, pl.DataFrame):
         return []
-    return [place for place, dtype in enumerate(frame.dtypes) if dtype == pl.Enum]
+    return [index for index, dtype in enumerate(frame.dtypes) if dtype == pl.Enum]

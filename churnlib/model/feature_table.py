@@ -1,4 +1,4 @@
-"""Rows of a feature table, read in parts, so that more can be worked through than memory holds."""
+"""A feature table read in parts, because it may be larger than memory."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -10,18 +10,18 @@ from churnlib.io.datasets import DatasetRef
 from churnlib.schemas.validation import as_frame
 
 PART = datasets.ROWS_PER_GROUP
-"""Rows a part: one row group of a Parquet file, so that each is read once."""
+"""Rows per part: one row group of a Parquet file, so that each is read once."""
 
 
 @dataclass(frozen=True)
 class FeatureTable:
-    """The first rows of a table, or those of them that a condition keeps.
+    """The first rows of a table, optionally filtered.
 
     Attributes:
-        table: The feature table; in a file, or in memory.
-        height: How many of its rows there are to choose from.
-        keep: Which are kept; all if null.
-        size: How many rows are looked at, a part.
+        table: The feature table, in a file or in memory.
+        height: Number of its first rows, before the filter.
+        keep: The filter; None keeps all rows.
+        size: Rows per part, before the filter.
     """
 
     table: pl.LazyFrame
@@ -31,10 +31,10 @@ class FeatureTable:
 
     @classmethod
     def of(cls, rows: "pl.DataFrame | pl.LazyFrame | FeatureTable") -> "FeatureTable":
-        """Takes a frame for its rows, and rows for themselves.
+        """Wraps a frame; returns a feature table unchanged.
 
         Raises:
-            DataError: They are something else.
+            DataError: `rows` is of another type.
         """
         if isinstance(rows, FeatureTable):
             return rows
@@ -43,29 +43,28 @@ class FeatureTable:
 
     @classmethod
     def read(cls, features: DatasetRef) -> "FeatureTable":
-        """Opens all rows of a dataset.
+        """Opens a dataset.
 
         Raises:
             DataError: See `churnlib.io.datasets.scan`.
         """
         table = datasets.scan(features)
         height = table.select(pl.len()).collect().item()
-        if height <= PART:  # One part fits in memory, and fitting goes over it many times.
+        if height <= PART:  # Fits in memory, and fitting reads it many times.
             table = datasets.read(features).lazy()
         return cls(table, height)
 
     def where(self, condition: pl.Expr) -> "FeatureTable":
-        """Keeps only the rows of which a condition is true."""
-        both = condition if self.keep is None else self.keep & condition
-        return replace(self, keep=both)
+        """Keeps select_parts the rows that meet a condition."""
+        return replace(self, keep=condition if self.keep is None else self.keep & condition)
 
     def columns(self, *names: str) -> pl.DataFrame:
-        """Reads a few columns of all rows."""
+        """Reads some columns of all rows."""
         return self._kept(self.table.head(self.height)).select(names).collect()
 
     @property
     def parts(self) -> range:
-        """The numbers of the parts; there is one even of no rows, so that there are columns."""
+        """The numbers of the parts; an empty table has one, so that its columns are known."""
         return range(-(-max(self.height, 1) // self.size))
 
     def part(self, number: int) -> pl.DataFrame:
@@ -73,11 +72,11 @@ class FeatureTable:
         return self._part(number).collect()
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
-        """Reads part after part."""
+        """Reads one part after another."""
         return map(self.part, self.parts)
 
-    def only(self, *names: str) -> Iterator[pl.DataFrame]:
-        """Reads a few columns, part after part."""
+    def select_parts(self, *names: str) -> Iterator[pl.DataFrame]:
+        """Reads some columns, one part after another."""
         return (self._part(number).select(names).collect() for number in self.parts)
 
     def _part(self, number: int) -> pl.LazyFrame:

@@ -119,7 +119,7 @@ def _seed(seed: int | None) -> int:
 def _labelled(
     rows: pl.DataFrame | pl.LazyFrame | FeatureTable,
 ) -> tuple[FeatureTable, pl.Series]:
-    """The rows with a label, and their labels, of which both outcomes occur."""
+    """The rows with a label, and their labels; both outcomes occur."""
     table = FeatureTable.of(rows)
     columns = table.table.collect_schema()
     require(columns, (LABEL, "sub_start_date"), "the training rows")
@@ -146,7 +146,7 @@ def _fit_pipeline(
         if learns_from_parts(settings.pipeline):
             pipeline[0].fit_parts(known, schema)
         else:
-            # Of each part only the model's columns are kept, so the table is in memory only once.
+            # Only the model's columns of each part are kept, so the table is in memory only once.
             features = pl.concat(map(schema.apply, known))
             pipeline.fit(features, _outcome(known.columns(LABEL)[LABEL]))
     if not hasattr(pipeline, "predict_proba"):

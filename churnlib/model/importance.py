@@ -1,4 +1,4 @@
-"""How much a model leans on each of its features: by what it loses when one says nothing."""
+"""Permutation importance of a model's features."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -17,24 +17,24 @@ if TYPE_CHECKING:
     from churnlib.model.fitted_model import FittedModel
 
 MAX_ROWS = 2_000
-"""More rows change the order of the features that matter no more, but take their time."""
+"""More rows take longer without changing the order of the important features."""
 REPEATS = 5
 DECIMALS = 12
-"""Of a loss: more of them are what calculation leaves over."""
+"""Decimals of a loss; further ones are rounding errors."""
 ROWS_AT_ONCE = 100_000
-"""So many rows are predicted together, because each prediction has a cost of its own."""
+"""Number of rows to predict at once, because each call has a fixed cost."""
 
 
 @dataclass(frozen=True)
 class Importance:
-    """What shuffling one feature costs.
+    """The loss of ROC AUC when the values of one feature are shuffled.
 
     Attributes:
         feature: The feature's name.
-        auc_loss: By how much the ROC AUC falls, the mean of `REPEATS` shuffles; about 0, or below,
-            where the model does without.
+        auc_loss: The mean loss over `REPEATS` shuffles; about 0, or below, for a feature that the
+            model does not need.
         least: The smallest loss of a shuffle.
-        most: The greatest.
+        most: The greatest loss of a shuffle.
     """
 
     feature: str
@@ -43,62 +43,62 @@ class Importance:
     most: float
 
     def to_json(self) -> dict[str, Any]:
-        """The figures as plain data."""
+        """The importance as plain data."""
         return asdict(self)
 
 
 def permutation_importance(
     model: "FittedModel", rows: "pl.DataFrame | FeatureTable"
 ) -> list[Importance]:
-    """Measures what a model loses when the values of a feature are shuffled among the rows.
+    """Measures how much ROC AUC a model loses when the values of a feature are shuffled.
 
-    On the features as the model is given them, before any step of its pipeline, so that categories
-    and missing values count as a whole. Of features that say the same, each may seem needless.
-    After Breiman, Machine Learning 45 (2001).
+    Features are shuffled before any step of the pipeline, so that categories and missing values
+    count as a whole. Each of several correlated features may seem unimportant. After Breiman,
+    Machine Learning 45 (2001).
 
     Args:
         model: The model.
-        rows: A feature table with labels, of which the first `MAX_ROWS` that have one count. Where
-            characters stand in the order of their hashes, these are a fair sample.
+        rows: A feature table. Its first `MAX_ROWS` rows with a label are used; in a table in the
+            order of the characters' hashes, these are a random sample of characters.
 
     Returns:
-        A figure for each feature of the model, the most important first; none where the rows have
-        not both outcomes. The same rows in the same order give the same figures.
+        The importance of each feature, the greatest first; empty if the rows have only one
+        outcome. The same rows in the same order give the same result.
     """
     from threadpoolctl import threadpool_limits
 
-    known = _first_known(rows)
-    outcome = known[LABEL].to_numpy().astype(np.bool_)
+    labelled = _first_labelled(rows)
+    outcome = labelled[LABEL].to_numpy().astype(np.bool_)
     if outcome.all() or not outcome.any():
         return []
     names = [feature.name for feature in model.schema.features]
-    at_once = max(1, ROWS_AT_ONCE // (REPEATS * len(known)))
-    found: list[Importance] = []
-    # A thread more would wait longer than it works: each prediction is of few rows.
+    at_once = max(1, ROWS_AT_ONCE // (REPEATS * len(labelled)))
+    importances: list[Importance] = []
+    # Each call predicts few rows, so that more threads would only wait for each other.
     with threadpool_limits(1):
-        (whole,) = _aucs(model, [known], outcome)
+        (auc,) = _aucs(model, [labelled], outcome)
         for first in range(0, len(names), at_once):
-            some = names[first : first + at_once]
-            shuffled = [table for name in some for table in _shuffled(known, name)]
-            losses = whole - np.array(_aucs(model, shuffled, outcome)).reshape(len(some), REPEATS)
-            found += map(_importance, some, losses)
-    return sorted(found, key=lambda importance: (-importance.auc_loss, importance.feature))
+            batch = names[first : first + at_once]
+            shuffled = [table for name in batch for table in _shuffled(labelled, name)]
+            losses = auc - np.array(_aucs(model, shuffled, outcome)).reshape(len(batch), REPEATS)
+            importances += map(_importance, batch, losses)
+    return sorted(importances, key=lambda importance: (-importance.auc_loss, importance.feature))
 
 
 def _importance(feature: str, losses: NDArray[np.float64]) -> Importance:
-    told = (round(float(loss), DECIMALS) for loss in (losses.mean(), losses.min(), losses.max()))
-    return Importance(feature, *told)
+    summary = losses.mean(), losses.min(), losses.max()
+    return Importance(feature, *(round(float(loss), DECIMALS) for loss in summary))
 
 
-def _first_known(rows: "pl.DataFrame | FeatureTable") -> pl.DataFrame:
+def _first_labelled(rows: "pl.DataFrame | FeatureTable") -> pl.DataFrame:
     from churnlib.model.feature_table import FeatureTable
 
     parts: list[pl.DataFrame] = []
-    missing = MAX_ROWS
+    remaining = MAX_ROWS
     for part in FeatureTable.of(rows).where(pl.col(LABEL).is_not_null()):
-        parts.append(part.head(missing))
-        missing -= len(parts[-1])
-        if not missing:
+        parts.append(part.head(remaining))
+        remaining -= len(parts[-1])
+        if not remaining:
             break
     return pl.concat(parts)
 
@@ -112,14 +112,14 @@ def _shuffled(rows: pl.DataFrame, name: str) -> Iterator[pl.DataFrame]:
 def _aucs(
     model: "FittedModel", tables: Sequence[pl.DataFrame], outcome: NDArray[np.bool_]
 ) -> list[float]:
-    """The ROC AUC on each of some tables of the same subscriptions, predicted at once."""
-    said = predict(model, pl.concat(tables)).to_numpy()
-    return [_auc(outcome, part) for part in np.split(said, len(tables))]
+    """The ROC AUC on each of several tables of the same subscriptions, predicted at once."""
+    probabilities = predict(model, pl.concat(tables)).to_numpy()
+    return [_auc(outcome, part) for part in np.split(probabilities, len(tables))]
 
 
-def _auc(outcome: NDArray[np.bool_], said: NDArray[np.float64]) -> float:
-    """By ranks, ties counting half: scikit-learn's checks take longer than the work."""
+def _auc(outcome: NDArray[np.bool_], probabilities: NDArray[np.float64]) -> float:
+    """The ROC AUC by ranks, with ties counted half; scikit-learn's checks would take longer."""
     churned = int(outcome.sum())
-    ranks = pl.Series(said).rank("average").to_numpy()[outcome].sum()
-    won = ranks - churned * (churned + 1) / 2
-    return float(won / (churned * (len(outcome) - churned)))
+    ranks = pl.Series(probabilities).rank("average").to_numpy()[outcome].sum()
+    wins = ranks - churned * (churned + 1) / 2
+    return float(wins / (churned * (len(outcome) - churned)))

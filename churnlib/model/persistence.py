@@ -56,7 +56,8 @@ def load_pipeline(name: str, data: bytes, where: str, remedy: str) -> Any:
         remedy: What to do if it cannot be opened, for messages.
 
     Raises:
-        ModelError: It holds a type that is not trusted, is of another scikit-learn, or is damaged.
+        ModelError: It holds a type that is not trusted, was saved by another version of
+            scikit-learn, or is damaged.
     """
     with _version_warnings_raised(where, remedy):
         try:
@@ -85,7 +86,7 @@ def _hint(types: list[str]) -> str:
 
 @contextmanager
 def _version_warnings_raised(where: str, remedy: str) -> Iterator[None]:
-    """Refuses a model of another scikit-learn, which would only warn, and could fail later."""
+    """Refuses a model saved by another version of scikit-learn, which by itself only warns."""
     from sklearn.exceptions import InconsistentVersionWarning
 
     with warnings.catch_warnings():

@@ -25,7 +25,7 @@ NAMED_LISTS = {
     "transformer_list": ("name", "estimator"),
     "estimators": ("name", "estimator"),
 }
-"""Parameters that scikit-learn takes as lists of tuples, which are lists in TOML; and the parts of
+"""Parameters that scikit-learn takes as lists of tuples (lists in TOML), and the parts of
 each tuple."""
 
 
@@ -69,7 +69,7 @@ def build_pipeline(steps: Sequence[Step], seed: int) -> Pipeline:
 
 
 def check_pipeline(settings: TrainSettings, columns: Mapping[str, pl.DataType]) -> None:
-    """Refuses settings of which no model can be fitted and saved, before the features are built.
+    """Refuses settings with which no model can be fitted and saved, before building features.
 
     Args:
         settings: See `TrainSettings`.
@@ -77,7 +77,7 @@ def check_pipeline(settings: TrainSettings, columns: Mapping[str, pl.DataType]) 
 
     Raises:
         ModelError: See `build_pipeline` and `choose`; or a step names a column that is not a
-            feature; or the model is to be saved in a skops file that may not hold it.
+            feature; or a skops file may not hold the model.
     """
     pipeline = build_pipeline(settings.pipeline, seed=0)
     check_columns(pipeline, choose(columns, settings.features))

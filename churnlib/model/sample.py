@@ -1,8 +1,8 @@
-"""Which share of the characters a model learns from, so that fitting has bounded memory and time.
+"""The sample of characters that a model is trained on, which bounds memory and time.
 
-A character is in a sample or out of it whole, by the hash of its id: the same in every run and on
-every machine, and a smaller sample is part of a larger. Feature tables are in the order of that
-hash, so that a sample is the beginning of a table, and no more of the table is read.
+All rows of a character are in the sample, or none, by the hash of its id: the sample is the same in
+every run and on every machine, and a larger one contains a smaller one. Feature tables are in the
+order of that hash, so a sample is the beginning of a table, and only that is read.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,18 +21,18 @@ from churnlib.model.feature_table import FeatureTable
 from churnlib.settings import Step, TrainSettings
 
 FROM_PARTS = "churnlib.model.boosting.LGBMFromParts"
-"""The model that, alone in a pipeline, learns from a table of which a part is in memory."""
+"""The model that trains on a table part by part if it is the only step of a pipeline."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What a model learns from of a feature table.
+    """The part of a feature table that a model is trained on.
 
     Attributes:
         rows: The rows of the characters drawn.
-        share: The share of the characters that are drawn.
-        of: How many rows the table has.
-        setting: The setting that the share follows from.
+        share: The share of the characters drawn.
+        of: Number of rows in the table.
+        setting: The setting that determines the share.
     """
 
     rows: FeatureTable
@@ -46,35 +46,35 @@ class Sample:
         return {"share": self.share, "rows": rows, "of": self.of, "setting": self.setting}
 
 
-def draw(features: DatasetRef, settings: TrainSettings) -> Sample:
-    """Draws the characters that a model is to learn from; reads only a few ids.
+def draw_sample(features: DatasetRef, settings: TrainSettings) -> Sample:
+    """Draws the characters to train a model on; reads only a few ids.
 
     Args:
         features: The feature table of the training window.
-        settings: `sample` and `max_rows` count.
+        settings: The settings `sample` and `max_rows` are used.
 
     Raises:
-        DataError: The table is missing or damaged, or something else wrote it.
+        DataError: The table is missing, damaged, or not a feature table.
     """
-    whole = FeatureTable.read(features)
+    table = FeatureTable.read(features)
     share, setting = settings.sample, "train.sample"
     if share is None:
         bounded = not learns_from_parts(settings.pipeline)
-        share = min(1.0, settings.max_rows / max(whole.height, 1)) if bounded else 1.0
+        share = min(1.0, settings.max_rows / max(table.height, 1)) if bounded else 1.0
         setting = "train.max_rows"
-    height = whole.height if share == 1 else _rows_below(features, share)
-    return Sample(replace(whole, height=height), share, whole.height, setting)
+    height = table.height if share == 1 else _rows_below(features, share)
+    return Sample(replace(table, height=height), share, table.height, setting)
 
 
 def learns_from_parts(steps: Sequence[Step]) -> bool:
-    """Tells whether a pipeline learns from a table of which only a part is in memory at a time."""
+    """Whether a pipeline trains on a table part by part, with one part in memory at a time."""
     return [step.type for step in steps] == [FROM_PARTS]
 
 
-def describe(sample: dict[str, Any]) -> str:
-    """Words what a manifest tells of a sample.
+def describe_sample(sample: dict[str, Any]) -> str:
+    """Describes the sample in a manifest.
 
-    >>> describe({"share": 0.1, "rows": 9_876, "of": 100_000, "setting": "train.sample"})
+    >>> describe_sample({"share": 0.1, "rows": 9_876, "of": 100_000, "setting": "train.sample"})
     '9,876 of 100,000 rows: 10% of the characters (train.sample)'
     """
     if sample["share"] == 1:
@@ -86,11 +86,11 @@ def describe(sample: dict[str, Any]) -> str:
 
 
 @contextmanager
-def attribute_read_errors(sample: Sample) -> Iterator[None]:
-    """Where the block fails because a sample is too small, names the setting to change.
+def naming_sample_setting(sample: Sample) -> Iterator[None]:
+    """Names the setting to change if the block fails because the sample is too small.
 
     Raises:
-        ModelError: Rows to learn from are missing, of which there may be more outside the sample.
+        ModelError: The sample has too few rows; the table may have enough.
     """
     try:
         yield
@@ -105,7 +105,7 @@ def attribute_read_errors(sample: Sample) -> Iterator[None]:
 
 
 def _rows_below(features: DatasetRef, share: float) -> int:
-    """How many rows belong to the characters whose hashes are below a share of all hashes."""
+    """Number of rows of the characters whose hashes are in the first share of all hashes."""
     limit = int(share * 2**64)
     last = limit >> (64 - FINEST_BITS)
     counts = fact(features, FACT)

@@ -1,7 +1,7 @@
 """Trust: the packages whose estimators may be configured, and the types that a model file may hold.
 
-What is trusted is stated here and in the environment. Settings cannot change it, because a run can
-set them, and nothing beside a model can, because whoever wrote the model could have written it.
+Only this module and the environment decide what is trusted. Settings do not, because a run can set
+them; nor does a file beside a model, because the model's author may have written that too.
 """
 
 import hashlib
@@ -21,10 +21,10 @@ from churnlib.settings import TRUSTED_PACKAGES_VARIABLE
 TRUSTED_ROOTS = ("sklearn", "churnlib", "skrub")
 """Packages whose estimators are trusted always."""
 LIBRARIES = (*TRUSTED_ROOTS, "joblib", "lightgbm", "numpy", "polars", "scipy", "skops")
-"""Packages that nobody is advised to trust, because they hold no estimators of a project's own."""
+"""Packages that messages do not suggest to trust: they contain no estimators of the project."""
 REFUSED = ("FunctionTransformer", "TextEncoder", "LLMEncoder")
-"""Estimators that call any function they are given, or load models from the network or from
-pickles, and so would go around this module."""
+"""Estimators that call arbitrary functions, or load models from the network or from pickles, which
+would bypass the checks of this module."""
 TRUSTED_TYPES = (
     "churnlib.model.boosting.LGBMClassifier",
     "churnlib.model.boosting.LGBMFromParts",
@@ -58,8 +58,8 @@ TRUSTED_TYPES = (
     "skrub._to_str.ToStr",
     "skrub.selectors._base.Cols",
 )
-"""Types that a skops file may hold besides those that skops trusts itself. They hold data; what
-functions and types they hold in turn is checked by itself."""
+"""Types that a skops file may hold, in addition to those that skops itself trusts. They hold data;
+functions and types inside them are checked separately."""
 
 
 def trusted_packages() -> tuple[str, ...]:
@@ -108,7 +108,7 @@ def untrusted_types(data: bytes) -> list[str]:
 
 
 def types_to_trust(data: bytes) -> list[str]:
-    """Lists what skops must be told to trust in a file without untrusted types."""
+    """Lists the types to pass to skops as trusted, for a file without untrusted types."""
     from skops import io
 
     return list(io.get_untrusted_types(data=data))
@@ -131,13 +131,13 @@ def _names_own_estimator(name: str) -> bool:
         return False
     try:
         candidate = getattr(importlib.import_module(module_name), class_name, None)
-    except Exception:  # Whatever a module raises when it is imported.
+    except Exception:  # An import may raise anything.
         return False
     return is_trusted_estimator(candidate)
 
 
 def how_to_trust(packages: Iterable[str]) -> str:
-    """Says how to trust packages; nothing about Python's own, and about `LIBRARIES`."""
+    """How to trust packages; empty for the standard library and `LIBRARIES`."""
     own = sorted({name for name in packages if name.isidentifier()} - _NEVER_OWN)
     if not own:
         return ""
@@ -156,18 +156,30 @@ def package_digests() -> dict[str, str]:
     return {name: _digest(name) for name in trusted_packages()}
 
 
+def package_files() -> list[Path]:
+    """The Python files of `trusted_packages`."""
+    return [file for name in trusted_packages() for file in _files(name).values()]
+
+
 @cache
 def _digest(package: str) -> str:
     """Digests the Python files of a package, which need not be imported; empty if there is none."""
-    spec = find_spec(package)
-    if spec is None:
+    files = _files(package)
+    if not files:
         return ""
-    folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
-    files = {str(file.relative_to(f)): file for f in folders for file in f.rglob("*.py")}
-    if not folders and spec.origin:
-        files = {"": Path(spec.origin)}
     digest = hashlib.sha256()
     for name, file in sorted(files.items()):
         digest.update(f"{name}\0".encode())
         digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()
+
+
+def _files(package: str) -> dict[str, Path]:
+    """The Python files of a package, by their path in it."""
+    spec = find_spec(package)
+    if spec is None:
+        return {}
+    folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
+    if not folders and spec.origin:
+        return {"": Path(spec.origin)}
+    return {str(file.relative_to(f)): file for f in folders for file in f.rglob("*.py")}

@@ -1,4 +1,4 @@
-"""What the tasks that write reports share."""
+"""Inputs and facts shared by the tasks that write reports."""
 
 import json
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from typing import Any
 from churnlib.errors import error_prefix
 from churnlib.io import storage
 from churnlib.io.datasets import DatasetRef
-from churnlib.model.sample import describe
+from churnlib.model.sample import describe_sample
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import EvaluationSettings, Offer, Settings, changes
 from flows.engine.artifacts import show_report
@@ -20,7 +20,7 @@ from flows.steps.sources import Sources
 
 @dataclass(frozen=True)
 class ReportContext:
-    """What every report needs besides models and feature tables.
+    """Inputs of every report, in addition to models and feature tables.
 
     Attributes:
         evaluation: The segments to report on.
@@ -35,13 +35,13 @@ class ReportContext:
 
 @dataclass(frozen=True)
 class ScoreContext(ReportContext):
-    """What a report on predictions needs besides.
+    """Further inputs of a report on predictions.
 
     Attributes:
         window: The subscriptions to score.
         horizon_months: The horizon of the label.
         offer: Costs and benefits of a campaign.
-        allow_joblib: Whether to open model files in the joblib format, which can run any code.
+        allow_joblib: Whether to load model files in the joblib format, which can run any code.
     """
 
     window: SubscriptionWindow
@@ -92,14 +92,14 @@ def data_quality(sources: Sources) -> dict[str, Any]:
 def changed_settings(settings: Settings) -> list[dict[str, str]] | None:
     """The settings of a run that differ from `base.toml`; None if that cannot be determined.
 
-    The day of the run is left out: it is no setting of the game, and every report names it.
+    The day of the run is left out, because every report names it.
     """
     changed = changes(settings)
     return None if changed is None else [asdict(c) for c in changed if c.setting != "as_of"]
 
 
 def model_facts(manifest: Mapping[str, Any], *inputs: DatasetRef) -> dict[str, Any]:
-    """What a report says about a model: its seed and months, settings, libraries and inputs.
+    """Facts about a model for its report: seed, months, settings, libraries and inputs.
 
     Args:
         manifest: The manifest of the model; one of an older version may hold less.
@@ -114,7 +114,7 @@ def model_facts(manifest: Mapping[str, Any], *inputs: DatasetRef) -> dict[str, A
         "seed": manifest["seed"],
     }
     if sample := manifest.get("sample"):
-        facts["learnt from"] = describe(sample)
+        facts["learnt from"] = describe_sample(sample)
     if calibration := manifest.get("calibration"):
         facts["calibration"] = describe_calibration(calibration["kept"])
     libraries = {name: manifest["libraries"][name] for name in manifest["depends_on"]}
@@ -127,7 +127,7 @@ def model_facts(manifest: Mapping[str, Any], *inputs: DatasetRef) -> dict[str, A
 
 
 def ref_facts(ref: DatasetRef) -> dict[str, Any]:
-    """What a report says about a dataset."""
+    """Facts about a dataset for a report."""
     return {"rows": ref.rows, "fingerprint": ref.fingerprint}
 
 

@@ -56,7 +56,7 @@ def test_growth_runs_from_end_to_end(tmp_path: Path) -> None:
     for way in size["ways"].values():
         (once,) = way["runs"]
         assert once["process"]["cpu"] > once["work"]["cpu"] > 0
-    assert "## How it grows" in (tmp_path / "RESULTS.md").read_text()
+    assert "## Scaling with the data" in (tmp_path / "RESULTS.md").read_text()
     assert (tmp_path / "growth.svg").exists()
 
 

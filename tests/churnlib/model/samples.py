@@ -1,4 +1,4 @@
-"""Small feature tables, and pipelines that learn something from them."""
+"""Small feature tables, and pipelines to fit to them."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -34,11 +34,11 @@ FACTS: Mapping[str, Any] = {
     "inputs": {"sub_data": {"fingerprint": "0" * 64, "rows": 240}},
     "metrics": {"in_sample": {"general": {}}, "validation": {"general": {"roc_auc": None}}},
 }
-"""What a manifest tells besides the model itself."""
+"""The contents of a manifest that do not describe the model itself."""
 
 
 def features(rows: int = 240, seed: int = 0) -> pl.DataFrame:
-    """A feature table over six months whose label hangs on numbers, flags and categories."""
+    """A feature table over six months whose label depends on numbers, flags and categories."""
     rng = np.random.default_rng(seed)
     balance = rng.normal(200, 50, rows).round(2)
     race = rng.choice(["elf", "human", "dwarf"], rows)
@@ -259,7 +259,7 @@ PIPELINES: Mapping[str, tuple[Step, ...]] = {
         model_of(LOGISTIC),
     ),
 }
-"""Pipelines such as games configure, by name."""
+"""Pipelines as games configure them, by name."""
 
 
 def fitted(
@@ -274,7 +274,7 @@ def fitted(
 
 @cache
 def usual(name: str = "boosting") -> FittedModel:
-    """A pipeline fitted on the usual table, once for all tests."""
+    """A pipeline fitted to the default table, once for all tests."""
     return fitted(name)
 
 
@@ -285,5 +285,5 @@ def save(target: Dataset, model: FittedModel, **named: Any) -> DatasetRef:
 
 
 def probabilities(model: FittedModel, rows: pl.DataFrame) -> list[float]:
-    found: list[float] = predict(model, rows).to_list()
-    return found
+    values: list[float] = predict(model, rows).to_list()
+    return values

@@ -1,4 +1,4 @@
-"""LightGBM in pipelines: categories as they are, and the same model from parts as from all rows."""
+"""LightGBM in pipelines: Enum columns, and the same model from parts as from all rows."""
 
 import sys
 from dataclasses import replace
@@ -33,37 +33,37 @@ IN_PARTS = training(step(FROM_PARTS, **LIGHTGBM["params"]))
 
 
 @pytest.mark.parametrize("size", [32, 599, 1000])
-def test_the_model_is_the_same_whatever_the_parts(size: int) -> None:
-    some_unknown = ROWS.with_columns(
+def test_model_does_not_depend_on_the_size_of_parts(size: int) -> None:
+    with_nulls = ROWS.with_columns(
         sub_churn=pl.when((pl.col("sub_id") > 1100) & (pl.col("sub_id") % 7 != 0)).then("sub_churn")
     )
-    known = some_unknown.drop_nulls("sub_churn")
-    in_memory = fit(known, training(model_of(LIGHTGBM)), seed=1)
-    from_parts = fit(replace(FeatureTable.of(some_unknown), size=size), IN_PARTS, seed=1)
+    labelled = with_nulls.drop_nulls("sub_churn")
+    in_memory = fit(labelled, training(model_of(LIGHTGBM)), seed=1)
+    from_parts = fit(replace(FeatureTable.of(with_nulls), size=size), IN_PARTS, seed=1)
     assert from_parts.schema == in_memory.schema
     assert probabilities(from_parts, ROWS) == probabilities(in_memory, ROWS)
 
 
-def test_a_part_at_a_time_is_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_part_at_a_time_is_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     heights: list[int] = []
     part = FeatureTable.part
 
-    def noted(rows: FeatureTable, number: int) -> pl.DataFrame:
-        found = part(rows, number)
-        heights.append(len(found))
-        return found
+    def read_and_count(rows: FeatureTable, number: int) -> pl.DataFrame:
+        frame = part(rows, number)
+        heights.append(len(frame))
+        return frame
 
-    def refused(*_: Any) -> None:
+    def fail(*_: Any) -> None:
         raise AssertionError("all rows at once")
 
-    monkeypatch.setattr(FeatureTable, "part", noted)
-    monkeypatch.setattr(LGBMFromParts, "fit", refused)
+    monkeypatch.setattr(FeatureTable, "part", read_and_count)
+    monkeypatch.setattr(LGBMFromParts, "fit", fail)
     fit(replace(FeatureTable.of(ROWS), size=100), IN_PARTS, seed=1)
-    # To learn categories, to choose the bins, to fill them, and for the baseline.
+    # For the categories, for LightGBM's bins, for their contents, and for the baseline.
     assert heights == [100] * 6 * 4
 
 
-def test_in_a_longer_pipeline_it_learns_from_what_comes_before() -> None:
+def test_in_a_longer_pipeline_it_is_fitted_to_the_transformed_rows() -> None:
     numbers = features().drop("race", "sub_type")
     steps = (IMPUTE, step(FROM_PARTS, **LIGHTGBM["params"]))
     assert not learns_from_parts(steps)
@@ -75,12 +75,12 @@ def test_categories_are_split_on_as_a_set() -> None:
     kinds = pl.Enum(["a", "b", "c", "d"])
     frame = pl.DataFrame({"kind": pl.Series(["a", "b", "c", "d"] * 60, dtype=kinds)})
     model = LGBMClassifier(n_estimators=1, num_leaves=2, min_child_samples=1, random_state=1)
-    found = model.fit(frame, outcome).predict_proba(frame)[:, 1]
-    assert len(set(found[outcome == 0])) == len(set(found[outcome == 1])) == 1
-    assert found[outcome == 1].min() > found[outcome == 0].max()
+    churned = model.fit(frame, outcome).predict_proba(frame)[:, 1]
+    assert len(set(churned[outcome == 0])) == len(set(churned[outcome == 1])) == 1
+    assert churned[outcome == 1].min() > churned[outcome == 0].max()
 
 
-def test_it_is_told_to_be_reproducible_and_quiet(capfd: pytest.CaptureFixture[str]) -> None:
+def test_lightgbm_is_deterministic_and_quiet(capfd: pytest.CaptureFixture[str]) -> None:
     model = fit(features(), training(model_of(LIGHTGBM)), seed=1).pipeline.named_steps["model"]
     assert isinstance(model, lightgbm.LGBMClassifier)
     assert model.get_params()["deterministic"]
@@ -102,7 +102,7 @@ def test_it_is_told_to_be_reproducible_and_quiet(capfd: pytest.CaptureFixture[st
     ],
 )
 @pytest.mark.parametrize("name", ["lightgbm.LGBMClassifier", FROM_PARTS])
-def test_parameters_are_held_against_what_there_is(
+def test_unknown_and_invalid_parameters_are_refused(
     name: str, params: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ModelError) as caught:
@@ -110,33 +110,33 @@ def test_parameters_are_held_against_what_there_is(
     assert message in str(caught.value)
 
 
-def test_what_parts_cannot_do_is_refused() -> None:
+def test_class_weight_is_refused_for_parts() -> None:
     build_pipeline([step("lightgbm.LGBMClassifier", class_weight="balanced")], 1)
     with pytest.raises(ModelError, match="'class_weight' parameter of LGBMFromParts must be None"):
         build_pipeline([step(FROM_PARTS, class_weight="balanced")], 1)
 
 
 @pytest.mark.parametrize(
-    ("name", "meant"),
+    ("name", "suggestion"),
     [
         ("lightgbm.LGBMClasifier", "lightgbm.LGBMClassifier"),
         ("sklearn.ensemble.LGBMClassifier", "lightgbm.LGBMClassifier"),
         ("churnlib.model.parts.LGBMFromParts", FROM_PARTS),
     ],
 )
-def test_the_name_that_was_meant_is_told(name: str, meant: str) -> None:
-    with pytest.raises(ModelError, match=f"Did you mean '{meant}'"):
+def test_misspelled_name_gets_a_suggestion(name: str, suggestion: str) -> None:
+    with pytest.raises(ModelError, match=f"Did you mean '{suggestion}'"):
         resolve(name)
 
 
 @pytest.mark.parametrize("name", ["lightgbm.LGBMRegressor", "lightgbm.Booster", "lightgbm.train"])
-def test_nothing_else_of_the_package_is_allowed(name: str) -> None:
+def test_other_names_of_lightgbm_are_refused(name: str) -> None:
     with pytest.raises(ModelError, match="is not allowed"):
         resolve(name)
 
 
 @pytest.mark.parametrize("name", ["lightgbm.LGBMClassifier", FROM_PARTS])
-def test_without_the_package_the_extra_is_named(
+def test_message_names_the_extra_if_lightgbm_is_missing(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in [m for m in sys.modules if m.partition(".")[0] == "lightgbm"]:

@@ -1,4 +1,4 @@
-"""Calibration: which models, on which rows, how well, and what stays as it is."""
+"""Calibration: which models need it, its rows, and its effect on probabilities."""
 
 from dataclasses import replace
 from datetime import date
@@ -85,25 +85,25 @@ def classifier(type_name: str, **params: Any) -> Step:
         ),
     ],
 )
-def test_auto_calibrates_what_needs_it(model: Step, expected: str) -> None:
+def test_auto_calibrates_models_that_need_it(model: Step, expected: str) -> None:
     pipeline = build_pipeline([model], seed=1)
     assert method_for(pipeline, training(model)) == expected
-    for stated in ("none", "sigmoid", "isotonic"):
-        assert method_for(pipeline, training(model, calibration=stated)) == stated
+    for method in ("none", "sigmoid", "isotonic"):
+        assert method_for(pipeline, training(model, calibration=method)) == method
 
 
-def test_a_step_before_the_model_decides_nothing() -> None:
+def test_only_the_last_step_decides_about_calibration() -> None:
     select = step("sklearn.feature_selection.SelectFromModel", "select", estimator=FOREST)
     steps = (ENCODE, IMPUTE, select, model_of(LOGISTIC))
     assert method_for(build_pipeline(steps, seed=1), training(*steps)) == "none"
 
 
 @pytest.mark.parametrize("months", [1, 3])
-def test_the_last_months_calibrate_and_those_before_fit(months: int) -> None:
-    made = calibrated(calibration_months=months)
+def test_calibration_uses_the_last_months_and_fitting_the_earlier(months: int) -> None:
+    model = calibrated(calibration_months=months)
     opens = date(2024, 7 - months, 1)
-    assert made.calibration is not None
-    assert made.calibration.to_json() == {
+    assert model.calibration is not None
+    assert model.calibration.to_json() == {
         "method": "isotonic",
         "start": f"2024-{7 - months:02}-15",
         "end": "2024-06-15",
@@ -111,19 +111,19 @@ def test_the_last_months_calibrate_and_those_before_fit(months: int) -> None:
         "churned": ROWS.filter(pl.col("sub_start_date") >= opens)["sub_churn"].sum(),
     }
     before = ROWS.filter(pl.col("sub_start_date") < opens)
-    inner = made.pipeline.calibrated_classifiers_[0].estimator.estimator
+    inner = model.pipeline.calibrated_classifiers_[0].estimator.estimator
     plain = calibrated(method="none", rows=before)
-    assert made.schema == plain.schema
-    assert predict_by(inner, made.schema, ROWS).to_list() == probabilities(plain, ROWS)
+    assert model.schema == plain.schema
+    assert predict_by(inner, model.schema, ROWS).to_list() == probabilities(plain, ROWS)
 
 
-def test_labels_not_yet_known_calibrate_nothing() -> None:
+def test_rows_without_a_label_are_not_calibrated_on() -> None:
     late = pl.col("sub_start_date") >= date(2024, 6, 1)
     holes = ROWS.with_columns(sub_churn=pl.when(~late).then("sub_churn"))
-    made = calibrated(rows=holes)
-    assert made.calibration is not None
-    assert made.calibration.end == date(2024, 5, 15)
-    assert probabilities(made, ROWS) == probabilities(calibrated(rows=ROWS.filter(~late)), ROWS)
+    model = calibrated(rows=holes)
+    assert model.calibration is not None
+    assert model.calibration.end == date(2024, 5, 15)
+    assert probabilities(model, ROWS) == probabilities(calibrated(rows=ROWS.filter(~late)), ROWS)
 
 
 @pytest.mark.parametrize(
@@ -136,29 +136,29 @@ def test_labels_not_yet_known_calibrate_nothing() -> None:
         ("lightgbm_from_parts", "sigmoid"),
     ],
 )
-def test_calibrated_probabilities_follow_the_rows_that_calibrate(
+def test_calibrated_probabilities_follow_the_calibration_rows(
     name: str, method: CalibrationChoice
 ) -> None:
-    # All churn is ten times rarer than in the months that the model was fitted on.
+    # Churn is ten times rarer than in the months that the model was fitted to.
     late = pl.col("sub_start_date") >= OPENS
     keep = pl.when(late & (pl.col("sub_id") % 10 > 0)).then(0).otherwise("sub_churn")
     rows = ROWS.with_columns(sub_churn=keep.cast(pl.Int8))
-    shown = rows.filter(late)
-    plain, made = (calibrated(name, m, rows=rows) for m in ("none", method))
-    rate = shown["sub_churn"].mean()
-    mended = np.mean(probabilities(made, shown))
-    assert mended == pytest.approx(rate, abs=0.005)
+    late_rows = rows.filter(late)
+    plain, model = (calibrated(name, m, rows=rows) for m in ("none", method))
+    rate = late_rows["sub_churn"].mean()
+    calibrated_mean = np.mean(probabilities(model, late_rows))
+    assert calibrated_mean == pytest.approx(rate, abs=0.005)
     before = calibrated(name, "none", rows=rows.filter(~late))
-    assert np.mean(probabilities(before, shown)) > 0.3
-    assert probabilities(plain, shown) != probabilities(made, shown)
+    assert np.mean(probabilities(before, late_rows)) > 0.3
+    assert probabilities(plain, late_rows) != probabilities(model, late_rows)
 
 
 @pytest.mark.parametrize("method", ["sigmoid", "isotonic"])
 def test_calibration_keeps_the_order_of_risks(method: CalibrationChoice) -> None:
-    made = calibrated("boosting", method)
-    inner = made.pipeline.calibrated_classifiers_[0].estimator.estimator
-    order = np.argsort(predict_by(inner, made.schema, ROWS).to_numpy(), kind="stable")
-    assert (np.diff(np.array(probabilities(made, ROWS))[order]) >= -1e-12).all()
+    model = calibrated("boosting", method)
+    inner = model.pipeline.calibrated_classifiers_[0].estimator.estimator
+    order = np.argsort(predict_by(inner, model.schema, ROWS).to_numpy(), kind="stable")
+    assert (np.diff(np.array(probabilities(model, ROWS))[order]) >= -1e-12).all()
 
 
 @pytest.mark.parametrize(
@@ -171,18 +171,20 @@ def test_calibration_keeps_the_order_of_risks(method: CalibrationChoice) -> None
         ("vote", "sigmoid"),
     ],
 )
-def test_a_calibrated_model_goes_through_its_file(name: str, method: CalibrationChoice) -> None:
-    made = calibrated(name, method)
-    loaded = load_pipeline("model.skops", as_skops(made.pipeline), "hawk", "Train again.")
-    assert predict_by(loaded, made.schema, ROWS).to_list() == probabilities(made, ROWS)
+def test_calibrated_model_is_equal_after_saving_and_loading(
+    name: str, method: CalibrationChoice
+) -> None:
+    model = calibrated(name, method)
+    loaded = load_pipeline("model.skops", as_skops(model.pipeline), "hawk", "Train again.")
+    assert predict_by(loaded, model.schema, ROWS).to_list() == probabilities(model, ROWS)
 
 
-def test_the_libraries_inside_a_calibrated_model_are_found() -> None:
+def test_libraries_inside_a_calibrated_model_are_listed() -> None:
     assert libraries_of(calibrated("lightgbm", "sigmoid")) == ["scikit-learn", "lightgbm"]
 
 
 @pytest.mark.parametrize("size", [100, 10_000])
-def test_rows_in_parts_calibrate_as_one(size: int) -> None:
+def test_calibration_does_not_depend_on_the_size_of_parts(size: int) -> None:
     settings = training(*PIPELINES["lightgbm_from_parts"], calibration="isotonic")
     parts = replace(FeatureTable.of(ROWS), size=size)
     assert probabilities(fit(parts, settings, 1), ROWS) == probabilities(
@@ -190,38 +192,38 @@ def test_rows_in_parts_calibrate_as_one(size: int) -> None:
     )
 
 
-def test_of_more_rows_than_memory_holds_the_first_calibrate(
+def test_first_rows_are_calibrated_on_if_memory_cannot_hold_all(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(training_module, "MOST_ROWS", 150)
     settings = training(*PIPELINES["lightgbm_from_parts"], calibration="isotonic")
-    made = fit(replace(FeatureTable.of(ROWS), size=100), settings, 1)
-    assert made.calibration is not None
-    assert made.calibration.rows == 200
+    model = fit(replace(FeatureTable.of(ROWS), size=100), settings, 1)
+    assert model.calibration is not None
+    assert model.calibration.rows == 200
     assert calibrated(method="isotonic").calibration.rows == 600  # type: ignore[union-attr]
 
 
-def test_training_tells_both_calibrations() -> None:
+def test_training_returns_both_calibrations() -> None:
     settings = training(*FORESTS, validation_months=1, calibration_months=2)
-    made = train(ROWS, settings, date(2024, 6, 30), seed=1, horizon_months=1)
-    assert made.validated is not None
-    assert made.model.calibration is not None
-    assert (made.validated.start, made.validated.end) == (date(2024, 4, 15), date(2024, 5, 15))
-    assert (made.model.calibration.start, made.model.calibration.end) == (
+    result = train(ROWS, settings, date(2024, 6, 30), seed=1, horizon_months=1)
+    assert result.validated is not None
+    assert result.model.calibration is not None
+    assert (result.validated.start, result.validated.end) == (date(2024, 4, 15), date(2024, 5, 15))
+    assert (result.model.calibration.start, result.model.calibration.end) == (
         date(2024, 5, 15),
         date(2024, 6, 15),
     )
-    assert made.calibrations == {
-        "kept": made.model.calibration.to_json(),
-        "validated": made.validated.to_json(),
+    assert result.calibrations == {
+        "kept": result.model.calibration.to_json(),
+        "validated": result.validated.to_json(),
     }
     kept = train(ROWS, settings.model_copy(update={"refit": False}), date(2024, 6, 30), 1,
                  horizon_months=1)  # fmt: skip
-    assert kept.model.calibration == kept.validated == made.validated
+    assert kept.model.calibration == kept.validated == result.validated
 
 
 @pytest.mark.parametrize(
-    ("rows", "months", "told"),
+    ("rows", "months", "message"),
     [
         (ROWS, 6, "leaves 0 rows (0 churned) to fit on before 2024-01-01 and 1,200 rows"),
         (
@@ -238,15 +240,17 @@ def test_training_tells_both_calibrations() -> None:
         ),
     ],
 )  # fmt: skip
-def test_too_little_to_calibrate_on_is_told(rows: pl.DataFrame, months: int, told: str) -> None:
+def test_too_few_rows_to_calibrate_on_are_refused(
+    rows: pl.DataFrame, months: int, message: str
+) -> None:
     with pytest.raises(TooFewRowsError) as caught:
         calibrated(rows=rows, calibration_months=months)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert f"train.calibration_months = {months}" in str(caught.value)
     assert 'train.calibration = "none"' in str(caught.value)
 
 
-def test_a_model_that_cannot_be_asked_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failure_to_calibrate_names_the_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
         raise ValueError("no such thing")
 
@@ -255,7 +259,7 @@ def test_a_model_that_cannot_be_asked_is_told(monkeypatch: pytest.MonkeyPatch) -
         calibrated()
 
 
-def test_a_part_of_a_step_may_be_calibrated_too() -> None:
+def test_model_that_calibrates_itself_is_not_calibrated_again() -> None:
     inside = step(
         "sklearn.calibration.CalibratedClassifierCV",
         estimator=part("sklearn.ensemble.RandomForestClassifier", n_estimators=5),

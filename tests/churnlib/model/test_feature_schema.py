@@ -1,4 +1,4 @@
-"""What a model sees: learnt once, and held against every later table."""
+"""Feature schemas: learned from the training rows, and checked against later tables."""
 
 import json
 import random
@@ -36,7 +36,7 @@ SCHEMA = FeatureSchema(
 )
 
 
-def learnt(**choice: Any) -> FeatureSchema:
+def schema_with(**choice: Any) -> FeatureSchema:
     return learn_schema([ROWS], FeatureChoice(**choice))
 
 
@@ -46,8 +46,8 @@ def refusal(schema: FeatureSchema, frame: pl.DataFrame) -> str:
     return str(caught.value)
 
 
-def test_keys_dates_and_what_is_known_later_are_no_features() -> None:
-    assert learnt() == SCHEMA
+def test_keys_dates_and_later_facts_are_not_features() -> None:
+    assert schema_with() == SCHEMA
     full = learn_schema([features()], FeatureChoice())
     names = {feature.name for feature in full.features}
     assert names.isdisjoint(NEVER | {"creation_date"})
@@ -55,29 +55,32 @@ def test_keys_dates_and_what_is_known_later_are_no_features() -> None:
 
 
 def test_features_are_included_and_excluded() -> None:
-    assert [f.name for f in learnt(include=("price", "race")).features] == ["price", "race"]
-    assert [f.name for f in learnt(exclude=("price", "race")).features] == ["kills", "is_mastered"]
-    assert [f.name for f in learnt(include=("price", "race"), exclude=("price",)).features] == [
-        "race"
+    assert [f.name for f in schema_with(include=("price", "race")).features] == ["price", "race"]
+    assert [f.name for f in schema_with(exclude=("price", "race")).features] == [
+        "kills",
+        "is_mastered",
     ]
-    assert learnt(include=("race", "race")) == learnt(include=("race",))
+    assert [
+        f.name for f in schema_with(include=("price", "race"), exclude=("price",)).features
+    ] == ["race"]
+    assert schema_with(include=("race", "race")) == schema_with(include=("race",))
 
 
 @pytest.mark.parametrize("setting", ["include", "exclude"])
 def test_a_column_that_cannot_be_a_feature_is_refused(setting: str) -> None:
     for name in ("sub_id", "sub_churn", "churned_on", "sub_start_date"):
         with pytest.raises(ModelError, match=f"{setting}: the column '{name}' cannot be a f"):
-            learnt(**{setting: (name,)})
+            schema_with(**{setting: (name,)})
     with pytest.raises(ModelError, match=r"there is no column 'prize'\. Did you mean 'price'\?"):
-        learnt(**{setting: ("prize",)})
+        schema_with(**{setting: ("prize",)})
 
 
-def test_at_least_one_feature_must_be_left() -> None:
+def test_at_least_one_feature_must_remain() -> None:
     with pytest.raises(ModelError, match="leaves no feature"):
-        learnt(include=("race",), exclude=("race",))
+        schema_with(include=("race",), exclude=("race",))
 
 
-def test_values_become_what_the_model_takes() -> None:
+def test_apply_casts_to_the_model_types() -> None:
     applied = SCHEMA.apply(ROWS)
     assert applied.schema == {
         "race": pl.Enum(["elf", "human"]),
@@ -102,7 +105,7 @@ def test_an_unknown_category_becomes_null_and_is_counted() -> None:
     assert none_known.unknown_categories(later) == {"race": 2}
 
 
-def test_order_and_further_columns_do_not_matter() -> None:
+def test_column_order_and_other_columns_are_irrelevant() -> None:
     shuffled = list(ROWS.columns)
     random.Random(1).shuffle(shuffled)
     assert shuffled != ROWS.columns
@@ -134,7 +137,7 @@ def test_numbers_of_another_width_are_the_same_feature() -> None:
     assert SCHEMA.apply(later).equals(SCHEMA.apply(ROWS))
 
 
-def test_a_schema_comes_back_from_plain_data() -> None:
+def test_schema_is_equal_after_json() -> None:
     assert FeatureSchema.from_json(json.loads(json.dumps(SCHEMA.to_json()))) == SCHEMA
 
 

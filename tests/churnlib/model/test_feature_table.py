@@ -1,4 +1,4 @@
-"""Rows in parts: the same rows, and the same predictions, whatever the size of a part."""
+"""Feature tables in parts: rows and predictions do not depend on the size of the parts."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +14,8 @@ from tests.churnlib.model.samples import features, usual
 
 TABLE = features()
 LINEAR = ("logistic", "skrub")
-ALONE = [name for name in SCORED_COLUMNS if name != BASELINE]
-"""Pipelines whose last bits BLAS lets hang on how many rows there are, but by blocks of 16."""
+"""Pipelines whose last bits depend on the number of rows, which BLAS sums in blocks of 16."""
+WITHOUT_BASELINE = [name for name in SCORED_COLUMNS if name != BASELINE]
 ELVES = pl.col("race") == "elf"
 
 
@@ -28,7 +28,7 @@ def rows(request: pytest.FixtureRequest, tmp_path: Path) -> FeatureTable:
 
 
 @pytest.mark.parametrize("size", [1, 7, 120, 240, 1000])
-def test_parts_are_the_rows_one_behind_another(rows: FeatureTable, size: int) -> None:
+def test_parts_together_are_the_rows(rows: FeatureTable, size: int) -> None:
     parts = list(replace(rows, size=size))
     assert pl.concat(parts).equals(TABLE)
     assert {len(part) for part in parts[:-1]} <= {size}
@@ -38,7 +38,7 @@ def test_parts_are_the_rows_one_behind_another(rows: FeatureTable, size: int) ->
     assert kept.columns("sub_id").equals(expected.select("sub_id"))
 
 
-def test_of_no_rows_there_is_one_part_with_all_columns() -> None:
+def test_empty_table_has_one_part_with_all_columns() -> None:
     (part,) = FeatureTable.of(TABLE.clear())
     assert part.equals(TABLE.clear())
 
@@ -55,7 +55,7 @@ def test_of_no_rows_there_is_one_part_with_all_columns() -> None:
         "lightgbm_from_parts",
     ],
 )
-def test_predictions_are_the_same_bits_whatever_the_parts(name: str, rows: FeatureTable) -> None:
+def test_predictions_do_not_depend_on_the_size_of_parts(name: str, rows: FeatureTable) -> None:
     model = usual(name)
     new = pl.when(pl.col("sub_id") % 50 == 0).then(pl.lit("orc")).otherwise("race")
     later = replace(rows, table=rows.table.with_columns(race=new))
@@ -63,30 +63,30 @@ def test_predictions_are_the_same_bits_whatever_the_parts(name: str, rows: Featu
     expected = whole.with_columns(predict(model, whole))
     sizes = (16, 112, 240, 1008) if name in LINEAR else (7, 100, 240, 1000)
     for size in sizes:
-        found = predict_in_parts(model, replace(later, size=size), baseline=False)
-        assert found.rows.equals(expected.select(ALONE))
-        assert found.unknown == {"race": 5}
+        scored = predict_in_parts(model, replace(later, size=size), baseline=False)
+        assert scored.rows.equals(expected.select(WITHOUT_BASELINE))
+        assert scored.unknown == {"race": 5}
 
 
-def test_a_baseline_predicts_beside_the_model_and_columns_are_kept() -> None:
+def test_baseline_is_predicted_and_other_columns_are_kept() -> None:
     model = usual("boosting")
     assert model.baseline is not None
-    said = predict(model, TABLE)
-    plain = predict_by(model.baseline, model.schema, TABLE).alias(BASELINE)
-    expected = TABLE.with_columns(said, plain).select(*SCORED_COLUMNS, "race", "sub_type")
+    probability = predict(model, TABLE)
+    baseline = predict_by(model.baseline, model.schema, TABLE).alias(BASELINE)
+    expected = TABLE.with_columns(probability, baseline).select(*SCORED_COLUMNS, "race", "sub_type")
     for size in (16, 240):
-        found = predict_in_parts(
+        scored = predict_in_parts(
             model,
             replace(FeatureTable.of(TABLE), size=size),
             also=("race", "sub_type", "is_first_sub"),
         )
-        assert found.rows.equals(expected)
+        assert scored.rows.equals(expected)
 
 
 def test_an_empty_batch_without_labels_gives_an_empty_table() -> None:
     model = usual("boosting")
-    found = predict_in_parts(model, TABLE.clear().drop("sub_churn"), baseline=False)
-    assert found.rows.is_empty()
-    assert found.rows.columns == [c for c in ALONE if c != "sub_churn"]
-    assert found.rows[PROBABILITY].dtype == pl.Float64
-    assert found.unknown == {}
+    scored = predict_in_parts(model, TABLE.clear().drop("sub_churn"), baseline=False)
+    assert scored.rows.is_empty()
+    assert scored.rows.columns == [c for c in WITHOUT_BASELINE if c != "sub_churn"]
+    assert scored.rows[PROBABILITY].dtype == pl.Float64
+    assert scored.unknown == {}

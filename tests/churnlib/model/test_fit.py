@@ -1,4 +1,4 @@
-"""Fitting: slices by time, what cannot be fitted, and the same bits again."""
+"""Fitting: slices by time, errors, and reproducibility."""
 
 from datetime import date
 
@@ -33,13 +33,13 @@ END = date(2024, 6, 30)
 def trained(
     rows: pl.DataFrame = ROWS, months: int = 2, *, refit: bool = True, horizon: int = 1
 ) -> Training:
-    """By default all labels of the months before are known when the validation opens."""
+    """By default, the labels of all earlier months are available when the validation begins."""
     settings = training(model_of(BOOSTING), validation_months=months, refit=refit)
     return train(rows, settings, END, seed=1, horizon_months=horizon)
 
 
-def days(made: Training, part: str) -> set[date]:
-    return set(made.scored.filter(pl.col("slice") == part)["sub_start_date"])
+def days(result: Training, part: str) -> set[date]:
+    return set(result.scored.filter(pl.col("slice") == part)["sub_start_date"])
 
 
 def day(month: int) -> date:
@@ -47,26 +47,28 @@ def day(month: int) -> date:
 
 
 def test_validation_is_on_the_last_months_and_in_sample_on_all() -> None:
-    made = trained()
-    assert made.scored.columns == [*SCORED_COLUMNS, "slice"]
-    assert days(made, "validation") == {day(5), day(6)}
-    assert days(made, "in_sample") == {day(m) for m in range(1, 7)}
-    assert made.scored.height == 240 + 80
+    result = trained()
+    assert result.scored.columns == [*SCORED_COLUMNS, "slice"]
+    assert days(result, "validation") == {day(5), day(6)}
+    assert days(result, "in_sample") == {day(m) for m in range(1, 7)}
+    assert result.scored.height == 240 + 80
 
 
 def test_without_refit_the_validated_model_is_kept() -> None:
-    made = trained(refit=False)
-    assert days(made, "validation") == {day(5), day(6)}
-    assert days(made, "in_sample") == {day(m) for m in range(1, 5)}
-    kept = probabilities(made.model, ROWS)
+    result = trained(refit=False)
+    assert days(result, "validation") == {day(5), day(6)}
+    assert days(result, "in_sample") == {day(m) for m in range(1, 5)}
+    kept = probabilities(result.model, ROWS)
     by_id = dict(zip(ROWS["sub_id"], kept, strict=True))
     assert all(
         by_id[sub_id] == p
-        for sub_id, p in zip(made.scored["sub_id"], made.scored["churn_probability"], strict=True)
+        for sub_id, p in zip(
+            result.scored["sub_id"], result.scored["churn_probability"], strict=True
+        )
     )
 
 
-def test_validation_is_by_a_model_that_saw_only_the_months_before() -> None:
+def test_validated_model_is_fitted_only_to_earlier_months() -> None:
     whole = trained()
     early = ROWS.filter(pl.col("sub_start_date") < date(2024, 5, 1))
     validator = fit(early, training(model_of(BOOSTING)), seed=1)
@@ -74,7 +76,7 @@ def test_validation_is_by_a_model_that_saw_only_the_months_before() -> None:
     shown = whole.scored.filter(pl.col("slice") == "validation")
     assert shown["churn_probability"].to_list() == probabilities(validator, late)
     assert probabilities(whole.model, late) != probabilities(validator, late)
-    # What came later changes nothing of it, be it labels or categories.
+    # Later labels and categories change nothing.
     flipped = ROWS.with_columns(
         sub_churn=pl.when(pl.col("sub_start_date") < date(2024, 5, 1))
         .then("sub_churn")
@@ -85,43 +87,45 @@ def test_validation_is_by_a_model_that_saw_only_the_months_before() -> None:
 
 
 @pytest.mark.parametrize(("horizon", "last"), [(1, 4), (2, 3), (3, 2)])
-def test_validation_learns_only_from_labels_known_when_it_opens(horizon: int, last: int) -> None:
-    made = trained(horizon=horizon, refit=False)
-    assert made.warning is None
-    assert days(made, "in_sample") == {day(m) for m in range(1, last + 1)}
-    assert days(made, "validation") == {day(5), day(6)}
-    # On the first of the month the horizon after their start, the last of them became known.
+def test_validated_model_uses_only_labels_available_when_validation_begins(
+    horizon: int, last: int
+) -> None:
+    result = trained(horizon=horizon, refit=False)
+    assert result.warning is None
+    assert days(result, "in_sample") == {day(m) for m in range(1, last + 1)}
+    assert days(result, "validation") == {day(5), day(6)}
+    # The last of these labels becomes available on the day when validation begins.
     assert last + horizon <= 5 < last + 1 + horizon
 
 
 @pytest.mark.parametrize("refit", [True, False])
-def test_validation_that_too_few_labels_were_known_for_warns(refit: bool) -> None:
-    made = trained(horizon=4, refit=refit)
-    assert made.warning is not None
+def test_validation_warns_if_too_few_labels_were_available(refit: bool) -> None:
+    result = trained(horizon=4, refit=refit)
+    assert result.warning is not None
     assert (
-        "of 160 earlier labels only 40 were available when it opens on 2024-05-01" in made.warning
+        "of 160 earlier labels only 40 were available when it opens on 2024-05-01" in result.warning
     )
-    assert made.scored.equals(trained(refit=refit).scored)
+    assert result.scored.equals(trained(refit=refit).scored)
 
 
-def test_validation_on_known_labels_of_one_outcome_warns() -> None:
+def test_validation_warns_if_available_labels_have_one_outcome() -> None:
     first = pl.col("sub_start_date") < date(2024, 4, 1)
     rows = ROWS.with_columns(sub_churn=pl.when(first).then(0).otherwise("sub_churn").cast(pl.Int8))
     assert trained(rows).warning is None
     assert trained(rows, horizon=2).warning is not None
 
 
-def test_rows_without_a_label_are_predicted_but_teach_nothing() -> None:
-    immature = pl.col("sub_id") % 3 == 0
-    holes = ROWS.with_columns(sub_churn=pl.when(~immature).then("sub_churn"))
-    made = trained(holes)
-    without = trained(ROWS.filter(~immature))
-    assert made.scored.drop_nulls("sub_churn").equals(without.scored.drop_nulls("sub_churn"))
-    assert made.scored.height == 240 + 80
+def test_rows_without_a_label_are_predicted_but_not_fitted_to() -> None:
+    unlabelled = pl.col("sub_id") % 3 == 0
+    with_nulls = ROWS.with_columns(sub_churn=pl.when(~unlabelled).then("sub_churn"))
+    result = trained(with_nulls)
+    without = trained(ROWS.filter(~unlabelled))
+    assert result.scored.drop_nulls("sub_churn").equals(without.scored.drop_nulls("sub_churn"))
+    assert result.scored.height == 240 + 80
     assert without.scored["sub_churn"].null_count() == 0
 
 
-def test_only_later_months_may_show_one_outcome() -> None:
+def test_validation_months_may_have_one_outcome() -> None:
     stayed = ROWS.with_columns(
         sub_churn=pl.when(pl.col("sub_start_date") < date(2024, 5, 1))
         .then("sub_churn")
@@ -132,7 +136,7 @@ def test_only_later_months_may_show_one_outcome() -> None:
 
 
 @pytest.mark.parametrize("outcome", [0, 1])
-def test_one_outcome_alone_teaches_nothing(outcome: int) -> None:
+def test_training_rows_with_one_outcome_are_refused(outcome: int) -> None:
     rows = ROWS.with_columns(sub_churn=pl.lit(outcome, pl.Int8))
     with pytest.raises(ModelError, match=f"160 labelled rows, {160 * outcome} of them churned"):
         trained(rows)
@@ -160,7 +164,7 @@ def test_an_empty_slice_is_named(rows: pl.DataFrame, months: int, counts: str) -
 @pytest.mark.parametrize(
     ("steps", "message"),
     [
-        # Categories are no numbers, and nulls no values, for a model that takes neither.
+        # Models that accept neither categories nor nulls.
         ((model_of(LOGISTIC),), "train.pipeline: LogisticRegression cannot be fitted: "),
         ((ENCODE, model_of(LOGISTIC)), "ColumnTransformer > LogisticRegression cannot be fitted"),
         (
@@ -200,13 +204,13 @@ def test_an_empty_slice_is_named(rows: pl.DataFrame, months: int, counts: str) -
         ),
     ],
 )
-def test_what_cannot_be_fitted_is_told(steps: tuple[object, ...], message: str) -> None:
+def test_failure_to_fit_names_the_steps(steps: tuple[object, ...], message: str) -> None:
     with pytest.raises(ModelError, match=r"^train\.pipeline: ") as caught:
         fit(ROWS, training(*steps), seed=1)  # type: ignore[arg-type]
     assert message in str(caught.value)
 
 
-def test_whatever_a_step_raises_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_exception_of_a_step_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
         raise np.linalg.LinAlgError
 
@@ -215,14 +219,14 @@ def test_whatever_a_step_raises_is_told(monkeypatch: pytest.MonkeyPatch) -> None
         fit(ROWS, training(model_of(BOOSTING)), seed=1)
 
 
-def test_a_category_without_any_value_is_no_trouble() -> None:
+def test_category_with_only_nulls_can_be_fitted() -> None:
     rows = ROWS.with_columns(race=pl.lit(None, pl.String))
     for name in ("boosting", "forest"):
         assert len(probabilities(fitted(name, rows), ROWS)) == len(ROWS)
 
 
 @pytest.mark.parametrize("name", PIPELINES)
-def test_a_seed_gives_the_same_bits_again(name: str) -> None:
+def test_same_seed_gives_the_same_bits(name: str) -> None:
     assert probabilities(fitted(name), ROWS) == probabilities(usual(name), ROWS)
 
 
@@ -245,7 +249,7 @@ def test_without_a_seed_one_is_drawn_logged_and_kept(caplog: pytest.LogCaptureFi
     assert fit(ROWS, settings).seed != drawn.seed
 
 
-def test_the_seed_of_the_settings_is_taken_unless_another_is_given() -> None:
+def test_seed_argument_takes_precedence_over_settings() -> None:
     settings = training(*PIPELINES["boosting"], seed=5)
     assert fit(ROWS, settings).seed == 5
     assert fit(ROWS, settings, 6).seed == 6

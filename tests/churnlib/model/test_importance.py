@@ -29,25 +29,25 @@ def model(table: pl.DataFrame) -> FittedModel:
     return fit(table, training(TREES), seed=1)
 
 
-def test_importance_of_what_the_label_hangs_on_is_greatest(
+def test_importance_is_greatest_for_features_that_determine_the_label(
     model: FittedModel, table: pl.DataFrame
 ) -> None:
-    found = permutation_importance(model, table)
-    assert {i.feature for i in found} == {f.name for f in model.schema.features}
-    assert {i.feature for i in found[:3]} == {"hard_balance", "race", "is_mastered"}
-    assert [i.auc_loss for i in found] == sorted((i.auc_loss for i in found), reverse=True)
-    assert all(i.least <= i.auc_loss <= i.most for i in found)
+    importances = permutation_importance(model, table)
+    assert {i.feature for i in importances} == {f.name for f in model.schema.features}
+    assert {i.feature for i in importances[:3]} == {"hard_balance", "race", "is_mastered"}
+    assert [i.auc_loss for i in importances] == sorted(
+        (i.auc_loss for i in importances), reverse=True
+    )
+    assert all(i.least <= i.auc_loss <= i.most for i in importances)
 
 
-def test_importance_of_a_column_without_variety_is_nothing(
-    model: FittedModel, table: pl.DataFrame
-) -> None:
-    (same,) = (
+def test_importance_of_a_constant_column_is_zero(model: FittedModel, table: pl.DataFrame) -> None:
+    (constant,) = (
         i
         for i in permutation_importance(model, table.with_columns(hard_balance=pl.lit(200.0)))
         if i.feature == "hard_balance"
     )
-    assert (same.least, same.auc_loss, same.most) == (0, 0, 0)
+    assert (constant.least, constant.auc_loss, constant.most) == (0, 0, 0)
 
 
 def test_importance_is_the_loss_of_auc(
@@ -55,36 +55,38 @@ def test_importance_is_the_loss_of_auc(
 ) -> None:
     monkeypatch.setattr(importance, "REPEATS", 200)
     rows = table.head(100)
-    found = {i.feature: i for i in permutation_importance(model, rows)}
+    importances = {i.feature: i for i in permutation_importance(model, rows)}
     rng, outcome = np.random.default_rng(9), rows["sub_churn"].to_numpy()
-    whole = roc_auc_score(outcome, predict(model, rows))
+    auc = roc_auc_score(outcome, predict(model, rows))
     losses = []
     for _ in range(200):
         shuffled = rows.with_columns(race=rows["race"].gather(rng.permutation(100)))
-        losses.append(whole - roc_auc_score(outcome, predict(model, shuffled)))
+        losses.append(auc - roc_auc_score(outcome, predict(model, shuffled)))
     error = np.std(losses) / 200**0.5
-    assert found["race"].auc_loss == pytest.approx(np.mean(losses), abs=5 * error)
+    assert importances["race"].auc_loss == pytest.approx(np.mean(losses), abs=5 * error)
 
 
-def test_importance_takes_the_first_known_rows_in_any_parts(
+def test_importance_uses_the_first_labelled_rows(
     model: FittedModel, table: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(importance, "MAX_ROWS", 150)
     label = pl.when(pl.col("sub_id") % 3 > 0).then("sub_churn")
-    some = table.with_columns(sub_churn=label)
-    whole = permutation_importance(model, some)
-    in_parts = permutation_importance(model, FeatureTable(some.lazy(), len(some), size=64))
-    known = some.drop_nulls("sub_churn").head(150)
-    assert whole == in_parts == permutation_importance(model, known)
+    with_nulls = table.with_columns(sub_churn=label)
+    whole = permutation_importance(model, with_nulls)
+    in_parts = permutation_importance(
+        model, FeatureTable(with_nulls.lazy(), len(with_nulls), size=64)
+    )
+    labelled = with_nulls.drop_nulls("sub_churn").head(150)
+    assert whole == in_parts == permutation_importance(model, labelled)
 
 
 @pytest.mark.parametrize("churned", [0, 1])
-def test_importance_where_all_have_one_outcome_is_none(
+def test_importance_is_empty_with_one_outcome(
     model: FittedModel, table: pl.DataFrame, churned: int
 ) -> None:
     rows = table.with_columns(sub_churn=pl.lit(churned, pl.Int8))
     assert permutation_importance(model, rows) == []
 
 
-def test_importance_of_no_rows_is_none(model: FittedModel, table: pl.DataFrame) -> None:
+def test_importance_is_empty_without_rows(model: FittedModel, table: pl.DataFrame) -> None:
     assert permutation_importance(model, table.clear()) == []

@@ -18,7 +18,12 @@ from churnlib.io.storage import fingerprint
 from churnlib.model.estimators import resolve
 from churnlib.model.fit import fit
 from churnlib.model.persistence import as_skops, load_pipeline
-from churnlib.model.trust import package_digests, trusted_packages, untrusted_types
+from churnlib.model.trust import (
+    package_digests,
+    package_files,
+    trusted_packages,
+    untrusted_types,
+)
 from churnlib.settings import TRUSTED_PACKAGES_VARIABLE, load_settings
 from churnlib.versions.folder import load_model
 from churnlib.versions.manifest import MANIFEST, read_manifest
@@ -74,7 +79,7 @@ class Foreign(LogisticRegression):
 
 @pytest.fixture
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A package of the project's own, which is importable and not trusted yet."""
+    """A package of the project that can be imported but is not trusted yet."""
     for package, text in (("our_studio", MODELS), ("other_studio", FOREIGN)):
         (tmp_path / package).mkdir()
         (tmp_path / package / "__init__.py").write_text("")
@@ -118,7 +123,7 @@ def test_own_estimator_is_fitted_saved_and_loaded(trusted: str, tmp_path: Path) 
     check_version(kept)
 
 
-def test_model_of_a_package_that_is_not_trusted_any_more_is_refused(
+def test_model_of_a_no_longer_trusted_package_is_refused(
     trusted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = fit(features(), training(step(trusted)), seed=1)
@@ -127,7 +132,7 @@ def test_model_of_a_package_that_is_not_trusted_any_more_is_refused(
     for check in (load_model, check_version):
         with pytest.raises(ModelError, match="uses estimators of our_studio, which is not trusted"):
             check(kept)
-    # Nor does a manifest help that says nothing of the package.
+    # A manifest that does not mention the package is refused too.
     manifest = read_manifest(kept)
     manifest["trusted_packages"] = {}
     Path(kept.uri, MANIFEST).write_text(json.dumps(manifest))
@@ -156,13 +161,15 @@ def test_no_setting_trusts_a_package(name: str, own: str) -> None:
     assert trusted_packages() == ()
 
 
-def test_variable_is_not_taken_for_a_setting(trusted: str) -> None:
+def test_environment_variable_is_not_a_setting(trusted: str) -> None:
     assert load_settings("game1").game == "game1"
     assert trusted_packages() == ("our_studio",)
 
 
 @pytest.mark.parametrize("value", ["our-studio", "os.path", "a;b", "../x"])
-def test_entry_that_is_no_package_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_entry_that_is_not_a_package_is_refused(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(TRUSTED_PACKAGES_VARIABLE, value)
     with pytest.raises(SettingsError, match="CHURN_TRUSTED_PACKAGES must list packages"):
         trusted_packages()
@@ -188,7 +195,7 @@ def test_trusted_package_offers_only_its_own_estimators(name: str, trusted: str)
         resolve(name)
 
 
-def test_estimator_that_a_trusted_package_imported_is_that_of_its_own_package(trusted: str) -> None:
+def test_estimator_imported_by_a_trusted_package_belongs_to_its_own_package(trusted: str) -> None:
     with pytest.raises(ModelError, match=r"other_studio, which defines it.*=other_studio,our_stud"):
         resolve("our_studio.models.Foreign")
     assert resolve("our_studio.models.LogisticRegression") is LogisticRegression
@@ -203,7 +210,7 @@ def test_trusting_pythons_own_packages_allows_nothing(monkeypatch: pytest.Monkey
 
 
 def _file_with(name: str) -> bytes:
-    """A skops file of a pipeline with an object of another name in it."""
+    """A skops file of a pipeline that contains an object with another name."""
     module, _, class_name = name.rpartition(".")
     true, changed = BytesIO(as_skops(Pipeline([("model", LogisticRegression())]))), BytesIO()
     with zipfile.ZipFile(true) as source, zipfile.ZipFile(changed, "w") as copy:
@@ -238,7 +245,7 @@ def test_model_file_gets_nothing_else_from_a_trusted_package(name: str, trusted:
         load_pipeline("model.skops", data, "hawk: model v1", "Train again.")
 
 
-def test_key_of_a_task_follows_the_code_of_trusted_packages(
+def test_task_key_changes_with_the_code_of_trusted_packages(
     own: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = [task_key(task.fn, {}, task.cache_policy.uses) for task in (check_model, fit_model)]  # type: ignore[attr-defined]
@@ -247,7 +254,13 @@ def test_key_of_a_task_follows_the_code_of_trusted_packages(
     assert set(before).isdisjoint(after)
 
 
-def test_digest_follows_the_source_of_a_package(
+def test_files_of_trusted_packages_are_listed(own: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert package_files() == []
+    monkeypatch.setenv(TRUSTED_PACKAGES_VARIABLE, "our_studio")
+    assert {file.name for file in package_files()} >= {"__init__.py", "models.py"}
+
+
+def test_digest_changes_with_the_source_of_a_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(tmp_path)

@@ -1,4 +1,4 @@
-"""The pipeline from configuration: which classes may be named, and how they are built."""
+"""Configured pipelines: which classes are allowed, and how they are built."""
 
 import subprocess
 import sys
@@ -53,7 +53,7 @@ def refusal(*steps: Step) -> str:
     return message
 
 
-# Which classes
+# Allowed classes
 
 
 def test_classes_resolve_by_public_and_by_private_name() -> None:
@@ -99,19 +99,19 @@ def test_other_packages_are_not_even_imported(
 @pytest.mark.parametrize(
     "name",
     [
-        # A module of another package, by way of one that imported it.
+        # A module of another package, by way of a module that imported it.
         "sklearn.datasets._base.os",
         "sklearn.datasets._base.os.system",
         "sklearn.base.warnings.warn",
         "sklearn.utils._testing.subprocess.Popen",
         "churnlib.io.local.shutil.rmtree",
-        # A class or function of another package, under the name of one that may be named.
+        # A class or function of another package, by way of an allowed package.
         "sklearn.datasets._base.Path",
         "sklearn.pipeline.Bunch",
         "sklearn.utils.parallel.Parallel",
         "churnlib.settings.BaseModel",
         "churnlib.io.datasets.Path",
-        # Functions and classes that are no estimators.
+        # Functions and classes that are not estimators.
         "sklearn.pipeline.make_pipeline",
         "sklearn.utils.all_estimators",
         "sklearn.datasets.fetch_openml",
@@ -119,11 +119,11 @@ def test_other_packages_are_not_even_imported(
         "churnlib.versions.folder.load_model",
         "churnlib.io.storage.write_text",
         "churnlib.settings.Settings",
-        # Estimators that run what they are given, or load models from elsewhere.
+        # Estimators that call arbitrary functions, or load models from elsewhere.
         "sklearn.preprocessing.FunctionTransformer",
         "sklearn.compose._column_transformer.FunctionTransformer",
         "skrub.TextEncoder",
-        # What is not there.
+        # Names that do not exist.
         "sklearn.impute",
         "sklearn.impute.",
         "sklearn..impute.SimpleImputer",
@@ -148,7 +148,7 @@ def test_an_estimator_defined_elsewhere_is_refused(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize(
-    ("name", "meant"),
+    ("name", "suggestion"),
     [
         ("sklearn.impute.SimpleImputr", "sklearn.impute.SimpleImputer"),
         ("SimpleImputer", "sklearn.impute.SimpleImputer"),
@@ -157,24 +157,24 @@ def test_an_estimator_defined_elsewhere_is_refused(monkeypatch: pytest.MonkeyPat
         ("churnlib.columns.OfKinds", "churnlib.model.columns.OfKind"),
     ],
 )
-def test_the_nearest_class_is_suggested(name: str, meant: str) -> None:
-    with pytest.raises(ModelError, match=f"Did you mean '{meant}"):
+def test_closest_class_is_suggested(name: str, suggestion: str) -> None:
+    with pytest.raises(ModelError, match=f"Did you mean '{suggestion}"):
         resolve(name)
 
 
 @pytest.mark.parametrize(
-    ("name", "meant"),
+    ("name", "suggestion"),
     [
         ("sklearn.ensemble.RandomForest", "sklearn.ensemble.RandomForestClassifier"),
         ("sklearn.ensemble.GradientBoostingRegresor", "sklearn.ensemble.GradientBoostingClass"),
         ("sklearn.impute.SimpleImputr", "sklearn.impute.SimpleImputer"),
     ],
 )
-def test_for_the_last_step_a_classifier_is_suggested_first(name: str, meant: str) -> None:
-    assert f"Did you mean '{meant}" in refusal(IMPUTE, step(name))
+def test_for_the_last_step_a_classifier_is_suggested_first(name: str, suggestion: str) -> None:
+    assert f"Did you mean '{suggestion}" in refusal(IMPUTE, step(name))
 
 
-def test_an_example_is_given_where_no_class_is_near() -> None:
+def test_message_gives_an_example_if_no_class_is_close() -> None:
     with pytest.raises(ModelError, match=r"such as sklearn\.impute\.SimpleImputer"):
         resolve("sklearn.Qqqq")
 
@@ -193,18 +193,18 @@ def test_a_trusted_package_that_is_not_installed_is_named(monkeypatch: pytest.Mo
         resolve("skrub.DropCols")
 
 
-# How they are built
+# Construction
 
 
 @pytest.mark.parametrize("name", PIPELINES)
-def test_pipelines_are_built_as_stated(name: str) -> None:
+def test_pipelines_are_built_as_configured(name: str) -> None:
     built = build_pipeline(PIPELINES[name], 1)
     assert [n for n, _ in built.steps] == [s.name for s in PIPELINES[name]]
-    for stated, (_, made) in zip(PIPELINES[name], built.steps, strict=True):
-        assert isinstance(made, resolve(stated.type))  # type: ignore[arg-type]
-        given = made.get_params(deep=False)
-        plain = {k: v for k, v in stated.params.items() if not isinstance(v, dict | list)}
-        assert {k: given[k] for k in plain} == plain
+    for configured, (_, estimator) in zip(PIPELINES[name], built.steps, strict=True):
+        assert isinstance(estimator, resolve(configured.type))  # type: ignore[arg-type]
+        params = estimator.get_params(deep=False)
+        plain = {k: v for k, v in configured.params.items() if not isinstance(v, dict | list)}
+        assert {k: params[k] for k in plain} == plain
 
 
 def test_estimators_nest_to_any_depth() -> None:
@@ -222,7 +222,7 @@ def test_estimators_nest_to_any_depth() -> None:
 
 
 def random_states(value: Any, path: str = "") -> dict[str, Any]:
-    """All `random_state` in a tree of estimators, wherever they hide."""
+    """All `random_state` parameters in a tree of estimators, at any depth."""
     if isinstance(value, BaseEstimator):
         value = value.get_params(deep=False)
     found: dict[str, Any] = {}
@@ -267,22 +267,22 @@ def test_everything_random_is_seeded(steps: tuple[Step, ...]) -> None:
     assert len(set(one.values())) == len(one)
 
 
-def test_hidden_estimators_are_found_by_the_test_itself() -> None:
+def test_random_states_finds_nested_estimators() -> None:
     assert len(random_states(build_pipeline(HIDDEN, 1).steps)) >= 5
 
 
-def test_a_stated_seed_is_kept() -> None:
+def test_configured_seed_is_kept() -> None:
     built = build_pipeline([step("sklearn.linear_model.LogisticRegression", random_state=5)], 1)
     assert built.named_steps["model"].random_state == 5
 
 
-def test_the_seed_of_a_step_does_not_hang_on_the_others() -> None:
+def test_seed_of_a_step_does_not_depend_on_other_steps() -> None:
     alone = build_pipeline([LAST], 1).named_steps["model"].random_state
     assert build_pipeline([IMPUTE, LAST], 1).named_steps["model"].random_state == alone
 
 
 @pytest.mark.parametrize(
-    ("stated", "message"),
+    ("configured", "message"),
     [
         (step("sklearn.linear_model.LogisticRegression", c=1), "has no parameter 'c' to set"),
         (
@@ -324,15 +324,15 @@ def test_the_seed_of_a_step_does_not_hang_on_the_others() -> None:
         (step("sklearn.ensemble.VotingClassifier", estimators=[[1, LOGISTIC]]), "each entry is"),
     ],
 )
-def test_what_cannot_be_built_is_named_with_its_step(stated: Step, message: str) -> None:
-    assert message in refusal(stated)
+def test_error_names_the_step_that_cannot_be_built(configured: Step, message: str) -> None:
+    assert message in refusal(configured)
 
 
 PICKLING = part("sklearn.pipeline.Pipeline", steps=[["model", LOGISTIC]], memory="/tmp/x")
 
 
 @pytest.mark.parametrize(
-    "stated",
+    "configured",
     [
         step("sklearn.pipeline.Pipeline", steps=[["model", LOGISTIC]], memory="/tmp/x"),
         step("sklearn.calibration.CalibratedClassifierCV", estimator=PICKLING),
@@ -356,12 +356,12 @@ PICKLING = part("sklearn.pipeline.Pipeline", steps=[["model", LOGISTIC]], memory
         ),
     ],
 )
-def test_parameters_that_read_or_write_files_are_refused(stated: Step) -> None:
-    assert "parameter" in refusal(stated)
+def test_parameters_that_read_or_write_files_are_refused(configured: Step) -> None:
+    assert "parameter" in refusal(configured)
 
 
-def test_no_function_can_be_given_by_its_name(tmp_path: Path) -> None:
-    # Text stays text: what wants a function refuses it.
+def test_function_cannot_be_configured_by_name(tmp_path: Path) -> None:
+    # Text stays text, which a parameter that must be a function refuses.
     impute = step("sklearn.impute.SimpleImputer", "impute", strategy="os.system")
     assert "The 'strategy' parameter" in refusal(impute, LAST)
     func = part("sklearn.preprocessing.FunctionTransformer", func="os.system")
@@ -371,20 +371,20 @@ def test_no_function_can_be_given_by_its_name(tmp_path: Path) -> None:
     assert "The 'func' parameter" in refusal(target)
 
 
-# Checked ahead
+# Checks before training
 
 
 @pytest.mark.parametrize("name", PIPELINES)
-def test_pipelines_that_can_be_kept_pass(name: str) -> None:
+def test_check_accepts_pipelines_that_can_be_saved(name: str) -> None:
     check_pipeline(training(*PIPELINES[name]), COLUMNS)
 
 
-def test_a_pipeline_that_cannot_be_built_is_refused_ahead() -> None:
+def test_check_refuses_a_pipeline_that_cannot_be_built() -> None:
     with pytest.raises(ModelError, match="has no parameter 'c' to set"):
         check_pipeline(training(step("sklearn.linear_model.LogisticRegression", c=1)), COLUMNS)
 
 
-def test_a_pipeline_that_skops_cannot_keep_is_refused_ahead(
+def test_check_refuses_a_pipeline_that_skops_cannot_save(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("churnlib.model.trust.TRUSTED_TYPES", ())
@@ -397,12 +397,12 @@ def test_a_pipeline_that_skops_cannot_keep_is_refused_ahead(
 
 
 def test_a_first_step_must_name_features() -> None:
-    stated = step(
+    configured = step(
         "sklearn.compose.ColumnTransformer",
         "encode",
         transformers=[["a", ONE_HOT, ["race", "sub_typ"]], ["b", "drop", "race"]],
     )
-    pipeline = build_pipeline([stated, LAST], 1)
+    pipeline = build_pipeline([configured, LAST], 1)
     check_columns(pipeline, ["race", "sub_typ"])
     with pytest.raises(ModelError) as caught:
         check_columns(pipeline, ["race", "sub_type"])
@@ -417,15 +417,17 @@ def test_a_first_step_must_name_features() -> None:
     [(["race", "sub_typ"], {}), (["race", "sub_type"], {"exclude": ["sub_type"]})],
     ids=["no column", "left out"],
 )
-def test_a_first_step_that_names_no_feature_is_refused_ahead(
+def test_check_refuses_a_first_step_without_an_existing_feature(
     names: list[str], choice: dict[str, list[str]]
 ) -> None:
-    stated = step("sklearn.compose.ColumnTransformer", "e", transformers=[["a", ONE_HOT, names]])
+    configured = step(
+        "sklearn.compose.ColumnTransformer", "e", transformers=[["a", ONE_HOT, names]]
+    )
     with pytest.raises(ModelError, match=f"there is no feature '{names[1]}'"):
-        check_pipeline(training(stated, LAST, features=choice), COLUMNS)
+        check_pipeline(training(configured, LAST, features=choice), COLUMNS)
 
 
-def test_columns_chosen_otherwise_are_left_to_the_step() -> None:
+def test_columns_chosen_by_other_means_are_not_checked() -> None:
     check_columns(build_pipeline([ENCODE, LAST], 1), [])
     check_columns(build_pipeline([LAST], 1), [])
     by_place = step("sklearn.compose.ColumnTransformer", "e", transformers=[["a", ONE_HOT, [0]]])
@@ -434,12 +436,12 @@ def test_columns_chosen_otherwise_are_left_to_the_step() -> None:
     check_columns(pipeline, ["race"])
 
 
-def test_defaults_of_a_class_are_left_alone() -> None:
+def test_default_parameters_are_unchanged() -> None:
     build_pipeline([step("sklearn.ensemble.HistGradientBoostingClassifier")], 1)
     assert HistGradientBoostingClassifier().random_state is None
 
 
-# Names of columns after the first step
+# Column names after the first step
 
 
 def test_a_later_step_chooses_columns_by_name() -> None:
@@ -482,7 +484,7 @@ def test_a_pipeline_with_sparse_output_is_fitted_on_sparse_matrices() -> None:
 
 
 def experimental() -> list[str]:
-    """Estimators that a fresh interpreter cannot import without enabling them first."""
+    """Estimators that must be enabled before they can be imported."""
     for module in iter_modules(sklearn.experimental.__path__):
         if module.name.startswith("enable_"):
             import_module(f"sklearn.experimental.{module.name}")

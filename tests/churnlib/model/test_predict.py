@@ -1,4 +1,4 @@
-"""Applying a model: probabilities that hang on the row alone, and their ranks."""
+"""Predictions: each depends on its own row only, and ranks follow the probabilities."""
 
 import json
 import os
@@ -70,7 +70,7 @@ def constant(value: float) -> FittedModel:
     return FittedModel(Pipeline([("model", Constant(value))]), SCHEMA)
 
 
-def test_a_prediction_hangs_on_its_row_alone() -> None:
+def test_prediction_depends_on_its_row_only() -> None:
     for name in ("boosting", "forest", "logistic"):
         model = usual(name)
         whole = probabilities(model, ROWS)
@@ -90,7 +90,7 @@ def test_the_probability_is_that_of_churn() -> None:
     assert mean_of[True] > mean_of[False]  # type: ignore[operator]
 
 
-def test_categories_never_met_are_predicted_as_unknown() -> None:
+def test_unseen_categories_are_predicted_as_nulls() -> None:
     model = usual("boosting")
     new, none = (ROWS.with_columns(race=pl.lit(v, pl.String)) for v in ("orc", None))
     assert probabilities(model, new) == probabilities(model, none)
@@ -105,13 +105,13 @@ def test_no_rows_give_no_predictions() -> None:
 
 
 @pytest.mark.parametrize("value", [-0.01, 1.01, float("nan"), float("inf")])
-def test_what_is_no_probability_is_refused(value: float) -> None:
+def test_values_outside_0_to_1_are_refused(value: float) -> None:
     with pytest.raises(ModelError, match="not probabilities between 0 and 1"):
         predict(constant(value), ROWS)
 
 
 @pytest.mark.parametrize("error", [ValueError("no such\nlevel"), RuntimeError("no such")])
-def test_what_a_step_raises_is_told(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_exception_of_a_step_is_reported(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise error
 
@@ -122,11 +122,11 @@ def test_what_a_step_raises_is_told(error: Exception, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0])
-def test_certainty_is_a_probability(value: float) -> None:
+def test_0_and_1_are_valid_probabilities(value: float) -> None:
     assert predict(constant(value), ROWS).unique().to_list() == [value]
 
 
-def test_predicting_takes_one_thread_and_leaves_the_model_as_it_was() -> None:
+def test_predicting_uses_one_thread_and_does_not_change_the_model() -> None:
     model = constant(0.5)
     with joblib.parallel_config(n_jobs=2):
         predict(model, ROWS)
@@ -148,11 +148,11 @@ def test_predictions_are_the_same_bits_on_one_and_two_threads() -> None:
     )
     with threadpool_limits(2):
         found = {name: probabilities(fitted(name), ROWS) for name in THREADED}
-    # Numbers come back from JSON as they were, to the bit.
+    # JSON preserves floats to the bit.
     assert json.loads(done.stdout) == found
 
 
-def test_ranks_follow_risk_and_ties_the_key() -> None:
+def test_ranks_follow_risk_and_ties_follow_the_key() -> None:
     keys = {"char_id": [1, 2, 3, 4], "sub_id": [14, 13, 12, 11]}
     batch = pl.DataFrame({**keys, PROBABILITY: [0.2, 0.9, 0.2, 0.5]}).with_columns(
         sub_start_date=pl.date(2024, 1, 1), other=1

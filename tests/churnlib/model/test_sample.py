@@ -1,4 +1,4 @@
-"""Samples: whole characters, by their hash alone, so the same ones in every run."""
+"""Samples of characters, chosen by the hash of their ids."""
 
 import json
 from datetime import date
@@ -13,7 +13,7 @@ from churnlib.errors import ModelError, TooFewRowsError
 from churnlib.io.buckets import hashes, in_order, write
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.io.footer import footer
-from churnlib.model.sample import Sample, attribute_read_errors, describe, draw
+from churnlib.model.sample import Sample, describe_sample, draw_sample, naming_sample_setting
 from churnlib.settings import EvaluationSettings, Offer, TrainSettings
 from churnlib.versions.manifest import read_manifest
 from flows.steps.reports import ReportContext
@@ -31,37 +31,37 @@ def file(folder: Path, rows: pl.DataFrame = TABLE) -> DatasetRef:
     return write([rows], target, rows.schema, facts)
 
 
-def settings(**stated: Any) -> TrainSettings:
-    return training(model_of(BOOSTING), **stated)
+def settings(**options: Any) -> TrainSettings:
+    return training(model_of(BOOSTING), **options)
 
 
-def drawn(features: DatasetRef, **stated: Any) -> Sample:
-    return draw(features, settings(**stated))
+def drawn(features: DatasetRef, **options: Any) -> Sample:
+    return draw_sample(features, settings(**options))
 
 
 @pytest.mark.parametrize("share", [1e-9, 0.001, 0.1, 0.5, 0.7312, 1023.5 / 1024, 0.999999, 1.0])
-def test_a_sample_is_the_characters_whose_hash_is_below_the_share(
+def test_sample_holds_the_characters_with_hashes_below_the_share(
     share: float, tmp_path: Path
 ) -> None:
-    found = drawn(file(tmp_path), sample=share)
+    sample = drawn(file(tmp_path), sample=share)
     expected = TABLE.filter(pl.Series(hashes(TABLE["char_id"]) / 2.0**64) < share)
-    assert pl.concat(found.rows).equals(expected)
+    assert pl.concat(sample.rows).equals(expected)
     others = TABLE.join(expected, on="sub_id", how="anti")
     assert not set(expected["char_id"]) & set(others["char_id"])
     rows, of = len(expected), len(TABLE)
-    assert found.to_json() == {"share": share, "rows": rows, "of": of, "setting": "train.sample"}
+    assert sample.to_json() == {"share": share, "rows": rows, "of": of, "setting": "train.sample"}
 
 
-def test_characters_are_drawn_whoever_else_is_there(tmp_path: Path) -> None:
-    some = TABLE.filter(pl.col("char_id") % 3 == 0)
-    of_some, of_all = (
+def test_sample_of_a_character_does_not_depend_on_other_characters(tmp_path: Path) -> None:
+    third = TABLE.filter(pl.col("char_id") % 3 == 0)
+    of_third, of_all = (
         set(pl.concat(drawn(file(tmp_path, rows), sample=0.4).rows)["char_id"])
-        for rows in (some, TABLE)
+        for rows in (third, TABLE)
     )
-    assert of_some == of_all & set(some["char_id"])
+    assert of_third == of_all & set(third["char_id"])
 
 
-def test_without_a_share_it_follows_from_the_rows_that_may_be(tmp_path: Path) -> None:
+def test_share_follows_from_max_rows_by_default(tmp_path: Path) -> None:
     features = file(tmp_path)
     whole = drawn(features, max_rows=480)
     assert (whole.share, whole.rows.height) == (1, 480)
@@ -69,7 +69,7 @@ def test_without_a_share_it_follows_from_the_rows_that_may_be(tmp_path: Path) ->
     assert half.share == 0.5
     assert pl.concat(half.rows).equals(pl.concat(drawn(features, sample=0.5).rows))
     assert drawn(features, sample=1.0, max_rows=10).rows.height == 480
-    assert "(train.max_rows)" in describe(half.to_json())
+    assert "(train.max_rows)" in describe_sample(half.to_json())
 
 
 def test_an_empty_table_has_an_empty_sample(tmp_path: Path) -> None:
@@ -77,38 +77,40 @@ def test_an_empty_table_has_an_empty_sample(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("share", [0, -0.1, 1.01, "0.5", True])
-def test_a_share_is_more_than_none_and_at_most_all(share: Any) -> None:
+def test_share_must_be_above_0_and_at_most_1(share: Any) -> None:
     with pytest.raises(ValidationError, match="sample"):
         settings(sample=share)
 
 
-def test_the_words_for_a_sample() -> None:
+def test_describe_sample() -> None:
     sample = {"share": 1.0, "rows": 1200, "of": 1200, "setting": "train.max_rows"}
-    assert describe(sample) == "all 1,200 rows"
+    assert describe_sample(sample) == "all 1,200 rows"
     sample |= {"share": 1 / 3, "rows": 400}
-    assert describe(sample) == "400 of 1,200 rows: 33.333% of the characters (train.max_rows)"
+    assert (
+        describe_sample(sample) == "400 of 1,200 rows: 33.333% of the characters (train.max_rows)"
+    )
 
 
-def test_only_a_sample_is_blamed_for_what_is_missing(tmp_path: Path) -> None:
+def test_other_errors_do_not_name_the_sample_setting(tmp_path: Path) -> None:
     features = file(tmp_path)
     with (
-        pytest.raises(TooFewRowsError, match=r"^none there$"),
-        attribute_read_errors(drawn(features)),
+        pytest.raises(TooFewRowsError, match=r"^too few$"),
+        naming_sample_setting(drawn(features)),
     ):
-        raise TooFewRowsError("none there")
+        raise TooFewRowsError("too few")
     with (
         pytest.raises(ModelError, match=r"^other$"),
-        attribute_read_errors(drawn(features, sample=0.5)),
+        naming_sample_setting(drawn(features, sample=0.5)),
     ):
         raise ModelError("other")
 
 
-def run(features: DatasetRef, folder: Path, **stated: Any) -> DatasetRef:
+def run(features: DatasetRef, folder: Path, **options: Any) -> DatasetRef:
     return fit_model.fn(
         features,
         Dataset("models", "hawk", str(folder / "models")),
         ModelRequest(
-            train=settings(validation_months=2, **stated),
+            train=settings(validation_months=2, **options),
             features=FACTS["settings"] | {"horizon_months": 1},
             labels_known_by=date(2024, 12, 1),
             offer=Offer(),
@@ -118,7 +120,7 @@ def run(features: DatasetRef, folder: Path, **stated: Any) -> DatasetRef:
     )
 
 
-def test_manifest_and_reports_tell_of_the_sample(tmp_path: Path) -> None:
+def test_manifest_and_reports_describe_the_sample(tmp_path: Path) -> None:
     table = file(tmp_path)
     model = run(table, tmp_path, sample=0.5)
     manifest = read_manifest(model)
@@ -130,21 +132,25 @@ def test_manifest_and_reports_tell_of_the_sample(tmp_path: Path) -> None:
     assert manifest["metrics"]["in_sample"]["general"]["n"] == rows == manifest["rows"] < 300
     report = Dataset("in_sample_report", "hawk", str(tmp_path / "report.json"))
     data: dict[str, Any] = {"quarantined": {}, "odd": {}}
-    shown = EvaluationSettings(segments=("race",))
-    made = report_training.fn(model, report, table, ReportContext(shown, data, ()))
+    evaluation = EvaluationSettings(segments=("race",))
+    refs = report_training.fn(model, report, table, ReportContext(evaluation, data, ()))
     line = f"{rows} of 480 rows: 50% of the characters (train.sample)"
-    as_json, text, page = (Path(ref.uri).read_text(encoding="utf-8") for ref in made)
-    told = json.loads(as_json)
-    assert told["facts"]["learnt from"] == line
-    held_out = told["validation"]["general"]["n"]
-    for parts in (told["segments"]["race"], told["segments"]["characters"], told["cohorts"]):
+    as_json, text, page = (Path(ref.uri).read_text(encoding="utf-8") for ref in refs)
+    written = json.loads(as_json)
+    assert written["facts"]["learnt from"] == line
+    held_out = written["validation"]["general"]["n"]
+    for parts in (
+        written["segments"]["race"],
+        written["segments"]["characters"],
+        written["cohorts"],
+    ):
         assert sum(part["n"] for part in parts) == held_out
     assert f"learnt from {line}" in " ".join(text.split())
     assert line in page
 
 
 @pytest.mark.parametrize("share", [1e-6, 0.004])
-def test_too_small_a_sample_names_the_setting(share: float, tmp_path: Path) -> None:
+def test_error_names_the_setting_of_too_small_a_sample(share: float, tmp_path: Path) -> None:
     message = r"^hawk: of 480 rows, train.sample takes \d, which are too few. Set train.sample hig"
     with pytest.raises(ModelError, match=message):
         run(file(tmp_path), tmp_path, sample=share)
@@ -152,7 +158,7 @@ def test_too_small_a_sample_names_the_setting(share: float, tmp_path: Path) -> N
         run(file(tmp_path), tmp_path, max_rows=max(1, int(480 * share)))
 
 
-def test_a_sample_with_one_class_names_the_setting(tmp_path: Path) -> None:
+def test_error_names_the_setting_of_a_sample_with_one_outcome(tmp_path: Path) -> None:
     in_sample = pl.Series(hashes(TABLE["char_id"]) / 2.0**64) < 0.5
     none_churned = TABLE.with_columns(sub_churn=pl.when(~in_sample).then("sub_churn").otherwise(0))
     features = file(tmp_path, none_churned.cast({"sub_churn": pl.Int8}))

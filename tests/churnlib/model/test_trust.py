@@ -1,4 +1,4 @@
-"""Model files that would run what their author wants: refused before anything of them runs."""
+"""Malicious model files are refused before any of their code runs."""
 
 import functools
 import json
@@ -30,7 +30,7 @@ def kept(tmp_path: Path) -> DatasetRef:
 
 
 def plant(model: DatasetRef, file: Path) -> None:
-    """Puts a file in the model's place, and vouches for it."""
+    """Replaces the model's file, and its digest in the manifest."""
     name = f"model{file.suffix}"
     target = Path(model.uri, name)
     target.write_bytes(file.read_bytes())
@@ -96,12 +96,12 @@ def rewritten(file: Path, old: str, new: str, target: Path) -> Path:
 
 
 @pytest.mark.parametrize("function", ["os.system", "builtins.eval", "subprocess.run"])
-def test_a_function_exchanged_inside_a_true_model_is_refused(
+def test_replaced_function_inside_a_model_is_refused(
     function: str, kept: DatasetRef, tmp_path: Path
 ) -> None:
     module, _, name = function.rpartition(".")
     true = Path(kept.uri, "model.skops")
-    # The one function that a boosting model holds, inside the one partial.
+    # The only function in a boosting model is inside its only partial.
     half = rewritten(true, '"check_array"', f'"{name}"', tmp_path / "half.skops")
     plant(kept, rewritten(half, '"sklearn.utils.validation"', f'"{module}"', tmp_path / "x.skops"))
     with pytest.raises(ModelError, match=f"not trusted: {function}"):
@@ -128,7 +128,7 @@ def test_trusted_types_are_data_of_trusted_packages() -> None:
     assert list(TRUSTED_TYPES) == sorted(set(TRUSTED_TYPES))
 
 
-def test_what_a_file_says_to_trust_is_not_asked(kept: DatasetRef, tmp_path: Path) -> None:
+def test_trust_stated_in_a_file_is_ignored(kept: DatasetRef, tmp_path: Path) -> None:
     file = tmp_path / "evil.skops"
     io.dump(Pipeline([("evil", Malicious(str(tmp_path / "ran")))]), file)
     plant(kept, file)
@@ -139,9 +139,7 @@ def test_what_a_file_says_to_trust_is_not_asked(kept: DatasetRef, tmp_path: Path
         load_model(kept)
 
 
-def test_a_model_of_another_scikit_learn_is_refused_by_its_own_word(
-    kept: DatasetRef, tmp_path: Path
-) -> None:
+def test_model_of_another_scikit_learn_version_is_refused(kept: DatasetRef, tmp_path: Path) -> None:
     version = read_manifest(kept)["libraries"]["scikit-learn"]
     true = Path(kept.uri, "model.skops")
     plant(kept, rewritten(true, version, "1.0.2", tmp_path / "old.skops"))
@@ -153,7 +151,7 @@ def test_a_model_of_another_scikit_learn_is_refused_by_its_own_word(
 
 @pytest.mark.parametrize("suffix", [".skops", ".joblib"])
 @pytest.mark.parametrize("content", [b"", b"evil", b"PK\x05\x06" + bytes(18)])
-def test_a_file_that_is_no_model_is_refused(
+def test_file_that_is_not_a_model_is_refused(
     content: bytes, suffix: str, kept: DatasetRef, tmp_path: Path
 ) -> None:
     file = tmp_path / f"evil{suffix}"
@@ -163,5 +161,5 @@ def test_a_file_that_is_no_model_is_refused(
         load_model(kept, allow_joblib=True)
 
 
-def test_a_true_model_still_loads(kept: DatasetRef) -> None:
+def test_unchanged_model_still_loads(kept: DatasetRef) -> None:
     load_model(kept).schema.apply(features())
