@@ -1,6 +1,7 @@
 """Promotion of a version to champion, manually too, and the deletion of old versions."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from churnlib.errors import ModelError
@@ -23,15 +24,21 @@ from churnlib.versions.registry import (
 )
 
 
+@dataclass(frozen=True)
+class Cause:
+    """Why a version becomes champion.
+
+    Attributes:
+        why: The reason in words.
+        comparison: The comparison that decided; None if something else did.
+    """
+
+    why: str
+    comparison: Comparison | None = None
+
+
 def promote(
-    catalog: Catalog,
-    version: str,
-    registry: Registry,
-    *,
-    by: By,
-    why: str,
-    when: datetime,
-    comparison: Comparison | None = None,
+    catalog: Catalog, version: str, registry: Registry, cause: Cause, *, by: By, when: datetime
 ) -> Promotion:
     """Makes a version the champion, and records it; call it within `registry_lock`.
 
@@ -39,17 +46,17 @@ def promote(
         catalog: The game's data.
         version: The version.
         registry: The registry so far; it is written, too.
-        by: What promotes the version.
-        why: The reason in words.
+        cause: Why it is promoted.
+        by: What promotes it.
         when: The time.
-        comparison: The comparison that decided; None if something else did.
     """
+    comparison = cause.comparison
     promotion = Promotion(
         version=version,
         previous=champion_version(catalog),
         when=when,
         by=by,
-        why=why,
+        why=cause.why,
         window=comparison and comparison.window,
         as_of=comparison and comparison.as_of,
     )
@@ -99,7 +106,7 @@ def promote_manually(
         why = f"although it {objection}" if objection else "on request"
         if no_champion:
             why = f"because {no_champion}"
-        return promote(catalog, version, registry, by="manual", why=why, when=when)
+        return promote(catalog, version, registry, Cause(why), by="manual", when=when)
 
 
 def roll_back(catalog: Catalog, *, when: datetime, allow_joblib: bool) -> Promotion:
@@ -123,7 +130,7 @@ def roll_back(catalog: Catalog, *, when: datetime, allow_joblib: bool) -> Promot
             )
         registry = read_registry(catalog.registry())
         why = f"back from {champion_version(catalog) or 'a pointer that cannot be read'}"
-        return promote(catalog, previous, registry, by="roll back", why=why, when=when)
+        return promote(catalog, previous, registry, Cause(why), by="roll back", when=when)
 
 
 def _previous_champion(catalog: Catalog) -> str:
