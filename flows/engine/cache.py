@@ -55,7 +55,7 @@ def task_key(
 
     Raises:
         TypeError: An argument is of a type that cannot be part of a key.
-        LookupError: There is no source for the function, or for an entry of `uses`.
+        LookupError: The source of the function, or of an entry of `uses`, is not found.
     """
     return _key(function, arguments, code_digest(function, uses), notes)
 
@@ -74,7 +74,7 @@ def check_notes(function: Callable[..., Any], notes: Collection[str]) -> None:
     """Checks that notes name parameters of a function, or fields of their records.
 
     Raises:
-        TypeError: There is no such parameter or field.
+        TypeError: A parameter or field does not exist.
     """
     parameters = inspect.signature(function).parameters
     for note in notes:

@@ -1,4 +1,4 @@
-"""A Dask cluster: a running one, or a temporary one on this machine."""
+"""A Dask cluster: an existing one, or a temporary one on this machine."""
 
 import logging
 from collections.abc import Iterator
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from distributed import Client, LocalCluster
 
 CONNECT_SECONDS = 5
-"""Seconds that a scheduler may take to answer."""
+"""Time limit for a scheduler to answer."""
 WORKER_SECONDS = 30
-"""Seconds to wait for the first worker."""
+"""Time limit for the first worker to connect."""
 
 
 @contextmanager
 def cluster(engine: EngineSettings) -> Iterator["Client"]:
-    """Connects to the configured cluster; one on this machine ends with the block.
+    """Connects to the cluster of the settings; one on this machine lasts as long as the block.
 
     Raises:
         SettingsError: Dask is not installed, the scheduler does not answer, or has no workers.
@@ -51,7 +51,7 @@ def cluster(engine: EngineSettings) -> Iterator["Client"]:
 
 
 def threads_of(client: "Client") -> int:
-    """How many threads the workers of a cluster have in all."""
+    """Number of threads of all workers of a cluster."""
     return sum(client.nthreads().values())
 
 
@@ -81,7 +81,7 @@ def _local_cluster(workers: int | None) -> "LocalCluster":
         return LocalCluster(
             n_workers=count,
             threads_per_worker=1,
-            memory_limit=0,  # Buckets limit it; Dask would kill workers on an estimate.
+            memory_limit=0,  # Buckets limit memory; Dask would kill workers by an estimate.
             dashboard_address="127.0.0.1:0",  # The usual port may be taken.
             silence_logs=logging.ERROR,
         )

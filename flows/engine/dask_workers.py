@@ -1,4 +1,4 @@
-"""Checks that the workers of a Dask cluster have the same code, libraries and data."""
+"""Checks that the workers of a Dask cluster have the code, libraries and data of the run."""
 
 import platform
 import socket
@@ -22,13 +22,13 @@ LIBRARIES = ("churnlib", "polars", "numpy", "prefect")
 
 
 @dataclass(frozen=True)
-class Equipment:
-    """What a process has of what the work needs.
+class WorkerState:
+    """The versions of a process, and what it can access.
 
     Attributes:
         versions: The versions of Python, the libraries and the code.
-        missing: The first table that it cannot read, or that differs; None if there is none.
-        server: Whether it reaches Prefect's server.
+        missing: The first table that is missing or different for it, if any.
+        server: Whether it can reach Prefect's server.
     """
 
     versions: Mapping[str, str]
@@ -39,63 +39,63 @@ class Equipment:
 def check_workers(
     client: "Client", function: Callable[..., Any], tables: Sequence[DatasetRef]
 ) -> None:
-    """Refuses workers whose results would differ from this process's, or that cannot work.
+    """Checks that all workers can apply a function to tables exactly as this process would.
 
     Args:
         client: The cluster.
-        function: The function that they will apply.
-        tables: The tables that they will apply it to.
+        function: The function.
+        tables: The tables.
 
     Raises:
-        SettingsError: A worker has other versions or other code, or does not reach the server.
-        DataError: A worker does not see the tables.
+        SettingsError: A worker has other versions or other code, or cannot reach the server.
+        DataError: A worker cannot access the tables.
     """
     server = _server()
-    here = equipment(function, (), None)
-    for worker, there in _ask_all(client, function, tables, server).items():
-        _compare(worker, here.versions, there.versions)
-        if there.missing:
+    own = worker_state(function, (), None)
+    for worker, state in _worker_states(client, function, tables, server).items():
+        _check_versions(worker, own.versions, state.versions)
+        if state.missing:
             raise DataError(
-                f"{tables[0].game}: the Dask worker {worker} does not see {there.missing} as this "
+                f"{tables[0].game}: the Dask worker {worker} does not see {state.missing} as this "
                 "machine does. The data folder must be one that all machines share, under the same "
                 "path, or an object store: name it with --data-dir."
             )
-        if not there.server:
+        if not state.server:
             raise SettingsError(
                 f"engine.scheduler: the Dask worker {worker} does not reach Prefect's server at "
                 f"{server}. Set PREFECT_API_URL to a server that all machines reach."
             )
 
 
-def equipment(
+def worker_state(
     function: Callable[..., Any], tables: Sequence[DatasetRef], server: str | None
-) -> Equipment:
-    """Returns what this process has of what the work needs.
+) -> WorkerState:
+    """Determines the state of this process.
 
     Args:
         function: The function to apply.
         tables: The tables to apply it to.
-        server: The address of Prefect's server; None if it need not be tried.
+        server: The address of Prefect's server, if it is to be checked.
     """
     base = function.func if isinstance(function, partial) else function
     versions = {name: version(name) for name in LIBRARIES}
     versions["python"] = ".".join(platform.python_version_tuple()[:2])
     versions["code of this project"] = code_digest(base).value[:12]
     missing = next((table.uri for table in tables if not _sees(table)), None)
-    return Equipment(versions, missing, server is None or _reaches(server))
+    return WorkerState(versions, missing, server is None or _reaches(server))
 
 
-def _ask_all(
+def _worker_states(
     client: "Client", function: Callable[..., Any], tables: Sequence[DatasetRef], server: str | None
-) -> dict[str, Equipment]:
+) -> dict[str, WorkerState]:
     futures = {
         worker: client.submit(
-            equipment, function, tuple(tables), server, workers=[worker], pure=False
+            worker_state, function, tuple(tables), server, workers=[worker], pure=False
         )
         for worker in client.nthreads()
     }
     try:
-        answers: dict[str, Equipment] = client.gather(futures)
+        states: dict[str, WorkerState] = client.gather(futures)
     except (ImportError, AttributeError, RuntimeError) as error:
         # A scheduler that lacks the function wraps the error in a RuntimeError.
         raise SettingsError(
@@ -103,15 +103,15 @@ def _ask_all(
             f"({reason(error.__cause__ or error)}). Start them in the environment that runs the "
             "flows, with the same version of churnlib."
         ) from None
-    return answers
+    return states
 
 
-def _compare(worker: str, here: Mapping[str, str], there: Mapping[str, str]) -> None:
-    for name, wanted in here.items():
-        if (installed := there.get(name)) != wanted:
+def _check_versions(worker: str, own: Mapping[str, str], others: Mapping[str, str]) -> None:
+    for name, wanted in own.items():
+        if (found := others.get(name)) != wanted:
             raise SettingsError(
-                f"engine.scheduler: the Dask worker {worker} has another version of what makes the "
-                f"features: {name} {installed}, here {wanted}. Start workers from the same "
+                f"engine.scheduler: the Dask worker {worker} has another version: "
+                f"{name} {found}, here {wanted}. Start workers from the same "
                 "environment and code, and restart them after a change."
             )
 
@@ -123,7 +123,7 @@ def _sees(table: DatasetRef) -> bool:
 
 
 def _server() -> str | None:
-    """The address of Prefect's server if other machines may not reach it; else None."""
+    """The address of Prefect's server if it is a local one, which workers may not reach."""
     from prefect.settings import PREFECT_API_URL
 
     url: str | None = PREFECT_API_URL.value()

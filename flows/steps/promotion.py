@@ -1,4 +1,4 @@
-"""Promotion: a back-test is recorded, and the candidate becomes champion if that follows."""
+"""Promotion: a back-test is recorded, and the candidate becomes champion if it is accepted."""
 
 import json
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ from flows.task import task
 
 
 def apply_comparison(run: Run, model: DatasetRef, report: DatasetRef) -> None:
-    """Does what a back-test has decided; once, and not if the run names the version.
+    """Applies the decision of a back-test, once; does nothing if the run names the version.
 
     Args:
         run: The run.
@@ -62,7 +62,7 @@ def record_comparison(
     before: str,  # noqa: ARG001
     keep_versions: int | None,
 ) -> tuple[DatasetRef, ...]:
-    """Records a comparison, and promotes the candidate if that follows from it.
+    """Records a comparison, and promotes the candidate if it is accepted.
 
     Args:
         candidate: The version.
@@ -87,7 +87,7 @@ def record_comparison(
     run_logger().info("model %s: %s, because %s", result.candidate, result.decision, result.reason)
     if result.decision == "refused":
         force = command_line("promote", candidate, "--version", result.candidate, "--force")
-        run_logger().info("the gate does not reconsider it; to promote it nevertheless: %s", force)
+        run_logger().info("the gate does not reconsider it; to promote it anyway: %s", force)
     ModelCompared(
         game=registry.game,
         version=result.candidate,
@@ -98,16 +98,17 @@ def record_comparison(
 
 
 def confirmed(comparison: Comparison, state: ModelState) -> Comparison:
-    """The comparison, undecided if another run has changed what it rests on.
+    """Returns the comparison, undecided if another run has changed champion or candidate.
 
     Args:
         comparison: The comparison.
         state: Champion and registry now.
     """
     if comparison.champion != state.champion_name:
-        why = f"the champion has changed meanwhile, to {state.champion_name or 'none'}: score again"
+        champion = state.champion_name or "none"
+        why = f"the champion has changed in the meantime, to {champion}: score again"
     elif state.registry.needs_manual_promotion(comparison.candidate):
-        why = "it was refused or rolled back meanwhile"
+        why = "it was refused or rolled back in the meantime"
     else:
         return comparison
     run_logger().warning("model %s: nothing is decided, because %s", comparison.candidate, why)

@@ -28,7 +28,7 @@ class RegistrationPolicy:
     """What registering a version may do.
 
     Attributes:
-        may_promote: Whether it may replace a champion that cannot be opened.
+        may_promote: Whether it may replace a champion that cannot be loaded.
         keep_versions: Number of versions to keep; see `churnlib.settings.ChampionSettings`.
         allow_joblib: See `churnlib.versions.folder.load_model`.
     """
@@ -78,7 +78,7 @@ def register(
     before: str,  # noqa: ARG001
     policy: RegistrationPolicy,
 ) -> tuple[DatasetRef, ...]:
-    """Makes a model the candidate, or the champion if there is none that can be opened.
+    """Makes a model the candidate, or the champion if there is none that can be loaded.
 
     Args:
         model: The version.
@@ -90,7 +90,7 @@ def register(
     """
     catalog, manifest = catalog_of(registry), read_manifest(model)
     version = manifest["version"]
-    # The champion is opened before the lock, which others may be waiting for.
+    # Loaded outside the lock, so that others need not wait.
     opened = find_champion(catalog)
     fault = fault_of(opened, policy.allow_joblib)
     with registry_lock(catalog):
@@ -114,7 +114,7 @@ def register(
 
 
 def fault_of(model: DatasetRef | None, allow_joblib: bool) -> str | None:
-    """Says why a version cannot be opened; None if it can, or there is no version."""
+    """Returns why a version cannot be loaded; None if it can, or there is no version."""
     try:
         if model is not None:
             load_model(model, allow_joblib=allow_joblib)

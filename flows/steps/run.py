@@ -144,8 +144,8 @@ def open_run(
     """Loads the settings of a game and determines the day of the run.
 
     Raises:
-        ChurnlibError: The settings are invalid, or the data cannot be reached or do not say which
-            day it is.
+        ChurnlibError: The settings are invalid, or the data cannot be reached or have no latest
+            day.
     """
     changes = dict(overrides or {})
     if data_dir is not None:
