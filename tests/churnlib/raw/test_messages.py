@@ -50,7 +50,8 @@ def test_a_misspelt_column_name_is_suggested(tmp_path: Path) -> None:
     frame = pl.DataFrame(GOOD["sub_miss"]).rename({"end_date": "enddate"})
     message = complaint(write(tmp_path, "sub_miss", frame))
     assert message == (
-        "hawk: sub_miss.csv lacks the column end_date. Rename its column 'enddate' if that is meant."
+        "hawk: sub_miss.csv lacks the column end_date. "
+        "Rename its column 'enddate' if that is meant."
     )
 
 
