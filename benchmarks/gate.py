@@ -110,7 +110,7 @@ def cohort(
         correlation: Of their scores of subscriptions with one outcome.
 
     Returns:
-        What `churnlib.versions.gate.measure` takes.
+        Rows for `churnlib.versions.gate.compare_models`.
     """
     rng = np.random.default_rng(seed)
     character = np.repeat(np.arange(rows), rng.integers(1, 4, rows))[:rows]

@@ -42,7 +42,7 @@ _HOMES = {
     "add_label": "features.outcome",
     "back_test": "report.back_test",
     "breakdown": "metrics.segments",
-    "champion": "versions.folder",
+    "champion": "versions.champion",
     "check_table": "raw.validate",
     "evaluate": "metrics.evaluate",
     "feature_table": "features.cohort",

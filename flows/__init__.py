@@ -10,7 +10,7 @@ use_few_arenas()  # Before NumPy and Polars are imported.
 
 
 class BaseFlow(NamedTuple):
-    """What the command line, the deployments and the map have to know of a base flow.
+    """A base flow, as the command line, the deployments and the map describe it.
 
     Attributes:
         layer: The layer of the data folder that its output belongs to.

@@ -50,10 +50,10 @@ def backfill(
     data_dir: str | None = None,
     refresh: bool = False,
 ) -> list[MonthResult]:
-    """Runs a batch flow for each month of a span.
+    """Runs a batch flow for each month of a range.
 
     A month that fails does not stop the others. Existing predictions are kept, whichever model made
-    them; existing scores are taken from the cache.
+    them; unchanged scores are taken from the cache.
 
     Args:
         game: The game, the name of its file under games/.
@@ -91,24 +91,24 @@ def run_month(
     """Runs a batch flow for the batch of a month.
 
     Args:
-        run: What all months share.
+        run: The run of the backfill.
         batch_flow: The flow to run.
         month: The month of the batch.
         as_of: The day on which the batch is due.
-        refresh: Whether to predict even if there are predictions.
+        refresh: Whether to predict again if predictions exist.
     """
     output = output_of(run, batch_flow, month)
     name, before, started = month_name(month), written_at(output.uri), time.perf_counter()
     error: Exception | None = None
     try:
         check_due(run, month, as_of)
-        # A later champion must not replace what was predicted then.
+        # A later champion must not replace these predictions.
         if refresh or before is None or batch_flow != "batch_predict":
             subflow = BATCH_FLOWS[batch_flow].with_options(
                 flow_run_name=f"{run.settings.game} {name}"
             )
             subflow(**{**run.parameters, "as_of": as_of})
-    except Exception as raised:  # The other months do not depend on this one.
+    except Exception as raised:  # Continue with the other months.
         error = raised
     seconds = time.perf_counter() - started
     done: Literal["done", "done before"] = (

@@ -1,4 +1,4 @@
-"""`python -m flows.replay`: makes a model version again, and compares the predictions."""
+"""The flow `replay`: rebuilds a model version, and compares the predictions."""
 
 from flows import run_command
 
@@ -25,7 +25,7 @@ from flows.task import refreshing
 
 @flow(flow_run_name="{game}", persist_result=False)
 def replay(game: Game, version: str | None = None, data_dir: str | None = None) -> Replay:
-    """Makes a model version again from its manifest, and says whether it predicts the same.
+    """Rebuilds a model version from its manifest, and checks that its predictions are identical.
 
     Args:
         game: The game, the name of its file under games/.
@@ -41,10 +41,10 @@ def replay(game: Game, version: str | None = None, data_dir: str | None = None) 
         TemporaryDirectory(prefix="churn-replay-", dir=settings.engine.scratch_dir) as folder,
         refreshing(),
     ):
-        again = rebuild_version(model, catalog.data_dir, folder, settings.engine)
-        loaded = load_model(again, allow_joblib=True)  # It was just written, by this process.
+        rebuilt = rebuild_version(model, catalog.data_dir, folder, settings.engine)
+        loaded = load_model(rebuilt, allow_joblib=True)  # Safe: this process has written it.
         with error_prefix(game):
             predicted = predict(loaded, golden)
-        result = compare_replay(read_manifest(model), read_manifest(again), golden, predicted)
+        result = compare_replay(read_manifest(model), read_manifest(rebuilt), golden, predicted)
     run_logger().info("\n%s", "\n".join(describe_replay(result)))
     return result

@@ -1,4 +1,4 @@
-"""The flow `standard-features`: raw tables to the small feature store."""
+"""The flow `standard-features`: raw tables to the standard features."""
 
 from flows import run_command
 

@@ -31,8 +31,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 log.install()
-# Matplotlib would keep its list of fonts in the user's home. It reads this when it is imported, and
-# tasks import it only when they draw.
+# Otherwise Matplotlib writes its font cache to the user's home. It is imported later, by tasks that
+# draw.
 os.environ.setdefault("MPLCONFIGDIR", str(prefect_home() / "matplotlib"))
 
 
@@ -61,8 +61,8 @@ def task(
 ) -> Task[P, R] | Callable[[Callable[P, R]], Task[P, R]]:
     """Makes a task of a function that takes and returns datasets by reference, never frames.
 
-    The result is cached under a key made of the function's name and code and of its arguments:
-    inputs (`DatasetRef`) count by content, outputs (`Dataset`) by place, settings by value. The
+    The cache key consists of the function's name, its code and its arguments: inputs (`DatasetRef`)
+    count by content, outputs (`Dataset`) by place, settings by value. The
     cached result is used as long as all its datasets are unchanged.
 
     If a parameter `seed` is None, a seed is drawn before the key is computed; the function always
@@ -103,8 +103,8 @@ def _make_task(
     check_notes(function, notes)
     signature = inspect.signature(function)
 
-    # Function, cache policy and serializer hold everything, because these are what Prefect takes
-    # along when it copies a task, as `with_options` does.
+    # All state is in the function, cache policy and serializer, because Prefect keeps only these
+    # when it copies a task, as `with_options` does.
     @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         call = signature.bind(*args, **kwargs)
@@ -154,7 +154,7 @@ def _log_seed(seed: int | None) -> int:
 
 
 def _log_outputs(name: str, inputs: tuple[DatasetRef, ...], result: Any, seconds: float) -> None:
-    encode(result)  # Raises for what cannot be kept; Prefect would only warn.
+    encode(result)  # Raises if the result cannot be stored; Prefect would only warn.
     outputs = tuple(datasets_in(result))
     record(Call(name, inputs, outputs, seconds))
     for ref in outputs:

@@ -6,6 +6,23 @@ from churnlib.io.catalog import data_dir_of
 from churnlib.io.datasets import Dataset, DatasetRef
 
 
+def churn_command(command: str, game: str, data_dir: str | None, *arguments: str) -> str:
+    """Returns a command line for a game.
+
+    Args:
+        command: The command, such as `train`, or the module of a flow.
+        game: The game.
+        data_dir: The data folder; if None, the command line names none.
+        arguments: Further arguments.
+
+    >>> churn_command("batch_predict", "hawk", None, "--as-of", "2025-01-01")
+    'churn batch-predict --game hawk --as-of 2025-01-01'
+    """
+    folder = () if data_dir is None else ("--data-dir", data_dir)
+    name = command.replace("_", "-")
+    return shlex.join(["churn", name, "--game", game, *folder, *arguments])
+
+
 def command_line(command: str, dataset: Dataset | DatasetRef, *arguments: str) -> str:
     """Returns the command line for the game and the data folder of a dataset.
 
@@ -21,6 +38,5 @@ def command_line(command: str, dataset: Dataset | DatasetRef, *arguments: str) -
     >>> command_line("train", Catalog("s3://bucket", "hawk").champion())
     'churn train --game hawk --data-dir s3://bucket'
     """
-    folder = data_dir_of(dataset.uri, dataset.game)
-    data_dir = ("--data-dir", folder) if folder else ()
-    return shlex.join(["churn", command, "--game", dataset.game, *data_dir, *arguments])
+    data_dir = data_dir_of(dataset.uri, dataset.game)
+    return churn_command(command, dataset.game, data_dir, *arguments)

@@ -156,18 +156,30 @@ def package_digests() -> dict[str, str]:
     return {name: _digest(name) for name in trusted_packages()}
 
 
+def package_files() -> list[Path]:
+    """The Python files of `trusted_packages`."""
+    return [file for name in trusted_packages() for file in _files(name).values()]
+
+
 @cache
 def _digest(package: str) -> str:
     """Digests the Python files of a package, which need not be imported; empty if there is none."""
-    spec = find_spec(package)
-    if spec is None:
+    files = _files(package)
+    if not files:
         return ""
-    folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
-    files = {str(file.relative_to(f)): file for f in folders for file in f.rglob("*.py")}
-    if not folders and spec.origin:
-        files = {"": Path(spec.origin)}
     digest = hashlib.sha256()
     for name, file in sorted(files.items()):
         digest.update(f"{name}\0".encode())
         digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()
+
+
+def _files(package: str) -> dict[str, Path]:
+    """The Python files of a package, by their path in it."""
+    spec = find_spec(package)
+    if spec is None:
+        return {}
+    folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
+    if not folders and spec.origin:
+        return {"": Path(spec.origin)}
+    return {str(file.relative_to(f)): file for f in folders for file in f.rglob("*.py")}

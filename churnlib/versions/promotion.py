@@ -1,6 +1,7 @@
 """Promotion of a version to champion, manually too, and the deletion of old versions."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from churnlib.errors import ModelError
@@ -23,15 +24,21 @@ from churnlib.versions.registry import (
 )
 
 
+@dataclass(frozen=True)
+class Cause:
+    """Why a version becomes champion.
+
+    Attributes:
+        why: The reason in words.
+        comparison: The comparison that decided; None if something else did.
+    """
+
+    why: str
+    comparison: Comparison | None = None
+
+
 def promote(
-    catalog: Catalog,
-    version: str,
-    registry: Registry,
-    *,
-    by: By,
-    why: str,
-    when: datetime,
-    comparison: Comparison | None = None,
+    catalog: Catalog, version: str, registry: Registry, cause: Cause, *, by: By, when: datetime
 ) -> Promotion:
     """Makes a version the champion, and records it; call it within `registry_lock`.
 
@@ -39,17 +46,17 @@ def promote(
         catalog: The game's data.
         version: The version.
         registry: The registry so far; it is written, too.
-        by: What promotes the version.
-        why: The reason in words.
+        cause: Why it is promoted.
+        by: What promotes it.
         when: The time.
-        comparison: The comparison that decided; None if something else did.
     """
+    comparison = cause.comparison
     promotion = Promotion(
         version=version,
         previous=champion_version(catalog),
         when=when,
         by=by,
-        why=why,
+        why=cause.why,
         window=comparison and comparison.window,
         as_of=comparison and comparison.as_of,
     )
@@ -57,9 +64,9 @@ def promote(
         "candidate": None if registry.candidate == version else registry.candidate,
         "promotions": (*registry.promotions, promotion),
     }
-    # In this order: if the second write fails, the champion is the one that was decided on, and
-    # `Registry.previous_champion` still finds the one before. In the other order the decision would
-    # count as done, and the champion would be another version.
+    # The pointer first: if the second write fails, the champion is the promoted version, and
+    # `Registry.previous_champion` still finds the one before. In the other order, the registry
+    # would record a promotion that has not happened.
     set_champion(catalog, version)
     write_registry(registry.model_copy(update=update), catalog.registry())
     return promotion
@@ -99,7 +106,7 @@ def promote_manually(
         why = f"although it {objection}" if objection else "on request"
         if no_champion:
             why = f"because {no_champion}"
-        return promote(catalog, version, registry, by="manual", why=why, when=when)
+        return promote(catalog, version, registry, Cause(why), by="manual", when=when)
 
 
 def roll_back(catalog: Catalog, *, when: datetime, allow_joblib: bool) -> Promotion:
@@ -123,7 +130,7 @@ def roll_back(catalog: Catalog, *, when: datetime, allow_joblib: bool) -> Promot
             )
         registry = read_registry(catalog.registry())
         why = f"back from {champion_version(catalog) or 'a pointer that cannot be read'}"
-        return promote(catalog, previous, registry, by="roll back", why=why, when=when)
+        return promote(catalog, previous, registry, Cause(why), by="roll back", when=when)
 
 
 def _previous_champion(catalog: Catalog) -> str:
@@ -146,19 +153,19 @@ def _advice(model: DatasetRef, registry: Registry) -> str:
         score = command_line("score", model, "--model", version)
         return (
             "It is not the candidate, so no back-test decides on it. Back-test it: "
-            f"{score}; or promote it nevertheless: {force}"
+            f"{score}; or promote it anyway: {force}"
         )
     compare = command_line("score", model)
     if registry.last_comparison(version) is None:
-        return f"Compare it: {compare}; or promote it nevertheless: {force}"
+        return f"Compare it: {compare}; or promote it anyway: {force}"
     return (
         "With other subscriptions (windows.score) or terms (champion) it is compared "
-        f"again: {compare}; or promote it nevertheless: {force}"
+        f"again: {compare}; or promote it anyway: {force}"
     )
 
 
 def _objection(registry: Registry, version: str) -> str | None:
-    """Why a version should not be champion; None if nothing is known against it."""
+    """Why a version should not be champion; None if there is no objection."""
     last = registry.last_comparison(version)
     if last and last.decision == "refused":
         return f"was refused by the gate: {last.reason}"
@@ -174,8 +181,8 @@ def delete_old_versions(catalog: Catalog, keep: int | None) -> tuple[str, ...]:
 
     Args:
         catalog: The game's data.
-        keep: Number of versions to keep, besides the champion, the previous champion and the
-            candidate; all if None.
+        keep: Number of newest versions to keep; all if None. The champion, the previous champion
+            and the candidate are always kept.
 
     Returns:
         The deleted versions.
@@ -186,7 +193,7 @@ def delete_old_versions(catalog: Catalog, keep: int | None) -> tuple[str, ...]:
         registry, current = read_registry(catalog.registry()), champion_version(catalog)
         needed = {current, registry.candidate, registry.previous_champion(current)}
         old = versions_to_delete(list_versions(catalog), keep, {name for name in needed if name})
-        for version in old:  # A folder without a manifest is no version any more.
+        for version in old:  # A folder without a manifest is not a version.
             remove(join(catalog.model(version).uri, MANIFEST))
     for version in old:
         remove_folder(catalog.model(version).uri)
@@ -196,7 +203,7 @@ def delete_old_versions(catalog: Catalog, keep: int | None) -> tuple[str, ...]:
 def versions_to_delete(
     newest_first: Sequence[str], keep: int, needed: Iterable[str]
 ) -> tuple[str, ...]:
-    """Names the versions that need not be kept.
+    """The versions that need not be kept.
 
     Args:
         newest_first: All versions.

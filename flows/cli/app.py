@@ -1,7 +1,7 @@
 """The commands of `churn`: their names, options and help.
 
-What a command does is imported when it is called, and after its first line: Prefect, Polars and
-scikit-learn take a second to import, and the command line itself a tenth of that.
+The code of a command is imported when it is called, after its first line of output: Prefect, Polars
+and scikit-learn take a second to import, and this module a tenth of that.
 """
 
 from collections.abc import Iterable
@@ -60,8 +60,8 @@ def _version() -> str:
 
 app = _ChurnApp(
     name="churn",
-    help="Without a command: list the games, the flows and what each last produced.\n\n"
-    "Exit status: 0 done, 2 the input or the configuration is at fault, 1 anything else.",
+    help="Without a command: list the games, the flows and the latest output of each.\n\n"
+    "Exit status: 0 success, 2 wrong input or configuration, 1 any other error.",
     version=_version,
     default_parameter=Parameter(negative=(), show_default=False, allow_repeating=True),
     group_commands="Other commands",
@@ -78,7 +78,7 @@ def commands() -> dict[str, str]:
 
 @app.default
 def overview(*, data_dir: DataDir = None) -> int:
-    """List the games, the flows and what each last produced."""
+    """List the games, the flows and the latest output of each."""
     from flows.cli.overview import print_overview
 
     return print_overview(commands(), data_dir)
@@ -150,7 +150,7 @@ def backfill(
     last: LastMonth,
     from_raw: FromRaw = False,
 ) -> int:
-    """Run a batch flow for each month of a range; months that are done are skipped.
+    """Run a batch flow for each month of a range; finished months are skipped.
 
     With --from-raw, batch-score builds the standard features once, before the first month.
     """
@@ -176,8 +176,8 @@ def backfill(
 def replay(*, game: Game, version: VersionToReplay = None, data_dir: DataDir = None) -> int:
     """Rebuild a model version from its manifest, and compare its predictions with the original's.
 
-    Exit status: 0 equal to the bit, 3 different, 2 the input or the configuration is at fault,
-    1 anything else.
+    Exit status: 0 identical predictions, 3 different ones, 2 wrong input or configuration, 1 any
+    other error.
     """
     print(f"replay: {game}, {version or 'the champion'}", flush=True)
     from flows.cli.session import in_session

@@ -2,8 +2,8 @@
 
 DONE = 0
 FAILED = 1
-"""Neither the user's input nor the configuration is at fault."""
+"""An error that is not due to the input or the configuration."""
 USERS_FAULT = 2
-"""The user's input or configuration is at fault."""
+"""The input or the configuration is wrong."""
 DIFFERENT = 3
-"""A replayed model does not predict the same."""
+"""The predictions of a replayed model differ."""

@@ -1,4 +1,4 @@
-"""Runs a command line, and words its mistakes."""
+"""Runs a command line, and prints its errors."""
 
 import sys
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""`churn` without a command: the games, the flows, and what each last produced."""
+"""`churn` without a command: the games, the flows, and the latest output of each."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -23,8 +23,8 @@ def print_overview(commands: Mapping[str, str], data_dir: str | None = None) -> 
         data_dir: The data folder to look at; that of each game's settings if None.
 
     Returns:
-        The exit status: 2 if the settings of a game, or the store of its data, are at fault,
-        which does not stop the others.
+        The exit status: 2 if the settings of a game are invalid or its data cannot be reached; the
+        other games are still printed.
 
     Raises:
         SettingsError: There are no games.

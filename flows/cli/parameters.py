@@ -37,7 +37,7 @@ def _data_dir(_: Any, tokens: Sequence[Token]) -> str:
     try:
         if text and text != "null":
             return str(Path(text).expanduser().absolute())
-    except RuntimeError:  # There is no such home.
+    except RuntimeError:  # The home of that user does not exist.
         pass
     raise ValueError(f"'{text}' is not a folder.")
 
@@ -78,7 +78,7 @@ DataDir = Annotated[
         "Default: the setting data_dir.",
     ),
 ]
-Refresh = Annotated[bool, Parameter(help="Run every task, whatever the cache holds.")]
+Refresh = Annotated[bool, Parameter(help="Run every task, ignoring the cache.")]
 FromRaw = Annotated[bool, Parameter(help="Build the standard features first.")]
 AlwaysFromRaw = Annotated[
     bool, Parameter(help="Has no effect: this flow always starts from the raw tables.")
@@ -104,7 +104,7 @@ RollBack = Annotated[
 Force = Annotated[
     bool,
     Parameter(
-        help="Promote a version even if no back-test has accepted it. One that cannot be opened "
+        help="Promote a version even if no back-test has accepted it. One that cannot be loaded "
         "is always refused."
     ),
 ]
@@ -145,7 +145,7 @@ class RunOptions:
         as_of: The day of the run; None for the latest date in the currency table.
         settings: Settings to override, each as PATH=VALUE.
         data_dir: The data folder, absolute, or its URI; None for that of the settings.
-        refresh: Whether to run every task, whatever the cache holds.
+        refresh: Whether to run every task, ignoring the cache.
     """
 
     game: Game

@@ -37,7 +37,7 @@ def promote(run: RunOptions, version: str | None, *, force: bool) -> None:
         )
     champion = promotion.version if promotion else version
     assert champion is not None  # A roll-back returns a promotion, or raises.
-    if warning := _misfit(catalog, champion, settings):
+    if warning := _feature_warning(catalog, champion, settings):
         print(f"warning: {run.game}: {warning}", file=sys.stderr)
     if promotion is None:
         done = f"model {champion} is the champion already; nothing was changed"
@@ -46,8 +46,8 @@ def promote(run: RunOptions, version: str | None, *, force: bool) -> None:
     print(f"{run.game}: {done}")
 
 
-def _misfit(catalog: Catalog, version: str, settings: Settings) -> str | None:
-    """Says what will happen if the new champion was trained on features other than the game's."""
+def _feature_warning(catalog: Catalog, version: str, settings: Settings) -> str | None:
+    """Warns if the new champion was trained on features other than the game's."""
     model = catalog.model(version)
     changed = changed_features(read_manifest(model), settings)
     if changed is None:
@@ -55,7 +55,7 @@ def _misfit(catalog: Catalog, version: str, settings: Settings) -> str | None:
     back = command_line("promote", model, "--back")
     train = command_line("train", model, "--from-raw")
     return (
-        f"model {version} was trained on other features than the game's settings ask for: "
+        f"model {version} was trained on other features than the game's settings require: "
         f"{changed}. score and batch-predict will refuse it, with exit status 2, until these "
         f"settings are as they were. Set them back; or roll back: {back}; or train another: "
         f"{train}"

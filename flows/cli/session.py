@@ -26,11 +26,11 @@ PRELOADED = (
     "skops.io",
 )
 """Modules that flows and tasks need later. They are imported while the server of this process
-starts up, which would otherwise be time spent waiting."""
+starts, so this takes no extra time."""
 
 
 def in_session(run: RunOptions, work: Callable[[], int | None]) -> int:
-    """Does work that runs flows, beside a Prefect server.
+    """Calls a function that runs flows, with a Prefect server.
 
     Args:
         run: What the flows are called with. Invalid settings fail before the server starts.
@@ -39,11 +39,11 @@ def in_session(run: RunOptions, work: Callable[[], int | None]) -> int:
     Returns:
         The exit status.
     """
-    # Idle threads of a fit spin for a moment, then sleep. If they went on spinning, as is the
-    # default, two fits at once would take seven times as long; asleep at once, a small fit would
-    # take three times as long.
+    # Idle threads of a fit spin briefly, then sleep. With the default, which spins longer, two
+    # fits at once take seven times as long; without spinning, a small fit takes three times as
+    # long.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-    _spare_the_collector()
+    _limit_garbage_collection()
     try:
         checked_settings(run)
         with local_server() as server:
@@ -64,7 +64,7 @@ def checked_settings(run: RunOptions) -> Settings:
 
     Raises:
         SettingsError: The settings are invalid.
-        StoreError: The data lie in an object store that does not answer or denies access.
+        StoreError: The data are in an object store that does not answer or denies access.
     """
     settings = load_settings(run.game, run.changes)
     with error_prefix(settings.game):
@@ -72,9 +72,9 @@ def checked_settings(run: RunOptions) -> Settings:
     return settings
 
 
-def _spare_the_collector() -> None:
-    # Imports make a million objects that stay. Python would go through them again and again while
-    # they come, and once more at its end: more than a second in all.
+def _limit_garbage_collection() -> None:
+    # Imports create a million lasting objects. Collecting garbage among them during the imports and
+    # at exit would take more than a second.
     gc.set_threshold(20_000)
     atexit.unregister(gc.freeze)
     atexit.register(gc.freeze)
@@ -82,7 +82,7 @@ def _spare_the_collector() -> None:
 
 def _call(work: Callable[[], int | None], server: LocalServer) -> int:
     try:
-        import prefect  # noqa: F401  The server starts up meanwhile.
+        import prefect  # noqa: F401  While the server starts.
 
         with _importing(PRELOADED if server.pid else ()):
             server.wait()
@@ -100,12 +100,12 @@ def _call(work: Callable[[], int | None], server: LocalServer) -> int:
 @contextmanager
 def _importing(modules: Sequence[str]) -> Iterator[None]:
     """Imports modules in a thread, one after another, until the block ends."""
-    enough = threading.Event()
+    stopped = threading.Event()
 
     def work() -> None:
-        with suppress(Exception):  # The code that needs the module meets the same fault.
+        with suppress(Exception):  # The code that needs the module raises it again.
             for module in modules:
-                if enough.is_set():
+                if stopped.is_set():
                     return
                 import_module(module)
 
@@ -114,5 +114,5 @@ def _importing(modules: Sequence[str]) -> Iterator[None]:
     try:
         yield
     finally:
-        enough.set()
+        stopped.set()
         thread.join()

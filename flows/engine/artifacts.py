@@ -1,6 +1,6 @@
 """Artifacts on a run's page in Prefect's UI: its datasets, its progress and its report.
 
-They are a convenience: where the server does not accept one, the run warns and goes on.
+They are optional: if the server does not accept one, the run logs a warning and continues.
 """
 
 import re
@@ -29,7 +29,7 @@ from flows.engine.cache import run_logger
 from flows.engine.ledger import Call
 
 FINGERPRINT_LENGTH = 12
-"""How many digits of a fingerprint are shown."""
+"""Number of digits of a fingerprint that are shown."""
 
 
 def show_datasets(game: str, calls: Sequence[Call]) -> None:
@@ -87,8 +87,8 @@ class Progress:
         if FlowRunContext.get():
             with tolerant():
                 key = artifact_key(game, "progress")
-                made = create_progress_artifact(0, key=key, description=what)
-                self._id = cast("UUID", made)  # A coroutine only where the caller is one.
+                artifact = create_progress_artifact(0, key=key, description=what)
+                self._id = cast("UUID", artifact)  # A coroutine only in asynchronous callers.
 
     def at(self, share: float) -> None:
         """Moves the bar to a share of the work, from 0 to 1."""
@@ -115,7 +115,7 @@ def show_table(game: str, what: str, rows: Sequence[Mapping[str, str]]) -> None:
 
 
 def artifact_key(game: str, what: str) -> str:
-    """Gives the key of an artifact of the current flow, the same in every run.
+    """Returns the key of an artifact of the current flow, the same in every run.
 
     >>> artifact_key("Game_2", "scores")
     'game-2-scores'

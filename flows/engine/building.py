@@ -1,4 +1,4 @@
-"""Features built in buckets of characters: here, or by the workers of a Dask cluster."""
+"""Builds features in buckets of characters: in this process, or on a Dask cluster."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -16,15 +16,15 @@ def build(
     facts: Mapping[str, str],
     engine: EngineSettings,
 ) -> DatasetRef:
-    """Writes what a function makes of tables; the same bytes, whoever does it.
+    """Applies a function to tables and writes the result, with identical bytes for each runner.
 
     Args:
         function: See `churnlib.io.buckets.make`. Other processes must be able to import it: a
             function of a module, or a `partial` of one with plain settings.
         tables: Tables that `churnlib.io.buckets.write` wrote.
-        target: Where the result goes.
-        facts: Facts about the whole of it.
-        engine: How much memory there is, and who does the work.
+        target: The place of the result.
+        facts: Facts for the footer of the result.
+        engine: The memory limit and the runner.
     """
     if engine.runner == "dask":
         needed = buckets.count_for(engine.memory_mib, *map(buckets.size_of, tables))

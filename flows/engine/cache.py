@@ -8,11 +8,9 @@ import logging
 import platform
 import time
 from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import date
 from enum import Enum
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -25,11 +23,8 @@ from pydantic import BaseModel
 from churnlib.io.datasets import DatasetRef
 from churnlib.model import trust
 from churnlib.seeds import draw_seed
+from churnlib.versions.verification import library_versions
 from flows.engine.code_digest import Digest, code_digest, module_name
-
-LIBRARIES = ("polars", "scikit-learn", "numpy", "skops", "joblib", "skrub", "lightgbm")
-"""Libraries whose versions are part of every key, where installed. Loading a model checks the same
-versions: if they did not count here, training again would return the model that was refused."""
 
 STARTED = time.time_ns()
 """When this process started, in nanoseconds. Source files changed since may not be what it runs."""
@@ -60,7 +55,7 @@ def task_key(
 
     Raises:
         TypeError: An argument is of a type that cannot be part of a key.
-        LookupError: There is no source for the function, or for an entry of `uses`.
+        LookupError: The source of the function, or of an entry of `uses`, is not found.
     """
     return _key(function, arguments, code_digest(function, uses), notes)
 
@@ -79,7 +74,7 @@ def check_notes(function: Callable[..., Any], notes: Collection[str]) -> None:
     """Checks that notes name parameters of a function, or fields of their records.
 
     Raises:
-        TypeError: There is no such parameter or field.
+        TypeError: A parameter or field does not exist.
     """
     parameters = inspect.signature(function).parameters
     for note in notes:
@@ -125,7 +120,8 @@ class DependencyCache(CachePolicy):
         except LookupError as error:
             run_logger().warning("the result is not kept: %s", error)
             return None
-        if changed := [str(f) for f in sorted(code.files) if f.stat().st_mtime_ns > STARTED]:
+        files = {*code.files, *(trust.package_files() if _builds_models(code) else ())}
+        if changed := [str(f) for f in sorted(files) if f.stat().st_mtime_ns > STARTED]:
             run_logger().warning(
                 "the result is not kept, because this code changed after the start of the run: %s",
                 ", ".join(changed),
@@ -157,16 +153,19 @@ def _key(
     for name, _, field in (note.partition(".") for note in notes if "." in note):
         (fields_of_record,) = counting[name].values()
         del fields_of_record[field]
-    # What a configuration names of the project's own packages is not seen in the code.
-    builds_models = Path(trust.__file__) in code.files
     parts = {
         "task": f"{module_name(function)}.{function.__qualname__}",
         "code": code.value,
-        "versions": _versions() | (trust.package_digests() if builds_models else {}),
+        "versions": _versions() | (trust.package_digests() if _builds_models(code) else {}),
         "arguments": counting,
     }
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
     return f"{function.__name__}-{digest}"
+
+
+def _builds_models(code: Digest) -> bool:
+    """Whether code may use the project's own packages, which only a configuration names."""
+    return Path(trust.__file__) in code.files
 
 
 def _canonical(value: Any, what: str) -> Any:
@@ -207,9 +206,6 @@ def _field_names(kind: Any) -> list[str] | None:
 
 @functools.cache
 def _versions() -> dict[str, str]:
-    python = ".".join(platform.python_version_tuple()[:2])
-    versions = {"python": python}
-    for library in LIBRARIES:
-        with suppress(PackageNotFoundError):
-            versions[library] = version(library)
-    return versions
+    # The versions that loading a model checks: if one did not count here, training again would
+    # return the model that was refused.
+    return {"python": ".".join(platform.python_version_tuple()[:2]), **library_versions()}

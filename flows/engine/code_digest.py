@@ -3,10 +3,10 @@
 What counts: the function, and recursively every definition of the project that it names, with the
 statements of those modules that bind no name. Docstrings, comments and layout do not count.
 Annotations do, also quoted ones and those of `TYPE_CHECKING` imports, because the methods of an
-argument run as part of the function. A module that is used as a value counts whole.
+argument run as part of the function. A module that is used as a value counts as a whole.
 
-What only a run looks up, such as a class named in the configuration or a template, is not seen:
-`uses` names the modules and files that then count whole.
+Code that is only looked up at run time, such as a class named in the configuration or a template,
+is not found this way: `uses` names its modules and files, which then count as a whole.
 """
 
 import hashlib
@@ -41,11 +41,11 @@ def code_digest(function: Callable[..., Any], uses: Iterable[str] = ()) -> Diges
 
     Args:
         function: A function of a module; one defined inside another counts as the outer one.
-        uses: What counts whole: modules by full name, a package with all its modules; and other
-            files of a package, or a folder of them, such as `churnlib/report/page`.
+        uses: What counts as a whole: modules by full name, a package with all its modules; and
+            other files of a package, or a folder of them, such as `churnlib/report/page`.
 
     Raises:
-        LookupError: There is no source for the function, or nothing of a name in `uses`.
+        LookupError: The source of the function, or of an entry of `uses`, is not found.
     """
     function = unwrap(function)
     module, name = module_name(function), function.__qualname__.split(".")[0]
@@ -81,7 +81,7 @@ def module_name(function: Callable[..., Any]) -> str:
 
 
 class _Sources:
-    """The modules that the code of one function is found in."""
+    """The modules that contain the code of one function."""
 
     def __init__(self, module: str, path: Path) -> None:
         self._roots = PACKAGES | {module.split(".")[0]}
@@ -89,7 +89,7 @@ class _Sources:
         self._read: dict[str, Module | None] = {}
 
     def module(self, name: str) -> Module | None:
-        """Reads a module of the project; None where it is none."""
+        """Reads a module of the project; returns None for other modules."""
         if name not in self._read:
             self._read[name] = self._module(name)
         return self._read[name]
@@ -127,17 +127,17 @@ class _Sources:
             for code in module.definitions.get(definition.name, ()):
                 yield f"{definition.module}.{definition.name} = {code.text}"
                 for use in code.uses:
-                    for found in self._resolve(module, use, code.imports, frozenset()):
-                        if isinstance(found, Definition):
-                            to_do.append(found)
-                        elif found not in seen:
-                            seen.add(found)
-                            yield found
+                    for target in self._resolve(module, use, code.imports, frozenset()):
+                        if isinstance(target, Definition):
+                            to_do.append(target)
+                        elif target not in seen:
+                            seen.add(target)
+                            yield target
 
     def _resolve(
         self, module: Module, use: Use, local: Imports, seen: frozenset[object]
     ) -> Iterator[Definition | str]:
-        """Finds what a name stands for: a definition, or the words for one of another library."""
+        """Yields what a name refers to: a definition, or the import of another library."""
         name, attributes = use[0], use[1:]
         if (module.name, use) in seen:
             return
@@ -161,8 +161,8 @@ class _Sources:
             yield f"import {imported.module} {imported.name}"
         elif not names:
             yield Definition(module.name, None)
-        elif found := list(self._resolve(module, names, {}, seen)):
-            yield from found
+        elif targets := list(self._resolve(module, names, {}, seen)):
+            yield from targets
         elif self.module(submodule := f"{module.name}.{names[0]}") is not None:
             yield from self._resolve_import(Imported(submodule, None), names[1:], seen)
         else:

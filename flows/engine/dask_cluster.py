@@ -1,4 +1,4 @@
-"""A Dask cluster: one that runs somewhere, or one on this machine for the time of a block."""
+"""A Dask cluster: an existing one, or a temporary one on this machine."""
 
 import logging
 from collections.abc import Iterator
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from distributed import Client, LocalCluster
 
 CONNECT_SECONDS = 5
-"""How long a scheduler may take to answer."""
+"""Time limit for a scheduler to answer."""
 WORKER_SECONDS = 30
-"""How long there may be no worker."""
+"""Time limit for the first worker to connect."""
 
 
 @contextmanager
@@ -32,7 +32,7 @@ def cluster(engine: EngineSettings) -> Iterator["Client"]:
             'engine.runner is "dask", but Dask is not installed. Install it: '
             "pip install 'churnlib[dask]'"
         ) from None
-    logging.getLogger("distributed").setLevel(logging.ERROR)  # It tells of every connection.
+    logging.getLogger("distributed").setLevel(logging.ERROR)  # It logs every connection.
     if engine.scheduler is None:
         with _local_cluster(engine.workers) as local, Client(local, set_as_default=False) as client:
             yield client
@@ -41,9 +41,9 @@ def cluster(engine: EngineSettings) -> Iterator["Client"]:
         client = Client(engine.scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
         raise SettingsError(
-            f"engine.scheduler: no Dask scheduler answers at {engine.scheduler} ({_word(error)}). "
-            "Start it there (dask scheduler), name its address, or set engine.scheduler to null "
-            "for a cluster on this machine."
+            f"engine.scheduler: no Dask scheduler answers at {engine.scheduler} "
+            f"({_first_line(error)}). Start it there (dask scheduler), name its address, or set "
+            "engine.scheduler to null for a cluster on this machine."
         ) from None
     with client:
         _wait_for_a_worker(client, engine.scheduler)
@@ -51,7 +51,7 @@ def cluster(engine: EngineSettings) -> Iterator["Client"]:
 
 
 def threads_of(client: "Client") -> int:
-    """How many threads the workers of a cluster have in all."""
+    """Number of threads of all workers of a cluster."""
     return sum(client.nthreads().values())
 
 
@@ -81,11 +81,11 @@ def _local_cluster(workers: int | None) -> "LocalCluster":
         return LocalCluster(
             n_workers=count,
             threads_per_worker=1,
-            memory_limit=0,  # Buckets bound it; Dask would kill where it only guesses.
+            memory_limit=0,  # Buckets limit memory; Dask would kill workers by an estimate.
             dashboard_address="127.0.0.1:0",  # The usual port may be taken.
             silence_logs=logging.ERROR,
         )
 
 
-def _word(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else "no answer"

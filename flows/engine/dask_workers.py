@@ -1,4 +1,4 @@
-"""What the workers of a Dask cluster must have for their work: code, libraries and the data."""
+"""Checks that the workers of a Dask cluster have the code, libraries and data of the run."""
 
 import platform
 import socket
@@ -22,13 +22,13 @@ LIBRARIES = ("churnlib", "polars", "numpy", "prefect")
 
 
 @dataclass(frozen=True)
-class Sight:
-    """What a process has for the work.
+class WorkerState:
+    """The versions of a process, and what it can access.
 
     Attributes:
-        versions: Of Python, the libraries, and the code of the work.
-        missing: The first table that it does not see as it is; null where there is none.
-        server: Whether it reaches Prefect's server.
+        versions: The versions of Python, the libraries and the code.
+        missing: The first table that is missing or different for it, if any.
+        server: Whether it can reach Prefect's server.
     """
 
     versions: Mapping[str, str]
@@ -39,73 +39,77 @@ class Sight:
 def check_workers(
     client: "Client", function: Callable[..., Any], tables: Sequence[DatasetRef]
 ) -> None:
-    """Refuses workers that would do other work than this process, or none.
+    """Checks that all workers can apply a function to tables exactly as this process would.
 
     Args:
         client: The cluster.
-        function: What they are to apply.
-        tables: What to.
+        function: The function.
+        tables: The tables.
 
     Raises:
-        SettingsError: A worker has other versions or other code, or does not reach the server.
-        DataError: A worker does not see the tables.
+        SettingsError: A worker has other versions or other code, or cannot reach the server.
+        DataError: A worker cannot access the tables.
     """
     server = _server()
-    here = look(function, (), None)
-    for worker, there in _ask_all(client, function, tables, server).items():
-        _compare(worker, here.versions, there.versions)
-        if there.missing:
+    own = worker_state(function, (), None)
+    for worker, state in _worker_states(client, function, tables, server).items():
+        _check_versions(worker, own.versions, state.versions)
+        if state.missing:
             raise DataError(
-                f"{tables[0].game}: the Dask worker {worker} does not see {there.missing} as this "
+                f"{tables[0].game}: the Dask worker {worker} does not see {state.missing} as this "
                 "machine does. The data folder must be one that all machines share, under the same "
                 "path, or an object store: name it with --data-dir."
             )
-        if not there.server:
+        if not state.server:
             raise SettingsError(
                 f"engine.scheduler: the Dask worker {worker} does not reach Prefect's server at "
                 f"{server}. Set PREFECT_API_URL to a server that all machines reach."
             )
 
 
-def look(function: Callable[..., Any], tables: Sequence[DatasetRef], server: str | None) -> Sight:
-    """Looks at what this process has for a work.
+def worker_state(
+    function: Callable[..., Any], tables: Sequence[DatasetRef], server: str | None
+) -> WorkerState:
+    """Determines the state of this process.
 
     Args:
-        function: What it would apply.
-        tables: What to.
-        server: The address of Prefect's server, if it is to be tried.
+        function: The function to apply.
+        tables: The tables to apply it to.
+        server: The address of Prefect's server, if it is to be checked.
     """
     base = function.func if isinstance(function, partial) else function
     versions = {name: version(name) for name in LIBRARIES}
     versions["python"] = ".".join(platform.python_version_tuple()[:2])
     versions["code of this project"] = code_digest(base).value[:12]
     missing = next((table.uri for table in tables if not _sees(table)), None)
-    return Sight(versions, missing, server is None or _reaches(server))
+    return WorkerState(versions, missing, server is None or _reaches(server))
 
 
-def _ask_all(
+def _worker_states(
     client: "Client", function: Callable[..., Any], tables: Sequence[DatasetRef], server: str | None
-) -> dict[str, Sight]:
-    asked = {
-        worker: client.submit(look, function, tuple(tables), server, workers=[worker], pure=False)
+) -> dict[str, WorkerState]:
+    futures = {
+        worker: client.submit(
+            worker_state, function, tuple(tables), server, workers=[worker], pure=False
+        )
         for worker in client.nthreads()
     }
     try:
-        found: dict[str, Sight] = client.gather(asked)
+        states: dict[str, WorkerState] = client.gather(futures)
     except (ImportError, AttributeError) as error:
         raise SettingsError(
-            f"engine.scheduler: the Dask workers cannot do this work ({error}). Start them with "
+            f"engine.scheduler: the Dask workers cannot run this task ({error}). Start them with "
             "the same version of churnlib, of the environment that runs the flows."
         ) from None
-    return found
+    return states
 
 
-def _compare(worker: str, here: Mapping[str, str], there: Mapping[str, str]) -> None:
-    for name, wanted in here.items():
-        if (found := there.get(name)) != wanted:
+def _check_versions(worker: str, own: Mapping[str, str], others: Mapping[str, str]) -> None:
+    for name, wanted in own.items():
+        if (found := others.get(name)) != wanted:
             raise SettingsError(
-                f"engine.scheduler: the Dask worker {worker} has another version of what makes the "
-                f"features: {name} {found}, here {wanted}. Start workers from the same "
+                f"engine.scheduler: the Dask worker {worker} has another version: "
+                f"{name} {found}, here {wanted}. Start workers from the same "
                 "environment and code, and restart them after a change."
             )
 
@@ -117,7 +121,7 @@ def _sees(table: DatasetRef) -> bool:
 
 
 def _server() -> str | None:
-    """The address of Prefect's server where it may be one of this machine alone."""
+    """The address of Prefect's server if it is a local one, which workers may not reach."""
     from prefect.settings import PREFECT_API_URL
 
     url: str | None = PREFECT_API_URL.value()

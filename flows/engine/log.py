@@ -14,7 +14,7 @@ class RunFilter(logging.Filter):
 
     - A `ChurnlibError` is logged once, as its message without a traceback. The enclosing runs keep
       it in the message of their state.
-    - A task that completed logs nothing about its state; one that was cached says so.
+    - A task that completed logs nothing about its state; one that was cached logs that.
     - The hooks of this project do not appear.
     """
 
@@ -34,12 +34,12 @@ class RunFilter(logging.Filter):
 
 
 def was_logged(error: BaseException) -> bool:
-    """Returns whether the log of a run already holds the message of an error."""
+    """Returns whether the message of an error was logged already."""
     return hasattr(error, "_logged")
 
 
 def install() -> None:
-    """Adds the filter to the loggers of Prefect's runs, unless it is there already."""
+    """Adds the filter to the loggers of Prefect's runs, unless it was added already."""
     for name in RUN_LOGGERS:
         logger = logging.getLogger(name)
         if not any(isinstance(known, RunFilter) for known in logger.filters):

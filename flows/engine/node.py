@@ -1,4 +1,4 @@
-"""What tasks and flows declare of themselves, from which `flows.map` draws the pipelines."""
+"""The declarations of tasks and flows, from which `flows.map` draws the pipelines."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,10 +14,10 @@ class Node:
     """The datasets and settings that a task uses.
 
     A dataset is named by its layer and its name, such as `03_primary/standard_features`. In a name
-    `{flow}` stands for the flow that runs the task, and `{table}` for the raw table that it runs
-    for; `{parent}` is the table that this one's rows must refer to, `{referenced}` the one that
-    they should refer to. A name that holds either is left out where there is no such table. The
-    kind of a raw table, such as `{history}`, stands for its name.
+    `{flow}` is replaced by the flow that runs the task, `{table}` by the raw table that it runs
+    for, `{parent}` by the table that this table's rows must refer to, and `{referenced}` by the one
+    that they should refer to; without such a table the name is left out. The kind of a raw table,
+    such as `{history}`, is replaced by its name.
 
     Attributes:
         reads: The datasets that it reads.

@@ -1,7 +1,7 @@
-"""Buckets over machines: each is a task of Prefect's that a worker of a Dask cluster runs.
+"""Builds features on a Dask cluster: a Prefect task for each bucket of characters.
 
-Between the processes go the places of datasets and plain settings; rows go through the data folder,
-which all of them share.
+Tasks receive the places of datasets and plain settings; rows are exchanged through the data folder,
+which all machines share.
 """
 
 import uuid
@@ -24,9 +24,9 @@ from churnlib.uris import folder_of, name_of
 from flows.engine.dask_cluster import cluster, threads_of
 from flows.engine.dask_workers import check_workers
 
-EACH = 4
-"""How many buckets there are for each thread of the workers, at least: so that all have work until
-the end, and a worker that dies takes little with it."""
+BUCKETS_PER_THREAD = 4
+"""Minimum number of buckets per worker thread, so that all threads are busy until the end and a
+worker that dies loses little."""
 RETRIES = 2
 
 Features = Callable[..., pl.LazyFrame]
@@ -40,31 +40,31 @@ def build_over_dask(
     engine: EngineSettings,
     needed: int,
 ) -> DatasetRef:
-    """Builds as `churnlib.io.buckets.build` does, to the same bytes, with the workers of a cluster.
+    """Does the same as `churnlib.io.buckets.build`, on a cluster, with identical bytes.
 
     Args:
         function: See `flows.engine.building.build`.
         tables: Tables that `churnlib.io.buckets.write` wrote.
-        target: Where the result goes.
-        facts: Facts about the whole of it.
-        engine: Which cluster.
-        needed: How many buckets memory asks for.
+        target: The place of the result.
+        facts: Facts for the footer of the result.
+        engine: The cluster.
+        needed: Number of buckets that the memory limit requires.
 
     Raises:
-        SettingsError: There is no such cluster, or its workers cannot do this work.
-        DataError: The workers do not see the data folder.
+        SettingsError: The cluster does not answer, or its workers cannot run the tasks.
+        DataError: The workers cannot access the data folder.
     """
     from prefect_dask import DaskTaskRunner
 
-    making = uuid.uuid4().hex[:12]
+    build_id = uuid.uuid4().hex[:12]
     try:
         with cluster(engine) as client:
             check_workers(client, function, tables)
             count = buckets_for(needed, threads_of(client))
             runner = DaskTaskRunner(address=client.scheduler_info()["address"])
-            return flow_of(count, function, tables, target, facts, making, runner)()
+            return flow_of(count, function, tables, target, facts, build_id, runner)()
     finally:
-        remove_parts(target, making)
+        remove_parts(target, build_id)
 
 
 def flow_of(
@@ -73,23 +73,23 @@ def flow_of(
     tables: Sequence[DatasetRef],
     target: Dataset,
     facts: Mapping[str, str],
-    making: str,
+    build_id: str,
     runner: TaskRunner[PrefectFuture[Any]],
 ) -> Flow[[], DatasetRef]:
-    """Makes the flow of one making: a flow's tasks all go to the one runner that it is made with.
+    """Returns the flow of one build, because the task runner is a property of a flow.
 
     Args:
-        count: How many buckets.
-        function: What is applied to each.
-        tables: What to.
-        target: Where the result goes.
-        facts: Facts about the whole of it.
-        making: What tells its parts from those of others.
-        runner: Who does the work.
+        count: Number of buckets.
+        function: The function to apply to each.
+        tables: The tables to apply it to.
+        target: The place of the result.
+        facts: Facts for the footer of the result.
+        build_id: Distinguishes the parts of this build from those of others.
+        runner: The task runner.
     """
 
     def build_in_buckets() -> DatasetRef:
-        futures = map_parts(count, function, tables, target, making)
+        futures = map_parts(count, function, tables, target, build_id)
         return buckets.join(rows_of(futures), function, tables, target, facts)
 
     return Flow(
@@ -102,16 +102,16 @@ def flow_of(
 
 
 def buckets_for(needed: int, threads: int) -> int:
-    """How many buckets to make of the data: a power of two.
+    """Returns the number of buckets, a power of two.
 
     Args:
-        needed: How many memory asks for.
-        threads: How many the workers have in all.
+        needed: Number that the memory limit requires.
+        threads: Number of threads of all workers.
 
     >>> buckets_for(2, 3), buckets_for(64, 3)
     (16, 64)
     """
-    wanted = max(needed, threads * EACH)
+    wanted = max(needed, threads * BUCKETS_PER_THREAD)
     return int(min(buckets.FINEST, 2 ** (wanted - 1).bit_length()))
 
 
@@ -121,16 +121,16 @@ def build_part(
     function: Features,
     tables: Sequence[DatasetRef],
     target: Dataset,
-    making: str,
+    build_id: str,
 ) -> DatasetRef:
-    """Builds the features of one bucket, and puts them where they are joined to the others."""
+    """Builds the features of one bucket and writes them to a part file."""
     with datasets.attribute_read_errors(*tables):
         frame = buckets.make(function, tables, number, count)
-    return datasets.write_ipc(frame, part_of(target, making, number))
+    return datasets.write_ipc(frame, part_of(target, build_id, number))
 
 
 def is_worth_a_retry(_task: Task[..., object], _run: TaskRun, state: State) -> bool:
-    """Tells whether a part may succeed next time: not where the user must mend something."""
+    """Whether a part may succeed next time: not if the user must fix something."""
     return not isinstance(state.result(raise_on_failure=False), ChurnlibError)
 
 
@@ -146,47 +146,48 @@ PART = Task(
 
 
 def map_parts(
-    count: int, function: Features, tables: Sequence[DatasetRef], target: Dataset, making: str
+    count: int, function: Features, tables: Sequence[DatasetRef], target: Dataset, build_id: str
 ) -> Sequence[PrefectFuture[DatasetRef]]:
-    """Gives every part to the runner of the current flow; see `flow_of`."""
+    """Submits every part to the runner of the current flow; see `flow_of`."""
     return PART.map(
         range(count),
         count=count,
         function=unmapped(function),
         tables=unmapped(tuple(tables)),
         target=unmapped(target),
-        making=making,
+        build_id=build_id,
     )
 
 
 def rows_of(futures: Sequence[PrefectFuture[DatasetRef]]) -> Iterator[pl.DataFrame]:
-    """Yields the rows of each part, in order, as soon as it stands, and removes it.
+    """Yields the rows of each part, in order, as soon as it is complete, and removes the part.
 
     Raises:
-        DataError: A part is not where its worker has put it.
+        DataError: A part that a worker wrote does not exist here.
     """
     for future in futures:
-        part = told_here(future)
+        part = result_of(future)
         if not storage.is_file(part.uri):
             raise DataError(
-                f"{part.game}: a worker of the Dask cluster wrote {part.uri}, but it is not there. "
-                "The data folder must be one that all machines share: name it with --data-dir."
+                f"{part.game}: a worker of the Dask cluster wrote {part.uri}, but it does not "
+                "exist here. The data folder must be one that all machines share: name it with "
+                "--data-dir."
             )
         yield datasets.read_ipc(part)
         storage.remove(part.uri)
 
 
-def told_here(future: PrefectFuture[DatasetRef]) -> DatasetRef:
-    """The result of a task in another process; its fault is one that was not told here yet."""
+def result_of(future: PrefectFuture[DatasetRef]) -> DatasetRef:
+    """Returns the result of a task; raises its error as a new one, which was not logged here."""
     try:
         return future.result()
     except ChurnlibError as error:
         raise type(error)(str(error)) from None
 
 
-def remove_parts(target: Dataset, making: str) -> None:
-    """Removes what a making has left of its parts, whole or half."""
-    folder = folder_of(part_of(target, making, 0).uri)
+def remove_parts(target: Dataset, build_id: str) -> None:
+    """Removes the remaining parts of a build, also incomplete ones."""
+    folder = folder_of(part_of(target, build_id, 0).uri)
     for entry in storage.list_files(folder):
-        if making in name_of(entry.uri):
+        if build_id in name_of(entry.uri):
             storage.remove(entry.uri)

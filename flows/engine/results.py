@@ -1,4 +1,4 @@
-"""The results of tasks: kept as JSON, and used again only while their datasets are unchanged."""
+"""The results of tasks: stored as JSON, and reused only while their datasets are unchanged."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -20,7 +20,7 @@ _REFRESH: ContextVar[str | None] = ContextVar("refresh", default=None)
 
 @contextmanager
 def refreshing(on: bool = True) -> Iterator[None]:
-    """Runs the tasks of the block again, whatever is kept, including those of its sub-flows.
+    """Runs the tasks of the block again, ignoring stored results, including those of its sub-flows.
 
     A task that is called twice with the same arguments still runs only once: the second call gets
     the result of the first. A nested block is part of the outer one.
@@ -36,19 +36,19 @@ def refreshing(on: bool = True) -> Iterator[None]:
 
 
 class StaleResultError(Exception):
-    """A kept result cannot be used: it is to be refreshed, or one of its datasets has changed."""
+    """A stored result cannot be used: it is to be refreshed, or one of its datasets has changed."""
 
 
 class DatasetSerializer(Serializer):
-    """Keeps results made of datasets and plain values.
+    """Serializes results that consist of datasets and plain values.
 
-    Prefect reads a kept result before it uses it, and runs the task where reading fails.
+    Prefect reads a stored result before it uses it, and runs the task if reading fails.
     """
 
     type: str = Field(default="churnlib-datasets", frozen=True)
 
     def dumps(self, obj: Any) -> bytes:
-        """Writes a result, and the refresh that made it.
+        """Serializes a result, with the id of the refresh.
 
         Raises:
             TypeError: The result holds something other than datasets and plain values.
@@ -59,7 +59,7 @@ class DatasetSerializer(Serializer):
         """Reads a result.
 
         Raises:
-            StaleResultError: The current refresh did not make it, or a dataset in it is missing or
+            StaleResultError: It is not of the current refresh, or a dataset in it is missing or
                 has changed.
         """
         kept = json.loads(blob)

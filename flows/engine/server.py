@@ -1,7 +1,7 @@
-"""A Prefect server for the length of one run, where none is configured.
+"""A temporary Prefect server for one run, used if none is configured.
 
-Only the standard library is imported here, so that the server can start up beside the caller's own
-imports. Run as a program, this file is the server.
+Only the standard library is imported here, so that the server can start while the caller imports
+other modules. Run as a program, this file is the server.
 """
 
 import atexit
@@ -22,19 +22,19 @@ from pathlib import Path
 from typing import Any
 
 START_SECONDS = 120
-"""How long the server may take to come up; the first one of a home creates its database."""
+"""Time limit for the server to start; the first one of a home creates its database."""
 STOP_SECONDS = 15
-"""How long the server may take to write what it has received, before it is killed."""
+"""Time limit for the server to write what it has received, before it is killed."""
 
 QUIET = {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
 SERVER_ENVIRONMENT = {
     **QUIET,
-    # As Prefect's own temporary server: no scheduler, no clean-up of the runs of others, no page.
+    # As Prefect's own temporary server: no scheduler, no clean-up of other runs, no UI.
     "PREFECT__SERVER_EPHEMERAL": "1",
     "PREFECT__SERVER_FINAL": "1",
     "PREFECT_SERVER_UI_ENABLED": "false",
     "PREFECT_API_BLOCKS_REGISTER_ON_START": "false",
-    # Task events written one by one lock SQLite against the next flow run: a pause of two seconds.
+    # Task events written one by one lock SQLite, and the next flow run waits for two seconds.
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_ENABLED": "false",
 }
@@ -46,7 +46,7 @@ def prefect_home() -> Path:
 
 
 def is_configured() -> bool:
-    """Tells whether Prefect knows a server: by environment, settings file or active profile."""
+    """Whether a server is configured: by environment, settings file or active profile."""
     if os.environ.get("PREFECT_API_URL"):
         return True
     with suppress(OSError):
@@ -63,12 +63,12 @@ def is_configured() -> bool:
 
 def _look_up(file: Path, *keys: Any) -> Any:
     try:
-        found: Any = tomllib.loads(file.read_text(encoding="utf-8"))
+        value: Any = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError):
-        return None  # Prefect itself words what is wrong with its files.
+        return None  # Prefect reports errors in its files itself.
     for key in keys:
-        found = found.get(key) if isinstance(found, dict) else None
-    return found
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
 
 
 class LocalServer:
@@ -78,7 +78,7 @@ class LocalServer:
     """
 
     def __init__(self) -> None:
-        """Makes a server that is not started yet."""
+        """Creates the object; `start` starts the server."""
         self._process: subprocess.Popen[bytes] | None = None
         self._settings = ExitStack()
         self._url = ""
@@ -87,22 +87,22 @@ class LocalServer:
 
     @property
     def pid(self) -> int | None:
-        """The server's process; None where this object runs none."""
+        """The process id of the server; None if this object runs none."""
         return self._process.pid if self._process else None
 
     def start(self) -> None:
-        """Starts the server and returns at once; does nothing where one is configured."""
+        """Starts the server and returns at once; does nothing if one is configured."""
         os.environ.update({name: os.environ.get(name, QUIET[name]) for name in QUIET})
         if is_configured():
             return
         self._log.parent.mkdir(parents=True, exist_ok=True)
         if not (prefect_home() / "prefect.db").exists():
-            print("first run: Prefect makes its database, which takes a while", file=sys.stderr)
+            print("first run: Prefect creates its database, which takes a while", file=sys.stderr)
         listener = socket.create_server(("127.0.0.1", 0))
         with listener, self._log.open("ab") as log:
             self._log_start = log.tell()
             self._process = subprocess.Popen(
-                # -P: the folder of this file is no place to import from.
+                # -P: do not import from the folder of this file.
                 [sys.executable, "-P", __file__, str(listener.fileno())],
                 env={**SERVER_ENVIRONMENT, **os.environ},
                 stdin=subprocess.PIPE,
@@ -118,7 +118,7 @@ class LocalServer:
         """Waits until the server answers, and prepares this process's Prefect for its runs.
 
         Raises:
-            RuntimeError: It did not come up; the message holds the end of its log.
+            RuntimeError: It did not start; the message has the end of its log.
         """
         if self._process is not None:
             self._wait_for(self._process)
@@ -130,11 +130,10 @@ class LocalServer:
             temporary_settings,
         )
 
-        # Where Prefect was imported before, the environment came too late; there is no page to
-        # link to.
+        # Needed if Prefect was imported before; this server has no UI to link to.
         own = {PREFECT_API_URL: self._url, PREFECT_UI_URL: ""} if self._process else {}
-        # Heartbeats tell a worker's run from a dead one. Where somebody waits for the run's end
-        # they only delay it, by up to a second a flow; who sets them keeps them.
+        # Heartbeats detect crashed runs of workers. Here they would only delay the end of each
+        # flow, by up to a second; a frequency that the user has set is kept.
         defaults = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
         self._settings.enter_context(temporary_settings(own, set_defaults=defaults))
 
@@ -143,7 +142,7 @@ class LocalServer:
         while not self._answers(deadline - time.monotonic()):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(
-                    f"Prefect's server did not come up. The end of {self._log}:\n{self._tail()}"
+                    f"Prefect's server did not start. The end of {self._log}:\n{self._tail()}"
                 )
             time.sleep(0.05)
 
@@ -155,7 +154,7 @@ class LocalServer:
         host, port = self._url.removeprefix("http://").removesuffix("/api").split(":")
         connection = http.client.HTTPConnection(host, int(port), timeout=max(seconds, 0.1))
         try:
-            # The socket listens from the beginning: this waits for the answer, it does not poll.
+            # The socket is listening already, so the request waits until the server answers.
             connection.request("GET", "/api/health")
             return connection.getresponse().status == 200
         except (OSError, http.client.HTTPException):
@@ -164,7 +163,7 @@ class LocalServer:
             connection.close()
 
     def stop(self) -> None:
-        """Hands over the last logs and events, then ends the server."""
+        """Sends the last logs and events, then stops the server."""
         process, self._process = self._process, None
         if process is None:
             self._settings.close()
@@ -187,9 +186,9 @@ class LocalServer:
 
 @contextmanager
 def local_server() -> Iterator[LocalServer]:
-    """Starts a server for the length of the block, where none is configured.
+    """Starts a server for the duration of the block, if none is configured.
 
-    The block imports what it needs and then calls `wait()` before the first flow.
+    The block imports its modules and then calls `wait()` before the first flow.
     """
     server = LocalServer()
     server.start()
@@ -213,7 +212,7 @@ def _serve(listener: socket.socket) -> None:
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            # Two first runs at once must not create one database together.
+            # Two concurrent first runs must not create the same database.
             with FileLock(prefect_home() / "local-server.lock", fallback_to_soft=False):
                 await super().startup(sockets)
 
@@ -228,8 +227,8 @@ def _serve(listener: socket.socket) -> None:
 
 
 def _end_with_parent() -> None:
-    # The parent holds the other end of the pipe and never writes: the end of file is its end.
-    # Not through sys.stdin, of which this thread would hold the lock at the interpreter's end.
+    # The parent never writes to the pipe: end of file means that it has exited. Reading through
+    # sys.stdin would hold its lock when the interpreter exits.
     os.read(0, 1)
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(STOP_SECONDS)
@@ -237,7 +236,7 @@ def _end_with_parent() -> None:
 
 
 if __name__ == "__main__":
-    # As `flows.cli.session`: what the imports leave is gone through neither now nor at the end.
+    # As in `flows.cli.session`: garbage collection skips imported modules, also at exit.
     gc.set_threshold(20_000)
     atexit.register(gc.freeze)
     threading.Thread(target=_end_with_parent, daemon=True).start()

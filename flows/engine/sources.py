@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 LOOSE = ""
-"""Stands for the statements of a module that bind no name."""
+"""The key of the statements of a module that bind no name."""
 
 RUN_DECORATORS = frozenset({"task", "flow"})
-"""Decorators that say how a run is kept, not what it computes."""
+"""Decorators that affect how results are cached, not what is computed."""
 
 Use = tuple[str, ...]
 """A name in the code and the attributes that follow it: `a.b.c` is `("a", "b", "c")`."""
 
 
 class Imported(NamedTuple):
-    """What an imported name stands for: a name of a module, or the module itself."""
+    """What an imported name refers to: a name of a module, or the module itself."""
 
     module: str
     name: str | None
@@ -44,9 +44,9 @@ class Module:
 
     Attributes:
         name: The full name of the module.
-        definitions: The statements behind each name, and those behind none under `LOOSE`.
-        imports: What each imported name may stand for.
-        stars: The modules of which all names are imported.
+        definitions: The statements that bind each name; those that bind none are under `LOOSE`.
+        imports: What each imported name may refer to.
+        stars: The modules that all names are imported from.
         submodules: The full names of the modules in it, where it is a package.
     """
 
@@ -84,7 +84,7 @@ class Module:
 
 
 class Code:
-    """A statement, and what can be read off it."""
+    """A statement: its text, the names that it uses, and its imports."""
 
     def __init__(self, statement: ast.stmt, package: str) -> None:
         """Takes a statement, which it changes, and the package for its relative imports."""
@@ -111,16 +111,16 @@ class Code:
     @cached_property
     def imports(self) -> Imports:
         """The imports inside it."""
-        found: Imports = {}
+        imports: Imports = {}
         for node in ast.walk(self._statement):
             for name, imported in _imports(node, self._package):
-                found.setdefault(name, set()).add(imported)
-        return found
+                imports.setdefault(name, set()).add(imported)
+        return imports
 
 
 @lru_cache(maxsize=1024)
 def read_module(name: str, path: Path, _changed_ns: int) -> Module:
-    """Reads a module's file, once for each time of change."""
+    """Reads a module's file, once per modification time."""
     return Module(name, path)
 
 
@@ -160,7 +160,7 @@ def _uses_of_text(annotation: str) -> Iterator[Use]:
     try:
         yield from _uses(ast.parse(annotation, mode="eval"))
     except SyntaxError:
-        return  # A string inside an annotation that is no code, such as a Literal's.
+        return  # A string in an annotation that is not code, such as a Literal's.
 
 
 def _bound_names(statement: ast.stmt) -> set[str]:

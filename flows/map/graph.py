@@ -18,8 +18,8 @@ class DatasetNode:
         id: Its layer and name.
         name: Its name in the catalog.
         layer: Its folder under the data folder, one of `churnlib.io.catalog.LAYERS`.
-        path: Its path in the data folder; `*` stands for a month.
-        about: What the catalog says of it.
+        path: Its path in the data folder, with `*` for a month.
+        about: Its description in the catalog.
     """
 
     id: str
@@ -66,7 +66,7 @@ class TaskNode:
         name: The function's name.
         about: Its docstring.
         source: Its source.
-        uses: Modules and files that its cached result depends on besides its own code.
+        uses: Modules and files that its cached result depends on, in addition to its code.
         inputs: The datasets that it reads, by id.
         outputs: The datasets that it writes, by id, the main one first.
         settings: The settings that it takes.

@@ -1,4 +1,4 @@
-"""The layout of a diagram: nodes in rows from top to bottom, with few lines that cross.
+"""The layout of a diagram: nodes in rows from top to bottom, with few crossing lines.
 
 After Sugiyama, Tagawa and Toda, Methods for visual understanding of hierarchical system
 structures, IEEE Transactions on Systems, Man, and Cybernetics 11 (1981) 109-125.
@@ -73,7 +73,7 @@ def lay_out(
     layers = {node: layers[node] for node in nodes if node in layers}
     try:
         level = _levels(lines, nodes, layers)
-    except ValueError:  # Something is made from a later layer.
+    except ValueError:  # A dataset depends on a later layer.
         level, layers = _levels(lines, nodes, {}), {}
     chains = {line: _chain(line, level) for line in lines}
     steps = [step for chain in chains.values() for step in pairwise(chain)]

@@ -56,11 +56,11 @@ def _shape(graph: Graph, node: str) -> str:
 
 def page(graph: Graph) -> Iterator[str]:
     """Yields the lines of a page with all diagrams."""
-    yield "Drawn from what flows and tasks declare. A cylinder is a dataset with its folder in the"
-    yield "data tree, a box a task, a box with double sides a flow. Quarantined rows are left out."
+    yield "Generated from the declarations of flows and tasks. A cylinder is a dataset, with its"
+    yield "folder in the data tree; a box is a task, a box with double sides a flow. Quarantined"
+    yield "rows are not shown."
     yield "The backfill runs `batch-predict` or `batch-score` month by month and has no diagram."
-    yield "`churn map` writes an interactive page of the same, with the current state of"
-    yield "the data."
+    yield "`churn map` writes an interactive page of them, with the current state of the data."
     yield from ("", "## All flows", "", overview(graph))
     for name, flow in graph.flows.items():
         yield from ("", f"## {name}", "", flow.about, "")

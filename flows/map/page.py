@@ -27,11 +27,11 @@ from flows.map.stale import stale_reasons
 from flows.map.state import read_states
 
 EXAMPLE_DAY = date(2025, 1, 1)
-"""The day as of which windows are shown while there are no data to take it from."""
+"""The day that windows are shown for if the currency table was not checked yet."""
 LETTER, PADDING, NARROWEST = 7.4, 44.0, 150.0
 """The widths of a letter in a box, of the space around them, and of the narrowest box."""
 OVERVIEW, ALL_TASKS = "overview", "all tasks"
-"""The diagrams besides one for each flow."""
+"""The diagrams that are not of a single flow."""
 COUNTS = {"n": "scored", "positives": "churned", "immature": "label not yet available"}
 """The counts that are shown above the metrics."""
 SCRIPTS = ("elements", "nodes", "diagram", "details", "main")
@@ -45,7 +45,7 @@ def to_html(games: Mapping[str, str | None], folder: str) -> str:
         folder: The folder that the page is written to, for relative links to reports.
 
     Returns:
-        HTML that refers to nothing but the reports in the data folder.
+        HTML that refers only to the reports in the data folder.
 
     Raises:
         SettingsError: The settings of a game are invalid.
@@ -89,7 +89,7 @@ def game_content(game: str, data_dir: str | None, folder: str) -> dict[str, Any]
 
 
 def _relative(data_dir: str, folder: str) -> str:
-    """Returns the path from the page to the data folder, or the folder's URI if there is none."""
+    """Returns the path from the page to the data folder, or else the folder's URI."""
     if is_remote(data_dir) != is_remote(folder):
         return data_dir
     return Path(os.path.relpath(data_dir, folder)).as_posix()

@@ -1,4 +1,4 @@
-"""Which datasets are out of date: made from data, a model or settings that have changed since."""
+"""Finds datasets that are out of date: their inputs, model or settings have changed since."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -15,16 +15,16 @@ from flows.map.state import DatasetState, File
 DECIDED = frozenset({"champion", "registry"})
 """Datasets that hold decisions, which stay valid when their inputs change."""
 MAX_LENGTH = 120
-"""Values longer than this together are not written out."""
+"""Values that are longer than this together are not shown."""
 
 States = Mapping[str, DatasetState]
 
 
 def stale_reasons(graph: Graph, states: States, settings: Settings) -> dict[str, tuple[str, ...]]:
-    """Explains of each dataset that is out of date why it is.
+    """Returns why datasets are out of date, for each that is.
 
-    What a dataset records of its inputs, model and settings is compared first. The times of
-    writing are compared only if it records no inputs.
+    The inputs, model and settings that a dataset records are compared with the present ones. The
+    times of writing are compared only if it records no inputs.
 
     Args:
         graph: The graph of the pipelines.
@@ -37,7 +37,7 @@ def stale_reasons(graph: Graph, states: States, settings: Settings) -> dict[str,
         if state.files
     }
     reasons = {dataset: why for dataset, why in own.items() if why}
-    while True:  # Whatever is made from something out of date is out of date, too.
+    while True:  # Datasets made from one that is out of date are out of date, too.
         inherited = {
             dataset: tuple(f"{graph.datasets[source].name} is out of date" for source in sources)
             for dataset in own

@@ -1,4 +1,4 @@
-"""The state of a game's data: what the data folder now holds of each dataset."""
+"""The state of a game's data: the present files of each dataset in the data folder."""
 
 import json
 import re
@@ -23,7 +23,7 @@ from flows.map.graph import DatasetNode, Graph
 MONTH = re.compile(r"\d{4}-\d\d")
 """The month in the name of a file."""
 MAX_FILES = 12
-"""How many files of a dataset are listed, the newest first."""
+"""Maximum number of files listed per dataset, the newest first."""
 
 
 @dataclass(frozen=True)
@@ -89,9 +89,9 @@ def _read_state(
 ) -> DatasetState:
     folder = f"{node.layer}/{game}"
     is_model = node.path.rstrip("/") == folder
-    found = _versions(folder, entries) if is_model else _files(node.path, folder, entries)
+    unsorted = _versions(folder, entries) if is_model else _files(node.path, folder, entries)
     # Files written at the same moment are sorted by name: the later month or version first.
-    files = sorted(found, key=lambda file: (file.written, file.path), reverse=True)
+    files = sorted(unsorted, key=lambda file: (file.written, file.path), reverse=True)
     if not files:
         return DatasetState()
     newest = Dataset(node.name, game, join(data_dir, files[0].path))

@@ -7,7 +7,7 @@ from churnlib.uris import folder_of, join
 from flows.map.page import to_html
 
 PAGE = "08_reporting/pipelines.html"
-"""Where the page is in the data folder, if no file is named."""
+"""The page's default path in the data folder."""
 
 
 def write_map(game: str | None, data_dir: str | None, out: str | None) -> str:
@@ -22,8 +22,8 @@ def write_map(game: str | None, data_dir: str | None, out: str | None) -> str:
         The file.
 
     Raises:
-        DataError: There is no data folder.
-        SettingsError: The settings of a game are invalid, or there is no such game.
+        DataError: The data folder does not exist.
+        SettingsError: The settings of a game are invalid, or the game does not exist.
     """
     games = [game] if game else list_games()
     changes = {} if data_dir is None else {"data_dir": data_dir}
@@ -32,7 +32,7 @@ def write_map(game: str | None, data_dir: str | None, out: str | None) -> str:
         check_reachable(place)
     if missing := [place for place in places if not is_folder(place)]:
         raise DataError(
-            f"there is no data folder {missing[0]}. Make it, or name another with --data-dir."
+            f"there is no data folder {missing[0]}. Create it, or name another with --data-dir."
         )
     target = out or join(places[0], PAGE)
     html = to_html(dict.fromkeys(games, data_dir), folder_of(target))

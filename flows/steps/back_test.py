@@ -53,8 +53,8 @@ def score_model(
         champion: The champion to compare a candidate with.
         features: Features and labels of the window.
         output: The place of the report.
-        gate: What decides about a candidate, and what decided about a champion.
-        context: What the report needs besides.
+        gate: How a candidate is decided on, and how the champion was.
+        context: The other inputs of the report.
     """
     from churnlib.metrics.campaign import evaluate_campaign
     from churnlib.metrics.evaluate import evaluate
@@ -109,7 +109,7 @@ def compare(
         features: The cohort.
         scored: The predictions of the candidate, in the order of the cohort.
         gate: Terms, and the decision if there is one without metrics.
-        context: The cohort's window, and which model files may be opened.
+        context: The cohort's window, and which model files may be loaded.
 
     Returns:
         A `Comparison` as plain data.
@@ -117,7 +117,7 @@ def compare(
     if gate.ruling:
         result: dict[str, Any] = asdict(gate.ruling)
     else:
-        assert champion is not None  # Without one there is a ruling.
+        assert champion is not None  # Otherwise `ruling` is set.
         result = compare_metrics(scored, champion, features, gate.terms, context.allow_joblib)
     comparison = Comparison(
         **gate.terms.model_dump(),
@@ -137,8 +137,8 @@ def compare_metrics(
     """Compares the predictions of a candidate with those of the champion.
 
     Returns:
-        See `churnlib.versions.gate.compare_models`. A champion that cannot be opened any more, or
-        fails on the cohort, gives way.
+        See `churnlib.versions.gate.compare_models`. If the champion cannot be loaded any more, or
+        fails on the cohort, the candidate is accepted.
     """
     try:
         loaded = load_model(champion, allow_joblib=allow_joblib)

@@ -32,11 +32,11 @@ class Ruling:
 
 @dataclass(frozen=True)
 class Gate:
-    """What a back-test says about the gate, besides what it measures.
+    """How the gate decides on the model of a back-test, and how it did before.
 
     Attributes:
         terms: The terms of a comparison.
-        ruling: The decision, if comparing metrics would say nothing.
+        ruling: The decision, if metrics are not compared.
         past: The comparison that made the model champion, if one did.
         in_use: Whether the model is the champion before the back-test.
     """
@@ -69,8 +69,8 @@ class BackTestPlan:
 def back_test_plan(run: Run) -> BackTestPlan:
     """Chooses the models of a back-test: candidate and champion, or one version alone.
 
-    A candidate that cannot be back-tested gives way to the champion, so that an experiment does not
-    stop the back-tests of the game.
+    If the candidate cannot be back-tested, the champion is, so that an experiment does not stop the
+    back-tests of the game.
 
     Raises:
         ModelError: The version to report on cannot be back-tested.
@@ -92,7 +92,7 @@ def back_test_plan(run: Run) -> BackTestPlan:
 
 
 def gate_of(run: Run, state: ModelState, model: DatasetRef, ruling: Ruling | None = None) -> Gate:
-    """Collects what a back-test of a version says about the gate."""
+    """Returns the `Gate` of a back-test of a version."""
     version, past = name_of(model.uri), None
     if version == state.pointer:
         past = state.registry.promoting_comparison(version)
@@ -135,7 +135,7 @@ def refused_candidate_note(run: Run, state: ModelState) -> str | None:
     return (
         f"candidate {version} was refused on {last.when:%Y-%m-%d}, which is final, so this is a "
         f"back-test of the champion, {state.pointer}. Back-test the candidate: {score}; or promote "
-        f"it nevertheless: {promote}"
+        f"it anyway: {promote}"
     )
 
 
@@ -177,10 +177,10 @@ def _reason(error: ModelError, model: DatasetRef) -> str:
 def ruling_without_metrics(
     run: Run, champion: DatasetRef, *, candidate_leaks: bool
 ) -> Ruling | None:
-    """Decides about a candidate where metrics say nothing; None where they do.
+    """Decides on a candidate without metrics; None if metrics have to be compared.
 
-    A champion with other features or labels than the game's settings is of no use to any flow, so
-    it gives way. A champion that only does not fit the settings of this run stays.
+    If the champion's features or labels differ from the game's settings, no flow can use it, so the
+    candidate is accepted. If they differ only from this run's settings, nothing is decided.
 
     Args:
         run: The run.
@@ -194,7 +194,7 @@ def ruling_without_metrics(
         what = f"champion {manifest['version']} has other features or labels"
         if has_own_features(run):
             return Ruling("undecided", f"{what} than this run, and so has the game's own file")
-        return Ruling("accepted", f"{what} than the game's settings now ask for")
+        return Ruling("accepted", f"{what} than the game's settings now require")
     allowed = run.settings.allow_label_overlap
     try:
         champion_leaks = check_label_leakage(manifest, window.span, window.setting, allowed)

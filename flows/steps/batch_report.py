@@ -26,7 +26,7 @@ from flows.task import task
 
 @dataclass(frozen=True)
 class BatchScoreContext(ScoreContext):
-    """What the report on a batch needs besides.
+    """Further inputs of the report on a batch.
 
     Attributes:
         champion: The version of the champion, for the event.
@@ -70,7 +70,7 @@ def score_batch(
         features: The features that were predicted from, if they still exist.
         model: The version that predicted, if it still exists.
         output: The place of the report.
-        context: What the report needs besides.
+        context: The other inputs of the report.
     """
     from churnlib.metrics.campaign import evaluate_campaign
     from churnlib.metrics.contact import compare_hold_out
@@ -141,7 +141,7 @@ def with_outcomes(
 
 
 def check_matched(predictions: DatasetRef, known: pl.DataFrame, window: SubscriptionWindow) -> None:
-    """Checks that there are predictions of known subscriptions, and one for each.
+    """Checks that the predictions are of known subscriptions, one for each.
 
     Raises:
         DataError: Names the file.

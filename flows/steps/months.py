@@ -1,4 +1,4 @@
-"""The months of a backfill: which there are, when their batches are due, and their results."""
+"""The months of a backfill: their order, the days their batches are due, and their results."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -47,14 +47,14 @@ def months_between(first: str, last: str) -> Iterator[date]:
     """Yields the first days of the months from one to another, both included.
 
     Raises:
-        SettingsError: The last month lies before the first.
+        SettingsError: The last month is before the first.
 
     >>> [str(month) for month in months_between("2023-12", "2024-01")]
     ['2023-12-01', '2024-01-01']
     """
     month, end = (date.fromisoformat(f"{name}-01") for name in (first, last))
     if month > end:
-        raise SettingsError(f"the months from {first} to {last}: the last lies before the first.")
+        raise SettingsError(f"the months from {first} to {last}: the last is before the first.")
     while month <= end:
         yield month
         month = shift_months(month, 1)

@@ -1,7 +1,7 @@
 """The parameters of all flows, as Prefect's forms show them and its server checks them.
 
-What the schema of a deployment refuses is refused before there is a run. It describes the games and
-settings there are when it is deployed; the flow itself checks again, and more.
+The schema of a deployment rejects invalid parameters before a run starts. It lists the games and
+settings that existed when it was deployed; the flow itself checks again, and more.
 """
 
 from contextlib import suppress

@@ -53,7 +53,7 @@ def past_importance(
     *,
     allow_joblib: bool,
 ) -> dict[str, Any]:
-    """Measures the feature importance of the model of a batch, or says why it cannot.
+    """Measures the feature importance of the model of a batch, or returns why it cannot.
 
     Args:
         model: The version that predicted; None if it does not exist any more.
@@ -76,7 +76,7 @@ def past_importance(
     try:
         loaded = load_model(model, allow_joblib=allow_joblib)
     except ChurnlibError as error:
-        return _missing(f"the model cannot be opened any more: {error}".rstrip("."))
+        return _missing(f"the model cannot be loaded any more: {error}".rstrip("."))
     labelled = known.drop_nulls(LABEL).select("sub_id", LABEL, PROBABILITY).lazy()
     try:
         table = datasets.scan(features).join(labelled, on="sub_id", maintain_order="left")

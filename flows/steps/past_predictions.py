@@ -19,7 +19,7 @@ def find_predictions(run: Run, window: SubscriptionWindow) -> DatasetRef:
     """Finds the predictions of a batch, and checks that they can be scored by a run.
 
     Raises:
-        DataError: There are none; or they are of a shorter window, or of another label.
+        DataError: They do not exist, or have a shorter window or another label.
     """
     advice = prediction_command(run, window)
     predictions = run.existing(run.catalog.predictions(window.first), advice)
@@ -73,6 +73,6 @@ def day_to_predict(settings: Settings, as_of: date) -> date | None:
         day = shift_months(first_day(batch[0]), -window.start)
         first, last = window.span(day)
         check_label_overlap(settings, day)
-    except ValueError:  # There is no such day, or no flow can run on it.
+    except ValueError:  # No such day exists, or no flow can run on it.
         return None
     return day if first <= batch[0] and batch[1] <= last and day <= as_of else None

@@ -29,12 +29,12 @@ from flows.task import task
 
 @dataclass(frozen=True)
 class BatchRequest:
-    """What the features of a batch depend on besides the raw tables.
+    """The day, window and settings that the features of a batch depend on.
 
     Attributes:
         window: The subscriptions.
-        standard: Which standard features there are.
-        currency: Which currency features there are.
+        standard: Which standard features to build.
+        currency: Which currency features to build.
     """
 
     window: SubscriptionWindow
@@ -44,7 +44,7 @@ class BatchRequest:
 
 @dataclass(frozen=True)
 class BatchFacts:
-    """What is kept with predictions, for those who score them later.
+    """Facts that are stored with predictions, for scoring them later.
 
     Attributes:
         window: First and last start of the subscriptions.
@@ -123,9 +123,9 @@ def predict_batch(
         model: The version to predict with.
         features: The features of the batch.
         output: The place of the predictions.
-        batch: What is kept with the predictions.
-        campaign: What decides whom to contact, and who is held out.
-        allow_joblib: Whether to open model files in the joblib format, which can run any code.
+        batch: Facts to store with the predictions.
+        campaign: The terms of contacting, and the share held out.
+        allow_joblib: Whether to load model files in the joblib format, which can run any code.
     """
     from churnlib.metrics.contact import add_contact
     from churnlib.model.predict import predict_in_parts, rank_by_risk

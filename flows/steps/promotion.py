@@ -1,4 +1,4 @@
-"""Promotion: a back-test is recorded, and the candidate becomes champion if that follows."""
+"""Promotion: a back-test is recorded, and the candidate becomes champion if it is accepted."""
 
 import json
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.versions.gate import Comparison
 from churnlib.versions.manifest import read_manifest
 from churnlib.versions.model_state import ModelState
-from churnlib.versions.promotion import delete_old_versions, promote
+from churnlib.versions.promotion import Cause, delete_old_versions, promote
 from churnlib.versions.registry import Registry, registry_lock, write_registry
 from flows.engine.cache import run_logger
 from flows.engine.events import ModelCompared, ModelPromoted
@@ -20,7 +20,7 @@ from flows.task import task
 
 
 def apply_comparison(run: Run, model: DatasetRef, report: DatasetRef) -> None:
-    """Does what a back-test has decided; once, and not if the run names the version.
+    """Applies the decision of a back-test, once; does nothing if the run names the version.
 
     Args:
         run: The run.
@@ -62,7 +62,7 @@ def record_comparison(
     before: str,  # noqa: ARG001
     keep_versions: int | None,
 ) -> tuple[DatasetRef, ...]:
-    """Records a comparison, and promotes the candidate if that follows from it.
+    """Records a comparison, and promotes the candidate if it is accepted.
 
     Args:
         candidate: The version.
@@ -79,14 +79,15 @@ def record_comparison(
         recorded = state.registry.with_comparison(result, datetime.now(UTC))
         if result.promotes:
             manifest = read_manifest(candidate)
-            promote_version(catalog, manifest, recorded, "back-test", result.reason, result)
+            cause = Cause(result.reason, result)
+            promote_version(catalog, manifest, recorded, cause, by="back-test")
             changed.append(catalog.champion())
         else:
             write_registry(recorded, registry)
     run_logger().info("model %s: %s, because %s", result.candidate, result.decision, result.reason)
     if result.decision == "refused":
         force = command_line("promote", candidate, "--version", result.candidate, "--force")
-        run_logger().info("the gate does not reconsider it; to promote it nevertheless: %s", force)
+        run_logger().info("the gate does not reconsider it; to promote it anyway: %s", force)
     ModelCompared(
         game=registry.game,
         version=result.candidate,
@@ -97,16 +98,17 @@ def record_comparison(
 
 
 def confirmed(comparison: Comparison, state: ModelState) -> Comparison:
-    """The comparison, undecided if another run has changed what it rests on.
+    """Returns the comparison, undecided if another run has changed champion or candidate.
 
     Args:
         comparison: The comparison.
         state: Champion and registry now.
     """
     if comparison.champion != state.champion_name:
-        why = f"the champion has changed meanwhile, to {state.champion_name or 'none'}: score again"
+        champion = state.champion_name or "none"
+        why = f"the champion has changed in the meantime, to {champion}: score again"
     elif state.registry.needs_manual_promotion(comparison.candidate):
-        why = "it was refused or rolled back meanwhile"
+        why = "it was refused or rolled back in the meantime"
     else:
         return comparison
     run_logger().warning("model %s: nothing is decided, because %s", comparison.candidate, why)
@@ -121,9 +123,9 @@ def promote_version(
     catalog: Catalog,
     manifest: dict[str, Any],
     registry: Registry,
+    cause: Cause,
+    *,
     by: Literal["training", "back-test"],
-    why: str,
-    comparison: Comparison | None = None,
 ) -> None:
     """Makes a version the champion, logs it and emits the event; call it within `registry_lock`.
 
@@ -131,14 +133,11 @@ def promote_version(
         catalog: The places of the game's data.
         manifest: The manifest of the version.
         registry: The registry to write.
+        cause: Why it is promoted.
         by: What promotes it.
-        why: The reason.
-        comparison: The comparison that decided, if one did.
     """
     version = manifest["version"]
-    promotion = promote(
-        catalog, version, registry, by=by, why=why, when=datetime.now(UTC), comparison=comparison
-    )
+    promotion = promote(catalog, version, registry, cause, by=by, when=datetime.now(UTC))
     previous = promotion.previous
     run_logger().info("model %s is the champion now; before: %s", version, previous or "none")
     roc_auc = roc_auc_of(manifest)

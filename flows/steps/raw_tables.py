@@ -1,4 +1,4 @@
-"""The raw tables made ready: checked, typed, sorted, kept as Parquet."""
+"""The checked raw tables: validated, typed, sorted, stored as Parquet."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -40,7 +40,7 @@ class CheckedTable:
     Attributes:
         source: The file.
         checked: The rows that break no rule, typed, sorted by key.
-        rejected: The quarantined rows; None where there are none.
+        rejected: The quarantined rows, if any.
     """
 
     source: DatasetRef
@@ -50,13 +50,13 @@ class CheckedTable:
 
 @dataclass(frozen=True)
 class RawTable:
-    """A checked table, and what was known of it on the day of a run.
+    """A checked table, and facts about its rows as of the day of a run.
 
     Attributes:
         checked: The rows that break no rule, typed, sorted by key.
-        facts: What reports and manifests say of it: the fingerprints of the file (`source`) and of
-            its checked rows (`fingerprint`); and of what was known on the day the number of
-            `rows`, those `quarantined`, and the `odd` ones by data warning.
+        facts: Facts for reports and manifests: the fingerprints of the file (`source`) and of its
+            checked rows (`fingerprint`); and, as of the day, the number of `rows`, those
+            `quarantined`, and the `odd` ones by data warning.
     """
 
     checked: DatasetRef
@@ -68,8 +68,8 @@ def check_tables(
 ) -> dict[str, CheckedTable]:
     """Checks raw tables, each after the one that it refers to.
 
-    A file without faults is checked once, whatever the day; of another only what was known on the
-    day is checked.
+    A file without errors is checked once for all days; of a file with errors, only the rows known
+    on the day are checked.
 
     Args:
         settings: The game's settings.
@@ -83,35 +83,35 @@ def check_tables(
     Raises:
         DataError: See `churnlib.raw.validate.check_table`.
     """
-    made: dict[str, CheckedTable] = {}
+    tables: dict[str, CheckedTable] = {}
     engine, rules = settings.engine, _rules(settings.raw)
     for spec in raw_tables(settings.raw).with_parents(specs):
         reference = spec.required_parent
-        parent = made[reference.table].checked if reference else None
+        parent = tables[reference.table].checked if reference else None
         source = datasets.ref(catalog.raw(spec.name))
         output, rejected = catalog.checked(spec.name), catalog.rejected(spec.name)
         whole = check_raw(source, output, rules, parent=parent, engine=engine)
         if whole is not None:
             storage.remove(rejected.uri)
-            made[spec.name] = CheckedTable(source, whole, None)
+            tables[spec.name] = CheckedTable(source, whole, None)
         else:
             outputs = {"checked": output, "rejected": rejected}
             parts = check_known(
                 source, outputs, settings.raw, parent=parent, as_of=as_of, engine=engine
             )
-            made[spec.name] = CheckedTable(source, parts["checked"], parts.get("rejected"))
-    return made
+            tables[spec.name] = CheckedTable(source, parts["checked"], parts.get("rejected"))
+    return tables
 
 
 def _rules(settings: RawSettings) -> RawSettings:
-    """The settings that decide whether a file has faults, and not what becomes of such rows."""
+    """The settings that affect whether rows are invalid, without those of their quarantine."""
     return RawSettings(id_type=settings.id_type, categories=settings.categories)
 
 
 def open_tables(
     settings: Settings, catalog: Catalog, specs: Iterable[TableSpec], as_of: date
 ) -> tuple[RawTable, ...]:
-    """Checks raw tables, counts what there is to report of them on a day, and warns of it.
+    """Checks raw tables, counts rows and data warnings as of a day, and logs the warnings.
 
     Args:
         settings: The game's settings.
@@ -120,8 +120,8 @@ def open_tables(
         as_of: The day.
     """
     wanted = tuple(specs)
-    made = check_tables(settings, catalog, wanted, as_of)
-    checked = {name: table.checked for name, table in made.items()}
+    tables = check_tables(settings, catalog, wanted, as_of)
+    checked = {name: table.checked for name, table in tables.items()}
     characters = catalog.checked(raw_tables().characters.name)
     if characters.name not in checked and _has_ids_of_type(characters, settings.raw):
         # Currency of unknown characters is counted also by flows that read no characters.
@@ -132,12 +132,12 @@ def open_tables(
         counts = describe_table(
             checked[spec.name], as_of=as_of, parent=parent, engine=settings.engine
         )
-        opened.append(_with_facts(made[spec.name], counts))
+        opened.append(_with_facts(tables[spec.name], counts))
     return tuple(opened)
 
 
 def _has_ids_of_type(characters: Dataset, settings: RawSettings) -> bool:
-    """Whether there are checked characters, whose ids are of the type that the settings state."""
+    """Whether checked characters exist, with ids of the type that the settings state."""
     if not storage.exists(characters.uri):
         return False
     wanted = raw_tables(settings).characters.types[CHAR_ID]
@@ -148,7 +148,7 @@ def _with_facts(table: CheckedTable, counts: dict[str, Any]) -> RawTable:
     where, rejected = f"{table.source.game}: {table.source.name}", table.rejected
     if rejected:
         run_logger().warning(
-            "%s: %d faulty rows are quarantined in %s", where, rejected.rows, rejected.uri
+            "%s: %d invalid rows are quarantined in %s", where, rejected.rows, rejected.uri
         )
     for text, rows in counts["odd"].items():
         run_logger().warning("%s: %s: %d rows", where, text, rows)
@@ -176,7 +176,7 @@ def check_raw(
     parent: DatasetRef | None = None,
     engine: EngineSettings,
 ) -> DatasetRef | None:
-    """Checks a raw table whole, and keeps it; None where a row breaks a rule."""
+    """Checks all rows of a raw table and stores it; returns None if a row breaks a rule."""
     spec = raw_tables(settings)[source.name]
     with workspace_for(source, engine, parent) as space, suppress(UncleanError):
         rows = clean_rows(source, spec, _scan(parent), space)
@@ -208,33 +208,33 @@ def check_known(
     as_of: date | None = None,
     engine: EngineSettings,
 ) -> dict[str, DatasetRef]:
-    """Checks what of a raw table was known on a day; quarantines faulty rows if that is allowed.
+    """Checks the rows of a raw table known on a day; quarantines invalid rows if that is allowed.
 
     Returns:
-        `checked`, and where rows were quarantined `rejected`.
+        `checked`, and `rejected` if rows were quarantined.
     """
     spec = raw_tables(settings)[source.name]
     validator = Validator(spec, settings, as_of)
     with workspace_for(source, engine, parent) as space:
         rows = valid_rows(source, validator, _scan(parent), space)
-        made = {"checked": write(rows, outputs["checked"], spec.checked_types)}
+        written = {"checked": write(rows, outputs["checked"], spec.checked_types)}
     if validator.has_faults:
         rejected = validator.rejected(raw_rows(source, spec)).lazy()
-        made["rejected"] = datasets.write_parquet(rejected, outputs["rejected"])
+        written["rejected"] = datasets.write_parquet(rejected, outputs["rejected"])
     else:
         storage.remove(outputs["rejected"].uri)
-    return made
+    return written
 
 
 @contextmanager
 def workspace_for(
     source: DatasetRef, engine: EngineSettings, parent: DatasetRef | None = None
 ) -> Iterator[Workspace]:
-    """Makes room for the check of a raw table, in as many buckets as memory asks for.
+    """Yields a workspace for checking a raw table, with as many buckets as memory requires.
 
     Args:
         source: The raw table.
-        engine: How much memory there is, and where rows are put meanwhile.
+        engine: The memory limit, and the folder for temporary files.
         parent: The checked table that it refers to, whose ids are looked up.
     """
     ids = dict.fromkeys((CHAR_ID, *raw_tables()[parent.name].key)) if parent else ()
@@ -256,7 +256,7 @@ def describe_table(
     parent: DatasetRef | None = None,
     engine: EngineSettings,
 ) -> dict[str, Any]:
-    """Counts what of a checked table was known on a day, and which rows give a data warning."""
+    """Counts the rows of a checked table known on a day, and those with a data warning."""
     spec = raw_tables()[checked.name]
     tables = [checked] if parent is None else [checked, parent]
     count = count_for(engine.memory_mib, *map(size_of, tables), times=CHECKING)

@@ -1,4 +1,4 @@
-"""A model version made again, from the raw tables and its manifest."""
+"""Rebuilds a model version from its manifest and the raw tables."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -33,13 +33,13 @@ class RebuildCatalog(Catalog):
 def rebuild_version(
     model: DatasetRef, raw_dir: str, folder: str, engine: EngineSettings
 ) -> DatasetRef:
-    """Makes a version again, with the tasks that made it.
+    """Trains a version again, with the same tasks.
 
     Args:
         model: The version.
         raw_dir: The data folder with the raw tables.
         folder: The data folder to write to.
-        engine: How to do the work.
+        engine: The settings of the engine, which do not affect the result.
     """
     manifest = read_manifest(model)
     run = Run(

@@ -12,6 +12,7 @@ from churnlib.versions.champion import find_champion, why_no_champion
 from churnlib.versions.folder import load_model
 from churnlib.versions.manifest import read_manifest
 from churnlib.versions.model_state import ModelState
+from churnlib.versions.promotion import Cause
 from churnlib.versions.registry import registry_lock, write_registry
 from churnlib.versions.verification import check_version
 from flows.engine.cache import run_logger
@@ -27,7 +28,7 @@ class RegistrationPolicy:
     """What registering a version may do.
 
     Attributes:
-        may_promote: Whether it may replace a champion that cannot be opened.
+        may_promote: Whether it may replace a champion that cannot be loaded.
         keep_versions: Number of versions to keep; see `churnlib.settings.ChampionSettings`.
         allow_joblib: See `churnlib.versions.folder.load_model`.
     """
@@ -77,7 +78,7 @@ def register(
     before: str,  # noqa: ARG001
     policy: RegistrationPolicy,
 ) -> tuple[DatasetRef, ...]:
-    """Makes a model the candidate, or the champion if there is none that can be opened.
+    """Makes a model the candidate, or the champion if there is none that can be loaded.
 
     Args:
         model: The version.
@@ -89,7 +90,7 @@ def register(
     """
     catalog, manifest = catalog_of(registry), read_manifest(model)
     version = manifest["version"]
-    # The champion is opened before the lock, which others may be waiting for.
+    # Loaded outside the lock, so that others need not wait.
     opened = find_champion(catalog)
     fault = fault_of(opened, policy.allow_joblib)
     with registry_lock(catalog):
@@ -99,7 +100,7 @@ def register(
         elif state.champion != opened:
             fault = fault_of(state.champion, policy.allow_joblib)
         if fault and (policy.may_promote or state.champion is None):
-            promote_version(catalog, manifest, state.registry, "training", fault)
+            promote_version(catalog, manifest, state.registry, Cause(fault), by="training")
             became: Literal["champion", "candidate"] | None = "champion"
         else:
             became = _make_candidate(state, version, registry)
@@ -113,7 +114,7 @@ def register(
 
 
 def fault_of(model: DatasetRef | None, allow_joblib: bool) -> str | None:
-    """Says why a version cannot be opened; None if it can, or there is no version."""
+    """Returns why a version cannot be loaded; None if it can, or there is no version."""
     try:
         if model is not None:
             load_model(model, allow_joblib=allow_joblib)

@@ -1,4 +1,4 @@
-"""What the tasks that write reports share."""
+"""Inputs and facts shared by the tasks that write reports."""
 
 import json
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from flows.steps.sources import Sources
 
 @dataclass(frozen=True)
 class ReportContext:
-    """What every report needs besides models and feature tables.
+    """Inputs of every report, in addition to models and feature tables.
 
     Attributes:
         evaluation: The segments to report on.
@@ -35,13 +35,13 @@ class ReportContext:
 
 @dataclass(frozen=True)
 class ScoreContext(ReportContext):
-    """What a report on predictions needs besides.
+    """Further inputs of a report on predictions.
 
     Attributes:
         window: The subscriptions to score.
         horizon_months: The horizon of the label.
         offer: Costs and benefits of a campaign.
-        allow_joblib: Whether to open model files in the joblib format, which can run any code.
+        allow_joblib: Whether to load model files in the joblib format, which can run any code.
     """
 
     window: SubscriptionWindow
@@ -92,14 +92,14 @@ def data_quality(sources: Sources) -> dict[str, Any]:
 def changed_settings(settings: Settings) -> list[dict[str, str]] | None:
     """The settings of a run that differ from `base.toml`; None if that cannot be determined.
 
-    The day of the run is left out: it is no setting of the game, and every report names it.
+    The day of the run is left out, because every report names it.
     """
     changed = changes(settings)
     return None if changed is None else [asdict(c) for c in changed if c.setting != "as_of"]
 
 
 def model_facts(manifest: Mapping[str, Any], *inputs: DatasetRef) -> dict[str, Any]:
-    """What a report says about a model: its seed and months, settings, libraries and inputs.
+    """Facts about a model for its report: seed, months, settings, libraries and inputs.
 
     Args:
         manifest: The manifest of the model; one of an older version may hold less.
@@ -127,7 +127,7 @@ def model_facts(manifest: Mapping[str, Any], *inputs: DatasetRef) -> dict[str, A
 
 
 def ref_facts(ref: DatasetRef) -> dict[str, Any]:
-    """What a report says about a dataset."""
+    """Facts about a dataset for a report."""
     return {"rows": ref.rows, "fingerprint": ref.fingerprint}
 
 

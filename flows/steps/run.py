@@ -1,6 +1,5 @@
 """A run: the settings, the catalog and the day that all steps of a flow share."""
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -9,6 +8,7 @@ from typing import Any
 from churnlib.errors import DataError, SettingsError, error_prefix
 from churnlib.io import datasets, storage
 from churnlib.io.catalog import Catalog
+from churnlib.io.commands import churn_command
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.raw.availability import latest_day
 from churnlib.schemas.raw_tables import RawTables, raw_tables
@@ -127,18 +127,17 @@ class Run:
             as_of: The day of that run; if None, the day that this run was given, if any.
             changes: Settings by dotted path, over those that this run was given.
         """
-        folder, day = self.parameters["data_dir"], as_of or self.settings.as_of
+        day = as_of or self.settings.as_of
         stated = {**(self.parameters["overrides"] or {}), **(changes or {})}
-        return shlex.join(
-            [
-                *("churn", flow.replace("_", "-"), "--game", self.settings.game),
-                *(() if folder is None else ("--data-dir", folder)),
-                *(() if day is None else ("--as-of", str(day))),
-                *more,
-                *(f"--set={path}={value_text(value)}" for path, value in stated.items()
-                  if path != "as_of"),
-            ]
-        )  # fmt: skip
+        stated.pop("as_of", None)
+        return churn_command(
+            flow,
+            self.settings.game,
+            self.parameters["data_dir"],
+            *(() if day is None else ("--as-of", str(day))),
+            *more,
+            *(f"--set={path}={value_text(value)}" for path, value in stated.items()),
+        )
 
 
 def open_run(
@@ -151,8 +150,8 @@ def open_run(
     """Loads the settings of a game and determines the day of the run.
 
     Raises:
-        ChurnlibError: The settings are invalid, or the data cannot be reached or do not say which
-            day it is.
+        ChurnlibError: The settings are invalid, or the data cannot be reached or have no latest
+            day.
     """
     changes = dict(overrides or {})
     if data_dir is not None:

@@ -34,7 +34,7 @@ def warn(*groups: Iterable[str], note: str | None = None) -> tuple[str, ...]:
 
 
 def leakage_warnings(settings: StandardSettings) -> tuple[str, ...]:
-    """Warns if the settings ask for features that leak the label."""
+    """Warns if the settings include features that leak the label."""
     if not settings.undated_totals:
         return ()
     return (
@@ -48,7 +48,7 @@ def data_warnings(run: Run, sources: Sources, currency: Dataset | DatasetRef) ->
 
     Args:
         run: The run.
-        sources: What the standard features were built from; see `read_sources`.
+        sources: The facts of the raw tables behind the standard features; see `read_sources`.
         currency: The checked currency table; see `late_data_warnings`.
     """
     return (

@@ -26,12 +26,12 @@ from flows.task import task
 
 @dataclass(frozen=True)
 class StandardRequest:
-    """What the standard features depend on besides the raw tables.
+    """The day and settings that the standard features depend on.
 
     Attributes:
         as_of: The day of the run.
         churn_after_months: How many missed months in a row are churn.
-        standard: Which features there are.
+        standard: Which features to build.
     """
 
     as_of: date

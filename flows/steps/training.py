@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ModelRequest:
-    """What a model depends on besides its training rows and the seed.
+    """The settings that a model depends on, in addition to its training rows and the seed.
 
     Attributes:
         train: The pipeline, its validation and calibration.
@@ -55,7 +55,7 @@ class ModelRequest:
 
 
 def check_training(run: Run) -> None:
-    """Checks whatever can stop a training, before its features are built.
+    """Checks everything that can stop a training, before its features are built.
 
     Raises:
         SettingsError: Segments or pipeline are invalid.
@@ -68,7 +68,7 @@ def check_training(run: Run) -> None:
 
 
 def fit_version(run: Run, cohort: Cohort) -> DatasetRef:
-    """Fits a model on a cohort; its manifest holds whatever is needed to fit it again."""
+    """Fits a model on a cohort; its manifest has everything needed to fit it again."""
     settings = run.settings
     return fit_model(
         cohort.features,
@@ -114,8 +114,8 @@ def check_model(
     Args:
         game: The game.
         train: The pipeline.
-        standard: Which standard features there are.
-        currency: Which currency features there are.
+        standard: Which standard features to build.
+        currency: Which currency features to build.
 
     Returns:
         The steps of the pipeline, for the log.
@@ -191,7 +191,7 @@ def fit_model(
 
 
 def training_facts(training: "Training", request: ModelRequest) -> dict[str, Any]:
-    """What a manifest says about the fit: metrics, calibration, threshold, feature importance."""
+    """The part of a manifest about the fit: metrics, calibration, threshold, feature importance."""
     from churnlib.metrics.campaign import plan_campaign
     from churnlib.metrics.evaluate import evaluate
 
@@ -222,7 +222,7 @@ def training_facts(training: "Training", request: ModelRequest) -> dict[str, Any
 def origin_facts(
     features: DatasetRef, sample: Sample, request: ModelRequest, origin: dict[str, Any]
 ) -> dict[str, Any]:
-    """What a manifest says about the origin of a model: rows, inputs, settings and code."""
+    """The part of a manifest about the origin of a model: rows, inputs, settings and code."""
     settings = {**origin["settings"], **request.features}
     labels = sample.rows.columns("sub_churn")["sub_churn"]
     return {

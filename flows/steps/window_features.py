@@ -28,12 +28,12 @@ from flows.task import task
 
 @dataclass(frozen=True)
 class WindowRequest:
-    """What the features of a window depend on besides tables.
+    """The window and settings that its features depend on.
 
     Attributes:
         window: The subscriptions.
         horizon_months: The horizon of the label.
-        currency: Which currency features there are.
+        currency: Which currency features to build.
     """
 
     window: SubscriptionWindow

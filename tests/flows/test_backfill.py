@@ -146,7 +146,7 @@ def test_backfill_of_a_window_that_does_not_move_is_refused(trained: Studio) -> 
 
 
 def test_backfill_that_ends_before_it_starts_is_refused() -> None:
-    with pytest.raises(SettingsError, match="the last lies before the first"):
+    with pytest.raises(SettingsError, match="the last is before the first"):
         list(months_between("2024-06", "2024-05"))
 
 

@@ -240,7 +240,7 @@ def damage_model(studio: Studio) -> None:
         (change_features, "the features that exist are not those that were predicted from", True),
         (take_features_of_other_settings, "the features that exist are not those that", True),
         (lose_model, "the model that predicted does not exist any more", False),
-        (damage_model, "the model cannot be opened any more: ", True),
+        (damage_model, "the model cannot be loaded any more: ", True),
     ],
 )
 def test_batch_score_says_why_there_is_no_importance(

@@ -210,7 +210,7 @@ def test_promote_warns_where_the_other_flows_will_refuse_the_champion(
     assert told.out == f"{GAME}: model {second} is the champion now; before: {first}\n"
     warning = (
         f"warning: {GAME}: model {second} was trained on other features than the game's settings "
-        "ask for: currency.lookback_months was 12 and is None. score and batch-predict will refuse "
+        "require: currency.lookback_months was 12 and is None. score and batch-predict will refuse "
         "it, with exit status 2"
     )
     assert told.err.startswith(warning)
@@ -263,7 +263,7 @@ def test_gate_gives_the_place_of_a_champion_that_cannot_be_opened(trained: Studi
     second = champion(trained)
     assert second != first
     why = registry(trained)["promotions"][-1]["why"]
-    assert "was made with scikit-learn 0.1" in why
+    assert "was trained with scikit-learn 0.1" in why
 
     trained.run("train", GAME, {"train.seed": 9})
     third = candidate(trained)
@@ -317,7 +317,7 @@ def test_gate_replaces_no_champion_that_the_candidate_was_not_held_against(
     assert known.candidate == "v2"
     (kept,) = known.comparisons
     assert kept.decision == "undecided"
-    assert "the champion has changed meanwhile, to v3: score again" in kept.reason
+    assert "the champion has changed in the meantime, to v3: score again" in kept.reason
 
 
 def test_gate_does_not_accept_what_another_run_has_refused_meanwhile(tmp_path: Path) -> None:
@@ -482,7 +482,7 @@ def test_gate_gives_the_place_of_a_champion_that_the_game_has_left_behind(
     second = candidate(trained)
     trained.run("score", GAME)
     assert champion(trained) == second
-    assert "than the game's settings now ask for" in report(trained)["comparison"]["reason"]
+    assert "than the game's settings now require" in report(trained)["comparison"]["reason"]
 
 
 @pytest.mark.parametrize("text", [None, "x", '{"version": "gone"}'])

@@ -1,4 +1,4 @@
-// What is known of a flow, task or dataset of the chosen game.
+// The state of the page, and facts about the nodes of the selected game.
 
 const content = JSON.parse(byId("content").textContent);
 const OVERVIEW = "overview";

@@ -18,7 +18,12 @@ from churnlib.io.storage import fingerprint
 from churnlib.model.estimators import resolve
 from churnlib.model.fit import fit
 from churnlib.model.persistence import as_skops, load_pipeline
-from churnlib.model.trust import package_digests, trusted_packages, untrusted_types
+from churnlib.model.trust import (
+    package_digests,
+    package_files,
+    trusted_packages,
+    untrusted_types,
+)
 from churnlib.settings import TRUSTED_PACKAGES_VARIABLE, load_settings
 from churnlib.versions.folder import load_model
 from churnlib.versions.manifest import MANIFEST, read_manifest
@@ -247,6 +252,12 @@ def test_task_key_changes_with_the_code_of_trusted_packages(
     monkeypatch.setenv(TRUSTED_PACKAGES_VARIABLE, "our_studio")
     after = [task_key(task.fn, {}, task.cache_policy.uses) for task in (check_model, fit_model)]  # type: ignore[attr-defined]
     assert set(before).isdisjoint(after)
+
+
+def test_files_of_trusted_packages_are_listed(own: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert package_files() == []
+    monkeypatch.setenv(TRUSTED_PACKAGES_VARIABLE, "our_studio")
+    assert {file.name for file in package_files()} >= {"__init__.py", "models.py"}
 
 
 def test_digest_changes_with_the_source_of_a_package(

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import DatasetRef
 from churnlib.versions.gate import Comparison, Decision
-from churnlib.versions.promotion import promote
+from churnlib.versions.promotion import Cause, promote
 from churnlib.versions.registry import By, Registry, read_registry, write_registry
 from tests.churnlib.model.samples import save, usual
 
@@ -57,6 +57,4 @@ def make_champion(
     comparison: Comparison | None = None,
 ) -> None:
     registry = read_registry(catalog.registry())
-    promote(
-        catalog, name, registry, by=by, why="for the test", when=hours(at), comparison=comparison
-    )
+    promote(catalog, name, registry, Cause("for the test", comparison), by=by, when=hours(at))
