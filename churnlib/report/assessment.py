@@ -28,15 +28,15 @@ BASELINE_IS_BETTER = Verdict(
     "It was trained on the same rows. Change train.pipeline and train again, or make the logistic "
     "regression the model.",
 )
-"""The advice where a model ranks significantly worse than the baseline."""
+"""The advice if a model ranks significantly worse than the baseline."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A question that readers have, and the answer.
+    """A question of readers, and the answer.
 
     Attributes:
-        key: What the question is about.
+        key: The subject of the question.
         question: The question, as a heading.
         verdict: The answer.
     """
@@ -68,7 +68,7 @@ def assess(report: Report) -> Assessment:
 
 
 def campaign_advice(campaign: Plain) -> Verdict:
-    """Says whom to contact, and what that is expected to gain.
+    """The advice on whom to contact, with the expected gain.
 
     Args:
         campaign: See `churnlib.metrics.campaign.Campaign`.
@@ -76,16 +76,16 @@ def campaign_advice(campaign: Plain) -> Verdict:
     if campaign["reason"]:
         reason = f"{capital(campaign['reason'])}."
         return Verdict("undefined", "No recommendation on whom to contact.", reason)
-    at, threshold = campaign["at_threshold"], campaign["threshold"]
+    chosen, threshold = campaign["at_threshold"], campaign["threshold"]
     everyone = gain_or_loss(campaign["everybody"]["expected_gain"], "gain", "lose")
     others = f"contacting everyone would {everyone}"
-    if not at["contacted"]:
+    if not chosen["contacted"]:
         nobody = f"No subscription reaches the threshold of {number(threshold or 0)}"
         if threshold is None:
             nobody = "At these costs the model's threshold is to contact nobody"
         return Verdict("unsure", "Contact nobody.", f"{nobody}; {others}.")
-    gain, interval = at["expected_gain"], at["expected_gain_ci"]
-    whom = f"the riskiest {share(at['share'])}"
+    gain, interval = chosen["expected_gain"], chosen["expected_gain_ci"]
+    whom = f"the riskiest {share(chosen['share'])}"
     expected = gain_or_loss(gain, "Expected gain", "Expected loss")
     certainty = f" ({gain_between(interval)})" if interval else ""
     if campaign["best"]["threshold"] is None:
@@ -112,19 +112,19 @@ def _answers(report: Report) -> Iterator[Answer]:
 
 
 def _head(answers: tuple[Answer, ...], scored: int) -> str:
-    """Puts the verdicts on the ranking into one sentence."""
+    """The verdicts on the ranking in one sentence."""
     verdicts = {answer.key: answer.verdict for answer in answers}
     chance, baseline = verdicts["chance"], verdicts.get("baseline")
     if chance.kind == "undefined":
         return "The ranking cannot be judged." if scored else "Nothing can be judged yet."
     if chance.kind != "better" or baseline is None:
         return chance.head
-    joined = {
+    heads = {
         "better": "Better than chance and than a logistic regression.",
         "worse": "Better than chance, but worse than a logistic regression.",
     }
-    unsure = "Better than chance; no significant difference from a logistic regression."
-    return joined.get(baseline.kind, unsure)
+    inconclusive = "Better than chance; no significant difference from a logistic regression."
+    return heads.get(baseline.kind, inconclusive)
 
 
 def _advice(report: Report) -> Verdict:
@@ -158,7 +158,7 @@ def _advice(report: Report) -> Verdict:
 
 
 def _not_in_use(comparison: Plain) -> Verdict | None:
-    """The advice where the gate has not made the model champion; null where it has."""
+    """The advice if the gate has not made the model champion; None if it has."""
     if comparison["decision"] == "refused":
         reason = "The gate has refused this model, so do not use it for a campaign."
         return Verdict("worse", "Keep the champion.", reason)
@@ -167,5 +167,5 @@ def _not_in_use(comparison: Plain) -> Verdict | None:
         return Verdict("unsure", "Keep the champion for now.", reason)
     if not comparison["promote"]:
         reason = "It may become champion, but champion.promote is false, so it is not in use."
-        return Verdict("unsure", "Promote it by hand before you use it.", reason)
+        return Verdict("unsure", "Promote it manually before you use it.", reason)
     return None

@@ -25,18 +25,18 @@ if TYPE_CHECKING:
     from churnlib.model.fitted_model import FittedModel
 
 UNSAVED = "not saved"
-"""What a report calls a model that has no version."""
+"""The name in reports of a model that has no version."""
 TESTED = "the rows to test on"
-"""What messages call the rows."""
+"""The name of the rows in messages."""
 NEEDED = ("char_id", "sub_id", "sub_start_date", "is_first_sub")
-"""The columns that the rows must have, besides the label and the model's features."""
+"""The columns that the rows must have, in addition to the label and the model's features."""
 
 
 @dataclass(frozen=True, repr=False)
 class BackTest:
-    """A model's predictions of subscriptions whose outcome is known, and how good they are.
+    """A model's predictions for subscriptions whose outcome is known, and their metrics.
 
-    As the last expression of a notebook cell it shows its page.
+    As the last expression of a notebook cell, it is shown as a page.
 
     Attributes:
         rows: One row per subscription: keys, label, `churn_probability`, `baseline_probability`.
@@ -57,9 +57,9 @@ class BackTest:
         for group, scores in self.scores.items():
             counts = f"{scores.n:,} subscriptions, {scores.positives:,} churned"
             auc, interval = scores.roc_auc, scores.roc_auc_ci
-            known = "" if auc is None else f", ROC AUC {auc:.4f}"
-            known += "" if interval is None else " ({:.4f} to {:.4f})".format(*interval)
-            lines.append(f"  {group:<15} {counts}{known}")
+            ranking = "" if auc is None else f", ROC AUC {auc:.4f}"
+            ranking += "" if interval is None else " ({:.4f} to {:.4f})".format(*interval)
+            lines.append(f"  {group:<15} {counts}{ranking}")
         return "\n".join(lines)
 
     @property
@@ -100,7 +100,7 @@ class BackTest:
         except DataError as error:
             why = reason(error.__cause__) if isinstance(error.__cause__, Exception) else str(error)
             raise DataError(
-                f"{path} cannot be written ({why}). Make room or give the right to write there, or "
+                f"{path} cannot be written ({why}). Free some space, allow writing there, or "
                 "save it elsewhere."
             ) from error
 
@@ -127,7 +127,7 @@ def back_test(
         model: The model, which must not have been fitted on these rows.
         rows: A feature table with labels.
         settings: The game's settings: the costs and gains of a campaign, and the segments to
-            report. The campaign contacts from the break-even probability on.
+            report. The campaign contacts subscriptions at or above the break-even probability.
         as_of: The day by which the labels were known.
         name: The name of the model in the report.
 
@@ -165,7 +165,7 @@ def back_test(
         window=(first, last),
         horizon_months=settings.horizon_months,
         model_version=name,
-        groups={group: found.to_json() for group, found in scores.items()},
+        groups={group: metrics.to_json() for group, metrics in scores.items()},
         campaign=evaluate_campaign(scored, offer, threshold).to_json(),
         importance=[feature.to_json() for feature in importance],
         changes=_changes(settings),
@@ -176,7 +176,7 @@ def back_test(
 
 def _changes(settings: Settings) -> list[dict[str, Any]] | None:
     try:
-        found = changes(settings)
+        changed = changes(settings)
     except SettingsError:  # The settings are not from the current folder of games.
         return None
-    return None if found is None else [vars(change) for change in found]
+    return None if changed is None else [vars(change) for change in changed]

@@ -1,4 +1,4 @@
-"""The campaign section of a report: its terms, what it gains, and what the hold-out shows."""
+"""The campaign section of a report: terms, expected gain and hold-out group."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -20,13 +20,13 @@ RISK_IS_NOT_PERSUADABILITY = (
     "Risk is not persuadability: the subscribers most likely to churn need not be those whom an "
     "offer keeps. Only a comparison with characters that were not contacted can show that."
 )
-"""What every reader of a campaign's expected gain must know."""
+"""A caution for every reader of a campaign's expected gain."""
 HOLD_OUT = {"contacted": "contacted", "held_out": "held out"}
 """The groups whose churn is compared, both at or above the threshold."""
 
 
 def terms(campaign: Plain) -> str:
-    """Says what contacting costs and brings, in a sentence."""
+    """The costs and gains of contacting, in a sentence."""
     costs = campaign["terms"]
     return (
         f"A subscriber who is kept is worth {money(costs['lifetime_value'])}, the incentive costs "
@@ -36,13 +36,13 @@ def terms(campaign: Plain) -> str:
     )
 
 
-def expected_gain(found: Plain) -> Table:
+def expected_gain(campaign: Plain) -> Table:
     """The campaign at the chosen threshold, at the best one in hindsight, and with everyone.
 
     Args:
-        found: See `churnlib.metrics.campaign.Campaign`, with `reason` null.
+        campaign: See `churnlib.metrics.campaign.Campaign`, with `reason` None.
     """
-    outcomes = (found["at_threshold"], found["best"], found["everybody"])
+    outcomes = (campaign["at_threshold"], campaign["best"], campaign["everybody"])
 
     def row(
         name: str, form: Callable[[Any], str], key: str, interval: str = ""
@@ -68,10 +68,10 @@ def expected_gain(found: Plain) -> Table:
 
 
 def campaign_facts(campaign: Plain) -> Table:
-    """Lists break-even, expected maximum profit, and the effect of contacting where known.
+    """Lists break-even, expected maximum profit, and the effect of contacting if known.
 
     Args:
-        campaign: See `churnlib.metrics.campaign.Campaign`; of a batch with `hold_out`, see
+        campaign: See `churnlib.metrics.campaign.Campaign`; for a batch also `hold_out`, see
             `churnlib.metrics.contact.compare_counts`.
     """
     rows = ((Cell(name), Cell(fact)) for name, fact in _facts(campaign))

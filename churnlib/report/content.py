@@ -1,4 +1,4 @@
-"""What a report says, whatever its format."""
+"""The content of a report, independent of its format."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,34 +24,36 @@ class Report:
         game: The game.
         as_of: The day of the run.
         window: The first and last start of the subscriptions.
-        horizon_months: Within how many months churn counts.
+        horizon_months: Number of months within which churn counts.
         model_version: The model that predicted.
         groups: The scores of `churnlib.metrics.evaluate.evaluate` as plain data, by group.
         validation: The same on the validation months; only in the training report.
-        campaign: What a campaign by these predictions is expected to gain, as plain data; see
-            `churnlib.metrics.campaign.Campaign`. Of a batch also `hold_out`, see
-            `churnlib.metrics.contact.compare_hold_out`, null where the predictions do not say whom
-            to contact. In training it is about the validation months.
+        campaign: The expected gain of a campaign by these predictions, as plain data; see
+            `churnlib.metrics.campaign.Campaign`. For a batch also `hold_out`, see
+            `churnlib.metrics.contact.compare_hold_out`; None if the predictions do not say whom to
+            contact. In training, on the validation months.
         segments: The metrics of new and returning characters, and by the columns in the game's
-            settings; see `churnlib.metrics.segments.breakdown`. In training on the validation
+            settings; see `churnlib.metrics.segments.breakdown`. In training, on the validation
             months.
         cohorts: The same by month of start.
-        importance: The importance of each feature, the most important first; see
-            `churnlib.model.importance.Importance`. Empty where it was not measured.
-        importance_reason: Why it was not measured; null where the outcomes are all alike.
+        importance: The importance of each feature, the greatest first; see
+            `churnlib.model.importance.Importance`. Empty if it was not measured.
+        importance_reason: Why it was not measured; None if the reason is that there is only one
+            outcome.
         changes: The model's settings that differ from `base.toml`; see `churnlib.settings.Change`.
-            Null where that is not known.
-        libraries: The versions of the libraries that the model was made with, by name.
-        inputs: The datasets that the model was made from, by name: `rows` and `fingerprint`.
+            None if not known.
+        libraries: The versions of the libraries that the model was trained with, by name.
+        inputs: The datasets that the model was trained on, by name: `rows` and `fingerprint`.
         facts: Other facts, such as the seed, by name.
-        quarantined: Quarantined rows by raw table; null where not known, for a table or all.
-        odd: Rows with a data warning, by raw table and warning; null where not known, for a table
-            or all.
+        quarantined: Number of quarantined rows by raw table; None if not known, for a table or
+            all.
+        odd: Number of rows with a data warning, by raw table and warning; None if not known, for a
+            table or all.
         warnings: What the reader must know before trusting the metrics.
-        comparison: How the model was compared with the champion: a
-            `churnlib.versions.gate.Comparison` as plain data; null where it was not. For a
-            champion it is the one by which it was promoted, so perhaps on other subscriptions.
-        in_use: Whether campaigns use the model; null where that is not known.
+        comparison: The comparison of the model with the champion: a
+            `churnlib.versions.gate.Comparison` as plain data; None if there was none. For a
+            champion, the one that promoted it, which may be on other subscriptions.
+        in_use: Whether campaigns use the model; None if not known.
     """
 
     name: str
@@ -107,17 +109,17 @@ class Report:
 
     @property
     def subject(self) -> str:
-        """Which subscriptions it is about."""
+        """The subscriptions that the report is about."""
         return f"subscriptions started {self.window[0]} to {self.window[1]}"
 
     @property
     def judged(self) -> Mapping[str, Mapping[str, Any]]:
-        """The scores that judge the model: in training those on the validation months."""
+        """The scores to judge the model by: in training, those on the validation months."""
         return self.validation or self.groups
 
     @property
     def comparison_is_earlier(self) -> bool:
-        """Whether the model was compared on other subscriptions than those of the report."""
+        """Whether the model was compared on other subscriptions than the report's."""
         if not self.comparison:
             return False
         days = (*self.comparison["window"], self.comparison["as_of"])
@@ -125,13 +127,13 @@ class Report:
 
     @property
     def why_no_importance(self) -> str | None:
-        """Why importance was not measured; null where it was."""
+        """Why importance was not measured; None if it was."""
         if self.importance:
             return None
         return self.importance_reason or "the known outcomes are all alike"
 
     def to_json(self) -> dict[str, Any]:
-        """The report as plain data, the groups at the top; of the same keys whatever is known."""
+        """The report as plain data, with the groups at the top level, and always the same keys."""
         return {
             "report": self.name,
             "game": self.game,

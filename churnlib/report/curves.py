@@ -21,7 +21,7 @@ def roc(outcome: Flags, probability: Floats) -> Curve:
 
     Args:
         outcome: Whether each churned; both outcomes occur.
-        probability: What was predicted.
+        probability: The predicted probabilities.
 
     Returns:
         The false positive rate and the true positive rate at each threshold, from (0, 0) to
@@ -36,7 +36,7 @@ def precision_recall(outcome: Flags, probability: Floats) -> Curve:
 
     Args:
         outcome: Whether each churned; both outcomes occur.
-        probability: What was predicted.
+        probability: The predicted probabilities.
 
     Returns:
         Recall and precision at each threshold, from recall 0, where the precision is that of the

@@ -5,13 +5,13 @@ from typing import Any
 
 Interval = Sequence[float]
 Form = Callable[[float], str]
-"""How a value is written."""
+"""Formats a value."""
 
 MINUS = "\N{MINUS SIGN}"
 
 
 def number(value: float) -> str:
-    """Writes a number of the order of 1, such as a ROC AUC.
+    """Writes a number of about 1, such as a ROC AUC.
 
     >>> number(0.76649)
     '0.766'
@@ -77,7 +77,7 @@ def ratio(value: float) -> str:
 
 
 FORMATS: Mapping[str, Form] = {"percent": exact_share, "decimals": number, "ratio": ratio}
-"""How the values of a metric are written, by `churnlib.metrics.definitions.Metric.format`."""
+"""Formats of the values of a metric, by `churnlib.metrics.definitions.Metric.format`."""
 
 
 def gain_or_loss(
@@ -95,7 +95,7 @@ def gain_or_loss(
 
 
 def gain_between(interval: Interval | None, form: Form = money) -> str:
-    """Writes the interval of a gain, or of a loss where all of it is one; empty without one.
+    """Writes the interval of a gain, or of a loss if all of it is negative; empty without one.
 
     >>> gain_between((100, 300)), gain_between((-300, -100)), gain_between((-195, 615))
     ('100 to 300', '100 to 300', 'a loss of 195 to a gain of 615')
@@ -167,15 +167,15 @@ def plain(value: Any) -> str:
 
 
 def capital(text: str) -> str:
-    """Makes the first letter a capital and leaves the others as they are."""
+    """Capitalises the first letter and leaves the others unchanged."""
     return text[:1].upper() + text[1:]
 
 
 def uncapital(text: str) -> str:
-    """Makes the first letter small and leaves the others as they are."""
+    """Lowercases the first letter and leaves the others unchanged."""
     return text[:1].lower() + text[1:]
 
 
 def minus(written: str) -> str:
-    """Replaces hyphens by minus signs, which are as wide as a plus."""
+    """Replaces hyphens by minus signs, which are as wide as plus signs."""
     return written.replace("-", MINUS)

@@ -30,7 +30,7 @@ def pictures(report: Report, scored: pl.DataFrame | None) -> dict[str, tuple[Pic
         scored: See `churnlib.report.html.to_html`.
 
     Returns:
-        The pictures by the key of their section; none where nothing is defined.
+        The pictures by the key of their section; none for undefined metrics.
     """
     everyone = _of_group("general", report.judged["general"], scored)
     new = _of_group("new_characters", report.judged["new_characters"], scored)
@@ -51,21 +51,21 @@ def _chosen(drawn: Mapping[str, Picture], *names: str) -> tuple[Picture, ...]:
 
 
 def _of_group(name: str, scores: Plain, scored: pl.DataFrame | None) -> dict[str, Picture]:
-    """Draws the pictures of a group; none where it cannot be ranked."""
+    """Draws the pictures of a group; none if its ROC AUC is not defined."""
     if scores["roc_auc"] is None:
         return {}
     about, base_rate = GROUPS[name], scores["base_rate"]
     baseline = None
     drawn: dict[str, Picture] = {}
     if scored is not None:
-        found = _curves(_rows(name, scored))
-        rocs = _rankings(scores, "roc_auc", [roc for roc, _ in found])
+        pairs = _curves(_labelled_rows(name, scored))
+        rocs = _rankings(scores, "roc_auc", [roc for roc, _ in pairs])
         drawn["roc"] = ranking.roc(f"roc-{name}", about, rocs)
         if len(rocs) > 1:
             baseline = ranking.baseline_gains(rocs[1].curve, base_rate)
-        pairs = _rankings(scores, "average_precision", [pair for _, pair in found])
+        precisions = _rankings(scores, "average_precision", [curve for _, curve in pairs])
         drawn["precision_recall"] = ranking.precision_recall(
-            f"precision-recall-{name}", about, pairs, base_rate
+            f"precision-recall-{name}", about, precisions, base_rate
         )
     deciles = scores["deciles"]
     drawn["gains"] = ranking.gains(f"gains-{name}", about, deciles, base_rate, baseline)
@@ -114,27 +114,27 @@ def _of_months(report: Report) -> tuple[Picture, ...]:
     return tuple(drawn)
 
 
-def _rows(name: str, scored: pl.DataFrame) -> pl.DataFrame:
+def _labelled_rows(name: str, scored: pl.DataFrame) -> pl.DataFrame:
     rows = scored.filter("is_first_sub") if name == "new_characters" else scored
     return rows.filter(pl.col(LABEL).is_not_null())
 
 
-def _curves(known: pl.DataFrame) -> list[tuple[curves.Curve, curves.Curve]]:
+def _curves(labelled: pl.DataFrame) -> list[tuple[curves.Curve, curves.Curve]]:
     """Computes the ROC and precision-recall curves of the model, and of the baseline if any."""
-    outcome = known[LABEL].to_numpy().astype(np.bool_)
+    outcome = labelled[LABEL].to_numpy().astype(np.bool_)
     columns = [
-        c for c in (PROBABILITY, BASELINE) if c in known.columns and not known[c].null_count()
+        c for c in (PROBABILITY, BASELINE) if c in labelled.columns and not labelled[c].null_count()
     ]
-    probabilities = [known[column].to_numpy() for column in columns]
+    probabilities = [labelled[column].to_numpy() for column in columns]
     return [(curves.roc(outcome, p), curves.precision_recall(outcome, p)) for p in probabilities]
 
 
-def _rankings(scores: Plain, metric: str, found: list[curves.Curve]) -> list[Ranking]:
+def _rankings(scores: Plain, metric: str, lines: list[curves.Curve]) -> list[Ranking]:
     baseline = scores["baselines"].get("logistic_regression")
     areas = [scores[metric], baseline and baseline[metric]]
     names = ("model", "logistic regression")
-    named = zip(names, found, areas, strict=False)
-    return [Ranking(who, curve, area) for who, curve, area in named if area is not None]
+    named = zip(names, lines, areas, strict=False)
+    return [Ranking(model, curve, area) for model, curve, area in named if area is not None]
 
 
 def _any(parts: Iterable[Iterable[Plain]], metric: str) -> bool:

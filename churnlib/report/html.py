@@ -1,4 +1,4 @@
-"""Reports for browsers and for paper: a page that needs no other file."""
+"""Reports as self-contained HTML pages, for browsers and for printing."""
 
 from functools import cache
 
@@ -12,7 +12,7 @@ from churnlib.report.gallery import pictures
 from churnlib.report.sections import sections
 
 MARKS = {"better": "✓", "unsure": "≈", "worse": "✗", "undefined": "?"}
-"""Marks that tell verdicts apart where colours are not seen."""
+"""Marks that distinguish verdicts without colours."""
 
 
 def to_html(report: Report, scored: pl.DataFrame | None = None) -> str:
@@ -21,9 +21,9 @@ def to_html(report: Report, scored: pl.DataFrame | None = None) -> str:
     Args:
         report: The report.
         scored: The rows behind the metrics, in training those of the validation months: one per
-            subscription, with `is_first_sub`, `sub_churn` (null where not yet known),
-            `churn_probability` and, where there is one, `baseline_probability`. Without them the
-            page has no ROC and no precision-recall curves.
+            subscription, with `is_first_sub`, `sub_churn` (null if not yet available),
+            `churn_probability` and, if there is a baseline, `baseline_probability`. Without them
+            the page has no ROC and no precision-recall curves.
 
     Returns:
         HTML that refers to no other file; the same input, in any order, gives the same text.

@@ -1,4 +1,4 @@
-"""The sections of a report in their order; text, page and Markdown render the same ones."""
+"""The sections of a report, which text, page and Markdown render alike."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,9 +18,9 @@ class Section:
     """A section of a report.
 
     Attributes:
-        key: Its name, by which pages find its pictures and links lead to it.
+        key: Its name, for links and for finding its pictures.
         title: Its heading.
-        lead: What it shows, in a sentence or two; or why it shows nothing.
+        lead: What it shows in a sentence or two, or why it is empty.
         tables: Its tables.
     """
 
@@ -38,7 +38,7 @@ def sections(report: Report) -> tuple[Section, ...]:
 def _sections(report: Report) -> Iterator[Section]:
     general = report.judged["general"]
     yield _metrics(report)
-    ranking = "What is found by going down the list from the riskiest subscription."
+    ranking = "Churners found by going down the list from the riskiest subscription."
     if general["roc_auc"] is None:
         yield Section("ranking", "Ranking quality", f"Not available, because {general['reason']}.")
     else:
@@ -51,13 +51,13 @@ def _sections(report: Report) -> Iterator[Section]:
     yield _importance(report)
     chance = "A calibration error whose interval includes 0 may be due to chance."
     if report.segments:
-        by = "New and returning characters, and the columns in the setting evaluation.segments."
-        shown = tuple(tables.parts(name, found) for name, found in report.segments.items())
-        yield Section("segments", "Performance by segment", f"{by} {chance}", shown)
+        about = "New and returning characters, and the columns in the setting evaluation.segments."
+        shown = tuple(tables.parts(name, segments) for name, segments in report.segments.items())
+        yield Section("segments", "Performance by segment", f"{about} {chance}", shown)
     if report.cohorts:
-        by = "By the month in which subscriptions started."
+        about = "By the month in which subscriptions started."
         shown = (tables.parts("month of start", report.cohorts),)
-        yield Section("months", "Performance over time", f"{by} {chance}", shown)
+        yield Section("months", "Performance over time", f"{about} {chance}", shown)
     new = against_chance(report.judged["new_characters"])
     yield Section("new", "New characters", f"First subscriptions only. {new.head} {new.reason}")
     yield Section("data", "Data", "", (tables.counts(report), tables.data_warnings(report)))
@@ -76,11 +76,11 @@ def _metrics(report: Report) -> Section:
     return Section("metrics", "Metrics", lead, tuple(filter(None, shown)))
 
 
-def _campaign(found: Plain) -> Section:
-    if found["reason"]:
-        return Section("campaign", "Campaign", f"Not available, because {found['reason']}.")
-    lead = f"{campaign.terms(found)} {campaign.RISK_IS_NOT_PERSUADABILITY}"
-    shown = (campaign.expected_gain(found), campaign.campaign_facts(found))
+def _campaign(content: Plain) -> Section:
+    if content["reason"]:
+        return Section("campaign", "Campaign", f"Not available, because {content['reason']}.")
+    lead = f"{campaign.terms(content)} {campaign.RISK_IS_NOT_PERSUADABILITY}"
+    shown = (campaign.expected_gain(content), campaign.campaign_facts(content))
     return Section("campaign", "Campaign", lead, shown)
 
 
@@ -110,11 +110,11 @@ def _facts(report: Report) -> Iterator[tuple[Cell, Cell]]:
         yield Cell("gate"), Cell(_gate(report.comparison))
     if report.libraries:
         libraries = {name: report.libraries[name] for name in sorted(report.libraries)}
-        yield Cell("made with"), Cell(plain(libraries))
+        yield Cell("trained with"), Cell(plain(libraries))
 
 
 def _gate(comparison: Plain) -> str:
-    """Says which values the gate has compared."""
+    """The values that the gate compared."""
     name = METRICS[comparison["metric"]].name
     four = "{:.4f}".format
     difference = with_interval(comparison["difference"], comparison["interval"], signed)

@@ -1,4 +1,4 @@
-"""The tables of a report, from its plain data; text, page and Markdown render the same ones."""
+"""The tables of a report, which text, page and Markdown render alike."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,15 +22,15 @@ from churnlib.report.formatting import (
 Plain = Mapping[str, Any]
 
 MISSING = "\N{EN DASH}"
-"""What a cell without a value shows."""
+"""The text of a cell without a value."""
 BASELINES = {"logistic_regression": "logistic regression", "base_rate": "base rate"}
 """The names of the baselines."""
 UNKNOWN = "not known"
-"""What stands for a value of a segment, or a number of rows, that is not known."""
+"""The text for an unknown segment value or number of rows."""
 MAX_FEATURES = 10
-"""How many features terminal and Markdown list."""
+"""Number of features in text and Markdown."""
 FINGERPRINT_LENGTH = 12
-"""How many digits of a fingerprint are shown."""
+"""Number of digits of a fingerprint to show."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,10 @@ class Cell:
     """A cell of a table.
 
     Attributes:
-        value: Its value; null where there is none.
-        form: How the value and the ends of its interval are written.
-        interval: The 95 % confidence interval of the value; null where there is none.
-        note: What to know about it, for small print.
+        value: Its value, if any.
+        form: Formats the value and the ends of its interval.
+        interval: The 95 % confidence interval of the value, if any.
+        note: A note in small print.
     """
 
     value: Any
@@ -51,12 +51,12 @@ class Cell:
 
     @property
     def text(self) -> str:
-        """The value, written."""
+        """The formatted value."""
         return MISSING if self.value is None else self.form(self.value)
 
     @property
     def range(self) -> str:
-        """The interval, written; empty where there is none."""
+        """The formatted interval; empty if there is none."""
         return "" if self.value is None else between(self.interval, self.form)
 
 
@@ -66,13 +66,13 @@ class Table:
 
     Attributes:
         title: What it shows.
-        columns: The names of its columns; none in a list of facts, whose rows are name and value.
+        columns: The names of its columns; empty for a list of facts, with rows of name and value.
         rows: Its rows, with one cell per column; the first names the row.
-        notes: Sentences about it.
-        is_text: Whether its cells are text, such as settings, instead of numbers.
-        is_detail: Whether the page folds it.
-        is_wide: Whether it takes the whole width of the page, below the pictures.
-        first_rows: How many rows terminal and Markdown show; all if null.
+        notes: Sentences below it.
+        is_text: Whether its cells are text, such as settings, rather than numbers.
+        is_detail: Whether the page shows it folded.
+        is_wide: Whether it takes the full width of the page, below the pictures.
+        first_rows: Number of rows in text and Markdown; all if None.
     """
 
     title: str
@@ -117,7 +117,7 @@ def metrics(
 
 
 def baselines(scores: Plain) -> Table | None:
-    """The metrics of the baselines, and how the model differs from them; null without any."""
+    """The baselines' metrics, and the model's differences from them; None without a baseline."""
     known = {name: scores["baselines"].get(name) for name in BASELINES}
     shown = {name: baseline for name, baseline in known.items() if baseline}
     if not shown:
@@ -168,12 +168,12 @@ def risk_groups(scores: Plain) -> Table:
     return Table("Groups by risk, riskiest first", columns, tuple(rows))
 
 
-def parts(name: str, found: Sequence[Plain]) -> Table:
-    """The metrics of parts of the subscriptions.
+def parts(name: str, segments: Sequence[Plain]) -> Table:
+    """The metrics of segments.
 
     Args:
-        name: What they have in common: a column, or the month of start.
-        found: The parts; see `churnlib.metrics.segments.Segment`.
+        name: What the segments are by: a column, or the month of start.
+        segments: See `churnlib.metrics.segments.Segment`.
     """
     shown = metrics_in("segments")
     rows = [
@@ -182,9 +182,9 @@ def parts(name: str, found: Sequence[Plain]) -> Table:
             Cell(part["n"], count, note=_without_label(part["immature"])),
             *(_value(metric, part) for metric in shown),
         )
-        for part in found
+        for part in segments
     ]
-    few = any(part["n"] < MIN_ROWS for part in found)
+    few = any(part["n"] < MIN_ROWS for part in segments)
     notes = (f"No metrics for fewer than {MIN_ROWS} subscriptions with a label.",) if few else ()
     columns = (name, "scored", *(metric.name for metric in shown))
     return Table(f"By {name}", columns, tuple(rows), notes, is_detail=True)
@@ -208,23 +208,23 @@ def importance(features: Sequence[Plain]) -> Table:
     return Table("All features", columns, tuple(rows), is_detail=True, first_rows=MAX_FEATURES)
 
 
-def changes(found: Sequence[Plain]) -> Table:
+def changes(changed: Sequence[Plain]) -> Table:
     """The model's settings that differ from `base.toml`."""
-    rows = [tuple(Cell(change[key]) for key in ("setting", "base", "now")) for change in found]
+    rows = [tuple(Cell(change[key]) for key in ("setting", "base", "now")) for change in changed]
     title = "Settings of the model that differ from base.toml"
-    notes = () if found else ("None.",)
+    notes = () if changed else ("None.",)
     return Table(title, ("setting", "base.toml", "model"), tuple(rows), notes, is_text=True)
 
 
-def inputs(found: Mapping[str, Plain]) -> Table:
-    """The datasets that the model and the report were made from."""
+def inputs(datasets: Mapping[str, Plain]) -> Table:
+    """The datasets behind the model and the report."""
     rows = [
         (
             Cell(name),
             Cell(facts.get("rows"), count),
             Cell(str(facts["fingerprint"])[:FINGERPRINT_LENGTH]),
         )
-        for name, facts in found.items()
+        for name, facts in datasets.items()
     ]
     return Table(
         "Inputs", ("input", "rows", "fingerprint"), tuple(rows), is_text=True, is_detail=True
@@ -232,7 +232,7 @@ def inputs(found: Mapping[str, Plain]) -> Table:
 
 
 def counts(report: Report) -> Table:
-    """The number of subscriptions, group by group."""
+    """The numbers of subscriptions by group."""
     groups = report.judged
     keys: dict[str, Callable[[Plain], int | None]] = {
         "started": lambda scores: scores["n"] + scores["immature"],
@@ -251,13 +251,13 @@ def counts(report: Report) -> Table:
 
 
 def data_warnings(report: Report) -> Table:
-    """The rows of the raw tables that were quarantined, or kept although they look wrong."""
+    """The numbers of raw rows that were quarantined or have a data warning."""
     rows = [
         (Cell(table), Cell(what), Cell(UNKNOWN if rows is None else count(rows)))
         for table, what, rows in (*_quarantined(report), *_odd(report))
     ]
     checked = {"quarantined rows": report.quarantined, "data warnings": report.odd}
-    unchecked = [what for what, found in checked.items() if found is None]
+    unchecked = [what for what, counted in checked.items() if counted is None]
     notes = [f"Not checked: {' and '.join(unchecked)}."] if unchecked else []
     if not rows and not unchecked:
         notes.append("None.")
@@ -285,7 +285,7 @@ def _name(metric: Metric) -> Cell:
 
 
 def _value(metric: Metric, scores: Plain, *, bare: bool = False) -> Cell:
-    """The value of a metric in a group, segment or baseline; without its interval if bare."""
+    """The value of a metric in a group, segment or baseline; without interval if `bare`."""
     value, form = scores[metric.key], FORMATS[metric.format]
     if value is None:
         return Cell(None, note=metric.undefined)

@@ -12,7 +12,7 @@ from churnlib.report.tables import MISSING, Cell, Table
 
 WIDTH = 80
 MIN_LABEL = 12
-"""Names of rows that do not fit are cut, but not shorter than this."""
+"""Minimum width to which long row names are cut."""
 GAP = "  "
 
 
@@ -78,7 +78,7 @@ def _records(columns: Sequence[str], rows: Sequence[tuple[Cell, ...]]) -> Iterat
 
 
 def _grid(columns: Sequence[str], rows: Sequence[tuple[Cell, ...]]) -> Iterator[str]:
-    """Writes a table with intervals behind their values, or below where that is too wide."""
+    """Writes a table with intervals behind their values, or below them if that is too wide."""
     lines = [[name.text, *map(_inline, cells)] for name, *cells in rows]
     if _total(_widths(columns, lines)) > WIDTH:
         values = [[cell.text for cell in row] for row in rows]

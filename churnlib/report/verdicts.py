@@ -22,11 +22,11 @@ Plain = Mapping[str, Any]
 CHANCE = 0.5
 """The ROC AUC of a random ranking."""
 SMALL_ERROR, SMALL_PART = 0.05, 0.25
-"""A calibration error counts as small below the first, and below this part of the rarer outcome's
-rate."""
+"""A calibration error is small if it is below the first, and below the second times the rate of the
+rarer outcome."""
 MIN_OUTCOMES = 30
-"""With fewer churners or fewer non-churners most risk groups have none, and the interval of the
-calibration error is too narrow to conclude from."""
+"""With fewer churners or non-churners, most risk groups have none, and the interval of the
+calibration error is too narrow to draw conclusions."""
 WELL, POORLY, INCONCLUSIVE = "Well calibrated.", "Poorly calibrated.", "Calibration inconclusive."
 GATE_KINDS: Mapping[str, Literal["better", "worse", "unsure"]] = {
     "accepted": "better",
@@ -43,7 +43,7 @@ class Verdict:
         kind: Whether it is in favour of the model (`better`), against it (`worse`), inconclusive
             (`unsure`), or not possible (`undefined`).
         head: The verdict.
-        reason: What it is based on.
+        reason: The reason.
     """
 
     kind: Literal["better", "worse", "unsure", "undefined"]
@@ -52,7 +52,7 @@ class Verdict:
 
 
 def against_chance(scores: Plain) -> Verdict:
-    """Says whether a model ranks better than chance, by the confidence interval of its ROC AUC.
+    """Judges whether a model ranks better than chance, by the interval of its ROC AUC.
 
     Args:
         scores: The metrics of a group, as `churnlib.metrics.evaluate.Scores.to_json` gives them.
@@ -84,7 +84,7 @@ def against_baseline(scores: Plain) -> Verdict | None:
         scores: See `against_chance`.
 
     Returns:
-        Null where there is no such baseline, or nothing can be ranked.
+        The verdict; None without such a baseline or interval.
     """
     baseline = scores["baselines"].get(LOGISTIC_REGRESSION)
     difference = baseline and baseline["differences"].get("roc_auc")
@@ -101,11 +101,11 @@ def against_baseline(scores: Plain) -> Verdict | None:
 
 
 def against_champion(comparison: Plain, *, earlier: bool = False) -> Verdict:
-    """Says what the gate has decided on a candidate, and why.
+    """The gate's decision on a candidate, and the reason.
 
     Args:
         comparison: A `churnlib.versions.gate.Comparison` as plain data.
-        earlier: Whether it was made on other subscriptions than those of the report.
+        earlier: Whether the comparison is on other subscriptions than the report.
     """
     decision = comparison["decision"]
     reason = f"{capital(comparison['reason'])}."
@@ -124,16 +124,15 @@ def against_champion(comparison: Plain, *, earlier: bool = False) -> Verdict:
 
 
 def calibration(scores: Plain) -> Verdict | None:
-    """Says whether probabilities are calibrated, each and on average.
+    """Judges whether probabilities are calibrated, individually and on average.
 
-    They are well calibrated where the interval of the expected calibration error lies below
-    `small_error`. That error is at least the distance between mean prediction and churn rate, so
-    this is then small, too. Otherwise they are poorly calibrated where the interval lies above 0,
-    which is more than chance gives calibrated probabilities, or where the mean prediction lies
-    outside the interval of the churn rate.
+    They are well calibrated if the interval of the expected calibration error is below
+    `small_error`. That error is at least the distance between mean prediction and churn rate, which
+    is then small, too. Otherwise they are poorly calibrated if the interval is above 0, so that the
+    error is not due to chance, or if the mean prediction is outside the interval of the churn rate.
 
-    Where all churned or none did, or fewer than `MIN_OUTCOMES` did, only the mean prediction can
-    show poor calibration.
+    With one outcome only, or fewer than `MIN_OUTCOMES` of either, only the mean prediction can show
+    poor calibration.
 
     Args:
         scores: See `against_chance`.
@@ -146,8 +145,8 @@ def calibration(scores: Plain) -> Verdict | None:
     predicted, churned = scores["mean_predicted"], scores["base_rate"]
     mean_is_off = not churn_interval[0] <= predicted <= churn_interval[1]
     if churned in (0, 1):
-        came = "all" if churned else "none"
-        reason = f"Mean prediction {share(predicted)}; {came} of {count(scores['n'])} churned."
+        how_many = "all" if churned else "none"
+        reason = f"Mean prediction {share(predicted)}; {how_many} of {count(scores['n'])} churned."
         if mean_is_off:
             return Verdict("worse", POORLY, reason)
         return Verdict("unsure", INCONCLUSIVE, f"{reason} That may be chance.")
@@ -166,7 +165,7 @@ def calibration(scores: Plain) -> Verdict | None:
 
 
 def small_error(churn_rate: float) -> float:
-    """Gives the expected calibration error that does no harm at a churn rate.
+    """The largest harmless calibration error at a churn rate.
 
     >>> small_error(0.4), small_error(0.02), small_error(0.98)
     (0.05, 0.005, 0.005)
@@ -175,7 +174,7 @@ def small_error(churn_rate: float) -> float:
 
 
 def cohort_of(comparison: Plain) -> str:
-    """Says on which subscriptions two models were compared.
+    """Describes the subscriptions on which two models were compared.
 
     >>> cohort_of({"window": ["2024-05-01", "2024-07-31"], "as_of": "2025-01-01"})
     'subscriptions started 2024-05-01 to 2024-07-31, as of 2025-01-01'

@@ -75,7 +75,7 @@ def find_version(catalog: Catalog, version: str) -> DatasetRef:
     """Finds a version by its name.
 
     Raises:
-        ModelError: There is none of that name.
+        ModelError: There is no version of that name.
     """
     known = list_versions(catalog)
     if version not in known:
@@ -100,10 +100,10 @@ def save_model(
         target: The folder, which must not exist yet.
         model: The model.
         scored: The rows that it was fitted and validated on, with their probabilities.
-        golden: Some rows of the feature table; whenever the model is loaded, it must give them
-            the same probabilities.
-        facts: What the manifest says besides model file, features and libraries: the other fields
-            of `churnlib.versions.manifest.Manifest`, and any more.
+        golden: Some rows of the feature table, for which the model must give the same
+            probabilities whenever it is loaded.
+        facts: The other fields of the manifest: those of `churnlib.versions.manifest.Manifest`
+            that do not follow from the model, and any more.
         model_format: The format of the model file.
     """
     with replacing(target.uri, last=MANIFEST) as folder:
@@ -174,23 +174,23 @@ def load_model(
     """
     from churnlib.model.fitted_model import FittedModel
 
-    place = _locate(model, game, data_dir)
-    manifest = read_manifest(place)
-    where = f"{place.game}: model {manifest['version']}"
-    remedy = f"Train again: {retrain_command(place)}"
+    location = _locate(model, game, data_dir)
+    manifest = read_manifest(location)
+    where = f"{location.game}: model {manifest['version']}"
+    remedy = f"Train again: {retrain_command(location)}"
     file = manifest["model_file"]
     contents = {
-        name: read_verified(place, manifest, name)
+        name: read_verified(location, manifest, name)
         for name in (file, GOLDEN, SCORED, BASELINE_MODEL)
         if name != BASELINE_MODEL or name in manifest["sha256"]
     }
-    check_libraries(place, manifest)
-    check_trusted_packages(place, manifest)
+    check_libraries(location, manifest)
+    check_trusted_packages(location, manifest)
     if file.endswith(".joblib") and not allow_joblib:
         raise ModelError(
             f"{where} is saved as {file}, which can run any code when it is opened, and "
-            'train.model_format is not "joblib". Set it if you trust whoever trained the model, '
-            f"or train again: {retrain_command(place)}"
+            'train.model_format is not "joblib". Set it if you trust the author of the model, '
+            f"or train again: {retrain_command(location)}"
         )
     baseline = contents.get(BASELINE_MODEL)
     loaded = FittedModel(
@@ -200,7 +200,7 @@ def load_model(
         base_rate=manifest.get("base_rate"),
         seed=manifest["seed"],
     )
-    check_golden_rows(place, loaded, pl.read_parquet(BytesIO(contents[GOLDEN])))
+    check_golden_rows(location, loaded, pl.read_parquet(BytesIO(contents[GOLDEN])))
     return loaded
 
 
@@ -213,8 +213,7 @@ def _locate(
     if game is None:
         named = "" if model is None else f'"{model}", '
         raise ModelError(
-            "a version is the version of a game's model: name the game, as in "
-            f'load_model({named}game="game1").'
+            f'versions belong to a game: name the game, as in load_model({named}game="game1").'
         )
     settings = load_settings(game, {} if data_dir is None else {"data_dir": data_dir})
     catalog = Catalog(settings.data_dir, game)

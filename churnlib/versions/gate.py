@@ -16,7 +16,7 @@ from churnlib.settings import ChampionSettings, GateMetric
 Decision = Literal["accepted", "refused", "undecided"]
 """What the gate decides on a candidate; `undecided` where there is too little data."""
 LOW_POWER = 0.5
-"""A refusal says what to do if a smaller share of models equal to the champion would pass."""
+"""If a smaller share of models equal to the champion would pass, a refusal says what to do."""
 MORE_MONTHS = "with windows.train.end and windows.score.start earlier by as many"
 """How to score more months: the training window must end before the scored months begin."""
 
@@ -27,8 +27,8 @@ class Terms(BaseModel):
     Attributes:
         metric: The metric to compare.
         max_loss: By how much the candidate may be worse, in units of the metric.
-        min_outcomes: Number that must have churned, and number that must not have, for a decision;
-            0 in comparisons older than the setting.
+        min_outcomes: How many subscriptions must have churned, and how many must not have, for a
+            decision; 0 in comparisons older than the setting.
         promote: Whether an accepted candidate becomes champion at once.
     """
 
@@ -63,7 +63,7 @@ class Comparison(Terms):
         positives: Number of them that churned.
         candidate_value: The candidate's metric; None where not defined.
         champion_value: The champion's metric; None where not defined.
-        difference: Candidate minus champion, in units of the metric.
+        difference: The candidate's value minus the champion's, in units of the metric.
         interval: Its 95 % confidence interval, by a bootstrap over characters.
         decision: The decision.
         reason: The reason in words.
@@ -101,11 +101,12 @@ def compare_models(
     enough did not; with fewer there is no decision.
 
     Args:
-        predictions: A row a subscription: `char_id`, `sub_id`, `sub_churn` (rows where it is null
-            are left out), and the probabilities of the two as `candidate` and `champion`.
+        predictions: One row per subscription: `char_id`, `sub_id`, `sub_churn` (rows where it is
+            null are left out), and the models' probabilities as `candidate` and `champion`.
         metric: The metric to compare.
         max_loss: By how much the candidate may be worse.
-        min_outcomes: Number that must have churned, and number that must not have, for a decision.
+        min_outcomes: How many subscriptions must have churned, and how many must not have, for a
+            decision.
 
     Returns:
         The fields of a `Comparison` that follow.

@@ -47,10 +47,9 @@ class Version:
     Attributes:
         version: Its name.
         state: Its state.
-        made: When it was created, in ISO form, according to its name, because a copied file has
-            another time. None if the name has another form.
-        damage: What is wrong with its manifest, so that the following is not known; None if
-            nothing is.
+        made: The time of creation in ISO format, taken from the name because a copied file has
+            another time; None if the name has another form.
+        damage: What is wrong with its manifest, if anything; the fields below are then unknown.
         as_of: The day as of which it was trained.
         window: First and last start of the subscriptions that it was trained on.
         algorithm: The class of its last step.
@@ -138,7 +137,7 @@ def _cohort(window: tuple[date, date], as_of: date | None) -> str:
 
 
 def _latest(*back_tests: BackTest | None) -> BackTest | None:
-    """The back-test with the latest outcomes; of two of one day the last argument."""
+    """The back-test with the latest outcomes; the last argument if the days are equal."""
     by_day = sorted((test for test in back_tests if test), key=lambda test: test.as_of)
     return by_day[-1] if by_day else None
 
@@ -154,7 +153,7 @@ def _compared(name: str, registry: Registry) -> BackTest | None:
 
 
 def _reported(catalog: Catalog, name: str) -> BackTest | None:
-    """The back-test in the latest report, if it is of this version."""
+    """The back-test in the latest report, if it tests this version."""
     try:
         report = json.loads(read_bytes(catalog.report("score_report").uri))
         if report["model_version"] != name:

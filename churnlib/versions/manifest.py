@@ -29,7 +29,7 @@ class FeatureEntry(_Part):
 
 
 class DecisiveSettings(_Part):
-    """What decides the meaning of features and labels; see `churnlib.versions.compatibility`."""
+    """Settings that features and labels depend on; see `churnlib.versions.compatibility`."""
 
     horizon_months: int
     churn_after_months: int
@@ -88,7 +88,7 @@ def read_manifest(model: Dataset | DatasetRef) -> dict[str, Any]:
 
 
 def manifest_fault(text: bytes) -> str | None:
-    """Says what is wrong with the text of a manifest; None if nothing is."""
+    """What is wrong with the text of a manifest; None if it is valid."""
     try:
         Manifest.model_validate_json(text)
     except ValidationError as error:

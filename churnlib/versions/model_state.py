@@ -12,7 +12,7 @@ from churnlib.versions.registry import Registry, read_registry
 
 @dataclass(frozen=True)
 class ModelState:
-    """Champion and registry of a game at one moment.
+    """The champion and registry of a game.
 
     Attributes:
         catalog: The places of the game's data.
@@ -50,7 +50,7 @@ class ModelState:
 
     @property
     def fingerprint(self) -> str:
-        """A text that differs between states, for cache keys."""
+        """A string that identifies the state, for cache keys."""
         place = self.catalog.registry().uri
         registry = storage.fingerprint(place) if storage.exists(place) else "none"
         champion = self.champion.fingerprint if self.champion else "none"

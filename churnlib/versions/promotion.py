@@ -64,9 +64,9 @@ def promote(
         "candidate": None if registry.candidate == version else registry.candidate,
         "promotions": (*registry.promotions, promotion),
     }
-    # In this order: if the second write fails, the champion is the one that was decided on, and
-    # `Registry.previous_champion` still finds the one before. In the other order the decision would
-    # count as done, and the champion would be another version.
+    # The pointer first: if the second write fails, the champion is the promoted version, and
+    # `Registry.previous_champion` still finds the one before. In the other order, the registry
+    # would record a promotion that has not happened.
     set_champion(catalog, version)
     write_registry(registry.model_copy(update=update), catalog.registry())
     return promotion
@@ -153,19 +153,19 @@ def _advice(model: DatasetRef, registry: Registry) -> str:
         score = command_line("score", model, "--model", version)
         return (
             "It is not the candidate, so no back-test decides on it. Back-test it: "
-            f"{score}; or promote it nevertheless: {force}"
+            f"{score}; or promote it anyway: {force}"
         )
     compare = command_line("score", model)
     if registry.last_comparison(version) is None:
-        return f"Compare it: {compare}; or promote it nevertheless: {force}"
+        return f"Compare it: {compare}; or promote it anyway: {force}"
     return (
         "With other subscriptions (windows.score) or terms (champion) it is compared "
-        f"again: {compare}; or promote it nevertheless: {force}"
+        f"again: {compare}; or promote it anyway: {force}"
     )
 
 
 def _objection(registry: Registry, version: str) -> str | None:
-    """Why a version should not be champion; None if nothing is known against it."""
+    """Why a version should not be champion; None if there is no objection."""
     last = registry.last_comparison(version)
     if last and last.decision == "refused":
         return f"was refused by the gate: {last.reason}"
@@ -181,8 +181,8 @@ def delete_old_versions(catalog: Catalog, keep: int | None) -> tuple[str, ...]:
 
     Args:
         catalog: The game's data.
-        keep: Number of versions to keep, besides the champion, the previous champion and the
-            candidate; all if None.
+        keep: Number of newest versions to keep; all if None. The champion, the previous champion
+            and the candidate are always kept.
 
     Returns:
         The deleted versions.
@@ -193,7 +193,7 @@ def delete_old_versions(catalog: Catalog, keep: int | None) -> tuple[str, ...]:
         registry, current = read_registry(catalog.registry()), champion_version(catalog)
         needed = {current, registry.candidate, registry.previous_champion(current)}
         old = versions_to_delete(list_versions(catalog), keep, {name for name in needed if name})
-        for version in old:  # A folder without a manifest is no version any more.
+        for version in old:  # A folder without a manifest is not a version.
             remove(join(catalog.model(version).uri, MANIFEST))
     for version in old:
         remove_folder(catalog.model(version).uri)
@@ -203,7 +203,7 @@ def delete_old_versions(catalog: Catalog, keep: int | None) -> tuple[str, ...]:
 def versions_to_delete(
     newest_first: Sequence[str], keep: int, needed: Iterable[str]
 ) -> tuple[str, ...]:
-    """Names the versions that need not be kept.
+    """The versions that need not be kept.
 
     Args:
         newest_first: All versions.

@@ -14,8 +14,8 @@ from churnlib.io.storage import exclusive_lock, read_bytes, write_text
 from churnlib.versions.gate import Comparison
 
 State = Literal["champion", "candidate", "refused", "former", "superseded"]
-"""What a version is: in use; to be compared next; refused by the gate; once in use; or none of
-these, because another candidate replaced it before it was compared."""
+"""The state of a version: in use; to be compared next; refused by the gate; used before; or
+replaced by another candidate before it was compared."""
 By = Annotated[
     Literal["training", "back-test", "manual", "roll back"],
     BeforeValidator(lambda value: "manual" if value == "hand" else value),
@@ -55,7 +55,7 @@ class Promotion(BaseModel):
 
 
 class Registry(BaseModel):
-    """What is known of a game's versions, except for the champion, which its pointer names.
+    """The history of a game's versions; the champion itself is named by a pointer file.
 
     Attributes:
         candidate: The version to compare with the champion next; None if there is none.
@@ -100,7 +100,7 @@ class Registry(BaseModel):
         return last is not None and last.by == "roll back" and last.previous == version
 
     def was_refused(self, version: str) -> bool:
-        """Whether the gate refused a version, and nobody has promoted it manually since."""
+        """Whether the gate refused a version that has not been promoted manually since."""
         last = _last_decided(c for c in self.comparisons if c.candidate == version)
         if last is None or last.decision != "refused":
             return False
@@ -109,8 +109,8 @@ class Registry(BaseModel):
     def needs_manual_promotion(self, version: str) -> bool:
         """Whether a version cannot be candidate again: it was refused, or rolled back.
 
-        A model that is worse by the allowed loss passes by chance in 2.5 % of cases. Compared again
-        and again, it would pass ever more often.
+        A model that is worse by the allowed loss passes by chance in 2.5 % of comparisons, and
+        repeated comparisons would make that more likely.
         """
         return self.was_refused(version) or self.was_rolled_back(version)
 
@@ -148,12 +148,12 @@ class Registry(BaseModel):
         )
 
     def with_comparison(self, comparison: Comparison, when: datetime) -> "Registry":
-        """The registry after a comparison; a version that it refuses is no candidate any more."""
+        """The registry after a comparison; a refused version is no longer the candidate."""
         recorded = RecordedComparison(**comparison.model_dump(), when=when)
-        is_out = recorded.decision == "refused" and recorded.candidate == self.candidate
+        is_refused = recorded.decision == "refused" and recorded.candidate == self.candidate
         update = {
             "comparisons": (*self.comparisons, recorded),
-            "candidate": None if is_out else self.candidate,
+            "candidate": None if is_refused else self.candidate,
         }
         return self.model_copy(update=update)
 
@@ -182,7 +182,7 @@ def read_registry(place: Dataset) -> Registry:
 def registry_lock(catalog: Catalog) -> AbstractContextManager[None]:
     """Locks registry and champion against changes by others, for the duration of the block.
 
-    Read in the block what the changes depend on, or those of another run may be lost.
+    Read inside the block whatever the changes depend on, or another run's changes may be lost.
     """
     return exclusive_lock(catalog.registry().uri)
 

@@ -1,4 +1,4 @@
-"""Replays: whether a version that is trained again predicts the same, and what has changed."""
+"""Replays: whether a version trained again predicts the same, and if not, what has changed."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -19,12 +19,12 @@ FEATURES = "train_features"
 
 @dataclass(frozen=True)
 class Change:
-    """Something that has changed since a version was trained.
+    """A change since a version was trained.
 
     Attributes:
-        what: A raw table, a library, or anything else that the model depends on.
-        then: What it was; None if the manifest does not say.
-        now: What it is; None if it does not exist any more.
+        what: What the model depends on, such as a raw table or a library.
+        then: The value then; None if the manifest does not record it.
+        now: The value now; None if it no longer exists.
     """
 
     what: str
@@ -40,9 +40,9 @@ class Replay:
         version: The version.
         as_of: The day of its training.
         rows: Number of golden rows that both models predicted.
-        unequal: Number of predictions that differ, if only by a bit.
+        unequal: Number of predictions that differ, even in the last bit.
         largest: The largest difference; None if none differs.
-        inputs: The raw tables that have changed, if only by later rows.
+        inputs: The raw tables that have changed, even if only by later rows.
         features: Whether the features that the model was fitted on are the same, to the bit.
         feature_rows: Number of rows of these features, then and now.
         others: What else has changed: libraries, Python, the machine, the code.
@@ -79,11 +79,11 @@ def settings_from(manifest: Mapping[str, Any], data_dir: str, engine: EngineSett
     Raises:
         ModelError: The manifest lacks some of them, or they are not valid any more.
     """
-    stated = dict(manifest["settings"])
-    stated["train"] = {**stated.get("train", {}), "seed": manifest["seed"]}
-    stated |= {"as_of": manifest["as_of"], "data_dir": data_dir, "engine": engine}
+    trained = dict(manifest["settings"])
+    trained["train"] = {**trained.get("train", {}), "seed": manifest["seed"]}
+    trained |= {"as_of": manifest["as_of"], "data_dir": data_dir, "engine": engine}
     try:
-        return Settings(**stated)
+        return Settings(**trained)
     except ValidationError as error:
         faults = "; ".join(
             f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()

@@ -1,4 +1,4 @@
-"""The probability from which on a campaign contacts subscribers by a model version."""
+"""The churn probability from which a campaign contacts subscribers."""
 
 from churnlib.io.datasets import DatasetRef
 from churnlib.metrics.campaign import choose_threshold
@@ -8,15 +8,15 @@ from churnlib.versions.manifest import read_manifest
 
 
 def contact_threshold(model: DatasetRef, offer: Offer) -> float | None:
-    """The probability from which on a campaign contacts by a model.
+    """The churn probability from which a campaign contacts subscribers.
 
     Args:
         model: The version.
-        offer: What contacting costs and brings now.
+        offer: The current costs and gains of contacting.
 
     Returns:
         The threshold in the manifest if it was chosen for the same offer; else the one that the
-        version's validation rows give for this offer. None if contacting nobody is best.
+        version's validation rows give for this offer. None if it is best to contact nobody.
 
     Raises:
         ModelError: The version's manifest or rows have changed since they were saved.

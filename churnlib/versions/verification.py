@@ -1,4 +1,4 @@
-"""Checks that a version is what was saved: files by their hashes, libraries, golden rows."""
+"""Checks that a version is unchanged: files by their hashes, libraries, golden rows."""
 
 import hashlib
 from collections.abc import Mapping
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from churnlib.model.fitted_model import FittedModel
 
 GOLDEN_ROWS = 50
-"""Number of rows kept with a version, whose predictions are checked whenever it is loaded."""
+"""Number of rows saved with a version, on which predictions are checked when it is loaded."""
 GOLDEN_TOLERANCE = 1e-9
 """Largest accepted difference of their probabilities: processors differ in the order of sums."""
 LIBRARIES = ("scikit-learn", "skrub", "lightgbm", "numpy", "scipy", "polars", "skops", "joblib")
 """Libraries whose versions a manifest records, where they are installed."""
 DECISIVE_PACKAGES = {"scikit-learn": "sklearn", "skrub": "skrub", "lightgbm": "lightgbm"}
-"""Libraries of which a model needs exactly the recorded version, and the packages they install."""
+"""Libraries that a model needs in exactly the recorded version, and the packages they install."""
 
 
 def check_version(model: Dataset | DatasetRef) -> None:
@@ -62,7 +62,7 @@ def read_verified(model: Dataset | DatasetRef, manifest: Mapping[str, Any], name
 
 
 def check_libraries(model: Dataset | DatasetRef, manifest: Mapping[str, Any]) -> None:
-    """Checks that the libraries a model depends on have the versions it was made with.
+    """Checks that the libraries a model depends on have the versions it was trained with.
 
     Raises:
         ModelError: One has another version.
@@ -71,7 +71,7 @@ def check_libraries(model: Dataset | DatasetRef, manifest: Mapping[str, Any]) ->
     for library in manifest["depends_on"]:
         if (recorded := manifest["libraries"].get(library)) != installed.get(library):
             raise ModelError(
-                f"{model.game}: model {manifest['version']} was made with {library} {recorded}, "
+                f"{model.game}: model {manifest['version']} was trained with {library} {recorded}, "
                 f"but {installed.get(library, 'none')} is installed. Install that version, or "
                 f"train again: {retrain_command(model)}"
             )
@@ -80,8 +80,7 @@ def check_libraries(model: Dataset | DatasetRef, manifest: Mapping[str, Any]) ->
 def check_trusted_packages(model: Dataset | DatasetRef, manifest: Mapping[str, Any]) -> None:
     """Checks that the project's own packages that a model uses are trusted here.
 
-    A manifest that does not list a package gains nothing by it: the types in the model file are
-    checked themselves.
+    This only gives an early message: the types in the model file are checked in any case.
 
     Raises:
         ModelError: One is not trusted.

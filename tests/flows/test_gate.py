@@ -263,7 +263,7 @@ def test_gate_gives_the_place_of_a_champion_that_cannot_be_opened(trained: Studi
     second = champion(trained)
     assert second != first
     why = registry(trained)["promotions"][-1]["why"]
-    assert "was made with scikit-learn 0.1" in why
+    assert "was trained with scikit-learn 0.1" in why
 
     trained.run("train", GAME, {"train.seed": 9})
     third = candidate(trained)

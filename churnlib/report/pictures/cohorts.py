@@ -30,7 +30,7 @@ def ranking_by_month(name: str, about: str, cohorts: Cohorts, overall: float) ->
 
     Args:
         name: The prefix of the picture's ids, unique in its page.
-        about: Which subscriptions it is about.
+        about: The subscriptions that it is about.
         cohorts: The months, each a `churnlib.metrics.segments.Segment`; at least one has a ROC AUC.
         overall: The ROC AUC of all.
     """
@@ -104,7 +104,7 @@ def churn_by_month(name: str, about: str, cohorts: Cohorts) -> Picture:
 
 
 def _months(axes: Axes, cohorts: Cohorts, known: Cohorts) -> list[int]:
-    """Puts the months on the x axis, and gives the positions of the known ones."""
+    """Puts the months on the x axis, and returns the positions of the known ones."""
     months = [str(cohort["value"]) for cohort in cohorts]
     shown = range(0, len(months), -(-len(months) // MOST_LABELS))
     axes.set_xticks(list(shown), [months[i] for i in shown])

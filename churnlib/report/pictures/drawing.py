@@ -25,7 +25,7 @@ from churnlib.report.curves import Floats
 INK, MUTED, GRID, ACCENT, FILL, PAPER = (
     f"#{n}{n}{n}" for n in ("01", "02", "03", "04", "05", "06")
 )
-"""Placeholders for the colours of the page while Matplotlib draws."""
+"""Placeholders for the page's colours in Matplotlib."""
 COLOURS = {
     INK: "var(--ink)",
     MUTED: "var(--muted)",
@@ -111,7 +111,7 @@ def draw(
         label: A description in words and numbers, for screen readers.
         paint: Paints on empty axes.
         height: The height in inches; the width is always `WIDTH_INCHES`.
-        left: The space left of the axes in inches, if names need more.
+        left: The space left of the axes in inches; the default margin if None.
 
     Returns:
         An `svg` element; the same input gives the same bytes.
@@ -180,6 +180,6 @@ def _for_page(svg: str, name: str, label: str) -> str:
         r"\s*<defs>\s*<style.*?</style>\s*</defs>", "", svg[svg.index("<svg") :], flags=re.S
     )
     svg = re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{name}-", svg)
-    for stand_in, colour in COLOURS.items():
-        svg = svg.replace(stand_in, colour)
+    for placeholder, colour in COLOURS.items():
+        svg = svg.replace(placeholder, colour)
     return svg.replace("<svg", f'<svg role="img" aria-label="{escape(label)}"', 1)

@@ -33,7 +33,7 @@ class Row:
 
     Attributes:
         label: Its name.
-        value: The value; null where it is not defined, or the line is a heading.
+        value: The value; None if not defined, or for a heading.
         interval: The interval of the value.
         beside: Another value to compare it with.
         note: A text instead of a value.

@@ -8,7 +8,7 @@ from churnlib.report.pictures.drawing import Picture
 from churnlib.report.pictures.forest import Row, bars
 
 MOST_FEATURES = 20
-"""How many features a picture shows."""
+"""Number of features in a picture."""
 
 
 def importance(name: str, about: str, features: Sequence[Mapping[str, Any]]) -> Picture:
@@ -26,17 +26,16 @@ def importance(name: str, about: str, features: Sequence[Mapping[str, Any]]) -> 
         f"{f['feature']} {number(f['auc_loss'])} ({between((f['least'], f['most']))})"
         for f in shown
     )
-    first, costly = shown[0], shown[0]["auc_loss"] > 0
+    first = shown[0]
     most = f"Shuffling {first['feature']} loses most: {number(first['auc_loss'])} of the ROC AUC."
-    needless = sum(feature["auc_loss"] <= 0 for feature in features)
-    rest = (
-        f", of which {needless} {'loses' if needless == 1 else 'lose'} nothing" if needless else ""
-    )
+    unimportant = sum(feature["auc_loss"] <= 0 for feature in features)
+    verb = "loses" if unimportant == 1 else "lose"
+    rest = f", of which {unimportant} {verb} nothing" if unimportant else ""
     of_all = f"The {len(shown)} most important of {counted(len(features), 'feature')}"
     cut = f"{of_all if len(shown) < len(features) else counted(len(features), 'feature')}{rest}. "
     return Picture(
         "Permutation importance",
-        most if costly else "Shuffling any of the features loses nothing.",
+        most if first["auc_loss"] > 0 else "Shuffling any of the features loses nothing.",
         bars(
             name,
             f"Loss in ROC AUC of {about} by shuffled feature: {each}.",

@@ -30,12 +30,12 @@ class Ranking:
     """The curve of a model.
 
     Attributes:
-        who: The name of the model.
+        model: The name of the model.
         curve: The curve.
-        area: The metric that sums it up.
+        area: The area under it: ROC AUC or average precision.
     """
 
-    who: str
+    model: str
     curve: Curve
     area: float
 
@@ -111,17 +111,23 @@ def gains(
         about: See `roc`.
         deciles: The deciles, riskiest first; see `churnlib.metrics.deciles.Decile`.
         base_rate: The churn rate, which limits how steep the curve can be.
-        baseline: The gains of the logistic regression; null if there is none.
+        baseline: The gains of the logistic regression; None if there is none.
     """
-    found = np.array([0.0, *(tenth["cumulative_gain"] for tenth in deciles)])
-    ends = [tenth["intervals"]["cumulative_gain"] for tenth in deciles]
-    first, interval = found[1], ends[0]
+    cumulative = np.array([0.0, *(decile["cumulative_gain"] for decile in deciles)])
+    ends = [decile["intervals"]["cumulative_gain"] for decile in deciles]
+    first, interval = cumulative[1], ends[0]
 
     def paint(axes: Axes) -> None:
         band = np.array([(0.0, 0.0), *(end or (np.nan, np.nan) for end in ends)]).T
         axes.fill_between(DECILE_ENDS, *band, color=FILL, lw=0, label="95% interval")
         axes.plot(
-            DECILE_ENDS, found, color=ACCENT, marker="o", label="model", clip_on=False, zorder=3
+            DECILE_ENDS,
+            cumulative,
+            color=ACCENT,
+            marker="o",
+            label="model",
+            clip_on=False,
+            zorder=3,
         )
         if baseline:
             axes.plot(*baseline, color=INK, ls=DASHED, lw=1.2, label="logistic regression")
@@ -130,7 +136,9 @@ def gains(
         shares(axes, "subscriptions selected, riskiest first", "churners found")
         key(axes, "lower right")
 
-    each = ", ".join(f"{at:.0%} {share(held)}" for at, held in zip(DECILE_ENDS, found, strict=True))
+    each = ", ".join(
+        f"{at:.0%} {share(held)}" for at, held in zip(DECILE_ENDS, cumulative, strict=True)
+    )
     certainty = f" ({between(interval, share)})" if interval else ""
     return Picture(
         "Cumulative gains",
@@ -148,8 +156,8 @@ def lift(name: str, about: str, deciles: Sequence[Mapping[str, Any]]) -> Picture
         about: See `roc`.
         deciles: See `gains`.
     """
-    values = [tenth["lift"] for tenth in deciles]
-    ends = [tenth["intervals"]["lift"] for tenth in deciles]
+    values = [decile["lift"] for decile in deciles]
+    ends = [decile["intervals"]["lift"] for decile in deciles]
     at = np.arange(1, len(values) + 1)
 
     def paint(axes: Axes) -> None:
@@ -183,15 +191,15 @@ def baseline_gains(curve: Curve, base_rate: float) -> Curve:
     return DECILE_ENDS, height_at((selected, true_share), DECILE_ENDS)
 
 
-def _lines(axes: Axes, rankings: Sequence[Ranking], **how: Any) -> None:
-    looks: tuple[dict[str, Any], ...] = (
+def _lines(axes: Axes, rankings: Sequence[Ranking], **options: Any) -> None:
+    styles: tuple[dict[str, Any], ...] = (
         {"color": ACCENT, "zorder": 3},
         {"color": INK, "ls": DASHED, "lw": 1.2},
     )
-    for ranking, look in zip(rankings, looks, strict=False):
-        label = f"{ranking.who} {number(ranking.area)}"
-        axes.plot(*ranking.curve, label=label, clip_on=False, **look, **how)
+    for ranking, style in zip(rankings, styles, strict=False):
+        label = f"{ranking.model} {number(ranking.area)}"
+        axes.plot(*ranking.curve, label=label, clip_on=False, **style, **options)
 
 
 def _areas(rankings: Sequence[Ranking]) -> str:
-    return ", ".join(f"{ranking.who} {number(ranking.area)}" for ranking in rankings)
+    return ", ".join(f"{ranking.model} {number(ranking.area)}" for ranking in rankings)

@@ -30,10 +30,11 @@ def ranking_by_segment(name: str, about: str, segments: Segments, overall: float
         )
         for label, part in _lines(segments)
     ]
-    apart = [row for row in _figures(segments, "roc_auc") if not _holds(row[2], overall)]
+    values = _values(segments, "roc_auc")
+    different = [value for value in values if not _contains(value[2], overall)]
     return Picture(
         "Ranking by segment",
-        f"{_apart(apart, len(_figures(segments, 'roc_auc')))} the overall {number(overall)}.",
+        f"{_difference(different, len(values))} the overall {number(overall)}.",
         dots(
             name,
             f"ROC AUC of {about} by segment: {_each(segments, 'roc_auc')}.",
@@ -67,7 +68,7 @@ def churn_by_segment(name: str, about: str, segments: Segments) -> Picture:
         for label, part in _lines(segments)
     ]
     known = [p for parts in segments.values() for p in parts if p["mean_predicted"] is not None]
-    off = sum(not _holds(p["intervals"].get("base_rate"), p["mean_predicted"]) for p in known)
+    off = sum(not _contains(p["intervals"].get("base_rate"), p["mean_predicted"]) for p in known)
     each = "; ".join(
         f"{column} {_value(p)} {share(p['mean_predicted'])} and {share(p['base_rate'])}"
         for column, parts in segments.items()
@@ -100,36 +101,36 @@ def _value(part: Mapping[str, Any]) -> str:
     return UNKNOWN if part["value"] is None else str(part["value"])
 
 
-def _why(part: Mapping[str, Any], figure: str) -> str:
-    """Says why a metric of a segment is missing; empty where it is not."""
-    if part[figure] is not None:
+def _why(part: Mapping[str, Any], metric: str) -> str:
+    """Why a metric of a segment is missing; empty if it is not."""
+    if part[metric] is not None:
         return ""
     if not part["n"]:
         return "no label yet"
     return f"{part['positives']} of {part['n']} churned"
 
 
-def _figures(segments: Segments, figure: str) -> list[tuple[str, float, Any]]:
+def _values(segments: Segments, metric: str) -> list[tuple[str, float, Any]]:
     return [
-        (f"{column} {_value(part)}", part[figure], part["intervals"].get(figure))
+        (f"{column} {_value(part)}", part[metric], part["intervals"].get(metric))
         for column, parts in segments.items()
         for part in parts
-        if part[figure] is not None
+        if part[metric] is not None
     ]
 
 
-def _holds(interval: Sequence[float] | None, value: float) -> bool:
+def _contains(interval: Sequence[float] | None, value: float) -> bool:
     return interval is None or interval[0] <= value <= interval[1]
 
 
-def _apart(apart: list[tuple[str, float, Any]], count: int) -> str:
-    if not apart:
+def _difference(different: list[tuple[str, float, Any]], count: int) -> str:
+    if not different:
         return f"None of {counted(count, 'segment')} differs significantly from"
-    if len(apart) == 1:
-        return f"{capital(apart[0][0])} ({number(apart[0][1])}) differs significantly from"
-    return f"{len(apart)} of {counted(count, 'segment')} differ significantly from"
+    if len(different) == 1:
+        return f"{capital(different[0][0])} ({number(different[0][1])}) differs significantly from"
+    return f"{len(different)} of {counted(count, 'segment')} differ significantly from"
 
 
-def _each(segments: Segments, figure: str) -> str:
-    found = _figures(segments, figure)
-    return "; ".join(f"{label} {with_interval(value, ends)}" for label, value, ends in found)
+def _each(segments: Segments, metric: str) -> str:
+    values = _values(segments, metric)
+    return "; ".join(f"{label} {with_interval(value, ends)}" for label, value, ends in values)

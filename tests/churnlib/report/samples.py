@@ -1,4 +1,4 @@
-"""Reports to test on: predictions of which something is known, and all that is told of them."""
+"""Sample reports, and the predictions behind them."""
 
 from dataclasses import replace
 from datetime import date
@@ -61,12 +61,12 @@ def make_scored(n: int = 400, seed: int = 3) -> pl.DataFrame:
 
 def groups_of(scored: pl.DataFrame) -> dict[str, dict[str, Any]]:
     """The figures of both groups, as plain data."""
-    found = evaluate(scored, threshold=THRESHOLD, base_rate=0.3)
-    return {name: scores.to_json() for name, scores in found.items()}
+    groups = evaluate(scored, threshold=THRESHOLD, base_rate=0.3)
+    return {name: scores.to_json() for name, scores in groups.items()}
 
 
 def make_report(scored: pl.DataFrame, **changes: Any) -> Report:
-    """A back-test with all that there may be in one."""
+    """A back-test report with every section."""
     report = Report(
         name="score_report",
         game="game1",
@@ -87,7 +87,7 @@ def make_report(scored: pl.DataFrame, **changes: Any) -> Report:
 
 
 def in_training(scored: pl.DataFrame) -> Report:
-    """A training's report, whose validation slice is given."""
+    """A training report whose validation slice is `scored`."""
     return make_report(
         make_scored(600, seed=4),
         name="in_sample_report",

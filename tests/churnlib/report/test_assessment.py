@@ -56,7 +56,7 @@ def test_contacts_follow_from_the_expected_gain() -> None:
     assert advice(0.0, (0.0, 0.0), contacted=0).head == "Contact nobody."
 
 
-def test_campaign_with_a_loss_is_called_one() -> None:
+def test_campaign_with_a_loss_is_called_a_loss() -> None:
     loss = advice(-11.0, (-30.0, 8.0), best=None)
     assert loss.head == "Contacting the riskiest 10% may not pay off."
     assert loss.reason == (
@@ -76,12 +76,12 @@ def test_advice_to_contact_nobody_says_why() -> None:
 
 def test_comparison_on_other_subscriptions_names_their_dates() -> None:
     later = replace(REPORT, as_of=date(2025, 4, 1), in_use=True)
-    (found,) = (answer for answer in assess(later).answers if answer.key == "champion")
-    assert (found.question, found.verdict.head) == (
+    (champion,) = (answer for answer in assess(later).answers if answer.key == "champion")
+    assert (champion.question, champion.verdict.head) == (
         "When it became champion",
         "Promoted to champion.",
     )
-    assert found.verdict.reason.startswith(
+    assert champion.verdict.reason.startswith(
         "Compared on subscriptions started 2024-05-01 to 2024-07-31, as of 2025-01-01, not on "
         "those of this report. Difference in ROC AUC +0.010"
     )
@@ -95,7 +95,7 @@ def test_comparison_on_other_subscriptions_names_their_dates() -> None:
 @pytest.mark.parametrize("decision", ["accepted", "refused", "undecided"])
 def test_text_states_the_reason_of_the_gate_once(decision: str) -> None:
     report = replace(REPORT, comparison={**COMPARISON, "decision": decision})
-    # It may begin a sentence.
+    # It may begin a sentence, with a capital letter.
     assert " ".join(to_text(report).split()).casefold().count(COMPARISON["reason"]) == 1
 
 
@@ -116,7 +116,7 @@ def test_answers_are_in_order_of_importance() -> None:
     [
         ({"decision": "refused"}, "Keep the champion."),
         ({"decision": "undecided"}, "Keep the champion for now."),
-        ({"promote": False}, "Promote it by hand before you use it."),
+        ({"promote": False}, "Promote it manually before you use it."),
         ({}, "Contact the riskiest 71%."),
     ],
 )

@@ -27,26 +27,26 @@ def settings() -> Settings:
 
 
 @pytest.fixture(scope="module")
-def found(settings: Settings) -> BackTest:
+def result(settings: Settings) -> BackTest:
     model = fit(features(600), training(MODEL), seed=1)
     return back_test(model, features(300, seed=1), settings, as_of=AS_OF)
 
 
-def test_back_test_gives_the_figures_of_its_rows(found: BackTest) -> None:
-    assert len(found.rows) == 300
-    threshold = found.scores["general"].threshold
+def test_back_test_has_the_metrics_of_its_rows(result: BackTest) -> None:
+    assert len(result.rows) == 300
+    threshold = result.scores["general"].threshold
     assert threshold == pytest.approx(0.1642, abs=1e-4)
-    base_rate = found.scores["general"].baselines["base_rate"].mean_predicted
-    assert found.scores == evaluate(found.rows, threshold=threshold, base_rate=base_rate)
-    auc = found.scores["general"].roc_auc
+    base_rate = result.scores["general"].baselines["base_rate"].mean_predicted
+    assert result.scores == evaluate(result.rows, threshold=threshold, base_rate=base_rate)
+    auc = result.scores["general"].roc_auc
     assert auc is not None and auc > 0.6
-    assert "logistic_regression" in found.scores["general"].baselines
+    assert "logistic_regression" in result.scores["general"].baselines
 
 
-def test_back_test_says_the_same_in_every_format(found: BackTest, tmp_path: Path) -> None:
-    auc = found.scores["general"].roc_auc
+def test_back_test_is_the_same_in_every_format(result: BackTest, tmp_path: Path) -> None:
+    auc = result.scores["general"].roc_auc
     for suffix in (".json", ".txt", ".html", ".md"):
-        found.save(tmp_path / f"report{suffix}")
+        result.save(tmp_path / f"report{suffix}")
     data = json.loads((tmp_path / "report.json").read_text())
     assert data["general"]["roc_auc"] == auc
     assert [segment["value"] for segment in data["segments"]["race"]]
@@ -59,8 +59,8 @@ def test_back_test_says_the_same_in_every_format(found: BackTest, tmp_path: Path
     assert f"{auc:.3f}" in (tmp_path / "report.html").read_text()
 
 
-def test_back_test_in_a_notebook_is_a_page_in_a_frame(found: BackTest) -> None:
-    shown = found._repr_html_()
+def test_back_test_in_a_notebook_is_a_page_in_a_frame(result: BackTest) -> None:
+    shown = result._repr_html_()
     assert shown.startswith("<iframe") and shown.count("<iframe") == 1
     assert "&lt;!DOCTYPE html&gt;" in shown and "<!DOCTYPE html>" not in shown
 
@@ -71,19 +71,19 @@ def test_back_test_of_no_rows_is_an_error(settings: Settings) -> None:
         back_test(model, features().clear(), settings, as_of=AS_OF)
 
 
-def test_back_test_saved_as_something_else_is_an_error(found: BackTest, tmp_path: Path) -> None:
+def test_back_test_cannot_be_saved_in_another_format(result: BackTest, tmp_path: Path) -> None:
     with pytest.raises(
         DataError,
         match=r"report\.pdf: a report's file name ends with one of \.html, \.txt, \.md, \.json",
     ):
-        found.save(tmp_path / "report.pdf")
+        result.save(tmp_path / "report.pdf")
 
 
-def test_a_back_test_is_described_in_a_few_lines(found: BackTest) -> None:
-    lines = repr(found).splitlines()
+def test_repr_of_a_back_test_is_short(result: BackTest) -> None:
+    lines = repr(result).splitlines()
     assert len(lines) <= 10
     assert lines[0] == "BackTest of model not saved on game1"
-    for group, scores in found.scores.items():
+    for group, scores in result.scores.items():
         (line,) = (line for line in lines if line.split()[0] == group)
         assert f"{scores.n} subscriptions" in line
         assert f"ROC AUC {scores.roc_auc:.4f}" in line

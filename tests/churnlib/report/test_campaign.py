@@ -40,18 +40,18 @@ def facts(**more: Any) -> dict[str, str]:
     return {name.text: fact.text for name, fact in table.rows}
 
 
-def test_gains_of_the_threshold_are_beside_the_best_and_everyone() -> None:
+def test_gains_are_shown_for_the_threshold_the_best_and_everyone() -> None:
     assert expected_gain(plain()).columns[1:] == (
         "chosen threshold", "best in hindsight", "everyone"
     )  # fmt: skip
-    found = {name: [cell.text for cell in cells] for name, cells in rows(plain(0.5)).items()}
-    assert found["threshold"] == ["0.500", "0.700", "0.100"]
-    assert found["contacted"] == ["6", "4", "10"]
-    assert found["share of all"] == ["60.0%", "40.0%", "100.0%"]
-    assert found["churners among them"] == ["3", "3", "3"]
-    assert found["share of contacted who churn"] == ["50%", "75%", "30%"]
-    assert found["expected gain"] == ["135", "157", "91.00"]
-    assert found["gain per subscription"] == ["13.50", "15.70", "9.10"]
+    texts = {name: [cell.text for cell in cells] for name, cells in rows(plain(0.5)).items()}
+    assert texts["threshold"] == ["0.500", "0.700", "0.100"]
+    assert texts["contacted"] == ["6", "4", "10"]
+    assert texts["share of all"] == ["60.0%", "40.0%", "100.0%"]
+    assert texts["churners among them"] == ["3", "3", "3"]
+    assert texts["share of contacted who churn"] == ["50%", "75%", "30%"]
+    assert texts["expected gain"] == ["135", "157", "91.00"]
+    assert texts["gain per subscription"] == ["13.50", "15.70", "9.10"]
 
 
 def test_only_the_chosen_threshold_has_an_interval() -> None:
@@ -61,9 +61,9 @@ def test_only_the_chosen_threshold_has_an_interval() -> None:
 
 
 def test_contacting_nobody_has_no_threshold_and_no_share() -> None:
-    found = rows(plain(None, Offer(contact_cost=90.0)))
-    assert [cell.text for cell in found["threshold"]][:2] == [MISSING, MISSING]
-    assert found["share of contacted who churn"][0].text == MISSING
+    texts = rows(plain(None, Offer(contact_cost=90.0)))
+    assert [cell.text for cell in texts["threshold"]][:2] == [MISSING, MISSING]
+    assert texts["share of contacted who churn"][0].text == MISSING
     never = campaign_facts(plain(None, Offer(contact_cost=90.0))).rows[0]
     assert [cell.text for cell in never] == ["break-even", "never"]
 
@@ -73,28 +73,28 @@ def test_terms_and_facts_say_what_contacting_costs_and_brings() -> None:
         "A subscriber who is kept is worth 200, the incentive costs 10.00 and a contact 1.00; "
         "30% of contacted churners accept."
     )
-    found = facts()
-    assert found["break-even"] == "at a churn probability of 0.164"
-    assert found["expected maximum profit"] == "15.70 per subscription, contacting 40% (EMPC)"
+    texts = facts()
+    assert texts["break-even"] == "at a churn probability of 0.164"
+    assert texts["expected maximum profit"] == "15.70 per subscription, contacting 40% (EMPC)"
 
 
 def test_hold_out_compares_both_groups() -> None:
-    found = facts(hold_out=compare_counts(contacted=(300, 1_200), held_out=(60, 180)))
-    assert found["contacted"] == "300 of 1,200 subscriptions churned, 25.0% (22.6% to 27.5%)"
-    assert found["held out"].startswith("60 of 180 subscriptions churned, 33.3% (")
-    assert found["reduction in churn"] == "+8.3 percentage points (+1.4 to +15.9)"
+    texts = facts(hold_out=compare_counts(contacted=(300, 1_200), held_out=(60, 180)))
+    assert texts["contacted"] == "300 of 1,200 subscriptions churned, 25.0% (22.6% to 27.5%)"
+    assert texts["held out"].startswith("60 of 180 subscriptions churned, 33.3% (")
+    assert texts["reduction in churn"] == "+8.3 percentage points (+1.4 to +15.9)"
     assert facts(hold_out=None) == facts()
 
 
-def test_reduction_that_may_be_none_says_so() -> None:
-    found = facts(hold_out=compare_counts(contacted=(12, 51), held_out=(0, 3)))
-    assert found["reduction in churn"].endswith("+33.4), no significant difference from zero")
+def test_reduction_that_may_be_zero_is_not_significant() -> None:
+    texts = facts(hold_out=compare_counts(contacted=(12, 51), held_out=(0, 3)))
+    assert texts["reduction in churn"].endswith("+33.4), no significant difference from zero")
 
 
 def test_group_without_subscriptions_has_no_rate() -> None:
-    found = facts(hold_out=compare_counts(contacted=(300, 1_200), held_out=(0, 0)))
-    assert found["held out"] == "no subscription at or above the threshold"
-    assert "reduction in churn" not in found
+    texts = facts(hold_out=compare_counts(contacted=(300, 1_200), held_out=(0, 0)))
+    assert texts["held out"] == "no subscription at or above the threshold"
+    assert "reduction in churn" not in texts
 
 
 def test_section_warns_that_risk_is_not_persuadability() -> None:

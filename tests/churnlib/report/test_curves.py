@@ -1,4 +1,4 @@
-"""The numbers behind the curves, against slow and obvious reckoning."""
+"""The numbers behind the curves, compared with slow and obvious computations."""
 
 from random import Random
 
@@ -29,7 +29,7 @@ def many(n: int) -> Sample:
 
 
 @given(samples())
-def test_roc_encloses_the_area_that_is_reported(sample: Sample) -> None:
+def test_area_under_roc_is_the_reported_roc_auc(sample: Sample) -> None:
     across, up = roc(*sample)
     assert (across[0], up[0], across[-1], up[-1]) == (0, 0, 1, 1)
     assert auc(across, up) == pytest.approx(roc_auc_score(*sample))

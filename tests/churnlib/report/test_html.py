@@ -75,11 +75,11 @@ HTML = to_html(REPORT, SCORED)
 PAGE = Page(HTML)
 
 
-def test_page_drawn_again_is_the_same_whatever_the_order_of_rows() -> None:
+def test_page_does_not_depend_on_row_order() -> None:
     assert to_html(REPORT, SCORED.sample(fraction=1, shuffle=True, seed=1)) == HTML
 
 
-def test_page_refers_to_nothing_else() -> None:
+def test_page_refers_to_no_other_file() -> None:
     outside = re.sub(r'xmlns(:xlink)?="http://www\.w3\.org/[^"]+"', "", HTML)
     assert not re.search(r"https?:|//[a-z]|@import|url\((?!#)", outside)
     assert {tag for tag, name, _ in PAGE.attributes if name in ("src", "data", "action")} == set()
@@ -186,7 +186,7 @@ def test_page_lists_data_warnings_and_facts() -> None:
     assert "sub_miss" not in text
 
 
-def test_page_does_not_call_data_clean_that_was_not_checked() -> None:
+def test_page_does_not_call_unchecked_data_clean() -> None:
     assert "Not checked: quarantined rows and data warnings." in PAGE.text
     clean = Page(to_html(replace(REPORT, quarantined={}, odd={"sub_data": {}}), SCORED)).text
     assert "Data warnings None." in clean
@@ -217,7 +217,7 @@ def test_page_counts_subscriptions_without_a_label() -> None:
         assert words in text
 
 
-def test_page_leaves_out_currency_that_was_not_looked_at() -> None:
+def test_page_leaves_out_currency_that_was_not_counted() -> None:
     scored = SCORED.drop("currency_age_months")
     assert "without currency" not in to_html(make_report(scored), scored)
 
@@ -255,7 +255,7 @@ def test_page_escapes_its_content() -> None:
         (SCORED.head(0), "no subscription has a known outcome"),
     ],
 )
-def test_page_says_why_where_nothing_is_defined(scored: pl.DataFrame, reason: str) -> None:
+def test_page_gives_the_reason_if_no_metric_is_defined(scored: pl.DataFrame, reason: str) -> None:
     page = Page(to_html(make_report(scored, comparison=None, importance=()), scored))
     judged = "The ranking cannot be judged."
     if scored["sub_churn"].count() == 0:
@@ -266,7 +266,7 @@ def test_page_says_why_where_nothing_is_defined(scored: pl.DataFrame, reason: st
     assert not re.search(r"\b(None(?!\.| of)|nan|inf)\b", page.text)
 
 
-def test_page_says_why_a_segment_has_no_metrics() -> None:
+def test_page_gives_the_reason_if_a_segment_has_no_metrics() -> None:
     few = SCORED.head(12)
     text = Page(to_html(make_report(few), few)).text
     assert text.count("No metrics for fewer than 20 subscriptions with a label.") == 3
@@ -327,7 +327,7 @@ def test_report_is_written_in_three_formats_side_by_side(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("suffix", [".json", ".txt", ".html"])
-def test_report_that_cannot_be_written_leaves_the_old_one_whole(
+def test_failure_to_write_leaves_the_old_report_unchanged(
     suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     target = Dataset("score_report", "hawk", str(tmp_path / "score_report.json"))

@@ -39,7 +39,7 @@ ADDED = Metric(
 
 @pytest.fixture
 def report(monkeypatch: pytest.MonkeyPatch) -> Iterator[Report]:
-    """A report of a time when there is one metric more, by which models are compared, too."""
+    """A report with an added metric, which also compares models."""
     monkeypatch.setitem(METRICS, ADDED.key, ADDED)
     monkeypatch.setitem(MAX_LOSS, ADDED.key, 0.05)
     yield make_report(SCORED)
@@ -63,7 +63,7 @@ def test_added_metric_is_in_the_json_of_groups_baselines_and_segments(report: Re
 def test_added_metric_is_in_every_format(report: Report, render: Callable[[Report], str]) -> None:
     text = render(report)
     value = FORMATS[ADDED.format](report.groups["general"][ADDED.key])
-    # In the metrics, the baselines, and the tables of segments and months, with names cut in two.
+    # In the metrics, the baselines, and the tables of segments and months, with wrapped names.
     assert text.casefold().count(ADDED.name.split()[0]) >= 4
     assert ADDED.name in text.casefold()
     assert value in text
@@ -72,8 +72,8 @@ def test_added_metric_is_in_every_format(report: Report, render: Callable[[Repor
 def test_added_metric_can_compare_models(report: Report) -> None:
     assert ADDED in compared_metrics()
     rows = SCORED.with_columns(other=pl.col("churn_probability") ** 2)
-    found = paired_difference(rows, "other", "churn_probability", ADDED.key)
-    interval = found.interval()
+    difference = paired_difference(rows, "other", "churn_probability", ADDED.key)
+    interval = difference.interval()
     assert interval is not None
     assert interval[1] < 0  # Lower is better, and the squares are the truth.
     assert decide(interval, ADDED.key, 0.05)[0] == "accepted"

@@ -1,4 +1,4 @@
-"""The page in a real browser: nothing from elsewhere, no error, no overflow, all pictures told."""
+"""The page in a real browser: no requests, errors or overflow, and labelled pictures."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -48,24 +48,24 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("pages")
-    made = {name: folder / f"{name}.html" for name in PAGES}
+    paths = {name: folder / f"{name}.html" for name in PAGES}
     for name, (report, scored) in PAGES.items():
-        made[name].write_text(to_html(report, scored), encoding="utf-8")
-    return made
+        paths[name].write_text(to_html(report, scored), encoding="utf-8")
+    return paths
 
 
 def opened(browser: Browser, file: Path, width: int, faults: list[str] | None = None) -> Page:
     page = browser.new_page(viewport={"width": width, "height": 900})
-    told: list[str] = [] if faults is None else faults
-    page.on("console", lambda message: told.append(message.text))
-    page.on("pageerror", lambda error: told.append(str(error)))
-    page.on("request", lambda request: told.append(request.url))
+    messages: list[str] = [] if faults is None else faults
+    page.on("console", lambda message: messages.append(message.text))
+    page.on("pageerror", lambda error: messages.append(str(error)))
+    page.on("request", lambda request: messages.append(request.url))
     page.goto(file.as_uri())
     return page
 
 
 @every_page
-def test_page_asks_for_nothing_but_itself_and_has_no_error(
+def test_page_makes_no_requests_and_has_no_errors(
     name: str, browser: Browser, files: dict[str, Path]
 ) -> None:
     faults: list[str] = []
@@ -85,7 +85,7 @@ def test_page_is_not_wider_than_the_window(
 
 
 @every_page
-def test_pictures_are_told_to_those_who_do_not_see_them(
+def test_pictures_have_accessible_names(
     name: str, browser: Browser, files: dict[str, Path]
 ) -> None:
     page = opened(browser, files[name], DESK)
@@ -97,9 +97,7 @@ def test_pictures_are_told_to_those_who_do_not_see_them(
     page.close()
 
 
-def test_letters_in_pictures_can_be_read_on_a_phone(
-    browser: Browser, files: dict[str, Path]
-) -> None:
+def test_text_in_pictures_is_readable_on_a_phone(browser: Browser, files: dict[str, Path]) -> None:
     page = opened(browser, files["score"], PHONE)
     heights = page.eval_on_selector_all(
         "svg text",
@@ -113,7 +111,7 @@ def test_letters_in_pictures_can_be_read_on_a_phone(
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_page_follows_the_scheme_that_its_reader_prefers(
+def test_page_follows_the_preferred_colour_scheme(
     scheme: str, browser: Browser, files: dict[str, Path]
 ) -> None:
     page = browser.new_page(color_scheme="dark" if scheme == "dark" else "light")
@@ -124,11 +122,11 @@ def test_page_follows_the_scheme_that_its_reader_prefers(
     page.close()
 
 
-def test_page_prints_what_is_folded(browser: Browser, files: dict[str, Path]) -> None:
+def test_folded_parts_are_printed(browser: Browser, files: dict[str, Path]) -> None:
     page = opened(browser, files["score"], DESK)
     page.emulate_media(media="print")
     assert page.locator("details table").count() > 3
-    # What is printed is laid out with the next frame, whenever that comes.
+    # The print layout is computed with the next frame.
     page.wait_for_function(
         "() => [...document.querySelectorAll('details table')]"
         ".every(table => table.checkVisibility({contentVisibilityAuto: true}))",
@@ -138,7 +136,7 @@ def test_page_prints_what_is_folded(browser: Browser, files: dict[str, Path]) ->
 
 
 @pytest.mark.parametrize(("width", "lines"), [(DESK, 1), (PHONE, 2)])
-def test_names_of_settings_are_not_cut_to_pieces(
+def test_names_of_settings_are_not_broken_into_letters(
     width: int, lines: int, browser: Browser, tmp_path: Path
 ) -> None:
     name = "train.pipeline.model.params.categorical_features"

@@ -43,7 +43,7 @@ def test_metrics_have_a_row_each_and_a_column_per_group() -> None:
         assert cells["scored"].text == str(scores["n"])
 
 
-def test_metrics_without_a_threshold_leave_out_what_needs_one() -> None:
+def test_metrics_that_need_a_threshold_are_left_out_without_one() -> None:
     bare = {name: {**scores, "threshold": None} for name, scores in GROUPS_OF_ALL.items()}
     assert NEED_THRESHOLD
     assert not {"threshold", *NEED_THRESHOLD} & set(column(tables.metrics(bare)))
@@ -51,19 +51,19 @@ def test_metrics_without_a_threshold_leave_out_what_needs_one() -> None:
 
 
 @pytest.mark.parametrize("metric", [m for m in METRICS.values() if m.undefined])
-def test_undefined_metric_says_why(metric: Any) -> None:
+def test_undefined_metric_has_a_reason(metric: Any) -> None:
     nobody = {"general": {**GENERAL, metric.key: None}}
     cell = column(tables.metrics(nobody))[metric.name]
     assert (cell.text, cell.note) == (MISSING, metric.undefined)
 
 
-def test_groups_without_metrics_say_why() -> None:
+def test_groups_without_metrics_have_a_reason() -> None:
     table = tables.metrics({"general": {**GENERAL, "reason": "nobody churned"}})
     (note,) = table.notes
     assert "because nobody churned" in note
 
 
-def test_baselines_are_beside_the_model_with_their_differences() -> None:
+def test_baselines_are_shown_with_their_differences() -> None:
     table = tables.baselines(GENERAL)
     assert table is not None
     names = [column for name in BASELINES.values() for column in (name, "difference")]
@@ -82,7 +82,7 @@ def test_baselines_are_beside_the_model_with_their_differences() -> None:
                 assert difference.text == ""
 
 
-def test_model_without_baselines_has_no_table_of_them() -> None:
+def test_model_without_baselines_has_no_table_of_baselines() -> None:
     assert tables.baselines({**GENERAL, "baselines": {}}) is None
 
 
@@ -99,10 +99,10 @@ def test_deciles_and_risk_groups_have_a_row_each() -> None:
 
 
 def test_parts_have_the_metrics_of_segments() -> None:
-    found = make_report(SCORED).segments["territory"]
-    table = tables.parts("territory", found)
+    segments = make_report(SCORED).segments["territory"]
+    table = tables.parts("territory", segments)
     assert table.columns == ("territory", "scored", *(m.name for m in metrics_in("segments")))
-    for row, part in zip(table.rows, found, strict=True):
+    for row, part in zip(table.rows, segments, strict=True):
         assert [cell.value for cell in row] == [
             part["value"], part["n"], *(part[m.key] for m in metrics_in("segments"))
         ]  # fmt: skip
@@ -160,5 +160,5 @@ def test_data_warnings_name_table_warning_and_rows() -> None:
         ({"quarantined": {"sub_data": 0}, "odd": {"sub_data": {}}}, "None."),
     ],
 )
-def test_data_that_was_not_checked_is_not_called_clean(known: dict[str, Any], note: str) -> None:
+def test_unchecked_data_is_not_called_clean(known: dict[str, Any], note: str) -> None:
     assert tables.data_warnings(replace(make_report(SCORED), **known)).notes == (note,)

@@ -75,24 +75,24 @@ def test_text_begins_with_title_model_and_subscriptions(name: str) -> None:
 
 
 def test_every_metric_is_in_its_column() -> None:
-    found = metrics(to_text(REPORT))
-    assert found["scored"] == ["5", "5"]
-    assert found["churned"] == ["3", "3"]
+    shown = metrics(to_text(REPORT))
+    assert shown["scored"] == ["5", "5"]
+    assert shown["churned"] == ["3", "3"]
     general = REPORT.groups["general"]
     low, high = general["intervals"]["base_rate"]
-    assert found["base rate"] == 2 * [f"60.0% ({low:.1%} to {high:.1%})"]
+    assert shown["base rate"] == 2 * [f"60.0% ({low:.1%} to {high:.1%})"]
     low, high = general["roc_auc_ci"]
-    assert found["ROC AUC"][0] == f"{general['roc_auc']:.3f} ({low:.3f} to {high:.3f})"
-    assert {metric.name for metric in metrics_in("groups") if not metric.needs} <= set(found)
+    assert shown["ROC AUC"][0] == f"{general['roc_auc']:.3f} ({low:.3f} to {high:.3f})"
+    assert {metric.name for metric in metrics_in("groups") if not metric.needs} <= set(shown)
 
 
 def test_threshold_is_shown_where_there_is_one() -> None:
     assert "threshold" not in metrics(to_text(REPORT))
     groups = scores([0, 1, 0, 1, 1, None], threshold=0.5)
-    found = metrics(to_text(replace(REPORT, groups=groups)))
-    assert found["threshold"] == ["0.500", "0.500"]
-    assert found["precision"][0].startswith("100.0% (")
-    assert found["recall"][0].startswith("66.7% (")
+    shown = metrics(to_text(replace(REPORT, groups=groups)))
+    assert shown["threshold"] == ["0.500", "0.500"]
+    assert shown["precision"][0].startswith("100.0% (")
+    assert shown["recall"][0].startswith("66.7% (")
 
 
 def test_undefined_metrics_have_a_mark_and_a_reason() -> None:
@@ -111,10 +111,10 @@ def test_undefined_metrics_have_a_mark_and_a_reason() -> None:
         assert f"{group}: metrics or intervals are missing, because {reason}." in words
 
 
-def test_group_without_subscriptions_has_a_column_nevertheless() -> None:
-    found = metrics(to_text(replace(REPORT, groups=scores([0, 1], first=False))))
-    assert found["scored"] == ["2", "0"]
-    assert found["Brier score"][1] == "-"
+def test_group_without_subscriptions_has_a_column() -> None:
+    shown = metrics(to_text(replace(REPORT, groups=scores([0, 1], first=False))))
+    assert shown["scored"] == ["2", "0"]
+    assert shown["Brier score"][1] == "-"
 
 
 LONG = "a_very_long_name_without_any_break_" * 2
@@ -182,7 +182,7 @@ def test_text_is_plain_ascii() -> None:
     assert to_text(make_report(make_scored())).isascii()
 
 
-def test_facts_are_aligned_and_free_of_syntax() -> None:
+def test_facts_are_aligned_and_without_python_syntax() -> None:
     facts = {"unknown categories": {"race": 2}, "seed": 7}
     assert to_text(replace(REPORT, facts=facts)).splitlines()[-2:] == [
         "unknown categories  race: 2",
@@ -248,7 +248,7 @@ def test_every_report_is_strict_json() -> None:
         assert all(value == value for value in walk(plain))
 
 
-def test_formats_are_written_side_by_side_and_the_same_again(tmp_path: Path) -> None:
+def test_formats_are_written_side_by_side_and_reproducibly(tmp_path: Path) -> None:
     target = Catalog(str(tmp_path), "hawk").report("batch_score_report", date(2024, 5, 1))
     report = replace(REPORT, name="batch_score_report")
     written = write_report(report, target)
@@ -270,20 +270,20 @@ def keys(value: Any, path: str = "") -> set[str]:
 
 
 @pytest.mark.parametrize("outcomes", [[0] * 12, [1] * 12, [None] * 12, []])
-def test_json_has_the_same_keys_whatever_is_known(outcomes: list[int | None]) -> None:
+def test_json_always_has_the_same_keys(outcomes: list[int | None]) -> None:
     whole = make_scored(12)
     complete = keys(make_report(whole).to_json())
     rows = whole.head(len(outcomes)).with_columns(sub_churn=pl.Series(outcomes, dtype=pl.Int8))
     bare = replace(
         make_report(rows), comparison=None, validation=None, importance=(), importance_reason="few"
     )
-    found = keys(bare.to_json())
-    assert found >= {".validation", ".comparison", ".campaign.hold_out", ".importance_reason"}
-    # Parts that are null as a whole have no keys.
+    always = keys(bare.to_json())
+    assert always >= {".validation", ".comparison", ".campaign.hold_out", ".importance_reason"}
+    # Parts that are null have no keys.
     whole_parts = re.compile(
         r"\.comparison\.|\.baselines\.\w+\.|\.campaign\.(at_threshold|best|everybody)\."
     )
-    assert {key for key in complete ^ found if not whole_parts.search(key)} == set()
+    assert {key for key in complete ^ always if not whole_parts.search(key)} == set()
 
 
 def test_scores_have_a_key_for_every_metric() -> None:

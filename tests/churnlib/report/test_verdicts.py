@@ -38,14 +38,14 @@ def test_verdict_on_chance_follows_from_the_interval(
 
 
 def test_verdict_on_a_good_model_states_the_lift() -> None:
-    found = against_chance({"roc_auc": 0.65, "roc_auc_ci": (0.6, 0.7), "lift_top_decile": 2.96})
-    assert found.head == "Better than chance."
-    assert "3.0 times as often as average" in found.reason
+    verdict = against_chance({"roc_auc": 0.65, "roc_auc_ci": (0.6, 0.7), "lift_top_decile": 2.96})
+    assert verdict.head == "Better than chance."
+    assert "3.0 times as often as average" in verdict.reason
 
 
 def test_inconclusive_verdict_states_the_interval() -> None:
-    found = against_chance({"roc_auc": 0.52, "roc_auc_ci": (0.41, 0.63), "lift_top_decile": 2.0})
-    assert found.reason == "ROC AUC 0.520 (0.410 to 0.630); the interval includes 0.5."
+    verdict = against_chance({"roc_auc": 0.52, "roc_auc_ci": (0.41, 0.63), "lift_top_decile": 2.0})
+    assert verdict.reason == "ROC AUC 0.520 (0.410 to 0.630); the interval includes 0.5."
 
 
 def test_verdict_without_metrics_states_the_reason() -> None:
@@ -54,9 +54,9 @@ def test_verdict_without_metrics_states_the_reason() -> None:
         "lift_top_decile": None,
         "reason": "none of the 13 subscriptions churned",
     }
-    found = against_chance(scores)
-    assert (found.kind, found.head) == ("undefined", "Cannot be judged.")
-    assert found.reason == "None of the 13 subscriptions churned."
+    verdict = against_chance(scores)
+    assert (verdict.kind, verdict.head) == ("undefined", "Cannot be judged.")
+    assert verdict.reason == "None of the 13 subscriptions churned."
 
 
 @pytest.mark.parametrize(
@@ -66,10 +66,10 @@ def test_verdict_without_metrics_states_the_reason() -> None:
 def test_verdict_on_the_baseline_follows_from_the_interval_of_the_difference(
     interval: tuple[float, float], kind: str
 ) -> None:
-    apart = {"roc_auc": {"difference": 0.0, "interval": interval}}
-    found = against_baseline({"baselines": {"logistic_regression": {"differences": apart}}})
-    assert found is not None
-    assert found.kind == kind
+    differences = {"roc_auc": {"difference": 0.0, "interval": interval}}
+    verdict = against_baseline({"baselines": {"logistic_regression": {"differences": differences}}})
+    assert verdict is not None
+    assert verdict.kind == kind
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_without_a_baseline_there_is_no_verdict_on_it(baselines: Any) -> None:
 
 def scores_of(
     error: tuple[float, float],
-    said: float = 0.172,
+    predicted: float = 0.172,
     around: tuple[float, float] = (0.14, 0.2),
     positives: int = 160,
 ) -> Any:
@@ -96,7 +96,7 @@ def scores_of(
         "positives": positives,
         "expected_calibration_error": 0.02,
         "intervals": {"expected_calibration_error": error, "base_rate": around},
-        "mean_predicted": said,
+        "mean_predicted": predicted,
         "base_rate": positives / 1_000,
     }
 
@@ -108,26 +108,26 @@ def scores_of(
         (scores_of((0.01, 0.035)), "better"),
         (scores_of((0.0, 0.041)), "unsure"),
         (scores_of((0.02, 0.09)), "worse"),
-        # The mean prediction judges, too, and where few churned it alone.
-        (scores_of((0.0, 0.041), said=0.21), "worse"),
+        # The mean prediction also counts; with few churners, only the mean prediction.
+        (scores_of((0.0, 0.041), predicted=0.21), "worse"),
         (scores_of((0.002, 0.02), 0.02, (0.012, 0.03), positives=20), "unsure"),
         (scores_of((0.002, 0.03), 0.04, (0.012, 0.03), positives=20), "worse"),
-        # What is small depends on how many churn, or stay.
+        # The small error depends on the rate of the rarer outcome.
         (scores_of((0.0, 0.02), 0.04, (0.03, 0.05), positives=40), "unsure"),
         (scores_of((0.0, 0.009), 0.04, (0.03, 0.05), positives=40), "better"),
         (scores_of((0.0, 0.02), 0.96, (0.95, 0.97), positives=960), "unsure"),
     ],
 )
 def test_well_calibrated_means_an_interval_below_the_small_error(figures: Any, kind: str) -> None:
-    found = calibration(figures)
-    assert found is not None
-    assert found.kind == kind
+    verdict = calibration(figures)
+    assert verdict is not None
+    assert verdict.kind == kind
 
 
 def test_verdict_on_calibration_states_its_numbers() -> None:
-    found = calibration(scores_of((0.0, 0.03)))
-    assert found is not None
-    assert found.reason == (
+    verdict = calibration(scores_of((0.0, 0.03)))
+    assert verdict is not None
+    assert verdict.reason == (
         "Mean prediction 17%, churn rate 16% (14% to 20%). "
         "Calibration error 0.020 (0.000 to 0.030); below 0.040 is small."
     )
@@ -159,13 +159,13 @@ def simulated(n: int, base_rate: float, factor: float, seed: int) -> pl.DataFram
         (500, 0.4, 1.5, "better unsure"),
     ],
 )
-def test_probabilities_off_by_a_factor_are_not_called_calibrated(
+def test_probabilities_wrong_by_a_factor_are_not_well_calibrated(
     n: int, base_rate: float, factor: float, wrong: str
 ) -> None:
     for seed in range(3):
-        found = calibration(groups_of(simulated(n, base_rate, factor, seed))["general"])
-        assert found is not None
-        assert found.kind not in wrong.split(), (seed, found)
+        verdict = calibration(groups_of(simulated(n, base_rate, factor, seed))["general"])
+        assert verdict is not None
+        assert verdict.kind not in wrong.split(), (seed, verdict)
 
 
 @pytest.mark.parametrize(
@@ -180,9 +180,9 @@ def test_calibration_without_churners_follows_from_their_expected_number(
         churn_probability=pl.lit(0.135) + 0.01 * pl.col("churn_probability"),
         sub_churn=pl.lit(0, pl.Int8),
     )
-    found = calibration(groups_of(scored)["general"])
-    assert found is not None
-    assert (found.kind, found.reason) == (kind, words)
+    verdict = calibration(groups_of(scored)["general"])
+    assert verdict is not None
+    assert (verdict.kind, verdict.reason) == (kind, words)
 
 
 @pytest.mark.parametrize(
@@ -197,10 +197,10 @@ def test_calibration_without_churners_follows_from_their_expected_number(
 def test_verdict_on_the_champion_follows_from_the_decision(
     decision: str, promote: bool, head: str
 ) -> None:
-    found = against_champion({**COMPARISON, "decision": decision, "promote": promote})
-    assert found.head == head
-    apart = "Difference in ROC AUC +0.010 (\N{MINUS SIGN}0.005 to +0.025) from 2024"
-    assert found.reason.startswith(apart)
+    verdict = against_champion({**COMPARISON, "decision": decision, "promote": promote})
+    assert verdict.head == head
+    difference = "Difference in ROC AUC +0.010 (\N{MINUS SIGN}0.005 to +0.025) from 2024"
+    assert verdict.reason.startswith(difference)
 
 
 def test_verdict_on_the_champion_without_a_difference_is_its_reason() -> None:

@@ -1,4 +1,4 @@
-"""Whether a model may be used: the same features, and labels known in time."""
+"""Compatibility: the same features, and labels available in time."""
 
 import json
 from datetime import date
@@ -26,7 +26,7 @@ def game(**overrides: Any) -> Settings:
 
 
 def manifest(settings: Settings, known: str = "2024-03-01") -> dict[str, Any]:
-    """As it comes back from its file."""
+    """A manifest as read from its file."""
     kept = {
         "version": "v1",
         "game": "game1",
@@ -41,7 +41,7 @@ def test_the_same_settings_are_accepted() -> None:
 
 
 @pytest.mark.parametrize("change", [{"train__seed": 5}, {"windows__score__start": -7}])
-def test_settings_that_change_no_feature_do_not_matter(change: dict[str, Any]) -> None:
+def test_settings_that_change_no_feature_are_irrelevant(change: dict[str, Any]) -> None:
     check_same_features(manifest(game()), game(**change), AGAIN)
 
 
@@ -65,7 +65,7 @@ def test_other_features_or_labels_are_refused(change: dict[str, Any], words: str
     assert message.count(" was ") == 2
 
 
-def test_settings_that_an_older_model_did_not_know_are_named() -> None:
+def test_settings_missing_from_an_older_manifest_are_named() -> None:
     older = manifest(game())
     del older["settings"]["currency"]["lookback_months"], older["settings"]["standard"]
     check_same_features(manifest(game()), game(), AGAIN)
@@ -74,7 +74,7 @@ def test_settings_that_an_older_model_did_not_know_are_named() -> None:
 
 
 @pytest.mark.parametrize(("known", "late"), [("2024-03-01", False), ("2024-03-02", True)])
-def test_labels_must_be_known_when_the_window_opens(known: str, late: bool) -> None:
+def test_labels_must_be_available_when_the_window_opens(known: str, late: bool) -> None:
     kept = manifest(game(), known)
     if not late:
         assert check_label_leakage(kept, WINDOW, "windows.score", allowed=False) is None

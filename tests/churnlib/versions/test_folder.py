@@ -1,4 +1,4 @@
-"""Model versions: written whole, loaded as they were, and refused if they were not."""
+"""Model versions: written completely, loaded unchanged, and refused if damaged."""
 
 import json
 import re
@@ -65,25 +65,25 @@ def refusal(model: Dataset | DatasetRef) -> str:
 
 
 @pytest.mark.parametrize("name", PIPELINES)
-def test_a_model_comes_back_to_the_bit(name: str, catalog: Catalog) -> None:
+def test_loaded_model_predicts_the_same_bits(name: str, catalog: Catalog) -> None:
     model = usual(name)
     loaded = load_model(save(catalog.model("v1"), model))
     assert loaded.schema == model.schema
     assert probabilities(loaded, ROWS) == probabilities(model, ROWS)
 
 
-def test_a_baseline_comes_back_with_its_model(kept: DatasetRef) -> None:
-    loaded, made = load_model(kept), usual()
-    assert made.baseline is not None
+def test_baseline_is_loaded_with_its_model(kept: DatasetRef) -> None:
+    loaded, original = load_model(kept), usual()
+    assert original.baseline is not None
     assert loaded.baseline is not None
-    found, expected = (
-        predict_by(plain, made.schema, ROWS) for plain in (loaded.baseline, made.baseline)
+    predicted, expected = (
+        predict_by(plain, original.schema, ROWS) for plain in (loaded.baseline, original.baseline)
     )
-    assert found.equals(expected)
-    assert loaded.base_rate == made.base_rate
+    assert predicted.equals(expected)
+    assert loaded.base_rate == original.base_rate
 
 
-def test_a_version_of_earlier_times_has_no_baseline(kept: DatasetRef) -> None:
+def test_version_without_a_baseline_is_loaded(kept: DatasetRef) -> None:
     Path(kept.uri, "baseline.skops").unlink()
     change_manifest(kept, lambda manifest: manifest["sha256"].pop("baseline.skops"))
     change_manifest(kept, lambda manifest: manifest.pop("base_rate"))
@@ -97,7 +97,7 @@ def test_a_changed_baseline_is_refused(kept: DatasetRef) -> None:
     assert "baseline.skops is missing or has been changed" in refusal(kept)
 
 
-def test_a_model_comes_back_from_joblib(catalog: Catalog) -> None:
+def test_joblib_model_is_loaded(catalog: Catalog) -> None:
     model = usual("forest")
     kept = save(catalog.model("v1"), model, model_format="joblib")
     assert read_manifest(kept)["model_file"] == "model.joblib"
@@ -112,7 +112,7 @@ def test_a_joblib_file_is_not_opened_unless_allowed(
     assert 'train.model_format is not "joblib"' in refusal(kept)
 
 
-def test_a_version_tells_all_of_itself(kept: DatasetRef) -> None:
+def test_manifest_describes_the_version(kept: DatasetRef) -> None:
     manifest = read_manifest(kept)
     folder = Path(kept.uri)
     files = {"model.skops", "baseline.skops", GOLDEN, SCORED}
@@ -129,7 +129,7 @@ def test_a_version_tells_all_of_itself(kept: DatasetRef) -> None:
     assert read_scored(kept)["sub_id"].equals(features()["sub_id"])
 
 
-def test_a_model_that_skops_cannot_keep_leaves_no_folder(
+def test_model_that_skops_cannot_save_leaves_no_folder(
     catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("churnlib.model.trust.TRUSTED_TYPES", ())
@@ -138,7 +138,7 @@ def test_a_model_that_skops_cannot_keep_leaves_no_folder(
     assert list(Path(catalog.models().uri).iterdir()) == []
 
 
-def test_listed_are_only_folders_with_a_manifest(catalog: Catalog) -> None:
+def test_only_folders_with_a_manifest_are_versions(catalog: Catalog) -> None:
     model = save(catalog.model("v1"), usual())
     Path(catalog.models().uri, "notes").mkdir()
     Path(catalog.models().uri, ".v9.tmp").mkdir()
@@ -154,14 +154,12 @@ def test_versions_sort_by_time() -> None:
     assert all(re.fullmatch(r"\d{8}T\d{9}Z", name) for name in names)
 
 
-# What was changed
+# Changed files
 
 
 @pytest.mark.parametrize("name", ["model.skops", GOLDEN, SCORED])
 @pytest.mark.parametrize("how", ["changed", "removed", "exchanged"])
-def test_a_file_that_was_changed_is_refused(
-    name: str, how: str, kept: DatasetRef, catalog: Catalog
-) -> None:
+def test_changed_file_is_refused(name: str, how: str, kept: DatasetRef, catalog: Catalog) -> None:
     path = Path(kept.uri, name)
     if how == "changed":
         content = bytearray(path.read_bytes())
@@ -180,14 +178,12 @@ def test_a_file_that_was_changed_is_refused(
 
 
 @pytest.mark.parametrize("name", ["model.skops", GOLDEN, SCORED])
-def test_a_file_that_the_manifest_does_not_vouch_for_is_refused(
-    name: str, kept: DatasetRef
-) -> None:
+def test_file_without_a_digest_is_refused(name: str, kept: DatasetRef) -> None:
     change_manifest(kept, lambda m: m["sha256"].pop(name))
     assert f"{name} is missing or has been changed" in refusal(kept)
 
 
-def test_a_model_file_elsewhere_is_refused(kept: DatasetRef, tmp_path: Path) -> None:
+def test_model_file_outside_the_folder_is_refused(kept: DatasetRef, tmp_path: Path) -> None:
     (tmp_path / "evil.joblib").write_bytes(b"evil")
     change_manifest(kept, lambda m: m.update(model_file=str(tmp_path / "evil.joblib")))
     assert "is damaged: model_file: Input should be 'model.skops' or 'model.joblib'" in refusal(
@@ -211,12 +207,12 @@ def test_predictions_that_differ_are_refused(kept: DatasetRef) -> None:
     )
 
 
-def test_predictions_of_another_processor_are_not_refused(kept: DatasetRef) -> None:
+def test_differences_in_the_last_bits_are_accepted(kept: DatasetRef) -> None:
     change_golden(kept, by=2**-52)
     load_model(kept)
 
 
-def test_features_that_were_changed_are_refused(kept: DatasetRef) -> None:
+def test_changed_features_are_refused(kept: DatasetRef) -> None:
     change_manifest(kept, lambda m: m["features"].pop())
     assert "hawk: model v1: the model cannot predict these rows: ValueError: " in refusal(kept)
 
@@ -229,29 +225,29 @@ def test_features_that_were_changed_are_refused(kept: DatasetRef) -> None:
         ("lightgbm", ["scikit-learn", "lightgbm"]),
     ],
 )
-def test_a_model_depends_on_the_libraries_that_it_is_made_of(
+def test_model_depends_on_the_libraries_it_uses(
     name: str, expected: list[str], catalog: Catalog
 ) -> None:
     assert read_manifest(save(catalog.model("v1"), usual(name)))["depends_on"] == expected
 
 
-def test_another_version_of_what_the_model_is_made_of_is_refused(catalog: Catalog) -> None:
+def test_another_version_of_a_used_library_is_refused(catalog: Catalog) -> None:
     for library in ("scikit-learn", "skrub"):
         kept = save(catalog.model(library), usual("skrub_select"))
         change_manifest(kept, lambda m, name=library: m["libraries"].update({name: "0.1"}))  # type: ignore[misc]
-        assert f"was made with {library} 0.1, but " in refusal(kept)
+        assert f"was trained with {library} 0.1, but " in refusal(kept)
 
 
-def test_a_library_that_is_gone_is_named(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_library_is_named(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = save(catalog.model("v1"), usual("skrub_select"))
     change_manifest(kept, lambda m: m["libraries"].update({"skrub": "0.1"}))
     monkeypatch.setattr(
         "churnlib.versions.verification.LIBRARIES", ("scikit-learn", "not-installed")
     )
-    assert "was made with skrub 0.1, but none is installed" in refusal(kept)
+    assert "was trained with skrub 0.1, but none is installed" in refusal(kept)
 
 
-def test_a_library_that_the_model_is_not_made_of_does_not_matter(kept: DatasetRef) -> None:
+def test_version_of_an_unused_library_is_irrelevant(kept: DatasetRef) -> None:
     change_manifest(kept, lambda m: m["libraries"].update(polars="0.1", skrub="0.1"))
     load_model(kept)
 
@@ -259,7 +255,7 @@ def test_a_library_that_the_model_is_not_made_of_does_not_matter(kept: DatasetRe
 # Manifests and champions
 
 
-def test_a_version_that_is_not_there_is_named(catalog: Catalog) -> None:
+def test_missing_version_is_named(catalog: Catalog) -> None:
     with pytest.raises(ModelError, match="hawk: there is no model version 'v7': "):
         read_manifest(catalog.model("v7"))
 
@@ -299,12 +295,12 @@ def test_a_manifest_with_a_value_of_another_type_is_refused(
 
 
 @pytest.mark.parametrize("name", REQUIRED)
-def test_a_manifest_that_lacks_something_is_refused(name: str, kept: DatasetRef) -> None:
+def test_manifest_without_a_required_field_is_refused(name: str, kept: DatasetRef) -> None:
     change_manifest(kept, lambda m: m.pop(name))
     assert f"manifest.json is damaged: it lacks {name}. Train again: " in refusal(kept)
 
 
-# By the name of a version and a game
+# Loading by the names of version and game
 
 
 @pytest.fixture

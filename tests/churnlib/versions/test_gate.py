@@ -1,4 +1,4 @@
-"""The gate: whether a candidate may take the champion's place."""
+"""The gate: whether a candidate may replace the champion."""
 
 from datetime import date
 
@@ -51,7 +51,7 @@ def test_gate_says_why(interval: tuple[float, float] | None, words: str) -> None
     assert decide(interval, "roc_auc", 0.02, "too few")[1] == words
 
 
-def test_gate_turns_the_interval_of_a_metric_of_which_less_is_better() -> None:
+def test_gate_reverses_the_interval_of_a_metric_where_lower_is_better() -> None:
     reasons = [decide(interval, "brier", 0.02)[1] for interval in ((-0.03, -0.021), (0.01, 0.03))]
     assert reasons == [
         "it is better by at least 0.0210",
@@ -74,27 +74,27 @@ def test_gate_accepts_an_equal_candidate() -> None:
     assert accepted(COHORTS, ROWS, 0.0, 0.8) >= COHORTS - 1
 
 
-def test_gate_rarely_accepts_what_is_worse_by_the_largest_loss() -> None:
+def test_gate_rarely_accepts_a_candidate_worse_by_the_largest_loss() -> None:
     assert accepted(COHORTS, ROWS, 0.02, 0.8) <= 1
 
 
-def test_gate_cannot_tell_by_a_small_cohort() -> None:
+def test_gate_explains_a_refusal_on_a_small_cohort() -> None:
     both = cohort(1, 100, 0.8, 0.8, 0.8)
-    found = compare_models(both, "roc_auc", 0.02)
-    assert found["decision"] == "refused"
-    assert found["reason"].startswith("it may be worse by ")
+    comparison = compare_models(both, "roc_auc", 0.02)
+    assert comparison["decision"] == "refused"
+    assert comparison["reason"].startswith("it may be worse by ")
     churned = (
-        f"with only {found['positives']} of 100 subscriptions churned, the interval is so wide"
+        f"with only {comparison['positives']} of 100 subscriptions churned, the interval is so wide"
     )
-    assert churned in found["reason"]
-    assert found["reason"].endswith(
+    assert churned in comparison["reason"]
+    assert comparison["reason"].endswith(
         "only 7% of models as good as the champion pass: promote manually (churn promote --force), "
         "or give the next candidate a larger champion.max_loss or more months to score, with "
         "windows.train.end and windows.score.start earlier by as many"
     )
 
 
-def test_gate_says_nothing_of_width_where_the_candidate_is_worse_or_the_cohort_large() -> None:
+def test_gate_does_not_blame_the_interval_of_a_worse_candidate_or_large_cohort() -> None:
     worse = compare_models(cohort(1, 400, 0.6, 0.9, 0.8), "roc_auc", 0.02)
     assert worse["decision"] == "refused"
     assert worse["reason"].startswith("it is worse, by ")
@@ -105,14 +105,14 @@ def test_gate_says_nothing_of_width_where_the_candidate_is_worse_or_the_cohort_l
 
 
 @pytest.mark.parametrize("which", [0, 1])
-def test_gate_decides_nothing_where_few_came_to_one_of_the_two_ends(which: int) -> None:
+def test_gate_is_undecided_with_too_few_of_one_outcome(which: int) -> None:
     both = cohort(1, 500, 0.8, 0.8, 1.0).with_columns(candidate="champion")
     lopsided = pl.concat([both.filter(sub_churn=which).head(29), both.filter(sub_churn=1 - which)])
-    found = compare_models(lopsided, "roc_auc", 0.9, min_outcomes=30)
-    assert found["decision"] == "undecided"
-    assert found["interval"] == (0, 0)
-    churned, n = found["positives"], found["n"]
-    assert found["reason"].startswith(
+    comparison = compare_models(lopsided, "roc_auc", 0.9, min_outcomes=30)
+    assert comparison["decision"] == "undecided"
+    assert comparison["interval"] == (0, 0)
+    churned, n = comparison["positives"], comparison["n"]
+    assert comparison["reason"].startswith(
         f"{churned} of {n} subscriptions churned and {n - churned} did not, and "
         "champion.min_outcomes requires 30 of each: score more months, with windows.train.end and "
         "windows.score.start earlier by as many, once their outcomes are known; or promote "
@@ -121,56 +121,56 @@ def test_gate_decides_nothing_where_few_came_to_one_of_the_two_ends(which: int) 
     assert compare_models(lopsided, "roc_auc", 0.9, min_outcomes=29)["decision"] == "accepted"
 
 
-def test_gate_is_fooled_by_a_handful_and_not_by_as_many_as_it_asks_for() -> None:
-    wanted = ChampionSettings().min_outcomes
-    for churners, most in ((3, 1.0), (wanted, 0.06)):
+def test_gate_holds_its_error_rate_from_min_outcomes_on() -> None:
+    required = ChampionSettings().min_outcomes
+    for churners, most in ((3, 1.0), (required, 0.06)):
         drawn = [few(number, churners, 0.95, 0.95) for number in range(100)]
-        found = [compare_models(both, "roc_auc", MAX_LOSS)["decision"] for both in drawn]
-        passed = found.count("accepted") / len(found)
+        decisions = [compare_models(both, "roc_auc", MAX_LOSS)["decision"] for both in drawn]
+        passed = decisions.count("accepted") / len(decisions)
         assert passed <= most
         assert (passed > 0.2) == (churners == 3)
 
 
 @pytest.mark.parametrize("metric", ["roc_auc", "average_precision", "log_loss", "brier"])
-def test_gate_accepts_the_same_probabilities_even_where_no_loss_is_allowed_but_a_hair(
+def test_gate_accepts_equal_probabilities_with_almost_no_allowed_loss(
     metric: GateMetric,
 ) -> None:
     both = cohort(1, 500, 0.8, 0.8, 1.0).with_columns(candidate="champion")
-    found = compare_models(both, metric, 1e-9)
-    assert (found["difference"], found["interval"]) == (0, (0, 0))
-    assert found["decision"] == "accepted"
-    assert found["candidate_value"] == found["champion_value"]
+    comparison = compare_models(both, metric, 1e-9)
+    assert (comparison["difference"], comparison["interval"]) == (0, (0, 0))
+    assert comparison["decision"] == "accepted"
+    assert comparison["candidate_value"] == comparison["champion_value"]
 
 
-def test_gate_does_not_look_at_the_order_of_rows() -> None:
+def test_gate_does_not_depend_on_row_order() -> None:
     both = cohort(1, 500, 0.78, 0.8, 0.8)
     assert compare_models(both.reverse(), "roc_auc", 0.02) == compare_models(both, "roc_auc", 0.02)
 
 
-def test_gate_leaves_out_what_is_not_known_yet() -> None:
+def test_gate_leaves_out_rows_without_a_label() -> None:
     both = cohort(1, 500, 0.78, 0.8, 0.8)
-    young = both.head(100).with_columns(
+    unlabelled = both.head(100).with_columns(
         sub_id=pl.col("sub_id") + 10_000, sub_churn=pl.lit(None, pl.Int8)
     )
-    assert compare_models(pl.concat([young, both]), "roc_auc", 0.02) == compare_models(
+    assert compare_models(pl.concat([unlabelled, both]), "roc_auc", 0.02) == compare_models(
         both, "roc_auc", 0.02
     )
 
 
 @pytest.mark.parametrize("churned", [0, 1, None])
-def test_gate_decides_nothing_where_all_came_to_the_same_end(churned: int | None) -> None:
+def test_gate_is_undecided_with_one_outcome(churned: int | None) -> None:
     both = cohort(1, 200, 0.8, 0.8, 0.8).with_columns(sub_churn=pl.lit(churned, pl.Int8))
-    found = compare_models(both, "roc_auc", 0.02)
-    assert found["decision"] == "undecided"
-    assert found["difference"] is found["interval"] is None
+    comparison = compare_models(both, "roc_auc", 0.02)
+    assert comparison["decision"] == "undecided"
+    assert comparison["difference"] is comparison["interval"] is None
 
 
 @pytest.mark.parametrize(("auc", "loss"), [(0.8, 0.02), (0.7, 0.0)])
-def test_simulated_cohorts_have_the_area_that_is_asked_for(auc: float, loss: float) -> None:
+def test_simulated_cohorts_have_the_requested_roc_auc(auc: float, loss: float) -> None:
     both = cohort(7, 200_000, auc - loss, auc, 0.8)
-    found = compare_models(both, "roc_auc", 0.02)
-    assert found["champion_value"] == pytest.approx(auc, abs=0.004)
-    assert found["candidate_value"] == pytest.approx(auc - loss, abs=0.004)
+    comparison = compare_models(both, "roc_auc", 0.02)
+    assert comparison["champion_value"] == pytest.approx(auc, abs=0.004)
+    assert comparison["candidate_value"] == pytest.approx(auc - loss, abs=0.004)
     assert both["sub_churn"].mean() == pytest.approx(0.25, abs=0.01)
     noise = both.filter(pl.col("sub_churn") == 0).select(
         pl.corr(*(-(1 / pl.col(name) - 1).log() for name in ("candidate", "champion")))
@@ -193,14 +193,14 @@ def comparison(decision: Decision, *, promote: bool) -> Comparison:
     )
 
 
-def test_comparison_promotes_what_was_accepted_unless_that_is_left_to_a_hand() -> None:
+def test_comparison_promotes_accepted_candidates_unless_promotion_is_manual() -> None:
     assert comparison("accepted", promote=True).promotes
     assert not comparison("accepted", promote=False).promotes
     assert not comparison("refused", promote=True).promotes
     assert not comparison("undecided", promote=True).promotes
 
 
-def test_terms_are_those_of_the_settings_or_of_the_metric() -> None:
+def test_terms_follow_from_the_settings_and_the_metric() -> None:
     usual = {"metric": "roc_auc", "max_loss": 0.02, "min_outcomes": 30, "promote": True}
     assert Terms.of(ChampionSettings()).model_dump() == usual
     brier = ChampionSettings(metric="brier", min_outcomes=9, promote=False)
@@ -210,7 +210,7 @@ def test_terms_are_those_of_the_settings_or_of_the_metric() -> None:
     assert Terms.of(strict).max_loss == 0
 
 
-def test_comparison_comes_back_from_plain_data() -> None:
+def test_comparison_is_equal_after_json() -> None:
     made = comparison("accepted", promote=True).model_copy(
         update={"difference": np.float64(0.1).item(), "interval": (0.0, 0.2)}
     )

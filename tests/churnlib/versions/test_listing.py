@@ -20,9 +20,9 @@ def test_listing_has_back_tests_and_lineage(catalog: Catalog) -> None:
     add(catalog, "v1", "v2")
     make_champion(catalog, "v1")
     registry = read_registry(catalog.registry())
-    made = compared("v2", "accepted")
-    keep(catalog, registry.with_comparison(made, hours(1)))
-    make_champion(catalog, "v2", "back-test", at=2, comparison=made)
+    comparison = compared("v2", "accepted")
+    keep(catalog, registry.with_comparison(comparison, hours(1)))
+    make_champion(catalog, "v2", "back-test", at=2, comparison=comparison)
     second, first = describe_versions(catalog)
     assert second.back_test is not None
     assert first.back_test is not None
@@ -56,9 +56,9 @@ def test_listing_has_the_latest_back_test_from_comparisons_and_reports(
 ) -> None:
     add(catalog, "v1", "v2")
     make_champion(catalog, "v1")
-    made = compared("v2", "accepted")
-    keep(catalog, read_registry(catalog.registry()).with_comparison(made, hours(1)))
-    make_champion(catalog, "v2", "back-test", at=2, comparison=made)
+    comparison = compared("v2", "accepted")
+    keep(catalog, read_registry(catalog.registry()).with_comparison(comparison, hours(1)))
+    make_champion(catalog, "v2", "back-test", at=2, comparison=comparison)
     for as_of, expected in (("2025-03-01", 0.7), ("2025-01-01", 0.8), ("2024-12-01", 0.8)):
         write_report(catalog, "v2", as_of, 0.7)
         second, first = describe_versions(catalog)
@@ -83,9 +83,9 @@ def test_listing_takes_the_time_of_creation_from_the_name_even_of_a_copy(catalog
     file = Path(catalog.model(name).uri, MANIFEST)
     os.utime(file, (0, 0))
     copytree(catalog.model(name).uri, catalog.model("renamed").uri)
-    found = {version.version: version.made for version in describe_versions(catalog)}
-    made = "2025-01-03T02:05:12+00:00"
-    assert found == {name: made, "renamed": made, "v1": None}
+    times = {version.version: version.made for version in describe_versions(catalog)}
+    created = "2025-01-03T02:05:12+00:00"
+    assert times == {name: created, "renamed": created, "v1": None}
 
 
 def test_listing_includes_versions_with_a_damaged_manifest(catalog: Catalog) -> None:
@@ -104,6 +104,6 @@ def test_listing_includes_versions_without_metrics(
     add(catalog, "v1")
     file = Path(catalog.model("v1").uri, MANIFEST)
     file.write_text(json.dumps(json.loads(file.read_text()) | {"metrics": metrics}))
-    (found,) = describe_versions(catalog)
-    assert (found.damage, found.roc_auc) == (None, None)
-    assert found.window is not None
+    (version,) = describe_versions(catalog)
+    assert (version.damage, version.roc_auc) == (None, None)
+    assert version.window is not None

@@ -50,9 +50,9 @@ def test_manual_promotion_of_an_accepted_version(catalog: Catalog) -> None:
     make_champion(catalog, "v1")
     registry = read_registry(catalog.registry())
     keep(catalog, registry.with_comparison(compared("v2", "accepted"), hours(1)))
-    made = manually(catalog, "v2")
-    assert made is not None
-    assert (made.previous, made.by, made.why) == ("v1", "manual", "on request")
+    promotion = manually(catalog, "v2")
+    assert promotion is not None
+    assert (promotion.previous, promotion.by, promotion.why) == ("v1", "manual", "on request")
     assert manually(catalog, "v2") is None
 
 
@@ -75,9 +75,9 @@ def test_manual_promotion_of_another_version_needs_force(
     with pytest.raises(ModelError, match=f"hawk: model v2 {objection}.*--force"):
         manually(catalog, "v2")
     assert champion_version(catalog) == "v1"
-    made = manually(catalog, "v2", force=True)
-    assert made is not None
-    assert objection in made.why
+    promotion = manually(catalog, "v2", force=True)
+    assert promotion is not None
+    assert objection in promotion.why
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_manual_promotion_says_what_to_do_instead(
     score = f"churn score --game hawk --data-dir {folder}"
     assert advice.format(score=score) in message
     force = f"churn promote --game hawk --data-dir {folder} --version v2 --force"
-    assert message.endswith(f"promote it nevertheless: {force}")
+    assert message.endswith(f"promote it anyway: {force}")
 
 
 def test_manual_promotion_needs_force_again_after_a_roll_back(
@@ -160,8 +160,8 @@ def test_roll_back_goes_back_champion_by_champion(catalog: Catalog) -> None:
     for at, name in enumerate(("v1", "v2", "v3")):
         make_champion(catalog, name, "back-test", at=at)
     for at, expected in ((3, "v2"), (4, "v1")):
-        made = roll_back(catalog, when=hours(at), allow_joblib=False)
-        assert (made.version, made.by) == (expected, "roll back")
+        promotion = roll_back(catalog, when=hours(at), allow_joblib=False)
+        assert (promotion.version, promotion.by) == (expected, "roll back")
         assert champion(catalog).uri == catalog.model(expected).uri
     with pytest.raises(ModelError, match="not known which model was champion before v1"):
         roll_back(catalog, when=hours(5), allow_joblib=False)
@@ -182,9 +182,9 @@ def test_manual_promotion_repairs_the_pointer_without_force(
     write_text(text, catalog.champion().uri)
     with pytest.raises(ModelError, match=rf"hawk: {fault}.*--version VERSION; .*--back; "):
         champion(catalog)
-    made = manually(catalog, "v2")
-    assert made is not None
-    assert fault in made.why
+    promotion = manually(catalog, "v2")
+    assert promotion is not None
+    assert fault in promotion.why
     assert any(fault in line for line in describe_versions(catalog)[0].lineage)
 
 
@@ -217,7 +217,7 @@ def test_promotion_interrupted_between_its_writes_can_be_rolled_back(
     # Not v1, the previous champion, which only the pointer's history names.
     assert delete_old_versions(catalog, 1) == ("v3",)
     assert roll_back(catalog, when=hours(2), allow_joblib=False).version == "v1"
-    # A version that was rolled back is no candidate, even if the registry still says so.
+    # A version that was rolled back is not the candidate, even if the registry still says so.
     assert ModelState.read(catalog).candidate is None
 
 
@@ -238,17 +238,17 @@ def test_concurrent_promotions_are_all_recorded(
     add(catalog, *names)
 
     def read_slowly(place: Dataset) -> Registry:
-        found = read_registry(place)
+        registry = read_registry(place)
         time.sleep(0.05)
-        return found
+        return registry
 
     monkeypatch.setattr(promotion, "read_registry", read_slowly)
     with ThreadPoolExecutor(len(names)) as pool:
         list(pool.map(lambda name: manually(catalog, name, force=True), names))
-    made = read_registry(catalog.registry()).promotions
-    assert {p.version for p in made} == set(names)
-    assert [p.previous for p in made] == [None, *(p.version for p in made[:-1])]
-    assert champion_version(catalog) == made[-1].version
+    promotions = read_registry(catalog.registry()).promotions
+    assert {p.version for p in promotions} == set(names)
+    assert [p.previous for p in promotions] == [None, *(p.version for p in promotions[:-1])]
+    assert champion_version(catalog) == promotions[-1].version
 
 
 def test_models_are_loaded_outside_the_lock(
@@ -257,11 +257,11 @@ def test_models_are_loaded_outside_the_lock(
     add(catalog, "v1", "v2")
     waiting: list[bool] = []
 
-    def looking(model: DatasetRef, *, allow_joblib: bool) -> FittedModel:
+    def load_unlocked(model: DatasetRef, *, allow_joblib: bool) -> FittedModel:
         waiting.append(Path(catalog.models().uri, ".registry.json.lock").exists())
         return load_model(model, allow_joblib=allow_joblib)
 
-    monkeypatch.setattr(promotion, "load_model", looking)
+    monkeypatch.setattr(promotion, "load_model", load_unlocked)
     assert manually(catalog, "v1")
     assert manually(catalog, "v2", force=True)
     assert roll_back(catalog, when=hours(10), allow_joblib=False).version == "v1"
@@ -283,7 +283,7 @@ def test_versions_to_delete_are_the_oldest_that_are_not_needed(
     assert versions_to_delete(["v5", "v4", "v3", "v2", "v1"], keep_count, needed) == expected
 
 
-def test_deleted_are_never_champion_previous_champion_and_candidate(
+def test_champion_previous_champion_and_candidate_are_never_deleted(
     catalog: Catalog,
 ) -> None:
     add(catalog, "v1", "v2", "v3", "v4", "v5", "v6")

@@ -48,7 +48,7 @@ def test_candidate_exists_and_is_not_the_champion(
     assert first != second
 
 
-def test_refused_version_is_no_candidate_any_more(catalog: Catalog) -> None:
+def test_refused_version_is_no_longer_the_candidate(catalog: Catalog) -> None:
     _, second = add(catalog, "v1", "v2")
     set_champion(catalog, "v1")
     waiting = Registry(candidate="v2").with_comparison(compared("v2", "undecided"), NOW)
@@ -68,7 +68,7 @@ def test_refused_version_is_no_candidate_any_more(catalog: Catalog) -> None:
     assert later.state("v2", "v1") == "refused"
 
 
-def test_only_an_equal_comparison_is_found() -> None:
+def test_only_an_equal_comparison_is_recognised() -> None:
     registry = Registry().with_comparison(compared("v2", "refused"), NOW)
     assert registry.has_comparison(compared("v2", "refused"))
     for other in (
@@ -102,15 +102,15 @@ def test_states_follow_comparisons_and_promotions(catalog: Catalog) -> None:
     make_champion(catalog, "v3", "back-test", at=2)
     registry = read_registry(catalog.registry()).model_copy(update={"candidate": "v5"})
     keep(catalog, registry.with_comparison(compared("v2", "refused"), hours(1)))
-    found = {version.version: version.state for version in describe_versions(catalog)}
-    assert found == {
+    states = {version.version: version.state for version in describe_versions(catalog)}
+    assert states == {
         "v5": "candidate",
         "v4": "superseded",
         "v3": "champion",
         "v2": "refused",
         "v1": "former",
     }
-    assert list(found) == ["v5", "v4", "v3", "v2", "v1"]
+    assert list(states) == ["v5", "v4", "v3", "v2", "v1"]
 
 
 def test_refusal_holds_until_a_manual_promotion(catalog: Catalog) -> None:
@@ -136,7 +136,7 @@ def test_promoting_comparison_is_the_one_that_promoted_the_champion(catalog: Cat
         registry = read_registry(catalog.registry())
         keep(catalog, registry.with_comparison(compared("v2", decision, loss=loss), hours(at)))
     make_champion(catalog, "v2", "back-test", at=2)
-    # Another run had begun to compare it by other terms before it was champion.
+    # Another run began to compare it on other terms before it became champion.
     registry = read_registry(catalog.registry())
     keep(catalog, registry.with_comparison(compared("v2", "refused", loss=0.01), hours(3)))
     behind = read_registry(catalog.registry()).promoting_comparison("v2")

@@ -1,4 +1,4 @@
-"""Whether a model made again is the same, and what is told of what has changed."""
+"""Replays: whether a model trained again is equal, and the description of changes."""
 
 import copy
 from datetime import date
@@ -31,39 +31,39 @@ SAME = GOLDEN["churn_probability"]
 
 
 def now(**inputs: dict[str, Any]) -> dict[str, Any]:
-    """The manifest of a model made again, with other facts of its inputs."""
+    """The manifest of a model trained again, with some facts about its inputs replaced."""
     manifest = copy.deepcopy(THEN)
     for name, facts in inputs.items():
         manifest["inputs"][name] |= facts
     return manifest
 
 
-def told(replay: Replay) -> str:
+def description(replay: Replay) -> str:
     return "\n".join(describe_replay(replay))
 
 
 def test_replay_of_the_same_is_equal() -> None:
-    found = compare_replay(THEN, now(), GOLDEN, SAME)
-    assert found.is_equal
-    assert found == Replay("v1", "2025-01-01", 3, 0, None, (), True, (100, 100), ())
-    assert told(found).splitlines() == [
+    replay = compare_replay(THEN, now(), GOLDEN, SAME)
+    assert replay.is_equal
+    assert replay == Replay("v1", "2025-01-01", 3, 0, None, (), True, (100, 100), ())
+    assert description(replay).splitlines() == [
         "equal: model v1, trained again, predicts its 3 golden rows the same to the bit",
         "  raw tables and features are the same, 100 rows",
     ]
-    assert found.to_json()["equal"] is True
+    assert replay.to_json()["equal"] is True
 
 
 def test_replay_is_not_equal_where_one_bit_differs() -> None:
-    found = compare_replay(THEN, now(), GOLDEN, pl.Series([0.1, 0.25, 0.5 + 2**-53]))
-    assert not found.is_equal
-    assert (found.unequal, found.largest) == (1, 2**-53)
-    assert told(found).startswith(
+    replay = compare_replay(THEN, now(), GOLDEN, pl.Series([0.1, 0.25, 0.5 + 2**-53]))
+    assert not replay.is_equal
+    assert (replay.unequal, replay.largest) == (1, 2**-53)
+    assert description(replay).startswith(
         "not equal: model v1, trained again, predicts 1 of its 3 golden rows differently, by up to "
     )
-    assert "no known cause has changed" in told(found)
+    assert "no known cause has changed" in description(replay)
 
 
-def test_replay_tells_later_rows_from_real_change() -> None:
+def test_replay_distinguishes_later_rows_from_changed_features() -> None:
     later = compare_replay(THEN, now(sub_data={"source": "d" * 64}), GOLDEN, SAME)
     assert later.inputs == (
         Change(
@@ -73,7 +73,9 @@ def test_replay_tells_later_rows_from_real_change() -> None:
         ),
     )
     assert later.features
-    assert "the features are the same: nothing dated by 2025-01-01 has changed" in told(later)
+    assert "the features are the same: nothing dated by 2025-01-01 has changed" in description(
+        later
+    )
     changed = compare_replay(
         THEN,
         now(
@@ -84,10 +86,11 @@ def test_replay_tells_later_rows_from_real_change() -> None:
         SAME + 0.01,
     )
     assert not changed.features
-    assert "raw table sub_miss: bbbbbbbbbbbb with 50 rows by that day then, dddddddddddd" in told(
-        changed
+    assert (
+        "raw table sub_miss: bbbbbbbbbbbb with 50 rows by that day then, dddddddddddd"
+        in description(changed)
     )
-    assert "the features have changed: 100 rows then, 101 now" in told(changed)
+    assert "the features have changed: 100 rows then, 101 now" in description(changed)
 
 
 @pytest.mark.parametrize(
@@ -101,36 +104,36 @@ def test_replay_tells_later_rows_from_real_change() -> None:
         ("code", {"version": "0.1.0", "digest": "d" * 64}, "code: c0dec0dec0de then, dddddddddddd"),
     ],
 )
-def test_replay_names_what_else_has_changed(name: str, value: Any, words: str) -> None:
-    found = compare_replay(THEN, now() | {name: value}, GOLDEN, SAME)
-    assert len(found.others) == 1
-    assert words in told(found)
+def test_replay_names_other_changes(name: str, value: Any, words: str) -> None:
+    replay = compare_replay(THEN, now() | {name: value}, GOLDEN, SAME)
+    assert len(replay.others) == 1
+    assert words in description(replay)
 
 
-def test_replay_takes_a_manifest_that_tells_less() -> None:
+def test_replay_accepts_a_manifest_with_fewer_fields() -> None:
     old = {name: value for name, value in THEN.items() if name not in ("code", "machine")}
     del old["inputs"]["sub_miss"]
-    found = compare_replay(old, copy.deepcopy(THEN) | {"inputs": now()["inputs"]}, GOLDEN, SAME)
-    assert [change.then for change in found.others] == [None, None, None]
+    replay = compare_replay(old, copy.deepcopy(THEN) | {"inputs": now()["inputs"]}, GOLDEN, SAME)
+    assert [change.then for change in replay.others] == [None, None, None]
 
 
 def test_settings_of_a_manifest_are_those_of_the_training_on_another_folder() -> None:
-    made = load_settings("game2", {"train.seed": "null", "as_of": "2024-12-01"})
+    trained = load_settings("game2", {"train.seed": "null", "as_of": "2024-12-01"})
     manifest = THEN | {
-        "settings": made.model_dump(mode="json", exclude={"data_dir", "schedules", "engine"})
+        "settings": trained.model_dump(mode="json", exclude={"data_dir", "schedules", "engine"})
     }
     engine = EngineSettings(memory_mib=64)
-    found = settings_from(manifest, "/scratch", engine)
-    assert (found.as_of, found.train.seed) == (date(2025, 1, 1), 7)
-    assert (found.data_dir, found.engine) == ("/scratch", engine)
+    restored = settings_from(manifest, "/scratch", engine)
+    assert (restored.as_of, restored.train.seed) == (date(2025, 1, 1), 7)
+    assert (restored.data_dir, restored.engine) == ("/scratch", engine)
     kept = {"data_dir", "engine", "schedules", "as_of"}
-    train = made.train.model_copy(update={"seed": 7})
-    expected = made.model_copy(update={"train": train})
-    assert found.model_dump(exclude=kept) == expected.model_dump(exclude=kept)
+    train = trained.train.model_copy(update={"seed": 7})
+    expected = trained.model_copy(update={"train": train})
+    assert restored.model_dump(exclude=kept) == expected.model_dump(exclude=kept)
 
 
-def test_settings_that_cannot_be_any_more_are_named() -> None:
-    stated = load_settings("game1").model_dump(mode="json", exclude={"data_dir", "schedules"})
-    stated["train"]["gone"] = 1
+def test_settings_that_are_no_longer_valid_are_named() -> None:
+    settings = load_settings("game1").model_dump(mode="json", exclude={"data_dir", "schedules"})
+    settings["train"]["gone"] = 1
     with pytest.raises(ModelError, match=r"game1: model v1 cannot be trained again.*train\.gone"):
-        settings_from(THEN | {"settings": stated}, "/scratch", EngineSettings())
+        settings_from(THEN | {"settings": settings}, "/scratch", EngineSettings())

@@ -1,4 +1,4 @@
-"""Every kind of picture, drawn from few figures."""
+"""A sample of every kind of picture."""
 
 from collections.abc import Callable
 from typing import Any
@@ -52,14 +52,16 @@ CAMPAIGN = {
 }
 
 
-def part(value: str | None, auc: float | None, rate: float, said: float | None) -> dict[str, Any]:
+def part(
+    value: str | None, auc: float | None, rate: float, predicted: float | None
+) -> dict[str, Any]:
     return {
         "value": value,
         "n": 120,
         "positives": 24,
         "immature": 0,
         "base_rate": rate,
-        "mean_predicted": said,
+        "mean_predicted": predicted,
         "roc_auc": auc,
         "expected_calibration_error": None,
         "intervals": {

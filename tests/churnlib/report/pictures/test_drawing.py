@@ -1,4 +1,4 @@
-"""What holds of every picture: the same bytes each time, the page's colours, ids of its own."""
+"""Properties of every picture: reproducible, in the page's colours, with unique ids."""
 
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -28,14 +28,14 @@ def test_pictures_drawn_at_once_in_threads_are_the_same() -> None:
         assert list(pool.map(draw, kinds)) == alone
 
 
-def test_drawing_leaves_the_settings_of_others_alone() -> None:
+def test_drawing_does_not_change_matplotlib_settings() -> None:
     before = dict(mpl.rcParams)
     draw("roc")
     assert dict(mpl.rcParams) == before
 
 
 @every_kind
-def test_picture_tells_its_figures_to_those_who_do_not_see_it(kind: str) -> None:
+def test_accessible_name_contains_the_numbers(kind: str) -> None:
     root = ET.fromstring(draw(kind).svg)
     assert root.get("role") == "img"
     label = root.get("aria-label") or ""
@@ -45,7 +45,7 @@ def test_picture_tells_its_figures_to_those_who_do_not_see_it(kind: str) -> None
 
 
 @every_kind
-def test_picture_says_what_it_shows_and_how_to_read_it(kind: str) -> None:
+def test_picture_has_a_finding_and_a_reading_aid(kind: str) -> None:
     picture = draw(kind)
     assert re.search(r"\d|None|none", picture.finding)
     assert picture.finding.endswith(".")
@@ -66,14 +66,14 @@ def test_picture_ids_begin_with_its_name_and_references_are_kept(kind: str) -> N
     svg = draw(kind).svg
     ids = re.findall(r'\sid="([^"]+)"', svg)
     assert len(ids) == len(set(ids))
-    assert all(found.startswith(f"{kind}-") for found in ids)
+    assert all(id_.startswith(f"{kind}-") for id_ in ids)
     referred = re.findall(r'(?:url\(#|href="#)([^)"]+)', svg)
     assert referred
     assert set(referred) <= set(ids)
 
 
 @every_kind
-def test_picture_brings_no_style_sheet_and_no_metadata(kind: str) -> None:
+def test_picture_has_no_style_sheet_and_no_metadata(kind: str) -> None:
     tags = {element.tag.rpartition("}")[2] for element in ET.fromstring(draw(kind).svg).iter()}
     assert tags.isdisjoint({"style", "metadata", "script", "image"})
 
@@ -83,7 +83,7 @@ def test_picture_is_small(kind: str) -> None:
     assert len(draw(kind).svg) < 40_000
 
 
-def test_intervals_reach_from_their_values_and_nowhere_where_there_is_none() -> None:
+def test_error_bars_are_zero_without_an_interval() -> None:
     below, above = reach([0.5, 0.2, 1.0], [(0.4, 0.8), None, (0.9, 0.99)])
     assert below.tolist() == pytest.approx([0.1, 0, 0.1])
     assert above.tolist() == pytest.approx([0.3, 0, 0])

@@ -68,7 +68,7 @@ def test_reliability_weighs_its_groups_by_their_rows() -> None:
     assert finding in draw("reliability").finding
 
 
-def test_reliability_of_rare_churn_keeps_its_ticks_apart() -> None:
+def test_reliability_of_rare_churn_has_distinct_ticks() -> None:
     rare = [{**g, "predicted": 0.002, "churn_rate": 0.003, "interval": None} for g in RISK_GROUPS]
     ticks = [t for t in texts(reliability("r", "all", rare, 0.001, None).svg) if t.endswith("%")]
     assert len(ticks) > 4
@@ -118,7 +118,7 @@ def test_segment_that_differs_significantly_is_named() -> None:
     assert picture.finding == "None of 2 segments differs significantly from the overall 0.720."
 
 
-def test_segment_without_metrics_says_why() -> None:
+def test_segment_without_metrics_has_a_note() -> None:
     assert " 24 of 120 churned" in texts(draw("segments-ranking").svg)
     assert "not known" in texts(draw("segments-ranking").svg)
 
@@ -147,6 +147,6 @@ def test_months_are_labelled_so_that_they_fit() -> None:
     assert labels == ["2022-01", "2022-06", "2022-11", "2023-04", "2023-09"]
 
 
-def test_one_ranking_alone_is_drawn() -> None:
+def test_single_ranking_is_drawn() -> None:
     alone = (Ranking("model", (STEPS, STEPS), 0.5),)
     assert "plain" not in " ".join(texts(ranking.roc("r", "all", alone).svg))
