@@ -69,10 +69,10 @@ class Resampling:
     def where(self, keep: Flags) -> "Resampling":
         """Selects some of the rows, with the same draws."""
         units = self.units[keep]
-        there = np.bincount(units, minlength=len(self.weights)) > 0
-        if there.all():
+        kept = np.bincount(units, minlength=len(self.weights)) > 0
+        if kept.all():
             return Resampling(units, self.weights)
-        return Resampling((np.cumsum(there) - 1)[units], self.weights[there])
+        return Resampling((np.cumsum(kept) - 1)[units], self.weights[kept])
 
     def count(self, keep: Flags) -> int:
         """Counts the units that some of the rows belong to."""
@@ -84,7 +84,7 @@ class Resampling:
         Args:
             cells: The cell of each row, from 0.
             count: The number of cells.
-            values: What to add up; null counts the rows.
+            values: The values to add up; None counts the rows.
 
         Returns:
             One row per cell, one column per draw.
@@ -100,7 +100,7 @@ class Resampling:
             # Duplicate entries may remain, which saves sorting: the product adds them up.
             scattered.has_canonical_format = True
             entries = scattered.tocsr()
-        # A sparse product adds up in the same order whatever the number of threads.
+        # A sparse product adds up in the same order with any number of threads.
         totals: Floats = entries @ self.weights
         return totals
 

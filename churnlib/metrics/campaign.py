@@ -1,4 +1,4 @@
-"""The expected gain of a campaign, as reports and manifests state it."""
+"""The expected gain of a campaign, for reports and manifests."""
 
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -22,15 +22,15 @@ class Outcome:
     """The outcome of a campaign with a threshold, at the mean acceptance rate.
 
     Attributes:
-        threshold: The lowest probability that is contacted; null where nobody is.
+        threshold: The lowest probability that is contacted; None if nobody is.
         contacted: The number of subscriptions that reach it.
         share: Their share of all.
-        churners: How many of them churned.
+        churners: The number of them that churned.
         expected_gain: The profit of the whole campaign, in money.
         expected_gain_per_subscription: The same over all subscriptions, contacted or not.
         expected_gain_ci: The 95 % confidence interval of `expected_gain` for the given threshold:
-            normal, with characters drawn whole. Null except at the chosen threshold, and with fewer
-            than two characters.
+            normal, clustered by character. None except at the chosen threshold, and with fewer than
+            two characters.
     """
 
     threshold: float | None
@@ -49,18 +49,18 @@ class Campaign:
     Assumes that nobody is held out, and that no campaign has changed the outcomes.
 
     Attributes:
-        terms: What contacting costs and brings, as the settings say.
+        terms: The costs and gains of contacting, from the settings.
         acceptance_rate: The mean share of contacted churners who accept and stay.
-        break_even: The true churn probability from which on contacting pays off; null if none.
+        break_even: The lowest true churn probability at which contacting pays off; None if none.
         n: Subscriptions with a known outcome.
-        threshold: The threshold of the model; null where it contacts nobody.
-        at_threshold: Its outcome.
+        threshold: The threshold of the model; None if it contacts nobody.
+        at_threshold: The outcome at that threshold.
         best: The outcome of the most profitable threshold on these rows, which is optimistic.
-        everybody: The outcome where all are contacted.
+        everybody: The outcome of contacting all.
         empc: The expected maximum profit per subscription, in money.
         empc_share: The share of the subscriptions that it contacts.
         curve: The outcomes by the share contacted, for about a hundred falling thresholds.
-        reason: Why the metrics are null; null where they are not.
+        reason: Why the metrics are None, if they are.
     """
 
     terms: dict[str, float]
@@ -77,7 +77,7 @@ class Campaign:
     reason: str | None = None
 
     def to_json(self, *, curve: bool = True) -> dict[str, Any]:
-        """Gives the campaign as plain data, with the curve or without."""
+        """The campaign as plain data, optionally without the curve."""
         data = asdict(self)
         data["curve"] = [
             {name: value for name, value in point.items() if name != "expected_gain_ci"}
@@ -87,16 +87,16 @@ class Campaign:
 
 
 def choose_threshold(scored: pl.DataFrame, offer: Offer) -> float | None:
-    """Chooses the probability from which on a campaign contacts.
+    """Chooses the churn probability from which a campaign contacts subscribers.
 
     Args:
-        scored: One row per subscription that the model was not fitted on: `sub_churn`, null where
-            not yet known, and `churn_probability`.
-        offer: What contacting costs and brings.
+        scored: One row per subscription that the model was not fitted on: `sub_churn` (null if not
+            yet available) and `churn_probability`.
+        offer: The costs and gains of contacting.
 
     Returns:
-        The most profitable threshold on these rows; where only one outcome occurs, `break_even`.
-        Null where contacting nobody is best.
+        The most profitable threshold on these rows; `break_even` if only one outcome occurs. None
+        if it is best to contact nobody.
     """
     rows = with_label(scored)
     if rows[LABEL].n_unique() < 2:
@@ -116,10 +116,10 @@ def evaluate_campaign(scored: pl.DataFrame, offer: Offer, threshold: float | Non
     """Evaluates a campaign on subscriptions whose outcome is known.
 
     Args:
-        scored: One row per subscription: `char_id`, `sub_churn`, null where not yet known, and
+        scored: One row per subscription: `char_id`, `sub_churn` (null if not yet available) and
             `churn_probability`.
-        offer: What contacting costs and brings.
-        threshold: The lowest probability that is contacted; null contacts nobody.
+        offer: The costs and gains of contacting.
+        threshold: The lowest probability that is contacted; None contacts nobody.
     """
     rows = with_label(scored)
     campaign = Campaign(
@@ -150,7 +150,7 @@ def evaluate_campaign(scored: pl.DataFrame, offer: Offer, threshold: float | Non
         everybody=_outcome(at, gains, len(gains) - 1),
         empc=maximum.profit,
         empc_share=maximum.share,
-        curve=tuple(_outcome(at, gains, shown) for shown in _shown(at, place, best)),
+        curve=tuple(_outcome(at, gains, shown) for shown in _curve_points(at, place, best)),
     )
 
 
@@ -159,7 +159,7 @@ def _cutoffs(rows: pl.DataFrame) -> Cutoffs:
     return profit.cutoffs(outcome, rows[PROBABILITY].to_numpy())
 
 
-def _shown(at: Cutoffs, *always: int) -> list[int]:
+def _curve_points(at: Cutoffs, *always: int) -> list[int]:
     shares = np.linspace(0, at.total, CURVE_POINTS)
     return sorted({*np.searchsorted(at.contacted, shares).tolist(), *always})
 
@@ -197,6 +197,6 @@ def _interval(
     if drawn < 2:
         return None
     churner, stayer = profit.worth(offer)
-    apart = churners * churner + stayers * stayer - subs * gain / len(rows)
-    error = float(np.sqrt(characters @ apart**2 * drawn / (drawn - 1)))
+    deviations = churners * churner + stayers * stayer - subs * gain / len(rows)
+    error = float(np.sqrt(characters @ deviations**2 * drawn / (drawn - 1)))
     return difference_interval(gain, error)

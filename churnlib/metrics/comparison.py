@@ -15,7 +15,7 @@ from churnlib.schemas.columns import LABEL
 from churnlib.schemas.validation import as_frame, check_labels, check_whole, require
 
 COMPARED = "the rows to compare on"
-"""What messages call the rows of a comparison."""
+"""The name of the rows in messages."""
 
 
 @dataclass(frozen=True)
@@ -24,14 +24,14 @@ class Difference:
 
     Attributes:
         metric: The key of the metric.
-        candidate: The value of the one model; null where not defined.
-        champion: The value of the other.
+        candidate: The value of the first model; None if not defined.
+        champion: The value of the second model.
         difference: The first minus the second, in units of the metric.
-        standard_error: That of the difference, with both models judged on the same draws.
+        standard_error: The standard error of the difference, paired: both models share the draws.
         n: The number of subscriptions.
         characters: The number of characters they belong to, at most
             `churnlib.metrics.bootstrap.MAX_UNITS`, because more are drawn in groups.
-        reason: Why values are null; null where none is.
+        reason: Why values are None, if any is.
     """
 
     metric: str
@@ -54,7 +54,7 @@ class Difference:
         return difference_interval(self.difference, self.standard_error, confidence)
 
     def to_json(self) -> dict[str, Any]:
-        """Gives the difference and its 95 % confidence interval as plain data."""
+        """The difference and its 95 % confidence interval as plain data."""
         return {
             "metric": self.metric,
             "candidate": self.candidate,
@@ -73,8 +73,8 @@ def paired_difference(
     Args:
         rows: One row per subscription: `char_id`, `sub_id`, `sub_churn` (rows where it is null are
             left out) and the two probabilities. The order does not matter.
-        candidate: The column with the probabilities of the one model.
-        champion: The column with those of the other.
+        candidate: The column with the probabilities of the first model.
+        champion: The column with those of the second.
         metric: A key that `churnlib.metrics.definitions.compared_metrics` lists, such as
             `average_precision`.
 
@@ -92,11 +92,11 @@ def paired_difference(
             f"there is no metric '{metric}' to compare by. {closest(metric, comparable)}"
         )
     rows = as_frame(rows, COMPARED)
-    wanted = list(dict.fromkeys(("char_id", "sub_id", LABEL, candidate, champion)))
-    require(rows.columns, wanted, COMPARED)
+    needed = list(dict.fromkeys(("char_id", "sub_id", LABEL, candidate, champion)))
+    require(rows.columns, needed, COMPARED)
     check_labels(rows[LABEL])
     check_whole(rows, "sub_id", "char_id")
-    known = rows.select(wanted).filter(pl.col(LABEL).is_not_null()).sort("sub_id", candidate)
+    known = rows.select(needed).filter(pl.col(LABEL).is_not_null()).sort("sub_id", candidate)
     predicted = [probabilities(known, column) for column in (candidate, champion)]
     outcome = known[LABEL].to_numpy().astype(np.bool_)
     characters = Resampling.over(known["char_id"])
@@ -117,5 +117,5 @@ def difference_of(
     error = standard_error(one.draws - other.draws, one.units)
     reason = None
     if error is None or (error == 0 and difference):
-        error, reason = None, f"too few characters to tell by: {one.units}"
+        error, reason = None, f"too few characters to judge by: {one.units}"
     return Difference(metric, one.value, other.value, difference, error, n, characters, reason)

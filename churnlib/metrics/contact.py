@@ -10,14 +10,14 @@ from churnlib.metrics.intervals import newcombe_interval, wilson_interval
 from churnlib.schemas.columns import PROBABILITY
 
 SALT = np.uint64(0x9E3779B97F4A7C15)
-"""Makes the hash different from the one by which characters are sampled. Another value holds out
-other characters, which ends every running study."""
+"""Makes the hash independent of the one for sampling. Another value would change the hold-out and
+invalidate every running study."""
 
 
 def is_held_out(ids: pl.Series, share: float) -> pl.Series:
-    """Says which characters are held out: the same ones in every month and for every model.
+    """Flags the characters that are held out: the same in every month and for every model.
 
-    Those held out at one share are held out at every larger one.
+    A larger share includes the hold-out of a smaller one.
 
     Args:
         ids: The characters' ids.
@@ -30,11 +30,11 @@ def is_held_out(ids: pl.Series, share: float) -> pl.Series:
 def add_contact(
     predictions: pl.DataFrame, threshold: float | None, hold_out_share: float
 ) -> pl.DataFrame:
-    """Adds whom to contact.
+    """Adds the flags `contact` and `held_out`.
 
     Args:
         predictions: One row per subscription, with `char_id` and `churn_probability`.
-        threshold: The lowest probability that is contacted; null contacts nobody.
+        threshold: The lowest probability that is contacted; None contacts nobody.
         hold_out_share: The share of the characters that is never contacted.
 
     Returns:
@@ -49,12 +49,12 @@ def compare_hold_out(scored: pl.DataFrame, threshold: float | None) -> dict[str,
     """Compares the churn of contacted and hold-out at or above the threshold.
 
     Args:
-        scored: One row per subscription: `sub_churn` (null where not yet known),
+        scored: One row per subscription: `sub_churn` (null if not yet available),
             `churn_probability`, `contact` and `held_out`.
-        threshold: The lowest probability that was contacted; null contacted nobody.
+        threshold: The lowest probability that was contacted; None contacted nobody.
 
     Returns:
-        See `compare_counts`, of the subscriptions whose outcome is known.
+        See `compare_counts`; for subscriptions whose outcome is known.
     """
     known = scored.drop_nulls("sub_churn")
     reached = pl.lit(False) if threshold is None else pl.col(PROBABILITY) >= threshold
@@ -74,10 +74,10 @@ def compare_counts(*, contacted: tuple[int, int], held_out: tuple[int, int]) -> 
         `contacted` and `held_out`, each with `n`, `churned`, `churn_rate` and `churn_rate_ci`; and
         `fall`, the churn rate of the hold-out minus that of the contacted, with `fall_ci`. The
         95 % confidence intervals are by Wilson's score, that of the difference by Newcombe's; both
-        treat subscriptions as independent. Null for a group without subscriptions.
+        treat subscriptions as independent. None for a group without subscriptions.
 
-    >>> found = compare_counts(contacted=(240, 1_000), held_out=(30, 100))
-    >>> round(found["fall"], 2), [round(end, 3) for end in found["fall_ci"]]
+    >>> result = compare_counts(contacted=(240, 1_000), held_out=(30, 100))
+    >>> round(result["fall"], 2), [round(end, 3) for end in result["fall_ci"]]
     (0.06, [-0.026, 0.159])
     """
     groups: dict[str, dict[str, Any]] = {

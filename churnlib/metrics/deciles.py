@@ -25,12 +25,12 @@ class Decile:
     Attributes:
         decile: From 1, the riskiest, to 10.
         rows: The number of subscriptions.
-        churned: How many of them churned.
+        churned: The number of them that churned.
         churn_rate: The share that churned.
         lift: The churn rate divided by that of all.
         cumulative_gain: The share of all churners in this decile and those before it.
         intervals: The 95 % confidence intervals of the last three, by name; those of lift and gain
-            are null where all probabilities are equal, so that nothing was ranked.
+            are None if all probabilities are equal, so that nothing was ranked.
     """
 
     decile: int
@@ -88,7 +88,7 @@ def _whole_counts(cumulative: Floats) -> list[int]:
 
 
 def _rate_interval(rate: MetricValue, churners: float) -> Interval | None:
-    """The interval of a churn rate; with less than one churner it is that of none."""
+    """The interval of a churn rate; with less than one churner, that of none."""
     if churners >= 1:
         return rate.interval()
     low, high = share_interval(0.0, None, rate.units)

@@ -1,4 +1,4 @@
-"""The metrics: one record each, from which reports, page, map, docs and the gate take theirs.
+"""The metrics: one record each, which reports, page, map, docs and the gate use.
 
 To add a metric, write its function in `churnlib.metrics.scores` and its record here. To let the
 gate compare models by it, too, give it an allowed loss in `churnlib.settings.champion.MAX_LOSS`.
@@ -29,17 +29,17 @@ def bootstrap_interval(_: Predictions, value: MetricValue) -> Interval | None:
 
 @dataclass(frozen=True)
 class Metric:
-    """All that is known of a metric.
+    """The definition of a metric.
 
     Attributes:
         key: Its name in code, JSON and settings.
         name: Its name in reports.
         meaning: What it measures, in a few words.
-        format: How it is written: in percent, with three decimals, or as a ratio with two.
-        better: Whether a higher or a lower value is better; null where neither is.
+        format: Its format: in percent, with three decimals, or as a ratio with two.
+        better: Whether a higher or a lower value is better; None if neither is.
         compute: Computes it, with a value for each bootstrap draw.
-        needs: What it is not defined without; null if any row will do.
-        undefined: Why it may be undefined where its needs are met.
+        needs: What it needs to be defined; None if any row is enough.
+        undefined: Why it may be undefined although its needs are met.
         interval: Computes its 95 % confidence interval.
         places: Where it is reported. Terminal, page, Prefect artifact and map show all of them.
     """
@@ -57,7 +57,7 @@ class Metric:
 
     @property
     def max_loss(self) -> float | None:
-        """By how much a new champion may be worse; null where the gate cannot compare by it."""
+        """By how much a new champion may be worse; None if the gate cannot compare by it."""
         return MAX_LOSS.get(self.key)
 
     def is_defined(self, predictions: Predictions) -> bool:
@@ -68,7 +68,7 @@ class Metric:
 
 
 def _ranked_interval(predictions: Predictions, value: MetricValue) -> Interval | None:
-    """No interval where all probabilities are equal, since nothing was ranked."""
+    """No interval if all probabilities are equal, since nothing was ranked."""
     return value.interval() if predictions.is_ranked else None
 
 
@@ -198,7 +198,7 @@ def measure(predictions: Predictions, place: Place) -> dict[str, MetricValue]:
 
 
 def values_of(measured: Mapping[str, MetricValue], place: Place) -> dict[str, float | None]:
-    """Gives the value of every metric of a place; null where it is not defined."""
+    """The value of every metric of a place; None if it is not defined."""
     values = {key: None if np.isnan(m.value) else m.value for key, m in measured.items()}
     return {metric.key: values.get(metric.key) for metric in metrics_in(place)}
 
@@ -206,7 +206,7 @@ def values_of(measured: Mapping[str, MetricValue], place: Place) -> dict[str, fl
 def intervals_of(
     predictions: Predictions, measured: Mapping[str, MetricValue], place: Place
 ) -> dict[str, Interval | None]:
-    """Gives the 95 % confidence interval of every metric of a place; null where it is unknown."""
+    """The 95 % confidence interval of every metric of a place; None if it is unknown."""
     return {
         metric.key: metric.interval(predictions, measured[metric.key])
         if metric.key in measured
@@ -216,7 +216,7 @@ def intervals_of(
 
 
 def why_undefined(predictions: Predictions) -> str | None:
-    """Says why the ranking cannot be judged; null where it can."""
+    """Why the ranking cannot be judged; None if it can."""
     n = len(predictions.outcome)
     if not predictions.is_mixed:
         churned = bool(predictions.outcome.any())

@@ -1,4 +1,4 @@
-"""How good predicted probabilities are, once the outcome is known."""
+"""The metrics of predicted probabilities, once the outcome is known."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -33,9 +33,9 @@ from churnlib.schemas.validation import (
 )
 
 BASE_RATE, LOGISTIC_REGRESSION = "base_rate", "logistic_regression"
-"""The baselines: the churn rate of the training rows for everyone, and a plain model of them."""
+"""The baselines: the churn rate of the training rows, and a logistic regression on them."""
 SCORED = "the scored rows"
-"""What messages call the rows to evaluate."""
+"""The name of the rows in messages."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class BaselineDifference:
 
     Attributes:
         difference: The value of the model minus that of the baseline.
-        interval: Its 95 % confidence interval; null where there are too few characters.
+        interval: Its 95 % confidence interval; None with too few characters.
     """
 
     difference: float
@@ -52,7 +52,7 @@ class BaselineDifference:
 
 
 class _MetricAttributes:
-    """Gives each metric in `values` as an attribute."""
+    """Makes each metric in `values` an attribute."""
 
     values: Mapping[str, float | None]
 
@@ -72,9 +72,9 @@ class Baseline(_MetricAttributes):
     """The metrics of a baseline on the rows of a group.
 
     Attributes:
-        values: The value of each metric, by key; null where it is not defined.
-        intervals: Their 95 % confidence intervals; null where unknown.
-        differences: The difference between the model and the baseline, by metric, where defined.
+        values: The value of each metric, by key; None if it is not defined.
+        intervals: Their 95 % confidence intervals; None if unknown.
+        differences: The difference between the model and the baseline, by metric, if defined.
     """
 
     values: Mapping[str, float | None]
@@ -82,7 +82,7 @@ class Baseline(_MetricAttributes):
     differences: Mapping[str, BaselineDifference]
 
     def to_json(self) -> dict[str, Any]:
-        """Gives the metrics as plain data, with the same keys whatever is known."""
+        """The metrics as plain data, always with the same keys."""
         plain = asdict(self)
         differences = {metric.key: None for metric in compared_metrics()} | plain["differences"]
         return {**plain.pop("values"), **plain, "differences": differences}
@@ -100,20 +100,20 @@ class Scores(_MetricAttributes):
     bootstrap that draws characters; see `churnlib.metrics.bootstrap`.
 
     Attributes:
-        n: The number of subscriptions scored, which are those with a label.
-        positives: How many of them churned.
+        n: The number of subscriptions scored: those with a label.
+        positives: The number of them that churned.
         immature: The number of subscriptions left out because their label is not yet available.
-        without_currency: How many of those scored had no visible currency row; null where that was
-            not looked at.
-        threshold: The probability from which on a subscription counts as predicted to churn; null
-            if there is none.
-        values: The value of each metric, by its key in `churnlib.metrics.definitions.METRICS`; null
-            where it is not defined.
-        intervals: The interval of each metric; null where it is unknown.
-        deciles: The risk deciles, the riskiest first; empty where nothing can be ranked.
+        without_currency: The number of those scored without a visible currency row; None if not
+            counted.
+        threshold: The probability from which a subscription counts as predicted to churn; None if
+            there is none.
+        values: The value of each metric, by its key in `churnlib.metrics.definitions.METRICS`; None
+            if it is not defined.
+        intervals: The interval of each metric; None if it is unknown.
+        deciles: The risk deciles, the riskiest first; empty if only one outcome occurs.
         risk_groups: The groups behind the expected calibration error.
-        baselines: The same metrics of `base_rate` and `logistic_regression`, where known.
-        reason: Why metrics are null; null where none is.
+        baselines: The metrics of `base_rate` and `logistic_regression`, if known.
+        reason: Why metrics are None, if any is.
     """
 
     n: int
@@ -130,7 +130,7 @@ class Scores(_MetricAttributes):
 
     @property
     def roc_auc_ci(self) -> Interval | None:
-        """The interval of the ROC AUC; null where all probabilities are equal."""
+        """The interval of the ROC AUC; None if all probabilities are equal."""
         return self.intervals["roc_auc"]
 
     def __repr__(self) -> str:
@@ -141,7 +141,7 @@ class Scores(_MetricAttributes):
         return fill(f"Scores({words})", 100, subsequent_indent="  ")
 
     def to_json(self) -> dict[str, Any]:
-        """Gives the metrics as plain data, with the same keys whatever is known."""
+        """The metrics as plain data, always with the same keys."""
         plain = asdict(replace(self, baselines={}))
         baselines = {name: baseline.to_json() for name, baseline in self.baselines.items()}
         counts = {name: plain.pop(name) for name in ("n", "positives", "immature")}
@@ -163,11 +163,11 @@ def evaluate(
     """Computes the metrics of all subscriptions, and of new characters.
 
     Args:
-        scored: One row per subscription: `char_id`, `sub_id`, `is_first_sub`, `sub_churn` (null
-            where not yet known), `churn_probability`, and, where there are any,
-            `baseline_probability` and `currency_age_months`. Without `char_id` each row counts as a
-            character, so intervals are too narrow where characters have several.
-        threshold: The probability from which on a subscription counts as predicted to churn.
+        scored: One row per subscription: `char_id`, `sub_id`, `is_first_sub`, `sub_churn` (null if
+            not yet available), `churn_probability`, and optionally `baseline_probability` and
+            `currency_age_months`. Without `char_id`, each row counts as a character, so intervals
+            are too narrow if characters have several rows.
+        threshold: The probability from which a subscription counts as predicted to churn.
         base_rate: The share of churners among the rows that the model was fitted on.
 
     Returns:
@@ -180,8 +180,8 @@ def evaluate(
     scored = _checked(scored, threshold, base_rate)
     check_flags(scored, "is_first_sub")
     known = known_rows(scored)
-    # New characters share the draws of all, so that their metrics have the same interval here and
-    # among the segments.
+    # New characters share the draws of all, so that their intervals are the same here and among
+    # the segments.
     everyone, is_new = Predictions.of(known, threshold), pl.col("is_first_sub")
     new = everyone.where(known["is_first_sub"].cast(pl.Boolean).to_numpy())
     immature = scored.filter(pl.col(LABEL).is_null())
@@ -254,7 +254,8 @@ def _score(
 def _why_no_precision(predictions: Predictions) -> str | None:
     if predictions.threshold is None or predictions.selected.any():
         return None
-    return f"nobody reaches the threshold of {predictions.threshold:.3f}, so there is no precision"
+    threshold = f"{predictions.threshold:.3f}"
+    return f"no subscription reaches the threshold of {threshold}, so there is no precision"
 
 
 def _baselines(known: pl.DataFrame, base_rate: float | None) -> dict[str, Floats]:

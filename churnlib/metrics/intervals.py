@@ -12,7 +12,7 @@ Interval = tuple[float, float]
 CONFIDENCE = 0.95
 """The level of the intervals in reports."""
 MAX_LOG_REACH = 20.0
-"""Wider intervals on the logarithmic scale, by a factor of 500 million, are of no use."""
+"""Intervals wider than this on the log scale, a factor of 500 million, are useless."""
 
 
 def standard_error(draws: Floats, units: int) -> float | None:
@@ -24,7 +24,7 @@ def standard_error(draws: Floats, units: int) -> float | None:
             (n - 1) / n, which is corrected.
 
     Returns:
-        Null where there are fewer than two characters or defined draws.
+        The standard error; None with fewer than two characters or defined draws.
     """
     defined = draws[np.isfinite(draws)]
     if units < 2 or len(defined) < 2:
@@ -39,7 +39,7 @@ def share_interval(
 
     Args:
         value: The value.
-        error: Its standard error; if null, the largest that one observation between 0 and 1 can
+        error: Its standard error; if None, the largest that one observation between 0 and 1 can
             have.
         units: The number of characters.
         confidence: The confidence level.
@@ -60,7 +60,7 @@ def share_interval(
 def positive_interval(
     value: float, error: float | None, confidence: float = CONFIDENCE
 ) -> Interval | None:
-    """Computes the interval of a value above 0, on the log scale; null where it is unknown."""
+    """Computes the interval of a value above 0, on the log scale; None if it is unknown."""
     if error is None or value <= 0:
         return None
     half = normal_quantile(confidence) * error / value
@@ -72,7 +72,7 @@ def positive_interval(
 def difference_interval(
     value: float, error: float | None, confidence: float = CONFIDENCE
 ) -> Interval | None:
-    """Computes the interval of a difference; null where its error is unknown."""
+    """Computes the interval of a difference; None if its error is unknown."""
     if error is None:
         return None
     half = normal_quantile(confidence) * error
@@ -88,7 +88,7 @@ def wilson_interval(count: int, n: int, confidence: float = CONFIDENCE) -> Inter
         confidence: The confidence level.
 
     Returns:
-        Both ends between 0 and 1; null without cases.
+        Both ends between 0 and 1; None without cases.
 
     >>> low, high = wilson_interval(0, 10)
     >>> round(low, 4), round(high, 4)
@@ -116,7 +116,7 @@ def newcombe_interval(
         confidence: The confidence level.
 
     Returns:
-        Both ends between -1 and 1; null where one of the two has no cases.
+        Both ends between -1 and 1; None if either has no cases.
 
     >>> low, high = newcombe_interval((56, 70), (48, 80))
     >>> round(low, 4), round(high, 4)
@@ -133,7 +133,7 @@ def newcombe_interval(
 
 
 def normal_quantile(confidence: float) -> float:
-    """Gives the half-width of a normal confidence interval in standard errors."""
+    """The half-width of a normal confidence interval in standard errors."""
     return NormalDist().inv_cdf((1 + confidence) / 2)
 
 

@@ -1,4 +1,4 @@
-"""Predictions beside their outcomes, and the value of a metric of them."""
+"""Predictions with their outcomes, and the value of a metric on them."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,8 +32,8 @@ class Predictions:
         outcome: Whether each subscription churned; there is at least one.
         probability: Its predicted churn probability.
         characters: Bootstrap draws of the characters that the subscriptions belong to.
-        threshold: The probability from which on a subscription counts as predicted to churn; null
-            if there is none.
+        threshold: The probability from which a subscription counts as predicted to churn; None if
+            there is none.
     """
 
     outcome: Flags
@@ -43,7 +43,7 @@ class Predictions:
 
     @classmethod
     def of(cls, rows: pl.DataFrame, threshold: float | None = None) -> "Predictions":
-        """Takes predictions from a table, and draws its characters.
+        """Reads predictions from a table, and draws its characters.
 
         Metrics of a part of the rows come from `where`, so that a metric of the same subscriptions
         has the same interval in every table.
@@ -103,7 +103,7 @@ class Predictions:
     @cached_property
     def gains(self) -> Floats:
         """The share of all churners in the riskiest decile, in the riskiest two, up to all ten."""
-        # Rounded, so that floating-point residue does not pass for a lift.
+        # Rounded, so that floating-point residue does not count as a lift.
         return ranking.gains(self.tally)[:, 0].round(12)
 
     @cached_property
@@ -127,12 +127,12 @@ class MetricValue:
     """The value of a metric on some rows, and on each bootstrap draw of their characters.
 
     Attributes:
-        value: The value on the rows; NaN where it is not defined.
-        draws: The value of each draw, or on the scale `distance` how far the draw is from the rows;
-            NaN where it is not defined.
+        value: The value on the rows; NaN if it is not defined.
+        draws: The value of each draw, or on the scale `distance`, its distance from the rows; NaN
+            if it is not defined.
         units: The number of characters that it is computed from.
-        scale: A `share` lies between 0 and 1, a `positive` value above 0. A `distance` lies between
-            0 and 1, where 0 is best, so that chance can only increase it.
+        scale: `share` for values from 0 to 1; `positive` for values above 0; `distance` for values
+            from 0 (best) to 1, which chance can only increase.
     """
 
     value: float
@@ -141,7 +141,7 @@ class MetricValue:
     scale: Literal["share", "positive", "distance"] = "share"
 
     def interval(self, confidence: float = CONFIDENCE) -> Interval | None:
-        """Computes the confidence interval; null where it cannot be known."""
+        """Computes the confidence interval; None if it is unknown."""
         if np.isnan(self.value):
             return None
         if self.scale == "distance":

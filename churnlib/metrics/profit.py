@@ -1,4 +1,4 @@
-"""The profit of contacting subscribers from a probability on.
+"""The profit of contacting subscribers at or above a churn probability.
 
 The model is that of Verbraken, Verbeke and Baesens, IEEE Transactions on Knowledge and Data
 Engineering 25 (2013). A contacted churner accepts the incentive at the acceptance rate and is then
@@ -21,12 +21,12 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Cutoffs:
-    """How many a campaign contacts at each threshold, from nobody to everyone.
+    """The number of subscriptions contacted at each threshold, from none to all.
 
     Attributes:
-        thresholds: The lowest probability that is contacted, falling; infinite for nobody.
+        thresholds: The lowest probability that is contacted, descending; infinite for none.
         contacted: The number of subscriptions that reach it.
-        churners: How many of these churn.
+        churners: The number of these that churn.
     """
 
     thresholds: Floats
@@ -44,7 +44,7 @@ class ExpectedMaximum:
     """The profit of a campaign that adapts its threshold to the acceptance rate.
 
     Attributes:
-        profit: Per subscription, expected over all acceptance rates: the EMPC.
+        profit: The expected profit per subscription over all acceptance rates: the EMPC.
         share: The expected share of the subscriptions contacted.
     """
 
@@ -73,7 +73,7 @@ def worth(offer: Offer) -> tuple[float, float]:
     """Computes the profit of one contact at the mean acceptance rate.
 
     Args:
-        offer: What contacting costs and brings.
+        offer: The costs and gains of contacting.
 
     Returns:
         The expected profit of a contacted churner, and of a contacted non-churner, in money.
@@ -90,12 +90,12 @@ def profits(at: Cutoffs, offer: Offer) -> Floats:
 
 
 def break_even(offer: Offer) -> float | None:
-    """Computes the churn probability from which on contacting pays off at the mean acceptance rate.
+    """Computes the churn probability from which contacting pays off at the mean acceptance rate.
 
     It is the best threshold for calibrated probabilities.
 
     Returns:
-        The probability; null where contacting a certain churner does not pay off.
+        The probability; None if contacting a certain churner does not pay off.
 
     >>> round(break_even(Offer()), 4)
     0.1642
@@ -105,10 +105,10 @@ def break_even(offer: Offer) -> float | None:
 
 
 def best_threshold(at: Cutoffs, offer: Offer) -> float | None:
-    """Finds the most profitable threshold; of several, the one that contacts the fewest.
+    """Finds the most profitable threshold; among equals, the one that contacts the fewest.
 
     Returns:
-        The lowest probability to contact; null where contacting nobody is best.
+        The lowest probability to contact; None if it is best to contact nobody.
     """
     best = float(at.thresholds[np.argmax(profits(at, offer))])
     return None if np.isinf(best) else best
@@ -117,14 +117,14 @@ def best_threshold(at: Cutoffs, offer: Offer) -> float | None:
 def expected_maximum(at: Cutoffs, offer: Offer) -> ExpectedMaximum:
     """Computes the expected maximum profit (EMPC), exactly.
 
-    At any acceptance rate the best threshold lies on the convex hull of the ROC curve. Isotonic
+    At any acceptance rate, the best threshold is on the convex hull of the ROC curve. Isotonic
     regression of the outcomes gives the hull (Fawcett and Niculescu-Mizil, Machine Learning 68,
-    2007) as groups of one churn rate each. A group is contacted from the acceptance rate on at
-    which it pays off, so its expected profit follows from two incomplete beta functions.
+    2007) as groups with one churn rate each. A group is contacted if the acceptance rate makes it
+    pay off, so its expected profit follows from two incomplete beta functions.
 
     Args:
         at: The counts at each threshold.
-        offer: What contacting costs and brings.
+        offer: The costs and gains of contacting.
     """
     rows, churners = np.diff(at.contacted), np.diff(at.churners)
     stayers = rows - churners

@@ -49,7 +49,7 @@ def roc_auc(tally: Tally) -> Floats:
     """Computes the probability that a churner is ranked above a non-churner; ties count half.
 
     Returns:
-        One value per draw; NaN unless both occur.
+        One value per draw; NaN unless both outcomes occur.
     """
     stayed_above = tally.rows_above - tally.churned_above - tally.stayed
     lost = np.einsum("ld,ld->d", tally.churned, stayed_above + tally.stayed / 2)
@@ -61,7 +61,7 @@ def average_precision(tally: Tally) -> Floats:
     """Computes the precision at each churner's level, averaged over the churners.
 
     Returns:
-        One value per draw; NaN where nobody churned.
+        One value per draw; NaN if none churned.
     """
     precision = tally.churned_above / np.maximum(tally.rows_above, 1)
     return ratio(np.einsum("ld,ld->d", tally.churned, precision), tally.churned_above[-1])
@@ -70,13 +70,13 @@ def average_precision(tally: Tally) -> Floats:
 def gains(tally: Tally) -> Floats:
     """Computes the share of all churners in the first decile, the first two, up to all ten.
 
-    Where a boundary divides subscriptions of equal probability, each counts in part.
+    If a boundary divides subscriptions of equal probability, each counts in part.
 
     Args:
         tally: The counts.
 
     Returns:
-        Ten rows, one column per draw; NaN where nobody churned.
+        Ten rows, one column per draw; NaN if none churned.
     """
     rows, churners = tally.rows_above, tally.churned_above
     shares = []
@@ -90,12 +90,12 @@ def gains(tally: Tally) -> Floats:
 
 
 def _at(values: Floats, level: Whole) -> Floats:
-    """Gives the value at a level of each draw."""
+    """The value at a level of each draw."""
     return values[level, np.arange(values.shape[1])]
 
 
 def _before(values: Floats, level: Whole) -> Floats:
-    """Gives the value at the level before; 0 where there is none."""
+    """The value at the level before; 0 if there is none."""
     return np.where(level > 0, _at(values, level - 1), 0.0)
 
 
@@ -104,7 +104,7 @@ def levels(probability: Floats, most: int | None = None) -> Whole:
 
     Args:
         probability: The predicted probabilities.
-        most: The largest number of levels. More distinct probabilities are grouped with their
+        most: The maximum number of levels. More distinct probabilities are grouped with their
             neighbours into levels of about equally many rows; equal ones stay together.
 
     Returns:
@@ -118,7 +118,7 @@ def levels(probability: Floats, most: int | None = None) -> Whole:
 
 
 def ratio(numerator: Floats, denominator: Floats) -> Floats:
-    """Divides without warnings; NaN or infinite where the denominator is 0."""
+    """Divides without warnings; NaN or infinite if the denominator is 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
         quotient: Floats = numerator / denominator
     return quotient

@@ -16,7 +16,7 @@ class RiskGroup:
 
     Attributes:
         rows: The number of subscriptions.
-        churned: How many of them churned.
+        churned: The number of them that churned.
         churn_rate: The share that churned.
         predicted: The mean of their predicted probabilities.
         interval: The 95 % confidence interval of `churn_rate`.

@@ -1,6 +1,6 @@
 """The functions of the metrics: each computes a value and one for every bootstrap draw.
 
-Each takes predictions, for which `churnlib.metrics.definitions.Metric.needs` is met.
+The predictions must meet `churnlib.metrics.definitions.Metric.needs`.
 """
 
 from dataclasses import replace
@@ -14,7 +14,7 @@ from churnlib.metrics.predictions import MetricValue, Predictions
 from churnlib.metrics.ranking import levels, ratio
 
 CALIBRATION_GROUPS = 10
-"""The number of groups of equal size that the expected calibration error is taken over."""
+"""The number of groups of equal size in the expected calibration error."""
 
 
 def base_rate(predictions: Predictions) -> MetricValue:
@@ -41,7 +41,7 @@ def average_precision(predictions: Predictions) -> MetricValue:
 
 
 def lift_top_decile(predictions: Predictions) -> MetricValue:
-    """The churn rate of the riskiest decile divided by that of all."""
+    """The churn rate of the riskiest decile divided by the base rate."""
     value, draws = (10 * gains[0] for gains in (predictions.gains, predictions.gains_drawn))
     return MetricValue(round(float(value), DECIMALS), draws, predictions.ranked_units, "positive")
 
@@ -64,9 +64,9 @@ def expected_calibration_error(predictions: Predictions) -> MetricValue:
     """The mean distance between churn rate and prediction over groups of equal size.
 
     There are `CALIBRATION_GROUPS` groups by predicted probability; equal probabilities stay
-    together. The draws are an upper bound: how far the gaps of all groups move together. By the
-    triangle inequality the true error is no farther away, and where the interval reaches 0, the
-    gaps are no larger than chance gives calibrated probabilities.
+    together. The draws are an upper bound: the distance that the gaps of all groups move. By the
+    triangle inequality, the true error is no farther away; if the interval includes 0, the gaps are
+    no larger than expected by chance for calibrated probabilities.
     """
     group = levels(predictions.probability, CALIBRATION_GROUPS)
     count = int(group.max()) + 1
@@ -96,7 +96,7 @@ def mean(predictions: Predictions, values: Floats) -> MetricValue:
 
 
 def share_of(predictions: Predictions, whole: Flags, part: Flags) -> MetricValue:
-    """The share of some rows that are also part of others; NaN where there are none."""
+    """The share of the rows in `whole` that are also in `part`; NaN if there are none."""
     value = part.sum() / whole.sum() if whole.any() else float("nan")
     in_part, in_whole = (
         predictions.characters.sums(rows.astype(np.float64)) for rows in (part, whole)

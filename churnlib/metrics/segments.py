@@ -1,4 +1,4 @@
-"""How good predictions are for parts of the subscriptions: segments, and months of their start."""
+"""Metrics by segment, and by month of start."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ from churnlib.schemas.validation import (
 CHARACTERS = "characters"
 """The segments of every report: new and returning characters."""
 MIN_ROWS = 20
-"""With fewer labelled subscriptions only the counts and the churn rate are reported."""
+"""With fewer labelled subscriptions, only the counts and the churn rate are reported."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class Segment:
     """The metrics of a part of the subscriptions; see `churnlib.metrics.evaluate.Scores`.
 
     Attributes:
-        value: What its subscriptions have in common: a value, or a month such as `2024-05`; null
-            where the value is not known.
+        value: The value that its subscriptions share, or a month such as `2024-05`; None if the
+            value is not known.
     """
 
     value: str | None
@@ -53,7 +53,7 @@ class Segment:
     reason: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Gives the segment as plain data, with the same keys whatever is known."""
+        """The segment as plain data, always with the same keys."""
         return {
             "value": self.value,
             "n": self.n,
@@ -66,7 +66,7 @@ class Segment:
 
 
 def check_segments(columns: Sequence[str]) -> None:
-    """Checks that subscriptions can be grouped by columns, before hours of work.
+    """Checks that subscriptions can be grouped by columns, before the long work starts.
 
     Args:
         columns: The setting `evaluation.segments`.
@@ -95,15 +95,15 @@ def breakdown(
 
     Args:
         scored: See `churnlib.metrics.evaluate.evaluate`; with the columns, and `sub_start_date`.
-        columns: What to group by, besides new and returning characters: text, flags or whole
-            numbers.
-        most_values: How many values of a column are listed, the most frequent ones; the others form
-            one group.
+        columns: The columns to group by, in addition to new and returning characters: text, flags
+            or whole numbers.
+        most_values: The maximum number of values per column, the most frequent ones; the others
+            form one group.
 
     Returns:
         As plain data: `segments`, lists of `Segment` by column, and `cohorts`, a `Segment` for each
-        month of start. Numbers are in numerical order, texts in natural order; then what is not
-        known, and last the group of rare values.
+        month of start. Numbers are in numerical order, texts in natural order; unknown values
+        follow, and the group of rare values is last.
 
     Raises:
         DataError: A column is missing or holds an invalid value.
@@ -142,18 +142,18 @@ def _checked(scored: pl.DataFrame | pl.LazyFrame, columns: Sequence[str]) -> pl.
 
 @dataclass(frozen=True)
 class _Key:
-    """What subscriptions are grouped by.
+    """The values to group subscriptions by.
 
     Attributes:
         value: The value of each row as text.
-        rest: What the group of rare values is called; null where there is none.
+        rest: The name of the group of rare values; None if there is none.
     """
 
     value: pl.Expr
     rest: str | None = None
 
     def order(self, value: str | None) -> tuple[Any, ...]:
-        """Gives the sort key of a value."""
+        """The sort key of a value."""
         if value is None:
             return (1,)
         return (2,) if value == self.rest else (0, *_natural_order(value))
@@ -172,7 +172,7 @@ def _frequent_values(values: pl.Series, most: int) -> _Key:
 
 
 def _natural_order(value: str) -> tuple[Any, ...]:
-    """Gives the sort key of a text, by which numbers within it are in numerical order.
+    """The sort key of a text, with numbers within it in numerical order.
 
     >>> sorted(["10", "-1", "2", "-12"], key=_natural_order)
     ['-12', '-1', '2', '10']

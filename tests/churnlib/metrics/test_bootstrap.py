@@ -1,4 +1,4 @@
-"""Draws of characters: how often each, and what is added up of them."""
+"""Bootstrap draws of characters: weights and totals."""
 
 import numpy as np
 import polars as pl
@@ -50,9 +50,9 @@ def test_many_characters_are_drawn_in_groups(monkeypatch: pytest.MonkeyPatch) ->
     assert len(drawn.weights) == 50
     assert (drawn.units[::2] == drawn.units[1::2]).all()
     assert set(np.bincount(drawn.units)) == {40}
-    # Neighbours, who may be alike, do not go together.
+    # Neighbouring characters, which may be alike, are in different groups.
     assert len(set(np.diff(drawn.units[::2]).tolist())) > 50
-    # What is added up of groups varies as much as what is of single characters.
+    # Totals of groups vary as much as totals of single characters.
     value = np.random.default_rng(1).normal(0, 1, 2000)
     spread = drawn.sums(value - value.mean()).std()
     pairs = value.reshape(-1, 2).sum(axis=1) - 2 * value.mean()

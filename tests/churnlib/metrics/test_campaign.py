@@ -1,4 +1,4 @@
-"""What reports tell of a campaign: thresholds, gains and their intervals."""
+"""Campaigns: thresholds, gains and their intervals."""
 
 import json
 from itertools import pairwise
@@ -14,7 +14,7 @@ OFFER = Offer()
 
 
 def scored(n: int = 2_000, seed: int = 0, per_character: int = 2) -> pl.DataFrame:
-    """Calibrated probabilities; each character has several subscriptions that fare alike."""
+    """Calibrated probabilities; each character has several subscriptions with similar outcomes."""
     rng = np.random.default_rng(seed)
     risk = rng.beta(1, 4, n // per_character)
     churned = rng.random(n // per_character) < risk
@@ -28,7 +28,7 @@ def scored(n: int = 2_000, seed: int = 0, per_character: int = 2) -> pl.DataFram
 
 
 def gain(rows: pl.DataFrame, threshold: float) -> float:
-    """By hand: 57 less 1 for each churner who is contacted, less 11 for each other."""
+    """The plain sum: 57 - 1 for each contacted churner, -11 for each other contact."""
     contacted = rows.filter(pl.col("churn_probability") >= threshold)
     churners = int(contacted["sub_churn"].sum())
     return 56 * churners - 11 * (len(contacted) - churners)
@@ -37,8 +37,8 @@ def gain(rows: pl.DataFrame, threshold: float) -> float:
 @pytest.mark.parametrize("threshold", [0.0, 0.05, 0.1642, 0.2, 0.21234, 0.7, 1.0])
 def test_outcome_is_that_at_the_threshold(threshold: float) -> None:
     rows = scored()
-    made = evaluate_campaign(rows, OFFER, threshold)
-    at, contacted = made.at_threshold, rows.filter(pl.col("churn_probability") >= threshold)
+    campaign = evaluate_campaign(rows, OFFER, threshold)
+    at, contacted = campaign.at_threshold, rows.filter(pl.col("churn_probability") >= threshold)
     assert at is not None
     assert (at.threshold, at.contacted) == (threshold, len(contacted))
     assert at.churners == contacted["sub_churn"].sum()
@@ -80,14 +80,18 @@ def test_chosen_threshold_gains_the_most() -> None:
     rows = scored()
     chosen = choose_threshold(rows, OFFER)
     assert chosen is not None
-    made = evaluate_campaign(rows, OFFER, chosen)
+    campaign = evaluate_campaign(rows, OFFER, chosen)
     every = [gain(rows, threshold) for threshold in rows["churn_probability"].unique()]
-    assert made.at_threshold is not None
-    assert made.best is not None
-    assert made.at_threshold.expected_gain == made.best.expected_gain == pytest.approx(max(every))
-    assert made.best.threshold == chosen
-    assert made.everybody is not None
-    assert made.everybody.expected_gain == pytest.approx(gain(rows, 0))
+    assert campaign.at_threshold is not None
+    assert campaign.best is not None
+    assert (
+        campaign.at_threshold.expected_gain
+        == campaign.best.expected_gain
+        == pytest.approx(max(every))
+    )
+    assert campaign.best.threshold == chosen
+    assert campaign.everybody is not None
+    assert campaign.everybody.expected_gain == pytest.approx(gain(rows, 0))
 
 
 def test_rows_without_a_label_are_ignored() -> None:
@@ -105,23 +109,23 @@ def test_threshold_with_one_outcome_is_break_even(outcome: int | None) -> None:
 
 
 def test_campaign_without_labels_has_only_a_reason() -> None:
-    made = evaluate_campaign(scored().clear(), OFFER, 0.2)
-    assert made.reason == "no subscription has a known outcome"
-    assert (made.n, made.at_threshold, made.empc, made.curve) == (0, None, None, ())
-    assert json.loads(json.dumps(made.to_json()))["threshold"] == 0.2
+    campaign = evaluate_campaign(scored().clear(), OFFER, 0.2)
+    assert campaign.reason == "no subscription has a known outcome"
+    assert (campaign.n, campaign.at_threshold, campaign.empc, campaign.curve) == (0, None, None, ())
+    assert json.loads(json.dumps(campaign.to_json()))["threshold"] == 0.2
 
 
 def test_curve_runs_from_nobody_to_everyone_through_the_thresholds() -> None:
     rows = scored()
-    made = evaluate_campaign(rows, OFFER, 0.2)
-    shares = [point.share for point in made.curve]
+    campaign = evaluate_campaign(rows, OFFER, 0.2)
+    shares = [point.share for point in campaign.curve]
     assert shares[0] == 0
     assert shares[-1] == 1
     assert shares == sorted(set(shares))
     assert 50 < len(shares) <= 103
     assert max(b - a for a, b in pairwise(shares)) < 0.05
-    assert made.best in made.curve
-    for point in made.curve[1:]:
+    assert campaign.best in campaign.curve
+    for point in campaign.curve[1:]:
         assert point.threshold is not None
         assert point.expected_gain == pytest.approx(gain(rows, point.threshold))
 
@@ -158,9 +162,9 @@ def test_interval_equals_the_bootstrap_of_characters() -> None:
     times = rng.choice([1, 12], 400, p=[0.8, 0.2])
     mostly = scored(400, per_character=1).with_columns(sub_churn=1 - pl.col("sub_churn"))
     rows = mostly[np.repeat(np.arange(400), times)]
-    made = evaluate_campaign(rows, OFFER, 0.1).at_threshold
-    assert made is not None
-    assert made.expected_gain_ci is not None
+    campaign = evaluate_campaign(rows, OFFER, 0.1).at_threshold
+    assert campaign is not None
+    assert campaign.expected_gain_ci is not None
     each = rows.group_by("char_id", maintain_order=True).agg(
         pl.len(),
         brings=pl.when(pl.col("churn_probability") >= 0.1)
@@ -171,7 +175,7 @@ def test_interval_equals_the_bootstrap_of_characters() -> None:
     drawn = rng.integers(0, 400, (4_000, 400))
     subs, brings = (each[name].to_numpy()[drawn].sum(axis=1) for name in ("len", "brings"))
     spread = (len(rows) * brings / subs).std()
-    half = (made.expected_gain_ci[1] - made.expected_gain_ci[0]) / 2
+    half = (campaign.expected_gain_ci[1] - campaign.expected_gain_ci[0]) / 2
     assert half == pytest.approx(1.96 * spread, rel=0.08)
 
 
@@ -183,7 +187,7 @@ def test_one_character_has_no_interval() -> None:
 
 
 def test_intervals_cover_the_true_gain_in_about_95_of_100_draws() -> None:
-    # What contacting brings of a row with risk p, before it is known who churns: 56p - 11(1 - p).
+    # The expected gain of contacting a row with risk p: 56p - 11(1 - p).
     risk = scored(2_000_000, seed=99)["churn_probability"].to_numpy()
     true = np.where(risk >= 0.2, 67 * risk - 11, 0).mean() * 1_000
     holds = 0

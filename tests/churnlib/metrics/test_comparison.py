@@ -1,4 +1,4 @@
-"""Differences of two models on the same rows: paired, clustered, and honest where unknown."""
+"""Differences of two models on the same rows: paired, clustered, or undefined with a reason."""
 
 from collections.abc import Callable
 from typing import Any
@@ -51,13 +51,13 @@ def test_metrics_of_each_draw_equal_scikit_learn(rows: list[tuple[bool, int, int
     characters = Resampling.over(pl.Series(character))
     predicted = Predictions(outcome, eighths / 8, characters)
     for metric, by_rows in SCIKIT_LEARN.items():
-        found = METRICS[metric].compute(predicted)
-        assert found.value == pytest.approx(by_rows(outcome, eighths / 8))
+        difference = METRICS[metric].compute(predicted)
+        assert difference.value == pytest.approx(by_rows(outcome, eighths / 8))
         for draw in range(5):
             weights = characters.weights[characters.units, draw].astype(float)
             if weights[outcome].sum() and weights[~outcome].sum():
                 expected = by_rows(outcome, eighths / 8, sample_weight=weights)
-                assert found.draws[draw] == pytest.approx(expected), metric
+                assert difference.draws[draw] == pytest.approx(expected), metric
 
 
 @pytest.mark.parametrize("key", ["sub_id", "char_id"])
@@ -77,33 +77,33 @@ def plain_error(frame: pl.DataFrame, metric: str, turns: int = 250) -> float:
     rng = np.random.default_rng(7)
     of_each = frame.with_row_index().group_by("char_id").agg("index")["index"].to_list()
     outcome, one, other = (frame[name].to_numpy() for name in ("sub_churn", "good", "bad"))
-    found = []
+    difference = []
     for _ in range(turns):
         rows = np.concatenate([of_each[c] for c in rng.integers(len(of_each), size=len(of_each))])
         measure = SCIKIT_LEARN[metric]
-        found.append(measure(outcome[rows], one[rows]) - measure(outcome[rows], other[rows]))
-    return float(np.std(found, ddof=1))
+        difference.append(measure(outcome[rows], one[rows]) - measure(outcome[rows], other[rows]))
+    return float(np.std(difference, ddof=1))
 
 
 @every_metric
 def test_standard_error_equals_the_plain_bootstrap(metric: str) -> None:
     frame = cohort(300)
-    found = paired_difference(frame, "good", "bad", metric)
-    # This one is known to some 5 %, the other to 2 %.
-    assert found.standard_error == pytest.approx(plain_error(frame, metric), rel=0.2)
+    difference = paired_difference(frame, "good", "bad", metric)
+    # The plain bootstrap is accurate to about 5 %, the other to 2 %.
+    assert difference.standard_error == pytest.approx(plain_error(frame, metric), rel=0.2)
 
 
 @every_metric
 def test_better_model_differs_significantly(metric: str) -> None:
-    found = paired_difference(cohort(5000), "good", "bad", metric)
-    assert found.difference is not None
-    interval = found.interval()
+    difference = paired_difference(cohort(5000), "good", "bad", metric)
+    assert difference.difference is not None
+    interval = difference.interval()
     assert interval is not None
     assert (interval[0] > 0) if METRICS[metric].better == "higher" else (interval[1] < 0)
     turned = paired_difference(cohort(5000), "bad", "good", metric)
-    assert turned.difference == -found.difference
-    assert turned.standard_error == pytest.approx(found.standard_error)
-    assert json_of(found)["interval"] == interval
+    assert turned.difference == -difference.difference
+    assert turned.standard_error == pytest.approx(difference.standard_error)
+    assert json_of(difference)["interval"] == interval
 
 
 def json_of(difference: Difference) -> dict[str, Any]:
@@ -114,13 +114,13 @@ def json_of(difference: Difference) -> dict[str, Any]:
 
 @every_metric
 def test_model_does_not_differ_from_itself(metric: str) -> None:
-    found = paired_difference(cohort(), "good", "good", metric)
-    assert (found.difference, found.interval()) == (0, (0, 0))
+    difference = paired_difference(cohort(), "good", "good", metric)
+    assert (difference.difference, difference.interval()) == (0, (0, 0))
 
 
 def test_pairing_reduces_the_standard_error() -> None:
     frame = cohort(2000, noise=0.1)
-    found = paired_difference(frame, "good", "bad")
+    difference = paired_difference(frame, "good", "bad")
     alone = METRICS["roc_auc"].compute(
         Predictions(
             frame["sub_churn"].to_numpy() == 1,
@@ -128,8 +128,8 @@ def test_pairing_reduces_the_standard_error() -> None:
             Resampling.over(frame["char_id"]),
         )
     )
-    assert found.standard_error is not None
-    assert found.standard_error < alone.draws.std() / 5
+    assert difference.standard_error is not None
+    assert difference.standard_error < alone.draws.std() / 5
 
 
 @every_metric
@@ -161,11 +161,11 @@ def test_interval_has_its_nominal_coverage() -> None:
     held = {0.8: 0, 0.95: 0}
     below, turns = 0, 80
     for seed in range(turns):
-        found = paired_difference(cohort(600, seed + 1), "good", "bad")
+        difference = paired_difference(cohort(600, seed + 1), "good", "bad")
         for confidence in held:
-            low, high = found.interval(confidence) or (0, 0)
+            low, high = difference.interval(confidence) or (0, 0)
             held[confidence] += low <= truth <= high
-        below += truth < (found.interval(0.8) or (0, 0))[0]
+        below += truth < (difference.interval(0.8) or (0, 0))[0]
     # Three standard errors: .13 of .8, .07 of .95, .1 of .1.
     assert 0.67 < held[0.8] / turns < 0.93
     assert held[0.95] / turns > 0.88
@@ -175,19 +175,19 @@ def test_interval_has_its_nominal_coverage() -> None:
 @pytest.mark.parametrize("outcome", [0, 1, None])
 def test_comparison_with_one_outcome_is_undefined(outcome: int | None) -> None:
     frame = cohort(5).with_columns(sub_churn=pl.lit(outcome, pl.Int8))
-    found = paired_difference(frame, "good", "bad")
-    assert (found.difference, found.interval()) == (None, None)
+    difference = paired_difference(frame, "good", "bad")
+    assert (difference.difference, difference.interval()) == (None, None)
     churned = 5 if outcome == 1 else 0
     n = 0 if outcome is None else 5
-    assert found.reason == f"of {n} subscriptions with a known outcome {churned} churned"
+    assert difference.reason == f"of {n} subscriptions with a known outcome {churned} churned"
 
 
 def test_comparison_with_one_churner_has_no_interval() -> None:
     frame = cohort(40).with_columns(sub_churn=(pl.col("sub_id") == 7).cast(pl.Int8))
-    found = paired_difference(frame, "good", "bad")
-    assert found.difference is not None
-    assert found.interval() is None
-    assert found.reason == "too few characters to tell by: 1"
+    difference = paired_difference(frame, "good", "bad")
+    assert difference.difference is not None
+    assert difference.interval() is None
+    assert difference.reason == "too few characters to judge by: 1"
 
 
 def test_invalid_comparison_is_refused() -> None:

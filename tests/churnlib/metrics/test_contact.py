@@ -1,4 +1,4 @@
-"""Whom to contact, and who is held out: the same characters whatever the month and the model."""
+"""Contacts and the hold-out: the same characters for any month and model."""
 
 from pathlib import Path
 
@@ -23,10 +23,10 @@ TEXTS = pl.Series([f"id-{n}" for n in range(20_000)])
 @pytest.mark.parametrize("ids", [IDS, TEXTS], ids=["numbers", "texts"])
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.05, 0.5])
 def test_held_out_share_is_the_configured_one(ids: pl.Series, share: float) -> None:
-    found = is_held_out(ids, share)
+    flagged = is_held_out(ids, share)
     error = (share * (1 - share) / len(ids)) ** 0.5
-    assert found.mean() == pytest.approx(share, abs=4 * error)
-    assert found.any() == (share > 0)
+    assert flagged.mean() == pytest.approx(share, abs=4 * error)
+    assert flagged.any() == (share > 0)
 
 
 def test_hold_out_of_a_character_does_not_depend_on_others() -> None:
@@ -34,7 +34,7 @@ def test_hold_out_of_a_character_does_not_depend_on_others() -> None:
     assert is_held_out(IDS.reverse(), 0.05).equals(whole.reverse())
     assert is_held_out(IDS[700:900], 0.05).equals(whole[700:900])
     assert is_held_out(IDS.cast(pl.Int32), 0.05).equals(whole)
-    # These are held out for good: a change here ends every study that runs.
+    # This hold-out is permanent: a change would invalidate every running study.
     assert IDS.filter(whole)[:5].to_list() == [28, 30, 38, 67, 85]
 
 
@@ -45,9 +45,9 @@ def test_larger_share_includes_the_smaller_hold_out() -> None:
 
 @pytest.mark.parametrize("ids", [IDS, TEXTS], ids=["numbers", "texts"])
 def test_hold_out_is_independent_of_the_bucket_hash(ids: pl.Series) -> None:
-    found = is_held_out(ids, 0.1).to_numpy()
+    flagged = is_held_out(ids, 0.1).to_numpy()
     tenth = hashes(ids) // np.uint64(2**64 // 10 + 1)
-    rates = np.array([found[tenth == n].mean() for n in range(10)])
+    rates = np.array([flagged[tenth == n].mean() for n in range(10)])
     error = (0.09 / (len(ids) / 10)) ** 0.5
     assert np.abs(rates - 0.1).max() < 4 * error
 
@@ -62,31 +62,31 @@ BATCH = pl.DataFrame(
 
 
 def test_contact_is_the_threshold_without_the_hold_out() -> None:
-    found = add_contact(BATCH, 500 / 999, 0.2)
-    assert found.columns == [*BATCH.columns, "contact", "held_out"]
-    assert found["held_out"].equals(is_held_out(BATCH["char_id"], 0.2))
+    flagged = add_contact(BATCH, 500 / 999, 0.2)
+    assert flagged.columns == [*BATCH.columns, "contact", "held_out"]
+    assert flagged["held_out"].equals(is_held_out(BATCH["char_id"], 0.2))
     reached = pl.Series([n >= 500 for n in range(1_000)])
-    assert found["contact"].to_list() == (reached & ~found["held_out"]).to_list()
+    assert flagged["contact"].to_list() == (reached & ~flagged["held_out"]).to_list()
     assert add_contact(BATCH, 500 / 999, 0.0)["contact"].to_list() == reached.to_list()
 
 
 def test_without_a_threshold_nobody_is_contacted() -> None:
-    found = add_contact(BATCH, None, 0.2)
-    assert found["contact"].to_list() == [False] * 1_000
-    assert found["held_out"].any()
+    flagged = add_contact(BATCH, None, 0.2)
+    assert flagged["contact"].to_list() == [False] * 1_000
+    assert flagged["held_out"].any()
 
 
 @pytest.mark.parametrize("ids", [pl.Int64, pl.String])
 def test_empty_batch_has_the_columns(ids: type[pl.DataType]) -> None:
-    found = add_contact(BATCH.clear().cast({"char_id": ids}), 0.5, 0.2)
-    assert found.schema["contact"] == found.schema["held_out"] == pl.Boolean
+    flagged = add_contact(BATCH.clear().cast({"char_id": ids}), 0.5, 0.2)
+    assert flagged.schema["contact"] == flagged.schema["held_out"] == pl.Boolean
 
 
 def test_hold_out_and_contacted_are_compared_at_the_same_threshold() -> None:
-    found = add_contact(BATCH, 500 / 999, 0.2)
+    flagged = add_contact(BATCH, 500 / 999, 0.2)
     unknown = pl.when(pl.col("char_id") < 990).then("sub_churn")
-    compared = compare_hold_out(found.with_columns(sub_churn=unknown), 500 / 999)
-    above = found[500:990]
+    compared = compare_hold_out(flagged.with_columns(sub_churn=unknown), 500 / 999)
+    above = flagged[500:990]
     for name, group in (
         ("contacted", above.filter("contact")),
         ("held_out", above.filter("held_out")),
@@ -108,9 +108,11 @@ def test_hold_out_and_contacted_are_compared_at_the_same_threshold() -> None:
 
 
 def test_empty_group_has_no_reduction() -> None:
-    found = compare_counts(contacted=(3, 20), held_out=(0, 0))
-    assert found["contacted"]["churn_rate"] == 0.15
-    assert (found["held_out"]["churn_rate_ci"], found["fall"], found["fall_ci"]) == (None,) * 3
+    flagged = compare_counts(contacted=(3, 20), held_out=(0, 0))
+    assert flagged["contacted"]["churn_rate"] == 0.15
+    assert (flagged["held_out"]["churn_rate_ci"], flagged["fall"], flagged["fall_ci"]) == (
+        None,
+    ) * 3
 
 
 @pytest.mark.parametrize("rates", [(0.3, 0.24), (0.1, 0.1), (0.02, 0.01)])

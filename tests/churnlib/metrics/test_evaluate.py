@@ -102,7 +102,7 @@ def test_interval_of_independent_rows_is_delongs(positives: int, negatives: int)
     found, expected = score(outcome, probability).roc_auc_ci, delong(outcome, probability)
     assert found is not None
     width = expected[1] - expected[0]
-    # The error is known to some 2 %, of few churners the two differ by a little more.
+    # The standard error is accurate to about 2 %; with few churners the two differ slightly more.
     assert found == pytest.approx(expected, abs=0.05 * width)
 
 
@@ -165,7 +165,7 @@ def test_intervals_depend_on_characters_instead_of_rows(clusters: int) -> None:
 
 
 def test_intervals_equal_the_plain_bootstrap() -> None:
-    """Characters with replacement, row by row, and the percentiles of scikit-learn's figures."""
+    """Characters drawn with replacement, row by row, and percentiles of scikit-learn's metrics."""
     rng = np.random.default_rng(4)
     n = 900
     character = rng.integers(0, 500, n)
@@ -196,7 +196,7 @@ def test_intervals_equal_the_plain_bootstrap() -> None:
 
 
 def lift_by_every_order(outcome: list[int], probability: list[float], share: float) -> float:
-    """The lift averaged over all orders in which the tied may stand."""
+    """The lift averaged over all orders of ties."""
     top, found = share * len(outcome), []
     for order in permutations(range(len(outcome))):
         if any(probability[a] < probability[b] for a, b in pairwise(order)):
@@ -241,7 +241,7 @@ def test_deciles_at_their_ends() -> None:
     )
 
 
-# Calibration, and what a threshold does
+# Calibration and thresholds
 
 
 @settings(deadline=None, max_examples=40)
@@ -300,14 +300,16 @@ def test_precision_and_recall_are_those_at_the_threshold() -> None:
     nobody = score_group(table(outcome, probability), threshold=0.95)
     assert (nobody.precision, nobody.recall) == (None, 0)
     assert nobody.intervals["precision"] is None
-    assert nobody.reason == "nobody reaches the threshold of 0.950, so there is no precision"
+    assert (
+        nobody.reason == "no subscription reaches the threshold of 0.950, so there is no precision"
+    )
     assert found.reason is None
     general = evaluate(table(outcome, probability), threshold=0.5)["general"]
     assert (general.threshold, general.precision, general.recall) == (0.5, 2 / 3, 2 / 3)
     stayed = score_group(table([0, 0], [0.1, 0.2]), threshold=0.5)
     assert stayed.reason == (
-        "none of the 2 subscriptions churned; nobody reaches the threshold of 0.500, so there is "
-        "no precision"
+        "none of the 2 subscriptions churned; no subscription reaches the threshold of 0.500, so "
+        "there is no precision"
     )
     assert nobody.intervals["recall"] == pytest.approx((0, -np.log(0.05) / 3))
     without = score_group(table(outcome, probability))
@@ -376,8 +378,8 @@ def test_scores_are_plain_data() -> None:
     assert read.keys() == plain.keys()
     assert read["roc_auc_ci"] == read["intervals"]["roc_auc"] == list(plain["roc_auc_ci"])
     assert len(read["deciles"]) == 10
-    wanted = {"n", "positives", "immature", "roc_auc", "roc_auc_ci", "average_precision"}
-    assert wanted | {"log_loss", "brier", "lift_top_decile", "reason"} <= plain.keys()
+    expected = {"n", "positives", "immature", "roc_auc", "roc_auc_ci", "average_precision"}
+    assert expected | {"log_loss", "brier", "lift_top_decile", "reason"} <= plain.keys()
 
 
 def test_row_order_changes_no_bit() -> None:

@@ -1,4 +1,4 @@
-"""Profit, against published figures and against a reference that tries everything."""
+"""Profit, compared with published values and with a brute-force reference."""
 
 import numpy as np
 import pytest
@@ -38,15 +38,15 @@ offers = st.builds(
 )
 
 
-def table(found: Rows) -> Cutoffs:
-    outcome = np.array([churned for churned, _ in found])
-    return cutoffs(outcome, np.array([score / 5 for _, score in found]))
+def table(scored: Rows) -> Cutoffs:
+    outcome = np.array([churned for churned, _ in scored])
+    return cutoffs(outcome, np.array([score / 5 for _, score in scored]))
 
 
-def profit_of(found: Rows, threshold: float, offer: Offer, acceptance: float) -> float:
-    """Asks each subscription in turn what contacting it brings."""
+def profit_of(scored: Rows, threshold: float, offer: Offer, acceptance: float) -> float:
+    """Adds up the profit of contacting each subscription."""
     total = 0.0
-    for churned, score in found:
+    for churned, score in scored:
         if score / 5 >= threshold:
             total -= offer.contact_cost
             if churned:
@@ -56,27 +56,27 @@ def profit_of(found: Rows, threshold: float, offer: Offer, acceptance: float) ->
     return total
 
 
-def thresholds(found: Rows) -> list[float]:
+def thresholds(scored: Rows) -> list[float]:
     """Every threshold that contacts others than the next, from nobody to everybody."""
-    return [float("inf"), *sorted({score / 5 for _, score in found}, reverse=True)]
+    return [float("inf"), *sorted({score / 5 for _, score in scored}, reverse=True)]
 
 
 @settings(deadline=None, max_examples=100)
 @given(rows, offers)
-def test_profit_curve_equals_counting_at_each_threshold(found: Rows, offer: Offer) -> None:
-    at = table(found)
-    assert at.thresholds.tolist() == thresholds(found)
+def test_profit_curve_equals_counting_at_each_threshold(scored: Rows, offer: Offer) -> None:
+    at = table(scored)
+    assert at.thresholds.tolist() == thresholds(scored)
     rate = offer.acceptance_rate
-    expected = [profit_of(found, threshold, offer, rate) for threshold in thresholds(found)]
+    expected = [profit_of(scored, threshold, offer, rate) for threshold in thresholds(scored)]
     assert profits(at, offer) == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
 
 @settings(deadline=None, max_examples=100)
 @given(rows, offers)
-def test_no_threshold_is_more_profitable_than_the_best(found: Rows, offer: Offer) -> None:
+def test_no_threshold_is_more_profitable_than_the_best(scored: Rows, offer: Offer) -> None:
     rate = offer.acceptance_rate
-    brings = {t: profit_of(found, t, offer, rate) for t in thresholds(found)}
-    chosen = best_threshold(table(found), offer)
+    brings = {t: profit_of(scored, t, offer, rate) for t in thresholds(scored)}
+    chosen = best_threshold(table(scored), offer)
     assert brings[float("inf") if chosen is None else chosen] == pytest.approx(
         max(brings.values()), rel=1e-9, abs=1e-9
     )
@@ -84,28 +84,28 @@ def test_no_threshold_is_more_profitable_than_the_best(found: Rows, offer: Offer
 
 @settings(deadline=None, max_examples=25)
 @given(rows, offers)
-def test_expected_maximum_equals_numerical_integration(found: Rows, offer: Offer) -> None:
+def test_expected_maximum_equals_numerical_integration(scored: Rows, offer: Offer) -> None:
     law = beta(offer.acceptance_alpha, offer.acceptance_beta)
 
     def best(acceptance: float) -> tuple[float, int]:
-        """The greatest profit at an acceptance rate, with how many are contacted for it."""
+        """The greatest profit at an acceptance rate, and the number of contacts."""
         tried = [
-            (profit_of(found, t, offer, acceptance), -sum(s / 5 >= t for _, s in found))
-            for t in thresholds(found)
+            (profit_of(scored, t, offer, acceptance), -sum(s / 5 >= t for _, s in scored))
+            for t in thresholds(scored)
         ]
         profit, contacted = max(tried)
-        return profit / len(found), -contacted
+        return profit / len(scored), -contacted
 
     # Over the quantiles of the acceptance rate, so that its density is flat.
-    # The breaks are where it looks closer: few accept so often that a dear contact pays.
+    # The break points refine the tail: an expensive contact pays only at rare acceptance rates.
     breaks = (0.5, 0.9, 0.99, 0.999, 0.9999)
     profit, _ = quad(
         lambda u: best(float(law.ppf(u)))[0], 0, 1, limit=60, epsabs=1e-4, points=breaks
     )
-    maximum = expected_maximum(table(found), offer)
+    maximum = expected_maximum(table(scored), offer)
     assert maximum.profit == pytest.approx(profit, abs=2e-3, rel=1e-3)
     grid = law.ppf((np.arange(400) + 0.5) / 400)
-    share = np.mean([best(float(g))[1] for g in grid]) / len(found)
+    share = np.mean([best(float(g))[1] for g in grid]) / len(scored)
     assert maximum.share == pytest.approx(share, abs=0.02)
 
 
@@ -117,7 +117,7 @@ PUBLISHED: list[tuple[list[int], list[float], float, float]] = [
         23.875593418348124,
         0.8743700763487141,
     ),
-    # The figures by which empulse is tested, made by the R package EMP of the measure's authors.
+    # The test values of empulse, computed by the R package EMP of the measure's authors.
     ([0, 1] * 10, [0, 1] * 10, 28.0000000000391, 0.499999999728095),
     ([0, 1] * 10, [1, 0] * 10, 22.5007912244511, 0.9991601018889205),
     ([0, 1] * 10, [0.5, 0.5] * 10, 22.5007912244511, 0.9991601018889205),
@@ -160,7 +160,7 @@ def test_all_churners_are_contacted_where_contacting_is_free() -> None:
     free = Offer(incentive_cost=0.0, contact_cost=0.0)
     outcome = np.array([True, False, True, False])
     at = cutoffs(outcome, np.array([0.9, 0.7, 0.4, 0.1]))
-    # The last, who stays, brings nothing: of equal profits, that of fewer contacts counts.
+    # The last one stays and adds no profit: among equal profits, fewer contacts win.
     assert best_threshold(at, free) == 0.4
     maximum = expected_maximum(at, free)
     assert maximum.profit == pytest.approx(0.3 * 200 / 2)
@@ -173,7 +173,7 @@ def test_better_ranking_and_known_rate_are_worth_more() -> None:
     noisy = cutoffs(outcome, probability + np.random.default_rng(1).normal(0, 0.2, 20_000))
     best = expected_maximum(at, Offer())
     assert best.profit > expected_maximum(noisy, Offer()).profit
-    # Whoever suits the threshold to the rate earns no less than by one threshold for all rates.
+    # Adapting the threshold to the rate earns no less than one threshold for all rates.
     assert best.profit >= profits(at, Offer()).max() / 20_000
 
 

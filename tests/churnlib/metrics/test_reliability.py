@@ -1,4 +1,4 @@
-"""Groups of risk, against slow and obvious reckoning."""
+"""Risk groups, compared with slow and obvious computations."""
 
 import numpy as np
 import polars as pl
@@ -29,10 +29,10 @@ def table(given_rows: Rows, a_character: int = 1) -> pl.DataFrame:
 @given(rows)
 def test_groups_divide_all_rows_by_falling_probability(given_rows: Rows) -> None:
     groups = risk_groups(Predictions.of(table(given_rows)))
-    said = [thirtieths / 30 for _, thirtieths in given_rows]
+    predicted = [thirtieths / 30 for _, thirtieths in given_rows]
     assert sum(group.rows for group in groups) == len(given_rows)
     assert sum(group.churned for group in groups) == sum(churned for churned, _ in given_rows)
-    assert sum(g.rows * g.predicted for g in groups) == pytest.approx(sum(said))
+    assert sum(g.rows * g.predicted for g in groups) == pytest.approx(sum(predicted))
     predicted = [group.predicted for group in groups]
     assert predicted == sorted(predicted, reverse=True)
     assert len(groups) <= 10

@@ -1,4 +1,4 @@
-"""Parts of the subscriptions, each scored as if it were all there is."""
+"""Segments, each scored like all subscriptions."""
 
 import json
 from datetime import date
@@ -33,13 +33,13 @@ def cohort(n: int = 600, seed: int = 1) -> pl.DataFrame:
 
 
 ROWS = cohort()
-FOUND = breakdown(ROWS, ("territory", "is_mastered"))
+BREAKDOWN = breakdown(ROWS, ("territory", "is_mastered"))
 NONE_KNOWN = dict.fromkeys(("base_rate", "mean_predicted", "roc_auc", "expected_calibration_error"))
 
 
 def part(parts: list[dict[str, Any]], value: str | None) -> dict[str, Any]:
-    (found,) = (each for each in parts if each["value"] == value)
-    return found
+    (segment,) = (each for each in parts if each["value"] == value)
+    return segment
 
 
 @pytest.mark.parametrize(
@@ -53,16 +53,16 @@ def part(parts: list[dict[str, Any]], value: str | None) -> dict[str, Any]:
     ],
 )
 def test_segment_has_the_metrics_of_its_rows_alone(column: str, value: str, rows: pl.Expr) -> None:
-    found = part(FOUND["segments"][column] if column else FOUND["cohorts"], value)
+    segment = part(BREAKDOWN["segments"][column] if column else BREAKDOWN["cohorts"], value)
     alone = score_group(ROWS.filter(rows))
-    assert found["reason"] is None
-    for name in found.keys() - {"value", "intervals"}:
-        assert found[name] == pytest.approx(getattr(alone, name)), name
-    assert found["intervals"].keys() == {
+    assert segment["reason"] is None
+    for name in segment.keys() - {"value", "intervals"}:
+        assert segment[name] == pytest.approx(getattr(alone, name)), name
+    assert segment["intervals"].keys() == {
         "base_rate", "mean_predicted", "roc_auc", "expected_calibration_error"
     }  # fmt: skip
-    for name, interval in found["intervals"].items():
-        # The draws are others, and the errors right to some 2 %.
+    for name, interval in segment["intervals"].items():
+        # The draws differ, and standard errors are accurate to about 2 %.
         expected = alone.intervals[name]
         assert expected is not None
         width = expected[1] - expected[0]
@@ -70,17 +70,17 @@ def test_segment_has_the_metrics_of_its_rows_alone(column: str, value: str, rows
 
 
 def test_segments_are_sorted_and_complete() -> None:
-    values = {name: [p["value"] for p in parts] for name, parts in FOUND["segments"].items()}
+    values = {name: [p["value"] for p in parts] for name, parts in BREAKDOWN["segments"].items()}
     assert values == {
         "characters": ["new", "returning"],
         "territory": ["east", "north", "west"],
         "is_mastered": ["false", "true"],
     }
-    assert [p["value"] for p in FOUND["cohorts"]] == ["2024-03", "2024-04"]
-    for parts in (*FOUND["segments"].values(), FOUND["cohorts"]):
+    assert [p["value"] for p in BREAKDOWN["cohorts"]] == ["2024-03", "2024-04"]
+    for parts in (*BREAKDOWN["segments"].values(), BREAKDOWN["cohorts"]):
         assert sum(p["n"] for p in parts) == 540
         assert sum(p["immature"] for p in parts) == 60
-    json.dumps(FOUND, allow_nan=False)
+    json.dumps(BREAKDOWN, allow_nan=False)
 
 
 def test_rare_values_form_one_group() -> None:
@@ -89,13 +89,13 @@ def test_rare_values_form_one_group() -> None:
     )
     rows = rows.with_columns(territory=pl.when(pl.col("sub_id") != 599).then("territory"))
     counts = dict(rows["territory"].drop_nulls().value_counts().iter_rows())
-    told = breakdown(rows, ("territory",), most_values=1)["segments"]["territory"]
-    assert [p["value"] for p in told] == ["south", None, "3 other values"]
-    assert told[2]["n"] + told[2]["immature"] == 600 - 1 - counts["south"]
-    assert told[1]["n"] == 1
-    # One value alone keeps its name.
-    told = breakdown(rows, ("territory",), most_values=3)["segments"]["territory"]
-    assert [p["value"] for p in told] == ["east", "north", "south", "west", None]
+    segments = breakdown(rows, ("territory",), most_values=1)["segments"]["territory"]
+    assert [p["value"] for p in segments] == ["south", None, "3 other values"]
+    assert segments[2]["n"] + segments[2]["immature"] == 600 - 1 - counts["south"]
+    assert segments[1]["n"] == 1
+    # A single rare value keeps its name.
+    segments = breakdown(rows, ("territory",), most_values=3)["segments"]["territory"]
+    assert [p["value"] for p in segments] == ["east", "north", "south", "west", None]
 
 
 def test_small_segment_has_only_counts() -> None:
@@ -128,7 +128,7 @@ def test_segment_without_churners_or_labels_has_a_reason() -> None:
 def test_row_order_changes_no_bit() -> None:
     for seed in range(3):
         mixed = ROWS.sample(fraction=1, shuffle=True, seed=seed)
-        assert breakdown(mixed, ("territory", "is_mastered")) == FOUND
+        assert breakdown(mixed, ("territory", "is_mastered")) == BREAKDOWN
 
 
 @pytest.mark.parametrize(
@@ -149,10 +149,10 @@ def test_invalid_segment_column_is_refused(column: str, message: str) -> None:
 def test_numbers_are_in_numerical_order_and_rare_ones_last() -> None:
     numbers = [(i % 12) - 1 if i % 5 else 3 for i in range(600)]
     rows = ROWS.with_columns(age_at_sub_months=pl.Series(numbers, dtype=pl.Int32))
-    told = breakdown(rows, ("age_at_sub_months",), most_values=20)["segments"]
-    assert [p["value"] for p in told["age_at_sub_months"]] == [str(n) for n in range(-1, 11)]
-    told = breakdown(rows, ("age_at_sub_months",), most_values=4)["segments"]
-    assert [p["value"] for p in told["age_at_sub_months"]] == [
+    segments = breakdown(rows, ("age_at_sub_months",), most_values=20)["segments"]
+    assert [p["value"] for p in segments["age_at_sub_months"]] == [str(n) for n in range(-1, 11)]
+    segments = breakdown(rows, ("age_at_sub_months",), most_values=4)["segments"]
+    assert [p["value"] for p in segments["age_at_sub_months"]] == [
         "-1",
         "0",
         "1",
@@ -163,15 +163,17 @@ def test_numbers_are_in_numerical_order_and_rare_ones_last() -> None:
 
 def test_numbers_within_names_are_in_numerical_order() -> None:
     names = pl.Series([("tier 10", "Tier 2", "bronze", None)[i % 4] for i in range(600)])
-    told = breakdown(ROWS.with_columns(territory=names), ("territory",))["segments"]["territory"]
-    assert [p["value"] for p in told] == ["bronze", "Tier 2", "tier 10", None]
+    segments = breakdown(ROWS.with_columns(territory=names), ("territory",))["segments"][
+        "territory"
+    ]
+    assert [p["value"] for p in segments] == ["bronze", "Tier 2", "tier 10", None]
 
 
 def test_new_characters_and_a_single_month_have_the_intervals_of_their_groups() -> None:
     rows = ROWS.with_columns(sub_start_date=pl.lit(date(2024, 3, 1)))
-    groups, found = evaluate(rows), breakdown(rows, ())
-    (month,) = found["cohorts"]
-    new = part(found["segments"]["characters"], "new")
+    groups, parts = evaluate(rows), breakdown(rows, ())
+    (month,) = parts["cohorts"]
+    new = part(parts["segments"]["characters"], "new")
     for segment, scores in ((month, groups["general"]), (new, groups["new_characters"])):
         assert segment["roc_auc"] == scores.roc_auc
         assert segment["intervals"] == {name: scores.intervals[name] for name in NONE_KNOWN}
