@@ -2,10 +2,10 @@
 
 python -m benchmarks.over_dask --characters 900000
 
-Each worker is a process with one thread, and the number of buckets is the same for both. The tables
-are generated and checked once. Only the mapped tasks are timed, on a cluster that is running and
-has imported its modules, until the last bucket. Joining the parts is left out: this process does
-it, and without a spare core it would slow the workers down.
+Each worker is a process of one thread, and there are as many buckets either way. The tables are
+generated and checked once. Only the mapped part is timed: from a cluster that is up and has
+imported everything, to the last bucket. This process joins the parts while the workers build
+others; on a machine without a spare core that would slow them down.
 """
 
 import argparse
@@ -24,7 +24,6 @@ from flows.cli.session import in_session
 
 GAME = "game1"
 BUCKETS = 16
-BUILD_ID = "bench"
 EVER = (date(1990, 1, 1), date(2100, 1, 1))
 
 
@@ -64,7 +63,7 @@ def build_seconds(folder: str, workers: int, repeat: int) -> float:
 
     from flows.engine.dask_cluster import cluster
     from flows.engine.dask_workers import check_workers
-    from flows.engine.over_dask import map_parts, remove_parts
+    from flows.engine.over_dask import Build, map_parts, remove_parts
     from flows.steps.run import SubscriptionWindow
     from flows.steps.window_features import WindowRequest, window_features
 
@@ -73,11 +72,12 @@ def build_seconds(folder: str, workers: int, repeat: int) -> float:
     request = WindowRequest(whole, settings.horizon_months, settings.currency)
     function = partial(window_features, request=request)
     places = (catalog.standard_features(), catalog.checked("character_currency"))
-    tables, target = [datasets.ref(place) for place in places], catalog.features("train")
+    tables = tuple(datasets.ref(place) for place in places)
+    build = Build(function, tables, catalog.features("train"), BUILD_ID)
     best = float("inf")
 
     def build_parts() -> int:
-        futures = map_parts(BUCKETS, function, tables, target, BUILD_ID)
+        futures = map_parts(build, BUCKETS)
         return sum(future.result().rows or 0 for future in futures)
 
     with cluster(EngineSettings(runner="dask", workers=workers)) as client:
@@ -88,7 +88,7 @@ def build_seconds(folder: str, workers: int, repeat: int) -> float:
             started = time.perf_counter()
             flow()
             best = min(best, time.perf_counter() - started)
-            remove_parts(target, BUILD_ID)
+            remove_parts(build)
     return best
 
 

@@ -43,7 +43,7 @@ def error_prefix(game: str) -> Iterator[None]:
         raise type(error)(f"{game}: {error}") from error
 
 
-def reason(error: Exception) -> str:
+def reason(error: BaseException) -> str:
     """Returns the first line of an error's message, without its final period."""
     lines = str(error).strip().splitlines()
     return lines[0].rstrip(".") if lines else type(error).__name__

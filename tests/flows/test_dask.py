@@ -60,7 +60,7 @@ def local(studio: Studio) -> dict[str, bytes]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
-def test_runners_give_the_same_bytes(
+def test_cluster_builds_the_same_bytes(
     studio: Studio, local: dict[str, bytes], say: Say, workers: int
 ) -> None:
     output = build_all(studio, say, "--refresh", *DASK, f"--set=engine.workers={workers}")
@@ -70,7 +70,7 @@ def test_runners_give_the_same_bytes(
 
 
 @pytest.mark.slow
-def test_a_cluster_is_started_only_for_work(
+def test_cluster_is_started_only_for_work(
     studio: Studio, local: dict[str, bytes], say: Say, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dask_cluster, "_local_cluster", lambda _: pytest.fail("a cluster"))
@@ -81,7 +81,7 @@ def test_a_cluster_is_started_only_for_work(
 
 
 @pytest.mark.slow
-def test_a_killed_worker_costs_only_its_buckets(
+def test_killed_worker_loses_only_its_buckets(
     studio: Studio, local: dict[str, bytes], say: Say
 ) -> None:
     killed: list[int] = []
@@ -103,7 +103,7 @@ def test_a_killed_worker_costs_only_its_buckets(
     assert parts(studio) == []
 
 
-def test_a_scheduler_that_does_not_answer_is_reported(
+def test_scheduler_that_does_not_answer_is_named(
     studio: Studio, say: Say, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dask_cluster, "CONNECT_SECONDS", 0.3)
@@ -115,7 +115,7 @@ def test_a_scheduler_that_does_not_answer_is_reported(
     assert is_refusal(output, f"engine.scheduler: no Dask scheduler answers at {scheduler}")
 
 
-def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "prefect_dask", None)
     with (
         pytest.raises(SettingsError, match=r"pip install 'churnlib\[dask\]'"),
@@ -127,7 +127,7 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "wrong", [{"runner": "ray"}, {"scheduler": "scheduler"}, {"workers": 0}], ids=str
 )
-def test_invalid_settings_are_refused(wrong: dict[str, Any]) -> None:
+def test_invalid_engine_settings_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         EngineSettings(**wrong)
 
@@ -168,7 +168,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineSettings
 
 
 @pytest.mark.slow
-def test_an_existing_cluster_is_used(
+def test_running_cluster_builds_the_same_bytes(
     studio: Studio, local: dict[str, bytes], say: Say, running: EngineSettings
 ) -> None:
     output = build_all(
@@ -180,7 +180,7 @@ def test_an_existing_cluster_is_used(
 
 
 @pytest.mark.slow
-def test_workers_with_other_code_are_refused(
+def test_workers_with_other_code_libraries_or_data_are_refused(
     studio: Studio,
     local: dict[str, bytes],
     running: EngineSettings,
@@ -208,7 +208,7 @@ def test_workers_with_other_code_are_refused(
 
 
 @pytest.mark.slow
-def test_a_data_folder_in_an_object_store(
+def test_data_folder_in_an_object_store_gives_the_same_bytes(
     studio: Studio, local: dict[str, bytes], bucket: str
 ) -> None:
     for name in raw_tables():

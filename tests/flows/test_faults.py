@@ -254,13 +254,13 @@ def test_every_report_warns_of_an_allowed_label_overlap(complete: Studio) -> Non
     settings = ("--set=windows.score.start=-9", "--set=allow_label_overlap=true")
     for flow in ("train", "score", "batch_score"):
         assert complete.command(flow, GAME, *settings) == 0
-    told = (
+    expected = (
         "training labels become available only by 2024-05-01, after windows.score opens on "
         "2024-04-01"
     )
     for name in ("in_sample_report", "score_report", "batch_score_report_2024-06"):
         warnings = complete.json(f"08_reporting/{GAME}/{name}.json")["warnings"]
-        assert len([warning for warning in warnings if warning.startswith(told)]) == 1, name
+        assert len([warning for warning in warnings if warning.startswith(expected)]) == 1, name
 
 
 def test_error_in_a_process_of_its_own_is_one_message(
@@ -372,7 +372,9 @@ def test_every_report_warns_of_a_day_beyond_the_data(
     ):
         output = say(complete, flow, GAME, "--from-raw", f"--as-of={day}", *june)
         assert output.startswith("exit 0"), output
-        told = complete.json(f"08_reporting/{GAME}/{report}.json")["warnings"]
-        found = [w for w in told if w.startswith(f"the latest currency is of {LAST_DAY}, 2 months")]
+        warnings = complete.json(f"08_reporting/{GAME}/{report}.json")["warnings"]
+        found = [
+            w for w in warnings if w.startswith(f"the latest currency is of {LAST_DAY}, 2 months")
+        ]
         assert len(found) == warned
         assert ("the latest currency is of" in output) == warned

@@ -123,12 +123,12 @@ def test_deployment_with_invalid_parameters_fails_with_the_reason(
     before = {run["id"] for run in working.runs(TRAIN)}
     refused = working.prefect("deployment", "run", TRAIN, "--param", parameter, "--watch")
     assert refused.returncode == 1, refused.stdout + refused.stderr
-    told, ids = refused.stdout + refused.stderr, []
+    output, ids = refused.stdout + refused.stderr, []
     for run in working.runs(TRAIN):
         if run["id"] not in before:
             assert working.state(run["id"]) == "Failed"
             ids.append(run["id"])
-    wait_for(lambda: named in told + "".join(map(working.log, ids)), named, 30)
+    wait_for(lambda: named in output + "".join(map(working.log, ids)), named, 30)
     assert not list(data.data.glob("06_models/*/*"))
 
 
