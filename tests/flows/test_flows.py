@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from churnlib.features.cohort import feature_columns
+from churnlib.schemas.outputs import output_tables
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import load_settings
 from flows import FLOWS
@@ -126,17 +127,7 @@ def test_flows_predictions_rank_each_subscription_of_the_month(
     studio: Studio, game: str, month: date
 ) -> None:
     found = studio.table(f"07_model_output/{game}/predictions_{month:%Y-%m}.parquet")
-    assert found.schema == {
-        "char_id": pl.Int64,
-        "sub_id": pl.Int64,
-        "sub_start_date": pl.Date,
-        "churn_probability": pl.Float64,
-        "risk_rank": pl.UInt32,
-        "model_version": pl.String,
-        "baseline_probability": pl.Float64,
-        "contact": pl.Boolean,
-        "held_out": pl.Boolean,
-    }
+    assert found.schema == output_tables()["predictions"].types
     started = studio.raw(game, "sub_data").filter(
         pl.col("sub_start_date").str.starts_with(f"{month:%Y-%m}")
     )
