@@ -24,6 +24,7 @@ from flows.cli.session import in_session
 
 GAME = "game1"
 BUCKETS = 16
+BUILD_ID = "bench"
 EVER = (date(1990, 1, 1), date(2100, 1, 1))
 
 
