@@ -122,7 +122,7 @@ def open_tables(
     wanted = tuple(specs)
     tables = check_tables(settings, catalog, wanted, as_of)
     checked = {name: table.checked for name, table in tables.items()}
-    characters = catalog.checked(raw_tables().characters.name)
+    characters = catalog.checked(raw_tables(settings.raw).characters.name)
     if characters.name not in checked and _has_ids_of_type(characters, settings.raw):
         # Currency of unknown characters is counted also by flows that read no characters.
         checked[characters.name] = datasets.ref(characters)

@@ -283,8 +283,8 @@ def test_only_the_first_faulty_rows_are_shown(tmp_path: Path) -> None:
 
 
 def test_every_broken_rule_of_a_row_is_named(tmp_path: Path) -> None:
-    row = "1,,elf,mage,west,01/02/2017,,12.5,"
-    message = complaint(write_text(tmp_path, "character_data", lines("character_data", row)))
+    row = character(gender=None, creation_date="01/02/2017", total_kills=12.5, total_deaths=None)
+    message = complaint(write(tmp_path, "character_data", [row]))
     assert message.splitlines()[1:-1] == [
         "  creation_date must be a date such as 2024-12-31: 1 row (line 2: 01/02/2017)",
         "  total_kills must be a whole number: 1 row (line 2: 12.5)",
