@@ -69,7 +69,7 @@ def test_settings_missing_from_an_older_manifest_are_named() -> None:
     older = manifest(game())
     del older["settings"]["currency"]["lookback_months"], older["settings"]["standard"]
     check_same_features(manifest(game()), game(), AGAIN)
-    with pytest.raises(ModelError, match=r"standard\.undated_totals was "null" and is false"):
+    with pytest.raises(ModelError, match=r'standard\.undated_totals was "null" and is false'):
         check_same_features(older, game(), AGAIN)
 
 
