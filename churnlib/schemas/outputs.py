@@ -29,7 +29,7 @@ _COMPUTED = {
 }
 _PREDICTED = {
     "churn_probability": dy.Float64(min=0, max=1, description="Of churn within the horizon"),
-    "risk_rank": dy.UInt32(unique=True, min=1, description="1 for the likeliest to churn"),
+    "risk_rank": dy.UInt32(unique=True, min=1, description="1 for the highest churn probability"),
     "model_version": dy.String(description="The model that predicted it"),
     "baseline_probability": dy.Float64(
         nullable=True,
