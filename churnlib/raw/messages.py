@@ -111,7 +111,7 @@ def refusal_message(
 
     Args:
         source: The file.
-        raw: Its rows as they are in the file.
+        raw: Its rows as in the file.
         faults: The broken rules.
         ragged: The number of fields, by `source_row` of lines with more or fewer than the header.
         counts: The number of faulty rows, and of all rows.
