@@ -1,11 +1,11 @@
-"""How much faster two workers of a Dask cluster build features than one.
+"""Measures how much faster two workers of a Dask cluster build features than one.
 
 python -m benchmarks.over_dask --characters 900000
 
 Each worker is a process of one thread, and there are as many buckets either way. The tables are
-made and checked once. What is timed is the mapped part alone: from a cluster that is up and has
-imported all it needs, to the last bucket. Joining the parts is this process's work, while the
-workers are at theirs; on a machine with no core to spare it would take from them.
+generated and checked once. Only the mapped part is timed: from a cluster that is up and has
+imported everything, to the last bucket. This process joins the parts while the workers build
+others; on a machine without a spare core that would slow them down.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from flows.cli.session import in_session
 
 GAME = "game1"
 BUCKETS = 16
-MAKING = "bench"
+BUILD_ID = "bench"
 EVER = (date(1990, 1, 1), date(2100, 1, 1))
 
 
@@ -32,7 +32,9 @@ def main() -> int:
     """Measures, and prints the ratio."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--characters", type=int, default=900_000)
-    parser.add_argument("--repeat", type=int, default=3, help="how often each; the best counts")
+    parser.add_argument(
+        "--repeat", type=int, default=3, help="number of builds; the fastest counts"
+    )
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="churn-dask-") as folder:
         generate(
@@ -44,25 +46,25 @@ def main() -> int:
 
 
 def compare(folder: str, repeat: int) -> None:
-    """Times one and two workers on a data folder with raw tables alone."""
+    """Times one and two workers on a data folder that has only raw tables."""
     from flows.standard_features import standard_features
 
     standard_features(game=GAME, data_dir=folder)
     seconds = {}
     for workers in (1, 2):
-        seconds[workers] = building(folder, workers, repeat)
+        seconds[workers] = build_seconds(folder, workers, repeat)
         print(f"{workers} workers: {seconds[workers]:.1f} s", flush=True)
-    print(f"two against one: {seconds[1] / seconds[2]:.2f} times as fast")
+    print(f"two workers are {seconds[1] / seconds[2]:.2f} times as fast as one")
 
 
-def building(folder: str, workers: int, repeat: int) -> float:
-    """The fastest building of all parts of the training features, in seconds."""
+def build_seconds(folder: str, workers: int, repeat: int) -> float:
+    """The fastest build of all parts of the training features, in seconds."""
     from prefect import Flow
     from prefect_dask import DaskTaskRunner
 
     from flows.engine.dask_cluster import cluster
     from flows.engine.dask_workers import check_workers
-    from flows.engine.over_dask import map_parts, remove_parts
+    from flows.engine.over_dask import Build, map_parts, remove_parts
     from flows.steps.run import SubscriptionWindow
     from flows.steps.window_features import WindowRequest, window_features
 
@@ -71,11 +73,12 @@ def building(folder: str, workers: int, repeat: int) -> float:
     request = WindowRequest(whole, settings.horizon_months, settings.currency)
     function = partial(window_features, request=request)
     places = (catalog.standard_features(), catalog.checked("character_currency"))
-    tables, target = [datasets.ref(place) for place in places], catalog.features("train")
+    tables = tuple(datasets.ref(place) for place in places)
+    build = Build(function, tables, catalog.features("train"), BUILD_ID)
     best = float("inf")
 
     def build_parts() -> int:
-        futures = map_parts(BUCKETS, function, tables, target, MAKING)
+        futures = map_parts(build, BUCKETS)
         return sum(future.result().rows or 0 for future in futures)
 
     with cluster(EngineSettings(runner="dask", workers=workers)) as client:
@@ -86,7 +89,7 @@ def building(folder: str, workers: int, repeat: int) -> float:
             started = time.perf_counter()
             flow()
             best = min(best, time.perf_counter() - started)
-            remove_parts(target, MAKING)
+            remove_parts(build)
     return best
 
 

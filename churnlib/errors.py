@@ -43,7 +43,7 @@ def error_prefix(game: str) -> Iterator[None]:
         raise type(error)(f"{game}: {error}") from error
 
 
-def reason(error: Exception) -> str:
+def reason(error: BaseException) -> str:
     """Returns the first line of an error's message, without its final period."""
     lines = str(error).strip().splitlines()
     return lines[0].rstrip(".") if lines else type(error).__name__
@@ -68,13 +68,17 @@ def closest(name: str, known: Iterable[str]) -> str:
     'Known: game1, game2.'
     """
     names = sorted(set(known))
-    similar = _similar(name, names, cutoff=0.6)
-    if similar:
-        return f"Did you mean '{similar[0]}'?"
+    if similar := most_similar(name, names):
+        return f"Did you mean '{similar}'?"
     if len(names) > LIST_ALL_UP_TO:
         nearest = _similar(name, names, cutoff=0)[:NEAREST]
         return f"Nearest of {len(names)} known: {', '.join(nearest)}."
     return f"Known: {', '.join(names) or 'none'}."
+
+
+def most_similar(name: str, known: Iterable[str]) -> str | None:
+    """Finds the known name that is most similar to a name; None where no name is similar."""
+    return next(iter(_similar(name, sorted(set(known)), cutoff=0.6)), None)
 
 
 def _similar(name: str, names: list[str], cutoff: float) -> list[str]:

@@ -44,6 +44,8 @@ _PREDICTED = {
         description="Whether the character is never contacted, in any month and by any model"
     ),
 }
+NEWER_COLUMNS = ("baseline_probability", "contact", "held_out")
+"""Columns that predictions may lack, because older versions of this package did not write them."""
 
 
 def output_tables(settings: RawSettings | None = None) -> dict[str, Table]:

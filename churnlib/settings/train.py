@@ -24,7 +24,8 @@ class Step(Item):
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
     """The step's name, as in `--set train.pipeline.<name>.params.<param>=<value>`."""
     type: str
-    """The full name of a class of scikit-learn, this library, or skrub or LightGBM if installed."""
+    """The full name of a class of scikit-learn, of this library, of skrub or LightGBM if installed,
+    or of a package that the variable `CHURN_TRUSTED_PACKAGES` names."""
     params: dict[str, Any] = Field(default_factory=dict)
     """Its parameters. A table with `type` (and `params`) is itself an estimator."""
 

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from churnlib.errors import ChurnlibError, DataError, SettingsError
+from churnlib.errors import ChurnlibError, DataError, SettingsError, reason
 from churnlib.io import datasets
 from churnlib.io.datasets import DatasetRef
 from flows.engine.code_digest import code_digest
@@ -96,10 +96,12 @@ def _worker_states(
     }
     try:
         states: dict[str, WorkerState] = client.gather(futures)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, RuntimeError) as error:
+        # A scheduler that lacks the function wraps the error in a RuntimeError.
         raise SettingsError(
-            f"engine.scheduler: the Dask workers cannot run this task ({error}). Start them with "
-            "the same version of churnlib, of the environment that runs the flows."
+            "engine.scheduler: the Dask scheduler or its workers cannot do this work "
+            f"({reason(error.__cause__ or error)}). Start them in the environment that runs the "
+            "flows, with the same version of churnlib."
         ) from None
     return states
 

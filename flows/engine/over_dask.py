@@ -1,11 +1,12 @@
-"""Builds features on a Dask cluster: a Prefect task for each bucket of characters.
+"""Features built on a Dask cluster: each bucket is a Prefect task that a worker runs.
 
-Tasks receive the places of datasets and plain settings; rows are exchanged through the data folder,
-which all machines share.
+Processes exchange the places of datasets and plain settings; rows are exchanged through the data
+folder, which all machines share.
 """
 
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
@@ -25,11 +26,28 @@ from flows.engine.dask_cluster import cluster, threads_of
 from flows.engine.dask_workers import check_workers
 
 BUCKETS_PER_THREAD = 4
-"""Minimum number of buckets per worker thread, so that all threads are busy until the end and a
-worker that dies loses little."""
+"""The minimum number of buckets per thread of the workers: all have work until the end, and little
+is lost if a worker dies."""
 RETRIES = 2
 
 Features = Callable[..., pl.LazyFrame]
+
+
+@dataclass(frozen=True)
+class Build:
+    """What is built, in parts that are joined at the end.
+
+    Attributes:
+        function: See `flows.engine.building.build`.
+        tables: Tables that `churnlib.io.buckets.write` wrote.
+        target: Where the result is written.
+        id: Distinguishes the parts from those of other builds of the same dataset.
+    """
+
+    function: Features
+    tables: tuple[DatasetRef, ...]
+    target: Dataset
+    id: str
 
 
 def build_over_dask(
@@ -40,73 +58,67 @@ def build_over_dask(
     engine: EngineSettings,
     needed: int,
 ) -> DatasetRef:
-    """Does the same as `churnlib.io.buckets.build`, on a cluster, with identical bytes.
+    """Builds features as `churnlib.io.buckets.build` does, to the same bytes, on a cluster.
 
     Args:
         function: See `flows.engine.building.build`.
         tables: Tables that `churnlib.io.buckets.write` wrote.
-        target: The place of the result.
-        facts: Facts for the footer of the result.
-        engine: The cluster.
-        needed: Number of buckets that the memory limit requires.
+        target: Where the result is written.
+        facts: Facts for its footer.
+        engine: Which cluster.
+        needed: The number of buckets that memory requires.
 
     Raises:
-        SettingsError: The cluster does not answer, or its workers cannot run the tasks.
-        DataError: The workers cannot access the data folder.
+        SettingsError: There is no such cluster, or its workers differ from this process.
+        DataError: The workers do not see the data folder.
     """
     from prefect_dask import DaskTaskRunner
 
-    build_id = uuid.uuid4().hex[:12]
+    build = Build(function, tuple(tables), target, uuid.uuid4().hex[:12])
     try:
         with cluster(engine) as client:
             check_workers(client, function, tables)
             count = buckets_for(needed, threads_of(client))
             runner = DaskTaskRunner(address=client.scheduler_info()["address"])
-            return flow_of(count, function, tables, target, facts, build_id, runner)()
+            return flow_of(build, facts, count, runner)()
     finally:
-        remove_parts(target, build_id)
+        remove_parts(build)
 
 
 def flow_of(
-    count: int,
-    function: Features,
-    tables: Sequence[DatasetRef],
-    target: Dataset,
+    build: Build,
     facts: Mapping[str, str],
-    build_id: str,
+    count: int,
     runner: TaskRunner[PrefectFuture[Any]],
 ) -> Flow[[], DatasetRef]:
-    """Returns the flow of one build, because the task runner is a property of a flow.
+    """Makes the flow of a build, because a flow's runner is fixed when the flow is made.
 
     Args:
-        count: Number of buckets.
-        function: The function to apply to each.
-        tables: The tables to apply it to.
-        target: The place of the result.
+        build: What is built.
         facts: Facts for the footer of the result.
-        build_id: Distinguishes the parts of this build from those of others.
-        runner: The task runner.
+        count: The number of buckets.
+        runner: Runs the tasks.
     """
 
     def build_in_buckets() -> DatasetRef:
-        futures = map_parts(count, function, tables, target, build_id)
-        return buckets.join(rows_of(futures), function, tables, target, facts)
+        rows = rows_of(map_parts(build, count))
+        return buckets.join(rows, build.function, build.tables, build.target, facts)
 
     return Flow(
         build_in_buckets,
         name="build-in-buckets",
-        flow_run_name=f"{target.game} {target.name}",
+        flow_run_name=f"{build.target.game} {build.target.name}",
         task_runner=runner,
         persist_result=False,
     )
 
 
 def buckets_for(needed: int, threads: int) -> int:
-    """Returns the number of buckets, a power of two.
+    """Returns the number of buckets for a build, a power of two.
 
     Args:
-        needed: Number that the memory limit requires.
-        threads: Number of threads of all workers.
+        needed: The number that memory requires.
+        threads: The number of threads of all workers.
 
     >>> buckets_for(2, 3), buckets_for(64, 3)
     (16, 64)
@@ -115,22 +127,15 @@ def buckets_for(needed: int, threads: int) -> int:
     return int(min(buckets.FINEST, 2 ** (wanted - 1).bit_length()))
 
 
-def build_part(
-    number: int,
-    count: int,
-    function: Features,
-    tables: Sequence[DatasetRef],
-    target: Dataset,
-    build_id: str,
-) -> DatasetRef:
-    """Builds the features of one bucket and writes them to a part file."""
-    with datasets.attribute_read_errors(*tables):
-        frame = buckets.make(function, tables, number, count)
-    return datasets.write_ipc(frame, part_of(target, build_id, number))
+def build_part(number: int, count: int, build: Build) -> DatasetRef:
+    """Builds the features of one bucket, and writes them to a file of their own."""
+    with datasets.attribute_read_errors(*build.tables):
+        frame = buckets.make(build.function, build.tables, number, count)
+    return datasets.write_ipc(frame, part_of(build.target, build.id, number))
 
 
 def is_worth_a_retry(_task: Task[..., object], _run: TaskRun, state: State) -> bool:
-    """Whether a part may succeed next time: not if the user must fix something."""
+    """Tells whether a part may succeed next time; not if the user has to fix something."""
     return not isinstance(state.result(raise_on_failure=False), ChurnlibError)
 
 
@@ -145,49 +150,39 @@ PART = Task(
 )
 
 
-def map_parts(
-    count: int, function: Features, tables: Sequence[DatasetRef], target: Dataset, build_id: str
-) -> Sequence[PrefectFuture[DatasetRef]]:
-    """Submits every part to the runner of the current flow; see `flow_of`."""
-    return PART.map(
-        range(count),
-        count=count,
-        function=unmapped(function),
-        tables=unmapped(tuple(tables)),
-        target=unmapped(target),
-        build_id=build_id,
-    )
+def map_parts(build: Build, count: int) -> Sequence[PrefectFuture[DatasetRef]]:
+    """Submits all parts to the runner of the current flow; see `flow_of`."""
+    return PART.map(range(count), count=count, build=unmapped(build))
 
 
-def rows_of(futures: Sequence[PrefectFuture[DatasetRef]]) -> Iterator[pl.DataFrame]:
-    """Yields the rows of each part, in order, as soon as it is complete, and removes the part.
+def rows_of(parts: Sequence[PrefectFuture[DatasetRef]]) -> Iterator[pl.DataFrame]:
+    """Yields the rows of each part, in order, as soon as it is written, and removes it.
 
     Raises:
-        DataError: A part that a worker wrote does not exist here.
+        DataError: A part is not where its worker wrote it.
     """
-    for future in futures:
+    for future in parts:
         part = result_of(future)
         if not storage.is_file(part.uri):
             raise DataError(
-                f"{part.game}: a worker of the Dask cluster wrote {part.uri}, but it does not "
-                "exist here. The data folder must be one that all machines share: name it with "
-                "--data-dir."
+                f"{part.game}: a worker of the Dask cluster wrote {part.uri}, but it is not there. "
+                "The data folder must be one that all machines share: name it with --data-dir."
             )
         yield datasets.read_ipc(part)
         storage.remove(part.uri)
 
 
 def result_of(future: PrefectFuture[DatasetRef]) -> DatasetRef:
-    """Returns the result of a task; raises its error as a new one, which was not logged here."""
+    """Returns the result of a task; raises its error anew, which only the worker has logged."""
     try:
         return future.result()
     except ChurnlibError as error:
         raise type(error)(str(error)) from None
 
 
-def remove_parts(target: Dataset, build_id: str) -> None:
-    """Removes the remaining parts of a build, also incomplete ones."""
-    folder = folder_of(part_of(target, build_id, 0).uri)
+def remove_parts(build: Build) -> None:
+    """Removes the parts of a build that are left, complete or not."""
+    folder = folder_of(part_of(build.target, build.id, 0).uri)
     for entry in storage.list_files(folder):
-        if build_id in name_of(entry.uri):
+        if build.id in name_of(entry.uri):
             storage.remove(entry.uri)

@@ -7,12 +7,9 @@ from churnlib.io import datasets
 from churnlib.io.datasets import DatasetRef
 from churnlib.io.footer import facts
 from churnlib.months import first_day, shift_months
-from churnlib.schemas.outputs import output_tables
+from churnlib.schemas.outputs import NEWER_COLUMNS, output_tables
 from churnlib.settings import Settings, check_label_overlap
 from flows.steps.run import Run, SubscriptionWindow
-
-NEWER_COLUMNS = ("baseline_probability", "contact", "held_out")
-"""Columns that predictions may lack, because older versions of this package did not write them."""
 
 
 def find_predictions(run: Run, window: SubscriptionWindow) -> DatasetRef:

@@ -39,7 +39,7 @@ class CheckedTable:
 
     Attributes:
         source: The file.
-        checked: The rows that break no rule, typed, sorted by key.
+        checked: The rows that break no rule, typed, in the order of a hash of char_id.
         rejected: The quarantined rows, if any.
     """
 
@@ -53,7 +53,7 @@ class RawTable:
     """A checked table, and facts about its rows as of the day of a run.
 
     Attributes:
-        checked: The rows that break no rule, typed, sorted by key.
+        checked: The rows that break no rule, typed, in the order of a hash of char_id.
         facts: Facts for reports and manifests: the fingerprints of the file (`source`) and of its
             checked rows (`fingerprint`); and, as of the day, the number of `rows`, those
             `quarantined`, and the `odd` ones by data warning.
@@ -122,7 +122,7 @@ def open_tables(
     wanted = tuple(specs)
     tables = check_tables(settings, catalog, wanted, as_of)
     checked = {name: table.checked for name, table in tables.items()}
-    characters = catalog.checked(raw_tables().characters.name)
+    characters = catalog.checked(raw_tables(settings.raw).characters.name)
     if characters.name not in checked and _has_ids_of_type(characters, settings.raw):
         # Currency of unknown characters is counted also by flows that read no characters.
         checked[characters.name] = datasets.ref(characters)

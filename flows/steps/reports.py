@@ -9,7 +9,7 @@ from churnlib.errors import error_prefix
 from churnlib.io import storage
 from churnlib.io.datasets import DatasetRef
 from churnlib.model.sample import describe_sample
-from churnlib.schemas.raw_tables import raw_tables
+from churnlib.schemas.raw_tables import RawTables
 from churnlib.settings import EvaluationSettings, Offer, Settings, changes
 from flows.engine.artifacts import show_report
 from flows.engine.cache import run_logger
@@ -58,7 +58,7 @@ def report_context(run: Run, sources: Sources, warnings: tuple[str, ...]) -> Rep
         sources: The facts of the raw tables behind the report.
         warnings: Warnings for the reader.
     """
-    return ReportContext(run.settings.evaluation, data_quality(sources), warnings)
+    return ReportContext(run.settings.evaluation, data_quality(run.raw, sources), warnings)
 
 
 def score_context(
@@ -74,14 +74,15 @@ def score_context(
     )
 
 
-def data_quality(sources: Sources) -> dict[str, Any]:
+def data_quality(raw: RawTables, sources: Sources) -> dict[str, Any]:
     """Quarantined rows and data warnings by table, as a report holds them.
 
     Args:
+        raw: The game's raw tables.
         sources: The facts of raw tables; those of `STANDARD_KINDS` that are missing are reported
             as unknown.
     """
-    standard = (spec.name for spec in raw_tables().of_kind(*STANDARD_KINDS))
+    standard = (spec.name for spec in raw.of_kind(*STANDARD_KINDS))
     unknown = dict.fromkeys(table for table in standard if table not in sources)
     return {
         fact: {**unknown, **{table: facts[fact] for table, facts in sources.items()}}

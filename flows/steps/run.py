@@ -84,9 +84,15 @@ class Run:
         return raw_tables(self.settings.raw)
 
     def tables(self, *kinds: TableKind) -> tuple[RawTable, ...]:
-        """Returns the validated raw table of each kind, with its facts as of the run's day."""
-        specs = [self.raw.of_kind(kind)[0] for kind in kinds]
-        return open_tables(self.settings, self.catalog, specs, self.as_of)
+        """Checks all raw tables of some kinds, and returns the first of each kind.
+
+        Their facts are as of the run's day. Data warnings are logged, those of further tables of a
+        kind as well.
+        """
+        specs = self.raw.of_kind(*kinds)
+        opened = open_tables(self.settings, self.catalog, specs, self.as_of)
+        tables = dict(zip((spec.kind for spec in reversed(specs)), reversed(opened), strict=True))
+        return tuple(tables[kind] for kind in kinds)
 
     def existing(self, dataset: Dataset, advice: str) -> DatasetRef:
         """Returns a dataset that an earlier run must have written.

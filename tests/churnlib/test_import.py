@@ -1,5 +1,6 @@
 """`import churnlib`: fast, with all public names."""
 
+import ast
 import json
 import subprocess
 import sys
@@ -92,6 +93,14 @@ def test_every_public_name_resolves(name: str) -> None:
     assert found.__name__ == name
     assert found.__doc__
     assert name in dir(churnlib)
+
+
+def test_type_checkers_find_the_same_names() -> None:
+    tree = ast.parse(Path(churnlib.__file__).read_text(encoding="utf-8"))
+    (block,) = (statement for statement in tree.body if isinstance(statement, ast.If))
+    imports = [statement for statement in block.body if isinstance(statement, ast.ImportFrom)]
+    seen = {alias.name: statement.module for statement in imports for alias in statement.names}
+    assert seen == {name: f"churnlib.{home}" for name, home in churnlib._HOMES.items()}
 
 
 def test_an_unknown_name_is_refused() -> None:

@@ -1,4 +1,4 @@
-"""Buckets over the workers of a Dask cluster: the same bytes, and faults told well."""
+"""Features built on a Dask cluster: identical bytes, and messages for errors."""
 
 import importlib.metadata
 import json
@@ -40,14 +40,14 @@ def features(studio: Studio) -> dict[str, bytes]:
 
 
 def parts(studio: Studio) -> list[Path]:
-    """What lies among the parts."""
+    """The files in the folder of the parts."""
     return list(studio.data.glob("02_intermediate/*/parts/*"))
 
 
 def build_all(studio: Studio, say: Say, *more: str) -> str:
     """Runs all tasks that build features."""
-    said = say(studio, "train", "game1", "--from-raw", *more)
-    return said + say(studio, "batch_predict", "game1", *more)
+    output = say(studio, "train", "game1", "--from-raw", *more)
+    return output + say(studio, "batch_predict", "game1", *more)
 
 
 @pytest.fixture(scope="module")
@@ -60,17 +60,17 @@ def local(studio: Studio) -> dict[str, bytes]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
-def test_the_same_bytes_whoever_builds(
+def test_cluster_builds_the_same_bytes(
     studio: Studio, local: dict[str, bytes], say: Say, workers: int
 ) -> None:
-    said = build_all(studio, say, "--refresh", *DASK, f"--set=engine.workers={workers}")
-    assert said.count("build-in-buckets") >= 3
+    output = build_all(studio, say, "--refresh", *DASK, f"--set=engine.workers={workers}")
+    assert output.count("build-in-buckets") >= 3
     assert features(studio) == local
     assert parts(studio) == []
 
 
 @pytest.mark.slow
-def test_a_cluster_is_started_only_for_work(
+def test_cluster_is_started_only_for_work(
     studio: Studio, local: dict[str, bytes], say: Say, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dask_cluster, "_local_cluster", lambda _: pytest.fail("a cluster"))
@@ -81,7 +81,7 @@ def test_a_cluster_is_started_only_for_work(
 
 
 @pytest.mark.slow
-def test_a_killed_worker_costs_its_buckets_alone(
+def test_killed_worker_loses_only_its_buckets(
     studio: Studio, local: dict[str, bytes], say: Say
 ) -> None:
     killed: list[int] = []
@@ -95,27 +95,27 @@ def test_a_killed_worker_costs_its_buckets_alone(
 
     thread = threading.Thread(target=kill_one, daemon=True)
     thread.start()
-    said = say(studio, "standard_features", "game1", "--refresh", *DASK, "--set=engine.workers=2")
+    output = say(studio, "standard_features", "game1", "--refresh", *DASK, "--set=engine.workers=2")
     thread.join(5)
-    assert said.startswith("exit 0")
+    assert output.startswith("exit 0")
     assert len(killed) == 1
     assert features(studio) == local
     assert parts(studio) == []
 
 
-def test_a_scheduler_that_does_not_answer(
+def test_scheduler_that_does_not_answer_is_named(
     studio: Studio, say: Say, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dask_cluster, "CONNECT_SECONDS", 0.3)
     scheduler = "tcp://127.0.0.1:9"
-    said = say(
+    output = say(
         *(studio, "standard_features", "game1", "--refresh", *DASK),
         f"--set=engine.scheduler={scheduler}",
     )
-    assert is_refusal(said, f"engine.scheduler: no Dask scheduler answers at {scheduler}")
+    assert is_refusal(output, f"engine.scheduler: no Dask scheduler answers at {scheduler}")
 
 
-def test_the_extra_is_named_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "prefect_dask", None)
     with (
         pytest.raises(SettingsError, match=r"pip install 'churnlib\[dask\]'"),
@@ -127,7 +127,7 @@ def test_the_extra_is_named_where_it_is_missing(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize(
     "wrong", [{"runner": "ray"}, {"scheduler": "scheduler"}, {"workers": 0}], ids=str
 )
-def test_settings_that_cannot_be(wrong: dict[str, Any]) -> None:
+def test_invalid_engine_settings_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         EngineSettings(**wrong)
 
@@ -168,17 +168,19 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineSettings
 
 
 @pytest.mark.slow
-def test_a_cluster_that_runs_somewhere(
+def test_running_cluster_builds_the_same_bytes(
     studio: Studio, local: dict[str, bytes], say: Say, running: EngineSettings
 ) -> None:
-    said = build_all(studio, say, "--refresh", *DASK, f"--set=engine.scheduler={running.scheduler}")
-    assert said.count("build-in-buckets") >= 3
+    output = build_all(
+        studio, say, "--refresh", *DASK, f"--set=engine.scheduler={running.scheduler}"
+    )
+    assert output.count("build-in-buckets") >= 3
     assert features(studio) == local
     assert parts(studio) == []
 
 
 @pytest.mark.slow
-def test_workers_that_would_do_other_work_are_refused(
+def test_workers_with_other_code_libraries_or_data_are_refused(
     studio: Studio,
     local: dict[str, bytes],
     running: EngineSettings,
@@ -206,7 +208,7 @@ def test_workers_that_would_do_other_work_are_refused(
 
 
 @pytest.mark.slow
-def test_a_data_folder_in_an_object_store(
+def test_data_folder_in_an_object_store_gives_the_same_bytes(
     studio: Studio, local: dict[str, bytes], bucket: str
 ) -> None:
     for name in raw_tables():

@@ -158,9 +158,8 @@ def test_lookback_counts_from_the_start_and_not_from_the_newest_row() -> None:
 
 def test_aggregations_ignore_nulls() -> None:
     actual = aggregates({date(2024, 1, 1): 1.0, date(2024, 2, 1): None, date(2024, 3, 1): 4.0})
-    assert actual == pytest.approx(
-        {"mean": 2.5, "max": 4, "min": 1, "std": 4.5**0.5, "sum": 5, "first": 1, "count": 2}
-    )
+    known = {"mean": 2.5, "max": 4, "min": 1, "std": 4.5**0.5, "sum": 5, "first": 1, "count": 2}
+    assert {name: actual[name] for name in known} == pytest.approx(known)
 
 
 def test_aggregations_of_nulls_only() -> None:

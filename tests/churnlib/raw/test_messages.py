@@ -49,7 +49,10 @@ def test_a_missing_column_is_named(table: str, column: str, form: str, tmp_path:
 def test_a_misspelt_column_name_is_suggested(tmp_path: Path) -> None:
     frame = pl.DataFrame(GOOD["sub_miss"]).rename({"end_date": "enddate"})
     message = refusal(write(tmp_path, "sub_miss", frame))
-    assert message == "hawk: sub_miss.csv lacks the column end_date. Did you mean 'enddate'?"
+    assert message == (
+        "hawk: sub_miss.csv lacks the column end_date. "
+        "Rename its column 'enddate' if that is meant."
+    )
 
 
 def test_all_missing_columns_are_named_at_once(tmp_path: Path) -> None:
@@ -280,8 +283,8 @@ def test_only_the_first_faulty_rows_are_shown(tmp_path: Path) -> None:
 
 
 def test_every_broken_rule_of_a_row_is_named(tmp_path: Path) -> None:
-    row = "1,,elf,mage,west,01/02/2017,,12.5,"
-    message = refusal(write_text(tmp_path, "character_data", lines("character_data", row)))
+    row = character(gender=None, creation_date="01/02/2017", total_kills=12.5, total_deaths=None)
+    message = refusal(write(tmp_path, "character_data", [row]))
     assert message.splitlines()[1:-1] == [
         "  creation_date must be a date such as 2024-12-31: 1 row (line 2: 01/02/2017)",
         "  total_kills must be a whole number: 1 row (line 2: 12.5)",
