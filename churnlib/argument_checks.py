@@ -80,7 +80,10 @@ def check_arguments(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def checked(*args: P.args, **kwargs: P.kwargs) -> R:
-        call = signature.bind(*args, **kwargs)
+        try:
+            call = signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{function.__name__}() got wrong arguments: {error}") from None
         for name, value in call.arguments.items():
             names = [cls.__name__ for cls in types[name]]
             if names == ["LazyFrame"] and type(value).__module__.startswith("polars."):

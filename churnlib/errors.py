@@ -68,13 +68,17 @@ def closest(name: str, known: Iterable[str]) -> str:
     'Known: game1, game2.'
     """
     names = sorted(set(known))
-    similar = _similar(name, names, cutoff=0.6)
-    if similar:
-        return f"Did you mean '{similar[0]}'?"
+    if similar := most_similar(name, names):
+        return f"Did you mean '{similar}'?"
     if len(names) > LIST_ALL_UP_TO:
         nearest = _similar(name, names, cutoff=0)[:NEAREST]
         return f"Nearest of {len(names)} known: {', '.join(nearest)}."
     return f"Known: {', '.join(names) or 'none'}."
+
+
+def most_similar(name: str, known: Iterable[str]) -> str | None:
+    """Finds the known name that is most similar to a name; None where no name is similar."""
+    return next(iter(_similar(name, sorted(set(known)), cutoff=0.6)), None)
 
 
 def _similar(name: str, names: list[str], cutoff: float) -> list[str]:

@@ -4,6 +4,7 @@ from datetime import date
 
 import polars as pl
 
+from churnlib.errors import DataError
 from churnlib.features.history import add_currency_features
 from churnlib.features.outcome import add_churned_on, add_label
 from churnlib.features.standard import standard_features
@@ -77,7 +78,9 @@ def in_window(subs: pl.LazyFrame, first: date, last: date) -> pl.LazyFrame:
     """Keeps the subscriptions that start from `first` to `last`, both included.
 
     Raises:
-        DataError: There is no `sub_start_date`.
+        DataError: There is no `sub_start_date`, or the window ends before it starts.
     """
+    if last < first:
+        raise DataError(f"the window ends on {last}, before it starts on {first}.")
     require(subs.collect_schema(), (SUB_START_DATE,), "the subscriptions")
     return subs.filter(pl.col(SUB_START_DATE).is_between(first, last))

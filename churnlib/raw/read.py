@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import polars as pl
 
-from churnlib.errors import DataError, closest, reason
+from churnlib.errors import DataError, most_similar, reason
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.io.storage import is_file, is_folder, reader_options, size
 from churnlib.raw.csv_lines import Lines, header, line_not_utf8, profile
@@ -124,7 +124,12 @@ def _hint(missing: Sequence[str], names: Sequence[str], spec: TableSpec) -> str:
         if any(set(name.split(mark)) >= set(missing) for name in names):
             return f"The separator seems to be {mark!r} and must be ','."
     others = [name for name in names if name not in spec.columns]
-    return closest(missing[0], others) if others else ""
+    similar = most_similar(missing[0], others)
+    return f"Rename its column '{similar}' if that is meant." if similar else _other_columns(others)
+
+
+def _other_columns(names: Sequence[str]) -> str:
+    return f"Columns that are not expected: {', '.join(names)}." if names else ""
 
 
 def by_line(raw: pl.LazyFrame, lines: Lines) -> pl.LazyFrame:

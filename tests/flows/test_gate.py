@@ -210,8 +210,8 @@ def test_promote_warns_where_the_other_flows_will_refuse_the_champion(
     assert captured.out == f"{GAME}: model {second} is the champion now; before: {first}\n"
     warning = (
         f"warning: {GAME}: model {second} was trained on other features than the game's settings "
-        "require: currency.lookback_months was 12 and is None. score and batch-predict will refuse "
-        "it, with exit status 2"
+        'require: currency.lookback_months was 12 and is "null". score and batch-predict will '
+        "refuse it, with exit status 2"
     )
     assert captured.err.startswith(warning)
     for flow in ("score", "batch_predict"):
@@ -397,7 +397,7 @@ LATE = {"windows.train.end": -12, "windows.score": {"start": -6, "end": -6}}
 @pytest.mark.parametrize(
     ("trial", "fault"),
     [
-        ({"currency.lookback_months": 12}, "currency.lookback_months was 12 and is None"),
+        ({"currency.lookback_months": 12}, 'currency.lookback_months was 12 and is "null"'),
         pytest.param(
             {"train.model_format": "joblib"}, "is saved as model.joblib", marks=pytest.mark.slow
         ),
