@@ -44,19 +44,19 @@ ENV PATH=/opt/venv/bin:/opt/churn/bin:$PATH \
     DO_NOT_TRACK=1 \
     PREFECT_SERVER_ANALYTICS_ENABLED=false \
     PREFECT_HOME=/home/churn/.prefect \
-    # The server writes the files of its page at each start.
+    # The server writes the files of its UI at each start.
     PREFECT_UI_STATIC_DIRECTORY=/home/churn/.prefect/ui \
-    # The cache of finished tasks stays with the data that it describes.
+    # Keeps the cache of finished tasks beside the data.
     PREFECT_RESULTS_LOCAL_STORAGE_PATH=/app/data/.results \
-    # Idle threads of one fit would otherwise keep spinning on the cores that another needs.
+    # Otherwise idle threads of one fit keep spinning on cores that another needs.
     GOMP_SPINCOUNT=1000 \
-    # Threads share what they free: a third less memory on large data.
+    # Threads share freed memory: a third less memory on large data.
     MALLOC_ARENA_MAX=1 \
     CHURN_GAMES_DIR=/app/games \
     CHURN_DATA_DIR=/app/data
 WORKDIR /app
 USER 10001:10001
-# Creates the database here, which takes long, for runs that start a server of their own.
+# Creates the database, which takes long, for runs that start their own server.
 RUN prefect server database upgrade --yes
 COPY --from=code /build/site /opt/churn
 COPY pyproject.toml prefect.yaml deployments/healthcheck.py ./

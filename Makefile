@@ -1,4 +1,4 @@
-# One vocabulary of commands for people and machines. Each target is one command that can be typed.
+# The commands of the project, for people, hooks and CI.
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
@@ -10,46 +10,46 @@ TWO = --numprocesses=2 --dist=loadfile
 run: $(VENV)/ready  ## take a game from raw data to model, back-test and predictions
 	$(BIN)/python -m flows run --game $(GAME)
 
-server: $(VENV)/ready  ## a lasting Prefect server with its page; it says where, and how to point runs to it
+server: $(VENV)/ready  ## start a permanent Prefect server with its UI
 	DO_NOT_TRACK=1 $(BIN)/prefect --no-prompt server start --host 127.0.0.1
 
 test: $(VENV)/ready-dev  ## run the tests, on two processes
 	$(BIN)/python -m pytest -m "not slow" $(TWO)
 
-test-all: $(VENV)/ready-dev  ## run every test, the slow ones one by one, with the coverage of the library
+test-all: $(VENV)/ready-dev  ## run all tests, the slow ones one by one, with coverage
 	$(BIN)/python -m pytest -m "not slow" $(TWO) --cov --cov-report=
 	$(BIN)/python -m pytest -m slow --cov --cov-append --cov-fail-under=95
 
-mutants: $(VENV)/ready-dev  ## change the code in small ways, and show the changes that no test notices
+mutants: $(VENV)/ready-dev  ## run mutation tests, and show the surviving mutants
 	$(BIN)/python -m tests.mutants $(MUTANTS)
 
-check: $(VENV)/ready-dev  ## hold the code against its rules
+check: $(VENV)/ready-dev  ## run linters and type checker
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
 
-bench: $(VENV)/ready-dev  ## measure how the work grows with the data; hours, into benchmarks/
+bench: $(VENV)/ready-dev  ## measure how the work scales with the data; takes hours
 	DO_NOT_TRACK=1 $(BIN)/python -m benchmarks.growth $(BENCH)
 
-format: $(VENV)/ready-dev  ## put the code into its form
+format: $(VENV)/ready-dev  ## format the code
 	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
 schema: $(VENV)/ready  ## write the JSON schema of the games' files
 	$(BIN)/python -m flows schema > games/schema.json
 
-docs: $(VENV)/ready  ## write the pages that follow from the code
+docs: $(VENV)/ready  ## generate the pages in docs/
 	$(BIN)/python -m docs.generate
 
-deployments: $(VENV)/ready-dev  ## write prefect.yaml from the games, and the templates of work pools
+deployments: $(VENV)/ready-dev  ## generate prefect.yaml and the templates of work pools
 	$(BIN)/python -m deployments.generate
 	$(BIN)/python -m deployments.work_pools
 
-lock: $(VENV)/ready-dev  ## choose the versions of all dependencies anew
+lock: $(VENV)/ready-dev  ## update the versions of all dependencies
 	$(BIN)/uv pip compile --universal --generate-hashes --no-header --upgrade pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --universal --generate-hashes --no-header --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 
 wheel: $(VENV)/ready-dev  ## build the wheel, into dist/
 	$(BIN)/python -m hatchling build --target wheel
 
-clean:  ## remove what runs have made, but not the raw data
+clean:  ## remove the outputs of runs, but not the raw data
 	rm -rf data/0[2-8]_*
 
 $(VENV)/ready: requirements.lock pyproject.toml

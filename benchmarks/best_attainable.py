@@ -1,8 +1,8 @@
-"""How near the models come to the best that anyone could: `python -m benchmarks.best_attainable`.
+"""Compares models with the best attainable: `python -m benchmarks.best_attainable`.
 
-For each game and seed: sample data of 30,000 characters, `train-from-raw` and `score` by their
-command lines, then the back-test's AUC beside that of the true churn probabilities on the very
-same subscriptions. Prints a row each, and the mean share of what is attainable.
+For each game and seed, generates sample data of 30,000 characters, runs `train-from-raw` and
+`score`, and compares the back-test's AUC with that of the true churn probabilities on the same
+subscriptions. Prints a row for each, and the mean share of the attainable AUC above 0.5.
 """
 
 import argparse
@@ -37,7 +37,7 @@ def measure(game: str, seed: int, characters: int, signal: float) -> float:
     """Measures one game and seed.
 
     Returns:
-        The back-test's AUC above 0.5 over that of the truth.
+        The back-test's AUC above 0.5, divided by that of the truth.
     """
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)
@@ -66,7 +66,7 @@ def measure(game: str, seed: int, characters: int, signal: float) -> float:
 
 
 def run(flow: str, *arguments: str) -> None:
-    """Runs a flow by its command line; its log is shown only where it fails."""
+    """Runs a flow as a process; shows its log only if it fails."""
     command = [sys.executable, "-m", f"flows.{flow}", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

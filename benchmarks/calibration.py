@@ -1,9 +1,9 @@
-"""How far probabilities can be taken at their word: `python -m benchmarks.calibration`.
+"""Measures the calibration of models: `python -m benchmarks.calibration`.
 
-For each number of characters: sample data of game1, and on them the flows `train` and `score` with
-histogram gradient boosting, which is not calibrated, and with a random forest, both as it is and
-calibrated. Then the expected calibration error on the scored subscriptions, beside that of the true
-churn probabilities on the very same ones: with few rows, luck alone makes one. Prints a row each.
+For each number of characters, generates sample data of game1 and runs `train` and `score` with
+histogram gradient boosting, which is not calibrated, and with a random forest, uncalibrated and
+calibrated. Prints a row for each with the expected calibration error on the scored subscriptions,
+and that of the true churn probabilities on the same ones, which is due to chance alone.
 """
 
 import argparse
@@ -42,7 +42,7 @@ MODELS = {
     "random forest, not calibrated": (FOREST, "train.calibration=none"),
     "random forest, isotonic": (FOREST, "train.calibration=isotonic"),
 }
-"""What is compared, with the settings that make it."""
+"""The settings of each model to compare."""
 
 
 def main() -> None:
@@ -64,15 +64,15 @@ def measure(characters: int, seed: int) -> None:
         generate(PROCESSES[GAME], characters, seed, raw, file_format="parquet")
         truth = pl.read_parquet(raw / "truth" / "sub_truth.parquet").rename({PROBABILITY: "truth"})
         for name, settings in MODELS.items():
-            stated = [word for setting in settings for word in ("--set", setting)]
+            options = [word for setting in settings for word in ("--set", setting)]
             for flow, *more in (("train", "--from-raw"), ("score",)):
-                run(flow, "--game", GAME, "--data-dir", folder, *more, *stated)
+                run(flow, "--game", GAME, "--data-dir", folder, *more, *options)
             rows = scored(Catalog(folder, GAME)).join(truth, on="sub_id")
-            said, came = (rows[column].to_numpy().mean() for column in (PROBABILITY, LABEL))
+            predicted, churned = (rows[column].to_numpy().mean() for column in (PROBABILITY, LABEL))
             print(
                 f"| {characters:,} | {seed} | {len(rows):,} | {name} "
                 f"| {error(rows, PROBABILITY):.4f} | {error(rows, 'truth'):.4f} "
-                f"| {said:.4f} | {came:.4f} |",
+                f"| {predicted:.4f} | {churned:.4f} |",
                 flush=True,
             )
 
@@ -87,8 +87,8 @@ def scored(catalog: Catalog) -> pl.DataFrame:
 
 def error(rows: pl.DataFrame, column: str) -> float | None:
     """The expected calibration error of the probabilities in a column."""
-    said = rows.with_columns(pl.col(column).alias(PROBABILITY))
-    return score_group(said).expected_calibration_error
+    predictions = rows.with_columns(pl.col(column).alias(PROBABILITY))
+    return score_group(predictions).expected_calibration_error
 
 
 if __name__ == "__main__":

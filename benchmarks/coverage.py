@@ -1,11 +1,10 @@
-"""How often the intervals of reports hold the truth: `python -m benchmarks.coverage`.
+"""Measures the coverage of the confidence intervals: `python -m benchmarks.coverage`.
 
-A model is fitted once, on a draw of the sample process, and is then a fixed score. What it is worth
-on the population comes of a draw so large that chance does not matter, with the true churn
-probabilities for outcomes. Then small draws are scored, each with intervals, as reports do: all
-subscriptions whose outcome is known on the last day, several a character. Prints, for each figure,
-the truth and how often the intervals held it: those that draw characters, and for comparison those
-that take each subscription for a character of its own.
+A model is fitted once, on a draw of the sample process, and kept fixed. Its true metrics are
+computed on a very large draw, with the true churn probabilities as outcomes. Then small draws are
+scored with intervals, as in reports: all subscriptions whose outcome is known on the last day,
+several per character. Prints the truth of each metric and the coverage of its interval, by
+bootstrap draws of characters and, for comparison, of independent subscriptions.
 """
 
 import argparse
@@ -34,7 +33,7 @@ from churnlib.synthesis.world import Simulation
 AS_OF = date(2025, 1, 1)
 GAME = "game1"
 AT_ONCE = 25_000
-"""Characters simulated at a time for the truth."""
+"""Number of characters simulated at a time for the truth."""
 
 
 def main() -> None:
@@ -48,13 +47,13 @@ def main() -> None:
     args = parser.parse_args()
     settings = load_settings(GAME)
     model = fit(draw(settings, args.learnt, 10**6).drop("truth"), settings.train, seed=1)
-    truth = true_figures(settings, model, args.population)
+    truth = true_metrics(settings, model, args.population)
     cohorts = (scored(settings, model, args.characters, args.seed + n) for n in range(args.draws))
     show(truth, list(cohorts))
 
 
 def draw(settings: Settings, characters: int, seed: int) -> pl.DataFrame:
-    """Draws a world, and builds the features and labels of all subscriptions, and the `truth`."""
+    """Simulates characters; returns features, labels and `truth` of all subscriptions."""
     process = PROCESSES[GAME]
     world = Simulation(process, characters, 1.0, np.random.default_rng(seed)).run()
     raw = {name: frame.lazy() for name, frame in tables(process, world, 1).items()}
@@ -71,40 +70,42 @@ def draw(settings: Settings, characters: int, seed: int) -> pl.DataFrame:
 
 
 def scored(settings: Settings, model: FittedModel, characters: int, seed: int) -> pl.DataFrame:
-    """Draws a world and predicts its subscriptions."""
+    """Simulates characters and predicts their subscriptions."""
     rows = draw(settings, characters, seed)
     probability = predict(model, rows)
     return rows.select("char_id", "sub_id", LABEL, "truth").with_columns(probability)
 
 
-def true_figures(settings: Settings, model: FittedModel, characters: int) -> dict[str, float]:
-    """What the model is worth on the population, with the true probabilities for outcomes."""
+def true_metrics(settings: Settings, model: FittedModel, characters: int) -> dict[str, float]:
+    """Computes metrics on the population, with the true probabilities as outcomes."""
     parts = [
         scored(settings, model, min(AT_ONCE, characters), 2 * 10**6 + n)
         for n in range(-(-characters // AT_ONCE))
     ]
     rows = pl.concat(parts)
-    truth, said = rows["truth"].to_numpy(), rows[PROBABILITY].to_numpy()
-    level, group = levels(said), levels(said, CALIBRATION_GROUPS)
+    truth, predicted = rows["truth"].to_numpy(), rows[PROBABILITY].to_numpy()
+    level, group = levels(predicted), levels(predicted, CALIBRATION_GROUPS)
     count = int(level.max()) + 1
     churned, stayed = (
         np.bincount(level, part, count).astype(np.float64).reshape(-1, 1)
         for part in (truth, 1 - truth)
     )
     tally = Tally(churned, stayed)
-    gaps = np.bincount(group, truth - said) / len(rows)
+    gaps = np.bincount(group, truth - predicted) / len(rows)
     return {
         "roc_auc": roc_auc(tally).item(),
         "average_precision": average_precision(tally).item(),
-        "log_loss": float(-(truth * np.log(said) + (1 - truth) * np.log(1 - said)).mean()),
-        "brier": float((truth * (1 - said) ** 2 + (1 - truth) * said**2).mean()),
+        "log_loss": float(
+            -(truth * np.log(predicted) + (1 - truth) * np.log(1 - predicted)).mean()
+        ),
+        "brier": float((truth * (1 - predicted) ** 2 + (1 - truth) * predicted**2).mean()),
         "expected_calibration_error": float(np.abs(gaps).sum()),
         "lift_top_decile": 10 * gains(tally)[0].item(),
     }
 
 
 def show(truth: dict[str, float], cohorts: Sequence[pl.DataFrame]) -> None:
-    """Prints how often the intervals of all draws held the truth, and how wide they were."""
+    """Prints coverage and mean width of the intervals of all draws."""
     rows = np.mean([len(cohort) for cohort in cohorts])
     churned = np.mean([cohort[LABEL].sum() for cohort in cohorts])
     characters = np.mean([cohort["char_id"].n_unique() for cohort in cohorts])
@@ -113,16 +114,16 @@ def show(truth: dict[str, float], cohorts: Sequence[pl.DataFrame]) -> None:
         f"{churned:,.0f} of them churned, on average."
     )
     print()
-    print("| metric | truth | held | width | held, each row by itself | width |")
+    print("| metric | truth | coverage | width | coverage, independent rows | width |")
     print("|---|---|---|---|---|---|")
-    found = [list(intervals(cohorts, clustered)) for clustered in (True, False)]
+    by_method = [list(intervals(cohorts, clustered)) for clustered in (True, False)]
     for name in truth:
         cells = [f"{METRICS[name].name} | {truth[name]:.4f}"]
-        for of_draws in found:
+        for of_draws in by_method:
             ends = [each[name] for each in of_draws]
-            held = sum(low <= truth[name] <= high for low, high in ends)
+            covered = sum(low <= truth[name] <= high for low, high in ends)
             width = np.mean([high - low for low, high in ends])
-            cells.append(f"{held / len(ends):.1%} | {width:.4f}")
+            cells.append(f"{covered / len(ends):.1%} | {width:.4f}")
         print(f"| {' | '.join(cells)} |", flush=True)
 
 

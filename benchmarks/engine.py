@@ -1,8 +1,7 @@
-"""What the flows do, task by task, without a server: the one place that knows how they do it.
+"""Runs the work of the flows, task by task, without Prefect.
 
-All calls are of the flows' own tasks, by `.fn`, so what is measured is what a run does but for
-Prefect's part in it, which `benchmarks.start_up` measures. `benchmarks.bare` knows where the tables
-lie that are made here.
+It calls the functions of the flows' own tasks, by `.fn`. The overhead of Prefect is measured by
+`benchmarks.start_up`. `benchmarks.bare` reads the tables that are written here.
 """
 
 from datetime import date
@@ -24,26 +23,26 @@ from flows.steps.window_features import WindowRequest, build_window_features
 
 
 def prepare(data_dir: Path, game: str) -> None:
-    """Checks the raw tables and keeps them, and counts what there is to say of them.
+    """Checks the raw tables, stores them, and counts rows and data warnings.
 
     Raises:
-        ValueError: A row breaks a rule; sample data have none.
+        ValueError: A row breaks a rule, which does not happen in sample data.
     """
     settings, catalog = _opened(data_dir, game)
     checked: dict[str, DatasetRef] = {}
     tables, engine = raw_tables(settings.raw), settings.engine
     for name, spec in tables.items():
         reference = spec.required_parent
-        made = check_raw.fn(
+        table = check_raw.fn(
             datasets.ref(catalog.raw(name)),
             catalog.checked(name),
             settings.raw,
             parent=checked[reference.table] if reference else None,
             engine=engine,
         )
-        if made is None:
-            raise ValueError(f"{name} has faulty rows")
-        checked[name] = made
+        if table is None:
+            raise ValueError(f"{name} has invalid rows")
+        checked[name] = table
     as_of = latest_day(datasets.scan(checked[tables.history.name]), game)
     for name, spec in tables.items():
         parent = checked[spec.parent.table] if spec.parent else None
@@ -51,7 +50,7 @@ def prepare(data_dir: Path, game: str) -> None:
 
 
 def read(data_dir: Path, game: str) -> None:
-    """Reads the raw tables, orders and keeps them as `prepare` does, but checks nothing."""
+    """Reads, sorts and stores the raw tables as `prepare` does, but without checks."""
     settings, catalog = _opened(data_dir, game)
     for name, spec in raw_tables(settings.raw).items():
         source = datasets.ref(catalog.raw(name))

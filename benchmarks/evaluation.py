@@ -1,9 +1,9 @@
-"""What the evaluation of many scored rows costs: `python -m benchmarks.evaluation`.
+"""Measures the cost of evaluating many scored rows: `python -m benchmarks.evaluation`.
 
-Made-up predictions of a model and of a baseline beside it, of characters with one or several
-subscriptions, are evaluated as the flow `score` does: all figures with their intervals, of all
-subscriptions and of new characters, beside both baselines, by segment and by month of start. Then
-the report is written in its three formats. Prints processor seconds and the process's peak memory.
+Simulated predictions of a model and a baseline, for characters with one or several subscriptions,
+are evaluated as by the flow `score`: all metrics with their intervals, for all subscriptions and
+new characters, with both baselines, by segment and by month of start. Then the report is written in
+its three formats. Prints CPU seconds and the peak memory of the process.
 """
 
 import argparse
@@ -24,10 +24,10 @@ from churnlib.report.content import Report
 from churnlib.report.write import write_report
 
 SEGMENTS = {"sub_type": 3, "territory": 4, "race": 30}
-"""Made-up columns, and how many values each has."""
+"""Simulated columns, and the number of values of each."""
 FIRST_DAY, DAYS = date(2023, 1, 1), 365
 
-Made = TypeVar("Made")
+Result = TypeVar("Result")
 
 
 def main() -> None:
@@ -63,16 +63,16 @@ def main() -> None:
     print(f"\n{args.rows:,} rows; peak memory {peak:,.0f} MiB.")
 
 
-def timed(step: str, work: Callable[[], Made]) -> Made:
-    """Does a step, and prints how long the processor took for it."""
+def timed(step: str, work: Callable[[], Result]) -> Result:
+    """Runs a step, and prints its CPU time."""
     start = time.process_time()
-    made = work()
+    result = work()
     print(f"| {step} | {time.process_time() - start:.1f} |", flush=True)
-    return made
+    return result
 
 
 def predictions(n: int) -> pl.DataFrame:
-    """Makes up predictions of two models, and outcomes that follow from the first."""
+    """Simulates predictions of two models, and outcomes that depend on the first."""
     rng = np.random.default_rng(1)
     character = rng.integers(0, n * 2 // 3, n)
     logit = rng.normal(-1.3, 1.1, n) + rng.normal(0, 0.5, n)[character]

@@ -1,8 +1,8 @@
-"""Ways to write the currency features, and their cost: `python -m benchmarks.formulations`.
+"""Compares formulations of the currency features: `python -m benchmarks.formulations`.
 
-All give the newest value, mean, max, min, sample standard deviation and the changes over 1, 3 and 6
-months of two balances, for every subscription, from tables in the order in which flows keep them.
-`churnlib.features.history` is the last of them.
+All compute the newest value, mean, max, min, sample standard deviation and the changes over 1, 3
+and 6 months of two balances, for every subscription, from tables in the order of the flows' files.
+The last one is that of `churnlib.features.history`.
 """
 
 import argparse
@@ -30,22 +30,22 @@ AS_OF = date(2025, 1, 1)
 
 
 def main() -> None:
-    """Prints the CPU seconds of each way, and how far its results lie from those of the last."""
+    """Prints the CPU seconds of each formulation, and how much its results differ from the last."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--characters", type=int, default=50_000)
     parser.add_argument("--rounds", type=int, default=7)
-    asked = parser.parse_args()
-    subs, currency = tables(asked.characters)
+    args = parser.parse_args()
+    subs, currency = tables(args.characters)
     print(f"{len(currency):,} currency rows, {len(subs):,} subscriptions; CPU s, median")
-    kept = WAYS["reductions over runs of rows"](subs, currency)
+    reference = WAYS["reductions over runs of rows"](subs, currency)
     for name, way in WAYS.items():
-        seconds = [cpu_seconds(way, subs, currency) for _ in range(asked.rounds)]
-        apart = farthest(way(subs, currency), kept)
-        print(f"{name:<44} {statistics.median(seconds):6.3f}   apart by {apart:.1e} at most")
+        seconds = [cpu_seconds(way, subs, currency) for _ in range(args.rounds)]
+        difference = largest_difference(way(subs, currency), reference)
+        print(f"{name:<44} {statistics.median(seconds):6.3f}   differs by at most {difference:.1e}")
 
 
 def tables(characters: int, seed: int = 1) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Makes subscriptions, and 24 months of balances a character, in the order of their keys."""
+    """Generates subscriptions, and 24 months of balances per character, sorted by key."""
     random = np.random.default_rng(seed)
     months = pl.DataFrame(
         {"date": pl.date_range(date(2023, 1, 1), date(2024, 12, 1), "1mo", eager=True)}
@@ -66,28 +66,28 @@ def cpu_seconds(
     subs: pl.DataFrame,
     currency: pl.DataFrame,
 ) -> float:
-    """The CPU time of one call, of all threads."""
+    """The CPU time of one call, in all threads."""
     before = time.process_time()
     way(subs, currency)
     return time.process_time() - before
 
 
-def farthest(one: pl.DataFrame, other: pl.DataFrame) -> float:
-    """The largest distance between two tables' features, relative to their size.
+def largest_difference(one: pl.DataFrame, other: pl.DataFrame) -> float:
+    """The largest relative difference between the features of two tables.
 
     Raises:
-        ValueError: They are null in other places.
+        ValueError: They have nulls in different places.
     """
     names = [name for name in SETTINGS.feature_names if name in one.columns]
     one, other = one.sort("sub_id").select(names), other.sort("sub_id").select(names)
     if not one.select(pl.all().is_null()).equals(other.select(pl.all().is_null())):
-        raise ValueError("the features are null in other places")
+        raise ValueError("the features have nulls in different places")
     parts = [((one[n] - other[n]).abs() / (1 + other[n].abs())).max() for n in names]
     return max(float(part) for part in parts if isinstance(part, float))
 
 
 def seen(subs: pl.DataFrame, currency: pl.DataFrame) -> pl.LazyFrame:
-    """Each subscription's visible currency rows, by a merge join."""
+    """The currency rows visible to each subscription, by a merge join."""
     return (
         subs.lazy()
         .select(KEYS)
@@ -99,7 +99,7 @@ def seen(subs: pl.DataFrame, currency: pl.DataFrame) -> pl.LazyFrame:
 
 
 def aggregates() -> list[pl.Expr]:
-    """What is asked of the rows of one subscription."""
+    """The aggregations over the rows of one subscription."""
     newest = pl.col("month").last()
     return [
         *(pl.col(name).last() for name in BALANCES),
@@ -121,29 +121,29 @@ def aggregates() -> list[pl.Expr]:
 
 def grouped_by_keys(subs: pl.DataFrame, currency: pl.DataFrame) -> pl.DataFrame:
     """A merge join, grouped by the subscription's keys."""
-    found = seen(subs, currency).group_by(KEYS, maintain_order=True).agg(aggregates())
-    return subs.lazy().join(found, on=KEYS, how="left", maintain_order="left").collect()
+    features = seen(subs, currency).group_by(KEYS, maintain_order=True).agg(aggregates())
+    return subs.lazy().join(features, on=KEYS, how="left", maintain_order="left").collect()
 
 
 def grouped_by_sorted_index(subs: pl.DataFrame, currency: pl.DataFrame) -> pl.DataFrame:
-    """A merge join, grouped by a row index that is known to ascend."""
+    """A merge join, grouped by a row index that is flagged as sorted."""
     ascending = seen(subs, currency).with_columns(pl.col("row").set_sorted())
-    found = ascending.group_by("row", maintain_order=True).agg(aggregates())
+    features = ascending.group_by("row", maintain_order=True).agg(aggregates())
     rows = subs.lazy().with_row_index("row")
-    return rows.join(found, on="row", how="left", maintain_order="left").collect()
+    return rows.join(features, on="row", how="left", maintain_order="left").collect()
 
 
 def streamed(subs: pl.DataFrame, currency: pl.DataFrame) -> pl.DataFrame:
     """The same, on the streaming engine."""
     ascending = seen(subs, currency).with_columns(pl.col("row").set_sorted())
-    found = ascending.group_by("row", maintain_order=True).agg(aggregates())
+    features = ascending.group_by("row", maintain_order=True).agg(aggregates())
     rows = subs.lazy().with_row_index("row")
-    joined = rows.join(found, on="row", how="left", maintain_order="left")
+    joined = rows.join(features, on="row", how="left", maintain_order="left")
     return joined.collect(engine="streaming")
 
 
 def reduced(subs: pl.DataFrame, currency: pl.DataFrame) -> pl.DataFrame:
-    """Reductions over runs of neighbouring rows, as the library has it."""
+    """Reductions over runs of adjacent rows: the formulation of the library."""
     return add_currency_features(subs.lazy(), currency.lazy(), SETTINGS, as_of=AS_OF).collect()
 
 

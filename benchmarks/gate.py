@@ -1,10 +1,10 @@
-"""How often the gate lets a candidate through: `python -m benchmarks.gate`.
+"""Measures how often the gate accepts a candidate: `python -m benchmarks.gate`.
 
-Cohorts are drawn of which the true ROC AUC of both models is known: scores are normal given the
-outcome, and the two models' are correlated. Characters have one to three subscriptions, which share
-a part of their score and of their risk. Each cohort goes through the gate as a back-test's does, by
-ROC AUC with a `max_loss` of 0.02. Prints a Markdown table; with `--churners` one of what becomes of
-the interval where few churned.
+Cohorts are simulated with known true ROC AUCs of both models: scores are normal given the outcome,
+and correlated between the models. Characters have one to three subscriptions, which share a part of
+their score and risk. The gate decides on each cohort as in a back-test, by ROC AUC with a
+`max_loss` of 0.02. Prints a Markdown table; with `--churners`, one of the interval's coverage with
+few churners.
 """
 
 import argparse
@@ -23,10 +23,10 @@ from churnlib.versions.gate import Decision, compare_models, decide
 
 CHAMPION_AUC = 0.80
 MAX_LOSS = 0.02
-OF_CHARACTER = 0.3
-"""The share of a score's variance that is the character's."""
+CHARACTER_SHARE = 0.3
+"""The share of a score's variance that the subscriptions of a character have in common."""
 RISKS = (2.0, 6.0)
-"""The beta distribution of the characters' risks, of mean 0.25."""
+"""The beta distribution of the characters' risks, with mean 0.25."""
 
 
 def main() -> None:
@@ -56,24 +56,24 @@ def main() -> None:
 
 
 def by_churners(churners: list[int], cohorts: int) -> None:
-    """Prints what the gate does where few churned and the candidate is worse by `MAX_LOSS`."""
-    print("| churners | area | correlation | accepted | interval holds the truth |")
+    """Prints acceptance and coverage for cohorts with few churners, worse by `MAX_LOSS`."""
+    print("| churners | AUC | correlation | accepted | coverage |")
     print("|---|---|---|---|---|")
-    for count, area, correlation in product(churners, (0.80, 0.95), (0.8, 0.95)):
-        drawn = (few(number, count, area, correlation) for number in range(cohorts))
-        found = [paired_difference(both, "candidate", "champion").interval() for both in drawn]
-        told = [interval for interval in found if interval]
-        passed = sum(decide(each, "roc_auc", MAX_LOSS)[0] == "accepted" for each in told)
-        held = sum(low <= -MAX_LOSS <= high for low, high in told)
-        shares = f"{passed / cohorts:.1%} | {held / len(told):.1%}"
-        print(f"| {count} | {area:.2f} | {correlation} | {shares} |", flush=True)
+    for count, auc, correlation in product(churners, (0.80, 0.95), (0.8, 0.95)):
+        drawn = (small_cohort(number, count, auc, correlation) for number in range(cohorts))
+        differences = (paired_difference(both, "candidate", "champion") for both in drawn)
+        intervals = [found for each in differences if (found := each.interval())]
+        passed = sum(decide(each, "roc_auc", MAX_LOSS)[0] == "accepted" for each in intervals)
+        covered = sum(low <= -MAX_LOSS <= high for low, high in intervals)
+        shares = f"{passed / cohorts:.1%} | {covered / len(intervals):.1%}"
+        print(f"| {count} | {auc:.2f} | {correlation} | {shares} |", flush=True)
 
 
-def few(number: int, churners: int, area: float, correlation: float) -> pl.DataFrame:
-    """Draws a cohort that ends before one more churns; see `cohort`."""
-    rows = churners * 9 + 40  # Twice as many as it takes on average, and more.
+def small_cohort(number: int, churners: int, auc: float, correlation: float) -> pl.DataFrame:
+    """Draws a cohort with a given number of churners; see `cohort`."""
+    rows = churners * 9 + 40  # More than twice the number needed on average.
     seed = derive_seed(number, f"gate {churners}")
-    both = cohort(seed, rows, area - MAX_LOSS, area, correlation)
+    both = cohort(seed, rows, auc - MAX_LOSS, auc, correlation)
     return both.filter(pl.col("sub_churn").cum_sum() <= churners)
 
 
@@ -81,33 +81,33 @@ def accepted(cohorts: int, rows: int, loss: float, correlation: float) -> int:
     """Counts the cohorts on which the gate accepts the candidate.
 
     Args:
-        cohorts: How many are drawn.
-        rows: How many subscriptions each has.
-        loss: By how much the candidate's true ROC AUC is below the champion's.
-        correlation: Of the two models' scores of subscriptions with one outcome.
+        cohorts: Number of cohorts.
+        rows: Number of subscriptions in each.
+        loss: The champion's true ROC AUC minus the candidate's.
+        correlation: Correlation of the two models' scores, given the outcome.
     """
     decisions = (decision(n, rows, loss, correlation) for n in range(cohorts))
-    return sum(found == "accepted" for found in decisions)
+    return sum(each == "accepted" for each in decisions)
 
 
 def decision(number: int, rows: int, loss: float, correlation: float) -> Decision:
-    """What the gate decides on one cohort; see `accepted`."""
+    """The decision of the gate on one cohort; see `accepted`."""
     both = cohort(derive_seed(number, "gate"), rows, CHAMPION_AUC - loss, CHAMPION_AUC, correlation)
-    found: Decision = compare_models(both, "roc_auc", MAX_LOSS)["decision"]
-    return found
+    result: Decision = compare_models(both, "roc_auc", MAX_LOSS)["decision"]
+    return result
 
 
 def cohort(
     seed: int, rows: int, candidate_auc: float, champion_auc: float, correlation: float
 ) -> pl.DataFrame:
-    """Draws a cohort that two models have predicted.
+    """Draws a cohort with the predictions of two models.
 
     Args:
-        seed: Where randomness begins.
-        rows: How many subscriptions it has.
-        candidate_auc: The true ROC AUC of the one.
-        champion_auc: That of the other.
-        correlation: Of their scores of subscriptions with one outcome.
+        seed: The random seed.
+        rows: Number of subscriptions.
+        candidate_auc: The candidate's true ROC AUC.
+        champion_auc: The champion's true ROC AUC.
+        correlation: Correlation of their scores, given the outcome.
 
     Returns:
         Rows for `churnlib.versions.gate.compare_models`.
@@ -117,8 +117,8 @@ def cohort(
     churned = rng.random(rows) < rng.beta(*RISKS, rows)[character]
     shared, own = (noise(rng, character) for _ in range(2))
     scores = {
-        "champion": apart(champion_auc) * churned + shared,
-        "candidate": apart(candidate_auc) * churned
+        "champion": separation(champion_auc) * churned + shared,
+        "candidate": separation(candidate_auc) * churned
         + correlation * shared
         + sqrt(1 - correlation**2) * own,
     }
@@ -133,18 +133,20 @@ def cohort(
 
 
 def noise(rng: np.random.Generator, character: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Draws standard normal values, a part of which the rows of a character share."""
+    """Draws standard normal values that are correlated within a character."""
     of_character = rng.normal(size=len(character))[character]
     of_row = rng.normal(size=len(character))
-    mixed: NDArray[np.float64] = sqrt(OF_CHARACTER) * of_character + sqrt(1 - OF_CHARACTER) * of_row
+    mixed: NDArray[np.float64] = (
+        sqrt(CHARACTER_SHARE) * of_character + sqrt(1 - CHARACTER_SHARE) * of_row
+    )
     return mixed
 
 
-def apart(auc: float) -> float:
-    """How far the mean scores of the two outcomes lie apart, in standard deviations.
+def separation(auc: float) -> float:
+    """The distance between the mean scores of the two outcomes, in standard deviations.
 
-    The area under the curve of two normal distributions of one variance is the chance that their
-    difference is above 0.
+    The ROC AUC of two normal distributions with the same variance is the probability that their
+    difference is positive.
     """
     return sqrt(2) * NormalDist().inv_cdf(auc)
 

@@ -1,9 +1,9 @@
-"""How the work grows with the data: `python -m benchmarks.growth`, or `make bench`.
+"""Measures how the work scales with the data: `python -m benchmarks.growth`, or `make bench`.
 
-Sample data of growing size; on each, every way of `benchmarks.ways` in a process of its own, one
-of each a round, so that what else the machine does falls on all alike. Writes the figures to
-`growth.json`, the plot to `growth.svg` and the section on growth into `RESULTS.md`. A size that
-does not fit disk or time, and a way that does not fit memory, are named there as such.
+Runs every way of `benchmarks.ways` on sample data of growing size, each in a process of its own.
+Every round runs each way once, so that other load on the machine affects all alike. Writes the
+measurements to `growth.json`, the plot to `growth.svg` and a section of `RESULTS.md`. Sizes that
+need too much disk space or time, and ways that run out of memory, are listed there.
 """
 
 import argparse
@@ -25,18 +25,18 @@ from benchmarks.ways import OUT_OF_MEMORY, PANDAS, WAYS
 CHARACTERS = 30_000
 SIZES = (1, 10, 30, 100, 300)
 ONCE_FROM = 100
-"""From this size on a round is long enough to stand for itself."""
+"""From this size on, one round is enough."""
 SEED = 1
 NO_MEMORY = ("MemoryError", "bad_alloc", "memory allocation of", "ArrowMemoryError")
-"""What libraries say before they end a process for want of memory."""
+"""Error messages of libraries that run out of memory."""
 ROOM = 1.2
-"""How much more than expected a size must find free on the disk."""
+"""The free disk space that a size needs, relative to its expected size."""
 
 Figures = dict[str, Any]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measures, and writes what was found."""
+    """Measures, and writes the results."""
     args = parser().parse_args(arguments)
     deadline = time.monotonic() + 60 * args.budget
     sizes: list[Figures] = []
@@ -48,15 +48,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 sizes.append({"size": size, "left_out": reason})
             else:
                 sizes.append(measure(size, rounds, sizes, Path(work, f"{size}x"), args))
-            tell(f"{size}x: {reason or 'done'}")
-    found = {
+            log_progress(f"{size}x: {reason or 'done'}")
+    results = {
         "machine": machine(),
         "game": args.game,
         "cap_gib": args.cap,
         "ways": {way.name: way.meaning for way in WAYS.values()},
         "sizes": sizes,
     }
-    (args.out / "growth.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    (args.out / "growth.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     # Imported only now, as this process must be small while it starts others.
     from benchmarks.growth_report import main as report
 
@@ -66,16 +66,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def parser() -> argparse.ArgumentParser:
     """Builds the parser of the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.growth", description="How the work grows with the data."
+        prog="python -m benchmarks.growth", description="Measure how the work scales with the data."
     )
     add = parser.add_argument
     add("--sizes", type=int, nargs="+", default=SIZES, help="in multiples of --characters")
-    add("--characters", type=int, default=CHARACTERS, help="how many are 1x (default: 30,000)")
+    add("--characters", type=int, default=CHARACTERS, help="characters at size 1 (default: 30,000)")
     add("--rounds", type=int, help=f"default: 3, and 1 from {ONCE_FROM}x on")
     add("--game", default="game1", help="whose settings and sample data (default: game1)")
-    add("--cap", type=float, default=17, help="GiB that a process may take (default: 17)")
+    add("--cap", type=float, default=17, help="memory limit of a process in GiB (default: 17)")
     add("--budget", type=float, default=180, help="minutes for all sizes (default: 180)")
-    add("--work", type=Path, help="where to put the data meanwhile (default: the system's choice)")
+    add("--work", type=Path, help="folder for temporary data (default: the system's)")
     add("--out", type=Path, default=ROOT / "benchmarks", help="folder of the results")
     return parser
 
@@ -83,14 +83,14 @@ def parser() -> argparse.ArgumentParser:
 def obstacle(
     size: int, rounds: int, before: Sequence[Figures], work: Path, seconds: float
 ) -> str | None:
-    """Why a size cannot be measured here, told from the size before.
+    """Returns why a size cannot be measured, estimated from the size before; None if it can.
 
     Args:
         size: The size.
-        rounds: How often it would be measured.
-        before: What was found at the smaller ones.
-        work: Where its data would lie.
-        seconds: What is left of the time.
+        rounds: Number of rounds.
+        before: The results of smaller sizes.
+        work: The folder for its data.
+        seconds: The remaining time.
     """
     done = [figures for figures in before if "left_out" not in figures]
     if not done:
@@ -112,7 +112,7 @@ def obstacle(
 def measure(
     size: int, rounds: int, before: Sequence[Figures], folder: Path, args: argparse.Namespace
 ) -> Figures:
-    """Measures every way at a size, and removes the data again."""
+    """Measures every way at a size, then removes the data."""
     started = time.monotonic()
     rows = generate(size * args.characters, args.game, folder)
     ways: dict[str, Figures] = {
@@ -120,7 +120,7 @@ def measure(
     }
     for number in range(rounds):
         for name, figures in ways.items():
-            tell(f"{size}x, round {number + 1} of {rounds}: {name}")
+            log_progress(f"{size}x, round {number + 1} of {rounds}: {name}")
             needs = WAYS[name].needs
             if needs and ways[needs]["failure"]:
                 figures["failure"] = {"what": f"not tried, as `{needs}` failed"}
@@ -134,7 +134,7 @@ def measure(
         "parquet_mib": mib(folder / "parquet" / "01_raw"),
         "disk_mib": mib(folder),
         "rounds": rounds,
-        "same_results": hold_against_engine(folder, ways),
+        "same_results": compare_with_engine(folder, ways),
         "ways": ways,
         "seconds": time.monotonic() - started,
     }
@@ -143,25 +143,25 @@ def measure(
 
 
 def generate(characters: int, game: str, folder: Path) -> dict[str, int]:
-    """Makes the raw tables, as CSV and as Parquet; returns the rows of each."""
+    """Generates the raw tables, as CSV and as Parquet; returns the number of rows of each."""
     rows = {}
     for kind in ("csv", "parquet"):
         out = folder / kind / "01_raw" / game
-        made = run(
+        ended = run(
             *("-m", "churnlib.synthesis", "--game", game, "--characters", str(characters)),
             *("--seed", str(SEED), "--format", kind, "--out", str(out)),
             home=folder,
         )
-        if made.status:
-            raise SystemExit(made.errors)
-        for line in made.output.splitlines():
+        if ended.status:
+            raise SystemExit(ended.errors)
+        for line in ended.output.splitlines():
             table, _, rest = line.partition(": ")
             rows[table] = int(rest.split(" ")[0].replace(",", ""))
     return rows
 
 
 def failed_before(name: str, before: Sequence[Figures]) -> Figures | None:
-    """What keeps a way from being tried: that it failed at a smaller size."""
+    """Returns the failure of a way at a smaller size, after which it is not tried again."""
     for figures in before:
         failure = figures.get("ways", {}).get(name, {}).get("failure")
         if failure and "cpu" in failure:
@@ -170,7 +170,7 @@ def failed_before(name: str, before: Sequence[Figures]) -> Figures | None:
 
 
 def one_run(name: str, folder: Path, args: argparse.Namespace, figures: Figures) -> None:
-    """Runs a way, and adds what it took to its figures, or how it failed."""
+    """Runs a way, and adds its measurements, or its failure, to `figures`."""
     cap = ("--cap", str(args.cap))
     ended = run(
         "-m", "benchmarks.ways", name, str(folder), args.game, *cap, home=folder / "prefect"
@@ -188,23 +188,23 @@ def one_run(name: str, folder: Path, args: argparse.Namespace, figures: Figures)
 
 
 def ran_out_of_memory(ended: Ended) -> bool:
-    """Tells whether a process ended for want of memory, by itself or by the system's hand."""
+    """Whether a process ran out of memory, or was killed by the system."""
     return ended.status in (OUT_OF_MEMORY, -signal.SIGKILL) or any(
         word in ended.errors for word in NO_MEMORY
     )
 
 
-def hold_against_engine(folder: Path, ways: dict[str, Figures]) -> list[str]:
-    """Holds the results of pandas against the engine's, of which `bare` has left a copy.
+def compare_with_engine(folder: Path, ways: dict[str, Figures]) -> list[str]:
+    """Compares the results of pandas with the engine's, which `bare` has copied.
 
     Returns:
-        The ways whose results are the same: all that came to their end.
+        The ways that have finished, and whose results are the same.
 
     Raises:
-        SystemExit: One differs, so that to compare what they cost makes no sense.
+        SystemExit: A result differs, so that a comparison of costs makes no sense.
     """
-    came_through = {name for name, figures in ways.items() if not figures["failure"]}
-    pandas = sorted(came_through & PANDAS.keys()) if "bare" in came_through else []
+    finished = {name for name, figures in ways.items() if not figures["failure"]}
+    pandas = sorted(finished & PANDAS.keys()) if "bare" in finished else []
     for name in pandas:
         files = (str(folder / "bare" / "train_features.parquet"), str(folder / PANDAS[name]))
         compared = run("-m", "benchmarks.compare", *files, home=folder)
@@ -214,12 +214,12 @@ def hold_against_engine(folder: Path, ways: dict[str, Figures]) -> list[str]:
 
 
 def mib(folder: Path) -> float:
-    """How much the files below a folder take, in MiB."""
+    """The size of all files below a folder, in MiB."""
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 2**20
 
 
-def tell(what: str) -> None:
-    """Says how far it has come."""
+def log_progress(what: str) -> None:
+    """Prints a progress message."""
     print(what, file=sys.stderr, flush=True)
 
 

@@ -1,4 +1,4 @@
-"""The plot of growth: CPU, wall time and memory of each way against the size of the data."""
+"""The plot of CPU, wall time and memory of each way against the size of the data."""
 
 import re
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ LINES = {
     "pandas from Parquet": ("#aa0003", (0, (4, 2)), "D"),
     "bare": ("#aa0004", (0, (1, 1.5)), "P"),
 }
-"""Colour, dashes and marks of each way's line."""
+"""Colour, dashes and marker of each way's line."""
 FAILED = "what it took until it ran out of memory"
 PAPER, INK, GRID = "#aa0005", "#aa0006", "#aa0007"
 COLOURS = {
@@ -35,7 +35,7 @@ COLOURS = {
     INK: ("#1b2330", "#e6eaf1"),
     GRID: ("#e2e6ed", "#2c3440"),
 }
-"""What the colours that stand there while Matplotlib draws are in light and in dark."""
+"""The colours in light and dark mode, by the placeholder that Matplotlib draws with."""
 STYLE: dict[RcKeyType, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "growth",
@@ -66,14 +66,14 @@ Figures = dict[str, Any]
 
 
 def plot(sizes: Sequence[Figures], label: str) -> str:
-    """Draws the medians of whole processes, with least and most.
+    """Draws the medians of whole processes, with minimum and maximum.
 
     Args:
-        sizes: What was found at each size that was measured.
-        label: What the plot shows, in words, for those who do not see it.
+        sizes: The results of each measured size.
+        label: A description of the plot for screen readers.
 
     Returns:
-        An SVG file, light or dark as the reader likes; the same figures give the same bytes.
+        An SVG that follows the reader's colour scheme; equal results give equal bytes.
     """
     with mpl.rc_context():
         mpl.rcdefaults()
@@ -83,7 +83,7 @@ def plot(sizes: Sequence[Figures], label: str) -> str:
             panel(figure.add_axes((0.05 + 0.335 * number, 0.28, 0.265, 0.65)), sizes, measure)
             figure.axes[-1].set_title(title)
         handles, labels = figure.axes[0].get_legend_handles_labels()
-        named = dict(zip(labels, handles, strict=True))  # Each once, however many failed.
+        named = dict(zip(labels, handles, strict=True))  # Drops duplicate labels of failures.
         figure.legend([*named.values()], [*named], loc="lower center", ncols=4)
         drawn = StringIO()
         figure.savefig(drawn, format="svg", metadata=NO_METADATA)
@@ -91,7 +91,7 @@ def plot(sizes: Sequence[Figures], label: str) -> str:
 
 
 def panel(axes: Axes, sizes: Sequence[Figures], measure: str) -> None:
-    """Draws a line a way, both axes by powers of ten."""
+    """Draws a line per way, with logarithmic axes."""
     for way, (colour, dashes, mark) in LINES.items():
         runs = {
             figures["characters"]: [run["process"][measure] for run in figures["ways"][way]["runs"]]
@@ -125,7 +125,7 @@ def panel(axes: Axes, sizes: Sequence[Figures], measure: str) -> None:
 
 
 def short(count: int) -> str:
-    """Writes a count in few characters.
+    """Abbreviates a count.
 
     >>> short(300), short(30_000), short(9_000_000)
     ('300', '30k', '9M')
@@ -137,7 +137,7 @@ def short(count: int) -> str:
 
 
 def in_light_and_dark(svg: str, label: str) -> str:
-    """Puts variables in place of colours, and what they are in light and in dark."""
+    """Replaces colours by CSS variables, with values for light and dark mode."""
     light, dark = (
         "".join(f"--{name[1:]}:{both[shade]};" for name, both in COLOURS.items())
         for shade in (0, 1)

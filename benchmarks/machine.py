@@ -1,4 +1,4 @@
-"""On what something was measured, as far as it matters for the figures."""
+"""The machine and library versions of a measurement."""
 
 import os
 import platform
@@ -8,7 +8,7 @@ LIBRARIES = ("polars", "pandas", "numpy", "pyarrow", "prefect")
 
 
 def machine() -> dict[str, str | int | float]:
-    """Cores, memory in GiB, system, and the versions of Python and the libraries."""
+    """Returns cores, memory in GiB, system, and the versions of Python and the libraries."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
         "cores": len(os.sched_getaffinity(0)),

@@ -1,4 +1,4 @@
-"""How much faster two workers of a Dask cluster build features than one.
+"""Measures how much faster two workers of a Dask cluster build features than one.
 
 python -m benchmarks.over_dask --characters 900000
 
@@ -32,7 +32,9 @@ def main() -> int:
     """Measures, and prints the ratio."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--characters", type=int, default=900_000)
-    parser.add_argument("--repeat", type=int, default=3, help="how often each; the best counts")
+    parser.add_argument(
+        "--repeat", type=int, default=3, help="number of builds; the fastest counts"
+    )
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="churn-dask-") as folder:
         generate(
@@ -44,19 +46,19 @@ def main() -> int:
 
 
 def compare(folder: str, repeat: int) -> None:
-    """Times one and two workers on a data folder with raw tables alone."""
+    """Times one and two workers on a data folder that has only raw tables."""
     from flows.standard_features import standard_features
 
     standard_features(game=GAME, data_dir=folder)
     seconds = {}
     for workers in (1, 2):
-        seconds[workers] = building(folder, workers, repeat)
+        seconds[workers] = build_seconds(folder, workers, repeat)
         print(f"{workers} workers: {seconds[workers]:.1f} s", flush=True)
-    print(f"two against one: {seconds[1] / seconds[2]:.2f} times as fast")
+    print(f"two workers are {seconds[1] / seconds[2]:.2f} times as fast as one")
 
 
-def building(folder: str, workers: int, repeat: int) -> float:
-    """The fastest building of all parts of the training features, in seconds."""
+def build_seconds(folder: str, workers: int, repeat: int) -> float:
+    """The fastest build of all parts of the training features, in seconds."""
     from prefect import Flow
     from prefect_dask import DaskTaskRunner
 

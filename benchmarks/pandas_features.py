@@ -1,8 +1,8 @@
-"""The same features in pandas, as somebody would write them who knows it well.
+"""The same features in idiomatic pandas.
 
-The same meanings as the engine's: a row a subscription, seen at its start, of facts dated on or
-before that day. Columns are read by type and only where they are needed; all work is merges,
-vectorised arithmetic and built-in functions of groups. Nothing is checked.
+They have the same definitions as the engine's: one row per subscription, with facts dated on or
+before its start. Only the necessary columns are read, with their types; features are computed by
+merges, vectorised arithmetic and built-in group functions. Nothing is checked.
 """
 
 from collections.abc import Callable
@@ -38,7 +38,7 @@ COLUMNS = {
 """The columns that are read, by table."""
 KEYS = ["char_id", "sub_start_date", "sub_id"]
 EPOCH = 12 * 1970
-"""The month from which NumPy counts, by `month_index`."""
+"""The `month_index` of NumPy's first month."""
 
 Read = Callable[[Path, str], pd.DataFrame]
 
@@ -49,7 +49,7 @@ def features(raw: Path, read: Read, settings: Settings, target: Path) -> None:
     Args:
         raw: The folder of the raw tables.
         read: `read_csv` or `read_parquet`.
-        settings: The game's; the day is the latest of the currency.
+        settings: The game's settings; the day is the latest in the currency table.
         target: The file to write.
     """
     currency = read(raw, "character_currency")
@@ -58,16 +58,16 @@ def features(raw: Path, read: Read, settings: Settings, target: Path) -> None:
     misses = read(raw, "sub_miss")
     subs = subs.merge(churned_on(misses, settings.churn_after_months, as_of), "left", "sub_id")
     subs["sub_churn"] = label(subs, settings.horizon_months, as_of)
-    found = currency_features(subs[KEYS], currency, settings.currency)
-    subs.join(found).to_parquet(target, index=False)
+    balances = currency_features(subs[KEYS], currency, settings.currency)
+    subs.join(balances).to_parquet(target, index=False)
 
 
 def read_csv(raw: Path, table: str) -> pd.DataFrame:
-    """Reads a raw table from CSV; pandas' own parser, as PyArrow's takes six times as long on days.
+    """Reads a raw table from CSV, by pandas' parser: PyArrow's is six times slower on dates.
 
     Args:
         raw: The folder of the raw tables.
-        table: Which.
+        table: The name of the table.
     """
     columns = COLUMNS[table]
     return pd.read_csv(
@@ -91,7 +91,7 @@ def read_parquet(raw: Path, table: str) -> pd.DataFrame:
 def standard_features(
     characters: pd.DataFrame, subs: pd.DataFrame, as_of: pd.Timestamp
 ) -> pd.DataFrame:
-    """What is known of each subscription at its start but the currency, sorted by `KEYS`."""
+    """The features of each subscription except those of the currency, sorted by `KEYS`."""
     subs = subs[subs["sub_start_date"] <= as_of]
     subs = subs.merge(characters, on="char_id").sort_values(KEYS, ignore_index=True)
     start = subs["sub_start_date"]
@@ -119,7 +119,7 @@ def previous_starts(subs: pd.DataFrame) -> pd.Series:
 
 
 def churned_on(misses: pd.DataFrame, churn_after_months: int, as_of: pd.Timestamp) -> pd.DataFrame:
-    """The day on which a subscription's churn is a fact; runs that touch or overlap are one."""
+    """The day of a subscription's churn; adjacent or overlapping runs of misses are merged."""
     runs = pd.DataFrame(
         {
             "sub_id": misses["sub_id"],
@@ -138,7 +138,7 @@ def churned_on(misses: pd.DataFrame, churn_after_months: int, as_of: pd.Timestam
 
 
 def label(subs: pd.DataFrame, horizon_months: int, as_of: pd.Timestamp) -> pd.Series:
-    """Whether churn came within the horizon; missing where that is not known yet."""
+    """Whether the subscription churned within the horizon; missing if not yet known."""
     start = month_index(subs["sub_start_date"])
     now = 12 * as_of.year + as_of.month - 1
     churned = month_index(subs["churned_on"]) - start <= horizon_months
@@ -156,22 +156,22 @@ def currency_features(
     at = pd.Index(position[ends])
     oldest, newest = rows.iloc[starts].set_index(at), rows.iloc[ends].set_index(at)
     groups = rows.groupby("position", sort=False)
-    found: dict[str, pd.Series] = {column: newest[column] for column in settings.latest}
-    found["currency_age_months"] = newest["start_month"] - newest["month"]
+    features_by_name: dict[str, pd.Series] = {column: newest[column] for column in settings.latest}
+    features_by_name["currency_age_months"] = newest["start_month"] - newest["month"]
     for each in settings.aggregations:
-        found |= aggregated(each, groups, oldest)
+        features_by_name |= aggregated(each, groups, oldest)
     back = np.repeat(newest["month"].to_numpy(), ends - starts + 1) - rows["month"].to_numpy()
     for difference in settings.differences:
-        found |= changed(difference, rows, newest, back)
-    return pd.DataFrame(found)
+        features_by_name |= changed(difference, rows, newest, back)
+    return pd.DataFrame(features_by_name)
 
 
 def visible_rows(
     subs: pd.DataFrame, currency: pd.DataFrame, settings: CurrencySettings
 ) -> pd.DataFrame:
-    """The currency rows that each subscription sees, by its `position`, oldest first.
+    """The currency rows visible to each subscription, by its `position`, oldest first.
 
-    They are dated on the first day of their month, so months tell what is visible.
+    They are dated on the first day of a month, so comparing months is enough.
     """
     for fill in settings.fill_values:
         currency = currency.fillna(dict.fromkeys(fill.columns, fill.value))
@@ -193,22 +193,22 @@ def visible_rows(
 
 
 def aggregated(aggregation: Aggregation, groups: Any, oldest: pd.DataFrame) -> dict[str, pd.Series]:
-    """Functions over the visible rows; `first` is the oldest row's value, though it be missing."""
-    found = {}
+    """Aggregates the visible rows; `first` is the oldest row's value, even if it is missing."""
+    features_by_name = {}
     for column in aggregation.columns:
         for function in aggregation.functions:
             value = oldest[column] if function == "first" else groups[column].agg(function)
             if aggregation.fill is not None:
                 value = value.fillna(aggregation.fill)
-            found[f"{column}_{function}"] = value
-    return found
+            features_by_name[f"{column}_{function}"] = value
+    return features_by_name
 
 
 def changed(
     difference: Difference, rows: pd.DataFrame, newest: pd.DataFrame, back: np.ndarray
 ) -> dict[str, pd.Series]:
-    """The newest values less those dated so many months before; `back` is how many, by row."""
-    found = {}
+    """The newest values minus those a period of months before; `back` is each row's age."""
+    features_by_name = {}
     for period in difference.periods:
         then = rows[back == period].set_index("position")
         for column in difference.columns:
@@ -217,8 +217,8 @@ def changed(
                 change = change.fillna(newest[column])
             elif difference.fill is not None:
                 change = change.fillna(difference.fill)
-            found[f"{column}_diff_{period}"] = change
-    return found
+            features_by_name[f"{column}_diff_{period}"] = change
+    return features_by_name
 
 
 def month_index(day: pd.Series) -> pd.Series:

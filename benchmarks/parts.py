@@ -1,8 +1,9 @@
-"""The price of a sub-flow and of a task: `python -m benchmarks.parts`; prints both as JSON.
+"""Measures the cost of a sub-flow and of a task: `python -m benchmarks.parts`; prints JSON.
 
-Marginal, so without start and end of process and flow: a flow of many less a flow of few, by
-their difference. A sub-flow holds one trivial task. Both stand as the flows of the project do: in
-the session of a command line, with the project's decorator of tasks, of which each keeps a result.
+The costs are marginal, without the start and end of process and flow: the times of a flow with many
+parts and one with few are subtracted, and divided by the difference in parts. A sub-flow has one
+trivial task. As in the project's flows, tasks have the project's decorator, and store their
+results.
 """
 
 import json
@@ -13,7 +14,7 @@ FEW, MANY = 5, 45
 
 
 def main() -> None:
-    """Measures beside the server that is configured, or one of its own."""
+    """Measures with the configured server, or a temporary one."""
     from flows.engine.server import local_server
 
     with local_server() as server:
@@ -22,7 +23,7 @@ def main() -> None:
 
 
 def measure() -> dict[str, float]:
-    """The seconds of a sub-flow with a task, and of a task, by name."""
+    """Returns the seconds of a sub-flow with a task, and of a task, by name."""
     from prefect import flow
 
     from flows.task import task
@@ -45,12 +46,12 @@ def measure() -> dict[str, float]:
         for number in range(count):
             work(number, salt)
 
-    of_parts(1, time.time())  # What is loaded or connected at the first time is no marginal cost.
+    of_parts(1, time.time())  # Excludes the cost of the first call, such as imports.
     return {"sub-flow": marginal(of_parts), "task": marginal(of_tasks)}
 
 
 def marginal(flow: Callable[[int, float], None]) -> float:
-    """The seconds that one more costs; a new salt each time keeps the cache out."""
+    """The seconds of one more part; a new salt each time avoids cached results."""
     seconds = {}
     for count in (FEW, MANY):
         started = time.perf_counter()

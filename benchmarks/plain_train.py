@@ -1,8 +1,7 @@
 """The work of `train --from-raw` without Prefect: `python -m benchmarks.plain_train GAME FOLDER`.
 
-The same calls of churnlib that the flow's tasks make, one after another in one process: no cache,
-no record, no log. The garbage collector is spared as the command lines do, which is no matter of
-Prefect's.
+Makes the same calls of churnlib as the flow's tasks, in one process, without cache, ledger and log.
+Garbage collection is limited as by the command lines, because that is independent of Prefect.
 """
 
 import atexit
@@ -46,13 +45,13 @@ def main(game: str, folder: str) -> None:
     checked = check_all(settings, catalog)
     latest = checked["character_currency"]
     as_of = datasets.scan(latest).select("date").max().collect().item()
-    odd = {name: oddities(name, checked, as_of) for name in checked}
+    odd = {name: data_warnings(name, checked, as_of) for name in checked}
     build_features(settings, catalog, checked, as_of)
     fit_and_report(settings, catalog, as_of, {name: rows for name, rows in odd.items() if rows})
 
 
 def check_all(settings: Settings, catalog: Catalog) -> dict[str, DatasetRef]:
-    """Checks the raw tables and keeps them as Parquet."""
+    """Checks the raw tables and stores them as Parquet."""
     checked: dict[str, DatasetRef] = {}
     for name, spec in raw_tables(settings.raw).items():
         reference = spec.required_parent
@@ -62,8 +61,8 @@ def check_all(settings: Settings, catalog: Catalog) -> dict[str, DatasetRef]:
     return checked
 
 
-def oddities(name: str, checked: dict[str, DatasetRef], as_of: date) -> dict[str, int]:
-    """Counts what is odd in a raw table."""
+def data_warnings(name: str, checked: dict[str, DatasetRef], as_of: date) -> dict[str, int]:
+    """Counts the data warnings of a raw table."""
     spec = raw_tables()[name]
     parent = datasets.scan(checked[spec.parent.table]) if spec.parent else None
     return count_warnings(datasets.scan(checked[name]), spec, as_of=as_of, parent=parent)
@@ -100,7 +99,7 @@ def build_features(
 def fit_and_report(
     settings: Settings, catalog: Catalog, as_of: date, odd: dict[str, dict[str, int]]
 ) -> None:
-    """Validates, fits and keeps a model, makes it the champion and reports on it."""
+    """Validates, fits and saves a model, makes it the champion and reports on it."""
     rows = datasets.read(catalog.features("train"))
     window = settings.windows.train.span(as_of)
     seed = settings.train.seed or 1
@@ -114,7 +113,7 @@ def fit_and_report(
         )
         for (name,), scored in slices.items()
     }
-    made_with = {**settings.model_dump(mode="json"), **decisive_settings(settings)}
+    training_settings = {**settings.model_dump(mode="json"), **decisive_settings(settings)}
     facts: dict[str, Any] = {
         "as_of": as_of,
         "window": window,
@@ -123,7 +122,7 @@ def fit_and_report(
         "validation_warning": training.warning,
         "campaign": campaign.to_json(curve=False),
         "seed": seed,
-        "settings": made_with,
+        "settings": training_settings,
         "settings_hash": "",
         "rows": len(rows),
         "labelled_rows": len(rows) - rows["sub_churn"].null_count(),
@@ -142,7 +141,7 @@ def fit_and_report(
     scored = read_scored(model)
     held_out = scored.filter(scored["slice"] == "validation")
     parts = settings.evaluation
-    told = held_out.join(rows.select("sub_id", *parts.segments), on="sub_id")
+    with_segments = held_out.join(rows.select("sub_id", *parts.segments), on="sub_id")
     report = Report(
         name="in_sample_report",
         game=settings.game,
@@ -152,16 +151,16 @@ def fit_and_report(
         model_version=version,
         groups=facts["metrics"]["in_sample"],
         validation=facts["metrics"]["validation"],
-        **breakdown(told, parts.segments, parts.most_values),
+        **breakdown(with_segments, parts.segments, parts.most_values),
         campaign=campaign.to_json(),
         facts={"seed": seed},
         quarantined={},
         odd=odd,
         warnings=(),
     )
-    made = write_report(report, catalog.report("in_sample_report"), held_out)
+    outputs = write_report(report, catalog.report("in_sample_report"), held_out)
     set_champion(catalog, version)
-    print(Path(made[1].uri).read_text(encoding="utf-8"))
+    print(Path(outputs[1].uri).read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":

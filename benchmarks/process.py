@@ -1,4 +1,4 @@
-"""Runs a process to its end and tells what it took, as the system counted it."""
+"""Runs a process and returns its time and memory, as measured by the system."""
 
 import os
 import subprocess
@@ -15,15 +15,15 @@ MIB = 1024
 
 @dataclass(frozen=True)
 class Ended:
-    """A process that ran to its end.
+    """A finished process.
 
     Attributes:
-        status: Its exit status; less than 0 for the signal that ended it.
-        output: What it printed.
-        errors: What it said besides.
-        wall: Seconds from start to end.
-        cpu: CPU seconds, user and system, its children's too.
-        memory: The most that it had in memory at once, in MiB.
+        status: Its exit status; negative for the signal that ended it.
+        output: Its standard output.
+        errors: Its standard error.
+        wall: Wall seconds.
+        cpu: CPU seconds, user and system, including its children.
+        memory: Its peak memory, in MiB.
     """
 
     status: int
@@ -37,12 +37,12 @@ class Ended:
 def run(*arguments: str, home: Path) -> Ended:
     """Runs Python.
 
-    The memory of a process is never told as less than that of the one which started it: so this
-    module, and who uses it, must import nothing large.
+    The system reports at least the memory of the parent process, so this module and its callers
+    must not import large libraries.
 
     Args:
-        arguments: What follows `python`.
-        home: Prefect's home, so that nobody's own is read or written.
+        arguments: The arguments of `python`.
+        home: Prefect's home, so that the user's own is not used.
     """
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
         started = time.perf_counter()

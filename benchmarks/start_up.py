@@ -1,9 +1,9 @@
-"""What a run costs under Prefect: `python -m benchmarks.start_up`.
+"""Measures the overhead of Prefect: `python -m benchmarks.start_up`.
 
-Whole processes in wall seconds, one of each kind a round, so that what else the machine does falls
-on all alike. Each run has a data folder of its own with the sample data, and keeps its results
-there, so that nothing is taken from the cache. Prints medians, spread, what a warm run is made of,
-and whether the bounds hold. Bounds are judged within each round, by the median over the rounds.
+Measures whole processes in wall seconds. Every round runs each kind once, so that other load on the
+machine affects all alike. Each run has its own data folder with the sample data and its own
+results, so that nothing is cached. Prints medians and spread, the parts of a warm run, and whether
+the bounds are met. Bounds are computed within each round, and the median over the rounds counts.
 """
 
 import argparse
@@ -24,10 +24,10 @@ from urllib.request import urlopen
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 120
-"""Seconds that the server may take to come up."""
+"""Time limit in seconds for the server to start."""
 
-SPARED = "import atexit, gc; gc.set_threshold(20_000); atexit.register(gc.freeze)"
-"""How the command lines, and the work without Prefect, treat the garbage collector."""
+LIMIT_GC = "import atexit, gc; gc.set_threshold(20_000); atexit.register(gc.freeze)"
+"""Limits garbage collection, as the command lines and `benchmarks.plain_train` do."""
 LIBRARIES = (
     "churnlib.features.history",
     "churnlib.model.fit",
@@ -37,33 +37,33 @@ LIBRARIES = (
     "sklearn.ensemble",
     "skops.io",
 )
-"""What the work imports."""
+"""The modules that the work imports."""
 KINDS = {
     "python": "a bare interpreter",
     "import": "(a) `import prefect`",
-    "libraries": "the libraries of the work: Polars, scikit-learn, skops, matplotlib",
+    "libraries": "import of the other libraries: Polars, scikit-learn, skops, matplotlib",
     "plain": "(b) the work, without Prefect",
-    "warm": "(c) warm: a server is up",
-    "cold": "(d) cold: nothing runs, the database is there",
-    "first": "(e) first ever: Prefect's home is empty",
+    "warm": "(c) warm: a server is running",
+    "cold": "(d) cold: no server, but the database exists",
+    "first": "(e) first run: Prefect's home is empty",
     "sub-flow": "(f) one sub-flow with one task",
     "task": "(g) one task",
 }
-"""What is measured, with what the table calls it."""
+"""The kinds of measurement, with their names in the table."""
 
 Round = dict[str, float]
 """The seconds of each kind."""
 
 
 @dataclass(frozen=True)
-class Told:
-    """A process that ran to its end.
+class Timing:
+    """The times of a finished process, in seconds.
 
     Attributes:
         seconds: From its start to its end.
-        first: From its start to its first line.
+        first: From its start to its first line of output.
         exit: From its last line to its end.
-        output: All that it said.
+        output: Its output.
     """
 
     seconds: float
@@ -93,9 +93,9 @@ def one_round(folder: Path, game: str, url: str) -> Round:
     """Measures each kind once.
 
     Args:
-        folder: Where to put all that the runs make.
-        game: Of which game to train a model.
-        url: The server that is up.
+        folder: The folder for the data of the runs.
+        game: The game to train a model of.
+        url: The API of the running server.
     """
     home = {"PREFECT_HOME": str(folder / "home")}
     server = {**home, "PREFECT_API_URL": url}
@@ -103,7 +103,7 @@ def one_round(folder: Path, game: str, url: str) -> Round:
     seconds = {
         "python": run("-c", "pass").seconds,
         "import": run("-c", "import prefect", **home).seconds,
-        "libraries": run("-c", f"{SPARED}; import {', '.join(LIBRARIES)}").seconds,
+        "libraries": run("-c", f"{LIMIT_GC}; import {', '.join(LIBRARIES)}").seconds,
         "plain": run("-m", "benchmarks.plain_train", game, str(plain_data)).seconds,
     }
     warm = train(folder / "warm", game, server)
@@ -116,7 +116,7 @@ def one_round(folder: Path, game: str, url: str) -> Round:
     return seconds
 
 
-def train(folder: Path, game: str, environment: Mapping[str, str]) -> Told:
+def train(folder: Path, game: str, environment: Mapping[str, str]) -> Timing:
     """Runs `train --from-raw` by its command line."""
     data = new_data(folder, game)
     results = {"PREFECT_RESULTS_LOCAL_STORAGE_PATH": str(folder / "results")}
@@ -125,14 +125,14 @@ def train(folder: Path, game: str, environment: Mapping[str, str]) -> Told:
 
 
 def new_data(folder: Path, game: str) -> Path:
-    """Makes a data folder with the sample data of a game."""
+    """Creates a data folder with the sample data of a game."""
     raw = Path("01_raw", game)
     shutil.copytree(ROOT / "data" / raw, folder / "data" / raw)
     return folder / "data"
 
 
-def run(*arguments: str, **environment: str) -> Told:
-    """Runs Python in a process of its own; what it says is shown only where it fails."""
+def run(*arguments: str, **environment: str) -> Timing:
+    """Runs Python in a process of its own; shows its output only if it fails."""
     command = [sys.executable, *arguments]
     lines, times = [], [time.perf_counter()]
     with subprocess.Popen(
@@ -151,11 +151,11 @@ def run(*arguments: str, **environment: str) -> Told:
     if process.returncode:
         raise SystemExit(f"{' '.join(command)}\n{''.join(lines)}")
     first = times[1] if lines else end
-    return Told(end - times[0], first - times[0], end - times[-1], "".join(lines))
+    return Timing(end - times[0], first - times[0], end - times[-1], "".join(lines))
 
 
 def clean_environment() -> dict[str, str]:
-    """This process's environment without what it says of Prefect; nothing is sent anywhere."""
+    """Returns the environment of this process without Prefect's variables and telemetry."""
     known = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     return known | {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
 
@@ -197,7 +197,7 @@ def wait_for(page: str) -> None:
 
 def print_table(rounds: list[Round]) -> None:
     """Prints the medians and the spread of each kind."""
-    print("| what | median s | least | most |\n|---|---|---|---|")
+    print("| what | median s | min | max |\n|---|---|---|---|")
     for kind, name in KINDS.items():
         values = [each[kind] for each in rounds]
         digits = 3 if kind in ("sub-flow", "task") else 2
@@ -206,15 +206,15 @@ def print_table(rounds: list[Round]) -> None:
 
 
 def print_breakdown(rounds: list[Round]) -> None:
-    """Prints what a warm run is made of."""
-    print("\n| of a warm run | median s |\n|---|---|")
+    """Prints the parts of a warm run."""
+    print("\n| part of a warm run | median s |\n|---|---|")
     for name, values in {
-        "to its first line": [r["first line"] for r in rounds],
-        "Python and the libraries of the work": [r["libraries"] for r in rounds],
-        "Prefect's import, by itself": [r["import"] - r["python"] for r in rounds],
+        "start to first line of output": [r["first line"] for r in rounds],
+        "Python and the other libraries": [r["libraries"] for r in rounds],
+        "import of Prefect": [r["import"] - r["python"] for r in rounds],
         "the work": [r["plain"] - r["libraries"] for r in rounds],
         "exit, after the last line": [r["exit"] for r in rounds],
-        "the rest: what Prefect loads later, its flows and tasks, the cache": [
+        "the rest: later imports of Prefect, its flows and tasks, the cache": [
             r["warm"] - r["import"] + r["python"] - r["plain"] - r["exit"] for r in rounds
         ],
     }.items():
@@ -222,8 +222,8 @@ def print_breakdown(rounds: list[Round]) -> None:
 
 
 def print_bounds(rounds: list[Round]) -> None:
-    """Prints the bounds, and whether they hold."""
-    print("\n| bound | measured | holds |\n|---|---|---|")
+    """Prints the bounds, and whether they are met."""
+    print("\n| bound | measured | met |\n|---|---|---|")
     for name, limit, values in (
         (
             "(c) - (a) - (b) <= 1.5 s",

@@ -1,7 +1,7 @@
-"""The ways from data to features that are compared, each run in a process of its own.
+"""The compared ways from data to features, each run in a process of its own.
 
-`python -m benchmarks.ways WAY FOLDER GAME` does the work of one and prints what it took, without
-what Python and the imports took. In FOLDER lie the data folders `csv` and `parquet`.
+`python -m benchmarks.ways WAY FOLDER GAME` runs one of them and prints its time and memory, without
+the start of Python and the imports. FOLDER has the data folders `csv` and `parquet`.
 """
 
 import argparse
@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 OUT_OF_MEMORY = 3
-"""The exit status of a process that was refused memory."""
+"""The exit status of a process that ran out of memory."""
 MIB = 1024
 PANDAS = {
     "pandas from CSV": "pandas-csv.parquet",
     "pandas from Parquet": "pandas-parquet.parquet",
 }
-"""The ways of pandas, and the file in which each leaves its result."""
+"""The ways of pandas, and the file of each result."""
 
 Work = Callable[[], None]
 
@@ -31,11 +31,11 @@ class Way:
     """A way from data to features.
 
     Attributes:
-        name: What its command line and the results call it.
+        name: Its name on the command line and in the results.
         meaning: What it does.
-        load: Imports what the way needs and returns its work; takes folder and game.
-        needs: The way that makes what this one reads, if any.
-        limit: Which of the system's limits holds it to the cap on memory.
+        load: Imports the modules that it needs and returns its work; takes folder and game.
+        needs: The way whose output it reads, if any.
+        limit: The system's resource limit that enforces the memory cap.
     """
 
     name: str
@@ -46,27 +46,27 @@ class Way:
 
 
 def main() -> int:
-    """Does the work of a way; prints its wall seconds, CPU seconds and MiB as JSON."""
+    """Runs a way; prints its wall seconds, CPU seconds and MiB as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("way", choices=WAYS)
     parser.add_argument("folder", type=Path)
     parser.add_argument("game")
-    parser.add_argument("--cap", type=float, default=17, help="GiB that it may take")
+    parser.add_argument("--cap", type=float, default=17, help="memory limit in GiB")
     args = parser.parse_args()
     way = WAYS[args.way]
     if args.way.startswith("engine"):
-        import flows  # noqa: F401  First of all, as in a run: it sees to the memory of NumPy.
+        import flows  # noqa: F401  First, as in a run: it sets the memory allocator.
     resource.setrlimit(way.limit, (int(args.cap * 2**30),) * 2)
     try:
         work = way.load(args.folder, args.game)
-        print(json.dumps(clocked(work)))
+        print(json.dumps(measure(work)))
     except MemoryError:
         return OUT_OF_MEMORY
     return 0
 
 
-def clocked(work: Work) -> dict[str, float]:
-    """What some work takes; memory is what the process's peak rises by."""
+def measure(work: Work) -> dict[str, float]:
+    """Measures time and memory of some work; memory is the increase of the process's peak."""
     memory, wall, cpu = peak_memory(), time.perf_counter(), cpu_seconds()
     work()
     return {
@@ -77,12 +77,12 @@ def clocked(work: Work) -> dict[str, float]:
 
 
 def cpu_seconds() -> float:
-    """The CPU seconds of this process and its children so far."""
+    """CPU seconds of this process and its children so far."""
     return sum(os.times()[:4])
 
 
 def peak_memory() -> float:
-    """The most memory that this process has had, in MiB."""
+    """Peak memory of this process, in MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MIB
 
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 
 LIST_ALL_UP_TO, NEAREST = 20, 5
-"""Up to how many known names a message lists all of them, and how many it lists of more."""
+"""The largest number of known names to list in full, and the number to list of more."""
 
 
 class ChurnlibError(Exception):
@@ -57,8 +57,8 @@ def closest(name: str, known: Iterable[str]) -> str:
         known: The valid names.
 
     Returns:
-        `Did you mean 'x'?` where a known name is similar, upper and lower case aside; else the
-        list of known names, or the nearest of them where they are many.
+        `Did you mean 'x'?` if a known name is similar, ignoring case; else the list of known
+        names, or the nearest of them if there are many.
 
     >>> closest("gmae1", ["game1", "game2"])
     "Did you mean 'game1'?"
@@ -68,13 +68,17 @@ def closest(name: str, known: Iterable[str]) -> str:
     'Known: game1, game2.'
     """
     names = sorted(set(known))
-    similar = _similar(name, names, cutoff=0.6)
-    if similar:
-        return f"Did you mean '{similar[0]}'?"
+    if similar := most_similar(name, names):
+        return f"Did you mean '{similar}'?"
     if len(names) > LIST_ALL_UP_TO:
         nearest = _similar(name, names, cutoff=0)[:NEAREST]
         return f"Nearest of {len(names)} known: {', '.join(nearest)}."
     return f"Known: {', '.join(names) or 'none'}."
+
+
+def most_similar(name: str, known: Iterable[str]) -> str | None:
+    """Finds the known name that is most similar to a name; None where no name is similar."""
+    return next(iter(_similar(name, sorted(set(known)), cutoff=0.6)), None)
 
 
 def _similar(name: str, names: list[str], cutoff: float) -> list[str]:

@@ -1,4 +1,4 @@
-"""Automations that act on the events of runs, besides the triggers in `prefect.yaml`.
+"""Automations that act on the events of runs, in addition to the triggers in `prefect.yaml`.
 
 Unlike a trigger, an automation may run another deployment. `deployments.apply` writes them to the
 server, which identifies them by name.
@@ -72,7 +72,7 @@ def crash_stuck_runs(seconds: int) -> AutomationCore:
 ENDS = ("Completed", "Failed", "Cancelled", "Crashed", "TimedOut")
 STARTS = ("Running", "Retrying", "Scheduled", "Late", "AwaitingConcurrencySlot", "AwaitingRetry",
           "Paused", "Suspended", "Cancelling")  # fmt: skip
-"""The states, besides the final ones, that a run can enter after `Pending` or `Submitting`."""
+"""The non-final states that a run can enter after `Pending` or `Submitting`."""
 
 
 def _events(states: Iterable[str]) -> set[str]:

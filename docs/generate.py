@@ -1,4 +1,4 @@
-"""Writes the pages that follow from the code: `python -m docs.generate`."""
+"""Generates the pages that follow from the code: `python -m docs.generate`."""
 
 import re
 from collections.abc import Iterator
@@ -45,12 +45,12 @@ COMMANDS_NOTE = (
 
 EVENTS_INTRODUCTION = (
     "The events that runs emit to Prefect, for automations to act on;",
-    "`deployments/automations.py` has examples. A run emits an event when something was really",
-    "written: a result taken from the cache emits none. Only that a batch is due is announced by",
-    "every run that finds it so. The fields are the event's payload. Text fields are also labels",
-    "of its resource, such as `churn.game` or `churn.verdict`, because automations match labels.",
-    "One more label, `churn.as_deployed`, is `yes` if a deployment ran with its own data, day and",
-    "settings, and `no` if somebody tried something or backfilled months.",
+    "`deployments/automations.py` has examples. A run emits an event when it writes something; a",
+    "cached result emits none. Only `churn.batch.due` is emitted by every run that finds a batch",
+    "to be due. The fields are the event's payload. Text fields are also labels of its resource,",
+    "such as `churn.game` or `churn.verdict`, because automations match labels. One more label,",
+    "`churn.as_deployed`, is `yes` if a deployment ran with its own data, day and settings, and",
+    "`no` for experiments and backfills.",
 )
 
 
@@ -121,7 +121,7 @@ def _metrics() -> Iterator[str]:
 
 def _commands() -> Iterator[str]:
     page = app.generate_docs(output_format="markdown").rstrip()
-    # Into the usage lines cyclopts writes how this process was started, with `-m docs.generate`.
+    # Usage lines contain the arguments of this process, `-m docs.generate`.
     yield from (GENERATED, re.sub(r"^(churn [\w-]+) -m \S+", r"\1", page, flags=re.M), "")
     yield from COMMANDS_NOTE
 

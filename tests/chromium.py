@@ -1,4 +1,4 @@
-"""The browser of this machine, to look at pages as people do."""
+"""The installed browser, for tests of pages."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ CHROMIUM = (
 def chromium() -> Iterator[Browser]:
     """Starts the browser for the block."""
     with sync_playwright() as playwright:
-        # Chromium's sandbox does not work for root, as which CI often runs.
+        # Chromium's sandbox does not work for root, the usual user in CI.
         args = ["--no-sandbox"] if os.geteuid() == 0 else []
         with playwright.chromium.launch(executable_path=CHROMIUM, args=args) as browser:
             yield browser

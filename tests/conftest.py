@@ -1,4 +1,4 @@
-"""A home of its own for Prefect, and one server for all tests that need one."""
+"""A temporary home for Prefect, and one server for all tests that need one."""
 
 import os
 import shutil
@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-# How long an example takes depends on what else the machine does.
+# The time of an example depends on the load of the machine.
 SLOW_IS_FINE = [HealthCheck.too_slow, HealthCheck.data_too_large]
 settings.register_profile("steady", deadline=None, suppress_health_check=SLOW_IS_FINE)
 settings.load_profile("steady")
-# For `make mutants`: a failure is enough, no matter whether its example is the smallest.
+# For `make mutants`: examples of failures need not be shrunk.
 settings.register_profile("mutants", phases=[Phase.explicit, Phase.generate])
 
 # Prefect reads these when it is imported, which the test modules do.
@@ -43,7 +43,7 @@ SERVER = LocalServer()
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Starts the server where a test needs it; it comes up beside the tests that do not."""
+    """Starts the server if a test needs it, while other tests run."""
     if any("prefect_server" in getattr(item, "fixturenames", ()) for item in session.items):
         if (kept := kept_database(session.config)).exists():
             shutil.copy(kept, HOME / "prefect.db")
@@ -51,7 +51,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def pytest_unconfigure() -> None:
-    """Ends the server and removes Prefect's home."""
+    """Stops the server and removes Prefect's home."""
     SERVER.stop()
     shutil.rmtree(HOME, ignore_errors=True)
 

@@ -16,19 +16,19 @@ server.start()
 print(server.get_host_and_port()[1], flush=True)
 sys.stdin.read()
 """
-"""Serves until its input ends: also where whoever started it was killed."""
+"""Serves until its input ends, also if the parent process was killed."""
 
 
 class StoreServer:
-    """An empty object store on this machine, for the time of a block."""
+    """An empty object store on this machine, for the duration of a block."""
 
     def __init__(self, log: Path) -> None:
-        with log.open("wb") as told:
+        with log.open("wb") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", SERVE],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=told,
+                stderr=output,
                 text=True,
             )
         self._log = log
@@ -51,7 +51,7 @@ class StoreServer:
             return f"s3://{name}"
 
     def put(self, uri: str, content: bytes, **metadata: str) -> None:
-        """Puts an object as something else than this project would."""
+        """Puts an object as another program would."""
         bucket, _, key = uri.removeprefix("s3://").partition("/")
         store = S3Store(
             bucket,

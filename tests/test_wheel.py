@@ -1,4 +1,4 @@
-"""The wheel: what is in it, and that it works where there is no repository.
+"""The wheel: its content, and that it works without the repository.
 
 Nothing is downloaded: hatchling builds it from the environment of the tests, which also lends the
 libraries that it depends on.
@@ -29,7 +29,7 @@ ABOUT = f"churnlib-{STATED['version']}.dist-info"
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built from the code as it stands."""
+    """The wheel, built from the present code."""
     out = tmp_path_factory.mktemp("dist")
     subprocess.run([sys.executable, *BUILD, "--directory", out], cwd=ROOT, check=True)
     (built,) = out.iterdir()
@@ -52,7 +52,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A user's folder: games and raw tables, which are no part of the wheel."""
+    """A user's folder: games and raw tables, which are not in the wheel."""
     own = shutil.ignore_patterns("local.toml")
     for part in ("games", "data/01_raw/game1"):
         shutil.copytree(ROOT / part, tmp_path / part, ignore=own)
@@ -77,7 +77,7 @@ def test_make_builds_the_wheel_that_is_tested() -> None:
     assert f"\n\t$(BIN)/python {' '.join(BUILD)}\n" in makefile
 
 
-def test_wheel_holds_both_packages_and_nothing_else(wheel: Path) -> None:
+def test_wheel_contains_only_both_packages(wheel: Path) -> None:
     files = (file for package in PACKAGES for file in (ROOT / package).rglob("*"))
     sources = {
         file.relative_to(ROOT).as_posix()
@@ -92,18 +92,18 @@ def test_wheel_holds_both_packages_and_nothing_else(wheel: Path) -> None:
         assert set(archive.namelist()) == sources | about
 
 
-def test_wheel_states_what_the_project_states(wheel: Path) -> None:
+def test_wheel_has_the_metadata_of_the_project(wheel: Path) -> None:
     with ZipFile(wheel) as archive:
-        said = message_from_string(archive.read(f"{ABOUT}/METADATA").decode())
-    assert said["Name"] == STATED["name"]
-    assert said["Version"] == STATED["version"]
-    assert said["License-Expression"] == STATED["license"]
-    assert said.get_all("License-File") == STATED["license-files"]
-    assert said["Requires-Python"] == STATED["requires-python"]
-    assert said["Description-Content-Type"] == "text/markdown"
-    assert said.get_payload() == README
-    assert set(said.get_all("Provides-Extra", ())) == set(STATED["optional-dependencies"])
-    needed = map(Requirement, said.get_all("Requires-Dist", ()))
+        metadata = message_from_string(archive.read(f"{ABOUT}/METADATA").decode())
+    assert metadata["Name"] == STATED["name"]
+    assert metadata["Version"] == STATED["version"]
+    assert metadata["License-Expression"] == STATED["license"]
+    assert metadata.get_all("License-File") == STATED["license-files"]
+    assert metadata["Requires-Python"] == STATED["requires-python"]
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    assert metadata.get_payload() == README
+    assert set(metadata.get_all("Provides-Extra", ())) == set(STATED["optional-dependencies"])
+    needed = map(Requirement, metadata.get_all("Requires-Dist", ()))
     assert {need for need in needed if not need.marker} == {
         Requirement(line) for line in STATED["dependencies"]
     }
@@ -155,10 +155,8 @@ def test_command_without_games_is_refused(
     assert done.stderr.count("\n") == 1
 
 
-def test_settings_without_games_tell_where_they_were_sought(
-    installed: Path, tmp_path: Path
-) -> None:
+def test_settings_without_games_name_the_searched_folder(installed: Path, tmp_path: Path) -> None:
     done = python(installed, tmp_path, "-c", "import churnlib; churnlib.load_settings('game1')")
-    *_, told = done.stderr.splitlines()
-    assert told.startswith("churnlib.errors.SettingsError: no games: there is no base.toml in ")
-    assert "CHURN_GAMES_DIR" in told
+    *_, message = done.stderr.splitlines()
+    assert message.startswith("churnlib.errors.SettingsError: no games: there is no base.toml in ")
+    assert "CHURN_GAMES_DIR" in message

@@ -20,7 +20,7 @@ class Offer(Section):
     """The cost of the incentive, in the game's currency: paid for churners who accept it, and for
     all contacted subscribers who would have stayed anyway."""
     contact_cost: Number = Field(default=1.0, ge=0)
-    """The cost of contacting a subscriber, in the game's currency, whatever the outcome."""
+    """The cost of contacting a subscriber, in the game's currency, regardless of the outcome."""
     acceptance_alpha: Number = Field(default=6.0, gt=0, le=1e6)
     """The first parameter of the Beta distribution of the share of contacted churners who accept
     the offer and stay. By default 30 % do, with a standard deviation of 10 %."""

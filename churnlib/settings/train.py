@@ -53,7 +53,7 @@ class TrainSettings(Section):
     calibration_months: Whole = Field(default=3, ge=1, le=1200)
     """The number of months at the end of the training rows that are used for calibration."""
     model_format: Literal["skops", "joblib"] = "skops"
-    """`skops` loads only trusted types; `joblib` executes whatever code is in its file."""
+    """`skops` loads only trusted types; `joblib` executes any code in its file."""
     features: FeatureChoice = FeatureChoice()
     pipeline: tuple[Step, ...] = Field(min_length=1)
     """The steps in their order; the last is the classifier."""

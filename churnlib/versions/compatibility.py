@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 from churnlib.errors import ModelError
-from churnlib.settings import Settings
+from churnlib.settings import Settings, value_text
 
 DECISIVE = ("horizon_months", "churn_after_months", "standard", "currency")
 """Settings that decide the meaning of features and labels, so must equal those of the training."""
@@ -28,7 +28,7 @@ def changed_features(manifest: Mapping[str, Any], settings: Settings) -> str | N
     trained = manifest["settings"]
     current = json.loads(json.dumps(decisive_settings(settings)))
     changed = [
-        f"{path} was {_get(trained, path)!r} and is {_get(current, path)!r}"
+        f"{path} was {value_text(_get(trained, path))} and is {value_text(_get(current, path))}"
         for path in _paths(trained, current)
         if _get(trained, path) != _get(current, path)
     ]
@@ -48,8 +48,8 @@ def check_same_features(manifest: Mapping[str, Any], settings: Settings, retrain
     """
     if changed := changed_features(manifest, settings):
         raise ModelError(
-            f"{settings.game}: model {manifest['version']} was trained on other features: "
-            f"{changed}. Set these back, or train again: {retrain}"
+            f"{settings.game}: model {manifest['version']} was trained on other features or "
+            f"labels: {changed}. Set these back, or train again: {retrain}"
         )
 
 

@@ -27,7 +27,7 @@ def print_overview(commands: Mapping[str, str], data_dir: str | None = None) -> 
         other games are still printed.
 
     Raises:
-        SettingsError: There are no games.
+        SettingsError: No game exists.
     """
     games = list_games()
     print("commands", *_commands(commands), sep="\n")

@@ -39,7 +39,7 @@ class CheckedTable:
 
     Attributes:
         source: The file.
-        checked: The rows that break no rule, typed, sorted by key.
+        checked: The rows that break no rule, typed, in the order of a hash of char_id.
         rejected: The quarantined rows, if any.
     """
 
@@ -53,7 +53,7 @@ class RawTable:
     """A checked table, and facts about its rows as of the day of a run.
 
     Attributes:
-        checked: The rows that break no rule, typed, sorted by key.
+        checked: The rows that break no rule, typed, in the order of a hash of char_id.
         facts: Facts for reports and manifests: the fingerprints of the file (`source`) and of its
             checked rows (`fingerprint`); and, as of the day, the number of `rows`, those
             `quarantined`, and the `odd` ones by data warning.

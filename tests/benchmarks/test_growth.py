@@ -79,7 +79,7 @@ def test_replacing_a_section_keeps_the_others() -> None:
     assert growth_report.with_section(text, "new\n") == text.replace("old", "new")
 
 
-def test_plot_is_the_same_to_the_byte(figures: dict[str, Any]) -> None:
+def test_plot_is_reproducible(figures: dict[str, Any]) -> None:
     sizes = growth_report.measured(figures)
     drawn = plot(sizes, "a & b")
     assert drawn == plot(sizes, "a & b")
@@ -119,7 +119,7 @@ def test_way_that_failed_is_not_tried_on_larger_sizes(figures: dict[str, Any]) -
         (1, "KeyError: 'x'", False),
     ],
 )
-def test_lack_of_memory_differs_from_other_errors(status: int, errors: str, verdict: bool) -> None:
+def test_out_of_memory_differs_from_other_errors(status: int, errors: str, verdict: bool) -> None:
     assert growth.ran_out_of_memory(Ended(status, "", errors, 1, 1, 1)) is verdict
 
 

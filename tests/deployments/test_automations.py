@@ -1,4 +1,4 @@
-"""The automations besides the triggers."""
+"""The automations other than triggers of deployments."""
 
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -11,10 +11,10 @@ from flows.engine.events import BatchScored
 
 def test_there_are_two_common_automations_and_one_for_each_game() -> None:
     ids: dict[str, UUID] = {}
-    made = list(automations(lambda name: ids.setdefault(name, uuid4())))
-    assert [a.enabled for a in made] == [True, True, *(False for _ in list_games())]
+    created = list(automations(lambda name: ids.setdefault(name, uuid4())))
+    assert [a.enabled for a in created] == [True, True, *(False for _ in list_games())]
     assert set(ids) == {f"train-from-raw/{game}" for game in list_games()}
-    assert len({a.name for a in made}) == len(made)
+    assert len({a.name for a in created}) == len(created)
 
 
 def test_several_heartbeats_fit_into_the_shortest_silence() -> None:
@@ -26,8 +26,8 @@ def test_several_heartbeats_fit_into_the_shortest_silence() -> None:
 
 
 def test_automations_wait_for_the_configured_silence() -> None:
-    made = list(automations(lambda _: uuid4(), silent_seconds=120))
-    assert [a.trigger.model_dump()["within"] for a in made[:2]] == [timedelta(seconds=120)] * 2
+    created = list(automations(lambda _: uuid4(), silent_seconds=120))
+    assert [a.trigger.model_dump()["within"] for a in created[:2]] == [timedelta(seconds=120)] * 2
 
 
 def test_only_a_deployed_score_of_the_champion_retrains_the_model() -> None:

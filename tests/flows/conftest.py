@@ -23,7 +23,7 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def calm_threads() -> Iterator[None]:
-    """Fits small models on one thread: two threads would wait for longer than they work."""
+    """Fits small models on one thread, which is faster than on two."""
     import sklearn.utils._openmp_helpers  # noqa: F401  Loads what is then limited.
     from threadpoolctl import threadpool_limits
 
@@ -66,7 +66,7 @@ def completed(
 
 @pytest.fixture(scope="module")
 def complete(completed: Studio) -> Studio:
-    """The data folder in which every flow of the first game has run, as the flows left it."""
+    """The data folder in which every flow of the first game has run, as the flows have left it."""
     shutil.rmtree(completed.data)
     shutil.copytree(completed.data.with_name("copy"), completed.data)
     return completed

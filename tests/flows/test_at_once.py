@@ -46,7 +46,7 @@ def complete_games(studio: Studio) -> Studio:
 
 
 def at_once(commands: list[list[str]], **environment: str) -> list[tuple[int, str]]:
-    """Runs command lines all at once; returns the status of each and what it said."""
+    """Runs commands concurrently; returns the status and the output of each."""
     running = [
         subprocess.Popen(
             [sys.executable, "-m", *command],
@@ -59,11 +59,11 @@ def at_once(commands: list[list[str]], **environment: str) -> list[tuple[int, st
         for command in commands
     ]
     try:
-        said = [process.communicate(timeout=PATIENCE)[0] for process in running]
+        outputs = [process.communicate(timeout=PATIENCE)[0] for process in running]
     finally:
         for process in running:
             process.kill()
-    return [(process.returncode, text) for process, text in zip(running, said, strict=True)]
+    return [(process.returncode, text) for process, text in zip(running, outputs, strict=True)]
 
 
 def flow_runs(url: str) -> Counter[tuple[str, str, bool]]:
@@ -92,7 +92,7 @@ def test_ten_flows_at_once_against_one_server_on_sqlite_complete(
             expected[name, "Completed", False] += 1
             expected.update((part, "Completed", True) for part in parts)
     ended = at_once(commands, PREFECT_HOME=str(tmp_path / "clients"), PREFECT_API_URL=server)
-    assert [said for status, said in ended if status] == []
+    assert [output for status, output in ended if status] == []
     assert expected.total() == 10 + 12
     assert flow_runs(server) == expected
 
@@ -104,7 +104,7 @@ def test_two_first_runs_at_once_in_an_empty_home_complete(pristine: Path, tmp_pa
         studio.restore()
     commands = [["flows.standard_features", *s.arguments(game)] for game, s in studios.items()]
     ended = at_once(commands, PREFECT_HOME=str(tmp_path / "home"))
-    assert [said for status, said in ended if status] == []
+    assert [output for status, output in ended if status] == []
     with closing(sqlite3.connect(tmp_path / "home" / "prefect.db")) as database:
         states = database.execute("SELECT state_name FROM flow_run").fetchall()
     assert states == 2 * [("Completed",)]

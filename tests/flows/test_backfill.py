@@ -1,4 +1,4 @@
-"""A batch flow for many months: what is run, skipped and told."""
+"""The backfill: months that are run, skipped and failed."""
 
 import json
 import logging
@@ -43,7 +43,7 @@ def trained(studio: Studio) -> Studio:
     return studio
 
 
-def test_backfill_makes_each_month_as_the_flow_makes_it(trained: Studio) -> None:
+def test_backfill_gives_the_same_outputs_as_the_flow(trained: Studio) -> None:
     months = ("2024-05", "2024-06", "2024-07")
     assert fill(trained, "batch_predict", "2024-05", "2024-07") == dict.fromkeys(months, "done")
     before = trained.snapshot("07*/**")
@@ -54,7 +54,7 @@ def test_backfill_makes_each_month_as_the_flow_makes_it(trained: Studio) -> None
     assert trained.snapshot("07*/**") == before
 
 
-def test_backfill_skips_what_is_done(trained: Studio) -> None:
+def test_backfill_skips_finished_months(trained: Studio) -> None:
     fill(trained, "batch_predict", "2024-05", "2024-06")
     before = trained.outputs()
     (trained.data / PREDICTIONS / "predictions_2024-06.parquet").unlink()
@@ -90,7 +90,7 @@ def test_backfill_leaves_the_predictions_of_an_earlier_champion(trained: Studio)
 
 
 @pytest.mark.slow
-def test_backfill_goes_on_past_months_that_fail_and_lists_them(
+def test_backfill_continues_after_failed_months_and_lists_them(
     trained: Studio, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings = [f"--set={path}={value}" for path, value in FAST[GAME].items()]
@@ -151,7 +151,7 @@ def test_backfill_that_ends_before_it_starts_is_refused() -> None:
 
 
 @pytest.mark.parametrize("month", ["2024-6", "2024-13", "24-06", "2024-06-01", "June"])
-def test_backfill_takes_months_only(
+def test_backfill_accepts_only_months(
     month: str, prefect_server: object, capsys: pytest.CaptureFixture[str]
 ) -> None:
     line = [*LINE, "batch_predict", "--from", month, "--to", "2024-12"]

@@ -1,4 +1,4 @@
-"""Batch scores: only the predictions that were made are scored."""
+"""Batch scores: the predictions of a batch against its outcomes."""
 
 import json
 import re
@@ -47,17 +47,17 @@ def test_batch_score_of_other_predictions_is_refused(
     complete: Studio, say: Say, settings: dict[str, object], expected: str
 ) -> None:
     before = complete.outputs()
-    said = say(complete, "batch_score", GAME, *(f"--set={p}={v}" for p, v in settings.items()))
-    assert is_refusal(said, expected), said
+    output = say(complete, "batch_score", GAME, *(f"--set={p}={v}" for p, v in settings.items()))
+    assert is_refusal(output, expected), output
     assert complete.outputs() == before
 
 
 def test_batch_score_without_predictions_says_on_which_day_to_predict(
     complete: Studio, say: Say
 ) -> None:
-    said = say(complete, "batch_score", GAME, "--as-of=2024-12-01")
+    output = say(complete, "batch_score", GAME, "--as-of=2024-12-01")
     advice = f"churn batch-predict --game {GAME} --data-dir {complete.data} --as-of "
-    assert is_refusal(said, f"Make it: {advice}2024-06-01"), said
+    assert is_refusal(output, f"Make it: {advice}2024-06-01"), output
     assert complete.command("batch_predict", GAME, "--as-of=2024-06-01") == 0
     assert complete.command("batch_score", GAME, "--as-of=2024-12-01") == 0
     file = complete.file(f"07_model_output/{GAME}/predictions_2024-05.parquet")
@@ -97,9 +97,9 @@ def test_batch_score_without_predictions_names_the_command_that_makes_just_these
     complete: Studio, say: Say, settings: dict[str, object], by: str
 ) -> None:
     asked = [f"--set=windows.{path}={value}" for path, value in settings.items()]
-    said = say(complete, "batch_score", GAME, *asked)
-    assert is_refusal(said, "predictions is missing"), said
-    (advice,) = re.findall(r"churn batch-predict (.*)", said)
+    output = say(complete, "batch_score", GAME, *asked)
+    assert is_refusal(output, "predictions is missing"), output
+    (advice,) = re.findall(r"churn batch-predict (.*)", output)
     assert by in advice
     assert main(["batch-predict", *shlex.split(advice)]) == 0
     file = complete.file(f"07_model_output/{GAME}/predictions_2024-05.parquet")
@@ -114,12 +114,12 @@ def test_batch_score_before_the_batch_began_is_refused(complete: Studio, say: Sa
         "--set=windows.batch_score.start=2024-06-01",
         "--set=windows.batch_score.end=2024-06-30",
     )
-    said = say(complete, "batch_score", GAME, "--as-of=2024-05-31", *days)
-    assert is_refusal(said, "windows.batch_score selects no subscription"), said
-    assert "the data cover" in said
+    output = say(complete, "batch_score", GAME, "--as-of=2024-05-31", *days)
+    assert is_refusal(output, "windows.batch_score selects no subscription"), output
+    assert "the data cover" in output
 
 
-def test_batch_score_tells_what_was_not_predicted_and_what_is_gone(complete: Studio) -> None:
+def test_batch_score_warns_of_missing_and_unknown_subscriptions(complete: Studio) -> None:
     rows = complete.table(BATCH)
     foreign = rows.head(1).with_columns(sub_id=pl.lit(10**9, pl.Int64))
     replace(complete, pl.concat([foreign, rows.tail(-3)]))
@@ -143,20 +143,22 @@ def test_batch_score_refuses_predictions_that_match_no_subscription(
     complete: Studio, say: Say, change: Callable[[pl.DataFrame], pl.DataFrame], expected: str
 ) -> None:
     replace(complete, change(complete.table(BATCH)))
-    said = say(complete, "batch_score", GAME)
-    assert is_refusal(said, expected), said
+    output = say(complete, "batch_score", GAME)
+    assert is_refusal(output, expected), output
 
 
-def test_batch_score_shows_baselines_and_segments_as_far_as_predictions_know_them(
+def test_batch_score_shows_baselines_and_segments_if_predictions_have_them(
     complete: Studio,
 ) -> None:
     path = f"08_reporting/{GAME}/batch_score_report_2024-06.json"
     complete.run("batch_score", GAME, {"evaluation.segments": ["gender"]})
-    told = complete.json(path)
-    assert all(told["general"]["baselines"][name] for name in ("base_rate", "logistic_regression"))
-    assert sum(part["n"] for part in told["segments"]["gender"]) == told["general"]["n"]
-    assert [part["value"] for part in told["cohorts"]] == ["2024-06"]
-    # Predictions of earlier versions tell nothing of a baseline, nor whom to contact.
+    report = complete.json(path)
+    assert all(
+        report["general"]["baselines"][name] for name in ("base_rate", "logistic_regression")
+    )
+    assert sum(part["n"] for part in report["segments"]["gender"]) == report["general"]["n"]
+    assert [part["value"] for part in report["cohorts"]] == ["2024-06"]
+    # Predictions of earlier versions have no baseline and no contact columns.
     rows = complete.table(BATCH).drop("baseline_probability", "contact", "held_out")
     facts = read_metadata(Catalog(str(complete.data), GAME).predictions(date(2024, 6, 1)))
     del facts["base_rate"], facts["threshold"]
@@ -165,14 +167,16 @@ def test_batch_score_shows_baselines_and_segments_as_far_as_predictions_know_the
     assert complete.json(path)["campaign"]["hold_out"] is None
     again = complete.json(path)["general"]
     assert again["baselines"] == {"base_rate": None, "logistic_regression": None}
-    assert again["roc_auc_ci"] == told["general"]["roc_auc_ci"]
+    assert again["roc_auc_ci"] == report["general"]["roc_auc_ci"]
 
 
 @pytest.mark.parametrize("flow", ["train", "score", "batch_score"])
-def test_segments_that_are_none_are_refused_at_once(complete: Studio, say: Say, flow: str) -> None:
+def test_invalid_segments_are_refused_at_once(complete: Studio, say: Say, flow: str) -> None:
     before = complete.outputs()
-    said = say(complete, flow, GAME, '--set=evaluation.segments=["gendr"]')
-    assert is_refusal(said, f"{GAME}: evaluation.segments: 'gendr' is not a standard feature"), said
+    output = say(complete, flow, GAME, '--set=evaluation.segments=["gendr"]')
+    assert is_refusal(output, f"{GAME}: evaluation.segments: 'gendr' is not a standard feature"), (
+        output
+    )
     assert complete.outputs() == before
 
 
@@ -185,23 +189,23 @@ def version(studio: Studio) -> Path:
     return studio.file(f"06_models/{GAME}/{name}")
 
 
-def test_batch_score_tells_of_the_model_that_predicted(complete: Studio) -> None:
+def test_batch_score_describes_the_model_that_predicted(complete: Studio) -> None:
     complete.run("batch_score", GAME)
-    told, manifest = complete.json(REPORT), json.loads((version(complete) / MANIFEST).read_text())
-    assert told["importance_reason"] is None
-    assert {f["feature"] for f in told["importance"]} == {f["name"] for f in manifest["features"]}
-    assert max(f["auc_loss"] for f in told["importance"]) > 0
-    assert told["changes"] == manifest["changes"]
-    assert told["facts"]["seed"] == manifest["seed"]
-    assert told["facts"]["labels known by"] == manifest["labels_known_by"]
-    assert told["libraries"]["python"] == manifest["python"]
+    report, manifest = complete.json(REPORT), json.loads((version(complete) / MANIFEST).read_text())
+    assert report["importance_reason"] is None
+    assert {f["feature"] for f in report["importance"]} == {f["name"] for f in manifest["features"]}
+    assert max(f["auc_loss"] for f in report["importance"]) > 0
+    assert report["changes"] == manifest["changes"]
+    assert report["facts"]["seed"] == manifest["seed"]
+    assert report["facts"]["labels known by"] == manifest["labels_known_by"]
+    assert report["libraries"]["python"] == manifest["python"]
     own = {"standard_features", "predictions", "predict_features"}
-    assert told["inputs"].keys() == {*manifest["inputs"], *own}
+    assert report["inputs"].keys() == {*manifest["inputs"], *own}
 
 
 @pytest.fixture
 def put_back(complete: Studio) -> Iterator[None]:
-    """Puts features and model back, whatever a test does to them."""
+    """Restores features and model after each test."""
     features, model = complete.file(FEATURES), version(complete)
     kept, aside = features.read_bytes(), complete.data / "aside"
     shutil.copytree(model, aside)
@@ -234,7 +238,7 @@ def damage_model(studio: Studio) -> None:
 
 @pytest.mark.usefixtures("put_back")
 @pytest.mark.parametrize(
-    ("change", "reason", "seed_is_told"),
+    ("change", "reason", "has_seed"),
     [
         (lose_features, "the features that were predicted from do not exist any more", True),
         (change_features, "the features that exist are not those that were predicted from", True),
@@ -244,14 +248,14 @@ def damage_model(studio: Studio) -> None:
     ],
 )
 def test_batch_score_says_why_there_is_no_importance(
-    complete: Studio, change: Callable[[Studio], None], reason: str, seed_is_told: bool
+    complete: Studio, change: Callable[[Studio], None], reason: str, has_seed: bool
 ) -> None:
     change(complete)
     complete.run("batch_score", GAME)
-    told = complete.json(REPORT)
-    assert told["importance"] == []
-    assert told["importance_reason"].startswith(reason)
-    assert ("seed" in told["facts"]) == seed_is_told
+    report = complete.json(REPORT)
+    assert report["importance"] == []
+    assert report["importance_reason"].startswith(reason)
+    assert ("seed" in report["facts"]) == has_seed
     text = complete.file(REPORT.replace(".json", ".txt")).read_text(encoding="utf-8")
     assert f"Not measured, because {reason}" in " ".join(text.split())
     assert "Not measured, because the" in complete.file(REPORT.replace(".json", ".html")).read_text(

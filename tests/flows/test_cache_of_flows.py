@@ -84,7 +84,7 @@ def test_cache_changed_raw_table_runs_again_what_depends_on_it(
     assert written(caplog.text) == expected
 
 
-def test_cache_change_that_is_no_feature_builds_the_same_features_and_no_model(
+def test_cache_change_outside_the_features_does_not_train_again(
     settled: Studio, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = settled.outputs()
@@ -164,7 +164,7 @@ OUTPUTS = {
 def test_cache_lost_outputs_are_written_again_as_they_were(
     settled: Studio, caplog: pytest.LogCaptureFixture, damage: Callable[[Path], None]
 ) -> None:
-    """Each for itself: what is made of them is not, because it would be the same."""
+    """Only the tables are checked again: their content is the same, and so are all results."""
     before = {path: settled.file(path).read_bytes() for path in OUTPUTS.values()}
     for path in before:
         damage(settled.file(path))
@@ -187,7 +187,7 @@ def test_cache_tampered_model_is_fitted_again(
 def test_cache_changed_line_in_a_pure_function_runs_again_what_calls_it(
     settled: Studio, tmp_path: Path
 ) -> None:
-    """The code also lies elsewhere, which changes nothing."""
+    """The code in another folder, which does not matter for the cache."""
     for folder in ("churnlib", "flows", "games"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=ignored)

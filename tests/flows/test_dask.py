@@ -1,4 +1,4 @@
-"""Buckets over the workers of a Dask cluster: the same bytes, and faults told well."""
+"""Features built on a Dask cluster: identical bytes, and messages for errors."""
 
 import importlib.metadata
 import json
@@ -40,14 +40,14 @@ def features(studio: Studio) -> dict[str, bytes]:
 
 
 def parts(studio: Studio) -> list[Path]:
-    """What lies among the parts."""
+    """The files in the folder of the parts."""
     return list(studio.data.glob("02_intermediate/*/parts/*"))
 
 
 def build_all(studio: Studio, say: Say, *more: str) -> str:
     """Runs all tasks that build features."""
-    said = say(studio, "train", "game1", "--from-raw", *more)
-    return said + say(studio, "batch_predict", "game1", *more)
+    output = say(studio, "train", "game1", "--from-raw", *more)
+    return output + say(studio, "batch_predict", "game1", *more)
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +63,8 @@ def local(studio: Studio) -> dict[str, bytes]:
 def test_cluster_builds_the_same_bytes(
     studio: Studio, local: dict[str, bytes], say: Say, workers: int
 ) -> None:
-    said = build_all(studio, say, "--refresh", *DASK, f"--set=engine.workers={workers}")
-    assert said.count("build-in-buckets") >= 3
+    output = build_all(studio, say, "--refresh", *DASK, f"--set=engine.workers={workers}")
+    assert output.count("build-in-buckets") >= 3
     assert features(studio) == local
     assert parts(studio) == []
 
@@ -95,9 +95,9 @@ def test_killed_worker_loses_only_its_buckets(
 
     thread = threading.Thread(target=kill_one, daemon=True)
     thread.start()
-    said = say(studio, "standard_features", "game1", "--refresh", *DASK, "--set=engine.workers=2")
+    output = say(studio, "standard_features", "game1", "--refresh", *DASK, "--set=engine.workers=2")
     thread.join(5)
-    assert said.startswith("exit 0")
+    assert output.startswith("exit 0")
     assert len(killed) == 1
     assert features(studio) == local
     assert parts(studio) == []
@@ -108,11 +108,11 @@ def test_scheduler_that_does_not_answer_is_named(
 ) -> None:
     monkeypatch.setattr(dask_cluster, "CONNECT_SECONDS", 0.3)
     scheduler = "tcp://127.0.0.1:9"
-    said = say(
+    output = say(
         *(studio, "standard_features", "game1", "--refresh", *DASK),
         f"--set=engine.scheduler={scheduler}",
     )
-    assert is_refusal(said, f"engine.scheduler: no Dask scheduler answers at {scheduler}")
+    assert is_refusal(output, f"engine.scheduler: no Dask scheduler answers at {scheduler}")
 
 
 def test_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,8 +171,10 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineSettings
 def test_running_cluster_builds_the_same_bytes(
     studio: Studio, local: dict[str, bytes], say: Say, running: EngineSettings
 ) -> None:
-    said = build_all(studio, say, "--refresh", *DASK, f"--set=engine.scheduler={running.scheduler}")
-    assert said.count("build-in-buckets") >= 3
+    output = build_all(
+        studio, say, "--refresh", *DASK, f"--set=engine.scheduler={running.scheduler}"
+    )
+    assert output.count("build-in-buckets") >= 3
     assert features(studio) == local
     assert parts(studio) == []
 

@@ -72,8 +72,8 @@ def test_prefect_yaml_schedules_wait_in_the_repository() -> None:
 
 def test_prefect_yaml_takes_schedules_from_the_settings() -> None:
     schedules = Schedules(active=True, timezone="Europe/Berlin", train="0 1 * * 1")
-    made = deployment(GAME, "flows.train", "train_from_raw", schedules)
-    assert made["schedules"] == [
+    entry = deployment(GAME, "flows.train", "train_from_raw", schedules)
+    assert entry["schedules"] == [
         {"slug": "train-from-raw", "cron": "0 1 * * 1", "timezone": "Europe/Berlin", "active": True}
     ]
     assert deployment(GAME, "flows.score", "score", schedules)["triggers"][0]["enabled"] is True

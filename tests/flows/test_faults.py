@@ -47,12 +47,12 @@ GAME = "game1"
         ([GAME, "--set", "standard.undated_totals=true"], "were built with standard = "),
     ],
 )  # fmt: skip
-def test_fault_in_what_the_user_asks_of_training_is_told_once(
+def test_error_in_the_settings_of_a_training_is_reported_once(
     complete: Studio, say: Say, arguments: list[str], expected: str
 ) -> None:
     before = complete.outputs()
-    said = say(complete, "train", *arguments)
-    assert is_refusal(said, expected), said
+    output = say(complete, "train", *arguments)
+    assert is_refusal(output, expected), output
     assert complete.outputs() == before
 
 
@@ -69,7 +69,7 @@ def test_fault_in_what_the_user_asks_of_training_is_told_once(
             {"windows.batch_predict.start": -9, "windows.batch_predict.end": -9},
             "after windows.batch_predict opens on 2024-04-01",
         ),
-        ("score", {"currency.lookback_months": 3}, "currency.lookback_months was None and is 3"),
+        ("score", {"currency.lookback_months": 3}, 'currency.lookback_months was "null" and is 3'),
         ("batch_predict", {"horizon_months": 5}, "horizon_months was 6 and is 5"),
         ("score", {"windows.score.start": -500, "windows.score.end": -490,
                    "windows.train.start": -600, "windows.train.end": -590,
@@ -80,12 +80,12 @@ def test_fault_in_what_the_user_asks_of_training_is_told_once(
          f"Make it: churn batch-predict --game {GAME} --data-dir"),
     ],
 )  # fmt: skip
-def test_fault_in_the_use_of_a_model_is_told_once(
+def test_error_in_the_use_of_a_model_is_reported_once(
     complete: Studio, say: Say, flow: str, settings: dict[str, object], expected: str
 ) -> None:
     before = complete.outputs()
-    said = say(complete, flow, GAME, *(f"--set={path}={v}" for path, v in settings.items()))
-    assert is_refusal(said, expected), said
+    output = say(complete, flow, GAME, *(f"--set={path}={v}" for path, v in settings.items()))
+    assert is_refusal(output, expected), output
     assert complete.outputs() == before
 
 
@@ -107,20 +107,22 @@ def test_fault_in_the_use_of_a_model_is_told_once(
         ),
     ],
 )
-def test_fault_in_the_choice_of_features_is_told_before_any_is_built(
+def test_error_in_the_choice_of_features_is_reported_before_any_is_built(
     empty_studio: Studio, say: Say, setting: str, expected: str
 ) -> None:
-    said = say(empty_studio, "train", GAME, "--from-raw", f"--set=train.features.{setting}")
-    assert is_refusal(said, expected), said
+    output = say(empty_studio, "train", GAME, "--from-raw", f"--set=train.features.{setting}")
+    assert is_refusal(output, expected), output
     assert {file.split("/")[0] for file in empty_studio.outputs()} <= {"02_intermediate"}
 
 
-def test_fault_day_after_the_standard_features_is_told_once(empty_studio: Studio, say: Say) -> None:
+def test_error_of_a_day_after_the_standard_features_is_reported_once(
+    empty_studio: Studio, say: Say
+) -> None:
     empty_studio.run("standard_features", GAME, as_of="2024-06-01")
-    said = say(empty_studio, "train", GAME)
-    assert is_refusal(said, "Build them again: churn standard-features"), said
-    assert "2024-06-01" in said
-    assert "2025-01-01" in said
+    output = say(empty_studio, "train", GAME)
+    assert is_refusal(output, "Build them again: churn standard-features"), output
+    assert "2024-06-01" in output
+    assert "2025-01-01" in output
 
 
 @pytest.mark.parametrize(
@@ -132,12 +134,12 @@ def test_fault_day_after_the_standard_features_is_told_once(empty_studio: Studio
         ("batch_score", "standard_features is missing"),
     ],
 )
-def test_fault_flow_without_the_one_before_names_it(
+def test_flow_without_its_inputs_names_the_flow_that_writes_them(
     empty_studio: Studio, say: Say, flow: str, expected: str
 ) -> None:
-    said = say(empty_studio, flow, GAME)
-    assert is_refusal(said, expected), said
-    assert "churn " in said
+    output = say(empty_studio, flow, GAME)
+    assert is_refusal(output, expected), output
+    assert "churn " in output
     assert {file.split("/")[0] for file in empty_studio.outputs()} <= {"02_intermediate"}
 
 
@@ -171,7 +173,7 @@ def _mend(complete: Studio) -> Iterator[None]:
         ("batch_score", f"07_model_output/{GAME}/predictions_2024-06.parquet", 4),
     ],
 )
-def test_fault_in_a_file_that_a_flow_wrote_is_told_once(
+def test_error_in_a_file_that_a_flow_wrote_is_reported_once(
     complete: Studio, say: Say, flow: str, file: str, at: int
 ) -> None:
     path = complete.file(file)
@@ -180,10 +182,10 @@ def test_fault_in_a_file_that_a_flow_wrote_is_told_once(
     damaged[at : at + 40 if at > 0 else None] = b"\xff" * 40
     path.write_bytes(damaged)
     try:
-        said = say(complete, flow, GAME)
+        output = say(complete, flow, GAME)
     finally:
         path.write_bytes(whole)
-    assert is_refusal(said, f"{path} cannot be read as Parquet"), said
+    assert is_refusal(output, f"{path} cannot be read as Parquet"), output
 
 
 BAD = [
@@ -196,7 +198,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("table", "line", "expected"), BAD)
-def test_fault_in_a_raw_table_is_told_once_and_all_outputs_stay(
+def test_error_in_a_raw_table_is_reported_once_and_all_outputs_stay(
     complete: Studio,
     say: Say,
     spoil: Callable[[str, str | None], None],
@@ -206,13 +208,13 @@ def test_fault_in_a_raw_table_is_told_once_and_all_outputs_stay(
 ) -> None:
     spoil(table, line)
     before = complete.outputs()
-    said = say(complete, "train", GAME, "--from-raw")
-    assert is_refusal(said, expected), said
-    assert f"{GAME}: " in said
+    output = say(complete, "train", GAME, "--from-raw")
+    assert is_refusal(output, expected), output
+    assert f"{GAME}: " in output
     assert complete.outputs() == before
 
 
-def test_fault_in_a_raw_table_may_be_set_apart(
+def test_invalid_rows_of_a_raw_table_may_be_quarantined(
     complete: Studio, spoil: Callable[[str, str | None], None]
 ) -> None:
     spoil("sub_miss", "999999,2023-01-01,2023-02-01")
@@ -222,13 +224,13 @@ def test_fault_in_a_raw_table_may_be_set_apart(
     assert report["data"]["quarantined"]["sub_miss"] == 1
 
 
-def test_fault_no_currency_needs_a_day(complete: Studio, say: Say) -> None:
+def test_empty_currency_table_requires_a_day(complete: Studio, say: Say) -> None:
     complete.write_raw(GAME, "character_currency", complete.raw(GAME, "character_currency").head(0))
-    said = say(complete, "train", GAME)
-    assert is_refusal(said, "Name it with --as-of."), said
+    output = say(complete, "train", GAME)
+    assert is_refusal(output, "Name it with --as-of."), output
 
 
-def test_score_of_subscriptions_too_young_says_why_there_are_no_figures(complete: Studio) -> None:
+def test_score_of_subscriptions_without_labels_says_why_metrics_are_null(complete: Studio) -> None:
     young = ("--set=windows.score.start=-2", "--set=windows.score.end=-1")
     assert complete.command("score", GAME, *young) == 0
     for scores in (complete.json(f"08_reporting/{GAME}/score_report.json")[g] for g in
@@ -239,7 +241,7 @@ def test_score_of_subscriptions_too_young_says_why_there_are_no_figures(complete
         assert scores["reason"].startswith("no subscription has a known outcome")
 
 
-def test_score_of_a_window_that_training_has_seen_warns_where_allowed(complete: Studio) -> None:
+def test_score_of_a_training_window_warns_if_allowed(complete: Studio) -> None:
     seen = ("--set=windows.score.start=-20", "--set=allow_label_overlap=true")
     assert complete.command("score", GAME, *seen) == 0
     warnings = complete.json(f"08_reporting/{GAME}/score_report.json")["warnings"]
@@ -248,20 +250,20 @@ def test_score_of_a_window_that_training_has_seen_warns_where_allowed(complete: 
 
 
 @pytest.mark.slow
-def test_overlap_that_the_settings_allow_is_warned_of_in_every_report(complete: Studio) -> None:
+def test_every_report_warns_of_an_allowed_label_overlap(complete: Studio) -> None:
     settings = ("--set=windows.score.start=-9", "--set=allow_label_overlap=true")
     for flow in ("train", "score", "batch_score"):
         assert complete.command(flow, GAME, *settings) == 0
-    told = (
+    expected = (
         "training labels become available only by 2024-05-01, after windows.score opens on "
         "2024-04-01"
     )
     for name in ("in_sample_report", "score_report", "batch_score_report_2024-06"):
         warnings = complete.json(f"08_reporting/{GAME}/{name}.json")["warnings"]
-        assert len([warning for warning in warnings if warning.startswith(told)]) == 1, name
+        assert len([warning for warning in warnings if warning.startswith(expected)]) == 1, name
 
 
-def test_fault_in_a_process_of_its_own_is_one_message(
+def test_error_in_a_process_of_its_own_is_one_message(
     complete: Studio, spoil: Callable[[str, str | None], None]
 ) -> None:
     spoil("sub_miss", "999999,2023-01-01,2023-02-01")
@@ -271,7 +273,7 @@ def test_fault_in_a_process_of_its_own_is_one_message(
     assert "error: " not in run.stderr
 
 
-def test_fault_of_the_program_shows_its_traceback(
+def test_unexpected_error_shows_its_traceback(
     complete: Studio, say: Say, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_args: object, **_kwargs: object) -> None:
@@ -279,10 +281,10 @@ def test_fault_of_the_program_shows_its_traceback(
 
     monkeypatch.setattr(datasets, "write_parquet", fail)
     before = complete.outputs()
-    said = say(complete, "standard_features", GAME, "--refresh")
-    assert said.startswith("exit 1\n")
-    assert "Traceback" in said
-    assert "RuntimeError: out of luck" in said
+    output = say(complete, "standard_features", GAME, "--refresh")
+    assert output.startswith("exit 1\n")
+    assert "Traceback" in output
+    assert "RuntimeError: out of luck" in output
     assert complete.outputs() == before
 
 
@@ -300,7 +302,7 @@ def test_train_on_features_of_other_raw_data_warns_in_the_report(
     assert complete.json(f"08_reporting/{GAME}/in_sample_report.json")["warnings"] == []
 
 
-def test_features_that_leak_are_warned_of_in_every_report(empty_studio: Studio) -> None:
+def test_every_report_warns_of_features_that_leak(empty_studio: Studio) -> None:
     leaky = {"standard.undated_totals": True}
     for flow, day in (
         ("train_from_raw", None), ("score", None), ("batch_predict", BATCH_DAY),
@@ -317,8 +319,8 @@ def test_features_that_leak_are_warned_of_in_every_report(empty_studio: Studio) 
 def test_standard_features_before_any_subscription_are_refused(complete: Studio, say: Say) -> None:
     complete.run("standard_features", GAME)
     before = complete.outputs()
-    said = say(complete, "standard_features", GAME, "--as-of=1999-01-01")
-    assert is_refusal(said, "no subscription had started by 1999-01-01"), said
+    output = say(complete, "standard_features", GAME, "--as-of=1999-01-01")
+    assert is_refusal(output, "no subscription had started by 1999-01-01"), output
     assert complete.outputs() == before
 
 
@@ -329,8 +331,8 @@ def test_composite_reads_only_the_raw_tables_that_its_parts_read(
     day = f"--as-of={LAST_DAY}"
     assert complete.command("batch_score", GAME, "--from-raw", day) == 0
     for flow in ("train", "score"):
-        said = say(complete, flow, GAME, "--from-raw", day)
-        assert is_refusal(said, "the raw table character_currency is missing"), said
+        output = say(complete, flow, GAME, "--from-raw", day)
+        assert is_refusal(output, "the raw table character_currency is missing"), output
 
 
 @pytest.mark.parametrize(
@@ -343,13 +345,13 @@ def test_composite_reads_only_the_raw_tables_that_its_parts_read(
         ("batch_score", "2024-03-01", "false", "predictions is missing"),
     ],
 )
-def test_composite_that_is_refused_leaves_the_feature_store(
+def test_refused_composite_keeps_the_standard_features(
     complete: Studio, say: Say, flow: str, day: str, overlap: str, refused: str
 ) -> None:
     before = complete.outputs()
     more = (f"--as-of={day}", f"--set=allow_label_overlap={overlap}")
-    said = say(complete, flow, GAME, "--from-raw", *more)
-    assert is_refusal(said, refused), said
+    output = say(complete, flow, GAME, "--from-raw", *more)
+    assert is_refusal(output, refused), output
     after = complete.outputs()
     for path in before:
         assert path.startswith("02_") or after[path] == before[path]
@@ -357,7 +359,7 @@ def test_composite_that_is_refused_leaves_the_feature_store(
 
 @pytest.mark.slow  # Each day takes all flows anew.
 @pytest.mark.parametrize(("day", "warned"), [("2025-02-28", False), ("2025-03-01", True)])
-def test_day_beyond_the_data_is_warned_of_in_every_report(
+def test_every_report_warns_of_a_day_beyond_the_data(
     complete: Studio, say: Say, day: str, warned: bool
 ) -> None:
     batch = "windows.batch_score"
@@ -368,9 +370,11 @@ def test_day_beyond_the_data_is_warned_of_in_every_report(
         ("score", "score_report"),
         ("batch_score", "batch_score_report_2024-06"),
     ):
-        said = say(complete, flow, GAME, "--from-raw", f"--as-of={day}", *june)
-        assert said.startswith("exit 0"), said
-        told = complete.json(f"08_reporting/{GAME}/{report}.json")["warnings"]
-        found = [w for w in told if w.startswith(f"the latest currency is of {LAST_DAY}, 2 months")]
+        output = say(complete, flow, GAME, "--from-raw", f"--as-of={day}", *june)
+        assert output.startswith("exit 0"), output
+        warnings = complete.json(f"08_reporting/{GAME}/{report}.json")["warnings"]
+        found = [
+            w for w in warnings if w.startswith(f"the latest currency is of {LAST_DAY}, 2 months")
+        ]
         assert len(found) == warned
-        assert ("the latest currency is of" in said) == warned
+        assert ("the latest currency is of" in output) == warned

@@ -58,7 +58,7 @@ def game(request: pytest.FixtureRequest, done: dict[str, Snapshot]) -> str:
     return name
 
 
-def test_flows_leave_their_files_where_they_belong(studio: Studio, game: str) -> None:
+def test_flows_write_the_files_of_the_catalog(studio: Studio, game: str) -> None:
     files = {str(file.relative_to(studio.data)) for file in studio.data.rglob("*")}
     version = studio.json(f"06_models/{game}/champion.json")["version"]
     assert files >= {
@@ -88,7 +88,7 @@ def test_flows_of_one_game_leave_the_other_alone(studio: Studio, done: dict[str,
 @pytest.mark.parametrize(
     "report", ["in_sample_report", "score_report", "batch_score_report_2024-06"]
 )
-def test_flows_reports_have_the_figures_of_both_groups(
+def test_flows_reports_have_the_metrics_of_both_groups(
     studio: Studio, game: str, report: str
 ) -> None:
     found = studio.json(f"08_reporting/{game}/{report}.json")
@@ -142,7 +142,7 @@ def test_flows_predictions_rank_each_subscription_of_the_month(
     ]
 
 
-def test_flows_manifest_says_what_the_model_was_made_of(studio: Studio, game: str) -> None:
+def test_flows_manifest_names_the_inputs_of_the_model(studio: Studio, game: str) -> None:
     version = studio.json(f"06_models/{game}/champion.json")["version"]
     manifest: dict[str, Any] = studio.json(f"06_models/{game}/{version}/manifest.json")
     opens, known_by = {
@@ -181,7 +181,7 @@ def test_flows_campaign_contacts_from_the_threshold_of_the_manifest_on(
         slice="validation"
     )
     assert campaign["n"] == len(validation.drop_nulls("sub_churn"))
-    # Small models say the same of nearly all: then contacting nobody may be best.
+    # Small models predict nearly the same for all: then contacting nobody may be best.
     least = float("inf") if threshold is None else threshold
     gains = {t: gain(validation, t) for t in (float("inf"), *validation["churn_probability"])}
     assert gains[least] == max(gains.values()) == campaign["at_threshold"]["expected_gain"]
@@ -205,7 +205,7 @@ def gain(rows: pl.DataFrame, threshold: float) -> float:
     return 56.0 * churners - 11.0 * (len(contacted) - churners)
 
 
-def test_flows_batch_score_tells_how_contacted_and_held_out_did(studio: Studio, game: str) -> None:
+def test_flows_batch_score_compares_contacted_and_held_out(studio: Studio, game: str) -> None:
     batch = studio.table(f"07_model_output/{game}/predictions_2024-06.parquet")
     found = studio.json(f"08_reporting/{game}/batch_score_report_2024-06.json")["campaign"]
     least = float("inf") if found["threshold"] is None else found["threshold"]
@@ -214,16 +214,14 @@ def test_flows_batch_score_tells_how_contacted_and_held_out_did(studio: Studio, 
     assert found["hold_out"]["held_out"]["n"] == len(batch.filter("held_out", reached))
 
 
-def test_flows_feature_tables_have_the_columns_that_the_settings_tell(
-    studio: Studio, game: str
-) -> None:
+def test_flows_feature_tables_have_the_configured_columns(studio: Studio, game: str) -> None:
     settings = load_settings(game)
     for table in ("train_features", "score_features"):
         found = studio.table(f"04_feature/{game}/{table}.parquet").schema
         assert found == feature_columns(settings.standard, settings.currency)
 
 
-def test_flows_composites_find_the_work_of_the_base_flows_done(
+def test_flows_composites_use_the_cached_results_of_the_base_flows(
     studio: Studio, done: dict[str, Snapshot]
 ) -> None:
     """`train --from-raw` came after `train`: it must not have fitted a second model."""
@@ -232,8 +230,8 @@ def test_flows_composites_find_the_work_of_the_base_flows_done(
         assert len(versions) == 1
 
 
-def test_flows_leave_what_their_map_says(studio: Studio, game: str) -> None:
-    """What a real run made, and of what, is what the map tells without one."""
+def test_flows_write_the_datasets_of_their_map(studio: Studio, game: str) -> None:
+    """The outputs and inputs of a real run are those declared for the map."""
     graph = build_graph(load_settings(game), date(2025, 1, 1))
     found = read_states(graph, game, str(studio.data))
     asides = {
@@ -257,7 +255,7 @@ def test_flows_leave_what_their_map_says(studio: Studio, game: str) -> None:
 
 
 def upstream(graph: Graph, dataset: str) -> list[DatasetNode]:
-    """What a dataset is made of; what a model was made of, that only the model tells."""
+    """The inputs of a dataset; those of a model are only in its manifest."""
     read = [source for task in graph.writers(dataset) for source in task.inputs]
     sources = [
         source for source in read if source not in ("06_models/champion", "06_models/models")

@@ -1,4 +1,4 @@
-"""New models on their way to be champion: registered, compared, promoted, rolled back."""
+"""The gate: models are registered, compared, promoted and rolled back."""
 
 import json
 import re
@@ -25,11 +25,11 @@ from tests.flows.studio import Say, Studio, is_refusal
 
 GAME = "game1"
 FEW = {"champion.min_outcomes": 1}
-"""Settings by which the few subscriptions of a test are enough."""
+"""Settings that make the few subscriptions of a test enough for a decision."""
 LENIENT, STRICT = {"champion.max_loss": 0.9} | FEW, {"champion.max_loss": 0.0} | FEW
-"""Settings by which any candidate passes, and none that is not better beyond doubt."""
+"""Settings that accept any candidate, and only those that are significantly better."""
 OTHER = {"train.seed": 8}
-"""What makes another model."""
+"""Settings that give a different model."""
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +43,9 @@ def first_models(studio: Studio, tmp_path_factory: pytest.TempPathFactory) -> Pa
 @pytest.fixture
 def trained(studio: Studio, first_models: Path) -> Studio:
     """A data folder with one model, the champion."""
-    models_there = studio.data / "06_models" / GAME
-    shutil.rmtree(models_there)
-    shutil.copytree(first_models, models_there)
+    folder = studio.data / "06_models" / GAME
+    shutil.rmtree(folder)
+    shutil.copytree(first_models, folder)
     return studio
 
 
@@ -55,8 +55,8 @@ def champion(studio: Studio) -> str:
 
 
 def registry(studio: Studio) -> dict[str, Any]:
-    found: dict[str, Any] = studio.json(f"06_models/{GAME}/registry.json")
-    return found
+    content: dict[str, Any] = studio.json(f"06_models/{GAME}/registry.json")
+    return content
 
 
 def candidate(studio: Studio) -> str:
@@ -65,12 +65,12 @@ def candidate(studio: Studio) -> str:
 
 
 def report(studio: Studio) -> dict[str, Any]:
-    found: dict[str, Any] = studio.json(f"08_reporting/{GAME}/score_report.json")
-    return found
+    content: dict[str, Any] = studio.json(f"08_reporting/{GAME}/score_report.json")
+    return content
 
 
-def standing(studio: Studio) -> tuple[bytes, bytes]:
-    """What says which version is what."""
+def champion_and_registry(studio: Studio) -> tuple[bytes, bytes]:
+    """The contents of the champion's pointer and of the registry."""
     first, second = (
         studio.file(f"06_models/{GAME}/{name}.json") for name in ("champion", "registry")
     )
@@ -83,7 +83,7 @@ def states(studio: Studio, capsys: pytest.CaptureFixture[str]) -> dict[str, str]
     return {v["version"]: v["state"] for v in json.loads(capsys.readouterr().out)}
 
 
-def by_hand(studio: Studio, *arguments: str) -> int:
+def run_promote(studio: Studio, *arguments: str) -> int:
     return main(["promote", "--game", GAME, "--data-dir", str(studio.data), *arguments])
 
 
@@ -103,14 +103,14 @@ def test_gate_takes_a_model_from_candidate_to_champion_and_back(
     trained.run("batch_predict", GAME, model=second)
     assert trained.table(predictions)["model_version"].unique().to_list() == [second]
 
-    # A version that is named is only reported on.
-    before = standing(trained)
+    # With --model, score only reports.
+    before = champion_and_registry(trained)
     trained.run("score", GAME, LENIENT, model=second)
     assert report(trained)["model_version"] == second
     assert report(trained)["comparison"] is None
-    assert standing(trained) == before
+    assert champion_and_registry(trained) == before
 
-    # It is refused, and that is final: scored again, it is not the one that is looked at.
+    # The refusal is final: the next score back-tests the champion.
     trained.run("score", GAME, STRICT)
     assert champion(trained) == first
     assert candidate(trained) is None
@@ -124,25 +124,25 @@ def test_gate_takes_a_model_from_candidate_to_champion_and_back(
     words = " ".join(text.split())
     assert "Compared with the champion: Refused: the champion stays." in words
     assert f" from {first}. " in words
-    before = standing(trained)
+    before = champion_and_registry(trained)
     trained.run("train", GAME, OTHER)
     for terms in (STRICT, LENIENT):
         caplog.clear()
         trained.run("score", GAME, terms)
-        assert standing(trained) == before
+        assert champion_and_registry(trained) == before
         assert report(trained)["model_version"] == first
         assert report(trained)["warnings"] == []
-        (told,) = (r.message for r in caplog.records if "which is final" in r.message)
-        assert told.startswith(f"candidate {second} was refused on 20")
+        (message,) = (r.message for r in caplog.records if "which is final" in r.message)
+        assert message.startswith(f"candidate {second} was refused on 20")
     assert states(trained, capsys) == {second: "refused", first: "champion"}
-    look, force = re.findall(r"churn [\w-]+ ([^;]*)", told)
-    assert main(["score", *shlex.split(look)]) == DONE
+    back_test, force = re.findall(r"churn [\w-]+ ([^;]*)", message)
+    assert main(["score", *shlex.split(back_test)]) == DONE
     assert report(trained)["model_version"] == second
     assert main(["promote", *shlex.split(force)]) == DONE
     assert champion(trained) == second
-    assert by_hand(trained, "--back") == DONE
+    assert run_promote(trained, "--back") == DONE
 
-    # Of a new training a new one passes. It is kept by what. The report keeps how it came to be.
+    # A new training gives a new candidate, which passes. Later reports keep the comparison.
     trained.run("train", GAME, {"train.seed": 9})
     refused, second = second, candidate(trained)
     trained.run("score", GAME, LENIENT)
@@ -152,25 +152,25 @@ def test_gate_takes_a_model_from_candidate_to_champion_and_back(
     assert (promoted["decision"], promoted["champion"]) == ("accepted", first)
     last = registry(trained)["promotions"][-1]
     assert (last["window"], last["as_of"]) == (["2024-05-01", "2024-07-31"], "2025-01-01")
-    before = standing(trained)
+    before = champion_and_registry(trained)
     trained.run("score", GAME, LENIENT)
     assert report(trained)["comparison"] == promoted
-    assert standing(trained) == before
+    assert champion_and_registry(trained) == before
     assert states(trained, capsys) == {second: "champion", refused: "former", first: "former"}
 
-    # Back is one command; what a hand took back comes again by a hand alone.
-    assert by_hand(trained, "--back") == DONE
+    # One command rolls back; a version that was rolled back is only promoted manually.
+    assert run_promote(trained, "--back") == DONE
     assert champion(trained) == first
     trained.run("train", GAME, {"train.seed": 9})
     assert candidate(trained) is None
     trained.run("score", GAME, LENIENT)
     assert champion(trained) == first
     assert report(trained)["comparison"] is None
-    assert by_hand(trained, "--version", second) == DONE
+    assert run_promote(trained, "--version", second) == DONE
     assert champion(trained) == second
     trained.run("score", GAME, LENIENT)
     assert report(trained)["model_version"] == second
-    # The one that there was is not why it is champion.
+    # The earlier comparison did not make it champion this time.
     assert report(trained)["comparison"] is None
     assert [p["by"] for p in registry(trained)["promotions"]] == [
         "training",
@@ -182,17 +182,17 @@ def test_gate_takes_a_model_from_candidate_to_champion_and_back(
     ]
 
 
-def test_promote_of_a_superseded_version_advises_what_makes_it_champion(
+def test_promote_of_a_superseded_version_names_the_commands_to_use(
     trained: Studio, capsys: pytest.CaptureFixture[str]
 ) -> None:
     trained.run("train", GAME, OTHER)
     second = candidate(trained)
     trained.run("train", GAME, {"train.seed": 9})
-    assert by_hand(trained, "--version", second) == USERS_FAULT
+    assert run_promote(trained, "--version", second) == USERS_FAULT
     advised = re.findall(r"churn ([\w-]+) ([^;\n]*)", capsys.readouterr().err)
     assert [flow for flow, _ in advised] == ["score", "promote"]
-    (_, look), (_, force) = advised
-    assert main(["score", *shlex.split(look)]) == DONE
+    (_, back_test), (_, force) = advised
+    assert main(["score", *shlex.split(back_test)]) == DONE
     assert report(trained)["model_version"] == second
     assert main(["promote", *shlex.split(force)]) == DONE
     assert champion(trained) == second
@@ -205,24 +205,24 @@ def test_promote_warns_where_the_other_flows_will_refuse_the_champion(
     trained.run("train", GAME, {"currency.lookback_months": 12})
     second = candidate(trained)
     capsys.readouterr()
-    assert by_hand(trained, "--version", second, "--force") == DONE
-    told = capsys.readouterr()
-    assert told.out == f"{GAME}: model {second} is the champion now; before: {first}\n"
+    assert run_promote(trained, "--version", second, "--force") == DONE
+    captured = capsys.readouterr()
+    assert captured.out == f"{GAME}: model {second} is the champion now; before: {first}\n"
     warning = (
         f"warning: {GAME}: model {second} was trained on other features than the game's settings "
-        "require: currency.lookback_months was 12 and is None. score and batch-predict will refuse "
-        "it, with exit status 2"
+        'require: currency.lookback_months was 12 and is "null". score and batch-predict will '
+        "refuse it, with exit status 2"
     )
-    assert told.err.startswith(warning)
+    assert captured.err.startswith(warning)
     for flow in ("score", "batch_predict"):
-        assert is_refusal(said := say(trained, flow, GAME), "lookback_months was 12"), said
-    (back,) = re.findall(r"roll back: churn promote ([^;]*);", told.err)
+        assert is_refusal(output := say(trained, flow, GAME), "lookback_months was 12"), output
+    (back,) = re.findall(r"roll back: churn promote ([^;]*);", captured.err)
     assert main(["promote", *shlex.split(back)]) == DONE
     assert champion(trained) == first
     assert capsys.readouterr().err == ""
 
 
-def test_gate_only_reports_where_a_hand_is_to_promote(
+def test_gate_only_reports_if_promotion_is_manual(
     trained: Studio, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first = champion(trained)
@@ -231,11 +231,11 @@ def test_gate_only_reports_where_a_hand_is_to_promote(
     assert champion(trained) == first
     assert report(trained)["comparison"]["decision"] == "accepted"
     assert candidate(trained)
-    assert by_hand(trained, "--version", candidate(trained)) == DONE
+    assert run_promote(trained, "--version", candidate(trained)) == DONE
     assert champion(trained) != first
 
 
-def test_gate_decides_nothing_by_a_handful_of_subscriptions(
+def test_gate_is_undecided_with_few_subscriptions(
     trained: Studio, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first = champion(trained)
@@ -248,15 +248,15 @@ def test_gate_decides_nothing_by_a_handful_of_subscriptions(
     assert found["decision"] == "undecided"
     assert found["positives"] < found["min_outcomes"] == 30
     text = trained.file(f"08_reporting/{GAME}/score_report.txt").read_text()
-    told = " ".join(text.split())
-    assert "Undecided: the champion stays. Difference in ROC AUC" in told
-    assert f"from {first}. {found['positives']} of " in told
-    assert "champion.min_outcomes requires 30 of each: score more months, with" in told
+    words = " ".join(text.split())
+    assert "Undecided: the champion stays. Difference in ROC AUC" in words
+    assert f"from {first}. {found['positives']} of " in words
+    assert "champion.min_outcomes requires 30 of each: score more months, with" in words
     assert states(trained, capsys) == {second: "candidate", first: "champion"}
 
 
 @pytest.mark.slow
-def test_gate_gives_the_place_of_a_champion_that_cannot_be_opened(trained: Studio) -> None:
+def test_gate_replaces_a_champion_that_cannot_be_loaded(trained: Studio) -> None:
     first = champion(trained)
     made_by_another_library(trained, first)
     trained.run("train", GAME, OTHER)
@@ -277,7 +277,7 @@ def test_gate_gives_the_place_of_a_champion_that_cannot_be_opened(trained: Studi
 
 
 @pytest.mark.slow
-def test_gate_gives_the_place_of_a_damaged_champion_to_a_candidate_that_was_there(
+def test_gate_replaces_a_damaged_champion_by_the_existing_candidate(
     trained: Studio,
 ) -> None:
     trained.run("train", GAME, OTHER)
@@ -287,7 +287,7 @@ def test_gate_gives_the_place_of_a_damaged_champion_to_a_candidate_that_was_ther
     assert champion(trained) == second
 
 
-FOUND = {
+COMPARISON = {
     "metric": "roc_auc",
     "max_loss": 0.02,
     "promote": True,
@@ -298,11 +298,11 @@ FOUND = {
     "decision": "refused",
     "reason": "of the test",
 }
-"""A comparison."""
+"""A comparison, without its candidate."""
 
 
 @pytest.mark.parametrize("held_against", [None, "v1"])
-def test_gate_replaces_no_champion_that_the_candidate_was_not_held_against(
+def test_gate_replaces_only_the_champion_of_the_comparison(
     held_against: str | None, tmp_path: Path
 ) -> None:
     catalog = Catalog(str(tmp_path), GAME)
@@ -310,8 +310,10 @@ def test_gate_replaces_no_champion_that_the_candidate_was_not_held_against(
     _, second, _ = (save(catalog.model(name), usual()) for name in names)
     write_registry(Registry(candidate="v2"), catalog.registry())
     set_champion(catalog, "v3")  # By another run.
-    made = FOUND | {"candidate": "v2", "champion": held_against, "decision": "accepted"}
-    promotion.record_comparison.fn(second, made, catalog.registry(), before="", keep_versions=None)
+    comparison = COMPARISON | {"candidate": "v2", "champion": held_against, "decision": "accepted"}
+    promotion.record_comparison.fn(
+        second, comparison, catalog.registry(), before="", keep_versions=None
+    )
     assert champion_version(catalog) == "v3"
     known = read_registry(catalog.registry())
     assert known.candidate == "v2"
@@ -320,26 +322,26 @@ def test_gate_replaces_no_champion_that_the_candidate_was_not_held_against(
     assert "the champion has changed in the meantime, to v3: score again" in kept.reason
 
 
-def test_gate_does_not_accept_what_another_run_has_refused_meanwhile(tmp_path: Path) -> None:
+def test_gate_does_not_accept_a_candidate_that_another_run_has_refused(tmp_path: Path) -> None:
     catalog = Catalog(str(tmp_path), GAME)
     _, second = (save(catalog.model(name), usual()) for name in ("v1", "v2"))
     write_registry(Registry(candidate="v2"), catalog.registry())
     set_champion(catalog, "v1")
     for decision in ("refused", "accepted"):
-        made = FOUND | {"candidate": "v2", "decision": decision}
+        comparison = COMPARISON | {"candidate": "v2", "decision": decision}
         promotion.record_comparison.fn(
-            second, made, catalog.registry(), before="", keep_versions=None
+            second, comparison, catalog.registry(), before="", keep_versions=None
         )
     assert champion_version(catalog) == "v1"
     known = read_registry(catalog.registry())
     assert (known.candidate, known.state("v2", "v1")) == (None, "refused")
 
 
-def test_gate_keeps_the_comparisons_of_runs_at_once(
+def test_gate_keeps_the_comparisons_of_concurrent_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     catalog = Catalog(str(tmp_path), GAME)
-    models_there = {name: save(catalog.model(name), usual()) for name in ("v2", "v3", "v4")}
+    versions = {name: save(catalog.model(name), usual()) for name in ("v2", "v3", "v4")}
 
     def read_slowly(place: Dataset) -> Registry:
         known = read_registry(place)
@@ -347,27 +349,27 @@ def test_gate_keeps_the_comparisons_of_runs_at_once(
         return known
 
     def run(name: str) -> None:
-        made = FOUND | {"candidate": name}
+        comparison = COMPARISON | {"candidate": name}
         promotion.record_comparison.fn(
-            models_there[name], made, catalog.registry(), before="", keep_versions=None
+            versions[name], comparison, catalog.registry(), before="", keep_versions=None
         )
 
     monkeypatch.setattr(model_state, "read_registry", read_slowly)
-    with ThreadPoolExecutor(len(models_there)) as pool:
-        list(pool.map(run, models_there))
+    with ThreadPoolExecutor(len(versions)) as pool:
+        list(pool.map(run, versions))
     kept = read_registry(catalog.registry()).comparisons
-    assert {comparison.candidate for comparison in kept} == set(models_there)
+    assert {comparison.candidate for comparison in kept} == set(versions)
 
 
 def made_by_another_library(studio: Studio, version: str) -> None:
     manifest = studio.file(f"06_models/{GAME}/{version}/manifest.json")
-    told = json.loads(manifest.read_text())
-    told["libraries"]["scikit-learn"] = "0.1"
-    manifest.write_text(json.dumps(told))
+    content = json.loads(manifest.read_text())
+    content["libraries"]["scikit-learn"] = "0.1"
+    manifest.write_text(json.dumps(content))
 
 
 @pytest.mark.slow
-def test_gate_decides_nothing_of_a_candidate_that_was_tried_with_other_features(
+def test_gate_is_undecided_about_a_trial_with_other_features(
     trained: Studio,
 ) -> None:
     first = champion(trained)
@@ -378,10 +380,10 @@ def test_gate_decides_nothing_of_a_candidate_that_was_tried_with_other_features(
     assert champion(trained) == first
     assert candidate(trained) == second
     assert report(trained)["comparison"]["decision"] == "undecided"
-    # By the game's own settings the candidate does not fit.
+    # The candidate does not match the game's own settings.
     assert trained.command("score", GAME) == DONE
     assert report(trained)["model_version"] == first
-    # The settings that made the champion give the champion: nothing is left to compare.
+    # Training with the champion's settings gives the same version: there is no candidate.
     trained.run("train", GAME)
     assert candidate(trained) is None
     assert trained.command("score", GAME) == DONE
@@ -389,13 +391,13 @@ def test_gate_decides_nothing_of_a_candidate_that_was_tried_with_other_features(
 
 
 LATE = {"windows.train.end": -12, "windows.score": {"start": -6, "end": -6}}
-"""Settings by which a model learns from labels that are known only after the usual window opens."""
+"""Settings that train on labels that become available only after the scoring window opens."""
 
 
 @pytest.mark.parametrize(
     ("trial", "fault"),
     [
-        ({"currency.lookback_months": 12}, "currency.lookback_months was 12 and is None"),
+        ({"currency.lookback_months": 12}, 'currency.lookback_months was 12 and is "null"'),
         pytest.param(
             {"train.model_format": "joblib"}, "is saved as model.joblib", marks=pytest.mark.slow
         ),
@@ -403,17 +405,17 @@ LATE = {"windows.train.end": -12, "windows.score": {"start": -6, "end": -6}}
     ],
     ids=["other features", "joblib", "late labels"],
 )
-def test_score_of_a_candidate_that_cannot_be_compared_is_of_the_champion_with_a_warning(
+def test_score_back_tests_the_champion_if_the_candidate_cannot_be_compared(
     trial: dict[str, Any], fault: str, trained: Studio, say: Say
 ) -> None:
     first = champion(trained)
     trained.run("train", GAME, trial)
     second = candidate(trained)
-    before = standing(trained)
+    before = champion_and_registry(trained)
 
-    # The scheduled run goes on, with the champion, and says why in the log and in the report.
-    said = say(trained, "score", GAME)
-    assert said.startswith("exit 0\n")
+    # The scheduled run back-tests the champion, and log and report say why.
+    output = say(trained, "score", GAME)
+    assert output.startswith("exit 0\n")
     found = report(trained)
     assert found["model_version"] == first
     assert found["comparison"] is None
@@ -423,33 +425,34 @@ def test_score_of_a_candidate_that_cannot_be_compared_is_of_the_champion_with_a_
         f"champion, {first}, and nothing is decided: model {second} "
     )
     assert fault in warning
-    assert warning in said
+    assert warning in output
     assert warning in trained.file(f"08_reporting/{GAME}/score_report.txt").read_text()
-    assert standing(trained) == before
+    assert champion_and_registry(trained) == before
 
-    # Who names it is told that it is the candidate, and what to type.
-    said = say(trained, "score", GAME, "--model", second)
-    assert is_refusal(said, fault), said
+    # With --model, the message says that it is the candidate, and which command to use.
+    output = say(trained, "score", GAME, "--model", second)
+    assert is_refusal(output, fault), output
     assert (
-        f"the newest candidate, {second}, cannot be back-tested (to back-test the champion" in said
+        f"the newest candidate, {second}, cannot be back-tested (to back-test the champion"
+        in output
     )
-    (advised,) = re.findall(r"the champion instead: churn score ([^)]*)\)", said)
+    (advised,) = re.findall(r"the champion instead: churn score ([^)]*)\)", output)
     assert main(["score", *shlex.split(advised)]) == DONE
 
-    # Without a champion there is nothing to go on with.
+    # Without a champion, the run fails.
     trained.file(f"06_models/{GAME}/champion.json").unlink()
-    said = say(trained, "score", GAME)
-    assert is_refusal(said, fault), said
+    output = say(trained, "score", GAME)
+    assert is_refusal(output, fault), output
     assert (
-        f"the newest candidate, {second}, cannot be back-tested, and there is no champion" in said
+        f"the newest candidate, {second}, cannot be back-tested, and there is no champion" in output
     )
 
 
 SEEN = {"allow_label_overlap": True, "windows.score.start": -31}
-"""Settings by which a model is back-tested on what it learnt from."""
+"""Settings that back-test a model on the subscriptions that it was trained on."""
 
 
-def test_gate_decides_nothing_by_a_cohort_that_both_models_learnt_from(trained: Studio) -> None:
+def test_gate_is_undecided_on_a_cohort_that_both_models_were_trained_on(trained: Studio) -> None:
     first = champion(trained)
     trained.run("train", GAME, OTHER)
     second = candidate(trained)
@@ -463,18 +466,16 @@ def test_gate_decides_nothing_by_a_cohort_that_both_models_learnt_from(trained: 
     )
 
 
-def test_score_where_neither_candidate_nor_champion_can_be_used_tells_of_both(
-    trained: Studio, say: Say
-) -> None:
+def test_score_without_a_usable_candidate_or_champion_names_both(trained: Studio, say: Say) -> None:
     first = champion(trained)
     trained.run("train", GAME, OTHER)
-    said = say(trained, "score", GAME, "--set=currency.lookback_months=3")
-    assert is_refusal(said, f"nor can the champion: model {first} was trained on other"), said
-    assert f"the newest candidate, {candidate(trained)}, cannot be back-tested: " in said
+    output = say(trained, "score", GAME, "--set=currency.lookback_months=3")
+    assert is_refusal(output, f"nor can the champion: model {first} was trained on other"), output
+    assert f"the newest candidate, {candidate(trained)}, cannot be back-tested: " in output
 
 
 @pytest.mark.slow
-def test_gate_gives_the_place_of_a_champion_that_the_game_has_left_behind(
+def test_gate_replaces_a_champion_with_features_other_than_the_games(
     trained: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CHURN_CURRENCY__LOOKBACK_MONTHS", "12")
@@ -486,7 +487,7 @@ def test_gate_gives_the_place_of_a_champion_that_the_game_has_left_behind(
 
 
 @pytest.mark.parametrize("text", [None, "x", '{"version": "gone"}'])
-def test_gate_makes_the_trained_model_champion_where_the_pointer_leads_nowhere(
+def test_gate_promotes_the_trained_model_if_the_pointer_is_invalid(
     text: str | None, trained: Studio
 ) -> None:
     first, pointer = champion(trained), trained.file(f"06_models/{GAME}/champion.json")
@@ -498,20 +499,20 @@ def test_gate_makes_the_trained_model_champion_where_the_pointer_leads_nowhere(
     assert champion(trained) == first
 
 
-def test_a_pointer_that_leads_nowhere_is_told_with_what_helps(trained: Studio, say: Say) -> None:
+def test_message_of_an_invalid_pointer_names_the_commands_to_use(trained: Studio, say: Say) -> None:
     first, pointer = champion(trained), trained.file(f"06_models/{GAME}/champion.json")
     pointer.write_text('{"version": "gone"}')
     for line in (("score", GAME), ("batch_predict", GAME)):
-        said = say(trained, *line)
-        assert is_refusal(said, "champion.json names the version 'gone', which cannot"), said
-    advised = re.findall(r"churn (?:models|promote) ([^;\n]*);", said)
+        output = say(trained, *line)
+        assert is_refusal(output, "champion.json names the version 'gone', which cannot"), output
+    advised = re.findall(r"churn (?:models|promote) ([^;\n]*);", output)
     assert main(["models", *shlex.split(advised[0])]) == DONE
     assert main(["promote", *shlex.split(advised[1].replace("VERSION", first))]) == DONE
     assert champion(trained) == first
 
 
 @pytest.mark.slow
-def test_gate_keeps_as_many_versions_as_the_settings_say(trained: Studio) -> None:
+def test_gate_keeps_the_configured_number_of_versions(trained: Studio) -> None:
     first = champion(trained)
     for seed in (8, 9):
         trained.run("train", GAME, {"train.seed": seed, "champion.keep_versions": 1})
@@ -520,25 +521,23 @@ def test_gate_keeps_as_many_versions_as_the_settings_say(trained: Studio) -> Non
 
 
 @pytest.mark.parametrize("flow", ["score", "batch_predict"])
-def test_gate_names_the_versions_there_are_where_another_is_asked_for(
+def test_unknown_version_is_refused_with_the_known_ones(
     flow: str, trained: Studio, say: Say
 ) -> None:
-    said = say(trained, flow, GAME, "--model", "nope")
-    assert is_refusal(said, f"there is no model version 'nope' in {trained.data}"), said
-    assert f"Known: {champion(trained)}." in said
+    output = say(trained, flow, GAME, "--model", "nope")
+    assert is_refusal(output, f"there is no model version 'nope' in {trained.data}"), output
+    assert f"Known: {champion(trained)}." in output
 
 
-def test_gate_stops_a_training_early_where_the_registry_is_damaged(
-    trained: Studio, say: Say
-) -> None:
+def test_damaged_registry_stops_a_training_early(trained: Studio, say: Say) -> None:
     trained.file(f"06_models/{GAME}/registry.json").write_text("{")
     for line in (("train", GAME), ("score", GAME)):
-        said = say(trained, *line)
-        assert is_refusal(said, "registry.json is damaged"), said
+        output = say(trained, *line)
+        assert is_refusal(output, "registry.json is damaged"), output
 
 
 @pytest.mark.parametrize(
-    ("command", "said"),
+    ("command", "message"),
     [
         (lambda data: main(["models", "--game", "gmae1", "--data-dir", data]), "no game 'gmae1'"),
         (lambda data: main(["promote", "--game", GAME, "--data-dir", data, "--back"]), "not known"),
@@ -549,19 +548,19 @@ def test_gate_stops_a_training_early_where_the_registry_is_damaged(
     ],
     ids=["models of no game", "back from nothing", "no such version"],
 )
-def test_commands_with_a_mistake_say_one_thing(
-    command: Callable[[str], int], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_commands_with_a_mistake_print_one_message(
+    command: Callable[[str], int], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command(str(tmp_path / "mistyped")) == USERS_FAULT
     assert list(tmp_path.iterdir()) == []
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert told.err.startswith("error: ")
-    assert said in told.err
-    assert len(told.err.splitlines()) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("error: ")
+    assert message in captured.err
+    assert len(captured.err.splitlines()) == 1
 
 
-def test_models_of_a_game_without_any_says_how_to_make_one(
+def test_models_of_a_game_without_models_says_how_to_train_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["models", "--game", GAME, "--data-dir", str(tmp_path / "mistyped")]) == DONE

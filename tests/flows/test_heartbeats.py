@@ -1,4 +1,4 @@
-"""Heartbeats: they tell a worker's dead run from a live one, and delay the end of each flow."""
+"""Heartbeats: they detect crashed runs of workers, and delay the end of each flow."""
 
 import subprocess
 from pathlib import Path
@@ -15,7 +15,7 @@ HEARTBEAT = "Started flow run heartbeat context"
 
 
 @pytest.mark.slow
-def test_heartbeats_are_off_in_a_command_line_beside_a_server_that_is_up(
+def test_heartbeats_are_off_in_a_command_with_a_running_server(
     empty_studio: Studio,
 ) -> None:
     run = talkative("-m", "flows.standard_features", *empty_studio.arguments(GAME))

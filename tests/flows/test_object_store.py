@@ -25,9 +25,9 @@ from tests.store_server import StoreServer
 GAME = "game1"
 VERSION = re.compile(r"\d{8}T\d{9}Z")
 VERSIONED = (".skops", "manifest.json", "champion.json", "registry.json")
-"""Ends of files that tell of the moment at which a model was made."""
+"""Suffixes of files that depend on the time of training."""
 PREDICTIONS = re.compile(r"(?<=predictions)[^{}]{0,20}(?:{[^{}]*|</th>[^{}]*?)\b[0-9a-f]{64}\b")
-"""Their fingerprint where a report names it: they tell the version of their model."""
+"""Their fingerprints in reports, which depend on the model's version."""
 SPAN = ("--from", "2024-05", "--to", "2024-06")
 
 
@@ -70,7 +70,7 @@ class Shop:
         }
 
     def contents(self) -> dict[str, Any]:
-        """What lies in each output, without the names of models and where raw tables lie."""
+        """The content of each output, without model versions and the places of raw tables."""
         return {
             VERSION.sub("VERSION", name): _content(name, storage.read_bytes(f"{self.uri}/{name}"))
             for name in self.outputs()
@@ -118,9 +118,9 @@ def log(there: Shop, caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixtu
     return caplog
 
 
-def written(said: str) -> set[str]:
+def written(log: str) -> set[str]:
     """The datasets that a run has put into the store, by the log."""
-    return set(re.findall(r"(\w+): (?:[\d,]+ rows in )?[\d.]+ s -> s3://", said))
+    return set(re.findall(r"(\w+): (?:[\d,]+ rows in )?[\d.]+ s -> s3://", log))
 
 
 def test_a_second_run_in_an_object_store_is_taken_from_the_cache(
@@ -137,12 +137,12 @@ def test_a_bucket_that_is_missing_ends_a_run_before_it_starts(
     there: Shop, capsys: pytest.CaptureFixture[str], store_server: StoreServer
 ) -> None:
     status = main(["train", "--game", GAME, "--data-dir", "s3://nobody-s/data"])
-    said = capsys.readouterr().err
+    output = capsys.readouterr().err
     fault = f"game1: s3://nobody-s/data: there is no bucket 'nobody-s' at {store_server.url}. "
-    assert is_refusal(f"exit {status}\n{said}", fault)
+    assert is_refusal(f"exit {status}\n{output}", fault)
 
 
-def test_the_overview_tells_of_a_store_that_is_at_fault(
+def test_the_overview_names_a_store_that_fails(
     there: Shop, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["--data-dir", "s3://nobody-s/data"]) == 2
@@ -150,7 +150,7 @@ def test_the_overview_tells_of_a_store_that_is_at_fault(
 
 
 @pytest.mark.slow
-def test_every_flow_makes_in_an_object_store_what_it_makes_here(
+def test_every_flow_writes_the_same_to_an_object_store_as_to_a_folder(
     complete_there: Shop, studio: Studio
 ) -> None:
     here = Shop(str(studio.data))
@@ -180,8 +180,8 @@ def test_a_changed_object_runs_again_what_depends_on_it(
     whole = storage.read_bytes(misses)
     store_server.put(misses, whole[: whole.rstrip().rindex(b"\n") + 1])
     complete_there.run("standard_features")
-    made = {"sub_miss", "standard_features", "standard_features_sources"}
-    assert made - {"standard_features"} <= written(log.text) <= made
+    expected = {"sub_miss", "standard_features", "standard_features_sources"}
+    assert expected - {"standard_features"} <= written(log.text) <= expected
     store_server.put(misses, whole)
     log.clear()
     complete_there.run("batch_predict", "--as-of", BATCH_DAY)
@@ -213,19 +213,19 @@ def test_a_write_that_fails_leaves_earlier_outputs(
 
 
 @pytest.mark.slow
-def test_the_overview_lists_what_lies_in_an_object_store(
+def test_the_overview_lists_the_outputs_in_an_object_store(
     complete_there: Shop, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["--data-dir", complete_there.uri]) == 0
-    said = capsys.readouterr().out.partition("game1: ")[2].partition("game2: ")[0]
+    output = capsys.readouterr().out.partition("game1: ")[2].partition("game2: ")[0]
     for output in ("standard_features.parquet", "predictions_2024-0", "score_report.json"):
-        assert output in said
-    assert VERSION.search(said)
-    assert "nothing yet" not in said
+        assert output in output
+    assert VERSION.search(output)
+    assert "nothing yet" not in output
 
 
 @pytest.mark.slow
-def test_the_map_tells_what_lies_in_an_object_store(complete_there: Shop, tmp_path: Path) -> None:
+def test_the_map_shows_the_state_of_an_object_store(complete_there: Shop, tmp_path: Path) -> None:
     assert main(["map", "--game", GAME, "--data-dir", complete_there.uri]) == 0
     page = storage.read_bytes(f"{complete_there.uri}/{PAGE}").decode()
     assert "unreadable" not in page

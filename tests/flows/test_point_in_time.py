@@ -98,7 +98,7 @@ def test_misses_change_nothing_but_the_label(single: Studio) -> None:
 
 
 @pytest.mark.slow
-def test_reports_of_a_day_do_not_change_with_later_rows_however_bad(studio: Studio) -> None:
+def test_reports_of_a_day_do_not_change_with_later_rows_even_invalid_ones(studio: Studio) -> None:
     """Odd and faulty rows that were not known on the day are neither counted nor complained of."""
     studio.restore()
     windows = {

@@ -1,4 +1,4 @@
-"""A seed that was drawn is told and kept, and with it a run can be had again, to the bit."""
+"""Seeds and replays: a drawn seed is logged and stored, and reproduces a run exactly."""
 
 import json
 import logging
@@ -40,7 +40,7 @@ def scored(studio: Studio, game: str) -> str:
 
 
 def seed_in_manifest(studio: Studio, game: str) -> int:
-    """The seed that the newest model's manifest tells."""
+    """The seed in the newest model's manifest."""
     version = newest(studio, game)
     seed: int = studio.json(f"06_models/{game}/{version}/manifest.json")["seed"]
     return seed
@@ -60,7 +60,7 @@ def seedless(studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.slow
-def test_replay_with_the_told_seed_gives_the_same_bits_on_any_threads(
+def test_replay_with_the_logged_seed_is_identical_on_any_number_of_threads(
     seedless: Studio, pristine: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -68,9 +68,9 @@ def test_replay_with_the_told_seed_gives_the_same_bits_on_any_threads(
     for game, settings in SETTINGS.items():
         caplog.clear()
         seedless.run("train_from_raw", game, settings)
-        told = re.findall(r"seed (\d+) \(drawn\)", caplog.text)
-        assert len(told) == 1
-        seeds[game] = int(told[0])
+        drawn = re.findall(r"seed (\d+) \(drawn\)", caplog.text)
+        assert len(drawn) == 1
+        seeds[game] = int(drawn[0])
         assert seed_in_manifest(seedless, game) == seeds[game]
     other = new_studio(tmp_path / "other", pristine)
     lines = [
@@ -119,16 +119,16 @@ def replayed(studio: Studio, game: str, *more: str) -> tuple[int, str]:
 
 
 @pytest.mark.slow
-def test_version_made_again_is_equal_whatever_came_later_and_a_change_is_named(
+def test_replay_ignores_later_rows_and_names_changed_tables(
     empty_studio: Studio,
 ) -> None:
     game, day = "game1", "2024-12-01"
     empty_studio.run("train_from_raw", game, as_of=date.fromisoformat(day))
     version = empty_studio.json(f"06_models/{game}/champion.json")["version"]
     before = empty_studio.outputs()
-    made = replay(game, version, str(empty_studio.data))
-    assert made.is_equal
-    assert (made.inputs, made.others) == ((), ())
+    result = replay(game, version, str(empty_studio.data))
+    assert result.is_equal
+    assert (result.inputs, result.others) == ((), ())
 
     # A later extract has more rows, and what is dated later may be another.
     subs = empty_studio.raw(game, "sub_data")
@@ -136,20 +136,20 @@ def test_version_made_again_is_equal_whatever_came_later_and_a_change_is_named(
     assert len(last) == 1
     more = last.with_columns(sub_id=pl.lit("999999"), sub_start_date=pl.lit("2025-01-15"))
     empty_studio.write_raw(game, "sub_data", pl.concat([subs, more]))
-    status, said = replayed(empty_studio, game, "--version", version)
+    status, output = replayed(empty_studio, game, "--version", version)
     assert status == 0
-    assert re.findall(r"raw table (\w+):", said) == ["sub_data"]
-    assert "the features are the same" in said
+    assert re.findall(r"raw table (\w+):", output) == ["sub_data"]
+    assert "the features are the same" in output
 
     manifest = empty_studio.json(f"06_models/{game}/{version}/manifest.json")
     first, last = manifest["window"]
     in_window = pl.col("sub_start_date").is_between(pl.lit(first), pl.lit(last))
     changed = pl.when(in_window).then(pl.lit("1.11")).otherwise("price").alias("price")
     empty_studio.write_raw(game, "sub_data", subs.with_columns(changed))
-    made = replay(game, version, str(empty_studio.data))
-    assert not made.is_equal
-    assert not made.features
-    assert [change.what for change in made.inputs] == ["raw table sub_data"]
+    result = replay(game, version, str(empty_studio.data))
+    assert not result.is_equal
+    assert not result.features
+    assert [change.what for change in result.inputs] == ["raw table sub_data"]
     assert empty_studio.outputs() == before
 
 
@@ -159,9 +159,7 @@ ALGORITHMS = re.findall(r"\n## ([^\n]+)\n(?:(?!\n## ).)*?```toml\n(.*?)```", DOC
 
 @pytest.mark.slow
 @pytest.mark.parametrize("block", [b for _, b in ALGORITHMS], ids=[name for name, _ in ALGORITHMS])
-def test_version_of_each_documented_algorithm_is_made_again_to_the_bit(
-    block: str, studio: Studio
-) -> None:
+def test_replay_of_each_documented_algorithm_is_identical(block: str, studio: Studio) -> None:
     pipeline = tomllib.loads(block)["train"]["pipeline"]
     overrides = {
         "train.pipeline": pipeline,
@@ -170,9 +168,9 @@ def test_version_of_each_documented_algorithm_is_made_again_to_the_bit(
         "champion.keep_versions": 1,
     }
     train_from_raw(game="game1", data_dir=str(studio.data), overrides=overrides)
-    status, said = replayed(studio, "game1", "--version", newest(studio, "game1"))
-    assert status == 0, said
-    assert "predicts its 50 golden rows the same to the bit" in said
+    status, output = replayed(studio, "game1", "--version", newest(studio, "game1"))
+    assert status == 0, output
+    assert "predicts its 50 golden rows the same to the bit" in output
 
 
 def test_every_documented_algorithm_is_replayed() -> None:

@@ -45,7 +45,7 @@ class WideWindow(Window, frozen=True):
 
 
 class Settings(BaseModel, frozen=True):
-    """Settings of which a part may be of a wider class than declared."""
+    """Settings with a field whose value may be of a subclass of the declared class."""
 
     window: Window
 
@@ -282,7 +282,7 @@ def test_task_result_comes_back_from_the_cache_as_it_was(name: str) -> None:
 
 
 def refreshed(name: str) -> object:
-    """Runs the task whatever an earlier test kept."""
+    """Runs the task even if an earlier test has cached its result."""
     with refreshing():
         return give(name)
 
@@ -293,7 +293,7 @@ def test_task_result_of_another_type_is_refused(name: str) -> None:
         give(name)
 
 
-def test_task_result_that_another_process_replaced_is_read_anew() -> None:
+def test_task_result_that_another_process_replaced_is_read_again() -> None:
     @flow
     def twice() -> object:
         with refreshing():
@@ -307,7 +307,7 @@ def test_task_result_that_another_process_replaced_is_read_anew() -> None:
     assert RUNS == ["give"]
 
 
-def test_task_datasets_inside_a_result_must_stand(
+def test_task_datasets_in_a_result_must_be_unchanged(
     source: DatasetRef, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(VALUES, str(tmp_path), {"all": (source, [source])})
@@ -359,7 +359,7 @@ def key(note: Any, source: DatasetRef | None = None) -> str:
         (DatasetRef("a", "game1", "x", "1"), DatasetRef("b", "game1", "x", "1")),
     ],
 )
-def test_task_key_differs_where_a_parameter_does(one: Any, other: Any) -> None:
+def test_task_key_differs_if_a_parameter_does(one: Any, other: Any) -> None:
     assert key(one) != key(other)
 
 
@@ -372,7 +372,7 @@ def test_task_key_differs_where_a_parameter_does(one: Any, other: Any) -> None:
         (7, DrawnSeed(7)),
     ],
 )
-def test_task_key_agrees_where_parameters_mean_the_same(one: Any, other: Any) -> None:
+def test_task_key_is_equal_for_equivalent_parameters(one: Any, other: Any) -> None:
     assert key(one) == key(other)
 
 
@@ -389,7 +389,7 @@ def read_context(context: Context, output: Dataset) -> None: ...
 
 
 def context_key(context: Context, *notes: str) -> str:
-    """The key of a call with a record of which a field may be a note."""
+    """The key of a call with a record, one field of which may be a note."""
     return task_key(read_context, {"context": context}, notes=notes)
 
 
@@ -432,7 +432,7 @@ def test_task_key_differs_with_the_code_that_counts() -> None:
     assert task_key(double.fn, {}) != task_key(double.fn, {}, ("churnlib.seeds",))
 
 
-def test_dataset_parameters_are_told_by_annotation() -> None:
+def test_dataset_parameters_are_found_by_annotation() -> None:
     def join(
         one: "DatasetRef",
         many: dict[str, DatasetRef],
@@ -484,15 +484,15 @@ def test_task_log_names_seed_then_outputs_then_the_cache(
     fit(target)
     double(source, target)
     double(source, target)
-    told = [r.getMessage() for r in caplog.records if r.name == "prefect.task_runs"]
-    assert told[0] == "seed 9 (from the settings)"
-    assert told[1] == f"doubled: 0.0 s -> {target.uri}"
-    assert told[2] == f"seed {RUNS[1]} (drawn)"
-    assert told[4] == f"doubled: 2 rows in 0.0 s -> {target.uri}"
-    assert told[5:] == ["unchanged, taken from the cache"]
+    messages = [r.getMessage() for r in caplog.records if r.name == "prefect.task_runs"]
+    assert messages[0] == "seed 9 (from the settings)"
+    assert messages[1] == f"doubled: 0.0 s -> {target.uri}"
+    assert messages[2] == f"seed {RUNS[1]} (drawn)"
+    assert messages[4] == f"doubled: 2 rows in 0.0 s -> {target.uri}"
+    assert messages[5:] == ["unchanged, taken from the cache"]
 
 
-def test_fonts_are_listed_in_prefects_home_by_whoever_runs_a_flow(tmp_path: Path) -> None:
+def test_font_cache_is_in_prefects_home(tmp_path: Path) -> None:
     """A worker's run imports the flow's module, and nothing of the command line."""
     modules = [module for module, _ in entrypoints()]
     code = (

@@ -67,9 +67,9 @@ def test_text_ids_give_the_same_predictions(studio: Studio, texts: Studio) -> No
     assert apart < 1e-9
 
 
-def figures(told: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+def figures(content: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
     """All figures in plain data, by the way to each."""
-    inside = told.items() if isinstance(told, dict) else enumerate(told)
+    inside = content.items() if isinstance(content, dict) else enumerate(content)
     for name, value in inside:
         if isinstance(value, dict | list):
             yield from figures(value, (*path, str(name)))
@@ -78,7 +78,7 @@ def figures(told: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, 
 
 
 @pytest.mark.parametrize("report", REPORTS)
-def test_text_ids_give_the_same_figures(studio: Studio, texts: Studio, report: str) -> None:
+def test_text_ids_give_the_same_metrics(studio: Studio, texts: Studio, report: str) -> None:
     numbers, found = (of.json(f"08_reporting/{GAME}/{report}.json") for of in (studio, texts))
     for part in ("data", "warnings"):
         assert found.get(part) == numbers.get(part)
@@ -91,8 +91,8 @@ def test_text_ids_give_the_same_figures(studio: Studio, texts: Studio, report: s
 
 def test_text_ids_without_the_setting_are_refused_with_it(texts: Studio, say: Say) -> None:
     before = texts.outputs()
-    said = say(texts, "train", GAME, "--from-raw")
-    assert is_refusal(said, 'Where ids are text, set raw.id_type = "text".')
+    output = say(texts, "train", GAME, "--from-raw")
+    assert is_refusal(output, 'If ids are text, set raw.id_type = "text".')
     assert texts.outputs() == before
 
 
@@ -100,5 +100,5 @@ def test_text_ids_without_the_setting_are_refused_with_it(texts: Studio, say: Sa
 def test_features_of_other_ids_are_refused(
     studio: Studio, texts: Studio, say: Say, flow: str
 ) -> None:
-    said = say(studio, flow, GAME, "--set=raw.id_type=text")
-    assert is_refusal(said, "has sub_id as Int64 and not as String"), said
+    output = say(studio, flow, GAME, "--set=raw.id_type=text")
+    assert is_refusal(output, "has sub_id as Int64 and not as String"), output

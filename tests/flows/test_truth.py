@@ -10,7 +10,7 @@ SEEDS = (1, 2, 3)
 
 
 def interval(studio: Studio, signal: float, seed: int) -> tuple[float, float]:
-    """The 95 % interval of the back-test's area on data made anew."""
+    """The 95 % interval of the back-test's ROC AUC on newly generated data."""
     folder = studio.data / "01_raw" / GAME
     generate(PROCESSES[GAME], 4000, seed, folder, signal=signal)
     studio.run("train_from_raw", GAME)

@@ -1,7 +1,7 @@
-"""`make mutants`: changes the code in small ways, and shows the changes that no test notices.
+"""`make mutants`: runs mutation tests, and shows the surviving mutants.
 
-mutmut makes the mutants. Its own runner forks, which Polars does not survive, so pytest runs the
-tests of one mutant after another in a process that is kept (`tests.mutants.plugin`).
+mutmut generates the mutants. Its own runner forks, which Polars does not support, so pytest runs
+the tests of one mutant after another in one process (`tests.mutants.plugin`).
 """
 
 import argparse
@@ -22,7 +22,7 @@ OPTIONS = (
     *("-p", "no:cacheprovider", "-p", "tests.mutants.plugin"),
 )
 ONE_THREAD = {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-"""The tables of these tests are small, and mutants run beside each other."""
+"""The tables of these tests are small, and mutants run in parallel."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,7 +53,7 @@ def run_tests(mutants: list[Mutant], tests: str, folder: Path, processes: int) -
 
 
 def _test_share(names: list[str], tests: str, folder: Path) -> dict[str, str]:
-    """Tests mutants in a process, and in another after one that took the process down."""
+    """Tests mutants in one process, and in a new one after a crash."""
     statuses: dict[str, str] = {}
     while remaining := [name for name in names if name not in statuses]:
         with tempfile.TemporaryDirectory() as place:
@@ -78,7 +78,7 @@ def _test_share(names: list[str], tests: str, folder: Path) -> dict[str, str]:
 
 
 def report(mutants: list[Mutant], statuses: dict[str, str]) -> None:
-    """Prints the mutants that no test noticed, then how many there were in each module."""
+    """Prints the surviving mutants, then the share killed in each module."""
     for mutant in mutants:
         if statuses[mutant.name] in ("survived", "untested"):
             print(f"# {mutant.name}: {statuses[mutant.name]}\n{mutant.diff}")

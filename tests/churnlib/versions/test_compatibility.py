@@ -49,8 +49,8 @@ def test_settings_that_change_no_feature_are_irrelevant(change: dict[str, Any]) 
     ("change", "words"),
     [
         ({"churn_after_months": 2}, "churn_after_months was 3 and is 2"),
-        ({"standard__undated_totals": True}, "standard.undated_totals was False and is True"),
-        ({"currency__lookback_months": 12}, "currency.lookback_months was None and is 12"),
+        ({"standard__undated_totals": True}, "standard.undated_totals was false and is true"),
+        ({"currency__lookback_months": 12}, 'currency.lookback_months was "null" and is 12'),
         ({"currency__latest": ["sub_hard"]}, "currency.latest was ["),
         ({"horizon_months": 5}, "horizon_months was 6 and is 5"),
     ],
@@ -59,7 +59,7 @@ def test_other_features_or_labels_are_refused(change: dict[str, Any], words: str
     with pytest.raises(ModelError) as caught:
         check_same_features(manifest(game()), game(**change), AGAIN)
     message = str(caught.value)
-    assert message.startswith("game1: model v1 was trained on other features: ")
+    assert message.startswith("game1: model v1 was trained on other features or labels: ")
     assert words in message
     assert message.endswith(f"Set these back, or train again: {AGAIN}")
     assert message.count(" was ") == 2
@@ -69,7 +69,7 @@ def test_settings_missing_from_an_older_manifest_are_named() -> None:
     older = manifest(game())
     del older["settings"]["currency"]["lookback_months"], older["settings"]["standard"]
     check_same_features(manifest(game()), game(), AGAIN)
-    with pytest.raises(ModelError, match=r"standard\.undated_totals was None and is False"):
+    with pytest.raises(ModelError, match=r'standard\.undated_totals was "null" and is false'):
         check_same_features(older, game(), AGAIN)
 
 

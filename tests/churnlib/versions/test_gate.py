@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from benchmarks.gate import MAX_LOSS, accepted, cohort, few
+from benchmarks.gate import MAX_LOSS, accepted, cohort, small_cohort
 from churnlib.settings import ChampionSettings, GateMetric
 from churnlib.versions.gate import Comparison, Decision, Terms, compare_models, decide
 
@@ -124,7 +124,7 @@ def test_gate_is_undecided_with_too_few_of_one_outcome(which: int) -> None:
 def test_gate_holds_its_error_rate_from_min_outcomes_on() -> None:
     required = ChampionSettings().min_outcomes
     for churners, most in ((3, 1.0), (required, 0.06)):
-        drawn = [few(number, churners, 0.95, 0.95) for number in range(100)]
+        drawn = [small_cohort(number, churners, 0.95, 0.95) for number in range(100)]
         decisions = [compare_models(both, "roc_auc", MAX_LOSS)["decision"] for both in drawn]
         passed = decisions.count("accepted") / len(decisions)
         assert passed <= most
@@ -211,7 +211,7 @@ def test_terms_follow_from_the_settings_and_the_metric() -> None:
 
 
 def test_comparison_is_equal_after_json() -> None:
-    made = comparison("accepted", promote=True).model_copy(
+    original = comparison("accepted", promote=True).model_copy(
         update={"difference": np.float64(0.1).item(), "interval": (0.0, 0.2)}
     )
-    assert Comparison.model_validate(made.model_dump(mode="json")) == made
+    assert Comparison.model_validate(original.model_dump(mode="json")) == original

@@ -15,7 +15,7 @@ GAME = "game1"
 
 
 @pytest.mark.slow
-def test_overview_lists_what_each_flow_last_produced(
+def test_overview_lists_the_latest_output_of_each_flow(
     empty_studio: Studio, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("CHURN_DATA_DIR", str(empty_studio.data))

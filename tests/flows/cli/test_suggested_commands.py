@@ -28,7 +28,7 @@ def follow(message: str) -> None:
         ),
         pytest.param(
             ("score", "--set=currency.lookback_months=12"),
-            "lookback_months was None and is 12",
+            'lookback_months was "null" and is 12',
             marks=pytest.mark.slow,
         ),
     ],

@@ -50,21 +50,21 @@ def test_run_leaves_its_datasets(empty_studio: Studio) -> None:
     empty_studio.run("standard_features", GAME)
     _, rows = artifact(f"standard-features-{GAME}-datasets")
     first = {row["dataset"]: row for row in rows}
-    made = first["standard_features"]
+    row = first["standard_features"]
     features = empty_studio.table(f"03_primary/{GAME}/standard_features.parquet")
-    assert made["rows"] == f"{len(features):,}"
-    assert (made["cached"], float(made["seconds"]) >= 0) == ("no", True)
-    assert made["place"].endswith(f"03_primary/{GAME}/standard_features.parquet")
+    assert row["rows"] == f"{len(features):,}"
+    assert (row["cached"], float(row["seconds"]) >= 0) == ("no", True)
+    assert row["place"].endswith(f"03_primary/{GAME}/standard_features.parquet")
 
     empty_studio.run("standard_features", GAME)
     _, rows = artifact(f"standard-features-{GAME}-datasets")
     again = {row["dataset"]: row for row in rows}
     assert {(row["cached"], row["seconds"]) for row in again.values()} == {("yes", "")}
-    assert again["standard_features"]["fingerprint"] == made["fingerprint"]
+    assert again["standard_features"]["fingerprint"] == row["fingerprint"]
     assert set(again) == set(first)
 
 
-def test_part_of_a_run_has_datasets_of_its_own(complete: Studio) -> None:
+def test_sub_run_has_its_own_datasets(complete: Studio) -> None:
     _, rows = artifact(f"train-{GAME}-datasets", first_run("train", complete))
     assert {"train_features", "model", "champion"} <= {row["dataset"] for row in rows}
     _, rows = artifact(f"train-from-raw-{GAME}-datasets")
@@ -113,5 +113,5 @@ def test_artifacts_that_the_server_refuses_do_not_stop_the_run(
     assert "did not accept an artifact: gone" in caplog.text
 
 
-def test_artifact_key_has_only_what_prefect_takes() -> None:
+def test_artifact_key_has_only_valid_characters() -> None:
     assert artifact_key("My_Game.2", "scores") == "my-game-2-scores"

@@ -125,7 +125,7 @@ STUDIO = {
 
 
 class Studio:
-    """The package on disk, and the digests of its functions as it stands."""
+    """The package on disk, and the present digests of its functions."""
 
     def __init__(self, root: Path) -> None:
         """Writes the package."""
@@ -216,7 +216,7 @@ def test_code_digest_changes_with_the_code(studio: Studio, file: str, old: str, 
         ("registry/steps.py", "size = 1", "size = 2"),
     ],
 )
-def test_code_digest_stays_where_the_code_does(
+def test_code_digest_is_unchanged_for_unchanged_code(
     studio: Studio, file: str, old: str, new: str
 ) -> None:
     before = studio.digest()
@@ -225,7 +225,7 @@ def test_code_digest_stays_where_the_code_does(
 
 
 @pytest.mark.parametrize("uses", ["studio.registry.steps", "studio.registry"])
-def test_code_digest_module_that_is_named_counts_whole(studio: Studio, uses: str) -> None:
+def test_code_digest_counts_a_named_module_as_a_whole(studio: Studio, uses: str) -> None:
     before = studio.digest("unrelated", (uses,))
     assert before.value != studio.digest("unrelated").value
     studio.replace("registry/steps.py", "size = 1", "size = 2")
@@ -242,7 +242,7 @@ def test_code_digest_imports_nothing(studio: Studio) -> None:
     assert "studio.lazy" not in sys.modules
 
 
-def test_code_digest_module_that_is_not_there_is_refused(studio: Studio) -> None:
+def test_code_digest_missing_module_is_refused(studio: Studio) -> None:
     with pytest.raises(LookupError, match=r"studio\.nowhere"):
         studio.digest(uses=("studio.nowhere",))
 
@@ -263,7 +263,7 @@ def test_module_name_of_a_program_is_that_of_its_module(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("used", ["churnlib/report/page", "churnlib/report/page/style.css"])
-def test_file_or_folder_of_a_package_counts_whole(used: str) -> None:
+def test_file_or_folder_of_a_package_counts_as_a_whole(used: str) -> None:
     from churnlib.report.write import write_report
 
     with_file = code_digest(write_report, (used,))
@@ -271,7 +271,7 @@ def test_file_or_folder_of_a_package_counts_whole(used: str) -> None:
     assert "style.css" in {file.name for file in with_file.files}
 
 
-def test_file_that_is_not_there_is_refused() -> None:
+def test_missing_file_is_refused() -> None:
     from churnlib.report.write import write_report
 
     with pytest.raises(LookupError, match=r"there is no file churnlib/nothing\.txt"):

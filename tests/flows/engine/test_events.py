@@ -1,4 +1,4 @@
-"""The events that runs tell Prefect of."""
+"""The events that runs emit."""
 
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -14,36 +14,36 @@ from flows.engine.events import EVENTS, BatchDue, BatchScored, ModelPromoted, la
 from tests.flows.studio import BATCH_DAY, Studio
 
 GAME = "game1"
-Told = list[tuple[str, dict[str, str], dict[str, Any]]]
+Emitted = list[tuple[str, dict[str, str], dict[str, Any]]]
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[Told]:
-    """What Prefect is told: event, resource and payload."""
-    found: Told = []
+def emitted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emitted]:
+    """The emitted events: name, resource and payload."""
+    calls: Emitted = []
     monkeypatch.setattr(
         events,
         "emit_event",
-        lambda kind, resource, payload: found.append((kind, resource, payload)),
+        lambda kind, resource, payload: calls.append((kind, resource, payload)),
     )
-    yield found
+    yield calls
 
 
-def kinds(told: Told) -> list[str]:
-    """The events' names, in order; what was told is then forgotten."""
-    names = [kind for kind, _, _ in told]
-    told.clear()
+def kinds(emitted: Emitted) -> list[str]:
+    """Returns the names of the emitted events, in order, and clears them."""
+    names = [kind for kind, _, _ in emitted]
+    emitted.clear()
     return names
 
 
 @pytest.mark.slow
-def test_events_are_told_once_by_the_run_that_makes_a_thing(
-    empty_studio: Studio, told: Told
+def test_event_is_emitted_once_by_the_run_that_writes(
+    empty_studio: Studio, emitted: Emitted
 ) -> None:
     empty_studio.run("train_from_raw", GAME)
     version = empty_studio.json(f"06_models/{GAME}/champion.json")["version"]
-    kind, resource, payload = told[0]
-    assert told[1][2] == {
+    kind, resource, payload = emitted[0]
+    assert emitted[1][2] == {
         "game": GAME,
         "version": version,
         "state": "champion",
@@ -54,61 +54,61 @@ def test_events_are_told_once_by_the_run_that_makes_a_thing(
     assert (payload["version"], payload["previous"]) == (version, None)
     manifest = empty_studio.json(f"06_models/{GAME}/*/manifest.json")
     assert payload["roc_auc"] == manifest["metrics"]["validation"]["general"]["roc_auc"]
-    assert kinds(told) == ["churn.model.promoted", "churn.model.registered"]
+    assert kinds(emitted) == ["churn.model.promoted", "churn.model.registered"]
 
     empty_studio.run("batch_predict", GAME, as_of=BATCH_DAY)
     rows = len(empty_studio.table(f"07_model_output/{GAME}/*.parquet"))
-    assert (told[0][2]["month"], told[0][2]["rows"]) == ("2024-06", rows)
-    assert kinds(told) == ["churn.batch.predicted"]
+    assert (emitted[0][2]["month"], emitted[0][2]["rows"]) == ("2024-06", rows)
+    assert kinds(emitted) == ["churn.batch.predicted"]
 
-    # The batch is due as long as nobody has scored it.
+    # The batch is due until it is scored.
     empty_studio.run("standard_features", GAME)
     empty_studio.run("standard_features", GAME)
-    assert kinds(told) == ["churn.batch.due"] * 2
+    assert kinds(emitted) == ["churn.batch.due"] * 2
     empty_studio.run("batch_score_from_raw", GAME)
-    scored, report = told[0], empty_studio.json(f"08_reporting/{GAME}/batch_score_report_*.json")
+    scored, report = emitted[0], empty_studio.json(f"08_reporting/{GAME}/batch_score_report_*.json")
     assert scored[1]["churn.verdict"] == scored[2]["verdict"]
     assert scored[2]["roc_auc"] == report["general"]["roc_auc"]
     assert (scored[2]["version"], scored[2]["month"]) == (version, "2024-06")
     assert scored[1]["churn.by_champion"] == "yes"
-    assert kinds(told) == ["churn.batch.scored"]
+    assert kinds(emitted) == ["churn.batch.scored"]
 
     for flow in ("train_from_raw", "standard_features", "batch_score_from_raw"):
         empty_studio.run(flow, GAME)
-    assert kinds(told) == []
+    assert kinds(emitted) == []
 
     empty_studio.run("train", GAME, {"train.seed": 8})
     empty_studio.run("score", GAME, {"champion.max_loss": 0.9, "champion.min_outcomes": 1})
     empty_studio.run("batch_score", GAME, refresh=True)
-    assert [kind for kind, _, _ in told] == [
+    assert [kind for kind, _, _ in emitted] == [
         "churn.model.registered",
         "churn.model.promoted",
         "churn.model.compared",
         "churn.batch.scored",
     ]
-    assert told[0][1]["churn.state"] == "candidate"
-    assert told[2][1]["churn.decision"] == "accepted"
-    assert told[3][1]["churn.by_champion"] == "no"
-    assert told[1][2]["previous"] == version != told[1][2]["version"]
+    assert emitted[0][1]["churn.state"] == "candidate"
+    assert emitted[2][1]["churn.decision"] == "accepted"
+    assert emitted[3][1]["churn.by_champion"] == "no"
+    assert emitted[1][2]["previous"] == version != emitted[1][2]["version"]
 
 
 @pytest.mark.parametrize("flow", ["train_from_raw", "score_from_raw"])
-def test_event_of_a_due_batch_is_told_by_every_run_that_builds_features(
-    flow: str, complete: Studio, told: Told
+def test_event_of_a_due_batch_is_emitted_by_every_run_that_builds_features(
+    flow: str, complete: Studio, emitted: Emitted
 ) -> None:
     report = complete.file(f"08_reporting/{GAME}/batch_score_report_*.json")
     kept = report.read_bytes()
     report.unlink()
     complete.run(flow, GAME)
     report.write_bytes(kept)
-    assert kinds(told) == ["churn.batch.due"]
+    assert kinds(emitted) == ["churn.batch.due"]
 
 
 @pytest.mark.parametrize(
     ("deployment", "changed", "answer"),
     [("id", False, "yes"), ("id", True, "no"), (None, False, "no")],
 )
-def test_event_tells_a_deployment_run_as_it_stands_from_trials(
+def test_event_label_distinguishes_deployments_from_trials(
     deployment: str | None, changed: bool, answer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = SimpleNamespace(flow_run=SimpleNamespace(deployment_id=deployment))
@@ -121,9 +121,9 @@ def test_event_tells_a_deployment_run_as_it_stands_from_trials(
     assert event.resource["churn.as_deployed"] == "no"
 
 
-def test_event_outside_of_a_run_is_not_told(told: Told) -> None:
+def test_event_outside_of_a_run_is_not_emitted(emitted: Emitted) -> None:
     BatchDue(game=GAME, month="2024-06").emit()
-    assert told == []
+    assert emitted == []
 
 
 def test_event_labels_are_its_texts() -> None:
@@ -139,7 +139,7 @@ def test_event_labels_are_its_texts() -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"month": "2024-6"}, {"verdict": "good"}, {"more": 1}])
-def test_event_that_is_not_of_its_schema_is_refused(wrong: dict[str, Any]) -> None:
+def test_event_that_does_not_match_its_schema_is_refused(wrong: dict[str, Any]) -> None:
     right = {"game": GAME, "month": "2024-06", "version": "v", "by_champion": "no",
              "verdict": "better", "n": 9, "positives": 3, "roc_auc": 0.8,
              "roc_auc_ci": (0.7, 0.9)}  # fmt: skip
@@ -148,7 +148,7 @@ def test_event_that_is_not_of_its_schema_is_refused(wrong: dict[str, Any]) -> No
         BatchScored.model_validate(right | wrong)
 
 
-def test_triggers_and_automations_expect_events_that_there_are() -> None:
+def test_triggers_and_automations_expect_existing_events() -> None:
     known = {event.kind: event.about for event in EVENTS}
     for kind, resource, _ in TRIGGERS.values():
         assert resource == f"churn.{known[kind]}"

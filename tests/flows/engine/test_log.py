@@ -57,25 +57,25 @@ def records(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
 
 
 @pytest.mark.parametrize("run", [lambda: composite("user"), check], ids=["in a task", "in a flow"])
-def test_log_users_fault_is_told_once_without_a_traceback(
+def test_log_users_mistake_is_logged_once_without_a_traceback(
     run: Any, caplog: pytest.LogCaptureFixture, sent: list[dict[str, Any]]
 ) -> None:
     with pytest.raises(DataError) as raised:
         run()
-    told = records(caplog)
-    assert [record.getMessage() for record in told] == [FAULT]
-    assert told[0].exc_info is None
+    logged = records(caplog)
+    assert [record.getMessage() for record in logged] == [FAULT]
+    assert logged[0].exc_info is None
     assert [line["message"] for line in sent if "price" in line["message"]] == [FAULT]
     assert not any("Traceback" in line["message"] for line in sent)
     assert log.was_logged(raised.value)
 
 
-def test_log_users_fault_stays_in_the_states_of_all_runs() -> None:
+def test_log_users_mistake_is_in_the_states_of_all_runs() -> None:
     state: State[Any] = composite("user", return_state=True)
     assert FAULT in str(state.message)
 
 
-def test_log_other_fault_keeps_its_traceback(
+def test_log_other_error_keeps_its_traceback(
     caplog: pytest.LogCaptureFixture, sent: list[dict[str, Any]]
 ) -> None:
     with pytest.raises(ValueError, match="other") as raised:

@@ -39,7 +39,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def start(home: Path) -> Iterator[Callable[[str], subprocess.Popen[str]]]:
-    """Starts a program of which the body runs beside a local server; ends what is left of it."""
+    """Starts a program that runs its body with a local server; ends it after the test."""
     started: list[subprocess.Popen[str]] = []
 
     def run(body: str) -> subprocess.Popen[str]:
@@ -153,7 +153,7 @@ def test_local_server_ends_with_a_failed_or_interrupted_run(home: Path) -> None:
     assert "PREFECT_API_URL" not in os.environ
 
 
-def test_local_server_that_does_not_come_up_shows_its_log(
+def test_local_server_that_does_not_start_shows_its_log(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PREFECT_SERVER_API_PORT", "no number")
@@ -176,7 +176,7 @@ def test_local_server_does_nothing_where_one_is_configured(
 
 
 @pytest.mark.parametrize(("asked", "expected"), [(None, "None"), ("60", "60")])
-def test_local_server_leaves_heartbeats_to_those_who_set_them(
+def test_local_server_keeps_configured_heartbeats(
     start: Callable[[str], subprocess.Popen[str]],
     monkeypatch: pytest.MonkeyPatch,
     asked: str | None,

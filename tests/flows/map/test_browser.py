@@ -64,13 +64,13 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A page of data of which some are out of date, and most were never written."""
+    """A page with some data out of date, and most not written yet."""
     data = tmp_path_factory.mktemp("data")
     catalog = Catalog(str(data), GAME)
-    made = datasets.write_parquet(pl.LazyFrame({"sub_id": range(3)}), catalog.checked("sub_data"))
-    datasets.write_parquet(datasets.scan(made), catalog.standard_features())
+    table = datasets.write_parquet(pl.LazyFrame({"sub_id": range(3)}), catalog.checked("sub_data"))
+    datasets.write_parquet(datasets.scan(table), catalog.standard_features())
     storage.write_text(
-        json.dumps({made.name: {"fingerprint": "other"}}), catalog.standard_sources().uri
+        json.dumps({table.name: {"fingerprint": "other"}}), catalog.standard_sources().uri
     )
     report = {"general": SCORES, "new_characters": None, "model_version": "20250103T020512345Z"}
     storage.write_text(json.dumps(report), catalog.report("score_report").uri)
@@ -120,26 +120,26 @@ def test_page_shows_the_details_of_every_node(page: Page, graph: Graph) -> None:
 
 def test_page_shows_a_task_with_its_settings_and_source(page: Page) -> None:
     show(page, "train")
-    said = click(page, "build_window_features-train_features")
-    assert "standard_features (03_primary)" in said
-    assert "train_features (04_feature)" in said
-    assert "windows.train" in said
+    text = click(page, "build_window_features-train_features")
+    assert "standard_features (03_primary)" in text
+    assert "train_features (04_feature)" in text
+    assert "windows.train" in text
     page.get_by_text("Source: flows/steps/window_features.py").click()
     assert "def build_window_features(" in page.locator("#panel pre").last.inner_text()
 
 
 def test_page_shows_a_dataset_with_its_columns_and_what_is_out_of_date(page: Page) -> None:
-    said = click(page, "03_primary/standard_features")
-    assert "Out of date" in said
-    assert "sub_data has changed since" in said
-    assert "Columns (" in said
+    text = click(page, "03_primary/standard_features")
+    assert "Out of date" in text
+    assert "sub_data has changed since" in text
+    assert "Columns (" in text
     assert page.locator("#stale").inner_text() == "2 out of date"
 
 
 def test_page_shows_the_metrics_of_a_report_by_their_names(page: Page) -> None:
-    said = click(page, "08_reporting/score_report")
-    assert all(metric.name in said for metric in metrics_in("groups"))
-    assert "0.750" in said
+    text = click(page, "08_reporting/score_report")
+    assert all(metric.name in text for metric in metrics_in("groups"))
+    assert "0.750" in text
     assert page.locator("#panel a", has_text="txt").get_attribute("href") == (
         f"../08_reporting/{GAME}/score_report.txt"
     )

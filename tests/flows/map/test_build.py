@@ -111,7 +111,7 @@ def takes_an_unknown_setting() -> None:
 
 
 @pytest.mark.parametrize(
-    ("declared", "said"),
+    ("declared", "message"),
     [
         (
             reads_an_unknown_dataset,
@@ -121,11 +121,11 @@ def takes_an_unknown_setting() -> None:
     ],
 )
 def test_graph_of_a_wrong_declaration_is_refused(
-    declared: Task[..., Any], said: str, monkeypatch: pytest.MonkeyPatch
+    declared: Task[..., Any], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def body(run: Run) -> None:
         """A flow."""
 
     monkeypatch.setattr(build, "all_flows", lambda: [churn_flow("new", tasks=(declared,))(body)])
-    with pytest.raises(LookupError, match=said):
+    with pytest.raises(LookupError, match=message):
         build_graph(load_settings(GAME), date(2025, 1, 1))

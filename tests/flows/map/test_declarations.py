@@ -32,7 +32,7 @@ VERSIONS = {MODELS, "06_models/model", "06_models/champion"}
 """What a version that a task reads is called: in a run by itself, on the map by its role."""
 
 PARAMETERS = {"train.model_format": "allow_joblib", "champion.promote": "may_promote"}
-"""The parameters that are not called as the setting that they follow from; besides windows."""
+"""Parameters with names other than their settings', except windows."""
 
 TASKS = list(dict.fromkeys(t.fn.__name__ for f in all_flows() for t in pipeline_of(f).tasks))
 """The names of all tasks."""

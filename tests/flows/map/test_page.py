@@ -26,13 +26,13 @@ GAME = "game1"
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """A data folder with a checked table and standard features made of it, and nothing else."""
+    """A data folder with a checked table and standard features built from it."""
     catalog = Catalog(str(tmp_path), GAME)
-    made = write_subs(catalog, 3)
+    table = write_subs(catalog, 3)
     settings = load_settings(GAME)
     facts = footer(churn_after_months=settings.churn_after_months)
-    datasets.write_parquet(datasets.scan(made), catalog.standard_features(), facts)
-    sources = {made.name: {"fingerprint": made.fingerprint}}
+    datasets.write_parquet(datasets.scan(table), catalog.standard_features(), facts)
+    sources = {table.name: {"fingerprint": table.fingerprint}}
     storage.write_text(json.dumps(sources), catalog.standard_sources().uri)
     return tmp_path
 
@@ -69,7 +69,7 @@ def test_page_holds_every_flow_task_and_dataset_of_every_game(data: Path, graph:
         assert set(game["diagrams"]) >= {"overview", *graph.flows}
 
 
-def test_page_refers_to_nothing_outside_and_names_no_folder(data: Path) -> None:
+def test_page_has_no_external_links_and_names_no_folder(data: Path) -> None:
     assert main(["map", "--data-dir", str(data), "--game", GAME]) == DONE
     text = (data / PAGE).read_text(encoding="utf-8")
     assert not re.search(r"https?:|src=|@import|url\(|<link", text)
@@ -143,16 +143,16 @@ def test_all_that_follows_from_a_newer_raw_table_is_stale(data: Path, graph: Gra
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--game", "gmae1"], "there is no game 'gmae1'"),
         (["--data-dir", "nowhere"], "there is no data folder"),
         (["--out", "/dev/null/map.html"], "cannot be written"),
     ],
 )
-def test_command_line_with_a_mistake_says_one_thing(
+def test_command_line_with_a_mistake_prints_one_message(
     arguments: list[str],
-    said: str,
+    message: str,
     data: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -162,7 +162,7 @@ def test_command_line_with_a_mistake_says_one_thing(
     printed = capsys.readouterr()
     assert printed.out == ""
     assert printed.err.startswith("error: ")
-    assert said in printed.err
+    assert message in printed.err
     assert len(printed.err.splitlines()) == 1
 
 

@@ -127,17 +127,17 @@ class Site:
         return str(answer.json()["state"]["name"])
 
     def log(self, run: str) -> str:
-        """What a run and its parts have told."""
+        """The logs of a run and its parts."""
         ids = [run, *(part["id"] for part in self.parts(run))]
         lines = self.ask("/logs/filter", logs={"flow_run_id": {"any_": ids}}, sort="TIMESTAMP_ASC")
         return "\n".join(line["message"] for line in lines)
 
     def start_run(self, deployment: str, **parameters: Any) -> str:
         """Starts a run of a deployment; returns its id."""
-        told = self.must("deployment", "run", deployment, "--params", json.dumps(parameters))
-        found = re.search(r"UUID: ([0-9a-f-]{36})", told)
-        assert found, told
-        return found[1]
+        output = self.must("deployment", "run", deployment, "--params", json.dumps(parameters))
+        match = re.search(r"UUID: ([0-9a-f-]{36})", output)
+        assert match, output
+        return match[1]
 
     def task_runs(self, run: str, task: str) -> list[dict[str, Any]]:
         """The runs of a task in a run and its parts."""
@@ -281,6 +281,6 @@ def is_open(port: int) -> bool:
 
 
 def free_port() -> int:
-    """A port on which nobody listens."""
+    """A free port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])

@@ -73,7 +73,7 @@ def end(place: Site, run: str, seconds: float = 240) -> str:
 def switched_on(place: Site, automation: str) -> Iterator[None]:
     """Switches an automation on for the block alone.
 
-    What it would start in later tests would stand before their runs in the game's queue.
+    Otherwise it would start runs in later tests, ahead of theirs in the game's queue.
     """
     place.must("automation", "resume", automation)
     try:
@@ -83,7 +83,7 @@ def switched_on(place: Site, automation: str) -> Iterator[None]:
 
 
 def leftovers(studio: Studio) -> list[Path]:
-    """Files that are no output but on their way to be one."""
+    """Incomplete outputs."""
     return list(studio.data.rglob("*.tmp*"))
 
 
@@ -98,7 +98,7 @@ def test_deployment_trains_the_model_that_the_command_line_trains(
         line = ("--game", GAME, "--from-raw", "--data-dir", str(studio.data), size)
         done = working.python("-m", "flows.train", *line)
         assert done.returncode == 0, done.stderr
-    # The command line takes what the worker's run has made from the cache.
+    # The command takes the results of the worker's run from the cache.
     assert data.json(f"06_models/{GAME}/champion.json")["version"] == version
     scored, again = (
         bits(studio.table(f"06_models/{GAME}/*/scored_rows.parquet")) for studio in (data, other)
@@ -117,22 +117,22 @@ def test_deployment_trains_the_model_that_the_command_line_trains(
         ('as_of="1999-01-01"', "windows.train selects no subscription"),
     ],
 )
-def test_deployment_with_bad_parameters_fails_and_says_why(
+def test_deployment_with_invalid_parameters_fails_with_the_reason(
     working: Site, data: Studio, parameter: str, named: str
 ) -> None:
     before = {run["id"] for run in working.runs(TRAIN)}
     refused = working.prefect("deployment", "run", TRAIN, "--param", parameter, "--watch")
     assert refused.returncode == 1, refused.stdout + refused.stderr
-    told, ids = refused.stdout + refused.stderr, []
+    output, ids = refused.stdout + refused.stderr, []
     for run in working.runs(TRAIN):
         if run["id"] not in before:
             assert working.state(run["id"]) == "Failed"
             ids.append(run["id"])
-    wait_for(lambda: named in told + "".join(map(working.log, ids)), named, 30)
+    wait_for(lambda: named in output + "".join(map(working.log, ids)), named, 30)
     assert not list(data.data.glob("06_models/*/*"))
 
 
-def test_schedule_fires_and_its_trigger_follows(
+def test_schedule_starts_a_run_that_triggers_the_next(
     working: Site, data: Studio, pristine: Path, tmp_path: Path
 ) -> None:
     trial = new_studio(tmp_path / "trial", pristine)
@@ -163,7 +163,7 @@ def test_schedule_fires_and_its_trigger_follows(
         assert {r["id"] for r in working.runs(SCORE)} - scored == {follower["id"]}
 
 
-def test_batch_is_scored_once_its_truth_is_known(working: Site, data: Studio) -> None:
+def test_batch_is_scored_once_its_outcomes_are_known(working: Site, data: Studio) -> None:
     before = {run["id"] for run in working.runs(f"batch-score/{GAME}")}
     with switched_on(working, f"{GAME}: a batch whose truth is known is scored"):
         working.must("deployment", "run", TRAIN, "--watch")
@@ -197,14 +197,14 @@ def test_cancelled_run_leaves_no_partial_output(working: Site, data: Studio) -> 
     assert is_cached(working, again, "build_standard_features")
 
 
-def test_run_that_a_worker_took_and_never_started_is_marked_as_crashed(working: Site) -> None:
+def test_run_that_never_started_is_marked_as_crashed(working: Site) -> None:
     run = working.start_run(TRAIN)
     wait_for(lambda: working.state(run) in {"Pending", "Submitting"}, "the worker taking it")
     working.kill_worker()
     assert end(working, run) == "Crashed"
 
 
-def test_run_of_a_dead_worker_is_marked_as_crashed_and_taken_up(
+def test_run_of_a_dead_worker_is_marked_as_crashed_and_can_be_resumed(
     working: Site, data: Studio
 ) -> None:
     run = working.start_run(TRAIN, overrides=ENDLESS)

@@ -23,7 +23,7 @@ SCHEMA = train.parameters.model_dump()
         {"overrides": {"train.pipeline.model.params.max_iter": 5, "currency.latest.0": "x"}},
     ],
 )
-def test_parameters_that_can_be_are_taken(parameters: dict[str, Any]) -> None:
+def test_valid_parameters_are_accepted(parameters: dict[str, Any]) -> None:
     validate({"game": "game1", **parameters}, SCHEMA, raise_on_error=True)
 
 
@@ -42,7 +42,7 @@ def test_parameters_that_can_be_are_taken(parameters: dict[str, Any]) -> None:
         ({"overrides": {"trainXseed": 1}}, "overrides"),
     ],
 )
-def test_parameters_that_cannot_be_are_refused(parameters: dict[str, Any], field: str) -> None:
+def test_invalid_parameters_are_refused(parameters: dict[str, Any], field: str) -> None:
     with pytest.raises(ValidationError, match=f"field ['\"]{field}"):
         validate({"game": "game1", **parameters}, SCHEMA, raise_on_error=True)
 

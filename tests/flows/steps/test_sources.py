@@ -35,7 +35,7 @@ def spoil_a_table(note: Path) -> None:
     ids=["missing", "no JSON", "of another kind", "of other facts"],
 )
 @pytest.mark.parametrize("flow", REPORTS)
-def test_flows_run_without_the_note_and_say_so_in_one_warning(
+def test_flows_run_without_sources_with_one_warning(
     complete: Studio, flow: str, spoil: Callable[[Path], None]
 ) -> None:
     note = complete.file(f"03_primary/{GAME}/standard_features_sources.json")
