@@ -24,7 +24,7 @@ GENERATED = "<!-- Written by `make docs` from the code; change it there. -->"
 SETTINGS_INTRODUCTION = (
     "All settings by path, as nested in a game's TOML file and as written for `--set`. Names are",
     'case-sensitive. The text `"null"` unsets a value of the layers below, where the type allows',
-    "`null`.",
+    "`null`. The defaults are in [`games/base.toml`](../games/base.toml).",
     "",
     "An environment variable is named `CHURN_` and the path in capitals, with two underscores for",
     "each dot: `CHURN_TRAIN__PIPELINE__MODEL__PARAMS__MAX_ITER=50`. It sets the setting that has",

@@ -99,7 +99,11 @@ def test_readme_library_example_runs(
     ("held_out", "printed"),
     [
         ((0, 0), "one of the two groups has no subscription with a known outcome yet"),
-        ((18, 60), "held out 30.0%, contacted 20.0%: a reduction of 10.0% (-0.8% to 22.9%)"),
+        (
+            (18, 60),
+            "churned: 30.0% of the held out, 20.0% of the contacted\n"
+            "reduction in percentage points: 10.0 (-0.8 to 22.9)",
+        ),
     ],
 )
 def test_documented_uplift_study_runs(
