@@ -1,4 +1,4 @@
-"""Checks of arguments by type: a wrong one is refused with a message instead of failing later."""
+"""Checks of the types of arguments, with clear messages."""
 
 import functools
 import inspect
@@ -24,7 +24,7 @@ HINTS = {
     "TrainSettings": 'Pass that section of the settings: load_settings("game1").train.',
     "date": "Write date(2025, 1, 1).",
 }
-"""What to do where an argument of a type is expected, by its name."""
+"""How to get an argument of a type, by the type's name."""
 
 
 def check_type(value: object, expected: type | tuple[type, ...], what: str) -> None:
@@ -42,15 +42,15 @@ def check_type(value: object, expected: type | tuple[type, ...], what: str) -> N
     if any(_is_instance(value, cls) for cls in types):
         return
     names = " or ".join(_name(cls) for cls in types)
-    given = "None" if value is None else _name(type(value))
+    actual = "None" if value is None else _name(type(value))
     hint = next((HINTS[cls.__name__] for cls in reversed(types) if cls.__name__ in HINTS), "")
-    if given.startswith("pandas."):
+    if actual.startswith("pandas."):
         hint = "Convert it with polars.from_pandas."
-    raise DataError(f"{what} must be of the type {names}, not {given}. {hint}".rstrip())
+    raise DataError(f"{what} must be of the type {names}, not {actual}. {hint}".rstrip())
 
 
 def _is_instance(value: object, cls: type) -> bool:
-    """As `isinstance`, but a truth value is no number, a time no day, and text no list."""
+    """Like `isinstance`, but a bool is not a number, a datetime not a date, and text not a list."""
     if cls is float:
         return isinstance(value, int | float) and not isinstance(value, bool)
     if (cls is int and isinstance(value, bool)) or (cls is date and isinstance(value, datetime)):

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 
 LIST_ALL_UP_TO, NEAREST = 20, 5
-"""Up to how many known names a message lists all of them, and how many it lists of more."""
+"""The largest number of known names to list in full, and the number to list of more."""
 
 
 class ChurnlibError(Exception):
@@ -57,8 +57,8 @@ def closest(name: str, known: Iterable[str]) -> str:
         known: The valid names.
 
     Returns:
-        `Did you mean 'x'?` where a known name is similar, upper and lower case aside; else the
-        list of known names, or the nearest of them where they are many.
+        `Did you mean 'x'?` if a known name is similar, ignoring case; else the list of known
+        names, or the nearest of them if there are many.
 
     >>> closest("gmae1", ["game1", "game2"])
     "Did you mean 'game1'?"

@@ -28,7 +28,7 @@ def last_day(day: date) -> date:
 
 
 def months_apart(start: date, end: date) -> int:
-    """Calendar months from one day to another, whatever the days of the month.
+    """Calendar months from one day to another, ignoring the days of the month.
 
     >>> months_apart(date(2024, 12, 31), date(2025, 1, 1))
     1
@@ -54,7 +54,7 @@ def month_index(day: "pl.Expr") -> "pl.Expr":
 
 
 def months_from(start: "pl.Expr", end: "pl.Expr") -> "pl.Expr":
-    """Calendar months from one day to another, whatever the days of the month; Int32."""
+    """Calendar months from one day to another, ignoring the days of the month; Int32."""
     return month_index(end) - month_index(start)
 
 

@@ -1,9 +1,9 @@
-"""Seeds: where randomness begins, and how one number becomes many that are independent."""
+"""Random seeds: drawing one, and deriving independent ones from it."""
 
 import secrets
 
 MAX_SEED = 2**32 - 1
-"""The largest seed that both NumPy and scikit-learn take."""
+"""The largest seed that both NumPy and scikit-learn accept."""
 
 
 def draw_seed() -> int:

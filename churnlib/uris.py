@@ -10,7 +10,7 @@ SCHEMES = {"s3": "s3://bucket/folder", "gs": "gs://bucket/folder", "az": "az://c
 
 
 def is_remote(uri: str) -> bool:
-    """Tells a URI from a path on this machine.
+    """Whether a location is a URI, not a path on this machine.
 
     >>> is_remote("s3://bucket/data"), is_remote("/mnt/data")
     (True, False)

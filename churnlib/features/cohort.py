@@ -26,17 +26,17 @@ def feature_table(
     """Builds features and label of every subscription, point-in-time.
 
     Args:
-        characters: `character_data`, a row a character.
-        currency: `character_currency`, a row a character and month.
-        subs: `sub_data`, a row a subscription.
-        misses: `sub_miss`, a row a run of missed months.
-        settings: Which features there are, and what counts as churn.
+        characters: `character_data`, one row per character.
+        currency: `character_currency`, one row per character and month.
+        subs: `sub_data`, one row per subscription.
+        misses: `sub_miss`, one row per run of missed months.
+        settings: The features, and the definition of churn.
         as_of: The day of the run; nothing dated after it is read.
 
     Returns:
-        A row for each subscription that started on or before `as_of` and whose character is known,
-        sorted like the `standard_features`: those, `churned_on`, `sub_churn` (null where the label
-        is not yet available) and the currency features.
+        One row per subscription that started on or before `as_of` and whose character is known,
+        sorted like `standard_features`: those features, `churned_on`, `sub_churn` (null if the
+        label is not yet available) and the currency features.
     """
     undated = settings.standard.undated_totals
     return (
@@ -51,15 +51,15 @@ def feature_columns(standard: StandardSettings, currency: CurrencySettings) -> p
     """The columns of a feature table, keys and label included, without reading any data.
 
     Args:
-        standard: Which standard features there are.
-        currency: Which currency features there are.
+        standard: The settings of the standard features.
+        currency: The settings of the currency features.
 
     Returns:
         Names and types of the columns of `feature_table`, in their order.
     """
     tables = raw_tables()
     empty = {name: pl.LazyFrame(schema=spec.checked_types) for name, spec in tables.items()}
-    as_of = date(2000, 1, 1)  # No column depends on this day, nor on the months below.
+    as_of = date(2000, 1, 1)  # No column depends on this day or on the months below.
     return (
         standard_features(
             empty[tables.characters.name],

@@ -16,7 +16,7 @@ from churnlib.schemas.validation import require
 from churnlib.settings import AggregationFunction, CurrencySettings
 
 NEVER = np.iinfo(np.int32).max
-"""A day that never comes."""
+"""A date after all others."""
 
 
 def add_currency_features(
@@ -30,16 +30,16 @@ def add_currency_features(
     memory; large tables come in buckets (`churnlib.io.buckets`).
 
     Args:
-        subs: A row a subscription, with `char_id`, `sub_id` and `sub_start_date`.
-        currency: `character_currency`, a row a character and month, in any order. It is fastest if
+        subs: One row per subscription, with `char_id`, `sub_id` and `sub_start_date`.
+        currency: `character_currency`, one row per character and month, in any order; fastest if
             each character's rows are together, sorted by date.
-        settings: Which features.
+        settings: The features to compute.
         as_of: The day of the run; later rows are not read.
 
     Returns:
         The rows of `subs`, in their order, with the columns of `settings.feature_names`: Float64,
-        except for `currency_age_months` and counts, which are Int32. All are null where no row is
-        visible; for nulls within the rows see `CurrencySettings`.
+        except for `currency_age_months` and counts, which are Int32. All are null if no row is
+        visible; for nulls within the rows, see `CurrencySettings`.
 
     Raises:
         DataError: A column is missing.
@@ -87,8 +87,8 @@ class _History:
     """The currency rows as arrays, each character's rows together and sorted by date.
 
     Attributes:
-        characters: A row a character: `char_id`, its `_first` row, and `_end`, the row after its
-            last one.
+        characters: One row per character: `char_id`, its `_first` row, and `_end`, the row after
+            its last one.
         day: The date of each row, in days since 1970; after the last row, `NEVER`.
     """
 
@@ -100,7 +100,7 @@ class _History:
             self._take(currency.sort(CHAR_ID, DATE))
 
     def _take(self, currency: pl.DataFrame) -> bool:
-        """Takes the rows as they are. Returns whether they are sorted."""
+        """Stores the rows in their order, and returns whether that is the sorted order."""
         self._rows, char_id = currency, currency[CHAR_ID]
         self.day = np.append(currency[DATE].to_physical().to_numpy(), NEVER)
         ids = (char_id if char_id.dtype.is_integer() else char_id.rle_id()).to_numpy()
@@ -117,7 +117,7 @@ class _History:
         return bool(ascends.all()) and not self.characters[CHAR_ID].is_duplicated().any()
 
     def column(self, name: str) -> Floats:
-        """The values of a column. Nulls are filled as the settings say, otherwise NaN."""
+        """The values of a column. Nulls are filled if the settings say so, else NaN."""
         fill = self._fills.get(name, math.nan)
         return self._rows[name].cast(pl.Float64).fill_null(fill).to_numpy()
 

@@ -9,7 +9,7 @@ from churnlib.schemas.columns import END_DATE, LABEL, START_DATE, SUB_ID, SUB_ST
 from churnlib.schemas.validation import require
 
 MANY_MONTHS = 10**6
-"""More months than the calendar has."""
+"""More months than any date has."""
 
 
 def add_churned_on(
@@ -18,13 +18,13 @@ def add_churned_on(
     """Adds `churned_on`, the first day after the missed months in a row that make churn.
 
     Args:
-        subs: A row a subscription, with `sub_id`.
-        misses: `sub_miss`, a row a run of missed months. Runs that touch or overlap count as one.
-        as_of: The day of the run; later churn is not known yet.
+        subs: One row per subscription, with `sub_id`.
+        misses: `sub_miss`, one row per run of missed months; runs that touch or overlap are merged.
+        as_of: The day of the run; later churn is not yet known.
         churn_after_months: The number of missed months in a row that are churn.
 
     Returns:
-        The rows of `subs`. `churned_on` is the first day of a month; null where the subscription
+        The rows of `subs`. `churned_on` is the first day of a month; null if the subscription
         has not churned by `as_of`.
 
     Raises:
@@ -49,8 +49,8 @@ def missed_runs(misses: pl.LazyFrame) -> pl.LazyFrame:
         misses: `sub_miss`, with `start_date` and `end_date`, both included.
 
     Returns:
-        A row a merged run, in any order: `sub_id`, `first_month` and `last_month`, the latter two
-        as month indices.
+        One row per merged run, in any order: `sub_id`, and `first_month` and `last_month` as month
+        indices.
     """
     # One pass over all subscriptions: the months of each are shifted past any month that the
     # subscription before it can have.
@@ -75,13 +75,13 @@ def add_label(subs: pl.LazyFrame, *, as_of: date, horizon_months: int) -> pl.Laz
     """Adds the label `sub_churn`: 1 if the subscription churned within the horizon, 0 if not.
 
     Args:
-        subs: A row a subscription, with `sub_start_date` and `churned_on`.
+        subs: One row per subscription, with `sub_start_date` and `churned_on`.
         as_of: The day of the run.
         horizon_months: The number of calendar months after the start within which churn counts.
 
     Returns:
-        The rows of `subs`, with an Int8. It is null, the label being not yet available, where
-        `as_of` is less than the horizon after the start.
+        The rows of `subs`, with the label as Int8; null if it is not yet available, because `as_of`
+        is less than the horizon after the start.
 
     Raises:
         DataError: A column is missing.

@@ -1,7 +1,7 @@
-"""Reductions over runs of neighbouring rows, each run on its own: NumPy, a few passes for all.
+"""Reductions over runs of neighbouring rows, by NumPy in a few passes over all runs.
 
-The result for a run depends on its values alone, to the bit, because each run is summed as a whole
-and in its own order. Neither the number of threads nor the neighbouring runs matter.
+The result for a run depends only on its values, to the bit, because each run is summed separately
+and in its own order, with any number of threads.
 """
 
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class RowRuns:
         return shifts + np.arange(len(shifts))
 
     def values(self, column: Floats) -> "RunValues":
-        """Takes the values of a column, run by run. NaN is null."""
+        """Gathers the values of a column, run by run. NaN is null."""
         return RunValues(column.take(self._rows), self._offsets, self._lengths)
 
 
@@ -56,7 +56,7 @@ class RunValues:
     Attributes:
         values: The values of all runs, concatenated. NaN is null.
         offsets: Where each run starts.
-        lengths: How many rows each run has, at least one.
+        lengths: The number of rows of each run, at least one.
     """
 
     values: Floats
@@ -71,7 +71,7 @@ class RunValues:
 
     @property
     def first(self) -> Floats:
-        """The value of the first row, be it null."""
+        """The value of the first row, which may be null."""
         return self.values.take(self.offsets)
 
     @property
@@ -100,8 +100,8 @@ class RunValues:
     def std(self) -> Floats:
         """The sample standard deviation (ddof 1); null if fewer than two values are not null.
 
-        It is computed from the distances to the mean: squares of the values themselves would lose
-        the digits that matter where balances are large and steady.
+        It is computed from the deviations from the mean: squares of the values themselves would
+        lose precision for large and steady balances.
         """
         distances = np.repeat(self.mean, self.lengths)
         np.subtract(self.values, distances, out=distances)
@@ -133,7 +133,7 @@ def first_not_below(
         guess: The likely answer for each run. Only runs with a wrong guess are searched.
 
     Returns:
-        A row for each run; `end` where all values lie below the bound.
+        The row of each run; `end` if all values are below the bound.
     """
     row = np.clip(guess, first, end)
     right = (row == first) | (ascending.take(row - 1, mode="clip") < bound)

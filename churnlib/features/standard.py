@@ -1,4 +1,4 @@
-"""Standard features: what is known of a subscription at its start, except for currency."""
+"""Standard features: what is known about a subscription at its start, except for currency."""
 
 from datetime import date
 
@@ -27,14 +27,14 @@ def standard_features(
     """Builds the standard features of every subscription, as of its start.
 
     Args:
-        characters: `character_data`, a row a character.
-        subs: `sub_data`, a row a subscription.
+        characters: `character_data`, one row per character.
+        subs: `sub_data`, one row per subscription.
         as_of: The day of the run; later subscriptions are left out.
-        undated_totals: Keep `total_kills` and `total_deaths`. They are as of the extract, hence
-            leak the future.
+        undated_totals: Whether to keep `total_kills` and `total_deaths`. They are as of the
+            extract, so they leak the future.
 
     Returns:
-        A row for each subscription that started on or before `as_of` and whose character is known,
+        One row per subscription that started on or before `as_of` and whose character is known,
         sorted by character, start and subscription, characters in the order of their hashes (see
         `churnlib.io.buckets`): the columns of `sub_data`, those of the character, then the
         computed ones. Months are calendar months. Neither currency nor label.
@@ -67,8 +67,8 @@ def standard_features(
 def add_age(subs: pl.LazyFrame) -> pl.LazyFrame:
     """Adds `age_at_sub_months`, the months from the character's creation to the start.
 
-    Keeps the rows. Needs `creation_date` and `sub_start_date`. The age is negative in dirty data,
-    where a character starts a subscription before its creation.
+    Keeps the rows. Needs `creation_date` and `sub_start_date`. The age is negative in dirty data in
+    which a character starts a subscription before its creation.
     """
     age = months_from(pl.col(CREATION_DATE), pl.col(SUB_START_DATE))
     return subs.with_columns(age_at_sub_months=age)
@@ -86,12 +86,12 @@ def add_mastery(subs: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def add_sub_history(subs: pl.LazyFrame) -> pl.LazyFrame:
-    """Adds the history of a character's subscriptions: how many it had, and when.
+    """Adds the character's earlier subscriptions: their number and dates.
 
     Keeps the rows and sorts them by `SUB_ORDER`, characters in the order of their hashes. Adds
     `first_sub_date`, `is_first_sub`, `sub_number` (1 + the number of subscriptions that started
     strictly before) and `months_since_previous_sub` (since the latest strictly earlier start; null
-    for the first). Of subscriptions that start on the same day, none precedes the other.
+    for the first). Subscriptions that start on the same day do not precede each other.
     """
     start, row = pl.col(SUB_START_DATE), pl.int_range(pl.len())
     is_first = (pl.col(CHAR_ID) != pl.col(CHAR_ID).shift()).fill_null(True)

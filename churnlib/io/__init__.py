@@ -1,1 +1,1 @@
-"""Data in files and object stores: where they lie, and how they are read, written and locked."""
+"""Data in files and object stores: locating, reading, writing and locking them."""

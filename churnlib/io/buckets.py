@@ -52,8 +52,8 @@ def hashes(ids: pl.Series) -> Hashes:
     if ids.dtype == pl.String:
         texts = ids.fill_null("")
         begins = (texts != texts.shift()).fill_null(True)
-        found = np.array([_digest(text) for text in texts.filter(begins)], dtype=np.uint64)
-        return found.take(np.cumsum(begins.to_numpy()) - 1)
+        digests = np.array([_digest(text) for text in texts.filter(begins)], dtype=np.uint64)
+        return digests.take(np.cumsum(begins.to_numpy()) - 1)
     mixed = ids.fill_null(0).cast(pl.Int64).to_numpy().astype(np.uint64)
     for factor in (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53):
         mixed ^= mixed >> np.uint64(33)
@@ -92,10 +92,10 @@ def in_order(rows: pl.DataFrame) -> pl.DataFrame:
     """
     ids = rows["char_id"]
     begins = (ids != ids.shift()).fill_null(True).arg_true()
-    found = hashes(ids.gather(begins))
-    if (found[1:] > found[:-1]).all():
+    hashed = hashes(ids.gather(begins))
+    if (hashed[1:] > hashed[:-1]).all():
         return rows
-    first, order = begins.to_numpy().astype(np.int64), np.argsort(found, kind="stable")
+    first, order = begins.to_numpy().astype(np.int64), np.argsort(hashed, kind="stable")
     lengths = np.diff(np.append(first, len(rows)))[order]
     shifts = first[order] - (np.cumsum(lengths) - lengths)
     return _taken(rows, np.repeat(shifts, lengths) + np.arange(len(rows)))
@@ -246,14 +246,14 @@ def write(
         frames: Rows with `char_id`, sorted by hash over all frames.
         target: Where the table is written.
         schema: The columns of all frames.
-        facts: Facts for the footer, besides the number of rows by bucket.
+        facts: Facts for the footer, in addition to the number of rows by bucket.
     """
     rows = np.zeros(FINEST, dtype=np.int64)
 
     def counted() -> Iterator[pl.DataFrame]:
         for frame in frames:
-            found = buckets_of(frame["char_id"], FINEST)
-            rows[:] += np.bincount(found.to_numpy(), minlength=FINEST)
+            numbers = buckets_of(frame["char_id"], FINEST)
+            rows[:] += np.bincount(numbers.to_numpy(), minlength=FINEST)
             yield from frame.iter_slices(datasets.ROWS_PER_GROUP)  # Few rows are buffered.
 
     def footer_at_the_end() -> dict[str, str]:
@@ -274,10 +274,10 @@ def lazily(frames: Iterable[pl.DataFrame], schema: Mapping[str, Any]) -> pl.Lazy
         columns: list[str] | None, predicate: pl.Expr | None, limit: int | None, _size: int | None
     ) -> Iterator[pl.DataFrame]:
         for frame in frames:
-            found = frame if predicate is None else frame.filter(predicate)
-            found = found if columns is None else found.select(columns)
-            yield found if limit is None else found.head(limit)
-            if limit is not None and (limit := limit - len(found)) <= 0:
+            rows = frame if predicate is None else frame.filter(predicate)
+            rows = rows if columns is None else rows.select(columns)
+            yield rows if limit is None else rows.head(limit)
+            if limit is not None and (limit := limit - len(rows)) <= 0:
                 return
 
     return register_io_source(source, schema=pl.Schema(schema))

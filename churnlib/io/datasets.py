@@ -54,7 +54,7 @@ class DatasetRef:
         game: The game it belongs to.
         uri: Its path or URI.
         fingerprint: Identifies its content; see `churnlib.io.storage.fingerprint`.
-        rows: Its number of rows; None where it has none or they were not counted.
+        rows: Its number of rows; None if not a table, or not counted.
     """
 
     name: str
@@ -74,7 +74,7 @@ def ref(dataset: Dataset, rows: int | None = None) -> DatasetRef:
 
 
 def is_unchanged(dataset: DatasetRef) -> bool:
-    """Tells whether a dataset still has the content that it is referred to by."""
+    """Whether a dataset still has the content of its fingerprint."""
     try:
         return fingerprint(dataset.uri) == dataset.fingerprint
     except DataError:
@@ -132,7 +132,7 @@ def read(source: Dataset | DatasetRef, schema: "type[dy.Schema] | None" = None) 
 
 @contextmanager
 def attribute_read_errors(*sources: Dataset | DatasetRef) -> Iterator[None]:
-    """Names the damaged Parquet dataset where the block fails because it cannot be read.
+    """Names the damaged Parquet dataset if the block fails because it cannot be read.
 
     A lazy frame reads a damaged page only when it is collected, and its error names no file.
 

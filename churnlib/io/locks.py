@@ -27,7 +27,7 @@ renew it four times as often."""
 
 
 class LockWait:
-    """A wait for a lock that somebody else holds.
+    """A wait for a lock that another run holds.
 
     Args:
         lock: The file or object that is locked.
@@ -37,7 +37,7 @@ class LockWait:
         self._lock, self._start, self._announced = lock, time.monotonic(), False
 
     def is_over(self) -> bool:
-        """Tells whether to give up; logs a warning once the wait has become a long one."""
+        """Whether to give up; logs a warning once the wait has become a long one."""
         waited = time.monotonic() - self._start
         if waited >= ANNOUNCE_AFTER and not self._announced:
             self._announced = True
@@ -164,7 +164,7 @@ class _ObjectLock:
             return False
 
     def release(self) -> bool:
-        """Releases the lock, and tells whether it was held until now."""
+        """Releases the lock, and returns whether it was held until now."""
         self._released.set()
         self._thread.join()
         if not self._is_ours():

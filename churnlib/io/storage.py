@@ -13,7 +13,7 @@ from churnlib.uris import is_remote
 
 
 def check_reachable(uri: str) -> None:
-    """Asks an object store for a first answer, so that a run fails at its start.
+    """Checks that an object store answers, so that a run fails early.
 
     Raises:
         StoreError: The client is not installed, there is no such bucket, or the store does not
@@ -37,39 +37,39 @@ def fingerprint(uri: str) -> str:
 
 
 def find_file(uri: str) -> Entry | None:
-    """Returns the entry of a file; None where there is none."""
+    """Returns the entry of a file; None if there is none."""
     return object_store.find_file(uri) if is_remote(uri) else local.find_file(uri)
 
 
 def is_file(uri: str) -> bool:
-    """Tells whether there is a file."""
+    """Whether there is a file."""
     return find_file(uri) is not None
 
 
 def is_folder(uri: str) -> bool:
-    """Tells whether there is a folder; an object store has one where it holds a file."""
+    """Whether there is a folder; in an object store, a prefix with at least one object."""
     return object_store.is_folder(uri) if is_remote(uri) else Path(uri).is_dir()
 
 
 def exists(uri: str) -> bool:
-    """Tells whether there is a file or a folder."""
+    """Whether there is a file or a folder."""
     return is_file(uri) or is_folder(uri)
 
 
 def written_at(uri: str) -> int | None:
-    """Returns when a file was written, in nanoseconds since 1970; None where there is none."""
+    """Returns when a file was written, in nanoseconds since 1970; None if there is none."""
     entry = find_file(uri)
     return entry.written if entry else None
 
 
 def size(uri: str) -> int:
-    """Returns the size of a file in bytes; 0 where there is none."""
+    """Returns the size of a file in bytes; 0 if there is none."""
     entry = find_file(uri)
     return entry.size if entry else 0
 
 
 def list_files(folder: str) -> list[Entry]:
-    """Lists the files in a folder and its subfolders by name; none where there is no folder."""
+    """Lists the files in a folder and its subfolders by name; empty if there is no folder."""
     return object_store.list_files(folder) if is_remote(folder) else local.list_files(folder)
 
 
@@ -92,7 +92,7 @@ def open_bytes(uri: str) -> BinaryIO:
 
 
 def local_copy(uri: str) -> AbstractContextManager[Path]:
-    """Gives a path on this machine where a file or folder can be read within the block.
+    """Yields a path on this machine where a file or folder can be read within the block.
 
     Raises:
         OSError: There is none, or it may not be read.
@@ -101,7 +101,7 @@ def local_copy(uri: str) -> AbstractContextManager[Path]:
 
 
 def reader_options(uri: str) -> Mapping[str, Any]:
-    """Returns the arguments that Polars' readers need besides the path or URI."""
+    """Returns the arguments that Polars' readers need in addition to the path or URI."""
     return polars_options(uri) if is_remote(uri) else {}
 
 
@@ -122,7 +122,7 @@ def remove_folder(uri: str) -> None:
 
 
 def exclusive_lock(uri: str) -> AbstractContextManager[None]:
-    """Lets one block at a time, of all processes, read a file and write it anew; the others wait.
+    """Lets only one process at a time read and rewrite a file; the others wait.
 
     Blocks that only read need no lock: they see the file of before or of after. The lock of a dead
     process is free at once on this machine, and after `churnlib.io.locks.ABANDONED_AFTER` seconds
@@ -133,7 +133,7 @@ def exclusive_lock(uri: str) -> AbstractContextManager[None]:
 
     Raises:
         DataError: A file on this machine cannot be locked, or the wait is over.
-        StoreError: An object cannot be locked, the wait is over, or the lock was lost meanwhile.
+        StoreError: An object cannot be locked, the wait is over, or the lock was lost.
     """
     return locks.lock_object(uri) if is_remote(uri) else locks.lock_file(uri)
 

@@ -14,7 +14,7 @@ from churnlib.schemas.columns import LABEL, PROBABILITY
 from churnlib.settings import Offer
 
 CURVE_POINTS = 101
-"""About how many points the profit curve has: one for each hundredth of the rows."""
+"""Approximate number of points of the profit curve: one per hundredth of the rows."""
 
 
 @dataclass(frozen=True)

@@ -189,7 +189,7 @@ def compared_metrics() -> tuple[Metric, ...]:
 
 
 def measure(predictions: Predictions, place: Place) -> dict[str, MetricValue]:
-    """Computes the metrics of a place, as far as they are defined."""
+    """Computes the metrics of a place that are defined."""
     return {
         metric.key: metric.compute(predictions)
         for metric in metrics_in(place)

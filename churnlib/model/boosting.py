@@ -140,7 +140,7 @@ class LGBMFromParts(LGBMClassifier):
 
 
 class _Part(lightgbm.Sequence):
-    """A part of a table, of which LightGBM reads first a sample of rows, and much later all."""
+    """A part of a table; LightGBM reads first a sample of its rows, and later all."""
 
     def __init__(self, read: Any, number: int, height: int) -> None:
         self.read, self.number, self.height = read, number, height

@@ -112,7 +112,7 @@ def _seed(seed: int | None) -> int:
         seed = draw_seed()
         logging.getLogger(__name__).info("seed %s (drawn)", seed)
     if not 0 <= seed <= MAX_SEED:
-        raise DataError(f"seed must lie between 0 and {MAX_SEED}; it is {seed}.")
+        raise DataError(f"seed must be between 0 and {MAX_SEED}; it is {seed}.")
     return seed
 
 

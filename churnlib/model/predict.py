@@ -102,7 +102,7 @@ def predict_in_parts(
 ) -> Scored:
     """Predicts part by part, and keeps only the columns that evaluation and ranking need.
 
-    The probabilities equal those of `predict` to the bit, whatever the size of the parts; those of
+    The probabilities equal those of `predict` to the bit, with parts of any size; those of
     linear models if that is a multiple of 16, because BLAS sums the last rows in another order.
 
     Args:

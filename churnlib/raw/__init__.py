@@ -1,1 +1,1 @@
-"""The raw tables: read, checked, and what is odd about them counted."""
+"""The raw tables: reading, validation and data warnings."""

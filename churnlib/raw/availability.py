@@ -1,4 +1,4 @@
-"""What was known on a day, and how far the data reach."""
+"""The rows that were known on a day, and the latest day of the data."""
 
 from datetime import date
 
@@ -14,17 +14,17 @@ def known_by(spec: TableSpec, as_of: date) -> pl.Expr:
     """Whether the fact in a row of a raw table was known on a day.
 
     Args:
-        spec: Which raw table it is.
+        spec: The raw table's record.
         as_of: The day.
 
     Returns:
-        A flag per row; null where the row's own date is null.
+        A flag per row; null if the row's own date is null.
     """
     return spec.known_on <= as_of
 
 
 def latest_day(currency: pl.LazyFrame, game: str) -> date:
-    """The day of a run that names none: the latest date in the currency table.
+    """The default day of a run: the latest date in the currency table.
 
     Args:
         currency: `character_currency`.

@@ -1,4 +1,4 @@
-"""Raw rows brought into the order of characters, in parts where they do not fit into memory."""
+"""Raw rows in the order of characters, in buckets if they do not fit in memory."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,17 +11,17 @@ from churnlib.schemas.columns import CHAR_ID
 from churnlib.schemas.spec import Parent, TableSpec
 
 Check = Callable[[pl.DataFrame], pl.DataFrame]
-"""Takes rows, and returns those of them that break no rule."""
+"""Returns the rows that break no rule."""
 ORPHAN = "orphan"
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """Where the rows of a raw table are put while it is checked.
+    """Temporary storage for the rows of a raw table while it is checked.
 
     Attributes:
-        count: In how many buckets they are.
-        folder: An empty folder, which is used if there are more buckets than one.
+        count: The number of buckets.
+        folder: An empty folder, which is used if there is more than one bucket.
     """
 
     count: int = 1
@@ -39,11 +39,11 @@ def by_character(
 
     Args:
         rows: The rows of a raw table.
-        spec: Which raw table it is.
+        spec: The raw table's record.
         parent: The checked table that it refers to. If None, references are not checked.
-        workspace: Where rows are put meanwhile.
-        check: Gets all rows, those of a key at once; where the table refers to another with
-            `orphan`, and `char_id` of those that are not.
+        workspace: Temporary storage.
+        check: Called with all rows, those of a key together. If the table refers to another, with
+            `orphan`, and `char_id` for the rows that are not orphans.
 
     Yields:
         The rows of each bucket that `check` returns, with the columns of the checked table.
@@ -66,7 +66,7 @@ def by_character(
 def _find_parents(
     rows: pl.LazyFrame, reference: Parent, parent: pl.LazyFrame | None, workspace: Workspace
 ) -> Iterator[pl.DataFrame]:
-    """Marks the rows whose parent is unknown, and adds to the others its `char_id`."""
+    """Flags the rows whose parent is unknown, and adds the parent's `char_id` to the others."""
     column, count, folder = reference.column, workspace.count, workspace.folder
     if parent is None:
         ids = rows.collect_schema()[column]
@@ -75,15 +75,15 @@ def _find_parents(
         known = parent.select(*dict.fromkeys((column, CHAR_ID)))
     parts = spill(rows, column, count, folder / "by-parent")
     parents = spill(known, column, count, folder / "parents")
-    for part, above in zip(parts, parents, strict=True):
-        found = above.unique(column).with_columns(_known=True)
-        frame = part.join(found, on=column, how="left", maintain_order="left")
+    for part, parent_part in zip(parts, parents, strict=True):
+        candidates = parent_part.unique(column).with_columns(_known=True)
+        frame = part.join(candidates, on=column, how="left", maintain_order="left")
         unknown = pl.col("_known").is_null() & pl.col(column).is_not_null() & (parent is not None)
         yield frame.with_columns(unknown.alias(ORPHAN)).drop("_known").collect()
 
 
 def is_ascending(rows: pl.DataFrame, key: Sequence[str]) -> bool:
-    """Tells whether rows are in the order of a key, no two with the same."""
+    """Whether rows are sorted by a unique key."""
     ascends, same = pl.lit(False), pl.lit(True)
     for name in key:
         value, before = pl.col(name), pl.col(name).shift()

@@ -1,7 +1,7 @@
-"""The lines of a CSV file: how many fields each has, and whether they can be read the fast way.
+"""The lines of a CSV file: their numbers of fields, and whether the fast reader can be used.
 
-A reader of CSV files fills up a short line with nulls and cuts off a long one; either way every
-value of the line may be in a wrong column.
+CSV readers pad a short line with nulls and truncate a long one; in both cases, every value of the
+line may be in the wrong column.
 """
 
 import csv
@@ -18,7 +18,7 @@ from churnlib.io.storage import open_bytes, reader_options
 
 PADDED = re.compile(rb"[,\n][ \t]")
 AT_A_TIME = 2**20
-"""Bytes that are read at once."""
+"""Bytes to read at once."""
 
 
 def header(uri: str) -> list[str]:
@@ -33,12 +33,12 @@ def _header(file: BinaryIO) -> list[str]:
 
 @dataclass(frozen=True)
 class Profile:
-    """What a CSV file looks like, before any of it is parsed.
+    """The format of a CSV file, before it is parsed.
 
     Attributes:
         names: The names in the header.
-        lines: How many lines there are, a last one without an end included.
-        commas: How many commas there are.
+        lines: The number of lines, including a last one without a line end.
+        commas: The number of commas.
         has_quotes: Whether there is a quote.
         has_signs: Whether there is a plus or a blank.
         is_padded: Whether a value begins with a blank.
@@ -53,7 +53,7 @@ class Profile:
 
     @property
     def is_plain(self) -> bool:
-        """Whether each line seems to be a row, whose values lie between the commas as they are."""
+        """Whether each line seems to be a row of unquoted values between commas."""
         is_even = self.commas == (len(self.names) - 1) * self.lines
         is_clear = len(set(self.names)) == len(self.names)
         return is_even and is_clear and not (self.has_quotes or self.is_padded)
@@ -85,13 +85,14 @@ def profile(uri: str) -> Profile:
 
 @dataclass(frozen=True)
 class Lines:
-    """The lines of a CSV file that are not each a row with as many fields as the header.
+    """The lines of a CSV file that are not rows with as many fields as the header.
 
     Attributes:
-        ragged: The number of fields by line, where it is not that of the header.
-        blank: The records that are no row; the header is record 1, a line before it none.
-        starts: The line on which each record starts, the header first. None where each starts on
-            the line of its own number.
+        ragged: The number of fields by line, if it differs from the header's.
+        blank: The records that are blank lines; the header is record 1, and lines before it are not
+            counted.
+        starts: The line on which each record starts, the header first. None if each starts on the
+            line of its own number.
     """
 
     ragged: dict[int, int] = field(default_factory=dict)
@@ -100,21 +101,21 @@ class Lines:
 
 
 def find_ragged_lines(uri: str) -> Lines:
-    """Finds the lines of a CSV file that have not as many fields as the header.
+    """Finds the lines of a CSV file that have more or fewer fields than the header.
 
-    Lines are counted as an editor counts them, from 1. A record is what a reader takes for one: a
-    quoted value may spread it over several lines.
+    Lines are counted as in an editor, from 1. A quoted value may spread a record over several
+    lines.
 
     Args:
         uri: The CSV file.
     """
     width = len(header(uri))
     separators = pl.col("line").str.replace_all('"[^"]*"', "").str.count_matches(",", literal=True)
-    # A value that goes over several lines leaves each with an odd number of quotes, or none.
+    # Each line of a value that spans several lines has an odd number of quotes, or none.
     open_ended = pl.col("line").str.count_matches('"', literal=True) % 2 == 1
     lines = pl.scan_lines(uri, name="line", glob=False, **reader_options(uri))
     suspect = lines.filter((separators != width - 1) | open_ended).head(1).collect()
-    # Most files have none. Where one has, all are counted by the rules of quoting.
+    # Most files have none. Otherwise, all lines are counted by the rules of quoting.
     if suspect.is_empty():
         return Lines()
     ragged: dict[int, int] = {}
@@ -135,7 +136,7 @@ def _is_blank(record: list[str]) -> bool:
 
 
 def line_not_utf8(uri: str) -> int | None:
-    """Finds the first line that is not UTF-8 text; None where all are."""
+    """Finds the first line that is not UTF-8 text; None if all are."""
     with open_bytes(uri) as file:
         for number, line in enumerate(file, start=1):
             try:

@@ -1,4 +1,4 @@
-"""The message about faulty raw rows: each broken rule, how many rows break it, and the first."""
+"""The error message for faulty raw rows: the broken rules, counts and first rows."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -15,10 +15,10 @@ from churnlib.settings import RawSettings
 from churnlib.uris import name_of
 
 SHOWN = 3
-"""How many faulty rows an error shows for each rule."""
+"""Number of faulty rows to show for each rule."""
 FIELDS = "fields"
-"""The number of fields in a line, as if it was a column."""
-TEXT_IDS = 'Where ids are text, set raw.id_type = "text".'
+"""The number of fields in a line, as if it were a column."""
+TEXT_IDS = 'If ids are text, set raw.id_type = "text".'
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class Fault:
 
     Attributes:
         rule: The rule in words.
-        count: How many rows break it.
+        count: The number of rows that break it.
         first: The `source_row` of the first of them.
-        advice: What may help, besides repairing the file.
+        advice: What may help, other than repairing the file.
     """
 
     rule: RuleText
@@ -38,7 +38,7 @@ class Fault:
     advice: str = ""
 
     def __add__(self, other: "Fault") -> "Fault":
-        """The same fault, found in other rows."""
+        """Adds up a fault in different rows."""
         first = tuple(sorted((*self.first, *other.first))[:SHOWN])
         return replace(self, count=self.count + other.count, first=first)
 
@@ -53,12 +53,12 @@ def find_faults(details: pl.DataFrame, spec: TableSpec, ragged: Collection[int])
     """Counts faulty rows by rule.
 
     Args:
-        details: The faulty rows, with a verdict by rule.
-        spec: Which raw table it is.
+        details: The faulty rows, with the result of each rule.
+        spec: The raw table's record.
         ragged: The `source_row` of lines that have more or fewer fields than the header.
 
     Yields:
-        Every rule, also those that no row breaks, always in one order.
+        Every rule, even if no row breaks it, always in the same order.
     """
     is_ragged = pl.col(ROW).is_in(sorted(ragged))
     if ragged:
@@ -76,7 +76,7 @@ def find_faults(details: pl.DataFrame, spec: TableSpec, ragged: Collection[int])
         if rule == TYPE_RULE or column in marks:
             continue  # Named above, or never broken.
         broken = details.filter(pl.col(rule) == "invalid")
-        if kind == "nullability":  # A value that could not be read is null by now.
+        if kind == "nullability":  # A value that could not be parsed is null here.
             broken = broken.filter(~_is_unparsable(column))
         if rule == "primary_key":  # So is one in a key.
             broken = broken.filter(pl.all_horizontal(pl.col(spec.key).is_not_null()))
@@ -99,7 +99,7 @@ def _is_unparsable(column: str) -> pl.Expr:
     return pl.col("unparsable").str.split(",").list.contains(column).fill_null(False)
 
 
-def complaint(
+def refusal_message(
     source: Dataset | DatasetRef,
     raw: pl.LazyFrame,
     faults: Iterable[Fault],
@@ -107,24 +107,24 @@ def complaint(
     counts: tuple[int, int],
     settings: RawSettings,
 ) -> str:
-    """Words the error with which a raw table is refused.
+    """The error message for a raw table that is refused.
 
     Args:
         source: The file.
-        raw: Its rows as they are in the file.
+        raw: Its rows as in the file.
         faults: The broken rules.
         ragged: The number of fields, by `source_row` of lines with more or fewer than the header.
-        counts: How many rows are faulty, of how many.
-        settings: What they say of faulty rows.
+        counts: The number of faulty rows, and of all rows.
+        settings: The treatment of faulty rows.
     """
-    found = [fault for fault in faults if fault.count]
-    shown = sorted({row for fault in found for row in fault.first})
+    broken = [fault for fault in faults if fault.count]
+    shown = sorted({row for fault in broken for row in fault.first})
     lines = raw.filter(pl.col(ROW).is_in(shown)).collect(engine="streaming")
     values = {
         row[ROW]: {**row, FIELDS: ragged.get(row[ROW])} for row in lines.iter_rows(named=True)
     }
     word = "line" if is_csv(source) else "row"
-    listed = "\n".join(f"  {_line(fault, values, word)}" for fault in found)
+    listed = "\n".join(f"  {_line(fault, values, word)}" for fault in broken)
     if settings.on_bad_rows == "fail":
         advice = 'Fix the file, or set raw.on_bad_rows = "quarantine" to leave such rows out.'
     else:
@@ -132,7 +132,7 @@ def complaint(
             f"That is more than raw.max_bad_share = {settings.max_bad_share:g} allows to be left "
             "out. Fix the file, or raise the share."
         )
-    advice = " ".join((advice, *dict.fromkeys(f.advice for f in found if f.advice)))
+    advice = " ".join((advice, *dict.fromkeys(f.advice for f in broken if f.advice)))
     bad, total = counts
     return (
         f"{source.game}: {name_of(source.uri)}: {bad:,} of {total:,} rows break a rule:\n"

@@ -1,4 +1,4 @@
-"""Parsing raw values: each as its column's type, or marked as one that is not."""
+"""Parsing raw values to their column's type, and marking those that cannot be parsed."""
 
 from collections.abc import Collection
 
@@ -11,11 +11,11 @@ ROW = "source_row"
 TYPE_RULE = "every_value_of_its_type"
 REFERENCE_RULE = "reference_known"
 EXACT = 2**53
-"""Below it, a float that is whole can stand for no other number."""
+"""Below this, every whole number is exactly representable as a float."""
 
 
 class Parsed(dy.Schema):
-    """What a careful reading marks in every row; the marks are gone from checked tables."""
+    """Columns that the careful reader adds; checked tables do not have them."""
 
     source_row = dy.UInt32(description="Line of a CSV file where it starts, row of a Parquet file")
     unparsable = dy.String(nullable=True, description="Columns whose value is not of their type")
@@ -27,7 +27,7 @@ class Parsed(dy.Schema):
 
 
 class Referenced(dy.Schema):
-    """What is marked in the rows of a table that refers to another."""
+    """The column that is added to a table that refers to another."""
 
     orphan = dy.Bool(description="Whether the key it refers to is unknown")
 
@@ -38,24 +38,24 @@ class Referenced(dy.Schema):
 
 
 def typed(raw: pl.LazyFrame, spec: TableSpec, ragged: Collection[int] = ()) -> pl.LazyFrame:
-    """Reads each value as its column's type.
+    """Parses each value to its column's type.
 
     Args:
         raw: As `churnlib.raw.read.scan_raw` returns it.
-        spec: Which raw table it is.
+        spec: The raw table's record.
         ragged: The `source_row` of rows without a readable value; see `churnlib.raw.csv_lines`.
 
     Returns:
-        The rows of `raw`, typed by the schema; a value that is not of its type becomes null, and
-        `unparsable` names its column (several joined by commas; null where there is none). An
-        empty text is null.
+        The rows of `raw`, typed by the schema. A value that cannot be parsed becomes null, and
+        `unparsable` names its column (several are joined by commas; null if there is none). Empty
+        text is null.
     """
-    given = raw.collect_schema()
+    source_types = raw.collect_schema()
     values, marks = {}, []
     is_lost = pl.col(ROW).is_in(sorted(ragged)) if ragged else pl.lit(False)
     for name, dtype in spec.types.items():
-        value = not_blank(pl.col(name), given[name])
-        parsed = _parsed(value, given[name], dtype)
+        value = not_blank(pl.col(name), source_types[name])
+        parsed = _parsed(value, source_types[name], dtype)
         values[name] = pl.when(~is_lost).then(parsed) if ragged else parsed
         marks.append(pl.when(is_lost | (value.is_not_null() & parsed.is_null())).then(pl.lit(name)))
     marked = pl.concat_str(marks, separator=",", ignore_nulls=True)
@@ -66,37 +66,37 @@ def typed(raw: pl.LazyFrame, spec: TableSpec, ragged: Collection[int] = ()) -> p
 
 
 def not_blank(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
-    """Takes an empty text for null; other types stay as they are."""
+    """Replaces empty text by null; other types are unchanged."""
     return pl.when(value != "").then(value) if dtype == pl.String else value
 
 
-def _parsed(value: pl.Expr, given: pl.DataType, wanted: pl.DataType) -> pl.Expr:
-    if wanted == pl.String:
-        return pl.lit(None, pl.String) if given.is_nested() else value.cast(pl.String)
-    if wanted == pl.Date:
-        return _as_date(value, given)
-    if not (given.is_numeric() or given in (pl.String, pl.Null)):
-        return pl.lit(None, wanted)
+def _parsed(value: pl.Expr, source: pl.DataType, target: pl.DataType) -> pl.Expr:
+    if target == pl.String:
+        return pl.lit(None, pl.String) if source.is_nested() else value.cast(pl.String)
+    if target == pl.Date:
+        return _as_date(value, source)
+    if not (source.is_numeric() or source in (pl.String, pl.Null)):
+        return pl.lit(None, target)
     number = value.cast(pl.Float64, strict=False)
-    if wanted.is_float():
+    if target.is_float():
         return pl.when(number.is_finite()).then(number)
-    if given.is_integer():
-        return value.cast(wanted, strict=False)
-    if given.is_decimal():
-        exact = value.cast(wanted, strict=False)
-        return pl.when(exact.cast(given, strict=False) == value).then(exact)
-    # A whole number may come written as 12.0; from 2**53 on it may be another's neighbour.
+    if source.is_integer():
+        return value.cast(target, strict=False)
+    if source.is_decimal():
+        exact = value.cast(target, strict=False)
+        return pl.when(exact.cast(source, strict=False) == value).then(exact)
+    # A whole number may be written as 12.0; from 2**53 on, rounding may have changed it.
     is_whole = (number == number.round()) & (number.abs() < EXACT)
-    whole = pl.when(is_whole).then(number).cast(wanted, strict=False)
-    return pl.coalesce(value.cast(wanted, strict=False), whole) if given == pl.String else whole
+    whole = pl.when(is_whole).then(number).cast(target, strict=False)
+    return pl.coalesce(value.cast(target, strict=False), whole) if source == pl.String else whole
 
 
-def _as_date(value: pl.Expr, given: pl.DataType) -> pl.Expr:
-    if given == pl.String:
+def _as_date(value: pl.Expr, source: pl.DataType) -> pl.Expr:
+    if source == pl.String:
         iso = pl.when(value.str.contains(r"^\d{4}-\d{2}-\d{2}$")).then(value)
         return iso.str.to_date("%Y-%m-%d", strict=False)
-    if given == pl.Date:
+    if source == pl.Date:
         return value
-    if isinstance(given, pl.Datetime):
+    if isinstance(source, pl.Datetime):
         return pl.when(value == value.dt.truncate("1d")).then(value.dt.date())
     return pl.lit(None, pl.Date)

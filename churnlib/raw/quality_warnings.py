@@ -9,24 +9,24 @@ from churnlib.raw.availability import known_by
 from churnlib.schemas.spec import DataWarning, Parent, TableSpec
 
 PLAUSIBLE = (date(1990, 1, 1), date(2100, 12, 31))
-"""The days that data of a game may name. Fixed, because the clock is not read, and what is dated
-after the day of a run is there by right in a later extract."""
+"""Plausible days. Fixed, because the clock is not read, and a later extract rightly contains rows
+dated after the day of a run."""
 
 
 def count_warnings(
     rows: pl.LazyFrame, spec: TableSpec, *, as_of: date, parent: pl.LazyFrame | None = None
 ) -> dict[str, int]:
-    """Counts the rows of a checked table that show each implausible fact, of those known on a day.
+    """Counts implausible facts in the rows of a checked table that were known on a day.
 
     Args:
         rows: The checked table or a bucket of it, in its order.
-        spec: Which raw table it is.
+        spec: The raw table's record.
         as_of: The day.
         parent: The checked table that it refers to, or its bucket. Facts that need it are left out
             without it.
 
     Returns:
-        The number of rows by fact; facts that no row shows are left out.
+        The number of rows by fact, without facts that no row shows.
     """
     known = rows.filter(known_by(spec, as_of))
     own = [warning for warning in spec.warnings if not warning.parent_columns]
@@ -41,7 +41,7 @@ def count_warnings(
 def _of_parent(
     rows: pl.LazyFrame, spec: TableSpec, reference: Parent, parent: pl.LazyFrame
 ) -> list[pl.LazyFrame]:
-    """Counts what is implausible beside a row's parent."""
+    """Counts facts that are implausible in comparison with the parent's row."""
     on, frames = reference.column, []
     beside = [warning for warning in spec.warnings if warning.parent_columns]
     if beside:

@@ -1,4 +1,4 @@
-"""Opening raw tables: the fast way, or value by value as the file has them."""
+"""Opening raw tables: with their types by the fast reader, or unparsed by the careful one."""
 
 import csv
 from collections.abc import Iterator, Sequence
@@ -18,55 +18,55 @@ OTHER_SEPARATORS = (";", "\t", "|")
 
 
 class UncleanError(Exception):
-    """A raw table may have a fault, so it must be read with care."""
+    """A raw table may have a fault, so the careful reader must be used."""
 
 
 def scan_clean(source: Dataset | DatasetRef, spec: TableSpec) -> pl.LazyFrame:
-    """Opens a raw table as if every value was of its column's type.
+    """Opens a raw table, assuming that every value is of its column's type.
 
     Args:
         source: The file.
-        spec: Which raw table it is.
+        spec: The raw table's record.
 
     Returns:
-        The columns of the table, of the values that `churnlib.raw.parse.typed` gives; reading
-        raises a `PolarsError` where a value is of another type.
+        The columns of the table, with the values that `churnlib.raw.parse.typed` returns; reading
+        raises a `PolarsError` if a value is of another type.
 
     Raises:
-        DataError: The file cannot be read, or a column is missing or there twice.
-        UncleanError: The file must be read with care.
+        DataError: The file cannot be read, or a column is missing or duplicated.
+        UncleanError: The careful reader must be used.
     """
     types = spec.types
     if not is_csv(source):
         frame = _open_parquet(source, spec)
-        found = frame.collect_schema()
-        if not all(_is_like(found[name], dtype) for name, dtype in types.items()):
+        source_types = frame.collect_schema()
+        if not all(_is_compatible(source_types[name], dtype) for name, dtype in types.items()):
             raise UncleanError
         return frame.select(
             not_blank(pl.col(name), dtype).cast(dtype) for name, dtype in types.items()
         )
-    with opening(source):
-        looks = profile(source.uri)
-    _check_columns(source, spec, looks.names)
-    if not looks.is_plain:
+    with explain_open_errors(source):
+        csv = profile(source.uri)
+    _check_columns(source, spec, csv.names)
+    if not csv.is_plain:
         raise UncleanError
     as_read = {n: pl.String() if d == pl.Date else d for n, d in types.items()}
-    schema = {name: as_read.get(name, pl.String()) for name in looks.names}
+    schema = {name: as_read.get(name, pl.String()) for name in csv.names}
     read = pl.scan_csv(source.uri, schema=schema, glob=False, **reader_options(source.uri))
-    days = (_day(n, is_strict=looks.has_signs) for n, dtype in types.items() if dtype == pl.Date)
+    days = (_day(n, is_strict=csv.has_signs) for n, dtype in types.items() if dtype == pl.Date)
     return read.select(*types).with_columns(days)
 
 
-def _is_like(given: pl.DataType, wanted: pl.DataType) -> bool:
-    """Whether values of a type may be taken for those of another, unless they lie out of range."""
-    is_whole = given.is_integer() and wanted.is_integer()
-    return given == wanted or is_whole or (given.is_float() and wanted.is_float())
+def _is_compatible(source: pl.DataType, target: pl.DataType) -> bool:
+    """Whether values of a type can be cast to another, unless they are out of range."""
+    is_whole = source.is_integer() and target.is_integer()
+    return source == target or is_whole or (source.is_float() and target.is_float())
 
 
 def _day(name: str, *, is_strict: bool) -> pl.Expr:
-    """A day as in 2024-12-31; reading another text raises."""
+    """A day such as 2024-12-31; other text raises when it is read."""
     text = pl.col(name)
-    # Unless there are signs or blanks, nothing else of ten bytes is taken for a day.
+    # Without signs or blanks, no other text of ten bytes parses as a day.
     is_day = text.str.contains(r"^\d{4}-\d{2}-\d{2}$") if is_strict else text.str.len_bytes() == 10
     return (
         pl.when(is_day | text.is_null()).then(text).otherwise(pl.lit("?")).str.to_date("%Y-%m-%d")
@@ -74,22 +74,22 @@ def _day(name: str, *, is_strict: bool) -> pl.Expr:
 
 
 def scan_raw(source: Dataset | DatasetRef, spec: TableSpec) -> pl.LazyFrame:
-    """Opens a raw table as it is: the text of a CSV file, the types of a Parquet file.
+    """Opens a raw table unparsed: text from a CSV file, the file's own types from Parquet.
 
     Args:
         source: The file, CSV or Parquet by its suffix; other columns are left out.
-        spec: Which raw table it is.
+        spec: The raw table's record.
 
     Returns:
-        `source_row` and the columns of the table. It counts rows, in a CSV file from 2 on; see
-        `by_line`.
+        `source_row` and the columns of the table. `source_row` counts rows, from 2 in a CSV file;
+        see `by_line`.
 
     Raises:
-        DataError: The file cannot be read, or a column is missing or there twice.
+        DataError: The file cannot be read, or a column is missing or duplicated.
     """
     if not is_csv(source):
         return _open_parquet(source, spec).select(*spec.columns).with_row_index(ROW, offset=1)
-    with opening(source):
+    with explain_open_errors(source):
         names = header(source.uri)
     _check_columns(source, spec, names)
     options = reader_options(source.uri)
@@ -100,7 +100,7 @@ def scan_raw(source: Dataset | DatasetRef, spec: TableSpec) -> pl.LazyFrame:
 
 
 def _open_parquet(source: Dataset | DatasetRef, spec: TableSpec) -> pl.LazyFrame:
-    with opening(source):
+    with explain_open_errors(source):
         frame = pl.scan_parquet(source.uri, glob=False, **reader_options(source.uri))
         names = frame.collect_schema().names()
     _check_columns(source, spec, names)
@@ -119,7 +119,7 @@ def _check_columns(source: Dataset | DatasetRef, spec: TableSpec, names: Sequenc
 
 
 def _hint(missing: Sequence[str], names: Sequence[str], spec: TableSpec) -> str:
-    """What may be the reason why columns are missing."""
+    """A possible reason why columns are missing."""
     for mark in OTHER_SEPARATORS:
         if any(set(name.split(mark)) >= set(missing) for name in names):
             return f"The separator seems to be {mark!r} and must be ','."
@@ -133,11 +133,11 @@ def _other_columns(names: Sequence[str]) -> str:
 
 
 def by_line(raw: pl.LazyFrame, lines: Lines) -> pl.LazyFrame:
-    """Leaves out blank lines, and counts `source_row` in lines of the file.
+    """Drops blank lines, and renumbers `source_row` by lines of the file.
 
     Args:
         raw: As `scan_raw` returns it.
-        lines: The lines of the file that are not each a row.
+        lines: The lines of the file that are not rows.
     """
     if lines.blank:
         raw = raw.filter(~pl.col(ROW).is_in(lines.blank))
@@ -148,12 +148,12 @@ def by_line(raw: pl.LazyFrame, lines: Lines) -> pl.LazyFrame:
 
 
 def is_csv(source: Dataset | DatasetRef) -> bool:
-    """Tells by the suffix whether a raw table is a CSV file."""
+    """Whether a raw table is a CSV file, by its suffix."""
     return source.uri.endswith(".csv")
 
 
 def raw_size(source: Dataset | DatasetRef) -> int:
-    """About how many bytes the rows of a raw table take in memory."""
+    """The approximate size of a raw table in memory, in bytes."""
     if is_csv(source):
         return 2 * size(source.uri)
     rows = pl.scan_parquet(source.uri, glob=False, **reader_options(source.uri)).select(pl.len())
@@ -161,8 +161,8 @@ def raw_size(source: Dataset | DatasetRef) -> int:
 
 
 @contextmanager
-def opening(source: Dataset | DatasetRef) -> Iterator[None]:
-    """Where a raw table cannot be opened, says so.
+def explain_open_errors(source: Dataset | DatasetRef) -> Iterator[None]:
+    """Explains why a raw table cannot be opened.
 
     Raises:
         DataError: Names the file, and what is wrong with it.
@@ -172,15 +172,15 @@ def opening(source: Dataset | DatasetRef) -> Iterator[None]:
             f"{source.game}: {source.uri} is a folder, not a file. Put the file in its place."
         )
     try:
-        with reading(source):
+        with explain_read_errors(source):
             yield
     except OSError as error:
         raise _unreadable(source, error) from None
 
 
 @contextmanager
-def reading(source: Dataset | DatasetRef) -> Iterator[None]:
-    """Where a raw table cannot be read to its end, says so.
+def explain_read_errors(source: Dataset | DatasetRef) -> Iterator[None]:
+    """Explains why a raw table cannot be read.
 
     Raises:
         DataError: Names the file, and what is wrong with it.

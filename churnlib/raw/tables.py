@@ -15,26 +15,25 @@ class Tables(NamedTuple):
     """The raw tables of a game, typed, without the rows that break a rule."""
 
     characters: pl.LazyFrame
-    """A row per character."""
+    """One row per character."""
     currency: pl.LazyFrame
-    """A row per character and month."""
+    """One row per character and month."""
     subs: pl.LazyFrame
-    """A row per subscription."""
+    """One row per subscription."""
     misses: pl.LazyFrame
-    """A row per run of missed months."""
+    """One row per run of missed months."""
 
 
 def read_tables(settings: Settings | str, *, as_of: date | None = None) -> Tables:
     """Reads the raw tables of a game, and checks every row against the rules of its table.
 
     Args:
-        settings: The game's settings, or its name: where its data are, and what to do with faulty
-            rows.
+        settings: The game's settings, or its name.
         as_of: See `churnlib.check_table`.
 
     Raises:
         DataError: A table is missing or cannot be read, or rows break rules and may not be
-            quarantined; names file, columns, rules, how many rows and the first of them.
+            quarantined; names file, columns, rules, and the number and first of the rows.
         SettingsError: There is no such game.
     """
     if isinstance(settings, str):
@@ -44,7 +43,7 @@ def read_tables(settings: Settings | str, *, as_of: date | None = None) -> Table
     for name, spec in tables.items():
         reference = spec.required_parent
         parent = checked[reference.table] if reference else None
-        found = check_table(catalog.raw(name), name, settings.raw, parent=parent, as_of=as_of)
-        checked[name] = found.rows.lazy()
+        table = check_table(catalog.raw(name), name, settings.raw, parent=parent, as_of=as_of)
+        checked[name] = table.rows.lazy()
     in_order = (tables.characters, tables.history, tables.subscriptions, tables.misses)
     return Tables(*(checked[spec.name] for spec in in_order))

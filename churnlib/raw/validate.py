@@ -1,4 +1,4 @@
-"""The checks of the raw tables: faults stop the run, or the faulty rows are quarantined."""
+"""Validation of the raw tables: faulty rows stop the run, or are quarantined."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,7 +12,14 @@ from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.raw.by_character import Workspace, by_character, is_ascending
 from churnlib.raw.csv_lines import Lines, find_ragged_lines
 from churnlib.raw.parse import Referenced, typed
-from churnlib.raw.read import UncleanError, by_line, is_csv, reading, scan_clean, scan_raw
+from churnlib.raw.read import (
+    UncleanError,
+    by_line,
+    explain_read_errors,
+    is_csv,
+    scan_clean,
+    scan_raw,
+)
 from churnlib.raw.validator import Validator
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.schemas.spec import TableSpec
@@ -25,7 +32,7 @@ class CheckedTable:
 
     Attributes:
         rows: The rows that break no rule, typed; see `valid_rows`.
-        rejected: The rows that do, as they are in the file, with the marks of the reader and the
+        rejected: The rows that break a rule, as in the file, with the reader's columns and the
             rules that they break.
     """
 
@@ -41,20 +48,20 @@ def check_table(
     parent: pl.LazyFrame | None = None,
     as_of: date | None = None,
 ) -> CheckedTable:
-    """Reads a raw table whole, in memory, and checks every row against the rules of its schema.
+    """Reads a whole raw table into memory, and checks every row against the rules of its schema.
 
     Args:
         source: The file.
-        table: Which raw table it is.
+        table: The raw table's name.
         settings: What to do with rows that break a rule, and which categories are closed.
         parent: The checked table that it refers to: characters for subscriptions, subscriptions
             for misses. If None, references are not checked.
-        as_of: Check only what was known on this day. A later row is kept where it breaks no rule,
-            else left out silently; it never makes an earlier one faulty. If None, all rows count.
+        as_of: Check only rows known on this day. A later row is kept if it breaks no rule, else
+            left out silently; it never makes an earlier row faulty. If None, all rows are checked.
 
     Raises:
         DataError: A column is missing, the file cannot be read, or rows break rules and may not be
-            quarantined; names file, columns, rules, how many rows and the first of them.
+            quarantined; names file, columns, rules, and the number and first of the rows.
     """
     validator = Validator(raw_tables(settings)[table], settings, as_of)
     rows = pl.concat(valid_rows(source, validator, parent, Workspace()))
@@ -67,13 +74,13 @@ def clean_rows(
     parent: pl.LazyFrame | None,
     workspace: Workspace,
 ) -> Iterator[pl.DataFrame]:
-    """Reads a raw table without faults the fast way, bucket by bucket.
+    """Reads a raw table without faults by the fast reader, bucket by bucket.
 
     Args:
         source: The file.
-        spec: Which raw table it is.
+        spec: The raw table's record.
         parent: See `check_table`.
-        workspace: Where rows are put meanwhile.
+        workspace: Temporary storage.
 
     Yields:
         The rows of each bucket, as `valid_rows` does.
@@ -88,7 +95,7 @@ def clean_rows(
     check = partial(_all_clean, schema=schema, key=spec.key)
     try:
         yield from by_character(scan_clean(source, spec), spec, parent, workspace, check)
-    except pl.exceptions.PolarsError:  # A value is of another type, or a line too long.
+    except pl.exceptions.PolarsError:  # A value has another type, or a line is too long.
         raise UncleanError from None
 
 
@@ -105,23 +112,23 @@ def valid_rows(
     parent: pl.LazyFrame | None,
     workspace: Workspace,
 ) -> Iterator[pl.DataFrame]:
-    """Reads a raw table with care, bucket by bucket, and checks every row.
+    """Reads a raw table by the careful reader, bucket by bucket, and checks every row.
 
     Args:
         source: The file.
         validator: Separates the rows that break a rule, and counts them.
         parent: See `check_table`.
-        workspace: Where rows are put meanwhile.
+        workspace: Temporary storage.
 
     Yields:
         The rows of each bucket that break no rule, with the columns of the checked table: sorted
         by character in the order of `churnlib.io.buckets`, then by the table's own order.
 
     Raises:
-        DataError: See `check_table`; raised behind the last bucket where rows break rules.
+        DataError: See `check_table`; raised after the last bucket if rows break rules.
     """
     spec = validator.spec
-    with reading(source):
+    with explain_read_errors(source):
         raw, ragged = _by_line(source, spec)
         validator.note_ragged(ragged)
         rows = typed(raw, spec, ragged)
@@ -130,12 +137,12 @@ def valid_rows(
 
 
 def raw_rows(source: Dataset | DatasetRef, spec: TableSpec) -> pl.LazyFrame:
-    """The rows of a raw table as they are in the file, with the `source_row` that errors name.
+    """The rows of a raw table as in the file, with the `source_row` that messages name.
 
     Raises:
         DataError: A column is missing, or the file cannot be read.
     """
-    with reading(source):
+    with explain_read_errors(source):
         return _by_line(source, spec)[0]
 
 

@@ -9,7 +9,7 @@ import polars as pl
 from churnlib.errors import DataError
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.raw.availability import known_by
-from churnlib.raw.messages import Fault, complaint, find_faults, rules_in
+from churnlib.raw.messages import Fault, find_faults, refusal_message, rules_in
 from churnlib.raw.parse import ROW, Parsed, Referenced
 from churnlib.schemas.rule_texts import RuleText
 from churnlib.schemas.spec import TableSpec
@@ -20,7 +20,7 @@ class Validator:
     """Separates the rows of a raw table that break a rule from the others, and counts them.
 
     Attributes:
-        spec: Which raw table it is.
+        spec: The raw table's record.
         settings: What to do with rows that break a rule.
     """
 
@@ -28,7 +28,7 @@ class Validator:
         """Starts with no rows.
 
         Args:
-            spec: Which raw table it is.
+            spec: The raw table's record.
             settings: What to do with rows that break a rule.
             as_of: See `churnlib.raw.validate.check_table`.
         """
@@ -46,7 +46,7 @@ class Validator:
         return self._bad > 0
 
     def note_ragged(self, ragged: Mapping[int, int]) -> None:
-        """Takes note of the lines that have more or fewer fields than the header.
+        """Records the lines that have more or fewer fields than the header.
 
         Args:
             ragged: The number of their fields, by `source_row`.
@@ -54,14 +54,14 @@ class Validator:
         self._ragged = ragged
 
     def good_rows(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Returns the rows that break no rule, and takes note of the others.
+        """Returns the rows that break no rule, and records the others.
 
         Args:
             rows: Rows as `churnlib.raw.parse.typed` returns them, all of a key together.
 
         Returns:
-            Those with no fault, with the columns of the checked table. A row that was not known
-            yet on the day is left out where it has a fault or the key of an earlier one.
+            The rows without a fault, with the columns of the checked table. A row that was not yet
+            known on the day is left out if it has a fault or the key of an earlier row.
         """
         if "orphan" not in rows.columns:
             rows = rows.with_columns(orphan=pl.lit(False))
@@ -93,24 +93,26 @@ class Validator:
 
         Args:
             source: The file.
-            raw: Its rows as they are in the file.
+            raw: Its rows as in the file.
 
         Raises:
-            DataError: Names file, columns, rules, how many rows and the first of them.
+            DataError: Names file, columns, rules, and the number and first of the rows.
         """
         allowed = self.settings.max_bad_share * self._total
         if self._bad and (self.settings.on_bad_rows == "fail" or self._bad > allowed):
             counts, faults = (self._bad, self._total), self._faults.values()
-            raise DataError(complaint(source, raw, faults, self._ragged, counts, self.settings))
+            raise DataError(
+                refusal_message(source, raw, faults, self._ragged, counts, self.settings)
+            )
 
     def rejected(self, raw: pl.LazyFrame) -> pl.DataFrame:
         """The quarantined rows, in the order of the file.
 
         Args:
-            raw: The file's rows as they are in the file.
+            raw: The rows as in the file.
 
         Returns:
-            The values as they are in the file, the marks of the reader, and `broken_rules`.
+            The values as in the file, the reader's columns, and `broken_rules`.
         """
         columns = raw.select(ROW, *self.spec.columns)
         if not self._marks:

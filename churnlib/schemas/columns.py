@@ -1,4 +1,4 @@
-"""The names of columns that code asks for by name."""
+"""The names of columns that the code refers to."""
 
 CHAR_ID = "char_id"
 CREATION_DATE = "creation_date"
@@ -14,11 +14,11 @@ PRICE = "price"
 
 START_DATE = "start_date"
 END_DATE = "end_date"
-"""The first and last missed month of a run of them."""
+"""The first and last month of a run of missed months."""
 
 KEYS = (CHAR_ID, SUB_ID, SUB_START_DATE)
 """The columns that identify a row of a feature table; never features."""
 LABEL = "sub_churn"
-"""Whether a subscription churned within the horizon; null where the label is not available."""
+"""Whether a subscription churned within the horizon; null if the label is not yet available."""
 PROBABILITY = "churn_probability"
 BASELINE = "baseline_probability"

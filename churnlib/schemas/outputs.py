@@ -1,4 +1,4 @@
-"""The tables that flows make, as far as their columns do not depend on the game's features."""
+"""The tables that flows write, with the columns that do not depend on the game's features."""
 
 from functools import cache
 
@@ -35,13 +35,13 @@ _PREDICTED = {
         nullable=True,
         min=0,
         max=1,
-        description="Churn by a logistic regression of the same training; null if it has none",
+        description="Churn by the model's baseline, a logistic regression; null without one",
     ),
     "contact": dy.Bool(
         description="Whether a campaign contacts: at or above the model's threshold, not held out"
     ),
     "held_out": dy.Bool(
-        description="Whether the character is never contacted, in no month and by no model"
+        description="Whether the character is never contacted, in any month and by any model"
     ),
 }
 NEWER_COLUMNS = ("baseline_probability", "contact", "held_out")
@@ -49,7 +49,7 @@ NEWER_COLUMNS = ("baseline_probability", "contact", "held_out")
 
 
 def output_tables(settings: RawSettings | None = None) -> dict[str, Table]:
-    """The tables that flows make, by name.
+    """The tables that flows write, by name.
 
     Args:
         settings: The game's settings of raw tables; see `raw_tables`.
@@ -77,5 +77,5 @@ def _output_tables(raw: RawTables) -> dict[str, Table]:
 
 
 def all_tables(settings: RawSettings | None = None) -> dict[str, Table]:
-    """The raw tables and those that flows make, by name; see `output_tables`."""
+    """The raw tables and those that flows write, by name; see `output_tables`."""
     return {**raw_tables(settings), **output_tables(settings)}

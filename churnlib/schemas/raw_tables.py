@@ -1,4 +1,4 @@
-"""The raw tables of a game, a record each."""
+"""The raw tables of a game, one record each."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -34,9 +34,9 @@ from churnlib.schemas.spec import (
 from churnlib.settings import IdType, RawSettings
 
 SHOWN_CATEGORIES = 10
-"""How many categories of a closed list a message names."""
+"""Number of categories of a closed list that a message names."""
 LONGEST_MONTH = timedelta(days=31)
-"""What is dated the first of its month lies no further behind the month before."""
+"""The longest distance between the first days of two consecutive months."""
 
 
 def first_of_month(day: pl.Expr) -> pl.Expr:
@@ -167,7 +167,7 @@ class RawTables(Mapping[str, TableSpec]):
     specs: tuple[TableSpec, ...]
 
     def __getitem__(self, name: str) -> TableSpec:
-        """The table of a name.
+        """Returns a table by name.
 
         Raises:
             DataError: There is no such table.
@@ -182,11 +182,11 @@ class RawTables(Mapping[str, TableSpec]):
         return (spec.name for spec in self.specs)
 
     def __len__(self) -> int:
-        """How many tables there are."""
+        """The number of tables."""
         return len(self.specs)
 
     def __hash__(self) -> int:
-        """Of the tables, so that what follows from them can be cached."""
+        """Hashes the tables, so that what is derived from them can be cached."""
         return hash(self.specs)
 
     def of_kind(self, *kinds: TableKind) -> tuple[TableSpec, ...]:
@@ -195,22 +195,22 @@ class RawTables(Mapping[str, TableSpec]):
 
     @property
     def characters(self) -> TableSpec:
-        """The table with a row per character."""
+        """The table with one row per character."""
         return self.of_kind("entity")[0]
 
     @property
     def subscriptions(self) -> TableSpec:
-        """The table with a row per subscription."""
+        """The table with one row per subscription."""
         return self.of_kind("subscriptions")[0]
 
     @property
     def misses(self) -> TableSpec:
-        """The table with a row per run of missed months."""
+        """The table with one row per run of missed months."""
         return self.of_kind("misses")[0]
 
     @property
     def history(self) -> TableSpec:
-        """The table with a row per character and month."""
+        """The table with one row per character and month."""
         return self.of_kind("history")[0]
 
     @property
@@ -219,20 +219,20 @@ class RawTables(Mapping[str, TableSpec]):
         return tuple(dict.fromkeys(name for s in self.specs for name in s.of_kind("id")))
 
     def with_parents(self, specs: Iterable[TableSpec]) -> tuple[TableSpec, ...]:
-        """Adds the tables without which others cannot be checked, each before those."""
-        wanted = {spec.name for spec in specs}
+        """Adds the tables that are needed to check others, each before those."""
+        needed = {spec.name for spec in specs}
         for spec in reversed(self.specs):
-            if spec.name in wanted and spec.required_parent:
-                wanted.add(spec.required_parent.table)
-        return tuple(spec for spec in self.specs if spec.name in wanted)
+            if spec.name in needed and spec.required_parent:
+                needed.add(spec.required_parent.table)
+        return tuple(spec for spec in self.specs if spec.name in needed)
 
 
 def raw_tables(settings: RawSettings | None = None) -> RawTables:
     """The raw tables of a game.
 
     Args:
-        settings: The game's settings of raw tables: what ids are, and which categories are closed.
-            By default, ids are whole numbers, and no list is closed.
+        settings: The settings of raw tables: the type of ids, and closed lists of categories. By
+            default, ids are whole numbers, and no list is closed.
     """
     raw = settings or RawSettings()
     return _raw_tables(raw.id_type, tuple(sorted(raw.categories.items())))

@@ -1,4 +1,4 @@
-"""What each rule of a table says, in a sentence for messages."""
+"""The rules of a table in words, for messages."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ class RuleText:
     """A rule in words.
 
     Attributes:
-        columns: The columns that it is about.
+        columns: The columns that it applies to.
         text: The rule, without a full stop.
-        shows_values: Whether the values of its columns say more than the rule does.
+        shows_values: Whether messages show the values of its columns.
     """
 
     columns: tuple[str, ...]
@@ -48,7 +48,7 @@ def rule_text(spec: TableSpec, rule: str) -> RuleText:
 
 
 def rule_texts(spec: TableSpec) -> list[str]:
-    """The rules of a table in words, but that columns must be whole, which their types show."""
+    """The rules of a table in words, except for whole numbers, which the types show."""
     names = [rule.__name__ for rule in spec.rules]
     for column, declared in spec.columns.items():
         kinds = declared.validation_rules(pl.col(column))
@@ -57,7 +57,7 @@ def rule_texts(spec: TableSpec) -> list[str]:
 
 
 def type_text(dtype: pl.DataType) -> str:
-    """What a value of a type must be."""
+    """The rule for values of a type."""
     if dtype == pl.Date:
         return "must be a date such as 2024-12-31"
     if dtype == pl.String:

@@ -11,18 +11,18 @@ import polars as pl
 from churnlib.schemas.columns import CHAR_ID
 
 TableKind = Literal["entity", "history", "subscriptions", "misses"]
-"""What the rows of a raw table are: characters, states of them by date, subscriptions, or runs of
+"""The kind of rows of a raw table: characters, their states by date, subscriptions, or runs of
 missed months."""
 ColumnKind = Literal["id", "category", "number", "date", "milestone", "undated"]
-"""What a column holds. A `milestone` is a day on which something is reached; an `undated` number is
-known only as of the extract, hence leaks what came after the day of prediction."""
+"""The kind of values of a column. A `milestone` is the day on which something is reached; an
+`undated` number is known only as of the extract, so it leaks the future."""
 
 FACTS: tuple[ColumnKind, ...] = ("category", "number", "date")
 """Kinds of the columns of a character that never change and are known from its creation."""
 
 Rule = Callable[[], pl.Expr]
-"""Makes a flag per row that is false where the row breaks the rule, whose docstring states it. Null
-passes: whether a value may be missing is up to its column."""
+"""Returns a flag per row that is false if the row breaks the rule, which the docstring states. Null
+passes: whether a value may be missing is decided by its column."""
 Check = Callable[[pl.Expr], pl.Expr]
 """The same for one column; the docstring continues the column's name: `Must be positive.`"""
 
@@ -45,19 +45,19 @@ def column(
     """Declares a column of a raw table.
 
     Args:
-        kind: What it holds.
-        description: What it means, in a few words.
+        kind: The kind of its values.
+        description: A short description.
         column_type: Its type; by default that of its kind.
         properties: Further properties of the dataframely column, such as `nullable`,
             `primary_key`, `min`, `max`, or a `check`, a mapping from names to `Check`s.
     """
-    made = column_type or _TYPES[kind]
-    return made(description=description, metadata={"kind": kind}, **properties)
+    cls = column_type or _TYPES[kind]
+    return cls(description=description, metadata={"kind": kind}, **properties)
 
 
 @dataclass(frozen=True)
 class Parent:
-    """The table to whose rows another refers.
+    """The table that another refers to.
 
     Attributes:
         table: The parent's name.
@@ -80,7 +80,7 @@ class DataWarning:
     """An implausible fact that is counted and reported, but breaks no rule.
 
     Attributes:
-        text: What reports call it.
+        text: Its name in reports.
         rows: A flag per row of the checked table, in its order.
         parent_columns: The columns of the parent that `rows` needs.
     """
@@ -96,7 +96,7 @@ class Table:
 
     Attributes:
         name: Its name, also that of its file.
-        description: What a row is.
+        description: The meaning of a row.
         columns: The columns by name, with their types, bounds and descriptions.
     """
 
@@ -125,12 +125,12 @@ class TableSpec(Table):
     """A raw table.
 
     Attributes:
-        kind: What its rows are.
+        kind: The kind of its rows.
         order: The order of the rows of a character in the checked table.
         known_on: The day on which a row's fact becomes known.
         parent: The table that it refers to.
-        rules: What must hold within each row, besides the types and bounds of columns.
-        warnings: What is reported as implausible.
+        rules: The rules within a row, in addition to the types and bounds of columns.
+        warnings: The implausible facts to report.
     """
 
     kind: TableKind
@@ -141,7 +141,7 @@ class TableSpec(Table):
     warnings: tuple[DataWarning, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuses rules across rows, which a table that is checked in parts could not hold."""
+        """Refuses rules across rows, which cannot be checked in buckets."""
         if unique := [name for name, declared in self.columns.items() if declared.unique]:
             raise ValueError(f"{self.name}: only the key can be unique, not {', '.join(unique)}.")
 
@@ -170,7 +170,7 @@ class TableSpec(Table):
 
     @cached_property
     def row_schema(self) -> type[dy.Schema]:
-        """The schema that holds every rule but that the key is unique, which is about all rows."""
+        """The schema with every rule except the uniqueness of the key, which concerns all rows."""
         columns = {
             name: declared.with_primary_key(False) if declared.primary_key else declared
             for name, declared in self.columns.items()
@@ -191,7 +191,7 @@ def _schema(
 
 
 def _rule(rule: Rule) -> Any:
-    """Makes a rule of dataframely's of a function."""
+    """Converts a function to a dataframely rule."""
 
     def hold(_schema: type[dy.Schema]) -> pl.Expr:
         return rule()

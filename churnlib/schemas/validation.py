@@ -1,4 +1,4 @@
-"""Checks of what callers pass to the library, made before anything is computed from it."""
+"""Checks of arguments, before anything is computed from them."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -10,7 +10,7 @@ from churnlib.errors import DataError, closest
 from churnlib.schemas.columns import LABEL
 
 SHOWN = 3
-"""How many wrong values a message shows."""
+"""Number of invalid values that a message shows."""
 
 
 def as_frame(rows: pl.DataFrame | pl.LazyFrame, what: str) -> pl.DataFrame:
@@ -57,7 +57,7 @@ def check_labels(labels: pl.Series) -> None:
         is_valid = known.is_empty()
     if not is_valid:
         raise DataError(
-            f"the column '{LABEL}' must be 0, 1, or null where the label is not yet available; "
+            f"the column '{LABEL}' must be 0, 1, or null if the label is not yet available; "
             f"it has {_examples(known)}."
         )
 
@@ -105,7 +105,7 @@ def check_share(name: str, value: float | None) -> None:
     share: Any = value
     is_number = isinstance(share, int | float) and not isinstance(share, bool)
     if share is not None and not (is_number and 0 <= share <= 1):
-        raise DataError(f"{name} must lie between 0 and 1, such as 0.3 for 30 %; it is {share!r}.")
+        raise DataError(f"{name} must be between 0 and 1, such as 0.3 for 30 %; it is {share!r}.")
 
 
 def check_segment_columns(rows: pl.DataFrame, names: Iterable[str], what: str) -> None:

@@ -29,7 +29,7 @@ NULL = "null"
 
 @dataclass(frozen=True)
 class Layers:
-    """All that was stated about a game.
+    """The merged settings of a game, and their origins.
 
     Attributes:
         merged: The tree of settings, later layers over earlier ones.
@@ -158,7 +158,7 @@ def load_layers(
 def check_variables(game: str, environ: Mapping[str, str], settings: Container[str]) -> None:
     """Refuses variables whose names are not in capitals, and which would otherwise be ignored.
 
-    The names of an estimator's parameters, below `params`, are in whatever case they have.
+    The names of an estimator's parameters, below `params`, keep their own case.
 
     Args:
         game: The game, for messages.
@@ -209,7 +209,7 @@ def _toml(value: Any) -> str:
         return f"{{ {', '.join(pairs)} }}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_toml, value))}]"
-    # JSON has no days; infinity, which it lacks too, is no value of any setting.
+    # JSON has no dates. It has no infinity either, but no setting may be infinite.
     return json.dumps(NULL if value is None else value, default=str)
 
 

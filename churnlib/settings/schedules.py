@@ -66,8 +66,8 @@ class Schedules(Section):
     """
 
     active: Flag = False
-    """Whether schedules and triggers are active once deployed; else they are to be activated by
-    hand."""
+    """Whether schedules and triggers are active once deployed; otherwise, activate them
+    manually."""
     timezone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
     """The time zone of the schedules."""
     batch_predict: Cron = "0 6 2 * *"

@@ -40,7 +40,7 @@ def set_value(tree: dict[str, Any], path: Sequence[str], value: Any) -> KeyPath:
         The path, with the entries of lists by their position.
 
     Raises:
-        LookupError: The path goes through a value that is no table, or there is no such entry.
+        LookupError: The path goes through a value that is not a table, or to a missing entry.
     """
     if not all(path):
         raise LookupError("is not the path of a setting such as train.seed.")
@@ -61,7 +61,7 @@ def set_value(tree: dict[str, Any], path: Sequence[str], value: Any) -> KeyPath:
 
 
 def path_of_variable(names: Sequence[str], tree: Any) -> KeyPath:
-    """Returns the path that the name of an environment variable stands for.
+    """Returns the path of the setting that an environment variable sets.
 
     Each name matches the one in the tree that has its letters, else counts as in lower case. Below
     `params` are the parameters of estimators, whose case matters: there, a name counts as written

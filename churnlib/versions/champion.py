@@ -60,7 +60,7 @@ def set_champion(catalog: Catalog, version: str) -> DatasetRef:
 
 
 def why_no_champion(catalog: Catalog) -> str | None:
-    """Says why a game has no usable champion; None if it has one."""
+    """Why a game has no usable champion; None if it has one."""
     return _why_unusable(catalog, champion_version(catalog))
 
 

@@ -104,5 +104,5 @@ def manifest_fault(text: bytes) -> str | None:
 
 
 def retrain_command(model: Dataset | DatasetRef) -> str:
-    """The command that trains a new model, whatever the cache holds."""
+    """The command that trains a new model, without the cache."""
     return command_line("train", model, "--refresh")

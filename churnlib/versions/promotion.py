@@ -208,7 +208,7 @@ def versions_to_delete(
     Args:
         newest_first: All versions.
         keep: Number of newest versions to keep.
-        needed: Versions to keep whatever their age.
+        needed: Versions to keep at any age.
 
     >>> versions_to_delete(["v4", "v3", "v2", "v1"], 2, {"v1"})
     ('v2',)

@@ -182,7 +182,7 @@ def read_registry(place: Dataset) -> Registry:
 def registry_lock(catalog: Catalog) -> AbstractContextManager[None]:
     """Locks registry and champion against changes by others, for the duration of the block.
 
-    Read inside the block whatever the changes depend on, or another run's changes may be lost.
+    Read the state inside the block, or changes by another run may be lost.
     """
     return exclusive_lock(catalog.registry().uri)
 

@@ -1,4 +1,4 @@
-"""Wrong arguments of public functions: refused with one message, whatever is wrong with them."""
+"""Invalid arguments of public functions are refused with one consistent message."""
 
 import inspect
 from collections.abc import Sequence
@@ -131,7 +131,7 @@ def test_wrong_argument_gives_one_message(function: str, name: str) -> None:
             r"TrainSettings, not str. .*load_settings\(\"game1\"\).train",
         ),
         ("fit", {"rows": FEATURES.to_pandas()}, "not pandas.DataFrame. .*polars.from_pandas"),
-        ("fit", {"seed": 2**32}, "seed must lie between 0 and 4294967295; it is 4294967296"),
+        ("fit", {"seed": 2**32}, "seed must be between 0 and 4294967295; it is 4294967296"),
         ("fit", {"seed": "7"}, "fit: seed must be of the type int or None, not str"),
         ("evaluate", {"threshold": "0.3"}, "threshold must be of the type float or None, not str"),
         ("predict", {"model": usual().pipeline}, "^predict: model must be of the type FittedModel"),
@@ -187,7 +187,7 @@ def test_type_is_accepted(value: object, expected: type) -> None:
     ("value", "expected"),
     [(True, int), (True, float), ("a", Sequence), (datetime(2025, 1, 1), date), (1.0, int)],
 )
-def test_type_that_merely_passes_for_another_is_refused(value: object, expected: type) -> None:
+def test_subtype_that_is_not_meant_is_refused(value: object, expected: type) -> None:
     with pytest.raises(DataError, match=r"^x must be of the type "):
         check_type(value, expected, "x")
 

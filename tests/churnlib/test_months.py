@@ -39,7 +39,7 @@ def test_shift_months_crosses_years(months: int, shifted: date) -> None:
 
 @settings(max_examples=100, derandomize=True)
 @given(DAYS, st.integers(-600, 600))
-def test_shift_months_moves_so_many_calendar_months(day: date, months: int) -> None:
+def test_shift_months_moves_by_calendar_months(day: date, months: int) -> None:
     shifted = shift_months(first_day(day), months)
     assert 12 * (shifted.year - day.year) + shifted.month - day.month == months
     assert shifted.day == 1

@@ -92,7 +92,7 @@ def test_text_ids_give_the_same_metrics(studio: Studio, texts: Studio, report: s
 def test_text_ids_without_the_setting_are_refused_with_it(texts: Studio, say: Say) -> None:
     before = texts.outputs()
     output = say(texts, "train", GAME, "--from-raw")
-    assert is_refusal(output, 'Where ids are text, set raw.id_type = "text".')
+    assert is_refusal(output, 'If ids are text, set raw.id_type = "text".')
     assert texts.outputs() == before
 
 

@@ -209,7 +209,7 @@ def test_files_are_found_listed_and_removed(bucket: str) -> None:
     assert not storage.is_folder(f"{folder}/b.txt")
     assert storage.exists(f"{folder}/a")
     assert storage.is_folder(f"{folder}/a")
-    assert not storage.exists(f"{folder}/b")  # A prefix of a name is no folder.
+    assert not storage.exists(f"{folder}/b")  # A prefix of a name is not a folder.
     written = storage.written_at(f"{folder}/b.txt")
     assert written == storage.list_files(folder)[1].written
     storage.remove(f"{folder}/b.txt")
@@ -330,7 +330,7 @@ def test_lock_of_an_object_makes_the_next_wait(bucket: str, fast_polling: None) 
     assert names(bucket) == []
 
 
-def test_abandoned_lock_is_taken_over_and_its_old_holder_told(
+def test_abandoned_lock_is_taken_over_and_its_old_holder_notified(
     bucket: str, fast_polling: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(locks, "ABANDONED_AFTER", 0.1)
@@ -375,10 +375,10 @@ def test_holder_keeps_the_lock_where_a_renewal_s_answer_is_lost(
     lost: list[Any] = []
 
     def losing(uri: str, content: bytes, mode: Any) -> Any:
-        made = put(uri, content, mode)
+        version = put(uri, content, mode)
         if mode == "create" or lost:
-            return made
-        lost.append(made)
+            return version
+        lost.append(version)
         return None
 
     monkeypatch.setattr(object_store, "put_if", losing)
@@ -437,8 +437,8 @@ def test_store_that_does_not_answer_is_named(
 ) -> None:
     url = f"http://127.0.0.1:{closed_port()}"
     monkeypatch.setenv("AWS_ENDPOINT_URL", url)
-    said = f"{bucket}/x: {url} does not answer. Check the network and the variables AWS_*."
-    assert unreachable(f"{bucket}/x") == said
+    message = f"{bucket}/x: {url} does not answer. Check the network and the variables AWS_*."
+    assert unreachable(f"{bucket}/x") == message
     monkeypatch.setenv("AWS_ENDPOINT_URL", "localhost")
     assert "AWS_ENDPOINT_URL is localhost, which is not a URL" in unreachable(bucket)
 
@@ -497,8 +497,8 @@ def test_missing_client_is_named_with_its_installation(
 ) -> None:
     for module in ("obstore", "obstore.store", "obstore.exceptions"):
         monkeypatch.setitem(sys.modules, module, None)
-    said = f"{bucket}/x: the client for object stores is not installed. Install it: pip install "
-    assert unreachable(f"{bucket}/x") == f"{said}'churnlib[s3]'"
+    message = f"{bucket}/x: the client for object stores is not installed. Install it: pip install "
+    assert unreachable(f"{bucket}/x") == f"{message}'churnlib[s3]'"
 
 
 def test_full_disk_is_named_with_the_variable_to_change(

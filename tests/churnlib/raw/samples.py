@@ -1,4 +1,4 @@
-"""Raw tables without a fault, and the means to write, spoil and check them."""
+"""Raw tables without faults, and functions to write, change and check them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -78,7 +78,7 @@ GOOD: Mapping[str, Rows] = {
     "sub_data": [sub(101, 1), sub(102, 1, sub_start_date=date(2024, 9, 1)), sub(201, 2)],
     "sub_miss": [miss(101, 3), miss(101, 8), miss(201, 5)],
 }
-"""Tables that break no rule and show nothing odd."""
+"""Tables without faults and without data warnings."""
 
 
 def as_frame(rows: Rows) -> pl.DataFrame:
@@ -94,7 +94,7 @@ def as_frame(rows: Rows) -> pl.DataFrame:
 
 
 def write(folder: Path, table: str, rows: Rows | pl.DataFrame, form: str = "csv") -> Dataset:
-    """Writes a table as it would come."""
+    """Writes a table as a game delivers it."""
     frame = rows if isinstance(rows, pl.DataFrame) else as_frame(rows)
     path = folder / f"{table}.{form}"
     if form == "csv":
@@ -122,13 +122,13 @@ def by_key(checked: CheckedTable, table: str) -> CheckedTable:
     return replace(checked, rows=rows)
 
 
-def complaint(source: Dataset, *, parent: Rows | None = None, **raw: Any) -> str:
-    """The message with which a table is refused."""
+def refusal(source: Dataset, *, parent: Rows | None = None, **raw: Any) -> str:
+    """The error message for a table that is refused."""
     with pytest.raises(DataError) as caught:
         check(source, parent=parent, **raw)
     return str(caught.value)
 
 
 def lines(table: str, *rows: str) -> str:
-    """The text of a CSV file: the header of a table, and rows as they are."""
+    """The text of a CSV file: the header of a table, and the given rows."""
     return "\n".join([",".join(ROW[table]()), *rows, ""])

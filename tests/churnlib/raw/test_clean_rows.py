@@ -1,4 +1,4 @@
-"""The fast reading of clean tables: the same rows as the careful one, or none at all."""
+"""The fast reader of clean tables: the same rows as the careful one, or none."""
 
 from collections.abc import Mapping
 from pathlib import Path

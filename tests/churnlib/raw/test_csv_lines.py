@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from churnlib.raw.csv_lines import find_ragged_lines, header, line_not_utf8
-from tests.churnlib.raw.samples import check, complaint, currency, lines, write_text
+from tests.churnlib.raw.samples import check, currency, lines, refusal, write_text
 
 TABLE = "character_currency"
 GOOD_LINE = "1,2021-01-01,0,0,1,2"
@@ -23,7 +23,7 @@ def test_a_line_with_another_number_of_fields_is_a_fault(
 ) -> None:
     third = "2,2021-01-01,,,,"
     source = write_text(tmp_path, TABLE, lines(TABLE, GOOD_LINE, line, third))
-    assert complaint(source).splitlines()[:2] == [
+    assert refusal(source).splitlines()[:2] == [
         "hawk: character_currency.csv: 1 of 3 rows break a rule:",
         f"  every line must have as many fields as the header: 1 row (line 3: {fields})",
     ]
@@ -31,7 +31,7 @@ def test_a_line_with_another_number_of_fields_is_a_fault(
 
 def test_a_ragged_line_is_found_even_if_the_missing_column_is_not_read(tmp_path: Path) -> None:
     text = "note," + lines(TABLE, f"x,{GOOD_LINE}", f"y,{GOOD_LINE},z", "1,2021-01-01,0,0,1,2")
-    message = complaint(write_text(tmp_path, TABLE, text))
+    message = refusal(write_text(tmp_path, TABLE, text))
     assert "header: 2 rows (line 3: 8; line 4: 6)" in message
     assert "unique" not in message
 
@@ -55,7 +55,7 @@ def test_quotes_line_ends_and_byte_order_marks_are_understood(tmp_path: Path) ->
 def test_separators_and_line_ends_inside_quotes_are_valid(tmp_path: Path) -> None:
     rows = [f'"a, ""b""\nc",{GOOD_LINE}', "short,1,2021-02-01", "d,1,2021-03-01,0,0,1,2"]
     text = "note," + lines(TABLE, *rows)
-    message = complaint(write_text(tmp_path, TABLE, text))
+    message = refusal(write_text(tmp_path, TABLE, text))
     assert "1 of 3 rows break a rule" in message
     assert "(line 4: 3)" in message
 
@@ -65,7 +65,7 @@ def test_faulty_rows_are_named_by_the_line_that_an_editor_shows(end: str, tmp_pa
     rows = [f'"a\n\nb",{GOOD_LINE}', "", '"c\nd",1,2021-02-05,0,0,1,2', "e,x,2021-03-01,0,0,1,2"]
     text = ("\nnote," + lines(TABLE, *rows)).replace("\n", end)
     source = write_text(tmp_path, TABLE, text)
-    message = complaint(source)
+    message = refusal(source)
     assert "(line 7: 2021-02-05)" in message
     assert "(line 9: x)" in message
     assert text.split(end)[8].startswith("e,x")
@@ -89,7 +89,7 @@ def test_blank_lines_are_not_rows(end: str, tmp_path: Path) -> None:
 
 def test_lines_are_counted_with_the_blank_ones(tmp_path: Path) -> None:
     rows = ["", GOOD_LINE, "", "1,2021-02-01", ",,,,,", ""]
-    message = complaint(write_text(tmp_path, TABLE, lines(TABLE, *rows)))
+    message = refusal(write_text(tmp_path, TABLE, lines(TABLE, *rows)))
     assert "character_currency.csv: 2 of 3 rows break a rule:" in message
     assert "header: 1 row (line 5: 2)" in message
     assert "char_id must not be empty: 1 row (line 6)" in message

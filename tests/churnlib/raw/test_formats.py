@@ -16,9 +16,9 @@ from tests.churnlib.raw.samples import (
     GOOD,
     character,
     check,
-    complaint,
     currency,
     miss,
+    refusal,
     sub,
     write,
 )
@@ -94,7 +94,7 @@ def test_days_come_in_many_types(dtype: Any, tmp_path: Path) -> None:
 def test_a_time_of_day_is_not_a_date(tmp_path: Path) -> None:
     days = [datetime(2024, 3, 1), datetime(2024, 8, 1, 0, 0, 1)]
     frame = pl.DataFrame([miss(101, 3), miss(101, 8)]).with_columns(pl.Series("start_date", days))
-    message = complaint(write(tmp_path, "sub_miss", frame, "parquet"))
+    message = refusal(write(tmp_path, "sub_miss", frame, "parquet"))
     assert (
         "  start_date must be a date such as 2024-12-31: 1 row (row 2: 2024-08-01 00:00:01)"
         in message
@@ -159,13 +159,13 @@ def test_a_parquet_column_of_another_meaning_is_refused(
 ) -> None:
     frame = pl.DataFrame([currency(1, 1), currency(2, 1)])
     frame = frame.with_columns(pl.Series(column, values))
-    message = complaint(write(tmp_path, "character_currency", frame, "parquet"))
+    message = refusal(write(tmp_path, "character_currency", frame, "parquet"))
     assert f"\n  {column} {fault}" in message
 
 
 def test_a_list_is_not_text(tmp_path: Path) -> None:
     frame = pl.DataFrame(GOOD["character_data"]).with_columns(race=pl.lit(["elf"]))
-    message = complaint(write(tmp_path, "character_data", frame, "parquet"))
+    message = refusal(write(tmp_path, "character_data", frame, "parquet"))
     assert "  race must be text: 3 rows (row 1: ['elf']; " in message
 
 
@@ -181,7 +181,7 @@ def test_ids_beyond_the_exact_floats_stay_distinct(tmp_path: Path) -> None:
 def test_months_beyond_their_type_are_refused(tmp_path: Path) -> None:
     rows = [sub(1, sub_months=2**31), sub(2)]
     for form, where in (("csv", "line 2"), ("parquet", "row 1")):
-        message = complaint(write(tmp_path, "sub_data", rows, form))
+        message = refusal(write(tmp_path, "sub_data", rows, form))
         assert f"sub_months must be a whole number: 1 row ({where}: 2147483648)" in message
 
 
@@ -197,7 +197,7 @@ def test_whole_numbers_may_come_with_a_point(form: str, tmp_path: Path) -> None:
 def test_an_empty_text_is_empty(form: str, tmp_path: Path) -> None:
     rows = [character(1), character(2, race="")]
     where = "line 3" if form == "csv" else "row 2"
-    message = complaint(write(tmp_path, "character_data", rows, form))
+    message = refusal(write(tmp_path, "character_data", rows, form))
     assert f"  race must not be empty: 1 row ({where})\n" in message
 
 
@@ -209,18 +209,18 @@ def test_text_ids_are_kept_as_they_are(form: str, tmp_path: Path) -> None:
     found = check(source, parent=[{"char_id": "a-b"}], id_type="text")
     assert found.rows.select("sub_id", "char_id").rows() == [("01", "a-b"), ("02", "a-b")]
     assert found.rows.columns == list(sub())
-    message = complaint(source)
+    message = refusal(source)
     assert "char_id must be a whole number: 2 rows" in message
-    assert message.endswith('Where ids are text, set raw.id_type = "text".')
+    assert message.endswith('If ids are text, set raw.id_type = "text".')
     price = write(tmp_path, "sub_data", [sub(price="x")])
-    assert "id_type" not in complaint(price)
+    assert "id_type" not in refusal(price)
 
 
 def test_text_ids_must_be_unique_and_known(tmp_path: Path) -> None:
     rows = [{**sub(), "sub_id": key, "char_id": of} for key, of in
             (("a", "x"), ("a", "x"), ("b", "y"), (None, "x"))]  # fmt: skip
     source = write(tmp_path, "sub_data", rows)
-    message = complaint(source, parent=[{"char_id": "x"}], id_type="text")
+    message = refusal(source, parent=[{"char_id": "x"}], id_type="text")
     assert "sub_id must be unique: 2 rows (line 2: a; line 3: a)" in message
     assert "char_id must be in character_data: 1 row (line 4: y)" in message
     assert "sub_id must not be empty: 1 row (line 5)" in message

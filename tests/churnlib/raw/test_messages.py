@@ -15,10 +15,10 @@ from tests.churnlib.raw.samples import (
     ROW,
     character,
     check,
-    complaint,
     currency,
     lines,
     miss,
+    refusal,
     sub,
     write,
     write_text,
@@ -42,13 +42,13 @@ def test_good_tables_pass_whole_and_typed(table: str, form: str, tmp_path: Path)
 )
 def test_a_missing_column_is_named(table: str, column: str, form: str, tmp_path: Path) -> None:
     frame = pl.DataFrame(GOOD[table]).drop(column)
-    message = complaint(write(tmp_path, table, frame, form))
+    message = refusal(write(tmp_path, table, frame, form))
     assert message.startswith(f"hawk: {table}.{form} lacks the column {column}.")
 
 
 def test_a_misspelt_column_name_is_suggested(tmp_path: Path) -> None:
     frame = pl.DataFrame(GOOD["sub_miss"]).rename({"end_date": "enddate"})
-    message = complaint(write(tmp_path, "sub_miss", frame))
+    message = refusal(write(tmp_path, "sub_miss", frame))
     assert message == (
         "hawk: sub_miss.csv lacks the column end_date. "
         "Rename its column 'enddate' if that is meant."
@@ -57,7 +57,7 @@ def test_a_misspelt_column_name_is_suggested(tmp_path: Path) -> None:
 
 def test_all_missing_columns_are_named_at_once(tmp_path: Path) -> None:
     frame = pl.DataFrame(GOOD["sub_miss"]).select("sub_id")
-    message = complaint(write(tmp_path, "sub_miss", frame))
+    message = refusal(write(tmp_path, "sub_miss", frame))
     assert message == "hawk: sub_miss.csv lacks the columns start_date, end_date."
 
 
@@ -65,7 +65,7 @@ def test_all_missing_columns_are_named_at_once(tmp_path: Path) -> None:
 def test_another_separator_is_recognized(mark: str, tmp_path: Path) -> None:
     names = ["sub_id", "start_date", "end_date"]
     text = f"{mark.join(names)}\n1{mark}2024-01-01{mark}2024-01-01\n"
-    message = complaint(write_text(tmp_path, "sub_miss", text))
+    message = refusal(write_text(tmp_path, "sub_miss", text))
     assert message == (
         f"hawk: sub_miss.csv lacks the columns {', '.join(names)}. "
         f"The separator seems to be {mark!r} and must be ','."
@@ -82,7 +82,7 @@ def test_columns_beyond_the_schema_are_left_out(form: str, tmp_path: Path) -> No
 
 def test_a_duplicate_column_is_refused(tmp_path: Path) -> None:
     text = "sub_id,start_date,end_date,sub_id\n1,2024-01-01,2024-01-01,2\n"
-    message = complaint(write_text(tmp_path, "sub_miss", text))
+    message = refusal(write_text(tmp_path, "sub_miss", text))
     assert message.startswith("hawk: sub_miss.csv has the column sub_id twice.")
 
 
@@ -94,7 +94,7 @@ def test_a_file_that_is_not_a_table_is_refused(
     path = tmp_path / name
     if content is not None:
         path.write_bytes(content)
-    message = complaint(Dataset("sub_miss", "hawk", str(path)))
+    message = refusal(Dataset("sub_miss", "hawk", str(path)))
     assert message.startswith("hawk: ")
     assert name in message
     assert "cannot be read" in message or "lacks the columns" in message
@@ -104,7 +104,7 @@ def test_a_file_that_is_not_a_table_is_refused(
 def test_a_folder_is_not_a_table(form: str, tmp_path: Path) -> None:
     path = tmp_path / f"sub_miss.{form}"
     path.mkdir()
-    assert complaint(Dataset("sub_miss", "hawk", str(path))) == (
+    assert refusal(Dataset("sub_miss", "hawk", str(path))) == (
         f"hawk: {path} is a folder, not a file. Put the file in its place."
     )
 
@@ -113,23 +113,23 @@ def test_a_cut_parquet_file_is_refused(tmp_path: Path) -> None:
     source = write(tmp_path, "sub_miss", GOOD["sub_miss"], "parquet")
     whole = Path(source.uri).read_bytes()
     Path(source.uri).write_bytes(whole[: len(whole) // 2])
-    assert f"hawk: {source.uri} cannot be read: " in complaint(source)
+    assert f"hawk: {source.uri} cannot be read: " in refusal(source)
 
 
 def test_text_that_is_not_utf8_is_refused_with_its_line(tmp_path: Path) -> None:
     text = lines("character_data", "1,f,elf,mage,west,2021-01-05,,1,2").encode()
     source = write_text(tmp_path, "character_data", text + b"2,f,elf,m\xe9,west,2021-01-05,,1,2\n")
-    assert "line 3 is not UTF-8 text" in complaint(source)
+    assert "line 3 is not UTF-8 text" in refusal(source)
 
 
 def test_a_quote_that_never_closes_is_refused(tmp_path: Path) -> None:
     rows = ['1,"2024-01-01,2024-01-01', *["1,2024-02-01,2024-02-01"] * 9]
-    assert "cannot be read" in complaint(write_text(tmp_path, "sub_miss", lines("sub_miss", *rows)))
+    assert "cannot be read" in refusal(write_text(tmp_path, "sub_miss", lines("sub_miss", *rows)))
 
 
 def test_a_quote_that_swallows_a_large_file_is_refused(tmp_path: Path) -> None:
     rows = ['1,"2024-01-01,2024-01-01', *["1,2024-02-01,2024-02-01"] * 9000]
-    assert "cannot be read" in complaint(write_text(tmp_path, "sub_miss", lines("sub_miss", *rows)))
+    assert "cannot be read" in refusal(write_text(tmp_path, "sub_miss", lines("sub_miss", *rows)))
 
 
 def test_a_header_alone_is_an_empty_table(tmp_path: Path) -> None:
@@ -160,8 +160,8 @@ def test_a_value_of_another_type_is_shown(
     column: str, word: str, value: str, tmp_path: Path
 ) -> None:
     rows = [character(1), character(2) | {column: value}, character(3)]
-    text_ids = ' Where ids are text, set raw.id_type = "text".' if column == "char_id" else ""
-    message = complaint(write(tmp_path, "character_data", rows))
+    text_ids = ' If ids are text, set raw.id_type = "text".' if column == "char_id" else ""
+    message = refusal(write(tmp_path, "character_data", rows))
     assert message == (
         "hawk: character_data.csv: 1 of 3 rows break a rule:\n"
         f"  {column} must be a {word}: 1 row (line 3: {value})\n"
@@ -177,7 +177,7 @@ def test_a_value_that_is_not_a_number_is_shown_even_if_null_is_allowed(
     column: str, value: str, tmp_path: Path
 ) -> None:
     rows = [currency(1, 1), currency(1, 2, **{column: value})]
-    message = complaint(write(tmp_path, "character_currency", rows))
+    message = refusal(write(tmp_path, "character_currency", rows))
     assert f"\n  {column} must be a number: 1 row (line 3: {value})\n" in message
 
 
@@ -196,13 +196,13 @@ def test_null_is_a_fault_unless_the_column_is_nullable(
         assert check(source).rows[column].null_count() == 1
     else:
         where = "line 3" if form == "csv" else "row 2"
-        assert f"  {column} must not be empty: 1 row ({where})\n" in complaint(source)
+        assert f"  {column} must not be empty: 1 row ({where})\n" in refusal(source)
 
 
 @pytest.mark.parametrize("table", raw_tables())
 def test_a_duplicate_key_is_refused(table: str, tmp_path: Path) -> None:
     rows = [*GOOD[table], GOOD[table][1]]
-    message = complaint(write(tmp_path, table, rows))
+    message = refusal(write(tmp_path, table, rows))
     key = raw_tables()[table].key
     values = ", ".join(f"{column} {rows[1][column]}" for column in key)
     values = values if len(key) > 1 else str(rows[1][key[0]])
@@ -213,7 +213,7 @@ def test_a_duplicate_key_is_refused(table: str, tmp_path: Path) -> None:
 def test_unreadable_keys_are_not_reported_as_duplicates(tmp_path: Path) -> None:
     rows: list[dict[str, Any]] = [character(1), character(2), character(3)]
     rows[0]["char_id"], rows[1]["char_id"] = "x", "y"
-    message = complaint(write(tmp_path, "character_data", rows))
+    message = refusal(write(tmp_path, "character_data", rows))
     assert "char_id must be a whole number: 2 rows (line 2: x; line 3: y)" in message
     assert "unique" not in message
     assert "empty" not in message
@@ -221,13 +221,13 @@ def test_unreadable_keys_are_not_reported_as_duplicates(tmp_path: Path) -> None:
 
 def test_a_currency_row_must_be_dated_on_the_first_of_a_month(tmp_path: Path) -> None:
     rows = [currency(1, 1), currency(1, 2, date=date(2021, 2, 2))]
-    message = complaint(write(tmp_path, "character_currency", rows))
+    message = refusal(write(tmp_path, "character_currency", rows))
     assert "  date must be the first day of a month: 1 row (line 3: 2021-02-02)\n" in message
 
 
 def test_a_run_must_not_end_before_it_starts(tmp_path: Path) -> None:
     rows = [miss(101, 3), miss(101, 8, end_date=date(2024, 7, 1))]
-    message = complaint(write(tmp_path, "sub_miss", rows))
+    message = refusal(write(tmp_path, "sub_miss", rows))
     rule = "A run of missed months must not end before it starts"
     assert f"  {rule}: 1 row (line 3: end_date 2024-07-01, start_date 2024-08-01)\n" in message
 
@@ -241,7 +241,7 @@ def test_a_category_off_the_closed_list_is_refused(tmp_path: Path) -> None:
     rows = [character(1), character(2, race="orc", **{"class": "bard"}), character(3, race="orc")]
     source = write(tmp_path, "character_data", rows)
     closed = {"race": ("elf", "human"), "class": ("mage",), "sub_type": ("premium",)}
-    message = complaint(source, categories=closed)
+    message = refusal(source, categories=closed)
     assert "hawk: character_data.csv: 2 of 3 rows break a rule:\n" in message
     assert (
         "  race must be one of raw.categories: elf, human: 2 rows (line 3: orc; line 4: orc)"
@@ -255,10 +255,10 @@ def test_a_category_off_the_closed_list_is_refused(tmp_path: Path) -> None:
 def test_references_must_be_known(form: str, tmp_path: Path) -> None:
     where = "line 4" if form == "csv" else "row 3"
     subs = write(tmp_path, "sub_data", GOOD["sub_data"], form)
-    message = complaint(subs, parent=[character(1)])
+    message = refusal(subs, parent=[character(1)])
     assert f"  char_id must be in character_data: 1 row ({where}: 2)\n" in message
     misses = write(tmp_path, "sub_miss", GOOD["sub_miss"], form)
-    message = complaint(misses, parent=[sub(101)])
+    message = refusal(misses, parent=[sub(101)])
     assert f"  sub_id must be in sub_data: 1 row ({where}: 201)\n" in message
     assert len(check(misses).rows) == 3
 
@@ -276,7 +276,7 @@ def test_a_currency_table_refers_to_nothing(tmp_path: Path) -> None:
 
 def test_only_the_first_faulty_rows_are_shown(tmp_path: Path) -> None:
     rows = [character(n, total_kills="x" if n > 2 else 1) for n in range(1, 1503)]
-    message = complaint(write(tmp_path, "character_data", rows))
+    message = refusal(write(tmp_path, "character_data", rows))
     assert "hawk: character_data.csv: 1,500 of 1,502 rows break a rule:\n" in message
     shown = "line 4: x; line 5: x; line 6: x; ..."
     assert f"  total_kills must be a whole number: 1,500 rows ({shown})\n" in message
@@ -284,7 +284,7 @@ def test_only_the_first_faulty_rows_are_shown(tmp_path: Path) -> None:
 
 def test_every_broken_rule_of_a_row_is_named(tmp_path: Path) -> None:
     row = character(gender=None, creation_date="01/02/2017", total_kills=12.5, total_deaths=None)
-    message = complaint(write(tmp_path, "character_data", [row]))
+    message = refusal(write(tmp_path, "character_data", [row]))
     assert message.splitlines()[1:-1] == [
         "  creation_date must be a date such as 2024-12-31: 1 row (line 2: 01/02/2017)",
         "  total_kills must be a whole number: 1 row (line 2: 12.5)",

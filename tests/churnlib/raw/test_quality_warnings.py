@@ -43,7 +43,7 @@ def test_mastery_before_creation_gives_a_warning() -> None:
 
 
 def test_gaps_in_currency_give_a_warning() -> None:
-    # A gap lies between months of one character, whatever the order of the file.
+    # Gaps are between months of one character, in any order of the file.
     rows = [currency(1, 4), currency(2, 1), currency(1, 1), currency(2, 2), currency(1, 2)]
     assert warnings("character_currency", *rows) == {"months missing before a currency row": 1}
     later = currency(2, 1, date=date(2022, 1, 1))
@@ -92,7 +92,7 @@ def test_implausible_dates_give_a_warning() -> None:
     assert warnings("character_data", *rows) == {text: 3}
     assert warnings("sub_miss", miss(1, 1, end_date=late), miss(2, 1)) == {text: 1}
     assert warnings("sub_data", sub(1, sub_start_date=early), sub(2)) == {text: 1}
-    # What is dated after the day of the run is not read.
+    # Rows dated after the day of the run are not read.
     assert warnings("sub_data", sub(1, sub_start_date=late)) == {}
 
 

@@ -13,8 +13,8 @@ from tests.churnlib.raw.samples import (
     GOOD,
     character,
     check,
-    complaint,
     miss,
+    refusal,
     sub,
     write,
 )
@@ -59,7 +59,7 @@ def test_no_more_than_the_allowed_share_is_quarantined(
         found = check(source, on_bad_rows="quarantine", max_bad_share=0.1)
         assert (len(found.rejected), len(found.rows)) == (2, 18)
     else:
-        message = complaint(source, on_bad_rows="quarantine", max_bad_share=0.1)
+        message = refusal(source, on_bad_rows="quarantine", max_bad_share=0.1)
         assert "3 of 20 rows break a rule" in message
         assert "more than raw.max_bad_share = 0.1 allows" in message
 

@@ -1,4 +1,4 @@
-"""What the public functions say of frames and arguments that are not as they should be."""
+"""The errors of public functions for invalid frames and arguments."""
 
 from collections.abc import Callable
 from datetime import date
@@ -60,7 +60,7 @@ ALL_SCORING: tuple[Evaluating, ...] = (churnlib.evaluate, churnlib.breakdown, co
         (pl.lit("a").alias("churn_probability"), "'churn_probability' holds values that are no"),
     ],
 )
-def test_values_that_are_none_are_named(call: Evaluating, change: pl.Expr, message: str) -> None:
+def test_invalid_values_are_named(call: Evaluating, change: pl.Expr, message: str) -> None:
     with pytest.raises(ChurnlibError, match=message):
         call(SCORED.with_columns(change))
 
@@ -73,12 +73,12 @@ def test_a_column_that_is_missing_is_named(call: Evaluating, column: str) -> Non
 
 
 @pytest.mark.parametrize("call", ALL_SCORING)
-def test_a_lazy_frame_is_as_good_as_one_that_is_collected(call: Evaluating) -> None:
+def test_lazy_and_eager_frames_give_the_same_result(call: Evaluating) -> None:
     assert call(SCORED.lazy()) == call(SCORED)
 
 
 @pytest.mark.parametrize("call", ALL_SCORING)
-def test_what_is_no_frame_is_named(call: Evaluating) -> None:
+def test_other_type_than_a_frame_is_named(call: Evaluating) -> None:
     with pytest.raises(
         ChurnlibError, match=r"must be of the type polars\.DataFrame or polars\.LazyFrame, not dict"
     ):
@@ -93,21 +93,19 @@ def test_what_is_no_frame_is_named(call: Evaluating) -> None:
         (pl.lit(1), "'is_first_sub' must be boolean, not Int32"),
     ],
 )
-def test_flags_that_are_not_known_are_named(
-    call: Evaluating, values: pl.Expr, message: str
-) -> None:
+def test_missing_flags_are_named(call: Evaluating, values: pl.Expr, message: str) -> None:
     with pytest.raises(ChurnlibError, match=message):
         call(SCORED.with_columns(is_first_sub=values))
 
 
 @pytest.mark.parametrize("name", ["threshold", "base_rate"])
 @pytest.mark.parametrize("value", [30, -0.1, float("nan")])
-def test_a_share_in_per_cent_is_no_share(name: str, value: Any) -> None:
-    with pytest.raises(ChurnlibError, match=f"{name} must lie between 0 and 1.* it is {value!r}"):
+def test_percentage_is_refused_as_a_share(name: str, value: Any) -> None:
+    with pytest.raises(ChurnlibError, match=f"{name} must be between 0 and 1.* it is {value!r}"):
         churnlib.evaluate(SCORED, **{name: value})
 
 
-def test_what_parts_nothing_is_named() -> None:
+def test_column_that_cannot_define_segments_is_named() -> None:
     with pytest.raises(
         ChurnlibError, match=r"lack the column 'teritory'. Did you mean 'territory'"
     ):
@@ -128,15 +126,15 @@ def test_what_parts_nothing_is_named() -> None:
         ([1], "polars.DataFrame or polars.LazyFrame or FeatureTable, not list"),
     ],
 )
-def test_rows_to_learn_from_are_checked(rows: Any, message: str) -> None:
+def test_training_rows_are_checked(rows: Any, message: str) -> None:
     with pytest.raises(ChurnlibError, match=message):
         churnlib.fit(rows, TRAINING, seed=1)
 
 
-def test_a_lazy_feature_table_is_learnt_from_and_predicted(model: FittedModel) -> None:
+def test_lazy_feature_table_is_fitted_and_predicted(model: FittedModel) -> None:
     again = churnlib.fit(TABLE.lazy(), TRAINING, seed=1)
-    said = churnlib.predict(again, TABLE.lazy())
-    assert said.equals(churnlib.predict(model, TABLE))
+    predicted = churnlib.predict(again, TABLE.lazy())
+    assert predicted.equals(churnlib.predict(model, TABLE))
     assert back_tested(model, TABLE.lazy()).text == back_tested(model, TABLE).text
 
 
@@ -149,14 +147,14 @@ def test_a_lazy_feature_table_is_learnt_from_and_predicted(model: FittedModel) -
         (TABLE, ("rase",), r"test on \(evaluation.segments\) lack the column 'rase'.* 'race'"),
     ],
 )
-def test_rows_to_test_on_are_checked(
+def test_back_test_rows_are_checked(
     model: FittedModel, rows: pl.DataFrame, segments: tuple[str, ...], message: str
 ) -> None:
     with pytest.raises(ChurnlibError, match=message):
         back_tested(model, rows, *segments)
 
 
-def test_a_report_that_cannot_be_saved_advises_what_a_script_can_do(
+def test_report_that_cannot_be_saved_gives_advice_for_scripts(
     model: FittedModel, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")

@@ -39,8 +39,8 @@ def test_schema_allows_null_as_text_for_optional_settings() -> None:
     unset = {
         f"{part}.{name}"
         for part, table in parts.items()
-        for name, stated in table["properties"].items()
-        if any(kind.get("const") == "null" for kind in stated.get("anyOf", ()))
+        for name, declared in table["properties"].items()
+        if any(kind.get("const") == "null" for kind in declared.get("anyOf", ()))
     }
     assert unset == {
         ".as_of", "Aggregation.fill", "CurrencySettings.lookback_months", "Difference.fill",
@@ -61,8 +61,8 @@ def test_schema_describes_every_setting() -> None:
     schema = Settings.model_json_schema()
     for name in ("Settings", "TrainSettings", "CurrencySettings", "RawSettings"):
         part = schema if name == "Settings" else schema["$defs"][name]
-        for setting, stated in part["properties"].items():
-            assert "description" in stated or "$ref" in stated, f"{name}.{setting}"
+        for setting, declared in part["properties"].items():
+            assert "description" in declared or "$ref" in declared, f"{name}.{setting}"
 
 
 def test_feature_names_are_in_the_order_of_the_settings() -> None:

@@ -31,8 +31,8 @@ def test_games_of_the_project_load() -> None:
 
 def test_base_of_the_project_states_every_setting() -> None:
     base = load_base("game1", str(PROJECT / "games"))
-    stated = {".".join(path[:depth]) for path in leaves(base) for depth in range(len(path) + 1)}
-    assert set(PATHS) - stated == {"description", "raw.categories"}  # An empty table has no leaves.
+    paths = {".".join(path[:depth]) for path in leaves(base) for depth in range(len(path) + 1)}
+    assert set(PATHS) - paths == {"description", "raw.categories"}  # An empty table has no leaves.
 
 
 def test_later_layers_take_precedence(games: Path, load: Load) -> None:

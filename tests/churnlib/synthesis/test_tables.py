@@ -104,7 +104,7 @@ def test_misses_are_whole_months_of_a_running_subscription(make: Make, game: str
     assert (runs["last"] < runs["begun"] + runs["sub_months"]).all()
     length = runs["last"] - runs["first"] + 1
     assert set(length) == {1, 2, 3}
-    # Runs stand apart, and the fatal one is the last.
+    # Runs are separate, and the fatal one is the last.
     following = runs.with_columns(
         pl.col("first", "last").shift(-1).over("sub_id").name.suffix("_2")
     )
@@ -147,7 +147,7 @@ def test_payouts_are_those_of_the_month_before(make: Make, game: str) -> None:
             if (sub["sub_id"], at) not in missed and at <= ended.get(sub["sub_id"], at):
                 paid[sub["char_id"], at][0] += sub["num_hard_currency"]
                 paid[sub["char_id"], at][1] += sub["num_soft_currency"]
-    # What is missed at the very end is not known yet, so the last three months are left out.
+    # Misses at the very end are not known yet, so the last three months are left out.
     known = s.currency.filter(pl.col("date") <= date(2024, 10, 1)).with_columns(at=month("date"))
     for row in known.iter_rows(named=True):
         hard, soft = paid[row["char_id"], row["at"] - 1]

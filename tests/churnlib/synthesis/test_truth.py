@@ -1,4 +1,4 @@
-"""The truth is what it says it is: it follows from visible facts, and churn follows from it."""
+"""The truth: it follows from visible facts, and churn follows from it."""
 
 from collections import defaultdict
 from dataclasses import replace
@@ -30,7 +30,7 @@ from tests.churnlib.synthesis.samples import (
 @pytest.mark.parametrize("game", GAMES)
 @pytest.mark.parametrize("signal", [1.0, 0.4])
 def test_truth_follows_from_the_tables_at_the_start(make: Make, game: str, signal: float) -> None:
-    """Every fact is taken from the files once more, row by row, and the formula applied to it."""
+    """Reads every fact from the files again, row by row, and applies the formula."""
     s = make(game, 1000, signal)
     characters = {row["char_id"]: row for row in s.characters.iter_rows(named=True)}
     balances: defaultdict[int, dict[date, dict[str, Any]]] = defaultdict(dict)

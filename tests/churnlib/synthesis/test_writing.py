@@ -1,4 +1,4 @@
-"""The files: the same bytes again, whole or not at all, one chunk like many."""
+"""The files: reproducible bytes, complete or absent, in one chunk or many."""
 
 from pathlib import Path
 from typing import Any
@@ -62,8 +62,8 @@ def test_csv_and_parquet_have_the_same_content(
 
 def test_large_data_are_parquet_by_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writing, "PARQUET_FROM", 50)
-    made = generate(PROCESSES["game1"], 50, 1, tmp_path)
-    assert {path.suffix for path in made.files.values()} == {".parquet"}
+    generated = generate(PROCESSES["game1"], 50, 1, tmp_path)
+    assert {path.suffix for path in generated.files.values()} == {".parquet"}
 
 
 def test_full_chunk_does_not_depend_on_other_chunks(

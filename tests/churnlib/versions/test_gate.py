@@ -211,7 +211,7 @@ def test_terms_follow_from_the_settings_and_the_metric() -> None:
 
 
 def test_comparison_is_equal_after_json() -> None:
-    made = comparison("accepted", promote=True).model_copy(
+    original = comparison("accepted", promote=True).model_copy(
         update={"difference": np.float64(0.1).item(), "interval": (0.0, 0.2)}
     )
-    assert Comparison.model_validate(made.model_dump(mode="json")) == made
+    assert Comparison.model_validate(original.model_dump(mode="json")) == original
