@@ -170,8 +170,9 @@ def describe_calibration(used: dict[str, Any] | None) -> str:
 
     >>> rows = Calibration("isotonic", date(2024, 4, 1), date(2024, 6, 30), 1_234, 200)
     >>> describe_calibration(rows.to_json())
-    'isotonic, on 1,234 rows begun 2024-04-01 to 2024-06-30'
+    'isotonic, on 1,234 subscriptions started 2024-04-01 to 2024-06-30'
     """
     if used is None:
         return "none"
-    return f"{used['method']}, on {used['rows']:,} rows begun {used['start']} to {used['end']}"
+    months = f"{used['start']} to {used['end']}"
+    return f"{used['method']}, on {used['rows']:,} subscriptions started {months}"

@@ -110,12 +110,12 @@ def model_facts(manifest: Mapping[str, Any], *inputs: DatasetRef) -> dict[str, A
 
     first, last = manifest["window"]
     facts = {
-        "trained on": f"subscriptions begun {first} to {last}",
-        "labels known by": manifest["labels_known_by"],
+        "trained on": f"subscriptions started {first} to {last}",
+        "labels available up to": manifest["labels_known_by"],
         "seed": manifest["seed"],
     }
     if sample := manifest.get("sample"):
-        facts["learnt from"] = describe_sample(sample)
+        facts["sample"] = describe_sample(sample)
     if calibration := manifest.get("calibration"):
         facts["calibration"] = describe_calibration(calibration["kept"])
     libraries = {name: manifest["libraries"][name] for name in manifest["depends_on"]}

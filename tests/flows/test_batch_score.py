@@ -197,7 +197,7 @@ def test_batch_score_describes_the_model_that_predicted(complete: Studio) -> Non
     assert max(f["auc_loss"] for f in report["importance"]) > 0
     assert report["changes"] == manifest["changes"]
     assert report["facts"]["seed"] == manifest["seed"]
-    assert report["facts"]["labels known by"] == manifest["labels_known_by"]
+    assert report["facts"]["labels available up to"] == manifest["labels_known_by"]
     assert report["libraries"]["python"] == manifest["python"]
     own = {"standard_features", "predictions", "predict_features"}
     assert report["inputs"].keys() == {*manifest["inputs"], *own}

@@ -9,6 +9,7 @@ import yaml
 
 from churnlib.settings import Schedules, list_games
 from deployments.generate import deployment, prefect_yaml
+from flows import COMPOSITES, FLOWS
 from tests.flows.studio import ROOT
 
 GAME = "game2"
@@ -31,8 +32,8 @@ def test_prefect_yaml_leaves_out_what_is_only_local(
 def test_prefect_yaml_has_each_flow_for_each_game() -> None:
     found: list[dict[str, Any]] = yaml.safe_load(prefect_yaml())["deployments"]
     named = {(d["entrypoint"].partition(":")[2].replace("_", "-"), d["name"]) for d in found}
-    base = ("standard-features", "train", "score", "batch-predict", "batch-score")
-    composites = ("train-from-raw", "score-from-raw", "batch-score-from-raw")
+    base = (flow.replace("_", "-") for flow in FLOWS)
+    composites = (f"{flow.replace('_', '-')}-from-raw" for flow in COMPOSITES)
     flows = (*base, *composites, "backfill")
     assert named == {(flow, game) for flow in flows for game in list_games()}
     assert len(found) == len(named)

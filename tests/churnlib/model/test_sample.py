@@ -137,7 +137,7 @@ def test_manifest_and_reports_describe_the_sample(tmp_path: Path) -> None:
     line = f"{rows} of 480 rows: 50% of the characters (train.sample)"
     as_json, text, page = (Path(ref.uri).read_text(encoding="utf-8") for ref in refs)
     written = json.loads(as_json)
-    assert written["facts"]["learnt from"] == line
+    assert written["facts"]["sample"] == line
     held_out = written["validation"]["general"]["n"]
     for parts in (
         written["segments"]["race"],
@@ -145,7 +145,7 @@ def test_manifest_and_reports_describe_the_sample(tmp_path: Path) -> None:
         written["cohorts"],
     ):
         assert sum(part["n"] for part in parts) == held_out
-    assert f"learnt from {line}" in " ".join(text.split())
+    assert f"sample {line}" in " ".join(text.split())
     assert line in page
 
 
