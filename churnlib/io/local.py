@@ -36,9 +36,9 @@ def fingerprint(uri: str) -> str:
     if path.is_dir():
         return fingerprint_of({entry.name: fingerprint(entry.uri) for entry in list_files(uri)})
     try:
-        found = path.stat()
+        stat = path.stat()
         # Unlike the time of modification, the time of change cannot be set back by a copy.
-        return _digest(uri, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+        return _digest(uri, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
 
@@ -60,8 +60,8 @@ def find_file(uri: str) -> Entry | None:
     path = Path(uri)
     if not path.exists() or path.is_dir():
         return None
-    found = path.stat()
-    return Entry(uri, path.name, found.st_size, found.st_mtime_ns)
+    stat = path.stat()
+    return Entry(uri, path.name, stat.st_size, stat.st_mtime_ns)
 
 
 def list_files(folder: str) -> list[Entry]:
@@ -71,8 +71,8 @@ def list_files(folder: str) -> list[Entry]:
     for path in root.rglob("*"):
         with suppress(FileNotFoundError):  # Another run may remove its temporary files meanwhile.
             if path.is_file():
-                name, found = path.relative_to(root).as_posix(), path.stat()
-                entries.append(Entry(str(path), name, found.st_size, found.st_mtime_ns))
+                name, stat = path.relative_to(root).as_posix(), path.stat()
+                entries.append(Entry(str(path), name, stat.st_size, stat.st_mtime_ns))
     return sorted(entries, key=lambda entry: entry.name)
 
 

@@ -48,7 +48,7 @@ def resolve(
     if root not in trusted:
         raise ModelError(f"{where}: {_not_trusted(type_name, root, is_model)}")
     try:
-        found = _import_class(module_name, class_name)
+        candidate = _import_class(module_name, class_name)
     except ImportError as error:  # Some packages raise it for names that they once had.
         if error.name in EXTRAS:
             raise ModelError(
@@ -60,18 +60,18 @@ def resolve(
                 f"{where}: {type_name} needs the package {root}, which cannot be imported. "
                 "Install it, or add its folder to PYTHONPATH."
             ) from None
-        found = None
-    if found is None:
+        candidate = None
+    if candidate is None:
         suggestion = _closest_type(class_name, is_model) if root in TRUSTED_ROOTS else ""
         raise ModelError(f"{where}: there is no {type_name}. {suggestion}".rstrip())
-    if not (found is OfKind or is_trusted_estimator(found)):
-        package = package_of(found) if isinstance(found, type) else root
+    if not (candidate is OfKind or is_trusted_estimator(candidate)):
+        package = package_of(candidate) if isinstance(candidate, type) else root
         why = "it is not an estimator that can be configured"
         if package not in trusted:
             why = f"the package {package}, which defines it, is not trusted"
-        hint = how_to_trust([package]) if _is_estimator(found) else ""
+        hint = how_to_trust([package]) if _is_estimator(candidate) else ""
         raise ModelError(f"{where}: {type_name} is not allowed: {why}. {hint}".rstrip())
-    resolved: Callable[..., Any] = found
+    resolved: Callable[..., Any] = candidate
     return resolved
 
 
