@@ -89,7 +89,9 @@ def test_killed_worker_loses_only_its_buckets(
     def kill_one() -> None:
         while not parts(studio):
             time.sleep(0.005)
-        workers = [p for p in psutil.Process().children() if "spawn_main" in " ".join(p.cmdline())]
+        # Dask names its workers where setproctitle is installed.
+        lines = {p: " ".join(p.cmdline()) for p in psutil.Process().children()}
+        workers = [p for p, line in lines.items() if "spawn_main" in line or "dask worker" in line]
         workers[0].kill()
         killed.append(workers[0].pid)
 
