@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from churnlib.errors import DataError
 from churnlib.features.cohort import feature_columns, feature_table, in_window
 from churnlib.settings import CurrencySettings, Settings, StandardSettings, load_settings
 from tests.churnlib.features import oracle
@@ -69,9 +70,15 @@ def test_feature_columns_are_those_of_the_feature_table(
 
 @examples(30)
 @given(games, as_of_days, as_of_days)
-def test_in_window_keeps_the_rows_between_its_days(game: Game, first: date, last: date) -> None:
+def test_in_window_keeps_the_rows_between_its_days(game: Game, one: date, other: date) -> None:
+    first, last = sorted((one, other))
     actual = in_window(table(game.subs, SUB_SCHEMA), first, last).collect()
     assert actual.to_dicts() == [s for s in game.subs if first <= s["sub_start_date"] <= last]
+
+
+def test_in_window_that_ends_before_it_starts_is_refused() -> None:
+    with pytest.raises(DataError, match=r"ends on 2024-01-31, before it starts on 2024-02-01"):
+        in_window(table([], SUB_SCHEMA), date(2024, 2, 1), date(2024, 1, 31))
 
 
 def test_in_window_includes_both_ends() -> None:

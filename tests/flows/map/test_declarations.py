@@ -25,6 +25,8 @@ from flows.map.graph import Graph
 from flows.steps import flow as running
 from tests.flows.studio import BATCH_DAY, LAST_DAY, Studio
 
+pytestmark = pytest.mark.slow  # Thirteen runs of flows.
+
 GAME = "game1"
 MODELS = "06_models/models"
 """The folder of all model versions."""
