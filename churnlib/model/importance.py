@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from churnlib.model.feature_table import FeatureTable
     from churnlib.model.fitted_model import FittedModel
 
-MAX_ROWS = 2_000
+MAX_ROWS = 1_000
 """More rows take longer without changing the order of the important features."""
-REPEATS = 5
+REPEATS = 3
 DECIMALS = 12
 """Decimals of a loss; further ones are rounding errors."""
 ROWS_AT_ONCE = 100_000
