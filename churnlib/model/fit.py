@@ -95,9 +95,7 @@ def fit(
         return _fit(known, base_rate, settings, seed)
 
 
-def _fit(
-    known: FeatureTable, base_rate: float, settings: TrainSettings, seed: int
-) -> FittedModel:
+def _fit(known: FeatureTable, base_rate: float, settings: TrainSettings, seed: int) -> FittedModel:
     """Fits and calibrates the pipeline on rows that all have a label; see `fit`."""
     pipeline = build_pipeline(settings.pipeline, seed)
     method = method_for(pipeline, settings)

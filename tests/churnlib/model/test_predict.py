@@ -17,10 +17,10 @@ from threadpoolctl import threadpool_limits
 
 from churnlib.errors import ModelError
 from churnlib.metrics.contact import add_contact
+from churnlib.model import threads
 from churnlib.model.feature_schema import Feature, FeatureSchema
 from churnlib.model.fit import fit
 from churnlib.model.fitted_model import FittedModel
-from churnlib.model import threads
 from churnlib.model.predict import predict, rank_by_risk
 from churnlib.schemas.columns import PROBABILITY
 from churnlib.schemas.outputs import output_tables
