@@ -29,15 +29,15 @@ def test_paths_are_as_documented() -> None:
         catalog.predictions(START): "07_model_output/hawk/predictions_2024-12.parquet",
         catalog.report("in_sample_report"): "08_reporting/hawk/in_sample_report.json",
         catalog.report("score_report"): "08_reporting/hawk/score_report.json",
-        catalog.report(
-            "batch_score_report", START
-        ): "08_reporting/hawk/batch_score_report_2024-12.json",
+        catalog.batch_report(START): "08_reporting/hawk/batch_score_report_2024-12.json",
     }
     for dataset, path in found.items():
         assert dataset.uri == f"/data/{path}"
         assert dataset.game == "hawk"
         assert path.split("/")[0] in LAYERS
     assert len({dataset.uri for dataset in found}) == len(found)
+    listed = {dataset for dataset, _ in catalog.places(["sub_data"], START)}
+    assert listed == {*found} - {catalog.model("v1")}
 
 
 def test_paths_in_an_object_store_are_the_same() -> None:
