@@ -114,12 +114,12 @@ def test_gate_takes_a_model_from_candidate_to_champion_and_back(
     trained.run("score", GAME, STRICT)
     assert champion(trained) == first
     assert candidate(trained) is None
-    found = report(trained)
-    assert found["model_version"] == second
-    assert found["comparison"]["decision"] == "refused"
-    low, high = found["comparison"]["interval"]
-    assert low < found["comparison"]["difference"] < high
-    assert found["comparison"]["candidate_value"] == pytest.approx(found["general"]["roc_auc"])
+    refusal = report(trained)
+    assert refusal["model_version"] == second
+    assert refusal["comparison"]["decision"] == "refused"
+    low, high = refusal["comparison"]["interval"]
+    assert low < refusal["comparison"]["difference"] < high
+    assert refusal["comparison"]["candidate_value"] == pytest.approx(refusal["general"]["roc_auc"])
     text = trained.file(f"08_reporting/{GAME}/score_report.txt").read_text()
     words = " ".join(text.split())
     assert "Compared with the champion: Refused: the champion stays." in words
@@ -244,13 +244,13 @@ def test_gate_is_undecided_with_few_subscriptions(
     tiny = ["--set=windows.score={ start = -6, end = -6 }", "--set=champion.max_loss=0.9"]
     assert trained.command("score", GAME, *tiny) == DONE
     assert (champion(trained), candidate(trained)) == (first, second)
-    found = report(trained)["comparison"]
-    assert found["decision"] == "undecided"
-    assert found["positives"] < found["min_outcomes"] == 30
+    comparison = report(trained)["comparison"]
+    assert comparison["decision"] == "undecided"
+    assert comparison["positives"] < comparison["min_outcomes"] == 30
     text = trained.file(f"08_reporting/{GAME}/score_report.txt").read_text()
     words = " ".join(text.split())
     assert "Undecided: the champion stays. Difference in ROC AUC" in words
-    assert f"from {first}. {found['positives']} of " in words
+    assert f"from {first}. {comparison['positives']} of " in words
     assert "champion.min_outcomes requires 30 of each: score more months, with" in words
     assert states(trained, capsys) == {second: "candidate", first: "champion"}
 
@@ -270,10 +270,10 @@ def test_gate_replaces_a_champion_that_cannot_be_loaded(trained: Studio) -> None
     made_by_another_library(trained, second)
     trained.run("score", GAME)
     assert champion(trained) == third
-    found = report(trained)["comparison"]
-    assert found["decision"] == "accepted"
-    assert "the champion cannot be used any more" in found["reason"]
-    assert found["difference"] is None
+    comparison = report(trained)["comparison"]
+    assert comparison["decision"] == "accepted"
+    assert "the champion cannot be used any more" in comparison["reason"]
+    assert comparison["difference"] is None
 
 
 @pytest.mark.slow
@@ -416,10 +416,10 @@ def test_score_back_tests_the_champion_if_the_candidate_cannot_be_compared(
     # The scheduled run back-tests the champion, and log and report say why.
     output = say(trained, "score", GAME)
     assert output.startswith("exit 0\n")
-    found = report(trained)
-    assert found["model_version"] == first
-    assert found["comparison"] is None
-    (warning,) = found["warnings"]
+    content = report(trained)
+    assert content["model_version"] == first
+    assert content["comparison"] is None
+    (warning,) = content["warnings"]
     assert warning.startswith(
         f"the newest candidate, {second}, cannot be back-tested, so this is a back-test of the "
         f"champion, {first}, and nothing is decided: model {second} "
@@ -458,9 +458,9 @@ def test_gate_is_undecided_on_a_cohort_that_both_models_were_trained_on(trained:
     second = candidate(trained)
     trained.run("score", GAME, LENIENT | SEEN)
     assert (champion(trained), candidate(trained)) == (first, second)
-    found = report(trained)["comparison"]
-    assert found["decision"] == "undecided"
-    assert found["reason"] == (
+    comparison = report(trained)["comparison"]
+    assert comparison["decision"] == "undecided"
+    assert comparison["reason"] == (
         "training labels of the candidate and the champion became available only after the start "
         "of this cohort, so its metrics are optimistic: score later months"
     )
@@ -516,8 +516,8 @@ def test_gate_keeps_the_configured_number_of_versions(trained: Studio) -> None:
     first = champion(trained)
     for seed in (8, 9):
         trained.run("train", GAME, {"train.seed": seed, "champion.keep_versions": 1})
-    found = {file.parent.name for file in trained.data.glob(f"06_models/{GAME}/*/manifest.json")}
-    assert found == {first, candidate(trained)}
+    versions = {file.parent.name for file in trained.data.glob(f"06_models/{GAME}/*/manifest.json")}
+    assert versions == {first, candidate(trained)}
 
 
 @pytest.mark.parametrize("flow", ["score", "batch_predict"])

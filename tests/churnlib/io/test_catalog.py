@@ -15,7 +15,7 @@ START = date(2024, 12, 1)
 
 def test_paths_are_as_documented() -> None:
     catalog = Catalog("/data", "hawk")
-    found = {
+    paths = {
         catalog.checked("sub_data"): "02_intermediate/hawk/sub_data.parquet",
         catalog.rejected("sub_data"): "02_intermediate/hawk/sub_data_rejected.parquet",
         catalog.standard_features(): "03_primary/hawk/standard_features.parquet",
@@ -31,13 +31,13 @@ def test_paths_are_as_documented() -> None:
         catalog.report("score_report"): "08_reporting/hawk/score_report.json",
         catalog.batch_report(START): "08_reporting/hawk/batch_score_report_2024-12.json",
     }
-    for dataset, path in found.items():
+    for dataset, path in paths.items():
         assert dataset.uri == f"/data/{path}"
         assert dataset.game == "hawk"
         assert path.split("/")[0] in LAYERS
-    assert len({dataset.uri for dataset in found}) == len(found)
+    assert len({dataset.uri for dataset in paths}) == len(paths)
     listed = {dataset for dataset, _ in catalog.places(["sub_data"], START)}
-    assert listed == {*found} - {catalog.model("v1")}
+    assert listed == {*paths} - {catalog.model("v1")}
 
 
 def test_paths_in_an_object_store_are_the_same() -> None:
