@@ -19,6 +19,7 @@ def test_paths_are_as_documented() -> None:
         catalog.checked("sub_data"): "02_intermediate/hawk/sub_data.parquet",
         catalog.rejected("sub_data"): "02_intermediate/hawk/sub_data_rejected.parquet",
         catalog.standard_features(): "03_primary/hawk/standard_features.parquet",
+        catalog.standard_sources(): "03_primary/hawk/standard_features_sources.json",
         catalog.features("train"): "04_feature/hawk/train_features.parquet",
         catalog.features("score"): "04_feature/hawk/score_features.parquet",
         catalog.predict_features(START): "05_model_input/hawk/predict_2024-12.parquet",
