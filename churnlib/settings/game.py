@@ -145,6 +145,7 @@ def load_settings(
     games_dir: str | None = None,
     environ: Mapping[str, str] | None = None,
     local: bool = True,
+    origin: str = "overrides",
 ) -> Settings:
     """Loads the settings of a game.
 
@@ -163,6 +164,7 @@ def load_settings(
             beside the package.
         environ: The environment; that of this process if None.
         local: Whether `local.toml` is read; not for results that others reproduce.
+        origin: The name of the overrides in messages.
 
     Raises:
         SettingsError: There is no such game, a file cannot be read, or a setting is unknown or
@@ -178,7 +180,9 @@ def load_settings(
         )
     environ = os.environ if environ is None else environ
     check_variables(game, environ, configurable_fields(Settings))
-    layers = load_layers(game, overrides, games_dir=games_dir, environ=environ, local=local)
+    layers = load_layers(
+        game, overrides, games_dir=games_dir, environ=environ, local=local, origin=origin
+    )
     try:
         return Settings(**layers.merged)
     except ValueError as error:

@@ -105,7 +105,7 @@ def compare_replay(
         golden: The golden rows of the version, with the probabilities that it gave them.
         predicted: The probabilities that the new model gives them.
     """
-    differences = (golden[PROBABILITY] - predicted).abs()
+    largest = (golden[PROBABILITY] - predicted).abs().max()
     unequal = int((golden[PROBABILITY] != predicted).sum())
     features = [manifest["inputs"].get(FEATURES, {}) for manifest in (then, now)]
     return Replay(
@@ -113,7 +113,7 @@ def compare_replay(
         as_of=then["as_of"],
         rows=len(golden),
         unequal=unequal,
-        largest=float(differences.max()) if unequal else None,  # type: ignore[arg-type]
+        largest=largest if unequal and isinstance(largest, float) else None,
         inputs=tuple(_inputs(then["inputs"], now["inputs"])),
         features=features[0].get("fingerprint") == features[1].get("fingerprint"),
         feature_rows=(features[0].get("rows", 0), features[1].get("rows", 0)),

@@ -563,6 +563,6 @@ def test_commands_with_a_mistake_print_one_message(
 def test_models_of_a_game_without_models_says_how_to_train_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["models", "--game", GAME, "--data-dir", str(tmp_path / "mistyped")]) == DONE
+    assert main(["models", "--game", GAME, "--data-dir", str(tmp_path)]) == DONE
     assert list(tmp_path.iterdir()) == []
     assert "there is no model yet. Train one: churn train" in capsys.readouterr().out
