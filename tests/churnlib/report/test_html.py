@@ -279,7 +279,7 @@ def test_page_draws_the_group_that_is_defined() -> None:
     late = SCORED.with_columns(is_first_sub=False)
     page = Page(to_html(make_report(late), late))
     assert page.tags["svg"] == 11
-    assert "First subscriptions only. Cannot be judged. No subscription has a known" in page.text
+    assert "First subscriptions only. Cannot be judged. There are no subscriptions" in page.text
 
 
 def test_page_of_equal_predictions_has_no_verdict() -> None:

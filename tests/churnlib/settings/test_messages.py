@@ -44,7 +44,7 @@ def test_invalid_value_is_refused_with_its_layer(games: Path, load: Load) -> Non
     assert named.format("games/hawk.toml") in refusal(load, bad)
     variable = "the variable CHURN_TRAIN__VALIDATION_MONTHS"
     assert named.format(variable) in refusal(load, good, environ=environ)
-    assert named.format("--set") in refusal(load, good, overrides)
+    assert named.format("overrides") in refusal(load, good, overrides)
     (games / "local.toml").write_text(bad)
     assert named.format("games/local.toml") in refusal(load, good)
     (games / "local.toml").write_text("")
@@ -130,7 +130,7 @@ def test_origin_of_a_list_is_the_layer_that_replaces_it(load: Load) -> None:
     bad = '["gold", "soft_balance"]'
     own = '[currency]\nlatest = ["hard_balance"]'
     fault = "currency.latest.0 (from {}): "
-    assert fault.format("--set") in refusal(load, own, {"currency.latest": bad})
+    assert fault.format("overrides") in refusal(load, own, {"currency.latest": bad})
     variable = {"CHURN_CURRENCY__LATEST": bad}
     assert fault.format("the variable CHURN_CURRENCY__LATEST") in refusal(load, own, {}, variable)
     steps = "[[train.pipeline]]\nname = 'scale'\n[[train.pipeline]]\nname = 'model'\ntype = 'x'"
