@@ -74,6 +74,13 @@ def complete(completed: Studio) -> Studio:
 
 
 @pytest.fixture
+def restored(complete: Studio) -> Studio:
+    """The data folder in which every flow of the first game has run, restored for one test."""
+    replace_folder(complete.data, kept_folder(complete))
+    return complete
+
+
+@pytest.fixture
 def trained(complete: Studio) -> Studio:
     """A data folder with one model, the champion, and the outputs of earlier tests."""
     replace_folder(complete.data / MODELS, kept_folder(complete) / MODELS)
