@@ -78,7 +78,7 @@ def test_graph_has_every_dataset_of_the_catalog(graph: Graph) -> None:
     }
     one_version = first_paragraph(Catalog.model.__doc__)  # The dataset `models` holds them all.
     assert {node.about for node in graph.datasets.values()} == methods - {one_version}
-    assert {node.id for node in catalog_nodes(GAME)} == set(graph.datasets)
+    assert {node.id for node in catalog_nodes(load_settings(GAME))} == set(graph.datasets)
 
 
 def test_graph_tasks_declare_datasets_exactly_where_they_take_them(graph: Graph) -> None:
