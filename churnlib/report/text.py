@@ -101,7 +101,7 @@ def _aligned(
 
     Intervals are behind their values, or below them if that is too wide.
     """
-    lines = [[name.text, *map(_inline, cells)] for name, *cells in rows]
+    lines = [[name.text, *(cell.inline for cell in cells)] for name, *cells in rows]
     if _total(_widths(columns, lines)) > WIDTH:
         values = [[cell.text for cell in row] for row in rows]
         ranges = [["", *map(_short_range, cells)] for _, *cells in rows]
@@ -129,10 +129,6 @@ def _padded(line: Sequence[str], widths: Sequence[int]) -> str:
         name = f"{name[: widths[0] - 1]}~"
     padded = (f"{cell:>{width}}" for cell, width in zip(cells, widths[1:], strict=True))
     return GAP.join([f"{name:<{widths[0]}}", *padded]).rstrip()
-
-
-def _inline(cell: Cell) -> str:
-    return f"{cell.text} ({cell.range})" if cell.range else cell.text
 
 
 def _short_range(cell: Cell) -> str:

@@ -93,10 +93,6 @@ def labels_known_by(settings: Settings, as_of: date) -> date:
     """Returns the day on which the last training label becomes available.
 
     It is the first day of the month that is the horizon after the last month of the window.
-
-    Args:
-        settings: The game's settings.
-        as_of: The day of the run.
     """
     _, last = settings.windows.train.span(as_of)
     return shift_months(first_day(last), settings.horizon_months)
@@ -104,10 +100,6 @@ def labels_known_by(settings: Settings, as_of: date) -> date:
 
 def label_overlap(settings: Settings, as_of: date) -> tuple[date, date] | None:
     """Checks whether training labels become available only after the scoring window starts.
-
-    Args:
-        settings: The game's settings.
-        as_of: The day of the run.
 
     Returns:
         The day on which the last label is available and the start of the scoring window; None where

@@ -93,10 +93,6 @@ def list_games(
 def load_base(game: str, games_dir: str | None = None) -> dict[str, Any]:
     """Reads `base.toml`.
 
-    Args:
-        game: The game, for messages.
-        games_dir: See `games_folder`.
-
     Raises:
         SettingsError: There is no such file, or it is not valid TOML.
     """
@@ -152,11 +148,6 @@ def check_variables(game: str, environ: Mapping[str, str], settings: Container[s
     """Refuses variables whose names are not in capitals, and which would otherwise be ignored.
 
     The names of an estimator's parameters, below `params`, keep their own case.
-
-    Args:
-        game: The game, for messages.
-        environ: The environment.
-        settings: The names of all settings at the top level.
 
     Raises:
         SettingsError: The name of such a variable.

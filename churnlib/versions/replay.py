@@ -70,11 +70,6 @@ class Replay:
 def settings_from(manifest: Mapping[str, Any], data_dir: str, engine: EngineSettings) -> Settings:
     """The settings of a version's training, for another data folder.
 
-    Args:
-        manifest: The version's.
-        data_dir: The data folder.
-        engine: The settings of the engine, which change no result.
-
     Raises:
         ModelError: The manifest lacks some of them, or they are not valid any more.
     """

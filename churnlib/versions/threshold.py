@@ -10,12 +10,7 @@ from churnlib.versions.folder import read_scored
 
 
 def contact_threshold(model: DatasetRef, manifest: Mapping[str, Any], offer: Offer) -> float | None:
-    """The churn probability from which a campaign contacts subscribers.
-
-    Args:
-        model: The version.
-        manifest: Its manifest.
-        offer: The current costs and gains of contacting.
+    """The churn probability from which a campaign with this offer contacts subscribers.
 
     Returns:
         The threshold in the manifest if it was chosen for the same offer; else the one that the

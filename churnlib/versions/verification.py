@@ -96,12 +96,6 @@ def check_trusted_packages(model: Dataset | DatasetRef, manifest: Mapping[str, A
 def check_golden_rows(where: str, loaded: "FittedModel", golden: pl.DataFrame, remedy: str) -> None:
     """Checks that a loaded model gives its golden rows the probabilities saved with them.
 
-    Args:
-        where: The game and the version, for messages.
-        loaded: The model.
-        golden: The rows, with these probabilities.
-        remedy: What to do, for messages.
-
     Raises:
         ModelError: A probability differs, or the model cannot predict them.
     """

@@ -48,13 +48,7 @@ def score_model(
 ) -> tuple[DatasetRef, ...]:
     """Predicts the subscriptions of a window and compares the predictions with the outcomes.
 
-    Args:
-        model: The version to report on.
-        champion: The champion to compare a candidate with.
-        features: Features and labels of the window.
-        output: The place of the report.
-        gate: How a candidate is decided on, and how the champion was.
-        context: The other inputs of the report.
+    A candidate is also compared with the champion, unless the gate rules without metrics.
     """
     from churnlib.metrics.campaign import evaluate_campaign
     from churnlib.metrics.evaluate import evaluate
@@ -102,14 +96,6 @@ def compare(
     context: ScoreContext,
 ) -> dict[str, Any]:
     """Compares a candidate with the champion on a cohort, and decides.
-
-    Args:
-        model: The candidate.
-        champion: The champion, if there is one.
-        features: The cohort.
-        scored: The predictions of the candidate, in the order of the cohort.
-        gate: Terms, and the decision if there is one without metrics.
-        context: The cohort's window, and which model files may be loaded.
 
     Returns:
         A `Comparison` as plain data.

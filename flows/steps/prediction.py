@@ -117,16 +117,7 @@ def predict_batch(
     campaign: CampaignSettings,
     allow_joblib: bool,
 ) -> DatasetRef:
-    """Predicts every subscription of a batch, ranks them by risk, and decides whom to contact.
-
-    Args:
-        model: The version to predict with.
-        features: The features of the batch.
-        output: The place of the predictions.
-        batch: Facts to store with the predictions.
-        campaign: The terms of contacting, and the share held out.
-        allow_joblib: Whether to load model files in the joblib format, which can run any code.
-    """
+    """Predicts every subscription of a batch, ranks them by risk, and decides whom to contact."""
     from churnlib.metrics.contact import add_contact
     from churnlib.model.predict import predict_in_parts, rank_by_risk
     from churnlib.versions.folder import open_model

@@ -28,14 +28,7 @@ from flows.task import task
 def report_training(
     model: DatasetRef, output: Dataset, features: DatasetRef, context: ReportContext
 ) -> tuple[DatasetRef, ...]:
-    """Reports how the model performs on the rows that it was fitted on, and on validation.
-
-    Args:
-        model: The version.
-        output: The place of the report.
-        features: The features that the version was trained on.
-        context: Segments, data quality and warnings.
-    """
+    """Reports how the model performs on the rows that it was fitted on, and on validation."""
     from churnlib.metrics.campaign import evaluate_campaign
     from churnlib.metrics.segments import breakdown
 
