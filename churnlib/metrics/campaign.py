@@ -10,7 +10,7 @@ from churnlib.metrics import profit
 from churnlib.metrics.intervals import Interval, difference_interval
 from churnlib.metrics.predictions import with_label
 from churnlib.metrics.profit import Cutoffs
-from churnlib.schemas.columns import LABEL, PROBABILITY
+from churnlib.schemas.columns import CHAR_ID, LABEL, PROBABILITY
 from churnlib.settings import Offer
 
 CURVE_POINTS = 101
@@ -130,7 +130,7 @@ def evaluate_campaign(scored: pl.DataFrame, offer: Offer, threshold: float | Non
         threshold=threshold,
     )
     if rows.is_empty():
-        return replace(campaign, reason="no subscription has a known outcome")
+        return replace(campaign, reason="no subscription has a label")
     at = _cutoffs(rows)
     gains = profit.profits(at, offer)
     # Thresholds fall, so those at or above the given one come first.
@@ -182,7 +182,7 @@ def _interval(
     """Computes the interval of a gain from the contributions of characters, by linearisation."""
     contacted = pl.lit(False) if threshold is None else pl.col(PROBABILITY) >= threshold
     kinds = (
-        rows.group_by("char_id")
+        rows.group_by(CHAR_ID)
         .agg(
             subs=pl.len(),
             churners=(contacted & (pl.col(LABEL) == 1)).sum(),

@@ -9,7 +9,6 @@ from pydantic import ValidationError
 
 from churnlib.errors import ModelError
 from churnlib.schemas.columns import PROBABILITY
-from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import EngineSettings, Settings
 
 SHOWN = 12
@@ -71,11 +70,6 @@ class Replay:
 def settings_from(manifest: Mapping[str, Any], data_dir: str, engine: EngineSettings) -> Settings:
     """The settings of a version's training, for another data folder.
 
-    Args:
-        manifest: The version's.
-        data_dir: The data folder.
-        engine: The settings of the engine, which change no result.
-
     Raises:
         ModelError: The manifest lacks some of them, or they are not valid any more.
     """
@@ -106,7 +100,7 @@ def compare_replay(
         golden: The golden rows of the version, with the probabilities that it gave them.
         predicted: The probabilities that the new model gives them.
     """
-    differences = (golden[PROBABILITY] - predicted).abs()
+    largest = (golden[PROBABILITY] - predicted).abs().max()
     unequal = int((golden[PROBABILITY] != predicted).sum())
     features = [manifest["inputs"].get(FEATURES, {}) for manifest in (then, now)]
     return Replay(
@@ -114,7 +108,7 @@ def compare_replay(
         as_of=then["as_of"],
         rows=len(golden),
         unequal=unequal,
-        largest=float(differences.max()) if unequal else None,  # type: ignore[arg-type]
+        largest=largest if unequal and isinstance(largest, float) else None,
         inputs=tuple(_inputs(then["inputs"], now["inputs"])),
         features=features[0].get("fingerprint") == features[1].get("fingerprint"),
         feature_rows=(features[0].get("rows", 0), features[1].get("rows", 0)),
@@ -154,7 +148,7 @@ def _line(change: Change) -> str:
 
 
 def _inputs(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Change]:
-    for table in raw_tables():
+    for table in dict.fromkeys((*then, *now)):
         before, after = then.get(table), now.get(table)
         if (before or {}).get("source") != (after or {}).get("source"):
             yield Change(f"raw table {table}", _table(before), _table(after))

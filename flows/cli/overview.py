@@ -13,14 +13,14 @@ from flows import FLOWS
 from flows.cli.exit_status import DONE, USERS_FAULT
 
 LABEL_WIDTH = 21
+COMPOSITE = "The same, after building the standard features."
+"""What a flow does with `--from-raw`."""
 
 
 def print_overview(commands: Mapping[str, str], data_dir: str | None = None) -> int:
     """Prints the commands and the games, each game with the newest output of each flow.
 
-    Args:
-        commands: The summary of each command, by name.
-        data_dir: The data folder to look at; that of each game's settings if None.
+    Without a data folder, it is that of each game's settings.
 
     Returns:
         The exit status: 2 if the settings of a game are invalid or its data cannot be reached; the
@@ -51,7 +51,7 @@ def _commands(commands: Mapping[str, str]) -> Iterator[str]:
         flow = FLOWS.get(name.replace("-", "_"))
         if flow and flow.has_composite:
             composite = f"{name} --from-raw"
-            yield f"  {composite:<{LABEL_WIDTH}} The same, after building the standard features."
+            yield f"  {composite:<{LABEL_WIDTH}} {COMPOSITE}"
 
 
 def _outputs(settings: Settings) -> Iterator[str]:

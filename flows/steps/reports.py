@@ -51,13 +51,7 @@ class ScoreContext(ReportContext):
 
 
 def report_context(run: Run, sources: Sources, warnings: tuple[str, ...]) -> ReportContext:
-    """Collects what a report needs from a run.
-
-    Args:
-        run: The run.
-        sources: The facts of the raw tables behind the report.
-        warnings: Warnings for the reader.
-    """
+    """Collects what a report needs from a run."""
     return ReportContext(run.settings.evaluation, data_quality(run.raw, sources), warnings)
 
 
@@ -141,7 +135,7 @@ def check_segments(settings: Settings) -> None:
     from churnlib.metrics.segments import check_segments
 
     with error_prefix(settings.game):
-        check_segments(settings.evaluation.segments)
+        check_segments(settings.evaluation.segments, settings.raw)
 
 
 def show(reports: tuple[DatasetRef, ...]) -> None:

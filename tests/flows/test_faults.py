@@ -238,7 +238,7 @@ def test_score_of_subscriptions_without_labels_says_why_metrics_are_null(complet
         assert scores["n"] == 0
         assert scores["immature"] > 0
         assert scores["roc_auc"] is scores["roc_auc_ci"] is scores["log_loss"] is None
-        assert scores["reason"].startswith("no subscription has a known outcome")
+        assert scores["reason"].startswith("the label is not yet available for ")
 
 
 def test_score_of_a_training_window_warns_if_allowed(complete: Studio) -> None:
@@ -373,8 +373,8 @@ def test_every_report_warns_of_a_day_beyond_the_data(
         output = say(complete, flow, GAME, "--from-raw", f"--as-of={day}", *june)
         assert output.startswith("exit 0"), output
         warnings = complete.json(f"08_reporting/{GAME}/{report}.json")["warnings"]
-        found = [
+        of_currency = [
             w for w in warnings if w.startswith(f"the latest currency is of {LAST_DAY}, 2 months")
         ]
-        assert len(found) == warned
+        assert len(of_currency) == warned
         assert ("the latest currency is of" in output) == warned

@@ -110,7 +110,7 @@ def test_threshold_with_one_outcome_is_break_even(outcome: int | None) -> None:
 
 def test_campaign_without_labels_has_only_a_reason() -> None:
     campaign = evaluate_campaign(scored().clear(), OFFER, 0.2)
-    assert campaign.reason == "no subscription has a known outcome"
+    assert campaign.reason == "no subscription has a label"
     assert (campaign.n, campaign.at_threshold, campaign.empc, campaign.curve) == (0, None, None, ())
     assert json.loads(json.dumps(campaign.to_json()))["threshold"] == 0.2
 
@@ -147,8 +147,8 @@ def test_rows_of_one_character_are_not_independent() -> None:
     rows = scored(per_character=1)
     twice = pl.concat([rows, rows])
 
-    def width(found: pl.DataFrame) -> float:
-        at = evaluate_campaign(found, OFFER, 0.2).at_threshold
+    def width(rows: pl.DataFrame) -> float:
+        at = evaluate_campaign(rows, OFFER, 0.2).at_threshold
         assert at is not None
         assert at.expected_gain_ci is not None
         return at.expected_gain_ci[1] - at.expected_gain_ci[0]

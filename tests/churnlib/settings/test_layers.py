@@ -47,11 +47,11 @@ def test_later_layers_take_precedence(games: Path, load: Load) -> None:
 
 
 def test_tables_are_merged_and_lists_are_replaced(load: Load) -> None:
-    found = load("[currency]\nlookback_months = 4\n[windows]\nscore = { end = -5 }")
-    assert found.currency == CurrencySettings(
+    settings = load("[currency]\nlookback_months = 4\n[windows]\nscore = { end = -5 }")
+    assert settings.currency == CurrencySettings(
         lookback_months=4, latest=("hard_balance", "soft_balance")
     )
-    assert found.windows.score == Window(start=-8, end=-5)
+    assert settings.windows.score == Window(start=-8, end=-5)
     assert load('[currency]\nlatest = ["sub_hard"]').currency.latest == ("sub_hard",)
 
 
@@ -71,13 +71,13 @@ def test_overrides_and_environment_are_read_as_toml_values(load: Load) -> None:
         "train.refit": "false",
         "train.pipeline.model.params": "{ C = 0.5 }",
     }
-    found = load(overrides=overrides, environ={"CHURN_TRAIN__MODEL_FORMAT": "joblib"})
-    assert found.as_of == date(2024, 6, 30)
-    assert found.windows.score.end == -5
-    assert found.train.features.exclude == ("price", "race")
-    assert found.train.refit is False
-    assert found.train.pipeline[1].params == {"C": 0.5}
-    assert found.train.model_format == "joblib"
+    settings = load(overrides=overrides, environ={"CHURN_TRAIN__MODEL_FORMAT": "joblib"})
+    assert settings.as_of == date(2024, 6, 30)
+    assert settings.windows.score.end == -5
+    assert settings.train.features.exclude == ("price", "race")
+    assert settings.train.refit is False
+    assert settings.train.pipeline[1].params == {"C": 0.5}
+    assert settings.train.model_format == "joblib"
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,11 @@ def test_dotted_names_in_nested_overrides_are_paths(load: Load) -> None:
         ("hawk", ["x=1"], "hawk: overrides should be settings by path, "),
         ("hawk", {1: 2}, "hawk: overrides: 1 should be the path of a setting such as train.seed."),
         ("hawk", {"train": {None: 2}}, "hawk: overrides: None should be the path of a setting "),
-        ("hawk", {"train": 3}, "hawk: invalid settings:\n  train (from --set): should be a table"),
+        (
+            "hawk",
+            {"train": 3},
+            "hawk: invalid settings:\n  train (from overrides): should be a table",
+        ),
     ],
 )
 def test_arguments_of_another_type_are_refused(
