@@ -29,8 +29,8 @@ os.environ |= {
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
-    # Idle threads of a fit would spin on the cores that the server needs.
-    "GOMP_SPINCOUNT": "1000",
+    # Small models are fitted faster on one thread than on two.
+    "OMP_NUM_THREADS": "1",
 }
 for name in list(os.environ):
     if name.endswith(("API_URL", "CONNECTION_URL")) or name.startswith("AWS_"):

@@ -3,7 +3,7 @@
 import re
 import subprocess
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -75,6 +75,12 @@ HTML = to_html(REPORT, SCORED)
 PAGE = Page(HTML)
 
 
+@pytest.fixture
+def without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaves out the pictures, which take most of the time."""
+    monkeypatch.setattr("churnlib.report.html.pictures", lambda *_: defaultdict(tuple))
+
+
 def test_page_does_not_depend_on_row_order() -> None:
     assert to_html(REPORT, SCORED.sample(fraction=1, shuffle=True, seed=1)) == HTML
 
@@ -116,6 +122,7 @@ def test_page_without_rows_draws_the_other_pictures() -> None:
     assert "ROC curve" not in page.words
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_page_begins_with_the_recommendation() -> None:
     page = Page(to_html(replace(REPORT, warnings=("labels overlap",)), SCORED))
     assert page.headings == [
@@ -157,6 +164,7 @@ def test_page_shows_every_metric_with_its_interval_and_its_baselines() -> None:
     assert between(difference["interval"], signed) in PAGE.words
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_training_page_judges_by_validation_and_calls_in_sample_metrics_optimistic() -> None:
     lost = SCORED.with_columns(churn_probability=1 - pl.col("churn_probability"))
     page = Page(to_html(in_training(lost), lost))
@@ -169,6 +177,7 @@ def test_training_page_judges_by_validation_and_calls_in_sample_metrics_optimist
     )
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_page_lists_data_warnings_and_facts() -> None:
     report = replace(
         REPORT,
@@ -186,12 +195,14 @@ def test_page_lists_data_warnings_and_facts() -> None:
     assert "sub_miss" not in text
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_page_does_not_call_unchecked_data_clean() -> None:
     assert "Not checked: quarantined rows and data warnings." in PAGE.text
     clean = Page(to_html(replace(REPORT, quarantined={}, odd={"sub_data": {}}), SCORED)).text
     assert "Data warnings None." in clean
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_page_lists_settings_libraries_and_inputs() -> None:
     for words in ("train.seed null 7", "scikit-learn: 1.9.1", "train_features 1,234 fefefefefefe"):
         assert words in PAGE.text
@@ -200,6 +211,7 @@ def test_page_lists_settings_libraries_and_inputs() -> None:
     assert "base.toml" not in unknown
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_page_of_a_batch_compares_the_hold_out() -> None:
     hold_out = compare_counts(contacted=(50, 200), held_out=(10, 20))
     text = Page(to_html(replace(REPORT, campaign={**CAMPAIGN, "hold_out": hold_out}))).text
@@ -208,6 +220,7 @@ def test_page_of_a_batch_compares_the_hold_out() -> None:
     assert "reduction in churn +25.0 percentage points (+3.9 to +45.8)" in text
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_page_counts_subscriptions_without_a_label() -> None:
     young = SCORED.with_columns(
         sub_churn=pl.when(pl.col("sub_id") >= 50).then("sub_churn"), currency_age_months=None
@@ -217,6 +230,7 @@ def test_page_counts_subscriptions_without_a_label() -> None:
         assert words in text
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_page_leaves_out_currency_that_was_not_counted() -> None:
     scored = SCORED.drop("currency_age_months")
     assert "without currency" not in to_html(make_report(scored), scored)
@@ -266,6 +280,7 @@ def test_page_gives_the_reason_if_no_metric_is_defined(scored: pl.DataFrame, rea
     assert not re.search(r"\b(None(?!\.| of)|nan|inf)\b", page.text)
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_page_gives_the_reason_if_a_segment_has_no_metrics() -> None:
     few = SCORED.head(12)
     text = Page(to_html(make_report(few), few)).text
@@ -292,7 +307,7 @@ def test_page_of_two_rows_is_drawn() -> None:
 
 
 def test_page_of_many_rows_stays_small() -> None:
-    scored = make_scored(50_000)
+    scored = make_scored(20_000)
     assert len(to_html(in_training(scored), scored).encode()) < 600_000
 
 
