@@ -142,7 +142,13 @@ def back_test(
     from churnlib.model.fitted_model import FittedModel
     from churnlib.model.importance import permutation_importance
     from churnlib.model.predict import predict_in_parts
-    from churnlib.schemas.validation import as_frame, check_labels, check_segment_columns, require
+    from churnlib.schemas.validation import (
+        as_frame,
+        check_labels,
+        check_segment_columns,
+        first_and_last,
+        require,
+    )
 
     check_type(model, FittedModel, "back_test: model")
     evaluation, offer = settings.evaluation, settings.campaign.offer
@@ -150,8 +156,7 @@ def back_test(
     require(rows.columns, (*NEEDED, LABEL), TESTED)
     check_labels(rows[LABEL])
     check_segment_columns(rows, evaluation.segments, f"{TESTED} (evaluation.segments)")
-    first, last = rows[SUB_START_DATE].min(), rows[SUB_START_DATE].max()
-    if not isinstance(first, date) or not isinstance(last, date):
+    if rows.is_empty():
         raise DataError(f"{settings.game}: there are no rows to test the model on.")
     with error_prefix(settings.game):
         scored = predict_in_parts(model, rows, also=evaluation.segments).rows
@@ -162,7 +167,7 @@ def back_test(
         name="score_report",
         game=settings.game,
         as_of=as_of,
-        window=(first, last),
+        window=first_and_last(rows[SUB_START_DATE]),
         horizon_months=settings.horizon_months,
         model_version=name,
         groups={group: metrics.to_json() for group, metrics in scores.items()},

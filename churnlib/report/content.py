@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+Plain = Mapping[str, Any]
+"""Metrics or facts as plain data, as in the JSON reports."""
+
 GROUPS = {"general": "all subscriptions", "new_characters": "new characters"}
 """The groups that every report scores, and their names."""
 TITLES = {

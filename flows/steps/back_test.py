@@ -11,7 +11,7 @@ from churnlib.report.content import Report
 from churnlib.report.write import write_report
 from churnlib.schemas.columns import PROBABILITY
 from churnlib.uris import name_of
-from churnlib.versions.folder import load_model
+from churnlib.versions.folder import load_model, open_model
 from churnlib.versions.gate import Comparison, Terms, compare_models
 from churnlib.versions.manifest import read_manifest
 from flows.steps.back_test_plan import Gate
@@ -48,13 +48,7 @@ def score_model(
 ) -> tuple[DatasetRef, ...]:
     """Predicts the subscriptions of a window and compares the predictions with the outcomes.
 
-    Args:
-        model: The version to report on.
-        champion: The champion to compare a candidate with.
-        features: Features and labels of the window.
-        output: The place of the report.
-        gate: How a candidate is decided on, and how the champion was.
-        context: The other inputs of the report.
+    A candidate is also compared with the champion, unless the gate rules without metrics.
     """
     from churnlib.metrics.campaign import evaluate_campaign
     from churnlib.metrics.evaluate import evaluate
@@ -62,17 +56,17 @@ def score_model(
     from churnlib.model.importance import permutation_importance
     from churnlib.versions.threshold import contact_threshold
 
-    loaded = load_model(model, allow_joblib=context.allow_joblib)
+    manifest = read_manifest(model)
+    loaded = open_model(model, manifest, allow_joblib=context.allow_joblib)
     rows, segments = FeatureTable.read(features), context.evaluation.segments
     with error_prefix(model.game):
         scored = predict_in_parts(loaded, rows, also=segments)
-    threshold = contact_threshold(model, context.offer)
+    threshold = contact_threshold(model, manifest, context.offer)
     groups = evaluate(scored.rows, threshold=threshold, base_rate=loaded.base_rate)
     comparison = gate.past
     if champion or gate.ruling:
         comparison = compare(model, champion, features, scored, gate, context)
     importance = permutation_importance(loaded, rows)
-    manifest = read_manifest(model)
     report = Report(
         name="score_report",
         game=model.game,
@@ -102,14 +96,6 @@ def compare(
     context: ScoreContext,
 ) -> dict[str, Any]:
     """Compares a candidate with the champion on a cohort, and decides.
-
-    Args:
-        model: The candidate.
-        champion: The champion, if there is one.
-        features: The cohort.
-        scored: The predictions of the candidate, in the order of the cohort.
-        gate: Terms, and the decision if there is one without metrics.
-        context: The cohort's window, and which model files may be loaded.
 
     Returns:
         A `Comparison` as plain data.

@@ -51,13 +51,7 @@ class ScoreContext(ReportContext):
 
 
 def report_context(run: Run, sources: Sources, warnings: tuple[str, ...]) -> ReportContext:
-    """Collects what a report needs from a run.
-
-    Args:
-        run: The run.
-        sources: The facts of the raw tables behind the report.
-        warnings: Warnings for the reader.
-    """
+    """Collects what a report needs from a run."""
     return ReportContext(run.settings.evaluation, data_quality(run.raw, sources), warnings)
 
 

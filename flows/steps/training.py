@@ -112,12 +112,6 @@ def check_model(
 ) -> str:
     """Checks that the settings describe a model that can be fitted, before the long work starts.
 
-    Args:
-        game: The game.
-        train: The pipeline.
-        standard: Which standard features to build.
-        currency: Which currency features to build.
-
     Returns:
         The steps of the pipeline, for the log.
     """

@@ -265,8 +265,11 @@ def test_page_escapes_its_content() -> None:
     [
         (SCORED.head(13).with_columns(sub_churn=pl.lit(0, pl.Int8)), "none of the 13 sub"),
         (SCORED.head(13).with_columns(sub_churn=pl.lit(1, pl.Int8)), "each of the 13 sub"),
-        (SCORED.head(13).with_columns(sub_churn=pl.lit(None, pl.Int8)), "13 are not old enough"),
-        (SCORED.head(0), "no subscription has a known outcome"),
+        (
+            SCORED.head(13).with_columns(sub_churn=pl.lit(None, pl.Int8)),
+            "not yet available for any of the 13",
+        ),
+        (SCORED.head(0), "there are no subscriptions"),
     ],
 )
 def test_page_gives_the_reason_if_no_metric_is_defined(scored: pl.DataFrame, reason: str) -> None:
@@ -291,7 +294,7 @@ def test_page_draws_the_group_that_is_defined() -> None:
     late = SCORED.with_columns(is_first_sub=False)
     page = Page(to_html(make_report(late), late))
     assert page.tags["svg"] == 11
-    assert "First subscriptions only. Cannot be judged. No subscription has a known" in page.text
+    assert "First subscriptions only. Cannot be judged. There are no subscriptions" in page.text
 
 
 def test_page_of_equal_predictions_has_no_verdict() -> None:

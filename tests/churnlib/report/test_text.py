@@ -106,7 +106,7 @@ def test_undefined_metrics_have_a_mark_and_a_reason() -> None:
     words = " ".join(text.split())
     for group, reason in (
         ("all subscriptions", "none of the 2 subscriptions churned"),
-        ("new characters", "no subscription has a known outcome yet: 12 are not old enough"),
+        ("new characters", "the label is not yet available for any of the 12 subscriptions"),
     ):
         assert f"{group}: metrics or intervals are missing, because {reason}." in words
 
@@ -233,7 +233,7 @@ def test_validation_data_and_warnings_are_in_the_json() -> None:
     )
     plain = json.loads(json.dumps(report.to_json()))
     assert plain["validation"]["general"]["roc_auc"] is None
-    assert "1 is not old enough" in plain["validation"]["general"]["reason"]
+    assert "not yet available for the only subscription" in plain["validation"]["general"]["reason"]
     assert plain["data"] == {"quarantined": {"sub_data": 2}, "odd": {"sub_data": {
         "negative price": 1}}}  # fmt: skip
     assert plain["warnings"] == ["labels overlap"]
