@@ -263,13 +263,6 @@ def test_colours_of_the_page_have_enough_contrast(scheme: int) -> None:
         assert contrast(colour[mark], colour["fill"]) >= 3, mark
 
 
-def test_report_is_written_in_three_formats_side_by_side(tmp_path: Path) -> None:
-    target = Dataset("score_report", "game1", str(tmp_path / "game1" / "score_report.json"))
-    refs = write_report(REPORT, target, SCORED)
-    assert [Path(ref.uri).suffix for ref in refs] == [".json", ".txt", ".html"]
-    assert Path(refs[2].uri).read_text(encoding="utf-8") == HTML
-
-
 @pytest.mark.parametrize("suffix", [".json", ".txt", ".html"])
 def test_failure_to_write_leaves_the_old_report_unchanged(
     suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
