@@ -14,7 +14,7 @@ from churnlib.errors import TooFewRowsError
 from churnlib.model.feature_schema import FeatureSchema
 from churnlib.model.feature_table import FeatureTable
 from churnlib.model.fitted_model import Calibration, Method
-from churnlib.model.predict import one_thread
+from churnlib.model.threads import one_thread
 from churnlib.months import first_day, shift_months
 from churnlib.schemas.columns import LABEL, SUB_START_DATE
 from churnlib.schemas.validation import first_and_last

@@ -86,15 +86,6 @@ def test_every_metric_is_in_its_column() -> None:
     assert {metric.name for metric in metrics_in("groups") if not metric.needs} <= set(shown)
 
 
-def test_threshold_is_shown_where_there_is_one() -> None:
-    assert "threshold" not in metrics(to_text(REPORT))
-    groups = scores([0, 1, 0, 1, 1, None], threshold=0.5)
-    shown = metrics(to_text(replace(REPORT, groups=groups)))
-    assert shown["threshold"] == ["0.500", "0.500"]
-    assert shown["precision"][0].startswith("100.0% (")
-    assert shown["recall"][0].startswith("66.7% (")
-
-
 def test_undefined_metrics_have_a_mark_and_a_reason() -> None:
     groups = {
         "general": scores([0, 0, None])["general"],
@@ -171,11 +162,6 @@ def test_most_important_features_are_listed_and_the_others_counted() -> None:
     text = to_text(make_report(make_scored(), importance=many))
     assert text.count("\nfeature_") == MAX_FEATURES == 10
     assert "\nand 2 more\n" in text
-
-
-def test_settings_that_differ_are_listed() -> None:
-    text = to_text(make_report(make_scored()))
-    assert "from base.toml\n  train.seed: base.toml null; model 7\n" in text
 
 
 def test_text_is_plain_ascii() -> None:
