@@ -32,13 +32,7 @@ BASELINE_IS_BETTER = Verdict(
 
 @dataclass(frozen=True)
 class Answer:
-    """A question of readers, and the answer.
-
-    Attributes:
-        key: The subject of the question.
-        question: The question, as a heading.
-        verdict: The answer.
-    """
+    """A question of readers, as a heading, and the answer."""
 
     key: Literal["chance", "baseline", "champion", "calibration"]
     question: str

@@ -7,12 +7,12 @@ from datetime import date
 from functools import cached_property
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from churnlib.argument_checks import check_type
-from churnlib.errors import DataError, SettingsError, error_prefix, reason
+from churnlib.errors import DataError, error_prefix, reason
 from churnlib.io.storage import write_texts
 from churnlib.report.content import Report
 from churnlib.report.markdown import to_markdown
@@ -173,15 +173,7 @@ def back_test(
         groups={group: metrics.to_json() for group, metrics in scores.items()},
         campaign=evaluate_campaign(scored, offer, threshold).to_json(),
         importance=[feature.to_json() for feature in importance],
-        changes=_changes(settings),
+        changes=changes(settings),
         **breakdown(scored, evaluation.segments, evaluation.most_values),
     )
     return BackTest(scored, scores, report)
-
-
-def _changes(settings: Settings) -> list[dict[str, Any]] | None:
-    try:
-        changed = changes(settings)
-    except SettingsError:  # The settings are not from the current folder of games.
-        return None
-    return None if changed is None else [vars(change) for change in changed]

@@ -43,7 +43,7 @@ class Report:
             `churnlib.model.importance.Importance`. Empty if it was not measured.
         importance_reason: Why it was not measured; None if the reason is that there is only one
             outcome.
-        changes: The model's settings that differ from `base.toml`; see `churnlib.settings.Change`.
+        changes: The model's settings that differ from `base.toml`; see `churnlib.settings.changes`.
             None if not known.
         libraries: The versions of the libraries that the model was trained with, by name.
         inputs: The datasets that the model was trained on, by name: `rows` and `fingerprint`.

@@ -11,10 +11,9 @@ from churnlib.report.content import Report
 from churnlib.report.write import write_report
 from churnlib.schemas.columns import PROBABILITY
 from churnlib.uris import name_of
-from churnlib.versions.folder import load_model, open_model
 from churnlib.versions.gate import Comparison, Terms, compare_models
-from churnlib.versions.manifest import read_manifest
 from flows.steps.back_test_plan import Gate
+from flows.steps.model_choice import open_version
 from flows.steps.reports import ScoreContext, model_facts
 from flows.steps.run_warnings import new_category_warnings
 from flows.steps.runtime_code import REPORT_CODE
@@ -56,8 +55,7 @@ def score_model(
     from churnlib.model.importance import permutation_importance
     from churnlib.versions.threshold import contact_threshold
 
-    manifest = read_manifest(model)
-    loaded = open_model(model, manifest, allow_joblib=context.allow_joblib)
+    manifest, loaded = open_version(model, allow_joblib=context.allow_joblib)
     rows, segments = FeatureTable.read(features), context.evaluation.segments
     with error_prefix(model.game):
         scored = predict_in_parts(loaded, rows, also=segments)
@@ -127,7 +125,7 @@ def compare_metrics(
         fails on the cohort, the candidate is accepted.
     """
     try:
-        loaded = load_model(champion, allow_joblib=allow_joblib)
+        _, loaded = open_version(champion, allow_joblib=allow_joblib)
         other = predict_in_parts(loaded, FeatureTable.read(features), baseline=False)
     except ModelError as error:
         reason = f"the champion cannot be used any more: {error}"

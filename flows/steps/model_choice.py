@@ -1,7 +1,8 @@
 """Which model version a run uses, and whether it may."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal
 
 from churnlib.io.datasets import DatasetRef
 from churnlib.versions.champion import champion
@@ -9,6 +10,9 @@ from churnlib.versions.compatibility import check_label_leakage, check_same_feat
 from churnlib.versions.folder import find_version, open_model
 from churnlib.versions.manifest import read_manifest
 from flows.steps.run import Run
+
+if TYPE_CHECKING:
+    from churnlib.model.fitted_model import FittedModel
 
 
 def usable_model(run: Run) -> tuple[DatasetRef, tuple[str, ...]]:
@@ -51,7 +55,19 @@ def check_back_testable(run: Run, model: DatasetRef) -> tuple[str, ...]:
     Raises:
         ModelError: It may not be used, see `check_usable`; or it cannot be opened.
     """
-    manifest = read_manifest(model)
-    warnings = check_usable(run, manifest, "score")
-    open_model(model, manifest, allow_joblib=run.allow_joblib)
+    warnings = check_usable(run, read_manifest(model), "score")
+    open_version(model, allow_joblib=run.allow_joblib)
     return warnings
+
+
+@lru_cache(maxsize=2)  # A candidate and a champion.
+def open_version(
+    model: DatasetRef, *, allow_joblib: bool
+) -> tuple[Mapping[str, Any], "FittedModel"]:
+    """Reads the manifest of a version and loads it, once for all steps of this process.
+
+    Raises:
+        ModelError: See `churnlib.versions.folder.load_model`.
+    """
+    manifest = read_manifest(model)
+    return manifest, open_model(model, manifest, allow_joblib=allow_joblib)

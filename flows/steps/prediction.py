@@ -29,13 +29,7 @@ from flows.task import task
 
 @dataclass(frozen=True)
 class BatchRequest:
-    """The day, window and settings that the features of a batch depend on.
-
-    Attributes:
-        window: The subscriptions.
-        standard: Which standard features to build.
-        currency: Which currency features to build.
-    """
+    """The day, window and settings that the features of a batch depend on."""
 
     window: SubscriptionWindow
     standard: StandardSettings
