@@ -17,7 +17,8 @@ def skops_io() -> ModuleType:
     with _ufuncs_with_modules():
         from skops import io
 
-        return io
+        module: ModuleType = io
+        return module
 
 
 @contextmanager
