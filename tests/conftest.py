@@ -9,11 +9,14 @@ import uuid
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from xdist.scheduler import LoadFileScheduling
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 # The time of an example depends on the load of the machine.
 SLOW_IS_FINE = [HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -97,6 +100,15 @@ def bucket(store_server: StoreServer, monkeypatch: pytest.MonkeyPatch) -> str:
     for name, value in store_server.environment().items():
         monkeypatch.setenv(name, value)
     return store_server.make_bucket(f"bucket-{uuid.uuid4().hex[:12]}")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    """A browser for the tests of one module; its event loop would stop the flows of others."""
+    from tests.chromium import chromium
+
+    with chromium() as started:
+        yield started
 
 
 def kept_database(config: pytest.Config) -> Path:

@@ -16,6 +16,7 @@ from churnlib.io.storage import fingerprint
 from churnlib.metrics.definitions import compared_metrics, metrics_in
 from churnlib.metrics.evaluate import evaluate
 from churnlib.report.content import GROUPS, TITLES, Report
+from churnlib.report.html import to_html
 from churnlib.report.tables import MAX_FEATURES
 from churnlib.report.text import WIDTH, to_text
 from churnlib.report.write import write_report
@@ -236,15 +237,17 @@ def test_every_report_is_strict_json() -> None:
 
 def test_formats_are_written_side_by_side_and_reproducibly(tmp_path: Path) -> None:
     target = Catalog(str(tmp_path), "hawk").batch_report(date(2024, 5, 1))
-    report = replace(REPORT, name="batch_score_report")
-    written = write_report(report, target)
+    scored = make_scored()
+    report = make_report(scored, name="batch_score_report")
+    written = write_report(report, target, scored)
     names = [Path(ref.uri).name for ref in written]
     assert names == [f"batch_score_report_2024-05.{end}" for end in ("json", "txt", "html")]
     assert {(ref.name, ref.game) for ref in written} == {("batch_score_report", "hawk")}
     assert all(ref.fingerprint == fingerprint(ref.uri) for ref in written)
-    assert json.loads(Path(written[0].uri).read_text())["general"]["n"] == 5
+    assert json.loads(Path(written[0].uri).read_text())["general"]["n"] == len(scored)
     assert Path(written[1].uri).read_text() == to_text(report)
-    assert write_report(report, target) == written
+    assert Path(written[2].uri).read_text(encoding="utf-8") == to_html(report, scored)
+    assert write_report(report, target, scored) == written
 
 
 def keys(value: Any, path: str = "") -> set[str]:
