@@ -60,7 +60,7 @@ def report_training(
 
 
 def training_warnings(manifest: dict[str, Any], validation: pl.DataFrame) -> Iterator[str]:
-    """Warns of an unreliable validation, of a sample that is too small, and of features left out."""
+    """Warns of an unreliable validation, of too small a sample, and of features left out."""
     if manifest["validation_warning"]:
         yield manifest["validation_warning"]
     sample = manifest["sample"]
