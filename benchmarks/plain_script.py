@@ -1,8 +1,8 @@
 """What a user would write instead: `python -m benchmarks.plain_script FOLDER`.
 
 Reads the CSV files of a game, computes the features and labels of the training months, fits the
-same model on all but the last three months and prints its ROC AUC on these. It checks nothing, stores
-nothing, and neither calibrates, compares nor reports.
+same model on all but the last three months and prints its ROC AUC on these. It checks nothing,
+stores nothing, and neither calibrates, compares nor reports.
 """
 
 import sys
