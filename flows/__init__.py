@@ -4,9 +4,9 @@ import sys
 from importlib import import_module
 from typing import NamedTuple, NoReturn
 
-from flows.engine.memory import use_few_arenas
+from flows.engine.memory import limit_memory
 
-use_few_arenas()  # Before NumPy and Polars are imported.
+limit_memory()  # Before NumPy and Polars are imported.
 
 
 class BaseFlow(NamedTuple):

@@ -58,8 +58,8 @@ def permutation_importance(
 
     Args:
         model: The model.
-        rows: A feature table. Its first `MAX_ROWS` rows with a label are used; in a table in the
-            order of the characters' hashes, these are a random sample of characters.
+        rows: A feature table. Of its rows with a label, a random sample of characters is used, at
+            most `MAX_ROWS` rows.
 
     Returns:
         The importance of each feature, the greatest first; empty if the rows have only one
@@ -67,7 +67,9 @@ def permutation_importance(
     """
     from threadpoolctl import threadpool_limits
 
-    labelled = _first_labelled(rows)
+    from churnlib.model.feature_table import FeatureTable
+
+    labelled = FeatureTable.of(rows).where(pl.col(LABEL).is_not_null()).sample(MAX_ROWS).collect()
     outcome = labelled[LABEL].to_numpy().astype(np.bool_)
     if outcome.all() or not outcome.any():
         return []
@@ -88,19 +90,6 @@ def permutation_importance(
 def _importance(feature: str, losses: NDArray[np.float64]) -> Importance:
     summary = losses.mean(), losses.min(), losses.max()
     return Importance(feature, *(round(float(loss), DECIMALS) for loss in summary))
-
-
-def _first_labelled(rows: "pl.DataFrame | FeatureTable") -> pl.DataFrame:
-    from churnlib.model.feature_table import FeatureTable
-
-    parts: list[pl.DataFrame] = []
-    remaining = MAX_ROWS
-    for part in FeatureTable.of(rows).where(pl.col(LABEL).is_not_null()):
-        parts.append(part.head(remaining))
-        remaining -= len(parts[-1])
-        if not remaining:
-            break
-    return pl.concat(parts)
 
 
 def _shuffled(rows: pl.DataFrame, name: str) -> Iterator[pl.DataFrame]:

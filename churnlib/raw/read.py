@@ -8,7 +8,7 @@ import polars as pl
 
 from churnlib.errors import DataError, most_similar, reason
 from churnlib.io.datasets import Dataset, DatasetRef
-from churnlib.io.storage import is_file, is_folder, reader_options, size
+from churnlib.io.storage import is_file, is_folder, reader_options
 from churnlib.raw.csv_lines import Lines, header, line_not_utf8, profile
 from churnlib.raw.parse import ROW, not_blank
 from churnlib.schemas.spec import TableSpec
@@ -60,7 +60,7 @@ def scan_clean(source: Dataset | DatasetRef, spec: TableSpec) -> pl.LazyFrame:
 def _is_compatible(source: pl.DataType, target: pl.DataType) -> bool:
     """Whether values of a type can be cast to another, unless they are out of range."""
     is_whole = source.is_integer() and target.is_integer()
-    return source == target or is_whole or (source.is_float() and target.is_float())
+    return source == target or is_whole or (source.is_numeric() and target.is_float())
 
 
 def _day(name: str, *, is_strict: bool) -> pl.Expr:
@@ -150,14 +150,6 @@ def by_line(raw: pl.LazyFrame, lines: Lines) -> pl.LazyFrame:
 def is_csv(source: Dataset | DatasetRef) -> bool:
     """Whether a raw table is a CSV file, by its suffix."""
     return source.uri.endswith(".csv")
-
-
-def raw_size(source: Dataset | DatasetRef) -> int:
-    """The approximate size of a raw table in memory, in bytes."""
-    if is_csv(source):
-        return 2 * size(source.uri)
-    rows = pl.scan_parquet(source.uri, glob=False, **reader_options(source.uri)).select(pl.len())
-    return 64 * int(rows.collect().item())
 
 
 @contextmanager

@@ -126,7 +126,7 @@ class TableSpec(Table):
 
     Attributes:
         kind: The kind of its rows.
-        order: The order of the rows of a character in the checked table.
+        order: The order of the checked table: `char_id`, then the order of a character's rows.
         known_on: The day on which a row's fact becomes known.
         parent: The table that it refers to.
         rules: The rules within a row, in addition to the types and bounds of columns.
@@ -149,6 +149,13 @@ class TableSpec(Table):
     def required_parent(self) -> Parent | None:
         """The parent, if a row without one is a fault."""
         return self.parent if self.parent and self.parent.is_required else None
+
+    @property
+    def is_key_ordered(self) -> bool:
+        """Whether rows with the same key are neighbours in the checked table."""
+        refers = self.required_parent.column if self.required_parent else CHAR_ID
+        has_owner = CHAR_ID in self.key or refers in self.key
+        return has_owner and {*self.order} - {CHAR_ID} <= {*self.key}
 
     @property
     def checked_types(self) -> dict[str, pl.DataType]:

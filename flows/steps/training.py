@@ -183,7 +183,7 @@ def fit_model(
         **origin_facts(features, sample, request, origin),
     }
     target = Dataset("model", models.game, join(models.uri, new_version(datetime.now(UTC))))
-    golden = sample.rows.part(0).head(GOLDEN_ROWS)
+    golden = sample.rows.sample(GOLDEN_ROWS).collect()
     with error_prefix(models.game):
         return save_model(
             target, training.model, training.scored, golden, manifest, request.train.model_format
