@@ -12,13 +12,16 @@ from churnlib.schemas.raw_tables import raw_tables
 from churnlib.schemas.rule_texts import rule_texts
 from churnlib.schemas.spec import TableSpec
 from churnlib.settings import describe_settings, list_games, load_settings
-from flows.cli.app import app
+from flows import FLOWS
+from flows.cli.app import app, commands
+from flows.cli.overview import COMPOSITE
 from flows.engine.events import EVENTS
 from flows.map import mermaid
 from flows.map.build import build_graph
 from flows.map.page import EXAMPLE_DAY
 
 FOLDER = Path(__file__).parent
+README = FOLDER.parent / "README.md"
 GENERATED = "<!-- Written by `make docs` from the code; change it there. -->"
 
 SETTINGS_INTRODUCTION = (
@@ -63,7 +66,27 @@ def pages() -> dict[str, str]:
         "pipelines.md": "\n".join(_pipelines()),
         "metrics.md": "\n".join(_metrics()),
         "events.md": "\n".join(_events()),
+        "../README.md": _readme(),
     }
+
+
+def _readme() -> str:
+    """The README with a current table of flows."""
+    before, start, rest = README.read_text(encoding="utf-8").partition("<!-- flows: ")
+    comment, end, after = rest.partition("<!-- end of flows -->")
+    table = "\n".join([comment.splitlines()[0], "", *_flow_table(), "", ""])
+    return f"{before}{start}{table}{end}{after}"
+
+
+def _flow_table() -> Iterator[str]:
+    yield "| flow | command | what it does |"
+    yield "|---|---|---|"
+    for module, flow in FLOWS.items():
+        name = module.replace("_", "-")
+        yield f"| `{name}` | `churn {name}` | {flow.about} |"
+        if flow.has_composite:
+            yield f"| `{name}-from-raw` | `churn {name} --from-raw` | {COMPOSITE} |"
+    yield f"| `backfill` | `churn backfill` | {commands()['backfill']} |"
 
 
 def _tables() -> Iterator[str]:

@@ -1,20 +1,18 @@
 """The flow `backfill`: a batch flow for many months, one after another."""
 
-from flows import run_command
+from flows import find_flow, run_command
 
 if __name__ == "__main__":  # Before the other imports, which would delay the first line.
     run_command("backfill")
 
 import time
 from datetime import date
-from typing import Any, Literal
+from typing import Literal
 
-from prefect import Flow, flow
+from prefect import flow
 
 from churnlib.io.catalog import month_name
 from churnlib.io.storage import written_at
-from flows.batch_predict import batch_predict
-from flows.batch_score import batch_score
 from flows.engine.artifacts import Progress, show_table
 from flows.engine.cache import run_logger
 from flows.engine.events import labelled_as_deployed
@@ -30,12 +28,6 @@ from flows.steps.months import (
 from flows.steps.parameters import AsOf, BatchFlow, Game, Month, Overrides
 from flows.steps.run import Run, open_run
 from flows.task import refreshing
-
-BATCH_FLOWS: dict[str, Flow[..., Any]] = {
-    "batch_predict": batch_predict,
-    "batch_score": batch_score,
-}
-"""The flows that work on a month's batch."""
 
 
 @flow(flow_run_name="{game}: {batch_flow}, {first_month} to {last_month}", persist_result=False)
@@ -104,10 +96,9 @@ def run_month(
         check_due(run, month, as_of)
         # A later champion must not replace these predictions.
         if refresh or before is None or batch_flow != "batch_predict":
-            subflow = BATCH_FLOWS[batch_flow].with_options(
-                flow_run_name=f"{run.settings.game} {name}"
-            )
-            subflow(**{**run.parameters, "as_of": as_of})
+            subflow = find_flow(batch_flow)
+            named = subflow.with_options(flow_run_name=f"{run.settings.game} {name}")
+            named(**{**run.parameters, "as_of": as_of})
     except Exception as raised:  # Continue with the other months.
         error = raised
     seconds = time.perf_counter() - started

@@ -23,7 +23,6 @@ from flows.steps.run_warnings import leakage_warnings, warn
     "batch-predict",
     tasks=(*CHECKS, build_predict_features, predict_batch),
     tables=("entity", "subscriptions", "history"),
-    by_model=True,
 )
 def batch_predict(run: Run) -> DatasetRef:
     """Predicts the batch of the window from the raw tables, without the missed months."""

@@ -38,7 +38,7 @@ def batch_score(run: Run) -> tuple[DatasetRef, ...]:
         predictions,
         find_existing(run.catalog.predict_features(window.first)),
         past_model(run, predictions),
-        run.catalog.report("batch_score_report", window.first),
+        run.catalog.batch_report(window.first),
         BatchScoreContext(
             **vars(score_context(run, window, sources, warnings)),
             champion=champion_version(run.catalog),

@@ -27,7 +27,6 @@ from flows.steps.window_features import build_window_features, check_first, wind
     "score",
     tasks=(*CHECKS, build_window_features, score_model, record_comparison),
     tables=("history",),
-    by_model=True,
 )
 def score(run: Run) -> tuple[DatasetRef, ...]:
     """Back-tests the candidate against the champion, or the champion alone, and reports."""
@@ -61,7 +60,6 @@ def score(run: Run) -> tuple[DatasetRef, ...]:
     tasks=CHECKS,
     tables=get_args(TableKind),
     parts=(standard_features, score),
-    by_model=True,
 )
 def score_from_raw(run: Run) -> tuple[DatasetRef, ...]:
     """Builds the standard features, then back-tests on them."""

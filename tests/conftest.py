@@ -42,12 +42,13 @@ from tests.store_server import StoreServer  # noqa: E402
 SERVER = LocalServer()
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Starts the server if a test needs it, while other tests run."""
-    if any("prefect_server" in getattr(item, "fixturenames", ()) for item in session.items):
-        if (kept := kept_database(session.config)).exists():
-            shutil.copy(kept, HOME / "prefect.db")
-        SERVER.start()
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keeps on one process all tests that need the server, and the tests of each other file."""
+    for item in items:
+        needs_server = "prefect_server" in getattr(item, "fixturenames", ())
+        group = "server" if needs_server else item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 def pytest_unconfigure() -> None:
@@ -59,12 +60,15 @@ def pytest_unconfigure() -> None:
 @pytest.fixture(scope="session")
 def prefect_server(request: pytest.FixtureRequest) -> Path:
     """One server for the whole session; returns an empty database in its final layout."""
+    kept = kept_database(request.config)
+    if kept.exists():
+        shutil.copy(kept, HOME / "prefect.db")
+    SERVER.start()
     SERVER.wait()
     from flows.engine import cache
 
     # Results are not kept of code that changes during the run: no matter to a test.
     cache.STARTED = time.time_ns() + 10**15
-    kept = kept_database(request.config)
     if not kept.exists():
         beside = kept.with_suffix(f".{os.getpid()}")
         with sqlite3.connect(HOME / "prefect.db") as source, sqlite3.connect(beside) as copy:

@@ -1,9 +1,11 @@
 """The catalog: the names of a game's datasets, and their places in the data folder."""
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
+from itertools import product
+from typing import Literal, get_args
 
 from churnlib.argument_checks import check_type
 from churnlib.errors import DataError
@@ -13,7 +15,7 @@ from churnlib.uris import folder_of, join, name_of
 
 RAW_SUFFIXES = (".parquet", ".csv")
 
-ReportName = Literal["in_sample_report", "score_report", "batch_score_report"]
+ReportName = Literal["in_sample_report", "score_report"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +107,33 @@ class Catalog:
         month = month_name(window_start)
         return self._place("predictions", "07_model_output", f"predictions_{month}.parquet")
 
-    def report(self, name: ReportName, window_start: date | None = None) -> Dataset:
-        """A report's JSON file; the other formats are beside it.
+    def report(self, name: ReportName) -> Dataset:
+        """A report's JSON file; the other formats are beside it."""
+        return self._place(name, "08_reporting", f"{name}.json")
+
+    def batch_report(self, window_start: date) -> Dataset:
+        """The JSON file of the report on a batch; the other formats are beside it."""
+        file = f"batch_score_report_{month_name(window_start)}.json"
+        return self._place("batch_score_report", "08_reporting", file)
+
+    def places(self, tables: Iterable[str], month: date) -> Iterator[tuple[Dataset, str]]:
+        """Yields the places of all datasets except raw files and single model versions.
 
         Args:
-            name: The report.
-            window_start: The start of the batch, for a report that is written each month.
+            tables: The names of the game's raw tables.
+            month: The month of the batch.
+
+        Yields:
+            A place, and its description.
         """
-        file = name if window_start is None else f"{name}_{month_name(window_start)}"
-        return self._place(name, "08_reporting", f"{file}.json")
+        values = {"table": tuple(tables), "window_start": (month,)}
+        for name, method in inspect.getmembers(Catalog, inspect.isfunction):
+            signature = inspect.signature(method)
+            if signature.return_annotation is Dataset and name != "raw":
+                _, *parameters = signature.parameters.values()
+                choices = [values.get(p.name) or get_args(p.annotation) for p in parameters]
+                for arguments in product(*choices):
+                    yield method(self, *arguments), method.__doc__ or ""
 
     def _place(self, name: str, layer: str, file: str) -> Dataset:
         return Dataset(name, self.game, join(self.data_dir, layer, self.game, file))

@@ -50,7 +50,10 @@ class TableWriter:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         """Closes the file."""
         self._thread.shutdown()
@@ -115,7 +118,9 @@ def group_end(ids: pl.Series) -> int | None:
     return end if end < len(ids) else None
 
 
-def whole_characters(frames: Iterable[pl.DataFrame], column: str = CHAR_ID) -> Iterator[pl.DataFrame]:
+def whole_characters(
+    frames: Iterable[pl.DataFrame], column: str = CHAR_ID
+) -> Iterator[pl.DataFrame]:
     """Regroups sorted frames so that the rows of an id are never divided.
 
     Args:

@@ -10,7 +10,7 @@ from churnlib.metrics import profit
 from churnlib.metrics.intervals import Interval, difference_interval
 from churnlib.metrics.predictions import with_label
 from churnlib.metrics.profit import Cutoffs
-from churnlib.schemas.columns import LABEL, PROBABILITY
+from churnlib.schemas.columns import CHAR_ID, LABEL, PROBABILITY
 from churnlib.settings import Offer
 
 CURVE_POINTS = 101
@@ -182,7 +182,7 @@ def _interval(
     """Computes the interval of a gain from the contributions of characters, by linearisation."""
     contacted = pl.lit(False) if threshold is None else pl.col(PROBABILITY) >= threshold
     kinds = (
-        rows.group_by("char_id")
+        rows.group_by(CHAR_ID)
         .agg(
             subs=pl.len(),
             churners=(contacted & (pl.col(LABEL) == 1)).sum(),

@@ -11,7 +11,7 @@ from churnlib.metrics.bootstrap import Resampling
 from churnlib.metrics.definitions import METRICS, compared_metrics
 from churnlib.metrics.intervals import CONFIDENCE, Interval, difference_interval, standard_error
 from churnlib.metrics.predictions import MetricValue, Predictions, probabilities
-from churnlib.schemas.columns import LABEL
+from churnlib.schemas.columns import CHAR_ID, LABEL, SUB_ID
 from churnlib.schemas.validation import as_frame, check_labels, check_whole, require
 
 COMPARED = "the rows to compare on"
@@ -92,14 +92,14 @@ def paired_difference(
             f"there is no metric '{metric}' to compare by. {closest(metric, comparable)}"
         )
     rows = as_frame(rows, COMPARED)
-    needed = list(dict.fromkeys(("char_id", "sub_id", LABEL, candidate, champion)))
+    needed = list(dict.fromkeys((CHAR_ID, SUB_ID, LABEL, candidate, champion)))
     require(rows.columns, needed, COMPARED)
     check_labels(rows[LABEL])
-    check_whole(rows, "sub_id", "char_id")
-    known = rows.select(needed).filter(pl.col(LABEL).is_not_null()).sort("sub_id", candidate)
+    check_whole(rows, SUB_ID, CHAR_ID)
+    known = rows.select(needed).filter(pl.col(LABEL).is_not_null()).sort(SUB_ID, candidate)
     predicted = [probabilities(known, column) for column in (candidate, champion)]
     outcome = known[LABEL].to_numpy().astype(np.bool_)
-    characters = Resampling.over(known["char_id"])
+    characters = Resampling.over(known[CHAR_ID])
     counts = (len(known), len(characters.weights))
     if len(known) == 0 or outcome.all() or not outcome.any():
         reason = f"of {len(known):,} subscriptions with a known outcome {outcome.sum():,} churned"

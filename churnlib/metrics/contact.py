@@ -7,7 +7,7 @@ import polars as pl
 
 from churnlib.io.hashing import hashes
 from churnlib.metrics.intervals import newcombe_interval, wilson_interval
-from churnlib.schemas.columns import PROBABILITY
+from churnlib.schemas.columns import CHAR_ID, LABEL, PROBABILITY
 
 SALT = np.uint64(0x9E3779B97F4A7C15)
 """Makes the hash independent of the one for sampling. Another value would change the hold-out and
@@ -40,7 +40,7 @@ def add_contact(
     Returns:
         The rows of `predictions`, with `contact` and `held_out`.
     """
-    held_out = is_held_out(predictions["char_id"], hold_out_share)
+    held_out = is_held_out(predictions[CHAR_ID], hold_out_share)
     reached = pl.lit(False) if threshold is None else pl.col(PROBABILITY) >= threshold
     return predictions.with_columns(contact=reached & ~held_out, held_out=held_out)
 
@@ -56,10 +56,10 @@ def compare_hold_out(scored: pl.DataFrame, threshold: float | None) -> dict[str,
     Returns:
         See `compare_counts`; for subscriptions whose outcome is known.
     """
-    known = scored.drop_nulls("sub_churn")
+    known = scored.drop_nulls(LABEL)
     reached = pl.lit(False) if threshold is None else pl.col(PROBABILITY) >= threshold
     groups = (known.filter("contact"), known.filter(pl.col("held_out") & reached))
-    contacted, held_out = ((int(rows["sub_churn"].sum()), len(rows)) for rows in groups)
+    contacted, held_out = ((int(rows[LABEL].sum()), len(rows)) for rows in groups)
     return compare_counts(contacted=contacted, held_out=held_out)
 
 

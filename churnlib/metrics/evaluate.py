@@ -22,7 +22,7 @@ from churnlib.metrics.definitions import (
 from churnlib.metrics.intervals import Interval
 from churnlib.metrics.predictions import MetricValue, Predictions, known_rows, probabilities
 from churnlib.metrics.reliability import RiskGroup, risk_groups
-from churnlib.schemas.columns import BASELINE, LABEL, PROBABILITY
+from churnlib.schemas.columns import BASELINE, CHAR_ID, LABEL, PROBABILITY, SUB_ID
 from churnlib.schemas.validation import (
     as_frame,
     check_flags,
@@ -210,9 +210,9 @@ def _checked(
     also: Sequence[str] = ("is_first_sub",),
 ) -> pl.DataFrame:
     rows = as_frame(scored, SCORED)
-    require(rows.columns, ("sub_id", LABEL, PROBABILITY, *also), SCORED)
+    require(rows.columns, (SUB_ID, LABEL, PROBABILITY, *also), SCORED)
     check_labels(rows[LABEL])
-    check_whole(rows, "sub_id", "char_id")
+    check_whole(rows, SUB_ID, CHAR_ID)
     check_share("threshold", threshold)
     check_share("base_rate", base_rate)
     return rows

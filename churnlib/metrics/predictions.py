@@ -18,7 +18,7 @@ from churnlib.metrics.intervals import (
     standard_error,
 )
 from churnlib.metrics.ranking import Tally, levels
-from churnlib.schemas.columns import LABEL, PROBABILITY
+from churnlib.schemas.columns import CHAR_ID, LABEL, PROBABILITY, SUB_ID
 
 MAX_LEVELS = 1000
 """How many levels of probability the draws distinguish; ranks within one count as ties."""
@@ -53,7 +53,7 @@ class Predictions:
                 each subscription counts as a character.
             threshold: See `Predictions`.
         """
-        characters = rows["char_id" if "char_id" in rows.columns else "sub_id"]
+        characters = rows[CHAR_ID if CHAR_ID in rows.columns else SUB_ID]
         return cls(
             rows[LABEL].to_numpy().astype(np.bool_),
             probabilities(rows, PROBABILITY),
@@ -177,4 +177,4 @@ def with_label(scored: pl.DataFrame) -> pl.DataFrame:
 
 def known_rows(scored: pl.DataFrame) -> pl.DataFrame:
     """Selects the rows that have a label, in an order that does not depend on that of the input."""
-    return with_label(scored).sort(PROBABILITY, "sub_id")
+    return with_label(scored).sort(PROBABILITY, SUB_ID)

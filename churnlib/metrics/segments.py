@@ -16,7 +16,7 @@ from churnlib.metrics.definitions import (
 )
 from churnlib.metrics.intervals import Interval
 from churnlib.metrics.predictions import Predictions, known_rows
-from churnlib.schemas.columns import LABEL, PROBABILITY
+from churnlib.schemas.columns import CHAR_ID, LABEL, PROBABILITY, SUB_ID, SUB_START_DATE
 from churnlib.schemas.outputs import output_tables
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.schemas.validation import (
@@ -28,6 +28,7 @@ from churnlib.schemas.validation import (
     check_whole,
     require,
 )
+from churnlib.settings import RawSettings
 
 CHARACTERS = "characters"
 """The segments of every report: new and returning characters."""
@@ -65,16 +66,17 @@ class Segment:
         }
 
 
-def check_segments(columns: Sequence[str]) -> None:
+def check_segments(columns: Sequence[str], raw: RawSettings) -> None:
     """Checks that subscriptions can be grouped by columns, before the long work starts.
 
     Args:
         columns: The setting `evaluation.segments`.
+        raw: The game's settings of raw tables.
 
     Raises:
         SettingsError: A column is not a standard feature, or does not hold categories.
     """
-    known, ids = output_tables()["standard_features"].types, raw_tables().ids
+    known, ids = output_tables(raw)["standard_features"].types, raw_tables(raw).ids
     possible = [
         name
         for name, dtype in known.items()
@@ -114,7 +116,7 @@ def breakdown(
         CHARACTERS: _Key(is_new),
         **{name: _frequent_values(scored[name], most_values) for name in columns},
     }
-    month = _Key(pl.col("sub_start_date").dt.strftime("%Y-%m"))
+    month = _Key(pl.col(SUB_START_DATE).dt.strftime("%Y-%m"))
     known = known_rows(scored)
     everyone = Predictions.of(known)
 
@@ -130,12 +132,12 @@ def breakdown(
 def _checked(scored: pl.DataFrame | pl.LazyFrame, columns: Sequence[str]) -> pl.DataFrame:
     what = "the scored rows"
     rows = as_frame(scored, what)
-    needed = ("sub_id", "sub_start_date", "is_first_sub", LABEL, PROBABILITY)
+    needed = (SUB_ID, SUB_START_DATE, "is_first_sub", LABEL, PROBABILITY)
     require(rows.columns, needed, what)
     check_labels(rows[LABEL])
-    check_whole(rows, "sub_id", "char_id")
+    check_whole(rows, SUB_ID, CHAR_ID)
     check_flags(rows, "is_first_sub")
-    check_dates(rows.schema, "sub_start_date")
+    check_dates(rows.schema, SUB_START_DATE)
     check_segment_columns(rows, columns, what)
     return rows
 

@@ -17,7 +17,7 @@ from churnlib.model.feature_table import FeatureTable
 from churnlib.model.fitted_model import Calibration, Method
 from churnlib.model.predict import one_thread
 from churnlib.months import first_day, shift_months
-from churnlib.schemas.columns import LABEL
+from churnlib.schemas.columns import LABEL, SUB_START_DATE
 from churnlib.settings import TrainSettings
 
 UNCALIBRATED = (
@@ -91,10 +91,10 @@ def split_off_calibration(
     Raises:
         TooFewRowsError: An outcome is missing in the former, or too rare in the latter.
     """
-    last: date = known.columns("sub_start_date")["sub_start_date"].max()  # type: ignore[assignment]
+    last: date = known.columns(SUB_START_DATE)[SUB_START_DATE].max()  # type: ignore[assignment]
     opens = shift_months(first_day(last), 1 - settings.calibration_months)
-    before = known.where(pl.col("sub_start_date") < opens)
-    after = known.where(pl.col("sub_start_date") >= opens)
+    before = known.where(pl.col(SUB_START_DATE) < opens)
+    after = known.where(pl.col(SUB_START_DATE) >= opens)
     counts = [_outcomes(rows) for rows in (before, after)]
     if min(counts[0]) < 1 or min(counts[1]) < ROWS_PER_OUTCOME:
         texts = [f"{stayed + churned:,} rows ({churned:,} churned)" for stayed, churned in counts]
@@ -131,7 +131,7 @@ def read_calibration_rows(
     outcomes: list[pl.DataFrame] = []
     for part in rows.sample(most) if most else rows:
         features.append(schema.apply(part))
-        outcomes.append(part.select("sub_start_date", LABEL))
+        outcomes.append(part.select(SUB_START_DATE, LABEL))
     return pl.concat(features), pl.concat(outcomes)
 
 
@@ -153,7 +153,7 @@ def calibrate(
 
 def calibration_record(rows: pl.DataFrame, method: Method) -> Calibration:
     """Records the rows that a model was calibrated on, by `sub_start_date` and `sub_churn`."""
-    starts, labels = rows["sub_start_date"], rows[LABEL]
+    starts, labels = rows[SUB_START_DATE], rows[LABEL]
     return Calibration(
         method,
         start=starts.min(),  # type: ignore[arg-type]

@@ -30,7 +30,7 @@ from churnlib.model.pipeline import build_pipeline, check_columns
 from churnlib.model.predict import predict_in_parts
 from churnlib.model.sample import learns_from_parts
 from churnlib.months import first_day, shift_months
-from churnlib.schemas.columns import LABEL
+from churnlib.schemas.columns import LABEL, SUB_START_DATE
 from churnlib.schemas.validation import check_dates, check_labels, require
 from churnlib.seeds import MAX_SEED, draw_seed
 from churnlib.settings import TrainSettings
@@ -122,8 +122,8 @@ def _labelled(
     """The rows with a label, and their labels; both outcomes occur."""
     table = FeatureTable.of(rows)
     columns = table.table.collect_schema()
-    require(columns, (LABEL, "sub_start_date"), "the training rows")
-    check_dates(columns, "sub_start_date")
+    require(columns, (LABEL, SUB_START_DATE), "the training rows")
+    check_dates(columns, SUB_START_DATE)
     known = table.where(pl.col(LABEL).is_not_null())
     labels = known.columns(LABEL)[LABEL]
     check_labels(labels)
@@ -198,8 +198,8 @@ def train(
     """
     rows = FeatureTable.of(rows)
     opens = shift_months(first_day(window_end), 1 - settings.validation_months)
-    early = rows.where(pl.col("sub_start_date") < opens)
-    late = rows.where(pl.col("sub_start_date") >= opens)
+    early = rows.where(pl.col(SUB_START_DATE) < opens)
+    late = rows.where(pl.col(SUB_START_DATE) >= opens)
     counts = [part.columns(LABEL)[LABEL].count() for part in (early, late)]
     if 0 in counts:
         raise TooFewRowsError(
@@ -224,7 +224,7 @@ def _available_on(
     opens: date, early: FeatureTable, horizon_months: int
 ) -> tuple[FeatureTable, str | None]:
     """The rows whose labels are available on a day; if too few, all rows, with a warning."""
-    known = early.where(pl.col("sub_start_date") < shift_months(opens, 1 - horizon_months))
+    known = early.where(pl.col(SUB_START_DATE) < shift_months(opens, 1 - horizon_months))
     labels, all_labels = (part.columns(LABEL)[LABEL].drop_nulls() for part in (known, early))
     if labels.n_unique() == 2 and 2 * len(labels) >= len(all_labels):
         return known, None

@@ -12,7 +12,7 @@ from churnlib.argument_checks import check_type
 from churnlib.errors import ModelError, reason
 from churnlib.model.feature_schema import FeatureSchema
 from churnlib.model.feature_table import FeatureTable
-from churnlib.schemas.columns import BASELINE, KEYS, LABEL, PROBABILITY
+from churnlib.schemas.columns import BASELINE, KEYS, LABEL, PROBABILITY, SUB_ID
 from churnlib.schemas.validation import as_frame
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def rank_by_risk(batch: pl.DataFrame, version: str) -> pl.DataFrame:
     """
     return (
         batch.select(*KEYS, PROBABILITY, _baseline_of(batch))
-        .sort(PROBABILITY, "sub_id", descending=[True, False])
+        .sort(PROBABILITY, SUB_ID, descending=[True, False])
         .with_row_index("risk_rank", offset=1)
         .select(
             *KEYS,

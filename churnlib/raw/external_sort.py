@@ -204,7 +204,9 @@ def _bounds(runs: Sequence[Run], rows: int) -> list[Any]:
 class SortedReader:
     """Reads frames that are sorted by an id, together with others."""
 
-    def __init__(self, frames: Iterator[pl.DataFrame], column: str, schema: Mapping[str, Any]) -> None:
+    def __init__(
+        self, frames: Iterator[pl.DataFrame], column: str, schema: Mapping[str, Any]
+    ) -> None:
         """Opens the frames.
 
         Args:

@@ -17,7 +17,7 @@ from churnlib.io.storage import write_texts
 from churnlib.report.content import Report
 from churnlib.report.markdown import to_markdown
 from churnlib.report.text import to_text
-from churnlib.schemas.columns import LABEL
+from churnlib.schemas.columns import CHAR_ID, LABEL, SUB_ID, SUB_START_DATE
 from churnlib.settings import Settings, changes
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ UNSAVED = "not saved"
 """The name in reports of a model that has no version."""
 TESTED = "the rows to test on"
 """The name of the rows in messages."""
-NEEDED = ("char_id", "sub_id", "sub_start_date", "is_first_sub")
+NEEDED = (CHAR_ID, SUB_ID, SUB_START_DATE, "is_first_sub")
 """The columns that the rows must have, in addition to the label and the model's features."""
 
 
@@ -150,7 +150,7 @@ def back_test(
     require(rows.columns, (*NEEDED, LABEL), TESTED)
     check_labels(rows[LABEL])
     check_segment_columns(rows, evaluation.segments, f"{TESTED} (evaluation.segments)")
-    first, last = rows["sub_start_date"].min(), rows["sub_start_date"].max()
+    first, last = rows[SUB_START_DATE].min(), rows[SUB_START_DATE].max()
     if not isinstance(first, date) or not isinstance(last, date):
         raise DataError(f"{settings.game}: there are no rows to test the model on.")
     with error_prefix(settings.game):

@@ -4,7 +4,7 @@ from functools import cache
 
 import dataframely as dy
 
-from churnlib.schemas.columns import KEYS
+from churnlib.schemas.columns import BASELINE, KEYS, PROBABILITY
 from churnlib.schemas.raw_tables import RawTables, raw_tables
 from churnlib.schemas.spec import FACTS, Table
 from churnlib.settings import RawSettings
@@ -28,10 +28,10 @@ _COMPUTED = {
     ),
 }
 _PREDICTED = {
-    "churn_probability": dy.Float64(min=0, max=1, description="Of churn within the horizon"),
+    PROBABILITY: dy.Float64(min=0, max=1, description="Of churn within the horizon"),
     "risk_rank": dy.UInt32(unique=True, min=1, description="1 for the highest churn probability"),
     "model_version": dy.String(description="The model that predicted it"),
-    "baseline_probability": dy.Float64(
+    BASELINE: dy.Float64(
         nullable=True,
         min=0,
         max=1,
@@ -44,7 +44,7 @@ _PREDICTED = {
         description="Whether the character is never contacted, in any month and by any model"
     ),
 }
-NEWER_COLUMNS = ("baseline_probability", "contact", "held_out")
+NEWER_COLUMNS = (BASELINE, "contact", "held_out")
 """Columns that predictions may lack, because older versions of this package did not write them."""
 
 

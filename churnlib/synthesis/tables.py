@@ -6,6 +6,19 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from churnlib.schemas.columns import (
+    CHAR_ID,
+    CREATION_DATE,
+    DATE,
+    END_DATE,
+    MASTERY_DATE,
+    PRICE,
+    PROBABILITY,
+    START_DATE,
+    SUB_ID,
+    SUB_MONTHS,
+    SUB_START_DATE,
+)
 from churnlib.synthesis.process import Levels, Process
 from churnlib.synthesis.span import MONTHS, STARTS
 from churnlib.synthesis.subscriptions import term_months
@@ -36,9 +49,7 @@ def tables(process: Process, world: World, first_id: int) -> dict[str, pl.DataFr
         "character_currency": _currency(world, first_id),
         "sub_data": _subscriptions(process, subs[order], sub_id[order], first_id),
         "sub_miss": _misses(world.runs, sub_id),
-        "sub_truth": pl.DataFrame(
-            {"sub_id": sub_id[order], "churn_probability": subs["probability"][order]}
-        ),
+        "sub_truth": pl.DataFrame({SUB_ID: sub_id[order], PROBABILITY: subs["probability"][order]}),
     }
 
 
@@ -47,13 +58,13 @@ def _characters(process: Process, world: World, first_id: int) -> pl.DataFrame:
     mastered = traits["mastery"]
     return pl.DataFrame(
         {
-            "char_id": first_id + np.arange(len(mastered)),
+            CHAR_ID: first_id + np.arange(len(mastered)),
             "gender": _text(process.genders, traits["gender"]),
             "race": _text(process.races, traits["race"]),
             "class": _text(process.classes, traits["class"]),
             "territory": _text(process.territories, traits["territory"]),
-            "creation_date": _dates(traits["creation"]),
-            "class_mastery_date": _dates(mastered).set(pl.Series(mastered == NOT_YET), None),
+            CREATION_DATE: _dates(traits["creation"]),
+            MASTERY_DATE: _dates(mastered).set(pl.Series(mastered == NOT_YET), None),
             "total_kills": traits["kills"],
             "total_deaths": traits["deaths"],
         }
@@ -64,7 +75,7 @@ def _currency(world: World, first_id: int) -> pl.DataFrame:
     months = np.arange(MONTHS + 1)
     present = months[None, :] >= world.first_month[:, None]
     character, month = np.nonzero(present)
-    columns = {"char_id": pl.Series(first_id + character), "date": _dates(STARTS[month])}
+    columns = {CHAR_ID: pl.Series(first_id + character), DATE: _dates(STARTS[month])}
     for name, values in world.currency.items():
         null = pl.Series(world.nulls[name].T[present])
         columns[name] = pl.Series(values.T[present].astype(np.int64)).set(null, None)
@@ -76,13 +87,13 @@ def _subscriptions(
 ) -> pl.DataFrame:
     return pl.DataFrame(
         {
-            "sub_id": sub_id,
-            "char_id": first_id + subs["character"].astype(np.int64),
-            "sub_start_date": _dates(subs["start"]),
+            SUB_ID: sub_id,
+            CHAR_ID: first_id + subs["character"].astype(np.int64),
+            SUB_START_DATE: _dates(subs["start"]),
             "sub_type": _text(process.sub_types, subs["sub_type"]),
-            "sub_months": term_months(process, subs),
+            SUB_MONTHS: term_months(process, subs),
             "sub_size": _text(process.sub_sizes, subs["sub_size"]),
-            "price": subs["price"],
+            PRICE: subs["price"],
             "num_hard_currency": subs["hard"].astype(np.int64),
             "num_soft_currency": subs["soft"].astype(np.int64),
         }
@@ -95,9 +106,9 @@ def _misses(runs: NDArray[Any], sub_id: NDArray[Any]) -> pl.DataFrame:
     order = np.lexsort((first, sub_id[number]))
     return pl.DataFrame(
         {
-            "sub_id": sub_id[number][order],
-            "start_date": _dates(STARTS[first][order]),
-            "end_date": _dates(STARTS[last][order]),
+            SUB_ID: sub_id[number][order],
+            START_DATE: _dates(STARTS[first][order]),
+            END_DATE: _dates(STARTS[last][order]),
         }
     )
 

@@ -9,7 +9,6 @@ from pydantic import ValidationError
 
 from churnlib.errors import ModelError
 from churnlib.schemas.columns import PROBABILITY
-from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import EngineSettings, Settings
 
 SHOWN = 12
@@ -154,7 +153,7 @@ def _line(change: Change) -> str:
 
 
 def _inputs(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Change]:
-    for table in raw_tables():
+    for table in dict.fromkeys((*then, *now)):
         before, after = then.get(table), now.get(table)
         if (before or {}).get("source") != (after or {}).get("source"):
             yield Change(f"raw table {table}", _table(before), _table(after))

@@ -4,17 +4,15 @@ The code of a command is imported when it is called, after its first line of out
 and scikit-learn take a second to import, and this module a tenth of that.
 """
 
-from collections.abc import Iterable
-from importlib import import_module
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any
 
 from cyclopts import App, Group, Parameter
 
 from churnlib.errors import ChurnlibError
-from flows import FLOWS
+from flows import FLOWS, BaseFlow, find_flow
 from flows.cli.exit_status import DIFFERENT, DONE
 from flows.cli.parameters import (
-    AlwaysFromRaw,
     AsJson,
     BatchFlow,
     DataDir,
@@ -24,11 +22,10 @@ from flows.cli.parameters import (
     Game,
     LastMonth,
     MapFile,
-    ModelToPredictBy,
-    ModelToScore,
     OneGame,
     RollBack,
     RunOptions,
+    Version,
     VersionToPromote,
     VersionToReplay,
 )
@@ -98,50 +95,50 @@ def run(*, run: RunOptions) -> int:
     return in_session(run, work)
 
 
-@app.command(group=FLOW_COMMANDS, sort_key=2)
-def standard_features(*, run: RunOptions, from_raw: AlwaysFromRaw = False) -> int:
-    """Build all features except those of the currency, from the raw tables."""
-    return _run_flow("standard_features", run, from_raw)
+def _flow_command(module: str, flow: BaseFlow) -> Callable[..., int]:
+    """Makes the command of a base flow."""
+    no_effect = "Has no effect: this flow always starts from the raw tables."
+    about = "Build the standard features first." if flow.has_composite else no_effect
+
+    def command(
+        *, run: RunOptions, from_raw: Annotated[bool, Parameter(help=about)] = False
+    ) -> int:
+        return _run_flow(module, run, from_raw)
+
+    def command_with_model(
+        *,
+        run: RunOptions,
+        from_raw: Annotated[bool, Parameter(help=about)] = False,
+        model: Annotated[Version, Parameter(help=flow.model)] = None,
+    ) -> int:
+        return _run_flow(module, run, from_raw, model=model)
+
+    return command if flow.model is None else command_with_model
 
 
-@app.command(group=FLOW_COMMANDS, sort_key=3)
-def train(*, run: RunOptions, from_raw: FromRaw = False) -> int:
-    """Train a model on the training window and make it the candidate."""
-    return _run_flow("train", run, from_raw)
-
-
-@app.command(group=FLOW_COMMANDS, sort_key=4)
-def score(*, run: RunOptions, from_raw: FromRaw = False, model: ModelToScore = None) -> int:
-    """Back-test the candidate against the champion, and promote it if it passes."""
-    return _run_flow("score", run, from_raw, model=model)
-
-
-@app.command(group=FLOW_COMMANDS, sort_key=5)
-def batch_predict(
-    *, run: RunOptions, from_raw: AlwaysFromRaw = False, model: ModelToPredictBy = None
-) -> int:
-    """Predict the churn of a month's new subscriptions, from the raw tables."""
-    return _run_flow("batch_predict", run, from_raw, model=model)
-
-
-@app.command(group=FLOW_COMMANDS, sort_key=6)
-def batch_score(*, run: RunOptions, from_raw: FromRaw = False) -> int:
-    """Score the predictions of an earlier batch, now that its outcomes are known."""
-    return _run_flow("batch_score", run, from_raw)
-
-
-def _run_flow(flow: str, run: RunOptions, from_raw: bool, **parameters: Any) -> int:
-    name = f"{flow}_from_raw" if from_raw and FLOWS[flow].has_composite else flow
-    print(f"{name.replace('_', '-')}: {run.game}", flush=True)
+def _run_flow(module: str, run: RunOptions, from_raw: bool, **parameters: Any) -> int:
+    from_raw = from_raw and FLOWS[module].has_composite
+    name = module.replace("_", "-")
+    print(f"{name}{'-from-raw' if from_raw else ''}: {run.game}", flush=True)
     from flows.cli.session import in_session
 
     def work() -> None:
-        getattr(import_module(f"flows.{flow}"), name)(**run.parameters, **parameters)
+        find_flow(module, from_raw=from_raw)(**run.parameters, **parameters)
 
     return in_session(run, work)
 
 
-@app.command(group=FLOW_COMMANDS, sort_key=7)
+for _place, (_module, _flow) in enumerate(FLOWS.items()):
+    app.command(
+        _flow_command(_module, _flow),
+        name=_module.replace("_", "-"),
+        help=_flow.about,
+        group=FLOW_COMMANDS,
+        sort_key=2 + _place,
+    )
+
+
+@app.command(group=FLOW_COMMANDS, sort_key=2 + len(FLOWS))
 def backfill(
     *,
     run: RunOptions,
@@ -156,12 +153,12 @@ def backfill(
     """
     parameters: dict[str, Any] = {
         **run.parameters,
-        "batch_flow": flow.replace("-", "_"),
+        "batch_flow": flow,
         "first_month": first,
         "last_month": last,
         "from_raw": from_raw,
     }
-    print(f"backfill: {run.game}, {flow}, {first} to {last}", flush=True)
+    print(f"backfill: {run.game}, {flow.replace('_', '-')}, {first} to {last}", flush=True)
     from flows.cli.session import in_session
 
     def work() -> None:

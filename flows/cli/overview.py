@@ -13,6 +13,8 @@ from flows import FLOWS
 from flows.cli.exit_status import DONE, USERS_FAULT
 
 LABEL_WIDTH = 21
+COMPOSITE = "The same, after building the standard features."
+"""What a flow does with `--from-raw`."""
 
 
 def print_overview(commands: Mapping[str, str], data_dir: str | None = None) -> int:
@@ -51,7 +53,7 @@ def _commands(commands: Mapping[str, str]) -> Iterator[str]:
         flow = FLOWS.get(name.replace("-", "_"))
         if flow and flow.has_composite:
             composite = f"{name} --from-raw"
-            yield f"  {composite:<{LABEL_WIDTH}} The same, after building the standard features."
+            yield f"  {composite:<{LABEL_WIDTH}} {COMPOSITE}"
 
 
 def _outputs(settings: Settings) -> Iterator[str]:

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from cyclopts import Parameter, Token
 
 from churnlib.months import MONTH_PATTERN
 from churnlib.uris import is_remote
+from flows import BATCH_FLOWS
 
 
 def _day(_: Any, tokens: Sequence[Token]) -> date:
@@ -28,6 +29,13 @@ def _month(_: Any, tokens: Sequence[Token]) -> str:
     if re.fullmatch(MONTH_PATTERN, text, re.ASCII):
         return text
     raise ValueError(f"'{text}' is not a month such as 2024-12.")
+
+
+def _batch_flow(_: Any, tokens: Sequence[Token]) -> str:
+    module = tokens[0].value.replace("-", "_")
+    if module in BATCH_FLOWS:
+        return module
+    raise ValueError(f"'{tokens[0].value}' is not {_BATCH_FLOWS}.")
 
 
 def _data_dir(_: Any, tokens: Sequence[Token]) -> str:
@@ -80,23 +88,10 @@ DataDir = Annotated[
 ]
 Refresh = Annotated[bool, Parameter(help="Run every task, ignoring the cache.")]
 FromRaw = Annotated[bool, Parameter(help="Build the standard features first.")]
-AlwaysFromRaw = Annotated[
-    bool, Parameter(help="Has no effect: this flow always starts from the raw tables.")
-]
 
-_Version = Annotated[str | None, Parameter(metavar="VERSION")]
-ModelToPredictBy = Annotated[
-    _Version, Parameter(help="The model version to use. Default: the champion.")
-]
-ModelToScore = Annotated[
-    _Version,
-    Parameter(
-        help="Back-test this model version, and only report on it. Default: the candidate, or the "
-        "champion if there is none."
-    ),
-]
-VersionToReplay = Annotated[_Version, Parameter(help="The model version. Default: the champion.")]
-VersionToPromote = Annotated[_Version, Parameter(help="The model version to make the champion.")]
+Version = Annotated[str | None, Parameter(metavar="VERSION")]
+VersionToReplay = Annotated[Version, Parameter(help="The model version. Default: the champion.")]
+VersionToPromote = Annotated[Version, Parameter(help="The model version to make the champion.")]
 RollBack = Annotated[
     bool,
     Parameter(name="--back", help="Roll back to the version that was the champion before."),
@@ -109,11 +104,9 @@ Force = Annotated[
     ),
 ]
 
+_BATCH_FLOWS = " or ".join(BATCH_FLOWS).replace("_", "-")
 BatchFlow = Annotated[
-    Literal["batch-predict", "batch-score", "batch_predict", "batch_score"],
-    Parameter(
-        metavar="F", show_choices=False, help="The flow to run: batch-predict or batch-score."
-    ),
+    str, Parameter(converter=_batch_flow, metavar="F", help=f"The flow to run: {_BATCH_FLOWS}.")
 ]
 _Month = Annotated[str, Parameter(converter=_month, metavar="YYYY-MM")]
 FirstMonth = Annotated[

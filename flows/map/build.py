@@ -3,9 +3,9 @@
 import ast
 import importlib.util
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date
-from importlib import import_module
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import Dataset
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import Settings, Window
-from flows import COMPOSITES, FLOWS
+from flows import COMPOSITES, FLOWS, find_flow
 from flows.engine.node import node_of, pipeline_of
 from flows.map.graph import DatasetNode, FlowNode, Graph, SettingValue, Source, TaskNode
 
@@ -36,7 +36,7 @@ def build_graph(settings: Settings, as_of: date) -> Graph:
     flows = all_flows()
     own = {flow.name: [*_task_nodes(flow, settings, as_of)] for flow in flows}
     tasks = {node.id: node for nodes in own.values() for node in nodes}
-    catalog = {node.id: node for node in catalog_nodes(settings.game)}
+    catalog = {node.id: node for node in catalog_nodes(settings)}
     datasets = {name: task for task in tasks.values() for name in (*task.inputs, *task.outputs)}
     for dataset, task in datasets.items():
         if dataset not in catalog:
@@ -50,41 +50,23 @@ def build_graph(settings: Settings, as_of: date) -> Graph:
 
 def all_flows() -> list[Flow[..., Any]]:
     """Lists the base flows, then the composites."""
-    modules = {name: import_module(f"flows.{name}") for name in FLOWS}
-    base = [getattr(module, name) for name, module in modules.items()]
-    return [*base, *(getattr(modules[name], f"{name}_from_raw") for name in COMPOSITES)]
+    return [*map(find_flow, FLOWS), *(find_flow(name, from_raw=True) for name in COMPOSITES)]
 
 
-def catalog_nodes(game: str) -> Iterator[DatasetNode]:
+def catalog_nodes(settings: Settings) -> Iterator[DatasetNode]:
     """Yields the datasets of a game's catalog, described by the catalog's own docstrings."""
-    catalog, month = Catalog("data", game), date(2000, 1, 1)
-    for table in raw_tables():
-        path = f"01_raw/{game}/{table}.csv"
-        yield DatasetNode(
-            f"01_raw/{table}", table, "01_raw", path, first_paragraph(Catalog.raw.__doc__)
-        )
-    methods: tuple[tuple[Callable[..., Dataset], tuple[Any, ...]], ...] = (
-        *((catalog.checked, (table,)) for table in raw_tables()),
-        *((catalog.rejected, (table,)) for table in raw_tables()),
-        (catalog.standard_features, ()),
-        (catalog.standard_sources, ()),
-        (catalog.features, ("train",)),
-        (catalog.features, ("score",)),
-        (catalog.predict_features, (month,)),
-        (catalog.models, ()),
-        (catalog.champion, ()),
-        (catalog.registry, ()),
-        (catalog.predictions, (month,)),
-        (catalog.report, ("in_sample_report",)),
-        (catalog.report, ("score_report",)),
-        (catalog.report, ("batch_score_report", month)),
+    catalog, month = Catalog("data", settings.game), date(2000, 1, 1)
+    tables = raw_tables(settings.raw)
+    raw = (Dataset(t, catalog.game, f"data/01_raw/{catalog.game}/{t}.csv") for t in tables)
+    described = chain(
+        ((dataset, Catalog.raw.__doc__) for dataset in raw), catalog.places(tables, month)
     )
-    for method, arguments in methods:
-        dataset = method(*arguments)
+    for dataset, about in described:
         path = dataset.uri.removeprefix("data/").replace(f"{month:%Y-%m}", "*")
         layer = path.split("/")[0]
-        about = first_paragraph(method.__doc__)
-        yield DatasetNode(f"{layer}/{dataset.name}", dataset.name, layer, path, about)
+        yield DatasetNode(
+            f"{layer}/{dataset.name}", dataset.name, layer, path, first_paragraph(about)
+        )
 
 
 def first_paragraph(docstring: str | None) -> str:

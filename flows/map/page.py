@@ -16,6 +16,7 @@ from churnlib.io import datasets, storage
 from churnlib.io.catalog import LAYERS, Catalog
 from churnlib.metrics.definitions import metrics_in
 from churnlib.report.content import GROUPS
+from churnlib.schemas.columns import DATE
 from churnlib.schemas.outputs import all_tables
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import Settings, load_settings
@@ -60,7 +61,6 @@ def to_html(games: Mapping[str, str | None], folder: str) -> str:
         content={
             "games": {game: game_content(game, place, folder) for game, place in games.items()},
             "layers": LAYERS,
-            "schemas": dict(_schemas()),
             "metrics": list(_metrics()),
             "groups": GROUPS,
             "example_day": str(EXAMPLE_DAY),
@@ -82,6 +82,7 @@ def game_content(game: str, data_dir: str | None, folder: str) -> dict[str, Any]
         "as_of": str(as_of or ""),
         "data": _relative(settings.data_dir, folder),
         "graph": asdict(graph),
+        "schemas": dict(_schemas(settings)),
         "states": {dataset: asdict(state) for dataset, state in states.items()},
         "stale": stale_reasons(graph, states, settings),
         "diagrams": {name: _diagram(graph, edges) for name, edges in _views(graph)},
@@ -101,7 +102,7 @@ def _latest_day(settings: Settings) -> date | None:
     currency = Catalog(settings.data_dir, settings.game).checked(history)
     if not storage.exists(currency.uri):
         return None
-    latest: date | None = datasets.scan(currency).select(pl.col("date").max()).collect().item()
+    latest: date | None = datasets.scan(currency).select(pl.col(DATE).max()).collect().item()
     return latest
 
 
@@ -131,8 +132,8 @@ def _metrics() -> Iterator[dict[str, str]]:
         yield {"key": metric.key, "name": metric.name, "format": metric.format}
 
 
-def _schemas() -> Iterator[tuple[str, dict[str, Any]]]:
-    for name, table in all_tables().items():
+def _schemas(settings: Settings) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, table in all_tables(settings.raw).items():
         columns = {
             column: {
                 "type": str(facts.dtype),

@@ -15,6 +15,7 @@ from churnlib.report.content import Report
 from churnlib.report.formatting import counted
 from churnlib.report.verdicts import against_chance
 from churnlib.report.write import write_report
+from churnlib.schemas.columns import LABEL, PROBABILITY, SUB_ID
 from flows.engine.events import BatchScored
 from flows.steps.past_model import past_importance, past_model_facts
 from flows.steps.reports import ScoreContext
@@ -79,7 +80,7 @@ def score_batch(
 
     window, evaluation = context.window, context.evaluation
     rows = with_outcomes(standard, predictions, context)
-    known = rows.drop_nulls(["churn_probability", "is_first_sub"])
+    known = rows.drop_nulls([PROBABILITY, "is_first_sub"])
     check_matched(predictions, known, window)
     threshold = optional_fact(predictions, "threshold")
     base_rate = optional_fact(predictions, "base_rate")
@@ -132,11 +133,9 @@ def with_outcomes(
     outcomes = add_label(
         in_window(subs, *window.span), as_of=window.as_of, horizon_months=context.horizon_months
     )
-    columns = {"sub_id", "is_first_sub", "sub_churn", *context.evaluation.segments}
+    columns = {SUB_ID, "is_first_sub", LABEL, *context.evaluation.segments}
     predicted = in_window(datasets.scan(predictions), *window.span)
-    joined = outcomes.select(sorted(columns)).join(
-        predicted, on="sub_id", how="full", coalesce=True
-    )
+    joined = outcomes.select(sorted(columns)).join(predicted, on=SUB_ID, how="full", coalesce=True)
     return joined.collect()
 
 
@@ -151,7 +150,7 @@ def check_matched(predictions: DatasetRef, known: pl.DataFrame, window: Subscrip
             f"{predictions.game}: {predictions.uri} predicts none of the subscriptions in the "
             f"standard features from {window.first} to {window.last}. Predict the batch again."
         )
-    if twice := len(known) - known["sub_id"].n_unique():
+    if twice := len(known) - known[SUB_ID].n_unique():
         raise DataError(
             f"{predictions.game}: {predictions.uri} predicts "
             f"{counted(twice, 'subscription')} twice. Predict the batch again."
@@ -164,7 +163,7 @@ def unmatched_warnings(rows: pl.DataFrame) -> tuple[str, ...]:
     Args:
         rows: Subscriptions and predictions of a batch, joined in full.
     """
-    missed, gone = rows["churn_probability"].null_count(), rows["is_first_sub"].null_count()
+    missed, gone = rows[PROBABILITY].null_count(), rows["is_first_sub"].null_count()
     warnings = []
     if missed:
         were = "was" if missed == 1 else "were"

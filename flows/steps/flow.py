@@ -8,6 +8,7 @@ from prefect.context import FlowRunContext
 from prefect.tasks import Task
 
 from churnlib.schemas.spec import TableKind
+from flows import FLOWS
 from flows.engine.artifacts import show_datasets
 from flows.engine.events import labelled_as_deployed
 from flows.engine.ledger import ledger
@@ -35,17 +36,19 @@ def churn_flow(
     tasks: tuple[Task[..., Any], ...] = (),
     tables: tuple[TableKind, ...] = (),
     parts: tuple[Flow[..., Any], ...] = (),
-    by_model: bool = False,
 ) -> Callable[[Callable[[Run], Any]], Flow[..., Any]]:
     """Makes a flow of a function that takes a run.
+
+    It also takes a model version if `flows.FLOWS` says so.
 
     Args:
         name: The name of the flow.
         tasks: The tasks that it calls, for the map; see `flows.engine.node.Pipeline`.
         tables: The kinds of the raw tables that it runs some of them for.
         parts: The flows that it calls.
-        by_model: Whether the flow has another parameter, the model version to use.
     """
+    base = FLOWS.get(name.removesuffix("-from-raw").replace("-", "_"))
+    takes_model = base is not None and base.model is not None
 
     def make(body: Callable[[Run], Any]) -> Flow[..., Any]:
         def call(*, game: str, refresh: bool, **parameters: Any) -> Any:
@@ -67,7 +70,7 @@ def churn_flow(
                 game=game, as_of=as_of, overrides=overrides, data_dir=data_dir, refresh=refresh
             )
 
-        def entry_by_model(
+        def entry_with_model(
             game: Game,
             as_of: AsOf = None,
             overrides: Overrides = None,
@@ -84,10 +87,10 @@ def churn_flow(
                 model=model,
             )
 
-        function = entry_by_model if by_model else entry
+        function = entry_with_model if takes_model else entry
         function.__name__ = function.__qualname__ = body.__name__
         function.__module__ = body.__module__
-        function.__doc__ = f"{body.__doc__}\n{PARAMETERS}{MODEL if by_model else ''}"
+        function.__doc__ = f"{body.__doc__}\n{PARAMETERS}{MODEL if takes_model else ''}"
         vars(function)["pipeline"] = Pipeline(tasks, tables, parts)
         return Flow(function, name=name, flow_run_name="{game}", persist_result=False)
 

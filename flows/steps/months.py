@@ -93,7 +93,7 @@ def output_of(run: Run, batch_flow: BatchFlow, month: date) -> Dataset:
     """The file that a batch flow writes for a month."""
     if batch_flow == "batch_predict":
         return run.catalog.predictions(month)
-    return run.catalog.report("batch_score_report", month)
+    return run.catalog.batch_report(month)
 
 
 def raise_failed(what: str, results: Sequence[MonthResult]) -> None:

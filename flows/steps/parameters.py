@@ -6,13 +6,14 @@ settings that existed when it was deployed; the flow itself checks again, and mo
 
 from contextlib import suppress
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, WithJsonSchema
 
 from churnlib.errors import SettingsError
 from churnlib.months import MONTH_PATTERN
 from churnlib.settings import DAY_PATTERN, list_games, overrides_schema
+from flows import BATCH_FLOWS
 
 
 def _games() -> dict[str, Any]:
@@ -30,8 +31,10 @@ AsOf = Annotated[
     date | None,
     WithJsonSchema(_or_null({"type": "string", "format": "date", "pattern": DAY_PATTERN})),
 ]
-BatchFlow = Literal["batch_predict", "batch_score"]
-"""The flows that work on a month's batch."""
+if TYPE_CHECKING:  # Type checkers do not know literals that are computed.
+    BatchFlow = str
+else:
+    BatchFlow = Literal[BATCH_FLOWS]
 Month = Annotated[str, Field(pattern=MONTH_PATTERN)]
 """A month as in `2024-01`."""
 Overrides = Annotated[dict[str, Any] | None, WithJsonSchema(_or_null(overrides_schema()))]

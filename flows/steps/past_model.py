@@ -10,7 +10,7 @@ from churnlib.io import datasets
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.io.footer import optional_fact
 from churnlib.model.feature_table import FeatureTable
-from churnlib.schemas.columns import LABEL, PROBABILITY
+from churnlib.schemas.columns import LABEL, PROBABILITY, SUB_ID
 from churnlib.uris import join
 from churnlib.versions.manifest import read_manifest
 from churnlib.versions.verification import GOLDEN_TOLERANCE
@@ -78,9 +78,9 @@ def past_importance(
         loaded = load_model(model, allow_joblib=allow_joblib)
     except ChurnlibError as error:
         return _missing(f"the model cannot be loaded any more: {error}".rstrip("."))
-    labelled = known.drop_nulls(LABEL).select("sub_id", LABEL, PROBABILITY).lazy()
+    labelled = known.drop_nulls(LABEL).select(SUB_ID, LABEL, PROBABILITY).lazy()
     try:
-        table = datasets.scan(features).join(labelled, on="sub_id", maintain_order="left")
+        table = datasets.scan(features).join(labelled, on=SUB_ID, maintain_order="left")
         rows = FeatureTable.of(table).sample(MAX_ROWS).collect()
         predicted = predict(loaded, rows)
     except (ChurnlibError, pl.exceptions.PolarsError):

@@ -141,7 +141,7 @@ def check_segments(settings: Settings) -> None:
     from churnlib.metrics.segments import check_segments
 
     with error_prefix(settings.game):
-        check_segments(settings.evaluation.segments)
+        check_segments(settings.evaluation.segments, settings.raw)
 
 
 def show(reports: tuple[DatasetRef, ...]) -> None:

@@ -103,7 +103,7 @@ def announce_due_batch(run: Run) -> None:
         return
     first = run.window("batch_score").first
     predictions = run.catalog.predictions(first)
-    report = run.catalog.report("batch_score_report", first)
+    report = run.catalog.batch_report(first)
     if storage.exists(predictions.uri) and not storage.exists(report.uri):
         BatchDue(game=run.settings.game, month=month_name(first)).emit()
 

@@ -12,6 +12,7 @@ from churnlib.features.cohort import feature_columns
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.io.footer import facts
 from churnlib.model.sample import Sample, describe_sample
+from churnlib.schemas.columns import LABEL
 from churnlib.settings import (
     CurrencySettings,
     Offer,
@@ -224,7 +225,7 @@ def origin_facts(
 ) -> dict[str, Any]:
     """The part of a manifest about the origin of a model: rows, inputs, settings and code."""
     settings = {**origin["settings"], **request.features}
-    labels = sample.rows.columns("sub_churn")["sub_churn"]
+    labels = sample.rows.columns(LABEL)[LABEL]
     return {
         "settings": settings,
         "changes": origin["changes"],

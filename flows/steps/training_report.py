@@ -8,6 +8,7 @@ from churnlib.io import datasets
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.report.content import Report
 from churnlib.report.write import write_report
+from churnlib.schemas.columns import SUB_ID
 from churnlib.settings import Offer
 from churnlib.versions.folder import read_scored
 from churnlib.versions.manifest import read_manifest
@@ -39,8 +40,8 @@ def report_training(
     manifest = read_manifest(model)
     campaign, evaluation = manifest["campaign"], context.evaluation
     validation = read_scored(model).filter(slice="validation")
-    segments = datasets.scan(features).select("sub_id", *evaluation.segments).collect()
-    rows = validation.join(segments, on="sub_id", maintain_order="left")
+    segments = datasets.scan(features).select(SUB_ID, *evaluation.segments).collect()
+    rows = validation.join(segments, on=SUB_ID, maintain_order="left")
     first, last = map(date.fromisoformat, manifest["window"])
     report = Report(
         name="in_sample_report",

@@ -89,9 +89,9 @@ def test_import_loads_no_heavy_library() -> None:
 
 @pytest.mark.parametrize("name", churnlib.__all__)
 def test_every_public_name_resolves(name: str) -> None:
-    found = getattr(churnlib, name)
-    assert found.__name__ == name
-    assert found.__doc__
+    public = getattr(churnlib, name)
+    assert public.__name__ == name
+    assert public.__doc__
     assert name in dir(churnlib)
 
 

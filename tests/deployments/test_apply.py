@@ -33,16 +33,16 @@ from deployments.state import report_removed_games, restore_switched_on, switche
 @pytest.fixture
 def client(prefect_server: object) -> Iterator[SyncPrefectClient]:
     """A client of a server without the work pool."""
-    with get_client(sync_client=True) as made:
-        yield made
-        made.delete_work_pool(WORK_POOL)
+    with get_client(sync_client=True) as connected:
+        yield connected
+        connected.delete_work_pool(WORK_POOL)
 
 
 def test_new_pool_has_the_template_of_the_project(client: SyncPrefectClient) -> None:
     ensure_pool(client, "process")
-    made = client.read_work_pool(WORK_POOL)
-    wanted = json.loads((FOLDER / "work-pools" / "process.json").read_text())
-    assert (made.type, made.base_job_template) == ("process", wanted)
+    pool = client.read_work_pool(WORK_POOL)
+    template = json.loads((FOLDER / "work-pools" / "process.json").read_text())
+    assert (pool.type, pool.base_job_template) == ("process", template)
 
 
 def test_existing_pool_keeps_its_template_unless_renewed(
@@ -136,8 +136,8 @@ def test_schedule_that_was_switched_on_manually_stays_on(
         True,
         False,
     ]
-    found = [client.read_automation(one) for one in (on, off)]
-    assert [one and one.enabled for one in found] == [True, False]
+    automations = [client.read_automation(one) for one in (on, off)]
+    assert [one and one.enabled for one in automations] == [True, False]
     message = [line for line in capsys.readouterr().out.splitlines() if "manually" in line]
     assert message == [
         "schedule train/hawk stays on, because it was switched on manually",
@@ -150,9 +150,9 @@ def test_schedules_stay_on_if_deploying_fails(
     deployed: Callable[[str], UUID],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    found = deployed("hawk")
-    (schedule,) = client.read_deployment_schedules(found)
-    client.update_deployment_schedule(found, schedule.id, active=True)
+    deployment = deployed("hawk")
+    (schedule,) = client.read_deployment_schedules(deployment)
+    client.update_deployment_schedule(deployment, schedule.id, active=True)
 
     def fail() -> int:
         deployed("hawk")
@@ -160,7 +160,7 @@ def test_schedules_stay_on_if_deploying_fails(
 
     monkeypatch.setattr(apply, "deploy", fail)
     assert main([]) == 3
-    assert client.read_deployment_schedules(found)[0].active
+    assert client.read_deployment_schedules(deployment)[0].active
 
 
 def test_removed_game_remains_until_pruned(

@@ -32,9 +32,9 @@ def test_server_creates_a_pool_with_the_template(pool_type: str, prefect_server:
         base_job_template=template(pool_type),
     )
     with get_client(sync_client=True) as client:
-        made = client.create_work_pool(pool)
-        client.delete_work_pool(made.name)
-    assert made.base_job_template == template(pool_type)
+        created = client.create_work_pool(pool)
+        client.delete_work_pool(created.name)
+    assert created.base_job_template == template(pool_type)
 
 
 async def docker_job(**variables: Any) -> DockerWorkerJobConfiguration:

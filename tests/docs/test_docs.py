@@ -20,7 +20,6 @@ from churnlib.model.predict import predict
 from churnlib.raw.validate import check_table
 from churnlib.settings import Settings, TrainSettings, load_settings
 from docs.generate import FOLDER, pages
-from flows import COMPOSITES, FLOWS
 from flows.cli.app import app, commands
 from tests.docs.readme import README, is_its_figure, library_example
 
@@ -57,13 +56,6 @@ def test_documented_command_is_understood(words: list[str]) -> None:
     _, bound, _ = app.parse_args(words, exit_on_error=False, print_error=False)
     if (run := bound.arguments.get("run")) is not None:
         load_settings(run.game, run.changes)
-
-
-def test_readme_names_every_flow() -> None:
-    for flow in (*FLOWS, "backfill"):
-        assert f"`churn {flow.replace('_', '-')}`" in README
-    for flow in COMPOSITES:
-        assert f"`churn {flow.replace('_', '-')} --from-raw`" in README
 
 
 @pytest.mark.parametrize("command", commands())

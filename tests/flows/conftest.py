@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from churnlib.synthesis import PROCESSES, generate
+from tests.flows.models import GAME, OTHER
 from tests.flows.studio import Say, Studio, new_studio
 
 CHARACTERS = 900
+MODELS = f"06_models/{GAME}"
 
 
 @pytest.fixture(scope="session")
@@ -59,17 +61,57 @@ def completed(
 ) -> Studio:
     """A data folder in which every flow of the first game has run, with a copy beside it."""
     studio = new_studio(tmp_path_factory.mktemp("completed") / "data", pristine)
-    studio.take_through("game1")
-    shutil.copytree(studio.data, studio.data.with_name("copy"))
+    studio.take_through(GAME)
+    shutil.copytree(studio.data, kept_folder(studio))
     return studio
 
 
 @pytest.fixture(scope="module")
 def complete(completed: Studio) -> Studio:
     """The data folder in which every flow of the first game has run, as the flows have left it."""
-    shutil.rmtree(completed.data)
-    shutil.copytree(completed.data.with_name("copy"), completed.data)
+    replace_folder(completed.data, kept_folder(completed))
     return completed
+
+
+@pytest.fixture
+def restored(complete: Studio) -> Studio:
+    """The data folder in which every flow of the first game has run, restored for one test."""
+    replace_folder(complete.data, kept_folder(complete))
+    return complete
+
+
+@pytest.fixture
+def trained(complete: Studio) -> Studio:
+    """A data folder with one model, the champion, and the outputs of earlier tests."""
+    replace_folder(complete.data / MODELS, kept_folder(complete) / MODELS)
+    return complete
+
+
+@pytest.fixture(scope="session")
+def models_with_candidate(completed: Studio, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of models after a second training, the model of which is the candidate."""
+    replace_folder(completed.data, kept_folder(completed))
+    completed.run("train", GAME, OTHER)
+    kept = tmp_path_factory.mktemp("models") / "with_candidate"
+    return Path(shutil.copytree(completed.data / MODELS, kept))
+
+
+@pytest.fixture
+def with_candidate(complete: Studio, models_with_candidate: Path) -> Studio:
+    """A data folder with a champion and a candidate, and the outputs of earlier tests."""
+    replace_folder(complete.data / MODELS, models_with_candidate)
+    return complete
+
+
+def replace_folder(target: Path, kept: Path) -> None:
+    """Replaces a folder by a copy whose files have the same times, so that caches stay valid."""
+    shutil.rmtree(target)
+    shutil.copytree(kept, target)
+
+
+def kept_folder(studio: Studio) -> Path:
+    """The copy of a data folder as its flows left it."""
+    return studio.data.with_name("copy")
 
 
 @pytest.fixture

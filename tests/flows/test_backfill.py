@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -37,10 +38,12 @@ def fill(studio: Studio, flow: str, first: str, last: str, **more: Any) -> dict[
 
 
 @pytest.fixture(scope="module")
-def trained(studio: Studio) -> Studio:
-    """A data folder with a champion whose labels were known by May 2024."""
-    studio.run("train_from_raw", GAME)
-    return studio
+def trained(complete: Studio) -> Studio:
+    """A data folder with a champion whose labels were known by May 2024, and no batch."""
+    shutil.rmtree(complete.data / PREDICTIONS)
+    for report in complete.data.glob(f"08_reporting/{GAME}/batch_score_report_*"):
+        report.unlink()
+    return complete
 
 
 def test_backfill_gives_the_same_outputs_as_the_flow(trained: Studio) -> None:
@@ -104,8 +107,8 @@ def test_backfill_continues_after_failed_months_and_lists_them(
     assert "Traceback" not in caplog.text
     done = {file.stem for file in (trained.data / PREDICTIONS).iterdir()}
     assert done == {f"predictions_2024-{month:02}" for month in range(5, 13)}
-    found: Any = Artifact.get(f"backfill-{GAME}-months")
-    rows = {row["month"]: row for row in json.loads(found.data)}
+    artifact: Any = Artifact.get(f"backfill-{GAME}-months")
+    rows = {row["month"]: row for row in json.loads(artifact.data)}
     assert len(rows) == 10
     assert rows["2025-01"]["outcome"] == "failed"
     assert rows["2024-12"]["as of"] == "2025-01-01"

@@ -218,6 +218,6 @@ def test_data_folder_in_an_object_store_gives_the_same_bytes(
         with storage.replacing(f"{bucket}/01_raw/game1/{file.name}") as beside:
             beside.write_bytes(file.read_bytes())
     assert main(["standard_features", "--game", "game1", "--data-dir", bucket, *DASK]) == 0
-    found = storage.read_bytes(f"{bucket}/03_primary/game1/standard_features.parquet")
-    assert found == local["03_primary/game1/standard_features.parquet"]
+    content = storage.read_bytes(f"{bucket}/03_primary/game1/standard_features.parquet")
+    assert content == local["03_primary/game1/standard_features.parquet"]
     assert storage.list_files(f"{bucket}/02_intermediate/game1/parts") == []

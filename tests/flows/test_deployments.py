@@ -30,14 +30,14 @@ def test_prefect_yaml_leaves_out_what_is_only_local(
 
 
 def test_prefect_yaml_has_each_flow_for_each_game() -> None:
-    found: list[dict[str, Any]] = yaml.safe_load(prefect_yaml())["deployments"]
-    named = {(d["entrypoint"].partition(":")[2].replace("_", "-"), d["name"]) for d in found}
+    deployments: list[dict[str, Any]] = yaml.safe_load(prefect_yaml())["deployments"]
+    named = {(d["entrypoint"].partition(":")[2].replace("_", "-"), d["name"]) for d in deployments}
     base = (flow.replace("_", "-") for flow in FLOWS)
     composites = (f"{flow.replace('_', '-')}-from-raw" for flow in COMPOSITES)
     flows = (*base, *composites, "backfill")
     assert named == {(flow, game) for flow in flows for game in list_games()}
-    assert len(found) == len(named)
-    for one in found:
+    assert len(deployments) == len(named)
+    for one in deployments:
         game = one["name"]
         assert one["parameters"] == {"game": game}
         assert one["work_pool"] == {"name": "churn", "work_queue_name": game}
@@ -47,15 +47,17 @@ def test_prefect_yaml_has_each_flow_for_each_game() -> None:
 
 
 def test_prefect_yaml_schedules_wait_in_the_repository() -> None:
-    found: list[dict[str, Any]] = yaml.safe_load(prefect_yaml())["deployments"]
-    schedules = {d["tags"][1]: s for d in found for s in d.get("schedules", ())}
+    deployments: list[dict[str, Any]] = yaml.safe_load(prefect_yaml())["deployments"]
+    schedules = {d["tags"][1]: s for d in deployments for s in d.get("schedules", ())}
     assert {flow: s["cron"] for flow, s in schedules.items()} == {
         "batch-predict": "0 6 2 * *",
         "batch-score-from-raw": "0 7 2 * *",
         "train-from-raw": "0 2 3 1,4,7,10 *",
     }
     assert {(s["timezone"], s["active"]) for s in schedules.values()} == {("UTC", False)}
-    triggers = {d["tags"][1]: t for d in found for t in d.get("triggers", ()) if d["name"] == GAME}
+    triggers = {
+        d["tags"][1]: t for d in deployments for t in d.get("triggers", ()) if d["name"] == GAME
+    }
     deployed = {"churn.as_deployed": "yes"}
     assert {flow: (t["expect"], t["match"], t["enabled"]) for flow, t in triggers.items()} == {
         flow: (

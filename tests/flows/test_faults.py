@@ -373,8 +373,8 @@ def test_every_report_warns_of_a_day_beyond_the_data(
         output = say(complete, flow, GAME, "--from-raw", f"--as-of={day}", *june)
         assert output.startswith("exit 0"), output
         warnings = complete.json(f"08_reporting/{GAME}/{report}.json")["warnings"]
-        found = [
+        of_currency = [
             w for w in warnings if w.startswith(f"the latest currency is of {LAST_DAY}, 2 months")
         ]
-        assert len(found) == warned
+        assert len(of_currency) == warned
         assert ("the latest currency is of" in output) == warned

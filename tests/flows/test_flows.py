@@ -1,4 +1,4 @@
-"""The eight flows of both games from their command lines: what they leave behind."""
+"""All flows of both games from their command lines: what they leave behind."""
 
 import os
 import subprocess
@@ -18,6 +18,7 @@ from flows.map.build import build_graph
 from flows.map.graph import DatasetNode, Graph
 from flows.map.stale import stale_reasons
 from flows.map.state import read_states
+from tests.flows.models import champion
 from tests.flows.studio import BATCH_DAY, FAST, ROOT, Snapshot, Studio
 
 GAMES = tuple(FAST)
@@ -27,32 +28,38 @@ LINES = (
     *((flow, "--from-raw") for flow in FLOWS if flow != "standard_features"),
 )
 """The command lines; each finds what it needs among the outputs of those before it."""
-AS_PROCESS = (("game2", ("train", "--from-raw")), ("game1", ("batch_score", "--from-raw")))
-"""Those that run as processes of their own. The others run in this process, for speed."""
+AS_PROCESS = ("game2", ("train", "--from-raw"))
+"""The one that runs as a process of its own. The others run in this process, for speed."""
 
 
 @pytest.fixture(scope="module")
-def done(studio: Studio) -> dict[str, Snapshot]:
-    """All command lines done, game by game; after each game, what its folders held."""
-    found: dict[str, Snapshot] = {}
-    for game in reversed(GAMES):
+def done(complete: Studio) -> Snapshot:
+    """All command lines done; what the folders of the first game held before the second's."""
+    before: Snapshot = {}
+    for game in GAMES:
+        before = complete.snapshot(f"*/{GAMES[0]}")
         for line in LINES:
-            assert status(studio, game, line) == 0, (game, line)
-        found[game] = studio.snapshot(f"*/{game}")
-    return found
+            assert status(complete, game, line) == 0, (game, line)
+    return before
 
 
 def status(studio: Studio, game: str, line: tuple[str, ...]) -> int:
     """Runs a command line; returns its exit status."""
     flow, *more = line
-    if (game, line) not in AS_PROCESS:
+    if (game, line) != AS_PROCESS:
         return studio.command(flow, game, *more)
     command = [sys.executable, "-m", f"flows.{flow}", *studio.arguments(game, *more)]
     return subprocess.run(command, cwd=ROOT, env=os.environ, check=False).returncode
 
 
+@pytest.fixture
+def studio(complete: Studio, done: Snapshot) -> Studio:
+    """The data folder after all command lines."""
+    return complete
+
+
 @pytest.fixture(params=GAMES)
-def game(request: pytest.FixtureRequest, done: dict[str, Snapshot]) -> str:
+def game(request: pytest.FixtureRequest) -> str:
     """A game that was taken through all flows."""
     name: str = request.param
     return name
@@ -60,7 +67,7 @@ def game(request: pytest.FixtureRequest, done: dict[str, Snapshot]) -> str:
 
 def test_flows_write_the_files_of_the_catalog(studio: Studio, game: str) -> None:
     files = {str(file.relative_to(studio.data)) for file in studio.data.rglob("*")}
-    version = studio.json(f"06_models/{game}/champion.json")["version"]
+    version = champion(studio, game)
     assert files >= {
         f"03_primary/{game}/standard_features.parquet",
         f"04_feature/{game}/train_features.parquet",
@@ -80,9 +87,9 @@ def test_flows_write_the_files_of_the_catalog(studio: Studio, game: str) -> None
     assert not [file for file in files if ".tmp" in file]
 
 
-def test_flows_of_one_game_leave_the_other_alone(studio: Studio, done: dict[str, Snapshot]) -> None:
-    assert studio.snapshot("*/game2") == done["game2"]
-    assert len(done["game2"]) > 20
+def test_flows_of_one_game_leave_the_other_alone(studio: Studio, done: Snapshot) -> None:
+    assert studio.snapshot(f"*/{GAMES[0]}") == done
+    assert len(done) > 20
 
 
 @pytest.mark.parametrize(
@@ -91,12 +98,12 @@ def test_flows_of_one_game_leave_the_other_alone(studio: Studio, done: dict[str,
 def test_flows_reports_have_the_metrics_of_both_groups(
     studio: Studio, game: str, report: str
 ) -> None:
-    found = studio.json(f"08_reporting/{game}/{report}.json")
-    assert found["game"] == game
-    assert found["as_of"] == "2025-01-01"
-    assert found["model_version"] == studio.json(f"06_models/{game}/champion.json")["version"]
+    content = studio.json(f"08_reporting/{game}/{report}.json")
+    assert content["game"] == game
+    assert content["as_of"] == "2025-01-01"
+    assert content["model_version"] == champion(studio, game)
     for group in ("general", "new_characters"):
-        scores = found[group]
+        scores = content[group]
         assert scores["n"] > scores["positives"] > 0
         assert scores["immature"] == 0
         low, high = scores["roc_auc_ci"]
@@ -106,44 +113,42 @@ def test_flows_reports_have_the_metrics_of_both_groups(
         assert 0 < scores["brier"] < 0.3
         assert scores["lift_top_decile"] >= 0
         assert scores["reason"] is None
-    assert found["general"]["n"] > found["new_characters"]["n"]
+    assert content["general"]["n"] > content["new_characters"]["n"]
 
 
 def test_flows_in_sample_report_has_validation_too(studio: Studio, game: str) -> None:
-    found = studio.json(f"08_reporting/{game}/in_sample_report.json")
-    assert set(found["validation"]) == {"general", "new_characters"}
-    assert 0 < found["validation"]["general"]["n"] < found["general"]["n"]
+    report = studio.json(f"08_reporting/{game}/in_sample_report.json")
+    assert set(report["validation"]) == {"general", "new_characters"}
+    assert 0 < report["validation"]["general"]["n"] < report["general"]["n"]
 
 
 def test_flows_batch_is_scored_as_it_was_predicted(studio: Studio, game: str) -> None:
     predictions = studio.table(f"07_model_output/{game}/predictions_2024-06.parquet")
-    found = studio.json(f"08_reporting/{game}/batch_score_report_2024-06.json")
-    assert found["window"] == {"start": "2024-06-01", "end": "2024-06-30"}
-    assert found["general"]["n"] == len(predictions)
+    report = studio.json(f"08_reporting/{game}/batch_score_report_2024-06.json")
+    assert report["window"] == {"start": "2024-06-01", "end": "2024-06-30"}
+    assert report["general"]["n"] == len(predictions)
 
 
 @pytest.mark.parametrize("month", [date(2024, 6, 1), date(2024, 12, 1)])
 def test_flows_predictions_rank_each_subscription_of_the_month(
     studio: Studio, game: str, month: date
 ) -> None:
-    found = studio.table(f"07_model_output/{game}/predictions_{month:%Y-%m}.parquet")
-    assert found.schema == output_tables()["predictions"].types
+    predictions = studio.table(f"07_model_output/{game}/predictions_{month:%Y-%m}.parquet")
+    assert predictions.schema == output_tables()["predictions"].types
     started = studio.raw(game, "sub_data").filter(
         pl.col("sub_start_date").str.starts_with(f"{month:%Y-%m}")
     )
-    assert set(found["sub_id"]) == set(started["sub_id"].cast(pl.Int64))
-    assert len(found) == len(started) > 0
-    assert found["risk_rank"].to_list() == list(range(1, len(found) + 1))
-    assert found["churn_probability"].is_sorted(descending=True)
-    assert found["churn_probability"].is_between(0, 1).all()
-    assert found["churn_probability"].n_unique() > 1
-    assert found["model_version"].unique().to_list() == [
-        studio.json(f"06_models/{game}/champion.json")["version"]
-    ]
+    assert set(predictions["sub_id"]) == set(started["sub_id"].cast(pl.Int64))
+    assert len(predictions) == len(started) > 0
+    assert predictions["risk_rank"].to_list() == list(range(1, len(predictions) + 1))
+    assert predictions["churn_probability"].is_sorted(descending=True)
+    assert predictions["churn_probability"].is_between(0, 1).all()
+    assert predictions["churn_probability"].n_unique() > 1
+    assert predictions["model_version"].unique().to_list() == [champion(studio, game)]
 
 
 def test_flows_manifest_names_the_inputs_of_the_model(studio: Studio, game: str) -> None:
-    version = studio.json(f"06_models/{game}/champion.json")["version"]
+    version = champion(studio, game)
     manifest: dict[str, Any] = studio.json(f"06_models/{game}/{version}/manifest.json")
     opens, known_by = {
         "game1": (["2022-06-01", "2023-11-30"], "2024-05-01"),
@@ -168,7 +173,7 @@ def test_flows_manifest_names_the_inputs_of_the_model(studio: Studio, game: str)
 def test_flows_campaign_contacts_from_the_threshold_of_the_manifest_on(
     studio: Studio, game: str
 ) -> None:
-    version = studio.json(f"06_models/{game}/champion.json")["version"]
+    version = champion(studio, game)
     manifest: dict[str, Any] = studio.json(f"06_models/{game}/{version}/manifest.json")
     campaign, reports = manifest["campaign"], f"08_reporting/{game}"
     threshold = campaign["threshold"]
@@ -207,23 +212,21 @@ def gain(rows: pl.DataFrame, threshold: float) -> float:
 
 def test_flows_batch_score_compares_contacted_and_held_out(studio: Studio, game: str) -> None:
     batch = studio.table(f"07_model_output/{game}/predictions_2024-06.parquet")
-    found = studio.json(f"08_reporting/{game}/batch_score_report_2024-06.json")["campaign"]
-    least = float("inf") if found["threshold"] is None else found["threshold"]
+    campaign = studio.json(f"08_reporting/{game}/batch_score_report_2024-06.json")["campaign"]
+    least = float("inf") if campaign["threshold"] is None else campaign["threshold"]
     reached = pl.col("churn_probability") >= least
-    assert found["hold_out"]["contacted"]["n"] == batch["contact"].sum()
-    assert found["hold_out"]["held_out"]["n"] == len(batch.filter("held_out", reached))
+    assert campaign["hold_out"]["contacted"]["n"] == batch["contact"].sum()
+    assert campaign["hold_out"]["held_out"]["n"] == len(batch.filter("held_out", reached))
 
 
 def test_flows_feature_tables_have_the_configured_columns(studio: Studio, game: str) -> None:
     settings = load_settings(game)
     for table in ("train_features", "score_features"):
-        found = studio.table(f"04_feature/{game}/{table}.parquet").schema
-        assert found == feature_columns(settings.standard, settings.currency)
+        schema = studio.table(f"04_feature/{game}/{table}.parquet").schema
+        assert schema == feature_columns(settings.standard, settings.currency)
 
 
-def test_flows_composites_use_the_cached_results_of_the_base_flows(
-    studio: Studio, done: dict[str, Snapshot]
-) -> None:
+def test_flows_composites_use_the_cached_results_of_the_base_flows(studio: Studio) -> None:
     """`train --from-raw` came after `train`: it must not have fitted a second model."""
     for game in GAMES:
         versions = [f for f in (studio.data / "06_models" / game).iterdir() if f.is_dir()]
@@ -233,25 +236,25 @@ def test_flows_composites_use_the_cached_results_of_the_base_flows(
 def test_flows_write_the_datasets_of_their_map(studio: Studio, game: str) -> None:
     """The outputs and inputs of a real run are those declared for the map."""
     graph = build_graph(load_settings(game), date(2025, 1, 1))
-    found = read_states(graph, game, str(studio.data))
+    states = read_states(graph, game, str(studio.data))
     asides = {
         dataset
         for task in graph.tasks.values()
         for dataset in task.outputs
         if graph.is_side_output(task, dataset)
     }
-    assert {dataset for dataset, state in found.items() if not state.files} == asides
-    known = {p for s in found.values() for p in (*(f.path for f in s.files), *s.other_formats)}
+    assert {dataset for dataset, state in states.items() if not state.files} == asides
+    known = {p for s in states.values() for p in (*(f.path for f in s.files), *s.other_formats)}
     files = {f.removesuffix(f"/{f.split('/')[-1]}") if "06_models" in f and "Z/" in f else f
              for f in studio.snapshot(f"*/{game}")}  # fmt: skip
     assert {file for file in files if "/truth/" not in file} == known
-    for dataset, state in found.items():
+    for dataset, state in states.items():
         above = upstream(graph, dataset)
         if state.inputs and above:
             tables = {source.name for source in above if source.layer == "02_intermediate"}
             assert tables == set(state.inputs) & {*raw_tables()}, dataset
     settings = load_settings(game, {**FAST[game], "data_dir": str(studio.data)})
-    assert stale_reasons(graph, found, settings) == {}
+    assert stale_reasons(graph, states, settings) == {}
 
 
 def upstream(graph: Graph, dataset: str) -> list[DatasetNode]:

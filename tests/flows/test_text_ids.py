@@ -52,17 +52,17 @@ def texts(studio: Studio, tmp_path_factory: pytest.TempPathFactory) -> Studio:
 def test_text_ids_give_the_same_features_and_labels(
     studio: Studio, texts: Studio, table: str
 ) -> None:
-    numbers, found = (of.table(table) for of in (studio, texts))
-    assert found.schema["sub_id"] == found.schema["char_id"] == pl.String
-    expected = as_text(numbers).select(found.columns)
-    assert bits(expected.sort("sub_id")) == bits(found.sort("sub_id"))
+    numbers, with_texts = (of.table(table) for of in (studio, texts))
+    assert with_texts.schema["sub_id"] == with_texts.schema["char_id"] == pl.String
+    expected = as_text(numbers).select(with_texts.columns)
+    assert bits(expected.sort("sub_id")) == bits(with_texts.sort("sub_id"))
 
 
 def test_text_ids_give_the_same_predictions(studio: Studio, texts: Studio) -> None:
     keys = ["char_id", "sub_id", "sub_start_date"]
-    numbers, found = (of.table(PREDICTIONS).sort("sub_id") for of in (studio, texts))
-    assert as_text(numbers).select(keys).equals(found.select(keys))
-    apart = (numbers["churn_probability"] - found["churn_probability"]).abs().max()
+    numbers, with_texts = (of.table(PREDICTIONS).sort("sub_id") for of in (studio, texts))
+    assert as_text(numbers).select(keys).equals(with_texts.select(keys))
+    apart = (numbers["churn_probability"] - with_texts["churn_probability"]).abs().max()
     assert isinstance(apart, float)
     assert apart < 1e-9
 
@@ -79,10 +79,13 @@ def figures(content: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[st
 
 @pytest.mark.parametrize("report", REPORTS)
 def test_text_ids_give_the_same_metrics(studio: Studio, texts: Studio, report: str) -> None:
-    numbers, found = (of.json(f"08_reporting/{GAME}/{report}.json") for of in (studio, texts))
+    numbers, with_texts = (of.json(f"08_reporting/{GAME}/{report}.json") for of in (studio, texts))
     for part in ("data", "warnings"):
-        assert found.get(part) == numbers.get(part)
-    for one, other in ((numbers, found), (numbers.get("validation"), found.get("validation"))):
+        assert with_texts.get(part) == numbers.get(part)
+    for one, other in (
+        (numbers, with_texts),
+        (numbers.get("validation"), with_texts.get("validation")),
+    ):
         for part in ("general", "new_characters") if one else ():
             found_here = dict(figures(other[part]))
             for name, figure in figures(one[part]):

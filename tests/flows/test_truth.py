@@ -25,9 +25,9 @@ def test_back_test_finds_nothing_in_noise(empty_studio: Studio) -> None:
 
     A leak from after the start would be found here: who churned earns next to nothing since.
     """
-    found = [interval(empty_studio, 0, seed) for seed in SEEDS]
-    assert all(high - low < 0.25 for low, high in found)
-    assert sum(low < 0.5 < high for low, high in found) >= 2, found
+    intervals = [interval(empty_studio, 0, seed) for seed in SEEDS]
+    assert all(high - low < 0.25 for low, high in intervals)
+    assert sum(low < 0.5 < high for low, high in intervals) >= 2, intervals
 
 
 @pytest.mark.slow

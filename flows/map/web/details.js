@@ -72,7 +72,7 @@ function settingValue(value) {
 
 function datasetDetails(id) {
   const node = graph().datasets[id], state = stateOf(id), file = state.files[0];
-  const schema = content.schemas[node.name], metrics = metricsOf(id);
+  const schema = game().schemas[node.name], metrics = metricsOf(id);
   const others = state.other_formats.map((path) =>
     element("a", {href: encodeURI(`${game().data}/${path}`)}, path.split(".").pop()));
   const facts = Object.entries(state.facts)
@@ -102,7 +102,7 @@ function metricsTable(metrics) {
 }
 
 function columns(state, schema) {
-  const declared = schema ? schema.columns : {}, features = content.schemas.standard_features.columns;
+  const declared = schema ? schema.columns : {}, features = game().schemas.standard_features.columns;
   const names = [...new Set([...Object.keys(declared), ...Object.keys(state.columns)])];
   const rows = names.map((name) => {
     const own = declared[name], {about} = own || features[name] || {about: ""};

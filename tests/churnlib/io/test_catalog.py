@@ -15,10 +15,11 @@ START = date(2024, 12, 1)
 
 def test_paths_are_as_documented() -> None:
     catalog = Catalog("/data", "hawk")
-    found = {
+    paths = {
         catalog.checked("sub_data"): "02_intermediate/hawk/sub_data.parquet",
         catalog.rejected("sub_data"): "02_intermediate/hawk/sub_data_rejected.parquet",
         catalog.standard_features(): "03_primary/hawk/standard_features.parquet",
+        catalog.standard_sources(): "03_primary/hawk/standard_features_sources.json",
         catalog.features("train"): "04_feature/hawk/train_features.parquet",
         catalog.features("score"): "04_feature/hawk/score_features.parquet",
         catalog.predict_features(START): "05_model_input/hawk/predict_2024-12.parquet",
@@ -29,15 +30,15 @@ def test_paths_are_as_documented() -> None:
         catalog.predictions(START): "07_model_output/hawk/predictions_2024-12.parquet",
         catalog.report("in_sample_report"): "08_reporting/hawk/in_sample_report.json",
         catalog.report("score_report"): "08_reporting/hawk/score_report.json",
-        catalog.report(
-            "batch_score_report", START
-        ): "08_reporting/hawk/batch_score_report_2024-12.json",
+        catalog.batch_report(START): "08_reporting/hawk/batch_score_report_2024-12.json",
     }
-    for dataset, path in found.items():
+    for dataset, path in paths.items():
         assert dataset.uri == f"/data/{path}"
         assert dataset.game == "hawk"
         assert path.split("/")[0] in LAYERS
-    assert len({dataset.uri for dataset in found}) == len(found)
+    assert len({dataset.uri for dataset in paths}) == len(paths)
+    listed = {dataset for dataset, _ in catalog.places(["sub_data"], START)}
+    assert listed == {*paths} - {catalog.model("v1")}
 
 
 def test_paths_in_an_object_store_are_the_same() -> None:

@@ -147,8 +147,8 @@ def test_rows_of_one_character_are_not_independent() -> None:
     rows = scored(per_character=1)
     twice = pl.concat([rows, rows])
 
-    def width(found: pl.DataFrame) -> float:
-        at = evaluate_campaign(found, OFFER, 0.2).at_threshold
+    def width(rows: pl.DataFrame) -> float:
+        at = evaluate_campaign(rows, OFFER, 0.2).at_threshold
         assert at is not None
         assert at.expected_gain_ci is not None
         return at.expected_gain_ci[1] - at.expected_gain_ci[0]

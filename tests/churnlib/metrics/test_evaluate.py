@@ -62,14 +62,14 @@ def arrays(rows: list[tuple[bool, int]]) -> Arrays:
 @given(scored)
 def test_metrics_equal_scikit_learn(rows: list[tuple[bool, int]]) -> None:
     outcome, probability = arrays(rows)
-    found = score_group(table(outcome.astype(int).tolist(), probability.tolist()))
-    assert (found.n, found.positives, found.immature) == (len(rows), outcome.sum(), 0)
-    assert found.base_rate == pytest.approx(outcome.mean())
-    assert found.roc_auc == pytest.approx(roc_auc_score(outcome, probability))
-    assert found.average_precision == pytest.approx(average_precision_score(outcome, probability))
-    assert found.log_loss == pytest.approx(log_loss(outcome, probability))
-    assert found.brier == pytest.approx(brier_score_loss(outcome, probability))
-    assert found.reason is None
+    scores = score_group(table(outcome.astype(int).tolist(), probability.tolist()))
+    assert (scores.n, scores.positives, scores.immature) == (len(rows), outcome.sum(), 0)
+    assert scores.base_rate == pytest.approx(outcome.mean())
+    assert scores.roc_auc == pytest.approx(roc_auc_score(outcome, probability))
+    assert scores.average_precision == pytest.approx(average_precision_score(outcome, probability))
+    assert scores.log_loss == pytest.approx(log_loss(outcome, probability))
+    assert scores.brier == pytest.approx(brier_score_loss(outcome, probability))
+    assert scores.reason is None
 
 
 Z = 1.959963984540054
@@ -99,11 +99,11 @@ def squeezed(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def test_interval_of_independent_rows_is_delongs(positives: int, negatives: int) -> None:
     outcome = np.repeat([True, False], [positives, negatives])
     probability = squeezed(np.random.default_rng(1).normal(outcome.astype(float)).round(1))
-    found, expected = score(outcome, probability).roc_auc_ci, delong(outcome, probability)
-    assert found is not None
+    interval, expected = score(outcome, probability).roc_auc_ci, delong(outcome, probability)
+    assert interval is not None
     width = expected[1] - expected[0]
     # The standard error is accurate to about 2 %; with few churners the two differ slightly more.
-    assert found == pytest.approx(expected, abs=0.05 * width)
+    assert interval == pytest.approx(expected, abs=0.05 * width)
 
 
 @pytest.mark.parametrize(("positives", "negatives"), [(60, 300), (15, 60)])
@@ -138,12 +138,12 @@ def test_interval_with_one_churner_is_wide() -> None:
 def test_perfect_ranking_has_an_interval(m: int, n: int, fewer: int) -> None:
     outcome = np.repeat([True, False], [m, n])
     bound = min(1.0, -np.log(0.05) / fewer)  # The rule of three.
-    found = score(outcome, outcome.astype(float))
-    assert found.roc_auc == 1
-    assert found.roc_auc_ci == pytest.approx((1 - bound, 1))
-    found = score(outcome, 1 - outcome.astype(float))
-    assert found.roc_auc == 0
-    assert found.roc_auc_ci == pytest.approx((0, bound))
+    scores = score(outcome, outcome.astype(float))
+    assert scores.roc_auc == 1
+    assert scores.roc_auc_ci == pytest.approx((1 - bound, 1))
+    scores = score(outcome, 1 - outcome.astype(float))
+    assert scores.roc_auc == 0
+    assert scores.roc_auc_ci == pytest.approx((0, bound))
 
 
 @pytest.mark.parametrize("clusters", [1, 3])
@@ -172,7 +172,7 @@ def test_intervals_equal_the_plain_bootstrap() -> None:
     logit = rng.normal(-1, 1, n) + rng.normal(0, 1, 500)[character]
     outcome, probability = rng.random(n) < squeezed(logit), squeezed(0.8 * logit)
     frame = table(outcome.astype(int).tolist(), probability.tolist())
-    found = score_group(frame.with_columns(char_id=pl.Series(character)), threshold=0.3)
+    scores = score_group(frame.with_columns(char_id=pl.Series(character)), threshold=0.3)
     by_rows: dict[str, Callable[..., float]] = {
         "roc_auc": roc_auc_score,
         "average_precision": average_precision_score,
@@ -192,18 +192,18 @@ def test_intervals_equal_the_plain_bootstrap() -> None:
         draws.append([measure(*drawn) for measure in by_rows.values()])
     plain = np.quantile(draws, [0.025, 0.975], axis=0).T
     for name, (low, high) in zip(by_rows, plain, strict=True):
-        assert found.intervals[name] == pytest.approx((low, high), abs=0.2 * (high - low)), name
+        assert scores.intervals[name] == pytest.approx((low, high), abs=0.2 * (high - low)), name
 
 
 def lift_by_every_order(outcome: list[int], probability: list[float], share: float) -> float:
     """The lift averaged over all orders of ties."""
-    top, found = share * len(outcome), []
+    top, lifts = share * len(outcome), []
     for order in permutations(range(len(outcome))):
         if any(probability[a] < probability[b] for a, b in pairwise(order)):
             continue
         weights = [min(1.0, max(0.0, top - place)) for place in range(len(order))]
-        found.append(sum(w * outcome[i] for w, i in zip(weights, order, strict=True)) / top)
-    return float(np.mean(found)) / float(np.mean(outcome))
+        lifts.append(sum(w * outcome[i] for w, i in zip(weights, order, strict=True)) / top)
+    return float(np.mean(lifts)) / float(np.mean(outcome))
 
 
 @settings(deadline=None, max_examples=60)
@@ -211,19 +211,19 @@ def lift_by_every_order(outcome: list[int], probability: list[float], share: flo
 def test_deciles_average_over_all_orders_of_ties(rows: list[tuple[int, float]]) -> None:
     rows = [(1, 0.5), (0, 0.5), *rows]
     outcome, probability = [y for y, _ in rows], [p for _, p in rows]
-    found = score_group(table(list(outcome), probability))
-    assert [decile.decile for decile in found.deciles] == list(range(1, 11))
-    for decile in found.deciles:
+    scores = score_group(table(list(outcome), probability))
+    assert [decile.decile for decile in scores.deciles] == list(range(1, 11))
+    for decile in scores.deciles:
         share = decile.decile / 10
         up_to_here = lift_by_every_order(outcome, probability, share)
         assert decile.cumulative_gain == pytest.approx(up_to_here * share)
         assert abs(decile.rows - len(rows) / 10) < 2
         assert abs(decile.churned - decile.churn_rate * len(rows) / 10) < 1
         assert decile.churn_rate == pytest.approx(decile.lift * sum(outcome) / len(rows))
-    assert sum(decile.churned for decile in found.deciles) == sum(outcome)
-    assert sum(decile.rows for decile in found.deciles) == len(rows)
-    assert all(0 <= decile.churned <= decile.rows for decile in found.deciles)
-    assert found.lift_top_decile == pytest.approx(found.deciles[0].lift)
+    assert sum(decile.churned for decile in scores.deciles) == sum(outcome)
+    assert sum(decile.rows for decile in scores.deciles) == len(rows)
+    assert all(0 <= decile.churned <= decile.rows for decile in scores.deciles)
+    assert scores.lift_top_decile == pytest.approx(scores.deciles[0].lift)
 
 
 def test_deciles_at_their_ends() -> None:
@@ -248,13 +248,13 @@ def test_deciles_at_their_ends() -> None:
 @given(scored)
 def test_calibration_error_is_the_mean_gap_of_groups(rows: list[tuple[bool, int]]) -> None:
     outcome, probability = arrays(rows)
-    found = score(outcome, probability)
+    scores = score(outcome, probability)
     # No more than nine probabilities occur, so each is a group of its own.
     gaps = [
         abs(outcome[probability == p].mean() - p) * (probability == p).mean()
         for p in np.unique(probability)
     ]
-    assert found.expected_calibration_error == pytest.approx(sum(gaps))
+    assert scores.expected_calibration_error == pytest.approx(sum(gaps))
 
 
 def test_groups_of_the_calibration_error_are_of_equal_size() -> None:
@@ -267,9 +267,9 @@ def test_groups_of_the_calibration_error_are_of_equal_size() -> None:
             for n in range(0, 1000, 100)
         ]
     )
-    found = score(outcome, probability)
-    assert found.expected_calibration_error == pytest.approx(by_hand)
-    low, high = found.intervals["expected_calibration_error"] or (0, 0)
+    scores = score(outcome, probability)
+    assert scores.expected_calibration_error == pytest.approx(by_hand)
+    low, high = scores.intervals["expected_calibration_error"] or (0, 0)
     assert 0 < low < by_hand < high
 
 
@@ -278,8 +278,8 @@ def test_calibration_interval_of_calibrated_probabilities_reaches_zero() -> None
     reaches_zero = 0
     for _ in range(40):
         probability = rng.beta(1, 4, 500)
-        found = score(rng.random(500) < probability, probability)
-        low, _ = found.intervals["expected_calibration_error"] or (1, 1)
+        scores = score(rng.random(500) < probability, probability)
+        low, _ = scores.intervals["expected_calibration_error"] or (1, 1)
         reaches_zero += low == 0
     assert reaches_zero >= 34
 
@@ -293,9 +293,9 @@ def test_null_keys_cannot_be_scored(key: str) -> None:
 
 def test_precision_and_recall_are_those_at_the_threshold() -> None:
     outcome, probability = [1, 1, 0, 1, 0, 0, None], [0.9, 0.5, 0.5, 0.4, 0.3, 0.1, 0.9]
-    found = score_group(table(outcome, probability), threshold=0.5)
-    assert (found.threshold, found.precision, found.recall) == (0.5, 2 / 3, 2 / 3)
-    low, high = found.intervals["precision"] or (0, 0)
+    scores = score_group(table(outcome, probability), threshold=0.5)
+    assert (scores.threshold, scores.precision, scores.recall) == (0.5, 2 / 3, 2 / 3)
+    low, high = scores.intervals["precision"] or (0, 0)
     assert 0 < low < 2 / 3 < high < 1
     nobody = score_group(table(outcome, probability), threshold=0.95)
     assert (nobody.precision, nobody.recall) == (None, 0)
@@ -303,7 +303,7 @@ def test_precision_and_recall_are_those_at_the_threshold() -> None:
     assert (
         nobody.reason == "no subscription reaches the threshold of 0.950, so there is no precision"
     )
-    assert found.reason is None
+    assert scores.reason is None
     general = evaluate(table(outcome, probability), threshold=0.5)["general"]
     assert (general.threshold, general.precision, general.recall) == (0.5, 2 / 3, 2 / 3)
     stayed = score_group(table([0, 0], [0.1, 0.2]), threshold=0.5)
@@ -325,8 +325,8 @@ def test_baselines_are_evaluated_on_the_same_rows() -> None:
     good = 0.5 * good + 0.4 * outcome
     frame = table(outcome.astype(int).tolist(), good.tolist())
     frame = frame.with_columns(baseline_probability=pl.Series(bad), char_id=pl.col("sub_id") // 2)
-    found = score_group(frame, base_rate=0.25, threshold=0.5)
-    plain = found.baselines["logistic_regression"]
+    scores = score_group(frame, base_rate=0.25, threshold=0.5)
+    plain = scores.baselines["logistic_regression"]
     alone = score_group(frame.with_columns(churn_probability="baseline_probability"), threshold=0.5)
     for name in ("roc_auc", "average_precision", "log_loss", "brier", "precision", "recall"):
         assert getattr(plain, name) == pytest.approx(getattr(alone, name)), name
@@ -335,13 +335,13 @@ def test_baselines_are_evaluated_on_the_same_rows() -> None:
         expected = paired_difference(frame, "churn_probability", "baseline_probability", metric)
         assert apart.difference == pytest.approx(expected.difference)
         assert apart.interval == pytest.approx(expected.interval())
-    constant = found.baselines["base_rate"]
+    constant = scores.baselines["base_rate"]
     assert constant.roc_auc == 0.5
     assert constant.mean_predicted == pytest.approx(0.25)
     assert constant.average_precision == pytest.approx(outcome.mean())
     assert constant.brier == pytest.approx(brier_score_loss(outcome, np.full(400, 0.25)))
     assert constant.intervals["roc_auc"] is None
-    assert constant.differences["roc_auc"].difference == pytest.approx((found.roc_auc or 0) - 0.5)
+    assert constant.differences["roc_auc"].difference == pytest.approx((scores.roc_auc or 0) - 0.5)
 
 
 def test_unknown_baselines_are_left_out() -> None:
@@ -363,9 +363,9 @@ def groups() -> dict[str, Scores]:
 
 
 def test_new_characters_are_a_group() -> None:
-    found = groups()
-    assert list(found) == ["general", "new_characters"]
-    general, new = found["general"], found["new_characters"]
+    scores_of = groups()
+    assert list(scores_of) == ["general", "new_characters"]
+    general, new = scores_of["general"], scores_of["new_characters"]
     assert (general.n, general.positives, general.immature) == (4, 2, 1)
     assert (new.n, new.positives, new.immature) == (2, 1, 1)
     assert general.roc_auc == 0.75
@@ -412,19 +412,19 @@ def none_of(scores: Scores, names: tuple[str, ...]) -> bool:
     [(0, "none of the 3 subscriptions churned"), (1, "each of the 3 subscriptions churned")],
 )
 def test_ranking_with_one_outcome_is_undefined(outcome: int, reason: str) -> None:
-    found = score_group(table([outcome] * 3, [0.1, 0.2, 0.3]))
-    assert found.reason == reason
-    assert none_of(found, RANKING)
-    assert found.base_rate == outcome
-    assert found.brier == pytest.approx(np.mean([(outcome - p) ** 2 for p in (0.1, 0.2, 0.3)]))
+    scores = score_group(table([outcome] * 3, [0.1, 0.2, 0.3]))
+    assert scores.reason == reason
+    assert none_of(scores, RANKING)
+    assert scores.base_rate == outcome
+    assert scores.brier == pytest.approx(np.mean([(outcome - p) ** 2 for p in (0.1, 0.2, 0.3)]))
     expected = -np.mean([np.log(p if outcome else 1 - p) for p in (0.1, 0.2, 0.3)])
-    assert found.log_loss == pytest.approx(expected)
+    assert scores.log_loss == pytest.approx(expected)
 
 
 def test_equal_predictions_have_no_ranking_interval() -> None:
-    found = score_group(table([1, 0, 0, None], [0.3, 0.3, 0.3, 0.9]))
-    assert (found.roc_auc, found.roc_auc_ci, found.lift_top_decile) == (0.5, None, 1.0)
-    assert found.reason == "all 3 subscriptions have the same predicted probability"
+    scores = score_group(table([1, 0, 0, None], [0.3, 0.3, 0.3, 0.9]))
+    assert (scores.roc_auc, scores.roc_auc_ci, scores.lift_top_decile) == (0.5, None, 1.0)
+    assert scores.reason == "all 3 subscriptions have the same predicted probability"
 
 
 def test_scores_without_rows_have_a_reason() -> None:
@@ -440,10 +440,10 @@ def test_scores_without_rows_have_a_reason() -> None:
 
 
 def test_log_loss_of_wrong_certainty_is_finite() -> None:
-    found = score_group(table([1, 0, 1, 0], [0.0, 1.0, 1.0, 0.0]))
-    assert found.log_loss is not None
-    assert 1 < found.log_loss < inf
-    assert found.brier == 0.5
+    scores = score_group(table([1, 0, 1, 0], [0.0, 1.0, 1.0, 0.0]))
+    assert scores.log_loss is not None
+    assert 1 < scores.log_loss < inf
+    assert scores.brier == 0.5
 
 
 @pytest.mark.parametrize("column", ["churn_probability", "baseline_probability"])
@@ -466,11 +466,11 @@ def test_subscriptions_without_currency_are_counted_if_known() -> None:
 def test_every_small_case_is_defined_or_explained() -> None:
     for outcomes in product([0, 1, None], repeat=3):
         for probabilities in product([0.2, 0.8], repeat=3):
-            found = score_group(table(list(outcomes), list(probabilities)))
-            assert (found.roc_auc_ci is None) == (found.reason is not None)
-            assert none_of(found, RANKING) == (found.roc_auc is None)
-            if found.roc_auc_ci:
-                assert 0 <= found.roc_auc_ci[0] <= found.roc_auc_ci[1] <= 1
+            scores = score_group(table(list(outcomes), list(probabilities)))
+            assert (scores.roc_auc_ci is None) == (scores.reason is not None)
+            assert none_of(scores, RANKING) == (scores.roc_auc is None)
+            if scores.roc_auc_ci:
+                assert 0 <= scores.roc_auc_ci[0] <= scores.roc_auc_ci[1] <= 1
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 8])
@@ -478,8 +478,8 @@ def test_calibration_interval_is_possible_and_needs_two_characters(
     rows: int,
 ) -> None:
     outcome = [1 - i % 2 for i in range(rows)]
-    found = score_group(table(list(outcome), [0.9 * (i % 2) + 0.05 for i in range(rows)]))
-    interval = found.intervals["expected_calibration_error"]
+    scores = score_group(table(list(outcome), [0.9 * (i % 2) + 0.05 for i in range(rows)]))
+    interval = scores.intervals["expected_calibration_error"]
     if rows == 1:
         assert interval is None
     else:

@@ -11,6 +11,7 @@ import pytest
 from churnlib.errors import SettingsError
 from churnlib.metrics.evaluate import evaluate, score_group
 from churnlib.metrics.segments import MIN_ROWS, breakdown, check_segments
+from churnlib.settings import RawSettings
 
 
 def cohort(n: int = 600, seed: int = 1) -> pl.DataFrame:
@@ -141,9 +142,9 @@ def test_row_order_changes_no_bit() -> None:
     ],
 )
 def test_invalid_segment_column_is_refused(column: str, message: str) -> None:
-    check_segments(("gender", "class", "is_mastered", "sub_months", "sub_number"))
+    check_segments(("gender", "class", "is_mastered", "sub_months", "sub_number"), RawSettings())
     with pytest.raises(SettingsError, match=f"^evaluation.segments: {message}"):
-        check_segments(("gender", column))
+        check_segments(("gender", column), RawSettings())
 
 
 def test_numbers_are_in_numerical_order_and_rare_ones_last() -> None:

@@ -225,16 +225,16 @@ def random_states(value: Any, path: str = "") -> dict[str, Any]:
     """All `random_state` parameters in a tree of estimators, at any depth."""
     if isinstance(value, BaseEstimator):
         value = value.get_params(deep=False)
-    found: dict[str, Any] = {}
+    states: dict[str, Any] = {}
     if isinstance(value, dict):
         for name, inner in value.items():
             if name == "random_state" and inner != "deprecated":
-                found[f"{path}.{name}"] = inner
-            found |= random_states(inner, f"{path}.{name}")
+                states[f"{path}.{name}"] = inner
+            states |= random_states(inner, f"{path}.{name}")
     elif isinstance(value, list | tuple):
         for n, inner in enumerate(value):
-            found |= random_states(inner, f"{path}.{n}")
-    return found
+            states |= random_states(inner, f"{path}.{n}")
+    return states
 
 
 HIDDEN = (

@@ -83,10 +83,10 @@ def test_prediction_depends_on_its_row_only() -> None:
 def test_the_probability_is_that_of_churn() -> None:
     model = usual("boosting")
     churned = ROWS["sub_churn"].cast(bool)
-    found = predict(model, ROWS)
-    assert found.name == PROBABILITY
-    assert found.dtype == pl.Float64
-    mean_of = {flag: found.filter(churned == flag).mean() for flag in (True, False)}
+    predicted = predict(model, ROWS)
+    assert predicted.name == PROBABILITY
+    assert predicted.dtype == pl.Float64
+    mean_of = {flag: predicted.filter(churned == flag).mean() for flag in (True, False)}
     assert mean_of[True] > mean_of[False]  # type: ignore[operator]
 
 
@@ -98,10 +98,10 @@ def test_unseen_categories_are_predicted_as_nulls() -> None:
 
 def test_no_rows_give_no_predictions() -> None:
     model = usual("boosting")
-    found = predict(model, ROWS.clear())
-    assert found.is_empty()
-    assert found.name == PROBABILITY
-    assert found.dtype == pl.Float64
+    predicted = predict(model, ROWS.clear())
+    assert predicted.is_empty()
+    assert predicted.name == PROBABILITY
+    assert predicted.dtype == pl.Float64
 
 
 @pytest.mark.parametrize("value", [-0.01, 1.01, float("nan"), float("inf")])
@@ -147,9 +147,9 @@ def test_predictions_are_the_same_bits_on_one_and_two_threads() -> None:
         check=True,
     )
     with threadpool_limits(2):
-        found = {name: probabilities(fitted(name), ROWS) for name in THREADED}
+        on_two_threads = {name: probabilities(fitted(name), ROWS) for name in THREADED}
     # JSON preserves floats to the bit.
-    assert json.loads(done.stdout) == found
+    assert json.loads(done.stdout) == on_two_threads
 
 
 def test_ranks_follow_risk_and_ties_follow_the_key() -> None:

@@ -28,8 +28,8 @@ DAY = date(2024, 3, 1)
 def check(source: Dataset, parent: Rows | None = None, **raw: object) -> CheckedTable:
     above = None if parent is None else pl.LazyFrame(parent)
     settings = RawSettings.model_validate(raw)
-    found = check_table(source, source.name, settings, parent=above, as_of=DAY)
-    return by_key(found, source.name)
+    checked = check_table(source, source.name, settings, parent=above, as_of=DAY)
+    return by_key(checked, source.name)
 
 
 FAULTY = {
@@ -67,9 +67,9 @@ def test_faults_count_from_the_day_on_which_they_are_known(table: str, tmp_path:
             with pytest.raises(DataError, match="1 of 2 rows break a rule"):
                 check(source)
         else:
-            found = check(source)
-            assert found.rows.to_dicts() == [good]
-            assert found.rejected.is_empty()
+            checked = check(source)
+            assert checked.rows.to_dicts() == [good]
+            assert checked.rejected.is_empty()
 
 
 def test_rows_without_a_readable_date_count_as_known(tmp_path: Path) -> None:
@@ -83,15 +83,15 @@ def test_rows_without_a_readable_date_count_as_known(tmp_path: Path) -> None:
 
 def test_later_rows_without_fault_are_kept(tmp_path: Path) -> None:
     rows = [sub(101), sub(102, sub_start_date=date(2030, 1, 1)), sub(103, price=None)]
-    found = check(write(tmp_path, "sub_data", rows), on_bad_rows="quarantine", max_bad_share=0.5)
-    assert found.rows["sub_id"].to_list() == [101, 102]
-    assert found.rejected["source_row"].to_list() == [4]
+    checked = check(write(tmp_path, "sub_data", rows), on_bad_rows="quarantine", max_bad_share=0.5)
+    assert checked.rows["sub_id"].to_list() == [101, 102]
+    assert checked.rejected["source_row"].to_list() == [4]
 
 
 def test_a_later_row_makes_no_earlier_one_faulty(tmp_path: Path) -> None:
     later = sub(101, price=0.01, sub_start_date=date(2030, 1, 1))
-    found = check(write(tmp_path, "sub_data", [later, sub(101)]), parent=[character(1)])
-    assert found.rows.to_dicts() == [sub(101)]
+    checked = check(write(tmp_path, "sub_data", [later, sub(101)]), parent=[character(1)])
+    assert checked.rows.to_dicts() == [sub(101)]
 
 
 def test_the_share_of_faulty_rows_is_that_of_the_known_ones(tmp_path: Path) -> None:

@@ -7,12 +7,12 @@ from typing import Any
 
 import polars as pl
 import pytest
+from churnlib.raw.by_character import Workspace
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from churnlib.errors import DataError
 from churnlib.io.datasets import Dataset
-from churnlib.raw.by_character import Workspace
 from churnlib.raw.read import UncleanError
 from churnlib.raw.validate import clean_rows, valid_rows
 from churnlib.raw.validator import Validator
@@ -68,12 +68,12 @@ def rows_of(source: Dataset, way: str, count: int = 1, **raw: Any) -> pl.DataFra
 
 
 def assert_clean_equals_careful(source: Dataset, **raw: Any) -> None:
-    found = rows_of(source, "clean", **raw)
-    if found is not None:
+    clean = rows_of(source, "clean", **raw)
+    if clean is not None:
         careful = rows_of(source, "careful", **raw)
         assert careful is not None
-        assert found.equals(careful)
-        assert found.schema == careful.schema
+        assert clean.equals(careful)
+        assert clean.schema == careful.schema
 
 
 @settings(max_examples=100, deadline=None)
@@ -155,9 +155,9 @@ def test_good_tables_are_read_the_same_in_any_number_of_buckets(
     assert whole is not None
     assert set(whole.columns) == set(raw_tables()[table].checked_types)
     for count in (1, 2, 16, 64):
-        found = rows_of(source, way, count)
-        assert found is not None
-        assert found.equals(whole)
+        rows = rows_of(source, way, count)
+        assert rows is not None
+        assert rows.equals(whole)
 
 
 def test_messages_are_the_same_for_any_number_of_buckets(tmp_path: Path) -> None:

@@ -38,9 +38,9 @@ def test_a_ragged_line_is_found_even_if_the_missing_column_is_not_read(tmp_path:
 
 def test_a_ragged_line_is_quarantined_as_it_is(tmp_path: Path) -> None:
     source = write_text(tmp_path, TABLE, lines(TABLE, "1,2021-01-01,7,8,9", GOOD_LINE))
-    found = check(source, on_bad_rows="quarantine", max_bad_share=0.5)
-    assert found.rows.height == 1
-    (rejected,) = found.rejected.to_dicts()
+    checked = check(source, on_bad_rows="quarantine", max_bad_share=0.5)
+    assert checked.rows.height == 1
+    (rejected,) = checked.rejected.to_dicts()
     assert [rejected[name] for name in currency()] == ["1", "2021-01-01", "7", "8", "9", None]
     assert rejected["source_row"] == 2
 
@@ -48,8 +48,8 @@ def test_a_ragged_line_is_quarantined_as_it_is(tmp_path: Path) -> None:
 def test_quotes_line_ends_and_byte_order_marks_are_understood(tmp_path: Path) -> None:
     rows = ['"1","2021-01-01","0","0","",""', "1,2021-02-01,0,0,1,2"]
     text = "\ufeff" + lines(TABLE, *rows).replace("\n", "\r\n").rstrip()
-    found = check(write_text(tmp_path, TABLE, text))
-    assert found.rows["hard_balance"].to_list() == [None, 1.0]
+    checked = check(write_text(tmp_path, TABLE, text))
+    assert checked.rows["hard_balance"].to_list() == [None, 1.0]
 
 
 def test_separators_and_line_ends_inside_quotes_are_valid(tmp_path: Path) -> None:
@@ -69,9 +69,9 @@ def test_faulty_rows_are_named_by_the_line_that_an_editor_shows(end: str, tmp_pa
     assert "(line 7: 2021-02-05)" in message
     assert "(line 9: x)" in message
     assert text.split(end)[8].startswith("e,x")
-    found = check(source, on_bad_rows="quarantine", max_bad_share=1)
-    assert found.rejected["source_row"].to_list() == [7, 9]
-    assert found.rejected["char_id"].to_list() == ["1", "x"]
+    checked = check(source, on_bad_rows="quarantine", max_bad_share=1)
+    assert checked.rejected["source_row"].to_list() == [7, 9]
+    assert checked.rejected["char_id"].to_list() == ["1", "x"]
 
 
 def test_blank_lines_before_the_header_are_ignored(tmp_path: Path) -> None:
@@ -116,15 +116,15 @@ def test_lines_are_found_as_they_were_written(
     for row in [["a"], *rows][:-1]:
         starts.append(starts[-1] + 1 + sum(field.count("\n") for field in row))
     blank = [n for n, row in enumerate(rows, start=2) if not row[0].strip() and len(row) == 1]
-    found = find_ragged_lines(str(path))
-    assert found.blank == tuple(blank)
-    assert found.ragged == {
+    layout = find_ragged_lines(str(path))
+    assert layout.blank == tuple(blank)
+    assert layout.ragged == {
         starts[n - 1]: len(row)
         for n, row in enumerate(rows, start=2)
         if len(row) != 3 and n not in blank
     }
-    assert found.starts is not None or starts == list(range(1, len(rows) + 2))
-    assert found.starts is None or found.starts.to_list() == starts
+    assert layout.starts is not None or starts == list(range(1, len(rows) + 2))
+    assert layout.starts is None or layout.starts.to_list() == starts
 
 
 def test_the_first_line_that_is_not_utf8_is_found(tmp_path: Path) -> None:

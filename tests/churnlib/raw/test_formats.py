@@ -56,12 +56,12 @@ def test_csv_and_parquet_give_the_same_table_whatever_the_order(table: str, tmp_
     for turn in range(4):
         random.Random(turn).shuffle(rows)
         for form in FORMATS:
-            found = check(write(tmp_path, table, rows, form)).rows
+            checked = check(write(tmp_path, table, rows, form)).rows
             target = Dataset(table, "hawk", str(tmp_path / "checked.parquet"))
-            contents.add(write_parquet(found.lazy(), target).fingerprint)
+            contents.add(write_parquet(checked.lazy(), target).fingerprint)
     assert len(contents) == 1
     key = list(rows[0])[:1]
-    assert found.sort(key)[key[0]].to_list() == sorted(row[key[0]] for row in rows)
+    assert checked.sort(key)[key[0]].to_list() == sorted(row[key[0]] for row in rows)
 
 
 def cast_of_good(tmp_path: Path, table: str, **types: Any) -> pl.DataFrame:
@@ -103,28 +103,28 @@ def test_a_time_of_day_is_not_a_date(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("dtype", [pl.Int8, pl.UInt64, pl.Float32, pl.Decimal(20, 2), pl.String])
 def test_whole_numbers_come_in_many_types(dtype: Any, tmp_path: Path) -> None:
-    found = cast_of_good(tmp_path, "character_data", char_id=dtype, total_kills=dtype)
-    assert found.to_dicts() == GOOD["character_data"]
+    checked = cast_of_good(tmp_path, "character_data", char_id=dtype, total_kills=dtype)
+    assert checked.to_dicts() == GOOD["character_data"]
 
 
 @pytest.mark.parametrize("dtype", [pl.Float32, pl.Decimal(20, 2), pl.String])
 def test_numbers_come_in_many_types(dtype: Any, tmp_path: Path) -> None:
-    found = cast_of_good(tmp_path, "character_currency", hard_balance=dtype, sub_soft=dtype)
-    assert found.to_dicts() == GOOD["character_currency"]
+    checked = cast_of_good(tmp_path, "character_currency", hard_balance=dtype, sub_soft=dtype)
+    assert checked.to_dicts() == GOOD["character_currency"]
 
 
 @pytest.mark.parametrize("dtype", [pl.Categorical, pl.Enum(["elf", "mage"])])
 def test_categories_come_in_many_types(dtype: Any, tmp_path: Path) -> None:
-    found = cast_of_good(tmp_path, "character_data", **{"race": dtype, "class": dtype})
-    assert found.to_dicts() == GOOD["character_data"]
+    checked = cast_of_good(tmp_path, "character_data", **{"race": dtype, "class": dtype})
+    assert checked.to_dicts() == GOOD["character_data"]
 
 
 def test_a_column_of_only_nulls_has_any_type(tmp_path: Path) -> None:
     rows = [character(n, class_mastery_date=None) for n in (1, 2)]
     frame = pl.DataFrame(rows)
     assert frame.schema["class_mastery_date"] == pl.Null
-    found = check(write(tmp_path, "character_data", frame, "parquet")).rows
-    assert found["class_mastery_date"].to_list() == [None, None]
+    checked = check(write(tmp_path, "character_data", frame, "parquet")).rows
+    assert checked["class_mastery_date"].to_list() == [None, None]
 
 
 @pytest.mark.parametrize(
@@ -188,9 +188,9 @@ def test_months_beyond_their_type_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("form", FORMATS)
 def test_whole_numbers_may_come_with_a_point(form: str, tmp_path: Path) -> None:
     rows = [character(n, total_kills=12.0) for n in (1, 2)]
-    found = check(write(tmp_path, "character_data", rows, form)).rows
-    assert found["total_kills"].to_list() == [12, 12]
-    assert found.schema["total_kills"] == pl.Int64
+    checked = check(write(tmp_path, "character_data", rows, form)).rows
+    assert checked["total_kills"].to_list() == [12, 12]
+    assert checked.schema["total_kills"] == pl.Int64
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -206,9 +206,9 @@ def test_text_ids_are_kept_as_they_are(form: str, tmp_path: Path) -> None:
     rows = [sub(1, 1), sub(2, 1)]
     texts = [{**row, "sub_id": f"0{row['sub_id']}", "char_id": "a-b"} for row in rows]
     source = write(tmp_path, "sub_data", texts, form)
-    found = check(source, parent=[{"char_id": "a-b"}], id_type="text")
-    assert found.rows.select("sub_id", "char_id").rows() == [("01", "a-b"), ("02", "a-b")]
-    assert found.rows.columns == list(sub())
+    checked = check(source, parent=[{"char_id": "a-b"}], id_type="text")
+    assert checked.rows.select("sub_id", "char_id").rows() == [("01", "a-b"), ("02", "a-b")]
+    assert checked.rows.columns == list(sub())
     message = refusal(source)
     assert "char_id must be a whole number: 2 rows" in message
     assert message.endswith('If ids are text, set raw.id_type = "text".')

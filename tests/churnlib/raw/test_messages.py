@@ -30,10 +30,10 @@ NULLABLE = {"class_mastery_date", "sub_hard", "sub_soft", "hard_balance", "soft_
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("table", raw_tables())
 def test_good_tables_pass_whole_and_typed(table: str, form: str, tmp_path: Path) -> None:
-    found = check(write(tmp_path, table, GOOD[table], form))
-    assert found.rows.schema == raw_tables()[table].types
-    assert found.rows.to_dicts() == GOOD[table]
-    assert found.rejected.is_empty()
+    checked = check(write(tmp_path, table, GOOD[table], form))
+    assert checked.rows.schema == raw_tables()[table].types
+    assert checked.rows.to_dicts() == GOOD[table]
+    assert checked.rejected.is_empty()
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -76,8 +76,8 @@ def test_another_separator_is_recognized(mark: str, tmp_path: Path) -> None:
 def test_columns_beyond_the_schema_are_left_out(form: str, tmp_path: Path) -> None:
     marks = ["source_row", "unparsable", "orphan", "_known", "fields"]
     frame = pl.DataFrame(GOOD["sub_data"]).with_columns(pl.lit("x").alias(m) for m in marks)
-    found = check(write(tmp_path, "sub_data", frame, form), parent=GOOD["character_data"])
-    assert found.rows.to_dicts() == GOOD["sub_data"]
+    checked = check(write(tmp_path, "sub_data", frame, form), parent=GOOD["character_data"])
+    assert checked.rows.to_dicts() == GOOD["sub_data"]
 
 
 def test_a_duplicate_column_is_refused(tmp_path: Path) -> None:
@@ -134,9 +134,9 @@ def test_a_quote_that_swallows_a_large_file_is_refused(tmp_path: Path) -> None:
 
 def test_a_header_alone_is_an_empty_table(tmp_path: Path) -> None:
     for table in raw_tables():
-        found = check(write_text(tmp_path, table, lines(table)))
-        assert found.rows.is_empty()
-        assert found.rows.columns == list(raw_tables()[table].columns)
+        checked = check(write_text(tmp_path, table, lines(table)))
+        assert checked.rows.is_empty()
+        assert checked.rows.columns == list(raw_tables()[table].columns)
 
 
 BAD_DAYS = [

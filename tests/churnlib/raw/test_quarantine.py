@@ -28,9 +28,9 @@ def test_faulty_rows_are_quarantined_and_the_others_kept(form: str, tmp_path: Pa
     rows[3]["creation_date"] = None
     source = write(tmp_path, "character_data", rows, form)
     closed = {"race": ("elf",)}
-    found = check(source, on_bad_rows="quarantine", max_bad_share=0.5, categories=closed)
-    assert found.rows["char_id"].to_list() == [1, 4]
-    rejected = found.rejected
+    checked = check(source, on_bad_rows="quarantine", max_bad_share=0.5, categories=closed)
+    assert checked.rows["char_id"].to_list() == [1, 4]
+    rejected = checked.rejected
     first = 2 if form == "csv" else 1
     assert rejected["source_row"].to_list() == [first + 1, first + 3]
     assert rejected["char_id"].cast(int).to_list() == [3, 2]
@@ -56,8 +56,8 @@ def test_no_more_than_the_allowed_share_is_quarantined(
     rows = [sub(n, price="?" if n <= bad else 1.0) for n in range(1, 21)]
     source = write(tmp_path, "sub_data", rows)
     if allowed:
-        found = check(source, on_bad_rows="quarantine", max_bad_share=0.1)
-        assert (len(found.rejected), len(found.rows)) == (2, 18)
+        checked = check(source, on_bad_rows="quarantine", max_bad_share=0.1)
+        assert (len(checked.rejected), len(checked.rows)) == (2, 18)
     else:
         message = refusal(source, on_bad_rows="quarantine", max_bad_share=0.1)
         assert "3 of 20 rows break a rule" in message
@@ -72,17 +72,17 @@ def test_a_file_without_a_column_is_refused_in_quarantine_too(tmp_path: Path) ->
 
 def test_all_rows_may_be_quarantined_if_the_share_allows_it(tmp_path: Path) -> None:
     rows = [miss(1, 5, end_date=date(2024, 4, 1))]
-    found = check(write(tmp_path, "sub_miss", rows), on_bad_rows="quarantine", max_bad_share=1)
-    assert found.rows.is_empty()
-    assert found.rejected.height == 1
+    checked = check(write(tmp_path, "sub_miss", rows), on_bad_rows="quarantine", max_bad_share=1)
+    assert checked.rows.is_empty()
+    assert checked.rejected.height == 1
 
 
 def test_orphans_are_quarantined(tmp_path: Path) -> None:
     source = write(tmp_path, "sub_data", GOOD["sub_data"])
-    found = check(source, parent=[character(1)], on_bad_rows="quarantine", max_bad_share=0.5)
-    assert found.rows["sub_id"].to_list() == [101, 102]
-    assert found.rejected["broken_rules"].to_list() == ["reference_known"]
-    assert found.rejected["orphan"].to_list() == [True]
+    checked = check(source, parent=[character(1)], on_bad_rows="quarantine", max_bad_share=0.5)
+    assert checked.rows["sub_id"].to_list() == [101, 102]
+    assert checked.rejected["broken_rules"].to_list() == ["reference_known"]
+    assert checked.rejected["orphan"].to_list() == [True]
 
 
 def test_an_empty_quarantine_keeps_the_columns(tmp_path: Path) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 import dataframely as dy
 import polars as pl
 import pytest
+from churnlib.raw.by_character import Workspace
 
 from churnlib.errors import DataError
 from churnlib.io.datasets import Dataset
-from churnlib.raw.by_character import Workspace
 from churnlib.raw.read import UncleanError
 from churnlib.raw.validate import clean_rows, valid_rows
 from churnlib.raw.validator import Validator

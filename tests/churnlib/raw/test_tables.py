@@ -32,20 +32,20 @@ def tables(settings: Settings) -> Tables:
 def test_tables_give_the_columns_that_are_derived_without_data(
     settings: Settings, tables: Tables
 ) -> None:
-    found = feature_table(*tables, settings, as_of=AS_OF)
-    assert found.collect_schema() == feature_columns(settings.standard, settings.currency)
+    features = feature_table(*tables, settings, as_of=AS_OF)
+    assert features.collect_schema() == feature_columns(settings.standard, settings.currency)
 
 
 def test_tables_give_a_row_for_each_subscription_by_the_day(
     settings: Settings, tables: Tables
 ) -> None:
-    found = feature_table(*tables, settings, as_of=AS_OF).collect()
+    features = feature_table(*tables, settings, as_of=AS_OF).collect()
     by_then = tables.subs.filter(pl.col("sub_start_date") <= AS_OF).collect()
-    assert set(found["sub_id"]) == set(by_then["sub_id"])
-    assert len(found) == len(by_then) < tables.subs.collect().height
-    matured = found.filter(pl.col("sub_start_date") < date(2023, 10, 1))
+    assert set(features["sub_id"]) == set(by_then["sub_id"])
+    assert len(features) == len(by_then) < tables.subs.collect().height
+    matured = features.filter(pl.col("sub_start_date") < date(2023, 10, 1))
     assert matured["sub_churn"].null_count() == 0
-    assert found["sub_churn"].null_count() == len(found) - len(matured)
+    assert features["sub_churn"].null_count() == len(features) - len(matured)
 
 
 def test_tables_check_references(settings: Settings, tmp_path: Path) -> None:

@@ -249,7 +249,7 @@ def test_every_report_is_strict_json() -> None:
 
 
 def test_formats_are_written_side_by_side_and_reproducibly(tmp_path: Path) -> None:
-    target = Catalog(str(tmp_path), "hawk").report("batch_score_report", date(2024, 5, 1))
+    target = Catalog(str(tmp_path), "hawk").batch_report(date(2024, 5, 1))
     report = replace(REPORT, name="batch_score_report")
     written = write_report(report, target)
     names = [Path(ref.uri).name for ref in written]

@@ -22,7 +22,7 @@ def test_game_without_settings_has_no_changes(games: str) -> None:
 
 
 def test_changes_have_path_and_both_values(games: str) -> None:
-    found = changed(
+    changes = changed(
         games,
         {
             "horizon_months": 3,
@@ -32,8 +32,8 @@ def test_changes_have_path_and_both_values(games: str) -> None:
             "windows.train.start": -20,
         },
     )
-    assert found is not None
-    assert {c.setting: (c.base, c.now) for c in found} == {
+    assert changes is not None
+    assert {c.setting: (c.base, c.now) for c in changes} == {
         "horizon_months": ("6", "3"),
         "train.seed": ("1", "null"),
         "currency.lookback_months": ("null", "12"),
@@ -44,9 +44,9 @@ def test_changes_have_path_and_both_values(games: str) -> None:
 
 def test_steps_are_compared_by_name(games: str) -> None:
     model = {"name": "model", "type": "sklearn.linear_model.LogisticRegression"}
-    found = changed(games, {"train.pipeline": [{**model, "params": {"C": 2.0}}]})
-    assert found is not None
-    assert {c.setting: (c.base, c.now) for c in found} == {
+    changes = changed(games, {"train.pipeline": [{**model, "params": {"C": 2.0}}]})
+    assert changes is not None
+    assert {c.setting: (c.base, c.now) for c in changes} == {
         "train.pipeline.model.params.C": ("not set", "2.0"),
         "train.pipeline.model.params.solver": ("lbfgs", "not set"),
         "train.pipeline.scale.type": ("sklearn.preprocessing.StandardScaler", "not set"),

@@ -16,11 +16,11 @@ from tests.churnlib.settings.samples import Load, refusal
 
 
 def test_settings_are_frozen(load: Load) -> None:
-    found = load()
+    settings = load()
     with pytest.raises(ValidationError, match="frozen"):
-        found.horizon_months = 3  # type: ignore[misc]
+        settings.horizon_months = 3  # type: ignore[misc]
     with pytest.raises(ValidationError, match="frozen"):
-        found.train.seed = 3  # type: ignore[misc]
+        settings.train.seed = 3  # type: ignore[misc]
 
 
 def test_schema_requires_nothing_of_a_file() -> None:

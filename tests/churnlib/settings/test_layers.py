@@ -47,11 +47,11 @@ def test_later_layers_take_precedence(games: Path, load: Load) -> None:
 
 
 def test_tables_are_merged_and_lists_are_replaced(load: Load) -> None:
-    found = load("[currency]\nlookback_months = 4\n[windows]\nscore = { end = -5 }")
-    assert found.currency == CurrencySettings(
+    settings = load("[currency]\nlookback_months = 4\n[windows]\nscore = { end = -5 }")
+    assert settings.currency == CurrencySettings(
         lookback_months=4, latest=("hard_balance", "soft_balance")
     )
-    assert found.windows.score == Window(start=-8, end=-5)
+    assert settings.windows.score == Window(start=-8, end=-5)
     assert load('[currency]\nlatest = ["sub_hard"]').currency.latest == ("sub_hard",)
 
 
@@ -71,13 +71,13 @@ def test_overrides_and_environment_are_read_as_toml_values(load: Load) -> None:
         "train.refit": "false",
         "train.pipeline.model.params": "{ C = 0.5 }",
     }
-    found = load(overrides=overrides, environ={"CHURN_TRAIN__MODEL_FORMAT": "joblib"})
-    assert found.as_of == date(2024, 6, 30)
-    assert found.windows.score.end == -5
-    assert found.train.features.exclude == ("price", "race")
-    assert found.train.refit is False
-    assert found.train.pipeline[1].params == {"C": 0.5}
-    assert found.train.model_format == "joblib"
+    settings = load(overrides=overrides, environ={"CHURN_TRAIN__MODEL_FORMAT": "joblib"})
+    assert settings.as_of == date(2024, 6, 30)
+    assert settings.windows.score.end == -5
+    assert settings.train.features.exclude == ("price", "race")
+    assert settings.train.refit is False
+    assert settings.train.pipeline[1].params == {"C": 0.5}
+    assert settings.train.model_format == "joblib"
 
 
 @pytest.mark.parametrize(

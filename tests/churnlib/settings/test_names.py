@@ -112,15 +112,15 @@ def test_step_in_other_letters_is_refused(load: Load) -> None:
     ],
 )
 def test_variable_sets_a_parameter(load: Load, name: str, param: str) -> None:
-    found = load(environ={name: "0.5"}).train.pipeline[1].params
-    assert found == {"solver": "lbfgs", param: 0.5}
+    params = load(environ={name: "0.5"}).train.pipeline[1].params
+    assert params == {"solver": "lbfgs", param: 0.5}
 
 
 def test_variable_sets_the_parameter_with_its_letters(load: Load) -> None:
     steps = "[[train.pipeline]]\nname = 'model'\ntype = 'x'\nparams = { Cs = 10, c = 1, C = 2 }"
     prefix = "CHURN_TRAIN__PIPELINE__MODEL__PARAMS__"
-    found = load(steps, environ={f"{prefix}CS": "3", f"{prefix}C": "4"}).train.pipeline[0].params
-    assert found == {"Cs": 3, "c": 1, "C": 4}
+    params = load(steps, environ={f"{prefix}CS": "3", f"{prefix}C": "4"}).train.pipeline[0].params
+    assert params == {"Cs": 3, "c": 1, "C": 4}
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,10 @@ def test_settings_accumulate_and_of_other_repeated_options_the_last_counts() -> 
         (("train", *GAME, "--set", "train.sede=1"), "Did you mean 'seed'?"),
         (("promote", *GAME), "promote takes either --version or --back."),
         (("promote", *GAME, "--back", "--version=v"), "promote takes either --version or --back."),
-        (("backfill", *GAME, "--flow=train", "--from=2024-01", "--to=2024-02"), "for --flow."),
+        (
+            ("backfill", *GAME, "--flow=train", "--from=2024-01", "--to=2024-02"),
+            "'train' is not batch-predict or batch-score.",
+        ),
         (("--data-dir", "a", "train"), "unexpected argument: train"),
         *(
             (("train", *GAME, f"--as-of={day}"), f"'{day}' is not a date such as 2024-12-31.")

@@ -35,25 +35,24 @@ def follow(message: str) -> None:
     ids=["other settings", "a later day", "another model"],
 )
 def test_suggestion_has_folder_day_and_settings_of_the_run(
-    complete: Studio, say: Say, line: tuple[str, str], fault: str
+    restored: Studio, say: Say, line: tuple[str, str], fault: str
 ) -> None:
     flow, change = line
-    message = say(complete, flow, GAME, change)
+    message = say(restored, flow, GAME, change)
     assert is_refusal(message, fault), message
     follow(message)
-    assert complete.command(flow, GAME, change) == 0
-    complete.run("train_from_raw", GAME)
+    assert restored.command(flow, GAME, change) == 0
 
 
 @pytest.mark.slow
 def test_suggestion_for_a_damaged_pointer_trains_in_the_same_folder(
-    complete: Studio, say: Say
+    restored: Studio, say: Say
 ) -> None:
-    complete.file(f"06_models/{GAME}/champion.json").write_text("x")
-    message = say(complete, "batch_predict", GAME)
+    restored.file(f"06_models/{GAME}/champion.json").write_text("x")
+    message = say(restored, "batch_predict", GAME)
     assert is_refusal(message, "champion.json is damaged"), message
     follow(message.partition("or train again")[2])
-    assert complete.command("batch_predict", GAME) == 0
+    assert restored.command("batch_predict", GAME) == 0
 
 
 @pytest.mark.slow

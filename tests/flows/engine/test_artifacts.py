@@ -32,9 +32,9 @@ def artifact(key: str, flow_run: UUID | None = None) -> Any:
 def artifacts_of(key: str) -> list[Any]:
     """All artifacts of a key, the newest first."""
     with get_client(sync_client=True) as client:
-        wanted = ArtifactFilter(key=ArtifactFilterKey(any_=[key]))
-        found = client.read_artifacts(artifact_filter=wanted)
-    return sorted(found, key=lambda each: each.created, reverse=True)
+        by_key = ArtifactFilter(key=ArtifactFilterKey(any_=[key]))
+        artifacts = client.read_artifacts(artifact_filter=by_key)
+    return sorted(artifacts, key=lambda each: each.created, reverse=True)
 
 
 def first_run(flow_name: str, studio: Studio) -> UUID:

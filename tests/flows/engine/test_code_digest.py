@@ -160,10 +160,10 @@ def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
     """The package, importable for one test."""
     for name in [name for name in sys.modules if name.split(".")[0] == "studio"]:
         monkeypatch.delitem(sys.modules, name)
-    made = Studio(tmp_path)
+    package = Studio(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     find_module.cache_clear()
-    return made
+    return package
 
 
 @pytest.mark.parametrize(

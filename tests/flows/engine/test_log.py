@@ -45,9 +45,9 @@ def check() -> None:
 @pytest.fixture
 def sent() -> Iterator[list[dict[str, Any]]]:
     """What goes to the server."""
-    found: list[dict[str, Any]] = []
-    set_api_log_sink(found.append)
-    yield found
+    records: list[dict[str, Any]] = []
+    set_api_log_sink(records.append)
+    yield records
     set_api_log_sink(None)
 
 

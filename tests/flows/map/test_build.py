@@ -27,14 +27,14 @@ GAME = list_games()[0]
 
 
 def tasks_of_the_project() -> dict[str, Task[..., Any]]:
-    found = {}
+    tasks = {}
     for package in (flows, flows.steps):
         for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
             if not module.name.endswith("__main__"):
                 for value in vars(import_module(module.name)).values():
                     if isinstance(value, Task):
-                        found[value.fn.__name__] = value
-    return found
+                        tasks[value.fn.__name__] = value
+    return tasks
 
 
 def test_graph_has_every_deployed_flow(graph: Graph) -> None:
@@ -78,7 +78,7 @@ def test_graph_has_every_dataset_of_the_catalog(graph: Graph) -> None:
     }
     one_version = first_paragraph(Catalog.model.__doc__)  # The dataset `models` holds them all.
     assert {node.about for node in graph.datasets.values()} == methods - {one_version}
-    assert {node.id for node in catalog_nodes(GAME)} == set(graph.datasets)
+    assert {node.id for node in catalog_nodes(load_settings(GAME))} == set(graph.datasets)
 
 
 def test_graph_tasks_declare_datasets_exactly_where_they_take_them(graph: Graph) -> None:

@@ -66,10 +66,10 @@ def observed(studio: Studio) -> Observed:
         arguments[function.__name__].append(dict(given))
         check_arguments(function, given)
 
-    def keep(game: str, made: Sequence[Call]) -> None:
+    def keep(game: str, new_calls: Sequence[Call]) -> None:
         context = FlowRunContext.get()
         assert context is not None and context.flow is not None
-        calls[context.flow.name] += made
+        calls[context.flow.name] += new_calls
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(running, "show_datasets", keep)
@@ -119,12 +119,12 @@ def declared(graph: Graph, flow: str) -> dict[str, Used]:
 
 
 def by_task(calls: Iterable[tuple[str, Sequence[str], Sequence[str]]]) -> dict[str, Used]:
-    found = dict[str, Used]()
+    used = dict[str, Used]()
     for task, inputs, outputs in calls:
-        reads, writes = found.setdefault(task, (set(), set()))
+        reads, writes = used.setdefault(task, (set(), set()))
         reads |= {MODELS if dataset in VERSIONS else dataset for dataset in inputs}
         writes |= {MODELS if dataset == "06_models/model" else dataset for dataset in outputs}
-    return found
+    return used
 
 
 def place_of(ref: DatasetRef) -> str:

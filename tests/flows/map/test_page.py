@@ -49,9 +49,9 @@ def stale_in(data: Path, graph: Graph, **overrides: Any) -> dict[str, tuple[str,
 
 def content_of(page: Path) -> dict[str, Any]:
     text = page.read_text(encoding="utf-8")
-    found = re.search(r'<script type="application/json" id="content">(.*?)</script>', text, re.S)
-    assert found
-    content: dict[str, Any] = json.loads(found[1])
+    embedded = re.search(r'<script type="application/json" id="content">(.*?)</script>', text, re.S)
+    assert embedded
+    content: dict[str, Any] = json.loads(embedded[1])
     return content
 
 
@@ -81,10 +81,10 @@ def test_page_has_the_state_of_each_dataset(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "elsewhere" / "map.html"
     assert main(["map", "--data-dir", str(data), "--game", GAME, "--out", str(out)]) == DONE
     game = content_of(out)["games"][GAME]
-    found = game["states"]["03_primary/standard_features"]
-    assert found["rows"] == 3
-    assert found["columns"] == {"sub_id": "Int64"}
-    assert found["fingerprint"] == storage.fingerprint(
+    state = game["states"]["03_primary/standard_features"]
+    assert state["rows"] == 3
+    assert state["columns"] == {"sub_id": "Int64"}
+    assert state["fingerprint"] == storage.fingerprint(
         str(data / "03_primary" / GAME / "standard_features.parquet")
     )
     assert game["states"]["06_models/champion"]["files"] == []
@@ -94,8 +94,8 @@ def test_page_has_the_state_of_each_dataset(data: Path, tmp_path: Path) -> None:
 def test_page_of_unreadable_data_says_so(data: Path) -> None:
     (data / "03_primary" / GAME / "standard_features.parquet").write_text("no table")
     assert main(["map", "--data-dir", str(data), "--game", GAME]) == DONE
-    found = content_of(data / PAGE)["games"][GAME]["states"]["03_primary/standard_features"]
-    assert "unreadable" in found["facts"]
+    state = content_of(data / PAGE)["games"][GAME]["states"]["03_primary/standard_features"]
+    assert "unreadable" in state["facts"]
 
 
 def test_nothing_is_stale_while_inputs_are_unchanged(data: Path, graph: Graph) -> None:
@@ -184,5 +184,5 @@ def test_report_is_stale_when_it_is_of_neither_the_newest_model_nor_the_champion
         ("08_reporting/score_report", model),
     ):
         states[dataset] = DatasetState(files=(File("file", 1.0, 1, ""),), model=version)
-    found = stale_reasons(graph, states, load_settings(GAME))
-    assert found.get("08_reporting/score_report", ()) == reasons
+    stale = stale_reasons(graph, states, load_settings(GAME))
+    assert stale.get("08_reporting/score_report", ()) == reasons

@@ -106,20 +106,20 @@ class Site:
     def runs(self, deployment: str) -> list[dict[str, Any]]:
         """The runs of a deployment, newest first."""
         flow, _, name = deployment.partition("/")
-        found: list[dict[str, Any]] = self.ask(
+        flow_runs: list[dict[str, Any]] = self.ask(
             "/flow_runs/filter",
             flows={"name": {"any_": [flow]}},
             deployments={"name": {"any_": [name]}},
             sort="START_TIME_DESC",
         )
-        return found
+        return flow_runs
 
     def parts(self, run: str) -> list[dict[str, Any]]:
         """The runs of the flows that a run has called."""
-        found: list[dict[str, Any]] = self.ask(
+        sub_flows: list[dict[str, Any]] = self.ask(
             "/flow_runs/filter", flow_runs={"parent_flow_run_id": {"any_": [run]}}
         )
-        return found
+        return sub_flows
 
     def state(self, run: str) -> str:
         """The name of a run's state."""
@@ -142,12 +142,12 @@ class Site:
     def task_runs(self, run: str, task: str) -> list[dict[str, Any]]:
         """The runs of a task in a run and its parts."""
         ids = [run, *(part["id"] for part in self.parts(run))]
-        found: list[dict[str, Any]] = self.ask(
+        runs_of_task: list[dict[str, Any]] = self.ask(
             "/task_runs/filter",
             flow_runs={"id": {"any_": ids}},
             task_runs={"name": {"like_": task}},
         )
-        return found
+        return runs_of_task
 
 
 @contextmanager
@@ -156,7 +156,7 @@ def site(folder: Path, database: str | None) -> Iterator[Site]:
 
     Args:
         folder: An empty folder.
-        database: The address of a PostgreSQL database; SQLite in Prefect's home if null.
+        database: The address of a PostgreSQL database; SQLite in Prefect's home if None.
     """
     home = folder / "home"
     home.mkdir()
@@ -168,14 +168,14 @@ def site(folder: Path, database: str | None) -> Iterator[Site]:
         variables["PREFECT_API_DATABASE_CONNECTION_URL"] = database
     command = ["-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     server = spawn([sys.executable, *command], folder / "server.log", variables, cwd=folder)
-    made = Site(folder, url, variables)
+    started = Site(folder, url, variables)
     try:
         wait_for(lambda: answers(f"{url}/health"), "the server")
-        applied = made.python("-m", "deployments.apply", f"--silent-seconds={SILENT_SECONDS}")
+        applied = started.python("-m", "deployments.apply", f"--silent-seconds={SILENT_SECONDS}")
         assert applied.returncode == 0, applied.stdout + applied.stderr
-        yield made
+        yield started
     finally:
-        made.stop_worker()
+        started.stop_worker()
         stop(server)
 
 
@@ -210,10 +210,10 @@ def postgres(programs: Path, log: Path) -> Iterator[str]:
 
 
 def postgres_programs() -> Path | None:
-    """The folder of PostgreSQL's programs; null where they are not installed."""
-    found = [Path(path).resolve() for path in [shutil.which("initdb")] if path]
-    found += sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    return found[-1].parent if found else None
+    """The folder of PostgreSQL's programs; None where they are not installed."""
+    folders = [Path(path).resolve() for path in [shutil.which("initdb")] if path]
+    folders += sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    return folders[-1].parent if folders else None
 
 
 def spawn(
@@ -251,19 +251,19 @@ def descendants(pid: int) -> list[int]:
         ["ps", "-e", "-o", "pid=,ppid="], capture_output=True, text=True, check=True
     ).stdout
     parent_of = {int(child): int(parent) for child, parent in map(str.split, listed.splitlines())}
-    found = [pid]
-    for one in found:
-        found += [child for child, parent in parent_of.items() if parent == one]
-    return found[1:]
+    processes = [pid]
+    for one in processes:
+        processes += [child for child, parent in parent_of.items() if parent == one]
+    return processes[1:]
 
 
-def wait_for(true: Callable[[], Any], what: str, seconds: float = PATIENCE_SECONDS) -> Any:
-    """Waits until something is true; returns what was."""
+def wait_for(condition: Callable[[], Any], what: str, seconds: float = PATIENCE_SECONDS) -> Any:
+    """Waits until a condition holds; returns what it returned."""
     deadline = time.monotonic() + seconds
-    while not (found := true()):
+    while not (result := condition()):
         assert time.monotonic() < deadline, f"{what} did not come within {seconds} s"
         time.sleep(0.5)
-    return found
+    return result
 
 
 def answers(url: str) -> bool:

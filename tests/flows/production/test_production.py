@@ -40,13 +40,13 @@ def place(
     """A site on each database, without a worker."""
     folder = tmp_path_factory.mktemp("site")
     if request.param == "sqlite":
-        with site(folder, None) as made:
-            yield made
+        with site(folder, None) as started:
+            yield started
         return
     if (programs := postgres_programs()) is None:
         pytest.skip("PostgreSQL is not installed")
-    with postgres(programs, folder / "postgres.log") as database, site(folder, database) as made:
-        yield made
+    with postgres(programs, folder / "postgres.log") as database, site(folder, database) as started:
+        yield started
 
 
 @pytest.fixture
@@ -228,8 +228,8 @@ def test_run_of_a_dead_worker_is_marked_as_crashed_and_can_be_resumed(
 
 
 def is_running(place: Site, run: str, task: str) -> bool:
-    """Tells whether a task of a run is at work."""
-    return any(found["state_name"] == "Running" for found in place.task_runs(run, task))
+    """Returns whether a task of a run is running."""
+    return any(task_run["state_name"] == "Running" for task_run in place.task_runs(run, task))
 
 
 def is_cached(place: Site, run: str, task: str) -> bool:

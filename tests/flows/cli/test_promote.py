@@ -1,0 +1,84 @@
+"""`churn promote` and `churn models`: what they print, and the commands that they advise."""
+
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from flows.cli.exit_status import DONE, USERS_FAULT
+from flows.cli.main import main
+from tests.flows.models import GAME, candidate, champion, promote, score_report
+from tests.flows.studio import Say, Studio, is_refusal
+
+
+def test_promote_of_a_superseded_version_names_the_commands_to_use(
+    with_candidate: Studio, capsys: pytest.CaptureFixture[str]
+) -> None:
+    second = candidate(with_candidate)
+    with_candidate.run("train", GAME, {"train.seed": 9})
+    assert promote(with_candidate, "--version", second) == USERS_FAULT
+    advised = re.findall(r"churn ([\w-]+) ([^;\n]*)", capsys.readouterr().err)
+    assert [flow for flow, _ in advised] == ["score", "promote"]
+    (_, back_test), (_, force) = advised
+    assert main(["score", *shlex.split(back_test)]) == DONE
+    assert score_report(with_candidate)["model_version"] == second
+    assert main(["promote", *shlex.split(force)]) == DONE
+    assert champion(with_candidate) == second
+
+
+def test_promote_warns_where_the_other_flows_will_refuse_the_champion(
+    trained: Studio, say: Say, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = champion(trained)
+    trained.run("train", GAME, {"currency.lookback_months": 12})
+    second = candidate(trained)
+    capsys.readouterr()
+    assert promote(trained, "--version", second, "--force") == DONE
+    captured = capsys.readouterr()
+    assert captured.out == f"{GAME}: model {second} is the champion now; before: {first}\n"
+    warning = (
+        f"warning: {GAME}: model {second} was trained on other features than the game's settings "
+        'require: currency.lookback_months was 12 and is "null". score and batch-predict will '
+        "refuse it, with exit status 2"
+    )
+    assert captured.err.startswith(warning)
+    for flow in ("score", "batch_predict"):
+        assert is_refusal(output := say(trained, flow, GAME), "lookback_months was 12"), output
+    (back,) = re.findall(r"roll back: churn promote ([^;]*);", captured.err)
+    assert main(["promote", *shlex.split(back)]) == DONE
+    assert champion(trained) == first
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (lambda data: main(["models", "--game", "gmae1", "--data-dir", data]), "no game 'gmae1'"),
+        (lambda data: main(["promote", "--game", GAME, "--data-dir", data, "--back"]), "not known"),
+        (
+            lambda data: main(["promote", "--game", GAME, "--data-dir", data, "--version", "v1"]),
+            "there is no model version 'v1'",
+        ),
+    ],
+    ids=["models of no game", "back from nothing", "no such version"],
+)
+def test_commands_with_a_mistake_print_one_message(
+    command: Callable[[str], int], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(str(tmp_path / "mistyped")) == USERS_FAULT
+    assert list(tmp_path.iterdir()) == []
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("error: ")
+    assert message in captured.err
+    assert len(captured.err.splitlines()) == 1
+
+
+def test_models_of_a_game_without_models_says_how_to_train_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["models", "--game", GAME, "--data-dir", str(tmp_path / "mistyped")]) == DONE
+    assert list(tmp_path.iterdir()) == []
+    assert "there is no model yet. Train one: churn train" in capsys.readouterr().out
