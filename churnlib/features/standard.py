@@ -86,9 +86,10 @@ def add_mastery(subs: pl.LazyFrame) -> pl.LazyFrame:
 def add_sub_history(subs: pl.LazyFrame) -> pl.LazyFrame:
     """Adds the character's earlier subscriptions: their number and dates.
 
-    Keeps the rows and sorts them by `SUB_ORDER`. Adds `first_sub_date`, `is_first_sub`, `sub_number` (1 + the number of subscriptions that started
-    strictly before) and `months_since_previous_sub` (since the latest strictly earlier start; null
-    for the first). Subscriptions that start on the same day do not precede each other.
+    Keeps the rows and sorts them by `SUB_ORDER`. Adds `first_sub_date`, `is_first_sub`,
+    `sub_number` (1 + the number of subscriptions that started strictly before) and
+    `months_since_previous_sub` (since the latest strictly earlier start; null for the first).
+    Subscriptions that start on the same day do not precede each other.
     """
     start, row = pl.col(SUB_START_DATE), pl.int_range(pl.len())
     is_first = (pl.col(CHAR_ID) != pl.col(CHAR_ID).shift()).fill_null(True)

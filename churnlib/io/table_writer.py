@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ROW_GROUPS = "row_groups"
-"""The fact in a table's footer that has the first `char_id` and the number of rows of each group."""
+"""The fact in a table's footer that has the first `char_id` and the rows of each row group."""
 COMPRESSION: Mapping[str, Any] = {"compression": "zstd", "compression_level": 1}
 
 

@@ -293,7 +293,7 @@ def _compare(column: pl.Series) -> tuple[pl.Series, pl.Series]:
 
 
 def _packed(rows: pl.DataFrame, order: Sequence[str]) -> NDArray[np.int64] | None:
-    """The columns of an order as one whole number per row; None if they do not fit, or have nulls."""
+    """The columns of an order as one whole number per row; None if they do not fit into one."""
     key, bits = np.zeros(len(rows), np.int64), 0
     for name in order:
         column = rows[name].to_physical()
