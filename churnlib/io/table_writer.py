@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 
 ROW_GROUPS = "row_groups"
 """The fact in a table's footer that has the first `char_id` and the rows of each row group."""
-COMPRESSION: Mapping[str, Any] = {"compression": "zstd", "compression_level": 1}
+ORDER = "char_id"
+"""The order of tables, for manifests; in those without it, tables were in the order of a hash."""
+FORMAT: Mapping[str, Any] = {
+    "compression": "zstd",
+    "compression_level": 1,
+    "dictionary_pagesize_limit": 2**17,
+}
 
 
 class TableWriter:
@@ -41,7 +47,7 @@ class TableWriter:
         self.path, self.rows = path, 0
         self.groups: list[tuple[Any, int]] = []
         self._waiting = pl.DataFrame(schema=schema)
-        self._writer = pq.ParquetWriter(path, _arrow(self._waiting).schema, **COMPRESSION)
+        self._writer = pq.ParquetWriter(path, _arrow(self._waiting).schema, **FORMAT)
         self._thread = ThreadPoolExecutor(1)
         self._write: Future[None] | None = None
 

@@ -35,7 +35,8 @@ def find_parents(
     keys = batches_of(parent.select(*schema)) if parent is not None else ()
     parents = SortedReader(_sorted(keys, column, workspace.share(2)), column, schema)
     for frame in _sorted(batches, column, workspace.share(2)):
-        known = parents.read_on(frame[column]).with_columns(pl.lit(True).alias(_KNOWN))
+        near = parents.read_on(frame[column]).unique(column)
+        known = near.with_columns(pl.lit(True).alias(_KNOWN))
         found = frame.join(known, on=column, how="left", maintain_order="left")
         is_orphan = pl.col(_KNOWN).is_null() & pl.col(column).is_not_null() & (parent is not None)
         yield found.with_columns(is_orphan.alias(ORPHAN)).drop(_KNOWN)

@@ -12,12 +12,11 @@ from churnlib.raw.external_sort import (
     Workspace,
     WrittenRun,
     batches_of,
-    is_ascending,
-    split_late,
 )
 from churnlib.raw.parents import ORPHAN, find_parents
 from churnlib.raw.quality_warnings import DayCounts
 from churnlib.raw.read import UncleanError, scan_clean
+from churnlib.raw.row_order import is_ascending, split_late
 from churnlib.raw.validate import valid_rows
 from churnlib.raw.validator import Validator
 from churnlib.schemas.columns import CHAR_ID

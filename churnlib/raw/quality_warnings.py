@@ -5,24 +5,25 @@ the counts: they answer for any day of a run without reading a row.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 import polars as pl
 from polars import selectors as cs
 
-from churnlib.io.datasets import DatasetRef
-from churnlib.io.footer import fact, footer
+from churnlib.io.footer import footer
 from churnlib.raw.external_sort import SortedReader, batches_of
 from churnlib.schemas.columns import CHAR_ID
 from churnlib.schemas.spec import TableSpec
 
+ByDay = Mapping[str, Sequence[tuple[str, int]]]
+"""For all rows, and for those with each data warning, pairs of an ISO day and the number of rows
+that became known on it."""
 PLAUSIBLE = (date(1990, 1, 1), date(2100, 12, 31))
 """Plausible days. Fixed, because the clock is not read, and a later extract rightly contains rows
 dated after the day of a run."""
 ROWS_BY_DAY = "rows_by_day"
-"""The fact in the footer of a checked table: for all rows, and for those with each data warning,
-pairs of a day and the number of rows that became known on it."""
+"""The fact in the footer of a checked table that has the counts by day."""
 
 _ROWS, _DAY, _UNKNOWN = "rows", "_day", "_unknown"
 
@@ -84,10 +85,18 @@ class DayCounts:
         self.orphans += int(beside[_UNKNOWN].sum())
         return beside
 
+    @property
+    def by_day(self) -> ByDay:
+        """The counts in plain data, days in order."""
+        return {
+            text: [(day.isoformat(), count) for day, count in sorted(self._counts[text].items())]
+            for text in (_ROWS, *self._flags)
+            if self._counts[text]
+        }
+
     def footer(self) -> dict[str, str]:
         """The counts, for the footer of the checked table."""
-        days = {text: sorted(counts.items()) for text, counts in self._counts.items()}
-        return footer(**{ROWS_BY_DAY: days})
+        return footer(**{ROWS_BY_DAY: self.by_day})
 
 
 def _read_parents(spec: TableSpec, parent: pl.LazyFrame) -> SortedReader:
@@ -111,17 +120,11 @@ def _dates(spec: TableSpec) -> list[str]:
     return [name for name, dtype in spec.types.items() if dtype == pl.Date]
 
 
-def rows_by_day(checked: DatasetRef) -> dict[date, int]:
-    """The number of rows of a checked table that became known on each day, in order."""
-    days = fact(checked, ROWS_BY_DAY).get(_ROWS, [])
-    return {date.fromisoformat(day): rows for day, rows in days}
-
-
-def count_known(checked: DatasetRef, as_of: date) -> tuple[int, dict[str, int]]:
-    """Counts the rows of a checked table that were known on a day.
+def count_known(by_day: ByDay, as_of: date) -> tuple[int, dict[str, int]]:
+    """Counts the rows that were known on a day.
 
     Args:
-        checked: The checked table.
+        by_day: The counts by day; see `DayCounts`.
         as_of: The day.
 
     Returns:
@@ -129,8 +132,7 @@ def count_known(checked: DatasetRef, as_of: date) -> tuple[int, dict[str, int]]:
     """
     until = as_of.isoformat()
     counts = {
-        text: sum(rows for day, rows in days if day <= until)
-        for text, days in fact(checked, ROWS_BY_DAY).items()
+        text: sum(rows for day, rows in days if day <= until) for text, days in by_day.items()
     }
     total = counts.pop(_ROWS, 0)
     return total, {text: rows for text, rows in counts.items() if rows}

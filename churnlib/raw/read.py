@@ -66,8 +66,9 @@ def _is_compatible(source: pl.DataType, target: pl.DataType) -> bool:
 def _day(name: str, *, is_strict: bool) -> pl.Expr:
     """A day such as 2024-12-31; other text raises when it is read."""
     text = pl.col(name)
-    # Without signs or blanks, no other text of ten bytes parses as a day.
-    is_day = text.str.contains(r"^\d{4}-\d{2}-\d{2}$") if is_strict else text.str.len_bytes() == 10
+    # Without blanks and other signs, no other text of ten bytes parses as a day.
+    is_short = (text.str.len_bytes() == 10) & ~text.str.starts_with("-")
+    is_day = text.str.contains(r"^\d{4}-\d{2}-\d{2}$") if is_strict else is_short
     return (
         pl.when(is_day | text.is_null()).then(text).otherwise(pl.lit("?")).str.to_date("%Y-%m-%d")
     )

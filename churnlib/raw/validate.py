@@ -10,10 +10,11 @@ import polars as pl
 
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.raw.csv_lines import Lines, find_ragged_lines
-from churnlib.raw.external_sort import ExternalSorter, Workspace, batches_of, sort_rows
+from churnlib.raw.external_sort import ExternalSorter, Workspace, batches_of
 from churnlib.raw.parents import find_parents
 from churnlib.raw.parse import typed
 from churnlib.raw.read import by_line, explain_read_errors, is_csv, scan_raw
+from churnlib.raw.row_order import sort_rows
 from churnlib.raw.validator import Validator
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.schemas.spec import TableSpec

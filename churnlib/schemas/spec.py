@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from typing import Any, Literal
 
@@ -26,6 +27,9 @@ passes: whether a value may be missing is decided by its column."""
 Check = Callable[[pl.Expr], pl.Expr]
 """The same for one column; the docstring continues the column's name: `Must be positive.`"""
 
+DATES = (date(1900, 1, 1), date(2200, 12, 31))
+"""The first and the last day that a date in a raw table may be."""
+
 _TYPES: dict[ColumnKind, type[dy.Column]] = {
     "id": dy.Int64,
     "category": dy.String,
@@ -49,9 +53,12 @@ def column(
         description: A short description.
         column_type: Its type; by default that of its kind.
         properties: Further properties of the dataframely column, such as `nullable`,
-            `primary_key`, `min`, `max`, or a `check`, a mapping from names to `Check`s.
+            `primary_key`, `min`, `max`, or a `check`, a mapping from names to `Check`s. By default,
+            dates are bounded by `DATES`.
     """
     cls = column_type or _TYPES[kind]
+    if cls is dy.Date:
+        properties = {"min": DATES[0], "max": DATES[1], **properties}
     return cls(description=description, metadata={"kind": kind}, **properties)
 
 

@@ -14,9 +14,11 @@ from churnlib.errors import DataError
 from churnlib.io import datasets, storage
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.io.footer import fact, read_metadata
+from churnlib.io.table_writer import ROW_GROUPS
 from churnlib.raw.external_sort import Workspace
 from churnlib.raw.prepare import prepare_clean, prepare_valid
-from churnlib.raw.quality_warnings import count_known
+from churnlib.raw.quality_warnings import ROWS_BY_DAY, count_known
 from churnlib.raw.read import UncleanError
 from churnlib.raw.validate import raw_rows
 from churnlib.raw.validator import Validator
@@ -115,14 +117,15 @@ def _parent_of(
     if spec.parent.table in tables:
         return tables[spec.parent.table].checked
     parent = catalog.checked(spec.parent.table)
-    is_usable = storage.exists(parent.uri) and _has_ids_of_type(parent, settings)
-    return datasets.ref(parent) if is_usable else None
+    return datasets.ref(parent) if _is_usable(parent, settings) else None
 
 
-def _has_ids_of_type(characters: Dataset, settings: RawSettings) -> bool:
-    """Whether checked characters have ids of the type that the settings state."""
+def _is_usable(parent: Dataset, settings: RawSettings) -> bool:
+    """Whether this version has checked a table, with ids of the type that the settings state."""
+    if not storage.exists(parent.uri) or ROW_GROUPS not in read_metadata(parent):
+        return False
     wanted = raw_tables(settings).characters.types[CHAR_ID]
-    return bool(datasets.scan(characters).collect_schema()[CHAR_ID] == wanted)
+    return bool(datasets.scan(parent).collect_schema()[CHAR_ID] == wanted)
 
 
 def _rules(settings: RawSettings) -> RawSettings:
@@ -147,7 +150,7 @@ def open_tables(
 
 
 def _with_facts(table: CheckedTable, as_of: date) -> RawTable:
-    rows, odd = count_known(table.checked, as_of)
+    rows, odd = count_known(fact(table.checked, ROWS_BY_DAY), as_of)
     where, rejected = f"{table.source.game}: {table.source.name}", table.rejected
     if rejected:
         run_logger().warning(

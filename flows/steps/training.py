@@ -11,6 +11,7 @@ from churnlib.errors import error_prefix
 from churnlib.features.cohort import feature_columns
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.io.footer import facts
+from churnlib.io.table_writer import ORDER
 from churnlib.model.sample import Sample, describe_sample
 from churnlib.schemas.columns import LABEL
 from churnlib.settings import (
@@ -231,6 +232,7 @@ def origin_facts(
         "changes": origin["changes"],
         "settings_hash": hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest(),
         "sample": sample.to_json(),
+        "table_order": ORDER,
         "code": origin["code"],
         "rows": len(labels),
         "labelled_rows": labels.count(),
