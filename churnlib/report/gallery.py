@@ -1,13 +1,12 @@
 """The pictures of a report's page, by section."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import numpy as np
 import polars as pl
 
 from churnlib.report import curves
-from churnlib.report.content import GROUPS, Report
+from churnlib.report.content import GROUPS, Plain, Report
 from churnlib.report.pictures import cohorts, ranking, segments
 from churnlib.report.pictures.drawing import Picture
 from churnlib.report.pictures.importance import importance
@@ -15,8 +14,6 @@ from churnlib.report.pictures.profit import profit
 from churnlib.report.pictures.ranking import Ranking
 from churnlib.report.pictures.reliability import reliability
 from churnlib.schemas.columns import BASELINE, LABEL, PROBABILITY
-
-Plain = Mapping[str, Any]
 
 MIN_MONTHS = 2
 """With fewer months there is no trend to draw."""

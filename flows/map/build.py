@@ -25,10 +25,6 @@ from flows.map.graph import DatasetNode, FlowNode, Graph, SettingValue, Source, 
 def build_graph(settings: Settings, as_of: date) -> Graph:
     """Builds the graph of all flows of a game.
 
-    Args:
-        settings: The game's settings.
-        as_of: The day of the run, on which the windows depend.
-
     Raises:
         LookupError: A task declares a dataset that the catalog has not, or a setting that does not
             exist.

@@ -51,11 +51,11 @@ def churn_flow(
     takes_model = base is not None and base.model is not None
 
     def make(body: Callable[[Run], Any]) -> Flow[..., Any]:
-        def call(*, game: str, refresh: bool, **parameters: Any) -> Any:
-            changed = any(value is not None for value in parameters.values())
+        def call(refresh: bool, game: str, *parameters: Any) -> Any:
+            changed = any(value is not None for value in parameters)
             with refreshing(refresh), labelled_as_deployed(changed=changed), ledger() as calls:
                 try:
-                    return body(open_run(game, **parameters))
+                    return body(open_run(game, *parameters))
                 finally:
                     show_datasets(game, calls)
 
@@ -66,9 +66,7 @@ def churn_flow(
             data_dir: str | None = None,
             refresh: bool = False,
         ) -> Any:
-            return call(
-                game=game, as_of=as_of, overrides=overrides, data_dir=data_dir, refresh=refresh
-            )
+            return call(refresh, game, as_of, overrides, data_dir)
 
         def entry_with_model(
             game: Game,
@@ -78,14 +76,7 @@ def churn_flow(
             refresh: bool = False,
             model: str | None = None,
         ) -> Any:
-            return call(
-                game=game,
-                as_of=as_of,
-                overrides=overrides,
-                data_dir=data_dir,
-                refresh=refresh,
-                model=model,
-            )
+            return call(refresh, game, as_of, overrides, data_dir, model)
 
         function = entry_with_model if takes_model else entry
         function.__name__ = function.__qualname__ = body.__name__

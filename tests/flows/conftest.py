@@ -1,7 +1,6 @@
 """Raw tables of two games, and data folders to run flows in."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,20 +22,9 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return data
 
 
-@pytest.fixture(scope="session")
-def calm_threads() -> Iterator[None]:
-    """Fits small models on one thread, which is faster than on two."""
-    import sklearn.utils._openmp_helpers  # noqa: F401  Loads what is then limited.
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1):
-        yield
-
-
 @pytest.fixture(scope="module")
 def studio(
     prefect_server: Path,
-    calm_threads: None,
     pristine: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Studio:
@@ -45,9 +33,7 @@ def studio(
 
 
 @pytest.fixture
-def empty_studio(
-    prefect_server: Path, calm_threads: None, pristine: Path, tmp_path: Path
-) -> Studio:
+def empty_studio(prefect_server: Path, pristine: Path, tmp_path: Path) -> Studio:
     """A data folder for one test, with nothing but the raw tables."""
     return new_studio(tmp_path / "data", pristine)
 
@@ -55,7 +41,6 @@ def empty_studio(
 @pytest.fixture(scope="session")
 def completed(
     prefect_server: Path,
-    calm_threads: None,
     pristine: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Studio:

@@ -90,3 +90,14 @@ def test_importance_is_empty_with_one_outcome(
 
 def test_importance_is_empty_without_rows(model: FittedModel, table: pl.DataFrame) -> None:
     assert permutation_importance(model, table.clear()) == []
+
+
+@pytest.mark.parametrize(
+    ("churned", "stayed", "expected"),
+    [(900, 1100, (500, 500)), (300, 1700, (300, 700)), (1700, 300, (700, 300)), (40, 60, (40, 60))],
+)
+def test_compared_rows_are_balanced(churned: int, stayed: int, expected: tuple[int, int]) -> None:
+    outcome = np.random.default_rng(1).permutation(np.repeat([True, False], [churned, stayed]))
+    compared = importance._balanced(outcome)
+    assert (outcome[compared].sum(), (~outcome[compared]).sum()) == expected
+    assert (np.diff(compared) > 0).all()
