@@ -14,14 +14,14 @@ from flows.steps.prediction import (
     build_predict_features,
     predict_batch,
 )
-from flows.steps.raw_tables import CHECKS
+from flows.steps.raw_tables import TABLE_TASKS
 from flows.steps.run import Run
 from flows.steps.run_warnings import leakage_warnings, warn
 
 
 @churn_flow(
     "batch-predict",
-    tasks=(*CHECKS, build_predict_features, predict_batch),
+    tasks=(*TABLE_TASKS, build_predict_features, predict_batch),
     tables=("entity", "subscriptions", "history"),
 )
 def batch_predict(run: Run) -> DatasetRef:

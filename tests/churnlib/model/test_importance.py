@@ -98,6 +98,6 @@ def test_importance_is_empty_without_rows(model: FittedModel, table: pl.DataFram
 )
 def test_compared_rows_are_balanced(churned: int, stayed: int, expected: tuple[int, int]) -> None:
     outcome = np.random.default_rng(1).permutation(np.repeat([True, False], [churned, stayed]))
-    compared = importance._balanced(outcome)
+    compared = importance._balanced(outcome, np.arange(len(outcome)))
     assert (outcome[compared].sum(), (~outcome[compared]).sum()) == expected
     assert (np.diff(compared) > 0).all()

@@ -138,6 +138,9 @@ def test_manifest_and_reports_describe_the_sample(tmp_path: Path) -> None:
     }  # fmt: skip
     assert manifest["inputs"]["train_features"]["rows"] == 480
     assert manifest["metrics"]["in_sample"]["general"]["n"] == rows == manifest["rows"] < 300
+    golden = read_golden(model, manifest)
+    assert 0 < len(golden) <= GOLDEN_ROWS
+    assert is_fair(golden[START], TABLE[START])
     report = Dataset("in_sample_report", "hawk", str(tmp_path / "report.json"))
     data: dict[str, Any] = {"quarantined": {}, "odd": {}}
     evaluation = EvaluationSettings(segments=("race",))
@@ -194,7 +197,7 @@ def by_max_rows(table: FeatureTable, folder: Path, _: pytest.MonkeyPatch) -> pl.
 
 
 def for_importance(table: FeatureTable, _: Path, patch: pytest.MonkeyPatch) -> pl.DataFrame:
-    seen = []
+    seen: list[pl.DataFrame] = []
 
     def predict(_: Any, rows: pl.DataFrame) -> pl.Series:
         seen.append(rows)
@@ -207,7 +210,7 @@ def for_importance(table: FeatureTable, _: Path, patch: pytest.MonkeyPatch) -> p
 
 
 def for_the_baseline(table: FeatureTable, _: Path, patch: pytest.MonkeyPatch) -> pl.DataFrame:
-    seen = []
+    seen: list[pl.DataFrame] = []
     patch.setattr(baseline, "MOST_ROWS", 1000)
     pipeline = SimpleNamespace(fit=lambda rows, _: seen.append(rows))
     patch.setattr(baseline, "_pipeline", lambda: pipeline)
@@ -252,13 +255,6 @@ def test_samples_start_on_the_same_days_as_all_rows(
     assert GOLDEN_ROWS <= len(sample) < len(rows) / 4
     assert is_fair(sample[START], rows[START])
     assert not is_fair(rows.head(len(sample))[START], rows[START])
-
-
-def test_golden_rows_of_a_version_start_on_the_same_days_as_all_rows(tmp_path: Path) -> None:
-    golden = read_golden(run(file(tmp_path), tmp_path))
-    assert 0 < len(golden) <= GOLDEN_ROWS
-    assert is_fair(golden[START], TABLE[START])
-    assert not is_fair(TABLE.head(len(golden))[START], TABLE[START])
 
 
 @pytest.mark.parametrize("most", [1, 2, 7, 100, 479])

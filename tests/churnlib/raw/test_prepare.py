@@ -118,16 +118,19 @@ def test_bytes_do_not_depend_on_memory_and_batches(
 ) -> None:
     tested = case(table)
     bytes_of: dict[str, tuple[Any, ...]] = {}
-    for sizes, order in product(
-        ((5, 0, "clean"), (7, 3000, "careful"), (1000, 0, "clean"), (1000, AMPLE, "careful")),
-        ("sorted", "last_rows_late", "rows_shuffled"),
-    ):
-        batch, memory, reader = sizes
+    sizes: tuple[tuple[int, int, Reader], ...] = (
+        (5, 0, "clean"),
+        (7, 3000, "careful"),
+        (1000, 0, "clean"),
+        (1000, AMPLE, "careful"),
+    )
+    orders = ("sorted", "last_rows_late", "rows_shuffled")
+    for (batch, memory, reader), order in product(sizes, orders):
         monkeypatch.setattr(external_sort, "BATCH", batch)
         monkeypatch.setattr(external_sort, "BLOCK", batch)
         rows = ORDERS[order](tested.rows, tested.spec)
         prepared = tested.prepare(rows, tmp_path, reader, memory=memory)
-        bytes_of.setdefault(prepared.fingerprint, (*sizes, order))
+        bytes_of.setdefault(prepared.fingerprint, (batch, memory, reader, order))
     assert read(prepared).equals(tested.expected)
     assert len(bytes_of) == 1, bytes_of
 

@@ -45,7 +45,9 @@ def world(ids: Sequence[Any]) -> dict[str, pl.DataFrame]:
     subs = [
         (number, n * 10 + n) for number in range(CHARACTERS) for n in range(number % 4)
     ]  # Several start on the same day.
-    sub_ids = [f"s{k * 7 % 101}" if isinstance(ids[0], str) else k * 7 % 101 for k in range(99)]
+    sub_ids: list[Any] = [
+        f"s{k * 7 % 101}" if isinstance(ids[0], str) else k * 7 % 101 for k in range(99)
+    ]
     rows = {
         "character_data": [_character(number, ids[number]) for number in _known()],
         "character_currency": [
