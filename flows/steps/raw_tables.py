@@ -239,7 +239,7 @@ def check_known(
 
 
 @task(
-    reads=("02_intermediate/{table}", "02_intermediate/{referenced}"),
+    reads=("02_intermediate/{history}", "02_intermediate/{entity}"),
     settings=("raw",),
     task_run_name="count_unknown {checked.name}",
 )
