@@ -60,15 +60,15 @@ def report_training(
 
 
 def training_warnings(manifest: dict[str, Any], validation: pl.DataFrame) -> Iterator[str]:
-    """Warns of a validation that is not reliable, a constant model, and features left out."""
+    """Warns of an unreliable validation, of too small a sample, and of features left out."""
     if manifest["validation_warning"]:
         yield manifest["validation_warning"]
-    if validation[PROBABILITY].n_unique() == 1:
-        sample = manifest["sample"]
-        few = f"its {manifest['labelled_rows']:,} training rows may be too few"
+    sample = manifest["sample"]
+    if sample["share"] < 1 and validation[PROBABILITY].n_unique() == 1:
         yield (
-            f"the model predicts the same probability for every subscription: {few}"
-            + (f"; set {sample['setting']} higher" if sample["share"] < 1 else "")
+            "the model predicts the same probability for every subscription: its "
+            f"{manifest['labelled_rows']:,} training rows may be too few; set {sample['setting']} "
+            "higher"
         )
     if left_out := manifest["left_out_features"]:
         yield f"features left out, because no row has a value: {', '.join(left_out)}"
