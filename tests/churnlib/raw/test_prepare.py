@@ -39,7 +39,7 @@ class Case:
         spec: Its record.
         rows: Its rows, in the order of the checked table.
         expected: The checked table.
-        parent: The checked table that it refers to.
+        parent: The checked table that every row must refer to.
         settings: The type of ids.
     """
 
@@ -80,7 +80,7 @@ def case(table: str, ids: str = "numbers", **raw: Any) -> Case:
     settings = RawSettings(id_type=id_type, **raw)
     specs, tables = raw_tables(settings), world(make_ids())
     spec = specs[table]
-    parent = checked(tables, specs[spec.parent.table]) if spec.parent else None
+    parent = checked(tables, specs[spec.required_parent.table]) if spec.required_parent else None
     return Case(spec, tables[table], checked(tables, spec), parent, settings)
 
 

@@ -9,14 +9,17 @@ from typing import Any
 import polars as pl
 import pytest
 
+from churnlib.io.datasets import read
 from churnlib.io.footer import fact
 from churnlib.months import shift_months
 from churnlib.raw import external_sort
 from churnlib.raw.quality_warnings import (
     PLAUSIBLE,
     ROWS_BY_DAY,
+    ByDay,
     DayCounts,
     count_known,
+    count_unknown_parents,
 )
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.schemas.spec import TableSpec
@@ -51,10 +54,17 @@ def warnings(
         owners = {row["sub_id"]: row["char_id"] for row in parent or []}
         owner = pl.col("sub_id").replace_strict(owners, default=1, return_dtype=pl.Int64)
         checked = checked.with_columns(char_id=owner).sort(spec.order)
-    counts = DayCounts(spec, above)
+    counts = DayCounts(spec, above if spec.required_parent else None)
     if len(checked):
         counts.add(checked)
-    return count_known(counts.by_day, as_of)[1]
+    return count_known({**counts.by_day, **unknown_parents(checked, spec, above)}, as_of)[1]
+
+
+def unknown_parents(checked: pl.DataFrame, spec: TableSpec, parent: pl.LazyFrame | None) -> ByDay:
+    """The counts of rows without a parent, where that is a data warning."""
+    if parent is None or spec.parent is None or spec.required_parent:
+        return {}
+    return count_unknown_parents(checked.lazy(), spec, parent)
 
 
 def test_good_tables_give_no_warnings() -> None:
@@ -265,10 +275,11 @@ def test_counts_of_a_prepared_table_equal_those_of_plain_python_on_every_day(
     tables = spoiled_world()
     parent = checked(tables, raw_tables()[spec.parent.table]).lazy() if spec.parent else None
     rows = ORDERS[order](tables[spec.name], spec)
-    prepared = prepare(write(tmp_path, spec.name, rows), spec, "clean", parent=parent)
+    required = parent if spec.required_parent else None
+    prepared = prepare(write(tmp_path, spec.name, rows), spec, "clean", parent=required)
     facts = counted_by_python(tables, spec)
     assert all_texts(spec) <= {text for _, texts in facts for text in texts}
-    by_day = fact(prepared, ROWS_BY_DAY)
+    by_day = {**fact(prepared, ROWS_BY_DAY), **unknown_parents(read(prepared), spec, parent)}
     for day in sorted({day for day, _ in facts}):
         for as_of in (day - timedelta(1), day):
             known = [texts for known, texts in facts if known <= as_of]
@@ -280,10 +291,12 @@ def test_counts_of_a_prepared_table_equal_those_of_plain_python_on_every_day(
 def test_counts_do_not_depend_on_how_characters_are_divided(spec: TableSpec) -> None:
     tables = spoiled_world()
     rows = checked(tables, spec)
-    parent = checked(tables, raw_tables()[spec.parent.table]) if spec.parent else None
-    orphans = 0
-    if spec.parent and parent is not None:
-        orphans = rows.join(parent, on=spec.parent.column, how="anti").height
+    parent, orphans = None, 0
+    if spec.required_parent:
+        # Without some parents, their rows are orphans.
+        parent = checked(tables, raw_tables()[spec.required_parent.table]).gather_every(2)
+        orphans = rows.join(parent, on=spec.required_parent.column, how="anti").height
+        assert orphans
     footers = set()
     for size in (1, 3, 100):
         counts = DayCounts(spec, None if parent is None else parent.lazy())
