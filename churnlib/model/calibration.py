@@ -160,6 +160,7 @@ def calibration_record(rows: pl.DataFrame, method: Method) -> Calibration:
 def describe_calibration(used: dict[str, Any] | None) -> str:
     """Describes the calibration in a manifest.
 
+    >>> from datetime import date
     >>> rows = Calibration("isotonic", date(2024, 4, 1), date(2024, 6, 30), 1_234, 200)
     >>> describe_calibration(rows.to_json())
     'isotonic, on 1,234 subscriptions started 2024-04-01 to 2024-06-30'

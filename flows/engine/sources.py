@@ -2,8 +2,8 @@
 
 import ast
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -54,6 +54,10 @@ class Code(NamedTuple):
     uses: frozenset[Use]
     imports: Imports
 
+    def only(self, names: Collection[str]) -> "Code":
+        """The statement with only those uses that begin with one of some names."""
+        return self._replace(uses=frozenset(use for use in self.uses if use[0] in names))
+
 
 @dataclass(frozen=True)
 class Module:
@@ -78,7 +82,16 @@ class Module:
         package = name if is_package else name.rpartition(".")[0]
         for statement in ast.parse(source).body:
             module._add(statement, package)
-        return module
+        return module if module.stars else module._without_local_names()
+
+    def _without_local_names(self) -> "Module":
+        """Leaves out names that neither the module nor the statement defines or imports."""
+        known = {*self.definitions, *self.imports}
+        definitions = {
+            name: [code.only(known | code.imports.keys()) for code in codes]
+            for name, codes in self.definitions.items()
+        }
+        return replace(self, definitions=definitions)
 
     def _add(self, statement: ast.stmt, package: str) -> None:
         condition = ast.dump(statement.test) if isinstance(statement, ast.If) else ""

@@ -6,6 +6,7 @@ from typing import Any
 from prefect import Flow
 from prefect.context import FlowRunContext
 from prefect.tasks import Task
+from pydantic_core import to_jsonable_python
 
 from churnlib.schemas.spec import TableKind
 from flows import FLOWS
@@ -28,6 +29,15 @@ Args:
 """
 MODEL = """    model: The model version to use instead of the champion or a candidate.
 """
+
+
+class ChurnFlow(Flow[..., Any]):
+    """A flow whose parameters are plain values."""
+
+    def serialize_parameters(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Makes the parameters JSON, as Prefect does, but without importing FastAPI."""
+        plain: dict[str, Any] = to_jsonable_python(parameters)
+        return plain
 
 
 def churn_flow(
@@ -83,7 +93,7 @@ def churn_flow(
         function.__module__ = body.__module__
         function.__doc__ = f"{body.__doc__}\n{PARAMETERS}{MODEL if takes_model else ''}"
         vars(function)["pipeline"] = Pipeline(tasks, tables, parts)
-        return Flow(function, name=name, flow_run_name="{game}", persist_result=False)
+        return ChurnFlow(function, name=name, flow_run_name="{game}", persist_result=False)
 
     return make
 

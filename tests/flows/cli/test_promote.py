@@ -29,13 +29,13 @@ def test_promote_of_a_superseded_version_names_the_commands_to_use(
 
 
 def test_promote_warns_where_the_other_flows_will_refuse_the_champion(
-    trained: Studio, say: Say, capsys: pytest.CaptureFixture[str]
+    restored: Studio, say: Say, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    first = champion(trained)
-    trained.run("train", GAME, {"currency.lookback_months": 12})
-    second = candidate(trained)
+    first = champion(restored)
+    restored.run("train", GAME, {"currency.lookback_months": 12})
+    second = candidate(restored)
     capsys.readouterr()
-    assert promote(trained, "--version", second, "--force") == DONE
+    assert promote(restored, "--version", second, "--force") == DONE
     captured = capsys.readouterr()
     assert captured.out == f"{GAME}: model {second} is the champion now; before: {first}\n"
     warning = (
@@ -45,10 +45,10 @@ def test_promote_warns_where_the_other_flows_will_refuse_the_champion(
     )
     assert captured.err.startswith(warning)
     for flow in ("score", "batch_predict"):
-        assert is_refusal(output := say(trained, flow, GAME), "lookback_months was 12"), output
+        assert is_refusal(output := say(restored, flow, GAME), "lookback_months was 12"), output
     (back,) = re.findall(r"roll back: churn promote ([^;]*);", captured.err)
     assert main(["promote", *shlex.split(back)]) == DONE
-    assert champion(trained) == first
+    assert champion(restored) == first
     assert capsys.readouterr().err == ""
 
 
