@@ -6,24 +6,21 @@ It calls the functions of the flows' own tasks, by `.fn`. The overhead of Prefec
 
 from datetime import date
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from churnlib.io import datasets
-from churnlib.io.buckets import CHECKING, count_for, in_order, spill, write
 from churnlib.io.catalog import Catalog
-from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.io.datasets import DatasetRef
 from churnlib.raw.availability import latest_day
-from churnlib.raw.read import raw_size, scan_clean
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import Settings, load_settings
-from flows.steps.raw_tables import check_raw, describe_table
+from flows.steps.raw_tables import check_raw, count_unknown
 from flows.steps.run import SubscriptionWindow
 from flows.steps.standard_features import StandardRequest, build_standard_features
 from flows.steps.window_features import WindowRequest, build_window_features
 
 
 def prepare(data_dir: Path, game: str) -> None:
-    """Checks the raw tables, stores them, and counts rows and data warnings.
+    """Checks the raw tables and stores them.
 
     Raises:
         ValueError: A row breaks a rule, which does not happen in sample data.
@@ -32,36 +29,18 @@ def prepare(data_dir: Path, game: str) -> None:
     checked: dict[str, DatasetRef] = {}
     tables, engine = raw_tables(settings.raw), settings.engine
     for name, spec in tables.items():
-        reference = spec.required_parent
         table = check_raw.fn(
             datasets.ref(catalog.raw(name)),
             catalog.checked(name),
             settings.raw,
-            parent=checked[reference.table] if reference else None,
+            parent=checked[spec.required_parent.table] if spec.required_parent else None,
             engine=engine,
         )
         if table is None:
             raise ValueError(f"{name} has invalid rows")
         checked[name] = table
-    as_of = latest_day(datasets.scan(checked[tables.history.name]), game)
-    for name, spec in tables.items():
-        parent = checked[spec.parent.table] if spec.parent else None
-        describe_table.fn(checked[name], as_of=as_of, parent=parent, engine=engine)
-
-
-def read(data_dir: Path, game: str) -> None:
-    """Reads, sorts and stores the raw tables as `prepare` does, but without checks."""
-    settings, catalog = _opened(data_dir, game)
-    for name, spec in raw_tables(settings.raw).items():
-        source = datasets.ref(catalog.raw(name))
-        rows = scan_clean(source, spec)
-        column = "char_id" if "char_id" in spec.columns else "sub_id"
-        count = count_for(settings.engine.memory_mib, raw_size(source), times=CHECKING)
-        with TemporaryDirectory(dir=settings.engine.scratch_dir) as folder:
-            parts = spill(rows, column, count, Path(folder))
-            frames = (in_order(part.rename({column: "char_id"}).collect()) for part in parts)
-            schema = {"char_id" if n == column else n: t for n, t in rows.collect_schema().items()}
-            write(frames, Dataset(name, game, str(data_dir / "read" / name)), schema)
+        if spec.parent and not spec.required_parent:
+            count_unknown.fn(table, settings.raw, parent=checked[spec.parent.table])
 
 
 def features(data_dir: Path, game: str) -> None:

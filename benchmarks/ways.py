@@ -111,13 +111,6 @@ def preparation(folder: Path, game: str) -> Work:
     return lambda: engine.prepare(folder / "csv", game)
 
 
-def reading(folder: Path, game: str) -> Work:
-    """Preparation without its checks."""
-    from benchmarks import engine
-
-    return lambda: engine.read(folder / "csv", game)
-
-
 def pandas_from_csv(folder: Path, game: str) -> Work:
     """The same features in pandas."""
     from benchmarks import pandas_features as pandas
@@ -153,11 +146,6 @@ WAYS = {
             "engine: preparation",
             "raw tables from CSV, read, checked, described, kept as Parquet",
             preparation,
-        ),
-        Way(
-            "engine: reading",
-            "the same unchecked: read by type, kept as Parquet",
-            reading,
         ),
         Way(
             "engine from prepared",

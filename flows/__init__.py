@@ -4,12 +4,12 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
-from flows.engine.memory import use_few_arenas
+from flows.engine.memory import limit_memory
 
 if TYPE_CHECKING:
     from prefect import Flow
 
-use_few_arenas()  # Before NumPy and Polars are imported.
+limit_memory()  # Before NumPy and Polars are imported.
 
 
 class BaseFlow(NamedTuple):

@@ -7,7 +7,7 @@ if __name__ == "__main__":  # Before the other imports, which would delay the fi
 
 from churnlib.io.datasets import DatasetRef
 from flows.steps.flow import churn_flow
-from flows.steps.raw_tables import STANDARD_KINDS, TABLE_TASKS
+from flows.steps.raw_tables import CHECKS, STANDARD_KINDS
 from flows.steps.run import Run
 from flows.steps.run_warnings import leakage_warnings, warn
 from flows.steps.sources import note_sources
@@ -20,7 +20,7 @@ from flows.steps.standard_features import (
 
 @churn_flow(
     "standard-features",
-    tasks=(*TABLE_TASKS, build_standard_features, note_sources),
+    tasks=(*CHECKS, build_standard_features, note_sources),
     tables=STANDARD_KINDS,
 )
 def standard_features(run: Run) -> DatasetRef:

@@ -4,7 +4,6 @@ from datetime import date
 
 import polars as pl
 
-from churnlib.io.buckets import by_hash
 from churnlib.months import months_from
 from churnlib.schemas.columns import (
     CHAR_ID,
@@ -35,9 +34,8 @@ def standard_features(
 
     Returns:
         One row per subscription that started on or before `as_of` and whose character is known,
-        sorted by character, start and subscription, characters in the order of their hashes (see
-        `churnlib.io.buckets`): the columns of `sub_data`, those of the character, then the
-        computed ones. Months are calendar months. Neither currency nor label.
+        sorted by character, start and subscription: the columns of `sub_data`, those of the
+        character, then the computed ones. Months are calendar months. Neither currency nor label.
 
     Raises:
         DataError: A column is missing.
@@ -88,16 +86,16 @@ def add_mastery(subs: pl.LazyFrame) -> pl.LazyFrame:
 def add_sub_history(subs: pl.LazyFrame) -> pl.LazyFrame:
     """Adds the character's earlier subscriptions: their number and dates.
 
-    Keeps the rows and sorts them by `SUB_ORDER`, characters in the order of their hashes. Adds
-    `first_sub_date`, `is_first_sub`, `sub_number` (1 + the number of subscriptions that started
-    strictly before) and `months_since_previous_sub` (since the latest strictly earlier start; null
-    for the first). Subscriptions that start on the same day do not precede each other.
+    Keeps the rows and sorts them by `SUB_ORDER`. Adds `first_sub_date`, `is_first_sub`,
+    `sub_number` (1 + the number of subscriptions that started strictly before) and
+    `months_since_previous_sub` (since the latest strictly earlier start; null for the first).
+    Subscriptions that start on the same day do not precede each other.
     """
     start, row = pl.col(SUB_START_DATE), pl.int_range(pl.len())
     is_first = (pl.col(CHAR_ID) != pl.col(CHAR_ID).shift()).fill_null(True)
     is_new_day = is_first | (start != start.shift())
     return (
-        subs.sort(by_hash(), *SUB_ORDER)
+        subs.sort(SUB_ORDER)
         .with_columns(
             _first=pl.when(is_first).then(row).forward_fill(),
             _first_of_day=pl.when(is_new_day).then(row).forward_fill(),

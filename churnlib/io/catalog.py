@@ -206,7 +206,7 @@ def month_name(day: date) -> str:
 
 LAYERS: Mapping[str, str] = {
     "01_raw": "raw tables as delivered",
-    "02_intermediate": "raw tables after validation: typed, in the order of a hash of char_id",
+    "02_intermediate": "raw tables after validation: typed, sorted by char_id",
     "03_primary": "the small feature store: standard features",
     "04_feature": "features and labels of the training and scoring windows",
     "05_model_input": "features of the batches to predict",

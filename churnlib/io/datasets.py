@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     import dataframely as dy
     import polars as pl
 
-ROWS_PER_GROUP = 2**15
-"""Rows of a Parquet row group. Fixed, because a file's bytes depend on it; small, because several
-are in memory while a file is written, and a bucket is read in whole groups."""
+ROWS_PER_GROUP = 2**16
+"""The most rows of a Parquet row group. Fixed, because a file's bytes depend on it; small, because
+several are in memory while a file is written, and a bucket is read in whole groups."""
 REBUILD = "Remove it, and make it again with the flow that writes it."
 """What to do about a dataset that is not as a flow wrote it."""
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from churnlib.io.buckets import hashes
+from churnlib.io.hashing import hashes
 from churnlib.metrics.intervals import newcombe_interval, wilson_interval
 from churnlib.schemas.columns import CHAR_ID, LABEL, PROBABILITY
 

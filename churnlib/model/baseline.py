@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 MOST_ROWS = 100_000
-"""More rows hardly change the coefficients. The first rows are a random sample of characters."""
+"""More rows hardly change the coefficients."""
 
 
 def fit_baseline(rows: FeatureTable, schema: FeatureSchema) -> "Pipeline | None":
@@ -35,13 +35,9 @@ def fit_baseline(rows: FeatureTable, schema: FeatureSchema) -> "Pipeline | None"
 
     parts: list[pl.DataFrame] = []
     labels: list[pl.Series] = []
-    remaining = MOST_ROWS
-    for part in rows:
-        parts.append(schema.apply(part.head(remaining)))
-        labels.append(part[LABEL].head(remaining))
-        remaining -= len(parts[-1])
-        if remaining <= 0:
-            break
+    for part in rows.sample(MOST_ROWS):
+        parts.append(schema.apply(part))
+        labels.append(part[LABEL])
     features, outcome = pl.concat(parts), pl.concat(labels).to_numpy().astype(np.int64)
     pipeline = _pipeline()
     try:

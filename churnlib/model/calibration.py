@@ -122,18 +122,16 @@ def read_calibration_rows(
     Args:
         rows: The rows.
         schema: The columns that the model takes.
-        most: Approximate number of rows to read; all if None.
+        most: The most rows to read, of a random sample of characters; all if None.
 
     Returns:
         The features of the rows, and their `sub_start_date` and `sub_churn`.
     """
     features: list[pl.DataFrame] = []
     outcomes: list[pl.DataFrame] = []
-    for part in rows:
+    for part in rows.sample(most) if most else rows:
         features.append(schema.apply(part))
         outcomes.append(part.select(SUB_START_DATE, LABEL))
-        if most and sum(map(len, outcomes)) >= most:
-            break
     return pl.concat(features), pl.concat(outcomes)
 
 

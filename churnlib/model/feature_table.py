@@ -3,23 +3,26 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+import numpy as np
 import polars as pl
 
 from churnlib.io import datasets
 from churnlib.io.datasets import DatasetRef
+from churnlib.io.hashing import hashes, is_below
+from churnlib.schemas.columns import CHAR_ID
 from churnlib.schemas.validation import as_frame
 
-PART = datasets.ROWS_PER_GROUP
-"""Rows per part: one row group of a Parquet file, so that each is read once."""
+PART = 2**15
+"""Rows per part."""
 
 
 @dataclass(frozen=True)
 class FeatureTable:
-    """The first rows of a table, optionally filtered.
+    """The rows of a table, optionally filtered.
 
     Attributes:
         table: The feature table, in a file or in memory.
-        height: Number of its first rows, before the filter.
+        height: Number of its rows, before the filter.
         keep: The filter; None keeps all rows.
         size: Rows per part, before the filter.
     """
@@ -55,12 +58,29 @@ class FeatureTable:
         return cls(table, height)
 
     def where(self, condition: pl.Expr) -> "FeatureTable":
-        """Keeps select_parts the rows that meet a condition."""
+        """Keeps only the rows that meet a condition."""
         return replace(self, keep=condition if self.keep is None else self.keep & condition)
+
+    def sample(self, most: int) -> "FeatureTable":
+        """Keeps a random sample of the characters, the same in every run.
+
+        Args:
+            most: The most rows to keep; the rows of a character are in the sample, or none.
+        """
+        if CHAR_ID not in self.table.collect_schema():
+            return replace(self, height=min(self.height, most))
+        hashed = np.sort(hashes(self.columns(CHAR_ID)[CHAR_ID]))
+        if len(hashed) <= most:
+            return self
+        return self.where(is_below(max(int(hashed[most]), int(hashed[0]) + 1), CHAR_ID))
 
     def columns(self, *names: str) -> pl.DataFrame:
         """Reads some columns of all rows."""
         return self._kept(self.table.head(self.height)).select(names).collect()
+
+    def collect(self) -> pl.DataFrame:
+        """Reads all rows."""
+        return pl.concat(self)
 
     @property
     def parts(self) -> range:

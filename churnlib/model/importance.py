@@ -8,8 +8,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from churnlib.io.hashing import hashes
 from churnlib.model.predict import predict
-from churnlib.schemas.columns import LABEL
+from churnlib.schemas.columns import CHAR_ID, LABEL
 from churnlib.seeds import derive_seed
 
 if TYPE_CHECKING:
@@ -64,8 +65,8 @@ def permutation_importance(
 
     Args:
         model: The model.
-        rows: A feature table. Its first `MAX_ROWS` rows with a label are used; in a table in the
-            order of the characters' hashes, these are a random sample of characters.
+        rows: A feature table. Of its rows with a label, a random sample of characters is used, at
+            most `MAX_ROWS` rows.
 
     Returns:
         The importance of each feature, the greatest first; empty if the rows have only one
@@ -73,11 +74,13 @@ def permutation_importance(
     """
     from threadpoolctl import threadpool_limits
 
-    labelled = _first_labelled(rows)
+    from churnlib.model.feature_table import FeatureTable
+
+    labelled = FeatureTable.of(rows).where(pl.col(LABEL).is_not_null()).sample(MAX_ROWS).collect()
     churned = labelled[LABEL].to_numpy().astype(np.bool_)
     if churned.all() or not churned.any():
         return []
-    compared = _balanced(churned)
+    compared = _balanced(churned, _random_order(labelled))
     outcome = churned[compared]
     names = [feature.name for feature in model.schema.features]
     at_once = max(1, ROWS_AT_ONCE // (REPEATS * len(compared)))
@@ -98,22 +101,16 @@ def _importance(feature: str, losses: NDArray[np.float64]) -> Importance:
     return Importance(feature, *(round(float(loss), DECIMALS) for loss in summary))
 
 
-def _first_labelled(rows: "pl.DataFrame | FeatureTable") -> pl.DataFrame:
-    from churnlib.model.feature_table import FeatureTable
-
-    parts: list[pl.DataFrame] = []
-    remaining = MAX_ROWS
-    for part in FeatureTable.of(rows).where(pl.col(LABEL).is_not_null()):
-        parts.append(part.head(remaining))
-        remaining -= len(parts[-1])
-        if not remaining:
-            break
-    return pl.concat(parts)
+def _random_order(rows: pl.DataFrame) -> NDArray[np.int64]:
+    """The numbers of the rows in a random order of characters, the same in every run."""
+    if CHAR_ID not in rows.columns:
+        return np.arange(len(rows))
+    return np.argsort(hashes(rows[CHAR_ID]), kind="stable")
 
 
-def _balanced(churned: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Selects `MAX_COMPARED` rows with as many of each outcome as possible, the first of each."""
-    kinds = [np.flatnonzero(kind) for kind in (churned, ~churned)]
+def _balanced(churned: NDArray[np.bool_], order: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Selects `MAX_COMPARED` rows with as many of each outcome as possible, the first in order."""
+    kinds = [order[churned[order] == outcome] for outcome in (True, False)]
     rarer = min(*map(len, kinds), MAX_COMPARED // 2)
     return np.sort(np.concatenate([kind[: MAX_COMPARED - rarer] for kind in kinds]))
 

@@ -1,23 +1,20 @@
 """The sample of characters that a model is trained on, which bounds memory and time.
 
 All rows of a character are in the sample, or none, by the hash of its id: the sample is the same in
-every run and on every machine, and a larger one contains a smaller one. Feature tables are in the
-order of that hash, so a sample is the beginning of a table, and only that is read.
+every run and on every machine, and a larger one contains a smaller one.
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-import numpy as np
-
 from churnlib.errors import ModelError, TooFewRowsError
-from churnlib.io import datasets
-from churnlib.io.buckets import FACT, FINEST_BITS, hashes
 from churnlib.io.datasets import DatasetRef
-from churnlib.io.footer import fact
+from churnlib.io.hashing import is_below
 from churnlib.model.feature_table import FeatureTable
+from churnlib.schemas.columns import CHAR_ID
 from churnlib.settings import Step, TrainSettings
 
 FROM_PARTS = "churnlib.model.boosting.LGBMFromParts"
@@ -40,14 +37,18 @@ class Sample:
     of: int
     setting: str
 
+    @cached_property
+    def count(self) -> int:
+        """Number of rows of the characters drawn."""
+        return self.of if self.share == 1 else self.rows.columns(CHAR_ID).height
+
     def to_json(self) -> dict[str, Any]:
         """The sample as plain data, for the manifest."""
-        rows = self.rows.height
-        return {"share": self.share, "rows": rows, "of": self.of, "setting": self.setting}
+        return {"share": self.share, "rows": self.count, "of": self.of, "setting": self.setting}
 
 
 def draw_sample(features: DatasetRef, settings: TrainSettings) -> Sample:
-    """Draws the characters to train a model on; reads only a few ids.
+    """Draws the characters to train a model on.
 
     Args:
         features: The feature table of the training window.
@@ -62,8 +63,8 @@ def draw_sample(features: DatasetRef, settings: TrainSettings) -> Sample:
         bounded = not learns_from_parts(settings.pipeline)
         share = min(1.0, settings.max_rows / max(table.height, 1)) if bounded else 1.0
         setting = "train.max_rows"
-    height = table.height if share == 1 else _rows_below(features, share)
-    return Sample(replace(table, height=height), share, table.height, setting)
+    rows = table if share == 1 else table.where(is_below(int(share * 2**64), CHAR_ID))
+    return Sample(rows, share, table.height, setting)
 
 
 def learns_from_parts(steps: Sequence[Step]) -> bool:
@@ -98,17 +99,7 @@ def naming_sample_setting(sample: Sample) -> Iterator[None]:
         if sample.share == 1:
             raise
         raise ModelError(
-            f"of {sample.of:,} rows, {sample.setting} takes {sample.rows.height:,}, which are too "
+            f"of {sample.of:,} rows, {sample.setting} takes {sample.count:,}, which are too "
             f"few. Set {sample.setting} higher, or train.sample = 1.0 to take all. Of these rows: "
             f"{error}"
         ) from error
-
-
-def _rows_below(features: DatasetRef, share: float) -> int:
-    """Number of rows of the characters whose hashes are in the first share of all hashes."""
-    limit = int(share * 2**64)
-    last = limit >> (64 - FINEST_BITS)
-    counts = fact(features, FACT)
-    before: int = sum(counts[:last])
-    ids = datasets.scan(features).select("char_id").slice(before, counts[last]).collect()
-    return before + int(np.searchsorted(hashes(ids["char_id"]), np.uint64(limit)))

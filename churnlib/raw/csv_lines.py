@@ -61,24 +61,26 @@ class Profile:
 
 def profile(uri: str) -> Profile:
     """Counts the characters of a CSV file that decide how to read it; the file is opened once."""
-    counts = dict.fromkeys(b'\n,"+ \t', 0)
+    counts, rare = dict.fromkeys(b"\n,", 0), dict.fromkeys((b'"', b"+", b" ", b"\t"), False)
     names: list[str] | None = None
     last, is_padded = ord("\n"), False
     with open_bytes(uri) as file:
         while part := file.read(AT_A_TIME):
             names = _header(BytesIO(part)) if names is None else names
             values = np.frombuffer(part, dtype=np.uint8)
-            for sign in counts:
-                counts[sign] += int(np.count_nonzero(values == sign))
-            if counts[ord(" ")] or counts[ord("\t")]:
+            for byte in counts:
+                counts[byte] += int(np.count_nonzero(values == byte))
+            for sign in rare:
+                rare[sign] = rare[sign] or sign in part
+            if rare[b" "] or rare[b"\t"]:
                 is_padded = is_padded or PADDED.search(bytes([last]) + part) is not None
             last = part[-1]
     return Profile(
         names=names or [],
         lines=counts[ord("\n")] + (last != ord("\n")),
         commas=counts[ord(",")],
-        has_quotes=counts[ord('"')] > 0,
-        has_signs=any(counts[sign] for sign in b"+ \t"),
+        has_quotes=rare[b'"'],
+        has_signs=any(rare[sign] for sign in (b"+", b" ", b"\t")),
         is_padded=is_padded,
     )
 

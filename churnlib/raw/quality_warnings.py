@@ -1,63 +1,156 @@
-"""Implausible facts in the raw tables: counted and reported, but the rows are kept."""
+"""Implausible facts in the raw tables: counted and reported, but the rows are kept.
 
+They are counted by day once, while a table is checked, and the footer of the checked table keeps
+the counts: they answer for any day of a run without reading a row.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 import polars as pl
 from polars import selectors as cs
 
-from churnlib.raw.availability import known_by
-from churnlib.schemas.spec import DataWarning, Parent, TableSpec
+from churnlib.io.footer import footer
+from churnlib.raw.external_sort import SortedReader, batches_of
+from churnlib.schemas.columns import CHAR_ID
+from churnlib.schemas.spec import TableSpec
 
+ByDay = Mapping[str, Sequence[tuple[str, int]]]
+"""For all rows, and for those with each data warning, pairs of an ISO day and the number of rows
+that became known on it."""
 PLAUSIBLE = (date(1990, 1, 1), date(2100, 12, 31))
 """Plausible days. Fixed, because the clock is not read, and a later extract rightly contains rows
 dated after the day of a run."""
+ROWS_BY_DAY = "rows_by_day"
+"""The fact in the footer of a checked table that has the counts by day."""
+
+_ROWS, _DAY, _KNOWN = "rows", "_day", "_known"
 
 
-def count_warnings(
-    rows: pl.LazyFrame, spec: TableSpec, *, as_of: date, parent: pl.LazyFrame | None = None
-) -> dict[str, int]:
-    """Counts implausible facts in the rows of a checked table that were known on a day.
+class DayCounts:
+    """Counts the rows of a raw table, and those with a data warning, by the day they became known.
+
+    Rows whose own date is null are not counted.
+    """
+
+    def __init__(self, spec: TableSpec, parent: pl.LazyFrame | None = None) -> None:
+        """Starts with no rows.
+
+        Args:
+            spec: The raw table's record.
+            parent: The checked table that every row must refer to. Data warnings that need it are
+                not counted without it.
+        """
+        self._spec = spec
+        self._parents = None if parent is None else _read_parents(spec, parent)
+        self._flags = _flags(spec, has_parent=parent is not None)
+        self._counts: defaultdict[str, Counter[date]] = defaultdict(Counter)
+        self.orphans = 0
+        """The number of rows whose parent is unknown; 0 without a parent table."""
+
+    def add(self, rows: pl.DataFrame) -> None:
+        """Counts rows.
+
+        Args:
+            rows: Rows of the checked table, in its order, those of a character together.
+        """
+        flags = [flag.fill_null(False).alias(text) for text, flag in self._flags.items()]
+        marked = self._beside_parents(rows).select(self._spec.known_on.alias(_DAY), *flags)
+        self._count(_ROWS, marked[_DAY])
+        for text in self._flags:
+            if marked[text].any():
+                self._count(text, marked.filter(text)[_DAY])
+
+    def _count(self, text: str, days: pl.Series) -> None:
+        self._counts[text].update(_count_days(days))
+
+    def _beside_parents(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Adds the columns of the parents that warnings need."""
+        if self._parents is None or self._spec.parent is None:
+            return rows
+        on = self._spec.parent.column
+        parents = self._parents.read_on(rows[CHAR_ID]).with_columns(pl.lit(True).alias(_KNOWN))
+        others = parents if on == CHAR_ID else parents.drop(CHAR_ID)
+        beside = rows.join(others, on=on, how="left", maintain_order="left")
+        self.orphans += beside[_KNOWN].null_count()
+        return beside
+
+    @property
+    def by_day(self) -> ByDay:
+        """The counts in plain data, days in order."""
+        texts = (text for text in (_ROWS, *self._flags) if self._counts[text])
+        return {text: _in_order(self._counts[text]) for text in texts}
+
+    def footer(self) -> dict[str, str]:
+        """The counts, for the footer of the checked table."""
+        return footer(**{ROWS_BY_DAY: self.by_day})
+
+
+def _read_parents(spec: TableSpec, parent: pl.LazyFrame) -> SortedReader:
+    """Opens the columns of the parent that warnings and references need."""
+    on = [spec.parent.column] if spec.parent else []
+    needed = [name for warning in spec.warnings for name in warning.parent_columns]
+    columns = parent.select(*dict.fromkeys((CHAR_ID, *on, *needed)))
+    return SortedReader(batches_of(columns), CHAR_ID, columns.collect_schema())
+
+
+def _flags(spec: TableSpec, *, has_parent: bool) -> Mapping[str, pl.Expr]:
+    """A flag per row for each data warning."""
+    flags = {w.text: w.rows for w in spec.warnings if has_parent or not w.parent_columns}
+    is_far = pl.any_horizontal(~cs.by_name(*_dates(spec)).is_between(*PLAUSIBLE))
+    return {**flags, f"date before {PLAUSIBLE[0].year} or after {PLAUSIBLE[1].year}": is_far}
+
+
+def _dates(spec: TableSpec) -> list[str]:
+    return [name for name, dtype in spec.types.items() if dtype == pl.Date]
+
+
+def count_unknown_parents(checked: pl.LazyFrame, spec: TableSpec, parent: pl.LazyFrame) -> ByDay:
+    """Counts the rows whose parent is unknown, where that is a data warning and not a fault.
 
     Args:
-        rows: The checked table or a bucket of it, in its order.
+        checked: The checked table.
         spec: The raw table's record.
+        parent: The checked table that it refers to.
+    """
+    assert spec.parent is not None
+    assert spec.parent.unknown is not None
+    counts, on = Counter[date](), spec.parent.column
+    parents = _read_parents(spec, parent)
+    for rows in batches_of(
+        checked.select(*dict.fromkeys((CHAR_ID, on)), spec.known_on.alias(_DAY))
+    ):
+        distinct = rows[on].filter((rows[on] != rows[on].shift()).fill_null(True))
+        known = parents.read_on(rows[CHAR_ID])[on]
+        unknown = distinct.filter(~distinct.is_in(known.implode()))
+        if len(unknown):
+            is_unknown = pl.col(on).is_in(unknown.implode())
+            counts.update(_count_days(rows.filter(is_unknown)[_DAY]))
+    return {spec.parent.unknown: _in_order(counts)} if counts else {}
+
+
+def _count_days(days: pl.Series) -> dict[date, int]:
+    return dict(days.drop_nulls().value_counts().iter_rows())
+
+
+def _in_order(counts: Mapping[date, int]) -> list[tuple[str, int]]:
+    return [(day.isoformat(), count) for day, count in sorted(counts.items())]
+
+
+def count_known(by_day: ByDay, as_of: date) -> tuple[int, dict[str, int]]:
+    """Counts the rows that were known on a day.
+
+    Args:
+        by_day: The counts by day; see `DayCounts`.
         as_of: The day.
-        parent: The checked table that it refers to, or its bucket. Facts that need it are left out
-            without it.
 
     Returns:
-        The number of rows by fact, without facts that no row shows.
+        The number of rows, and of those with each data warning that any row has.
     """
-    known = rows.filter(known_by(spec, as_of))
-    own = [warning for warning in spec.warnings if not warning.parent_columns]
-    frames = [known.select(map(_count, own))] if own else []
-    if spec.parent and parent is not None:
-        frames += _of_parent(known, spec, spec.parent, parent)
-    frames.append(_implausible_dates(known))
-    counts = {text: n for f in pl.collect_all(frames) for text, n in f.row(0, named=True).items()}
-    return {text: count for text, count in counts.items() if count}
-
-
-def _of_parent(
-    rows: pl.LazyFrame, spec: TableSpec, reference: Parent, parent: pl.LazyFrame
-) -> list[pl.LazyFrame]:
-    """Counts facts that are implausible in comparison with the parent's row."""
-    on, frames = reference.column, []
-    beside = [warning for warning in spec.warnings if warning.parent_columns]
-    if beside:
-        wanted = dict.fromkeys((on, *(c for warning in beside for c in warning.parent_columns)))
-        frames.append(rows.join(parent.select(*wanted), on=on).select(map(_count, beside)))
-    if reference.unknown:
-        unknown = rows.join(parent, on=on, how="anti")
-        frames.append(unknown.select(pl.len().alias(reference.unknown)))
-    return frames
-
-
-def _count(warning: DataWarning) -> pl.Expr:
-    return warning.rows.sum().alias(warning.text)
-
-
-def _implausible_dates(rows: pl.LazyFrame) -> pl.LazyFrame:
-    far = pl.any_horizontal(~cs.date().is_between(*PLAUSIBLE))
-    text = f"date before {PLAUSIBLE[0].year} or after {PLAUSIBLE[1].year}"
-    return rows.select(far.sum().alias(text))
+    until = as_of.isoformat()
+    counts = {
+        text: sum(rows for day, rows in days if day <= until) for text, days in by_day.items()
+    }
+    total = counts.pop(_ROWS, 0)
+    return total, {text: rows for text, rows in counts.items() if rows}

@@ -8,7 +8,7 @@ import polars as pl
 
 from churnlib.errors import DataError, most_similar, reason
 from churnlib.io.datasets import Dataset, DatasetRef
-from churnlib.io.storage import is_file, is_folder, reader_options, size
+from churnlib.io.storage import is_file, is_folder, reader_options
 from churnlib.raw.csv_lines import Lines, header, line_not_utf8, profile
 from churnlib.raw.parse import ROW, not_blank
 from churnlib.schemas.spec import TableSpec
@@ -60,14 +60,15 @@ def scan_clean(source: Dataset | DatasetRef, spec: TableSpec) -> pl.LazyFrame:
 def _is_compatible(source: pl.DataType, target: pl.DataType) -> bool:
     """Whether values of a type can be cast to another, unless they are out of range."""
     is_whole = source.is_integer() and target.is_integer()
-    return source == target or is_whole or (source.is_float() and target.is_float())
+    return source == target or is_whole or (source.is_numeric() and target.is_float())
 
 
 def _day(name: str, *, is_strict: bool) -> pl.Expr:
     """A day such as 2024-12-31; other text raises when it is read."""
     text = pl.col(name)
-    # Without signs or blanks, no other text of ten bytes parses as a day.
-    is_day = text.str.contains(r"^\d{4}-\d{2}-\d{2}$") if is_strict else text.str.len_bytes() == 10
+    # Without blanks and other signs, no other text of ten bytes parses as a day.
+    is_short = (text.str.len_bytes() == 10) & ~text.str.starts_with("-")
+    is_day = text.str.contains(r"^\d{4}-\d{2}-\d{2}$") if is_strict else is_short
     return (
         pl.when(is_day | text.is_null()).then(text).otherwise(pl.lit("?")).str.to_date("%Y-%m-%d")
     )
@@ -150,14 +151,6 @@ def by_line(raw: pl.LazyFrame, lines: Lines) -> pl.LazyFrame:
 def is_csv(source: Dataset | DatasetRef) -> bool:
     """Whether a raw table is a CSV file, by its suffix."""
     return source.uri.endswith(".csv")
-
-
-def raw_size(source: Dataset | DatasetRef) -> int:
-    """The approximate size of a raw table in memory, in bytes."""
-    if is_csv(source):
-        return 2 * size(source.uri)
-    rows = pl.scan_parquet(source.uri, glob=False, **reader_options(source.uri)).select(pl.len())
-    return 64 * int(rows.collect().item())
 
 
 @contextmanager

@@ -1,25 +1,20 @@
 """Validation of the raw tables: faulty rows stop the run, or are quarantined."""
 
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import partial
+from pathlib import Path
 
-import dataframely as dy
 import polars as pl
 
 from churnlib.io.datasets import Dataset, DatasetRef
-from churnlib.raw.by_character import Workspace, by_character, is_ascending
 from churnlib.raw.csv_lines import Lines, find_ragged_lines
-from churnlib.raw.parse import Referenced, typed
-from churnlib.raw.read import (
-    UncleanError,
-    by_line,
-    explain_read_errors,
-    is_csv,
-    scan_clean,
-    scan_raw,
-)
+from churnlib.raw.external_sort import ExternalSorter, Workspace, batches_of
+from churnlib.raw.parents import find_parents
+from churnlib.raw.parse import typed
+from churnlib.raw.read import by_line, explain_read_errors, is_csv, scan_raw
+from churnlib.raw.row_order import sort_rows
 from churnlib.raw.validator import Validator
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.schemas.spec import TableSpec
@@ -64,46 +59,11 @@ def check_table(
             quarantined; names file, columns, rules, and the number and first of the rows.
     """
     validator = Validator(raw_tables(settings)[table], settings, as_of)
-    rows = pl.concat(valid_rows(source, validator, parent, Workspace()))
-    return CheckedTable(rows, validator.rejected(raw_rows(source, validator.spec)))
-
-
-def clean_rows(
-    source: Dataset | DatasetRef,
-    spec: TableSpec,
-    parent: pl.LazyFrame | None,
-    workspace: Workspace,
-) -> Iterator[pl.DataFrame]:
-    """Reads a raw table without faults by the fast reader, bucket by bucket.
-
-    Args:
-        source: The file.
-        spec: The raw table's record.
-        parent: See `check_table`.
-        workspace: Temporary storage.
-
-    Yields:
-        The rows of each bucket, as `valid_rows` does.
-
-    Raises:
-        DataError: A column is missing, or the file cannot be read.
-        UncleanError: A row may break a rule, so `valid_rows` must take over.
-    """
-    schema: type[dy.Schema] = spec.row_schema
-    if spec.required_parent:
-        schema = type(spec.name, (spec.row_schema, Referenced), {})
-    check = partial(_all_clean, schema=schema, key=spec.key)
-    try:
-        yield from by_character(scan_clean(source, spec), spec, parent, workspace, check)
-    except pl.exceptions.PolarsError:  # A value has another type, or a line is too long.
-        raise UncleanError from None
-
-
-def _all_clean(rows: pl.DataFrame, schema: type[dy.Schema], key: tuple[str, ...]) -> pl.DataFrame:
-    is_unique = is_ascending(rows, key) or rows.select(key).is_unique().all()
-    if not (is_unique and schema.is_valid(rows)):
-        raise UncleanError
-    return rows
+    spec = validator.spec
+    none = pl.DataFrame(schema=spec.checked_types)
+    good = valid_rows(source, validator, parent, Workspace(memory=sys.maxsize, folder=Path()))
+    rows = sort_rows(pl.concat([none, *good]), spec.order)
+    return CheckedTable(rows, validator.rejected(raw_rows(source, spec)))
 
 
 def valid_rows(
@@ -112,27 +72,31 @@ def valid_rows(
     parent: pl.LazyFrame | None,
     workspace: Workspace,
 ) -> Iterator[pl.DataFrame]:
-    """Reads a raw table by the careful reader, bucket by bucket, and checks every row.
+    """Reads a raw table by the careful reader, and checks every row.
 
     Args:
         source: The file.
         validator: Separates the rows that break a rule, and counts them.
         parent: See `check_table`.
-        workspace: Temporary storage.
+        workspace: Memory and temporary storage.
 
     Yields:
-        The rows of each bucket that break no rule, with the columns of the checked table: sorted
-        by character in the order of `churnlib.io.buckets`, then by the table's own order.
+        The rows that break no rule, with the columns of the checked table, sorted by their key.
 
     Raises:
-        DataError: See `check_table`; raised after the last bucket if rows break rules.
+        DataError: See `check_table`; raised after the last row if rows break rules.
     """
-    spec = validator.spec
+    spec, part = validator.spec, workspace.share(2)
     with explain_read_errors(source):
         raw, ragged = _by_line(source, spec)
         validator.note_ragged(ragged)
-        rows = typed(raw, spec, ragged)
-        yield from by_character(rows, spec, parent, workspace, validator.good_rows)
+        batches = batches_of(typed(raw, spec, ragged))
+        if spec.required_parent:
+            batches = find_parents(batches, spec, parent, part)
+        by_key = ExternalSorter(spec.key, part)  # The rows of a key are judged together.
+        for rows in batches:
+            by_key.add(rows)
+        yield from map(validator.good_rows, by_key.merge())
     validator.refuse(source, raw)
 
 

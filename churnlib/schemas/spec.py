@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from typing import Any, Literal
 
@@ -26,6 +27,9 @@ passes: whether a value may be missing is decided by its column."""
 Check = Callable[[pl.Expr], pl.Expr]
 """The same for one column; the docstring continues the column's name: `Must be positive.`"""
 
+DATES = (date(1900, 1, 1), date(2200, 12, 31))
+"""The first and the last day that a date in a raw table may be."""
+
 _TYPES: dict[ColumnKind, type[dy.Column]] = {
     "id": dy.Int64,
     "category": dy.String,
@@ -49,9 +53,12 @@ def column(
         description: A short description.
         column_type: Its type; by default that of its kind.
         properties: Further properties of the dataframely column, such as `nullable`,
-            `primary_key`, `min`, `max`, or a `check`, a mapping from names to `Check`s.
+            `primary_key`, `min`, `max`, or a `check`, a mapping from names to `Check`s. By default,
+            dates are bounded by `DATES`.
     """
     cls = column_type or _TYPES[kind]
+    if cls is dy.Date:
+        properties = {"min": DATES[0], "max": DATES[1], **properties}
     return cls(description=description, metadata={"kind": kind}, **properties)
 
 
@@ -126,7 +133,7 @@ class TableSpec(Table):
 
     Attributes:
         kind: The kind of its rows.
-        order: The order of the rows of a character in the checked table.
+        order: The order of the checked table: `char_id`, then the order of a character's rows.
         known_on: The day on which a row's fact becomes known.
         parent: The table that it refers to.
         rules: The rules within a row, in addition to the types and bounds of columns.
@@ -149,6 +156,13 @@ class TableSpec(Table):
     def required_parent(self) -> Parent | None:
         """The parent, if a row without one is a fault."""
         return self.parent if self.parent and self.parent.is_required else None
+
+    @property
+    def is_key_ordered(self) -> bool:
+        """Whether rows with the same key are neighbours in the checked table."""
+        refers = self.required_parent.column if self.required_parent else CHAR_ID
+        has_owner = CHAR_ID in self.key or refers in self.key
+        return has_owner and {*self.order} - {CHAR_ID} <= {*self.key}
 
     @property
     def checked_types(self) -> dict[str, pl.DataType]:

@@ -45,6 +45,7 @@ class Replay:
         features: Whether the features that the model was fitted on are the same, to the bit.
         feature_rows: Number of rows of these features, then and now.
         others: What else has changed: libraries, Python, the machine, the code.
+        is_reordered: Whether tables had another order then, so that their bytes differ.
     """
 
     version: str
@@ -56,6 +57,7 @@ class Replay:
     features: bool
     feature_rows: tuple[int, int]
     others: tuple[Change, ...]
+    is_reordered: bool = False
 
     @property
     def is_equal(self) -> bool:
@@ -113,6 +115,7 @@ def compare_replay(
         features=features[0].get("fingerprint") == features[1].get("fingerprint"),
         feature_rows=(features[0].get("rows", 0), features[1].get("rows", 0)),
         others=tuple(_others(then, now)),
+        is_reordered=then.get("table_order") != now.get("table_order"),
     )
 
 
@@ -129,7 +132,12 @@ def describe_replay(replay: Replay) -> Iterator[str]:
         )
     yield from map(_line, replay.inputs)
     then, now = replay.feature_rows
-    if not replay.features:
+    if replay.is_reordered:
+        yield (
+            "  the bytes of the features differ in any case: tables were in the order of a hash of "
+            "char_id then, and are sorted by char_id now"
+        )
+    elif not replay.features:
         yield f"  the features have changed: {then:,} rows then, {now:,} now"
     elif replay.inputs:
         yield (

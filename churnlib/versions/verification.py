@@ -23,7 +23,10 @@ GOLDEN_ROWS = 50
 """Number of rows saved with a version, on which predictions are checked when it is loaded."""
 GOLDEN_TOLERANCE = 1e-9
 """Largest accepted difference of their probabilities: processors differ in the order of sums."""
-LIBRARIES = ("scikit-learn", "skrub", "lightgbm", "numpy", "scipy", "polars", "skops", "joblib")
+LIBRARIES = (
+    *("scikit-learn", "skrub", "lightgbm", "numpy", "scipy"),
+    *("polars", "pyarrow", "skops", "joblib"),
+)
 """Libraries whose versions a manifest records, where they are installed."""
 DECISIVE_PACKAGES = {"scikit-learn": "sklearn", "skrub": "skrub", "lightgbm": "lightgbm"}
 """Libraries that a model needs in exactly the recorded version, and the packages they install."""

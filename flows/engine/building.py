@@ -19,15 +19,15 @@ def build(
     """Applies a function to tables and writes the result, with identical bytes for each runner.
 
     Args:
-        function: See `churnlib.io.buckets.make`. Other processes must be able to import it: a
+        function: See `churnlib.io.buckets.Function`. Other processes must be able to import it: a
             function of a module, or a `partial` of one with plain settings.
-        tables: Tables that `churnlib.io.buckets.write` wrote.
+        tables: Tables that `churnlib.io.table_writer` wrote.
         target: The place of the result.
         facts: Facts for the footer of the result.
         engine: The memory limit and the runner.
     """
     if engine.runner == "dask":
-        needed = buckets.count_for(engine.memory_mib, *map(buckets.size_of, tables))
+        needed = buckets.count_for(engine.memory_mib, tables)
         if needed > 1:
             from flows.engine.over_dask import build_over_dask
 

@@ -18,6 +18,7 @@ from prefect.task_runners import TaskRunner
 
 from churnlib.errors import ChurnlibError, DataError
 from churnlib.io import buckets, datasets, storage
+from churnlib.io.buckets import Bucket
 from churnlib.io.catalog import part_of
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.settings import EngineSettings
@@ -39,7 +40,7 @@ class Build:
 
     Attributes:
         function: See `flows.engine.building.build`.
-        tables: Tables that `churnlib.io.buckets.write` wrote.
+        tables: Tables that `churnlib.io.table_writer` wrote.
         target: Where the result is written.
         id: Distinguishes the parts from those of other builds of the same dataset.
     """
@@ -62,7 +63,7 @@ def build_over_dask(
 
     Args:
         function: See `flows.engine.building.build`.
-        tables: Tables that `churnlib.io.buckets.write` wrote.
+        tables: Tables that `churnlib.io.table_writer` wrote.
         target: Where the result is written.
         facts: Facts for its footer.
         engine: Which cluster.
@@ -78,9 +79,9 @@ def build_over_dask(
     try:
         with cluster(engine) as client:
             check_workers(client, function, tables)
-            count = buckets_for(needed, threads_of(client))
+            ranges = buckets.cut(tables, buckets_for(needed, threads_of(client)))
             runner = DaskTaskRunner(address=client.scheduler_info()["address"])
-            return flow_of(build, facts, count, runner)()
+            return flow_of(build, facts, ranges, runner)()
     finally:
         remove_parts(build)
 
@@ -88,7 +89,7 @@ def build_over_dask(
 def flow_of(
     build: Build,
     facts: Mapping[str, str],
-    count: int,
+    ranges: Sequence[Bucket],
     runner: TaskRunner[PrefectFuture[Any]],
 ) -> Flow[[], DatasetRef]:
     """Makes the flow of a build, because a flow's runner is fixed when the flow is made.
@@ -96,12 +97,12 @@ def flow_of(
     Args:
         build: What is built.
         facts: Facts for the footer of the result.
-        count: The number of buckets.
+        ranges: The buckets.
         runner: Runs the tasks.
     """
 
     def build_in_buckets() -> DatasetRef:
-        rows = rows_of(map_parts(build, count))
+        rows = rows_of(map_parts(build, ranges))
         return buckets.join(rows, build.function, build.tables, build.target, facts)
 
     return Flow(
@@ -114,23 +115,22 @@ def flow_of(
 
 
 def buckets_for(needed: int, threads: int) -> int:
-    """Returns the number of buckets for a build, a power of two.
+    """Returns the number of buckets for a build.
 
     Args:
         needed: The number that memory requires.
         threads: The number of threads of all workers.
 
     >>> buckets_for(2, 3), buckets_for(64, 3)
-    (16, 64)
+    (12, 64)
     """
-    wanted = max(needed, threads * BUCKETS_PER_THREAD)
-    return int(min(buckets.FINEST, 2 ** (wanted - 1).bit_length()))
+    return max(needed, threads * BUCKETS_PER_THREAD)
 
 
-def build_part(number: int, count: int, build: Build) -> DatasetRef:
+def build_part(number: int, bucket: Bucket, build: Build) -> DatasetRef:
     """Builds the features of one bucket, and writes them to a file of their own."""
     with datasets.attribute_read_errors(*build.tables):
-        frame = buckets.make(build.function, build.tables, number, count)
+        frame = buckets.make(build.function, build.tables, bucket)
     return datasets.write_ipc(frame, part_of(build.target, build.id, number))
 
 
@@ -150,9 +150,9 @@ PART = Task(
 )
 
 
-def map_parts(build: Build, count: int) -> Sequence[PrefectFuture[DatasetRef]]:
+def map_parts(build: Build, ranges: Sequence[Bucket]) -> Sequence[PrefectFuture[DatasetRef]]:
     """Submits all parts to the runner of the current flow; see `flow_of`."""
-    return PART.map(range(count), count=count, build=unmapped(build))
+    return PART.map(range(len(ranges)), ranges, build=unmapped(build))
 
 
 def rows_of(parts: Sequence[PrefectFuture[DatasetRef]]) -> Iterator[pl.DataFrame]:

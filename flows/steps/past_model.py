@@ -9,6 +9,7 @@ from churnlib.errors import ChurnlibError, DataError, ModelError
 from churnlib.io import datasets
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.io.footer import optional_fact
+from churnlib.model.feature_table import FeatureTable
 from churnlib.schemas.columns import LABEL, PROBABILITY, SUB_ID
 from churnlib.uris import join
 from churnlib.versions.manifest import read_manifest
@@ -80,7 +81,7 @@ def past_importance(
     labelled = known.drop_nulls(LABEL).select(SUB_ID, LABEL, PROBABILITY).lazy()
     try:
         table = datasets.scan(features).join(labelled, on=SUB_ID, maintain_order="left")
-        rows = table.head(MAX_ROWS).collect()
+        rows = FeatureTable.of(table).sample(MAX_ROWS).collect()
         predicted = predict(loaded, rows)
     except (ChurnlibError, pl.exceptions.PolarsError):
         return _missing(OTHER_FEATURES)

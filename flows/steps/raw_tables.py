@@ -1,7 +1,6 @@
 """The checked raw tables: validated, typed, sorted, stored as Parquet."""
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
@@ -13,14 +12,15 @@ import polars as pl
 
 from churnlib.errors import DataError
 from churnlib.io import datasets, storage
-from churnlib.io.buckets import CHECKING, bucket, count_for, size_of, write
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import Dataset, DatasetRef
-from churnlib.raw.availability import known_by
-from churnlib.raw.by_character import Workspace
-from churnlib.raw.quality_warnings import count_warnings
-from churnlib.raw.read import UncleanError, raw_size
-from churnlib.raw.validate import clean_rows, raw_rows, valid_rows
+from churnlib.io.footer import fact, read_metadata
+from churnlib.io.table_writer import ROW_GROUPS
+from churnlib.raw.external_sort import Workspace
+from churnlib.raw.prepare import prepare_clean, prepare_valid
+from churnlib.raw.quality_warnings import ROWS_BY_DAY, count_known, count_unknown_parents
+from churnlib.raw.read import UncleanError
+from churnlib.raw.validate import raw_rows
 from churnlib.raw.validator import Validator
 from churnlib.schemas.columns import CHAR_ID
 from churnlib.schemas.raw_tables import raw_tables
@@ -29,6 +29,8 @@ from churnlib.settings import EngineSettings, RawSettings, Settings
 from flows.engine.cache import run_logger
 from flows.task import task
 
+CHECKING = 6
+"""The memory for checking rows, as measured, in multiples of the size of those sorted at a time."""
 STANDARD_KINDS: tuple[TableKind, ...] = ("entity", "subscriptions", "misses")
 """The tables that the standard features are built from."""
 
@@ -39,7 +41,7 @@ class CheckedTable:
 
     Attributes:
         source: The file.
-        checked: The rows that break no rule, typed, in the order of a hash of char_id.
+        checked: The rows that break no rule, typed, sorted by char_id.
         rejected: The quarantined rows, if any.
     """
 
@@ -53,7 +55,7 @@ class RawTable:
     """A checked table, and facts about its rows as of the day of a run.
 
     Attributes:
-        checked: The rows that break no rule, typed, in the order of a hash of char_id.
+        checked: The rows that break no rule, typed, sorted by char_id.
         facts: Facts for reports and manifests: the fingerprints of the file (`source`) and of its
             checked rows (`fingerprint`); and, as of the day, the number of `rows`, those
             `quarantined`, and the `odd` ones by data warning.
@@ -121,42 +123,54 @@ def open_tables(
     """
     wanted = tuple(specs)
     tables = check_tables(settings, catalog, wanted, as_of)
-    checked = {name: table.checked for name, table in tables.items()}
-    characters = catalog.checked(raw_tables(settings.raw).characters.name)
-    if characters.name not in checked and _has_ids_of_type(characters, settings.raw):
-        # Currency of unknown characters is counted also by flows that read no characters.
-        checked[characters.name] = datasets.ref(characters)
     opened = []
     for spec in wanted:
-        parent = checked.get(spec.parent.table) if spec.parent else None
-        counts = describe_table(
-            checked[spec.name], as_of=as_of, parent=parent, engine=settings.engine
-        )
-        opened.append(_with_facts(tables[spec.name], counts))
+        table = tables[spec.name]
+        by_day = fact(table.checked, ROWS_BY_DAY)
+        if parent := _optional_parent(spec, tables, catalog, settings.raw):
+            by_day |= count_unknown(table.checked, settings.raw, parent=parent)
+        opened.append(_with_facts(table, *count_known(by_day, as_of)))
     return tuple(opened)
 
 
-def _has_ids_of_type(characters: Dataset, settings: RawSettings) -> bool:
-    """Whether checked characters exist, with ids of the type that the settings state."""
-    if not storage.exists(characters.uri):
+def _optional_parent(
+    spec: TableSpec, tables: Mapping[str, CheckedTable], catalog: Catalog, settings: RawSettings
+) -> DatasetRef | None:
+    """The checked table that another refers to, if unknown parents are a data warning.
+
+    An earlier run may have checked it: flows that read no characters, too, count currency of
+    unknown characters.
+    """
+    if spec.parent is None or spec.required_parent:
+        return None
+    if spec.parent.table in tables:
+        return tables[spec.parent.table].checked
+    parent = catalog.checked(spec.parent.table)
+    return datasets.ref(parent) if _is_usable(parent, settings) else None
+
+
+def _is_usable(parent: Dataset, settings: RawSettings) -> bool:
+    """Whether this version has checked a table, with ids of the type that the settings state."""
+    if not storage.exists(parent.uri) or ROW_GROUPS not in read_metadata(parent):
         return False
     wanted = raw_tables(settings).characters.types[CHAR_ID]
-    return bool(datasets.scan(characters).collect_schema()[CHAR_ID] == wanted)
+    return bool(datasets.scan(parent).collect_schema()[CHAR_ID] == wanted)
 
 
-def _with_facts(table: CheckedTable, counts: dict[str, Any]) -> RawTable:
+def _with_facts(table: CheckedTable, rows: int, odd: dict[str, int]) -> RawTable:
     where, rejected = f"{table.source.game}: {table.source.name}", table.rejected
     if rejected:
         run_logger().warning(
             "%s: %d invalid rows are quarantined in %s", where, rejected.rows, rejected.uri
         )
-    for text, rows in counts["odd"].items():
-        run_logger().warning("%s: %s: %d rows", where, text, rows)
+    for text, count in odd.items():
+        run_logger().warning("%s: %s: %d rows", where, text, count)
     facts = {
         "source": table.source.fingerprint,
         "fingerprint": table.checked.fingerprint,
         "quarantined": (rejected.rows or 0) if rejected else 0,
-        **counts,
+        "rows": rows,
+        "odd": odd,
     }
     return RawTable(table.checked, facts)
 
@@ -178,14 +192,12 @@ def check_raw(
 ) -> DatasetRef | None:
     """Checks all rows of a raw table and stores it; returns None if a row breaks a rule."""
     spec = raw_tables(settings)[source.name]
-    with workspace_for(source, engine, parent) as space, suppress(UncleanError):
-        rows = clean_rows(source, spec, _scan(parent), space)
-        return write(rows, output, spec.checked_types)
+    with _workspace(engine) as space, suppress(UncleanError):
+        return prepare_clean(source, spec, _scan(parent), output, space)
     validator = Validator(spec, settings)
-    with workspace_for(source, engine, parent) as space:
+    with _workspace(engine) as space:
         try:
-            rows = valid_rows(source, validator, _scan(parent), space)
-            return write(rows, output, spec.checked_types)
+            return prepare_valid(source, validator, _scan(parent), output, space)
         except DataError:
             if not validator.has_faults:
                 raise
@@ -215,9 +227,9 @@ def check_known(
     """
     spec = raw_tables(settings)[source.name]
     validator = Validator(spec, settings, as_of)
-    with workspace_for(source, engine, parent) as space:
-        rows = valid_rows(source, validator, _scan(parent), space)
-        written = {"checked": write(rows, outputs["checked"], spec.checked_types)}
+    with _workspace(engine) as space:
+        checked = prepare_valid(source, validator, _scan(parent), outputs["checked"], space)
+    written = {"checked": checked}
     if validator.has_faults:
         rejected = validator.rejected(raw_rows(source, spec)).lazy()
         written["rejected"] = datasets.write_parquet(rejected, outputs["rejected"])
@@ -226,52 +238,30 @@ def check_known(
     return written
 
 
-@contextmanager
-def workspace_for(
-    source: DatasetRef, engine: EngineSettings, parent: DatasetRef | None = None
-) -> Iterator[Workspace]:
-    """Yields a workspace for checking a raw table, with as many buckets as memory requires.
-
-    Args:
-        source: The raw table.
-        engine: The memory limit, and the folder for temporary files.
-        parent: The checked table that it refers to, whose ids are looked up.
-    """
-    ids = dict.fromkeys((CHAR_ID, *raw_tables()[parent.name].key)) if parent else ()
-    sizes = (raw_size(source), size_of(parent, *ids) if parent else 0)
-    with TemporaryDirectory(prefix="churn-", dir=engine.scratch_dir) as folder:
-        yield Workspace(count_for(engine.memory_mib, *sizes, times=CHECKING), Path(folder))
-
-
 @task(
-    reads=("02_intermediate/{table}", "02_intermediate/{referenced}"),
-    settings=("as_of", "engine"),
-    task_run_name="describe_table {checked.name}",
-    notes=("engine",),
+    reads=("02_intermediate/{history}", "02_intermediate/{entity}"),
+    settings=("raw",),
+    task_run_name="count_unknown {checked.name}",
 )
-def describe_table(
-    checked: DatasetRef,
-    *,
-    as_of: date,
-    parent: DatasetRef | None = None,
-    engine: EngineSettings,
-) -> dict[str, Any]:
-    """Counts the rows of a checked table known on a day, and those with a data warning."""
-    spec = raw_tables()[checked.name]
-    tables = [checked] if parent is None else [checked, parent]
-    count = count_for(engine.memory_mib, *map(size_of, tables), times=CHECKING)
-    rows, odd = 0, Counter[str]()
-    for number in range(count):
-        frame = bucket(checked, number, count)
-        above = None if parent is None else bucket(parent, number, count)
-        rows += frame.select(known_by(spec, as_of).sum()).collect().item()
-        odd += Counter(count_warnings(frame, spec, as_of=as_of, parent=above))
-    return {"rows": rows, "odd": dict(odd)}
+def count_unknown(
+    checked: DatasetRef, settings: RawSettings, *, parent: DatasetRef
+) -> dict[str, list[tuple[str, int]]]:
+    """Counts the rows of a checked table whose parent is unknown, by day."""
+    spec = raw_tables(settings)[checked.name]
+    counts = count_unknown_parents(datasets.scan(checked), spec, datasets.scan(parent))
+    return {text: list(days) for text, days in counts.items()}
+
+
+@contextmanager
+def _workspace(engine: EngineSettings) -> Iterator[Workspace]:
+    """Yields memory and temporary storage for checking a raw table."""
+    with TemporaryDirectory(prefix="churn-", dir=engine.scratch_dir) as folder:
+        yield Workspace(engine.memory_mib * 2**20 // CHECKING, Path(folder))
 
 
 CHECKS = (check_raw, check_known)
 """The tasks of `check_tables`."""
-TABLE_TASKS = (*CHECKS, describe_table)
+TABLE_TASKS = (*CHECKS, count_unknown)
 """The tasks of `open_tables`."""
 
 

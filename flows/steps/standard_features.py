@@ -12,7 +12,8 @@ from churnlib.features import outcome, standard
 from churnlib.io import datasets, storage
 from churnlib.io.catalog import month_name
 from churnlib.io.datasets import Dataset, DatasetRef
-from churnlib.io.footer import fact, facts, footer
+from churnlib.io.footer import facts, footer
+from churnlib.io.table_writer import ROW_GROUPS
 from churnlib.schemas.outputs import output_tables
 from churnlib.settings import EngineSettings, StandardSettings
 from flows.engine.building import build
@@ -64,7 +65,7 @@ def open_standard_features(run: Run) -> DatasetRef:
     again = run.command("standard_features")
     features = run.existing(run.catalog.standard_features(), again)
     datasets.scan(features, output_tables(run.settings.raw)["standard_features"].schema)
-    built = fact(features, "as_of")
+    built, _ = facts(features, "as_of", ROW_GROUPS)  # Without row groups, it is of another order.
     if built < run.as_of.isoformat():
         raise DataError(
             f"{features.game}: the standard features were built as of {built}, so they lack what "

@@ -11,6 +11,7 @@ from churnlib.errors import error_prefix
 from churnlib.features.cohort import feature_columns
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.io.footer import facts
+from churnlib.io.table_writer import ORDER
 from churnlib.model.sample import Sample, describe_sample
 from churnlib.schemas.columns import LABEL
 from churnlib.settings import (
@@ -179,7 +180,7 @@ def fit_model(
         **origin_facts(features, sample, request, origin),
     }
     target = Dataset("model", models.game, join(models.uri, new_version(datetime.now(UTC))))
-    golden = sample.rows.part(0).head(GOLDEN_ROWS)
+    golden = sample.rows.sample(GOLDEN_ROWS).collect()
     with error_prefix(models.game):
         return save_model(
             target, training.model, training.scored, golden, manifest, request.train.model_format
@@ -226,6 +227,7 @@ def origin_facts(
         "changes": origin["changes"],
         "settings_hash": hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest(),
         "sample": sample.to_json(),
+        "table_order": ORDER,
         "code": origin["code"],
         "rows": len(labels),
         "labelled_rows": labels.count(),

@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from churnlib.io.buckets import hashes
 from churnlib.io.catalog import Catalog
+from churnlib.io.hashing import hashes
 from churnlib.metrics.campaign import choose_threshold, evaluate_campaign
 from churnlib.metrics.contact import add_contact, compare_counts, compare_hold_out, is_held_out
 from churnlib.settings import Offer
