@@ -48,6 +48,7 @@ SERVER = LocalServer()
 NEED_SERVER = ("tests/flows/", "tests/deployments/")
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
     """Keeps the tests of a file on one process, and all tests with the server on the same."""
     scheduler = LoadFileScheduling(config, log)

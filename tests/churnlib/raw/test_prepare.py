@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from itertools import cycle, product
+from itertools import cycle, islice, product
 from pathlib import Path
 from typing import Any
 
@@ -99,10 +99,9 @@ def test_any_order_and_format_and_either_reader_give_the_same_bytes(
 ) -> None:
     tested = case(table, ids)
     bytes_of: dict[str, tuple[Any, ...]] = {}
-    pairs = cycle(
-        [*zip(FORMATS, READERS, strict=True), *zip(FORMATS, reversed(READERS), strict=True)]
-    )
-    for (order, _), (form, reader) in zip(product(ORDERS, READERS), pairs, strict=False):
+    # Each kind of ids begins with another pair, so that every order meets most of them.
+    pairs = islice(cycle(product(FORMATS, READERS)), list(IDS).index(ids), None)
+    for order, (form, reader) in zip(ORDERS, pairs, strict=False):
         rows = ORDERS[order](tested.rows, tested.spec)
         assert rows.sort(rows.columns).equals(tested.rows.sort(rows.columns))
         prepared = tested.prepare(rows, tmp_path, reader, form=form)
@@ -232,12 +231,12 @@ FAULTS: tuple[Fault, ...] = (*REPEATS, without_a_value, without_a_key, of_no_par
 
 
 def spoil(table: str) -> Iterator[tuple[str, pl.DataFrame]]:
-    """The table with a fault anywhere, in several orders."""
+    """The table with a fault anywhere, each in two of several orders."""
     tested = case(table)
     faults = [f for f in FAULTS if f is not of_no_parent or tested.spec.required_parent]
-    orders = ("sorted", "by_key", "late_block", "rows_shuffled")
+    orders = cycle(("sorted", "by_key", "late_block", "rows_shuffled", "sorted"))
     places = cycle((0, 8, len(tested.rows) // 2, 30, len(tested.rows) - 1))
-    for (fault, order), place in zip(product(faults, orders), places, strict=False):
+    for (fault, _), order, place in zip(product(faults, range(2)), orders, places, strict=False):
         rows = ORDERS[order](tested.rows, tested.spec)
         at = place % len(rows)
         yield f"{fault.__name__} {order} {at}", fault(rows, tested.spec, at)
