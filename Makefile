@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 GAME ?= game1
-TWO = --numprocesses=2 --dist=loadgroup
+TWO = --numprocesses=2 --dist=loadfile
 
 .PHONY: run server test test-all mutants check bench format lock schema docs deployments wheel clean
 

@@ -13,7 +13,7 @@ import duckdb
 
 from churnlib.settings import CurrencySettings, Settings
 
-OPTIONS = {
+OPTIONS: dict[str, str | bool | int | float | list[str]] = {
     "threads": len(os.sched_getaffinity(0)),
     "memory_limit": "12GB",
     "preserve_insertion_order": False,
@@ -61,7 +61,8 @@ def features(raw: Path, file_format: str, settings: Settings, target: Path) -> N
         target: The file to write.
     """
     rows = query(raw, file_format, settings.currency)
-    with duckdb.connect(config=OPTIONS) as connection:
+    options = {**OPTIONS, "temp_directory": str(target.with_suffix(".tmp"))}
+    with duckdb.connect(config=options) as connection:
         connection.execute(f"copy ({rows}) to '{target}' (format parquet, compression zstd)")
 
 

@@ -34,6 +34,7 @@ from churnlib.settings import Settings, labels_known_by, load_settings
 from churnlib.versions.champion import set_champion
 from churnlib.versions.compatibility import decisive_settings
 from churnlib.versions.folder import new_version, read_scored, save_model
+from churnlib.versions.manifest import read_manifest
 from churnlib.versions.verification import GOLDEN_ROWS
 
 
@@ -140,7 +141,7 @@ def fit_and_report(
     target = Dataset("model", settings.game, f"{catalog.models().uri}/{version}")
     golden = rows.head(GOLDEN_ROWS)
     model = save_model(target, training.model, training.scored, golden, facts)
-    scored = read_scored(model)
+    scored = read_scored(model, read_manifest(model))
     held_out = scored.filter(scored["slice"] == "validation")
     parts = settings.evaluation
     with_segments = held_out.join(rows.select("sub_id", *parts.segments), on="sub_id")

@@ -5,7 +5,7 @@ have the types that Polars infers. Nothing is checked, and all rows count as kno
 tables of sample data end on the day of their extract.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +14,10 @@ import polars as pl
 from churnlib.settings import Aggregation, CurrencySettings, Difference, Settings
 
 KEYS = ["char_id", "sub_start_date", "sub_id"]
-SCANS = {"csv": partial(pl.scan_csv, try_parse_dates=True), "parquet": pl.scan_parquet}
+SCANS: dict[str, Callable[[Path], pl.LazyFrame]] = {
+    "csv": partial(pl.scan_csv, try_parse_dates=True),
+    "parquet": pl.scan_parquet,
+}
 
 
 def features(raw: Path, file_format: str, settings: Settings, target: Path) -> None:

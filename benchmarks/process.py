@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +35,7 @@ class Ended:
     memory: float
 
 
-def run(*arguments: str, home: Path) -> Ended:
+def run(*arguments: str, home: Path, environment: Mapping[str, str] | None = None) -> Ended:
     """Runs Python.
 
     The system reports at least the memory of the parent process, so this module and its callers
@@ -43,13 +44,14 @@ def run(*arguments: str, home: Path) -> Ended:
     Args:
         arguments: The arguments of `python`.
         home: Prefect's home, so that the user's own is not used.
+        environment: Further environment variables.
     """
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
         started = time.perf_counter()
         process = subprocess.Popen(
             [sys.executable, *arguments],
             cwd=ROOT,
-            env=clean_environment() | {"PREFECT_HOME": str(home)},
+            env={**clean_environment(), "PREFECT_HOME": str(home), **(environment or {})},
             stdout=output,
             stderr=errors,
         )

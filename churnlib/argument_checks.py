@@ -27,7 +27,11 @@ HINTS = {
 """How to get an argument of a type, by the type's name."""
 
 
-def check_type(value: object, expected: type | tuple[type, ...], what: str) -> None:
+Class = type | str
+"""A class, or the name of one that takes long to import."""
+
+
+def check_type(value: object, expected: Class | tuple[Class, ...], what: str) -> None:
     """Refuses a value of another type.
 
     Args:
@@ -43,14 +47,17 @@ def check_type(value: object, expected: type | tuple[type, ...], what: str) -> N
         return
     names = " or ".join(_name(cls) for cls in types)
     actual = "None" if value is None else _name(type(value))
-    hint = next((HINTS[cls.__name__] for cls in reversed(types) if cls.__name__ in HINTS), "")
+    simple = [cls if isinstance(cls, str) else cls.__name__ for cls in reversed(types)]
+    hint = next((HINTS[name] for name in simple if name in HINTS), "")
     if actual.startswith("pandas."):
         hint = "Convert it with polars.from_pandas."
     raise DataError(f"{what} must be of the type {names}, not {actual}. {hint}".rstrip())
 
 
-def _is_instance(value: object, cls: type) -> bool:
+def _is_instance(value: object, cls: Class) -> bool:
     """Like `isinstance`, but a bool is not a number, a datetime not a date, and text not a list."""
+    if isinstance(cls, str):
+        return any(base.__name__ == cls for base in type(value).__mro__)
     if cls is float:
         return isinstance(value, int | float) and not isinstance(value, bool)
     if (cls is int and isinstance(value, bool)) or (cls is date and isinstance(value, datetime)):
@@ -58,8 +65,10 @@ def _is_instance(value: object, cls: type) -> bool:
     return isinstance(value, cls) and not (cls is Sequence and isinstance(value, str | bytes))
 
 
-def _name(cls: type) -> str:
+def _name(cls: Class) -> str:
     """The name of a type, with its package unless that is Python's or this one."""
+    if isinstance(cls, str):
+        return cls
     if cls is type(None):
         return "None"
     root = cls.__module__.partition(".")[0]
@@ -70,7 +79,7 @@ def _name(cls: type) -> str:
 def check_arguments(function: Callable[P, R]) -> Callable[P, R]:
     """Makes a function check the types of its arguments, by its annotations.
 
-    Where a lazy frame is expected, an eager one is made lazy. Quoted annotations are not checked.
+    Where a lazy frame is expected, an eager one is made lazy.
 
     Args:
         function: The function.
@@ -85,8 +94,8 @@ def check_arguments(function: Callable[P, R]) -> Callable[P, R]:
         except TypeError as error:
             raise TypeError(f"{function.__name__}() got wrong arguments: {error}") from None
         for name, value in call.arguments.items():
-            names = [cls.__name__ for cls in types[name]]
-            if names == ["LazyFrame"] and type(value).__module__.startswith("polars."):
+            names = [_name(cls) for cls in types[name]]
+            if names == ["polars.LazyFrame"] and type(value).__module__.startswith("polars."):
                 value = call.arguments[name] = value.lazy()
             if types[name]:
                 check_type(value, types[name], f"{function.__name__}: {name}")
@@ -95,11 +104,13 @@ def check_arguments(function: Callable[P, R]) -> Callable[P, R]:
     return checked
 
 
-def _types(annotation: Any) -> tuple[type, ...]:
+def _types(annotation: Any) -> tuple[Class, ...]:
     """The classes that an annotation allows; empty if it allows any, or cannot be read."""
     if get_origin(annotation) in (Union, UnionType):
         members = [_types(member) for member in get_args(annotation)]
         return tuple(cls for classes in members for cls in classes) if all(members) else ()
+    if isinstance(annotation, str):
+        return (annotation,) if annotation.isidentifier() else ()
     cls = get_origin(annotation) or annotation
     is_class = isinstance(cls, type) and cls not in (Any, inspect.Parameter.empty)
     return (cls,) if is_class else ()

@@ -80,15 +80,7 @@ def backfill(
 def run_month(
     run: Run, batch_flow: BatchFlow, month: date, as_of: date, *, refresh: bool
 ) -> MonthResult:
-    """Runs a batch flow for the batch of a month.
-
-    Args:
-        run: The run of the backfill.
-        batch_flow: The flow to run.
-        month: The month of the batch.
-        as_of: The day on which the batch is due.
-        refresh: Whether to predict again if predictions exist.
-    """
+    """Runs a batch flow for a month; keeps predictions that exist, unless refreshed."""
     output = output_of(run, batch_flow, month)
     name, before, started = month_name(month), written_at(output.uri), time.perf_counter()
     error: Exception | None = None

@@ -14,20 +14,20 @@ from flows.steps.prediction import (
     build_predict_features,
     predict_batch,
 )
-from flows.steps.raw_tables import CHECKS
+from flows.steps.raw_tables import TABLE_TASKS
 from flows.steps.run import Run
 from flows.steps.run_warnings import leakage_warnings, warn
 
 
 @churn_flow(
     "batch-predict",
-    tasks=(*CHECKS, build_predict_features, predict_batch),
+    tasks=(*TABLE_TASKS, build_predict_features, predict_batch),
     tables=("entity", "subscriptions", "history"),
 )
 def batch_predict(run: Run) -> DatasetRef:
     """Predicts the batch of the window from the raw tables, without the missed months."""
     settings, window = run.settings, run.window("batch_predict")
-    model, model_warnings = usable_model(run, "batch_predict")
+    model, model_warnings = usable_model(run)
     warnings = warn(leakage_warnings(settings.standard), model_warnings)
     characters, subs, currency = run.tables("entity", "subscriptions", "history")
     features = build_predict_features(

@@ -14,7 +14,7 @@ from churnlib.io.catalog import Catalog
 from churnlib.model.predict import predict
 from churnlib.settings import load_settings
 from churnlib.versions.champion import champion
-from churnlib.versions.folder import find_version, load_model, read_golden
+from churnlib.versions.folder import find_version, open_model, read_golden
 from churnlib.versions.manifest import read_manifest
 from churnlib.versions.replay import Replay, compare_replay, describe_replay
 from flows.engine.cache import run_logger
@@ -36,15 +36,17 @@ def replay(game: Game, version: str | None = None, data_dir: str | None = None) 
     settings = load_settings(game, {} if data_dir is None else {"data_dir": data_dir})
     catalog = Catalog(settings.data_dir, game)
     model = champion(catalog) if version is None else find_version(catalog, version)
-    golden = read_golden(model)
+    manifest = read_manifest(model)
+    golden = read_golden(model, manifest)
     with (
         TemporaryDirectory(prefix="churn-replay-", dir=settings.engine.scratch_dir) as folder,
         refreshing(),
     ):
-        rebuilt = rebuild_version(model, catalog.data_dir, folder, settings.engine)
-        loaded = load_model(rebuilt, allow_joblib=True)  # Safe: this process has written it.
+        rebuilt = rebuild_version(manifest, catalog.data_dir, folder, settings.engine)
+        now = read_manifest(rebuilt)
+        loaded = open_model(rebuilt, now, allow_joblib=True)  # Safe: this process has written it.
         with error_prefix(game):
             predicted = predict(loaded, golden)
-        result = compare_replay(read_manifest(model), read_manifest(rebuilt), golden, predicted)
+        result = compare_replay(manifest, now, golden, predicted)
     run_logger().info("\n%s", "\n".join(describe_replay(result)))
     return result

@@ -14,7 +14,7 @@ from flows.steps.back_test import score_model
 from flows.steps.back_test_plan import back_test_plan
 from flows.steps.flow import churn_flow
 from flows.steps.promotion import apply_comparison, record_comparison
-from flows.steps.raw_tables import CHECKS
+from flows.steps.raw_tables import CHECKS, TABLE_TASKS
 from flows.steps.reports import check_segments, score_context, show
 from flows.steps.run import Run
 from flows.steps.run_warnings import data_warnings, leakage_warnings, warn
@@ -25,7 +25,7 @@ from flows.steps.window_features import build_window_features, check_first, wind
 
 @churn_flow(
     "score",
-    tasks=(*CHECKS, build_window_features, score_model, record_comparison),
+    tasks=(*TABLE_TASKS, build_window_features, score_model, record_comparison),
     tables=("history",),
 )
 def score(run: Run) -> tuple[DatasetRef, ...]:

@@ -3,14 +3,13 @@
 import functools
 import inspect
 import os
-import re
 import time
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar, overload
 
 from prefect.tasks import Task
 
-from churnlib.io.datasets import Dataset, DatasetRef, attribute_read_errors
+from churnlib.io.datasets import DatasetRef, attribute_read_errors
 from churnlib.seeds import draw_seed
 from flows.engine import log
 from flows.engine.cache import (
@@ -25,7 +24,7 @@ from flows.engine.node import Node
 from flows.engine.results import DatasetSerializer, datasets_in, encode, refreshing
 from flows.engine.server import prefect_home
 
-__all__ = ["dataset_parameters", "refreshing", "task"]
+__all__ = ["refreshing", "task"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -128,21 +127,6 @@ def _make_task(
         on_completion=[record_cached],
         **{"task_run_name": function.__name__, **options},
     )
-
-
-def dataset_parameters(
-    task: Task[..., Any], kind: type[DatasetRef] | type[Dataset]
-) -> tuple[str, ...]:
-    """Lists the parameters of a task that are inputs (`DatasetRef`) or outputs (`Dataset`).
-
-    Args:
-        task: The task.
-        kind: Which of the two; a parameter counts if its annotation names it.
-    """
-    named = re.compile(rf"\b{kind.__name__}\b")
-    parameters = inspect.signature(task.fn).parameters.values()
-    annotations = {p.name: inspect.formatannotation(p.annotation) for p in parameters}
-    return tuple(name for name, annotation in annotations.items() if named.search(annotation))
 
 
 def _log_seed(seed: int | None) -> int:

@@ -11,7 +11,7 @@ from churnlib.io.datasets import DatasetRef
 from churnlib.schemas.spec import TableKind
 from flows.standard_features import standard_features
 from flows.steps.flow import churn_flow
-from flows.steps.raw_tables import CHECKS
+from flows.steps.raw_tables import CHECKS, TABLE_TASKS
 from flows.steps.registration import register, register_version
 from flows.steps.reports import report_context, show
 from flows.steps.run import Run
@@ -27,7 +27,7 @@ from flows.steps.window_features import build_window_features, check_first, wind
     "train",
     tasks=(
         check_model,
-        *CHECKS,
+        *TABLE_TASKS,
         build_window_features,
         fit_model,
         report_training,

@@ -9,9 +9,14 @@ import uuid
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
+from xdist.scheduler import LoadFileScheduling
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 # The time of an example depends on the load of the machine.
 SLOW_IS_FINE = [HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -29,8 +34,8 @@ os.environ |= {
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
-    # Idle threads of a fit would spin on the cores that the server needs.
-    "GOMP_SPINCOUNT": "1000",
+    # Small models are fitted faster on one thread than on two.
+    "OMP_NUM_THREADS": "1",
 }
 for name in list(os.environ):
     if name.endswith(("API_URL", "CONNECTION_URL")) or name.startswith("AWS_"):
@@ -40,15 +45,20 @@ from flows.engine.server import LocalServer  # noqa: E402
 from tests.store_server import StoreServer  # noqa: E402
 
 SERVER = LocalServer()
+NEED_SERVER = ("tests/flows/", "tests/deployments/")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keeps on one process all tests that need the server, and the tests of each other file."""
-    for item in items:
-        needs_server = "prefect_server" in getattr(item, "fixturenames", ())
-        group = "server" if needs_server else item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(group))
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+    """Keeps the tests of a file on one process, and all tests with the server on the same."""
+    scheduler = LoadFileScheduling(config, log)
+    file_of = scheduler._split_scope
+
+    def scope(nodeid: str) -> str:
+        file: str = file_of(nodeid)
+        return "server" if file.startswith(NEED_SERVER) else file
+
+    scheduler._split_scope = scope
+    return scheduler
 
 
 def pytest_unconfigure() -> None:
@@ -90,6 +100,15 @@ def bucket(store_server: StoreServer, monkeypatch: pytest.MonkeyPatch) -> str:
     for name, value in store_server.environment().items():
         monkeypatch.setenv(name, value)
     return store_server.make_bucket(f"bucket-{uuid.uuid4().hex[:12]}")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    """A browser for the tests of one module; its event loop would stop the flows of others."""
+    from tests.chromium import chromium
+
+    with chromium() as started:
+        yield started
 
 
 def kept_database(config: pytest.Config) -> Path:

@@ -20,9 +20,9 @@ from churnlib.io.footer import fact
 from churnlib.io.table_writer import ROW_GROUPS, write_table
 from churnlib.schemas.columns import CHAR_ID
 
-BUILDING = 6
-"""The memory for building features from a bucket, as measured, in multiples of the size of its
-rows."""
+BUILDING = 9
+"""The memory for building features from a bucket while the next one is read, as measured, in
+multiples of the size of its rows."""
 
 Function = Callable[..., pl.LazyFrame]
 """Takes a frame for each table and returns one with `char_id`, sorted by it; the result for a

@@ -8,10 +8,10 @@ from itertools import product
 from typing import Literal, get_args
 
 from churnlib.argument_checks import check_type
-from churnlib.errors import DataError
+from churnlib.errors import DataError, error_prefix
 from churnlib.io.datasets import Dataset, DatasetRef
-from churnlib.io.storage import exists
-from churnlib.uris import folder_of, join, name_of
+from churnlib.io.storage import check_reachable, exists, is_folder
+from churnlib.uris import folder_of, is_remote, join, name_of
 
 RAW_SUFFIXES = (".parquet", ".csv")
 
@@ -33,6 +33,22 @@ class Catalog:
     def __post_init__(self) -> None:
         check_type(self.data_dir, str, "Catalog: data_dir")
         check_type(self.game, str, "Catalog: game")
+
+    def check_data_dir(self) -> None:
+        """Checks that the data folder exists or its object store answers, so that runs fail early.
+
+        Raises:
+            DataError: There is no such folder.
+            StoreError: See `churnlib.io.storage.check_reachable`.
+        """
+        if is_remote(self.data_dir):
+            with error_prefix(self.game):
+                check_reachable(self.data_dir)
+        elif not is_folder(self.data_dir):
+            raise DataError(
+                f"{self.game}: there is no data folder {self.data_dir}. Create it, or name another "
+                "with --data-dir."
+            )
 
     def raw(self, table: str) -> Dataset:
         """Finds a raw table, a CSV or a Parquet file.

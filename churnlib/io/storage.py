@@ -13,7 +13,7 @@ from churnlib.uris import is_remote
 
 
 def check_reachable(uri: str) -> None:
-    """Checks that an object store answers, so that a run fails early.
+    """Checks that an object store answers; does nothing for a folder.
 
     Raises:
         StoreError: The client is not installed, there is no such bucket, or the store does not

@@ -46,6 +46,7 @@ class TableWriter:
         """
         self.path, self.rows = path, 0
         self.groups: list[tuple[Any, int]] = []
+        self._last: Any = None
         self._waiting = pl.DataFrame(schema=schema)
         self._writer = pq.ParquetWriter(path, _arrow(self._waiting).schema, **FORMAT)
         self._thread = ThreadPoolExecutor(1)
@@ -74,7 +75,13 @@ class TableWriter:
         Raises:
             ValueError: The rows are not behind those before.
         """
-        self.rows += len(rows)
+        if rows.is_empty():
+            return
+        ids = rows[CHAR_ID]
+        is_behind = self._last is None or ids[0] >= self._last
+        if not (is_behind and ids.is_sorted()):
+            raise ValueError(f"{self.path}: the rows are not sorted by {CHAR_ID}.")
+        self.rows, self._last = self.rows + len(rows), ids[-1]
         self._waiting = pl.concat([self._waiting, rows]) if len(self._waiting) else rows
         while len(self._waiting) > ROWS_PER_GROUP:
             end = group_end(self._waiting[CHAR_ID])
@@ -97,10 +104,7 @@ class TableWriter:
 
     def _write_group(self, group: pl.DataFrame) -> None:
         """Writes a row group in another thread, one at a time."""
-        first = group[CHAR_ID][0]
-        if self.groups and not self.groups[-1][0] < first:
-            raise ValueError(f"{self.path}: the rows are not sorted by {CHAR_ID}.")
-        self.groups.append((first, len(group)))
+        self.groups.append((group[CHAR_ID][0], len(group)))
         if self._write:
             self._write.result()
         self._write = self._thread.submit(self._writer.write_table, _arrow(group), len(group))

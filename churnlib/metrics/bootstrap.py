@@ -13,7 +13,6 @@ from math import exp, factorial
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy import sparse
 
 from churnlib.seeds import derive_seed
 
@@ -89,6 +88,8 @@ class Resampling:
         Returns:
             One row per cell, one column per draw.
         """
+        from scipy import sparse  # Takes time that a run whose results are cached does not need.
+
         values = np.ones(len(cells)) if values is None else values
         shape = (count, len(self.weights))
         if count * len(self.weights) <= len(cells):

@@ -130,7 +130,7 @@ def evaluate_campaign(scored: pl.DataFrame, offer: Offer, threshold: float | Non
         threshold=threshold,
     )
     if rows.is_empty():
-        return replace(campaign, reason="no subscription has a known outcome")
+        return replace(campaign, reason="no subscription has a label")
     at = _cutoffs(rows)
     gains = profit.profits(at, offer)
     # Thresholds fall, so those at or above the given one come first.

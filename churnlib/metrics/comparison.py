@@ -102,7 +102,7 @@ def paired_difference(
     characters = Resampling.over(known[CHAR_ID])
     counts = (len(known), len(characters.weights))
     if len(known) == 0 or outcome.all() or not outcome.any():
-        reason = f"of {len(known):,} subscriptions with a known outcome {outcome.sum():,} churned"
+        reason = f"of {len(known):,} subscriptions with a label {outcome.sum():,} churned"
         return Difference(metric, None, None, None, None, *counts, reason)
     compute = METRICS[metric].compute
     one, other = (compute(Predictions(outcome, each, characters)) for each in predicted)

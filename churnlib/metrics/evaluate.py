@@ -232,9 +232,7 @@ def _score(
         threshold=predictions.threshold,
     )
     if n == 0:
-        are = "is" if immature == 1 else "are"
-        young = f" yet: {immature:,} {are} not old enough" if immature else ""
-        return replace(counts, reason=f"no subscription has a known outcome{young}")
+        return replace(counts, reason=_why_no_labels(immature))
     measured = measure(predictions, "groups")
     reasons = (why_undefined(predictions), _why_no_precision(predictions))
     return replace(
@@ -249,6 +247,13 @@ def _score(
         },
         reason="; ".join(filter(None, reasons)) or None,
     )
+
+
+def _why_no_labels(immature: int) -> str:
+    if not immature:
+        return "there are no subscriptions"
+    which = "the only subscription" if immature == 1 else f"any of the {immature:,} subscriptions"
+    return f"the label is not yet available for {which}"
 
 
 def _why_no_precision(predictions: Predictions) -> str | None:

@@ -84,6 +84,12 @@ class Predictions:
         return Tally(both[:count], both[count:])
 
     @cached_property
+    def churned_drawn(self) -> Floats:
+        """The number of churners in each draw."""
+        churned: Floats = self.drawn.churned_above[-1]
+        return churned
+
+    @cached_property
     def is_mixed(self) -> bool:
         """Whether some subscriptions churned and some did not."""
         return bool(self.outcome.any() and not self.outcome.all())
@@ -99,6 +105,16 @@ class Predictions:
         if self.threshold is None:
             return np.zeros(len(self.outcome), np.bool_)
         return self.probability >= self.threshold
+
+    @cached_property
+    def hits(self) -> Flags:
+        """Which subscriptions reach the threshold and churned."""
+        return self.selected & self.outcome
+
+    @cached_property
+    def hits_drawn(self) -> Floats:
+        """The number of hits in each draw."""
+        return self.characters.sums(self.hits.astype(np.float64))
 
     @cached_property
     def gains(self) -> Floats:

@@ -40,9 +40,14 @@ class Tally:
         return np.cumsum(self.churned, axis=0)
 
     @cached_property
+    def stayed_above(self) -> Floats:
+        """The number of the others at or above each level."""
+        return np.cumsum(self.stayed, axis=0)
+
+    @cached_property
     def rows_above(self) -> Floats:
         """The number of subscriptions at or above each level."""
-        return self.churned_above + np.cumsum(self.stayed, axis=0)
+        return self.churned_above + self.stayed_above
 
 
 def roc_auc(tally: Tally) -> Floats:
@@ -51,10 +56,10 @@ def roc_auc(tally: Tally) -> Floats:
     Returns:
         One value per draw; NaN unless both outcomes occur.
     """
-    stayed_above = tally.rows_above - tally.churned_above - tally.stayed
-    lost = np.einsum("ld,ld->d", tally.churned, stayed_above + tally.stayed / 2)
-    churned = tally.churned_above[-1]
-    return 1 - ratio(lost, churned * (tally.rows_above[-1] - churned))
+    # Sums of whole numbers are exact in any order.
+    lost = np.einsum("ld,ld->d", tally.churned, tally.stayed_above)
+    lost -= np.einsum("ld,ld->d", tally.churned, tally.stayed) / 2
+    return 1 - ratio(lost, tally.churned_above[-1] * tally.stayed_above[-1])
 
 
 def average_precision(tally: Tally) -> Floats:
@@ -82,11 +87,22 @@ def gains(tally: Tally) -> Floats:
     shares = []
     for decile in range(1, 11):
         top = decile * rows[-1] / 10
-        at = np.minimum((rows < top).sum(axis=0), len(rows) - 1)
+        at = np.minimum(_first_at_least(rows, top), len(rows) - 1)
         rows_before, churners_before = (_before(values, at) for values in (rows, churners))
         part = ratio(top - rows_before, _at(rows, at) - rows_before)
         shares.append(churners_before + part * (_at(churners, at) - churners_before))
     return ratio(np.array(shares), churners[-1])
+
+
+def _first_at_least(values: Floats, least: Floats) -> Whole:
+    """The first row of each column whose value is at least as great; values never decrease."""
+    first = np.zeros(values.shape[1], np.int64)
+    end = np.full(values.shape[1], len(values))
+    while (open_ := first < end).any():
+        middle = (first + end) // 2
+        less = open_ & (_at(values, np.minimum(middle, len(values) - 1)) < least)
+        first, end = np.where(less, middle + 1, first), np.where(open_ & ~less, middle, end)
+    return first
 
 
 def _at(values: Floats, level: Whole) -> Floats:

@@ -19,7 +19,8 @@ CALIBRATION_GROUPS = 10
 
 def base_rate(predictions: Predictions) -> MetricValue:
     """The share of subscriptions that churned."""
-    return mean(predictions, predictions.outcome.astype(np.float64))
+    draws = ratio(predictions.churned_drawn, predictions.characters.rows)
+    return MetricValue(float(predictions.outcome.mean()), draws, predictions.units)
 
 
 def mean_predicted(predictions: Predictions) -> MetricValue:
@@ -79,14 +80,14 @@ def expected_calibration_error(predictions: Predictions) -> MetricValue:
 
 def precision(predictions: Predictions) -> MetricValue:
     """The share of churners among the subscriptions that reach the threshold."""
-    hits = predictions.selected & predictions.outcome
-    return share_of(predictions, predictions.selected, hits)
+    selected = predictions.selected
+    drawn = predictions.characters.sums(selected.astype(np.float64))
+    return share_of_hits(predictions, selected, drawn)
 
 
 def recall(predictions: Predictions) -> MetricValue:
     """The share of the churners that reach the threshold."""
-    hits = predictions.selected & predictions.outcome
-    return share_of(predictions, predictions.outcome, hits)
+    return share_of_hits(predictions, predictions.outcome, predictions.churned_drawn)
 
 
 def mean(predictions: Predictions, values: Floats) -> MetricValue:
@@ -95,10 +96,14 @@ def mean(predictions: Predictions, values: Floats) -> MetricValue:
     return MetricValue(float(values.mean()), draws, predictions.units)
 
 
-def share_of(predictions: Predictions, whole: Flags, part: Flags) -> MetricValue:
-    """The share of the rows in `whole` that are also in `part`; NaN if there are none."""
-    value = part.sum() / whole.sum() if whole.any() else float("nan")
-    in_part, in_whole = (
-        predictions.characters.sums(rows.astype(np.float64)) for rows in (part, whole)
-    )
-    return MetricValue(float(value), ratio(in_part, in_whole), predictions.characters.count(whole))
+def share_of_hits(predictions: Predictions, rows: Flags, drawn: Floats) -> MetricValue:
+    """The share of some rows that churned and reach the threshold; NaN if there are none.
+
+    Args:
+        predictions: The predictions.
+        rows: Which rows.
+        drawn: The number of them in each draw.
+    """
+    value = predictions.hits.sum() / rows.sum() if rows.any() else float("nan")
+    draws = ratio(predictions.hits_drawn, drawn)
+    return MetricValue(float(value), draws, predictions.characters.count(rows))

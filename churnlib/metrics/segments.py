@@ -208,7 +208,7 @@ def _segment(value: str | None, immature: int, everyone: Predictions, keep: pl.S
         values: dict[str, float | None] = values_of({}, "segments")
         if n:
             values["base_rate"] = positives / n
-        reason = f"fewer than {MIN_ROWS} subscriptions with a known outcome"
+        reason = f"fewer than {MIN_ROWS} subscriptions with a label"
         return Segment(*counts, values, intervals_of(predictions, {}, "segments"), reason)
     measured = measure(predictions, "segments")
     return Segment(

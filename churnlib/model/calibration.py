@@ -1,6 +1,5 @@
 """Calibration of probabilities on later months than those that the model was fitted on."""
 
-from datetime import date
 from typing import Any
 
 import numpy as np
@@ -15,9 +14,10 @@ from churnlib.errors import TooFewRowsError
 from churnlib.model.feature_schema import FeatureSchema
 from churnlib.model.feature_table import FeatureTable
 from churnlib.model.fitted_model import Calibration, Method
-from churnlib.model.predict import one_thread
+from churnlib.model.threads import one_thread
 from churnlib.months import first_day, shift_months
 from churnlib.schemas.columns import LABEL, SUB_START_DATE
+from churnlib.schemas.validation import first_and_last
 from churnlib.settings import TrainSettings
 
 UNCALIBRATED = (
@@ -91,7 +91,7 @@ def split_off_calibration(
     Raises:
         TooFewRowsError: An outcome is missing in the former, or too rare in the latter.
     """
-    last: date = known.columns(SUB_START_DATE)[SUB_START_DATE].max()  # type: ignore[assignment]
+    _, last = first_and_last(known.columns(SUB_START_DATE)[SUB_START_DATE])
     opens = shift_months(first_day(last), 1 - settings.calibration_months)
     before = known.where(pl.col(SUB_START_DATE) < opens)
     after = known.where(pl.col(SUB_START_DATE) >= opens)
@@ -153,19 +153,14 @@ def calibrate(
 
 def calibration_record(rows: pl.DataFrame, method: Method) -> Calibration:
     """Records the rows that a model was calibrated on, by `sub_start_date` and `sub_churn`."""
-    starts, labels = rows[SUB_START_DATE], rows[LABEL]
-    return Calibration(
-        method,
-        start=starts.min(),  # type: ignore[arg-type]
-        end=starts.max(),  # type: ignore[arg-type]
-        rows=len(rows),
-        churned=int(labels.sum()),
-    )
+    start, end = first_and_last(rows[SUB_START_DATE])
+    return Calibration(method, start, end, rows=len(rows), churned=int(rows[LABEL].sum()))
 
 
 def describe_calibration(used: dict[str, Any] | None) -> str:
     """Describes the calibration in a manifest.
 
+    >>> from datetime import date
     >>> rows = Calibration("isotonic", date(2024, 4, 1), date(2024, 6, 30), 1_234, 200)
     >>> describe_calibration(rows.to_json())
     'isotonic, on 1,234 subscriptions started 2024-04-01 to 2024-06-30'

@@ -29,6 +29,7 @@ from churnlib.model.importance import Importance, permutation_importance
 from churnlib.model.pipeline import build_pipeline, check_columns
 from churnlib.model.predict import predict_in_parts
 from churnlib.model.sample import learns_from_parts
+from churnlib.model.threads import threads_for
 from churnlib.months import first_day, shift_months
 from churnlib.schemas.columns import LABEL, SUB_START_DATE
 from churnlib.schemas.validation import check_dates, check_labels, require
@@ -90,6 +91,12 @@ def fit(
     seed = _seed(settings.seed if seed is None else seed)
     known, labels = _labelled(rows)
     base_rate = int(labels.sum()) / len(labels)
+    with threads_for(len(labels)):
+        return _fit(known, base_rate, settings, seed)
+
+
+def _fit(known: FeatureTable, base_rate: float, settings: TrainSettings, seed: int) -> FittedModel:
+    """Fits and calibrates the pipeline on rows that all have a label; see `fit`."""
     pipeline = build_pipeline(settings.pipeline, seed)
     method = method_for(pipeline, settings)
     if method == "none":

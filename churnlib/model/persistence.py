@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from churnlib.errors import ModelError, reason
+from churnlib.model.skops_io import skops_io
 from churnlib.model.trust import how_to_trust, types_to_trust, untrusted_types
 
 if TYPE_CHECKING:
@@ -34,9 +35,7 @@ def as_skops(pipeline: "Fitted") -> bytes:
     Raises:
         ModelError: It holds types that are not trusted; names them.
     """
-    from skops import io
-
-    data: bytes = io.dumps(pipeline)
+    data: bytes = skops_io().dumps(pipeline)
     if untrusted := untrusted_types(data):
         raise ModelError(
             f"the pipeline holds types that a skops file may not hold: {', '.join(untrusted)}. "
@@ -65,10 +64,8 @@ def load_pipeline(name: str, data: bytes, where: str, remedy: str) -> Any:
                 import joblib
 
                 return joblib.load(BytesIO(data))
-            from skops import io
-
             untrusted = untrusted_types(data)
-            loaded = None if untrusted else io.loads(data, trusted=types_to_trust(data))
+            loaded = None if untrusted else skops_io().loads(data, trusted=types_to_trust(data))
         except Warning:
             raise
         except Exception as error:  # A damaged file makes its reader raise anything.

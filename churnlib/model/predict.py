@@ -1,8 +1,7 @@
 """Predictions of a model for the rows of a feature table."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from churnlib.argument_checks import check_type
 from churnlib.errors import ModelError, reason
 from churnlib.model.feature_schema import FeatureSchema
 from churnlib.model.feature_table import FeatureTable
+from churnlib.model.threads import one_thread, threads_for
 from churnlib.schemas.columns import BASELINE, KEYS, LABEL, PROBABILITY, SUB_ID
 from churnlib.schemas.validation import as_frame
 
@@ -54,7 +54,7 @@ def predict_by(pipeline: "Fitted", schema: FeatureSchema, rows: pl.DataFrame) ->
         return pl.Series(PROBABILITY, [], pl.Float64)
     features = schema.apply(rows)
     try:
-        with one_thread():
+        with one_thread(), threads_for(len(rows)):
             churned = pipeline.predict_proba(features)[:, 1]
     except Exception as error:  # The steps are the user's choice, and each fails in its own way.
         raise ModelError(
@@ -64,20 +64,6 @@ def predict_by(pipeline: "Fitted", schema: FeatureSchema, rows: pl.DataFrame) ->
     if not probabilities.is_between(0, 1).all():
         raise ModelError("the model returns values that are not probabilities between 0 and 1.")
     return probabilities
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Makes predictions in the block equal to the bit on every machine.
-
-    Forests add up their trees in the order in which threads finish, so their last bits differ; a
-    product of matrices is summed differently at the borders between threads.
-    """
-    from joblib import parallel_config
-    from threadpoolctl import threadpool_limits
-
-    with parallel_config(backend="sequential"), threadpool_limits(1, "blas"):
-        yield
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from churnlib.errors import SettingsError
+from churnlib.model.skops_io import skops_io
 from churnlib.settings import TRUSTED_PACKAGES_VARIABLE
 
 TRUSTED_ROOTS = ("sklearn", "churnlib", "skrub")
@@ -101,17 +102,13 @@ def package_of(cls: type) -> str:
 
 def untrusted_types(data: bytes) -> list[str]:
     """Lists the types in a skops file that are not trusted, without creating any object of it."""
-    from skops import io
-
-    names = set(io.get_untrusted_types(data=data)) - {*TRUSTED_TYPES, *_scoring_functions()}
+    names = set(skops_io().get_untrusted_types(data=data)) - {*TRUSTED_TYPES, *_scoring_functions()}
     return sorted(name for name in names if not _names_own_estimator(name))
 
 
 def types_to_trust(data: bytes) -> list[str]:
     """Lists the types to pass to skops as trusted, for a file without untrusted types."""
-    from skops import io
-
-    return list(io.get_untrusted_types(data=data))
+    return list(skops_io().get_untrusted_types(data=data))
 
 
 @cache

@@ -121,7 +121,8 @@ def refusal_message(
     shown = sorted({row for fault in broken for row in fault.first})
     lines = raw.filter(pl.col(ROW).is_in(shown)).collect(engine="streaming")
     # As text, because Python has no dates after the year 9999.
-    lines = lines.with_columns(pl.col(pl.Date, pl.Datetime).cast(pl.String))
+    times = pl.col(pl.Datetime).dt.to_string("%Y-%m-%d %H:%M:%S%.f")
+    lines = lines.with_columns(pl.col(pl.Date).cast(pl.String), times)
     values = {
         row[ROW]: {**row, FIELDS: ragged.get(row[ROW])} for row in lines.iter_rows(named=True)
     }

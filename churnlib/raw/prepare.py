@@ -51,8 +51,7 @@ def prepare_clean(
 
     def inspect(rows: pl.DataFrame, counts: DayCounts) -> None:
         counts.add(rows)
-        is_orphaned = counts.orphans and spec.required_parent
-        if is_orphaned or not is_ascending(rows, spec.order, strictly=True):
+        if counts.orphans or not is_ascending(rows, spec.order, strictly=True):
             raise UncleanError
 
     try:

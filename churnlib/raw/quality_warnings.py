@@ -25,7 +25,7 @@ dated after the day of a run."""
 ROWS_BY_DAY = "rows_by_day"
 """The fact in the footer of a checked table that has the counts by day."""
 
-_ROWS, _DAY, _UNKNOWN = "rows", "_day", "_unknown"
+_ROWS, _DAY, _KNOWN = "rows", "_day", "_known"
 
 
 class DayCounts:
@@ -39,8 +39,8 @@ class DayCounts:
 
         Args:
             spec: The raw table's record.
-            parent: The checked table that it refers to. Data warnings that need it are not counted
-                without it.
+            parent: The checked table that every row must refer to. Data warnings that need it are
+                not counted without it.
         """
         self._spec = spec
         self._parents = None if parent is None else _read_parents(spec, parent)
@@ -63,36 +63,24 @@ class DayCounts:
                 self._count(text, marked.filter(text)[_DAY])
 
     def _count(self, text: str, days: pl.Series) -> None:
-        counted = days.drop_nulls().value_counts()
-        self._counts[text].update(dict(counted.iter_rows()))
+        self._counts[text].update(_count_days(days))
 
     def _beside_parents(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Adds the columns of the parents that warnings need, and whether the parent is unknown."""
-        if self._parents is None or self._spec.parent is None or rows.is_empty():
+        """Adds the columns of the parents that warnings need."""
+        if self._parents is None or self._spec.parent is None:
             return rows
         on = self._spec.parent.column
-        parents = self._parents.read_on(rows[CHAR_ID])
-        distinct = rows[on].filter((rows[on] != rows[on].shift()).fill_null(True))
-        is_simple = {*parents.columns} <= {CHAR_ID, on}
-        if is_simple and distinct.is_in(parents[on].implode()).all():
-            return rows.with_columns(pl.lit(False).alias(_UNKNOWN))
-        known = parents.select(
-            pl.exclude(CHAR_ID) if on != CHAR_ID else pl.all(), pl.lit(False).alias(_UNKNOWN)
-        )
-        beside = rows.join(known, on=on, how="left", maintain_order="left").with_columns(
-            pl.col(_UNKNOWN).fill_null(True)
-        )
-        self.orphans += int(beside[_UNKNOWN].sum())
+        parents = self._parents.read_on(rows[CHAR_ID]).with_columns(pl.lit(True).alias(_KNOWN))
+        others = parents if on == CHAR_ID else parents.drop(CHAR_ID)
+        beside = rows.join(others, on=on, how="left", maintain_order="left")
+        self.orphans += beside[_KNOWN].null_count()
         return beside
 
     @property
     def by_day(self) -> ByDay:
         """The counts in plain data, days in order."""
-        return {
-            text: [(day.isoformat(), count) for day, count in sorted(self._counts[text].items())]
-            for text in (_ROWS, *self._flags)
-            if self._counts[text]
-        }
+        texts = (text for text in (_ROWS, *self._flags) if self._counts[text])
+        return {text: _in_order(self._counts[text]) for text in texts}
 
     def footer(self) -> dict[str, str]:
         """The counts, for the footer of the checked table."""
@@ -110,14 +98,44 @@ def _read_parents(spec: TableSpec, parent: pl.LazyFrame) -> SortedReader:
 def _flags(spec: TableSpec, *, has_parent: bool) -> Mapping[str, pl.Expr]:
     """A flag per row for each data warning."""
     flags = {w.text: w.rows for w in spec.warnings if has_parent or not w.parent_columns}
-    if has_parent and spec.parent and spec.parent.unknown:
-        flags[spec.parent.unknown] = pl.col(_UNKNOWN)
     is_far = pl.any_horizontal(~cs.by_name(*_dates(spec)).is_between(*PLAUSIBLE))
     return {**flags, f"date before {PLAUSIBLE[0].year} or after {PLAUSIBLE[1].year}": is_far}
 
 
 def _dates(spec: TableSpec) -> list[str]:
     return [name for name, dtype in spec.types.items() if dtype == pl.Date]
+
+
+def count_unknown_parents(checked: pl.LazyFrame, spec: TableSpec, parent: pl.LazyFrame) -> ByDay:
+    """Counts the rows whose parent is unknown, where that is a data warning and not a fault.
+
+    Args:
+        checked: The checked table.
+        spec: The raw table's record.
+        parent: The checked table that it refers to.
+    """
+    assert spec.parent is not None
+    assert spec.parent.unknown is not None
+    counts, on = Counter[date](), spec.parent.column
+    parents = _read_parents(spec, parent)
+    for rows in batches_of(
+        checked.select(*dict.fromkeys((CHAR_ID, on)), spec.known_on.alias(_DAY))
+    ):
+        distinct = rows[on].filter((rows[on] != rows[on].shift()).fill_null(True))
+        known = parents.read_on(rows[CHAR_ID])[on]
+        unknown = distinct.filter(~distinct.is_in(known.implode()))
+        if len(unknown):
+            is_unknown = pl.col(on).is_in(unknown.implode())
+            counts.update(_count_days(rows.filter(is_unknown)[_DAY]))
+    return {spec.parent.unknown: _in_order(counts)} if counts else {}
+
+
+def _count_days(days: pl.Series) -> dict[date, int]:
+    return dict(days.drop_nulls().value_counts().iter_rows())
+
+
+def _in_order(counts: Mapping[date, int]) -> list[tuple[str, int]]:
+    return [(day.isoformat(), count) for day, count in sorted(counts.items())]
 
 
 def count_known(by_day: ByDay, as_of: date) -> tuple[int, dict[str, int]]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from churnlib.report.content import Report
+from churnlib.report.content import Plain, Report
 from churnlib.report.formatting import (
     capital,
     gain_between,
@@ -14,7 +14,6 @@ from churnlib.report.formatting import (
     uncapital,
 )
 from churnlib.report.verdicts import (
-    Plain,
     Verdict,
     against_baseline,
     against_champion,
@@ -33,13 +32,7 @@ BASELINE_IS_BETTER = Verdict(
 
 @dataclass(frozen=True)
 class Answer:
-    """A question of readers, and the answer.
-
-    Attributes:
-        key: The subject of the question.
-        question: The question, as a heading.
-        verdict: The answer.
-    """
+    """A question of readers, as a heading, and the answer."""
 
     key: Literal["chance", "baseline", "champion", "calibration"]
     question: str

@@ -7,12 +7,12 @@ from datetime import date
 from functools import cached_property
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from churnlib.argument_checks import check_type
-from churnlib.errors import DataError, SettingsError, error_prefix, reason
+from churnlib.errors import DataError, error_prefix, reason
 from churnlib.io.storage import write_texts
 from churnlib.report.content import Report
 from churnlib.report.markdown import to_markdown
@@ -142,7 +142,13 @@ def back_test(
     from churnlib.model.fitted_model import FittedModel
     from churnlib.model.importance import permutation_importance
     from churnlib.model.predict import predict_in_parts
-    from churnlib.schemas.validation import as_frame, check_labels, check_segment_columns, require
+    from churnlib.schemas.validation import (
+        as_frame,
+        check_labels,
+        check_segment_columns,
+        first_and_last,
+        require,
+    )
 
     check_type(model, FittedModel, "back_test: model")
     evaluation, offer = settings.evaluation, settings.campaign.offer
@@ -150,8 +156,7 @@ def back_test(
     require(rows.columns, (*NEEDED, LABEL), TESTED)
     check_labels(rows[LABEL])
     check_segment_columns(rows, evaluation.segments, f"{TESTED} (evaluation.segments)")
-    first, last = rows[SUB_START_DATE].min(), rows[SUB_START_DATE].max()
-    if not isinstance(first, date) or not isinstance(last, date):
+    if rows.is_empty():
         raise DataError(f"{settings.game}: there are no rows to test the model on.")
     with error_prefix(settings.game):
         scored = predict_in_parts(model, rows, also=evaluation.segments).rows
@@ -162,21 +167,13 @@ def back_test(
         name="score_report",
         game=settings.game,
         as_of=as_of,
-        window=(first, last),
+        window=first_and_last(rows[SUB_START_DATE]),
         horizon_months=settings.horizon_months,
         model_version=name,
         groups={group: metrics.to_json() for group, metrics in scores.items()},
         campaign=evaluate_campaign(scored, offer, threshold).to_json(),
         importance=[feature.to_json() for feature in importance],
-        changes=_changes(settings),
+        changes=changes(settings),
         **breakdown(scored, evaluation.segments, evaluation.most_values),
     )
     return BackTest(scored, scores, report)
-
-
-def _changes(settings: Settings) -> list[dict[str, Any]] | None:
-    try:
-        changed = changes(settings)
-    except SettingsError:  # The settings are not from the current folder of games.
-        return None
-    return None if changed is None else [vars(change) for change in changed]

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from churnlib.report.content import Plain
 from churnlib.report.formatting import (
     between,
     count,
@@ -14,7 +15,7 @@ from churnlib.report.formatting import (
     share,
     with_interval,
 )
-from churnlib.report.tables import Cell, Plain, Table
+from churnlib.report.tables import Cell, Table
 
 RISK_IS_NOT_PERSUADABILITY = (
     "Risk is not persuadability: the subscribers most likely to churn need not be those whom an "

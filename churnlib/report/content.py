@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+Plain = Mapping[str, Any]
+"""Metrics or facts as plain data, as in the JSON reports."""
+
 GROUPS = {"general": "all subscriptions", "new_characters": "new characters"}
 """The groups that every report scores, and their names."""
 TITLES = {
@@ -40,7 +43,7 @@ class Report:
             `churnlib.model.importance.Importance`. Empty if it was not measured.
         importance_reason: Why it was not measured; None if the reason is that there is only one
             outcome.
-        changes: The model's settings that differ from `base.toml`; see `churnlib.settings.Change`.
+        changes: The model's settings that differ from `base.toml`; see `churnlib.settings.changes`.
             None if not known.
         libraries: The versions of the libraries that the model was trained with, by name.
         inputs: The datasets that the model was trained on, by name: `rows` and `fingerprint`.

@@ -17,11 +17,7 @@ MAX_POINTS = 200
 
 
 def roc(outcome: Flags, probability: Floats) -> Curve:
-    """Computes the ROC curve.
-
-    Args:
-        outcome: Whether each churned; both outcomes occur.
-        probability: The predicted probabilities.
+    """Computes the ROC curve; both outcomes must occur.
 
     Returns:
         The false positive rate and the true positive rate at each threshold, from (0, 0) to
@@ -32,11 +28,7 @@ def roc(outcome: Flags, probability: Floats) -> Curve:
 
 
 def precision_recall(outcome: Flags, probability: Floats) -> Curve:
-    """Computes the precision-recall curve.
-
-    Args:
-        outcome: Whether each churned; both outcomes occur.
-        probability: The predicted probabilities.
+    """Computes the precision-recall curve; both outcomes must occur.
 
     Returns:
         Recall and precision at each threshold, from recall 0, where the precision is that of the

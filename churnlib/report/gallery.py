@@ -1,13 +1,13 @@
 """The pictures of a report's page, by section."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 import numpy as np
 import polars as pl
 
 from churnlib.report import curves
-from churnlib.report.content import GROUPS, Report
+from churnlib.report.content import GROUPS, Plain, Report
 from churnlib.report.pictures import cohorts, ranking, segments
 from churnlib.report.pictures.drawing import Picture
 from churnlib.report.pictures.importance import importance
@@ -15,8 +15,6 @@ from churnlib.report.pictures.profit import profit
 from churnlib.report.pictures.ranking import Ranking
 from churnlib.report.pictures.reliability import reliability
 from churnlib.schemas.columns import BASELINE, LABEL, PROBABILITY
-
-Plain = Mapping[str, Any]
 
 MIN_MONTHS = 2
 """With fewer months there is no trend to draw."""
@@ -46,38 +44,41 @@ def pictures(report: Report, scored: pl.DataFrame | None) -> dict[str, tuple[Pic
     }
 
 
-def _chosen(drawn: Mapping[str, Picture], *names: str) -> tuple[Picture, ...]:
-    return tuple(drawn[name] for name in names if name in drawn)
+def _chosen(possible: Mapping[str, Callable[[], Picture]], *names: str) -> tuple[Picture, ...]:
+    return tuple(possible[name]() for name in names if name in possible)
 
 
-def _of_group(name: str, scores: Plain, scored: pl.DataFrame | None) -> dict[str, Picture]:
-    """Draws the pictures of a group; none if its ROC AUC is not defined."""
+def _of_group(
+    name: str, scores: Plain, scored: pl.DataFrame | None
+) -> dict[str, Callable[[], Picture]]:
+    """Functions that draw the pictures of a group; none if its ROC AUC is not defined."""
     if scores["roc_auc"] is None:
         return {}
     about, base_rate = GROUPS[name], scores["base_rate"]
     baseline = None
-    drawn: dict[str, Picture] = {}
+    possible: dict[str, Callable[[], Picture]] = {}
     if scored is not None:
         pairs = _curves(_labelled_rows(name, scored))
         rocs = _rankings(scores, "roc_auc", [roc for roc, _ in pairs])
-        drawn["roc"] = ranking.roc(f"roc-{name}", about, rocs)
+        possible["roc"] = partial(ranking.roc, f"roc-{name}", about, rocs)
         if len(rocs) > 1:
             baseline = ranking.baseline_gains(rocs[1].curve, base_rate)
         precisions = _rankings(scores, "average_precision", [curve for _, curve in pairs])
-        drawn["precision_recall"] = ranking.precision_recall(
-            f"precision-recall-{name}", about, precisions, base_rate
+        possible["precision_recall"] = partial(
+            ranking.precision_recall, f"precision-recall-{name}", about, precisions, base_rate
         )
     deciles = scores["deciles"]
-    drawn["gains"] = ranking.gains(f"gains-{name}", about, deciles, base_rate, baseline)
-    drawn["lift"] = ranking.lift(f"lift-{name}", about, deciles)
-    drawn["reliability"] = reliability(
+    possible["gains"] = partial(ranking.gains, f"gains-{name}", about, deciles, base_rate, baseline)
+    possible["lift"] = partial(ranking.lift, f"lift-{name}", about, deciles)
+    possible["reliability"] = partial(
+        reliability,
         f"reliability-{name}",
         about,
         scores["risk_groups"],
         scores["expected_calibration_error"],
         scores["intervals"].get("expected_calibration_error"),
     )
-    return drawn
+    return possible
 
 
 def _of_campaign(report: Report) -> tuple[Picture, ...]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from churnlib.report.assessment import assess
 from churnlib.report.content import Report
 from churnlib.report.sections import Section, sections
-from churnlib.report.tables import Cell, Table
+from churnlib.report.tables import Table
 
 
 def to_markdown(report: Report) -> str:
@@ -49,13 +49,9 @@ def _table(table: Table) -> Iterator[str]:
     elif rows:
         align = "---" if table.is_text else "---:"
         lines = [_line(table.columns), _line(["---", *[align] * (len(table.columns) - 1)])]
-        yield "\n".join([*lines, *(_line(map(_cell, row)) for row in rows)])
+        yield "\n".join([*lines, *(_line(_escaped(c.inline) for c in row) for row in rows)])
     if left := len(table.rows) - len(rows):
         yield f"and {left} more"
-
-
-def _cell(cell: Cell) -> str:
-    return _escaped(f"{cell.text} ({cell.range})" if cell.range else cell.text)
 
 
 def _line(cells: Sequence[str] | Iterator[str]) -> str:

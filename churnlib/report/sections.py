@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from churnlib.metrics.definitions import METRICS
 from churnlib.report import campaign, tables
-from churnlib.report.content import Report
+from churnlib.report.content import Plain, Report
 from churnlib.report.formatting import plain, signed, with_interval
 from churnlib.report.tables import Cell, Table
-from churnlib.report.verdicts import Plain, against_chance, cohort_of
+from churnlib.report.verdicts import against_chance, cohort_of
 
 IN_SAMPLE = "In sample: on the rows that the model was trained on, so these metrics are optimistic"
 

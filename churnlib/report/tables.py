@@ -6,7 +6,7 @@ from typing import Any
 
 from churnlib.metrics.definitions import Metric, metrics_in
 from churnlib.metrics.segments import MIN_ROWS
-from churnlib.report.content import GROUPS, Report
+from churnlib.report.content import GROUPS, Plain, Report
 from churnlib.report.formatting import (
     FORMATS,
     Interval,
@@ -18,8 +18,6 @@ from churnlib.report.formatting import (
     share,
     signed,
 )
-
-Plain = Mapping[str, Any]
 
 MISSING = "\N{EN DASH}"
 """The text of a cell without a value."""
@@ -59,6 +57,11 @@ class Cell:
         """The formatted interval; empty if there is none."""
         return "" if self.value is None else between(self.interval, self.form)
 
+    @property
+    def inline(self) -> str:
+        """The formatted value with its interval."""
+        return f"{self.text} ({self.range})" if self.range else self.text
+
 
 @dataclass(frozen=True)
 class Table:
@@ -88,13 +91,7 @@ class Table:
 def metrics(
     groups: Mapping[str, Plain], title: str = "Metrics", *, is_detail: bool = False
 ) -> Table:
-    """The metrics of all subscriptions and of new characters.
-
-    Args:
-        groups: The scores of each group; see `churnlib.metrics.evaluate.Scores.to_json`.
-        title: See `Table`.
-        is_detail: See `Table`.
-    """
+    """The metrics of groups, each from `churnlib.metrics.evaluate.Scores.to_json`."""
     scores = groups.values()
     has_threshold = any(group["threshold"] is not None for group in scores)
     shown = [m for m in metrics_in("groups") if has_threshold or m.needs != "a threshold"]
@@ -204,7 +201,7 @@ def importance(features: Sequence[Plain]) -> Table:
         )
         for f in features
     ]
-    columns = ("feature", "loss in ROC AUC", "range of five shuffles")
+    columns = ("feature", "loss in ROC AUC", "range of the shuffles")
     return Table("All features", columns, tuple(rows), is_detail=True, first_rows=MAX_FEATURES)
 
 

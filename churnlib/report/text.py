@@ -78,8 +78,30 @@ def _records(columns: Sequence[str], rows: Sequence[tuple[Cell, ...]]) -> Iterat
 
 
 def _grid(columns: Sequence[str], rows: Sequence[tuple[Cell, ...]]) -> Iterator[str]:
-    """Writes a table with intervals behind their values, or below them if that is too wide."""
-    lines = [[name.text, *map(_inline, cells)] for name, *cells in rows]
+    """Writes a table, one below the other in parts if not all columns fit side by side."""
+    last = len(columns)
+    while True:
+        lines, widths = _aligned(columns[:last], [row[:last] for row in rows])
+        if _total(widths) <= WIDTH or last == 2:
+            break
+        last -= 1
+    names = [wrap(column, width) for column, width in zip(columns[:last], widths, strict=True)]
+    for line in (*map(list, zip_longest(*names, fillvalue="")), *lines):
+        yield _padded(line, widths)
+    if last < len(columns):
+        yield ""
+        others = [(row[0], *row[last:]) for row in rows]
+        yield from _grid((columns[0], *columns[last:]), others)
+
+
+def _aligned(
+    columns: Sequence[str], rows: Sequence[tuple[Cell, ...]]
+) -> tuple[list[list[str]], list[int]]:
+    """The lines of a table and the widths of its columns, as narrow as necessary and possible.
+
+    Intervals are behind their values, or below them if that is too wide.
+    """
+    lines = [[name.text, *(cell.inline for cell in cells)] for name, *cells in rows]
     if _total(_widths(columns, lines)) > WIDTH:
         values = [[cell.text for cell in row] for row in rows]
         ranges = [["", *map(_short_range, cells)] for _, *cells in rows]
@@ -90,9 +112,7 @@ def _grid(columns: Sequence[str], rows: Sequence[tuple[Cell, ...]]) -> Iterator[
         heads = [columns[0], *(max(column.split(), key=len) for column in columns[1:])]
         widths = _widths(heads, lines)
     widths[0] = min(widths[0], max(WIDTH - _total([0, *widths[1:]]), MIN_LABEL))
-    names = [wrap(column, width) for column, width in zip(columns, widths, strict=True)]
-    for line in (*map(list, zip_longest(*names, fillvalue="")), *lines):
-        yield _padded(line, widths)
+    return lines, widths
 
 
 def _widths(columns: Sequence[str], lines: Sequence[Sequence[str]]) -> list[int]:
@@ -109,10 +129,6 @@ def _padded(line: Sequence[str], widths: Sequence[int]) -> str:
         name = f"{name[: widths[0] - 1]}~"
     padded = (f"{cell:>{width}}" for cell, width in zip(cells, widths[1:], strict=True))
     return GAP.join([f"{name:<{widths[0]}}", *padded]).rstrip()
-
-
-def _inline(cell: Cell) -> str:
-    return f"{cell.text} ({cell.range})" if cell.range else cell.text
 
 
 def _short_range(cell: Cell) -> str:

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from churnlib.metrics.definitions import METRICS
 from churnlib.metrics.evaluate import LOGISTIC_REGRESSION
+from churnlib.report.content import Plain
 from churnlib.report.formatting import (
     between,
     capital,
@@ -16,8 +17,6 @@ from churnlib.report.formatting import (
     times,
     with_interval,
 )
-
-Plain = Mapping[str, Any]
 
 CHANCE = 0.5
 """The ROC AUC of a random ranking."""

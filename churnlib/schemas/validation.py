@@ -1,6 +1,7 @@
 """Checks of arguments, before anything is computed from them."""
 
 from collections.abc import Iterable
+from datetime import date
 from typing import Any
 
 import polars as pl
@@ -94,6 +95,18 @@ def check_dates(columns: pl.Schema, name: str) -> None:
     """
     if columns[name] not in (pl.Date, pl.Datetime, pl.Null):
         raise DataError(f"the column '{name}' must hold dates, not {columns[name]}.")
+
+
+def first_and_last(days: pl.Series) -> tuple[date, date]:
+    """The earliest and the latest day.
+
+    Raises:
+        DataError: There is none.
+    """
+    first, last = days.min(), days.max()
+    if not isinstance(first, date) or not isinstance(last, date):
+        raise DataError(f"the column '{days.name}' has no date.")
+    return first, last
 
 
 def check_share(name: str, value: float | None) -> None:

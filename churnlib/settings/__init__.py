@@ -2,7 +2,7 @@
 
 from churnlib.settings.campaign import CampaignSettings, Offer
 from churnlib.settings.champion import MAX_LOSS, ChampionSettings, GateMetric
-from churnlib.settings.changes import Change, changes
+from churnlib.settings.changes import changes
 from churnlib.settings.currency import (
     Aggregation,
     AggregationFunction,
@@ -38,7 +38,6 @@ __all__ = [
     "CampaignSettings",
     "CategoryColumn",
     "ChampionSettings",
-    "Change",
     "CurrencyColumn",
     "CurrencySettings",
     "Difference",

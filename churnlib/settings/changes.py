@@ -1,32 +1,17 @@
 """The settings of a run that differ from those that all games share."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from churnlib.errors import SettingsError
 from churnlib.settings.game import Settings
 from churnlib.settings.layers import NULL, load_base, value_text
 
-WITHOUT_EFFECT_ON_RESULTS = frozenset({"game", "description", "data_dir", "schedules", "engine"})
+LEFT_OUT = frozenset({"game", "description", "data_dir", "as_of", "schedules", "engine"})
 NOT_SET = "not set"
 
 
-@dataclass(frozen=True)
-class Change:
-    """A setting that differs from `base.toml`.
-
-    Attributes:
-        setting: Its path.
-        base: Its value there, as text.
-        now: Its value in the run.
-    """
-
-    setting: str
-    base: str
-    now: str
-
-
-def changes(settings: Settings, games_dir: str | None = None) -> list[Change] | None:
+def changes(settings: Settings, games_dir: str | None = None) -> list[dict[str, str]] | None:
     """Lists the settings of a run that differ from those in `base.toml`.
 
     Args:
@@ -34,24 +19,21 @@ def changes(settings: Settings, games_dir: str | None = None) -> list[Change] | 
         games_dir: See `churnlib.settings.load_settings`.
 
     Returns:
-        A change for each setting, or part of one, that differs and affects results; entries of a
-        list are compared by name, where they have one. None where `base.toml` alone is not a
-        complete configuration to compare with.
-
-    Raises:
-        SettingsError: There is no `base.toml`, or it cannot be read.
+        The path (`setting`) and the values as text (`base`, `now`) of each setting, or part of one,
+        that differs and affects results, except the day of the run, which all reports name; entries
+        of a list are compared by name, where they have one. None where there is no `base.toml`, or
+        it is not a complete configuration to compare with.
     """
     try:
         shared = Settings(**{**load_base(settings.game, games_dir), "game": settings.game})
-    except ValueError:
+    except (SettingsError, ValueError):
         return None
     base, now = (dict(_leaves(s.model_dump(mode="json"), "")) for s in (shared, settings))
     paths = [*now, *(path for path in base if path not in now)]
     return [
-        Change(path, base.get(path, NOT_SET), now.get(path, NOT_SET))
+        {"setting": path, "base": base.get(path, NOT_SET), "now": now.get(path, NOT_SET)}
         for path in paths
-        if base.get(path) != now.get(path)
-        and path.partition(".")[0] not in WITHOUT_EFFECT_ON_RESULTS
+        if base.get(path) != now.get(path) and path.partition(".")[0] not in LEFT_OUT
     ]
 
 

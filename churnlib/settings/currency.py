@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from churnlib.settings.fields import Item, Number, Section, Whole
+from churnlib.settings.fields import Item, Number, Section, Whole, repeated
 
 CurrencyColumn = Literal["sub_hard", "sub_soft", "hard_balance", "soft_balance"]
 AggregationFunction = Literal["mean", "max", "min", "std", "sum", "first", "count"]
@@ -61,10 +61,9 @@ class CurrencySettings(Section):
 
     @model_validator(mode="after")
     def _each_feature_once(self) -> "CurrencySettings":
-        names = self.feature_names
         filled = [column for fill in self.fill_values for column in fill.columns]
-        if len(filled) > len(set(filled)):
+        if repeated(filled):
             raise ValueError("fills a column twice in fill_values")
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"asks twice for {', '.join(twice)}")
+        if twice := repeated(self.feature_names):
+            raise ValueError(f"asks twice for {twice}")
         return self

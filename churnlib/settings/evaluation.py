@@ -2,7 +2,7 @@
 
 from pydantic import Field, field_validator
 
-from churnlib.settings.fields import Section, Whole
+from churnlib.settings.fields import Section, Whole, repeated
 
 
 class EvaluationSettings(Section):
@@ -19,6 +19,6 @@ class EvaluationSettings(Section):
     @field_validator("segments")
     @classmethod
     def _columns_once(cls, columns: tuple[str, ...]) -> tuple[str, ...]:
-        if twice := sorted({column for column in columns if columns.count(column) > 1}):
-            raise ValueError(f"names {', '.join(twice)} twice")
+        if twice := repeated(columns):
+            raise ValueError(f"names {twice} twice")
         return columns

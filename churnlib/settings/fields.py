@@ -1,6 +1,7 @@
 """The types and base classes of all settings."""
 
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import date
 from typing import Annotated, Any, Self
@@ -59,6 +60,11 @@ def all_optional(schema: dict[str, Any]) -> None:
     """Makes all properties of a JSON schema optional: a file states only its differences."""
     schema.pop("required", None)
     schema["properties"].pop("game", None)
+
+
+def repeated(names: Sequence[str]) -> str:
+    """The names that occur more than once; empty if there are none."""
+    return ", ".join(sorted({name for name in names if names.count(name) > 1}))
 
 
 class Item(BaseModel):

@@ -93,10 +93,6 @@ def labels_known_by(settings: Settings, as_of: date) -> date:
     """Returns the day on which the last training label becomes available.
 
     It is the first day of the month that is the horizon after the last month of the window.
-
-    Args:
-        settings: The game's settings.
-        as_of: The day of the run.
     """
     _, last = settings.windows.train.span(as_of)
     return shift_months(first_day(last), settings.horizon_months)
@@ -104,10 +100,6 @@ def labels_known_by(settings: Settings, as_of: date) -> date:
 
 def label_overlap(settings: Settings, as_of: date) -> tuple[date, date] | None:
     """Checks whether training labels become available only after the scoring window starts.
-
-    Args:
-        settings: The game's settings.
-        as_of: The day of the run.
 
     Returns:
         The day on which the last label is available and the start of the scoring window; None where
@@ -145,6 +137,7 @@ def load_settings(
     games_dir: str | None = None,
     environ: Mapping[str, str] | None = None,
     local: bool = True,
+    origin: str = "overrides",
 ) -> Settings:
     """Loads the settings of a game.
 
@@ -163,6 +156,7 @@ def load_settings(
             beside the package.
         environ: The environment; that of this process if None.
         local: Whether `local.toml` is read; not for results that others reproduce.
+        origin: The name of the overrides in messages.
 
     Raises:
         SettingsError: There is no such game, a file cannot be read, or a setting is unknown or
@@ -178,7 +172,9 @@ def load_settings(
         )
     environ = os.environ if environ is None else environ
     check_variables(game, environ, configurable_fields(Settings))
-    layers = load_layers(game, overrides, games_dir=games_dir, environ=environ, local=local)
+    layers = load_layers(
+        game, overrides, games_dir=games_dir, environ=environ, local=local, origin=origin
+    )
     try:
         return Settings(**layers.merged)
     except ValueError as error:

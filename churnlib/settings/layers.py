@@ -93,10 +93,6 @@ def list_games(
 def load_base(game: str, games_dir: str | None = None) -> dict[str, Any]:
     """Reads `base.toml`.
 
-    Args:
-        game: The game, for messages.
-        games_dir: See `games_folder`.
-
     Raises:
         SettingsError: There is no such file, or it is not valid TOML.
     """
@@ -108,23 +104,16 @@ def load_layers(
     game: str,
     overrides: Mapping[str, Any],
     *,
-    games_dir: str | None = None,
-    environ: Mapping[str, str] | None = None,
-    local: bool = True,
+    games_dir: str | None,
+    environ: Mapping[str, str],
+    local: bool,
+    origin: str,
 ) -> Layers:
-    """Reads and merges all layers of a game's settings.
-
-    Args:
-        game: The game's name.
-        overrides: See `churnlib.settings.load_settings`.
-        games_dir: See `games_folder`.
-        environ: The environment; that of this process if None.
-        local: Whether `local.toml` is read.
+    """Reads and merges all layers of a game's settings; see `churnlib.settings.load_settings`.
 
     Raises:
         SettingsError: There is no such game, a file is not valid TOML, or a path leads nowhere.
     """
-    environ = os.environ if environ is None else environ
     folder = games_folder(games_dir, environ)
     games = list_games(str(folder), environ)
     if game not in games:
@@ -139,8 +128,8 @@ def load_layers(
             origins.append((f"{folder.name}/{file.name}", frozenset(leaves(tree))))
     merged["data_dir"] = _absolute(game, merged.get("data_dir", "data"), folder.parent)
     merged = deepcopy(merged)
-    changes = chain(_variables(environ, merged), _overrides(game, overrides))
-    for name, path, value in changes:
+    changes = ((origin, path, value) for path, value in _overrides(game, overrides))
+    for name, path, value in chain(_variables(environ, merged), changes):
         try:
             changed = set_value(merged, path, deepcopy(parse_value(value)))
         except LookupError as error:
@@ -159,11 +148,6 @@ def check_variables(game: str, environ: Mapping[str, str], settings: Container[s
     """Refuses variables whose names are not in capitals, and which would otherwise be ignored.
 
     The names of an estimator's parameters, below `params`, keep their own case.
-
-    Args:
-        game: The game, for messages.
-        environ: The environment.
-        settings: The names of all settings at the top level.
 
     Raises:
         SettingsError: The name of such a variable.
@@ -259,8 +243,8 @@ def _variables(environ: Mapping[str, str], tree: Mapping[str, Any]) -> Iterator[
 
 def _overrides(
     game: str, overrides: Mapping[str, Any], parents: tuple[str, ...] = ()
-) -> Iterator[Change]:
-    """Yields the changes by overrides, whose nested tables are merged."""
+) -> Iterator[tuple[KeyPath, Any]]:
+    """Yields the paths and values of overrides, whose nested tables are merged."""
     for name, value in overrides.items():
         if not isinstance(name, str):
             raise SettingsError(
@@ -270,7 +254,7 @@ def _overrides(
         if isinstance(value, Mapping):
             yield from _overrides(game, value, path)
         else:
-            yield "--set", path, value
+            yield path, value
 
 
 def _absolute(game: str, folder: Any, root: Path) -> Any:

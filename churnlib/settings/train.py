@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from churnlib.settings.fields import Flag, Item, Number, Section, Whole
+from churnlib.settings.fields import Flag, Item, Number, Section, Whole, repeated
 
 CalibrationChoice = Literal["auto", "none", "sigmoid", "isotonic"]
 
@@ -61,7 +61,6 @@ class TrainSettings(Section):
     @field_validator("pipeline")
     @classmethod
     def _names_once(cls, steps: tuple[Step, ...]) -> tuple[Step, ...]:
-        names = [step.name for step in steps]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"has two steps named {', '.join(twice)}")
+        if twice := repeated([step.name for step in steps]):
+            raise ValueError(f"has two steps named {twice}")
         return steps

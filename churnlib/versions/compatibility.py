@@ -19,12 +19,7 @@ def decisive_settings(settings: Settings) -> dict[str, Any]:
 
 
 def changed_features(manifest: Mapping[str, Any], settings: Settings) -> str | None:
-    """Names the settings of features and labels that differ from a model's; None if none does.
-
-    Args:
-        manifest: The model's.
-        settings: The current settings.
-    """
+    """Names the settings of features and labels that differ from a model's; None if none does."""
     trained = manifest["settings"]
     current = json.loads(json.dumps(decisive_settings(settings)))
     changed = [
@@ -37,11 +32,6 @@ def changed_features(manifest: Mapping[str, Any], settings: Settings) -> str | N
 
 def check_same_features(manifest: Mapping[str, Any], settings: Settings, retrain: str) -> None:
     """Refuses a model whose features or labels were built with other settings.
-
-    Args:
-        manifest: The model's.
-        settings: The current settings.
-        retrain: The command that trains with them, for the message.
 
     Raises:
         ModelError: Settings differ; names them.

@@ -132,22 +132,22 @@ def save_model(
     return ref(target)
 
 
-def read_scored(model: Dataset | DatasetRef) -> pl.DataFrame:
+def read_scored(model: Dataset | DatasetRef, manifest: Mapping[str, Any]) -> pl.DataFrame:
     """Reads the rows that a version was fitted and validated on, with their probabilities.
 
     Raises:
         ModelError: The file has changed since it was saved.
     """
-    return pl.read_parquet(BytesIO(read_verified(model, read_manifest(model), SCORED)))
+    return pl.read_parquet(BytesIO(read_verified(model, manifest, SCORED)))
 
 
-def read_golden(model: Dataset | DatasetRef) -> pl.DataFrame:
+def read_golden(model: Dataset | DatasetRef, manifest: Mapping[str, Any]) -> pl.DataFrame:
     """Reads the golden rows of a version, with the probabilities that it gave them.
 
     Raises:
         ModelError: The file has changed since it was saved.
     """
-    return pl.read_parquet(BytesIO(read_verified(model, read_manifest(model), GOLDEN)))
+    return pl.read_parquet(BytesIO(read_verified(model, manifest, GOLDEN)))
 
 
 def load_model(
@@ -172,10 +172,16 @@ def load_model(
             holds a type that is not trusted; or the model does not reproduce its golden rows.
         SettingsError: There is no such game.
     """
+    location = _locate(model, game, data_dir)
+    return open_model(location, read_manifest(location), allow_joblib=allow_joblib)
+
+
+def open_model(
+    location: Dataset | DatasetRef, manifest: Mapping[str, Any], *, allow_joblib: bool = False
+) -> "FittedModel":
+    """Loads a version whose manifest has been read; see `load_model`."""
     from churnlib.model.fitted_model import FittedModel
 
-    location = _locate(model, game, data_dir)
-    manifest = read_manifest(location)
     where = f"{location.game}: model {manifest['version']}"
     remedy = f"Train again: {retrain_command(location)}"
     file = manifest["model_file"]
@@ -189,8 +195,8 @@ def load_model(
     if file.endswith(".joblib") and not allow_joblib:
         raise ModelError(
             f"{where} is saved as {file}, which can run any code when it is opened, and "
-            'train.model_format is not "joblib". Set it if you trust the author of the model, '
-            f"or train again: {retrain_command(location)}"
+            'train.model_format is not "joblib". Set it if you trust the author of the model, or '
+            f"train again: {retrain_command(location)}"
         )
     baseline = contents.get(BASELINE_MODEL)
     loaded = FittedModel(
@@ -200,7 +206,7 @@ def load_model(
         base_rate=manifest.get("base_rate"),
         seed=manifest["seed"],
     )
-    check_golden_rows(location, loaded, pl.read_parquet(BytesIO(contents[GOLDEN])))
+    check_golden_rows(where, loaded, pl.read_parquet(BytesIO(contents[GOLDEN])), remedy)
     return loaded
 
 

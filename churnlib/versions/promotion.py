@@ -40,16 +40,7 @@ class Cause:
 def promote(
     catalog: Catalog, version: str, registry: Registry, cause: Cause, *, by: By, when: datetime
 ) -> Promotion:
-    """Makes a version the champion, and records it; call it within `registry_lock`.
-
-    Args:
-        catalog: The game's data.
-        version: The version.
-        registry: The registry so far; it is written, too.
-        cause: Why it is promoted.
-        by: What promotes it.
-        when: The time.
-    """
+    """Makes a version the champion, and records it; call it within `registry_lock`."""
     comparison = cause.comparison
     promotion = Promotion(
         version=version,
@@ -111,11 +102,6 @@ def promote_manually(
 
 def roll_back(catalog: Catalog, *, when: datetime, allow_joblib: bool) -> Promotion:
     """Makes the previous champion the champion again.
-
-    Args:
-        catalog: The game's data.
-        when: The time.
-        allow_joblib: See `churnlib.versions.folder.load_model`.
 
     Raises:
         ModelError: There is no previous champion, or it cannot be loaded.

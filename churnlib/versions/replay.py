@@ -72,11 +72,6 @@ class Replay:
 def settings_from(manifest: Mapping[str, Any], data_dir: str, engine: EngineSettings) -> Settings:
     """The settings of a version's training, for another data folder.
 
-    Args:
-        manifest: The version's.
-        data_dir: The data folder.
-        engine: The settings of the engine, which change no result.
-
     Raises:
         ModelError: The manifest lacks some of them, or they are not valid any more.
     """
@@ -107,7 +102,7 @@ def compare_replay(
         golden: The golden rows of the version, with the probabilities that it gave them.
         predicted: The probabilities that the new model gives them.
     """
-    differences = (golden[PROBABILITY] - predicted).abs()
+    largest = (golden[PROBABILITY] - predicted).abs().max()
     unequal = int((golden[PROBABILITY] != predicted).sum())
     features = [manifest["inputs"].get(FEATURES, {}) for manifest in (then, now)]
     return Replay(
@@ -115,7 +110,7 @@ def compare_replay(
         as_of=then["as_of"],
         rows=len(golden),
         unequal=unequal,
-        largest=float(differences.max()) if unequal else None,  # type: ignore[arg-type]
+        largest=largest if unequal and isinstance(largest, float) else None,
         inputs=tuple(_inputs(then["inputs"], now["inputs"])),
         features=features[0].get("fingerprint") == features[1].get("fingerprint"),
         feature_rows=(features[0].get("rows", 0), features[1].get("rows", 0)),

@@ -1,28 +1,26 @@
 """The churn probability from which a campaign contacts subscribers."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from churnlib.io.datasets import DatasetRef
 from churnlib.metrics.campaign import choose_threshold
 from churnlib.settings import Offer
 from churnlib.versions.folder import read_scored
-from churnlib.versions.manifest import read_manifest
 
 
-def contact_threshold(model: DatasetRef, offer: Offer) -> float | None:
-    """The churn probability from which a campaign contacts subscribers.
-
-    Args:
-        model: The version.
-        offer: The current costs and gains of contacting.
+def contact_threshold(model: DatasetRef, manifest: Mapping[str, Any], offer: Offer) -> float | None:
+    """The churn probability from which a campaign with this offer contacts subscribers.
 
     Returns:
         The threshold in the manifest if it was chosen for the same offer; else the one that the
         version's validation rows give for this offer. None if it is best to contact nobody.
 
     Raises:
-        ModelError: The version's manifest or rows have changed since they were saved.
+        ModelError: The version's rows have changed since they were saved.
     """
-    campaign = read_manifest(model).get("campaign")
+    campaign = manifest.get("campaign")
     if campaign and campaign["terms"] == offer.model_dump():
         threshold: float | None = campaign["threshold"]
         return threshold
-    return choose_threshold(read_scored(model).filter(slice="validation"), offer)
+    return choose_threshold(read_scored(model, manifest).filter(slice="validation"), offer)

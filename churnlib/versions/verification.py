@@ -96,21 +96,17 @@ def check_trusted_packages(model: Dataset | DatasetRef, manifest: Mapping[str, A
         )
 
 
-def check_golden_rows(
-    model: Dataset | DatasetRef, loaded: "FittedModel", golden: pl.DataFrame
-) -> None:
+def check_golden_rows(where: str, loaded: "FittedModel", golden: pl.DataFrame, remedy: str) -> None:
     """Checks that a loaded model gives its golden rows the probabilities saved with them.
 
     Raises:
         ModelError: A probability differs, or the model cannot predict them.
     """
-    where = f"{model.game}: model {read_manifest(model)['version']}"
     with error_prefix(where):
         probabilities = predict(loaded, golden)
     if not ((probabilities - golden[PROBABILITY]).abs() <= GOLDEN_TOLERANCE).all():
         raise ModelError(
-            f"{where} no longer gives its golden rows the probabilities saved with them. "
-            f"Train again: {retrain_command(model)}"
+            f"{where} no longer gives its golden rows the probabilities saved with them. {remedy}"
         )
 
 

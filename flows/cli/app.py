@@ -111,21 +111,22 @@ def _flow_command(module: str, flow: BaseFlow) -> Callable[..., int]:
         from_raw: Annotated[bool, Parameter(help=about)] = False,
         model: Annotated[Version, Parameter(help=flow.model)] = None,
     ) -> int:
-        return _run_flow(module, run, from_raw, model=model)
+        return _run_flow(module, run, from_raw, model)
 
     return command if flow.model is None else command_with_model
 
 
-def _run_flow(module: str, run: RunOptions, from_raw: bool, **parameters: Any) -> int:
+def _run_flow(module: str, run: RunOptions, from_raw: bool, model: str | None = None) -> int:
     from_raw = from_raw and FLOWS[module].has_composite
     name = module.replace("_", "-")
     print(f"{name}{'-from-raw' if from_raw else ''}: {run.game}", flush=True)
     from flows.cli.session import in_session
 
     def work() -> None:
-        find_flow(module, from_raw=from_raw)(**run.parameters, **parameters)
+        named = {} if model is None else {"model": model}
+        find_flow(module, from_raw=from_raw)(**run.parameters, **named)
 
-    return in_session(run, work)
+    return in_session(run, work, model=model)
 
 
 for _place, (_module, _flow) in enumerate(FLOWS.items()):
@@ -184,7 +185,7 @@ def replay(*, game: Game, version: VersionToReplay = None, data_dir: DataDir = N
 
         return DONE if replay(game, version, data_dir).is_equal else DIFFERENT
 
-    return in_session(RunOptions(game=game, data_dir=data_dir), work)
+    return in_session(RunOptions(game=game, data_dir=data_dir), work, model=version)
 
 
 @app.command(group=MODEL_COMMANDS)

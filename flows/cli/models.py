@@ -15,10 +15,6 @@ LABEL_WIDTH = 14
 def print_models(run: RunOptions, *, as_json: bool) -> None:
     """Prints a game's model versions, newest first.
 
-    Args:
-        run: The game and its data folder.
-        as_json: Print JSON instead of text.
-
     Raises:
         ChurnlibError: The settings are invalid, or the data cannot be read.
     """

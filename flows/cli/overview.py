@@ -20,9 +20,7 @@ COMPOSITE = "The same, after building the standard features."
 def print_overview(commands: Mapping[str, str], data_dir: str | None = None) -> int:
     """Prints the commands and the games, each game with the newest output of each flow.
 
-    Args:
-        commands: The summary of each command, by name.
-        data_dir: The data folder to look at; that of each game's settings if None.
+    Without a data folder, it is that of each game's settings.
 
     Returns:
         The exit status: 2 if the settings of a game are invalid or its data cannot be reached; the

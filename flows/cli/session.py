@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
 
-from churnlib.errors import ChurnlibError, error_prefix
-from churnlib.io.storage import check_reachable
+from churnlib.errors import ChurnlibError
+from churnlib.io.catalog import Catalog
 from churnlib.settings import Settings, load_settings
 from flows.cli.exit_status import DONE, FAILED, USERS_FAULT
 from flows.cli.parameters import RunOptions
@@ -29,12 +29,15 @@ PRELOADED = (
 starts, so this takes no extra time."""
 
 
-def in_session(run: RunOptions, work: Callable[[], int | None]) -> int:
+def in_session(run: RunOptions, work: Callable[[], int | None], *, model: str | None = None) -> int:
     """Calls a function that runs flows, with a Prefect server.
 
+    Mistakes in the command line fail before the server starts.
+
     Args:
-        run: What the flows are called with. Invalid settings fail before the server starts.
+        run: What the flows are called with.
         work: Imports the flows and calls them; may return an exit status.
+        model: The model version that they use, if the command line names one.
 
     Returns:
         The exit status.
@@ -45,7 +48,11 @@ def in_session(run: RunOptions, work: Callable[[], int | None]) -> int:
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     _limit_garbage_collection()
     try:
-        checked_settings(run)
+        settings = checked_settings(run)
+        if model is not None:
+            from churnlib.versions.folder import find_version
+
+            find_version(Catalog(settings.data_dir, settings.game), model)
         with local_server() as server:
             return _call(work, server)
     except ChurnlibError as error:
@@ -64,11 +71,11 @@ def checked_settings(run: RunOptions) -> Settings:
 
     Raises:
         SettingsError: The settings are invalid.
+        DataError: The data folder does not exist.
         StoreError: The data are in an object store that does not answer or denies access.
     """
-    settings = load_settings(run.game, run.changes)
-    with error_prefix(settings.game):
-        check_reachable(settings.data_dir)
+    settings = load_settings(run.game, run.changes, origin="--set")
+    Catalog(settings.data_dir, settings.game).check_data_dir()
     return settings
 
 

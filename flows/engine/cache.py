@@ -121,10 +121,10 @@ class DependencyCache(CachePolicy):
             run_logger().warning("the result is not kept: %s", error)
             return None
         files = {*code.files, *(trust.package_files() if _builds_models(code) else ())}
-        if changed := [str(f) for f in sorted(files) if f.stat().st_mtime_ns > STARTED]:
+        if changed := [str(file) for file in files if file.stat().st_mtime_ns > STARTED]:
             run_logger().warning(
                 "the result is not kept, because this code changed after the start of the run: %s",
-                ", ".join(changed),
+                ", ".join(sorted(changed)),
             )
             return None
         return key

@@ -16,7 +16,8 @@ from inspect import unwrap
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from flows.engine.sources import LOOSE, Imported, Imports, Module, Use, find_module, read_module
+from flows.engine.source_cache import read_module
+from flows.engine.sources import LOOSE, Imported, Imports, Module, Use, find_module, submodules
 
 PACKAGES = frozenset({"churnlib", "flows"})
 """The packages whose code counts. That of the function's own package counts, too."""
@@ -49,17 +50,17 @@ def code_digest(function: Callable[..., Any], uses: Iterable[str] = ()) -> Diges
     """
     function = unwrap(function)
     module, name = module_name(function), function.__qualname__.split(".")[0]
-    sources = _Sources(module, Path(function.__code__.co_filename))
+    graph = _graph(module, Path(function.__code__.co_filename))
     data_files = dict(_data_files(used for used in uses if "/" in used))
     modules = (used for used in uses if "/" not in used)
-    wanted = [Definition(module, name), *(Definition(used, None) for used in modules)]
+    wanted = (Definition(module, name), *(Definition(used, None) for used in modules))
     for definition in wanted:
-        if not sources.has(definition):
+        if not graph.has(definition):
             raise LookupError(f"{definition.module}: there is no source for {definition.name}.")
-    pieces = sorted(sources.follow_all(wanted))
+    pieces, files = graph.follow_all(wanted)
     pieces += [f"{used} = {path.read_bytes()!r}" for used, path in sorted(data_files.items())]
-    files = frozenset((*sources.files.values(), *data_files.values()))
-    return Digest(hashlib.sha256("\n".join(pieces).encode()).hexdigest(), files)
+    value = hashlib.sha256("\n".join(pieces).encode()).hexdigest()
+    return Digest(value, files | frozenset(data_files.values()))
 
 
 def _data_files(uses: Iterable[str]) -> Iterator[tuple[str, Path]]:
@@ -80,59 +81,123 @@ def module_name(function: Callable[..., Any]) -> str:
     return spec.name if name == "__main__" and spec is not None else name
 
 
-class _Sources:
-    """The modules that contain the code of one function."""
+class Links(NamedTuple):
+    """What a definition consists of and names.
 
-    def __init__(self, module: str, path: Path) -> None:
-        self._roots = PACKAGES | {module.split(".")[0]}
-        self.files = {module: path}
-        self._read: dict[str, Module | None] = {}
+    Attributes:
+        code: Its statements.
+        imports: The imports of other libraries that it names.
+        targets: The definitions that it names.
+        files: The files that these were looked up in.
+    """
+
+    code: list[str]
+    imports: set[str]
+    targets: set[Definition]
+    files: set[Path]
+
+
+_graphs: dict[frozenset[str], "_Graph"] = {}
+
+
+def _graph(module: str, path: Path) -> "_Graph":
+    """The graph of the project's packages and that of a module; a new one if a file changed."""
+    roots = PACKAGES | {module.split(".")[0]}
+    graph = _graphs.get(roots)
+    if graph is None or not graph.is_valid_for(module, path):
+        graph = _graphs[roots] = _Graph(roots)
+    graph.paths[module] = path
+    return graph
+
+
+class _Graph:
+    """The definitions of some packages and what they name, each looked up once per process."""
+
+    def __init__(self, roots: frozenset[str]) -> None:
+        self._roots = roots
+        self.paths: dict[str, Path] = {}
+        self._changed: dict[Path, int] = {}
+        self._modules: dict[str, Module | None] = {}
+        self._links: dict[Definition, Links] = {}
+        self._looked_in = set[Path]()
+
+    def is_valid_for(self, module: str, path: Path) -> bool:
+        """Whether no file has changed since it was read, and a module has this path."""
+        try:
+            is_same = all(f.stat().st_mtime_ns == at for f, at in self._changed.items())
+        except OSError:
+            return False
+        return is_same and self.paths.get(module, path) == path
 
     def module(self, name: str) -> Module | None:
         """Reads a module of the project; returns None for other modules."""
-        if name not in self._read:
-            self._read[name] = self._module(name)
-        return self._read[name]
+        if name not in self._modules:
+            self._modules[name] = self._read(name)
+        if self._modules[name] is not None:
+            self._looked_in.add(self.paths[name])
+        return self._modules[name]
 
-    def _module(self, name: str) -> Module | None:
-        path = self.files.get(name) or self._find(name)
+    def _read(self, name: str) -> Module | None:
+        path = self.paths.get(name) or self._find(name)
         if path is None or not path.is_file():
             return None
-        self.files[name] = path
-        return read_module(name, path, path.stat().st_mtime_ns)
+        self.paths[name] = path
+        self._changed[path] = path.stat().st_mtime_ns
+        return read_module(name, path, self._changed[path])
 
     def _find(self, name: str) -> Path | None:
         return find_module(name) if name.split(".")[0] in self._roots else None
 
     def has(self, definition: Definition) -> bool:
+        """Whether there is source for a definition."""
         module = self.module(definition.module)
         return module is not None and (
             definition.name is None or definition.name in module.definitions
         )
 
-    def follow_all(self, wanted: Iterable[Definition]) -> Iterator[str]:
-        """Yields the code of the definitions and of all that they name."""
-        to_do, seen = list(wanted), set[Definition | str]()
+    def follow_all(self, wanted: Iterable[Definition]) -> tuple[list[str], frozenset[Path]]:
+        """The sorted code of the definitions and of all that they name, and the files of it."""
+        to_do, seen = list(wanted), set[Definition]()
+        code, imports, files = list[str](), set[str](), set[Path]()
         while to_do:
             definition = to_do.pop()
-            module = self.module(definition.module)
-            if definition in seen or module is None:
-                continue
-            seen.add(definition)
-            if definition.name is None:
-                to_do += [Definition(module.name, name) for name in module.definitions]
-                to_do += [Definition(name, None) for name in module.submodules]
-                continue
-            to_do.append(Definition(module.name, LOOSE))
-            for code in module.definitions.get(definition.name, ()):
-                yield f"{definition.module}.{definition.name} = {code.text}"
-                for use in code.uses:
-                    for target in self._resolve(module, use, code.imports, frozenset()):
-                        if isinstance(target, Definition):
-                            to_do.append(target)
-                        elif target not in seen:
-                            seen.add(target)
-                            yield target
+            if definition not in seen:
+                seen.add(definition)
+                links = self._links_of(definition)
+                code += links.code
+                imports |= links.imports
+                files |= links.files
+                to_do += links.targets - seen
+        return sorted([*code, *imports]), frozenset(files)
+
+    def _links_of(self, definition: Definition) -> Links:
+        if definition not in self._links:
+            self._looked_in = set()
+            self._links[definition] = self._look_up(definition)
+            self._looked_in = set()
+        return self._links[definition]
+
+    def _look_up(self, definition: Definition) -> Links:
+        links = Links([], set(), set(), self._looked_in)
+        module = self.module(definition.module)
+        if module is None:
+            return links
+        if definition.name is None:
+            path = self.paths[module.name]
+            inside = submodules(module.name, path.parent) if path.name == "__init__.py" else ()
+            links.targets.update(Definition(module.name, name) for name in module.definitions)
+            links.targets.update(Definition(name, None) for name in inside)
+            return links
+        links.targets.add(Definition(module.name, LOOSE))
+        for code in module.definitions.get(definition.name, ()):
+            links.code.append(f"{definition.module}.{definition.name} = {code.digest}")
+            for use in code.uses:
+                for target in self._resolve(module, use, code.imports, frozenset()):
+                    if isinstance(target, Definition):
+                        links.targets.add(target)
+                    else:
+                        links.imports.add(target)
+        return links
 
     def _resolve(
         self, module: Module, use: Use, local: Imports, seen: frozenset[object]

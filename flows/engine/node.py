@@ -15,9 +15,8 @@ class Node:
 
     A dataset is named by its layer and its name, such as `03_primary/standard_features`. In a name
     `{flow}` is replaced by the flow that runs the task, `{table}` by the raw table that it runs
-    for, `{parent}` by the table that this table's rows must refer to, and `{referenced}` by the one
-    that they should refer to; without such a table the name is left out. The kind of a raw table,
-    such as `{history}`, is replaced by its name.
+    for, and `{parent}` by the table that this table's rows must refer to; without such a table the
+    name is left out. The kind of a raw table, such as `{history}`, is replaced by its name.
 
     Attributes:
         reads: The datasets that it reads.

@@ -34,6 +34,8 @@ SERVER_ENVIRONMENT = {
     "PREFECT__SERVER_FINAL": "1",
     "PREFECT_SERVER_UI_ENABLED": "false",
     "PREFECT_API_BLOCKS_REGISTER_ON_START": "false",
+    # Otherwise it imports the installed integrations, such as Kubernetes, to see if they changed.
+    "PREFECT_SERVER_MEMOIZE_BLOCK_AUTO_REGISTRATION": "false",
     # Task events written one by one lock SQLite, and the next flow run waits for two seconds.
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_ENABLED": "false",
@@ -125,13 +127,22 @@ class LocalServer:
 
         from prefect.settings import (
             PREFECT_API_URL,
+            PREFECT_CLIENT_CSRF_SUPPORT_ENABLED,
+            PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED,
             PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
             PREFECT_UI_URL,
             temporary_settings,
         )
 
-        # Needed if Prefect was imported before; this server has no UI to link to.
-        own = {PREFECT_API_URL: self._url, PREFECT_UI_URL: ""} if self._process else {}
+        own: dict[Any, Any] = {}
+        if self._process:
+            own = {
+                PREFECT_API_URL: self._url,  # Needed if Prefect was imported before.
+                PREFECT_UI_URL: "",  # It has no UI to link to.
+                # Requests that it would only answer with what is known.
+                PREFECT_CLIENT_CSRF_SUPPORT_ENABLED: False,
+                PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED: False,
+            }
         # Heartbeats detect crashed runs of workers. Here they would only delay the end of each
         # flow, by up to a second; a frequency that the user has set is kept.
         defaults = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}

@@ -1,8 +1,10 @@
 """What a Python source file defines, imports and names, read without importing it."""
 
 import ast
-from collections.abc import Iterator
-from functools import cached_property, lru_cache
+import hashlib
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -39,6 +41,25 @@ def find_module(name: str) -> Path | None:
     return next((file for file in files if file.is_file()), None)
 
 
+class Code(NamedTuple):
+    """A statement.
+
+    Attributes:
+        digest: The digest of its syntax, without docstrings, layout and the decorators of runs.
+        uses: The names in it.
+        imports: The imports inside it.
+    """
+
+    digest: str
+    uses: frozenset[Use]
+    imports: Imports
+
+    def only(self, names: Collection[str]) -> "Code":
+        """The statement with only those uses that begin with one of some names."""
+        return self._replace(uses=frozenset(use for use in self.uses if use[0] in names))
+
+
+@dataclass(frozen=True)
 class Module:
     """What a source file defines and imports at its top level.
 
@@ -47,86 +68,72 @@ class Module:
         definitions: The statements that bind each name; those that bind none are under `LOOSE`.
         imports: What each imported name may refer to.
         stars: The modules that all names are imported from.
-        submodules: The full names of the modules in it, where it is a package.
     """
 
-    def __init__(self, name: str, path: Path) -> None:
-        """Reads the file at `path`."""
-        self.name = name
-        self.definitions: dict[str, list[Code]] = {LOOSE: []}
-        self.imports: Imports = {}
-        self.stars: list[str] = []
-        is_package = path.name == "__init__.py"
-        self._package = name if is_package else name.rpartition(".")[0]
-        self.submodules = _submodules(name, path.parent) if is_package else ()
-        for statement in ast.parse(path.read_bytes()).body:
-            self._add(statement)
+    name: str
+    definitions: dict[str, list[Code]]
+    imports: Imports
+    stars: list[str]
 
-    def _add(self, statement: ast.stmt) -> None:
+    @classmethod
+    def parse(cls, name: str, source: bytes, *, is_package: bool) -> "Module":
+        """Reads source code."""
+        module = cls(name, {LOOSE: []}, {}, [])
+        package = name if is_package else name.rpartition(".")[0]
+        for statement in ast.parse(source).body:
+            module._add(statement, package)
+        return module if module.stars else module._without_local_names()
+
+    def _without_local_names(self) -> "Module":
+        """Leaves out names that neither the module nor the statement defines or imports."""
+        known = {*self.definitions, *self.imports}
+        definitions = {
+            name: [code.only(known | code.imports.keys()) for code in codes]
+            for name, codes in self.definitions.items()
+        }
+        return replace(self, definitions=definitions)
+
+    def _add(self, statement: ast.stmt, package: str) -> None:
         condition = ast.dump(statement.test) if isinstance(statement, ast.If) else ""
         if "__main__" in condition or _is_text(statement):
             return
         if not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             for node in ast.walk(statement):
-                self._add_import(node)
+                self._add_import(node, package)
         if isinstance(statement, ast.Import | ast.ImportFrom) or "TYPE_CHECKING" in condition:
             return
-        code = Code(statement, self._package)
-        for name in _bound_names(statement) or {LOOSE}:
+        names, code = _bound_names(statement) or {LOOSE}, _code(statement, package)
+        for name in names:
             self.definitions.setdefault(name, []).append(code)
 
-    def _add_import(self, node: ast.AST) -> None:
-        for name, imported in _imports(node, self._package):
+    def _add_import(self, node: ast.AST, package: str) -> None:
+        for name, imported in _imports(node, package):
             if name == "*":
                 self.stars.append(imported.module)
             else:
                 self.imports.setdefault(name, set()).add(imported)
 
 
-class Code:
-    """A statement: its text, the names that it uses, and its imports."""
-
-    def __init__(self, statement: ast.stmt, package: str) -> None:
-        """Takes a statement, which it changes, and the package for its relative imports."""
-        self._statement = statement
-        self._package = package
-
-    @cached_property
-    def text(self) -> str:
-        """Its syntax, without docstrings, layout and the decorators of runs."""
-        for node in ast.walk(self._statement):
-            for block in ("body", "orelse", "finalbody"):
-                if isinstance(lines := getattr(node, block, None), list):
-                    setattr(node, block, [line for line in lines if not _is_text(line)])
-            if isinstance(decorators := getattr(node, "decorator_list", None), list):
-                decorators[:] = [d for d in decorators if _last_name(d) not in RUN_DECORATORS]
-        return ast.dump(self._statement, annotate_fields=False)
-
-    @cached_property
-    def uses(self) -> frozenset[Use]:
-        """The names in it."""
-        _ = self.text  # Drops the decorators of runs.
-        return frozenset(_uses(self._statement))
-
-    @cached_property
-    def imports(self) -> Imports:
-        """The imports inside it."""
-        imports: Imports = {}
-        for node in ast.walk(self._statement):
-            for name, imported in _imports(node, self._package):
-                imports.setdefault(name, set()).add(imported)
-        return imports
-
-
-@lru_cache(maxsize=1024)
-def read_module(name: str, path: Path, _changed_ns: int) -> Module:
-    """Reads a module's file, once per modification time."""
-    return Module(name, path)
-
-
-def _submodules(package: str, folder: Path) -> tuple[str, ...]:
+def submodules(package: str, folder: Path) -> tuple[str, ...]:
+    """Lists the full names of the modules in the folder of a package."""
     inside = {f.stem for f in folder.glob("*.py")} | {f.parent.name for f in folder.glob("*/*.py")}
     return tuple(f"{package}.{name}" for name in inside - {"__init__", "__main__"})
+
+
+def _code(statement: ast.stmt, package: str) -> Code:
+    for node in ast.walk(statement):
+        for block in ("body", "orelse", "finalbody"):
+            if isinstance(lines := getattr(node, block, None), list):
+                setattr(node, block, [line for line in lines if not _is_text(line)])
+        if isinstance(decorators := getattr(node, "decorator_list", None), list):
+            decorators[:] = [d for d in decorators if _last_name(d) not in RUN_DECORATORS]
+    text = ast.dump(statement, annotate_fields=False)
+    imports: Imports = {}
+    for node in ast.walk(statement):
+        for name, imported in _imports(node, package):
+            imports.setdefault(name, set()).add(imported)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return Code(digest, frozenset(_uses(statement)), imports)
 
 
 def _imports(node: ast.AST, package: str) -> Iterator[tuple[str, Imported]]:

@@ -25,10 +25,6 @@ from flows.map.graph import DatasetNode, FlowNode, Graph, SettingValue, Source, 
 def build_graph(settings: Settings, as_of: date) -> Graph:
     """Builds the graph of all flows of a game.
 
-    Args:
-        settings: The game's settings.
-        as_of: The day of the run, on which the windows depend.
-
     Raises:
         LookupError: A task declares a dataset that the catalog has not, or a setting that does not
             exist.
@@ -98,12 +94,8 @@ def _task_nodes(flow: Flow[..., Any], settings: Settings, as_of: date) -> Iterat
             yield _task_node(task, names, settings, as_of)
             continue
         for spec in raw.of_kind(*pipeline.tables):
-            parent, required = spec.parent, spec.required_parent
-            of_table = {
-                "table": spec.name,
-                "parent": required.table if required else None,
-                "referenced": parent.table if parent else None,
-            }
+            parent = spec.required_parent
+            of_table = {"table": spec.name, "parent": parent.table if parent else None}
             yield _task_node(task, names | of_table, settings, as_of)
 
 

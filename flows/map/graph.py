@@ -44,13 +44,7 @@ class SettingValue:
 
 @dataclass(frozen=True)
 class Source:
-    """The source of a function.
-
-    Attributes:
-        file: The file, relative to the project's folder.
-        line: The line on which it begins.
-        text: All of it.
-    """
+    """The source of a function: its file in the project's folder, first line and text."""
 
     file: str
     line: int

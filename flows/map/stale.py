@@ -25,11 +25,6 @@ def stale_reasons(graph: Graph, states: States, settings: Settings) -> dict[str,
 
     The inputs, model and settings that a dataset records are compared with the present ones. The
     times of writing are compared only if it records no inputs.
-
-    Args:
-        graph: The graph of the pipelines.
-        states: The state of each dataset.
-        settings: The present settings.
     """
     own = {
         dataset: tuple(dict.fromkeys(_own_reasons(graph, states, settings, dataset)))

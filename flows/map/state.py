@@ -69,13 +69,7 @@ class DatasetState:
 
 
 def read_states(graph: Graph, game: str, data_dir: str) -> dict[str, DatasetState]:
-    """Reads the state of every dataset of a graph, by id.
-
-    Args:
-        graph: The graph.
-        game: The game whose data it describes.
-        data_dir: The data folder.
-    """
+    """Reads the state of every dataset of a graph, by id."""
     layers = {node.layer for node in graph.datasets.values()}
     entries = {layer: storage.list_files(join(data_dir, layer, game)) for layer in layers}
     return {

@@ -1,7 +1,7 @@
 """Writes the map: every flow with its tasks, its datasets and their current state."""
 
-from churnlib.errors import DataError
-from churnlib.io.storage import check_reachable, is_folder, write_text
+from churnlib.io.catalog import Catalog
+from churnlib.io.storage import write_text
 from churnlib.settings import list_games, load_settings
 from churnlib.uris import folder_of, join
 from flows.map.page import to_html
@@ -27,14 +27,10 @@ def write_map(game: str | None, data_dir: str | None, out: str | None) -> str:
     """
     games = [game] if game else list_games()
     changes = {} if data_dir is None else {"data_dir": data_dir}
-    places = [load_settings(name, changes).data_dir for name in games]
-    for place in places:
-        check_reachable(place)
-    if missing := [place for place in places if not is_folder(place)]:
-        raise DataError(
-            f"there is no data folder {missing[0]}. Create it, or name another with --data-dir."
-        )
-    target = out or join(places[0], PAGE)
+    catalogs = [Catalog(load_settings(name, changes).data_dir, name) for name in games]
+    for catalog in catalogs:
+        catalog.check_data_dir()
+    target = out or join(catalogs[0].data_dir, PAGE)
     html = to_html(dict.fromkeys(games, data_dir), folder_of(target))
     write_text(html, target)
     return target

@@ -11,10 +11,9 @@ from churnlib.report.content import Report
 from churnlib.report.write import write_report
 from churnlib.schemas.columns import PROBABILITY
 from churnlib.uris import name_of
-from churnlib.versions.folder import load_model
 from churnlib.versions.gate import Comparison, Terms, compare_models
-from churnlib.versions.manifest import read_manifest
 from flows.steps.back_test_plan import Gate
+from flows.steps.model_choice import open_version
 from flows.steps.reports import ScoreContext, model_facts
 from flows.steps.run_warnings import new_category_warnings
 from flows.steps.runtime_code import REPORT_CODE
@@ -48,13 +47,7 @@ def score_model(
 ) -> tuple[DatasetRef, ...]:
     """Predicts the subscriptions of a window and compares the predictions with the outcomes.
 
-    Args:
-        model: The version to report on.
-        champion: The champion to compare a candidate with.
-        features: Features and labels of the window.
-        output: The place of the report.
-        gate: How a candidate is decided on, and how the champion was.
-        context: The other inputs of the report.
+    A candidate is also compared with the champion, unless the gate rules without metrics.
     """
     from churnlib.metrics.campaign import evaluate_campaign
     from churnlib.metrics.evaluate import evaluate
@@ -62,17 +55,16 @@ def score_model(
     from churnlib.model.importance import permutation_importance
     from churnlib.versions.threshold import contact_threshold
 
-    loaded = load_model(model, allow_joblib=context.allow_joblib)
+    manifest, loaded = open_version(model, allow_joblib=context.allow_joblib)
     rows, segments = FeatureTable.read(features), context.evaluation.segments
     with error_prefix(model.game):
         scored = predict_in_parts(loaded, rows, also=segments)
-    threshold = contact_threshold(model, context.offer)
+    threshold = contact_threshold(model, manifest, context.offer)
     groups = evaluate(scored.rows, threshold=threshold, base_rate=loaded.base_rate)
     comparison = gate.past
     if champion or gate.ruling:
         comparison = compare(model, champion, features, scored, gate, context)
     importance = permutation_importance(loaded, rows)
-    manifest = read_manifest(model)
     report = Report(
         name="score_report",
         game=model.game,
@@ -102,14 +94,6 @@ def compare(
     context: ScoreContext,
 ) -> dict[str, Any]:
     """Compares a candidate with the champion on a cohort, and decides.
-
-    Args:
-        model: The candidate.
-        champion: The champion, if there is one.
-        features: The cohort.
-        scored: The predictions of the candidate, in the order of the cohort.
-        gate: Terms, and the decision if there is one without metrics.
-        context: The cohort's window, and which model files may be loaded.
 
     Returns:
         A `Comparison` as plain data.
@@ -141,7 +125,7 @@ def compare_metrics(
         fails on the cohort, the candidate is accepted.
     """
     try:
-        loaded = load_model(champion, allow_joblib=allow_joblib)
+        _, loaded = open_version(champion, allow_joblib=allow_joblib)
         other = predict_in_parts(loaded, FeatureTable.read(features), baseline=False)
     except ModelError as error:
         reason = f"the champion cannot be used any more: {error}"

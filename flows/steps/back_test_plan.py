@@ -144,12 +144,6 @@ def plan_of_champion(
 ) -> BackTestPlan:
     """Plans the back-test of the champion in place of a candidate, with a warning that says why.
 
-    Args:
-        run: The run, which names no version.
-        state: Champion and registry.
-        candidate: The candidate.
-        error: Why it cannot be back-tested, and what to do.
-
     Raises:
         ModelError: There is no champion, or it cannot be back-tested either.
     """
@@ -181,11 +175,6 @@ def ruling_without_metrics(
 
     If the champion's features or labels differ from the game's settings, no flow can use it, so the
     candidate is accepted. If they differ only from this run's settings, nothing is decided.
-
-    Args:
-        run: The run.
-        champion: The champion.
-        candidate_leaks: Whether labels of the candidate leak into the cohort.
     """
     manifest, window = read_manifest(champion), run.window("score")
     try:

@@ -65,13 +65,7 @@ def score_batch(
 ) -> tuple[DatasetRef, ...]:
     """Compares the predictions of a batch with the outcomes of its subscriptions.
 
-    Args:
-        standard: The standard features, which hold the outcomes.
-        predictions: The predictions.
-        features: The features that were predicted from, if they still exist.
-        model: The version that predicted, if it still exists.
-        output: The place of the report.
-        context: The other inputs of the report.
+    Its features and its model are None if they do not exist any more.
     """
     from churnlib.metrics.campaign import evaluate_campaign
     from churnlib.metrics.contact import compare_hold_out
@@ -158,11 +152,7 @@ def check_matched(predictions: DatasetRef, known: pl.DataFrame, window: Subscrip
 
 
 def unmatched_warnings(rows: pl.DataFrame) -> tuple[str, ...]:
-    """Warns of subscriptions without a prediction, and of predictions without a subscription.
-
-    Args:
-        rows: Subscriptions and predictions of a batch, joined in full.
-    """
+    """Warns of subscriptions without a prediction, and the reverse, in rows joined in full."""
     missed, gone = rows[PROBABILITY].null_count(), rows["is_first_sub"].null_count()
     warnings = []
     if missed:

@@ -6,6 +6,7 @@ from typing import Any
 from prefect import Flow
 from prefect.context import FlowRunContext
 from prefect.tasks import Task
+from pydantic_core import to_jsonable_python
 
 from churnlib.schemas.spec import TableKind
 from flows import FLOWS
@@ -30,6 +31,15 @@ MODEL = """    model: The model version to use instead of the champion or a cand
 """
 
 
+class ChurnFlow(Flow[..., Any]):
+    """A flow whose parameters are plain values."""
+
+    def serialize_parameters(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Makes the parameters JSON, as Prefect does, but without importing FastAPI."""
+        plain: dict[str, Any] = to_jsonable_python(parameters)
+        return plain
+
+
 def churn_flow(
     name: str,
     *,
@@ -51,11 +61,11 @@ def churn_flow(
     takes_model = base is not None and base.model is not None
 
     def make(body: Callable[[Run], Any]) -> Flow[..., Any]:
-        def call(*, game: str, refresh: bool, **parameters: Any) -> Any:
-            changed = any(value is not None for value in parameters.values())
+        def call(refresh: bool, game: str, *parameters: Any) -> Any:
+            changed = any(value is not None for value in parameters)
             with refreshing(refresh), labelled_as_deployed(changed=changed), ledger() as calls:
                 try:
-                    return body(open_run(game, **parameters))
+                    return body(open_run(game, *parameters))
                 finally:
                     show_datasets(game, calls)
 
@@ -66,9 +76,7 @@ def churn_flow(
             data_dir: str | None = None,
             refresh: bool = False,
         ) -> Any:
-            return call(
-                game=game, as_of=as_of, overrides=overrides, data_dir=data_dir, refresh=refresh
-            )
+            return call(refresh, game, as_of, overrides, data_dir)
 
         def entry_with_model(
             game: Game,
@@ -78,21 +86,14 @@ def churn_flow(
             refresh: bool = False,
             model: str | None = None,
         ) -> Any:
-            return call(
-                game=game,
-                as_of=as_of,
-                overrides=overrides,
-                data_dir=data_dir,
-                refresh=refresh,
-                model=model,
-            )
+            return call(refresh, game, as_of, overrides, data_dir, model)
 
         function = entry_with_model if takes_model else entry
         function.__name__ = function.__qualname__ = body.__name__
         function.__module__ = body.__module__
         function.__doc__ = f"{body.__doc__}\n{PARAMETERS}{MODEL if takes_model else ''}"
         vars(function)["pipeline"] = Pipeline(tasks, tables, parts)
-        return Flow(function, name=name, flow_run_name="{game}", persist_result=False)
+        return ChurnFlow(function, name=name, flow_run_name="{game}", persist_result=False)
 
     return make
 

@@ -1,25 +1,28 @@
 """Which model version a run uses, and whether it may."""
 
-from typing import Literal
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal
 
 from churnlib.io.datasets import DatasetRef
 from churnlib.versions.champion import champion
 from churnlib.versions.compatibility import check_label_leakage, check_same_features
-from churnlib.versions.folder import find_version, load_model
+from churnlib.versions.folder import find_version, open_model
 from churnlib.versions.manifest import read_manifest
 from flows.steps.run import Run
 
+if TYPE_CHECKING:
+    from churnlib.model.fitted_model import FittedModel
 
-def usable_model(
-    run: Run, flow: Literal["score", "batch_predict"]
-) -> tuple[DatasetRef, tuple[str, ...]]:
-    """Returns the requested version, else the champion, and warnings about it.
+
+def usable_model(run: Run) -> tuple[DatasetRef, tuple[str, ...]]:
+    """Returns the version that predicts a batch, and warnings about it.
 
     Raises:
         ModelError: There is none, or it cannot be used; see `check_usable`.
     """
     model = requested_model(run)
-    return model, check_usable(run, model, flow)
+    return model, check_usable(run, read_manifest(model), "batch_predict")
 
 
 def requested_model(run: Run) -> DatasetRef:
@@ -32,14 +35,14 @@ def requested_model(run: Run) -> DatasetRef:
 
 
 def check_usable(
-    run: Run, model: DatasetRef, flow: Literal["score", "batch_predict"]
+    run: Run, manifest: Mapping[str, Any], flow: Literal["score", "batch_predict"]
 ) -> tuple[str, ...]:
     """Checks that a version may be used on the window of a flow; returns warnings.
 
     Raises:
         ModelError: It was trained on other features or labels, or its labels leak into the window.
     """
-    manifest, window = read_manifest(model), run.window(flow)
+    window = run.window(flow)
     check_same_features(manifest, run.settings, run.command("train", "--from-raw"))
     allowed = run.settings.allow_label_overlap
     warning = check_label_leakage(manifest, window.span, window.setting, allowed)
@@ -52,6 +55,19 @@ def check_back_testable(run: Run, model: DatasetRef) -> tuple[str, ...]:
     Raises:
         ModelError: It may not be used, see `check_usable`; or it cannot be opened.
     """
-    warnings = check_usable(run, model, "score")
-    load_model(model, allow_joblib=run.allow_joblib)
+    warnings = check_usable(run, read_manifest(model), "score")
+    open_version(model, allow_joblib=run.allow_joblib)
     return warnings
+
+
+@lru_cache(maxsize=2)  # A candidate and a champion.
+def open_version(
+    model: DatasetRef, *, allow_joblib: bool
+) -> tuple[Mapping[str, Any], "FittedModel"]:
+    """Reads the manifest of a version and loads it, once for all steps of this process.
+
+    Raises:
+        ModelError: See `churnlib.versions.folder.load_model`.
+    """
+    manifest = read_manifest(model)
+    return manifest, open_model(model, manifest, allow_joblib=allow_joblib)

@@ -55,10 +55,6 @@ def prediction_command(run: Run, window: SubscriptionWindow) -> str:
 def day_to_predict(settings: Settings, as_of: date) -> date | None:
     """The day on which the batch had to be predicted that is scored on another day.
 
-    Args:
-        settings: The game's settings.
-        as_of: The day of the score.
-
     Returns:
         The first day of a month; None if `windows.batch_predict` covers `windows.batch_score` on no
         day until then.

@@ -29,13 +29,7 @@ from flows.task import task
 
 @dataclass(frozen=True)
 class BatchRequest:
-    """The day, window and settings that the features of a batch depend on.
-
-    Attributes:
-        window: The subscriptions.
-        standard: Which standard features to build.
-        currency: Which currency features to build.
-    """
+    """The day, window and settings that the features of a batch depend on."""
 
     window: SubscriptionWindow
     standard: StandardSettings
@@ -117,27 +111,19 @@ def predict_batch(
     campaign: CampaignSettings,
     allow_joblib: bool,
 ) -> DatasetRef:
-    """Predicts every subscription of a batch, ranks them by risk, and decides whom to contact.
-
-    Args:
-        model: The version to predict with.
-        features: The features of the batch.
-        output: The place of the predictions.
-        batch: Facts to store with the predictions.
-        campaign: The terms of contacting, and the share held out.
-        allow_joblib: Whether to load model files in the joblib format, which can run any code.
-    """
+    """Predicts every subscription of a batch, ranks them by risk, and decides whom to contact."""
     from churnlib.metrics.contact import add_contact
     from churnlib.model.predict import predict_in_parts, rank_by_risk
-    from churnlib.versions.folder import load_model
+    from churnlib.versions.folder import open_model
     from churnlib.versions.threshold import contact_threshold
 
-    loaded = load_model(model, allow_joblib=allow_joblib)
+    manifest = read_manifest(model)
+    version = manifest["version"]
+    loaded = open_model(model, manifest, allow_joblib=allow_joblib)
     with error_prefix(model.game):
         scored = predict_in_parts(loaded, FeatureTable.read(features))
-        threshold = contact_threshold(model, campaign.offer)
+        threshold = contact_threshold(model, manifest, campaign.offer)
     warn(new_category_warnings(scored))
-    version = read_manifest(model)["version"]
     ranked = rank_by_risk(scored.rows, version)
     predictions = add_contact(ranked, threshold, campaign.hold_out_share)
     contacted, held_out = (int(predictions[column].sum()) for column in ("contact", "held_out"))

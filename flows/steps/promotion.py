@@ -20,13 +20,7 @@ from flows.task import task
 
 
 def apply_comparison(run: Run, model: DatasetRef, report: DatasetRef) -> None:
-    """Applies the decision of a back-test, once; does nothing if the run names the version.
-
-    Args:
-        run: The run.
-        model: The version that was back-tested.
-        report: The report of the back-test, as JSON.
-    """
+    """Applies the decision of a back-test, once; does nothing if the run names the version."""
     comparison = comparison_in(report)
     if run.model is not None or comparison is None:
         return
@@ -98,12 +92,7 @@ def record_comparison(
 
 
 def confirmed(comparison: Comparison, state: ModelState) -> Comparison:
-    """Returns the comparison, undecided if another run has changed champion or candidate.
-
-    Args:
-        comparison: The comparison.
-        state: Champion and registry now.
-    """
+    """Returns the comparison, undecided if another run has changed champion or candidate."""
     if comparison.champion != state.champion_name:
         champion = state.champion_name or "none"
         why = f"the champion has changed in the meantime, to {champion}: score again"
@@ -127,15 +116,7 @@ def promote_version(
     *,
     by: Literal["training", "back-test"],
 ) -> None:
-    """Makes a version the champion, logs it and emits the event; call it within `registry_lock`.
-
-    Args:
-        catalog: The places of the game's data.
-        manifest: The manifest of the version.
-        registry: The registry to write.
-        cause: Why it is promoted.
-        by: What promotes it.
-    """
+    """Makes a version the champion, logs it and emits the event; call it within `registry_lock`."""
     version = manifest["version"]
     promotion = promote(catalog, version, registry, cause, by=by, when=datetime.now(UTC))
     previous = promotion.previous

@@ -18,7 +18,7 @@ from churnlib.io.footer import fact, read_metadata
 from churnlib.io.table_writer import ROW_GROUPS
 from churnlib.raw.external_sort import Workspace
 from churnlib.raw.prepare import prepare_clean, prepare_valid
-from churnlib.raw.quality_warnings import ROWS_BY_DAY, count_known
+from churnlib.raw.quality_warnings import ROWS_BY_DAY, count_known, count_unknown_parents
 from churnlib.raw.read import UncleanError
 from churnlib.raw.validate import raw_rows
 from churnlib.raw.validator import Validator
@@ -88,7 +88,8 @@ def check_tables(
     tables: dict[str, CheckedTable] = {}
     engine, rules = settings.engine, _rules(settings.raw)
     for spec in raw_tables(settings.raw).with_parents(specs):
-        parent = _parent_of(spec, tables, catalog, settings.raw)
+        reference = spec.required_parent
+        parent = tables[reference.table].checked if reference else None
         source = datasets.ref(catalog.raw(spec.name))
         output, rejected = catalog.checked(spec.name), catalog.rejected(spec.name)
         whole = check_raw(source, output, rules, parent=parent, engine=engine)
@@ -102,30 +103,6 @@ def check_tables(
             )
             tables[spec.name] = CheckedTable(source, parts["checked"], parts.get("rejected"))
     return tables
-
-
-def _parent_of(
-    spec: TableSpec, tables: Mapping[str, CheckedTable], catalog: Catalog, settings: RawSettings
-) -> DatasetRef | None:
-    """The checked table that another refers to.
-
-    If it is not required, an earlier run may have checked it: flows that read no characters count
-    currency of unknown characters, too.
-    """
-    if spec.parent is None:
-        return None
-    if spec.parent.table in tables:
-        return tables[spec.parent.table].checked
-    parent = catalog.checked(spec.parent.table)
-    return datasets.ref(parent) if _is_usable(parent, settings) else None
-
-
-def _is_usable(parent: Dataset, settings: RawSettings) -> bool:
-    """Whether this version has checked a table, with ids of the type that the settings state."""
-    if not storage.exists(parent.uri) or ROW_GROUPS not in read_metadata(parent):
-        return False
-    wanted = raw_tables(settings).characters.types[CHAR_ID]
-    return bool(datasets.scan(parent).collect_schema()[CHAR_ID] == wanted)
 
 
 def _rules(settings: RawSettings) -> RawSettings:
@@ -146,11 +123,41 @@ def open_tables(
     """
     wanted = tuple(specs)
     tables = check_tables(settings, catalog, wanted, as_of)
-    return tuple(_with_facts(tables[spec.name], as_of) for spec in wanted)
+    opened = []
+    for spec in wanted:
+        table = tables[spec.name]
+        by_day = fact(table.checked, ROWS_BY_DAY)
+        if parent := _optional_parent(spec, tables, catalog, settings.raw):
+            by_day |= count_unknown(table.checked, settings.raw, parent=parent)
+        opened.append(_with_facts(table, *count_known(by_day, as_of)))
+    return tuple(opened)
 
 
-def _with_facts(table: CheckedTable, as_of: date) -> RawTable:
-    rows, odd = count_known(fact(table.checked, ROWS_BY_DAY), as_of)
+def _optional_parent(
+    spec: TableSpec, tables: Mapping[str, CheckedTable], catalog: Catalog, settings: RawSettings
+) -> DatasetRef | None:
+    """The checked table that another refers to, if unknown parents are a data warning.
+
+    An earlier run may have checked it: flows that read no characters, too, count currency of
+    unknown characters.
+    """
+    if spec.parent is None or spec.required_parent:
+        return None
+    if spec.parent.table in tables:
+        return tables[spec.parent.table].checked
+    parent = catalog.checked(spec.parent.table)
+    return datasets.ref(parent) if _is_usable(parent, settings) else None
+
+
+def _is_usable(parent: Dataset, settings: RawSettings) -> bool:
+    """Whether this version has checked a table, with ids of the type that the settings state."""
+    if not storage.exists(parent.uri) or ROW_GROUPS not in read_metadata(parent):
+        return False
+    wanted = raw_tables(settings).characters.types[CHAR_ID]
+    return bool(datasets.scan(parent).collect_schema()[CHAR_ID] == wanted)
+
+
+def _with_facts(table: CheckedTable, rows: int, odd: dict[str, int]) -> RawTable:
     where, rejected = f"{table.source.game}: {table.source.name}", table.rejected
     if rejected:
         run_logger().warning(
@@ -231,6 +238,20 @@ def check_known(
     return written
 
 
+@task(
+    reads=("02_intermediate/{history}", "02_intermediate/{entity}"),
+    settings=("raw",),
+    task_run_name="count_unknown {checked.name}",
+)
+def count_unknown(
+    checked: DatasetRef, settings: RawSettings, *, parent: DatasetRef
+) -> dict[str, list[tuple[str, int]]]:
+    """Counts the rows of a checked table whose parent is unknown, by day."""
+    spec = raw_tables(settings)[checked.name]
+    counts = count_unknown_parents(datasets.scan(checked), spec, datasets.scan(parent))
+    return {text: list(days) for text, days in counts.items()}
+
+
 @contextmanager
 def _workspace(engine: EngineSettings) -> Iterator[Workspace]:
     """Yields memory and temporary storage for checking a raw table."""
@@ -239,7 +260,9 @@ def _workspace(engine: EngineSettings) -> Iterator[Workspace]:
 
 
 CHECKS = (check_raw, check_known)
-"""The tasks of `check_tables` and `open_tables`."""
+"""The tasks of `check_tables`."""
+TABLE_TASKS = (*CHECKS, count_unknown)
+"""The tasks of `open_tables`."""
 
 
 def _scan(parent: DatasetRef | None) -> pl.LazyFrame | None:

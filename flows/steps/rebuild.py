@@ -1,12 +1,13 @@
 """Rebuilds a model version from its manifest and the raw tables."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.settings import EngineSettings
-from churnlib.versions.manifest import read_manifest
 from churnlib.versions.replay import settings_from
 from flows.steps.run import Run
 from flows.steps.sources import read_sources
@@ -31,22 +32,22 @@ class RebuildCatalog(Catalog):
 
 
 def rebuild_version(
-    model: DatasetRef, raw_dir: str, folder: str, engine: EngineSettings
+    manifest: Mapping[str, Any], raw_dir: str, folder: str, engine: EngineSettings
 ) -> DatasetRef:
     """Trains a version again, with the same tasks.
 
     Args:
-        model: The version.
+        manifest: The manifest of the version.
         raw_dir: The data folder with the raw tables.
         folder: The data folder to write to.
         engine: The settings of the engine, which do not affect the result.
     """
-    manifest = read_manifest(model)
+    game = manifest["game"]
     run = Run(
         settings=settings_from(manifest, folder, engine),
-        catalog=RebuildCatalog(folder, model.game, raw_dir),
+        catalog=RebuildCatalog(folder, game, raw_dir),
         as_of=date.fromisoformat(manifest["as_of"]),
-        parameters={"game": model.game, "as_of": None, "overrides": None, "data_dir": raw_dir},
+        parameters={"game": game, "as_of": None, "overrides": None, "data_dir": raw_dir},
     )
     standard = build_features(run)
     (currency,) = run.tables("history")

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from churnlib.errors import error_prefix
@@ -10,7 +10,7 @@ from churnlib.io import storage
 from churnlib.io.datasets import DatasetRef
 from churnlib.model.sample import describe_sample
 from churnlib.schemas.raw_tables import RawTables
-from churnlib.settings import EvaluationSettings, Offer, Settings, changes
+from churnlib.settings import EvaluationSettings, Offer, Settings
 from flows.engine.artifacts import show_report
 from flows.engine.cache import run_logger
 from flows.steps.raw_tables import STANDARD_KINDS
@@ -51,13 +51,7 @@ class ScoreContext(ReportContext):
 
 
 def report_context(run: Run, sources: Sources, warnings: tuple[str, ...]) -> ReportContext:
-    """Collects what a report needs from a run.
-
-    Args:
-        run: The run.
-        sources: The facts of the raw tables behind the report.
-        warnings: Warnings for the reader.
-    """
+    """Collects what a report needs from a run."""
     return ReportContext(run.settings.evaluation, data_quality(run.raw, sources), warnings)
 
 
@@ -88,15 +82,6 @@ def data_quality(raw: RawTables, sources: Sources) -> dict[str, Any]:
         fact: {**unknown, **{table: facts[fact] for table, facts in sources.items()}}
         for fact in ("quarantined", "odd")
     }
-
-
-def changed_settings(settings: Settings) -> list[dict[str, str]] | None:
-    """The settings of a run that differ from `base.toml`; None if that cannot be determined.
-
-    The day of the run is left out, because every report names it.
-    """
-    changed = changes(settings)
-    return None if changed is None else [asdict(c) for c in changed if c.setting != "as_of"]
 
 
 def model_facts(manifest: Mapping[str, Any], *inputs: DatasetRef) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from churnlib.errors import DataError, SettingsError, error_prefix
-from churnlib.io import datasets, storage
+from churnlib.errors import DataError, SettingsError
+from churnlib.io import datasets
 from churnlib.io.catalog import Catalog
 from churnlib.io.commands import churn_command
 from churnlib.io.datasets import Dataset, DatasetRef
@@ -160,8 +160,7 @@ def open_run(
         changes["as_of"] = as_of
     settings = load_settings(game, changes)
     catalog = Catalog(settings.data_dir, game)
-    with error_prefix(game):
-        storage.check_reachable(settings.data_dir)
+    catalog.check_data_dir()
     day = settings.as_of
     if day is None:
         history = raw_tables(settings.raw).history

@@ -44,13 +44,7 @@ def leakage_warnings(settings: StandardSettings) -> tuple[str, ...]:
 
 
 def data_warnings(run: Run, sources: Sources, currency: Dataset | DatasetRef) -> tuple[str, ...]:
-    """Warns of labels that are not reliable, and of features that are out of date.
-
-    Args:
-        run: The run.
-        sources: The facts of the raw tables behind the standard features; see `read_sources`.
-        currency: The checked currency table; see `late_data_warnings`.
-    """
+    """Warns of labels that are not reliable, and of features that are out of date."""
     return (
         *overlap_warnings(run),
         *late_data_warnings(run, currency),

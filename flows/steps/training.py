@@ -19,6 +19,7 @@ from churnlib.settings import (
     Offer,
     StandardSettings,
     TrainSettings,
+    changes,
     labels_known_by,
 )
 from churnlib.uris import join
@@ -28,7 +29,7 @@ from churnlib.versions.registry import read_registry
 from flows.engine.cache import run_logger
 from flows.engine.code_digest import code_digest
 from flows.steps.raw_tables import check_known, check_raw
-from flows.steps.reports import changed_settings, check_segments
+from flows.steps.reports import check_segments
 from flows.steps.run import Run
 from flows.steps.runtime_code import MODEL_CODE
 from flows.steps.standard_features import build_standard_features
@@ -86,7 +87,7 @@ def fit_version(run: Run, cohort: Cohort) -> DatasetRef:
             "settings": settings.model_dump(
                 mode="json", exclude={"data_dir", "schedules", "engine"}
             ),
-            "changes": changed_settings(settings),
+            "changes": changes(settings),
             "tables": cohort.sources,
             "code": code_version(),
         },
@@ -112,12 +113,6 @@ def check_model(
     currency: CurrencySettings,
 ) -> str:
     """Checks that the settings describe a model that can be fitted, before the long work starts.
-
-    Args:
-        game: The game.
-        train: The pipeline.
-        standard: Which standard features to build.
-        currency: Which currency features to build.
 
     Returns:
         The steps of the pipeline, for the log.

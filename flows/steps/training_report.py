@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
+import polars as pl
+
 from churnlib.io import datasets
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.report.content import Report
 from churnlib.report.write import write_report
-from churnlib.schemas.columns import SUB_ID
+from churnlib.schemas.columns import PROBABILITY, SUB_ID
 from churnlib.settings import Offer
 from churnlib.versions.folder import read_scored
 from churnlib.versions.manifest import read_manifest
@@ -26,20 +28,13 @@ from flows.task import task
 def report_training(
     model: DatasetRef, output: Dataset, features: DatasetRef, context: ReportContext
 ) -> tuple[DatasetRef, ...]:
-    """Reports how the model performs on the rows that it was fitted on, and on validation.
-
-    Args:
-        model: The version.
-        output: The place of the report.
-        features: The features that the version was trained on.
-        context: Segments, data quality and warnings.
-    """
+    """Reports how the model performs on the rows that it was fitted on, and on validation."""
     from churnlib.metrics.campaign import evaluate_campaign
     from churnlib.metrics.segments import breakdown
 
     manifest = read_manifest(model)
     campaign, evaluation = manifest["campaign"], context.evaluation
-    validation = read_scored(model).filter(slice="validation")
+    validation = read_scored(model, manifest).filter(slice="validation")
     segments = datasets.scan(features).select(SUB_ID, *evaluation.segments).collect()
     rows = validation.join(segments, on=SUB_ID, maintain_order="left")
     first, last = map(date.fromisoformat, manifest["window"])
@@ -59,14 +54,21 @@ def report_training(
         importance=manifest["importance"],
         **model_facts(manifest),
         **context.data,
-        warnings=(*context.warnings, *training_warnings(manifest)),
+        warnings=(*context.warnings, *training_warnings(manifest, validation)),
     )
     return write_report(report, output, validation)
 
 
-def training_warnings(manifest: dict[str, Any]) -> Iterator[str]:
-    """Warns of a validation that is not reliable, and of features that were left out."""
+def training_warnings(manifest: dict[str, Any], validation: pl.DataFrame) -> Iterator[str]:
+    """Warns of an unreliable validation, of too small a sample, and of features left out."""
     if manifest["validation_warning"]:
         yield manifest["validation_warning"]
+    sample = manifest["sample"]
+    if sample["share"] < 1 and validation[PROBABILITY].n_unique() == 1:
+        yield (
+            "the model predicts the same probability for every subscription: its "
+            f"{manifest['labelled_rows']:,} training rows may be too few; set {sample['setting']} "
+            "higher"
+        )
     if left_out := manifest["left_out_features"]:
         yield f"features left out, because no row has a value: {', '.join(left_out)}"

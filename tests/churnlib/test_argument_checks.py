@@ -135,6 +135,7 @@ def test_wrong_argument_gives_one_message(function: str, name: str) -> None:
         ("fit", {"seed": "7"}, "fit: seed must be of the type int or None, not str"),
         ("evaluate", {"threshold": "0.3"}, "threshold must be of the type float or None, not str"),
         ("predict", {"model": usual().pipeline}, "^predict: model must be of the type FittedModel"),
+        ("predict", {"model": "x", "rows": 3}, "^predict: model must be .*FittedModel, not str"),
         ("back_test", {"model": None}, "^back_test: model must be .*FittedModel, not None"),
         ("feature_table", {"as_of": "2025-01-01"}, "date, not str. Write date"),
         ("feature_table", {"as_of": datetime(2025, 1, 1)}, "date, not datetime"),

@@ -1,7 +1,7 @@
 """Raw tables of two games, and data folders to run flows in."""
 
+import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ from tests.flows.models import GAME, OTHER
 from tests.flows.studio import Say, Studio, new_studio
 
 CHARACTERS = 900
-MODELS = f"06_models/{GAME}"
+RESULTS = Path(os.environ["PREFECT_RESULTS_LOCAL_STORAGE_PATH"])
 
 
 @pytest.fixture(scope="session")
@@ -23,20 +23,9 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return data
 
 
-@pytest.fixture(scope="session")
-def calm_threads() -> Iterator[None]:
-    """Fits small models on one thread, which is faster than on two."""
-    import sklearn.utils._openmp_helpers  # noqa: F401  Loads what is then limited.
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1):
-        yield
-
-
 @pytest.fixture(scope="module")
 def studio(
     prefect_server: Path,
-    calm_threads: None,
     pristine: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Studio:
@@ -45,9 +34,7 @@ def studio(
 
 
 @pytest.fixture
-def empty_studio(
-    prefect_server: Path, calm_threads: None, pristine: Path, tmp_path: Path
-) -> Studio:
+def empty_studio(prefect_server: Path, pristine: Path, tmp_path: Path) -> Studio:
     """A data folder for one test, with nothing but the raw tables."""
     return new_studio(tmp_path / "data", pristine)
 
@@ -55,63 +42,59 @@ def empty_studio(
 @pytest.fixture(scope="session")
 def completed(
     prefect_server: Path,
-    calm_threads: None,
     pristine: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Studio:
     """A data folder in which every flow of the first game has run, with a copy beside it."""
     studio = new_studio(tmp_path_factory.mktemp("completed") / "data", pristine)
     studio.take_through(GAME)
-    shutil.copytree(studio.data, kept_folder(studio))
+    keep(studio, "completed")
     return studio
+
+
+@pytest.fixture(scope="session")
+def completed_with_candidate(completed: Studio) -> Studio:
+    """The same after a second training, the model of which is the candidate."""
+    put_back(completed, "completed")
+    completed.run("train", GAME, OTHER)
+    keep(completed, "with_candidate")
+    return completed
 
 
 @pytest.fixture(scope="module")
 def complete(completed: Studio) -> Studio:
-    """The data folder in which every flow of the first game has run, as the flows have left it."""
-    replace_folder(completed.data, kept_folder(completed))
+    """The data folder in which every flow of the first game has run, for one module."""
+    put_back(completed, "completed")
     return completed
 
 
 @pytest.fixture
-def restored(complete: Studio) -> Studio:
-    """The data folder in which every flow of the first game has run, restored for one test."""
-    replace_folder(complete.data, kept_folder(complete))
-    return complete
+def restored(completed: Studio) -> Studio:
+    """The data folder in which every flow of the first game has run, for one test."""
+    put_back(completed, "completed")
+    return completed
 
 
 @pytest.fixture
-def trained(complete: Studio) -> Studio:
-    """A data folder with one model, the champion, and the outputs of earlier tests."""
-    replace_folder(complete.data / MODELS, kept_folder(complete) / MODELS)
-    return complete
+def with_candidate(completed_with_candidate: Studio) -> Studio:
+    """The same with a second model that waits as the candidate."""
+    put_back(completed_with_candidate, "with_candidate")
+    return completed_with_candidate
 
 
-@pytest.fixture(scope="session")
-def models_with_candidate(completed: Studio, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of models after a second training, the model of which is the candidate."""
-    replace_folder(completed.data, kept_folder(completed))
-    completed.run("train", GAME, OTHER)
-    kept = tmp_path_factory.mktemp("models") / "with_candidate"
-    return Path(shutil.copytree(completed.data / MODELS, kept))
+def keep(studio: Studio, name: str) -> None:
+    """Copies a data folder and the cached results."""
+    kept = studio.data.with_name(name)
+    shutil.copytree(studio.data, kept / "data")
+    shutil.copytree(RESULTS, kept / "results")
 
 
-@pytest.fixture
-def with_candidate(complete: Studio, models_with_candidate: Path) -> Studio:
-    """A data folder with a champion and a candidate, and the outputs of earlier tests."""
-    replace_folder(complete.data / MODELS, models_with_candidate)
-    return complete
-
-
-def replace_folder(target: Path, kept: Path) -> None:
-    """Replaces a folder by a copy whose files have the same times, so that caches stay valid."""
-    shutil.rmtree(target)
-    shutil.copytree(kept, target)
-
-
-def kept_folder(studio: Studio) -> Path:
-    """The copy of a data folder as its flows left it."""
-    return studio.data.with_name("copy")
+def put_back(studio: Studio, name: str) -> None:
+    """Restores a data folder and the cached results; files get the times that they had."""
+    kept = studio.data.with_name(name)
+    for folder, copy in ((studio.data, kept / "data"), (RESULTS, kept / "results")):
+        shutil.rmtree(folder)
+        shutil.copytree(copy, folder)
 
 
 @pytest.fixture

@@ -71,19 +71,21 @@ def test_batch_score_without_predictions_says_on_which_day_to_predict(
             {"batch_score.start": "2024-05-01", "batch_score.end": "2024-05-31"},
             "--as-of 2024-06-01",
         ),
-        (
+        pytest.param(
             {"batch_score.start": "2024-05-10", "batch_score.end": "2024-05-20"},
             "--as-of 2024-06-01",
+            marks=pytest.mark.slow,
         ),
         (
             {"batch_score.start": "2024-05-01", "batch_score.end": -7},
             "--set=windows.batch_predict.start=2024-05-01 "
             "--set=windows.batch_predict.end=2024-06-30",
         ),
-        (
+        pytest.param(
             {"batch_score.start": "2024-05-01", "batch_score.end": "2024-05-31",
              "batch_predict.start": "2024-12-01", "batch_predict.end": "2024-12-31"},
             "--set=windows.batch_predict.end=2024-05-31",
+            marks=pytest.mark.slow,
         ),
         (
             {"batch_score.start": "2024-05-01", "batch_score.end": "2024-05-31",

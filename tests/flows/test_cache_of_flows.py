@@ -10,6 +10,7 @@ import pytest
 
 from churnlib.features import history
 from churnlib.schemas.raw_tables import raw_tables
+from tests.flows.models import champion
 from tests.flows.studio import BATCH_DAY, LAST_DAY, ROOT, Studio, python, writes, written
 
 GAME = "game1"
@@ -170,11 +171,11 @@ def test_cache_lost_outputs_are_written_again_as_they_were(
 def test_cache_tampered_model_is_fitted_again(
     settled: Studio, caplog: pytest.LogCaptureFixture
 ) -> None:
-    version = settled.json(f"06_models/{GAME}/champion.json")["version"]
+    version = champion(settled)
     settled.file(f"06_models/{GAME}/{version}/model.skops").write_bytes(b"other")
     settled.run("train_from_raw", GAME)
     assert {"champion", "registry"} <= written(caplog.text)
-    assert settled.json(f"06_models/{GAME}/champion.json")["version"] > version
+    assert champion(settled) > version
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,12 @@ import pytest
 
 from churnlib.errors import DataError, SettingsError
 from churnlib.io import datasets, storage
+from churnlib.io.buckets import Bucket
 from churnlib.io.catalog import Catalog
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import EngineSettings
 from flows.cli.main import main
-from flows.engine import dask_cluster, dask_workers
+from flows.engine import dask_cluster, dask_workers, over_dask
 from flows.engine.dask_cluster import cluster
 from flows.engine.dask_workers import check_workers
 from flows.engine.over_dask import buckets_for
@@ -51,7 +52,15 @@ def build_all(studio: Studio, say: Say, *more: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def local(studio: Studio) -> dict[str, bytes]:
+def small_groups() -> Iterator[None]:
+    """Row groups that are small enough for several buckets of these small tables."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("churnlib.io.table_writer.ROWS_PER_GROUP", 1_000)
+        yield
+
+
+@pytest.fixture(scope="module")
+def local(studio: Studio, small_groups: None) -> dict[str, bytes]:
     """The features as this process makes them alone."""
     studio.run("train_from_raw", "game1")
     studio.run("batch_predict", "game1")
@@ -61,10 +70,23 @@ def local(studio: Studio) -> dict[str, bytes]:
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_cluster_builds_the_same_bytes(
-    studio: Studio, local: dict[str, bytes], say: Say, workers: int
+    studio: Studio,
+    local: dict[str, bytes],
+    say: Say,
+    workers: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    counts: list[int] = []
+    map_parts = over_dask.map_parts
+
+    def count_parts(build: over_dask.Build, ranges: Sequence[Bucket]) -> Any:
+        counts.append(len(ranges))
+        return map_parts(build, ranges)
+
+    monkeypatch.setattr(over_dask, "map_parts", count_parts)
     output = build_all(studio, say, "--refresh", *DASK, f"--set=engine.workers={workers}")
     assert output.count("build-in-buckets") >= 3
+    assert min(counts) > 1
     assert features(studio) == local
     assert parts(studio) == []
 
@@ -135,7 +157,7 @@ def test_invalid_engine_settings_are_refused(wrong: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("needed", "threads", "count"), [(2, 1, 4), (2, 3, 16), (64, 2, 64), (5, 10_000, 1024)]
+    ("needed", "threads", "count"), [(2, 1, 4), (2, 3, 12), (64, 2, 64), (5, 100, 400)]
 )
 def test_each_thread_has_several_buckets(needed: int, threads: int, count: int) -> None:
     assert buckets_for(needed, threads) == count

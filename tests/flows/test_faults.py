@@ -238,7 +238,7 @@ def test_score_of_subscriptions_without_labels_says_why_metrics_are_null(complet
         assert scores["n"] == 0
         assert scores["immature"] > 0
         assert scores["roc_auc"] is scores["roc_auc_ci"] is scores["log_loss"] is None
-        assert scores["reason"].startswith("no subscription has a known outcome")
+        assert scores["reason"].startswith("the label is not yet available for ")
 
 
 def test_score_of_a_training_window_warns_if_allowed(complete: Studio) -> None:

@@ -171,54 +171,54 @@ def test_gate_is_undecided_on_a_cohort_that_both_models_were_trained_on(
 
 @pytest.mark.slow
 def test_gate_is_undecided_about_a_trial_with_other_features(
-    trained: Studio,
+    restored: Studio,
 ) -> None:
-    first = champion(trained)
+    first = champion(restored)
     other = {"currency.lookback_months": 12}
-    trained.run("train", GAME, other)
-    second = candidate(trained)
-    trained.run("score", GAME, LENIENT | other)
-    assert champion(trained) == first
-    assert candidate(trained) == second
-    assert score_report(trained)["comparison"]["decision"] == "undecided"
+    restored.run("train", GAME, other)
+    second = candidate(restored)
+    restored.run("score", GAME, LENIENT | other)
+    assert champion(restored) == first
+    assert candidate(restored) == second
+    assert score_report(restored)["comparison"]["decision"] == "undecided"
     # The candidate does not match the game's own settings.
-    assert trained.command("score", GAME) == DONE
-    assert score_report(trained)["model_version"] == first
+    assert restored.command("score", GAME) == DONE
+    assert score_report(restored)["model_version"] == first
     # Training with the champion's settings gives the same version: there is no candidate.
-    trained.run("train", GAME)
-    assert candidate(trained) is None
-    assert trained.command("score", GAME) == DONE
-    assert score_report(trained)["model_version"] == first
+    restored.run("train", GAME)
+    assert candidate(restored) is None
+    assert restored.command("score", GAME) == DONE
+    assert score_report(restored)["model_version"] == first
 
 
 @pytest.mark.slow
 def test_gate_replaces_a_champion_with_features_other_than_the_games(
-    trained: Studio, monkeypatch: pytest.MonkeyPatch
+    restored: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CHURN_CURRENCY__LOOKBACK_MONTHS", "12")
-    trained.run("train", GAME)
-    second = candidate(trained)
-    trained.run("score", GAME)
-    assert champion(trained) == second
-    assert "than the game's settings now require" in score_report(trained)["comparison"]["reason"]
+    restored.run("train", GAME)
+    second = candidate(restored)
+    restored.run("score", GAME)
+    assert champion(restored) == second
+    assert "than the game's settings now require" in score_report(restored)["comparison"]["reason"]
 
 
 @pytest.mark.slow
-def test_gate_replaces_a_champion_that_cannot_be_loaded(trained: Studio) -> None:
-    first = champion(trained)
-    made_by_another_library(trained, first)
-    trained.run("train", GAME, OTHER)
-    second = champion(trained)
+def test_gate_replaces_a_champion_that_cannot_be_loaded(restored: Studio) -> None:
+    first = champion(restored)
+    made_by_another_library(restored, first)
+    restored.run("train", GAME, OTHER)
+    second = champion(restored)
     assert second != first
-    why = registry(trained)["promotions"][-1]["why"]
+    why = registry(restored)["promotions"][-1]["why"]
     assert "was trained with scikit-learn 0.1" in why
 
-    trained.run("train", GAME, {"train.seed": 9})
-    third = candidate(trained)
-    made_by_another_library(trained, second)
-    trained.run("score", GAME)
-    assert champion(trained) == third
-    comparison = score_report(trained)["comparison"]
+    restored.run("train", GAME, {"train.seed": 9})
+    third = candidate(restored)
+    made_by_another_library(restored, second)
+    restored.run("score", GAME)
+    assert champion(restored) == third
+    comparison = score_report(restored)["comparison"]
     assert comparison["decision"] == "accepted"
     assert "the champion cannot be used any more" in comparison["reason"]
     assert comparison["difference"] is None

@@ -94,9 +94,7 @@ def _content(name: str, content: bytes) -> Any:
 
 
 @pytest.fixture(scope="module")
-def there(
-    store_server: StoreServer, pristine: Path, prefect_server: Path, calm_threads: None
-) -> Iterator[Shop]:
+def there(store_server: StoreServer, pristine: Path, prefect_server: Path) -> Iterator[Shop]:
     """A data folder in a bucket, with raw tables as others put them there, and features."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in store_server.environment().items():

@@ -39,7 +39,7 @@ def with_start(studio: Studio) -> pl.DataFrame:
     return studio.raw(GAME, "character_currency").join(starts, on="char_id", how="left")
 
 
-@pytest.mark.parametrize("how", ["rewritten", "deleted"])
+@pytest.mark.parametrize("how", ["rewritten", pytest.param("deleted", marks=pytest.mark.slow)])
 def test_features_do_not_change_with_currency_after_the_start(single: Studio, how: str) -> None:
     before, file = single.table(TRAIN), single.file(TRAIN).read_bytes()
     rows = with_start(single)

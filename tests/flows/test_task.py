@@ -22,7 +22,7 @@ from churnlib.io.storage import write_text
 from deployments.generate import entrypoints
 from flows.engine.cache import DrawnSeed, task_key
 from flows.engine.results import DatasetSerializer, datasets_in
-from flows.task import dataset_parameters, refreshing, task
+from flows.task import refreshing, task
 from tests.flows.studio import ROOT
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
@@ -430,20 +430,6 @@ def test_task_key_differs_between_functions_of_one_scope() -> None:
 
 def test_task_key_differs_with_the_code_that_counts() -> None:
     assert task_key(double.fn, {}) != task_key(double.fn, {}, ("churnlib.seeds",))
-
-
-def test_dataset_parameters_are_found_by_annotation() -> None:
-    def join(
-        one: "DatasetRef",
-        many: dict[str, DatasetRef],
-        maybe: DatasetRef | None,
-        to: Dataset,
-        n: int,
-    ) -> None: ...
-
-    joined = task(join)
-    assert dataset_parameters(joined, DatasetRef) == ("one", "many", "maybe")
-    assert dataset_parameters(joined, Dataset) == ("to",)
 
 
 def test_task_keeps_no_result_where_the_code_changed_since_the_start(

@@ -44,16 +44,7 @@ def month_start(number: int) -> date:
 
 def in_order(rows: Sequence[Row]) -> list[Row]:
     """Sorts subscriptions as the feature tables do."""
-    return sorted(
-        rows, key=lambda r: (_hash(r["char_id"]), r["char_id"], r["sub_start_date"], r["sub_id"])
-    )
-
-
-def _hash(number: int) -> int:
-    """The finalizer of MurmurHash3."""
-    for factor in (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53):
-        number = ((number ^ number >> 33) * factor) % 2**64
-    return number ^ number >> 33
+    return sorted(rows, key=lambda r: (r["char_id"], r["sub_start_date"], r["sub_id"]))
 
 
 def standard(

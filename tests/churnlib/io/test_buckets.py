@@ -1,30 +1,44 @@
-"""Characters in buckets: their hashes, their order, and the same bytes in any number of them."""
+"""Buckets of characters: ranges of ids that are the same in all tables."""
 
-import math
+import threading
+from collections.abc import Iterator
 from datetime import date
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from churnlib.errors import DataError
 from churnlib.features.history import add_currency_features
 from churnlib.io import buckets, datasets
+from churnlib.io.buckets import Bucket
 from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.io.table_writer import write_table
 from tests.churnlib.features.strategies import EVERYTHING
 
 DAY = date(2024, 6, 1)
-SCHEMA = {"char_id": pl.Int64, "date": pl.Date, "hard_balance": pl.Float64, "note": pl.String}
+COUNTS = (1, 2, 3, 8, 64)
+"""Numbers of buckets."""
 
 
-def table_of(name: str, folder: Path, rows: pl.DataFrame) -> DatasetRef:
-    target = Dataset(name, "hawk", str(folder / f"{name}.parquet"))
-    return buckets.write([buckets.in_order(rows)], target, rows.schema)
+@pytest.fixture(autouse=True)
+def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("churnlib.io.table_writer.ROWS_PER_GROUP", 32)
+
+
+def table_of(name: str, folder: str | Path, rows: pl.DataFrame) -> DatasetRef:
+    target = Dataset(name, "hawk", str(Path(folder) / f"{name}.parquet"))
+    return write_table([rows.sort("char_id", maintain_order=True)], target, rows.schema)
+
+
+def of_ids(*ids: Any) -> pl.DataFrame:
+    return pl.DataFrame({"char_id": pl.Series(*ids).sort()}).with_row_index("n")
 
 
 def game(characters: int = 300, seed: int = 7) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -47,145 +61,181 @@ def game(characters: int = 300, seed: int = 7) -> tuple[pl.DataFrame, pl.DataFra
     return subs.sort("char_id", "sub_start_date", "sub_id"), currency
 
 
-def test_hashes_are_stable() -> None:
-    numbers = pl.Series([0, 1, 2, -1, 2**62, None])
-    assert buckets.hashes(numbers).tolist() == [
-        0,
-        12994781566227106604,
-        4233148493373801447,
-        7256831767414464289,
-        7301644554408135072,
-        0,
-    ]
-    texts = pl.Series(["a", "a", "b", "", None, "ä"])
-    assert buckets.hashes(texts).tolist() == [
-        *(4681665781835383343, 4681665781835383343, 9543904841865449333),
-        *(16476032584258269876, 16476032584258269876, 17315702723226345529),
-    ]
-    assert len(buckets.hashes(pl.Series([], dtype=pl.String))) == 0
-
-
-@pytest.mark.parametrize("ids", [pl.Series(range(40_000)), pl.Series(range(0, 4_000_000, 100))])
-def test_buckets_have_similar_sizes(ids: pl.Series) -> None:
-    sizes = buckets.buckets_of(ids, 64).value_counts()["count"]
-    assert len(sizes) == 64
-    assert sizes.is_between(500, 750).all()
-
-
-@given(st.integers(0, 10), st.lists(st.integers(-(2**63), 2**63 - 1), max_size=50))
-def test_fewer_buckets_are_unions_of_more_buckets(power: int, ids: list[int]) -> None:
-    found = pl.Series("char_id", ids, dtype=pl.Int64)
-    finest = buckets.buckets_of(found, buckets.FINEST)
-    assert buckets.buckets_of(found, 2**power).to_list() == [
-        number // (buckets.FINEST // 2**power) for number in finest
-    ]
-
-
-VALUES = st.none() | st.floats(-9, 9)
-
-
-@given(st.lists(st.tuples(st.integers(0, 9), VALUES, st.none() | st.text(max_size=2)), max_size=30))
-def test_characters_are_sorted_by_hash_and_their_rows_keep_their_order(
-    rows: list[tuple[Any, ...]],
-) -> None:
-    frame = pl.DataFrame(
-        [(c, DAY, v, t) for c, v, t in rows], schema=SCHEMA, orient="row"
-    ).with_row_index("row")
-    hashed = [int(h) for h in buckets.hashes(frame["char_id"])]
-    expected = sorted(frame.rows(), key=lambda row: hashed[row[0]])
-    if len({row[0] for row in rows}) == _changes(rows):  # Each character's rows are together.
-        assert buckets.in_order(frame).rows() == expected
-    assert buckets.in_order(buckets.in_order(frame.sort("char_id", "row"))).equals(
-        buckets.in_order(frame.sort("char_id", "row"))
-    )
-
-
-def _changes(rows: list[tuple[Any, ...]]) -> int:
-    return sum(i == 0 or row[0] != rows[i - 1][0] for i, row in enumerate(rows))
-
-
-def test_nan_and_null_are_kept_when_rows_are_sorted() -> None:
-    frame = pl.DataFrame({"char_id": [1, 2, 3, 4], "x": [math.nan, None, 1.0, 2.0]})
-    found = buckets.in_order(frame).sort("char_id")
-    assert found["x"].is_nan().to_list() == [True, None, False, False]
-
-
-@pytest.mark.parametrize("count", [1, 2, 8, 256, 1024])
-def test_concatenated_buckets_are_the_table(count: int, tmp_path: Path) -> None:
-    _, currency = game()
-    table = table_of("character_currency", tmp_path, currency)
-    parts = [buckets.bucket(table, number, count).collect() for number in range(count)]
-    assert pl.concat(parts).equals(datasets.read(table))
-    for number, part in enumerate(parts):
-        assert set(buckets.buckets_of(part["char_id"], count)) <= {number}
-
-
-def test_features_have_the_same_bytes_for_any_number_of_buckets(tmp_path: Path) -> None:
+def game_tables(folder: Path) -> list[DatasetRef]:
     subs, currency = game()
-    tables = [table_of("subs", tmp_path, subs), table_of("character_currency", tmp_path, currency)]
+    return [table_of("subs", folder, subs), table_of("character_currency", folder, currency)]
+
+
+SKEWED = {
+    "dense": pl.Series(np.arange(3000)),
+    "one_huge_id": pl.Series([*range(1999), 2**62]),
+    "dense_and_sparse": pl.Series([*range(1500), *(10**6 * n for n in range(1, 1500))]),
+    "texts": pl.Series([f"{mark}{n}" for n in range(1000) for mark in ("a", "Z", "é")]),
+}
+
+
+@pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize("ids", SKEWED)
+def test_buckets_have_similar_numbers_of_rows_whatever_the_ids(
+    ids: str, count: int, tmp_path: Path
+) -> None:
+    table = table_of("table", tmp_path, of_ids("char_id", SKEWED[ids]))
+    ranges = buckets.cut([table], count)
+    heights = [len(bucket.rows(datasets.scan(table)).collect()) for bucket in ranges]
+    assert len(ranges) == min(count, len(buckets.row_groups(table)))
+    assert sum(heights) == len(SKEWED[ids])
+    assert max(heights) <= len(SKEWED[ids]) / count + 32
+
+
+def test_largest_table_decides_where_buckets_are_cut(tmp_path: Path) -> None:
+    small = table_of("small", tmp_path, of_ids("char_id", range(500)))
+    busy = [n for n in range(500) for _ in range(20 if n >= 450 else 1)]
+    large = table_of("large", tmp_path, of_ids("char_id", busy))
+    for tables in ([small, large], [large, small]):
+        first, second = buckets.cut(tables, 2)
+        assert first.end == second.first
+        assert 450 < second.first < 500
+
+
+@settings(max_examples=30)
+@given(
+    st.lists(st.lists(st.integers(-40, 40), max_size=200), min_size=1, max_size=3),
+    st.sampled_from(COUNTS),
+    st.booleans(),
+)
+def test_every_row_of_a_character_is_in_one_bucket_in_all_tables(
+    tables: list[list[int]], count: int, as_text: bool
+) -> None:
+    owner: dict[Any, int] = {}
+    with TemporaryDirectory() as folder:
+        refs = []
+        for n, numbers in enumerate(tables):
+            ids = pl.Series("char_id", numbers, dtype=pl.Int64)
+            rows = of_ids("char_id", ids.cast(pl.String) if as_text else ids)
+            refs.append(table_of(f"table{n}", folder, rows))
+        ranges = buckets.cut(refs, count)
+        assert 1 <= len(ranges) <= count
+        for table in refs:
+            parts = [bucket.rows(datasets.scan(table)).collect() for bucket in ranges]
+            assert pl.concat(parts).equals(datasets.read(table))
+            for number, part in enumerate(parts):
+                for char_id in part["char_id"]:
+                    assert owner.setdefault(char_id, number) == number
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_empty_tables_have_one_bucket(count: int, tmp_path: Path) -> None:
+    table = table_of("table", tmp_path, of_ids("char_id", range(0)))
+    assert buckets.cut([table, table], count) == [Bucket()]
+
+
+def test_features_have_the_same_bytes_for_any_number_of_buckets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables = game_tables(tmp_path)
     function = partial(add_currency_features, settings=EVERYTHING, as_of=DAY)
-    schema = function(*map(datasets.scan, tables)).collect_schema()
+    target = Dataset("features", "hawk", str(tmp_path / "features.parquet"))
     written = set()
-    for count in (1, 4, 64):
-        target = Dataset("features", "hawk", str(tmp_path / f"{count}.parquet"))
-        frames = (buckets.make(function, tables, number, count) for number in range(count))
-        written.add(buckets.write(frames, target, schema).fingerprint)
+    for count in COUNTS:
+        monkeypatch.setattr(buckets, "count_for", lambda *_, count=count: count)
+        assert len(buckets.cut(tables, count)) == min(count, len(buckets.row_groups(tables[1])))
+        written.add(buckets.build(function, tables, target, {}, 256))
     assert len(written) == 1
-    whole = function(subs.lazy(), currency.lazy()).collect()
-    assert buckets.in_order(whole).equals(datasets.read(target))
+    subs, currency = game()
+    assert function(subs.lazy(), currency.lazy()).collect().equals(datasets.read(target))
 
 
 def test_number_of_buckets_depends_on_memory(tmp_path: Path) -> None:
-    _, currency = game()
-    table = table_of("character_currency", tmp_path, currency)
-    size = buckets.size_of(table)
-    assert size == len(currency) * (8 + 4 + 4 * 8)
-    assert buckets.count_for(256, size) == 1
-    assert buckets.count_for(1, size, times=2**20 * 8 // size) == 8
-    assert buckets.count_for(1, 10**15) == buckets.FINEST
-    counted = datasets.ref(Dataset(table.name, table.game, table.uri))
-    assert buckets.size_of(counted) == size
-    assert buckets.size_of(counted, "char_id", "date") == len(currency) * (8 + 4)
+    subs, currency = game_tables(tmp_path)
+    assert subs.rows is not None
+    assert currency.rows is not None
+    assert buckets.size_of(currency) == currency.rows * (8 + 4 + 4 * 8)
+    assert buckets.size_of(subs) == subs.rows * (8 + 8 + 4)
+    uncounted = datasets.ref(Dataset(subs.name, subs.game, subs.uri))
+    assert buckets.size_of(uncounted) == buckets.size_of(subs)
+    assert buckets.count_for(256, [subs, currency]) == 1
+    many = [currency] * 100
+    needed = buckets.size_of(currency) * 100 * buckets.BUILDING / 2**20
+    assert buckets.count_for(1, many) == -(-needed // 1) > 1
+    assert buckets.count_for(2, many) == -(-needed // 2)
 
 
-def test_table_of_another_program_has_no_buckets(tmp_path: Path) -> None:
+def test_a_table_of_another_program_cannot_be_cut(tmp_path: Path) -> None:
     path = tmp_path / "other.parquet"
     pl.DataFrame({"char_id": [1]}).write_parquet(path)
     table = datasets.ref(Dataset("other", "hawk", str(path)), 1)
-    assert buckets.bucket(table, 0, 1).collect().height == 1
-    with pytest.raises(DataError, match="Remove it, and make it again"):
-        buckets.bucket(table, 0, 2)
+    assert buckets.cut([table], 1) == [Bucket()]
+    with pytest.raises(DataError) as caught:
+        buckets.cut([table], 2)
+    assert str(caught.value) == (
+        f"hawk: the footer of {path} does not contain 'row_groups', so it was not written by this "
+        f"version. {datasets.REBUILD}"
+    )
 
 
-@pytest.mark.parametrize("count", [1, 8, 64, 256])
-def test_spilled_rows_keep_their_order(count: int, tmp_path: Path) -> None:
-    frame = pl.DataFrame({"sub_id": [n * 7 % 501 for n in range(5_000)], "n": range(5_000)})
-    parts = buckets.spill(frame.lazy(), "sub_id", count, tmp_path / "aside")
-    assert len(parts) == count
-    found = [part.collect() for part in parts]
-    for number, part in enumerate(found):
-        assert part["n"].is_sorted()
-        assert count == 1 or set(buckets.buckets_of(part["sub_id"], count)) <= {number}
-    assert pl.concat(found).sort("n").equals(frame)
+def test_failure_between_buckets_leaves_the_earlier_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, table = game_tables(tmp_path)
+    monkeypatch.setattr(buckets, "count_for", lambda *_: 4)
+    target, calls = Dataset(table.name, "hawk", table.uri), []
+
+    def fail(rows: pl.LazyFrame) -> pl.LazyFrame:
+        calls.append(rows)
+        if len(calls) > 3:
+            raise DataError("out of luck")
+        return rows
+
+    before = threading.active_count()
+    with pytest.raises(DataError, match="out of luck"):
+        buckets.build(fail, [table], target, {}, 256)
+    assert datasets.is_unchanged(table)
+    assert threading.active_count() == before
 
 
-def test_failure_between_buckets_leaves_the_old_file(tmp_path: Path) -> None:
-    _, currency = game()
-    table = table_of("character_currency", tmp_path, currency)
-    target = Dataset("character_currency", "hawk", table.uri)
+def frames(count: int) -> list[pl.DataFrame]:
+    return [pl.DataFrame({"n": [n]}) for n in range(count)]
 
-    def fail(_: pl.LazyFrame) -> pl.LazyFrame:
+
+@pytest.mark.parametrize("count", [0, 1, 2, 9])
+def test_frames_computed_ahead_keep_their_order(count: int) -> None:
+    before = threading.active_count()
+    assert [frame["n"][0] for frame in buckets.ahead(frames(count))] == list(range(count))
+    assert threading.active_count() == before
+
+
+def test_one_frame_is_computed_while_another_is_used() -> None:
+    computed = [threading.Event() for _ in range(4)]
+
+    def compute() -> Iterator[pl.DataFrame]:
+        for frame, event in zip(frames(4), computed, strict=True):
+            event.set()
+            yield frame
+
+    for number, _ in enumerate(buckets.ahead(compute())):
+        if number + 1 < len(computed):
+            assert computed[number + 1].wait(timeout=10)
+        assert not any(event.is_set() for event in computed[number + 2 :])
+
+
+@pytest.mark.parametrize("failing", [0, 1, 3])
+def test_an_exception_is_raised_after_the_frames_before_it(failing: int) -> None:
+    def compute() -> Iterator[pl.DataFrame]:
+        yield from frames(failing)
         raise DataError("out of luck")
 
+    before, seen = threading.active_count(), list[int]()
     with pytest.raises(DataError, match="out of luck"):
-        frames = (buckets.make(fail, [table], number, 4) for number in range(4))
-        buckets.write(frames, target, currency.schema)
-    assert datasets.is_unchanged(table)
-    assert [path.name for path in tmp_path.iterdir()] == ["character_currency.parquet"]
+        for frame in buckets.ahead(compute()):
+            seen.append(frame["n"][0])
+    assert seen == list(range(failing))
+    assert threading.active_count() == before
 
 
-def test_lazy_frame_over_frames_supports_projection_filter_and_limit() -> None:
-    frames = [pl.DataFrame({"a": [n, n + 1], "b": [0, 0]}) for n in (0, 10, 20)]
-    schema = frames[0].schema
-    rows = buckets.lazily(frames, schema).filter(pl.col("a") > 0).select("a").head(3).collect()
-    assert rows["a"].to_list() == [1, 10, 11]
+def test_no_thread_is_left_if_frames_are_not_used_to_the_end() -> None:
+    before = threading.active_count()
+    ahead = buckets.ahead(frames(9))
+    next(ahead)
+    assert isinstance(ahead, Iterator)
+    ahead.close()  # type: ignore[attr-defined]
+    assert threading.active_count() == before

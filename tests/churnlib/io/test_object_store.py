@@ -22,6 +22,7 @@ from churnlib.io.datasets import Dataset
 from churnlib.io.footer import read_metadata
 from churnlib.versions.champion import champion, set_champion
 from churnlib.versions.folder import list_versions, load_model, read_scored
+from churnlib.versions.manifest import read_manifest
 from churnlib.versions.promotion import Cause, delete_old_versions, promote, roll_back
 from churnlib.versions.registry import read_registry
 from tests.churnlib.model.samples import features, save, usual
@@ -274,7 +275,7 @@ def test_model_is_loaded_and_verified(bucket: str, store_server: StoreServer) ->
     set_champion(catalog, "v1")
     assert champion(catalog) == kept
     load_model(kept).schema.apply(features())
-    assert len(read_scored(kept))
+    assert len(read_scored(kept, read_manifest(kept)))
     # A digest in the store's metadata is not trusted.
     file = f"{kept.uri}/model.skops"
     digest = hashlib.sha256(storage.read_bytes(file)).hexdigest()

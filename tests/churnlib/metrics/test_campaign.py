@@ -110,7 +110,7 @@ def test_threshold_with_one_outcome_is_break_even(outcome: int | None) -> None:
 
 def test_campaign_without_labels_has_only_a_reason() -> None:
     campaign = evaluate_campaign(scored().clear(), OFFER, 0.2)
-    assert campaign.reason == "no subscription has a known outcome"
+    assert campaign.reason == "no subscription has a label"
     assert (campaign.n, campaign.at_threshold, campaign.empc, campaign.curve) == (0, None, None, ())
     assert json.loads(json.dumps(campaign.to_json()))["threshold"] == 0.2
 

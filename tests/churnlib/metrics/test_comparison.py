@@ -179,7 +179,7 @@ def test_comparison_with_one_outcome_is_undefined(outcome: int | None) -> None:
     assert (difference.difference, difference.interval()) == (None, None)
     churned = 5 if outcome == 1 else 0
     n = 0 if outcome is None else 5
-    assert difference.reason == f"of {n} subscriptions with a known outcome {churned} churned"
+    assert difference.reason == f"of {n} subscriptions with a label {churned} churned"
 
 
 def test_comparison_with_one_churner_has_no_interval() -> None:

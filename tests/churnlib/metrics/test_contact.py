@@ -6,12 +6,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from churnlib.io.buckets import hashes
 from churnlib.io.catalog import Catalog
+from churnlib.io.hashing import hashes
 from churnlib.metrics.campaign import choose_threshold, evaluate_campaign
 from churnlib.metrics.contact import add_contact, compare_counts, compare_hold_out, is_held_out
 from churnlib.settings import Offer
 from churnlib.versions.folder import save_model
+from churnlib.versions.manifest import read_manifest
 from churnlib.versions.threshold import contact_threshold
 from tests.churnlib.model.samples import FACTS, features, usual
 
@@ -140,6 +141,7 @@ def test_another_offer_chooses_a_new_threshold_on_the_validation_rows(
     saved = save_model(Catalog(str(tmp_path), "hawk").model("v1"), model, scored, rows[:9], facts)
     half = scored[:120]
     usual_best, dear_best = (choose_threshold(half, offer) for offer in (Offer(), DEAR))
-    assert contact_threshold(saved, Offer()) == (0.123 if with_campaign else usual_best)
-    assert contact_threshold(saved, DEAR) == dear_best
+    manifest = read_manifest(saved)
+    assert contact_threshold(saved, manifest, Offer()) == (0.123 if with_campaign else usual_best)
+    assert contact_threshold(saved, manifest, DEAR) == dear_best
     assert len({0.123, usual_best, dear_best}) == 3

@@ -430,11 +430,11 @@ def test_equal_predictions_have_no_ranking_interval() -> None:
 def test_scores_without_rows_have_a_reason() -> None:
     empty = score_group(table([], []))
     assert (empty.n, empty.positives, empty.immature) == (0, 0, 0)
-    assert empty.reason == "no subscription has a known outcome"
+    assert empty.reason == "there are no subscriptions"
     young = score_group(table([None] * 1200, [0.5] * 1200))
     assert (young.n, young.positives, young.immature) == (0, 0, 1200)
     assert young.reason is not None
-    assert young.reason.endswith(": 1,200 are not old enough")
+    assert young.reason == "the label is not yet available for any of the 1,200 subscriptions"
     for scores in (empty, young):
         assert none_of(scores, RANKING + ERRORS)
 

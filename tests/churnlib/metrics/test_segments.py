@@ -107,7 +107,7 @@ def test_small_segment_has_only_counts() -> None:
             few["n"] + few["immature"]
             == rows.filter(pl.col("sub_start_date").dt.strftime("%Y-%m") == few["value"]).height
         )
-        assert few["reason"] == "fewer than 20 subscriptions with a known outcome"
+        assert few["reason"] == "fewer than 20 subscriptions with a label"
         assert few["base_rate"] == pytest.approx(few["positives"] / few["n"])
         assert (few["roc_auc"], few["mean_predicted"], few["intervals"]) == (None, None, NONE_KNOWN)
 

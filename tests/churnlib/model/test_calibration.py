@@ -192,14 +192,14 @@ def test_calibration_does_not_depend_on_the_size_of_parts(size: int) -> None:
     )
 
 
-def test_first_rows_are_calibrated_on_if_memory_cannot_hold_all(
+def test_a_sample_is_calibrated_on_if_memory_cannot_hold_all(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(training_module, "MOST_ROWS", 150)
     settings = training(*PIPELINES["lightgbm_from_parts"], calibration="isotonic")
     model = fit(replace(FeatureTable.of(ROWS), size=100), settings, 1)
     assert model.calibration is not None
-    assert model.calibration.rows == 200
+    assert model.calibration.rows == 150
     assert calibrated(method="isotonic").calibration.rows == 600  # type: ignore[union-attr]
 
 

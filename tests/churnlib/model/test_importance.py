@@ -66,7 +66,7 @@ def test_importance_is_the_loss_of_auc(
     assert importances["race"].auc_loss == pytest.approx(np.mean(losses), abs=5 * error)
 
 
-def test_importance_uses_the_first_labelled_rows(
+def test_importance_uses_a_sample_of_the_labelled_characters(
     model: FittedModel, table: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(importance, "MAX_ROWS", 150)
@@ -76,8 +76,8 @@ def test_importance_uses_the_first_labelled_rows(
     in_parts = permutation_importance(
         model, FeatureTable(with_nulls.lazy(), len(with_nulls), size=64)
     )
-    labelled = with_nulls.drop_nulls("sub_churn").head(150)
-    assert whole == in_parts == permutation_importance(model, labelled)
+    sample = FeatureTable.of(with_nulls.drop_nulls("sub_churn")).sample(150).collect()
+    assert whole == in_parts == permutation_importance(model, sample)
 
 
 @pytest.mark.parametrize("churned", [0, 1])
@@ -90,3 +90,14 @@ def test_importance_is_empty_with_one_outcome(
 
 def test_importance_is_empty_without_rows(model: FittedModel, table: pl.DataFrame) -> None:
     assert permutation_importance(model, table.clear()) == []
+
+
+@pytest.mark.parametrize(
+    ("churned", "stayed", "expected"),
+    [(900, 1100, (500, 500)), (300, 1700, (300, 700)), (1700, 300, (700, 300)), (40, 60, (40, 60))],
+)
+def test_compared_rows_are_balanced(churned: int, stayed: int, expected: tuple[int, int]) -> None:
+    outcome = np.random.default_rng(1).permutation(np.repeat([True, False], [churned, stayed]))
+    compared = importance._balanced(outcome, np.arange(len(outcome)))
+    assert (outcome[compared].sum(), (~outcome[compared]).sum()) == expected
+    assert (np.diff(compared) > 0).all()

@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from churnlib.errors import ModelError
 from churnlib.metrics.contact import add_contact
+from churnlib.model import threads
 from churnlib.model.feature_schema import Feature, FeatureSchema
 from churnlib.model.fit import fit
 from churnlib.model.fitted_model import FittedModel
@@ -136,7 +137,10 @@ def test_predicting_uses_one_thread_and_does_not_change_the_model() -> None:
     assert forest.pipeline.named_steps["model"].n_jobs == 2
 
 
-def test_predictions_are_the_same_bits_on_one_and_two_threads() -> None:
+def test_predictions_are_the_same_bits_on_one_and_two_threads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(threads, "MIN_ROWS", 0)
     one = {"OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1", "PYTHONHASHSEED": "1"}
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", FIT, *THREADED],

@@ -1,34 +1,42 @@
 """Samples of characters, chosen by the hash of their ids."""
 
 import json
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from pydantic import ValidationError
 
 from churnlib.errors import ModelError, TooFewRowsError
-from churnlib.io.buckets import hashes, in_order, write
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.io.footer import footer
+from churnlib.io.hashing import hashes
+from churnlib.io.table_writer import write_table
+from churnlib.model import baseline, calibration, importance
+from churnlib.model.feature_table import FeatureTable
 from churnlib.model.sample import Sample, describe_sample, draw_sample, naming_sample_setting
 from churnlib.settings import EvaluationSettings, Offer, TrainSettings
+from churnlib.versions.folder import read_golden
 from churnlib.versions.manifest import read_manifest
+from churnlib.versions.verification import GOLDEN_ROWS
 from flows.steps.reports import ReportContext
 from flows.steps.training import ModelRequest, fit_model
 from flows.steps.training_report import report_training
 from tests.churnlib.model.samples import BOOSTING, FACTS, features, model_of, training
 
-TABLE = in_order(features(480).sort("char_id"))
+TABLE = features(480)
 """A game's 240 characters, each with two subscriptions."""
 
 
 def file(folder: Path, rows: pl.DataFrame = TABLE) -> DatasetRef:
     facts = footer(as_of=date(2025, 1, 1), window=(date(2024, 1, 1), date(2024, 6, 30)))
     target = Dataset("train_features", "hawk", str(folder / "train_features.parquet"))
-    return write([rows], target, rows.schema, facts)
+    return write_table([rows], target, rows.schema, facts)
 
 
 def settings(**options: Any) -> TrainSettings:
@@ -130,6 +138,9 @@ def test_manifest_and_reports_describe_the_sample(tmp_path: Path) -> None:
     }  # fmt: skip
     assert manifest["inputs"]["train_features"]["rows"] == 480
     assert manifest["metrics"]["in_sample"]["general"]["n"] == rows == manifest["rows"] < 300
+    golden = read_golden(model, manifest)
+    assert 0 < len(golden) <= GOLDEN_ROWS
+    assert is_fair(golden[START], TABLE[START])
     report = Dataset("in_sample_report", "hawk", str(tmp_path / "report.json"))
     data: dict[str, Any] = {"quarantined": {}, "odd": {}}
     evaluation = EvaluationSettings(segments=("race",))
@@ -164,3 +175,94 @@ def test_error_names_the_setting_of_a_sample_with_one_outcome(tmp_path: Path) ->
     features = file(tmp_path, none_churned.cast({"sub_churn": pl.Int8}))
     with pytest.raises(ModelError, match=r"Set train.sample higher, .* 0 of them churned"):
         run(features, tmp_path, sample=0.5)
+
+
+START = "sub_start_date"
+WIDE = pl.DataFrame(
+    {
+        "char_id": range(20_000),
+        START: [date(2015, 1, 1) + timedelta(n // 10) for n in range(20_000)],
+        "sub_churn": [n % 3 == 0 for n in range(20_000)],
+    }
+)
+"""Later characters start later, as in any game."""
+
+
+def by_share(table: FeatureTable, folder: Path, _: pytest.MonkeyPatch) -> pl.DataFrame:
+    return drawn(file(folder, table.collect()), sample=0.1).rows.collect()
+
+
+def by_max_rows(table: FeatureTable, folder: Path, _: pytest.MonkeyPatch) -> pl.DataFrame:
+    return drawn(file(folder, table.collect()), max_rows=1000).rows.collect()
+
+
+def for_importance(table: FeatureTable, _: Path, patch: pytest.MonkeyPatch) -> pl.DataFrame:
+    seen: list[pl.DataFrame] = []
+
+    def predict(_: Any, rows: pl.DataFrame) -> pl.Series:
+        seen.append(rows)
+        return pl.Series(np.zeros(len(rows)))
+
+    patch.setattr(importance, "predict", predict)
+    model: Any = SimpleNamespace(schema=SimpleNamespace(features=()))
+    importance.permutation_importance(model, table)
+    return seen[0]
+
+
+def for_the_baseline(table: FeatureTable, _: Path, patch: pytest.MonkeyPatch) -> pl.DataFrame:
+    seen: list[pl.DataFrame] = []
+    patch.setattr(baseline, "MOST_ROWS", 1000)
+    pipeline = SimpleNamespace(fit=lambda rows, _: seen.append(rows))
+    patch.setattr(baseline, "_pipeline", lambda: pipeline)
+    schema: Any = SimpleNamespace(apply=lambda rows: rows)
+    baseline.fit_baseline(table, schema)
+    return seen[0]
+
+
+def for_calibration(table: FeatureTable, _: Path, __: pytest.MonkeyPatch) -> pl.DataFrame:
+    schema: Any = SimpleNamespace(apply=lambda rows: rows)
+    return calibration.read_calibration_rows(table, schema, 1000)[1]
+
+
+def golden_size(table: FeatureTable, _: Path, __: pytest.MonkeyPatch) -> pl.DataFrame:
+    return table.sample(GOLDEN_ROWS).collect()
+
+
+SAMPLES = (by_share, by_max_rows, for_importance, for_the_baseline, for_calibration, golden_size)
+
+
+def is_fair(starts: pl.Series, population: pl.Series) -> bool:
+    """Whether the mean start is within 3 standard errors of the population's, and the spread, too.
+
+    A sample of n has a standard deviation with a relative standard error of at most 1 / sqrt(2 n).
+    """
+    days, every = (s.to_physical().cast(pl.Float64).to_numpy() for s in (starts, population))
+    error = every.std() / np.sqrt(len(days))
+    is_spread = abs(days.std() / every.std() - 1) < 3 / np.sqrt(2 * len(days))
+    return bool(abs(days.mean() - every.mean()) < 3 * error and is_spread)
+
+
+@pytest.mark.parametrize("ids", ["numbers", "texts"])
+@pytest.mark.parametrize("draw", SAMPLES)
+def test_samples_start_on_the_same_days_as_all_rows(
+    draw: Any, ids: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = WIDE
+    if ids == "texts":
+        rows = rows.with_columns(pl.format("c{}", pl.col("char_id") + 10_000).alias("char_id"))
+    table = replace(FeatureTable.of(rows), size=3_000)
+    sample = draw(table, tmp_path, monkeypatch)
+    assert GOLDEN_ROWS <= len(sample) < len(rows) / 4
+    assert is_fair(sample[START], rows[START])
+    assert not is_fair(rows.head(len(sample))[START], rows[START])
+
+
+@pytest.mark.parametrize("most", [1, 2, 7, 100, 479])
+def test_sample_of_a_table_is_bounded_and_has_whole_characters(most: int) -> None:
+    sample = FeatureTable.of(TABLE).sample(most).collect()
+    assert most - 1 <= len(sample) <= max(most, 2)
+    assert sample.equals(TABLE.join(sample, on="char_id", how="semi", maintain_order="left"))
+    larger = FeatureTable.of(TABLE).sample(most + 50).collect()
+    assert {*sample["char_id"]} <= {*larger["char_id"]}
+    kept = FeatureTable.of(TABLE).where(pl.col("char_id") >= 120)
+    assert kept.sample(most).collect()["char_id"].min() >= 120  # type: ignore[operator]

@@ -4,19 +4,28 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, Literal, get_args
 
 import polars as pl
 import pytest
 
 from churnlib.errors import DataError
-from churnlib.io.datasets import Dataset
+from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.raw.external_sort import Workspace
+from churnlib.raw.prepare import prepare_clean, prepare_valid
 from churnlib.raw.validate import CheckedTable, check_table
+from churnlib.raw.validator import Validator
 from churnlib.schemas.raw_tables import raw_tables
+from churnlib.schemas.spec import TableSpec
 from churnlib.settings import RawSettings
 
 Rows = list[dict[str, Any]]
 FORMATS = ("csv", "parquet")
+Reader = Literal["clean", "careful"]
+READERS: tuple[Reader, ...] = get_args(Reader)
+AMPLE = 2**40
+"""More memory than any sample needs."""
 
 
 def character(char_id: int = 1, **other: Any) -> dict[str, Any]:
@@ -113,6 +122,26 @@ def write_text(folder: Path, table: str, text: str | bytes) -> Dataset:
 def check(source: Dataset, *, parent: Rows | None = None, **raw: Any) -> CheckedTable:
     above = None if parent is None else pl.LazyFrame(parent)
     return by_key(check_table(source, source.name, RawSettings(**raw), parent=above), source.name)
+
+
+def prepare(
+    source: Dataset,
+    spec: TableSpec,
+    reader: Reader,
+    *,
+    parent: Rows | pl.LazyFrame | None = None,
+    settings: RawSettings | None = None,
+    memory: int = AMPLE,
+) -> DatasetRef:
+    """Prepares a raw table by one of the readers, to a file beside it."""
+    output = Dataset(source.name, "hawk", str(Path(source.uri).with_name("checked.parquet")))
+    above = pl.LazyFrame(parent) if isinstance(parent, list) else parent
+    with TemporaryDirectory() as scratch:
+        space = Workspace(memory, Path(scratch))
+        if reader == "clean":
+            return prepare_clean(source, spec, above, output, space)
+        validator = Validator(spec, settings or RawSettings())
+        return prepare_valid(source, validator, above, output, space)
 
 
 def by_key(checked: CheckedTable, table: str) -> CheckedTable:

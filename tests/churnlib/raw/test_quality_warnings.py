@@ -1,19 +1,45 @@
 """Data warnings: implausible facts, which are counted and kept."""
 
-from datetime import date
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pytest
 
-from churnlib.raw.quality_warnings import count_warnings
+from churnlib.io.datasets import read
+from churnlib.io.footer import fact
+from churnlib.months import shift_months
+from churnlib.raw import external_sort
+from churnlib.raw.quality_warnings import (
+    PLAUSIBLE,
+    ROWS_BY_DAY,
+    ByDay,
+    DayCounts,
+    count_known,
+    count_unknown_parents,
+)
 from churnlib.schemas.raw_tables import raw_tables
-from tests.churnlib.raw.samples import GOOD, Rows, character, currency, miss, sub
+from churnlib.schemas.spec import TableSpec
+from tests.churnlib.raw.samples import (
+    GOOD,
+    Rows,
+    character,
+    currency,
+    miss,
+    prepare,
+    sub,
+    write,
+)
+from tests.churnlib.raw.worlds import ORDERS, checked, numbers, world
 
 DAY = date(2025, 1, 1)
 
 
 def table(name: str, rows: Rows) -> pl.LazyFrame:
-    """A checked table."""
+    """A checked table without the characters of misses."""
     spec = raw_tables()[name]
     return pl.LazyFrame(rows, schema=spec.types).sort(spec.key)
 
@@ -23,7 +49,22 @@ def warnings(
 ) -> dict[str, int]:
     spec = raw_tables()[name]
     above = None if parent is None or spec.parent is None else table(spec.parent.table, parent)
-    return count_warnings(table(name, list(rows)), spec, as_of=as_of, parent=above)
+    checked = table(name, list(rows)).collect()
+    if "char_id" not in checked.columns:
+        owners = {row["sub_id"]: row["char_id"] for row in parent or []}
+        owner = pl.col("sub_id").replace_strict(owners, default=1, return_dtype=pl.Int64)
+        checked = checked.with_columns(char_id=owner).sort(spec.order)
+    counts = DayCounts(spec, above if spec.required_parent else None)
+    if len(checked):
+        counts.add(checked)
+    return count_known({**counts.by_day, **unknown_parents(checked, spec, above)}, as_of)[1]
+
+
+def unknown_parents(checked: pl.DataFrame, spec: TableSpec, parent: pl.LazyFrame | None) -> ByDay:
+    """The counts of rows without a parent, where that is a data warning."""
+    if parent is None or spec.parent is None or spec.required_parent:
+        return {}
+    return count_unknown_parents(checked.lazy(), spec, parent)
 
 
 def test_good_tables_give_no_warnings() -> None:
@@ -118,3 +159,150 @@ def test_facts_that_were_not_known_on_the_day_give_no_warning() -> None:
         before = day.replace(day=day.day - 1) if day.day > 1 else date(2024, day.month - 1, 28)
         counts = [warnings(name, *rows, parent=parents.get(name), as_of=d) for d in (before, day)]
         assert [len(count) for count in counts] == [0, 1], name
+
+
+Facts = Mapping[str, Any]
+Texts = Iterator[str]
+
+
+def texts_of(spec: TableSpec, row: Facts, before: Facts | None, parent: Facts | None) -> Texts:
+    """The data warnings of a row, by plain Python.
+
+    Args:
+        spec: The record of its table.
+        row: The row.
+        before: The row before it in the checked table.
+        parent: Its parent, if that is known.
+    """
+    find = {
+        "entity": texts_of_character,
+        "history": texts_of_currency,
+        "subscriptions": texts_of_subscription,
+        "misses": texts_of_miss,
+    }
+    yield from find[spec.kind](row, before or {}, parent or {})
+    days = [row[name] for name, dtype in spec.types.items() if dtype == pl.Date]
+    if any(day is not None and not PLAUSIBLE[0] <= day <= PLAUSIBLE[1] for day in days):
+        yield "date before 1990 or after 2100"
+
+
+def texts_of_character(row: Facts, _before: Facts, _parent: Facts) -> Texts:
+    mastered = row["class_mastery_date"]
+    if mastered is not None and mastered < row["creation_date"]:
+        yield "class mastered before the character's creation"
+
+
+def texts_of_currency(row: Facts, before: Facts, parent: Facts) -> Texts:
+    is_same = before.get("char_id") == row["char_id"]
+    if is_same and months_between(before["date"], row["date"]) > 1:
+        yield "months missing before a currency row"
+    if not parent:
+        yield "currency of an unknown character"
+
+
+def texts_of_subscription(row: Facts, _before: Facts, parent: Facts) -> Texts:
+    if row["price"] < 0:
+        yield "negative price"
+    if row["sub_months"] < 1:
+        yield "subscribed for less than a month"
+    if parent and row["sub_start_date"] < parent["creation_date"]:
+        yield "subscription before its character's creation"
+
+
+def texts_of_miss(row: Facts, _before: Facts, parent: Facts) -> Texts:
+    if parent and months_between(parent["sub_start_date"], row["start_date"]) < 0:
+        yield "miss before its subscription"
+
+
+def months_between(first: date, second: date) -> int:
+    return 12 * (second.year - first.year) + second.month - first.month
+
+
+def known_on(spec: TableSpec, row: Facts) -> date:
+    if spec.kind == "misses":
+        return shift_months(row["start_date"].replace(day=1), 1)
+    column = {"entity": "creation_date", "history": "date", "subscriptions": "sub_start_date"}
+    day: date = row[column[spec.kind]]
+    return day
+
+
+def counted_by_python(tables: Mapping[str, pl.DataFrame], spec: TableSpec) -> list[tuple[Any, ...]]:
+    """The day on which each row became known, and its data warnings."""
+    rows = checked(tables, spec).to_dicts()
+    parents: dict[Any, Facts] = {}
+    if spec.parent:
+        for parent in tables[spec.parent.table].iter_rows(named=True):
+            parents[parent[spec.parent.column]] = parent
+    return [
+        (
+            known_on(spec, row),
+            list(
+                texts_of(
+                    spec,
+                    row,
+                    before,
+                    parents.get(row[spec.parent.column]) if spec.parent else None,
+                )
+            ),
+        )
+        for before, row in zip([None, *rows], rows, strict=False)
+    ]
+
+
+def spoiled_world() -> dict[str, pl.DataFrame]:
+    """The raw tables of a small game, with subscriptions and misses that are early, too."""
+    tables = world(numbers())
+    fifth = pl.int_range(pl.len()) % 5 == 0
+    early = pl.when(fifth).then(date(2020, 3, 1)).otherwise(pl.col("sub_start_date"))
+    tables["sub_data"] = tables["sub_data"].with_columns(sub_start_date=early)
+    early = pl.when(fifth).then(pl.col("start_date").dt.offset_by("-4y")).otherwise("start_date")
+    tables["sub_miss"] = tables["sub_miss"].with_columns(start_date=early)
+    return tables
+
+
+def all_texts(spec: TableSpec) -> set[str]:
+    """Every data warning of a table."""
+    unknown = {spec.parent.unknown} if spec.parent and spec.parent.unknown else set()
+    return {warning.text for warning in spec.warnings} | unknown
+
+
+@pytest.mark.parametrize("order", ["sorted", "last_rows_late", "late_block", "rows_shuffled"])
+@pytest.mark.parametrize("spec", raw_tables().values(), ids=lambda spec: spec.name)
+def test_counts_of_a_prepared_table_equal_those_of_plain_python_on_every_day(
+    spec: TableSpec, order: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(external_sort, "BATCH", 5)
+    tables = spoiled_world()
+    parent = checked(tables, raw_tables()[spec.parent.table]).lazy() if spec.parent else None
+    rows = ORDERS[order](tables[spec.name], spec)
+    required = parent if spec.required_parent else None
+    prepared = prepare(write(tmp_path, spec.name, rows), spec, "clean", parent=required)
+    facts = counted_by_python(tables, spec)
+    assert all_texts(spec) <= {text for _, texts in facts for text in texts}
+    by_day = {**fact(prepared, ROWS_BY_DAY), **unknown_parents(read(prepared), spec, parent)}
+    for day in sorted({day for day, _ in facts}):
+        for as_of in (day - timedelta(1), day):
+            known = [texts for known, texts in facts if known <= as_of]
+            odd = Counter(text for texts in known for text in texts)
+            assert count_known(by_day, as_of) == (len(known), odd)
+
+
+@pytest.mark.parametrize("spec", raw_tables().values(), ids=lambda spec: spec.name)
+def test_counts_do_not_depend_on_how_characters_are_divided(spec: TableSpec) -> None:
+    tables = spoiled_world()
+    rows = checked(tables, spec)
+    parent, orphans = None, 0
+    if spec.required_parent:
+        # Without some parents, their rows are orphans.
+        parent = checked(tables, raw_tables()[spec.required_parent.table]).gather_every(2)
+        orphans = rows.join(parent, on=spec.required_parent.column, how="anti").height
+        assert orphans
+    footers = set()
+    for size in (1, 3, 100):
+        counts = DayCounts(spec, None if parent is None else parent.lazy())
+        characters = rows.select("char_id").unique(maintain_order=True)
+        for some in characters.iter_slices(size):
+            counts.add(rows.join(some, on="char_id", how="semi"))
+        footers.add(counts.footer()[ROWS_BY_DAY])
+        assert counts.orphans == orphans
+    assert len(footers) == 1

@@ -8,20 +8,13 @@ from typing import Any
 import dataframely as dy
 import polars as pl
 import pytest
-from churnlib.raw.by_character import Workspace
 
 from churnlib.errors import DataError
 from churnlib.io.datasets import Dataset
 from churnlib.raw.read import UncleanError
-from churnlib.raw.validate import clean_rows, valid_rows
-from churnlib.raw.validator import Validator
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.schemas.spec import TableSpec, kind_of
-from churnlib.settings import RawSettings
-from tests.churnlib.raw.samples import FORMATS, GOOD, ROW, write
-
-COUNTS = (1, 4)
-"""Numbers of buckets."""
+from tests.churnlib.raw.samples import AMPLE, FORMATS, GOOD, ROW, Rows, prepare, write
 
 
 def no_ghosts() -> pl.Expr:
@@ -52,25 +45,23 @@ def with_bound(table: str, column: str, **bound: Any) -> TableSpec:
     return replace(spec, columns={**spec.columns, column: bounded})
 
 
-def parent_of(spec: TableSpec) -> pl.LazyFrame | None:
-    reference = spec.required_parent
-    return pl.LazyFrame(GOOD[reference.table]) if reference else None
+def parent_of(spec: TableSpec) -> Rows | None:
+    return GOOD[spec.required_parent.table] if spec.required_parent else None
 
 
-def is_clean(source: Dataset, spec: TableSpec, workspace: Workspace) -> bool:
+def is_clean(source: Dataset, spec: TableSpec, memory: int = AMPLE) -> bool:
     """Whether the fast reader takes a table."""
     try:
-        list(clean_rows(source, spec, parent_of(spec), workspace))
+        prepare(source, spec, "clean", parent=parent_of(spec), memory=memory)
     except UncleanError:
         return False
     return True
 
 
-def refusal(source: Dataset, spec: TableSpec, workspace: Workspace) -> str | None:
-    """What the careful reader says of a table; None where it takes it."""
-    validator = Validator(spec, RawSettings())
+def refusal(source: Dataset, spec: TableSpec, memory: int = AMPLE) -> str | None:
+    """The message of the careful reader; None if it takes the table."""
     try:
-        list(valid_rows(source, validator, parent_of(spec), workspace))
+        prepare(source, spec, "careful", parent=parent_of(spec), memory=memory)
     except DataError as error:
         return str(error)
     return None
@@ -135,14 +126,12 @@ def test_both_readers_hold_an_added_rule_and_name_it(
     good = GOOD[stricter.name]
     source = write(tmp_path, stricter.name, [{**good[0], **broken}, *good[1:]], form)
     where = "line 2" if form == "csv" else "row 1"
-    for count in COUNTS:
-        (work := tmp_path / f"work-{count}").mkdir()
-        places = [Workspace(count, work / str(n)) for n in range(4)]
-        usual = raw_tables()[stricter.name]
-        assert is_clean(source, usual, places[0])
-        assert refusal(source, usual, places[1]) is None
-        assert not is_clean(source, stricter, places[2])
-        message = refusal(source, stricter, places[3])
+    usual = raw_tables()[stricter.name]
+    for memory in (0, AMPLE):
+        assert is_clean(source, usual, memory)
+        assert refusal(source, usual, memory) is None
+        assert not is_clean(source, stricter, memory)
+        message = refusal(source, stricter, memory)
         assert message is not None
         assert f"\n  {text}: 1 row ({where}{values})\n" in message
 
@@ -155,8 +144,8 @@ def test_rows_that_hold_an_added_rule_are_taken_by_both_readers(
     columns = {n: spec.columns[n].with_properties(min=1, max=10**6) for n in ids}
     stricter = replace(spec, columns={**spec.columns, **columns})
     source = write(tmp_path, spec.name, GOOD[spec.name])
-    assert is_clean(source, stricter, Workspace())
-    assert refusal(source, stricter, Workspace()) is None
+    assert is_clean(source, stricter)
+    assert refusal(source, stricter) is None
 
 
 def test_a_rule_across_rows_is_refused_where_it_is_declared() -> None:
@@ -170,5 +159,5 @@ def test_a_rule_that_a_null_leaves_open_holds(tmp_path: Path) -> None:
     assert isinstance(spec.columns["class_mastery_date"], dy.Date)
     rows = [{**row, "class_mastery_date": None} for row in GOOD["character_data"]]
     source = write(tmp_path, "character_data", rows)
-    assert is_clean(source, spec, Workspace())
-    assert refusal(source, spec, Workspace()) is None
+    assert is_clean(source, spec)
+    assert refusal(source, spec) is None

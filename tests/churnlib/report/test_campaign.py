@@ -107,5 +107,5 @@ def test_section_without_outcomes_says_why_there_is_no_campaign() -> None:
     empty = evaluate_campaign(ROWS.clear(), Offer(), 0.5).to_json()
     report = make_report(make_scored(), campaign=empty)
     (section,) = (s for s in sections(report) if s.key == "campaign")
-    assert section.lead == "Not available, because no subscription has a known outcome."
+    assert section.lead == "Not available, because no subscription has a label."
     assert section.tables == ()

@@ -14,7 +14,7 @@ from churnlib.report.content import Report
 from churnlib.report.formatting import FORMATS
 from churnlib.report.html import to_html
 from churnlib.report.markdown import to_markdown
-from churnlib.report.text import to_text
+from churnlib.report.text import WIDTH, to_text
 from churnlib.settings import MAX_LOSS, ChampionSettings
 from churnlib.versions.gate import decide
 from tests.churnlib.report.samples import make_report, make_scored
@@ -67,6 +67,10 @@ def test_added_metric_is_in_every_format(report: Report, render: Callable[[Repor
     assert text.casefold().count(ADDED.name.split()[0]) >= 4
     assert ADDED.name in text.casefold()
     assert value in text
+
+
+def test_added_metric_fits_a_terminal(report: Report) -> None:
+    assert max(map(len, to_text(report).splitlines())) <= WIDTH
 
 
 def test_added_metric_can_compare_models(report: Report) -> None:

@@ -1,6 +1,5 @@
 """The page in a real browser: no requests, errors or overflow, and labelled pictures."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from playwright.sync_api import Browser, Page
 
 from churnlib.report.content import Report
 from churnlib.report.html import to_html
-from tests.chromium import CHROMIUM, chromium
+from tests.chromium import CHROMIUM
 from tests.churnlib.report.samples import in_training, make_report, make_scored
 
 PHONE, DESK = 390, 1280
@@ -37,12 +36,6 @@ PAGES: dict[str, tuple[Report, pl.DataFrame]] = {
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed")
 every_page = pytest.mark.parametrize("name", PAGES)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

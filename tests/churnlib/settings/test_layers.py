@@ -216,7 +216,11 @@ def test_dotted_names_in_nested_overrides_are_paths(load: Load) -> None:
         ("hawk", ["x=1"], "hawk: overrides should be settings by path, "),
         ("hawk", {1: 2}, "hawk: overrides: 1 should be the path of a setting such as train.seed."),
         ("hawk", {"train": {None: 2}}, "hawk: overrides: None should be the path of a setting "),
-        ("hawk", {"train": 3}, "hawk: invalid settings:\n  train (from --set): should be a table"),
+        (
+            "hawk",
+            {"train": 3},
+            "hawk: invalid settings:\n  train (from overrides): should be a table",
+        ),
     ],
 )
 def test_arguments_of_another_type_are_refused(

@@ -44,7 +44,7 @@ def test_invalid_value_is_refused_with_its_layer(games: Path, load: Load) -> Non
     assert named.format("games/hawk.toml") in refusal(load, bad)
     variable = "the variable CHURN_TRAIN__VALIDATION_MONTHS"
     assert named.format(variable) in refusal(load, good, environ=environ)
-    assert named.format("--set") in refusal(load, good, overrides)
+    assert named.format("overrides") in refusal(load, good, overrides)
     (games / "local.toml").write_text(bad)
     assert named.format("games/local.toml") in refusal(load, good)
     (games / "local.toml").write_text("")
@@ -87,7 +87,7 @@ def test_unknown_list_entry_is_refused_with_the_closest(load: Load) -> None:
 
 def test_path_through_a_value_is_refused(load: Load) -> None:
     assert refusal(load, overrides={"train.seed.big": 1}) == (
-        "hawk: 'train.seed.big' (from --set) leads nowhere, because "
+        "hawk: 'train.seed.big' (from overrides) leads nowhere, because "
         "train.seed is 1 and not a table."
     )
 
@@ -130,7 +130,7 @@ def test_origin_of_a_list_is_the_layer_that_replaces_it(load: Load) -> None:
     bad = '["gold", "soft_balance"]'
     own = '[currency]\nlatest = ["hard_balance"]'
     fault = "currency.latest.0 (from {}): "
-    assert fault.format("--set") in refusal(load, own, {"currency.latest": bad})
+    assert fault.format("overrides") in refusal(load, own, {"currency.latest": bad})
     variable = {"CHURN_CURRENCY__LATEST": bad}
     assert fault.format("the variable CHURN_CURRENCY__LATEST") in refusal(load, own, {}, variable)
     steps = "[[train.pipeline]]\nname = 'scale'\n[[train.pipeline]]\nname = 'model'\ntype = 'x'"
@@ -139,19 +139,19 @@ def test_origin_of_a_list_is_the_layer_that_replaces_it(load: Load) -> None:
 
 def test_origin_of_an_entry_is_the_layer_that_reaches_into_the_list(load: Load) -> None:
     message = refusal(load, overrides={"train.pipeline.model.params": 5})
-    assert "train.pipeline.1.params (from --set): should be a table, not 5" in message
+    assert "train.pipeline.1.params (from overrides): should be a table, not 5" in message
 
 
 def test_origin_of_a_value_is_the_override_that_replaces_its_table(load: Load) -> None:
     message = refusal(load, overrides={"windows.train": "{ start = true, end = -14 }"})
-    assert "windows.train.start (from --set): should be a day " in message
+    assert "windows.train.start (from overrides): should be a day " in message
 
 
 def test_list_of_invalid_entries_is_not_called_short(load: Load) -> None:
     message = refusal(load, overrides={"train.pipeline": [{"name": "model"}]})
-    assert message.splitlines()[1:] == ["  train.pipeline.0.type (from --set): is missing"]
+    assert message.splitlines()[1:] == ["  train.pipeline.0.type (from overrides): is missing"]
     empty = refusal(load, overrides={"train.pipeline": []})
-    assert "train.pipeline (from --set): should be longer, not []" in empty
+    assert "train.pipeline (from overrides): should be longer, not []" in empty
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_list_of_invalid_entries_is_not_called_short(load: Load) -> None:
 def test_value_of_another_type_is_refused(load: Load, path: str, value: str, wanted: str) -> None:
     message = refusal(load, overrides={path: value})
     assert f"  {path}" in message
-    assert f"(from --set): should be {wanted}" in message
+    assert f"(from overrides): should be {wanted}" in message
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_value_of_another_type_is_refused(load: Load, path: str, value: str, wan
     ],
 )
 def test_months_out_of_range_are_refused(load: Load, path: str, value: int) -> None:
-    assert f"  {path} (from --set): " in refusal(load, overrides={path: value})
+    assert f"  {path} (from overrides): " in refusal(load, overrides={path: value})
 
 
 @pytest.mark.parametrize("path", ["as_of", "windows.train.start", "windows.score.end"])
@@ -196,11 +196,11 @@ def test_months_out_of_range_are_refused(load: Load, path: str, value: int) -> N
      "2024-07-01T00:00:00", "12:00:00", "0001-01-01", "9999-12-31", "'2024-02-30'"],
 )  # fmt: skip
 def test_day_in_another_format_is_refused(load: Load, path: str, value: str) -> None:
-    assert f"  {path} (from --set): should be a day " in refusal(load, overrides={path: value})
+    assert f"  {path} (from overrides): should be a day " in refusal(load, overrides={path: value})
 
 
 def test_number_as_day_of_the_run_is_refused(load: Load) -> None:
-    fault = "as_of (from --set): should be a day such as 2024-12-31, not 0"
+    fault = "as_of (from overrides): should be a day such as 2024-12-31, not 0"
     assert fault in refusal(load, overrides={"as_of": 0})
 
 
@@ -217,9 +217,9 @@ def test_day_of_the_run_out_of_range_is_refused_if_it_is_the_latest_date(
 @pytest.mark.parametrize(
     ("value", "fault"),
     [
-        ("null", "(from --set): should be text"),
-        ("", "(from --set): should be longer"),
-        ("5", "(from --set): should be text"),
+        ("null", "(from overrides): should be text"),
+        ("", "(from overrides): should be longer"),
+        ("5", "(from overrides): should be text"),
         ("ftp://host/data", "'ftp://host/data' is neither a folder nor one of s3://bucket/folder,"),
         ("s3:///data", "'s3:///data' names no bucket"),
         ("~nosuchuser/data", "'~nosuchuser/data' is not a folder"),
@@ -235,7 +235,7 @@ def test_invalid_data_dir_is_refused(load: Load, value: str, fault: str) -> None
 
 @pytest.mark.parametrize("path", ["", ".", "train..seed", "train."])
 def test_path_with_an_empty_name_is_refused(load: Load, path: str) -> None:
-    assert f"'{path}' (from --set) is not the path of a setting" in refusal(
+    assert f"'{path}' (from overrides) is not the path of a setting" in refusal(
         load, overrides={path: 1}
     )
 

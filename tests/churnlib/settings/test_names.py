@@ -35,8 +35,8 @@ def test_setting_in_other_letters_is_refused_by_every_layer(
     suggestion = f"there is no such setting. Did you mean '{path.rpartition('.')[2]}'?"
     text = f'{wrong} = "x"'
     assert f"{wrong} (from games/hawk.toml): {suggestion}" in refusal(load, text)
-    assert f"{wrong} (from --set): {suggestion}" in refusal(load, overrides={wrong: "x"})
-    assert f"{wrong} (from --set): {suggestion}" in refusal(load, overrides=nested(wrong))
+    assert f"{wrong} (from overrides): {suggestion}" in refusal(load, overrides={wrong: "x"})
+    assert f"{wrong} (from overrides): {suggestion}" in refusal(load, overrides=nested(wrong))
     (games / "local.toml").write_text(text)
     assert f"{wrong} (from games/local.toml): {suggestion}" in refusal(load)
 

@@ -63,7 +63,7 @@ def test_gate_says_why_there_is_no_difference() -> None:
     stayed = cohort(1, 100, 0.8, 0.8, 0.8).with_columns(sub_churn=pl.lit(0, pl.Int8))
     comparison = compare_models(stayed, "roc_auc", 0.02)
     assert comparison["decision"] == "undecided"
-    assert "of 100 subscriptions with a known outcome 0 churned" in comparison["reason"]
+    assert "of 100 subscriptions with a label 0 churned" in comparison["reason"]
 
 
 def test_gate_refuses_a_worse_candidate() -> None:

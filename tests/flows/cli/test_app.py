@@ -159,7 +159,7 @@ def test_mistake_is_one_message_and_status_2(
             "flows.backfill", "--game=game1", "--flow=batch_predict",
             "--from=2024-01", "--to=2024-01",
         ),
-        ("flows.map", "--data-dir=.", "--out=map.html"),
+        pytest.param(("flows.map", "--data-dir=.", "--out=map.html"), marks=pytest.mark.slow),
         ("churnlib.synthesis", "--game=new", "--characters=10", "--out=new"),
     ],
     ids=" ".join,

@@ -9,6 +9,7 @@ from flows import COMPOSITES, FLOWS
 from flows.cli.app import commands
 from flows.cli.exit_status import DONE, USERS_FAULT
 from flows.cli.main import main
+from tests.flows.models import champion
 from tests.flows.studio import FAST, ROOT, Studio
 
 GAME = "game1"
@@ -27,7 +28,7 @@ def test_overview_lists_the_latest_output_of_each_flow(
     arguments = [f"--set={path}={value}" for path, value in FAST[GAME].items()]
     assert main(["run", "--game", GAME, *arguments]) == DONE
     text = capsys.readouterr().out
-    version = empty_studio.json(f"06_models/{GAME}/champion.json")["version"]
+    version = champion(empty_studio)
     for output in (version, "score_report", "predictions_2024-06.parquet", "their score"):
         assert output in text.partition("as of 2025-01-01:")[2]
     assert main([]) == DONE

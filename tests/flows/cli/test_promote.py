@@ -29,13 +29,13 @@ def test_promote_of_a_superseded_version_names_the_commands_to_use(
 
 
 def test_promote_warns_where_the_other_flows_will_refuse_the_champion(
-    trained: Studio, say: Say, capsys: pytest.CaptureFixture[str]
+    restored: Studio, say: Say, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    first = champion(trained)
-    trained.run("train", GAME, {"currency.lookback_months": 12})
-    second = candidate(trained)
+    first = champion(restored)
+    restored.run("train", GAME, {"currency.lookback_months": 12})
+    second = candidate(restored)
     capsys.readouterr()
-    assert promote(trained, "--version", second, "--force") == DONE
+    assert promote(restored, "--version", second, "--force") == DONE
     captured = capsys.readouterr()
     assert captured.out == f"{GAME}: model {second} is the champion now; before: {first}\n"
     warning = (
@@ -45,10 +45,10 @@ def test_promote_warns_where_the_other_flows_will_refuse_the_champion(
     )
     assert captured.err.startswith(warning)
     for flow in ("score", "batch_predict"):
-        assert is_refusal(output := say(trained, flow, GAME), "lookback_months was 12"), output
+        assert is_refusal(output := say(restored, flow, GAME), "lookback_months was 12"), output
     (back,) = re.findall(r"roll back: churn promote ([^;]*);", captured.err)
     assert main(["promote", *shlex.split(back)]) == DONE
-    assert champion(trained) == first
+    assert champion(restored) == first
     assert capsys.readouterr().err == ""
 
 
@@ -56,18 +56,22 @@ def test_promote_warns_where_the_other_flows_will_refuse_the_champion(
     ("command", "message"),
     [
         (lambda data: main(["models", "--game", "gmae1", "--data-dir", data]), "no game 'gmae1'"),
+        (
+            lambda data: main(["models", "--game", GAME, "--data-dir", f"{data}/mistyped"]),
+            "there is no data folder",
+        ),
         (lambda data: main(["promote", "--game", GAME, "--data-dir", data, "--back"]), "not known"),
         (
             lambda data: main(["promote", "--game", GAME, "--data-dir", data, "--version", "v1"]),
             "there is no model version 'v1'",
         ),
     ],
-    ids=["models of no game", "back from nothing", "no such version"],
+    ids=["models of no game", "no folder", "back from nothing", "no such version"],
 )
 def test_commands_with_a_mistake_print_one_message(
     command: Callable[[str], int], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert command(str(tmp_path / "mistyped")) == USERS_FAULT
+    assert command(str(tmp_path)) == USERS_FAULT
     assert list(tmp_path.iterdir()) == []
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -79,6 +83,6 @@ def test_commands_with_a_mistake_print_one_message(
 def test_models_of_a_game_without_models_says_how_to_train_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["models", "--game", GAME, "--data-dir", str(tmp_path / "mistyped")]) == DONE
+    assert main(["models", "--game", GAME, "--data-dir", str(tmp_path)]) == DONE
     assert list(tmp_path.iterdir()) == []
     assert "there is no model yet. Train one: churn train" in capsys.readouterr().out

@@ -87,6 +87,24 @@ def test_run_with_invalid_settings_ends_before_a_server_starts(tmp_path: Path) -
     assert not (tmp_path / "home").exists()
 
 
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--set=train.seed=-1", "train.seed (from --set): should be "),
+        ("--data-dir=nowhere", "game1: there is no data folder "),
+        ("--model=v0", "game1: there is no model version 'v0' in "),
+    ],
+)
+def test_mistake_in_an_option_ends_a_run_before_a_server_starts(
+    option: str, message: str, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    run = python("-m", "flows.score", "--game", GAME, option, PREFECT_HOME=str(home))
+    assert run.returncode == 2
+    assert message in run.stderr
+    assert not home.exists()
+
+
 def test_run_that_is_interrupted_says_so(
     prefect_server: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

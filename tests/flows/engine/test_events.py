@@ -11,6 +11,7 @@ from deployments.automations import NO_BETTER
 from deployments.generate import TRIGGERS
 from flows.engine import events
 from flows.engine.events import EVENTS, BatchDue, BatchScored, ModelPromoted, labelled_as_deployed
+from tests.flows.models import champion
 from tests.flows.studio import BATCH_DAY, Studio
 
 GAME = "game1"
@@ -41,7 +42,7 @@ def test_event_is_emitted_once_by_the_run_that_writes(
     empty_studio: Studio, emitted: Emitted
 ) -> None:
     empty_studio.run("train_from_raw", GAME)
-    version = empty_studio.json(f"06_models/{GAME}/champion.json")["version"]
+    version = champion(empty_studio)
     kind, resource, payload = emitted[0]
     assert emitted[1][2] == {
         "game": GAME,

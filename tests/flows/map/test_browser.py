@@ -17,7 +17,8 @@ from churnlib.metrics.definitions import metrics_in
 from flows.map.graph import Graph
 from flows.map.page import ALL_TASKS, OVERVIEW
 from flows.map.write import PAGE, write_map
-from tests.chromium import CHROMIUM, chromium
+from tests.chromium import CHROMIUM
+from tests.colours import contrast
 
 GAME = "game1"
 DESK: ViewportSize = {"width": 1280, "height": 900}
@@ -54,12 +55,6 @@ BUTTONS = """() => [...document.querySelectorAll("button, [role=button]")]
     [...(e.querySelectorAll("text").length ? e.querySelectorAll("text") : [e])]
       .map((part) => part.textContent).join(" "),
   ])"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")
@@ -218,20 +213,6 @@ def test_page_has_enough_contrast(view: str, node: str, scheme: Any, page: Page)
         assert min(contrast(colour, behind) for behind in backgrounds) >= 3, name
 
 
-def contrast(one: str, other: str) -> float:
-    """The contrast of two colours as browsers write them, by WCAG 2.2."""
-    darker, lighter = sorted((luminance(one), luminance(other)))
-    return (lighter + 0.05) / (darker + 0.05)
-
-
-def luminance(colour: str) -> float:
-    """The relative luminance of an opaque colour such as `rgb(27, 35, 48)`."""
-    assert colour.startswith("rgb(")
-    parts = [int(part) / 255 for part in colour[4:-1].split(",")]
-    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
-    return sum(w * p for w, p in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
-
-
 def test_contrast_of_known_colours() -> None:
-    assert contrast("rgb(0, 0, 0)", "rgb(255, 255, 255)") == pytest.approx(21)
+    assert contrast("#000000", "rgb(255, 255, 255)") == pytest.approx(21)
     assert contrast("rgb(119, 119, 119)", "rgb(255, 255, 255)") == pytest.approx(4.48, abs=0.01)

@@ -2,6 +2,7 @@
 
 import inspect
 import pkgutil
+import re
 from datetime import date
 from importlib import import_module
 from typing import Any
@@ -21,7 +22,7 @@ from flows.map.build import build_graph, catalog_nodes, first_paragraph
 from flows.map.graph import Graph
 from flows.steps.flow import churn_flow
 from flows.steps.run import Run
-from flows.task import dataset_parameters, task
+from flows.task import task
 
 GAME = list_games()[0]
 
@@ -84,8 +85,10 @@ def test_graph_has_every_dataset_of_the_catalog(graph: Graph) -> None:
 def test_graph_tasks_declare_datasets_exactly_where_they_take_them(graph: Graph) -> None:
     tasks = tasks_of_the_project()
     for node in graph.tasks.values():
-        assert bool(node.inputs) == bool(dataset_parameters(tasks[node.name], DatasetRef))
-        assert bool(node.outputs) == bool(dataset_parameters(tasks[node.name], Dataset))
+        parameters = inspect.signature(tasks[node.name].fn).parameters.values()
+        annotations = " ".join(inspect.formatannotation(p.annotation) for p in parameters)
+        assert bool(node.inputs) == ("DatasetRef" in annotations)
+        assert bool(node.outputs) == bool(re.search(r"\bDataset\b", annotations))
         assert f"def {node.name}(" in node.source.text
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.flows.models import champion
 from tests.flows.production.site import (
     SILENT_SECONDS,
     Site,
@@ -91,7 +92,7 @@ def test_deployment_trains_the_model_that_the_command_line_trains(
     working: Site, data: Studio, pristine: Path, tmp_path: Path
 ) -> None:
     working.must("deployment", "run", TRAIN, "--watch")
-    version = data.json(f"06_models/{GAME}/champion.json")["version"]
+    version = champion(data, GAME)
     other = new_studio(tmp_path / "other", pristine)
     size = f"--set=train.pipeline.model.params.n_estimators={20}"
     for studio in (data, other):
@@ -99,7 +100,7 @@ def test_deployment_trains_the_model_that_the_command_line_trains(
         done = working.python("-m", "flows.train", *line)
         assert done.returncode == 0, done.stderr
     # The command takes the results of the worker's run from the cache.
-    assert data.json(f"06_models/{GAME}/champion.json")["version"] == version
+    assert champion(data, GAME) == version
     scored, again = (
         bits(studio.table(f"06_models/{GAME}/*/scored_rows.parquet")) for studio in (data, other)
     )
@@ -153,7 +154,7 @@ def test_schedule_starts_a_run_that_triggers_the_next(
         assert end(working, follower["id"]) == "Completed"
         assert follower["created_by"]["type"] == "AUTOMATION"
         report = data.json(f"08_reporting/{GAME}/score_report.json")
-        assert report["model_version"] == data.json(f"06_models/{GAME}/champion.json")["version"]
+        assert report["model_version"] == champion(data, GAME)
 
         # What somebody tries beside the same server on other data starts nothing.
         line = ("--game", GAME, "--from-raw", "--data-dir", str(trial.data))

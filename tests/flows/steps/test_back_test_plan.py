@@ -27,17 +27,17 @@ LATE = {"windows.train.end": -12, "windows.score": {"start": -6, "end": -6}}
     ids=["other features", "joblib", "late labels"],
 )
 def test_score_back_tests_the_champion_if_the_candidate_cannot_be_compared(
-    trial: dict[str, Any], fault: str, trained: Studio, say: Say
+    trial: dict[str, Any], fault: str, restored: Studio, say: Say
 ) -> None:
-    first = champion(trained)
-    trained.run("train", GAME, trial)
-    second = candidate(trained)
-    before = champion_and_registry(trained)
+    first = champion(restored)
+    restored.run("train", GAME, trial)
+    second = candidate(restored)
+    before = champion_and_registry(restored)
 
     # The scheduled run back-tests the champion, and log and report say why.
-    output = say(trained, "score", GAME)
+    output = say(restored, "score", GAME)
     assert output.startswith("exit 0\n")
-    content = score_report(trained)
+    content = score_report(restored)
     assert content["model_version"] == first
     assert content["comparison"] is None
     (warning,) = content["warnings"]
@@ -47,11 +47,11 @@ def test_score_back_tests_the_champion_if_the_candidate_cannot_be_compared(
     )
     assert fault in warning
     assert warning in output
-    assert warning in trained.file(f"08_reporting/{GAME}/score_report.txt").read_text()
-    assert champion_and_registry(trained) == before
+    assert warning in restored.file(f"08_reporting/{GAME}/score_report.txt").read_text()
+    assert champion_and_registry(restored) == before
 
     # With --model, the message says that it is the candidate, and which command to use.
-    output = say(trained, "score", GAME, "--model", second)
+    output = say(restored, "score", GAME, "--model", second)
     assert is_refusal(output, fault), output
     assert (
         f"the newest candidate, {second}, cannot be back-tested (to back-test the champion"
@@ -61,8 +61,8 @@ def test_score_back_tests_the_champion_if_the_candidate_cannot_be_compared(
     assert main(["score", *shlex.split(advised)]) == DONE
 
     # Without a champion, the run fails.
-    trained.file(f"06_models/{GAME}/champion.json").unlink()
-    output = say(trained, "score", GAME)
+    restored.file(f"06_models/{GAME}/champion.json").unlink()
+    output = say(restored, "score", GAME)
     assert is_refusal(output, fault), output
     assert (
         f"the newest candidate, {second}, cannot be back-tested, and there is no champion" in output

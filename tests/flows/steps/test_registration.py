@@ -8,28 +8,30 @@ from tests.flows.studio import Say, Studio, is_refusal
 
 @pytest.mark.parametrize("text", [None, "x", '{"version": "gone"}'])
 def test_gate_promotes_the_trained_model_if_the_pointer_is_invalid(
-    text: str | None, trained: Studio
+    text: str | None, restored: Studio
 ) -> None:
-    first, pointer = champion(trained), trained.file(f"06_models/{GAME}/champion.json")
+    first, pointer = champion(restored), restored.file(f"06_models/{GAME}/champion.json")
     if text is None:
         pointer.unlink()
     else:
         pointer.write_text(text)
-    trained.run("train", GAME)
-    assert champion(trained) == first
+    restored.run("train", GAME)
+    assert champion(restored) == first
 
 
-def test_damaged_registry_stops_a_training_early(trained: Studio, say: Say) -> None:
-    trained.file(f"06_models/{GAME}/registry.json").write_text("{")
+def test_damaged_registry_stops_a_training_early(restored: Studio, say: Say) -> None:
+    restored.file(f"06_models/{GAME}/registry.json").write_text("{")
     for line in (("train", GAME), ("score", GAME)):
-        output = say(trained, *line)
+        output = say(restored, *line)
         assert is_refusal(output, "registry.json is damaged"), output
 
 
 @pytest.mark.slow
-def test_gate_keeps_the_configured_number_of_versions(trained: Studio) -> None:
-    first = champion(trained)
+def test_gate_keeps_the_configured_number_of_versions(restored: Studio) -> None:
+    first = champion(restored)
     for seed in (8, 9):
-        trained.run("train", GAME, {"train.seed": seed, "champion.keep_versions": 1})
-    versions = {file.parent.name for file in trained.data.glob(f"06_models/{GAME}/*/manifest.json")}
-    assert versions == {first, candidate(trained)}
+        restored.run("train", GAME, {"train.seed": seed, "champion.keep_versions": 1})
+    versions = {
+        file.parent.name for file in restored.data.glob(f"06_models/{GAME}/*/manifest.json")
+    }
+    assert versions == {first, candidate(restored)}
