@@ -70,6 +70,7 @@ def test_features_change_with_the_currency_of_the_day_before(single: Studio) -> 
     assert bits(after.select(KEYS)) == bits(before.select(KEYS))
 
 
+@pytest.mark.slow
 def test_features_do_not_change_with_later_mastery_and_totals(single: Studio) -> None:
     before = single.table(TRAIN)
     starts = single.raw(GAME, "sub_data").select("char_id", "sub_start_date")
