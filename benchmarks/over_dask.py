@@ -127,6 +127,7 @@ def over_dask(count: int, build: Build, ranges: Sequence[Bucket]) -> Iterator[Ma
     def build_all() -> int:
         return sum(future.result().rows or 0 for future in map_parts(build, ranges))
 
+    logging.getLogger("distributed").setLevel(logging.ERROR)  # It logs every connection.
     environment = {
         **dask.config.get("distributed.nanny.pre-spawn-environ"),
         **ONE_THREAD,

@@ -78,11 +78,12 @@ def test_results_name_what_failed_or_was_left_out(figures: dict[str, Any]) -> No
 
 
 def test_results_have_only_what_was_run(figures: dict[str, Any]) -> None:
-    for name in ("pandas from CSV", "DuckDB from CSV"):
-        for size in growth_report.measured(figures):
+    for size in growth_report.measured(figures):
+        size["size"] *= 10
+        for name in ("pandas from CSV", "DuckDB from CSV"):
             del size["ways"][name]
     section = growth_report.section(figures)
-    assert "- pandas from CSV: not run at 10x, 30x. When last tried, at 300x: Mem" in section
+    assert "- pandas from CSV: not run at 100x, 300x. When last tried, at 300x: Mem" in section
     assert "/ DuckDB from CSV" not in section
     assert plot(growth_report.measured(figures), "")
 
