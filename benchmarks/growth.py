@@ -1,9 +1,10 @@
 """Measures how the work scales with the data: `python -m benchmarks.growth`, or `make bench`.
 
-Runs every way of `benchmarks.ways` on sample data of growing size, each in a process of its own.
-Every round runs each way once, so that other load on the machine affects all alike. Writes the
-measurements to `growth.json`, the plot to `growth.svg` and a section of `RESULTS.md`. Sizes that
-need too much disk space or time, and ways that run out of memory, are listed there.
+Runs the ways of `benchmarks.ways` on sample data of growing size, each in a process of its own.
+Every round runs each way once, so that other load on the machine affects all alike, and ratios are
+of one run. Writes the measurements to `growth.json`, the plot to `growth.svg` and a section of
+`RESULTS.md`, anew after each size. Sizes that need too much disk space or time, and ways that run
+out of memory, are listed there.
 """
 
 import argparse
@@ -17,17 +18,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.checks import same_features, same_tables
 from benchmarks.machine import machine
 from benchmarks.process import Ended, run
 from benchmarks.start_up import ROOT
-from benchmarks.ways import OUT_OF_MEMORY, PANDAS, WAYS
+from benchmarks.ways import OUT_OF_MEMORY, WAYS, Way, selected
 
 CHARACTERS = 30_000
 SIZES = (1, 10, 30, 100, 300)
 ONCE_FROM = 100
 """From this size on, one round is enough."""
-SEED = 1
-NO_MEMORY = ("MemoryError", "bad_alloc", "memory allocation of", "ArrowMemoryError")
+NO_MEMORY = (
+    *("MemoryError", "bad_alloc", "memory allocation of", "ArrowMemoryError"),
+    "OutOfMemoryException",
+)
 """Error messages of libraries that run out of memory."""
 ROOM = 1.2
 """The free disk space that a size needs, relative to its expected size."""
@@ -39,16 +43,31 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measures, and writes the results."""
     args = parser().parse_args(arguments)
     deadline = time.monotonic() + 60 * args.budget
-    sizes: list[Figures] = []
+    sizes = kept(args) if args.add else []
     with tempfile.TemporaryDirectory(dir=args.work, prefix="growth-") as work:
         for size in sorted(args.sizes):
             rounds = args.rounds or (1 if size >= ONCE_FROM else 3)
-            reason = obstacle(size, rounds, sizes, Path(work), deadline - time.monotonic())
+            smaller = [figures for figures in sizes if figures["size"] < size]
+            reason = obstacle(size, rounds, smaller, Path(work), deadline - time.monotonic())
             if reason:
                 sizes.append({"size": size, "left_out": reason})
             else:
-                sizes.append(measure(size, rounds, sizes, Path(work, f"{size}x"), args))
+                sizes.append(measure(size, rounds, smaller, Path(work, f"{size}x"), args))
             log_progress(f"{size}x: {reason or 'done'}")
+            write(sorted(sizes, key=lambda figures: int(figures["size"])), args)
+
+
+def kept(args: argparse.Namespace) -> list[Figures]:
+    """Returns the stored results of sizes that are not measured now."""
+    results = json.loads((args.out / "growth.json").read_text(encoding="utf-8"))
+    return [figures for figures in results["sizes"] if figures["size"] not in args.sizes]
+
+
+def write(sizes: list[Figures], args: argparse.Namespace) -> None:
+    """Writes the measurements, the plot and the section of the results.
+
+    It runs in another process, as this one must stay small while it starts others.
+    """
     results = {
         "machine": machine(),
         "game": args.game,
@@ -57,10 +76,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "sizes": sizes,
     }
     (args.out / "growth.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    # Imported only now, as this process must be small while it starts others.
-    from benchmarks.growth_report import main as report
-
-    report(args.out)
+    written = run("-m", "benchmarks.growth_report", str(args.out), home=args.out)
+    if written.status:
+        raise SystemExit(written.errors)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -70,6 +88,8 @@ def parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--sizes", type=int, nargs="+", default=SIZES, help="in multiples of --characters")
+    add("--ways", nargs="+", choices=WAYS, metavar="WAY", help=f"default: all of {', '.join(WAYS)}")
+    add("--add", action="store_true", help="keep the results of other sizes")
     add("--characters", type=int, default=CHARACTERS, help="characters at size 1 (default: 30,000)")
     add("--rounds", type=int, help=f"default: 3, and 1 from {ONCE_FROM}x on")
     add("--game", default="game1", help="whose settings and sample data (default: game1)")
@@ -112,11 +132,12 @@ def obstacle(
 def measure(
     size: int, rounds: int, before: Sequence[Figures], folder: Path, args: argparse.Namespace
 ) -> Figures:
-    """Measures every way at a size, then removes the data."""
+    """Measures the ways at a size, then removes the data."""
     started = time.monotonic()
-    rows = generate(size * args.characters, args.game, folder)
+    chosen = selected(args.ways, size)
+    rows = generate(folder, args.game, size * args.characters, chosen)
     ways: dict[str, Figures] = {
-        name: {"runs": [], "failure": failed_before(name, before)} for name in WAYS
+        way.name: {"runs": [], "failure": failed_before(way.name, before)} for way in chosen
     }
     for number in range(rounds):
         for name, figures in ways.items():
@@ -126,6 +147,7 @@ def measure(
                 figures["failure"] = {"what": f"not tried, as `{needs}` failed"}
             if not figures["failure"]:
                 one_run(name, folder, args, figures)
+    finished = [way for way in chosen if not ways[way.name]["failure"]]
     figures = {
         "size": size,
         "characters": size * args.characters,
@@ -134,7 +156,8 @@ def measure(
         "parquet_mib": mib(folder / "parquet" / "01_raw"),
         "disk_mib": mib(folder),
         "rounds": rounds,
-        "same_results": compare_with_engine(folder, ways),
+        "same_tables": same_tables(folder, args.game, finished),
+        "same_features": same_features(folder, args.game, finished),
         "ways": ways,
         "seconds": time.monotonic() - started,
     }
@@ -142,21 +165,14 @@ def measure(
     return figures
 
 
-def generate(characters: int, game: str, folder: Path) -> dict[str, int]:
-    """Generates the raw tables, as CSV and as Parquet; returns the number of rows of each."""
-    rows = {}
-    for kind in ("csv", "parquet"):
-        out = folder / kind / "01_raw" / game
-        ended = run(
-            *("-m", "churnlib.synthesis", "--game", game, "--characters", str(characters)),
-            *("--seed", str(SEED), "--format", kind, "--out", str(out)),
-            home=folder,
-        )
-        if ended.status:
-            raise SystemExit(ended.errors)
-        for line in ended.output.splitlines():
-            table, _, rest = line.partition(": ")
-            rows[table] = int(rest.split(" ")[0].replace(",", ""))
+def generate(folder: Path, game: str, characters: int, ways: Sequence[Way]) -> dict[str, int]:
+    """Generates the inputs of some ways; returns the number of rows of each table."""
+    orders = sorted({way.data for way in ways} - {"csv", "parquet"})
+    line = ("-m", "benchmarks.inputs", str(folder), game, str(characters), "--orders", *orders)
+    ended = run(*line, home=folder)
+    if ended.status:
+        raise SystemExit(ended.errors)
+    rows: dict[str, int] = json.loads(ended.output)
     return rows
 
 
@@ -192,25 +208,6 @@ def ran_out_of_memory(ended: Ended) -> bool:
     return ended.status in (OUT_OF_MEMORY, -signal.SIGKILL) or any(
         word in ended.errors for word in NO_MEMORY
     )
-
-
-def compare_with_engine(folder: Path, ways: dict[str, Figures]) -> list[str]:
-    """Compares the results of pandas with the engine's, which `bare` has copied.
-
-    Returns:
-        The ways that have finished, and whose results are the same.
-
-    Raises:
-        SystemExit: A result differs, so that a comparison of costs makes no sense.
-    """
-    finished = {name for name, figures in ways.items() if not figures["failure"]}
-    pandas = sorted(finished & PANDAS.keys()) if "bare" in finished else []
-    for name in pandas:
-        files = (str(folder / "bare" / "train_features.parquet"), str(folder / PANDAS[name]))
-        compared = run("-m", "benchmarks.compare", *files, home=folder)
-        if compared.status:
-            raise SystemExit(f"{name} differs:\n{compared.output}{compared.errors}")
-    return pandas
 
 
 def mib(folder: Path) -> float:

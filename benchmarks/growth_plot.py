@@ -14,16 +14,25 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from matplotlib.typing import RcKeyType
 
 MEASURES = {"cpu": "CPU, seconds", "wall": "wall time, seconds", "memory": "peak memory, MiB"}
+ROWS = {
+    "from CSV": ("engine from CSV", "DuckDB from CSV", "Polars from CSV", "pandas from CSV"),
+    "from Parquet": (
+        "engine from prepared",
+        "DuckDB from Parquet",
+        "Polars from Parquet",
+        "pandas from Parquet",
+        "bare",
+    ),
+}
+"""The ways in each row of panels."""
 LINES = {
-    "engine from CSV": ("#aa0001", "-", "o"),
-    "engine: preparation": ("#aa0001", (0, (4, 2)), "v"),
-    "engine: reading": ("#aa0001", (0, (1, 1.5)), "^"),
-    "engine from prepared": ("#aa0002", "-", "o"),
-    "pandas from CSV": ("#aa0003", "-", "s"),
-    "pandas from Parquet": ("#aa0003", (0, (4, 2)), "D"),
+    "engine": ("#aa0001", "-", "o"),
+    "DuckDB": ("#aa0002", "-", "^"),
+    "Polars": ("#aa0008", "-", "D"),
+    "pandas": ("#aa0003", "-", "s"),
     "bare": ("#aa0004", (0, (1, 1.5)), "P"),
 }
-"""Colour, dashes and marker of each way's line."""
+"""Colour, dashes and marker of each line, by the first word of the way."""
 FAILED = "what it took until it ran out of memory"
 PAPER, INK, GRID = "#aa0005", "#aa0006", "#aa0007"
 COLOURS = {
@@ -31,6 +40,7 @@ COLOURS = {
     "#aa0002": ("#0a7d5a", "#4fd1a5"),
     "#aa0003": ("#c2410c", "#ff9f66"),
     "#aa0004": ("#6b7280", "#a2adbd"),
+    "#aa0008": ("#8b3fc7", "#c99cf2"),
     PAPER: ("#ffffff", "#12161c"),
     INK: ("#1b2330", "#e6eaf1"),
     GRID: ("#e2e6ed", "#2c3440"),
@@ -78,45 +88,48 @@ def plot(sizes: Sequence[Figures], label: str) -> str:
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(STYLE)
-        figure = Figure(figsize=(11, 4.6), facecolor=PAPER)
-        for number, (measure, title) in enumerate(MEASURES.items()):
-            panel(figure.add_axes((0.05 + 0.335 * number, 0.28, 0.265, 0.65)), sizes, measure)
-            figure.axes[-1].set_title(title)
-        handles, labels = figure.axes[0].get_legend_handles_labels()
-        named = dict(zip(labels, handles, strict=True))  # Drops duplicate labels of failures.
-        figure.legend([*named.values()], [*named], loc="lower center", ncols=4)
+        figure = Figure(figsize=(11, 7.2), facecolor=PAPER)
+        for row, (inputs, ways) in enumerate(ROWS.items()):
+            for column, (measure, title) in enumerate(MEASURES.items()):
+                place = (0.055 + 0.333 * column, 0.59 - 0.445 * row, 0.265, 0.36)
+                axes = figure.add_axes(place)
+                panel(axes, sizes, ways, measure)
+                axes.set_title(f"{title}, {inputs}")
+                axes.set_xlabel("characters" if row else "")
+        named = {
+            label: handle
+            for axes in figure.axes
+            for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+        }
+        labels = sorted(named, key=[*LINES, FAILED].index)
+        figure.legend([named[label] for label in labels], labels, loc="lower center", ncols=6)
         drawn = StringIO()
         figure.savefig(drawn, format="svg", metadata=NO_METADATA)
     return in_light_and_dark(drawn.getvalue(), label)
 
 
-def panel(axes: Axes, sizes: Sequence[Figures], measure: str) -> None:
+def panel(axes: Axes, sizes: Sequence[Figures], ways: Sequence[str], measure: str) -> None:
     """Draws a line per way, with logarithmic axes."""
-    for way, (colour, dashes, mark) in LINES.items():
+    for way in ways:
+        name = way.split()[0]
+        colour, dashes, mark = LINES[name]
+        results = {size["characters"]: size["ways"].get(way) for size in sizes}
         runs = {
-            figures["characters"]: [run["process"][measure] for run in figures["ways"][way]["runs"]]
-            for figures in sizes
-            if figures["ways"][way]["runs"]
+            characters: [run["process"][measure] for run in figures["runs"]]
+            for characters, figures in results.items()
+            if figures and figures["runs"]
         }
-        axes.plot(
-            [*runs],
-            [median(values) for values in runs.values()],
-            color=colour,
-            linestyle=dashes,
-            marker=mark,
-            label=way,
-        )
+        middle = [median(values) for values in runs.values()]
+        axes.plot([*runs], middle, color=colour, ls=dashes, marker=mark, label=name)
         least, most = ([f(v) for v in runs.values()] for f in (min, max))
         axes.vlines([*runs], least, most, color=colour, linewidth=1)
-    for figures in sizes:
-        for way, (colour, *_) in LINES.items():
-            failure = figures["ways"][way]["failure"] or {}
+        for characters, figures in results.items():
+            failure = (figures and figures["failure"]) or {}
             if measure in failure:
-                at = (figures["characters"], failure[measure])
+                at = (characters, failure[measure])
                 axes.plot(*at, color=colour, marker="x", ms=9, mew=2, ls="", label=FAILED)
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.set_xlabel("characters")
     axes.set_xticks([f["characters"] for f in sizes], [short(f["characters"]) for f in sizes])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))

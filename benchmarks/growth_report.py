@@ -1,43 +1,46 @@
 """The section of `RESULTS.md` on scaling, and its plot, from the measurements in `growth.json`.
 
-`python -m benchmarks.growth_report` regenerates both without measuring.
+`python -m benchmarks.growth_report [FOLDER]` regenerates both without measuring.
 """
 
 import json
 import re
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from benchmarks.growth_plot import plot
+from benchmarks.ways import WAYS
 
 FOLDER = Path(__file__).parent
 BEGIN, END = "<!-- growth: written by `make bench` -->", "<!-- growth: end -->"
-TABLES = (
-    ("CPU seconds, whole process", "process", "cpu"),
-    ("Wall seconds, whole process", "process", "wall"),
-    ("Peak memory, MiB, whole process", "process", "memory"),
-    ("CPU seconds of the work alone", "work", "cpu"),
-    ("Wall seconds of the work alone", "work", "wall"),
-)
-"""Title of each table, the part measured, and the measure."""
 PAIRS = (
-    ("pandas from CSV", "engine from CSV"),
-    ("pandas from Parquet", "engine from prepared"),
+    ("engine from CSV", "DuckDB from CSV"),
+    ("engine from CSV", "Polars from CSV"),
+    ("engine from CSV", "pandas from CSV"),
+    ("engine from prepared", "DuckDB from Parquet"),
+    ("engine from prepared", "Polars from Parquet"),
+    ("engine from prepared", "pandas from Parquet"),
     ("engine from prepared", "bare"),
+    ("engine: preparation, late rows", "engine: preparation"),
+    ("engine: preparation, shuffled rows", "engine: preparation"),
+    ("engine: preparation, Parquet", "engine: preparation"),
 )
 """The ways that are compared: each first by its second."""
 RATIOS = (
-    ("CPU", "process", "cpu"),
-    ("CPU of the work alone", "work", "cpu"),
-    ("wall", "process", "wall"),
-    ("memory", "process", "memory"),
+    ("CPU / wall / memory, whole process", "process", ("cpu", "wall", "memory")),
+    ("CPU / wall, the work alone", "work", ("cpu", "wall")),
 )
-"""Name of each ratio, the part measured, and the measure."""
+"""Title of each table of ratios, the part of a run, and the measures of a cell."""
 BASE = 10
 """The size that CPU per row is relative to."""
+PLOT_LABEL = (
+    "CPU, wall time and peak memory of the engine, DuckDB, Polars, pandas and a bare copy against "
+    "the number of characters, all on logarithmic axes"
+)
 
 Figures = dict[str, Any]
 
@@ -49,12 +52,6 @@ def main(folder: Path = FOLDER) -> None:
     results = folder / "RESULTS.md"
     text = results.read_text(encoding="utf-8") if results.exists() else f"{BEGIN}\n{END}\n"
     results.write_text(with_section(text, section(growth)), encoding="utf-8")
-
-
-PLOT_LABEL = (
-    "CPU, wall time and peak memory of the engine, of pandas and of a bare copy against the number "
-    "of characters, all on logarithmic axes"
-)
 
 
 def with_section(text: str, section: str) -> str:
@@ -70,21 +67,19 @@ def section(growth: Figures) -> str:
     >>> section({**growth, "game": "hawk", "cap_gib": 4, "ways": {}, "sizes": []}).splitlines()[0]
     '## Scaling with the data'
     """
-    lines = [
-        "## Scaling with the data",
-        "",
-        *introduction(growth),
-        "",
-        f"![{PLOT_LABEL}](growth.svg)",
-        "",
-        *data(growth),
-        "",
-        *ratios(growth),
-        *(line for table in TABLES for line in ("", *figures_of(growth, *table))),
-        "",
-        *failures(growth),
-    ]
-    return "\n".join(lines).rstrip("\n") + "\n"
+    blocks = (
+        ["## Scaling with the data"],
+        introduction(growth),
+        meanings(growth),
+        [f"![{PLOT_LABEL}](growth.svg)"],
+        data(growth),
+        *(ratios(growth, *table) for table in RATIOS),
+        scaling(growth),
+        *(medians(size, growth["ways"]) for size in measured(growth)),
+        failures(growth),
+    )
+    texts = ("\n".join(lines) for lines in blocks)
+    return "\n\n".join(filter(None, texts)) + "\n"
 
 
 def measured(growth: Figures) -> list[Figures]:
@@ -99,12 +94,18 @@ def introduction(growth: Figures) -> Iterator[str]:
     versions = ", ".join(f"{name} {version}" for name, version in machine.items())
     yield f"`make bench`: sample data of {growth['game']}; {cores} cores, {memory} GiB of memory,"
     yield f"{system}; {versions}."
-    yield "Each way is measured in a process of its own, with its children: the median, and with"
-    yield "several rounds the minimum and maximum. The work alone excludes the start of Python and"
-    yield "the imports. The engine imports Prefect, because its steps are the tasks of the flows,"
-    yield "called without a server. Files may be in the page cache. pandas checks nothing; its"
-    yield f"features equal the engine's to 1e-9. Memory is limited to {growth['cap_gib']:g} GiB."
-    yield ""
+    yield "Each way is measured in a process of its own: medians over the rounds of one run. CPU,"
+    yield "wall time and peak memory are those of the whole process, with the start of Python and"
+    yield "the imports, because that is what users see; the work alone is without these. The engine"
+    yield "imports Prefect, because its steps are the tasks of the flows, called without a server."
+    yield "DuckDB, Polars and pandas check nothing, and only pandas computes the labels; all other"
+    yield "columns equal the engine's to 1e-9. They load the game's settings with churnlib. The"
+    yield "engine's prepared tables have the same bytes for each input. Files may be in the page"
+    yield f"cache. Memory is limited to {growth['cap_gib']:g} GiB."
+
+
+def meanings(growth: Figures) -> Iterator[str]:
+    """Yields a table of the ways."""
     yield "| way | what it does |"
     yield "|---|---|"
     for way, meaning in growth["ways"].items():
@@ -124,72 +125,68 @@ def data(growth: Figures) -> Iterator[str]:
         )
 
 
-def ratios(growth: Figures) -> Iterator[str]:
-    """Yields a table of ratios between ways, with a column per size."""
-    yield from header("ratio of medians", growth)
+def ratios(growth: Figures, title: str, part: str, measures: Sequence[str]) -> Iterator[str]:
+    """Yields a table of ratios between the ways that were run, with a column per size."""
+    yield from header(f"ratios: {title}", growth)
     for over, under in PAIRS:
-        for word, part, measure in RATIOS:
-            of_size = partial(ratio, over=over, under=under, part=part, measure=measure)
-            yield row(f"{over} / {under}: {word}", growth, of_size)
+        if any({over, under} <= size["ways"].keys() for size in measured(growth)):
+            of_size = partial(ratio, over=over, under=under, part=part, measures=measures)
+            yield row(f"{over} / {under}", growth, of_size)
+
+
+def ratio(size: Figures, over: str, under: str, part: str, measures: Sequence[str]) -> str:
+    """The medians of one way divided by those of another."""
+    one, other = ([middle(size, way, part, m) for m in measures] for way in (over, under))
+    pairs = zip(one, other, strict=True)
+    return " / ".join(f"{a / b:.2f}" for a, b in pairs if a and b) or "-"
+
+
+def scaling(growth: Figures) -> Iterator[str]:
+    """Yields a table of CPU per row, with a column per size, if `BASE` was measured."""
     base = next((size for size in measured(growth) if size["size"] == BASE), None)
+    if base is None:
+        return
+    yield from header(f"CPU per currency row, relative to {BASE}x", growth)
     for way in ("engine from CSV", "engine from prepared"):
-        name = f"{way}: CPU per currency row, relative to {BASE}x"
-        yield row(name, growth, partial(cpu_a_row, base=base, way=way))
-    yield row(
-        "checks, sorting, digests and counts: share of the preparation's CPU",
-        growth,
-        share_of_checks,
-    )
+        yield row(way, growth, partial(cpu_a_row, base=base, way=way))
 
 
-def ratio(size: Figures, over: str, under: str, part: str, measure: str) -> str:
-    """The median of one way divided by that of another."""
-    one, other = (middle(size, way, part, measure) for way in (over, under))
-    return f"{one / other:.2f}" if one and other else "-"
-
-
-def cpu_a_row(size: Figures, base: Figures | None, way: str) -> str:
+def cpu_a_row(size: Figures, base: Figures, way: str) -> str:
     """CPU of a way's whole process per currency row, relative to that at size `base`."""
     one, other = (
-        (middle(s, way, "process", "cpu") or 0) / s["rows"]["character_currency"] if s else 0
+        (middle(s, way, "process", "cpu") or 0) / s["rows"]["character_currency"]
         for s in (size, base)
     )
     return f"{one / other:.2f}" if one and other else "-"
 
 
-def share_of_checks(size: Figures) -> str:
-    """The share of the preparation's CPU that is not reading and writing."""
-    whole, read = (middle(size, f"engine: {x}", "work", "cpu") for x in ("preparation", "reading"))
-    return f"{1 - read / whole:.0%}" if whole and read else "-"
-
-
 def middle(size: Figures, way: str, part: str, measure: str) -> float | None:
-    """The median of a way's runs; `None` if it failed."""
-    figures = size["ways"][way]
-    values = [run[part][measure] for run in figures["runs"]]
-    return median(values) if values and not figures["failure"] else None
+    """The median of a way's runs; `None` if it failed or was not run."""
+    figures = size["ways"].get(way)
+    if not figures or figures["failure"] or not figures["runs"]:
+        return None
+    return median(float(run[part][measure]) for run in figures["runs"])
 
 
-def figures_of(growth: Figures, title: str, part: str, measure: str) -> Iterator[str]:
-    """Yields a table of the median, minimum and maximum of each way, with a column per size."""
-    yield from header(title, growth)
-    for way in growth["ways"]:
-        yield row(way, growth, partial(cell, way=way, part=part, measure=measure))
-
-
-def cell(size: Figures, way: str, part: str, measure: str) -> str:
-    """Formats the measurements of a way at a size."""
-    figures = size["ways"][way]
-    if figures["failure"]:
-        return "failed" if "cpu" in figures["failure"] else "not tried"
-    values = [run[part][measure] for run in figures["runs"]]
-    digits = 0 if measure == "memory" else 2
-    texts = [f"{value:,.{digits}f}" for value in (median(values), min(values), max(values))]
-    return texts[0] if len(values) == 1 else "{} ({} to {})".format(*texts)
+def medians(size: Figures, ways: dict[str, str]) -> Iterator[str]:
+    """Yields a table of the measurements at a size, with a row per way that was run."""
+    yield f"| {size['size']}x, {size['characters']:,} characters | CPU s | wall s | peak MiB |"
+    yield "|---|---|---|---|"
+    for way in ways:
+        if figures := size["ways"].get(way):
+            cells = "failed | failed | failed"
+            if not figures["failure"]:
+                cpu, wall, memory = (
+                    middle(size, way, "process", measure) for measure in ("cpu", "wall", "memory")
+                )
+                cells = f"{cpu:,.2f} | {wall:,.2f} | {memory:,.0f}"
+            elif "cpu" not in figures["failure"]:
+                cells = cells.replace("failed", "not tried")
+            yield f"| {way} | {cells} |"
 
 
 def failures(growth: Figures) -> Iterator[str]:
-    """Yields the sizes that were not measured, and the ways that failed."""
+    """Yields the sizes that were not measured, and the ways that failed or were not run."""
     for size in growth["sizes"]:
         if "left_out" in size:
             yield f"- {size['size']}x was not measured: it {size['left_out']}."
@@ -197,6 +194,11 @@ def failures(growth: Figures) -> Iterator[str]:
         for way, figures in size["ways"].items():
             if failure := figures["failure"]:
                 yield f"- {size['size']}x, {way}: {failure['what']}{until(failure)}."
+    for way in WAYS.values():
+        left_out = [s["size"] for s in measured(growth) if way.name not in s["ways"]]
+        sizes = [f"{size}x" for size in left_out if way.up_to and size > way.up_to]
+        if sizes:
+            yield f"- {way.name}: not run at {', '.join(sizes)}. When last tried, at {way.failed}."
 
 
 def until(failure: Figures) -> str:
@@ -219,4 +221,4 @@ def row(name: str, growth: Figures, value: Callable[[Figures], str]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    main(*map(Path, sys.argv[1:]))

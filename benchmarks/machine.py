@@ -4,7 +4,7 @@ import os
 import platform
 from importlib.metadata import version
 
-LIBRARIES = ("polars", "pandas", "numpy", "pyarrow", "prefect")
+LIBRARIES = ("polars", "duckdb", "pandas", "numpy", "pyarrow", "prefect")
 
 
 def machine() -> dict[str, str | int | float]:

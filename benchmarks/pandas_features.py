@@ -5,7 +5,6 @@ before its start. Only the necessary columns are read, with their types; feature
 merges, vectorised arithmetic and built-in group functions. Nothing is checked.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -40,18 +39,17 @@ KEYS = ["char_id", "sub_start_date", "sub_id"]
 EPOCH = 12 * 1970
 """The `month_index` of NumPy's first month."""
 
-Read = Callable[[Path, str], pd.DataFrame]
 
-
-def features(raw: Path, read: Read, settings: Settings, target: Path) -> None:
+def features(raw: Path, file_format: str, settings: Settings, target: Path) -> None:
     """Builds the features of all subscriptions, with their labels, and writes them as Parquet.
 
     Args:
         raw: The folder of the raw tables.
-        read: `read_csv` or `read_parquet`.
+        file_format: `csv` or `parquet`.
         settings: The game's settings; the day is the latest in the currency table.
         target: The file to write.
     """
+    read = {"csv": read_csv, "parquet": read_parquet}[file_format]
     currency = read(raw, "character_currency")
     as_of = currency["date"].max()
     subs = standard_features(read(raw, "character_data"), read(raw, "sub_data"), as_of)

@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 
 from benchmarks import growth, growth_report
+from benchmarks.checks import REFERENCE, same_tables
 from benchmarks.growth_plot import plot
 from benchmarks.process import Ended, run
-from benchmarks.ways import WAYS
+from benchmarks.ways import WAYS, selected
 
 FOLDER = growth_report.FOLDER
-WORK = {"wall": 2.0, "cpu": 3.0, "memory": 40.0}
+WORK = {"wall": 2.0, "cpu": 3.0}
 OUT = {"what": "MemoryError under a cap of 4 GiB", "cpu": 141.0, "wall": 150.0, "memory": 4000.0}
 
 
@@ -52,7 +53,8 @@ def test_growth_runs_from_end_to_end(tmp_path: Path) -> None:
     growth.main([*line, "--work", str(work), "--out", str(tmp_path)])
     assert not list(work.iterdir())
     (size,) = json.loads((tmp_path / "growth.json").read_text())["sizes"]
-    assert set(size["same_results"]) == {"pandas from CSV", "pandas from Parquet"}
+    assert set(size["same_features"]) == {way.name for way in WAYS.values() if way.features}
+    assert set(size["same_tables"]) == {name for name in WAYS if name.startswith(REFERENCE)}
     for way in size["ways"].values():
         (once,) = way["runs"]
         assert once["process"]["cpu"] > once["work"]["cpu"] > 0
@@ -70,8 +72,43 @@ def test_results_name_what_failed_or_was_left_out(figures: dict[str, Any]) -> No
     section = growth_report.section(figures)
     assert "- 30x, pandas from CSV: MemoryError under a cap of 4 GiB, after 141 CPU" in section
     assert "- 100x was not measured: it needs about 9 minutes." in section
-    assert "| pandas from CSV | 4.00 (4.00 to 4.00) | failed |" in section
-    assert "| pandas from CSV / engine from CSV: CPU | 1.00 | - |" in section
+    assert "| pandas from CSV | 4.00 | 3.00 | 100 |" in section
+    assert "| pandas from CSV | failed | failed | failed |" in section
+    assert "| engine from CSV / pandas from CSV | 1.00 / 1.00 / 1.00 | - |" in section
+
+
+def test_results_have_only_what_was_run(figures: dict[str, Any]) -> None:
+    for size in growth_report.measured(figures):
+        size["size"] *= 10
+        for name in ("pandas from CSV", "DuckDB from CSV"):
+            del size["ways"][name]
+    section = growth_report.section(figures)
+    assert "- pandas from CSV: not run at 100x, 300x. When last tried, at 300x: Mem" in section
+    assert "/ DuckDB from CSV" not in section
+    assert plot(growth_report.measured(figures), "")
+
+
+def test_ways_that_fail_on_large_data_are_run_only_if_asked_for() -> None:
+    names = [way.name for way in selected(None, 100)]
+    assert "pandas from CSV" not in names
+    assert "DuckDB from CSV" in names
+    assert [way.name for way in selected(["pandas from CSV"], 100)] == ["pandas from CSV"]
+
+
+def test_ways_are_run_with_those_that_they_need() -> None:
+    names = [way.name for way in selected(["bare"], 1)]
+    assert names == ["engine: preparation", "engine from prepared", "bare"]
+
+
+def test_tables_with_other_bytes_end_the_benchmark(tmp_path: Path) -> None:
+    ways = [way for way in WAYS.values() if way.name.startswith(REFERENCE)]
+    for number, way in enumerate(ways):
+        table = tmp_path / way.data / "02_intermediate" / "hawk" / "sub_data.parquet"
+        table.parent.mkdir(parents=True)
+        table.write_text("other" if number == 2 else "same")
+    assert same_tables(tmp_path, "hawk", ways[:2]) == [way.name for way in ways[:2]]
+    with pytest.raises(SystemExit, match=ways[2].name):
+        same_tables(tmp_path, "hawk", ways)
 
 
 def test_replacing_a_section_keeps_the_others() -> None:

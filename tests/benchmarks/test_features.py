@@ -1,14 +1,18 @@
-"""pandas computes the same features as the engine, or comparing their costs makes no sense."""
+"""All libraries compute the same features, or comparing their costs makes no sense."""
 
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import polars as pl
 import pytest
 
-from benchmarks import bare, engine, pandas_features
-from benchmarks.compare import differences
+from benchmarks import bare, duckdb_features, engine, pandas_features, polars_features
+from benchmarks.compare import LABELS, differences
+from benchmarks.inputs import ORDERS, write_csv
+from benchmarks.ways import FORMATS
 from churnlib.io.catalog import Catalog
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import load_settings
@@ -44,17 +48,15 @@ def features(data: Path, game: str) -> pl.DataFrame:
     return pl.read_parquet(Catalog(str(data), game).features("train").uri)
 
 
-@pytest.mark.parametrize("kind", ["csv", "parquet"])
-def test_pandas_computes_the_features_of_the_engine(
-    kind: str, data: Path, game: str, tmp_path: Path
+@pytest.mark.parametrize("library", [duckdb_features, polars_features, pandas_features])
+@pytest.mark.parametrize("file_format", FORMATS.values())
+def test_library_computes_the_features_of_the_engine(
+    library: ModuleType, file_format: str, data: Path, game: str, tmp_path: Path
 ) -> None:
-    raw, read = {
-        "csv": (data / "01_raw" / game, pandas_features.read_csv),
-        "parquet": (data, pandas_features.read_parquet),
-    }[kind]
+    raw = {"csv": data / "01_raw" / game, "parquet": data}[file_format]
     target = tmp_path / "features.parquet"
-    pandas_features.features(raw, read, load_settings(game), target)
-    assert differences(features(data, game), pl.read_parquet(target)) == []
+    library.features(raw, file_format, load_settings(game), target)
+    assert differences(features(data, game).lazy(), pl.scan_parquet(target)) == []
 
 
 def test_data_contain_the_hard_cases(data: Path, game: str) -> None:
@@ -73,13 +75,32 @@ def test_bare_copy_equals_the_feature_table(data: Path, game: str, tmp_path: Pat
 
 
 def test_differences_are_found() -> None:
-    one = pl.DataFrame({"sub_id": [1, 2, 3], "a": [1.0, None, 3.0], "b": ["x", "y", "z"]})
+    one = pl.LazyFrame({"sub_id": [1, 2, 3], "a": [1.0, None, 3.0], "b": ["x", "y", "z"]})
     assert differences(one, one.reverse()) == []
     assert differences(one, one.with_columns(pl.col("a") * (1 + 1e-12))) == []
     assert differences(one, one.with_columns(pl.col("a") * (1 + 1e-6))) == ["a: 2 rows differ"]
     assert differences(one, one.with_columns(pl.col("a").fill_null(0))) == ["a: 1 rows differ"]
     assert differences(one, one.drop("b")) == ["only one has b"]
     assert differences(one, one.head(2)) == ["3 rows and 2"]
+
+
+@pytest.mark.parametrize("label", sorted(LABELS))
+def test_labels_are_compared_where_both_have_them(label: str) -> None:
+    one = pl.LazyFrame({"sub_id": [1, 2], label: [0, 1]})
+    assert differences(one, one.drop(label)) == []
+    assert differences(one, one.with_columns(pl.lit(1).alias(label))) == [f"{label}: 1 rows differ"]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_other_order_has_the_same_rows(order: str, tmp_path: Path) -> None:
+    spec = raw_tables().history
+    rows = pl.LazyFrame(
+        {"char_id": [1, 1, 2, 3], "date": [date(2024, 1, 1), date(2024, 2, 1)] * 2, "x": range(4)}
+    )
+    write_csv(ORDERS[order](rows), tmp_path / "rows.csv")
+    reordered = pl.read_csv(tmp_path / "rows.csv", try_parse_dates=True)
+    assert not reordered.equals(rows.collect())
+    assert reordered.sort(spec.order).equals(rows.collect())
 
 
 Untidy = Callable[[pl.DataFrame, np.random.Generator], pl.DataFrame]
