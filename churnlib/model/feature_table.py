@@ -64,11 +64,15 @@ class FeatureTable:
     def sample(self, most: int) -> "FeatureTable":
         """Keeps a random sample of the characters, the same in every run.
 
+        The rows of a character are in the sample, or none; there is at least one character. Without
+        `char_id`, rows are drawn.
+
         Args:
-            most: The most rows to keep; the rows of a character are in the sample, or none.
+            most: The most rows to keep.
         """
         if CHAR_ID not in self.table.collect_schema():
-            return replace(self, height=min(self.height, most))
+            rows = self.collect()
+            return FeatureTable.of(rows.sample(min(most, len(rows)), seed=0))
         hashed = np.sort(hashes(self.columns(CHAR_ID)[CHAR_ID]))
         if len(hashed) <= most:
             return self

@@ -104,7 +104,7 @@ def _importance(feature: str, losses: NDArray[np.float64]) -> Importance:
 def _random_order(rows: pl.DataFrame) -> NDArray[np.int64]:
     """The numbers of the rows in a random order of characters, the same in every run."""
     if CHAR_ID not in rows.columns:
-        return np.arange(len(rows))
+        return np.random.default_rng(0).permutation(len(rows))
     return np.argsort(hashes(rows[CHAR_ID]), kind="stable")
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import polars as pl
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, is_classifier
 from sklearn.compose import ColumnTransformer
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import Pipeline
@@ -19,6 +19,8 @@ from churnlib.settings import Step, TrainSettings
 
 REFUSED_PARAMS = ("memory", "input")
 """Parameters that write and read pickles, or read files that the data name."""
+FOLDS = 5
+"""The folds of scikit-learn's cross-validation, unless a parameter gives another number."""
 NAMED_LISTS = {
     "steps": ("name", "estimator"),
     "transformers": ("name", "estimator", "columns"),
@@ -120,9 +122,12 @@ def _seed(estimator: BaseEstimator, seed: int) -> None:
     params = estimator.get_params(deep=False)
     if params.get("random_state", "") is None:
         estimator.set_params(random_state=seed)
-    elif params.get("random_state") == "deprecated" and isinstance(params.get("cv"), int):
-        # TargetEncoder shuffles its folds without a seed, and takes one only with the folds.
-        estimator.set_params(cv=StratifiedKFold(params["cv"], shuffle=True, random_state=seed))
+    is_cross_fitted = "cv" in params and isinstance(params["cv"], int | None)
+    # TargetEncoder takes a seed only with its folds. The folds of the others would not be shuffled:
+    # each would be a range of characters, as old as each other.
+    if is_cross_fitted and (is_classifier(estimator) or "target_type" in params):
+        folds = StratifiedKFold(params["cv"] or FOLDS, shuffle=True, random_state=seed)
+        estimator.set_params(cv=folds)
 
 
 def estimators_in(

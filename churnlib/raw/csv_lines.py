@@ -17,6 +17,8 @@ import polars as pl
 from churnlib.io.storage import open_bytes, reader_options
 
 PADDED = re.compile(rb"[,\n][ \t]")
+BLANKS = (b"+", b" ", b"\t", b"\v", b"\f")
+"""What some parsers of numbers and days skip."""
 AT_A_TIME = 2**20
 """Bytes to read at once."""
 
@@ -40,7 +42,7 @@ class Profile:
         lines: The number of lines, including a last one without a line end.
         commas: The number of commas.
         has_quotes: Whether there is a quote.
-        has_signs: Whether there is a plus or a blank.
+        has_signs: Whether there is a plus, a blank, a control character or other text than ASCII.
         is_padded: Whether a value begins with a blank.
     """
 
@@ -61,9 +63,9 @@ class Profile:
 
 def profile(uri: str) -> Profile:
     """Counts the characters of a CSV file that decide how to read it; the file is opened once."""
-    counts, rare = dict.fromkeys(b"\n,", 0), dict.fromkeys((b'"', b"+", b" ", b"\t"), False)
+    counts, rare = dict.fromkeys(b"\n,", 0), dict.fromkeys((b'"', *BLANKS), False)
     names: list[str] | None = None
-    last, is_padded = ord("\n"), False
+    last, is_padded, is_odd = ord("\n"), False, False
     with open_bytes(uri) as file:
         while part := file.read(AT_A_TIME):
             names = _header(BytesIO(part)) if names is None else names
@@ -72,6 +74,7 @@ def profile(uri: str) -> Profile:
                 counts[byte] += int(np.count_nonzero(values == byte))
             for sign in rare:
                 rare[sign] = rare[sign] or sign in part
+            is_odd = is_odd or not part.isascii() or part.count(b"\r") != part.count(b"\r\n")
             if rare[b" "] or rare[b"\t"]:
                 is_padded = is_padded or PADDED.search(bytes([last]) + part) is not None
             last = part[-1]
@@ -80,7 +83,7 @@ def profile(uri: str) -> Profile:
         lines=counts[ord("\n")] + (last != ord("\n")),
         commas=counts[ord(",")],
         has_quotes=rare[b'"'],
-        has_signs=any(rare[sign] for sign in (b"+", b" ", b"\t")),
+        has_signs=is_odd or any(rare[sign] for sign in BLANKS),
         is_padded=is_padded,
     )
 

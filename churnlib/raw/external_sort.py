@@ -1,6 +1,6 @@
 """Sorting more rows than fit in memory: sorted runs are spilled, then merged range by range."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,11 +10,10 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from churnlib.errors import DataError, reason
 from churnlib.io.table_writer import TableWriter
 from churnlib.raw.row_order import sort_rows
 
-BATCH = 2**17
-"""Rows that are read at a time."""
 BLOCK = 2**13
 """Rows of a spilled run that are read at a time."""
 
@@ -71,8 +70,14 @@ class _Spilled(_InMemory):
         del self._rows
         table = rows.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())  # Whole blocks.
         options = pa.ipc.IpcWriteOptions(compression="lz4")
-        with pa.ipc.new_file(self._file, table.schema, options=options) as writer:
-            writer.write_table(table, max_chunksize=BLOCK)
+        try:
+            with pa.ipc.new_file(self._file, table.schema, options=options) as writer:
+                writer.write_table(table, max_chunksize=BLOCK)
+        except OSError as error:
+            raise DataError(
+                f"{path.parent} cannot hold the temporary files of a large table: {reason(error)}. "
+                "Set engine.scratch_dir to a folder with enough space."
+            ) from None
 
     def read(self, block: int) -> pl.DataFrame:
         with pa.memory_map(self._file) as file:
@@ -124,6 +129,8 @@ class ExternalSorter:
         """Adds rows in any order."""
         if rows.is_empty():
             return
+        if pl.String in rows.dtypes:  # Else filtered text keeps the memory of all rows.
+            rows = pl.DataFrame(rows.to_arrow(compat_level=pl.CompatLevel.oldest()))
         size = int(rows.estimated_size())
         self._waiting.append(rows)
         self._waiting_size += size
@@ -186,7 +193,7 @@ def _count_below(ids: pl.Series, bound: Any) -> int:
 
 
 def _bounds(runs: Sequence[Run], rows: int) -> list[Any]:
-    """Ids that cut the rows of all runs into ranges of about so many rows each."""
+    """The ids that cut the rows of all runs into ranges of about `rows` rows each."""
     blocks = pl.DataFrame(
         {
             "start": pl.concat([run.starts for run in runs]),
@@ -196,44 +203,3 @@ def _bounds(runs: Sequence[Run], rows: int) -> list[Any]:
     number = (pl.col("rows").cum_sum() - pl.col("rows")) // max(rows, 1)
     cuts = blocks.filter((number != number.shift()) & pl.col("start").is_not_null())
     return cuts["start"].unique(maintain_order=True).to_list()
-
-
-class SortedReader:
-    """Reads frames that are sorted by an id, together with others."""
-
-    def __init__(
-        self, frames: Iterator[pl.DataFrame], column: str, schema: Mapping[str, Any]
-    ) -> None:
-        """Opens the frames.
-
-        Args:
-            frames: The frames.
-            column: The id, which is never null.
-            schema: Their columns.
-        """
-        self._frames, self._column = frames, column
-        self._near = pl.DataFrame(schema=schema)
-
-    def read_on(self, ids: pl.Series) -> pl.DataFrame:
-        """Reads all rows with an id from the first to the last of some sorted ids, and some more.
-
-        Args:
-            ids: The ids, not below those before. Null comes first.
-        """
-        first, last = ids[0], ids[-1]
-        if first is not None:
-            self._near = self._near.filter(pl.col(self._column) >= first)
-        while last is not None and not self._reaches(last):
-            following = next(self._frames, None)
-            if following is None:
-                break
-            self._near = pl.concat([self._near, following])
-        return self._near
-
-    def _reaches(self, last: Any) -> bool:
-        return len(self._near) > 0 and bool(self._near[self._column][-1] > last)
-
-
-def batches_of(rows: pl.LazyFrame) -> Iterator[pl.DataFrame]:
-    """Reads rows in their order, some at a time, while the next ones are parsed."""
-    yield from rows.collect_batches(chunk_size=BATCH, maintain_order=True, lazy=True)

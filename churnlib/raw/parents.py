@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 
 import polars as pl
 
-from churnlib.raw.external_sort import ExternalSorter, SortedReader, Workspace, batches_of
+from churnlib.raw.batches import SortedReader, batches_of
+from churnlib.raw.external_sort import ExternalSorter, Workspace
 from churnlib.schemas.columns import CHAR_ID
 from churnlib.schemas.spec import TableSpec
 
@@ -33,8 +34,8 @@ def find_parents(
     column = spec.parent.column
     schema = dict.fromkeys((column, CHAR_ID), spec.checked_types[CHAR_ID])
     keys = batches_of(parent.select(*schema)) if parent is not None else ()
-    parents = SortedReader(_sorted(keys, column, workspace.share(2)), column, schema)
-    for frame in _sorted(batches, column, workspace.share(2)):
+    parents = SortedReader(_sort(keys, column, workspace.share(2)), column, schema)
+    for frame in _sort(batches, column, workspace.share(2)):
         near = parents.read_on(frame[column]).unique(column)
         known = near.with_columns(pl.lit(True).alias(_KNOWN))
         found = frame.join(known, on=column, how="left", maintain_order="left")
@@ -42,7 +43,7 @@ def find_parents(
         yield found.with_columns(is_orphan.alias(ORPHAN)).drop(_KNOWN)
 
 
-def _sorted(
+def _sort(
     batches: Iterable[pl.DataFrame], column: str, workspace: Workspace
 ) -> Iterator[pl.DataFrame]:
     sorter = ExternalSorter((column,), workspace)

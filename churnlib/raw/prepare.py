@@ -7,12 +7,8 @@ import polars as pl
 from churnlib.io.datasets import Dataset, DatasetRef, ref
 from churnlib.io.storage import replacing
 from churnlib.io.table_writer import TableWriter, whole_characters
-from churnlib.raw.external_sort import (
-    ExternalSorter,
-    Workspace,
-    WrittenRun,
-    batches_of,
-)
+from churnlib.raw.batches import batches_of
+from churnlib.raw.external_sort import ExternalSorter, Workspace, WrittenRun
 from churnlib.raw.parents import ORPHAN, find_parents
 from churnlib.raw.quality_warnings import DayCounts
 from churnlib.raw.read import UncleanError, scan_clean
@@ -21,6 +17,9 @@ from churnlib.raw.validate import valid_rows
 from churnlib.raw.validator import Validator
 from churnlib.schemas.columns import CHAR_ID
 from churnlib.schemas.spec import TableSpec
+
+Check = Callable[[pl.DataFrame, int], None]
+"""Checks rows of a sorted table, given how many so far have an unknown parent."""
 
 
 def prepare_clean(
@@ -47,15 +46,14 @@ def prepare_clean(
     """
     batches = _clean_batches(source, spec, workspace.share(4))
     if CHAR_ID not in spec.columns and spec.required_parent:
-        batches = _owned(find_parents(batches, spec, parent, workspace.share(2)))
+        batches = _without_orphans(find_parents(batches, spec, parent, workspace.share(2)))
 
-    def inspect(rows: pl.DataFrame, counts: DayCounts) -> None:
-        counts.add(rows)
-        if counts.orphans or not is_ascending(rows, spec.order, strictly=True):
+    def check(rows: pl.DataFrame, orphans: int) -> None:
+        if orphans or not is_ascending(rows, spec.order, strictly=True):
             raise UncleanError
 
     try:
-        return _write_sorted(batches, spec, parent, output, workspace, inspect)
+        return _write_sorted(batches, spec, parent, output, workspace, check)
     except pl.exceptions.PolarsError:  # A value has another type, or a line is too long.
         raise UncleanError from None
 
@@ -76,7 +74,8 @@ def _clean_batches(
             raise UncleanError
 
 
-def _owned(batches: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+def _without_orphans(batches: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """Yields rows that all have a parent; raises an error at the first that has none."""
     for rows in batches:
         if rows[ORPHAN].any():
             raise UncleanError
@@ -103,11 +102,7 @@ def prepare_valid(
         DataError: See `churnlib.raw.validate.check_table`.
     """
     rows = valid_rows(source, validator, parent, workspace.share(2))
-
-    def inspect(rows: pl.DataFrame, counts: DayCounts) -> None:
-        counts.add(rows)
-
-    return _write_sorted(rows, validator.spec, parent, output, workspace.share(2), inspect)
+    return _write_sorted(rows, validator.spec, parent, output, workspace.share(2))
 
 
 def _write_sorted(
@@ -116,7 +111,7 @@ def _write_sorted(
     parent: pl.LazyFrame | None,
     output: Dataset,
     workspace: Workspace,
-    inspect: Callable[[pl.DataFrame, DayCounts], None],
+    check: Check | None = None,
 ) -> DatasetRef:
     """Writes rows in the order of their table, with counts by day in the footer."""
     types = spec.checked_types
@@ -126,11 +121,13 @@ def _write_sorted(
         with TableWriter(path, types) as table:
             for rows in whole_characters(_in_order(batches, spec, late)):
                 if late.is_empty:
-                    inspect(rows, counts)
+                    counts.add(rows)
+                    if check:
+                        check(rows, counts.orphans)
                 table.add(rows)
             table.finish(counts.footer())
         if not late.is_empty:
-            table = _merge(table, late, spec, DayCounts(spec, parent), inspect)
+            table = _merge(table, late, spec, DayCounts(spec, parent), check)
     return ref(output, table.rows)
 
 
@@ -156,14 +153,16 @@ def _merge(
     late: ExternalSorter,
     spec: TableSpec,
     counts: DayCounts,
-    inspect: Callable[[pl.DataFrame, DayCounts], None],
+    check: Check | None,
 ) -> TableWriter:
     """Merges late rows into a table that has been written without them."""
     path = written.path.with_name(f"{written.path.name}.merged")
     try:
         with TableWriter(path, spec.checked_types) as table:
             for rows in late.merge(WrittenRun(written, spec.checked_types[CHAR_ID])):
-                inspect(rows, counts)
+                counts.add(rows)
+                if check:
+                    check(rows, counts.orphans)
                 table.add(rows)
             table.finish(counts.footer())
         path.replace(written.path)

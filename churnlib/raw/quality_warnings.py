@@ -12,7 +12,7 @@ import polars as pl
 from polars import selectors as cs
 
 from churnlib.io.footer import footer
-from churnlib.raw.external_sort import SortedReader, batches_of
+from churnlib.raw.batches import SortedReader, batches_of
 from churnlib.schemas.columns import CHAR_ID
 from churnlib.schemas.spec import TableSpec
 
@@ -80,7 +80,7 @@ class DayCounts:
     def by_day(self) -> ByDay:
         """The counts in plain data, days in order."""
         texts = (text for text in (_ROWS, *self._flags) if self._counts[text])
-        return {text: _in_order(self._counts[text]) for text in texts}
+        return {text: _sort_days(self._counts[text]) for text in texts}
 
     def footer(self) -> dict[str, str]:
         """The counts, for the footer of the checked table."""
@@ -127,14 +127,14 @@ def count_unknown_parents(checked: pl.LazyFrame, spec: TableSpec, parent: pl.Laz
         if len(unknown):
             is_unknown = pl.col(on).is_in(unknown.implode())
             counts.update(_count_days(rows.filter(is_unknown)[_DAY]))
-    return {spec.parent.unknown: _in_order(counts)} if counts else {}
+    return {spec.parent.unknown: _sort_days(counts)} if counts else {}
 
 
 def _count_days(days: pl.Series) -> dict[date, int]:
     return dict(days.drop_nulls().value_counts().iter_rows())
 
 
-def _in_order(counts: Mapping[date, int]) -> list[tuple[str, int]]:
+def _sort_days(counts: Mapping[date, int]) -> list[tuple[str, int]]:
     return [(day.isoformat(), count) for day, count in sorted(counts.items())]
 
 

@@ -43,7 +43,7 @@ def scan_clean(source: Dataset | DatasetRef, spec: TableSpec) -> pl.LazyFrame:
         if not all(_is_compatible(source_types[name], dtype) for name, dtype in types.items()):
             raise UncleanError
         return frame.select(
-            not_blank(pl.col(name), dtype).cast(dtype) for name, dtype in types.items()
+            _converted(pl.col(name), source_types[name], dtype) for name, dtype in types.items()
         )
     with explain_open_errors(source):
         csv = profile(source.uri)
@@ -59,14 +59,27 @@ def scan_clean(source: Dataset | DatasetRef, spec: TableSpec) -> pl.LazyFrame:
 
 def _is_compatible(source: pl.DataType, target: pl.DataType) -> bool:
     """Whether values of a type can be cast to another, unless they are out of range."""
+    if isinstance(source, pl.Datetime):
+        return source.time_zone is None and target == pl.Date
+    if source == pl.Null:
+        return True
     is_whole = source.is_integer() and target.is_integer()
     return source == target or is_whole or (source.is_numeric() and target.is_float())
+
+
+def _converted(value: pl.Expr, source: pl.DataType, target: pl.DataType) -> pl.Expr:
+    """Casts the values of a Parquet file; one that cannot be cast raises when it is read."""
+    if isinstance(source, pl.Datetime):
+        is_midnight = value == value.dt.truncate("1d")
+        day = pl.when(is_midnight | value.is_null()).then(value.dt.epoch("d").cast(pl.Int64))
+        return day.otherwise(2**40).cast(pl.Int32).cast(pl.Date).alias(value.meta.output_name())
+    return not_blank(value, target).cast(target)
 
 
 def _day(name: str, *, is_strict: bool) -> pl.Expr:
     """A day such as 2024-12-31; other text raises when it is read."""
     text = pl.col(name)
-    # Without blanks and other signs, no other text of ten bytes parses as a day.
+    # Without the characters that parsers skip, no other text of ten bytes parses as a day.
     is_short = (text.str.len_bytes() == 10) & ~text.str.starts_with("-")
     is_day = text.str.contains(r"^\d{4}-\d{2}-\d{2}$") if is_strict else is_short
     return (

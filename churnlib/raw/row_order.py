@@ -39,10 +39,7 @@ def sort_rows(rows: pl.DataFrame, order: Sequence[str]) -> pl.DataFrame:
     """Sorts rows; those with equal keys keep their order, and null comes first."""
     if is_ascending(rows, order):
         return rows
-    key = _packed(rows, order)
-    if key is None:
-        return rows.sort(order, maintain_order=True)
-    return _taken(rows, np.argsort(key, kind="stable"))
+    return rows.sort(order, maintain_order=True)
 
 
 def is_ascending(rows: pl.DataFrame, order: Sequence[str], *, strictly: bool = False) -> bool:
@@ -73,8 +70,8 @@ def _packed(rows: pl.DataFrame, order: Sequence[str]) -> NDArray[np.int64] | Non
         if not column.dtype.is_integer() or column.null_count():
             return None
         values = column.cast(pl.Int64).to_numpy()
-        low = int(values.min(initial=0))
-        width = (int(values.max(initial=0)) - low).bit_length()
+        low = int(values.min())
+        width = (int(values.max()) - low).bit_length()
         bits += width
         if bits > BITS:
             return None
@@ -88,19 +85,3 @@ def _ranks(rows: pl.DataFrame, order: Sequence[str]) -> NDArray[np.int64]:
     ranks = np.empty(len(rows), np.int64)
     ranks[places] = np.arange(len(rows))
     return ranks
-
-
-def _taken(rows: pl.DataFrame, order: NDArray[np.int64]) -> pl.DataFrame:
-    """Gathers rows by index; numbers without nulls by NumPy, which is several times faster."""
-    return pl.DataFrame([_taken_column(column, order) for column in rows.iter_columns()])
-
-
-def _taken_column(column: pl.Series, order: NDArray[np.int64]) -> pl.Series:
-    physical = column.to_physical()
-    if not physical.dtype.is_numeric():
-        return column.gather(pl.Series(order))
-    taken = pl.Series(column.name, physical.fill_null(0).to_numpy().take(order))
-    if column.null_count():
-        is_null = pl.Series(column.is_null().to_numpy().take(order))
-        taken = pl.select(pl.when(~is_null).then(taken).alias(column.name)).to_series()
-    return taken.cast(column.dtype)

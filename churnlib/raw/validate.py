@@ -9,8 +9,9 @@ from pathlib import Path
 import polars as pl
 
 from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.raw.batches import batches_of
 from churnlib.raw.csv_lines import Lines, find_ragged_lines
-from churnlib.raw.external_sort import ExternalSorter, Workspace, batches_of
+from churnlib.raw.external_sort import ExternalSorter, Workspace
 from churnlib.raw.parents import find_parents
 from churnlib.raw.parse import typed
 from churnlib.raw.read import by_line, explain_read_errors, is_csv, scan_raw

@@ -151,6 +151,8 @@ class TableSpec(Table):
         """Refuses rules across rows, which cannot be checked in buckets."""
         if unique := [name for name, declared in self.columns.items() if declared.unique]:
             raise ValueError(f"{self.name}: only the key can be unique, not {', '.join(unique)}.")
+        if apart := [name for name in self.key if name not in self.order]:
+            raise ValueError(f"{self.name}: the order must contain the key, also {apart[0]}.")
 
     @property
     def required_parent(self) -> Parent | None:

@@ -135,7 +135,7 @@ def describe_replay(replay: Replay) -> Iterator[str]:
     if replay.is_reordered:
         yield (
             "  the bytes of the features differ in any case: tables were in the order of a hash of "
-            "char_id then, and are sorted by char_id now"
+            f"char_id then, and are sorted by char_id now ({then:,} rows then, {now:,} now)"
         )
     elif not replay.features:
         yield f"  the features have changed: {then:,} rows then, {now:,} now"

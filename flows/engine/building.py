@@ -1,16 +1,15 @@
 """Builds features in buckets of characters: in this process, or on a Dask cluster."""
 
-from collections.abc import Callable, Mapping, Sequence
-
-import polars as pl
+from collections.abc import Mapping, Sequence
 
 from churnlib.io import buckets
+from churnlib.io.buckets import Function
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.settings import EngineSettings
 
 
 def build(
-    function: Callable[..., pl.LazyFrame],
+    function: Function,
     tables: Sequence[DatasetRef],
     target: Dataset,
     facts: Mapping[str, str],

@@ -5,7 +5,7 @@ folder, which all machines share.
 """
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from prefect.task_runners import TaskRunner
 
 from churnlib.errors import ChurnlibError, DataError
 from churnlib.io import buckets, datasets, storage
-from churnlib.io.buckets import Bucket
+from churnlib.io.buckets import Bucket, Function
 from churnlib.io.catalog import part_of
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.settings import EngineSettings
@@ -30,8 +30,6 @@ BUCKETS_PER_THREAD = 4
 """The minimum number of buckets per thread of the workers: all have work until the end, and little
 is lost if a worker dies."""
 RETRIES = 2
-
-Features = Callable[..., pl.LazyFrame]
 
 
 @dataclass(frozen=True)
@@ -45,14 +43,14 @@ class Build:
         id: Distinguishes the parts from those of other builds of the same dataset.
     """
 
-    function: Features
+    function: Function
     tables: tuple[DatasetRef, ...]
     target: Dataset
     id: str
 
 
 def build_over_dask(
-    function: Features,
+    function: Function,
     tables: Sequence[DatasetRef],
     target: Dataset,
     facts: Mapping[str, str],

@@ -78,10 +78,10 @@ def past_importance(
         loaded = load_model(model, allow_joblib=allow_joblib)
     except ChurnlibError as error:
         return _missing(f"the model cannot be loaded any more: {error}".rstrip("."))
-    labelled = known.drop_nulls(LABEL).select(SUB_ID, LABEL, PROBABILITY).lazy()
+    labelled = FeatureTable.of(known.drop_nulls(LABEL)).sample(MAX_ROWS).collect().lazy()
+    drawn = labelled.select(SUB_ID, LABEL, PROBABILITY)
     try:
-        table = datasets.scan(features).join(labelled, on=SUB_ID, maintain_order="left")
-        rows = FeatureTable.of(table).sample(MAX_ROWS).collect()
+        rows = datasets.scan(features).join(drawn, on=SUB_ID, maintain_order="left").collect()
         predicted = predict(loaded, rows)
     except (ChurnlibError, pl.exceptions.PolarsError):
         return _missing(OTHER_FEATURES)

@@ -203,8 +203,21 @@ def test_pipelines_are_built_as_configured(name: str) -> None:
     for configured, (_, estimator) in zip(PIPELINES[name], built.steps, strict=True):
         assert isinstance(estimator, resolve(configured.type))  # type: ignore[arg-type]
         params = estimator.get_params(deep=False)
+        if "cv" in configured.params:  # Its folds are shuffled.
+            params["cv"] = params["cv"].n_splits
         plain = {k: v for k, v in configured.params.items() if not isinstance(v, dict | list)}
         assert {k: params[k] for k in plain} == plain
+
+
+@pytest.mark.parametrize("given", [{}, {"cv": 3}])
+def test_folds_are_shuffled_with_a_seed(given: dict[str, int]) -> None:
+    model = part("sklearn.linear_model.LogisticRegression")
+    calibrated = step(
+        "sklearn.calibration.CalibratedClassifierCV", "model", estimator=model, **given
+    )
+    first, other = (build_pipeline([calibrated], seed)[-1].cv for seed in (1, 2))
+    assert (first.n_splits, first.shuffle) == (given.get("cv", 5), True)
+    assert first.random_state != other.random_state
 
 
 def test_estimators_nest_to_any_depth() -> None:

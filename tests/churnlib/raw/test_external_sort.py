@@ -13,14 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from churnlib.io.table_writer import TableWriter
-from churnlib.raw import external_sort
-from churnlib.raw.external_sort import (
-    ExternalSorter,
-    SortedReader,
-    Workspace,
-    WrittenRun,
-    batches_of,
-)
+from churnlib.raw import batches, external_sort
+from churnlib.raw.batches import SortedReader, batches_of
+from churnlib.raw.external_sort import ExternalSorter, Workspace, WrittenRun
 
 AMPLE = 2**30
 ORDER = ("id", "day")
@@ -156,18 +151,34 @@ def test_sorted_reader_forgets_rows_below_the_ids_that_are_asked_for() -> None:
     assert max(heights) <= 30
 
 
+def test_sorted_reader_skips_ids_between_those_that_are_asked_for() -> None:
+    frames = (pl.DataFrame({"id": range(n, n + 10)}) for n in range(0, 1000, 10))
+    near = SortedReader(frames, "id", {"id": pl.Int64}).read_on(pl.Series([3, 700]))
+    assert near["id"].head(2).to_list() == [3, 700]
+    assert len(near) <= 30
+
+
+def test_late_text_does_not_hold_the_memory_of_all_rows(tmp_path: Path) -> None:
+    texts = pl.DataFrame({"id": [f"a long identifier, number {n:09}" for n in range(20_000)]})
+    sorter = ExternalSorter(("id",), Workspace(100_000, tmp_path))
+    for _ in range(50):
+        sorter.add(texts.filter(pl.col("id").str.ends_with("00")))
+    held = sum(frame.to_arrow().nbytes for frame in sorter._waiting)
+    assert held <= 100_000
+
+
 def test_sorted_reader_of_ids_that_are_null_reads_nothing() -> None:
     frames = iter([pl.DataFrame({"id": [1, 2]})])
     reader = SortedReader(frames, "id", {"id": pl.Int64})
     assert reader.read_on(pl.Series([None, None], dtype=pl.Int64)).is_empty()
-    assert reader.read_on(pl.Series([None, 2], dtype=pl.Int64))["id"].to_list() == [1, 2]
+    assert reader.read_on(pl.Series([None, 2], dtype=pl.Int64))["id"].to_list() == [2]
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet"])
 def test_batches_keep_the_order_of_the_file(
     form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(external_sort, "BATCH", 100)
+    monkeypatch.setattr(batches, "BATCH", 100)
     rows = pl.DataFrame({"n": range(3456)})
     path = tmp_path / f"rows.{form}"
     if form == "csv":
@@ -176,6 +187,6 @@ def test_batches_keep_the_order_of_the_file(
     else:
         rows.write_parquet(path, row_group_size=77)
         frame = pl.scan_parquet(path)
-    batches = list(batches_of(frame))
-    assert pl.concat(batches).equals(rows)
-    assert max(map(len, batches)) == 100
+    parts = list(batches_of(frame))
+    assert pl.concat(parts).equals(rows)
+    assert max(map(len, parts)) == 100

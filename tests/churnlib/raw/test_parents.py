@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from churnlib.raw import external_sort
+from churnlib.raw import batches, external_sort
 from churnlib.raw.external_sort import Workspace
 from churnlib.raw.parents import ORPHAN, find_parents
 from churnlib.schemas.raw_tables import raw_tables
@@ -28,7 +28,7 @@ TEXT_SPECS = [
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several batches and blocks."""
-    monkeypatch.setattr(external_sort, "BATCH", 3)
+    monkeypatch.setattr(batches, "BATCH", 3)
     monkeypatch.setattr(external_sort, "BLOCK", 2)
 
 

@@ -17,7 +17,7 @@ from churnlib.io.datasets import Dataset, DatasetRef, read
 from churnlib.io.footer import fact
 from churnlib.io.storage import fingerprint
 from churnlib.io.table_writer import ROW_GROUPS
-from churnlib.raw import external_sort
+from churnlib.raw import batches, external_sort
 from churnlib.raw.external_sort import Workspace
 from churnlib.raw.prepare import prepare_clean
 from churnlib.raw.quality_warnings import ROWS_BY_DAY, DayCounts
@@ -87,7 +87,7 @@ def case(table: str, ids: str = "numbers", **raw: Any) -> Case:
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several batches, blocks and row groups."""
-    monkeypatch.setattr(external_sort, "BATCH", 20)
+    monkeypatch.setattr(batches, "BATCH", 20)
     monkeypatch.setattr(external_sort, "BLOCK", 7)
     monkeypatch.setattr("churnlib.io.table_writer.ROWS_PER_GROUP", ROWS_PER_GROUP)
 
@@ -125,7 +125,7 @@ def test_bytes_do_not_depend_on_memory_and_batches(
     )
     orders = ("sorted", "last_rows_late", "rows_shuffled")
     for (batch, memory, reader), order in product(sizes, orders):
-        monkeypatch.setattr(external_sort, "BATCH", batch)
+        monkeypatch.setattr(batches, "BATCH", batch)
         monkeypatch.setattr(external_sort, "BLOCK", batch)
         rows = ORDERS[order](tested.rows, tested.spec)
         prepared = tested.prepare(rows, tmp_path, reader, memory=memory)

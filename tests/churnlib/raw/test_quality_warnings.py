@@ -12,7 +12,7 @@ import pytest
 from churnlib.io.datasets import read
 from churnlib.io.footer import fact
 from churnlib.months import shift_months
-from churnlib.raw import external_sort
+from churnlib.raw import batches
 from churnlib.raw.quality_warnings import (
     PLAUSIBLE,
     ROWS_BY_DAY,
@@ -271,7 +271,7 @@ def all_texts(spec: TableSpec) -> set[str]:
 def test_counts_of_a_prepared_table_equal_those_of_plain_python_on_every_day(
     spec: TableSpec, order: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(external_sort, "BATCH", 5)
+    monkeypatch.setattr(batches, "BATCH", 5)
     tables = spoiled_world()
     parent = checked(tables, raw_tables()[spec.parent.table]).lazy() if spec.parent else None
     rows = ORDERS[order](tables[spec.name], spec)

@@ -1,0 +1,54 @@
+"""Reading tables batch by batch, alone or together with others."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import polars as pl
+
+BATCH = 2**17
+"""Rows that are read at a time."""
+
+
+def batches_of(rows: pl.LazyFrame) -> Iterator[pl.DataFrame]:
+    """Reads rows in their order, some at a time, while the next ones are parsed."""
+    yield from rows.collect_batches(chunk_size=BATCH, maintain_order=True, lazy=True)
+
+
+class SortedReader:
+    """Reads frames that are sorted by an id, together with others."""
+
+    def __init__(
+        self, frames: Iterator[pl.DataFrame], column: str, schema: Mapping[str, Any]
+    ) -> None:
+        """Opens the frames.
+
+        Args:
+            frames: The frames.
+            column: The id, which is never null.
+            schema: Their columns.
+        """
+        self._frames, self._column = frames, column
+        self._near = pl.DataFrame(schema=schema)
+
+    def read_on(self, ids: pl.Series) -> pl.DataFrame:
+        """Reads all rows that have one of some sorted ids; others may be among them.
+
+        Args:
+            ids: The ids, not below those before. Null comes first.
+        """
+        first, last = ids[0], ids[-1]
+        if last is None:
+            return self._near
+        column = pl.col(self._column)
+        self._near = self._near.filter(True if first is None else column >= first)
+        # Ids that nobody asks for are skipped, because there may be any number between two.
+        is_wanted = (column >= last) | column.is_in(ids.unique().implode())
+        while not self._reaches(last):
+            following = next(self._frames, None)
+            if following is None:
+                break
+            self._near = pl.concat([self._near, following.filter(is_wanted)])
+        return self._near
+
+    def _reaches(self, last: Any) -> bool:
+        return len(self._near) > 0 and bool(self._near[self._column][-1] > last)
