@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from churnlib.io import datasets
+from churnlib.io.table_writer import TableWriter
 from tests.flows.studio import BATCH_DAY, LAST_DAY, Say, Studio, is_refusal, python
 
 GAME = "game1"
@@ -279,7 +279,7 @@ def test_unexpected_error_shows_its_traceback(
     def fail(*_args: object, **_kwargs: object) -> None:
         raise RuntimeError("out of luck")
 
-    monkeypatch.setattr(datasets, "write_parquet", fail)
+    monkeypatch.setattr(TableWriter, "add", fail)
     before = complete.outputs()
     output = say(complete, "standard_features", GAME, "--refresh")
     assert output.startswith("exit 1\n")
