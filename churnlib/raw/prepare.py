@@ -1,6 +1,7 @@
 """Raw tables to checked ones: validated, typed, and sorted by character, in bounded memory."""
 
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 import polars as pl
 
@@ -114,20 +115,28 @@ def _write_sorted(
     check: Check | None = None,
 ) -> DatasetRef:
     """Writes rows in the order of their table, with counts by day in the footer."""
-    types = spec.checked_types
     late = ExternalSorter(spec.order, workspace)
-    counts = DayCounts(spec, parent)
-    with replacing(output.uri) as path:
-        with TableWriter(path, types) as table:
-            for rows in whole_characters(_in_order(batches, spec, late)):
-                if late.is_empty:
+
+    def write(frames: Iterable[pl.DataFrame], path: Path, *, is_complete: bool) -> TableWriter:
+        counts = DayCounts(spec, parent)
+        with TableWriter(path, spec.checked_types) as table:
+            for rows in frames:
+                if is_complete or late.is_empty:
                     counts.add(rows)
                     if check:
                         check(rows, counts.orphans)
                 table.add(rows)
             table.finish(counts.footer())
+        return table
+
+    with replacing(output.uri) as path:
+        in_order = whole_characters(_in_order(batches, spec, late))
+        table = write(in_order, path, is_complete=False)
         if not late.is_empty:
-            table = _merge(table, late, spec, DayCounts(spec, parent), check)
+            merged = path.with_name(f"{path.name}.merged")  # In the same temporary folder.
+            written = WrittenRun(table, spec.checked_types[CHAR_ID])
+            table = write(late.merge(written), merged, is_complete=True)
+            merged.replace(path)
     return ref(output, table.rows)
 
 
@@ -146,26 +155,3 @@ def _in_order(
         if not in_order.is_empty():
             last = in_order.select(spec.order).tail(1)
             yield in_order
-
-
-def _merge(
-    written: TableWriter,
-    late: ExternalSorter,
-    spec: TableSpec,
-    counts: DayCounts,
-    check: Check | None,
-) -> TableWriter:
-    """Merges late rows into a table that has been written without them."""
-    path = written.path.with_name(f"{written.path.name}.merged")
-    try:
-        with TableWriter(path, spec.checked_types) as table:
-            for rows in late.merge(WrittenRun(written, spec.checked_types[CHAR_ID])):
-                counts.add(rows)
-                if check:
-                    check(rows, counts.orphans)
-                table.add(rows)
-            table.finish(counts.footer())
-        path.replace(written.path)
-    finally:
-        path.unlink(missing_ok=True)
-    return table
