@@ -5,8 +5,6 @@ from flows import run_command
 if __name__ == "__main__":  # Before the other imports, which would delay the first line.
     run_command("replay")
 
-from tempfile import TemporaryDirectory
-
 from prefect import flow
 
 from churnlib.errors import error_prefix
@@ -18,6 +16,7 @@ from churnlib.versions.folder import find_version, open_model, read_golden
 from churnlib.versions.manifest import read_manifest
 from churnlib.versions.replay import Replay, compare_replay, describe_replay
 from flows.engine.cache import run_logger
+from flows.engine.scratch import scratch_folder
 from flows.steps.parameters import Game
 from flows.steps.rebuild import rebuild_version
 from flows.task import refreshing
@@ -39,10 +38,10 @@ def replay(game: Game, version: str | None = None, data_dir: str | None = None) 
     manifest = read_manifest(model)
     golden = read_golden(model, manifest)
     with (
-        TemporaryDirectory(prefix="churn-replay-", dir=settings.engine.scratch_dir) as folder,
+        scratch_folder(settings.engine) as folder,
         refreshing(),
     ):
-        rebuilt = rebuild_version(manifest, catalog.data_dir, folder, settings.engine)
+        rebuilt = rebuild_version(manifest, catalog.data_dir, str(folder), settings.engine)
         now = read_manifest(rebuilt)
         loaded = open_model(rebuilt, now, allow_joblib=True)  # Safe: this process has written it.
         with error_prefix(game):

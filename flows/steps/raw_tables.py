@@ -4,8 +4,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
@@ -27,6 +25,7 @@ from churnlib.schemas.raw_tables import raw_tables
 from churnlib.schemas.spec import TableKind, TableSpec
 from churnlib.settings import EngineSettings, RawSettings, Settings
 from flows.engine.cache import run_logger
+from flows.engine.scratch import scratch_folder
 from flows.task import task
 
 CHECKING = 6
@@ -255,8 +254,8 @@ def count_unknown(
 @contextmanager
 def _workspace(engine: EngineSettings) -> Iterator[Workspace]:
     """Yields memory and temporary storage for checking a raw table."""
-    with TemporaryDirectory(prefix="churn-", dir=engine.scratch_dir) as folder:
-        yield Workspace(engine.memory_mib * 2**20 // CHECKING, Path(folder))
+    with scratch_folder(engine) as folder:
+        yield Workspace(engine.memory_mib * 2**20 // CHECKING, folder)
 
 
 CHECKS = (check_raw, check_known)

@@ -12,7 +12,7 @@ from churnlib.features import outcome, standard
 from churnlib.io import datasets, storage
 from churnlib.io.catalog import month_name
 from churnlib.io.datasets import Dataset, DatasetRef
-from churnlib.io.footer import facts, footer
+from churnlib.io.footer import fact, facts, footer, read_metadata
 from churnlib.io.table_writer import ROW_GROUPS
 from churnlib.schemas.outputs import output_tables
 from churnlib.settings import EngineSettings, StandardSettings
@@ -65,7 +65,12 @@ def open_standard_features(run: Run) -> DatasetRef:
     again = run.command("standard_features")
     features = run.existing(run.catalog.standard_features(), again)
     datasets.scan(features, output_tables(run.settings.raw)["standard_features"].schema)
-    built, _ = facts(features, "as_of", ROW_GROUPS)  # Without row groups, it is of another order.
+    if ROW_GROUPS not in read_metadata(features):
+        raise DataError(
+            f"{features.game}: an earlier version wrote {features.uri}, in another order. Build "
+            f"the standard features again: {again}"
+        )
+    built = fact(features, "as_of")
     if built < run.as_of.isoformat():
         raise DataError(
             f"{features.game}: the standard features were built as of {built}, so they lack what "

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 
+import polars as pl
 import pytest
 
 from churnlib.io.table_writer import TableWriter
@@ -271,6 +272,22 @@ def test_error_in_a_process_of_its_own_is_one_message(
     assert is_refusal(f"exit {run.returncode}\n{run.stderr}", "sub_id must be in sub_data")
     assert run.stderr.count("ERROR") == 1
     assert "error: " not in run.stderr
+
+
+@pytest.mark.parametrize("place", ["/no/such/folder", __file__])
+def test_unusable_scratch_folder_is_one_sentence(complete: Studio, say: Say, place: str) -> None:
+    scratch = f"--set=engine.scratch_dir={place}"
+    output = say(complete, "standard_features", GAME, "--refresh", scratch)
+    assert is_refusal(output, f"engine.scratch_dir = '{place}'"), output
+    assert "Traceback" not in output
+
+
+def test_standard_features_of_another_order_name_the_command(complete: Studio, say: Say) -> None:
+    file = complete.file(f"03_primary/{GAME}/standard_features.parquet")
+    pl.read_parquet(file).write_parquet(file)  # Without the footer of this version.
+    output = say(complete, "train", GAME)
+    assert is_refusal(output, "an earlier version wrote"), output
+    assert "standard-features --game" in output
 
 
 def test_unexpected_error_shows_its_traceback(
