@@ -22,7 +22,7 @@ from churnlib.io.buckets import Bucket, Function
 from churnlib.io.catalog import part_of
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.settings import EngineSettings
-from churnlib.uris import folder_of, name_of
+from churnlib.uris import folder_of
 from flows.engine.dask_cluster import cluster, threads_of
 from flows.engine.dask_workers import check_workers
 
@@ -181,6 +181,4 @@ def result_of(future: PrefectFuture[DatasetRef]) -> DatasetRef:
 def remove_parts(build: Build) -> None:
     """Removes the parts of a build that are left, complete or not."""
     folder = folder_of(part_of(build.target, build.id, 0).uri)
-    for entry in storage.list_files(folder):
-        if build.id in name_of(entry.uri):
-            storage.remove(entry.uri)
+    storage.remove_matching(folder, build.id)
