@@ -3,12 +3,12 @@
 If they had not, a comparison of their costs would make no sense.
 """
 
-import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
 from benchmarks.process import run
 from benchmarks.ways import FEATURES, Way
+from churnlib.io.storage import fingerprint
 
 REFERENCE = "engine: preparation"
 """The way whose tables those from other inputs must equal."""
@@ -40,12 +40,8 @@ def same_tables(folder: Path, game: str, finished: Iterable[Way]) -> list[str]:
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """The SHA-256 of each Parquet file in a folder."""
-    found = {}
-    for path in sorted(folder.glob("*.parquet")):
-        with path.open("rb") as file:
-            found[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
-    return found
+    """The fingerprint of each Parquet file in a folder."""
+    return {path.name: fingerprint(str(path)) for path in sorted(folder.glob("*.parquet"))}
 
 
 def same_features(folder: Path, game: str, finished: Iterable[Way]) -> list[str]:

@@ -153,6 +153,17 @@ def test_rows_that_break_a_rule_are_not_clean(
     assert rows_of(write(tmp_path, table, rows, form), "clean") is None
 
 
+@pytest.mark.parametrize(("hour", "is_clean"), [(0, True), (12, False)])
+def test_only_midnights_of_parquet_are_days_to_the_fast_reader(
+    hour: int, is_clean: bool, tmp_path: Path
+) -> None:
+    start = pl.col("start_date").cast(pl.Datetime).dt.offset_by(f"{hour}h")
+    rows = pl.DataFrame(GOOD["sub_miss"]).with_columns(start)
+    source = write(tmp_path, "sub_miss", rows, "parquet")
+    assert (rows_of(source, "clean") is not None) == is_clean
+    assert_clean_equals_careful(source)
+
+
 def test_values_off_a_closed_list_are_not_clean(tmp_path: Path) -> None:
     source = write(tmp_path, "character_data", GOOD["character_data"])
     assert rows_of(source, "clean", categories={"race": ("elf",)}) is not None
