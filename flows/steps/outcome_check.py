@@ -11,6 +11,7 @@ from churnlib.io import datasets
 from churnlib.io.datasets import DatasetRef
 from churnlib.months import months_apart
 from churnlib.schemas.columns import LABEL
+from churnlib.settings import Window
 from flows.steps.run import Run
 from flows.task import task
 
@@ -22,21 +23,21 @@ class LabelRequest:
     Attributes:
         as_of: The day of the run.
         horizon_months: The horizon of the label.
-        score_start: The first day of the scoring window.
-        is_relative: Whether the training window is set in months relative to the day of the run.
+        train: The training window.
+        score: The scoring window.
     """
 
     as_of: date
     horizon_months: int
-    score_start: date
-    is_relative: bool
+    train: Window
+    score: Window
 
     @classmethod
     def of(cls, run: Run) -> "LabelRequest":
         """The settings of a run."""
-        windows = run.settings.windows
-        score_start = run.window("score").first
-        return cls(run.as_of, run.settings.horizon_months, score_start, windows.train.is_relative)
+        settings = run.settings
+        windows = settings.windows
+        return cls(run.as_of, settings.horizon_months, windows.train, windows.score)
 
 
 @task(
@@ -86,7 +87,7 @@ def _advice(counts: pl.DataFrame, request: LabelRequest) -> str:
         counts,
         as_of=request.as_of,
         horizon_months=request.horizon_months,
-        score_start=request.score_start,
+        score_start=request.score.span(request.as_of)[0],
     )
     if window is None:
         return (
@@ -103,7 +104,7 @@ def _advice(counts: pl.DataFrame, request: LabelRequest) -> str:
 
 def _ends(window: LabelWindow, request: LabelRequest) -> tuple[str, str]:
     """The ends of a window as the setting states them."""
-    if request.is_relative:
+    if request.train.is_relative:
         start, end = (-months_apart(day, request.as_of) for day in (window.first, window.last))
         return str(start), str(end)
     return str(window.first), str(window.last)
