@@ -18,9 +18,7 @@ def raw(complete: Studio) -> pl.DataFrame:
     return complete.raw(GAME, TABLE)
 
 
-def test_future_row_does_not_move_the_day(
-    complete: Studio, say: Say, raw: pl.DataFrame
-) -> None:
+def test_future_row_does_not_move_the_day(complete: Studio, say: Say, raw: pl.DataFrame) -> None:
     features = f"04_feature/{GAME}/train_features.parquet"
     before, model = bits(complete.table(features)), champion(complete)
     future = raw.head(1).with_columns(date=pl.lit("2025-07-01"))

@@ -113,4 +113,6 @@ def test_count_days_counts_rows_with_faults_too(form: str, tmp_path: Path) -> No
 
 
 def test_default_share_is_that_of_the_settings() -> None:
-    assert latest_arrival(monthly(4, 2)) == latest_arrival(monthly(4, 2), RawSettings().arrived_share)
+    assert latest_arrival(monthly(4, 2)) == latest_arrival(
+        monthly(4, 2), RawSettings().arrived_share
+    )
