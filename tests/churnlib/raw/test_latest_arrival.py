@@ -95,7 +95,7 @@ def test_latest_arrival_does_not_move_by_one_future_row(counts: list[int], ahead
     future = {shift_months(max(rows), ahead): 1}
     before, after = latest_arrival(rows), latest_arrival(rows | future)
     assert before is not None
-    assert after == before._replace(later=before.later | future)
+    assert after == before._replace(later={**before.later, **future})
 
 
 def test_latest_day_is_the_first_of_the_latest_month_that_has_arrived() -> None:
