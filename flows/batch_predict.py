@@ -28,7 +28,7 @@ def batch_predict(run: Run) -> DatasetRef:
     """Predicts the batch of the window from the raw tables, without the missed months."""
     settings, window = run.settings, run.window("batch_predict")
     model, model_warnings = usable_model(run)
-    warnings = warn(leakage_warnings(settings.standard), model_warnings)
+    warnings = warn(run.day_warnings, leakage_warnings(settings.standard), model_warnings)
     characters, subs, currency = run.tables("entity", "subscriptions", "history")
     features = build_predict_features(
         characters.checked,

@@ -25,7 +25,7 @@ from flows.steps.standard_features import (
 )
 def standard_features(run: Run) -> DatasetRef:
     """Builds all features but currency, and the day of each churn, from the raw tables."""
-    warn(leakage_warnings(run.settings.standard))
+    warn(run.day_warnings, leakage_warnings(run.settings.standard))
     features = build_features(run)
     announce_due_batch(run)
     return features

@@ -11,6 +11,7 @@ from churnlib.io.datasets import DatasetRef
 from churnlib.schemas.spec import TableKind
 from flows.standard_features import standard_features
 from flows.steps.flow import churn_flow
+from flows.steps.outcome_check import LabelRequest, check_outcomes
 from flows.steps.raw_tables import CHECKS, TABLE_TASKS
 from flows.steps.registration import register, register_version
 from flows.steps.reports import report_context, show
@@ -29,6 +30,7 @@ from flows.steps.window_features import build_window_features, check_first, wind
         check_model,
         *TABLE_TASKS,
         build_window_features,
+        check_outcomes,
         fit_model,
         report_training,
         register,
@@ -45,6 +47,7 @@ def train(run: Run) -> DatasetRef:
         leakage_warnings(run.settings.standard), data_warnings(run, sources, currency.checked)
     )
     cohort = window_cohort(run, "train", standard, sources, currency)
+    check_outcomes(standard, cohort.features, LabelRequest.of(run))
     model = fit_version(run, cohort)
     reports = report_training(
         model,

@@ -135,10 +135,12 @@ def _labelled(
     labels = known.columns(LABEL)[LABEL]
     check_labels(labels)
     if labels.n_unique() < 2:
-        counts = f"{len(labels):,} labelled rows, {int(labels.sum()):,} of them churned"
+        churned = int(labels.sum())
+        change = "shorten" if churned else "lengthen"
         raise TooFewRowsError(
-            f"a model cannot be fitted to one outcome: {counts}. Both outcomes are needed: "
-            "widen windows.train, or shorten horizon_months."
+            f"a model cannot be fitted to one outcome: {len(labels):,} labelled rows, {churned:,} "
+            f"of them churned. Both outcomes are needed: widen windows.train, or {change} "
+            "horizon_months."
         )
     return known, labels
 

@@ -12,6 +12,7 @@ import polars as pl
 from polars import selectors as cs
 
 from churnlib.io.footer import footer
+from churnlib.months import last_day
 from churnlib.raw.batches import SortedReader, batches_of
 from churnlib.schemas.columns import CHAR_ID
 from churnlib.schemas.spec import TableSpec
@@ -22,6 +23,8 @@ that became known on it."""
 PLAUSIBLE = (date(1990, 1, 1), date(2100, 12, 31))
 """Plausible days. Fixed, because the clock is not read, and a later extract rightly contains rows
 dated after the day of a run."""
+LATER = "dated after the month of the run, so not read"
+"""The data warning of rows after the day of a run, if that day was derived from the data."""
 ROWS_BY_DAY = "rows_by_day"
 """The fact in the footer of a checked table that has the counts by day."""
 
@@ -136,6 +139,26 @@ def _count_days(days: pl.Series) -> dict[date, int]:
 
 def _sort_days(counts: Mapping[date, int]) -> list[tuple[str, int]]:
     return [(day.isoformat(), count) for day, count in sorted(counts.items())]
+
+
+def rows_by_day(by_day: ByDay) -> dict[date, int]:
+    """The number of rows that became known on each day."""
+    return {date.fromisoformat(day): rows for day, rows in by_day.get(_ROWS, ())}
+
+
+def rows_after(by_day: ByDay, as_of: date) -> dict[str, int]:
+    """Counts the rows that became known after the month of a day, as a data warning.
+
+    Args:
+        by_day: The counts by day; see `DayCounts`.
+        as_of: The day of the run.
+
+    Returns:
+        The number of rows by the name of the warning; empty if there are none.
+    """
+    end = last_day(as_of)
+    later = sum(rows for day, rows in rows_by_day(by_day).items() if day > end)
+    return {LATER: later} if later else {}
 
 
 def count_known(by_day: ByDay, as_of: date) -> tuple[int, dict[str, int]]:

@@ -46,6 +46,7 @@ def leakage_warnings(settings: StandardSettings) -> tuple[str, ...]:
 def data_warnings(run: Run, sources: Sources, currency: Dataset | DatasetRef) -> tuple[str, ...]:
     """Warns of labels that are not reliable, and of features that are out of date."""
     return (
+        *run.day_warnings,
         *overlap_warnings(run),
         *late_data_warnings(run, currency),
         *stale_source_warnings(run, sources),

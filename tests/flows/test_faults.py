@@ -44,6 +44,13 @@ GAME = "game1"
             [GAME, "--set", "train.pipeline.model.params.max_itre=5"],
             "has no parameter 'max_itre' to set. Did you mean 'max_iter'?",
         ),
+        (
+            [GAME, "--set", "horizon_months=2"],
+            "none of 1,809 subscriptions with a known label churned within horizon_months = 2. "
+            "Of all 4,406 subscriptions, 744 had churned by 2025-01-01, 3 to 23 months after "
+            "their start, half of them within 5. 99 of 2,839 churned with --set horizon_months=3 "
+            "--set windows.train.start=-48 --set windows.train.end=-11.",
+        ),
         ([GAME, "--set", "churn_after_months=2"], "were built with churn_after_months = 3"),
         ([GAME, "--set", "standard.undated_totals=true"], "were built with standard = "),
     ],
