@@ -159,10 +159,14 @@ def learn_schema(
             found.update(dict(part[name].drop_nulls().value_counts().iter_rows()))
         for name in choice.numbers:
             as_numbers(part[name])
-    pooled = {name: pool(found, rows, most_categories) for name, found in counts.items()}
     return FeatureSchema(
         tuple(
-            Feature(name, kind, *pooled.get(name, ()), from_text=name in choice.numbers)
+            Feature(
+                name,
+                kind,
+                *pool(counts.get(name, {}), rows, most_categories),
+                from_text=name in choice.numbers,
+            )
             for name, kind in kinds.items()
             if name in filled
         ),
