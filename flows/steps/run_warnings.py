@@ -69,9 +69,14 @@ def overlap_warnings(run: Run) -> tuple[str, ...]:
 
 
 def new_category_warnings(scored: Scored) -> tuple[str, ...]:
-    """Warns of categories that did not occur in training."""
+    """Warns of categories that did not occur in training, and of unusually many rare ones."""
+    kinds = {
+        "did not occur in training": scored.unknown,
+        "was rare or absent in training, more than expected": scored.rare,
+    }
     return tuple(
         f"{column}: {count:,} of {counted(len(scored.rows), 'subscription')} "
-        f"{'has' if count == 1 else 'have'} a category that did not occur in training"
-        for column, count in scored.unknown.items()
+        f"{'has' if count == 1 else 'have'} a category that {what}"
+        for what, counts in kinds.items()
+        for column, count in counts.items()
     )
