@@ -139,7 +139,9 @@ MISSES = TableSpec(
     columns={
         SUB_ID: column("id", "The subscription", primary_key=True),
         START_DATE: column("date", "First missed month", primary_key=True),
-        END_DATE: column("date", "Last missed month, included"),
+        END_DATE: column(
+            "date", "Last missed month, included; null if the run goes on", nullable=True
+        ),
     },
     order=(CHAR_ID, SUB_ID, START_DATE),
     # A missed month is known on the first day of the next.
@@ -231,20 +233,27 @@ def raw_tables(settings: RawSettings | None = None) -> RawTables:
     """The raw tables of a game.
 
     Args:
-        settings: The settings of raw tables: the type of ids, and closed lists of categories. By
-            default, ids are whole numbers, and no list is closed.
+        settings: The settings of raw tables: the type of ids, which cells are null, and closed
+            lists of categories. By default, ids are whole numbers, and no list is closed.
     """
     raw = settings or RawSettings()
-    return _raw_tables(raw.id_type, tuple(sorted(raw.categories.items())))
+    cells = (raw.null_values, raw.no_date)
+    return _raw_tables(raw.id_type, cells, tuple(sorted(raw.categories.items())))
 
 
 @cache
-def _raw_tables(id_type: IdType, categories: tuple[tuple[str, tuple[str, ...]], ...]) -> RawTables:
-    closed = dict(categories)
+def _raw_tables(
+    id_type: IdType,
+    cells: tuple[tuple[str, ...], tuple[str, ...]],
+    categories: tuple[tuple[str, tuple[str, ...]], ...],
+) -> RawTables:
+    closed, (null_values, no_date) = dict(categories), cells
     return RawTables(
         tuple(
             replace(
                 spec,
+                null_values=null_values,
+                no_date=no_date,
                 columns={
                     name: _configured(declared, id_type, closed.get(name))
                     for name, declared in spec.columns.items()
