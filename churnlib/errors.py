@@ -1,5 +1,6 @@
 """Errors that users can fix. Catch `ChurnlibError` for all of them."""
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -24,6 +25,10 @@ class StoreError(ChurnlibError):
     """An object store is unreachable or denies access, so its content is unknown."""
 
 
+class ServerError(ChurnlibError):
+    """Prefect's server does not answer, or its home or database cannot be used."""
+
+
 class ModelError(ChurnlibError):
     """A model cannot be built, found, trusted or applied."""
 
@@ -44,9 +49,15 @@ def error_prefix(game: str) -> Iterator[None]:
 
 
 def reason(error: BaseException) -> str:
-    """Returns the first line of an error's message, without its final period."""
+    """Returns the first line of an error's message, without the number of a system's error.
+
+    >>> reason(FileNotFoundError(2, "No such file or directory", "a.csv"))
+    "No such file or directory: 'a.csv'"
+    """
     lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__
+    if not lines:
+        return type(error).__name__
+    return re.sub(r"^\[Errno -?\d+\] ", "", lines[0]).rstrip(".")
 
 
 def closest(name: str, known: Iterable[str]) -> str:

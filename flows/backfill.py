@@ -27,6 +27,7 @@ from flows.steps.months import (
 )
 from flows.steps.parameters import AsOf, BatchFlow, Game, Month, Overrides
 from flows.steps.run import Run, open_run
+from flows.steps.run_warnings import warn
 from flows.task import refreshing
 
 
@@ -53,7 +54,8 @@ def backfill(
         first_month: The month of the first batch, as in the names of its files, such as 2024-01.
         last_month: The month of the last batch.
         from_raw: Build the standard features first, once, if batch_score needs them.
-        as_of: The last day of the data to use. The latest currency date if empty.
+        as_of: The last day of the data to use. If empty, the first day of the latest month that has
+            arrived in the currency table.
         overrides: Settings by dotted path, such as {"train.seed": 7}.
         data_dir: The data folder, or the URI of one in an object store, such as s3://bucket/data;
             the one in the settings if empty.
@@ -62,6 +64,7 @@ def backfill(
     results: list[MonthResult] = []
     with refreshing(refresh), labelled_as_deployed(changed=True):
         run = open_run(game, as_of, overrides, data_dir)
+        warn(run.day_warnings)
         months = list(months_between(first_month, last_month))
         days = [due_day(run, batch_flow, month) for month in months]
         if from_raw and batch_flow == "batch_score":

@@ -51,10 +51,10 @@ class Catalog:
             with error_prefix(self.game):
                 check_reachable(self.data_dir)
         elif not is_folder(self.data_dir):
-            raise DataError(
-                f"{self.game}: there is no data folder {self.data_dir}. Create it, or name another "
-                "with --data-dir."
-            )
+            found = f"there is no data folder {self.data_dir}. Create it, or name another"
+            if exists(self.data_dir):
+                found = f"the data folder {self.data_dir} is a file. Name a folder"
+            raise DataError(f"{self.game}: {found} with --data-dir.")
 
     def raw(self, table: str) -> Dataset:
         """Finds a raw table: a CSV file, a Parquet file, or a folder of Parquet parts.

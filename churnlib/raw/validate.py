@@ -1,6 +1,7 @@
 """Validation of the raw tables: faulty rows stop the run, or are quarantined."""
 
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -104,6 +105,22 @@ def valid_rows(
             by_key.add(rows)
         yield from map(validator.good_rows, by_key.merge())
     validator.refuse(source, as_one(raw))
+
+
+def count_days(source: Dataset | DatasetRef, spec: TableSpec) -> dict[date, int]:
+    """Counts the rows of a raw table by the day they became known, whether or not they are valid.
+
+    Rows without a readable date do not count.
+
+    Raises:
+        DataError: A column is missing, or the file cannot be read.
+    """
+    counts = Counter[date]()
+    with explain_read_errors(source):
+        for rows in batches_of(typed(raw_rows(source, spec), spec, {})):
+            known = rows.select(spec.known_on.alias("day"))["day"].drop_nulls()
+            counts.update(dict(known.value_counts().iter_rows()))
+    return dict(counts)
 
 
 def raw_rows(source: Dataset | DatasetRef, spec: TableSpec) -> pl.LazyFrame:

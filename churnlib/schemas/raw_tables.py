@@ -65,6 +65,7 @@ CHARACTERS = TableSpec(
         "total_deaths": column("undated", "Deaths as of the extract; undated, hence no feature"),
     },
     order=(CHAR_ID,),
+    dated=CREATION_DATE,
     known_on=pl.col(CREATION_DATE),
     warnings=(
         DataWarning(
@@ -92,6 +93,7 @@ CURRENCY = TableSpec(
         "soft_balance": column("number", "Soft currency at the month's beginning", nullable=True),
     },
     order=(CHAR_ID, DATE),
+    dated=DATE,
     known_on=pl.col(DATE),
     parent=Parent("character_data", CHAR_ID, unknown="currency of an unknown character"),
     warnings=(
@@ -119,6 +121,7 @@ SUBSCRIPTIONS = TableSpec(
         "num_soft_currency": column("number", "Soft currency that it pays out a month"),
     },
     order=(CHAR_ID, SUB_START_DATE, SUB_ID),
+    dated=SUB_START_DATE,
     known_on=pl.col(SUB_START_DATE),
     parent=Parent("character_data", CHAR_ID),
     warnings=(
@@ -144,8 +147,10 @@ MISSES = TableSpec(
         ),
     },
     order=(CHAR_ID, SUB_ID, START_DATE),
+    dated=START_DATE,
     # A missed month is known on the first day of the next.
     known_on=month_start(month_index(pl.col(START_DATE)) + 1),
+    complete_after=months_from(pl.col(START_DATE), pl.col(END_DATE)),
     parent=Parent("sub_data", SUB_ID),
     rules=(run_in_order,),
     warnings=(

@@ -143,7 +143,10 @@ class TableSpec(Table):
     Attributes:
         kind: The kind of its rows.
         order: The order of the checked table: `char_id`, then the order of a character's rows.
+        dated: The column of the day of its fact.
         known_on: The day on which a row's fact becomes known.
+        complete_after: The months from that day until the rest of the row is known, for rows about
+            more than a day; None if it is known at once.
         parent: The table that it refers to.
         rules: The rules within a row, in addition to the types and bounds of columns.
         warnings: The implausible facts to report.
@@ -153,7 +156,9 @@ class TableSpec(Table):
 
     kind: TableKind
     order: tuple[str, ...]
+    dated: str
     known_on: pl.Expr
+    complete_after: pl.Expr | None = None
     parent: Parent | None = None
     rules: tuple[Rule, ...] = ()
     warnings: tuple[DataWarning, ...] = ()
@@ -166,6 +171,16 @@ class TableSpec(Table):
             raise ValueError(f"{self.name}: only the key can be unique, not {', '.join(unique)}.")
         if apart := [name for name in self.key if name not in self.order]:
             raise ValueError(f"{self.name}: the order must contain the key, also {apart[0]}.")
+
+    @property
+    def is_monthly(self) -> bool:
+        """Whether all facts become known on the first day of a month."""
+        return self.kind in ("history", "misses")
+
+    @property
+    def months_until_known(self) -> int:
+        """The months from that of a row's fact to that in which it becomes known."""
+        return 1 if self.kind == "misses" else 0
 
     @property
     def required_parent(self) -> Parent | None:

@@ -43,6 +43,14 @@ class RawSettings(Section):
     """Whether rows that break a rule stop the run, or are written to a separate file."""
     max_bad_share: Number = Field(default=0.01, ge=0, le=1)
     """With `quarantine`, the maximum share of a table's rows; beyond it, the run stops."""
+    arrived_share: Number = Field(default=0.5, gt=0, le=1)
+    """The share of the rows of the month before from which a month of the currency has arrived. The
+    day of a run is the first of the latest such month, if `as_of` is null; later rows are not
+    read."""
+    on_late: Literal["fail", "warn"] = "fail"
+    """Whether a run stops, or warns in every report, if the last months of a table that it needs
+    hold far fewer rows than those before: of subscriptions or misses for `train`, `score` and
+    `batch-score`, of subscriptions or the currency for `batch-predict`."""
     categories: dict[CategoryColumn, tuple[str, ...]] = Field(default_factory=dict)
     """Columns with a closed list of values, any other being an error; other columns are open."""
 

@@ -62,7 +62,7 @@ Cron = Annotated[
 class Schedules(Section):
     """When the deployed flows run; `make deployments` writes the schedules to `prefect.yaml`.
 
-    Scheduled runs are as of the latest currency date, so allow time for a month's data to arrive.
+    Scheduled runs are as of the latest month whose currency has arrived, so allow time for that.
     """
 
     active: Flag = False

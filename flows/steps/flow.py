@@ -16,12 +16,14 @@ from flows.engine.ledger import ledger
 from flows.engine.node import Pipeline
 from flows.steps.parameters import AsOf, Game, Overrides
 from flows.steps.run import Run, open_run
+from flows.steps.run_day import shared_day
 from flows.task import refreshing
 
 PARAMETERS = """
 Args:
     game: The game, the name of its file under games/.
-    as_of: The day of the run; nothing dated later is read. The latest currency date if empty.
+    as_of: The day of the run; nothing dated later is read. If empty, the first day of the latest
+        month that has arrived in the currency table.
     overrides: Settings by dotted path, such as {"train.seed": 7}.
     data_dir: The data folder, or the URI of one in an object store, such as s3://bucket/data; the
         one in the settings if empty.
@@ -65,7 +67,9 @@ def churn_flow(
             changed = any(value is not None for value in parameters)
             with refreshing(refresh), labelled_as_deployed(changed=changed), ledger() as calls:
                 try:
-                    return body(open_run(game, *parameters))
+                    run = open_run(game, *parameters)
+                    with shared_day(run.derived):
+                        return body(run)
                 finally:
                     show_datasets(game, calls)
 

@@ -12,13 +12,22 @@ from churnlib.errors import DataError
 from churnlib.io import datasets, storage
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import Dataset, DatasetRef
-from churnlib.io.footer import fact, read_metadata
+from churnlib.io.footer import fact, facts, read_metadata
 from churnlib.io.table_writer import ROW_GROUPS
 from churnlib.raw.external_sort import Workspace
+from churnlib.raw.late_feeds import MonthlyRows, monthly_rows
 from churnlib.raw.prepare import prepare_clean, prepare_valid
-from churnlib.raw.quality_warnings import ROWS_BY_DAY, count_known, count_unknown_parents
+from churnlib.raw.quality_warnings import (
+    ROWS,
+    ROWS_BY_AGE,
+    ROWS_BY_DAY,
+    count_known,
+    count_unknown_parents,
+    rows_after,
+    rows_by_day,
+)
 from churnlib.raw.read import UncleanError
-from churnlib.raw.validate import raw_rows
+from churnlib.raw.validate import count_days, raw_rows
 from churnlib.raw.validator import Validator
 from churnlib.schemas.columns import CHAR_ID
 from churnlib.schemas.raw_tables import raw_tables
@@ -58,10 +67,12 @@ class RawTable:
         facts: Facts for reports and manifests: the fingerprints of the file (`source`) and of its
             checked rows (`fingerprint`); and, as of the day, the number of `rows`, those
             `quarantined`, and the `odd` ones by data warning.
+        months: Its rows by month, of all days.
     """
 
     checked: DatasetRef
     facts: dict[str, Any]
+    months: MonthlyRows
 
 
 def check_tables(
@@ -104,13 +115,36 @@ def check_tables(
     return tables
 
 
+def days_of_rows(settings: Settings, catalog: Catalog, spec: TableSpec) -> dict[date, int]:
+    """Counts the rows of a raw table by the day they became known; none is refused.
+
+    Args:
+        settings: The game's settings.
+        catalog: Where the game's data are.
+        spec: A table that needs no other for its checks.
+
+    Raises:
+        DataError: A column is missing, or the file cannot be read.
+    """
+    source, engine = datasets.ref(catalog.raw(spec.name)), settings.engine
+    whole = check_raw(source, catalog.checked(spec.name), _rules(settings.raw), engine=engine)
+    if whole is None:  # Whether a faulty row matters depends on the day.
+        return count_days(source, spec)
+    return rows_by_day(fact(whole, ROWS_BY_DAY))
+
+
 def _rules(settings: RawSettings) -> RawSettings:
     """The settings that affect whether rows are invalid, without those of their quarantine."""
     return RawSettings(id_type=settings.id_type, categories=settings.categories)
 
 
 def open_tables(
-    settings: Settings, catalog: Catalog, specs: Iterable[TableSpec], as_of: date
+    settings: Settings,
+    catalog: Catalog,
+    specs: Iterable[TableSpec],
+    as_of: date,
+    *,
+    count_later: bool = False,
 ) -> tuple[RawTable, ...]:
     """Checks raw tables, counts rows and data warnings as of a day, and logs the warnings.
 
@@ -119,6 +153,7 @@ def open_tables(
         catalog: Where the game's data are.
         specs: Which raw tables.
         as_of: The day.
+        count_later: Whether rows of later months are a data warning.
     """
     wanted = tuple(specs)
     tables = check_tables(settings, catalog, wanted, as_of)
@@ -128,7 +163,9 @@ def open_tables(
         by_day = fact(table.checked, ROWS_BY_DAY)
         if parent := _optional_parent(spec, tables, catalog, settings.raw):
             by_day |= count_unknown(table.checked, settings.raw, parent=parent)
-        opened.append(_with_facts(table, *count_known(by_day, as_of)))
+        rows, odd = count_known(by_day, as_of)
+        later = rows_after(by_day, as_of) if count_later else {}
+        opened.append(_with_facts(table, rows, odd | later))
     return tuple(opened)
 
 
@@ -164,14 +201,20 @@ def _with_facts(table: CheckedTable, rows: int, odd: dict[str, int]) -> RawTable
         )
     for text, count in odd.items():
         run_logger().warning("%s: %s: %d rows", where, text, count)
-    facts = {
+    about = {
         "source": table.source.fingerprint,
         "fingerprint": table.checked.fingerprint,
         "quarantined": (rejected.rows or 0) if rejected else 0,
         "rows": rows,
         "odd": odd,
     }
-    return RawTable(table.checked, facts)
+    return RawTable(table.checked, about, months_of(table.checked))
+
+
+def months_of(checked: DatasetRef) -> MonthlyRows:
+    """The rows of a checked table by month; see `churnlib.raw.late_feeds.MonthlyRows`."""
+    by_day, by_age = facts(checked, ROWS_BY_DAY, ROWS_BY_AGE)
+    return monthly_rows(by_age or {"0": by_day.get(ROWS, ())})
 
 
 @task(

@@ -1,0 +1,110 @@
+"""The check that a training window has subscriptions that churned and others that did not."""
+
+from dataclasses import dataclass
+from datetime import date
+
+import polars as pl
+
+from churnlib.errors import DataError
+from churnlib.features.label_windows import LabelWindow, churn_by_months, suggest_label_window
+from churnlib.io import datasets
+from churnlib.io.datasets import DatasetRef
+from churnlib.months import months_apart
+from churnlib.schemas.columns import LABEL
+from churnlib.settings import Window
+from flows.steps.run import Run
+from flows.task import task
+
+
+@dataclass(frozen=True)
+class LabelRequest:
+    """The settings that labels depend on.
+
+    Attributes:
+        as_of: The day of the run.
+        horizon_months: The horizon of the label.
+        train: The training window.
+        score: The scoring window.
+    """
+
+    as_of: date
+    horizon_months: int
+    train: Window
+    score: Window
+
+    @classmethod
+    def of(cls, run: Run) -> "LabelRequest":
+        """The settings of a run."""
+        settings = run.settings
+        windows = settings.windows
+        return cls(run.as_of, settings.horizon_months, windows.train, windows.score)
+
+
+@task(
+    reads=("03_primary/standard_features", "04_feature/train_features"),
+    settings=("windows.train", "windows.score", "as_of", "horizon_months"),
+)
+def check_outcomes(standard: DatasetRef, features: DatasetRef, request: LabelRequest) -> str:
+    """Checks that the training window has both outcomes; if not, says which window would.
+
+    Returns:
+        The number of either outcome, for the log.
+
+    Raises:
+        DataError: All known labels of the window are equal.
+    """
+    labels = datasets.scan(features).select(LABEL).collect()[LABEL]
+    churned, known = int(labels.sum()), labels.count()
+    if 0 < churned < known:
+        return f"{churned:,} of {known:,} subscriptions with a known label churned"
+    counts = churn_by_months(datasets.scan(standard), as_of=request.as_of)
+    found = f"{'all' if churned else 'none'} of {known:,} subscriptions with a known label churned"
+    if not known:
+        found = "no label is known yet"
+    raise DataError(
+        f"{features.game}: a model cannot be fitted to windows.train, because {found} within "
+        f"horizon_months = {request.horizon_months}. {_describe(counts, request.as_of)} "
+        f"{_advice(counts, request)}"
+    )
+
+
+def _describe(counts: pl.DataFrame, as_of: date) -> str:
+    """How many subscriptions have churned at all, and after how many months."""
+    churned = counts.drop_nulls("churn_months")
+    total, number = counts["subscriptions"].sum(), churned["subscriptions"].sum()
+    if not number:
+        return f"Of all {total:,} subscriptions, none had churned by {as_of}."
+    months = churned["churn_months"].repeat_by(churned["subscriptions"]).explode().sort()
+    return (
+        f"Of all {total:,} subscriptions, {number:,} had churned by {as_of}, {months[0]} to "
+        f"{months[-1]} months after their start, half of them within {months[len(months) // 2]}."
+    )
+
+
+def _advice(counts: pl.DataFrame, request: LabelRequest) -> str:
+    """Which settings would do."""
+    window = suggest_label_window(
+        counts,
+        as_of=request.as_of,
+        horizon_months=request.horizon_months,
+        score_start=request.score.span(request.as_of)[0],
+    )
+    if window is None:
+        return (
+            "No earlier window and no other horizon has both outcomes: wait for more months, or "
+            "check the misses and churn_after_months."
+        )
+    start, end = _ends(window, request)
+    return (
+        f"{window.churned:,} of {window.churned + window.stayed:,} churned with --set "
+        f"horizon_months={window.horizon_months} --set windows.train.start={start} --set "
+        f"windows.train.end={end}."
+    )
+
+
+def _ends(window: LabelWindow, request: LabelRequest) -> tuple[str, str]:
+    """The ends of a window as the setting states them."""
+    if request.train.is_relative:
+        start, end = (-months_apart(day, request.as_of) for day in (window.first, window.last))
+        return str(start), str(end)
+    return str(window.first), str(window.last)
