@@ -10,7 +10,7 @@ from typing import Literal, get_args
 from churnlib.argument_checks import check_type
 from churnlib.errors import DataError, error_prefix
 from churnlib.io.datasets import Dataset, DatasetRef
-from churnlib.io.storage import check_reachable, is_folder, list_names
+from churnlib.io.storage import check_reachable, exists, is_folder, list_names
 from churnlib.uris import folder_of, is_remote, join, name_of
 
 RAW_SUFFIXES = (".parquet", ".csv", "")
