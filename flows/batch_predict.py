@@ -6,6 +6,7 @@ if __name__ == "__main__":  # Before the other imports, which would delay the fi
     run_command("batch-predict")
 
 from churnlib.io.datasets import DatasetRef
+from flows.steps.feeds import BATCH_FEEDS, check_feeds, feeds_of
 from flows.steps.flow import churn_flow
 from flows.steps.model_choice import usable_model
 from flows.steps.prediction import (
@@ -28,8 +29,13 @@ def batch_predict(run: Run) -> DatasetRef:
     """Predicts the batch of the window from the raw tables, without the missed months."""
     settings, window = run.settings, run.window("batch_predict")
     model, model_warnings = usable_model(run)
-    warnings = warn(run.day_warnings, leakage_warnings(settings.standard), model_warnings)
     characters, subs, currency = run.tables("entity", "subscriptions", "history")
+    warnings = warn(
+        run.day_warnings,
+        leakage_warnings(settings.standard),
+        model_warnings,
+        check_feeds(run, feeds_of(subs, currency), BATCH_FEEDS),
+    )
     features = build_predict_features(
         characters.checked,
         subs.checked,
