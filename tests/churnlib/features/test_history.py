@@ -277,7 +277,7 @@ def test_std_of_large_balances_keeps_its_digits() -> None:
 def test_extreme_amounts_give_finite_and_correct_features(values: Sequence[float | None]) -> None:
     balances = {date(2024, month, 1): value for month, value in enumerate(values, 1)}
     known = [Fraction(value) for value in values if value is not None]
-    expected = {
+    expected: dict[str, Any] = {
         "sum": max(sum(known), Fraction(-sys.float_info.max)),
         "mean": statistics.mean(known),
         "std": statistics.stdev(known),
