@@ -6,7 +6,6 @@ from pydantic import Field, model_validator
 
 from churnlib.settings.fields import Number, Section
 
-
 ThresholdRule = Literal["break_even", "fitted"]
 """How the lowest churn probability that is contacted is chosen."""
 
