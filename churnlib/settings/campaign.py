@@ -52,8 +52,8 @@ class CampaignSettings(Offer):
 
     threshold: ThresholdRule = "break_even"
     """The lowest churn probability that is contacted: `break_even`, from which contacting pays off
-    if probabilities are calibrated; or `fitted`, which corrects them by a logistic calibration curve
-    of the validation months."""
+    if probabilities are calibrated; or `fitted`, which corrects them by a calibration curve of the
+    validation months."""
 
     hold_out_share: Number = Field(default=0.05, ge=0, lt=1)
     """The share of characters that is never contacted, so that the effect of contacting can be
