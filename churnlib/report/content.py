@@ -57,6 +57,8 @@ class Report:
             `churnlib.versions.gate.Comparison` as plain data; None if there was none. For a
             champion, the one that promoted it, which may be on other subscriptions.
         in_use: Whether campaigns use the model; None if not known.
+        no_contact: Why nobody is contacted by the predictions of this model, or for a batch, why
+            nobody was; None if there is no reason against it.
     """
 
     name: str
@@ -81,6 +83,7 @@ class Report:
     warnings: tuple[str, ...] = ()
     comparison: Mapping[str, Any] | None = None
     in_use: bool | None = None
+    no_contact: str | None = None
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> "Report":
@@ -103,12 +106,18 @@ class Report:
             odd=plain["data"]["odd"],
             warnings=tuple(plain["warnings"]),
             in_use=plain.get("in_use"),
+            no_contact=plain.get("no_contact"),
         )
 
     @property
     def title(self) -> str:
         """The title of the report."""
         return f"{TITLES[self.name]}: {self.game}"
+
+    @property
+    def is_batch(self) -> bool:
+        """Whether it is about the predictions of a batch."""
+        return self.name == "batch_score_report"
 
     @property
     def subject(self) -> str:
@@ -149,6 +158,7 @@ class Report:
             "campaign": self.campaign and {"hold_out": None, **self.campaign},
             "comparison": self.comparison,
             "in_use": self.in_use,
+            "no_contact": self.no_contact,
             "segments": dict(self.segments),
             "cohorts": list(self.cohorts),
             "importance": list(self.importance),

@@ -80,6 +80,7 @@ def window_cohort(
     standard: DatasetRef,
     sources: Sources,
     currency: RawTable,
+    window: SubscriptionWindow | None = None,
 ) -> Cohort:
     """Builds the features and labels of the subscriptions in the window of a flow.
 
@@ -89,6 +90,7 @@ def window_cohort(
         standard: The standard features.
         sources: The facts of the raw tables that these were built from.
         currency: The currency table.
+        window: The window; that of the settings if None.
     """
     settings = run.settings
     check_built_with(run, standard, "churn_after_months", "standard")
@@ -96,7 +98,7 @@ def window_cohort(
         standard,
         currency.checked,
         run.catalog.features(flow),
-        WindowRequest(run.window(flow), settings.horizon_months, settings.currency),
+        WindowRequest(window or run.window(flow), settings.horizon_months, settings.currency),
         engine=settings.engine,
     )
     return Cohort(features, {**sources, currency.checked.name: currency.facts})
