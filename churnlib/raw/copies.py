@@ -53,7 +53,7 @@ class Copies:
 
     def _is_copy(self, columns: Sequence[str], order: Sequence[str]) -> pl.Expr:
         repeats = _repeats(order)
-        is_equal = ~repeats | _repeats(self._spec.columns)
+        is_equal = ~repeats | _repeats(tuple(self._spec.columns))
         if "unparsable" in columns:  # A value that could not be read is not known to be equal.
             is_equal = is_equal & pl.col("unparsable").is_null()
         has_key = pl.all_horizontal(pl.col(self._spec.key).is_not_null())

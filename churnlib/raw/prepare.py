@@ -23,7 +23,6 @@ from churnlib.schemas.columns import CHAR_ID
 from churnlib.schemas.spec import TableSpec
 
 
-
 class Prepared(NamedTuple):
     """A checked table.
 

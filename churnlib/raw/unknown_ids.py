@@ -120,8 +120,8 @@ def check_share_known(
     hint = advice(ids, parent) or f"Check that {refers.column} means the same in both tables."
     raise DataError(
         f"{what} belong to no known character, such as {refers.column} {shown}; "
-        f"raw.max_unknown_share = {settings.max_unknown_share:g} is allowed. {hint} Earlier "
-        "outputs are kept."
+        f"more than raw.max_unknown_share = {settings.max_unknown_share:g} allows. {hint} "
+        "Earlier outputs are kept."
     )
 
 

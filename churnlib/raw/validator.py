@@ -20,6 +20,10 @@ from churnlib.settings import RawSettings
 from churnlib.uris import name_of
 
 
+class FirstFaultError(Exception):
+    """A row breaks a rule, and which others do is not asked."""
+
+
 class Validator:
     """Separates the rows of a raw table that break a rule from the others, and counts them.
 
@@ -29,16 +33,24 @@ class Validator:
         copies: The exact copies that were left out.
     """
 
-    def __init__(self, spec: TableSpec, settings: RawSettings, as_of: date | None = None) -> None:
+    def __init__(
+        self,
+        spec: TableSpec,
+        settings: RawSettings,
+        as_of: date | None = None,
+        *,
+        stops: bool = False,
+    ) -> None:
         """Starts with no rows.
 
         Args:
             spec: The raw table's record.
             settings: What to do with rows that break a rule.
             as_of: See `churnlib.raw.validate.check_table`.
+            stops: Whether to raise `FirstFaultError` at the first row that breaks a rule.
         """
         self.spec, self.settings = spec, settings
-        self._as_of = as_of
+        self._as_of, self._stops = as_of, stops
         self._schema: type[dy.Schema] = type(spec.name, (spec.schema, Parsed, Referenced), {})
         self._ragged: Mapping[int, int] = {}
         self._total = self._bad = 0
@@ -78,6 +90,8 @@ class Validator:
         judged, later = rows.filter(known), rows.filter(~known)
         self._total += len(judged)
         good, failures = self._schema.filter(self.copies.leave_out(judged, self.spec.key))
+        if len(failures) and self._stops:
+            raise FirstFaultError
         if len(failures):
             self._note(failures.details())
         faultless, _ = self._schema.filter(self.copies.leave_out(later, self.spec.key))

@@ -14,6 +14,7 @@ from flows.engine.artifacts import show_datasets
 from flows.engine.events import labelled_as_deployed
 from flows.engine.ledger import ledger
 from flows.engine.node import Pipeline
+from flows.engine.publication import published_together
 from flows.steps.parameters import AsOf, Game, Overrides
 from flows.steps.run import Run, open_run
 from flows.steps.run_day import shared_day
@@ -67,9 +68,10 @@ def churn_flow(
             changed = any(value is not None for value in parameters)
             with refreshing(refresh), labelled_as_deployed(changed=changed), ledger() as calls:
                 try:
-                    run = open_run(game, *parameters)
-                    with shared_day(run.derived):
-                        return body(run)
+                    with published_together():
+                        run = open_run(game, *parameters)
+                        with shared_day(run.derived):
+                            return body(run)
                 finally:
                     show_datasets(game, calls)
 
