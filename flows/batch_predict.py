@@ -6,6 +6,8 @@ if __name__ == "__main__":  # Before the other imports, which would delay the fi
     run_command("batch-predict")
 
 from churnlib.io.datasets import DatasetRef
+from churnlib.uris import name_of
+from flows.steps.delivery import check_delivery
 from flows.steps.flow import churn_flow
 from flows.steps.model_choice import usable_model
 from flows.steps.prediction import (
@@ -28,6 +30,8 @@ def batch_predict(run: Run) -> DatasetRef:
     """Predicts the batch of the window from the raw tables, without the missed months."""
     settings, window = run.settings, run.window("batch_predict")
     model, model_warnings = usable_model(run)
+    output = run.catalog.predictions(window.first)
+    check_delivery(run, output, name_of(model.uri))
     warnings = warn(run.day_warnings, leakage_warnings(settings.standard), model_warnings)
     characters, subs, currency = run.tables("entity", "subscriptions", "history")
     features = build_predict_features(
@@ -41,7 +45,7 @@ def batch_predict(run: Run) -> DatasetRef:
     return predict_batch(
         model,
         features,
-        run.catalog.predictions(window.first),
+        output,
         BatchFacts(window.span, settings.horizon_months, settings.churn_after_months, warnings),
         campaign=settings.campaign,
         allow_joblib=run.allow_joblib,

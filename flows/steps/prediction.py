@@ -130,7 +130,11 @@ def predict_batch(
     rule = "contact nobody" if threshold is None else f"contact from {threshold:.4f} on"
     run_logger().info("%s: %d of %d; %d held out", rule, contacted, len(predictions), held_out)
     facts = footer(
-        model_version=version, threshold=threshold, base_rate=loaded.base_rate, **asdict(batch)
+        model_version=version,
+        threshold=threshold,
+        base_rate=loaded.base_rate,
+        campaign=campaign.model_dump(mode="json"),
+        **asdict(batch),
     )
     written = datasets.write_parquet(predictions.lazy(), output, facts)
     BatchPredicted(
