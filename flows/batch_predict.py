@@ -8,6 +8,7 @@ if __name__ == "__main__":  # Before the other imports, which would delay the fi
 from churnlib.io.datasets import DatasetRef
 from churnlib.uris import name_of
 from flows.steps.delivery import check_delivery
+from flows.steps.feeds import BATCH_FEEDS, check_feeds, feeds_of
 from flows.steps.flow import churn_flow
 from flows.steps.model_choice import usable_model
 from flows.steps.prediction import (
@@ -32,8 +33,13 @@ def batch_predict(run: Run) -> DatasetRef:
     model, model_warnings = usable_model(run)
     output = run.catalog.predictions(window.first)
     check_delivery(run, output, name_of(model.uri))
-    warnings = warn(run.day_warnings, leakage_warnings(settings.standard), model_warnings)
     characters, subs, currency = run.tables("entity", "subscriptions", "history")
+    warnings = warn(
+        run.day_warnings,
+        leakage_warnings(settings.standard),
+        model_warnings,
+        check_feeds(run, feeds_of(subs, currency), BATCH_FEEDS),
+    )
     features = build_predict_features(
         characters.checked,
         subs.checked,

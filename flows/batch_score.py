@@ -17,7 +17,7 @@ from flows.steps.raw_tables import CHECKS, STANDARD_KINDS
 from flows.steps.reports import check_segments, score_context, show
 from flows.steps.run import Run
 from flows.steps.run_warnings import data_warnings, warn
-from flows.steps.sources import read_sources
+from flows.steps.sources import noted_feeds, read_sources
 from flows.steps.standard_features import check_built_with, open_standard_features
 from flows.steps.window_features import check_first
 
@@ -31,8 +31,7 @@ def batch_score(run: Run) -> tuple[DatasetRef, ...]:
     sources = read_sources(run)
     predictions = find_predictions(run, window)
     check_built_with(run, standard, "churn_after_months")
-    currency = run.catalog.checked(run.raw.history.name)
-    warnings = warn(fact(predictions, "warnings"), data_warnings(run, sources, currency))
+    warnings = warn(fact(predictions, "warnings"), data_warnings(run, sources, noted_feeds(run)))
     reports = score_batch(
         standard,
         predictions,

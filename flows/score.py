@@ -12,13 +12,14 @@ from churnlib.schemas.spec import TableKind
 from flows.standard_features import standard_features
 from flows.steps.back_test import score_model
 from flows.steps.back_test_plan import back_test_plan
+from flows.steps.feeds import feeds_of
 from flows.steps.flow import churn_flow
 from flows.steps.promotion import apply_comparison, record_comparison
 from flows.steps.raw_tables import CHECKS, TABLE_TASKS
 from flows.steps.reports import check_segments, keep_reports, score_context, show
 from flows.steps.run import Run
 from flows.steps.run_warnings import data_warnings, leakage_warnings, warn
-from flows.steps.sources import read_sources
+from flows.steps.sources import noted_feeds, read_sources
 from flows.steps.standard_features import announce_due_batch, open_standard_features
 from flows.steps.window_features import build_window_features, check_first, window_cohort
 
@@ -38,7 +39,7 @@ def score(run: Run) -> tuple[DatasetRef, ...]:
     warnings = warn(
         leakage_warnings(run.settings.standard),
         plan.warnings,
-        data_warnings(run, sources, currency.checked),
+        data_warnings(run, sources, {**noted_feeds(run), **feeds_of(currency)}),
         note=plan.note,
     )
     cohort = window_cohort(run, "score", standard, sources, currency)

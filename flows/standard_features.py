@@ -6,11 +6,12 @@ if __name__ == "__main__":  # Before the other imports, which would delay the fi
     run_command("standard-features")
 
 from churnlib.io.datasets import DatasetRef
-from flows.steps.flow import churn_flow
+from flows.steps.feeds import check_feeds
+from flows.steps.flow import churn_flow, is_subflow
 from flows.steps.raw_tables import CHECKS, STANDARD_KINDS
 from flows.steps.run import Run
 from flows.steps.run_warnings import leakage_warnings, warn
-from flows.steps.sources import note_sources
+from flows.steps.sources import note_sources, noted_feeds
 from flows.steps.standard_features import (
     announce_due_batch,
     build_features,
@@ -27,5 +28,7 @@ def standard_features(run: Run) -> DatasetRef:
     """Builds all features but currency, and the day of each churn, from the raw tables."""
     warn(run.day_warnings, leakage_warnings(run.settings.standard))
     features = build_features(run)
+    if not is_subflow():  # The enclosing flow judges the tables that it needs.
+        warn(check_feeds(run, noted_feeds(run), needed=()))
     announce_due_batch(run)
     return features

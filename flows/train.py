@@ -10,6 +10,7 @@ from typing import get_args
 from churnlib.io.datasets import DatasetRef
 from churnlib.schemas.spec import TableKind
 from flows.standard_features import standard_features
+from flows.steps.feeds import feeds_of
 from flows.steps.flow import churn_flow
 from flows.steps.outcome_check import LabelRequest, check_outcomes
 from flows.steps.raw_tables import CHECKS, TABLE_TASKS
@@ -17,7 +18,7 @@ from flows.steps.registration import register, register_version
 from flows.steps.reports import keep_reports, report_context, show
 from flows.steps.run import Run
 from flows.steps.run_warnings import data_warnings, leakage_warnings, warn
-from flows.steps.sources import read_sources
+from flows.steps.sources import noted_feeds, read_sources
 from flows.steps.standard_features import announce_due_batch, open_standard_features
 from flows.steps.training import check_model, check_training, fit_model, fit_version
 from flows.steps.training_report import report_training
@@ -44,7 +45,8 @@ def train(run: Run) -> DatasetRef:
     sources = read_sources(run)
     (currency,) = run.tables("history")
     warnings = warn(
-        leakage_warnings(run.settings.standard), data_warnings(run, sources, currency.checked)
+        leakage_warnings(run.settings.standard),
+        data_warnings(run, sources, {**noted_feeds(run), **feeds_of(currency)}),
     )
     cohort = window_cohort(run, "train", standard, sources, currency)
     check_outcomes(standard, cohort.features, LabelRequest.of(run))

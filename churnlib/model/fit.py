@@ -26,7 +26,7 @@ from churnlib.model.feature_schema import FeatureSchema, learn_schema
 from churnlib.model.feature_table import FeatureTable
 from churnlib.model.fitted_model import Calibration, FittedModel
 from churnlib.model.importance import Importance, permutation_importance
-from churnlib.model.pipeline import build_pipeline, check_columns
+from churnlib.model.pipeline import build_pipeline, check_columns, most_categories
 from churnlib.model.predict import predict_in_parts
 from churnlib.model.sample import learns_from_parts
 from churnlib.model.threads import threads_for
@@ -149,7 +149,8 @@ def _fit_pipeline(
     pipeline: Pipeline, known: FeatureTable, settings: TrainSettings
 ) -> FeatureSchema:
     """Fits a pipeline in place to rows that all have a label; returns the columns that it takes."""
-    schema = learn_schema(known, settings.features)
+    most = most_categories(pipeline, settings.max_categories)
+    schema = learn_schema(known, settings.features, most)
     check_columns(pipeline, [feature.name for feature in schema.features])
     with _naming_steps(settings) as steps:
         if learns_from_parts(settings.pipeline):

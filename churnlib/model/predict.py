@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -72,11 +72,15 @@ class Scored:
 
     Attributes:
         rows: Those of `SCORED_COLUMNS` that exist, in the order of the feature table.
-        unknown: Number of rows with a category that training did not see, by column.
+        unknown: Number of rows with a category that training did not see, by column; without
+            columns in which training pooled rare ones.
+        rare: Number of rows with a category that training pooled or did not see, by column, where
+            there are unusually many; see `churnlib.model.pooling`.
     """
 
     rows: pl.DataFrame
     unknown: Mapping[str, int]
+    rare: Mapping[str, int] = field(default_factory=dict)
 
 
 def predict_in_parts(
@@ -110,7 +114,17 @@ def predict_in_parts(
         predicted = part.with_columns(predictions)
         kept.append(predicted.select(name for name in wanted if name in predicted.columns))
         unknown.update(model.schema.unknown_categories(part))
-    return Scored(pl.concat(kept), unknown)
+    scored = pl.concat(kept)
+    pooled = {feature.name: feature.pooled for feature in model.schema.features if feature.pooled}
+    return Scored(
+        rows=scored,
+        unknown={name: count for name, count in unknown.items() if name not in pooled},
+        rare={
+            name: unknown[name]
+            for name, rest in pooled.items()
+            if not rest.is_usual(unknown[name], len(scored))
+        },
+    )
 
 
 def rank_by_risk(batch: pl.DataFrame, version: str) -> pl.DataFrame:

@@ -141,6 +141,7 @@ def back_test(
     from churnlib.metrics.segments import breakdown
     from churnlib.model.fitted_model import FittedModel
     from churnlib.model.importance import permutation_importance
+    from churnlib.model.pooling import describe_pooled
     from churnlib.model.predict import predict_in_parts
     from churnlib.schemas.validation import (
         as_frame,
@@ -163,6 +164,7 @@ def back_test(
     threshold = break_even(offer)
     scores = evaluate(scored, threshold=threshold, base_rate=model.base_rate)
     importance = permutation_importance(model, rows)
+    pooled = describe_pooled(model.schema.to_json())
     report = Report(
         name="score_report",
         game=settings.game,
@@ -174,6 +176,7 @@ def back_test(
         campaign=evaluate_campaign(scored, offer, threshold).to_json(),
         importance=[feature.to_json() for feature in importance],
         changes=changes(settings),
+        facts={"pooled categories": pooled} if pooled else {},
         **breakdown(scored, evaluation.segments, evaluation.most_values),
     )
     return BackTest(scored, scores, report)

@@ -65,6 +65,7 @@ CHARACTERS = TableSpec(
         "total_deaths": column("undated", "Deaths as of the extract; undated, hence no feature"),
     },
     order=(CHAR_ID,),
+    dated=CREATION_DATE,
     known_on=pl.col(CREATION_DATE),
     warnings=(
         DataWarning(
@@ -92,6 +93,7 @@ CURRENCY = TableSpec(
         "soft_balance": column("number", "Soft currency at the month's beginning", nullable=True),
     },
     order=(CHAR_ID, DATE),
+    dated=DATE,
     known_on=pl.col(DATE),
     parent=Parent("character_data", CHAR_ID, unknown="currency of an unknown character"),
     warnings=(
@@ -119,6 +121,7 @@ SUBSCRIPTIONS = TableSpec(
         "num_soft_currency": column("number", "Soft currency that it pays out a month"),
     },
     order=(CHAR_ID, SUB_START_DATE, SUB_ID),
+    dated=SUB_START_DATE,
     known_on=pl.col(SUB_START_DATE),
     parent=Parent("character_data", CHAR_ID),
     warnings=(
@@ -139,11 +142,15 @@ MISSES = TableSpec(
     columns={
         SUB_ID: column("id", "The subscription", primary_key=True),
         START_DATE: column("date", "First missed month", primary_key=True),
-        END_DATE: column("date", "Last missed month, included"),
+        END_DATE: column(
+            "date", "Last missed month, included; null if the run goes on", nullable=True
+        ),
     },
     order=(CHAR_ID, SUB_ID, START_DATE),
+    dated=START_DATE,
     # A missed month is known on the first day of the next.
     known_on=month_start(month_index(pl.col(START_DATE)) + 1),
+    complete_after=months_from(pl.col(START_DATE), pl.col(END_DATE)),
     parent=Parent("sub_data", SUB_ID),
     rules=(run_in_order,),
     warnings=(
@@ -231,20 +238,27 @@ def raw_tables(settings: RawSettings | None = None) -> RawTables:
     """The raw tables of a game.
 
     Args:
-        settings: The settings of raw tables: the type of ids, and closed lists of categories. By
-            default, ids are whole numbers, and no list is closed.
+        settings: The settings of raw tables: the type of ids, which cells are null, and closed
+            lists of categories. By default, ids are whole numbers, and no list is closed.
     """
     raw = settings or RawSettings()
-    return _raw_tables(raw.id_type, tuple(sorted(raw.categories.items())))
+    cells = (raw.null_values, raw.no_date)
+    return _raw_tables(raw.id_type, cells, tuple(sorted(raw.categories.items())))
 
 
 @cache
-def _raw_tables(id_type: IdType, categories: tuple[tuple[str, tuple[str, ...]], ...]) -> RawTables:
-    closed = dict(categories)
+def _raw_tables(
+    id_type: IdType,
+    cells: tuple[tuple[str, ...], tuple[str, ...]],
+    categories: tuple[tuple[str, tuple[str, ...]], ...],
+) -> RawTables:
+    closed, (null_values, no_date) = dict(categories), cells
     return RawTables(
         tuple(
             replace(
                 spec,
+                null_values=null_values,
+                no_date=no_date,
                 columns={
                     name: _configured(declared, id_type, closed.get(name))
                     for name, declared in spec.columns.items()

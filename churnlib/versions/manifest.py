@@ -20,12 +20,22 @@ class _Part(BaseModel):
     model_config = ConfigDict(strict=True)
 
 
+class PooledEntry(_Part):
+    """The rare values of a category; see `churnlib.model.pooling`."""
+
+    name: str
+    values: int
+    share: float
+
+
 class FeatureEntry(_Part):
     """A column that the model takes."""
 
     name: str
     kind: Kind
     categories: tuple[str, ...]
+    pooled: PooledEntry | None = None
+    from_text: bool = False
 
 
 class DecisiveSettings(_Part):

@@ -1,7 +1,7 @@
 """The events that runs emit, for Prefect's automations to act on; each class is a schema.
 
-An event is about a resource, `churn.model.<game>` or `churn.batch.<game>`. Its fields are the
-payload. Text fields are labels of the resource as well (`churn.game`, `churn.verdict`, ...),
+An event is about a resource, such as `churn.model.<game>` or `churn.batch.<game>`. Its fields are
+the payload. Text fields are labels of the resource as well (`churn.game`, `churn.verdict`, ...),
 because automations match labels. The label `churn.as_deployed` distinguishes production runs from
 experiments.
 """
@@ -47,7 +47,7 @@ class ChurnEvent(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     kind: ClassVar[str]
-    about: ClassVar[Literal["model", "batch"]]
+    about: ClassVar[Literal["model", "batch", "feed"]]
 
     game: str
     """The game."""
@@ -169,6 +169,26 @@ class BatchScored(ChurnEvent):
     """Its 95 % confidence interval."""
 
 
+class FeedLate(ChurnEvent):
+    """The last months of a raw table hold far fewer rows than those before."""
+
+    kind = "churn.feed.late"
+    about = "feed"
+
+    table: str
+    """The raw table."""
+    first_month: Month
+    """The first of these months, by the day of the rows."""
+    last_month: Month
+    """The last of them."""
+    rows: int
+    """Number of rows in them."""
+    expected: int
+    """Number of rows to be expected."""
+    refused: YesNo
+    """Whether the run stopped, because it needs these rows and `raw.on_late` is `fail`."""
+
+
 EVENTS: tuple[type[ChurnEvent], ...] = (
     ModelRegistered,
     ModelCompared,
@@ -176,5 +196,6 @@ EVENTS: tuple[type[ChurnEvent], ...] = (
     BatchPredicted,
     BatchDue,
     BatchScored,
+    FeedLate,
 )
 """All events."""

@@ -12,11 +12,14 @@ from churnlib.errors import DataError
 from churnlib.io import datasets, storage
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import Dataset, DatasetRef
-from churnlib.io.footer import fact, read_metadata
+from churnlib.io.footer import fact, facts, read_metadata
 from churnlib.io.table_writer import ROW_GROUPS
 from churnlib.raw.external_sort import Workspace
+from churnlib.raw.late_feeds import MonthlyRows, monthly_rows
 from churnlib.raw.prepare import prepare_clean, prepare_valid
 from churnlib.raw.quality_warnings import (
+    ROWS,
+    ROWS_BY_AGE,
     ROWS_BY_DAY,
     count_known,
     count_unknown_parents,
@@ -64,10 +67,12 @@ class RawTable:
         facts: Facts for reports and manifests: the fingerprints of the file (`source`) and of its
             checked rows (`fingerprint`); and, as of the day, the number of `rows`, those
             `quarantined`, and the `odd` ones by data warning.
+        months: Its rows by month, of all days.
     """
 
     checked: DatasetRef
     facts: dict[str, Any]
+    months: MonthlyRows
 
 
 def check_tables(
@@ -130,7 +135,8 @@ def days_of_rows(settings: Settings, catalog: Catalog, spec: TableSpec) -> dict[
 
 def _rules(settings: RawSettings) -> RawSettings:
     """The settings that affect whether rows are invalid, without those of their quarantine."""
-    return RawSettings(id_type=settings.id_type, categories=settings.categories)
+    of_rows = ("id_type", "null_values", "no_date", "categories")
+    return RawSettings(**{name: getattr(settings, name) for name in of_rows})
 
 
 def open_tables(
@@ -196,14 +202,20 @@ def _with_facts(table: CheckedTable, rows: int, odd: dict[str, int]) -> RawTable
         )
     for text, count in odd.items():
         run_logger().warning("%s: %s: %d rows", where, text, count)
-    facts = {
+    about = {
         "source": table.source.fingerprint,
         "fingerprint": table.checked.fingerprint,
         "quarantined": (rejected.rows or 0) if rejected else 0,
         "rows": rows,
         "odd": odd,
     }
-    return RawTable(table.checked, facts)
+    return RawTable(table.checked, about, months_of(table.checked))
+
+
+def months_of(checked: DatasetRef) -> MonthlyRows:
+    """The rows of a checked table by month; see `churnlib.raw.late_feeds.MonthlyRows`."""
+    by_day, by_age = facts(checked, ROWS_BY_DAY, ROWS_BY_AGE)
+    return monthly_rows(by_age or {"0": by_day.get(ROWS, ())})
 
 
 @task(

@@ -93,6 +93,7 @@ def model_facts(manifest: Mapping[str, Any], *inputs: DatasetRef) -> dict[str, A
         inputs: Further inputs of the report.
     """
     from churnlib.model.calibration import describe_calibration
+    from churnlib.model.pooling import describe_pooled
 
     first, last = manifest["window"]
     facts = {
@@ -104,6 +105,8 @@ def model_facts(manifest: Mapping[str, Any], *inputs: DatasetRef) -> dict[str, A
         facts["sample"] = describe_sample(sample)
     if calibration := manifest.get("calibration"):
         facts["calibration"] = describe_calibration(calibration["kept"])
+    if pooled := describe_pooled(manifest["features"]):
+        facts["pooled categories"] = pooled
     libraries = {name: manifest["libraries"][name] for name in manifest["depends_on"]}
     return {
         "facts": facts,

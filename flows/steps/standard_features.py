@@ -21,7 +21,7 @@ from flows.engine.events import BatchDue
 from flows.steps.flow import is_subflow
 from flows.steps.raw_tables import STANDARD_KINDS
 from flows.steps.run import Run
-from flows.steps.sources import note_sources
+from flows.steps.sources import MONTHS, note_sources
 from flows.task import task
 
 
@@ -51,7 +51,8 @@ def build_features(run: Run) -> DatasetRef:
         StandardRequest(run.as_of, run.settings.churn_after_months, run.settings.standard),
         engine=run.settings.engine,
     )
-    sources = {table.checked.name: table.facts for table in (characters, subs, misses)}
+    tables = (characters, subs, misses)
+    sources = {table.checked.name: {**table.facts, MONTHS: table.months} for table in tables}
     note_sources(sources, run.catalog.standard_sources())
     return features
 

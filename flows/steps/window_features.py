@@ -19,7 +19,8 @@ from churnlib.schemas.raw_tables import raw_tables
 from churnlib.schemas.spec import TableSpec
 from churnlib.settings import CurrencySettings, EngineSettings, WindowName
 from flows.engine.building import build
-from flows.steps.raw_tables import RawTable, check_tables
+from flows.steps.feeds import LABEL_FEEDS, check_feeds
+from flows.steps.raw_tables import RawTable, check_tables, months_of
 from flows.steps.run import Run, SubscriptionWindow
 from flows.steps.sources import Sources
 from flows.steps.standard_features import check_built_with
@@ -63,9 +64,12 @@ def check_first(run: Run, flow: WindowName, *tables: TableSpec) -> None:
         tables: All raw tables that the sub-flows read.
 
     Raises:
-        ChurnlibError: A table breaks rules, or the flow's window selects no subscription.
+        ChurnlibError: A table breaks rules or is late, or the window selects no subscription.
     """
     checked = check_tables(run.settings, run.catalog, tables, run.as_of)
+    if run.settings.raw.on_late == "fail":
+        needed = (spec.name for spec in run.raw.of_kind(*LABEL_FEEDS))
+        check_feeds(run, {name: months_of(checked[name].checked) for name in needed}, LABEL_FEEDS)
     subs = started_subs(checked[run.raw.subscriptions.name].checked, run.as_of)
     check_selects_any(subs, run.window(flow), run.settings.game)
 

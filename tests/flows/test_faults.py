@@ -379,26 +379,3 @@ def test_refused_composite_keeps_the_standard_features(
     after = complete.outputs()
     for path in before:
         assert path.startswith("02_") or after[path] == before[path]
-
-
-@pytest.mark.slow  # Each day takes all flows anew.
-@pytest.mark.parametrize(("day", "warned"), [("2025-02-28", False), ("2025-03-01", True)])
-def test_every_report_warns_of_a_day_beyond_the_data(
-    complete: Studio, say: Say, day: str, warned: bool
-) -> None:
-    batch = "windows.batch_score"
-    june = (f"--set={batch}.start=2024-06-01", f"--set={batch}.end=2024-06-30")
-    complete.run("batch_predict", GAME, as_of=BATCH_DAY)
-    for flow, report in (
-        ("train", "in_sample_report"),
-        ("score", "score_report"),
-        ("batch_score", "batch_score_report_2024-06"),
-    ):
-        output = say(complete, flow, GAME, "--from-raw", f"--as-of={day}", *june)
-        assert output.startswith("exit 0"), output
-        warnings = complete.json(f"08_reporting/{GAME}/{report}.json")["warnings"]
-        of_currency = [
-            w for w in warnings if w.startswith(f"the latest currency is of {LAST_DAY}, 2 months")
-        ]
-        assert len(of_currency) == warned
-        assert ("the latest currency is of" in output) == warned

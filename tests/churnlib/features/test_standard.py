@@ -80,15 +80,20 @@ def test_subscriptions_on_one_day_are_both_first() -> None:
         (date(2024, 3, 31), 0),
         (date(2024, 2, 29), 1),
         (date(2023, 12, 31), 3),
-        (date(2024, 4, 1), -1),
+        (date(2024, 3, 1), 0),
         (date(2010, 3, 31), 168),
     ],
 )
 def test_age_counts_calendar_months_whatever_the_day_of_the_month(
     created: date, months: int
 ) -> None:
-    first = sub(start=date(2024, 3, 1))
+    first = sub(start=date(2024, 3, 31))
     assert feature("age_at_sub_months", first, creation_date=created) == months
+
+
+@pytest.mark.parametrize("created", [date(2024, 3, 2), date(2024, 4, 1), date(2024, 12, 15)])
+def test_age_of_a_character_that_was_created_later_is_null(created: date) -> None:
+    assert feature("age_at_sub_months", sub(start=date(2024, 3, 1)), creation_date=created) is None
 
 
 @pytest.mark.parametrize(
@@ -106,6 +111,22 @@ def test_mastery_counts_from_the_day_it_is_known(
     facts = {"creation_date": date(2024, 1, 31), "class_mastery_date": mastery}
     assert feature("is_mastered", sub(start=date(2024, 3, 15)), **facts) is is_mastered
     assert feature("months_to_mastery", sub(start=date(2024, 3, 15)), **facts) == months
+
+
+@pytest.mark.parametrize(
+    ("mastery", "start", "is_mastered"),
+    [
+        (date(1900, 1, 1), date(2024, 3, 15), None),
+        (date(2024, 1, 30), date(2024, 3, 15), None),
+        (date(2024, 1, 30), date(2024, 1, 29), False),  # Not known at the start.
+    ],
+)
+def test_mastery_before_the_creation_is_null(
+    mastery: date, start: date, is_mastered: bool | None
+) -> None:
+    facts = {"creation_date": date(2024, 1, 31), "class_mastery_date": mastery}
+    assert feature("is_mastered", sub(start=start), **facts) is is_mastered
+    assert feature("months_to_mastery", sub(start=start), **facts) is None
 
 
 def test_previous_sub_is_the_latest_strictly_earlier_one() -> None:

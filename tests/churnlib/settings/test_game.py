@@ -46,6 +46,7 @@ def test_schema_allows_null_as_text_for_optional_settings() -> None:
         ".as_of", "Aggregation.fill", "CurrencySettings.lookback_months", "Difference.fill",
         "ChampionSettings.max_loss", "ChampionSettings.keep_versions",
         "FeatureChoice.include", "TrainSettings.sample", "TrainSettings.seed",
+            "TrainSettings.max_categories",
         "EngineSettings.scheduler", "EngineSettings.workers", "EngineSettings.scratch_dir",
     }  # fmt: skip
 
