@@ -1,6 +1,7 @@
 """Raw tables to checked ones: validated, typed, and sorted by character, in bounded memory."""
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import polars as pl
@@ -64,7 +65,7 @@ def _clean_batches(
 ) -> Iterator[pl.DataFrame]:
     """Reads the rows of a table, and checks those rules that do not depend on other tables."""
     keys = None if spec.is_key_ordered else ExternalSorter(spec.key, workspace)
-    for rows in batches_of(scan_clean(source, spec)):
+    for rows in chain.from_iterable(map(batches_of, scan_clean(source, spec))):
         if not spec.row_schema.is_valid(rows):
             raise UncleanError
         if keys:

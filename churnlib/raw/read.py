@@ -9,52 +9,73 @@ import polars as pl
 from churnlib.errors import DataError, most_similar, reason
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.io.storage import is_file, is_folder, reader_options
+from churnlib.raw.cells import cleaned, values_in
 from churnlib.raw.csv_lines import Lines, header, line_not_utf8, profile
-from churnlib.raw.parse import ROW, not_blank
+from churnlib.raw.file_format import check_format
+from churnlib.raw.parse import ROW, parsed_value
+from churnlib.raw.parts import Part, parts_of
 from churnlib.schemas.spec import TableSpec
-from churnlib.uris import name_of
 
 OTHER_SEPARATORS = (";", "\t", "|")
+PART, PART_ROW = "source_part", "source_part_row"
+"""The part of a table, and the row of that part, from 1."""
 
 
 class UncleanError(Exception):
     """A raw table may have a fault, so the careful reader must be used."""
 
 
-def scan_clean(source: Dataset | DatasetRef, spec: TableSpec) -> pl.LazyFrame:
+def scan_clean(source: Dataset | DatasetRef, spec: TableSpec) -> Iterator[pl.LazyFrame]:
     """Opens a raw table, assuming that every value is of its column's type.
 
     Args:
-        source: The file.
+        source: The file, or a folder of parts.
         spec: The raw table's record.
 
-    Returns:
-        The columns of the table, with the values that `churnlib.raw.parse.typed` returns; reading
-        raises a `PolarsError` if a value is of another type.
+    Yields:
+        The columns of the table, part by part, with the values that `churnlib.raw.parse.typed`
+        returns; reading raises a `PolarsError` if a value is of another type.
 
     Raises:
-        DataError: The file cannot be read, or a column is missing or duplicated.
+        DataError: A file cannot be read, or a column is missing or duplicated.
         UncleanError: The careful reader must be used.
     """
-    types = spec.types
-    if not is_csv(source):
-        frame = _open_parquet(source, spec)
-        source_types = frame.collect_schema()
-        if not all(_is_compatible(source_types[name], dtype) for name, dtype in types.items()):
-            raise UncleanError
-        return frame.select(
-            _converted(pl.col(name), source_types[name], dtype) for name, dtype in types.items()
-        )
     with explain_open_errors(source):
-        csv = profile(source.uri)
-    _check_columns(source, spec, csv.names)
+        for part in parts_of(source):
+            yield _clean_csv(part, spec) if part.is_csv else _clean_parquet(part, spec)
+
+
+def _clean_csv(part: Part, spec: TableSpec) -> pl.LazyFrame:
+    check_format(part.uri, _file(part), is_csv=True)
+    csv = profile(part.uri)
+    _check_columns(part, spec, csv.names)
     if not csv.is_plain:
         raise UncleanError
+    types = spec.types
     as_read = {n: pl.String() if d == pl.Date else d for n, d in types.items()}
     schema = {name: as_read.get(name, pl.String()) for name in csv.names}
-    read = pl.scan_csv(source.uri, schema=schema, glob=False, **reader_options(source.uri))
-    days = (_day(n, is_strict=csv.has_signs) for n, dtype in types.items() if dtype == pl.Date)
-    return read.select(*types).with_columns(days)
+    options = reader_options(part.uri)
+    nulls = values_in(spec.null_values) or None
+    read = pl.scan_csv(part.uri, schema=schema, null_values=nulls, glob=False, **options)
+    return read.select(
+        _day(name, spec, is_strict=csv.has_signs)
+        if dtype == pl.Date
+        else cleaned(pl.col(name), dtype, spec, is_trimmed=not csv.has_signs)
+        if dtype == pl.String
+        else pl.col(name)
+        for name, dtype in types.items()
+    )
+
+
+def _clean_parquet(part: Part, spec: TableSpec) -> pl.LazyFrame:
+    frame = _open_parquet(part, spec)
+    source_types = frame.collect_schema()
+    return frame.select(
+        _converted(name, source_types[name], dtype, spec)
+        if name in source_types
+        else _constant(part.values[name], name, spec)
+        for name, dtype in spec.types.items()
+    )
 
 
 def _is_compatible(source: pl.DataType, target: pl.DataType) -> bool:
@@ -67,62 +88,116 @@ def _is_compatible(source: pl.DataType, target: pl.DataType) -> bool:
     return source == target or is_whole or (source.is_numeric() and target.is_float())
 
 
-def _converted(value: pl.Expr, source: pl.DataType, target: pl.DataType) -> pl.Expr:
+def _converted(name: str, source: pl.DataType, target: pl.DataType, spec: TableSpec) -> pl.Expr:
     """Casts the values of a Parquet file; one that cannot be cast raises when it is read."""
+    if not _is_compatible(source, target):
+        raise UncleanError
+    value = cleaned(pl.col(name), source, spec)
     if isinstance(source, pl.Datetime):
         is_midnight = value == value.dt.truncate("1d")
         day = pl.when(is_midnight | value.is_null()).then(value.dt.epoch("d").cast(pl.Int64))
-        return day.otherwise(2**40).cast(pl.Int32).cast(pl.Date).alias(value.meta.output_name())
-    return not_blank(value, target).cast(target)
+        value = day.otherwise(2**40).cast(pl.Int32)
+    return value.cast(target).alias(name)
 
 
-def _day(name: str, *, is_strict: bool) -> pl.Expr:
+def _constant(text: str | None, name: str, spec: TableSpec) -> pl.Expr:
+    """The value that the folder of a partition names."""
+    cell, value = parsed_value(text, name, spec)
+    if cell is not None and value is None:
+        raise UncleanError
+    return pl.lit(value, spec.types[name]).alias(name)
+
+
+def _day(name: str, spec: TableSpec, *, is_strict: bool) -> pl.Expr:
     """A day such as 2024-12-31; other text raises when it is read."""
     text = pl.col(name)
     # Without the characters that parsers skip, no other text of ten bytes parses as a day.
     is_short = (text.str.len_bytes() == 10) & ~text.str.starts_with("-")
     is_day = text.str.contains(r"^\d{4}-\d{2}-\d{2}$") if is_strict else is_short
-    return (
-        pl.when(is_day | text.is_null()).then(text).otherwise(pl.lit("?")).str.to_date("%Y-%m-%d")
-    )
+    text = pl.when(is_day | text.is_null()).then(text).otherwise(pl.lit("?"))
+    known = text.replace(spec.no_date, None) if spec.no_date else text
+    return known.str.to_date("%Y-%m-%d").alias(name)
 
 
-def scan_raw(source: Dataset | DatasetRef, spec: TableSpec) -> pl.LazyFrame:
+def scan_raw(source: Dataset | DatasetRef, spec: TableSpec) -> list[pl.LazyFrame]:
     """Opens a raw table unparsed: text from a CSV file, the file's own types from Parquet.
 
     Args:
-        source: The file, CSV or Parquet by its suffix; other columns are left out.
+        source: The file, CSV or Parquet by its suffix, or a folder of Parquet parts; other columns
+            are left out.
         spec: The raw table's record.
 
     Returns:
-        `source_row` and the columns of the table. `source_row` counts rows, from 2 in a CSV file;
-        see `by_line`.
+        `source_row` and the columns of the table, a frame for each part. `source_row` counts rows
+        over all parts, from 2 in a CSV file; see `by_line`. The rows of a folder also have
+        `source_part` and `source_part_row`, where messages find them.
 
     Raises:
-        DataError: The file cannot be read, or a column is missing or duplicated.
+        DataError: A file cannot be read, or a column is missing or duplicated.
     """
-    if not is_csv(source):
-        return _open_parquet(source, spec).select(*spec.columns).with_row_index(ROW, offset=1)
     with explain_open_errors(source):
-        names = header(source.uri)
-    _check_columns(source, spec, names)
-    options = reader_options(source.uri)
+        parts = parts_of(source)
+        if not is_folder(source.uri):
+            return [_raw_csv(parts[0], spec) if parts[0].is_csv else _raw_parquet(parts[0], spec)]
+        frames, rows = [], 0
+        for part in parts:
+            frame = _raw_parquet(part, spec, rows)
+            marks = {PART: pl.lit(part.name), PART_ROW: pl.col(ROW) - rows}
+            frames.append(frame.with_columns(**marks))
+            rows += frame.select(pl.len()).collect().item()
+        return frames
+
+
+def _raw_csv(part: Part, spec: TableSpec) -> pl.LazyFrame:
+    check_format(part.uri, _file(part), is_csv=True)
+    _check_columns(part, spec, header(part.uri))
+    options = reader_options(part.uri)
     frame = pl.scan_csv(
-        source.uri, infer_schema=False, truncate_ragged_lines=True, glob=False, **options
+        part.uri, infer_schema=False, truncate_ragged_lines=True, glob=False, **options
     )
     return frame.select(*spec.columns).with_row_index(ROW, offset=2)
 
 
-def _open_parquet(source: Dataset | DatasetRef, spec: TableSpec) -> pl.LazyFrame:
-    with explain_open_errors(source):
-        frame = pl.scan_parquet(source.uri, glob=False, **reader_options(source.uri))
-        names = frame.collect_schema().names()
-    _check_columns(source, spec, names)
+def _raw_parquet(part: Part, spec: TableSpec, rows_before: int = 0) -> pl.LazyFrame:
+    frame = _open_parquet(part, spec)
+    known = frame.collect_schema().names()
+    named = {
+        name: pl.lit(part.values[name], pl.String()) for name in spec.columns if name not in known
+    }
+    columns = frame.with_columns(**named).select(*spec.columns)
+    return columns.with_row_index(ROW, offset=1 + rows_before)
+
+
+def _open_parquet(part: Part, spec: TableSpec) -> pl.LazyFrame:
+    check_format(part.uri, _file(part), is_csv=False)
+    frame = pl.scan_parquet(
+        part.uri, glob=False, hive_partitioning=False, **reader_options(part.uri)
+    )
+    names = frame.collect_schema().names()
+    _check_columns(part, spec, [*names, *(name for name in part.values if name not in names)])
     return frame
 
 
-def _check_columns(source: Dataset | DatasetRef, spec: TableSpec, names: Sequence[str]) -> None:
-    file = f"{source.game}: {name_of(source.uri)}"
+def as_one(frames: Sequence[pl.LazyFrame]) -> pl.LazyFrame:
+    """Joins the parts of a raw table; columns whose types differ become text."""
+    first, *others = frames
+    if not others:
+        return first
+    types = first.collect_schema()
+    differ = [
+        name
+        for name, dtype in types.items()
+        if any(frame.collect_schema()[name] != dtype for frame in others)
+    ]
+    return pl.concat([frame.with_columns(pl.col(differ).cast(pl.String)) for frame in frames])
+
+
+def _file(part: Part) -> str:
+    return f"{part.game}: {part.name}"
+
+
+def _check_columns(part: Part, spec: TableSpec, names: Sequence[str]) -> None:
+    file = _file(part)
     if twice := [name for name in spec.columns if names.count(name) > 1]:
         raise DataError(f"{file} has the column {twice[0]} twice. Remove or rename one of them.")
     if missing := [name for name in spec.columns if name not in names]:
@@ -173,7 +248,7 @@ def explain_open_errors(source: Dataset | DatasetRef) -> Iterator[None]:
     Raises:
         DataError: Names the file, and what is wrong with it.
     """
-    if is_folder(source.uri):
+    if is_csv(source) and is_folder(source.uri):
         raise DataError(
             f"{source.game}: {source.uri} is a folder, not a file. Put the file in its place."
         )

@@ -11,6 +11,7 @@ from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.raw.availability import known_by
 from churnlib.raw.messages import Fault, find_faults, refusal_message, rules_in
 from churnlib.raw.parse import ROW, Parsed, Referenced
+from churnlib.raw.read import PART, PART_ROW
 from churnlib.schemas.rule_texts import RuleText
 from churnlib.schemas.spec import TableSpec
 from churnlib.settings import RawSettings
@@ -112,14 +113,17 @@ class Validator:
             raw: The rows as in the file.
 
         Returns:
-            The values as in the file, the reader's columns, and `broken_rules`.
+            The values as in the file, the reader's columns, and `broken_rules`. For a folder of
+            parts also `source_part`, and `source_row` counts the rows of that part.
         """
-        columns = raw.select(ROW, *self.spec.columns)
+        in_parts = PART in raw.collect_schema()
+        columns = raw.select(ROW, *self.spec.columns, *((PART, PART_ROW) if in_parts else ()))
         if not self._marks:
             marks = pl.DataFrame(schema={**_mark_types(), "broken_rules": pl.String()})
             return columns.clear().join(marks.lazy(), on=ROW).collect()
         marks = pl.concat(self._marks)
-        return columns.join(marks.lazy(), on=ROW).sort(ROW).collect(engine="streaming")
+        rows = columns.join(marks.lazy(), on=ROW).sort(ROW).collect(engine="streaming")
+        return rows.with_columns(pl.col(PART_ROW).alias(ROW)).drop(PART_ROW) if in_parts else rows
 
 
 def _mark_types() -> dict[str, pl.DataType]:

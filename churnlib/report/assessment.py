@@ -148,7 +148,7 @@ def _advice(report: Report) -> Verdict:
         return advice
     if not (report.in_use or report.comparison):
         advice = replace(advice, head=f"If you use this model: {uncapital(advice.head)}")
-    if not report.validation:
+    if not report.validation or report.campaign.get("rule") == "break_even":
         return advice
     optimistic = "The threshold was chosen on these same rows, so the gain is optimistic."
     return replace(advice, reason=f"{advice.reason} {optimistic}")

@@ -10,10 +10,15 @@ from churnlib.schemas.spec import FACTS, Table
 from churnlib.settings import RawSettings
 
 _COMPUTED = {
-    "age_at_sub_months": dy.Int32(description="Creation to start; negative in dirty data"),
-    "is_mastered": dy.Bool(description="Whether the class was mastered by the start"),
+    "age_at_sub_months": dy.Int32(
+        nullable=True, description="Creation to start; null if created later"
+    ),
+    "is_mastered": dy.Bool(
+        nullable=True,
+        description="Whether the class was mastered by the start; null if before the creation",
+    ),
     "months_to_mastery": dy.Int32(
-        nullable=True, description="Creation to mastery; null if not mastered by the start"
+        nullable=True, description="Creation to mastery; null if `is_mastered` is not true"
     ),
     "first_sub_date": dy.Date(description="Start of the character's first subscription"),
     "is_first_sub": dy.Bool(description="Whether it is the first: a new character"),

@@ -10,6 +10,7 @@ import dataframely as dy
 import polars as pl
 
 from churnlib.schemas.columns import CHAR_ID
+from churnlib.settings.data import NULL_VALUES
 
 TableKind = Literal["entity", "history", "subscriptions", "misses"]
 """The kind of rows of a raw table: characters, their states by date, subscriptions, or runs of
@@ -29,6 +30,7 @@ Check = Callable[[pl.Expr], pl.Expr]
 
 DATES = (date(1900, 1, 1), date(2200, 12, 31))
 """The first and the last day that a date in a raw table may be."""
+LINE_BREAKS = ["\n", "\r"]
 
 _TYPES: dict[ColumnKind, type[dy.Column]] = {
     "id": dy.Int64,
@@ -38,6 +40,11 @@ _TYPES: dict[ColumnKind, type[dy.Column]] = {
     "milestone": dy.Date,
     "undated": dy.Int64,
 }
+
+
+def one_line(value: pl.Expr) -> pl.Expr:
+    """Must not contain a line break."""
+    return ~value.str.contains_any(LINE_BREAKS)
 
 
 def column(
@@ -54,11 +61,13 @@ def column(
         column_type: Its type; by default that of its kind.
         properties: Further properties of the dataframely column, such as `nullable`,
             `primary_key`, `min`, `max`, or a `check`, a mapping from names to `Check`s. By default,
-            dates are bounded by `DATES`.
+            dates are bounded by `DATES`, and text has no line breaks.
     """
     cls = column_type or _TYPES[kind]
     if cls is dy.Date:
         properties = {"min": DATES[0], "max": DATES[1], **properties}
+    if cls is dy.String:
+        properties["check"] = {"one_line": one_line, **properties.get("check", {})}
     return cls(description=description, metadata={"kind": kind}, **properties)
 
 
@@ -141,6 +150,8 @@ class TableSpec(Table):
         parent: The table that it refers to.
         rules: The rules within a row, in addition to the types and bounds of columns.
         warnings: The implausible facts to report.
+        null_values: The text of cells that are null.
+        no_date: The days that mean "no date".
     """
 
     kind: TableKind
@@ -151,6 +162,8 @@ class TableSpec(Table):
     parent: Parent | None = None
     rules: tuple[Rule, ...] = ()
     warnings: tuple[DataWarning, ...] = ()
+    null_values: tuple[str, ...] = NULL_VALUES
+    no_date: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuses rules across rows, which cannot be checked in buckets."""

@@ -131,7 +131,7 @@ def predict_batch(
     loaded = open_model(model, manifest, allow_joblib=allow_joblib)
     with error_prefix(model.game):
         scored = predict_in_parts(loaded, FeatureTable.read(features))
-        threshold = contact_threshold(model, manifest, campaign.offer)
+        threshold = contact_threshold(model, manifest, campaign.offer, campaign.threshold)
     warn(new_category_warnings(scored))
     ranked = rank_by_risk(scored.rows, version)
     predictions = add_contact(ranked, threshold, campaign.hold_out_share)
@@ -139,7 +139,11 @@ def predict_batch(
     rule = "contact nobody" if threshold is None else f"contact from {threshold:.4f} on"
     run_logger().info("%s: %d of %d; %d held out", rule, contacted, len(predictions), held_out)
     facts = footer(
-        model_version=version, threshold=threshold, base_rate=loaded.base_rate, **asdict(batch)
+        model_version=version,
+        threshold=threshold,
+        threshold_rule=campaign.threshold,
+        base_rate=loaded.base_rate,
+        **asdict(batch),
     )
     written = datasets.write_parquet(predictions.lazy(), output, facts)
     BatchPredicted(

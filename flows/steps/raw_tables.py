@@ -133,7 +133,8 @@ def days_of_rows(settings: Settings, catalog: Catalog, spec: TableSpec) -> dict[
 
 def _rules(settings: RawSettings) -> RawSettings:
     """The settings that affect whether rows are invalid, without those of their quarantine."""
-    return RawSettings(id_type=settings.id_type, categories=settings.categories)
+    of_rows = ("id_type", "null_values", "no_date", "categories")
+    return RawSettings(**{name: getattr(settings, name) for name in of_rows})
 
 
 def open_tables(

@@ -117,6 +117,26 @@ def test_churn_is_known_from_the_first_of_the_month() -> None:
     assert churn_day(run, as_of=date(2024, 6, 30)) is None
 
 
+@pytest.mark.parametrize(
+    ("as_of", "churned"),
+    [
+        (date(2024, 4, 30), None),
+        (date(2024, 6, 30), None),
+        (date(2024, 7, 1), date(2024, 7, 1)),
+        (date(2029, 7, 1), date(2024, 7, 1)),
+    ],
+)
+def test_run_without_an_end_goes_on_until_the_day(as_of: date, churned: date | None) -> None:
+    assert churn_day(miss(date(2024, 4, 1), None), as_of=as_of) == churned
+
+
+def test_run_without_an_end_joins_runs_before_and_after() -> None:
+    runs = (miss(date(2024, 3, 1), date(2024, 3, 1)), miss(date(2024, 4, 1), None))
+    assert churn_day(*runs) == date(2024, 6, 1)
+    later = miss(date(2024, 7, 1), date(2024, 7, 1))
+    assert churn_day(*runs, later, churn_after_months=6) == date(2024, 9, 1)
+
+
 def test_misses_of_other_subscriptions_do_not_add_up() -> None:
     runs = [
         miss(date(2024, 4, 1), date(2024, 5, 1), sub_id=1),
