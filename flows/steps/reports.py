@@ -10,8 +10,12 @@ from churnlib.io import storage
 from churnlib.io.datasets import DatasetRef
 from churnlib.model.sample import describe_sample
 from churnlib.schemas.raw_tables import RawTables
+<<<<<<< HEAD
 from churnlib.settings import EvaluationSettings, Offer, Settings
 from churnlib.uris import name_of
+=======
+from churnlib.settings import EvaluationSettings, Offer, Settings, ThresholdRule
+>>>>>>> main
 from flows.engine.artifacts import show_report
 from flows.engine.cache import run_logger
 from flows.steps.raw_tables import STANDARD_KINDS
@@ -42,12 +46,14 @@ class ScoreContext(ReportContext):
         window: The subscriptions to score.
         horizon_months: The horizon of the label.
         offer: Costs and benefits of a campaign.
+        rule: How the lowest probability that is contacted is chosen.
         allow_joblib: Whether to load model files in the joblib format, which can run any code.
     """
 
     window: SubscriptionWindow
     horizon_months: int
     offer: Offer
+    rule: ThresholdRule
     allow_joblib: bool
 
 
@@ -65,6 +71,7 @@ def score_context(
         window=window,
         horizon_months=run.settings.horizon_months,
         offer=run.settings.campaign.offer,
+        rule=run.settings.campaign.threshold,
         allow_joblib=run.allow_joblib,
     )
 
