@@ -116,19 +116,11 @@ def run_month(
         if exists and not refresh:
             again = find_remake(run, month, as_of)
         # A later champion must not replace these predictions.
-<<<<<<< HEAD
-        is_delivery = FLOWS[batch_flow].is_delivery
-        if refresh or replace or before is None or not is_delivery:
+        if refresh or replace or not exists or again.why:
             subflow = find_flow(batch_flow)
             named = subflow.with_options(flow_run_name=f"{run.settings.game} {name}")
-            more = {"replace": replace} if is_delivery else {}
-            named(**{**run.parameters, **more, "as_of": as_of})
-=======
-        if refresh or not exists or again.why:
-            subflow = find_flow(batch_flow)
-            named = subflow.with_options(flow_run_name=f"{run.settings.game} {name}")
-            named(**{**run.parameters, "as_of": as_of}, **again.parameters)
->>>>>>> main
+            more = {"replace": replace} if FLOWS[batch_flow].is_delivery else {}
+            named(**{**run.parameters, **more, "as_of": as_of}, **again.parameters)
     except Exception as raised:  # Continue with the other months.
         error = raised
     seconds = time.perf_counter() - started

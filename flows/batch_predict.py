@@ -6,12 +6,9 @@ if __name__ == "__main__":  # Before the other imports, which would delay the fi
     run_command("batch-predict")
 
 from churnlib.io.datasets import DatasetRef
-<<<<<<< HEAD
 from churnlib.uris import name_of
-from flows.steps.delivery import check_delivery
-=======
 from flows.steps.batches import announce_gaps, batch_facts, beyond_warnings, news_warnings
->>>>>>> main
+from flows.steps.delivery import check_delivery
 from flows.steps.feeds import BATCH_FEEDS, check_feeds, feeds_of
 from flows.steps.flow import churn_flow, is_subflow
 from flows.steps.model_choice import usable_model
@@ -34,13 +31,9 @@ def batch_predict(run: Run) -> DatasetRef:
     """Predicts the batch of the window from the raw tables, without the missed months."""
     settings, window = run.settings, run.window("batch_predict")
     model, model_warnings = usable_model(run)
-<<<<<<< HEAD
     output = run.catalog.predictions(window.first)
     check_delivery(run, output, name_of(model.uri))
-    characters, subs, currency = run.tables("entity", "subscriptions", "history")
-=======
     tables = characters, subs, currency = run.tables("entity", "subscriptions", "history")
->>>>>>> main
     warnings = warn(
         run.day_warnings,
         leakage_warnings(settings.standard),
@@ -60,13 +53,8 @@ def batch_predict(run: Run) -> DatasetRef:
     predictions = predict_batch(
         model,
         features,
-<<<<<<< HEAD
         output,
-        BatchFacts(window.span, settings.horizon_months, settings.churn_after_months, warnings),
-=======
-        run.catalog.predictions(window.first),
         batch_facts(run, window, tables, warnings),
->>>>>>> main
         campaign=settings.campaign,
         allow_joblib=run.allow_joblib,
     )

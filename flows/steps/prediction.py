@@ -141,13 +141,9 @@ def predict_batch(
     facts = footer(
         model_version=version,
         threshold=threshold,
-<<<<<<< HEAD
-        base_rate=loaded.base_rate,
-        campaign=campaign.model_dump(mode="json"),
-=======
         threshold_rule=campaign.threshold,
         base_rate=loaded.base_rate,
->>>>>>> main
+        campaign=campaign.model_dump(mode="json"),
         **asdict(batch),
     )
     written = datasets.write_parquet(predictions.lazy(), output, facts)

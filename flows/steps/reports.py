@@ -10,12 +10,8 @@ from churnlib.io import storage
 from churnlib.io.datasets import DatasetRef
 from churnlib.model.sample import describe_sample
 from churnlib.schemas.raw_tables import RawTables
-<<<<<<< HEAD
-from churnlib.settings import EvaluationSettings, Offer, Settings
-from churnlib.uris import name_of
-=======
 from churnlib.settings import EvaluationSettings, Offer, Settings, ThresholdRule
->>>>>>> main
+from churnlib.uris import name_of
 from flows.engine.artifacts import show_report
 from flows.engine.cache import run_logger
 from flows.steps.raw_tables import STANDARD_KINDS
