@@ -15,7 +15,7 @@ from flows.steps.back_test_plan import back_test_plan
 from flows.steps.feeds import feeds_of
 from flows.steps.flow import churn_flow
 from flows.steps.promotion import apply_comparison, record_comparison
-from flows.steps.reports import check_segments, score_context, show
+from flows.steps.reports import check_segments, keep_reports, score_context, show
 from flows.steps.run import Run
 from flows.steps.run_warnings import data_warnings, leakage_warnings, warn
 from flows.steps.sources import noted_feeds, read_sources
@@ -51,6 +51,7 @@ def score(run: Run) -> tuple[DatasetRef, ...]:
         plan.gate,
         score_context(run, run.window("score"), cohort.sources, warnings),
     )
+    keep_reports(run, plan.model, reports)
     apply_comparison(run, plan.model, reports[0])
     show(reports)
     return reports

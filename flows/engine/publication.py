@@ -20,21 +20,22 @@ _FOLDERS = ".aside.{}.tmp"
 
 
 class _Publication:
-    """The outputs of a block that are not at their places yet."""
+    """The outputs of a block that are not at their places yet.
+
+    Attributes:
+        kept: What was written aside, by its place.
+        removed: The places of what is to be removed.
+        times: How often it was published.
+    """
 
     def __init__(self, cleanup: ExitStack) -> None:
         self._cleanup = cleanup
-        self._folders: dict[str, str] = {}
         self.kept: dict[str, DatasetRef] = {}
         self.removed: set[str] = set()
+        self.times = 0
 
-    def folder(self, uri: str) -> str:
+    def new_folder(self, uri: str) -> str:
         """A temporary folder for what is to be put into another one, on the same disk."""
-        if uri not in self._folders:
-            self._folders[uri] = self._new_folder(uri)
-        return self._folders[uri]
-
-    def _new_folder(self, uri: str) -> str:
         if is_remote(uri):
             return self._cleanup.enter_context(TemporaryDirectory(prefix="churn-"))
         for left in Path(uri).glob(_FOLDERS.format("*")):
@@ -46,6 +47,7 @@ class _Publication:
 
     def publish(self) -> None:
         """Puts all outputs in place, none before all are complete."""
+        self.times += 1
         files, self.kept = self.kept, {}
         if files:
             with storage.replacing_all(list(files)) as paths:
@@ -64,8 +66,17 @@ def published_together() -> Iterator[None]:
     """Keeps outputs of the block aside, until `publish` or the end of the block.
 
     Where the block raises, those that are not in place yet are dropped, and earlier ones stay. A
-    nested block has its own.
+    nested block is part of the outer one, but drops only its own.
     """
+    if outer := _PENDING.get():
+        before, times = (outer.kept.copy(), outer.removed.copy()), outer.times
+        try:
+            yield
+            outer.publish()
+        except BaseException:
+            outer.kept, outer.removed = before if outer.times == times else ({}, set())
+            raise
+        return
     with ExitStack() as cleanup:
         pending = _Publication(cleanup)
         token = _PENDING.set(pending)
@@ -87,8 +98,8 @@ def place_aside(output: Dataset) -> Dataset:
     pending = _PENDING.get()
     if pending is None:
         return output
-    uri = str(Path(pending.folder(folder_of(output.uri)), name_of(output.uri)))
-    return replace(output, uri=uri)
+    folder = pending.new_folder(folder_of(output.uri))
+    return replace(output, uri=str(Path(folder, name_of(output.uri))))
 
 
 def keep_aside(written: DatasetRef, output: Dataset) -> DatasetRef:

@@ -59,7 +59,7 @@ def score_model(
     rows, segments = FeatureTable.read(features), context.evaluation.segments
     with error_prefix(model.game):
         scored = predict_in_parts(loaded, rows, also=segments)
-    threshold = contact_threshold(model, manifest, context.offer)
+    threshold = contact_threshold(model, manifest, context.offer, context.rule)
     groups = evaluate(scored.rows, threshold=threshold, base_rate=loaded.base_rate)
     comparison = gate.past
     if champion or gate.ruling:
@@ -74,7 +74,7 @@ def score_model(
         model_version=manifest["version"],
         groups={name: scores.to_json() for name, scores in groups.items()},
         **breakdown(scored.rows, segments, context.evaluation.most_values),
-        campaign=evaluate_campaign(scored.rows, context.offer, threshold).to_json(),
+        campaign=evaluate_campaign(scored.rows, context.offer, threshold, context.rule).to_json(),
         comparison=comparison,
         in_use=gate.in_use,
         importance=[feature.to_json() for feature in importance],

@@ -42,12 +42,20 @@ class BatchFacts:
 
     Attributes:
         window: First and last start of the subscriptions.
+        as_of: The day of the run.
+        made_of: The rows of each raw table that were known on the day.
+        newest: The latest complete month with rows of each dated table.
+        fingerprints: The fingerprint of each checked table, of all its rows.
         horizon_months: The horizon of the label.
         churn_after_months: How many missed months in a row are churn.
         warnings: Warnings for the reader of the score.
     """
 
     window: tuple[date, date]
+    as_of: date
+    made_of: dict[str, int]
+    newest: dict[str, str]
+    fingerprints: dict[str, str]
     horizon_months: int
     churn_after_months: int
     warnings: tuple[str, ...]
@@ -101,6 +109,7 @@ def batch_features(
         "train.model_format",
     ),
     uses=MODEL_CODE,
+    notes=("batch.fingerprints",),
 )
 def predict_batch(
     model: DatasetRef,
@@ -122,7 +131,7 @@ def predict_batch(
     loaded = open_model(model, manifest, allow_joblib=allow_joblib)
     with error_prefix(model.game):
         scored = predict_in_parts(loaded, FeatureTable.read(features))
-        threshold = contact_threshold(model, manifest, campaign.offer)
+        threshold = contact_threshold(model, manifest, campaign.offer, campaign.threshold)
     warn(new_category_warnings(scored))
     ranked = rank_by_risk(scored.rows, version)
     predictions = add_contact(ranked, threshold, campaign.hold_out_share)
@@ -130,7 +139,12 @@ def predict_batch(
     rule = "contact nobody" if threshold is None else f"contact from {threshold:.4f} on"
     run_logger().info("%s: %d of %d; %d held out", rule, contacted, len(predictions), held_out)
     facts = footer(
-        model_version=version, threshold=threshold, base_rate=loaded.base_rate, **asdict(batch)
+        model_version=version,
+        threshold=threshold,
+        threshold_rule=campaign.threshold,
+        base_rate=loaded.base_rate,
+        campaign=campaign.model_dump(mode="json"),
+        **asdict(batch),
     )
     written = datasets.write_parquet(predictions.lazy(), output, facts)
     BatchPredicted(

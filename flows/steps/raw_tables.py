@@ -7,12 +7,8 @@ from typing import Any
 
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import DatasetRef
-from churnlib.io.footer import facts
-from churnlib.raw.late_feeds import MonthlyRows, monthly_rows
+from churnlib.raw.late_feeds import MonthlyRows, read_monthly_rows
 from churnlib.raw.quality_warnings import (
-    ROWS,
-    ROWS_BY_AGE,
-    ROWS_BY_DAY,
     count_known,
     rows_after,
 )
@@ -89,10 +85,4 @@ def _with_facts(table: CheckedTable, rows: int, odd: dict[str, int]) -> RawTable
         "rows": rows,
         "odd": odd,
     }
-    return RawTable(table.checked, about, months_of(table.checked))
-
-
-def months_of(checked: DatasetRef) -> MonthlyRows:
-    """The rows of a checked table by month; see `churnlib.raw.late_feeds.MonthlyRows`."""
-    by_day, by_age = facts(checked, ROWS_BY_DAY, ROWS_BY_AGE)
-    return monthly_rows(by_age or {"0": by_day.get(ROWS, ())})
+    return RawTable(table.checked, about, read_monthly_rows(table.checked))

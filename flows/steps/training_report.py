@@ -48,7 +48,10 @@ def report_training(
         groups=manifest["metrics"]["in_sample"],
         validation=manifest["metrics"]["validation"],
         campaign=evaluate_campaign(
-            validation, Offer(**campaign["terms"]), campaign["threshold"]
+            validation,
+            Offer(**campaign["terms"]),
+            campaign["threshold"],
+            campaign.get("rule"),
         ).to_json(),
         **breakdown(rows, evaluation.segments, evaluation.most_values),
         importance=manifest["importance"],

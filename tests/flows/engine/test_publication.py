@@ -73,6 +73,40 @@ def test_what_is_published_stays_where_the_rest_of_the_block_raises(tmp_path: Pa
     assert texts(tmp_path) == {"a.txt": "new"}
 
 
+def test_a_nested_block_that_raises_drops_only_its_own(tmp_path: Path) -> None:
+    with published_together():
+        first = write(tmp_path, "a", "outer")
+        with pytest.raises(RuntimeError), published_together():
+            assert present(first) != first
+            write(tmp_path, "a", "inner")
+            write(tmp_path, "b", "inner")
+            raise RuntimeError
+        assert Path(present(first).uri).read_text() == "outer"
+    assert texts(tmp_path) == {"a.txt": "outer"}
+
+
+def test_a_nested_block_publishes_what_was_kept_before(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), published_together():
+        write(tmp_path, "a", "outer")
+        with published_together():
+            write(tmp_path, "b", "inner")
+        assert {*texts(tmp_path)} == {"a.txt", "b.txt"}
+        raise RuntimeError
+    assert texts(tmp_path) == {"a.txt": "outer", "b.txt": "inner"}
+
+
+def test_a_nested_block_that_raises_after_it_published_leaves_nothing_to_publish(
+    tmp_path: Path,
+) -> None:
+    with published_together():
+        write(tmp_path, "a", "outer")
+        with pytest.raises(RuntimeError), published_together():
+            publish()
+            write(tmp_path, "a", "inner")
+            raise RuntimeError
+    assert texts(tmp_path) == {"a.txt": "outer"}
+
+
 def test_removals_happen_with_the_publication(tmp_path: Path) -> None:
     write(tmp_path, "rejected", "old")
     write(tmp_path, "other", "old")
