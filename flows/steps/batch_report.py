@@ -100,6 +100,7 @@ def score_batch(
         **facts | {"facts": {"predictions": len(known), **facts["facts"]}},
         **context.data,
         warnings=(*context.warnings, *unmatched_warnings(rows)),
+        not_predicted=rows[PROBABILITY].null_count(),
     )
     written = write_report(report, output, known)
     general = scores["general"]
@@ -109,6 +110,7 @@ def score_batch(
         version=report.model_version,
         by_champion="yes" if report.model_version == context.champion else "no",
         verdict=against_chance(general).kind,
+        complete="no" if report.is_incomplete else "yes",
         **{name: general[name] for name in ("n", "positives", "roc_auc", "roc_auc_ci")},
     ).emit()
     return written

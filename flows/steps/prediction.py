@@ -15,11 +15,12 @@ from churnlib.io.catalog import month_name
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.io.footer import footer
 from churnlib.model.feature_table import FeatureTable
-from churnlib.settings import CampaignSettings, CurrencySettings, EngineSettings, StandardSettings
+from churnlib.settings import CurrencySettings, EngineSettings, StandardSettings
 from churnlib.versions.manifest import read_manifest
 from flows.engine.building import build
 from flows.engine.cache import run_logger
 from flows.engine.events import BatchPredicted
+from flows.steps.contacts import ContactPlan
 from flows.steps.run import SubscriptionWindow
 from flows.steps.run_warnings import new_category_warnings, warn
 from flows.steps.runtime_code import MODEL_CODE
@@ -42,12 +43,20 @@ class BatchFacts:
 
     Attributes:
         window: First and last start of the subscriptions.
+        as_of: The day of the run.
+        made_of: The rows of each raw table that were known on the day.
+        newest: The latest complete month with rows of each dated table.
+        fingerprints: The fingerprint of each checked table, of all its rows.
         horizon_months: The horizon of the label.
         churn_after_months: How many missed months in a row are churn.
         warnings: Warnings for the reader of the score.
     """
 
     window: tuple[date, date]
+    as_of: date
+    made_of: dict[str, int]
+    newest: dict[str, str]
+    fingerprints: dict[str, str]
     horizon_months: int
     churn_after_months: int
     warnings: tuple[str, ...]
@@ -98,9 +107,11 @@ def batch_features(
         "horizon_months",
         "churn_after_months",
         "campaign",
+        "champion.min_outcomes",
         "train.model_format",
     ),
     uses=MODEL_CODE,
+    notes=("batch.fingerprints",),
 )
 def predict_batch(
     model: DatasetRef,
@@ -108,7 +119,7 @@ def predict_batch(
     output: Dataset,
     batch: BatchFacts,
     *,
-    campaign: CampaignSettings,
+    contacts: ContactPlan,
     allow_joblib: bool,
 ) -> DatasetRef:
     """Predicts every subscription of a batch, ranks them by risk, and decides whom to contact."""
@@ -117,23 +128,26 @@ def predict_batch(
     from churnlib.versions.folder import open_model
     from churnlib.versions.threshold import contact_threshold
 
-    manifest = read_manifest(model)
-    version = manifest["version"]
+    manifest, campaign = read_manifest(model), contacts.campaign
+    version, no_contact = manifest["version"], contacts.no_contact
     loaded = open_model(model, manifest, allow_joblib=allow_joblib)
     with error_prefix(model.game):
         scored = predict_in_parts(loaded, FeatureTable.read(features))
         threshold = contact_threshold(model, manifest, campaign.offer, campaign.threshold)
     warn(new_category_warnings(scored))
     ranked = rank_by_risk(scored.rows, version)
-    predictions = add_contact(ranked, threshold, campaign.hold_out_share)
-    contacted, held_out = (int(predictions[column].sum()) for column in ("contact", "held_out"))
-    rule = "contact nobody" if threshold is None else f"contact from {threshold:.4f} on"
-    run_logger().info("%s: %d of %d; %d held out", rule, contacted, len(predictions), held_out)
+    predictions = add_contact(
+        ranked, threshold, campaign.hold_out_share, may_contact=no_contact is None
+    )
+    contacted = int(predictions["contact"].sum())
     facts = footer(
         model_version=version,
         threshold=threshold,
         threshold_rule=campaign.threshold,
+        contacted=None if no_contact else contacted,
+        no_contact=no_contact,
         base_rate=loaded.base_rate,
+        campaign=campaign.model_dump(mode="json"),
         **asdict(batch),
     )
     written = datasets.write_parquet(predictions.lazy(), output, facts)
