@@ -191,7 +191,9 @@ def no_signal(game: Game) -> float:
     return any(candidate(game, number, 0.5, 3 * number, WAIT, "a") for number in range(1, 5))
 
 
-def simulate(what: Callable[[Game], float], characters: int, runs: int, *, old: bool) -> list[float]:
+def simulate(
+    what: Callable[[Game], float], characters: int, runs: int, *, old: bool
+) -> list[float]:
     """The results of many games."""
     results = []
     for run in range(runs):

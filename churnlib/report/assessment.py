@@ -155,7 +155,9 @@ def _advice_after_batch(report: Report) -> Verdict:
     ranking, baseline = against_chance(scores), against_baseline(scores)
     for verdict in (ranking, baseline):
         if verdict and verdict.kind == "worse":
-            return Verdict("worse", "Back-test this model before the next campaign.", verdict.reason)
+            return Verdict(
+                "worse", "Back-test this model before the next campaign.", verdict.reason
+            )
     if ranking.kind == "undefined":
         return Verdict("undefined", "No recommendation yet.", ranking.reason)
     if ranking.kind == "unsure":

@@ -236,9 +236,7 @@ def plan_of_champion(
     )
     gate = gate_of(run, state, state.champion, leaks=bool(warnings))
     window = run.window("score")
-    return BackTestPlan(
-        state.champion, window, gate, state.registry, warnings=(warning, *warnings)
-    )
+    return BackTestPlan(state.champion, window, gate, state.registry, warnings=(warning, *warnings))
 
 
 def _reason(error: ModelError, model: DatasetRef) -> str:

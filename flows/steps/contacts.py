@@ -50,6 +50,8 @@ def announce_contacts(run: Run, predictions: DatasetRef) -> None:
         run_logger().warning(text)
     else:
         how = "" if threshold is None else f", from a churn probability of {threshold:.4f} on"
-        text = f"{contacted:,} of {predictions.rows or 0:,} subscriptions are contacted{how} ({rule})"
+        text = (
+            f"{contacted:,} of {predictions.rows or 0:,} subscriptions are contacted{how} ({rule})"
+        )
         run_logger().info(text)
     show_note(predictions.game, "contacts", capital(text))

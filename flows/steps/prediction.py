@@ -18,7 +18,6 @@ from churnlib.model.feature_table import FeatureTable
 from churnlib.settings import CurrencySettings, EngineSettings, StandardSettings
 from churnlib.versions.manifest import read_manifest
 from flows.engine.building import build
-from flows.engine.cache import run_logger
 from flows.engine.events import BatchPredicted
 from flows.steps.contacts import ContactPlan
 from flows.steps.run import SubscriptionWindow

@@ -22,9 +22,7 @@ from flows.steps.run import Run
 from flows.task import task
 
 
-def apply_back_test(
-    run: Run, plan: BackTestPlan, cohort: DatasetRef, report: DatasetRef
-) -> None:
+def apply_back_test(run: Run, plan: BackTestPlan, cohort: DatasetRef, report: DatasetRef) -> None:
     """Records what a back-test showed and applies its decision, each once.
 
     If the run names the version, nothing is decided.
