@@ -41,12 +41,14 @@ class ScoreContext(ReportContext):
     Attributes:
         window: The subscriptions to score.
         horizon_months: The horizon of the label.
+        churn_after_months: How many missed months in a row are churn.
         offer: Costs and benefits of a campaign.
         allow_joblib: Whether to load model files in the joblib format, which can run any code.
     """
 
     window: SubscriptionWindow
     horizon_months: int
+    churn_after_months: int
     offer: Offer
     allow_joblib: bool
 
@@ -64,6 +66,7 @@ def score_context(
         **vars(report_context(run, sources, warnings)),
         window=window,
         horizon_months=run.settings.horizon_months,
+        churn_after_months=run.settings.churn_after_months,
         offer=run.settings.campaign.offer,
         allow_joblib=run.allow_joblib,
     )
