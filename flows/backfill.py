@@ -7,7 +7,6 @@ if __name__ == "__main__":  # Before the other imports, which would delay the fi
 
 import time
 from datetime import date
-from typing import Literal
 
 from prefect import flow
 
@@ -20,6 +19,7 @@ from flows.engine.tries import changes_of_try, labelled_as_try
 from flows.standard_features import standard_features
 from flows.steps.months import (
     MonthResult,
+    Outcome,
     check_due,
     due_day,
     months_between,
@@ -27,6 +27,7 @@ from flows.steps.months import (
     raise_failed,
 )
 from flows.steps.parameters import AsOf, BatchFlow, Game, Month, Overrides
+from flows.steps.remake import Remake, find_remake
 from flows.steps.run import Run, open_run
 from flows.steps.run_warnings import warn
 from flows.task import refreshing
@@ -48,7 +49,8 @@ def backfill(
     """Runs a batch flow for each month of a range.
 
     A month that fails does not stop the others. Existing predictions are kept, whichever model made
-    them; unchanged scores are taken from the cache.
+    them, unless they were made of fewer rows than are known by now; unchanged scores are taken from
+    the cache.
 
     Args:
         game: The game, the name of its file under games/.
@@ -99,25 +101,34 @@ def run_month(
     refresh: bool,
     replace: bool,
 ) -> MonthResult:
-    """Runs a batch flow for a month; keeps predictions that exist, unless refreshed."""
+    """Runs a batch flow for a month; keeps predictions that exist, unless refreshed or incomplete.
+
+    Predictions that were made of fewer rows than are known by now are made again, by the version
+    that made them if it still exists.
+    """
     output = output_of(run, batch_flow, month)
     name, before, started = month_name(month), written_at(output.uri), time.perf_counter()
     error: Exception | None = None
+    again = Remake()
     try:
         check_due(run, month, as_of)
+        exists = batch_flow == "batch_predict" and before is not None
+        if exists and not refresh:
+            again = find_remake(run, month, as_of)
         # A later champion must not replace these predictions.
-        is_delivery = FLOWS[batch_flow].is_delivery
-        if refresh or replace or before is None or not is_delivery:
+        if refresh or replace or not exists or again.why:
             subflow = find_flow(batch_flow)
             named = subflow.with_options(flow_run_name=f"{run.settings.game} {name}")
-            more = {"replace": replace} if is_delivery else {}
-            named(**{**run.parameters, **more, "as_of": as_of})
+            more = {"replace": replace} if FLOWS[batch_flow].is_delivery else {}
+            named(**{**run.parameters, **more, "as_of": as_of}, **again.parameters)
     except Exception as raised:  # Continue with the other months.
         error = raised
     seconds = time.perf_counter() - started
-    done: Literal["done", "done before"] = (
-        "done before" if before == written_at(output.uri) else "done"
+    is_written = before != written_at(output.uri)
+    done: Outcome = "done before" if not is_written else "made again" if again.why else "done"
+    kind: Outcome = "failed" if error else done
+    result = MonthResult(
+        name, as_of, kind, seconds, error, again.why if kind == "made again" else ""
     )
-    result = MonthResult(name, as_of, "failed" if error else done, seconds, error)
-    run_logger().info("%s, as of %s: %s (%.1f s)", name, as_of, result.kind, seconds)
+    run_logger().info("%s, as of %s: %s (%.1f s)", name, as_of, result.row["outcome"], seconds)
     return result

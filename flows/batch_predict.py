@@ -7,12 +7,12 @@ if __name__ == "__main__":  # Before the other imports, which would delay the fi
 
 from churnlib.io.datasets import DatasetRef
 from churnlib.uris import name_of
+from flows.steps.batches import announce_gaps, batch_facts, beyond_warnings, news_warnings
 from flows.steps.delivery import check_delivery
 from flows.steps.feeds import BATCH_FEEDS, check_feeds, feeds_of
-from flows.steps.flow import churn_flow
+from flows.steps.flow import churn_flow, is_subflow
 from flows.steps.model_choice import usable_model
 from flows.steps.prediction import (
-    BatchFacts,
     BatchRequest,
     build_predict_features,
     predict_batch,
@@ -33,12 +33,13 @@ def batch_predict(run: Run) -> DatasetRef:
     model, model_warnings = usable_model(run)
     output = run.catalog.predictions(window.first)
     check_delivery(run, output, name_of(model.uri))
-    characters, subs, currency = run.tables("entity", "subscriptions", "history")
+    tables = characters, subs, currency = run.tables("entity", "subscriptions", "history")
     warnings = warn(
         run.day_warnings,
         leakage_warnings(settings.standard),
         model_warnings,
         check_feeds(run, feeds_of(subs, currency), BATCH_FEEDS),
+        beyond_warnings(run, window),
     )
     features = build_predict_features(
         characters.checked,
@@ -48,11 +49,15 @@ def batch_predict(run: Run) -> DatasetRef:
         BatchRequest(window, settings.standard, settings.currency),
         engine=settings.engine,
     )
-    return predict_batch(
+    warn(news_warnings(run, window, tables))
+    predictions = predict_batch(
         model,
         features,
         output,
-        BatchFacts(window.span, settings.horizon_months, settings.churn_after_months, warnings),
+        batch_facts(run, window, tables, warnings),
         campaign=settings.campaign,
         allow_joblib=run.allow_joblib,
     )
+    if not is_subflow():
+        announce_gaps(run, window, tables)
+    return predictions

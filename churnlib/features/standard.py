@@ -1,5 +1,6 @@
 """Standard features: what is known about a subscription at its start, except for currency."""
 
+import sys
 from datetime import date
 
 import polars as pl
@@ -18,6 +19,7 @@ from churnlib.schemas.spec import FACTS, ColumnKind
 from churnlib.schemas.validation import require
 
 SUB_ORDER = raw_tables().subscriptions.order
+LARGEST = sys.float_info.max
 
 
 def standard_features(
@@ -58,7 +60,7 @@ def standard_features(
         .pipe(add_mastery)
         .drop(milestones)
         .pipe(add_sub_history)
-        .with_columns(expected_revenue=pl.col(SUB_MONTHS) * pl.col(PRICE))
+        .with_columns(expected_revenue=(pl.col(SUB_MONTHS) * pl.col(PRICE)).clip(-LARGEST, LARGEST))
     )
 
 

@@ -35,12 +35,12 @@ def read_metadata(source: Dataset | DatasetRef) -> dict[str, str]:
     return {key: value for key, value in metadata.items() if not key.startswith("ARROW:")}
 
 
-def fact(source: DatasetRef, name: str) -> Any:
+def fact(source: Dataset | DatasetRef, name: str) -> Any:
     """Reads a fact from the footer of a dataset; see `facts`."""
     return facts(source, name)[0]
 
 
-def facts(source: DatasetRef, *names: str) -> list[Any]:
+def facts(source: Dataset | DatasetRef, *names: str) -> list[Any]:
     """Reads facts from the footer of a dataset, at once; days are returned as text.
 
     Raises:

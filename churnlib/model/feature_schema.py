@@ -16,6 +16,9 @@ NEVER = frozenset({*KEYS, "churned_on", LABEL})
 """Columns that are never features: keys, and what is known only later."""
 
 Kind = Literal["number", "flag", "category"]
+LARGEST = 1e38
+"""Greater numbers, and infinity, are taken as this one: algorithms that compute in single precision
+refuse greater ones, and others overflow."""
 SHOWN_FAULTS = 3
 """Number of invalid values that a message names."""
 
@@ -50,7 +53,8 @@ class Feature:
             ModelError: A number is held as text, and a value is none.
         """
         if self.kind != "category":
-            return as_numbers(column) if self.from_text else column.cast(pl.Float64)
+            numbers = as_numbers(column) if self.from_text else column.cast(pl.Float64)
+            return numbers.clip(-LARGEST, LARGEST)
         known = column.is_in(self.categories)
         if self.pooled is None:
             return column.set(~known, None).cast(pl.Enum(self.categories))
@@ -77,9 +81,9 @@ class FeatureSchema:
             frame: A feature table; other columns are ignored.
 
         Returns:
-            The rows of `frame`; numbers and flags as Float64, categories as Enum in the model's
-            own order. A category that training did not see becomes null, or where training pooled
-            rare ones, one of these.
+            The rows of `frame`; numbers and flags as Float64 from -1e38 to 1e38, categories as Enum
+            in the model's own order. A category that training did not see becomes null, or where
+            training pooled rare ones, one of these.
 
         Raises:
             ModelError: A column is missing or of another kind, or a text is no number.

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import accumulate
 
+from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.io.footer import facts
 from churnlib.months import first_day, months_apart, shift_months
+from churnlib.raw.quality_warnings import ROWS, ROWS_BY_AGE, ROWS_BY_DAY
 from churnlib.raw.shortfall import find_shortfall
 from churnlib.schemas.spec import TableSpec
 
@@ -67,7 +70,7 @@ def find_late(spec: TableSpec, rows: MonthlyRows, as_of: date) -> LateFeed | Non
         The months; None if the table is not late, or is too young to tell. See
         `churnlib.raw.shortfall`.
     """
-    last = first_day(as_of) if spec.is_monthly else shift_months(first_day(as_of), -1)
+    last = last_complete(spec, as_of)
     by_age = {int(age): _months(counts) for age, counts in rows.items()}
     first = min((month for months in by_age.values() for month in months), default=None)
     if first is None or first > last:
@@ -88,6 +91,11 @@ def find_late(spec: TableSpec, rows: MonthlyRows, as_of: date) -> LateFeed | Non
         expected=round(short.expected),
         safe_day=shift_months(begins, -1) if spec.is_monthly else begins,
     )
+
+
+def last_complete(spec: TableSpec, as_of: date) -> date:
+    """The first day of the last month whose rows are all known on a day."""
+    return first_day(as_of) if spec.is_monthly else shift_months(first_day(as_of), -1)
 
 
 def newest_month(rows: MonthlyRows, as_of: date) -> date | None:
@@ -116,3 +124,9 @@ def monthly_rows(days: Mapping[str, Sequence[tuple[str, int]]]) -> MonthlyRows:
         for day, rows in pairs:
             months[age][f"{day[:7]}-01"] += rows
     return {age: dict(counts) for age, counts in months.items()}
+
+
+def read_monthly_rows(checked: Dataset | DatasetRef) -> MonthlyRows:
+    """Reads the rows of a checked table by month from its footer."""
+    by_day, by_age = facts(checked, ROWS_BY_DAY, ROWS_BY_AGE)
+    return monthly_rows(by_age or {"0": by_day.get(ROWS, ())})

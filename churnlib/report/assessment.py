@@ -7,6 +7,7 @@ from typing import Literal
 from churnlib.report.content import Plain, Report
 from churnlib.report.formatting import (
     capital,
+    count,
     gain_between,
     gain_or_loss,
     number,
@@ -57,7 +58,10 @@ class Assessment:
 def assess(report: Report) -> Assessment:
     """Assesses a model on rows that it was not fitted on: in training, the validation months."""
     answers = tuple(_answers(report))
-    return Assessment(_head(answers, report.judged["general"]["n"]), _advice(report), answers)
+    is_better = answers[0].verdict.kind == "better"
+    again = report.is_incomplete and not is_better
+    advice = _predict_again(report) if again else _advice(report)
+    return Assessment(_head(answers, report.judged["general"]["n"]), advice, answers)
 
 
 def campaign_advice(campaign: Plain) -> Verdict:
@@ -144,10 +148,22 @@ def _advice(report: Report) -> Verdict:
         return advice
     if not (report.in_use or report.comparison):
         advice = replace(advice, head=f"If you use this model: {uncapital(advice.head)}")
-    if not report.validation:
+    if not report.validation or report.campaign.get("rule") == "break_even":
         return advice
     optimistic = "The threshold was chosen on these same rows, so the gain is optimistic."
     return replace(advice, reason=f"{advice.reason} {optimistic}")
+
+
+def _predict_again(report: Report) -> Verdict:
+    """The advice if too few subscriptions of a batch were predicted to judge the model by it."""
+    scores = report.groups["general"]
+    predicted, missed = scores["n"] + scores["immature"], report.not_predicted or 0
+    reason = (
+        f"{count(predicted)} of the {count(predicted + missed)} subscriptions of its window were "
+        "predicted, which is too few to judge the model by: churn backfill --flow batch-predict "
+        "predicts all of them, with the same model, and churn batch-score scores them."
+    )
+    return Verdict("undefined", "Predict this batch again: it is incomplete.", reason)
 
 
 def _not_in_use(comparison: Plain) -> Verdict | None:

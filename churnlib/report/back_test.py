@@ -173,7 +173,7 @@ def back_test(
         horizon_months=settings.horizon_months,
         model_version=name,
         groups={group: metrics.to_json() for group, metrics in scores.items()},
-        campaign=evaluate_campaign(scored, offer, threshold).to_json(),
+        campaign=evaluate_campaign(scored, offer, threshold, "break_even").to_json(),
         importance=[feature.to_json() for feature in importance],
         changes=changes(settings),
         facts={"pooled categories": pooled} if pooled else {},

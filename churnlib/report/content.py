@@ -16,6 +16,8 @@ TITLES = {
     "batch_score_report": "Batch score",
 }
 """The titles of the reports."""
+MAX_NOT_PREDICTED = 0.1
+"""The share of a batch's subscriptions without a prediction beyond which it is incomplete."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,8 @@ class Report:
             `churnlib.versions.gate.Comparison` as plain data; None if there was none. For a
             champion, the one that promoted it, which may be on other subscriptions.
         in_use: Whether campaigns use the model; None if not known.
+        not_predicted: Number of subscriptions of a batch's window without a prediction; None in
+            other reports.
     """
 
     name: str
@@ -84,6 +88,7 @@ class Report:
     warnings: tuple[str, ...] = ()
     comparison: Mapping[str, Any] | None = None
     in_use: bool | None = None
+    not_predicted: int | None = None
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> "Report":
@@ -107,6 +112,7 @@ class Report:
             warnings=tuple(plain["warnings"]),
             in_use=plain.get("in_use"),
             not_at_risk=plain.get("not_at_risk", 0),
+            not_predicted=plain.get("not_predicted"),
         )
 
     @property
@@ -133,6 +139,14 @@ class Report:
         return tuple(map(str, days)) != tuple(map(str, (*self.window, self.as_of)))
 
     @property
+    def is_incomplete(self) -> bool:
+        """Whether more than `MAX_NOT_PREDICTED` of a batch's subscriptions were not predicted."""
+        missed = self.not_predicted or 0
+        general = self.groups["general"]
+        predicted: int = general["n"] + general["immature"]
+        return missed > MAX_NOT_PREDICTED * (missed + predicted)
+
+    @property
     def why_no_importance(self) -> str | None:
         """Why importance was not measured; None if it was."""
         if self.importance:
@@ -154,6 +168,7 @@ class Report:
             "campaign": self.campaign and {"hold_out": None, **self.campaign},
             "comparison": self.comparison,
             "in_use": self.in_use,
+            "not_predicted": self.not_predicted,
             "segments": dict(self.segments),
             "cohorts": list(self.cohorts),
             "importance": list(self.importance),

@@ -35,8 +35,15 @@ from churnlib.settings import IdType, RawSettings
 
 SHOWN_CATEGORIES = 10
 """Number of categories of a closed list that a message names."""
+MOST_PRICE, MOST_MONTHS, MOST_CURRENCY, MOST_UNDATED = 10**6, 120, 10**12, 10**9
+"""The greatest plausible price a month, term, amount of currency, and number of kills or deaths."""
 LONGEST_MONTH = timedelta(days=31)
 """The longest distance between the first days of two consecutive months."""
+
+
+def beyond(most: float, *columns: str, least: float = 0) -> pl.Expr:
+    """Whether the number in any of some columns is implausible; null if all are null."""
+    return pl.any_horizontal(~pl.col(columns).is_between(least, most))
 
 
 def first_of_month(day: pl.Expr) -> pl.Expr:
@@ -72,6 +79,10 @@ CHARACTERS = TableSpec(
             "class mastered before the character's creation",
             pl.col(MASTERY_DATE) < pl.col(CREATION_DATE),
         ),
+        DataWarning(
+            f"kills or deaths below 0 or above {MOST_UNDATED:,}",
+            beyond(MOST_UNDATED, "total_kills", "total_deaths"),
+        ),
     ),
 )
 
@@ -102,6 +113,14 @@ CURRENCY = TableSpec(
             (pl.col(CHAR_ID) == pl.col(CHAR_ID).shift())
             & (pl.col(DATE) - pl.col(DATE).shift() > LONGEST_MONTH),
         ),
+        DataWarning(
+            f"currency paid out below 0 or above {MOST_CURRENCY:,}",
+            beyond(MOST_CURRENCY, "sub_hard", "sub_soft"),
+        ),
+        DataWarning(
+            f"balance below -{MOST_CURRENCY:,} or above {MOST_CURRENCY:,}",
+            beyond(MOST_CURRENCY, "hard_balance", "soft_balance", least=-MOST_CURRENCY),
+        ),
     ),
 )
 
@@ -126,7 +145,15 @@ SUBSCRIPTIONS = TableSpec(
     parent=Parent("character_data", CHAR_ID),
     warnings=(
         DataWarning("negative price", pl.col(PRICE) < 0),
+        DataWarning(f"price above {MOST_PRICE:,} a month", pl.col(PRICE) > MOST_PRICE),
         DataWarning("subscribed for less than a month", pl.col(SUB_MONTHS) < 1),
+        DataWarning(
+            f"subscribed for more than {MOST_MONTHS} months", pl.col(SUB_MONTHS) > MOST_MONTHS
+        ),
+        DataWarning(
+            f"currency paid out below 0 or above {MOST_CURRENCY:,}",
+            beyond(MOST_CURRENCY, "num_hard_currency", "num_soft_currency"),
+        ),
         DataWarning(
             "subscription before its character's creation",
             pl.col(SUB_START_DATE) < pl.col(CREATION_DATE),

@@ -1,6 +1,6 @@
 """The settings of a game, from TOML files, environment variables and the command line."""
 
-from churnlib.settings.campaign import CampaignSettings, Offer
+from churnlib.settings.campaign import CampaignSettings, Offer, ThresholdRule
 from churnlib.settings.champion import MAX_LOSS, ChampionSettings, GateMetric
 from churnlib.settings.changes import changes
 from churnlib.settings.currency import (
@@ -53,6 +53,7 @@ __all__ = [
     "Settings",
     "StandardSettings",
     "Step",
+    "ThresholdRule",
     "TrainSettings",
     "Window",
     "WindowName",

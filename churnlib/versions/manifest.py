@@ -11,6 +11,7 @@ from churnlib.io.commands import command_line
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.io.storage import read_bytes
 from churnlib.model.feature_schema import Kind
+from churnlib.settings import ThresholdRule
 from churnlib.uris import join, name_of
 
 MANIFEST = "manifest.json"
@@ -52,6 +53,7 @@ class CampaignEntry(_Part):
 
     terms: dict[str, float]
     threshold: float | None
+    rule: ThresholdRule | None = None
 
 
 class Manifest(_Part):

@@ -35,7 +35,7 @@ def print_overview(commands: Mapping[str, str], data_dir: str | None = None) -> 
     for game in games:
         try:
             settings = load_settings(game, {"data_dir": data_dir} if data_dir else None)
-            outputs = list(_outputs(settings))
+            outputs = [*_outputs(settings), *_faults(settings, data_dir)]
         except (SettingsError, StoreError) as error:
             fault = str(error).removeprefix(f"{game}: ")
             print(f"\n{game}: error: {fault}")
@@ -59,6 +59,16 @@ def _outputs(settings: Settings) -> Iterator[str]:
         folder = join(settings.data_dir, flow.layer, settings.game)
         files = [file for file in list_files(folder) if fnmatchcase(file.name, flow.output)]
         yield f"  {name.replace('_', '-'):<{LABEL_WIDTH}} {_newest(files)}"
+
+
+def _faults(settings: Settings, data_dir: str | None) -> Iterator[str]:
+    """Lines about late tables, and batches that are missing or incomplete, if there are any."""
+    if not list_files(join(settings.data_dir, "02_intermediate", settings.game)):
+        return
+    from flows.cli.data_faults import data_faults
+
+    for label, text in data_faults(settings, data_dir):
+        yield f"  {label:<{LABEL_WIDTH}} {text}"
 
 
 def _newest(files: list[Entry]) -> str:

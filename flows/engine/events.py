@@ -159,6 +159,9 @@ class BatchScored(ChurnEvent):
     """Whether that version is still the champion."""
     verdict: Literal["better", "worse", "unsure", "undefined"]
     """Whether the model ranks better than chance, by the confidence interval of its ROC AUC."""
+    complete: YesNo
+    """Whether nearly all subscriptions of the batch were predicted. If not, the verdict says little
+    about the model."""
     n: int
     """Number of scored subscriptions."""
     positives: int
@@ -169,14 +172,30 @@ class BatchScored(ChurnEvent):
     """Its 95 % confidence interval."""
 
 
+class BatchMissing(ChurnEvent):
+    """Batches up to the newest that is due are missing or incomplete; a backfill makes them."""
+
+    kind = "churn.batch.missing"
+    about = "batch"
+
+    first_month: Month
+    """The first month of such a batch."""
+    last_month: Month
+    """The last month of such a batch."""
+    missing: tuple[Month, ...]
+    """The months without predictions."""
+    incomplete: tuple[Month, ...]
+    """The months whose predictions were made of fewer rows than are known by now."""
+
+
 class FeedLate(ChurnEvent):
-    """The last months of a raw table hold far fewer rows than those before."""
+    """The last months of raw tables hold far fewer rows than those before."""
 
     kind = "churn.feed.late"
     about = "feed"
 
-    table: str
-    """The raw table."""
+    tables: str
+    """The raw tables, separated by commas."""
     first_month: Month
     """The first of these months, by the day of the rows."""
     last_month: Month
@@ -186,7 +205,7 @@ class FeedLate(ChurnEvent):
     expected: int
     """Number of rows to be expected."""
     refused: YesNo
-    """Whether the run stopped, because it needs these rows and `raw.on_late` is `fail`."""
+    """Whether the run stopped, because it needs a table and `raw.on_late` is `fail`."""
 
 
 EVENTS: tuple[type[ChurnEvent], ...] = (
@@ -196,6 +215,7 @@ EVENTS: tuple[type[ChurnEvent], ...] = (
     BatchPredicted,
     BatchDue,
     BatchScored,
+    BatchMissing,
     FeedLate,
 )
 """All events."""

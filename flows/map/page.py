@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from churnlib.io import datasets, storage
+from churnlib.io import storage
 from churnlib.io.catalog import LAYERS, Catalog
 from churnlib.io.footer import optional_fact
 from churnlib.metrics.definitions import metrics_in
@@ -103,7 +103,7 @@ def _latest_day(settings: Settings) -> date | None:
     currency = Catalog(settings.data_dir, settings.game).checked(history)
     if not storage.exists(currency.uri):
         return None
-    by_day = optional_fact(datasets.ref(currency), ROWS_BY_DAY) or {}
+    by_day = optional_fact(currency, ROWS_BY_DAY) or {}
     arrival = latest_arrival(rows_by_month(rows_by_day(by_day)), settings.raw.arrived_share)
     return arrival.month if arrival else None
 

@@ -62,7 +62,7 @@ def score_model(
     segments = context.evaluation.segments
     with error_prefix(model.game):
         scored = predict_in_parts(loaded, rows, also=segments)
-    threshold = contact_threshold(model, manifest, context.offer)
+    threshold = contact_threshold(model, manifest, context.offer, context.rule)
     groups = evaluate(scored.rows, threshold=threshold, base_rate=loaded.base_rate)
     comparison = gate.past
     if champion or gate.ruling:
@@ -78,7 +78,7 @@ def score_model(
         groups={name: scores.to_json() for name, scores in groups.items()},
         not_at_risk=not_at_risk,
         **breakdown(scored.rows, segments, context.evaluation.most_values),
-        campaign=evaluate_campaign(scored.rows, context.offer, threshold).to_json(),
+        campaign=evaluate_campaign(scored.rows, context.offer, threshold, context.rule).to_json(),
         comparison=comparison,
         in_use=gate.in_use,
         importance=[feature.to_json() for feature in importance],

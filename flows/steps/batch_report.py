@@ -80,10 +80,11 @@ def score_batch(
     known = rows.drop_nulls([PROBABILITY, "is_first_sub"])
     check_matched(predictions, known, window)
     threshold = optional_fact(predictions, "threshold")
+    rule = optional_fact(predictions, "threshold_rule")
     base_rate = optional_fact(predictions, "base_rate")
     groups = evaluate(known, threshold=threshold, base_rate=base_rate)
     scores = {name: scores.to_json() for name, scores in groups.items()}
-    campaign = evaluate_campaign(known, context.offer, threshold).to_json()
+    campaign = evaluate_campaign(known, context.offer, threshold, rule).to_json()
     has_contact = {"contact", "held_out"} <= set(known.columns)
     campaign["hold_out"] = compare_hold_out(known, threshold) if has_contact else None
     facts = past_model_facts(model, *filter(None, (standard, predictions, features)))
@@ -107,6 +108,7 @@ def score_batch(
             *not_at_risk_warnings(not_at_risk, context.churn_after_months),
             *unmatched_warnings(rows),
         ),
+        not_predicted=rows[PROBABILITY].null_count(),
     )
     written = write_report(report, output, known)
     general = scores["general"]
@@ -116,6 +118,7 @@ def score_batch(
         version=report.model_version,
         by_champion="yes" if report.model_version == context.champion else "no",
         verdict=against_chance(general).kind,
+        complete="no" if report.is_incomplete else "yes",
         **{name: general[name] for name in ("n", "positives", "roc_auc", "roc_auc_ci")},
     ).emit()
     return written

@@ -1,6 +1,6 @@
 """Late feeds: whether the raw tables of a run hold the rows that were due by its day."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from churnlib.errors import DataError
 from churnlib.io.catalog import month_name
@@ -26,7 +26,7 @@ def feeds_of(*tables: RawTable) -> Feeds:
 
 
 def check_feeds(run: Run, feeds: Feeds, needed: tuple[TableKind, ...]) -> tuple[str, ...]:
-    """Refuses a run whose tables are late, or warns of them; emits an event for each.
+    """Refuses a run whose tables are late, or warns of them; emits an event.
 
     Args:
         run: The run.
@@ -46,8 +46,8 @@ def check_feeds(run: Run, feeds: Feeds, needed: tuple[TableKind, ...]) -> tuple[
         for feed in late
         if run.settings.raw.on_late == "fail" and run.raw[feed.table].kind in needed
     ]
-    for feed in late:
-        _event(run, feed, is_refused=feed in refused).emit()
+    if late:
+        _event(run, late, is_refused=bool(refused)).emit()
     if refused:
         day = min(feed.safe_day for feed in refused)
         raise DataError(
@@ -78,13 +78,13 @@ def _silence_warnings(run: Run, feeds: Feeds, late: list[LateFeed]) -> tuple[str
     )
 
 
-def _event(run: Run, feed: LateFeed, *, is_refused: bool) -> FeedLate:
+def _event(run: Run, late: Sequence[LateFeed], *, is_refused: bool) -> FeedLate:
     return FeedLate(
         game=run.settings.game,
-        table=feed.table,
-        first_month=month_name(feed.first),
-        last_month=month_name(feed.last),
-        rows=feed.found,
-        expected=feed.expected,
+        tables=", ".join(feed.table for feed in late),
+        first_month=month_name(min(feed.first for feed in late)),
+        last_month=month_name(max(feed.last for feed in late)),
+        rows=sum(feed.found for feed in late),
+        expected=sum(feed.expected for feed in late),
         refused="yes" if is_refused else "no",
     )

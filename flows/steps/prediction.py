@@ -43,12 +43,20 @@ class BatchFacts:
 
     Attributes:
         window: First and last start of the subscriptions.
+        as_of: The day of the run.
+        made_of: The rows of each raw table that were known on the day.
+        newest: The latest complete month with rows of each dated table.
+        fingerprints: The fingerprint of each checked table, of all its rows.
         horizon_months: The horizon of the label.
         churn_after_months: How many missed months in a row are churn.
         warnings: Warnings for the reader of the score.
     """
 
     window: tuple[date, date]
+    as_of: date
+    made_of: dict[str, int]
+    newest: dict[str, str]
+    fingerprints: dict[str, str]
     horizon_months: int
     churn_after_months: int
     warnings: tuple[str, ...]
@@ -102,6 +110,7 @@ def batch_features(
         "train.model_format",
     ),
     uses=MODEL_CODE,
+    notes=("batch.fingerprints",),
 )
 def predict_batch(
     model: DatasetRef,
@@ -124,7 +133,7 @@ def predict_batch(
     rows, not_at_risk = rows_at_risk(features, batch.churn_after_months)
     with error_prefix(model.game):
         scored = predict_in_parts(loaded, rows)
-        threshold = contact_threshold(model, manifest, campaign.offer)
+        threshold = contact_threshold(model, manifest, campaign.offer, campaign.threshold)
     warn(new_category_warnings(scored))
     warn(not_at_risk_warnings(not_at_risk, batch.churn_after_months))
     ranked = rank_by_risk(with_others(scored.rows, features, batch.churn_after_months), version)
@@ -135,6 +144,7 @@ def predict_batch(
     facts = footer(
         model_version=version,
         threshold=threshold,
+        threshold_rule=campaign.threshold,
         base_rate=loaded.base_rate,
         campaign=campaign.model_dump(mode="json"),
         **asdict(batch),

@@ -12,14 +12,12 @@ from churnlib.errors import DataError
 from churnlib.io import datasets, storage
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import Dataset, DatasetRef
-from churnlib.io.footer import fact, facts, read_metadata
+from churnlib.io.footer import fact, read_metadata
 from churnlib.io.table_writer import ROW_GROUPS
 from churnlib.raw.external_sort import Workspace
-from churnlib.raw.late_feeds import MonthlyRows, monthly_rows
+from churnlib.raw.late_feeds import MonthlyRows, read_monthly_rows
 from churnlib.raw.prepare import prepare_clean, prepare_valid
 from churnlib.raw.quality_warnings import (
-    ROWS,
-    ROWS_BY_AGE,
     ROWS_BY_DAY,
     count_known,
     count_unknown_parents,
@@ -209,13 +207,7 @@ def _with_facts(table: CheckedTable, rows: int, odd: dict[str, int]) -> RawTable
         "rows": rows,
         "odd": odd,
     }
-    return RawTable(table.checked, about, months_of(table.checked))
-
-
-def months_of(checked: DatasetRef) -> MonthlyRows:
-    """The rows of a checked table by month; see `churnlib.raw.late_feeds.MonthlyRows`."""
-    by_day, by_age = facts(checked, ROWS_BY_DAY, ROWS_BY_AGE)
-    return monthly_rows(by_age or {"0": by_day.get(ROWS, ())})
+    return RawTable(table.checked, about, read_monthly_rows(table.checked))
 
 
 @task(

@@ -10,7 +10,7 @@ from churnlib.io import storage
 from churnlib.io.datasets import DatasetRef
 from churnlib.model.sample import describe_sample
 from churnlib.schemas.raw_tables import RawTables
-from churnlib.settings import EvaluationSettings, Offer, Settings
+from churnlib.settings import EvaluationSettings, Offer, Settings, ThresholdRule
 from churnlib.uris import name_of
 from flows.engine.artifacts import show_report
 from flows.engine.cache import run_logger
@@ -43,6 +43,7 @@ class ScoreContext(ReportContext):
         horizon_months: The horizon of the label.
         churn_after_months: How many missed months in a row are churn.
         offer: Costs and benefits of a campaign.
+        rule: How the lowest probability that is contacted is chosen.
         allow_joblib: Whether to load model files in the joblib format, which can run any code.
     """
 
@@ -50,6 +51,7 @@ class ScoreContext(ReportContext):
     horizon_months: int
     churn_after_months: int
     offer: Offer
+    rule: ThresholdRule
     allow_joblib: bool
 
 
@@ -68,6 +70,7 @@ def score_context(
         horizon_months=run.settings.horizon_months,
         churn_after_months=run.settings.churn_after_months,
         offer=run.settings.campaign.offer,
+        rule=run.settings.campaign.threshold,
         allow_joblib=run.allow_joblib,
     )
 

@@ -19,6 +19,7 @@ from churnlib.settings import (
     CurrencySettings,
     Offer,
     StandardSettings,
+    ThresholdRule,
     TrainSettings,
     changes,
     labels_known_by,
@@ -50,12 +51,14 @@ class ModelRequest:
         features: The settings that features and labels depend on.
         labels_known_by: The day on which the last label of the training window is available.
         offer: Costs and benefits of a campaign, which decide the threshold.
+        rule: How the threshold is chosen.
     """
 
     train: TrainSettings
     features: dict[str, Any]
     labels_known_by: date
     offer: Offer
+    rule: ThresholdRule
 
 
 def check_training(run: Run) -> None:
@@ -82,6 +85,7 @@ def fit_version(run: Run, cohort: Cohort) -> DatasetRef:
             features=decisive_settings(settings),
             labels_known_by=labels_known_by(settings, run.as_of),
             offer=settings.campaign.offer,
+            rule=settings.campaign.threshold,
         ),
         seed=settings.train.seed,
         origin={
@@ -199,7 +203,7 @@ def training_facts(training: "Training", request: ModelRequest) -> dict[str, Any
     slices = {
         name: rows for (name,), rows in training.scored.partition_by("slice", as_dict=True).items()
     }
-    campaign = plan_campaign(slices["validation"], request.offer)
+    campaign = plan_campaign(slices["validation"], request.offer, request.rule)
     metrics = {
         str(name): {
             group: scores.to_json()

@@ -50,7 +50,10 @@ def report_training(
         not_at_risk=manifest.get("not_at_risk", 0),
         validation=manifest["metrics"]["validation"],
         campaign=evaluate_campaign(
-            validation, Offer(**campaign["terms"]), campaign["threshold"]
+            validation,
+            Offer(**campaign["terms"]),
+            campaign["threshold"],
+            campaign.get("rule"),
         ).to_json(),
         **breakdown(rows, evaluation.segments, evaluation.most_values),
         importance=manifest["importance"],

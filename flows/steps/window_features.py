@@ -15,12 +15,13 @@ from churnlib.io import datasets
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.io.footer import footer
 from churnlib.raw.availability import known_by
+from churnlib.raw.late_feeds import read_monthly_rows
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.schemas.spec import TableSpec
 from churnlib.settings import CurrencySettings, EngineSettings, WindowName
 from flows.engine.building import build
 from flows.steps.feeds import LABEL_FEEDS, check_feeds
-from flows.steps.raw_tables import RawTable, check_tables, months_of
+from flows.steps.raw_tables import RawTable, check_tables
 from flows.steps.run import Run, SubscriptionWindow
 from flows.steps.sources import Sources
 from flows.steps.standard_features import check_built_with
@@ -71,7 +72,9 @@ def check_first(run: Run, flow: WindowName, *tables: TableSpec) -> None:
     checked = check_tables(run.settings, run.catalog, tables, run.as_of)
     if run.settings.raw.on_late == "fail":
         needed = (spec.name for spec in run.raw.of_kind(*LABEL_FEEDS))
-        check_feeds(run, {name: months_of(checked[name].checked) for name in needed}, LABEL_FEEDS)
+        check_feeds(
+            run, {name: read_monthly_rows(checked[name].checked) for name in needed}, LABEL_FEEDS
+        )
     subs = started_subs(checked[run.raw.subscriptions.name].checked, run.as_of)
     check_selects_any(subs, run.window(flow), run.settings.game)
 

@@ -170,9 +170,7 @@ def test_flows_manifest_names_the_inputs_of_the_model(studio: Studio, game: str)
     }
 
 
-def test_flows_campaign_contacts_from_the_threshold_of_the_manifest_on(
-    studio: Studio, game: str
-) -> None:
+def test_flows_campaign_contacts_from_break_even_on(studio: Studio, game: str) -> None:
     version = champion(studio, game)
     manifest: dict[str, Any] = studio.json(f"06_models/{game}/{version}/manifest.json")
     campaign, reports = manifest["campaign"], f"08_reporting/{game}"
@@ -186,18 +184,17 @@ def test_flows_campaign_contacts_from_the_threshold_of_the_manifest_on(
         slice="validation"
     )
     assert campaign["n"] == len(validation.drop_nulls("sub_churn"))
-    # Small models predict nearly the same for all: then contacting nobody may be best.
-    least = float("inf") if threshold is None else threshold
-    gains = {t: gain(validation, t) for t in (float("inf"), *validation["churn_probability"])}
-    assert gains[least] == max(gains.values()) == campaign["at_threshold"]["expected_gain"]
+    assert threshold == pytest.approx(11 / 67)
+    assert gain(validation, threshold) == campaign["at_threshold"]["expected_gain"]
     for report in ("score_report", "batch_score_report_2024-06"):
-        assert studio.json(f"{reports}/{report}.json")["campaign"]["threshold"] == threshold
+        plan = studio.json(f"{reports}/{report}.json")["campaign"]
+        assert (plan["threshold"], plan["rule"]) == (threshold, "break_even")
     batches = [
         studio.table(f"07_model_output/{game}/predictions_{month}.parquet")
         for month in ("2024-06", "2024-12")
     ]
     for batch in batches:
-        reached = batch["churn_probability"] >= least
+        reached = batch["churn_probability"] >= threshold
         assert batch["contact"].equals((reached & ~batch["held_out"]).rename("contact"))
     flags = pl.concat(batches).group_by("char_id").agg(pl.col("held_out").n_unique())
     assert flags["held_out"].max() == 1

@@ -1,5 +1,6 @@
 """The standard features against the oracle, and an example of each."""
 
+import sys
 from collections.abc import Sequence
 from datetime import date
 from typing import Any
@@ -148,3 +149,9 @@ def test_subscriptions_started_after_as_of_are_left_out() -> None:
 def test_subscriptions_without_character_and_characters_without_subscription_give_no_row() -> None:
     actual = features([character(1), character(2)], [sub(1, char_id=1), sub(2, char_id=3)])
     assert actual["sub_id"].to_list() == [1]
+
+
+def test_expected_revenue_is_finite() -> None:
+    assert feature("expected_revenue", sub(price=1e308, sub_months=12)) == sys.float_info.max
+    assert feature("expected_revenue", sub(price=-1e308, sub_months=12)) == -sys.float_info.max
+    assert feature("expected_revenue", sub(price=1e300, sub_months=12)) == 12 * 1e300

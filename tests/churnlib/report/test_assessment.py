@@ -176,3 +176,15 @@ def test_training_says_that_its_gain_is_optimistic() -> None:
 
 def test_report_without_a_campaign_has_no_recommendation() -> None:
     assert assess(replace(REPORT, campaign=None)).advice.kind == "undefined"
+
+
+def test_incomplete_batch_is_to_be_predicted_again_instead_of_judging_the_model() -> None:
+    few = make_report(make_scored(11), name="batch_score_report", comparison=None, in_use=True)
+    assert assess(few).advice.head != "Predict this batch again: it is incomplete."
+    incomplete = replace(few, not_predicted=140)
+    assert incomplete.is_incomplete
+    advice = assess(incomplete).advice
+    assert advice.head == "Predict this batch again: it is incomplete."
+    assert advice.reason.startswith("11 of the 151 subscriptions of its window were predicted")
+    assert not replace(few, not_predicted=1).is_incomplete
+    assert not replace(few, not_predicted=None).is_incomplete
