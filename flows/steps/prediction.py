@@ -104,6 +104,7 @@ def batch_features(
     writes=("07_model_output/predictions",),
     settings=(
         "windows.batch_predict",
+        "as_of",
         "horizon_months",
         "churn_after_months",
         "campaign",

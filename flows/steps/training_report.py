@@ -47,7 +47,7 @@ def report_training(
         horizon_months=manifest["settings"]["horizon_months"],
         model_version=manifest["version"],
         groups=manifest["metrics"]["in_sample"],
-        not_at_risk=manifest.get("not_at_risk", 0),
+        not_at_risk=manifest["not_at_risk"],
         validation=manifest["metrics"]["validation"],
         campaign=evaluate_campaign(
             validation,
@@ -67,7 +67,7 @@ def report_training(
 def training_warnings(manifest: dict[str, Any], validation: pl.DataFrame) -> Iterator[str]:
     """Warns of an unreliable validation, of too small a sample, and of features left out."""
     churn_after_months = manifest["settings"]["churn_after_months"]
-    yield from not_at_risk_warnings(manifest.get("not_at_risk", 0), churn_after_months)
+    yield from not_at_risk_warnings(manifest["not_at_risk"], churn_after_months)
     if manifest["validation_warning"]:
         yield manifest["validation_warning"]
     sample = manifest["sample"]

@@ -36,7 +36,9 @@ def test_subscription_that_cannot_churn_has_no_label(monthly: Studio) -> None:
 def test_report_leaves_out_and_counts_those_that_cannot_churn(monthly: Studio, report: str) -> None:
     content = monthly.json(f"08_reporting/{GAME}/{report}.json")
     first, last = content["window"]["start"], content["window"]["end"]
-    subs = monthly.raw(GAME, "sub_data").filter(pl.col("sub_start_date").is_between(first, last))
+    subs = monthly.raw(GAME, "sub_data").filter(
+        pl.col("sub_start_date").is_between(pl.lit(first), pl.lit(last))
+    )
     short = len(subs.filter(MONTHLY))
     general = content["general"]
     assert content["not_at_risk"] == short > 0
