@@ -1,6 +1,6 @@
 """The flow `backfill`: a batch flow for many months, one after another."""
 
-from flows import find_flow, run_command
+from flows import FLOWS, find_flow, run_command
 
 if __name__ == "__main__":  # Before the other imports, which would delay the first line.
     run_command("backfill")
@@ -15,6 +15,8 @@ from churnlib.io.storage import written_at
 from flows.engine.artifacts import Progress, show_table
 from flows.engine.cache import run_logger
 from flows.engine.events import labelled_as_deployed
+from flows.engine.publication import published_together
+from flows.engine.tries import changes_of_try, labelled_as_try
 from flows.standard_features import standard_features
 from flows.steps.months import (
     MonthResult,
@@ -43,6 +45,7 @@ def backfill(
     overrides: Overrides = None,
     data_dir: str | None = None,
     refresh: bool = False,
+    replace: bool = False,
 ) -> list[MonthResult]:
     """Runs a batch flow for each month of a range.
 
@@ -62,9 +65,16 @@ def backfill(
         data_dir: The data folder, or the URI of one in an object store, such as s3://bucket/data;
             the one in the settings if empty.
         refresh: Run every task again, whether or not its output exists or is cached.
+        replace: Replace delivered predictions that were made by another model, for another window
+            or with another campaign.
     """
     results: list[MonthResult] = []
-    with refreshing(refresh), labelled_as_deployed(changed=True):
+    with (
+        refreshing(refresh),
+        labelled_as_deployed(changed=True),
+        labelled_as_try(changes_of_try(game, overrides, data_dir)),
+        published_together(),
+    ):
         run = open_run(game, as_of, overrides, data_dir)
         warn(run.day_warnings)
         months = list(months_between(first_month, last_month))
@@ -74,16 +84,24 @@ def backfill(
         progress = Progress(game, f"{batch_flow}: {first_month} to {last_month}")
         try:
             for month, day in zip(months, days, strict=True):
-                results.append(run_month(run, batch_flow, month, day, refresh=refresh))
+                results.append(
+                    run_month(run, batch_flow, month, day, refresh=refresh, replace=replace)
+                )
                 progress.at(len(results) / len(months))
         finally:
             show_table(game, "months", [result.row for result in results])
-    raise_failed(f"{game}: {batch_flow}", results)
+        raise_failed(f"{game}: {batch_flow}", results)
     return results
 
 
 def run_month(
-    run: Run, batch_flow: BatchFlow, month: date, as_of: date, *, refresh: bool
+    run: Run,
+    batch_flow: BatchFlow,
+    month: date,
+    as_of: date,
+    *,
+    refresh: bool,
+    replace: bool,
 ) -> MonthResult:
     """Runs a batch flow for a month; keeps predictions that exist, unless refreshed or incomplete.
 
@@ -100,10 +118,11 @@ def run_month(
         if exists and not refresh:
             again = find_remake(run, month, as_of)
         # A later champion must not replace these predictions.
-        if refresh or not exists or again.why:
+        if refresh or replace or not exists or again.why:
             subflow = find_flow(batch_flow)
             named = subflow.with_options(flow_run_name=f"{run.settings.game} {name}")
-            named(**{**run.parameters, "as_of": as_of}, **again.parameters)
+            more = {"replace": replace} if FLOWS[batch_flow].is_delivery else {}
+            named(**{**run.parameters, **more, "as_of": as_of}, **again.parameters)
     except Exception as raised:  # Continue with the other months.
         error = raised
     seconds = time.perf_counter() - started

@@ -6,7 +6,9 @@ if __name__ == "__main__":  # Before the other imports, which would delay the fi
     run_command("batch-predict")
 
 from churnlib.io.datasets import DatasetRef
+from churnlib.uris import name_of
 from flows.steps.batches import announce_gaps, batch_facts, beyond_warnings, news_warnings
+from flows.steps.delivery import check_delivery
 from flows.steps.feeds import BATCH_FEEDS, check_feeds, feeds_of
 from flows.steps.flow import churn_flow, is_subflow
 from flows.steps.model_choice import usable_model
@@ -15,9 +17,9 @@ from flows.steps.prediction import (
     build_predict_features,
     predict_batch,
 )
-from flows.steps.raw_tables import TABLE_TASKS
 from flows.steps.run import Run
 from flows.steps.run_warnings import leakage_warnings, warn
+from flows.steps.table_checks import TABLE_TASKS
 
 
 @churn_flow(
@@ -29,6 +31,8 @@ def batch_predict(run: Run) -> DatasetRef:
     """Predicts the batch of the window from the raw tables, without the missed months."""
     settings, window = run.settings, run.window("batch_predict")
     model, model_warnings = usable_model(run)
+    output = run.catalog.predictions(window.first)
+    check_delivery(run, output, name_of(model.uri))
     tables = characters, subs, currency = run.tables("entity", "subscriptions", "history")
     warnings = warn(
         run.day_warnings,
@@ -49,7 +53,7 @@ def batch_predict(run: Run) -> DatasetRef:
     predictions = predict_batch(
         model,
         features,
-        run.catalog.predictions(window.first),
+        output,
         batch_facts(run, window, tables, warnings),
         campaign=settings.campaign,
         allow_joblib=run.allow_joblib,

@@ -10,6 +10,7 @@ from typing import Literal, get_args
 from churnlib.argument_checks import check_type
 from churnlib.errors import DataError, error_prefix
 from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.io.local import REPORTS
 from churnlib.io.storage import check_reachable, exists, is_folder, list_names
 from churnlib.uris import folder_of, is_remote, join, name_of
 
@@ -136,6 +137,10 @@ class Catalog:
     def report(self, name: ReportName) -> Dataset:
         """A report's JSON file; the other formats are beside it."""
         return self._place(name, "08_reporting", f"{name}.json")
+
+    def version_report(self, version: str, file: str) -> Dataset:
+        """A file of the reports on one model version, which later versions do not replace."""
+        return self._place("version_report", "06_models", f"{version}/{REPORTS}{file}")
 
     def batch_report(self, window_start: date) -> Dataset:
         """The JSON file of the report on a batch; the other formats are beside it."""

@@ -58,4 +58,10 @@ def facts(source: Dataset | DatasetRef, *names: str) -> list[Any]:
 
 def optional_fact(source: Dataset | DatasetRef, name: str) -> Any:
     """Reads a fact that earlier versions did not write; None where the footer does not have it."""
-    return json.loads(read_metadata(source).get(name, "null"))
+    return optional_facts(source, name)[name]
+
+
+def optional_facts(source: Dataset | DatasetRef, *names: str) -> dict[str, Any]:
+    """Reads facts by name, at once; see `optional_fact`."""
+    metadata = read_metadata(source)
+    return {name: json.loads(metadata.get(name, "null")) for name in names}

@@ -14,6 +14,9 @@ from typing import BinaryIO
 
 from churnlib.errors import DataError, reason
 
+REPORTS = "reports/"
+"""The folder in a version's folder that has the reports on it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -47,8 +50,11 @@ def fingerprint(uri: str) -> str:
 
 
 def fingerprint_of(files: Mapping[str, str]) -> str:
-    """Computes the fingerprint of a folder from those of its files, by name and in their order."""
-    parts = (f"{name} {digest}\n" for name, digest in files.items())
+    """Computes the fingerprint of a folder from those of its files, by name and in their order.
+
+    Files in its folder of reports are about its content, and no part of it.
+    """
+    parts = (f"{n} {digest}\n" for n, digest in files.items() if not n.startswith(REPORTS))
     return hashlib.sha256("".join(parts).encode()).hexdigest()
 
 

@@ -87,6 +87,13 @@ DataDir = Annotated[
     ),
 ]
 Refresh = Annotated[bool, Parameter(help="Run every task, ignoring the cache.")]
+Replace = Annotated[
+    bool,
+    Parameter(
+        help="Replace delivered predictions that were made by another model, for another window "
+        "or with another campaign."
+    ),
+]
 FromRaw = Annotated[bool, Parameter(help="Build the standard features first.")]
 
 Version = Annotated[str | None, Parameter(metavar="VERSION")]

@@ -143,6 +143,7 @@ def predict_batch(
         threshold=threshold,
         threshold_rule=campaign.threshold,
         base_rate=loaded.base_rate,
+        campaign=campaign.model_dump(mode="json"),
         **asdict(batch),
     )
     written = datasets.write_parquet(predictions.lazy(), output, facts)

@@ -11,6 +11,7 @@ from churnlib.io.datasets import DatasetRef
 from churnlib.model.sample import describe_sample
 from churnlib.schemas.raw_tables import RawTables
 from churnlib.settings import EvaluationSettings, Offer, Settings, ThresholdRule
+from churnlib.uris import name_of
 from flows.engine.artifacts import show_report
 from flows.engine.cache import run_logger
 from flows.steps.raw_tables import STANDARD_KINDS
@@ -140,3 +141,18 @@ def show(reports: tuple[DatasetRef, ...]) -> None:
     data, text, _ = (report.uri for report in reports)
     run_logger().info("%s\n\n%s", text, storage.read_bytes(text).decode())
     show_report(reports[-1], json.loads(storage.read_bytes(data)))
+
+
+def keep_reports(run: Run, model: DatasetRef, reports: tuple[DatasetRef, ...]) -> None:
+    """Copies the reports on a version into its folder, because those of the next replace them."""
+    version = name_of(model.uri)
+    copies = {
+        run.catalog.version_report(version, name_of(report.uri)).uri: report for report in reports
+    }
+    changed = {
+        uri: storage.read_bytes(report.uri).decode()
+        for uri, report in copies.items()
+        if not storage.is_file(uri) or storage.fingerprint(uri) != report.fingerprint
+    }
+    if changed:
+        storage.write_texts(changed)

@@ -50,6 +50,7 @@ class Run:
         parameters: The parameters of the flow, for its sub-flows; `as_of` is always set.
         model: The version to use instead of the champion; None if the run names none.
         derived: How the day was derived from the data; None if it was stated.
+        replace: Whether the run may replace delivered predictions by others.
     """
 
     settings: Settings
@@ -58,6 +59,7 @@ class Run:
     parameters: dict[str, Any]
     model: str | None = None
     derived: DerivedDay | None = None
+    replace: bool = False
 
     @property
     def day_warnings(self) -> tuple[str, ...]:
@@ -155,6 +157,7 @@ def open_run(
     overrides: dict[str, Any] | None = None,
     data_dir: str | None = None,
     model: str | None = None,
+    replace: bool = False,
 ) -> Run:
     """Loads the settings of a game and determines the day of the run.
 
@@ -179,4 +182,4 @@ def open_run(
     except ValueError as error:
         raise SettingsError(f"{game}: {error}.") from None
     parameters = {"game": game, "as_of": day, "overrides": overrides, "data_dir": data_dir}
-    return Run(settings, catalog, day, parameters, model, derived)
+    return Run(settings, catalog, day, parameters, model, derived, replace)

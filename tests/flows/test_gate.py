@@ -38,7 +38,7 @@ def test_candidate_is_only_used_where_a_run_names_it(with_candidate: Studio) -> 
     predictions = f"07_model_output/{GAME}/predictions_2024-12.parquet"
     studio.run("batch_predict", GAME)
     assert studio.table(predictions)["model_version"].unique().to_list() == [first]
-    studio.run("batch_predict", GAME, model=second)
+    studio.run("batch_predict", GAME, model=second, replace=True)
     assert studio.table(predictions)["model_version"].unique().to_list() == [second]
 
     # With --model, score only reports.
