@@ -15,6 +15,7 @@ from churnlib.io.storage import written_at
 from flows.engine.artifacts import Progress, show_table
 from flows.engine.cache import run_logger
 from flows.engine.events import labelled_as_deployed
+from flows.engine.publication import published_together
 from flows.engine.tries import changes_of_try, labelled_as_try
 from flows.standard_features import standard_features
 from flows.steps.months import (
@@ -72,6 +73,7 @@ def backfill(
         refreshing(refresh),
         labelled_as_deployed(changed=True),
         labelled_as_try(changes_of_try(game, overrides, data_dir)),
+        published_together(),
     ):
         run = open_run(game, as_of, overrides, data_dir)
         warn(run.day_warnings)
@@ -88,7 +90,7 @@ def backfill(
                 progress.at(len(results) / len(months))
         finally:
             show_table(game, "months", [result.row for result in results])
-    raise_failed(f"{game}: {batch_flow}", results)
+        raise_failed(f"{game}: {batch_flow}", results)
     return results
 
 

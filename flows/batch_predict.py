@@ -17,9 +17,9 @@ from flows.steps.prediction import (
     build_predict_features,
     predict_batch,
 )
-from flows.steps.raw_tables import TABLE_TASKS
 from flows.steps.run import Run
 from flows.steps.run_warnings import leakage_warnings, warn
+from flows.steps.table_checks import TABLE_TASKS
 
 
 @churn_flow(

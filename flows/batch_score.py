@@ -13,12 +13,13 @@ from flows.steps.batch_report import BatchScoreContext, score_batch
 from flows.steps.flow import churn_flow
 from flows.steps.past_model import find_existing, past_model
 from flows.steps.past_predictions import find_predictions
-from flows.steps.raw_tables import CHECKS, STANDARD_KINDS
+from flows.steps.raw_tables import STANDARD_KINDS
 from flows.steps.reports import check_segments, score_context, show
 from flows.steps.run import Run
 from flows.steps.run_warnings import data_warnings, warn
 from flows.steps.sources import noted_feeds, read_sources
 from flows.steps.standard_features import check_built_with, open_standard_features
+from flows.steps.table_checks import CHECKS
 from flows.steps.window_features import check_first
 
 

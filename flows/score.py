@@ -15,12 +15,12 @@ from flows.steps.back_test_plan import back_test_plan
 from flows.steps.feeds import feeds_of
 from flows.steps.flow import churn_flow
 from flows.steps.promotion import apply_comparison, record_comparison
-from flows.steps.raw_tables import CHECKS, TABLE_TASKS
 from flows.steps.reports import check_segments, keep_reports, score_context, show
 from flows.steps.run import Run
 from flows.steps.run_warnings import data_warnings, leakage_warnings, warn
 from flows.steps.sources import noted_feeds, read_sources
 from flows.steps.standard_features import announce_due_batch, open_standard_features
+from flows.steps.table_checks import TABLE_TASKS
 from flows.steps.window_features import build_window_features, check_first, window_cohort
 
 
@@ -59,7 +59,7 @@ def score(run: Run) -> tuple[DatasetRef, ...]:
 
 @churn_flow(
     "score-from-raw",
-    tasks=CHECKS,
+    tasks=TABLE_TASKS,
     tables=get_args(TableKind),
     parts=(standard_features, score),
 )

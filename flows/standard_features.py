@@ -8,7 +8,7 @@ if __name__ == "__main__":  # Before the other imports, which would delay the fi
 from churnlib.io.datasets import DatasetRef
 from flows.steps.feeds import check_feeds
 from flows.steps.flow import churn_flow, is_subflow
-from flows.steps.raw_tables import CHECKS, STANDARD_KINDS
+from flows.steps.raw_tables import STANDARD_KINDS
 from flows.steps.run import Run
 from flows.steps.run_warnings import leakage_warnings, warn
 from flows.steps.sources import note_sources, noted_feeds
@@ -17,6 +17,7 @@ from flows.steps.standard_features import (
     build_features,
     build_standard_features,
 )
+from flows.steps.table_checks import CHECKS
 
 
 @churn_flow(

@@ -13,13 +13,13 @@ from flows.standard_features import standard_features
 from flows.steps.feeds import feeds_of
 from flows.steps.flow import churn_flow
 from flows.steps.outcome_check import LabelRequest, check_outcomes
-from flows.steps.raw_tables import CHECKS, TABLE_TASKS
 from flows.steps.registration import register, register_version
 from flows.steps.reports import keep_reports, report_context, show
 from flows.steps.run import Run
 from flows.steps.run_warnings import data_warnings, leakage_warnings, warn
 from flows.steps.sources import noted_feeds, read_sources
 from flows.steps.standard_features import announce_due_batch, open_standard_features
+from flows.steps.table_checks import TABLE_TASKS
 from flows.steps.training import check_model, check_training, fit_model, fit_version
 from flows.steps.training_report import report_training
 from flows.steps.window_features import build_window_features, check_first, window_cohort
@@ -65,7 +65,7 @@ def train(run: Run) -> DatasetRef:
 
 @churn_flow(
     "train-from-raw",
-    tasks=(check_model, *CHECKS),
+    tasks=(check_model, *TABLE_TASKS),
     tables=get_args(TableKind),
     parts=(standard_features, train),
 )

@@ -34,10 +34,12 @@ class CheckedTable:
         rows: The rows that break no rule, typed; see `valid_rows`.
         rejected: The rows that break a rule, as in the file, with the reader's columns and the
             rules that they break.
+        copies: The number of exact copies of rows, which are left out.
     """
 
     rows: pl.DataFrame
     rejected: pl.DataFrame
+    copies: int
 
 
 def check_table(
@@ -68,7 +70,8 @@ def check_table(
     none = pl.DataFrame(schema=spec.checked_types)
     good = valid_rows(source, validator, parent, Workspace(memory=sys.maxsize, folder=Path()))
     rows = sort_rows(pl.concat([none, *good]), spec.order)
-    return CheckedTable(rows, validator.rejected(raw_rows(source, spec)))
+    rejected = validator.rejected(raw_rows(source, spec))
+    return CheckedTable(rows, rejected, validator.copies.total)
 
 
 def valid_rows(
@@ -104,7 +107,7 @@ def valid_rows(
         for rows in batches:
             by_key.add(rows)
         yield from map(validator.good_rows, by_key.merge())
-    validator.refuse(source, as_one(raw))
+    validator.refuse(source, as_one(raw), parent)
 
 
 def count_days(source: Dataset | DatasetRef, spec: TableSpec) -> dict[date, int]:

@@ -43,6 +43,9 @@ class RawSettings(Section):
     """Whether rows that break a rule stop the run, or are written to a separate file."""
     max_bad_share: Number = Field(default=0.01, ge=0, le=1)
     """With `quarantine`, the maximum share of a table's rows; beyond it, the run stops."""
+    max_unknown_share: Number = Field(default=0.5, ge=0, le=1)
+    """The maximum share of the currency's rows that belong to no known character; beyond it, the
+    run stops."""
     arrived_share: Number = Field(default=0.5, gt=0, le=1)
     """The share of the rows of the month before from which a month of the currency has arrived. The
     day of a run is the first of the latest such month, if `as_of` is null; later rows are not

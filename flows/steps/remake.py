@@ -10,8 +10,8 @@ from churnlib.io.storage import is_folder
 from churnlib.raw.past_batches import PastBatch, read_batch, rows_since_text
 from churnlib.raw.quality_warnings import ROWS_BY_DAY, ByDay
 from flows.engine.cache import run_logger
-from flows.steps.raw_tables import check_tables
 from flows.steps.run import Run
+from flows.steps.table_checks import check_tables
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ def known_rows(run: Run, batch: PastBatch) -> dict[str, ByDay]:
     """The counts by day of the tables that a batch was made of, as they are now.
 
     Raises:
-        ChurnlibError: See `flows.steps.raw_tables.check_tables`.
+        ChurnlibError: See `flows.steps.table_checks.check_tables`.
     """
     specs = [spec for spec in run.raw.values() if spec.name in (batch.made_of or {})]
     checked = check_tables(run.settings, run.catalog, specs, run.as_of)
-    return {spec.name: fact(checked[spec.name].checked, ROWS_BY_DAY) for spec in specs}
+    return {spec.name: fact(checked[spec.name].now, ROWS_BY_DAY) for spec in specs}

@@ -11,7 +11,7 @@ from churnlib.raw.availability import Arrival, latest_arrival, no_day, rows_by_m
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.schemas.spec import TableSpec
 from churnlib.settings import Settings
-from flows.steps.raw_tables import check_tables, days_of_rows
+from flows.steps.table_checks import check_tables, days_of_rows
 
 
 @dataclass(frozen=True)

@@ -30,11 +30,11 @@ from churnlib.versions.folder import new_version, save_model
 from churnlib.versions.registry import read_registry
 from flows.engine.cache import run_logger
 from flows.engine.code_digest import code_digest
-from flows.steps.raw_tables import check_known, check_raw
 from flows.steps.reports import check_segments
 from flows.steps.run import Run
 from flows.steps.runtime_code import MODEL_CODE
 from flows.steps.standard_features import build_standard_features
+from flows.steps.table_checks import check_known, check_raw
 from flows.steps.window_features import Cohort, build_window_features
 from flows.task import task
 

@@ -20,11 +20,13 @@ from churnlib.schemas.raw_tables import raw_tables
 from churnlib.schemas.spec import TableSpec
 from churnlib.settings import CurrencySettings, EngineSettings, WindowName
 from flows.engine.building import build
+from flows.engine.publication import publish
 from flows.steps.feeds import LABEL_FEEDS, check_feeds
-from flows.steps.raw_tables import RawTable, check_tables
+from flows.steps.raw_tables import RawTable
 from flows.steps.run import Run, SubscriptionWindow
 from flows.steps.sources import Sources
 from flows.steps.standard_features import check_built_with
+from flows.steps.table_checks import check_tables
 from flows.task import task
 
 
@@ -70,13 +72,13 @@ def check_first(run: Run, flow: WindowName, *tables: TableSpec) -> None:
         ChurnlibError: A table breaks rules or is late, or the window selects no subscription.
     """
     checked = check_tables(run.settings, run.catalog, tables, run.as_of)
+    rows = {name: table.now for name, table in checked.items()}
     if run.settings.raw.on_late == "fail":
         needed = (spec.name for spec in run.raw.of_kind(*LABEL_FEEDS))
-        check_feeds(
-            run, {name: read_monthly_rows(checked[name].checked) for name in needed}, LABEL_FEEDS
-        )
-    subs = started_subs(checked[run.raw.subscriptions.name].checked, run.as_of)
+        check_feeds(run, {name: read_monthly_rows(rows[name]) for name in needed}, LABEL_FEEDS)
+    subs = started_subs(rows[run.raw.subscriptions.name], run.as_of)
     check_selects_any(subs, run.window(flow), run.settings.game)
+    publish()
 
 
 def window_cohort(

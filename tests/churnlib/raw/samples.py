@@ -139,9 +139,9 @@ def prepare(
     with TemporaryDirectory() as scratch:
         space = Workspace(memory, Path(scratch))
         if reader == "clean":
-            return prepare_clean(source, spec, above, output, space)
+            return prepare_clean(source, spec, above, output, space).table
         validator = Validator(spec, settings or RawSettings())
-        return prepare_valid(source, validator, above, output, space)
+        return prepare_valid(source, validator, above, output, space).table
 
 
 def by_key(checked: CheckedTable, table: str) -> CheckedTable:

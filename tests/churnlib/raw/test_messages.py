@@ -1,6 +1,6 @@
 """Structural faults: what is refused, and that the message names where, what and how many."""
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -205,7 +205,10 @@ def test_null_is_a_fault_unless_the_column_is_nullable(
 
 @pytest.mark.parametrize("table", raw_tables())
 def test_a_duplicate_key_is_refused(table: str, tmp_path: Path) -> None:
-    rows = [*GOOD[table], GOOD[table][1]]
+    good = GOOD[table][1]
+    column, value = list(good.items())[-1]
+    other = value + timedelta(31) if isinstance(value, date) else value + 1
+    rows = [*GOOD[table], {**good, column: other}]
     message = refusal(write(tmp_path, table, rows))
     key = raw_tables()[table].key
     values = ", ".join(f"{column} {rows[1][column]}" for column in key)
