@@ -107,6 +107,7 @@ def test_months_without_predictions_are_named_in_log_event_and_overview(
         "last_month": "2024-11",
         "missing": months,
         "incomplete": [],
+        "too_small": "no",
     }
     capsys.readouterr()
     assert main(["--data-dir", str(complete.data)]) == DONE
