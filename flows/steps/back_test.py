@@ -12,6 +12,7 @@ from churnlib.report.write import write_report
 from churnlib.schemas.columns import PROBABILITY
 from churnlib.uris import name_of
 from churnlib.versions.gate import Comparison, Terms, compare_models
+from flows.steps.at_risk import not_at_risk_warnings, rows_at_risk
 from flows.steps.back_test_plan import Gate
 from flows.steps.model_choice import open_version
 from flows.steps.reports import ScoreContext, model_facts
@@ -31,6 +32,7 @@ from flows.task import task
         "windows.score",
         "as_of",
         "horizon_months",
+        "churn_after_months",
         "campaign",
         "evaluation",
         "train.model_format",
@@ -56,7 +58,8 @@ def score_model(
     from churnlib.versions.threshold import contact_threshold
 
     manifest, loaded = open_version(model, allow_joblib=context.allow_joblib)
-    rows, segments = FeatureTable.read(features), context.evaluation.segments
+    rows, not_at_risk = rows_at_risk(features, context.churn_after_months)
+    segments = context.evaluation.segments
     with error_prefix(model.game):
         scored = predict_in_parts(loaded, rows, also=segments)
     threshold = contact_threshold(model, manifest, context.offer, context.rule)
@@ -73,6 +76,7 @@ def score_model(
         horizon_months=context.horizon_months,
         model_version=manifest["version"],
         groups={name: scores.to_json() for name, scores in groups.items()},
+        not_at_risk=not_at_risk,
         **breakdown(scored.rows, segments, context.evaluation.most_values),
         campaign=evaluate_campaign(scored.rows, context.offer, threshold, context.rule).to_json(),
         comparison=comparison,
@@ -80,7 +84,11 @@ def score_model(
         importance=[feature.to_json() for feature in importance],
         **model_facts(manifest, features),
         **context.data,
-        warnings=(*context.warnings, *new_category_warnings(scored)),
+        warnings=(
+            *context.warnings,
+            *not_at_risk_warnings(not_at_risk, context.churn_after_months),
+            *new_category_warnings(scored),
+        ),
     )
     return write_report(report, output, scored.rows)
 
@@ -102,7 +110,8 @@ def compare(
         result: dict[str, Any] = asdict(gate.ruling)
     else:
         assert champion is not None  # Otherwise `ruling` is set.
-        result = compare_metrics(scored, champion, features, gate.terms, context.allow_joblib)
+        rows, _ = rows_at_risk(features, context.churn_after_months)
+        result = compare_metrics(scored, champion, rows, gate.terms, context.allow_joblib)
     comparison = Comparison(
         **gate.terms.model_dump(),
         **result,
@@ -116,7 +125,7 @@ def compare(
 
 
 def compare_metrics(
-    scored: Scored, champion: DatasetRef, features: DatasetRef, terms: Terms, allow_joblib: bool
+    scored: Scored, champion: DatasetRef, rows: FeatureTable, terms: Terms, allow_joblib: bool
 ) -> dict[str, Any]:
     """Compares the predictions of a candidate with those of the champion.
 
@@ -126,7 +135,7 @@ def compare_metrics(
     """
     try:
         _, loaded = open_version(champion, allow_joblib=allow_joblib)
-        other = predict_in_parts(loaded, FeatureTable.read(features), baseline=False)
+        other = predict_in_parts(loaded, rows, baseline=False)
     except ModelError as error:
         reason = f"the champion cannot be used any more: {error}"
         return {"decision": "accepted", "reason": reason}

@@ -37,11 +37,13 @@ class WindowRequest:
     Attributes:
         window: The subscriptions.
         horizon_months: The horizon of the label.
+        churn_after_months: How many missed months in a row are churn.
         currency: Which currency features to build.
     """
 
     window: SubscriptionWindow
     horizon_months: int
+    churn_after_months: int
     currency: CurrencySettings
 
 
@@ -103,7 +105,12 @@ def window_cohort(
         standard,
         currency.checked,
         run.catalog.features(flow),
-        WindowRequest(run.window(flow), settings.horizon_months, settings.currency),
+        WindowRequest(
+            run.window(flow),
+            settings.horizon_months,
+            settings.churn_after_months,
+            settings.currency,
+        ),
         engine=settings.engine,
     )
     return Cohort(features, {**sources, currency.checked.name: currency.facts})
@@ -112,7 +119,14 @@ def window_cohort(
 @task(
     reads=("03_primary/standard_features", "02_intermediate/{history}"),
     writes=("04_feature/{flow}_features",),
-    settings=("windows.{flow}", "as_of", "horizon_months", "currency", "engine"),
+    settings=(
+        "windows.{flow}",
+        "as_of",
+        "horizon_months",
+        "churn_after_months",
+        "currency",
+        "engine",
+    ),
     notes=("engine",),
 )
 def build_window_features(
@@ -137,7 +151,12 @@ def window_features(
     """The features and labels of the subscriptions in a window, as known on the day."""
     as_of = request.window.as_of
     known = in_window(known_subs(subs, as_of), *request.window.span)
-    labelled = add_label(known, as_of=as_of, horizon_months=request.horizon_months)
+    labelled = add_label(
+        known,
+        as_of=as_of,
+        horizon_months=request.horizon_months,
+        churn_after_months=request.churn_after_months,
+    )
     return add_currency_features(labelled, balances, request.currency, as_of=as_of)
 
 
