@@ -64,7 +64,9 @@ def features(data_dir: Path, game: str) -> None:
         standard,
         currency,
         catalog.features("train"),
-        WindowRequest(whole, settings.horizon_months, settings.currency),
+        WindowRequest(
+            whole, settings.horizon_months, settings.churn_after_months, settings.currency
+        ),
         engine=settings.engine,
     )
 

@@ -33,7 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--draws", type=int, default=200)
     parser.add_argument(
-        "--characters", type=int, nargs="+", default=[400, 1_000, 4_000, 10_000, 30_000]
+        "--characters", type=int, nargs="+", default=[400, 1_000, 2_000, 4_000, 30_000]
     )
     args = parser.parse_args()
     started, removed = time.process_time(), list[str]()

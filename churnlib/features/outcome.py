@@ -5,7 +5,7 @@ from datetime import date
 import polars as pl
 
 from churnlib.months import month_index, month_start, months_from
-from churnlib.schemas.columns import END_DATE, LABEL, START_DATE, SUB_ID, SUB_START_DATE
+from churnlib.schemas.columns import END_DATE, LABEL, START_DATE, SUB_ID, SUB_MONTHS, SUB_START_DATE
 from churnlib.schemas.validation import require
 
 MANY_MONTHS = 10**6
@@ -76,24 +76,43 @@ def missed_runs(misses: pl.LazyFrame, as_of: date) -> pl.LazyFrame:
     )
 
 
-def add_label(subs: pl.LazyFrame, *, as_of: date, horizon_months: int) -> pl.LazyFrame:
+def is_at_risk(churn_after_months: int) -> pl.Expr:
+    """Whether a subscription can churn: one for fewer months cannot miss so many in a row.
+
+    Args:
+        churn_after_months: The number of missed months in a row that are churn.
+
+    Returns:
+        A flag per row, from `sub_months`.
+    """
+    return pl.col(SUB_MONTHS) >= churn_after_months
+
+
+def add_label(
+    subs: pl.LazyFrame, *, as_of: date, horizon_months: int, churn_after_months: int | None = None
+) -> pl.LazyFrame:
     """Adds the label `sub_churn`: 1 if the subscription churned within the horizon, 0 if not.
 
     Args:
         subs: One row per subscription, with `sub_start_date` and `churned_on`.
         as_of: The day of the run.
         horizon_months: The number of calendar months after the start within which churn counts.
+        churn_after_months: The number of missed months in a row that are churn. If given,
+            subscriptions that are not at risk have no label; see `is_at_risk`.
 
     Returns:
         The rows of `subs`, with the label as Int8; null if it is not yet available, because `as_of`
-        is less than the horizon after the start.
+        is less than the horizon after the start, or if the subscription is not at risk.
 
     Raises:
         DataError: A column is missing.
     """
-    require(subs.collect_schema(), (SUB_START_DATE, "churned_on"), "the subscriptions")
+    term = () if churn_after_months is None else (SUB_MONTHS,)
+    require(subs.collect_schema(), (SUB_START_DATE, "churned_on", *term), "the subscriptions")
     start = pl.col(SUB_START_DATE)
     is_available = months_from(start, pl.lit(as_of)) >= horizon_months
+    if churn_after_months is not None:
+        is_available &= is_at_risk(churn_after_months)
     churned = months_from(start, pl.col("churned_on")) <= horizon_months
     label = pl.when(is_available).then(churned.fill_null(False).cast(pl.Int8))
     return subs.with_columns(label.alias(LABEL))

@@ -37,7 +37,8 @@ def add_contact(
     """Adds the flags `contact` and `held_out`.
 
     Args:
-        predictions: One row per subscription, with `char_id` and `churn_probability`.
+        predictions: One row per subscription, with `char_id` and `churn_probability`; one without
+            a probability is not contacted.
         threshold: The lowest probability that is contacted; None contacts nobody.
         hold_out_share: The share of the characters that is never contacted.
         may_contact: Whether the model may decide on contacts; otherwise `contact` is null.
@@ -46,7 +47,9 @@ def add_contact(
         The rows of `predictions`, with `contact` and `held_out`.
     """
     held_out = is_held_out(predictions[CHAR_ID], hold_out_share)
-    reached = pl.lit(False) if threshold is None else pl.col(PROBABILITY) >= threshold
+    reached = pl.lit(False)
+    if threshold is not None:
+        reached = (pl.col(PROBABILITY) >= threshold).fill_null(False)
     contact = reached & ~held_out if may_contact else pl.lit(None, pl.Boolean)
     return predictions.with_columns(contact=contact, held_out=held_out)
 

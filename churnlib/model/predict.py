@@ -131,21 +131,21 @@ def rank_by_risk(batch: pl.DataFrame, version: str) -> pl.DataFrame:
     """Ranks a batch by churn probability.
 
     Args:
-        batch: A row a subscription, with keys and `churn_probability`.
+        batch: A row a subscription, with keys and `churn_probability`; null if it has none.
         version: The model version that predicted it.
 
     Returns:
         The table `predictions` of `churnlib.schemas.outputs`, with the highest probability first;
-        equal probabilities are ranked by `sub_id`.
+        equal probabilities are ranked by `sub_id`. Rows without one are last, and have no rank.
     """
     return (
         batch.select(*KEYS, PROBABILITY, _baseline_of(batch))
-        .sort(PROBABILITY, SUB_ID, descending=[True, False])
+        .sort(PROBABILITY, SUB_ID, descending=[True, False], nulls_last=True)
         .with_row_index("risk_rank", offset=1)
         .select(
             *KEYS,
             PROBABILITY,
-            pl.col("risk_rank").cast(pl.UInt32),
+            pl.when(pl.col(PROBABILITY).is_not_null()).then(pl.col("risk_rank").cast(pl.UInt32)),
             pl.lit(version).alias("model_version"),
             BASELINE,
         )

@@ -26,7 +26,7 @@ def cleaned(
     """
     if dtype == pl.String:
         text = value if is_trimmed else value.str.strip_chars(BLANKS)
-        return text.replace(_words(spec), None)
+        return pl.when(~text.is_in(_words(spec))).then(text)
     if dtype.is_numeric():
         numbers = _numbers(spec)
         if dtype.is_float() and any(map(isnan, numbers)):

@@ -47,6 +47,7 @@ class Profile:
         commas: The number of commas.
         has_quotes: Whether there is a quote.
         has_signs: Whether there is a plus, a blank, a control character or other text than ASCII.
+        has_lone_cr: Whether there is a carriage return that ends no line.
     """
 
     names: list[str]
@@ -54,20 +55,21 @@ class Profile:
     commas: int
     has_quotes: bool
     has_signs: bool
+    has_lone_cr: bool
 
     @property
     def is_plain(self) -> bool:
         """Whether each line seems to be a row of unquoted values between commas."""
         is_even = self.commas == (len(self.names) - 1) * self.lines
         is_clear = len(set(self.names)) == len(self.names)
-        return is_even and is_clear and not self.has_quotes
+        return is_even and is_clear and not (self.has_quotes or self.has_lone_cr)
 
 
 def profile(uri: str) -> Profile:
     """Counts the characters of a CSV file that decide how to read it; the file is opened once."""
     counts, rare = dict.fromkeys(b"\n,", 0), dict.fromkeys((b'"', *BLANKS), False)
     names: list[str] | None = None
-    last, is_odd = ord("\n"), False
+    last, is_odd, has_lone_cr = ord("\n"), False, False
     with open_bytes(uri) as file:
         while part := file.read(AT_A_TIME):
             names = _header(BytesIO(part)) if names is None else names
@@ -76,7 +78,8 @@ def profile(uri: str) -> Profile:
                 counts[byte] += int(np.count_nonzero(values == byte))
             for sign in rare:
                 rare[sign] = rare[sign] or sign in part
-            is_odd = is_odd or not part.isascii() or part.count(b"\r") != part.count(b"\r\n")
+            is_odd = is_odd or not part.isascii()
+            has_lone_cr = has_lone_cr or _has_lone_cr(last, part)
             last = part[-1]
     return Profile(
         names=names or [],
@@ -84,7 +87,14 @@ def profile(uri: str) -> Profile:
         commas=counts[ord(",")],
         has_quotes=rare[b'"'],
         has_signs=is_odd or any(rare[sign] for sign in BLANKS),
+        has_lone_cr=has_lone_cr or last == ord("\r"),
     )
+
+
+def _has_lone_cr(before: int, part: bytes) -> bool:
+    """Whether a carriage return is not followed by a line feed, given the byte before the part."""
+    text = b"\r" + part if before == ord("\r") else part
+    return text.removesuffix(b"\r").count(b"\r") != text.count(b"\r\n")
 
 
 class Stray(NamedTuple):

@@ -15,7 +15,7 @@ from churnlib.raw.copies import Copies
 from churnlib.raw.external_sort import ExternalSorter, Workspace, WrittenRun
 from churnlib.raw.parents import ORPHAN, find_parents
 from churnlib.raw.quality_warnings import DayCounts
-from churnlib.raw.read import UncleanError, scan_clean
+from churnlib.raw.read import UncleanError, is_csv, scan_clean
 from churnlib.raw.row_order import is_ascending, split_late
 from churnlib.raw.validate import valid_rows
 from churnlib.raw.validator import Validator
@@ -107,8 +107,9 @@ def _clean_batches(
 ) -> Iterator[pl.DataFrame]:
     """Reads the rows of a table, and checks those rules that do not depend on other tables."""
     keys = None if spec.is_key_ordered else ExternalSorter(spec.key, workspace)
+    schema = spec.line_schema if is_csv(source) else spec.row_schema
     for rows in chain.from_iterable(map(batches_of, scan_clean(source, spec))):
-        if not spec.row_schema.is_valid(rows):
+        if not schema.is_valid(rows):
             raise UncleanError
         if keys:
             keys.add(rows.select(spec.key))

@@ -21,7 +21,7 @@ MIN_REFERENCE = 6
 MIN_DISPERSION = 0.03
 """The minimum of the squared relative deviation of a month's rows from their mean: a month
 of more than about half of the expected rows is never short, however large the table is."""
-LEVEL = 1e-4
+LEVEL = 1e-3
 """The probability of so few rows below which they are too few; for each number of months compared,
 up to `REFERENCE`."""
 PEAK = 2

@@ -32,6 +32,8 @@ class Report:
         horizon_months: Number of months within which churn counts.
         model_version: The model that predicted.
         groups: The scores of `churnlib.metrics.evaluate.evaluate` as plain data, by group.
+        not_at_risk: Number of subscriptions of the window that are left out because they cannot
+            churn; see `churnlib.features.outcome.is_at_risk`.
         validation: The same on the validation months; only in the training report.
         campaign: The expected gain of a campaign by these predictions, as plain data; see
             `churnlib.metrics.campaign.Campaign`. For a batch also `hold_out`, see
@@ -72,6 +74,7 @@ class Report:
     horizon_months: int
     model_version: str
     groups: Mapping[str, Mapping[str, Any]]
+    not_at_risk: int = 0
     validation: Mapping[str, Mapping[str, Any]] | None = None
     campaign: Mapping[str, Any] | None = None
     segments: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
@@ -112,6 +115,7 @@ class Report:
             warnings=tuple(plain["warnings"]),
             in_use=plain.get("in_use"),
             no_contact=plain.get("no_contact"),
+            not_at_risk=plain.get("not_at_risk", 0),
             not_predicted=plain.get("not_predicted"),
         )
 
@@ -168,6 +172,7 @@ class Report:
             "horizon_months": self.horizon_months,
             "model_version": self.model_version,
             **{name: dict(scores) for name, scores in self.groups.items()},
+            "not_at_risk": self.not_at_risk,
             "validation": self.validation,
             "campaign": self.campaign and {"hold_out": None, **self.campaign},
             "comparison": self.comparison,

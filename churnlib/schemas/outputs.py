@@ -33,8 +33,15 @@ _COMPUTED = {
     ),
 }
 _PREDICTED = {
-    PROBABILITY: dy.Float64(min=0, max=1, description="Of churn within the horizon"),
-    "risk_rank": dy.UInt32(unique=True, min=1, description="1 for the highest churn probability"),
+    PROBABILITY: dy.Float64(
+        nullable=True,
+        min=0,
+        max=1,
+        description="Of churn within the horizon; null if the subscription is too short to churn",
+    ),
+    "risk_rank": dy.UInt32(
+        nullable=True, min=1, description="1 for the highest churn probability; null without one"
+    ),
     "model_version": dy.String(description="The model that predicted it"),
     BASELINE: dy.Float64(
         nullable=True,

@@ -215,11 +215,29 @@ class TableSpec(Table):
     @cached_property
     def row_schema(self) -> type[dy.Schema]:
         """The schema with every rule except the uniqueness of the key, which concerns all rows."""
+        return _schema(self.name, self._columns_without_key(), self.rules)
+
+    @cached_property
+    def line_schema(self) -> type[dy.Schema]:
+        """The same for rows that are lines, so that no text has a line break."""
         columns = {
+            name: declared.with_check(_without_one_line(declared))
+            if isinstance(declared, dy.String)
+            else declared
+            for name, declared in self._columns_without_key().items()
+        }
+        return _schema(self.name, columns, self.rules)
+
+    def _columns_without_key(self) -> dict[str, dy.Column]:
+        return {
             name: declared.with_primary_key(False) if declared.primary_key else declared
             for name, declared in self.columns.items()
         }
-        return _schema(self.name, columns, self.rules)
+
+
+def _without_one_line(declared: dy.Column) -> dict[str, Check]:
+    checks = declared.check if isinstance(declared.check, Mapping) else {}
+    return {name: check for name, check in checks.items() if name != one_line.__name__}
 
 
 def kind_of(declared: dy.Column) -> ColumnKind | None:

@@ -68,10 +68,16 @@ def _batch_faults(
     backfill = partial(_backfill, settings.game, data_dir)
     window = settings.windows.batch_predict
     if window.is_relative:
-        newest = first_day(window.span(day)[0])
+        start, end = window.span(day)
+        newest = first_day(start)
         missing = missing_months([batch.month for batch in batches], newest)
         if missing:
             yield "batches missing", f"{_names(missing)}: {backfill(missing)}"
+        if end > day:
+            yield (
+                "batch incomplete",
+                f"windows.batch_predict ends on {end}, after the data, on {day}",
+            )
     for batch in batches:
         if batch.rows_since(counts):
             again = backfill([batch.month])

@@ -173,7 +173,10 @@ class BatchScored(ChurnEvent):
 
 
 class BatchMissing(ChurnEvent):
-    """Batches up to the newest that is due are missing or incomplete; a backfill makes them."""
+    """Batches up to the newest that is due are missing, incomplete or far too small.
+
+    A backfill makes those that are missing or incomplete.
+    """
 
     kind = "churn.batch.missing"
     about = "batch"
@@ -186,6 +189,9 @@ class BatchMissing(ChurnEvent):
     """The months without predictions."""
     incomplete: tuple[Month, ...]
     """The months whose predictions were made of fewer rows than are known by now."""
+    too_small: YesNo
+    """Whether the newest batch is far smaller than those before, or its window ends after the day
+    of the run."""
 
 
 class FeedLate(ChurnEvent):

@@ -13,6 +13,7 @@ from churnlib.schemas.columns import PROBABILITY
 from churnlib.uris import name_of
 from churnlib.versions.evidence import Evidence, why_no_contact
 from churnlib.versions.gate import ANCHOR, CANDIDATE, CHAMPION, Comparison, compare_models
+from flows.steps.at_risk import not_at_risk_warnings, rows_at_risk
 from flows.steps.back_test_plan import Gate
 from flows.steps.model_choice import open_version
 from flows.steps.reports import ScoreContext, model_facts
@@ -32,6 +33,7 @@ from flows.task import task
         "windows.score",
         "as_of",
         "horizon_months",
+        "churn_after_months",
         "campaign",
         "evaluation",
         "train.model_format",
@@ -58,7 +60,8 @@ def score_model(
     from churnlib.versions.threshold import contact_threshold
 
     manifest, loaded = open_version(model, allow_joblib=context.allow_joblib)
-    rows, segments = FeatureTable.read(features), context.evaluation.segments
+    rows, not_at_risk = rows_at_risk(features, context.churn_after_months)
+    segments = context.evaluation.segments
     with error_prefix(model.game):
         scored = predict_in_parts(loaded, rows, also=segments)
     threshold = contact_threshold(model, manifest, context.offer, context.rule)
@@ -75,6 +78,7 @@ def score_model(
         horizon_months=context.horizon_months,
         model_version=manifest["version"],
         groups={name: scores.to_json() for name, scores in groups.items()},
+        not_at_risk=not_at_risk,
         **breakdown(scored.rows, segments, context.evaluation.most_values),
         campaign=evaluate_campaign(scored.rows, context.offer, threshold, context.rule).to_json(),
         comparison=comparison,
@@ -82,7 +86,11 @@ def score_model(
         importance=[feature.to_json() for feature in importance],
         **model_facts(manifest, features),
         **context.data,
-        warnings=(*context.warnings, *new_category_warnings(scored)),
+        warnings=(
+            *context.warnings,
+            *not_at_risk_warnings(not_at_risk, context.churn_after_months),
+            *new_category_warnings(scored),
+        ),
     )
     evidence = Evidence.of(report.to_json(), features.fingerprint, leaks=gate.leaks)
     no_contact = why_no_contact(evidence, gate.terms.min_outcomes, context.offer)
@@ -106,7 +114,8 @@ def compare(
     if gate.ruling:
         result: dict[str, Any] = {**asdict(gate.ruling), "anchor": None}
     else:
-        result = compare_metrics(scored, rivals, features, gate, context.allow_joblib)
+        rows, _ = rows_at_risk(features, context.churn_after_months)
+        result = compare_metrics(scored, rivals, rows, gate, context.allow_joblib)
     comparison = Comparison(
         **{
             **gate.terms.model_dump(),
@@ -126,7 +135,7 @@ def compare(
 def compare_metrics(
     scored: Scored,
     rivals: tuple[DatasetRef, ...],
-    features: DatasetRef,
+    rows: FeatureTable,
     gate: Gate,
     allow_joblib: bool,
 ) -> dict[str, Any]:
@@ -140,8 +149,7 @@ def compare_metrics(
     for name, rival in zip((CHAMPION, ANCHOR), rivals, strict=False):
         try:
             _, loaded = open_version(rival, allow_joblib=allow_joblib)
-            predicted = predict_in_parts(loaded, FeatureTable.read(features), baseline=False)
-            columns[name] = predicted.rows[PROBABILITY]
+            columns[name] = predict_in_parts(loaded, rows, baseline=False).rows[PROBABILITY]
         except ModelError as error:
             if name == CHAMPION:
                 reason = f"the champion cannot be used any more: {error}"

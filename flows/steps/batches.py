@@ -123,26 +123,39 @@ def announce_gaps(run: Run, window: SubscriptionWindow, tables: Sequence[RawTabl
     incomplete = {
         batch.month: rows_since_text(batch, counts) for batch in batches if batch.rows_since(counts)
     }
-    small = {batch.month: small_text(batch, expected) for batch, expected in small_batches(batches)}
-    faults = [*((month, "missing") for month in missing), *incomplete.items(), *small.items()]
+    small = {
+        batch.month: small_text(batch, expected)
+        for batch, expected in small_batches(batches)
+        if batch.month == first_day(window.first)
+    }
+    faults = [
+        *((month, "missing") for month in missing),
+        *incomplete.items(),
+        *small.items(),
+        *((first_day(window.first), text) for text in beyond_warnings(run, window)),
+    ]
     warn(f"the batch of {month_name(month)}: {fault}" for month, fault in faults)
     shown = [{"batch": month_name(month), "fault": fault} for month, fault in faults]
     show_table(run.settings.game, "gaps", shown)
-    if to_make := sorted([*missing, *incomplete]):
-        _announce(run, missing, [*incomplete], month_name(to_make[0]), month_name(to_make[-1]))
+    if faults:
+        _announce(run, sorted(month for month, _ in faults), missing, [*incomplete])
 
 
 def _announce(
-    run: Run, missing: Sequence[date], incomplete: Sequence[date], first: str, last: str
+    run: Run, months: Sequence[date], missing: Sequence[date], incomplete: Sequence[date]
 ) -> None:
-    made_by = run.command("backfill", "--flow", "batch-predict", "--from", first, "--to", last)
-    warn([f"batches that are missing or incomplete are made by: {made_by}"])
+    """Says how batches with a fault are made, and emits an event."""
+    if to_make := sorted([*missing, *incomplete]):
+        span = ("--from", month_name(to_make[0]), "--to", month_name(to_make[-1]))
+        made_by = run.command("backfill", "--flow", "batch-predict", *span)
+        warn([f"batches that are missing or incomplete are made by: {made_by}"])
     BatchMissing(
         game=run.settings.game,
-        first_month=first,
-        last_month=last,
+        first_month=month_name(months[0]),
+        last_month=month_name(months[-1]),
         missing=tuple(map(month_name, missing)),
         incomplete=tuple(map(month_name, incomplete)),
+        too_small="yes" if len(months) > len(to_make) else "no",
     ).emit()
 
 

@@ -7,6 +7,7 @@ import polars as pl
 
 from churnlib.errors import DataError
 from churnlib.features.label_windows import LabelWindow, churn_by_months, suggest_label_window
+from churnlib.features.outcome import is_at_risk
 from churnlib.io import datasets
 from churnlib.io.datasets import DatasetRef
 from churnlib.months import months_apart
@@ -23,12 +24,14 @@ class LabelRequest:
     Attributes:
         as_of: The day of the run.
         horizon_months: The horizon of the label.
+        churn_after_months: How many missed months in a row are churn.
         train: The training window.
         score: The scoring window.
     """
 
     as_of: date
     horizon_months: int
+    churn_after_months: int
     train: Window
     score: Window
 
@@ -37,12 +40,13 @@ class LabelRequest:
         """The settings of a run."""
         settings = run.settings
         windows = settings.windows
-        return cls(run.as_of, settings.horizon_months, windows.train, windows.score)
+        horizon, missed = settings.horizon_months, settings.churn_after_months
+        return cls(run.as_of, horizon, missed, windows.train, windows.score)
 
 
 @task(
     reads=("03_primary/standard_features", "04_feature/train_features"),
-    settings=("windows.train", "windows.score", "as_of", "horizon_months"),
+    settings=("windows.train", "windows.score", "as_of", "horizon_months", "churn_after_months"),
 )
 def check_outcomes(standard: DatasetRef, features: DatasetRef, request: LabelRequest) -> str:
     """Checks that the training window has both outcomes; if not, says which window would.
@@ -57,7 +61,8 @@ def check_outcomes(standard: DatasetRef, features: DatasetRef, request: LabelReq
     churned, known = int(labels.sum()), labels.count()
     if 0 < churned < known:
         return f"{churned:,} of {known:,} subscriptions with a known label churned"
-    counts = churn_by_months(datasets.scan(standard), as_of=request.as_of)
+    subs = datasets.scan(standard).filter(is_at_risk(request.churn_after_months))
+    counts = churn_by_months(subs, as_of=request.as_of)
     found = f"{'all' if churned else 'none'} of {known:,} subscriptions with a known label churned"
     if not known:
         found = "no label is known yet"

@@ -9,16 +9,17 @@ import polars as pl
 from churnlib.errors import error_prefix
 from churnlib.features.cohort import in_window
 from churnlib.features.history import add_currency_features
+from churnlib.features.outcome import is_at_risk
 from churnlib.features.standard import standard_features
 from churnlib.io import datasets
 from churnlib.io.catalog import month_name
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.io.footer import footer
-from churnlib.model.feature_table import FeatureTable
 from churnlib.settings import CurrencySettings, EngineSettings, StandardSettings
 from churnlib.versions.manifest import read_manifest
 from flows.engine.building import build
 from flows.engine.events import BatchPredicted
+from flows.steps.at_risk import not_at_risk_warnings, rows_at_risk
 from flows.steps.contacts import ContactPlan
 from flows.steps.run import SubscriptionWindow
 from flows.steps.run_warnings import new_category_warnings, warn
@@ -103,6 +104,7 @@ def batch_features(
     writes=("07_model_output/predictions",),
     settings=(
         "windows.batch_predict",
+        "as_of",
         "horizon_months",
         "churn_after_months",
         "campaign",
@@ -130,11 +132,13 @@ def predict_batch(
     manifest, campaign = read_manifest(model), contacts.campaign
     version, no_contact = manifest["version"], contacts.no_contact
     loaded = open_model(model, manifest, allow_joblib=allow_joblib)
+    rows, not_at_risk = rows_at_risk(features, batch.churn_after_months)
     with error_prefix(model.game):
-        scored = predict_in_parts(loaded, FeatureTable.read(features))
+        scored = predict_in_parts(loaded, rows)
         threshold = contact_threshold(model, manifest, campaign.offer, campaign.threshold)
     warn(new_category_warnings(scored))
-    ranked = rank_by_risk(scored.rows, version)
+    warn(not_at_risk_warnings(not_at_risk, batch.churn_after_months))
+    ranked = rank_by_risk(with_others(scored.rows, features, batch.churn_after_months), version)
     predictions = add_contact(
         ranked, threshold, campaign.hold_out_share, may_contact=no_contact is None
     )
@@ -158,3 +162,12 @@ def predict_batch(
         uri=written.uri,
     ).emit()
     return written
+
+
+def with_others(
+    predicted: pl.DataFrame, features: DatasetRef, churn_after_months: int
+) -> pl.DataFrame:
+    """Adds the subscriptions of a batch that cannot churn, without a probability."""
+    others = datasets.scan(features).filter(~is_at_risk(churn_after_months))
+    shared = [name for name in predicted.columns if name in others.collect_schema()]
+    return pl.concat([predicted, others.select(shared).collect()], how="diagonal")

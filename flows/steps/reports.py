@@ -41,6 +41,7 @@ class ScoreContext(ReportContext):
     Attributes:
         window: The subscriptions to score.
         horizon_months: The horizon of the label.
+        churn_after_months: How many missed months in a row are churn.
         offer: Costs and benefits of a campaign.
         rule: How the lowest probability that is contacted is chosen.
         allow_joblib: Whether to load model files in the joblib format, which can run any code.
@@ -48,6 +49,7 @@ class ScoreContext(ReportContext):
 
     window: SubscriptionWindow
     horizon_months: int
+    churn_after_months: int
     offer: Offer
     rule: ThresholdRule
     allow_joblib: bool
@@ -66,6 +68,7 @@ def score_context(
         **vars(report_context(run, sources, warnings)),
         window=window,
         horizon_months=run.settings.horizon_months,
+        churn_after_months=run.settings.churn_after_months,
         offer=run.settings.campaign.offer,
         rule=run.settings.campaign.threshold,
         allow_joblib=run.allow_joblib,

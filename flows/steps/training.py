@@ -2,13 +2,14 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from churnlib.errors import error_prefix
 from churnlib.features.cohort import feature_columns
+from churnlib.features.outcome import is_at_risk
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.io.footer import facts
 from churnlib.io.table_writer import ORDER
@@ -166,7 +167,9 @@ def fit_model(
 
     assert seed is not None  # The decorator draws one.
     as_of, window = facts(features, "as_of", "window")
-    sample = draw_sample(features, request.train)
+    drawn = draw_sample(features, request.train)
+    at_risk = is_at_risk(request.features["churn_after_months"])
+    sample = replace(drawn, rows=drawn.rows.where(at_risk))
     run_logger().info("sample: %s", describe_sample(sample.to_json()))
     with error_prefix(features.game), naming_sample_setting(sample):
         training = train_model(
@@ -182,6 +185,7 @@ def fit_model(
         "seed": seed,
         **training_facts(training, request),
         **origin_facts(features, sample, request, origin),
+        "not_at_risk": len(drawn.rows.where(~at_risk).columns(LABEL)),
     }
     target = Dataset("model", models.game, join(models.uri, new_version(datetime.now(UTC))))
     golden = sample.rows.sample(GOLDEN_ROWS).collect()

@@ -14,6 +14,7 @@ from churnlib.schemas.columns import PROBABILITY, SUB_ID
 from churnlib.settings import Offer
 from churnlib.versions.folder import read_scored
 from churnlib.versions.manifest import read_manifest
+from flows.steps.at_risk import not_at_risk_warnings
 from flows.steps.reports import ReportContext, model_facts
 from flows.steps.runtime_code import REPORT_CODE
 from flows.task import task
@@ -46,6 +47,7 @@ def report_training(
         horizon_months=manifest["settings"]["horizon_months"],
         model_version=manifest["version"],
         groups=manifest["metrics"]["in_sample"],
+        not_at_risk=manifest["not_at_risk"],
         validation=manifest["metrics"]["validation"],
         campaign=evaluate_campaign(
             validation,
@@ -64,6 +66,8 @@ def report_training(
 
 def training_warnings(manifest: dict[str, Any], validation: pl.DataFrame) -> Iterator[str]:
     """Warns of an unreliable validation, of too small a sample, and of features left out."""
+    churn_after_months = manifest["settings"]["churn_after_months"]
+    yield from not_at_risk_warnings(manifest["not_at_risk"], churn_after_months)
     if manifest["validation_warning"]:
         yield manifest["validation_warning"]
     sample = manifest["sample"]

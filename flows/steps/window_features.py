@@ -17,11 +17,11 @@ from churnlib.io.footer import footer
 from churnlib.raw.availability import known_by
 from churnlib.raw.late_feeds import read_monthly_rows
 from churnlib.schemas.raw_tables import raw_tables
-from churnlib.schemas.spec import TableSpec
+from churnlib.schemas.spec import TableKind, TableSpec
 from churnlib.settings import CurrencySettings, EngineSettings, WindowName
 from flows.engine.building import build
 from flows.engine.publication import publish
-from flows.steps.feeds import LABEL_FEEDS, check_feeds
+from flows.steps.feeds import LABEL_FEEDS, refuse_late
 from flows.steps.raw_tables import RawTable
 from flows.steps.run import Run, SubscriptionWindow
 from flows.steps.sources import Sources
@@ -37,11 +37,13 @@ class WindowRequest:
     Attributes:
         window: The subscriptions.
         horizon_months: The horizon of the label.
+        churn_after_months: How many missed months in a row are churn.
         currency: Which currency features to build.
     """
 
     window: SubscriptionWindow
     horizon_months: int
+    churn_after_months: int
     currency: CurrencySettings
 
 
@@ -58,22 +60,24 @@ class Cohort:
     sources: Sources
 
 
-def check_first(run: Run, flow: WindowName, *tables: TableSpec) -> None:
-    """Checks the input of a composite before any of it is used.
+def check_first(
+    run: Run, flow: WindowName, *tables: TableSpec, needed: tuple[TableKind, ...] = LABEL_FEEDS
+) -> None:
+    """Checks the raw tables of a run before any of them replaces an earlier one.
 
     Args:
         run: The run.
-        flow: The flow that follows on the standard features.
-        tables: All raw tables that the sub-flows read.
+        flow: The flow whose window must select subscriptions.
+        tables: All raw tables that the run reads.
+        needed: The kinds of tables that may not be late.
 
     Raises:
         ChurnlibError: A table breaks rules or is late, or the window selects no subscription.
     """
     checked = check_tables(run.settings, run.catalog, tables, run.as_of)
     rows = {name: table.now for name, table in checked.items()}
-    if run.settings.raw.on_late == "fail":
-        needed = (spec.name for spec in run.raw.of_kind(*LABEL_FEEDS))
-        check_feeds(run, {name: read_monthly_rows(rows[name]) for name in needed}, LABEL_FEEDS)
+    names = [spec.name for spec in run.raw.of_kind(*needed)]
+    refuse_late(run, {name: read_monthly_rows(rows[name]) for name in names}, needed)
     subs = started_subs(rows[run.raw.subscriptions.name], run.as_of)
     check_selects_any(subs, run.window(flow), run.settings.game)
     publish()
@@ -103,7 +107,12 @@ def window_cohort(
         standard,
         currency.checked,
         run.catalog.features(flow),
-        WindowRequest(window or run.window(flow), settings.horizon_months, settings.currency),
+        WindowRequest(
+            window or run.window(flow),
+            settings.horizon_months,
+            settings.churn_after_months,
+            settings.currency,
+        ),
         engine=settings.engine,
     )
     return Cohort(features, {**sources, currency.checked.name: currency.facts})
@@ -112,7 +121,14 @@ def window_cohort(
 @task(
     reads=("03_primary/standard_features", "02_intermediate/{history}"),
     writes=("04_feature/{flow}_features",),
-    settings=("windows.{flow}", "as_of", "horizon_months", "currency", "engine"),
+    settings=(
+        "windows.{flow}",
+        "as_of",
+        "horizon_months",
+        "churn_after_months",
+        "currency",
+        "engine",
+    ),
     notes=("engine",),
 )
 def build_window_features(
@@ -137,7 +153,12 @@ def window_features(
     """The features and labels of the subscriptions in a window, as known on the day."""
     as_of = request.window.as_of
     known = in_window(known_subs(subs, as_of), *request.window.span)
-    labelled = add_label(known, as_of=as_of, horizon_months=request.horizon_months)
+    labelled = add_label(
+        known,
+        as_of=as_of,
+        horizon_months=request.horizon_months,
+        churn_after_months=request.churn_after_months,
+    )
     return add_currency_features(labelled, balances, request.currency, as_of=as_of)
 
 

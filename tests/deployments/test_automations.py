@@ -64,7 +64,7 @@ def test_missing_batches_are_predicted_by_the_backfill() -> None:
     automation = make_missing_batches(GAME, backfill)
     event = BatchMissing(
         game=GAME, first_month="2024-06", last_month="2024-08", missing=("2024-08",),
-        incomplete=("2024-06",),
+        incomplete=("2024-06",), too_small="no",
     )  # fmt: skip
     assert is_triggered(automation, event)
     (action,) = automation.actions

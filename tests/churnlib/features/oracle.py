@@ -112,9 +112,20 @@ def month_after(miss: Row, as_of: date) -> int:
     return month_number(miss["end_date"]) + 1
 
 
-def label(sub: Row, churn_day: date | None, as_of: date, horizon_months: int) -> int | None:
-    """Whether the subscription churned within the horizon; None while that is not known."""
+def label(
+    sub: Row,
+    churn_day: date | None,
+    as_of: date,
+    horizon_months: int,
+    churn_after_months: int | None = None,
+) -> int | None:
+    """Whether the subscription churned within the horizon; None while that is not known.
+
+    None as well if it is too short to miss enough months in a row.
+    """
     start = sub["sub_start_date"]
+    if churn_after_months is not None and sub["sub_months"] < churn_after_months:
+        return None
     if months(start, as_of) < horizon_months:
         return None
     return int(churn_day is not None and months(start, churn_day) <= horizon_months)

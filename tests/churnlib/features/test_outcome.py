@@ -150,9 +150,14 @@ def test_misses_of_other_subscriptions_do_not_add_up() -> None:
 LABEL_SCHEMA = {**SUB_SCHEMA, "churned_on": pl.Date}
 
 
-def labelled(subs: Sequence[Row], as_of: date, horizon_months: int) -> pl.DataFrame:
+def labelled(
+    subs: Sequence[Row], as_of: date, horizon_months: int, churn_after_months: int | None = None
+) -> pl.DataFrame:
     return add_label(
-        table(subs, LABEL_SCHEMA), as_of=as_of, horizon_months=horizon_months
+        table(subs, LABEL_SCHEMA),
+        as_of=as_of,
+        horizon_months=horizon_months,
+        churn_after_months=churn_after_months,
     ).collect()
 
 
@@ -166,13 +171,14 @@ def label(churned_on: date | None, as_of: date, horizon_months: int = 6) -> int 
 
 
 @examples(60)
-@given(games, as_of_days, st.integers(1, 8))
-def test_label_equals_oracle(game: Game, as_of: date, horizon_months: int) -> None:
+@given(games, as_of_days, st.integers(1, 8), st.none() | st.integers(1, 4))
+def test_label_equals_oracle(
+    game: Game, as_of: date, horizon_months: int, churn_after_months: int | None
+) -> None:
     subs = [{**s, "churned_on": oracle.churned_on(s, game.misses, as_of, 3)} for s in game.subs]
-    expected = [
-        {**s, "sub_churn": oracle.label(s, s["churned_on"], as_of, horizon_months)} for s in subs
-    ]
-    oracle.assert_rows(labelled(subs, as_of, horizon_months), expected)
+    terms = (as_of, horizon_months, churn_after_months)
+    expected = [{**s, "sub_churn": oracle.label(s, s["churned_on"], *terms)} for s in subs]
+    oracle.assert_rows(labelled(subs, *terms), expected)
 
 
 def test_label_is_available_from_the_first_day_of_the_month_in_which_the_horizon_ends() -> None:
@@ -203,3 +209,11 @@ def test_label_does_not_change_once_known() -> None:
     later = [date(2024, 7, 1), date(2024, 8, 1), date(2026, 1, 1)]
     assert [label(date(2024, 8, 1), as_of=day) for day in later] == [0, 0, 0]
     assert [label(date(2024, 7, 1), as_of=day) for day in later] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(("months", "expected"), [(1, None), (2, None), (3, 0), (12, 0)])
+def test_label_of_a_subscription_too_short_to_churn_is_null(
+    months: int, expected: int | None
+) -> None:
+    row = sub(start=date(2024, 1, 31), churned_on=None, sub_months=months)
+    assert labelled([row], date(2025, 1, 1), 6, 3)["sub_churn"].item() == expected

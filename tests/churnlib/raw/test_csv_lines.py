@@ -8,7 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from churnlib.io.datasets import Dataset
-from churnlib.raw.csv_lines import find_unusual_lines, header, line_not_utf8
+from churnlib.raw import csv_lines
+from churnlib.raw.csv_lines import find_unusual_lines, header, line_not_utf8, profile
 from churnlib.raw.messages import stray_quotes_message
 from tests.churnlib.raw.samples import check, currency, lines, refusal, sub, write, write_text
 
@@ -181,6 +182,27 @@ def test_the_first_line_that_is_not_utf8_is_found(tmp_path: Path) -> None:
     assert line_not_utf8(str(path)) == 3
     path.write_bytes("a\nä\n".encode())
     assert line_not_utf8(str(path)) is None
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
+@pytest.mark.parametrize(
+    ("text", "is_lone"),
+    [
+        ("a,b\r\n1,2\r\n", False),
+        ("a,b\n1,2\n", False),
+        ("a,b\n1,\r2\n", True),
+        ("a,b\r1,2\r\n", True),
+        ("a,b\r\n1,2\r", True),
+        ("a,b\r\r\n1,2\r\n", True),
+    ],
+)
+def test_carriage_returns_that_end_no_line_are_found_whatever_is_read_at_once(
+    text: str, is_lone: bool, size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csv_lines, "AT_A_TIME", size)
+    path = tmp_path / "x.csv"
+    path.write_bytes(text.encode())
+    assert profile(str(path)).has_lone_cr == is_lone
 
 
 def test_an_empty_file_has_no_header(tmp_path: Path) -> None:

@@ -91,12 +91,12 @@ def take_through(studio: Studio, settings: Mapping[str, Any]) -> None:
     """Runs the base flows; nothing comes from the cache, so that the ledgers are complete."""
     for flow in ("standard_features", "train", "score"):
         run(studio, flow, LAST_DAY, settings)
-    run(studio, "batch_predict", BATCH_DAY, settings)
+    run(studio, "batch_predict", BATCH_DAY, settings, replace=True)
     run(studio, "batch_score", LAST_DAY, settings)
 
 
-def run(studio: Studio, flow: str, day: str, settings: Mapping[str, Any]) -> None:
-    studio.run(flow, GAME, settings, as_of=date.fromisoformat(day), refresh=True)
+def run(studio: Studio, flow: str, day: str, settings: Mapping[str, Any], **more: Any) -> None:
+    studio.run(flow, GAME, settings, as_of=date.fromisoformat(day), refresh=True, **more)
 
 
 def spoil(studio: Studio) -> None:
