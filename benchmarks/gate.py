@@ -2,9 +2,9 @@
 
 Cohorts are simulated with known true ROC AUCs of both models: scores are normal given the outcome,
 and correlated between the models. Characters have one to three subscriptions, which share a part of
-their score and risk. The gate decides on each cohort as in a first back-test, by ROC AUC with the
-default settings. Prints a Markdown table; with `--churners`, one of the interval's coverage with
-few churners, with a `max_loss` of 0.02. `benchmarks.gate_sequences` measures sequences.
+their score and risk. The gate decides on each cohort as in a first back-test, by ROC AUC with a
+`max_loss` of 0.02. Prints a Markdown table; with `--churners`, one of the interval's coverage with
+few churners. `benchmarks.gate_sequences` measures sequences of candidates.
 """
 
 import argparse
@@ -19,13 +19,12 @@ from numpy.typing import NDArray
 
 from churnlib.metrics.comparison import paired_difference
 from churnlib.seeds import derive_seed
-from churnlib.settings import ChampionSettings
 from churnlib.versions.decision import Decision, Rules, decide_by_interval
 from churnlib.versions.gate import Terms, compare_models
 
 CHAMPION_AUC = 0.80
 MAX_LOSS = 0.02
-TERMS = Terms.of(ChampionSettings())
+TERMS = Terms(metric="roc_auc", max_loss=MAX_LOSS, promote=True)
 CHARACTER_SHARE = 0.3
 """The share of a score's variance that the subscriptions of a character have in common."""
 RISKS = (2.0, 6.0)

@@ -18,7 +18,7 @@ from churnlib.settings import LEAST_LOSS_SHARE, MAX_LOSS, GateMetric
 
 Decision = Literal["accepted", "refused", "undecided"]
 """What the gate decides on a candidate; `undecided` where there is too little data."""
-ERRORS_ALLOWED = 3.0
+ERRORS_ALLOWED = 3
 """The allowed loss in standard errors of the difference, within its bounds."""
 ERROR = 0.05
 """The chance that any of many looks accepts a candidate that is worse by the allowed loss."""
