@@ -7,8 +7,9 @@ import polars as pl
 import pytest
 
 from churnlib.errors import DataError
+from churnlib.io import storage
 from churnlib.io.catalog import Catalog
-from churnlib.io.datasets import Dataset, DatasetRef, read
+from churnlib.io.datasets import Dataset, DatasetRef, read, write_parquet
 from churnlib.io.storage import fingerprint
 from churnlib.raw.parts import parts_of
 from churnlib.raw.read import UncleanError
@@ -173,6 +174,26 @@ def test_the_catalog_finds_a_folder_and_refuses_two_copies(tmp_path: Path) -> No
         (raw / name).unlink()
     (raw / "sub_miss.csv.md5").touch()
     assert catalog.raw("sub_miss").uri == str(raw / "sub_miss")
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_parts_in_an_object_store_give_the_same_bytes(
+    reader: Reader, bucket: str, tmp_path: Path
+) -> None:
+    rows = as_frame(list(GOOD["character_data"]))
+    expected = prepared(write(tmp_path, "character_data", rows), reader).fingerprint
+    for name, part in (("a", rows[:2]), ("deep/b", rows[2:])):
+        target = Dataset(name, "hawk", f"{bucket}/01_raw/hawk/character_data/{name}.parquet")
+        write_parquet(part.lazy(), target)
+    storage.write_text("x", f"{bucket}/01_raw/hawk/character_data_notes.txt")
+    source = Catalog(bucket, "hawk").raw("character_data")
+    assert source.uri == f"{bucket}/01_raw/hawk/character_data"
+    assert len(fingerprint(source.uri)) == 64
+    spec = raw_tables()[source.name]
+    assert prepare(source, spec, reader, output=tmp_path).fingerprint == expected
+    storage.write_text("x", f"{bucket}/01_raw/hawk/character_data.csv")
+    with pytest.raises(DataError, match="exists twice"):
+        Catalog(bucket, "hawk").raw("character_data")
 
 
 def test_a_missing_table_names_what_is_there_instead(tmp_path: Path) -> None:
