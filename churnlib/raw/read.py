@@ -170,10 +170,11 @@ def _raw_parquet(part: Part, spec: TableSpec, rows_before: int = 0) -> pl.LazyFr
 
 def _open_parquet(part: Part, spec: TableSpec) -> pl.LazyFrame:
     check_format(part.uri, _file(part), is_csv=False)
-    frame = pl.scan_parquet(
-        part.uri, glob=False, hive_partitioning=False, **reader_options(part.uri)
-    )
-    names = frame.collect_schema().names()
+    with explain_read_errors(part):
+        frame = pl.scan_parquet(
+            part.uri, glob=False, hive_partitioning=False, **reader_options(part.uri)
+        )
+        names = frame.collect_schema().names()
     _check_columns(part, spec, [*names, *(name for name in part.values if name not in names)])
     return frame
 
@@ -236,7 +237,7 @@ def by_line(raw: pl.LazyFrame, lines: Lines) -> pl.LazyFrame:
     return raw.with_columns(pl.coalesce(line, ROW).alias(ROW))
 
 
-def is_csv(source: Dataset | DatasetRef) -> bool:
+def is_csv(source: Dataset | DatasetRef | Part) -> bool:
     """Whether a raw table is a CSV file, by its suffix."""
     return source.uri.endswith(".csv")
 
@@ -260,7 +261,7 @@ def explain_open_errors(source: Dataset | DatasetRef) -> Iterator[None]:
 
 
 @contextmanager
-def explain_read_errors(source: Dataset | DatasetRef) -> Iterator[None]:
+def explain_read_errors(source: Dataset | DatasetRef | Part) -> Iterator[None]:
     """Explains why a raw table cannot be read.
 
     Raises:
@@ -272,7 +273,7 @@ def explain_read_errors(source: Dataset | DatasetRef) -> Iterator[None]:
         raise _unreadable(source, error) from None
 
 
-def _unreadable(source: Dataset | DatasetRef, error: Exception) -> DataError:
+def _unreadable(source: Dataset | DatasetRef | Part, error: Exception) -> DataError:
     why = reason(error)
     is_text = is_csv(source) and is_file(source.uri)
     if is_text and (line := line_not_utf8(source.uri)):

@@ -154,6 +154,14 @@ def test_a_part_of_another_format_is_named(tmp_path: Path) -> None:
     assert refusal(source).startswith("hawk: sub_miss/b.parquet is text, not Parquet.")
 
 
+def test_a_part_that_is_cut_is_named(tmp_path: Path) -> None:
+    rows = as_frame([miss(101, 3)])
+    source = folder_of(tmp_path, "sub_miss", {"a.parquet": rows, "b.parquet": rows})
+    cut = tmp_path / "sub_miss" / "b.parquet"
+    cut.write_bytes(cut.read_bytes()[:-40])
+    assert refusal(source).startswith(f"hawk: {cut} cannot be read: ")
+
+
 def test_the_fingerprint_covers_all_parts(tmp_path: Path) -> None:
     rows = as_frame([miss(101, 3), miss(102, 3)])
     source = folder_of(tmp_path, "sub_miss", {"a.parquet": rows, "b.parquet": rows})
