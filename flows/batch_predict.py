@@ -6,6 +6,7 @@ if __name__ == "__main__":  # Before the other imports, which would delay the fi
     run_command("batch-predict")
 
 from churnlib.io.datasets import DatasetRef
+from churnlib.schemas.spec import TableKind
 from churnlib.uris import name_of
 from flows.steps.batches import announce_gaps, batch_facts, beyond_warnings, news_warnings
 from flows.steps.delivery import check_delivery
@@ -20,12 +21,15 @@ from flows.steps.prediction import (
 from flows.steps.run import Run
 from flows.steps.run_warnings import leakage_warnings, warn
 from flows.steps.table_checks import TABLE_TASKS
+from flows.steps.window_features import check_first
+
+KINDS: tuple[TableKind, ...] = ("entity", "subscriptions", "history")
 
 
 @churn_flow(
     "batch-predict",
     tasks=(*TABLE_TASKS, build_predict_features, predict_batch),
-    tables=("entity", "subscriptions", "history"),
+    tables=KINDS,
 )
 def batch_predict(run: Run) -> DatasetRef:
     """Predicts the batch of the window from the raw tables, without the missed months."""
@@ -33,7 +37,8 @@ def batch_predict(run: Run) -> DatasetRef:
     model, model_warnings = usable_model(run)
     output = run.catalog.predictions(window.first)
     check_delivery(run, output, name_of(model.uri))
-    tables = characters, subs, currency = run.tables("entity", "subscriptions", "history")
+    check_first(run, "batch_predict", *run.raw.of_kind(*KINDS), needed=BATCH_FEEDS)
+    tables = characters, subs, currency = run.tables(*KINDS)
     warnings = warn(
         run.day_warnings,
         leakage_warnings(settings.standard),

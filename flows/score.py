@@ -12,7 +12,7 @@ from churnlib.schemas.spec import TableKind
 from flows.standard_features import standard_features
 from flows.steps.back_test import score_model
 from flows.steps.back_test_plan import back_test_plan
-from flows.steps.feeds import feeds_of
+from flows.steps.feeds import LABEL_FEEDS, feeds_of, refuse_late
 from flows.steps.flow import churn_flow
 from flows.steps.promotion import apply_comparison, record_comparison
 from flows.steps.reports import check_segments, keep_reports, score_context, show
@@ -35,6 +35,7 @@ def score(run: Run) -> tuple[DatasetRef, ...]:
     plan = back_test_plan(run)
     standard = open_standard_features(run)
     sources = read_sources(run)
+    refuse_late(run, noted_feeds(run), LABEL_FEEDS)
     (currency,) = run.tables("history")
     warnings = warn(
         leakage_warnings(run.settings.standard),

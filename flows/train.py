@@ -10,7 +10,7 @@ from typing import get_args
 from churnlib.io.datasets import DatasetRef
 from churnlib.schemas.spec import TableKind
 from flows.standard_features import standard_features
-from flows.steps.feeds import feeds_of
+from flows.steps.feeds import LABEL_FEEDS, feeds_of, refuse_late
 from flows.steps.flow import churn_flow
 from flows.steps.outcome_check import LabelRequest, check_outcomes
 from flows.steps.registration import register, register_version
@@ -43,6 +43,7 @@ def train(run: Run) -> DatasetRef:
     check_training(run)
     standard = open_standard_features(run)
     sources = read_sources(run)
+    refuse_late(run, noted_feeds(run), LABEL_FEEDS)
     (currency,) = run.tables("history")
     warnings = warn(
         leakage_warnings(run.settings.standard),

@@ -179,6 +179,24 @@ def _open_parquet(part: Part, spec: TableSpec) -> pl.LazyFrame:
     return frame
 
 
+def undeclared_columns(source: Dataset | DatasetRef, spec: TableSpec) -> list[str]:
+    """The columns of a raw table that its record does not declare, of all parts.
+
+    Raises:
+        DataError: The file cannot be read.
+    """
+    with explain_open_errors(source):
+        names = dict.fromkeys(name for part in parts_of(source) for name in _names(part))
+    return [name for name in names if name not in spec.columns]
+
+
+def _names(part: Part) -> list[str]:
+    if part.is_csv:
+        return header(part.uri)
+    options = reader_options(part.uri)
+    return [*pl.read_parquet_schema(part.uri, **options), *part.values]
+
+
 def as_one(frames: Sequence[pl.LazyFrame]) -> pl.LazyFrame:
     """Joins the parts of a raw table; columns whose types differ become text."""
     first, *others = frames

@@ -58,6 +58,18 @@ def check_feeds(run: Run, feeds: Feeds, needed: tuple[TableKind, ...]) -> tuple[
     return (*map(str, late), *_silence_warnings(run, feeds, late))
 
 
+def refuse_late(run: Run, feeds: Feeds, needed: tuple[TableKind, ...]) -> None:
+    """Refuses a run whose needed tables are late, before it writes anything; see `check_feeds`.
+
+    Raises:
+        DataError: A table is late, and `raw.on_late` is `fail`.
+    """
+    if run.settings.raw.on_late == "fail":
+        check_feeds(
+            run, {t: rows for t, rows in feeds.items() if run.raw[t].kind in needed}, needed
+        )
+
+
 def find_late_feeds(run: Run, feeds: Feeds) -> list[LateFeed]:
     """Finds the tables that are late on the day of a run."""
     found = (find_late(run.raw[table], rows, run.as_of) for table, rows in feeds.items())

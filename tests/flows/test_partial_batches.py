@@ -125,7 +125,12 @@ def test_run_without_a_new_month_says_so(complete: Studio, say: Say) -> None:
     other = say(complete, "batch_predict", GAME, "--as-of=2025-02-01", WARN, *window)
     assert "no new month" not in other, "this batch is the same month"
     later = say(
-        complete, "batch_predict", GAME, f"--as-of={LAST_DAY}", "--set=windows.batch_predict.end=0"
+        complete,
+        "batch_predict",
+        GAME,
+        f"--as-of={LAST_DAY}",
+        "--set=windows.batch_predict.end=0",
+        "--replace",
     )
     assert (
         f"windows.batch_predict runs to 2025-01-31, after {LAST_DAY}, the day of the run" in later

@@ -12,7 +12,7 @@ from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import Dataset, DatasetRef, read, write_parquet
 from churnlib.io.storage import fingerprint
 from churnlib.raw.parts import parts_of
-from churnlib.raw.read import UncleanError
+from churnlib.raw.read import UncleanError, undeclared_columns
 from churnlib.schemas.raw_tables import raw_tables
 from tests.churnlib.raw.samples import (
     GOOD,
@@ -210,3 +210,14 @@ def test_a_missing_table_names_what_is_there_instead(tmp_path: Path) -> None:
     (raw / "sub_miss.csv.gz").touch()
     with pytest.raises(DataError, match=r"There is sub_miss\.csv\.gz, which is not read\."):
         Catalog(str(tmp_path), "hawk").raw("sub_miss")
+
+
+def test_undeclared_columns_are_those_of_any_part(tmp_path: Path) -> None:
+    rows = as_frame(list(GOOD["character_data"]))
+    parts = {
+        "a.parquet": rows.with_columns(platform=pl.lit("pc")),
+        "region=eu/b.parquet": rows.with_columns(vip=1),
+    }
+    source = folder_of(tmp_path, "character_data", parts)
+    names = undeclared_columns(source, raw_tables()["character_data"])
+    assert names == ["platform", "vip", "region"]
