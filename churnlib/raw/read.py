@@ -170,12 +170,31 @@ def _raw_parquet(part: Part, spec: TableSpec, rows_before: int = 0) -> pl.LazyFr
 
 def _open_parquet(part: Part, spec: TableSpec) -> pl.LazyFrame:
     check_format(part.uri, _file(part), is_csv=False)
-    frame = pl.scan_parquet(
-        part.uri, glob=False, hive_partitioning=False, **reader_options(part.uri)
-    )
-    names = frame.collect_schema().names()
+    with explain_read_errors(part):
+        frame = pl.scan_parquet(
+            part.uri, glob=False, hive_partitioning=False, **reader_options(part.uri)
+        )
+        names = frame.collect_schema().names()
     _check_columns(part, spec, [*names, *(name for name in part.values if name not in names)])
     return frame
+
+
+def undeclared_columns(source: Dataset | DatasetRef, spec: TableSpec) -> list[str]:
+    """The columns of a raw table that its record does not declare, of all parts.
+
+    Raises:
+        DataError: The file cannot be read.
+    """
+    with explain_open_errors(source):
+        names = dict.fromkeys(name for part in parts_of(source) for name in _names(part))
+    return [name for name in names if name not in spec.columns]
+
+
+def _names(part: Part) -> list[str]:
+    if part.is_csv:
+        return header(part.uri)
+    options = reader_options(part.uri)
+    return [*pl.read_parquet_schema(part.uri, **options), *part.values]
 
 
 def as_one(frames: Sequence[pl.LazyFrame]) -> pl.LazyFrame:
@@ -236,7 +255,7 @@ def by_line(raw: pl.LazyFrame, lines: Lines) -> pl.LazyFrame:
     return raw.with_columns(pl.coalesce(line, ROW).alias(ROW))
 
 
-def is_csv(source: Dataset | DatasetRef) -> bool:
+def is_csv(source: Dataset | DatasetRef | Part) -> bool:
     """Whether a raw table is a CSV file, by its suffix."""
     return source.uri.endswith(".csv")
 
@@ -260,7 +279,7 @@ def explain_open_errors(source: Dataset | DatasetRef) -> Iterator[None]:
 
 
 @contextmanager
-def explain_read_errors(source: Dataset | DatasetRef) -> Iterator[None]:
+def explain_read_errors(source: Dataset | DatasetRef | Part) -> Iterator[None]:
     """Explains why a raw table cannot be read.
 
     Raises:
@@ -272,7 +291,7 @@ def explain_read_errors(source: Dataset | DatasetRef) -> Iterator[None]:
         raise _unreadable(source, error) from None
 
 
-def _unreadable(source: Dataset | DatasetRef, error: Exception) -> DataError:
+def _unreadable(source: Dataset | DatasetRef | Part, error: Exception) -> DataError:
     why = reason(error)
     is_text = is_csv(source) and is_file(source.uri)
     if is_text and (line := line_not_utf8(source.uri)):

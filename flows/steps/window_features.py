@@ -89,6 +89,7 @@ def window_cohort(
     standard: DatasetRef,
     sources: Sources,
     currency: RawTable,
+    window: SubscriptionWindow | None = None,
 ) -> Cohort:
     """Builds the features and labels of the subscriptions in the window of a flow.
 
@@ -98,6 +99,7 @@ def window_cohort(
         standard: The standard features.
         sources: The facts of the raw tables that these were built from.
         currency: The currency table.
+        window: The window; that of the settings if None.
     """
     settings = run.settings
     check_built_with(run, standard, "churn_after_months", "standard")
@@ -106,7 +108,7 @@ def window_cohort(
         currency.checked,
         run.catalog.features(flow),
         WindowRequest(
-            run.window(flow),
+            window or run.window(flow),
             settings.horizon_months,
             settings.churn_after_months,
             settings.currency,
