@@ -88,6 +88,7 @@ def window_cohort(
     standard: DatasetRef,
     sources: Sources,
     currency: RawTable,
+    window: SubscriptionWindow | None = None,
 ) -> Cohort:
     """Builds the features and labels of the subscriptions in the window of a flow.
 
@@ -97,6 +98,7 @@ def window_cohort(
         standard: The standard features.
         sources: The facts of the raw tables that these were built from.
         currency: The currency table.
+        window: The window; that of the settings if None.
     """
     settings = run.settings
     features = build_window_features(
@@ -104,7 +106,7 @@ def window_cohort(
         currency.checked,
         run.catalog.features(flow),
         WindowRequest(
-            run.window(flow),
+            window or run.window(flow),
             settings.horizon_months,
             settings.churn_after_months,
             settings.currency,
