@@ -8,8 +8,10 @@ when they end), and subscriptions. Prints two Markdown tables.
 
 import argparse
 import time
+from collections import Counter
 from collections.abc import Mapping
 from datetime import date
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +28,10 @@ SPECS: Mapping[str, TableSpec] = {spec.kind: spec for spec in TABLES}
 DAYS = [date.fromisoformat(str(np.datetime64(int(day), "D"))) for day in STARTS]
 """The first day of each month, and the last day of the data."""
 REMOVED = ("misses that began", "misses that ended", "subscriptions")
+LENGTHS = (1, 2, 3)
+"""The numbers of months that are removed."""
+HEALTHY = ("last day", "any day")
+CASES = [f"{what} {months}" for what in REMOVED for months in LENGTHS]
 
 
 def main() -> None:
@@ -39,24 +45,29 @@ def main() -> None:
     started, removed = time.process_time(), list[str]()
     print("| characters | game | late on the last day | late on any day of the last year |")
     print("|---|---|---|---|")
-    for characters in args.characters:
-        for game in PROCESSES:
-            worlds = [draw(game, characters, number) for number in range(args.draws)]
-            late = [late_days(world) for world in worlds]
-            last = sum(bool(days and max(days) == DAYS[-1]) for days in late)
-            cells = f"{last / args.draws:.1%} | {sum(map(bool, late)) / args.draws:.1%}"
-            print(f"| {characters:,} | {game} | {cells} |", flush=True)
-            for months in (1, 2, 3):
-                shares = (
-                    sum(finds(world, what, months) for world in worlds) / args.draws
-                    for what in REMOVED
-                )
-                found = " | ".join(f"{share:.1%}" for share in shares)
-                removed.append(f"| {characters:,} | {game} | {months} | {found} |")
+    for characters, game in product(args.characters, PROCESSES):
+        counts = Counter[str]()
+        for number in range(args.draws):
+            counts.update(judge(draw(game, characters, number)))
+        shares = {what: f"{counts[what] / args.draws:.1%}" for what in [*HEALTHY, *CASES]}
+        cells = " | ".join(shares[what] for what in HEALTHY)
+        print(f"| {characters:,} | {game} | {cells} |", flush=True)
+        for months in LENGTHS:
+            found = " | ".join(shares[f"{what} {months}"] for what in REMOVED)
+            removed.append(f"| {characters:,} | {game} | {months} | {found} |")
     print("\n| characters | game | months removed | " + " | ".join(REMOVED) + " |")
     print("|---" * (3 + len(REMOVED)) + "|")
     print(*removed, sep="\n")
     print(f"\n{time.process_time() - started:.0f} CPU seconds")
+
+
+def judge(rows: Mapping[str, tuple[Whole, Whole]]) -> list[str]:
+    """Lists what is found in a draw, of `HEALTHY` and `CASES`."""
+    late = late_days(rows)
+    found = [
+        f"{what} {months}" for what in REMOVED for months in LENGTHS if finds(rows, what, months)
+    ]
+    return [*(["last day"] if DAYS[-1] in late else []), *(["any day"] if late else []), *found]
 
 
 def draw(game: str, characters: int, number: int) -> Mapping[str, tuple[Whole, Whole]]:

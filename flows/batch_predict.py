@@ -9,6 +9,7 @@ from churnlib.io.datasets import DatasetRef
 from churnlib.schemas.spec import TableKind
 from churnlib.uris import name_of
 from flows.steps.batches import announce_gaps, batch_facts, beyond_warnings, news_warnings
+from flows.steps.contacts import announce_contacts, contact_plan
 from flows.steps.delivery import check_delivery
 from flows.steps.feeds import BATCH_FEEDS, check_feeds, feeds_of
 from flows.steps.flow import churn_flow, is_subflow
@@ -60,9 +61,10 @@ def batch_predict(run: Run) -> DatasetRef:
         features,
         output,
         batch_facts(run, window, tables, warnings),
-        campaign=settings.campaign,
+        contacts=contact_plan(run, model),
         allow_joblib=run.allow_joblib,
     )
+    announce_contacts(run, predictions)
     if not is_subflow():
         announce_gaps(run, window, tables)
     return predictions

@@ -14,7 +14,7 @@ from flows.steps.back_test import score_model
 from flows.steps.back_test_plan import back_test_plan
 from flows.steps.feeds import LABEL_FEEDS, feeds_of, refuse_late
 from flows.steps.flow import churn_flow
-from flows.steps.promotion import apply_comparison, record_comparison
+from flows.steps.promotion import apply_back_test, record_back_test
 from flows.steps.reports import check_segments, keep_reports, score_context, show
 from flows.steps.run import Run
 from flows.steps.run_warnings import data_warnings, leakage_warnings, warn
@@ -26,14 +26,14 @@ from flows.steps.window_features import build_window_features, check_first, wind
 
 @churn_flow(
     "score",
-    tasks=(*TABLE_TASKS, build_window_features, score_model, record_comparison),
+    tasks=(*TABLE_TASKS, build_window_features, score_model, record_back_test),
     tables=("history",),
 )
 def score(run: Run) -> tuple[DatasetRef, ...]:
     """Back-tests the candidate against the champion, or the champion alone, and reports."""
     check_segments(run.settings)
     plan = back_test_plan(run)
-    standard = open_standard_features(run)
+    standard = open_standard_features(run, "churn_after_months", "standard")
     sources = read_sources(run)
     refuse_late(run, noted_feeds(run), LABEL_FEEDS)
     (currency,) = run.tables("history")
@@ -43,17 +43,17 @@ def score(run: Run) -> tuple[DatasetRef, ...]:
         data_warnings(run, sources, {**noted_feeds(run), **feeds_of(currency)}),
         note=plan.note,
     )
-    cohort = window_cohort(run, "score", standard, sources, currency)
+    cohort = window_cohort(run, "score", standard, sources, currency, plan.window)
     reports = score_model(
         plan.model,
-        plan.champion,
+        plan.rivals,
         cohort.features,
         run.catalog.report("score_report"),
-        plan.gate,
-        score_context(run, run.window("score"), cohort.sources, warnings),
+        plan.gate_on(cohort.features),
+        score_context(run, plan.window, cohort.sources, warnings),
     )
     keep_reports(run, plan.model, reports)
-    apply_comparison(run, plan.model, reports[0])
+    apply_back_test(run, plan, cohort.features, reports[0])
     show(reports)
     return reports
 

@@ -28,7 +28,11 @@ def is_held_out(ids: pl.Series, share: float) -> pl.Series:
 
 
 def add_contact(
-    predictions: pl.DataFrame, threshold: float | None, hold_out_share: float
+    predictions: pl.DataFrame,
+    threshold: float | None,
+    hold_out_share: float,
+    *,
+    may_contact: bool = True,
 ) -> pl.DataFrame:
     """Adds the flags `contact` and `held_out`.
 
@@ -37,6 +41,7 @@ def add_contact(
             a probability is not contacted.
         threshold: The lowest probability that is contacted; None contacts nobody.
         hold_out_share: The share of the characters that is never contacted.
+        may_contact: Whether the model may decide on contacts; otherwise `contact` is null.
 
     Returns:
         The rows of `predictions`, with `contact` and `held_out`.
@@ -45,7 +50,8 @@ def add_contact(
     reached = pl.lit(False)
     if threshold is not None:
         reached = (pl.col(PROBABILITY) >= threshold).fill_null(False)
-    return predictions.with_columns(contact=reached & ~held_out, held_out=held_out)
+    contact = reached & ~held_out if may_contact else pl.lit(None, pl.Boolean)
+    return predictions.with_columns(contact=contact, held_out=held_out)
 
 
 def compare_hold_out(scored: pl.DataFrame, threshold: float | None) -> dict[str, Any]:

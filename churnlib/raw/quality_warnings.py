@@ -36,6 +36,8 @@ MAX_AGE = 12
 
 ROWS = "rows"
 """The name of the counts of all rows, beside those of data warnings."""
+SHOWN_COLUMNS = 4
+"""The number of undeclared columns that a data warning names."""
 
 _DAY, _KNOWN, _AGE = "_day", "_known", "_age"
 
@@ -151,6 +153,22 @@ def count_unknown_parents(checked: pl.LazyFrame, spec: TableSpec, parent: pl.Laz
             is_unknown = pl.col(on).is_in(unknown.implode())
             counts.update(_count_days(rows.filter(is_unknown)[_DAY]))
     return {spec.parent.unknown: _sort_days(counts)} if counts else {}
+
+
+def undeclared_warning(columns: Sequence[str]) -> str:
+    """The data warning of columns that no table declares; it counts all rows.
+
+    >>> undeclared_warning(["platform", ""])
+    'not used, because no table declares the columns platform and one without a name'
+    >>> undeclared_warning(["a", "b", "c", "d", "e", "f"])
+    'not used, because no table declares the columns a, b, c, d and 2 more'
+    """
+    names = [name or "one without a name" for name in columns]
+    shown = names if len(names) <= SHOWN_COLUMNS + 1 else [*names[:SHOWN_COLUMNS]]
+    more = [f"{len(names) - len(shown)} more"] if len(shown) < len(names) else []
+    *first, last = [*shown, *more]
+    listed = f"{', '.join(first)} and {last}" if first else last
+    return f"not used, because no table declares the column{'s' if first else ''} {listed}"
 
 
 def _count_days(days: pl.Series) -> dict[date, int]:

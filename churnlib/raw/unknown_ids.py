@@ -34,15 +34,15 @@ def _without_case(ids: pl.Expr) -> pl.Expr:
 FORMS: tuple[tuple[Callable[[pl.Expr], pl.Expr], str], ...] = (
     (
         _as_number,
-        'They match as whole numbers, as 1, 000001 and 1.0 do: set raw.id_type = "integer".',
+        'The ids match as whole numbers, as 1, 000001 and 1.0 do: set raw.id_type = "integer".',
     ),
     (
         _without_case,
-        "They match without regard to case, hyphens and braces: write ids alike in all tables.",
+        "The ids match without regard to case, hyphens and braces: write them alike in all tables.",
     ),
     (
         _without_zeros,
-        "They match without leading zeros and a final .0: write ids alike in all tables.",
+        "The ids match without leading zeros and a final .0: write them alike in all tables.",
     ),
 )
 """Other forms of text ids, and what to do if ids match in one of them."""

@@ -125,6 +125,8 @@ def _head(answers: tuple[Answer, ...], scored: int) -> str:
 
 
 def _advice(report: Report) -> Verdict:
+    if report.is_batch:
+        return _advice_after_batch(report)
     scores = report.judged["general"]
     ranking = against_chance(scores)
     if ranking.kind == "worse":
@@ -140,14 +142,44 @@ def _advice(report: Report) -> Verdict:
     baseline = against_baseline(scores)
     if baseline and baseline.kind == "worse":
         return BASELINE_IS_BETTER
+    if report.no_contact:
+        return Verdict("unsure", "Contact nobody yet.", f"{capital(report.no_contact)}.")
+    return _whom_to_contact(report)
+
+
+def _advice_after_batch(report: Report) -> Verdict:
+    """The advice on a batch: a single month does not revoke what a back-test has shown."""
+    if report.no_contact:
+        return Verdict("unsure", "Nobody was contacted.", f"{capital(report.no_contact)}.")
+    scores = report.judged["general"]
+    ranking, baseline = against_chance(scores), against_baseline(scores)
+    for verdict in (ranking, baseline):
+        if verdict and verdict.kind == "worse":
+            return Verdict(
+                "worse", "Back-test this model before the next campaign.", verdict.reason
+            )
+    if ranking.kind == "undefined":
+        return Verdict("undefined", "No recommendation yet.", ranking.reason)
+    if ranking.kind == "unsure":
+        reason = "Its ranking here may be chance; the back-test decides whether to use the model."
+        return Verdict("unsure", "This batch alone shows too little.", reason)
+    return _whom_to_contact(report)
+
+
+def _whom_to_contact(report: Report) -> Verdict:
     if report.campaign is None:
         reason = "The report has no campaign."
         return Verdict("undefined", "No recommendation on whom to contact.", reason)
     advice = campaign_advice(report.campaign)
     if advice.kind == "undefined":
         return advice
-    if not (report.in_use or report.comparison):
-        advice = replace(advice, head=f"If you use this model: {uncapital(advice.head)}")
+    condition = None
+    if report.validation:
+        condition = "If a back-test confirms this"
+    elif not (report.in_use or report.comparison):
+        condition = "If you use this model"
+    if condition:
+        advice = replace(advice, head=f"{condition}: {uncapital(advice.head)}")
     if not report.validation or report.campaign.get("rule") == "break_even":
         return advice
     optimistic = "The threshold was chosen on these same rows, so the gain is optimistic."

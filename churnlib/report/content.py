@@ -61,6 +61,8 @@ class Report:
             `churnlib.versions.gate.Comparison` as plain data; None if there was none. For a
             champion, the one that promoted it, which may be on other subscriptions.
         in_use: Whether campaigns use the model; None if not known.
+        no_contact: Why nobody is contacted by the predictions of this model, or for a batch, why
+            nobody was; None if there is no reason against it.
         not_predicted: Number of subscriptions of a batch's window without a prediction; None in
             other reports.
     """
@@ -88,6 +90,7 @@ class Report:
     warnings: tuple[str, ...] = ()
     comparison: Mapping[str, Any] | None = None
     in_use: bool | None = None
+    no_contact: str | None = None
     not_predicted: int | None = None
 
     @classmethod
@@ -111,6 +114,7 @@ class Report:
             odd=plain["data"]["odd"],
             warnings=tuple(plain["warnings"]),
             in_use=plain.get("in_use"),
+            no_contact=plain.get("no_contact"),
             not_at_risk=plain.get("not_at_risk", 0),
             not_predicted=plain.get("not_predicted"),
         )
@@ -119,6 +123,11 @@ class Report:
     def title(self) -> str:
         """The title of the report."""
         return f"{TITLES[self.name]}: {self.game}"
+
+    @property
+    def is_batch(self) -> bool:
+        """Whether it is about the predictions of a batch."""
+        return self.name == "batch_score_report"
 
     @property
     def subject(self) -> str:
@@ -168,6 +177,7 @@ class Report:
             "campaign": self.campaign and {"hold_out": None, **self.campaign},
             "comparison": self.comparison,
             "in_use": self.in_use,
+            "no_contact": self.no_contact,
             "not_predicted": self.not_predicted,
             "segments": dict(self.segments),
             "cohorts": list(self.cohorts),

@@ -50,7 +50,9 @@ _PREDICTED = {
         description="Churn by the model's baseline, a logistic regression; null without one",
     ),
     "contact": dy.Bool(
-        description="Whether a campaign contacts: at or above the model's threshold, not held out"
+        nullable=True,
+        description="Whether a campaign contacts: at or above the threshold, not held out; null in "
+        "all rows if no back-test of the model shows enough to contact anyone",
     ),
     "held_out": dy.Bool(
         description="Whether the character is never contacted, in any month and by any model"

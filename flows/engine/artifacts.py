@@ -112,6 +112,21 @@ def show_table(game: str, what: str, rows: Sequence[Mapping[str, str]]) -> None:
             )
 
 
+def show_note(game: str, what: str, text: str) -> None:
+    """Creates a note; that of a later run is a new version of it.
+
+    Args:
+        game: The game.
+        what: The name of the note, one word.
+        text: The note.
+    """
+    if FlowRunContext.get():
+        with tolerant("an artifact"):
+            create_markdown_artifact(
+                text, key=artifact_key(game, what), description=f"{what.capitalize()} of {game}"
+            )
+
+
 def artifact_key(game: str, what: str) -> str:
     """Returns the key of an artifact of the current flow, the same in every run that is no try.
 

@@ -87,7 +87,8 @@ def score_batch(
     plain = {name: scores.to_json() for name, scores in groups.items()}
     scores = require_outcomes(plain, evaluation.min_outcomes)
     campaign = evaluate_campaign(known, context.offer, threshold, rule).to_json()
-    has_contact = {"contact", "held_out"} <= set(known.columns)
+    no_contact = optional_fact(predictions, "no_contact")
+    has_contact = not no_contact and {"contact", "held_out"} <= set(known.columns)
     campaign["hold_out"] = compare_hold_out(known, threshold) if has_contact else None
     facts = past_model_facts(model, *filter(None, (standard, predictions, features)))
     report = Report(
@@ -100,6 +101,7 @@ def score_batch(
         groups=scores,
         not_at_risk=not_at_risk,
         in_use=True,
+        no_contact=no_contact,
         campaign=campaign,
         **breakdown(known, evaluation.segments, evaluation.most_values),
         **past_importance(model, features, known, allow_joblib=context.allow_joblib),

@@ -15,12 +15,12 @@ from churnlib.io import datasets
 from churnlib.io.catalog import month_name
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.io.footer import footer
-from churnlib.settings import CampaignSettings, CurrencySettings, EngineSettings, StandardSettings
+from churnlib.settings import CurrencySettings, EngineSettings, StandardSettings
 from churnlib.versions.manifest import read_manifest
 from flows.engine.building import build
-from flows.engine.cache import run_logger
 from flows.engine.events import BatchPredicted
 from flows.steps.at_risk import not_at_risk_warnings, rows_at_risk
+from flows.steps.contacts import ContactPlan
 from flows.steps.run import SubscriptionWindow
 from flows.steps.run_warnings import new_category_warnings, warn
 from flows.steps.runtime_code import MODEL_CODE
@@ -108,6 +108,7 @@ def batch_features(
         "horizon_months",
         "churn_after_months",
         "campaign",
+        "champion.min_outcomes",
         "train.model_format",
     ),
     uses=MODEL_CODE,
@@ -119,7 +120,7 @@ def predict_batch(
     output: Dataset,
     batch: BatchFacts,
     *,
-    campaign: CampaignSettings,
+    contacts: ContactPlan,
     allow_joblib: bool,
 ) -> DatasetRef:
     """Predicts every subscription of a batch, ranks them by risk, and decides whom to contact."""
@@ -128,8 +129,8 @@ def predict_batch(
     from churnlib.versions.folder import open_model
     from churnlib.versions.threshold import contact_threshold
 
-    manifest = read_manifest(model)
-    version = manifest["version"]
+    manifest, campaign = read_manifest(model), contacts.campaign
+    version, no_contact = manifest["version"], contacts.no_contact
     loaded = open_model(model, manifest, allow_joblib=allow_joblib)
     rows, not_at_risk = rows_at_risk(features, batch.churn_after_months)
     with error_prefix(model.game):
@@ -138,14 +139,16 @@ def predict_batch(
     warn(new_category_warnings(scored))
     warn(not_at_risk_warnings(not_at_risk, batch.churn_after_months))
     ranked = rank_by_risk(with_others(scored.rows, features, batch.churn_after_months), version)
-    predictions = add_contact(ranked, threshold, campaign.hold_out_share)
-    contacted, held_out = (int(predictions[column].sum()) for column in ("contact", "held_out"))
-    rule = "contact nobody" if threshold is None else f"contact from {threshold:.4f} on"
-    run_logger().info("%s: %d of %d; %d held out", rule, contacted, len(predictions), held_out)
+    predictions = add_contact(
+        ranked, threshold, campaign.hold_out_share, may_contact=no_contact is None
+    )
+    contacted = int(predictions["contact"].sum())
     facts = footer(
         model_version=version,
         threshold=threshold,
         threshold_rule=campaign.threshold,
+        contacted=None if no_contact else contacted,
+        no_contact=no_contact,
         base_rate=loaded.base_rate,
         campaign=campaign.model_dump(mode="json"),
         **asdict(batch),

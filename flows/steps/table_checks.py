@@ -15,14 +15,17 @@ from churnlib.io.footer import fact, read_metadata
 from churnlib.io.table_writer import ROW_GROUPS
 from churnlib.raw.copies import COPIES
 from churnlib.raw.external_sort import Workspace
+from churnlib.raw.opening import undeclared_columns
 from churnlib.raw.prepare import Prepared, prepare_clean, prepare_valid
 from churnlib.raw.quality_warnings import (
+    ROWS,
     ROWS_BY_DAY,
     ByDay,
     count_unknown_parents,
     rows_by_day,
+    undeclared_warning,
 )
-from churnlib.raw.read import UncleanError
+from churnlib.raw.read_clean import UncleanError
 from churnlib.raw.unknown_ids import check_share_known
 from churnlib.raw.validate import count_days, raw_rows
 from churnlib.raw.validator import FirstFaultError, Validator
@@ -44,11 +47,13 @@ class Checked(TypedDict):
     Attributes:
         checked: The rows that break no rule, typed, sorted by char_id.
         copies: The number of exact copies that were left out, by the day they became known.
+        undeclared: The columns of the file that no table declares.
         rejected: The quarantined rows.
     """
 
     checked: DatasetRef
     copies: list[tuple[str, int]]
+    undeclared: list[str]
     rejected: NotRequired[DatasetRef]
 
 
@@ -107,6 +112,8 @@ def check_tables(
         by_day = fact(checked, ROWS_BY_DAY)
         if found["copies"]:
             by_day |= {COPIES: found["copies"]}
+        if found["undeclared"]:
+            by_day |= {undeclared_warning(found["undeclared"]): by_day.get(ROWS, [])}
         if known := _optional_parent(spec, tables, catalog, settings.raw):
             by_day |= count_unknown(checked, settings.raw, parent=known)
             rows = (datasets.scan(checked), datasets.scan(known))
@@ -204,10 +211,11 @@ def check_raw(
     spec = raw_tables(settings)[source.name]
     aside = place_aside(output)
     with _workspace(engine) as space, suppress(UncleanError):
-        return _kept(prepare_clean(source, spec, _scan(parent), aside, space), output)
+        return _kept(prepare_clean(source, spec, _scan(parent), aside, space), output, source, spec)
     validator = Validator(spec, settings, stops=True)
     with _workspace(engine) as space, suppress(FirstFaultError):
-        return _kept(prepare_valid(source, validator, _scan(parent), aside, space), output)
+        prepared = prepare_valid(source, validator, _scan(parent), aside, space)
+        return _kept(prepared, output, source, spec)
     return None
 
 
@@ -233,7 +241,7 @@ def check_known(
     output, rejected = outputs["checked"], outputs["rejected"]
     with _workspace(engine) as space:
         prepared = prepare_valid(source, validator, _scan(parent), place_aside(output), space)
-    found = _kept(prepared, output)
+    found = _kept(prepared, output, source, spec)
     if validator.has_faults:
         rows = validator.rejected(raw_rows(source, spec)).lazy()
         found["rejected"] = keep_aside(
@@ -242,10 +250,11 @@ def check_known(
     return found
 
 
-def _kept(prepared: Prepared, output: Dataset) -> Checked:
+def _kept(prepared: Prepared, output: Dataset, source: DatasetRef, spec: TableSpec) -> Checked:
     return {
         "checked": keep_aside(prepared.table, output),
         "copies": prepared.copies.by_day,
+        "undeclared": undeclared_columns(source, spec),
     }
 
 

@@ -25,7 +25,6 @@ from flows.steps.feeds import LABEL_FEEDS, refuse_late
 from flows.steps.raw_tables import RawTable
 from flows.steps.run import Run, SubscriptionWindow
 from flows.steps.sources import Sources
-from flows.steps.standard_features import check_built_with
 from flows.steps.table_checks import check_tables
 from flows.task import task
 
@@ -89,6 +88,7 @@ def window_cohort(
     standard: DatasetRef,
     sources: Sources,
     currency: RawTable,
+    window: SubscriptionWindow | None = None,
 ) -> Cohort:
     """Builds the features and labels of the subscriptions in the window of a flow.
 
@@ -98,15 +98,15 @@ def window_cohort(
         standard: The standard features.
         sources: The facts of the raw tables that these were built from.
         currency: The currency table.
+        window: The window; that of the settings if None.
     """
     settings = run.settings
-    check_built_with(run, standard, "churn_after_months", "standard")
     features = build_window_features(
         standard,
         currency.checked,
         run.catalog.features(flow),
         WindowRequest(
-            run.window(flow),
+            window or run.window(flow),
             settings.horizon_months,
             settings.churn_after_months,
             settings.currency,

@@ -379,3 +379,14 @@ def test_refused_composite_keeps_the_standard_features(
     after = complete.outputs()
     for path in before:
         assert path.startswith("02_") or after[path] == before[path]
+
+
+def test_columns_that_no_table_declares_are_a_data_warning(empty_studio: Studio, say: Say) -> None:
+    rows = empty_studio.raw(GAME, "character_data")
+    empty_studio.write_raw(GAME, "character_data", rows.with_columns(platform=pl.lit("pc")))
+    output = say(empty_studio, "standard-features", GAME)
+    assert output.startswith("exit 0\n")
+    warning = "not used, because no table declares the column platform"
+    assert output.count(f"{GAME}: character_data: {warning}: {len(rows)} rows") == 1
+    sources = empty_studio.json(f"03_primary/{GAME}/standard_features_sources.json")
+    assert sources["character_data"]["odd"] == {warning: len(rows)}

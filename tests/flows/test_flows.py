@@ -170,7 +170,9 @@ def test_flows_manifest_names_the_inputs_of_the_model(studio: Studio, game: str)
     }
 
 
-def test_flows_campaign_contacts_from_break_even_on(studio: Studio, game: str) -> None:
+def test_flows_contact_from_break_even_on_if_the_back_test_carries_it(
+    studio: Studio, game: str
+) -> None:
     version = champion(studio, game)
     manifest: dict[str, Any] = studio.json(f"06_models/{game}/{version}/manifest.json")
     campaign, reports = manifest["campaign"], f"08_reporting/{game}"
@@ -193,9 +195,11 @@ def test_flows_campaign_contacts_from_break_even_on(studio: Studio, game: str) -
         studio.table(f"07_model_output/{game}/predictions_{month}.parquet")
         for month in ("2024-06", "2024-12")
     ]
-    for batch in batches:
-        reached = batch["churn_probability"] >= threshold
-        assert batch["contact"].equals((reached & ~batch["held_out"]).rename("contact"))
+    # Too few subscriptions churned in the back-test of so small a game.
+    reason = studio.json(f"{reports}/score_report.json")["no_contact"]
+    assert "champion.min_outcomes requires 30 of each" in reason
+    assert studio.json(f"{reports}/batch_score_report_2024-06.json")["no_contact"] == reason
+    assert all(batch["contact"].null_count() == len(batch) for batch in batches)
     flags = pl.concat(batches).group_by("char_id").agg(pl.col("held_out").n_unique())
     assert flags["held_out"].max() == 1
 
@@ -205,15 +209,6 @@ def gain(rows: pl.DataFrame, threshold: float) -> float:
     contacted = rows.filter(pl.col("churn_probability") >= threshold)["sub_churn"]
     churners = int(contacted.sum())
     return 56.0 * churners - 11.0 * (len(contacted) - churners)
-
-
-def test_flows_batch_score_compares_contacted_and_held_out(studio: Studio, game: str) -> None:
-    batch = studio.table(f"07_model_output/{game}/predictions_2024-06.parquet")
-    campaign = studio.json(f"08_reporting/{game}/batch_score_report_2024-06.json")["campaign"]
-    least = float("inf") if campaign["threshold"] is None else campaign["threshold"]
-    reached = pl.col("churn_probability") >= least
-    assert campaign["hold_out"]["contacted"]["n"] == batch["contact"].sum()
-    assert campaign["hold_out"]["held_out"]["n"] == len(batch.filter("held_out", reached))
 
 
 def test_flows_feature_tables_have_the_configured_columns(studio: Studio, game: str) -> None:

@@ -8,6 +8,8 @@ import pytest
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import ref
 from churnlib.io.footer import fact
+from flows.cli.exit_status import DONE
+from flows.cli.main import main
 from flows.engine import events
 from tests.flows.studio import BATCH_DAY, Say, Studio, is_refusal
 
@@ -60,11 +62,14 @@ def test_late_misses_are_refused_before_anything_is_built(
 
 
 def test_late_misses_are_refused_from_standard_features_or_warned_of_in_every_report(
-    late_misses: Studio, say: Say
+    late_misses: Studio, say: Say, capsys: pytest.CaptureFixture[str]
 ) -> None:
     output = say(late_misses, "standard_features", GAME)
     assert output.startswith("exit 0"), output
     assert LATE_MISSES in output
+    capsys.readouterr()
+    assert main(["--data-dir", str(late_misses.data)]) == DONE
+    assert f"  late                  {LATE_MISSES}" in capsys.readouterr().out
     for flow, report in REPORTS.items():
         assert is_refusal(say(late_misses, flow, GAME), LATE_MISSES)
         output = say(late_misses, flow, GAME, WARN)

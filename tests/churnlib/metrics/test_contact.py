@@ -153,3 +153,10 @@ def test_another_offer_chooses_a_new_threshold_on_the_validation_rows(
     if with_campaign:
         assert contact_threshold(saved, earlier, Offer(), "fitted") == usual_best
     assert len({0.123, usual_best, dear_best}) == 3
+
+
+def test_model_that_may_not_contact_has_null_contacts_and_the_same_hold_out() -> None:
+    flagged = add_contact(BATCH, 500 / 999, 0.2, may_contact=False)
+    assert flagged.schema["contact"] == pl.Boolean
+    assert flagged["contact"].null_count() == len(BATCH)
+    assert flagged["held_out"].equals(add_contact(BATCH, 500 / 999, 0.2)["held_out"])

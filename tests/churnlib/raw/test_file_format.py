@@ -18,7 +18,7 @@ from churnlib.errors import DataError
 from churnlib.io.datasets import Dataset
 from churnlib.io.storage import find_file, fingerprint
 from churnlib.raw.file_format import FORMATS, Format, check_format
-from churnlib.raw.read import UncleanError
+from churnlib.raw.read_clean import UncleanError
 from churnlib.schemas.raw_tables import raw_tables
 from tests.churnlib.raw.samples import (
     GOOD,
@@ -52,7 +52,7 @@ UNDER_CSV = [
     (TEXT.decode().encode("utf-16-le"), "is UTF-16 text. Save it as UTF-8"),
     (TEXT.decode().encode("utf-16-be"), "is UTF-16 text. Save it as UTF-8"),
     (TEXT.decode().encode("utf-32"), "is UTF-32 text. Save it as UTF-8"),
-    (gzip.compress(TEXT), "is compressed with gzip. Decompress it"),
+    (gzip.compress(TEXT, mtime=0), "is compressed with gzip. Decompress it"),
     (bz2.compress(TEXT), "is compressed with bzip2. Decompress it"),
     (lzma.compress(TEXT), "is compressed with xz. Decompress it"),
     (b"\x28\xb5\x2f\xfd" + TEXT, "is compressed with zstd. Decompress it"),
@@ -92,7 +92,7 @@ def test_what_is_not_csv_text_is_named_with_what_to_do(
     ("content", "expected"),
     [
         (TEXT, "is text, not Parquet. If it is a CSV file, name it .csv."),
-        (gzip.compress(TEXT), "is compressed with gzip. Decompress it"),
+        (gzip.compress(TEXT, mtime=0), "is compressed with gzip. Decompress it"),
         (archive("xl/workbook.xml"), "is an Excel workbook."),
         (b"PARE" + bytes(20), "is an encrypted Parquet file."),
         (b"", "is empty"),

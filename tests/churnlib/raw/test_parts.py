@@ -7,11 +7,13 @@ import polars as pl
 import pytest
 
 from churnlib.errors import DataError
+from churnlib.io import storage
 from churnlib.io.catalog import Catalog
-from churnlib.io.datasets import Dataset, DatasetRef, read
+from churnlib.io.datasets import Dataset, DatasetRef, read, write_parquet
 from churnlib.io.storage import fingerprint
+from churnlib.raw.opening import undeclared_columns
 from churnlib.raw.parts import parts_of
-from churnlib.raw.read import UncleanError
+from churnlib.raw.read_clean import UncleanError
 from churnlib.schemas.raw_tables import raw_tables
 from tests.churnlib.raw.samples import (
     GOOD,
@@ -153,6 +155,14 @@ def test_a_part_of_another_format_is_named(tmp_path: Path) -> None:
     assert refusal(source).startswith("hawk: sub_miss/b.parquet is text, not Parquet.")
 
 
+def test_a_part_that_is_cut_is_named(tmp_path: Path) -> None:
+    rows = as_frame([miss(101, 3)])
+    source = folder_of(tmp_path, "sub_miss", {"a.parquet": rows, "b.parquet": rows})
+    cut = tmp_path / "sub_miss" / "b.parquet"
+    cut.write_bytes(cut.read_bytes()[:-40])
+    assert refusal(source).startswith(f"hawk: {cut} cannot be read: ")
+
+
 def test_the_fingerprint_covers_all_parts(tmp_path: Path) -> None:
     rows = as_frame([miss(101, 3), miss(102, 3)])
     source = folder_of(tmp_path, "sub_miss", {"a.parquet": rows, "b.parquet": rows})
@@ -175,9 +185,40 @@ def test_the_catalog_finds_a_folder_and_refuses_two_copies(tmp_path: Path) -> No
     assert catalog.raw("sub_miss").uri == str(raw / "sub_miss")
 
 
+@pytest.mark.parametrize("reader", READERS)
+def test_parts_in_an_object_store_give_the_same_bytes(
+    reader: Reader, bucket: str, tmp_path: Path
+) -> None:
+    rows = as_frame(list(GOOD["character_data"]))
+    expected = prepared(write(tmp_path, "character_data", rows), reader).fingerprint
+    for name, part in (("a", rows[:2]), ("deep/b", rows[2:])):
+        target = Dataset(name, "hawk", f"{bucket}/01_raw/hawk/character_data/{name}.parquet")
+        write_parquet(part.lazy(), target)
+    storage.write_text("x", f"{bucket}/01_raw/hawk/character_data_notes.txt")
+    source = Catalog(bucket, "hawk").raw("character_data")
+    assert source.uri == f"{bucket}/01_raw/hawk/character_data"
+    assert len(fingerprint(source.uri)) == 64
+    spec = raw_tables()[source.name]
+    assert prepare(source, spec, reader, output=tmp_path).fingerprint == expected
+    storage.write_text("x", f"{bucket}/01_raw/hawk/character_data.csv")
+    with pytest.raises(DataError, match="exists twice"):
+        Catalog(bucket, "hawk").raw("character_data")
+
+
 def test_a_missing_table_names_what_is_there_instead(tmp_path: Path) -> None:
     raw = tmp_path / "01_raw" / "hawk"
     raw.mkdir(parents=True)
     (raw / "sub_miss.csv.gz").touch()
     with pytest.raises(DataError, match=r"There is sub_miss\.csv\.gz, which is not read\."):
         Catalog(str(tmp_path), "hawk").raw("sub_miss")
+
+
+def test_undeclared_columns_are_those_of_any_part(tmp_path: Path) -> None:
+    rows = as_frame(list(GOOD["character_data"]))
+    parts = {
+        "a.parquet": rows.with_columns(platform=pl.lit("pc")),
+        "region=eu/b.parquet": rows.with_columns(vip=1),
+    }
+    source = folder_of(tmp_path, "character_data", parts)
+    names = undeclared_columns(source, raw_tables()["character_data"])
+    assert names == ["platform", "vip", "region"]

@@ -61,7 +61,7 @@ def test_orphans_that_match_in_another_form_name_the_setting(tmp_path: Path) -> 
     source = write(tmp_path, "sub_data", [{**sub(n), "char_id": f"00000{n}"} for n in (1, 2)])
     message = refusal(source, parent=[{"char_id": "1"}, {"char_id": "2"}], id_type="text")
     assert "char_id must be in character_data: 2 rows (line 2: 000001; line 3: 000002)" in message
-    assert message.endswith('They match as whole numbers, as 1, 000001 and 1.0 do: set '
+    assert message.endswith('The ids match as whole numbers, as 1, 000001 and 1.0 do: set '
                             'raw.id_type = "integer".')  # fmt: skip
     assert "match" not in refusal(source, parent=[{"char_id": "7"}], id_type="text")
 

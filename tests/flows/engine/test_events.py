@@ -38,6 +38,7 @@ def kinds(emitted: Emitted) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("lenient_floor")
 def test_event_is_emitted_once_by_the_run_that_writes(
     empty_studio: Studio, emitted: Emitted
 ) -> None:

@@ -17,6 +17,7 @@ from churnlib.io.catalog import data_dir_of
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import load_settings
+from churnlib.versions import decision
 from flows.engine.cache import check_arguments
 from flows.engine.ledger import Call
 from flows.engine.node import pipeline_of
@@ -73,6 +74,7 @@ def observed(studio: Studio) -> Observed:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(running, "show_datasets", keep)
+        patch.setattr(decision, "FLOOR_ERROR", 0.5)  # On few subscriptions.
         patch.setattr("flows.task.check_arguments", keep_arguments)
         take_through(studio, {})
         spoil(studio)
