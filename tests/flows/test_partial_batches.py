@@ -43,9 +43,7 @@ def fill(studio: Studio, first: str, last: str) -> list[dict[str, str]]:
     return [result.row for result in results]
 
 
-def test_partial_batch_is_named_made_again_by_its_model_and_then_kept(
-    restored: Studio, say: Say, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_partial_batch_is_made_again_by_its_model_and_then_kept(restored: Studio, say: Say) -> None:
     studio, place = restored, Catalog(str(restored.data), GAME).predictions(JUNE)
     whole, version = read_batch(place, JUNE), champion(restored)
     complete = studio.table(f"07_model_output/{GAME}/predictions_2024-06.parquet")
@@ -71,13 +69,7 @@ def test_partial_batch_is_named_made_again_by_its_model_and_then_kept(
     assert "Predict this batch again: it is incomplete." in scored
     assert any(warning.startswith("sub_data is late") for warning in report["warnings"])
 
-    say(studio, "batch_predict", GAME)  # Checks the tables again.
-    capsys.readouterr()
-    assert main(["--data-dir", str(studio.data)]) == DONE
-    listed = capsys.readouterr().out
     rows = f"made of {len(few)} rows of sub_data, of which {whole.made_of['sub_data']:,} are known"
-    assert f"batch incomplete      2024-06: {rows} by now for {BATCH_DAY}: churn backfill" in listed
-
     studio.run("train", GAME, {"train.seed": 9})
     (row,) = fill(studio, "2024-06", "2024-06")
     assert row["outcome"] == f"made again: {rows} by now for {BATCH_DAY}"
