@@ -1,6 +1,7 @@
 """All flows of both games from their command lines: what they leave behind."""
 
 import os
+import re
 import subprocess
 import sys
 from datetime import date
