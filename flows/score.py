@@ -33,7 +33,7 @@ def score(run: Run) -> tuple[DatasetRef, ...]:
     """Back-tests the candidate against the champion, or the champion alone, and reports."""
     check_segments(run.settings)
     plan = back_test_plan(run)
-    standard = open_standard_features(run)
+    standard = open_standard_features(run, "churn_after_months", "standard")
     sources = read_sources(run)
     refuse_late(run, noted_feeds(run), LABEL_FEEDS)
     (currency,) = run.tables("history")

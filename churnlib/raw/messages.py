@@ -8,8 +8,9 @@ import polars as pl
 
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.raw.csv_lines import Stray
+from churnlib.raw.opening import is_csv
 from churnlib.raw.parse import REFERENCE_RULE, ROW, TYPE_RULE, Parsed, Referenced
-from churnlib.raw.read import PART, PART_ROW, is_csv
+from churnlib.raw.read import PART, PART_ROW
 from churnlib.schemas.rule_texts import RuleText, rule_text, type_text
 from churnlib.schemas.spec import TableSpec
 from churnlib.settings import RawSettings

@@ -13,9 +13,10 @@ from churnlib.io.table_writer import TableWriter, whole_characters
 from churnlib.raw.batches import batches_of
 from churnlib.raw.copies import Copies
 from churnlib.raw.external_sort import ExternalSorter, Workspace, WrittenRun
+from churnlib.raw.opening import is_csv
 from churnlib.raw.parents import ORPHAN, find_parents
 from churnlib.raw.quality_warnings import DayCounts
-from churnlib.raw.read import UncleanError, is_csv, scan_clean
+from churnlib.raw.read_clean import UncleanError, scan_clean
 from churnlib.raw.row_order import is_ascending, split_late
 from churnlib.raw.validate import valid_rows
 from churnlib.raw.validator import Validator

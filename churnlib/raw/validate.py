@@ -16,9 +16,10 @@ from churnlib.raw.batches import batches_of
 from churnlib.raw.csv_lines import find_unusual_lines
 from churnlib.raw.external_sort import ExternalSorter, Workspace
 from churnlib.raw.messages import stray_quotes_message
+from churnlib.raw.opening import explain_read_errors, is_csv
 from churnlib.raw.parents import find_parents
 from churnlib.raw.parse import ROW, typed
-from churnlib.raw.read import as_one, by_line, explain_read_errors, is_csv, scan_raw
+from churnlib.raw.read import as_one, by_line, scan_raw
 from churnlib.raw.row_order import sort_rows
 from churnlib.raw.validator import Validator
 from churnlib.schemas.raw_tables import raw_tables

@@ -57,11 +57,16 @@ def build_features(run: Run) -> DatasetRef:
     return features
 
 
-def open_standard_features(run: Run) -> DatasetRef:
+def open_standard_features(run: Run, *built_with: str) -> DatasetRef:
     """Opens the standard features that an earlier flow has built.
 
+    Args:
+        run: The run.
+        built_with: The settings that they must have been built with.
+
     Raises:
-        DataError: They are missing, do not have the schema, or were built for an earlier day.
+        DataError: They are missing, do not have the schema, or were built for an earlier day or
+            with other settings.
     """
     again = run.command("standard_features")
     features = run.existing(run.catalog.standard_features(), again)
@@ -77,10 +82,11 @@ def open_standard_features(run: Run) -> DatasetRef:
             f"{features.game}: the standard features were built as of {built}, so they lack what "
             f"has become known until {run.as_of}, the day of this run. Build them again: {again}"
         )
+    _check_built_with(run, features, *built_with)
     return features
 
 
-def check_built_with(run: Run, features: DatasetRef, *settings: str) -> None:
+def _check_built_with(run: Run, features: DatasetRef, *settings: str) -> None:
     """Checks that standard features were built with the settings of a run.
 
     Args:

@@ -15,6 +15,7 @@ from churnlib.io.footer import fact, read_metadata
 from churnlib.io.table_writer import ROW_GROUPS
 from churnlib.raw.copies import COPIES
 from churnlib.raw.external_sort import Workspace
+from churnlib.raw.opening import undeclared_columns
 from churnlib.raw.prepare import Prepared, prepare_clean, prepare_valid
 from churnlib.raw.quality_warnings import (
     ROWS,
@@ -24,7 +25,7 @@ from churnlib.raw.quality_warnings import (
     rows_by_day,
     undeclared_warning,
 )
-from churnlib.raw.read import UncleanError, undeclared_columns
+from churnlib.raw.read_clean import UncleanError
 from churnlib.raw.unknown_ids import check_share_known
 from churnlib.raw.validate import count_days, raw_rows
 from churnlib.raw.validator import FirstFaultError, Validator

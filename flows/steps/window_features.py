@@ -25,7 +25,6 @@ from flows.steps.feeds import LABEL_FEEDS, refuse_late
 from flows.steps.raw_tables import RawTable
 from flows.steps.run import Run, SubscriptionWindow
 from flows.steps.sources import Sources
-from flows.steps.standard_features import check_built_with
 from flows.steps.table_checks import check_tables
 from flows.task import task
 
@@ -102,7 +101,6 @@ def window_cohort(
         window: The window; that of the settings if None.
     """
     settings = run.settings
-    check_built_with(run, standard, "churn_after_months", "standard")
     features = build_window_features(
         standard,
         currency.checked,

@@ -10,7 +10,7 @@ import pytest
 from churnlib.errors import DataError
 from churnlib.io.datasets import Dataset, read
 from churnlib.raw.cells import BLANKS
-from churnlib.raw.read import UncleanError
+from churnlib.raw.read_clean import UncleanError
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.schemas.spec import DATES
 from churnlib.settings import RawSettings

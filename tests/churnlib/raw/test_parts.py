@@ -11,8 +11,9 @@ from churnlib.io import storage
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import Dataset, DatasetRef, read, write_parquet
 from churnlib.io.storage import fingerprint
+from churnlib.raw.opening import undeclared_columns
 from churnlib.raw.parts import parts_of
-from churnlib.raw.read import UncleanError, undeclared_columns
+from churnlib.raw.read_clean import UncleanError
 from churnlib.schemas.raw_tables import raw_tables
 from tests.churnlib.raw.samples import (
     GOOD,

@@ -21,7 +21,7 @@ from churnlib.raw import batches, external_sort
 from churnlib.raw.external_sort import Workspace
 from churnlib.raw.prepare import prepare_clean, prepare_valid
 from churnlib.raw.quality_warnings import ROWS_BY_DAY, DayCounts
-from churnlib.raw.read import UncleanError
+from churnlib.raw.read_clean import UncleanError
 from churnlib.raw.validator import Validator
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.schemas.spec import TableSpec
