@@ -137,6 +137,7 @@ def back_test(
     """
     from churnlib.metrics.campaign import evaluate_campaign
     from churnlib.metrics.evaluate import evaluate
+    from churnlib.metrics.few_outcomes import require_outcomes
     from churnlib.metrics.profit import break_even
     from churnlib.metrics.segments import breakdown
     from churnlib.model.fitted_model import FittedModel
@@ -172,7 +173,10 @@ def back_test(
         window=first_and_last(rows[SUB_START_DATE]),
         horizon_months=settings.horizon_months,
         model_version=name,
-        groups={group: metrics.to_json() for group, metrics in scores.items()},
+        groups=require_outcomes(
+            {group: metrics.to_json() for group, metrics in scores.items()},
+            evaluation.min_outcomes,
+        ),
         campaign=evaluate_campaign(scored, offer, threshold, "break_even").to_json(),
         importance=[feature.to_json() for feature in importance],
         changes=changes(settings),

@@ -55,6 +55,7 @@ def score_model(
     """
     from churnlib.metrics.campaign import evaluate_campaign
     from churnlib.metrics.evaluate import evaluate
+    from churnlib.metrics.few_outcomes import require_outcomes
     from churnlib.metrics.segments import breakdown
     from churnlib.model.importance import permutation_importance
     from churnlib.versions.threshold import contact_threshold
@@ -77,7 +78,10 @@ def score_model(
         window=context.window.span,
         horizon_months=context.horizon_months,
         model_version=manifest["version"],
-        groups={name: scores.to_json() for name, scores in groups.items()},
+        groups=require_outcomes(
+            {name: scores.to_json() for name, scores in groups.items()},
+            context.evaluation.min_outcomes,
+        ),
         not_at_risk=not_at_risk,
         **breakdown(scored.rows, segments, context.evaluation.most_values),
         campaign=evaluate_campaign(scored.rows, context.offer, threshold, context.rule).to_json(),

@@ -72,6 +72,7 @@ def score_batch(
     from churnlib.metrics.campaign import evaluate_campaign
     from churnlib.metrics.contact import compare_hold_out
     from churnlib.metrics.evaluate import evaluate
+    from churnlib.metrics.few_outcomes import require_outcomes
     from churnlib.metrics.segments import breakdown
 
     window, evaluation = context.window, context.evaluation
@@ -83,7 +84,8 @@ def score_batch(
     rule = optional_fact(predictions, "threshold_rule")
     base_rate = optional_fact(predictions, "base_rate")
     groups = evaluate(known, threshold=threshold, base_rate=base_rate)
-    scores = {name: scores.to_json() for name, scores in groups.items()}
+    plain = {name: scores.to_json() for name, scores in groups.items()}
+    scores = require_outcomes(plain, evaluation.min_outcomes)
     campaign = evaluate_campaign(known, context.offer, threshold, rule).to_json()
     no_contact = optional_fact(predictions, "no_contact")
     has_contact = not no_contact and {"contact", "held_out"} <= set(known.columns)

@@ -31,6 +31,7 @@ def report_training(
 ) -> tuple[DatasetRef, ...]:
     """Reports how the model performs on the rows that it was fitted on, and on validation."""
     from churnlib.metrics.campaign import evaluate_campaign
+    from churnlib.metrics.few_outcomes import require_outcomes
     from churnlib.metrics.segments import breakdown
 
     manifest = read_manifest(model)
@@ -46,9 +47,9 @@ def report_training(
         window=(first, last),
         horizon_months=manifest["settings"]["horizon_months"],
         model_version=manifest["version"],
-        groups=manifest["metrics"]["in_sample"],
+        groups=require_outcomes(manifest["metrics"]["in_sample"], evaluation.min_outcomes),
         not_at_risk=manifest["not_at_risk"],
-        validation=manifest["metrics"]["validation"],
+        validation=require_outcomes(manifest["metrics"]["validation"], evaluation.min_outcomes),
         campaign=evaluate_campaign(
             validation,
             Offer(**campaign["terms"]),
