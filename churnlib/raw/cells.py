@@ -38,9 +38,9 @@ def cleaned(
     return value
 
 
-def values_in(words: Iterable[str]) -> list[str]:
-    """The words that a parser could take for a number or a day."""
-    return [word for word in words if any(map(str.isdigit, word))]
+def values_among_nulls(spec: TableSpec) -> list[str]:
+    """The text that means null and that a parser would take for a number or a day."""
+    return [word for word in _words(spec) if any(map(str.isdigit, word))]
 
 
 def _words(spec: TableSpec) -> list[str]:

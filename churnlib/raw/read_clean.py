@@ -6,7 +6,7 @@ import polars as pl
 
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.io.storage import reader_options
-from churnlib.raw.cells import cleaned, values_in
+from churnlib.raw.cells import cleaned, values_among_nulls
 from churnlib.raw.csv_lines import profile
 from churnlib.raw.file_format import check_format
 from churnlib.raw.opening import check_columns, explain_open_errors, label, open_parquet
@@ -49,7 +49,7 @@ def _clean_csv(part: Part, spec: TableSpec) -> pl.LazyFrame:
     as_read = {n: pl.String() if d == pl.Date else d for n, d in types.items()}
     schema = {name: as_read.get(name, pl.String()) for name in csv.names}
     options = reader_options(part.uri)
-    nulls = values_in(spec.null_values) or None
+    nulls = values_among_nulls(spec) or None
     read = pl.scan_csv(part.uri, schema=schema, null_values=nulls, glob=False, **options)
     return read.select(
         _day(name, spec, is_strict=csv.has_signs)

@@ -76,7 +76,9 @@ CELL_SETTINGS = st.fixed_dictionaries(
     {},
     optional={
         "id_type": st.just("text"),
-        "null_values": st.sampled_from([(), ("-999", "x", "1", "2024-05-01"), ("-999.0", " a b ")]),
+        "null_values": st.sampled_from(
+            [(), ("-999", "x", "1", "2024-05-01"), (" -999.0", " a b ")]
+        ),
         "no_date": st.sampled_from([("2024-02-29", "0000-01-01"), ("1899-12-31",)]),
     },
 )
