@@ -89,8 +89,8 @@ def _importance(report: Report) -> Section:
         lead = f"Not measured, because {report.why_no_importance}."
         return Section("features", "Feature importance", lead)
     lead = (
-        "The loss in ROC AUC when the values of a feature are shuffled among the subscriptions. Its "
-        "interval allows for other characters and other shuffles."
+        "The loss in ROC AUC when the values of a feature are shuffled among the subscriptions. "
+        "Its interval allows for other characters and other shuffles."
     )
     table = tables.importance(report.importance)
     return Section("features", "Feature importance", lead, (table,))
