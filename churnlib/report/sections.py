@@ -88,7 +88,10 @@ def _importance(report: Report) -> Section:
     if report.why_no_importance:
         lead = f"Not measured, because {report.why_no_importance}."
         return Section("features", "Feature importance", lead)
-    lead = "The loss in ROC AUC when the values of a feature are shuffled among the subscriptions."
+    lead = (
+        "The loss in ROC AUC when the values of a feature are shuffled among the subscriptions. "
+        "Its interval allows for other characters and other shuffles."
+    )
     table = tables.importance(report.importance)
     return Section("features", "Feature importance", lead, (table,))
 
