@@ -39,7 +39,12 @@ class LabelRequest:
 
     @classmethod
     def of(cls, run: Run) -> "LabelRequest":
-        """The settings of a run."""
+        """The settings of a run.
+
+        Raises:
+            SettingsError: See `flows.steps.run.Run.window`.
+        """
+        run.window("train")
         settings = run.settings
         windows = settings.windows
         horizon, missed = settings.horizon_months, settings.churn_after_months
