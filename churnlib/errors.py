@@ -93,7 +93,12 @@ def most_similar(name: str, known: Iterable[str]) -> str | None:
 
 
 def _similar(name: str, names: list[str], cutoff: float) -> list[str]:
-    """Sorts known names by similarity, first as written and then without regard to case."""
+    """Sorts known names by similarity, first as written and then without regard to case.
+
+    A name that differs by its case only is the most similar.
+    """
+    if equal := [known for known in names if known.casefold() == name.casefold()]:
+        return equal
     as_written = get_close_matches(name, names, n=NEAREST, cutoff=cutoff)
     by_letters = {known.casefold(): known for known in reversed(names)}
     matches = get_close_matches(name.casefold(), by_letters, n=NEAREST, cutoff=cutoff)

@@ -65,10 +65,11 @@ def _gaps(predictions: Predictions, groups: Whole) -> tuple[Floats, Floats]:
         for values in (np.ones(n), predictions.outcome, predictions.probability)
     )
     is_used = rows > 0
-    # Groups without churners do not vary between draws: one more row is taken as predicted.
-    rate = (churned + ratio(predicted, rows)) / (rows + 1)
     places = groups * units + predictions.characters.units
     of_characters = np.bincount(places, minlength=count * units).reshape(count, units)
+    # Groups without churners do not vary between draws: one more character is as predicted.
+    characters = (of_characters > 0).sum(axis=1)
+    rate = (characters * ratio(churned, rows) + ratio(predicted, rows)) / (characters + 1)
     weight = (of_characters.astype(np.float64) ** 2).sum(axis=1) / n**2
     variance = np.maximum(clustered, weight * rate * (1 - rate))
     gaps = np.bincount(groups, missed, count) / n

@@ -79,6 +79,14 @@ class Settings(Section, _GivenSettings):
     schedules: Schedules = Schedules()
     engine: EngineSettings = EngineSettings()
 
+    @property
+    def contact_outcomes(self) -> int:
+        """How many subscriptions must have churned, and how many not, before anyone is contacted.
+
+        A report on fewer has no verdict either.
+        """
+        return max(self.champion.min_outcomes, self.evaluation.min_outcomes)
+
     @model_validator(mode="after")
     def _labels_known_in_time(self) -> "Settings":
         windows = (self.windows.train, self.windows.score)

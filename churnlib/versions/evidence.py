@@ -83,7 +83,8 @@ def why_no_contact(evidence: Evidence | None, min_outcomes: int, offer: Offer) -
     if min(churned, n - churned) < min_outcomes:
         return (
             f"in the last back-test {churned:,} of {n:,} subscriptions churned and "
-            f"{n - churned:,} did not, and champion.min_outcomes requires {min_outcomes:,} of each"
+            f"{n - churned:,} did not, and {min_outcomes:,} of each are required (the larger of "
+            "champion.min_outcomes and evaluation.min_outcomes)"
         )
     if evidence.roc_auc is None or evidence.roc_auc_ci is None:
         return "the last back-test cannot tell the model from chance"

@@ -23,7 +23,7 @@ def print_models(run: RunOptions, *, as_json: bool) -> None:
     catalog = Catalog(settings.data_dir, run.game)
     versions = describe_versions(catalog)
     reasons = [
-        why_no_contact(version.evidence, settings.champion.min_outcomes, settings.campaign.offer)
+        why_no_contact(version.evidence, settings.contact_outcomes, settings.campaign.offer)
         for version in versions
     ]
     if as_json:

@@ -83,7 +83,7 @@ def _contacts(settings: Settings) -> Iterator[str]:
     except ModelError as error:
         text = str(error).removeprefix(f"{settings.game}: ")
     else:
-        offer, required = settings.campaign.offer, settings.champion.min_outcomes
+        offer, required = settings.campaign.offer, settings.contact_outcomes
         reason = why_no_contact(evidence, required, offer)
         text = f"nobody, because {reason}" if reason else "as the predictions say"
     yield f"  {'contacts':<{LABEL_WIDTH}} {text}"

@@ -97,7 +97,8 @@ def score_model(
         ),
     )
     evidence = Evidence.of(report.to_json(), features.fingerprint, leaks=gate.leaks)
-    no_contact = why_no_contact(evidence, gate.terms.min_outcomes, context.offer)
+    required = max(gate.terms.min_outcomes, context.evaluation.min_outcomes)
+    no_contact = why_no_contact(evidence, required, context.offer)
     return write_report(replace(report, no_contact=no_contact), output, scored.rows)
 
 

@@ -32,7 +32,7 @@ def contact_plan(run: Run, model: DatasetRef) -> ContactPlan:
     """Plans whom the predictions of a version contact, by its last back-test."""
     settings = run.settings
     evidence = read_registry(run.catalog.registry()).evidence.get(name_of(model.uri))
-    reason = why_no_contact(evidence, settings.champion.min_outcomes, settings.campaign.offer)
+    reason = why_no_contact(evidence, settings.contact_outcomes, settings.campaign.offer)
     return ContactPlan(settings.campaign, reason)
 
 

@@ -40,7 +40,7 @@ def apply_back_test(run: Run, plan: BackTestPlan, cohort: DatasetRef, report: Da
         return
     record_back_test(
         plan.model,
-        evidence,
+        evidence.model_dump(mode="json"),
         comparison,
         run.catalog.registry(),
         before=state.fingerprint,
@@ -55,7 +55,7 @@ def apply_back_test(run: Run, plan: BackTestPlan, cohort: DatasetRef, report: Da
 )
 def record_back_test(
     model: DatasetRef,
-    evidence: Evidence,
+    evidence: dict[str, Any],
     comparison: dict[str, Any] | None,
     registry: Dataset,
     *,
@@ -66,7 +66,7 @@ def record_back_test(
 
     Args:
         model: The version that was back-tested.
-        evidence: What the back-test showed.
+        evidence: What the back-test showed: an `Evidence` as plain data.
         comparison: A `churnlib.versions.gate.Comparison` of the version as plain data; None if
             nothing is to be decided.
         registry: The registry.
@@ -77,7 +77,9 @@ def record_back_test(
     catalog, changed = catalog_of(registry), [registry]
     with registry_lock(catalog):
         state = ModelState.read(catalog)
-        recorded = state.registry.with_evidence(name_of(model.uri), evidence)
+        recorded = state.registry.with_evidence(
+            name_of(model.uri), Evidence.model_validate(evidence)
+        )
         if comparison is None:
             write_registry(recorded, registry)
             return (datasets.ref(registry),)

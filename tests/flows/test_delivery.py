@@ -13,10 +13,10 @@ from tests.flows.studio import BATCH_DAY, LAST_DAY, Say, Studio, is_refusal
 BATCH = f"07_model_output/{GAME}/predictions_2024-06.parquet"
 
 
-@pytest.fixture(scope="module")
-def versions(completed_with_candidate: Studio) -> tuple[str, str]:
+@pytest.fixture
+def versions(with_candidate: Studio) -> tuple[str, str]:
     """The champion and a second version."""
-    folders = sorted(completed_with_candidate.data.glob(f"06_models/{GAME}/*/manifest.json"))
+    folders = sorted(with_candidate.data.glob(f"06_models/{GAME}/*/manifest.json"))
     first, second = (file.parent.name for file in folders)
     return first, second
 

@@ -61,6 +61,7 @@ def test_late_misses_are_refused_before_anything_is_built(
     assert emitted == [("churn.feed.late", "yes")] * 3
 
 
+@pytest.mark.slow  # Three reports.
 def test_late_misses_are_refused_from_standard_features_or_warned_of_in_every_report(
     late_misses: Studio, say: Say, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -216,8 +216,11 @@ def test_text_ids_are_kept_as_they_are(form: str, tmp_path: Path) -> None:
 
 
 def test_text_ids_must_be_unique_and_known(tmp_path: Path) -> None:
-    rows = [{**sub(price=float(n)), "sub_id": key, "char_id": of} for n, (key, of) in
-            enumerate((("a", "x"), ("a", "x"), ("b", "y"), (None, "x")))]  # fmt: skip
+    keys = (("a", "x"), ("a", "x"), ("b", "y"), (None, "x"))
+    rows = [
+        {**sub(), "sub_id": key, "char_id": of, "price": price}
+        for price, (key, of) in enumerate(keys)
+    ]
     source = write(tmp_path, "sub_data", rows)
     message = refusal(source, parent=[{"char_id": "x"}], id_type="text")
     assert "sub_id must be unique: 2 rows (line 2: a; line 3: a)" in message

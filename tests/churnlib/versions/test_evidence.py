@@ -35,7 +35,7 @@ def test_evidence_that_suffices(changes: dict[str, Any]) -> None:
         ({"roc_auc_ci": [0.3, 0.4]}, "cannot tell the model from chance"),
         ({"roc_auc_ci": None}, "cannot tell the model from chance"),
         ({"roc_auc": None, "roc_auc_ci": None}, "cannot tell the model from chance"),
-        ({"positives": 29}, "29 of 900 subscriptions churned and 871 did not, and champion.min"),
+        ({"positives": 29}, "29 of 900 subscriptions churned and 871 did not, and 30 of each"),
         ({"positives": 871}, "871 of 900 subscriptions churned and 29 did not"),
         (
             {"baseline_ci": [-0.05, -0.01]},

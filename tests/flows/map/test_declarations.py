@@ -34,7 +34,11 @@ MODELS = "06_models/models"
 VERSIONS = {MODELS, "06_models/model", "06_models/champion"}
 """What a version that a task reads is called: in a run by itself, on the map by its role."""
 
-PARAMETERS = {"train.model_format": "allow_joblib", "champion.promote": "may_promote"}
+PARAMETERS = {
+    "train.model_format": "allow_joblib",
+    "champion.promote": "may_promote",
+    "champion.min_outcomes": "no_contact",
+}
 """Parameters with names other than their settings', except windows."""
 
 TASKS = list(dict.fromkeys(t.fn.__name__ for f in all_flows() for t in pipeline_of(f).tasks))

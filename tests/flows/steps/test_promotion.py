@@ -28,7 +28,7 @@ COMPARISON = {
     "reason": "of the test",
 }
 """A comparison, without its candidate."""
-EVIDENCE = make_evidence()
+EVIDENCE = make_evidence().model_dump(mode="json")
 
 
 @pytest.mark.parametrize("held_against", [None, "v1"])
@@ -89,4 +89,4 @@ def test_gate_keeps_the_comparisons_of_concurrent_runs(
         list(pool.map(run, versions))
     kept = read_registry(catalog.registry())
     assert {comparison.candidate for comparison in kept.comparisons} == set(versions)
-    assert kept.evidence == dict.fromkeys(versions, EVIDENCE)
+    assert kept.evidence == dict.fromkeys(versions, make_evidence())
