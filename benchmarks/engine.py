@@ -13,9 +13,9 @@ from churnlib.io.datasets import DatasetRef
 from churnlib.raw.availability import latest_day
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import Settings, load_settings
-from flows.steps.raw_tables import check_raw, count_unknown
 from flows.steps.run import SubscriptionWindow
 from flows.steps.standard_features import StandardRequest, build_standard_features
+from flows.steps.table_checks import check_raw, count_unknown
 from flows.steps.window_features import WindowRequest, build_window_features
 
 
@@ -38,9 +38,9 @@ def prepare(data_dir: Path, game: str) -> None:
         )
         if table is None:
             raise ValueError(f"{name} has invalid rows")
-        checked[name] = table
+        checked[name] = table["checked"]
         if spec.parent and not spec.required_parent:
-            count_unknown.fn(table, settings.raw, parent=checked[spec.parent.table])
+            count_unknown.fn(checked[name], settings.raw, parent=checked[spec.parent.table])
 
 
 def features(data_dir: Path, game: str) -> None:
@@ -64,7 +64,9 @@ def features(data_dir: Path, game: str) -> None:
         standard,
         currency,
         catalog.features("train"),
-        WindowRequest(whole, settings.horizon_months, settings.currency),
+        WindowRequest(
+            whole, settings.horizon_months, settings.churn_after_months, settings.currency
+        ),
         engine=settings.engine,
     )
 

@@ -2,9 +2,9 @@
 
 Cohorts are simulated with known true ROC AUCs of both models: scores are normal given the outcome,
 and correlated between the models. Characters have one to three subscriptions, which share a part of
-their score and risk. The gate decides on each cohort as in a back-test, by ROC AUC with a
+their score and risk. The gate decides on each cohort as in a first back-test, by ROC AUC with a
 `max_loss` of 0.02. Prints a Markdown table; with `--churners`, one of the interval's coverage with
-few churners.
+few churners. `benchmarks.gate_sequences` measures sequences of candidates.
 """
 
 import argparse
@@ -19,10 +19,12 @@ from numpy.typing import NDArray
 
 from churnlib.metrics.comparison import paired_difference
 from churnlib.seeds import derive_seed
-from churnlib.versions.gate import Decision, compare_models, decide
+from churnlib.versions.decision import Decision, Rules, decide_by_interval
+from churnlib.versions.gate import Terms, compare_models
 
 CHAMPION_AUC = 0.80
 MAX_LOSS = 0.02
+TERMS = Terms(metric="roc_auc", max_loss=MAX_LOSS, promote=True)
 CHARACTER_SHARE = 0.3
 """The share of a score's variance that the subscriptions of a character have in common."""
 RISKS = (2.0, 6.0)
@@ -63,7 +65,10 @@ def by_churners(churners: list[int], cohorts: int) -> None:
         drawn = (small_cohort(number, count, auc, correlation) for number in range(cohorts))
         differences = (paired_difference(both, "candidate", "champion") for both in drawn)
         intervals = [found for each in differences if (found := each.interval())]
-        passed = sum(decide(each, "roc_auc", MAX_LOSS)[0] == "accepted" for each in intervals)
+        passed = sum(
+            decide_by_interval(each, Rules("roc_auc", MAX_LOSS))[0] == "accepted"
+            for each in intervals
+        )
         covered = sum(low <= -MAX_LOSS <= high for low, high in intervals)
         shares = f"{passed / cohorts:.1%} | {covered / len(intervals):.1%}"
         print(f"| {count} | {auc:.2f} | {correlation} | {shares} |", flush=True)
@@ -93,7 +98,7 @@ def accepted(cohorts: int, rows: int, loss: float, correlation: float) -> int:
 def decision(number: int, rows: int, loss: float, correlation: float) -> Decision:
     """The decision of the gate on one cohort; see `accepted`."""
     both = cohort(derive_seed(number, "gate"), rows, CHAMPION_AUC - loss, CHAMPION_AUC, correlation)
-    result: Decision = compare_models(both, "roc_auc", MAX_LOSS)["decision"]
+    result: Decision = compare_models(both, TERMS)["decision"]
     return result
 
 

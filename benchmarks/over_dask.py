@@ -83,7 +83,9 @@ def features_of(folder: str) -> Build:
     """The build of the features of all subscriptions in a data folder."""
     settings, catalog = load_settings(GAME, {"data_dir": folder}), Catalog(folder, GAME)
     whole = SubscriptionWindow("windows.train", *EVER, as_of=EVER[1])
-    request = WindowRequest(whole, settings.horizon_months, settings.currency)
+    request = WindowRequest(
+        whole, settings.horizon_months, settings.churn_after_months, settings.currency
+    )
     places = (catalog.standard_features(), catalog.checked("character_currency"))
     tables = tuple(datasets.ref(place) for place in places)
     function = partial(window_features, request=request)

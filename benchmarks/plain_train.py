@@ -109,7 +109,9 @@ def fit_and_report(
     horizon = settings.horizon_months
     training = train(rows, settings.train, window[1], seed, horizon_months=horizon)
     slices = training.scored.partition_by("slice", as_dict=True)
-    campaign = plan_campaign(slices["validation",], settings.campaign.offer)
+    campaign = plan_campaign(
+        slices["validation",], settings.campaign.offer, settings.campaign.threshold
+    )
     metrics = {
         str(name): evaluate(
             scored, threshold=campaign.threshold, base_rate=training.base_rates[name]

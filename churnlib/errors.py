@@ -1,5 +1,6 @@
 """Errors that users can fix. Catch `ChurnlibError` for all of them."""
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -24,6 +25,10 @@ class StoreError(ChurnlibError):
     """An object store is unreachable or denies access, so its content is unknown."""
 
 
+class ServerError(ChurnlibError):
+    """Prefect's server does not answer, or its home or database cannot be used."""
+
+
 class ModelError(ChurnlibError):
     """A model cannot be built, found, trusted or applied."""
 
@@ -44,9 +49,15 @@ def error_prefix(game: str) -> Iterator[None]:
 
 
 def reason(error: BaseException) -> str:
-    """Returns the first line of an error's message, without its final period."""
+    """Returns the first line of an error's message, without the number of a system's error.
+
+    >>> reason(FileNotFoundError(2, "No such file or directory", "a.csv"))
+    "No such file or directory: 'a.csv'"
+    """
     lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__
+    if not lines:
+        return type(error).__name__
+    return re.sub(r"^\[Errno -?\d+\] ", "", lines[0]).rstrip(".")
 
 
 def closest(name: str, known: Iterable[str]) -> str:
@@ -82,7 +93,12 @@ def most_similar(name: str, known: Iterable[str]) -> str | None:
 
 
 def _similar(name: str, names: list[str], cutoff: float) -> list[str]:
-    """Sorts known names by similarity, first as written and then without regard to case."""
+    """Sorts known names by similarity, first as written and then without regard to case.
+
+    A name that differs by its case only is the most similar.
+    """
+    if equal := [known for known in names if known.casefold() == name.casefold()]:
+        return equal
     as_written = get_close_matches(name, names, n=NEAREST, cutoff=cutoff)
     by_letters = {known.casefold(): known for known in reversed(names)}
     matches = get_close_matches(name.casefold(), by_letters, n=NEAREST, cutoff=cutoff)

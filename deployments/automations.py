@@ -34,6 +34,8 @@ def automations(
     yield crash_stuck_runs(silent_seconds)
     for game in list_games():
         yield retrain(game, find(f"train-from-raw/{game}"))
+        yield make_missing_batches(game, find(f"backfill/{game}"))
+        yield try_again_when_late(game)
 
 
 def crash_silent_runs(seconds: int) -> AutomationCore:
@@ -106,7 +108,7 @@ def retrain(game: str, deployment: UUID) -> AutomationCore:
     """Retrains a game's model once it scores a batch no better than chance.
 
     Only batches that the champion predicted count, and only runs as deployed: scoring old batches
-    or trying other settings starts nothing.
+    or trying other settings starts nothing. Neither does a batch of which a part was predicted.
 
     Args:
         game: The game.
@@ -115,7 +117,7 @@ def retrain(game: str, deployment: UUID) -> AutomationCore:
     return AutomationCore(
         name=f"{game}: a model no better than chance is trained anew",
         description="A batch of the champion: the 95 % interval of its ROC AUC holds 0.5 or less.",
-        enabled=load_settings(game, environ={}, local=False).schedules.active,
+        enabled=_is_active(game),
         tags=[game],
         trigger=EventTrigger(
             expect={"churn.batch.scored"},
@@ -123,6 +125,7 @@ def retrain(game: str, deployment: UUID) -> AutomationCore:
                 "prefect.resource.id": f"churn.batch.{game}",
                 "churn.verdict": NO_BETTER,
                 "churn.by_champion": "yes",
+                "churn.complete": "yes",
                 "churn.as_deployed": "yes",
             },
             posture=Posture.Reactive,
@@ -131,3 +134,64 @@ def retrain(game: str, deployment: UUID) -> AutomationCore:
         ),
         actions=[RunDeployment(source="selected", deployment_id=deployment)],
     )
+
+
+def make_missing_batches(game: str, deployment: UUID) -> AutomationCore:
+    """Predicts the batches that a game lacks, and those made of fewer rows than are known by now.
+
+    Args:
+        game: The game.
+        deployment: The deployment of the backfill.
+    """
+    months = {name: _from_event(name) for name in ("first_month", "last_month")}
+    return AutomationCore(
+        name=f"{game}: batches that are missing or incomplete are predicted",
+        description="A prediction has found months without predictions, or with too few.",
+        enabled=_is_active(game),
+        tags=[game],
+        trigger=_on_event(f"churn.batch.{game}", "churn.batch.missing"),
+        actions=[
+            RunDeployment(
+                source="selected",
+                deployment_id=deployment,
+                parameters={"batch_flow": "batch_predict", **months},
+            )
+        ],
+    )
+
+
+def try_again_when_late(game: str) -> AutomationCore:
+    """Runs a deployment again a day after it was refused because a raw table is late.
+
+    Args:
+        game: The game.
+    """
+    return AutomationCore(
+        name=f"{game}: a run that lacked late tables is tried again the next day",
+        description="The last months of a raw table hold far fewer rows than those before.",
+        enabled=_is_active(game),
+        tags=[game],
+        trigger=_on_event(f"churn.feed.{game}", "churn.feed.late", refused="yes"),
+        actions=[RunDeployment(source="inferred", schedule_after=timedelta(days=1))],
+    )
+
+
+def _is_active(game: str) -> bool:
+    return load_settings(game, environ={}, local=False).schedules.active
+
+
+def _on_event(resource: str, event: str, **labels: str) -> EventTrigger:
+    """Triggers on each event of a run as deployed."""
+    more = {f"churn.{name}": value for name, value in labels.items()}
+    return EventTrigger(
+        expect={event},
+        match={"prefect.resource.id": resource, "churn.as_deployed": "yes", **more},
+        posture=Posture.Reactive,
+        threshold=1,
+        within=timedelta(0),
+    )
+
+
+def _from_event(field: str) -> dict[str, str]:
+    """A parameter that takes the value of a field of the event."""
+    return {"__prefect_kind": "jinja", "template": f"{{{{ event.payload.{field} }}}}"}

@@ -34,6 +34,7 @@ HEADER = """\
 CRONS = {
     "batch-predict": "batch_predict",
     "batch-score-from-raw": "batch_score",
+    "score-from-raw": "score",
     "train-from-raw": "train",
 }
 """The scheduled flows, and the field of `Schedules` that holds each cron expression."""

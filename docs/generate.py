@@ -49,11 +49,11 @@ COMMANDS_NOTE = (
 EVENTS_INTRODUCTION = (
     "The events that runs emit to Prefect, for automations to act on;",
     "`deployments/automations.py` has examples. A run emits an event when it writes something; a",
-    "cached result emits none. Only `churn.batch.due` is emitted by every run that finds a batch",
-    "to be due. The fields are the event's payload. Text fields are also labels of its resource,",
-    "such as `churn.game` or `churn.verdict`, because automations match labels. One more label,",
-    "`churn.as_deployed`, is `yes` if a deployment ran with its own data, day and settings, and",
-    "`no` for experiments and backfills.",
+    "cached result emits none. Only `churn.batch.due`, `churn.batch.missing` and `churn.feed.late`",
+    "are emitted by every run that finds one. The fields are the event's payload. Text fields are",
+    "also labels of its resource, such as `churn.game` or `churn.verdict`, because automations",
+    "match labels. One more label, `churn.as_deployed`, is `yes` if a deployment ran with its own",
+    "data, day and settings, and `no` for experiments and backfills.",
 )
 
 

@@ -23,6 +23,7 @@ class BaseFlow(NamedTuple):
             standard features first.
         is_monthly: Whether it works on the batch of a month, so that `backfill` can run it.
         model: The help of its option `--model`; None if it does not take one.
+        is_delivery: Whether others act on its output, so that only `--replace` changes it later.
     """
 
     about: str
@@ -31,6 +32,7 @@ class BaseFlow(NamedTuple):
     has_composite: bool = False
     is_monthly: bool = False
     model: str | None = None
+    is_delivery: bool = False
 
 
 FLOWS = {
@@ -59,6 +61,7 @@ FLOWS = {
         "predictions_*.parquet",
         is_monthly=True,
         model="The model version to use. Default: the champion.",
+        is_delivery=True,
     ),
     "batch_score": BaseFlow(
         "Score the predictions of an earlier batch, now that its outcomes are known.",

@@ -6,30 +6,47 @@ if __name__ == "__main__":  # Before the other imports, which would delay the fi
     run_command("batch-predict")
 
 from churnlib.io.datasets import DatasetRef
-from flows.steps.flow import churn_flow
+from churnlib.schemas.spec import TableKind
+from churnlib.uris import name_of
+from flows.steps.batches import announce_gaps, batch_facts, beyond_warnings, news_warnings
+from flows.steps.contacts import announce_contacts, contact_plan
+from flows.steps.delivery import check_delivery
+from flows.steps.feeds import BATCH_FEEDS, check_feeds, feeds_of
+from flows.steps.flow import churn_flow, is_subflow
 from flows.steps.model_choice import usable_model
 from flows.steps.prediction import (
-    BatchFacts,
     BatchRequest,
     build_predict_features,
     predict_batch,
 )
-from flows.steps.raw_tables import TABLE_TASKS
 from flows.steps.run import Run
 from flows.steps.run_warnings import leakage_warnings, warn
+from flows.steps.table_checks import TABLE_TASKS
+from flows.steps.window_features import check_first
+
+KINDS: tuple[TableKind, ...] = ("entity", "subscriptions", "history")
 
 
 @churn_flow(
     "batch-predict",
     tasks=(*TABLE_TASKS, build_predict_features, predict_batch),
-    tables=("entity", "subscriptions", "history"),
+    tables=KINDS,
 )
 def batch_predict(run: Run) -> DatasetRef:
     """Predicts the batch of the window from the raw tables, without the missed months."""
     settings, window = run.settings, run.window("batch_predict")
     model, model_warnings = usable_model(run)
-    warnings = warn(leakage_warnings(settings.standard), model_warnings)
-    characters, subs, currency = run.tables("entity", "subscriptions", "history")
+    output = run.catalog.predictions(window.first)
+    check_delivery(run, output, name_of(model.uri))
+    check_first(run, "batch_predict", *run.raw.of_kind(*KINDS), needed=BATCH_FEEDS)
+    tables = characters, subs, currency = run.tables(*KINDS)
+    warnings = warn(
+        run.day_warnings,
+        leakage_warnings(settings.standard),
+        model_warnings,
+        check_feeds(run, feeds_of(subs, currency), BATCH_FEEDS),
+        beyond_warnings(run, window),
+    )
     features = build_predict_features(
         characters.checked,
         subs.checked,
@@ -38,11 +55,16 @@ def batch_predict(run: Run) -> DatasetRef:
         BatchRequest(window, settings.standard, settings.currency),
         engine=settings.engine,
     )
-    return predict_batch(
+    warn(news_warnings(run, window, tables))
+    predictions = predict_batch(
         model,
         features,
-        run.catalog.predictions(window.first),
-        BatchFacts(window.span, settings.horizon_months, settings.churn_after_months, warnings),
-        campaign=settings.campaign,
+        output,
+        batch_facts(run, window, tables, warnings),
+        contacts=contact_plan(run, model),
         allow_joblib=run.allow_joblib,
     )
+    announce_contacts(run, predictions)
+    if not is_subflow():
+        announce_gaps(run, window, tables)
+    return predictions

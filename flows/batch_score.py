@@ -13,12 +13,13 @@ from flows.steps.batch_report import BatchScoreContext, score_batch
 from flows.steps.flow import churn_flow
 from flows.steps.past_model import find_existing, past_model
 from flows.steps.past_predictions import find_predictions
-from flows.steps.raw_tables import CHECKS, STANDARD_KINDS
+from flows.steps.raw_tables import STANDARD_KINDS
 from flows.steps.reports import check_segments, score_context, show
 from flows.steps.run import Run
 from flows.steps.run_warnings import data_warnings, warn
-from flows.steps.sources import read_sources
-from flows.steps.standard_features import check_built_with, open_standard_features
+from flows.steps.sources import noted_feeds, read_sources
+from flows.steps.standard_features import open_standard_features
+from flows.steps.table_checks import CHECKS
 from flows.steps.window_features import check_first
 
 
@@ -27,12 +28,10 @@ def batch_score(run: Run) -> tuple[DatasetRef, ...]:
     """Scores the predictions of an earlier batch, now that its outcomes are known."""
     check_segments(run.settings)
     window = run.window("batch_score")
-    standard = open_standard_features(run)
+    standard = open_standard_features(run, "churn_after_months")
     sources = read_sources(run)
     predictions = find_predictions(run, window)
-    check_built_with(run, standard, "churn_after_months")
-    currency = run.catalog.checked(run.raw.history.name)
-    warnings = warn(fact(predictions, "warnings"), data_warnings(run, sources, currency))
+    warnings = warn(fact(predictions, "warnings"), data_warnings(run, sources, noted_feeds(run)))
     reports = score_batch(
         standard,
         predictions,

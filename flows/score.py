@@ -12,52 +12,55 @@ from churnlib.schemas.spec import TableKind
 from flows.standard_features import standard_features
 from flows.steps.back_test import score_model
 from flows.steps.back_test_plan import back_test_plan
+from flows.steps.feeds import LABEL_FEEDS, feeds_of, refuse_late
 from flows.steps.flow import churn_flow
-from flows.steps.promotion import apply_comparison, record_comparison
-from flows.steps.raw_tables import CHECKS, TABLE_TASKS
-from flows.steps.reports import check_segments, score_context, show
+from flows.steps.promotion import apply_back_test, record_back_test
+from flows.steps.reports import check_segments, keep_reports, score_context, show
 from flows.steps.run import Run
 from flows.steps.run_warnings import data_warnings, leakage_warnings, warn
-from flows.steps.sources import read_sources
+from flows.steps.sources import noted_feeds, read_sources
 from flows.steps.standard_features import announce_due_batch, open_standard_features
+from flows.steps.table_checks import TABLE_TASKS
 from flows.steps.window_features import build_window_features, check_first, window_cohort
 
 
 @churn_flow(
     "score",
-    tasks=(*TABLE_TASKS, build_window_features, score_model, record_comparison),
+    tasks=(*TABLE_TASKS, build_window_features, score_model, record_back_test),
     tables=("history",),
 )
 def score(run: Run) -> tuple[DatasetRef, ...]:
     """Back-tests the candidate against the champion, or the champion alone, and reports."""
     check_segments(run.settings)
     plan = back_test_plan(run)
-    standard = open_standard_features(run)
+    standard = open_standard_features(run, "churn_after_months", "standard")
     sources = read_sources(run)
+    refuse_late(run, noted_feeds(run), LABEL_FEEDS)
     (currency,) = run.tables("history")
     warnings = warn(
         leakage_warnings(run.settings.standard),
         plan.warnings,
-        data_warnings(run, sources, currency.checked),
+        data_warnings(run, sources, {**noted_feeds(run), **feeds_of(currency)}),
         note=plan.note,
     )
-    cohort = window_cohort(run, "score", standard, sources, currency)
+    cohort = window_cohort(run, "score", standard, sources, currency, plan.window)
     reports = score_model(
         plan.model,
-        plan.champion,
+        plan.rivals,
         cohort.features,
         run.catalog.report("score_report"),
-        plan.gate,
-        score_context(run, run.window("score"), cohort.sources, warnings),
+        plan.gate_on(cohort.features),
+        score_context(run, plan.window, cohort.sources, warnings),
     )
-    apply_comparison(run, plan.model, reports[0])
+    keep_reports(run, plan.model, reports)
+    apply_back_test(run, plan, cohort.features, reports[0])
     show(reports)
     return reports
 
 
 @churn_flow(
     "score-from-raw",
-    tasks=CHECKS,
+    tasks=TABLE_TASKS,
     tables=get_args(TableKind),
     parts=(standard_features, score),
 )

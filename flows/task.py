@@ -21,8 +21,8 @@ from flows.engine.cache import (
 )
 from flows.engine.ledger import Call, record, record_cached
 from flows.engine.node import Node
+from flows.engine.prefect_home import prefect_home
 from flows.engine.results import DatasetSerializer, datasets_in, encode, refreshing
-from flows.engine.server import prefect_home
 
 __all__ = ["refreshing", "task"]
 

@@ -10,14 +10,16 @@ from typing import get_args
 from churnlib.io.datasets import DatasetRef
 from churnlib.schemas.spec import TableKind
 from flows.standard_features import standard_features
+from flows.steps.feeds import LABEL_FEEDS, feeds_of, refuse_late
 from flows.steps.flow import churn_flow
-from flows.steps.raw_tables import CHECKS, TABLE_TASKS
+from flows.steps.outcome_check import LabelRequest, check_outcomes
 from flows.steps.registration import register, register_version
-from flows.steps.reports import report_context, show
+from flows.steps.reports import keep_reports, report_context, show
 from flows.steps.run import Run
 from flows.steps.run_warnings import data_warnings, leakage_warnings, warn
-from flows.steps.sources import read_sources
+from flows.steps.sources import noted_feeds, read_sources
 from flows.steps.standard_features import announce_due_batch, open_standard_features
+from flows.steps.table_checks import TABLE_TASKS
 from flows.steps.training import check_model, check_training, fit_model, fit_version
 from flows.steps.training_report import report_training
 from flows.steps.window_features import build_window_features, check_first, window_cohort
@@ -29,6 +31,7 @@ from flows.steps.window_features import build_window_features, check_first, wind
         check_model,
         *TABLE_TASKS,
         build_window_features,
+        check_outcomes,
         fit_model,
         report_training,
         register,
@@ -38,12 +41,15 @@ from flows.steps.window_features import build_window_features, check_first, wind
 def train(run: Run) -> DatasetRef:
     """Trains a model on the training window, reports on it, and makes it the candidate."""
     check_training(run)
-    standard = open_standard_features(run)
+    standard = open_standard_features(run, "churn_after_months", "standard")
     sources = read_sources(run)
+    refuse_late(run, noted_feeds(run), LABEL_FEEDS)
     (currency,) = run.tables("history")
     warnings = warn(
-        leakage_warnings(run.settings.standard), data_warnings(run, sources, currency.checked)
+        leakage_warnings(run.settings.standard),
+        data_warnings(run, sources, {**noted_feeds(run), **feeds_of(currency)}),
     )
+    check_outcomes(standard, LabelRequest.of(run))
     cohort = window_cohort(run, "train", standard, sources, currency)
     model = fit_version(run, cohort)
     reports = report_training(
@@ -52,6 +58,7 @@ def train(run: Run) -> DatasetRef:
         cohort.features,
         report_context(run, cohort.sources, warnings),
     )
+    keep_reports(run, model, reports)
     register_version(run, model)
     show(reports)
     return model
@@ -59,7 +66,7 @@ def train(run: Run) -> DatasetRef:
 
 @churn_flow(
     "train-from-raw",
-    tasks=(check_model, *CHECKS),
+    tasks=(check_model, *TABLE_TASKS),
     tables=get_args(TableKind),
     parts=(standard_features, train),
 )

@@ -36,13 +36,18 @@ def feature_table(
     Returns:
         One row per subscription that started on or before `as_of` and whose character is known,
         sorted like `standard_features`: those features, `churned_on`, `sub_churn` (null if the
-        label is not yet available) and the currency features.
+        label is not yet available, or the subscription is not at risk) and the currency features.
     """
     undated = settings.standard.undated_totals
     return (
         standard_features(characters, subs, as_of=as_of, undated_totals=undated)
         .pipe(add_churned_on, misses, as_of=as_of, churn_after_months=settings.churn_after_months)
-        .pipe(add_label, as_of=as_of, horizon_months=settings.horizon_months)
+        .pipe(
+            add_label,
+            as_of=as_of,
+            horizon_months=settings.horizon_months,
+            churn_after_months=settings.churn_after_months,
+        )
         .pipe(add_currency_features, currency, settings.currency, as_of=as_of)
     )
 

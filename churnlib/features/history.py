@@ -17,6 +17,11 @@ from churnlib.settings import AggregationFunction, CurrencySettings
 
 NEVER = np.iinfo(np.int32).max
 """A date after all others."""
+LARGEST = np.finfo(np.float64).max
+HUGE = 1e150
+"""Sums of squares of numbers beyond this may overflow."""
+SCALE = 2.0**600
+"""Divides huge numbers before they are added up; a power of two, which rounds nothing."""
 
 
 def add_currency_features(
@@ -39,7 +44,8 @@ def add_currency_features(
     Returns:
         The rows of `subs`, in their order, with the columns of `settings.feature_names`: Float64,
         except for `currency_age_months` and counts, which are Int32. All are null if no row is
-        visible; for nulls within the rows, see `CurrencySettings`.
+        visible; for nulls within the rows, see `CurrencySettings`. A sum or difference beyond the
+        largest Float64 is that number.
 
     Raises:
         DataError: A column is missing.
@@ -195,16 +201,30 @@ class _VisibleColumn:
         """The value of the newest visible row."""
         return self._history.take(self._visible.newest)
 
+    @cached_property
+    def _is_huge(self) -> bool:
+        ends = np.fmin.reduce(self._history, initial=0), np.fmax.reduce(self._history, initial=0)
+        return bool(max(-ends[0], ends[1]) > HUGE)
+
+    @cached_property
+    def _scaled(self) -> RunValues:
+        return self._visible.runs.values(self._history / SCALE)
+
     def aggregate(self, function: AggregationFunction) -> Floats | Integers:
         """An aggregation of all visible values."""
-        aggregated: Floats | Integers = getattr(self.values, function)
-        return aggregated
+        if not self._is_huge:
+            aggregated: Floats | Integers = getattr(self.values, function)
+            return aggregated
+        with np.errstate(over="ignore", invalid="ignore"):
+            plain, scaled = (getattr(each, function) for each in (self.values, self._scaled))
+            return _bounded(np.where(np.isfinite(plain), plain, scaled * SCALE))
 
     def change(self, months: int) -> Floats:
         """The newest value minus the visible one exactly `months` calendar months older."""
         row, exists = self._visible.older(months)
-        change: Floats = np.where(exists, self.latest - self._history.take(row), np.nan)
-        return change
+        with np.errstate(over="ignore"):
+            change = np.where(exists, self.latest - self._history.take(row), np.nan)
+        return _bounded(change) if self._is_huge else change
 
 
 def _features(
@@ -231,6 +251,11 @@ def _features_of(
             if d.fill is not None:
                 changes = _filled(changes, column.latest if d.fill == "self" else d.fill)
             yield f"{name}_diff_{months}", changes
+
+
+def _bounded(values: Floats) -> Floats:
+    bounded: Floats = np.clip(values, -LARGEST, LARGEST)
+    return bounded
 
 
 def _filled(values: Floats | Integers, fill: float | Floats) -> Floats:

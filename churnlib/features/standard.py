@@ -1,5 +1,6 @@
 """Standard features: what is known about a subscription at its start, except for currency."""
 
+import sys
 from datetime import date
 
 import polars as pl
@@ -18,6 +19,7 @@ from churnlib.schemas.spec import FACTS, ColumnKind
 from churnlib.schemas.validation import require
 
 SUB_ORDER = raw_tables().subscriptions.order
+LARGEST = sys.float_info.max
 
 
 def standard_features(
@@ -58,17 +60,18 @@ def standard_features(
         .pipe(add_mastery)
         .drop(milestones)
         .pipe(add_sub_history)
-        .with_columns(expected_revenue=pl.col(SUB_MONTHS) * pl.col(PRICE))
+        .with_columns(expected_revenue=(pl.col(SUB_MONTHS) * pl.col(PRICE)).clip(-LARGEST, LARGEST))
     )
 
 
 def add_age(subs: pl.LazyFrame) -> pl.LazyFrame:
     """Adds `age_at_sub_months`, the months from the character's creation to the start.
 
-    Keeps the rows. Needs `creation_date` and `sub_start_date`. The age is negative in dirty data in
+    Keeps the rows. Needs `creation_date` and `sub_start_date`. The age is null in dirty data in
     which a character starts a subscription before its creation.
     """
-    age = months_from(pl.col(CREATION_DATE), pl.col(SUB_START_DATE))
+    created, start = pl.col(CREATION_DATE), pl.col(SUB_START_DATE)
+    age = pl.when(created <= start).then(months_from(created, start))
     return subs.with_columns(age_at_sub_months=age)
 
 
@@ -77,10 +80,15 @@ def add_mastery(subs: pl.LazyFrame) -> pl.LazyFrame:
 
     Keeps the rows. Needs `creation_date`, `class_mastery_date` and `sub_start_date`.
     `months_to_mastery` counts from creation, and is null if the class is not mastered by the start.
+    Both are null in dirty data in which it was mastered before the character's creation.
     """
-    mastered = (pl.col(MASTERY_DATE) <= pl.col(SUB_START_DATE)).fill_null(False)
-    months = months_from(pl.col(CREATION_DATE), pl.col(MASTERY_DATE))
-    return subs.with_columns(is_mastered=mastered, months_to_mastery=pl.when(mastered).then(months))
+    created, day = pl.col(CREATION_DATE), pl.col(MASTERY_DATE)
+    mastered = (day <= pl.col(SUB_START_DATE)).fill_null(False)
+    is_odd = mastered & (day < created)
+    return subs.with_columns(
+        is_mastered=pl.when(~is_odd).then(mastered),
+        months_to_mastery=pl.when(mastered & ~is_odd).then(months_from(created, day)),
+    )
 
 
 def add_sub_history(subs: pl.LazyFrame) -> pl.LazyFrame:

@@ -10,10 +10,17 @@ from typing import Literal, get_args
 from churnlib.argument_checks import check_type
 from churnlib.errors import DataError, error_prefix
 from churnlib.io.datasets import Dataset, DatasetRef
-from churnlib.io.storage import check_reachable, exists, is_folder
+from churnlib.io.local import REPORTS
+from churnlib.io.storage import check_reachable, exists, is_folder, list_names
 from churnlib.uris import folder_of, is_remote, join, name_of
 
-RAW_SUFFIXES = (".parquet", ".csv")
+RAW_SUFFIXES = (".parquet", ".csv", "")
+"""The ends of the names of raw tables; a folder of parts has the name of the table."""
+OTHER_SUFFIXES = (
+    *(".gz", ".zst", ".zip", ".bz2", ".xz"),
+    *(".xlsx", ".xls", ".tsv", ".txt", ".json", ".csv", ".parquet"),
+)
+"""The ends of the names of files that may be another copy of a raw table."""
 
 ReportName = Literal["in_sample_report", "score_report"]
 
@@ -45,33 +52,37 @@ class Catalog:
             with error_prefix(self.game):
                 check_reachable(self.data_dir)
         elif not is_folder(self.data_dir):
-            raise DataError(
-                f"{self.game}: there is no data folder {self.data_dir}. Create it, or name another "
-                "with --data-dir."
-            )
+            found = f"there is no data folder {self.data_dir}. Create it, or name another"
+            if exists(self.data_dir):
+                found = f"the data folder {self.data_dir} is a file. Name a folder"
+            raise DataError(f"{self.game}: {found} with --data-dir.")
 
     def raw(self, table: str) -> Dataset:
-        """Finds a raw table, a CSV or a Parquet file.
+        """Finds a raw table: a CSV file, a Parquet file, or a folder of Parquet parts.
 
         Args:
             table: Its name; see `churnlib.schemas.raw_tables`.
 
         Raises:
-            DataError: There is no file of the table, or there are two.
+            DataError: There is none, or there are two.
         """
         folder = join(self.data_dir, "01_raw", self.game)
-        names = [f"{table}{suffix}" for suffix in RAW_SUFFIXES]
-        files = [name for name in names if exists(join(folder, name))]
+        names = list_names(folder)
+        files = [f"{table}{suffix}" for suffix in RAW_SUFFIXES if f"{table}{suffix}" in names]
+        others = [name for name in names if name.startswith(f"{table}.") and name not in files]
+        copies = [name for name in others if name.lower().endswith(OTHER_SUFFIXES)]
         if not files:
+            found = f" There is {others[0]}, which is not read." if others else ""
             raise DataError(
                 f"{self.game}: the raw table {table} is missing: neither {table}.parquet nor "
-                f"{table}.csv is in {folder}. Put the file there, or name another data folder "
-                "with --data-dir."
+                f"{table}.csv nor a folder {table} of Parquet parts is in {folder}.{found} Put the "
+                "file there, or name another data folder with --data-dir."
             )
-        if len(files) > 1:
+        if len(files) + len(copies) > 1:
+            first, second = [*files, *copies][:2]
             raise DataError(
-                f"{self.game}: the raw table {table} exists twice, as {files[0]} and {files[1]} "
-                f"in {folder}. Remove one of them."
+                f"{self.game}: the raw table {table} exists twice, as {first} and {second} "
+                f"in {folder}, and may differ. Remove one of them."
             )
         return Dataset(table, self.game, join(folder, files[0]))
 
@@ -126,6 +137,10 @@ class Catalog:
     def report(self, name: ReportName) -> Dataset:
         """A report's JSON file; the other formats are beside it."""
         return self._place(name, "08_reporting", f"{name}.json")
+
+    def version_report(self, version: str, file: str) -> Dataset:
+        """A file of the reports on one model version, which later versions do not replace."""
+        return self._place("version_report", "06_models", f"{version}/{REPORTS}{file}")
 
     def batch_report(self, window_start: date) -> Dataset:
         """The JSON file of the report on a batch; the other formats are beside it."""

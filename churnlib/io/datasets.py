@@ -70,7 +70,11 @@ def ref(dataset: Dataset, rows: int | None = None) -> DatasetRef:
     Raises:
         DataError: There is none.
     """
-    return DatasetRef(dataset.name, dataset.game, dataset.uri, fingerprint(dataset.uri), rows)
+    try:
+        content = fingerprint(dataset.uri)
+    except DataError as error:
+        raise DataError(f"{dataset.game}: {error}") from error
+    return DatasetRef(dataset.name, dataset.game, dataset.uri, content, rows)
 
 
 def is_unchanged(dataset: DatasetRef) -> bool:

@@ -35,12 +35,12 @@ def read_metadata(source: Dataset | DatasetRef) -> dict[str, str]:
     return {key: value for key, value in metadata.items() if not key.startswith("ARROW:")}
 
 
-def fact(source: DatasetRef, name: str) -> Any:
+def fact(source: Dataset | DatasetRef, name: str) -> Any:
     """Reads a fact from the footer of a dataset; see `facts`."""
     return facts(source, name)[0]
 
 
-def facts(source: DatasetRef, *names: str) -> list[Any]:
+def facts(source: Dataset | DatasetRef, *names: str) -> list[Any]:
     """Reads facts from the footer of a dataset, at once; days are returned as text.
 
     Raises:
@@ -56,6 +56,12 @@ def facts(source: DatasetRef, *names: str) -> list[Any]:
     return [json.loads(metadata[name]) for name in names]
 
 
-def optional_fact(source: DatasetRef, name: str) -> Any:
+def optional_fact(source: Dataset | DatasetRef, name: str) -> Any:
     """Reads a fact that earlier versions did not write; None where the footer does not have it."""
-    return json.loads(read_metadata(source).get(name, "null"))
+    return optional_facts(source, name)[name]
+
+
+def optional_facts(source: Dataset | DatasetRef, *names: str) -> dict[str, Any]:
+    """Reads facts by name, at once; see `optional_fact`."""
+    metadata = read_metadata(source)
+    return {name: json.loads(metadata.get(name, "null")) for name in names}

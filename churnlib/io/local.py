@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+import stat
 import tempfile
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -9,8 +10,12 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import BinaryIO
 
 from churnlib.errors import DataError, reason
+
+REPORTS = "reports/"
+"""The folder in a version's folder that has the reports on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +41,43 @@ def fingerprint(uri: str) -> str:
     if path.is_dir():
         return fingerprint_of({entry.name: fingerprint(entry.uri) for entry in list_files(uri)})
     try:
-        stat = path.stat()
+        check_regular(uri)
+        now = path.stat()
         # Unlike the time of modification, the time of change cannot be set back by a copy.
-        return _digest(uri, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
+        return _digest(uri, now.st_size, now.st_mtime_ns, now.st_ctime_ns, now.st_ino)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
 
 
 def fingerprint_of(files: Mapping[str, str]) -> str:
-    """Computes the fingerprint of a folder from those of its files, by name and in their order."""
-    parts = (f"{name} {digest}\n" for name, digest in files.items())
+    """Computes the fingerprint of a folder from those of its files, by name and in their order.
+
+    Files in its folder of reports are about its content, and no part of it.
+    """
+    parts = (f"{n} {digest}\n" for n, digest in files.items() if not n.startswith(REPORTS))
     return hashlib.sha256("".join(parts).encode()).hexdigest()
+
+
+def check_regular(uri: str) -> None:
+    """Refuses what is neither a file nor a folder, because reading it may never end.
+
+    Raises:
+        DataError: It is a pipe, a socket or a device.
+        OSError: There is no such file.
+    """
+    kind = stat.S_IFMT(Path(uri).stat().st_mode)
+    if kind not in (stat.S_IFREG, stat.S_IFDIR):
+        name = _SPECIAL.get(kind, "a device")
+        raise DataError(f"{uri} is {name}, not a file. Put a file in its place.")
+
+
+_SPECIAL = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket"}
+
+
+def open_bytes(uri: str) -> BinaryIO:
+    """See `churnlib.io.storage.open_bytes`."""
+    check_regular(uri)
+    return Path(uri).open("rb")
 
 
 @lru_cache(maxsize=4096)
@@ -55,13 +86,20 @@ def _digest(uri: str, *_stat: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def list_names(folder: str) -> list[str]:
+    """See `churnlib.io.storage.list_names`."""
+    path = Path(folder)
+    return sorted(entry.name for entry in path.iterdir()) if path.is_dir() else []
+
+
 def find_file(uri: str) -> Entry | None:
     """See `churnlib.io.storage.find_file`."""
     path = Path(uri)
     if not path.exists() or path.is_dir():
         return None
-    stat = path.stat()
-    return Entry(uri, path.name, stat.st_size, stat.st_mtime_ns)
+    check_regular(uri)
+    found = path.stat()
+    return Entry(uri, path.name, found.st_size, found.st_mtime_ns)
 
 
 def list_files(folder: str) -> list[Entry]:
@@ -71,8 +109,8 @@ def list_files(folder: str) -> list[Entry]:
     for path in root.rglob("*"):
         with suppress(FileNotFoundError):  # Another run may remove its temporary files meanwhile.
             if path.is_file():
-                name, stat = path.relative_to(root).as_posix(), path.stat()
-                entries.append(Entry(str(path), name, stat.st_size, stat.st_mtime_ns))
+                name, found = path.relative_to(root).as_posix(), path.stat()
+                entries.append(Entry(str(path), name, found.st_size, found.st_mtime_ns))
     return sorted(entries, key=lambda entry: entry.name)
 
 

@@ -121,6 +121,16 @@ def list_files(folder: str) -> list[Entry]:
     return sorted(_list(folder), key=lambda entry: entry.name)
 
 
+def list_names(folder: str) -> list[str]:
+    """See `churnlib.io.storage.list_names`."""
+    with store_errors(folder):
+        import obstore
+
+        found = obstore.list_with_delimiter(open_store(folder), key_of(folder).rstrip("/") or None)
+    paths = (*(meta["path"] for meta in found["objects"]), *found["common_prefixes"])
+    return sorted(path.rstrip("/").rpartition("/")[2] for path in paths)
+
+
 def _list(folder: str) -> Iterator[Entry]:
     key = key_of(folder).rstrip("/")
     prefix = len(key) + 1 if key else 0

@@ -73,6 +73,11 @@ def list_files(folder: str) -> list[Entry]:
     return object_store.list_files(folder) if is_remote(folder) else local.list_files(folder)
 
 
+def list_names(folder: str) -> list[str]:
+    """Lists the names in a folder, of files and of folders; empty if there is no folder."""
+    return object_store.list_names(folder) if is_remote(folder) else local.list_names(folder)
+
+
 def read_bytes(uri: str) -> bytes:
     """Reads a whole file.
 
@@ -86,9 +91,10 @@ def open_bytes(uri: str) -> BinaryIO:
     """Opens a file for sequential reading.
 
     Raises:
+        DataError: It is a pipe, a socket or a device.
         OSError: There is none, or it may not be read.
     """
-    return object_store.open_bytes(uri) if is_remote(uri) else Path(uri).open("rb")
+    return object_store.open_bytes(uri) if is_remote(uri) else local.open_bytes(uri)
 
 
 def local_copy(uri: str) -> AbstractContextManager[Path]:

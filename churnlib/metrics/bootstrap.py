@@ -105,6 +105,17 @@ class Resampling:
         totals: Floats = entries @ self.weights
         return totals
 
+    def by_unit(self, values: Floats) -> Floats:
+        """Adds up a value of each row by unit."""
+        return np.bincount(self.units, values, len(self.weights)).astype(np.float64)
+
+    def draw_units(self, values: Floats) -> Floats:
+        """Adds up values of each unit in each draw: one row per kind of value."""
+        from scipy import sparse
+
+        drawn: Floats = sparse.csr_array(values) @ self.weights
+        return drawn
+
     def sums(self, values: Floats) -> Floats:
         """Adds up a value of each row in each draw."""
         (sums,) = self.totals(np.zeros(len(values), np.int64), 1, values)

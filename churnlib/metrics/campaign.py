@@ -11,7 +11,7 @@ from churnlib.metrics.intervals import Interval, difference_interval
 from churnlib.metrics.predictions import with_label
 from churnlib.metrics.profit import Cutoffs
 from churnlib.schemas.columns import CHAR_ID, LABEL, PROBABILITY
-from churnlib.settings import Offer
+from churnlib.settings import Offer, ThresholdRule
 
 CURVE_POINTS = 101
 """Approximate number of points of the profit curve: one per hundredth of the rows."""
@@ -53,7 +53,8 @@ class Campaign:
         acceptance_rate: The mean share of contacted churners who accept and stay.
         break_even: The lowest true churn probability at which contacting pays off; None if none.
         n: Subscriptions with a known outcome.
-        threshold: The threshold of the model; None if it contacts nobody.
+        threshold: The lowest probability that is contacted; None if nobody is.
+        rule: How it was chosen: `break_even` or `fitted`; None if not known.
         at_threshold: The outcome at that threshold.
         best: The outcome of the most profitable threshold on these rows, which is optimistic.
         everybody: The outcome of contacting all.
@@ -68,6 +69,7 @@ class Campaign:
     break_even: float | None
     n: int
     threshold: float | None
+    rule: ThresholdRule | None = None
     at_threshold: Outcome | None = None
     best: Outcome | None = None
     everybody: Outcome | None = None
@@ -86,33 +88,43 @@ class Campaign:
         return data if curve else {name: v for name, v in data.items() if name != "curve"}
 
 
-def choose_threshold(scored: pl.DataFrame, offer: Offer) -> float | None:
+def choose_threshold(
+    scored: pl.DataFrame, offer: Offer, rule: ThresholdRule = "break_even"
+) -> float | None:
     """Chooses the churn probability from which a campaign contacts subscribers.
 
     Args:
         scored: One row per subscription that the model was not fitted on: `sub_churn` (null if not
-            yet available) and `churn_probability`.
+            yet available) and `churn_probability`; only `fitted` reads them.
         offer: The costs and gains of contacting.
+        rule: `break_even` or `fitted`; see `churnlib.settings.CampaignSettings`.
 
     Returns:
-        The most profitable threshold on these rows; `break_even` if only one outcome occurs. None
-        if it is best to contact nobody.
+        The threshold; that of `break_even` if only one outcome occurs. None if it is best to
+        contact nobody.
     """
-    rows = with_label(scored)
-    if rows[LABEL].n_unique() < 2:
+    rows = with_label(scored) if rule == "fitted" else scored.clear()
+    if rows.is_empty() or rows[LABEL].n_unique() < 2:
         return profit.break_even(offer)
-    return profit.best_threshold(_cutoffs(rows), offer)
+    return profit.smoothed_threshold(*_outcomes(rows), offer)
 
 
-def plan_campaign(validation: pl.DataFrame, offer: Offer) -> Campaign:
-    """Chooses the threshold on rows that the model was not fitted on, and evaluates it.
+def plan_campaign(validation: pl.DataFrame, offer: Offer, rule: ThresholdRule) -> Campaign:
+    """Chooses the threshold and evaluates it, on rows that the model was not fitted on.
 
-    The gain on the same rows is optimistic. See `choose_threshold` and `evaluate_campaign`.
+    With the rule `fitted`, the gain on these rows is optimistic. See `choose_threshold` and
+    `evaluate_campaign`.
     """
-    return evaluate_campaign(validation, offer, choose_threshold(validation, offer))
+    threshold = choose_threshold(validation, offer, rule)
+    return evaluate_campaign(validation, offer, threshold, rule)
 
 
-def evaluate_campaign(scored: pl.DataFrame, offer: Offer, threshold: float | None) -> Campaign:
+def evaluate_campaign(
+    scored: pl.DataFrame,
+    offer: Offer,
+    threshold: float | None,
+    rule: ThresholdRule | None = None,
+) -> Campaign:
     """Evaluates a campaign on subscriptions whose outcome is known.
 
     Args:
@@ -120,6 +132,7 @@ def evaluate_campaign(scored: pl.DataFrame, offer: Offer, threshold: float | Non
             `churn_probability`.
         offer: The costs and gains of contacting.
         threshold: The lowest probability that is contacted; None contacts nobody.
+        rule: How the threshold was chosen; None if not known.
     """
     rows = with_label(scored)
     campaign = Campaign(
@@ -128,10 +141,11 @@ def evaluate_campaign(scored: pl.DataFrame, offer: Offer, threshold: float | Non
         break_even=profit.break_even(offer),
         n=len(rows),
         threshold=threshold,
+        rule=rule,
     )
     if rows.is_empty():
         return replace(campaign, reason="no subscription has a label")
-    at = _cutoffs(rows)
+    at = profit.cutoffs(*_outcomes(rows))
     gains = profit.profits(at, offer)
     # Thresholds fall, so those at or above the given one come first.
     reached = 0 if threshold is None else int(np.searchsorted(-at.thresholds, -threshold, "right"))
@@ -154,9 +168,8 @@ def evaluate_campaign(scored: pl.DataFrame, offer: Offer, threshold: float | Non
     )
 
 
-def _cutoffs(rows: pl.DataFrame) -> Cutoffs:
-    outcome = rows[LABEL].to_numpy().astype(np.bool_)
-    return profit.cutoffs(outcome, rows[PROBABILITY].to_numpy())
+def _outcomes(rows: pl.DataFrame) -> tuple[profit.Flags, profit.Floats]:
+    return rows[LABEL].to_numpy().astype(np.bool_), rows[PROBABILITY].to_numpy()
 
 
 def _curve_points(at: Cutoffs, *always: int) -> list[int]:

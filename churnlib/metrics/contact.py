@@ -28,21 +28,30 @@ def is_held_out(ids: pl.Series, share: float) -> pl.Series:
 
 
 def add_contact(
-    predictions: pl.DataFrame, threshold: float | None, hold_out_share: float
+    predictions: pl.DataFrame,
+    threshold: float | None,
+    hold_out_share: float,
+    *,
+    may_contact: bool = True,
 ) -> pl.DataFrame:
     """Adds the flags `contact` and `held_out`.
 
     Args:
-        predictions: One row per subscription, with `char_id` and `churn_probability`.
+        predictions: One row per subscription, with `char_id` and `churn_probability`; one without
+            a probability is not contacted.
         threshold: The lowest probability that is contacted; None contacts nobody.
         hold_out_share: The share of the characters that is never contacted.
+        may_contact: Whether the model may decide on contacts; otherwise `contact` is null.
 
     Returns:
         The rows of `predictions`, with `contact` and `held_out`.
     """
     held_out = is_held_out(predictions[CHAR_ID], hold_out_share)
-    reached = pl.lit(False) if threshold is None else pl.col(PROBABILITY) >= threshold
-    return predictions.with_columns(contact=reached & ~held_out, held_out=held_out)
+    reached = pl.lit(False)
+    if threshold is not None:
+        reached = (pl.col(PROBABILITY) >= threshold).fill_null(False)
+    contact = reached & ~held_out if may_contact else pl.lit(None, pl.Boolean)
+    return predictions.with_columns(contact=contact, held_out=held_out)
 
 
 def compare_hold_out(scored: pl.DataFrame, threshold: float | None) -> dict[str, Any]:

@@ -12,14 +12,20 @@ import numpy as np
 
 from churnlib.metrics import scores
 from churnlib.metrics.deciles import deciles
+from churnlib.metrics.gap_interval import gap_interval
 from churnlib.metrics.intervals import Interval
 from churnlib.metrics.predictions import MetricValue, Predictions
+from churnlib.metrics.studentized import average_precision_interval, mean_interval
 from churnlib.settings import MAX_LOSS
 
 Place = Literal["groups", "baselines", "segments"]
 """A part of the reports: all and new subscriptions; the baselines; segments and months."""
 EVERYWHERE: frozenset[Place] = frozenset({"groups", "baselines", "segments"})
 OF_MODELS: frozenset[Place] = frozenset({"groups", "baselines"})
+LEAST_FOR_INTERVAL = 15
+"""The fewest characters that churned, and that did not, for the intervals of average precision,
+losses and calibration error: with fewer, no interval holds what it promises."""
+IntervalOf = Callable[[Predictions, MetricValue], "Interval | None"]
 
 
 def bootstrap_interval(_: Predictions, value: MetricValue) -> Interval | None:
@@ -52,7 +58,7 @@ class Metric:
     compute: Callable[[Predictions], MetricValue]
     needs: Literal["both outcomes", "a threshold"] | None = None
     undefined: str = ""
-    interval: Callable[[Predictions, MetricValue], Interval | None] = bootstrap_interval
+    interval: IntervalOf = bootstrap_interval
     places: frozenset[Place] = OF_MODELS
 
     @property
@@ -70,6 +76,27 @@ class Metric:
 def _ranked_interval(predictions: Predictions, value: MetricValue) -> Interval | None:
     """No interval if all probabilities are equal, since nothing was ranked."""
     return value.interval() if predictions.is_ranked else None
+
+
+def _with_enough(interval: IntervalOf) -> IntervalOf:
+    """No interval with too few churners, or others, to hold what it promises."""
+
+    def bounded(predictions: Predictions, value: MetricValue) -> Interval | None:
+        return None if why_no_interval(predictions) else interval(predictions, value)
+
+    return bounded
+
+
+def _log_loss_interval(predictions: Predictions, _: MetricValue) -> Interval | None:
+    return mean_interval(predictions, scores.log_losses(predictions))
+
+
+def _brier_interval(predictions: Predictions, _: MetricValue) -> Interval | None:
+    return mean_interval(predictions, scores.squared_errors(predictions))
+
+
+def _gap_interval(predictions: Predictions, _: MetricValue) -> Interval | None:
+    return gap_interval(predictions, scores.calibration_groups(predictions))
 
 
 def _lift_interval(predictions: Predictions, _: MetricValue) -> Interval | None:
@@ -116,6 +143,7 @@ METRICS: dict[str, Metric] = {
             format="decimals",
             better="higher",
             compute=scores.average_precision,
+            interval=_with_enough(average_precision_interval),
             needs="both outcomes",
         ),
         Metric(
@@ -135,6 +163,7 @@ METRICS: dict[str, Metric] = {
             format="decimals",
             better="lower",
             compute=scores.log_loss,
+            interval=_with_enough(_log_loss_interval),
         ),
         Metric(
             key="brier",
@@ -143,6 +172,7 @@ METRICS: dict[str, Metric] = {
             format="decimals",
             better="lower",
             compute=scores.brier,
+            interval=_with_enough(_brier_interval),
         ),
         Metric(
             key="expected_calibration_error",
@@ -151,6 +181,7 @@ METRICS: dict[str, Metric] = {
             format="decimals",
             better="lower",
             compute=scores.expected_calibration_error,
+            interval=_with_enough(_gap_interval),
             places=EVERYWHERE,
         ),
         Metric(
@@ -215,6 +246,11 @@ def intervals_of(
     }
 
 
+def why_missing(predictions: Predictions) -> str | None:
+    """Why metrics or intervals are missing; None if none is."""
+    return why_undefined(predictions) or why_no_interval(predictions)
+
+
 def why_undefined(predictions: Predictions) -> str | None:
     """Why the ranking cannot be judged; None if it can."""
     n = len(predictions.outcome)
@@ -225,4 +261,13 @@ def why_undefined(predictions: Predictions) -> str | None:
         return f"{'each' if churned else 'none'} of the {n:,} subscriptions churned"
     if not predictions.is_ranked:
         return f"all {n:,} subscriptions have the same predicted probability"
+    return None
+
+
+def why_no_interval(predictions: Predictions) -> str | None:
+    """Why losses, average precision and calibration error have no intervals; None if they have."""
+    kinds = {"churners": predictions.outcome, "non-churners": ~predictions.outcome}
+    for name, kind in kinds.items():
+        if (count := predictions.characters.count(kind)) < LEAST_FOR_INTERVAL:
+            return f"too few {name} for intervals of losses, precision and calibration: {count}"
     return None

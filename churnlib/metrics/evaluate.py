@@ -17,7 +17,7 @@ from churnlib.metrics.definitions import (
     measure,
     metrics_in,
     values_of,
-    why_undefined,
+    why_missing,
 )
 from churnlib.metrics.intervals import Interval
 from churnlib.metrics.predictions import MetricValue, Predictions, known_rows, probabilities
@@ -234,7 +234,7 @@ def _score(
     if n == 0:
         return replace(counts, reason=_why_no_labels(immature))
     measured = measure(predictions, "groups")
-    reasons = (why_undefined(predictions), _why_no_precision(predictions))
+    reasons = (why_missing(predictions), _why_no_precision(predictions))
     return replace(
         counts,
         values=values_of(measured, "groups"),

@@ -76,6 +76,16 @@ class Predictions:
         return Tally.of(self.outcome, self.probability)
 
     @cached_property
+    def level_tally(self) -> Tally:
+        """The counts of the rows by the levels of probability of `drawn`."""
+        level = levels(self.probability, MAX_LEVELS)
+        count = int(level.max()) + 1
+        kinds = (
+            np.bincount(level[kind], minlength=count) for kind in (self.outcome, ~self.outcome)
+        )
+        return Tally(*(kind.astype(np.float64).reshape(-1, 1) for kind in kinds))
+
+    @cached_property
     def drawn(self) -> Tally:
         """The counts of each draw by level of probability."""
         level = levels(self.probability, MAX_LEVELS)
@@ -144,27 +154,20 @@ class MetricValue:
 
     Attributes:
         value: The value on the rows; NaN if it is not defined.
-        draws: The value of each draw, or on the scale `distance`, its distance from the rows; NaN
-            if it is not defined.
+        draws: The value of each draw; NaN if it is not defined.
         units: The number of characters that it is computed from.
-        scale: `share` for values from 0 to 1; `positive` for values above 0; `distance` for values
-            from 0 (best) to 1, which chance can only increase.
+        scale: `share` for values from 0 to 1; `positive` for values above 0.
     """
 
     value: float
     draws: Floats
     units: int
-    scale: Literal["share", "positive", "distance"] = "share"
+    scale: Literal["share", "positive"] = "share"
 
     def interval(self, confidence: float = CONFIDENCE) -> Interval | None:
         """Computes the confidence interval; None if it is unknown."""
         if np.isnan(self.value):
             return None
-        if self.scale == "distance":
-            if self.units < 2:
-                return None
-            reach = float(np.nanquantile(self.draws, confidence))
-            return max(0.0, self.value - reach), min(1.0, self.value + reach)
         error = standard_error(self.draws, self.units)
         if self.scale == "positive":
             return positive_interval(self.value, error, confidence)

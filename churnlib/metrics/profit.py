@@ -10,13 +10,19 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaincc
+from scipy.optimize import minimize
+from scipy.special import betaincc, expit, logit
 from sklearn.isotonic import isotonic_regression
 
 from churnlib.settings import Offer
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+
+LEAST_PROBABILITY = 1e-6
+"""Probabilities closer to 0 or 1 count as this, because their log odds are not finite."""
+LINE_DEVIATION = 1.0
+"""How far the calibration curve of few rows may lie from that of calibrated probabilities."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +98,8 @@ def profits(at: Cutoffs, offer: Offer) -> Floats:
 def break_even(offer: Offer) -> float | None:
     """Computes the churn probability from which contacting pays off at the mean acceptance rate.
 
-    It is the best threshold for calibrated probabilities.
+    It is the best threshold for calibrated probabilities: the expected profit of a contact is
+    negative below, and positive above.
 
     Returns:
         The probability; None if contacting a certain churner does not pay off.
@@ -104,14 +111,47 @@ def break_even(offer: Offer) -> float | None:
     return None if churner <= 0 else -stayer / (churner - stayer)
 
 
-def best_threshold(at: Cutoffs, offer: Offer) -> float | None:
-    """Finds the most profitable threshold; among equals, the one that contacts the fewest.
+def smoothed_threshold(outcome: Flags, probability: Floats, offer: Offer) -> float | None:
+    """Finds the threshold of the greatest profit, by a smooth curve of the churn rate.
+
+    The curve is a logistic regression of the outcomes on the log odds of the probabilities. The
+    profit is greatest where it crosses the break-even probability. On few rows the profit of the
+    outcomes themselves has its maximum at a threshold that is mostly chance.
+
+    Args:
+        outcome: Whether each subscription churned; at least one row.
+        probability: Its predicted probability.
+        offer: The costs and gains of contacting.
 
     Returns:
-        The lowest probability to contact; None if it is best to contact nobody.
+        The lowest probability to contact, at most the lowest given one if contacting pays off for
+        every row; None if it is best to contact nobody.
     """
-    best = float(at.thresholds[np.argmax(profits(at, offer))])
-    return None if np.isinf(best) else best
+    even = break_even(offer)
+    if even is None or even == 0:
+        return even
+    intercept, slope = _calibration_line(outcome, probability)
+    if slope <= 0:  # Riskier rows do not churn more often: all have the same risk.
+        return 0.0 if outcome.mean() >= even else None
+    return float(expit((logit(even) - intercept) / slope))
+
+
+def _calibration_line(outcome: Flags, probability: Floats) -> tuple[float, float]:
+    """Fits the intercept and slope of outcomes on log odds, by penalised maximum likelihood.
+
+    The penalty is a normal distribution around 0 and 1, the line of calibrated probabilities, with
+    a standard deviation of `LINE_DEVIATION`.
+    """
+    odds = logit(np.clip(probability, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY))
+    columns, calibrated = np.column_stack([np.ones_like(odds), odds]), np.array([0.0, 1.0])
+
+    def loss(line: Floats) -> tuple[float, Floats]:
+        scores, off = columns @ line, (line - calibrated) / LINE_DEVIATION
+        value = np.logaddexp(0, scores).sum() - scores[outcome].sum() + off @ off / 2
+        return float(value), columns.T @ (expit(scores) - outcome) + off / LINE_DEVIATION
+
+    intercept, slope = minimize(loss, calibrated, jac=True, method="BFGS").x
+    return float(intercept), float(slope)
 
 
 def expected_maximum(at: Cutoffs, offer: Offer) -> ExpectedMaximum:

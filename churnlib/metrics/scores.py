@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from churnlib.metrics import ranking
-from churnlib.metrics.bootstrap import Flags, Floats
+from churnlib.metrics.bootstrap import Flags, Floats, Whole
 from churnlib.metrics.deciles import DECIMALS
 from churnlib.metrics.predictions import MetricValue, Predictions
 from churnlib.metrics.ranking import levels, ratio
@@ -48,34 +48,43 @@ def lift_top_decile(predictions: Predictions) -> MetricValue:
 
 
 def log_loss(predictions: Predictions) -> MetricValue:
-    """The mean negative log-likelihood in nats; probabilities are kept 2^-52 away from 0 and 1."""
+    """The mean negative log-likelihood in nats; see `log_losses`."""
+    return replace(mean(predictions, log_losses(predictions)), scale="positive")
+
+
+def log_losses(predictions: Predictions) -> Floats:
+    """The negative log-likelihood of each row; probabilities are kept 2^-52 away from 0 and 1."""
     least = np.finfo(np.float64).eps
     of_outcome = np.where(predictions.outcome, predictions.probability, 1 - predictions.probability)
-    losses = -np.log(np.clip(of_outcome, least, 1 - least))
-    return replace(mean(predictions, losses), scale="positive")
+    losses: Floats = -np.log(np.clip(of_outcome, least, 1 - least))
+    return losses
 
 
 def brier(predictions: Predictions) -> MetricValue:
     """The mean squared difference between probability and outcome."""
-    squares = (predictions.probability - predictions.outcome) ** 2
-    return replace(mean(predictions, squares), scale="positive")
+    return replace(mean(predictions, squared_errors(predictions)), scale="positive")
+
+
+def squared_errors(predictions: Predictions) -> Floats:
+    """The squared difference between probability and outcome of each row."""
+    squares: Floats = (predictions.probability - predictions.outcome) ** 2
+    return squares
 
 
 def expected_calibration_error(predictions: Predictions) -> MetricValue:
     """The mean distance between churn rate and prediction over groups of equal size.
 
     There are `CALIBRATION_GROUPS` groups by predicted probability; equal probabilities stay
-    together. The draws are an upper bound: the distance that the gaps of all groups move. By the
-    triangle inequality, the true error is no farther away; if the interval includes 0, the gaps are
-    no larger than expected by chance for calibrated probabilities.
+    together. It has no draws: see `churnlib.metrics.gap_interval`.
     """
-    group = levels(predictions.probability, CALIBRATION_GROUPS)
-    count = int(group.max()) + 1
-    missed = predictions.outcome - predictions.probability
-    gaps = np.bincount(group, missed, count).reshape(-1, 1) / len(group)
-    drawn = ratio(predictions.characters.totals(group, count, missed), predictions.characters.rows)
-    distance = np.abs(drawn - gaps).sum(axis=0)
-    return MetricValue(float(np.abs(gaps).sum()), distance, predictions.units, "distance")
+    group = calibration_groups(predictions)
+    gaps = np.bincount(group, predictions.outcome - predictions.probability) / len(group)
+    return MetricValue(float(np.abs(gaps).sum()), np.empty(0), predictions.units)
+
+
+def calibration_groups(predictions: Predictions) -> Whole:
+    """The group of each row, from 0, the riskiest; there may be empty ones."""
+    return levels(predictions.probability, CALIBRATION_GROUPS)
 
 
 def precision(predictions: Predictions) -> MetricValue:

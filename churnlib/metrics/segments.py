@@ -12,7 +12,7 @@ from churnlib.metrics.definitions import (
     intervals_of,
     measure,
     values_of,
-    why_undefined,
+    why_missing,
 )
 from churnlib.metrics.intervals import Interval
 from churnlib.metrics.predictions import Predictions, known_rows
@@ -215,5 +215,5 @@ def _segment(value: str | None, immature: int, everyone: Predictions, keep: pl.S
         *counts,
         values_of(measured, "segments"),
         intervals_of(predictions, measured, "segments"),
-        why_undefined(predictions),
+        why_missing(predictions),
     )

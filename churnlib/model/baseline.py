@@ -20,8 +20,9 @@ MOST_ROWS = 100_000
 def fit_baseline(rows: FeatureTable, schema: FeatureSchema) -> "Pipeline | None":
     """Fits a logistic regression to the features of a model.
 
-    Nulls are replaced by the median and marked by an indicator column, numbers are standardised,
-    and categories are one-hot encoded; a category that training did not see is all zeros.
+    Numbers are scaled to ranks (`churnlib.model.ranks.RankScaler`), so that extreme values do no
+    harm; nulls are replaced by the median and marked by an indicator column; categories are one-hot
+    encoded, and a category that training did not see is all zeros.
 
     Args:
         rows: A feature table in which all rows have a label and both outcomes occur.
@@ -55,8 +56,10 @@ def _pipeline() -> "Pipeline":
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+    from churnlib.model.ranks import RankScaler
+
     imputer = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
-    numbers = Pipeline([("fill", imputer), ("scale", StandardScaler())])
+    numbers = Pipeline([("rank", RankScaler()), ("fill", imputer), ("scale", StandardScaler())])
     encoder = OneHotEncoder(
         handle_unknown="infrequent_if_exist", min_frequency=20, max_categories=100
     )

@@ -1,5 +1,6 @@
 """The features that a model takes: columns, their kinds and categories."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -7,6 +8,7 @@ from typing import Any, Literal
 import polars as pl
 
 from churnlib.errors import ModelError, closest
+from churnlib.model.pooling import Pooled, pool
 from churnlib.schemas.columns import KEYS, LABEL
 from churnlib.settings import FeatureChoice
 
@@ -14,6 +16,11 @@ NEVER = frozenset({*KEYS, "churned_on", LABEL})
 """Columns that are never features: keys, and what is known only later."""
 
 Kind = Literal["number", "flag", "category"]
+LARGEST = 1e38
+"""Greater numbers, and infinity, are taken as this one: algorithms that compute in single precision
+refuse greater ones, and others overflow."""
+SHOWN_FAULTS = 3
+"""Number of invalid values that a message names."""
 
 
 @dataclass(frozen=True)
@@ -23,12 +30,36 @@ class Feature:
     Attributes:
         name: The column.
         kind: `number`, `flag` (0 or 1), or `category`.
-        categories: The values seen in training, sorted; empty for other kinds.
+        categories: The values that training kept, sorted; empty for other kinds.
+        pooled: What all other values are pooled to; None if training kept all that it saw.
+        from_text: Whether it is a number that the table holds as text.
     """
 
     name: str
     kind: Kind
     categories: tuple[str, ...] = ()
+    pooled: Pooled | None = None
+    from_text: bool = False
+
+    @property
+    def column_kind(self) -> Kind:
+        """The kind of the table's column."""
+        return "category" if self.from_text else self.kind
+
+    def cast(self, column: pl.Series) -> pl.Series:
+        """Converts the column of a table to the type that the model takes.
+
+        Raises:
+            ModelError: A number is held as text, and a value is none.
+        """
+        if self.kind != "category":
+            numbers = as_numbers(column) if self.from_text else column.cast(pl.Float64)
+            return numbers.clip(-LARGEST, LARGEST)
+        known = column.is_in(self.categories)
+        if self.pooled is None:
+            return column.set(~known, None).cast(pl.Enum(self.categories))
+        values = pl.Enum([*self.categories, self.pooled.name])
+        return column.set(~known, self.pooled.name).cast(values)
 
 
 @dataclass(frozen=True)
@@ -50,11 +81,12 @@ class FeatureSchema:
             frame: A feature table; other columns are ignored.
 
         Returns:
-            The rows of `frame`; numbers and flags as Float64, categories as Enum in the model's
-            own order. A category that training did not see becomes null.
+            The rows of `frame`; numbers and flags as Float64 from -1e38 to 1e38, categories as Enum
+            in the model's own order. A category that training did not see becomes null, or where
+            training pooled rare ones, one of these.
 
         Raises:
-            ModelError: A column is missing or of another kind.
+            ModelError: A column is missing or of another kind, or a text is no number.
         """
         for feature in self.features:
             if feature.name not in frame.columns:
@@ -62,15 +94,15 @@ class FeatureSchema:
                     f"the model needs the feature '{feature.name}', which the table lacks. "
                     f"{closest(feature.name, frame.columns)}"
                 )
-            if (found := _kind(frame.schema[feature.name])) != feature.kind:
+            if (found := _kind(frame.schema[feature.name])) != feature.column_kind:
                 raise ModelError(
-                    f"the model needs the feature '{feature.name}' as a {feature.kind}, "
+                    f"the model needs the feature '{feature.name}' as a {feature.column_kind}, "
                     f"but the table has a {found or frame.schema[feature.name]}."
                 )
-        return frame.select(_cast(feature) for feature in self.features)
+        return frame.select(feature.cast(frame[feature.name]) for feature in self.features)
 
     def unknown_categories(self, frame: pl.DataFrame) -> dict[str, int]:
-        """Counts the rows with a category that training did not see, by column."""
+        """Counts the rows with a category that training did not keep, by column."""
         counts = {
             f.name: int((~frame[f.name].drop_nulls().is_in(f.categories)).sum())
             for f in self.features
@@ -86,42 +118,82 @@ class FeatureSchema:
     def from_json(cls, data: Iterable[dict[str, Any]]) -> "FeatureSchema":
         """The schema in a manifest."""
         return cls(
-            tuple(Feature(f["name"], f["kind"], tuple(f["categories"])) for f in data),
+            tuple(
+                Feature(
+                    name=f["name"],
+                    kind=f["kind"],
+                    categories=tuple(f["categories"]),
+                    pooled=Pooled(**f["pooled"]) if f.get("pooled") else None,
+                    from_text=f.get("from_text", False),
+                )
+                for f in data
+            ),
         )
 
 
-def learn_schema(parts: Iterable[pl.DataFrame], choice: FeatureChoice) -> FeatureSchema:
+def learn_schema(
+    parts: Iterable[pl.DataFrame], choice: FeatureChoice, most_categories: int | None = None
+) -> FeatureSchema:
     """Decides which columns of a feature table a model takes.
 
     Args:
         parts: The training rows, in at least one frame; each is read once.
         choice: The columns to include and to exclude, from the settings.
+        most_categories: The most values of a category; rarer ones are pooled. No limit if None.
 
     Returns:
         The chosen columns in the order of the table, or of the list to include; without keys,
         dates, what is known only after the day of prediction, and columns without any value.
 
     Raises:
-        ModelError: See `choose`.
+        ModelError: See `choose`; or a text that the settings call a number is none.
     """
     kinds: dict[str, Kind] = {}
     filled: set[str] = set()
-    values: dict[str, set[str]] = {}
+    counts: dict[str, Counter[str]] = {}
+    rows = 0
     for part in parts:
         if not kinds:
             kinds = {name: _known_kind(part.schema[name]) for name in choose(part.schema, choice)}
-            values = {name: set() for name, kind in kinds.items() if kind == "category"}
+            kinds |= dict.fromkeys(choice.numbers, "number")
+            counts = {name: Counter() for name, kind in kinds.items() if kind == "category"}
+        rows += len(part)
         filled |= {name for name in kinds if part[name].null_count() < len(part)}
-        for name, found in values.items():
-            found.update(part[name].drop_nulls().unique())
+        for name, found in counts.items():
+            found.update(dict(part[name].drop_nulls().value_counts().iter_rows()))
+        for name in choice.numbers:
+            as_numbers(part[name])
     return FeatureSchema(
         tuple(
-            Feature(name, kind, tuple(sorted(values.get(name, ()))))
+            Feature(
+                name,
+                kind,
+                *pool(counts.get(name, {}), rows, most_categories),
+                from_text=name in choice.numbers,
+            )
             for name, kind in kinds.items()
             if name in filled
         ),
         left_out=tuple(name for name in kinds if name not in filled),
     )
+
+
+def as_numbers(column: pl.Series) -> pl.Series:
+    """Converts texts to numbers; null stays null.
+
+    Raises:
+        ModelError: A text is not a finite number.
+    """
+    numbers = column.cast(pl.Float64, strict=False)
+    is_fault = column.is_not_null() & ~numbers.is_finite().fill_null(False)
+    if is_fault.any():
+        faults = column.filter(is_fault).unique().sort().head(SHOWN_FAULTS)
+        raise ModelError(
+            f"train.features.numbers: {int(is_fault.sum()):,} values of '{column.name}' are not "
+            f"numbers, such as {', '.join(map(repr, faults))}. Correct them, or remove the column "
+            "from the setting and train again."
+        )
+    return numbers
 
 
 def choose(columns: Mapping[str, pl.DataType], choice: FeatureChoice) -> list[str]:
@@ -146,6 +218,11 @@ def choose(columns: Mapping[str, pl.DataType], choice: FeatureChoice) -> list[st
     chosen = [name for name in wanted if name not in choice.exclude]
     if not chosen:
         raise ModelError("train.features leaves no feature. Include more, or exclude less.")
+    texts = [name for name in chosen if _kind(columns[name]) == "category"]
+    for name in choice.numbers:
+        if name not in texts:
+            why = "is not a text" if name in chosen else "is not a feature"
+            raise ModelError(f"train.features.numbers: '{name}' {why}. {closest(name, texts)}")
     return chosen
 
 
@@ -161,11 +238,3 @@ def _kind(dtype: pl.DataType) -> Kind | None:
     if dtype == pl.String:
         return "category"
     return "number" if dtype.is_numeric() else None
-
-
-def _cast(feature: Feature) -> pl.Expr:
-    column = pl.col(feature.name)
-    if feature.kind != "category":
-        return column.cast(pl.Float64)
-    known = pl.when(column.is_in(feature.categories)).then(column)
-    return known.cast(pl.Enum(feature.categories)).alias(feature.name)

@@ -26,7 +26,7 @@ from churnlib.model.feature_schema import FeatureSchema, learn_schema
 from churnlib.model.feature_table import FeatureTable
 from churnlib.model.fitted_model import Calibration, FittedModel
 from churnlib.model.importance import Importance, permutation_importance
-from churnlib.model.pipeline import build_pipeline, check_columns
+from churnlib.model.pipeline import build_pipeline, check_columns, most_categories
 from churnlib.model.predict import predict_in_parts
 from churnlib.model.sample import learns_from_parts
 from churnlib.model.threads import threads_for
@@ -135,10 +135,12 @@ def _labelled(
     labels = known.columns(LABEL)[LABEL]
     check_labels(labels)
     if labels.n_unique() < 2:
-        counts = f"{len(labels):,} labelled rows, {int(labels.sum()):,} of them churned"
+        churned = int(labels.sum())
+        change = "shorten" if churned else "lengthen"
         raise TooFewRowsError(
-            f"a model cannot be fitted to one outcome: {counts}. Both outcomes are needed: "
-            "widen windows.train, or shorten horizon_months."
+            f"a model cannot be fitted to one outcome: {len(labels):,} labelled rows, {churned:,} "
+            f"of them churned. Both outcomes are needed: widen windows.train, or {change} "
+            "horizon_months."
         )
     return known, labels
 
@@ -147,7 +149,8 @@ def _fit_pipeline(
     pipeline: Pipeline, known: FeatureTable, settings: TrainSettings
 ) -> FeatureSchema:
     """Fits a pipeline in place to rows that all have a label; returns the columns that it takes."""
-    schema = learn_schema(known, settings.features)
+    most = most_categories(pipeline, settings.max_categories)
+    schema = learn_schema(known, settings.features, most)
     check_columns(pipeline, [feature.name for feature in schema.features])
     with _naming_steps(settings) as steps:
         if learns_from_parts(settings.pipeline):

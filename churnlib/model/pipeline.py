@@ -146,6 +146,20 @@ def estimators_in(
         yield from estimators_in(part, (*path, str(name)))
 
 
+def most_categories(pipeline: Pipeline, configured: int | None) -> int | None:
+    """The most values of a category that a pipeline takes.
+
+    Args:
+        pipeline: The pipeline. Histogram gradient boosting takes fewer values than it has bins.
+        configured: The setting `train.max_categories`.
+    """
+    if configured is None:
+        return None
+    params = (each.get_params(deep=False) for _, each in estimators_in(pipeline))
+    bins = [p["max_bins"] - 1 for p in params if isinstance(p.get("max_bins"), int)]
+    return max(2, min(configured, *bins)) if bins else configured
+
+
 def _build(type_name: str, params: dict[str, Any], where: str, *, is_model: bool = False) -> Any:
     cls = resolve(type_name, f"train.pipeline: {where}", is_model=is_model)
     known = [

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -72,11 +72,15 @@ class Scored:
 
     Attributes:
         rows: Those of `SCORED_COLUMNS` that exist, in the order of the feature table.
-        unknown: Number of rows with a category that training did not see, by column.
+        unknown: Number of rows with a category that training did not see, by column; without
+            columns in which training pooled rare ones.
+        rare: Number of rows with a category that training pooled or did not see, by column, where
+            there are unusually many; see `churnlib.model.pooling`.
     """
 
     rows: pl.DataFrame
     unknown: Mapping[str, int]
+    rare: Mapping[str, int] = field(default_factory=dict)
 
 
 def predict_in_parts(
@@ -110,28 +114,38 @@ def predict_in_parts(
         predicted = part.with_columns(predictions)
         kept.append(predicted.select(name for name in wanted if name in predicted.columns))
         unknown.update(model.schema.unknown_categories(part))
-    return Scored(pl.concat(kept), unknown)
+    scored = pl.concat(kept)
+    pooled = {feature.name: feature.pooled for feature in model.schema.features if feature.pooled}
+    return Scored(
+        rows=scored,
+        unknown={name: count for name, count in unknown.items() if name not in pooled},
+        rare={
+            name: unknown[name]
+            for name, rest in pooled.items()
+            if not rest.is_usual(unknown[name], len(scored))
+        },
+    )
 
 
 def rank_by_risk(batch: pl.DataFrame, version: str) -> pl.DataFrame:
     """Ranks a batch by churn probability.
 
     Args:
-        batch: A row a subscription, with keys and `churn_probability`.
+        batch: A row a subscription, with keys and `churn_probability`; null if it has none.
         version: The model version that predicted it.
 
     Returns:
         The table `predictions` of `churnlib.schemas.outputs`, with the highest probability first;
-        equal probabilities are ranked by `sub_id`.
+        equal probabilities are ranked by `sub_id`. Rows without one are last, and have no rank.
     """
     return (
         batch.select(*KEYS, PROBABILITY, _baseline_of(batch))
-        .sort(PROBABILITY, SUB_ID, descending=[True, False])
+        .sort(PROBABILITY, SUB_ID, descending=[True, False], nulls_last=True)
         .with_row_index("risk_rank", offset=1)
         .select(
             *KEYS,
             PROBABILITY,
-            pl.col("risk_rank").cast(pl.UInt32),
+            pl.when(pl.col(PROBABILITY).is_not_null()).then(pl.col("risk_rank").cast(pl.UInt32)),
             pl.lit(version).alias("model_version"),
             BASELINE,
         )

@@ -30,6 +30,7 @@ TRUSTED_TYPES = (
     "churnlib.model.boosting.LGBMClassifier",
     "churnlib.model.boosting.LGBMFromParts",
     "churnlib.model.columns.OfKind",
+    "churnlib.model.ranks.RankScaler",
     "collections.OrderedDict",
     "functools.partial",
     "lightgbm.basic.Booster",

@@ -1,13 +1,22 @@
-"""The rows that were known on a day, and the latest day of the data."""
+"""The rows that were known on a day, the months that have arrived, and the day of a run."""
 
+from collections.abc import Mapping
 from datetime import date
+from typing import NamedTuple
 
 import polars as pl
 
 from churnlib.errors import DataError
+from churnlib.months import first_day, shift_months
 from churnlib.schemas.columns import DATE
 from churnlib.schemas.spec import TableSpec
 from churnlib.schemas.validation import require
+
+ARRIVED_SHARE = 0.5
+"""The default of `raw.arrived_share`."""
+MIN_SHARE_OF_MEAN = 0.01
+"""The share of the rows of an average earlier month that a month needs after a gap, so that a few
+mistyped dates in two consecutive months do not make a month that has arrived."""
 
 
 def known_by(spec: TableSpec, as_of: date) -> pl.Expr:
@@ -23,21 +32,84 @@ def known_by(spec: TableSpec, as_of: date) -> pl.Expr:
     return spec.known_on <= as_of
 
 
-def latest_day(currency: pl.LazyFrame, game: str) -> date:
-    """The default day of a run: the latest date in the currency table.
+class Arrival(NamedTuple):
+    """Up to where a history has arrived."""
+
+    month: date
+    """The first day of the latest month that has arrived."""
+    rows: int
+    """The rows of that month."""
+    later: Mapping[date, int]
+    """The rows of the months after it, by first day."""
+
+
+def latest_arrival(rows: Mapping[date, int], share: float = ARRIVED_SHARE) -> Arrival | None:
+    """Finds the latest month of a history that has arrived.
+
+    A month has arrived if it has at least a share of the rows of the latest month with rows before
+    it. If that month is not the one before, or has not arrived itself, it also needs more than
+    `MIN_SHARE_OF_MEAN` of the rows of an average earlier month. The first month has arrived.
+
+    Args:
+        rows: The rows of each month, by first day; months without rows may be left out.
+        share: The share; see `raw.arrived_share`.
+
+    Returns:
+        The month; None if there are no rows.
+
+    >>> january, february = date(2025, 1, 1), date(2025, 2, 1)
+    >>> latest_arrival({january: 4000, february: 800})
+    Arrival(month=datetime.date(2025, 1, 1), rows=4000, later={datetime.date(2025, 2, 1): 800})
+    """
+    arrived = before = None
+    total = 0
+    months = sorted(month for month, count in rows.items() if count > 0)
+    for place, month in enumerate(months):
+        follows = before is not None and arrived == before == shift_months(month, -1)
+        is_enough = place == 0 or follows or rows[month] > MIN_SHARE_OF_MEAN * total / place
+        if before is None or (is_enough and rows[month] >= share * rows[before]):
+            arrived = month
+        before = month
+        total += rows[month]
+    if arrived is None:
+        return None
+    later = {month: rows[month] for month in months if month > arrived}
+    return Arrival(arrived, rows[arrived], later)
+
+
+def latest_day(currency: pl.LazyFrame, game: str, arrived_share: float = ARRIVED_SHARE) -> date:
+    """The default day of a run: the first day of the latest month that has arrived.
+
+    Rows of later months are not read by a run of that day: a month is incomplete with fewer than a
+    share of the rows of the month before it, or its dates are wrong.
 
     Args:
         currency: `character_currency`.
         game: The game's name, for messages.
+        arrived_share: The share; see `raw.arrived_share`.
 
     Raises:
         DataError: The table is empty, or has no `date`.
     """
     require(currency.collect_schema(), (DATE,), f"{game}: the rows of character_currency")
-    latest = currency.select(pl.col(DATE).max()).collect().item()
-    if not isinstance(latest, date):
-        raise DataError(
-            f"{game}: character_currency has no rows, so the day of the run cannot be derived from "
-            "it. Name it with --as-of."
-        )
-    return latest
+    days = currency.select(pl.col(DATE).dt.truncate("1mo")).drop_nulls().group_by(DATE).len()
+    arrival = latest_arrival(dict(days.collect().iter_rows()), arrived_share)
+    if arrival is None:
+        raise no_day(game, "character_currency")
+    return arrival.month
+
+
+def no_day(game: str, table: str) -> DataError:
+    """The error that a history has no rows to derive the day of a run from."""
+    return DataError(
+        f"{game}: {table} has no rows, so the day of the run cannot be derived from it. Name it "
+        "with --as-of."
+    )
+
+
+def rows_by_month(days: Mapping[date, int]) -> dict[date, int]:
+    """Adds up rows by day to rows by month, by its first day."""
+    months: dict[date, int] = {}
+    for day, count in days.items():
+        months[first_day(day)] = months.get(first_day(day), 0) + count
+    return months

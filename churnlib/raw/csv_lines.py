@@ -9,18 +9,22 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import BytesIO, TextIOWrapper
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import polars as pl
 
 from churnlib.io.storage import open_bytes, reader_options
 
-PADDED = re.compile(rb"[,\n][ \t]")
 BLANKS = (b"+", b" ", b"\t", b"\v", b"\f")
 """What some parsers of numbers and days skip."""
 AT_A_TIME = 2**20
 """Bytes to read at once."""
+_VALUE = r'(?:[^",]*|"(?:[^"]|"")*")'
+QUOTED_LINE = rf"^{_VALUE}(?:,{_VALUE})*\r?$"
+"""A line whose quotes enclose whole values."""
+_FIELD = re.compile(rf"{_VALUE}(?=,|\r?\n?$)")
+_LONE_CR = re.compile(r"\r(?!\n)")
 
 
 def header(uri: str) -> list[str]:
@@ -30,7 +34,7 @@ def header(uri: str) -> list[str]:
 
 
 def _header(file: BinaryIO) -> list[str]:
-    return next((record for _, record in _records(file)), [])
+    return next((record.values for record in _records(file)), [])
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ class Profile:
         commas: The number of commas.
         has_quotes: Whether there is a quote.
         has_signs: Whether there is a plus, a blank, a control character or other text than ASCII.
-        is_padded: Whether a value begins with a blank.
+        has_lone_cr: Whether there is a carriage return that ends no line.
     """
 
     names: list[str]
@@ -51,21 +55,21 @@ class Profile:
     commas: int
     has_quotes: bool
     has_signs: bool
-    is_padded: bool
+    has_lone_cr: bool
 
     @property
     def is_plain(self) -> bool:
         """Whether each line seems to be a row of unquoted values between commas."""
         is_even = self.commas == (len(self.names) - 1) * self.lines
         is_clear = len(set(self.names)) == len(self.names)
-        return is_even and is_clear and not (self.has_quotes or self.is_padded)
+        return is_even and is_clear and not (self.has_quotes or self.has_lone_cr)
 
 
 def profile(uri: str) -> Profile:
     """Counts the characters of a CSV file that decide how to read it; the file is opened once."""
     counts, rare = dict.fromkeys(b"\n,", 0), dict.fromkeys((b'"', *BLANKS), False)
     names: list[str] | None = None
-    last, is_padded, is_odd = ord("\n"), False, False
+    last, is_odd, has_lone_cr = ord("\n"), False, False
     with open_bytes(uri) as file:
         while part := file.read(AT_A_TIME):
             names = _header(BytesIO(part)) if names is None else names
@@ -74,9 +78,8 @@ def profile(uri: str) -> Profile:
                 counts[byte] += int(np.count_nonzero(values == byte))
             for sign in rare:
                 rare[sign] = rare[sign] or sign in part
-            is_odd = is_odd or not part.isascii() or part.count(b"\r") != part.count(b"\r\n")
-            if rare[b" "] or rare[b"\t"]:
-                is_padded = is_padded or PADDED.search(bytes([last]) + part) is not None
+            is_odd = is_odd or not part.isascii()
+            has_lone_cr = has_lone_cr or _has_lone_cr(last, part)
             last = part[-1]
     return Profile(
         names=names or [],
@@ -84,8 +87,28 @@ def profile(uri: str) -> Profile:
         commas=counts[ord(",")],
         has_quotes=rare[b'"'],
         has_signs=is_odd or any(rare[sign] for sign in BLANKS),
-        is_padded=is_padded,
+        has_lone_cr=has_lone_cr or last == ord("\r"),
     )
+
+
+def _has_lone_cr(before: int, part: bytes) -> bool:
+    """Whether a carriage return is not followed by a line feed, given the byte before the part."""
+    text = b"\r" + part if before == ord("\r") else part
+    return text.removesuffix(b"\r").count(b"\r") != text.count(b"\r\n")
+
+
+class Stray(NamedTuple):
+    """Quotes that are not closed, or join lines.
+
+    Attributes:
+        first: The line of the quote that opens, or that does not belong there.
+        last: The last line that it joins; None if it does not close.
+        column: The column.
+    """
+
+    first: int
+    last: int | None
+    column: str
 
 
 @dataclass(frozen=True)
@@ -98,15 +121,17 @@ class Lines:
             counted.
         starts: The line on which each record starts, the header first. None if each starts on the
             line of its own number.
+        strays: The stray quotes. With any, rows cannot be told apart.
     """
 
     ragged: dict[int, int] = field(default_factory=dict)
     blank: tuple[int, ...] = ()
     starts: pl.Series | None = None
+    strays: tuple[Stray, ...] = ()
 
 
-def find_ragged_lines(uri: str) -> Lines:
-    """Finds the lines of a CSV file that have more or fewer fields than the header.
+def find_unusual_lines(uri: str) -> Lines:
+    """Finds the lines of a CSV file that are not rows with as many fields as the header.
 
     Lines are counted as in an editor, from 1. A quoted value may spread a record over several
     lines.
@@ -114,26 +139,43 @@ def find_ragged_lines(uri: str) -> Lines:
     Args:
         uri: The CSV file.
     """
-    width = len(header(uri))
-    separators = pl.col("line").str.replace_all('"[^"]*"', "").str.count_matches(",", literal=True)
+    names = header(uri)
+    width, line = len(names), pl.col("line")
+    separators = line.str.replace_all('"[^"]*"', "").str.count_matches(",", literal=True)
     # Each line of a value that spans several lines has an odd number of quotes, or none.
-    open_ended = pl.col("line").str.count_matches('"', literal=True) % 2 == 1
+    is_unusual = line.str.contains('"', literal=True) & ~line.str.contains(QUOTED_LINE)
     lines = pl.scan_lines(uri, name="line", glob=False, **reader_options(uri))
-    suspect = lines.filter((separators != width - 1) | open_ended).head(1).collect()
+    suspect = lines.filter((separators != width - 1) | is_unusual).head(1).collect()
     # Most files have none. Otherwise, all lines are counted by the rules of quoting.
     if suspect.is_empty():
         return Lines()
     ragged: dict[int, int] = {}
     blank: list[int] = []
     starts: list[int] = []
+    strays: list[Stray] = []
     with open_bytes(uri) as file:
-        for number, (line, record) in enumerate(_records(file), start=1):
-            starts.append(line)
-            if len(record) != width and _is_blank(record):
+        for number, record in enumerate(_records(file), start=1):
+            starts.append(record.start)
+            if record.is_stray or _has_rows_inside(record.values, width):
+                strays.append(record.stray(names))
+            if len(record.values) != width and _is_blank(record.values):
                 blank.append(number)
-            elif len(record) != width:
-                ragged[line] = len(record)
-    return Lines(ragged, tuple(blank), pl.Series(starts, dtype=pl.UInt32))
+            elif len(record.values) != width:
+                ragged[record.start] = len(record.values)
+    return Lines(ragged, tuple(blank), pl.Series(starts, dtype=pl.UInt32), tuple(strays))
+
+
+def _has_rows_inside(values: list[str], width: int) -> bool:
+    """Whether a value that spans lines seems to be the rest of a row, and the start of another."""
+    for place, value in enumerate(values):
+        if "\n" not in value:
+            continue
+        first, *between, last = (part.count(",") for part in value.split("\n"))
+        if len(values) != width:
+            return first + sum(between) + last >= width - 1
+        is_row = first == width - 1 - place and last == place
+        return is_row and all(commas == width - 1 for commas in between)
+    return False
 
 
 def _is_blank(record: list[str]) -> bool:
@@ -151,13 +193,55 @@ def line_not_utf8(uri: str) -> int | None:
     return None
 
 
-def _records(file: BinaryIO) -> Iterator[tuple[int, list[str]]]:
-    """Yields each record from the header on, and the line on which it starts."""
-    text = TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline="")
-    records = csv.reader(text)
+class _Record(NamedTuple):
+    """A record of a CSV file.
+
+    Attributes:
+        start: The line on which it starts.
+        end: The line on which it ends; None if a quote does not close.
+        values: Its values.
+        text: Its first line.
+        is_stray: Whether it has a quote that does not belong there.
+    """
+
+    start: int
+    end: int | None
+    values: list[str]
+    text: str
+    is_stray: bool = False
+
+    def stray(self, names: list[str]) -> Stray:
+        """The place of its first stray quote."""
+        place = at = 0
+        while (match := _FIELD.match(self.text, at)) and place < len(names) - 1:
+            place, at = place + 1, match.end() + 1
+        return Stray(self.start, self.end, names[place])
+
+
+def _records(file: BinaryIO) -> Iterator[_Record]:
+    """Yields each record from the header on."""
+    text = TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline="\n")
+    read: list[str] = []
+
+    def lines() -> Iterator[str]:
+        for line in text:
+            read.append(line)
+            yield _LONE_CR.sub(" ", line)
+
+    records = csv.reader(lines(), strict=True)
     start, has_begun = 1, False
-    for record in records:
-        has_begun = has_begun or bool(record)
+    while True:
+        read.clear()
+        try:
+            values = next(records, None)
+        except csv.Error as error:  # Text follows a quoted value, or a quote does not close.
+            end = records.line_num if "expected after" in str(error) else None
+            yield _Record(start, end, [], read[0], is_stray=True)
+            return
+        if values is None:
+            return
+        has_begun = has_begun or bool(values)
         if has_begun:
-            yield start, record
+            is_odd = sum(line.count('"') for line in read) % 2 == 1
+            yield _Record(start, records.line_num, values, read[0], is_odd)
         start = records.line_num + 1

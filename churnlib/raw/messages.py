@@ -1,14 +1,16 @@
 """The error message for faulty raw rows: the broken rules, counts and first rows."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
 
 from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.raw.csv_lines import Stray
+from churnlib.raw.opening import is_csv
 from churnlib.raw.parse import REFERENCE_RULE, ROW, TYPE_RULE, Parsed, Referenced
-from churnlib.raw.read import is_csv
+from churnlib.raw.read import PART, PART_ROW
 from churnlib.schemas.rule_texts import RuleText, rule_text, type_text
 from churnlib.schemas.spec import TableSpec
 from churnlib.settings import RawSettings
@@ -16,6 +18,8 @@ from churnlib.uris import name_of
 
 SHOWN = 3
 """Number of faulty rows to show for each rule."""
+LONGEST = 80
+"""Characters of a value that are shown."""
 FIELDS = "fields"
 """The number of fields in a line, as if it were a column."""
 TEXT_IDS = 'If ids are text, set raw.id_type = "text".'
@@ -120,14 +124,15 @@ def refusal_message(
     broken = [fault for fault in faults if fault.count]
     shown = sorted({row for fault in broken for row in fault.first})
     lines = raw.filter(pl.col(ROW).is_in(shown)).collect(engine="streaming")
-    # As text, because Python has no dates after the year 9999.
+    # As text, because Python has no dates before the year 1 and after 9999.
     times = pl.col(pl.Datetime).dt.to_string("%Y-%m-%d %H:%M:%S%.f")
     lines = lines.with_columns(pl.col(pl.Date).cast(pl.String), times)
     values = {
         row[ROW]: {**row, FIELDS: ragged.get(row[ROW])} for row in lines.iter_rows(named=True)
     }
     word = "line" if is_csv(source) else "row"
-    listed = "\n".join(f"  {_line(fault, values, word)}" for fault in broken)
+    places = {row: _place(cells, word) for row, cells in values.items()}
+    listed = "\n".join(f"  {_line(fault, values, places)}" for fault in broken)
     if settings.on_bad_rows == "fail":
         advice = 'Fix the file, or set raw.on_bad_rows = "quarantine" to leave such rows out.'
     else:
@@ -143,8 +148,15 @@ def refusal_message(
     )
 
 
-def _line(fault: Fault, values: Mapping[int, Mapping[str, Any]], word: str) -> str:
-    examples = [f"{word} {row}{_values(fault.rule, values[row])}" for row in fault.first]
+def _place(cells: Mapping[str, Any], word: str) -> str:
+    """Where a row is."""
+    if PART not in cells:
+        return f"{word} {cells[ROW]}"
+    return f"row {cells[PART_ROW]} of {cells[PART]}"
+
+
+def _line(fault: Fault, values: Mapping[int, Mapping[str, Any]], places: Mapping[int, str]) -> str:
+    examples = [f"{places[row]}{_values(fault.rule, values[row])}" for row in fault.first]
     more = "; ..." if fault.count > SHOWN else ""
     rows = f"{fault.count:,} row{'s' if fault.count > 1 else ''}"
     return f"{fault.rule.text}: {rows} ({'; '.join(examples)}{more})"
@@ -154,5 +166,35 @@ def _values(rule: RuleText, row: Mapping[str, Any]) -> str:
     if not rule.shows_values or not rule.columns:
         return ""
     if len(rule.columns) == 1:
-        return f": {row[rule.columns[0]]}"
-    return ": " + ", ".join(f"{column} {row[column]}" for column in rule.columns)
+        return f": {_shown(row[rule.columns[0]])}"
+    return ": " + ", ".join(f"{column} {_shown(row[column])}" for column in rule.columns)
+
+
+def _shown(value: Any) -> str:
+    """A value on one line, cut if it is long."""
+    text = str(value).replace("\r", "\\r").replace("\n", "\\n")
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+
+
+def stray_quotes_message(source: Dataset | DatasetRef, strays: Sequence[Stray]) -> str:
+    """The error message for a CSV file whose rows quotes join.
+
+    Args:
+        source: The file.
+        strays: The quotes.
+    """
+    places = "; ".join(map(_stray, strays[:SHOWN]))
+    more = f"; and {len(strays) - SHOWN:,} more" if len(strays) > SHOWN else ""
+    return (
+        f"{source.game}: {name_of(source.uri)} cannot be read, because of stray quotes: "
+        f"{places}{more}. Remove them; a quote in a quoted value is written twice. Nothing was "
+        "built from it, and earlier outputs are kept."
+    )
+
+
+def _stray(stray: Stray) -> str:
+    first, last, column = stray
+    if last == first:
+        return f"line {first}, column {column}"
+    end = "the end of the file" if last is None else f"line {last}"
+    return f"line {first}, column {column}, which joins the lines up to {end}"

@@ -1,10 +1,12 @@
 """Parsing raw values to their column's type, and marking those that cannot be parsed."""
 
 from collections.abc import Collection
+from typing import Any
 
 import dataframely as dy
 import polars as pl
 
+from churnlib.raw.cells import cleaned
 from churnlib.schemas.spec import TableSpec
 
 ROW = "source_row"
@@ -12,6 +14,8 @@ TYPE_RULE = "every_value_of_its_type"
 REFERENCE_RULE = "reference_known"
 EXACT = 2**53
 """Below this, every whole number is exactly representable as a float."""
+DAY = r"^(\d{4}-\d{2}-\d{2})(?:[T ]00:00(?::00(?:\.0+)?)?(?:Z|\+00:?00)?)?$"
+"""The text of a day, also as a timestamp of its midnight."""
 
 
 class Parsed(dy.Schema):
@@ -47,17 +51,17 @@ def typed(raw: pl.LazyFrame, spec: TableSpec, ragged: Collection[int] = ()) -> p
 
     Returns:
         The rows of `raw`, typed by the schema. A value that cannot be parsed becomes null, and
-        `unparsable` names its column (several are joined by commas; null if there is none). Empty
-        text is null.
+        `unparsable` names its column (several are joined by commas; null if there is none). Text
+        is trimmed, and the values that mean null are null.
     """
     source_types = raw.collect_schema()
     values, marks = {}, []
     is_lost = pl.col(ROW).is_in(sorted(ragged)) if ragged else pl.lit(False)
     for name, dtype in spec.types.items():
-        value = not_blank(pl.col(name), source_types[name])
-        parsed = _parsed(value, source_types[name], dtype)
+        cell, source = _cell(name, source_types[name], dtype, spec)
+        parsed = _parsed(cell, source, dtype)
         values[name] = pl.when(~is_lost).then(parsed) if ragged else parsed
-        marks.append(pl.when(is_lost | (value.is_not_null() & parsed.is_null())).then(pl.lit(name)))
+        marks.append(pl.when(is_lost | (cell.is_not_null() & parsed.is_null())).then(pl.lit(name)))
     marked = pl.concat_str(marks, separator=",", ignore_nulls=True)
     return raw.with_columns(
         unparsable=pl.when(marked != "").then(marked),
@@ -65,9 +69,31 @@ def typed(raw: pl.LazyFrame, spec: TableSpec, ragged: Collection[int] = ()) -> p
     ).with_columns(pl.col(ROW).cast(pl.UInt32))
 
 
-def not_blank(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
-    """Replaces empty text by null; other types are unchanged."""
-    return pl.when(value != "").then(value) if dtype == pl.String else value
+def parsed_value(text: str | None, name: str, spec: TableSpec) -> tuple[Any, Any]:
+    """Parses a single text as the cells of a column; see `typed`.
+
+    Returns:
+        The text, None where it means null, and the value; None if it cannot be parsed.
+    """
+    cell, source = _cell(name, pl.String(), spec.types[name], spec)
+    row = pl.DataFrame({name: [text]}, schema={name: pl.String})
+    value = _parsed(cell, source, spec.types[name])
+    cells = row.select(cell=cell, value=value)
+    return cells["cell"][0], cells["value"][0]
+
+
+def _cell(
+    name: str, source: pl.DataType, target: pl.DataType, spec: TableSpec
+) -> tuple[pl.Expr, pl.DataType]:
+    """The cells of a column, null where they mean it, and their type."""
+    cell, as_text = pl.col(name), target == pl.String and not source.is_nested()
+    if as_text or isinstance(source, pl.Categorical | pl.Enum):
+        cell, source = cell.cast(pl.String), pl.String()
+    cell = cleaned(cell, source, spec)
+    if target == pl.Date and source == pl.String:
+        day = pl.coalesce(cell.str.extract(DAY), cell)
+        cell = day.replace(spec.no_date, None) if spec.no_date else day
+    return cell, source
 
 
 def _parsed(value: pl.Expr, source: pl.DataType, target: pl.DataType) -> pl.Expr:
@@ -93,8 +119,7 @@ def _parsed(value: pl.Expr, source: pl.DataType, target: pl.DataType) -> pl.Expr
 
 def _as_date(value: pl.Expr, source: pl.DataType) -> pl.Expr:
     if source == pl.String:
-        iso = pl.when(value.str.contains(r"^\d{4}-\d{2}-\d{2}$")).then(value)
-        return iso.str.to_date("%Y-%m-%d", strict=False)
+        return value.str.extract(DAY).str.to_date("%Y-%m-%d", strict=False)
     if source == pl.Date:
         return value
     if isinstance(source, pl.Datetime):

@@ -1,7 +1,9 @@
 """Raw tables to checked ones: validated, typed, and sorted by character, in bounded memory."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 
@@ -9,18 +11,63 @@ from churnlib.io.datasets import Dataset, DatasetRef, ref
 from churnlib.io.storage import replacing
 from churnlib.io.table_writer import TableWriter, whole_characters
 from churnlib.raw.batches import batches_of
+from churnlib.raw.copies import Copies
 from churnlib.raw.external_sort import ExternalSorter, Workspace, WrittenRun
+from churnlib.raw.opening import is_csv
 from churnlib.raw.parents import ORPHAN, find_parents
 from churnlib.raw.quality_warnings import DayCounts
-from churnlib.raw.read import UncleanError, scan_clean
+from churnlib.raw.read_clean import UncleanError, scan_clean
 from churnlib.raw.row_order import is_ascending, split_late
 from churnlib.raw.validate import valid_rows
 from churnlib.raw.validator import Validator
 from churnlib.schemas.columns import CHAR_ID
 from churnlib.schemas.spec import TableSpec
 
-Check = Callable[[pl.DataFrame, int], None]
-"""Checks rows of a sorted table, given how many so far have an unknown parent."""
+
+class Prepared(NamedTuple):
+    """A checked table.
+
+    Attributes:
+        table: The table.
+        copies: The exact copies of rows that were left out.
+    """
+
+    table: DatasetRef
+    copies: Copies
+
+
+class _CleanTable:
+    """Checks what the rows of a table must fulfil together: no key twice, except in exact copies.
+
+    Attributes:
+        copies: The copies that were left out.
+    """
+
+    def __init__(self, spec: TableSpec) -> None:
+        self._spec, self.copies = spec, Copies(spec)
+        self._repeated: int | None = None
+
+    def count_repeated(self, keys: Iterable[pl.DataFrame]) -> None:
+        """Counts how often keys repeat those before, given all in order."""
+        self._repeated = sum(
+            len(part) - part.n_unique()
+            for part in keys
+            if not is_ascending(part, self._spec.key, strictly=True)
+        )
+
+    def check(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Returns rows in the order of the table without copies; raises if a key is left twice."""
+        if is_ascending(rows, self._spec.order, strictly=True):
+            return rows
+        distinct = self.copies.leave_out(rows, self._spec.order)
+        if not is_ascending(distinct, self._spec.order, strictly=True):
+            raise UncleanError
+        return distinct
+
+    def finish(self) -> None:
+        """Raises if a key was repeated by rows that are no copies, so elsewhere in the order."""
+        if self._repeated not in (None, self.copies.total):
+            raise UncleanError
 
 
 def prepare_clean(
@@ -29,7 +76,7 @@ def prepare_clean(
     parent: pl.LazyFrame | None,
     output: Dataset,
     workspace: Workspace,
-) -> DatasetRef:
+) -> Prepared:
     """Writes the checked table of a raw table without faults, by the fast reader.
 
     Rows that arrive in order are streamed; late ones are set aside, and merged at the end.
@@ -45,34 +92,31 @@ def prepare_clean(
         DataError: A column is missing, or the file cannot be read.
         UncleanError: A row may break a rule, so `prepare_valid` must take over.
     """
-    batches = _clean_batches(source, spec, workspace.share(4))
+    whole = _CleanTable(spec)
+    batches = _clean_batches(source, spec, whole, workspace.share(4))
     if CHAR_ID not in spec.columns and spec.required_parent:
         batches = _without_orphans(find_parents(batches, spec, parent, workspace.share(2)))
-
-    def check(rows: pl.DataFrame, orphans: int) -> None:
-        if orphans or not is_ascending(rows, spec.order, strictly=True):
-            raise UncleanError
-
     try:
-        return _write_sorted(batches, spec, parent, output, workspace, check)
+        table = _write_sorted(batches, spec, parent, output, workspace, whole)
+        return Prepared(table, whole.copies)
     except pl.exceptions.PolarsError:  # A value has another type, or a line is too long.
         raise UncleanError from None
 
 
 def _clean_batches(
-    source: Dataset | DatasetRef, spec: TableSpec, workspace: Workspace
+    source: Dataset | DatasetRef, spec: TableSpec, whole: _CleanTable, workspace: Workspace
 ) -> Iterator[pl.DataFrame]:
     """Reads the rows of a table, and checks those rules that do not depend on other tables."""
     keys = None if spec.is_key_ordered else ExternalSorter(spec.key, workspace)
-    for rows in batches_of(scan_clean(source, spec)):
-        if not spec.row_schema.is_valid(rows):
+    schema = spec.line_schema if is_csv(source) else spec.row_schema
+    for rows in chain.from_iterable(map(batches_of, scan_clean(source, spec))):
+        if not schema.is_valid(rows):
             raise UncleanError
         if keys:
             keys.add(rows.select(spec.key))
         yield rows
-    for sorted_keys in keys.merge() if keys else ():
-        if not is_ascending(sorted_keys, spec.key, strictly=True):
-            raise UncleanError
+    if keys:
+        whole.count_repeated(keys.merge())
 
 
 def _without_orphans(batches: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
@@ -89,7 +133,7 @@ def prepare_valid(
     parent: pl.LazyFrame | None,
     output: Dataset,
     workspace: Workspace,
-) -> DatasetRef:
+) -> Prepared:
     """Writes the checked table of a raw table, by the careful reader, without its faulty rows.
 
     Args:
@@ -103,7 +147,8 @@ def prepare_valid(
         DataError: See `churnlib.raw.validate.check_table`.
     """
     rows = valid_rows(source, validator, parent, workspace.share(2))
-    return _write_sorted(rows, validator.spec, parent, output, workspace.share(2))
+    table = _write_sorted(rows, validator.spec, parent, output, workspace.share(2))
+    return Prepared(table, validator.copies)
 
 
 def _write_sorted(
@@ -112,7 +157,7 @@ def _write_sorted(
     parent: pl.LazyFrame | None,
     output: Dataset,
     workspace: Workspace,
-    check: Check | None = None,
+    whole: _CleanTable | None = None,
 ) -> DatasetRef:
     """Writes rows in the order of their table, with counts by day in the footer."""
     late = ExternalSorter(spec.order, workspace)
@@ -122,9 +167,10 @@ def _write_sorted(
         with TableWriter(path, spec.checked_types) as table:
             for rows in frames:
                 if is_complete or late.is_empty:
+                    rows = whole.check(rows) if whole else rows
                     counts.add(rows)
-                    if check:
-                        check(rows, counts.orphans)
+                    if whole and counts.orphans:
+                        raise UncleanError
                 table.add(rows)
             table.finish(counts.footer())
         return table
@@ -137,6 +183,8 @@ def _write_sorted(
             written = WrittenRun(table, spec.checked_types[CHAR_ID])
             table = write(late.merge(written), merged, is_complete=True)
             merged.replace(path)
+        if whole:
+            whole.finish()
     return ref(output, table.rows)
 
 

@@ -12,6 +12,7 @@ import polars as pl
 from polars import selectors as cs
 
 from churnlib.io.footer import footer
+from churnlib.months import last_day
 from churnlib.raw.batches import SortedReader, batches_of
 from churnlib.schemas.columns import CHAR_ID
 from churnlib.schemas.spec import TableSpec
@@ -22,10 +23,23 @@ that became known on it."""
 PLAUSIBLE = (date(1990, 1, 1), date(2100, 12, 31))
 """Plausible days. Fixed, because the clock is not read, and a later extract rightly contains rows
 dated after the day of a run."""
+LATER = "dated after the month of the run, so not read"
+"""The data warning of rows after the day of a run, if that day was derived from the data."""
 ROWS_BY_DAY = "rows_by_day"
 """The fact in the footer of a checked table that has the counts by day."""
 
-_ROWS, _DAY, _KNOWN = "rows", "_day", "_known"
+ROWS_BY_AGE = "rows_by_age"
+"""The same for the rows that are complete some months later, by the number of these months; see
+`churnlib.schemas.spec.TableSpec.complete_after`."""
+MAX_AGE = 12
+"""The number of months after which all rows count as complete."""
+
+ROWS = "rows"
+"""The name of the counts of all rows, beside those of data warnings."""
+SHOWN_COLUMNS = 4
+"""The number of undeclared columns that a data warning names."""
+
+_DAY, _KNOWN, _AGE = "_day", "_known", "_age"
 
 
 class DayCounts:
@@ -46,6 +60,7 @@ class DayCounts:
         self._parents = None if parent is None else _read_parents(spec, parent)
         self._flags = _flags(spec, has_parent=parent is not None)
         self._counts: defaultdict[str, Counter[date]] = defaultdict(Counter)
+        self._ages: defaultdict[int, Counter[date]] = defaultdict(Counter)
         self.orphans = 0
         """The number of rows whose parent is unknown; 0 without a parent table."""
 
@@ -57,13 +72,22 @@ class DayCounts:
         """
         flags = [flag.fill_null(False).alias(text) for text, flag in self._flags.items()]
         marked = self._beside_parents(rows).select(self._spec.known_on.alias(_DAY), *flags)
-        self._count(_ROWS, marked[_DAY])
+        self._count(ROWS, marked[_DAY])
+        self._count_ages(rows, marked[_DAY])
         for text in self._flags:
             if marked[text].any():
                 self._count(text, marked.filter(text)[_DAY])
 
     def _count(self, text: str, days: pl.Series) -> None:
         self._counts[text].update(_count_days(days))
+
+    def _count_ages(self, rows: pl.DataFrame, days: pl.Series) -> None:
+        if self._spec.complete_after is None:
+            return
+        age = self._spec.complete_after.fill_null(0).clip(0, MAX_AGE).alias(_AGE)
+        ages = rows.select(age).with_columns(days.alias(_DAY))
+        for (months,), aged in ages.partition_by(_AGE, as_dict=True).items():
+            self._ages[months].update(_count_days(aged[_DAY]))
 
     def _beside_parents(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Adds the columns of the parents that warnings need."""
@@ -79,12 +103,13 @@ class DayCounts:
     @property
     def by_day(self) -> ByDay:
         """The counts in plain data, days in order."""
-        texts = (text for text in (_ROWS, *self._flags) if self._counts[text])
+        texts = (text for text in (ROWS, *self._flags) if self._counts[text])
         return {text: _sort_days(self._counts[text]) for text in texts}
 
     def footer(self) -> dict[str, str]:
         """The counts, for the footer of the checked table."""
-        return footer(**{ROWS_BY_DAY: self.by_day})
+        by_age = {str(age): _sort_days(self._ages[age]) for age in sorted(self._ages)}
+        return footer(**{ROWS_BY_DAY: self.by_day, ROWS_BY_AGE: by_age})
 
 
 def _read_parents(spec: TableSpec, parent: pl.LazyFrame) -> SortedReader:
@@ -130,12 +155,48 @@ def count_unknown_parents(checked: pl.LazyFrame, spec: TableSpec, parent: pl.Laz
     return {spec.parent.unknown: _sort_days(counts)} if counts else {}
 
 
+def undeclared_warning(columns: Sequence[str]) -> str:
+    """The data warning of columns that no table declares; it counts all rows.
+
+    >>> undeclared_warning(["platform", ""])
+    'not used, because no table declares the columns platform and one without a name'
+    >>> undeclared_warning(["a", "b", "c", "d", "e", "f"])
+    'not used, because no table declares the columns a, b, c, d and 2 more'
+    """
+    names = [name or "one without a name" for name in columns]
+    shown = names if len(names) <= SHOWN_COLUMNS + 1 else [*names[:SHOWN_COLUMNS]]
+    more = [f"{len(names) - len(shown)} more"] if len(shown) < len(names) else []
+    *first, last = [*shown, *more]
+    listed = f"{', '.join(first)} and {last}" if first else last
+    return f"not used, because no table declares the column{'s' if first else ''} {listed}"
+
+
 def _count_days(days: pl.Series) -> dict[date, int]:
     return dict(days.drop_nulls().value_counts().iter_rows())
 
 
 def _sort_days(counts: Mapping[date, int]) -> list[tuple[str, int]]:
     return [(day.isoformat(), count) for day, count in sorted(counts.items())]
+
+
+def rows_by_day(by_day: ByDay) -> dict[date, int]:
+    """The number of rows that became known on each day."""
+    return {date.fromisoformat(day): rows for day, rows in by_day.get(ROWS, ())}
+
+
+def rows_after(by_day: ByDay, as_of: date) -> dict[str, int]:
+    """Counts the rows that became known after the month of a day, as a data warning.
+
+    Args:
+        by_day: The counts by day; see `DayCounts`.
+        as_of: The day of the run.
+
+    Returns:
+        The number of rows by the name of the warning; empty if there are none.
+    """
+    end = last_day(as_of)
+    later = sum(rows for day, rows in rows_by_day(by_day).items() if day > end)
+    return {LATER: later} if later else {}
 
 
 def count_known(by_day: ByDay, as_of: date) -> tuple[int, dict[str, int]]:
@@ -152,5 +213,5 @@ def count_known(by_day: ByDay, as_of: date) -> tuple[int, dict[str, int]]:
     counts = {
         text: sum(rows for day, rows in days if day <= until) for text, days in by_day.items()
     }
-    total = counts.pop(_ROWS, 0)
+    total = counts.pop(ROWS, 0)
     return total, {text: rows for text, rows in counts.items() if rows}

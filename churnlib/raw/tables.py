@@ -6,6 +6,8 @@ from typing import NamedTuple
 import polars as pl
 
 from churnlib.io.catalog import Catalog
+from churnlib.raw.quality_warnings import DayCounts, count_unknown_parents
+from churnlib.raw.unknown_ids import check_share_known
 from churnlib.raw.validate import check_table
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import Settings, load_settings
@@ -45,5 +47,12 @@ def read_tables(settings: Settings | str, *, as_of: date | None = None) -> Table
         parent = checked[reference.table] if reference else None
         table = check_table(catalog.raw(name), name, settings.raw, parent=parent, as_of=as_of)
         checked[name] = table.rows.lazy()
+        if spec.parent and not spec.required_parent:
+            known = checked[spec.parent.table]
+            counts = DayCounts(spec)
+            counts.add(table.rows)
+            by_day = {**counts.by_day, **count_unknown_parents(checked[name], spec, known)}
+            rows, day = (checked[name], known), as_of or date.max
+            check_share_known(catalog.raw(name), rows, spec, by_day, settings.raw, day)
     in_order = (tables.characters, tables.history, tables.subscriptions, tables.misses)
     return Tables(*(checked[spec.name] for spec in in_order))

@@ -1,20 +1,25 @@
 """Validation of the raw tables: faulty rows stop the run, or are quarantined."""
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import chain
 from pathlib import Path
 
 import polars as pl
 
+from churnlib.errors import DataError
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.raw.batches import batches_of
-from churnlib.raw.csv_lines import Lines, find_ragged_lines
+from churnlib.raw.csv_lines import find_unusual_lines
 from churnlib.raw.external_sort import ExternalSorter, Workspace
+from churnlib.raw.messages import stray_quotes_message
+from churnlib.raw.opening import explain_read_errors, is_csv
 from churnlib.raw.parents import find_parents
-from churnlib.raw.parse import typed
-from churnlib.raw.read import by_line, explain_read_errors, is_csv, scan_raw
+from churnlib.raw.parse import ROW, typed
+from churnlib.raw.read import as_one, by_line, scan_raw
 from churnlib.raw.row_order import sort_rows
 from churnlib.raw.validator import Validator
 from churnlib.schemas.raw_tables import raw_tables
@@ -30,10 +35,12 @@ class CheckedTable:
         rows: The rows that break no rule, typed; see `valid_rows`.
         rejected: The rows that break a rule, as in the file, with the reader's columns and the
             rules that they break.
+        copies: The number of exact copies of rows, which are left out.
     """
 
     rows: pl.DataFrame
     rejected: pl.DataFrame
+    copies: int
 
 
 def check_table(
@@ -64,7 +71,8 @@ def check_table(
     none = pl.DataFrame(schema=spec.checked_types)
     good = valid_rows(source, validator, parent, Workspace(memory=sys.maxsize, folder=Path()))
     rows = sort_rows(pl.concat([none, *good]), spec.order)
-    return CheckedTable(rows, validator.rejected(raw_rows(source, spec)))
+    rejected = validator.rejected(raw_rows(source, spec))
+    return CheckedTable(rows, rejected, validator.copies.total)
 
 
 def valid_rows(
@@ -91,14 +99,32 @@ def valid_rows(
     with explain_read_errors(source):
         raw, ragged = _by_line(source, spec)
         validator.note_ragged(ragged)
-        batches = batches_of(typed(raw, spec, ragged))
+        parts = (part.select(ROW, *spec.columns) for part in raw)
+        typed_parts = (typed(part, spec, ragged) for part in parts)
+        batches: Iterator[pl.DataFrame] = chain.from_iterable(map(batches_of, typed_parts))
         if spec.required_parent:
             batches = find_parents(batches, spec, parent, part)
         by_key = ExternalSorter(spec.key, part)  # The rows of a key are judged together.
         for rows in batches:
             by_key.add(rows)
         yield from map(validator.good_rows, by_key.merge())
-    validator.refuse(source, raw)
+    validator.refuse(source, as_one(raw), parent)
+
+
+def count_days(source: Dataset | DatasetRef, spec: TableSpec) -> dict[date, int]:
+    """Counts the rows of a raw table by the day they became known, whether or not they are valid.
+
+    Rows without a readable date do not count.
+
+    Raises:
+        DataError: A column is missing, or the file cannot be read.
+    """
+    counts = Counter[date]()
+    with explain_read_errors(source):
+        for rows in batches_of(typed(raw_rows(source, spec), spec, {})):
+            known = rows.select(spec.known_on.alias("day"))["day"].drop_nulls()
+            counts.update(dict(known.value_counts().iter_rows()))
+    return dict(counts)
 
 
 def raw_rows(source: Dataset | DatasetRef, spec: TableSpec) -> pl.LazyFrame:
@@ -108,12 +134,16 @@ def raw_rows(source: Dataset | DatasetRef, spec: TableSpec) -> pl.LazyFrame:
         DataError: A column is missing, or the file cannot be read.
     """
     with explain_read_errors(source):
-        return _by_line(source, spec)[0]
+        return as_one(_by_line(source, spec)[0])
 
 
 def _by_line(
     source: Dataset | DatasetRef, spec: TableSpec
-) -> tuple[pl.LazyFrame, Mapping[int, int]]:
-    raw = scan_raw(source, spec)
-    lines = find_ragged_lines(source.uri) if is_csv(source) else Lines()
-    return by_line(raw, lines), lines.ragged
+) -> tuple[Sequence[pl.LazyFrame], Mapping[int, int]]:
+    parts = scan_raw(source, spec)
+    if not is_csv(source):
+        return parts, {}
+    lines = find_unusual_lines(source.uri)
+    if lines.strays:
+        raise DataError(stray_quotes_message(source, lines.strays))
+    return [by_line(part, lines) for part in parts], lines.ragged

@@ -9,11 +9,19 @@ import polars as pl
 from churnlib.errors import DataError
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.raw.availability import known_by
+from churnlib.raw.copies import Copies
 from churnlib.raw.messages import Fault, find_faults, refusal_message, rules_in
 from churnlib.raw.parse import ROW, Parsed, Referenced
+from churnlib.raw.read import PART, PART_ROW
+from churnlib.raw.unknown_ids import SAMPLE, advice, check_any_known
 from churnlib.schemas.rule_texts import RuleText
 from churnlib.schemas.spec import TableSpec
 from churnlib.settings import RawSettings
+from churnlib.uris import name_of
+
+
+class FirstFaultError(Exception):
+    """A row breaks a rule, and which others do is not asked."""
 
 
 class Validator:
@@ -22,23 +30,34 @@ class Validator:
     Attributes:
         spec: The raw table's record.
         settings: What to do with rows that break a rule.
+        copies: The exact copies that were left out.
     """
 
-    def __init__(self, spec: TableSpec, settings: RawSettings, as_of: date | None = None) -> None:
+    def __init__(
+        self,
+        spec: TableSpec,
+        settings: RawSettings,
+        as_of: date | None = None,
+        *,
+        stops: bool = False,
+    ) -> None:
         """Starts with no rows.
 
         Args:
             spec: The raw table's record.
             settings: What to do with rows that break a rule.
             as_of: See `churnlib.raw.validate.check_table`.
+            stops: Whether to raise `FirstFaultError` at the first row that breaks a rule.
         """
         self.spec, self.settings = spec, settings
-        self._as_of = as_of
+        self._as_of, self._stops = as_of, stops
         self._schema: type[dy.Schema] = type(spec.name, (spec.schema, Parsed, Referenced), {})
         self._ragged: Mapping[int, int] = {}
         self._total = self._bad = 0
         self._faults: dict[RuleText, Fault] = {}
         self._marks: list[pl.DataFrame] = []
+        self._orphans: list[pl.Series] = []
+        self.copies = Copies(spec)
 
     @property
     def has_faults(self) -> bool:
@@ -68,18 +87,28 @@ class Validator:
         known = pl.lit(True)
         if self._as_of is not None:
             known = known_by(self.spec, self._as_of).fill_null(True)
-        judged = rows.filter(known)
-        good, failures = self._schema.filter(judged)
+        judged, later = rows.filter(known), rows.filter(~known)
         self._total += len(judged)
+        good, failures = self._schema.filter(self.copies.leave_out(judged, self.spec.key))
+        if len(failures) and self._stops:
+            raise FirstFaultError
         if len(failures):
             self._note(failures.details())
-        faultless, _ = self._schema.filter(rows.filter(~known))
-        later = faultless.join(good, on=self.spec.key, how="anti")
-        kept = pl.concat([good.select(ROW), later.select(ROW)])
+        faultless, _ = self._schema.filter(self.copies.leave_out(later, self.spec.key))
+        others = faultless.join(good, on=self.spec.key, how="anti")
+        kept = pl.concat([good.select(ROW), others.select(ROW)])
         return rows.join(kept, on=ROW, how="semi").select(*self.spec.checked_types)
+
+    @property
+    def orphans(self) -> pl.Series | None:
+        """The first keys that rows refer to and that are unknown; None if there are none."""
+        return pl.concat(self._orphans) if self._orphans else None
 
     def _note(self, details: pl.DataFrame) -> None:
         self._bad += len(details)
+        if self.spec.parent and sum(map(len, self._orphans)) < SAMPLE:
+            orphans = details.filter("orphan")[self.spec.parent.column].head(SAMPLE)
+            self._orphans += [orphans] if len(orphans) else []
         for fault in find_faults(details, self.spec, self._ragged):
             known = self._faults.get(fault.rule)
             self._faults[fault.rule] = known + fault if known else fault
@@ -88,22 +117,30 @@ class Validator:
             rules = pl.concat_str(broken, separator=",", ignore_nulls=True)
             self._marks.append(details.select(*_mark_types(), broken_rules=rules))
 
-    def refuse(self, source: Dataset | DatasetRef, raw: pl.LazyFrame) -> None:
+    def refuse(
+        self, source: Dataset | DatasetRef, raw: pl.LazyFrame, parent: pl.LazyFrame | None
+    ) -> None:
         """Refuses the table if rows broke rules and may not be quarantined.
 
         Args:
             source: The file.
             raw: Its rows as in the file.
+            parent: The checked table that it refers to.
 
         Raises:
             DataError: Names file, columns, rules, and the number and first of the rows.
         """
         allowed = self.settings.max_bad_share * self._total
-        if self._bad and (self.settings.on_bad_rows == "fail" or self._bad > allowed):
-            counts, faults = (self._bad, self._total), self._faults.values()
-            raise DataError(
-                refusal_message(source, raw, faults, self._ragged, counts, self.settings)
-            )
+        if not self._bad or (self.settings.on_bad_rows != "fail" and self._bad <= allowed):
+            return
+        counts, faults = (self._bad, self._total), self._faults.values()
+        hint = ""
+        if self.spec.parent and parent is not None and self.orphans is not None:
+            what = f"{source.game}: the rows of {name_of(source.uri)}"
+            check_any_known(parent, self.spec.parent, what)
+            hint = advice(self.orphans, parent)
+        message = refusal_message(source, raw, faults, self._ragged, counts, self.settings)
+        raise DataError(f"{message} {hint}".rstrip())
 
     def rejected(self, raw: pl.LazyFrame) -> pl.DataFrame:
         """The quarantined rows, in the order of the file.
@@ -112,14 +149,17 @@ class Validator:
             raw: The rows as in the file.
 
         Returns:
-            The values as in the file, the reader's columns, and `broken_rules`.
+            The values as in the file, the reader's columns, and `broken_rules`. For a folder of
+            parts also `source_part`, and `source_row` counts the rows of that part.
         """
-        columns = raw.select(ROW, *self.spec.columns)
+        in_parts = PART in raw.collect_schema()
+        columns = raw.select(ROW, *self.spec.columns, *((PART, PART_ROW) if in_parts else ()))
         if not self._marks:
             marks = pl.DataFrame(schema={**_mark_types(), "broken_rules": pl.String()})
             return columns.clear().join(marks.lazy(), on=ROW).collect()
         marks = pl.concat(self._marks)
-        return columns.join(marks.lazy(), on=ROW).sort(ROW).collect(engine="streaming")
+        rows = columns.join(marks.lazy(), on=ROW).sort(ROW).collect(engine="streaming")
+        return rows.with_columns(pl.col(PART_ROW).alias(ROW)).drop(PART_ROW) if in_parts else rows
 
 
 def _mark_types() -> dict[str, pl.DataType]:

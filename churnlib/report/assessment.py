@@ -7,6 +7,7 @@ from typing import Literal
 from churnlib.report.content import Plain, Report
 from churnlib.report.formatting import (
     capital,
+    count,
     gain_between,
     gain_or_loss,
     number,
@@ -57,7 +58,10 @@ class Assessment:
 def assess(report: Report) -> Assessment:
     """Assesses a model on rows that it was not fitted on: in training, the validation months."""
     answers = tuple(_answers(report))
-    return Assessment(_head(answers, report.judged["general"]["n"]), _advice(report), answers)
+    is_better = answers[0].verdict.kind == "better"
+    again = report.is_incomplete and not is_better
+    advice = _predict_again(report) if again else _advice(report)
+    return Assessment(_head(answers, report.judged["general"]["n"]), advice, answers)
 
 
 def campaign_advice(campaign: Plain) -> Verdict:
@@ -121,6 +125,8 @@ def _head(answers: tuple[Answer, ...], scored: int) -> str:
 
 
 def _advice(report: Report) -> Verdict:
+    if report.is_batch:
+        return _advice_after_batch(report)
     scores = report.judged["general"]
     ranking = against_chance(scores)
     if ranking.kind == "worse":
@@ -136,18 +142,60 @@ def _advice(report: Report) -> Verdict:
     baseline = against_baseline(scores)
     if baseline and baseline.kind == "worse":
         return BASELINE_IS_BETTER
+    if report.no_contact:
+        return Verdict("unsure", "Contact nobody yet.", f"{capital(report.no_contact)}.")
+    return _whom_to_contact(report)
+
+
+def _advice_after_batch(report: Report) -> Verdict:
+    """The advice on a batch: a single month does not revoke what a back-test has shown."""
+    if report.no_contact:
+        return Verdict("unsure", "Nobody was contacted.", f"{capital(report.no_contact)}.")
+    scores = report.judged["general"]
+    ranking, baseline = against_chance(scores), against_baseline(scores)
+    for verdict in (ranking, baseline):
+        if verdict and verdict.kind == "worse":
+            return Verdict(
+                "worse", "Back-test this model before the next campaign.", verdict.reason
+            )
+    if ranking.kind == "undefined":
+        return Verdict("undefined", "No recommendation yet.", ranking.reason)
+    if ranking.kind == "unsure":
+        reason = "Its ranking here may be chance; the back-test decides whether to use the model."
+        return Verdict("unsure", "This batch alone shows too little.", reason)
+    return _whom_to_contact(report)
+
+
+def _whom_to_contact(report: Report) -> Verdict:
     if report.campaign is None:
         reason = "The report has no campaign."
         return Verdict("undefined", "No recommendation on whom to contact.", reason)
     advice = campaign_advice(report.campaign)
     if advice.kind == "undefined":
         return advice
-    if not (report.in_use or report.comparison):
-        advice = replace(advice, head=f"If you use this model: {uncapital(advice.head)}")
-    if not report.validation:
+    condition = None
+    if report.validation:
+        condition = "If a back-test confirms this"
+    elif not (report.in_use or report.comparison):
+        condition = "If you use this model"
+    if condition:
+        advice = replace(advice, head=f"{condition}: {uncapital(advice.head)}")
+    if not report.validation or report.campaign.get("rule") == "break_even":
         return advice
     optimistic = "The threshold was chosen on these same rows, so the gain is optimistic."
     return replace(advice, reason=f"{advice.reason} {optimistic}")
+
+
+def _predict_again(report: Report) -> Verdict:
+    """The advice if too few subscriptions of a batch were predicted to judge the model by it."""
+    scores = report.groups["general"]
+    predicted, missed = scores["n"] + scores["immature"], report.not_predicted or 0
+    reason = (
+        f"{count(predicted)} of the {count(predicted + missed)} subscriptions of its window were "
+        "predicted, which is too few to judge the model by: churn backfill --flow batch-predict "
+        "predicts all of them, with the same model, and churn batch-score scores them."
+    )
+    return Verdict("undefined", "Predict this batch again: it is incomplete.", reason)
 
 
 def _not_in_use(comparison: Plain) -> Verdict | None:

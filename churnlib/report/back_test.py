@@ -137,10 +137,12 @@ def back_test(
     """
     from churnlib.metrics.campaign import evaluate_campaign
     from churnlib.metrics.evaluate import evaluate
+    from churnlib.metrics.few_outcomes import require_outcomes
     from churnlib.metrics.profit import break_even
     from churnlib.metrics.segments import breakdown
     from churnlib.model.fitted_model import FittedModel
     from churnlib.model.importance import permutation_importance
+    from churnlib.model.pooling import describe_pooled
     from churnlib.model.predict import predict_in_parts
     from churnlib.schemas.validation import (
         as_frame,
@@ -163,6 +165,7 @@ def back_test(
     threshold = break_even(offer)
     scores = evaluate(scored, threshold=threshold, base_rate=model.base_rate)
     importance = permutation_importance(model, rows)
+    pooled = describe_pooled(model.schema.to_json())
     report = Report(
         name="score_report",
         game=settings.game,
@@ -170,10 +173,14 @@ def back_test(
         window=first_and_last(rows[SUB_START_DATE]),
         horizon_months=settings.horizon_months,
         model_version=name,
-        groups={group: metrics.to_json() for group, metrics in scores.items()},
-        campaign=evaluate_campaign(scored, offer, threshold).to_json(),
+        groups=require_outcomes(
+            {group: metrics.to_json() for group, metrics in scores.items()},
+            evaluation.min_outcomes,
+        ),
+        campaign=evaluate_campaign(scored, offer, threshold, "break_even").to_json(),
         importance=[feature.to_json() for feature in importance],
         changes=changes(settings),
+        facts={"pooled categories": pooled} if pooled else {},
         **breakdown(scored, evaluation.segments, evaluation.most_values),
     )
     return BackTest(scored, scores, report)

@@ -22,6 +22,11 @@ RISK_IS_NOT_PERSUADABILITY = (
     "offer keeps. Only a comparison with characters that were not contacted can show that."
 )
 """A caution for every reader of a campaign's expected gain."""
+RULES = {
+    "break_even": "the break-even probability (campaign.threshold)",
+    "fitted": "fitted to the validation months (campaign.threshold)",
+}
+"""How the threshold was chosen, by the setting."""
 HOLD_OUT = {"contacted": "contacted", "held_out": "held out"}
 """The groups whose churn is compared, both at or above the threshold."""
 
@@ -80,6 +85,9 @@ def campaign_facts(campaign: Plain) -> Table:
 
 
 def _facts(campaign: Plain) -> Iterator[tuple[str, str]]:
+    if rule := RULES.get(campaign.get("rule") or ""):
+        chosen = campaign["threshold"]
+        yield "threshold", f"{'nobody' if chosen is None else number(chosen)}, {rule}"
     even = campaign["break_even"]
     yield "break-even", "never" if even is None else f"at a churn probability of {number(even)}"
     profit = f"{money(campaign['empc'])} per subscription"

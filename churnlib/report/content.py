@@ -16,6 +16,8 @@ TITLES = {
     "batch_score_report": "Batch score",
 }
 """The titles of the reports."""
+MAX_NOT_PREDICTED = 0.1
+"""The share of a batch's subscriptions without a prediction beyond which it is incomplete."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Report:
         horizon_months: Number of months within which churn counts.
         model_version: The model that predicted.
         groups: The scores of `churnlib.metrics.evaluate.evaluate` as plain data, by group.
+        not_at_risk: Number of subscriptions of the window that are left out because they cannot
+            churn; see `churnlib.features.outcome.is_at_risk`.
         validation: The same on the validation months; only in the training report.
         campaign: The expected gain of a campaign by these predictions, as plain data; see
             `churnlib.metrics.campaign.Campaign`. For a batch also `hold_out`, see
@@ -57,6 +61,10 @@ class Report:
             `churnlib.versions.gate.Comparison` as plain data; None if there was none. For a
             champion, the one that promoted it, which may be on other subscriptions.
         in_use: Whether campaigns use the model; None if not known.
+        no_contact: Why nobody is contacted by the predictions of this model, or for a batch, why
+            nobody was; None if there is no reason against it.
+        not_predicted: Number of subscriptions of a batch's window without a prediction; None in
+            other reports.
     """
 
     name: str
@@ -66,6 +74,7 @@ class Report:
     horizon_months: int
     model_version: str
     groups: Mapping[str, Mapping[str, Any]]
+    not_at_risk: int = 0
     validation: Mapping[str, Mapping[str, Any]] | None = None
     campaign: Mapping[str, Any] | None = None
     segments: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
@@ -81,6 +90,8 @@ class Report:
     warnings: tuple[str, ...] = ()
     comparison: Mapping[str, Any] | None = None
     in_use: bool | None = None
+    no_contact: str | None = None
+    not_predicted: int | None = None
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> "Report":
@@ -103,12 +114,20 @@ class Report:
             odd=plain["data"]["odd"],
             warnings=tuple(plain["warnings"]),
             in_use=plain.get("in_use"),
+            no_contact=plain.get("no_contact"),
+            not_at_risk=plain.get("not_at_risk", 0),
+            not_predicted=plain.get("not_predicted"),
         )
 
     @property
     def title(self) -> str:
         """The title of the report."""
         return f"{TITLES[self.name]}: {self.game}"
+
+    @property
+    def is_batch(self) -> bool:
+        """Whether it is about the predictions of a batch."""
+        return self.name == "batch_score_report"
 
     @property
     def subject(self) -> str:
@@ -129,6 +148,14 @@ class Report:
         return tuple(map(str, days)) != tuple(map(str, (*self.window, self.as_of)))
 
     @property
+    def is_incomplete(self) -> bool:
+        """Whether more than `MAX_NOT_PREDICTED` of a batch's subscriptions were not predicted."""
+        missed = self.not_predicted or 0
+        general = self.groups["general"]
+        predicted: int = general["n"] + general["immature"]
+        return missed > MAX_NOT_PREDICTED * (missed + predicted)
+
+    @property
     def why_no_importance(self) -> str | None:
         """Why importance was not measured; None if it was."""
         if self.importance:
@@ -145,10 +172,13 @@ class Report:
             "horizon_months": self.horizon_months,
             "model_version": self.model_version,
             **{name: dict(scores) for name, scores in self.groups.items()},
+            "not_at_risk": self.not_at_risk,
             "validation": self.validation,
             "campaign": self.campaign and {"hold_out": None, **self.campaign},
             "comparison": self.comparison,
             "in_use": self.in_use,
+            "no_contact": self.no_contact,
+            "not_predicted": self.not_predicted,
             "segments": dict(self.segments),
             "cohorts": list(self.cohorts),
             "importance": list(self.importance),

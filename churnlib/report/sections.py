@@ -88,7 +88,10 @@ def _importance(report: Report) -> Section:
     if report.why_no_importance:
         lead = f"Not measured, because {report.why_no_importance}."
         return Section("features", "Feature importance", lead)
-    lead = "The loss in ROC AUC when the values of a feature are shuffled among the subscriptions."
+    lead = (
+        "The loss in ROC AUC when the values of a feature are shuffled among the subscriptions. "
+        "Its interval allows for other characters and other shuffles."
+    )
     table = tables.importance(report.importance)
     return Section("features", "Feature importance", lead, (table,))
 
@@ -108,9 +111,18 @@ def _facts(report: Report) -> Iterator[tuple[Cell, Cell]]:
         yield Cell(name), Cell(plain(value))
     if report.comparison and report.comparison["difference"] is not None:
         yield Cell("gate"), Cell(_gate(report.comparison))
+        if report.comparison.get("anchor_difference") is not None:
+            yield Cell("best champion of the last 12 months"), Cell(_anchor(report.comparison))
     if report.libraries:
         libraries = {name: report.libraries[name] for name in sorted(report.libraries)}
         yield Cell("trained with"), Cell(plain(libraries))
+
+
+def _anchor(comparison: Plain) -> str:
+    """The difference to the best champion of the last 12 months."""
+    name, interval = METRICS[comparison["metric"]].name, comparison["anchor_interval"]
+    difference = with_interval(comparison["anchor_difference"], interval, signed)
+    return f"{comparison['anchor']}; difference in {name} {difference}"
 
 
 def _gate(comparison: Plain) -> str:

@@ -201,7 +201,7 @@ def importance(features: Sequence[Plain]) -> Table:
         )
         for f in features
     ]
-    columns = ("feature", "loss in ROC AUC", "range of the shuffles")
+    columns = ("feature", "loss in ROC AUC", "95% interval")
     return Table("All features", columns, tuple(rows), is_detail=True, first_rows=MAX_FEATURES)
 
 

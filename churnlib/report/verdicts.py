@@ -6,6 +6,7 @@ from typing import Literal
 
 from churnlib.metrics.definitions import METRICS
 from churnlib.metrics.evaluate import LOGISTIC_REGRESSION
+from churnlib.metrics.few_outcomes import too_few
 from churnlib.report.content import Plain
 from churnlib.report.formatting import (
     between,
@@ -24,14 +25,17 @@ SMALL_ERROR, SMALL_PART = 0.05, 0.25
 """A calibration error is small if it is below the first, and below the second times the rate of the
 rarer outcome."""
 MIN_OUTCOMES = 30
-"""With fewer churners or non-churners, most risk groups have none, and the interval of the
-calibration error is too narrow to draw conclusions."""
+"""With fewer churners or non-churners, most risk groups have none, and their gaps alone do not show
+poor calibration."""
 WELL, POORLY, INCONCLUSIVE = "Well calibrated.", "Poorly calibrated.", "Calibration inconclusive."
 GATE_KINDS: Mapping[str, Literal["better", "worse", "unsure"]] = {
     "accepted": "better",
     "refused": "worse",
     "undecided": "unsure",
 }
+
+
+Kind = Literal["better", "worse", "unsure", "undefined"]
 
 
 @dataclass(frozen=True)
@@ -45,13 +49,15 @@ class Verdict:
         reason: The reason.
     """
 
-    kind: Literal["better", "worse", "unsure", "undefined"]
+    kind: Kind
     head: str
     reason: str
 
 
 def against_chance(scores: Plain) -> Verdict:
     """Judges whether a model ranks better than chance, by the interval of its ROC AUC.
+
+    With fewer churners or others than `evaluation.min_outcomes`, that is not known.
 
     Args:
         scores: The metrics of a group, as `churnlib.metrics.evaluate.Scores.to_json` gives them.
@@ -64,6 +70,8 @@ def against_chance(scores: Plain) -> Verdict:
         return Verdict("undefined", "Cannot be judged.", f"{capital(scores['reason'])}.")
     low, high = scores["roc_auc_ci"]
     area = f"{METRICS['roc_auc'].name} {with_interval(scores['roc_auc'], (low, high))}"
+    if few := too_few(scores):
+        return Verdict("unsure", "Too few outcomes to compare with chance.", f"{area}; {few}.")
     if low > CHANCE:
         lift = f"{times(scores['lift_top_decile'])} times as often as average"
         return Verdict(
@@ -83,11 +91,11 @@ def against_baseline(scores: Plain) -> Verdict | None:
         scores: See `against_chance`.
 
     Returns:
-        The verdict; None without such a baseline or interval.
+        The verdict; None without such a baseline or interval, or with too few outcomes.
     """
     baseline = scores["baselines"].get(LOGISTIC_REGRESSION)
     difference = baseline and baseline["differences"].get("roc_auc")
-    if not difference or difference["interval"] is None:
+    if not difference or difference["interval"] is None or too_few(scores):
         return None
     low, high = difference["interval"]
     written = with_interval(difference["difference"], (low, high), signed)
@@ -96,6 +104,7 @@ def against_baseline(scores: Plain) -> Verdict | None:
         return Verdict("better", "Better than a logistic regression.", reason)
     if high < 0:
         return Verdict("worse", "Worse than a logistic regression.", reason)
+    reason = f"{reason} The logistic regression is the simpler choice."
     return Verdict("unsure", "No significant difference from a logistic regression.", reason)
 
 
@@ -131,7 +140,7 @@ def calibration(scores: Plain) -> Verdict | None:
     error is not due to chance, or if the mean prediction is outside the interval of the churn rate.
 
     With one outcome only, or fewer than `MIN_OUTCOMES` of either, only the mean prediction can show
-    poor calibration.
+    poor calibration; so it is without an interval.
 
     Args:
         scores: See `against_chance`.
@@ -139,7 +148,7 @@ def calibration(scores: Plain) -> Verdict | None:
     error, intervals = scores["expected_calibration_error"], scores["intervals"]
     interval = intervals.get("expected_calibration_error")
     churn_interval = intervals.get("base_rate")
-    if error is None or interval is None or churn_interval is None:
+    if error is None or churn_interval is None:
         return None
     predicted, churned = scores["mean_predicted"], scores["base_rate"]
     mean_is_off = not churn_interval[0] <= predicted <= churn_interval[1]
@@ -152,9 +161,13 @@ def calibration(scores: Plain) -> Verdict | None:
     small = small_error(churned)
     reason = (
         f"Mean prediction {share(predicted)}, churn rate {share(churned)} "
-        f"({between(churn_interval, share)}). Calibration error {number(error)} "
-        f"({between(interval)}); below {number(small)} is small."
+        f"({between(churn_interval, share)}). Calibration error {number(error)}"
     )
+    if interval is None:
+        kind: Kind = "worse" if mean_is_off else "unsure"
+        head = POORLY if mean_is_off else INCONCLUSIVE
+        return Verdict(kind, head, f"{reason}, with too few outcomes for an interval.")
+    reason = f"{reason} ({between(interval)}); below {number(small)} is small."
     if interval[1] < small:
         return Verdict("better", WELL, reason)
     rarer = min(scores["positives"], scores["n"] - scores["positives"])

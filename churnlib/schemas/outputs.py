@@ -10,10 +10,15 @@ from churnlib.schemas.spec import FACTS, Table
 from churnlib.settings import RawSettings
 
 _COMPUTED = {
-    "age_at_sub_months": dy.Int32(description="Creation to start; negative in dirty data"),
-    "is_mastered": dy.Bool(description="Whether the class was mastered by the start"),
+    "age_at_sub_months": dy.Int32(
+        nullable=True, description="Creation to start; null if created later"
+    ),
+    "is_mastered": dy.Bool(
+        nullable=True,
+        description="Whether the class was mastered by the start; null if before the creation",
+    ),
     "months_to_mastery": dy.Int32(
-        nullable=True, description="Creation to mastery; null if not mastered by the start"
+        nullable=True, description="Creation to mastery; null if `is_mastered` is not true"
     ),
     "first_sub_date": dy.Date(description="Start of the character's first subscription"),
     "is_first_sub": dy.Bool(description="Whether it is the first: a new character"),
@@ -28,8 +33,15 @@ _COMPUTED = {
     ),
 }
 _PREDICTED = {
-    PROBABILITY: dy.Float64(min=0, max=1, description="Of churn within the horizon"),
-    "risk_rank": dy.UInt32(unique=True, min=1, description="1 for the highest churn probability"),
+    PROBABILITY: dy.Float64(
+        nullable=True,
+        min=0,
+        max=1,
+        description="Of churn within the horizon; null if the subscription is too short to churn",
+    ),
+    "risk_rank": dy.UInt32(
+        nullable=True, min=1, description="1 for the highest churn probability; null without one"
+    ),
     "model_version": dy.String(description="The model that predicted it"),
     BASELINE: dy.Float64(
         nullable=True,
@@ -38,7 +50,9 @@ _PREDICTED = {
         description="Churn by the model's baseline, a logistic regression; null without one",
     ),
     "contact": dy.Bool(
-        description="Whether a campaign contacts: at or above the model's threshold, not held out"
+        nullable=True,
+        description="Whether a campaign contacts: at or above the threshold, not held out; null in "
+        "all rows if no back-test of the model shows enough to contact anyone",
     ),
     "held_out": dy.Bool(
         description="Whether the character is never contacted, in any month and by any model"

@@ -35,8 +35,15 @@ from churnlib.settings import IdType, RawSettings
 
 SHOWN_CATEGORIES = 10
 """Number of categories of a closed list that a message names."""
+MOST_PRICE, MOST_MONTHS, MOST_CURRENCY, MOST_UNDATED = 10**6, 120, 10**12, 10**9
+"""The greatest plausible price a month, term, amount of currency, and number of kills or deaths."""
 LONGEST_MONTH = timedelta(days=31)
 """The longest distance between the first days of two consecutive months."""
+
+
+def beyond(most: float, *columns: str, least: float = 0) -> pl.Expr:
+    """Whether the number in any of some columns is implausible; null if all are null."""
+    return pl.any_horizontal(~pl.col(columns).is_between(least, most))
 
 
 def first_of_month(day: pl.Expr) -> pl.Expr:
@@ -65,11 +72,16 @@ CHARACTERS = TableSpec(
         "total_deaths": column("undated", "Deaths as of the extract; undated, hence no feature"),
     },
     order=(CHAR_ID,),
+    dated=CREATION_DATE,
     known_on=pl.col(CREATION_DATE),
     warnings=(
         DataWarning(
             "class mastered before the character's creation",
             pl.col(MASTERY_DATE) < pl.col(CREATION_DATE),
+        ),
+        DataWarning(
+            f"kills or deaths below 0 or above {MOST_UNDATED:,}",
+            beyond(MOST_UNDATED, "total_kills", "total_deaths"),
         ),
     ),
 )
@@ -92,6 +104,7 @@ CURRENCY = TableSpec(
         "soft_balance": column("number", "Soft currency at the month's beginning", nullable=True),
     },
     order=(CHAR_ID, DATE),
+    dated=DATE,
     known_on=pl.col(DATE),
     parent=Parent("character_data", CHAR_ID, unknown="currency of an unknown character"),
     warnings=(
@@ -99,6 +112,14 @@ CURRENCY = TableSpec(
             "months missing before a currency row",
             (pl.col(CHAR_ID) == pl.col(CHAR_ID).shift())
             & (pl.col(DATE) - pl.col(DATE).shift() > LONGEST_MONTH),
+        ),
+        DataWarning(
+            f"currency paid out below 0 or above {MOST_CURRENCY:,}",
+            beyond(MOST_CURRENCY, "sub_hard", "sub_soft"),
+        ),
+        DataWarning(
+            f"balance below -{MOST_CURRENCY:,} or above {MOST_CURRENCY:,}",
+            beyond(MOST_CURRENCY, "hard_balance", "soft_balance", least=-MOST_CURRENCY),
         ),
     ),
 )
@@ -119,11 +140,20 @@ SUBSCRIPTIONS = TableSpec(
         "num_soft_currency": column("number", "Soft currency that it pays out a month"),
     },
     order=(CHAR_ID, SUB_START_DATE, SUB_ID),
+    dated=SUB_START_DATE,
     known_on=pl.col(SUB_START_DATE),
     parent=Parent("character_data", CHAR_ID),
     warnings=(
         DataWarning("negative price", pl.col(PRICE) < 0),
+        DataWarning(f"price above {MOST_PRICE:,} a month", pl.col(PRICE) > MOST_PRICE),
         DataWarning("subscribed for less than a month", pl.col(SUB_MONTHS) < 1),
+        DataWarning(
+            f"subscribed for more than {MOST_MONTHS} months", pl.col(SUB_MONTHS) > MOST_MONTHS
+        ),
+        DataWarning(
+            f"currency paid out below 0 or above {MOST_CURRENCY:,}",
+            beyond(MOST_CURRENCY, "num_hard_currency", "num_soft_currency"),
+        ),
         DataWarning(
             "subscription before its character's creation",
             pl.col(SUB_START_DATE) < pl.col(CREATION_DATE),
@@ -139,11 +169,15 @@ MISSES = TableSpec(
     columns={
         SUB_ID: column("id", "The subscription", primary_key=True),
         START_DATE: column("date", "First missed month", primary_key=True),
-        END_DATE: column("date", "Last missed month, included"),
+        END_DATE: column(
+            "date", "Last missed month, included; null if the run goes on", nullable=True
+        ),
     },
     order=(CHAR_ID, SUB_ID, START_DATE),
+    dated=START_DATE,
     # A missed month is known on the first day of the next.
     known_on=month_start(month_index(pl.col(START_DATE)) + 1),
+    complete_after=months_from(pl.col(START_DATE), pl.col(END_DATE)),
     parent=Parent("sub_data", SUB_ID),
     rules=(run_in_order,),
     warnings=(
@@ -231,20 +265,27 @@ def raw_tables(settings: RawSettings | None = None) -> RawTables:
     """The raw tables of a game.
 
     Args:
-        settings: The settings of raw tables: the type of ids, and closed lists of categories. By
-            default, ids are whole numbers, and no list is closed.
+        settings: The settings of raw tables: the type of ids, which cells are null, and closed
+            lists of categories. By default, ids are whole numbers, and no list is closed.
     """
     raw = settings or RawSettings()
-    return _raw_tables(raw.id_type, tuple(sorted(raw.categories.items())))
+    cells = (raw.null_values, raw.no_date)
+    return _raw_tables(raw.id_type, cells, tuple(sorted(raw.categories.items())))
 
 
 @cache
-def _raw_tables(id_type: IdType, categories: tuple[tuple[str, tuple[str, ...]], ...]) -> RawTables:
-    closed = dict(categories)
+def _raw_tables(
+    id_type: IdType,
+    cells: tuple[tuple[str, ...], tuple[str, ...]],
+    categories: tuple[tuple[str, tuple[str, ...]], ...],
+) -> RawTables:
+    closed, (null_values, no_date) = dict(categories), cells
     return RawTables(
         tuple(
             replace(
                 spec,
+                null_values=null_values,
+                no_date=no_date,
                 columns={
                     name: _configured(declared, id_type, closed.get(name))
                     for name, declared in spec.columns.items()

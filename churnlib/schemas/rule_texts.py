@@ -7,7 +7,7 @@ from typing import Any
 import dataframely as dy
 import polars as pl
 
-from churnlib.schemas.spec import TableSpec
+from churnlib.schemas.spec import TableSpec, one_line
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,16 @@ def rule_text(spec: TableSpec, rule: str) -> RuleText:
 
 
 def rule_texts(spec: TableSpec) -> list[str]:
-    """The rules of a table in words, except for whole numbers, which the types show."""
+    """The rules of a table in words, except for those that follow from the types."""
     names = [rule.__name__ for rule in spec.rules]
     for column, declared in spec.columns.items():
         kinds = declared.validation_rules(pl.col(column))
-        names += [f"{column}|{kind}" for kind in kinds if kind not in ("nullability", "nan", "inf")]
+        names += [f"{column}|{kind}" for kind in kinds if kind not in OF_TYPES]
     return [rule_text(spec, name).text for name in names]
+
+
+OF_TYPES = ("nullability", "nan", "inf", f"check__{one_line.__name__}")
+"""Rules that every column of a type has."""
 
 
 def type_text(dtype: pl.DataType) -> str:

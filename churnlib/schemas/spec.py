@@ -10,6 +10,7 @@ import dataframely as dy
 import polars as pl
 
 from churnlib.schemas.columns import CHAR_ID
+from churnlib.settings.data import NULL_VALUES
 
 TableKind = Literal["entity", "history", "subscriptions", "misses"]
 """The kind of rows of a raw table: characters, their states by date, subscriptions, or runs of
@@ -29,6 +30,7 @@ Check = Callable[[pl.Expr], pl.Expr]
 
 DATES = (date(1900, 1, 1), date(2200, 12, 31))
 """The first and the last day that a date in a raw table may be."""
+LINE_BREAKS = ["\n", "\r"]
 
 _TYPES: dict[ColumnKind, type[dy.Column]] = {
     "id": dy.Int64,
@@ -38,6 +40,11 @@ _TYPES: dict[ColumnKind, type[dy.Column]] = {
     "milestone": dy.Date,
     "undated": dy.Int64,
 }
+
+
+def one_line(value: pl.Expr) -> pl.Expr:
+    """Must not contain a line break."""
+    return ~value.str.contains_any(LINE_BREAKS)
 
 
 def column(
@@ -54,11 +61,13 @@ def column(
         column_type: Its type; by default that of its kind.
         properties: Further properties of the dataframely column, such as `nullable`,
             `primary_key`, `min`, `max`, or a `check`, a mapping from names to `Check`s. By default,
-            dates are bounded by `DATES`.
+            dates are bounded by `DATES`, and text has no line breaks.
     """
     cls = column_type or _TYPES[kind]
     if cls is dy.Date:
         properties = {"min": DATES[0], "max": DATES[1], **properties}
+    if cls is dy.String:
+        properties["check"] = {"one_line": one_line, **properties.get("check", {})}
     return cls(description=description, metadata={"kind": kind}, **properties)
 
 
@@ -134,18 +143,27 @@ class TableSpec(Table):
     Attributes:
         kind: The kind of its rows.
         order: The order of the checked table: `char_id`, then the order of a character's rows.
+        dated: The column of the day of its fact.
         known_on: The day on which a row's fact becomes known.
+        complete_after: The months from that day until the rest of the row is known, for rows about
+            more than a day; None if it is known at once.
         parent: The table that it refers to.
         rules: The rules within a row, in addition to the types and bounds of columns.
         warnings: The implausible facts to report.
+        null_values: The text of cells that are null.
+        no_date: The days that mean "no date".
     """
 
     kind: TableKind
     order: tuple[str, ...]
+    dated: str
     known_on: pl.Expr
+    complete_after: pl.Expr | None = None
     parent: Parent | None = None
     rules: tuple[Rule, ...] = ()
     warnings: tuple[DataWarning, ...] = ()
+    null_values: tuple[str, ...] = NULL_VALUES
+    no_date: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuses rules across rows, which cannot be checked in buckets."""
@@ -153,6 +171,16 @@ class TableSpec(Table):
             raise ValueError(f"{self.name}: only the key can be unique, not {', '.join(unique)}.")
         if apart := [name for name in self.key if name not in self.order]:
             raise ValueError(f"{self.name}: the order must contain the key, also {apart[0]}.")
+
+    @property
+    def is_monthly(self) -> bool:
+        """Whether all facts become known on the first day of a month."""
+        return self.kind in ("history", "misses")
+
+    @property
+    def months_until_known(self) -> int:
+        """The months from that of a row's fact to that in which it becomes known."""
+        return 1 if self.kind == "misses" else 0
 
     @property
     def required_parent(self) -> Parent | None:
@@ -187,11 +215,29 @@ class TableSpec(Table):
     @cached_property
     def row_schema(self) -> type[dy.Schema]:
         """The schema with every rule except the uniqueness of the key, which concerns all rows."""
+        return _schema(self.name, self._columns_without_key(), self.rules)
+
+    @cached_property
+    def line_schema(self) -> type[dy.Schema]:
+        """The same for rows that are lines, so that no text has a line break."""
         columns = {
+            name: declared.with_check(_without_one_line(declared))
+            if isinstance(declared, dy.String)
+            else declared
+            for name, declared in self._columns_without_key().items()
+        }
+        return _schema(self.name, columns, self.rules)
+
+    def _columns_without_key(self) -> dict[str, dy.Column]:
+        return {
             name: declared.with_primary_key(False) if declared.primary_key else declared
             for name, declared in self.columns.items()
         }
-        return _schema(self.name, columns, self.rules)
+
+
+def _without_one_line(declared: dy.Column) -> dict[str, Check]:
+    checks = declared.check if isinstance(declared.check, Mapping) else {}
+    return {name: check for name, check in checks.items() if name != one_line.__name__}
 
 
 def kind_of(declared: dy.Column) -> ColumnKind | None:

@@ -1,7 +1,7 @@
 """The settings of a game, from TOML files, environment variables and the command line."""
 
-from churnlib.settings.campaign import CampaignSettings, Offer
-from churnlib.settings.champion import MAX_LOSS, ChampionSettings, GateMetric
+from churnlib.settings.campaign import CampaignSettings, Offer, ThresholdRule
+from churnlib.settings.champion import LEAST_LOSS_SHARE, MAX_LOSS, ChampionSettings, GateMetric
 from churnlib.settings.changes import changes
 from churnlib.settings.currency import (
     Aggregation,
@@ -30,6 +30,7 @@ from churnlib.settings.windows import Window, WindowName, Windows
 
 __all__ = [
     "DAY_PATTERN",
+    "LEAST_LOSS_SHARE",
     "MAX_LOSS",
     "TRUSTED_PACKAGES_VARIABLE",
     "Aggregation",
@@ -53,6 +54,7 @@ __all__ = [
     "Settings",
     "StandardSettings",
     "Step",
+    "ThresholdRule",
     "TrainSettings",
     "Window",
     "WindowName",

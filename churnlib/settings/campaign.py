@@ -1,8 +1,13 @@
 """Settings of the retention campaign."""
 
+from typing import Literal
+
 from pydantic import Field, model_validator
 
 from churnlib.settings.fields import Number, Section
+
+ThresholdRule = Literal["break_even", "fitted"]
+"""How the lowest churn probability that is contacted is chosen."""
 
 
 class Offer(Section):
@@ -43,7 +48,12 @@ class Offer(Section):
 
 
 class CampaignSettings(Offer):
-    """The offer, and the control group that no campaign contacts."""
+    """The offer, whom it reaches, and the control group that no campaign contacts."""
+
+    threshold: ThresholdRule = "break_even"
+    """The lowest churn probability that is contacted: `break_even`, from which contacting pays off
+    if probabilities are calibrated; or `fitted`, which corrects them by a calibration curve of the
+    validation months."""
 
     hold_out_share: Number = Field(default=0.05, ge=0, lt=1)
     """The share of characters that is never contacted, so that the effect of contacting can be
@@ -51,5 +61,5 @@ class CampaignSettings(Offer):
 
     @property
     def offer(self) -> Offer:
-        """The settings that a model's threshold depends on: all but the share held out."""
-        return Offer(**self.model_dump(exclude={"hold_out_share"}))
+        """The costs and gains of contacting, without the rule and the share held out."""
+        return Offer(**self.model_dump(include=set(Offer.model_fields)))

@@ -12,7 +12,9 @@ MAX_LOSS: dict[str, float] = {
     "log_loss": 0.01,
     "brier": 0.005,
 }
-"""The metrics by which models can be compared, with the default of `max_loss` for each."""
+"""The metrics by which models can be compared, with the most that `max_loss` is if it is null."""
+LEAST_LOSS_SHARE = 0.25
+"""The least that `max_loss` is if it is null, as a share of the most."""
 
 if TYPE_CHECKING:  # Type checkers do not know literals that are computed.
     GateMetric = str
@@ -27,21 +29,23 @@ class ChampionSettings(Section):
     """The metric of the comparison, on all subscriptions of the back-test's window."""
     max_loss: Annotated[Number, Field(ge=0)] | None = Field(
         None,
-        description="By how much the candidate may be worse, in units of the metric: it becomes "
-        "champion if the 95 % confidence interval of the difference excludes larger losses. If "
-        "null " + ", ".join(f"{loss} of `{metric}`" for metric, loss in MAX_LOSS.items()) + ".",
+        description="By how much the candidate may be worse than the champion, and than the best "
+        "champion of the last 12 months, in units of the metric: it becomes champion if the "
+        "confidence intervals of both differences exclude larger losses. If null, 3 standard "
+        "errors of the difference, from "
+        + ", ".join(
+            f"{LEAST_LOSS_SHARE * most:g} to {most:g} of `{metric}`"
+            for metric, most in MAX_LOSS.items()
+        )
+        + ".",
     )
     min_outcomes: Annotated[Whole, Field(ge=1)] = 30
     """The minimum number of churned, and of other, subscriptions in the back-test for a decision:
-    with fewer, the confidence interval is unreliable, so the candidate waits."""
+    with fewer, the confidence interval is unreliable, so the candidate waits. Nobody is contacted
+    either before the champion's own back-test has as many."""
     promote: Flag = True
     """Whether a candidate that passes becomes champion at once; else the back-test only reports,
     and `churn promote` promotes it."""
     keep_versions: Annotated[Whole, Field(ge=1)] | None = 10
     """The number of newest model versions that are kept; the champion, its predecessor and the
     candidate always are. All if null."""
-
-    @property
-    def largest_loss(self) -> float:
-        """`max_loss`, or the default of the metric if that is null."""
-        return MAX_LOSS[self.metric] if self.max_loss is None else self.max_loss

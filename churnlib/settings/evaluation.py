@@ -16,6 +16,10 @@ class EvaluationSettings(Section):
     """The number of segments of such a column, for its most frequent values; all other values are
     one segment more."""
 
+    min_outcomes: Whole = Field(default=10, ge=1)
+    """The minimum number of churned, and of other, subscriptions for a verdict on how well a model
+    ranks, such as "better than chance"."""
+
     @field_validator("segments")
     @classmethod
     def _columns_once(cls, columns: tuple[str, ...]) -> tuple[str, ...]:

@@ -59,7 +59,8 @@ class Settings(Section, _GivenSettings):
     """The data folder, relative to the folder that contains `games/`; or the URI of one in an
     object store, such as `s3://bucket/data`."""
     as_of: Day | None = None
-    """The day of the run: rows dated after it are ignored. The latest currency date if null."""
+    """The day of the run: rows dated after it are ignored. If null, the first day of the latest
+    month that has arrived in the currency table; see `raw.arrived_share`."""
     horizon_months: Months
     """A subscription is a positive if it churns within this number of months of its start."""
     churn_after_months: Months = 3
@@ -77,6 +78,14 @@ class Settings(Section, _GivenSettings):
     champion: ChampionSettings = ChampionSettings()
     schedules: Schedules = Schedules()
     engine: EngineSettings = EngineSettings()
+
+    @property
+    def contact_outcomes(self) -> int:
+        """How many subscriptions must have churned, and how many not, before anyone is contacted.
+
+        A report on fewer has no verdict either.
+        """
+        return max(self.champion.min_outcomes, self.evaluation.min_outcomes)
 
     @model_validator(mode="after")
     def _labels_known_in_time(self) -> "Settings":

@@ -62,7 +62,7 @@ Cron = Annotated[
 class Schedules(Section):
     """When the deployed flows run; `make deployments` writes the schedules to `prefect.yaml`.
 
-    Scheduled runs are as of the latest currency date, so allow time for a month's data to arrive.
+    Scheduled runs are as of the latest month whose currency has arrived, so allow time for that.
     """
 
     active: Flag = False
@@ -74,6 +74,9 @@ class Schedules(Section):
     """When the month's new subscriptions are predicted."""
     batch_score: Cron = "0 7 2 * *"
     """When `batch-score-from-raw` scores the batch whose labels became available this month."""
+    score: Cron = "0 3 3 * *"
+    """When `score-from-raw` back-tests on the outcomes that became known this month: a candidate
+    that waits for a decision, or the champion."""
     train: Cron = "0 2 3 1,4,7,10 *"
     """When `train-from-raw` trains a new model; a back-test follows, and decides whether it becomes
     champion."""

@@ -16,6 +16,15 @@ class FeatureChoice(Section):
     """The columns to use; all but keys, dates and labels if null."""
     exclude: tuple[str, ...] = ()
     """Columns to leave out of these."""
+    numbers: tuple[str, ...] = ()
+    """Text columns of these that hold numbers and are used as such, not as categories."""
+
+    @field_validator("numbers")
+    @classmethod
+    def _columns_once(cls, columns: tuple[str, ...]) -> tuple[str, ...]:
+        if twice := repeated(columns):
+            raise ValueError(f"names {twice} twice")
+        return columns
 
 
 class Step(Item):
@@ -55,6 +64,10 @@ class TrainSettings(Section):
     model_format: Literal["skops", "joblib"] = "skops"
     """`skops` loads only trusted types; `joblib` executes any code in its file."""
     features: FeatureChoice = FeatureChoice()
+    max_categories: Whole | None = Field(default=254, ge=2)
+    """The maximum number of values of a category. Of more, the most frequent among the rows that a
+    model is fitted to are kept, and all others, also those that only later rows have, count as one.
+    Histogram gradient boosting takes 254, or one less than its `max_bins`. If null, no limit."""
     pipeline: tuple[Step, ...] = Field(min_length=1)
     """The steps in their order; the last is the classifier."""
 

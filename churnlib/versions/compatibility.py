@@ -1,5 +1,6 @@
 """Whether a model fits a run: trained on the same features and labels, without label leakage."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from datetime import date
@@ -11,11 +12,23 @@ from churnlib.settings import Settings, value_text
 DECISIVE = ("horizon_months", "churn_after_months", "standard", "currency")
 """Settings that decide the meaning of features and labels, so must equal those of the training."""
 
+CONFIGURATION_LENGTH = 16
+"""Number of digits that identify a configuration."""
+
 
 def decisive_settings(settings: Settings) -> dict[str, Any]:
     """The settings that features and labels depend on, as plain data."""
     dumped = settings.model_dump(mode="json", include=set(DECISIVE))
     return {name: dumped[name] for name in DECISIVE}
+
+
+def configuration_of(manifest: Mapping[str, Any]) -> str:
+    """Identifies a model's settings of features, labels and training, but for its seed."""
+    settings = manifest["settings"]
+    train = {name: v for name, v in (settings.get("train") or {}).items() if name != "seed"}
+    decisive = {name: settings.get(name) for name in DECISIVE}
+    text = json.dumps({"train": train, **decisive}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:CONFIGURATION_LENGTH]
 
 
 def changed_features(manifest: Mapping[str, Any], settings: Settings) -> str | None:

@@ -1,24 +1,28 @@
 """The gate: whether a new model, the candidate, may take the champion's place."""
 
 from datetime import date
-from statistics import NormalDist
-from typing import Any, Literal
+from typing import Any
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
 from churnlib.metrics.comparison import Difference, paired_difference
 from churnlib.metrics.definitions import METRICS
-from churnlib.metrics.intervals import CONFIDENCE, normal_quantile
-from churnlib.schemas.columns import LABEL
+from churnlib.metrics.intervals import Interval
+from churnlib.metrics.predictions import Predictions, known_rows
+from churnlib.schemas.columns import BASELINE, LABEL, PROBABILITY
 from churnlib.settings import ChampionSettings, GateMetric
+from churnlib.versions.decision import (
+    Decision,
+    Measured,
+    Rules,
+    decide,
+    floor_confidence,
+    loss_that_follows,
+)
 
-Decision = Literal["accepted", "refused", "undecided"]
-"""What the gate decides on a candidate; `undecided` where there is too little data."""
-LOW_POWER = 0.5
-"""If a smaller share of models equal to the champion would pass, a refusal says what to do."""
-MORE_MONTHS = "with windows.train.end and windows.score.start earlier by as many"
-"""How to score more months: the training window must end before the scored months begin."""
+CANDIDATE, CHAMPION, ANCHOR = "candidate", "champion", "anchor"
+"""The columns with the probabilities of the compared models."""
 
 
 class Terms(BaseModel):
@@ -26,7 +30,8 @@ class Terms(BaseModel):
 
     Attributes:
         metric: The metric to compare.
-        max_loss: By how much the candidate may be worse, in units of the metric.
+        max_loss: By how much the candidate may be worse, in units of the metric; None before it
+            follows from the standard error of the difference.
         min_outcomes: How many subscriptions must have churned, and how many must not have, for a
             decision; 0 in comparisons older than the setting.
         promote: Whether an accepted candidate becomes champion at once.
@@ -35,7 +40,7 @@ class Terms(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     metric: GateMetric
-    max_loss: float
+    max_loss: float | None
     min_outcomes: int = 0
     promote: bool
 
@@ -44,7 +49,7 @@ class Terms(BaseModel):
         """The terms in the settings."""
         return cls(
             metric=settings.metric,
-            max_loss=settings.largest_loss,
+            max_loss=settings.max_loss,
             min_outcomes=settings.min_outcomes,
             promote=settings.promote,
         )
@@ -52,6 +57,8 @@ class Terms(BaseModel):
 
 class Comparison(Terms):
     """A comparison of a candidate with the champion, on the same subscriptions.
+
+    The fields from `anchor` on are None in comparisons of earlier versions.
 
     Attributes:
         candidate: The candidate's version.
@@ -67,6 +74,13 @@ class Comparison(Terms):
         interval: Its 95 % confidence interval, by a bootstrap over characters.
         decision: The decision.
         reason: The reason in words.
+        anchor: The best champion of the last 12 months, if it is not the champion.
+        anchor_difference: The candidate's value minus the anchor's.
+        anchor_interval: Its 95 % confidence interval.
+        configuration: Identifies the candidate's settings without its seed; see
+            `churnlib.versions.compatibility.configuration_of`.
+        look: 1 + how often models of this configuration were compared on these subscriptions; None
+            if nothing was decided by metrics.
     """
 
     candidate: str
@@ -79,119 +93,90 @@ class Comparison(Terms):
     candidate_value: float | None = None
     champion_value: float | None = None
     difference: float | None = None
-    interval: tuple[float, float] | None = None
+    interval: Interval | None = None
     decision: Decision
     reason: str
+    anchor: str | None = None
+    anchor_difference: float | None = None
+    anchor_interval: Interval | None = None
+    configuration: str | None = None
+    look: int | None = None
 
     @property
     def promotes(self) -> bool:
         """Whether this comparison makes the candidate champion."""
         return self.promote and self.decision == "accepted"
 
+    @property
+    def is_better(self) -> bool:
+        """Whether the candidate is significantly better than champion and anchor."""
+        intervals = [self.interval, *([self.anchor_interval] if self.anchor else [])]
+        sign = -1 if METRICS[self.metric].better == "lower" else 1
+        return all(each is not None and min(sign * end for end in each) > 0 for each in intervals)
+
 
 def compare_models(
-    predictions: pl.DataFrame, metric: GateMetric, max_loss: float, min_outcomes: int = 0
+    predictions: pl.DataFrame, terms: Terms, *, look: int = 1, first_loss: float | None = None
 ) -> dict[str, Any]:
-    """Compares two models on the same subscriptions, and decides.
+    """Compares models on the same subscriptions, and decides.
 
-    A test of non-inferiority: the candidate is accepted if the 95 % confidence interval of its
-    difference to the champion, with the sign that makes more better, excludes a loss larger than
-    `max_loss`. A candidate that is worse by more is thus accepted in at most 2.5 % of cases; one
-    with the champion's own predictions always is. This holds if enough subscriptions churned and
-    enough did not; with fewer there is no decision.
+    A test of non-inferiority: a candidate that is worse by more than the allowed loss is accepted
+    in at most 2.5 % of first looks, and 5 % of sequences of looks. One with the champion's own
+    predictions passes the comparison with it at any look. This holds if enough subscriptions
+    churned and enough did not; with fewer there is no decision.
 
     Args:
         predictions: One row per subscription: `char_id`, `sub_id`, `sub_churn` (rows where it is
-            null are left out), and the models' probabilities as `candidate` and `champion`.
-        metric: The metric to compare.
-        max_loss: By how much the candidate may be worse.
-        min_outcomes: How many subscriptions must have churned, and how many must not have, for a
-            decision.
+            null are left out), the models' probabilities as `candidate` and `champion`, and
+            optionally as `anchor` and `baseline_probability`.
+        terms: The terms. If they state no `max_loss`, it follows from the standard error of the
+            difference to the champion.
+        look: See `Comparison`.
+        first_loss: The loss that was allowed when the candidate was first compared; it stays the
+            same on more months.
 
     Returns:
         The fields of a `Comparison` that follow.
     """
-    result = paired_difference(predictions, "candidate", "champion", metric)
-    interval, churned = result.interval(), int(predictions[LABEL].sum())
-    decision, reason = decide(interval, metric, max_loss, result.reason)
-    if min(churned, result.n - churned) < min_outcomes:
-        decision, reason = "undecided", _too_few(churned, result.n, min_outcomes)
-    elif decision == "refused" and (share := _equal_that_pass(result, max_loss)) < LOW_POWER:
-        reason = f"{reason}; {_too_wide(churned, result.n, share)}"
+    champion = paired_difference(predictions, CANDIDATE, CHAMPION, terms.metric)
+    anchor = None
+    if ANCHOR in predictions.columns:
+        anchor = paired_difference(predictions, CANDIDATE, ANCHOR, terms.metric)
+    max_loss = terms.max_loss if terms.max_loss is not None else first_loss
+    if max_loss is None:
+        max_loss = loss_that_follows(terms.metric, champion.standard_error)
+    rules = Rules(terms.metric, max_loss, terms.min_outcomes, look)
+    churned = int(predictions[LABEL].sum())
+    own, baseline = _own_interval(predictions, look), _against_baseline(predictions)
+    measured = Measured(champion, anchor, own, baseline, champion.n, churned)
+    decision, reason = decide(measured, rules)
+    enough = min(churned, champion.n - churned) >= terms.min_outcomes
     return {
-        "n": result.n,
+        "max_loss": max_loss,
+        "n": champion.n,
         "positives": churned,
-        "candidate_value": result.candidate,
-        "champion_value": result.champion,
-        "difference": result.difference,
-        "interval": interval,
+        "candidate_value": champion.candidate,
+        "champion_value": champion.champion,
+        "difference": champion.difference,
+        "interval": champion.interval(),
+        "anchor_difference": anchor and anchor.difference,
+        "anchor_interval": anchor and anchor.interval(),
+        "look": look if enough and champion.difference is not None else None,
         "decision": decision,
         "reason": reason,
     }
 
 
-def _equal_that_pass(result: Difference, max_loss: float) -> float:
-    """The share of models as good as the champion that pass with an interval of this width.
-
-    1 if the candidate is refused for another reason: it is significantly worse.
-    """
-    interval = result.interval()
-    if interval is None or not result.standard_error or not interval[0] <= 0 <= interval[1]:
-        return 1.0
-    return NormalDist().cdf(max_loss / result.standard_error - normal_quantile(CONFIDENCE))
+def _own_interval(predictions: pl.DataFrame, look: int) -> Interval | None:
+    rows = known_rows(predictions.with_columns(pl.col(CANDIDATE).alias(PROBABILITY)))
+    if rows.is_empty() or rows[LABEL].n_unique() < 2:
+        return None
+    value = METRICS["roc_auc"].compute(Predictions.of(rows))
+    return value.interval(floor_confidence(look))
 
 
-def _too_few(churned: int, n: int, required: int) -> str:
-    return (
-        f"{churned:,} of {n:,} subscriptions churned and {n - churned:,} did not, and "
-        f"champion.min_outcomes requires {required:,} of each: score more months, {MORE_MONTHS}, "
-        "once their outcomes are known; or promote manually (churn promote --force)"
-    )
-
-
-def _too_wide(churned: int, n: int, share: float) -> str:
-    return (
-        f"with only {churned:,} of {n:,} subscriptions churned, the interval is so wide that only "
-        f"{share:.0%} of models as good as the champion pass: promote manually (churn promote "
-        "--force), or give the next candidate a larger champion.max_loss or more months to score, "
-        f"{MORE_MONTHS}"
-    )
-
-
-def decide(
-    interval: tuple[float, float] | None,
-    metric: GateMetric,
-    max_loss: float,
-    why_undefined: str | None = None,
-) -> tuple[Decision, str]:
-    """Decides by the confidence interval of a difference.
-
-    Args:
-        interval: The 95 % interval of candidate minus champion; None if it is not defined.
-        metric: The metric.
-        max_loss: By how much the candidate may be worse.
-        why_undefined: Why there is no interval.
-
-    Returns:
-        The decision, and the reason in words.
-
-    >>> decide((-0.012, 0.010), "roc_auc", 0.02)
-    ('accepted', 'it is worse by at most 0.0120, and 0.0200 is allowed')
-    >>> decide((0.0, 0.0), "roc_auc", 0.0)
-    ('accepted', 'it is worse by at most 0.0000, and 0.0000 is allowed')
-    >>> decide((-0.001, 0.011), "brier", 0.005)
-    ('refused', 'it may be worse by 0.0110, and 0.0050 is allowed')
-    """
-    if interval is None:
-        return "undecided", f"the difference is not defined: {why_undefined}"
-    low, high = interval
-    if METRICS[metric].better == "lower":
-        low, high = -high, -low
-    allowed, worst = f"and {max_loss:.4f} is allowed", 0.0 - low
-    if low > 0:
-        return "accepted", f"it is better by at least {low:.4f}"
-    if low >= -max_loss:
-        return "accepted", f"it is worse by at most {worst:.4f}, {allowed}"
-    if high < 0:
-        return "refused", f"it is worse, by {-high:.4f} to {worst:.4f}, {allowed}"
-    return "refused", f"it may be worse by {worst:.4f}, {allowed}"
+def _against_baseline(predictions: pl.DataFrame) -> Interval | None:
+    if BASELINE not in predictions.columns or predictions[BASELINE].null_count():
+        return None
+    difference: Difference = paired_difference(predictions, CANDIDATE, BASELINE)
+    return difference.interval()

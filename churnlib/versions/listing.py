@@ -10,6 +10,7 @@ from churnlib.errors import ModelError
 from churnlib.io.catalog import Catalog
 from churnlib.io.storage import read_bytes
 from churnlib.versions.champion import champion_version
+from churnlib.versions.evidence import Evidence
 from churnlib.versions.folder import created_at, list_versions
 from churnlib.versions.manifest import read_manifest
 from churnlib.versions.registry import By, Registry, State, read_registry
@@ -56,6 +57,8 @@ class Version:
         roc_auc: ROC AUC on the validation months; None where not defined.
         roc_auc_ci: Its 95 % confidence interval.
         back_test: The latest back-test; None if there was none.
+        evidence: What the last recorded back-test showed; it decides on contacts. None if there was
+            none.
         lineage: Its comparisons, and which champion it replaced, the oldest first.
     """
 
@@ -69,11 +72,13 @@ class Version:
     roc_auc: float | None = None
     roc_auc_ci: tuple[float, float] | None = None
     back_test: BackTest | None = None
+    evidence: Evidence | None = None
     lineage: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The version as plain data."""
-        return asdict(self)
+        evidence = self.evidence and self.evidence.model_dump(mode="json")
+        return {**asdict(self), "evidence": evidence}
 
 
 def describe_versions(catalog: Catalog) -> tuple[Version, ...]:
@@ -92,6 +97,7 @@ def _describe(catalog: Catalog, name: str, registry: Registry, champion: str | N
         version=name,
         state=registry.state(name, champion),
         made=_created(name),
+        evidence=registry.evidence.get(name),
         lineage=tuple(line for _, line in sorted(_lineage(name, registry))),
     )
     try:

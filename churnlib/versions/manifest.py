@@ -11,6 +11,7 @@ from churnlib.io.commands import command_line
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.io.storage import read_bytes
 from churnlib.model.feature_schema import Kind
+from churnlib.settings import ThresholdRule
 from churnlib.uris import join, name_of
 
 MANIFEST = "manifest.json"
@@ -20,12 +21,22 @@ class _Part(BaseModel):
     model_config = ConfigDict(strict=True)
 
 
+class PooledEntry(_Part):
+    """The rare values of a category; see `churnlib.model.pooling`."""
+
+    name: str
+    values: int
+    share: float
+
+
 class FeatureEntry(_Part):
     """A column that the model takes."""
 
     name: str
     kind: Kind
     categories: tuple[str, ...]
+    pooled: PooledEntry | None = None
+    from_text: bool = False
 
 
 class DecisiveSettings(_Part):
@@ -42,6 +53,7 @@ class CampaignEntry(_Part):
 
     terms: dict[str, float]
     threshold: float | None
+    rule: ThresholdRule | None = None
 
 
 class Manifest(_Part):

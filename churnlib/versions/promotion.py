@@ -167,8 +167,9 @@ def delete_old_versions(catalog: Catalog, keep: int | None) -> tuple[str, ...]:
 
     Args:
         catalog: The game's data.
-        keep: Number of newest versions to keep; all if None. The champion, the previous champion
-            and the candidate are always kept.
+        keep: Number of newest versions to keep; all if None. The champion, the previous champion,
+            the candidate, and the former champion that candidates are compared with, are always
+            kept.
 
     Returns:
         The deleted versions.
@@ -178,6 +179,8 @@ def delete_old_versions(catalog: Catalog, keep: int | None) -> tuple[str, ...]:
     with registry_lock(catalog):
         registry, current = read_registry(catalog.registry()), champion_version(catalog)
         needed = {current, registry.candidate, registry.previous_champion(current)}
+        last = registry.comparisons[-1:]
+        needed |= {registry.anchor(comparison.as_of) for comparison in last}
         old = versions_to_delete(list_versions(catalog), keep, {name for name in needed if name})
         for version in old:  # A folder without a manifest is not a version.
             remove(join(catalog.model(version).uri, MANIFEST))

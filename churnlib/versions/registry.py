@@ -11,8 +11,12 @@ from churnlib.errors import ModelError
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import Dataset, DatasetRef, ref
 from churnlib.io.storage import exclusive_lock, read_bytes, write_text
+from churnlib.months import months_apart
+from churnlib.versions.evidence import Evidence
 from churnlib.versions.gate import Comparison
 
+ANCHOR_MONTHS = 12
+"""For how long a former champion may be the anchor of comparisons."""
 State = Literal["champion", "candidate", "refused", "former", "superseded"]
 """The state of a version: in use; to be compared next; refused by the gate; used before; or
 replaced by another candidate before it was compared."""
@@ -61,6 +65,7 @@ class Registry(BaseModel):
         candidate: The version to compare with the champion next; None if there is none.
         comparisons: All comparisons, the oldest first.
         promotions: All changes of the champion, the oldest first.
+        evidence: What the last back-test of each version showed, by version.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -68,6 +73,7 @@ class Registry(BaseModel):
     candidate: str | None = None
     comparisons: tuple[RecordedComparison, ...] = ()
     promotions: tuple[Promotion, ...] = ()
+    evidence: dict[str, Evidence] = {}
 
     def last_comparison(self, version: str) -> RecordedComparison | None:
         """The latest comparison in which a version was the candidate."""
@@ -76,10 +82,77 @@ class Registry(BaseModel):
     def promoting_comparison(self, champion: str) -> RecordedComparison | None:
         """The comparison by which the champion was promoted; None if no back-test promoted it."""
         last = self.promotions[-1] if self.promotions else None
-        if last is None or last.version != champion or last.by != "back-test":
+        if last is None or last.version != champion:
             return None
-        own = (c for c in reversed(self.comparisons) if c.candidate == champion and c.promotes)
-        return next((c for c in own if c.when <= last.when), None)
+        return self._comparison_behind(last)
+
+    def earlier_comparisons(
+        self, version: str, champion: str | None, cohort: str | None = None
+    ) -> tuple[RecordedComparison, ...]:
+        """The comparisons of a waiting candidate with the champion, the oldest first.
+
+        Args:
+            version: The candidate.
+            champion: The champion.
+            cohort: Leaves out those on this cohort.
+        """
+        return tuple(
+            c
+            for c in self.comparisons
+            if (c.candidate, c.champion) == (version, champion)
+            and c.cohort != cohort
+            and c.difference is not None
+        )
+
+    def looks(
+        self, configuration: str, window: tuple[date, date], *, candidate: str, cohort: str
+    ) -> int:
+        """How often models of a configuration were compared on subscriptions of a window before.
+
+        Args:
+            configuration: The configuration; see `Comparison`.
+            window: First and last start of the subscriptions.
+            candidate: The candidate of the next comparison.
+            cohort: Its cohort; the same comparison again is the same look.
+        """
+        first, last = window
+        seen = {
+            (c.candidate, c.cohort)
+            for c in self.comparisons
+            if c.look is not None
+            and c.configuration == configuration
+            and c.window[0] <= last
+            and c.window[1] >= first
+        }
+        return len(seen - {(candidate, cohort)})
+
+    def anchor(self, as_of: date) -> str | None:
+        """The best champion of the last 12 months, to compare candidates with; None without one.
+
+        The first of the champions that back-tests replaced in this time, until a later one was
+        significantly better than the champion and the anchor of its time. A promotion by anything
+        other than a comparison of metrics starts anew.
+
+        Args:
+            as_of: The day of the run.
+
+        Returns:
+            A version other than the current champion.
+        """
+        anchor = None
+        for promotion in self.promotions:
+            behind = self._comparison_behind(promotion)
+            if behind is None or behind.interval is None or behind.is_better:
+                anchor = None
+            elif months_apart(behind.as_of, as_of) <= ANCHOR_MONTHS:
+                anchor = anchor or promotion.previous
+        return anchor
+
+    def _comparison_behind(self, promotion: Promotion) -> RecordedComparison | None:
+        if promotion.by != "back-test":
+            return None
+        own = (c for c in reversed(self.comparisons) if c.candidate == promotion.version)
+        return next((c for c in own if c.promotes and c.when <= promotion.when), None)
 
     def previous_champion(self, champion: str | None) -> str | None:
         """The champion that the current one replaced, not counting roll backs to it.
@@ -109,8 +182,8 @@ class Registry(BaseModel):
     def needs_manual_promotion(self, version: str) -> bool:
         """Whether a version cannot be candidate again: it was refused, or rolled back.
 
-        A model that is worse by the allowed loss passes by chance in 2.5 % of comparisons, and
-        repeated comparisons would make that more likely.
+        It was significantly worse, or users have found it so; a further comparison could promote
+        it by chance.
         """
         return self.was_refused(version) or self.was_rolled_back(version)
 
@@ -146,6 +219,10 @@ class Registry(BaseModel):
         return any(
             Comparison(**c.model_dump(exclude={"when"})) == comparison for c in self.comparisons
         )
+
+    def with_evidence(self, version: str, evidence: Evidence) -> "Registry":
+        """The registry after a back-test of a version."""
+        return self.model_copy(update={"evidence": {**self.evidence, version: evidence}})
 
     def with_comparison(self, comparison: Comparison, when: datetime) -> "Registry":
         """The registry after a comparison; a refused version is no longer the candidate."""

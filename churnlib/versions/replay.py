@@ -14,6 +14,9 @@ from churnlib.settings import EngineSettings, Settings
 SHOWN = 12
 """Characters of a fingerprint to show."""
 FEATURES = "train_features"
+EARLIER: Mapping[str, Any] = {"max_categories": None}
+"""The values of training settings that a manifest from before they existed lacks: what was done
+then."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ def settings_from(manifest: Mapping[str, Any], data_dir: str, engine: EngineSett
         ModelError: The manifest lacks some of them, or they are not valid any more.
     """
     trained = dict(manifest["settings"])
-    trained["train"] = {**trained.get("train", {}), "seed": manifest["seed"]}
+    trained["train"] = {**EARLIER, **trained.get("train", {}), "seed": manifest["seed"]}
     trained |= {"as_of": manifest["as_of"], "data_dir": data_dir, "engine": engine}
     try:
         return Settings(**trained)

@@ -23,6 +23,7 @@ from flows.cli.parameters import (
     LastMonth,
     MapFile,
     OneGame,
+    Replace,
     RollBack,
     RunOptions,
     Version,
@@ -82,7 +83,7 @@ def overview(*, data_dir: DataDir = None) -> int:
 
 
 @app.command(group=FLOW_COMMANDS, sort_key=1)
-def run(*, run: RunOptions) -> int:
+def run(*, run: RunOptions, replace: Replace = False) -> int:
     """Run all flows for a game: train, back-test, predict a batch, score it, predict the latest."""
     print(f"{run.game}: train, back-test, predict a batch, score it, predict the next", flush=True)
     from flows.cli.session import in_session
@@ -90,7 +91,7 @@ def run(*, run: RunOptions) -> int:
     def work() -> None:
         from flows.cli.run_all import run_all
 
-        print(*run_all(run), sep="\n")
+        print(*run_all(run, replace=replace), sep="\n")
 
     return in_session(run, work)
 
@@ -113,17 +114,36 @@ def _flow_command(module: str, flow: BaseFlow) -> Callable[..., int]:
     ) -> int:
         return _run_flow(module, run, from_raw, model)
 
+    def command_of_delivery(
+        *,
+        run: RunOptions,
+        from_raw: Annotated[bool, Parameter(help=about)] = False,
+        model: Annotated[Version, Parameter(help=flow.model)] = None,
+        replace: Replace = False,
+    ) -> int:
+        return _run_flow(module, run, from_raw, model, replace)
+
+    if flow.is_delivery:
+        return command_of_delivery
     return command if flow.model is None else command_with_model
 
 
-def _run_flow(module: str, run: RunOptions, from_raw: bool, model: str | None = None) -> int:
+def _run_flow(
+    module: str,
+    run: RunOptions,
+    from_raw: bool,
+    model: str | None = None,
+    replace: bool = False,
+) -> int:
     from_raw = from_raw and FLOWS[module].has_composite
     name = module.replace("_", "-")
     print(f"{name}{'-from-raw' if from_raw else ''}: {run.game}", flush=True)
     from flows.cli.session import in_session
 
     def work() -> None:
-        named = {} if model is None else {"model": model}
+        named: dict[str, Any] = {} if model is None else {"model": model}
+        if replace:
+            named["replace"] = True
         find_flow(module, from_raw=from_raw)(**run.parameters, **named)
 
     return in_session(run, work, model=model)
@@ -147,6 +167,7 @@ def backfill(
     first: FirstMonth,
     last: LastMonth,
     from_raw: FromRaw = False,
+    replace: Replace = False,
 ) -> int:
     """Run a batch flow for each month of a range; finished months are skipped.
 
@@ -158,6 +179,7 @@ def backfill(
         "first_month": first,
         "last_month": last,
         "from_raw": from_raw,
+        "replace": replace,
     }
     print(f"backfill: {run.game}, {flow.replace('_', '-')}, {first} to {last}", flush=True)
     from flows.cli.session import in_session

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from churnlib.io.catalog import Catalog
 from churnlib.io.commands import command_line
+from churnlib.versions.evidence import why_no_contact
 from churnlib.versions.listing import Version, describe_versions
 from flows.cli.parameters import RunOptions
 from flows.cli.session import checked_settings
@@ -18,21 +19,33 @@ def print_models(run: RunOptions, *, as_json: bool) -> None:
     Raises:
         ChurnlibError: The settings are invalid, or the data cannot be read.
     """
-    catalog = Catalog(checked_settings(run).data_dir, run.game)
+    settings = checked_settings(run)
+    catalog = Catalog(settings.data_dir, run.game)
     versions = describe_versions(catalog)
+    reasons = [
+        why_no_contact(version.evidence, settings.contact_outcomes, settings.campaign.offer)
+        for version in versions
+    ]
     if as_json:
-        print(json.dumps([version.to_json() for version in versions], indent=2))
+        listed = [
+            {**version.to_json(), "no_contact": reason}
+            for version, reason in zip(versions, reasons, strict=True)
+        ]
+        print(json.dumps(listed, indent=2))
     else:
-        print(*_lines(catalog, versions), sep="\n")
+        print(*_lines(catalog, versions, reasons), sep="\n")
 
 
-def _lines(catalog: Catalog, versions: Sequence[Version]) -> Iterator[str]:
+def _lines(
+    catalog: Catalog, versions: Sequence[Version], reasons: Sequence[str | None]
+) -> Iterator[str]:
     if not versions:
         train = command_line("train", catalog.models(), "--from-raw")
         yield f"{catalog.game}: there is no model yet. Train one: {train}"
-    for version in versions:
+    for version, reason in zip(versions, reasons, strict=True):
         yield f"{version.version}  {version.state}"
-        for label, text in _facts(version):
+        contacts = f"nobody, because {reason}" if reason else "as its predictions say"
+        for label, text in (*_facts(version), ("contacts", contacts)):
             yield f"  {label:<{LABEL_WIDTH}}{text}"
 
 

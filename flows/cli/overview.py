@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from fnmatch import fnmatchcase
 
-from churnlib.errors import SettingsError, StoreError
+from churnlib.errors import ModelError, SettingsError, StoreError
 from churnlib.io.local import Entry
 from churnlib.io.storage import list_files
 from churnlib.settings import Settings, list_games, load_settings
@@ -35,7 +35,11 @@ def print_overview(commands: Mapping[str, str], data_dir: str | None = None) -> 
     for game in games:
         try:
             settings = load_settings(game, {"data_dir": data_dir} if data_dir else None)
-            outputs = list(_outputs(settings))
+            outputs = [
+                *_outputs(settings),
+                *_contacts(settings),
+                *_faults(settings, data_dir),
+            ]
         except (SettingsError, StoreError) as error:
             fault = str(error).removeprefix(f"{game}: ")
             print(f"\n{game}: error: {fault}")
@@ -59,6 +63,40 @@ def _outputs(settings: Settings) -> Iterator[str]:
         folder = join(settings.data_dir, flow.layer, settings.game)
         files = [file for file in list_files(folder) if fnmatchcase(file.name, flow.output)]
         yield f"  {name.replace('_', '-'):<{LABEL_WIDTH}} {_newest(files)}"
+
+
+def _contacts(settings: Settings) -> Iterator[str]:
+    """A line on whether the champion's back-test carries a campaign, if there is a champion."""
+    if not list_files(join(settings.data_dir, "06_models", settings.game)):
+        return
+    from churnlib.io.catalog import Catalog
+    from churnlib.versions.champion import champion_version
+    from churnlib.versions.evidence import why_no_contact
+    from churnlib.versions.registry import read_registry
+
+    catalog = Catalog(settings.data_dir, settings.game)
+    version = champion_version(catalog)
+    if version is None:
+        return
+    try:
+        evidence = read_registry(catalog.registry()).evidence.get(version)
+    except ModelError as error:
+        text = str(error).removeprefix(f"{settings.game}: ")
+    else:
+        offer, required = settings.campaign.offer, settings.contact_outcomes
+        reason = why_no_contact(evidence, required, offer)
+        text = f"nobody, because {reason}" if reason else "as the predictions say"
+    yield f"  {'contacts':<{LABEL_WIDTH}} {text}"
+
+
+def _faults(settings: Settings, data_dir: str | None) -> Iterator[str]:
+    """Lines about late tables, and batches that are missing or incomplete, if there are any."""
+    if not list_files(join(settings.data_dir, "02_intermediate", settings.game)):
+        return
+    from flows.cli.data_faults import data_faults
+
+    for label, text in data_faults(settings, data_dir):
+        yield f"  {label:<{LABEL_WIDTH}} {text}"
 
 
 def _newest(files: list[Entry]) -> str:

@@ -64,8 +64,8 @@ AsOf = Annotated[
     Parameter(
         converter=_day,
         metavar="YYYY-MM-DD",
-        help="The day of the run. Nothing dated after it is read. Default: the latest date in the "
-        "currency table.",
+        help="The day of the run. Nothing dated after it is read. Default: the first day of the "
+        "latest month that has arrived in the currency table.",
     ),
 ]
 SetOptions = Annotated[
@@ -87,6 +87,13 @@ DataDir = Annotated[
     ),
 ]
 Refresh = Annotated[bool, Parameter(help="Run every task, ignoring the cache.")]
+Replace = Annotated[
+    bool,
+    Parameter(
+        help="Replace delivered predictions that were made by another model, for another window "
+        "or with another campaign."
+    ),
+]
 FromRaw = Annotated[bool, Parameter(help="Build the standard features first.")]
 
 Version = Annotated[str | None, Parameter(metavar="VERSION")]
@@ -135,7 +142,7 @@ class RunOptions:
 
     Attributes:
         game: The game.
-        as_of: The day of the run; None for the latest date in the currency table.
+        as_of: The day of the run; None for that of the latest month that has arrived.
         settings: Settings to override, each as PATH=VALUE.
         data_dir: The data folder, absolute, or its URI; None for that of the settings.
         refresh: Whether to run every task, ignoring the cache.

@@ -15,8 +15,12 @@ from flows.steps.past_predictions import day_to_predict
 from flows.train import train_from_raw
 
 
-def run_all(run: RunOptions) -> list[str]:
+def run_all(run: RunOptions, *, replace: bool = False) -> list[str]:
     """Trains from raw, back-tests, predicts an earlier batch and scores it, predicts the latest.
+
+    Args:
+        run: What the flows are called with.
+        replace: Whether to replace delivered predictions; see `flows.steps.delivery`.
 
     Returns:
         Lines that name the outputs.
@@ -29,9 +33,10 @@ def run_all(run: RunOptions) -> list[str]:
     day = date.fromisoformat(read_manifest(model)["as_of"])
     earlier = day_to_predict(settings, day)
     if earlier is not None:
-        outputs["earlier predictions"] = batch_predict(**{**run.parameters, "as_of": earlier}).uri
+        parameters = {**run.parameters, "as_of": earlier}
+        outputs["earlier predictions"] = batch_predict(**parameters, replace=replace).uri
         outputs["their score"] = batch_score(**run.parameters)[-1].uri
-    outputs["predictions"] = batch_predict(**run.parameters).uri
+    outputs["predictions"] = batch_predict(**run.parameters, replace=replace).uri
     return [
         f"\n{run.game}, as of {day}:",
         *(f"  {name:<20} {os.path.relpath(uri)}" for name, uri in outputs.items()),

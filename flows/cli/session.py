@@ -15,6 +15,7 @@ from churnlib.io.catalog import Catalog
 from churnlib.settings import Settings, load_settings
 from flows.cli.exit_status import DONE, FAILED, USERS_FAULT
 from flows.cli.parameters import RunOptions
+from flows.engine.scratch import check_scratch_dir
 from flows.engine.server import LocalServer, local_server
 
 PRELOADED = (
@@ -67,15 +68,16 @@ def in_session(run: RunOptions, work: Callable[[], int | None], *, model: str | 
 
 
 def checked_settings(run: RunOptions) -> Settings:
-    """Loads the settings that flows will be called with, and checks that the data can be reached.
+    """Loads the settings that flows will be called with, and checks the folders that they name.
 
     Raises:
-        SettingsError: The settings are invalid.
+        SettingsError: The settings are invalid, or `engine.scratch_dir` cannot be used.
         DataError: The data folder does not exist.
         StoreError: The data are in an object store that does not answer or denies access.
     """
     settings = load_settings(run.game, run.changes, origin="--set")
     Catalog(settings.data_dir, settings.game).check_data_dir()
+    check_scratch_dir(settings.engine)
     return settings
 
 

@@ -4,13 +4,11 @@ They are optional: if the server does not accept one, the run logs a warning and
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
-import httpx
 from prefect.artifacts import (
     create_link_artifact,
     create_markdown_artifact,
@@ -19,14 +17,14 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 from prefect.context import FlowRunContext
-from prefect.exceptions import PrefectException
 
 from churnlib.io.datasets import DatasetRef
 from churnlib.report.content import Report
 from churnlib.report.markdown import to_markdown
 from churnlib.uris import is_remote, name_of
-from flows.engine.cache import run_logger
 from flows.engine.ledger import Call
+from flows.engine.tolerance import tolerant
+from flows.engine.tries import TAG, is_try
 
 FINGERPRINT_LENGTH = 12
 """Number of digits of a fingerprint that are shown."""
@@ -59,7 +57,7 @@ def show_report(page: DatasetRef, data: Mapping[str, Any]) -> None:
     if not FlowRunContext.get():
         return
     report = Report.from_json(data)
-    with tolerant():
+    with tolerant("an artifact"):
         create_markdown_artifact(
             to_markdown(report),
             key=artifact_key(page.game, "scores"),
@@ -85,7 +83,7 @@ class Progress:
         """
         self._id: UUID | None = None
         if FlowRunContext.get():
-            with tolerant():
+            with tolerant("an artifact"):
                 key = artifact_key(game, "progress")
                 artifact = create_progress_artifact(0, key=key, description=what)
                 self._id = cast("UUID", artifact)  # A coroutine only in asynchronous callers.
@@ -93,7 +91,7 @@ class Progress:
     def at(self, share: float) -> None:
         """Moves the bar to a share of the work, from 0 to 1."""
         if self._id:
-            with tolerant():
+            with tolerant("an artifact"):
                 update_progress_artifact(self._id, 100 * share)
 
 
@@ -106,7 +104,7 @@ def show_table(game: str, what: str, rows: Sequence[Mapping[str, str]]) -> None:
         rows: Its rows, with the columns of the first.
     """
     if rows and FlowRunContext.get():
-        with tolerant():
+        with tolerant("an artifact"):
             create_table_artifact(
                 [dict(row) for row in rows],
                 key=artifact_key(game, what),
@@ -114,21 +112,28 @@ def show_table(game: str, what: str, rows: Sequence[Mapping[str, str]]) -> None:
             )
 
 
+def show_note(game: str, what: str, text: str) -> None:
+    """Creates a note; that of a later run is a new version of it.
+
+    Args:
+        game: The game.
+        what: The name of the note, one word.
+        text: The note.
+    """
+    if FlowRunContext.get():
+        with tolerant("an artifact"):
+            create_markdown_artifact(
+                text, key=artifact_key(game, what), description=f"{what.capitalize()} of {game}"
+            )
+
+
 def artifact_key(game: str, what: str) -> str:
-    """Returns the key of an artifact of the current flow, the same in every run.
+    """Returns the key of an artifact of the current flow, the same in every run that is no try.
 
     >>> artifact_key("Game_2", "scores")
     'game-2-scores'
     """
     run = FlowRunContext.get()
     flow = run.flow.name if run and run.flow else ""
-    return re.sub(r"[^a-z0-9]+", "-", f"{flow}-{game}-{what}".lower()).strip("-")
-
-
-@contextmanager
-def tolerant() -> Iterator[None]:
-    """Turns refusals of the server into warnings, because the outputs are complete without it."""
-    try:
-        yield
-    except (PrefectException, httpx.HTTPError) as error:
-        run_logger().warning("Prefect's server did not accept an artifact: %s", error)
+    parts = (flow, game, TAG if is_try() else "", what)
+    return re.sub(r"[^a-z0-9]+", "-", "-".join(parts).lower()).strip("-")

@@ -1,7 +1,7 @@
 """The events that runs emit, for Prefect's automations to act on; each class is a schema.
 
-An event is about a resource, `churn.model.<game>` or `churn.batch.<game>`. Its fields are the
-payload. Text fields are labels of the resource as well (`churn.game`, `churn.verdict`, ...),
+An event is about a resource, such as `churn.model.<game>` or `churn.batch.<game>`. Its fields are
+the payload. Text fields are labels of the resource as well (`churn.game`, `churn.verdict`, ...),
 because automations match labels. The label `churn.as_deployed` distinguishes production runs from
 experiments.
 """
@@ -47,7 +47,7 @@ class ChurnEvent(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     kind: ClassVar[str]
-    about: ClassVar[Literal["model", "batch"]]
+    about: ClassVar[Literal["model", "batch", "feed"]]
 
     game: str
     """The game."""
@@ -159,6 +159,9 @@ class BatchScored(ChurnEvent):
     """Whether that version is still the champion."""
     verdict: Literal["better", "worse", "unsure", "undefined"]
     """Whether the model ranks better than chance, by the confidence interval of its ROC AUC."""
+    complete: YesNo
+    """Whether nearly all subscriptions of the batch were predicted. If not, the verdict says little
+    about the model."""
     n: int
     """Number of scored subscriptions."""
     positives: int
@@ -169,6 +172,48 @@ class BatchScored(ChurnEvent):
     """Its 95 % confidence interval."""
 
 
+class BatchMissing(ChurnEvent):
+    """Batches up to the newest that is due are missing, incomplete or far too small.
+
+    A backfill makes those that are missing or incomplete.
+    """
+
+    kind = "churn.batch.missing"
+    about = "batch"
+
+    first_month: Month
+    """The first month of such a batch."""
+    last_month: Month
+    """The last month of such a batch."""
+    missing: tuple[Month, ...]
+    """The months without predictions."""
+    incomplete: tuple[Month, ...]
+    """The months whose predictions were made of fewer rows than are known by now."""
+    too_small: YesNo
+    """Whether the newest batch is far smaller than those before, or its window ends after the day
+    of the run."""
+
+
+class FeedLate(ChurnEvent):
+    """The last months of raw tables hold far fewer rows than those before."""
+
+    kind = "churn.feed.late"
+    about = "feed"
+
+    tables: str
+    """The raw tables, separated by commas."""
+    first_month: Month
+    """The first of these months, by the day of the rows."""
+    last_month: Month
+    """The last of them."""
+    rows: int
+    """Number of rows in them."""
+    expected: int
+    """Number of rows to be expected."""
+    refused: YesNo
+    """Whether the run stopped, because it needs a table and `raw.on_late` is `fail`."""
+
+
 EVENTS: tuple[type[ChurnEvent], ...] = (
     ModelRegistered,
     ModelCompared,
@@ -176,5 +221,7 @@ EVENTS: tuple[type[ChurnEvent], ...] = (
     BatchPredicted,
     BatchDue,
     BatchScored,
+    BatchMissing,
+    FeedLate,
 )
 """All events."""

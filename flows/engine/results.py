@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 
 from churnlib import errors
 from churnlib.io.datasets import DatasetRef, is_unchanged
+from flows.engine.publication import present
 
 _REFRESH: ContextVar[str | None] = ContextVar("refresh", default=None)
 
@@ -67,7 +68,7 @@ class DatasetSerializer(Serializer):
             raise StaleResultError("The result was made before this run, which refreshes all.")
         result = decode(kept["result"])
         for ref in datasets_in(result):
-            if not is_unchanged(ref):
+            if not is_unchanged(present(ref)):
                 raise StaleResultError(
                     f"{ref.uri} is missing, or has changed since it was written."
                 )

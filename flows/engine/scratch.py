@@ -26,3 +26,13 @@ def scratch_folder(engine: EngineSettings) -> Iterator[Path]:
         ) from None
     with folder as name:
         yield Path(name)
+
+
+def check_scratch_dir(engine: EngineSettings) -> None:
+    """Checks that temporary folders can be created.
+
+    Raises:
+        SettingsError: See `scratch_folder`.
+    """
+    with scratch_folder(engine):
+        pass

@@ -1,19 +1,15 @@
 """A temporary Prefect server for one run, used if none is configured.
 
 Only the standard library is imported here, so that the server can start while the caller imports
-other modules. Run as a program, this file is the server.
+other modules.
 """
 
-import atexit
-import gc
 import http.client
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 import tomllib
 from collections.abc import Iterator
@@ -21,6 +17,11 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from churnlib.errors import ServerError
+from flows.engine.prefect_home import check_answers, check_database, check_home, prefect_home
+
+PROGRAM = Path(__file__).with_name("server_program.py")
+"""The program that the server runs."""
 START_SECONDS = 120
 """Time limit for the server to start; the first one of a home creates its database."""
 STOP_SECONDS = 15
@@ -40,11 +41,6 @@ SERVER_ENVIRONMENT = {
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_ENABLED": "false",
 }
-
-
-def prefect_home() -> Path:
-    """The folder in which Prefect keeps its database, results and profiles."""
-    return Path(os.environ.get("PREFECT_HOME") or "~/.prefect").expanduser()
 
 
 def is_configured() -> bool:
@@ -93,19 +89,24 @@ class LocalServer:
         return self._process.pid if self._process else None
 
     def start(self) -> None:
-        """Starts the server and returns at once; does nothing if one is configured."""
+        """Starts the server and returns at once; does nothing if one is configured.
+
+        Raises:
+            ServerError: Prefect's home or its database cannot be used.
+        """
         os.environ.update({name: os.environ.get(name, QUIET[name]) for name in QUIET})
+        check_home()
         if is_configured():
             return
-        self._log.parent.mkdir(parents=True, exist_ok=True)
+        check_database()
         if not (prefect_home() / "prefect.db").exists():
             print("first run: Prefect creates its database, which takes a while", file=sys.stderr)
         listener = socket.create_server(("127.0.0.1", 0))
         with listener, self._log.open("ab") as log:
             self._log_start = log.tell()
             self._process = subprocess.Popen(
-                # -P: do not import from the folder of this file.
-                [sys.executable, "-P", __file__, str(listener.fileno())],
+                # -P: do not import from the folder of the program.
+                [sys.executable, "-P", PROGRAM, str(listener.fileno()), prefect_home()],
                 env={**SERVER_ENVIRONMENT, **os.environ},
                 stdin=subprocess.PIPE,
                 stdout=log,
@@ -120,7 +121,7 @@ class LocalServer:
         """Waits until the server answers, and prepares this process's Prefect for its runs.
 
         Raises:
-            RuntimeError: It did not start; the message has the end of its log.
+            ServerError: It did not start, or the one that is configured does not answer.
         """
         if self._process is not None:
             self._wait_for(self._process)
@@ -135,7 +136,10 @@ class LocalServer:
         )
 
         own: dict[Any, Any] = {}
-        if self._process:
+        if self._process is None:
+            if url := PREFECT_API_URL.value():
+                check_answers(url)
+        else:
             own = {
                 PREFECT_API_URL: self._url,  # Needed if Prefect was imported before.
                 PREFECT_UI_URL: "",  # It has no UI to link to.
@@ -152,14 +156,17 @@ class LocalServer:
         deadline = time.monotonic() + START_SECONDS
         while not self._answers(deadline - time.monotonic()):
             if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(
+                raise ServerError(
                     f"Prefect's server did not start. The end of {self._log}:\n{self._tail()}"
                 )
             time.sleep(0.05)
 
     def _tail(self) -> str:
+        """The last error in the log, without its traceback; if there is none, the last lines."""
         written = self._log.read_bytes()[self._log_start :].decode(errors="replace")
-        return "\n".join(written.splitlines()[-20:])
+        lines = written.splitlines()
+        errors = [n for n, line in enumerate(lines) if re.match(r"[\w.]+(Error|Exception)\b", line)]
+        return "\n".join(lines[errors[-1] :] if errors else lines[-10:])
 
     def _answers(self, seconds: float) -> bool:
         host, port = self._url.removeprefix("http://").removesuffix("/api").split(":")
@@ -215,40 +222,3 @@ def _drain() -> None:
 
     EventsWorker.drain_all(timeout=STOP_SECONDS)
     APILogWorker.drain_all(timeout=STOP_SECONDS)
-
-
-def _serve(listener: socket.socket) -> None:
-    import uvicorn
-    from filelock import FileLock
-
-    class Server(uvicorn.Server):
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            # Two concurrent first runs must not create the same database.
-            with FileLock(prefect_home() / "local-server.lock", fallback_to_soft=False):
-                await super().startup(sockets)
-
-    config = uvicorn.Config(
-        "prefect.server.api.server:create_app",
-        factory=True,
-        lifespan="on",
-        log_level="warning",
-        timeout_graceful_shutdown=5,
-    )
-    Server(config).run(sockets=[listener])
-
-
-def _end_with_parent() -> None:
-    # The parent never writes to the pipe: end of file means that it has exited. Reading through
-    # sys.stdin would hold its lock when the interpreter exits.
-    os.read(0, 1)
-    os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(STOP_SECONDS)
-    os._exit(1)
-
-
-if __name__ == "__main__":
-    # As in `flows.cli.session`: garbage collection skips imported modules, also at exit.
-    gc.set_threshold(20_000)
-    atexit.register(gc.freeze)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    _serve(socket.socket(fileno=int(sys.argv[1])))

@@ -11,7 +11,7 @@ from typing import Any
 
 from churnlib.io import storage
 from flows.engine import sources
-from flows.engine.server import prefect_home
+from flows.engine.prefect_home import prefect_home
 from flows.engine.sources import Code, Imported, Imports, Module
 
 

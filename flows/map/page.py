@@ -8,15 +8,16 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from churnlib.io import datasets, storage
+from churnlib.io import storage
 from churnlib.io.catalog import LAYERS, Catalog
+from churnlib.io.footer import optional_fact
 from churnlib.metrics.definitions import metrics_in
+from churnlib.raw.availability import latest_arrival, rows_by_month
+from churnlib.raw.quality_warnings import ROWS_BY_DAY, rows_by_day
 from churnlib.report.content import GROUPS
-from churnlib.schemas.columns import DATE
 from churnlib.schemas.outputs import all_tables
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import Settings, load_settings
@@ -97,13 +98,14 @@ def _relative(data_dir: str, folder: str) -> str:
 
 
 def _latest_day(settings: Settings) -> date | None:
-    """Returns the latest day in the checked currency table; None if it was never checked."""
+    """Returns the default day of a run; None if the currency table was never checked."""
     history = raw_tables(settings.raw).history.name
     currency = Catalog(settings.data_dir, settings.game).checked(history)
     if not storage.exists(currency.uri):
         return None
-    latest: date | None = datasets.scan(currency).select(pl.col(DATE).max()).collect().item()
-    return latest
+    by_day = optional_fact(currency, ROWS_BY_DAY) or {}
+    arrival = latest_arrival(rows_by_month(rows_by_day(by_day)), settings.raw.arrived_share)
+    return arrival.month if arrival else None
 
 
 def _views(graph: Graph) -> Iterator[tuple[str, list[Edge]]]:

@@ -1,6 +1,6 @@
 """The back-test: a model's predictions against the outcomes, and a candidate against a champion."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from churnlib.errors import ModelError, error_prefix
@@ -11,7 +11,9 @@ from churnlib.report.content import Report
 from churnlib.report.write import write_report
 from churnlib.schemas.columns import PROBABILITY
 from churnlib.uris import name_of
-from churnlib.versions.gate import Comparison, Terms, compare_models
+from churnlib.versions.evidence import Evidence, why_no_contact
+from churnlib.versions.gate import ANCHOR, CANDIDATE, CHAMPION, Comparison, compare_models
+from flows.steps.at_risk import not_at_risk_warnings, rows_at_risk
 from flows.steps.back_test_plan import Gate
 from flows.steps.model_choice import open_version
 from flows.steps.reports import ScoreContext, model_facts
@@ -31,6 +33,7 @@ from flows.task import task
         "windows.score",
         "as_of",
         "horizon_months",
+        "churn_after_months",
         "campaign",
         "evaluation",
         "train.model_format",
@@ -39,7 +42,7 @@ from flows.task import task
 )
 def score_model(
     model: DatasetRef,
-    champion: DatasetRef | None,
+    rivals: tuple[DatasetRef, ...],
     features: DatasetRef,
     output: Dataset,
     gate: Gate,
@@ -47,23 +50,26 @@ def score_model(
 ) -> tuple[DatasetRef, ...]:
     """Predicts the subscriptions of a window and compares the predictions with the outcomes.
 
-    A candidate is also compared with the champion, unless the gate rules without metrics.
+    A candidate is also compared with its rivals, the champion and the anchor, unless the gate rules
+    without metrics.
     """
     from churnlib.metrics.campaign import evaluate_campaign
     from churnlib.metrics.evaluate import evaluate
+    from churnlib.metrics.few_outcomes import require_outcomes
     from churnlib.metrics.segments import breakdown
     from churnlib.model.importance import permutation_importance
     from churnlib.versions.threshold import contact_threshold
 
     manifest, loaded = open_version(model, allow_joblib=context.allow_joblib)
-    rows, segments = FeatureTable.read(features), context.evaluation.segments
+    rows, not_at_risk = rows_at_risk(features, context.churn_after_months)
+    segments = context.evaluation.segments
     with error_prefix(model.game):
         scored = predict_in_parts(loaded, rows, also=segments)
-    threshold = contact_threshold(model, manifest, context.offer)
+    threshold = contact_threshold(model, manifest, context.offer, context.rule)
     groups = evaluate(scored.rows, threshold=threshold, base_rate=loaded.base_rate)
     comparison = gate.past
-    if champion or gate.ruling:
-        comparison = compare(model, champion, features, scored, gate, context)
+    if rivals or gate.ruling:
+        comparison = compare(model, rivals, features, scored, gate, context)
     importance = permutation_importance(loaded, rows)
     report = Report(
         name="score_report",
@@ -72,68 +78,87 @@ def score_model(
         window=context.window.span,
         horizon_months=context.horizon_months,
         model_version=manifest["version"],
-        groups={name: scores.to_json() for name, scores in groups.items()},
+        groups=require_outcomes(
+            {name: scores.to_json() for name, scores in groups.items()},
+            context.evaluation.min_outcomes,
+        ),
+        not_at_risk=not_at_risk,
         **breakdown(scored.rows, segments, context.evaluation.most_values),
-        campaign=evaluate_campaign(scored.rows, context.offer, threshold).to_json(),
+        campaign=evaluate_campaign(scored.rows, context.offer, threshold, context.rule).to_json(),
         comparison=comparison,
         in_use=gate.in_use,
         importance=[feature.to_json() for feature in importance],
         **model_facts(manifest, features),
         **context.data,
-        warnings=(*context.warnings, *new_category_warnings(scored)),
+        warnings=(
+            *context.warnings,
+            *not_at_risk_warnings(not_at_risk, context.churn_after_months),
+            *new_category_warnings(scored),
+        ),
     )
-    return write_report(report, output, scored.rows)
+    evidence = Evidence.of(report.to_json(), features.fingerprint, leaks=gate.leaks)
+    required = max(gate.terms.min_outcomes, context.evaluation.min_outcomes)
+    no_contact = why_no_contact(evidence, required, context.offer)
+    return write_report(replace(report, no_contact=no_contact), output, scored.rows)
 
 
 def compare(
     model: DatasetRef,
-    champion: DatasetRef | None,
+    rivals: tuple[DatasetRef, ...],
     features: DatasetRef,
     scored: Scored,
     gate: Gate,
     context: ScoreContext,
 ) -> dict[str, Any]:
-    """Compares a candidate with the champion on a cohort, and decides.
+    """Compares a candidate with the champion and the anchor on a cohort, and decides.
 
     Returns:
         A `Comparison` as plain data.
     """
+    names = [name_of(rival.uri) for rival in rivals]
     if gate.ruling:
-        result: dict[str, Any] = asdict(gate.ruling)
+        result: dict[str, Any] = {**asdict(gate.ruling), "anchor": None}
     else:
-        assert champion is not None  # Otherwise `ruling` is set.
-        result = compare_metrics(scored, champion, features, gate.terms, context.allow_joblib)
+        rows, _ = rows_at_risk(features, context.churn_after_months)
+        result = compare_metrics(scored, rivals, rows, gate, context.allow_joblib)
     comparison = Comparison(
-        **gate.terms.model_dump(),
-        **result,
+        **{
+            **gate.terms.model_dump(),
+            "champion": names[0] if names else None,
+            "anchor": names[1] if len(names) > 1 else None,
+            **result,
+        },
         candidate=name_of(model.uri),
-        champion=name_of(champion.uri) if champion else None,
         cohort=features.fingerprint,
         window=context.window.span,
         as_of=context.window.as_of,
+        configuration=gate.configuration,
     )
     return comparison.model_dump(mode="json")
 
 
 def compare_metrics(
-    scored: Scored, champion: DatasetRef, features: DatasetRef, terms: Terms, allow_joblib: bool
+    scored: Scored,
+    rivals: tuple[DatasetRef, ...],
+    rows: FeatureTable,
+    gate: Gate,
+    allow_joblib: bool,
 ) -> dict[str, Any]:
-    """Compares the predictions of a candidate with those of the champion.
+    """Compares the predictions of a candidate with those of the champion and the anchor.
 
     Returns:
         See `churnlib.versions.gate.compare_models`. If the champion cannot be loaded any more, or
-        fails on the cohort, the candidate is accepted.
+        fails on the cohort, the candidate is accepted; such an anchor is left out.
     """
-    try:
-        _, loaded = open_version(champion, allow_joblib=allow_joblib)
-        other = predict_in_parts(loaded, FeatureTable.read(features), baseline=False)
-    except ModelError as error:
-        reason = f"the champion cannot be used any more: {error}"
-        return {"decision": "accepted", "reason": reason}
-    both = scored.rows.rename({PROBABILITY: "candidate"})
-    return compare_models(
-        both.with_columns(champion=other.rows[PROBABILITY]),
-        terms.metric,
-        terms.max_loss,
-        terms.min_outcomes,
-    )
+    columns = {}
+    for name, rival in zip((CHAMPION, ANCHOR), rivals, strict=False):
+        try:
+            _, loaded = open_version(rival, allow_joblib=allow_joblib)
+            columns[name] = predict_in_parts(loaded, rows, baseline=False).rows[PROBABILITY]
+        except ModelError as error:
+            if name == CHAMPION:
+                reason = f"the champion cannot be used any more: {error}"
+                return {"decision": "accepted", "reason": reason}
+    both = scored.rows.rename({PROBABILITY: CANDIDATE}).with_columns(**columns)
+    result = compare_models(both, gate.terms, look=gate.look, first_loss=gate.first_loss)
+    return result if ANCHOR in columns else {**result, "anchor": None}

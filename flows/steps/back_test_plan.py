@@ -1,6 +1,7 @@
 """The plan of a back-test: the version to report on, and what to compare it with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
 from churnlib.errors import ModelError, SettingsError
@@ -13,13 +14,17 @@ from churnlib.versions.champion import why_no_champion
 from churnlib.versions.compatibility import (
     check_label_leakage,
     check_same_features,
+    configuration_of,
     decisive_settings,
 )
-from churnlib.versions.gate import Decision, Terms
+from churnlib.versions.decision import Decision
+from churnlib.versions.folder import find_version
+from churnlib.versions.gate import Terms
 from churnlib.versions.manifest import read_manifest
 from churnlib.versions.model_state import ModelState
+from churnlib.versions.registry import Registry
 from flows.steps.model_choice import check_back_testable, requested_model
-from flows.steps.run import Run
+from flows.steps.run import Run, SubscriptionWindow
 
 
 @dataclass(frozen=True)
@@ -39,12 +44,20 @@ class Gate:
         ruling: The decision, if metrics are not compared.
         past: The comparison that made the model champion, if one did.
         in_use: Whether the model is the champion before the back-test.
+        leaks: Whether the model's training labels became available after the window opens.
+        configuration: The candidate's settings without its seed, identified.
+        look: 1 + how often models of this configuration were compared on the cohort.
+        first_loss: The loss that was allowed when the candidate was first compared.
     """
 
     terms: Terms
     ruling: Ruling | None
     past: dict[str, Any] | None
     in_use: bool
+    leaks: bool
+    configuration: str | None = None
+    look: int = 1
+    first_loss: float | None = None
 
 
 @dataclass(frozen=True)
@@ -53,17 +66,37 @@ class BackTestPlan:
 
     Attributes:
         model: The version to report on: the candidate, else the champion, or the one requested.
-        champion: The champion to compare a candidate with.
-        gate: See `Gate`.
+        window: The subscriptions to score.
+        gate: See `Gate`; `gate_on` completes it for a cohort.
+        registry: The registry at the time.
+        rivals: The models to compare a candidate with: the champion, and the anchor if there is
+            one; see `churnlib.versions.registry.Registry.anchor`.
         warnings: Warnings about the model.
         note: A remark for the log.
     """
 
     model: DatasetRef
-    champion: DatasetRef | None
+    window: SubscriptionWindow
     gate: Gate
+    registry: Registry
+    rivals: tuple[DatasetRef, ...] = ()
     warnings: tuple[str, ...] = ()
     note: str | None = None
+
+    def gate_on(self, cohort: DatasetRef) -> Gate:
+        """Counts the looks at the cohort, and finds the loss that was allowed at the first."""
+        if not self.rivals or self.gate.configuration is None:
+            return self.gate
+        version, champion = (name_of(model.uri) for model in (self.model, self.rivals[0]))
+        looks = self.registry.looks(
+            self.gate.configuration,
+            self.window.span,
+            candidate=version,
+            cohort=cohort.fingerprint,
+        )
+        earlier = self.registry.earlier_comparisons(version, champion, cohort.fingerprint)
+        losses = [c.max_loss for c in earlier if c.metric == self.gate.terms.metric]
+        return replace(self.gate, look=looks + 1, first_loss=losses[0] if losses else None)
 
 
 def back_test_plan(run: Run) -> BackTestPlan:
@@ -83,24 +116,63 @@ def back_test_plan(run: Run) -> BackTestPlan:
         warnings = check_back_testable(run, candidate)
     except ModelError as error:
         return plan_of_champion(run, state, candidate, error)
+    gate = gate_of(run, state, candidate, leaks=bool(warnings))
+    plan = BackTestPlan(candidate, run.window("score"), gate, state.registry, (), warnings)
     if state.champion is None:
         reason = why_no_champion(run.catalog) or "there was no champion"
-        ruling: Ruling | None = Ruling("accepted", reason)
-    else:
-        ruling = ruling_without_metrics(run, state.champion, candidate_leaks=bool(warnings))
-    return BackTestPlan(candidate, state.champion, gate_of(run, state, candidate, ruling), warnings)
+        return replace(plan, gate=replace(gate, ruling=Ruling("accepted", reason)))
+    ruling = ruling_without_metrics(run, state.champion, candidate_leaks=bool(warnings))
+    rivals = (state.champion, *anchor_of(run, state))
+    if ruling:
+        return replace(plan, gate=replace(gate, ruling=ruling), rivals=rivals)
+    configuration = configuration_of(read_manifest(candidate))
+    return replace(
+        plan,
+        window=waiting_window(run, state, candidate, state.champion),
+        gate=replace(gate, configuration=configuration),
+        rivals=rivals,
+    )
 
 
-def gate_of(run: Run, state: ModelState, model: DatasetRef, ruling: Ruling | None = None) -> Gate:
-    """Returns the `Gate` of a back-test of a version."""
+def anchor_of(run: Run, state: ModelState) -> tuple[DatasetRef, ...]:
+    """Returns the anchor of a comparison, or nothing if there is none that can be back-tested."""
+    version = state.registry.anchor(run.as_of)
+    if version is None or version == state.pointer:
+        return ()
+    try:
+        anchor = find_version(run.catalog, version)
+        return () if check_back_testable(run, anchor) else (anchor,)
+    except ModelError:
+        return ()
+
+
+def waiting_window(
+    run: Run, state: ModelState, candidate: DatasetRef, champion: DatasetRef
+) -> SubscriptionWindow:
+    """The window of a comparison; that of a waiting candidate adds the months compared before.
+
+    It never opens before the last training label of candidate and champion was available.
+    """
+    window, version = run.window("score"), name_of(candidate.uri)
+    earlier = state.registry.earlier_comparisons(version, name_of(champion.uri))
+    if not earlier:
+        return window
+    known = (read_manifest(model)["labels_known_by"] for model in (candidate, champion))
+    opens = max(min(c.window[0] for c in earlier), *map(date.fromisoformat, known))
+    return replace(window, first=min(window.first, opens))
+
+
+def gate_of(run: Run, state: ModelState, model: DatasetRef, *, leaks: bool) -> Gate:
+    """Returns the `Gate` of a back-test of a version, without a comparison."""
     version, past = name_of(model.uri), None
     if version == state.pointer:
         past = state.registry.promoting_comparison(version)
     return Gate(
         terms=Terms.of(run.settings.champion),
-        ruling=ruling,
+        ruling=None,
         past=past.model_dump(mode="json", exclude={"when"}) if past else None,
         in_use=version == state.pointer,
+        leaks=leaks,
     )
 
 
@@ -121,7 +193,9 @@ def plan_of_one_version(run: Run, state: ModelState) -> BackTestPlan:
             f"the champion instead: {run.command('score')}): {_reason(error, model)}"
         ) from None
     note = refused_candidate_note(run, state)
-    return BackTestPlan(model, None, gate_of(run, state, model), warnings, note)
+    gate = gate_of(run, state, model, leaks=bool(warnings))
+    window = run.window("score")
+    return BackTestPlan(model, window, gate, state.registry, warnings=warnings, note=note)
 
 
 def refused_candidate_note(run: Run, state: ModelState) -> str | None:
@@ -160,8 +234,9 @@ def plan_of_champion(
         f"{what}, so this is a back-test of the champion, {state.champion_name}, and nothing "
         f"is decided: {why}"
     )
-    gate = gate_of(run, state, state.champion)
-    return BackTestPlan(state.champion, None, gate, (warning, *warnings))
+    gate = gate_of(run, state, state.champion, leaks=bool(warnings))
+    window = run.window("score")
+    return BackTestPlan(state.champion, window, gate, state.registry, warnings=(warning, *warnings))
 
 
 def _reason(error: ModelError, model: DatasetRef) -> str:

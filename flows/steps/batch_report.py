@@ -6,7 +6,7 @@ import polars as pl
 
 from churnlib.errors import DataError
 from churnlib.features.cohort import in_window
-from churnlib.features.outcome import add_label
+from churnlib.features.outcome import add_label, is_at_risk
 from churnlib.io import datasets
 from churnlib.io.catalog import month_name
 from churnlib.io.datasets import Dataset, DatasetRef
@@ -17,6 +17,7 @@ from churnlib.report.verdicts import against_chance
 from churnlib.report.write import write_report
 from churnlib.schemas.columns import LABEL, PROBABILITY, SUB_ID
 from flows.engine.events import BatchScored
+from flows.steps.at_risk import not_at_risk_warnings
 from flows.steps.past_model import past_importance, past_model_facts
 from flows.steps.reports import ScoreContext
 from flows.steps.run import SubscriptionWindow
@@ -48,6 +49,7 @@ class BatchScoreContext(ScoreContext):
         "windows.batch_score",
         "as_of",
         "horizon_months",
+        "churn_after_months",
         "campaign",
         "evaluation",
         "train.model_format",
@@ -70,18 +72,23 @@ def score_batch(
     from churnlib.metrics.campaign import evaluate_campaign
     from churnlib.metrics.contact import compare_hold_out
     from churnlib.metrics.evaluate import evaluate
+    from churnlib.metrics.few_outcomes import require_outcomes
     from churnlib.metrics.segments import breakdown
 
     window, evaluation = context.window, context.evaluation
     rows = with_outcomes(standard, predictions, context)
+    not_at_risk = count_not_at_risk(standard, window, context.churn_after_months)
     known = rows.drop_nulls([PROBABILITY, "is_first_sub"])
     check_matched(predictions, known, window)
     threshold = optional_fact(predictions, "threshold")
+    rule = optional_fact(predictions, "threshold_rule")
     base_rate = optional_fact(predictions, "base_rate")
     groups = evaluate(known, threshold=threshold, base_rate=base_rate)
-    scores = {name: scores.to_json() for name, scores in groups.items()}
-    campaign = evaluate_campaign(known, context.offer, threshold).to_json()
-    has_contact = {"contact", "held_out"} <= set(known.columns)
+    plain = {name: scores.to_json() for name, scores in groups.items()}
+    scores = require_outcomes(plain, evaluation.min_outcomes)
+    campaign = evaluate_campaign(known, context.offer, threshold, rule).to_json()
+    no_contact = optional_fact(predictions, "no_contact")
+    has_contact = not no_contact and {"contact", "held_out"} <= set(known.columns)
     campaign["hold_out"] = compare_hold_out(known, threshold) if has_contact else None
     facts = past_model_facts(model, *filter(None, (standard, predictions, features)))
     report = Report(
@@ -92,13 +99,20 @@ def score_batch(
         horizon_months=context.horizon_months,
         model_version=", ".join(known["model_version"].unique().sort()),
         groups=scores,
+        not_at_risk=not_at_risk,
         in_use=True,
+        no_contact=no_contact,
         campaign=campaign,
         **breakdown(known, evaluation.segments, evaluation.most_values),
         **past_importance(model, features, known, allow_joblib=context.allow_joblib),
         **facts | {"facts": {"predictions": len(known), **facts["facts"]}},
         **context.data,
-        warnings=(*context.warnings, *unmatched_warnings(rows)),
+        warnings=(
+            *context.warnings,
+            *not_at_risk_warnings(not_at_risk, context.churn_after_months),
+            *unmatched_warnings(rows),
+        ),
+        not_predicted=rows[PROBABILITY].null_count(),
     )
     written = write_report(report, output, known)
     general = scores["general"]
@@ -108,6 +122,7 @@ def score_batch(
         version=report.model_version,
         by_champion="yes" if report.model_version == context.champion else "no",
         verdict=against_chance(general).kind,
+        complete="no" if report.is_incomplete else "yes",
         **{name: general[name] for name in ("n", "positives", "roc_auc", "roc_auc_ci")},
     ).emit()
     return written
@@ -126,11 +141,19 @@ def with_outcomes(
     check_selects_any(subs, window, standard.game)
     outcomes = add_label(
         in_window(subs, *window.span), as_of=window.as_of, horizon_months=context.horizon_months
-    )
+    ).filter(is_at_risk(context.churn_after_months))
     columns = {SUB_ID, "is_first_sub", LABEL, *context.evaluation.segments}
-    predicted = in_window(datasets.scan(predictions), *window.span)
+    predicted = in_window(datasets.scan(predictions), *window.span).drop_nulls(PROBABILITY)
     joined = outcomes.select(sorted(columns)).join(predicted, on=SUB_ID, how="full", coalesce=True)
     return joined.collect()
+
+
+def count_not_at_risk(
+    standard: DatasetRef, window: SubscriptionWindow, churn_after_months: int
+) -> int:
+    """Counts the subscriptions of a window that cannot churn."""
+    subs = in_window(known_subs(datasets.scan(standard), window.as_of), *window.span)
+    return int(subs.select((~is_at_risk(churn_after_months)).sum()).collect().item())
 
 
 def check_matched(predictions: DatasetRef, known: pl.DataFrame, window: SubscriptionWindow) -> None:

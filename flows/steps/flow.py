@@ -14,20 +14,26 @@ from flows.engine.artifacts import show_datasets
 from flows.engine.events import labelled_as_deployed
 from flows.engine.ledger import ledger
 from flows.engine.node import Pipeline
+from flows.engine.publication import published_together
+from flows.engine.tries import changes_of_try, labelled_as_try
 from flows.steps.parameters import AsOf, Game, Overrides
 from flows.steps.run import Run, open_run
+from flows.steps.run_day import shared_day
 from flows.task import refreshing
 
 PARAMETERS = """
 Args:
     game: The game, the name of its file under games/.
-    as_of: The day of the run; nothing dated later is read. The latest currency date if empty.
+    as_of: The day of the run; nothing dated later is read. If empty, the first day of the latest
+        month that has arrived in the currency table.
     overrides: Settings by dotted path, such as {"train.seed": 7}.
     data_dir: The data folder, or the URI of one in an object store, such as s3://bucket/data; the
         one in the settings if empty.
     refresh: Run every task again instead of using cached results.
 """
 MODEL = """    model: The model version to use instead of the champion or a candidate.
+"""
+REPLACE = """    replace: Replace delivered predictions by another model, window or campaign.
 """
 
 
@@ -49,7 +55,8 @@ def churn_flow(
 ) -> Callable[[Callable[[Run], Any]], Flow[..., Any]]:
     """Makes a flow of a function that takes a run.
 
-    It also takes a model version if `flows.FLOWS` says so.
+    It also takes a model version, and whether to replace what it delivered, if `flows.FLOWS` says
+    so.
 
     Args:
         name: The name of the flow.
@@ -62,10 +69,19 @@ def churn_flow(
 
     def make(body: Callable[[Run], Any]) -> Flow[..., Any]:
         def call(refresh: bool, game: str, *parameters: Any) -> Any:
-            changed = any(value is not None for value in parameters)
-            with refreshing(refresh), labelled_as_deployed(changed=changed), ledger() as calls:
+            changed = any(value not in (None, False) for value in parameters)
+            _, overrides, data_dir, *_ = parameters
+            with (
+                refreshing(refresh),
+                labelled_as_deployed(changed=changed),
+                labelled_as_try(changes_of_try(game, overrides, data_dir)),
+                ledger() as calls,
+            ):
                 try:
-                    return body(open_run(game, *parameters))
+                    with published_together():
+                        run = open_run(game, *parameters)
+                        with shared_day(run.derived):
+                            return body(run)
                 finally:
                     show_datasets(game, calls)
 
@@ -88,10 +104,24 @@ def churn_flow(
         ) -> Any:
             return call(refresh, game, as_of, overrides, data_dir, model)
 
-        function = entry_with_model if takes_model else entry
+        def entry_of_delivery(
+            game: Game,
+            as_of: AsOf = None,
+            overrides: Overrides = None,
+            data_dir: str | None = None,
+            refresh: bool = False,
+            model: str | None = None,
+            replace: bool = False,
+        ) -> Any:
+            return call(refresh, game, as_of, overrides, data_dir, model, replace)
+
+        function: Callable[..., Any] = entry_with_model if takes_model else entry
+        if is_delivery := base is not None and base.is_delivery:
+            function = entry_of_delivery
         function.__name__ = function.__qualname__ = body.__name__
         function.__module__ = body.__module__
-        function.__doc__ = f"{body.__doc__}\n{PARAMETERS}{MODEL if takes_model else ''}"
+        more = (MODEL if takes_model else "") + (REPLACE if is_delivery else "")
+        function.__doc__ = f"{body.__doc__}\n{PARAMETERS}{more}"
         vars(function)["pipeline"] = Pipeline(tasks, tables, parts)
         return ChurnFlow(function, name=name, flow_run_name="{game}", persist_result=False)
 

@@ -60,7 +60,7 @@ def check_back_testable(run: Run, model: DatasetRef) -> tuple[str, ...]:
     return warnings
 
 
-@lru_cache(maxsize=2)  # A candidate and a champion.
+@lru_cache(maxsize=3)  # A candidate, the champion and the anchor.
 def open_version(
     model: DatasetRef, *, allow_joblib: bool
 ) -> tuple[Mapping[str, Any], "FittedModel"]:

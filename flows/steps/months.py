@@ -12,6 +12,8 @@ from churnlib.months import shift_months
 from flows.steps.parameters import BatchFlow
 from flows.steps.run import Run
 
+Outcome = Literal["done", "done before", "made again", "failed"]
+
 
 @dataclass(frozen=True)
 class MonthResult:
@@ -20,16 +22,19 @@ class MonthResult:
     Attributes:
         month: The month of the batch, as in the names of its files.
         as_of: The day on which the batch is due.
-        kind: Whether its output was written, existed already, or could not be written.
+        kind: Whether its output was written, existed already, was made again, or could not be
+            written.
         seconds: How long it took.
         error: Why it could not be written.
+        why: Why it was made again.
     """
 
     month: str
     as_of: date
-    kind: Literal["done", "done before", "failed"]
+    kind: Outcome
     seconds: float
     error: Exception | None = None
+    why: str = ""
 
     @property
     def row(self) -> dict[str, str]:
@@ -37,7 +42,7 @@ class MonthResult:
         return {
             "month": self.month,
             "as of": str(self.as_of),
-            "outcome": self.kind,
+            "outcome": f"{self.kind}: {self.why}" if self.why else self.kind,
             "seconds": f"{self.seconds:.1f}",
             "fault": str(self.error or ""),
         }

@@ -9,17 +9,18 @@ import polars as pl
 from churnlib.errors import error_prefix
 from churnlib.features.cohort import in_window
 from churnlib.features.history import add_currency_features
+from churnlib.features.outcome import is_at_risk
 from churnlib.features.standard import standard_features
 from churnlib.io import datasets
 from churnlib.io.catalog import month_name
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.io.footer import footer
-from churnlib.model.feature_table import FeatureTable
-from churnlib.settings import CampaignSettings, CurrencySettings, EngineSettings, StandardSettings
+from churnlib.settings import CurrencySettings, EngineSettings, StandardSettings
 from churnlib.versions.manifest import read_manifest
 from flows.engine.building import build
-from flows.engine.cache import run_logger
 from flows.engine.events import BatchPredicted
+from flows.steps.at_risk import not_at_risk_warnings, rows_at_risk
+from flows.steps.contacts import ContactPlan
 from flows.steps.run import SubscriptionWindow
 from flows.steps.run_warnings import new_category_warnings, warn
 from flows.steps.runtime_code import MODEL_CODE
@@ -42,12 +43,20 @@ class BatchFacts:
 
     Attributes:
         window: First and last start of the subscriptions.
+        as_of: The day of the run.
+        made_of: The rows of each raw table that were known on the day.
+        newest: The latest complete month with rows of each dated table.
+        fingerprints: The fingerprint of each checked table, of all its rows.
         horizon_months: The horizon of the label.
         churn_after_months: How many missed months in a row are churn.
         warnings: Warnings for the reader of the score.
     """
 
     window: tuple[date, date]
+    as_of: date
+    made_of: dict[str, int]
+    newest: dict[str, str]
+    fingerprints: dict[str, str]
     horizon_months: int
     churn_after_months: int
     warnings: tuple[str, ...]
@@ -95,12 +104,15 @@ def batch_features(
     writes=("07_model_output/predictions",),
     settings=(
         "windows.batch_predict",
+        "as_of",
         "horizon_months",
         "churn_after_months",
         "campaign",
+        "champion.min_outcomes",
         "train.model_format",
     ),
     uses=MODEL_CODE,
+    notes=("batch.fingerprints",),
 )
 def predict_batch(
     model: DatasetRef,
@@ -108,7 +120,7 @@ def predict_batch(
     output: Dataset,
     batch: BatchFacts,
     *,
-    campaign: CampaignSettings,
+    contacts: ContactPlan,
     allow_joblib: bool,
 ) -> DatasetRef:
     """Predicts every subscription of a batch, ranks them by risk, and decides whom to contact."""
@@ -117,20 +129,29 @@ def predict_batch(
     from churnlib.versions.folder import open_model
     from churnlib.versions.threshold import contact_threshold
 
-    manifest = read_manifest(model)
-    version = manifest["version"]
+    manifest, campaign = read_manifest(model), contacts.campaign
+    version, no_contact = manifest["version"], contacts.no_contact
     loaded = open_model(model, manifest, allow_joblib=allow_joblib)
+    rows, not_at_risk = rows_at_risk(features, batch.churn_after_months)
     with error_prefix(model.game):
-        scored = predict_in_parts(loaded, FeatureTable.read(features))
-        threshold = contact_threshold(model, manifest, campaign.offer)
+        scored = predict_in_parts(loaded, rows)
+        threshold = contact_threshold(model, manifest, campaign.offer, campaign.threshold)
     warn(new_category_warnings(scored))
-    ranked = rank_by_risk(scored.rows, version)
-    predictions = add_contact(ranked, threshold, campaign.hold_out_share)
-    contacted, held_out = (int(predictions[column].sum()) for column in ("contact", "held_out"))
-    rule = "contact nobody" if threshold is None else f"contact from {threshold:.4f} on"
-    run_logger().info("%s: %d of %d; %d held out", rule, contacted, len(predictions), held_out)
+    warn(not_at_risk_warnings(not_at_risk, batch.churn_after_months))
+    ranked = rank_by_risk(with_others(scored.rows, features, batch.churn_after_months), version)
+    predictions = add_contact(
+        ranked, threshold, campaign.hold_out_share, may_contact=no_contact is None
+    )
+    contacted = int(predictions["contact"].sum())
     facts = footer(
-        model_version=version, threshold=threshold, base_rate=loaded.base_rate, **asdict(batch)
+        model_version=version,
+        threshold=threshold,
+        threshold_rule=campaign.threshold,
+        contacted=None if no_contact else contacted,
+        no_contact=no_contact,
+        base_rate=loaded.base_rate,
+        campaign=campaign.model_dump(mode="json"),
+        **asdict(batch),
     )
     written = datasets.write_parquet(predictions.lazy(), output, facts)
     BatchPredicted(
@@ -141,3 +162,12 @@ def predict_batch(
         uri=written.uri,
     ).emit()
     return written
+
+
+def with_others(
+    predicted: pl.DataFrame, features: DatasetRef, churn_after_months: int
+) -> pl.DataFrame:
+    """Adds the subscriptions of a batch that cannot churn, without a probability."""
+    others = datasets.scan(features).filter(~is_at_risk(churn_after_months))
+    shared = [name for name in predicted.columns if name in others.collect_schema()]
+    return pl.concat([predicted, others.select(shared).collect()], how="diagonal")

@@ -8,6 +8,8 @@ from churnlib.io import datasets, storage
 from churnlib.io.catalog import Catalog, catalog_of
 from churnlib.io.commands import command_line
 from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.uris import name_of
+from churnlib.versions.evidence import Evidence
 from churnlib.versions.gate import Comparison
 from churnlib.versions.manifest import read_manifest
 from churnlib.versions.model_state import ModelState
@@ -15,21 +17,30 @@ from churnlib.versions.promotion import Cause, delete_old_versions, promote
 from churnlib.versions.registry import Registry, registry_lock, write_registry
 from flows.engine.cache import run_logger
 from flows.engine.events import ModelCompared, ModelPromoted
+from flows.steps.back_test_plan import BackTestPlan
 from flows.steps.run import Run
 from flows.task import task
 
 
-def apply_comparison(run: Run, model: DatasetRef, report: DatasetRef) -> None:
-    """Applies the decision of a back-test, once; does nothing if the run names the version."""
-    comparison = comparison_in(report)
-    if run.model is not None or comparison is None:
+def apply_back_test(run: Run, plan: BackTestPlan, cohort: DatasetRef, report: DatasetRef) -> None:
+    """Records what a back-test showed and applies its decision, each once.
+
+    If the run names the version, nothing is decided.
+    """
+    content = json.loads(storage.read_bytes(report.uri))
+    version, state = name_of(plan.model.uri), ModelState.read(run.catalog)
+    evidence = Evidence.of(content, cohort.fingerprint, leaks=plan.gate.leaks)
+    comparison = content["comparison"] if run.model is None else None
+    if comparison and (
+        comparison["candidate"] == state.pointer
+        or state.registry.has_comparison(Comparison.model_validate(comparison))
+    ):
+        comparison = None
+    if comparison is None and state.registry.evidence.get(version) == evidence:
         return
-    state = ModelState.read(run.catalog)
-    is_known = state.registry.has_comparison(Comparison.model_validate(comparison))
-    if is_known or comparison["candidate"] == state.pointer:
-        return
-    record_comparison(
-        model,
+    record_back_test(
+        plan.model,
+        evidence.model_dump(mode="json"),
         comparison,
         run.catalog.registry(),
         before=state.fingerprint,
@@ -37,30 +48,27 @@ def apply_comparison(run: Run, model: DatasetRef, report: DatasetRef) -> None:
     )
 
 
-def comparison_in(report: DatasetRef) -> dict[str, Any] | None:
-    """Reads the comparison of a report, as plain data; None if nothing was compared."""
-    comparison: dict[str, Any] | None = json.loads(storage.read_bytes(report.uri))["comparison"]
-    return comparison
-
-
 @task(
     reads=("06_models/models",),
     writes=("06_models/registry", "06_models/champion"),
     settings=("champion.keep_versions",),
 )
-def record_comparison(
-    candidate: DatasetRef,
-    comparison: dict[str, Any],
+def record_back_test(
+    model: DatasetRef,
+    evidence: dict[str, Any],
+    comparison: dict[str, Any] | None,
     registry: Dataset,
     *,
     before: str,  # noqa: ARG001
     keep_versions: int | None,
 ) -> tuple[DatasetRef, ...]:
-    """Records a comparison, and promotes the candidate if it is accepted.
+    """Records a back-test, and promotes the candidate if its comparison is accepted.
 
     Args:
-        candidate: The version.
-        comparison: A `churnlib.versions.gate.Comparison` as plain data.
+        model: The version that was back-tested.
+        evidence: What the back-test showed: an `Evidence` as plain data.
+        comparison: A `churnlib.versions.gate.Comparison` of the version as plain data; None if
+            nothing is to be decided.
         registry: The registry.
         before: The state before, `ModelState.fingerprint`: the task changes what it reads, so a
             cached result counts only while that state lasts.
@@ -69,10 +77,16 @@ def record_comparison(
     catalog, changed = catalog_of(registry), [registry]
     with registry_lock(catalog):
         state = ModelState.read(catalog)
+        recorded = state.registry.with_evidence(
+            name_of(model.uri), Evidence.model_validate(evidence)
+        )
+        if comparison is None:
+            write_registry(recorded, registry)
+            return (datasets.ref(registry),)
         result = confirmed(Comparison.model_validate(comparison), state)
-        recorded = state.registry.with_comparison(result, datetime.now(UTC))
+        recorded = recorded.with_comparison(result, datetime.now(UTC))
         if result.promotes:
-            manifest = read_manifest(candidate)
+            manifest = read_manifest(model)
             cause = Cause(result.reason, result)
             promote_version(catalog, manifest, recorded, cause, by="back-test")
             changed.append(catalog.champion())
@@ -80,7 +94,7 @@ def record_comparison(
             write_registry(recorded, registry)
     run_logger().info("model %s: %s, because %s", result.candidate, result.decision, result.reason)
     if result.decision == "refused":
-        force = command_line("promote", candidate, "--version", result.candidate, "--force")
+        force = command_line("promote", model, "--version", result.candidate, "--force")
         run_logger().info("the gate does not reconsider it; to promote it anyway: %s", force)
     ModelCompared(
         game=registry.game,

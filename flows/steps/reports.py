@@ -10,7 +10,8 @@ from churnlib.io import storage
 from churnlib.io.datasets import DatasetRef
 from churnlib.model.sample import describe_sample
 from churnlib.schemas.raw_tables import RawTables
-from churnlib.settings import EvaluationSettings, Offer, Settings
+from churnlib.settings import EvaluationSettings, Offer, Settings, ThresholdRule
+from churnlib.uris import name_of
 from flows.engine.artifacts import show_report
 from flows.engine.cache import run_logger
 from flows.steps.raw_tables import STANDARD_KINDS
@@ -40,13 +41,17 @@ class ScoreContext(ReportContext):
     Attributes:
         window: The subscriptions to score.
         horizon_months: The horizon of the label.
+        churn_after_months: How many missed months in a row are churn.
         offer: Costs and benefits of a campaign.
+        rule: How the lowest probability that is contacted is chosen.
         allow_joblib: Whether to load model files in the joblib format, which can run any code.
     """
 
     window: SubscriptionWindow
     horizon_months: int
+    churn_after_months: int
     offer: Offer
+    rule: ThresholdRule
     allow_joblib: bool
 
 
@@ -63,7 +68,9 @@ def score_context(
         **vars(report_context(run, sources, warnings)),
         window=window,
         horizon_months=run.settings.horizon_months,
+        churn_after_months=run.settings.churn_after_months,
         offer=run.settings.campaign.offer,
+        rule=run.settings.campaign.threshold,
         allow_joblib=run.allow_joblib,
     )
 
@@ -92,6 +99,7 @@ def model_facts(manifest: Mapping[str, Any], *inputs: DatasetRef) -> dict[str, A
         inputs: Further inputs of the report.
     """
     from churnlib.model.calibration import describe_calibration
+    from churnlib.model.pooling import describe_pooled
 
     first, last = manifest["window"]
     facts = {
@@ -103,6 +111,8 @@ def model_facts(manifest: Mapping[str, Any], *inputs: DatasetRef) -> dict[str, A
         facts["sample"] = describe_sample(sample)
     if calibration := manifest.get("calibration"):
         facts["calibration"] = describe_calibration(calibration["kept"])
+    if pooled := describe_pooled(manifest["features"]):
+        facts["pooled categories"] = pooled
     libraries = {name: manifest["libraries"][name] for name in manifest["depends_on"]}
     return {
         "facts": facts,
@@ -134,3 +144,18 @@ def show(reports: tuple[DatasetRef, ...]) -> None:
     data, text, _ = (report.uri for report in reports)
     run_logger().info("%s\n\n%s", text, storage.read_bytes(text).decode())
     show_report(reports[-1], json.loads(storage.read_bytes(data)))
+
+
+def keep_reports(run: Run, model: DatasetRef, reports: tuple[DatasetRef, ...]) -> None:
+    """Copies the reports on a version into its folder, because those of the next replace them."""
+    version = name_of(model.uri)
+    copies = {
+        run.catalog.version_report(version, name_of(report.uri)).uri: report for report in reports
+    }
+    changed = {
+        uri: storage.read_bytes(report.uri).decode()
+        for uri, report in copies.items()
+        if not storage.is_file(uri) or storage.fingerprint(uri) != report.fingerprint
+    }
+    if changed:
+        storage.write_texts(changed)

@@ -10,11 +10,11 @@ from churnlib.io import datasets
 from churnlib.io.catalog import Catalog
 from churnlib.io.commands import churn_command
 from churnlib.io.datasets import Dataset, DatasetRef
-from churnlib.raw.availability import latest_day
 from churnlib.schemas.raw_tables import RawTables, raw_tables
 from churnlib.schemas.spec import TableKind
 from churnlib.settings import Settings, WindowName, check_label_overlap, load_settings, value_text
-from flows.steps.raw_tables import RawTable, check_tables, open_tables
+from flows.steps.raw_tables import RawTable, open_tables
+from flows.steps.run_day import DerivedDay, derive_day, find_shared_day
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,8 @@ class Run:
         as_of: The day of the run.
         parameters: The parameters of the flow, for its sub-flows; `as_of` is always set.
         model: The version to use instead of the champion; None if the run names none.
+        derived: How the day was derived from the data; None if it was stated.
+        replace: Whether the run may replace delivered predictions by others.
     """
 
     settings: Settings
@@ -56,6 +58,13 @@ class Run:
     as_of: date
     parameters: dict[str, Any]
     model: str | None = None
+    derived: DerivedDay | None = None
+    replace: bool = False
+
+    @property
+    def day_warnings(self) -> tuple[str, ...]:
+        """Warnings of rows after the day of the run, if it was derived from the data."""
+        return self.derived.warnings if self.derived else ()
 
     @property
     def allow_joblib(self) -> bool:
@@ -90,7 +99,9 @@ class Run:
         kind as well.
         """
         specs = self.raw.of_kind(*kinds)
-        opened = open_tables(self.settings, self.catalog, specs, self.as_of)
+        opened = open_tables(
+            self.settings, self.catalog, specs, self.as_of, count_later=self.derived is not None
+        )
         tables = dict(zip((spec.kind for spec in reversed(specs)), reversed(opened), strict=True))
         return tuple(tables[kind] for kind in kinds)
 
@@ -146,6 +157,7 @@ def open_run(
     overrides: dict[str, Any] | None = None,
     data_dir: str | None = None,
     model: str | None = None,
+    replace: bool = False,
 ) -> Run:
     """Loads the settings of a game and determines the day of the run.
 
@@ -161,14 +173,13 @@ def open_run(
     settings = load_settings(game, changes)
     catalog = Catalog(settings.data_dir, game)
     catalog.check_data_dir()
-    day = settings.as_of
-    if day is None:
-        history = raw_tables(settings.raw).history
-        checked = check_tables(settings, catalog, [history], None)
-        day = latest_day(datasets.scan(checked[history.name].checked), game)
+    stated = settings.as_of
+    derived = derive_day(settings, catalog) if stated is None else find_shared_day(stated)
+    day = derived.day if derived else stated
+    assert day is not None
     try:
         check_label_overlap(settings, day)
     except ValueError as error:
         raise SettingsError(f"{game}: {error}.") from None
     parameters = {"game": game, "as_of": day, "overrides": overrides, "data_dir": data_dir}
-    return Run(settings, catalog, day, parameters, model)
+    return Run(settings, catalog, day, parameters, model, derived, replace)

@@ -9,18 +9,21 @@ from churnlib.errors import DataError
 from churnlib.io import datasets, storage
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.uris import name_of
+from flows.steps.feeds import LABEL_FEEDS, Feeds
 from flows.steps.run import Run
 from flows.task import task
 
 Sources = dict[str, dict[str, Any]]
 """The facts of raw tables, by table; see `flows.steps.raw_tables.RawTable`."""
+MONTHS = "months"
+"""The name of the rows by month, which the note has beside the facts."""
 
 
 @task(
     writes=("03_primary/standard_features_sources",),
 )
 def note_sources(tables: Sources, output: Dataset) -> DatasetRef:
-    """Notes the facts of the raw tables that the standard features were built from.
+    """Notes the facts of the raw tables that the standard features were built from, and their rows.
 
     They are not in the footer of the features: a changed fact that changes no feature must not
     change the fingerprint.
@@ -37,6 +40,7 @@ class _Facts(BaseModel):
     rows: int
     quarantined: int
     odd: dict[str, int]
+    months: dict[str, dict[str, int]]
 
 
 def read_sources(run: Run) -> Sources:
@@ -45,12 +49,25 @@ def read_sources(run: Run) -> Sources:
     Returns an empty mapping if the note is missing or damaged: reports then lack these facts, and
     `stale_source_warnings` warns.
     """
+    return {table: facts.model_dump(exclude={MONTHS}) for table, facts in _read_note(run).items()}
+
+
+def noted_feeds(run: Run) -> Feeds:
+    """Reads the rows by month of the dated raw tables behind the standard features.
+
+    Returns an empty mapping if the note is missing or damaged.
+    """
+    kinds = {spec.name: spec.kind for spec in run.raw.values()}
+    noted = _read_note(run).items()
+    return {table: facts.months for table, facts in noted if kinds.get(table) in LABEL_FEEDS}
+
+
+def _read_note(run: Run) -> dict[str, _Facts]:
     try:
         note = storage.read_bytes(run.catalog.standard_sources().uri)
-        tables = TypeAdapter(dict[str, _Facts]).validate_json(note)
+        return TypeAdapter(dict[str, _Facts]).validate_json(note)
     except (OSError, ValueError):
         return {}
-    return {table: facts.model_dump() for table, facts in tables.items()}
 
 
 def stale_source_warnings(run: Run, sources: Sources) -> tuple[str, ...]:
@@ -59,8 +76,8 @@ def stale_source_warnings(run: Run, sources: Sources) -> tuple[str, ...]:
         note = name_of(run.catalog.standard_sources().uri)
         return (
             f"the sources of the standard features are unknown, because {note} is missing or "
-            "damaged: so are quarantined rows, data warnings and later changes of these raw "
-            "tables; --from-raw writes it again",
+            "damaged: so are quarantined rows, data warnings, late feeds and later changes of "
+            "these raw tables; --from-raw writes it again",
         )
     changed = [
         table

@@ -21,7 +21,7 @@ from flows.engine.events import BatchDue
 from flows.steps.flow import is_subflow
 from flows.steps.raw_tables import STANDARD_KINDS
 from flows.steps.run import Run
-from flows.steps.sources import note_sources
+from flows.steps.sources import MONTHS, note_sources
 from flows.task import task
 
 
@@ -51,16 +51,22 @@ def build_features(run: Run) -> DatasetRef:
         StandardRequest(run.as_of, run.settings.churn_after_months, run.settings.standard),
         engine=run.settings.engine,
     )
-    sources = {table.checked.name: table.facts for table in (characters, subs, misses)}
+    tables = (characters, subs, misses)
+    sources = {table.checked.name: {**table.facts, MONTHS: table.months} for table in tables}
     note_sources(sources, run.catalog.standard_sources())
     return features
 
 
-def open_standard_features(run: Run) -> DatasetRef:
+def open_standard_features(run: Run, *built_with: str) -> DatasetRef:
     """Opens the standard features that an earlier flow has built.
 
+    Args:
+        run: The run.
+        built_with: The settings that they must have been built with.
+
     Raises:
-        DataError: They are missing, do not have the schema, or were built for an earlier day.
+        DataError: They are missing, do not have the schema, or were built for an earlier day or
+            with other settings.
     """
     again = run.command("standard_features")
     features = run.existing(run.catalog.standard_features(), again)
@@ -76,10 +82,11 @@ def open_standard_features(run: Run) -> DatasetRef:
             f"{features.game}: the standard features were built as of {built}, so they lack what "
             f"has become known until {run.as_of}, the day of this run. Build them again: {again}"
         )
+    _check_built_with(run, features, *built_with)
     return features
 
 
-def check_built_with(run: Run, features: DatasetRef, *settings: str) -> None:
+def _check_built_with(run: Run, features: DatasetRef, *settings: str) -> None:
     """Checks that standard features were built with the settings of a run.
 
     Args:

@@ -2,13 +2,14 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from churnlib.errors import error_prefix
 from churnlib.features.cohort import feature_columns
+from churnlib.features.outcome import is_at_risk
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.io.footer import facts
 from churnlib.io.table_writer import ORDER
@@ -18,6 +19,7 @@ from churnlib.settings import (
     CurrencySettings,
     Offer,
     StandardSettings,
+    ThresholdRule,
     TrainSettings,
     changes,
     labels_known_by,
@@ -28,11 +30,11 @@ from churnlib.versions.folder import new_version, save_model
 from churnlib.versions.registry import read_registry
 from flows.engine.cache import run_logger
 from flows.engine.code_digest import code_digest
-from flows.steps.raw_tables import check_known, check_raw
 from flows.steps.reports import check_segments
 from flows.steps.run import Run
 from flows.steps.runtime_code import MODEL_CODE
 from flows.steps.standard_features import build_standard_features
+from flows.steps.table_checks import check_known, check_raw
 from flows.steps.window_features import Cohort, build_window_features
 from flows.task import task
 
@@ -49,12 +51,14 @@ class ModelRequest:
         features: The settings that features and labels depend on.
         labels_known_by: The day on which the last label of the training window is available.
         offer: Costs and benefits of a campaign, which decide the threshold.
+        rule: How the threshold is chosen.
     """
 
     train: TrainSettings
     features: dict[str, Any]
     labels_known_by: date
     offer: Offer
+    rule: ThresholdRule
 
 
 def check_training(run: Run) -> None:
@@ -81,6 +85,7 @@ def fit_version(run: Run, cohort: Cohort) -> DatasetRef:
             features=decisive_settings(settings),
             labels_known_by=labels_known_by(settings, run.as_of),
             offer=settings.campaign.offer,
+            rule=settings.campaign.threshold,
         ),
         seed=settings.train.seed,
         origin={
@@ -162,7 +167,9 @@ def fit_model(
 
     assert seed is not None  # The decorator draws one.
     as_of, window = facts(features, "as_of", "window")
-    sample = draw_sample(features, request.train)
+    drawn = draw_sample(features, request.train)
+    at_risk = is_at_risk(request.features["churn_after_months"])
+    sample = replace(drawn, rows=drawn.rows.where(at_risk))
     run_logger().info("sample: %s", describe_sample(sample.to_json()))
     with error_prefix(features.game), naming_sample_setting(sample):
         training = train_model(
@@ -178,6 +185,7 @@ def fit_model(
         "seed": seed,
         **training_facts(training, request),
         **origin_facts(features, sample, request, origin),
+        "not_at_risk": len(drawn.rows.where(~at_risk).columns(LABEL)),
     }
     target = Dataset("model", models.game, join(models.uri, new_version(datetime.now(UTC))))
     golden = sample.rows.sample(GOLDEN_ROWS).collect()
@@ -195,7 +203,7 @@ def training_facts(training: "Training", request: ModelRequest) -> dict[str, Any
     slices = {
         name: rows for (name,), rows in training.scored.partition_by("slice", as_dict=True).items()
     }
-    campaign = plan_campaign(slices["validation"], request.offer)
+    campaign = plan_campaign(slices["validation"], request.offer, request.rule)
     metrics = {
         str(name): {
             group: scores.to_json()

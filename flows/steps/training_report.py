@@ -14,6 +14,7 @@ from churnlib.schemas.columns import PROBABILITY, SUB_ID
 from churnlib.settings import Offer
 from churnlib.versions.folder import read_scored
 from churnlib.versions.manifest import read_manifest
+from flows.steps.at_risk import not_at_risk_warnings
 from flows.steps.reports import ReportContext, model_facts
 from flows.steps.runtime_code import REPORT_CODE
 from flows.task import task
@@ -30,6 +31,7 @@ def report_training(
 ) -> tuple[DatasetRef, ...]:
     """Reports how the model performs on the rows that it was fitted on, and on validation."""
     from churnlib.metrics.campaign import evaluate_campaign
+    from churnlib.metrics.few_outcomes import require_outcomes
     from churnlib.metrics.segments import breakdown
 
     manifest = read_manifest(model)
@@ -45,10 +47,14 @@ def report_training(
         window=(first, last),
         horizon_months=manifest["settings"]["horizon_months"],
         model_version=manifest["version"],
-        groups=manifest["metrics"]["in_sample"],
-        validation=manifest["metrics"]["validation"],
+        groups=require_outcomes(manifest["metrics"]["in_sample"], evaluation.min_outcomes),
+        not_at_risk=manifest["not_at_risk"],
+        validation=require_outcomes(manifest["metrics"]["validation"], evaluation.min_outcomes),
         campaign=evaluate_campaign(
-            validation, Offer(**campaign["terms"]), campaign["threshold"]
+            validation,
+            Offer(**campaign["terms"]),
+            campaign["threshold"],
+            campaign.get("rule"),
         ).to_json(),
         **breakdown(rows, evaluation.segments, evaluation.most_values),
         importance=manifest["importance"],
@@ -61,6 +67,8 @@ def report_training(
 
 def training_warnings(manifest: dict[str, Any], validation: pl.DataFrame) -> Iterator[str]:
     """Warns of an unreliable validation, of too small a sample, and of features left out."""
+    churn_after_months = manifest["settings"]["churn_after_months"]
+    yield from not_at_risk_warnings(manifest["not_at_risk"], churn_after_months)
     if manifest["validation_warning"]:
         yield manifest["validation_warning"]
     sample = manifest["sample"]

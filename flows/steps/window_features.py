@@ -15,14 +15,17 @@ from churnlib.io import datasets
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.io.footer import footer
 from churnlib.raw.availability import known_by
+from churnlib.raw.late_feeds import read_monthly_rows
 from churnlib.schemas.raw_tables import raw_tables
-from churnlib.schemas.spec import TableSpec
+from churnlib.schemas.spec import TableKind, TableSpec
 from churnlib.settings import CurrencySettings, EngineSettings, WindowName
 from flows.engine.building import build
-from flows.steps.raw_tables import RawTable, check_tables
+from flows.engine.publication import publish
+from flows.steps.feeds import LABEL_FEEDS, refuse_late
+from flows.steps.raw_tables import RawTable
 from flows.steps.run import Run, SubscriptionWindow
 from flows.steps.sources import Sources
-from flows.steps.standard_features import check_built_with
+from flows.steps.table_checks import check_tables
 from flows.task import task
 
 
@@ -33,11 +36,13 @@ class WindowRequest:
     Attributes:
         window: The subscriptions.
         horizon_months: The horizon of the label.
+        churn_after_months: How many missed months in a row are churn.
         currency: Which currency features to build.
     """
 
     window: SubscriptionWindow
     horizon_months: int
+    churn_after_months: int
     currency: CurrencySettings
 
 
@@ -54,20 +59,27 @@ class Cohort:
     sources: Sources
 
 
-def check_first(run: Run, flow: WindowName, *tables: TableSpec) -> None:
-    """Checks the input of a composite before any of it is used.
+def check_first(
+    run: Run, flow: WindowName, *tables: TableSpec, needed: tuple[TableKind, ...] = LABEL_FEEDS
+) -> None:
+    """Checks the raw tables of a run before any of them replaces an earlier one.
 
     Args:
         run: The run.
-        flow: The flow that follows on the standard features.
-        tables: All raw tables that the sub-flows read.
+        flow: The flow whose window must select subscriptions.
+        tables: All raw tables that the run reads.
+        needed: The kinds of tables that may not be late.
 
     Raises:
-        ChurnlibError: A table breaks rules, or the flow's window selects no subscription.
+        ChurnlibError: A table breaks rules or is late, or the window selects no subscription.
     """
     checked = check_tables(run.settings, run.catalog, tables, run.as_of)
-    subs = started_subs(checked[run.raw.subscriptions.name].checked, run.as_of)
+    rows = {name: table.now for name, table in checked.items()}
+    names = [spec.name for spec in run.raw.of_kind(*needed)]
+    refuse_late(run, {name: read_monthly_rows(rows[name]) for name in names}, needed)
+    subs = started_subs(rows[run.raw.subscriptions.name], run.as_of)
     check_selects_any(subs, run.window(flow), run.settings.game)
+    publish()
 
 
 def window_cohort(
@@ -76,6 +88,7 @@ def window_cohort(
     standard: DatasetRef,
     sources: Sources,
     currency: RawTable,
+    window: SubscriptionWindow | None = None,
 ) -> Cohort:
     """Builds the features and labels of the subscriptions in the window of a flow.
 
@@ -85,14 +98,19 @@ def window_cohort(
         standard: The standard features.
         sources: The facts of the raw tables that these were built from.
         currency: The currency table.
+        window: The window; that of the settings if None.
     """
     settings = run.settings
-    check_built_with(run, standard, "churn_after_months", "standard")
     features = build_window_features(
         standard,
         currency.checked,
         run.catalog.features(flow),
-        WindowRequest(run.window(flow), settings.horizon_months, settings.currency),
+        WindowRequest(
+            window or run.window(flow),
+            settings.horizon_months,
+            settings.churn_after_months,
+            settings.currency,
+        ),
         engine=settings.engine,
     )
     return Cohort(features, {**sources, currency.checked.name: currency.facts})
@@ -101,7 +119,14 @@ def window_cohort(
 @task(
     reads=("03_primary/standard_features", "02_intermediate/{history}"),
     writes=("04_feature/{flow}_features",),
-    settings=("windows.{flow}", "as_of", "horizon_months", "currency", "engine"),
+    settings=(
+        "windows.{flow}",
+        "as_of",
+        "horizon_months",
+        "churn_after_months",
+        "currency",
+        "engine",
+    ),
     notes=("engine",),
 )
 def build_window_features(
@@ -126,7 +151,12 @@ def window_features(
     """The features and labels of the subscriptions in a window, as known on the day."""
     as_of = request.window.as_of
     known = in_window(known_subs(subs, as_of), *request.window.span)
-    labelled = add_label(known, as_of=as_of, horizon_months=request.horizon_months)
+    labelled = add_label(
+        known,
+        as_of=as_of,
+        horizon_months=request.horizon_months,
+        churn_after_months=request.churn_after_months,
+    )
     return add_currency_features(labelled, balances, request.currency, as_of=as_of)
 
 

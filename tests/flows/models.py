@@ -9,7 +9,9 @@ GAME = "game1"
 LENIENT = {"champion.max_loss": 0.9, "champion.min_outcomes": 1}
 """Settings that accept any candidate, also with the few subscriptions of a test."""
 STRICT = LENIENT | {"champion.max_loss": 0.0}
-"""Settings that accept only a candidate that is significantly better."""
+"""Settings that accept only a candidate that is significantly better; else it waits."""
+WORSE = {"train.features.include": ["gender"]}
+"""Settings that give a candidate which is significantly worse."""
 OTHER = {"train.seed": 8}
 """Settings that give another model: the candidate of the fixture `with_candidate`."""
 

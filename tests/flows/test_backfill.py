@@ -107,12 +107,12 @@ def test_backfill_continues_after_failed_months_and_lists_them(
     assert "Traceback" not in caplog.text
     done = {file.stem for file in (trained.data / PREDICTIONS).iterdir()}
     assert done == {f"predictions_2024-{month:02}" for month in range(5, 13)}
-    artifact: Any = Artifact.get(f"backfill-{GAME}-months")
+    artifact: Any = Artifact.get(f"backfill-{GAME}-try-months")
     rows = {row["month"]: row for row in json.loads(artifact.data)}
     assert len(rows) == 10
     assert rows["2025-01"]["outcome"] == "failed"
     assert rows["2024-12"]["as of"] == "2025-01-01"
-    progress: Any = Artifact.get(f"backfill-{GAME}-progress")
+    progress: Any = Artifact.get(f"backfill-{GAME}-try-progress")
     assert progress.data == 100
 
 

@@ -52,6 +52,7 @@ def test_prefect_yaml_schedules_wait_in_the_repository() -> None:
     assert {flow: s["cron"] for flow, s in schedules.items()} == {
         "batch-predict": "0 6 2 * *",
         "batch-score-from-raw": "0 7 2 * *",
+        "score-from-raw": "0 3 3 * *",
         "train-from-raw": "0 2 3 1,4,7,10 *",
     }
     assert {(s["timezone"], s["active"]) for s in schedules.values()} == {("UTC", False)}

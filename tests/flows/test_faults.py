@@ -44,6 +44,11 @@ GAME = "game1"
             [GAME, "--set", "train.pipeline.model.params.max_itre=5"],
             "has no parameter 'max_itre' to set. Did you mean 'max_iter'?",
         ),
+        (
+            [GAME, "--set", "horizon_months=2"],
+            "none of 437 subscriptions with a known label churned within horizon_months = 2. "
+            "Of all 1,023 subscriptions, 157 had churned by 2025-01-01, 3 to ",
+        ),
         ([GAME, "--set", "churn_after_months=2"], "were built with churn_after_months = 3"),
         ([GAME, "--set", "standard.undated_totals=true"], "were built with standard = "),
     ],
@@ -319,6 +324,7 @@ def test_train_on_features_of_other_raw_data_warns_in_the_report(
     assert complete.json(f"08_reporting/{GAME}/in_sample_report.json")["warnings"] == []
 
 
+@pytest.mark.slow
 def test_every_report_warns_of_features_that_leak(empty_studio: Studio) -> None:
     leaky = {"standard.undated_totals": True}
     for flow, day in (
@@ -374,24 +380,12 @@ def test_refused_composite_keeps_the_standard_features(
         assert path.startswith("02_") or after[path] == before[path]
 
 
-@pytest.mark.slow  # Each day takes all flows anew.
-@pytest.mark.parametrize(("day", "warned"), [("2025-02-28", False), ("2025-03-01", True)])
-def test_every_report_warns_of_a_day_beyond_the_data(
-    complete: Studio, say: Say, day: str, warned: bool
-) -> None:
-    batch = "windows.batch_score"
-    june = (f"--set={batch}.start=2024-06-01", f"--set={batch}.end=2024-06-30")
-    complete.run("batch_predict", GAME, as_of=BATCH_DAY)
-    for flow, report in (
-        ("train", "in_sample_report"),
-        ("score", "score_report"),
-        ("batch_score", "batch_score_report_2024-06"),
-    ):
-        output = say(complete, flow, GAME, "--from-raw", f"--as-of={day}", *june)
-        assert output.startswith("exit 0"), output
-        warnings = complete.json(f"08_reporting/{GAME}/{report}.json")["warnings"]
-        of_currency = [
-            w for w in warnings if w.startswith(f"the latest currency is of {LAST_DAY}, 2 months")
-        ]
-        assert len(of_currency) == warned
-        assert ("the latest currency is of" in output) == warned
+def test_columns_that_no_table_declares_are_a_data_warning(empty_studio: Studio, say: Say) -> None:
+    rows = empty_studio.raw(GAME, "character_data")
+    empty_studio.write_raw(GAME, "character_data", rows.with_columns(platform=pl.lit("pc")))
+    output = say(empty_studio, "standard-features", GAME)
+    assert output.startswith("exit 0\n")
+    warning = "not used, because no table declares the column platform"
+    assert output.count(f"{GAME}: character_data: {warning}: {len(rows)} rows") == 1
+    sources = empty_studio.json(f"03_primary/{GAME}/standard_features_sources.json")
+    assert sources["character_data"]["odd"] == {warning: len(rows)}

@@ -13,6 +13,7 @@ from tests.flows.models import (
     LENIENT,
     OTHER,
     STRICT,
+    WORSE,
     candidate,
     champion,
     champion_and_registry,
@@ -22,6 +23,7 @@ from tests.flows.models import (
 )
 from tests.flows.studio import Studio
 
+pytestmark = pytest.mark.usefixtures("lenient_floor")
 SEEN = {"allow_label_overlap": True, "windows.score.start": -31}
 """Settings that back-test a model on the subscriptions that it was trained on."""
 
@@ -38,21 +40,26 @@ def test_candidate_is_only_used_where_a_run_names_it(with_candidate: Studio) -> 
     predictions = f"07_model_output/{GAME}/predictions_2024-12.parquet"
     studio.run("batch_predict", GAME)
     assert studio.table(predictions)["model_version"].unique().to_list() == [first]
-    studio.run("batch_predict", GAME, model=second)
+    studio.run("batch_predict", GAME, model=second, replace=True)
     assert studio.table(predictions)["model_version"].unique().to_list() == [second]
 
     # With --model, score only reports.
-    before = champion_and_registry(studio)
+    before = registry(studio)
     studio.run("score", GAME, LENIENT, model=second)
     assert score_report(studio)["model_version"] == second
     assert score_report(studio)["comparison"] is None
-    assert champion_and_registry(studio) == before
+    assert champion(studio) == first
+    after = registry(studio)
+    assert {**after, "evidence": before["evidence"]} == before
+    assert set(after["evidence"]) == {*before["evidence"], second}
 
 
-def test_gate_refuses_a_candidate_for_good(
-    with_candidate: Studio, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+def test_gate_refuses_a_worse_candidate_for_good(
+    restored: Studio, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    studio, first, second = with_candidate, champion(with_candidate), candidate(with_candidate)
+    studio, first = restored, champion(restored)
+    studio.run("train", GAME, WORSE)
+    second = candidate(studio)
     studio.run("score", GAME, STRICT)
     assert champion(studio) == first
     assert candidate(studio) is None
@@ -68,11 +75,11 @@ def test_gate_refuses_a_candidate_for_good(
     assert f" from {first}. " in words
 
     # Later runs back-test the champion, even after the same training and on other terms.
-    before = champion_and_registry(studio)
-    studio.run("train", GAME, OTHER)
+    before = champion(studio), registry(studio)["comparisons"]
+    studio.run("train", GAME, WORSE)
     caplog.clear()
     studio.run("score", GAME, LENIENT)
-    assert champion_and_registry(studio) == before
+    assert (champion(studio), registry(studio)["comparisons"]) == before
     assert score_report(studio)["model_version"] == first
     assert score_report(studio)["warnings"] == []
     (message,) = (r.message for r in caplog.records if "which is final" in r.message)
@@ -151,7 +158,7 @@ def test_gate_is_undecided_with_few_subscriptions(
     words = " ".join(text.split())
     assert "Undecided: the champion stays. Difference in ROC AUC" in words
     assert f"from {first}. {comparison['positives']} of " in words
-    assert "champion.min_outcomes requires 30 of each: score more months, with" in words
+    assert "champion.min_outcomes requires 30 of each: score again once the outcomes of" in words
     assert states(with_candidate, capsys) == {second: "candidate", first: "champion"}
 
 

@@ -42,6 +42,6 @@ def importance(name: str, about: str, features: Sequence[Mapping[str, Any]]) -> 
             rows,
             "loss in ROC AUC when shuffled",
         ),
-        f"{cut}Lines span the shuffles. Correlated features can replace each other, so that each "
-        "may seem unimportant.",
+        f"{cut}Lines are 95% confidence intervals. Correlated features can replace each other, so "
+        "that each may seem unimportant.",
     )

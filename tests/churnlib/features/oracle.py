@@ -63,13 +63,15 @@ def standard(
 def _standard_row(character: Row, sub: Row, own_starts: list[date], undated_totals: bool) -> Row:
     start, created = sub["sub_start_date"], character["creation_date"]
     mastery = character["class_mastery_date"]
-    mastered = mastery is not None and mastery <= start
+    mastered: bool | None = mastery is not None and mastery <= start
+    if mastered and mastery < created:
+        mastered = None
     earlier = [day for day in own_starts if day < start]
     first = min(own_starts)
     return {
         **sub,
         **_lasting_facts(character, undated_totals),
-        "age_at_sub_months": months(created, start),
+        "age_at_sub_months": None if created > start else months(created, start),
         "is_mastered": mastered,
         "months_to_mastery": months(created, mastery) if mastered else None,
         "first_sub_date": first,
@@ -94,7 +96,7 @@ def churned_on(
         month
         for miss in misses
         if miss["sub_id"] == sub["sub_id"]
-        for month in range(month_number(miss["start_date"]), month_number(miss["end_date"]) + 1)
+        for month in range(month_number(miss["start_date"]), month_after(miss, as_of))
     }
     for month in sorted(missed):
         if all(month + k in missed for k in range(churn_after_months)):
@@ -103,9 +105,27 @@ def churned_on(
     return None
 
 
-def label(sub: Row, churn_day: date | None, as_of: date, horizon_months: int) -> int | None:
-    """Whether the subscription churned within the horizon; None while that is not known."""
+def month_after(miss: Row, as_of: date) -> int:
+    """The month after the last one of a run that is known; a run without an end goes on."""
+    if miss["end_date"] is None:
+        return month_number(as_of)
+    return month_number(miss["end_date"]) + 1
+
+
+def label(
+    sub: Row,
+    churn_day: date | None,
+    as_of: date,
+    horizon_months: int,
+    churn_after_months: int | None = None,
+) -> int | None:
+    """Whether the subscription churned within the horizon; None while that is not known.
+
+    None as well if it is too short to miss enough months in a row.
+    """
     start = sub["sub_start_date"]
+    if churn_after_months is not None and sub["sub_months"] < churn_after_months:
+        return None
     if months(start, as_of) < horizon_months:
         return None
     return int(churn_day is not None and months(start, churn_day) <= horizon_months)

@@ -112,8 +112,8 @@ def sub(sub_id: int = 1, start: date = date(2024, 3, 15), char_id: int = 1, **ch
     }
 
 
-def miss(start: date, end: date, sub_id: int = 1) -> Row:
-    """A run of missed months, both ends included."""
+def miss(start: date, end: date | None, sub_id: int = 1) -> Row:
+    """A run of missed months, both ends included; it goes on if it has no end."""
     return {"sub_id": sub_id, "start_date": start, "end_date": end}
 
 
@@ -140,7 +140,7 @@ _amounts = st.one_of(
     st.integers(99_999_000, 100_001_000).map(lambda cents: cents / 100),
 )
 _runs = st.lists(
-    st.tuples(st.integers(8, 24), st.integers(0, 3), st.sampled_from((1, 31))),
+    st.tuples(st.integers(8, 24), st.integers(0, 3) | st.none(), st.sampled_from((1, 31))),
     unique_by=lambda run: run[0],
     max_size=5,
 )
@@ -188,7 +188,8 @@ def _assemble(drawn: Sequence[Row], has_orphan_miss: bool, seed: int) -> Game:
             terms = {name: drawn_sub[name] for name in ("sub_months", "price", "sub_type")}
             game.subs.append(sub(sub_id, drawn_sub["start"], char_id, **terms))
             for first, more, day in drawn_sub["runs"]:
-                game.misses.append(miss(day_in(first, 1), day_in(first + more, day), sub_id))
+                end = None if more is None else day_in(first + more, day)
+                game.misses.append(miss(day_in(first, 1), end, sub_id))
     return game.shuffled(seed)
 
 

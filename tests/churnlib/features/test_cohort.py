@@ -47,7 +47,7 @@ def test_feature_table_equals_oracle(
     expected = oracle.standard(game.characters, game.subs, as_of, undated_totals)
     for row in expected:
         churned_on = oracle.churned_on(row, game.misses, as_of, months)
-        label = oracle.label(row, churned_on, as_of, months + 3)
+        label = oracle.label(row, churned_on, as_of, months + 3, months)
         row |= {"churned_on": churned_on, "sub_churn": label}
         row |= oracle.currency(row, game.currency, currency, as_of)
     oracle.assert_rows(rows, expected)

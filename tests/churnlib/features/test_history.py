@@ -1,7 +1,10 @@
 """The currency features against the oracle, and an example of each rule."""
 
+import statistics
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import date
+from fractions import Fraction
 from typing import Any
 
 import polars as pl
@@ -257,3 +260,56 @@ def test_rows_dated_after_as_of_are_not_read() -> None:
 def test_std_of_large_balances_keeps_its_digits() -> None:
     balances = {date(2024, m, 1): 1e6 + m / 100 for m in (1, 2, 3)}
     assert aggregates(balances)["std"] == pytest.approx(0.01, abs=1e-6)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "values",
+    [
+        (9.2e15, 300.0, 310.0, None),
+        (1e300, 5.0, None, 7.0),
+        (1e300, -3e300, 2e299),
+        (-1.7e308, -1.6e308),
+        (5.0, 7.0),
+    ],
+    ids=["bots", "one", "all", "largest", "none"],
+)
+def test_extreme_amounts_give_finite_and_correct_features(values: Sequence[float | None]) -> None:
+    balances = {date(2024, month, 1): value for month, value in enumerate(values, 1)}
+    known = [Fraction(value) for value in values if value is not None]
+    expected: dict[str, Any] = {
+        "sum": max(sum(known), Fraction(-sys.float_info.max)),
+        "mean": statistics.mean(known),
+        "std": statistics.stdev(known),
+        "max": max(known),
+        "min": min(known),
+        "count": len(known),
+        "first": values[0],
+    }
+    # Another character's history is not touched by the scale of this one's.
+    ordinary = {date(2024, month, 1): float(month) for month in (1, 2, 3)}
+    both = history(balances) + [amounts(day, value, char_id=2) for day, value in ordinary.items()]
+    every = Aggregation(columns=("hard_balance",), functions=FUNCTIONS)
+    subs = [sub(start=date(2024, 4, 15)), sub(2, date(2024, 4, 15), 2)]
+    frame = with_currency(subs, both, CurrencySettings(aggregations=(every,)))
+    for name in FUNCTIONS:
+        extreme, usual = frame[f"hard_balance_{name}"]
+        assert extreme == pytest.approx(float(expected[name]), rel=1e-12), name
+        assert usual == aggregates(ordinary)[name]
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_difference_beyond_the_largest_number_is_that_number() -> None:
+    january, march = date(2024, 1, 1), date(2024, 3, 1)
+    largest = sys.float_info.max
+    assert difference({january: -1.7e308, march: 1.7e308}, 2) == largest
+    assert difference({january: 1.7e308, march: -1.7e308}, 2) == -largest
+    assert difference({january: 1e300, march: -1e300}, 2) == -2e300
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_overflow_is_not_filled_as_if_it_were_null() -> None:
+    days = [date(2024, month, 1) for month in (1, 2, 3)]
+    row = aggregates(dict(zip(days, (1.7e308, -1.7e308, 1.7e308), strict=True)), fill=0.0)
+    assert row["std"] == sys.float_info.max
+    assert row["mean"] == pytest.approx(1.7e308 / 3)

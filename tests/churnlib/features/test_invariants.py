@@ -69,7 +69,7 @@ def cut(game: Game, day: date) -> Game:
         ],
         [s for s in game.subs if s["sub_start_date"] <= day],
         [
-            {**m, "end_date": min(m["end_date"], known_end)}
+            {**m, "end_date": m["end_date"] and min(m["end_date"], known_end)}
             for m in game.misses
             if m["start_date"] <= known_end
         ],

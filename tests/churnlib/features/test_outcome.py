@@ -117,6 +117,26 @@ def test_churn_is_known_from_the_first_of_the_month() -> None:
     assert churn_day(run, as_of=date(2024, 6, 30)) is None
 
 
+@pytest.mark.parametrize(
+    ("as_of", "churned"),
+    [
+        (date(2024, 4, 30), None),
+        (date(2024, 6, 30), None),
+        (date(2024, 7, 1), date(2024, 7, 1)),
+        (date(2029, 7, 1), date(2024, 7, 1)),
+    ],
+)
+def test_run_without_an_end_goes_on_until_the_day(as_of: date, churned: date | None) -> None:
+    assert churn_day(miss(date(2024, 4, 1), None), as_of=as_of) == churned
+
+
+def test_run_without_an_end_joins_runs_before_and_after() -> None:
+    runs = (miss(date(2024, 3, 1), date(2024, 3, 1)), miss(date(2024, 4, 1), None))
+    assert churn_day(*runs) == date(2024, 6, 1)
+    later = miss(date(2024, 7, 1), date(2024, 7, 1))
+    assert churn_day(*runs, later, churn_after_months=6) == date(2024, 9, 1)
+
+
 def test_misses_of_other_subscriptions_do_not_add_up() -> None:
     runs = [
         miss(date(2024, 4, 1), date(2024, 5, 1), sub_id=1),
@@ -130,9 +150,14 @@ def test_misses_of_other_subscriptions_do_not_add_up() -> None:
 LABEL_SCHEMA = {**SUB_SCHEMA, "churned_on": pl.Date}
 
 
-def labelled(subs: Sequence[Row], as_of: date, horizon_months: int) -> pl.DataFrame:
+def labelled(
+    subs: Sequence[Row], as_of: date, horizon_months: int, churn_after_months: int | None = None
+) -> pl.DataFrame:
     return add_label(
-        table(subs, LABEL_SCHEMA), as_of=as_of, horizon_months=horizon_months
+        table(subs, LABEL_SCHEMA),
+        as_of=as_of,
+        horizon_months=horizon_months,
+        churn_after_months=churn_after_months,
     ).collect()
 
 
@@ -146,13 +171,14 @@ def label(churned_on: date | None, as_of: date, horizon_months: int = 6) -> int 
 
 
 @examples(60)
-@given(games, as_of_days, st.integers(1, 8))
-def test_label_equals_oracle(game: Game, as_of: date, horizon_months: int) -> None:
+@given(games, as_of_days, st.integers(1, 8), st.none() | st.integers(1, 4))
+def test_label_equals_oracle(
+    game: Game, as_of: date, horizon_months: int, churn_after_months: int | None
+) -> None:
     subs = [{**s, "churned_on": oracle.churned_on(s, game.misses, as_of, 3)} for s in game.subs]
-    expected = [
-        {**s, "sub_churn": oracle.label(s, s["churned_on"], as_of, horizon_months)} for s in subs
-    ]
-    oracle.assert_rows(labelled(subs, as_of, horizon_months), expected)
+    terms = (as_of, horizon_months, churn_after_months)
+    expected = [{**s, "sub_churn": oracle.label(s, s["churned_on"], *terms)} for s in subs]
+    oracle.assert_rows(labelled(subs, *terms), expected)
 
 
 def test_label_is_available_from_the_first_day_of_the_month_in_which_the_horizon_ends() -> None:
@@ -183,3 +209,11 @@ def test_label_does_not_change_once_known() -> None:
     later = [date(2024, 7, 1), date(2024, 8, 1), date(2026, 1, 1)]
     assert [label(date(2024, 8, 1), as_of=day) for day in later] == [0, 0, 0]
     assert [label(date(2024, 7, 1), as_of=day) for day in later] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(("months", "expected"), [(1, None), (2, None), (3, 0), (12, 0)])
+def test_label_of_a_subscription_too_short_to_churn_is_null(
+    months: int, expected: int | None
+) -> None:
+    row = sub(start=date(2024, 1, 31), churned_on=None, sub_months=months)
+    assert labelled([row], date(2025, 1, 1), 6, 3)["sub_churn"].item() == expected

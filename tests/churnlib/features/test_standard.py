@@ -1,5 +1,6 @@
 """The standard features against the oracle, and an example of each."""
 
+import sys
 from collections.abc import Sequence
 from datetime import date
 from typing import Any
@@ -80,15 +81,20 @@ def test_subscriptions_on_one_day_are_both_first() -> None:
         (date(2024, 3, 31), 0),
         (date(2024, 2, 29), 1),
         (date(2023, 12, 31), 3),
-        (date(2024, 4, 1), -1),
+        (date(2024, 3, 1), 0),
         (date(2010, 3, 31), 168),
     ],
 )
 def test_age_counts_calendar_months_whatever_the_day_of_the_month(
     created: date, months: int
 ) -> None:
-    first = sub(start=date(2024, 3, 1))
+    first = sub(start=date(2024, 3, 31))
     assert feature("age_at_sub_months", first, creation_date=created) == months
+
+
+@pytest.mark.parametrize("created", [date(2024, 3, 2), date(2024, 4, 1), date(2024, 12, 15)])
+def test_age_of_a_character_that_was_created_later_is_null(created: date) -> None:
+    assert feature("age_at_sub_months", sub(start=date(2024, 3, 1)), creation_date=created) is None
 
 
 @pytest.mark.parametrize(
@@ -106,6 +112,22 @@ def test_mastery_counts_from_the_day_it_is_known(
     facts = {"creation_date": date(2024, 1, 31), "class_mastery_date": mastery}
     assert feature("is_mastered", sub(start=date(2024, 3, 15)), **facts) is is_mastered
     assert feature("months_to_mastery", sub(start=date(2024, 3, 15)), **facts) == months
+
+
+@pytest.mark.parametrize(
+    ("mastery", "start", "is_mastered"),
+    [
+        (date(1900, 1, 1), date(2024, 3, 15), None),
+        (date(2024, 1, 30), date(2024, 3, 15), None),
+        (date(2024, 1, 30), date(2024, 1, 29), False),  # Not known at the start.
+    ],
+)
+def test_mastery_before_the_creation_is_null(
+    mastery: date, start: date, is_mastered: bool | None
+) -> None:
+    facts = {"creation_date": date(2024, 1, 31), "class_mastery_date": mastery}
+    assert feature("is_mastered", sub(start=start), **facts) is is_mastered
+    assert feature("months_to_mastery", sub(start=start), **facts) is None
 
 
 def test_previous_sub_is_the_latest_strictly_earlier_one() -> None:
@@ -127,3 +149,9 @@ def test_subscriptions_started_after_as_of_are_left_out() -> None:
 def test_subscriptions_without_character_and_characters_without_subscription_give_no_row() -> None:
     actual = features([character(1), character(2)], [sub(1, char_id=1), sub(2, char_id=3)])
     assert actual["sub_id"].to_list() == [1]
+
+
+def test_expected_revenue_is_finite() -> None:
+    assert feature("expected_revenue", sub(price=1e308, sub_months=12)) == sys.float_info.max
+    assert feature("expected_revenue", sub(price=-1e308, sub_months=12)) == -sys.float_info.max
+    assert feature("expected_revenue", sub(price=1e300, sub_months=12)) == 12 * 1e300

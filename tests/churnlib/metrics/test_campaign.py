@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from churnlib.metrics.campaign import choose_threshold, evaluate_campaign
+from churnlib.metrics.campaign import choose_threshold, evaluate_campaign, plan_campaign
 from churnlib.settings import Offer
 
 OFFER = Offer()
@@ -76,20 +76,14 @@ def test_without_a_threshold_nobody_is_contacted() -> None:
     assert at.expected_gain_ci == (0, 0)
 
 
-def test_chosen_threshold_gains_the_most() -> None:
+def test_best_threshold_in_hindsight_gains_the_most() -> None:
     rows = scored()
-    chosen = choose_threshold(rows, OFFER)
-    assert chosen is not None
-    campaign = evaluate_campaign(rows, OFFER, chosen)
+    campaign = evaluate_campaign(rows, OFFER, 0.3)
     every = [gain(rows, threshold) for threshold in rows["churn_probability"].unique()]
     assert campaign.at_threshold is not None
     assert campaign.best is not None
-    assert (
-        campaign.at_threshold.expected_gain
-        == campaign.best.expected_gain
-        == pytest.approx(max(every))
-    )
-    assert campaign.best.threshold == chosen
+    assert campaign.at_threshold.expected_gain < campaign.best.expected_gain
+    assert campaign.best.expected_gain == pytest.approx(max(every))
     assert campaign.everybody is not None
     assert campaign.everybody.expected_gain == pytest.approx(gain(rows, 0))
 
@@ -98,14 +92,25 @@ def test_rows_without_a_label_are_ignored() -> None:
     rows = scored()
     more = pl.concat([rows, rows.with_columns(sub_churn=pl.lit(None, pl.Int8))])
     assert evaluate_campaign(more, OFFER, 0.2) == evaluate_campaign(rows, OFFER, 0.2)
-    assert choose_threshold(more, OFFER) == choose_threshold(rows, OFFER)
+    assert choose_threshold(more, OFFER, "fitted") == choose_threshold(rows, OFFER, "fitted")
 
 
 @pytest.mark.parametrize("outcome", [0, 1, None])
 def test_threshold_with_one_outcome_is_break_even(outcome: int | None) -> None:
     rows = scored().with_columns(sub_churn=pl.lit(outcome, pl.Int8))
-    assert choose_threshold(rows, OFFER) == pytest.approx(11 / 67)
-    assert choose_threshold(rows, Offer(contact_cost=60.0)) is None
+    assert choose_threshold(rows, OFFER, "fitted") == pytest.approx(11 / 67)
+    assert choose_threshold(rows, Offer(contact_cost=60.0), "fitted") is None
+
+
+def test_rule_decides_the_threshold() -> None:
+    rows = scored().with_columns(pl.col("churn_probability") / 2)
+    assert choose_threshold(rows, OFFER, "break_even") == pytest.approx(11 / 67)
+    fitted = choose_threshold(rows, OFFER, "fitted")
+    assert fitted is not None
+    assert fitted == pytest.approx(11 / 67 / 2, abs=0.02)
+    planned = plan_campaign(rows, OFFER, "fitted")
+    assert (planned.rule, planned.threshold) == ("fitted", fitted)
+    assert planned.to_json()["rule"] == "fitted"
 
 
 def test_campaign_without_labels_has_only_a_reason() -> None:

@@ -10,6 +10,7 @@ from churnlib.io.catalog import Catalog
 from churnlib.io.hashing import hashes
 from churnlib.metrics.campaign import choose_threshold, evaluate_campaign
 from churnlib.metrics.contact import add_contact, compare_counts, compare_hold_out, is_held_out
+from churnlib.metrics.profit import break_even
 from churnlib.settings import Offer
 from churnlib.versions.folder import save_model
 from churnlib.versions.manifest import read_manifest
@@ -136,12 +137,26 @@ def test_another_offer_chooses_a_new_threshold_on_the_validation_rows(
     probability = pl.Series([n / 240 for n in range(240)])
     slices = ["validation"] * 120 + ["in_sample"] * 120
     scored = rows.with_columns(churn_probability=probability, slice=pl.Series(slices))
-    chosen = evaluate_campaign(scored, Offer(), 0.123).to_json(curve=False)
+    chosen = evaluate_campaign(scored, Offer(), 0.123, "fitted").to_json(curve=False)
     facts = {**FACTS, "campaign": chosen} if with_campaign else FACTS
     saved = save_model(Catalog(str(tmp_path), "hawk").model("v1"), model, scored, rows[:9], facts)
     half = scored[:120]
-    usual_best, dear_best = (choose_threshold(half, offer) for offer in (Offer(), DEAR))
+    usual_best, dear_best = (choose_threshold(half, offer, "fitted") for offer in (Offer(), DEAR))
     manifest = read_manifest(saved)
-    assert contact_threshold(saved, manifest, Offer()) == (0.123 if with_campaign else usual_best)
-    assert contact_threshold(saved, manifest, DEAR) == dear_best
+    kept = contact_threshold(saved, manifest, Offer(), "fitted")
+    assert kept == (0.123 if with_campaign else usual_best)
+    assert contact_threshold(saved, manifest, DEAR, "fitted") == dear_best
+    for offer in (Offer(), DEAR):
+        assert contact_threshold(saved, manifest, offer, "break_even") == break_even(offer)
+    # A threshold of an earlier version was chosen by another rule.
+    earlier = {**manifest, "campaign": {**manifest.get("campaign", {}), "rule": None}}
+    if with_campaign:
+        assert contact_threshold(saved, earlier, Offer(), "fitted") == usual_best
     assert len({0.123, usual_best, dear_best}) == 3
+
+
+def test_model_that_may_not_contact_has_null_contacts_and_the_same_hold_out() -> None:
+    flagged = add_contact(BATCH, 500 / 999, 0.2, may_contact=False)
+    assert flagged.schema["contact"] == pl.Boolean
+    assert flagged["contact"].null_count() == len(BATCH)
+    assert flagged["held_out"].equals(add_contact(BATCH, 500 / 999, 0.2)["held_out"])

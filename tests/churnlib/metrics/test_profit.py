@@ -6,15 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.integrate import quad
+from scipy.special import expit, logit
 from scipy.stats import beta
 
 from churnlib.metrics.profit import (
     Cutoffs,
-    best_threshold,
     break_even,
     cutoffs,
     expected_maximum,
     profits,
+    smoothed_threshold,
 )
 from churnlib.settings import Offer
 
@@ -71,17 +72,6 @@ def test_profit_curve_equals_counting_at_each_threshold(scored: Rows, offer: Off
     assert profits(at, offer) == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
 
-@settings(deadline=None, max_examples=100)
-@given(rows, offers)
-def test_no_threshold_is_more_profitable_than_the_best(scored: Rows, offer: Offer) -> None:
-    rate = offer.acceptance_rate
-    brings = {t: profit_of(scored, t, offer, rate) for t in thresholds(scored)}
-    chosen = best_threshold(table(scored), offer)
-    assert brings[float("inf") if chosen is None else chosen] == pytest.approx(
-        max(brings.values()), rel=1e-9, abs=1e-9
-    )
-
-
 @settings(deadline=None, max_examples=25)
 @given(rows, offers)
 def test_expected_maximum_equals_numerical_integration(scored: Rows, offer: Offer) -> None:
@@ -134,37 +124,88 @@ def test_expected_maximum_equals_published_values(
     assert maximum.share == pytest.approx(share, rel=1e-12)
 
 
-def calibrated(n: int) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    rng = np.random.default_rng(5)
+def calibrated(n: int, seed: int = 5) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    rng = np.random.default_rng(seed)
     probability = rng.beta(1, 4, n)
     return rng.random(n) < probability, probability
 
 
-def test_best_threshold_of_true_probabilities_is_near_break_even() -> None:
+def test_threshold_of_true_probabilities_is_break_even() -> None:
     # 57 for a churner at 30 % acceptance less the contact, 11 lost on another: 11 / 67.
     even = break_even(Offer())
     assert even == pytest.approx(11 / 67)
-    chosen = best_threshold(cutoffs(*calibrated(400_000)), Offer())
-    assert chosen == pytest.approx(11 / 67, abs=0.01)
+    assert smoothed_threshold(*calibrated(100_000), Offer()) == pytest.approx(11 / 67, abs=0.005)
+
+
+def test_threshold_corrects_probabilities_that_are_too_high() -> None:
+    outcome, probability = calibrated(100_000)
+    shifted = expit(logit(probability) + 1)
+    expected = expit(logit(11 / 67) + 1)
+    assert smoothed_threshold(outcome, shifted, Offer()) == pytest.approx(expected, abs=0.01)
+
+
+def test_every_row_is_contacted_where_contacting_all_pays_off() -> None:
+    cheap = Offer(incentive_cost=0.5, contact_cost=0.1)  # 0.6 / 60.3: about 1 %.
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        probability = rng.uniform(0.05, 0.6, 200)
+        chosen = smoothed_threshold(rng.random(200) < probability, probability, cheap)
+        assert chosen is not None
+        assert chosen <= probability.min()
+
+
+def test_threshold_of_few_rows_loses_less_than_the_most_profitable_of_the_sample() -> None:
+    _, everyone = calibrated(100_000)
+    gain = 67 * everyone - 11  # Of a contact, in expectation.
+    losses: dict[str, list[float]] = {"fitted": [], "argmax": [], "break-even": []}
+    for seed in range(16):
+        outcome, probability = calibrated(300, seed=seed)
+        at = cutoffs(outcome, probability)
+        chosen = {
+            "fitted": smoothed_threshold(outcome, probability, Offer()),
+            "argmax": at.thresholds[np.argmax(profits(at, Offer()))],
+            "break-even": break_even(Offer()),
+        }
+        for name, threshold in chosen.items():
+            reached = everyone >= (np.inf if threshold is None else threshold)
+            losses[name].append(float(gain[gain > 0].sum() - gain[reached].sum()) / len(gain))
+    means = {name: sum(each) / len(each) for name, each in losses.items()}
+    assert means["break-even"] == pytest.approx(0)
+    assert means["fitted"] < means["argmax"] / 2
 
 
 def test_nobody_is_contacted_where_nothing_pays_off() -> None:
     dear = Offer(contact_cost=60.0)
     assert break_even(dear) is None
-    at = cutoffs(*calibrated(1000))
-    assert best_threshold(at, dear) is None
-    assert best_threshold(cutoffs(np.zeros(9, bool), np.linspace(0, 1, 9)), Offer()) is None
+    assert smoothed_threshold(*calibrated(1000), dear) is None
 
 
-def test_all_churners_are_contacted_where_contacting_is_free() -> None:
+@pytest.mark.parametrize(("rate", "expected"), [(0.1, None), (0.3, 0.0)])
+def test_rows_whose_risk_does_not_rise_are_contacted_all_or_not_at_all(
+    rate: float, expected: float | None
+) -> None:
+    probability = np.linspace(0.01, 0.99, 100)
+    outcome = np.arange(100) < 100 * rate  # The safest churn.
+    assert smoothed_threshold(outcome, probability, Offer()) == expected
+
+
+def test_everyone_is_contacted_where_contacting_is_free() -> None:
     free = Offer(incentive_cost=0.0, contact_cost=0.0)
-    outcome = np.array([True, False, True, False])
-    at = cutoffs(outcome, np.array([0.9, 0.7, 0.4, 0.1]))
-    # The last one stays and adds no profit: among equal profits, fewer contacts win.
-    assert best_threshold(at, free) == 0.4
-    maximum = expected_maximum(at, free)
+    assert break_even(free) == 0
+    outcome, probability = np.array([True, False, True, False]), np.array([0.9, 0.7, 0.4, 0.1])
+    assert smoothed_threshold(outcome, probability, free) == 0
+    maximum = expected_maximum(cutoffs(outcome, probability), free)
     assert maximum.profit == pytest.approx(0.3 * 200 / 2)
     assert maximum.share == pytest.approx(0.75)
+
+
+@given(offers, st.floats(0, 1))
+def test_contacting_pays_off_exactly_from_break_even_on(offer: Offer, probability: float) -> None:
+    kept = offer.lifetime_value - offer.incentive_cost
+    gain = probability * offer.acceptance_rate * kept - (1 - probability) * offer.incentive_cost
+    gain -= offer.contact_cost
+    even = break_even(offer)
+    assert gain <= 1e-9 if even is None or probability < even else gain >= -1e-9
 
 
 def test_better_ranking_and_known_rate_are_worth_more() -> None:

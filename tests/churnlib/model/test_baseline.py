@@ -5,7 +5,9 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
+from scipy.stats import rankdata
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
 
 from churnlib.model import baseline
 from churnlib.model.baseline import fit_baseline
@@ -30,9 +32,9 @@ def predictions(training_rows: pl.DataFrame, rows: pl.DataFrame) -> pl.Series:
     return predict_by(model, schema, rows)
 
 
-def test_baseline_is_logistic_regression_on_scaled_and_one_hot_columns() -> None:
+def test_baseline_is_logistic_regression_on_ranks_and_one_hot_columns() -> None:
     rows = ROWS.select("sub_churn", "sub_months", "race", hard_balance=pl.col("sub_id") % 97)
-    numbers = rows.select("sub_months", "hard_balance").to_numpy().astype(float)
+    numbers = rankdata(rows.select("sub_months", "hard_balance").to_numpy(), axis=0)
     numbers = (numbers - numbers.mean(axis=0)) / numbers.std(axis=0)
     values = rows.select(
         (pl.col("race").eq_missing(race)).cast(float).alias(race or "none")
@@ -74,9 +76,35 @@ def test_baseline_is_fitted_to_a_sample_of_many_rows(monkeypatch: pytest.MonkeyP
     assert predict_by(in_parts, schema, ROWS).equals(predict_by(whole, schema, ROWS))
 
 
-def test_baseline_is_none_with_infinite_values() -> None:
-    infinite = ROWS.with_columns(hard_balance=pl.lit(float("inf")))
-    assert fit_baseline(FeatureTable.of(infinite), schema_of(infinite)) is None
+@pytest.mark.parametrize("extreme", [9.2e15, 1e300, float("inf"), -1e300])
+@pytest.mark.filterwarnings("error")
+def test_extreme_values_do_not_ruin_the_baseline(extreme: float) -> None:
+    """In a sixteenth of the rows, of training as of later ones."""
+    rows, later = features(rows=2000), features(rows=4000, seed=5)
+
+    def spoil(rows: pl.DataFrame) -> pl.DataFrame:
+        is_odd = pl.int_range(pl.len()) % 16 == 3
+        return rows.with_columns(
+            hard_balance=pl.when(is_odd).then(extreme).otherwise("hard_balance")
+        )
+
+    aucs = [
+        roc_auc_score(later["sub_churn"], predictions(training, scored))
+        for training, scored in ((rows, later), (spoil(rows), spoil(later)))
+    ]
+    # The balance itself is lost in a sixteenth of the rows.
+    without = predictions(rows.drop("hard_balance"), later.drop("hard_balance"))
+    worth = aucs[0] - roc_auc_score(later["sub_churn"], without)
+    assert worth > 0.05
+    assert aucs[1] > aucs[0] - worth / 8
+
+
+def test_no_column_of_nulls_stops_the_baseline() -> None:
+    rows = ROWS.with_columns(hard_balance=pl.lit(None, pl.Float64), sub_months=pl.lit(3))
+    schema = schema_of(ROWS)
+    model = fit_baseline(FeatureTable.of(rows), schema)
+    assert model is not None
+    assert predict_by(model, schema, ROWS).is_between(0, 1).all()
 
 
 def test_baseline_can_be_saved_by_skops() -> None:

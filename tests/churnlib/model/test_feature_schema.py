@@ -4,14 +4,16 @@ import json
 import random
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
 from churnlib.errors import ModelError
 from churnlib.model.columns import OfKind
 from churnlib.model.feature_schema import NEVER, Feature, FeatureSchema, learn_schema
+from churnlib.model.predict import predict
 from churnlib.settings import FeatureChoice
-from tests.churnlib.model.samples import features
+from tests.churnlib.model.samples import features, fitted
 
 ROWS = pl.DataFrame(
     {
@@ -147,3 +149,26 @@ def test_columns_are_chosen_by_kind() -> None:
     assert OfKind("number")(frame) == ["kills", "is_mastered", "price"]
     with pytest.raises(ValueError, match="not 'flag'"):
         OfKind("flag")  # type: ignore[arg-type]
+
+
+def test_numbers_are_finite_in_single_precision_too() -> None:
+    prices = [1e300, -1e39, float("inf"), 1e38, 9.2e15, 0.1]
+    rows = pl.DataFrame({"price": prices})
+    taken = FeatureSchema((Feature("price", "number"),)).apply(rows)["price"]
+    assert taken.to_list() == [1e38, -1e38, 1e38, 1e38, 9.2e15, 0.1]
+    assert np.isfinite(taken.to_numpy().astype(np.float32)).all()
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "name", ["boosting", "forest", "gradient_boosting", "iterative", "lightgbm", "logistic"]
+)
+def test_algorithms_take_extreme_numbers(name: str) -> None:
+    place = pl.int_range(pl.len())
+    rows = features().with_columns(
+        hard_balance=pl.when(place % 9 == 0).then(1e300)
+        .when(place % 9 == 1).then(-1e300)
+        .when(place % 9 == 2).then(9.2e15)
+        .otherwise("hard_balance")
+    )  # fmt: skip
+    assert predict(fitted(name, rows), rows).is_between(0, 1).all()

@@ -101,3 +101,49 @@ def test_compared_rows_are_balanced(churned: int, stayed: int, expected: tuple[i
     compared = importance._balanced(outcome, np.arange(len(outcome)))
     assert (outcome[compared].sum(), (~outcome[compared]).sum()) == expected
     assert (np.diff(compared) > 0).all()
+
+
+def test_intervals_of_features_without_effect_include_zero() -> None:
+    """The label is noise, for the model as for the rows: 5 % of the intervals may exclude 0."""
+    intervals = []
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        noise = [
+            features(rows=900, seed=100 * part + seed).with_columns(
+                sub_churn=pl.Series(rng.integers(0, 2, 900), dtype=pl.Int8)
+            )
+            for part in (0, 1)
+        ]
+        found = permutation_importance(fit(noise[0], training(TREES), seed=1), noise[1])
+        intervals += [i for i in found if i.least < i.most]
+    assert len(intervals) > 70
+    # More than 11 of 84 happen with a chance of 0.1 %.
+    assert sum(i.least > 0 or i.most < 0 for i in intervals) <= 11
+
+
+def test_intervals_hold_the_loss_of_all_characters(model: FittedModel) -> None:
+    """The loss on many rows, within the intervals of small samples of its characters."""
+    population = features(8000, seed=9).with_columns(
+        noise=np.random.default_rng(6).normal(size=8000)
+    )
+    small = [population[start : start + 400] for start in range(0, 8000, 400)]
+    with pytest.MonkeyPatch.context() as patch:
+        for limit in ("MAX_ROWS", "MAX_COMPARED"):
+            patch.setattr(importance, limit, 8000)
+        truth = {i.feature: i.auc_loss for i in permutation_importance(model, population)}
+        found = [i for rows in small for i in permutation_importance(model, rows)]
+    held = [i.least <= truth[i.feature] <= i.most for i in found if i.least < i.most]
+    assert np.mean(held) >= 0.85
+
+
+def test_characters_count_once_however_many_rows_they_have(
+    model: FittedModel, table: pl.DataFrame
+) -> None:
+    rows = table.head(200)
+    copies = pl.concat([rows.with_columns(pl.col("sub_id") + 1000 * n) for n in range(4)])
+    apart = copies.with_columns(char_id=pl.int_range(pl.len()))
+    wide, narrow = (
+        {i.feature: i.most - i.least for i in permutation_importance(model, each)}
+        for each in (copies, apart)
+    )
+    assert narrow["hard_balance"] < 0.75 * wide["hard_balance"]

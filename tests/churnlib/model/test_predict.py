@@ -137,6 +137,7 @@ def test_predicting_uses_one_thread_and_does_not_change_the_model() -> None:
     assert forest.pipeline.named_steps["model"].n_jobs == 2
 
 
+@pytest.mark.slow
 def test_predictions_are_the_same_bits_on_one_and_two_threads(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -162,7 +163,9 @@ def test_ranks_follow_risk_and_ties_follow_the_key() -> None:
         sub_start_date=pl.date(2024, 1, 1), other=1
     )
     ranked = rank_by_risk(batch, "v1")
-    output_tables()["predictions"].schema.validate(add_contact(ranked, 0.3, 0.05))
+    for may_contact in (True, False):
+        flagged = add_contact(ranked, 0.3, 0.05, may_contact=may_contact)
+        output_tables()["predictions"].schema.validate(flagged)
     assert ranked["baseline_probability"].null_count() == 4
     assert ranked.select("risk_rank", "sub_id").rows() == [(1, 13), (2, 11), (3, 12), (4, 14)]
     assert ranked["model_version"].unique().to_list() == ["v1"]

@@ -122,6 +122,7 @@ def run(features: DatasetRef, folder: Path, **options: Any) -> DatasetRef:
             features=FACTS["settings"] | {"horizon_months": 1},
             labels_known_by=date(2024, 12, 1),
             offer=Offer(),
+            rule="fitted",
         ),
         seed=1,
         origin={"settings": {}, "changes": [], "tables": {}, "code": {}},

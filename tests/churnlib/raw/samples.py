@@ -132,16 +132,18 @@ def prepare(
     parent: Rows | pl.LazyFrame | None = None,
     settings: RawSettings | None = None,
     memory: int = AMPLE,
+    output: Path | None = None,
 ) -> DatasetRef:
-    """Prepares a raw table by one of the readers, to a file beside it."""
-    output = Dataset(source.name, "hawk", str(Path(source.uri).with_name("checked.parquet")))
+    """Prepares a raw table by one of the readers, to a file beside it or in another folder."""
+    place = (output or Path(source.uri).parent) / "checked.parquet"
+    target = Dataset(source.name, "hawk", str(place))
     above = pl.LazyFrame(parent) if isinstance(parent, list) else parent
     with TemporaryDirectory() as scratch:
         space = Workspace(memory, Path(scratch))
         if reader == "clean":
-            return prepare_clean(source, spec, above, output, space)
+            return prepare_clean(source, spec, above, target, space).table
         validator = Validator(spec, settings or RawSettings())
-        return prepare_valid(source, validator, above, output, space)
+        return prepare_valid(source, validator, above, target, space).table
 
 
 def by_key(checked: CheckedTable, table: str) -> CheckedTable:

@@ -100,3 +100,15 @@ def test_the_share_of_faulty_rows_is_that_of_the_known_ones(tmp_path: Path) -> N
     with pytest.raises(DataError, match="1 of 2 rows break a rule"):
         check(source, on_bad_rows="quarantine", max_bad_share=0.4)
     assert len(check(source, on_bad_rows="quarantine", max_bad_share=0.5).rejected) == 1
+
+
+def test_copies_count_whatever_a_later_row_of_their_key_says(tmp_path: Path) -> None:
+    known = sub(101, sub_start_date=date(2024, 2, 1))
+    later = {**known, "sub_start_date": date(2024, 5, 1)}
+    checked = check(write(tmp_path, "sub_data", [known, later, known, later]))
+    assert checked.rows.to_dicts() == [known]
+    assert checked.rejected.is_empty()
+    assert checked.copies == 2
+    contradiction = {**known, "price": 1.0}
+    with pytest.raises(DataError, match="sub_id must be unique: 3 rows"):
+        check(write(tmp_path, "sub_data", [known, contradiction, known]))

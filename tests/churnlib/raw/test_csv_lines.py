@@ -7,8 +7,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from churnlib.raw.csv_lines import find_ragged_lines, header, line_not_utf8
-from tests.churnlib.raw.samples import check, currency, lines, refusal, write_text
+from churnlib.io.datasets import Dataset
+from churnlib.raw import csv_lines
+from churnlib.raw.csv_lines import find_unusual_lines, header, line_not_utf8, profile
+from churnlib.raw.messages import stray_quotes_message
+from tests.churnlib.raw.samples import check, currency, lines, refusal, sub, write, write_text
 
 TABLE = "character_currency"
 GOOD_LINE = "1,2021-01-01,0,0,1,2"
@@ -116,7 +119,7 @@ def test_lines_are_found_as_they_were_written(
     for row in [["a"], *rows][:-1]:
         starts.append(starts[-1] + 1 + sum(field.count("\n") for field in row))
     blank = [n for n, row in enumerate(rows, start=2) if not row[0].strip() and len(row) == 1]
-    layout = find_ragged_lines(str(path))
+    layout = find_unusual_lines(str(path))
     assert layout.blank == tuple(blank)
     assert layout.ragged == {
         starts[n - 1]: len(row)
@@ -127,12 +130,79 @@ def test_lines_are_found_as_they_were_written(
     assert layout.starts is None or layout.starts.to_list() == starts
 
 
+STRAY = [
+    (['1,"x,5', "2,y,6", '3,z",7'], "line 2, column b, which joins the lines up to line 4"),
+    (['1,"x,5', '2,y",6'], "line 2, column b, which joins the lines up to line 3"),
+    (["1,x,5", '2,y"z,6', "3,z,7"], "line 3, column b"),
+    (["1,x,5", '2,"y"z,6', "3,z,7"], "line 3, column b"),
+    (["1,x,5", '2,y,"6', "3,z,7"], "line 3, column c, which joins the lines up to the end of"),
+    (['"1,x,5', "2,y,6"], "line 2, column a, which joins the lines up to the end of the file"),
+    (['1,p"q,5', "2,y,6", '3,r"s,7'], "line 2, column b; line 4, column b"),
+]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize(("rows", "place"), STRAY, ids=str)
+def test_stray_quotes_are_named_by_lines_and_column(
+    rows: list[str], place: str, end: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "x.csv"
+    path.write_bytes((end.join(["a,b,c", *rows]) + end).encode())
+    source = Dataset("x", "hawk", str(path))
+    message = stray_quotes_message(source, find_unusual_lines(source.uri).strays)
+    assert message.startswith("hawk: x.csv cannot be read, because of stray quotes: " + place)
+
+
+@pytest.mark.parametrize("column", ["sub_type", "sub_size", "price", "note"])
+@pytest.mark.parametrize("on_bad_rows", ["fail", "quarantine"])
+def test_stray_quotes_that_join_rows_are_refused_in_any_column(
+    column: str, on_bad_rows: str, tmp_path: Path
+) -> None:
+    rows = [{**sub(n), "note": "x"} for n in range(101, 107)]
+    source = write(tmp_path, "sub_data", rows)
+    cells = [line.split(",") for line in Path(source.uri).read_text().splitlines()]
+    place = cells[0].index(column)
+    cells[2][place] = f'"{cells[2][place]}'
+    cells[4][place] = f'{cells[4][place]}"'
+    write_text(tmp_path, "sub_data", "\n".join(map(",".join, cells)) + "\n")
+    message = refusal(source, on_bad_rows=on_bad_rows, max_bad_share=1.0)
+    expected = f"line 3, column {column}, which joins the lines up to line 5. Remove them"
+    assert f"hawk: sub_data.csv cannot be read, because of stray quotes: {expected}" in message
+
+
+def test_quotes_within_a_line_that_end_where_they_begin_are_text(tmp_path: Path) -> None:
+    row = '1,f,5" x 3",mage,west,2021-01-05,,1,2'
+    checked = check(write_text(tmp_path, "character_data", lines("character_data", row))).rows
+    assert checked["race"].to_list() == ['5" x 3"']
+
+
 def test_the_first_line_that_is_not_utf8_is_found(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     path.write_bytes("a\nä\n".encode() + b"\xff\n\xff\n")
     assert line_not_utf8(str(path)) == 3
     path.write_bytes("a\nä\n".encode())
     assert line_not_utf8(str(path)) is None
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
+@pytest.mark.parametrize(
+    ("text", "is_lone"),
+    [
+        ("a,b\r\n1,2\r\n", False),
+        ("a,b\n1,2\n", False),
+        ("a,b\n1,\r2\n", True),
+        ("a,b\r1,2\r\n", True),
+        ("a,b\r\n1,2\r", True),
+        ("a,b\r\r\n1,2\r\n", True),
+    ],
+)
+def test_carriage_returns_that_end_no_line_are_found_whatever_is_read_at_once(
+    text: str, is_lone: bool, size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csv_lines, "AT_A_TIME", size)
+    path = tmp_path / "x.csv"
+    path.write_bytes(text.encode())
+    assert profile(str(path)).has_lone_cr == is_lone
 
 
 def test_an_empty_file_has_no_header(tmp_path: Path) -> None:

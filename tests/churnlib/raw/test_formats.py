@@ -131,7 +131,7 @@ def test_a_column_of_only_nulls_has_any_type(tmp_path: Path) -> None:
     ("column", "values", "fault"),
     [
         ("char_id", [1.5, 2.0], "must be a whole number: 1 row (row 1: 1.5)"),
-        ("char_id", [float("nan"), 2.0], "must be a whole number: 1 row (row 1: nan)"),
+        ("char_id", [float("nan"), 2.0], "must not be empty: 1 row (row 1)"),
         ("char_id", [float("inf"), 2.0], "must be a whole number: 1 row (row 1: inf)"),
         (
             "char_id",
@@ -144,7 +144,6 @@ def test_a_column_of_only_nulls_has_any_type(tmp_path: Path) -> None:
             "must be a whole number: 1 row (row 1: 1.50)",
         ),
         ("char_id", [True, None], "must be a whole number: 1 row (row 1: True)"),
-        ("hard_balance", [float("nan"), 2.0], "must be a number: 1 row (row 1: nan)"),
         ("hard_balance", [float("-inf"), 2.0], "must be a number: 1 row (row 1: -inf)"),
         ("hard_balance", [date(2024, 1, 1), None], "must be a number: 1 row (row 1: 2024-01-01)"),
         (
@@ -217,8 +216,11 @@ def test_text_ids_are_kept_as_they_are(form: str, tmp_path: Path) -> None:
 
 
 def test_text_ids_must_be_unique_and_known(tmp_path: Path) -> None:
-    rows = [{**sub(), "sub_id": key, "char_id": of} for key, of in
-            (("a", "x"), ("a", "x"), ("b", "y"), (None, "x"))]  # fmt: skip
+    keys = (("a", "x"), ("a", "x"), ("b", "y"), (None, "x"))
+    rows = [
+        {**sub(), "sub_id": key, "char_id": of, "price": price}
+        for price, (key, of) in enumerate(keys)
+    ]
     source = write(tmp_path, "sub_data", rows)
     message = refusal(source, parent=[{"char_id": "x"}], id_type="text")
     assert "sub_id must be unique: 2 rows (line 2: a; line 3: a)" in message

@@ -1,6 +1,6 @@
 """Structural faults: what is refused, and that the message names where, what and how many."""
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,10 @@ from tests.churnlib.raw.samples import (
     write_text,
 )
 
-NULLABLE = {"class_mastery_date", "sub_hard", "sub_soft", "hard_balance", "soft_balance"}
+NULLABLE = {
+    *("class_mastery_date", "end_date"),
+    *("sub_hard", "sub_soft", "hard_balance", "soft_balance"),
+}
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -97,12 +100,11 @@ def test_a_file_that_is_not_a_table_is_refused(
     message = refusal(Dataset("sub_miss", "hawk", str(path)))
     assert message.startswith("hawk: ")
     assert name in message
-    assert "cannot be read" in message or "lacks the columns" in message
+    assert any(text in message for text in ("cannot be read", "is empty", "is not text"))
 
 
-@pytest.mark.parametrize("form", FORMATS)
-def test_a_folder_is_not_a_table(form: str, tmp_path: Path) -> None:
-    path = tmp_path / f"sub_miss.{form}"
+def test_a_folder_is_not_a_csv_file(tmp_path: Path) -> None:
+    path = tmp_path / "sub_miss.csv"
     path.mkdir()
     assert refusal(Dataset("sub_miss", "hawk", str(path))) == (
         f"hawk: {path} is a folder, not a file. Put the file in its place."
@@ -141,9 +143,11 @@ def test_a_header_alone_is_an_empty_table(tmp_path: Path) -> None:
 
 BAD_DAYS = [
     "01/02/2017", "2021-13-01", "2021-02-29", "2021-1-5", "21-01-05", "20210105", "2021-01-05x",
-    " 2021-01-05", "2021-01-05T00:00:00", "-2021-01-05", "12021-01-05", "yesterday", "٢٠٢١-01-05",
+    "2021-01-05T00:00:01", "2021-01-05 12:00", "2021-01-05 00:00:00+02:00",
+    "2021-01-05T", "0000-00-00", "-2021-01-05", "-2024-1-01", "12021-01-05", "yesterday",
+    "٢٠٢١-01-05",
 ]  # fmt: skip
-BAD_NUMBERS = ["a", "NaN", "nan", "inf", "-inf", "1e999", "1,5", "0x10", "1_000", "true"]
+BAD_NUMBERS = ["a", "inf", "-inf", "1e999", "1,5", "0x10", "1_000", "true"]
 BAD_WHOLES = [*BAD_NUMBERS, "1.5", "99999999999999999999", "9007199254740993.0", "1e300"]
 
 
@@ -201,7 +205,10 @@ def test_null_is_a_fault_unless_the_column_is_nullable(
 
 @pytest.mark.parametrize("table", raw_tables())
 def test_a_duplicate_key_is_refused(table: str, tmp_path: Path) -> None:
-    rows = [*GOOD[table], GOOD[table][1]]
+    good = GOOD[table][1]
+    column, value = list(good.items())[-1]
+    other = value + timedelta(31) if isinstance(value, date) else value + 1
+    rows = [*GOOD[table], {**good, column: other}]
     message = refusal(write(tmp_path, table, rows))
     key = raw_tables()[table].key
     values = ", ".join(f"{column} {rows[1][column]}" for column in key)

@@ -19,9 +19,10 @@ from churnlib.io.storage import fingerprint
 from churnlib.io.table_writer import ROW_GROUPS
 from churnlib.raw import batches, external_sort
 from churnlib.raw.external_sort import Workspace
-from churnlib.raw.prepare import prepare_clean
+from churnlib.raw.prepare import prepare_clean, prepare_valid
 from churnlib.raw.quality_warnings import ROWS_BY_DAY, DayCounts
-from churnlib.raw.read import UncleanError
+from churnlib.raw.read_clean import UncleanError
+from churnlib.raw.validator import Validator
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.schemas.spec import TableSpec
 from churnlib.settings import RawSettings
@@ -174,7 +175,9 @@ def test_sorted_rows_are_streamed_without_temporary_files(table: Any, tmp_path: 
     space = Workspace(0, tmp_path / "no_such_folder")
     parent = None if tested.parent is None else tested.parent.lazy()
     output = Dataset(table.name, "hawk", str(tmp_path / "checked.parquet"))
-    assert read(prepare_clean(source, tested.spec, parent, output, space)).equals(tested.expected)
+    assert read(prepare_clean(source, tested.spec, parent, output, space).table).equals(
+        tested.expected
+    )
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -188,16 +191,73 @@ def test_an_empty_table_is_prepared(table: str, form: str, tmp_path: Path) -> No
         assert prepared.rows == 0
 
 
+@pytest.mark.parametrize("table", raw_tables())
+def test_copies_anywhere_are_left_out_and_the_bytes_are_those_without_them(
+    table: str, tmp_path: Path
+) -> None:
+    tested = case(table)
+    expected = tested.prepare(tested.rows, tmp_path, "clean").fingerprint
+    orders = ("sorted", "by_key", "last_rows_late", "rows_shuffled")
+    places = ([0], [8, 8, 20], range(len(tested.rows)))
+    pairs = cycle(product(FORMATS, READERS))
+    for order, copied, (form, reader) in zip(
+        cycle(orders), islice(cycle(places), 12), pairs, strict=False
+    ):
+        rows = pl.concat([tested.rows, *(tested.rows[n] for n in copied)])
+        arranged = ORDERS[order](rows, tested.spec)
+        prepared = tested.prepare(arranged, tmp_path, reader, form=form)
+        assert prepared.fingerprint == expected, (order, copied, form, reader)
+    at_once = pl.concat([tested.rows[:9], tested.rows[8:9], tested.rows[8:]])
+    for reader in READERS:
+        assert tested.prepare(at_once, tmp_path, reader).fingerprint == expected
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_copies_are_counted_by_the_day_they_became_known(reader: Reader, tmp_path: Path) -> None:
+    tested = case("sub_data")
+    spec, parent = tested.spec, tested.parent
+    assert parent is not None
+    rows = pl.concat([tested.rows, tested.rows[3:5], tested.rows[3:4]])
+    source = write(tmp_path, spec.name, rows)
+    output = Dataset(spec.name, "hawk", str(tmp_path / "checked.parquet"))
+    space = Workspace(AMPLE, tmp_path)
+    if reader == "clean":
+        prepared = prepare_clean(source, spec, parent.lazy(), output, space)
+    else:
+        prepared = prepare_valid(
+            source, Validator(spec, RawSettings()), parent.lazy(), output, space
+        )
+    days = sorted(tested.rows["sub_start_date"][n] for n in (3, 3, 4))
+    assert prepared.copies.total == 3
+    assert prepared.copies.by_day == [
+        (day.isoformat(), days.count(day)) for day in dict.fromkeys(days)
+    ]
+
+
 Fault = Callable[[pl.DataFrame, TableSpec, int], pl.DataFrame]
 """Spoils a row, given its place."""
 
 
-def repeated_at_once(rows: pl.DataFrame, _: TableSpec, place: int) -> pl.DataFrame:
-    return pl.concat([rows[: place + 1], rows[place:]])
+def repeated_at_once(rows: pl.DataFrame, spec: TableSpec, place: int) -> pl.DataFrame:
+    return pl.concat([rows[: place + 1], changed(rows[place : place + 1], spec), rows[place + 1 :]])
 
 
-def repeated_at_the_end(rows: pl.DataFrame, _: TableSpec, place: int) -> pl.DataFrame:
-    return pl.concat([rows, rows[place : place + 1]])
+def repeated_at_the_end(rows: pl.DataFrame, spec: TableSpec, place: int) -> pl.DataFrame:
+    return pl.concat([rows, changed(rows[place : place + 1], spec)])
+
+
+def repeated_thrice(rows: pl.DataFrame, spec: TableSpec, place: int) -> pl.DataFrame:
+    """A copy of a row, and another of the same key."""
+    same = rows[place : place + 1]
+    return pl.concat([rows, same, changed(same, spec)])
+
+
+def changed(row: pl.DataFrame, spec: TableSpec) -> pl.DataFrame:
+    """The row with another value that breaks no rule."""
+    column = "end_date" if "end_date" in row.columns else spec.of_kind("category", "number")[-1]
+    value = pl.col(column)
+    other = value.dt.offset_by("1mo") if row.schema[column] == pl.Date else value.fill_null(0) + 1
+    return row.with_columns(pl.lit("x").alias(column) if row.schema[column] == pl.String else other)
 
 
 def repeated_with_other_values(rows: pl.DataFrame, spec: TableSpec, place: int) -> pl.DataFrame:
@@ -226,7 +286,7 @@ def spoiled(rows: pl.DataFrame, place: int, column: str, value: Any) -> pl.DataF
     return rows.with_columns(pl.when(~is_here).then(column).otherwise(value).alias(column))
 
 
-REPEATS = (repeated_at_once, repeated_at_the_end, repeated_with_other_values)
+REPEATS = (repeated_at_once, repeated_at_the_end, repeated_thrice, repeated_with_other_values)
 FAULTS: tuple[Fault, ...] = (*REPEATS, without_a_value, without_a_key, of_no_parent)
 
 

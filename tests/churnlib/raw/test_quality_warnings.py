@@ -110,6 +110,31 @@ def test_implausible_subscriptions_are_counted() -> None:
     assert warnings("sub_data", *rows, parent=[character(1)]) == {**own, early: 1}
 
 
+def test_numbers_at_the_bounds_are_plausible_and_those_beyond_are_counted() -> None:
+    most: dict[str, Any] = {"price": 1e6, "sub_months": 120, "num_hard_currency": 1e12}
+    assert warnings("sub_data", sub(1, **most), sub(2, num_soft_currency=0.0)) == {}
+    rows = [sub(1, price=1e6 + 1), sub(2, sub_months=121), sub(3, num_soft_currency=-1.0)]
+    assert warnings("sub_data", *rows) == {
+        "price above 1,000,000 a month": 1,
+        "subscribed for more than 120 months": 1,
+        "currency paid out below 0 or above 1,000,000,000,000": 1,
+    }
+    amounts = [
+        currency(1, 1, hard_balance=1e12, soft_balance=None),
+        currency(1, 2, hard_balance=-1e12, sub_hard=None),
+        currency(1, 3, hard_balance=1e300, soft_balance=9.2e15),
+        currency(1, 4, sub_hard=-1.0, sub_soft=None),
+    ]
+    assert warnings("character_currency", *amounts) == {
+        "balance below -1,000,000,000,000 or above 1,000,000,000,000": 1,
+        "currency paid out below 0 or above 1,000,000,000,000": 1,
+    }
+    characters = [character(1, total_kills=-1), character(2, total_deaths=10**9)]
+    assert warnings("character_data", *characters) == {
+        "kills or deaths below 0 or above 1,000,000,000": 1
+    }
+
+
 def test_a_miss_before_the_month_of_its_subscription_gives_a_warning() -> None:
     rows = [miss(101, 1), miss(102, 1), miss(103, 1)]
     parents = [
@@ -190,6 +215,8 @@ def texts_of_character(row: Facts, _before: Facts, _parent: Facts) -> Texts:
     mastered = row["class_mastery_date"]
     if mastered is not None and mastered < row["creation_date"]:
         yield "class mastered before the character's creation"
+    if not all(0 <= row[name] <= 10**9 for name in ("total_kills", "total_deaths")):
+        yield "kills or deaths below 0 or above 1,000,000,000"
 
 
 def texts_of_currency(row: Facts, before: Facts, parent: Facts) -> Texts:
@@ -198,6 +225,10 @@ def texts_of_currency(row: Facts, before: Facts, parent: Facts) -> Texts:
         yield "months missing before a currency row"
     if not parent:
         yield "currency of an unknown character"
+    if not all(0 <= (row[name] or 0) <= 1e12 for name in ("sub_hard", "sub_soft")):
+        yield "currency paid out below 0 or above 1,000,000,000,000"
+    if not all(-1e12 <= (row[name] or 0) <= 1e12 for name in ("hard_balance", "soft_balance")):
+        yield "balance below -1,000,000,000,000 or above 1,000,000,000,000"
 
 
 def texts_of_subscription(row: Facts, _before: Facts, parent: Facts) -> Texts:
@@ -205,6 +236,12 @@ def texts_of_subscription(row: Facts, _before: Facts, parent: Facts) -> Texts:
         yield "negative price"
     if row["sub_months"] < 1:
         yield "subscribed for less than a month"
+    if row["price"] > 10**6:
+        yield "price above 1,000,000 a month"
+    if row["sub_months"] > 120:
+        yield "subscribed for more than 120 months"
+    if not all(0 <= row[name] <= 1e12 for name in ("num_hard_currency", "num_soft_currency")):
+        yield "currency paid out below 0 or above 1,000,000,000,000"
     if parent and row["sub_start_date"] < parent["creation_date"]:
         yield "subscription before its character's creation"
 
@@ -249,9 +286,24 @@ def counted_by_python(tables: Mapping[str, pl.DataFrame], spec: TableSpec) -> li
     ]
 
 
+ODD_NUMBERS: Mapping[str, Mapping[str, float]] = {
+    "character_data": {"total_kills": -1, "total_deaths": 10**9 + 1},
+    "character_currency": {"sub_soft": -0.5, "hard_balance": 9.2e15, "soft_balance": -1e300},
+    "sub_data": {"price": 2e6, "sub_months": 999, "num_hard_currency": 1e13},
+}
+
+
 def spoiled_world() -> dict[str, pl.DataFrame]:
-    """The raw tables of a small game, with subscriptions and misses that are early, too."""
+    """The raw tables of a small game, with early subscriptions and misses, and odd numbers."""
     tables = world(numbers())
+    for name, odd in ODD_NUMBERS.items():
+        tables[name] = tables[name].with_columns(
+            pl.when(pl.int_range(pl.len()) % 7 == place)
+            .then(pl.lit(value, dtype=tables[name].schema[column]))
+            .otherwise(column)
+            .alias(column)
+            for place, (column, value) in enumerate(odd.items())
+        )
     fifth = pl.int_range(pl.len()) % 5 == 0
     early = pl.when(fifth).then(date(2020, 3, 1)).otherwise(pl.col("sub_start_date"))
     tables["sub_data"] = tables["sub_data"].with_columns(sub_start_date=early)

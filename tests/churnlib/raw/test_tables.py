@@ -54,9 +54,12 @@ def test_tables_check_references(settings: Settings, tmp_path: Path) -> None:
     for file in raw.glob("*.csv"):
         (copy / file.name).write_bytes(file.read_bytes())
     characters = (copy / "character_data.csv").read_text().splitlines(keepends=True)
-    (copy / "character_data.csv").write_text("".join(characters[:100]))
     moved = load_settings("game1", {"data_dir": str(tmp_path)}, environ={})
+    (copy / "character_data.csv").write_text("".join(characters[:150]))
     with pytest.raises(DataError, match=r"(?s)sub_data\.csv.*char_id must be in character_data"):
+        read_tables(moved)
+    (copy / "character_data.csv").write_text("".join(characters[:50]))
+    with pytest.raises(DataError, match=r"character_currency: .* rows belong to no known char"):
         read_tables(moved)
 
 

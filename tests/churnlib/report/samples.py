@@ -76,7 +76,7 @@ def make_report(scored: pl.DataFrame, **changes: Any) -> Report:
         model_version="20250101T000000000Z",
         groups=groups_of(scored),
         **breakdown(scored, ("territory",)),
-        campaign=evaluate_campaign(scored, Offer(), THRESHOLD).to_json(),
+        campaign=evaluate_campaign(scored, Offer(), THRESHOLD, "fitted").to_json(),
         importance=IMPORTANCE,
         changes=[{"setting": "train.seed", "base": "null", "now": "7"}],
         libraries={"python": "3.11.7", "scikit-learn": "1.9.1"},

@@ -169,10 +169,58 @@ def test_model_that_may_be_chance_is_not_recommended() -> None:
     assert assessment.advice.head == "Do not use this model yet."
 
 
+def test_nobody_is_contacted_before_a_back_test_carries_it() -> None:
+    report = replace(REPORT, no_contact="3 of 9 subscriptions churned")
+    advice = assess(report).advice
+    assert (advice.kind, advice.head) == ("unsure", "Contact nobody yet.")
+    assert advice.reason == "3 of 9 subscriptions churned."
+
+
+def batch(scored: pl.DataFrame, **changes: Any) -> Verdict:
+    report = make_report(scored, name="batch_score_report", comparison=None, in_use=True, **changes)
+    return assess(report).advice
+
+
+def test_batch_without_contacts_says_why() -> None:
+    advice = batch(make_scored(), no_contact="the model has not been back-tested yet")
+    assert advice.head == "Nobody was contacted."
+    assert advice.reason == "The model has not been back-tested yet."
+
+
+def test_batch_does_not_revoke_what_a_back_test_has_shown() -> None:
+    shuffled = pl.col("churn_probability").shuffle(seed=1)
+    random = make_scored().drop("baseline_probability").with_columns(shuffled)
+    assert batch(make_scored()).head == "Contact the riskiest 71%."
+    assert batch(random).head == "This batch alone shows too little."
+    assert batch(WORSE).head == "Back-test this model before the next campaign."
+    assert batch(make_scored().head(0), importance=()).head == "No recommendation yet."
+
+
+def test_advice_of_a_training_depends_on_a_back_test() -> None:
+    head = assess(in_training(make_scored())).advice.head
+    assert head == "If a back-test confirms this: contact the riskiest 73%."
+
+
 def test_training_says_that_its_gain_is_optimistic() -> None:
-    assert "optimistic" in assess(in_training(make_scored())).advice.reason
+    trained = in_training(make_scored())
+    assert "optimistic" in assess(trained).advice.reason
     assert "optimistic" not in assess(REPORT).advice.reason
+    assert trained.campaign is not None
+    by_break_even = replace(trained, campaign={**trained.campaign, "rule": "break_even"})
+    assert "optimistic" not in assess(by_break_even).advice.reason
 
 
 def test_report_without_a_campaign_has_no_recommendation() -> None:
     assert assess(replace(REPORT, campaign=None)).advice.kind == "undefined"
+
+
+def test_incomplete_batch_is_to_be_predicted_again_instead_of_judging_the_model() -> None:
+    few = make_report(make_scored(11), name="batch_score_report", comparison=None, in_use=True)
+    assert assess(few).advice.head != "Predict this batch again: it is incomplete."
+    incomplete = replace(few, not_predicted=140)
+    assert incomplete.is_incomplete
+    advice = assess(incomplete).advice
+    assert advice.head == "Predict this batch again: it is incomplete."
+    assert advice.reason.startswith("11 of the 151 subscriptions of its window were predicted")
+    assert not replace(few, not_predicted=1).is_incomplete
+    assert not replace(few, not_predicted=None).is_incomplete

@@ -3,6 +3,7 @@
 from typing import Any
 
 import polars as pl
+import pytest
 
 from churnlib.metrics.campaign import evaluate_campaign
 from churnlib.metrics.contact import compare_counts
@@ -76,6 +77,20 @@ def test_terms_and_facts_say_what_contacting_costs_and_brings() -> None:
     texts = facts()
     assert texts["break-even"] == "at a churn probability of 0.164"
     assert texts["expected maximum profit"] == "15.70 per subscription, contacting 40% (EMPC)"
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ("break_even", "0.200, the break-even probability (campaign.threshold)"),
+        ("fitted", "0.200, fitted to the validation months (campaign.threshold)"),
+        (None, None),
+    ],
+)
+def test_facts_say_by_which_rule_the_threshold_was_chosen(
+    rule: str | None, expected: str | None
+) -> None:
+    assert facts(rule=rule, threshold=0.2).get("threshold") == expected
 
 
 def test_hold_out_compares_both_groups() -> None:

@@ -16,7 +16,7 @@ from churnlib.report.html import to_html
 from churnlib.report.markdown import to_markdown
 from churnlib.report.text import WIDTH, to_text
 from churnlib.settings import MAX_LOSS, ChampionSettings
-from churnlib.versions.gate import decide
+from churnlib.versions.decision import Rules, decide_by_interval, loss_that_follows
 from tests.churnlib.report.samples import make_report, make_scored
 
 SCORED = make_scored()
@@ -80,14 +80,14 @@ def test_added_metric_can_compare_models(report: Report) -> None:
     interval = difference.interval()
     assert interval is not None
     assert interval[1] < 0  # Lower is better, and the squares are the truth.
-    assert decide(interval, ADDED.key, 0.05)[0] == "accepted"
+    assert decide_by_interval(interval, Rules(ADDED.key, 0.05))[0] == "accepted"
     assert report.to_json()["general"][ADDED.key] is not None
 
 
 @pytest.mark.parametrize("metric", compared_metrics(), ids=lambda metric: metric.key)
 def test_every_compared_metric_is_a_choice_of_the_gate(metric: Metric) -> None:
-    settings = ChampionSettings(metric=metric.key)
-    assert settings.largest_loss == metric.max_loss
+    assert ChampionSettings(metric=metric.key).metric == metric.key
+    assert loss_that_follows(metric.key, None) == metric.max_loss
     assert metric.better is not None
 
 

@@ -12,6 +12,7 @@ from churnlib.settings import (
     describe_settings,
     settings_schema,
 )
+from churnlib.settings.data import NULL_VALUES
 from tests.churnlib.settings.samples import Load, refusal
 
 
@@ -46,6 +47,7 @@ def test_schema_allows_null_as_text_for_optional_settings() -> None:
         ".as_of", "Aggregation.fill", "CurrencySettings.lookback_months", "Difference.fill",
         "ChampionSettings.max_loss", "ChampionSettings.keep_versions",
         "FeatureChoice.include", "TrainSettings.sample", "TrainSettings.seed",
+            "TrainSettings.max_categories",
         "EngineSettings.scheduler", "EngineSettings.workers", "EngineSettings.scratch_dir",
     }  # fmt: skip
 
@@ -115,3 +117,11 @@ def test_game_cannot_be_set(load: Load) -> None:
 
 def test_signature_lists_the_settings() -> None:
     assert tuple(inspect.signature(Settings).parameters) == tuple(Settings.model_fields)
+
+
+def test_null_values_in_a_file_may_include_the_word_null(load: Load) -> None:
+    assert load().raw.null_values == NULL_VALUES
+    raw = load('[raw]\nnull_values = ["null", "-"]\nno_date = [1900-01-01, "9999-12-31"]').raw
+    assert raw.null_values == ("null", "-")
+    assert raw.no_date == ("1900-01-01", "9999-12-31")
+    assert "raw.no_date.0" in refusal(load, '[raw]\nno_date = ["never"]')

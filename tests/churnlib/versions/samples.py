@@ -1,10 +1,14 @@
 """Versions, comparisons and registries to test with."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import DatasetRef
-from churnlib.versions.gate import Comparison, Decision
+from churnlib.settings import Offer
+from churnlib.versions.decision import Decision
+from churnlib.versions.evidence import Evidence
+from churnlib.versions.gate import Comparison
 from churnlib.versions.promotion import Cause, promote
 from churnlib.versions.registry import By, Registry, read_registry, write_registry
 from tests.churnlib.model.samples import save, usual
@@ -43,6 +47,24 @@ def compared(
             "reason": "it is better by at least 0.0100",
         }
     )
+
+
+def make_evidence(**changes: Any) -> Evidence:
+    """The evidence of a good back-test."""
+    facts = {
+        "cohort": "c1",
+        "window": ["2024-05-01", "2024-07-31"],
+        "as_of": "2025-01-01",
+        "leaks": False,
+        "n": 900,
+        "positives": 130,
+        "roc_auc": 0.71,
+        "roc_auc_ci": [0.66, 0.76],
+        "baseline_ci": [-0.01, 0.03],
+        "gain_ci": [-5.0, 900.0],
+        "terms": Offer().model_dump(),
+    }
+    return Evidence.model_validate({**facts, **changes})
 
 
 def keep(catalog: Catalog, registry: Registry) -> None:

@@ -12,6 +12,7 @@ from churnlib.settings import Settings, load_settings
 from churnlib.versions.compatibility import (
     check_label_leakage,
     check_same_features,
+    configuration_of,
     decisive_settings,
 )
 
@@ -34,6 +35,15 @@ def manifest(settings: Settings, known: str = "2024-03-01") -> dict[str, Any]:
         "settings": {**decisive_settings(settings), "train": {}},
     }
     return dict(json.loads(json.dumps(kept)))
+
+
+def test_configuration_is_the_same_for_every_seed() -> None:
+    def configuration(**changes: Any) -> str:
+        return configuration_of({"settings": game(**changes).model_dump(mode="json")})
+
+    assert configuration(train__seed=1) == configuration(train__seed=2, windows__score__start=-7)
+    for other in ({"train__validation_months": 1}, {"currency__lookback_months": 12}):
+        assert configuration(**other) != configuration()
 
 
 def test_the_same_settings_are_accepted() -> None:

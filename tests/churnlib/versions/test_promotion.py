@@ -13,8 +13,8 @@ from churnlib.io.storage import write_text
 from churnlib.model.fitted_model import FittedModel
 from churnlib.versions import promotion
 from churnlib.versions.champion import champion, champion_version
+from churnlib.versions.decision import Decision
 from churnlib.versions.folder import list_versions, load_model
-from churnlib.versions.gate import Decision
 from churnlib.versions.listing import describe_versions
 from churnlib.versions.model_state import ModelState
 from churnlib.versions.promotion import (

@@ -137,3 +137,12 @@ def test_settings_that_are_no_longer_valid_are_named() -> None:
     settings["train"]["gone"] = 1
     with pytest.raises(ModelError, match=r"game1: model v1 cannot be trained again.*train\.gone"):
         settings_from(THEN | {"settings": settings}, "/scratch", EngineSettings())
+
+
+def test_an_earlier_version_is_replayed_with_what_was_done_then() -> None:
+    settings = load_settings("game1")
+    assert settings.train.max_categories == 254
+    manifest = {**THEN, "settings": settings.model_dump(mode="json")}
+    assert settings_from(manifest, "data", settings.engine).train.max_categories == 254
+    del manifest["settings"]["train"]["max_categories"]
+    assert settings_from(manifest, "data", settings.engine).train.max_categories is None

@@ -92,6 +92,8 @@ def test_run_with_invalid_settings_ends_before_a_server_starts(tmp_path: Path) -
     [
         ("--set=train.seed=-1", "train.seed (from --set): should be "),
         ("--data-dir=nowhere", "game1: there is no data folder "),
+        ("--data-dir=pyproject.toml", "pyproject.toml is a file"),
+        ("--set=engine.scratch_dir=nowhere", "it cannot hold temporary files: No such file"),
         ("--model=v0", "game1: there is no model version 'v0' in "),
     ],
 )

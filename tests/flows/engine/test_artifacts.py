@@ -40,7 +40,7 @@ def artifacts_of(key: str) -> list[Any]:
 def first_run(flow_name: str, studio: Studio) -> UUID:
     """The first run of a flow in a data folder; other tests may have run it again since."""
     of_folder = [
-        a for a in artifacts_of(f"{flow_name}-{GAME}-datasets") if str(studio.data) in a.data
+        a for a in artifacts_of(f"{flow_name}-{GAME}-try-datasets") if str(studio.data) in a.data
     ]
     run: UUID = of_folder[-1].flow_run_id
     return run
@@ -48,7 +48,7 @@ def first_run(flow_name: str, studio: Studio) -> UUID:
 
 def test_run_leaves_its_datasets(empty_studio: Studio) -> None:
     empty_studio.run("standard_features", GAME)
-    _, rows = artifact(f"standard-features-{GAME}-datasets")
+    _, rows = artifact(f"standard-features-{GAME}-try-datasets")
     first = {row["dataset"]: row for row in rows}
     row = first["standard_features"]
     features = empty_studio.table(f"03_primary/{GAME}/standard_features.parquet")
@@ -57,7 +57,7 @@ def test_run_leaves_its_datasets(empty_studio: Studio) -> None:
     assert row["place"].endswith(f"03_primary/{GAME}/standard_features.parquet")
 
     empty_studio.run("standard_features", GAME)
-    _, rows = artifact(f"standard-features-{GAME}-datasets")
+    _, rows = artifact(f"standard-features-{GAME}-try-datasets")
     again = {row["dataset"]: row for row in rows}
     assert {(row["cached"], row["seconds"]) for row in again.values()} == {("yes", "")}
     assert again["standard_features"]["fingerprint"] == row["fingerprint"]
@@ -65,9 +65,9 @@ def test_run_leaves_its_datasets(empty_studio: Studio) -> None:
 
 
 def test_sub_run_has_its_own_datasets(complete: Studio) -> None:
-    _, rows = artifact(f"train-{GAME}-datasets", first_run("train", complete))
+    _, rows = artifact(f"train-{GAME}-try-datasets", first_run("train", complete))
     assert {"train_features", "model", "champion"} <= {row["dataset"] for row in rows}
-    _, rows = artifact(f"train-from-raw-{GAME}-datasets")
+    _, rows = artifact(f"train-from-raw-{GAME}-try-datasets")
     assert "model" not in {row["dataset"] for row in rows}
 
 
@@ -83,13 +83,13 @@ def test_run_leaves_its_scores_and_a_link_to_its_report(
     complete: Studio, flow_name: str, report: str, title: str
 ) -> None:
     run = first_run(flow_name, complete)
-    about, markdown = artifact(f"{flow_name}-{GAME}-scores", run)
+    about, markdown = artifact(f"{flow_name}-{GAME}-try-scores", run)
     plain = complete.json(f"08_reporting/{GAME}/{report}.json")
     assert about == f"{title}: {GAME}"
     assert markdown == to_markdown(Report.from_json(plain))
     assert plain["model_version"] in markdown
     assert f"| scored | {(plain['validation'] or plain)['general']['n']:,} |" in markdown
-    _, link = artifact(f"{flow_name}-{GAME}-report", run)
+    _, link = artifact(f"{flow_name}-{GAME}-try-report", run)
     place = (complete.data / f"08_reporting/{GAME}/{report}.html").as_uri()
     assert link.endswith(f"({place})")
 

@@ -38,6 +38,7 @@ def kinds(emitted: Emitted) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("lenient_floor")
 def test_event_is_emitted_once_by_the_run_that_writes(
     empty_studio: Studio, emitted: Emitted
 ) -> None:
@@ -142,7 +143,7 @@ def test_event_labels_are_its_texts() -> None:
 @pytest.mark.parametrize("wrong", [{"month": "2024-6"}, {"verdict": "good"}, {"more": 1}])
 def test_event_that_does_not_match_its_schema_is_refused(wrong: dict[str, Any]) -> None:
     right = {"game": GAME, "month": "2024-06", "version": "v", "by_champion": "no",
-             "verdict": "better", "n": 9, "positives": 3, "roc_auc": 0.8,
+             "verdict": "better", "complete": "yes", "n": 9, "positives": 3, "roc_auc": 0.8,
              "roc_auc_ci": (0.7, 0.9)}  # fmt: skip
     assert BatchScored.model_validate(right)
     with pytest.raises(ValidationError):

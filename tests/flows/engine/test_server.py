@@ -17,7 +17,9 @@ import pytest
 from filelock import FileLock
 from prefect.settings import Settings
 
+from churnlib.errors import ServerError
 from flows.engine.server import LocalServer, is_configured, local_server
+from tests.flows.engine.answers import answering
 
 PATIENCE = 120
 """Seconds that a server may take to come up or to end on a busy machine."""
@@ -35,6 +37,14 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path / "work")
     (tmp_path / "home").mkdir()
     return tmp_path / "home"
+
+
+@pytest.fixture
+def configured(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The URL of a configured server, which only answers that it is there."""
+    with answering(b"true") as url:
+        monkeypatch.setenv("PREFECT_API_URL", url)
+        yield url
 
 
 @pytest.fixture
@@ -159,30 +169,27 @@ def test_local_server_that_does_not_start_shows_its_log(
     monkeypatch.setenv("PREFECT_SERVER_API_PORT", "no number")
     server = LocalServer()
     server.start()
-    with pytest.raises(RuntimeError, match=r"(?s)local-server\.log:.*no number"):
+    with pytest.raises(ServerError, match=r"(?s)local-server\.log:.*no number"):
         server.wait()
     server.stop()
     assert server.pid is None
 
 
-def test_local_server_does_nothing_where_one_is_configured(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:1/api")
+def test_local_server_does_nothing_where_one_is_configured(configured: str) -> None:
     with local_server() as server:
         server.wait()
         assert server.pid is None
-    assert os.environ["PREFECT_API_URL"] == "http://127.0.0.1:1/api"
+    assert os.environ["PREFECT_API_URL"] == configured
 
 
 @pytest.mark.parametrize(("asked", "expected"), [(None, "None"), ("60", "60")])
 def test_local_server_keeps_configured_heartbeats(
     start: Callable[[str], subprocess.Popen[str]],
+    configured: str,
     monkeypatch: pytest.MonkeyPatch,
     asked: str | None,
     expected: str,
 ) -> None:
-    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:1/api")
     if asked:
         monkeypatch.setenv("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", asked)
     process = start("""

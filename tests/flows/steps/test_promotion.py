@@ -13,6 +13,7 @@ from churnlib.versions.champion import champion_version, set_champion
 from churnlib.versions.registry import Registry, read_registry, write_registry
 from flows.steps import promotion
 from tests.churnlib.model.samples import save, usual
+from tests.churnlib.versions.samples import make_evidence
 
 GAME = "hawk"
 COMPARISON = {
@@ -27,6 +28,7 @@ COMPARISON = {
     "reason": "of the test",
 }
 """A comparison, without its candidate."""
+EVIDENCE = make_evidence().model_dump(mode="json")
 
 
 @pytest.mark.parametrize("held_against", [None, "v1"])
@@ -39,8 +41,8 @@ def test_gate_replaces_only_the_champion_of_the_comparison(
     write_registry(Registry(candidate="v2"), catalog.registry())
     set_champion(catalog, "v3")  # By another run.
     comparison = COMPARISON | {"candidate": "v2", "champion": held_against, "decision": "accepted"}
-    promotion.record_comparison.fn(
-        second, comparison, catalog.registry(), before="", keep_versions=None
+    promotion.record_back_test.fn(
+        second, EVIDENCE, comparison, catalog.registry(), before="", keep_versions=None
     )
     assert champion_version(catalog) == "v3"
     known = read_registry(catalog.registry())
@@ -57,8 +59,8 @@ def test_gate_does_not_accept_a_candidate_that_another_run_has_refused(tmp_path:
     set_champion(catalog, "v1")
     for decision in ("refused", "accepted"):
         comparison = COMPARISON | {"candidate": "v2", "decision": decision}
-        promotion.record_comparison.fn(
-            second, comparison, catalog.registry(), before="", keep_versions=None
+        promotion.record_back_test.fn(
+            second, EVIDENCE, comparison, catalog.registry(), before="", keep_versions=None
         )
     assert champion_version(catalog) == "v1"
     known = read_registry(catalog.registry())
@@ -78,12 +80,13 @@ def test_gate_keeps_the_comparisons_of_concurrent_runs(
 
     def run(name: str) -> None:
         comparison = COMPARISON | {"candidate": name}
-        promotion.record_comparison.fn(
-            versions[name], comparison, catalog.registry(), before="", keep_versions=None
+        promotion.record_back_test.fn(
+            versions[name], EVIDENCE, comparison, catalog.registry(), before="", keep_versions=None
         )
 
     monkeypatch.setattr(model_state, "read_registry", read_slowly)
     with ThreadPoolExecutor(len(versions)) as pool:
         list(pool.map(run, versions))
-    kept = read_registry(catalog.registry()).comparisons
-    assert {comparison.candidate for comparison in kept} == set(versions)
+    kept = read_registry(catalog.registry())
+    assert {comparison.candidate for comparison in kept.comparisons} == set(versions)
+    assert kept.evidence == dict.fromkeys(versions, make_evidence())

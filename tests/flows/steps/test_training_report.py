@@ -7,6 +7,8 @@ import polars as pl
 from flows.steps.training_report import training_warnings
 
 MANIFEST: dict[str, Any] = {
+    "settings": {"churn_after_months": 3},
+    "not_at_risk": 0,
     "validation_warning": None,
     "left_out_features": [],
     "labelled_rows": 1_053,

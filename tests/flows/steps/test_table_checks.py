@@ -12,7 +12,7 @@ from churnlib.io import datasets
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.raw import external_sort
 from churnlib.settings import EngineSettings, RawSettings
-from flows.steps import raw_tables as steps
+from flows.steps import table_checks as steps
 from tests.churnlib.raw.samples import GOOD, Rows, sub, write
 
 
@@ -27,7 +27,8 @@ def check_subs(folder: Path, rows: Rows, *, memory_mib: int = 1) -> DatasetRef |
     output = Dataset("sub_data", "hawk", str(folder / "checked.parquet"))
     engine = EngineSettings(memory_mib=memory_mib, scratch_dir=str(folder / "scratch"))
     (folder / "scratch").mkdir(exist_ok=True)
-    return steps.check_raw.fn(source, output, RawSettings(), parent=parent(folder), engine=engine)
+    found = steps.check_raw.fn(source, output, RawSettings(), parent=parent(folder), engine=engine)
+    return found and found["checked"]
 
 
 def test_a_clean_table_is_read_once_by_the_fast_reader(

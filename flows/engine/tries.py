@@ -1,0 +1,78 @@
+"""Tries: runs with other settings or data than the game's own, named so on Prefect's server."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from typing import Any
+
+from prefect.client.orchestration import get_client
+from prefect.context import FlowRunContext
+
+from churnlib.errors import SettingsError
+from churnlib.settings import load_settings, value_text
+from churnlib.uris import is_remote
+from flows.engine.tolerance import tolerant
+
+TAG = "try"
+"""The tag of a flow run that is a try, and the part of its artifacts' keys."""
+LONGEST_NAME = 120
+"""The number of characters of a run's name, which Prefect's pages show in one line."""
+
+_IS_TRY: ContextVar[bool] = ContextVar("is_try", default=False)
+
+
+def is_try() -> bool:
+    """Whether the current run is a try."""
+    return _IS_TRY.get()
+
+
+def changes_of_try(
+    game: str, overrides: Mapping[str, Any] | None, data_dir: str | None
+) -> tuple[str, ...]:
+    """Describes what a run was given in place of the game's own settings and data folder.
+
+    Args:
+        game: The game.
+        overrides: Its settings by dotted path.
+        data_dir: Its data folder; None for that of the settings.
+
+    Returns:
+        A text for each change; empty if the run is no try.
+    """
+    changes = [f"{path}={value_text(value)}" for path, value in (overrides or {}).items()]
+    own = None
+    with suppress(SettingsError):  # The run itself reports it.
+        own = load_settings(game).data_dir
+    if data_dir is not None and data_dir != own:
+        is_below = not is_remote(data_dir) and not os.path.relpath(data_dir).startswith("..")
+        changes.append(os.path.relpath(data_dir) if is_below else data_dir)
+    return tuple(changes)
+
+
+@contextmanager
+def labelled_as_try(changes: tuple[str, ...]) -> Iterator[None]:
+    """Names and tags the current flow run as a try, and its artifacts in the block.
+
+    Args:
+        changes: See `changes_of_try`; without any, the block changes nothing.
+    """
+    token = _IS_TRY.set(bool(changes) or _IS_TRY.get())
+    try:
+        if changes:
+            _rename_run(changes)
+        yield
+    finally:
+        _IS_TRY.reset(token)
+
+
+def _rename_run(changes: tuple[str, ...]) -> None:
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None:
+        return
+    run = context.flow_run
+    name = f"{run.name} {TAG}: {' '.join(changes)}"
+    if len(name) > LONGEST_NAME:
+        name = f"{name[: LONGEST_NAME - 3]}..."
+    with tolerant("the name of a run"), get_client(sync_client=True) as client:
+        client.update_flow_run(run.id, name=name, tags=sorted({*run.tags, TAG}))

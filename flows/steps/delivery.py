@@ -1,0 +1,71 @@
+"""Delivered predictions: a later run replaces them only if it makes them in the same way."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from churnlib.errors import DataError
+from churnlib.io import storage
+from churnlib.io.datasets import Dataset
+from churnlib.io.footer import optional_facts
+from churnlib.settings import value_text
+from flows.steps.run import Run
+
+
+def check_delivery(run: Run, output: Dataset, version: str) -> None:
+    """Refuses to replace the predictions of a batch, unless the run is told to.
+
+    The same model predicts the same window with the same campaign again, for example because rows
+    have arrived late. The settings of features and labels are those of the model in any case.
+
+    Args:
+        run: The run.
+        output: Where the predictions are written.
+        version: The model version of the run.
+
+    Raises:
+        DataError: Predictions exist that were made in another way; names the differences.
+    """
+    if run.replace or not storage.is_file(output.uri):
+        return
+    made = {
+        "model_version": version,
+        "window": [str(day) for day in run.window("batch_predict").span],
+        "campaign": run.settings.campaign.model_dump(mode="json"),
+    }
+    if differences := list_differences(optional_facts(output, *made), made):
+        raise DataError(
+            f"{run.settings.game}: {output.uri} has been delivered, and this run would replace it "
+            f"by other predictions: {'; '.join(differences)}. To replace it, add --replace; to "
+            "keep it, name another data folder with --data-dir."
+        )
+
+
+def list_differences(delivered: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Describes how predictions were made and would be made now.
+
+    Args:
+        delivered: Facts in plain data, which may be nested; what is None or missing is unknown,
+            because an earlier version of this package did not write it.
+        now: The facts of a run.
+
+    >>> list_differences({"model_version": "a", "campaign": {"cost": 1}}, {"model_version": "b",
+    ... "campaign": {"cost": 2, "gain": 3}})
+    ['model_version was a and is b', 'campaign.cost was 1 and is 2']
+    """
+    before, after = _flat(delivered), _flat(now)
+    return [
+        f"{path} was {value_text(was)} and is {value_text(after.get(path))}"
+        for path, was in before.items()
+        if was is not None and was != after.get(path)
+    ]
+
+
+def _flat(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a tree by dotted path."""
+    values: dict[str, Any] = {}
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            values |= {f"{name}.{path}": inner for path, inner in _flat(value).items()}
+        else:
+            values[name] = value
+    return values

@@ -1,0 +1,102 @@
+"""Late feeds: whether the raw tables of a run hold the rows that were due by its day."""
+
+from collections.abc import Mapping, Sequence
+
+from churnlib.errors import DataError
+from churnlib.io.catalog import month_name
+from churnlib.months import months_apart
+from churnlib.raw.late_feeds import LateFeed, MonthlyRows, find_late, newest_month
+from churnlib.schemas.spec import TableKind
+from flows.engine.events import FeedLate
+from flows.steps.raw_tables import RawTable
+from flows.steps.run import Run
+
+Feeds = Mapping[str, MonthlyRows]
+"""The rows by month of raw tables, by name."""
+
+LABEL_FEEDS: tuple[TableKind, ...] = ("subscriptions", "misses")
+"""The tables without which labels are wrong."""
+BATCH_FEEDS: tuple[TableKind, ...] = ("subscriptions", "history")
+"""The tables without which a batch is incomplete, or its features out of date."""
+
+
+def feeds_of(*tables: RawTable) -> Feeds:
+    """The rows by month of tables that a run has opened."""
+    return {table.checked.name: table.months for table in tables}
+
+
+def check_feeds(run: Run, feeds: Feeds, needed: tuple[TableKind, ...]) -> tuple[str, ...]:
+    """Refuses a run whose tables are late, or warns of them; emits an event.
+
+    Args:
+        run: The run.
+        feeds: The tables to judge.
+        needed: The kinds of tables that a run stops for; of others, it only warns.
+
+    Returns:
+        Warnings for log and reports.
+
+    Raises:
+        DataError: A needed table is late, and `raw.on_late` is `fail`. Names it, its months, the
+            rows found and expected, and what to do.
+    """
+    late = find_late_feeds(run, feeds)
+    refused = [
+        feed
+        for feed in late
+        if run.settings.raw.on_late == "fail" and run.raw[feed.table].kind in needed
+    ]
+    if late:
+        _event(run, late, is_refused=bool(refused)).emit()
+    if refused:
+        day = min(feed.safe_day for feed in refused)
+        raise DataError(
+            f"{run.settings.game}: {'; '.join(map(str, refused))}. Wait until the missing rows "
+            f"have been delivered, run as of a day before them (--as-of {day}), or go on without "
+            "them: --set raw.on_late=warn"
+        )
+    return (*map(str, late), *_silence_warnings(run, feeds, late))
+
+
+def refuse_late(run: Run, feeds: Feeds, needed: tuple[TableKind, ...]) -> None:
+    """Refuses a run whose needed tables are late, before it writes anything; see `check_feeds`.
+
+    Raises:
+        DataError: A table is late, and `raw.on_late` is `fail`.
+    """
+    if run.settings.raw.on_late == "fail":
+        check_feeds(
+            run, {t: rows for t, rows in feeds.items() if run.raw[t].kind in needed}, needed
+        )
+
+
+def find_late_feeds(run: Run, feeds: Feeds) -> list[LateFeed]:
+    """Finds the tables that are late on the day of a run."""
+    found = (find_late(run.raw[table], rows, run.as_of) for table, rows in feeds.items())
+    return [feed for feed in found if feed]
+
+
+def _silence_warnings(run: Run, feeds: Feeds, late: list[LateFeed]) -> tuple[str, ...]:
+    """Warns of a day after the end of tables that are too small or young to be called late."""
+    newest = max(
+        filter(None, (newest_month(rows, run.as_of) for rows in feeds.values())), default=None
+    )
+    if late or newest is None or (months := months_apart(newest, run.as_of)) <= 1:
+        return ()
+    return (
+        f"the latest rows of {', '.join(feeds)} are of {month_name(newest)}, {months} months "
+        f"before the day of the run, {run.as_of}: if later ones are missing, labels are 0 that "
+        "should be 1 or null, and features are out of date",
+    )
+
+
+def _event(run: Run, late: Sequence[LateFeed], *, is_refused: bool) -> FeedLate:
+    return FeedLate(
+        game=run.settings.game,
+        tables=", ".join(feed.table for feed in late),
+        first_month=month_name(min(feed.first for feed in late)),
+        last_month=month_name(max(feed.last for feed in late)),
+        rows=sum(feed.found for feed in late),
+        expected=sum(feed.expected for feed in late),
+        refused="yes" if is_refused else "no",
+    )

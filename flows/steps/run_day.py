@@ -1,0 +1,84 @@
+"""The day of a run if none is stated: that of the latest month that has arrived."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import date
+
+from churnlib.io.catalog import Catalog, month_name
+from churnlib.raw.availability import Arrival, latest_arrival, no_day, rows_by_month
+from churnlib.schemas.raw_tables import raw_tables
+from churnlib.schemas.spec import TableSpec
+from churnlib.settings import Settings
+from flows.steps.table_checks import check_tables, days_of_rows
+
+
+@dataclass(frozen=True)
+class DerivedDay:
+    """A day of a run that was derived from the histories.
+
+    Attributes:
+        day: The first day of the latest month that has arrived in every history.
+        warnings: Warnings of rows of later months, which are not read.
+    """
+
+    day: date
+    warnings: tuple[str, ...] = ()
+
+
+_SHARED: ContextVar[DerivedDay | None] = ContextVar("derived_day", default=None)
+
+
+@contextmanager
+def shared_day(derived: DerivedDay | None) -> Iterator[None]:
+    """Tells the sub-flows in the block, which are given their day, how it was derived."""
+    token = _SHARED.set(derived)
+    try:
+        yield
+    finally:
+        _SHARED.reset(token)
+
+
+def find_shared_day(day: date) -> DerivedDay | None:
+    """Returns how an enclosing flow derived a day; None if it was given that day."""
+    derived = _SHARED.get()
+    return derived if derived and derived.day == day else None
+
+
+def derive_day(settings: Settings, catalog: Catalog) -> DerivedDay:
+    """Derives the day of a run from the histories.
+
+    Raises:
+        DataError: A history has no rows, or they cannot be read.
+    """
+    specs = raw_tables(settings.raw).of_kind("history")
+    arrivals = {spec.name: _arrival(settings, catalog, spec) for spec in specs}
+    day = min(arrival.month for arrival in arrivals.values())
+    warnings = (
+        _warning(table, arrival, settings.raw.arrived_share, day)
+        for table, arrival in arrivals.items()
+        if arrival.later
+    )
+    return DerivedDay(day, tuple(warnings))
+
+
+def _arrival(settings: Settings, catalog: Catalog, spec: TableSpec) -> Arrival:
+    rows = rows_by_month(days_of_rows(settings, catalog, spec))
+    arrival = latest_arrival(rows, settings.raw.arrived_share)
+    if arrival is None:
+        check_tables(settings, catalog, [spec], None)  # Refuses rows that are not readable.
+        raise no_day(settings.game, spec.name)
+    return arrival
+
+
+def _warning(table: str, arrival: Arrival, share: float, day: date) -> str:
+    rows, (first, *_, last) = sum(arrival.later.values()), [*arrival.later, *arrival.later]
+    months = month_name(first) if first == last else f"{month_name(first)} to {month_name(last)}"
+    is_one = rows == 1
+    return (
+        f"{table}: {rows:,} {'row' if is_one else 'rows'} of {months} {'is' if is_one else 'are'} "
+        f"not read: too few for a month to have arrived after {month_name(arrival.month)}, which "
+        f"has {arrival.rows:,} (raw.arrived_share = {share:g}). So the day of the run is {day}; "
+        "correct the dates, wait for the rest of the month, or name another day with --as-of"
+    )

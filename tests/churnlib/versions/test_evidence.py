@@ -1,0 +1,69 @@
+"""Whether the last back-test of a version carries a campaign."""
+
+from typing import Any
+
+import pytest
+
+from churnlib.settings import Offer
+from churnlib.versions.evidence import Evidence, why_no_contact
+from tests.churnlib.report.samples import make_report, make_scored
+from tests.churnlib.versions.samples import make_evidence
+
+DEAR = Offer(contact_cost=5.0)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"roc_auc_ci": [0.501, 0.7]},
+        {"n": 60, "positives": 30},
+        {"baseline_ci": None},
+        {"baseline_ci": [-0.02, 0.0]},
+        {"gain_ci": None},
+        {"gain_ci": [-90.0, -1.0], "terms": DEAR.model_dump()},
+    ],
+)
+def test_evidence_that_suffices(changes: dict[str, Any]) -> None:
+    assert why_no_contact(make_evidence(**changes), 30, Offer()) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"roc_auc_ci": [0.5, 0.92]}, "cannot tell the model from chance: ROC AUC 0.710 (0.500 to"),
+        ({"roc_auc_ci": [0.3, 0.4]}, "cannot tell the model from chance"),
+        ({"roc_auc_ci": None}, "cannot tell the model from chance"),
+        ({"roc_auc": None, "roc_auc_ci": None}, "cannot tell the model from chance"),
+        ({"positives": 29}, "29 of 900 subscriptions churned and 871 did not, and 30 of each"),
+        ({"positives": 871}, "871 of 900 subscriptions churned and 29 did not"),
+        (
+            {"baseline_ci": [-0.05, -0.01]},
+            "significantly worse than a logistic regression, by 0.010 to 0.050 of ROC AUC",
+        ),
+        ({"gain_ci": [-90.0, -1.0]}, "loses money in the last back-test"),
+        ({"leaks": True}, "has label leakage"),
+    ],
+)
+def test_evidence_that_does_not_suffice_says_why(changes: dict[str, Any], reason: str) -> None:
+    why = why_no_contact(make_evidence(**changes), 30, Offer())
+    assert why is not None
+    assert reason in why
+
+
+def test_version_that_was_not_back_tested_contacts_nobody() -> None:
+    assert why_no_contact(None, 1, Offer()) == "the model has not been back-tested yet"
+
+
+@pytest.mark.parametrize("rows", [400, 0])
+def test_evidence_is_read_from_a_report(rows: int) -> None:
+    report = make_report(make_scored().head(rows), importance=()).to_json()
+    evidence = Evidence.of(report, "c1", leaks=False)
+    assert (evidence.n, evidence.positives) == (rows, report["general"]["positives"])
+    assert evidence.roc_auc_ci == report["general"]["roc_auc_ci"]
+    if rows:
+        differences = report["general"]["baselines"]["logistic_regression"]["differences"]
+        assert evidence.baseline_ci == differences["roc_auc"]["interval"]
+        assert evidence.gain_ci == report["campaign"]["at_threshold"]["expected_gain_ci"]
+    assert (why_no_contact(evidence, 30, Offer()) is None) == (rows > 0)
+    assert Evidence.model_validate_json(evidence.model_dump_json()) == evidence

@@ -1,0 +1,76 @@
+"""What a run says of tables that are late, or silent."""
+
+from datetime import date
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from churnlib.errors import DataError
+from churnlib.months import shift_months
+from churnlib.schemas.raw_tables import raw_tables
+from flows.steps.feeds import BATCH_FEEDS, LABEL_FEEDS, Feeds, check_feeds, refuse_late
+
+DAY = date(2025, 1, 1)
+
+
+def run_of(day: date = DAY, on_late: str = "fail") -> Any:
+    raw = SimpleNamespace(on_late=on_late)
+    return SimpleNamespace(
+        as_of=day, raw=raw_tables(), settings=SimpleNamespace(game="hawk", raw=raw)
+    )
+
+
+def table(until: date, rows: int = 75) -> dict[str, dict[str, int]]:
+    return {"0": {shift_months(until, -n).isoformat(): rows for n in range(24)}}
+
+
+ON_TIME: Feeds = {
+    "sub_data": table(date(2024, 12, 1)),
+    "sub_miss": table(DAY),
+    "character_currency": table(DAY),
+}
+LATE: Feeds = {name: table(date(2024, 10, 1)) for name in ON_TIME}
+
+
+def test_tables_on_time_pass_without_a_warning() -> None:
+    assert check_feeds(run_of(), ON_TIME, (*LABEL_FEEDS, *BATCH_FEEDS)) == ()
+
+
+@pytest.mark.parametrize("needed", [LABEL_FEEDS, BATCH_FEEDS])
+def test_only_needed_tables_refuse_a_run(needed: Any) -> None:
+    for name, rows in LATE.items():
+        feeds = {**ON_TIME, name: rows}
+        if raw_tables()[name].kind in needed:
+            for check in (check_feeds, refuse_late):
+                with pytest.raises(DataError, match=f"^hawk: {name} is late: 0 rows have "):
+                    check(run_of(), feeds, needed)
+        else:
+            (warning,) = check_feeds(run_of(), feeds, needed)
+            assert warning.startswith(f"{name} is late: ")
+            refuse_late(run_of(), feeds, needed)
+
+
+def test_all_late_tables_are_named_with_a_day_that_is_safe_for_each() -> None:
+    with pytest.raises(DataError) as caught:
+        check_feeds(run_of(), LATE, LABEL_FEEDS)
+    message = str(caught.value)
+    assert "sub_data is late: 0 rows have sub_start_date in 2024-11 to 2024-12" in message
+    assert "sub_miss is late: 0 rows have start_date in 2024-10 to 2024-12" in message
+    assert "(--as-of 2024-10-01)" in message
+    check_feeds(run_of(date(2024, 10, 1)), LATE, LABEL_FEEDS)
+
+
+def test_late_tables_are_warned_of_if_that_is_set() -> None:
+    run = run_of(on_late="warn")
+    assert len(check_feeds(run, LATE, LABEL_FEEDS)) == len(LATE)
+    refuse_late(run, LATE, LABEL_FEEDS)
+
+
+@pytest.mark.parametrize(("day", "warned"), [(date(2025, 2, 28), False), (date(2025, 3, 1), True)])
+def test_a_day_beyond_the_end_of_quiet_tables_is_warned_of(day: date, warned: bool) -> None:
+    quiet = {name: table(DAY, rows=1) for name in ON_TIME}
+    warnings = check_feeds(run_of(day), quiet, LABEL_FEEDS)
+    assert len(warnings) == warned
+    for warning in warnings:
+        assert "are of 2025-01, 2 months before the day of the run, 2025-03-01" in warning

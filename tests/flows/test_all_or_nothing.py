@@ -1,0 +1,74 @@
+"""A run that is refused for one of its tables leaves those of earlier runs, and all else."""
+
+from collections.abc import Iterator
+from datetime import date
+
+import polars as pl
+import pytest
+
+from churnlib.schemas.raw_tables import raw_tables
+from flows import COMPOSITES
+from tests.flows.studio import Say, Studio, is_refusal
+
+GAME = "game1"
+
+
+@pytest.fixture(autouse=True)
+def _mend(complete: Studio) -> Iterator[None]:
+    yield
+    complete.restore()
+
+
+def with_copy(studio: Studio, table: str, *changes: pl.Expr) -> None:
+    """Appends a copy of the first row of a raw table, with changes."""
+    rows = studio.raw(GAME, table)
+    studio.write_raw(GAME, table, pl.concat([rows, rows.head(1).with_columns(*changes)]))
+
+
+@pytest.mark.parametrize("flow", COMPOSITES)
+def test_composite_with_a_fault_in_its_last_table_changes_nothing(
+    complete: Studio, say: Say, flow: str
+) -> None:
+    quarantine = ("--set=raw.on_bad_rows=quarantine",)
+    with_copy(complete, "sub_data", pl.lit("free").alias("price"), pl.lit("987").alias("sub_id"))
+    assert complete.command("standard_features", GAME, *quarantine) == 0
+    complete.restore()
+    assert complete.file(f"02_intermediate/{GAME}/sub_data_rejected.parquet")
+    before = complete.outputs()
+    characters, currency, subs, misses = raw_tables()
+    new = pl.lit("987654").alias("char_id")
+    with_copy(complete, characters, new)
+    with_copy(complete, currency, new)
+    with_copy(complete, subs, pl.lit("987").alias("sub_id"))
+    with_copy(complete, misses, pl.lit("2024-13-01").alias("start_date"))
+    output = say(complete, flow, GAME, "--from-raw")
+    assert is_refusal(output, "start_date must be a date such as 2024-12-31: 1 row"), output
+    assert complete.outputs() == before
+
+
+def test_currency_of_nobody_is_refused_before_anything_is_replaced(
+    complete: Studio, say: Say
+) -> None:
+    before = complete.outputs()
+    rows = complete.raw(GAME, "character_currency")
+    others = rows.with_columns(pl.lit("9").add(pl.col("char_id").str.zfill(9)).alias("char_id"))
+    complete.write_raw(GAME, "character_currency", others)
+    day = date(2025, 1, 1).isoformat()
+    output = say(complete, "train", GAME, "--from-raw", f"--as-of={day}")
+    expected = f"{len(rows):,} of {len(rows):,} rows belong to no known character"
+    assert is_refusal(output, expected), output
+    assert complete.outputs() == before
+
+
+def test_copies_give_the_same_features_and_are_counted_in_the_report(complete: Studio) -> None:
+    file = f"03_primary/{GAME}/standard_features.parquet"
+    complete.run("standard_features", GAME)
+    before = complete.file(file).read_bytes()
+    for table in raw_tables():
+        with_copy(complete, table)
+    complete.run("standard_features", GAME)
+    assert complete.file(file).read_bytes() == before
+    sources = complete.json(f"03_primary/{GAME}/standard_features_sources.json")
+    assert set(sources) < set(raw_tables())
+    for facts in sources.values():
+        assert facts["odd"]["exact copies of other rows, which are left out"] == 1
