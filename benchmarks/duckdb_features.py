@@ -29,8 +29,15 @@ SUBS = """
     select
         s.*,
         c.* exclude (char_id, class_mastery_date, total_kills, total_deaths),
-        datediff('month', creation_date, sub_start_date) as age_at_sub_months,
-        coalesce(class_mastery_date <= sub_start_date, false) as is_mastered,
+        case
+            when creation_date <= sub_start_date
+            then datediff('month', creation_date, sub_start_date)
+        end as age_at_sub_months,
+        case
+            when class_mastery_date <= sub_start_date and class_mastery_date < creation_date
+            then null
+            else coalesce(class_mastery_date <= sub_start_date, false)
+        end as is_mastered,
         case
             when is_mastered then datediff('month', creation_date, class_mastery_date)
         end as months_to_mastery,

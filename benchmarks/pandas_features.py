@@ -96,9 +96,10 @@ def standard_features(
     start_month = month_index(start)
     created = month_index(subs["creation_date"])
     mastery = subs.pop("class_mastery_date")
-    subs["age_at_sub_months"] = start_month - created
-    subs["is_mastered"] = mastery <= start
-    subs["months_to_mastery"] = (month_index(mastery) - created).where(subs["is_mastered"])
+    subs["age_at_sub_months"] = (start_month - created).where(subs["creation_date"] <= start)
+    mastered, is_odd = mastery <= start, mastery < subs["creation_date"]
+    subs["is_mastered"] = mastered.astype("boolean").mask(mastered & is_odd)
+    subs["months_to_mastery"] = (month_index(mastery) - created).where(mastered & ~is_odd)
     per_character = subs.groupby("char_id")["sub_start_date"]
     subs["first_sub_date"] = per_character.transform("min")
     subs["is_first_sub"] = start == subs["first_sub_date"]

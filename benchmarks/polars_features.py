@@ -43,16 +43,19 @@ def features(raw: Path, file_format: str, settings: Settings, target: Path) -> N
 def standard_features(characters: pl.LazyFrame, subs: pl.LazyFrame) -> pl.LazyFrame:
     """The features of each subscription except those of the currency, sorted by `KEYS`."""
     start, mastery = pl.col("sub_start_date"), pl.col("class_mastery_date")
-    started, created = month_index(start), month_index(pl.col("creation_date"))
+    creation = pl.col("creation_date")
+    started, created = month_index(start), month_index(creation)
+    mastered = (mastery <= start).fill_null(False)
+    is_odd = mastered & (mastery < creation)
     first = start.first().over("char_id")
     earlier = pl.when(start > start.shift()).then(start.shift()).forward_fill().over("char_id")
     return (
         subs.join(characters.drop("total_kills", "total_deaths"), on="char_id")
         .sort(KEYS)
         .with_columns(
-            age_at_sub_months=started - created,
-            is_mastered=(mastery <= start).fill_null(False),
-            months_to_mastery=pl.when(mastery <= start).then(month_index(mastery) - created),
+            age_at_sub_months=pl.when(creation <= start).then(started - created),
+            is_mastered=pl.when(~is_odd).then(mastered),
+            months_to_mastery=pl.when(mastered & ~is_odd).then(month_index(mastery) - created),
             first_sub_date=first,
             is_first_sub=start == first,
             sub_number=start.rank("min").over("char_id"),

@@ -49,8 +49,8 @@ def train(run: Run) -> DatasetRef:
         leakage_warnings(run.settings.standard),
         data_warnings(run, sources, {**noted_feeds(run), **feeds_of(currency)}),
     )
+    check_outcomes(standard, LabelRequest.of(run))
     cohort = window_cohort(run, "train", standard, sources, currency)
-    check_outcomes(standard, cohort.features, LabelRequest.of(run))
     model = fit_version(run, cohort)
     reports = report_training(
         model,

@@ -93,7 +93,8 @@ def _changed_settings(state: DatasetState, settings: Settings) -> Iterator[str]:
         yield from _changed_training(state.facts, settings)
         return
     recorded, present = dict(state.facts), settings.model_dump(mode="json")
-    if campaign := recorded.pop("campaign", None):  # A report records only the terms of the offer.
+    campaign = recorded.get("campaign")
+    if campaign and "terms" in campaign:  # A report records only the terms of the offer.
         recorded["campaign"] = campaign["terms"]
         present["campaign"] = settings.campaign.offer.model_dump()
     for name, was in recorded.items():

@@ -6,14 +6,16 @@ from datetime import date
 import polars as pl
 
 from churnlib.errors import DataError
+from churnlib.features.cohort import in_window
 from churnlib.features.label_windows import LabelWindow, churn_by_months, suggest_label_window
-from churnlib.features.outcome import is_at_risk
+from churnlib.features.outcome import add_label, is_at_risk
 from churnlib.io import datasets
 from churnlib.io.datasets import DatasetRef
 from churnlib.months import months_apart
 from churnlib.schemas.columns import LABEL
 from churnlib.settings import Window
 from flows.steps.run import Run
+from flows.steps.window_features import known_subs
 from flows.task import task
 
 
@@ -37,7 +39,12 @@ class LabelRequest:
 
     @classmethod
     def of(cls, run: Run) -> "LabelRequest":
-        """The settings of a run."""
+        """The settings of a run.
+
+        Raises:
+            SettingsError: See `flows.steps.run.Run.window`.
+        """
+        run.window("train")
         settings = run.settings
         windows = settings.windows
         horizon, missed = settings.horizon_months, settings.churn_after_months
@@ -45,10 +52,10 @@ class LabelRequest:
 
 
 @task(
-    reads=("03_primary/standard_features", "04_feature/train_features"),
+    reads=("03_primary/standard_features",),
     settings=("windows.train", "windows.score", "as_of", "horizon_months", "churn_after_months"),
 )
-def check_outcomes(standard: DatasetRef, features: DatasetRef, request: LabelRequest) -> str:
+def check_outcomes(standard: DatasetRef, request: LabelRequest) -> str:
     """Checks that the training window has both outcomes; if not, says which window would.
 
     Returns:
@@ -57,9 +64,9 @@ def check_outcomes(standard: DatasetRef, features: DatasetRef, request: LabelReq
     Raises:
         DataError: All known labels of the window are equal.
     """
-    labels = datasets.scan(features).select(LABEL).collect()[LABEL]
+    labels = _labels(standard, request)
     churned, known = int(labels.sum()), labels.count()
-    if 0 < churned < known:
+    if labels.is_empty() or 0 < churned < known:  # An empty window has a message of its own.
         return f"{churned:,} of {known:,} subscriptions with a known label churned"
     subs = datasets.scan(standard).filter(is_at_risk(request.churn_after_months))
     counts = churn_by_months(subs, as_of=request.as_of)
@@ -67,10 +74,22 @@ def check_outcomes(standard: DatasetRef, features: DatasetRef, request: LabelReq
     if not known:
         found = "no label is known yet"
     raise DataError(
-        f"{features.game}: a model cannot be fitted to windows.train, because {found} within "
+        f"{standard.game}: a model cannot be fitted to windows.train, because {found} within "
         f"horizon_months = {request.horizon_months}. {_describe(counts, request.as_of)} "
         f"{_advice(counts, request)}"
     )
+
+
+def _labels(standard: DatasetRef, request: LabelRequest) -> pl.Series:
+    """The labels of the training window, as in its features, which are not built yet."""
+    subs = known_subs(datasets.scan(standard), request.as_of)
+    labelled = add_label(
+        in_window(subs, *request.train.span(request.as_of)),
+        as_of=request.as_of,
+        horizon_months=request.horizon_months,
+        churn_after_months=request.churn_after_months,
+    )
+    return labelled.select(LABEL).collect()[LABEL]
 
 
 def _describe(counts: pl.DataFrame, as_of: date) -> str:

@@ -6,6 +6,8 @@ import pytest
 from tests.flows.models import GAME
 from tests.flows.studio import Studio
 
+pytestmark = pytest.mark.slow
+
 MONTHLY = pl.col("sub_id").cast(pl.Int64) % 2 == 0
 """The subscriptions that last one month."""
 

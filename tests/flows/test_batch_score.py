@@ -149,6 +149,7 @@ def test_batch_score_refuses_predictions_that_match_no_subscription(
     assert is_refusal(output, expected), output
 
 
+@pytest.mark.slow
 def test_batch_score_shows_baselines_and_segments_if_predictions_have_them(
     complete: Studio,
 ) -> None:

@@ -129,6 +129,7 @@ def test_cache_changed_setting_runs_again_what_reads_it(
     assert written(caplog.text) == expected
 
 
+@pytest.mark.slow
 def test_cache_other_day_keeps_the_checked_tables(
     settled: Studio, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -136,6 +137,7 @@ def test_cache_other_day_keeps_the_checked_tables(
     assert written(caplog.text) == STANDARD | NOTED
 
 
+@pytest.mark.slow
 def test_cache_refresh_of_a_composite_runs_every_task_again_once(
     settled: Studio, caplog: pytest.LogCaptureFixture
 ) -> None:

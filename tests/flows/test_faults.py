@@ -324,6 +324,7 @@ def test_train_on_features_of_other_raw_data_warns_in_the_report(
     assert complete.json(f"08_reporting/{GAME}/in_sample_report.json")["warnings"] == []
 
 
+@pytest.mark.slow
 def test_every_report_warns_of_features_that_leak(empty_studio: Studio) -> None:
     leaky = {"standard.undated_totals": True}
     for flow, day in (

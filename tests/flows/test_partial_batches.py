@@ -108,6 +108,7 @@ def test_months_without_predictions_are_named_in_log_event_and_overview(
     assert "batch incomplete" not in listed
 
 
+@pytest.mark.slow
 def test_run_without_a_new_month_says_so(complete: Studio, say: Say) -> None:
     since = "no new month since 2024-12 in sub_data, 2025-01 in character_currency"
     again = say(complete, "batch_predict", GAME)

@@ -57,6 +57,7 @@ def test_features_do_not_change_with_currency_after_the_start(single: Studio, ho
     assert single.file(TRAIN).read_bytes() == file
 
 
+@pytest.mark.slow
 def test_features_change_with_the_currency_of_the_day_before(single: Studio) -> None:
     """That the tests above can fail: the last visible row does count."""
     before = single.table(TRAIN)

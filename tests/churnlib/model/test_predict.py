@@ -137,6 +137,7 @@ def test_predicting_uses_one_thread_and_does_not_change_the_model() -> None:
     assert forest.pipeline.named_steps["model"].n_jobs == 2
 
 
+@pytest.mark.slow
 def test_predictions_are_the_same_bits_on_one_and_two_threads(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

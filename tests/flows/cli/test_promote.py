@@ -13,6 +13,7 @@ from tests.flows.models import GAME, candidate, champion, promote, score_report
 from tests.flows.studio import Say, Studio, is_refusal
 
 
+@pytest.mark.slow
 def test_promote_of_a_superseded_version_names_the_commands_to_use(
     with_candidate: Studio, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -28,6 +29,7 @@ def test_promote_of_a_superseded_version_names_the_commands_to_use(
     assert champion(with_candidate) == second
 
 
+@pytest.mark.slow
 def test_promote_warns_where_the_other_flows_will_refuse_the_champion(
     restored: Studio, say: Say, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -24,6 +24,7 @@ def spoil_a_table(note: Path) -> None:
     note.write_text(json.dumps(facts))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "spoil",
     [
