@@ -131,7 +131,8 @@ def _settings() -> Iterator[str]:
 def _metrics() -> Iterator[str]:
     yield from (GENERATED, "# Metrics", "")
     yield "The metrics of all reports; [how they are judged](evaluation.md). Those with an allowed"
-    yield "loss are the choices of `champion.metric`, with the default of `champion.max_loss`."
+    yield "loss are the choices of `champion.metric`, with the most that is allowed where"
+    yield "`champion.max_loss` is null."
     yield ""
     yield "| metric | key in JSON | meaning | better | allowed loss |"
     yield "|---|---|---|---|---|"
