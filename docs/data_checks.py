@@ -21,7 +21,7 @@ INTRODUCTION = (
     "- **Warned of**: the log says so, and so do the reports that it concerns, under `warnings` in",
     "  their JSON.",
     "- **Counted**: the log and the reports have the number. In their JSON, `data.odd` holds the",
-    "  rows of a raw table with each data warning, and `data.quarantined` those that were left out.",
+    "  rows of a raw table with each data warning, and `data.quarantined` those left out.",
     "",
     "What is neither refused nor left out is used.",
 )
