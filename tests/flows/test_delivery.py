@@ -47,13 +47,12 @@ def test_delivered_batch_is_not_replaced(
 
 
 def test_delivered_batch_is_not_replaced_by_a_part_of_it(restored: Studio, say: Say) -> None:
-    line = ("batch-predict", GAME, "--set=windows.batch_predict.start=0")
-    line = (*line, "--set=windows.batch_predict.end=0", "--replace")
-    whole = say(restored, *line, "--as-of", "2024-06-30")
-    assert whole.startswith("exit 0\n")
+    window = [f"--set=windows.batch_predict.{end}=0" for end in ("start", "end")]
+    line = ("batch-predict", GAME, *window, "--as-of")
+    assert say(restored, *line, "2024-06-30", "--replace").startswith("exit 0\n")
     before = restored.outputs()
-    part = say(restored, *line[:-1], "--as-of", "2024-06-03")
-    assert is_refusal(part, "as_of was 2024-06-30 and is 2024-06-03")
+    part = say(restored, *line, "2024-06-03")
+    assert is_refusal(part, 'as_of was "2024-06-30" and is "2024-06-03"')
     assert restored.outputs() == before
 
 
