@@ -115,7 +115,7 @@ def deepest_gap(counts: Sequence[int]) -> tuple[int, int, float] | None:
 def _expected_in_gap(counts: Sequence[int], begins: int, ends: int) -> float | None:
     """The number of rows expected in some months; None if these are no gap."""
     sides = counts[begins - AROUND : begins], counts[ends : ends + AROUND]
-    level, months = min(map(median, sides)), ends - begins
+    level, months = min(median(side) for side in sides), ends - begins
     expected, found = level * months, sum(counts[begins:ends])
     if not level or max(counts[begins], counts[ends - 1]) > level / 2 or found > expected / 2:
         return None
