@@ -9,9 +9,9 @@ from churnlib.io.catalog import LAYERS
 from churnlib.metrics.definitions import METRICS
 from churnlib.schemas.outputs import all_tables
 from churnlib.schemas.raw_tables import raw_tables
-from churnlib.schemas.rule_texts import rule_texts
 from churnlib.schemas.spec import TableSpec
 from churnlib.settings import describe_settings, list_games, load_settings
+from docs import data_checks
 from flows import FLOWS
 from flows.cli.app import app, commands
 from flows.cli.overview import COMPOSITE
@@ -61,6 +61,7 @@ def pages() -> dict[str, str]:
     """Makes the generated pages, by file name."""
     return {
         "tables.md": "\n".join(_tables()),
+        "data-checks.md": "\n".join((GENERATED, *data_checks.page())),
         "settings.md": "\n".join(_settings()),
         "commands.md": "\n".join(_commands()),
         "pipelines.md": "\n".join(_pipelines()),
@@ -110,15 +111,9 @@ def _tables() -> Iterator[str]:
 
 def _rules(spec: TableSpec) -> Iterator[str]:
     """What is checked in a raw table."""
-    reference = spec.required_parent
-    rules = [f"{reference.column} must be in {reference.table}"] if reference else []
-    rules += rule_texts(spec)
-    if rules:
+    if rules := data_checks.rules_of(spec):
         yield from ("", f"Rules: {'; '.join(rules)}.")
-    warnings = [warning.text for warning in spec.warnings]
-    if spec.parent and spec.parent.unknown:
-        warnings.append(spec.parent.unknown)
-    if warnings:
+    if warnings := data_checks.warnings_of(spec):
         yield from ("", f"Data warnings: {'; '.join(warnings)}.")
 
 
@@ -131,7 +126,8 @@ def _settings() -> Iterator[str]:
 def _metrics() -> Iterator[str]:
     yield from (GENERATED, "# Metrics", "")
     yield "The metrics of all reports; [how they are judged](evaluation.md). Those with an allowed"
-    yield "loss are the choices of `champion.metric`, with the default of `champion.max_loss`."
+    yield "loss are the choices of `champion.metric`, with the most that is allowed where"
+    yield "`champion.max_loss` is null."
     yield ""
     yield "| metric | key in JSON | meaning | better | allowed loss |"
     yield "|---|---|---|---|---|"

@@ -13,6 +13,9 @@ Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
+CHANCE = 0.5
+"""The ROC AUC of a random ranking."""
+
 
 @dataclass(frozen=True, eq=False)
 class Tally:

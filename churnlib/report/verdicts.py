@@ -7,6 +7,7 @@ from typing import Literal
 from churnlib.metrics.definitions import METRICS
 from churnlib.metrics.evaluate import LOGISTIC_REGRESSION
 from churnlib.metrics.few_outcomes import too_few
+from churnlib.metrics.ranking import CHANCE
 from churnlib.report.content import Plain
 from churnlib.report.formatting import (
     between,
@@ -19,8 +20,6 @@ from churnlib.report.formatting import (
     with_interval,
 )
 
-CHANCE = 0.5
-"""The ROC AUC of a random ranking."""
 SMALL_ERROR, SMALL_PART = 0.05, 0.25
 """A calibration error is small if it is below the first, and below the second times the rate of the
 rarer outcome."""

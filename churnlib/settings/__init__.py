@@ -1,7 +1,13 @@
 """The settings of a game, from TOML files, environment variables and the command line."""
 
 from churnlib.settings.campaign import CampaignSettings, Offer, ThresholdRule
-from churnlib.settings.champion import LEAST_LOSS_SHARE, MAX_LOSS, ChampionSettings, GateMetric
+from churnlib.settings.champion import (
+    ERRORS_ALLOWED,
+    LEAST_LOSS_SHARE,
+    MAX_LOSS,
+    ChampionSettings,
+    GateMetric,
+)
 from churnlib.settings.changes import changes
 from churnlib.settings.currency import (
     Aggregation,
@@ -30,6 +36,7 @@ from churnlib.settings.windows import Window, WindowName, Windows
 
 __all__ = [
     "DAY_PATTERN",
+    "ERRORS_ALLOWED",
     "LEAST_LOSS_SHARE",
     "MAX_LOSS",
     "TRUSTED_PACKAGES_VARIABLE",

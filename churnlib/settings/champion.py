@@ -15,6 +15,8 @@ MAX_LOSS: dict[str, float] = {
 """The metrics by which models can be compared, with the most that `max_loss` is if it is null."""
 LEAST_LOSS_SHARE = 0.25
 """The least that `max_loss` is if it is null, as a share of the most."""
+ERRORS_ALLOWED = 3
+"""What `max_loss` is if it is null, in standard errors of the difference, within these bounds."""
 
 if TYPE_CHECKING:  # Type checkers do not know literals that are computed.
     GateMetric = str
@@ -31,8 +33,8 @@ class ChampionSettings(Section):
         None,
         description="By how much the candidate may be worse than the champion, and than the best "
         "champion of the last 12 months, in units of the metric: it becomes champion if the "
-        "confidence intervals of both differences exclude larger losses. If null, 3 standard "
-        "errors of the difference, from "
+        "confidence intervals of both differences exclude larger losses. If null, "
+        f"{ERRORS_ALLOWED} standard errors of the difference, from "
         + ", ".join(
             f"{LEAST_LOSS_SHARE * most:g} to {most:g} of `{metric}`"
             for metric, most in MAX_LOSS.items()
@@ -47,5 +49,5 @@ class ChampionSettings(Section):
     """Whether a candidate that passes becomes champion at once; else the back-test only reports,
     and `churn promote` promotes it."""
     keep_versions: Annotated[Whole, Field(ge=1)] | None = 10
-    """The number of newest model versions that are kept; the champion, its predecessor and the
-    candidate always are. All if null."""
+    """The number of newest model versions that are kept; the champion, its predecessor, the
+    candidate, and the best champion of the last 12 months always are. All if null."""

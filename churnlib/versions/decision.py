@@ -14,18 +14,15 @@ from typing import Literal
 from churnlib.metrics.comparison import Difference
 from churnlib.metrics.definitions import METRICS
 from churnlib.metrics.intervals import Interval, normal_quantile
-from churnlib.settings import LEAST_LOSS_SHARE, MAX_LOSS, GateMetric
+from churnlib.metrics.ranking import CHANCE
+from churnlib.settings import ERRORS_ALLOWED, LEAST_LOSS_SHARE, MAX_LOSS, GateMetric
 
 Decision = Literal["accepted", "refused", "undecided"]
 """What the gate decides on a candidate; `undecided` where there is too little data."""
-ERRORS_ALLOWED = 3
-"""The allowed loss in standard errors of the difference, within its bounds."""
 ERROR = 0.05
 """The chance that any of many looks accepts a candidate that is worse by the allowed loss."""
 FLOOR_ERROR = 0.002
 """The chance that any of many looks takes a ranking by chance for a better one."""
-CHANCE = 0.5
-"""The ROC AUC of a random ranking."""
 LOW_POWER = 0.5
 """If a smaller share of models equal to the champion would pass, the reason says so."""
 MORE_MONTHS = (

@@ -7,8 +7,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from churnlib.metrics.intervals import Interval
+from churnlib.metrics.ranking import CHANCE
 from churnlib.settings import Offer
-from churnlib.versions.decision import CHANCE
 
 
 class Evidence(BaseModel):

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any
 
 from prefect.client.orchestration import get_client
@@ -44,10 +45,16 @@ def changes_of_try(
     own = None
     with suppress(SettingsError):  # The run itself reports it.
         own = load_settings(game).data_dir
-    if data_dir is not None and data_dir != own:
+    if data_dir is not None and not (own and _is_same(data_dir, own)):
         is_below = not is_remote(data_dir) and not os.path.relpath(data_dir).startswith("..")
         changes.append(os.path.relpath(data_dir) if is_below else data_dir)
     return tuple(changes)
+
+
+def _is_same(data_dir: str, own: str) -> bool:
+    if is_remote(data_dir) or is_remote(own):
+        return data_dir.rstrip("/") == own
+    return Path(data_dir).expanduser().resolve() == Path(own).resolve()
 
 
 @contextmanager

@@ -139,13 +139,15 @@ def with_outcomes(
     window = context.window
     subs = known_subs(datasets.scan(standard), window.as_of)
     check_selects_any(subs, window, standard.game)
+    at_risk = is_at_risk(context.churn_after_months)
     outcomes = add_label(
         in_window(subs, *window.span), as_of=window.as_of, horizon_months=context.horizon_months
-    ).filter(is_at_risk(context.churn_after_months))
-    columns = {SUB_ID, "is_first_sub", LABEL, *context.evaluation.segments}
+    ).select(sorted({SUB_ID, "is_first_sub", LABEL, *context.evaluation.segments}), at_risk=at_risk)
     predicted = in_window(datasets.scan(predictions), *window.span).drop_nulls(PROBABILITY)
-    joined = outcomes.select(sorted(columns)).join(predicted, on=SUB_ID, how="full", coalesce=True)
-    return joined.collect()
+    # Earlier versions also predicted subscriptions that cannot churn.
+    predicted = predicted.join(outcomes.filter(~pl.col("at_risk")), on=SUB_ID, how="anti")
+    known = outcomes.filter("at_risk").drop("at_risk")
+    return known.join(predicted, on=SUB_ID, how="full", coalesce=True).collect()
 
 
 def count_not_at_risk(

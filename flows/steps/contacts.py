@@ -45,7 +45,7 @@ def announce_contacts(run: Run, predictions: DatasetRef) -> None:
         score = command_line("score", run.catalog.models(), *named)
         text = (
             f"nobody is contacted, and contact is null in all rows, because {no_contact} (model "
-            f"{version}). Back-test it: {score}"
+            f"{version}). The next back-test decides: {score}"
         )
         run_logger().warning(text)
     else:

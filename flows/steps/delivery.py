@@ -6,7 +6,7 @@ from typing import Any
 from churnlib.errors import DataError
 from churnlib.io import storage
 from churnlib.io.datasets import Dataset
-from churnlib.io.footer import optional_facts
+from churnlib.io.footer import optional_fact, optional_facts
 from churnlib.settings import value_text
 from flows.steps.run import Run
 
@@ -27,11 +27,14 @@ def check_delivery(run: Run, output: Dataset, version: str) -> None:
     """
     if run.replace or not storage.is_file(output.uri):
         return
+    window = run.window("batch_predict")
     made = {
         "model_version": version,
-        "window": [str(day) for day in run.window("batch_predict").span],
+        "window": [str(day) for day in window.span],
         "campaign": run.settings.campaign.model_dump(mode="json"),
     }
+    if str(run.as_of) < min(optional_fact(output, "as_of") or "", str(window.last)):
+        made["as_of"] = str(run.as_of)  # Fewer subscriptions of the window have started.
     if differences := list_differences(optional_facts(output, *made), made):
         raise DataError(
             f"{run.settings.game}: {output.uri} has been delivered, and this run would replace it "

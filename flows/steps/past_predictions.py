@@ -18,8 +18,9 @@ def find_predictions(run: Run, window: SubscriptionWindow) -> DatasetRef:
     Raises:
         DataError: They do not exist, or have a shorter window or another label.
     """
-    advice = prediction_command(run, window)
-    predictions = run.existing(run.catalog.predictions(window.first), advice)
+    predictions = run.existing(
+        run.catalog.predictions(window.first), prediction_command(run, window)
+    )
     schema = output_tables(run.settings.raw)["predictions"].schema
     datasets.scan(predictions, schema, newer=NEWER_COLUMNS)
     names = ("horizon_months", "churn_after_months")
@@ -29,27 +30,27 @@ def find_predictions(run: Run, window: SubscriptionWindow) -> DatasetRef:
         raise DataError(
             f"{predictions.game}: {window.setting} runs from {window.first} to {window.last}, but "
             f"{predictions.uri} covers {first} to {last}. Change {window.setting}, or predict the "
-            f"whole window: {advice}"
+            f"whole window: {prediction_command(run, window, '--replace')}"
         )
     for name, was in zip(names, values, strict=True):
         if was != (now := getattr(run.settings, name)):
             raise DataError(
                 f"{predictions.game}: {predictions.uri} was predicted with {name} = {was}, but the "
-                f"settings say {now}. Set it back, or train and predict again."
+                f"settings say {now}. Set it back, or train again, and predict with --replace."
             )
     return predictions
 
 
-def prediction_command(run: Run, window: SubscriptionWindow) -> str:
-    """Writes the command line that predicts the batch to score."""
+def prediction_command(run: Run, window: SubscriptionWindow, *more: str) -> str:
+    """Writes the command line that predicts the batch to score, with further arguments."""
     day = day_to_predict(run.settings, run.as_of)
     if day is not None:
-        return run.command("batch_predict", as_of=day)
+        return run.command("batch_predict", *more, as_of=day)
     changes = {
         "windows.batch_predict.start": str(window.first),
         "windows.batch_predict.end": str(window.last),
     }
-    return run.command("batch_predict", changes=changes)
+    return run.command("batch_predict", *more, changes=changes)
 
 
 def day_to_predict(settings: Settings, as_of: date) -> date | None:

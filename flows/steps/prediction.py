@@ -109,6 +109,7 @@ def batch_features(
         "churn_after_months",
         "campaign",
         "champion.min_outcomes",
+        "evaluation.min_outcomes",
         "train.model_format",
     ),
     uses=MODEL_CODE,

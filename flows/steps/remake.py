@@ -10,6 +10,7 @@ from churnlib.io.storage import is_folder
 from churnlib.raw.past_batches import PastBatch, read_batch, rows_since_text
 from churnlib.raw.quality_warnings import ROWS_BY_DAY, ByDay
 from flows.engine.cache import run_logger
+from flows.engine.publication import published_together
 from flows.steps.run import Run
 from flows.steps.table_checks import check_tables
 
@@ -65,5 +66,6 @@ def known_rows(run: Run, batch: PastBatch) -> dict[str, ByDay]:
         ChurnlibError: See `flows.steps.table_checks.check_tables`.
     """
     specs = [spec for spec in run.raw.values() if spec.name in (batch.made_of or {})]
-    checked = check_tables(run.settings, run.catalog, specs, run.as_of)
+    with published_together():  # If one is refused, the others stay as they were, too.
+        checked = check_tables(run.settings, run.catalog, specs, run.as_of)
     return {spec.name: fact(checked[spec.name].now, ROWS_BY_DAY) for spec in specs}

@@ -18,7 +18,14 @@ from churnlib.metrics.contact import compare_counts
 from churnlib.model.fit import fit
 from churnlib.model.predict import predict
 from churnlib.raw.validate import check_table
-from churnlib.settings import Settings, TrainSettings, load_settings
+from churnlib.settings import (
+    RawSettings,
+    Settings,
+    TrainSettings,
+    describe_settings,
+    load_settings,
+)
+from docs.data_checks import all_checks
 from docs.generate import FOLDER, pages
 from flows.cli.app import app, commands
 from tests.docs.readme import README, is_its_figure, library_example
@@ -70,6 +77,13 @@ def test_documented_make_targets_exist(text: str) -> None:
     targets = {target for words in named for target in words.split()}
     assert {"run", "test"} & targets
     assert [target for target in targets if not re.search(rf"^{target}:", makefile, re.M)] == []
+
+
+def test_data_checks_name_all_settings_of_raw_tables_and_none_that_does_not_exist() -> None:
+    named = {name for check in all_checks() for name in check.settings}
+    assert {f"raw.{name}" for name in RawSettings.model_fields} <= named
+    documented = re.findall(r"^  ([\w.]+): ", describe_settings(), re.M)
+    assert named <= {*documented}
 
 
 def test_links_have_targets() -> None:

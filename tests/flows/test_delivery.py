@@ -1,5 +1,6 @@
 """What later runs leave as it was: delivered predictions, and the reports on earlier versions."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,16 @@ def test_delivered_batch_is_not_replaced(
     assert complete.outputs() == before
 
 
+def test_delivered_batch_is_not_replaced_by_a_part_of_it(restored: Studio, say: Say) -> None:
+    window = [f"--set=windows.batch_predict.{end}=0" for end in ("start", "end")]
+    line = ("batch-predict", GAME, *window, "--as-of")
+    assert say(restored, *line, "2024-06-30", "--replace").startswith("exit 0\n")
+    before = restored.outputs()
+    part = say(restored, *line, "2024-06-03")
+    assert is_refusal(part, 'as_of was "2024-06-30" and is "2024-06-03"')
+    assert restored.outputs() == before
+
+
 def test_delivered_batch_of_another_model_is_not_replaced(
     with_candidate: Studio, say: Say, versions: tuple[str, str]
 ) -> None:
@@ -85,6 +96,7 @@ def test_changes_of_a_try_are_its_settings_and_its_data_folder(
     monkeypatch.setenv("CHURN_GAMES_DIR", str(Path("games").absolute()))
     monkeypatch.chdir(tmp_path)
     assert changes_of_try(GAME, None, None) == changes_of_try(GAME, {}, own) == ()
+    assert changes_of_try(GAME, {}, os.path.relpath(own)) == ()
     trial, elsewhere = str(tmp_path / "data" / "trial"), "s3://bucket/data"
     assert changes_of_try(GAME, {"train.seed": 5}, trial) == ("train.seed=5", "data/trial")
     assert changes_of_try(GAME, None, elsewhere) == (elsewhere,)

@@ -1,0 +1,261 @@
+"""The page on what a run refuses, warns of and counts, from the records of the checks."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from churnlib.model.feature_schema import LARGEST
+from churnlib.raw.copies import COPIES
+from churnlib.raw.file_format import FORMATS
+from churnlib.raw.quality_warnings import LATER, PLAUSIBLE
+from churnlib.report.content import MAX_NOT_PREDICTED
+from churnlib.schemas.raw_tables import raw_tables
+from churnlib.schemas.rule_texts import rule_texts, type_text
+from churnlib.schemas.spec import TableKind, TableSpec
+from flows.steps.feeds import BATCH_FEEDS, LABEL_FEEDS
+
+INTRODUCTION = (
+    "What a run does about data that are not as they should be, by kind:",
+    "",
+    "- **Refused**: the run stops with exit status 2 and a message that says what is wrong, where,",
+    "  and what to do. Nothing is built, and what earlier runs have written stays.",
+    "- **Warned of**: the log says so, and so do the reports that it concerns, under `warnings` in",
+    "  their JSON.",
+    "- **Counted**: the log and the reports have the number. In their JSON, `data.odd` holds the",
+    "  rows of a raw table with each data warning, and `data.quarantined` those left out.",
+    "",
+    "What is neither refused nor left out is used.",
+)
+
+
+@dataclass(frozen=True)
+class Check:
+    """Something that may be wrong with data, and what a run does about it.
+
+    Attributes:
+        found: What may be wrong.
+        refused: When it is refused; empty if it is not.
+        warned: When a run warns of it, or only says so.
+        counted: What is counted.
+        settings: The settings that change this.
+    """
+
+    found: str
+    refused: str = ""
+    warned: str = ""
+    counted: str = ""
+    settings: tuple[str, ...] = ()
+
+
+def _files() -> Iterator[Check]:
+    names = ", ".join(dict.fromkeys(each.name.removeprefix("is ") for each in FORMATS))
+    yield Check("a raw table is missing, exists twice, or is a pipe, socket or device", "always")
+    yield Check("a file is empty, without even a header", "always")
+    found = f"a file is of another format, by its first bytes: {names}, an HTML or XML page"
+    yield Check(found, "always")
+    yield Check("the suffix says CSV and the file is Parquet, or the reverse", "always")
+    yield Check("text is not UTF-8, by line", "always")
+    yield Check("lines end in CR only, or the first line is `sep=;`", "always")
+    yield Check("quotes that do not close, or join lines, by line and column", "always")
+    yield Check("a folder of Parquet parts has none, or has other files", "always")
+    yield Check("a column is missing, or there are two of its name", "always")
+    yield Check("a column that no table declares", counted="all rows of its table")
+
+
+def _rows() -> Iterator[Check]:
+    invalid = "unless quarantined"
+    counted = "quarantined rows"
+    settings = ("raw.on_bad_rows", "raw.max_bad_share")
+    types = {type_text(dtype) for spec in raw_tables().values() for dtype in spec.types.values()}
+    rules = (
+        "a line has more or fewer fields than the header",
+        *(f"a value {text}, and is not" for text in sorted(types)),
+        "a value is null where the column may not be",
+        "text has a line break",
+        "two rows share a key and differ",
+        "a row breaks [a rule of its table](#by-table)",
+    )
+    yield from (Check(rule, invalid, counted=counted, settings=settings) for rule in rules)
+    yield Check(
+        "a category is not on its closed list", invalid, "", counted, (*settings, "raw.categories")
+    )
+    yield Check("text has blanks at its ends: it is trimmed")
+    yield Check("a cell holds a word that means null: it is null", settings=("raw.null_values",))
+    yield Check('a day means "no date": it is null', settings=("raw.no_date",))
+    yield Check(COPIES, counted="the copies")
+    before, after = (day.year for day in PLAUSIBLE)
+    yield Check(f"a day is before {before} or after {after}", counted="rows")
+    yield Check("a value is implausible; see [data warnings](#by-table)", counted="rows")
+    yield Check(f"a feature is beyond {LARGEST:g}: the model takes that number")
+
+
+def _references() -> Iterator[Check]:
+    settings = ("raw.on_bad_rows", "raw.max_bad_share")
+    for spec in raw_tables().values():
+        if spec.parent is None:
+            continue
+        found = f"a row of {spec.name} refers to no known row of {spec.parent.table}"
+        if spec.required_parent:
+            yield Check(found, "unless quarantined", "", "quarantined rows", settings)
+        else:
+            share = "above a share of the rows"
+            yield Check(found, share, "", "rows", ("raw.max_unknown_share",))
+    yield Check(
+        "ids match in another form only, such as 000001 and 1; the message says so",
+        "as above",
+        settings=("raw.id_type",),
+    )
+    yield Check("the table that rows refer to has no rows", "always")
+
+
+def _time() -> Iterator[Check]:
+    yield Check(
+        f"rows {LATER}",
+        "",
+        "if the day follows from the data",
+        "rows",
+        ("raw.arrived_share", "as_of"),
+    )
+    for flows, kinds in (
+        ("`train`, `score` and `batch-score`", LABEL_FEEDS),
+        ("`batch-predict`", BATCH_FEEDS),
+    ):
+        yield Check(
+            f"the last months of {_names(kinds)} hold far fewer rows than those before",
+            f"by {flows}",
+            'with `"warn"`, and by other flows',
+            settings=("raw.on_late",),
+        )
+    yield Check("no new month has arrived since the last batch", warned="by `batch-predict`")
+    yield Check(
+        "raw tables have changed since the standard features were built",
+        warned="by `train`, `score` and `batch-score`",
+    )
+    yield Check("standard features were built for an earlier day or with other settings", "always")
+
+
+def _windows() -> Iterator[Check]:
+    yield Check("a window selects no subscription", "always")
+    yield Check(
+        "all known labels of `windows.train` are equal; the message names a window", "always"
+    )
+    yield Check(
+        "training labels become known only after the scoring window opens",
+        "unless allowed",
+        "if allowed",
+        settings=("allow_label_overlap",),
+    )
+    yield Check("a label is not available yet: left out of metrics", counted="`immature`")
+    yield Check(
+        "a subscription is too short to churn: it is neither trained on, scored nor predicted",
+        "",
+        "with its number",
+        "`not_at_risk`",
+        ("churn_after_months",),
+    )
+    yield Check(
+        "`windows.batch_predict` ends after the day of the run", warned="by `batch-predict`"
+    )
+
+
+def _models() -> Iterator[Check]:
+    yield Check(
+        "a category has too many values: rare ones are pooled",
+        counted="values and rows pooled",
+        settings=("train.max_categories",),
+    )
+    yield Check("a category did not occur in training", warned="with the rows")
+    yield Check("far more rows than in training have a rare category", warned="with the rows")
+    yield Check(
+        "a column is to be used as a number, and a text is none",
+        "always",
+        settings=("train.features.numbers",),
+    )
+    yield Check(
+        "too few subscriptions churned, or did not, to judge a ranking",
+        warned="no verdict",
+        settings=("evaluation.min_outcomes",),
+    )
+    yield Check(
+        "no back-test shows that the model ranks better than chance",
+        warned="`contact` is null",
+        settings=("champion.min_outcomes", "evaluation.min_outcomes"),
+    )
+
+
+def _batches() -> Iterator[Check]:
+    yield Check(
+        "a batch was delivered, and a run would make it in another way", "without `--replace`"
+    )
+    yield Check("a month has no predictions", warned="by `batch-predict` and `churn`")
+    yield Check(
+        "a batch was made of fewer rows than are known by now for its day",
+        warned="by `batch-predict` and `churn`; `churn backfill` makes it again",
+    )
+    yield Check("a batch is far smaller than those before", warned="by `batch-predict` and `churn`")
+    yield Check(
+        f"more than {MAX_NOT_PREDICTED:.0%} of a batch's subscriptions were not predicted",
+        warned="by `batch-score`, without a verdict on the model",
+        counted="`not_predicted`",
+    )
+
+
+SECTIONS = {
+    "Files": _files,
+    "Rows": _rows,
+    "References between tables": _references,
+    "Time": _time,
+    "Windows and labels": _windows,
+    "Models": _models,
+    "Batches": _batches,
+}
+"""The checks by kind."""
+
+
+def page() -> Iterator[str]:
+    """The lines of the page, without its first comment."""
+    yield from ("# Data checks", "", *INTRODUCTION)
+    for title, checks in SECTIONS.items():
+        yield from ("", f"## {title}", "")
+        yield "| what is found | refused | warned of | counted | settings |"
+        yield "|---|---|---|---|---|"
+        yield from map(_row, checks())
+    yield from ("", "## By table", "")
+    yield "A row that breaks a rule is refused. Rows with a data warning are used, and counted."
+    yield ""
+    yield "| table | rules | data warnings |"
+    yield "|---|---|---|"
+    for spec in raw_tables().values():
+        yield f"| {spec.name} | {_list(rules_of(spec))} | {_list(warnings_of(spec))} |"
+    yield ""
+
+
+def rules_of(spec: TableSpec) -> list[str]:
+    """The rules of a raw table in words, beside those of its columns' types and its key."""
+    reference = spec.required_parent
+    refers = [f"{reference.column} must be in {reference.table}"] if reference else []
+    return [*refers, *rule_texts(spec)]
+
+
+def warnings_of(spec: TableSpec) -> list[str]:
+    """The data warnings of a raw table, beside those that every table has."""
+    unknown = [spec.parent.unknown] if spec.parent and spec.parent.unknown else []
+    return [*(warning.text for warning in spec.warnings), *unknown]
+
+
+def all_checks() -> Iterator[Check]:
+    """All checks of the page."""
+    for checks in SECTIONS.values():
+        yield from checks()
+
+
+def _row(check: Check) -> str:
+    settings = ", ".join(f"`{name}`" for name in check.settings)
+    return f"| {check.found} | {check.refused} | {check.warned} | {check.counted} | {settings} |"
+
+
+def _names(kinds: Iterable[TableKind]) -> str:
+    return " or ".join(spec.name for spec in raw_tables().of_kind(*kinds))
+
+
+def _list(texts: Iterable[str]) -> str:
+    return "<br>".join(texts)
