@@ -134,6 +134,8 @@ def _dates(spec: TableSpec) -> list[str]:
 def count_unknown_parents(checked: pl.LazyFrame, spec: TableSpec, parent: pl.LazyFrame) -> ByDay:
     """Counts the rows whose parent is unknown, where that is a data warning and not a fault.
 
+    Data warnings that need the parent are counted as well, because `DayCounts` does not have it.
+
     Args:
         checked: The checked table.
         spec: The raw table's record.
@@ -141,18 +143,22 @@ def count_unknown_parents(checked: pl.LazyFrame, spec: TableSpec, parent: pl.Laz
     """
     assert spec.parent is not None
     assert spec.parent.unknown is not None
-    counts, on = Counter[date](), spec.parent.column
+    counts, on = defaultdict[str, Counter[date]](Counter), spec.parent.column
+    flags = {w.text: w.rows.fill_null(False) for w in spec.warnings if w.parent_columns}
+    roots = {name for flag in flags.values() for name in flag.meta.root_names()}
+    own = [name for name in spec.types if name in {CHAR_ID, on, *roots}]
     parents = _read_parents(spec, parent)
-    for rows in batches_of(
-        checked.select(*dict.fromkeys((CHAR_ID, on)), spec.known_on.alias(_DAY))
-    ):
+    for rows in batches_of(checked.select(*own, spec.known_on.alias(_DAY))):
+        near = parents.read_on(rows[CHAR_ID])
         distinct = rows[on].filter((rows[on] != rows[on].shift()).fill_null(True))
-        known = parents.read_on(rows[CHAR_ID])[on]
-        unknown = distinct.filter(~distinct.is_in(known.implode()))
+        unknown = distinct.filter(~distinct.is_in(near[on].implode()))
         if len(unknown):
             is_unknown = pl.col(on).is_in(unknown.implode())
-            counts.update(_count_days(rows.filter(is_unknown)[_DAY]))
-    return {spec.parent.unknown: _sort_days(counts)} if counts else {}
+            counts[spec.parent.unknown].update(_count_days(rows.filter(is_unknown)[_DAY]))
+        beside = rows.join(near, on=on, how="left", maintain_order="left")
+        for text, flag in flags.items():
+            counts[text].update(_count_days(beside.filter(flag)[_DAY]))
+    return {text: _sort_days(days) for text, days in counts.items() if days}
 
 
 def undeclared_warning(columns: Sequence[str]) -> str:

@@ -88,7 +88,7 @@ def _shortfall(known: Sequence[Counts], months: int) -> Shortfall | None:
         expected += level.ahead(months - age)
         dispersion = max(dispersion, level.dispersion)
     drift = dispersion * min(months, REFERENCE)
-    if found >= expected or _probability(found, expected, drift) >= LEVEL:
+    if found >= expected or probability_of_at_most(found, expected, drift) >= LEVEL:
         return None
     return Shortfall(months, found, expected)
 
@@ -115,7 +115,7 @@ def _level(rows: Counts) -> _Level | None:
     return _Level(level, change, dispersion)
 
 
-def _probability(rows: int, mean: float, dispersion: float) -> float:
+def probability_of_at_most(rows: int, mean: float, dispersion: float) -> float:
     """The probability of at most so many rows, by the negative binomial distribution."""
     size = 1 / dispersion
     term = exp(

@@ -109,6 +109,11 @@ CURRENCY = TableSpec(
     parent=Parent("character_data", CHAR_ID, unknown="currency of an unknown character"),
     warnings=(
         DataWarning(
+            "currency before its character's creation",
+            months_from(pl.col(CREATION_DATE), pl.col(DATE)) < 0,
+            parent_columns=(CREATION_DATE,),
+        ),
+        DataWarning(
             "months missing before a currency row",
             (pl.col(CHAR_ID) == pl.col(CHAR_ID).shift())
             & (pl.col(DATE) - pl.col(DATE).shift() > LONGEST_MONTH),
@@ -185,6 +190,12 @@ MISSES = TableSpec(
             "miss before its subscription",
             months_from(pl.col(SUB_START_DATE), pl.col(START_DATE)) < 0,
             parent_columns=(SUB_START_DATE,),
+        ),
+        DataWarning(
+            "miss after its subscription's term",
+            months_from(pl.col(SUB_START_DATE), pl.col(END_DATE).fill_null(pl.col(START_DATE)))
+            >= pl.col(SUB_MONTHS),
+            parent_columns=(SUB_START_DATE, SUB_MONTHS),
         ),
     ),
 )

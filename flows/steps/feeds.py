@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from churnlib.errors import DataError
 from churnlib.io.catalog import month_name
 from churnlib.months import months_apart
+from churnlib.raw.gaps import find_gap
 from churnlib.raw.late_feeds import LateFeed, MonthlyRows, find_late, newest_month
 from churnlib.schemas.spec import TableKind
 from flows.engine.events import FeedLate
@@ -55,7 +56,8 @@ def check_feeds(run: Run, feeds: Feeds, needed: tuple[TableKind, ...]) -> tuple[
             f"have been delivered, run as of a day before them (--as-of {day}), or go on without "
             "them: --set raw.on_late=warn"
         )
-    return (*map(str, late), *_silence_warnings(run, feeds, late))
+    gaps = (find_gap(run.raw[table], rows, run.as_of) for table, rows in feeds.items())
+    return (*map(str, late), *map(str, filter(None, gaps)), *_silence_warnings(run, feeds, late))
 
 
 def refuse_late(run: Run, feeds: Feeds, needed: tuple[TableKind, ...]) -> None:

@@ -84,7 +84,11 @@ ROW: Mapping[str, Callable[..., dict[str, Any]]] = {
 GOOD: Mapping[str, Rows] = {
     "character_data": [character(n) for n in (1, 2, 3)],
     "character_currency": [currency(c, m) for c in (1, 2) for m in (1, 2, 3)],
-    "sub_data": [sub(101, 1), sub(102, 1, sub_start_date=date(2024, 9, 1)), sub(201, 2)],
+    "sub_data": [
+        sub(101, 1, sub_months=12),
+        sub(102, 1, sub_start_date=date(2024, 9, 1)),
+        sub(201, 2),
+    ],
     "sub_miss": [miss(101, 3), miss(101, 8), miss(201, 5)],
 }
 """Tables without faults and without data warnings."""

@@ -146,6 +146,31 @@ def test_a_miss_before_the_month_of_its_subscription_gives_a_warning() -> None:
     assert warnings("sub_miss", *rows) == {}
 
 
+def test_a_miss_that_goes_on_after_its_term_gives_a_warning() -> None:
+    # Each subscription is for January to March.
+    parents = [sub(n, sub_start_date=date(2024, 1, 31), sub_months=3) for n in (101, 102, 103, 104)]
+    rows = [
+        miss(101, 2),
+        miss(102, 3),
+        miss(103, 3, end_date=None),
+        miss(104, 4, end_date=None),
+    ]
+    after = {"miss after its subscription's term": 2}
+    assert warnings("sub_miss", *rows, parent=parents) == after
+
+
+def test_currency_before_the_month_of_creation_gives_a_warning() -> None:
+    rows = [currency(c, m) for c in (1, 2, 9) for m in (1, 2, 3)]
+    parents = [
+        character(1, creation_date=date(2021, 1, 31)),
+        character(2, creation_date=date(2021, 3, 1)),
+    ]
+    assert warnings("character_currency", *rows, parent=parents) == {
+        "currency before its character's creation": 2,
+        "currency of an unknown character": 3,
+    }
+
+
 def test_implausible_dates_give_a_warning() -> None:
     text = "date before 1990 or after 2100"
     early, late = date(24, 1, 1), date(9999, 12, 1)
@@ -225,6 +250,8 @@ def texts_of_currency(row: Facts, before: Facts, parent: Facts) -> Texts:
         yield "months missing before a currency row"
     if not parent:
         yield "currency of an unknown character"
+    elif months_between(parent["creation_date"], row["date"]) < 0:
+        yield "currency before its character's creation"
     if not all(0 <= (row[name] or 0) <= 1e12 for name in ("sub_hard", "sub_soft")):
         yield "currency paid out below 0 or above 1,000,000,000,000"
     if not all(-1e12 <= (row[name] or 0) <= 1e12 for name in ("hard_balance", "soft_balance")):
@@ -249,6 +276,9 @@ def texts_of_subscription(row: Facts, _before: Facts, parent: Facts) -> Texts:
 def texts_of_miss(row: Facts, _before: Facts, parent: Facts) -> Texts:
     if parent and months_between(parent["sub_start_date"], row["start_date"]) < 0:
         yield "miss before its subscription"
+    last = row["end_date"] or row["start_date"]
+    if parent and months_between(parent["sub_start_date"], last) >= parent["sub_months"]:
+        yield "miss after its subscription's term"
 
 
 def months_between(first: date, second: date) -> int:

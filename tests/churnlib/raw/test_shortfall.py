@@ -12,8 +12,8 @@ from churnlib.raw.shortfall import (
     MIN_REFERENCE,
     REFERENCE,
     Shortfall,
-    _probability,
     find_shortfall,
+    probability_of_at_most,
 )
 
 
@@ -23,7 +23,9 @@ def test_probability_is_that_of_the_negative_binomial(
 ) -> None:
     rows, size = int(share * mean), 1 / dispersion
     expected = nbinom.cdf(rows, size, size / (size + mean))
-    assert isclose(_probability(rows, mean, dispersion), expected, rel_tol=1e-6, abs_tol=1e-12)
+    assert isclose(
+        probability_of_at_most(rows, mean, dispersion), expected, rel_tol=1e-6, abs_tol=1e-12
+    )
 
 
 STEADY = [75, 70, 82, 74, 69, 80, 77, 71, 76, 79, 73, 74]
@@ -99,4 +101,6 @@ def test_level_bounds_the_probability() -> None:
     # With the minimum dispersion, 33 degrees of freedom: the last number that is too few.
     rows = [100] * REFERENCE
     few = max(n for n in range(100) if find_shortfall([[*rows, n]]))
-    assert _probability(few, 100, 0.03) < LEVEL <= _probability(few + 1, 100, 0.03)
+    assert (
+        probability_of_at_most(few, 100, 0.03) < LEVEL <= probability_of_at_most(few + 1, 100, 0.03)
+    )

@@ -29,7 +29,9 @@ UUID = "a1b2c3d4-0000-4000-8000-00000000000"
 
 
 def parents(ids: list[Any]) -> pl.LazyFrame:
-    return pl.LazyFrame({"char_id": ids})
+    created = pl.lit(date(2021, 1, 1)).alias("creation_date")
+    dtype = pl.String if ids and isinstance(ids[0], str) else pl.Int64
+    return pl.LazyFrame({"char_id": ids}, schema={"char_id": dtype}).with_columns(created)
 
 
 @pytest.mark.parametrize(
