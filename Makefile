@@ -8,7 +8,7 @@ TWO = --numprocesses=2 --dist=loadfile
 .PHONY: run server test test-all mutants check bench format lock schema docs deployments wheel clean
 
 run: $(VENV)/ready  ## take a game from raw data to model, back-test and predictions
-	$(BIN)/python -m flows run --game $(GAME) --replace
+	$(BIN)/python -m flows run --game $(GAME)
 
 server: $(VENV)/ready  ## start a permanent Prefect server with its UI
 	DO_NOT_TRACK=1 $(BIN)/prefect --no-prompt server start --host 127.0.0.1
