@@ -15,7 +15,7 @@ from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import Settings, load_settings
 from flows.steps.run import SubscriptionWindow
 from flows.steps.standard_features import StandardRequest, build_standard_features
-from flows.steps.table_checks import check_raw, count_unknown
+from flows.steps.table_tasks import check_raw, count_unknown
 from flows.steps.window_features import WindowRequest, build_window_features
 
 

@@ -21,7 +21,7 @@ from flows.steps.prediction import (
 )
 from flows.steps.run import Run
 from flows.steps.run_warnings import leakage_warnings, warn
-from flows.steps.table_checks import TABLE_TASKS
+from flows.steps.table_tasks import TABLE_TASKS
 from flows.steps.window_features import check_first
 
 KINDS: tuple[TableKind, ...] = ("entity", "subscriptions", "history")

@@ -19,7 +19,7 @@ from flows.steps.run import Run
 from flows.steps.run_warnings import data_warnings, warn
 from flows.steps.sources import noted_feeds, read_sources
 from flows.steps.standard_features import open_standard_features
-from flows.steps.table_checks import CHECKS
+from flows.steps.table_tasks import CHECKS
 from flows.steps.window_features import check_first
 
 

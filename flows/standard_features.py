@@ -17,7 +17,7 @@ from flows.steps.standard_features import (
     build_features,
     build_standard_features,
 )
-from flows.steps.table_checks import CHECKS
+from flows.steps.table_tasks import CHECKS
 
 
 @churn_flow(

@@ -19,7 +19,7 @@ from flows.steps.run import Run
 from flows.steps.run_warnings import data_warnings, leakage_warnings, warn
 from flows.steps.sources import noted_feeds, read_sources
 from flows.steps.standard_features import announce_due_batch, open_standard_features
-from flows.steps.table_checks import TABLE_TASKS
+from flows.steps.table_tasks import TABLE_TASKS
 from flows.steps.training import check_model, check_training, fit_model, fit_version
 from flows.steps.training_report import report_training
 from flows.steps.window_features import build_window_features, check_first, window_cohort

@@ -14,7 +14,7 @@ from churnlib.uris import name_of
 from churnlib.versions.evidence import Evidence, why_no_contact
 from churnlib.versions.gate import ANCHOR, CANDIDATE, CHAMPION, Comparison, compare_models
 from flows.steps.at_risk import not_at_risk_warnings, rows_at_risk
-from flows.steps.back_test_plan import Gate
+from flows.steps.gate import Gate
 from flows.steps.model_choice import open_version
 from flows.steps.reports import ScoreContext, model_facts
 from flows.steps.run_warnings import new_category_warnings

@@ -2,62 +2,21 @@
 
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any
 
-from churnlib.errors import ModelError, SettingsError
+from churnlib.errors import ModelError
 from churnlib.io.commands import command_line
 from churnlib.io.datasets import DatasetRef
 from churnlib.io.storage import is_folder
-from churnlib.settings import load_settings
 from churnlib.uris import name_of
 from churnlib.versions.champion import why_no_champion
-from churnlib.versions.compatibility import (
-    check_label_leakage,
-    check_same_features,
-    configuration_of,
-    decisive_settings,
-)
-from churnlib.versions.decision import Decision
+from churnlib.versions.compatibility import configuration_of
 from churnlib.versions.folder import find_version
-from churnlib.versions.gate import Terms
 from churnlib.versions.manifest import read_manifest
 from churnlib.versions.model_state import ModelState
 from churnlib.versions.registry import Registry
+from flows.steps.gate import Gate, Ruling, gate_of, ruling_without_metrics
 from flows.steps.model_choice import check_back_testable, requested_model
 from flows.steps.run import Run, SubscriptionWindow
-
-
-@dataclass(frozen=True)
-class Ruling:
-    """A decision about a candidate that is made without comparing metrics."""
-
-    decision: Decision
-    reason: str
-
-
-@dataclass(frozen=True)
-class Gate:
-    """How the gate decides on the model of a back-test, and how it did before.
-
-    Attributes:
-        terms: The terms of a comparison.
-        ruling: The decision, if metrics are not compared.
-        past: The comparison that made the model champion, if one did.
-        in_use: Whether the model is the champion before the back-test.
-        leaks: Whether the model's training labels became available after the window opens.
-        configuration: The candidate's settings without its seed, identified.
-        look: 1 + how often models of this configuration were compared on the cohort.
-        first_loss: The loss that was allowed when the candidate was first compared.
-    """
-
-    terms: Terms
-    ruling: Ruling | None
-    past: dict[str, Any] | None
-    in_use: bool
-    leaks: bool
-    configuration: str | None = None
-    look: int = 1
-    first_loss: float | None = None
 
 
 @dataclass(frozen=True)
@@ -162,20 +121,6 @@ def waiting_window(
     return replace(window, first=min(window.first, opens))
 
 
-def gate_of(run: Run, state: ModelState, model: DatasetRef, *, leaks: bool) -> Gate:
-    """Returns the `Gate` of a back-test of a version, without a comparison."""
-    version, past = name_of(model.uri), None
-    if version == state.pointer:
-        past = state.registry.promoting_comparison(version)
-    return Gate(
-        terms=Terms.of(run.settings.champion),
-        ruling=None,
-        past=past.model_dump(mode="json", exclude={"when"}) if past else None,
-        in_use=version == state.pointer,
-        leaks=leaks,
-    )
-
-
 def plan_of_one_version(run: Run, state: ModelState) -> BackTestPlan:
     """Plans the back-test of the version that the run names, else of the champion.
 
@@ -241,44 +186,3 @@ def plan_of_champion(
 
 def _reason(error: ModelError, model: DatasetRef) -> str:
     return str(error).removeprefix(f"{model.game}: ").rstrip(".")
-
-
-def ruling_without_metrics(
-    run: Run, champion: DatasetRef, *, candidate_leaks: bool
-) -> Ruling | None:
-    """Decides on a candidate without metrics; None if metrics have to be compared.
-
-    If the champion's features or labels differ from the game's settings, no flow can use it, so the
-    candidate is accepted. If they differ only from this run's settings, nothing is decided.
-    """
-    manifest, window = read_manifest(champion), run.window("score")
-    try:
-        check_same_features(manifest, run.settings, "")
-    except ModelError:
-        what = f"champion {manifest['version']} has other features or labels"
-        if has_own_features(run):
-            return Ruling("undecided", f"{what} than this run, and so has the game's own file")
-        return Ruling("accepted", f"{what} than the game's settings now require")
-    allowed = run.settings.allow_label_overlap
-    try:
-        champion_leaks = check_label_leakage(manifest, window.span, window.setting, allowed)
-    except ModelError as error:
-        champion_leaks = str(error)
-    leaking = {"the candidate": candidate_leaks, "the champion": champion_leaks}
-    models = " and ".join(model for model, leaks in leaking.items() if leaks)
-    if not models:
-        return None
-    return Ruling(
-        "undecided",
-        f"training labels of {models} became available only after the start of this cohort, so "
-        "its metrics are optimistic: score later months",
-    )
-
-
-def has_own_features(run: Run) -> bool:
-    """Whether the run's settings of features and labels differ from those of the game."""
-    try:
-        own = load_settings(run.settings.game)
-    except SettingsError:
-        return True
-    return decisive_settings(own) != decisive_settings(run.settings)

@@ -34,7 +34,7 @@ from flows.steps.reports import check_segments
 from flows.steps.run import Run
 from flows.steps.runtime_code import MODEL_CODE
 from flows.steps.standard_features import build_standard_features
-from flows.steps.table_checks import check_known, check_raw
+from flows.steps.table_tasks import check_known, check_raw
 from flows.steps.window_features import Cohort, build_window_features
 from flows.task import task
 

@@ -16,7 +16,8 @@ from churnlib.versions.gate import Comparison, Terms
 from churnlib.versions.manifest import MANIFEST
 from churnlib.versions.model_state import ModelState
 from churnlib.versions.registry import Registry
-from flows.steps.back_test_plan import BackTestPlan, Gate, waiting_window
+from flows.steps.back_test_plan import BackTestPlan, waiting_window
+from flows.steps.gate import Gate
 from flows.steps.run import Run, SubscriptionWindow
 from tests.churnlib.versions.samples import NOW, add, compared, keep, make_champion
 

@@ -12,7 +12,7 @@ from churnlib.io import datasets
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.raw import external_sort
 from churnlib.settings import EngineSettings, RawSettings
-from flows.steps import table_checks as steps
+from flows.steps import table_tasks as steps
 from tests.churnlib.raw.samples import GOOD, Rows, sub, write
 
 
