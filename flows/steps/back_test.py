@@ -97,7 +97,7 @@ def score_model(
         ),
     )
     evidence = Evidence.of(report.to_json(), features.fingerprint, leaks=gate.leaks)
-    no_contact = why_no_contact(evidence, context.contact_outcomes, context.offer)
+    no_contact = why_no_contact(evidence, gate.contact_outcomes, context.offer)
     return write_report(replace(report, no_contact=no_contact), output, scored.rows)
 
 

@@ -37,6 +37,8 @@ class Gate:
         past: The comparison that made the model champion, if one did.
         in_use: Whether the model is the champion before the back-test.
         leaks: Whether the model's training labels became available after the window opens.
+        contact_outcomes: How many subscriptions must have churned, and how many must not have,
+            before anyone is contacted.
         configuration: The candidate's settings without its seed, identified.
         look: 1 + how often models of this configuration were compared on the cohort.
         first_loss: The loss that was allowed when the candidate was first compared.
@@ -47,6 +49,7 @@ class Gate:
     past: dict[str, Any] | None
     in_use: bool
     leaks: bool
+    contact_outcomes: int
     configuration: str | None = None
     look: int = 1
     first_loss: float | None = None
@@ -63,6 +66,7 @@ def gate_of(run: Run, state: ModelState, model: DatasetRef, *, leaks: bool) -> G
         past=past.model_dump(mode="json", exclude={"when"}) if past else None,
         in_use=version == state.pointer,
         leaks=leaks,
+        contact_outcomes=run.settings.contact_outcomes,
     )
 
 

@@ -44,7 +44,6 @@ class ScoreContext(ReportContext):
         churn_after_months: How many missed months in a row are churn.
         offer: Costs and benefits of a campaign.
         rule: How the lowest probability that is contacted is chosen.
-        contact_outcomes: The minimum number of each outcome before anyone is contacted.
         allow_joblib: Whether to load model files in the joblib format, which can run any code.
     """
 
@@ -53,7 +52,6 @@ class ScoreContext(ReportContext):
     churn_after_months: int
     offer: Offer
     rule: ThresholdRule
-    contact_outcomes: int
     allow_joblib: bool
 
 
@@ -73,7 +71,6 @@ def score_context(
         churn_after_months=run.settings.churn_after_months,
         offer=run.settings.campaign.offer,
         rule=run.settings.campaign.threshold,
-        contact_outcomes=run.settings.contact_outcomes,
         allow_joblib=run.allow_joblib,
     )
 

@@ -38,6 +38,7 @@ PARAMETERS = {
     "train.model_format": "allow_joblib",
     "champion.promote": "may_promote",
     "champion.min_outcomes": "no_contact",
+    "evaluation.min_outcomes": "no_contact",
 }
 """Parameters with names other than their settings', except windows."""
 

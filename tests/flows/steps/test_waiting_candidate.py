@@ -64,7 +64,13 @@ def test_waiting_candidate_is_compared_on_the_months_of_earlier_comparisons_too(
 
 def test_looks_and_the_first_allowed_loss_come_from_the_registry() -> None:
     gate = Gate(
-        Terms.of(ChampionSettings()), None, None, in_use=False, leaks=False, configuration="a"
+        Terms.of(ChampionSettings()),
+        ruling=None,
+        past=None,
+        in_use=False,
+        leaks=False,
+        contact_outcomes=30,
+        configuration="a",
     )
     first = compared("v2", "undecided", loss=0.013).model_copy(
         update={"configuration": "a", "look": 1}
