@@ -12,6 +12,7 @@ from churnlib.features.outcome import add_label, is_at_risk
 from churnlib.io import datasets
 from churnlib.io.datasets import DatasetRef
 from churnlib.months import months_apart
+from churnlib.report.formatting import counted
 from churnlib.schemas.columns import LABEL
 from churnlib.settings import Window
 from flows.steps.run import Run
@@ -64,10 +65,17 @@ def check_outcomes(standard: DatasetRef, request: LabelRequest) -> str:
     Raises:
         DataError: All known labels of the window are equal.
     """
-    labels = _labels(standard, request)
+    selected, labels = _labels(standard, request)
     churned, known = int(labels.sum()), labels.count()
-    if labels.is_empty() or 0 < churned < known:  # An empty window has a message of its own.
+    if not selected or 0 < churned < known:  # An empty window has a message of its own.
         return f"{churned:,} of {known:,} subscriptions with a known label churned"
+    if labels.is_empty():
+        raise DataError(
+            f"{standard.game}: a model cannot be fitted to windows.train, because none of its "
+            f"{counted(selected, 'subscription')} can churn: sub_months is less than "
+            f"churn_after_months = {request.churn_after_months} in all of them. Choose another "
+            "window, or lower churn_after_months."
+        )
     subs = datasets.scan(standard).filter(is_at_risk(request.churn_after_months))
     counts = churn_by_months(subs, as_of=request.as_of)
     found = f"{'all' if churned else 'none'} of {known:,} subscriptions with a known label churned"
@@ -80,16 +88,19 @@ def check_outcomes(standard: DatasetRef, request: LabelRequest) -> str:
     )
 
 
-def _labels(standard: DatasetRef, request: LabelRequest) -> pl.Series:
-    """The labels of the training window, as in its features, which are not built yet."""
+def _labels(standard: DatasetRef, request: LabelRequest) -> tuple[int, pl.Series]:
+    """The labels of the training window, as in its features, which are not built yet.
+
+    Returns:
+        The number of subscriptions that the window selects, and the labels of those that can churn.
+    """
     subs = known_subs(datasets.scan(standard), request.as_of)
-    labelled = add_label(
-        in_window(subs, *request.train.span(request.as_of)),
-        as_of=request.as_of,
-        horizon_months=request.horizon_months,
-        churn_after_months=request.churn_after_months,
+    rows = in_window(subs, *request.train.span(request.as_of)).pipe(
+        add_label, as_of=request.as_of, horizon_months=request.horizon_months
     )
-    return labelled.select(LABEL).collect()[LABEL]
+    at_risk = is_at_risk(request.churn_after_months).alias("at_risk")
+    labelled = rows.select(LABEL, at_risk).collect()
+    return len(labelled), labelled.filter("at_risk")[LABEL]
 
 
 def _describe(counts: pl.DataFrame, as_of: date) -> str:

@@ -52,7 +52,7 @@ def test_delivered_batch_is_not_replaced_by_a_part_of_it(restored: Studio, say: 
     assert say(restored, *line, "2024-06-30", "--replace").startswith("exit 0\n")
     before = restored.outputs()
     part = say(restored, *line, "2024-06-03")
-    assert is_refusal(part, 'as_of was "2024-06-30" and is "2024-06-03"')
+    assert is_refusal(part, "as_of was 2024-06-30 and is 2024-06-03")
     assert restored.outputs() == before
 
 
