@@ -27,10 +27,9 @@ def absent_currency_warnings(features: DatasetRef) -> tuple[str, ...]:
     absent, others = (flagged.filter(pl.col("absent") == value)[LABEL] for value in (True, False))
     if len(absent) <= MOST_ABSENT * len(flagged):
         return ()
-    rates = [series.mean() for series in (absent, others)]
-    churned = (
-        "" if None in rates else f" ({rates[0]:.1%} of them churned, {rates[1]:.1%} of others)"
-    )
+    known = [labels.drop_nulls() for labels in (absent, others)]
+    rates = [f"{labels.sum() / len(labels):.1%}" for labels in known if len(labels)]
+    churned = f" ({rates[0]} of them churned, {rates[1]} of others)" if len(rates) == 2 else ""
     return (
         f"{len(absent):,} of {counted(len(flagged), 'subscription')} of the window have no "
         "currency, although their characters were created in an earlier month"
