@@ -8,6 +8,7 @@ if __name__ == "__main__":  # Before the other imports, which would delay the fi
 from churnlib.io.datasets import DatasetRef
 from churnlib.schemas.spec import TableKind
 from churnlib.uris import name_of
+from flows.steps.absent_currency import absent_currency_warnings
 from flows.steps.batches import announce_gaps, batch_facts, beyond_warnings, news_warnings
 from flows.steps.contacts import announce_contacts, contact_plan
 from flows.steps.delivery import check_delivery
@@ -55,6 +56,7 @@ def batch_predict(run: Run) -> DatasetRef:
         BatchRequest(window, settings.standard, settings.currency),
         engine=settings.engine,
     )
+    warnings += warn(absent_currency_warnings(features))
     warn(news_warnings(run, window, tables))
     predictions = predict_batch(
         model,

@@ -10,6 +10,7 @@ from typing import get_args
 from churnlib.io.datasets import DatasetRef
 from churnlib.schemas.spec import TableKind
 from flows.standard_features import standard_features
+from flows.steps.absent_currency import absent_currency_warnings
 from flows.steps.back_test import score_model
 from flows.steps.back_test_plan import back_test_plan
 from flows.steps.feeds import LABEL_FEEDS, feeds_of, refuse_late
@@ -44,6 +45,7 @@ def score(run: Run) -> tuple[DatasetRef, ...]:
         note=plan.note,
     )
     cohort = window_cohort(run, "score", standard, sources, currency, plan.window)
+    warnings += warn(absent_currency_warnings(cohort.features))
     reports = score_model(
         plan.model,
         plan.rivals,

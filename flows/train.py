@@ -10,6 +10,7 @@ from typing import get_args
 from churnlib.io.datasets import DatasetRef
 from churnlib.schemas.spec import TableKind
 from flows.standard_features import standard_features
+from flows.steps.absent_currency import absent_currency_warnings
 from flows.steps.feeds import LABEL_FEEDS, feeds_of, refuse_late
 from flows.steps.flow import churn_flow
 from flows.steps.outcome_check import LabelRequest, check_outcomes
@@ -51,6 +52,7 @@ def train(run: Run) -> DatasetRef:
     )
     check_outcomes(standard, LabelRequest.of(run))
     cohort = window_cohort(run, "train", standard, sources, currency)
+    warnings += warn(absent_currency_warnings(cohort.features))
     model = fit_version(run, cohort)
     reports = report_training(
         model,
