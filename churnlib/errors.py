@@ -98,7 +98,7 @@ def _similar(name: str, names: list[str], cutoff: float) -> list[str]:
     A name that differs by its case only is the most similar.
     """
     if equal := [known for known in names if known.casefold() == name.casefold()]:
-        return equal
+        return sorted(equal, key=lambda known: known != name)
     as_written = get_close_matches(name, names, n=NEAREST, cutoff=cutoff)
     by_letters = {known.casefold(): known for known in reversed(names)}
     matches = get_close_matches(name.casefold(), by_letters, n=NEAREST, cutoff=cutoff)
