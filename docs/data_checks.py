@@ -11,6 +11,7 @@ from churnlib.report.content import MAX_NOT_PREDICTED
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.schemas.rule_texts import rule_texts, type_text
 from churnlib.schemas.spec import TableKind, TableSpec
+from flows.steps.absent_currency import MOST_ABSENT
 from flows.steps.feeds import BATCH_FEEDS, LABEL_FEEDS
 
 INTRODUCTION = (
@@ -125,6 +126,14 @@ def _time() -> Iterator[Check]:
             'with `"warn"`, and by other flows',
             settings=("raw.on_late",),
         )
+    yield Check(
+        "months of a table hold far fewer rows than those before and after", warned="always"
+    )
+    yield Check(
+        f"more than {MOST_ABSENT:.0%} of a window's subscriptions have no currency, although their "
+        "characters are not new",
+        warned="by `train` and `score`",
+    )
     yield Check("no new month has arrived since the last batch", warned="by `batch-predict`")
     yield Check(
         "raw tables have changed since the standard features were built",

@@ -1,4 +1,4 @@
-"""What the last back-test of a version showed, and whether it carries a campaign."""
+"""What the last back-test of a version showed, and whether anyone may be contacted after it."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -76,7 +76,7 @@ def why_no_contact(evidence: Evidence | None, min_outcomes: int, offer: Offer) -
         offer: The costs and gains of contacting now; a loss of a campaign with others is ignored.
     """
     if evidence is None:
-        return "the model has not been back-tested yet"
+        return "no back-test of the model is recorded"
     if evidence.leaks:
         return "the last back-test has label leakage"
     n, churned = evidence.n, evidence.positives

@@ -66,7 +66,7 @@ def _outputs(settings: Settings) -> Iterator[str]:
 
 
 def _contacts(settings: Settings) -> Iterator[str]:
-    """A line on whether the champion's back-test carries a campaign, if there is a champion."""
+    """A line on whether anyone is contacted by the champion, if there is one."""
     if not list_files(join(settings.data_dir, "06_models", settings.game)):
         return
     from churnlib.io.catalog import Catalog

@@ -1,4 +1,4 @@
-"""Predictions contact somebody only if the last back-test of their model carries it."""
+"""Predictions contact somebody only if the last back-test of their model is good enough."""
 
 import json
 from datetime import date
@@ -29,10 +29,10 @@ def test_contacts_follow_from_the_last_back_test(restored: Studio, say: Say) -> 
     assert untested["contact"].null_count() == len(untested)
     studio.run("batch_score", GAME)
     report = studio.json(REPORT)
-    assert report["no_contact"] == "the model has not been back-tested yet"
+    assert report["no_contact"] == "no back-test of the model is recorded"
     assert report["campaign"]["hold_out"] is None
     text = " ".join(studio.file(REPORT.replace(".json", ".txt")).read_text().split())
-    assert "Nobody was contacted. The model has not been back-tested yet." in text
+    assert "Nobody was contacted. No back-test of the model is recorded." in text
 
     record(studio, {champion(studio): make_evidence().model_dump(mode="json")})
     output = say(studio, *line)

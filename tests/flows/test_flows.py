@@ -172,9 +172,7 @@ def test_flows_manifest_names_the_inputs_of_the_model(studio: Studio, game: str)
     }
 
 
-def test_flows_contact_from_break_even_on_if_the_back_test_carries_it(
-    studio: Studio, game: str
-) -> None:
+def test_flows_contact_from_break_even_on_after_a_good_back_test(studio: Studio, game: str) -> None:
     version = champion(studio, game)
     manifest: dict[str, Any] = studio.json(f"06_models/{game}/{version}/manifest.json")
     campaign, reports = manifest["campaign"], f"08_reporting/{game}"

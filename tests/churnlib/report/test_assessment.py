@@ -169,7 +169,7 @@ def test_model_that_may_be_chance_is_not_recommended() -> None:
     assert assessment.advice.head == "Do not use this model yet."
 
 
-def test_nobody_is_contacted_before_a_back_test_carries_it() -> None:
+def test_nobody_is_contacted_before_a_good_back_test() -> None:
     report = replace(REPORT, no_contact="3 of 9 subscriptions churned")
     advice = assess(report).advice
     assert (advice.kind, advice.head) == ("unsure", "Contact nobody yet.")
@@ -182,9 +182,9 @@ def batch(scored: pl.DataFrame, **changes: Any) -> Verdict:
 
 
 def test_batch_without_contacts_says_why() -> None:
-    advice = batch(make_scored(), no_contact="the model has not been back-tested yet")
+    advice = batch(make_scored(), no_contact="no back-test of the model is recorded")
     assert advice.head == "Nobody was contacted."
-    assert advice.reason == "The model has not been back-tested yet."
+    assert advice.reason == "No back-test of the model is recorded."
 
 
 def test_batch_does_not_revoke_what_a_back_test_has_shown() -> None:

@@ -1,4 +1,4 @@
-"""Whether the last back-test of a version carries a campaign."""
+"""Whether anyone may be contacted after the last back-test of a version."""
 
 from typing import Any
 
@@ -52,7 +52,7 @@ def test_evidence_that_does_not_suffice_says_why(changes: dict[str, Any], reason
 
 
 def test_version_that_was_not_back_tested_contacts_nobody() -> None:
-    assert why_no_contact(None, 1, Offer()) == "the model has not been back-tested yet"
+    assert why_no_contact(None, 1, Offer()) == "no back-test of the model is recorded"
 
 
 @pytest.mark.parametrize("rows", [400, 0])
