@@ -13,6 +13,7 @@ from churnlib.schemas.rule_texts import rule_texts, type_text
 from churnlib.schemas.spec import TableKind, TableSpec
 from flows.steps.absent_currency import MOST_ABSENT
 from flows.steps.feeds import BATCH_FEEDS, LABEL_FEEDS
+from flows.steps.run_warnings import MOST_BEYOND
 
 INTRODUCTION = (
     "What a run does about data that are not as they should be, by kind:",
@@ -174,6 +175,8 @@ def _models() -> Iterator[Check]:
     )
     yield Check("a category did not occur in training", warned="with the rows")
     yield Check("far more rows than in training have a rare category", warned="with the rows")
+    found = f"more than {MOST_BEYOND:.0%} of the rows have a number beyond all of training"
+    yield Check(found, warned="with the rows")
     yield Check(
         "a column is to be used as a number, and a text is none",
         "always",
