@@ -11,7 +11,9 @@ from churnlib.report.content import MAX_NOT_PREDICTED
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.schemas.rule_texts import rule_texts, type_text
 from churnlib.schemas.spec import TableKind, TableSpec
+from flows.steps.absent_currency import MOST_ABSENT
 from flows.steps.feeds import BATCH_FEEDS, LABEL_FEEDS
+from flows.steps.run_warnings import MOST_BEYOND
 
 INTRODUCTION = (
     "What a run does about data that are not as they should be, by kind:",
@@ -125,6 +127,14 @@ def _time() -> Iterator[Check]:
             'with `"warn"`, and by other flows',
             settings=("raw.on_late",),
         )
+    yield Check(
+        "months of a table hold far fewer rows than those before and after", warned="always"
+    )
+    yield Check(
+        f"more than {MOST_ABSENT:.0%} of a window's subscriptions have no currency, although their "
+        "characters are not new",
+        warned="by `train` and `score`",
+    )
     yield Check("no new month has arrived since the last batch", warned="by `batch-predict`")
     yield Check(
         "raw tables have changed since the standard features were built",
@@ -165,6 +175,8 @@ def _models() -> Iterator[Check]:
     )
     yield Check("a category did not occur in training", warned="with the rows")
     yield Check("far more rows than in training have a rare category", warned="with the rows")
+    found = f"more than {MOST_BEYOND:.0%} of the rows have a number beyond all of training"
+    yield Check(found, warned="with the rows")
     yield Check(
         "a column is to be used as a number, and a text is none",
         "always",

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import polars as pl
@@ -33,6 +33,8 @@ class Feature:
         categories: The values that training kept, sorted; empty for other kinds.
         pooled: What all other values are pooled to; None if training kept all that it saw.
         from_text: Whether it is a number that the table holds as text.
+        bounds: The least and the greatest number in training; None for other kinds, and in models
+            that did not record them.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Feature:
     categories: tuple[str, ...] = ()
     pooled: Pooled | None = None
     from_text: bool = False
+    bounds: tuple[float, float] | None = field(default=None, compare=False)
 
     @property
     def column_kind(self) -> Kind:
@@ -110,6 +113,15 @@ class FeatureSchema:
         }
         return {name: count for name, count in counts.items() if count}
 
+    def beyond_training(self, frame: pl.DataFrame) -> dict[str, int]:
+        """Counts the rows with a number below or above all of training, by column."""
+        counts = {
+            f.name: int((~f.cast(frame[f.name]).is_between(*f.bounds)).sum())
+            for f in self.features
+            if f.bounds
+        }
+        return {name: count for name, count in counts.items() if count}
+
     def to_json(self) -> list[dict[str, Any]]:
         """The schema as plain data, for the manifest."""
         return [asdict(feature) for feature in self.features]
@@ -125,6 +137,7 @@ class FeatureSchema:
                     categories=tuple(f["categories"]),
                     pooled=Pooled(**f["pooled"]) if f.get("pooled") else None,
                     from_text=f.get("from_text", False),
+                    bounds=tuple(f["bounds"]) if f.get("bounds") else None,
                 )
                 for f in data
             ),
@@ -151,6 +164,7 @@ def learn_schema(
     kinds: dict[str, Kind] = {}
     filled: set[str] = set()
     counts: dict[str, Counter[str]] = {}
+    bounds: dict[str, tuple[float, float]] = {}
     rows = 0
     for part in parts:
         if not kinds:
@@ -161,8 +175,9 @@ def learn_schema(
         filled |= {name for name in kinds if part[name].null_count() < len(part)}
         for name, found in counts.items():
             found.update(dict(part[name].drop_nulls().value_counts().iter_rows()))
-        for name in choice.numbers:
-            as_numbers(part[name])
+        for name in (name for name, kind in kinds.items() if kind == "number"):
+            column = Feature(name, "number", from_text=name in choice.numbers).cast(part[name])
+            _widen(bounds, column)
     return FeatureSchema(
         tuple(
             Feature(
@@ -170,12 +185,23 @@ def learn_schema(
                 kind,
                 *pool(counts.get(name, {}), rows, most_categories),
                 from_text=name in choice.numbers,
+                bounds=bounds.get(name),
             )
             for name, kind in kinds.items()
             if name in filled
         ),
         left_out=tuple(name for name in kinds if name not in filled),
     )
+
+
+def _widen(bounds: dict[str, tuple[float, float]], column: pl.Series) -> None:
+    """Widens the bounds of a column to those of more of its numbers."""
+    numbers = pl.Series(
+        [*bounds.get(column.name, ()), column.min(), column.max()], dtype=pl.Float64
+    )
+    least, greatest = numbers.min(), numbers.max()
+    if isinstance(least, float) and isinstance(greatest, float):
+        bounds[column.name] = (least, greatest)
 
 
 def as_numbers(column: pl.Series) -> pl.Series:

@@ -76,11 +76,13 @@ class Scored:
             columns in which training pooled rare ones.
         rare: Number of rows with a category that training pooled or did not see, by column, where
             there are unusually many; see `churnlib.model.pooling`.
+        beyond: Number of rows with a number below or above all of training, by column.
     """
 
     rows: pl.DataFrame
     unknown: Mapping[str, int]
     rare: Mapping[str, int] = field(default_factory=dict)
+    beyond: Mapping[str, int] = field(default_factory=dict)
 
 
 def predict_in_parts(
@@ -107,6 +109,7 @@ def predict_in_parts(
     wanted = dict.fromkeys((*SCORED_COLUMNS, *also))
     kept: list[pl.DataFrame] = []
     unknown: Counter[str] = Counter()
+    beyond: Counter[str] = Counter()
     for part in FeatureTable.of(rows):
         predictions = [predict_by(model.pipeline, model.schema, part)]
         if baseline and model.baseline is not None:
@@ -114,6 +117,7 @@ def predict_in_parts(
         predicted = part.with_columns(predictions)
         kept.append(predicted.select(name for name in wanted if name in predicted.columns))
         unknown.update(model.schema.unknown_categories(part))
+        beyond.update(model.schema.beyond_training(part))
     scored = pl.concat(kept)
     pooled = {feature.name: feature.pooled for feature in model.schema.features if feature.pooled}
     return Scored(
@@ -124,6 +128,7 @@ def predict_in_parts(
             for name, rest in pooled.items()
             if not rest.is_usual(unknown[name], len(scored))
         },
+        beyond=beyond,
     )
 
 

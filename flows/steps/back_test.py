@@ -17,7 +17,7 @@ from flows.steps.at_risk import not_at_risk_warnings, rows_at_risk
 from flows.steps.gate import Gate
 from flows.steps.model_choice import open_version
 from flows.steps.reports import ScoreContext, model_facts
-from flows.steps.run_warnings import new_category_warnings
+from flows.steps.run_warnings import new_value_warnings
 from flows.steps.runtime_code import REPORT_CODE
 from flows.task import task
 
@@ -93,7 +93,7 @@ def score_model(
         warnings=(
             *context.warnings,
             *not_at_risk_warnings(not_at_risk, context.churn_after_months),
-            *new_category_warnings(scored),
+            *new_value_warnings(scored),
         ),
     )
     evidence = Evidence.of(report.to_json(), features.fingerprint, leaks=gate.leaks)

@@ -134,7 +134,7 @@ def with_outcomes(
     """Joins the predictions of a window with the labels of its subscriptions, in full.
 
     Raises:
-        DataError: The window selects no subscription.
+        DataError: The window selects no subscription, or none that can churn.
     """
     window = context.window
     subs = known_subs(datasets.scan(standard), window.as_of)
@@ -147,7 +147,15 @@ def with_outcomes(
     # Earlier versions also predicted subscriptions that cannot churn.
     predicted = predicted.join(outcomes.filter(~pl.col("at_risk")), on=SUB_ID, how="anti")
     known = outcomes.filter("at_risk").drop("at_risk")
-    return known.join(predicted, on=SUB_ID, how="full", coalesce=True).collect()
+    rows = known.join(predicted, on=SUB_ID, how="full", coalesce=True).collect()
+    if rows.is_empty():
+        raise DataError(
+            f"{standard.game}: {window.setting} has nothing to score: no subscription from "
+            f"{window.first} to {window.last} can churn, because sub_months is less than "
+            f"churn_after_months = {context.churn_after_months} in all of them. Choose another "
+            "window."
+        )
+    return rows
 
 
 def count_not_at_risk(

@@ -22,7 +22,7 @@ from flows.engine.events import BatchPredicted
 from flows.steps.at_risk import not_at_risk_warnings, rows_at_risk
 from flows.steps.contacts import ContactPlan
 from flows.steps.run import SubscriptionWindow
-from flows.steps.run_warnings import new_category_warnings, warn
+from flows.steps.run_warnings import new_value_warnings, warn
 from flows.steps.runtime_code import MODEL_CODE
 from flows.steps.window_features import check_selects_any, started_subs
 from flows.task import task
@@ -137,7 +137,7 @@ def predict_batch(
     with error_prefix(model.game):
         scored = predict_in_parts(loaded, rows)
         threshold = contact_threshold(model, manifest, campaign.offer, campaign.threshold)
-    warn(new_category_warnings(scored))
+    warn(new_value_warnings(scored))
     warn(not_at_risk_warnings(not_at_risk, batch.churn_after_months))
     ranked = rank_by_risk(with_others(scored.rows, features, batch.churn_after_months), version)
     predictions = add_contact(

@@ -11,6 +11,12 @@ from flows.steps.feeds import LABEL_FEEDS, Feeds, check_feeds
 from flows.steps.run import Run
 from flows.steps.sources import Sources, stale_source_warnings
 
+MOST_BEYOND = 0.5
+"""The share of rows with numbers beyond those of training from which a run warns. High, because
+counts and ages grow as a game does."""
+FEWEST_BEYOND = 5
+"""The number of such rows that it takes at least."""
+
 
 def warn(*groups: Iterable[str], note: str | None = None) -> tuple[str, ...]:
     """Logs warnings, each once, and returns them for the reports.
@@ -68,15 +74,21 @@ def overlap_warnings(run: Run) -> tuple[str, ...]:
     )
 
 
-def new_category_warnings(scored: Scored) -> tuple[str, ...]:
-    """Warns of categories that did not occur in training, and of unusually many rare ones."""
+def new_value_warnings(scored: Scored) -> tuple[str, ...]:
+    """Warns of values that training did not see: categories, unusually many rare ones, numbers."""
+    rows = len(scored.rows)
     kinds = {
-        "did not occur in training": scored.unknown,
-        "was rare or absent in training, more than expected": scored.rare,
+        "a category that did not occur in training": scored.unknown,
+        "a category that was rare or absent in training, more than expected": scored.rare,
+        "a number below or above all of training; if its unit changed, predictions are wrong": {
+            name: count
+            for name, count in scored.beyond.items()
+            if count >= max(FEWEST_BEYOND, MOST_BEYOND * rows)
+        },
     }
     return tuple(
-        f"{column}: {count:,} of {counted(len(scored.rows), 'subscription')} "
-        f"{'has' if count == 1 else 'have'} a category that {what}"
+        f"{column}: {count:,} of {counted(rows, 'subscription')} "
+        f"{'has' if count == 1 else 'have'} {what}"
         for what, counts in kinds.items()
         for column, count in counts.items()
     )

@@ -172,3 +172,14 @@ def test_algorithms_take_extreme_numbers(name: str) -> None:
         .otherwise("hard_balance")
     )  # fmt: skip
     assert predict(fitted(name, rows), rows).is_between(0, 1).all()
+
+
+def test_bounds_of_numbers_are_learned_from_all_parts_and_kept_in_the_manifest() -> None:
+    parts = [ROWS.slice(n, 1) for n in range(3)]
+    for schema in (schema_with(), learn_schema(parts, FeatureChoice())):
+        data = json.loads(json.dumps(schema.to_json()))
+        bounds = {f.name: f.bounds for f in FeatureSchema.from_json(data).features}
+        assert bounds == {"race": None, "kills": (1, 3), "is_mastered": None, "price": (1.5, 2.5)}
+        later = ROWS.with_columns(kills=pl.Series([0, 4, 2]), price=pl.Series([1.5, 2.5, None]))
+        assert schema.beyond_training(later) == {"kills": 2}
+    assert SCHEMA.beyond_training(ROWS) == {}  # Without bounds, as in earlier manifests.

@@ -6,14 +6,14 @@ from churnlib.model.feature_table import FeatureTable
 from churnlib.model.fit import fit
 from churnlib.model.fitted_model import FittedModel
 from churnlib.model.predict import predict_in_parts
-from flows.steps.run_warnings import new_category_warnings
+from flows.steps.run_warnings import new_value_warnings
 from tests.churnlib.model.samples import BOOSTING, features, model_of, training
 
 ROWS = features()
 
 
 def scored_with(model: FittedModel, rows: pl.DataFrame) -> tuple[str, ...]:
-    return new_category_warnings(predict_in_parts(model, FeatureTable.of(rows)))
+    return new_value_warnings(predict_in_parts(model, FeatureTable.of(rows)))
 
 
 def test_only_unusually_many_pooled_values_are_warned_of() -> None:
@@ -27,3 +27,18 @@ def test_only_unusually_many_pooled_values_are_warned_of() -> None:
         "more than expected",
     )
     assert scored_with(model, ROWS.head(1).with_columns(sub_type=pl.lit("new"))) == ()
+
+
+def test_numbers_in_another_unit_are_warned_of() -> None:
+    model = fit(ROWS, training(model_of(BOOSTING)), seed=1)
+    weeks = ROWS.with_columns(pl.col("sub_months") * 100)
+    assert scored_with(model, weeks) == (
+        "sub_months: 240 of 240 subscriptions have a number below or above all of training; if its "
+        "unit changed, predictions are wrong",
+    )
+    # Few rows beyond training are expected.
+    half = pl.int_range(pl.len()) % 2 == 0
+    few = ROWS.with_columns(pl.when(half).then(pl.col("sub_months") * 100).otherwise("sub_months"))
+    assert len(scored_with(model, few)) == 1
+    assert scored_with(model, few.tail(239)) == ()
+    assert scored_with(model, weeks.head(4)) == ()
