@@ -11,7 +11,7 @@ from churnlib.uris import name_of
 from flows.steps.absent_currency import absent_currency_warnings
 from flows.steps.batches import announce_gaps, batch_facts, beyond_warnings, news_warnings
 from flows.steps.contacts import announce_contacts, contact_plan
-from flows.steps.delivery import check_delivery
+from flows.steps.delivery import check_delivery, check_not_smaller
 from flows.steps.feeds import BATCH_FEEDS, check_feeds, feeds_of
 from flows.steps.flow import churn_flow, is_subflow
 from flows.steps.model_choice import usable_model
@@ -41,6 +41,7 @@ def batch_predict(run: Run) -> DatasetRef:
     check_delivery(run, output, name_of(model.uri))
     check_first(run, "batch_predict", *run.raw.of_kind(*KINDS), needed=BATCH_FEEDS)
     tables = characters, subs, currency = run.tables(*KINDS)
+    check_not_smaller(run, output, subs)
     warnings = warn(
         run.day_warnings,
         leakage_warnings(settings.standard),

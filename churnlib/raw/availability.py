@@ -102,8 +102,8 @@ def latest_day(currency: pl.LazyFrame, game: str, arrived_share: float = ARRIVED
 def no_day(game: str, table: str) -> DataError:
     """The error that a history has no rows to derive the day of a run from."""
     return DataError(
-        f"{game}: {table} has no rows, so the day of the run cannot be derived from it. Name it "
-        "with --as-of."
+        f"{game}: {table} has no rows, so the day of the run cannot be derived from it. Deliver "
+        "the table, or name the day with --as-of."
     )
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 
 from churnlib.errors import ModelError, SettingsError, StoreError
+from churnlib.io.catalog import Catalog
 from churnlib.io.local import Entry
 from churnlib.io.storage import list_files
 from churnlib.settings import Settings, list_games, load_settings
@@ -28,7 +29,10 @@ def print_overview(commands: Mapping[str, str], data_dir: str | None = None) -> 
 
     Raises:
         SettingsError: No game exists.
+        DataError: There is no such data folder.
     """
+    if data_dir is not None:
+        Catalog(data_dir, "churn").check_data_dir()
     games = list_games()
     print("commands", *_commands(commands), sep="\n")
     status = DONE

@@ -8,6 +8,7 @@ from churnlib.io import storage
 from churnlib.io.datasets import Dataset
 from churnlib.io.footer import optional_fact, optional_facts
 from churnlib.settings import value_text
+from flows.steps.raw_tables import RawTable
 from flows.steps.run import Run
 
 
@@ -40,6 +41,29 @@ def check_delivery(run: Run, output: Dataset, version: str) -> None:
             f"{run.settings.game}: {output.uri} has been delivered, and this run would replace it "
             f"by other predictions: {'; '.join(differences)}. To replace it, add --replace; to "
             "keep it, name another data folder with --data-dir."
+        )
+
+
+def check_not_smaller(run: Run, output: Dataset, subs: RawTable) -> None:
+    """Refuses to replace the predictions of a batch if subscriptions have been lost since then.
+
+    Args:
+        run: The run.
+        output: Where the predictions are written.
+        subs: The subscriptions.
+
+    Raises:
+        DataError: Predictions exist that were made of more subscriptions.
+    """
+    if run.replace or not storage.is_file(output.uri):
+        return
+    name, rows = subs.checked.name, subs.facts["rows"]
+    delivered = (optional_fact(output, "made_of") or {}).get(name, 0)
+    if rows < delivered:
+        raise DataError(
+            f"{run.settings.game}: {output.uri} has been delivered, made of {delivered:,} rows of "
+            f"{name}, and now there are {rows:,}. If rows were lost, deliver the table again; to "
+            "replace the predictions, add --replace."
         )
 
 

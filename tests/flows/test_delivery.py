@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import polars as pl
 import pytest
 from prefect.client.orchestration import get_client
 
@@ -118,3 +119,26 @@ def test_try_is_named_and_tagged_on_the_server(complete: Studio, say: Say) -> No
     assert run.tags == ["try"]
     assert name.startswith(f"{GAME} try: ")
     assert len(name) <= LONGEST_NAME
+
+
+def test_delivered_batch_is_not_replaced_by_one_of_fewer_subscriptions(
+    restored: Studio, say: Say
+) -> None:
+    subs = restored.raw(GAME, "sub_data")
+    lost = subs.filter(
+        pl.col("sub_start_date").is_between(pl.lit("2024-06-20"), pl.lit("2024-06-30"))
+    )
+    kept = subs.join(lost, on="sub_id", how="anti")
+    misses = restored.raw(GAME, "sub_miss").join(lost, on="sub_id", how="anti")
+    restored.write_raw(GAME, "sub_data", kept)
+    restored.write_raw(GAME, "sub_miss", misses)
+    before = restored.snapshot("07*/**")
+    line = ("batch-predict", GAME, "--as-of", BATCH_DAY, "--set=raw.on_late=warn")
+    output = say(restored, *line)
+    assert is_refusal(output, "rows of sub_data, and now there are "), output
+    assert restored.snapshot("07*/**") == before
+    assert say(restored, *line, "--replace").startswith("exit 0\n")
+    assert len(restored.table(BATCH)) == len(
+        kept.filter(pl.col("sub_start_date").str.starts_with("2024-06"))
+    )
+    restored.restore()

@@ -41,7 +41,9 @@ def test_candidate_is_only_used_where_a_run_names_it(with_candidate: Studio) -> 
     studio.run("batch_predict", GAME)
     assert studio.table(predictions)["model_version"].unique().to_list() == [first]
     studio.run("batch_predict", GAME, model=second, replace=True)
-    assert studio.table(predictions)["model_version"].unique().to_list() == [second]
+    rows = studio.table(predictions)
+    assert rows["model_version"].unique().to_list() == [second]
+    assert rows["contact"].null_count() == len(rows)  # The gate has not decided on it.
 
     # With --model, score only reports.
     before = registry(studio)
