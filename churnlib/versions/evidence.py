@@ -66,6 +66,17 @@ class Evidence(BaseModel):
             terms=campaign["terms"],
         )
 
+    def has_outcomes(self, min_outcomes: int) -> bool:
+        """Whether enough subscriptions churned, and enough did not, to judge the version."""
+        return min(self.positives, self.n - self.positives) >= min_outcomes
+
+
+def stronger(new: Evidence, earlier: Evidence | None, min_outcomes: int) -> Evidence:
+    """The evidence to keep after a back-test: the new one, unless only the earlier can judge."""
+    if earlier and earlier.has_outcomes(min_outcomes) and not new.has_outcomes(min_outcomes):
+        return earlier
+    return new
+
 
 def why_no_contact(evidence: Evidence | None, min_outcomes: int, offer: Offer) -> str | None:
     """Why nobody may be contacted by the predictions of a version; None if the evidence suffices.
@@ -80,7 +91,7 @@ def why_no_contact(evidence: Evidence | None, min_outcomes: int, offer: Offer) -
     if evidence.leaks:
         return "the last back-test has label leakage"
     n, churned = evidence.n, evidence.positives
-    if min(churned, n - churned) < min_outcomes:
+    if not evidence.has_outcomes(min_outcomes):
         return (
             f"in the last back-test {churned:,} of {n:,} subscriptions churned and "
             f"{n - churned:,} did not, and {min_outcomes:,} of each are required (the larger of "

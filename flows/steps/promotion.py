@@ -9,7 +9,7 @@ from churnlib.io.catalog import Catalog, catalog_of
 from churnlib.io.commands import command_line
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.uris import name_of
-from churnlib.versions.evidence import Evidence
+from churnlib.versions.evidence import Evidence, stronger
 from churnlib.versions.gate import Comparison
 from churnlib.versions.manifest import read_manifest
 from churnlib.versions.model_state import ModelState
@@ -29,14 +29,23 @@ def apply_back_test(run: Run, plan: BackTestPlan, cohort: DatasetRef, report: Da
     """
     content = json.loads(storage.read_bytes(report.uri))
     version, state = name_of(plan.model.uri), ModelState.read(run.catalog)
-    evidence = Evidence.of(content, cohort.fingerprint, leaks=plan.gate.leaks)
+    earlier = state.registry.evidence.get(version)
+    shown = Evidence.of(content, cohort.fingerprint, leaks=plan.gate.leaks)
+    evidence = stronger(shown, earlier, run.settings.contact_outcomes)
+    if evidence != shown:
+        run_logger().warning(
+            "model %s: this back-test has too few outcomes to decide on contacts, so that as of %s "
+            "still does",
+            version,
+            evidence.as_of,
+        )
     comparison = content["comparison"] if run.model is None else None
     if comparison and (
         comparison["candidate"] == state.pointer
         or state.registry.has_comparison(Comparison.model_validate(comparison))
     ):
         comparison = None
-    if comparison is None and state.registry.evidence.get(version) == evidence:
+    if comparison is None and earlier == evidence:
         return
     record_back_test(
         plan.model,

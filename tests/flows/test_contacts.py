@@ -24,7 +24,7 @@ def test_contacts_follow_from_the_last_back_test(restored: Studio, say: Say) -> 
 
     record(studio, {})
     output = say(studio, *line)
-    assert "nobody is contacted, and contact is null in all rows, because the model has" in output
+    assert "nobody is contacted, and contact is null in all rows, because no back-test" in output
     untested = studio.table(BATCH)
     assert untested["contact"].null_count() == len(untested)
     studio.run("batch_score", GAME)

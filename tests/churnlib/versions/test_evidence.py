@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from churnlib.settings import Offer
-from churnlib.versions.evidence import Evidence, why_no_contact
+from churnlib.versions.evidence import Evidence, stronger, why_no_contact
 from tests.churnlib.report.samples import make_report, make_scored
 from tests.churnlib.versions.samples import make_evidence
 
@@ -67,3 +67,15 @@ def test_evidence_is_read_from_a_report(rows: int) -> None:
         assert evidence.gain_ci == report["campaign"]["at_threshold"]["expected_gain_ci"]
     assert (why_no_contact(evidence, 30, Offer()) is None) == (rows > 0)
     assert Evidence.model_validate_json(evidence.model_dump_json()) == evidence
+
+
+@pytest.mark.parametrize(
+    ("positives", "earlier", "is_new"),
+    [(30, 130, True), (29, 130, False), (29, 29, True), (29, None, True), (871, 130, False)],
+)
+def test_back_test_with_too_few_outcomes_does_not_replace_one_that_has_enough(
+    positives: int, earlier: int | None, is_new: bool
+) -> None:
+    new = make_evidence(positives=positives, cohort="new")
+    before = None if earlier is None else make_evidence(positives=earlier)
+    assert (stronger(new, before, 30) == new) == is_new
