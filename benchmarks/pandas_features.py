@@ -140,7 +140,8 @@ def label(subs: pd.DataFrame, horizon_months: int, as_of: pd.Timestamp) -> pd.Se
     """Whether the subscription churned within the horizon; missing if not yet known."""
     start = month_index(subs["sub_start_date"])
     now = 12 * as_of.year + as_of.month - 1
-    churned = month_index(subs["churned_on"]) - start <= horizon_months
+    within = month_index(subs["churned_on"]) - start <= horizon_months
+    churned = within & (subs["churned_on"] > subs["sub_start_date"])
     return churned.astype("Int8").where(now - start >= horizon_months)
 
 

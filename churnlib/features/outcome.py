@@ -93,6 +93,8 @@ def add_label(
 ) -> pl.LazyFrame:
     """Adds the label `sub_churn`: 1 if the subscription churned within the horizon, 0 if not.
 
+    Misses before the start, which are a data warning, are no churn.
+
     Args:
         subs: One row per subscription, with `sub_start_date` and `churned_on`.
         as_of: The day of the run.
@@ -113,6 +115,7 @@ def add_label(
     is_available = months_from(start, pl.lit(as_of)) >= horizon_months
     if churn_after_months is not None:
         is_available &= is_at_risk(churn_after_months)
-    churned = months_from(start, pl.col("churned_on")) <= horizon_months
+    churned_on = pl.col("churned_on")
+    churned = (churned_on > start) & (months_from(start, churned_on) <= horizon_months)
     label = pl.when(is_available).then(churned.fill_null(False).cast(pl.Int8))
     return subs.with_columns(label.alias(LABEL))

@@ -128,7 +128,9 @@ def label(
         return None
     if months(start, as_of) < horizon_months:
         return None
-    return int(churn_day is not None and months(start, churn_day) <= horizon_months)
+    if churn_day is None or churn_day <= start:
+        return 0
+    return int(months(start, churn_day) <= horizon_months)
 
 
 def currency(sub: Row, rows: Sequence[Row], settings: CurrencySettings, as_of: date) -> Row:

@@ -192,7 +192,7 @@ def test_label_is_available_from_the_first_day_of_the_month_in_which_the_horizon
         (date(2024, 7, 1), 1),
         (date(2024, 8, 1), 0),
         (date(2024, 4, 1), 1),
-        (date(2023, 12, 1), 1),
+        (date(2023, 12, 1), 0),
         (None, 0),
     ],
     ids=["at the horizon", "a month beyond", "within", "before the start", "never"],
@@ -217,3 +217,9 @@ def test_label_of_a_subscription_too_short_to_churn_is_null(
 ) -> None:
     row = sub(start=date(2024, 1, 31), churned_on=None, sub_months=months)
     assert labelled([row], date(2025, 1, 1), 6, 3)["sub_churn"].item() == expected
+
+
+@pytest.mark.parametrize(("day", "expected"), [(30, 0), (31, 0), (None, 1)])
+def test_label_does_not_count_churn_up_to_the_start(day: int | None, expected: int) -> None:
+    churned_on = date(2024, 2, 1) if day is None else date(2024, 1, day)
+    assert label(churned_on, date(2025, 1, 1)) == expected
