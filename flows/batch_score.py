@@ -28,9 +28,9 @@ def batch_score(run: Run) -> tuple[DatasetRef, ...]:
     """Scores the predictions of an earlier batch, now that its outcomes are known."""
     check_segments(run.settings)
     window = run.window("batch_score")
-    predictions = find_predictions(run, window)
     standard = open_standard_features(run, "churn_after_months")
     sources = read_sources(run)
+    predictions = find_predictions(run, window)
     warnings = warn(fact(predictions, "warnings"), data_warnings(run, sources, noted_feeds(run)))
     reports = score_batch(
         standard,

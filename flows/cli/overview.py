@@ -9,7 +9,7 @@ from churnlib.io.catalog import Catalog
 from churnlib.io.local import Entry
 from churnlib.io.storage import list_files
 from churnlib.settings import Settings, list_games, load_settings
-from churnlib.uris import join
+from churnlib.uris import is_remote, join
 from flows import FLOWS
 from flows.cli.exit_status import DONE, USERS_FAULT
 
@@ -31,7 +31,7 @@ def print_overview(commands: Mapping[str, str], data_dir: str | None = None) -> 
         SettingsError: No game exists.
         DataError: There is no such data folder.
     """
-    if data_dir is not None:
+    if data_dir is not None and not is_remote(data_dir):
         Catalog(data_dir, "churn").check_data_dir()
     games = list_games()
     print("commands", *_commands(commands), sep="\n")

@@ -233,7 +233,7 @@ def test_invalid_rows_of_a_raw_table_may_be_quarantined(
 def test_empty_currency_table_requires_a_day(complete: Studio, say: Say) -> None:
     complete.write_raw(GAME, "character_currency", complete.raw(GAME, "character_currency").head(0))
     output = say(complete, "train", GAME)
-    assert is_refusal(output, "Name it with --as-of."), output
+    assert is_refusal(output, "or name the day with --as-of."), output
 
 
 def test_score_of_subscriptions_without_labels_says_why_metrics_are_null(complete: Studio) -> None:

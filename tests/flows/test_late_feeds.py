@@ -99,8 +99,9 @@ def test_late_subscriptions_are_refused_or_noted_with_the_predictions(
     assert is_refusal(output, late), output
     assert "have sub_start_date in 2024-12, where about" in output
     assert late_subs.outputs() == before
-    assert say(late_subs, "batch_predict", GAME, f"--as-of={BATCH_DAY}").startswith("exit 0")
-    output = say(late_subs, "batch_predict", GAME, WARN)
+    earlier = ("batch_predict", GAME, f"--as-of={BATCH_DAY}")
+    assert say(late_subs, *earlier, "--replace").startswith("exit 0")
+    output = say(late_subs, "batch_predict", GAME, WARN, "--replace")
     assert output.startswith("exit 0"), output
     december = next(late_subs.data.glob(f"07_model_output/{GAME}/*_2024-12.parquet"))
     starts = pl.read_parquet(december)["sub_start_date"]

@@ -53,7 +53,7 @@ def test_partial_batch_is_made_again_by_its_model_and_then_kept(restored: Studio
     studio.write_raw(
         GAME, "sub_miss", studio.raw(GAME, "sub_miss").join(few, on="sub_id", how="semi")
     )
-    output = say(studio, "batch_predict", GAME, f"--as-of={BATCH_DAY}", WARN)
+    output = say(studio, "batch_predict", GAME, f"--as-of={BATCH_DAY}", WARN, "--replace")
     assert output.startswith("exit 0"), output
     partial = read_batch(place, JUNE)
     assert 0 < partial.rows < whole.rows
