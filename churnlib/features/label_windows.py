@@ -33,12 +33,13 @@ class LabelWindow:
     stayed: int
 
 
-def churn_by_months(subs: pl.LazyFrame, *, as_of: date) -> pl.DataFrame:
+def churn_by_months(subs: pl.LazyFrame, *, as_of: date) -> pl.LazyFrame:
     """Counts subscriptions by the month of their start and the months until they churned.
 
     Args:
         subs: One row per subscription, with `sub_start_date` and `churned_on`.
         as_of: The day of the run; later subscriptions are left out, and later churn is not known.
+            Churn up to the start does not count, as in the label.
 
     Returns:
         One row per combination: `start_months`, calendar months from the start to `as_of`;
@@ -49,7 +50,7 @@ def churn_by_months(subs: pl.LazyFrame, *, as_of: date) -> pl.DataFrame:
     """
     require(subs.collect_schema(), (SUB_START_DATE, "churned_on"), "the subscriptions")
     start, churned_on = pl.col(SUB_START_DATE), pl.col("churned_on")
-    known = pl.when(churned_on <= as_of).then(churned_on)
+    known = pl.when((churned_on <= as_of) & (churned_on > start)).then(churned_on)
     return (
         subs.filter(start <= as_of)
         .group_by(
@@ -58,7 +59,6 @@ def churn_by_months(subs: pl.LazyFrame, *, as_of: date) -> pl.DataFrame:
         )
         .agg(subscriptions=pl.len())
         .sort("start_months", "churn_months")
-        .collect()
     )
 
 
@@ -70,7 +70,7 @@ def suggest_label_window(
     The window reaches from the first subscription to the last whose label is known by then.
 
     Args:
-        counts: See `churn_by_months`.
+        counts: The rows of `churn_by_months`.
         as_of: The day of the run.
         horizon_months: The horizon to stay close to.
         score_start: The first day of the scoring window.

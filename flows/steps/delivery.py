@@ -13,7 +13,7 @@ from flows.steps.run import Run
 
 
 def check_delivery(run: Run, output: Dataset, version: str) -> None:
-    """Refuses to replace the predictions of a batch, unless the run is told to.
+    """Refuses to replace the predictions of a batch, unless the run has `--replace`.
 
     The same model predicts the same window with the same campaign again, for example because rows
     have arrived late. The settings of features and labels are those of the model in any case.

@@ -77,7 +77,7 @@ def check_outcomes(standard: DatasetRef, request: LabelRequest) -> str:
             "window, or lower churn_after_months."
         )
     subs = datasets.scan(standard).filter(is_at_risk(request.churn_after_months))
-    counts = churn_by_months(subs, as_of=request.as_of)
+    counts = churn_by_months(subs, as_of=request.as_of).collect()
     found = f"{'all' if churned else 'none'} of {known:,} subscriptions with a known label churned"
     if not known:
         found = "no label is known yet"

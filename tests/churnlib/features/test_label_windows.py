@@ -33,7 +33,7 @@ def frame(rows: list[Sub]) -> pl.LazyFrame:
 
 
 def suggest(rows: list[Sub], horizon_months: int, score_start: date) -> LabelWindow | None:
-    counts = churn_by_months(frame(rows), as_of=AS_OF)
+    counts = churn_by_months(frame(rows), as_of=AS_OF).collect()
     return suggest_label_window(
         counts, as_of=AS_OF, horizon_months=horizon_months, score_start=score_start
     )
@@ -53,7 +53,7 @@ def test_suggestion_has_the_outcomes_that_it_states(
     churned = [
         (start, day)
         for start, day in selected
-        if day and day <= AS_OF and months_apart(start, day) <= window.horizon_months
+        if day and start < day <= AS_OF and months_apart(start, day) <= window.horizon_months
     ]
     assert (window.churned, window.stayed) == (len(churned), len(selected) - len(churned))
     assert window.churned
