@@ -13,7 +13,7 @@ from datetime import date
 from statistics import median
 
 from churnlib.months import months_apart, shift_months
-from churnlib.raw.late_feeds import MonthlyRows, last_complete
+from churnlib.raw.late_feeds import FewRows, MonthlyRows, last_complete
 from churnlib.raw.shortfall import probability_of_at_most
 from churnlib.schemas.spec import TableSpec
 
@@ -28,34 +28,14 @@ LEVEL = 1e-5
 
 
 @dataclass(frozen=True)
-class Gap:
-    """Months of a raw table with far fewer rows than those around them.
-
-    Attributes:
-        table: Its name.
-        column: The column of the day of its facts.
-        first: The first of the months, by that column.
-        last: The last of them.
-        found: The number of rows in them.
-        expected: The number to be expected from the months around them.
-    """
-
-    table: str
-    column: str
-    first: date
-    last: date
-    found: int
-    expected: int
+class Gap(FewRows):
+    """Months of a raw table with far fewer rows than those around them; see `FewRows`."""
 
     def __str__(self) -> str:
         """The gap, in a sentence without its full stop."""
-        first, last = f"{self.first:%Y-%m}", f"{self.last:%Y-%m}"
-        rows = "1 row has" if self.found == 1 else f"{self.found:,} rows have"
         return (
-            f"{self.table} may have a gap: {rows} {self.column} in "
-            f"{first if first == last else f'{first} to {last}'}, where about {self.expected:,} "
-            "were to be expected from the months before and after. If rows are missing, labels "
-            "and features of these months are wrong"
+            f"{self.table} may have a gap: {self.comparison} and after. If rows are missing, "
+            "labels and features of these months are wrong"
         )
 
 

@@ -19,8 +19,8 @@ and by the ISO day of the month in which they became known: plain data, for the 
 
 
 @dataclass(frozen=True)
-class LateFeed:
-    """Too few rows in the last months of a raw table.
+class FewRows:
+    """Months of a raw table with far fewer rows than others.
 
     Attributes:
         table: Its name.
@@ -28,8 +28,7 @@ class LateFeed:
         first: The first of the months, by that column.
         last: The last of them.
         found: The number of rows in them.
-        expected: The number to be expected from the months before.
-        safe_day: The latest first of a month on which the table was not late.
+        expected: The number to be expected from other months.
     """
 
     table: str
@@ -38,7 +37,6 @@ class LateFeed:
     last: date
     found: int
     expected: int
-    safe_day: date
 
     @property
     def months(self) -> str:
@@ -46,13 +44,29 @@ class LateFeed:
         first, last = f"{self.first:%Y-%m}", f"{self.last:%Y-%m}"
         return first if first == last else f"{first} to {last}"
 
-    def __str__(self) -> str:
-        """What is late, in a sentence without its full stop."""
+    @property
+    def comparison(self) -> str:
+        """The rows in the months and those to be expected, as the middle of a sentence."""
         rows = "1 row has" if self.found == 1 else f"{self.found:,} rows have"
         return (
-            f"{self.table} is late: {rows} {self.column} in {self.months}, where about "
-            f"{self.expected:,} were to be expected from the months before"
+            f"{rows} {self.column} in {self.months}, where about {self.expected:,} were to be "
+            "expected from the months before"
         )
+
+
+@dataclass(frozen=True)
+class LateFeed(FewRows):
+    """Too few rows in the last months of a raw table; see `FewRows`.
+
+    Attributes:
+        safe_day: The latest first of a month on which the table was not late.
+    """
+
+    safe_day: date
+
+    def __str__(self) -> str:
+        """What is late, in a sentence without its full stop."""
+        return f"{self.table} is late: {self.comparison}"
 
 
 def find_late(spec: TableSpec, rows: MonthlyRows, as_of: date) -> LateFeed | None:
