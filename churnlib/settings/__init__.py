@@ -18,7 +18,12 @@ from churnlib.settings.currency import (
     Fill,
 )
 from churnlib.settings.data import CategoryColumn, IdType, RawSettings, StandardSettings
-from churnlib.settings.describe import describe_settings, overrides_schema, settings_schema
+from churnlib.settings.describe import (
+    describe_settings,
+    operator_settings,
+    overrides_schema,
+    settings_schema,
+)
 from churnlib.settings.engine import EngineSettings
 from churnlib.settings.evaluation import EvaluationSettings
 from churnlib.settings.fields import DAY_PATTERN
@@ -72,6 +77,7 @@ __all__ = [
     "label_overlap",
     "labels_known_by",
     "list_games",
+    "operator_settings",
     "load_settings",
     "overrides_schema",
     "settings_schema",
