@@ -34,7 +34,13 @@ from churnlib.settings.game import (
     labels_known_by,
     load_settings,
 )
-from churnlib.settings.layers import TRUSTED_PACKAGES_VARIABLE, list_games, value_text
+from churnlib.settings.layers import (
+    SIGNING_KEY_FILE_VARIABLE,
+    SIGNING_KEY_VARIABLE,
+    TRUSTED_PACKAGES_VARIABLE,
+    list_games,
+    value_text,
+)
 from churnlib.settings.schedules import Schedules
 from churnlib.settings.train import CalibrationChoice, FeatureChoice, Step, TrainSettings
 from churnlib.settings.windows import Window, WindowName, Windows
@@ -44,6 +50,8 @@ __all__ = [
     "ERRORS_ALLOWED",
     "LEAST_LOSS_SHARE",
     "MAX_LOSS",
+    "SIGNING_KEY_FILE_VARIABLE",
+    "SIGNING_KEY_VARIABLE",
     "TRUSTED_PACKAGES_VARIABLE",
     "Aggregation",
     "AggregationFunction",
