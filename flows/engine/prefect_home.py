@@ -10,6 +10,7 @@ import urllib.request
 from base64 import b64encode
 from contextlib import closing
 from http import HTTPStatus
+from http.client import HTTPException
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -147,10 +148,15 @@ def check_answers(url: str, password: str | None = None) -> None:
             f"{advice}"
         )
     if password is not None:
-        _check_password(url, password)
+        check_password(url, password)
 
 
-def _check_password(url: str, password: str) -> None:
+def check_password(url: str, password: str) -> None:
+    """Checks that a server does not refuse a password; see `check_answers`.
+
+    Raises:
+        ServerError: It does, or asks for one if the text is empty.
+    """
     request = urllib.request.Request(f"{url.rstrip('/')}/version")
     if password:
         request.add_header("Authorization", f"Basic {b64encode(password.encode()).decode()}")
@@ -159,15 +165,11 @@ def _check_password(url: str, password: str) -> None:
             pass
     except urllib.error.HTTPError as error:
         if error.code == HTTPStatus.UNAUTHORIZED:
-            raise ServerError(wrong_password(url)) from None
-    except OSError:
+            raise ServerError(
+                f"the Prefect server at {url} asks for a password, and PREFECT_API_AUTH_STRING is "
+                "not set or is another. For the server of `churn server` on this machine, set "
+                "PREFECT_PROFILE=churn in place of PREFECT_API_URL; for any other, set "
+                "PREFECT_API_AUTH_STRING=user:password."
+            ) from None
+    except (OSError, ValueError, HTTPException):
         pass  # It answered a moment ago; Prefect's client tries again.
-
-
-def wrong_password(url: str) -> str:
-    """The message where a server refuses the password, or misses it."""
-    return (
-        f"the Prefect server at {url} asks for a password, and PREFECT_API_AUTH_STRING is not set "
-        "or is another. For the server of `churn server` on this machine, set PREFECT_PROFILE=churn "
-        "in place of PREFECT_API_URL; for any other, set PREFECT_API_AUTH_STRING=user:password."
-    )

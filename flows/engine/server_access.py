@@ -3,6 +3,7 @@
 Only the standard library and `churnlib.errors` are imported here.
 """
 
+import json
 import os
 import re
 import secrets
@@ -61,18 +62,16 @@ def write_profile(port: int) -> dict[str, str]:
             AUTH: password,
             **access_settings(port, password),
         }
-        lines = [f'{name} = "{value}"' for name, value in settings.items()]
+        lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items()]
         others = re.sub(rf"(?ms)^\[profiles\.{PROFILE}\].*?(?=^\[|\Z)", "", text).rstrip()
-        _replace_private(file, "\n".join([*([others, ""] if others else []), _HEADER, *lines, ""]))
+        profile = "\n".join([f"[profiles.{PROFILE}]", *lines, ""])
+        _replace_private(file, f"{others}\n\n{profile}" if others else profile)
     except (OSError, ValueError, AttributeError) as error:
         raise ServerError(
             f"Prefect's profiles {file} cannot be read or written: {reason(error)}. Mend the file, "
             "or move it away."
         ) from None
     return settings
-
-
-_HEADER = f"[profiles.{PROFILE}]"
 
 
 def _replace_private(file: Path, text: str) -> None:
