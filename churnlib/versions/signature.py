@@ -1,4 +1,4 @@
-"""The signature of a manifest: who wrote a version, where a key says whom to believe.
+"""Signatures of manifests, and of task results: who wrote them, where a key says whom to believe.
 
 The digests of a manifest find accidents. Whoever may write to the data folder can replace a model
 and its digests; only a signature by a key that they do not have finds that.
@@ -16,24 +16,33 @@ from churnlib.errors import SettingsError, reason
 from churnlib.settings import SIGNING_KEY_FILE_VARIABLE, SIGNING_KEY_VARIABLE
 
 SIGNATURE = "signature"
-"""The field of the manifest."""
+"""The field that holds it."""
 SHORTEST_KEY = 32
 """The least number of characters of a key."""
 ADVICE = "Make one: python -c 'import secrets; print(secrets.token_hex(32))'."
 
 
-def signed(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Adds the signature to a manifest of JSON types; without a key, it stays as it is.
+def check_key() -> None:
+    """Checks that the key can be used, if there is one.
+
+    Raises:
+        SettingsError: It cannot.
+    """
+    _key()
+
+
+def signed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Adds the signature to an object of JSON types; without a key, it stays as it is.
 
     Raises:
         SettingsError: The key cannot be used.
     """
     key = _key()
-    return {**manifest, SIGNATURE: _sign(manifest, key)} if key else dict(manifest)
+    return {**content, SIGNATURE: _sign(content, key)} if key else dict(content)
 
 
-def signature_fault(manifest: Mapping[str, Any]) -> str | None:
-    """What is wrong with the signature of a manifest; None if it is right, or there is no key.
+def signature_fault(content: Mapping[str, Any]) -> str | None:
+    """What is wrong with the signature of an object; None if it is right, or there is no key.
 
     Raises:
         SettingsError: The key cannot be used.
@@ -41,17 +50,17 @@ def signature_fault(manifest: Mapping[str, Any]) -> str | None:
     key = _key()
     if key is None:
         return None
-    found = manifest.get(SIGNATURE)
+    found = content.get(SIGNATURE)
     if found is None:
         return "is not signed"
-    if not hmac.compare_digest(str(found).encode(), _sign(manifest, key).encode()):
+    if not hmac.compare_digest(str(found).encode(), _sign(content, key).encode()):
         return "was changed after it was signed, or signed with another key"
     return None
 
 
-def _sign(manifest: Mapping[str, Any], key: bytes) -> str:
-    content = {name: value for name, value in manifest.items() if name != SIGNATURE}
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+def _sign(content: Mapping[str, Any], key: bytes) -> str:
+    unsigned = {name: value for name, value in content.items() if name != SIGNATURE}
+    text = json.dumps(unsigned, sort_keys=True, separators=(",", ":"))
     return f"hmac-sha256:{hmac.new(key, text.encode(), hashlib.sha256).hexdigest()}"
 
 

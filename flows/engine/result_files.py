@@ -10,11 +10,13 @@ from prefect.settings import get_current_settings
 from pydantic import PrivateAttr
 
 from churnlib.errors import reason
+from churnlib.versions.signature import SIGNATURE, signature_fault, signed
 from flows.engine.cache import run_logger
 from flows.engine.results import SERIALIZER
 
-FIELDS = {"format", "expiration", "kept"}
-"""What a file contains: the name of the serializer, when it expires, and the serialized result."""
+FIELDS = {"format", "name", "expiration", "kept"}
+"""What a file contains: the name of the serializer, its own name, when it expires, and the
+serialized result. With a signing key, its signature, too; see `churnlib.versions.signature`."""
 UNSAVED = UUID("6c8d0a6e-5d0b-4c2e-9f53-2b1f3f0c8a11")
 """The id of the store, which no server knows. Prefect takes only stores with an id; and where it
 would read a result by the id in a run's state, without these checks, it finds no store."""
@@ -49,7 +51,7 @@ class ResultFiles(WritableFileSystem):
         """
         content = _folder().read_path(path, _sync=True)
         try:
-            kept = _parse(content)
+            kept = _parse(content, path)
         except (ValueError, RecursionError) as error:
             message = (
                 f"{_folder()._resolve_path(path)} is ignored, because it is not the result of a "
@@ -86,18 +88,19 @@ class ResultFiles(WritableFileSystem):
             raise ValueError("Only results of DatasetSerializer, with their records, are kept.")
         kept = {
             "format": SERIALIZER,
+            "name": path,
             "expiration": metadata.get("expiration"),
             "kept": record["result"],
         }
-        _folder().write_path(path, json.dumps(kept).encode(), _sync=True)
+        _folder().write_path(path, json.dumps(signed(kept)).encode(), _sync=True)
 
 
 def _folder() -> LocalFileSystem:
     return LocalFileSystem(basepath=str(get_current_settings().results.local_storage_path))
 
 
-def _parse(content: bytes) -> dict[str, str | None]:
-    """Parses what `write_path` wrote.
+def _parse(content: bytes, name: str) -> dict[str, str | None]:
+    """Parses what `write_path` wrote under a name.
 
     Raises:
         ValueError: It is anything else.
@@ -106,10 +109,14 @@ def _parse(content: bytes) -> dict[str, str | None]:
         kept = json.loads(content)
     except ValueError:
         raise ValueError("it is not JSON") from None
-    if not isinstance(kept, dict) or set(kept) != FIELDS:
+    if not isinstance(kept, dict) or set(kept) - {SIGNATURE} != FIELDS:
         raise ValueError(f"it should have the fields {', '.join(sorted(FIELDS))}")
     if kept["format"] != SERIALIZER:
         raise ValueError(f"its format should be {SERIALIZER}, not {str(kept['format'])[:60]!r}")
+    if kept["name"] != name:
+        raise ValueError(f"it is that of {str(kept['name'])[:200]!r}")
+    if fault := signature_fault(kept):
+        raise ValueError(f"it {fault}")
     if not isinstance(kept["kept"], str) or not isinstance(kept["expiration"], str | None):
         raise ValueError("a field is not text")
     return kept

@@ -18,6 +18,8 @@ from prefect.settings import get_current_settings
 
 from churnlib.io.datasets import Dataset, DatasetRef, ref
 from churnlib.io.storage import write_text
+from churnlib.settings import SIGNING_KEY_VARIABLE
+from churnlib.versions.signature import SHORTEST_KEY
 from flows.engine.result_files import FIELDS, ResultFiles
 from flows.engine.results import SERIALIZER, encode
 from flows.task import task
@@ -121,7 +123,11 @@ def test_planted_record_is_not_executed(
 
 
 def ours(**changed: Any) -> dict[str, Any]:
-    return {"format": SERIALIZER, "expiration": None, "kept": "{}", **changed}
+    """A file as the project writes it; NAME stands for its own."""
+    return {"format": SERIALIZER, "name": NAME, "expiration": None, "kept": "{}", **changed}
+
+
+NAME = "<name>"
 
 
 @pytest.mark.parametrize(
@@ -134,6 +140,7 @@ def ours(**changed: Any) -> dict[str, Any]:
         json.dumps(ours(format="pickle")),
         json.dumps(ours(kept={"result": "text"})),
         json.dumps(ours(expiration=1)),
+        json.dumps(ours(name="write-0")),
         json.dumps(ours(serializer={"type": "pickle"})),
         "[]",
         "[" * 100_000,
@@ -145,7 +152,7 @@ def test_file_of_another_kind_counts_as_missing_and_is_replaced(
     content: str, kept: Path, target: Dataset, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = kept.read_bytes()
-    kept.write_text(content)
+    kept.write_text(content.replace(NAME, kept.name))
     write(target)
     assert RUNS == ["write", "write"]
     assert kept.read_bytes() == before
@@ -160,9 +167,25 @@ def test_result_that_points_to_another_folder_is_not_used(
     other = Dataset("text", "hawk", str(tmp_path / "other" / "text.txt"))
     write_text("another text", other.uri)
     result = json.dumps({"refresh": None, "result": encode(ref(other))})
-    kept.write_text(json.dumps(ours(kept=result)))
+    kept.write_text(json.dumps(ours(name=kept.name, kept=result)))
     assert write(target).uri == target.uri
     assert RUNS == ["write", "write"]
+
+
+def test_result_that_is_not_signed_is_not_used_where_there_is_a_key(
+    kept: Path, target: Dataset, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv(SIGNING_KEY_VARIABLE, "k" * SHORTEST_KEY)
+    write(target)
+    assert RUNS == ["write", "write"]
+    assert f"{kept} is ignored" in caplog.text
+    assert "it is not signed" in caplog.text
+    write(target)
+    assert RUNS == ["write", "write"]
+    signed = json.loads(kept.read_text())
+    kept.write_text(json.dumps({**signed, "kept": signed["kept"] + " "}))
+    write(target)
+    assert RUNS == ["write", "write", "write"]
 
 
 def test_kept_result_names_no_serializer_of_prefect(kept: Path) -> None:
