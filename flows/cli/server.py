@@ -3,6 +3,7 @@
 import os
 import socket
 import sys
+from contextlib import suppress
 
 from churnlib.errors import ServerError, reason
 from flows.engine.prefect_home import check_database, check_home, prefect_home
@@ -41,7 +42,8 @@ def run_server(port: int) -> None:
         print(f"page      {page}")
         print(f"password  {_shown(settings[AUTH])}")
         print(f"commands  export PREFECT_PROFILE={PROFILE}", flush=True)
-        serve(listener, prefect_home())
+        with suppress(KeyboardInterrupt):  # It has stopped by then.
+            serve(listener, prefect_home())
 
 
 def _shown(password: str) -> str:
