@@ -1,7 +1,6 @@
 """The files of task results: plain JSON of this project, from which Prefect creates no objects."""
 
 import json
-from pathlib import Path
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -95,7 +94,7 @@ class ResultFiles(WritableFileSystem):
         _folder().write_path(path, json.dumps(signed(kept)).encode(), _sync=True)
 
 
-def _folder() -> LocalFileSystem:
+def _folder() -> Any:  # Its methods have a parameter `_sync` that their types do not show.
     return LocalFileSystem(basepath=str(get_current_settings().results.local_storage_path))
 
 
