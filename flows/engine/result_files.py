@@ -11,7 +11,7 @@ from pydantic import PrivateAttr
 from churnlib.errors import reason
 from churnlib.versions.signature import SIGNATURE, signature_fault, signed
 from flows.engine.cache import run_logger
-from flows.engine.results import SERIALIZER
+from flows.engine.results import SERIALIZER, check_places
 
 FIELDS = {"format", "name", "expiration", "kept"}
 """What a file contains: the name of the serializer, its own name, when it expires, and the
@@ -47,6 +47,7 @@ class ResultFiles(WritableFileSystem):
         Raises:
             ValueError: There is no such file.
             ForeignResultError: It was not written by `write_path`.
+            StaleResultError: It refers to other data folders than the call.
         """
         content = _folder().read_path(path, _sync=True)
         try:
@@ -58,6 +59,7 @@ class ResultFiles(WritableFileSystem):
             )
             run_logger().warning("%s", message)
             raise ForeignResultError(message) from None
+        check_places(path, str(kept["kept"]))
         metadata = {
             "storage_key": path,
             "storage_block_id": str(UNSAVED),
