@@ -26,12 +26,11 @@ def champion(catalog: Catalog) -> DatasetRef:
         )
     version = champion_version(catalog)
     if why := _why_unusable(catalog, version):
-        promote = command_line("promote", pointer, "--version", "VERSION")
         back = command_line("promote", pointer, "--back")
         raise ModelError(
-            f"{catalog.game}: {why} ({pointer.uri}). List the versions: "
-            f"{command_line('models', pointer)}; promote one of them: {promote}; or roll back to "
-            f"the previous champion: {back}; or train again: {retrain_command(pointer)}"
+            f"{catalog.game}: {why} ({pointer.uri}). List the versions, and promote one of them "
+            f"with --version: {command_line('models', pointer)}; or roll back to the previous "
+            f"champion: {back}; or train again: {retrain_command(pointer)}"
         )
     return ref(catalog.model(str(version)))
 

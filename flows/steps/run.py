@@ -100,7 +100,12 @@ class Run:
         """
         specs = self.raw.of_kind(*kinds)
         opened = open_tables(
-            self.settings, self.catalog, specs, self.as_of, count_later=self.derived is not None
+            self.settings,
+            self.catalog,
+            specs,
+            self.as_of,
+            count_later=self.derived is not None,
+            told=self.derived.later if self.derived else (),
         )
         tables = dict(zip((spec.kind for spec in reversed(specs)), reversed(opened), strict=True))
         return tuple(tables[kind] for kind in kinds)

@@ -38,6 +38,17 @@ def scores(outcomes: list[int | None], *, first: bool = True, **more: float) -> 
     return {name: group.to_json() for name, group in evaluate(frame, **more).items()}
 
 
+@pytest.mark.parametrize(
+    ("last", "name"),
+    [(date(2024, 6, 30), "2024-06"), (date(2024, 7, 31), "2024-06 (2024-06-01 to 2024-07-31)")],
+)
+def test_title_of_a_batch_has_its_month_and_further_days(last: date, name: str) -> None:
+    window = (date(2024, 6, 1), last)
+    report = make_report(make_scored(11), name="batch_score_report", window=window)
+    assert to_text(report).startswith(f"Batch score: game1, {name}\n")
+    assert f"<title>Batch score: game1, {name}</title>" in to_html(report)
+
+
 REPORT = Report(
     name="score_report",
     game="hawk",
