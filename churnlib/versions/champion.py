@@ -11,8 +11,12 @@ from churnlib.uris import join, name_of
 from churnlib.versions.manifest import MANIFEST, manifest_fault, retrain_command
 
 
-def champion(catalog: Catalog) -> DatasetRef:
+def champion(catalog: Catalog, *, train: str | None = None) -> DatasetRef:
     """Finds the version in use.
+
+    Args:
+        catalog: The game's data.
+        train: The command to suggest if there is no model yet; if None, one without settings.
 
     Raises:
         ModelError: The game has no champion yet, or the pointer names a version that cannot be
@@ -22,7 +26,7 @@ def champion(catalog: Catalog) -> DatasetRef:
     if not is_file(pointer.uri):
         raise ModelError(
             f"{catalog.game}: there is no model yet ({pointer.uri} is missing). "
-            f"Train one: {command_line('train', pointer, '--from-raw')}"
+            f"Train one: {train or command_line('train', pointer, '--from-raw')}"
         )
     version = champion_version(catalog)
     if why := _why_unusable(catalog, version):

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import date
 
 from churnlib.io.catalog import batch_name
-from churnlib.io.commands import command_line
 from churnlib.io.datasets import DatasetRef
 from churnlib.io.footer import facts
 from churnlib.report.formatting import capital
@@ -14,6 +13,7 @@ from churnlib.versions.champion import champion_version
 from churnlib.versions.registry import read_registry
 from flows.engine.artifacts import show_note
 from flows.engine.cache import run_logger
+from flows.steps.own_settings import deciding_command
 from flows.steps.run import Run
 
 
@@ -48,11 +48,9 @@ def announce_contacts(run: Run, predictions: DatasetRef) -> None:
     window, contacted, no_contact, threshold, rule, version = facts(predictions, *names)
     batch = f"batch {batch_name(*map(date.fromisoformat, window))}"
     if no_contact:
-        named = ("--model", version) if run.model else ()
-        score = command_line("score", run.catalog.models(), *named)
         text = (
             f"{batch}: nobody is contacted, and contact is null in all rows, because {no_contact} (model "
-            f"{version}). The next back-test decides: {score}"
+            f"{version}). The next back-test decides: {deciding_command(run, version)}"
         )
         run_logger().warning(text)
     else:

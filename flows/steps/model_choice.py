@@ -32,7 +32,9 @@ def requested_model(run: Run) -> DatasetRef:
     Raises:
         ModelError: There is none.
     """
-    return champion(run.catalog) if run.model is None else find_version(run.catalog, run.model)
+    if run.model is not None:
+        return find_version(run.catalog, run.model)
+    return champion(run.catalog, train=run.command("train", "--from-raw"))
 
 
 def check_usable(

@@ -5,6 +5,7 @@ from functools import reduce
 from typing import Any
 
 from churnlib.errors import SettingsError
+from churnlib.io.commands import command_line
 from churnlib.settings import Settings, load_settings
 from churnlib.versions.compatibility import DECISIVE, decisive_settings
 from flows.engine.tries import is_same_folder
@@ -45,6 +46,18 @@ def back_test_changes(run: Run) -> tuple[str, ...]:
     if own is None or not is_same_folder(run.settings.data_dir, own.data_dir):
         return ()
     return tuple(_changed(run.settings, own))
+
+
+def deciding_command(run: Run, version: str) -> str:
+    """Writes the command line of a back-test that decides on the contacts of a version.
+
+    In the game's own data folder, it has the game's own settings.
+    """
+    named = ("--model", version) if run.model else ()
+    own = own_settings(run.settings.game)
+    if own and is_same_folder(run.settings.data_dir, own.data_dir):
+        return command_line("score", run.catalog.models(), *named)
+    return run.command("score", *named, latest=True)
 
 
 def try_warnings(run: Run) -> tuple[str, ...]:

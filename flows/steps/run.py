@@ -134,6 +134,7 @@ class Run:
         *more: str,
         as_of: date | None = None,
         changes: Mapping[str, Any] | None = None,
+        latest: bool = False,
     ) -> str:
         """Writes the command line that runs a flow with the game, data and settings of this run.
 
@@ -142,8 +143,9 @@ class Run:
             more: Further arguments.
             as_of: The day of that run; if None, the day that this run was given, if any.
             changes: Settings by dotted path, over those that this run was given.
+            latest: Whether that run is of the latest day, whatever day this one was given.
         """
-        day = as_of or self.settings.as_of
+        day = None if latest else as_of or self.settings.as_of
         stated = {**(self.parameters["overrides"] or {}), **(changes or {})}
         stated.pop("as_of", None)
         return churn_command(
