@@ -174,9 +174,7 @@ def try_again_when_late(game: str) -> AutomationCore:
         description="The last months of a raw table hold far fewer rows than those before.",
         enabled=_is_active(game),
         tags=[game],
-        trigger=_on_event(
-            f"churn.feed.{game}", "churn.feed.late", refused="yes", run_waiting="no"
-        ),
+        trigger=_on_event(f"churn.feed.{game}", "churn.feed.late", refused="yes", run_waiting="no"),
         actions=[RunDeployment(source="inferred", schedule_after=timedelta(days=1))],
     )
 

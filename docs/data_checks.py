@@ -36,9 +36,9 @@ REFUSED = (
     "(`03`, with their sources), features (`04`, `05`), and at the end models (`06`), predictions",
     "(`07`) and reports (`08`). A run that is refused in between, such as a training whose window",
     "has one outcome only, leaves the first of these new, and those from models on as they were.",
-    "Nothing mixes: what is new is right by itself, the same as `standard-features` builds; each",
-    "flow checks the content, day and settings of what it reads, and builds again what differs; and",
-    "a model predicts only from features built as in its training.",
+    "Nothing mixes: what is new is right by itself, the same as `standard-features` builds. Each",
+    "flow checks the content, day and settings of what it reads, and builds again what differs. A",
+    "model predicts only from features built as in its training.",
 )
 """What a refused run leaves, and why that is harmless."""
 

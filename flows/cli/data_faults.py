@@ -7,8 +7,8 @@ from functools import partial
 from churnlib.errors import DataError
 from churnlib.io.catalog import Catalog, month_name
 from churnlib.io.commands import churn_command
-from churnlib.io.footer import facts
 from churnlib.io.datasets import Dataset
+from churnlib.io.footer import facts
 from churnlib.io.storage import exists, written_at
 from churnlib.months import first_day
 from churnlib.raw.availability import latest_arrival, rows_by_month

@@ -49,8 +49,8 @@ def announce_contacts(run: Run, predictions: DatasetRef) -> None:
     batch = f"batch {batch_name(*map(date.fromisoformat, window))}"
     if no_contact:
         text = (
-            f"{batch}: nobody is contacted, and contact is null in all rows, because {no_contact} (model "
-            f"{version}). The next back-test decides: {deciding_command(run, version)}"
+            f"{batch}: nobody is contacted, and contact is null in all rows, because {no_contact} "
+            f"(model {version}). The next back-test decides: {deciding_command(run, version)}"
         )
         run_logger().warning(text)
     else:

@@ -45,7 +45,7 @@ def apply_back_test(run: Run, plan: BackTestPlan, cohort: DatasetRef, report: Da
         return
     record_back_test(
         plan.model,
-        evidence and evidence.model_dump(mode="json"),
+        evidence.model_dump(mode="json") if evidence else None,
         comparison,
         run.catalog.registry(),
         before=state.fingerprint,
@@ -53,9 +53,7 @@ def apply_back_test(run: Run, plan: BackTestPlan, cohort: DatasetRef, report: Da
     )
 
 
-def evidence_to_keep(
-    run: Run, version: str, shown: Evidence, earlier: Evidence | None
-) -> Evidence:
+def evidence_to_keep(run: Run, version: str, shown: Evidence, earlier: Evidence | None) -> Evidence:
     """Returns the evidence to keep of a version; warns if it is not that of this back-test."""
     evidence, why = stronger(shown, earlier, run.settings.contact_outcomes)
     if why:

@@ -63,9 +63,7 @@ def leakage_warnings(settings: StandardSettings) -> tuple[str, ...]:
     )
 
 
-def data_warnings(
-    run: Run, flow: WindowName, sources: Sources, feeds: Feeds
-) -> tuple[str, ...]:
+def data_warnings(run: Run, flow: WindowName, sources: Sources, feeds: Feeds) -> tuple[str, ...]:
     """Warns of labels that are not reliable, and of features that are out of date.
 
     Args:

@@ -79,8 +79,9 @@ def walk(value: Any) -> Iterator[Any]:
 
 @pytest.mark.parametrize("name", TITLES)
 def test_text_begins_with_title_model_and_subscriptions(name: str) -> None:
+    assert replace(REPORT, name=name).title.startswith(f"{TITLES[name]}: hawk")
     assert to_text(replace(REPORT, name=name)).splitlines()[:3] == [
-        f"{TITLES[name]}: hawk",
+        replace(REPORT, name=name).title,
         "model 20250101T000000000Z, as of 2025-01-01",
         "subscriptions started 2024-05-01 to 2024-07-31, churn within 6 months",
     ]

@@ -90,10 +90,9 @@ def literals(file: Path) -> Iterator[str]:
     """The texts in a source file, without its docstrings."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
     documented = {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Expr)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if id(node) not in documented:
-                yield node.value
+    constants = (node for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    texts = (node.value for node in constants if id(node) not in documented)
+    yield from (text for text in texts if isinstance(text, str))
 
 
 def test_command_lines_are_written_by_the_function_that_knows_game_and_folder() -> None:
@@ -120,9 +119,7 @@ def test_options_in_messages_can_be_copied_to_the_end() -> None:
     assert found == []
 
 
-def test_suggestion_for_another_horizon_has_both_outcomes(
-    complete: Studio, say: Say
-) -> None:
+def test_suggestion_for_another_horizon_has_both_outcomes(complete: Studio, say: Say) -> None:
     window = ("--set=windows.train.start=-15", "--set=windows.train.end=-14")
     one = (*window, "--set=horizon_months=1")
     message = say(complete, "train", GAME, *one)
