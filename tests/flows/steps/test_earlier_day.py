@@ -2,7 +2,7 @@
 
 from datetime import date
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import polars as pl
 import pytest
@@ -22,13 +22,18 @@ LEAKS, SOUND = date(2025, 6, 1), date(2025, 9, 1)
 """Days before and after the back-test and the batch open when the model's labels were known."""
 
 
+def opened(*arguments: Any, **more: Any) -> Run:
+    with open_run(*arguments, **more) as run:
+        return run
+
+
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     """A run in a folder whose champion was trained on labels known by December 2024."""
     catalog = Catalog(str(tmp_path), GAME)
     save(catalog.model("v1"), usual())
     set_champion(catalog, "v1")
-    return open_run(GAME, DAY, data_dir=str(tmp_path))
+    return opened(GAME, DAY, data_dir=str(tmp_path))
 
 
 def predicted(run: Run, month: date, version: str) -> None:
@@ -44,7 +49,7 @@ def test_only_a_training_can_run_before_the_labels_of_the_model_were_known(run: 
     assert possible(run, date(2024, 12, 1)) == {"train"}
     assert possible(run, LEAKS) == {"train", "batch_predict"}
     assert possible(run, SOUND) == {"train", "score", "batch_predict"}
-    allowed = open_run(GAME, DAY, {"allow_label_overlap": True}, run.catalog.data_dir)
+    allowed = opened(GAME, DAY, {"allow_label_overlap": True}, run.catalog.data_dir)
     assert possible(allowed, LEAKS) == {"train", "score", "batch_predict"}
 
 
@@ -62,4 +67,4 @@ def test_a_batch_cannot_be_predicted_again_by_another_model(run: Run) -> None:
 
 
 def test_without_a_model_only_a_training_can_run(tmp_path: Path) -> None:
-    assert possible(open_run(GAME, DAY, data_dir=str(tmp_path)), SOUND) == {"train"}
+    assert possible(opened(GAME, DAY, data_dir=str(tmp_path)), SOUND) == {"train"}

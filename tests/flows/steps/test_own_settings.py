@@ -36,12 +36,13 @@ def test_only_settings_that_a_back_test_depends_on_make_it_a_try(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("CHURN_DATA_DIR", str(tmp_path))
-    run = open_run(GAME, DAY, overrides)
-    assert back_test_changes(run) == changed
-    assert len(try_warnings(run)) == bool(changed)
+    with open_run(GAME, DAY, overrides) as run:
+        assert back_test_changes(run) == changed
+        assert len(try_warnings(run)) == bool(changed)
     other = tmp_path / "trial"
     other.mkdir()
-    assert back_test_changes(open_run(GAME, DAY, overrides, str(other))) == ()
+    with open_run(GAME, DAY, overrides, str(other)) as run:
+        assert back_test_changes(run) == ()
 
 
 def test_try_in_the_folder_of_the_game_leaves_what_contacts_rest_on(
