@@ -11,8 +11,12 @@ from churnlib.uris import join, name_of
 from churnlib.versions.manifest import MANIFEST, manifest_fault, retrain_command, why_untrusted
 
 
-def champion(catalog: Catalog) -> DatasetRef:
+def champion(catalog: Catalog, *, train: str | None = None) -> DatasetRef:
     """Finds the version in use.
+
+    Args:
+        catalog: The game's data.
+        train: The command to suggest if there is no model yet; if None, one without settings.
 
     Raises:
         ModelError: The game has no champion yet, or the pointer names a version that cannot be
@@ -22,16 +26,15 @@ def champion(catalog: Catalog) -> DatasetRef:
     if not is_file(pointer.uri):
         raise ModelError(
             f"{catalog.game}: there is no model yet ({pointer.uri} is missing). "
-            f"Train one: {command_line('train', pointer, '--from-raw')}"
+            f"Train one: {train or command_line('train', pointer, '--from-raw')}"
         )
     version = champion_version(catalog)
     if why := _why_unusable(catalog, version):
-        promote = command_line("promote", pointer, "--version", "VERSION")
         back = command_line("promote", pointer, "--back")
         raise ModelError(
-            f"{catalog.game}: {why} ({pointer.uri}). List the versions: "
-            f"{command_line('models', pointer)}; promote one of them: {promote}; or roll back to "
-            f"the previous champion: {back}; or train again: {retrain_command(pointer)}"
+            f"{catalog.game}: {why} ({pointer.uri}). List the versions, and promote one of them "
+            f"with --version: {command_line('models', pointer)}; or roll back to the previous "
+            f"champion: {back}; or train again: {retrain_command(pointer)}"
         )
     return ref(catalog.model(str(version)))
 
