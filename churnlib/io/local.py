@@ -4,7 +4,6 @@ import hashlib
 import shutil
 import stat
 import tempfile
-import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from churnlib.errors import DataError, reason
+from churnlib.io.temporary import scratch_folder, temporary_name
 
 REPORTS = "reports/"
 """The folder in a version's folder that has the reports on it."""
@@ -124,7 +124,7 @@ def replacing(targets: Sequence[str]) -> Iterator[Iterable[Path]]:
 @contextmanager
 def _temporary(target: Path) -> Iterator[Path]:
     # In a folder of its own: a writer that fails may create its file only after it has raised.
-    folder = target.with_name(f".{target.name}.{uuid.uuid4().hex[:12]}.tmp")
+    folder = target.with_name(temporary_name(target.name))
     try:
         folder.mkdir(parents=True)
         try:
@@ -157,8 +157,8 @@ def scratch(target: str) -> Iterator[Path]:
         DataError: The disk is full, or the folder is not writable.
     """
     try:
-        with tempfile.TemporaryDirectory(prefix="churn-") as folder:
-            yield Path(folder)
+        with scratch_folder() as folder:
+            yield folder
     except Exception as error:
         if not _is_system_error(error):
             raise

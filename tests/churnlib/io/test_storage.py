@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from churnlib.errors import DataError
-from churnlib.io import local, storage
+from churnlib.io import local
 from churnlib.io.datasets import (
     Dataset,
     DatasetRef,
@@ -290,14 +290,3 @@ def test_columns_beyond_the_schema_are_allowed(target: Dataset) -> None:
     more = FRAME.with_columns(z=1)
     write_parquet(more.lazy(), target)
     assert read(target, Table).equals(more)
-
-
-def test_matching_files_are_removed_with_what_a_killed_writer_left(tmp_path: Path) -> None:
-    for name in ("a.6e0f.arrow", "b.77aa.arrow"):
-        (tmp_path / name).touch()
-    unfinished = tmp_path / ".a.6e0f.arrow.0123.tmp"
-    unfinished.mkdir()
-    (unfinished / "a.6e0f.arrow").touch()
-    storage.remove_matching(str(tmp_path), "6e0f")
-    assert [path.name for path in tmp_path.iterdir()] == ["b.77aa.arrow"]
-    storage.remove_matching(str(tmp_path / "none"), "6e0f")

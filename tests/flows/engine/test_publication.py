@@ -1,6 +1,5 @@
 """Outputs that appear together, or not at all."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,6 @@ import pytest
 from churnlib.io import datasets, storage
 from churnlib.io.datasets import Dataset, DatasetRef
 from flows.engine.publication import (
-    ABANDONED_AFTER,
     keep_aside,
     place_aside,
     present,
@@ -138,17 +136,3 @@ def test_results_of_tasks_are_valid_before_they_are_published(tmp_path: Path) ->
     with pytest.raises(Exception, match="missing, or has changed"):
         kept.loads(newer)
     assert kept.loads(blob) == written
-
-
-def test_what_a_killed_run_left_is_removed_after_a_day(tmp_path: Path) -> None:
-    for name, age in (("old", ABANDONED_AFTER + 60), ("young", 60)):
-        left = tmp_path / "02" / f".aside.{name}.tmp"
-        left.mkdir(parents=True)
-        then = left.stat().st_mtime - age
-        os.utime(left, (then, then))
-    with published_together():
-        write(tmp_path, "a", "new")
-    assert sorted(path.name for path in (tmp_path / "02").iterdir()) == [
-        ".aside.young.tmp",
-        "a.txt",
-    ]
