@@ -138,7 +138,7 @@ def predict_batch(
         scored = predict_in_parts(loaded, rows)
         threshold = contact_threshold(model, manifest, campaign.offer, campaign.threshold)
     warn(new_value_warnings(scored))
-    warn(not_at_risk_warnings(not_at_risk, batch.churn_after_months))
+    warn(not_at_risk_warnings(not_at_risk["general"], batch.churn_after_months))
     ranked = rank_by_risk(with_others(scored.rows, features, batch.churn_after_months), version)
     predictions = add_contact(
         ranked, threshold, campaign.hold_out_share, may_contact=no_contact is None

@@ -8,10 +8,8 @@ from typing import Any
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import DatasetRef
 from churnlib.raw.late_feeds import MonthlyRows, read_monthly_rows
-from churnlib.raw.quality_warnings import (
-    count_known,
-    rows_after,
-)
+from churnlib.raw.quality_warnings import count_known, rows_after
+from churnlib.raw.spellings import spelling_warnings
 from churnlib.schemas.spec import TableKind, TableSpec
 from churnlib.settings import Settings
 from flows.engine.cache import run_logger
@@ -66,7 +64,8 @@ def open_tables(
         table = tables[spec.name]
         rows, odd = count_known(table.by_day, as_of)
         later = rows_after(table.by_day, as_of) if count_later else {}
-        opened.append(_with_facts(table, rows, odd | later))
+        alike = spelling_warnings(table.spellings, as_of)
+        opened.append(_with_facts(table, rows, {**odd, **alike, **later}))
     return tuple(opened)
 
 

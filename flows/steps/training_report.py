@@ -49,6 +49,7 @@ def report_training(
         model_version=manifest["version"],
         groups=require_outcomes(manifest["metrics"]["in_sample"], evaluation.min_outcomes),
         not_at_risk=manifest["not_at_risk"],
+        left_out={"not_at_risk": manifest["not_at_risk_in_validation"]},
         validation=require_outcomes(manifest["metrics"]["validation"], evaluation.min_outcomes),
         campaign=evaluate_campaign(
             validation,

@@ -60,13 +60,16 @@ class Cohort:
 
 
 def check_first(
-    run: Run, flow: WindowName, *tables: TableSpec, needed: tuple[TableKind, ...] = LABEL_FEEDS
+    run: Run,
+    flow: WindowName | None,
+    *tables: TableSpec,
+    needed: tuple[TableKind, ...] = LABEL_FEEDS,
 ) -> None:
     """Checks the raw tables of a run before any of them replaces an earlier one.
 
     Args:
         run: The run.
-        flow: The flow whose window must select subscriptions.
+        flow: The flow whose window must select subscriptions; None if it has no window.
         tables: All raw tables that the run reads.
         needed: The kinds of tables that may not be late.
 
@@ -77,8 +80,9 @@ def check_first(
     rows = {name: table.now for name, table in checked.items()}
     names = [spec.name for spec in run.raw.of_kind(*needed)]
     refuse_late(run, {name: read_monthly_rows(rows[name]) for name in names}, needed)
-    subs = started_subs(rows[run.raw.subscriptions.name], run.as_of)
-    check_selects_any(subs, run.window(flow), run.settings.game)
+    if flow is not None:
+        subs = started_subs(rows[run.raw.subscriptions.name], run.as_of)
+        check_selects_any(subs, run.window(flow), run.settings.game)
     publish()
 
 
