@@ -34,7 +34,7 @@ def batch_score(run: Run) -> tuple[DatasetRef, ...]:
     predictions = find_predictions(run, window)
     warnings = warn(
         fact(predictions, "warnings"),
-        data_warnings(run, sources, noted_feeds(run)),
+        data_warnings(run, "batch_score", sources, noted_feeds(run)),
         past_churn_warnings(run, standard),
     )
     reports = score_batch(

@@ -6,7 +6,7 @@ if __name__ == "__main__":  # Before the other imports, which would delay the fi
     run_command("standard-features")
 
 from churnlib.io.datasets import DatasetRef
-from flows.steps.feeds import LABEL_FEEDS, check_feeds
+from flows.steps.feeds import check_feeds
 from flows.steps.flow import churn_flow, is_subflow
 from flows.steps.past_churn import past_churn_warnings
 from flows.steps.raw_tables import STANDARD_KINDS
@@ -34,6 +34,6 @@ def standard_features(run: Run) -> DatasetRef:
         return build_features(run)
     check_first(run, None, *run.raw.of_kind(*STANDARD_KINDS))
     features = build_features(run)
-    warn(check_feeds(run, noted_feeds(run), LABEL_FEEDS), past_churn_warnings(run, features))
+    warn(check_feeds(run, noted_feeds(run), None), past_churn_warnings(run, features))
     announce_due_batch(run)
     return features

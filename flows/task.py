@@ -9,7 +9,7 @@ from typing import Any, ParamSpec, TypeVar, overload
 
 from prefect.tasks import Task
 
-from churnlib.io.datasets import DatasetRef, attribute_read_errors
+from churnlib.io.datasets import DatasetRef, attribute_read_errors, made_of
 from churnlib.seeds import draw_seed
 from flows.engine import log
 from flows.engine.cache import (
@@ -22,6 +22,7 @@ from flows.engine.cache import (
 from flows.engine.ledger import Call, record, record_cached
 from flows.engine.node import Node
 from flows.engine.prefect_home import prefect_home
+from flows.engine.result_files import ResultFiles
 from flows.engine.results import DatasetSerializer, datasets_in, encode, refreshing
 
 __all__ = ["refreshing", "task"]
@@ -62,7 +63,8 @@ def task(
 
     The cache key consists of the function's name, its code and its arguments: inputs (`DatasetRef`)
     count by content, outputs (`Dataset`) by place, settings by value. The
-    cached result is used as long as all its datasets are unchanged.
+    cached result is used as long as all its datasets are unchanged. Where an input changes while
+    the function reads it, the task fails and writes nothing.
 
     If a parameter `seed` is None, a seed is drawn before the key is computed; the function always
     receives an integer. The seed is logged before the work, each dataset that was written after it.
@@ -102,8 +104,8 @@ def _make_task(
     check_notes(function, notes)
     signature = inspect.signature(function)
 
-    # All state is in the function, cache policy and serializer, because Prefect keeps only these
-    # when it copies a task, as `with_options` does.
+    # All state is in the function, cache policy, store and serializer, because Prefect keeps only
+    # these when it copies a task, as `with_options` does.
     @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         call = signature.bind(*args, **kwargs)
@@ -113,7 +115,7 @@ def _make_task(
             call.arguments["seed"] = _log_seed(call.arguments["seed"])
         inputs = tuple(datasets_in(call.arguments))
         started = time.perf_counter()
-        with attribute_read_errors(*inputs):
+        with attribute_read_errors(*inputs), made_of(*inputs):
             result = function(*call.args, **call.kwargs)
         _log_outputs(function.__name__, inputs, result, time.perf_counter() - started)
         return result
@@ -122,6 +124,7 @@ def _make_task(
     return Task(
         run,
         cache_policy=DependencyCache(uses=uses, notes=notes),
+        result_storage=ResultFiles(),
         result_serializer=DatasetSerializer(),
         cache_result_in_memory=False,  # A cached result is checked whenever it is read.
         on_completion=[record_cached],

@@ -1,7 +1,8 @@
 """Files, wherever they are: the same functions for paths of this machine and for object stores."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from pathlib import Path
 from shutil import rmtree
 from typing import Any, BinaryIO
@@ -54,6 +55,22 @@ def is_folder(uri: str) -> bool:
 def exists(uri: str) -> bool:
     """Whether there is a file or a folder."""
     return is_file(uri) or is_folder(uri)
+
+
+def is_within(uri: str, folder: str) -> bool:
+    """Whether a location is a folder or lies in it; on this machine, links are followed.
+
+    >>> is_within("s3://bucket/data/trial", "s3://bucket/data"), is_within("/srv/b", "/srv/a")
+    (True, False)
+    >>> is_within("s3://bucket/data/../models", "s3://bucket/data")
+    False
+    """
+    if is_remote(uri) != is_remote(folder):
+        return False
+    if not is_remote(uri):
+        return Path(uri).resolve().is_relative_to(Path(folder).resolve())
+    parts, root = uri.rstrip("/").split("/"), folder.rstrip("/").split("/")
+    return parts[: len(root)] == root and not {".", "..", ""} & {*parts[len(root) :]}
 
 
 def written_at(uri: str) -> int | None:
@@ -143,7 +160,7 @@ def remove_folder(uri: str) -> None:
         rmtree(uri)
 
 
-def exclusive_lock(uri: str) -> AbstractContextManager[None]:
+def exclusive_lock(uri: str, wait: locks.LockWait | None = None) -> AbstractContextManager[None]:
     """Lets only one process at a time read and rewrite a file; the others wait.
 
     Blocks that only read need no lock: they see the file of before or of after. The lock of a dead
@@ -152,12 +169,13 @@ def exclusive_lock(uri: str) -> AbstractContextManager[None]:
 
     Args:
         uri: The file, which need not exist.
+        wait: Another way to wait, with limits of its own.
 
     Raises:
         DataError: A file on this machine cannot be locked, or the wait is over.
         StoreError: An object cannot be locked, the wait is over, or the lock was lost.
     """
-    return locks.lock_object(uri) if is_remote(uri) else locks.lock_file(uri)
+    return locks.lock_object(uri, wait) if is_remote(uri) else locks.lock_file(uri, wait)
 
 
 @contextmanager
@@ -178,20 +196,40 @@ def replacing(target: str | Path, *, last: str = "") -> Iterator[Path]:
         yield next(iter(paths))
 
 
-def replacing_all(
-    targets: Sequence[str | Path], *, last: str = ""
-) -> AbstractContextManager[Iterable[Path]]:
+@contextmanager
+def replacing_all(targets: Sequence[str | Path], *, last: str = "") -> Iterator[Iterable[Path]]:
     """Replaces several targets as `replacing` does, none before all are written.
 
     Args:
         targets: Files of one store.
         last: See `replacing`.
 
-    Returns:
-        A context that yields their local paths, to be written in this order.
+    Yields:
+        Their local paths, to be written in this order.
     """
     uris = [str(target) for target in targets]
-    return object_store.replacing(uris, last) if is_remote(uris[0]) else local.replacing(uris)
+    remote = is_remote(uris[0])
+    with object_store.replacing(uris, last) if remote else local.replacing(uris) as paths:
+        yield paths
+        for check in _CHECKS.get():
+            check()
+
+
+_CHECKS: ContextVar[tuple[Callable[[], None], ...]] = ContextVar("checks", default=())
+
+
+@contextmanager
+def checked_before_replacing(check: Callable[[], None]) -> Iterator[None]:
+    """Calls a function before each file that the block writes replaces its target.
+
+    Args:
+        check: Raises if the target must stay as it is.
+    """
+    token = _CHECKS.set((*_CHECKS.get(), check))
+    try:
+        yield
+    finally:
+        _CHECKS.reset(token)
 
 
 def write_text(text: str, target: str | Path) -> None:

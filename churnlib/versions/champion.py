@@ -3,16 +3,20 @@
 import json
 
 from churnlib.errors import ModelError
-from churnlib.io.catalog import Catalog
+from churnlib.io.catalog import Catalog, is_version_name
 from churnlib.io.commands import command_line
 from churnlib.io.datasets import DatasetRef, ref
 from churnlib.io.storage import is_file, read_bytes, write_text
 from churnlib.uris import join, name_of
-from churnlib.versions.manifest import MANIFEST, manifest_fault, retrain_command
+from churnlib.versions.manifest import MANIFEST, manifest_fault, retrain_command, why_untrusted
 
 
-def champion(catalog: Catalog) -> DatasetRef:
+def champion(catalog: Catalog, *, train: str | None = None) -> DatasetRef:
     """Finds the version in use.
+
+    Args:
+        catalog: The game's data.
+        train: The command to suggest if there is no model yet; if None, one without settings.
 
     Raises:
         ModelError: The game has no champion yet, or the pointer names a version that cannot be
@@ -22,16 +26,15 @@ def champion(catalog: Catalog) -> DatasetRef:
     if not is_file(pointer.uri):
         raise ModelError(
             f"{catalog.game}: there is no model yet ({pointer.uri} is missing). "
-            f"Train one: {command_line('train', pointer, '--from-raw')}"
+            f"Train one: {train or command_line('train', pointer, '--from-raw')}"
         )
     version = champion_version(catalog)
     if why := _why_unusable(catalog, version):
-        promote = command_line("promote", pointer, "--version", "VERSION")
         back = command_line("promote", pointer, "--back")
         raise ModelError(
-            f"{catalog.game}: {why} ({pointer.uri}). List the versions: "
-            f"{command_line('models', pointer)}; promote one of them: {promote}; or roll back to "
-            f"the previous champion: {back}; or train again: {retrain_command(pointer)}"
+            f"{catalog.game}: {why} ({pointer.uri}). List the versions, and promote one of them "
+            f"with --version: {command_line('models', pointer)}; or roll back to the previous "
+            f"champion: {back}; or train again: {retrain_command(pointer)}"
         )
     return ref(catalog.model(str(version)))
 
@@ -45,9 +48,13 @@ def find_champion(catalog: Catalog) -> DatasetRef | None:
 
 
 def champion_version(catalog: Catalog) -> str | None:
-    """Reads which version the pointer names; None if the pointer is missing or damaged."""
+    """Reads which version the pointer names; None if the pointer is missing or damaged.
+
+    A name that leads to another folder counts as damaged.
+    """
     try:
-        return str(json.loads(read_bytes(catalog.champion().uri))["version"])
+        version = str(json.loads(read_bytes(catalog.champion().uri))["version"])
+        return version if is_version_name(version) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -74,5 +81,7 @@ def _why_unusable(catalog: Catalog, version: str | None) -> str | None:
         text = read_bytes(join(catalog.model(version).uri, MANIFEST))
     except OSError as error:
         return f"{what}, which cannot be read ({error.strerror})"
-    fault = manifest_fault(text)
-    return f"{what}, whose {MANIFEST} is damaged: {fault}" if fault else None
+    if fault := manifest_fault(text):
+        return f"{what}, whose {MANIFEST} is damaged: {fault}"
+    why = why_untrusted(catalog.model(version), json.loads(text))
+    return f"{what}, whose {MANIFEST} {why.rstrip('.')}" if why else None

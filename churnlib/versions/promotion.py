@@ -124,9 +124,9 @@ def _previous_champion(catalog: Catalog) -> str:
     previous = registry.previous_champion(current)
     if previous is None:
         raise ModelError(
-            f"{catalog.game}: it is not known which model was champion before "
-            f"{current or 'this'}. Name one with --version; "
-            f"{command_line('models', catalog.models())} lists them."
+            f"{catalog.game}: no champion before {current or 'this'} is recorded. List the "
+            f"versions, and promote one with --version: "
+            f"{command_line('models', catalog.models())}"
         )
     return previous
 
@@ -182,6 +182,8 @@ def delete_old_versions(catalog: Catalog, keep: int | None) -> tuple[str, ...]:
         last = registry.comparisons[-1:]
         needed |= {registry.anchor(comparison.as_of) for comparison in last}
         old = versions_to_delete(list_versions(catalog), keep, {name for name in needed if name})
+        if not registry.evidence.keys().isdisjoint(old):
+            write_registry(registry.without_evidence(old), catalog.registry())
         for version in old:  # A folder without a manifest is not a version.
             remove(join(catalog.model(version).uri, MANIFEST))
     for version in old:

@@ -1,8 +1,11 @@
 """What a training does with its model: champion, candidate, or neither."""
 
+import shutil
+from pathlib import Path
+
 import pytest
 
-from tests.flows.models import GAME, candidate, champion
+from tests.flows.models import GAME, OTHER, candidate, champion, registry
 from tests.flows.studio import Say, Studio, is_refusal
 
 
@@ -24,6 +27,22 @@ def test_damaged_registry_stops_a_training_early(restored: Studio, say: Say) -> 
     for line in (("train", GAME), ("score", GAME)):
         output = say(restored, *line)
         assert is_refusal(output, "registry.json is damaged"), output
+
+
+def test_same_model_trained_again_is_no_candidate(
+    restored: Studio, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In a moved data folder, cached results do not count: the model is fitted again."""
+    first = champion(restored)
+    moved = Studio(tmp_path / "moved", restored.pristine)
+    shutil.copytree(restored.data, moved.data)
+    again = Path(moved.run("train", GAME).uri).name
+    assert again != first
+    assert f"model {again} has the features, settings, seed and code of {first}" in caplog.text
+    assert (champion(moved), registry(moved)["candidate"]) == (first, None)
+    moved.run("train", GAME, OTHER)
+    other = candidate(moved)
+    assert other not in (first, again)
 
 
 @pytest.mark.slow
