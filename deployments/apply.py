@@ -30,6 +30,7 @@ from deployments.generate import WORK_POOL, deployments, prefect_yaml, schedule_
 from deployments.leftovers import Applied, report_leftovers
 from deployments.write_automations import triggers, write_automations
 from deployments.write_deployments import write_deployment
+from flows.engine.prefect_home import check_password
 
 FOLDER = Path(__file__).parent
 RUNS_PER_GAME = 1
@@ -144,10 +145,16 @@ def connected() -> Iterator[SyncPrefectClient]:
 
     Raises:
         SettingsError: No server is configured, or it does not answer as a Prefect server.
+        ServerError: It asks for another password.
     """
-    if not (url := get_current_settings().api.url):
-        raise SettingsError("no server is configured. Set PREFECT_API_URL.")
+    server = get_current_settings().api
+    if not (url := server.url):
+        raise SettingsError(
+            "no server is configured. Set PREFECT_API_URL; for `churn server`, PREFECT_PROFILE=churn."
+        )
     print(f"server {url}", flush=True)
+    if server.key is None:
+        check_password(url, server.auth_string.get_secret_value() if server.auth_string else "")
     try:
         with get_client(sync_client=True) as client:
             _check_server(client)

@@ -3,12 +3,12 @@
 import json
 
 from churnlib.errors import ModelError
-from churnlib.io.catalog import Catalog
+from churnlib.io.catalog import Catalog, is_version_name
 from churnlib.io.commands import command_line
 from churnlib.io.datasets import DatasetRef, ref
 from churnlib.io.storage import is_file, read_bytes, write_text
 from churnlib.uris import join, name_of
-from churnlib.versions.manifest import MANIFEST, manifest_fault, retrain_command
+from churnlib.versions.manifest import MANIFEST, manifest_fault, retrain_command, why_untrusted
 
 
 def champion(catalog: Catalog) -> DatasetRef:
@@ -45,9 +45,13 @@ def find_champion(catalog: Catalog) -> DatasetRef | None:
 
 
 def champion_version(catalog: Catalog) -> str | None:
-    """Reads which version the pointer names; None if the pointer is missing or damaged."""
+    """Reads which version the pointer names; None if the pointer is missing or damaged.
+
+    A name that leads to another folder counts as damaged.
+    """
     try:
-        return str(json.loads(read_bytes(catalog.champion().uri))["version"])
+        version = str(json.loads(read_bytes(catalog.champion().uri))["version"])
+        return version if is_version_name(version) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -74,5 +78,7 @@ def _why_unusable(catalog: Catalog, version: str | None) -> str | None:
         text = read_bytes(join(catalog.model(version).uri, MANIFEST))
     except OSError as error:
         return f"{what}, which cannot be read ({error.strerror})"
-    fault = manifest_fault(text)
-    return f"{what}, whose {MANIFEST} is damaged: {fault}" if fault else None
+    if fault := manifest_fault(text):
+        return f"{what}, whose {MANIFEST} is damaged: {fault}"
+    why = why_untrusted(catalog.model(version), json.loads(text))
+    return f"{what}, whose {MANIFEST} {why.rstrip('.')}" if why else None

@@ -25,6 +25,7 @@ from churnlib.model import trust
 from churnlib.seeds import draw_seed
 from churnlib.versions.verification import library_versions
 from flows.engine.code_digest import Digest, code_digest, module_name
+from flows.engine.results import expect_datasets_of
 
 STARTED = time.time_ns()
 """When this process started, in nanoseconds. Source files changed since may not be what it runs."""
@@ -111,6 +112,7 @@ class DependencyCache(CachePolicy):
         if inputs.get("seed", 0) is None:
             # Prefect calls the function with this same dictionary.
             inputs["seed"] = DrawnSeed(draw_seed())
+        expect_datasets_of(inputs)
         function = task_ctx.task.fn
         try:
             code = code_digest(function, self.uses)

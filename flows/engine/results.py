@@ -1,7 +1,7 @@
 """The results of tasks: stored as JSON, and reused only while their datasets are unchanged."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import asdict, fields, is_dataclass
@@ -13,10 +13,17 @@ from prefect.serializers import Serializer
 from pydantic import BaseModel, Field
 
 from churnlib import errors
-from churnlib.io.datasets import DatasetRef, is_unchanged
+from churnlib.io.catalog import Catalog, data_dir_of
+from churnlib.io.datasets import Dataset, DatasetRef, is_unchanged
+from churnlib.io.storage import is_within
+from churnlib.uris import folder_of
 from flows.engine.publication import present
 
+SERIALIZER = "churnlib-datasets"
+"""The name of the serializer, in the files of results."""
+
 _REFRESH: ContextVar[str | None] = ContextVar("refresh", default=None)
+_FOLDERS: ContextVar[frozenset[tuple[str, str]] | None] = ContextVar("folders", default=None)
 
 
 @contextmanager
@@ -46,7 +53,7 @@ class DatasetSerializer(Serializer):
     Prefect reads a stored result before it uses it, and runs the task if reading fails.
     """
 
-    type: str = Field(default="churnlib-datasets", frozen=True)
+    type: str = Field(default=SERIALIZER, frozen=True)
 
     def dumps(self, obj: Any) -> bytes:
         """Serializes a result, with the id of the refresh.
@@ -60,14 +67,16 @@ class DatasetSerializer(Serializer):
         """Reads a result.
 
         Raises:
-            StaleResultError: It is not of the current refresh, or a dataset in it is missing or
-                has changed.
+            StaleResultError: It is not of the current refresh, or a dataset in it is missing, has
+                changed, or lies elsewhere than those that the task was called with.
         """
         kept = json.loads(blob)
         if _REFRESH.get() not in (None, kept["refresh"]):
             raise StaleResultError("The result was made before this run, which refreshes all.")
         result = decode(kept["result"])
         for ref in datasets_in(result):
+            if not _is_expected(ref):
+                raise StaleResultError(f"{ref.uri} is not in a data folder of this call.")
             if not is_unchanged(present(ref)):
                 raise StaleResultError(
                     f"{ref.uri} is missing, or has changed since it was written."
@@ -75,20 +84,54 @@ class DatasetSerializer(Serializer):
         return result
 
 
+def expect_datasets_of(arguments: Any) -> None:
+    """Notes what a task is called with: a stored result may only refer to the same data folders.
+
+    A file among the results could otherwise make any file pass for an output.
+    """
+    _FOLDERS.set(frozenset(_folders_in(arguments)) or None)
+
+
+def _is_expected(ref: DatasetRef) -> bool:
+    folders = _FOLDERS.get()
+    return folders is None or any(
+        ref.game == game and is_within(ref.uri, folder) for game, folder in folders
+    )
+
+
+def _folders_in(value: Any) -> Iterator[tuple[str, str]]:
+    """Yields the game and data folder of each dataset and catalog in a value."""
+    match value:
+        case Dataset() | DatasetRef():
+            yield value.game, data_dir_of(value.uri, value.game) or folder_of(value.uri)
+        case Catalog():
+            yield value.game, value.data_dir
+        case _:
+            for item in _items(value):
+                yield from _folders_in(item)
+
+
 def datasets_in(value: Any) -> Iterator[DatasetRef]:
     """Yields every dataset in a value, in order; collections and records are searched."""
+    if isinstance(value, DatasetRef):
+        yield value
+        return
+    for item in _items(value):
+        yield from datasets_in(item)
+
+
+def _items(value: Any) -> Iterable[Any]:
+    """The values in a collection or record; none in any other value."""
     match value:
-        case DatasetRef():
-            yield value
         case Mapping():
-            yield from datasets_in(tuple(value.values()))
+            return value.values()
         case list() | tuple():
-            for item in value:
-                yield from datasets_in(item)
+            return value
         case BaseModel():
-            yield from datasets_in(tuple(item for _, item in value))
+            return [item for _, item in value]
         case _ if is_dataclass(value) and not isinstance(value, type):
-            yield from datasets_in(tuple(getattr(value, field.name) for field in fields(value)))
+            return [getattr(value, field.name) for field in fields(value)]
+    return ()
 
 
 def encode(value: Any) -> Any:
