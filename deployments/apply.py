@@ -9,6 +9,7 @@ work pool keeps its type, and its template unless --renew is given.
 import argparse
 import json
 import re
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -28,6 +29,7 @@ from churnlib.settings import list_games
 from deployments.automations import SILENT_SECONDS, automations
 from deployments.generate import WORK_POOL, deployments, prefect_yaml, schedule_warnings
 from deployments.leftovers import Applied, report_leftovers
+from deployments.work_pools import PROCESS_COMMAND
 from deployments.write_automations import triggers, write_automations
 from deployments.write_deployments import write_deployment
 from flows.engine.prefect_home import check_password
@@ -203,6 +205,11 @@ def ensure_pool(
 def _job(template: Path | None, pool_type: str) -> dict[str, Any]:
     file = template or FOLDER / "work-pools" / f"{pool_type}.json"
     job: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    configuration = job.get("job_configuration", {})
+    if configuration.get("command") == PROCESS_COMMAND:
+        # A worker need not have it on its path.
+        command = PROCESS_COMMAND.split()[1:]
+        configuration["command"] = shlex.join([sys.executable, *command])
     return job
 
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -28,6 +29,7 @@ from deployments.apply import (
 from deployments.automations import SILENT_SECONDS
 from deployments.generate import WORK_POOL
 from deployments.leftovers import Applied, report_leftovers
+from deployments.work_pools import PROCESS_COMMAND
 
 
 @pytest.fixture
@@ -42,6 +44,9 @@ def test_new_pool_has_the_template_of_the_project(client: SyncPrefectClient) -> 
     ensure_pool(client, "process")
     pool = client.read_work_pool(WORK_POOL)
     template = json.loads((FOLDER / "work-pools" / "process.json").read_text())
+    job = template["job_configuration"]
+    assert job["command"] == PROCESS_COMMAND == "python -m flows.engine.run_program"
+    job["command"] = f"{sys.executable} -m flows.engine.run_program"
     assert (pool.type, pool.base_job_template) == ("process", template)
 
 
@@ -50,7 +55,7 @@ def test_existing_pool_keeps_its_template_unless_renewed(
 ) -> None:
     ensure_pool(client, "process")
     own = client.read_work_pool(WORK_POOL).base_job_template
-    own["variables"]["properties"]["env"]["default"] = {"MINE": "1"}
+    own["job_configuration"]["env"] = {"MINE": "1"}
     client.update_work_pool(WORK_POOL, WorkPoolUpdate(base_job_template=own))
     ensure_pool(client, "docker")
     assert client.read_work_pool(WORK_POOL).base_job_template == own
