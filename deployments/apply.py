@@ -1,9 +1,9 @@
 """Applies this folder to a Prefect server: `python -m deployments.apply`.
 
 Creates the work pool and a queue per game, deploys everything in `prefect.yaml`, and writes the
-automations. It may be applied again, and be interrupted, at any time: it changes only what the files
-changed since it was last applied; what was paused, switched or added manually stays. An existing
-work pool keeps its type, and its template unless --renew is given.
+automations. It may be applied again, and be interrupted, at any time: it changes only what the
+files changed since it was last applied; what was paused, switched or added manually stays. An
+existing work pool keeps its type, and its template unless --renew is given.
 """
 
 import argparse
@@ -152,7 +152,8 @@ def connected() -> Iterator[SyncPrefectClient]:
     server = get_current_settings().api
     if not (url := server.url):
         raise SettingsError(
-            "no server is configured. Set PREFECT_API_URL; for `churn server`, PREFECT_PROFILE=churn."
+            "no server is configured. Set PREFECT_API_URL; for `churn server`, "
+            "PREFECT_PROFILE=churn."
         )
     print(f"server {url}", flush=True)
     if server.key is None:
@@ -161,6 +162,12 @@ def connected() -> Iterator[SyncPrefectClient]:
         with get_client(sync_client=True) as client:
             _check_server(client)
             yield client
+    except httpx.HTTPStatusError as error:
+        answer = error.response
+        raise SettingsError(
+            f"{url} refused a request to {answer.request.url.path}: {answer.status_code} "
+            f"{answer.text[:500]}"
+        ) from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         what = re.split(r"\n| - ", str(error))[0]  # The rest is links about the status.
         raise SettingsError(

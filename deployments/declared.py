@@ -58,10 +58,10 @@ def decide(entry: Mapping[str, Any], standing: DeploymentResponse | None) -> dic
         As `declared`.
     """
     before, now = last_declared(standing), declared(entry)
-    schedules = merge_schedules(
-        before.pop("schedules"), now.pop("schedules"), standing and _schedules(standing)
-    )
-    return {**merge(before, now, standing and _fields(standing)), "schedules": schedules}
+    fields = _fields(standing) if standing else None
+    known = _schedules(standing) if standing else None
+    schedules = merge_schedules(before.pop("schedules"), now.pop("schedules"), known)
+    return {**merge(before, now, fields), "schedules": schedules}
 
 
 def to_send(
@@ -78,7 +78,7 @@ def to_send(
     """
     decided = decide(entry, standing)
     known = {slug(one): _schedule(one) for one in standing.schedules} if standing else {}
-    new = {"parameters": {}, "max_scheduled_runs": None}
+    new: dict[str, Any] = {"parameters": {}, "max_scheduled_runs": None}
     return {
         **decided,
         "schedules": [

@@ -5,11 +5,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
-from prefect.automations import Automation
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import WorkPoolFilter, WorkPoolFilterName
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.sorting import DeploymentSort
+from prefect.events.schemas.automations import Automation
 from prefect.exceptions import ObjectNotFound
 
 from deployments.declared import APPLIED

@@ -26,7 +26,7 @@ def supervise(command: Sequence[str]) -> int:
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     process = subprocess.Popen(command)
 
-    def pass_on(number: int, frame: FrameType | None) -> None:
+    def pass_on(number: int, _: FrameType | None) -> None:
         os.kill(process.pid, number)
 
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,8 +1,8 @@
 """Writes the base job templates of the work pools: `python -m deployments.work_pools`.
 
-Each is the template of the installed Prefect without its examples. What decides what a run can do is
-fixed (`FIXED`, `_harden_pod`), so that a run or a deployment can change only its name, labels, times
-and resources (`DEFAULTS`).
+Each is the template of the installed Prefect without its examples. What decides what a run can do
+is fixed (`FIXED`, `_harden_pod`), so that a run or a deployment can change only its name, labels,
+times and resources (`DEFAULTS`).
 """
 
 import json

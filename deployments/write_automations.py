@@ -10,10 +10,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
-from prefect.automations import Automation, AutomationCore
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.sorting import AutomationSort
 from prefect.events import DeploymentTriggerTypes
+from prefect.events.schemas.automations import Automation, AutomationCore
 from pydantic import TypeAdapter
 
 from deployments.merge import merge
@@ -75,7 +75,9 @@ def write_automation(
     elif _dump(new) == _dump(standing):
         done = "unchanged"
     else:
-        client.update_automation(standing.id, new)
+        # Its owner cannot be updated.
+        dumped = new.model_dump(exclude={"owner_resource"})
+        client.update_automation(standing.id, AutomationCore.model_validate(dumped))
         done = "updated"
     print(f"automation {said.name}: {done}, {'on' if new.enabled else 'off'}")
     if new.enabled != said.enabled:
@@ -93,8 +95,10 @@ def decide(said: AutomationCore, standing: Automation | None) -> AutomationCore:
     """
     now = {"enabled": said.enabled, "definition": definition(said)}
     before = _last_said(standing)
-    mine = standing and {"enabled": standing.enabled, "definition": definition(standing)}
-    merged = merge(before, now, mine)
+    there = None
+    if standing:
+        there = {"enabled": standing.enabled, "definition": definition(standing)}
+    merged = merge(before, now, there)
     kept = said
     if standing and merged["definition"] != now["definition"]:
         kept = AutomationCore.model_validate(standing.model_dump())

@@ -34,16 +34,16 @@ def write_deployment(client: SyncPrefectClient, entry: Mapping[str, Any]) -> tup
     new = to_send(entry, flow, standing)
     if standing and new == as_sent(standing):
         print(f"deployment {name}: unchanged")
-        id = standing.id
+        deployment = standing.id
     else:
         flow_id = client.create_flow_from_name(flow.name)
         answer = client.request("POST", "/deployments/", json={"flow_id": str(flow_id), **new})
-        id = UUID(answer.json()["id"])
+        deployment = UUID(answer.json()["id"])
         print(f"deployment {name}: {'updated' if standing else 'created'}")
     if standing:
         for line in differences(name, entry, new, standing):
             print(line)
-    return name, id
+    return name, deployment
 
 
 def find_deployment(client: SyncPrefectClient, name: str) -> DeploymentResponse | None:

@@ -45,8 +45,7 @@ def _cron(text: str) -> str:
         raise _invalid(text, "day-of-week", values)
     if not _comes(text):
         raise ValueError(
-            f"'{text}' never comes: month '{values['month']}' has no day "
-            f"'{values['day-of-month']}'"
+            f"'{text}' never comes: month '{values['month']}' has no day '{values['day-of-month']}'"
         )
     return text
 

@@ -36,7 +36,7 @@ def stoppable() -> Iterator[None]:
     before = {number: signal.getsignal(number) for number in SIGNALS}
     heeded = [number for number in SIGNALS if before[number] not in (signal.SIG_IGN, None)]
 
-    def stop(number: int, frame: FrameType | None) -> None:
+    def stop(number: int, _: FrameType | None) -> None:
         for other in heeded:
             signal.signal(other, signal.SIG_IGN)
         raise Stopped(number)

@@ -77,9 +77,7 @@ def _parts(client: "SyncPrefectClient", run: "FlowRun") -> "Iterator[FlowRun]":
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentFlowRunId
 
     parent = FlowRunFilterParentFlowRunId(any_=[run.id])
-    for part in client.read_flow_runs(
-        flow_run_filter=FlowRunFilter(parent_flow_run_id=parent)
-    ):
+    for part in client.read_flow_runs(flow_run_filter=FlowRunFilter(parent_flow_run_id=parent)):
         yield from _parts(client, part)
         yield part
 

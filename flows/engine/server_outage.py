@@ -26,7 +26,7 @@ def wait_for_server() -> None:
     told = False
     while True:
         try:
-            return check_answers(url)
+            check_answers(url)
         except ServerError:
             if time.monotonic() > deadline:
                 raise
@@ -34,3 +34,5 @@ def wait_for_server() -> None:
                 run_logger().warning("Prefect's server does not answer; waiting for it")
                 told = True
             time.sleep(PAUSE_SECONDS)
+        else:
+            return

@@ -77,7 +77,7 @@ def test_image_installs_only_from_its_hashed_lock() -> None:
         for line in stage
         if line.startswith("RUN ")
         for command in line.removeprefix("RUN ").split("&&")
-        if re.search(r"\binstall\b", command) and not command.split()[0] == "install"
+        if re.search(r"\binstall\b", command) and command.split()[0] != "install"
     ]
     assert len(installs) == 2
     libraries, wheel = installs

@@ -7,12 +7,12 @@ from uuid import UUID
 
 import httpx
 import pytest
-from prefect.automations import Automation
 from prefect.client.base import PrefectHttpxSyncClient
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import DeploymentScheduleCreate
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule
+from prefect.events.schemas.automations import Automation, AutomationCore
 from prefect.exceptions import ObjectNotFound
 
 from churnlib.settings import Schedules
@@ -21,7 +21,7 @@ from deployments.apply import main
 from deployments.generate import WORK_POOL, deployment
 from deployments.write_automations import is_applied
 
-GAME = "hawk"
+GAME = "game2"
 PREDICT, SCORE = f"batch-predict/{GAME}", f"score/{GAME}"
 TRIGGER = f"{GAME}: a new model is back-tested"
 AGAIN = f"{GAME}: a run that lacked late tables is tried again the next day"
@@ -37,12 +37,12 @@ class Project:
     def __init__(self, client: SyncPrefectClient, monkeypatch: pytest.MonkeyPatch) -> None:
         self.client = client
         self.schedules = Schedules(active=True)
-        self.names = ("batch_predict", "score", "train")
+        self.names: tuple[str, ...] = ("batch_predict", "score", "train")
         monkeypatch.setattr(apply, "check_yaml", lambda: None)
         monkeypatch.setattr(apply, "list_games", lambda: [GAME])
         monkeypatch.setattr(apply, "deployments", self._deployments)
         monkeypatch.setattr(apply, "automations", self._automations)
-        monkeypatch.setattr(automations, "_is_active", lambda game: self.schedules.active)
+        monkeypatch.setattr(automations, "_is_active", lambda _: self.schedules.active)
 
     def _deployments(self) -> Iterator[dict[str, Any]]:
         for name in self.names:
@@ -61,6 +61,16 @@ class Project:
     def automation(self, name: str) -> Automation:
         (found,) = self.client.read_automations_by_name(name)
         return found
+
+    def change(self, one: DeploymentResponse, **fields: Any) -> None:
+        """Changes a deployment as Prefect's page does."""
+        self.client.request("PATCH", "/deployments/{id}", path_params={"id": one.id}, json=fields)
+
+    def cron(self, name: str) -> str:
+        """The cron expression of the only schedule of a deployment."""
+        (one,) = self.deployment(name).schedules
+        assert isinstance(one.schedule, CronSchedule)
+        return one.schedule.cron
 
     def switches(self) -> dict[str, bool]:
         """Whether each schedule, deployment and automation is on."""
@@ -125,8 +135,8 @@ def test_what_was_paused_manually_stays_paused(
     # Its times are changed, so it is written.
     project.schedules = Schedules(active=True, batch_predict="30 5 2 * *")
     project.apply()
-    (schedule,) = project.deployment(PREDICT).schedules
-    assert (schedule.active, schedule.schedule.cron) == (False, "30 5 2 * *")
+    assert project.cron(PREDICT) == "30 5 2 * *"
+    assert [one.active for one in project.deployment(PREDICT).schedules] == [False]
     assert project.deployment(SCORE).paused
     assert not project.automation(TRIGGER).enabled
     assert project.automation(AGAIN).enabled
@@ -148,7 +158,7 @@ def test_what_was_added_manually_stays(
     )
     unnamed = DeploymentScheduleCreate(schedule=IntervalSchedule(interval=timedelta(hours=5)))
     project.client.create_deployment_schedules(one.id, [daily, unnamed])
-    project.client.request("PATCH", f"/deployments/{one.id}", json={"job_variables": {"name": "x"}})
+    project.change(one, job_variables={"name": "x"})
     project.schedules = Schedules(active=False)
     capsys.readouterr()
     project.apply()
@@ -181,11 +191,10 @@ def test_parameters_and_definitions_that_were_changed_manually_stay(
     project.apply()
     own = {"game": GAME, "refresh": True}
     one = project.deployment(SCORE)
-    project.client.request("PATCH", f"/deployments/{one.id}", json={"parameters": own})
+    project.change(one, parameters=own)
     automation = project.automation(AGAIN)
-    changed = automation.model_copy(update={"description": "Mine."})
-    dumped = changed.model_dump(mode="json", exclude={"id", "created", "updated"})
-    project.client.request("PUT", f"/automations/{automation.id}", json=dumped)
+    fields = automation.model_dump(exclude={"owner_resource"}) | {"description": "Mine."}
+    project.client.update_automation(automation.id, AutomationCore.model_validate(fields))
     project.schedules = Schedules(active=False)
     capsys.readouterr()
     project.apply()
@@ -294,8 +303,7 @@ def test_apply_that_is_killed_at_any_request_switches_nothing_off(
             assert project.switches() == expected
             project.apply()
             assert project.switches() == expected
-            (schedule,) = project.deployment(PREDICT).schedules
-            assert schedule.schedule.cron == project.schedules.batch_predict
+            assert project.cron(PREDICT) == project.schedules.batch_predict
         else:
             break
     kill(-2, True)

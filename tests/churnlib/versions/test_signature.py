@@ -104,7 +104,9 @@ def test_champion_that_is_not_signed_is_refused(
     set_champion(catalog, "v1")
     champion(catalog)
     monkeypatch.setenv(SIGNING_KEY_VARIABLE, KEY)
-    with pytest.raises(ModelError, match=r"names the version 'v1', whose manifest\.json is not sig"):
+    with pytest.raises(
+        ModelError, match=r"names the version 'v1', whose manifest\.json is not sig"
+    ):
         champion(catalog)
     assert "is not signed" in str(why_no_champion(catalog))
     (described,) = describe_versions(catalog)

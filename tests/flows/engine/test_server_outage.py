@@ -44,7 +44,11 @@ def test_only_sub_flows_wait_for_the_server(
 ) -> None:
     waits: list[str] = []
     monkeypatch.setattr(churn_flows, "wait_for_server", lambda: waits.append("waits"))
-    part = ChurnFlow(lambda: len(waits), name="part")
+
+    def count() -> int:
+        return len(waits)
+
+    part = ChurnFlow(count, name="part")
 
     @flow
     def whole() -> int:
