@@ -112,7 +112,6 @@ class DependencyCache(CachePolicy):
         if inputs.get("seed", 0) is None:
             # Prefect calls the function with this same dictionary.
             inputs["seed"] = DrawnSeed(draw_seed())
-        expect_datasets_of(inputs)
         function = task_ctx.task.fn
         try:
             code = code_digest(function, self.uses)
@@ -129,6 +128,7 @@ class DependencyCache(CachePolicy):
                 ", ".join(sorted(changed)),
             )
             return None
+        expect_datasets_of(inputs, key)
         return key
 
 

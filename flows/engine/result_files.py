@@ -1,7 +1,6 @@
 """The files of task results: plain JSON of this project, from which Prefect creates no objects."""
 
 import json
-from pathlib import Path
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -12,7 +11,7 @@ from pydantic import PrivateAttr
 from churnlib.errors import reason
 from churnlib.versions.signature import SIGNATURE, signature_fault, signed
 from flows.engine.cache import run_logger
-from flows.engine.results import SERIALIZER
+from flows.engine.results import SERIALIZER, check_places
 
 FIELDS = {"format", "name", "expiration", "kept"}
 """What a file contains: the name of the serializer, its own name, when it expires, and the
@@ -48,6 +47,7 @@ class ResultFiles(WritableFileSystem):
         Raises:
             ValueError: There is no such file.
             ForeignResultError: It was not written by `write_path`.
+            StaleResultError: It refers to other data folders than the call.
         """
         content = _folder().read_path(path, _sync=True)
         try:
@@ -59,6 +59,7 @@ class ResultFiles(WritableFileSystem):
             )
             run_logger().warning("%s", message)
             raise ForeignResultError(message) from None
+        check_places(path, str(kept["kept"]))
         metadata = {
             "storage_key": path,
             "storage_block_id": str(UNSAVED),
@@ -95,7 +96,7 @@ class ResultFiles(WritableFileSystem):
         _folder().write_path(path, json.dumps(signed(kept)).encode(), _sync=True)
 
 
-def _folder() -> LocalFileSystem:
+def _folder() -> Any:  # Its methods have a parameter `_sync` that their types do not show.
     return LocalFileSystem(basepath=str(get_current_settings().results.local_storage_path))
 
 

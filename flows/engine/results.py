@@ -23,7 +23,9 @@ SERIALIZER = "churnlib-datasets"
 """The name of the serializer, in the files of results."""
 
 _REFRESH: ContextVar[str | None] = ContextVar("refresh", default=None)
-_FOLDERS: ContextVar[frozenset[tuple[str, str]] | None] = ContextVar("folders", default=None)
+_EXPECTED: ContextVar[tuple[str, frozenset[tuple[str, str]]]] = ContextVar(
+    "expected", default=("", frozenset())
+)
 
 
 @contextmanager
@@ -67,16 +69,14 @@ class DatasetSerializer(Serializer):
         """Reads a result.
 
         Raises:
-            StaleResultError: It is not of the current refresh, or a dataset in it is missing, has
-                changed, or lies elsewhere than those that the task was called with.
+            StaleResultError: It is not of the current refresh, or a dataset in it is missing or
+                has changed.
         """
         kept = json.loads(blob)
         if _REFRESH.get() not in (None, kept["refresh"]):
             raise StaleResultError("The result was made before this run, which refreshes all.")
         result = decode(kept["result"])
         for ref in datasets_in(result):
-            if not _is_expected(ref):
-                raise StaleResultError(f"{ref.uri} is not in a data folder of this call.")
             if not is_unchanged(present(ref)):
                 raise StaleResultError(
                     f"{ref.uri} is missing, or has changed since it was written."
@@ -84,19 +84,30 @@ class DatasetSerializer(Serializer):
         return result
 
 
-def expect_datasets_of(arguments: Any) -> None:
-    """Notes what a task is called with: a stored result may only refer to the same data folders.
+def expect_datasets_of(arguments: Any, name: str) -> None:
+    """Notes what a task is called with, for `check_places` of its stored result.
+
+    Args:
+        arguments: The arguments.
+        name: The name of the result.
+    """
+    _EXPECTED.set((name, frozenset(_folders_in(arguments))))
+
+
+def check_places(name: str, blob: str) -> None:
+    """Checks that a stored result refers to no other data folders than the arguments do.
 
     A file among the results could otherwise make any file pass for an output.
+
+    Raises:
+        StaleResultError: It does.
     """
-    _FOLDERS.set(frozenset(_folders_in(arguments)) or None)
-
-
-def _is_expected(ref: DatasetRef) -> bool:
-    folders = _FOLDERS.get()
-    return folders is None or any(
-        ref.game == game and is_within(ref.uri, folder) for game, folder in folders
-    )
+    expected, folders = _EXPECTED.get()
+    if name != expected or not folders:
+        return
+    for ref in datasets_in(decode(json.loads(blob)["result"])):
+        if not any(ref.game == game and is_within(ref.uri, folder) for game, folder in folders):
+            raise StaleResultError(f"{ref.uri} is not in a data folder of this call.")
 
 
 def _folders_in(value: Any) -> Iterator[tuple[str, str]]:

@@ -14,8 +14,8 @@ from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
 from benchmarks.start_up import clean_environment, lasting_server
-from flows.engine.server_access import AUTH, URL
 from flows import COMPOSITES, FLOWS
+from flows.engine.server_access import AUTH, URL
 from tests.flows.studio import FAST, ROOT, Studio
 
 PATIENCE = 240

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from prefect._internal.result_records import ResultRecord
 from prefect.client.schemas.objects import State
+from prefect.exceptions import ObjectNotFound
 from prefect.results import ResultStore
 from prefect.settings import get_current_settings
 
@@ -203,6 +204,6 @@ def test_result_is_not_read_by_the_id_in_the_state_of_a_run(
     store = ResultStore(result_storage=ResultFiles(), serializer=data.metadata.serializer)
     with pytest.raises(Exception, match="is ignored, because it is not the result"):
         store.read(data.metadata.storage_key)
-    with pytest.raises(Exception, match="Unable to find block document"):
+    with pytest.raises(ObjectNotFound):
         asyncio.run(ResultStore._from_metadata(data.metadata))
     assert not mark.exists()
