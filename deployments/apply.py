@@ -152,8 +152,8 @@ def connected() -> Iterator[SyncPrefectClient]:
     server = get_current_settings().api
     if not (url := server.url):
         raise SettingsError(
-            "no server is configured. Set PREFECT_API_URL; for `churn server`, "
-            "PREFECT_PROFILE=churn."
+            "no server is configured. Set PREFECT_API_URL, or PREFECT_PROFILE=churn for the server "
+            "of `churn server`."
         )
     print(f"server {url}", flush=True)
     if server.key is None:
