@@ -66,6 +66,7 @@ app = _ChurnApp(
     default_parameter=Parameter(negative=(), show_default=False, allow_repeating=True),
     group_commands="Other commands",
     help_format="plaintext",
+    suppress_keyboard_interrupt=False,  # `main` says so in a line.
 )
 FLOW_COMMANDS = Group("Flows", sort_key=0)
 MODEL_COMMANDS = Group("Models", sort_key=1)

@@ -92,7 +92,7 @@ def test_training_that_is_stopped_leaves_nothing_behind(
     assert len(servers) == 1
     command.send_signal(number)
     _, errors = command.communicate(timeout=120)
-    assert command.returncode == 128 + number
+    assert command.returncode == 128 + number, errors
     lines = errors.splitlines()
     assert lines[-1] == f"stopped by {number.name}"
     assert "Traceback" not in errors
@@ -109,5 +109,6 @@ def test_training_that_is_stopped_leaves_nothing_behind(
 
 def servers_of(home: Path) -> list[str]:
     """The processes of servers over a home."""
-    listed = subprocess.run(["ps", "-e", "-o", "args="], capture_output=True, text=True, check=True)
+    command = ["ps", "-e", "-ww", "-o", "args="]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True)
     return [one for one in listed.stdout.splitlines() if str(PROGRAM) in one and str(home) in one]
