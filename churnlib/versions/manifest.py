@@ -9,10 +9,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from churnlib.errors import ModelError
 from churnlib.io.commands import command_line
 from churnlib.io.datasets import Dataset, DatasetRef
-from churnlib.io.storage import read_bytes
 from churnlib.model.feature_schema import Kind
 from churnlib.settings import ThresholdRule
 from churnlib.uris import join, name_of
+from churnlib.versions.files import read_model_file
 
 MANIFEST = "manifest.json"
 
@@ -82,21 +82,32 @@ def read_manifest(model: Dataset | DatasetRef) -> dict[str, Any]:
 
     Raises:
         ModelError: It does not exist, or does not have the fields of `Manifest`.
+        UnreadableError: It cannot be read.
     """
-    path = join(model.uri, MANIFEST)
-    try:
-        text = read_bytes(path)
-    except OSError as error:
+    path, text = join(model.uri, MANIFEST), read_version_file(model, MANIFEST)
+    if text is None:
         raise ModelError(
-            f"{model.game}: there is no model version '{name_of(model.uri)}': {path} cannot be "
-            f"read ({error.strerror}). Train again: {retrain_command(model)}"
-        ) from None
+            f"{model.game}: there is no model version '{name_of(model.uri)}': {path} is missing. "
+            f"Train again: {retrain_command(model)}"
+        )
     if fault := manifest_fault(text):
         raise ModelError(
             f"{model.game}: {path} is damaged: {fault}. Train again: {retrain_command(model)}"
         )
     manifest: dict[str, Any] = json.loads(text)
     return manifest
+
+
+def read_version_file(model: Dataset | DatasetRef, name: str) -> bytes | None:
+    """Reads a file in the folder of a version; None if there is none.
+
+    Raises:
+        UnreadableError: It cannot be read.
+    """
+    unknown = (
+        f"Whether model {name_of(model.uri)} can be used is not known, so nothing was decided."
+    )
+    return read_model_file(join(model.uri, name), model.game, unknown)
 
 
 def manifest_fault(text: bytes) -> str | None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from fnmatch import fnmatchcase
 
-from churnlib.errors import ModelError, SettingsError, StoreError
+from churnlib.errors import ChurnlibError, ModelError
 from churnlib.io.catalog import Catalog
 from churnlib.io.local import Entry
 from churnlib.io.storage import list_files
@@ -44,7 +44,7 @@ def print_overview(commands: Mapping[str, str], data_dir: str | None = None) -> 
                 *_contacts(settings),
                 *_faults(settings, data_dir),
             ]
-        except (SettingsError, StoreError) as error:
+        except ChurnlibError as error:
             fault = str(error).removeprefix(f"{game}: ")
             print(f"\n{game}: error: {fault}")
             status = USERS_FAULT
@@ -74,21 +74,19 @@ def _contacts(settings: Settings) -> Iterator[str]:
     if not list_files(join(settings.data_dir, "06_models", settings.game)):
         return
     from churnlib.io.catalog import Catalog
-    from churnlib.versions.champion import champion_version
+    from churnlib.versions.champion import champion_and_registry
     from churnlib.versions.evidence import why_no_contact
-    from churnlib.versions.registry import read_registry
 
     catalog = Catalog(settings.data_dir, settings.game)
-    version = champion_version(catalog)
-    if version is None:
-        return
     try:
-        evidence = read_registry(catalog.registry()).evidence.get(version)
+        version, registry = champion_and_registry(catalog)
     except ModelError as error:
         text = str(error).removeprefix(f"{settings.game}: ")
     else:
+        if version is None:
+            return
         offer, required = settings.campaign.offer, settings.contact_outcomes
-        reason = why_no_contact(evidence, required, offer)
+        reason = why_no_contact(registry.evidence.get(version), required, offer)
         text = f"nobody, because {reason}" if reason else "as the predictions say"
     yield f"  {'contacts':<{LABEL_WIDTH}} {text}"
 

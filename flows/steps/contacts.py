@@ -8,9 +8,8 @@ from churnlib.io.footer import facts
 from churnlib.report.formatting import capital
 from churnlib.settings import CampaignSettings
 from churnlib.uris import name_of
-from churnlib.versions.champion import champion_version
+from churnlib.versions.champion import champion_and_registry
 from churnlib.versions.evidence import why_no_contact
-from churnlib.versions.registry import read_registry
 from flows.engine.artifacts import show_note
 from flows.engine.cache import run_logger
 from flows.steps.run import Run
@@ -32,8 +31,8 @@ class ContactPlan:
 def contact_plan(run: Run, model: DatasetRef) -> ContactPlan:
     """Plans whom the predictions of a version contact, by its last back-test and the gate."""
     settings, version = run.settings, name_of(model.uri)
-    registry = read_registry(run.catalog.registry())
-    if registry.state(version, champion_version(run.catalog)) not in ("champion", "former"):
+    champion, registry = champion_and_registry(run.catalog)
+    if registry.state(version, champion) not in ("champion", "former"):
         return ContactPlan(settings.campaign, "the gate has not made the model champion")
     evidence = registry.evidence.get(version)
     reason = why_no_contact(evidence, settings.contact_outcomes, settings.campaign.offer)

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
-from churnlib.errors import DataError
+from churnlib.errors import DataError, UnreadableError
 from churnlib.io import datasets, storage
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.uris import name_of
@@ -48,6 +48,9 @@ def read_sources(run: Run) -> Sources:
 
     Returns an empty mapping if the note is missing or damaged: reports then lack these facts, and
     `stale_source_warnings` warns.
+
+    Raises:
+        UnreadableError: The note cannot be read.
     """
     return {table: facts.model_dump(exclude={MONTHS}) for table, facts in _read_note(run).items()}
 
@@ -63,10 +66,10 @@ def noted_feeds(run: Run) -> Feeds:
 
 
 def _read_note(run: Run) -> dict[str, _Facts]:
+    note = storage.read_if_exists(run.catalog.standard_sources().uri)
     try:
-        note = storage.read_bytes(run.catalog.standard_sources().uri)
-        return TypeAdapter(dict[str, _Facts]).validate_json(note)
-    except (OSError, ValueError):
+        return TypeAdapter(dict[str, _Facts]).validate_json(note or b"")
+    except ValueError:
         return {}
 
 
@@ -95,5 +98,7 @@ def stale_source_warnings(run: Run, sources: Sources) -> tuple[str, ...]:
 def _fingerprint(run: Run, table: str) -> str | None:
     try:
         return storage.fingerprint(run.catalog.raw(table).uri)
+    except UnreadableError:
+        raise
     except DataError:  # A run that starts from standard features may have no raw tables.
         return None
