@@ -15,7 +15,6 @@ from churnlib.io.storage import written_at
 from flows.engine.artifacts import Progress, show_table
 from flows.engine.cache import run_logger
 from flows.engine.events import labelled_as_deployed
-from flows.engine.publication import published_together
 from flows.engine.tries import changes_of_try, labelled_as_try
 from flows.standard_features import standard_features
 from flows.steps.months import (
@@ -73,9 +72,8 @@ def backfill(
         refreshing(refresh),
         labelled_as_deployed(changed=True),
         labelled_as_try(changes_of_try(game, overrides, data_dir)),
-        published_together(),
+        open_run(game, as_of, overrides, data_dir) as run,
     ):
-        run = open_run(game, as_of, overrides, data_dir)
         warn(run.day_warnings)
         months = list(months_between(first_month, last_month))
         days = [due_day(run, batch_flow, month) for month in months]

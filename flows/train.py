@@ -15,7 +15,7 @@ from flows.steps.feeds import LABEL_FEEDS, feeds_of, refuse_late
 from flows.steps.flow import churn_flow
 from flows.steps.outcome_check import LabelRequest, check_outcomes
 from flows.steps.registration import register, register_version
-from flows.steps.reports import keep_reports, report_context, show
+from flows.steps.reports import keep_reports, show, training_context
 from flows.steps.run import Run
 from flows.steps.run_warnings import data_warnings, leakage_warnings, warn
 from flows.steps.sources import noted_feeds, read_sources
@@ -58,7 +58,7 @@ def train(run: Run) -> DatasetRef:
         model,
         run.catalog.report("in_sample_report"),
         cohort.features,
-        report_context(run, cohort.sources, warnings),
+        training_context(run, cohort.sources, warnings),
     )
     keep_reports(run, model, reports)
     register_version(run, model)

@@ -147,6 +147,11 @@ class Catalog:
         file = f"batch_score_report_{month_name(window_start)}.json"
         return self._place("batch_score_report", "08_reporting", file)
 
+    @property
+    def current_run(self) -> str:
+        """Where the run that writes to the game's data names itself, and which it locks."""
+        return join(self.data_dir, "02_intermediate", self.game, "run.json")
+
     def places(self, tables: Iterable[str], month: date) -> Iterator[tuple[Dataset, str]]:
         """Yields the places of all datasets except raw files and single model versions.
 

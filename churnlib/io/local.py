@@ -82,7 +82,7 @@ def open_bytes(uri: str) -> BinaryIO:
     return Path(uri).open("rb")
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=2**16)  # The parts of a folder are digested once a process.
 def _digest(uri: str, *_stat: int) -> str:
     with Path(uri).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

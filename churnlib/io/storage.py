@@ -1,7 +1,8 @@
 """Files, wherever they are: the same functions for paths of this machine and for object stores."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from pathlib import Path
 from shutil import rmtree
 from typing import Any, BinaryIO
@@ -171,7 +172,7 @@ def remove_folder(uri: str) -> None:
         local.remove_folder(uri)
 
 
-def exclusive_lock(uri: str) -> AbstractContextManager[None]:
+def exclusive_lock(uri: str, wait: locks.LockWait | None = None) -> AbstractContextManager[None]:
     """Lets only one process at a time read and rewrite a file; the others wait.
 
     Blocks that only read need no lock: they see the file of before or of after. The lock of a dead
@@ -180,12 +181,13 @@ def exclusive_lock(uri: str) -> AbstractContextManager[None]:
 
     Args:
         uri: The file, which need not exist.
+        wait: Another way to wait, with limits of its own.
 
     Raises:
         DataError: A file on this machine cannot be locked, or the wait is over.
         StoreError: An object cannot be locked, the wait is over, or the lock was lost.
     """
-    return locks.lock_object(uri) if is_remote(uri) else locks.lock_file(uri)
+    return locks.lock_object(uri, wait) if is_remote(uri) else locks.lock_file(uri, wait)
 
 
 @contextmanager
@@ -207,22 +209,40 @@ def replacing(target: str | Path, *, last: str = "") -> Iterator[Path]:
         yield next(iter(paths))
 
 
-def replacing_all(
-    targets: Sequence[str | Path], *, last: str = ""
-) -> AbstractContextManager[Iterable[Path]]:
+@contextmanager
+def replacing_all(targets: Sequence[str | Path], *, last: str = "") -> Iterator[Iterable[Path]]:
     """Replaces several targets as `replacing` does, none before all are written.
 
     Args:
         targets: Files of one store.
         last: See `replacing`.
 
-    Returns:
-        A context that yields their local paths, to be written in this order.
+    Yields:
+        Their local paths, to be written in this order.
     """
     uris = [str(target) for target in targets]
-    if is_remote(uris[0]):
-        return object_store.replacing(uris, last)
-    return local.replacing(uris, last)
+    remote = is_remote(uris[0])
+    with object_store.replacing(uris, last) if remote else local.replacing(uris, last) as paths:
+        yield paths
+        for check in _CHECKS.get():
+            check()
+
+
+_CHECKS: ContextVar[tuple[Callable[[], None], ...]] = ContextVar("checks", default=())
+
+
+@contextmanager
+def checked_before_replacing(check: Callable[[], None]) -> Iterator[None]:
+    """Calls a function before each file that the block writes replaces its target.
+
+    Args:
+        check: Raises if the target must stay as it is.
+    """
+    token = _CHECKS.set((*_CHECKS.get(), check))
+    try:
+        yield
+    finally:
+        _CHECKS.reset(token)
 
 
 def write_text(text: str, target: str | Path) -> None:

@@ -271,6 +271,7 @@ def _absolute(game: str, folder: Any, root: Path) -> Any:
             f"{game}: data_dir: {folder!r} is not a folder. Name a folder on this machine."
         )
     try:
-        return str(root / Path(folder).expanduser())
-    except RuntimeError as error:
+        # One spelling for one folder: the places of outputs count in the keys of cached results.
+        return str((root / Path(folder).expanduser()).resolve())
+    except (RuntimeError, OSError) as error:
         raise SettingsError(f"{game}: data_dir: {folder!r} is not a folder: {error}") from None

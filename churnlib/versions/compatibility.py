@@ -31,6 +31,26 @@ def configuration_of(manifest: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:CONFIGURATION_LENGTH]
 
 
+def is_same_model(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two versions are the same model: same features, settings, seed, code and libraries.
+
+    A version that does not record all of these is no other's.
+    """
+    return None not in _identity(one) and _identity(one) == _identity(other)
+
+
+def _identity(manifest: Mapping[str, Any]) -> list[Any]:
+    features = manifest["inputs"].get("train_features", {}).get("fingerprint")
+    digest = manifest.get("code", {}).get("digest")
+    return [
+        features,
+        None if digest == "unknown" else digest,
+        configuration_of(manifest) if manifest["settings"].get("train") else None,
+        *(manifest.get(name) for name in ("seed", "libraries", "python", "model_file")),
+        manifest.get("trusted_packages", {}),
+    ]
+
+
 def changed_features(manifest: Mapping[str, Any], settings: Settings) -> str | None:
     """Names the settings of features and labels that differ from a model's; None if none does."""
     trained = manifest["settings"]

@@ -14,7 +14,6 @@ from flows.engine.artifacts import show_datasets
 from flows.engine.events import labelled_as_deployed
 from flows.engine.ledger import ledger
 from flows.engine.node import Pipeline
-from flows.engine.publication import published_together
 from flows.engine.tries import changes_of_try, labelled_as_try
 from flows.steps.parameters import AsOf, Game, Overrides
 from flows.steps.run import Run, open_run
@@ -78,10 +77,8 @@ def churn_flow(
                 ledger() as calls,
             ):
                 try:
-                    with published_together():
-                        run = open_run(game, *parameters)
-                        with shared_day(run.derived):
-                            return body(run)
+                    with open_run(game, *parameters) as run, shared_day(run.derived):
+                        return body(run)
                 finally:
                     show_datasets(game, calls)
 

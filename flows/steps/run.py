@@ -1,6 +1,7 @@
 """A run: the settings, the catalog and the day that all steps of a flow share."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -13,6 +14,8 @@ from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.schemas.raw_tables import RawTables, raw_tables
 from churnlib.schemas.spec import TableKind
 from churnlib.settings import Settings, WindowName, check_label_overlap, load_settings, value_text
+from flows.engine.publication import published_together
+from flows.engine.run_lock import exclusive_run
 from flows.steps.raw_tables import RawTable, open_tables
 from flows.steps.run_day import DerivedDay, derive_day, find_shared_day
 
@@ -154,6 +157,7 @@ class Run:
         )
 
 
+@contextmanager
 def open_run(
     game: str,
     as_of: date | None = None,
@@ -161,8 +165,11 @@ def open_run(
     data_dir: str | None = None,
     model: str | None = None,
     replace: bool = False,
-) -> Run:
+) -> Iterator[Run]:
     """Loads the settings of a game and determines the day of the run.
+
+    Until the end of the block, no other run writes to the game's data, and outputs are kept aside;
+    see `exclusive_run` and `published_together`.
 
     Raises:
         ChurnlibError: The settings are invalid, or the data cannot be reached or have no latest
@@ -176,6 +183,14 @@ def open_run(
     settings = load_settings(game, changes)
     catalog = Catalog(settings.data_dir, game)
     catalog.check_data_dir()
+    with exclusive_run(catalog), published_together():
+        derived, day = _day_of(settings, catalog)
+        parameters = {"game": game, "as_of": day, "overrides": overrides, "data_dir": data_dir}
+        yield Run(settings, catalog, day, parameters, model, derived, replace)
+
+
+def _day_of(settings: Settings, catalog: Catalog) -> tuple[DerivedDay | None, date]:
+    """The day of a run, and how it was derived if it was not stated."""
     stated = settings.as_of
     derived = derive_day(settings, catalog) if stated is None else find_shared_day(stated)
     day = derived.day if derived else stated
@@ -183,6 +198,5 @@ def open_run(
     try:
         check_label_overlap(settings, day)
     except ValueError as error:
-        raise SettingsError(f"{game}: {error}.") from None
-    parameters = {"game": game, "as_of": day, "overrides": overrides, "data_dir": data_dir}
-    return Run(settings, catalog, day, parameters, model, derived, replace)
+        raise SettingsError(f"{settings.game}: {error}.") from None
+    return derived, day

@@ -1,8 +1,18 @@
 """What a training does with its model: champion, candidate, or neither."""
 
+import shutil
+from pathlib import Path
+
 import pytest
 
-from tests.flows.models import GAME, candidate, champion, champion_and_registry
+from tests.flows.models import (
+    GAME,
+    OTHER,
+    candidate,
+    champion,
+    champion_and_registry,
+    registry,
+)
 from tests.flows.studio import Say, Studio, is_refusal
 
 
@@ -29,6 +39,22 @@ def test_damaged_record_of_models_stops_a_training_early(
         output = say(restored, *line)
         assert is_refusal(output, f"{name} is damaged"), output
     assert champion_and_registry(restored) == before
+
+
+def test_same_model_trained_again_is_no_candidate(
+    restored: Studio, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In a moved data folder, cached results do not count: the model is fitted again."""
+    first = champion(restored)
+    moved = Studio(tmp_path / "moved", restored.pristine)
+    shutil.copytree(restored.data, moved.data)
+    again = Path(moved.run("train", GAME).uri).name
+    assert again != first
+    assert f"model {again} has the features, settings, seed and code of {first}" in caplog.text
+    assert (champion(moved), registry(moved)["candidate"]) == (first, None)
+    moved.run("train", GAME, OTHER)
+    other = candidate(moved)
+    assert other not in (first, again)
 
 
 @pytest.mark.slow
