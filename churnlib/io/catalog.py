@@ -1,6 +1,7 @@
 """The catalog: the names of a game's datasets, and their places in the data folder."""
 
 import inspect
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -12,6 +13,7 @@ from churnlib.errors import DataError, error_prefix
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.io.local import REPORTS
 from churnlib.io.storage import check_reachable, exists, is_folder, list_names
+from churnlib.months import first_day, last_day
 from churnlib.uris import folder_of, is_remote, join, name_of
 
 RAW_SUFFIXES = (".parquet", ".csv", "")
@@ -21,6 +23,8 @@ OTHER_SUFFIXES = (
     *(".xlsx", ".xls", ".tsv", ".txt", ".json", ".csv", ".parquet"),
 )
 """The ends of the names of files that may be another copy of a raw table."""
+
+_DATED = re.compile(r"(^|/)\d{8}T\d{9}Z(/|$)|_\d{4}-\d{2}\.")
 
 ReportName = Literal["in_sample_report", "score_report"]
 
@@ -222,6 +226,37 @@ def month_name(day: date) -> str:
     '2024-07'
     """
     return f"{day:%Y-%m}"
+
+
+def batch_name(first: date, last: date) -> str:
+    """Names a batch for people: by its first month, as its files, and its days if it has others.
+
+    Args:
+        first: The first start of its subscriptions.
+        last: The last start.
+
+    >>> batch_name(date(2024, 7, 1), date(2024, 7, 31))
+    '2024-07'
+    >>> batch_name(date(2024, 7, 1), date(2024, 8, 31))
+    '2024-07 (2024-07-01 to 2024-08-31)'
+    """
+    month = month_name(first)
+    is_month = (first, last) == (first_day(first), last_day(first))
+    return month if is_month else f"{month} ({first} to {last})"
+
+
+def time_order(name: str) -> tuple[bool, str]:
+    """A key that sorts outputs by the time in their names, because copies have other file times.
+
+    It is the month of a batch, or the time of a model's training. Other names come first.
+
+    Args:
+        name: The name or path of a file, or of a model's folder or a file in it.
+
+    >>> sorted(["predictions_2024-12.parquet", "predictions_old.parquet"], key=time_order)
+    ['predictions_old.parquet', 'predictions_2024-12.parquet']
+    """
+    return bool(_DATED.search(name)), name
 
 
 LAYERS: Mapping[str, str] = {

@@ -17,8 +17,12 @@ class DamagedPointerError(UnreadableModelError):
     """The champion's pointer is a file that names no version."""
 
 
-def champion(catalog: Catalog) -> DatasetRef:
+def champion(catalog: Catalog, *, train: str | None = None) -> DatasetRef:
     """Finds the version in use.
+
+    Args:
+        catalog: The game's data.
+        train: The command to suggest if there is no model yet; if None, one without settings.
 
     Raises:
         ModelError: The game has no champion yet, or the pointer names a version that does not exist
@@ -29,15 +33,14 @@ def champion(catalog: Catalog) -> DatasetRef:
     if version is None:
         raise ModelError(
             f"{catalog.game}: there is no model yet ({pointer.uri} is missing). "
-            f"Train one: {command_line('train', pointer, '--from-raw')}"
+            f"Train one: {train or command_line('train', pointer, '--from-raw')}"
         )
     if why := _why_unusable(catalog, version):
-        promote = command_line("promote", pointer, "--version", "VERSION")
         back = command_line("promote", pointer, "--back")
         raise ModelError(
-            f"{catalog.game}: {why} ({pointer.uri}). List the versions: "
-            f"{command_line('models', pointer)}; promote one of them: {promote}; or roll back to "
-            f"the previous champion: {back}; or train again: {retrain_command(pointer)}"
+            f"{catalog.game}: {why} ({pointer.uri}). List the versions, and promote one of them "
+            f"with --version: {command_line('models', pointer)}; or roll back to the previous "
+            f"champion: {back}; or train again: {retrain_command(pointer)}"
         )
     return ref(catalog.model(version))
 
@@ -95,10 +98,9 @@ def _read_pointer(catalog: Catalog) -> str | None:
     try:
         return None if content is None else str(json.loads(content)["version"])
     except (ValueError, KeyError, TypeError, RecursionError):
-        promote = command_line("promote", pointer, "--version", "VERSION")
         raise DamagedPointerError(
             f"{catalog.game}: {name_of(pointer.uri)} is damaged ({pointer.uri}). {unknown} "
-            f"Restore it from a copy; promote a version: {promote}; or make the version that was "
+            "Restore it from a copy; promote a version with --version; or make the one that was "
             f"promoted last champion again: {command_line('promote', pointer, '--back')}"
         ) from None
 

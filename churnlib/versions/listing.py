@@ -1,13 +1,14 @@
 """All versions of a game's model, described from their manifests and the registry."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
 from churnlib.errors import ModelError
 from churnlib.io.catalog import Catalog
+from churnlib.settings import Offer
 from churnlib.versions.champion import champion_and_registry
 from churnlib.versions.evidence import Evidence
 from churnlib.versions.files import read_model_file
@@ -25,7 +26,7 @@ PROMOTED: dict[By, str] = {
 
 
 @dataclass(frozen=True)
-class BackTest:
+class ListedBackTest:
     """The result of a version's back-test.
 
     Attributes:
@@ -71,7 +72,7 @@ class Version:
     algorithm: str | None = None
     roc_auc: float | None = None
     roc_auc_ci: tuple[float, float] | None = None
-    back_test: BackTest | None = None
+    back_test: ListedBackTest | None = None
     evidence: Evidence | None = None
     lineage: tuple[str, ...] = ()
 
@@ -89,6 +90,14 @@ def describe_versions(catalog: Catalog) -> tuple[Version, ...]:
     """
     champion, registry = champion_and_registry(catalog)
     return tuple(_describe(catalog, v, registry, champion) for v in list_versions(catalog))
+
+
+def contact_reasons(
+    catalog: Catalog, versions: Iterable[Version], min_outcomes: int, offer: Offer
+) -> list[str | None]:
+    """Why nobody is contacted by each version; see `Registry.why_no_contact`."""
+    champion, registry = champion_and_registry(catalog)
+    return [registry.why_no_contact(v.version, champion, min_outcomes, offer) for v in versions]
 
 
 def _describe(catalog: Catalog, name: str, registry: Registry, champion: str | None) -> Version:
@@ -142,23 +151,23 @@ def _cohort(window: tuple[date, date], as_of: date | None) -> str:
     return f"on {window[0]} to {window[1]} as of {as_of}"
 
 
-def _latest(*back_tests: BackTest | None) -> BackTest | None:
+def _latest(*back_tests: ListedBackTest | None) -> ListedBackTest | None:
     """The back-test with the latest outcomes; the last argument if the days are equal."""
     by_day = sorted((test for test in back_tests if test), key=lambda test: test.as_of)
     return by_day[-1] if by_day else None
 
 
-def _compared(name: str, registry: Registry) -> BackTest | None:
+def _compared(name: str, registry: Registry) -> ListedBackTest | None:
     """The latest back-test in a comparison, as candidate or as champion."""
     for c in reversed(registry.comparisons):
         values = {c.candidate: c.candidate_value, c.champion: c.champion_value}
         if values.get(name) is not None:
             first, last = map(str, c.window)
-            return BackTest(c.metric, values[name], (first, last), str(c.as_of))
+            return ListedBackTest(c.metric, values[name], (first, last), str(c.as_of))
     return None
 
 
-def _reported(catalog: Catalog, name: str) -> BackTest | None:
+def _reported(catalog: Catalog, name: str) -> ListedBackTest | None:
     """The back-test in the latest report, if it tests this version."""
     place = catalog.report("score_report")
     content = read_model_file(place.uri, catalog.game, "The latest back-test is not known.")
@@ -169,6 +178,6 @@ def _reported(catalog: Catalog, name: str) -> BackTest | None:
         if report["model_version"] != name:
             return None
         window = report["window"]["start"], report["window"]["end"]
-        return BackTest("roc_auc", report["general"]["roc_auc"], window, report["as_of"])
+        return ListedBackTest("roc_auc", report["general"]["roc_auc"], window, report["as_of"])
     except (ValueError, KeyError, TypeError):  # The report of another version of this package.
         return None

@@ -142,8 +142,8 @@ def _previous_champion(state: ModelState) -> str:
     if previous is None:
         models = command_line("models", state.catalog.models())
         raise ModelError(
-            f"{state.catalog.game}: it is not known which model was champion before "
-            f"{state.pointer or 'this'}. Name one with --version; {models} lists them."
+            f"{state.catalog.game}: no champion before {state.pointer or 'this'} is recorded. List "
+            f"the versions, and promote one with --version: {models}"
         )
     return previous
 
@@ -203,7 +203,8 @@ def delete_old_versions(catalog: Catalog, keep: int | None) -> tuple[str, ...]:
         needed |= {registry.anchor(comparison.as_of) for comparison in last}
         old = versions_to_delete(list_versions(catalog), keep, {name for name in needed if name})
         if old:
-            commit(catalog, registry.model_copy(update={"deleting": old}))
+            deleting = registry.without_evidence(old).model_copy(update={"deleting": old})
+            commit(catalog, deleting)
     return old
 
 

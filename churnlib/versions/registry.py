@@ -1,6 +1,6 @@
 """The registry: the candidate of a game, and all comparisons and promotions of its versions."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date, datetime
 from typing import Annotated, Literal
 
@@ -10,7 +10,8 @@ from churnlib.errors import UnreadableModelError
 from churnlib.io.datasets import Dataset, DatasetRef, ref
 from churnlib.io.storage import write_text
 from churnlib.months import months_apart
-from churnlib.versions.evidence import Evidence
+from churnlib.settings import Offer
+from churnlib.versions.evidence import Evidence, why_no_contact
 from churnlib.versions.files import read_model_file
 from churnlib.versions.gate import Comparison
 
@@ -64,7 +65,8 @@ class Registry(BaseModel):
         candidate: The version to compare with the champion next; None if there is none.
         comparisons: All comparisons, the oldest first.
         promotions: All changes of the champion, the oldest first.
-        evidence: What the last back-test of each version showed, by version.
+        evidence: What the last back-test of each version showed, by version; not of versions that
+            were deleted.
         promoting: The version that is becoming champion: its promotion is recorded, but the pointer
             may not name it yet; see `churnlib.versions.transactions`. None at any other time.
         deleting: The versions that are being deleted.
@@ -228,6 +230,26 @@ class Registry(BaseModel):
         """The registry after a back-test of a version."""
         return self.model_copy(update={"evidence": {**self.evidence, version: evidence}})
 
+    def without_evidence(self, versions: Collection[str]) -> "Registry":
+        """The registry after the deletion of versions; their history stays."""
+        kept = {name: shown for name, shown in self.evidence.items() if name not in versions}
+        return self.model_copy(update={"evidence": kept})
+
+    def why_no_contact(
+        self, version: str, champion: str | None, min_outcomes: int, offer: Offer
+    ) -> str | None:
+        """Why nobody may be contacted by the predictions of a version; None if some may.
+
+        Args:
+            version: The version.
+            champion: The current champion.
+            min_outcomes: See `churnlib.versions.evidence.why_no_contact`.
+            offer: See there.
+        """
+        if self.state(version, champion) not in ("champion", "former"):
+            return "the gate has not made the model champion"
+        return why_no_contact(self.evidence.get(version), min_outcomes, offer)
+
     def with_comparison(self, comparison: Comparison, when: datetime) -> "Registry":
         """The registry after a comparison; a refused version is no longer the candidate."""
         recorded = RecordedComparison(**comparison.model_dump(), when=when)
@@ -237,6 +259,13 @@ class Registry(BaseModel):
             "candidate": None if is_refused else self.candidate,
         }
         return self.model_copy(update=update)
+
+
+def contacts_text(reason: str | None) -> str:
+    """Says whom predictions of a version contact, given why nobody is; see `Registry`."""
+    if reason:
+        return f"nobody, because {reason}"
+    return "allowed by the last back-test; the column contact of the predictions says whom"
 
 
 def _last_decided(comparisons: Iterable[RecordedComparison]) -> RecordedComparison | None:

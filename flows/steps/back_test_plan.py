@@ -156,7 +156,7 @@ def refused_candidate_note(run: Run, state: ModelState) -> str | None:
     if last is None or not is_folder(run.catalog.model(last.candidate).uri):
         return None
     place, version = run.catalog.models(), last.candidate
-    score = command_line("score", place, "--model", version)
+    score = run.command("score", "--model", version)
     promote = command_line("promote", place, "--version", version, "--force")
     return (
         f"candidate {version} was refused on {last.when:%Y-%m-%d}, which is final, so this is a "

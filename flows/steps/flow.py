@@ -18,6 +18,7 @@ from flows.engine.tries import changes_of_try, labelled_as_try
 from flows.steps.parameters import AsOf, Game, Overrides
 from flows.steps.run import Run, open_run
 from flows.steps.run_day import shared_day
+from flows.steps.run_warnings import told_once
 from flows.task import refreshing
 
 PARAMETERS = """
@@ -74,6 +75,7 @@ def churn_flow(
                 refreshing(refresh),
                 labelled_as_deployed(changed=changed),
                 labelled_as_try(changes_of_try(game, overrides, data_dir)),
+                told_once(),
                 ledger() as calls,
             ):
                 try:

@@ -19,6 +19,7 @@ from churnlib.versions.transactions import commit, registry_lock
 from flows.engine.cache import run_logger
 from flows.engine.events import ModelCompared, ModelPromoted
 from flows.steps.back_test_plan import BackTestPlan
+from flows.steps.own_settings import back_test_changes
 from flows.steps.run import Run
 from flows.task import task
 
@@ -26,20 +27,15 @@ from flows.task import task
 def apply_back_test(run: Run, plan: BackTestPlan, cohort: DatasetRef, report: DatasetRef) -> None:
     """Records what a back-test showed and applies its decision, each once.
 
-    If the run names the version, nothing is decided.
+    If the run names the version, nothing is decided. If its settings are not the game's own, what
+    it showed is not recorded.
     """
     content = json.loads(storage.read_bytes(report.uri))
     version, state = name_of(plan.model.uri), ModelState.read(run.catalog)
-    earlier = state.registry.evidence.get(version)
-    shown = Evidence.of(content, cohort.fingerprint, leaks=plan.gate.leaks)
-    evidence = stronger(shown, earlier, run.settings.contact_outcomes)
-    if evidence != shown:
-        run_logger().warning(
-            "model %s: this back-test has too few outcomes to decide on contacts, so that as of %s "
-            "still does",
-            version,
-            evidence.as_of,
-        )
+    earlier = evidence = state.registry.evidence.get(version)
+    if not back_test_changes(run):
+        shown = Evidence.of(content, cohort.fingerprint, leaks=plan.gate.leaks)
+        evidence = evidence_to_keep(run, version, shown, earlier)
     comparison = content["comparison"] if run.model is None else None
     if comparison and (
         comparison["candidate"] == state.pointer
@@ -52,12 +48,25 @@ def apply_back_test(run: Run, plan: BackTestPlan, cohort: DatasetRef, report: Da
         return
     record_back_test(
         plan.model,
-        evidence.model_dump(mode="json"),
+        evidence.model_dump(mode="json") if evidence else None,
         comparison,
         run.catalog.registry(),
         before=state.fingerprint,
         keep_versions=keep,
     )
+
+
+def evidence_to_keep(run: Run, version: str, shown: Evidence, earlier: Evidence | None) -> Evidence:
+    """Returns the evidence to keep of a version; warns if it is not that of this back-test."""
+    evidence, why = stronger(shown, earlier, run.settings.contact_outcomes)
+    if why:
+        run_logger().warning(
+            "model %s: the back-test as of %s still decides on contacts, and not this one: %s",
+            version,
+            evidence.as_of,
+            why,
+        )
+    return evidence
 
 
 @task(
@@ -67,7 +76,7 @@ def apply_back_test(run: Run, plan: BackTestPlan, cohort: DatasetRef, report: Da
 )
 def record_back_test(
     model: DatasetRef,
-    evidence: dict[str, Any],
+    evidence: dict[str, Any] | None,
     comparison: dict[str, Any] | None,
     registry: Dataset,
     *,
@@ -78,7 +87,8 @@ def record_back_test(
 
     Args:
         model: The version that was back-tested.
-        evidence: What the back-test showed: an `Evidence` as plain data.
+        evidence: What the back-test showed: an `Evidence` as plain data; None if it is not to be
+            recorded.
         comparison: A `churnlib.versions.gate.Comparison` of the version as plain data; None if
             nothing is to be decided.
         registry: The registry.
@@ -89,9 +99,10 @@ def record_back_test(
     catalog, changed = catalog_of(registry), [registry]
     with registry_lock(catalog):
         state = ModelState.read(catalog)
-        recorded = state.registry.with_evidence(
-            name_of(model.uri), Evidence.model_validate(evidence)
-        )
+        recorded = state.registry
+        if evidence is not None:
+            shown = Evidence.model_validate(evidence)
+            recorded = recorded.with_evidence(name_of(model.uri), shown)
         if comparison is None:
             commit(catalog, recorded)
             return (datasets.ref(registry),)
@@ -105,9 +116,10 @@ def record_back_test(
         else:
             commit(catalog, recorded)
     run_logger().info("model %s: %s, because %s", result.candidate, result.decision, result.reason)
-    if result.decision == "refused":
+    if result.decision != "accepted":
         force = command_line("promote", model, "--version", result.candidate, "--force")
-        run_logger().info("the gate does not reconsider it; to promote it anyway: %s", force)
+        again = "does not reconsider it" if result.decision == "refused" else "compares it again"
+        run_logger().info("the gate %s; to promote it anyway: %s", again, force)
     ModelCompared(
         game=registry.game,
         version=result.candidate,

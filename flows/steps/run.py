@@ -103,7 +103,12 @@ class Run:
         """
         specs = self.raw.of_kind(*kinds)
         opened = open_tables(
-            self.settings, self.catalog, specs, self.as_of, count_later=self.derived is not None
+            self.settings,
+            self.catalog,
+            specs,
+            self.as_of,
+            count_later=self.derived is not None,
+            told=self.derived.later if self.derived else (),
         )
         tables = dict(zip((spec.kind for spec in reversed(specs)), reversed(opened), strict=True))
         return tuple(tables[kind] for kind in kinds)
@@ -135,6 +140,7 @@ class Run:
         *more: str,
         as_of: date | None = None,
         changes: Mapping[str, Any] | None = None,
+        latest: bool = False,
     ) -> str:
         """Writes the command line that runs a flow with the game, data and settings of this run.
 
@@ -143,8 +149,9 @@ class Run:
             more: Further arguments.
             as_of: The day of that run; if None, the day that this run was given, if any.
             changes: Settings by dotted path, over those that this run was given.
+            latest: Whether that run is of the latest day, whatever day this one was given.
         """
-        day = as_of or self.settings.as_of
+        day = None if latest else as_of or self.settings.as_of
         stated = {**(self.parameters["overrides"] or {}), **(changes or {})}
         stated.pop("as_of", None)
         return churn_command(

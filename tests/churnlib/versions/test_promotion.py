@@ -29,7 +29,15 @@ from churnlib.versions.promotion import (
     versions_to_delete,
 )
 from churnlib.versions.registry import Promotion, Registry, read_registry
-from tests.churnlib.versions.samples import NOW, add, compared, hours, keep, make_champion
+from tests.churnlib.versions.samples import (
+    NOW,
+    add,
+    compared,
+    hours,
+    keep,
+    make_champion,
+    make_evidence,
+)
 
 
 def manually(catalog: Catalog, version: str, *, force: bool = False) -> Promotion | None:
@@ -168,7 +176,7 @@ def test_roll_back_goes_back_champion_by_champion(catalog: Catalog) -> None:
         promotion = roll_back(catalog, when=hours(at), allow_joblib=False)
         assert (promotion.version, promotion.by) == (expected, "roll back")
         assert champion(catalog).uri == catalog.model(expected).uri
-    with pytest.raises(ModelError, match="not known which model was champion before v1"):
+    with pytest.raises(ModelError, match="no champion before v1 is recorded"):
         roll_back(catalog, when=hours(5), allow_joblib=False)
 
 
@@ -177,7 +185,7 @@ def test_manual_promotion_replaces_a_missing_champion_without_force(catalog: Cat
     make_champion(catalog, "v1")
     write_text('{"version": "gone"}', catalog.champion().uri)
     fault = r"champion.json names the version 'gone', which cannot be read"
-    with pytest.raises(ModelError, match=rf"hawk: {fault}.*--version VERSION; .*--back; "):
+    with pytest.raises(ModelError, match=rf"hawk: {fault}.*--version: .*models.*--back; "):
         champion(catalog)
     promotion = manually(catalog, "v2")
     assert promotion is not None
@@ -230,7 +238,7 @@ def test_manual_promotion_of_an_unknown_game_creates_no_folder(tmp_path: Path) -
     mistyped = Catalog(str(tmp_path / "mistyped"), "hawk")
     with pytest.raises(ModelError, match="there is no model version"):
         manually(mistyped, "v1")
-    with pytest.raises(ModelError, match="not known which"):
+    with pytest.raises(ModelError, match="no champion before this is recorded"):
         roll_back(mistyped, when=NOW, allow_joblib=False)
     assert describe_versions(mistyped) == ()
     assert list(tmp_path.iterdir()) == []
@@ -299,3 +307,18 @@ def test_champion_previous_champion_and_candidate_are_never_deleted(
     assert list_versions(catalog) == ("v6", "v4", "v3", "v1")
     assert not Path(catalog.model("v2").uri).exists()
     assert delete_old_versions(catalog, 1) == ()
+
+
+def test_deleted_version_leaves_its_history_but_no_evidence(catalog: Catalog) -> None:
+    add(catalog, "v1", "v2", "v3")
+    make_champion(catalog, "v3")
+    registry = read_registry(catalog.registry())
+    registry = registry.with_comparison(compared("v1", "refused", "v3"), hours(1))
+    for version in ("v1", "v3"):
+        registry = registry.with_evidence(version, make_evidence(cohort=version))
+    keep(catalog, registry)
+    assert delete_old_versions(catalog, 1) == ("v2", "v1")
+    left = read_registry(catalog.registry())
+    assert left.evidence == {"v3": make_evidence(cohort="v3")}
+    assert left.comparisons == registry.comparisons
+    assert left.promotions == registry.promotions
