@@ -35,7 +35,7 @@ RUN uv build --wheel --no-build-isolation --out-dir dist \
 FROM ${PYTHON} AS runtime
 RUN groupadd --gid 10001 churn \
     && useradd --uid 10001 --gid churn --create-home churn \
-    && install -d -o churn -g churn /app/data /app/data/01_raw
+    && install -d -o churn -g churn /app/data /app/data/01_raw /app/results
 COPY --from=dependencies /opt/venv /opt/venv
 ENV PATH=/opt/venv/bin:/opt/churn/bin:$PATH \
     PYTHONPATH=/opt/churn \
@@ -46,8 +46,8 @@ ENV PATH=/opt/venv/bin:/opt/churn/bin:$PATH \
     PREFECT_HOME=/home/churn/.prefect \
     # The server writes the files of its UI at each start.
     PREFECT_UI_STATIC_DIRECTORY=/home/churn/.prefect/ui \
-    # Keeps the cache of finished tasks beside the data.
-    PREFECT_RESULTS_LOCAL_STORAGE_PATH=/app/data/.results \
+    # The cache of finished tasks. Not in the data folder, where others write tables and read reports.
+    PREFECT_RESULTS_LOCAL_STORAGE_PATH=/app/results \
     # Otherwise idle threads of one fit keep spinning on cores that another needs.
     GOMP_SPINCOUNT=1000 \
     # Threads share freed memory: a third less memory on large data.
@@ -63,7 +63,7 @@ COPY pyproject.toml prefect.yaml deployments/healthcheck.py ./
 COPY deployments/__init__.py deployments/apply.py deployments/automations.py deployments/generate.py deployments/state.py deployments/
 COPY deployments/work-pools deployments/work-pools
 COPY games games
-VOLUME /app/data
+VOLUME ["/app/data", "/app/results"]
 HEALTHCHECK --interval=30s --timeout=10s --start-period=90s --retries=3 \
     CMD ["python", "/app/healthcheck.py"]
 CMD ["prefect", "worker", "start", "--pool", "churn", "--type", "process", "--with-healthcheck"]

@@ -11,7 +11,7 @@ run: $(VENV)/ready  ## take a game from raw data to model, back-test and predict
 	$(BIN)/python -m flows run --game $(GAME)
 
 server: $(VENV)/ready  ## start a permanent Prefect server with its UI
-	DO_NOT_TRACK=1 $(BIN)/prefect --no-prompt server start --host 127.0.0.1
+	$(BIN)/python -m flows server
 
 test: $(VENV)/ready-dev  ## run the tests, on two processes
 	$(BIN)/python -m pytest -m "not slow" $(TWO)

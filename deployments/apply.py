@@ -26,6 +26,7 @@ from churnlib.settings import list_games
 from deployments.automations import SILENT_SECONDS, automations
 from deployments.generate import WORK_POOL, prefect_yaml
 from deployments.state import report_removed_games, restore_switched_on, switched_on
+from flows.engine.prefect_home import check_password
 
 FOLDER = Path(__file__).parent
 RUNS_PER_GAME = 1
@@ -143,10 +144,17 @@ def connected() -> Iterator[SyncPrefectClient]:
 
     Raises:
         SettingsError: No server is configured, or it does not answer as a Prefect server.
+        ServerError: It asks for another password.
     """
-    if not (url := get_current_settings().api.url):
-        raise SettingsError("no server is configured. Set PREFECT_API_URL.")
+    server = get_current_settings().api
+    if not (url := server.url):
+        raise SettingsError(
+            "no server is configured. Set PREFECT_API_URL, or PREFECT_PROFILE=churn for the server "
+            "of `churn server`."
+        )
     print(f"server {url}", flush=True)
+    if server.key is None:
+        check_password(url, server.auth_string.get_secret_value() if server.auth_string else "")
     try:
         with get_client(sync_client=True) as client:
             _check_server(client)

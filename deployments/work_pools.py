@@ -1,7 +1,7 @@
 """Writes the base job templates of the work pools: `python -m deployments.work_pools`.
 
 Each is the template of the installed Prefect without its examples, changed by `DEFAULTS` and
-`_mount_data`.
+`_mount_volumes`.
 """
 
 import json
@@ -13,6 +13,8 @@ FOLDER = Path(__file__).parent / "work-pools"
 IMAGE = "churn:latest"
 DATA = "/app/data"
 """The data folder in the image."""
+RESULTS = "/app/results"
+"""The folder of the cache of finished tasks in the image."""
 
 WORKERS = {
     "process": "prefect.workers.process:ProcessWorker",
@@ -37,7 +39,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "image": IMAGE,
         # The image is built or pulled when it is deployed, not by each run.
         "image_pull_policy": "IfNotPresent",
-        "volumes": [f"churn-data:{DATA}"],
+        "volumes": [f"churn-data:{DATA}", f"churn-results:{RESULTS}"],
         "auto_remove": True,
         "mem_limit": "4g",
     },
@@ -66,7 +68,7 @@ def template(pool_type: str) -> dict[str, Any]:
     for variable, value in DEFAULTS[pool_type].items():
         job_template["variables"]["properties"][variable]["default"] = value
     if pool_type == "kubernetes":
-        _mount_data(job_template)
+        _mount_volumes(job_template)
     return job_template
 
 
@@ -76,14 +78,16 @@ def _without_examples(schema: dict[str, Any]) -> dict[str, Any]:
     return {n: _without_examples(p) if isinstance(p, dict) else p for n, p in kept.items()}
 
 
-def _mount_data(job_template: dict[str, Any]) -> None:
-    """Mounts the volume claim of the data, and runs as the user of the image."""
-    job_template["variables"]["properties"]["data_claim"] = {
-        "title": "Data Claim",
-        "description": "The persistent volume claim that holds the data folder.",
-        "type": "string",
-        "default": "churn-data",
-    }
+def _mount_volumes(job_template: dict[str, Any]) -> None:
+    """Mounts the volume claims of data and results, and runs as the user of the image."""
+    variables = job_template["variables"]["properties"]
+    for name, what in (("data", "the data folder"), ("results", "the cache of finished tasks")):
+        variables[f"{name}_claim"] = {
+            "title": f"{name.title()} Claim",
+            "description": f"The persistent volume claim that holds {what}.",
+            "type": "string",
+            "default": f"churn-{name}",
+        }
     pod = job_template["job_configuration"]["job_manifest"]["spec"]["template"]["spec"]
     pod["securityContext"] = {
         "runAsNonRoot": True,
@@ -91,8 +95,14 @@ def _mount_data(job_template: dict[str, Any]) -> None:
         "runAsGroup": 10001,
         "fsGroup": 10001,
     }
-    pod["volumes"] = [{"name": "data", "persistentVolumeClaim": {"claimName": "{{ data_claim }}"}}]
-    pod["containers"][0]["volumeMounts"] = [{"name": "data", "mountPath": DATA}]
+    pod["volumes"] = [
+        {"name": name, "persistentVolumeClaim": {"claimName": f"{{{{ {name}_claim }}}}"}}
+        for name in ("data", "results")
+    ]
+    pod["containers"][0]["volumeMounts"] = [
+        {"name": "data", "mountPath": DATA},
+        {"name": "results", "mountPath": RESULTS},
+    ]
 
 
 def text(pool_type: str) -> str:

@@ -62,7 +62,8 @@ def backfill(
             arrived in the currency table.
         overrides: Settings by dotted path, such as {"train.seed": 7}.
         data_dir: The data folder, or the URI of one in an object store, such as s3://bucket/data;
-            the one in the settings if empty.
+            the one in the settings if empty. A run of a deployment may only name a folder inside
+            that.
         refresh: Run every task again, whether or not its output exists or is cached.
         replace: Replace delivered predictions that were made by another model, for another window
             or with another campaign.

@@ -9,7 +9,7 @@ from itertools import product
 from typing import Literal, get_args
 
 from churnlib.argument_checks import check_type
-from churnlib.errors import DataError, error_prefix
+from churnlib.errors import DataError, ModelError, error_prefix
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.io.local import REPORTS
 from churnlib.io.storage import check_reachable, exists, is_folder, list_names
@@ -24,6 +24,8 @@ OTHER_SUFFIXES = (
 )
 """The ends of the names of files that may be another copy of a raw table."""
 
+VERSION_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$"
+"""The names that a model version may have, which are names of folders."""
 _DATED = re.compile(r"(^|/)\d{8}T\d{9}Z(/|$)|_\d{4}-\d{2}\.")
 
 ReportName = Literal["in_sample_report", "score_report"]
@@ -122,7 +124,12 @@ class Catalog:
         return self._place("models", "06_models", "")
 
     def model(self, version: str) -> Dataset:
-        """The folder of one model version."""
+        """The folder of one model version.
+
+        Raises:
+            ModelError: It is not the name of a version, as one that leads to another folder.
+        """
+        check_version_name(version, self.game)
         return self._place("model", "06_models", version)
 
     def champion(self) -> Dataset:
@@ -144,6 +151,7 @@ class Catalog:
 
     def version_report(self, version: str, file: str) -> Dataset:
         """A file of the reports on one model version, which later versions do not replace."""
+        check_version_name(version, self.game)
         return self._place("version_report", "06_models", f"{version}/{REPORTS}{file}")
 
     def batch_report(self, window_start: date) -> Dataset:
@@ -177,6 +185,28 @@ class Catalog:
 
     def _place(self, name: str, layer: str, file: str) -> Dataset:
         return Dataset(name, self.game, join(self.data_dir, layer, self.game, file))
+
+
+def check_version_name(version: str, game: str) -> None:
+    """Checks that a name is that of a model version.
+
+    Raises:
+        ModelError: It is not.
+    """
+    if not is_version_name(version):
+        raise ModelError(
+            f"{game}: {version[:200]!r} cannot be the name of a model version, which has only "
+            f"letters, digits, '.', '-' and '_'. List the versions: churn models --game {game}"
+        )
+
+
+def is_version_name(version: str) -> bool:
+    """Whether a text can be the name of a model version.
+
+    >>> is_version_name("20250131T120005250Z"), is_version_name("../v1"), is_version_name("/tmp")
+    (True, False, False)
+    """
+    return re.fullmatch(VERSION_PATTERN, version) is not None
 
 
 def part_of(whole: Dataset, run: str, number: int) -> Dataset:

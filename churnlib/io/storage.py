@@ -66,6 +66,22 @@ def exists(uri: str) -> bool:
     return is_file(uri) or is_folder(uri)
 
 
+def is_within(uri: str, folder: str) -> bool:
+    """Whether a location is a folder or lies in it; on this machine, links are followed.
+
+    >>> is_within("s3://bucket/data/trial", "s3://bucket/data"), is_within("/srv/b", "/srv/a")
+    (True, False)
+    >>> is_within("s3://bucket/data/../models", "s3://bucket/data")
+    False
+    """
+    if is_remote(uri) != is_remote(folder):
+        return False
+    if not is_remote(uri):
+        return Path(uri).resolve().is_relative_to(Path(folder).resolve())
+    parts, root = uri.rstrip("/").split("/"), folder.rstrip("/").split("/")
+    return parts[: len(root)] == root and not {".", "..", ""} & {*parts[len(root) :]}
+
+
 def written_at(uri: str) -> int | None:
     """Returns when a file was written, in nanoseconds since 1970; None if there is none."""
     entry = find_file(uri)

@@ -18,7 +18,16 @@ from churnlib.settings.tree import KeyPath, leaves, merge, path_of_variable, set
 ENV_PREFIX = "CHURN_"
 GAMES_DIR_VARIABLE = "CHURN_GAMES_DIR"
 TRUSTED_PACKAGES_VARIABLE = "CHURN_TRUSTED_PACKAGES"
-NOT_SETTINGS = frozenset({GAMES_DIR_VARIABLE, TRUSTED_PACKAGES_VARIABLE})
+SIGNING_KEY_VARIABLE = "CHURN_SIGNING_KEY"
+SIGNING_KEY_FILE_VARIABLE = "CHURN_SIGNING_KEY_FILE"
+NOT_SETTINGS = frozenset(
+    {
+        GAMES_DIR_VARIABLE,
+        TRUSTED_PACKAGES_VARIABLE,
+        SIGNING_KEY_VARIABLE,
+        SIGNING_KEY_FILE_VARIABLE,
+    }
+)
 """Variables with the prefix that are not settings, because no run may change them."""
 NOT_GAMES = {"base": "what all games share", "local": "your own differences"}
 """Files in the games folder that are not games, and what they contain."""

@@ -3,13 +3,19 @@
 import json
 
 from churnlib.errors import ModelError, UnreadableModelError
-from churnlib.io.catalog import Catalog
+from churnlib.io.catalog import Catalog, is_version_name
 from churnlib.io.commands import command_line
 from churnlib.io.datasets import DatasetRef, ref
 from churnlib.io.storage import write_text
 from churnlib.uris import name_of
 from churnlib.versions.files import read_model_file
-from churnlib.versions.manifest import MANIFEST, manifest_fault, read_version_file, retrain_command
+from churnlib.versions.manifest import (
+    MANIFEST,
+    manifest_fault,
+    read_version_file,
+    retrain_command,
+    why_untrusted,
+)
 from churnlib.versions.registry import Registry, read_registry
 
 
@@ -95,14 +101,24 @@ def _read_pointer(catalog: Catalog) -> str | None:
     pointer = catalog.champion()
     unknown = "It is not known which version is champion, so nothing was changed."
     content = read_model_file(pointer.uri, catalog.game, unknown)
-    try:
-        return None if content is None else str(json.loads(content)["version"])
-    except (ValueError, KeyError, TypeError, RecursionError):
+    if content is None:
+        return None
+    if (version := _named_in(content)) is None:
         raise DamagedPointerError(
             f"{catalog.game}: {name_of(pointer.uri)} is damaged ({pointer.uri}). {unknown} "
             "Restore it from a copy; promote a version with --version; or make the one that was "
             f"promoted last champion again: {command_line('promote', pointer, '--back')}"
-        ) from None
+        )
+    return version
+
+
+def _named_in(pointer: bytes) -> str | None:
+    """The version that a pointer names; None if it names none, or leads to another folder."""
+    try:
+        version = str(json.loads(pointer)["version"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return version if is_version_name(version) else None
 
 
 def set_champion(catalog: Catalog, version: str) -> DatasetRef:
@@ -128,5 +144,7 @@ def _why_unusable(catalog: Catalog, version: str | None) -> str | None:
     text = read_version_file(catalog.model(version), MANIFEST)
     if text is None:
         return f"{what}, which cannot be read (there is no {MANIFEST})"
-    fault = manifest_fault(text)
-    return f"{what}, whose {MANIFEST} is damaged: {fault}" if fault else None
+    if fault := manifest_fault(text):
+        return f"{what}, whose {MANIFEST} is damaged: {fault}"
+    why = why_untrusted(catalog.model(version), json.loads(text))
+    return f"{what}, whose {MANIFEST} {why.rstrip('.')}" if why else None

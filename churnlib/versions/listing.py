@@ -117,7 +117,6 @@ def _describe(catalog: Catalog, name: str, registry: Registry, champion: str | N
     steps = manifest["settings"].get("train", {}).get("pipeline") or [{"type": "unknown"}]
     return replace(
         described,
-        made=described.made or _created(manifest["version"]),
         as_of=manifest["as_of"],
         window=(manifest["window"][0], manifest["window"][1]),
         algorithm=steps[-1]["type"].rpartition(".")[2],

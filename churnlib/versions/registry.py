@@ -14,6 +14,7 @@ from churnlib.settings import Offer
 from churnlib.versions.evidence import Evidence, why_no_contact
 from churnlib.versions.files import read_model_file
 from churnlib.versions.gate import Comparison
+from churnlib.versions.manifest import VersionName
 
 ANCHOR_MONTHS = 12
 """For how long a former champion may be the anchor of comparisons."""
@@ -49,8 +50,8 @@ class Promotion(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    version: str
-    previous: str | None
+    version: VersionName
+    previous: VersionName | None
     when: datetime
     by: By
     why: str
@@ -74,12 +75,12 @@ class Registry(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    candidate: str | None = None
+    candidate: VersionName | None = None
     comparisons: tuple[RecordedComparison, ...] = ()
     promotions: tuple[Promotion, ...] = ()
-    evidence: dict[str, Evidence] = {}
-    promoting: str | None = None
-    deleting: tuple[str, ...] = ()
+    evidence: dict[VersionName, Evidence] = {}
+    promoting: VersionName | None = None
+    deleting: tuple[VersionName, ...] = ()
 
     def last_comparison(self, version: str) -> RecordedComparison | None:
         """The latest comparison in which a version was the candidate."""

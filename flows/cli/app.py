@@ -23,6 +23,7 @@ from flows.cli.parameters import (
     LastMonth,
     MapFile,
     OneGame,
+    Port,
     Replace,
     RollBack,
     RunOptions,
@@ -236,6 +237,18 @@ def promote(
     from flows.cli.promote import promote
 
     promote(RunOptions(game=game, data_dir=data_dir), version, force=force)
+
+
+@app.command
+def server(*, port: Port = 4200) -> None:
+    """Run a permanent Prefect server on this machine, with its page, until it is interrupted.
+
+    Other programs use it with PREFECT_PROFILE=churn in their environment: the profile has its
+    address and its password, which the page asks for.
+    """
+    from flows.cli.server import run_server
+
+    run_server(port)
 
 
 @app.command(name="map")

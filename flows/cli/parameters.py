@@ -136,6 +136,7 @@ MapFile = Annotated[
         help="The page. Default: 08_reporting/pipelines.html in the data folder.",
     ),
 ]
+Port = Annotated[int, Parameter(metavar="N", help="The port on 127.0.0.1. Default: 4200.")]
 AsJson = Annotated[bool, Parameter(name="--json", help="Print JSON, for programs.")]
 
 

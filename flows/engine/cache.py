@@ -27,6 +27,7 @@ from churnlib.seeds import draw_seed
 from churnlib.versions.verification import library_versions
 from flows.engine.code_digest import Digest, changed_at, code_digest, module_name
 from flows.engine.process_start import STARTED as STARTED
+from flows.engine.results import expect_datasets_of
 
 Logger = logging.Logger | logging.LoggerAdapter[Any]
 
@@ -125,6 +126,7 @@ class DependencyCache(CachePolicy):
                 ", ".join(map(str, changed)),
             )
             return None
+        expect_datasets_of(inputs, key)
         return key
 
 

@@ -28,7 +28,7 @@ Args:
         month that has arrived in the currency table.
     overrides: Settings by dotted path, such as {"train.seed": 7}.
     data_dir: The data folder, or the URI of one in an object store, such as s3://bucket/data; the
-        one in the settings if empty.
+        one in the settings if empty. A run of a deployment may only name a folder inside that.
     refresh: Run every task again instead of using cached results.
 """
 MODEL = """    model: The model version to use instead of the champion or a candidate.

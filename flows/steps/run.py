@@ -14,8 +14,10 @@ from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.schemas.raw_tables import RawTables, raw_tables
 from churnlib.schemas.spec import TableKind
 from churnlib.settings import Settings, WindowName, check_label_overlap, load_settings, value_text
+from churnlib.versions.signature import check_key
 from flows.engine.publication import published_together
 from flows.engine.run_lock import exclusive_run
+from flows.steps.deployed_run import check_deployed_run
 from flows.steps.raw_tables import RawTable, open_tables
 from flows.steps.run_day import DerivedDay, derive_day, find_shared_day
 
@@ -179,8 +181,8 @@ def open_run(
     see `exclusive_run` and `published_together`.
 
     Raises:
-        ChurnlibError: The settings are invalid, or the data cannot be reached or have no latest
-            day.
+        ChurnlibError: The settings are invalid, or change what the run of a deployment may not; or
+            the data cannot be reached or have no latest day.
     """
     changes = dict(overrides or {})
     if data_dir is not None:
@@ -188,6 +190,8 @@ def open_run(
     if as_of is not None:
         changes["as_of"] = as_of
     settings = load_settings(game, changes)
+    check_deployed_run(settings)
+    check_key()  # Not after a fit of hours, when the model is to be signed.
     catalog = Catalog(settings.data_dir, game)
     catalog.check_data_dir()
     with exclusive_run(catalog), published_together():

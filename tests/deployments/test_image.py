@@ -1,5 +1,6 @@
 """The image: its content and its health check."""
 
+import json
 import re
 import subprocess
 import sys
@@ -9,8 +10,10 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+import yaml
 
 from deployments.healthcheck import answers, health_page
+from deployments.work_pools import DATA, RESULTS
 from tests.flows.studio import ROOT
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
@@ -48,6 +51,18 @@ def test_all_stages_have_the_same_pinned_base_image() -> None:
     bases = set(re.findall(r"^FROM (\S+)", DOCKERFILE, re.M))
     stages = set(re.findall(r"^FROM \S+ AS (\S+)", DOCKERFILE, re.M))
     assert bases - stages == {"${PYTHON}"}
+
+
+def test_results_are_kept_outside_of_the_data_and_in_a_volume_of_their_own() -> None:
+    variables = dict(re.findall(r"([A-Z_]+)=(\S+)", DOCKERFILE))
+    data, results = variables["CHURN_DATA_DIR"], variables["PREFECT_RESULTS_LOCAL_STORAGE_PATH"]
+    assert (data, results) == (DATA, RESULTS)
+    assert not Path(results).is_relative_to(data)
+    (volumes,) = re.findall(r"^VOLUME (.*)$", DOCKERFILE, re.M)
+    assert json.loads(volumes) == [data, results]
+    compose = yaml.safe_load((ROOT / "deployments" / "compose.yaml").read_text(encoding="utf-8"))
+    assert f"results:{results}" in compose["services"]["worker"]["volumes"]
+    assert {"data", "results"} <= set(compose["volumes"])
 
 
 @pytest.fixture

@@ -88,7 +88,8 @@ def test_dask_workers_have_one_thread_and_the_data_of_the_runs() -> None:
     command = worker["command"]
     assert command[2] == run["CHURN_ENGINE__SCHEDULER"]
     assert command[command.index("--nthreads") + 1] == worker["environment"]["POLARS_MAX_THREADS"]
-    assert worker["volumes"] == others["worker"]["volumes"]
+    # Their tasks keep no results.
+    assert worker["volumes"] == others["worker"]["volumes"][:1]
     assert {service.get("image") for service in services.values()} - {None} == {
         others["worker"]["image"]
     }

@@ -11,7 +11,7 @@ from prefect.utilities.dockerutils import get_prefect_image_name
 from prefect_docker.worker import DockerWorkerJobConfiguration
 from prefect_kubernetes.worker import KubernetesWorkerJobConfiguration
 
-from deployments.work_pools import DATA, FOLDER, IMAGE, WORKERS, text
+from deployments.work_pools import DATA, FOLDER, IMAGE, RESULTS, WORKERS, text
 
 
 def template(pool_type: str) -> dict[str, Any]:
@@ -53,7 +53,7 @@ async def kubernetes_job(**variables: Any) -> KubernetesWorkerJobConfiguration:
 async def test_docker_job_has_image_data_and_memory(prefect_server: object) -> None:
     job = await docker_job()
     assert job.image == IMAGE != get_prefect_image_name()
-    assert job.volumes == [f"churn-data:{DATA}"]
+    assert job.volumes == [f"churn-data:{DATA}", f"churn-results:{RESULTS}"]
     assert job.env["GOMP_SPINCOUNT"] == "1000"
     assert job.mem_limit
     assert (await docker_job(image="churn:2", mem_limit="16g")).image == "churn:2"
@@ -61,14 +61,13 @@ async def test_docker_job_has_image_data_and_memory(prefect_server: object) -> N
 
 @pytest.mark.anyio
 async def test_kubernetes_job_mounts_the_data_and_is_not_root(prefect_server: object) -> None:
-    job = await kubernetes_job(data_claim="other-claim", image="churn:2")
+    job = await kubernetes_job(data_claim="d", results_claim="r", image="churn:2")
     pod = job.job_manifest["spec"]["template"]["spec"]
     (container,) = pod["containers"]
-    (volume,) = pod["volumes"]
-    (mount,) = container["volumeMounts"]
+    claims = {v["name"]: v["persistentVolumeClaim"]["claimName"] for v in pod["volumes"]}
+    mounts = {mount["mountPath"]: claims[mount["name"]] for mount in container["volumeMounts"]}
     assert container["image"] == "churn:2"
-    assert volume == {"name": mount["name"], "persistentVolumeClaim": {"claimName": "other-claim"}}
-    assert mount["mountPath"] == DATA
+    assert mounts == {DATA: "d", RESULTS: "r"}
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert container["resources"]["limits"]["memory"]
 

@@ -19,6 +19,7 @@ from typing import Any
 import httpx
 
 from flows.engine.server import QUIET
+from flows.engine.server_access import AUTH, PROFILE, look_up
 from tests.flows.studio import ROOT
 
 PATIENCE_SECONDS = 240
@@ -43,12 +44,14 @@ class Site:
     Attributes:
         folder: Prefect's home, logs and the folder that the worker is started in.
         url: The server's API.
+        password: Its user and password.
         variables: What all processes have in their environment.
         worker: The worker's process, if it runs.
     """
 
     folder: Path
     url: str
+    password: str
     variables: Mapping[str, str]
     worker: "subprocess.Popen[bytes] | None" = field(default=None)
 
@@ -99,7 +102,7 @@ class Site:
 
     def ask(self, path: str, **query: Any) -> Any:
         """Asks the server's API."""
-        answer = httpx.post(f"{self.url}{path}", json=query, timeout=30)
+        answer = httpx.post(f"{self.url}{path}", json=query, timeout=30, auth=self._auth)
         answer.raise_for_status()
         return answer.json()
 
@@ -123,8 +126,13 @@ class Site:
 
     def state(self, run: str) -> str:
         """The name of a run's state."""
-        answer = httpx.get(f"{self.url}/flow_runs/{run}", timeout=30)
+        answer = httpx.get(f"{self.url}/flow_runs/{run}", timeout=30, auth=self._auth)
         return str(answer.json()["state"]["name"])
+
+    @property
+    def _auth(self) -> tuple[str, str]:
+        user, _, password = self.password.partition(":")
+        return user, password
 
     def log(self, run: str) -> str:
         """The logs of a run and its parts."""
@@ -163,19 +171,24 @@ def site(folder: Path, database: str | None) -> Iterator[Site]:
     port = free_port()
     url = f"http://127.0.0.1:{port}/api"
     own = {n: v for n, v in os.environ.items() if not n.startswith(("PREFECT_", "CHURN_"))}
-    variables = {**own, **QUIET, **EAGER, "PREFECT_HOME": str(home), "PREFECT_API_URL": url}
+    # All programs find the server by the profile that it writes.
+    profile = {"PREFECT_HOME": str(home), "PREFECT_PROFILE": PROFILE}
+    variables = {**own, **QUIET, **EAGER, **profile}
     if database:
         variables["PREFECT_API_DATABASE_CONNECTION_URL"] = database
-    command = ["-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    server = spawn([sys.executable, *command], folder / "server.log", variables, cwd=folder)
-    started = Site(folder, url, variables)
+    command = [sys.executable, "-m", "flows", "server", "--port", str(port)]
+    server = spawn(command, folder / "server.log", variables, cwd=folder)
+    started = None
     try:
         wait_for(lambda: answers(f"{url}/health"), "the server")
+        password = look_up(home / "profiles.toml", "profiles", PROFILE, AUTH)
+        started = Site(folder, url, password, variables)
         applied = started.python("-m", "deployments.apply", f"--silent-seconds={SILENT_SECONDS}")
         assert applied.returncode == 0, applied.stdout + applied.stderr
         yield started
     finally:
-        started.stop_worker()
+        if started:
+            started.stop_worker()
         stop(server)
 
 
