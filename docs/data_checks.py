@@ -19,7 +19,7 @@ INTRODUCTION = (
     "What a run does about data that are not as they should be, by kind:",
     "",
     "- **Refused**: the run stops with exit status 2 and a message that says what is wrong, where,",
-    "  and what to do. Nothing is built, and what earlier runs have written stays.",
+    "  and what to do. What earlier runs have written [stays](#what-a-refused-run-leaves).",
     "- **Warned of**: the log says so, and so do the reports that it concerns, under `warnings` in",
     "  their JSON.",
     "- **Counted**: the log and the reports have the number. In their JSON, `data.odd` holds the",
@@ -27,6 +27,20 @@ INTRODUCTION = (
     "",
     "What is neither refused nor left out is used.",
 )
+
+REFUSED = (
+    "A run checks all its raw tables before it replaces anything: one that is refused for a row, a",
+    "late table, or a window without subscriptions leaves every file as it was.",
+    "",
+    "Then it replaces layer after layer, each file whole: checked tables (`02`), standard features",
+    "(`03`, with their sources), features (`04`, `05`), and at the end models (`06`), predictions",
+    "(`07`) and reports (`08`). A run that is refused in between, such as a training whose window",
+    "has one outcome only, leaves the first of these new, and those from models on as they were.",
+    "Nothing mixes: what is new is right by itself, the same as `standard-features` builds. Each",
+    "flow checks the content, day and settings of what it reads, and builds again what differs. A",
+    "model predicts only from features built as in its training.",
+)
+"""What a refused run leaves, and why that is harmless."""
 
 
 @dataclass(frozen=True)
@@ -231,6 +245,7 @@ def page() -> Iterator[str]:
         yield "| what is found | refused | warned of | counted | settings |"
         yield "|---|---|---|---|---|"
         yield from map(_row, checks())
+    yield from ("", "## What a refused run leaves", "", *REFUSED)
     yield from ("", "## By table", "")
     yield "A row that breaks a rule is refused. Rows with a data warning are used, and counted."
     yield ""

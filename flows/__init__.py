@@ -4,6 +4,7 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
+import flows.engine.process_start  # noqa: F401  First: it notes the time.
 from flows.engine.memory import limit_memory
 
 if TYPE_CHECKING:

@@ -31,7 +31,10 @@ def batch_score(run: Run) -> tuple[DatasetRef, ...]:
     standard = open_standard_features(run, "churn_after_months")
     sources = read_sources(run)
     predictions = find_predictions(run, window)
-    warnings = warn(fact(predictions, "warnings"), data_warnings(run, sources, noted_feeds(run)))
+    warnings = warn(
+        fact(predictions, "warnings"),
+        data_warnings(run, "batch_score", sources, noted_feeds(run)),
+    )
     reports = score_batch(
         standard,
         predictions,

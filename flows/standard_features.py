@@ -30,6 +30,6 @@ def standard_features(run: Run) -> DatasetRef:
     warn(run.day_warnings, leakage_warnings(run.settings.standard))
     features = build_features(run)
     if not is_subflow():  # The enclosing flow judges the tables that it needs.
-        warn(check_feeds(run, noted_feeds(run), needed=()))
+        warn(check_feeds(run, noted_feeds(run), None))
     announce_due_batch(run)
     return features

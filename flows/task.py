@@ -9,7 +9,7 @@ from typing import Any, ParamSpec, TypeVar, overload
 
 from prefect.tasks import Task
 
-from churnlib.io.datasets import DatasetRef, attribute_read_errors
+from churnlib.io.datasets import DatasetRef, attribute_read_errors, made_of
 from churnlib.seeds import draw_seed
 from flows.engine import log
 from flows.engine.cache import (
@@ -63,7 +63,8 @@ def task(
 
     The cache key consists of the function's name, its code and its arguments: inputs (`DatasetRef`)
     count by content, outputs (`Dataset`) by place, settings by value. The
-    cached result is used as long as all its datasets are unchanged.
+    cached result is used as long as all its datasets are unchanged. Where an input changes while
+    the function reads it, the task fails and writes nothing.
 
     If a parameter `seed` is None, a seed is drawn before the key is computed; the function always
     receives an integer. The seed is logged before the work, each dataset that was written after it.
@@ -114,7 +115,7 @@ def _make_task(
             call.arguments["seed"] = _log_seed(call.arguments["seed"])
         inputs = tuple(datasets_in(call.arguments))
         started = time.perf_counter()
-        with attribute_read_errors(*inputs):
+        with attribute_read_errors(*inputs), made_of(*inputs):
             result = function(*call.args, **call.kwargs)
         _log_outputs(function.__name__, inputs, result, time.perf_counter() - started)
         return result

@@ -11,11 +11,11 @@ from churnlib.io.datasets import DatasetRef
 from churnlib.schemas.spec import TableKind
 from flows.standard_features import standard_features
 from flows.steps.absent_currency import absent_currency_warnings
-from flows.steps.feeds import LABEL_FEEDS, feeds_of, refuse_late
+from flows.steps.feeds import feeds_of, refuse_late
 from flows.steps.flow import churn_flow
 from flows.steps.outcome_check import LabelRequest, check_outcomes
 from flows.steps.registration import register, register_version
-from flows.steps.reports import keep_reports, report_context, show
+from flows.steps.reports import keep_reports, show, training_context
 from flows.steps.run import Run
 from flows.steps.run_warnings import data_warnings, leakage_warnings, warn
 from flows.steps.sources import noted_feeds, read_sources
@@ -44,11 +44,11 @@ def train(run: Run) -> DatasetRef:
     check_training(run)
     standard = open_standard_features(run, "churn_after_months", "standard")
     sources = read_sources(run)
-    refuse_late(run, noted_feeds(run), LABEL_FEEDS)
+    refuse_late(run, noted_feeds(run), "train")
     (currency,) = run.tables("history")
     warnings = warn(
         leakage_warnings(run.settings.standard),
-        data_warnings(run, sources, {**noted_feeds(run), **feeds_of(currency)}),
+        data_warnings(run, "train", sources, {**noted_feeds(run), **feeds_of(currency)}),
     )
     check_outcomes(standard, LabelRequest.of(run))
     cohort = window_cohort(run, "train", standard, sources, currency)
@@ -58,7 +58,7 @@ def train(run: Run) -> DatasetRef:
         model,
         run.catalog.report("in_sample_report"),
         cohort.features,
-        report_context(run, cohort.sources, warnings),
+        training_context(run, cohort.sources, warnings),
     )
     keep_reports(run, model, reports)
     register_version(run, model)

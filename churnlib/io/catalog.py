@@ -13,6 +13,7 @@ from churnlib.errors import DataError, ModelError, error_prefix
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.io.local import REPORTS
 from churnlib.io.storage import check_reachable, exists, is_folder, list_names
+from churnlib.months import first_day, last_day
 from churnlib.uris import folder_of, is_remote, join, name_of
 
 RAW_SUFFIXES = (".parquet", ".csv", "")
@@ -25,6 +26,7 @@ OTHER_SUFFIXES = (
 
 VERSION_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$"
 """The names that a model version may have, which are names of folders."""
+_DATED = re.compile(r"(^|/)\d{8}T\d{9}Z(/|$)|_\d{4}-\d{2}\.")
 
 ReportName = Literal["in_sample_report", "score_report"]
 
@@ -157,6 +159,11 @@ class Catalog:
         file = f"batch_score_report_{month_name(window_start)}.json"
         return self._place("batch_score_report", "08_reporting", file)
 
+    @property
+    def current_run(self) -> str:
+        """Where the run that writes to the game's data names itself, and which it locks."""
+        return join(self.data_dir, "02_intermediate", self.game, "run.json")
+
     def places(self, tables: Iterable[str], month: date) -> Iterator[tuple[Dataset, str]]:
         """Yields the places of all datasets except raw files and single model versions.
 
@@ -249,6 +256,37 @@ def month_name(day: date) -> str:
     '2024-07'
     """
     return f"{day:%Y-%m}"
+
+
+def batch_name(first: date, last: date) -> str:
+    """Names a batch for people: by its first month, as its files, and its days if it has others.
+
+    Args:
+        first: The first start of its subscriptions.
+        last: The last start.
+
+    >>> batch_name(date(2024, 7, 1), date(2024, 7, 31))
+    '2024-07'
+    >>> batch_name(date(2024, 7, 1), date(2024, 8, 31))
+    '2024-07 (2024-07-01 to 2024-08-31)'
+    """
+    month = month_name(first)
+    is_month = (first, last) == (first_day(first), last_day(first))
+    return month if is_month else f"{month} ({first} to {last})"
+
+
+def time_order(name: str) -> tuple[bool, str]:
+    """A key that sorts outputs by the time in their names, because copies have other file times.
+
+    It is the month of a batch, or the time of a model's training. Other names come first.
+
+    Args:
+        name: The name or path of a file, or of a model's folder or a file in it.
+
+    >>> sorted(["predictions_2024-12.parquet", "predictions_old.parquet"], key=time_order)
+    ['predictions_old.parquet', 'predictions_2024-12.parquet']
+    """
+    return bool(_DATED.search(name)), name
 
 
 LAYERS: Mapping[str, str] = {

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from churnlib.errors import ChurnlibError, DataError, reason
 from churnlib.io.object_store_client import store_error
 from churnlib.io.storage import (
+    checked_before_replacing,
+    exists,
     fingerprint,
     is_file,
     is_folder,
@@ -69,20 +71,54 @@ def ref(dataset: Dataset, rows: int | None = None) -> DatasetRef:
 
     Raises:
         DataError: There is none.
+        UnreadableError: It cannot be read.
     """
     try:
         content = fingerprint(dataset.uri)
     except DataError as error:
-        raise DataError(f"{dataset.game}: {error}") from error
+        raise type(error)(f"{dataset.game}: {error}") from error
     return DatasetRef(dataset.name, dataset.game, dataset.uri, content, rows)
 
 
 def is_unchanged(dataset: DatasetRef) -> bool:
-    """Whether a dataset still has the content of its fingerprint."""
+    """Whether a dataset still has the content of its fingerprint; not, if it cannot be read."""
     try:
         return fingerprint(dataset.uri) == dataset.fingerprint
     except DataError:
         return False
+
+
+@contextmanager
+def made_of(*sources: DatasetRef) -> Iterator[None]:
+    """Lets the block write and return only what was made of the content of its sources.
+
+    Readers go by path. A file that another program changes while it is read would give rows of
+    both, or an error about pages.
+
+    Args:
+        sources: The datasets that the block may read.
+
+    Raises:
+        DataError: One has changed since it was referred to; nothing that the block wrote since then
+            has replaced a file. A dataset that is gone was read before, and is no fault.
+    """
+
+    def check() -> None:
+        for source in sources:
+            if not is_unchanged(source) and exists(source.uri):
+                raise DataError(
+                    f"{source.game}: {source.name}: {source.uri} was changed by another program "
+                    "while this run read it, so nothing was made of it. Wait until its delivery is "
+                    "complete, and run this again."
+                )
+
+    with checked_before_replacing(check):
+        try:
+            yield
+        except Exception:
+            check()
+            raise
+        check()
 
 
 def scan(

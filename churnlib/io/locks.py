@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
@@ -30,36 +30,68 @@ class LockWait:
     """A wait for a lock that another run holds.
 
     Args:
-        lock: The file or object that is locked.
+        lock: What is locked, for messages.
+        holder: Describes the run that holds it; None if it is not known.
+        announce_after: Seconds before a warning is logged; `ANNOUNCE_AFTER` if None.
+        give_up_after: Seconds before the wait is given up; `GIVE_UP_AFTER` if None.
+
+    Attributes:
+        give_up_after: Seconds before the wait is given up.
+        was_announced: Whether the warning was logged.
     """
 
-    def __init__(self, lock: str) -> None:
-        self._lock, self._start, self._announced = lock, time.monotonic(), False
+    def __init__(
+        self,
+        lock: str,
+        holder: Callable[[], str | None] = lambda: None,
+        *,
+        announce_after: float | None = None,
+        give_up_after: float | None = None,
+    ) -> None:
+        self._lock, self._holder, self._start = lock, holder, time.monotonic()
+        self._announce_after = ANNOUNCE_AFTER if announce_after is None else announce_after
+        self.give_up_after = GIVE_UP_AFTER if give_up_after is None else give_up_after
+        self.was_announced = False
 
     def is_over(self) -> bool:
         """Whether to give up; logs a warning once the wait has become a long one."""
         waited = time.monotonic() - self._start
-        if waited >= ANNOUNCE_AFTER and not self._announced:
-            self._announced = True
+        if waited >= self._announce_after and not self.was_announced:
+            self.was_announced = True
             logging.getLogger(__name__).warning(
-                "waiting for another run, which holds %s; for %.0f seconds at most",
+                "%s: waiting for %s; for %s at most",
                 self._lock,
-                GIVE_UP_AFTER,
+                self._holder() or "another run, which holds it",
+                duration_text(self.give_up_after),
             )
-        return waited >= GIVE_UP_AFTER
+        return waited >= self.give_up_after
 
     @property
     def message(self) -> str:
         """The error message for a wait that is over."""
         return (
-            f"{self._lock} has been held by another run for more than {GIVE_UP_AFTER:.0f} seconds. "
-            "Check whether that run is still working, end it if it is not, and run this again."
+            f"{self._lock} has been held by {self._holder() or 'another run'} for more than "
+            f"{duration_text(self.give_up_after)}. Check whether that run is still working, end "
+            "it if it is not, and run this again."
         )
 
 
+def duration_text(seconds: float) -> str:
+    """Formats a duration.
+
+    >>> duration_text(600), duration_text(7200)
+    ('600 seconds', '2 hours')
+    """
+    return f"{seconds / 3600:.0f} hours" if seconds >= 7200 else f"{seconds:.0f} seconds"
+
+
 @contextmanager
-def lock_file(uri: str) -> Iterator[None]:
+def lock_file(uri: str, wait: LockWait | None = None) -> Iterator[None]:
     """Locks a file on this machine, which the system unlocks when the process ends.
+
+    Args:
+        uri: The file.
+        wait: How to wait; with the limits of this module if None.
 
     Raises:
         DataError: The lock cannot be created, a symbolic link is in its place, or the wait is over.
@@ -67,9 +99,9 @@ def lock_file(uri: str) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     path = Path(uri).with_name(f".{Path(uri).name}.lock")
-    wait = LockWait(str(path))
+    wait = wait or LockWait(str(path))
     # Without the fallback: it locks by a file's existence, which outlives a killed process.
-    lock = FileLock(path, GIVE_UP_AFTER, poll_interval=POLL_FILE, fallback_to_soft=False)
+    lock = FileLock(path, wait.give_up_after, poll_interval=POLL_FILE, fallback_to_soft=False)
     try:
         lock.acquire(cancel_check=wait.is_over)
     except Timeout:
@@ -90,18 +122,23 @@ def lock_file(uri: str) -> Iterator[None]:
 
 
 @contextmanager
-def lock_object(uri: str) -> Iterator[None]:
+def lock_object(uri: str, wait: LockWait | None = None) -> Iterator[None]:
     """Locks an object by another beside it, created under the condition that there is none.
 
     The holder rewrites that object periodically. When its holder has died, it no longer changes and
     is taken over `ABANDONED_AFTER` seconds after it was first seen in that state: the clocks of
     different machines are never compared.
 
+    Args:
+        uri: The object.
+        wait: How to wait; with the limits of this module if None.
+
     Raises:
         StoreError: The wait is over; or another run took the lock over because this one could not
             renew it: the network was down, or the machine asleep.
     """
-    held = _acquire(join(folder_of(uri), f".{name_of(uri)}.lock"))
+    lock = join(folder_of(uri), f".{name_of(uri)}.lock")
+    held = _acquire(lock, wait or LockWait(lock))
     try:
         yield
     except BaseException:
@@ -116,8 +153,8 @@ def lock_object(uri: str) -> Iterator[None]:
         )
 
 
-def _acquire(lock: str) -> "_ObjectLock":
-    owner, wait = uuid.uuid4().hex.encode(), LockWait(lock)
+def _acquire(lock: str, wait: LockWait) -> "_ObjectLock":
+    owner = uuid.uuid4().hex.encode()
     seen, unchanged_since = None, time.monotonic()
     while (version := object_store.put_if(lock, owner, "create")) is None:
         current = object_store.version_of(lock)

@@ -190,19 +190,15 @@ def rows_by_day(by_day: ByDay) -> dict[date, int]:
     return {date.fromisoformat(day): rows for day, rows in by_day.get(ROWS, ())}
 
 
-def rows_after(by_day: ByDay, as_of: date) -> dict[str, int]:
-    """Counts the rows that became known after the month of a day, as a data warning.
+def rows_after(by_day: ByDay, as_of: date) -> int:
+    """Counts the rows that became known after the month of a day.
 
     Args:
         by_day: The counts by day; see `DayCounts`.
         as_of: The day of the run.
-
-    Returns:
-        The number of rows by the name of the warning; empty if there are none.
     """
     end = last_day(as_of)
-    later = sum(rows for day, rows in rows_by_day(by_day).items() if day > end)
-    return {LATER: later} if later else {}
+    return sum(rows for day, rows in rows_by_day(by_day).items() if day > end)
 
 
 def count_known(by_day: ByDay, as_of: date) -> tuple[int, dict[str, int]]:

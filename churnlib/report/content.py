@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+from churnlib.io.catalog import batch_name
+
 Plain = Mapping[str, Any]
 """Metrics or facts as plain data, as in the JSON reports."""
 
@@ -122,7 +124,8 @@ class Report:
     @property
     def title(self) -> str:
         """The title of the report."""
-        return f"{TITLES[self.name]}: {self.game}"
+        batch = f", {batch_name(*self.window)}" if self.is_batch else ""
+        return f"{TITLES[self.name]}: {self.game}{batch}"
 
     @property
     def is_batch(self) -> bool:

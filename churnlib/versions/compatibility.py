@@ -31,6 +31,26 @@ def configuration_of(manifest: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:CONFIGURATION_LENGTH]
 
 
+def is_same_model(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two versions are the same model: same features, settings, seed, code and libraries.
+
+    A version that does not record all of these is no other's.
+    """
+    return None not in _identity(one) and _identity(one) == _identity(other)
+
+
+def _identity(manifest: Mapping[str, Any]) -> list[Any]:
+    features = manifest["inputs"].get("train_features", {}).get("fingerprint")
+    digest = manifest.get("code", {}).get("digest")
+    return [
+        features,
+        None if digest == "unknown" else digest,
+        configuration_of(manifest) if manifest["settings"].get("train") else None,
+        *(manifest.get(name) for name in ("seed", "libraries", "python", "model_file")),
+        manifest.get("trusted_packages", {}),
+    ]
+
+
 def changed_features(manifest: Mapping[str, Any], settings: Settings) -> str | None:
     """Names the settings of features and labels that differ from a model's; None if none does."""
     trained = manifest["settings"]
@@ -56,6 +76,11 @@ def check_same_features(manifest: Mapping[str, Any], settings: Settings, retrain
         )
 
 
+def has_label_leakage(manifest: Mapping[str, Any], opens: date) -> bool:
+    """Whether a model was trained on labels not yet available when a window opens."""
+    return date.fromisoformat(manifest["labels_known_by"]) > opens
+
+
 def check_label_leakage(
     manifest: Mapping[str, Any], window: tuple[date, date], setting: str, allowed: bool
 ) -> str | None:
@@ -73,12 +98,11 @@ def check_label_leakage(
     Raises:
         ModelError: There is label leakage, and it is not allowed.
     """
-    known = date.fromisoformat(manifest["labels_known_by"])
-    if known <= window[0]:
+    if not has_label_leakage(manifest, window[0]):
         return None
     what = (
-        f"model {manifest['version']} was trained on labels available up to {known}, "
-        f"after {setting} opens on {window[0]}"
+        f"model {manifest['version']} was trained on labels available up to "
+        f"{manifest['labels_known_by']}, after {setting} opens on {window[0]}"
     )
     if allowed:
         return f"{what}: metrics are optimistic (allow_label_overlap is set)"

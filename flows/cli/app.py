@@ -230,7 +230,7 @@ def promote(
     force: Force = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Make a model version the champion manually, or roll back to the one before.
+    """Make a model version the champion manually, or roll back to the champion before.
 
     Takes either --version or --back.
     """

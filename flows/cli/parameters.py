@@ -101,7 +101,11 @@ VersionToReplay = Annotated[Version, Parameter(help="The model version. Default:
 VersionToPromote = Annotated[Version, Parameter(help="The model version to make the champion.")]
 RollBack = Annotated[
     bool,
-    Parameter(name="--back", help="Roll back to the version that was the champion before."),
+    Parameter(
+        name="--back",
+        help="Roll back: make the champion that the present one replaced the champion again. Once "
+        "more goes back one champion further.",
+    ),
 ]
 Force = Annotated[
     bool,

@@ -6,11 +6,12 @@ import inspect
 import json
 import logging
 import platform
-import time
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import date
 from enum import Enum
+from importlib import metadata
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -24,11 +25,9 @@ from churnlib.io.datasets import DatasetRef
 from churnlib.model import trust
 from churnlib.seeds import draw_seed
 from churnlib.versions.verification import library_versions
-from flows.engine.code_digest import Digest, code_digest, module_name
+from flows.engine.code_digest import Digest, changed_at, code_digest, module_name
+from flows.engine.process_start import STARTED as STARTED
 from flows.engine.results import expect_datasets_of
-
-STARTED = time.time_ns()
-"""When this process started, in nanoseconds. Source files changed since may not be what it runs."""
 
 Logger = logging.Logger | logging.LoggerAdapter[Any]
 
@@ -121,15 +120,23 @@ class DependencyCache(CachePolicy):
         except LookupError as error:
             run_logger().warning("the result is not kept: %s", error)
             return None
-        files = {*code.files, *(trust.package_files() if _builds_models(code) else ())}
-        if changed := [str(file) for file in files if file.stat().st_mtime_ns > STARTED]:
+        if changed := changed_files(code):
             run_logger().warning(
                 "the result is not kept, because this code changed after the start of the run: %s",
-                ", ".join(sorted(changed)),
+                ", ".join(map(str, changed)),
             )
             return None
         expect_datasets_of(inputs, key)
         return key
+
+
+def changed_files(code: Digest) -> list[Path]:
+    """The files of some code that may not be what this process runs: they changed since it began.
+
+    With code that builds models, the files of trusted packages count as well.
+    """
+    files = {*code.files, *(trust.package_files() if _builds_models(code) else ())}
+    return sorted(file for file in files if changed_at(file) > STARTED)
 
 
 def run_logger() -> Logger:
@@ -208,6 +215,18 @@ def _field_names(kind: Any) -> list[str] | None:
 
 @functools.cache
 def _versions() -> dict[str, str]:
-    # The versions that loading a model checks: if one did not count here, training again would
-    # return the model that was refused.
-    return {"python": ".".join(platform.python_version_tuple()[:2]), **library_versions()}
+    # All that the project depends on, and those that loading a model checks: if one of these did
+    # not count here, training again would return the model that was refused.
+    required = {
+        re.split(r"[^\w.-]", line, maxsplit=1)[0]
+        for line in metadata.requires("churnlib") or ()
+        if "extra ==" not in line
+    }
+    installed = {name: metadata.version(name) for name in required if _is_installed(name)}
+    python = ".".join(platform.python_version_tuple()[:2])
+    return {"python": python, **installed, **library_versions()}
+
+
+def _is_installed(name: str) -> bool:
+    # A requirement may be for another system.
+    return any(True for _ in metadata.distributions(name=name))

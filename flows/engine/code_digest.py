@@ -63,6 +63,15 @@ def code_digest(function: Callable[..., Any], uses: Iterable[str] = ()) -> Diges
     return Digest(value, files | frozenset(data_files.values()))
 
 
+def changed_at(file: Path) -> int:
+    """When a file or its attributes changed, in nanoseconds since 1970.
+
+    Copies that keep the time of modification, such as those of `rsync -a`, cannot keep this one.
+    """
+    found = file.stat()
+    return max(found.st_mtime_ns, found.st_ctime_ns)
+
+
 def _data_files(uses: Iterable[str]) -> Iterator[tuple[str, Path]]:
     for used in uses:
         package, _, rest = used.partition("/")
@@ -124,7 +133,7 @@ class _Graph:
     def is_valid_for(self, module: str, path: Path) -> bool:
         """Whether no file has changed since it was read, and a module has this path."""
         try:
-            is_same = all(f.stat().st_mtime_ns == at for f, at in self._changed.items())
+            is_same = all(changed_at(f) == at for f, at in self._changed.items())
         except OSError:
             return False
         return is_same and self.paths.get(module, path) == path
@@ -142,7 +151,7 @@ class _Graph:
         if path is None or not path.is_file():
             return None
         self.paths[name] = path
-        self._changed[path] = path.stat().st_mtime_ns
+        self._changed[path] = changed_at(path)
         return read_module(name, path, self._changed[path])
 
     def _find(self, name: str) -> Path | None:

@@ -14,12 +14,12 @@ from flows.engine.artifacts import show_datasets
 from flows.engine.events import labelled_as_deployed
 from flows.engine.ledger import ledger
 from flows.engine.node import Pipeline
-from flows.engine.publication import published_together
 from flows.engine.server_outage import wait_for_server
 from flows.engine.tries import changes_of_try, labelled_as_try
 from flows.steps.parameters import AsOf, Game, Overrides
 from flows.steps.run import Run, open_run
 from flows.steps.run_day import shared_day
+from flows.steps.run_warnings import told_once
 from flows.task import refreshing
 
 PARAMETERS = """
@@ -86,13 +86,12 @@ def churn_flow(
                 refreshing(refresh),
                 labelled_as_deployed(changed=changed),
                 labelled_as_try(changes_of_try(game, overrides, data_dir)),
+                told_once(),
                 ledger() as calls,
             ):
                 try:
-                    with published_together():
-                        run = open_run(game, *parameters)
-                        with shared_day(run.derived):
-                            return body(run)
+                    with open_run(game, *parameters) as run, shared_day(run.derived):
+                        return body(run)
                 finally:
                     show_datasets(game, calls)
 

@@ -10,7 +10,7 @@ from churnlib.io import storage
 from churnlib.io.datasets import DatasetRef
 from churnlib.model.sample import describe_sample
 from churnlib.schemas.raw_tables import RawTables
-from churnlib.settings import EvaluationSettings, Offer, Settings, ThresholdRule
+from churnlib.settings import EvaluationSettings, Offer, Settings, ThresholdRule, changes
 from churnlib.uris import name_of
 from flows.engine.artifacts import show_report
 from flows.engine.cache import run_logger
@@ -32,6 +32,22 @@ class ReportContext:
     evaluation: EvaluationSettings
     data: dict[str, Any]
     warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TrainingContext(ReportContext):
+    """Further inputs of a report on a training.
+
+    Attributes:
+        offer: Costs and benefits of a campaign.
+        rule: How the lowest probability that is contacted is chosen.
+        changes: The settings that differ from `base.toml`; see `churnlib.settings.changes`. The
+            manifest of a cached model has those of its first run.
+    """
+
+    offer: Offer
+    rule: ThresholdRule
+    changes: list[dict[str, str]] | None
 
 
 @dataclass(frozen=True)
@@ -58,6 +74,16 @@ class ScoreContext(ReportContext):
 def report_context(run: Run, sources: Sources, warnings: tuple[str, ...]) -> ReportContext:
     """Collects what a report needs from a run."""
     return ReportContext(run.settings.evaluation, data_quality(run.raw, sources), warnings)
+
+
+def training_context(run: Run, sources: Sources, warnings: tuple[str, ...]) -> TrainingContext:
+    """Collects what a report on a training needs from a run; see `report_context`."""
+    return TrainingContext(
+        **vars(report_context(run, sources, warnings)),
+        offer=run.settings.campaign.offer,
+        rule=run.settings.campaign.threshold,
+        changes=changes(run.settings),
+    )
 
 
 def score_context(

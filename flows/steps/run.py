@@ -1,11 +1,12 @@
 """A run: the settings, the catalog and the day that all steps of a flow share."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from churnlib.errors import DataError, SettingsError
+from churnlib.errors import DataError, SettingsError, UnreadableError
 from churnlib.io import datasets
 from churnlib.io.catalog import Catalog
 from churnlib.io.commands import churn_command
@@ -14,6 +15,8 @@ from churnlib.schemas.raw_tables import RawTables, raw_tables
 from churnlib.schemas.spec import TableKind
 from churnlib.settings import Settings, WindowName, check_label_overlap, load_settings, value_text
 from churnlib.versions.signature import check_key
+from flows.engine.publication import published_together
+from flows.engine.run_lock import exclusive_run
 from flows.steps.deployed_run import check_deployed_run
 from flows.steps.raw_tables import RawTable, open_tables
 from flows.steps.run_day import DerivedDay, derive_day, find_shared_day
@@ -102,7 +105,12 @@ class Run:
         """
         specs = self.raw.of_kind(*kinds)
         opened = open_tables(
-            self.settings, self.catalog, specs, self.as_of, count_later=self.derived is not None
+            self.settings,
+            self.catalog,
+            specs,
+            self.as_of,
+            count_later=self.derived is not None,
+            told=self.derived.later if self.derived else (),
         )
         tables = dict(zip((spec.kind for spec in reversed(specs)), reversed(opened), strict=True))
         return tuple(tables[kind] for kind in kinds)
@@ -116,9 +124,12 @@ class Run:
 
         Raises:
             DataError: It does not exist.
+            UnreadableError: It exists but cannot be read.
         """
         try:
             return datasets.ref(dataset)
+        except UnreadableError:
+            raise
         except DataError:
             raise DataError(
                 f"{dataset.game}: {dataset.name} is missing: there is no {dataset.uri}. "
@@ -131,6 +142,7 @@ class Run:
         *more: str,
         as_of: date | None = None,
         changes: Mapping[str, Any] | None = None,
+        latest: bool = False,
     ) -> str:
         """Writes the command line that runs a flow with the game, data and settings of this run.
 
@@ -139,8 +151,9 @@ class Run:
             more: Further arguments.
             as_of: The day of that run; if None, the day that this run was given, if any.
             changes: Settings by dotted path, over those that this run was given.
+            latest: Whether that run is of the latest day, whatever day this one was given.
         """
-        day = as_of or self.settings.as_of
+        day = None if latest else as_of or self.settings.as_of
         stated = {**(self.parameters["overrides"] or {}), **(changes or {})}
         stated.pop("as_of", None)
         return churn_command(
@@ -153,6 +166,7 @@ class Run:
         )
 
 
+@contextmanager
 def open_run(
     game: str,
     as_of: date | None = None,
@@ -160,8 +174,11 @@ def open_run(
     data_dir: str | None = None,
     model: str | None = None,
     replace: bool = False,
-) -> Run:
+) -> Iterator[Run]:
     """Loads the settings of a game and determines the day of the run.
+
+    Until the end of the block, no other run writes to the game's data, and outputs are kept aside;
+    see `exclusive_run` and `published_together`.
 
     Raises:
         ChurnlibError: The settings are invalid, or change what the run of a deployment may not; or
@@ -177,6 +194,14 @@ def open_run(
     check_key()  # Not after a fit of hours, when the model is to be signed.
     catalog = Catalog(settings.data_dir, game)
     catalog.check_data_dir()
+    with exclusive_run(catalog), published_together():
+        derived, day = _day_of(settings, catalog)
+        parameters = {"game": game, "as_of": day, "overrides": overrides, "data_dir": data_dir}
+        yield Run(settings, catalog, day, parameters, model, derived, replace)
+
+
+def _day_of(settings: Settings, catalog: Catalog) -> tuple[DerivedDay | None, date]:
+    """The day of a run, and how it was derived if it was not stated."""
     stated = settings.as_of
     derived = derive_day(settings, catalog) if stated is None else find_shared_day(stated)
     day = derived.day if derived else stated
@@ -184,6 +209,5 @@ def open_run(
     try:
         check_label_overlap(settings, day)
     except ValueError as error:
-        raise SettingsError(f"{game}: {error}.") from None
-    parameters = {"game": game, "as_of": day, "overrides": overrides, "data_dir": data_dir}
-    return Run(settings, catalog, day, parameters, model, derived, replace)
+        raise SettingsError(f"{settings.game}: {error}.") from None
+    return derived, day

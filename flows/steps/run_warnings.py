@@ -1,13 +1,15 @@
 """Warnings about a run, for its log and for the readers of its reports."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from itertools import chain
 
 from churnlib.model.predict import Scored
 from churnlib.report.formatting import counted
-from churnlib.settings import StandardSettings, label_overlap
+from churnlib.settings import StandardSettings, WindowName, label_overlap
 from flows.engine.cache import run_logger
-from flows.steps.feeds import LABEL_FEEDS, Feeds, check_feeds
+from flows.steps.feeds import Feeds, check_feeds
 from flows.steps.run import Run
 from flows.steps.sources import Sources, stale_source_warnings
 
@@ -18,16 +20,34 @@ FEWEST_BEYOND = 5
 """The number of such rows that it takes at least."""
 
 
+_TOLD: ContextVar[set[str] | None] = ContextVar("told", default=None)
+
+
+@contextmanager
+def told_once() -> Iterator[None]:
+    """Logs each warning of `warn` once in the block, those of sub-flows included."""
+    token = _TOLD.set(set()) if _TOLD.get() is None else None
+    try:
+        yield
+    finally:
+        if token:
+            _TOLD.reset(token)
+
+
 def warn(*groups: Iterable[str], note: str | None = None) -> tuple[str, ...]:
-    """Logs warnings, each once, and returns them for the reports.
+    """Logs warnings, each once a run, and returns them for the reports.
 
     Args:
         groups: The warnings.
         note: A remark to log as well, which is not for the reports.
     """
     distinct = tuple(dict.fromkeys(chain(*groups)))
+    told = _TOLD.get()
     for warning in distinct:
-        run_logger().warning(warning)
+        if told is None or warning not in told:
+            run_logger().warning(warning)
+    if told is not None:
+        told.update(distinct)
     if note:
         run_logger().info(note)
     return distinct
@@ -43,11 +63,12 @@ def leakage_warnings(settings: StandardSettings) -> tuple[str, ...]:
     )
 
 
-def data_warnings(run: Run, sources: Sources, feeds: Feeds) -> tuple[str, ...]:
+def data_warnings(run: Run, flow: WindowName, sources: Sources, feeds: Feeds) -> tuple[str, ...]:
     """Warns of labels that are not reliable, and of features that are out of date.
 
     Args:
         run: The run.
+        flow: The flow.
         sources: The facts of the raw tables behind the standard features.
         feeds: The rows by month of the tables behind labels and features.
 
@@ -57,7 +78,7 @@ def data_warnings(run: Run, sources: Sources, feeds: Feeds) -> tuple[str, ...]:
     return (
         *run.day_warnings,
         *overlap_warnings(run),
-        *check_feeds(run, feeds, LABEL_FEEDS),
+        *check_feeds(run, feeds, flow),
         *stale_source_warnings(run, sources),
     )
 

@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from churnlib.errors import DataError
+from churnlib.errors import DataError, UnreadableError
 from churnlib.io import datasets, storage
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.uris import name_of
@@ -20,15 +20,17 @@ MONTHS = "months"
 
 
 @task(
+    reads=("03_primary/standard_features",),
     writes=("03_primary/standard_features_sources",),
 )
-def note_sources(tables: Sources, output: Dataset) -> DatasetRef:
-    """Notes the facts of the raw tables that the standard features were built from, and their rows.
+def note_sources(features: DatasetRef, tables: Sources, output: Dataset) -> DatasetRef:
+    """Notes the fingerprint of the standard features, and what they were built from.
 
-    They are not in the footer of the features: a changed fact that changes no feature must not
-    change the fingerprint.
+    The facts of the raw tables are not in the footer of the features: a changed fact that changes
+    no feature must not change the fingerprint.
     """
-    storage.write_text(json.dumps(tables, indent=2) + "\n", output.uri)
+    note = {features.name: {"fingerprint": features.fingerprint}, **tables}
+    storage.write_text(json.dumps(note, indent=2) + "\n", output.uri)
     return datasets.ref(output)
 
 
@@ -43,13 +45,31 @@ class _Facts(BaseModel):
     months: dict[str, dict[str, int]]
 
 
+def check_written_by_flow(features: DatasetRef, run: Run) -> None:
+    """Checks that standard features are those that a flow has built, if their note exists.
+
+    Raises:
+        DataError: They are not: a copy of an earlier file, or one that something else wrote.
+    """
+    noted = _read_note(run).get(features.name, {}).get("fingerprint")
+    if noted not in (None, features.fingerprint):
+        raise DataError(
+            f"{features.game}: {features.uri} is not the file that the flow standard-features has "
+            f"written: {name_of(run.catalog.standard_sources().uri)} beside it describes another. "
+            f"Build it again: {run.command('standard_features')}"
+        )
+
+
 def read_sources(run: Run) -> Sources:
     """Reads the facts of the raw tables that the standard features were built from.
 
     Returns an empty mapping if the note is missing or damaged: reports then lack these facts, and
     `stale_source_warnings` warns.
+
+    Raises:
+        UnreadableError: The note cannot be read.
     """
-    return {table: facts.model_dump(exclude={MONTHS}) for table, facts in _read_note(run).items()}
+    return {table: facts.model_dump(exclude={MONTHS}) for table, facts in _tables(run).items()}
 
 
 def noted_feeds(run: Run) -> Feeds:
@@ -58,15 +78,25 @@ def noted_feeds(run: Run) -> Feeds:
     Returns an empty mapping if the note is missing or damaged.
     """
     kinds = {spec.name: spec.kind for spec in run.raw.values()}
-    noted = _read_note(run).items()
+    noted = _tables(run).items()
     return {table: facts.months for table, facts in noted if kinds.get(table) in LABEL_FEEDS}
 
 
-def _read_note(run: Run) -> dict[str, _Facts]:
+def _tables(run: Run) -> dict[str, _Facts]:
+    note = _read_note(run)
+    note.pop(run.catalog.standard_features().name, None)
     try:
-        note = storage.read_bytes(run.catalog.standard_sources().uri)
-        return TypeAdapter(dict[str, _Facts]).validate_json(note)
-    except (OSError, ValueError):
+        return TypeAdapter(dict[str, _Facts]).validate_python(note)
+    except ValidationError:
+        return {}
+
+
+def _read_note(run: Run) -> dict[str, Any]:
+    """What was noted beside the standard features; empty if it is missing or damaged."""
+    text = storage.read_if_exists(run.catalog.standard_sources().uri)
+    try:
+        return TypeAdapter(dict[str, dict[str, Any]]).validate_json(text or b"")
+    except ValidationError:
         return {}
 
 
@@ -95,5 +125,7 @@ def stale_source_warnings(run: Run, sources: Sources) -> tuple[str, ...]:
 def _fingerprint(run: Run, table: str) -> str | None:
     try:
         return storage.fingerprint(run.catalog.raw(table).uri)
+    except UnreadableError:
+        raise
     except DataError:  # A run that starts from standard features may have no raw tables.
         return None

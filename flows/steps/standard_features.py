@@ -21,7 +21,7 @@ from flows.engine.events import BatchDue
 from flows.steps.flow import is_subflow
 from flows.steps.raw_tables import STANDARD_KINDS
 from flows.steps.run import Run
-from flows.steps.sources import MONTHS, note_sources
+from flows.steps.sources import MONTHS, check_written_by_flow, note_sources
 from flows.task import task
 
 
@@ -53,7 +53,7 @@ def build_features(run: Run) -> DatasetRef:
     )
     tables = (characters, subs, misses)
     sources = {table.checked.name: {**table.facts, MONTHS: table.months} for table in tables}
-    note_sources(sources, run.catalog.standard_sources())
+    note_sources(features, sources, run.catalog.standard_sources())
     return features
 
 
@@ -65,8 +65,8 @@ def open_standard_features(run: Run, *built_with: str) -> DatasetRef:
         built_with: The settings that they must have been built with.
 
     Raises:
-        DataError: They are missing, do not have the schema, or were built for an earlier day or
-            with other settings.
+        DataError: They are missing, do not have the schema, are not those that a flow has written,
+            or were built for an earlier day or with other settings.
     """
     again = run.command("standard_features")
     features = run.existing(run.catalog.standard_features(), again)
@@ -83,6 +83,7 @@ def open_standard_features(run: Run, *built_with: str) -> DatasetRef:
             f"has become known until {run.as_of}, the day of this run. Build them again: {again}"
         )
     _check_built_with(run, features, *built_with)
+    check_written_by_flow(features, run)
     return features
 
 

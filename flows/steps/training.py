@@ -25,10 +25,11 @@ from churnlib.settings import (
     labels_known_by,
 )
 from churnlib.uris import join
+from churnlib.versions.champion import find_champion
 from churnlib.versions.compatibility import decisive_settings
 from churnlib.versions.folder import new_version, save_model
-from churnlib.versions.registry import read_registry
-from flows.engine.cache import run_logger
+from churnlib.versions.transactions import finish_interrupted
+from flows.engine.cache import changed_files, run_logger
 from flows.engine.code_digest import code_digest
 from flows.steps.reports import check_segments
 from flows.steps.run import Run
@@ -50,7 +51,8 @@ class ModelRequest:
         train: The pipeline, its validation and calibration.
         features: The settings that features and labels depend on.
         labels_known_by: The day on which the last label of the training window is available.
-        offer: Costs and benefits of a campaign, which decide the threshold.
+        offer: Costs and benefits of a campaign, which decide the threshold in the manifest. Others
+            need no other model: see `churnlib.versions.threshold`.
         rule: How the threshold is chosen.
     """
 
@@ -64,13 +66,16 @@ class ModelRequest:
 def check_training(run: Run) -> None:
     """Checks everything that can stop a training, before its features are built.
 
+    Finishes first what a killed run has left of a promotion.
+
     Raises:
         SettingsError: Segments or pipeline are invalid.
-        ModelError: The registry is damaged.
+        UnreadableError: The registry or the champion cannot be read.
     """
     settings = run.settings
     check_segments(settings)
-    read_registry(run.catalog.registry())
+    finish_interrupted(run.catalog)
+    find_champion(run.catalog)
     check_model(settings.game, settings.train, settings.standard, settings.currency)
 
 
@@ -100,11 +105,16 @@ def fit_version(run: Run, cohort: Cohort) -> DatasetRef:
 
 
 def code_version() -> dict[str, str]:
-    """The version of this package, and a digest of the code that makes a model."""
+    """The version of this package, and a digest of the code that makes a model.
+
+    The digest is `unknown` if the code has changed on disk since this process started, so that it
+    may not be what runs.
+    """
     tasks = (check_raw, check_known, build_standard_features, build_window_features, fit_model)
-    digests = [code_digest(task.fn, getattr(task.cache_policy, "uses", ())).value for task in tasks]
-    digest = hashlib.sha256("".join(digests).encode()).hexdigest()
-    return {"version": version("churnlib"), "digest": digest}
+    digests = [code_digest(task.fn, getattr(task.cache_policy, "uses", ())) for task in tasks]
+    digest = hashlib.sha256("".join(code.value for code in digests).encode()).hexdigest()
+    is_known = not any(map(changed_files, digests))
+    return {"version": version("churnlib"), "digest": digest if is_known else "unknown"}
 
 
 @task(
@@ -141,7 +151,7 @@ def check_model(
         "campaign",
     ),
     uses=MODEL_CODE,
-    notes=("origin",),
+    notes=("origin", "request.offer", "request.rule"),
 )
 def fit_model(
     features: DatasetRef,
@@ -221,6 +231,7 @@ def training_facts(training: "Training", request: ModelRequest) -> dict[str, Any
         "campaign": campaign.to_json(curve=False),
         "importance": [feature.to_json() for feature in training.importance],
         "metrics": metrics,
+        "base_rates": dict(training.base_rates),
     }
 
 

@@ -1,6 +1,6 @@
 """The report on a training."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
 
@@ -11,11 +11,11 @@ from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.report.content import Report
 from churnlib.report.write import write_report
 from churnlib.schemas.columns import PROBABILITY, SUB_ID
-from churnlib.settings import Offer
 from churnlib.versions.folder import read_scored
 from churnlib.versions.manifest import read_manifest
+from churnlib.versions.threshold import contact_threshold
 from flows.steps.at_risk import not_at_risk_warnings
-from flows.steps.reports import ReportContext, model_facts
+from flows.steps.reports import TrainingContext, model_facts
 from flows.steps.runtime_code import REPORT_CODE
 from flows.task import task
 
@@ -23,20 +23,27 @@ from flows.task import task
 @task(
     reads=("06_models/models", "04_feature/train_features"),
     writes=("08_reporting/in_sample_report",),
-    settings=("evaluation",),
+    settings=("evaluation", "campaign"),
     uses=REPORT_CODE,
 )
 def report_training(
-    model: DatasetRef, output: Dataset, features: DatasetRef, context: ReportContext
+    model: DatasetRef, output: Dataset, features: DatasetRef, context: TrainingContext
 ) -> tuple[DatasetRef, ...]:
     """Reports how the model performs on the rows that it was fitted on, and on validation."""
     from churnlib.metrics.campaign import evaluate_campaign
     from churnlib.metrics.few_outcomes import require_outcomes
     from churnlib.metrics.segments import breakdown
 
-    manifest = read_manifest(model)
-    campaign, evaluation = manifest["campaign"], context.evaluation
-    validation = read_scored(model, manifest).filter(slice="validation")
+    manifest, evaluation = read_manifest(model), context.evaluation
+    scored = read_scored(model, manifest)
+    validation = scored.filter(slice="validation")
+    threshold = contact_threshold(model, manifest, context.offer, context.rule)
+    groups = {
+        name: require_outcomes(
+            metrics_at(threshold, manifest, name, scored), evaluation.min_outcomes
+        )
+        for name in manifest["metrics"]
+    }
     segments = datasets.scan(features).select(SUB_ID, *evaluation.segments).collect()
     rows = validation.join(segments, on=SUB_ID, maintain_order="left")
     first, last = map(date.fromisoformat, manifest["window"])
@@ -47,22 +54,41 @@ def report_training(
         window=(first, last),
         horizon_months=manifest["settings"]["horizon_months"],
         model_version=manifest["version"],
-        groups=require_outcomes(manifest["metrics"]["in_sample"], evaluation.min_outcomes),
+        groups=groups["in_sample"],
         not_at_risk=manifest["not_at_risk"],
-        validation=require_outcomes(manifest["metrics"]["validation"], evaluation.min_outcomes),
-        campaign=evaluate_campaign(
-            validation,
-            Offer(**campaign["terms"]),
-            campaign["threshold"],
-            campaign.get("rule"),
-        ).to_json(),
+        validation=groups["validation"],
+        campaign=evaluate_campaign(validation, context.offer, threshold, context.rule).to_json(),
         **breakdown(rows, evaluation.segments, evaluation.most_values),
         importance=manifest["importance"],
-        **model_facts(manifest),
+        **{**model_facts(manifest), "changes": context.changes},
         **context.data,
         warnings=(*context.warnings, *training_warnings(manifest, validation)),
     )
     return write_report(report, output, validation)
+
+
+def metrics_at(
+    threshold: float | None, manifest: Mapping[str, Any], slice_name: str, scored: pl.DataFrame
+) -> dict[str, Any]:
+    """The metrics of a slice of the training: computed again if the threshold is another by now.
+
+    The offer of a campaign may change without a fit; see `churnlib.versions.threshold`.
+
+    Args:
+        threshold: The lowest probability that is contacted; None if nobody is.
+        manifest: The manifest of the model.
+        slice_name: `in_sample` or `validation`.
+        scored: The rows of the training, with their probabilities.
+    """
+    from churnlib.metrics.evaluate import evaluate
+
+    recorded: dict[str, Any] = manifest["metrics"][slice_name]
+    if threshold == manifest["campaign"]["threshold"]:
+        return recorded
+    base_rate = manifest.get("base_rates", {}).get(slice_name)
+    rows = scored.filter(slice=slice_name)
+    groups = evaluate(rows, threshold=threshold, base_rate=base_rate)
+    return {group: scores.to_json() for group, scores in groups.items()}
 
 
 def training_warnings(manifest: dict[str, Any], validation: pl.DataFrame) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Runs whose tables lack the rows of their last months."""
 
+import re
 from collections.abc import Iterator
 
 import polars as pl
@@ -11,6 +12,7 @@ from churnlib.io.footer import fact
 from flows.cli.exit_status import DONE
 from flows.cli.main import main
 from flows.engine import events
+from tests.flows.models import champion
 from tests.flows.studio import BATCH_DAY, Say, Studio, is_refusal
 
 GAME = "game1"
@@ -56,7 +58,9 @@ def test_late_misses_are_refused_before_anything_is_built(
     for flow in REPORTS:
         output = say(late_misses, flow, GAME, "--from-raw")
         assert is_refusal(output, f"{GAME}: {LATE_MISSES}"), output
-        assert "(--as-of 2024-10-01), or go on without them: --set raw.on_late=warn" in output
+        assert "or go on without them: --set raw.on_late=warn" in output
+        # On that day the champion has label leakage, and no batch to score was predicted.
+        assert ("(--as-of 2024-10-01)" in output) == (flow == "train")
     assert late_misses.outputs() == before
     assert emitted == [("churn.feed.late", "yes")] * 3
 
@@ -80,6 +84,19 @@ def test_late_misses_are_refused_from_standard_features_or_warned_of_in_every_re
         assert warning in output
         for form in ("txt", "html"):
             assert warning in late_misses.file(f"08_reporting/{GAME}/{report}.{form}").read_text()
+
+
+@pytest.mark.slow  # All flows.
+def test_the_day_that_is_advised_works_for_all_flows(late_misses: Studio, say: Say) -> None:
+    output = say(late_misses, "run", GAME)
+    assert is_refusal(output, LATE_MISSES), output
+    (day,) = re.findall(r"\(--as-of ([\d-]+)\)", output)
+    first = champion(late_misses)
+    output = say(late_misses, "run", GAME, f"--as-of={day}")
+    assert output.startswith("exit 0"), output
+    assert champion(late_misses) == first
+    earlier = late_misses.file(f"07_model_output/{GAME}/predictions_2024-03.parquet")
+    assert pl.read_parquet(earlier)["model_version"].unique().to_list() != [first]
 
 
 @pytest.mark.slow  # The features of another day.

@@ -1,12 +1,15 @@
 """The task decorator, against a real server."""
 
+import ast
 import json
 import logging
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,7 @@ from churnlib.errors import DataError
 from churnlib.io.datasets import Dataset, DatasetRef, ref
 from churnlib.io.storage import write_text
 from deployments.generate import entrypoints
+from flows.engine import cache
 from flows.engine.cache import DrawnSeed, task_key
 from flows.engine.results import DatasetSerializer, datasets_in
 from flows.task import refreshing, task
@@ -442,6 +446,65 @@ def test_task_keeps_no_result_where_the_code_changed_since_the_start(
     fit(target, 8)
     assert RUNS == [8, 8]
     assert "this code changed after the start of the run" in caplog.text
+
+
+@task
+def double_late(source: DatasetRef, target: Dataset) -> DatasetRef:
+    """Writes a text twice, after another program has changed it."""
+    Path(source.uri).write_text("changed")
+    write_text(2 * Path(source.uri).read_text(), target.uri)
+    return ref(target)
+
+
+def test_task_makes_nothing_of_an_input_that_changes_meanwhile(
+    source: DatasetRef, target: Dataset
+) -> None:
+    with pytest.raises(DataError, match="was changed by another program"):
+        double_late(source, target)
+    assert not Path(target.uri).exists()
+
+
+def test_task_key_differs_with_every_library_that_the_project_needs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of whichever version a library is, all that the code imports count."""
+    names = packages_distributions()
+    imported = {
+        name.split(".")[0]
+        for package in ("churnlib", "flows")
+        for file in (ROOT / package).rglob("*.py")
+        for name in imported_modules(file)
+    }
+    needed = {
+        distribution.lower().replace("_", "-")
+        for name in imported - {*sys.stdlib_module_names, "churnlib", "flows", *WITHOUT_EFFECT}
+        for distribution in names[name]
+    }
+    assert needed >= {"matplotlib", "jinja2", "dataframely", "pyarrow", "scipy", "polars"}
+    installed = dict(cache._versions())
+    assert needed - installed.keys() == set()
+    before = task_key(double.fn, {})
+    for name in installed:
+        monkeypatch.setattr(cache, "_versions", lambda name=name: installed | {name: "other"})
+        assert task_key(double.fn, {}) != before
+
+
+WITHOUT_EFFECT = {
+    # They move data, or serve Prefect.
+    *("obstore", "distributed", "dask", "prefect_dask", "anyio", "httpx", "uvicorn"),
+    # Parts of libraries that count: of pydantic and Jinja, and the threads of NumPy.
+    *("pydantic_core", "markupsafe", "threadpoolctl"),
+}
+"""Libraries that decide no byte, or come with one that counts."""
+
+
+def imported_modules(file: Path) -> Iterator[str]:
+    """The modules that a file imports, anywhere in it."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
 
 
 def test_task_with_a_separate_key_storage_keeps_no_result(

@@ -65,7 +65,7 @@ def test_wait_is_announced_once_and_ends(
     ):
         pass
     (announced,) = (record.message for record in caplog.records)
-    assert announced.startswith(f"waiting for another run, which holds {tmp_path}/.x.lock")
+    assert announced.startswith(f"{tmp_path}/.x.lock: waiting for another run, which holds it")
     assert list(tmp_path.iterdir()) == []
 
 

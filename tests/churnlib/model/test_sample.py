@@ -24,7 +24,7 @@ from churnlib.settings import EvaluationSettings, Offer, TrainSettings
 from churnlib.versions.folder import read_golden
 from churnlib.versions.manifest import read_manifest
 from churnlib.versions.verification import GOLDEN_ROWS
-from flows.steps.reports import ReportContext
+from flows.steps.reports import TrainingContext
 from flows.steps.training import ModelRequest, fit_model
 from flows.steps.training_report import report_training
 from tests.churnlib.model.samples import BOOSTING, FACTS, features, model_of, training
@@ -145,7 +145,8 @@ def test_manifest_and_reports_describe_the_sample(tmp_path: Path) -> None:
     report = Dataset("in_sample_report", "hawk", str(tmp_path / "report.json"))
     data: dict[str, Any] = {"quarantined": {}, "odd": {}}
     evaluation = EvaluationSettings(segments=("race",))
-    refs = report_training.fn(model, report, table, ReportContext(evaluation, data, ()))
+    context = TrainingContext(evaluation, data, (), Offer(), "break_even", None)
+    refs = report_training.fn(model, report, table, context)
     line = f"{rows} of 480 rows: 50% of the characters (train.sample)"
     as_json, text, page = (Path(ref.uri).read_text(encoding="utf-8") for ref in refs)
     written = json.loads(as_json)

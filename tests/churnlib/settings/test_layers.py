@@ -229,3 +229,11 @@ def test_arguments_of_another_type_are_refused(
     with pytest.raises(SettingsError) as caught:
         load_settings(game, overrides, games_dir=str(games), environ={})
     assert str(caught.value).startswith(message)
+
+
+def test_spellings_of_one_folder_are_one_data_dir(load: Load, tmp_path: Path) -> None:
+    folder, link = tmp_path / "data", tmp_path / "link"
+    folder.mkdir()
+    link.symlink_to(folder)
+    spellings = (folder, link, tmp_path / "data" / ".." / "data", f"{folder}/")
+    assert {load(overrides={"data_dir": str(text)}).data_dir for text in spellings} == {str(folder)}

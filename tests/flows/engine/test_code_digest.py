@@ -3,6 +3,7 @@
 import importlib
 import os
 import sys
+import time
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from flows.engine.code_digest import Digest, code_digest, module_name
+from flows.engine.code_digest import Digest, changed_at, code_digest, module_name
 from flows.engine.sources import find_module
 
 STUDIO = {
@@ -276,3 +277,14 @@ def test_missing_file_is_refused() -> None:
 
     with pytest.raises(LookupError, match=r"there is no file churnlib/nothing\.txt"):
         code_digest(write_report, ("churnlib/nothing.txt",))
+
+
+def test_change_that_keeps_the_file_times_is_seen(studio: Studio, tmp_path: Path) -> None:
+    """As a deployment by `rsync -a` or `cp -a` does."""
+    file, started = tmp_path / "studio" / "deep.py", time.time_ns()
+    before, kept = studio.digest(), file.stat()
+    assert changed_at(file) <= started
+    file.write_text(file.read_text().replace("FACTOR = 2", "FACTOR = 3"))
+    os.utime(file, ns=(kept.st_atime_ns, kept.st_mtime_ns))
+    assert changed_at(file) > kept.st_mtime_ns
+    assert studio.digest() != before

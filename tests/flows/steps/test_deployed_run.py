@@ -33,8 +33,8 @@ def deployed(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("path", operator_settings())
 def test_deployed_run_is_refused_another_value(path: str, deployed: None) -> None:
     why = operator_settings()[path].why
-    with pytest.raises(SettingsError) as refusal:
-        open_run(GAME, overrides={path: OTHER[path]})
+    with pytest.raises(SettingsError) as refusal, open_run(GAME, overrides={path: OTHER[path]}):
+        pass
     message = str(refusal.value)
     assert message.startswith(f"{GAME}: {path} = {OTHER[path]} is refused")
     assert why in message
@@ -66,8 +66,9 @@ def test_deployed_run_may_have_what_the_environment_sets(
 def test_deployed_run_cannot_hide_a_setting_in_another_form(
     overrides: dict[str, Any], deployed: None
 ) -> None:
-    with pytest.raises(SettingsError, match="is refused in the parameters of a deployment's run"):
-        open_run(GAME, overrides=overrides)
+    refused = pytest.raises(SettingsError, match="refused in the parameters of a deployment's run")
+    with refused, open_run(GAME, overrides=overrides):
+        pass
 
 
 def test_deployed_run_may_use_a_folder_inside_the_data_folder_only(
@@ -109,8 +110,8 @@ def test_run_with_the_id_of_a_deployment_is_deployed(monkeypatch: pytest.MonkeyP
 
 def test_trusted_packages_are_no_setting(deployed: None) -> None:
     for name in ("trusted_packages", "train.trusted_packages", "CHURN_TRUSTED_PACKAGES"):
-        with pytest.raises(SettingsError):
-            open_run(GAME, overrides={name: "ours"})
+        with pytest.raises(SettingsError), open_run(GAME, overrides={name: "ours"}):
+            pass
 
 
 def test_settings_of_operators_are_documented_as_such() -> None:

@@ -4,11 +4,12 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from churnlib.schemas.raw_tables import raw_tables
 from flows.steps.raw_tables import STANDARD_KINDS
-from tests.flows.studio import Studio
+from tests.flows.studio import Say, Studio, is_refusal
 
 GAME = "game1"
 REPORTS = {
@@ -59,3 +60,21 @@ def test_flows_run_without_sources_with_one_warning(
     row = '<th scope="row">sub_miss</th><td>{}</td><td>not known</td>'
     assert row.format("quarantined rows") in page
     assert row.format("data warnings") in page
+
+
+@pytest.mark.parametrize("flow", ["train", "score", "batch-score"])
+def test_standard_features_that_no_flow_wrote_are_refused(
+    flow: str, complete: Studio, say: Say
+) -> None:
+    """An earlier file, put back: of the same columns, settings and day, with other labels."""
+    file = complete.file(f"03_primary/{GAME}/standard_features.parquet")
+    written, before = file.read_bytes(), complete.outputs()
+    rows, facts = pl.read_parquet(file), pl.read_parquet_metadata(file)
+    facts = {name: text for name, text in facts.items() if name != "ARROW:schema"}
+    rows.with_columns(churned_on=None).cast(rows.schema).write_parquet(file, metadata=facts)
+    try:
+        output = say(complete, flow, GAME)
+    finally:
+        file.write_bytes(written)
+    assert is_refusal(output, "is not the file that the flow standard-features has written")
+    assert complete.outputs().keys() == before.keys()
