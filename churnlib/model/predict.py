@@ -56,6 +56,8 @@ def predict_by(pipeline: "Fitted", schema: FeatureSchema, rows: pl.DataFrame) ->
     try:
         with one_thread(), threads_for(len(rows)):
             churned = pipeline.predict_proba(features)[:, 1]
+    except MemoryError:  # It says nothing about the model.
+        raise
     except Exception as error:  # The steps are the user's choice, and each fails in its own way.
         raise ModelError(
             f"the model cannot predict these rows: {type(error).__name__}: {reason(error)}."

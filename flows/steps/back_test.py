@@ -3,7 +3,7 @@
 from dataclasses import asdict, replace
 from typing import Any
 
-from churnlib.errors import ModelError, error_prefix
+from churnlib.errors import ModelError, UnreadableError, error_prefix
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.model.feature_table import FeatureTable
 from churnlib.model.predict import Scored, predict_in_parts
@@ -155,6 +155,8 @@ def compare_metrics(
         try:
             _, loaded = open_version(rival, allow_joblib=allow_joblib)
             columns[name] = predict_in_parts(loaded, rows, baseline=False).rows[PROBABILITY]
+        except UnreadableError:
+            raise
         except ModelError as error:
             if name == CHAMPION:
                 reason = f"the champion cannot be used any more: {error}"

@@ -28,9 +28,10 @@ from churnlib.settings import (
     labels_known_by,
 )
 from churnlib.uris import join
+from churnlib.versions.champion import find_champion
 from churnlib.versions.compatibility import decisive_settings
 from churnlib.versions.folder import new_version, save_model
-from churnlib.versions.registry import read_registry
+from churnlib.versions.transactions import finish_interrupted
 from flows.engine.cache import changed_files, run_logger
 from flows.engine.code_digest import code_digest
 from flows.steps.at_risk import count_by_group
@@ -69,13 +70,16 @@ class ModelRequest:
 def check_training(run: Run) -> None:
     """Checks everything that can stop a training, before its features are built.
 
+    Finishes first what a killed run has left of a promotion.
+
     Raises:
         SettingsError: Segments or pipeline are invalid.
-        ModelError: The registry is damaged.
+        UnreadableError: The registry or the champion cannot be read.
     """
     settings = run.settings
     check_segments(settings)
-    read_registry(run.catalog.registry())
+    finish_interrupted(run.catalog)
+    find_champion(run.catalog)
     check_model(settings.game, settings.train, settings.standard, settings.currency)
 
 
