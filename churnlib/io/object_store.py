@@ -86,6 +86,14 @@ def read_bytes(uri: str) -> bytes:
         return bytes(obstore.get(open_store(uri), key_of(uri)).bytes())
 
 
+def read_if_exists(uri: str) -> bytes | None:
+    """See `churnlib.io.storage.read_if_exists`."""
+    try:
+        return read_bytes(uri)
+    except FileNotFoundError:
+        return None
+
+
 def open_bytes(uri: str) -> BinaryIO:
     """See `churnlib.io.storage.open_bytes`."""
     with store_errors(uri):
