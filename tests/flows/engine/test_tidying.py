@@ -139,7 +139,7 @@ def test_models_are_swept_only_while_nobody_changes_the_registry(catalog: Catalo
 def test_folders_that_runs_share_are_swept_after_a_day(catalog: Catalog, tmp_path: Path) -> None:
     shared = [
         prefect_home(),
-        Path(tidying.result_folder()),
+        Path(catalog.data_dir).with_name("results"),
         Path(catalog.data_dir, "08_reporting"),
         tmp_path,  # The temporary folder.
     ]
@@ -182,7 +182,7 @@ def test_only_features_of_the_newest_batches_are_kept(
 
 
 def test_results_are_removed_after_their_last_use(catalog: Catalog) -> None:
-    folder = Path(tidying.result_folder())
+    folder = Path(catalog.data_dir).with_name("results")
     ours = json_of_a_result()
     for name, text in (("old", ours), ("new", ours), ("others", '{"serializer": "json"}')):
         (folder / name).write_text(text)
