@@ -45,6 +45,7 @@ deployments: $(VENV)/ready-dev  ## generate prefect.yaml and the templates of wo
 lock: $(VENV)/ready-dev  ## update the versions of all dependencies
 	$(BIN)/uv pip compile --universal --generate-hashes --no-header --upgrade pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --universal --generate-hashes --no-header --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	$(BIN)/uv pip compile --universal --generate-hashes --no-header --extra image -c requirements-dev.lock pyproject.toml -o requirements-image.lock
 
 wheel: $(VENV)/ready-dev  ## build the wheel, into dist/
 	$(BIN)/python -m hatchling build --target wheel

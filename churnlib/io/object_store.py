@@ -86,6 +86,14 @@ def read_bytes(uri: str) -> bytes:
         return bytes(obstore.get(open_store(uri), key_of(uri)).bytes())
 
 
+def read_if_exists(uri: str) -> bytes | None:
+    """See `churnlib.io.storage.read_if_exists`."""
+    try:
+        return read_bytes(uri)
+    except FileNotFoundError:
+        return None
+
+
 def open_bytes(uri: str) -> BinaryIO:
     """See `churnlib.io.storage.open_bytes`."""
     with store_errors(uri):
@@ -250,7 +258,11 @@ def put_if(uri: str, content: bytes, condition: "PutMode") -> "UpdateVersion | N
 
         try:
             result = obstore.put(open_store(uri), key_of(uri), content, mode=condition)
-        except (AlreadyExistsError, PreconditionError, FileNotFoundError):
+        except (AlreadyExistsError, PreconditionError):
+            return None
+        except FileNotFoundError:
+            if condition == "create":  # Then the bucket is missing, not the object.
+                raise
             return None
     return _version(result)
 

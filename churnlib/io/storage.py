@@ -38,7 +38,12 @@ def fingerprint(uri: str) -> str:
 
 
 def find_file(uri: str) -> Entry | None:
-    """Returns the entry of a file; None if there is none."""
+    """Returns the entry of a file; None if there is none.
+
+    Raises:
+        UnreadableError: It cannot be told: a folder denies access, a symbolic link has no target,
+            or an object store does not answer.
+    """
     return object_store.find_file(uri) if is_remote(uri) else local.find_file(uri)
 
 
@@ -48,8 +53,12 @@ def is_file(uri: str) -> bool:
 
 
 def is_folder(uri: str) -> bool:
-    """Whether there is a folder; in an object store, a prefix with at least one object."""
-    return object_store.is_folder(uri) if is_remote(uri) else Path(uri).is_dir()
+    """Whether there is a folder; in an object store, a prefix with at least one object.
+
+    Raises:
+        UnreadableError: It cannot be told; see `find_file`.
+    """
+    return object_store.is_folder(uri) if is_remote(uri) else local.is_folder(uri)
 
 
 def exists(uri: str) -> bool:
@@ -86,12 +95,20 @@ def size(uri: str) -> int:
 
 
 def list_files(folder: str) -> list[Entry]:
-    """Lists the files in a folder and its subfolders by name; empty if there is no folder."""
+    """Lists the files in a folder and its subfolders by name; empty if there is no folder.
+
+    Raises:
+        UnreadableError: One of them cannot be looked up; see `find_file`.
+    """
     return object_store.list_files(folder) if is_remote(folder) else local.list_files(folder)
 
 
 def list_names(folder: str) -> list[str]:
-    """Lists the names in a folder, of files and of folders; empty if there is no folder."""
+    """Lists the names in a folder, of files and of folders; empty if there is no folder.
+
+    Raises:
+        UnreadableError: The folder cannot be read; see `find_file`.
+    """
     return object_store.list_names(folder) if is_remote(folder) else local.list_names(folder)
 
 
@@ -102,6 +119,17 @@ def read_bytes(uri: str) -> bytes:
         OSError: There is none, or it may not be read.
     """
     return object_store.read_bytes(uri) if is_remote(uri) else Path(uri).read_bytes()
+
+
+def read_if_exists(uri: str) -> bytes | None:
+    """Reads a whole file; None only if nothing is there.
+
+    Raises:
+        UnreadableError: Something is there but cannot be read, or this cannot be told: no access, a
+            folder, a symbolic link without a target, a fault of the disk; or an object store does
+            not answer or denies access.
+    """
+    return object_store.read_if_exists(uri) if is_remote(uri) else local.read_if_exists(uri)
 
 
 def open_bytes(uri: str) -> BinaryIO:
@@ -133,7 +161,7 @@ def remove(uri: str) -> None:
     if is_remote(uri):
         object_store.remove(uri)
     else:
-        Path(uri).unlink(missing_ok=True)
+        local.remove(uri)
 
 
 def remove_matching(folder: str, text: str) -> None:
@@ -156,8 +184,8 @@ def remove_folder(uri: str) -> None:
     """Removes a folder with all its content, if there is one."""
     if is_remote(uri):
         object_store.remove_folder(uri)
-    elif Path(uri).is_dir():
-        rmtree(uri)
+    else:
+        local.remove_folder(uri)
 
 
 def exclusive_lock(uri: str, wait: locks.LockWait | None = None) -> AbstractContextManager[None]:
@@ -182,7 +210,8 @@ def exclusive_lock(uri: str, wait: locks.LockWait | None = None) -> AbstractCont
 def replacing(target: str | Path, *, last: str = "") -> Iterator[Path]:
     """Yields a local path; what the block writes there replaces the target at its end.
 
-    Where the block raises, the new file is removed and the target stays as it was.
+    Where the block raises, the new file is removed and the target stays as it was. In the layers of
+    `churnlib.io.durability.DURABLE`, the new content is on the disk when the block has ended.
 
     Args:
         target: The file, or a folder that does not exist yet.
@@ -209,7 +238,7 @@ def replacing_all(targets: Sequence[str | Path], *, last: str = "") -> Iterator[
     """
     uris = [str(target) for target in targets]
     remote = is_remote(uris[0])
-    with object_store.replacing(uris, last) if remote else local.replacing(uris) as paths:
+    with object_store.replacing(uris, last) if remote else local.replacing(uris, last) as paths:
         yield paths
         for check in _CHECKS.get():
             check()

@@ -82,7 +82,7 @@ def games_folder(games_dir: str | None = None, environ: Mapping[str, str] | None
     beside_package = Path(__file__).resolve().parent.parent.parent
     folders = [Path(named)] if named else [d / "games" for d in (here, *here.parents)]
     for folder in folders if named else [*folders, beside_package / "games"]:
-        if (folder / "base.toml").is_file():
+        if os.path.lexists(folder / "base.toml"):
             return folder.resolve()
     raise SettingsError(
         f"no games: there is no base.toml in {folders[0]}"
@@ -131,7 +131,7 @@ def load_layers(
     origins: list[tuple[str, frozenset[KeyPath]]] = []
     names = ("base", game, "local") if local else ("base", game)
     for file in (folder / f"{name}.toml" for name in names):
-        if file.exists():
+        if os.path.lexists(file):  # A link without a target is refused, not left out.
             tree = _read(game, file)
             merged = merge(merged, tree)
             origins.append((f"{folder.name}/{file.name}", frozenset(leaves(tree))))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
-from churnlib.errors import ModelError, closest
+from churnlib.errors import ModelError, closest, error_prefix
 from churnlib.io.catalog import Catalog, is_version_name
 from churnlib.io.datasets import Dataset, DatasetRef, ref
 from churnlib.io.storage import fingerprint, list_files, replacing, write_text
@@ -66,8 +66,14 @@ def created_at(version: str) -> datetime | None:
 
 
 def list_versions(catalog: Catalog) -> tuple[str, ...]:
-    """Lists the versions of a game, the newest first."""
-    names = (entry.name.rpartition("/") for entry in list_files(catalog.models().uri))
+    """Lists the versions of a game, the newest first.
+
+    Raises:
+        UnreadableError: The folder of models, or a file in it, cannot be looked up.
+    """
+    with error_prefix(catalog.game):
+        files = list_files(catalog.models().uri)
+    names = (entry.name.rpartition("/") for entry in files)
     folders = {folder for folder, _, name in names if name == MANIFEST}
     return tuple(sorted(filter(is_version_name, folders), reverse=True))
 

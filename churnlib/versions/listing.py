@@ -8,13 +8,13 @@ from typing import Any
 
 from churnlib.errors import ModelError
 from churnlib.io.catalog import Catalog
-from churnlib.io.storage import read_bytes
 from churnlib.settings import Offer
-from churnlib.versions.champion import champion_version
+from churnlib.versions.champion import champion_and_registry
 from churnlib.versions.evidence import Evidence
+from churnlib.versions.files import read_model_file
 from churnlib.versions.folder import created_at, list_versions
 from churnlib.versions.manifest import read_manifest
-from churnlib.versions.registry import By, Registry, State, read_registry
+from churnlib.versions.registry import By, Registry, State
 
 PROMOTED: dict[By, str] = {
     "training": "by training",
@@ -86,9 +86,9 @@ def describe_versions(catalog: Catalog) -> tuple[Version, ...]:
     """Describes all versions of a game, the newest first.
 
     Raises:
-        ModelError: The registry is damaged.
+        UnreadableError: The registry or the champion's pointer cannot be read.
     """
-    registry, champion = read_registry(catalog.registry()), champion_version(catalog)
+    champion, registry = champion_and_registry(catalog)
     return tuple(_describe(catalog, v, registry, champion) for v in list_versions(catalog))
 
 
@@ -96,7 +96,7 @@ def contact_reasons(
     catalog: Catalog, versions: Iterable[Version], min_outcomes: int, offer: Offer
 ) -> list[str | None]:
     """Why nobody is contacted by each version; see `Registry.why_no_contact`."""
-    registry, champion = read_registry(catalog.registry()), champion_version(catalog)
+    champion, registry = champion_and_registry(catalog)
     return [registry.why_no_contact(v.version, champion, min_outcomes, offer) for v in versions]
 
 
@@ -168,11 +168,15 @@ def _compared(name: str, registry: Registry) -> ListedBackTest | None:
 
 def _reported(catalog: Catalog, name: str) -> ListedBackTest | None:
     """The back-test in the latest report, if it tests this version."""
+    place = catalog.report("score_report")
+    content = read_model_file(place.uri, catalog.game, "The latest back-test is not known.")
+    if content is None:
+        return None
     try:
-        report = json.loads(read_bytes(catalog.report("score_report").uri))
+        report = json.loads(content)
         if report["model_version"] != name:
             return None
         window = report["window"]["start"], report["window"]["end"]
         return ListedBackTest("roc_auc", report["general"]["roc_auc"], window, report["as_of"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):  # The report of another version of this package.
         return None

@@ -11,10 +11,10 @@ from churnlib.errors import ModelError
 from churnlib.io.catalog import VERSION_PATTERN
 from churnlib.io.commands import command_line
 from churnlib.io.datasets import Dataset, DatasetRef
-from churnlib.io.storage import read_bytes
 from churnlib.model.feature_schema import Kind
 from churnlib.settings import SIGNING_KEY_FILE_VARIABLE, SIGNING_KEY_VARIABLE, ThresholdRule
 from churnlib.uris import join, name_of
+from churnlib.versions.files import read_model_file
 from churnlib.versions.signature import signature_fault
 
 MANIFEST = "manifest.json"
@@ -89,16 +89,15 @@ def read_manifest(model: Dataset | DatasetRef) -> dict[str, Any]:
     Raises:
         ModelError: It does not exist, does not have the fields of `Manifest`, is that of another
             version or game, or its signature is missing or wrong where the environment has a key.
+        UnreadableError: It cannot be read.
         SettingsError: The key cannot be used.
     """
-    path = join(model.uri, MANIFEST)
-    try:
-        text = read_bytes(path)
-    except OSError as error:
+    path, text = join(model.uri, MANIFEST), read_version_file(model, MANIFEST)
+    if text is None:
         raise ModelError(
-            f"{model.game}: there is no model version '{name_of(model.uri)}': {path} cannot be "
-            f"read ({error.strerror}). Train again: {retrain_command(model)}"
-        ) from None
+            f"{model.game}: there is no model version '{name_of(model.uri)}': {path} is missing. "
+            f"Train again: {retrain_command(model)}"
+        )
     if fault := manifest_fault(text):
         raise ModelError(
             f"{model.game}: {path} is damaged: {fault}. Train again: {retrain_command(model)}"
@@ -107,6 +106,18 @@ def read_manifest(model: Dataset | DatasetRef) -> dict[str, Any]:
     if why := why_untrusted(model, manifest):
         raise ModelError(f"{model.game}: {path} {why}")
     return manifest
+
+
+def read_version_file(model: Dataset | DatasetRef, name: str) -> bytes | None:
+    """Reads a file in the folder of a version; None if there is none.
+
+    Raises:
+        UnreadableError: It cannot be read.
+    """
+    unknown = (
+        f"Whether model {name_of(model.uri)} can be used is not known, so nothing was decided."
+    )
+    return read_model_file(join(model.uri, name), model.game, unknown)
 
 
 def why_untrusted(model: Dataset | DatasetRef, manifest: Mapping[str, Any]) -> str | None:

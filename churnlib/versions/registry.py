@@ -1,19 +1,18 @@
 """The registry: the candidate of a game, and all comparisons and promotions of its versions."""
 
 from collections.abc import Collection, Iterable
-from contextlib import AbstractContextManager
 from datetime import date, datetime
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from churnlib.errors import ModelError
-from churnlib.io.catalog import Catalog
+from churnlib.errors import UnreadableModelError
 from churnlib.io.datasets import Dataset, DatasetRef, ref
-from churnlib.io.storage import exclusive_lock, read_bytes, write_text
+from churnlib.io.storage import write_text
 from churnlib.months import months_apart
 from churnlib.settings import Offer
 from churnlib.versions.evidence import Evidence, why_no_contact
+from churnlib.versions.files import read_model_file
 from churnlib.versions.gate import Comparison
 from churnlib.versions.manifest import VersionName
 
@@ -69,6 +68,9 @@ class Registry(BaseModel):
         promotions: All changes of the champion, the oldest first.
         evidence: What the last back-test of each version showed, by version; not of versions that
             were deleted.
+        promoting: The version that is becoming champion: its promotion is recorded, but the pointer
+            may not name it yet; see `churnlib.versions.transactions`. None at any other time.
+        deleting: The versions that are being deleted.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -77,6 +79,8 @@ class Registry(BaseModel):
     comparisons: tuple[RecordedComparison, ...] = ()
     promotions: tuple[Promotion, ...] = ()
     evidence: dict[VersionName, Evidence] = {}
+    promoting: VersionName | None = None
+    deleting: tuple[VersionName, ...] = ()
 
     def last_comparison(self, version: str) -> RecordedComparison | None:
         """The latest comparison in which a version was the candidate."""
@@ -273,28 +277,21 @@ def read_registry(place: Dataset) -> Registry:
     """Reads a game's registry; an empty one if there is no file yet.
 
     Raises:
-        ModelError: The file is damaged.
+        UnreadableModelError: The file is damaged, or cannot be read.
     """
+    unknown = "The history of the model versions is not known, so nothing was changed."
+    content = read_model_file(place.uri, place.game, unknown)
     try:
-        return Registry.model_validate_json(read_bytes(place.uri))
-    except OSError:
-        return Registry()
+        return Registry() if content is None else Registry.model_validate_json(content)
     except ValidationError as error:
-        raise ModelError(
+        raise UnreadableModelError(
             f"{place.game}: {place.uri} is damaged: {error.errors()[0]['msg']}. Restore it from a "
             "copy, or remove it: the champion stays, and the history of the others is lost."
         ) from None
 
 
-def registry_lock(catalog: Catalog) -> AbstractContextManager[None]:
-    """Locks registry and champion against changes by others, for the duration of the block.
-
-    Read the state inside the block, or changes by another run may be lost.
-    """
-    return exclusive_lock(catalog.registry().uri)
-
-
 def write_registry(registry: Registry, place: Dataset) -> DatasetRef:
     """Replaces a game's registry; readers see either the old or the new one."""
-    write_text(registry.model_dump_json(indent=2) + "\n", place.uri)
+    unset = {name for name in ("promoting", "deleting") if not getattr(registry, name)}
+    write_text(registry.model_dump_json(indent=2, exclude=unset) + "\n", place.uri)
     return ref(place)

@@ -60,11 +60,13 @@ def _version() -> str:
 app = _ChurnApp(
     name="churn",
     help="Without a command: list the games, the flows and the latest output of each.\n\n"
-    "Exit status: 0 success, 2 wrong input or configuration, 1 any other error.",
+    "Exit status: 0 success, 2 wrong input or configuration, 1 any other error; 128 + the "
+    "number of the signal that stopped the command, such as 130 after Ctrl-C.",
     version=_version,
     default_parameter=Parameter(negative=(), show_default=False, allow_repeating=True),
     group_commands="Other commands",
     help_format="plaintext",
+    suppress_keyboard_interrupt=False,  # `main` says so in a line.
 )
 FLOW_COMMANDS = Group("Flows", sort_key=0)
 MODEL_COMMANDS = Group("Models", sort_key=1)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from churnlib.errors import ModelError, SettingsError, StoreError
+from churnlib.errors import ChurnlibError, ModelError
 from churnlib.io.catalog import Catalog
 from churnlib.io.storage import list_files
 from churnlib.settings import Settings, list_games, load_settings
@@ -42,7 +42,7 @@ def print_overview(commands: Mapping[str, str], data_dir: str | None = None) -> 
                 *_contacts(settings),
                 *_faults(settings, data_dir),
             ]
-        except (SettingsError, StoreError) as error:
+        except ChurnlibError as error:
             fault = str(error).removeprefix(f"{game}: ")
             print(f"\n{game}: error: {fault}")
             status = USERS_FAULT
@@ -69,20 +69,20 @@ def _contacts(settings: Settings) -> Iterator[str]:
     """A line on whether anyone is contacted by the champion, if there is one."""
     if not list_files(join(settings.data_dir, "06_models", settings.game)):
         return
-    from churnlib.versions.champion import champion_version
-    from churnlib.versions.registry import contacts_text, read_registry
+    from churnlib.versions.champion import champion_and_registry
+    from churnlib.versions.registry import contacts_text
 
     catalog = Catalog(settings.data_dir, settings.game)
-    version = champion_version(catalog)
-    if version is None:
-        return
     try:
-        reason = read_registry(catalog.registry()).why_no_contact(
-            version, version, settings.contact_outcomes, settings.campaign.offer
-        )
+        version, registry = champion_and_registry(catalog)
     except ModelError as error:
         text = str(error).removeprefix(f"{settings.game}: ")
     else:
+        if version is None:
+            return
+        reason = registry.why_no_contact(
+            version, version, settings.contact_outcomes, settings.campaign.offer
+        )
         text = contacts_text(reason)
     yield f"  {'contacts':<{LABEL_WIDTH}} {text}"
 

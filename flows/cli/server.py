@@ -11,6 +11,10 @@ from flows.engine.server import QUIET
 from flows.engine.server_access import AUTH, PROFILE, URL, profiles_file, write_profile
 from flows.engine.server_program import serve
 
+LEASES = "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE"
+LEASES_ON_DISK = "prefect.server.concurrency.lease_storage.filesystem"
+"""In Prefect's home: a run whose lease is gone after a restart of the server is crashed."""
+
 
 def run_server(port: int) -> None:
     """Runs a server on 127.0.0.1 until it is interrupted.
@@ -38,6 +42,7 @@ def run_server(port: int) -> None:
         # Prefect reads these when it is imported, by `serve`.
         os.environ.update({name: os.environ.get(name, QUIET[name]) for name in QUIET})
         os.environ.update({**settings, "PREFECT_UI_API_URL": settings[URL]})
+        os.environ.setdefault(LEASES, LEASES_ON_DISK)
         os.environ["PREFECT_SERVER_API_PORT"] = str(port)
         print(f"page      {page}")
         print(f"password  {_shown(settings[AUTH])}")

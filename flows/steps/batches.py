@@ -119,7 +119,11 @@ def announce_gaps(run: Run, window: SubscriptionWindow, tables: Sequence[RawTabl
     if not run.settings.windows.batch_predict.is_relative:
         return
     counts = {table.checked.name: fact(table.checked, ROWS_BY_DAY) for table in tables}
-    batches = _readable(run)
+    try:
+        batches = read_batches(run.catalog)
+    except DataError as error:
+        warn([f"which batches are missing or incomplete is not known: {error}"])
+        return
     missing = missing_months([batch.month for batch in batches], first_day(window.first))
     incomplete = {
         batch.month: rows_since_text(batch, counts) for batch in batches if batch.rows_since(counts)
@@ -162,11 +166,3 @@ def _announce(
         incomplete=tuple(map(month_name, incomplete)),
         too_small="yes" if len(months) > len(to_make) else "no",
     ).emit()
-
-
-def _readable(run: Run) -> list[PastBatch]:
-    """The predicted batches; none if a file cannot be read, which a later step refuses."""
-    try:
-        return read_batches(run.catalog)
-    except DataError:
-        return []

@@ -9,8 +9,7 @@ from churnlib.io.footer import facts
 from churnlib.report.formatting import capital
 from churnlib.settings import CampaignSettings
 from churnlib.uris import name_of
-from churnlib.versions.champion import champion_version
-from churnlib.versions.registry import read_registry
+from churnlib.versions.champion import champion_and_registry
 from flows.engine.artifacts import show_note
 from flows.engine.cache import run_logger
 from flows.steps.own_settings import deciding_command
@@ -33,11 +32,9 @@ class ContactPlan:
 def contact_plan(run: Run, model: DatasetRef) -> ContactPlan:
     """Plans whom the predictions of a version contact, by its last back-test and the gate."""
     settings, version = run.settings, name_of(model.uri)
-    reason = read_registry(run.catalog.registry()).why_no_contact(
-        version,
-        champion_version(run.catalog),
-        settings.contact_outcomes,
-        settings.campaign.offer,
+    champion, registry = champion_and_registry(run.catalog)
+    reason = registry.why_no_contact(
+        version, champion, settings.contact_outcomes, settings.campaign.offer
     )
     return ContactPlan(settings.campaign, reason)
 

@@ -14,6 +14,7 @@ from flows.engine.artifacts import show_datasets
 from flows.engine.events import labelled_as_deployed
 from flows.engine.ledger import ledger
 from flows.engine.node import Pipeline
+from flows.engine.server_outage import wait_for_server
 from flows.engine.tries import changes_of_try, labelled_as_try
 from flows.steps.parameters import AsOf, Game, Overrides
 from flows.steps.run import Run, open_run
@@ -39,6 +40,16 @@ REPLACE = """    replace: Replace delivered predictions by another model, window
 
 class ChurnFlow(Flow[..., Any]):
     """A flow whose parameters are plain values."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Runs the flow; as a sub-flow, only once Prefect's server answers.
+
+        Prefect tries again what a restart of the server interrupts, but not the first request of
+        a client, and a sub-flow starts with a client of its own.
+        """
+        if FlowRunContext.get():
+            wait_for_server()
+        return super().__call__(*args, **kwargs)
 
     def serialize_parameters(self, parameters: dict[str, Any]) -> dict[str, Any]:
         """Makes the parameters JSON, as Prefect does, but without importing FastAPI."""

@@ -1,6 +1,7 @@
 """Promotion: a back-test is recorded, and the candidate becomes champion if it is accepted."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -14,7 +15,7 @@ from churnlib.versions.gate import Comparison
 from churnlib.versions.manifest import read_manifest
 from churnlib.versions.model_state import ModelState
 from churnlib.versions.promotion import Cause, delete_old_versions, promote
-from churnlib.versions.registry import Registry, registry_lock, write_registry
+from churnlib.versions.transactions import commit, registry_lock
 from flows.engine.cache import run_logger
 from flows.engine.events import ModelCompared, ModelPromoted
 from flows.steps.back_test_plan import BackTestPlan
@@ -41,7 +42,9 @@ def apply_back_test(run: Run, plan: BackTestPlan, cohort: DatasetRef, report: Da
         or state.registry.has_comparison(Comparison.model_validate(comparison))
     ):
         comparison = None
+    keep = run.settings.champion.keep_versions
     if comparison is None and earlier == evidence:
+        delete_versions(run.catalog, keep)  # A run that was killed may not have.
         return
     record_back_test(
         plan.model,
@@ -49,7 +52,7 @@ def apply_back_test(run: Run, plan: BackTestPlan, cohort: DatasetRef, report: Da
         comparison,
         run.catalog.registry(),
         before=state.fingerprint,
-        keep_versions=run.settings.champion.keep_versions,
+        keep_versions=keep,
     )
 
 
@@ -101,17 +104,17 @@ def record_back_test(
             shown = Evidence.model_validate(evidence)
             recorded = recorded.with_evidence(name_of(model.uri), shown)
         if comparison is None:
-            write_registry(recorded, registry)
+            commit(catalog, recorded)
             return (datasets.ref(registry),)
         result = confirmed(Comparison.model_validate(comparison), state)
         recorded = recorded.with_comparison(result, datetime.now(UTC))
         if result.promotes:
             manifest = read_manifest(model)
             cause = Cause(result.reason, result)
-            promote_version(catalog, manifest, recorded, cause, by="back-test")
+            promote_version(replace(state, registry=recorded), manifest, cause, by="back-test")
             changed.append(catalog.champion())
         else:
-            write_registry(recorded, registry)
+            commit(catalog, recorded)
     run_logger().info("model %s: %s, because %s", result.candidate, result.decision, result.reason)
     if result.decision != "accepted":
         force = command_line("promote", model, "--version", result.candidate, "--force")
@@ -144,21 +147,20 @@ def confirmed(comparison: Comparison, state: ModelState) -> Comparison:
 
 
 def promote_version(
-    catalog: Catalog,
+    state: ModelState,
     manifest: dict[str, Any],
-    registry: Registry,
     cause: Cause,
     *,
     by: Literal["training", "back-test"],
 ) -> None:
     """Makes a version the champion, logs it and emits the event; call it within `registry_lock`."""
     version = manifest["version"]
-    promotion = promote(catalog, version, registry, cause, by=by, when=datetime.now(UTC))
+    promotion = promote(state, version, cause, by=by, when=datetime.now(UTC))
     previous = promotion.previous
     run_logger().info("model %s is the champion now; before: %s", version, previous or "none")
     roc_auc = roc_auc_of(manifest)
     ModelPromoted(
-        game=catalog.game, version=version, previous=previous, by=by, roc_auc=roc_auc
+        game=state.catalog.game, version=version, previous=previous, by=by, roc_auc=roc_auc
     ).emit()
 
 

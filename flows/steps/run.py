@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from churnlib.errors import DataError, SettingsError
+from churnlib.errors import DataError, SettingsError, UnreadableError
 from churnlib.io import datasets
 from churnlib.io.catalog import Catalog
 from churnlib.io.commands import churn_command
@@ -124,9 +124,12 @@ class Run:
 
         Raises:
             DataError: It does not exist.
+            UnreadableError: It exists but cannot be read.
         """
         try:
             return datasets.ref(dataset)
+        except UnreadableError:
+            raise
         except DataError:
             raise DataError(
                 f"{dataset.game}: {dataset.name} is missing: there is no {dataset.uri}. "

@@ -109,7 +109,15 @@ def new_value_warnings(scored: Scored) -> tuple[str, ...]:
     }
     return tuple(
         f"{column}: {count:,} of {counted(rows, 'subscription')} "
-        f"{'has' if count == 1 else 'have'} {what}"
+        f"{'has' if count == 1 else 'have'} {what}{_respelled(scored, column)}"
         for what, counts in kinds.items()
         for column, count in counts.items()
     )
+
+
+def _respelled(scored: Scored, column: str) -> str:
+    """Another spelling of a category that training knows, if there is one."""
+    if column not in scored.respelled:
+        return ""
+    new, known = scored.respelled[column]
+    return f', such as "{new}", which training knows as "{known}"'

@@ -35,7 +35,7 @@ def test_there_are_two_common_automations_and_three_for_each_game() -> None:
 def test_several_heartbeats_fit_into_the_shortest_silence() -> None:
     assert 3 * HEARTBEAT_SECONDS <= 90 <= SILENT_SECONDS  # The command takes no less than 60.
     for pool_type in WORKERS:
-        environment = template(pool_type)["variables"]["properties"]["env"]["default"]
+        environment = template(pool_type)["job_configuration"]["env"]
         assert environment.items() >= ENVIRONMENT.items()
     assert ENVIRONMENT["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] == str(HEARTBEAT_SECONDS)
 

@@ -65,15 +65,14 @@ def test_suggestion_for_a_batch_of_another_model_trains_and_scores(
 
 
 @pytest.mark.slow
-def test_suggestion_for_a_damaged_pointer_trains_in_the_same_folder(
-    restored: Studio, say: Say
-) -> None:
+def test_suggestion_for_a_damaged_pointer_restores_the_champion(restored: Studio, say: Say) -> None:
+    first = champion(restored)
     restored.file(f"06_models/{GAME}/champion.json").write_text("x")
     message = say(restored, "batch_predict", GAME)
     assert is_refusal(message, "champion.json is damaged"), message
-    follow(message.partition("or train again")[2])
-    # The model that has been trained again is another version than the one that was delivered.
-    assert restored.command("batch_predict", GAME, "--replace") == 0
+    follow(message.partition("champion again")[2])
+    assert champion(restored) == first
+    assert restored.command("batch_predict", GAME) == 0
 
 
 @pytest.mark.slow

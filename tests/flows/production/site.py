@@ -47,6 +47,7 @@ class Site:
         password: Its user and password.
         variables: What all processes have in their environment.
         worker: The worker's process, if it runs.
+        server: The server's process.
     """
 
     folder: Path
@@ -54,6 +55,7 @@ class Site:
     password: str
     variables: Mapping[str, str]
     worker: "subprocess.Popen[bytes] | None" = field(default=None)
+    server: "subprocess.Popen[bytes] | None" = field(default=None)
 
     def prefect(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Types a command of Prefect, in the project's folder."""
@@ -92,6 +94,13 @@ class Site:
             stop(self.worker)
             self.worker = None
 
+    def terminate_worker(self) -> None:
+        """Ends the worker by SIGTERM, as the end of its machine or an upgrade does."""
+        assert self.worker
+        self.worker.terminate()
+        self.worker.wait(60)
+        self.worker = None
+
     def kill_worker(self) -> None:
         """Ends the worker and all its runs at once, as the end of their machine would."""
         assert self.worker
@@ -99,6 +108,19 @@ class Site:
             os.kill(pid, signal.SIGKILL)
         self.worker.wait()
         self.worker = None
+
+    def start_server(self) -> None:
+        """Starts the server, and waits until it answers."""
+        port = self.url.removesuffix("/api").rpartition(":")[2]
+        command = [sys.executable, "-m", "flows", "server", "--port", port]
+        self.server = spawn(command, self.folder / "server.log", self.variables, cwd=self.folder)
+        wait_for(lambda: answers(f"{self.url}/health"), "the server")
+
+    def stop_server(self) -> None:
+        """Ends the server."""
+        if self.server:
+            stop(self.server)
+            self.server = None
 
     def ask(self, path: str, **query: Any) -> Any:
         """Asks the server's API."""
@@ -176,20 +198,16 @@ def site(folder: Path, database: str | None) -> Iterator[Site]:
     variables = {**own, **QUIET, **EAGER, **profile}
     if database:
         variables["PREFECT_API_DATABASE_CONNECTION_URL"] = database
-    command = [sys.executable, "-m", "flows", "server", "--port", str(port)]
-    server = spawn(command, folder / "server.log", variables, cwd=folder)
-    started = None
+    started = Site(folder, url, "", variables)
     try:
-        wait_for(lambda: answers(f"{url}/health"), "the server")
-        password = look_up(home / "profiles.toml", "profiles", PROFILE, AUTH)
-        started = Site(folder, url, password, variables)
+        started.start_server()
+        started.password = look_up(home / "profiles.toml", "profiles", PROFILE, AUTH)
         applied = started.python("-m", "deployments.apply", f"--silent-seconds={SILENT_SECONDS}")
         assert applied.returncode == 0, applied.stdout + applied.stderr
         yield started
     finally:
-        if started:
-            started.stop_worker()
-        stop(server)
+        started.stop_worker()
+        started.stop_server()
 
 
 @contextmanager

@@ -44,6 +44,18 @@ def test_only_unusually_many_pooled_values_are_warned_of() -> None:
     assert scored_with(model, ROWS.head(1).with_columns(sub_type=pl.lit("new"))) == ()
 
 
+def test_another_spelling_of_a_known_category_is_named() -> None:
+    model = fit(ROWS, training(model_of(BOOSTING)), seed=1)
+    known = ROWS["race"].drop_nulls().unique().sort()
+    shouted = ROWS.with_columns(pl.col("race").str.to_uppercase())
+    (warning,) = scored_with(model, shouted)
+    assert warning.startswith("race: ")
+    assert warning.endswith(
+        f'did not occur in training, such as "{known[0].upper()}", which training knows as '
+        f'"{known[0]}"'
+    )
+
+
 def test_numbers_in_another_unit_are_warned_of() -> None:
     model = fit(ROWS, training(model_of(BOOSTING)), seed=1)
     weeks = ROWS.with_columns(pl.col("sub_months") * 100)
