@@ -257,7 +257,11 @@ def put_if(uri: str, content: bytes, condition: "PutMode") -> "UpdateVersion | N
 
         try:
             result = obstore.put(open_store(uri), key_of(uri), content, mode=condition)
-        except (AlreadyExistsError, PreconditionError, FileNotFoundError):
+        except (AlreadyExistsError, PreconditionError):
+            return None
+        except FileNotFoundError:
+            if condition == "create":  # Then the bucket is missing, not the object.
+                raise
             return None
     return _version(result)
 
