@@ -11,32 +11,32 @@ ARG PYTHON=python:3.11.15-slim-trixie@sha256:db3ff2e1800a8581e2c48a27c3995339d47
 
 # hadolint ignore=DL3006
 FROM ${PYTHON} AS builder
-RUN python -m pip install --no-cache-dir --disable-pip-version-check uv==0.13.9 hatchling==1.33.0
 WORKDIR /build
-
-FROM builder AS dependencies
-RUN uv venv --python python3 /opt/venv
-COPY requirements.lock .
-RUN --mount=type=cache,target=/root/.cache/uv \
-    uv pip install --python /opt/venv/bin/python --link-mode copy --compile-bytecode \
-      --require-hashes --requirement requirements.lock
-# The client of object stores, and Dask, in the versions of requirements-dev.lock.
-RUN uv pip install --no-cache --python /opt/venv/bin/python --link-mode copy --compile-bytecode \
-      obstore==0.12.1 distributed==2026.8.0 prefect-dask==0.3.7
-
-FROM dependencies AS code
+# All that is installed comes from this lock: the dependencies, and the tools that build the wheel.
+COPY requirements-image.lock .
+RUN python -m venv --without-pip /opt/venv \
+    && python -m pip --python /opt/venv/bin/python install --no-cache-dir --disable-pip-version-check \
+      --no-deps --require-hashes --requirement requirements-image.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY churnlib churnlib
 COPY flows flows
-RUN uv build --wheel --no-build-isolation --out-dir dist \
-    && uv pip install --no-deps --compile-bytecode --python /opt/venv/bin/python --target site dist/*.whl
+RUN /opt/venv/bin/python -m hatchling build --target wheel --directory dist \
+    && /opt/venv/bin/uv pip install --offline --no-deps --compile-bytecode \
+      --python /opt/venv/bin/python --target /opt/churn dist/*.whl \
+    && /opt/venv/bin/uv pip uninstall --python /opt/venv/bin/python hatchling uv
 
 # hadolint ignore=DL3006
 FROM ${PYTHON} AS runtime
+# Root owns all but the user's home and the two volumes; nothing in it installs or becomes root.
 RUN groupadd --gid 10001 churn \
     && useradd --uid 10001 --gid churn --create-home churn \
-    && install -d -o churn -g churn /app/data /app/data/01_raw
-COPY --from=dependencies /opt/venv /opt/venv
+    && install -d -o churn -g churn /app/data /app/data/01_raw /app/results \
+    && install -d -o churn -g churn /home/churn/.prefect \
+    && python -m pip uninstall --yes --root-user-action ignore setuptools wheel pip \
+    && rm -rf /usr/local/lib/python3*/ensurepip \
+    && find / -xdev -type f -perm /6000 -exec chmod a-s {} +
+COPY --from=builder /opt/venv /opt/venv
+COPY --from=builder /opt/churn /opt/churn
 ENV PATH=/opt/venv/bin:/opt/churn/bin:$PATH \
     PYTHONPATH=/opt/churn \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -46,8 +46,8 @@ ENV PATH=/opt/venv/bin:/opt/churn/bin:$PATH \
     PREFECT_HOME=/home/churn/.prefect \
     # The server writes the files of its UI at each start.
     PREFECT_UI_STATIC_DIRECTORY=/home/churn/.prefect/ui \
-    # Keeps the cache of finished tasks beside the data.
-    PREFECT_RESULTS_LOCAL_STORAGE_PATH=/app/data/.results \
+    # The cache of finished tasks. Not in the data folder, where others write tables and read reports.
+    PREFECT_RESULTS_LOCAL_STORAGE_PATH=/app/results \
     # Otherwise idle threads of one fit keep spinning on cores that another needs.
     GOMP_SPINCOUNT=1000 \
     # Threads share freed memory: a third less memory on large data.
@@ -58,12 +58,11 @@ WORKDIR /app
 USER 10001:10001
 # Creates the database, which takes long, for runs that start their own server.
 RUN prefect server database upgrade --yes
-COPY --from=code /build/site /opt/churn
-COPY pyproject.toml prefect.yaml deployments/healthcheck.py ./
-COPY deployments/__init__.py deployments/apply.py deployments/automations.py deployments/generate.py deployments/state.py deployments/
+COPY pyproject.toml prefect.yaml deployments/healthcheck.py deployments/supervise.py ./
+COPY deployments/*.py deployments/
 COPY deployments/work-pools deployments/work-pools
 COPY games games
-VOLUME /app/data
+VOLUME ["/app/data", "/app/results"]
 HEALTHCHECK --interval=30s --timeout=10s --start-period=90s --retries=3 \
     CMD ["python", "/app/healthcheck.py"]
-CMD ["prefect", "worker", "start", "--pool", "churn", "--type", "process", "--with-healthcheck"]
+CMD ["python", "/app/supervise.py", "prefect", "worker", "start", "--pool", "churn", "--type", "process", "--with-healthcheck"]

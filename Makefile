@@ -11,7 +11,7 @@ run: $(VENV)/ready  ## take a game from raw data to model, back-test and predict
 	$(BIN)/python -m flows run --game $(GAME)
 
 server: $(VENV)/ready  ## start a permanent Prefect server with its UI
-	DO_NOT_TRACK=1 $(BIN)/prefect --no-prompt server start --host 127.0.0.1
+	$(BIN)/python -m flows server
 
 test: $(VENV)/ready-dev  ## run the tests, on two processes
 	$(BIN)/python -m pytest -m "not slow" $(TWO)
@@ -45,6 +45,7 @@ deployments: $(VENV)/ready-dev  ## generate prefect.yaml and the templates of wo
 lock: $(VENV)/ready-dev  ## update the versions of all dependencies
 	$(BIN)/uv pip compile --universal --generate-hashes --no-header --upgrade pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --universal --generate-hashes --no-header --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	$(BIN)/uv pip compile --universal --generate-hashes --no-header --extra image -c requirements-dev.lock pyproject.toml -o requirements-image.lock
 
 wheel: $(VENV)/ready-dev  ## build the wheel, into dist/
 	$(BIN)/python -m hatchling build --target wheel

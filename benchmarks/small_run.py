@@ -46,22 +46,22 @@ def main() -> None:
         raw = folder / "raw" / args.game
         sizes = ("--characters", str(args.characters), "--seed", str(SEED), "--out", str(raw))
         checked("-m", "churnlib.synthesis", "--game", args.game, *sizes, home=folder / "home")
-        with lasting_server(folder / "server") as url:
-            one_round(folder, raw, url)  # Creates databases and compiles modules.
-            rounds = [one_round(folder, raw, url) for _ in range(args.rounds)]
+        with lasting_server(folder / "server") as access:
+            one_round(folder, raw, access)  # Creates databases and compiles modules.
+            rounds = [one_round(folder, raw, access) for _ in range(args.rounds)]
     print("\n".join(table(rounds)))
 
 
-def one_round(folder: Path, raw: Path, url: str) -> Round:
+def one_round(folder: Path, raw: Path, access: Mapping[str, str]) -> Round:
     """Runs each way once.
 
     Args:
         folder: The folder for the data of the runs.
         raw: The raw tables of the game.
-        url: The API of the running server.
+        access: The variables by which programs find the running server.
     """
     taken = {"plain": checked("-m", "benchmarks.plain_script", str(raw), home=folder / "home")}
-    taken["warm"], taken["cached"] = train_twice(folder, raw, {"PREFECT_API_URL": url})
+    taken["warm"], taken["cached"] = train_twice(folder, raw, access)
     taken["cold"], taken["cold, cached"] = train_twice(folder, raw, {})
     load = os.getloadavg()[0]
     seconds = ", ".join(f"{way} {ended.wall:.1f}" for way, ended in taken.items())

@@ -9,6 +9,7 @@ the bounds are met. Bounds are computed within each round, and the median over t
 import argparse
 import json
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -78,27 +79,27 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--game", default="game1")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, lasting_server(Path(folder) / "home") as url:
-        one_round(Path(folder) / "warm-up", args.game, url)
+    with tempfile.TemporaryDirectory() as folder, lasting_server(Path(folder) / "home") as server:
+        one_round(Path(folder) / "warm-up", args.game, server)
         rounds = []
         for number in range(args.rounds):
-            rounds.append(one_round(Path(folder) / str(number), args.game, url))
+            rounds.append(one_round(Path(folder) / str(number), args.game, server))
             print(json.dumps(rounds[-1]), file=sys.stderr, flush=True)
     print_table(rounds)
     print_breakdown(rounds)
     print_bounds(rounds)
 
 
-def one_round(folder: Path, game: str, url: str) -> Round:
+def one_round(folder: Path, game: str, access: Mapping[str, str]) -> Round:
     """Measures each kind once.
 
     Args:
         folder: The folder for the data of the runs.
         game: The game to train a model of.
-        url: The API of the running server.
+        access: The variables by which programs find the running server.
     """
     home = {"PREFECT_HOME": str(folder / "home")}
-    server = {**home, "PREFECT_API_URL": url}
+    server = {**home, **access}
     plain_data = new_data(folder / "plain", game)
     seconds = {
         "python": run("-c", "pass").seconds,
@@ -161,22 +162,23 @@ def clean_environment() -> dict[str, str]:
 
 
 @contextmanager
-def lasting_server(home: Path) -> Iterator[str]:
-    """Runs a server as `make server` does, and yields the address of its API."""
+def lasting_server(home: Path) -> Iterator[Mapping[str, str]]:
+    """Runs a server as `make server` does; yields the variables by which programs find it."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    command = ("prefect", "--no-prompt", "server", "start", "--host", "127.0.0.1")
+    password = f"bench:{secrets.token_urlsafe(32)}"
     process = subprocess.Popen(
-        [sys.executable, "-m", *command, "--port", str(port)],
+        [sys.executable, "-m", "flows", "server", "--port", str(port)],
         cwd=ROOT,
-        env=clean_environment() | {"PREFECT_HOME": str(home)},
+        env=clean_environment()
+        | {"PREFECT_HOME": str(home), "PREFECT_SERVER_API_AUTH_STRING": password},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     url = f"http://127.0.0.1:{port}/api"
     try:
         wait_for(f"{url}/health")
-        yield url
+        yield {"PREFECT_API_URL": url, "PREFECT_API_AUTH_STRING": password}
     finally:
         process.terminate()
         process.wait()

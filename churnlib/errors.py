@@ -21,7 +21,15 @@ class DataError(ChurnlibError):
     """A table is missing, unreadable, or breaks a rule of its schema."""
 
 
-class StoreError(ChurnlibError):
+class UnreadableError(ChurnlibError):
+    """Something exists but cannot be read: its content is unknown, and it is not missing."""
+
+
+class UnreadableDataError(DataError, UnreadableError):
+    """A file or folder of data cannot be read."""
+
+
+class StoreError(UnreadableError):
     """An object store is unreachable or denies access, so its content is unknown."""
 
 
@@ -33,6 +41,10 @@ class ModelError(ChurnlibError):
     """A model cannot be built, found, trusted or applied."""
 
 
+class UnreadableModelError(ModelError, UnreadableError):
+    """A model, or the record of models, cannot be read, so nothing may be decided about it."""
+
+
 class TooFewRowsError(ModelError):
     """There are too few rows for training or validation; a larger sample may help."""
 
@@ -42,7 +54,7 @@ def error_prefix(game: str) -> Iterator[None]:
     """Prepends the game to the message of an error that does not name it yet."""
     try:
         yield
-    except (ModelError, SettingsError, StoreError) as error:
+    except (ModelError, SettingsError, UnreadableError) as error:
         if str(error).startswith(f"{game}: "):
             raise
         raise type(error)(f"{game}: {error}") from error

@@ -1,21 +1,24 @@
 """Applies this folder to a Prefect server: `python -m deployments.apply`.
 
 Creates the work pool and a queue per game, deploys everything in `prefect.yaml`, and writes the
-automations. Applying it again is safe: an existing work pool keeps its type, and its template
-unless --renew is given; a schedule or automation that was switched on manually stays on.
+automations. It may be applied again, and be interrupted, at any time: it changes only what the
+files changed since it was last applied; what was paused, switched or added manually stays. An
+existing work pool keeps its type, and its template unless --renew is given.
 """
 
 import argparse
 import json
 import re
-import subprocess
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
+from prefect.automations import AutomationCore
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 from prefect.exceptions import ObjectNotFound
@@ -24,8 +27,12 @@ from prefect.settings import get_current_settings
 from churnlib.errors import ChurnlibError, SettingsError
 from churnlib.settings import list_games
 from deployments.automations import SILENT_SECONDS, automations
-from deployments.generate import WORK_POOL, prefect_yaml
-from deployments.state import report_removed_games, restore_switched_on, switched_on
+from deployments.generate import WORK_POOL, deployments, prefect_yaml, schedule_warnings
+from deployments.leftovers import Applied, report_leftovers
+from deployments.work_pools import PROCESS_COMMAND
+from deployments.write_automations import triggers, write_automations
+from deployments.write_deployments import write_deployment
+from flows.engine.prefect_home import check_password
 
 FOLDER = Path(__file__).parent
 RUNS_PER_GAME = 1
@@ -40,15 +47,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The arguments; those of this process if None.
 
     Returns:
-        The exit status: 0 done, 2 the server, the games or the arguments are at fault, else that
-        of `prefect deploy`.
+        The exit status: 0 done, 2 the server, the games or the arguments are at fault.
     """
     args = _parser().parse_args(argv)
     try:
-        return apply(args)
+        apply(args)
     except ChurnlibError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -69,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--prune", action="store_true",
-        help="remove the deployments, automations and queues of games that no longer exist",
+        help="remove what is left of removed games and of older versions of this project",
     )  # fmt: skip
     parser.add_argument(
         "--silent-seconds", type=_seconds, default=SILENT_SECONDS, metavar="N",
@@ -94,34 +101,31 @@ def _seconds(text: str) -> int:
     )
 
 
-def apply(args: argparse.Namespace) -> int:
+def apply(args: argparse.Namespace) -> None:
     """Applies the folder.
 
     Args:
         args: The parsed arguments.
-
-    Returns:
-        The exit status of `prefect deploy`.
 
     Raises:
         ChurnlibError: `prefect.yaml` is out of date, or a game or the server is at fault.
     """
     games = list_games()
     check_yaml()
+    for warning in schedule_warnings():
+        print(warning, file=sys.stderr)
     with connected() as client:
         ensure_pool(client, args.type, args.template, renew=args.renew)
         for game in games:
             limit_queue(client, game)
-        on = switched_on(client)
-        try:
-            status = deploy()
-            if status == 0:
-                write_automations(client, args.silent_seconds)
-        finally:  # A deployment that failed halfway has also switched schedules off.
-            restore_switched_on(client, on)
-        if status == 0:
-            report_removed_games(client, games, prune=args.prune)
-    return status
+        ids: dict[str, UUID] = {}
+        said: list[AutomationCore] = []
+        for entry in deployments():
+            name, ids[name] = write_deployment(client, entry)
+            said += triggers(entry, ids[name])
+        said += automations(ids.__getitem__, args.silent_seconds)
+        names = write_automations(client, said)
+        report_leftovers(client, Applied(games, {*ids.values()}, names), prune=args.prune)
 
 
 def check_yaml() -> None:
@@ -143,14 +147,27 @@ def connected() -> Iterator[SyncPrefectClient]:
 
     Raises:
         SettingsError: No server is configured, or it does not answer as a Prefect server.
+        ServerError: It asks for another password.
     """
-    if not (url := get_current_settings().api.url):
-        raise SettingsError("no server is configured. Set PREFECT_API_URL.")
+    server = get_current_settings().api
+    if not (url := server.url):
+        raise SettingsError(
+            "no server is configured. Set PREFECT_API_URL, or PREFECT_PROFILE=churn for the server "
+            "of `churn server`."
+        )
     print(f"server {url}", flush=True)
+    if server.key is None:
+        check_password(url, server.auth_string.get_secret_value() if server.auth_string else "")
     try:
         with get_client(sync_client=True) as client:
             _check_server(client)
             yield client
+    except httpx.HTTPStatusError as error:
+        answer = error.response
+        raise SettingsError(
+            f"{url} refused a request to {answer.request.url.path}: {answer.status_code} "
+            f"{answer.text[:500]}"
+        ) from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         what = re.split(r"\n| - ", str(error))[0]  # The rest is links about the status.
         raise SettingsError(
@@ -164,16 +181,6 @@ def _check_server(client: SyncPrefectClient) -> None:
         client.raise_for_api_version_mismatch()
     except RuntimeError as error:  # Prefect raises it for every cause.
         raise httpx.RequestError(str(error.__cause__ or error)) from error
-
-
-def deploy() -> int:
-    """Deploys everything in `prefect.yaml`; returns the exit status of `prefect deploy`."""
-    deployed = subprocess.run(
-        [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"],
-        cwd=FOLDER.parent,
-        check=False,
-    )
-    return deployed.returncode
 
 
 def ensure_pool(
@@ -205,35 +212,29 @@ def ensure_pool(
 def _job(template: Path | None, pool_type: str) -> dict[str, Any]:
     file = template or FOLDER / "work-pools" / f"{pool_type}.json"
     job: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    configuration = job.get("job_configuration", {})
+    if configuration.get("command") == PROCESS_COMMAND:
+        # A worker need not have it on its path.
+        command = PROCESS_COMMAND.split()[1:]
+        configuration["command"] = shlex.join([sys.executable, *command])
     return job
 
 
 def limit_queue(client: SyncPrefectClient, game: str) -> None:
     """Limits a game's queue to one run at a time; the others wait."""
+    limit = f"{RUNS_PER_GAME} run at a time"
     try:
         queue = client.read_work_queue_by_name(game, work_pool_name=WORK_POOL)
-        client.update_work_queue(queue.id, concurrency_limit=RUNS_PER_GAME)
     except ObjectNotFound:
         client.create_work_queue(game, concurrency_limit=RUNS_PER_GAME, work_pool_name=WORK_POOL)
-    print(f"work queue {game}: {RUNS_PER_GAME} run at a time")
-
-
-def write_automations(client: SyncPrefectClient, silent_seconds: int = SILENT_SECONDS) -> None:
-    """Writes the automations; existing ones with the same names are replaced.
-
-    Args:
-        client: The server.
-        silent_seconds: Seconds without a heartbeat after which a run is marked as crashed.
-    """
-    for automation in automations(
-        lambda name: client.read_deployment_by_name(name).id, silent_seconds
-    ):
-        existing = client.read_automations_by_name(automation.name)
-        if existing:
-            client.update_automation(existing[0].id, automation)
-        else:
-            client.create_automation(automation)
-        print(f"automation {automation.name}: {'on' if automation.enabled else 'off'}")
+        print(f"work queue {game}: created, {limit}")
+        return
+    if queue.concurrency_limit != RUNS_PER_GAME:
+        client.update_work_queue(queue.id, concurrency_limit=RUNS_PER_GAME)
+        limit += f", in place of {queue.concurrency_limit}"
+    print(f"work queue {game}: exists, {limit}")
+    if queue.is_paused:
+        print(f"work queue {game} stays paused, because it was paused manually")
 
 
 if __name__ == "__main__":

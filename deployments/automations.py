@@ -163,6 +163,9 @@ def make_missing_batches(game: str, deployment: UUID) -> AutomationCore:
 def try_again_when_late(game: str) -> AutomationCore:
     """Runs a deployment again a day after it was refused because a raw table is late.
 
+    If a further run waits already, that one goes on: while a table is late for months, each
+    scheduled run would otherwise begin a daily run of its own.
+
     Args:
         game: The game.
     """
@@ -171,7 +174,7 @@ def try_again_when_late(game: str) -> AutomationCore:
         description="The last months of a raw table hold far fewer rows than those before.",
         enabled=_is_active(game),
         tags=[game],
-        trigger=_on_event(f"churn.feed.{game}", "churn.feed.late", refused="yes"),
+        trigger=_on_event(f"churn.feed.{game}", "churn.feed.late", refused="yes", run_waiting="no"),
         actions=[RunDeployment(source="inferred", schedule_after=timedelta(days=1))],
     )
 

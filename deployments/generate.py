@@ -1,5 +1,6 @@
 """Writes `prefect.yaml` from the games: `python -m deployments.generate`."""
 
+import sys
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.metadata import version
@@ -52,6 +53,13 @@ def deployments() -> Iterator[dict[str, Any]]:
         schedules = load_settings(game, environ={}, local=False).schedules
         for module, function in entrypoints():
             yield deployment(game, module, function, schedules)
+
+
+def schedule_warnings() -> Iterator[str]:
+    """Yields a warning for each schedule that probably comes on other days than meant."""
+    for game in list_games():
+        for warning in load_settings(game, environ={}, local=False).schedules.warnings():
+            yield f"warning: {game}: {warning}"
 
 
 def entrypoints() -> Iterator[tuple[str, str]]:
@@ -122,4 +130,6 @@ def prefect_yaml() -> str:
 
 
 if __name__ == "__main__":
+    for each in schedule_warnings():
+        print(each, file=sys.stderr)
     (Path(__file__).parents[1] / "prefect.yaml").write_text(prefect_yaml(), encoding="utf-8")

@@ -10,11 +10,12 @@ from datetime import date
 
 from prefect import flow
 
-from churnlib.io.catalog import month_name
+from churnlib.io.catalog import batch_name, month_name
 from churnlib.io.storage import written_at
 from flows.engine.artifacts import Progress, show_table
 from flows.engine.cache import run_logger
 from flows.engine.events import labelled_as_deployed
+from flows.engine.run_logger import told_once
 from flows.engine.tries import changes_of_try, labelled_as_try
 from flows.standard_features import standard_features
 from flows.steps.months import (
@@ -62,7 +63,8 @@ def backfill(
             arrived in the currency table.
         overrides: Settings by dotted path, such as {"train.seed": 7}.
         data_dir: The data folder, or the URI of one in an object store, such as s3://bucket/data;
-            the one in the settings if empty.
+            the one in the settings if empty. A run of a deployment may only name a folder inside
+            that.
         refresh: Run every task again, whether or not its output exists or is cached.
         replace: Replace delivered predictions that were made by another model, for another window
             or with another campaign.
@@ -72,6 +74,7 @@ def backfill(
         refreshing(refresh),
         labelled_as_deployed(changed=True),
         labelled_as_try(changes_of_try(game, overrides, data_dir)),
+        told_once(),
         open_run(game, as_of, overrides, data_dir) as run,
     ):
         warn(run.day_warnings)
@@ -107,7 +110,8 @@ def run_month(
     that made them if it still exists.
     """
     output = output_of(run, batch_flow, month)
-    name, before, started = month_name(month), written_at(output.uri), time.perf_counter()
+    batch = batch_name(*getattr(run.settings.windows, batch_flow).span(as_of))
+    before, started = written_at(output.uri), time.perf_counter()
     error: Exception | None = None
     again = Remake()
     try:
@@ -118,7 +122,7 @@ def run_month(
         # A later champion must not replace these predictions.
         if refresh or replace or not exists or again.why:
             subflow = find_flow(batch_flow)
-            named = subflow.with_options(flow_run_name=f"{run.settings.game} {name}")
+            named = subflow.with_options(flow_run_name=f"{run.settings.game} {batch}")
             more = {"replace": replace} if FLOWS[batch_flow].is_delivery else {}
             named(**{**run.parameters, **more, "as_of": as_of}, **again.parameters)
     except Exception as raised:  # Continue with the other months.
@@ -127,8 +131,7 @@ def run_month(
     is_written = before != written_at(output.uri)
     done: Outcome = "done before" if not is_written else "made again" if again.why else "done"
     kind: Outcome = "failed" if error else done
-    result = MonthResult(
-        name, as_of, kind, seconds, error, again.why if kind == "made again" else ""
-    )
-    run_logger().info("%s, as of %s: %s (%.1f s)", name, as_of, result.row["outcome"], seconds)
+    why = again.why if kind == "made again" else ""
+    result = MonthResult(month_name(month), as_of, kind, seconds, error, why)
+    run_logger().info("%s, as of %s: %s (%.1f s)", batch, as_of, result.row["outcome"], seconds)
     return result

@@ -12,12 +12,13 @@ from flows.steps.absent_currency import absent_currency_warnings
 from flows.steps.batches import announce_gaps, batch_facts, beyond_warnings, news_warnings
 from flows.steps.contacts import announce_contacts, contact_plan
 from flows.steps.delivery import check_delivery, check_not_smaller
-from flows.steps.feeds import BATCH_FEEDS, check_feeds, feeds_of
+from flows.steps.feeds import check_feeds, feeds_of
 from flows.steps.flow import churn_flow, is_subflow
 from flows.steps.model_choice import usable_model
 from flows.steps.prediction import (
     BatchRequest,
     build_predict_features,
+    footer_warnings,
     predict_batch,
 )
 from flows.steps.run import Run
@@ -39,14 +40,14 @@ def batch_predict(run: Run) -> DatasetRef:
     model, model_warnings = usable_model(run)
     output = run.catalog.predictions(window.first)
     check_delivery(run, output, name_of(model.uri))
-    check_first(run, "batch_predict", *run.raw.of_kind(*KINDS), needed=BATCH_FEEDS)
+    check_first(run, "batch_predict", *run.raw.of_kind(*KINDS))
     tables = characters, subs, currency = run.tables(*KINDS)
     check_not_smaller(run, output, subs)
     warnings = warn(
         run.day_warnings,
         leakage_warnings(settings.standard),
         model_warnings,
-        check_feeds(run, feeds_of(subs, currency), BATCH_FEEDS),
+        check_feeds(run, feeds_of(subs, currency), "batch_predict"),
         beyond_warnings(run, window),
     )
     features = build_predict_features(
@@ -67,6 +68,7 @@ def batch_predict(run: Run) -> DatasetRef:
         contacts=contact_plan(run, model),
         allow_joblib=run.allow_joblib,
     )
+    warn(footer_warnings(predictions))
     announce_contacts(run, predictions)
     if not is_subflow():
         announce_gaps(run, window, tables)

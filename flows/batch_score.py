@@ -11,6 +11,7 @@ from churnlib.versions.champion import champion_version
 from flows.standard_features import standard_features
 from flows.steps.batch_report import BatchScoreContext, score_batch
 from flows.steps.flow import churn_flow
+from flows.steps.past_churn import past_churn_warnings
 from flows.steps.past_model import find_existing, past_model
 from flows.steps.past_predictions import find_predictions
 from flows.steps.raw_tables import STANDARD_KINDS
@@ -31,7 +32,11 @@ def batch_score(run: Run) -> tuple[DatasetRef, ...]:
     standard = open_standard_features(run, "churn_after_months")
     sources = read_sources(run)
     predictions = find_predictions(run, window)
-    warnings = warn(fact(predictions, "warnings"), data_warnings(run, sources, noted_feeds(run)))
+    warnings = warn(
+        fact(predictions, "warnings"),
+        data_warnings(run, "batch_score", sources, noted_feeds(run)),
+        past_churn_warnings(run, standard),
+    )
     reports = score_batch(
         standard,
         predictions,

@@ -13,8 +13,10 @@ from flows.standard_features import standard_features
 from flows.steps.absent_currency import absent_currency_warnings
 from flows.steps.back_test import score_model
 from flows.steps.back_test_plan import back_test_plan
-from flows.steps.feeds import LABEL_FEEDS, feeds_of, refuse_late
+from flows.steps.feeds import feeds_of, refuse_late
 from flows.steps.flow import churn_flow
+from flows.steps.own_settings import try_warnings
+from flows.steps.past_churn import past_churn_warnings
 from flows.steps.promotion import apply_back_test, record_back_test
 from flows.steps.reports import check_segments, keep_reports, score_context, show
 from flows.steps.run import Run
@@ -36,14 +38,16 @@ def score(run: Run) -> tuple[DatasetRef, ...]:
     plan = back_test_plan(run)
     standard = open_standard_features(run, "churn_after_months", "standard")
     sources = read_sources(run)
-    refuse_late(run, noted_feeds(run), LABEL_FEEDS)
+    refuse_late(run, noted_feeds(run), "score")
     (currency,) = run.tables("history")
     warnings = warn(
         leakage_warnings(run.settings.standard),
         plan.warnings,
-        data_warnings(run, sources, {**noted_feeds(run), **feeds_of(currency)}),
+        try_warnings(run),
+        data_warnings(run, "score", sources, {**noted_feeds(run), **feeds_of(currency)}),
         note=plan.note,
     )
+    warnings += warn(past_churn_warnings(run, standard))
     cohort = window_cohort(run, "score", standard, sources, currency, plan.window)
     warnings += warn(absent_currency_warnings(cohort.features))
     reports = score_model(

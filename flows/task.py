@@ -22,6 +22,7 @@ from flows.engine.cache import (
 from flows.engine.ledger import Call, record, record_cached
 from flows.engine.node import Node
 from flows.engine.prefect_home import prefect_home
+from flows.engine.result_files import ResultFiles
 from flows.engine.results import DatasetSerializer, datasets_in, encode, refreshing
 
 __all__ = ["refreshing", "task"]
@@ -103,8 +104,8 @@ def _make_task(
     check_notes(function, notes)
     signature = inspect.signature(function)
 
-    # All state is in the function, cache policy and serializer, because Prefect keeps only these
-    # when it copies a task, as `with_options` does.
+    # All state is in the function, cache policy, store and serializer, because Prefect keeps only
+    # these when it copies a task, as `with_options` does.
     @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         call = signature.bind(*args, **kwargs)
@@ -123,6 +124,7 @@ def _make_task(
     return Task(
         run,
         cache_policy=DependencyCache(uses=uses, notes=notes),
+        result_storage=ResultFiles(),
         result_serializer=DatasetSerializer(),
         cache_result_in_memory=False,  # A cached result is checked whenever it is read.
         on_completion=[record_cached],

@@ -11,9 +11,10 @@ from churnlib.io.datasets import DatasetRef
 from churnlib.schemas.spec import TableKind
 from flows.standard_features import standard_features
 from flows.steps.absent_currency import absent_currency_warnings
-from flows.steps.feeds import LABEL_FEEDS, feeds_of, refuse_late
+from flows.steps.feeds import feeds_of, refuse_late
 from flows.steps.flow import churn_flow
 from flows.steps.outcome_check import LabelRequest, check_outcomes
+from flows.steps.past_churn import past_churn_warnings
 from flows.steps.registration import register, register_version
 from flows.steps.reports import keep_reports, show, training_context
 from flows.steps.run import Run
@@ -44,12 +45,13 @@ def train(run: Run) -> DatasetRef:
     check_training(run)
     standard = open_standard_features(run, "churn_after_months", "standard")
     sources = read_sources(run)
-    refuse_late(run, noted_feeds(run), LABEL_FEEDS)
+    refuse_late(run, noted_feeds(run), "train")
     (currency,) = run.tables("history")
     warnings = warn(
         leakage_warnings(run.settings.standard),
-        data_warnings(run, sources, {**noted_feeds(run), **feeds_of(currency)}),
+        data_warnings(run, "train", sources, {**noted_feeds(run), **feeds_of(currency)}),
     )
+    warnings += warn(past_churn_warnings(run, standard))
     check_outcomes(standard, LabelRequest.of(run))
     cohort = window_cohort(run, "train", standard, sources, currency)
     warnings += warn(absent_currency_warnings(cohort.features))

@@ -1,14 +1,16 @@
 """A temporary home for Prefect, and one server for all tests that need one."""
 
 import os
+import shlex
 import shutil
 import sqlite3
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -66,6 +68,23 @@ def pytest_unconfigure() -> None:
     """Stops the server and removes Prefect's home."""
     SERVER.stop()
     shutil.rmtree(HOME, ignore_errors=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _suggested_commands_are_understood() -> Iterator[None]:
+    """Parses every command line that a message of a test suggests, as `churn` would."""
+    from churnlib.io import commands
+    from flows.cli.app import app
+
+    def join(words: Iterable[str]) -> str:
+        churn, *line = words
+        assert churn == "churn"
+        app.parse_args(line, exit_on_error=False, print_error=False)
+        return shlex.join([churn, *line])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(commands, "shlex", SimpleNamespace(join=join))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -12,12 +12,23 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 BASE = tuple(map(Requirement, PROJECT["dependencies"]))
-EXTRAS = tuple(
-    requirement
-    for extra in PROJECT["optional-dependencies"].values()
-    for requirement in map(Requirement, extra)
-    if requirement.name != PROJECT["name"]
-)
+
+
+def extras(*names: str) -> tuple[Requirement, ...]:
+    """The requirements of some extras, and of those that they name."""
+    found: list[Requirement] = []
+    for name in names:
+        for requirement in map(Requirement, PROJECT["optional-dependencies"][name]):
+            if requirement.name == PROJECT["name"]:
+                found += extras(*requirement.extras)
+            else:
+                found.append(requirement)
+    return tuple(found)
+
+
+EXTRAS = extras(*PROJECT["optional-dependencies"])
+IMAGE = extras("image")
+LOCKS = ("requirements.lock", "requirements-image.lock", "requirements-dev.lock")
 
 
 def pinned(lock: str) -> dict[str, set[str]]:
@@ -31,7 +42,11 @@ def pinned(lock: str) -> dict[str, set[str]]:
 
 @pytest.mark.parametrize(
     ("lock", "requirements"),
-    [("requirements.lock", BASE), ("requirements-dev.lock", (*BASE, *EXTRAS))],
+    [
+        ("requirements.lock", BASE),
+        ("requirements-image.lock", (*BASE, *IMAGE)),
+        ("requirements-dev.lock", (*BASE, *EXTRAS)),
+    ],
 )
 def test_lock_pins_every_dependency_to_an_allowed_version(
     lock: str, requirements: tuple[Requirement, ...]
@@ -45,5 +60,16 @@ def test_lock_pins_every_dependency_to_an_allowed_version(
 
 
 def test_locks_pin_the_same_versions() -> None:
-    base, dev = pinned("requirements.lock"), pinned("requirements-dev.lock")
-    assert {name: dev.get(name) for name in base} == base
+    dev = pinned("requirements-dev.lock")
+    for lock in LOCKS:
+        versions = pinned(lock)
+        assert {name: dev.get(name) for name in versions} == versions
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_lock_has_hashes_and_names_no_registry(lock: str) -> None:
+    text = (ROOT / lock).read_text(encoding="utf-8")
+    assert not re.search(r"://|index-url|find-links", text)
+    packages = re.split(r"^(?=[\w.-]+==)", text, flags=re.M)[1:]
+    assert len(packages) > 80
+    assert [one.splitlines()[0] for one in packages if "--hash=sha256:" not in one] == []

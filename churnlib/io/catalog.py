@@ -1,6 +1,7 @@
 """The catalog: the names of a game's datasets, and their places in the data folder."""
 
 import inspect
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -8,10 +9,11 @@ from itertools import product
 from typing import Literal, get_args
 
 from churnlib.argument_checks import check_type
-from churnlib.errors import DataError, error_prefix
+from churnlib.errors import DataError, ModelError, error_prefix
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.io.local import REPORTS
 from churnlib.io.storage import check_reachable, exists, is_folder, list_names
+from churnlib.months import first_day, last_day
 from churnlib.uris import folder_of, is_remote, join, name_of
 
 RAW_SUFFIXES = (".parquet", ".csv", "")
@@ -21,6 +23,10 @@ OTHER_SUFFIXES = (
     *(".xlsx", ".xls", ".tsv", ".txt", ".json", ".csv", ".parquet"),
 )
 """The ends of the names of files that may be another copy of a raw table."""
+
+VERSION_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$"
+"""The names that a model version may have, which are names of folders."""
+_DATED = re.compile(r"(^|/)\d{8}T\d{9}Z(/|$)|_\d{4}-\d{2}\.")
 
 ReportName = Literal["in_sample_report", "score_report"]
 
@@ -118,7 +124,12 @@ class Catalog:
         return self._place("models", "06_models", "")
 
     def model(self, version: str) -> Dataset:
-        """The folder of one model version."""
+        """The folder of one model version.
+
+        Raises:
+            ModelError: It is not the name of a version, as one that leads to another folder.
+        """
+        check_version_name(version, self.game)
         return self._place("model", "06_models", version)
 
     def champion(self) -> Dataset:
@@ -140,6 +151,7 @@ class Catalog:
 
     def version_report(self, version: str, file: str) -> Dataset:
         """A file of the reports on one model version, which later versions do not replace."""
+        check_version_name(version, self.game)
         return self._place("version_report", "06_models", f"{version}/{REPORTS}{file}")
 
     def batch_report(self, window_start: date) -> Dataset:
@@ -151,6 +163,12 @@ class Catalog:
     def current_run(self) -> str:
         """Where the run that writes to the game's data names itself, and which it locks."""
         return join(self.data_dir, "02_intermediate", self.game, "run.json")
+
+    @property
+    def written_folders(self) -> dict[str, str]:
+        """The game's folders of what flows write, by layer: all but that of the raw tables."""
+        layers = [layer for layer in LAYERS if layer != "01_raw"]
+        return {layer: join(self.data_dir, layer, self.game) for layer in layers}
 
     def places(self, tables: Iterable[str], month: date) -> Iterator[tuple[Dataset, str]]:
         """Yields the places of all datasets except raw files and single model versions.
@@ -173,6 +191,28 @@ class Catalog:
 
     def _place(self, name: str, layer: str, file: str) -> Dataset:
         return Dataset(name, self.game, join(self.data_dir, layer, self.game, file))
+
+
+def check_version_name(version: str, game: str) -> None:
+    """Checks that a name is that of a model version.
+
+    Raises:
+        ModelError: It is not.
+    """
+    if not is_version_name(version):
+        raise ModelError(
+            f"{game}: {version[:200]!r} cannot be the name of a model version, which has only "
+            f"letters, digits, '.', '-' and '_'. List the versions: churn models --game {game}"
+        )
+
+
+def is_version_name(version: str) -> bool:
+    """Whether a text can be the name of a model version.
+
+    >>> is_version_name("20250131T120005250Z"), is_version_name("../v1"), is_version_name("/tmp")
+    (True, False, False)
+    """
+    return re.fullmatch(VERSION_PATTERN, version) is not None
 
 
 def part_of(whole: Dataset, run: str, number: int) -> Dataset:
@@ -222,6 +262,37 @@ def month_name(day: date) -> str:
     '2024-07'
     """
     return f"{day:%Y-%m}"
+
+
+def batch_name(first: date, last: date) -> str:
+    """Names a batch for people: by its first month, as its files, and its days if it has others.
+
+    Args:
+        first: The first start of its subscriptions.
+        last: The last start.
+
+    >>> batch_name(date(2024, 7, 1), date(2024, 7, 31))
+    '2024-07'
+    >>> batch_name(date(2024, 7, 1), date(2024, 8, 31))
+    '2024-07 (2024-07-01 to 2024-08-31)'
+    """
+    month = month_name(first)
+    is_month = (first, last) == (first_day(first), last_day(first))
+    return month if is_month else f"{month} ({first} to {last})"
+
+
+def time_order(name: str) -> tuple[bool, str]:
+    """A key that sorts outputs by the time in their names, because copies have other file times.
+
+    It is the month of a batch, or the time of a model's training. Other names come first.
+
+    Args:
+        name: The name or path of a file, or of a model's folder or a file in it.
+
+    >>> sorted(["predictions_2024-12.parquet", "predictions_old.parquet"], key=time_order)
+    ['predictions_old.parquet', 'predictions_2024-12.parquet']
+    """
+    return bool(_DATED.search(name)), name
 
 
 LAYERS: Mapping[str, str] = {

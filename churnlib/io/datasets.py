@@ -71,16 +71,17 @@ def ref(dataset: Dataset, rows: int | None = None) -> DatasetRef:
 
     Raises:
         DataError: There is none.
+        UnreadableError: It cannot be read.
     """
     try:
         content = fingerprint(dataset.uri)
     except DataError as error:
-        raise DataError(f"{dataset.game}: {error}") from error
+        raise type(error)(f"{dataset.game}: {error}") from error
     return DatasetRef(dataset.name, dataset.game, dataset.uri, content, rows)
 
 
 def is_unchanged(dataset: DatasetRef) -> bool:
-    """Whether a dataset still has the content of its fingerprint."""
+    """Whether a dataset still has the content of its fingerprint; not, if it cannot be read."""
     try:
         return fingerprint(dataset.uri) == dataset.fingerprint
     except DataError:

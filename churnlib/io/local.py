@@ -1,18 +1,21 @@
 """Files on this machine: the parts of `churnlib.io.storage` that take more than a line."""
 
+import errno
 import hashlib
+import os
 import shutil
 import stat
 import tempfile
-import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
-from churnlib.errors import DataError, reason
+from churnlib.errors import DataError, UnreadableDataError, reason
+from churnlib.io import durability
+from churnlib.io.temporary import scratch_folder, temporary_name
 
 REPORTS = "reports/"
 """The folder in a version's folder that has the reports on it."""
@@ -37,16 +40,15 @@ class Entry:
 
 def fingerprint(uri: str) -> str:
     """See `churnlib.io.storage.fingerprint`."""
-    path = Path(uri)
-    if path.is_dir():
+    now = _status(uri)
+    if now is None:
+        raise DataError(f"{uri}: cannot be read ({os.strerror(errno.ENOENT)}).")
+    if stat.S_ISDIR(now.st_mode):
         return fingerprint_of({entry.name: fingerprint(entry.uri) for entry in list_files(uri)})
-    try:
+    with _readable(uri):
         check_regular(uri)
-        now = path.stat()
         # Unlike the time of modification, the time of change cannot be set back by a copy.
         return _digest(uri, now.st_size, now.st_mtime_ns, now.st_ctime_ns, now.st_ino)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
 
 
 def fingerprint_of(files: Mapping[str, str]) -> str:
@@ -88,48 +90,131 @@ def _digest(uri: str, *_stat: int) -> str:
 
 def list_names(folder: str) -> list[str]:
     """See `churnlib.io.storage.list_names`."""
-    path = Path(folder)
-    return sorted(entry.name for entry in path.iterdir()) if path.is_dir() else []
+    if not is_folder(folder):
+        return []
+    with _readable(folder):
+        return sorted(path.name for path in Path(folder).iterdir())
 
 
 def find_file(uri: str) -> Entry | None:
     """See `churnlib.io.storage.find_file`."""
-    path = Path(uri)
-    if not path.exists() or path.is_dir():
+    found = _status(uri)
+    if found is None or stat.S_ISDIR(found.st_mode):
         return None
     check_regular(uri)
-    found = path.stat()
-    return Entry(uri, path.name, found.st_size, found.st_mtime_ns)
+    return Entry(uri, Path(uri).name, found.st_size, found.st_mtime_ns)
+
+
+def is_folder(uri: str) -> bool:
+    """See `churnlib.io.storage.is_folder`."""
+    found = _status(uri)
+    return found is not None and stat.S_ISDIR(found.st_mode)
 
 
 def list_files(folder: str) -> list[Entry]:
     """See `churnlib.io.storage.list_files`."""
-    root = Path(folder)
+    if not is_folder(folder):
+        return []
     entries = []
-    for path in root.rglob("*"):
-        with suppress(FileNotFoundError):  # Another run may remove its temporary files meanwhile.
-            if path.is_file():
-                name, found = path.relative_to(root).as_posix(), path.stat()
+    with _readable(folder):
+        for path in _walk(folder):
+            found = _status(str(path))
+            if found and stat.S_ISREG(found.st_mode):
+                name = path.relative_to(folder).as_posix()
                 entries.append(Entry(str(path), name, found.st_size, found.st_mtime_ns))
     return sorted(entries, key=lambda entry: entry.name)
 
 
+def _walk(folder: str) -> Iterator[Path]:
+    """Yields the files in a folder and its subfolders; other programs leave hidden dead links."""
+
+    def refuse(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):  # Another run may remove its own meanwhile.
+            raise error
+
+    for where, _, names in os.walk(folder, onerror=refuse):
+        for path in (Path(where, name) for name in names):
+            if not (path.name.startswith(".") and path.is_symlink() and not path.exists()):
+                yield path
+
+
+def read_if_exists(uri: str) -> bytes | None:
+    """See `churnlib.io.storage.read_if_exists`."""
+    with _readable(uri):
+        try:
+            return Path(uri).read_bytes()
+        except FileNotFoundError:
+            _stat_if_exists(Path(uri))
+            return None
+
+
+def _stat_if_exists(path: Path) -> os.stat_result | None:
+    """Looks a path up; None only if nothing is there.
+
+    Raises:
+        OSError: Something is there but cannot be reached; for example, a link leads to a disk that
+            is not mounted.
+    """
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        nearest = next(each for each in (path, *path.parents) if os.path.lexists(each))
+        if nearest.is_symlink() and not nearest.exists():
+            why = "a symbolic link whose target does not exist"
+            raise OSError(errno.ENOENT, why, str(nearest)) from None
+        return None
+
+
+def _status(uri: str) -> os.stat_result | None:
+    """Looks a file or folder up; None if there is none.
+
+    Raises:
+        UnreadableDataError: See `_stat_if_exists`.
+    """
+    with _readable(uri):
+        return _stat_if_exists(Path(uri))
+
+
 @contextmanager
-def replacing(targets: Sequence[str]) -> Iterator[Iterable[Path]]:
+def _readable(uri: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UnreadableDataError(f"{uri}: cannot be read ({error.strerror}).") from error
+
+
+def remove(uri: str) -> None:
+    """See `churnlib.io.storage.remove`."""
+    Path(uri).unlink(missing_ok=True)
+    durability.keep_removal(Path(uri))
+
+
+def remove_folder(uri: str) -> None:
+    """See `churnlib.io.storage.remove_folder`."""
+    if Path(uri).is_dir():
+        shutil.rmtree(uri)
+        durability.keep_removal(Path(uri))
+
+
+@contextmanager
+def replacing(targets: Sequence[str], last: str = "") -> Iterator[Iterable[Path]]:
     """Yields temporary paths, and moves the files, atomically, when all are written."""
     with ExitStack() as replaced:
-        yield (replaced.enter_context(_temporary(Path(target))) for target in targets)
+        yield (replaced.enter_context(_temporary(Path(target), last)) for target in targets)
 
 
 @contextmanager
-def _temporary(target: Path) -> Iterator[Path]:
+def _temporary(target: Path, last: str) -> Iterator[Path]:
     # In a folder of its own: a writer that fails may create its file only after it has raised.
-    folder = target.with_name(f".{target.name}.{uuid.uuid4().hex[:12]}.tmp")
+    folder = target.with_name(temporary_name(target.name))
     try:
+        new_folders = durability.missing_folders(target)
         folder.mkdir(parents=True)
         try:
             yield folder / target.name
+            durability.keep_content(folder / target.name, target, last)
             (folder / target.name).replace(target)
+            durability.keep_names(target, new_folders)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     except Exception as error:
@@ -157,8 +242,8 @@ def scratch(target: str) -> Iterator[Path]:
         DataError: The disk is full, or the folder is not writable.
     """
     try:
-        with tempfile.TemporaryDirectory(prefix="churn-") as folder:
-            yield Path(folder)
+        with scratch_folder() as folder:
+            yield folder
     except Exception as error:
         if not _is_system_error(error):
             raise

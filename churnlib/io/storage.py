@@ -4,13 +4,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from pathlib import Path
-from shutil import rmtree
 from typing import Any, BinaryIO
 
 from churnlib.io import local, locks, object_store
 from churnlib.io.local import Entry
 from churnlib.io.object_store_client import polars_options
-from churnlib.uris import is_remote, name_of
+from churnlib.uris import is_remote
 
 
 def check_reachable(uri: str) -> None:
@@ -38,7 +37,12 @@ def fingerprint(uri: str) -> str:
 
 
 def find_file(uri: str) -> Entry | None:
-    """Returns the entry of a file; None if there is none."""
+    """Returns the entry of a file; None if there is none.
+
+    Raises:
+        UnreadableError: It cannot be told: a folder denies access, a symbolic link has no target,
+            or an object store does not answer.
+    """
     return object_store.find_file(uri) if is_remote(uri) else local.find_file(uri)
 
 
@@ -48,13 +52,33 @@ def is_file(uri: str) -> bool:
 
 
 def is_folder(uri: str) -> bool:
-    """Whether there is a folder; in an object store, a prefix with at least one object."""
-    return object_store.is_folder(uri) if is_remote(uri) else Path(uri).is_dir()
+    """Whether there is a folder; in an object store, a prefix with at least one object.
+
+    Raises:
+        UnreadableError: It cannot be told; see `find_file`.
+    """
+    return object_store.is_folder(uri) if is_remote(uri) else local.is_folder(uri)
 
 
 def exists(uri: str) -> bool:
     """Whether there is a file or a folder."""
     return is_file(uri) or is_folder(uri)
+
+
+def is_within(uri: str, folder: str) -> bool:
+    """Whether a location is a folder or lies in it; on this machine, links are followed.
+
+    >>> is_within("s3://bucket/data/trial", "s3://bucket/data"), is_within("/srv/b", "/srv/a")
+    (True, False)
+    >>> is_within("s3://bucket/data/../models", "s3://bucket/data")
+    False
+    """
+    if is_remote(uri) != is_remote(folder):
+        return False
+    if not is_remote(uri):
+        return Path(uri).resolve().is_relative_to(Path(folder).resolve())
+    parts, root = uri.rstrip("/").split("/"), folder.rstrip("/").split("/")
+    return parts[: len(root)] == root and not {".", "..", ""} & {*parts[len(root) :]}
 
 
 def written_at(uri: str) -> int | None:
@@ -70,12 +94,20 @@ def size(uri: str) -> int:
 
 
 def list_files(folder: str) -> list[Entry]:
-    """Lists the files in a folder and its subfolders by name; empty if there is no folder."""
+    """Lists the files in a folder and its subfolders by name; empty if there is no folder.
+
+    Raises:
+        UnreadableError: One of them cannot be looked up; see `find_file`.
+    """
     return object_store.list_files(folder) if is_remote(folder) else local.list_files(folder)
 
 
 def list_names(folder: str) -> list[str]:
-    """Lists the names in a folder, of files and of folders; empty if there is no folder."""
+    """Lists the names in a folder, of files and of folders; empty if there is no folder.
+
+    Raises:
+        UnreadableError: The folder cannot be read; see `find_file`.
+    """
     return object_store.list_names(folder) if is_remote(folder) else local.list_names(folder)
 
 
@@ -86,6 +118,17 @@ def read_bytes(uri: str) -> bytes:
         OSError: There is none, or it may not be read.
     """
     return object_store.read_bytes(uri) if is_remote(uri) else Path(uri).read_bytes()
+
+
+def read_if_exists(uri: str) -> bytes | None:
+    """Reads a whole file; None only if nothing is there.
+
+    Raises:
+        UnreadableError: Something is there but cannot be read, or this cannot be told: no access, a
+            folder, a symbolic link without a target, a fault of the disk; or an object store does
+            not answer or denies access.
+    """
+    return object_store.read_if_exists(uri) if is_remote(uri) else local.read_if_exists(uri)
 
 
 def open_bytes(uri: str) -> BinaryIO:
@@ -117,31 +160,15 @@ def remove(uri: str) -> None:
     if is_remote(uri):
         object_store.remove(uri)
     else:
-        Path(uri).unlink(missing_ok=True)
-
-
-def remove_matching(folder: str, text: str) -> None:
-    """Removes the files in a folder whose name contains a text, also unfinished ones.
-
-    Args:
-        folder: The folder, which need not exist.
-        text: The text, without special characters of shell patterns.
-    """
-    if is_remote(folder):
-        for entry in list_files(folder):
-            if text in name_of(entry.uri):
-                remove(entry.uri)
-        return
-    for path in Path(folder).glob(f"*{text}*"):  # A writer that was killed leaves a folder.
-        rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        local.remove(uri)
 
 
 def remove_folder(uri: str) -> None:
     """Removes a folder with all its content, if there is one."""
     if is_remote(uri):
         object_store.remove_folder(uri)
-    elif Path(uri).is_dir():
-        rmtree(uri)
+    else:
+        local.remove_folder(uri)
 
 
 def exclusive_lock(uri: str, wait: locks.LockWait | None = None) -> AbstractContextManager[None]:
@@ -166,7 +193,8 @@ def exclusive_lock(uri: str, wait: locks.LockWait | None = None) -> AbstractCont
 def replacing(target: str | Path, *, last: str = "") -> Iterator[Path]:
     """Yields a local path; what the block writes there replaces the target at its end.
 
-    Where the block raises, the new file is removed and the target stays as it was.
+    Where the block raises, the new file is removed and the target stays as it was. In the layers of
+    `churnlib.io.durability.DURABLE`, the new content is on the disk when the block has ended.
 
     Args:
         target: The file, or a folder that does not exist yet.
@@ -193,7 +221,7 @@ def replacing_all(targets: Sequence[str | Path], *, last: str = "") -> Iterator[
     """
     uris = [str(target) for target in targets]
     remote = is_remote(uris[0])
-    with object_store.replacing(uris, last) if remote else local.replacing(uris) as paths:
+    with object_store.replacing(uris, last) if remote else local.replacing(uris, last) as paths:
         yield paths
         for check in _CHECKS.get():
             check()

@@ -53,7 +53,7 @@ def resolve(
         if error.name in EXTRAS:
             raise ModelError(
                 f"{where}: {type_name} needs the package {error.name}: "
-                f"install it with pip install 'churnlib[{error.name}]'."
+                f"install it: pip install 'churnlib[{error.name}]'"
             ) from None
         if error.name == root:
             raise ModelError(

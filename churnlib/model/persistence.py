@@ -66,7 +66,7 @@ def load_pipeline(name: str, data: bytes, where: str, remedy: str) -> Any:
                 return joblib.load(BytesIO(data))
             untrusted = untrusted_types(data)
             loaded = None if untrusted else skops_io().loads(data, trusted=types_to_trust(data))
-        except Warning:
+        except (Warning, MemoryError):  # A lack of memory says nothing about the file.
             raise
         except Exception as error:  # A damaged file makes its reader raise anything.
             what = f"{name} cannot be opened ({type(error).__name__}: {reason(error)})"

@@ -7,13 +7,14 @@ from datetime import date
 
 import polars as pl
 
-from churnlib.io.catalog import Catalog
+from churnlib.io.catalog import Catalog, batch_name, month_name
 from churnlib.io.datasets import Dataset, scan
 from churnlib.io.footer import facts, read_metadata
 from churnlib.io.storage import exists, list_files
 from churnlib.months import MONTH_PATTERN, shift_months
 from churnlib.raw.quality_warnings import ByDay, count_known
 from churnlib.raw.shortfall import find_shortfall
+from churnlib.settings import Window
 from churnlib.uris import folder_of
 
 MADE_OF = ("as_of", "window", "model_version", "made_of", "newest")
@@ -41,6 +42,11 @@ class PastBatch:
     model_version: str | None = None
     made_of: Mapping[str, int] | None = None
     newest: Mapping[str, str] | None = None
+
+    @property
+    def name(self) -> str:
+        """Its name for people; see `churnlib.io.catalog.batch_name`."""
+        return batch_name(*self.window) if self.window else month_name(self.month)
 
     def rows_since(self, tables: Mapping[str, ByDay]) -> dict[str, tuple[int, int]]:
         """Finds the tables of which more rows are known by now for the day of the batch.
@@ -107,6 +113,20 @@ def missing_months(predicted: Sequence[date], newest: date) -> list[date]:
         months.append(month)
         month = shift_months(month, 1)
     return [each for each in months if each not in {*predicted}]
+
+
+def due_batch_name(window: Window, month: date) -> str:
+    """Names the batch of a month that is due but not predicted; see `PastBatch.name`.
+
+    Args:
+        window: The window of batches, in months relative to the day of the run.
+        month: The first day of its first month.
+
+    >>> due_batch_name(Window(start=-2, end=-1), date(2024, 7, 1))
+    '2024-07 (2024-07-01 to 2024-08-31)'
+    """
+    assert isinstance(window.start, int)
+    return batch_name(*window.span(shift_months(month, -window.start)))
 
 
 def small_batches(batches: Sequence[PastBatch]) -> list[tuple[PastBatch, int]]:

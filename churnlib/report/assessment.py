@@ -192,8 +192,8 @@ def _predict_again(report: Report) -> Verdict:
     predicted, missed = scores["n"] + scores["immature"], report.not_predicted or 0
     reason = (
         f"{count(predicted)} of the {count(predicted + missed)} subscriptions of its window were "
-        "predicted, which is too few to judge the model by: churn backfill --flow batch-predict "
-        "predicts all of them, with the same model, and churn batch-score scores them."
+        "predicted, which is too few to judge the model by. A backfill of batch-predict predicts "
+        "all of them, with the same model; then score the batch again."
     )
     return Verdict("undefined", "Predict this batch again: it is incomplete.", reason)
 

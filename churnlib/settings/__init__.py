@@ -18,7 +18,12 @@ from churnlib.settings.currency import (
     Fill,
 )
 from churnlib.settings.data import CategoryColumn, IdType, RawSettings, StandardSettings
-from churnlib.settings.describe import describe_settings, overrides_schema, settings_schema
+from churnlib.settings.describe import (
+    describe_settings,
+    operator_settings,
+    overrides_schema,
+    settings_schema,
+)
 from churnlib.settings.engine import EngineSettings
 from churnlib.settings.evaluation import EvaluationSettings
 from churnlib.settings.fields import DAY_PATTERN
@@ -29,7 +34,14 @@ from churnlib.settings.game import (
     labels_known_by,
     load_settings,
 )
-from churnlib.settings.layers import TRUSTED_PACKAGES_VARIABLE, list_games, value_text
+from churnlib.settings.layers import (
+    SIGNING_KEY_FILE_VARIABLE,
+    SIGNING_KEY_VARIABLE,
+    TRUSTED_PACKAGES_VARIABLE,
+    list_games,
+    value_text,
+)
+from churnlib.settings.retention import RetentionSettings
 from churnlib.settings.schedules import Schedules
 from churnlib.settings.train import CalibrationChoice, FeatureChoice, Step, TrainSettings
 from churnlib.settings.windows import Window, WindowName, Windows
@@ -39,6 +51,8 @@ __all__ = [
     "ERRORS_ALLOWED",
     "LEAST_LOSS_SHARE",
     "MAX_LOSS",
+    "SIGNING_KEY_FILE_VARIABLE",
+    "SIGNING_KEY_VARIABLE",
     "TRUSTED_PACKAGES_VARIABLE",
     "Aggregation",
     "AggregationFunction",
@@ -57,6 +71,7 @@ __all__ = [
     "IdType",
     "Offer",
     "RawSettings",
+    "RetentionSettings",
     "Schedules",
     "Settings",
     "StandardSettings",
@@ -73,6 +88,7 @@ __all__ = [
     "labels_known_by",
     "list_games",
     "load_settings",
+    "operator_settings",
     "overrides_schema",
     "settings_schema",
     "value_text",

@@ -7,10 +7,11 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core.core_schema import NullableSchema
 
-from churnlib.settings.fields import configurable_fields
+from churnlib.settings.fields import OperatorOnly, configurable_fields
 from churnlib.settings.game import Settings
 from churnlib.settings.layers import NULL
 
@@ -73,11 +74,37 @@ class _TomlSchema(GenerateJsonSchema):
         return NULL if dft is None else super().encode_default(dft)
 
 
+def operator_settings() -> dict[str, OperatorOnly]:
+    """Lists the settings that no parameter of a deployment's run may change, by path."""
+    return dict(_marked(Settings, ""))
+
+
+def _marked(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, OperatorOnly]]:
+    for name, field in configurable_fields(model).items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _marked(field.annotation, f"{prefix}{name}.")
+        elif mark := _mark(field):
+            yield f"{prefix}{name}", mark
+
+
+def _mark(field: FieldInfo) -> OperatorOnly | None:
+    return next((each for each in field.metadata if isinstance(each, OperatorOnly)), None)
+
+
+def _meaning(field: FieldInfo) -> str:
+    """What a setting means, and whether the parameters of a deployment's run may change it."""
+    meaning = field.description or ""
+    if mark := _mark(field):
+        limit = "only name a folder inside it" if mark.inside else "not change it"
+        meaning += f" A run of a deployment may {limit}, because {mark.why}."
+    return " ".join(meaning.split())
+
+
 def _describe(model: type[BaseModel], prefix: str) -> Iterator[str]:
     for name, field in configurable_fields(model).items():
         kind, path = field.annotation, f"{prefix}{name}"
         inner = get_args(kind)[0] if get_origin(kind) is tuple else kind
-        meaning = " ".join((field.description or "").split())
+        meaning = _meaning(field)
         if not isinstance(inner, type) or not issubclass(inner, BaseModel):
             yield f"  {path}: {_format_type(kind)}" + (f"\n      {meaning}" if meaning else "")
         else:

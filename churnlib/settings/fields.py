@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any, Self
 
@@ -49,6 +50,21 @@ DAY_PATTERN = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$"
 
 Day = Annotated[date, BeforeValidator(_day), Field(json_schema_extra={"pattern": DAY_PATTERN})]
 """A day, or its text as in `2024-12-31`, and no other format."""
+
+
+@dataclass(frozen=True)
+class OperatorOnly:
+    """Marks a setting that the parameters of a deployment's run may not change.
+
+    It decides what a worker trusts or reaches; the game's files and the environment set it.
+
+    Attributes:
+        why: The reason, after "because".
+        inside: Whether a run may name a folder inside the one that is set.
+    """
+
+    why: str
+    inside: bool = False
 
 
 def configurable_fields(model: type[BaseModel]) -> dict[str, FieldInfo]:

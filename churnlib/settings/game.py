@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from datetime import date
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -16,9 +16,10 @@ from churnlib.settings.currency import CurrencySettings
 from churnlib.settings.data import RawSettings, StandardSettings
 from churnlib.settings.engine import EngineSettings
 from churnlib.settings.evaluation import EvaluationSettings
-from churnlib.settings.fields import Day, Flag, Months, Section, configurable_fields
+from churnlib.settings.fields import Day, Flag, Months, OperatorOnly, Section, configurable_fields
 from churnlib.settings.layers import check_variables, load_layers
 from churnlib.settings.messages import explain
+from churnlib.settings.retention import RetentionSettings
 from churnlib.settings.schedules import Schedules
 from churnlib.settings.train import TrainSettings
 from churnlib.settings.windows import Windows
@@ -55,7 +56,11 @@ class Settings(Section, _GivenSettings):
     """The game's name, which is the name of its file and of its folders in the data folder."""
     description: str = ""
     """A description of the game."""
-    data_dir: str = Field(min_length=1)
+    data_dir: Annotated[
+        str,
+        Field(min_length=1),
+        OperatorOnly("it would read and write wherever the worker may", inside=True),
+    ]
     """The data folder, relative to the folder that contains `games/`; or the URI of one in an
     object store, such as `s3://bucket/data`."""
     as_of: Day | None = None
@@ -77,6 +82,7 @@ class Settings(Section, _GivenSettings):
     campaign: CampaignSettings = CampaignSettings()
     champion: ChampionSettings = ChampionSettings()
     schedules: Schedules = Schedules()
+    retention: RetentionSettings = RetentionSettings()
     engine: EngineSettings = EngineSettings()
 
     @property

@@ -18,7 +18,16 @@ from churnlib.settings.tree import KeyPath, leaves, merge, path_of_variable, set
 ENV_PREFIX = "CHURN_"
 GAMES_DIR_VARIABLE = "CHURN_GAMES_DIR"
 TRUSTED_PACKAGES_VARIABLE = "CHURN_TRUSTED_PACKAGES"
-NOT_SETTINGS = frozenset({GAMES_DIR_VARIABLE, TRUSTED_PACKAGES_VARIABLE})
+SIGNING_KEY_VARIABLE = "CHURN_SIGNING_KEY"
+SIGNING_KEY_FILE_VARIABLE = "CHURN_SIGNING_KEY_FILE"
+NOT_SETTINGS = frozenset(
+    {
+        GAMES_DIR_VARIABLE,
+        TRUSTED_PACKAGES_VARIABLE,
+        SIGNING_KEY_VARIABLE,
+        SIGNING_KEY_FILE_VARIABLE,
+    }
+)
 """Variables with the prefix that are not settings, because no run may change them."""
 NOT_GAMES = {"base": "what all games share", "local": "your own differences"}
 """Files in the games folder that are not games, and what they contain."""
@@ -73,7 +82,7 @@ def games_folder(games_dir: str | None = None, environ: Mapping[str, str] | None
     beside_package = Path(__file__).resolve().parent.parent.parent
     folders = [Path(named)] if named else [d / "games" for d in (here, *here.parents)]
     for folder in folders if named else [*folders, beside_package / "games"]:
-        if (folder / "base.toml").is_file():
+        if os.path.lexists(folder / "base.toml"):
             return folder.resolve()
     raise SettingsError(
         f"no games: there is no base.toml in {folders[0]}"
@@ -122,7 +131,7 @@ def load_layers(
     origins: list[tuple[str, frozenset[KeyPath]]] = []
     names = ("base", game, "local") if local else ("base", game)
     for file in (folder / f"{name}.toml" for name in names):
-        if file.exists():
+        if os.path.lexists(file):  # A link without a target is refused, not left out.
             tree = _read(game, file)
             merged = merge(merged, tree)
             origins.append((f"{folder.name}/{file.name}", frozenset(leaves(tree))))

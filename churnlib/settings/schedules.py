@@ -33,7 +33,9 @@ def _cron(text: str) -> str:
         raise ValueError(f"'{text}' should be five fields such as 0 6 2 * *: {names}")
     values = dict(zip(CRON_FIELDS, parts, strict=True))
     try:
-        parsed = CronSim(text, datetime(2024, 1, 1))
+        # In any month: cronsim also calls a day invalid that none of the months has.
+        parsed = CronSim(" ".join([*parts[:3], "*", parts[4]]), datetime(2024, 1, 1))
+        CronSim(f"* * * {parts[3]} *", datetime(2024, 1, 1))
     except CronSimError as error:
         raise _invalid(text, str(error).removeprefix("Bad "), values) from None
     # cronsim also accepts the last and the nth of a month, which Prefect writes in other ways.
@@ -41,7 +43,30 @@ def _cron(text: str) -> str:
         raise _invalid(text, "day-of-month", values)
     if any(not isinstance(day, int) for day in parsed.weekdays):
         raise _invalid(text, "day-of-week", values)
+    if not _comes(text):
+        raise ValueError(
+            f"'{text}' never comes: month '{values['month']}' has no day '{values['day-of-month']}'"
+        )
     return text
+
+
+def _comes(text: str) -> bool:
+    """Whether there is a month with the days of month; also needed beside days of the week."""
+    *times, _ = text.split()
+    try:
+        next(CronSim(" ".join([*times, "*"]), datetime(2024, 1, 1)))
+    except (CronSimError, StopIteration):
+        return False
+    return True
+
+
+def names_both_days(text: str) -> bool:
+    """Returns whether a cron expression names days of the month and days of the week.
+
+    Prefect then starts a run on a day that is either of them.
+    """
+    _, _, day, _, weekday = text.split()
+    return "*" not in (day, weekday)
 
 
 def _invalid(text: str, field: str, values: Mapping[str, str]) -> ValueError:
@@ -80,3 +105,13 @@ class Schedules(Section):
     train: Cron = "0 2 3 1,4,7,10 *"
     """When `train-from-raw` trains a new model; a back-test follows, and decides whether it becomes
     champion."""
+
+    def warnings(self) -> list[str]:
+        """Describes schedules that probably come on other days than meant."""
+        crons = self.model_dump(exclude={"active", "timezone"})
+        return [
+            f"schedules.{name} = '{cron}' comes on every such day of the month and, besides, on "
+            "every such day of the week. Set one of the two fields to *."
+            for name, cron in crons.items()
+            if names_both_days(cron)
+        ]

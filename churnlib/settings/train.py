@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from churnlib.settings.fields import Flag, Item, Number, Section, Whole, repeated
+from churnlib.settings.fields import Flag, Item, Number, OperatorOnly, Section, Whole, repeated
 
 CalibrationChoice = Literal["auto", "none", "sigmoid", "isotonic"]
 
@@ -61,7 +61,9 @@ class TrainSettings(Section):
     such as random forests, and `none` for others, such as gradient boosting."""
     calibration_months: Whole = Field(default=3, ge=1, le=1200)
     """The number of months at the end of the training rows that are used for calibration."""
-    model_format: Literal["skops", "joblib"] = "skops"
+    model_format: Annotated[
+        Literal["skops", "joblib"], OperatorOnly("a joblib file can run any code as the worker")
+    ] = "skops"
     """`skops` loads only trusted types; `joblib` executes any code in its file."""
     features: FeatureChoice = FeatureChoice()
     max_categories: Whole | None = Field(default=254, ge=2)

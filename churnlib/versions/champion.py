@@ -2,54 +2,123 @@
 
 import json
 
-from churnlib.errors import ModelError
-from churnlib.io.catalog import Catalog
+from churnlib.errors import ModelError, UnreadableModelError
+from churnlib.io.catalog import Catalog, is_version_name
 from churnlib.io.commands import command_line
 from churnlib.io.datasets import DatasetRef, ref
-from churnlib.io.storage import is_file, read_bytes, write_text
-from churnlib.uris import join, name_of
-from churnlib.versions.manifest import MANIFEST, manifest_fault, retrain_command
+from churnlib.io.storage import write_text
+from churnlib.uris import name_of
+from churnlib.versions.files import read_model_file
+from churnlib.versions.manifest import (
+    MANIFEST,
+    manifest_fault,
+    read_version_file,
+    retrain_command,
+    why_untrusted,
+)
+from churnlib.versions.registry import Registry, read_registry
 
 
-def champion(catalog: Catalog) -> DatasetRef:
+class DamagedPointerError(UnreadableModelError):
+    """The champion's pointer is a file that names no version."""
+
+
+def champion(catalog: Catalog, *, train: str | None = None) -> DatasetRef:
     """Finds the version in use.
 
+    Args:
+        catalog: The game's data.
+        train: The command to suggest if there is no model yet; if None, one without settings.
+
     Raises:
-        ModelError: The game has no champion yet, or the pointer names a version that cannot be
-            read.
+        ModelError: The game has no champion yet, or the pointer names a version that does not exist
+            or is damaged.
+        UnreadableError: Pointer, registry or version cannot be read.
     """
-    pointer = catalog.champion()
-    if not is_file(pointer.uri):
+    pointer, version = catalog.champion(), champion_version(catalog)
+    if version is None:
         raise ModelError(
             f"{catalog.game}: there is no model yet ({pointer.uri} is missing). "
-            f"Train one: {command_line('train', pointer, '--from-raw')}"
+            f"Train one: {train or command_line('train', pointer, '--from-raw')}"
         )
-    version = champion_version(catalog)
     if why := _why_unusable(catalog, version):
-        promote = command_line("promote", pointer, "--version", "VERSION")
         back = command_line("promote", pointer, "--back")
         raise ModelError(
-            f"{catalog.game}: {why} ({pointer.uri}). List the versions: "
-            f"{command_line('models', pointer)}; promote one of them: {promote}; or roll back to "
-            f"the previous champion: {back}; or train again: {retrain_command(pointer)}"
+            f"{catalog.game}: {why} ({pointer.uri}). List the versions, and promote one of them "
+            f"with --version: {command_line('models', pointer)}; or roll back to the previous "
+            f"champion: {back}; or train again: {retrain_command(pointer)}"
         )
-    return ref(catalog.model(str(version)))
+    return ref(catalog.model(version))
 
 
 def find_champion(catalog: Catalog) -> DatasetRef | None:
-    """Finds the version in use; None if there is none, or the pointer cannot be followed."""
-    try:
-        return champion(catalog)
-    except ModelError:
-        return None
+    """Finds the version in use; None if there is none, or it does not exist or is damaged.
+
+    Raises:
+        UnreadableError: It cannot be told, because pointer, registry or version cannot be read.
+    """
+    return usable_version(catalog, champion_version(catalog))
+
+
+def usable_version(catalog: Catalog, version: str | None) -> DatasetRef | None:
+    """Finds the version that is champion; None if there is none, or it is missing or damaged.
+
+    Raises:
+        UnreadableError: It cannot be read.
+    """
+    is_usable = version is not None and _why_unusable(catalog, version) is None
+    return ref(catalog.model(str(version))) if is_usable else None
 
 
 def champion_version(catalog: Catalog) -> str | None:
-    """Reads which version the pointer names; None if the pointer is missing or damaged."""
-    try:
-        return str(json.loads(read_bytes(catalog.champion().uri))["version"])
-    except (OSError, ValueError, KeyError, TypeError):
+    """Reads which version is champion, whether or not it exists; None if there is no pointer.
+
+    Raises:
+        UnreadableError: Pointer or registry cannot be read.
+    """
+    return champion_and_registry(catalog)[0]
+
+
+def champion_and_registry(catalog: Catalog) -> tuple[str | None, Registry]:
+    """Reads which version is champion, and the registry, both as of the same moment.
+
+    Once a promotion is recorded, its version is champion, even if the pointer was not moved yet.
+
+    Raises:
+        UnreadableError: Pointer or registry cannot be read.
+    """
+    version = _read_pointer(catalog)
+    while True:
+        registry = read_registry(catalog.registry())
+        if registry.promoting:
+            return registry.promoting, registry
+        before, version = version, _read_pointer(catalog)
+        if version == before:  # Else another run has promoted a version in between.
+            return version, registry
+
+
+def _read_pointer(catalog: Catalog) -> str | None:
+    pointer = catalog.champion()
+    unknown = "It is not known which version is champion, so nothing was changed."
+    content = read_model_file(pointer.uri, catalog.game, unknown)
+    if content is None:
         return None
+    if (version := _named_in(content)) is None:
+        raise DamagedPointerError(
+            f"{catalog.game}: {name_of(pointer.uri)} is damaged ({pointer.uri}). {unknown} "
+            "Restore it from a copy; promote a version with --version; or make the one that was "
+            f"promoted last champion again: {command_line('promote', pointer, '--back')}"
+        )
+    return version
+
+
+def _named_in(pointer: bytes) -> str | None:
+    """The version that a pointer names; None if it names none, or leads to another folder."""
+    try:
+        version = str(json.loads(pointer)["version"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return version if is_version_name(version) else None
 
 
 def set_champion(catalog: Catalog, version: str) -> DatasetRef:
@@ -60,19 +129,22 @@ def set_champion(catalog: Catalog, version: str) -> DatasetRef:
 
 
 def why_no_champion(catalog: Catalog) -> str | None:
-    """Why a game has no usable champion; None if it has one."""
+    """Why a game has no usable champion; None if it has one.
+
+    Raises:
+        UnreadableError: It cannot be told; see `find_champion`.
+    """
     return _why_unusable(catalog, champion_version(catalog))
 
 
 def _why_unusable(catalog: Catalog, version: str | None) -> str | None:
-    pointer = catalog.champion()
-    file = name_of(pointer.uri)
     if version is None:
-        return f"{file} is damaged" if is_file(pointer.uri) else "there was no champion"
-    what = f"{file} names the version '{version}'"
-    try:
-        text = read_bytes(join(catalog.model(version).uri, MANIFEST))
-    except OSError as error:
-        return f"{what}, which cannot be read ({error.strerror})"
-    fault = manifest_fault(text)
-    return f"{what}, whose {MANIFEST} is damaged: {fault}" if fault else None
+        return "there was no champion"
+    what = f"{name_of(catalog.champion().uri)} names the version '{version}'"
+    text = read_version_file(catalog.model(version), MANIFEST)
+    if text is None:
+        return f"{what}, which cannot be read (there is no {MANIFEST})"
+    if fault := manifest_fault(text):
+        return f"{what}, whose {MANIFEST} is damaged: {fault}"
+    why = why_untrusted(catalog.model(version), json.loads(text))
+    return f"{what}, whose {MANIFEST} {why.rstrip('.')}" if why else None

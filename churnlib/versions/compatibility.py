@@ -76,6 +76,11 @@ def check_same_features(manifest: Mapping[str, Any], settings: Settings, retrain
         )
 
 
+def has_label_leakage(manifest: Mapping[str, Any], opens: date) -> bool:
+    """Whether a model was trained on labels not yet available when a window opens."""
+    return date.fromisoformat(manifest["labels_known_by"]) > opens
+
+
 def check_label_leakage(
     manifest: Mapping[str, Any], window: tuple[date, date], setting: str, allowed: bool
 ) -> str | None:
@@ -93,12 +98,11 @@ def check_label_leakage(
     Raises:
         ModelError: There is label leakage, and it is not allowed.
     """
-    known = date.fromisoformat(manifest["labels_known_by"])
-    if known <= window[0]:
+    if not has_label_leakage(manifest, window[0]):
         return None
     what = (
-        f"model {manifest['version']} was trained on labels available up to {known}, "
-        f"after {setting} opens on {window[0]}"
+        f"model {manifest['version']} was trained on labels available up to "
+        f"{manifest['labels_known_by']}, after {setting} opens on {window[0]}"
     )
     if allowed:
         return f"{what}: metrics are optimistic (allow_label_overlap is set)"

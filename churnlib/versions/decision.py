@@ -27,7 +27,7 @@ LOW_POWER = 0.5
 """If a smaller share of models equal to the champion would pass, the reason says so."""
 MORE_MONTHS = (
     "score again once the outcomes of more months are known, which are added to these; or promote "
-    "manually (churn promote --force)"
+    "it manually"
 )
 """What to do with a candidate that is not decided on."""
 

@@ -1,4 +1,8 @@
-"""What the last back-test of a version showed, and whether anyone may be contacted after it."""
+"""What the last back-test of a version showed, and whether anyone may be contacted after it.
+
+It is kept for each version, of the latest day, and only of back-tests with the game's own settings:
+a try with others does not change who is contacted.
+"""
 
 from collections.abc import Mapping
 from datetime import date
@@ -70,12 +74,36 @@ class Evidence(BaseModel):
         """Whether enough subscriptions churned, and enough did not, to judge the version."""
         return min(self.positives, self.n - self.positives) >= min_outcomes
 
+    def can_judge(self, min_outcomes: int) -> bool:
+        """Whether it has enough outcomes, and no label leakage."""
+        return self.has_outcomes(min_outcomes) and not self.leaks
 
-def stronger(new: Evidence, earlier: Evidence | None, min_outcomes: int) -> Evidence:
-    """The evidence to keep after a back-test: the new one, unless only the earlier can judge."""
-    if earlier and earlier.has_outcomes(min_outcomes) and not new.has_outcomes(min_outcomes):
-        return earlier
-    return new
+
+def stronger(
+    new: Evidence, earlier: Evidence | None, min_outcomes: int
+) -> tuple[Evidence, str | None]:
+    """The evidence to keep after a back-test.
+
+    The new one, unless it cannot judge the version, or is of an earlier day, and the recorded one
+    can judge.
+
+    Args:
+        new: The evidence of the back-test.
+        earlier: What is recorded of the version; None if nothing is.
+        min_outcomes: How many subscriptions must have churned, and how many must not have.
+
+    Returns:
+        The evidence, and why it is not the new one; None if it is.
+    """
+    if earlier is None or not earlier.can_judge(min_outcomes):
+        return new, None
+    if new.leaks:
+        return earlier, "it has label leakage"
+    if not new.has_outcomes(min_outcomes):
+        return earlier, "it has too few outcomes"
+    if new.as_of < earlier.as_of:
+        return earlier, f"it is as of an earlier day, {new.as_of}"
+    return new, None
 
 
 def why_no_contact(evidence: Evidence | None, min_outcomes: int, offer: Offer) -> str | None:

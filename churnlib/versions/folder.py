@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
-from churnlib.errors import ModelError, closest
-from churnlib.io.catalog import Catalog
+from churnlib.errors import ModelError, closest, error_prefix
+from churnlib.io.catalog import Catalog, is_version_name
 from churnlib.io.datasets import Dataset, DatasetRef, ref
 from churnlib.io.storage import fingerprint, list_files, replacing, write_text
 from churnlib.model.feature_schema import FeatureSchema
@@ -21,6 +21,7 @@ from churnlib.settings import load_settings
 from churnlib.uris import name_of
 from churnlib.versions.champion import champion
 from churnlib.versions.manifest import MANIFEST, read_manifest, retrain_command
+from churnlib.versions.signature import signed
 from churnlib.versions.verification import (
     check_golden_rows,
     check_libraries,
@@ -65,10 +66,16 @@ def created_at(version: str) -> datetime | None:
 
 
 def list_versions(catalog: Catalog) -> tuple[str, ...]:
-    """Lists the versions of a game, the newest first."""
-    names = (entry.name.rpartition("/") for entry in list_files(catalog.models().uri))
+    """Lists the versions of a game, the newest first.
+
+    Raises:
+        UnreadableError: The folder of models, or a file in it, cannot be looked up.
+    """
+    with error_prefix(catalog.game):
+        files = list_files(catalog.models().uri)
+    names = (entry.name.rpartition("/") for entry in files)
     folders = {folder for folder, _, name in names if name == MANIFEST}
-    return tuple(sorted((f for f in folders if "/" not in f and f[:1] != "."), reverse=True))
+    return tuple(sorted(filter(is_version_name, folders), reverse=True))
 
 
 def find_version(catalog: Catalog, version: str) -> DatasetRef:
@@ -95,6 +102,8 @@ def save_model(
     model_format: Literal["skops", "joblib"] = "skops",
 ) -> DatasetRef:
     """Writes the folder of a version, completely or not at all.
+
+    The manifest is signed if the environment has a key; see `churnlib.versions.signature`.
 
     Args:
         target: The folder, which must not exist yet.
@@ -128,7 +137,8 @@ def save_model(
             "depends_on": libraries_of(model),
             "trusted_packages": own_packages_of(model),
         }
-        write_text(json.dumps(manifest, indent=2, default=str) + "\n", folder / MANIFEST)
+        plain = json.loads(json.dumps(manifest, default=str))
+        write_text(json.dumps(signed(plain), indent=2) + "\n", folder / MANIFEST)
     return ref(target)
 
 

@@ -20,6 +20,7 @@ from churnlib.versions.decision import (
     floor_confidence,
     loss_that_follows,
 )
+from churnlib.versions.manifest import VersionName
 
 CANDIDATE, CHAMPION, ANCHOR = "candidate", "champion", "anchor"
 """The columns with the probabilities of the compared models."""
@@ -83,8 +84,8 @@ class Comparison(Terms):
             if nothing was decided by metrics.
     """
 
-    candidate: str
-    champion: str | None
+    candidate: VersionName
+    champion: VersionName | None
     cohort: str
     window: tuple[date, date]
     as_of: date
@@ -96,7 +97,7 @@ class Comparison(Terms):
     interval: Interval | None = None
     decision: Decision
     reason: str
-    anchor: str | None = None
+    anchor: VersionName | None = None
     anchor_difference: float | None = None
     anchor_interval: Interval | None = None
     configuration: str | None = None

@@ -1,19 +1,20 @@
 """All versions of a game's model, described from their manifests and the registry."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
 from churnlib.errors import ModelError
 from churnlib.io.catalog import Catalog
-from churnlib.io.storage import read_bytes
-from churnlib.versions.champion import champion_version
+from churnlib.settings import Offer
+from churnlib.versions.champion import champion_and_registry
 from churnlib.versions.evidence import Evidence
+from churnlib.versions.files import read_model_file
 from churnlib.versions.folder import created_at, list_versions
 from churnlib.versions.manifest import read_manifest
-from churnlib.versions.registry import By, Registry, State, read_registry
+from churnlib.versions.registry import By, Registry, State
 
 PROMOTED: dict[By, str] = {
     "training": "by training",
@@ -25,7 +26,7 @@ PROMOTED: dict[By, str] = {
 
 
 @dataclass(frozen=True)
-class BackTest:
+class ListedBackTest:
     """The result of a version's back-test.
 
     Attributes:
@@ -71,7 +72,7 @@ class Version:
     algorithm: str | None = None
     roc_auc: float | None = None
     roc_auc_ci: tuple[float, float] | None = None
-    back_test: BackTest | None = None
+    back_test: ListedBackTest | None = None
     evidence: Evidence | None = None
     lineage: tuple[str, ...] = ()
 
@@ -85,10 +86,18 @@ def describe_versions(catalog: Catalog) -> tuple[Version, ...]:
     """Describes all versions of a game, the newest first.
 
     Raises:
-        ModelError: The registry is damaged.
+        UnreadableError: The registry or the champion's pointer cannot be read.
     """
-    registry, champion = read_registry(catalog.registry()), champion_version(catalog)
+    champion, registry = champion_and_registry(catalog)
     return tuple(_describe(catalog, v, registry, champion) for v in list_versions(catalog))
+
+
+def contact_reasons(
+    catalog: Catalog, versions: Iterable[Version], min_outcomes: int, offer: Offer
+) -> list[str | None]:
+    """Why nobody is contacted by each version; see `Registry.why_no_contact`."""
+    champion, registry = champion_and_registry(catalog)
+    return [registry.why_no_contact(v.version, champion, min_outcomes, offer) for v in versions]
 
 
 def _describe(catalog: Catalog, name: str, registry: Registry, champion: str | None) -> Version:
@@ -108,7 +117,6 @@ def _describe(catalog: Catalog, name: str, registry: Registry, champion: str | N
     steps = manifest["settings"].get("train", {}).get("pipeline") or [{"type": "unknown"}]
     return replace(
         described,
-        made=described.made or _created(manifest["version"]),
         as_of=manifest["as_of"],
         window=(manifest["window"][0], manifest["window"][1]),
         algorithm=steps[-1]["type"].rpartition(".")[2],
@@ -142,29 +150,33 @@ def _cohort(window: tuple[date, date], as_of: date | None) -> str:
     return f"on {window[0]} to {window[1]} as of {as_of}"
 
 
-def _latest(*back_tests: BackTest | None) -> BackTest | None:
+def _latest(*back_tests: ListedBackTest | None) -> ListedBackTest | None:
     """The back-test with the latest outcomes; the last argument if the days are equal."""
     by_day = sorted((test for test in back_tests if test), key=lambda test: test.as_of)
     return by_day[-1] if by_day else None
 
 
-def _compared(name: str, registry: Registry) -> BackTest | None:
+def _compared(name: str, registry: Registry) -> ListedBackTest | None:
     """The latest back-test in a comparison, as candidate or as champion."""
     for c in reversed(registry.comparisons):
         values = {c.candidate: c.candidate_value, c.champion: c.champion_value}
         if values.get(name) is not None:
             first, last = map(str, c.window)
-            return BackTest(c.metric, values[name], (first, last), str(c.as_of))
+            return ListedBackTest(c.metric, values[name], (first, last), str(c.as_of))
     return None
 
 
-def _reported(catalog: Catalog, name: str) -> BackTest | None:
+def _reported(catalog: Catalog, name: str) -> ListedBackTest | None:
     """The back-test in the latest report, if it tests this version."""
+    place = catalog.report("score_report")
+    content = read_model_file(place.uri, catalog.game, "The latest back-test is not known.")
+    if content is None:
+        return None
     try:
-        report = json.loads(read_bytes(catalog.report("score_report").uri))
+        report = json.loads(content)
         if report["model_version"] != name:
             return None
         window = report["window"]["start"], report["window"]["end"]
-        return BackTest("roc_auc", report["general"]["roc_auc"], window, report["as_of"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return ListedBackTest("roc_auc", report["general"]["roc_auc"], window, report["as_of"])
+    except (ValueError, KeyError, TypeError):  # The report of another version of this package.
         return None

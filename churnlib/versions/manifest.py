@@ -1,20 +1,25 @@
 """The manifest of a model version: what it must contain, checked whenever one is read."""
 
 import json
+from collections.abc import Mapping
 from datetime import date
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from churnlib.errors import ModelError
+from churnlib.io.catalog import VERSION_PATTERN
 from churnlib.io.commands import command_line
 from churnlib.io.datasets import Dataset, DatasetRef
-from churnlib.io.storage import read_bytes
 from churnlib.model.feature_schema import Kind
-from churnlib.settings import ThresholdRule
+from churnlib.settings import SIGNING_KEY_FILE_VARIABLE, SIGNING_KEY_VARIABLE, ThresholdRule
 from churnlib.uris import join, name_of
+from churnlib.versions.files import read_model_file
+from churnlib.versions.signature import signature_fault
 
 MANIFEST = "manifest.json"
+VersionName = Annotated[str, Field(pattern=VERSION_PATTERN)]
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
 
 
 class _Part(BaseModel):
@@ -59,10 +64,10 @@ class CampaignEntry(_Part):
 class Manifest(_Part):
     """What a manifest must contain for its model to be loaded, evaluated and reported on."""
 
-    version: str
+    version: VersionName
     game: str
     model_file: Literal["model.skops", "model.joblib"]
-    sha256: dict[str, str]
+    sha256: dict[FileName, str]
     features: tuple[FeatureEntry, ...]
     libraries: dict[str, str]
     depends_on: tuple[str, ...]
@@ -75,28 +80,70 @@ class Manifest(_Part):
     inputs: dict[str, dict[str, Any]]
     campaign: CampaignEntry | None = None
     metrics: dict[Literal["in_sample", "validation"], dict[str, dict[str, Any]]]
+    signature: str | None = None
 
 
 def read_manifest(model: Dataset | DatasetRef) -> dict[str, Any]:
     """Reads the manifest of a version.
 
     Raises:
-        ModelError: It does not exist, or does not have the fields of `Manifest`.
+        ModelError: It does not exist, does not have the fields of `Manifest`, is that of another
+            version or game, or its signature is missing or wrong where the environment has a key.
+        UnreadableError: It cannot be read.
+        SettingsError: The key cannot be used.
     """
-    path = join(model.uri, MANIFEST)
-    try:
-        text = read_bytes(path)
-    except OSError as error:
+    path, text = join(model.uri, MANIFEST), read_version_file(model, MANIFEST)
+    if text is None:
         raise ModelError(
-            f"{model.game}: there is no model version '{name_of(model.uri)}': {path} cannot be "
-            f"read ({error.strerror}). Train again: {retrain_command(model)}"
-        ) from None
+            f"{model.game}: there is no model version '{name_of(model.uri)}': {path} is missing. "
+            f"Train again: {retrain_command(model)}"
+        )
     if fault := manifest_fault(text):
         raise ModelError(
             f"{model.game}: {path} is damaged: {fault}. Train again: {retrain_command(model)}"
         )
     manifest: dict[str, Any] = json.loads(text)
+    if why := why_untrusted(model, manifest):
+        raise ModelError(f"{model.game}: {path} {why}")
     return manifest
+
+
+def read_version_file(model: Dataset | DatasetRef, name: str) -> bytes | None:
+    """Reads a file in the folder of a version; None if there is none.
+
+    Raises:
+        UnreadableError: It cannot be read.
+    """
+    unknown = (
+        f"Whether model {name_of(model.uri)} can be used is not known, so nothing was decided."
+    )
+    return read_model_file(join(model.uri, name), model.game, unknown)
+
+
+def why_untrusted(model: Dataset | DatasetRef, manifest: Mapping[str, Any]) -> str | None:
+    """Why a valid manifest does not count, and what to do; None if it does.
+
+    Args:
+        model: The folder that it was found in.
+        manifest: The manifest.
+
+    Raises:
+        SettingsError: The key of signatures cannot be used.
+    """
+    place, stated = (model.game, name_of(model.uri)), (manifest["game"], manifest["version"])
+    if place != stated:
+        return (
+            f"is that of version {stated[1]} of {stated[0]}, but lies in the folder of version "
+            f"{place[1]} of {place[0]}. A model belongs to one game and has one name: move the "
+            f"folder to 06_models/{stated[0]}/{stated[1]}, or remove it. For a model of "
+            f"{place[0]}, train: {retrain_command(model)}"
+        )
+    if fault := signature_fault(manifest):
+        return (
+            f"{fault}, and {SIGNING_KEY_VARIABLE} or {SIGNING_KEY_FILE_VARIABLE} asks for "
+            f"signatures. Train again with the key: {retrain_command(model)}"
+        )
+    return None
 
 
 def manifest_fault(text: bytes) -> str | None:

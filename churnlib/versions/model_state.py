@@ -1,13 +1,14 @@
 """The state of a game's models: champion and registry, read together and passed on."""
 
+import hashlib
 from dataclasses import dataclass
 
 from churnlib.io import storage
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import DatasetRef, ref
 from churnlib.uris import name_of
-from churnlib.versions.champion import champion_version, find_champion
-from churnlib.versions.registry import Registry, read_registry
+from churnlib.versions.champion import champion_and_registry, usable_version
+from churnlib.versions.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -17,8 +18,8 @@ class ModelState:
     Attributes:
         catalog: The places of the game's data.
         registry: The candidate, and the history of all versions.
-        pointer: The version that the champion's pointer names; None if there is none.
-        champion: That version; None if it cannot be read.
+        pointer: The version that is champion, whether or not it exists; None if there is none.
+        champion: That version; None if it does not exist or is damaged.
     """
 
     catalog: Catalog
@@ -28,13 +29,13 @@ class ModelState:
 
     @classmethod
     def read(cls, catalog: Catalog) -> "ModelState":
-        """Reads the state.
+        """Reads the state, all as of the same moment.
 
         Raises:
-            ModelError: The registry is damaged.
+            UnreadableError: Pointer, registry or champion cannot be read.
         """
-        registry = read_registry(catalog.registry())
-        return cls(catalog, registry, champion_version(catalog), find_champion(catalog))
+        version, registry = champion_and_registry(catalog)
+        return cls(catalog, registry, version, usable_version(catalog, version))
 
     @property
     def candidate(self) -> DatasetRef | None:
@@ -51,7 +52,6 @@ class ModelState:
     @property
     def fingerprint(self) -> str:
         """A string that identifies the state, for cache keys."""
-        place = self.catalog.registry().uri
-        registry = storage.fingerprint(place) if storage.exists(place) else "none"
+        registry = hashlib.sha256(self.registry.model_dump_json().encode()).hexdigest()
         champion = self.champion.fingerprint if self.champion else "none"
         return f"registry {registry}, champion {champion}"

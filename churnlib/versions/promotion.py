@@ -8,20 +8,17 @@ from churnlib.errors import ModelError
 from churnlib.io.catalog import Catalog
 from churnlib.io.commands import command_line
 from churnlib.io.datasets import DatasetRef
-from churnlib.io.storage import remove, remove_folder
-from churnlib.uris import join, name_of
-from churnlib.versions.champion import champion_version, set_champion, why_no_champion
+from churnlib.uris import name_of
+from churnlib.versions.champion import (
+    DamagedPointerError,
+    champion_and_registry,
+    why_no_champion,
+)
 from churnlib.versions.folder import find_version, list_versions, load_model
 from churnlib.versions.gate import Comparison
-from churnlib.versions.manifest import MANIFEST
-from churnlib.versions.registry import (
-    By,
-    Promotion,
-    Registry,
-    read_registry,
-    registry_lock,
-    write_registry,
-)
+from churnlib.versions.model_state import ModelState
+from churnlib.versions.registry import By, Promotion, Registry, read_registry
+from churnlib.versions.transactions import commit, finish_interrupted, registry_lock
 
 
 @dataclass(frozen=True)
@@ -37,14 +34,20 @@ class Cause:
     comparison: Comparison | None = None
 
 
-def promote(
-    catalog: Catalog, version: str, registry: Registry, cause: Cause, *, by: By, when: datetime
-) -> Promotion:
-    """Makes a version the champion, and records it; call it within `registry_lock`."""
-    comparison = cause.comparison
+def promote(state: ModelState, version: str, cause: Cause, *, by: By, when: datetime) -> Promotion:
+    """Makes a version the champion, and records it; call it within `registry_lock`.
+
+    Args:
+        state: The state of the game's models, with the registry to write.
+        version: The version.
+        cause: Why.
+        by: What made it the champion.
+        when: The time.
+    """
+    comparison, registry = cause.comparison, state.registry
     promotion = Promotion(
         version=version,
-        previous=champion_version(catalog),
+        previous=state.pointer,
         when=when,
         by=by,
         why=cause.why,
@@ -54,12 +57,9 @@ def promote(
     update = {
         "candidate": None if registry.candidate == version else registry.candidate,
         "promotions": (*registry.promotions, promotion),
+        "promoting": version,
     }
-    # The pointer first: if the second write fails, the champion is the promoted version, and
-    # `Registry.previous_champion` still finds the one before. In the other order, the registry
-    # would record a promotion that has not happened.
-    set_champion(catalog, version)
-    write_registry(registry.model_copy(update=update), catalog.registry())
+    commit(state.catalog, registry.model_copy(update=update))
     return promotion
 
 
@@ -81,52 +81,69 @@ def promote_manually(
     Raises:
         ModelError: There is no such version; it cannot be loaded; or, without `force`, the gate
             refused it, or it was never compared and never champion.
+        UnreadableError: Registry or champion cannot be read. A damaged pointer is replaced.
     """
     model = find_version(catalog, version)  # Before the lock, which would create the game's folder.
     load_model(model, allow_joblib=allow_joblib)
     with registry_lock(catalog):
         find_version(catalog, version)
-        registry, current = read_registry(catalog.registry()), champion_version(catalog)
-        if version == current:
+        state, damage = _read_state(catalog)
+        if version == state.pointer:
             return None
-        no_champion = why_no_champion(catalog)
-        objection = None if no_champion else _objection(registry, version)
+        no_champion = None if damage else why_no_champion(catalog)
+        objection = None if no_champion else _objection(state.registry, version)
         if objection and not force:
-            advice = _advice(model, registry)
+            advice = _advice(model, state.registry)
             raise ModelError(f"{catalog.game}: model {version} {objection}. {advice}")
         why = f"although it {objection}" if objection else "on request"
-        if no_champion:
-            why = f"because {no_champion}"
-        return promote(catalog, version, registry, Cause(why), by="manual", when=when)
+        if no_champion or damage:
+            why = f"because {no_champion or damage}"
+        return promote(state, version, Cause(why), by="manual", when=when)
 
 
 def roll_back(catalog: Catalog, *, when: datetime, allow_joblib: bool) -> Promotion:
     """Makes the previous champion the champion again.
 
+    Returns:
+        The promotion: that of a roll back that an earlier process did not finish, if there is one.
+
     Raises:
         ModelError: There is no previous champion, or it cannot be loaded.
+        UnreadableError: Registry or champion cannot be read. A damaged pointer is replaced.
     """
-    previous = _previous_champion(catalog)
+    finished = finish_interrupted(catalog)
+    if finished and finished.by == "roll back":
+        return finished
+    previous = _previous_champion(_read_state(catalog)[0])
     load_model(find_version(catalog, previous), allow_joblib=allow_joblib)
     with registry_lock(catalog):
-        if _previous_champion(catalog) != previous:
+        state, _ = _read_state(catalog)
+        if _previous_champion(state) != previous:
             raise ModelError(
                 f"{catalog.game}: the champion has changed in the meantime, so nothing was done. "
                 f"List the versions: {command_line('models', catalog.models())}"
             )
+        why = f"back from {state.pointer or 'a pointer that cannot be read'}"
+        return promote(state, previous, Cause(why), by="roll back", when=when)
+
+
+def _read_state(catalog: Catalog) -> tuple[ModelState, str | None]:
+    """Reads the state of a game's models, and what is wrong with the pointer if it is damaged."""
+    try:
+        return ModelState.read(catalog), None
+    except DamagedPointerError:
         registry = read_registry(catalog.registry())
-        why = f"back from {champion_version(catalog) or 'a pointer that cannot be read'}"
-        return promote(catalog, previous, registry, Cause(why), by="roll back", when=when)
+        damage = f"{name_of(catalog.champion().uri)} is damaged"
+        return ModelState(catalog, registry, pointer=None, champion=None), damage
 
 
-def _previous_champion(catalog: Catalog) -> str:
-    registry, current = read_registry(catalog.registry()), champion_version(catalog)
-    previous = registry.previous_champion(current)
+def _previous_champion(state: ModelState) -> str:
+    previous = state.registry.previous_champion(state.pointer)
     if previous is None:
+        models = command_line("models", state.catalog.models())
         raise ModelError(
-            f"{catalog.game}: it is not known which model was champion before "
-            f"{current or 'this'}. Name one with --version; "
-            f"{command_line('models', catalog.models())} lists them."
+            f"{state.catalog.game}: no champion before {state.pointer or 'this'} is recorded. List "
+            f"the versions, and promote one with --version: {models}"
         )
     return previous
 
@@ -173,19 +190,21 @@ def delete_old_versions(catalog: Catalog, keep: int | None) -> tuple[str, ...]:
 
     Returns:
         The deleted versions.
+
+    Raises:
+        UnreadableError: Registry or champion cannot be read.
     """
-    if keep is None:
+    if keep is None or not list_versions(catalog)[keep:]:
         return ()
     with registry_lock(catalog):
-        registry, current = read_registry(catalog.registry()), champion_version(catalog)
+        current, registry = champion_and_registry(catalog)
         needed = {current, registry.candidate, registry.previous_champion(current)}
         last = registry.comparisons[-1:]
         needed |= {registry.anchor(comparison.as_of) for comparison in last}
         old = versions_to_delete(list_versions(catalog), keep, {name for name in needed if name})
-        for version in old:  # A folder without a manifest is not a version.
-            remove(join(catalog.model(version).uri, MANIFEST))
-    for version in old:
-        remove_folder(catalog.model(version).uri)
+        if old:
+            deleting = registry.without_evidence(old).model_copy(update={"deleting": old})
+            commit(catalog, deleting)
     return old
 
 

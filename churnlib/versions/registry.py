@@ -1,19 +1,20 @@
 """The registry: the candidate of a game, and all comparisons and promotions of its versions."""
 
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Collection, Iterable
 from datetime import date, datetime
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from churnlib.errors import ModelError
-from churnlib.io.catalog import Catalog
+from churnlib.errors import UnreadableModelError
 from churnlib.io.datasets import Dataset, DatasetRef, ref
-from churnlib.io.storage import exclusive_lock, read_bytes, write_text
+from churnlib.io.storage import write_text
 from churnlib.months import months_apart
-from churnlib.versions.evidence import Evidence
+from churnlib.settings import Offer
+from churnlib.versions.evidence import Evidence, why_no_contact
+from churnlib.versions.files import read_model_file
 from churnlib.versions.gate import Comparison
+from churnlib.versions.manifest import VersionName
 
 ANCHOR_MONTHS = 12
 """For how long a former champion may be the anchor of comparisons."""
@@ -49,8 +50,8 @@ class Promotion(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    version: str
-    previous: str | None
+    version: VersionName
+    previous: VersionName | None
     when: datetime
     by: By
     why: str
@@ -65,15 +66,21 @@ class Registry(BaseModel):
         candidate: The version to compare with the champion next; None if there is none.
         comparisons: All comparisons, the oldest first.
         promotions: All changes of the champion, the oldest first.
-        evidence: What the last back-test of each version showed, by version.
+        evidence: What the last back-test of each version showed, by version; not of versions that
+            were deleted.
+        promoting: The version that is becoming champion: its promotion is recorded, but the pointer
+            may not name it yet; see `churnlib.versions.transactions`. None at any other time.
+        deleting: The versions that are being deleted.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    candidate: str | None = None
+    candidate: VersionName | None = None
     comparisons: tuple[RecordedComparison, ...] = ()
     promotions: tuple[Promotion, ...] = ()
-    evidence: dict[str, Evidence] = {}
+    evidence: dict[VersionName, Evidence] = {}
+    promoting: VersionName | None = None
+    deleting: tuple[VersionName, ...] = ()
 
     def last_comparison(self, version: str) -> RecordedComparison | None:
         """The latest comparison in which a version was the candidate."""
@@ -224,6 +231,26 @@ class Registry(BaseModel):
         """The registry after a back-test of a version."""
         return self.model_copy(update={"evidence": {**self.evidence, version: evidence}})
 
+    def without_evidence(self, versions: Collection[str]) -> "Registry":
+        """The registry after the deletion of versions; their history stays."""
+        kept = {name: shown for name, shown in self.evidence.items() if name not in versions}
+        return self.model_copy(update={"evidence": kept})
+
+    def why_no_contact(
+        self, version: str, champion: str | None, min_outcomes: int, offer: Offer
+    ) -> str | None:
+        """Why nobody may be contacted by the predictions of a version; None if some may.
+
+        Args:
+            version: The version.
+            champion: The current champion.
+            min_outcomes: See `churnlib.versions.evidence.why_no_contact`.
+            offer: See there.
+        """
+        if self.state(version, champion) not in ("champion", "former"):
+            return "the gate has not made the model champion"
+        return why_no_contact(self.evidence.get(version), min_outcomes, offer)
+
     def with_comparison(self, comparison: Comparison, when: datetime) -> "Registry":
         """The registry after a comparison; a refused version is no longer the candidate."""
         recorded = RecordedComparison(**comparison.model_dump(), when=when)
@@ -235,6 +262,13 @@ class Registry(BaseModel):
         return self.model_copy(update=update)
 
 
+def contacts_text(reason: str | None) -> str:
+    """Says whom predictions of a version contact, given why nobody is; see `Registry`."""
+    if reason:
+        return f"nobody, because {reason}"
+    return "allowed by the last back-test; the column contact of the predictions says whom"
+
+
 def _last_decided(comparisons: Iterable[RecordedComparison]) -> RecordedComparison | None:
     return next((c for c in reversed([*comparisons]) if c.decision != "undecided"), None)
 
@@ -243,28 +277,21 @@ def read_registry(place: Dataset) -> Registry:
     """Reads a game's registry; an empty one if there is no file yet.
 
     Raises:
-        ModelError: The file is damaged.
+        UnreadableModelError: The file is damaged, or cannot be read.
     """
+    unknown = "The history of the model versions is not known, so nothing was changed."
+    content = read_model_file(place.uri, place.game, unknown)
     try:
-        return Registry.model_validate_json(read_bytes(place.uri))
-    except OSError:
-        return Registry()
+        return Registry() if content is None else Registry.model_validate_json(content)
     except ValidationError as error:
-        raise ModelError(
+        raise UnreadableModelError(
             f"{place.game}: {place.uri} is damaged: {error.errors()[0]['msg']}. Restore it from a "
             "copy, or remove it: the champion stays, and the history of the others is lost."
         ) from None
 
 
-def registry_lock(catalog: Catalog) -> AbstractContextManager[None]:
-    """Locks registry and champion against changes by others, for the duration of the block.
-
-    Read the state inside the block, or changes by another run may be lost.
-    """
-    return exclusive_lock(catalog.registry().uri)
-
-
 def write_registry(registry: Registry, place: Dataset) -> DatasetRef:
     """Replaces a game's registry; readers see either the old or the new one."""
-    write_text(registry.model_dump_json(indent=2) + "\n", place.uri)
+    unset = {name for name in ("promoting", "deleting") if not getattr(registry, name)}
+    write_text(registry.model_dump_json(indent=2, exclude=unset) + "\n", place.uri)
     return ref(place)

@@ -9,12 +9,10 @@ import polars as pl
 
 from churnlib.errors import ModelError, error_prefix
 from churnlib.io.datasets import Dataset, DatasetRef
-from churnlib.io.storage import read_bytes
 from churnlib.model.predict import predict
 from churnlib.model.trust import how_to_trust, package_digests, package_of, trusted_packages
 from churnlib.schemas.columns import PROBABILITY
-from churnlib.uris import join
-from churnlib.versions.manifest import read_manifest, retrain_command
+from churnlib.versions.manifest import read_manifest, read_version_file, retrain_command
 
 if TYPE_CHECKING:
     from churnlib.model.fitted_model import FittedModel
@@ -51,11 +49,9 @@ def read_verified(model: Dataset | DatasetRef, manifest: Mapping[str, Any], name
 
     Raises:
         ModelError: It is missing, or differs from what was saved.
+        UnreadableError: It cannot be read.
     """
-    try:
-        content = read_bytes(join(model.uri, name))
-    except OSError:
-        content = None
+    content = read_version_file(model, name)
     if content is None or hashlib.sha256(content).hexdigest() != manifest["sha256"].get(name):
         raise ModelError(
             f"{model.game}: model {manifest['version']}: {name} is missing or has been changed "

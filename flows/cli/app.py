@@ -23,6 +23,7 @@ from flows.cli.parameters import (
     LastMonth,
     MapFile,
     OneGame,
+    Port,
     Replace,
     RollBack,
     RunOptions,
@@ -59,11 +60,13 @@ def _version() -> str:
 app = _ChurnApp(
     name="churn",
     help="Without a command: list the games, the flows and the latest output of each.\n\n"
-    "Exit status: 0 success, 2 wrong input or configuration, 1 any other error.",
+    "Exit status: 0 success, 2 wrong input or configuration, 1 any other error; 128 + the "
+    "number of the signal that stopped the command, such as 130 after Ctrl-C.",
     version=_version,
     default_parameter=Parameter(negative=(), show_default=False, allow_repeating=True),
     group_commands="Other commands",
     help_format="plaintext",
+    suppress_keyboard_interrupt=False,  # `main` says so in a line.
 )
 FLOW_COMMANDS = Group("Flows", sort_key=0)
 MODEL_COMMANDS = Group("Models", sort_key=1)
@@ -227,7 +230,7 @@ def promote(
     force: Force = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Make a model version the champion manually, or roll back to the one before.
+    """Make a model version the champion manually, or roll back to the champion before.
 
     Takes either --version or --back.
     """
@@ -236,6 +239,18 @@ def promote(
     from flows.cli.promote import promote
 
     promote(RunOptions(game=game, data_dir=data_dir), version, force=force)
+
+
+@app.command
+def server(*, port: Port = 4200) -> None:
+    """Run a permanent Prefect server on this machine, with its page, until it is interrupted.
+
+    Other programs use it with PREFECT_PROFILE=churn in their environment: the profile has its
+    address and its password, which the page asks for.
+    """
+    from flows.cli.server import run_server
+
+    run_server(port)
 
 
 @app.command(name="map")

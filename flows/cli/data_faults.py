@@ -1,18 +1,20 @@
 """What is late, missing or incomplete in the data of a game, from the footers of its files."""
 
 from collections.abc import Iterator, Mapping
-from datetime import date
+from datetime import date, datetime
 from functools import partial
 
 from churnlib.errors import DataError
 from churnlib.io.catalog import Catalog, month_name
 from churnlib.io.commands import churn_command
+from churnlib.io.datasets import Dataset
 from churnlib.io.footer import facts
-from churnlib.io.storage import exists
+from churnlib.io.storage import exists, written_at
 from churnlib.months import first_day
 from churnlib.raw.availability import latest_arrival, rows_by_month
 from churnlib.raw.late_feeds import find_late, read_monthly_rows
 from churnlib.raw.past_batches import (
+    due_batch_name,
     missing_months,
     read_batches,
     rows_since_text,
@@ -41,11 +43,19 @@ def data_faults(settings: Settings, data_dir: str | None) -> Iterator[tuple[str,
             return
         for spec in raw_tables(settings.raw).of_kind("subscriptions", "misses", "history"):
             if spec.name in counts:
-                late = find_late(spec, read_monthly_rows(catalog.checked(spec.name)), day)
-                yield from [("late", str(late))] if late else []
+                checked = catalog.checked(spec.name)
+                if late := find_late(spec, read_monthly_rows(checked), day):
+                    yield "late", f"{late} (as of {day}, {_when_checked(checked)})"
         yield from _batch_faults(settings, data_dir, counts, day)
     except DataError as error:
         yield "not known", str(error)
+
+
+def _when_checked(checked: Dataset) -> str:
+    """When a flow last read a raw table; a later delivery is not known."""
+    written = written_at(checked.uri)
+    on = f" on {datetime.fromtimestamp(written / 1e9):%Y-%m-%d %H:%M}" if written else ""
+    return f"by the table as last checked by a flow{on}"
 
 
 def _counts(settings: Settings, catalog: Catalog) -> Iterator[tuple[str, ByDay]]:
@@ -72,7 +82,8 @@ def _batch_faults(
         newest = first_day(start)
         missing = missing_months([batch.month for batch in batches], newest)
         if missing:
-            yield "batches missing", f"{_names(missing)}: {backfill(missing)}"
+            names = ", ".join(due_batch_name(window, month) for month in missing)
+            yield "batches missing", f"{names}: {backfill(missing)}"
         if end > day:
             yield (
                 "batch incomplete",
@@ -81,14 +92,10 @@ def _batch_faults(
     for batch in batches:
         if batch.rows_since(counts):
             again = backfill([batch.month])
-            text = f"{month_name(batch.month)}: {rows_since_text(batch, counts)}: {again}"
+            text = f"{batch.name}: {rows_since_text(batch, counts)}: {again}"
             yield "batch incomplete", text
     for batch, expected in small_batches(batches):
-        yield "batch too small", f"{month_name(batch.month)}: {small_text(batch, expected)}"
-
-
-def _names(months: list[date]) -> str:
-    return ", ".join(map(month_name, months))
+        yield "batch too small", f"{batch.name}: {small_text(batch, expected)}"
 
 
 def _backfill(game: str, data_dir: str | None, months: list[date]) -> str:

@@ -7,3 +7,6 @@ USERS_FAULT = 2
 """The input or the configuration is wrong."""
 DIFFERENT = 3
 """The predictions of a replayed model differ."""
+STOPPED = 128
+"""The command was stopped by a signal, the number of which is added: 130 after Ctrl-C, 143 after
+SIGTERM."""

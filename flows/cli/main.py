@@ -10,6 +10,7 @@ from churnlib.console import exit_on_broken_pipe
 from churnlib.errors import ChurnlibError, closest
 from flows.cli.app import app, commands
 from flows.cli.exit_status import DONE, USERS_FAULT
+from flows.cli.stop import Stopped, stoppable
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -23,8 +24,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        with exit_on_broken_pipe():
+        with stoppable(), exit_on_broken_pipe():
             return _call(words) or DONE
+    except Stopped as stop:
+        print(stop, file=sys.stderr)
+        return stop.status
     except CycloptsError as error:
         print(f"error: {_message(error)}", file=sys.stderr)
     except ChurnlibError as error:

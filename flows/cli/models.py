@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 
 from churnlib.io.catalog import Catalog
 from churnlib.io.commands import command_line
-from churnlib.versions.evidence import why_no_contact
-from churnlib.versions.listing import Version, describe_versions
+from churnlib.versions.listing import Version, contact_reasons, describe_versions
+from churnlib.versions.registry import contacts_text
 from flows.cli.parameters import RunOptions
 from flows.cli.session import checked_settings
 
@@ -22,10 +22,8 @@ def print_models(run: RunOptions, *, as_json: bool) -> None:
     settings = checked_settings(run)
     catalog = Catalog(settings.data_dir, run.game)
     versions = describe_versions(catalog)
-    reasons = [
-        why_no_contact(version.evidence, settings.contact_outcomes, settings.campaign.offer)
-        for version in versions
-    ]
+    terms = settings.contact_outcomes, settings.campaign.offer
+    reasons = contact_reasons(catalog, versions, *terms)
     if as_json:
         listed = [
             {**version.to_json(), "no_contact": reason}
@@ -44,8 +42,7 @@ def _lines(
         yield f"{catalog.game}: there is no model yet. Train one: {train}"
     for version, reason in zip(versions, reasons, strict=True):
         yield f"{version.version}  {version.state}"
-        contacts = f"nobody, because {reason}" if reason else "as its predictions say"
-        for label, text in (*_facts(version), ("contacts", contacts)):
+        for label, text in (*_facts(version), ("contacts", contacts_text(reason))):
             yield f"  {label:<{LABEL_WIDTH}}{text}"
 
 

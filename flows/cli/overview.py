@@ -1,17 +1,15 @@
 """`churn` without a command: the games, the flows, and the latest output of each."""
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
-from fnmatch import fnmatchcase
 
-from churnlib.errors import ModelError, SettingsError, StoreError
+from churnlib.errors import ChurnlibError, ModelError
 from churnlib.io.catalog import Catalog
-from churnlib.io.local import Entry
 from churnlib.io.storage import list_files
 from churnlib.settings import Settings, list_games, load_settings
 from churnlib.uris import is_remote, join
 from flows import FLOWS
 from flows.cli.exit_status import DONE, USERS_FAULT
+from flows.cli.latest_output import latest_output
 
 LABEL_WIDTH = 21
 COMPOSITE = "The same, after building the standard features."
@@ -44,7 +42,7 @@ def print_overview(commands: Mapping[str, str], data_dir: str | None = None) -> 
                 *_contacts(settings),
                 *_faults(settings, data_dir),
             ]
-        except (SettingsError, StoreError) as error:
+        except ChurnlibError as error:
             fault = str(error).removeprefix(f"{game}: ")
             print(f"\n{game}: error: {fault}")
             status = USERS_FAULT
@@ -64,32 +62,28 @@ def _commands(commands: Mapping[str, str]) -> Iterator[str]:
 
 def _outputs(settings: Settings) -> Iterator[str]:
     for name, flow in FLOWS.items():
-        folder = join(settings.data_dir, flow.layer, settings.game)
-        files = [file for file in list_files(folder) if fnmatchcase(file.name, flow.output)]
-        yield f"  {name.replace('_', '-'):<{LABEL_WIDTH}} {_newest(files)}"
+        yield f"  {name.replace('_', '-'):<{LABEL_WIDTH}} {latest_output(settings, flow)}"
 
 
 def _contacts(settings: Settings) -> Iterator[str]:
     """A line on whether anyone is contacted by the champion, if there is one."""
     if not list_files(join(settings.data_dir, "06_models", settings.game)):
         return
-    from churnlib.io.catalog import Catalog
-    from churnlib.versions.champion import champion_version
-    from churnlib.versions.evidence import why_no_contact
-    from churnlib.versions.registry import read_registry
+    from churnlib.versions.champion import champion_and_registry
+    from churnlib.versions.registry import contacts_text
 
     catalog = Catalog(settings.data_dir, settings.game)
-    version = champion_version(catalog)
-    if version is None:
-        return
     try:
-        evidence = read_registry(catalog.registry()).evidence.get(version)
+        version, registry = champion_and_registry(catalog)
     except ModelError as error:
         text = str(error).removeprefix(f"{settings.game}: ")
     else:
-        offer, required = settings.campaign.offer, settings.contact_outcomes
-        reason = why_no_contact(evidence, required, offer)
-        text = f"nobody, because {reason}" if reason else "as the predictions say"
+        if version is None:
+            return
+        reason = registry.why_no_contact(
+            version, version, settings.contact_outcomes, settings.campaign.offer
+        )
+        text = contacts_text(reason)
     yield f"  {'contacts':<{LABEL_WIDTH}} {text}"
 
 
@@ -101,11 +95,3 @@ def _faults(settings: Settings, data_dir: str | None) -> Iterator[str]:
 
     for label, text in data_faults(settings, data_dir):
         yield f"  {label:<{LABEL_WIDTH}} {text}"
-
-
-def _newest(files: list[Entry]) -> str:
-    if not files:
-        return "nothing yet"
-    newest = max(files, key=lambda file: (file.written, file.name))
-    written = datetime.fromtimestamp(newest.written / 1e9)
-    return f"{written:%Y-%m-%d %H:%M}  {newest.name.removesuffix('/manifest.json')}"

@@ -101,7 +101,11 @@ VersionToReplay = Annotated[Version, Parameter(help="The model version. Default:
 VersionToPromote = Annotated[Version, Parameter(help="The model version to make the champion.")]
 RollBack = Annotated[
     bool,
-    Parameter(name="--back", help="Roll back to the version that was the champion before."),
+    Parameter(
+        name="--back",
+        help="Roll back: make the champion that the present one replaced the champion again. Once "
+        "more goes back one champion further.",
+    ),
 ]
 Force = Annotated[
     bool,
@@ -132,6 +136,7 @@ MapFile = Annotated[
         help="The page. Default: 08_reporting/pipelines.html in the data folder.",
     ),
 ]
+Port = Annotated[int, Parameter(metavar="N", help="The port on 127.0.0.1. Default: 4200.")]
 AsJson = Annotated[bool, Parameter(name="--json", help="Print JSON, for programs.")]
 
 

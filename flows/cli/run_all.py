@@ -1,10 +1,17 @@
 """`churn run`: takes a game through all flows, as its months would."""
 
 import os
+from collections.abc import Mapping
 from datetime import date
+from typing import Any
 
+from churnlib.io import datasets, storage
 from churnlib.io.catalog import Catalog
+from churnlib.io.datasets import DatasetRef
 from churnlib.settings import Settings
+from churnlib.uris import name_of
+from churnlib.versions.champion import champion
+from churnlib.versions.compatibility import has_label_leakage
 from churnlib.versions.manifest import read_manifest
 from flows.batch_predict import batch_predict
 from flows.batch_score import batch_score
@@ -33,15 +40,35 @@ def run_all(run: RunOptions, *, replace: bool = False) -> list[str]:
     day = date.fromisoformat(read_manifest(model)["as_of"])
     earlier = day_to_predict(settings, day)
     if earlier is not None:
-        parameters = {**run.parameters, "as_of": earlier}
-        outputs["earlier predictions"] = batch_predict(**parameters, replace=replace).uri
+        parameters = {**run.parameters, "as_of": earlier, "replace": replace}
+        outputs["earlier predictions"] = _predict(settings, model, earlier, parameters).uri
         outputs["their score"] = batch_score(**run.parameters)[-1].uri
-    outputs["predictions"] = batch_predict(**run.parameters, replace=replace).uri
+    parameters = {**run.parameters, "replace": replace}
+    outputs["predictions"] = _predict(settings, model, day, parameters).uri
     return [
         f"\n{run.game}, as of {day}:",
         *(f"  {name:<20} {os.path.relpath(uri)}" for name, uri in outputs.items()),
         *([] if earlier else [_skipped(settings, day)]),
     ]
+
+
+def _predict(
+    settings: Settings, trained: DatasetRef, day: date, parameters: Mapping[str, Any]
+) -> DatasetRef:
+    """Predicts the batch of a day by the champion.
+
+    If the champion was trained on later days, so that it has label leakage, the batch is predicted
+    by the model just trained, or stays as it was delivered.
+    """
+    catalog = Catalog(settings.data_dir, settings.game)
+    first, _ = settings.windows.batch_predict.span(day)
+    leaks = has_label_leakage(read_manifest(champion(catalog)), first)
+    model = name_of(trained.uri) if leaks and not settings.allow_label_overlap else None
+    delivered = catalog.predictions(first)
+    if model and not parameters["replace"] and storage.is_file(delivered.uri):
+        return datasets.ref(delivered)
+    predictions: DatasetRef = batch_predict(**parameters, model=model)
+    return predictions
 
 
 def _skipped(settings: Settings, day: date) -> str:

@@ -3,7 +3,6 @@
 import atexit
 import gc
 import os
-import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -62,9 +61,6 @@ def in_session(run: RunOptions, work: Callable[[], int | None], *, model: str | 
         if not was_logged(error):
             raise
         return USERS_FAULT
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        return FAILED
 
 
 def checked_settings(run: RunOptions) -> Settings:

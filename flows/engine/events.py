@@ -212,6 +212,9 @@ class FeedLate(ChurnEvent):
     """Number of rows to be expected."""
     refused: YesNo
     """Whether the run stopped, because it needs a table and `raw.on_late` is `fail`."""
+    run_waiting: YesNo
+    """Whether another run of the same deployment waits that its schedule has not made, such as that
+    of the next day after an earlier refusal."""
 
 
 EVENTS: tuple[type[ChurnEvent], ...] = (

@@ -1,12 +1,17 @@
 """Filters the log of runs: one message for a user's mistake, and no noise."""
 
 import logging
+import os
 from contextlib import suppress
 
 from churnlib.errors import ChurnlibError
+from flows.engine.run_program import RUN
 
 RUN_LOGGERS = ("prefect.flow_runs", "prefect.task_runs")
 HOOKS = ("Running hook 'record_cached'", "Hook 'record_cached' finished")
+STOPPED = ("Crash detected! Execution was aborted by ",
+           "Finished in state Crashed('Execution was aborted by ")  # fmt: skip
+"""The messages of a run that is stopped by a signal; a command says that in a line of its own."""
 
 
 class RunFilter(logging.Filter):
@@ -16,6 +21,7 @@ class RunFilter(logging.Filter):
       it in the message of their state.
     - A task that completed logs nothing about its state; one that was cached logs that.
     - The hooks of this project do not appear.
+    - A command that is stopped by a signal logs nothing about it, other than a worker's run.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -28,6 +34,8 @@ class RunFilter(logging.Filter):
         message = record.getMessage()
         if message.startswith(HOOKS):
             return False
+        if message.startswith(STOPPED):
+            return RUN in os.environ
         if message.startswith("Finished in state "):
             return _log_end(record, message)
         return True

@@ -7,7 +7,10 @@ import os
 import sqlite3
 import urllib.error
 import urllib.request
+from base64 import b64encode
 from contextlib import closing
+from http import HTTPStatus
+from http.client import HTTPException
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -112,14 +115,16 @@ def _damaged(database: Path, error: Exception) -> ServerError:
     )
 
 
-def check_answers(url: str) -> None:
+def check_answers(url: str, password: str | None = None) -> None:
     """Checks that the configured Prefect server answers.
 
     Args:
         url: The URL of its API.
+        password: The user and password for it, as `user:password`, or an empty text; None if they
+            are not to be checked.
 
     Raises:
-        ServerError: It does not, or something else does.
+        ServerError: It does not, something else does, or it asks for another password.
     """
     advice = (
         "Start it, or set PREFECT_API_URL to the one that runs; without PREFECT_API_URL, each "
@@ -142,3 +147,29 @@ def check_answers(url: str) -> None:
             f"{url} answers, but not as the API of a Prefect server, whose URL ends in /api. "
             f"{advice}"
         )
+    if password is not None:
+        check_password(url, password)
+
+
+def check_password(url: str, password: str) -> None:
+    """Checks that a server does not refuse a password; see `check_answers`.
+
+    Raises:
+        ServerError: It does, or asks for one if the text is empty.
+    """
+    request = urllib.request.Request(f"{url.rstrip('/')}/version")
+    if password:
+        request.add_header("Authorization", f"Basic {b64encode(password.encode()).decode()}")
+    try:
+        with urllib.request.urlopen(request, timeout=ANSWER_SECONDS):
+            pass
+    except urllib.error.HTTPError as error:
+        if error.code == HTTPStatus.UNAUTHORIZED:
+            raise ServerError(
+                f"the Prefect server at {url} asks for a password, and PREFECT_API_AUTH_STRING is "
+                "not set or is another. For the server of `churn server` on this machine, set "
+                "PREFECT_PROFILE=churn in place of PREFECT_API_URL; for any other, set "
+                "PREFECT_API_AUTH_STRING=user:password."
+            ) from None
+    except (OSError, ValueError, HTTPException):
+        pass  # It answered a moment ago; Prefect's client tries again.

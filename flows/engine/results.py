@@ -1,7 +1,7 @@
 """The results of tasks: stored as JSON, and reused only while their datasets are unchanged."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import asdict, fields, is_dataclass
@@ -13,10 +13,19 @@ from prefect.serializers import Serializer
 from pydantic import BaseModel, Field
 
 from churnlib import errors
-from churnlib.io.datasets import DatasetRef, is_unchanged
+from churnlib.io.catalog import Catalog, data_dir_of
+from churnlib.io.datasets import Dataset, DatasetRef, is_unchanged
+from churnlib.io.storage import is_within
+from churnlib.uris import folder_of
 from flows.engine.publication import present
 
+SERIALIZER = "churnlib-datasets"
+"""The name of the serializer, in the files of results."""
+
 _REFRESH: ContextVar[str | None] = ContextVar("refresh", default=None)
+_EXPECTED: ContextVar[tuple[str, frozenset[tuple[str, str]]]] = ContextVar(
+    "expected", default=("", frozenset())
+)
 
 
 @contextmanager
@@ -46,7 +55,7 @@ class DatasetSerializer(Serializer):
     Prefect reads a stored result before it uses it, and runs the task if reading fails.
     """
 
-    type: str = Field(default="churnlib-datasets", frozen=True)
+    type: str = Field(default=SERIALIZER, frozen=True)
 
     def dumps(self, obj: Any) -> bytes:
         """Serializes a result, with the id of the refresh.
@@ -75,20 +84,65 @@ class DatasetSerializer(Serializer):
         return result
 
 
+def expect_datasets_of(arguments: Any, name: str) -> None:
+    """Notes what a task is called with, for `check_places` of its stored result.
+
+    Args:
+        arguments: The arguments.
+        name: The name of the result.
+    """
+    _EXPECTED.set((name, frozenset(_folders_in(arguments))))
+
+
+def check_places(name: str, blob: str) -> None:
+    """Checks that a stored result refers to no other data folders than the arguments do.
+
+    A file among the results could otherwise make any file pass for an output.
+
+    Raises:
+        StaleResultError: It does.
+    """
+    expected, folders = _EXPECTED.get()
+    if name != expected or not folders:
+        return
+    for ref in datasets_in(decode(json.loads(blob)["result"])):
+        if not any(ref.game == game and is_within(ref.uri, folder) for game, folder in folders):
+            raise StaleResultError(f"{ref.uri} is not in a data folder of this call.")
+
+
+def _folders_in(value: Any) -> Iterator[tuple[str, str]]:
+    """Yields the game and data folder of each dataset and catalog in a value."""
+    match value:
+        case Dataset() | DatasetRef():
+            yield value.game, data_dir_of(value.uri, value.game) or folder_of(value.uri)
+        case Catalog():
+            yield value.game, value.data_dir
+        case _:
+            for item in _items(value):
+                yield from _folders_in(item)
+
+
 def datasets_in(value: Any) -> Iterator[DatasetRef]:
     """Yields every dataset in a value, in order; collections and records are searched."""
+    if isinstance(value, DatasetRef):
+        yield value
+        return
+    for item in _items(value):
+        yield from datasets_in(item)
+
+
+def _items(value: Any) -> Iterable[Any]:
+    """The values in a collection or record; none in any other value."""
     match value:
-        case DatasetRef():
-            yield value
         case Mapping():
-            yield from datasets_in(tuple(value.values()))
+            return value.values()
         case list() | tuple():
-            for item in value:
-                yield from datasets_in(item)
+            return value
         case BaseModel():
-            yield from datasets_in(tuple(item for _, item in value))
+            return [item for _, item in value]
         case _ if is_dataclass(value) and not isinstance(value, type):
-            yield from datasets_in(tuple(getattr(value, field.name) for field in fields(value)))
+            return [getattr(value, field.name) for field in fields(value)]
+    return ()
 
 
 def encode(value: Any) -> Any:

@@ -11,7 +11,6 @@ import socket
 import subprocess
 import sys
 import time
-import tomllib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -19,6 +18,14 @@ from typing import Any
 
 from churnlib.errors import ServerError
 from flows.engine.prefect_home import check_answers, check_database, check_home, prefect_home
+from flows.engine.server_access import (
+    AUTH,
+    URL,
+    access_settings,
+    look_up,
+    new_password,
+    profiles_file,
+)
 
 PROGRAM = Path(__file__).with_name("server_program.py")
 """The program that the server runs."""
@@ -27,10 +34,17 @@ START_SECONDS = 120
 STOP_SECONDS = 15
 """Time limit for the server to write what it has received, before it is killed."""
 
+LOG_BYTES = 2**20
+"""The size from which a server starts a new log; the one before it is kept beside it."""
+
 QUIET = {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
+RETENTION = {"PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs"}
+"""Lets servers remove old runs, and not only old events, after the time that Prefect's settings
+state: 90 days, unless `PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD` has other seconds."""
 SERVER_ENVIRONMENT = {
     **QUIET,
-    # As Prefect's own temporary server: no scheduler, no clean-up of other runs, no UI.
+    **RETENTION,
+    # As Prefect's own temporary server: no scheduler, no services for other runs, no UI.
     "PREFECT__SERVER_EPHEMERAL": "1",
     "PREFECT__SERVER_FINAL": "1",
     "PREFECT_SERVER_UI_ENABLED": "false",
@@ -50,36 +64,28 @@ def is_configured() -> bool:
     with suppress(OSError):
         if re.search(r"^\s*(export\s+)?PREFECT_API_URL\s*=\s*\S", Path(".env").read_text(), re.M):
             return True
-    profiles = Path(os.environ.get("PREFECT_PROFILES_PATH") or prefect_home() / "profiles.toml")
-    profile = os.environ.get("PREFECT_PROFILE") or _look_up(profiles, "active")
+    profiles = profiles_file()
+    profile = os.environ.get("PREFECT_PROFILE") or look_up(profiles, "active")
     return bool(
-        _look_up(Path("prefect.toml"), "api", "url")
-        or _look_up(Path("pyproject.toml"), "tool", "prefect", "api", "url")
-        or _look_up(profiles, "profiles", profile, "PREFECT_API_URL")
+        look_up(Path("prefect.toml"), "api", "url")
+        or look_up(Path("pyproject.toml"), "tool", "prefect", "api", "url")
+        or look_up(profiles, "profiles", profile, "PREFECT_API_URL")
     )
-
-
-def _look_up(file: Path, *keys: Any) -> Any:
-    try:
-        value: Any = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError):
-        return None  # Prefect reports errors in its files itself.
-    for key in keys:
-        value = value.get(key) if isinstance(value, dict) else None
-    return value
 
 
 class LocalServer:
     """A server of this process, on 127.0.0.1 and a free port, over the database of Prefect's home.
 
-    Runs stay recorded: `prefect server start` shows them later.
+    It has a password of its own, which this process and its children know. Runs stay recorded:
+    `churn server` shows them later.
     """
 
     def __init__(self) -> None:
         """Creates the object; `start` starts the server."""
         self._process: subprocess.Popen[bytes] | None = None
         self._settings = ExitStack()
-        self._url = ""
+        self._url = self._password = ""
+        self._environment: dict[str, str | None] = {}
         self._log = prefect_home() / "local-server.log"
         self._log_start = 0
 
@@ -102,20 +108,27 @@ class LocalServer:
         if not (prefect_home() / "prefect.db").exists():
             print("first run: Prefect creates its database, which takes a while", file=sys.stderr)
         listener = socket.create_server(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+        self._url, self._password = f"http://127.0.0.1:{port}/api", new_password()
+        _start_new_log(self._log)
         with listener, self._log.open("ab") as log:
             self._log_start = log.tell()
             self._process = subprocess.Popen(
                 # -P: do not import from the folder of the program.
                 [sys.executable, "-P", PROGRAM, str(listener.fileno()), prefect_home()],
-                env={**SERVER_ENVIRONMENT, **os.environ},
+                env={
+                    **SERVER_ENVIRONMENT,
+                    **os.environ,
+                    **access_settings(port, self._password),
+                },
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
                 pass_fds=[listener.fileno()],
                 start_new_session=True,
             )
-            self._url = f"http://127.0.0.1:{listener.getsockname()[1]}/api"
-        os.environ["PREFECT_API_URL"] = self._url
+        self._environment = {name: os.environ.get(name) for name in (URL, AUTH)}
+        os.environ.update({URL: self._url, AUTH: self._password})
 
     def wait(self) -> None:
         """Waits until the server answers, and prepares this process's Prefect for its runs.
@@ -127,6 +140,8 @@ class LocalServer:
             self._wait_for(self._process)
 
         from prefect.settings import (
+            PREFECT_API_AUTH_STRING,
+            PREFECT_API_KEY,
             PREFECT_API_URL,
             PREFECT_CLIENT_CSRF_SUPPORT_ENABLED,
             PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED,
@@ -138,10 +153,13 @@ class LocalServer:
         own: dict[Any, Any] = {}
         if self._process is None:
             if url := PREFECT_API_URL.value():
-                check_answers(url)
+                has_key = bool(PREFECT_API_KEY.value())  # Prefect Cloud asks for one.
+                check_answers(url, None if has_key else PREFECT_API_AUTH_STRING.value() or "")
         else:
             own = {
-                PREFECT_API_URL: self._url,  # Needed if Prefect was imported before.
+                # Needed if Prefect was imported before.
+                PREFECT_API_URL: self._url,
+                PREFECT_API_AUTH_STRING: self._password,
                 PREFECT_UI_URL: "",  # It has no UI to link to.
                 # Requests that it would only answer with what is known.
                 PREFECT_CLIENT_CSRF_SUPPORT_ENABLED: False,
@@ -191,7 +209,9 @@ class LocalServer:
                 _drain()
         finally:
             self._settings.close()
-            os.environ.pop("PREFECT_API_URL", None)
+            for name, value in self._environment.items():
+                os.environ.pop(name, None)
+                os.environ.update({name: value} if value is not None else {})
             process.terminate()
             try:
                 process.wait(STOP_SECONDS)
@@ -200,6 +220,12 @@ class LocalServer:
                 process.wait()
             if process.stdin:
                 process.stdin.close()
+
+
+def _start_new_log(log: Path) -> None:
+    with suppress(OSError):  # No log yet.
+        if log.stat().st_size > LOG_BYTES:
+            log.replace(log.with_name(f"{log.name}.1"))
 
 
 @contextmanager

@@ -45,13 +45,14 @@ def changes_of_try(
     own = None
     with suppress(SettingsError):  # The run itself reports it.
         own = load_settings(game).data_dir
-    if data_dir is not None and not (own and _is_same(data_dir, own)):
+    if data_dir is not None and not (own and is_same_folder(data_dir, own)):
         is_below = not is_remote(data_dir) and not os.path.relpath(data_dir).startswith("..")
         changes.append(os.path.relpath(data_dir) if is_below else data_dir)
     return tuple(changes)
 
 
-def _is_same(data_dir: str, own: str) -> bool:
+def is_same_folder(data_dir: str, own: str) -> bool:
+    """Whether two texts name the same data folder."""
     if is_remote(data_dir) or is_remote(own):
         return data_dir.rstrip("/") == own
     return Path(data_dir).expanduser().resolve() == Path(own).resolve()

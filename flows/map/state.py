@@ -12,7 +12,7 @@ import polars as pl
 
 from churnlib.errors import DataError, ModelError
 from churnlib.io import storage
-from churnlib.io.catalog import RAW_SUFFIXES
+from churnlib.io.catalog import RAW_SUFFIXES, time_order
 from churnlib.io.datasets import Dataset
 from churnlib.io.footer import read_metadata
 from churnlib.io.local import Entry
@@ -84,8 +84,7 @@ def _read_state(
     folder = f"{node.layer}/{game}"
     is_model = node.path.rstrip("/") == folder
     unsorted = _versions(folder, entries) if is_model else _files(node.path, folder, entries)
-    # Files written at the same moment are sorted by name: the later month or version first.
-    files = sorted(unsorted, key=lambda file: (file.written, file.path), reverse=True)
+    files = sorted(unsorted, key=lambda file: time_order(file.path), reverse=True)
     if not files:
         return DatasetState()
     newest = Dataset(node.name, game, join(data_dir, files[0].path))

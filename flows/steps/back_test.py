@@ -3,7 +3,7 @@
 from dataclasses import asdict, replace
 from typing import Any
 
-from churnlib.errors import ModelError, error_prefix
+from churnlib.errors import ModelError, UnreadableError, error_prefix
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.model.feature_table import FeatureTable
 from churnlib.model.predict import Scored, predict_in_parts
@@ -82,7 +82,8 @@ def score_model(
             {name: scores.to_json() for name, scores in groups.items()},
             context.evaluation.min_outcomes,
         ),
-        not_at_risk=not_at_risk,
+        not_at_risk=not_at_risk["general"],
+        left_out={"not_at_risk": not_at_risk},
         **breakdown(scored.rows, segments, context.evaluation.most_values),
         campaign=evaluate_campaign(scored.rows, context.offer, threshold, context.rule).to_json(),
         comparison=comparison,
@@ -92,7 +93,7 @@ def score_model(
         **context.data,
         warnings=(
             *context.warnings,
-            *not_at_risk_warnings(not_at_risk, context.churn_after_months),
+            *not_at_risk_warnings(not_at_risk["general"], context.churn_after_months),
             *new_value_warnings(scored),
         ),
     )
@@ -154,6 +155,8 @@ def compare_metrics(
         try:
             _, loaded = open_version(rival, allow_joblib=allow_joblib)
             columns[name] = predict_in_parts(loaded, rows, baseline=False).rows[PROBABILITY]
+        except UnreadableError:
+            raise
         except ModelError as error:
             if name == CHAMPION:
                 reason = f"the champion cannot be used any more: {error}"

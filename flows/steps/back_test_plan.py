@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import date
 
-from churnlib.errors import ModelError
+from churnlib.errors import ModelError, UnreadableError
 from churnlib.io.commands import command_line
 from churnlib.io.datasets import DatasetRef
 from churnlib.io.storage import is_folder
@@ -14,6 +14,7 @@ from churnlib.versions.folder import find_version
 from churnlib.versions.manifest import read_manifest
 from churnlib.versions.model_state import ModelState
 from churnlib.versions.registry import Registry
+from churnlib.versions.transactions import finish_interrupted
 from flows.steps.gate import Gate, Ruling, gate_of, ruling_without_metrics
 from flows.steps.model_choice import check_back_testable, requested_model
 from flows.steps.run import Run, SubscriptionWindow
@@ -62,17 +63,21 @@ def back_test_plan(run: Run) -> BackTestPlan:
     """Chooses the models of a back-test: candidate and champion, or one version alone.
 
     If the candidate cannot be back-tested, the champion is, so that an experiment does not stop the
-    back-tests of the game.
+    back-tests of the game. Finishes first what a killed run has left of a promotion.
 
     Raises:
         ModelError: The version to report on cannot be back-tested.
+        UnreadableError: The registry or a version cannot be read.
     """
+    finish_interrupted(run.catalog)
     state = ModelState.read(run.catalog)
     candidate = state.candidate if run.model is None else None
     if candidate is None:
         return plan_of_one_version(run, state)
     try:
         warnings = check_back_testable(run, candidate)
+    except UnreadableError:
+        raise
     except ModelError as error:
         return plan_of_champion(run, state, candidate, error)
     gate = gate_of(run, state, candidate, leaks=bool(warnings))
@@ -101,6 +106,8 @@ def anchor_of(run: Run, state: ModelState) -> tuple[DatasetRef, ...]:
     try:
         anchor = find_version(run.catalog, version)
         return () if check_back_testable(run, anchor) else (anchor,)
+    except UnreadableError:
+        raise
     except ModelError:
         return ()
 
@@ -149,7 +156,7 @@ def refused_candidate_note(run: Run, state: ModelState) -> str | None:
     if last is None or not is_folder(run.catalog.model(last.candidate).uri):
         return None
     place, version = run.catalog.models(), last.candidate
-    score = command_line("score", place, "--model", version)
+    score = run.command("score", "--model", version)
     promote = command_line("promote", place, "--version", version, "--force")
     return (
         f"candidate {version} was refused on {last.when:%Y-%m-%d}, which is final, so this is a "

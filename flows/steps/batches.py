@@ -10,6 +10,7 @@ from churnlib.months import first_day
 from churnlib.raw.late_feeds import last_complete, newest_month
 from churnlib.raw.past_batches import (
     PastBatch,
+    due_batch_name,
     missing_months,
     predicted_months,
     read_batch,
@@ -100,11 +101,11 @@ def _no_news(
         return
     tables = (f"{month_name(day)} in {table}" for table, day in newest.items())
     since = f"no new month since {', '.join(tables)}"
-    name = month_name(last.month)
     if last.as_of == run.as_of:
-        yield f"{since}: the day of the run is {run.as_of} as before, so this is batch {name} again"
+        again = f"so this is batch {last.name} again"
+        yield f"{since}: the day of the run is {run.as_of} as before, {again}"
     elif last.month < window.first:
-        yield f"{since}, when the batch of {name} was predicted: what happened later is unknown"
+        yield f"{since}, when batch {last.name} was predicted: what happened later is unknown"
 
 
 def announce_gaps(run: Run, window: SubscriptionWindow, tables: Sequence[RawTable]) -> None:
@@ -118,7 +119,11 @@ def announce_gaps(run: Run, window: SubscriptionWindow, tables: Sequence[RawTabl
     if not run.settings.windows.batch_predict.is_relative:
         return
     counts = {table.checked.name: fact(table.checked, ROWS_BY_DAY) for table in tables}
-    batches = _readable(run)
+    try:
+        batches = read_batches(run.catalog)
+    except DataError as error:
+        warn([f"which batches are missing or incomplete is not known: {error}"])
+        return
     missing = missing_months([batch.month for batch in batches], first_day(window.first))
     incomplete = {
         batch.month: rows_since_text(batch, counts) for batch in batches if batch.rows_since(counts)
@@ -134,8 +139,12 @@ def announce_gaps(run: Run, window: SubscriptionWindow, tables: Sequence[RawTabl
         *small.items(),
         *((first_day(window.first), text) for text in beyond_warnings(run, window)),
     ]
-    warn(f"the batch of {month_name(month)}: {fault}" for month, fault in faults)
-    shown = [{"batch": month_name(month), "fault": fault} for month, fault in faults]
+    names, due = {batch.month: batch.name for batch in batches}, run.settings.windows.batch_predict
+    shown = [
+        {"batch": names.get(month) or due_batch_name(due, month), "fault": fault}
+        for month, fault in faults
+    ]
+    warn(f"batch {fault['batch']}: {fault['fault']}" for fault in shown)
     show_table(run.settings.game, "gaps", shown)
     if faults:
         _announce(run, sorted(month for month, _ in faults), missing, [*incomplete])
@@ -157,11 +166,3 @@ def _announce(
         incomplete=tuple(map(month_name, incomplete)),
         too_small="yes" if len(months) > len(to_make) else "no",
     ).emit()
-
-
-def _readable(run: Run) -> list[PastBatch]:
-    """The predicted batches; none if a file cannot be read, which a later step refuses."""
-    try:
-        return read_batches(run.catalog)
-    except DataError:
-        return []

@@ -8,7 +8,10 @@ from churnlib.months import months_apart
 from churnlib.raw.gaps import find_gap
 from churnlib.raw.late_feeds import LateFeed, MonthlyRows, find_late, newest_month
 from churnlib.schemas.spec import TableKind
+from churnlib.settings import WindowName
 from flows.engine.events import FeedLate
+from flows.engine.waiting import is_another_run_waiting
+from flows.steps.earlier_day import can_run_as_of
 from flows.steps.raw_tables import RawTable
 from flows.steps.run import Run
 
@@ -26,13 +29,14 @@ def feeds_of(*tables: RawTable) -> Feeds:
     return {table.checked.name: table.months for table in tables}
 
 
-def check_feeds(run: Run, feeds: Feeds, needed: tuple[TableKind, ...]) -> tuple[str, ...]:
+def check_feeds(run: Run, feeds: Feeds, flow: WindowName | None) -> tuple[str, ...]:
     """Refuses a run whose tables are late, or warns of them; emits an event.
 
     Args:
         run: The run.
         feeds: The tables to judge.
-        needed: The kinds of tables that a run stops for; of others, it only warns.
+        flow: The flow, which stops for the tables that it needs, and warns of others; None for
+            `standard-features`.
 
     Returns:
         Warnings for log and reports.
@@ -42,34 +46,37 @@ def check_feeds(run: Run, feeds: Feeds, needed: tuple[TableKind, ...]) -> tuple[
             rows found and expected, and what to do.
     """
     late = find_late_feeds(run, feeds)
-    refused = [
-        feed
-        for feed in late
-        if run.settings.raw.on_late == "fail" and run.raw[feed.table].kind in needed
-    ]
+    needed = needed_kinds(flow) if run.settings.raw.on_late == "fail" else ()
+    refused = [feed for feed in late if run.raw[feed.table].kind in needed]
     if late:
         _event(run, late, is_refused=bool(refused)).emit()
     if refused:
         day = min(feed.safe_day for feed in refused)
+        earlier = ""
+        if flow is None or can_run_as_of(run, flow, day):
+            earlier = f", run as of a day before them (--as-of {day})"
         raise DataError(
             f"{run.settings.game}: {'; '.join(map(str, refused))}. Wait until the missing rows "
-            f"have been delivered, run as of a day before them (--as-of {day}), or go on without "
-            "them: --set raw.on_late=warn"
+            f"have been delivered{earlier}, or go on without them: --set raw.on_late=warn"
         )
     gaps = (find_gap(run.raw[table], rows, run.as_of) for table, rows in feeds.items())
     return (*map(str, late), *map(str, filter(None, gaps)), *_silence_warnings(run, feeds, late))
 
 
-def refuse_late(run: Run, feeds: Feeds, needed: tuple[TableKind, ...]) -> None:
+def needed_kinds(flow: WindowName | None) -> tuple[TableKind, ...]:
+    """The kinds of tables that may not be late in a flow; None is `standard-features`."""
+    return BATCH_FEEDS if flow == "batch_predict" else LABEL_FEEDS
+
+
+def refuse_late(run: Run, feeds: Feeds, flow: WindowName | None) -> None:
     """Refuses a run whose needed tables are late, before it writes anything; see `check_feeds`.
 
     Raises:
         DataError: A table is late, and `raw.on_late` is `fail`.
     """
     if run.settings.raw.on_late == "fail":
-        check_feeds(
-            run, {t: rows for t, rows in feeds.items() if run.raw[t].kind in needed}, needed
-        )
+        kinds = needed_kinds(flow)
+        check_feeds(run, {t: rows for t, rows in feeds.items() if run.raw[t].kind in kinds}, flow)
 
 
 def find_late_feeds(run: Run, feeds: Feeds) -> list[LateFeed]:
@@ -101,4 +108,5 @@ def _event(run: Run, late: Sequence[LateFeed], *, is_refused: bool) -> FeedLate:
         rows=sum(feed.found for feed in late),
         expected=sum(feed.expected for feed in late),
         refused="yes" if is_refused else "no",
+        run_waiting="yes" if is_refused and is_another_run_waiting() else "no",
     )

@@ -14,6 +14,8 @@ from flows.engine.artifacts import show_datasets
 from flows.engine.events import labelled_as_deployed
 from flows.engine.ledger import ledger
 from flows.engine.node import Pipeline
+from flows.engine.run_logger import told_once
+from flows.engine.server_outage import wait_for_server
 from flows.engine.tries import changes_of_try, labelled_as_try
 from flows.steps.parameters import AsOf, Game, Overrides
 from flows.steps.run import Run, open_run
@@ -27,7 +29,7 @@ Args:
         month that has arrived in the currency table.
     overrides: Settings by dotted path, such as {"train.seed": 7}.
     data_dir: The data folder, or the URI of one in an object store, such as s3://bucket/data; the
-        one in the settings if empty.
+        one in the settings if empty. A run of a deployment may only name a folder inside that.
     refresh: Run every task again instead of using cached results.
 """
 MODEL = """    model: The model version to use instead of the champion or a candidate.
@@ -38,6 +40,16 @@ REPLACE = """    replace: Replace delivered predictions by another model, window
 
 class ChurnFlow(Flow[..., Any]):
     """A flow whose parameters are plain values."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Runs the flow; as a sub-flow, only once Prefect's server answers.
+
+        Prefect tries again what a restart of the server interrupts, but not the first request of
+        a client, and a sub-flow starts with a client of its own.
+        """
+        if FlowRunContext.get():
+            wait_for_server()
+        return super().__call__(*args, **kwargs)
 
     def serialize_parameters(self, parameters: dict[str, Any]) -> dict[str, Any]:
         """Makes the parameters JSON, as Prefect does, but without importing FastAPI."""
@@ -74,6 +86,7 @@ def churn_flow(
                 refreshing(refresh),
                 labelled_as_deployed(changed=changed),
                 labelled_as_try(changes_of_try(game, overrides, data_dir)),
+                told_once(),
                 ledger() as calls,
             ):
                 try:

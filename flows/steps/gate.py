@@ -3,19 +3,15 @@
 from dataclasses import dataclass
 from typing import Any
 
-from churnlib.errors import ModelError, SettingsError
+from churnlib.errors import ModelError
 from churnlib.io.datasets import DatasetRef
-from churnlib.settings import load_settings
 from churnlib.uris import name_of
-from churnlib.versions.compatibility import (
-    check_label_leakage,
-    check_same_features,
-    decisive_settings,
-)
+from churnlib.versions.compatibility import check_label_leakage, check_same_features
 from churnlib.versions.decision import Decision
 from churnlib.versions.gate import Terms
 from churnlib.versions.manifest import read_manifest
 from churnlib.versions.model_state import ModelState
+from flows.steps.own_settings import has_own_features
 from flows.steps.run import Run
 
 
@@ -100,12 +96,3 @@ def ruling_without_metrics(
         f"training labels of {models} became available only after the start of this cohort, so "
         "its metrics are optimistic: score later months",
     )
-
-
-def has_own_features(run: Run) -> bool:
-    """Whether the run's settings of features and labels differ from those of the game."""
-    try:
-        own = load_settings(run.settings.game)
-    except SettingsError:
-        return True
-    return decisive_settings(own) != decisive_settings(run.settings)

@@ -9,6 +9,7 @@ from churnlib.versions.champion import champion
 from churnlib.versions.compatibility import check_label_leakage, check_same_features
 from churnlib.versions.folder import find_version, open_model
 from churnlib.versions.manifest import read_manifest
+from flows.steps.own_settings import has_own_features
 from flows.steps.run import Run
 
 if TYPE_CHECKING:
@@ -31,7 +32,9 @@ def requested_model(run: Run) -> DatasetRef:
     Raises:
         ModelError: There is none.
     """
-    return champion(run.catalog) if run.model is None else find_version(run.catalog, run.model)
+    if run.model is not None:
+        return find_version(run.catalog, run.model)
+    return champion(run.catalog, train=run.command("train", "--from-raw"))
 
 
 def check_usable(
@@ -42,8 +45,13 @@ def check_usable(
     Raises:
         ModelError: It was trained on other features or labels, or its labels leak into the window.
     """
-    window = run.window(flow)
-    check_same_features(manifest, run.settings, run.command("train", "--from-raw"))
+    window, retrain = run.window(flow), run.command("train", "--from-raw")
+    if flow == "batch_predict":
+        then = "name the new model with --model"
+        if not has_own_features(run):  # Then the gate replaces the champion.
+            then = f"score it, which makes it the champion: {run.command('score')}"
+        retrain = f"{retrain}; then {then}"
+    check_same_features(manifest, run.settings, retrain)
     allowed = run.settings.allow_label_overlap
     warning = check_label_leakage(manifest, window.span, window.setting, allowed)
     return (warning,) if warning else ()

@@ -133,7 +133,7 @@ def _advice(counts: pl.DataFrame, request: LabelRequest) -> str:
     return (
         f"{window.churned:,} of {window.churned + window.stayed:,} churned with --set "
         f"horizon_months={window.horizon_months} --set windows.train.start={start} --set "
-        f"windows.train.end={end}."
+        f"windows.train.end={end}"
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from churnlib.errors import ChurnlibError, DataError, ModelError
+from churnlib.errors import ChurnlibError, DataError, ModelError, UnreadableError
 from churnlib.io import datasets
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.io.footer import optional_fact
@@ -21,9 +21,15 @@ OTHER_FEATURES = "the features that exist are not those that were predicted from
 
 
 def find_existing(dataset: Dataset) -> DatasetRef | None:
-    """Finds a dataset that an earlier run may have written; None if it does not exist."""
+    """Finds a dataset that an earlier run may have written; None if it does not exist.
+
+    Raises:
+        UnreadableError: It exists but cannot be read.
+    """
     try:
         return datasets.ref(dataset)
+    except UnreadableError:
+        raise
     except DataError:
         return None
 
@@ -40,6 +46,8 @@ def past_model_facts(model: DatasetRef | None, *inputs: DatasetRef) -> dict[str,
     """See `flows.steps.reports.model_facts`; only the inputs if the model does not exist."""
     try:
         manifest = read_manifest(model) if model else None
+    except UnreadableError:
+        raise
     except ModelError:
         manifest = None
     if manifest is None:
@@ -76,6 +84,8 @@ def past_importance(
         return _missing("the features that were predicted from do not exist any more")
     try:
         loaded = load_model(model, allow_joblib=allow_joblib)
+    except UnreadableError:
+        raise
     except ChurnlibError as error:
         return _missing(f"the model cannot be loaded any more: {error}".rstrip("."))
     labelled = FeatureTable.of(known.drop_nulls(LABEL)).sample(MAX_ROWS).collect().lazy()
@@ -83,6 +93,8 @@ def past_importance(
     try:
         rows = datasets.scan(features).join(drawn, on=SUB_ID, maintain_order="left").collect()
         predicted = predict(loaded, rows)
+    except UnreadableError:
+        raise
     except (ChurnlibError, pl.exceptions.PolarsError):
         return _missing(OTHER_FEATURES)
     is_same = ((predicted - rows[PROBABILITY]).abs() <= GOLDEN_TOLERANCE).all()

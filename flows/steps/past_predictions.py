@@ -36,7 +36,8 @@ def find_predictions(run: Run, window: SubscriptionWindow) -> DatasetRef:
         if was != (now := getattr(run.settings, name)):
             raise DataError(
                 f"{predictions.game}: {predictions.uri} was predicted with {name} = {was}, but the "
-                f"settings say {now}. Set it back, or train again, and predict with --replace."
+                f"settings say {now}. Set it back; or train and score a model with the present "
+                f"settings, and predict again: {prediction_command(run, window, '--replace')}"
             )
     return predictions
 

@@ -1,6 +1,6 @@
 """Prediction of a batch: its features from the raw tables, and its churn probabilities."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from functools import partial
 
@@ -14,7 +14,7 @@ from churnlib.features.standard import standard_features
 from churnlib.io import datasets
 from churnlib.io.catalog import month_name
 from churnlib.io.datasets import Dataset, DatasetRef
-from churnlib.io.footer import footer
+from churnlib.io.footer import facts, footer
 from churnlib.settings import CurrencySettings, EngineSettings, StandardSettings
 from churnlib.versions.manifest import read_manifest
 from flows.engine.building import build
@@ -22,7 +22,7 @@ from flows.engine.events import BatchPredicted
 from flows.steps.at_risk import not_at_risk_warnings, rows_at_risk
 from flows.steps.contacts import ContactPlan
 from flows.steps.run import SubscriptionWindow
-from flows.steps.run_warnings import new_value_warnings, warn
+from flows.steps.run_warnings import new_value_warnings
 from flows.steps.runtime_code import MODEL_CODE
 from flows.steps.window_features import check_selects_any, started_subs
 from flows.task import task
@@ -84,9 +84,9 @@ def build_predict_features(
     """Builds the features of a batch, the same as in training, straight from the raw tables."""
     window = request.window
     check_selects_any(started_subs(subs, window.as_of), window, subs.game)
-    facts = footer(as_of=window.as_of, window=window.span)
+    described = footer(as_of=window.as_of, window=window.span)
     features = partial(batch_features, request=request)
-    return build(features, (characters, subs, currency), output, facts, engine)
+    return build(features, (characters, subs, currency), output, described, engine)
 
 
 def batch_features(
@@ -124,7 +124,11 @@ def predict_batch(
     contacts: ContactPlan,
     allow_joblib: bool,
 ) -> DatasetRef:
-    """Predicts every subscription of a batch, ranks them by risk, and decides whom to contact."""
+    """Predicts every subscription of a batch, ranks them by risk, and decides whom to contact.
+
+    The footer of the predictions has all warnings for their reader, so another warning makes the
+    task run again; `footer_warnings` reads them, also of cached predictions.
+    """
     from churnlib.metrics.contact import add_contact
     from churnlib.model.predict import predict_in_parts, rank_by_risk
     from churnlib.versions.folder import open_model
@@ -137,14 +141,12 @@ def predict_batch(
     with error_prefix(model.game):
         scored = predict_in_parts(loaded, rows)
         threshold = contact_threshold(model, manifest, campaign.offer, campaign.threshold)
-    warn(new_value_warnings(scored))
-    warn(not_at_risk_warnings(not_at_risk, batch.churn_after_months))
     ranked = rank_by_risk(with_others(scored.rows, features, batch.churn_after_months), version)
     predictions = add_contact(
         ranked, threshold, campaign.hold_out_share, may_contact=no_contact is None
     )
     contacted = int(predictions["contact"].sum())
-    facts = footer(
+    described = footer(
         model_version=version,
         threshold=threshold,
         threshold_rule=campaign.threshold,
@@ -152,9 +154,10 @@ def predict_batch(
         no_contact=no_contact,
         base_rate=loaded.base_rate,
         campaign=campaign.model_dump(mode="json"),
-        **asdict(batch),
+        not_at_risk=not_at_risk["general"],
+        **asdict(replace(batch, warnings=(*batch.warnings, *new_value_warnings(scored)))),
     )
-    written = datasets.write_parquet(predictions.lazy(), output, facts)
+    written = datasets.write_parquet(predictions.lazy(), output, described)
     BatchPredicted(
         game=model.game,
         month=month_name(batch.window[0]),
@@ -163,6 +166,13 @@ def predict_batch(
         uri=written.uri,
     ).emit()
     return written
+
+
+def footer_warnings(predictions: DatasetRef) -> tuple[str, ...]:
+    """Reads the warnings about predictions from their footer, and what they leave out."""
+    names = ("warnings", "not_at_risk", "churn_after_months")
+    warnings, not_at_risk, churn_after_months = facts(predictions, *names)
+    return (*warnings, *not_at_risk_warnings(not_at_risk, churn_after_months))
 
 
 def with_others(

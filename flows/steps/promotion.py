@@ -1,6 +1,7 @@
 """Promotion: a back-test is recorded, and the candidate becomes champion if it is accepted."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -14,10 +15,11 @@ from churnlib.versions.gate import Comparison
 from churnlib.versions.manifest import read_manifest
 from churnlib.versions.model_state import ModelState
 from churnlib.versions.promotion import Cause, delete_old_versions, promote
-from churnlib.versions.registry import Registry, registry_lock, write_registry
+from churnlib.versions.transactions import commit, registry_lock
 from flows.engine.cache import run_logger
 from flows.engine.events import ModelCompared, ModelPromoted
 from flows.steps.back_test_plan import BackTestPlan
+from flows.steps.own_settings import back_test_changes
 from flows.steps.run import Run
 from flows.task import task
 
@@ -25,36 +27,46 @@ from flows.task import task
 def apply_back_test(run: Run, plan: BackTestPlan, cohort: DatasetRef, report: DatasetRef) -> None:
     """Records what a back-test showed and applies its decision, each once.
 
-    If the run names the version, nothing is decided.
+    If the run names the version, nothing is decided. If its settings are not the game's own, what
+    it showed is not recorded.
     """
     content = json.loads(storage.read_bytes(report.uri))
     version, state = name_of(plan.model.uri), ModelState.read(run.catalog)
-    earlier = state.registry.evidence.get(version)
-    shown = Evidence.of(content, cohort.fingerprint, leaks=plan.gate.leaks)
-    evidence = stronger(shown, earlier, run.settings.contact_outcomes)
-    if evidence != shown:
-        run_logger().warning(
-            "model %s: this back-test has too few outcomes to decide on contacts, so that as of %s "
-            "still does",
-            version,
-            evidence.as_of,
-        )
+    earlier = evidence = state.registry.evidence.get(version)
+    if not back_test_changes(run):
+        shown = Evidence.of(content, cohort.fingerprint, leaks=plan.gate.leaks)
+        evidence = evidence_to_keep(run, version, shown, earlier)
     comparison = content["comparison"] if run.model is None else None
     if comparison and (
         comparison["candidate"] == state.pointer
         or state.registry.has_comparison(Comparison.model_validate(comparison))
     ):
         comparison = None
+    keep = run.settings.champion.keep_versions
     if comparison is None and earlier == evidence:
+        delete_versions(run.catalog, keep)  # A run that was killed may not have.
         return
     record_back_test(
         plan.model,
-        evidence.model_dump(mode="json"),
+        evidence.model_dump(mode="json") if evidence else None,
         comparison,
         run.catalog.registry(),
         before=state.fingerprint,
-        keep_versions=run.settings.champion.keep_versions,
+        keep_versions=keep,
     )
+
+
+def evidence_to_keep(run: Run, version: str, shown: Evidence, earlier: Evidence | None) -> Evidence:
+    """Returns the evidence to keep of a version; warns if it is not that of this back-test."""
+    evidence, why = stronger(shown, earlier, run.settings.contact_outcomes)
+    if why:
+        run_logger().warning(
+            "model %s: the back-test as of %s still decides on contacts, and not this one: %s",
+            version,
+            evidence.as_of,
+            why,
+        )
+    return evidence
 
 
 @task(
@@ -64,7 +76,7 @@ def apply_back_test(run: Run, plan: BackTestPlan, cohort: DatasetRef, report: Da
 )
 def record_back_test(
     model: DatasetRef,
-    evidence: dict[str, Any],
+    evidence: dict[str, Any] | None,
     comparison: dict[str, Any] | None,
     registry: Dataset,
     *,
@@ -75,7 +87,8 @@ def record_back_test(
 
     Args:
         model: The version that was back-tested.
-        evidence: What the back-test showed: an `Evidence` as plain data.
+        evidence: What the back-test showed: an `Evidence` as plain data; None if it is not to be
+            recorded.
         comparison: A `churnlib.versions.gate.Comparison` of the version as plain data; None if
             nothing is to be decided.
         registry: The registry.
@@ -86,25 +99,27 @@ def record_back_test(
     catalog, changed = catalog_of(registry), [registry]
     with registry_lock(catalog):
         state = ModelState.read(catalog)
-        recorded = state.registry.with_evidence(
-            name_of(model.uri), Evidence.model_validate(evidence)
-        )
+        recorded = state.registry
+        if evidence is not None:
+            shown = Evidence.model_validate(evidence)
+            recorded = recorded.with_evidence(name_of(model.uri), shown)
         if comparison is None:
-            write_registry(recorded, registry)
+            commit(catalog, recorded)
             return (datasets.ref(registry),)
         result = confirmed(Comparison.model_validate(comparison), state)
         recorded = recorded.with_comparison(result, datetime.now(UTC))
         if result.promotes:
             manifest = read_manifest(model)
             cause = Cause(result.reason, result)
-            promote_version(catalog, manifest, recorded, cause, by="back-test")
+            promote_version(replace(state, registry=recorded), manifest, cause, by="back-test")
             changed.append(catalog.champion())
         else:
-            write_registry(recorded, registry)
+            commit(catalog, recorded)
     run_logger().info("model %s: %s, because %s", result.candidate, result.decision, result.reason)
-    if result.decision == "refused":
+    if result.decision != "accepted":
         force = command_line("promote", model, "--version", result.candidate, "--force")
-        run_logger().info("the gate does not reconsider it; to promote it anyway: %s", force)
+        again = "does not reconsider it" if result.decision == "refused" else "compares it again"
+        run_logger().info("the gate %s; to promote it anyway: %s", again, force)
     ModelCompared(
         game=registry.game,
         version=result.candidate,
@@ -132,21 +147,20 @@ def confirmed(comparison: Comparison, state: ModelState) -> Comparison:
 
 
 def promote_version(
-    catalog: Catalog,
+    state: ModelState,
     manifest: dict[str, Any],
-    registry: Registry,
     cause: Cause,
     *,
     by: Literal["training", "back-test"],
 ) -> None:
     """Makes a version the champion, logs it and emits the event; call it within `registry_lock`."""
     version = manifest["version"]
-    promotion = promote(catalog, version, registry, cause, by=by, when=datetime.now(UTC))
+    promotion = promote(state, version, cause, by=by, when=datetime.now(UTC))
     previous = promotion.previous
     run_logger().info("model %s is the champion now; before: %s", version, previous or "none")
     roc_auc = roc_auc_of(manifest)
     ModelPromoted(
-        game=catalog.game, version=version, previous=previous, by=by, roc_auc=roc_auc
+        game=state.catalog.game, version=version, previous=previous, by=by, roc_auc=roc_auc
     ).emit()
 
 

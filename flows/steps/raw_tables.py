@@ -1,6 +1,6 @@
 """The raw tables of a run: checked, with facts about their rows as of its day."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -8,10 +8,8 @@ from typing import Any
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import DatasetRef
 from churnlib.raw.late_feeds import MonthlyRows, read_monthly_rows
-from churnlib.raw.quality_warnings import (
-    count_known,
-    rows_after,
-)
+from churnlib.raw.quality_warnings import LATER, count_known, rows_after
+from churnlib.raw.spellings import spelling_warnings
 from churnlib.schemas.spec import TableKind, TableSpec
 from churnlib.settings import Settings
 from flows.engine.cache import run_logger
@@ -46,6 +44,7 @@ def open_tables(
     as_of: date,
     *,
     count_later: bool = False,
+    told: Collection[str] = (),
 ) -> tuple[RawTable, ...]:
     """Checks raw tables, counts rows and data warnings as of a day, and logs the warnings.
 
@@ -56,21 +55,28 @@ def open_tables(
         catalog: Where the game's data are.
         specs: Which raw tables.
         as_of: The day.
-        count_later: Whether rows of later months are a data warning.
+        count_later: Whether rows of later months are a data warning; one of all tables is logged.
+        told: Tables whose later rows the log names already.
     """
     wanted = tuple(specs)
     tables = check_tables(settings, catalog, wanted, as_of)
     publish()
-    opened = []
-    for spec in wanted:
-        table = tables[spec.name]
-        rows, odd = count_known(table.by_day, as_of)
-        later = rows_after(table.by_day, as_of) if count_later else {}
-        opened.append(_with_facts(table, rows, odd | later))
-    return tuple(opened)
+    later: dict[str, int] = {}
+    if count_later:
+        later = {spec.name: rows_after(tables[spec.name].by_day, as_of) for spec in wanted}
+    _warn_of_later({name: rows for name, rows in later.items() if rows and name not in told})
+    return tuple(_with_facts(tables[s.name], as_of, later.get(s.name, 0)) for s in wanted)
 
 
-def _with_facts(table: CheckedTable, rows: int, odd: dict[str, int]) -> RawTable:
+def _warn_of_later(rows: Mapping[str, int]) -> None:
+    if rows:
+        counts = ", ".join(f"{number:,} of {table}" for table, number in rows.items())
+        run_logger().warning("rows %s: %s", LATER, counts)
+
+
+def _with_facts(table: CheckedTable, as_of: date, later: int) -> RawTable:
+    rows, odd = count_known(table.by_day, as_of)
+    odd |= spelling_warnings(table.spellings, as_of)
     where, rejected = f"{table.source.game}: {table.source.name}", table.rejected
     if rejected:
         run_logger().warning(
@@ -83,6 +89,6 @@ def _with_facts(table: CheckedTable, rows: int, odd: dict[str, int]) -> RawTable
         "fingerprint": table.checked.fingerprint,
         "quarantined": (rejected.rows or 0) if rejected else 0,
         "rows": rows,
-        "odd": odd,
+        "odd": {**odd, LATER: later} if later else odd,
     }
     return RawTable(table.checked, about, read_monthly_rows(table.checked))

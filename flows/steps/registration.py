@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from churnlib.errors import ModelError
+from churnlib.errors import ModelError, UnreadableModelError
 from churnlib.io import datasets
 from churnlib.io.catalog import catalog_of
 from churnlib.io.datasets import Dataset, DatasetRef
@@ -14,7 +14,7 @@ from churnlib.versions.folder import load_model
 from churnlib.versions.manifest import read_manifest
 from churnlib.versions.model_state import ModelState
 from churnlib.versions.promotion import Cause
-from churnlib.versions.registry import registry_lock, write_registry
+from churnlib.versions.transactions import commit, registry_lock
 from churnlib.versions.verification import check_version
 from flows.engine.cache import run_logger
 from flows.engine.events import ModelRegistered
@@ -41,10 +41,10 @@ class RegistrationPolicy:
 
 def register_version(run: Run, model: DatasetRef) -> None:
     """Makes a trained model the candidate, or the champion if there is none; once."""
-    state = ModelState.read(run.catalog)
+    state, settings = ModelState.read(run.catalog), run.settings.champion
     if is_registered(state, name_of(model.uri)):
+        delete_versions(run.catalog, settings.keep_versions)  # A run that was killed may not have.
         return
-    settings = run.settings.champion
     register(
         model,
         run.catalog.registry(),
@@ -60,6 +60,8 @@ def is_registered(state: ModelState, version: str) -> bool:
         return False
     try:
         check_version(state.champion)
+    except UnreadableModelError:
+        raise
     except ModelError:
         return False
     return True
@@ -101,11 +103,11 @@ def register(
         elif state.champion != opened:
             fault = fault_of(state.champion, policy.allow_joblib)
         if fault and (policy.may_promote or state.champion is None):
-            promote_version(catalog, manifest, state.registry, Cause(fault), by="training")
+            promote_version(state, manifest, Cause(fault), by="training")
             became: Literal["champion", "candidate"] | None = "champion"
         else:
             version = _original(state, manifest)
-            became = _make_candidate(state, version, registry)
+            became = _make_candidate(state, version)
     if became and state.registry.last_comparison(version) is None:
         ModelRegistered(
             game=model.game, version=version, state=became, roc_auc=roc_auc_of(manifest)
@@ -116,10 +118,16 @@ def register(
 
 
 def fault_of(model: DatasetRef | None, allow_joblib: bool) -> str | None:
-    """Returns why a version cannot be loaded; None if it can, or there is no version."""
+    """Returns why a version cannot be loaded; None if it can, or there is no version.
+
+    Raises:
+        UnreadableError: It cannot be told.
+    """
     try:
         if model is not None:
             load_model(model, allow_joblib=allow_joblib)
+    except UnreadableModelError:
+        raise
     except ModelError as error:
         return f"it could not be opened any more ({error})"
     return None
@@ -137,6 +145,8 @@ def _original(state: ModelState, manifest: dict[str, Any]) -> str:
     for name in sorted(name for name in names if name not in (None, version)):
         try:
             earlier = read_manifest(state.catalog.model(name))
+        except UnreadableModelError:
+            raise
         except ModelError:  # It has been deleted.
             continue
         if is_same_model(manifest, earlier):
@@ -149,14 +159,12 @@ def _original(state: ModelState, manifest: dict[str, Any]) -> str:
     return version
 
 
-def _make_candidate(
-    state: ModelState, version: str, registry: Dataset
-) -> Literal["champion", "candidate"] | None:
+def _make_candidate(state: ModelState, version: str) -> Literal["champion", "candidate"] | None:
     """Records a version as the candidate, unless it is the champion or may not be one."""
     known = state.registry
     is_eligible = version != state.pointer and not known.needs_manual_promotion(version)
     candidate = version if is_eligible else None
-    write_registry(known.model_copy(update={"candidate": candidate}), registry)
+    commit(state.catalog, known.model_copy(update={"candidate": candidate}))
     if is_eligible:
         text = "is the candidate now; a back-test compares it with the champion"
     elif version == state.pointer:

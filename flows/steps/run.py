@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Any
 
-from churnlib.errors import DataError, SettingsError
+from churnlib.errors import DataError, SettingsError, UnreadableError
 from churnlib.io import datasets
 from churnlib.io.catalog import Catalog
 from churnlib.io.commands import churn_command
@@ -14,8 +15,11 @@ from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.schemas.raw_tables import RawTables, raw_tables
 from churnlib.schemas.spec import TableKind
 from churnlib.settings import Settings, WindowName, check_label_overlap, load_settings, value_text
+from churnlib.versions.signature import check_key
 from flows.engine.publication import published_together
 from flows.engine.run_lock import exclusive_run
+from flows.engine.tidying import tidy
+from flows.steps.deployed_run import check_deployed_run
 from flows.steps.raw_tables import RawTable, open_tables
 from flows.steps.run_day import DerivedDay, derive_day, find_shared_day
 
@@ -103,7 +107,12 @@ class Run:
         """
         specs = self.raw.of_kind(*kinds)
         opened = open_tables(
-            self.settings, self.catalog, specs, self.as_of, count_later=self.derived is not None
+            self.settings,
+            self.catalog,
+            specs,
+            self.as_of,
+            count_later=self.derived is not None,
+            told=self.derived.later if self.derived else (),
         )
         tables = dict(zip((spec.kind for spec in reversed(specs)), reversed(opened), strict=True))
         return tuple(tables[kind] for kind in kinds)
@@ -117,9 +126,12 @@ class Run:
 
         Raises:
             DataError: It does not exist.
+            UnreadableError: It exists but cannot be read.
         """
         try:
             return datasets.ref(dataset)
+        except UnreadableError:
+            raise
         except DataError:
             raise DataError(
                 f"{dataset.game}: {dataset.name} is missing: there is no {dataset.uri}. "
@@ -132,6 +144,7 @@ class Run:
         *more: str,
         as_of: date | None = None,
         changes: Mapping[str, Any] | None = None,
+        latest: bool = False,
     ) -> str:
         """Writes the command line that runs a flow with the game, data and settings of this run.
 
@@ -140,8 +153,9 @@ class Run:
             more: Further arguments.
             as_of: The day of that run; if None, the day that this run was given, if any.
             changes: Settings by dotted path, over those that this run was given.
+            latest: Whether that run is of the latest day, whatever day this one was given.
         """
-        day = as_of or self.settings.as_of
+        day = None if latest else as_of or self.settings.as_of
         stated = {**(self.parameters["overrides"] or {}), **(changes or {})}
         stated.pop("as_of", None)
         return churn_command(
@@ -169,8 +183,8 @@ def open_run(
     see `exclusive_run` and `published_together`.
 
     Raises:
-        ChurnlibError: The settings are invalid, or the data cannot be reached or have no latest
-            day.
+        ChurnlibError: The settings are invalid, or change what the run of a deployment may not; or
+            the data cannot be reached or have no latest day.
     """
     changes = dict(overrides or {})
     if data_dir is not None:
@@ -178,9 +192,11 @@ def open_run(
     if as_of is not None:
         changes["as_of"] = as_of
     settings = load_settings(game, changes)
+    check_deployed_run(settings)
+    check_key()  # Not after a fit of hours, when the model is to be signed.
     catalog = Catalog(settings.data_dir, game)
     catalog.check_data_dir()
-    with exclusive_run(catalog), published_together():
+    with exclusive_run(catalog, partial(tidy, settings, catalog)), published_together():
         derived, day = _day_of(settings, catalog)
         parameters = {"game": game, "as_of": day, "overrides": overrides, "data_dir": data_dir}
         yield Run(settings, catalog, day, parameters, model, derived, replace)

@@ -21,10 +21,12 @@ class DerivedDay:
     Attributes:
         day: The first day of the latest month that has arrived in every history.
         warnings: Warnings of rows of later months, which are not read.
+        later: The histories with such rows.
     """
 
     day: date
     warnings: tuple[str, ...] = ()
+    later: tuple[str, ...] = ()
 
 
 _SHARED: ContextVar[DerivedDay | None] = ContextVar("derived_day", default=None)
@@ -55,12 +57,9 @@ def derive_day(settings: Settings, catalog: Catalog) -> DerivedDay:
     specs = raw_tables(settings.raw).of_kind("history")
     arrivals = {spec.name: _arrival(settings, catalog, spec) for spec in specs}
     day = min(arrival.month for arrival in arrivals.values())
-    warnings = (
-        _warning(table, arrival, settings.raw.arrived_share, day)
-        for table, arrival in arrivals.items()
-        if arrival.later
-    )
-    return DerivedDay(day, tuple(warnings))
+    later = tuple(table for table, arrival in arrivals.items() if arrival.later)
+    share = settings.raw.arrived_share
+    return DerivedDay(day, tuple(_warning(t, arrivals[t], share, day) for t in later), later)
 
 
 def _arrival(settings: Settings, catalog: Catalog, spec: TableSpec) -> Arrival:

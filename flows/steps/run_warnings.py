@@ -5,9 +5,9 @@ from itertools import chain
 
 from churnlib.model.predict import Scored
 from churnlib.report.formatting import counted
-from churnlib.settings import StandardSettings, label_overlap
-from flows.engine.cache import run_logger
-from flows.steps.feeds import LABEL_FEEDS, Feeds, check_feeds
+from churnlib.settings import StandardSettings, WindowName, label_overlap
+from flows.engine.run_logger import run_logger, warn_once
+from flows.steps.feeds import Feeds, check_feeds
 from flows.steps.run import Run
 from flows.steps.sources import Sources, stale_source_warnings
 
@@ -19,7 +19,7 @@ FEWEST_BEYOND = 5
 
 
 def warn(*groups: Iterable[str], note: str | None = None) -> tuple[str, ...]:
-    """Logs warnings, each once, and returns them for the reports.
+    """Logs warnings, each once a run, and returns them for the reports.
 
     Args:
         groups: The warnings.
@@ -27,7 +27,7 @@ def warn(*groups: Iterable[str], note: str | None = None) -> tuple[str, ...]:
     """
     distinct = tuple(dict.fromkeys(chain(*groups)))
     for warning in distinct:
-        run_logger().warning(warning)
+        warn_once(warning)
     if note:
         run_logger().info(note)
     return distinct
@@ -43,11 +43,12 @@ def leakage_warnings(settings: StandardSettings) -> tuple[str, ...]:
     )
 
 
-def data_warnings(run: Run, sources: Sources, feeds: Feeds) -> tuple[str, ...]:
+def data_warnings(run: Run, flow: WindowName, sources: Sources, feeds: Feeds) -> tuple[str, ...]:
     """Warns of labels that are not reliable, and of features that are out of date.
 
     Args:
         run: The run.
+        flow: The flow.
         sources: The facts of the raw tables behind the standard features.
         feeds: The rows by month of the tables behind labels and features.
 
@@ -57,7 +58,7 @@ def data_warnings(run: Run, sources: Sources, feeds: Feeds) -> tuple[str, ...]:
     return (
         *run.day_warnings,
         *overlap_warnings(run),
-        *check_feeds(run, feeds, LABEL_FEEDS),
+        *check_feeds(run, feeds, flow),
         *stale_source_warnings(run, sources),
     )
 
@@ -88,7 +89,15 @@ def new_value_warnings(scored: Scored) -> tuple[str, ...]:
     }
     return tuple(
         f"{column}: {count:,} of {counted(rows, 'subscription')} "
-        f"{'has' if count == 1 else 'have'} {what}"
+        f"{'has' if count == 1 else 'have'} {what}{_respelled(scored, column)}"
         for what, counts in kinds.items()
         for column, count in counts.items()
     )
+
+
+def _respelled(scored: Scored, column: str) -> str:
+    """Another spelling of a category that training knows, if there is one."""
+    if column not in scored.respelled:
+        return ""
+    new, known = scored.respelled[column]
+    return f', such as "{new}", which training knows as "{known}"'

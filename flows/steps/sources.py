@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from churnlib.errors import DataError
+from churnlib.errors import DataError, UnreadableError
 from churnlib.io import datasets, storage
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.uris import name_of
@@ -65,6 +65,9 @@ def read_sources(run: Run) -> Sources:
 
     Returns an empty mapping if the note is missing or damaged: reports then lack these facts, and
     `stale_source_warnings` warns.
+
+    Raises:
+        UnreadableError: The note cannot be read.
     """
     return {table: facts.model_dump(exclude={MONTHS}) for table, facts in _tables(run).items()}
 
@@ -90,10 +93,10 @@ def _tables(run: Run) -> dict[str, _Facts]:
 
 def _read_note(run: Run) -> dict[str, Any]:
     """What was noted beside the standard features; empty if it is missing or damaged."""
+    text = storage.read_if_exists(run.catalog.standard_sources().uri)
     try:
-        text = storage.read_bytes(run.catalog.standard_sources().uri)
-        return TypeAdapter(dict[str, dict[str, Any]]).validate_json(text)
-    except (FileNotFoundError, ValidationError):
+        return TypeAdapter(dict[str, dict[str, Any]]).validate_json(text or b"")
+    except ValidationError:
         return {}
 
 
@@ -122,5 +125,7 @@ def stale_source_warnings(run: Run, sources: Sources) -> tuple[str, ...]:
 def _fingerprint(run: Run, table: str) -> str | None:
     try:
         return storage.fingerprint(run.catalog.raw(table).uri)
+    except UnreadableError:
+        raise
     except DataError:  # A run that starts from standard features may have no raw tables.
         return None

@@ -17,11 +17,11 @@ from churnlib.io.footer import footer
 from churnlib.raw.availability import known_by
 from churnlib.raw.late_feeds import read_monthly_rows
 from churnlib.schemas.raw_tables import raw_tables
-from churnlib.schemas.spec import TableKind, TableSpec
+from churnlib.schemas.spec import TableSpec
 from churnlib.settings import CurrencySettings, EngineSettings, WindowName
 from flows.engine.building import build
 from flows.engine.publication import publish
-from flows.steps.feeds import LABEL_FEEDS, refuse_late
+from flows.steps.feeds import needed_kinds, refuse_late
 from flows.steps.raw_tables import RawTable
 from flows.steps.run import Run, SubscriptionWindow
 from flows.steps.sources import Sources
@@ -59,26 +59,25 @@ class Cohort:
     sources: Sources
 
 
-def check_first(
-    run: Run, flow: WindowName, *tables: TableSpec, needed: tuple[TableKind, ...] = LABEL_FEEDS
-) -> None:
+def check_first(run: Run, flow: WindowName | None, *tables: TableSpec) -> None:
     """Checks the raw tables of a run before any of them replaces an earlier one.
 
     Args:
         run: The run.
-        flow: The flow whose window must select subscriptions.
+        flow: The flow whose window must select subscriptions; None for `standard-features`, which
+            has none.
         tables: All raw tables that the run reads.
-        needed: The kinds of tables that may not be late.
 
     Raises:
         ChurnlibError: A table breaks rules or is late, or the window selects no subscription.
     """
     checked = check_tables(run.settings, run.catalog, tables, run.as_of)
     rows = {name: table.now for name, table in checked.items()}
-    names = [spec.name for spec in run.raw.of_kind(*needed)]
-    refuse_late(run, {name: read_monthly_rows(rows[name]) for name in names}, needed)
-    subs = started_subs(rows[run.raw.subscriptions.name], run.as_of)
-    check_selects_any(subs, run.window(flow), run.settings.game)
+    names = [spec.name for spec in run.raw.of_kind(*needed_kinds(flow))]
+    refuse_late(run, {name: read_monthly_rows(rows[name]) for name in names}, flow)
+    if flow is not None:
+        subs = started_subs(rows[run.raw.subscriptions.name], run.as_of)
+        check_selects_any(subs, run.window(flow), run.settings.game)
     publish()
 
 

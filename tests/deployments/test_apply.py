@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -27,7 +28,8 @@ from deployments.apply import (
 )
 from deployments.automations import SILENT_SECONDS
 from deployments.generate import WORK_POOL
-from deployments.state import report_removed_games, restore_switched_on, switched_on
+from deployments.leftovers import Applied, report_leftovers
+from deployments.work_pools import PROCESS_COMMAND
 
 
 @pytest.fixture
@@ -42,6 +44,9 @@ def test_new_pool_has_the_template_of_the_project(client: SyncPrefectClient) -> 
     ensure_pool(client, "process")
     pool = client.read_work_pool(WORK_POOL)
     template = json.loads((FOLDER / "work-pools" / "process.json").read_text())
+    job = template["job_configuration"]
+    assert job["command"] == PROCESS_COMMAND == "python -m flows.engine.run_program"
+    job["command"] = f"{sys.executable} -m flows.engine.run_program"
     assert (pool.type, pool.base_job_template) == ("process", template)
 
 
@@ -50,7 +55,7 @@ def test_existing_pool_keeps_its_template_unless_renewed(
 ) -> None:
     ensure_pool(client, "process")
     own = client.read_work_pool(WORK_POOL).base_job_template
-    own["variables"]["properties"]["env"]["default"] = {"MINE": "1"}
+    own["job_configuration"]["env"] = {"MINE": "1"}
     client.update_work_pool(WORK_POOL, WorkPoolUpdate(base_job_template=own))
     ensure_pool(client, "docker")
     assert client.read_work_pool(WORK_POOL).base_job_template == own
@@ -112,57 +117,6 @@ def automation(client: SyncPrefectClient) -> Iterator[Callable[[str], UUID]]:
         client.delete_automation(left.id)
 
 
-def test_schedule_that_was_switched_on_manually_stays_on(
-    client: SyncPrefectClient,
-    deployed: Callable[[str], UUID],
-    automation: Callable[[str], UUID],
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    resumed, waiting = deployed("hawk"), deployed("dove")
-    names = ("hawk: is trained", "dove: is trained")
-    on, off = map(automation, names)
-    client.resume_automation(on)
-    (schedule,) = client.read_deployment_schedules(resumed)
-    client.update_deployment_schedule(resumed, schedule.id, active=True)
-    before = switched_on(client)
-
-    assert (deployed("hawk"), deployed("dove")) == (resumed, waiting)
-    client.delete_automation(on)  # `prefect deploy` makes those of triggers anew.
-    on = automation(names[0])
-    assert not client.read_deployment_schedules(resumed)[0].active
-    restore_switched_on(client, before)
-
-    assert [client.read_deployment_schedules(d)[0].active for d in (resumed, waiting)] == [
-        True,
-        False,
-    ]
-    automations = [client.read_automation(one) for one in (on, off)]
-    assert [one and one.enabled for one in automations] == [True, False]
-    message = [line for line in capsys.readouterr().out.splitlines() if "manually" in line]
-    assert message == [
-        "schedule train/hawk stays on, because it was switched on manually",
-        "automation hawk: is trained stays on, because it was switched on manually",
-    ]
-
-
-def test_schedules_stay_on_if_deploying_fails(
-    client: SyncPrefectClient,
-    deployed: Callable[[str], UUID],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    deployment = deployed("hawk")
-    (schedule,) = client.read_deployment_schedules(deployment)
-    client.update_deployment_schedule(deployment, schedule.id, active=True)
-
-    def fail() -> int:
-        deployed("hawk")
-        return 3
-
-    monkeypatch.setattr(apply, "deploy", fail)
-    assert main([]) == 3
-    assert client.read_deployment_schedules(deployment)[0].active
-
-
 def test_removed_game_remains_until_pruned(
     client: SyncPrefectClient,
     deployed: Callable[[str], UUID],
@@ -173,12 +127,15 @@ def test_removed_game_remains_until_pruned(
     for name in ("hawk: is trained", "dove: is trained"):
         automation(name)
     capsys.readouterr()
-    report_removed_games(client, ["dove"], prune=False)
-    message = "hawk no longer exists: 1 deployments remain; --prune removes them\n"
-    assert capsys.readouterr().out == message
+    applied = Applied(["dove"], [stays], ["dove: is trained"])
+    report_leftovers(client, applied, prune=False)
+    assert capsys.readouterr().out.splitlines() == [
+        f"{what} is of a removed game or an older version: remains; --prune removes it"
+        for what in ("automation hawk: is trained", "deployment train/hawk")
+    ]
     assert client.read_deployment(gone).name == "hawk"
 
-    report_removed_games(client, ["dove"], prune=True)
+    report_leftovers(client, applied, prune=True)
     with pytest.raises(ObjectNotFound):
         client.read_deployment(gone)
     assert client.read_deployment(stays).work_queue_name == "dove"
@@ -193,7 +150,7 @@ def test_pruning_keeps_deployments_without_a_game(
 ) -> None:
     flow = client.create_flow_from_name("report")
     other = client.create_deployment(flow, "nightly", work_pool_name=WORK_POOL)
-    report_removed_games(client, [], prune=True)
+    report_leftovers(client, Applied([], [], []), prune=True)
     assert client.read_deployment(other).name == "nightly"
 
 
@@ -251,7 +208,7 @@ def test_silent_seconds_are_passed_to_the_automations(
         handed.append(silent_seconds)
         return []
 
-    monkeypatch.setattr(apply, "deploy", lambda: 0)
+    monkeypatch.setattr(apply, "deployments", list)
     monkeypatch.setattr(apply, "automations", automations)
     assert main(["--silent-seconds", "300"]) == 0
     assert main([]) == 0

@@ -35,7 +35,7 @@ def test_there_are_two_common_automations_and_three_for_each_game() -> None:
 def test_several_heartbeats_fit_into_the_shortest_silence() -> None:
     assert 3 * HEARTBEAT_SECONDS <= 90 <= SILENT_SECONDS  # The command takes no less than 60.
     for pool_type in WORKERS:
-        environment = template(pool_type)["variables"]["properties"]["env"]["default"]
+        environment = template(pool_type)["job_configuration"]["env"]
         assert environment.items() >= ENVIRONMENT.items()
     assert ENVIRONMENT["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] == str(HEARTBEAT_SECONDS)
 
@@ -84,11 +84,12 @@ def test_missing_batches_are_predicted_by_the_backfill() -> None:
 def test_a_refused_run_is_tried_again_the_next_day() -> None:
     late = FeedLate(
         game=GAME, tables="sub_data", first_month="2024-12", last_month="2024-12", rows=11,
-        expected=151, refused="yes",
+        expected=151, refused="yes", run_waiting="no",
     )  # fmt: skip
     automation = try_again_when_late(GAME)
     assert is_triggered(automation, late)
     assert not is_triggered(automation, late.model_copy(update={"refused": "no"}))
+    assert not is_triggered(automation, late.model_copy(update={"run_waiting": "yes"}))
     (action,) = automation.actions
     assert isinstance(action, RunDeployment)
     assert (action.source, action.schedule_after) == ("inferred", timedelta(days=1))

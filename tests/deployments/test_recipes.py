@@ -1,16 +1,21 @@
 """The compose file, the CI recipes and the scripts, each checked by its schema or linter."""
 
+import importlib
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from prefect.settings import get_current_settings
 
 from churnlib.settings import load_settings
 from deployments.generate import WORK_POOL
 from flows import COMPOSITES, FLOWS
+from flows.cli.server import LEASES_ON_DISK
+from flows.engine.run_watcher import WORKER_SECONDS
 from tests.flows.studio import ROOT
 
 FOLDER = ROOT / "deployments"
@@ -74,6 +79,41 @@ def test_compose_contains_no_secret() -> None:
     }
 
 
+@pytest.mark.parametrize("file", ["compose.yaml", "compose.dask.yaml"])
+def test_compose_services_are_confined(file: str) -> None:
+    confined = [service for service in read(file)["services"].values() if "image" in service]
+    assert len(confined) > 1
+    for service in confined:
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert service["read_only"] is True
+        folders = {folder.partition(":")[0] for folder in service["tmpfs"]}
+        assert folders <= {"/tmp", "/home/churn", "/run/postgresql"}
+        assert "privileged" not in service
+        assert "user" not in service
+
+
+def test_compose_keeps_the_leases_of_runs_on_a_volume() -> None:
+    compose = read("compose.yaml")
+    server = compose["services"]["server"]
+    storage = server["environment"]["PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE"]
+    module = importlib.import_module(storage)
+    # It writes to Prefect's home.
+    assert module.ConcurrencyLeaseStorage().storage_path.parent == get_current_settings().home
+    assert server["volumes"] == ["server:/home/churn/.prefect"]
+    assert "server" in compose["volumes"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    settings = project["tool"]["prefect"]
+    assert settings["server"]["concurrency"]["lease_storage"] == storage == LEASES_ON_DISK
+
+
+def test_compose_worker_waits_until_its_runs_are_marked() -> None:
+    worker = read("compose.yaml")["services"]["worker"]
+    assert worker["command"][:5] == ["python", "/app/supervise.py", "prefect", "worker", "start"]
+    seconds = int(worker["stop_grace_period"].removesuffix("s"))
+    assert seconds > WORKER_SECONDS * 2
+
+
 def test_compose_worker_polls_the_pool_of_the_deployments() -> None:
     services = read("compose.yaml")["services"]
     worker = services["worker"]["command"]
@@ -88,7 +128,8 @@ def test_dask_workers_have_one_thread_and_the_data_of_the_runs() -> None:
     command = worker["command"]
     assert command[2] == run["CHURN_ENGINE__SCHEDULER"]
     assert command[command.index("--nthreads") + 1] == worker["environment"]["POLARS_MAX_THREADS"]
-    assert worker["volumes"] == others["worker"]["volumes"]
+    # Their tasks keep no results.
+    assert worker["volumes"] == others["worker"]["volumes"][:1]
     assert {service.get("image") for service in services.values()} - {None} == {
         others["worker"]["image"]
     }

@@ -87,7 +87,7 @@ def test_data_checks_name_all_settings_of_raw_tables_and_none_that_does_not_exis
 
 
 def test_links_have_targets() -> None:
-    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *FOLDER.glob("*.md")):
+    for page in (*ROOT.glob("*.md"), ROOT / "deployments" / "README.md", *FOLDER.glob("*.md")):
         for link in re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text(encoding="utf-8")):
             assert (page.parent / link).exists(), f"{page.name}: {link}"
 

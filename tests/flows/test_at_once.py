@@ -5,16 +5,17 @@ import sqlite3
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from prefect.client.orchestration import get_client
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
 from benchmarks.start_up import clean_environment, lasting_server
 from flows import COMPOSITES, FLOWS
+from flows.engine.server_access import AUTH, URL
 from tests.flows.studio import FAST, ROOT, Studio
 
 PATIENCE = 240
@@ -28,13 +29,13 @@ PARTS = {
 
 
 @pytest.fixture
-def server(prefect_server: Path, tmp_path: Path) -> Iterator[str]:
+def server(prefect_server: Path, tmp_path: Path) -> Iterator[Mapping[str, str]]:
     """A lasting server on SQLite, with all its services, over a database without runs."""
     home = tmp_path / "home"
     home.mkdir()
     shutil.copy(prefect_server, home / "prefect.db")
-    with lasting_server(home) as url:
-        yield url
+    with lasting_server(home) as access:
+        yield access
 
 
 @pytest.fixture
@@ -66,9 +67,10 @@ def at_once(commands: list[list[str]], **environment: str) -> list[tuple[int, st
     return [(process.returncode, text) for process, text in zip(running, outputs, strict=True)]
 
 
-def flow_runs(url: str) -> Counter[tuple[str, str, bool]]:
+def flow_runs(server: Mapping[str, str]) -> Counter[tuple[str, str, bool]]:
     """Counts what a server knows: flow, name of the state, and whether it is part of another."""
-    with temporary_settings({PREFECT_API_URL: url}), get_client(sync_client=True) as client:
+    access = {PREFECT_API_URL: server[URL], PREFECT_API_AUTH_STRING: server[AUTH]}
+    with temporary_settings(access), get_client(sync_client=True) as client:
         names = {flow.id: flow.name for flow in client.read_flows()}
         runs = client.read_flow_runs(limit=200)
     return Counter(
@@ -79,7 +81,7 @@ def flow_runs(url: str) -> Counter[tuple[str, str, bool]]:
 
 @pytest.mark.slow
 def test_ten_flows_at_once_against_one_server_on_sqlite_complete(
-    complete_games: Studio, server: str, tmp_path: Path
+    complete_games: Studio, server: Mapping[str, str], tmp_path: Path
 ) -> None:
     commands, expected = [], Counter[tuple[str, str, bool]]()
     for flow, parts in PARTS.items():
@@ -91,7 +93,7 @@ def test_ten_flows_at_once_against_one_server_on_sqlite_complete(
             name = flow.replace("_", "-") + ("-from-raw" if parts else "")
             expected[name, "Completed", False] += 1
             expected.update((part, "Completed", True) for part in parts)
-    ended = at_once(commands, PREFECT_HOME=str(tmp_path / "clients"), PREFECT_API_URL=server)
+    ended = at_once(commands, PREFECT_HOME=str(tmp_path / "clients"), **server)
     assert [output for status, output in ended if status] == []
     assert expected.total() == 10 + 12
     assert flow_runs(server) == expected

@@ -18,7 +18,9 @@ def raw(complete: Studio) -> pl.DataFrame:
     return complete.raw(GAME, TABLE)
 
 
-def test_future_row_does_not_move_the_day(complete: Studio, say: Say, raw: pl.DataFrame) -> None:
+def test_future_row_does_not_move_the_day(
+    complete: Studio, say: Say, raw: pl.DataFrame, caplog: pytest.LogCaptureFixture
+) -> None:
     features = f"04_feature/{GAME}/train_features.parquet"
     before, model = bits(complete.table(features)), champion(complete)
     future = raw.head(1).with_columns(date=pl.lit("2025-07-01"))
@@ -36,6 +38,8 @@ def test_future_row_does_not_move_the_day(complete: Studio, say: Say, raw: pl.Da
     assert f"the day of the run is {LAST_DAY}" in warning
     text = complete.file(f"08_reporting/{GAME}/in_sample_report.txt").read_text()
     assert f"WARNING: {warning}" in text
+    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert [text for text in told if "not read" in text] == [warning]
 
 
 def test_stated_day_counts_no_later_rows(complete: Studio, say: Say, raw: pl.DataFrame) -> None:

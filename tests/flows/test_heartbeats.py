@@ -34,10 +34,13 @@ def test_heartbeats_are_on_in_a_run_that_a_worker_starts(
             path=str(ROOT),
             entrypoint="flows.standard_features:standard_features",
         )
-        parameters = {"game": GAME, "data_dir": str(empty_studio.data)}
-        flow_run = client.create_flow_run_from_deployment(deployment, parameters=parameters)
+        flow_run = client.create_flow_run_from_deployment(deployment, parameters={"game": GAME})
         # This is what a worker's runner starts.
-        run = talkative("-m", "prefect.engine", PREFECT__FLOW_RUN_ID=str(flow_run.id))
+        run = talkative(
+            *("-m", "prefect.engine"),
+            PREFECT__FLOW_RUN_ID=str(flow_run.id),
+            CHURN_DATA_DIR=str(empty_studio.data),
+        )
         ended = client.read_flow_run(flow_run.id)
     assert HEARTBEAT in run.stdout + run.stderr
     assert ended.state_name == "Completed"

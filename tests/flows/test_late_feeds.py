@@ -1,5 +1,6 @@
 """Runs whose tables lack the rows of their last months."""
 
+import re
 from collections.abc import Iterator
 
 import polars as pl
@@ -11,6 +12,7 @@ from churnlib.io.footer import fact
 from flows.cli.exit_status import DONE
 from flows.cli.main import main
 from flows.engine import events
+from tests.flows.models import champion
 from tests.flows.studio import BATCH_DAY, Say, Studio, is_refusal
 
 GAME = "game1"
@@ -53,19 +55,22 @@ def test_late_misses_are_refused_before_anything_is_built(
         events, "emit_event", lambda kind, _, payload: emitted.append((kind, payload["refused"]))
     )
     before = late_misses.outputs()
-    for flow in REPORTS:
-        output = say(late_misses, flow, GAME, "--from-raw")
+    for flow in (*REPORTS, "standard_features"):
+        composite = ["--from-raw"] if flow in REPORTS else []
+        output = say(late_misses, flow, GAME, *composite)
         assert is_refusal(output, f"{GAME}: {LATE_MISSES}"), output
-        assert "(--as-of 2024-10-01), or go on without them: --set raw.on_late=warn" in output
+        assert "or go on without them: --set raw.on_late=warn" in output
+        # On that day the champion has label leakage, and no batch to score was predicted.
+        assert ("(--as-of 2024-10-01)" in output) == (flow in ("train", "standard_features"))
     assert late_misses.outputs() == before
-    assert emitted == [("churn.feed.late", "yes")] * 3
+    assert emitted == [("churn.feed.late", "yes")] * 4
 
 
 @pytest.mark.slow  # Three reports.
 def test_late_misses_are_refused_from_standard_features_or_warned_of_in_every_report(
     late_misses: Studio, say: Say, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    output = say(late_misses, "standard_features", GAME)
+    output = say(late_misses, "standard_features", GAME, WARN)
     assert output.startswith("exit 0"), output
     assert LATE_MISSES in output
     capsys.readouterr()
@@ -80,6 +85,19 @@ def test_late_misses_are_refused_from_standard_features_or_warned_of_in_every_re
         assert warning in output
         for form in ("txt", "html"):
             assert warning in late_misses.file(f"08_reporting/{GAME}/{report}.{form}").read_text()
+
+
+@pytest.mark.slow  # All flows.
+def test_the_day_that_is_advised_works_for_all_flows(late_misses: Studio, say: Say) -> None:
+    output = say(late_misses, "run", GAME)
+    assert is_refusal(output, LATE_MISSES), output
+    (day,) = re.findall(r"\(--as-of ([\d-]+)\)", output)
+    first = champion(late_misses)
+    output = say(late_misses, "run", GAME, f"--as-of={day}")
+    assert output.startswith("exit 0"), output
+    assert champion(late_misses) == first
+    earlier = late_misses.file(f"07_model_output/{GAME}/predictions_2024-03.parquet")
+    assert pl.read_parquet(earlier)["model_version"].unique().to_list() != [first]
 
 
 @pytest.mark.slow  # The features of another day.
@@ -107,6 +125,16 @@ def test_late_subscriptions_are_refused_or_noted_with_the_predictions(
     starts = pl.read_parquet(december)["sub_start_date"]
     (warning,) = fact(ref(place(starts[0])), "warnings")
     assert warning.startswith(late)
+
+
+def test_standard_features_of_a_future_day_are_refused_as_by_the_flows_that_need_them(
+    complete: Studio, say: Say
+) -> None:
+    before = complete.outputs()
+    for line in (("standard_features", GAME), ("train", GAME, "--from-raw")):
+        output = say(complete, *line, "--as-of=2025-06-01")
+        assert is_refusal(output, "sub_miss is late: 0 rows have start_date in 2025-01"), output
+    assert complete.outputs() == before
 
 
 def test_late_balances_are_refused_for_a_stated_day(complete: Studio, say: Say) -> None:

@@ -89,7 +89,7 @@ def test_months_without_predictions_are_named_in_log_event_and_overview(
     output = say(complete, "batch_predict", GAME)
     months = ["2024-07", "2024-08", "2024-09", "2024-10", "2024-11"]
     for month in months:
-        assert f"the batch of {month}: missing" in output
+        assert f"batch {month}: missing" in output
     command = f"churn backfill --game {GAME} --data-dir {complete.data} --flow batch-predict "
     assert f"{command}--from 2024-07 --to 2024-11" in output.replace("\n", " ")
     (missing,) = (payload for kind, payload in emitted if kind == "churn.batch.missing")

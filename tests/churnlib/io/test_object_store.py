@@ -23,8 +23,8 @@ from churnlib.io.footer import read_metadata
 from churnlib.versions.champion import champion, set_champion
 from churnlib.versions.folder import list_versions, load_model, read_scored
 from churnlib.versions.manifest import read_manifest
+from churnlib.versions.model_state import ModelState
 from churnlib.versions.promotion import Cause, delete_old_versions, promote, roll_back
-from churnlib.versions.registry import read_registry
 from tests.churnlib.model.samples import features, save, usual
 from tests.store_server import StoreServer
 
@@ -257,8 +257,8 @@ def test_model_versions_are_promoted_and_retired(bucket: str) -> None:
     moment = datetime(2025, 1, 1, tzinfo=UTC)
     for model in (first, third):
         version = model.uri.rpartition("/")[2]
-        known = read_registry(catalog.registry())
-        promote(catalog, version, known, Cause("for the test"), by="training", when=moment)
+        state = ModelState.read(catalog)
+        promote(state, version, Cause("for the test"), by="training", when=moment)
     assert champion(catalog) == third
     assert delete_old_versions(catalog, 1) == ("v2",)
     assert list_versions(catalog) == ("v3", "v1")
@@ -425,6 +425,11 @@ def test_missing_bucket_is_named(bucket: str, store_server: StoreServer) -> None
     assert unreachable("s3://nobody-s/x").startswith(message)
     with pytest.raises(StoreError, match="there is no bucket 'nobody-s'"):
         storage.write_text("x", "s3://nobody-s/x")
+    with (
+        pytest.raises(StoreError, match="there is no bucket 'nobody-s'"),
+        storage.exclusive_lock("s3://nobody-s/x"),
+    ):
+        pass
 
 
 @pytest.fixture

@@ -3,12 +3,13 @@
 import os
 import resource
 from pathlib import Path
+from typing import Any
 
 import dataframely as dy
 import polars as pl
 import pytest
 
-from churnlib.errors import DataError
+from churnlib.errors import DataError, UnreadableDataError
 from churnlib.io import local, storage
 from churnlib.io.datasets import (
     Dataset,
@@ -292,12 +293,59 @@ def test_columns_beyond_the_schema_are_allowed(target: Dataset) -> None:
     assert read(target, Table).equals(more)
 
 
-def test_matching_files_are_removed_with_what_a_killed_writer_left(tmp_path: Path) -> None:
-    for name in ("a.6e0f.arrow", "b.77aa.arrow"):
-        (tmp_path / name).touch()
-    unfinished = tmp_path / ".a.6e0f.arrow.0123.tmp"
-    unfinished.mkdir()
-    (unfinished / "a.6e0f.arrow").touch()
-    storage.remove_matching(str(tmp_path), "6e0f")
-    assert [path.name for path in tmp_path.iterdir()] == ["b.77aa.arrow"]
-    storage.remove_matching(str(tmp_path / "none"), "6e0f")
+def scan_denied(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Denies access to a folder; permissions do not stop the system's administrator."""
+    scan_folder = os.scandir
+
+    def refuse(path: str) -> Any:
+        if Path(path) == folder:
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan_folder(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+
+
+def test_folder_that_denies_access_has_not_fewer_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner = tmp_path / "table" / "month=2024-01"
+    inner.mkdir(parents=True)
+    (inner / "part.parquet").touch()
+    assert [entry.name for entry in storage.list_files(str(tmp_path / "table"))] == [
+        "month=2024-01/part.parquet"
+    ]
+    scan_denied(inner, monkeypatch)
+    for read_folder in (storage.list_files, fingerprint):
+        with pytest.raises(
+            UnreadableDataError, match=r"table: cannot be read \(Permission denied\)"
+        ):
+            read_folder(str(tmp_path / "table"))
+
+
+def test_link_without_a_target_is_not_missing(tmp_path: Path) -> None:
+    link = tmp_path / "folder" / "part.parquet"
+    link.parent.mkdir()
+    link.symlink_to("/not/mounted")
+    why = r"cannot be read \(a symbolic link whose target does not exist\)"
+    for look in (storage.is_file, storage.is_folder, storage.exists, storage.size, fingerprint):
+        with pytest.raises(UnreadableDataError, match=f"{link}: {why}"):
+            look(str(link))
+    with pytest.raises(UnreadableDataError, match=why):
+        storage.list_files(str(link.parent))
+    with pytest.raises(UnreadableDataError, match=f"^hawk: {link}: {why}"):
+        ref(Dataset("table", "hawk", str(link)))
+
+
+def test_hidden_links_of_other_programs_are_no_files(tmp_path: Path) -> None:
+    (tmp_path / ".#part.parquet").symlink_to("somebody@somewhere.123")  # An editor's lock.
+    (tmp_path / "part.parquet").touch()
+    assert [entry.name for entry in storage.list_files(str(tmp_path))] == ["part.parquet"]
+
+
+def test_places_that_do_not_exist_are_missing(tmp_path: Path) -> None:
+    place = str(tmp_path / "no" / "such")
+    assert storage.find_file(place) is None
+    assert not storage.exists(place)
+    assert storage.list_files(place) == []
+    assert storage.list_names(place) == []
+    assert storage.read_if_exists(place) is None

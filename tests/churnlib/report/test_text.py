@@ -38,6 +38,17 @@ def scores(outcomes: list[int | None], *, first: bool = True, **more: float) -> 
     return {name: group.to_json() for name, group in evaluate(frame, **more).items()}
 
 
+@pytest.mark.parametrize(
+    ("last", "name"),
+    [(date(2024, 6, 30), "2024-06"), (date(2024, 7, 31), "2024-06 (2024-06-01 to 2024-07-31)")],
+)
+def test_title_of_a_batch_has_its_month_and_further_days(last: date, name: str) -> None:
+    window = (date(2024, 6, 1), last)
+    report = make_report(make_scored(11), name="batch_score_report", window=window)
+    assert to_text(report).startswith(f"Batch score: game1, {name}\n")
+    assert f"<title>Batch score: game1, {name}</title>" in to_html(report)
+
+
 REPORT = Report(
     name="score_report",
     game="hawk",
@@ -68,8 +79,9 @@ def walk(value: Any) -> Iterator[Any]:
 
 @pytest.mark.parametrize("name", TITLES)
 def test_text_begins_with_title_model_and_subscriptions(name: str) -> None:
+    assert replace(REPORT, name=name).title.startswith(f"{TITLES[name]}: hawk")
     assert to_text(replace(REPORT, name=name)).splitlines()[:3] == [
-        f"{TITLES[name]}: hawk",
+        replace(REPORT, name=name).title,
         "model 20250101T000000000Z, as of 2025-01-01",
         "subscriptions started 2024-05-01 to 2024-07-31, churn within 6 months",
     ]

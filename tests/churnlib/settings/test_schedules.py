@@ -120,10 +120,47 @@ def test_invalid_cron_is_refused_with_field_and_values(
         )
 
 
-@pytest.mark.parametrize("cron", ["0 0 31 2 *", "0 0 30,31 2 *"])
-def test_cron_of_a_day_that_never_occurs_is_refused(load: Load, cron: str) -> None:
+@pytest.mark.parametrize(
+    ("cron", "month", "day"),
+    [
+        ("0 0 31 2 *", "2", "31"),
+        ("0 0 30,31 feb *", "feb", "30,31"),
+        ("0 6 31 2,4,6,9,11 *", "2,4,6,9,11", "31"),
+        # Prefect makes no run of it, not even on the day of the week.
+        ("0 6 31 2 mon", "2", "31"),
+    ],
+)
+def test_cron_of_a_day_that_never_comes_is_refused(
+    load: Load, cron: str, month: str, day: str
+) -> None:
     message = refusal(load, f'schedules.train = "{cron}"')
-    assert f"'{cron}': invalid day-of-month" in message
+    assert f"'{cron}' never comes: month '{month}' has no day '{day}'" in message
+
+
+@pytest.mark.parametrize("cron", ["0 0 29 2 *", "0 0 29-31 2 *", "0 0 31 */2 *", "0 0 31 1,2 *"])
+def test_cron_of_a_day_that_comes_in_some_months_is_accepted(load: Load, cron: str) -> None:
+    assert load(f'schedules.train = "{cron}"').schedules.train == cron
+
+
+@pytest.mark.parametrize(
+    ("cron", "is_warned_of"),
+    [
+        ("0 6 2 * mon", True),
+        ("0 6 */2 * 1-5", True),
+        ("0 6 1-7 1,4 0", True),
+        ("0 6 2 * *", False),
+        ("0 6 * * mon", False),
+        ("0 6 * * *", False),
+    ],
+)
+def test_cron_of_both_kinds_of_days_is_warned_of(cron: str, is_warned_of: bool) -> None:
+    warned = Schedules(score=cron).warnings()
+    assert len(warned) == is_warned_of
+    assert all(line.startswith(f"schedules.score = '{cron}' comes on every") for line in warned)
+
+
+def test_default_schedules_are_not_warned_of() -> None:
+    assert Schedules().warnings() == []
 
 
 @pytest.mark.parametrize(

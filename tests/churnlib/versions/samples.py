@@ -9,8 +9,9 @@ from churnlib.settings import Offer
 from churnlib.versions.decision import Decision
 from churnlib.versions.evidence import Evidence
 from churnlib.versions.gate import Comparison
+from churnlib.versions.model_state import ModelState
 from churnlib.versions.promotion import Cause, promote
-from churnlib.versions.registry import By, Registry, read_registry, write_registry
+from churnlib.versions.registry import By, Registry, write_registry
 from tests.churnlib.model.samples import save, usual
 
 NOW = datetime(2025, 1, 1, 12, tzinfo=UTC)
@@ -78,5 +79,5 @@ def make_champion(
     at: int = 0,
     comparison: Comparison | None = None,
 ) -> None:
-    registry = read_registry(catalog.registry())
-    promote(catalog, name, registry, Cause("for the test", comparison), by=by, when=hours(at))
+    cause = Cause("for the test", comparison)
+    promote(ModelState.read(catalog), name, cause, by=by, when=hours(at))

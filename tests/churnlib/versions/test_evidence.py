@@ -78,4 +78,25 @@ def test_back_test_with_too_few_outcomes_does_not_replace_one_that_has_enough(
 ) -> None:
     new = make_evidence(positives=positives, cohort="new")
     before = None if earlier is None else make_evidence(positives=earlier)
-    assert (stronger(new, before, 30) == new) == is_new
+    kept, why = stronger(new, before, 30)
+    assert (kept == new, why is None) == (is_new, is_new)
+
+
+@pytest.mark.parametrize(
+    ("changes", "earlier", "why"),
+    [
+        ({"as_of": "2025-02-01"}, {}, None),
+        ({"as_of": "2025-01-01"}, {}, None),
+        ({"as_of": "2024-12-01"}, {}, "it is as of an earlier day, 2024-12-01"),
+        ({"as_of": "2024-12-01"}, {"leaks": True}, None),
+        ({"as_of": "2024-12-01"}, {"positives": 3}, None),
+        ({"leaks": True}, {}, "it has label leakage"),
+        ({"leaks": True}, {"leaks": True}, None),
+        ({"leaks": True}, {"positives": 3}, None),
+    ],
+)
+def test_latest_back_test_that_can_judge_is_kept(
+    changes: dict[str, Any], earlier: dict[str, Any], why: str | None
+) -> None:
+    new, before = make_evidence(cohort="new", **changes), make_evidence(**earlier)
+    assert stronger(new, before, 30) == (before if why else new, why)

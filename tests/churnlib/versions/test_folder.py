@@ -304,10 +304,10 @@ def test_manifest_without_a_required_field_is_refused(name: str, kept: DatasetRe
 
 
 @pytest.fixture
-def game_folder(saved: DatasetRef, tmp_path: Path) -> str:
+def game_folder(tmp_path: Path) -> str:
     """A data folder in which game1 has the version v1, which is its champion."""
     catalog = Catalog(str(tmp_path), "game1")
-    shutil.copytree(saved.uri, catalog.model("v1").uri)
+    save(catalog.model("v1"), usual())
     set_champion(catalog, "v1")
     return catalog.data_dir
 

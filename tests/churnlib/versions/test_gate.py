@@ -105,7 +105,7 @@ def test_gate_waits_on_a_small_cohort_and_says_why() -> None:
     assert churned in comparison["reason"]
     assert comparison["reason"].endswith(
         "only 7% of models as good as the champion pass: score again once the outcomes of more "
-        "months are known, which are added to these; or promote manually (churn promote --force)"
+        "months are known, which are added to these; or promote it manually"
     )
 
 
@@ -130,7 +130,7 @@ def test_gate_is_undecided_with_too_few_of_one_outcome(which: int) -> None:
     assert comparison["reason"].startswith(
         f"{churned} of {n} subscriptions churned and {n - churned} did not, and "
         "champion.min_outcomes requires 30 of each: score again once the outcomes of more months "
-        "are known, which are added to these; or promote manually (churn promote --force)"
+        "are known, which are added to these; or promote it manually"
     )
     assert compare_models(lopsided, terms(0.9, min_outcomes=29))["decision"] == "accepted"
 

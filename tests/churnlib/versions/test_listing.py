@@ -77,15 +77,22 @@ def write_report(catalog: Catalog, version: str, as_of: str, roc_auc: float) -> 
     write_text(json.dumps(report), catalog.report("score_report").uri)
 
 
-def test_listing_takes_the_time_of_creation_from_the_name_even_of_a_copy(catalog: Catalog) -> None:
+def test_listing_takes_the_time_of_creation_from_the_name(catalog: Catalog) -> None:
     name = "20250103T020512345Z"
     add(catalog, name, "v1")
     file = Path(catalog.model(name).uri, MANIFEST)
     os.utime(file, (0, 0))
-    copytree(catalog.model(name).uri, catalog.model("renamed").uri)
     times = {version.version: version.made for version in describe_versions(catalog)}
-    created = "2025-01-03T02:05:12+00:00"
-    assert times == {name: created, "renamed": created, "v1": None}
+    assert times == {name: "2025-01-03T02:05:12+00:00", "v1": None}
+
+
+def test_listing_includes_a_renamed_copy_and_says_what_it_is(catalog: Catalog) -> None:
+    add(catalog, "v1")
+    copytree(catalog.model("v1").uri, catalog.model("v2").uri)
+    copy, original = describe_versions(catalog)
+    assert original.damage is None
+    assert copy.damage is not None
+    assert "is that of version v1 of hawk" in copy.damage
 
 
 def test_listing_includes_versions_with_a_damaged_manifest(catalog: Catalog) -> None:

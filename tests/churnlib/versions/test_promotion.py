@@ -8,11 +8,16 @@ import pytest
 
 from churnlib.errors import ModelError
 from churnlib.io.catalog import Catalog
-from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.io.datasets import DatasetRef
 from churnlib.io.storage import write_text
 from churnlib.model.fitted_model import FittedModel
-from churnlib.versions import promotion
-from churnlib.versions.champion import champion, champion_version
+from churnlib.versions import model_state, promotion
+from churnlib.versions.champion import (
+    champion,
+    champion_and_registry,
+    champion_version,
+    set_champion,
+)
 from churnlib.versions.decision import Decision
 from churnlib.versions.folder import list_versions, load_model
 from churnlib.versions.listing import describe_versions
@@ -24,7 +29,15 @@ from churnlib.versions.promotion import (
     versions_to_delete,
 )
 from churnlib.versions.registry import Promotion, Registry, read_registry
-from tests.churnlib.versions.samples import NOW, add, compared, hours, keep, make_champion
+from tests.churnlib.versions.samples import (
+    NOW,
+    add,
+    compared,
+    hours,
+    keep,
+    make_champion,
+    make_evidence,
+)
 
 
 def manually(catalog: Catalog, version: str, *, force: bool = False) -> Promotion | None:
@@ -163,29 +176,38 @@ def test_roll_back_goes_back_champion_by_champion(catalog: Catalog) -> None:
         promotion = roll_back(catalog, when=hours(at), allow_joblib=False)
         assert (promotion.version, promotion.by) == (expected, "roll back")
         assert champion(catalog).uri == catalog.model(expected).uri
-    with pytest.raises(ModelError, match="not known which model was champion before v1"):
+    with pytest.raises(ModelError, match="no champion before v1 is recorded"):
         roll_back(catalog, when=hours(5), allow_joblib=False)
 
 
-@pytest.mark.parametrize(
-    ("text", "fault"),
-    [
-        ('{"version": "gone"}', "champion.json names the version 'gone', which cannot be read"),
-        ("{", "champion.json is damaged"),
-    ],
-)
-def test_manual_promotion_repairs_the_pointer_without_force(
-    text: str, fault: str, catalog: Catalog
-) -> None:
+def test_manual_promotion_replaces_a_missing_champion_without_force(catalog: Catalog) -> None:
     add(catalog, "v1", "v2")
     make_champion(catalog, "v1")
-    write_text(text, catalog.champion().uri)
-    with pytest.raises(ModelError, match=rf"hawk: {fault}.*--version VERSION; .*--back; "):
+    write_text('{"version": "gone"}', catalog.champion().uri)
+    fault = r"champion.json names the version 'gone', which cannot be read"
+    with pytest.raises(ModelError, match=rf"hawk: {fault}.*--version: .*models.*--back; "):
         champion(catalog)
     promotion = manually(catalog, "v2")
     assert promotion is not None
     assert fault in promotion.why
     assert any(fault in line for line in describe_versions(catalog)[0].lineage)
+
+
+def test_manual_promotion_replaces_a_damaged_pointer_as_it_would_a_champion(
+    catalog: Catalog,
+) -> None:
+    add(catalog, "v1", "v2")
+    make_champion(catalog, "v1")
+    write_text("{", catalog.champion().uri)
+    with pytest.raises(ModelError, match="v2 was never compared with the champion"):
+        manually(catalog, "v2")
+    assert Path(catalog.champion().uri).read_text() == "{"
+    former = manually(catalog, "v1")
+    assert former is not None
+    assert former.why == "because champion.json is damaged"
+    write_text("{", catalog.champion().uri)
+    assert manually(catalog, "v2", force=True)
+    assert champion_version(catalog) == "v2"
 
 
 def test_roll_back_repairs_the_pointer(catalog: Catalog) -> None:
@@ -198,20 +220,11 @@ def test_roll_back_repairs_the_pointer(catalog: Catalog) -> None:
     assert roll_back(catalog, when=hours(3), allow_joblib=False).version == "v1"
 
 
-def test_promotion_interrupted_between_its_writes_can_be_rolled_back(
-    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_promotion_interrupted_by_an_older_release_can_be_rolled_back(catalog: Catalog) -> None:
     add(catalog, "v1", "v2", "v3", "v4")
     make_champion(catalog, "v1")
     keep(catalog, read_registry(catalog.registry()).model_copy(update={"candidate": "v2"}))
-
-    def die(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as broken:
-        broken.setattr(promotion, "write_registry", die)
-        with pytest.raises(KeyboardInterrupt):
-            make_champion(catalog, "v2", "back-test", at=1)
+    set_champion(catalog, "v2")  # It moved the pointer first, and was killed.
     assert champion(catalog).uri == catalog.model("v2").uri
     assert ModelState.read(catalog).candidate is None
     # Not v1, the previous champion, which only the pointer's history names.
@@ -225,7 +238,7 @@ def test_manual_promotion_of_an_unknown_game_creates_no_folder(tmp_path: Path) -
     mistyped = Catalog(str(tmp_path / "mistyped"), "hawk")
     with pytest.raises(ModelError, match="there is no model version"):
         manually(mistyped, "v1")
-    with pytest.raises(ModelError, match="not known which"):
+    with pytest.raises(ModelError, match="no champion before this is recorded"):
         roll_back(mistyped, when=NOW, allow_joblib=False)
     assert describe_versions(mistyped) == ()
     assert list(tmp_path.iterdir()) == []
@@ -237,12 +250,12 @@ def test_concurrent_promotions_are_all_recorded(
     names = ("v1", "v2", "v3", "v4")
     add(catalog, *names)
 
-    def read_slowly(place: Dataset) -> Registry:
-        registry = read_registry(place)
+    def read_slowly(catalog: Catalog) -> tuple[str | None, Registry]:
+        found = champion_and_registry(catalog)
         time.sleep(0.05)
-        return registry
+        return found
 
-    monkeypatch.setattr(promotion, "read_registry", read_slowly)
+    monkeypatch.setattr(model_state, "champion_and_registry", read_slowly)
     with ThreadPoolExecutor(len(names)) as pool:
         list(pool.map(lambda name: manually(catalog, name, force=True), names))
     promotions = read_registry(catalog.registry()).promotions
@@ -294,3 +307,18 @@ def test_champion_previous_champion_and_candidate_are_never_deleted(
     assert list_versions(catalog) == ("v6", "v4", "v3", "v1")
     assert not Path(catalog.model("v2").uri).exists()
     assert delete_old_versions(catalog, 1) == ()
+
+
+def test_deleted_version_leaves_its_history_but_no_evidence(catalog: Catalog) -> None:
+    add(catalog, "v1", "v2", "v3")
+    make_champion(catalog, "v3")
+    registry = read_registry(catalog.registry())
+    registry = registry.with_comparison(compared("v1", "refused", "v3"), hours(1))
+    for version in ("v1", "v3"):
+        registry = registry.with_evidence(version, make_evidence(cohort=version))
+    keep(catalog, registry)
+    assert delete_old_versions(catalog, 1) == ("v2", "v1")
+    left = read_registry(catalog.registry())
+    assert left.evidence == {"v3": make_evidence(cohort="v3")}
+    assert left.comparisons == registry.comparisons
+    assert left.promotions == registry.promotions

@@ -62,7 +62,10 @@ def test_promote_warns_where_the_other_flows_will_refuse_the_champion(
             lambda data: main(["models", "--game", GAME, "--data-dir", f"{data}/mistyped"]),
             "there is no data folder",
         ),
-        (lambda data: main(["promote", "--game", GAME, "--data-dir", data, "--back"]), "not known"),
+        (
+            lambda data: main(["promote", "--game", GAME, "--data-dir", data, "--back"]),
+            "no champion before",
+        ),
         (
             lambda data: main(["promote", "--game", GAME, "--data-dir", data, "--version", "v1"]),
             "there is no model version 'v1'",

@@ -9,9 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.cli.exit_status import FAILED
-from flows.cli.parameters import RunOptions
-from flows.cli.session import PRELOADED, in_session
+from flows.cli.session import PRELOADED
 from tests.flows.studio import ROOT, Studio, python
 
 GAME = "game1"
@@ -105,16 +103,6 @@ def test_mistake_in_an_option_ends_a_run_before_a_server_starts(
     assert run.returncode == 2
     assert message in run.stderr
     assert not home.exists()
-
-
-def test_run_that_is_interrupted_says_so(
-    prefect_server: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def interrupt() -> None:
-        raise KeyboardInterrupt
-
-    assert in_session(RunOptions(game=GAME), interrupt) == FAILED
-    assert capsys.readouterr().err == "stopped\n"
 
 
 @pytest.mark.parametrize("module", PRELOADED)

@@ -1,14 +1,15 @@
 """Outputs that appear together, or not at all."""
 
 import os
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from churnlib.io import datasets, storage
+from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import Dataset, DatasetRef
 from flows.engine.publication import (
-    ABANDONED_AFTER,
     keep_aside,
     place_aside,
     present,
@@ -140,15 +141,29 @@ def test_results_of_tasks_are_valid_before_they_are_published(tmp_path: Path) ->
     assert kept.loads(blob) == written
 
 
-def test_what_a_killed_run_left_is_removed_after_a_day(tmp_path: Path) -> None:
-    for name, age in (("old", ABANDONED_AFTER + 60), ("young", 60)):
-        left = tmp_path / "02" / f".aside.{name}.tmp"
-        left.mkdir(parents=True)
-        then = left.stat().st_mtime - age
-        os.utime(left, (then, then))
+def test_predictions_are_on_the_disk_when_they_are_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[tuple[str, str]] = []
+    sync, move = os.fsync, os.replace
+
+    def note_sync(opened: int) -> None:
+        calls.append(("fsync", str(Path(f"/proc/self/fd/{opened}").readlink())))
+        sync(opened)
+
+    def note_move(source: Path, target: Path) -> None:
+        calls.append(("replace", str(target)))
+        move(source, target)
+
+    target = Catalog(str(tmp_path), "hawk").predictions(date(2024, 6, 1))
     with published_together():
-        write(tmp_path, "a", "new")
-    assert sorted(path.name for path in (tmp_path / "02").iterdir()) == [
-        ".aside.young.tmp",
-        "a.txt",
-    ]
+        aside = place_aside(target)
+        storage.write_text("x", aside.uri)
+        keep_aside(datasets.ref(aside), target)
+        monkeypatch.setattr(os, "fsync", note_sync)
+        monkeypatch.setattr(os, "replace", note_move)
+    at = calls.index(("replace", target.uri))
+    (before, written), (after, folder) = calls[at - 1], calls[at + 1]
+    assert (before, after) == ("fsync", "fsync")
+    assert Path(written).name == Path(target.uri).name
+    assert folder == str(Path(target.uri).parent)

@@ -19,6 +19,7 @@ from typing import Any
 import httpx
 
 from flows.engine.server import QUIET
+from flows.engine.server_access import AUTH, PROFILE, look_up
 from tests.flows.studio import ROOT
 
 PATIENCE_SECONDS = 240
@@ -43,14 +44,18 @@ class Site:
     Attributes:
         folder: Prefect's home, logs and the folder that the worker is started in.
         url: The server's API.
+        password: Its user and password.
         variables: What all processes have in their environment.
         worker: The worker's process, if it runs.
+        server: The server's process.
     """
 
     folder: Path
     url: str
+    password: str
     variables: Mapping[str, str]
     worker: "subprocess.Popen[bytes] | None" = field(default=None)
+    server: "subprocess.Popen[bytes] | None" = field(default=None)
 
     def prefect(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Types a command of Prefect, in the project's folder."""
@@ -89,6 +94,13 @@ class Site:
             stop(self.worker)
             self.worker = None
 
+    def terminate_worker(self) -> None:
+        """Ends the worker by SIGTERM, as the end of its machine or an upgrade does."""
+        assert self.worker
+        self.worker.terminate()
+        self.worker.wait(60)
+        self.worker = None
+
     def kill_worker(self) -> None:
         """Ends the worker and all its runs at once, as the end of their machine would."""
         assert self.worker
@@ -97,9 +109,22 @@ class Site:
         self.worker.wait()
         self.worker = None
 
+    def start_server(self) -> None:
+        """Starts the server, and waits until it answers."""
+        port = self.url.removesuffix("/api").rpartition(":")[2]
+        command = [sys.executable, "-m", "flows", "server", "--port", port]
+        self.server = spawn(command, self.folder / "server.log", self.variables, cwd=self.folder)
+        wait_for(lambda: answers(f"{self.url}/health"), "the server")
+
+    def stop_server(self) -> None:
+        """Ends the server."""
+        if self.server:
+            stop(self.server)
+            self.server = None
+
     def ask(self, path: str, **query: Any) -> Any:
         """Asks the server's API."""
-        answer = httpx.post(f"{self.url}{path}", json=query, timeout=30)
+        answer = httpx.post(f"{self.url}{path}", json=query, timeout=30, auth=self._auth)
         answer.raise_for_status()
         return answer.json()
 
@@ -123,8 +148,13 @@ class Site:
 
     def state(self, run: str) -> str:
         """The name of a run's state."""
-        answer = httpx.get(f"{self.url}/flow_runs/{run}", timeout=30)
+        answer = httpx.get(f"{self.url}/flow_runs/{run}", timeout=30, auth=self._auth)
         return str(answer.json()["state"]["name"])
+
+    @property
+    def _auth(self) -> tuple[str, str]:
+        user, _, password = self.password.partition(":")
+        return user, password
 
     def log(self, run: str) -> str:
         """The logs of a run and its parts."""
@@ -163,20 +193,21 @@ def site(folder: Path, database: str | None) -> Iterator[Site]:
     port = free_port()
     url = f"http://127.0.0.1:{port}/api"
     own = {n: v for n, v in os.environ.items() if not n.startswith(("PREFECT_", "CHURN_"))}
-    variables = {**own, **QUIET, **EAGER, "PREFECT_HOME": str(home), "PREFECT_API_URL": url}
+    # All programs find the server by the profile that it writes.
+    profile = {"PREFECT_HOME": str(home), "PREFECT_PROFILE": PROFILE}
+    variables = {**own, **QUIET, **EAGER, **profile}
     if database:
         variables["PREFECT_API_DATABASE_CONNECTION_URL"] = database
-    command = ["-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    server = spawn([sys.executable, *command], folder / "server.log", variables, cwd=folder)
-    started = Site(folder, url, variables)
+    started = Site(folder, url, "", variables)
     try:
-        wait_for(lambda: answers(f"{url}/health"), "the server")
+        started.start_server()
+        started.password = look_up(home / "profiles.toml", "profiles", PROFILE, AUTH)
         applied = started.python("-m", "deployments.apply", f"--silent-seconds={SILENT_SECONDS}")
         assert applied.returncode == 0, applied.stdout + applied.stderr
         yield started
     finally:
         started.stop_worker()
-        stop(server)
+        started.stop_server()
 
 
 @contextmanager

@@ -228,6 +228,37 @@ def test_run_of_a_dead_worker_is_marked_as_crashed_and_can_be_resumed(
     assert is_cached(working, again, "build_window_features")
 
 
+def test_run_of_a_terminated_worker_is_marked_as_crashed_at_once(
+    working: Site, data: Studio
+) -> None:
+    run = working.start_run(TRAIN, overrides=ENDLESS)
+    wait_for(lambda: is_running(working, run, "fit_model"), "the fit")
+    waiting = working.start_run(SCORE)
+    working.terminate_worker()
+    # Long before its silence is noticed.
+    assert end(working, run, seconds=SILENT_SECONDS / 3) == "Crashed"
+    assert {working.state(part["id"]) for part in working.parts(run)} <= END_STATES
+    assert not leftovers(data)
+    working.start_worker(data.data, **SMALL)
+    # The queue is free.
+    assert end(working, waiting) == "Failed"
+
+
+def test_run_rides_out_a_restart_of_the_server_between_its_sub_flows(
+    working: Site, data: Studio
+) -> None:
+    working.must("deployment", "run", TRAIN, "--watch")
+    months = {"first_month": "2024-01", "last_month": "2024-06", "batch_flow": "batch_predict"}
+    run = working.start_run(f"backfill/{GAME}", **months)
+    wait_for(lambda: list(data.data.glob(f"07_model_output/{GAME}/*2024-01*")), "the first month")
+    working.stop_server()
+    time.sleep(30)
+    working.start_server()
+    assert end(working, run) == "Completed"
+    assert len(working.parts(run)) >= 6
+    assert len(list(data.data.glob(f"07_model_output/{GAME}/predictions_2024-*.parquet"))) == 6
+
+
 def is_running(place: Site, run: str, task: str) -> bool:
     """Returns whether a task of a run is running."""
     return any(task_run["state_name"] == "Running" for task_run in place.task_runs(run, task))

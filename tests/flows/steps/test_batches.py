@@ -27,10 +27,7 @@ def batch(month: date, as_of: date, **newest: str) -> PastBatch:
 
 def test_no_new_month_since_an_earlier_batch_is_said() -> None:
     (warning,) = said(batch(date(2024, 11, 1), date(2025, 1, 1)))
-    assert (
-        warning == f"{SINCE}, when the batch of 2024-11 was predicted: what happened later is "
-        "unknown"
-    )
+    assert warning == f"{SINCE}, when batch 2024-11 was predicted: what happened later is unknown"
 
 
 def test_the_same_batch_again_is_said() -> None:
@@ -56,6 +53,15 @@ def test_the_same_batch_again_is_said() -> None:
 )
 def test_a_batch_with_something_new_is_not_warned_of(last: PastBatch) -> None:
     assert said(last) == []
+
+
+def test_a_batch_of_two_months_is_named_with_its_days() -> None:
+    window = (date(2024, 11, 1), date(2024, 12, 31))
+    last = PastBatch(
+        date(2024, 11, 1), 11, DAY, window, newest={t: str(d) for t, d in NEWEST.items()}
+    )
+    (warning,) = said(last, first=window[0])
+    assert warning.endswith("so this is batch 2024-11 (2024-11-01 to 2024-12-31) again")
 
 
 def test_a_window_beyond_the_day_is_warned_of() -> None:

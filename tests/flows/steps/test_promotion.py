@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from churnlib.io.catalog import Catalog
-from churnlib.io.datasets import Dataset
 from churnlib.versions import model_state
-from churnlib.versions.champion import champion_version, set_champion
+from churnlib.versions.champion import champion_and_registry, champion_version, set_champion
 from churnlib.versions.registry import Registry, read_registry, write_registry
 from flows.steps import promotion
 from tests.churnlib.model.samples import save, usual
@@ -73,8 +72,8 @@ def test_gate_keeps_the_comparisons_of_concurrent_runs(
     catalog = Catalog(str(tmp_path), GAME)
     versions = {name: save(catalog.model(name), usual()) for name in ("v2", "v3", "v4")}
 
-    def read_slowly(place: Dataset) -> Registry:
-        known = read_registry(place)
+    def read_slowly(catalog: Catalog) -> tuple[str | None, Registry]:
+        known = champion_and_registry(catalog)
         time.sleep(0.05)
         return known
 
@@ -84,7 +83,7 @@ def test_gate_keeps_the_comparisons_of_concurrent_runs(
             versions[name], EVIDENCE, comparison, catalog.registry(), before="", keep_versions=None
         )
 
-    monkeypatch.setattr(model_state, "read_registry", read_slowly)
+    monkeypatch.setattr(model_state, "champion_and_registry", read_slowly)
     with ThreadPoolExecutor(len(versions)) as pool:
         list(pool.map(run, versions))
     kept = read_registry(catalog.registry())

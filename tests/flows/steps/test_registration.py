@@ -5,12 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.models import GAME, OTHER, candidate, champion, registry
+from tests.flows.models import (
+    GAME,
+    OTHER,
+    candidate,
+    champion,
+    champion_and_registry,
+    registry,
+)
 from tests.flows.studio import Say, Studio, is_refusal
 
 
-@pytest.mark.parametrize("text", [None, "x", '{"version": "gone"}'])
-def test_gate_promotes_the_trained_model_if_the_pointer_is_invalid(
+@pytest.mark.parametrize("text", [None, '{"version": "gone"}'])
+def test_gate_promotes_the_trained_model_if_there_is_no_champion(
     text: str | None, restored: Studio
 ) -> None:
     first, pointer = champion(restored), restored.file(f"06_models/{GAME}/champion.json")
@@ -22,11 +29,16 @@ def test_gate_promotes_the_trained_model_if_the_pointer_is_invalid(
     assert champion(restored) == first
 
 
-def test_damaged_registry_stops_a_training_early(restored: Studio, say: Say) -> None:
-    restored.file(f"06_models/{GAME}/registry.json").write_text("{")
-    for line in (("train", GAME), ("score", GAME)):
+@pytest.mark.parametrize(("name", "text"), [("registry.json", "{"), ("champion.json", "x")])
+def test_damaged_record_of_models_stops_a_training_early(
+    name: str, text: str, restored: Studio, say: Say
+) -> None:
+    restored.file(f"06_models/{GAME}/{name}").write_text(text)
+    before = champion_and_registry(restored)
+    for line in (("train", GAME), ("score", GAME), ("batch_predict", GAME)):
         output = say(restored, *line)
-        assert is_refusal(output, "registry.json is damaged"), output
+        assert is_refusal(output, f"{name} is damaged"), output
+    assert champion_and_registry(restored) == before
 
 
 def test_same_model_trained_again_is_no_candidate(

@@ -1,0 +1,95 @@
+"""Changes of the registry and of what it speaks of, which a killed process leaves undone or done.
+
+A promotion changes two files, and a deletion many. So the registry is written first, with what is
+still to be done: from then on, readers see the new state. Then that is done, and the registry is
+written without it. Whoever takes the lock next does what a killed process has not done.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from churnlib.errors import StoreError, reason
+from churnlib.io.catalog import Catalog
+from churnlib.io.storage import exclusive_lock, remove, remove_folder
+from churnlib.uris import join
+from churnlib.versions.champion import set_champion
+from churnlib.versions.manifest import MANIFEST
+from churnlib.versions.registry import Promotion, Registry, read_registry, write_registry
+
+
+@contextmanager
+def registry_lock(catalog: Catalog) -> Iterator[None]:
+    """Locks registry and champion against changes by others, for the duration of the block.
+
+    Finishes first what a killed process has left. Read the state inside the block, or changes by
+    another run may be lost.
+
+    Raises:
+        ModelError: The registry cannot be read.
+    """
+    with exclusive_lock(catalog.registry().uri):
+        registry = read_registry(catalog.registry())
+        if registry.promoting or registry.deleting:
+            logging.getLogger(__name__).warning("%s: %s", catalog.game, _unfinished(registry))
+            _finish(catalog, registry)
+        yield
+
+
+def commit(catalog: Catalog, registry: Registry) -> None:
+    """Writes a registry and does what it holds as still to be done; call it in `registry_lock`.
+
+    Args:
+        catalog: The game's data.
+        registry: The registry. Its `promoting` becomes champion, its `deleting` are deleted.
+    """
+    write_registry(registry, catalog.registry())
+    _finish(catalog, registry)
+
+
+def finish_interrupted(catalog: Catalog) -> Promotion | None:
+    """Finishes what a killed process has left; takes no lock if there is nothing.
+
+    Returns:
+        The promotion that was finished; None if there was none.
+
+    Raises:
+        ModelError: The registry cannot be read.
+    """
+    registry = read_registry(catalog.registry())
+    if not (registry.promoting or registry.deleting):
+        return None
+    with registry_lock(catalog):
+        return registry.promotions[-1] if registry.promoting else None
+
+
+def _unfinished(registry: Registry) -> str:
+    promotion = f"the promotion of model {registry.promoting}" if registry.promoting else ""
+    deletion = (
+        f"the deletion of old models ({', '.join(registry.deleting)})" if registry.deleting else ""
+    )
+    what = " and ".join(filter(None, (promotion, deletion)))
+    return f"an earlier run was stopped during {what}, which is finished now"
+
+
+def _finish(catalog: Catalog, registry: Registry) -> None:
+    """Does what a registry holds as still to be done; also if some of it was done before."""
+    if registry.promoting:
+        set_champion(catalog, registry.promoting)
+    for version in registry.deleting:
+        _delete(catalog, version)
+    if registry.promoting or registry.deleting:
+        done = registry.model_copy(update={"promoting": None, "deleting": ()})
+        write_registry(done, catalog.registry())
+
+
+def _delete(catalog: Catalog, version: str) -> None:
+    model = catalog.model(version)
+    try:
+        remove(join(model.uri, MANIFEST))  # A folder without a manifest is not a version.
+        remove_folder(model.uri)
+    except (OSError, StoreError) as error:
+        logging.getLogger(__name__).warning(
+            "%s: model %s cannot be deleted completely (%s). Remove the rest of %s",
+            *(catalog.game, version, reason(error), model.uri),
+        )

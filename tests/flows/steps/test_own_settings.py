@@ -1,0 +1,64 @@
+"""Whether a run has the game's own settings; what a try may change."""
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows.cli.exit_status import DONE
+from flows.cli.main import main
+from flows.steps.own_settings import back_test_changes, try_warnings
+from flows.steps.run import open_run
+from tests.flows.models import GAME, champion, registry
+from tests.flows.studio import FAST, Say, Studio
+
+DAY = date(2025, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "changed"),
+    [
+        ({}, ()),
+        ({"train.seed": 3, "champion.max_loss": 0.1, "engine.memory_mib": 900}, ()),
+        ({"windows.score.start": -8, "campaign.contact_cost": 1.0}, ()),
+        ({"windows.score.start": -7}, ("windows.score",)),
+        ({"raw.on_late": "warn", "campaign.contact_cost": 2.5}, ("raw", "campaign")),
+        ({"horizon_months": 5, "evaluation.min_outcomes": 1},
+         ("horizon_months", "evaluation.min_outcomes")),
+    ],
+)  # fmt: skip
+def test_only_settings_that_a_back_test_depends_on_make_it_a_try(
+    overrides: dict[str, Any],
+    changed: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CHURN_DATA_DIR", str(tmp_path))
+    with open_run(GAME, DAY, overrides) as run:
+        assert back_test_changes(run) == changed
+        assert len(try_warnings(run)) == bool(changed)
+    other = tmp_path / "trial"
+    other.mkdir()
+    with open_run(GAME, DAY, overrides, str(other)) as run:
+        assert back_test_changes(run) == ()
+
+
+def test_try_in_the_folder_of_the_game_leaves_what_contacts_rest_on(
+    restored: Studio, say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHURN_DATA_DIR", str(restored.data))
+    before = registry(restored)["evidence"]
+    assert {*before} == {champion(restored)}
+    output = say(restored, "score", GAME, "--set=windows.score.start=-7")
+    assert output.startswith("exit 0"), output
+    warning = "windows.score differs from the game's own settings, so this back-test is a try"
+    assert warning in output
+    assert warning in restored.json(f"08_reporting/{GAME}/score_report.json")["warnings"][0]
+    assert registry(restored)["evidence"] == before
+    arguments = [f"--set={path}={value}" for path, value in FAST[GAME].items()]
+    place = restored.file(f"06_models/{GAME}/registry.json")
+    place.write_text(json.dumps({**registry(restored), "evidence": {}}))
+    assert main(["score", "--game", GAME, *arguments]) == DONE
+    assert registry(restored)["evidence"] == before
