@@ -126,18 +126,51 @@ def store_errors(uri: str) -> Iterator[None]:
 def store_error(uri: str, error: Exception) -> StoreError:
     """Returns the error to raise for an exception of the client, or of Polars' readers."""
     scheme, _, rest = uri.partition("://")
+    error = _with_reason(uri, error)
     details = {
         "bucket": rest.partition("/")[0],
         "endpoint": _config(uri).get("aws_endpoint_url", f"the store of {scheme}://"),
         "variables": VARIABLES[scheme] + "*",
         "sign_in": SIGN_IN if scheme == "s3" else f"Set the variables {VARIABLES[scheme]}*",
         "reason": reason(error),
+        "times": _times(error),
     }
     message = next((text for phrases, text in MESSAGES if _mentions(error, phrases)), OTHER)
     return StoreError(f"{uri}: {message.format(**details)}")
 
 
+def _with_reason(uri: str, error: Exception) -> Exception:
+    """Asks once more where a store refused a request for metadata, whose answer has no body.
+
+    Returns:
+        The refusal of a list, which names the reason; the given error where listing is allowed.
+    """
+    import obstore
+    from obstore.exceptions import BaseError
+
+    if not (_mentions(error, ("performing HEAD",)) and _mentions(error, NO_REASON)):
+        return error
+    try:
+        next(iter(obstore.list(open_store(uri), key_of(uri) or None)), None)
+    except (BaseError, FileNotFoundError, ValueError) as refusal:
+        return refusal
+    return error
+
+
+def _times(error: Exception) -> str:
+    """The clocks that a store compared, where its answer names both."""
+    asked, answered = (
+        re.search(f"<{name}>([0-9TZ:.-]+)</{name}>", str(error))
+        for name in ("RequestTime", "ServerTime")
+    )
+    if not (asked and answered):
+        return ""
+    return f": it is {asked[1]} here and {answered[1]} there"
+
+
 NO_BUCKET = ("NoSuchBucket", "ContainerNotFound", "bucket does not exist")
+NO_REASON = ("400 Bad Request: \n", "401 Unauthorized: \n", "403 Forbidden: \n")
+"""Refusals of the client whose text ends where the store's answer would follow."""
 MESSAGES = (
     (
         NO_BUCKET,
@@ -149,6 +182,25 @@ MESSAGES = (
             *("/latest/meta-data", "169.254.169.254", "169.254.170.2", "metadata.google.internal"),
         ),
         "no credentials were found. {sign_in}.",
+    ),
+    (
+        ("RequestTimeTooSkewed", "RequestExpired", "not valid in the specified time frame"),
+        "the store refuses requests because the clock of this machine is wrong{times}. Set the "
+        "clock, for example by NTP, or renew a signature that has expired.",
+    ),
+    (
+        ("ExpiredToken", "TokenRefreshRequired", "token is expired", "token has expired"),
+        "the session token in the variables {variables} has expired. Sign in again. {sign_in}.",
+    ),
+    (
+        ("InvalidAccessKeyId", "InvalidClientTokenId", "InvalidToken"),
+        "the store does not know the access key or token in the variables {variables}. Check that "
+        "they are complete, still valid, and meant for {endpoint}.",
+    ),
+    (
+        ("SignatureDoesNotMatch",),
+        "the secret in the variables {variables} does not belong to the access key, or was copied "
+        "in part. Set both again. {sign_in}.",
     ),
     (
         ("PermissionDeniedError", "UnauthenticatedError", "403 Forbidden", "401 Unauthorized"),
