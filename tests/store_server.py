@@ -30,9 +30,8 @@ class RefusingStore:
     As in S3, the answer to a request for metadata has no body, so it does not name the code.
     """
 
-    def __init__(self, status: int, code: str, *, lists: bool = False, **details: str) -> None:
-        parts = "".join(f"<{name}>{text}</{name}>" for name, text in details.items())
-        error = f"<Error><Code>{code}</Code><Message>No.</Message>{parts}</Error>".encode()
+    def __init__(self, status: int, code: str, details: str = "", *, lists: bool = False) -> None:
+        error = f"<Error><Code>{code}</Code><Message>No.</Message>{details}</Error>".encode()
         self.methods: list[str] = []
         store = self
 
@@ -48,7 +47,7 @@ class RefusingStore:
                 if self.command != "HEAD":
                     self.wfile.write(body)
 
-            do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = answer
+            do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = answer  # noqa: N815
 
             def log_message(self, *_: object) -> None:
                 pass

@@ -10,6 +10,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from churnlib.errors import StoreError, reason
+from churnlib.shown import has_credentials
+from churnlib.uris import check_uri
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -35,8 +37,13 @@ def open_store(uri: str) -> "ObjectStore":
     """Opens the store of a URI, or returns it if it was opened with the same environment.
 
     Raises:
-        StoreError: The client is not installed, or a variable is invalid.
+        StoreError: The client is not installed, a variable is invalid, or the URI is, for example
+            because it contains credentials.
     """
+    try:
+        check_uri(uri)
+    except ValueError as error:
+        raise StoreError(f"{error}.") from None
     scheme, _, rest = uri.partition("://")
     root = f"{scheme}://{rest.partition('/')[0]}"
     with store_errors(uri):
@@ -89,6 +96,11 @@ def _config(uri: str) -> dict[str, Any]:
         return {}
     variables = _environment()
     endpoint = variables.get("AWS_ENDPOINT_URL_S3") or variables.get("AWS_ENDPOINT_URL")
+    if endpoint and has_credentials(endpoint):
+        raise StoreError(
+            f"{uri}: the variable AWS_ENDPOINT_URL must not contain a user or password. Set "
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+        )
     if endpoint and not re.match("https?://[^/]", endpoint):
         raise StoreError(
             f"{uri}: the variable AWS_ENDPOINT_URL is {endpoint}, which is not a URL such as "

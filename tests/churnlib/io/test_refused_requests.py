@@ -9,7 +9,7 @@ from churnlib.io import object_store
 from tests.store_server import RefusingStore
 
 URI = "s3://studio/data/x.parquet"
-NOW = {"RequestTime": "20260101T000000Z", "ServerTime": "2026-01-01T02:00:00Z"}
+NOW = "<RequestTime>20260101T000000Z</RequestTime><ServerTime>2026-01-01T02:00:00Z</ServerTime>"
 REASONS = {
     "RequestTimeTooSkewed": (
         403,
@@ -60,7 +60,7 @@ def test_reason_of_a_refused_request_is_named(
     code: str, request_: Callable[[], object], connect: Callable[[RefusingStore], None]
 ) -> None:
     status, message = REASONS[code]
-    with RefusingStore(status, code, **NOW) as store:
+    with RefusingStore(status, code, NOW) as store:
         connect(store)
         with pytest.raises(StoreError) as caught:
             request_()
