@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from churnlib.features.loyal_cohorts import MAX_RATIO
 from churnlib.model.feature_schema import LARGEST
 from churnlib.raw.copies import COPIES
 from churnlib.raw.file_format import FORMATS
@@ -41,6 +42,24 @@ REFUSED = (
     "model predicts only from features built as in its training.",
 )
 """What a refused run leaves, and why that is harmless."""
+
+
+NOT_FOUND = (
+    "Some losses leave tables that look like those of a healthy game:",
+    "",
+    "- **Misses lost at random.** If half of them are lost in all months, misses are half as",
+    "  frequent, as they may well be. From some month on, such a loss is found only if clearly",
+    "  more than half of the rows are missing.",
+    "- **Churners purged from an export.** If all of them are, no label is positive, and training",
+    "  is refused. If those of long ago are, older cohorts churn far less than newer ones, which",
+    "  is warned of. If half of them are, or only those before the training window, it is not.",
+    "- **Subscriptions that replace others.** An upgrade is counted only if the newer subscription",
+    "  belongs to the same character.",
+    "- **Another unit from the first row on**, such as cents: only a change of it is warned of.",
+    "",
+    "[Measured](../benchmarks/RESULTS.md#lost-rows), on sample data. To be sure, compare the rows",
+    "of each month with the source of the tables.",
+)
 
 
 @dataclass(frozen=True)
@@ -94,6 +113,25 @@ def _rows() -> Iterator[Check]:
     yield Check(
         "a category is not on its closed list", invalid, "", counted, (*settings, "raw.categories")
     )
+    yield Check(
+        "a number has marks between thousands, a comma for the decimal point, or a unit: "
+        "`1.234,5`, `1 234`, `12 EUR`; the message says what it seems to mean",
+        invalid,
+        "",
+        counted,
+        settings,
+    )
+    yield Check(
+        "a column has fractions of three digits only and no number from 1,000 on, as if points "
+        "stood between thousands: `1.234` is read as a fraction",
+        counted="rows with a fraction",
+    )
+    yield Check(
+        "values of a category differ only in letter case, blanks or encoding: each stays a value "
+        "of its own, also where rare values are pooled",
+        counted="rows of the rarer spellings",
+        settings=("raw.categories",),
+    )
     yield Check("text has blanks at its ends: it is trimmed")
     yield Check("a cell holds a word that means null: it is null", settings=("raw.null_values",))
     yield Check('a day means "no date": it is null', settings=("raw.no_date",))
@@ -132,7 +170,7 @@ def _time() -> Iterator[Check]:
         ("raw.arrived_share", "as_of"),
     )
     for flows, kinds in (
-        ("`train`, `score` and `batch-score`", LABEL_FEEDS),
+        ("`standard-features`, `train`, `score` and `batch-score`", LABEL_FEEDS),
         ("`batch-predict`", BATCH_FEEDS),
     ):
         yield Check(
@@ -168,6 +206,17 @@ def _windows() -> Iterator[Check]:
         "if allowed",
         settings=("allow_label_overlap",),
     )
+    yield Check(
+        f"older cohorts churned at less than {MAX_RATIO:.0%} of the rate of newer ones, as if "
+        "those who churned had been removed",
+        warned="by all flows that need labels",
+    )
+    yield Check(
+        "a missed subscription that a newer one of its character seems to replace, begun in the "
+        "months of the miss or the month before: it may churn",
+        counted="misses",
+    )
+    yield Check("a miss goes on after the term of its subscription: it may churn", counted="misses")
     yield Check("a label is not available yet: left out of metrics", counted="`immature`")
     yield Check(
         "a subscription is too short to churn: it is neither trained on, scored nor predicted",
@@ -187,7 +236,10 @@ def _models() -> Iterator[Check]:
         counted="values and rows pooled",
         settings=("train.max_categories",),
     )
-    yield Check("a category did not occur in training", warned="with the rows")
+    yield Check(
+        "a category did not occur in training",
+        warned="with the rows, and with the spelling that training knows, if there is one",
+    )
     yield Check("far more rows than in training have a rare category", warned="with the rows")
     found = f"more than {MOST_BEYOND:.0%} of the rows have a number beyond all of training"
     yield Check(found, warned="with the rows")
@@ -245,6 +297,7 @@ def page() -> Iterator[str]:
         yield "| what is found | refused | warned of | counted | settings |"
         yield "|---|---|---|---|---|"
         yield from map(_row, checks())
+    yield from ("", "## What cannot be found", "", *NOT_FOUND)
     yield from ("", "## What a refused run leaves", "", *REFUSED)
     yield from ("", "## By table", "")
     yield "A row that breaks a rule is refused. Rows with a data warning are used, and counted."

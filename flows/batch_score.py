@@ -11,6 +11,7 @@ from churnlib.versions.champion import champion_version
 from flows.standard_features import standard_features
 from flows.steps.batch_report import BatchScoreContext, score_batch
 from flows.steps.flow import churn_flow
+from flows.steps.past_churn import past_churn_warnings
 from flows.steps.past_model import find_existing, past_model
 from flows.steps.past_predictions import find_predictions
 from flows.steps.raw_tables import STANDARD_KINDS
@@ -34,6 +35,7 @@ def batch_score(run: Run) -> tuple[DatasetRef, ...]:
     warnings = warn(
         fact(predictions, "warnings"),
         data_warnings(run, "batch_score", sources, noted_feeds(run)),
+        past_churn_warnings(run, standard),
     )
     reports = score_batch(
         standard,

@@ -16,6 +16,7 @@ from flows.steps.back_test_plan import back_test_plan
 from flows.steps.feeds import feeds_of, refuse_late
 from flows.steps.flow import churn_flow
 from flows.steps.own_settings import try_warnings
+from flows.steps.past_churn import past_churn_warnings
 from flows.steps.promotion import apply_back_test, record_back_test
 from flows.steps.reports import check_segments, keep_reports, score_context, show
 from flows.steps.run import Run
@@ -46,6 +47,7 @@ def score(run: Run) -> tuple[DatasetRef, ...]:
         data_warnings(run, "score", sources, {**noted_feeds(run), **feeds_of(currency)}),
         note=plan.note,
     )
+    warnings += warn(past_churn_warnings(run, standard))
     cohort = window_cohort(run, "score", standard, sources, currency, plan.window)
     warnings += warn(absent_currency_warnings(cohort.features))
     reports = score_model(

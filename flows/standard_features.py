@@ -8,6 +8,7 @@ if __name__ == "__main__":  # Before the other imports, which would delay the fi
 from churnlib.io.datasets import DatasetRef
 from flows.steps.feeds import check_feeds
 from flows.steps.flow import churn_flow, is_subflow
+from flows.steps.past_churn import past_churn_warnings
 from flows.steps.raw_tables import STANDARD_KINDS
 from flows.steps.run import Run
 from flows.steps.run_warnings import leakage_warnings, warn
@@ -18,6 +19,7 @@ from flows.steps.standard_features import (
     build_standard_features,
 )
 from flows.steps.table_tasks import CHECKS
+from flows.steps.window_features import check_first
 
 
 @churn_flow(
@@ -28,8 +30,10 @@ from flows.steps.table_tasks import CHECKS
 def standard_features(run: Run) -> DatasetRef:
     """Builds all features but currency, and the day of each churn, from the raw tables."""
     warn(run.day_warnings, leakage_warnings(run.settings.standard))
+    if is_subflow():  # The enclosing flow judges the tables.
+        return build_features(run)
+    check_first(run, None, *run.raw.of_kind(*STANDARD_KINDS))
     features = build_features(run)
-    if not is_subflow():  # The enclosing flow judges the tables that it needs.
-        warn(check_feeds(run, noted_feeds(run), None))
+    warn(check_feeds(run, noted_feeds(run), None), past_churn_warnings(run, features))
     announce_due_batch(run)
     return features

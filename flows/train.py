@@ -14,6 +14,7 @@ from flows.steps.absent_currency import absent_currency_warnings
 from flows.steps.feeds import feeds_of, refuse_late
 from flows.steps.flow import churn_flow
 from flows.steps.outcome_check import LabelRequest, check_outcomes
+from flows.steps.past_churn import past_churn_warnings
 from flows.steps.registration import register, register_version
 from flows.steps.reports import keep_reports, show, training_context
 from flows.steps.run import Run
@@ -50,6 +51,7 @@ def train(run: Run) -> DatasetRef:
         leakage_warnings(run.settings.standard),
         data_warnings(run, "train", sources, {**noted_feeds(run), **feeds_of(currency)}),
     )
+    warnings += warn(past_churn_warnings(run, standard))
     check_outcomes(standard, LabelRequest.of(run))
     cohort = window_cohort(run, "train", standard, sources, currency)
     warnings += warn(absent_currency_warnings(cohort.features))

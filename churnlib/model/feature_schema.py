@@ -9,6 +9,8 @@ import polars as pl
 
 from churnlib.errors import ModelError, closest
 from churnlib.model.pooling import Pooled, pool
+from churnlib.raw.number_texts import advice
+from churnlib.raw.spellings import reads_as
 from churnlib.schemas.columns import KEYS, LABEL
 from churnlib.settings import FeatureChoice
 
@@ -19,6 +21,8 @@ Kind = Literal["number", "flag", "category"]
 LARGEST = 1e38
 """Greater numbers, and infinity, are taken as this one: algorithms that compute in single precision
 refuse greater ones, and others overflow."""
+SEARCHED = 1_000
+"""Number of unknown categories of a column that are compared with the known ones."""
 SHOWN_FAULTS = 3
 """Number of invalid values that a message names."""
 
@@ -112,6 +116,20 @@ class FeatureSchema:
             if f.kind == "category"
         }
         return {name: count for name, count in counts.items() if count}
+
+    def respelled_categories(self, frame: pl.DataFrame) -> dict[str, tuple[str, str]]:
+        """Finds a category that training kept in another spelling, and that one, by column."""
+        found = {}
+        for feature in self.features:
+            if feature.kind != "category":
+                continue
+            kept = {reads_as(value): value for value in feature.categories}
+            values = frame[feature.name].drop_nulls().unique()
+            for value in values.filter(~values.is_in(feature.categories)).sort().head(SEARCHED):
+                if reads_as(value) in kept:
+                    found[feature.name] = value, kept[reads_as(value)]
+                    break
+        return found
 
     def beyond_training(self, frame: pl.DataFrame) -> dict[str, int]:
         """Counts the rows with a number below or above all of training, by column."""
@@ -217,7 +235,7 @@ def as_numbers(column: pl.Series) -> pl.Series:
         raise ModelError(
             f"train.features.numbers: {int(is_fault.sum()):,} values of '{column.name}' are not "
             f"numbers, such as {', '.join(map(repr, faults))}. Correct them, or remove the column "
-            "from the setting and train again."
+            f"from the setting and train again. {advice(faults[0], column.name)}".rstrip()
         )
     return numbers
 

@@ -207,7 +207,7 @@ def train(
         ModelError: See `fit`.
     """
     rows = FeatureTable.of(rows)
-    opens = shift_months(first_day(window_end), 1 - settings.validation_months)
+    opens = validation_opens(window_end, settings)
     early = rows.where(pl.col(SUB_START_DATE) < opens)
     late = rows.where(pl.col(SUB_START_DATE) >= opens)
     counts = [part.columns(LABEL)[LABEL].count() for part in (early, late)]
@@ -228,6 +228,11 @@ def train(
     }
     importance = tuple(permutation_importance(validated, late))
     return Training(kept, scored, rates, warning, validated.calibration, importance)
+
+
+def validation_opens(window_end: date, settings: TrainSettings) -> date:
+    """The first day of the validation months of a training window."""
+    return shift_months(first_day(window_end), 1 - settings.validation_months)
 
 
 def _available_on(

@@ -79,12 +79,14 @@ class Scored:
         rare: Number of rows with a category that training pooled or did not see, by column, where
             there are unusually many; see `churnlib.model.pooling`.
         beyond: Number of rows with a number below or above all of training, by column.
+        respelled: A category that training kept in another spelling, and that one, by column.
     """
 
     rows: pl.DataFrame
     unknown: Mapping[str, int]
     rare: Mapping[str, int] = field(default_factory=dict)
     beyond: Mapping[str, int] = field(default_factory=dict)
+    respelled: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 def predict_in_parts(
@@ -112,6 +114,7 @@ def predict_in_parts(
     kept: list[pl.DataFrame] = []
     unknown: Counter[str] = Counter()
     beyond: Counter[str] = Counter()
+    respelled: dict[str, tuple[str, str]] = {}
     for part in FeatureTable.of(rows):
         predictions = [predict_by(model.pipeline, model.schema, part)]
         if baseline and model.baseline is not None:
@@ -120,6 +123,7 @@ def predict_in_parts(
         kept.append(predicted.select(name for name in wanted if name in predicted.columns))
         unknown.update(model.schema.unknown_categories(part))
         beyond.update(model.schema.beyond_training(part))
+        respelled = model.schema.respelled_categories(part) | respelled
     scored = pl.concat(kept)
     pooled = {feature.name: feature.pooled for feature in model.schema.features if feature.pooled}
     return Scored(
@@ -131,6 +135,7 @@ def predict_in_parts(
             if not rest.is_usual(unknown[name], len(scored))
         },
         beyond=beyond,
+        respelled=respelled,
     )
 
 

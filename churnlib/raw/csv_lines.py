@@ -16,8 +16,8 @@ import polars as pl
 
 from churnlib.io.storage import open_bytes, reader_options
 
-BLANKS = (b"+", b" ", b"\t", b"\v", b"\f")
-"""What some parsers of numbers and days skip."""
+SIGNS = (b"+", b" ", b"\t", b"\v", b"\f", b"T00:")
+"""What some parsers of numbers and days skip, and a midnight without a blank."""
 AT_A_TIME = 2**20
 """Bytes to read at once."""
 _VALUE = r'(?:[^",]*|"(?:[^"]|"")*")'
@@ -46,7 +46,7 @@ class Profile:
         lines: The number of lines, including a last one without a line end.
         commas: The number of commas.
         has_quotes: Whether there is a quote.
-        has_signs: Whether there is a plus, a blank, a control character or other text than ASCII.
+        has_signs: Whether there is one of `SIGNS`, or other text than ASCII.
         has_lone_cr: Whether there is a carriage return that ends no line.
     """
 
@@ -67,7 +67,7 @@ class Profile:
 
 def profile(uri: str) -> Profile:
     """Counts the characters of a CSV file that decide how to read it; the file is opened once."""
-    counts, rare = dict.fromkeys(b"\n,", 0), dict.fromkeys((b'"', *BLANKS), False)
+    counts, rare = dict.fromkeys(b"\n,", 0), dict.fromkeys((b'"', *SIGNS), False)
     names: list[str] | None = None
     last, is_odd, has_lone_cr = ord("\n"), False, False
     with open_bytes(uri) as file:
@@ -86,7 +86,7 @@ def profile(uri: str) -> Profile:
         lines=counts[ord("\n")] + (last != ord("\n")),
         commas=counts[ord(",")],
         has_quotes=rare[b'"'],
-        has_signs=is_odd or any(rare[sign] for sign in BLANKS),
+        has_signs=is_odd or any(rare[sign] for sign in SIGNS),
         has_lone_cr=has_lone_cr or last == ord("\r"),
     )
 

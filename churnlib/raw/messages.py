@@ -7,7 +7,8 @@ from typing import Any
 import polars as pl
 
 from churnlib.io.datasets import Dataset, DatasetRef
-from churnlib.raw.csv_lines import Stray
+from churnlib.raw import number_texts
+from churnlib.raw.csv_lines import Stray, header
 from churnlib.raw.opening import is_csv
 from churnlib.raw.parse import REFERENCE_RULE, ROW, TYPE_RULE, Parsed, Referenced
 from churnlib.raw.read import PART, PART_ROW
@@ -22,6 +23,11 @@ LONGEST = 80
 """Characters of a value that are shown."""
 FIELDS = "fields"
 """The number of fields in a line, as if it were a column."""
+COMMAS = (
+    "A comma in a value begins another field: put text with commas in quotes, and write numbers as "
+    "1234.5, not as 1,234.5 or 1234,5."
+)
+"""What may help if lines have more fields than the header."""
 TEXT_IDS = 'If ids are text, set raw.id_type = "text".'
 
 
@@ -34,12 +40,14 @@ class Fault:
         count: The number of rows that break it.
         first: The `source_row` of the first of them.
         advice: What may help, other than repairing the file.
+        of_numbers: Whether it is that a value is not a number.
     """
 
     rule: RuleText
     count: int
     first: tuple[int, ...]
     advice: str = ""
+    of_numbers: bool = False
 
     def __add__(self, other: "Fault") -> "Fault":
         """Adds up a fault in different rows."""
@@ -73,7 +81,7 @@ def find_faults(details: pl.DataFrame, spec: TableSpec, ragged: Collection[int])
         text = RuleText((column,), f"{column} {type_text(dtype)}")
         fault = _fault(text, details.filter(_is_unparsable(column)))
         is_id = column in spec.of_kind("id") and dtype.is_integer()
-        yield replace(fault, advice=TEXT_IDS) if is_id else fault
+        yield replace(fault, advice=TEXT_IDS if is_id else "", of_numbers=dtype.is_numeric())
     marks = {*Parsed.column_names(), *Referenced.column_names()}
     for rule in rules_in(details):
         column, _, kind = rule.rpartition("|")
@@ -140,12 +148,26 @@ def refusal_message(
             f"That is more than raw.max_bad_share = {settings.max_bad_share:g} allows to be left "
             "out. Fix the file, or raise the share."
         )
-    advice = " ".join((advice, *dict.fromkeys(f.advice for f in broken if f.advice)))
+    hints = (*(f.advice for f in broken), *_number_hints(broken, values))
+    if ragged and max(ragged.values()) > len(header(source.uri)):
+        hints = (*hints, COMMAS)
+    advice = " ".join((advice, *dict.fromkeys(filter(None, hints))))
     bad, total = counts
     return (
         f"{source.game}: {name_of(source.uri)}: {bad:,} of {total:,} rows break a rule:\n"
         f"{listed}\nNothing was built from it, and earlier outputs are kept. {advice}"
     )
+
+
+def _number_hints(
+    faults: Iterable[Fault], values: Mapping[int, Mapping[str, Any]]
+) -> Iterator[str]:
+    """What the values seem to mean that are not numbers, once for each column."""
+    for fault in faults:
+        if fault.of_numbers:
+            (column,) = fault.rule.columns
+            hints = (number_texts.advice(str(values[row][column]), column) for row in fault.first)
+            yield next(filter(None, hints), "")
 
 
 def _place(cells: Mapping[str, Any], word: str) -> str:

@@ -14,6 +14,8 @@ TYPE_RULE = "every_value_of_its_type"
 REFERENCE_RULE = "reference_known"
 EXACT = 2**53
 """Below this, every whole number is exactly representable as a float."""
+THOUSANDS = r"^[+-]?[1-9]\d{0,2}\.000$"
+"""Text that may be thousands with a point between them, or a whole number with decimals."""
 DAY = r"^(\d{4}-\d{2}-\d{2})(?:[T ]00:00(?::00(?:\.0+)?)?(?:Z|\+00:?00)?)?$"
 """The text of a day, also as a timestamp of its midnight."""
 
@@ -113,6 +115,8 @@ def _parsed(value: pl.Expr, source: pl.DataType, target: pl.DataType) -> pl.Expr
         return pl.when(exact.cast(source, strict=False) == value).then(exact)
     # A whole number may be written as 12.0; from 2**53 on, rounding may have changed it.
     is_whole = (number == number.round()) & (number.abs() < EXACT)
+    if source == pl.String:
+        is_whole = is_whole & ~value.str.contains(THOUSANDS)
     whole = pl.when(is_whole).then(number).cast(target, strict=False)
     return pl.coalesce(value.cast(target, strict=False), whole) if source == pl.String else whole
 

@@ -14,8 +14,10 @@ from polars import selectors as cs
 from churnlib.io.footer import footer
 from churnlib.months import last_day
 from churnlib.raw.batches import SortedReader, batches_of
+from churnlib.raw.decimal_points import DecimalPoints
+from churnlib.raw.spellings import SpellingCounts
 from churnlib.schemas.columns import CHAR_ID
-from churnlib.schemas.spec import TableSpec
+from churnlib.schemas.spec import DataWarning, TableSpec
 
 ByDay = Mapping[str, Sequence[tuple[str, int]]]
 """For all rows, and for those with each data warning, pairs of an ISO day and the number of rows
@@ -31,6 +33,9 @@ ROWS_BY_DAY = "rows_by_day"
 ROWS_BY_AGE = "rows_by_age"
 """The same for the rows that are complete some months later, by the number of these months; see
 `churnlib.schemas.spec.TableSpec.complete_after`."""
+SPELLINGS = "spellings"
+"""The fact with the categories that are written in several ways, if there are any; see
+`churnlib.raw.spellings.Spellings`."""
 MAX_AGE = 12
 """The number of months after which all rows count as complete."""
 
@@ -58,9 +63,10 @@ class DayCounts:
         """
         self._spec = spec
         self._parents = None if parent is None else _read_parents(spec, parent)
-        self._flags = _flags(spec, has_parent=parent is not None)
+        self._warnings = _warnings(spec, has_parent=parent is not None)
         self._counts: defaultdict[str, Counter[date]] = defaultdict(Counter)
         self._ages: defaultdict[int, Counter[date]] = defaultdict(Counter)
+        self._spellings, self._points = SpellingCounts(spec), DecimalPoints(spec)
         self.orphans = 0
         """The number of rows whose parent is unknown; 0 without a parent table."""
 
@@ -70,13 +76,17 @@ class DayCounts:
         Args:
             rows: Rows of the checked table, in its order, those of a character together.
         """
-        flags = [flag.fill_null(False).alias(text) for text, flag in self._flags.items()]
-        marked = self._beside_parents(rows).select(self._spec.known_on.alias(_DAY), *flags)
+        flags = [each.rows.fill_null(False).alias(each.text) for each in self._warnings]
+        beside = self._beside_parents(rows)
+        marked = beside.select(self._spec.known_on.alias(_DAY), *flags)
         self._count(ROWS, marked[_DAY])
         self._count_ages(rows, marked[_DAY])
-        for text in self._flags:
-            if marked[text].any():
-                self._count(text, marked.filter(text)[_DAY])
+        self._spellings.add(rows, marked[_DAY])
+        self._points.add(rows, marked[_DAY])
+        for each in self._warnings:
+            if marked[each.text].any():
+                found = beside.filter(marked[each.text])
+                self._count(each.text, found.select(_day_of(each, self._spec))[_DAY])
 
     def _count(self, text: str, days: pl.Series) -> None:
         self._counts[text].update(_count_days(days))
@@ -98,18 +108,23 @@ class DayCounts:
         others = parents if on == CHAR_ID else parents.drop(CHAR_ID)
         beside = rows.join(others, on=on, how="left", maintain_order="left")
         self.orphans += beside[_KNOWN].null_count()
+        for add in (each.beside for each in self._warnings if each.beside):
+            beside = add(beside, parents)
         return beside
 
     @property
     def by_day(self) -> ByDay:
         """The counts in plain data, days in order."""
-        texts = (text for text in (ROWS, *self._flags) if self._counts[text])
-        return {text: _sort_days(self._counts[text]) for text in texts}
+        texts = (ROWS, *(each.text for each in self._warnings))
+        counts = {text: self._counts[text] for text in texts} | self._points.found()
+        return {text: _sort_days(days) for text, days in counts.items() if days}
 
     def footer(self) -> dict[str, str]:
         """The counts, for the footer of the checked table."""
         by_age = {str(age): _sort_days(self._ages[age]) for age in sorted(self._ages)}
-        return footer(**{ROWS_BY_DAY: self.by_day, ROWS_BY_AGE: by_age})
+        spellings = self._spellings.found()
+        alike = {SPELLINGS: spellings} if spellings else {}
+        return footer(**{ROWS_BY_DAY: self.by_day, ROWS_BY_AGE: by_age, **alike})
 
 
 def _read_parents(spec: TableSpec, parent: pl.LazyFrame) -> SortedReader:
@@ -120,11 +135,18 @@ def _read_parents(spec: TableSpec, parent: pl.LazyFrame) -> SortedReader:
     return SortedReader(batches_of(columns), CHAR_ID, columns.collect_schema())
 
 
-def _flags(spec: TableSpec, *, has_parent: bool) -> Mapping[str, pl.Expr]:
-    """A flag per row for each data warning."""
-    flags = {w.text: w.rows for w in spec.warnings if has_parent or not w.parent_columns}
+def _warnings(spec: TableSpec, *, has_parent: bool) -> list[DataWarning]:
+    """The data warnings that can be counted, with that of every table."""
+    own = [each for each in spec.warnings if has_parent or not each.parent_columns]
     is_far = pl.any_horizontal(~cs.by_name(*_dates(spec)).is_between(*PLAUSIBLE))
-    return {**flags, f"date before {PLAUSIBLE[0].year} or after {PLAUSIBLE[1].year}": is_far}
+    text = f"date before {PLAUSIBLE[0].year} or after {PLAUSIBLE[1].year}"
+    return [*own, DataWarning(text, is_far)]
+
+
+def _day_of(warning: DataWarning, spec: TableSpec) -> pl.Expr:
+    """The day from which a row has a data warning."""
+    later = () if warning.known_on is None else (warning.known_on,)
+    return pl.max_horizontal(spec.known_on, *later).alias(_DAY)
 
 
 def _dates(spec: TableSpec) -> list[str]:

@@ -10,7 +10,7 @@ from churnlib.raw.cells import cleaned, values_among_nulls
 from churnlib.raw.csv_lines import profile
 from churnlib.raw.file_format import check_format
 from churnlib.raw.opening import check_columns, explain_open_errors, label, open_parquet
-from churnlib.raw.parse import parsed_value
+from churnlib.raw.parse import DAY, parsed_value
 from churnlib.raw.parts import Part, parts_of
 from churnlib.schemas.spec import TableSpec
 
@@ -103,11 +103,13 @@ def _constant(text: str | None, name: str, spec: TableSpec) -> pl.Expr:
 
 
 def _day(name: str, spec: TableSpec, *, is_strict: bool) -> pl.Expr:
-    """A day such as 2024-12-31; other text raises when it is read."""
+    """A day such as 2024-12-31, or its midnight; other text raises when it is read."""
     text = pl.col(name)
-    # Without the characters that parsers skip, no other text of ten bytes parses as a day.
-    is_short = (text.str.len_bytes() == 10) & ~text.str.starts_with("-")
-    is_day = text.str.contains(r"^\d{4}-\d{2}-\d{2}$") if is_strict else is_short
-    text = pl.when(is_day | text.is_null()).then(text).otherwise(pl.lit("?"))
+    if is_strict:
+        day = text.str.extract(DAY)
+        is_day = day.is_not_null()
+    else:  # Without the characters that parsers skip, no other text of ten bytes parses as a day.
+        day, is_day = text, (text.str.len_bytes() == 10) & ~text.str.starts_with("-")
+    text = pl.when(is_day | text.is_null()).then(day).otherwise(pl.lit("?"))
     known = text.replace(spec.no_date, None) if spec.no_date else text
     return known.str.to_date("%Y-%m-%d").alias(name)

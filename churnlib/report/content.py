@@ -12,6 +12,8 @@ Plain = Mapping[str, Any]
 
 GROUPS = {"general": "all subscriptions", "new_characters": "new characters"}
 """The groups that every report scores, and their names."""
+LEFT_OUT = {"not_at_risk": "too short to churn", "not_predicted": "not predicted"}
+"""Why subscriptions of a window are not scored, besides labels that are not yet available."""
 TITLES = {
     "in_sample_report": "Training report",
     "score_report": "Back-test",
@@ -67,6 +69,8 @@ class Report:
             nobody was; None if there is no reason against it.
         not_predicted: Number of subscriptions of a batch's window without a prediction; None in
             other reports.
+        left_out: Number of subscriptions that started and are not scored, by reason, one of
+            `LEFT_OUT`, and by group; in training, of the validation months. None if not known.
     """
 
     name: str
@@ -94,6 +98,7 @@ class Report:
     in_use: bool | None = None
     no_contact: str | None = None
     not_predicted: int | None = None
+    left_out: Mapping[str, Mapping[str, int]] | None = None
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> "Report":
@@ -119,6 +124,7 @@ class Report:
             no_contact=plain.get("no_contact"),
             not_at_risk=plain.get("not_at_risk", 0),
             not_predicted=plain.get("not_predicted"),
+            left_out=plain.get("left_out"),
         )
 
     @property
@@ -182,6 +188,7 @@ class Report:
             "in_use": self.in_use,
             "no_contact": self.no_contact,
             "not_predicted": self.not_predicted,
+            "left_out": self.left_out,
             "segments": dict(self.segments),
             "cohorts": list(self.cohorts),
             "importance": list(self.importance),

@@ -6,7 +6,7 @@ from typing import Any
 
 from churnlib.metrics.definitions import Metric, metrics_in
 from churnlib.metrics.segments import MIN_ROWS
-from churnlib.report.content import GROUPS, Plain, Report
+from churnlib.report.content import GROUPS, LEFT_OUT, Plain, Report
 from churnlib.report.formatting import (
     FORMATS,
     Interval,
@@ -229,20 +229,25 @@ def inputs(datasets: Mapping[str, Plain]) -> Table:
 
 
 def counts(report: Report) -> Table:
-    """The numbers of subscriptions by group."""
+    """The numbers of subscriptions by group: those that started, and what became of them."""
     groups = report.judged
-    keys: dict[str, Callable[[Plain], int | None]] = {
-        "started": lambda scores: scores["n"] + scores["immature"],
-        "label not yet available": lambda scores: scores["immature"],
-        "scored": lambda scores: scores["n"],
-        "churned": lambda scores: scores["positives"],
-        "without currency": lambda scores: scores["without_currency"],
+    left_out = {
+        reason: [(report.left_out or {}).get(reason, {}).get(group, 0) for group in groups]
+        for reason in LEFT_OUT
     }
-    rows = [
-        (Cell(name), *(Cell(get(scores), count) for scores in groups.values()))
-        for name, get in keys.items()
-        if any(get(scores) is not None for scores in groups.values())
-    ]
+    scored = [scores["n"] for scores in groups.values()]
+    immature = [scores["immature"] for scores in groups.values()]
+    numbers: dict[str, list[int]] = {
+        "started": [sum(parts) for parts in zip(scored, immature, *left_out.values(), strict=True)],
+        **{name: left_out[reason] for reason, name in LEFT_OUT.items() if any(left_out[reason])},
+        "label not yet available": immature,
+        "scored": scored,
+        "churned": [scores["positives"] for scores in groups.values()],
+    }
+    currency = [scores["without_currency"] for scores in groups.values()]
+    if any(number is not None for number in currency):
+        numbers["without currency"] = currency
+    rows = [(Cell(name), *(Cell(n, count) for n in row)) for name, row in numbers.items()]
     columns = ("subscriptions", *(GROUPS[name] for name in groups))
     return Table("Subscriptions", columns, tuple(rows))
 

@@ -22,6 +22,7 @@ from churnlib.schemas.columns import (
     SUB_MONTHS,
     SUB_START_DATE,
 )
+from churnlib.schemas.next_start import NEXT_START_DATE, add_next_start
 from churnlib.schemas.spec import (
     Check,
     DataWarning,
@@ -44,6 +45,12 @@ LONGEST_MONTH = timedelta(days=31)
 def beyond(most: float, *columns: str, least: float = 0) -> pl.Expr:
     """Whether the number in any of some columns is implausible; null if all are null."""
     return pl.any_horizontal(~pl.col(columns).is_between(least, most))
+
+
+def after_term() -> pl.Expr:
+    """The day on which a miss in the first month after its subscription's term is known."""
+    term = pl.col(SUB_MONTHS).clip(0, MOST_MONTHS)
+    return month_start(month_index(pl.col(SUB_START_DATE)) + term + 1)
 
 
 def first_of_month(day: pl.Expr) -> pl.Expr:
@@ -196,6 +203,22 @@ MISSES = TableSpec(
             months_from(pl.col(SUB_START_DATE), pl.col(END_DATE).fill_null(pl.col(START_DATE)))
             >= pl.col(SUB_MONTHS),
             parent_columns=(SUB_START_DATE, SUB_MONTHS),
+            known_on=after_term(),
+        ),
+        DataWarning(
+            "miss without an end after its subscription's term",
+            pl.col(END_DATE).is_null()
+            & (months_from(pl.col(SUB_START_DATE), pl.col(START_DATE)) < pl.col(SUB_MONTHS)),
+            parent_columns=(SUB_START_DATE, SUB_MONTHS),
+            known_on=after_term(),
+        ),
+        DataWarning(
+            "miss of a subscription that a newer one of its character seems to replace",
+            (months_from(pl.col(SUB_START_DATE), pl.col(NEXT_START_DATE)) < pl.col(SUB_MONTHS))
+            & (months_from(pl.col(NEXT_START_DATE), pl.col(END_DATE)) >= 0).fill_null(True),
+            parent_columns=(SUB_START_DATE, SUB_MONTHS),
+            known_on=pl.col(NEXT_START_DATE),
+            beside=add_next_start,
         ),
     ),
 )

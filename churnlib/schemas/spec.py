@@ -99,11 +99,16 @@ class DataWarning:
         text: Its name in reports.
         rows: A flag per row of the checked table, in its order.
         parent_columns: The columns of the parent that `rows` needs.
+        known_on: The day on which it became a fact, if later than that of the row.
+        beside: Adds columns that `rows` needs to the rows, given all rows of the parent that belong
+            to the same characters.
     """
 
     text: str
     rows: pl.Expr
     parent_columns: tuple[str, ...] = ()
+    known_on: pl.Expr | None = None
+    beside: Callable[[pl.DataFrame, pl.DataFrame], pl.DataFrame] | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -52,8 +52,8 @@ class RawSettings(Section):
     read."""
     on_late: Literal["fail", "warn"] = "fail"
     """Whether a run stops, or warns in every report, if the last months of a table that it needs
-    hold far fewer rows than those before: of subscriptions or misses for `train`, `score` and
-    `batch-score`, of subscriptions or the currency for `batch-predict`."""
+    hold far fewer rows than those before: of subscriptions or misses for `standard-features`,
+    `train`, `score` and `batch-score`, of subscriptions or the currency for `batch-predict`."""
     categories: dict[CategoryColumn, tuple[str, ...]] = Field(default_factory=dict)
     """Columns with a closed list of values, any other being an error; other columns are open."""
 

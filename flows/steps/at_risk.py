@@ -1,21 +1,35 @@
 """Subscriptions that cannot churn: not trained on, scored or predicted, but counted."""
 
+import polars as pl
+
 from churnlib.features.outcome import is_at_risk
 from churnlib.io.datasets import DatasetRef
 from churnlib.model.feature_table import FeatureTable
 from churnlib.report.formatting import counted
 
 
-def rows_at_risk(features: DatasetRef, churn_after_months: int) -> tuple[FeatureTable, int]:
+def rows_at_risk(
+    features: DatasetRef, churn_after_months: int
+) -> tuple[FeatureTable, dict[str, int]]:
     """Opens the rows of a feature table whose subscriptions can churn, and counts the others.
 
     Args:
         features: The feature table.
         churn_after_months: The number of missed months in a row that are churn.
+
+    Returns:
+        The rows, and the number of the others by group; see `count_by_group`.
     """
     rows, at_risk = FeatureTable.read(features), is_at_risk(churn_after_months)
-    others = int(rows.table.select((~at_risk).sum()).collect().item())
-    return (rows.where(at_risk) if others else rows), others
+    others = count_by_group(rows.table.filter(~at_risk))
+    return (rows.where(at_risk) if any(others.values()) else rows), others
+
+
+def count_by_group(subs: pl.LazyFrame | pl.DataFrame) -> dict[str, int]:
+    """Counts subscriptions by the groups of reports; see `churnlib.report.content.GROUPS`."""
+    is_new = pl.col("is_first_sub")
+    counts = subs.lazy().select(general=pl.len(), new_characters=is_new.sum()).collect()
+    return {name: int(number) for name, number in counts.row(0, named=True).items()}
 
 
 def not_at_risk_warnings(number: int, churn_after_months: int) -> tuple[str, ...]:

@@ -82,7 +82,8 @@ def score_model(
             {name: scores.to_json() for name, scores in groups.items()},
             context.evaluation.min_outcomes,
         ),
-        not_at_risk=not_at_risk,
+        not_at_risk=not_at_risk["general"],
+        left_out={"not_at_risk": not_at_risk},
         **breakdown(scored.rows, segments, context.evaluation.most_values),
         campaign=evaluate_campaign(scored.rows, context.offer, threshold, context.rule).to_json(),
         comparison=comparison,
@@ -92,7 +93,7 @@ def score_model(
         **context.data,
         warnings=(
             *context.warnings,
-            *not_at_risk_warnings(not_at_risk, context.churn_after_months),
+            *not_at_risk_warnings(not_at_risk["general"], context.churn_after_months),
             *new_value_warnings(scored),
         ),
     )

@@ -17,7 +17,7 @@ from churnlib.report.verdicts import against_chance
 from churnlib.report.write import write_report
 from churnlib.schemas.columns import LABEL, PROBABILITY, SUB_ID
 from flows.engine.events import BatchScored
-from flows.steps.at_risk import not_at_risk_warnings
+from flows.steps.at_risk import count_by_group, not_at_risk_warnings
 from flows.steps.past_model import past_importance, past_model_facts
 from flows.steps.reports import ScoreContext
 from flows.steps.run import SubscriptionWindow
@@ -99,7 +99,11 @@ def score_batch(
         horizon_months=context.horizon_months,
         model_version=", ".join(known["model_version"].unique().sort()),
         groups=scores,
-        not_at_risk=not_at_risk,
+        not_at_risk=not_at_risk["general"],
+        left_out={
+            "not_at_risk": not_at_risk,
+            "not_predicted": count_by_group(rows.filter(pl.col(PROBABILITY).is_null())),
+        },
         in_use=True,
         no_contact=no_contact,
         campaign=campaign,
@@ -109,7 +113,7 @@ def score_batch(
         **context.data,
         warnings=(
             *context.warnings,
-            *not_at_risk_warnings(not_at_risk, context.churn_after_months),
+            *not_at_risk_warnings(not_at_risk["general"], context.churn_after_months),
             *unmatched_warnings(rows),
         ),
         not_predicted=rows[PROBABILITY].null_count(),
@@ -160,10 +164,10 @@ def with_outcomes(
 
 def count_not_at_risk(
     standard: DatasetRef, window: SubscriptionWindow, churn_after_months: int
-) -> int:
-    """Counts the subscriptions of a window that cannot churn."""
+) -> dict[str, int]:
+    """Counts the subscriptions of a window that cannot churn, by group."""
     subs = in_window(known_subs(datasets.scan(standard), window.as_of), *window.span)
-    return int(subs.select((~is_at_risk(churn_after_months)).sum()).collect().item())
+    return count_by_group(subs.filter(~is_at_risk(churn_after_months)))
 
 
 def check_matched(predictions: DatasetRef, known: pl.DataFrame, window: SubscriptionWindow) -> None:

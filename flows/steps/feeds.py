@@ -35,8 +35,8 @@ def check_feeds(run: Run, feeds: Feeds, flow: WindowName | None) -> tuple[str, .
     Args:
         run: The run.
         feeds: The tables to judge.
-        flow: The flow, which stops for the tables that it needs, and warns of others; None if it
-            stops for none.
+        flow: The flow, which stops for the tables that it needs, and warns of others; None for
+            `standard-features`.
 
     Returns:
         Warnings for log and reports.
@@ -51,10 +51,9 @@ def check_feeds(run: Run, feeds: Feeds, flow: WindowName | None) -> tuple[str, .
     if late:
         _event(run, late, is_refused=bool(refused)).emit()
     if refused:
-        assert flow is not None
         day = min(feed.safe_day for feed in refused)
         earlier = ""
-        if can_run_as_of(run, flow, day):
+        if flow is None or can_run_as_of(run, flow, day):
             earlier = f", run as of a day before them (--as-of {day})"
         raise DataError(
             f"{run.settings.game}: {'; '.join(map(str, refused))}. Wait until the missing rows "
@@ -65,13 +64,11 @@ def check_feeds(run: Run, feeds: Feeds, flow: WindowName | None) -> tuple[str, .
 
 
 def needed_kinds(flow: WindowName | None) -> tuple[TableKind, ...]:
-    """The kinds of tables that may not be late in a flow."""
-    if flow is None:
-        return ()
+    """The kinds of tables that may not be late in a flow; None is `standard-features`."""
     return BATCH_FEEDS if flow == "batch_predict" else LABEL_FEEDS
 
 
-def refuse_late(run: Run, feeds: Feeds, flow: WindowName) -> None:
+def refuse_late(run: Run, feeds: Feeds, flow: WindowName | None) -> None:
     """Refuses a run whose needed tables are late, before it writes anything; see `check_feeds`.
 
     Raises:

@@ -9,6 +9,7 @@ from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import DatasetRef
 from churnlib.raw.late_feeds import MonthlyRows, read_monthly_rows
 from churnlib.raw.quality_warnings import LATER, count_known, rows_after
+from churnlib.raw.spellings import spelling_warnings
 from churnlib.schemas.spec import TableKind, TableSpec
 from churnlib.settings import Settings
 from flows.engine.cache import run_logger
@@ -75,6 +76,7 @@ def _warn_of_later(rows: Mapping[str, int]) -> None:
 
 def _with_facts(table: CheckedTable, as_of: date, later: int) -> RawTable:
     rows, odd = count_known(table.by_day, as_of)
+    odd |= spelling_warnings(table.spellings, as_of)
     where, rejected = f"{table.source.game}: {table.source.name}", table.rejected
     if rejected:
         run_logger().warning(

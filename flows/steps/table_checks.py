@@ -7,16 +7,18 @@ from datetime import date
 from churnlib.io import datasets, storage
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import Dataset, DatasetRef
-from churnlib.io.footer import fact, read_metadata
+from churnlib.io.footer import fact, optional_fact, read_metadata
 from churnlib.io.table_writer import ROW_GROUPS
 from churnlib.raw.copies import COPIES
 from churnlib.raw.quality_warnings import (
     ROWS,
     ROWS_BY_DAY,
+    SPELLINGS,
     ByDay,
     rows_by_day,
     undeclared_warning,
 )
+from churnlib.raw.spellings import Spellings
 from churnlib.raw.unknown_ids import check_share_known
 from churnlib.raw.validate import count_days
 from churnlib.schemas.columns import CHAR_ID
@@ -37,12 +39,14 @@ class CheckedTable:
         rejected: The quarantined rows, if any.
         by_day: The number of rows, and of those with each data warning, by the day they became
             known.
+        spellings: The categories that are written in several ways.
     """
 
     source: DatasetRef
     checked: DatasetRef
     rejected: DatasetRef | None
     by_day: ByDay
+    spellings: Spellings
 
     @property
     def now(self) -> DatasetRef:
@@ -88,7 +92,9 @@ def check_tables(
             by_day |= count_unknown(checked, settings.raw, parent=known)
             rows = (datasets.scan(checked), datasets.scan(known))
             check_share_known(checked, rows, spec, by_day, settings.raw, as_of or date.max)
-        tables[spec.name] = CheckedTable(source, found["checked"], found.get("rejected"), by_day)
+        spellings = optional_fact(checked, SPELLINGS) or {}
+        rejected = found.get("rejected")
+        tables[spec.name] = CheckedTable(source, found["checked"], rejected, by_day, spellings)
     return tables
 
 

@@ -7,14 +7,17 @@ from datetime import UTC, date, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
 from churnlib.errors import error_prefix
 from churnlib.features.cohort import feature_columns
 from churnlib.features.outcome import is_at_risk
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.io.footer import facts
 from churnlib.io.table_writer import ORDER
+from churnlib.model.feature_table import FeatureTable
 from churnlib.model.sample import Sample, describe_sample
-from churnlib.schemas.columns import LABEL
+from churnlib.schemas.columns import LABEL, SUB_START_DATE
 from churnlib.settings import (
     CurrencySettings,
     Offer,
@@ -31,6 +34,7 @@ from churnlib.versions.folder import new_version, save_model
 from churnlib.versions.transactions import finish_interrupted
 from flows.engine.cache import changed_files, run_logger
 from flows.engine.code_digest import code_digest
+from flows.steps.at_risk import count_by_group
 from flows.steps.reports import check_segments
 from flows.steps.run import Run
 from flows.steps.runtime_code import MODEL_CODE
@@ -95,7 +99,7 @@ def fit_version(run: Run, cohort: Cohort) -> DatasetRef:
         seed=settings.train.seed,
         origin={
             "settings": settings.model_dump(
-                mode="json", exclude={"data_dir", "schedules", "engine"}
+                mode="json", exclude={"data_dir", "schedules", "retention", "engine"}
             ),
             "changes": changes(settings),
             "tables": cohort.sources,
@@ -195,7 +199,7 @@ def fit_model(
         "seed": seed,
         **training_facts(training, request),
         **origin_facts(features, sample, request, origin),
-        "not_at_risk": len(drawn.rows.where(~at_risk).columns(LABEL)),
+        **not_at_risk_facts(drawn.rows.where(~at_risk), request.train, window[1]),
     }
     target = Dataset("model", models.game, join(models.uri, new_version(datetime.now(UTC))))
     golden = sample.rows.sample(GOLDEN_ROWS).collect()
@@ -203,6 +207,16 @@ def fit_model(
         return save_model(
             target, training.model, training.scored, golden, manifest, request.train.model_format
         )
+
+
+def not_at_risk_facts(rows: FeatureTable, train: TrainSettings, end: str) -> dict[str, Any]:
+    """The part of a manifest about subscriptions of the window that cannot churn."""
+    from churnlib.model.fit import validation_opens
+
+    starts = rows.columns(SUB_START_DATE, "is_first_sub")
+    opens = validation_opens(date.fromisoformat(end), train)
+    late = starts.filter(pl.col(SUB_START_DATE) >= opens)
+    return {"not_at_risk": len(starts), "not_at_risk_in_validation": count_by_group(late)}
 
 
 def training_facts(training: "Training", request: ModelRequest) -> dict[str, Any]:

@@ -56,6 +56,7 @@ def report_training(
         model_version=manifest["version"],
         groups=groups["in_sample"],
         not_at_risk=manifest["not_at_risk"],
+        left_out={"not_at_risk": manifest["not_at_risk_in_validation"]},
         validation=groups["validation"],
         campaign=evaluate_campaign(validation, context.offer, threshold, context.rule).to_json(),
         **breakdown(rows, evaluation.segments, evaluation.most_values),

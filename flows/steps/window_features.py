@@ -59,12 +59,13 @@ class Cohort:
     sources: Sources
 
 
-def check_first(run: Run, flow: WindowName, *tables: TableSpec) -> None:
+def check_first(run: Run, flow: WindowName | None, *tables: TableSpec) -> None:
     """Checks the raw tables of a run before any of them replaces an earlier one.
 
     Args:
         run: The run.
-        flow: The flow whose window must select subscriptions.
+        flow: The flow whose window must select subscriptions; None for `standard-features`, which
+            has none.
         tables: All raw tables that the run reads.
 
     Raises:
@@ -74,8 +75,9 @@ def check_first(run: Run, flow: WindowName, *tables: TableSpec) -> None:
     rows = {name: table.now for name, table in checked.items()}
     names = [spec.name for spec in run.raw.of_kind(*needed_kinds(flow))]
     refuse_late(run, {name: read_monthly_rows(rows[name]) for name in names}, flow)
-    subs = started_subs(rows[run.raw.subscriptions.name], run.as_of)
-    check_selects_any(subs, run.window(flow), run.settings.game)
+    if flow is not None:
+        subs = started_subs(rows[run.raw.subscriptions.name], run.as_of)
+        check_selects_any(subs, run.window(flow), run.settings.game)
     publish()
 
 

@@ -1,5 +1,7 @@
 """Subscriptions for fewer months than the missed months in a row that are churn."""
 
+import re
+
 import polars as pl
 import pytest
 
@@ -45,6 +47,21 @@ def test_report_leaves_out_and_counts_those_that_cannot_churn(monthly: Studio, r
     general = content["general"]
     assert content["not_at_risk"] == short > 0
     assert general["n"] + general["immature"] == len(subs) - short
+    judged = content["validation"] or content
+    left_out, text = (
+        content["left_out"]["not_at_risk"],
+        monthly.file(f"08_reporting/{GAME}/{report}.txt").read_text(),
+    )
+    started = [
+        judged[group]["n"] + judged[group]["immature"] + left_out[group]
+        for group in ("general", "new_characters")
+    ]
+    assert 0 < left_out["new_characters"] < left_out["general"] <= short
+    if not content["validation"]:
+        assert (left_out["general"], started[0]) == (short, len(subs))
+    for name, numbers in {"started": started, "too short to churn": left_out.values()}.items():
+        cells = r"\s+".join(f"{number:,}" for number in numbers)
+        assert re.search(rf"{name}\s+{cells}\b", text), (name, numbers)
     warning = f"{short:,} subscriptions of the window cannot churn and are left out: sub_months is"
     assert any(text.startswith(warning) for text in content["warnings"])
     assert warning in " ".join(

@@ -55,21 +55,22 @@ def test_late_misses_are_refused_before_anything_is_built(
         events, "emit_event", lambda kind, _, payload: emitted.append((kind, payload["refused"]))
     )
     before = late_misses.outputs()
-    for flow in REPORTS:
-        output = say(late_misses, flow, GAME, "--from-raw")
+    for flow in (*REPORTS, "standard_features"):
+        composite = ["--from-raw"] if flow in REPORTS else []
+        output = say(late_misses, flow, GAME, *composite)
         assert is_refusal(output, f"{GAME}: {LATE_MISSES}"), output
         assert "or go on without them: --set raw.on_late=warn" in output
         # On that day the champion has label leakage, and no batch to score was predicted.
-        assert ("(--as-of 2024-10-01)" in output) == (flow == "train")
+        assert ("(--as-of 2024-10-01)" in output) == (flow in ("train", "standard_features"))
     assert late_misses.outputs() == before
-    assert emitted == [("churn.feed.late", "yes")] * 3
+    assert emitted == [("churn.feed.late", "yes")] * 4
 
 
 @pytest.mark.slow  # Three reports.
 def test_late_misses_are_refused_from_standard_features_or_warned_of_in_every_report(
     late_misses: Studio, say: Say, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    output = say(late_misses, "standard_features", GAME)
+    output = say(late_misses, "standard_features", GAME, WARN)
     assert output.startswith("exit 0"), output
     assert LATE_MISSES in output
     capsys.readouterr()
@@ -124,6 +125,16 @@ def test_late_subscriptions_are_refused_or_noted_with_the_predictions(
     starts = pl.read_parquet(december)["sub_start_date"]
     (warning,) = fact(ref(place(starts[0])), "warnings")
     assert warning.startswith(late)
+
+
+def test_standard_features_of_a_future_day_are_refused_as_by_the_flows_that_need_them(
+    complete: Studio, say: Say
+) -> None:
+    before = complete.outputs()
+    for line in (("standard_features", GAME), ("train", GAME, "--from-raw")):
+        output = say(complete, *line, "--as-of=2025-06-01")
+        assert is_refusal(output, "sub_miss is late: 0 rows have start_date in 2025-01"), output
+    assert complete.outputs() == before
 
 
 def test_late_balances_are_refused_for_a_stated_day(complete: Studio, say: Say) -> None:

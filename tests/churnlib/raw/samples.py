@@ -89,7 +89,7 @@ GOOD: Mapping[str, Rows] = {
         sub(102, 1, sub_start_date=date(2024, 9, 1)),
         sub(201, 2),
     ],
-    "sub_miss": [miss(101, 3), miss(101, 8), miss(201, 5)],
+    "sub_miss": [miss(101, 3), miss(101, 6), miss(201, 5)],
 }
 """Tables without faults and without data warnings."""
 

@@ -182,6 +182,24 @@ def test_only_midnights_of_parquet_are_days_to_the_fast_reader(
     assert_clean_equals_careful(source)
 
 
+@pytest.mark.parametrize("midnight", [" 00:00:00", "T00:00:00", "T00:00:00Z"])
+@pytest.mark.parametrize("table", raw_tables())
+def test_midnights_of_csv_files_are_days_to_the_fast_reader(
+    table: str, midnight: str, tmp_path: Path
+) -> None:
+    dates = pl.col([n for n, dtype in raw_tables()[table].types.items() if dtype == pl.Date])
+    days = pl.DataFrame(GOOD[table])
+    source = write(tmp_path, table, days.with_columns(dates.cast(pl.String) + midnight))
+    read_fast = rows_of(source, "clean")
+    plain = rows_of(write(tmp_path, table, days), "clean")
+    assert read_fast is not None
+    assert plain is not None
+    assert read_fast.equals(plain)
+    noon = days.with_columns(dates.cast(pl.String) + midnight.replace("T00", "T12"))
+    if "T" in midnight:
+        assert rows_of(write(tmp_path, table, noon), "clean") is None
+
+
 def test_values_off_a_closed_list_are_not_clean(tmp_path: Path) -> None:
     source = write(tmp_path, "character_data", GOOD["character_data"])
     assert rows_of(source, "clean", categories={"race": ("elf",)}) is not None

@@ -151,6 +151,12 @@ BAD_NUMBERS = ["a", "inf", "-inf", "1e999", "1,5", "0x10", "1_000", "true"]
 BAD_WHOLES = [*BAD_NUMBERS, "1.5", "99999999999999999999", "9007199254740993.0", "1e300"]
 
 
+NUMBERS_SEEM = {
+    "1,5": " '1,5' in {} seems to have a comma for the decimal point: write 1.5.",
+    "1_000": " '1_000' in {} seems to have marks between thousands: write 1000.",
+}
+
+
 @pytest.mark.parametrize(
     ("column", "word", "value"),
     [
@@ -165,13 +171,14 @@ def test_a_value_of_another_type_is_shown(
 ) -> None:
     rows = [character(1), character(2) | {column: value}, character(3)]
     text_ids = ' If ids are text, set raw.id_type = "text".' if column == "char_id" else ""
+    seems = NUMBERS_SEEM.get(value, "").format(column)
     message = refusal(write(tmp_path, "character_data", rows))
     assert message == (
         "hawk: character_data.csv: 1 of 3 rows break a rule:\n"
         f"  {column} must be a {word}: 1 row (line 3: {value})\n"
         "Nothing was built from it, and earlier outputs are kept. "
         'Fix the file, or set raw.on_bad_rows = "quarantine" to leave such rows out.'
-        f"{text_ids}"
+        f"{text_ids}{seems}"
     )
 
 

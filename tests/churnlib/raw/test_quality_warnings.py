@@ -138,9 +138,9 @@ def test_numbers_at_the_bounds_are_plausible_and_those_beyond_are_counted() -> N
 def test_a_miss_before_the_month_of_its_subscription_gives_a_warning() -> None:
     rows = [miss(101, 1), miss(102, 1), miss(103, 1)]
     parents = [
-        sub(101, sub_start_date=date(2024, 1, 31)),
-        sub(102, sub_start_date=date(2024, 2, 1)),
-        sub(103, sub_start_date=date(2023, 12, 31)),
+        sub(101, 1, sub_start_date=date(2024, 1, 31)),
+        sub(102, 2, sub_start_date=date(2024, 2, 1)),
+        sub(103, 3, sub_start_date=date(2023, 12, 31)),
     ]
     assert warnings("sub_miss", *rows, parent=parents) == {"miss before its subscription": 1}
     assert warnings("sub_miss", *rows) == {}
@@ -155,8 +155,56 @@ def test_a_miss_that_goes_on_after_its_term_gives_a_warning() -> None:
         miss(103, 3, end_date=None),
         miss(104, 4, end_date=None),
     ]
-    after = {"miss after its subscription's term": 2}
-    assert warnings("sub_miss", *rows, parent=parents) == after
+    after, open_after = (
+        "miss after its subscription's term",
+        "miss without an end after its subscription's term",
+    )
+    assert warnings("sub_miss", *rows, parent=parents) == {after: 2, open_after: 1}
+    # April is the first month after the terms, and known to be missed on the first of May.
+    assert warnings("sub_miss", *rows, parent=parents, as_of=date(2024, 4, 30)) == {}
+    counted = warnings("sub_miss", *rows, parent=parents, as_of=date(2024, 5, 1))
+    assert counted == {after: 2, open_after: 1}
+
+
+@pytest.mark.parametrize(
+    ("start", "is_counted"),
+    [
+        (date(2024, 1, 19), False),  # Two months before the miss.
+        (date(2024, 2, 1), True),  # In the last month before it.
+        (date(2024, 4, 30), True),  # In its last month.
+        (date(2024, 5, 1), False),  # After it, as after any churn.
+    ],
+)
+def test_a_miss_of_a_subscription_that_another_replaces_gives_a_warning(
+    start: date, is_counted: bool
+) -> None:
+    text = "miss of a subscription that a newer one of its character seems to replace"
+    parents = [sub(101), sub(102, sub_start_date=start), sub(201, 2, sub_start_date=start)]
+    row = miss(101, 3, end_date=date(2024, 4, 1))
+    assert warnings("sub_miss", row, parent=parents) == ({text: 1} if is_counted else {})
+    assert warnings("sub_miss", row, parent=parents, as_of=date(2024, 3, 31)) == {}
+
+
+def test_a_replaced_subscription_is_known_when_the_newer_one_starts() -> None:
+    text = "miss of a subscription that a newer one of its character seems to replace"
+    parents = [sub(101), sub(102, sub_start_date=date(2024, 5, 20))]
+    rows = [miss(101, 2, end_date=None)]
+    assert warnings("sub_miss", *rows, parent=parents, as_of=date(2024, 5, 19)) == {}
+    assert warnings("sub_miss", *rows, parent=parents, as_of=date(2024, 5, 20)) == {text: 1}
+
+
+def test_twins_earlier_subscriptions_and_those_after_the_term_replace_nothing() -> None:
+    newer = sub(101, sub_start_date=date(2024, 1, 18), sub_months=3)
+    others = [
+        sub(102, sub_start_date=date(2024, 1, 18)),
+        sub(103, sub_start_date=date(2024, 1, 2)),
+        sub(104, sub_start_date=date(2024, 4, 1)),
+    ]
+    row = miss(101, 1, end_date=date(2024, 3, 1))
+    assert warnings("sub_miss", row, parent=[newer, *others]) == {}
+    # A run without an end goes on, but the subscription does not.
+    goes_on = warnings("sub_miss", miss(101, 1, end_date=None), parent=[newer, *others])
+    assert goes_on == {"miss without an end after its subscription's term": 1}
 
 
 def test_currency_before_the_month_of_creation_gives_a_warning() -> None:
@@ -213,16 +261,20 @@ def test_facts_that_were_not_known_on_the_day_give_no_warning() -> None:
 
 Facts = Mapping[str, Any]
 Texts = Iterator[str]
+Dated = Iterator[tuple[str, date]]
 
 
-def texts_of(spec: TableSpec, row: Facts, before: Facts | None, parent: Facts | None) -> Texts:
-    """The data warnings of a row, by plain Python.
+def texts_of(
+    spec: TableSpec, row: Facts, before: Facts | None, parent: Facts | None, starts: list[date]
+) -> Dated:
+    """The data warnings of a row, by plain Python, with the day from which each holds.
 
     Args:
         spec: The record of its table.
         row: The row.
         before: The row before it in the checked table.
         parent: Its parent, if that is known.
+        starts: The starts of all subscriptions of its character.
     """
     find = {
         "entity": texts_of_character,
@@ -230,10 +282,13 @@ def texts_of(spec: TableSpec, row: Facts, before: Facts | None, parent: Facts | 
         "subscriptions": texts_of_subscription,
         "misses": texts_of_miss,
     }
-    yield from find[spec.kind](row, before or {}, parent or {})
+    known = known_on(spec, row)
+    yield from ((text, known) for text in find[spec.kind](row, before or {}, parent or {}))
+    if spec.kind == "misses" and parent:
+        yield from later_texts_of_miss(row, parent, starts, known)
     days = [row[name] for name, dtype in spec.types.items() if dtype == pl.Date]
     if any(day is not None and not PLAUSIBLE[0] <= day <= PLAUSIBLE[1] for day in days):
-        yield "date before 1990 or after 2100"
+        yield "date before 1990 or after 2100", known
 
 
 def texts_of_character(row: Facts, _before: Facts, _parent: Facts) -> Texts:
@@ -276,9 +331,23 @@ def texts_of_subscription(row: Facts, _before: Facts, parent: Facts) -> Texts:
 def texts_of_miss(row: Facts, _before: Facts, parent: Facts) -> Texts:
     if parent and months_between(parent["sub_start_date"], row["start_date"]) < 0:
         yield "miss before its subscription"
-    last = row["end_date"] or row["start_date"]
-    if parent and months_between(parent["sub_start_date"], last) >= parent["sub_months"]:
-        yield "miss after its subscription's term"
+
+
+def later_texts_of_miss(row: Facts, parent: Facts, starts: list[date], known: date) -> Dated:
+    start, end, begins, term = (
+        row["start_date"], row["end_date"], parent["sub_start_date"], parent["sub_months"]
+    )  # fmt: skip
+    beyond = shift_months(begins.replace(day=1), min(max(term, 0), 120) + 1)
+    if months_between(begins, end or start) >= term:
+        yield "miss after its subscription's term", max(known, beyond)
+    elif end is None:
+        yield "miss without an end after its subscription's term", max(known, beyond)
+    newer = min((s for s in starts if s > begins and months_between(start, s) >= -1), default=None)
+    if newer is None or months_between(begins, newer) >= term:
+        return
+    if end is None or months_between(newer, end) >= 0:
+        text = "miss of a subscription that a newer one of its character seems to replace"
+        yield text, max(known, newer)
 
 
 def months_between(first: date, second: date) -> int:
@@ -293,27 +362,24 @@ def known_on(spec: TableSpec, row: Facts) -> date:
     return day
 
 
-def counted_by_python(tables: Mapping[str, pl.DataFrame], spec: TableSpec) -> list[tuple[Any, ...]]:
-    """The day on which each row became known, and its data warnings."""
+def counted_by_python(
+    tables: Mapping[str, pl.DataFrame], spec: TableSpec
+) -> list[tuple[date, list[tuple[str, date]]]]:
+    """The day on which each row became known, and its data warnings with their days."""
     rows = checked(tables, spec).to_dicts()
     parents: dict[Any, Facts] = {}
     if spec.parent:
         for parent in tables[spec.parent.table].iter_rows(named=True):
             parents[parent[spec.parent.column]] = parent
-    return [
-        (
-            known_on(spec, row),
-            list(
-                texts_of(
-                    spec,
-                    row,
-                    before,
-                    parents.get(row[spec.parent.column]) if spec.parent else None,
-                )
-            ),
-        )
-        for before, row in zip([None, *rows], rows, strict=False)
-    ]
+    starts: dict[Any, list[date]] = {}
+    for char_id, start in tables["sub_data"].select("char_id", "sub_start_date").iter_rows():
+        starts.setdefault(char_id, []).append(start)
+    found = []
+    for before, row in zip([None, *rows], rows, strict=False):
+        above = parents.get(row[spec.parent.column]) if spec.parent else None
+        own = starts.get(row["char_id"], [])
+        found.append((known_on(spec, row), list(texts_of(spec, row, before, above, own))))
+    return found
 
 
 ODD_NUMBERS: Mapping[str, Mapping[str, float]] = {
@@ -338,7 +404,9 @@ def spoiled_world() -> dict[str, pl.DataFrame]:
     early = pl.when(fifth).then(date(2020, 3, 1)).otherwise(pl.col("sub_start_date"))
     tables["sub_data"] = tables["sub_data"].with_columns(sub_start_date=early)
     early = pl.when(fifth).then(pl.col("start_date").dt.offset_by("-4y")).otherwise("start_date")
-    tables["sub_miss"] = tables["sub_miss"].with_columns(start_date=early)
+    fourth = pl.int_range(pl.len()) % 4 == 1
+    goes_on = pl.when(~fourth).then("end_date")
+    tables["sub_miss"] = tables["sub_miss"].with_columns(start_date=early, end_date=goes_on)
     return tables
 
 
@@ -360,13 +428,14 @@ def test_counts_of_a_prepared_table_equal_those_of_plain_python_on_every_day(
     required = parent if spec.required_parent else None
     prepared = prepare(write(tmp_path, spec.name, rows), spec, "clean", parent=required)
     facts = counted_by_python(tables, spec)
-    assert all_texts(spec) <= {text for _, texts in facts for text in texts}
+    texts = [each for _, texts in facts for each in texts]
+    assert all_texts(spec) <= {text for text, _ in texts}
     by_day = {**fact(prepared, ROWS_BY_DAY), **unknown_parents(read(prepared), spec, parent)}
-    for day in sorted({day for day, _ in facts}):
+    for day in sorted({*(day for day, _ in facts), *(day for _, day in texts)}):
         for as_of in (day - timedelta(1), day):
-            known = [texts for known, texts in facts if known <= as_of]
-            odd = Counter(text for texts in known for text in texts)
-            assert count_known(by_day, as_of) == (len(known), odd)
+            known = sum(known <= as_of for known, _ in facts)
+            odd = Counter(text for text, since in texts if since <= as_of)
+            assert count_known(by_day, as_of) == (known, odd)
 
 
 @pytest.mark.parametrize("spec", raw_tables().values(), ids=lambda spec: spec.name)

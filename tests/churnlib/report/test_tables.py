@@ -8,7 +8,7 @@ import pytest
 
 from churnlib.metrics.definitions import METRICS, compared_metrics, metrics_in
 from churnlib.report import tables
-from churnlib.report.content import GROUPS
+from churnlib.report.content import GROUPS, LEFT_OUT
 from churnlib.report.formatting import FORMATS
 from churnlib.report.tables import BASELINES, MISSING, Cell, Table
 from tests.churnlib.report.samples import groups_of, make_report, make_scored
@@ -126,6 +126,21 @@ def test_counts_add_up_to_all_subscriptions() -> None:
     assert "without currency" in cells
     bare = young.drop("currency_age_months")
     assert "without currency" not in column(tables.counts(make_report(bare)))
+
+
+def test_subscriptions_that_are_left_out_have_started_too() -> None:
+    new = GROUPS_OF_ALL["new_characters"]["n"]
+    left_out = {
+        "not_at_risk": {"general": 12, "new_characters": 5},
+        "not_predicted": {"general": 3, "new_characters": 0},
+    }
+    table = tables.counts(make_report(SCORED, left_out=left_out))
+    general, others = column(table, 1), column(table, 2)
+    names = ["too short to churn", "not predicted", "scored"]
+    assert [general[name].text for name in ("started", *names)] == ["415", "12", "3", "400"]
+    assert [others[name].value for name in ("started", *names)] == [new + 5, 5, 0, new]
+    nobody = {reason: dict.fromkeys(GROUPS, 0) for reason in LEFT_OUT}
+    assert not {*LEFT_OUT.values()} & {*column(tables.counts(make_report(SCORED, left_out=nobody)))}
 
 
 def test_settings_and_inputs_are_listed() -> None:

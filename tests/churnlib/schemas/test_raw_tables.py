@@ -38,7 +38,14 @@ def test_a_record_names_only_columns_that_there_are(spec: TableSpec) -> None:
     parent = raw_tables()[spec.parent.table] if spec.parent else None
     for warning in spec.warnings:
         assert set(warning.parent_columns) <= set(parent.checked_types if parent else ())
-        assert set(warning.rows.meta.root_names()) <= checked | {*warning.parent_columns}
+        types = {name: parent.checked_types[name] for name in warning.parent_columns if parent}
+        beside = pl.DataFrame(schema={**spec.checked_types, **types})
+        if warning.beside:
+            assert parent is not None
+            beside = warning.beside(beside, pl.DataFrame(schema=parent.checked_types))
+        assert set(warning.rows.meta.root_names()) <= {*beside.columns}
+        if warning.known_on is not None:
+            assert set(warning.known_on.meta.root_names()) <= {*beside.columns}
 
 
 @each_table

@@ -36,12 +36,12 @@ LATE: Feeds = {name: table(date(2024, 10, 1)) for name in ON_TIME}
 
 
 def test_tables_on_time_pass_without_a_warning() -> None:
-    for flow in get_args(WindowName):
+    for flow in (None, *get_args(WindowName)):
         assert check_feeds(run_of(), ON_TIME, flow) == ()
 
 
-@pytest.mark.parametrize("flow", get_args(WindowName))
-def test_only_needed_tables_refuse_a_run(flow: WindowName) -> None:
+@pytest.mark.parametrize("flow", [None, *get_args(WindowName)])
+def test_only_needed_tables_refuse_a_run(flow: WindowName | None) -> None:
     for name, rows in LATE.items():
         feeds = {**ON_TIME, name: rows}
         if raw_tables()[name].kind in needed_kinds(flow):

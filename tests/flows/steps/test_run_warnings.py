@@ -9,7 +9,8 @@ from churnlib.model.feature_table import FeatureTable
 from churnlib.model.fit import fit
 from churnlib.model.fitted_model import FittedModel
 from churnlib.model.predict import predict_in_parts
-from flows.steps.run_warnings import new_value_warnings, told_once, warn
+from flows.engine.run_logger import told_once
+from flows.steps.run_warnings import new_value_warnings, warn
 from tests.churnlib.model.samples import BOOSTING, features, model_of, training
 
 ROWS = features()
@@ -42,6 +43,18 @@ def test_only_unusually_many_pooled_values_are_warned_of() -> None:
         "more than expected",
     )
     assert scored_with(model, ROWS.head(1).with_columns(sub_type=pl.lit("new"))) == ()
+
+
+def test_another_spelling_of_a_known_category_is_named() -> None:
+    model = fit(ROWS, training(model_of(BOOSTING)), seed=1)
+    known = ROWS["race"].drop_nulls().unique().sort()
+    shouted = ROWS.with_columns(pl.col("race").str.to_uppercase())
+    (warning,) = scored_with(model, shouted)
+    assert warning.startswith("race: ")
+    assert warning.endswith(
+        f'did not occur in training, such as "{known[0].upper()}", which training knows as '
+        f'"{known[0]}"'
+    )
 
 
 def test_numbers_in_another_unit_are_warned_of() -> None:
