@@ -425,6 +425,11 @@ def test_missing_bucket_is_named(bucket: str, store_server: StoreServer) -> None
     assert unreachable("s3://nobody-s/x").startswith(message)
     with pytest.raises(StoreError, match="there is no bucket 'nobody-s'"):
         storage.write_text("x", "s3://nobody-s/x")
+    with (
+        pytest.raises(StoreError, match="there is no bucket 'nobody-s'"),
+        storage.exclusive_lock("s3://nobody-s/x"),
+    ):
+        pass
 
 
 @pytest.fixture
