@@ -15,6 +15,7 @@ from churnlib.io.storage import written_at
 from flows.engine.artifacts import Progress, show_table
 from flows.engine.cache import run_logger
 from flows.engine.events import labelled_as_deployed
+from flows.engine.run_logger import told_once
 from flows.engine.tries import changes_of_try, labelled_as_try
 from flows.standard_features import standard_features
 from flows.steps.months import (
@@ -73,6 +74,7 @@ def backfill(
         refreshing(refresh),
         labelled_as_deployed(changed=True),
         labelled_as_try(changes_of_try(game, overrides, data_dir)),
+        told_once(),
         open_run(game, as_of, overrides, data_dir) as run,
     ):
         warn(run.day_warnings)

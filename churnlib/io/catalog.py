@@ -164,6 +164,12 @@ class Catalog:
         """Where the run that writes to the game's data names itself, and which it locks."""
         return join(self.data_dir, "02_intermediate", self.game, "run.json")
 
+    @property
+    def written_folders(self) -> dict[str, str]:
+        """The game's folders of what flows write, by layer: all but that of the raw tables."""
+        layers = [layer for layer in LAYERS if layer != "01_raw"]
+        return {layer: join(self.data_dir, layer, self.game) for layer in layers}
+
     def places(self, tables: Iterable[str], month: date) -> Iterator[tuple[Dataset, str]]:
         """Yields the places of all datasets except raw files and single model versions.
 

@@ -6,7 +6,6 @@ import os
 import shutil
 import stat
 import tempfile
-import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import BinaryIO
 
 from churnlib.errors import DataError, UnreadableDataError, reason
 from churnlib.io import durability
+from churnlib.io.temporary import scratch_folder, temporary_name
 
 REPORTS = "reports/"
 """The folder in a version's folder that has the reports on it."""
@@ -206,7 +206,7 @@ def replacing(targets: Sequence[str], last: str = "") -> Iterator[Iterable[Path]
 @contextmanager
 def _temporary(target: Path, last: str) -> Iterator[Path]:
     # In a folder of its own: a writer that fails may create its file only after it has raised.
-    folder = target.with_name(f".{target.name}.{uuid.uuid4().hex[:12]}.tmp")
+    folder = target.with_name(temporary_name(target.name))
     try:
         new_folders = durability.missing_folders(target)
         folder.mkdir(parents=True)
@@ -242,8 +242,8 @@ def scratch(target: str) -> Iterator[Path]:
         DataError: The disk is full, or the folder is not writable.
     """
     try:
-        with tempfile.TemporaryDirectory(prefix="churn-") as folder:
-            yield Path(folder)
+        with scratch_folder() as folder:
+            yield folder
     except Exception as error:
         if not _is_system_error(error):
             raise

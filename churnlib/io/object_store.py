@@ -4,7 +4,6 @@ import errno
 import hashlib
 import io
 import os
-import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from churnlib.errors import DataError, StoreError
 from churnlib.io.local import Entry, fingerprint_of, scratch
 from churnlib.io.object_store_client import key_of, open_store, store_errors
+from churnlib.io.temporary import temporary_name
 from churnlib.uris import folder_of, join, name_of
 
 if TYPE_CHECKING:
@@ -227,8 +227,7 @@ def _upload_folder(uri: str, folder: Path, last: str) -> None:
 
 def _upload_together(files: Mapping[str, Path]) -> None:
     """Uploads files under temporary names, and has the store copy them once all are there."""
-    suffix = uuid.uuid4().hex[:12]
-    temporary = {uri: join(folder_of(uri), f".{name_of(uri)}.{suffix}.tmp") for uri in files}
+    temporary = {uri: join(folder_of(uri), temporary_name(name_of(uri))) for uri in files}
     try:
         for uri, path in files.items():
             _upload(temporary[uri], path)

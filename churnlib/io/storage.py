@@ -4,13 +4,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from pathlib import Path
-from shutil import rmtree
 from typing import Any, BinaryIO
 
 from churnlib.io import local, locks, object_store
 from churnlib.io.local import Entry
 from churnlib.io.object_store_client import polars_options
-from churnlib.uris import is_remote, name_of
+from churnlib.uris import is_remote
 
 
 def check_reachable(uri: str) -> None:
@@ -162,22 +161,6 @@ def remove(uri: str) -> None:
         object_store.remove(uri)
     else:
         local.remove(uri)
-
-
-def remove_matching(folder: str, text: str) -> None:
-    """Removes the files in a folder whose name contains a text, also unfinished ones.
-
-    Args:
-        folder: The folder, which need not exist.
-        text: The text, without special characters of shell patterns.
-    """
-    if is_remote(folder):
-        for entry in list_files(folder):
-            if text in name_of(entry.uri):
-                remove(entry.uri)
-        return
-    for path in Path(folder).glob(f"*{text}*"):  # A writer that was killed leaves a folder.
-        rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def remove_folder(uri: str) -> None:

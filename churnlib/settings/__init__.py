@@ -41,6 +41,7 @@ from churnlib.settings.layers import (
     list_games,
     value_text,
 )
+from churnlib.settings.retention import RetentionSettings
 from churnlib.settings.schedules import Schedules
 from churnlib.settings.train import CalibrationChoice, FeatureChoice, Step, TrainSettings
 from churnlib.settings.windows import Window, WindowName, Windows
@@ -70,6 +71,7 @@ __all__ = [
     "IdType",
     "Offer",
     "RawSettings",
+    "RetentionSettings",
     "Schedules",
     "Settings",
     "StandardSettings",

@@ -7,7 +7,9 @@ from churnlib.errors import SettingsError
 from churnlib.settings.game import Settings
 from churnlib.settings.layers import NULL, load_base, value_text
 
-LEFT_OUT = frozenset({"game", "description", "data_dir", "as_of", "schedules", "engine"})
+LEFT_OUT = frozenset(
+    {"game", "description", "data_dir", "as_of", "schedules", "retention", "engine"}
+)
 NOT_SET = "not set"
 
 

@@ -19,6 +19,7 @@ from churnlib.settings.evaluation import EvaluationSettings
 from churnlib.settings.fields import Day, Flag, Months, OperatorOnly, Section, configurable_fields
 from churnlib.settings.layers import check_variables, load_layers
 from churnlib.settings.messages import explain
+from churnlib.settings.retention import RetentionSettings
 from churnlib.settings.schedules import Schedules
 from churnlib.settings.train import TrainSettings
 from churnlib.settings.windows import Windows
@@ -81,6 +82,7 @@ class Settings(Section, _GivenSettings):
     campaign: CampaignSettings = CampaignSettings()
     champion: ChampionSettings = ChampionSettings()
     schedules: Schedules = Schedules()
+    retention: RetentionSettings = RetentionSettings()
     engine: EngineSettings = EngineSettings()
 
     @property

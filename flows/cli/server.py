@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from churnlib.errors import ServerError, reason
 from flows.engine.prefect_home import check_database, check_home, prefect_home
-from flows.engine.server import QUIET
+from flows.engine.server import QUIET, RETENTION
 from flows.engine.server_access import AUTH, PROFILE, URL, profiles_file, write_profile
 from flows.engine.server_program import serve
 
@@ -40,7 +40,8 @@ def run_server(port: int) -> None:
         settings = write_profile(port)
         page = settings[URL].removesuffix("/api")
         # Prefect reads these when it is imported, by `serve`.
-        os.environ.update({name: os.environ.get(name, QUIET[name]) for name in QUIET})
+        for name, value in {**QUIET, **RETENTION}.items():
+            os.environ.setdefault(name, value)
         os.environ.update({**settings, "PREFECT_UI_API_URL": settings[URL]})
         os.environ.setdefault(LEASES, LEASES_ON_DISK)
         os.environ["PREFECT_SERVER_API_PORT"] = str(port)

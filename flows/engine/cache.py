@@ -4,9 +4,9 @@ import functools
 import hashlib
 import inspect
 import json
-import logging
 import platform
 import re
+import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import date
@@ -17,8 +17,6 @@ from typing import Any
 
 from prefect.cache_policies import CachePolicy
 from prefect.context import TaskRunContext
-from prefect.exceptions import MissingContextError
-from prefect.logging import get_run_logger
 from pydantic import BaseModel
 
 from churnlib.io.datasets import DatasetRef
@@ -28,8 +26,8 @@ from churnlib.versions.verification import library_versions
 from flows.engine.code_digest import Digest, changed_at, code_digest, module_name
 from flows.engine.process_start import STARTED as STARTED
 from flows.engine.results import expect_datasets_of
-
-Logger = logging.Logger | logging.LoggerAdapter[Any]
+from flows.engine.run_logger import run_logger as run_logger
+from flows.engine.run_logger import warn_once
 
 
 class DrawnSeed(int):
@@ -121,13 +119,23 @@ class DependencyCache(CachePolicy):
             run_logger().warning("the result is not kept: %s", error)
             return None
         if changed := changed_files(code):
-            run_logger().warning(
-                "the result is not kept, because this code changed after the start of the run: %s",
-                ", ".join(map(str, changed)),
-            )
+            warn_once(_why_not_kept(changed), "changed code")
             return None
         expect_datasets_of(inputs, key)
         return key
+
+
+def _why_not_kept(changed: list[Path]) -> str:
+    files = ", ".join(map(str, changed))
+    if any(changed_at(file) > time.time_ns() for file in changed):
+        return (
+            "the results of tasks are not kept, because code seems to have changed in the future: "
+            f"the clock of this machine was set back. Set it right, or change the files: {files}"
+        )
+    return (
+        "results of tasks are not kept, because their code changed after the start of the run: "
+        f"{files}"
+    )
 
 
 def changed_files(code: Digest) -> list[Path]:
@@ -137,14 +145,6 @@ def changed_files(code: Digest) -> list[Path]:
     """
     files = {*code.files, *(trust.package_files() if _builds_models(code) else ())}
     return sorted(file for file in files if changed_at(file) > STARTED)
-
-
-def run_logger() -> Logger:
-    """Returns the logger of the current run; outside of one, that of this package."""
-    try:
-        return get_run_logger()
-    except MissingContextError:
-        return logging.getLogger("flows")
 
 
 def _key(

@@ -180,5 +180,5 @@ def result_of(future: PrefectFuture[DatasetRef]) -> DatasetRef:
 
 def remove_parts(build: Build) -> None:
     """Removes the parts of a build that are left, complete or not."""
-    folder = folder_of(part_of(build.target, build.id, 0).uri)
-    storage.remove_matching(folder, build.id)
+    # The game's data are locked, so that all parts there are of this run.
+    storage.remove_folder(folder_of(part_of(build.target, build.id, 0).uri))

@@ -1,22 +1,16 @@
 """Outputs that appear together: kept aside until all of them are complete."""
 
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from uuid import uuid4
 
 from churnlib.io import storage
 from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.io.temporary import scratch_folder, temporary_name
 from churnlib.uris import folder_of, is_remote, join, name_of
-
-ABANDONED_AFTER = 24 * 3600
-"""Seconds after which a folder that a killed run has left is removed."""
-_FOLDERS = ".aside.{}.tmp"
 
 
 class _Publication:
@@ -37,11 +31,8 @@ class _Publication:
     def new_folder(self, uri: str) -> str:
         """A temporary folder for what is to be put into another one, on the same disk."""
         if is_remote(uri):
-            return self._cleanup.enter_context(TemporaryDirectory(prefix="churn-"))
-        for left in Path(uri).glob(_FOLDERS.format("*")):
-            if time.time() - left.stat().st_mtime > ABANDONED_AFTER:
-                shutil.rmtree(left, ignore_errors=True)
-        folder = join(uri, _FOLDERS.format(uuid4().hex[:12]))
+            return str(self._cleanup.enter_context(scratch_folder()))
+        folder = join(uri, temporary_name("aside"))
         self._cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
         return folder
 

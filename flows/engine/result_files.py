@@ -1,6 +1,10 @@
 """The files of task results: plain JSON of this project, from which Prefect creates no objects."""
 
 import json
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -8,11 +12,15 @@ from prefect.filesystems import LocalFileSystem, WritableFileSystem
 from prefect.settings import get_current_settings
 from pydantic import PrivateAttr
 
-from churnlib.errors import reason
+from churnlib.errors import DataError, reason
+from churnlib.io import storage
 from churnlib.versions.signature import SIGNATURE, signature_fault, signed
 from flows.engine.cache import run_logger
 from flows.engine.results import SERIALIZER, check_places
+from flows.engine.run_logger import warn_once
 
+VARIABLE = "PREFECT_RESULTS_LOCAL_STORAGE_PATH"
+"""The variable that names the folder of results."""
 FIELDS = {"format", "name", "expiration", "kept"}
 """What a file contains: the name of the serializer, its own name, when it expires, and the
 serialized result. With a signing key, its signature, too; see `churnlib.versions.signature`."""
@@ -49,13 +57,16 @@ class ResultFiles(WritableFileSystem):
             ForeignResultError: It was not written by `write_path`.
             StaleResultError: It refers to other data folders than the call.
         """
+        file = _folder()._resolve_path(path)
         content = _folder().read_path(path, _sync=True)
+        with suppress(OSError):  # See `remove_unused_results`.
+            os.utime(file)
         try:
             kept = _parse(content, path)
         except (ValueError, RecursionError) as error:
             message = (
-                f"{_folder()._resolve_path(path)} is ignored, because it is not the result of a "
-                f"task of this project: {reason(error)}"
+                f"{file} is ignored, because it is not the result of a task of this project: "
+                f"{reason(error)}"
             )
             run_logger().warning("%s", message)
             raise ForeignResultError(message) from None
@@ -73,7 +84,10 @@ class ResultFiles(WritableFileSystem):
         self.write_path(path, content)
 
     def write_path(self, path: str, content: bytes, **_: Any) -> None:  # type: ignore[override]
-        """Writes a result.
+        """Writes a result, as a whole or not at all.
+
+        Where the folder is full or may not be written to, a warning says so, once a run: the task
+        then runs again next time.
 
         Args:
             path: Its name.
@@ -93,7 +107,39 @@ class ResultFiles(WritableFileSystem):
             "expiration": metadata.get("expiration"),
             "kept": record["result"],
         }
-        _folder().write_path(path, json.dumps(signed(kept)).encode(), _sync=True)
+        file = _folder()._resolve_path(path)
+        try:
+            storage.write_text(json.dumps(signed(kept)), file)
+        except DataError as error:
+            why = reason(error.__cause__ or error)
+            warn_once(
+                "results of tasks are not kept, so that tasks run again next time: "
+                f"{result_folder()} cannot be written to ({why}). Free some space or grant write "
+                f"access, or name another folder in {VARIABLE}.",
+                "results",
+            )
+
+
+def remove_unused_results(days: int) -> int:
+    """Removes the results that no run has read or written for a number of days.
+
+    Returns:
+        How many were removed.
+    """
+    removed, oldest = 0, time.time() - days * 24 * 3600
+    with suppress(OSError):  # No folder yet, or one that may not be written to.
+        for entry in os.scandir(result_folder()):
+            is_old = entry.is_file(follow_symlinks=False) and entry.stat().st_mtime < oldest
+            # Other projects may keep results in the same folder.
+            if is_old and SERIALIZER.encode() in Path(entry.path).read_bytes():
+                Path(entry.path).unlink()
+                removed += 1
+    return removed
+
+
+def result_folder() -> str:
+    """The folder with the files of results, which need not exist."""
+    return str(_folder()._resolve_path("").resolve())
 
 
 def _folder() -> Any:  # Its methods have a parameter `_sync` that their types do not show.

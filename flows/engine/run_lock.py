@@ -3,7 +3,7 @@
 import json
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ _HELD: ContextVar[frozenset[str]] = ContextVar("held", default=frozenset())
 
 
 @contextmanager
-def exclusive_run(catalog: Catalog) -> Iterator[None]:
+def exclusive_run(catalog: Catalog, at_start: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Lets no other run write to a game's data folder before the end of the block.
 
     Runs share files, such as the training features, that depend on their settings. A run that is
@@ -33,6 +33,7 @@ def exclusive_run(catalog: Catalog) -> Iterator[None]:
 
     Args:
         catalog: The game's data.
+        at_start: Is called when the lock is held, once in nested blocks.
 
     Raises:
         DataError: The folder cannot be locked, or another run still works after the longest wait.
@@ -54,6 +55,7 @@ def exclusive_run(catalog: Catalog) -> Iterator[None]:
         token = _HELD.set(_HELD.get() | {uri})
         storage.write_text(json.dumps(_about_this_run()) + "\n", uri)
         try:
+            at_start()
             yield
         finally:
             _HELD.reset(token)

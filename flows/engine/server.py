@@ -34,10 +34,17 @@ START_SECONDS = 120
 STOP_SECONDS = 15
 """Time limit for the server to write what it has received, before it is killed."""
 
+LOG_BYTES = 2**20
+"""The size from which a server starts a new log; the one before it is kept beside it."""
+
 QUIET = {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
+RETENTION = {"PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs"}
+"""Lets servers remove old runs, and not only old events, after the time that Prefect's settings
+state: 90 days, unless `PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD` has other seconds."""
 SERVER_ENVIRONMENT = {
     **QUIET,
-    # As Prefect's own temporary server: no scheduler, no clean-up of other runs, no UI.
+    **RETENTION,
+    # As Prefect's own temporary server: no scheduler, no services for other runs, no UI.
     "PREFECT__SERVER_EPHEMERAL": "1",
     "PREFECT__SERVER_FINAL": "1",
     "PREFECT_SERVER_UI_ENABLED": "false",
@@ -103,6 +110,7 @@ class LocalServer:
         listener = socket.create_server(("127.0.0.1", 0))
         port = listener.getsockname()[1]
         self._url, self._password = f"http://127.0.0.1:{port}/api", new_password()
+        _start_new_log(self._log)
         with listener, self._log.open("ab") as log:
             self._log_start = log.tell()
             self._process = subprocess.Popen(
@@ -212,6 +220,12 @@ class LocalServer:
                 process.wait()
             if process.stdin:
                 process.stdin.close()
+
+
+def _start_new_log(log: Path) -> None:
+    with suppress(OSError):  # No log yet.
+        if log.stat().st_size > LOG_BYTES:
+            log.replace(log.with_name(f"{log.name}.1"))
 
 
 @contextmanager

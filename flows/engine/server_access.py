@@ -1,6 +1,6 @@
 """Who may use a Prefect server on this machine: passwords, and the profile that holds one.
 
-Only the standard library and `churnlib.errors` are imported here.
+Only the standard library, and what needs no more, are imported here.
 """
 
 import json
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from churnlib.errors import ServerError, reason
+from churnlib.io.temporary import temporary_name
 from flows.engine.prefect_home import prefect_home
 from flows.engine.server_program import origins
 
@@ -76,7 +77,7 @@ def write_profile(port: int) -> dict[str, str]:
 
 def _replace_private(file: Path, text: str) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    beside = file.with_name(f"{file.name}.{os.getpid()}.tmp")
+    beside = file.with_name(temporary_name(file.name))
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as opened:

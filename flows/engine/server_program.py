@@ -4,6 +4,7 @@ As a script, it serves one run and ends with the process that started it. Its ar
 descriptor of a listening socket, and Prefect's home. Nothing of the project is imported here.
 """
 
+import asyncio
 import atexit
 import gc
 import os
@@ -85,6 +86,8 @@ def serve(listener: socket.socket, home: Path) -> None:
             # Two concurrent first runs must not create the same database.
             with FileLock(home / "local-server.lock", fallback_to_soft=False):
                 await super().startup(sockets)
+            if os.environ.get("PREFECT__SERVER_EPHEMERAL"):
+                self.removal = asyncio.create_task(_remove_old_runs())
 
     def app() -> LocalOnly:
         from prefect.server.api.server import create_app
@@ -99,6 +102,16 @@ def serve(listener: socket.socket, home: Path) -> None:
         timeout_graceful_shutdown=5,
     )
     Server(config).run(sockets=[listener])
+
+
+async def _remove_old_runs() -> None:
+    """Removes old runs from the database, as the services of a permanent server do."""
+    from prefect.server.database import provide_database_interface
+    from prefect.server.services.db_vacuum import vacuum_old_flow_runs
+    from prefect.settings import get_current_settings
+
+    if "flow_runs" in get_current_settings().server.services.db_vacuum.enabled_vacuum_types:
+        await vacuum_old_flow_runs(db=provide_database_interface())
 
 
 def _end_with_parent() -> None:

@@ -14,12 +14,12 @@ from flows.engine.artifacts import show_datasets
 from flows.engine.events import labelled_as_deployed
 from flows.engine.ledger import ledger
 from flows.engine.node import Pipeline
+from flows.engine.run_logger import told_once
 from flows.engine.server_outage import wait_for_server
 from flows.engine.tries import changes_of_try, labelled_as_try
 from flows.steps.parameters import AsOf, Game, Overrides
 from flows.steps.run import Run, open_run
 from flows.steps.run_day import shared_day
-from flows.steps.run_warnings import told_once
 from flows.task import refreshing
 
 PARAMETERS = """

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Any
 
 from churnlib.errors import DataError, SettingsError, UnreadableError
@@ -17,6 +18,7 @@ from churnlib.settings import Settings, WindowName, check_label_overlap, load_se
 from churnlib.versions.signature import check_key
 from flows.engine.publication import published_together
 from flows.engine.run_lock import exclusive_run
+from flows.engine.tidying import tidy
 from flows.steps.deployed_run import check_deployed_run
 from flows.steps.raw_tables import RawTable, open_tables
 from flows.steps.run_day import DerivedDay, derive_day, find_shared_day
@@ -194,7 +196,7 @@ def open_run(
     check_key()  # Not after a fit of hours, when the model is to be signed.
     catalog = Catalog(settings.data_dir, game)
     catalog.check_data_dir()
-    with exclusive_run(catalog), published_together():
+    with exclusive_run(catalog, partial(tidy, settings, catalog)), published_together():
         derived, day = _day_of(settings, catalog)
         parameters = {"game": game, "as_of": day, "overrides": overrides, "data_dir": data_dir}
         yield Run(settings, catalog, day, parameters, model, derived, replace)

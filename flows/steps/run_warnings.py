@@ -1,14 +1,12 @@
 """Warnings about a run, for its log and for the readers of its reports."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Iterable
 from itertools import chain
 
 from churnlib.model.predict import Scored
 from churnlib.report.formatting import counted
 from churnlib.settings import StandardSettings, WindowName, label_overlap
-from flows.engine.cache import run_logger
+from flows.engine.run_logger import run_logger, warn_once
 from flows.steps.feeds import Feeds, check_feeds
 from flows.steps.run import Run
 from flows.steps.sources import Sources, stale_source_warnings
@@ -20,20 +18,6 @@ FEWEST_BEYOND = 5
 """The number of such rows that it takes at least."""
 
 
-_TOLD: ContextVar[set[str] | None] = ContextVar("told", default=None)
-
-
-@contextmanager
-def told_once() -> Iterator[None]:
-    """Logs each warning of `warn` once in the block, those of sub-flows included."""
-    token = _TOLD.set(set()) if _TOLD.get() is None else None
-    try:
-        yield
-    finally:
-        if token:
-            _TOLD.reset(token)
-
-
 def warn(*groups: Iterable[str], note: str | None = None) -> tuple[str, ...]:
     """Logs warnings, each once a run, and returns them for the reports.
 
@@ -42,12 +26,8 @@ def warn(*groups: Iterable[str], note: str | None = None) -> tuple[str, ...]:
         note: A remark to log as well, which is not for the reports.
     """
     distinct = tuple(dict.fromkeys(chain(*groups)))
-    told = _TOLD.get()
     for warning in distinct:
-        if told is None or warning not in told:
-            run_logger().warning(warning)
-    if told is not None:
-        told.update(distinct)
+        warn_once(warning)
     if note:
         run_logger().info(note)
     return distinct

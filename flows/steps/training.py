@@ -99,7 +99,7 @@ def fit_version(run: Run, cohort: Cohort) -> DatasetRef:
         seed=settings.train.seed,
         origin={
             "settings": settings.model_dump(
-                mode="json", exclude={"data_dir", "schedules", "engine"}
+                mode="json", exclude={"data_dir", "schedules", "retention", "engine"}
             ),
             "changes": changes(settings),
             "tables": cohort.sources,

@@ -293,17 +293,6 @@ def test_columns_beyond_the_schema_are_allowed(target: Dataset) -> None:
     assert read(target, Table).equals(more)
 
 
-def test_matching_files_are_removed_with_what_a_killed_writer_left(tmp_path: Path) -> None:
-    for name in ("a.6e0f.arrow", "b.77aa.arrow"):
-        (tmp_path / name).touch()
-    unfinished = tmp_path / ".a.6e0f.arrow.0123.tmp"
-    unfinished.mkdir()
-    (unfinished / "a.6e0f.arrow").touch()
-    storage.remove_matching(str(tmp_path), "6e0f")
-    assert [path.name for path in tmp_path.iterdir()] == ["b.77aa.arrow"]
-    storage.remove_matching(str(tmp_path / "none"), "6e0f")
-
-
 def scan_denied(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Denies access to a folder; permissions do not stop the system's administrator."""
     scan_folder = os.scandir

@@ -10,7 +10,6 @@ from churnlib.io import datasets, storage
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import Dataset, DatasetRef
 from flows.engine.publication import (
-    ABANDONED_AFTER,
     keep_aside,
     place_aside,
     present,
@@ -140,20 +139,6 @@ def test_results_of_tasks_are_valid_before_they_are_published(tmp_path: Path) ->
     with pytest.raises(Exception, match="missing, or has changed"):
         kept.loads(newer)
     assert kept.loads(blob) == written
-
-
-def test_what_a_killed_run_left_is_removed_after_a_day(tmp_path: Path) -> None:
-    for name, age in (("old", ABANDONED_AFTER + 60), ("young", 60)):
-        left = tmp_path / "02" / f".aside.{name}.tmp"
-        left.mkdir(parents=True)
-        then = left.stat().st_mtime - age
-        os.utime(left, (then, then))
-    with published_together():
-        write(tmp_path, "a", "new")
-    assert sorted(path.name for path in (tmp_path / "02").iterdir()) == [
-        ".aside.young.tmp",
-        "a.txt",
-    ]
 
 
 def test_predictions_are_on_the_disk_when_they_are_published(

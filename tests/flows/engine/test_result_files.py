@@ -15,14 +15,15 @@ from prefect._internal.result_records import ResultRecord
 from prefect.client.schemas.objects import State
 from prefect.exceptions import ObjectNotFound
 from prefect.results import ResultStore
-from prefect.settings import get_current_settings
+from prefect.settings import PREFECT_LOCAL_STORAGE_PATH, get_current_settings, temporary_settings
 
 from churnlib.io.datasets import Dataset, DatasetRef, ref
 from churnlib.io.storage import write_text
 from churnlib.settings import SIGNING_KEY_VARIABLE
 from churnlib.versions.signature import SHORTEST_KEY
-from flows.engine.result_files import FIELDS, ResultFiles
+from flows.engine.result_files import FIELDS, VARIABLE, ResultFiles
 from flows.engine.results import SERIALIZER, encode
+from flows.engine.run_logger import told_once
 from flows.task import task
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
@@ -207,3 +208,30 @@ def test_result_is_not_read_by_the_id_in_the_state_of_a_run(
     with pytest.raises(ObjectNotFound):
         asyncio.run(ResultStore._from_metadata(data.metadata))
     assert not mark.exists()
+
+
+def test_result_that_cannot_be_kept_is_one_warning_a_run(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    RUNS.clear()
+    (tmp_path / "file").touch()
+    targets = [Dataset("text", "hawk", str(tmp_path / "data" / f"{n}.txt")) for n in range(3)]
+    with (
+        temporary_settings({PREFECT_LOCAL_STORAGE_PATH: tmp_path / "file" / "results"}),
+        caplog.at_level("WARNING"),
+        told_once(),
+    ):
+        for target in targets:
+            assert write(target) == ref(target)
+    assert len(RUNS) == 3
+    (warning,) = [record for record in caplog.records if record.levelname != "INFO"]
+    assert warning.getMessage().startswith("results of tasks are not kept, so that tasks run again")
+    assert warning.exc_info is None
+    assert VARIABLE in warning.getMessage()
+
+
+def test_use_of_a_result_renews_its_age(kept: Path, target: Dataset) -> None:
+    os.utime(kept, (1e9, 1e9))
+    write(target)
+    assert RUNS == ["write"]
+    assert kept.stat().st_mtime > 1.5e9

@@ -9,7 +9,8 @@ from churnlib.model.feature_table import FeatureTable
 from churnlib.model.fit import fit
 from churnlib.model.fitted_model import FittedModel
 from churnlib.model.predict import predict_in_parts
-from flows.steps.run_warnings import new_value_warnings, told_once, warn
+from flows.engine.run_logger import told_once
+from flows.steps.run_warnings import new_value_warnings, warn
 from tests.churnlib.model.samples import BOOSTING, features, model_of, training
 
 ROWS = features()
