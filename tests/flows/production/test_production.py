@@ -125,6 +125,8 @@ def test_deployment_trains_the_model_that_the_command_line_trains(
         ('overrides={"horizon_months": "six"}', "horizon_months"),
         ('game="game3"', "game3"),
         ('as_of="1999-01-01"', "windows.train selects no subscription"),
+        ('overrides={"train.model_format": "joblib"}', "a joblib file can run any code"),
+        ('data_dir="/tmp"', "it would read and write wherever the worker may"),
     ],
 )
 def test_deployment_with_invalid_parameters_fails_with_the_reason(
