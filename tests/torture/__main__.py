@@ -9,36 +9,43 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from tests.torture.cases import CASES
+from tests.torture.disturbances import disturb
 from tests.torture.kills import Tally, survive
-from tests.torture.place import Place, lasting_server
+from tests.torture.place import Lasting, Place
 
 
 def main() -> int:
-    """Kills runs; returns 1 if one did not survive."""
+    """Kills and disturbs runs; returns 1 if one did not survive."""
     parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
     parser.add_argument("--kills", type=int, default=200, help="how many kills (200)")
-    parser.add_argument("--seed", type=int, help="what to draw; names the kills of a failure")
-    parser.add_argument("--only", action="append", choices=[case.name for case in CASES])
+    parser.add_argument("--seed", type=int, help="draws the kills; the same seed, the same kills")
+    names = [case.name for case in CASES]
+    parser.add_argument("--only", action="append", choices=names, help="kill only this command")
+    parser.add_argument("--disturb", type=int, default=2, help="how often each fault is drawn (2)")
     parser.add_argument("--keep", type=Path, help="the folder to work in, which is kept")
-    arguments = parser.parse_args()
-    seed = random.randrange(10**6) if arguments.seed is None else arguments.seed
-    cases = tuple(case for case in CASES if case.name in (arguments.only or [case.name]))
-    started, tally = time.monotonic(), Tally()
+    given = parser.parse_args()
+    seed = random.randrange(10**6) if given.seed is None else given.seed
+    cases = tuple(case for case in CASES if case.name in (given.only or names))
+    started, killed, disturbed = time.monotonic(), Tally(), Tally()
+    print(f"seed {seed}", flush=True)
     with ExitStack() as stack:
-        folder = arguments.keep or Path(
-            stack.enter_context(tempfile.TemporaryDirectory(prefix="churn-torture-"))
-        )
-        for server in ("own", "lasting"):
-            place = Place(folder / server)
-            if server == "lasting":
-                place.url = stack.enter_context(lasting_server(place.folder))
-            kills = arguments.kills // 2 + (arguments.kills % 2 if server == "own" else 0)
-            survive(place, cases, kills, random.Random(f"{seed} {server}"), tally)
-    print(f"\nkills survived: {tally.survived} of {tally.kills}, seed {seed}", end=", ")
-    print(f"{time.monotonic() - started:.0f} s")
-    for line in tally.failures:
-        print(f"  {line}")
-    return 0 if not tally.failures else 1
+        new = tempfile.TemporaryDirectory(prefix="churn-torture-", ignore_cleanup_errors=True)
+        folder = given.keep or Path(stack.enter_context(new))
+        if given.kills:
+            own = Place(folder / "own")
+            survive(own, cases, (given.kills + 1) // 2, random.Random(f"{seed} own"), killed)
+            place = Place(folder / "lasting")
+            with Lasting(place.folder) as server:
+                place.url = server.url
+                survive(place, cases, given.kills // 2, random.Random(f"{seed} lasting"), killed)
+        if given.disturb:
+            disturb(folder, random.Random(f"{seed} disturb"), disturbed, given.disturb)
+    print(f"\nseed {seed}, {time.monotonic() - started:.0f} s")
+    print(f"kills survived: {killed}")
+    print(f"other disturbances survived: {disturbed}")
+    for what in (*killed.failures, *disturbed.failures):
+        print(f"  failed: {what}")
+    return 1 if killed.failures or disturbed.failures else 0
 
 
 if __name__ == "__main__":

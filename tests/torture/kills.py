@@ -17,14 +17,29 @@ class Tally:
     """What was survived.
 
     Attributes:
-        kills: How many runs were killed.
-        survived: After how many of them everything held.
-        failures: What did not hold.
+        runs: How many runs were killed or disturbed.
+        failures: Those after which something did not hold.
     """
 
-    kills: int = 0
-    survived: int = 0
+    runs: int = 0
     failures: list[str] = field(default_factory=list)
+
+    def count(self, what: str, faults: list[str]) -> None:
+        """Counts and prints one.
+
+        Args:
+            what: What was done to which run.
+            faults: What did not hold afterwards.
+        """
+        self.runs += 1
+        print(f"{'FAILED' if faults else 'survived'}: {what}", flush=True)
+        for fault in faults:
+            print(f"    {fault}", flush=True)
+        if faults:
+            self.failures.append(what)
+
+    def __str__(self) -> str:
+        return f"{self.runs - len(self.failures)} of {self.runs}"
 
 
 @dataclass(frozen=True)
@@ -82,15 +97,7 @@ def survive(
             continue
         expected = undisturbed(place, case)
         for one in drawn(expected.changes, share, draw):
-            tally.kills += 1
-            faults = faults_after(place, case, expected, one)
-            tally.survived += not faults
-            what = f"{case.name}{own}, killed {one}"
-            print(f"{'FAILED' if faults else 'survived'}: {what}", flush=True)
-            for fault in faults:
-                print(f"    {fault}", flush=True)
-            if faults:
-                tally.failures.append(f"{what}: {'; '.join(faults)[:500]}")
+            tally.count(f"{case.name}{own}, killed {one}", faults_after(place, case, expected, one))
 
 
 def undisturbed(place: Place, case: Case) -> Expected:
@@ -122,6 +129,11 @@ def faults_after(place: Place, case: Case, expected: Expected, one: Kill) -> lis
     carry_out(place, line, expected, one)
     if faults := unreadable(place):
         return [f"after the kill: {fault}" for fault in faults]
+    return faults_of_next(place, line, expected)
+
+
+def faults_of_next(place: Place, line: tuple[str, ...], expected: Expected) -> list[str]:
+    """Runs a command that was disturbed before, and returns what is wrong afterwards."""
     place.let_a_day_pass()
     try:
         status = place.run(line)
@@ -142,7 +154,7 @@ def faults_after(place: Place, case: Case, expected: Expected, one: Kill) -> lis
 def carry_out(place: Place, line: tuple[str, ...], expected: Expected, one: Kill) -> None:
     """Starts a run and kills it."""
     if one.at is not None:
-        status = place.run(line, one.at)
+        status = place.run(line, at=one.at)
         assert status in (0, -signal.SIGKILL), place.log
         return
     process = place.start(line)

@@ -1,15 +1,17 @@
 """A place to run commands in: a data folder, Prefect's home, results and temporary files."""
 
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from churnlib.io.leftovers import find_leftovers
 from churnlib.io.temporary import ABANDONED_AFTER
@@ -31,10 +33,15 @@ class Place:
     Attributes:
         folder: The folder with the others.
         url: The API of a lasting server; commands start one of their own if it is empty.
+        store: Variables by which commands find their data in an object store.
+        fate: What happens to all commands; see `tests.torture.victim.Fate`.
+        kept: Where `keep` copies to.
     """
 
     folder: Path
     url: str = ""
+    store: Mapping[str, str] = field(default_factory=dict)
+    fate: dict[str, Any] = field(default_factory=dict)
     kept: Path = field(init=False)
 
     def __post_init__(self) -> None:
@@ -65,6 +72,7 @@ class Place:
             "CHURN_DATA_DIR": str(self.data),
             "PYTHONPATH": str(ROOT),
             "OMP_NUM_THREADS": "1",
+            **self.store,
         }
 
     def keep(self, name: str) -> None:
@@ -80,23 +88,18 @@ class Place:
             shutil.rmtree(self.folder / folder, ignore_errors=True)
             shutil.copytree(self.kept / name / folder, self.folder / folder, symlinks=True)
 
-    def start(
-        self, line: tuple[str, ...], at: int = -1, more: Mapping[str, str] | None = None
-    ) -> "subprocess.Popen[bytes]":
-        """Starts a command, which kills itself at a change of files; see `victim`."""
-        counted = [str(self.folder / name) for name in FOLDERS]
-        victim = [str(at), str(self.folder / "changes"), ":".join(counted)]
-        command = [sys.executable, "-m", "tests.torture.victim", *victim, *line]
+    def start(self, line: tuple[str, ...], **fate: Any) -> "subprocess.Popen[bytes]":
+        """Starts a command that something happens to; see `tests.torture.victim.Fate`."""
+        folders = [str(self.folder / name) for name in FOLDERS]
+        whole = {"folders": folders, "counted": str(self.folder / "changes"), **self.fate, **fate}
+        command = [sys.executable, "-m", "tests.torture.victim", json.dumps(whole), *line]
         log = self.folder / "log"
         log.write_bytes(b"")
-        environment = {**self.environment, **(more or {})}
-        return spawn(command, log, environment, cwd=ROOT)
+        return spawn(command, log, self.environment, cwd=ROOT)
 
-    def run(
-        self, line: tuple[str, ...], at: int = -1, more: Mapping[str, str] | None = None
-    ) -> int:
+    def run(self, line: tuple[str, ...], **fate: Any) -> int:
         """Runs a command to its end; returns its status, negative if it was killed."""
-        process = self.start(line, at, more)
+        process = self.start(line, **fate)
         try:
             return process.wait(LONGEST_SECONDS)
         except subprocess.TimeoutExpired:
@@ -122,22 +125,36 @@ class Place:
                 os.utime(path, (then, then))
 
 
-@contextmanager
-def lasting_server(folder: Path) -> Iterator[str]:
-    """A server that outlives commands; yields the URL of its API."""
-    home = folder / "server"
-    home.mkdir()
-    port = free_port()
-    url = f"http://127.0.0.1:{port}/api"
-    own = {n: v for n, v in os.environ.items() if not n.startswith(("PREFECT_", "CHURN_"))}
-    variables = {**own, **QUIET, "PREFECT_HOME": str(home)}
-    command = ["-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    server = spawn([sys.executable, *command], folder / "server.log", variables, cwd=ROOT)
-    try:
-        wait_for(lambda: answers(f"{url}/health"), "the server")
-        yield url
-    finally:
-        stop(server)
+class Lasting:
+    """A server that outlives commands, in the folder `server` of a place."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._port = folder, free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        self.url = f"http://127.0.0.1:{self._port}/api"
+        (folder / "server").mkdir(exist_ok=True)
+
+    def __enter__(self) -> "Lasting":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Starts it, and waits until it answers."""
+        own = {n: v for n, v in os.environ.items() if not n.startswith(("PREFECT_", "CHURN_"))}
+        variables = {**own, **QUIET, "PREFECT_HOME": str(self._folder / "server")}
+        line = ["-m", "prefect", "server", "start", "--host", "127.0.0.1"]
+        command = [sys.executable, *line, "--port", str(self._port)]
+        self._process = spawn(command, self._folder / "server.log", variables, cwd=ROOT)
+        wait_for(lambda: answers(f"{self.url}/health"), "the server")
+
+    def stop(self) -> None:
+        """Ends it."""
+        process, self._process = self._process, None
+        if process:
+            stop(process)
 
 
 def kill(process: "subprocess.Popen[bytes]", others: list[int]) -> None:
