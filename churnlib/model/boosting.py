@@ -9,8 +9,9 @@ import lightgbm
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
 
+from churnlib.model.boosting_text import check_text
 from churnlib.model.feature_schema import FeatureSchema
 from churnlib.model.feature_table import FeatureTable
 from churnlib.schemas.columns import LABEL
@@ -21,17 +22,27 @@ REPRODUCIBLE = {"deterministic": True, "force_row_wise": True, "verbose": -1}
 """Parameters that make the model independent of the number of threads."""
 CONSTRAINTS: dict[str, list[Any]] = {
     "boosting_type": [StrOptions({"gbdt", "dart", "rf"})],
+    "class_weight": [StrOptions({"balanced"}), dict, None],
     "colsample_bytree": [Interval(Real, 0, 1, closed="right")],
+    "importance_type": [StrOptions({"split", "gain"})],
     "learning_rate": [Interval(Real, 0, None, closed="neither")],
+    "max_depth": [Integral],
     "min_child_samples": [Interval(Integral, 0, None, closed="left")],
+    "min_child_weight": [Interval(Real, 0, None, closed="left")],
+    "min_split_gain": [Interval(Real, 0, None, closed="left")],
     "n_estimators": [Interval(Integral, 1, None, closed="left")],
+    "n_jobs": [Integral, None],
     "num_leaves": [Interval(Integral, 2, 131_072, closed="both")],
     "objective": [StrOptions({"binary"}), None],
+    "random_state": ["random_state"],
     "reg_alpha": [Interval(Real, 0, None, closed="left")],
     "reg_lambda": [Interval(Real, 0, None, closed="left")],
     "subsample": [Interval(Real, 0, 1, closed="right")],
+    "subsample_for_bin": [Interval(Integral, 1, None, closed="left")],
+    "subsample_freq": [Interval(Integral, 0, None, closed="left")],
 }
-"""The valid parameter values, checked early; LightGBM itself fails or warns only when it fits."""
+"""The valid values of all parameters. LightGBM joins them to a text, separated by blanks, so that a
+text for a number could set any other parameter, such as a file to write."""
 HANDLED_PARAMS = ("n_estimators", "importance_type", "class_weight", "objective")
 """Parameters that LightGBM's scikit-learn interface handles itself."""
 
@@ -39,15 +50,59 @@ HANDLED_PARAMS = ("n_estimators", "importance_type", "class_weight", "objective"
 class LGBMClassifier(lightgbm.LGBMClassifier):
     """LightGBM's classifier for Polars frames with Enum columns, which it splits as categories.
 
-    LightGBM itself aborts the process on such a frame.
+    LightGBM itself aborts the process on such a frame. A file holds the fitted model as text, which
+    is checked before LightGBM reads it.
     """
 
     _parameter_constraints = CONSTRAINTS
+
+    def set_params(self, **params: Any) -> Self:
+        """Sets parameters, but none that the constructor does not name.
+
+        Raises:
+            ValueError: There is no such parameter.
+        """
+        if unknown := sorted(set(params) - {*CONSTRAINTS, *REPRODUCIBLE}):
+            raise ValueError(f"LightGBM's classifier has no parameter {unknown[0]!r} to set")
+        super().set_params(**params)
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        booster = self._Booster
+        text = None if booster is None else booster.model_to_string(num_iteration=-1)
+        return {**super().__getstate__(), "_Booster": text}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._check_params()
+        if (text := state["_Booster"]) is not None:
+            check_text(text)
+            self._Booster = lightgbm.Booster(model_str=text)
+            self._Booster.best_iteration = self._best_iteration
+
+    def __copy__(self) -> Self:
+        """Shares the fitted model; LightGBM copies the classifier whenever parameters are read."""
+        copy = type(self).__new__(type(self))
+        copy.__dict__.update(self.__dict__)
+        return copy
+
+    def _check_params(self) -> None:
+        """Checks all parameters once more: a search or a file sets them without any check."""
+        params = {name: getattr(self, name) for name in CONSTRAINTS} | self._other_params
+        for name in REPRODUCIBLE.keys() & params.keys():
+            if params.pop(name) != REPRODUCIBLE[name]:
+                raise ValueError(f"the parameter '{name}' must be {REPRODUCIBLE[name]!r}")
+        if unknown := sorted(params.keys() - CONSTRAINTS.keys()):
+            raise ValueError(f"LightGBM's classifier has no parameter {unknown[0]!r} to set")
+        if self._objective not in (None, "binary"):
+            raise ValueError(f"the objective is {self._objective!r}, not 'binary'")
+        validate_parameter_constraints(self._parameter_constraints, params, type(self).__name__)
 
     def fit(  # type: ignore[override]
         self, frame: Any, outcome: Any, **options: Any
     ) -> Self:
         """Fits to a frame or a matrix."""
+        self._check_params()
         self.set_params(**REPRODUCIBLE)
         super().fit(numbers(frame), outcome, categorical_feature=categories(frame), **options)
         return self
@@ -116,6 +171,11 @@ class LGBMFromParts(LGBMClassifier):
         """Predicts the log odds of churn, which calibration uses."""
         return self._booster().predict(numbers(frame), raw_score=True, **options)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "text_" in state:
+            check_text(self.text_)
+
     def _booster(self) -> lightgbm.Booster:
         return lightgbm.Booster(model_str=self.text_)
 
@@ -128,6 +188,7 @@ class LGBMFromParts(LGBMClassifier):
         return hasattr(self, "text_")
 
     def _train(self, data: Any, outcome: NDArray[Any], categorical: Sequence[int]) -> Self:
+        self._check_params()
         params = {
             k: v for k, v in self.get_params().items() if k not in HANDLED_PARAMS and v is not None
         }

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from churnlib.errors import ModelError, reason
+from churnlib.model.archive import MOST_BYTES, check_archive
 from churnlib.model.skops_io import skops_io
 from churnlib.model.trust import how_to_trust, types_to_trust, untrusted_types
 
@@ -19,7 +20,7 @@ def dump_pipeline(pipeline: "Fitted", file: Path) -> None:
     """Writes a pipeline, in the format that the suffix names.
 
     Raises:
-        ModelError: It holds types that a skops file may not hold.
+        ModelError: It is too large, or holds types that a skops file may not hold.
     """
     if file.suffix == ".joblib":
         import joblib
@@ -33,9 +34,14 @@ def as_skops(pipeline: "Fitted") -> bytes:
     """Serializes a pipeline, fitted or not, in the format of skops.
 
     Raises:
-        ModelError: It holds types that are not trusted; names them.
+        ModelError: It is too large, or holds types that are not trusted; names them.
     """
     data: bytes = skops_io().dumps(pipeline)
+    if len(data) > MOST_BYTES:
+        raise ModelError(
+            f"the model takes {len(data):,} bytes, more than the {MOST_BYTES:,} that are opened. "
+            "Set fewer trees, or a max_depth or max_leaf_nodes for each."
+        )
     if untrusted := untrusted_types(data):
         raise ModelError(
             f"the pipeline holds types that a skops file may not hold: {', '.join(untrusted)}. "
@@ -56,7 +62,8 @@ def load_pipeline(name: str, data: bytes, where: str, remedy: str) -> Any:
 
     Raises:
         ModelError: It holds a type that is not trusted, was saved by another version of
-            scikit-learn, or is damaged.
+            scikit-learn, or is damaged: also where only its trees are; see
+            `churnlib.model.compiled_parts`.
     """
     with _version_warnings_raised(where, remedy):
         try:
@@ -64,8 +71,7 @@ def load_pipeline(name: str, data: bytes, where: str, remedy: str) -> Any:
                 import joblib
 
                 return joblib.load(BytesIO(data))
-            untrusted = untrusted_types(data)
-            loaded = None if untrusted else skops_io().loads(data, trusted=types_to_trust(data))
+            loaded, untrusted = _load_skops(data)
         except (Warning, MemoryError):  # A lack of memory says nothing about the file.
             raise
         except Exception as error:  # A damaged file makes its reader raise anything.
@@ -73,8 +79,20 @@ def load_pipeline(name: str, data: bytes, where: str, remedy: str) -> Any:
             raise ModelError(f"{where}: {what}. {remedy}") from error
     if untrusted:
         what = f"its file holds types that are not trusted: {', '.join(untrusted)}."
-        raise ModelError(f"{where}: {what} {_hint(untrusted)}".rstrip())
+        raise ModelError(f"{where}: {what} {_hint(untrusted) or remedy}")
     return loaded
+
+
+def _load_skops(data: bytes) -> tuple[Any, list[str]]:
+    """Opens a skops file if it is sound; returns the model, or the types that are not trusted."""
+    from churnlib.model.compiled_parts import check_parts
+
+    check_archive(data)
+    if untrusted := untrusted_types(data):
+        return None, untrusted
+    loaded = skops_io().loads(data, trusted=types_to_trust(data))
+    check_parts(loaded)
+    return loaded, []
 
 
 def _hint(types: list[str]) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import polars as pl
-from sklearn.base import BaseEstimator, is_classifier
+from sklearn.base import BaseEstimator, clone, is_classifier
 from sklearn.compose import ColumnTransformer
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import Pipeline
@@ -178,9 +178,22 @@ def _build(type_name: str, params: dict[str, Any], where: str, *, is_model: bool
         estimator = cls(**values)
         if isinstance(estimator, BaseEstimator) and hasattr(estimator, "_parameter_constraints"):
             estimator._validate_params()
+        _check_candidates(estimator)
     except (ValueError, TypeError) as error:
         raise ModelError(f"train.pipeline: {where}: {error}") from None
     return estimator
+
+
+def _check_candidates(search: Any) -> None:
+    """Checks each value that a search will try, which it sets when it is fitted."""
+    grids = getattr(search, "param_grid", getattr(search, "param_distributions", ()))
+    for grid in [grids] if isinstance(grids, dict) else grids:
+        for name, values in grid.items():
+            for value in values if isinstance(values, list) else ():
+                candidate = clone(search.estimator).set_params(**{name: value})
+                for _, estimator in estimators_in(candidate):
+                    if hasattr(estimator, "_parameter_constraints"):
+                        estimator._validate_params()
 
 
 def _value(name: str, value: Any, where: str) -> Any:

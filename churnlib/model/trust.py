@@ -33,7 +33,6 @@ TRUSTED_TYPES = (
     "churnlib.model.ranks.RankScaler",
     "collections.OrderedDict",
     "functools.partial",
-    "lightgbm.basic.Booster",
     "numpy.dtype",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",

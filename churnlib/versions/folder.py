@@ -23,8 +23,10 @@ from churnlib.versions.champion import champion
 from churnlib.versions.manifest import MANIFEST, read_manifest, retrain_command
 from churnlib.versions.signature import signed
 from churnlib.versions.verification import (
+    GOLDEN_ROWS,
     check_golden_rows,
     check_libraries,
+    check_sizes,
     check_trusted_packages,
     libraries_of,
     library_versions,
@@ -195,6 +197,7 @@ def open_model(
     where = f"{location.game}: model {manifest['version']}"
     remedy = f"Train again: {retrain_command(location)}"
     file = manifest["model_file"]
+    check_sizes(location, manifest)
     contents = {
         name: read_verified(location, manifest, name)
         for name in (file, GOLDEN, SCORED, BASELINE_MODEL)
@@ -216,7 +219,8 @@ def open_model(
         base_rate=manifest.get("base_rate"),
         seed=manifest["seed"],
     )
-    check_golden_rows(where, loaded, pl.read_parquet(BytesIO(contents[GOLDEN])), remedy)
+    golden = pl.read_parquet(BytesIO(contents[GOLDEN]), n_rows=GOLDEN_ROWS)
+    check_golden_rows(where, loaded, golden, remedy)
     return loaded
 
 

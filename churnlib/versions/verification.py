@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from churnlib.errors import ModelError, error_prefix
+from churnlib.errors import ChurnlibError, ModelError, error_prefix, reason
 from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.io.storage import list_files
+from churnlib.model.archive import MOST_BYTES
 from churnlib.model.predict import predict
 from churnlib.model.trust import how_to_trust, package_digests, package_of, trusted_packages
 from churnlib.schemas.columns import PROBABILITY
@@ -38,10 +40,25 @@ def check_version(model: Dataset | DatasetRef) -> None:
             a package that it uses is not trusted.
     """
     manifest = read_manifest(model)
+    check_sizes(model, manifest)
     for name in manifest["sha256"]:
         read_verified(model, manifest, name)
     check_libraries(model, manifest)
     check_trusted_packages(model, manifest)
+
+
+def check_sizes(model: Dataset | DatasetRef, manifest: Mapping[str, Any]) -> None:
+    """Checks that no file of a version is too large to be read.
+
+    Raises:
+        ModelError: One is.
+    """
+    for file in list_files(model.uri):
+        if file.size > MOST_BYTES:
+            raise ModelError(
+                f"{model.game}: model {manifest['version']}: {file.name} has {file.size:,} bytes, "
+                f"more than the {MOST_BYTES:,} that are read. Train again: {retrain_command(model)}"
+            )
 
 
 def read_verified(model: Dataset | DatasetRef, manifest: Mapping[str, Any], name: str) -> bytes:
@@ -98,8 +115,14 @@ def check_golden_rows(where: str, loaded: "FittedModel", golden: pl.DataFrame, r
     Raises:
         ModelError: A probability differs, or the model cannot predict them.
     """
-    with error_prefix(where):
-        probabilities = predict(loaded, golden)
+    try:
+        with error_prefix(where):
+            probabilities = predict(loaded, golden)
+    except (ChurnlibError, MemoryError):
+        raise
+    except Exception as error:  # The parts of a changed model may not fit together.
+        what = f"cannot be applied ({type(error).__name__}: {reason(error)})"
+        raise ModelError(f"{where} {what}. {remedy}") from error
     if not ((probabilities - golden[PROBABILITY]).abs() <= GOLDEN_TOLERANCE).all():
         raise ModelError(
             f"{where} no longer gives its golden rows the probabilities saved with them. {remedy}"

@@ -8,7 +8,7 @@ import pytest
 
 from churnlib.schemas.raw_tables import raw_tables
 from flows import COMPOSITES
-from tests.flows.studio import Say, Studio, is_refusal
+from tests.flows.studio import Say, Studio, is_refusal, written
 
 GAME = "game1"
 
@@ -46,6 +46,22 @@ def test_composite_with_a_fault_in_its_last_table_changes_nothing(
     assert complete.outputs() == before
 
 
+def test_training_that_is_refused_for_its_window_leaves_what_standard_features_builds(
+    complete: Studio, say: Say
+) -> None:
+    later = "0[5-8]_*"
+    before, features = complete.snapshot(later), complete.snapshot("03_*")
+    with_copy(complete, "sub_data", pl.lit("987").alias("sub_id"))
+    window = ("--set=windows.train.start=-15", "--set=windows.train.end=-14")
+    output = say(complete, "train", GAME, "--from-raw", *window, "--set=horizon_months=1")
+    assert is_refusal(output, "a model cannot be fitted to windows.train"), output
+    assert complete.snapshot(later) == before
+    assert complete.snapshot("03_*") != features
+    output = say(complete, "standard_features", GAME)
+    assert output.startswith("exit 0"), output
+    assert written(output) == set()
+
+
 def test_currency_of_nobody_is_refused_before_anything_is_replaced(
     complete: Studio, say: Say
 ) -> None:
@@ -69,6 +85,7 @@ def test_copies_give_the_same_features_and_are_counted_in_the_report(complete: S
     complete.run("standard_features", GAME)
     assert complete.file(file).read_bytes() == before
     sources = complete.json(f"03_primary/{GAME}/standard_features_sources.json")
-    assert set(sources) < set(raw_tables())
-    for facts in sources.values():
+    assert set(sources) - set(raw_tables()) == {"standard_features"}
+    for table in set(sources) & set(raw_tables()):
+        facts = sources[table]
         assert facts["odd"]["exact copies of other rows, which are left out"] == 1

@@ -170,17 +170,20 @@ def _mend(complete: Studio) -> Iterator[None]:
     complete.restore()
 
 
+UNREADABLE = "cannot be read as Parquet"
+
+
 @pytest.mark.parametrize(
-    ("flow", "file", "at"),
+    ("flow", "file", "at", "message"),
     [
-        ("train", f"03_primary/{GAME}/standard_features.parquet", -40),
-        ("train", f"03_primary/{GAME}/standard_features.parquet", 4),
-        ("batch_score", f"07_model_output/{GAME}/predictions_2024-06.parquet", -40),
-        ("batch_score", f"07_model_output/{GAME}/predictions_2024-06.parquet", 4),
+        ("train", f"03_primary/{GAME}/standard_features.parquet", -40, UNREADABLE),
+        ("train", f"03_primary/{GAME}/standard_features.parquet", 4, "is not the file that"),
+        ("batch_score", f"07_model_output/{GAME}/predictions_2024-06.parquet", -40, UNREADABLE),
+        ("batch_score", f"07_model_output/{GAME}/predictions_2024-06.parquet", 4, UNREADABLE),
     ],
 )
 def test_error_in_a_file_that_a_flow_wrote_is_reported_once(
-    complete: Studio, say: Say, flow: str, file: str, at: int
+    complete: Studio, say: Say, flow: str, file: str, at: int, message: str
 ) -> None:
     path = complete.file(file)
     whole = path.read_bytes()
@@ -191,7 +194,7 @@ def test_error_in_a_file_that_a_flow_wrote_is_reported_once(
         output = say(complete, flow, GAME)
     finally:
         path.write_bytes(whole)
-    assert is_refusal(output, f"{path} cannot be read as Parquet"), output
+    assert is_refusal(output, f"{path} {message}"), output
 
 
 BAD = [

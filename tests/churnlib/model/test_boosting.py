@@ -1,5 +1,6 @@
 """LightGBM in pipelines: Enum columns, and the same model from parts as from all rows."""
 
+import inspect
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -108,6 +109,44 @@ def test_unknown_and_invalid_parameters_are_refused(
     with pytest.raises(ModelError) as caught:
         build_pipeline([step(name, **params)], 1)
     assert message in str(caught.value)
+
+
+PARAMS = [name for name in inspect.signature(LGBMClassifier).parameters if name != "kwargs"]
+
+
+@pytest.mark.parametrize("param", PARAMS)
+@pytest.mark.parametrize("name", ["lightgbm.LGBMClassifier", FROM_PARTS])
+def test_text_cannot_set_other_parameters(name: str, param: str) -> None:
+    with pytest.raises(ModelError, match=f"The '{param}' parameter of LGBM"):
+        build_pipeline([step(name, **{param: "1 machines=127.0.0.1:1\nverbose=2"})], 1)
+
+
+@pytest.mark.parametrize(
+    ("grid", "message"),
+    [
+        ({"max_depth": [3, "3 machines=x"]}, "'max_depth' parameter of LGBMClassifier must be"),
+        ({"metric": ["auc machines=x"]}, "has no parameter 'metric' to set"),
+        ({"deterministic": [True]}, None),
+    ],
+)
+def test_text_in_a_search_cannot_set_other_parameters(
+    grid: dict[str, Any], message: str | None
+) -> None:
+    search = step("sklearn.model_selection.GridSearchCV", estimator=LIGHTGBM, param_grid=grid, cv=2)
+    if message is None:
+        build_pipeline([search], 1)
+        return
+    with pytest.raises(ModelError) as caught:
+        build_pipeline([search], 1)
+    assert message in str(caught.value)
+
+
+def test_parameters_of_a_file_are_checked() -> None:
+    model = usual("lightgbm").pipeline.steps[-1][1]
+    state = model.__getstate__()
+    for change in ({"n_jobs": "1 machines=x"}, {"_other_params": {"metric": "auc machines=x"}}):
+        with pytest.raises(ValueError, match=r"n_jobs|metric"):
+            LGBMClassifier().__setstate__({**state, **change})
 
 
 def test_class_weight_is_refused_for_parts() -> None:

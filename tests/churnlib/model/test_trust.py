@@ -114,7 +114,6 @@ def test_trusted_types_are_data_of_trusted_packages() -> None:
         "churnlib",
         "collections",
         "functools",
-        "lightgbm",
         "numpy",
         "sklearn",
         "skrub",

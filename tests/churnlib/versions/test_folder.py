@@ -191,6 +191,27 @@ def test_model_file_outside_the_folder_is_refused(kept: DatasetRef, tmp_path: Pa
     )
 
 
+def test_a_file_that_is_too_large_is_not_read(
+    kept: DatasetRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    largest = max(Path(kept.uri).iterdir(), key=lambda file: file.stat().st_size)
+    size = largest.stat().st_size
+    monkeypatch.setattr("churnlib.versions.verification.MOST_BYTES", size - 1)
+    message = f"hawk: model v1: {largest.name} has {size:,} bytes, more than the {size - 1:,}"
+    assert refusal(kept).startswith(message)
+
+
+def test_parts_of_a_model_that_do_not_fit_together_are_refused(
+    kept: DatasetRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise ValueError("shapes (20,3) and (4,) not aligned")
+
+    monkeypatch.setattr("churnlib.versions.verification.predict", fail)
+    expected = "hawk: model v1 cannot be applied (ValueError: shapes (20,3) and (4,) not aligned). "
+    assert refusal(kept).startswith(expected + "Train again: ")
+
+
 def change_golden(kept: DatasetRef, by: float) -> None:
     path = Path(kept.uri, GOLDEN)
     changed = pl.when(pl.int_range(pl.len()) == 3).then(pl.col("churn_probability") * (1 + by))
