@@ -33,6 +33,7 @@ from deployments.leftovers import Applied, report_leftovers
 from deployments.work_pools import PROCESS_COMMAND
 from deployments.write_automations import triggers, write_automations
 from deployments.write_deployments import write_deployment
+from flows.cli.stop import Stopped, stoppable
 from flows.engine.prefect_home import check_password
 
 FOLDER = Path(__file__).parent
@@ -48,11 +49,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The arguments; those of this process if None.
 
     Returns:
-        The exit status: 0 done, 2 the server, the games or the arguments are at fault.
+        The exit status: 0 done, 2 the server, the games or the arguments are at fault; else see
+        `flows.cli.stop`.
     """
     args = _parser().parse_args(argv)
     try:
-        apply(args)
+        with stoppable():
+            apply(args)
+    except Stopped as stop:
+        print(f"{stop}; apply again to finish", file=sys.stderr)
+        return stop.status
     except ChurnlibError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -78,13 +78,11 @@ def _is_ours(one: DeploymentResponse) -> bool:
 def _left_automations(
     client: SyncPrefectClient, applied: Applied, removed: Collection[str], owners: Collection[str]
 ) -> Iterator[Automation]:
-    known = [*applied.games, *removed]
+    # Older versions wrote no tag of ours, but began the names in the same way.
+    beginnings = tuple(f"{game}: " for game in {*applied.games, *removed})
     for one in read_automations(client):
-        of_older_version = one.owner_resource in owners or one.tags in [[game] for game in known]
-        of_removed_game = one.name.startswith(tuple(f"{game}: " for game in removed))
-        if one.name not in applied.automations and (
-            is_applied(one) or of_older_version or of_removed_game
-        ):
+        is_ours = is_applied(one) or one.owner_resource in owners or one.name.startswith(beginnings)
+        if is_ours and one.name not in applied.automations:
             yield one
 
 

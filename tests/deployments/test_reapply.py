@@ -148,6 +148,7 @@ def test_what_was_paused_manually_stays_paused(
     ]
 
 
+@pytest.mark.slow
 def test_what_was_added_manually_stays(
     project: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -174,6 +175,7 @@ def test_what_was_added_manually_stays(
     assert capsys.readouterr().out.count("because it was added manually") == 2
 
 
+@pytest.mark.slow
 def test_schedule_that_was_removed_manually_stays_away(
     project: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -185,6 +187,7 @@ def test_schedule_that_was_removed_manually_stays_away(
     assert "because it was removed manually" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_parameters_and_definitions_that_were_changed_manually_stay(
     project: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -206,6 +209,7 @@ def test_parameters_and_definitions_that_were_changed_manually_stay(
     assert f"automation {AGAIN} keeps the definition that was changed manually" in told
 
 
+@pytest.mark.slow
 def test_what_an_older_version_applied_keeps_its_switches(project: Project) -> None:
     project.apply()
     for name in (PREDICT, SCORE):
@@ -233,6 +237,7 @@ def test_what_an_older_version_applied_keeps_its_switches(project: Project) -> N
     assert [s.active for s in project.deployment(PREDICT).schedules] == [True]
 
 
+@pytest.mark.slow
 def test_names_of_older_versions_remain_until_pruned(
     project: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:

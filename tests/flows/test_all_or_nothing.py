@@ -8,7 +8,7 @@ import pytest
 
 from churnlib.schemas.raw_tables import raw_tables
 from flows import COMPOSITES
-from tests.flows.studio import Say, Studio, is_refusal
+from tests.flows.studio import Say, Studio, is_refusal, written
 
 GAME = "game1"
 
@@ -44,6 +44,22 @@ def test_composite_with_a_fault_in_its_last_table_changes_nothing(
     output = say(complete, flow, GAME, "--from-raw")
     assert is_refusal(output, "start_date must be a date such as 2024-12-31: 1 row"), output
     assert complete.outputs() == before
+
+
+def test_training_that_is_refused_for_its_window_leaves_what_standard_features_builds(
+    complete: Studio, say: Say
+) -> None:
+    later = "0[5-8]_*"
+    before, features = complete.snapshot(later), complete.snapshot("03_*")
+    with_copy(complete, "sub_data", pl.lit("987").alias("sub_id"))
+    window = ("--set=windows.train.start=-15", "--set=windows.train.end=-14")
+    output = say(complete, "train", GAME, "--from-raw", *window, "--set=horizon_months=1")
+    assert is_refusal(output, "a model cannot be fitted to windows.train"), output
+    assert complete.snapshot(later) == before
+    assert complete.snapshot("03_*") != features
+    output = say(complete, "standard_features", GAME)
+    assert output.startswith("exit 0"), output
+    assert written(output) == set()
 
 
 def test_currency_of_nobody_is_refused_before_anything_is_replaced(

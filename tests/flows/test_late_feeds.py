@@ -133,7 +133,8 @@ def test_standard_features_of_a_future_day_are_refused_as_by_the_flows_that_need
     before = complete.outputs()
     for line in (("standard_features", GAME), ("train", GAME, "--from-raw")):
         output = say(complete, *line, "--as-of=2025-06-01")
-        assert is_refusal(output, "sub_miss is late: 0 rows have start_date in 2025-01"), output
+        late = "sub_data is late: 0 rows have sub_start_date in 2025-01 to 2025-05, where about "
+        assert is_refusal(output, late), output
     assert complete.outputs() == before
 
 

@@ -74,9 +74,9 @@ def test_sub_run_has_its_own_datasets(complete: Studio) -> None:
 @pytest.mark.parametrize(
     ("flow_name", "report", "title"),
     [
-        ("train", "in_sample_report", "Training report"),
-        ("score", "score_report", "Back-test"),
-        ("batch-score", "batch_score_report_2024-06", "Batch score"),
+        ("train", "in_sample_report", f"Training report: {GAME}"),
+        ("score", "score_report", f"Back-test: {GAME}"),
+        ("batch-score", "batch_score_report_2024-06", f"Batch score: {GAME}, 2024-06"),
     ],
 )
 def test_run_leaves_its_scores_and_a_link_to_its_report(
@@ -85,7 +85,7 @@ def test_run_leaves_its_scores_and_a_link_to_its_report(
     run = first_run(flow_name, complete)
     about, markdown = artifact(f"{flow_name}-{GAME}-try-scores", run)
     plain = complete.json(f"08_reporting/{GAME}/{report}.json")
-    assert about == f"{title}: {GAME}"
+    assert about == title
     assert markdown == to_markdown(Report.from_json(plain))
     assert plain["model_version"] in markdown
     assert f"| scored | {(plain['validation'] or plain)['general']['n']:,} |" in markdown

@@ -114,7 +114,8 @@ def test_dataset_is_stale_when_an_input_has_changed(data: Path, graph: Graph) ->
 
 def test_dataset_is_stale_when_a_setting_has_changed(data: Path, graph: Graph) -> None:
     assert stale_in(data, graph, churn_after_months=5) == {
-        "03_primary/standard_features": ("the setting churn_after_months was 3 and is now 5",)
+        "03_primary/standard_features": ("the setting churn_after_months was 3 and is now 5",),
+        "03_primary/standard_features_sources": ("standard_features is out of date",),
     }
 
 
@@ -139,6 +140,7 @@ def test_all_that_follows_from_a_newer_raw_table_is_stale(data: Path, graph: Gra
     assert stale_in(data, graph) == {
         "02_intermediate/sub_data": ("sub_data (01_raw) is newer",),
         "03_primary/standard_features": ("sub_data is out of date",),
+        "03_primary/standard_features_sources": ("standard_features is out of date",),
     }
 
 
