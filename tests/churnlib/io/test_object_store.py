@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -336,16 +337,19 @@ def test_abandoned_lock_is_taken_over_and_its_old_holder_notified(
 ) -> None:
     monkeypatch.setattr(locks, "ABANDONED_AFTER", 0.1)
     monkeypatch.setattr(locks._ObjectLock, "_renew", lambda _: None)
+    other = copy_context()
     with (
         pytest.raises(StoreError, match="/x: another run took over the lock"),
         storage.exclusive_lock(f"{bucket}/x"),
     ):
         first = storage.read_bytes(f"{bucket}/.x.lock")
         slow = storage.exclusive_lock(f"{bucket}/x")
-        slow.__enter__()
+        other.run(slow.__enter__)
         assert storage.read_bytes(f"{bucket}/.x.lock") != first
+        with pytest.raises(StoreError, match="/x: another run took over the lock"):
+            storage.write_text("of the old holder", f"{bucket}/y")
     assert names(bucket) == [".x.lock"]
-    slow.__exit__(None, None, None)
+    other.run(slow.__exit__, None, None, None)
     assert names(bucket) == []
 
 
