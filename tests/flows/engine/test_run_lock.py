@@ -88,6 +88,27 @@ def test_other_games_other_folders_and_nested_blocks_do_not_wait(tmp_path: Path)
 
 
 @pytest.mark.usefixtures("impatient")
+def test_run_that_cannot_start_holds_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog = Catalog(str(tmp_path), "hawk")
+
+    def refuse(text: str, uri: str) -> None:
+        raise DataError("no space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_lock.storage, "write_text", refuse)
+        with pytest.raises(DataError, match="no space left"), exclusive_run(catalog):
+            pass
+    with (
+        held_by_another(catalog),
+        pytest.raises(DataError, match="has been held by a script"),
+        exclusive_run(catalog),
+    ):
+        pass
+
+
+@pytest.mark.usefixtures("impatient")
 def test_killed_run_holds_nothing(tmp_path: Path) -> None:
     dying = f"""
 import os
