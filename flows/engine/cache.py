@@ -25,6 +25,7 @@ from churnlib.seeds import draw_seed
 from churnlib.versions.verification import library_versions
 from flows.engine.code_digest import Digest, changed_at, code_digest, module_name
 from flows.engine.process_start import STARTED as STARTED
+from flows.engine.process_start import replaced_packages
 from flows.engine.results import expect_datasets_of
 from flows.engine.run_logger import run_logger as run_logger
 from flows.engine.run_logger import warn_once
@@ -141,8 +142,11 @@ def _why_not_kept(changed: list[Path]) -> str:
 def changed_files(code: Digest) -> list[Path]:
     """The files of some code that may not be what this process runs: they changed since it began.
 
-    With code that builds models, the files of trusted packages count as well.
+    With code that builds models, the files of trusted packages count as well. Where a whole package
+    has been replaced, it is the folder of that package.
     """
+    if replaced := replaced_packages():
+        return replaced
     files = {*code.files, *(trust.package_files() if _builds_models(code) else ())}
     return sorted(file for file in files if changed_at(file) > STARTED)
 
