@@ -13,7 +13,7 @@ from churnlib.versions.compatibility import is_same_model
 from churnlib.versions.folder import load_model
 from churnlib.versions.manifest import read_manifest
 from churnlib.versions.model_state import ModelState
-from churnlib.versions.promotion import Cause
+from churnlib.versions.promotion import Cause, delete_unfinished_copies
 from churnlib.versions.transactions import commit, registry_lock
 from churnlib.versions.verification import check_version
 from flows.engine.cache import run_logger
@@ -44,14 +44,16 @@ def register_version(run: Run, model: DatasetRef) -> None:
     state, settings = ModelState.read(run.catalog), run.settings.champion
     if is_registered(state, name_of(model.uri)):
         delete_versions(run.catalog, settings.keep_versions)  # A run that was killed may not have.
-        return
-    register(
-        model,
-        run.catalog.registry(),
-        run.catalog.champion(),
-        before=state.fingerprint,
-        policy=RegistrationPolicy(settings.promote, settings.keep_versions, run.allow_joblib),
-    )
+    else:
+        register(
+            model,
+            run.catalog.registry(),
+            run.catalog.champion(),
+            before=state.fingerprint,
+            policy=RegistrationPolicy(settings.promote, settings.keep_versions, run.allow_joblib),
+        )
+    for copy in delete_unfinished_copies(run.catalog, name_of(model.uri)):
+        run_logger().info("model %s is deleted: a stopped run left it, without reports", copy)
 
 
 def is_registered(state: ModelState, version: str) -> bool:
