@@ -15,7 +15,7 @@ from pydantic import PrivateAttr
 from churnlib.errors import DataError, reason
 from churnlib.io import storage
 from churnlib.versions.signature import SIGNATURE, signature_fault, signed
-from flows.engine.cache import run_logger
+from flows.engine.cache import changed_meanwhile, run_logger
 from flows.engine.results import SERIALIZER, check_places
 from flows.engine.run_logger import warn_once
 
@@ -84,7 +84,7 @@ class ResultFiles(WritableFileSystem):
         self.write_path(path, content)
 
     def write_path(self, path: str, content: bytes, **_: Any) -> None:  # type: ignore[override]
-        """Writes a result, as a whole or not at all.
+        """Writes a result, as a whole or not at all; none of code that changed meanwhile.
 
         Where the folder is full or may not be written to, a warning says so, once a run: the task
         then runs again next time.
@@ -97,6 +97,8 @@ class ResultFiles(WritableFileSystem):
             ValueError: The result was serialized by another serializer, or without a record, as
                 Prefect does where a cache policy has a storage for keys.
         """
+        if changed_meanwhile(path):
+            return
         record = json.loads(content)
         metadata = record.get("metadata") or {}
         if metadata.get("serializer") != {"type": SERIALIZER}:
