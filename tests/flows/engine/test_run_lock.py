@@ -12,6 +12,7 @@ from threading import Event
 import pytest
 
 from churnlib.errors import DataError
+from churnlib.io import storage
 from churnlib.io.catalog import Catalog
 from flows.engine import run_lock
 from flows.engine.run_lock import exclusive_run
@@ -97,7 +98,7 @@ def test_run_that_cannot_start_holds_nothing(
         raise DataError("no space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(run_lock.storage, "write_text", refuse)
+        patch.setattr(storage, "write_text", refuse)
         with pytest.raises(DataError, match="no space left"), exclusive_run(catalog):
             pass
     with (
