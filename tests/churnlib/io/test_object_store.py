@@ -109,6 +109,22 @@ def test_fingerprint_of_foreign_objects_is_of_their_etag(
     assert storage.fingerprint(file) == first
 
 
+def test_parts_of_a_folder_are_asked_for_once(
+    bucket: str, store_server: StoreServer, requests_since: Callable[[], list[str]]
+) -> None:
+    parts = [f"{bucket}/parts/{number}" for number in range(3)]
+    for part in parts:
+        store_server.put(part, b"old")
+    first = storage.fingerprint(f"{bucket}/parts")
+    requests_since()
+    assert storage.fingerprint(f"{bucket}/parts") == first
+    assert requests_since() == ["HEAD", "GET"]
+    store_server.put(parts[1], b"new")
+    requests_since()
+    assert storage.fingerprint(f"{bucket}/parts") != first
+    assert requests_since() == ["HEAD", "GET", "HEAD"]
+
+
 def test_fingerprint_of_folder_is_as_on_this_machine(bucket: str, tmp_path: Path) -> None:
     def make(folder: Path) -> None:
         (folder / "inner").mkdir(parents=True)
