@@ -58,7 +58,8 @@ NOT_FOUND = (
     "  belongs to the same character.",
     "- **Another unit from the first row on**, such as cents, or terms in days if none is of more",
     f"  than {MOST_MONTHS}: only a change of it is warned of.",
-    "- **Columns that are exchanged for others of the same type**, such as the two balances.",
+    "- **Columns or categories that are exchanged for others**, such as the two balances, unless",
+    "  their numbers then lie beyond those of training.",
     "- **Other characters under the same ids**, as in a table of another game or after ids were",
     f"  given anew, unless their dates contradict each other in at least {MANY:.0%} of the rows.",
     "- **Everything twice**, characters included, under new ids: intervals are then too narrow.",
@@ -66,8 +67,8 @@ NOT_FOUND = (
     "- **Balances of the end of a month** under its first day: features then know the future.",
     "- **Starts of subscriptions that a time zone moved by a day**, if the file has only days.",
     "",
-    "Lost rows are [measured](../benchmarks/RESULTS.md#lost-rows), on sample data. To be sure, compare the rows",
-    "of each month with the source of the tables.",
+    "Lost rows are [measured](../benchmarks/RESULTS.md#lost-rows), on sample data. To be sure,",
+    "compare the rows of each month with the source of the tables.",
 )
 
 
