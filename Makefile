@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 GAME ?= game1
 TWO = --numprocesses=2 --dist=loadfile
 
-.PHONY: run server test test-all mutants check bench format lock schema docs deployments wheel clean
+.PHONY: run server test test-all mutants torture check bench format lock schema docs deployments wheel clean
 
 run: $(VENV)/ready  ## take a game from raw data to model, back-test and predictions
 	$(BIN)/python -m flows run --game $(GAME)
@@ -22,6 +22,9 @@ test-all: $(VENV)/ready-dev  ## run all tests, the slow ones one by one, with co
 
 mutants: $(VENV)/ready-dev  ## run mutation tests, and show the surviving mutants
 	$(BIN)/python -m tests.mutants $(MUTANTS)
+
+torture: $(VENV)/ready-dev  ## kill runs anywhere, and check what is left; takes an hour
+	$(BIN)/python -m tests.torture $(TORTURE)
 
 check: $(VENV)/ready-dev  ## run linters and type checker
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports

@@ -1,7 +1,7 @@
 """Registration: a trained model becomes the candidate, or the champion if there is none."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from churnlib.errors import ModelError, UnreadableModelError
 from churnlib.io import datasets
@@ -9,7 +9,6 @@ from churnlib.io.catalog import catalog_of
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.uris import name_of
 from churnlib.versions.champion import find_champion, why_no_champion
-from churnlib.versions.compatibility import is_same_model
 from churnlib.versions.folder import load_model
 from churnlib.versions.manifest import read_manifest
 from churnlib.versions.model_state import ModelState
@@ -106,7 +105,6 @@ def register(
             promote_version(state, manifest, Cause(fault), by="training")
             became: Literal["champion", "candidate"] | None = "champion"
         else:
-            version = _original(state, manifest)
             became = _make_candidate(state, version)
     if became and state.registry.last_comparison(version) is None:
         ModelRegistered(
@@ -131,32 +129,6 @@ def fault_of(model: DatasetRef | None, allow_joblib: bool) -> str | None:
     except ModelError as error:
         return f"it could not be opened any more ({error})"
     return None
-
-
-def _original(state: ModelState, manifest: dict[str, Any]) -> str:
-    """The version that a model counts as: an earlier one that is the same model, or itself.
-
-    A moved data folder or a refresh fits the same model again. As a candidate, it would be compared
-    with itself.
-    """
-    version: str = manifest["version"]
-    known = state.registry
-    names = {state.champion_name, known.candidate, *(c.candidate for c in known.comparisons)}
-    for name in sorted(name for name in names if name not in (None, version)):
-        try:
-            earlier = read_manifest(state.catalog.model(name))
-        except UnreadableModelError:
-            raise
-        except ModelError:  # It has been deleted.
-            continue
-        if is_same_model(manifest, earlier):
-            run_logger().info(
-                "model %s has the features, settings, seed and code of %s, and counts as that",
-                version,
-                name,
-            )
-            return name
-    return version
 
 
 def _make_candidate(state: ModelState, version: str) -> Literal["champion", "candidate"] | None:

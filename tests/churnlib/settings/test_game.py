@@ -48,6 +48,7 @@ def test_schema_allows_null_as_text_for_optional_settings() -> None:
         "ChampionSettings.max_loss", "ChampionSettings.keep_versions",
         "FeatureChoice.include", "TrainSettings.sample", "TrainSettings.seed",
             "TrainSettings.max_categories",
+        "RetentionSettings.results_days", "RetentionSettings.batch_features",
         "EngineSettings.scheduler", "EngineSettings.workers", "EngineSettings.scratch_dir",
     }  # fmt: skip
 

@@ -181,12 +181,13 @@ class Site:
 
 
 @contextmanager
-def site(folder: Path, database: str | None) -> Iterator[Site]:
+def site(folder: Path, database: str | None, **more: str) -> Iterator[Site]:
     """A server over a database, with this project deployed to it.
 
     Args:
         folder: An empty folder.
         database: The address of a PostgreSQL database; SQLite in Prefect's home if None.
+        more: Further variables of all processes.
     """
     home = folder / "home"
     home.mkdir()
@@ -195,7 +196,7 @@ def site(folder: Path, database: str | None) -> Iterator[Site]:
     own = {n: v for n, v in os.environ.items() if not n.startswith(("PREFECT_", "CHURN_"))}
     # All programs find the server by the profile that it writes.
     profile = {"PREFECT_HOME": str(home), "PREFECT_PROFILE": PROFILE}
-    variables = {**own, **QUIET, **EAGER, **profile}
+    variables = {**own, **QUIET, **EAGER, **profile, **more}
     if database:
         variables["PREFECT_API_DATABASE_CONNECTION_URL"] = database
     started = Site(folder, url, "", variables)
