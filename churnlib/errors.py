@@ -5,12 +5,20 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 
+from churnlib import shown
+
 LIST_ALL_UP_TO, NEAREST = 20, 5
 """The largest number of known names to list in full, and the number to list of more."""
 
 
 class ChurnlibError(Exception):
-    """The user's input, data or configuration is wrong; the message says what to do."""
+    """The user's input, data or configuration is wrong; the message says what to do.
+
+    Control characters in the message are escaped, and the passwords of URIs masked.
+    """
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(shown.message(str(message)))
 
 
 class SettingsError(ChurnlibError):
@@ -69,7 +77,7 @@ def reason(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
     if not lines:
         return type(error).__name__
-    return re.sub(r"^\[Errno -?\d+\] ", "", lines[0]).rstrip(".")
+    return shown.message(re.sub(r"^\[Errno -?\d+\] ", "", lines[0]).rstrip("."))
 
 
 def closest(name: str, known: Iterable[str]) -> str:

@@ -22,7 +22,7 @@ def check_uri(uri: str) -> None:
     """Checks a URI for data.
 
     Raises:
-        ValueError: Its scheme is not supported, or it has no bucket.
+        ValueError: Its scheme is not supported, it has no bucket, or it contains credentials.
 
     >>> check_uri("s3:///data")
     Traceback (most recent call last):
@@ -33,6 +33,11 @@ def check_uri(uri: str) -> None:
         raise ValueError(f"'{uri}' is neither a folder nor one of {', '.join(SCHEMES.values())}")
     if not rest.partition("/")[0]:
         raise ValueError(f"'{uri}' names no bucket")
+    if any(mark in rest.partition("/")[0] for mark in "@:"):
+        raise ValueError(
+            f"'{scheme}://***' must not contain a user or password, which would be shown in logs; "
+            "set the credentials in the environment"
+        )
 
 
 def join(uri: str, *parts: str) -> str:

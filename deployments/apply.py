@@ -26,6 +26,7 @@ from prefect.settings import get_current_settings
 
 from churnlib.errors import ChurnlibError, SettingsError
 from churnlib.settings import list_games
+from churnlib.shown import masked
 from deployments.automations import SILENT_SECONDS, automations
 from deployments.generate import WORK_POOL, deployments, prefect_yaml, schedule_warnings
 from deployments.leftovers import Applied, report_leftovers
@@ -161,7 +162,7 @@ def connected() -> Iterator[SyncPrefectClient]:
             "no server is configured. Set PREFECT_API_URL, or PREFECT_PROFILE=churn for the server "
             "of `churn server`."
         )
-    print(f"server {url}", flush=True)
+    print(masked(f"server {url}"), flush=True)
     if server.key is None:
         check_password(url, server.auth_string.get_secret_value() if server.auth_string else "")
     try:

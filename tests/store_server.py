@@ -1,8 +1,10 @@
-"""A server that speaks S3, in a process of its own."""
+"""Servers that speak S3: one in a process of its own, and one that refuses every request."""
 
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.request import Request, urlopen
 
@@ -17,6 +19,49 @@ print(server.get_host_and_port()[1], flush=True)
 sys.stdin.read()
 """
 """Serves until its input ends, also if the parent process was killed."""
+
+
+EMPTY_LIST = b"<ListBucketResult><Name>b</Name><KeyCount>0</KeyCount></ListBucketResult>"
+
+
+class RefusingStore:
+    """A store that refuses every request with a code, for the duration of a block.
+
+    As in S3, the answer to a request for metadata has no body, so it does not name the code.
+    """
+
+    def __init__(self, status: int, code: str, details: str = "", *, lists: bool = False) -> None:
+        error = f"<Error><Code>{code}</Code><Message>No.</Message>{details}</Error>".encode()
+        self.methods: list[str] = []
+        store = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def answer(self) -> None:
+                store.methods.append(self.command)
+                self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                is_list = lists and self.command == "GET" and "list-type" in self.path
+                body = EMPTY_LIST if is_list else error
+                self.send_response(200 if is_list else status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                if self.command != "HEAD":
+                    self.wfile.write(body)
+
+            do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = answer  # noqa: N815
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+    def __enter__(self) -> "RefusingStore":
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
 
 
 class StoreServer:

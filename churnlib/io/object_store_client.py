@@ -10,6 +10,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from churnlib.errors import StoreError, reason
+from churnlib.shown import has_credentials
+from churnlib.uris import check_uri
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -35,8 +37,13 @@ def open_store(uri: str) -> "ObjectStore":
     """Opens the store of a URI, or returns it if it was opened with the same environment.
 
     Raises:
-        StoreError: The client is not installed, or a variable is invalid.
+        StoreError: The client is not installed, a variable is invalid, or the URI is, for example
+            because it contains credentials.
     """
+    try:
+        check_uri(uri)
+    except ValueError as error:
+        raise StoreError(f"{error}.") from None
     scheme, _, rest = uri.partition("://")
     root = f"{scheme}://{rest.partition('/')[0]}"
     with store_errors(uri):
@@ -89,6 +96,11 @@ def _config(uri: str) -> dict[str, Any]:
         return {}
     variables = _environment()
     endpoint = variables.get("AWS_ENDPOINT_URL_S3") or variables.get("AWS_ENDPOINT_URL")
+    if endpoint and has_credentials(endpoint):
+        raise StoreError(
+            f"{uri}: the variable AWS_ENDPOINT_URL must not contain a user or password. Set "
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+        )
     if endpoint and not re.match("https?://[^/]", endpoint):
         raise StoreError(
             f"{uri}: the variable AWS_ENDPOINT_URL is {endpoint}, which is not a URL such as "
@@ -126,18 +138,51 @@ def store_errors(uri: str) -> Iterator[None]:
 def store_error(uri: str, error: Exception) -> StoreError:
     """Returns the error to raise for an exception of the client, or of Polars' readers."""
     scheme, _, rest = uri.partition("://")
+    error = _with_reason(uri, error)
     details = {
         "bucket": rest.partition("/")[0],
         "endpoint": _config(uri).get("aws_endpoint_url", f"the store of {scheme}://"),
         "variables": VARIABLES[scheme] + "*",
         "sign_in": SIGN_IN if scheme == "s3" else f"Set the variables {VARIABLES[scheme]}*",
         "reason": reason(error),
+        "times": _times(error),
     }
     message = next((text for phrases, text in MESSAGES if _mentions(error, phrases)), OTHER)
     return StoreError(f"{uri}: {message.format(**details)}")
 
 
+def _with_reason(uri: str, error: Exception) -> Exception:
+    """Asks once more where a store refused a request for metadata, whose answer has no body.
+
+    Returns:
+        The refusal of a list, which names the reason; the given error where listing is allowed.
+    """
+    import obstore
+    from obstore.exceptions import BaseError
+
+    if not (_mentions(error, ("performing HEAD",)) and _mentions(error, NO_REASON)):
+        return error
+    try:
+        next(iter(obstore.list(open_store(uri), key_of(uri) or None)), None)
+    except (BaseError, FileNotFoundError, ValueError) as refusal:
+        return refusal
+    return error
+
+
+def _times(error: Exception) -> str:
+    """The clocks that a store compared, where its answer names both."""
+    asked, answered = (
+        re.search(f"<{name}>([0-9TZ:.-]+)</{name}>", str(error))
+        for name in ("RequestTime", "ServerTime")
+    )
+    if not (asked and answered):
+        return ""
+    return f": it is {asked[1]} here and {answered[1]} there"
+
+
 NO_BUCKET = ("NoSuchBucket", "ContainerNotFound", "bucket does not exist")
+NO_REASON = ("400 Bad Request: \n", "401 Unauthorized: \n", "403 Forbidden: \n")
+"""Refusals of the client whose text ends where the store's answer would follow."""
 MESSAGES = (
     (
         NO_BUCKET,
@@ -149,6 +194,25 @@ MESSAGES = (
             *("/latest/meta-data", "169.254.169.254", "169.254.170.2", "metadata.google.internal"),
         ),
         "no credentials were found. {sign_in}.",
+    ),
+    (
+        ("RequestTimeTooSkewed", "RequestExpired", "not valid in the specified time frame"),
+        "the store refuses requests because the clock of this machine is wrong{times}. Set the "
+        "clock, for example by NTP, or renew a signature that has expired.",
+    ),
+    (
+        ("ExpiredToken", "TokenRefreshRequired", "token is expired", "token has expired"),
+        "the session token in the variables {variables} has expired. Sign in again. {sign_in}.",
+    ),
+    (
+        ("InvalidAccessKeyId", "InvalidClientTokenId", "InvalidToken"),
+        "the store does not know the access key or token in the variables {variables}. Check that "
+        "they are complete, still valid, and meant for {endpoint}.",
+    ),
+    (
+        ("SignatureDoesNotMatch",),
+        "the secret in the variables {variables} does not belong to the access key, or was copied "
+        "in part. Set both again. {sign_in}.",
     ),
     (
         ("PermissionDeniedError", "UnauthenticatedError", "403 Forbidden", "401 Unauthorized"),

@@ -156,7 +156,11 @@ def reader_options(uri: str) -> Mapping[str, Any]:
 
 
 def remove(uri: str) -> None:
-    """Removes a file, if there is one."""
+    """Removes a file, if there is one.
+
+    Raises:
+        DataError: It may not be removed.
+    """
     if is_remote(uri):
         object_store.remove(uri)
     else:
@@ -164,7 +168,11 @@ def remove(uri: str) -> None:
 
 
 def remove_folder(uri: str) -> None:
-    """Removes a folder with all its content, if there is one."""
+    """Removes a folder with all its content, if there is one.
+
+    Raises:
+        DataError: It may not be removed.
+    """
     if is_remote(uri):
         object_store.remove_folder(uri)
     else:

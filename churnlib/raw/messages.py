@@ -15,6 +15,7 @@ from churnlib.raw.read import PART, PART_ROW
 from churnlib.schemas.rule_texts import RuleText, rule_text, type_text
 from churnlib.schemas.spec import TableSpec
 from churnlib.settings import RawSettings
+from churnlib.shown import one_line
 from churnlib.uris import name_of
 
 SHOWN = 3
@@ -194,7 +195,7 @@ def _values(rule: RuleText, row: Mapping[str, Any]) -> str:
 
 def _shown(value: Any) -> str:
     """A value on one line, cut if it is long."""
-    text = str(value).replace("\r", "\\r").replace("\n", "\\n")
+    text = one_line(str(value))
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 

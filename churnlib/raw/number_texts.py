@@ -2,6 +2,8 @@
 
 import re
 
+from churnlib.shown import one_line
+
 LONGEST = 40
 """Characters of a text that may be meant as a number."""
 _SIGN = r"[+-]?"
@@ -36,7 +38,7 @@ write 1234 or 1.234."
     text = text.strip()
     if len(text) > LONGEST:
         return ""
-    what = f"'{text}' in {column} seems to have"
+    what = f"'{one_line(text)}' in {column} seems to have"
     thousands = f"{what} marks between thousands"
     if _COMMAS.fullmatch(text) and text.count(",") == 1 and "." not in text:
         either = text.replace(",", ""), text.replace(",", ".")

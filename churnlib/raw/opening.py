@@ -13,6 +13,7 @@ from churnlib.raw.csv_lines import header, line_not_utf8
 from churnlib.raw.file_format import check_format
 from churnlib.raw.parts import Part, parts_of
 from churnlib.schemas.spec import TableSpec
+from churnlib.shown import one_line
 
 OTHER_SEPARATORS = (";", "\t", "|")
 
@@ -64,7 +65,7 @@ def _hint(missing: Sequence[str], names: Sequence[str], spec: TableSpec) -> str:
     for mark in OTHER_SEPARATORS:
         if any(set(name.split(mark)) >= set(missing) for name in names):
             return f"The separator seems to be {mark!r} and must be ','."
-    others = [name for name in names if name not in spec.columns]
+    others = [one_line(name) for name in names if name not in spec.columns]
     similar = most_similar(missing[0], others)
     return f"Rename its column '{similar}' if that is meant." if similar else _other_columns(others)
 
@@ -81,7 +82,7 @@ def undeclared_columns(source: Dataset | DatasetRef, spec: TableSpec) -> list[st
     """
     with explain_open_errors(source):
         names = dict.fromkeys(name for part in parts_of(source) for name in _names(part))
-    return [name for name in names if name not in spec.columns]
+    return [one_line(name) for name in names if name not in spec.columns]
 
 
 def _names(part: Part) -> list[str]:

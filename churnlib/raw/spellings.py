@@ -11,6 +11,7 @@ from datetime import date
 import polars as pl
 
 from churnlib.schemas.spec import TableSpec
+from churnlib.shown import one_line
 
 Spellings = Mapping[str, Sequence[Mapping[str, Sequence[tuple[str, int]]]]]
 """By column, the values that are written in several ways: for each way, pairs of an ISO day and the
@@ -124,7 +125,9 @@ def _warning(
 
 
 def _listed(ways: Sequence[tuple[str, int]]) -> str:
-    return ", ".join(f'"{value}" ({rows:,} row{"s"[: rows != 1]})' for value, rows in ways)
+    return ", ".join(
+        f'"{one_line(value)}" ({rows:,} row{"s"[: rows != 1]})' for value, rows in ways
+    )
 
 
 def _known(group: Mapping[str, Sequence[tuple[str, int]]], until: str) -> Iterator[tuple[str, int]]:

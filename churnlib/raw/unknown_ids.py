@@ -11,6 +11,7 @@ from churnlib.raw.batches import batches_of
 from churnlib.raw.quality_warnings import ByDay, count_known
 from churnlib.schemas.spec import Parent, TableSpec
 from churnlib.settings import RawSettings
+from churnlib.shown import one_line
 
 SAMPLE = 1000
 """The number of unknown ids to look for in another form."""
@@ -116,7 +117,7 @@ def check_share_known(
     checked, parent = rows
     check_any_known(parent, refers, what)
     ids = _unknown_ids(checked, parent, refers.column)
-    shown = ", ".join(map(str, ids.head(SHOWN)))
+    shown = ", ".join(one_line(str(unknown_id)) for unknown_id in ids.head(SHOWN))
     hint = advice(ids, parent) or f"Check that {refers.column} means the same in both tables."
     raise DataError(
         f"{what} belong to no known character, such as {refers.column} {shown}; "

@@ -1,6 +1,7 @@
 """Reports as self-contained HTML pages, for browsers and for printing."""
 
 from functools import cache
+from typing import Any
 
 import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
@@ -10,6 +11,7 @@ from churnlib.report.content import Report
 from churnlib.report.formatting import count, counted, exact_share
 from churnlib.report.gallery import pictures
 from churnlib.report.sections import sections
+from churnlib.shown import one_line
 
 MARKS = {"better": "✓", "unsure": "≈", "worse": "✗", "undefined": "?"}
 """Marks that distinguish verdicts without colours."""
@@ -43,12 +45,18 @@ def _template() -> Template:
     environment = Environment(
         loader=PackageLoader("churnlib", "report/page"),
         autoescape=True,
+        finalize=finalize,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
     return environment.get_template("report.html.jinja")
+
+
+def finalize(value: Any) -> Any:
+    """Escapes control characters in what a template inserts, but not in markup."""
+    return one_line(value) if type(value) is str else value
 
 
 def _scored(report: Report) -> str:

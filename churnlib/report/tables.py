@@ -18,6 +18,7 @@ from churnlib.report.formatting import (
     share,
     signed,
 )
+from churnlib.shown import one_line
 
 MISSING = "\N{EN DASH}"
 """The text of a cell without a value."""
@@ -50,7 +51,7 @@ class Cell:
     @property
     def text(self) -> str:
         """The formatted value."""
-        return MISSING if self.value is None else self.form(self.value)
+        return MISSING if self.value is None else one_line(self.form(self.value))
 
     @property
     def range(self) -> str:

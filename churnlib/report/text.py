@@ -9,6 +9,7 @@ from churnlib.report.content import Report
 from churnlib.report.formatting import MINUS
 from churnlib.report.sections import Section, sections
 from churnlib.report.tables import MISSING, Cell, Table
+from churnlib.shown import one_line
 
 WIDTH = 80
 MIN_LABEL = 12
@@ -19,7 +20,7 @@ GAP = "  "
 def to_text(report: Report) -> str:
     """Renders a report for a terminal, at most 80 columns wide except for its warnings."""
     # Not every terminal has the characters that pages use.
-    text = "\n".join(_lines(report)).replace(MINUS, "-").replace(MISSING, "-")
+    text = "\n".join(map(one_line, _lines(report))).replace(MINUS, "-").replace(MISSING, "-")
     return f"{text}\n"
 
 

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from churnlib.settings.fields import OperatorOnly, Section, Whole
 
-Scheduler = Annotated[str, Field(pattern=r"^(tcp|tls|ws|wss)://[^\s/]+:\d+/?$")]
+Scheduler = Annotated[str, Field(pattern=r"^(tcp|tls|ws|wss)://[^\s/@]+:\d+/?$")]
 
 
 class EngineSettings(Section):

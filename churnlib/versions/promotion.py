@@ -1,15 +1,13 @@
 """Promotion of a version to champion, manually too, and the deletion of old versions."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from churnlib.errors import ModelError, UnreadableModelError
+from churnlib.errors import ModelError
 from churnlib.io.catalog import Catalog
 from churnlib.io.commands import command_line
 from churnlib.io.datasets import DatasetRef
-from churnlib.io.storage import list_names
 from churnlib.uris import name_of
 from churnlib.versions.champion import (
     DamagedPointerError,
@@ -17,10 +15,8 @@ from churnlib.versions.champion import (
     champion_and_registry,
     why_no_champion,
 )
-from churnlib.versions.compatibility import is_same_model
 from churnlib.versions.folder import find_version, list_versions, load_model
 from churnlib.versions.gate import Comparison
-from churnlib.versions.manifest import read_manifest
 from churnlib.versions.model_state import ModelState
 from churnlib.versions.registry import By, Promotion, Registry, read_registry
 from churnlib.versions.transactions import commit, finish_interrupted, registry_lock
@@ -217,49 +213,6 @@ def delete_old_versions(catalog: Catalog, keep: int | None) -> tuple[str, ...]:
             deleting = registry.without_evidence(old).model_copy(update={"deleting": old})
             commit(catalog, deleting)
     return old
-
-
-def delete_unfinished_copies(catalog: Catalog, version: str) -> tuple[str, ...]:
-    """Deletes earlier copies of a version, whose training was killed before it was complete.
-
-    They are the same model, have no reports, and champion and registry do not know them.
-
-    Args:
-        catalog: The game's data.
-        version: The version that is registered in their place.
-
-    Returns:
-        The deleted versions.
-
-    Raises:
-        UnreadableError: Registry, champion or a version cannot be read.
-    """
-    manifest = read_manifest(catalog.model(version))
-    if not any(_is_unfinished(catalog, name, manifest) for name in list_versions(catalog)):
-        return ()
-    with registry_lock(catalog):
-        current, registry = champion_and_registry(catalog)
-        known = f"{current} {registry.model_dump_json()}"
-        copies = tuple(
-            name
-            for name in list_versions(catalog)
-            if name not in known and _is_unfinished(catalog, name, manifest)
-        )
-        if copies:
-            commit(catalog, registry.model_copy(update={"deleting": copies}))
-    return copies
-
-
-def _is_unfinished(catalog: Catalog, name: str, manifest: Mapping[str, Any]) -> bool:
-    """Whether a version is an earlier copy without reports; one that is damaged is left alone."""
-    if name >= manifest["version"] or list_names(catalog.version_report(name, "").uri):
-        return False
-    try:
-        return is_same_model(read_manifest(catalog.model(name)), manifest)
-    except UnreadableModelError:
-        raise
-    except ModelError:
-        return False
 
 
 def versions_to_delete(

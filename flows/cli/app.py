@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from cyclopts import App, Group, Parameter
 
 from churnlib.errors import ChurnlibError
+from churnlib.shown import lines
 from flows import FLOWS, BaseFlow, find_flow
 from flows.cli.exit_status import DIFFERENT, DONE
 from flows.cli.parameters import (
@@ -94,7 +95,7 @@ def run(*, run: RunOptions, replace: Replace = False) -> int:
     def work() -> None:
         from flows.cli.run_all import run_all
 
-        print(*run_all(run, replace=replace), sep="\n")
+        print(lines("\n".join(run_all(run, replace=replace))))
 
     return in_session(run, work)
 

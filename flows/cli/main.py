@@ -8,6 +8,7 @@ from cyclopts.exceptions import MissingArgumentError, UnusedCliTokensError
 
 from churnlib.console import exit_on_broken_pipe
 from churnlib.errors import ChurnlibError, closest
+from churnlib.shown import message
 from flows.cli.app import app, commands
 from flows.cli.exit_status import DONE, USERS_FAULT
 from flows.cli.stop import Stopped, stoppable
@@ -30,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(stop, file=sys.stderr)
         return stop.status
     except CycloptsError as error:
-        print(f"error: {_message(error)}", file=sys.stderr)
+        print(message(f"error: {_message(error)}"), file=sys.stderr)
     except ChurnlibError as error:
         print(f"error: {error}", file=sys.stderr)
     return USERS_FAULT

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from churnlib.io.catalog import Catalog
 from churnlib.io.commands import command_line
+from churnlib.shown import lines
 from churnlib.versions.listing import Version, contact_reasons, describe_versions
 from churnlib.versions.registry import contacts_text
 from flows.cli.parameters import RunOptions
@@ -31,7 +32,7 @@ def print_models(run: RunOptions, *, as_json: bool) -> None:
         ]
         print(json.dumps(listed, indent=2))
     else:
-        print(*_lines(catalog, versions, reasons), sep="\n")
+        print(lines("\n".join(_lines(catalog, versions, reasons))))
 
 
 def _lines(

@@ -6,6 +6,7 @@ from churnlib.errors import ChurnlibError, ModelError
 from churnlib.io.catalog import Catalog
 from churnlib.io.storage import list_files
 from churnlib.settings import Settings, list_games, load_settings
+from churnlib.shown import lines
 from churnlib.uris import is_remote, join
 from flows import FLOWS
 from flows.cli.exit_status import DONE, USERS_FAULT
@@ -47,7 +48,7 @@ def print_overview(commands: Mapping[str, str], data_dir: str | None = None) -> 
             print(f"\n{game}: error: {fault}")
             status = USERS_FAULT
         else:
-            print(f"\n{game}: {settings.description}", *outputs, sep="\n")
+            print(lines("\n".join((f"\n{game}: {settings.description}", *outputs))))
     return status
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from churnlib.io.catalog import Catalog
 from churnlib.io.commands import command_line
 from churnlib.settings import Settings
+from churnlib.shown import lines
 from churnlib.versions.compatibility import changed_features
 from churnlib.versions.manifest import read_manifest
 from churnlib.versions.promotion import promote_manually, roll_back
@@ -38,7 +39,7 @@ def promote(run: RunOptions, version: str | None, *, force: bool) -> None:
     champion = promotion.version if promotion else version
     assert champion is not None  # A roll-back returns a promotion, or raises.
     if warning := _feature_warning(catalog, champion, settings):
-        print(f"warning: {run.game}: {warning}", file=sys.stderr)
+        print(lines(f"warning: {run.game}: {warning}"), file=sys.stderr)
     if promotion is None:
         done = f"model {champion} is the champion already; nothing was changed"
     else:

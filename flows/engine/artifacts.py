@@ -21,6 +21,7 @@ from prefect.context import FlowRunContext
 from churnlib.io.datasets import DatasetRef
 from churnlib.report.content import Report
 from churnlib.report.markdown import to_markdown
+from churnlib.shown import code, markdown, one_line
 from churnlib.uris import is_remote, name_of
 from flows.engine.ledger import Call
 from flows.engine.tolerance import tolerant
@@ -61,13 +62,13 @@ def show_report(page: DatasetRef, data: Mapping[str, Any]) -> None:
         create_markdown_artifact(
             to_markdown(report),
             key=artifact_key(page.game, "scores"),
-            description=report.title,
+            description=markdown(report.title),
         )
         create_link_artifact(
             page.uri if is_remote(page.uri) else Path(page.uri).absolute().as_uri(),
-            link_text=f"{report.title} ({name_of(page.uri)})",
+            link_text=markdown(f"{report.title} ({name_of(page.uri)})"),
             key=artifact_key(page.game, "report"),
-            description=f"The report as a page, on the machine of the run: `{page.uri}`",
+            description=f"The report as a page, on the machine of the run: {code(page.uri)}",
         )
 
 
@@ -106,7 +107,7 @@ def show_table(game: str, what: str, rows: Sequence[Mapping[str, str]]) -> None:
     if rows and FlowRunContext.get():
         with tolerant("an artifact"):
             create_table_artifact(
-                [dict(row) for row in rows],
+                [{name: one_line(cell) for name, cell in row.items()} for row in rows],
                 key=artifact_key(game, what),
                 description=f"{what.capitalize()} of {game}",
             )
@@ -123,7 +124,9 @@ def show_note(game: str, what: str, text: str) -> None:
     if FlowRunContext.get():
         with tolerant("an artifact"):
             create_markdown_artifact(
-                text, key=artifact_key(game, what), description=f"{what.capitalize()} of {game}"
+                markdown(text),
+                key=artifact_key(game, what),
+                description=f"{what.capitalize()} of {game}",
             )
 
 

@@ -4,6 +4,7 @@ import logging
 import os
 from contextlib import suppress
 
+from churnlib import shown
 from churnlib.errors import ChurnlibError
 from flows.engine.run_program import RUN
 
@@ -14,6 +15,9 @@ STOPPED = ("Crash detected! Execution was aborted by ",
 """The messages of a run that is stopped by a signal; a command says that in a line of its own."""
 
 
+_FORMATTER = logging.Formatter()
+
+
 class RunFilter(logging.Filter):
     """Rewrites the log records of Prefect's runs for their readers.
 
@@ -21,6 +25,7 @@ class RunFilter(logging.Filter):
       it in the message of their state.
     - A task that completed logs nothing about its state; one that was cached logs that.
     - The hooks of this project do not appear.
+    - Control characters are escaped, and the passwords of URIs masked.
     - A command that is stopped by a signal logs nothing about it, other than a worker's run.
     """
 
@@ -29,9 +34,11 @@ class RunFilter(logging.Filter):
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, ChurnlibError):
             return _log_error(record, error)
-        if error is not None:
+        if error is not None and record.exc_info:
             _mark_logged(error)
-        message = record.getMessage()
+            record.exc_text = shown.message(_FORMATTER.formatException(record.exc_info))
+        message = shown.message(record.getMessage())
+        record.msg, record.args = message, None
         if message.startswith(HOOKS):
             return False
         if message.startswith(STOPPED):

@@ -16,6 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from churnlib.errors import ServerError, reason
+from churnlib.shown import has_credentials
 
 BUSY_SECONDS = 4
 """How long to wait for another process that writes to the database."""
@@ -130,6 +131,11 @@ def check_answers(url: str, password: str | None = None) -> None:
         "Start it, or set PREFECT_API_URL to the one that runs; without PREFECT_API_URL, each "
         "command starts a server of its own."
     )
+    if has_credentials(url):
+        raise ServerError(
+            "PREFECT_API_URL must not contain a user or password, which would be shown in logs. "
+            "Set PREFECT_API_AUTH_STRING=user:password."
+        )
     try:
         with urllib.request.urlopen(f"{url.rstrip('/')}/health", timeout=ANSWER_SECONDS) as answer:
             is_prefect = not answer.read(100).lstrip().startswith(b"<")

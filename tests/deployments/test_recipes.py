@@ -1,6 +1,8 @@
 """The compose file, the CI recipes and the scripts, each checked by its schema or linter."""
 
 import importlib
+import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -17,6 +19,7 @@ from flows import COMPOSITES, FLOWS
 from flows.cli.server import LEASES_ON_DISK
 from flows.engine.run_watcher import WORKER_SECONDS
 from tests.flows.studio import ROOT
+from tests.hostile import NAMES, RAW
 
 FOLDER = ROOT / "deployments"
 TOOLS = Path(sys.executable).parent
@@ -143,3 +146,63 @@ def test_github_recipe_offers_every_flow() -> None:
     inputs = read("ci/github-run-deployment.yml")[True]["workflow_dispatch"]["inputs"]
     flows = {*FLOWS, *(f"{name}_from_raw" for name in COMPOSITES), "backfill"}
     assert set(inputs["flow"]["options"]) == {flow.replace("_", "-") for flow in flows}
+
+
+PREFECT = """#!/usr/bin/env bash
+printf '%s\\n' "$LOG"
+exit "${STATUS:-0}"
+"""
+
+
+def run_in_ci(folder: Path, log: str, **environment: str) -> tuple[str, str, int]:
+    """Runs the script with a program in place of Prefect's that prints a log.
+
+    Returns:
+        Its output, its summary, and its exit status.
+    """
+    program, summary = folder / "prefect", folder / "summary.md"
+    program.write_text(PREFECT)
+    program.chmod(0o755)
+    variables = {
+        "PATH": f"{folder}:{os.environ['PATH']}",
+        "PREFECT_API_URL": "http://127.0.0.1:1/api",
+        "DEPLOYMENT": "train/game1",
+        "SUMMARY": str(summary),
+        "LOG": log,
+    }
+    done = subprocess.run(
+        [FOLDER / "ci/run_deployment.sh"],
+        env=variables | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == ""
+    return done.stdout, summary.read_text(), done.returncode
+
+
+def test_names_in_the_log_cannot_leave_the_summary_of_ci(tmp_path: Path) -> None:
+    log = "\n".join((*NAMES.values(), "```", "# owned", "Zoë"))
+    output, summary, status = run_in_ci(tmp_path, log, DEPLOYMENT="train/game1\n<b>", STATUS="3")
+    title, _, fence, *inside, end = summary.splitlines()
+    assert (title, status) == ("## train/game1b: failed (exit status 3)", 3)
+    assert fence == end == "`````"
+    assert not any(line.startswith(fence) for line in inside)
+    for text in (output, summary):
+        assert not RAW.search(text)
+        assert "Zoë" in text
+        assert "エルフ" in text
+
+
+def test_names_in_the_log_are_no_commands_of_github(tmp_path: Path) -> None:
+    output, _, status = run_in_ci(tmp_path, NAMES["command"], GITHUB_ACTIONS="true")
+    first, command, last = output.splitlines()
+    stop, word = first[:17], first[17:]
+    assert (stop, command, last, status) == (
+        "::stop-commands::",
+        NAMES["command"],
+        f"::{word}::",
+        0,
+    )
+    assert re.fullmatch("[0-9a-f]{32}", word)
+    assert run_in_ci(tmp_path, "", GITHUB_ACTIONS="true")[0].splitlines()[0] != first

@@ -5,6 +5,7 @@ solid in the accent colour, lines to compare with are grey and dashed.
 """
 
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -21,6 +22,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from matplotlib.typing import RcKeyType
 
 from churnlib.report.curves import Floats
+from churnlib.shown import one_line
 
 INK, MUTED, GRID, ACCENT, FILL, PAPER = (
     f"#{n}{n}{n}" for n in ("01", "02", "03", "04", "05", "06")
@@ -127,7 +129,10 @@ def draw(
         figure = Figure(figsize=(WIDTH_INCHES, height), facecolor="none")
         paint(figure.add_axes(box))
         drawn = StringIO()
-        figure.savefig(drawn, format="svg", metadata=NO_METADATA)
+        with warnings.catch_warnings():
+            # The text stays text, so the reader's fonts draw what Matplotlib's lacks.
+            warnings.filterwarnings("ignore", "Glyph .* missing from font")
+            figure.savefig(drawn, format="svg", metadata=NO_METADATA)
     return Markup(_for_page(drawn.getvalue(), name, label))
 
 
@@ -182,4 +187,4 @@ def _for_page(svg: str, name: str, label: str) -> str:
     svg = re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{name}-", svg)
     for placeholder, colour in COLOURS.items():
         svg = svg.replace(placeholder, colour)
-    return svg.replace("<svg", f'<svg role="img" aria-label="{escape(label)}"', 1)
+    return svg.replace("<svg", f'<svg role="img" aria-label="{escape(one_line(label))}"', 1)

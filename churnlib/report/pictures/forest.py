@@ -19,6 +19,7 @@ from churnlib.report.pictures.drawing import (
     name_axes,
     percentages,
 )
+from churnlib.shown import one_line
 
 ROW_INCHES = 0.2
 FRAME_INCHES = 0.75
@@ -138,7 +139,7 @@ def _draw(
     rows: Sequence[Row],
     paint: Callable[[Axes, Sequence[int]], None],
 ) -> Markup:
-    shown = [_shortened(row.label) for row in rows]
+    shown = [_shortened(one_line(row.label)) for row in rows]
     at = np.arange(len(rows)).tolist()
 
     def paint_all(axes: Axes) -> None:
