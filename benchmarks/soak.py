@@ -148,34 +148,46 @@ class Soak:
 
     def _run_once(self, flow: str, game: str) -> str:
         run = self._start(flow, game)
-        while (state := self.place.state(run)) not in END_STATES:
+        return self._wait(run, END_STATES)
+
+    def _wait(self, run: str, states: set[str]) -> str:
+        while (state := self._ask("GET", f"/flow_runs/{run}")["state"]["name"]) not in states:
             time.sleep(0.5)
-        return state
+        return str(state)
 
     def _run_killed(self, flow: str, game: str, draw: random.Random) -> int:
         """Starts a run and kills its process; returns whether it was still running."""
         run, worker = self._start(flow, game), self.place.worker
         assert worker
-        while self.place.state(run) in ("Scheduled", "Pending", "Late"):
-            time.sleep(0.3)
+        self._wait(run, {"Running", *END_STATES})
         time.sleep(draw.uniform(0.0, 8.0))
         killed = 0
         for pid in descendants(worker.pid):
             if run in environment_of(pid):
                 os.kill(pid, signal.SIGKILL)
                 killed = 1
-        while self.place.state(run) not in END_STATES:
-            time.sleep(0.5)
+        self._wait(run, END_STATES)
         return killed
 
     def _start(self, flow: str, game: str) -> str:
-        url, auth = self.place.url, tuple(self.place.password.split(":", 1))
-        with httpx.Client(auth=auth, timeout=60) as client:  # type: ignore[arg-type]
-            deployment = client.get(f"{url}/deployments/name/{flow}/{game}").raise_for_status()
-            started = client.post(
-                f"{url}/deployments/{deployment.json()['id']}/create_flow_run", json={}
+        deployment = self._ask("GET", f"/deployments/name/{flow}/{game}")["id"]
+        return str(self._ask("POST", f"/deployments/{deployment}/create_flow_run")["id"])
+
+    def _ask(self, method: str, path: str) -> Any:
+        """Asks the server, again if it is too busy."""
+        user, _, password = self.place.password.partition(":")
+        for attempt in range(8):
+            answer = httpx.request(
+                method,
+                f"{self.place.url}{path}",
+                auth=(user, password),
+                timeout=60,
+                json={} if method == "POST" else None,
             )
-            return str(started.raise_for_status().json()["id"])
+            if answer.status_code < 500:
+                break
+            time.sleep(attempt)
+        return answer.raise_for_status().json()
 
     def _measured(self, day: date, seconds: dict[str, float], killed: int, late: int) -> Month:
         home, layers = self.place.folder / "home", [*self.data.glob("0[2-8]_*")]

@@ -185,15 +185,28 @@ def _readable(uri: str) -> Iterator[None]:
 
 def remove(uri: str) -> None:
     """See `churnlib.io.storage.remove`."""
-    Path(uri).unlink(missing_ok=True)
-    durability.keep_removal(Path(uri))
+    with _removable(uri):
+        Path(uri).unlink(missing_ok=True)
+        durability.keep_removal(Path(uri))
 
 
 def remove_folder(uri: str) -> None:
     """See `churnlib.io.storage.remove_folder`."""
     if Path(uri).is_dir():
-        shutil.rmtree(uri)
-        durability.keep_removal(Path(uri))
+        with _removable(uri):
+            shutil.rmtree(uri)
+            durability.keep_removal(Path(uri))
+
+
+@contextmanager
+def _removable(uri: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DataError(
+            f"{uri} cannot be removed ({reason(error)}). Grant write access there, or name another "
+            "data folder with --data-dir."
+        ) from error
 
 
 @contextmanager

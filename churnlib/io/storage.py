@@ -156,7 +156,11 @@ def reader_options(uri: str) -> Mapping[str, Any]:
 
 
 def remove(uri: str) -> None:
-    """Removes a file, if there is one."""
+    """Removes a file, if there is one.
+
+    Raises:
+        DataError: It may not be removed.
+    """
     if is_remote(uri):
         object_store.remove(uri)
     else:
@@ -164,19 +168,25 @@ def remove(uri: str) -> None:
 
 
 def remove_folder(uri: str) -> None:
-    """Removes a folder with all its content, if there is one."""
+    """Removes a folder with all its content, if there is one.
+
+    Raises:
+        DataError: It may not be removed.
+    """
     if is_remote(uri):
         object_store.remove_folder(uri)
     else:
         local.remove_folder(uri)
 
 
-def exclusive_lock(uri: str, wait: locks.LockWait | None = None) -> AbstractContextManager[None]:
+@contextmanager
+def exclusive_lock(uri: str, wait: locks.LockWait | None = None) -> Iterator[None]:
     """Lets only one process at a time read and rewrite a file; the others wait.
 
     Blocks that only read need no lock: they see the file of before or of after. The lock of a dead
     process is free at once on this machine, and after `churnlib.io.locks.ABANDONED_AFTER` seconds
-    in an object store. A wait ends after `churnlib.io.locks.GIVE_UP_AFTER` seconds.
+    in an object store: a holder that was suspended for so long writes nothing once it goes on. A
+    wait ends after `churnlib.io.locks.GIVE_UP_AFTER` seconds.
 
     Args:
         uri: The file, which need not exist.
@@ -186,7 +196,12 @@ def exclusive_lock(uri: str, wait: locks.LockWait | None = None) -> AbstractCont
         DataError: A file on this machine cannot be locked, or the wait is over.
         StoreError: An object cannot be locked, the wait is over, or the lock was lost.
     """
-    return locks.lock_object(uri, wait) if is_remote(uri) else locks.lock_file(uri, wait)
+    if is_remote(uri):
+        with locks.lock_object(uri, wait) as check, checked_before_replacing(check):
+            yield
+    else:
+        with locks.lock_file(uri, wait):
+            yield
 
 
 @contextmanager

@@ -4,13 +4,14 @@ import json
 import platform
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
-from churnlib.errors import ModelError, closest, error_prefix
+from churnlib.errors import ModelError, UnreadableModelError, closest, error_prefix
 from churnlib.io.catalog import Catalog, is_version_name
 from churnlib.io.datasets import Dataset, DatasetRef, ref
 from churnlib.io.storage import fingerprint, list_files, replacing, write_text
@@ -18,8 +19,9 @@ from churnlib.model.feature_schema import FeatureSchema
 from churnlib.model.persistence import dump_pipeline, load_pipeline
 from churnlib.model.predict import predict
 from churnlib.settings import load_settings
-from churnlib.uris import name_of
+from churnlib.uris import folder_of, join, name_of
 from churnlib.versions.champion import champion
+from churnlib.versions.compatibility import is_same_model
 from churnlib.versions.manifest import MANIFEST, read_manifest, retrain_command
 from churnlib.versions.signature import signed
 from churnlib.versions.verification import (
@@ -105,6 +107,9 @@ def save_model(
 ) -> DatasetRef:
     """Writes the folder of a version, completely or not at all.
 
+    If an earlier version is the same model and can be loaded, nothing is written: a training that
+    was killed before it could say so has saved it, or its result is no longer in the cache.
+
     The manifest is signed if the environment has a key; see `churnlib.versions.signature`.
 
     Args:
@@ -116,32 +121,57 @@ def save_model(
         facts: The other fields of the manifest: those of `churnlib.versions.manifest.Manifest`
             that do not follow from the model, and any more.
         model_format: The format of the model file.
+
+    Returns:
+        The version, or the earlier one.
     """
+    about = {
+        "version": name_of(target.uri),
+        "game": target.game,
+        "model_file": f"model.{model_format}",
+        "sha256": {},
+        **facts,
+        "features": model.schema.to_json(),
+        "base_rate": model.base_rate,
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}",
+        "libraries": library_versions(),
+        "depends_on": libraries_of(model),
+        "trusted_packages": own_packages_of(model),
+    }
+    plain: dict[str, Any] = json.loads(json.dumps(about, default=str))
+    if earlier := _find_same(target, plain):
+        return earlier
     with replacing(target.uri, last=MANIFEST) as folder:
         folder.mkdir()
-        file = folder / f"model.{model_format}"
-        dump_pipeline(model.pipeline, file)
+        dump_pipeline(model.pipeline, folder / plain["model_file"])
         if model.baseline is not None:
             dump_pipeline(model.baseline, folder / BASELINE_MODEL)
         golden.with_columns(predict(model, golden)).write_parquet(folder / GOLDEN)
         scored.write_parquet(folder / SCORED)
-        manifest = {
-            "version": name_of(target.uri),
-            "game": target.game,
-            "model_file": file.name,
-            "sha256": {f.name: fingerprint(str(f)) for f in sorted(folder.iterdir())},
-            **facts,
-            "features": model.schema.to_json(),
-            "base_rate": model.base_rate,
-            "python": platform.python_version(),
-            "machine": f"{platform.system()} {platform.machine()}",
-            "libraries": library_versions(),
-            "depends_on": libraries_of(model),
-            "trusted_packages": own_packages_of(model),
-        }
-        plain = json.loads(json.dumps(manifest, default=str))
+        plain["sha256"] = {f.name: fingerprint(str(f)) for f in sorted(folder.iterdir())}
         write_text(json.dumps(signed(plain), indent=2) + "\n", folder / MANIFEST)
     return ref(target)
+
+
+def _find_same(target: Dataset, manifest: Mapping[str, Any]) -> DatasetRef | None:
+    """Finds the first version beside a new one that is the same model and can be loaded."""
+    for entry in list_files(folder_of(target.uri)):
+        version, _, name = entry.name.partition("/")
+        if name != MANIFEST or not is_version_name(version):
+            continue
+        place = replace(target, uri=join(folder_of(target.uri), version))
+        try:
+            known = read_manifest(place)
+            if is_same_model(known, manifest):
+                # Of the same kind as the new one, which this run would open as well.
+                open_model(place, known, allow_joblib=manifest["model_file"].endswith(".joblib"))
+                return ref(place)
+        except UnreadableModelError:
+            raise
+        except ModelError:  # Damaged, or not to be loaded here: the new one takes its place.
+            continue
+    return None
 
 
 def read_scored(model: Dataset | DatasetRef, manifest: Mapping[str, Any]) -> pl.DataFrame:

@@ -1,25 +1,22 @@
 """Promotion of a version to champion, manually too, and the deletion of old versions."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from churnlib.errors import ModelError, UnreadableModelError
+from churnlib.errors import ModelError
 from churnlib.io.catalog import Catalog
 from churnlib.io.commands import command_line
 from churnlib.io.datasets import DatasetRef
-from churnlib.io.storage import list_names
 from churnlib.uris import name_of
 from churnlib.versions.champion import (
     DamagedPointerError,
+    ForeignSignatureError,
     champion_and_registry,
     why_no_champion,
 )
-from churnlib.versions.compatibility import is_same_model
 from churnlib.versions.folder import find_version, list_versions, load_model
 from churnlib.versions.gate import Comparison
-from churnlib.versions.manifest import read_manifest
 from churnlib.versions.model_state import ModelState
 from churnlib.versions.registry import By, Promotion, Registry, read_registry
 from churnlib.versions.transactions import commit, finish_interrupted, registry_lock
@@ -85,7 +82,8 @@ def promote_manually(
     Raises:
         ModelError: There is no such version; it cannot be loaded; or, without `force`, the gate
             refused it, or it was never compared and never champion.
-        UnreadableError: Registry or champion cannot be read. A damaged pointer is replaced.
+        UnreadableError: Registry or champion cannot be read. A damaged pointer, and a champion
+            whose signature is wrong, are replaced.
     """
     model = find_version(catalog, version)  # Before the lock, which would create the game's folder.
     load_model(model, allow_joblib=allow_joblib)
@@ -113,7 +111,8 @@ def roll_back(catalog: Catalog, *, when: datetime, allow_joblib: bool) -> Promot
 
     Raises:
         ModelError: There is no previous champion, or it cannot be loaded.
-        UnreadableError: Registry or champion cannot be read. A damaged pointer is replaced.
+        UnreadableError: Registry or champion cannot be read. A damaged pointer, and a champion
+            whose signature is wrong, are replaced.
     """
     finished = finish_interrupted(catalog)
     if finished and finished.by == "roll back":
@@ -132,9 +131,13 @@ def roll_back(catalog: Catalog, *, when: datetime, allow_joblib: bool) -> Promot
 
 
 def _read_state(catalog: Catalog) -> tuple[ModelState, str | None]:
-    """Reads the state of a game's models, and what is wrong with the pointer if it is damaged."""
+    """Reads the state of a game's models, and what is wrong with pointer or champion, if any."""
     try:
         return ModelState.read(catalog), None
+    except ForeignSignatureError:
+        version, registry = champion_and_registry(catalog)
+        damage = f"the signature of {version} is wrong"
+        return ModelState(catalog, registry, pointer=version, champion=None), damage
     except DamagedPointerError:
         registry = read_registry(catalog.registry())
         damage = f"{name_of(catalog.champion().uri)} is damaged"
@@ -210,49 +213,6 @@ def delete_old_versions(catalog: Catalog, keep: int | None) -> tuple[str, ...]:
             deleting = registry.without_evidence(old).model_copy(update={"deleting": old})
             commit(catalog, deleting)
     return old
-
-
-def delete_unfinished_copies(catalog: Catalog, version: str) -> tuple[str, ...]:
-    """Deletes earlier copies of a version, whose training was killed before it was complete.
-
-    They are the same model, have no reports, and champion and registry do not know them.
-
-    Args:
-        catalog: The game's data.
-        version: The version that is registered in their place.
-
-    Returns:
-        The deleted versions.
-
-    Raises:
-        UnreadableError: Registry, champion or a version cannot be read.
-    """
-    manifest = read_manifest(catalog.model(version))
-    if not any(_is_unfinished(catalog, name, manifest) for name in list_versions(catalog)):
-        return ()
-    with registry_lock(catalog):
-        current, registry = champion_and_registry(catalog)
-        known = f"{current} {registry.model_dump_json()}"
-        copies = tuple(
-            name
-            for name in list_versions(catalog)
-            if name not in known and _is_unfinished(catalog, name, manifest)
-        )
-        if copies:
-            commit(catalog, registry.model_copy(update={"deleting": copies}))
-    return copies
-
-
-def _is_unfinished(catalog: Catalog, name: str, manifest: Mapping[str, Any]) -> bool:
-    """Whether a version is an earlier copy without reports; one that is damaged is left alone."""
-    if name >= manifest["version"] or list_names(catalog.version_report(name, "").uri):
-        return False
-    try:
-        return is_same_model(read_manifest(catalog.model(name)), manifest)
-    except UnreadableModelError:
-        raise
-    except ModelError:
-        return False
 
 
 def versions_to_delete(

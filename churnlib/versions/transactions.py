@@ -9,7 +9,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from churnlib.errors import StoreError, reason
+from churnlib.errors import DataError, StoreError, reason
 from churnlib.io.catalog import Catalog
 from churnlib.io.storage import exclusive_lock, remove, remove_folder
 from churnlib.uris import join
@@ -88,7 +88,7 @@ def _delete(catalog: Catalog, version: str) -> None:
     try:
         remove(join(model.uri, MANIFEST))  # A folder without a manifest is not a version.
         remove_folder(model.uri)
-    except (OSError, StoreError) as error:
+    except (OSError, DataError, StoreError) as error:
         logging.getLogger(__name__).warning(
             "%s: model %s cannot be deleted completely (%s). Remove the rest of %s",
             *(catalog.game, version, reason(error), model.uri),

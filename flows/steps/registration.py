@@ -1,7 +1,7 @@
 """Registration: a trained model becomes the candidate, or the champion if there is none."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from churnlib.errors import ModelError, UnreadableModelError
 from churnlib.io import datasets
@@ -9,11 +9,10 @@ from churnlib.io.catalog import catalog_of
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.uris import name_of
 from churnlib.versions.champion import find_champion, why_no_champion
-from churnlib.versions.compatibility import is_same_model
 from churnlib.versions.folder import load_model
 from churnlib.versions.manifest import read_manifest
 from churnlib.versions.model_state import ModelState
-from churnlib.versions.promotion import Cause, delete_unfinished_copies
+from churnlib.versions.promotion import Cause
 from churnlib.versions.transactions import commit, registry_lock
 from churnlib.versions.verification import check_version
 from flows.engine.cache import run_logger
@@ -44,16 +43,14 @@ def register_version(run: Run, model: DatasetRef) -> None:
     state, settings = ModelState.read(run.catalog), run.settings.champion
     if is_registered(state, name_of(model.uri)):
         delete_versions(run.catalog, settings.keep_versions)  # A run that was killed may not have.
-    else:
-        register(
-            model,
-            run.catalog.registry(),
-            run.catalog.champion(),
-            before=state.fingerprint,
-            policy=RegistrationPolicy(settings.promote, settings.keep_versions, run.allow_joblib),
-        )
-    for copy in delete_unfinished_copies(run.catalog, name_of(model.uri)):
-        run_logger().info("model %s is deleted: a stopped run left it, without reports", copy)
+        return
+    register(
+        model,
+        run.catalog.registry(),
+        run.catalog.champion(),
+        before=state.fingerprint,
+        policy=RegistrationPolicy(settings.promote, settings.keep_versions, run.allow_joblib),
+    )
 
 
 def is_registered(state: ModelState, version: str) -> bool:
@@ -108,7 +105,6 @@ def register(
             promote_version(state, manifest, Cause(fault), by="training")
             became: Literal["champion", "candidate"] | None = "champion"
         else:
-            version = _original(state, manifest)
             became = _make_candidate(state, version)
     if became and state.registry.last_comparison(version) is None:
         ModelRegistered(
@@ -133,32 +129,6 @@ def fault_of(model: DatasetRef | None, allow_joblib: bool) -> str | None:
     except ModelError as error:
         return f"it could not be opened any more ({error})"
     return None
-
-
-def _original(state: ModelState, manifest: dict[str, Any]) -> str:
-    """The version that a model counts as: an earlier one that is the same model, or itself.
-
-    A moved data folder or a refresh fits the same model again. As a candidate, it would be compared
-    with itself.
-    """
-    version: str = manifest["version"]
-    known = state.registry
-    names = {state.champion_name, known.candidate, *(c.candidate for c in known.comparisons)}
-    for name in sorted(name for name in names if name not in (None, version)):
-        try:
-            earlier = read_manifest(state.catalog.model(name))
-        except UnreadableModelError:
-            raise
-        except ModelError:  # It has been deleted.
-            continue
-        if is_same_model(manifest, earlier):
-            run_logger().info(
-                "model %s has the features, settings, seed and code of %s, and counts as that",
-                version,
-                name,
-            )
-            return name
-    return version
 
 
 def _make_candidate(state: ModelState, version: str) -> Literal["champion", "candidate"] | None:

@@ -27,7 +27,7 @@ from churnlib.settings import (
     changes,
     labels_known_by,
 )
-from churnlib.uris import join
+from churnlib.uris import join, name_of
 from churnlib.versions.champion import find_champion
 from churnlib.versions.compatibility import decisive_settings
 from churnlib.versions.folder import new_version, save_model
@@ -204,9 +204,13 @@ def fit_model(
     target = Dataset("model", models.game, join(models.uri, new_version(datetime.now(UTC))))
     golden = sample.rows.sample(GOLDEN_ROWS).collect()
     with error_prefix(models.game):
-        return save_model(
+        saved = save_model(
             target, training.model, training.scored, golden, manifest, request.train.model_format
         )
+    if saved.uri != target.uri:
+        same = name_of(saved.uri)
+        run_logger().info("model %s has these features, settings, seed and code, and is kept", same)
+    return saved
 
 
 def not_at_risk_facts(rows: FeatureTable, train: TrainSettings, end: str) -> dict[str, Any]:

@@ -123,6 +123,8 @@ class Place:
         for name in ("home", "results"):
             for path in find_leftovers(str(self.folder / name)):
                 os.utime(path, (then, then))
+        for scratch in (self.folder / "tmp").iterdir():
+            os.utime(scratch, (then, then))
 
 
 class Lasting:

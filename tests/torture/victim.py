@@ -4,6 +4,7 @@ Its arguments are a JSON object, for `Fate`, and the command line. The number of
 written to the file that the fate names, if the command ends.
 """
 
+import errno
 import json
 import os
 import signal
@@ -16,6 +17,8 @@ from typing import Any
 
 CHANGES = frozenset({"os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.truncate"})
 """The audit events of changes; an `open` is one if it is for writing."""
+NEED_SPACE = ("open", "os.mkdir")
+"""The changes that a full disk does not allow."""
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
@@ -61,6 +64,8 @@ class Changes:
             self.count += 1
             if self._fate.at is None or self.count <= self._fate.at:
                 return
+        if self._fate.error == errno.ENOSPC and event not in NEED_SPACE:
+            return
         if self._fate.error is None:
             os.kill(os.getpid(), signal.SIGKILL)
         else:

@@ -1,6 +1,5 @@
 """Promotion, also manual, roll back, and the deletion of old versions."""
 
-import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,13 +24,11 @@ from churnlib.versions.listing import describe_versions
 from churnlib.versions.model_state import ModelState
 from churnlib.versions.promotion import (
     delete_old_versions,
-    delete_unfinished_copies,
     promote_manually,
     roll_back,
     versions_to_delete,
 )
 from churnlib.versions.registry import Promotion, Registry, read_registry
-from tests.churnlib.model.samples import FACTS
 from tests.churnlib.versions.samples import (
     NOW,
     add,
@@ -325,28 +322,3 @@ def test_deleted_version_leaves_its_history_but_no_evidence(catalog: Catalog) ->
     assert left.evidence == {"v3": make_evidence(cohort="v3")}
     assert left.comparisons == registry.comparisons
     assert left.promotions == registry.promotions
-
-
-def add_trained(catalog: Catalog, name: str, *, seed: int = 1, reports: bool = False) -> None:
-    """Adds a version of a training, as it is before it is registered."""
-    facts = json.loads(json.dumps(FACTS, default=str))
-    facts["settings"]["train"] = {"seed": seed}
-    facts["inputs"]["train_features"] = {"fingerprint": "f"}
-    more = {"code": {"digest": "d"}, "python": "3.11", "libraries": {}, "depends_on": []}
-    more |= {"version": name, "game": catalog.game, "model_file": "model.skops", "sha256": {}}
-    text = json.dumps({**facts, **more, "seed": seed, "features": []})
-    write_text(text, Path(catalog.model(name).uri, "manifest.json"))
-    if reports:
-        write_text("x", catalog.version_report(name, "in_sample_report.txt").uri)
-
-
-def test_copies_that_a_killed_training_left_are_deleted(catalog: Catalog) -> None:
-    for name in ("v1", "v2", "v4", "v5"):
-        add_trained(catalog, name)
-    add_trained(catalog, "v3", reports=True)  # Complete, and trained again since then.
-    add_trained(catalog, "v0", seed=2)
-    make_champion(catalog, "v1")
-    assert delete_unfinished_copies(catalog, "v4") == ("v2",)
-    assert list_versions(catalog) == ("v5", "v4", "v3", "v1", "v0")
-    assert read_registry(catalog.registry()).deleting == ()
-    assert delete_unfinished_copies(catalog, "v4") == ()
