@@ -61,12 +61,12 @@ def licence(package: str) -> str:
         facts = metadata.metadata(package)
     except metadata.PackageNotFoundError:
         return "unknown"
-    if expression := facts.get("License-Expression"):
-        return expression
+    if expressions := facts.get_all("License-Expression"):
+        return " AND ".join(map(str, expressions))
     stated = [line.rpartition(" :: ")[2] for line in facts.get_all("Classifier") or ()
               if line.startswith("License :: ") and not line.endswith("OSI Approved")]  # fmt: skip
-    first = (facts.get("License") or "unknown").splitlines()[0]
-    return " OR ".join(CLASSIFIERS.get(name, name) for name in stated or [first])
+    texts = [text.splitlines()[0] for text in facts.get_all("License") or ["unknown"]]
+    return " OR ".join(CLASSIFIERS.get(name, name) for name in stated or texts)
 
 
 def unclear() -> dict[str, str]:
