@@ -9,10 +9,11 @@ from churnlib.raw.copies import COPIES
 from churnlib.raw.file_format import FORMATS
 from churnlib.raw.quality_warnings import LATER, PLAUSIBLE
 from churnlib.report.content import MAX_NOT_PREDICTED
-from churnlib.schemas.raw_tables import raw_tables
+from churnlib.schemas.raw_tables import MOST_MONTHS, raw_tables
 from churnlib.schemas.rule_texts import rule_texts, type_text
 from churnlib.schemas.spec import TableKind, TableSpec
 from flows.steps.absent_currency import MOST_ABSENT
+from flows.steps.doubtful_tables import MANY
 from flows.steps.feeds import BATCH_FEEDS, LABEL_FEEDS
 from flows.steps.run_warnings import MOST_BEYOND
 
@@ -45,7 +46,7 @@ REFUSED = (
 
 
 NOT_FOUND = (
-    "Some losses leave tables that look like those of a healthy game:",
+    "Some faults leave tables that look like those of a healthy game:",
     "",
     "- **Misses lost at random.** If half of them are lost in all months, misses are half as",
     "  frequent, as they may well be. From some month on, such a loss is found only if clearly",
@@ -55,10 +56,19 @@ NOT_FOUND = (
     "  is warned of. If half of them are, or only those before the training window, it is not.",
     "- **Subscriptions that replace others.** An upgrade is counted only if the newer subscription",
     "  belongs to the same character.",
-    "- **Another unit from the first row on**, such as cents: only a change of it is warned of.",
+    "- **Another unit from the first row on**, such as cents, or terms in days if none is of more",
+    f"  than {MOST_MONTHS}: only a change of it is warned of.",
+    "- **Columns or categories that are exchanged for others**, such as the two balances, unless",
+    "  their numbers then lie beyond those of training.",
+    "- **Other characters under the same ids**, as in a table of another game or after ids were",
+    f"  given anew, unless their dates contradict each other in at least {MANY:.0%} of the rows.",
+    "- **Everything twice**, characters included, under new ids: intervals are then too narrow.",
+    "- **The last months filled with the values of the month before.**",
+    "- **Balances of the end of a month** under its first day: features then know the future.",
+    "- **Starts of subscriptions that a time zone moved by a day**, if the file has only days.",
     "",
-    "[Measured](../benchmarks/RESULTS.md#lost-rows), on sample data. To be sure, compare the rows",
-    "of each month with the source of the tables.",
+    "Lost rows are [measured](../benchmarks/RESULTS.md#lost-rows), on sample data. To be sure,",
+    "compare the rows of each month with the source of the tables.",
 )
 
 
@@ -137,6 +147,12 @@ def _rows() -> Iterator[Check]:
     yield Check('a day means "no date": it is null', settings=("raw.no_date",))
     yield Check(COPIES, counted="the copies")
     before, after = (day.year for day in PLAUSIBLE)
+    yield Check(
+        f"at least {MANY:.0%} of the rows of a table have a data warning that puts all of them in "
+        "doubt, such as misses before their subscription; the message says why",
+        warned="always",
+        counted="rows",
+    )
     yield Check(f"a day is before {before} or after {after}", counted="rows")
     yield Check("a value is implausible; see [data warnings](#by-table)", counted="rows")
     yield Check(f"a feature is beyond {LARGEST:g}: the model takes that number")
@@ -243,6 +259,15 @@ def _models() -> Iterator[Check]:
     yield Check("far more rows than in training have a rare category", warned="with the rows")
     found = f"more than {MOST_BEYOND:.0%} of the rows have a number beyond all of training"
     yield Check(found, warned="with the rows")
+    yield Check(
+        "a number is ten times as great, or a tenth, in all months of `windows.train` from one on",
+        warned="by `train`, with the month",
+    )
+    yield Check(
+        "a feature has less than half of the values that it had in training, as if the last months "
+        "of its table were empty",
+        warned="with the rows",
+    )
     yield Check(
         "a column is to be used as a number, and a text is none",
         "always",

@@ -12,6 +12,7 @@ from flows.steps.absent_currency import absent_currency_warnings
 from flows.steps.batches import announce_gaps, batch_facts, beyond_warnings, news_warnings
 from flows.steps.contacts import announce_contacts, contact_plan
 from flows.steps.delivery import check_delivery, check_not_smaller
+from flows.steps.doubtful_tables import doubtful_table_warnings
 from flows.steps.feeds import check_feeds, feeds_of
 from flows.steps.flow import churn_flow, is_subflow
 from flows.steps.model_choice import usable_model
@@ -49,6 +50,7 @@ def batch_predict(run: Run) -> DatasetRef:
         model_warnings,
         check_feeds(run, feeds_of(subs, currency), "batch_predict"),
         beyond_warnings(run, window),
+        doubtful_table_warnings(run, {table.checked.name: table.facts for table in tables}),
     )
     features = build_predict_features(
         characters.checked,

@@ -10,6 +10,7 @@ from churnlib.io.footer import fact
 from churnlib.versions.champion import champion_version
 from flows.standard_features import standard_features
 from flows.steps.batch_report import BatchScoreContext, score_batch
+from flows.steps.doubtful_tables import doubtful_table_warnings
 from flows.steps.flow import churn_flow
 from flows.steps.past_churn import past_churn_warnings
 from flows.steps.past_model import find_existing, past_model
@@ -36,6 +37,7 @@ def batch_score(run: Run) -> tuple[DatasetRef, ...]:
         fact(predictions, "warnings"),
         data_warnings(run, "batch_score", sources, noted_feeds(run)),
         past_churn_warnings(run, standard),
+        doubtful_table_warnings(run, sources),
     )
     reports = score_batch(
         standard,

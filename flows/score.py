@@ -13,6 +13,7 @@ from flows.standard_features import standard_features
 from flows.steps.absent_currency import absent_currency_warnings
 from flows.steps.back_test import score_model
 from flows.steps.back_test_plan import back_test_plan
+from flows.steps.doubtful_tables import doubtful_table_warnings
 from flows.steps.feeds import feeds_of, refuse_late
 from flows.steps.flow import churn_flow
 from flows.steps.own_settings import try_warnings
@@ -49,7 +50,9 @@ def score(run: Run) -> tuple[DatasetRef, ...]:
     )
     warnings += warn(past_churn_warnings(run, standard))
     cohort = window_cohort(run, "score", standard, sources, currency, plan.window)
-    warnings += warn(absent_currency_warnings(cohort.features))
+    warnings += warn(
+        doubtful_table_warnings(run, cohort.sources), absent_currency_warnings(cohort.features)
+    )
     reports = score_model(
         plan.model,
         plan.rivals,

@@ -9,7 +9,8 @@ from typing import Any, ParamSpec, TypeVar, overload
 
 from prefect.tasks import Task
 
-from churnlib.io.datasets import DatasetRef, attribute_read_errors, made_of
+from churnlib.io.datasets import DatasetRef, attribute_read_errors
+from churnlib.io.made_of import made_of
 from churnlib.seeds import draw_seed
 from flows.engine import log
 from flows.engine.cache import (

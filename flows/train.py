@@ -11,6 +11,7 @@ from churnlib.io.datasets import DatasetRef
 from churnlib.schemas.spec import TableKind
 from flows.standard_features import standard_features
 from flows.steps.absent_currency import absent_currency_warnings
+from flows.steps.doubtful_tables import doubtful_table_warnings
 from flows.steps.feeds import feeds_of, refuse_late
 from flows.steps.flow import churn_flow
 from flows.steps.outcome_check import LabelRequest, check_outcomes
@@ -24,6 +25,7 @@ from flows.steps.standard_features import announce_due_batch, open_standard_feat
 from flows.steps.table_tasks import TABLE_TASKS
 from flows.steps.training import check_model, check_training, fit_model, fit_version
 from flows.steps.training_report import report_training
+from flows.steps.unit_change_warnings import unit_change_warnings
 from flows.steps.window_features import build_window_features, check_first, window_cohort
 
 
@@ -54,7 +56,11 @@ def train(run: Run) -> DatasetRef:
     warnings += warn(past_churn_warnings(run, standard))
     check_outcomes(standard, LabelRequest.of(run))
     cohort = window_cohort(run, "train", standard, sources, currency)
-    warnings += warn(absent_currency_warnings(cohort.features))
+    warnings += warn(
+        doubtful_table_warnings(run, cohort.sources),
+        absent_currency_warnings(cohort.features),
+        unit_change_warnings(cohort.features),
+    )
     model = fit_version(run, cohort)
     reports = report_training(
         model,

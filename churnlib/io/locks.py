@@ -122,7 +122,7 @@ def lock_file(uri: str, wait: LockWait | None = None) -> Iterator[None]:
 
 
 @contextmanager
-def lock_object(uri: str, wait: LockWait | None = None) -> Iterator[None]:
+def lock_object(uri: str, wait: LockWait | None = None) -> Iterator[Callable[[], None]]:
     """Locks an object by another beside it, created under the condition that there is none.
 
     The holder rewrites that object periodically. When its holder has died, it no longer changes and
@@ -133,24 +133,36 @@ def lock_object(uri: str, wait: LockWait | None = None) -> Iterator[None]:
         uri: The object.
         wait: How to wait; with the limits of this module if None.
 
+    Yields:
+        A function that raises if the lock was lost, to call before something is written.
+
     Raises:
         StoreError: The wait is over; or another run took the lock over because this one could not
             renew it: the network was down, or the machine asleep.
     """
     lock = join(folder_of(uri), f".{name_of(uri)}.lock")
     held = _acquire(lock, wait or LockWait(lock))
+
+    def check() -> None:
+        if not held.is_ours():
+            raise _lost(uri)
+
     try:
-        yield
+        yield check
     except BaseException:
         with suppress(StoreError):
             held.release()
         raise
     if not held.release():
-        raise StoreError(
-            f"{uri}: another run took over the lock, because this run could not renew it for "
-            f"{ABANDONED_AFTER:.0f} seconds. The changes of one of them may be lost: check the "
-            "result, and run this again."
-        )
+        raise _lost(uri)
+
+
+def _lost(uri: str) -> StoreError:
+    return StoreError(
+        f"{uri}: another run took over the lock, because this run could not renew it for "
+        f"{ABANDONED_AFTER:.0f} seconds. The changes of one of them may be lost: check the "
+        "result, and run this again."
+    )
 
 
 def _acquire(lock: str, wait: LockWait) -> "_ObjectLock":
@@ -190,11 +202,12 @@ class _ObjectLock:
                     version is None
                 ):  # Taken over, unless the write succeeded but its answer got lost.
                     version = object_store.version_of(self._lock)
-                    if version is None or not self._is_ours():
+                    if version is None or not self.is_ours():
                         return
                 self._version = version
 
-    def _is_ours(self) -> bool:
+    def is_ours(self) -> bool:
+        """Whether no other run has taken over the lock."""
         try:
             return object_store.read_bytes(self._lock).startswith(self._owner)
         except FileNotFoundError:
@@ -204,7 +217,7 @@ class _ObjectLock:
         """Releases the lock, and returns whether it was held until now."""
         self._released.set()
         self._thread.join()
-        if not self._is_ours():
+        if not self.is_ours():
             return False
         object_store.remove(self._lock)
         return True

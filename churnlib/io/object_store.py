@@ -6,6 +6,7 @@ import io
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
@@ -34,11 +35,21 @@ def fingerprint(uri: str) -> str:
     """See `churnlib.io.storage.fingerprint`."""
     if digest := _digest(uri):
         return digest
-    digests = ((entry.name, _digest(entry.uri)) for entry in list_files(uri))
+    found = sorted(_metadata(uri), key=lambda each: each[1])
+    # A listing has no digests, but shows which objects are as they were.
+    digests = (
+        (name, _known_digest(each, meta["e_tag"], meta["size"], meta["last_modified"]))
+        for each, name, meta in found
+    )
     files = {name: digest for name, digest in digests if digest}
     if not files:
         raise DataError(f"{uri}: cannot be read (there is no such object).")
     return fingerprint_of(files)
+
+
+@lru_cache(maxsize=2**16)  # The parts of a folder are asked for once a process.
+def _known_digest(uri: str, *_version: object) -> str | None:
+    return _digest(uri)
 
 
 def _digest(uri: str) -> str | None:
@@ -140,6 +151,11 @@ def list_names(folder: str) -> list[str]:
 
 
 def _list(folder: str) -> Iterator[Entry]:
+    return (_entry(uri, name, meta) for uri, name, meta in _metadata(folder))
+
+
+def _metadata(folder: str) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """Yields the URI of each object in a folder, its name there, and its metadata."""
     key = key_of(folder).rstrip("/")
     prefix = len(key) + 1 if key else 0
     bucket = folder.removesuffix("/").removesuffix(key)
@@ -148,7 +164,7 @@ def _list(folder: str) -> Iterator[Entry]:
 
         for batch in obstore.list(open_store(folder), key or None):
             for meta in batch:
-                yield _entry(join(bucket, meta["path"]), meta["path"][prefix:], meta)
+                yield join(bucket, meta["path"]), meta["path"][prefix:], meta
 
 
 def remove(uri: str) -> None:

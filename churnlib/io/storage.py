@@ -179,12 +179,14 @@ def remove_folder(uri: str) -> None:
         local.remove_folder(uri)
 
 
-def exclusive_lock(uri: str, wait: locks.LockWait | None = None) -> AbstractContextManager[None]:
+@contextmanager
+def exclusive_lock(uri: str, wait: locks.LockWait | None = None) -> Iterator[None]:
     """Lets only one process at a time read and rewrite a file; the others wait.
 
     Blocks that only read need no lock: they see the file of before or of after. The lock of a dead
     process is free at once on this machine, and after `churnlib.io.locks.ABANDONED_AFTER` seconds
-    in an object store. A wait ends after `churnlib.io.locks.GIVE_UP_AFTER` seconds.
+    in an object store: a holder that was suspended for so long writes nothing once it goes on. A
+    wait ends after `churnlib.io.locks.GIVE_UP_AFTER` seconds.
 
     Args:
         uri: The file, which need not exist.
@@ -194,7 +196,12 @@ def exclusive_lock(uri: str, wait: locks.LockWait | None = None) -> AbstractCont
         DataError: A file on this machine cannot be locked, or the wait is over.
         StoreError: An object cannot be locked, the wait is over, or the lock was lost.
     """
-    return locks.lock_object(uri, wait) if is_remote(uri) else locks.lock_file(uri, wait)
+    if is_remote(uri):
+        with locks.lock_object(uri, wait) as check, checked_before_replacing(check):
+            yield
+    else:
+        with locks.lock_file(uri, wait):
+            yield
 
 
 @contextmanager

@@ -39,6 +39,7 @@ class Feature:
         from_text: Whether it is a number that the table holds as text.
         bounds: The least and the greatest number in training; None for other kinds, and in models
             that did not record them.
+        known: The share of the training rows with a value; None in models that did not record it.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Feature:
     pooled: Pooled | None = None
     from_text: bool = False
     bounds: tuple[float, float] | None = field(default=None, compare=False)
+    known: float | None = field(default=None, compare=False)
 
     @property
     def column_kind(self) -> Kind:
@@ -140,6 +142,10 @@ class FeatureSchema:
         }
         return {name: count for name, count in counts.items() if count}
 
+    def known_values(self, frame: pl.DataFrame) -> dict[str, int]:
+        """Counts the rows with a value, by column."""
+        return {f.name: len(frame) - frame[f.name].null_count() for f in self.features}
+
     def to_json(self) -> list[dict[str, Any]]:
         """The schema as plain data, for the manifest."""
         return [asdict(feature) for feature in self.features]
@@ -156,6 +162,7 @@ class FeatureSchema:
                     pooled=Pooled(**f["pooled"]) if f.get("pooled") else None,
                     from_text=f.get("from_text", False),
                     bounds=tuple(f["bounds"]) if f.get("bounds") else None,
+                    known=f.get("known"),
                 )
                 for f in data
             ),
@@ -180,7 +187,7 @@ def learn_schema(
         ModelError: See `choose`; or a text that the settings call a number is none.
     """
     kinds: dict[str, Kind] = {}
-    filled: set[str] = set()
+    known = Counter[str]()
     counts: dict[str, Counter[str]] = {}
     bounds: dict[str, tuple[float, float]] = {}
     rows = 0
@@ -190,7 +197,7 @@ def learn_schema(
             kinds |= dict.fromkeys(choice.numbers, "number")
             counts = {name: Counter() for name, kind in kinds.items() if kind == "category"}
         rows += len(part)
-        filled |= {name for name in kinds if part[name].null_count() < len(part)}
+        known.update({name: len(part) - part[name].null_count() for name in kinds})
         for name, found in counts.items():
             found.update(dict(part[name].drop_nulls().value_counts().iter_rows()))
         for name in (name for name, kind in kinds.items() if kind == "number"):
@@ -204,11 +211,12 @@ def learn_schema(
                 *pool(counts.get(name, {}), rows, most_categories),
                 from_text=name in choice.numbers,
                 bounds=bounds.get(name),
+                known=known[name] / rows,
             )
             for name, kind in kinds.items()
-            if name in filled
+            if known[name]
         ),
-        left_out=tuple(name for name in kinds if name not in filled),
+        left_out=tuple(name for name in kinds if not known[name]),
     )
 
 

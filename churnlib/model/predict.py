@@ -12,6 +12,7 @@ from churnlib.errors import ModelError, reason
 from churnlib.model.feature_schema import FeatureSchema
 from churnlib.model.feature_table import FeatureTable
 from churnlib.model.threads import one_thread, threads_for
+from churnlib.raw.shortfall import LEVEL, MIN_DISPERSION, probability_of_at_most
 from churnlib.schemas.columns import BASELINE, KEYS, LABEL, PROBABILITY, SUB_ID
 from churnlib.schemas.validation import as_frame
 
@@ -80,6 +81,8 @@ class Scored:
             there are unusually many; see `churnlib.model.pooling`.
         beyond: Number of rows with a number below or above all of training, by column.
         respelled: A category that training kept in another spelling, and that one, by column.
+        unfilled: Number of rows with a value, and that to be expected from training, by column,
+            where there are far fewer.
     """
 
     rows: pl.DataFrame
@@ -87,6 +90,7 @@ class Scored:
     rare: Mapping[str, int] = field(default_factory=dict)
     beyond: Mapping[str, int] = field(default_factory=dict)
     respelled: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    unfilled: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 def predict_in_parts(
@@ -114,6 +118,7 @@ def predict_in_parts(
     kept: list[pl.DataFrame] = []
     unknown: Counter[str] = Counter()
     beyond: Counter[str] = Counter()
+    known: Counter[str] = Counter()
     respelled: dict[str, tuple[str, str]] = {}
     for part in FeatureTable.of(rows):
         predictions = [predict_by(model.pipeline, model.schema, part)]
@@ -123,6 +128,7 @@ def predict_in_parts(
         kept.append(predicted.select(name for name in wanted if name in predicted.columns))
         unknown.update(model.schema.unknown_categories(part))
         beyond.update(model.schema.beyond_training(part))
+        known.update(model.schema.known_values(part))
         respelled = model.schema.respelled_categories(part) | respelled
     scored = pl.concat(kept)
     pooled = {feature.name: feature.pooled for feature in model.schema.features if feature.pooled}
@@ -136,7 +142,21 @@ def predict_in_parts(
         },
         beyond=beyond,
         respelled=respelled,
+        unfilled=_unfilled(model.schema, known, len(scored)),
     )
+
+
+def _unfilled(
+    schema: FeatureSchema, known: Mapping[str, int], rows: int
+) -> dict[str, tuple[int, int]]:
+    """The columns with less than half of the values that training had, not by chance."""
+    expected = {f.name: f.known * rows for f in schema.features if f.known}
+    return {
+        name: (known[name], round(number))
+        for name, number in expected.items()
+        if known[name] < number / 2
+        and probability_of_at_most(known[name], number, MIN_DISPERSION) < LEVEL
+    }
 
 
 def rank_by_risk(batch: pl.DataFrame, version: str) -> pl.DataFrame:

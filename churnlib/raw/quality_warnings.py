@@ -115,7 +115,11 @@ class DayCounts:
     @property
     def by_day(self) -> ByDay:
         """The counts in plain data, days in order."""
-        texts = (ROWS, *(each.text for each in self._warnings))
+        rows = self._counts[ROWS].total()
+        told = (
+            w.text for w in self._warnings if self._counts[w.text].total() >= w.least_share * rows
+        )
+        texts = (ROWS, *told)
         counts = {text: self._counts[text] for text in texts} | self._points.found()
         return {text: _sort_days(days) for text, days in counts.items() if days}
 

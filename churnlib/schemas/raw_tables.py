@@ -38,6 +38,8 @@ SHOWN_CATEGORIES = 10
 """Number of categories of a closed list that a message names."""
 MOST_PRICE, MOST_MONTHS, MOST_CURRENCY, MOST_UNDATED = 10**6, 120, 10**12, 10**9
 """The greatest plausible price a month, term, amount of currency, and number of kills or deaths."""
+OTHER_CHARACTERS = "char_id may mean other characters in character_data"
+"""The doubt where rows contradict the characters that they refer to."""
 LONGEST_MONTH = timedelta(days=31)
 """The longest distance between the first days of two consecutive months."""
 
@@ -51,6 +53,11 @@ def after_term() -> pl.Expr:
     """The day on which a miss in the first month after its subscription's term is known."""
     term = pl.col(SUB_MONTHS).clip(0, MOST_MONTHS)
     return month_start(month_index(pl.col(SUB_START_DATE)) + term + 1)
+
+
+def same_as_before(*columns: str) -> pl.Expr:
+    """Whether a row has the values of the row before it in some columns; nulls are equal."""
+    return pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).shift()) for name in columns)
 
 
 def first_of_month(day: pl.Expr) -> pl.Expr:
@@ -119,6 +126,7 @@ CURRENCY = TableSpec(
             "currency before its character's creation",
             months_from(pl.col(CREATION_DATE), pl.col(DATE)) < 0,
             parent_columns=(CREATION_DATE,),
+            doubt=OTHER_CHARACTERS,
         ),
         DataWarning(
             "months missing before a currency row",
@@ -136,21 +144,23 @@ CURRENCY = TableSpec(
     ),
 )
 
+SUBSCRIPTION_FACTS = {
+    CHAR_ID: column("id", "The character that subscribed"),
+    SUB_START_DATE: column("date", "Day of the start, on which the prediction is made"),
+    "sub_type": column("category", "Kind of subscription"),
+    SUB_MONTHS: column("number", "Months subscribed for", dy.Int32),
+    "sub_size": column("category", "Size of the subscription"),
+    PRICE: column("number", "Price a month"),
+    "num_hard_currency": column("number", "Hard currency that it pays out a month"),
+    "num_soft_currency": column("number", "Soft currency that it pays out a month"),
+}
+"""The columns of a subscription but its key."""
+
 SUBSCRIPTIONS = TableSpec(
     name="sub_data",
     kind="subscriptions",
     description="A row per subscription.",
-    columns={
-        SUB_ID: column("id", "The subscription", primary_key=True),
-        CHAR_ID: column("id", "The character that subscribed"),
-        SUB_START_DATE: column("date", "Day of the start, on which the prediction is made"),
-        "sub_type": column("category", "Kind of subscription"),
-        SUB_MONTHS: column("number", "Months subscribed for", dy.Int32),
-        "sub_size": column("category", "Size of the subscription"),
-        PRICE: column("number", "Price a month"),
-        "num_hard_currency": column("number", "Hard currency that it pays out a month"),
-        "num_soft_currency": column("number", "Soft currency that it pays out a month"),
-    },
+    columns={SUB_ID: column("id", "The subscription", primary_key=True), **SUBSCRIPTION_FACTS},
     order=(CHAR_ID, SUB_START_DATE, SUB_ID),
     dated=SUB_START_DATE,
     known_on=pl.col(SUB_START_DATE),
@@ -160,7 +170,9 @@ SUBSCRIPTIONS = TableSpec(
         DataWarning(f"price above {MOST_PRICE:,} a month", pl.col(PRICE) > MOST_PRICE),
         DataWarning("subscribed for less than a month", pl.col(SUB_MONTHS) < 1),
         DataWarning(
-            f"subscribed for more than {MOST_MONTHS} months", pl.col(SUB_MONTHS) > MOST_MONTHS
+            f"subscribed for more than {MOST_MONTHS} months",
+            pl.col(SUB_MONTHS) > MOST_MONTHS,
+            doubt="sub_months may be in days",
         ),
         DataWarning(
             f"currency paid out below 0 or above {MOST_CURRENCY:,}",
@@ -170,6 +182,13 @@ SUBSCRIPTIONS = TableSpec(
             "subscription before its character's creation",
             pl.col(SUB_START_DATE) < pl.col(CREATION_DATE),
             parent_columns=(CREATION_DATE,),
+            doubt=OTHER_CHARACTERS,
+        ),
+        DataWarning(
+            "equal to another subscription in all columns but sub_id",
+            same_as_before(*SUBSCRIPTION_FACTS),
+            least_share=0.01,
+            doubt="the table may have subscriptions twice, with new ids",
         ),
     ),
 )
@@ -197,6 +216,14 @@ MISSES = TableSpec(
             "miss before its subscription",
             months_from(pl.col(SUB_START_DATE), pl.col(START_DATE)) < 0,
             parent_columns=(SUB_START_DATE,),
+            doubt="sub_id may mean other subscriptions in sub_data, or dates be written "
+            "year-day-month",
+        ),
+        DataWarning(
+            "miss that starts on the last day of a month, and counts as a miss of that month",
+            pl.col(START_DATE) == pl.col(START_DATE).dt.month_end(),
+            least_share=0.5,
+            doubt="a time zone may have moved the first of each month to the day before",
         ),
         DataWarning(
             "miss after its subscription's term",
@@ -204,6 +231,7 @@ MISSES = TableSpec(
             >= pl.col(SUB_MONTHS),
             parent_columns=(SUB_START_DATE, SUB_MONTHS),
             known_on=after_term(),
+            doubt="end_date may be the first month after the missed ones, or sub_months too short",
         ),
         DataWarning(
             "miss without an end after its subscription's term",

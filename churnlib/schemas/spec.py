@@ -102,6 +102,8 @@ class DataWarning:
         known_on: The day on which it became a fact, if later than that of the row.
         beside: Adds columns that `rows` needs to the rows, given all rows of the parent that belong
             to the same characters.
+        least_share: The share of the table's rows from which they are counted, if a few are normal.
+        doubt: What may be wrong if many rows have it; empty if nothing in particular.
     """
 
     text: str
@@ -109,6 +111,8 @@ class DataWarning:
     parent_columns: tuple[str, ...] = ()
     known_on: pl.Expr | None = None
     beside: Callable[[pl.DataFrame, pl.DataFrame], pl.DataFrame] | None = None
+    least_share: float = 0.0
+    doubt: str = ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,10 +17,15 @@ from churnlib.versions.manifest import (
     why_untrusted,
 )
 from churnlib.versions.registry import Registry, read_registry
+from churnlib.versions.signature import SIGNATURE, signature_fault
 
 
 class DamagedPointerError(UnreadableModelError):
     """The champion's pointer is a file that names no version."""
+
+
+class ForeignSignatureError(UnreadableModelError):
+    """The champion's manifest was changed after it was signed, or signed with another key."""
 
 
 def champion(catalog: Catalog, *, train: str | None = None) -> DatasetRef:
@@ -33,7 +38,8 @@ def champion(catalog: Catalog, *, train: str | None = None) -> DatasetRef:
     Raises:
         ModelError: The game has no champion yet, or the pointer names a version that does not exist
             or is damaged.
-        UnreadableError: Pointer, registry or version cannot be read.
+        UnreadableError: Pointer, registry or version cannot be read, or the signature of the
+            version is wrong.
     """
     pointer, version = catalog.champion(), champion_version(catalog)
     if version is None:
@@ -55,7 +61,8 @@ def find_champion(catalog: Catalog) -> DatasetRef | None:
     """Finds the version in use; None if there is none, or it does not exist or is damaged.
 
     Raises:
-        UnreadableError: It cannot be told, because pointer, registry or version cannot be read.
+        UnreadableError: It cannot be told, because pointer, registry or version cannot be read, or
+            the signature of the version is wrong.
     """
     return usable_version(catalog, champion_version(catalog))
 
@@ -64,7 +71,7 @@ def usable_version(catalog: Catalog, version: str | None) -> DatasetRef | None:
     """Finds the version that is champion; None if there is none, or it is missing or damaged.
 
     Raises:
-        UnreadableError: It cannot be read.
+        UnreadableError: It cannot be read, or its signature is wrong.
     """
     is_usable = version is not None and _why_unusable(catalog, version) is None
     return ref(catalog.model(str(version))) if is_usable else None
@@ -146,5 +153,21 @@ def _why_unusable(catalog: Catalog, version: str | None) -> str | None:
         return f"{what}, which cannot be read (there is no {MANIFEST})"
     if fault := manifest_fault(text):
         return f"{what}, whose {MANIFEST} is damaged: {fault}"
-    why = why_untrusted(catalog.model(version), json.loads(text))
+    manifest = json.loads(text)
+    why = why_untrusted(catalog.model(version), manifest)
+    # A version that is not signed may be from before the key, and any training replaces it. One
+    # with a wrong signature is no reason to do without the gate.
+    if SIGNATURE in manifest and (fault := signature_fault(manifest)):
+        raise ForeignSignatureError(_refusal(catalog, f"{what}, whose {MANIFEST} {fault}"))
     return f"{what}, whose {MANIFEST} {why.rstrip('.')}" if why else None
+
+
+def _refusal(catalog: Catalog, what: str) -> str:
+    pointer = catalog.champion()
+    return (
+        f"{catalog.game}: {what} ({pointer.uri}), so nothing was decided. Set the key that it was "
+        f"signed with, or restore {MANIFEST} from a copy; or make another version champion: "
+        f"{command_line('promote', pointer, '--back')}, or promote one with --version. If the key "
+        f"was replaced on purpose, remove {pointer.uri}, so that the next training makes its model "
+        f"champion without a comparison: {retrain_command(pointer)}"
+    )

@@ -11,6 +11,7 @@ from churnlib.io.datasets import DatasetRef
 from churnlib.uris import name_of
 from churnlib.versions.champion import (
     DamagedPointerError,
+    ForeignSignatureError,
     champion_and_registry,
     why_no_champion,
 )
@@ -81,7 +82,8 @@ def promote_manually(
     Raises:
         ModelError: There is no such version; it cannot be loaded; or, without `force`, the gate
             refused it, or it was never compared and never champion.
-        UnreadableError: Registry or champion cannot be read. A damaged pointer is replaced.
+        UnreadableError: Registry or champion cannot be read. A damaged pointer, and a champion
+            whose signature is wrong, are replaced.
     """
     model = find_version(catalog, version)  # Before the lock, which would create the game's folder.
     load_model(model, allow_joblib=allow_joblib)
@@ -109,7 +111,8 @@ def roll_back(catalog: Catalog, *, when: datetime, allow_joblib: bool) -> Promot
 
     Raises:
         ModelError: There is no previous champion, or it cannot be loaded.
-        UnreadableError: Registry or champion cannot be read. A damaged pointer is replaced.
+        UnreadableError: Registry or champion cannot be read. A damaged pointer, and a champion
+            whose signature is wrong, are replaced.
     """
     finished = finish_interrupted(catalog)
     if finished and finished.by == "roll back":
@@ -128,9 +131,13 @@ def roll_back(catalog: Catalog, *, when: datetime, allow_joblib: bool) -> Promot
 
 
 def _read_state(catalog: Catalog) -> tuple[ModelState, str | None]:
-    """Reads the state of a game's models, and what is wrong with the pointer if it is damaged."""
+    """Reads the state of a game's models, and what is wrong with pointer or champion, if any."""
     try:
         return ModelState.read(catalog), None
+    except ForeignSignatureError:
+        version, registry = champion_and_registry(catalog)
+        damage = f"the signature of {version} is wrong"
+        return ModelState(catalog, registry, pointer=version, champion=None), damage
     except DamagedPointerError:
         registry = read_registry(catalog.registry())
         damage = f"{name_of(catalog.champion().uri)} is damaged"

@@ -8,6 +8,7 @@ import platform
 import re
 import time
 from collections.abc import Callable, Collection, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import date
 from enum import Enum
@@ -25,9 +26,12 @@ from churnlib.seeds import draw_seed
 from churnlib.versions.verification import library_versions
 from flows.engine.code_digest import Digest, changed_at, code_digest, module_name
 from flows.engine.process_start import STARTED as STARTED
+from flows.engine.process_start import replaced_packages
 from flows.engine.results import expect_datasets_of
 from flows.engine.run_logger import run_logger as run_logger
 from flows.engine.run_logger import warn_once
+
+_CODE: ContextVar[tuple[str, Digest] | None] = ContextVar("code", default=None)
 
 
 class DrawnSeed(int):
@@ -122,7 +126,23 @@ class DependencyCache(CachePolicy):
             warn_once(_why_not_kept(changed), "changed code")
             return None
         expect_datasets_of(inputs, key)
+        _CODE.set((key, code))
         return key
+
+
+def changed_meanwhile(name: str) -> bool:
+    """Whether the code of the current task has changed since it began; warns that nothing is kept.
+
+    Tasks import parts of their code as late as they need them.
+
+    Args:
+        name: The name of the result.
+    """
+    key, code = _CODE.get() or ("", None)
+    changed = changed_files(code) if code and key == name else []
+    if changed:
+        warn_once(_why_not_kept(changed), "changed code")
+    return bool(changed)
 
 
 def _why_not_kept(changed: list[Path]) -> str:
@@ -141,8 +161,11 @@ def _why_not_kept(changed: list[Path]) -> str:
 def changed_files(code: Digest) -> list[Path]:
     """The files of some code that may not be what this process runs: they changed since it began.
 
-    With code that builds models, the files of trusted packages count as well.
+    With code that builds models, the files of trusted packages count as well. Where a whole package
+    has been replaced, it is the folder of that package.
     """
+    if replaced := replaced_packages():
+        return replaced
     files = {*code.files, *(trust.package_files() if _builds_models(code) else ())}
     return sorted(file for file in files if changed_at(file) > STARTED)
 

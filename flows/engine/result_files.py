@@ -15,7 +15,7 @@ from pydantic import PrivateAttr
 from churnlib.errors import DataError, reason
 from churnlib.io import storage
 from churnlib.versions.signature import SIGNATURE, signature_fault, signed
-from flows.engine.cache import run_logger
+from flows.engine.cache import changed_meanwhile
 from flows.engine.results import SERIALIZER, check_places
 from flows.engine.run_logger import warn_once
 
@@ -31,6 +31,10 @@ would read a result by the id in a run's state, without these checks, it finds n
 
 class ForeignResultError(Exception):
     """A file among the results is not the result of a task of this project."""
+
+
+class WrongSignatureError(ValueError):
+    """A result is not signed, or not with the key of this run."""
 
 
 class ResultFiles(WritableFileSystem):
@@ -68,7 +72,9 @@ class ResultFiles(WritableFileSystem):
                 f"{file} is ignored, because it is not the result of a task of this project: "
                 f"{reason(error)}"
             )
-            run_logger().warning("%s", message)
+            # A new key is no fault: it gives one warning, and not one a task.
+            is_signature = isinstance(error, WrongSignatureError)
+            warn_once(message, "signatures of results" if is_signature else None)
             raise ForeignResultError(message) from None
         check_places(path, str(kept["kept"]))
         metadata = {
@@ -84,7 +90,7 @@ class ResultFiles(WritableFileSystem):
         self.write_path(path, content)
 
     def write_path(self, path: str, content: bytes, **_: Any) -> None:  # type: ignore[override]
-        """Writes a result, as a whole or not at all.
+        """Writes a result, as a whole or not at all; none of code that changed meanwhile.
 
         Where the folder is full or may not be written to, a warning says so, once a run: the task
         then runs again next time.
@@ -97,6 +103,8 @@ class ResultFiles(WritableFileSystem):
             ValueError: The result was serialized by another serializer, or without a record, as
                 Prefect does where a cache policy has a storage for keys.
         """
+        if changed_meanwhile(path):
+            return
         record = json.loads(content)
         metadata = record.get("metadata") or {}
         if metadata.get("serializer") != {"type": SERIALIZER}:
@@ -163,7 +171,7 @@ def _parse(content: bytes, name: str) -> dict[str, str | None]:
     if kept["name"] != name:
         raise ValueError(f"it is that of {str(kept['name'])[:200]!r}")
     if fault := signature_fault(kept):
-        raise ValueError(f"it {fault}")
+        raise WrongSignatureError(f"it {fault}; others like it are ignored, too")
     if not isinstance(kept["kept"], str) or not isinstance(kept["expiration"], str | None):
         raise ValueError("a field is not text")
     return kept

@@ -53,8 +53,8 @@ def exclusive_run(catalog: Catalog, at_start: Callable[[], None] = lambda: None)
         if wait.was_announced:
             run_logger().info("%s: the other run has ended", catalog.game)
         token = _HELD.set(_HELD.get() | {uri})
-        storage.write_text(json.dumps(_about_this_run()) + "\n", uri)
         try:
+            storage.write_text(json.dumps(_about_this_run()) + "\n", uri)
             at_start()
             yield
         finally:

@@ -1,6 +1,7 @@
 """The report on a batch: its predictions against the outcomes."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
@@ -69,8 +70,6 @@ def score_batch(
 
     Its features and its model are None if they do not exist any more.
     """
-    from churnlib.metrics.campaign import evaluate_campaign
-    from churnlib.metrics.contact import compare_hold_out
     from churnlib.metrics.evaluate import evaluate
     from churnlib.metrics.few_outcomes import require_outcomes
     from churnlib.metrics.segments import breakdown
@@ -80,16 +79,13 @@ def score_batch(
     not_at_risk = count_not_at_risk(standard, window, context.churn_after_months)
     known = rows.drop_nulls([PROBABILITY, "is_first_sub"])
     check_matched(predictions, known, window)
-    threshold = optional_fact(predictions, "threshold")
-    rule = optional_fact(predictions, "threshold_rule")
-    base_rate = optional_fact(predictions, "base_rate")
-    groups = evaluate(known, threshold=threshold, base_rate=base_rate)
+    groups = evaluate(
+        known,
+        threshold=optional_fact(predictions, "threshold"),
+        base_rate=optional_fact(predictions, "base_rate"),
+    )
     plain = {name: scores.to_json() for name, scores in groups.items()}
     scores = require_outcomes(plain, evaluation.min_outcomes)
-    campaign = evaluate_campaign(known, context.offer, threshold, rule).to_json()
-    no_contact = optional_fact(predictions, "no_contact")
-    has_contact = not no_contact and {"contact", "held_out"} <= set(known.columns)
-    campaign["hold_out"] = compare_hold_out(known, threshold) if has_contact else None
     facts = past_model_facts(model, *filter(None, (standard, predictions, features)))
     report = Report(
         name="batch_score_report",
@@ -105,8 +101,8 @@ def score_batch(
             "not_predicted": count_by_group(rows.filter(pl.col(PROBABILITY).is_null())),
         },
         in_use=True,
-        no_contact=no_contact,
-        campaign=campaign,
+        no_contact=optional_fact(predictions, "no_contact"),
+        campaign=_campaign(known, predictions, context),
         **breakdown(known, evaluation.segments, evaluation.most_values),
         **past_importance(model, features, known, allow_joblib=context.allow_joblib),
         **facts | {"facts": {"predictions": len(known), **facts["facts"]}},
@@ -119,17 +115,37 @@ def score_batch(
         not_predicted=rows[PROBABILITY].null_count(),
     )
     written = write_report(report, output, known)
-    general = scores["general"]
-    BatchScored(
-        game=standard.game,
-        month=month_name(window.first),
+    _event(report, context).emit()
+    return written
+
+
+def _campaign(
+    known: pl.DataFrame, predictions: DatasetRef, context: BatchScoreContext
+) -> dict[str, Any]:
+    """The result of the campaign, at the threshold that the batch was contacted by."""
+    from churnlib.metrics.campaign import evaluate_campaign
+    from churnlib.metrics.contact import compare_hold_out
+
+    threshold = optional_fact(predictions, "threshold")
+    rule = optional_fact(predictions, "threshold_rule")
+    campaign = evaluate_campaign(known, context.offer, threshold, rule).to_json()
+    is_decided = not optional_fact(predictions, "no_contact")
+    has_contact = is_decided and {"contact", "held_out"} <= set(known.columns)
+    campaign["hold_out"] = compare_hold_out(known, threshold) if has_contact else None
+    return campaign
+
+
+def _event(report: Report, context: BatchScoreContext) -> BatchScored:
+    general = report.groups["general"]
+    return BatchScored(
+        game=report.game,
+        month=month_name(context.window.first),
         version=report.model_version,
         by_champion="yes" if report.model_version == context.champion else "no",
         verdict=against_chance(general).kind,
         complete="no" if report.is_incomplete else "yes",
         **{name: general[name] for name in ("n", "positives", "roc_auc", "roc_auc_ci")},
-    ).emit()
-    return written
+    )
 
 
 def with_outcomes(

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from churnlib.io.catalog import batch_name
 from churnlib.io.datasets import DatasetRef
 from churnlib.io.footer import facts
 from churnlib.report.formatting import capital
-from churnlib.settings import CampaignSettings
+from churnlib.settings import CampaignSettings, Settings
 from churnlib.uris import name_of
 from churnlib.versions.champion import champion_and_registry
 from flows.engine.artifacts import show_note
@@ -23,10 +24,12 @@ class ContactPlan:
     Attributes:
         campaign: The offer, the rule of the threshold and the share held out.
         no_contact: Why nobody may be contacted; None if there is no reason against it.
+        settings: See `contact_settings`.
     """
 
     campaign: CampaignSettings
     no_contact: str | None
+    settings: dict[str, Any]
 
 
 def contact_plan(run: Run, model: DatasetRef) -> ContactPlan:
@@ -36,7 +39,16 @@ def contact_plan(run: Run, model: DatasetRef) -> ContactPlan:
     reason = registry.why_no_contact(
         version, champion, settings.contact_outcomes, settings.campaign.offer
     )
-    return ContactPlan(settings.campaign, reason)
+    return ContactPlan(settings.campaign, reason, contact_settings(settings))
+
+
+def contact_settings(settings: Settings) -> dict[str, Any]:
+    """The settings that decide whom predictions contact, as plain data."""
+    return {
+        "campaign": settings.campaign.model_dump(mode="json"),
+        "champion": {"min_outcomes": settings.champion.min_outcomes},
+        "evaluation": {"min_outcomes": settings.evaluation.min_outcomes},
+    }
 
 
 def announce_contacts(run: Run, predictions: DatasetRef) -> None:

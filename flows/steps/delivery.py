@@ -8,6 +8,7 @@ from churnlib.io import storage
 from churnlib.io.datasets import Dataset
 from churnlib.io.footer import optional_fact, optional_facts
 from churnlib.settings import value_text
+from flows.steps.contacts import contact_settings
 from flows.steps.raw_tables import RawTable
 from flows.steps.run import Run
 
@@ -15,7 +16,7 @@ from flows.steps.run import Run
 def check_delivery(run: Run, output: Dataset, version: str) -> None:
     """Refuses to replace the predictions of a batch, unless the run has `--replace`.
 
-    The same model predicts the same window with the same campaign again, for example because rows
+    The same model predicts the same window for the same contacts again, for example because rows
     have arrived late. The settings of features and labels are those of the model in any case.
 
     Args:
@@ -32,7 +33,7 @@ def check_delivery(run: Run, output: Dataset, version: str) -> None:
     made = {
         "model_version": version,
         "window": [str(day) for day in window.span],
-        "campaign": run.settings.campaign.model_dump(mode="json"),
+        **contact_settings(run.settings),
     }
     if str(run.as_of) < min(optional_fact(output, "as_of") or "", str(window.last)):
         made["as_of"] = str(run.as_of)  # Fewer subscriptions of the window have started.

@@ -153,8 +153,8 @@ def predict_batch(
         contacted=None if no_contact else contacted,
         no_contact=no_contact,
         base_rate=loaded.base_rate,
-        campaign=campaign.model_dump(mode="json"),
         not_at_risk=not_at_risk["general"],
+        **contacts.settings,
         **asdict(replace(batch, warnings=(*batch.warnings, *new_value_warnings(scored)))),
     )
     written = datasets.write_parquet(predictions.lazy(), output, described)

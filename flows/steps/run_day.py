@@ -1,6 +1,6 @@
 """The day of a run if none is stated: that of the latest month that has arrived."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -52,19 +52,23 @@ def derive_day(settings: Settings, catalog: Catalog) -> DerivedDay:
     """Derives the day of a run from the histories.
 
     Raises:
-        DataError: A history has no rows, or they cannot be read.
+        DataError: A history has no rows, or those known on that day break rules.
     """
     specs = raw_tables(settings.raw).of_kind("history")
-    arrivals = {spec.name: _arrival(settings, catalog, spec) for spec in specs}
+    counted = {spec.name: days_of_rows(settings, catalog, spec) for spec in specs}
+    arrivals = {s.name: _arrival(settings, catalog, s, counted[s.name][0]) for s in specs}
     day = min(arrival.month for arrival in arrivals.values())
+    faulty = [spec for spec in specs if counted[spec.name][1]]
+    check_tables(settings, catalog, faulty, day)  # Their dates may be wrong, and so the day.
     later = tuple(table for table, arrival in arrivals.items() if arrival.later)
     share = settings.raw.arrived_share
     return DerivedDay(day, tuple(_warning(t, arrivals[t], share, day) for t in later), later)
 
 
-def _arrival(settings: Settings, catalog: Catalog, spec: TableSpec) -> Arrival:
-    rows = rows_by_month(days_of_rows(settings, catalog, spec))
-    arrival = latest_arrival(rows, settings.raw.arrived_share)
+def _arrival(
+    settings: Settings, catalog: Catalog, spec: TableSpec, days: Mapping[date, int]
+) -> Arrival:
+    arrival = latest_arrival(rows_by_month(days), settings.raw.arrived_share)
     if arrival is None:
         check_tables(settings, catalog, [spec], None)  # Refuses rows that are not readable.
         raise no_day(settings.game, spec.name)

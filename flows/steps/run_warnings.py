@@ -76,7 +76,7 @@ def overlap_warnings(run: Run) -> tuple[str, ...]:
 
 
 def new_value_warnings(scored: Scored) -> tuple[str, ...]:
-    """Warns of values that training did not see: categories, unusually many rare ones, numbers."""
+    """Warns of values that training did not see, and of far fewer values than it had."""
     rows = len(scored.rows)
     kinds = {
         "a category that did not occur in training": scored.unknown,
@@ -87,7 +87,13 @@ def new_value_warnings(scored: Scored) -> tuple[str, ...]:
             if count >= max(FEWEST_BEYOND, MOST_BEYOND * rows)
         },
     }
-    return tuple(
+    few = tuple(
+        f"{column}: {known:,} of {counted(rows, 'subscription')} {'has' if known == 1 else 'have'} "
+        f"a value, where about {expected:,} were to be expected from training: check that the last "
+        "months of its table are complete"
+        for column, (known, expected) in scored.unfilled.items()
+    )
+    return few + tuple(
         f"{column}: {count:,} of {counted(rows, 'subscription')} "
         f"{'has' if count == 1 else 'have'} {what}{_respelled(scored, column)}"
         for what, counts in kinds.items()

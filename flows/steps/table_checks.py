@@ -120,7 +120,9 @@ def _check(
     return found
 
 
-def days_of_rows(settings: Settings, catalog: Catalog, spec: TableSpec) -> dict[date, int]:
+def days_of_rows(
+    settings: Settings, catalog: Catalog, spec: TableSpec
+) -> tuple[dict[date, int], bool]:
     """Counts the rows of a raw table by the day they became known; none is refused.
 
     Args:
@@ -128,14 +130,17 @@ def days_of_rows(settings: Settings, catalog: Catalog, spec: TableSpec) -> dict[
         catalog: Where the game's data are.
         spec: A table that needs no other for its checks.
 
+    Returns:
+        The counts, and whether any row breaks a rule.
+
     Raises:
         DataError: A column is missing, or the file cannot be read.
     """
     source, engine = datasets.ref(catalog.raw(spec.name)), settings.engine
     whole = check_raw(source, catalog.checked(spec.name), _rules(settings.raw), engine=engine)
     if whole is None:  # Whether a faulty row matters depends on the day.
-        return count_days(source, spec)
-    return rows_by_day(fact(present(whole["checked"]), ROWS_BY_DAY))
+        return count_days(source, spec), True
+    return rows_by_day(fact(present(whole["checked"]), ROWS_BY_DAY)), False
 
 
 def _rules(settings: RawSettings) -> RawSettings:

@@ -63,6 +63,20 @@ def test_faulty_row_of_a_month_that_has_not_arrived_is_not_checked(
     assert f"the day of the run is {LAST_DAY}" in output
 
 
+def test_day_is_not_derived_from_rows_that_break_rules(
+    complete: Studio, say: Say, raw: pl.DataFrame
+) -> None:
+    moved = pl.col("date").str.to_date().dt.offset_by("-1d").dt.strftime("%Y-%m-%d")
+    complete.write_raw(GAME, TABLE, raw.with_columns(moved))
+    before = complete.outputs()
+    output = say(complete, "standard_features", GAME)
+    after = complete.outputs()
+    complete.restore()
+    assert output.startswith("exit 2"), output
+    assert "date must be the first day of a month" in output
+    assert after == before
+
+
 def test_month_that_has_partly_arrived_is_not_read(
     complete: Studio, say: Say, raw: pl.DataFrame, tmp_path: Path
 ) -> None:

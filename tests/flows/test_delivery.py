@@ -28,6 +28,8 @@ def versions(with_candidate: Studio) -> tuple[str, str]:
     [
         ("--set=campaign.contact_cost=2.5", "campaign.contact_cost was 1.0 and is 2.5"),
         ("--set=campaign.hold_out_share=0.1", "campaign.hold_out_share was 0.05 and is 0.1"),
+        ("--set=champion.min_outcomes=1", "champion.min_outcomes was 30 and is 1"),
+        ("--set=evaluation.min_outcomes=1", "evaluation.min_outcomes was 10 and is 1"),
         (
             "--set=windows.batch_predict.end=0",
             'window was ["2024-06-01", "2024-06-30"] and is ["2024-06-01", "2024-07-31"]',

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import flows.task
-from churnlib.io.datasets import made_of
+from churnlib.io.made_of import made_of
 from flows.engine import code_digest
 from flows.engine.cache import check_arguments
 from flows.engine.code_digest import Definition
@@ -25,7 +25,7 @@ Definitions = set[tuple[str, str]]
 WITHOUT_EFFECT = (
     # What surrounds a task: the check of its inputs, its log and its result.
     *(
-        "churnlib.io.datasets.made_of",
+        "churnlib.io.made_of",
         "churnlib.io.datasets.is_unchanged",
         "flows.task",
         "flows.engine.log",

@@ -445,7 +445,27 @@ def test_task_keeps_no_result_where_the_code_changed_since_the_start(
     fit(target, 8)
     fit(target, 8)
     assert RUNS == [8, 8]
-    assert "this code changed after the start of the run" in caplog.text
+    assert "their code changed after the start of the run" in caplog.text
+
+
+@task
+def fit_late(target: Dataset, seed: int) -> DatasetRef:
+    """Fits while a deployment replaces the code."""
+    RUNS.append(seed)
+    cache.STARTED = 0
+    write_text(str(seed), target.uri)
+    return ref(target)
+
+
+def test_task_keeps_no_result_where_the_code_changes_meanwhile(
+    target: Dataset, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    began = cache.STARTED
+    for _ in range(2):
+        monkeypatch.setattr("flows.engine.cache.STARTED", began)
+        fit_late(target, 9)
+    assert RUNS == [9, 9]
+    assert "their code changed after the start of the run" in caplog.text
 
 
 @task

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from churnlib.errors import DataError
-from churnlib.io.datasets import Dataset, DatasetRef, made_of, ref
+from churnlib.io.datasets import Dataset, DatasetRef, ref
+from churnlib.io.made_of import made_of
 from churnlib.io.storage import write_text
 
 CHANGED = r"^hawk: sub_data: .*/sub_data\.csv was changed by another program"

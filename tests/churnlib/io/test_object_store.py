@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -106,6 +107,22 @@ def test_fingerprint_of_foreign_objects_is_of_their_etag(
     assert storage.fingerprint(file) == other
     store_server.put(file, b"a,b\n1,2\n")
     assert storage.fingerprint(file) == first
+
+
+def test_parts_of_a_folder_are_asked_for_once(
+    bucket: str, store_server: StoreServer, requests_since: Callable[[], list[str]]
+) -> None:
+    parts = [f"{bucket}/parts/{number}" for number in range(3)]
+    for part in parts:
+        store_server.put(part, b"old")
+    first = storage.fingerprint(f"{bucket}/parts")
+    requests_since()
+    assert storage.fingerprint(f"{bucket}/parts") == first
+    assert requests_since() == ["HEAD", "GET"]
+    store_server.put(parts[1], b"new")
+    requests_since()
+    assert storage.fingerprint(f"{bucket}/parts") != first
+    assert requests_since() == ["HEAD", "GET", "HEAD"]
 
 
 def test_fingerprint_of_folder_is_as_on_this_machine(bucket: str, tmp_path: Path) -> None:
@@ -336,16 +353,19 @@ def test_abandoned_lock_is_taken_over_and_its_old_holder_notified(
 ) -> None:
     monkeypatch.setattr(locks, "ABANDONED_AFTER", 0.1)
     monkeypatch.setattr(locks._ObjectLock, "_renew", lambda _: None)
+    other = copy_context()
     with (
         pytest.raises(StoreError, match="/x: another run took over the lock"),
         storage.exclusive_lock(f"{bucket}/x"),
     ):
         first = storage.read_bytes(f"{bucket}/.x.lock")
         slow = storage.exclusive_lock(f"{bucket}/x")
-        slow.__enter__()
+        other.run(slow.__enter__)
         assert storage.read_bytes(f"{bucket}/.x.lock") != first
+        with pytest.raises(StoreError, match="/x: another run took over the lock"):
+            storage.write_text("of the old holder", f"{bucket}/y")
     assert names(bucket) == [".x.lock"]
-    slow.__exit__(None, None, None)
+    other.run(slow.__exit__, None, None, None)
     assert names(bucket) == []
 
 

@@ -174,6 +174,14 @@ def test_algorithms_take_extreme_numbers(name: str) -> None:
     assert predict(fitted(name, rows), rows).is_between(0, 1).all()
 
 
+def test_share_of_known_values_is_learned_from_all_parts_and_kept_in_the_manifest() -> None:
+    rows = pl.DataFrame({"race": ["elf", None, "orc", "elf"], "kills": [None, None, None, 1]})
+    for parts in ([rows], [rows.head(1), rows.slice(1, 0), rows.tail(3)]):
+        schema = FeatureSchema.from_json(learn_schema(parts, FeatureChoice()).to_json())
+        assert {f.name: f.known for f in schema.features} == {"race": 0.75, "kills": 0.25}
+        assert schema.known_values(rows.head(2)) == {"race": 1, "kills": 0}
+
+
 def test_bounds_of_numbers_are_learned_from_all_parts_and_kept_in_the_manifest() -> None:
     parts = [ROWS.slice(n, 1) for n in range(3)]
     for schema in (schema_with(), learn_schema(parts, FeatureChoice())):

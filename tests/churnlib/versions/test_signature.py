@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from churnlib.errors import ModelError, SettingsError
+from churnlib.errors import ModelError, SettingsError, UnreadableModelError
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import DatasetRef, ref
 from churnlib.settings import (
@@ -16,13 +16,21 @@ from churnlib.settings import (
     SIGNING_KEY_VARIABLE,
     load_settings,
 )
-from churnlib.versions.champion import champion, set_champion, why_no_champion
+from churnlib.versions.champion import (
+    champion,
+    find_champion,
+    set_champion,
+    why_no_champion,
+)
 from churnlib.versions.folder import find_version, list_versions, load_model
 from churnlib.versions.listing import describe_versions
 from churnlib.versions.manifest import MANIFEST, read_manifest
+from churnlib.versions.model_state import ModelState
+from churnlib.versions.promotion import promote_manually, roll_back
 from churnlib.versions.registry import read_registry
 from churnlib.versions.signature import SHORTEST_KEY, SIGNATURE
 from tests.churnlib.model.samples import save, usual
+from tests.churnlib.versions.samples import compared, hours, keep, make_champion
 
 KEY = "k" * SHORTEST_KEY
 
@@ -111,6 +119,49 @@ def test_champion_that_is_not_signed_is_refused(
     assert "is not signed" in str(why_no_champion(catalog))
     (described,) = describe_versions(catalog)
     assert "is not signed" in str(described.damage)
+
+
+@pytest.fixture
+def champion_of_another_key(signed: DatasetRef, catalog: Catalog) -> Catalog:
+    """The champion, a version with the key of the environment, is followed by one with another."""
+    other = save(catalog.model("v2"), usual())
+    change(other, lambda manifest: manifest.update(signature="hmac-sha256:" + "0" * 64))
+    for number, version in enumerate(("v1", "v2")):
+        make_champion(catalog, version, at=number)
+    return catalog
+
+
+@pytest.mark.parametrize("read", [champion, find_champion, why_no_champion, ModelState.read])
+def test_champion_with_a_wrong_signature_is_not_counted_as_none(
+    read: Callable[[Catalog], object], champion_of_another_key: Catalog
+) -> None:
+    pointer = champion_of_another_key.champion().uri
+    with pytest.raises(UnreadableModelError) as refusal:
+        read(champion_of_another_key)
+    message = str(refusal.value)
+    assert "hawk: champion.json names the version 'v2', whose manifest.json was changed" in message
+    assert "or signed with another key" in message
+    assert f"remove {pointer}, so that the next training" in message
+
+
+def test_champion_with_a_wrong_signature_can_be_replaced_manually(
+    champion_of_another_key: Catalog,
+) -> None:
+    promotion = roll_back(champion_of_another_key, when=hours(2), allow_joblib=False)
+    assert (promotion.version, promotion.previous) == ("v1", "v2")
+    assert champion(champion_of_another_key).uri.endswith("/v1")
+
+
+def test_compared_version_is_promoted_over_one_with_a_wrong_signature(
+    champion_of_another_key: Catalog,
+) -> None:
+    catalog = champion_of_another_key
+    save(catalog.model("v3"), usual())
+    registry = read_registry(catalog.registry())
+    keep(catalog, registry.with_comparison(compared("v3", "accepted", "v1"), hours(1)))
+    promotion = promote_manually(catalog, "v3", when=hours(2), force=False, allow_joblib=False)
+    assert promotion is not None
+    assert (promotion.previous, promotion.why) == ("v2", "because the signature of v2 is wrong")
 
 
 @pytest.mark.parametrize(

@@ -181,13 +181,27 @@ def test_result_that_is_not_signed_is_not_used_where_there_is_a_key(
     write(target)
     assert RUNS == ["write", "write"]
     assert f"{kept} is ignored" in caplog.text
-    assert "it is not signed" in caplog.text
+    assert "it is not signed; others like it are ignored, too" in caplog.text
     write(target)
     assert RUNS == ["write", "write"]
     signed = json.loads(kept.read_text())
     kept.write_text(json.dumps({**signed, "kept": signed["kept"] + " "}))
     write(target)
     assert RUNS == ["write", "write", "write"]
+
+
+def test_results_from_before_a_key_give_one_warning_a_run(
+    kept: Path, target: Dataset, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    second = Dataset("text", "hawk", f"{target.uri}.2")
+    write(second)
+    monkeypatch.setenv(SIGNING_KEY_VARIABLE, "k" * SHORTEST_KEY)
+    with told_once():
+        write(target)
+        write(second)
+    assert RUNS == ["write"] * 4
+    (warned,) = (r.getMessage() for r in caplog.records if "it is not signed" in r.getMessage())
+    assert warned.startswith(str(kept))
 
 
 def test_kept_result_names_no_serializer_of_prefect(kept: Path) -> None:

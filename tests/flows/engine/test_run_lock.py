@@ -12,6 +12,7 @@ from threading import Event
 import pytest
 
 from churnlib.errors import DataError
+from churnlib.io import storage
 from churnlib.io.catalog import Catalog
 from flows.engine import run_lock
 from flows.engine.run_lock import exclusive_run
@@ -85,6 +86,27 @@ def test_other_games_other_folders_and_nested_blocks_do_not_wait(tmp_path: Path)
             with exclusive_run(other), exclusive_run(other):
                 holder = json.loads(Path(other.current_run).read_text())
                 assert holder["run"] == "a script"
+
+
+@pytest.mark.usefixtures("impatient")
+def test_run_that_cannot_start_holds_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog = Catalog(str(tmp_path), "hawk")
+
+    def refuse(text: str, uri: str) -> None:
+        raise DataError("no space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(storage, "write_text", refuse)
+        with pytest.raises(DataError, match="no space left"), exclusive_run(catalog):
+            pass
+    with (
+        held_by_another(catalog),
+        pytest.raises(DataError, match="has been held by a script"),
+        exclusive_run(catalog),
+    ):
+        pass
 
 
 @pytest.mark.usefixtures("impatient")

@@ -70,3 +70,17 @@ def test_numbers_in_another_unit_are_warned_of() -> None:
     assert len(scored_with(model, few)) == 1
     assert scored_with(model, few.tail(239)) == ()
     assert scored_with(model, weeks.head(4)) == ()
+
+
+def test_far_fewer_values_than_in_training_are_warned_of() -> None:
+    model = fit(ROWS, training(model_of(BOOSTING)), seed=1)
+    row = pl.int_range(pl.len())
+    few, half = (
+        ROWS.with_columns(sub_months=pl.when(row < known).then("sub_months")) for known in (60, 120)
+    )
+    assert scored_with(model, few) == (
+        "sub_months: 60 of 240 subscriptions have a value, where about 240 were to be expected "
+        "from training: check that the last months of its table are complete",
+    )
+    assert scored_with(model, half) == ()
+    assert scored_with(model, few.tail(4)) == ()  # Too few rows to tell.
