@@ -23,6 +23,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import polars as pl
@@ -31,7 +32,7 @@ from benchmarks.soak_report import write_report
 from churnlib.io.catalog import Catalog, month_name
 from churnlib.months import shift_months
 from churnlib.synthesis import PROCESSES, generate
-from tests.flows.production.site import Site, descendants, site
+from tests.flows.production.site import PATIENCE_SECONDS, Site, descendants, site
 
 GAMES = ("game1", "game2")
 CHARACTERS = 900
@@ -171,23 +172,22 @@ class Soak:
 
     def _start(self, flow: str, game: str) -> str:
         deployment = self._ask("GET", f"/deployments/name/{flow}/{game}")["id"]
-        return str(self._ask("POST", f"/deployments/{deployment}/create_flow_run")["id"])
+        once = {"idempotency_key": uuid4().hex}
+        started = self._ask("POST", f"/deployments/{deployment}/create_flow_run", once)
+        return str(started["id"])
 
-    def _ask(self, method: str, path: str) -> Any:
+    def _ask(self, method: str, path: str, content: Mapping[str, str] | None = None) -> Any:
         """Asks the server, again if it is too busy."""
         user, _, password = self.place.password.partition(":")
-        for attempt in range(8):
-            answer = httpx.request(
-                method,
-                f"{self.place.url}{path}",
-                auth=(user, password),
-                timeout=60,
-                json={} if method == "POST" else None,
-            )
-            if answer.status_code < 500:
-                break
-            time.sleep(attempt)
-        return answer.raise_for_status().json()
+        url, deadline = f"{self.place.url}{path}", time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                answer = httpx.request(method, url, auth=(user, password), json=content, timeout=30)
+                return answer.raise_for_status().json()
+            except httpx.HTTPError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(1)
 
     def _measured(self, day: date, seconds: dict[str, float], killed: int, late: int) -> Month:
         home, layers = self.place.folder / "home", [*self.data.glob("0[2-8]_*")]
@@ -299,19 +299,19 @@ def main() -> None:
             place.start_worker(soak.data, **RETENTION, CHURN_RAW__ON_LATE="warn")
             for number in range(given.months):
                 soak.month(shift_months(START, number))
-                print(json.dumps(asdict(soak.months[-1])), flush=True)
-                if given.minutes and time.monotonic() - started > 60 * given.minutes:
+                faults = soak.check()
+                print(json.dumps(asdict(soak.months[-1])), *faults, sep="\n", flush=True)
+                minutes = round((time.monotonic() - started) / 60, 1)
+                facts: dict[str, Any] = {
+                    "asked": given.months,
+                    "seed": given.seed,
+                    "minutes": minutes,
+                    "faults": faults,
+                    "months": [asdict(month) for month in soak.months],
+                }
+                write_report(facts)
+                if given.minutes and minutes > given.minutes:
                     break
-            faults = soak.check()
-            print(*faults, sep="\n")
-            facts: dict[str, Any] = {
-                "asked": given.months,
-                "seed": given.seed,
-                "minutes": round((time.monotonic() - started) / 60, 1),
-                "faults": faults,
-                "months": [asdict(month) for month in soak.months],
-            }
-            write_report(facts)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -260,6 +260,10 @@ def _models() -> Iterator[Check]:
     found = f"more than {MOST_BEYOND:.0%} of the rows have a number beyond all of training"
     yield Check(found, warned="with the rows")
     yield Check(
+        "a number is ten times as great, or a tenth, in all months of `windows.train` from one on",
+        warned="by `train`, with the month",
+    )
+    yield Check(
         "a feature has less than half of the values that it had in training, as if the last months "
         "of its table were empty",
         warned="with the rows",

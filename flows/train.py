@@ -25,6 +25,7 @@ from flows.steps.standard_features import announce_due_batch, open_standard_feat
 from flows.steps.table_tasks import TABLE_TASKS
 from flows.steps.training import check_model, check_training, fit_model, fit_version
 from flows.steps.training_report import report_training
+from flows.steps.unit_change_warnings import unit_change_warnings
 from flows.steps.window_features import build_window_features, check_first, window_cohort
 
 
@@ -56,7 +57,9 @@ def train(run: Run) -> DatasetRef:
     check_outcomes(standard, LabelRequest.of(run))
     cohort = window_cohort(run, "train", standard, sources, currency)
     warnings += warn(
-        doubtful_table_warnings(run, cohort.sources), absent_currency_warnings(cohort.features)
+        doubtful_table_warnings(run, cohort.sources),
+        absent_currency_warnings(cohort.features),
+        unit_change_warnings(cohort.features),
     )
     model = fit_version(run, cohort)
     reports = report_training(

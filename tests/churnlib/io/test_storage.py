@@ -349,3 +349,18 @@ def test_places_that_do_not_exist_are_missing(tmp_path: Path) -> None:
     assert storage.list_files(place) == []
     assert storage.list_names(place) == []
     assert storage.read_if_exists(place) is None
+
+
+def test_what_may_not_be_removed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    file = tmp_path / "folder" / "a.parquet"
+    file.parent.mkdir()
+    file.touch()
+    monkeypatch.setattr(Path, "unlink", refuse)
+    monkeypatch.setattr("shutil.rmtree", refuse)
+    for remove, place in ((storage.remove, file), (storage.remove_folder, file.parent)):
+        with pytest.raises(DataError, match=rf"^{place} cannot be removed \(Read-only file system"):
+            remove(str(place))
+    assert file.exists()

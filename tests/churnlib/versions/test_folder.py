@@ -15,7 +15,7 @@ from churnlib.errors import ModelError, SettingsError
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import Dataset, DatasetRef, ref
 from churnlib.io.storage import fingerprint
-from churnlib.model.predict import predict_by
+from churnlib.model.predict import predict, predict_by
 from churnlib.versions.champion import set_champion
 from churnlib.versions.folder import (
     GOLDEN,
@@ -25,9 +25,10 @@ from churnlib.versions.folder import (
     load_model,
     new_version,
     read_scored,
+    save_model,
 )
 from churnlib.versions.manifest import MANIFEST, Manifest, read_manifest, retrain_command
-from tests.churnlib.model.samples import PIPELINES, features, probabilities, save, usual
+from tests.churnlib.model.samples import FACTS, PIPELINES, features, probabilities, save, usual
 
 ROWS = features(seed=9)
 ROWS_KEPT = features()
@@ -351,3 +352,35 @@ def test_a_version_needs_a_game_that_has_it(game_folder: str) -> None:
         load_model("v2", game="game1", data_dir=game_folder)
     with pytest.raises(SettingsError, match="no game 'gmae1'"):
         load_model(game="gmae1")
+
+
+def train_again(catalog: Catalog, version: str, *, seed: int = 1, code: str = "c") -> str:
+    """Saves the usual model as a version of a training; returns the version that counts."""
+    model, rows = usual(), features()
+    facts = json.loads(json.dumps(FACTS, default=str)) | {"seed": seed, "code": {"digest": code}}
+    facts["settings"]["train"] = {"seed": seed}
+    facts["inputs"]["train_features"] = {"fingerprint": "f"}
+    scored = rows.with_columns(predict(model, rows))
+    kept = save_model(catalog.model(version), model, scored, rows.head(20), facts)
+    return kept.uri.rpartition("/")[2]
+
+
+def test_model_that_is_saved_again_is_the_version_that_is_there(catalog: Catalog) -> None:
+    assert train_again(catalog, "v1") == "v1"
+    before = fingerprint(catalog.models().uri)
+    assert train_again(catalog, "v2") == "v1"
+    assert fingerprint(catalog.models().uri) == before
+    assert train_again(catalog, "v3", seed=2) == "v3"
+    assert train_again(catalog, "v4", code="other") == "v4"
+    assert train_again(catalog, "v5", seed=2) == "v3"
+    assert list_versions(catalog) == ("v4", "v3", "v1")
+
+
+def test_model_is_saved_again_if_the_version_that_is_there_is_not_to_be_used(
+    catalog: Catalog,
+) -> None:
+    train_again(catalog, "v1")
+    Path(catalog.model("v1").uri, "model.skops").write_bytes(b"damaged")
+    assert train_again(catalog, "v2") == "v2"
+    for version in ("v3", "v4"):  # It is not known which code made them.
+        assert train_again(catalog, version, code="unknown") == version
