@@ -114,10 +114,12 @@ def read_version_file(model: Dataset | DatasetRef, name: str) -> bytes | None:
     Raises:
         UnreadableError: It cannot be read.
     """
-    unknown = (
-        f"Whether model {name_of(model.uri)} can be used is not known, so nothing was decided."
-    )
-    return read_model_file(join(model.uri, name), model.game, unknown)
+    return read_model_file(join(model.uri, name), model.game, unknown_without(model))
+
+
+def unknown_without(model: Dataset | DatasetRef) -> str:
+    """What is not known if the files of a version cannot be read, for messages."""
+    return f"Whether model {name_of(model.uri)} can be used is not known, so nothing was decided."
 
 
 def why_untrusted(model: Dataset | DatasetRef, manifest: Mapping[str, Any]) -> str | None:

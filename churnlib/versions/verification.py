@@ -14,7 +14,13 @@ from churnlib.model.archive import MOST_BYTES
 from churnlib.model.predict import predict
 from churnlib.model.trust import how_to_trust, package_digests, package_of, trusted_packages
 from churnlib.schemas.columns import PROBABILITY
-from churnlib.versions.manifest import read_manifest, read_version_file, retrain_command
+from churnlib.versions.files import attributed_to_model
+from churnlib.versions.manifest import (
+    read_manifest,
+    read_version_file,
+    retrain_command,
+    unknown_without,
+)
 
 if TYPE_CHECKING:
     from churnlib.model.fitted_model import FittedModel
@@ -52,8 +58,11 @@ def check_sizes(model: Dataset | DatasetRef, manifest: Mapping[str, Any]) -> Non
 
     Raises:
         ModelError: One is.
+        UnreadableError: It cannot be told.
     """
-    for file in list_files(model.uri):
+    with attributed_to_model(model.game, unknown_without(model)):
+        files = list_files(model.uri)
+    for file in files:
         if file.size > MOST_BYTES:
             raise ModelError(
                 f"{model.game}: model {manifest['version']}: {file.name} has {file.size:,} bytes, "
