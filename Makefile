@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 GAME ?= game1
 TWO = --numprocesses=2 --dist=loadfile
 
-.PHONY: run server test test-all mutants torture check bench format lock schema docs deployments wheel clean
+.PHONY: run server test test-all mutants torture check audit sbom bench format lock schema docs deployments wheel clean
 
 run: $(VENV)/ready  ## take a game from raw data to model, back-test and predictions
 	$(BIN)/python -m flows run --game $(GAME)
@@ -28,6 +28,14 @@ torture: $(VENV)/ready-dev  ## kill runs anywhere, and check what is left; takes
 
 check: $(VENV)/ready-dev  ## run linters and type checker
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+audit: $(VENV)/ready  ## look the locked packages up in a database of known vulnerabilities
+	$(BIN)/python -m deployments.audit requirements-image.lock
+
+sbom: $(VENV)/ready  ## list what the image installs, as CycloneDX, into dist/sbom.cdx.json
+	mkdir -p dist
+	$(BIN)/uv tool run --quiet --from cyclonedx-bom==7.5.0 cyclonedx-py requirements --pyproject pyproject.toml \
+	  --output-reproducible --output-format JSON --output-file dist/sbom.cdx.json requirements-image.lock
 
 bench: $(VENV)/ready-dev  ## measure how the work scales with the data; takes hours
 	DO_NOT_TRACK=1 $(BIN)/python -m benchmarks.growth $(BENCH)

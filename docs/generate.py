@@ -11,7 +11,7 @@ from churnlib.schemas.outputs import all_tables
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.schemas.spec import TableSpec
 from churnlib.settings import describe_settings, list_games, load_settings
-from docs import data_checks
+from docs import data_checks, licences
 from flows import FLOWS
 from flows.cli.app import app, commands
 from flows.cli.overview import COMPOSITE
@@ -67,6 +67,7 @@ def pages() -> dict[str, str]:
         "pipelines.md": "\n".join(_pipelines()),
         "metrics.md": "\n".join(_metrics()),
         "events.md": "\n".join(_events()),
+        "licences.md": "\n".join((GENERATED, "# Licences", "", *licences.page())),
         "../README.md": _readme(),
     }
 
