@@ -7,8 +7,10 @@ import sqlite3
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from textwrap import dedent
 from urllib.request import urlopen
@@ -18,7 +20,13 @@ from filelock import FileLock
 from prefect.settings import Settings
 
 from churnlib.errors import ServerError
-from flows.engine.server import LocalServer, is_configured, local_server
+from flows.engine.server import (
+    LOG_BYTES,
+    LocalServer,
+    _start_new_log,
+    is_configured,
+    local_server,
+)
 from tests.flows.engine.answers import answering
 
 PATIENCE = 120
@@ -228,3 +236,37 @@ def test_is_configured_looks_where_prefect_does(
     Path(file).write_text(text)
     assert is_configured() == expected
     assert ("4200" in str(Settings().api.url)) == expected
+
+
+@pytest.mark.slow
+def test_local_server_removes_runs_after_90_days(
+    prefect_server: Path, home: Path, start: Callable[[str], subprocess.Popen[str]]
+) -> None:
+    shutil.copy(prefect_server, home / "prefect.db")
+    flow, run = str(uuid.uuid4()), "INSERT INTO flow_run (name, flow_id, state_type, end_time) "
+    with closing(sqlite3.connect(home / "prefect.db")) as database:
+        database.execute("INSERT INTO flow (id, name) VALUES (?, 'train')", (flow,))
+        for name, days in (("young", 80), ("old", 100)):
+            when = (datetime.now(UTC) - timedelta(days=days)).strftime("%Y-%m-%d %H:%M:%S.%f")
+            database.execute(run + "VALUES (?, ?, 'COMPLETED', ?)", (name, flow, when))
+        database.commit()
+
+    def names() -> list[tuple[str]]:
+        with closing(sqlite3.connect(home / "prefect.db", timeout=PATIENCE)) as database:
+            return database.execute("SELECT name FROM flow_run").fetchall()
+
+    assert sorted(names()) == [("old",), ("young",)]
+    start("server.wait()\ntime.sleep(300)")
+    assert eventually(lambda: names() == [("young",)])
+
+
+def test_log_of_the_local_server_starts_anew_when_it_is_long(home: Path) -> None:
+    log = home / "local-server.log"
+    _start_new_log(log)
+    assert not log.exists()
+    for text, kept in (("short", []), ("x" * (LOG_BYTES + 1), ["local-server.log.1"])):
+        log.write_text(text)
+        _start_new_log(log)
+        assert sorted(path.name for path in home.iterdir() if path.name != log.name) == kept
+    assert not log.exists()
+    assert (home / "local-server.log.1").stat().st_size == LOG_BYTES + 1
