@@ -202,7 +202,7 @@ def check_version_name(version: str, game: str) -> None:
     if not is_version_name(version):
         raise ModelError(
             f"{game}: {version[:200]!r} cannot be the name of a model version, which has only "
-            f"letters, digits, '.', '-' and '_'. List the versions: churn models --game {game}"
+            "letters, digits, '.', '-' and '_'. The command `models` lists the versions."
         )
 
 

@@ -98,8 +98,11 @@ def _changed_settings(state: DatasetState, settings: Settings) -> Iterator[str]:
         recorded["campaign"] = campaign["terms"]
         present["campaign"] = settings.campaign.offer.model_dump()
     for name, was in recorded.items():
-        if present.get(name) is not None and present[name] != was:
-            yield _change(name, was, present[name])
+        now = present.get(name)
+        if isinstance(was, Mapping) and isinstance(now, Mapping):
+            now = {part: now.get(part) for part in was}  # A dataset may record a part of a section.
+        if now is not None and now != was:
+            yield _change(name, was, now)
 
 
 def _changed_training(manifest: Mapping[str, Any], settings: Settings) -> Iterator[str]:

@@ -179,8 +179,14 @@ def test_texts_are_used_as_numbers_where_the_settings_say_so() -> None:
     assert model.baseline is not None
 
 
-@pytest.mark.parametrize("value", ["XL", "nan", "inf", "1,5", ""])
-def test_a_text_that_is_no_number_is_refused_in_one_sentence(value: str) -> None:
+@pytest.mark.parametrize(
+    ("value", "advice"),
+    [
+        *((value, "") for value in ("XL", "nan", "inf", "")),
+        ("1,5", " '1,5' in sub_size seems to have a comma for the decimal point: write 1.5."),
+    ],
+)
+def test_a_text_that_is_no_number_is_refused_with_what_to_do(value: str, advice: str) -> None:
     sizes = ROWS.with_columns(sub_size=pl.lit("5"))
     odd = sizes.with_columns(
         sub_size=pl.when(pl.col("sub_id") % 2 == 0).then(pl.lit(value)).otherwise("sub_size")
@@ -188,7 +194,7 @@ def test_a_text_that_is_no_number_is_refused_in_one_sentence(value: str) -> None
     settings = training(model_of(BOOSTING), features=FeatureChoice(numbers=("sub_size",)))
     message = (
         f"train.features.numbers: 120 values of 'sub_size' are not numbers, such as {value!r}. "
-        "Correct them, or remove the column from the setting and train again."
+        f"Correct them, or remove the column from the setting and train again.{advice}"
     )
     with pytest.raises(ModelError) as caught:
         fit(odd, settings, seed=1)

@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,17 @@ from tests.flows.studio import ROOT, Studio
 
 GAME = "game2"
 ENDLESS = "--set=train.pipeline.model.params.n_estimators=1000000"
+
+
+@pytest.fixture(autouse=True)
+def _heeded() -> Iterator[None]:
+    """No signal is ignored, as some are where a shell has started the tests in the background."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.mark.parametrize("number", SIGNALS)
