@@ -64,6 +64,9 @@ def runs(
     environment = {
         **SECRETS,
         "PREFECT_HOME": str(home),
+        # A server of its own, whatever server other tests use.
+        "PREFECT_API_URL": "",
+        "PREFECT_API_AUTH_STRING": "",
         "PREFECT_RESULTS_LOCAL_STORAGE_PATH": str(home / "storage"),
         "PYTHONPATH": str(ROOT),
         "CHURN_GAMES_DIR": str(ROOT / "games"),
