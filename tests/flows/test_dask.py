@@ -179,12 +179,10 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineSettings
         cwd=home,
     )
     try:
-        while not file.exists():
+        while not (about := file.read_text() if file.exists() else "").endswith("}"):
             assert scheduler.poll() is None
             time.sleep(0.05)
-        yield EngineSettings(
-            runner="dask", scheduler=json.loads(file.read_text())["address"], memory_mib=1
-        )
+        yield EngineSettings(runner="dask", scheduler=json.loads(about)["address"], memory_mib=1)
     finally:
         for process in (worker, scheduler):
             process.terminate()
