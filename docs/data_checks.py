@@ -11,7 +11,8 @@ from churnlib.raw.quality_warnings import LATER, PLAUSIBLE
 from churnlib.report.content import MAX_NOT_PREDICTED
 from churnlib.schemas.raw_tables import MOST_MONTHS, raw_tables
 from churnlib.schemas.rule_texts import rule_texts, type_text
-from churnlib.schemas.spec import TableKind, TableSpec
+from churnlib.schemas.spec import TableSpec
+from churnlib.settings.tables import TableKind
 from flows.steps.absent_currency import MOST_ABSENT
 from flows.steps.doubtful_tables import MANY
 from flows.steps.feeds import BATCH_FEEDS, LABEL_FEEDS

@@ -6,7 +6,7 @@ if __name__ == "__main__":  # Before the other imports, which would delay the fi
     run_command("batch-predict")
 
 from churnlib.io.datasets import DatasetRef
-from churnlib.schemas.spec import TableKind
+from churnlib.settings.tables import TableKind
 from churnlib.uris import name_of
 from flows.steps.absent_currency import absent_currency_warnings
 from flows.steps.batches import announce_gaps, batch_facts, beyond_warnings, news_warnings

@@ -8,7 +8,7 @@ if __name__ == "__main__":  # Before the other imports, which would delay the fi
 from typing import get_args
 
 from churnlib.io.datasets import DatasetRef
-from churnlib.schemas.spec import TableKind
+from churnlib.settings.tables import TableKind
 from flows.standard_features import standard_features
 from flows.steps.absent_currency import absent_currency_warnings
 from flows.steps.back_test import score_model

@@ -27,12 +27,12 @@ from churnlib.schemas.spec import (
     Check,
     DataWarning,
     Parent,
-    TableKind,
     TableSpec,
     column,
     kind_of,
 )
 from churnlib.settings import IdType, RawSettings
+from churnlib.settings.tables import TableKind
 
 SHOWN_CATEGORIES = 10
 """Number of categories of a closed list that a message names."""

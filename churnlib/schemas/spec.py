@@ -11,15 +11,12 @@ import polars as pl
 
 from churnlib.schemas.columns import CHAR_ID
 from churnlib.settings.data import NULL_VALUES
+from churnlib.settings.tables import DeclaredKind, TableKind
 
-TableKind = Literal["entity", "history", "subscriptions", "misses"]
-"""The kind of rows of a raw table: characters, their states by date, subscriptions, or runs of
-missed months."""
-ColumnKind = Literal["id", "category", "number", "date", "milestone", "undated"]
-"""The kind of values of a column. A `milestone` is the day on which something is reached; an
-`undated` number is known only as of the extract, so it leaks the future."""
+ColumnKind = Literal["id", "time", DeclaredKind]
+"""The kind of values of a column: an id, the time of an event, or one that a game declares."""
 
-FACTS: tuple[ColumnKind, ...] = ("category", "number", "date")
+FACTS: tuple[ColumnKind, ...] = ("category", "number", "flag", "date")
 """Kinds of the columns of a character that never change and are known from its creation."""
 
 Rule = Callable[[], pl.Expr]
@@ -36,6 +33,8 @@ _TYPES: dict[ColumnKind, type[dy.Column]] = {
     "id": dy.Int64,
     "category": dy.String,
     "number": dy.Float64,
+    "flag": dy.Bool,
+    "time": dy.Datetime,
     "date": dy.Date,
     "milestone": dy.Date,
     "undated": dy.Int64,
@@ -156,6 +155,8 @@ class TableSpec(Table):
         known_on: The day on which a row's fact becomes known.
         complete_after: The months from that day until the rest of the row is known, for rows about
             more than a day; None if it is known at once.
+        known_after_days: The days from that of a fact to that on which it reaches the data, which
+            `known_on` includes.
         parent: The table that it refers to.
         rules: The rules within a row, in addition to the types and bounds of columns.
         warnings: The implausible facts to report.
@@ -168,6 +169,7 @@ class TableSpec(Table):
     dated: str
     known_on: pl.Expr
     complete_after: pl.Expr | None = None
+    known_after_days: int = 0
     parent: Parent | None = None
     rules: tuple[Rule, ...] = ()
     warnings: tuple[DataWarning, ...] = ()

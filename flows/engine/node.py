@@ -6,7 +6,7 @@ from typing import Any
 from prefect import Flow
 from prefect.tasks import Task
 
-from churnlib.schemas.spec import TableKind
+from churnlib.settings.tables import TableKind
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from churnlib.io.catalog import month_name
 from churnlib.months import months_apart
 from churnlib.raw.gaps import find_gap
 from churnlib.raw.late_feeds import LateFeed, MonthlyRows, find_late, newest_month
-from churnlib.schemas.spec import TableKind
 from churnlib.settings import WindowName
+from churnlib.settings.tables import TableKind
 from flows.engine.events import FeedLate
 from flows.engine.waiting import is_another_run_waiting
 from flows.steps.earlier_day import can_run_as_of

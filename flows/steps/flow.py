@@ -8,7 +8,7 @@ from prefect.context import FlowRunContext
 from prefect.tasks import Task
 from pydantic_core import to_jsonable_python
 
-from churnlib.schemas.spec import TableKind
+from churnlib.settings.tables import TableKind
 from flows import FLOWS
 from flows.engine.artifacts import show_datasets
 from flows.engine.events import labelled_as_deployed

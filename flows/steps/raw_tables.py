@@ -10,8 +10,9 @@ from churnlib.io.datasets import DatasetRef
 from churnlib.raw.late_feeds import MonthlyRows, read_monthly_rows
 from churnlib.raw.quality_warnings import LATER, count_known, rows_after
 from churnlib.raw.spellings import spelling_warnings
-from churnlib.schemas.spec import TableKind, TableSpec
+from churnlib.schemas.spec import TableSpec
 from churnlib.settings import Settings
+from churnlib.settings.tables import TableKind
 from flows.engine.cache import run_logger
 from flows.engine.publication import publish
 from flows.steps.table_checks import CheckedTable, check_tables

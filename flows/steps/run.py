@@ -13,8 +13,8 @@ from churnlib.io.catalog import Catalog
 from churnlib.io.commands import churn_command
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.schemas.raw_tables import RawTables, raw_tables
-from churnlib.schemas.spec import TableKind
 from churnlib.settings import Settings, WindowName, check_label_overlap, load_settings, value_text
+from churnlib.settings.tables import TableKind
 from churnlib.versions.signature import check_key
 from flows.engine.publication import published_together
 from flows.engine.run_lock import exclusive_run

@@ -9,8 +9,9 @@ from churnlib.errors import DataError
 from churnlib.schemas.outputs import all_tables, output_tables
 from churnlib.schemas.raw_tables import SHOWN_CATEGORIES, one_of, raw_tables
 from churnlib.schemas.rule_texts import rule_texts
-from churnlib.schemas.spec import TableKind, TableSpec, kind_of
+from churnlib.schemas.spec import TableSpec, kind_of
 from churnlib.settings import CategoryColumn, CurrencyColumn, RawSettings
+from churnlib.settings.tables import TableKind
 
 each_table = pytest.mark.parametrize("spec", raw_tables().values(), ids=lambda spec: spec.name)
 

@@ -1,0 +1,112 @@
+"""Settings of the raw tables: which a game has, where they are, and what their columns mean."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from churnlib.settings.fields import Flag, Item, Number, OperatorOnly, Section, Whole
+
+TableKind = Literal["entity", "history", "events", "subscriptions", "misses"]
+"""The kind of rows of a raw table: characters, their states by date, what they did, subscriptions,
+or runs of missed months."""
+DeclaredKind = Literal["category", "number", "flag", "date", "milestone", "undated"]
+"""The kind of values of a declared column.
+
+`category`, `number`, `flag` and `date` never change and are known from the start. A `milestone` is
+the day on which something is reached. An `undated` number is known only as of the extract, so it
+leaks the future.
+"""
+
+MOST_DAYS = 3650
+"""The greatest number of days in a setting."""
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=64)]
+"""The name of a table or column."""
+
+
+class ColumnSettings(Item):
+    """A column of a raw table. In short, its kind alone: `gender = "category"`."""
+
+    kind: DeclaredKind
+    """What its values are."""
+    description: str = ""
+    """Its meaning, for the documentation."""
+    nullable: Flag | None = None
+    """Whether a value may be missing. If null, that of a milestone and of a number in a history
+    may, any other may not."""
+    plausible: tuple[Number, Number] | None = None
+    """The least and the greatest plausible number; others are counted and warned of."""
+
+
+def _in_long_form(value: Any) -> Any:
+    return {"kind": value} if isinstance(value, str) else value
+
+
+Declared = Annotated[ColumnSettings, BeforeValidator(_in_long_form)]
+
+
+def _without_removed(columns: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: column for name, column in columns.items() if column is not None}
+
+
+class TableSettings(Section):
+    """A raw table of a game."""
+
+    kind: TableKind
+    """What its rows are. A game has one table of each kind but `history` and `events`, of which it
+    may have any number."""
+    description: str = ""
+    """The meaning of a row, for the documentation."""
+    columns: Annotated[dict[Name, Declared | None], AfterValidator(_without_removed)] = Field(
+        default_factory=dict
+    )
+    """The columns besides those that tables of the kind always have, such as `char_id`; "null"
+    removes one."""
+    absent: Flag = False
+    """Whether the game has no such history or events."""
+    every: Literal["month", "day"] = "month"
+    """How often a history has a row of a character: each month, dated on its first day, or on any
+    day."""
+    time: Name | None = None
+    """The column of events with the day or the time of each."""
+    known_after_days: Whole = Field(default=0, ge=0, le=MOST_DAYS)
+    """The number of days from that of a fact to that on which it reaches the data."""
+    path: Annotated[
+        str | None,
+        Field(min_length=1),
+        OperatorOnly("it would read wherever the worker may"),
+    ] = None
+    """Where it is, unless it has the name of the table: a file, a folder of parts or a pattern such
+    as `logins/*.csv.gz`, in the game's folder of raw tables; the URI of one; or that of a database,
+    such as `postgresql://host/game`, `sqlite:///game.db` or `duckdb:///game.duckdb`."""
+    query: Annotated[str | None, OperatorOnly("it would read whatever the database has")] = None
+    """The query that gives its rows, if `path` is a database."""
+    table: Annotated[str | None, OperatorOnly("it would read whatever the database has")] = None
+    """The table there that has its rows, in place of a query."""
+    rename: dict[str, Name] = Field(default_factory=dict)
+    """Columns that have other names there: theirs, and ours."""
+    fill: dict[Name, str | bool | float] = Field(default_factory=dict)
+    """The values of columns that replace null."""
+    separator: str = Field(default=",", min_length=1, max_length=1)
+    """The character between the values of a CSV file."""
+    decimal: Literal[".", ","] = "."
+    """The decimal mark of a CSV file."""
+    encoding: str = "utf-8"
+    """The encoding of a CSV file, such as `utf-16` or `latin-1`."""
+    date_format: str | None = None
+    """How a CSV file writes days, such as `%d.%m.%Y`; as `2024-12-31` if null."""
+    time_zone: str | None = None
+    """The time zone, such as `Europe/Berlin`, that decides on the day of a time with a zone. If
+    null, it is the time's own."""
+
+    @model_validator(mode="after")
+    def _fits_its_kind(self) -> "TableSettings":
+        if self.kind == "events" and self.time is None:
+            raise ValueError("are events, so that `time` must name the column of their day or time")
+        if self.kind != "events" and self.time is not None:
+            raise ValueError(f"has time, which only events have, not a table of kind {self.kind}")
+        if self.absent and self.kind not in ("history", "events"):
+            raise ValueError(f"cannot be absent: every game has a table of kind {self.kind}")
+        if self.query is not None and self.table is not None:
+            raise ValueError("has both a query and a table. Remove one of them")
+        return self
