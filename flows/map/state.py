@@ -13,10 +13,10 @@ import polars as pl
 from churnlib.errors import DataError, ModelError
 from churnlib.io import storage
 from churnlib.io.catalog import time_order
-from churnlib.io.raw_files import RAW_SUFFIXES, compression_of
 from churnlib.io.datasets import Dataset
 from churnlib.io.footer import read_metadata
 from churnlib.io.local import Entry
+from churnlib.io.raw_files import RAW_SUFFIXES, compression_of
 from churnlib.uris import folder_of, join, with_suffix
 from churnlib.versions.manifest import MANIFEST, read_manifest
 from flows.map.graph import DatasetNode, Graph
