@@ -31,8 +31,8 @@ def is_pattern(uri: str) -> bool:
 def split_pattern(uri: str) -> tuple[str, re.Pattern[str]]:
     """Splits a pattern into the folder before its first `*`, and what the names there must match.
 
-    >>> folder, names = split_pattern("/mnt/day=*/part-*.csv")
-    >>> folder, bool(names.fullmatch("day=1/part-0.csv")), bool(names.fullmatch("day=1/x/part-0.csv"))
+    >>> folder, names = split_pattern("/mnt/day=*/a-*.csv")
+    >>> folder, bool(names.fullmatch("day=1/a-0.csv")), bool(names.fullmatch("day=1/x/a-0.csv"))
     ('/mnt', True, False)
     """
     names = uri.split("/")

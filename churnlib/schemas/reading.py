@@ -84,6 +84,10 @@ class Reading:
         return (whole, whole[: begins.start()]) if begins and begins.start() else (whole,)
 
 
+PLAIN = Reading()
+"""The reading of files that need no settings."""
+
+
 def fill_value(value: FillValue, dtype: pl.DataType) -> Any:
     """Converts a value that replaces null to the type of its column.
 

@@ -10,7 +10,7 @@ import dataframely as dy
 import polars as pl
 
 from churnlib.schemas.columns import CHAR_ID
-from churnlib.schemas.reading import Reading
+from churnlib.schemas.reading import PLAIN, Reading
 from churnlib.settings.data import NULL_VALUES
 from churnlib.settings.tables import DeclaredKind, TableKind
 
@@ -181,7 +181,7 @@ class TableSpec(Table):
     warnings: tuple[DataWarning, ...] = ()
     null_values: tuple[str, ...] = NULL_VALUES
     no_date: tuple[str, ...] = ()
-    reading: Reading = Reading()
+    reading: Reading = PLAIN
 
     def __post_init__(self) -> None:
         """Refuses rules across rows that buckets cannot check, and orders that leave some open."""
