@@ -11,8 +11,8 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from churnlib.errors import DataError
-from churnlib.io.catalog import RAW_SUFFIXES
 from churnlib.io.datasets import ROWS_PER_GROUP
+from churnlib.io.raw_files import RAW_SUFFIXES
 from churnlib.io.storage import replacing
 from churnlib.synthesis.daily import tables as daily
 from churnlib.synthesis.daily.process import DailyProcess
