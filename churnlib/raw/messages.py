@@ -10,7 +10,15 @@ from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.raw import number_texts
 from churnlib.raw.csv_lines import Stray, header
 from churnlib.raw.opening import is_csv
-from churnlib.raw.parse import REFERENCE_RULE, ROW, TYPE_RULE, Parsed, Referenced, days_since_1970, has_year
+from churnlib.raw.parse import (
+    REFERENCE_RULE,
+    ROW,
+    TYPE_RULE,
+    Parsed,
+    Referenced,
+    days_since_1970,
+    has_year,
+)
 from churnlib.raw.read import PART, PART_ROW
 from churnlib.schemas.rule_texts import RuleText, rule_text, type_text
 from churnlib.schemas.spec import TableSpec

@@ -43,5 +43,3 @@ def test_batches_that_nobody_reads_on_are_not_parsed() -> None:
     assert next(read)["n"].to_list() == list(range(100))
     read.close()  # type: ignore[attr-defined]
     assert threading.active_count() == before
-
-

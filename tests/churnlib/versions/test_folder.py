@@ -183,9 +183,7 @@ def test_changed_file_is_refused(name: str, how: str, kept: DatasetRef, catalog:
 def test_a_table_that_cannot_be_read_is_refused(name: str, kept: DatasetRef) -> None:
     content = b"PAR1, and no more"
     Path(kept.uri, name).write_bytes(content)
-    change_manifest(
-        kept, lambda m: m["sha256"].update({name: hashlib.sha256(content).hexdigest()})
-    )
+    change_manifest(kept, lambda m: m["sha256"].update({name: hashlib.sha256(content).hexdigest()}))
     with pytest.raises(ModelError, match=rf"hawk: model v1: {name} cannot be read \(.*Train"):
         read_scored(kept, read_manifest(kept)) if name == SCORED else load_model(kept)
 
