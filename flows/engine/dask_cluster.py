@@ -79,7 +79,9 @@ def _local_cluster(workers: int | None) -> "LocalCluster":
     }
     # A scheduler runs the code of whoever connects: only this process and its workers have the key.
     # Its pages ask for none, and would answer other users and the pages in a browser.
-    no_pages = {f"distributed.{node}.http.routes": [] for node in ("scheduler", "worker")}
+    no_pages: dict[str, list[str]] = {
+        f"distributed.{node}.http.routes": [] for node in ("scheduler", "worker")
+    }
     with dask.config.set({"distributed.nanny.pre-spawn-environ": environment, **no_pages}):
         return LocalCluster(
             n_workers=count,
