@@ -96,8 +96,8 @@ def test_long_wait_asks_less_and_less_often(
         slept.append(seconds)
         clock[0] += seconds
 
-    monkeypatch.setattr(locks.time, "sleep", sleep)
-    monkeypatch.setattr(locks.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr("churnlib.io.locks.time.sleep", sleep)
+    monkeypatch.setattr("churnlib.io.locks.time.monotonic", lambda: clock[0])
     with (
         exclusive_lock(str(tmp_path / "x")),
         pytest.raises(DataError, match="for more than 600 seconds"),
