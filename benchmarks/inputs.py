@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 
 from churnlib.schemas.raw_tables import raw_tables
-from churnlib.synthesis import PROCESSES, generate
+from churnlib.synthesis import STANDARD, generate
 
 SEED = 1
 PART = 20_000_000
@@ -24,11 +24,11 @@ def main() -> int:
     """Generates, and prints the number of rows."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("game", choices=[*PROCESSES])
+    parser.add_argument("game", choices=[*STANDARD])
     parser.add_argument("characters", type=int)
     parser.add_argument("--orders", nargs="*", choices=ORDERS, default=())
     args = parser.parse_args()
-    process = PROCESSES[args.game]
+    process = STANDARD[args.game]
     for file_format in ("csv", "parquet"):
         out = args.folder / file_format / "01_raw" / args.game
         generated = generate(process, args.characters, SEED, out, file_format=file_format)

@@ -176,7 +176,7 @@ def explain_read_errors(source: Dataset | DatasetRef | Part) -> Iterator[None]:
     """
     try:
         yield
-    except (pl.exceptions.PolarsError, csv.Error) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, csv.Error) as error:
         for part in [source] if isinstance(source, Part) else parts_of(source):
             if part.is_csv and not part.compression and (line := _line_not_utf8(part.file)):
                 raise _not_utf8(part, line) from None
@@ -194,5 +194,5 @@ def _not_utf8(part: Part, line: int) -> DataError:
     )
 
 
-def _unreadable(game: str, uri: str, error: Exception) -> DataError:
+def _unreadable(game: str, uri: str, error: BaseException) -> DataError:
     return DataError(f"{game}: {uri} cannot be read: {reason(error)}.")

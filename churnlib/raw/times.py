@@ -19,6 +19,10 @@ DAY = r"^(\d{4}-\d{2}-\d{2})(?:[T ]00:00(?::00(?:\.0+)?)?(?:Z|\+00:?00)?)?$"
 _ZONE_AT_END = rf"\s*({_OFFSET})$"
 TYPE = pl.Datetime("us")
 _SECOND = 1_000_000
+MOST_DAYS = 90_000_000
+"""The most days between 1970 and a day that is looked at."""
+UNITS_A_DAY = {"ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
+"""How often a day has a unit of time."""
 
 
 def is_plain_day(spec: TableSpec) -> bool:
@@ -36,11 +40,10 @@ def time_of(value: pl.Expr, source: pl.DataType, reading: Reading) -> pl.Expr:
     """
     if source == pl.String:
         return _of_text(value, reading)
-    if source == pl.Date:
-        return value.cast(TYPE, strict=False)
-    if not isinstance(source, pl.Datetime):
+    if source not in (pl.Date, pl.Datetime):
         return pl.lit(None, TYPE)
-    if source.time_zone is not None:
+    value = pl.when(has_year(value, source)).then(value)
+    if isinstance(source, pl.Datetime) and source.time_zone is not None:
         zone = reading.time_zone
         value = value.dt.convert_time_zone(zone) if zone else value
         value = value.dt.replace_time_zone(None)
@@ -50,6 +53,17 @@ def time_of(value: pl.Expr, source: pl.DataType, reading: Reading) -> pl.Expr:
 def day_of(time: pl.Expr) -> pl.Expr:
     """The day of a time that is its midnight; null for others."""
     return pl.when(time == time.dt.truncate("1d")).then(time.dt.date())
+
+
+def days_since_1970(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    """Days or times as days since 1970, whatever the year: other functions of Polars may panic."""
+    unit = dtype.time_unit if isinstance(dtype, pl.Datetime) else ""
+    return value.to_physical().cast(pl.Int64) // UNITS_A_DAY.get(unit, 1)
+
+
+def has_year(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    """Whether days or times lie in the years that Polars can write, about 250,000 either way."""
+    return days_since_1970(value, dtype).is_between(-MOST_DAYS, MOST_DAYS)
 
 
 def _of_text(text: pl.Expr, reading: Reading) -> pl.Expr:

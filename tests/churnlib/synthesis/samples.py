@@ -8,10 +8,10 @@ from pathlib import Path
 import polars as pl
 
 from churnlib.schemas.raw_tables import raw_tables
-from churnlib.synthesis import PROCESSES, Process
+from churnlib.synthesis import STANDARD, Process
 from churnlib.synthesis.process import CHURN_AFTER_MONTHS, HORIZON_MONTHS
 
-GAMES = sorted(PROCESSES)
+GAMES = sorted(STANDARD)
 CURRENCY = raw_tables().history.of_kind("number")
 LAST = date(2025, 1, 1)
 
