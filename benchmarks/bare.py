@@ -6,7 +6,7 @@ import polars as pl
 
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import ROWS_PER_GROUP
-from churnlib.schemas.raw_tables import raw_tables
+from tests.base import raw_tables
 
 UNREAD = raw_tables().characters.of_kind("undated")
 """Columns of the prepared tables that no feature uses."""

@@ -11,12 +11,12 @@ from churnlib.io import datasets
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import DatasetRef
 from churnlib.raw.availability import latest_day
-from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import Settings, load_settings
 from flows.steps.run import SubscriptionWindow
 from flows.steps.standard_features import StandardRequest, build_standard_features
 from flows.steps.table_tasks import check_raw, count_unknown
 from flows.steps.window_features import WindowRequest, build_window_features
+from tests.base import raw_tables
 
 
 def prepare(data_dir: Path, game: str) -> None:

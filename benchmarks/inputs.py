@@ -12,8 +12,8 @@ from pathlib import Path
 
 import polars as pl
 
-from churnlib.schemas.raw_tables import raw_tables
 from churnlib.synthesis import PROCESSES, generate
+from tests.base import raw_tables
 
 SEED = 1
 PART = 20_000_000

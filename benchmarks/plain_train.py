@@ -28,14 +28,13 @@ from churnlib.raw.quality_warnings import DayCounts, count_known
 from churnlib.raw.validate import check_table
 from churnlib.report.content import Report
 from churnlib.report.write import write_report
-from churnlib.schemas.outputs import output_tables
-from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import Settings, labels_known_by, load_settings
 from churnlib.versions.champion import set_champion
 from churnlib.versions.compatibility import decisive_settings
 from churnlib.versions.folder import new_version, read_scored, save_model
 from churnlib.versions.manifest import read_manifest
 from churnlib.versions.verification import GOLDEN_ROWS
+from tests.base import output_tables, raw_tables
 
 
 def main(game: str, folder: str) -> None:

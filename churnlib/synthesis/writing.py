@@ -13,7 +13,6 @@ from churnlib.errors import DataError
 from churnlib.io.catalog import RAW_SUFFIXES
 from churnlib.io.datasets import ROWS_PER_GROUP
 from churnlib.io.storage import replacing
-from churnlib.schemas.raw_tables import raw_tables
 from churnlib.synthesis.process import Process
 from churnlib.synthesis.tables import tables
 from churnlib.synthesis.world import Simulation
@@ -25,6 +24,8 @@ PARQUET_FROM = 100_000
 TRUTH = "sub_truth"
 
 Format = Literal["csv", "parquet"]
+TABLES = ("character_data", "character_currency", "sub_data", "sub_miss")
+"""The raw tables that are written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +71,11 @@ def generate(
     _check(characters, seed, signal, file_format)
     suffix = file_format or ("parquet" if characters >= PARQUET_FROM else "csv")
     folder = Path(out)
-    files = {table: folder / f"{table}.{suffix}" for table in raw_tables()}
+    files = {table: folder / f"{table}.{suffix}" for table in TABLES}
     files[TRUTH] = folder / "truth" / f"{TRUTH}.parquet"
     try:
         rows = _write(process, characters, seed, signal, files)
-        for table in raw_tables():
+        for table in TABLES:
             for other in {*RAW_SUFFIXES} - {f".{suffix}"}:
                 (folder / f"{table}{other}").unlink(missing_ok=True)
     except OSError as error:

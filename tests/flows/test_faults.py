@@ -75,7 +75,7 @@ def test_error_in_the_settings_of_a_training_is_reported_once(
             {"windows.batch_predict.start": -9, "windows.batch_predict.end": -9},
             "after windows.batch_predict opens on 2024-04-01",
         ),
-        ("score", {"currency.lookback_months": 3}, 'currency.lookback_months was "null" and is 3'),
+        ("score", {"features.character_currency.lookback_months": 3}, 'features.character_currency.lookback_months was "null" and is 3'),
         ("batch_predict", {"horizon_months": 5}, "horizon_months was 6 and is 5"),
         ("score", {"windows.score.start": -500, "windows.score.end": -490,
                    "windows.train.start": -600, "windows.train.end": -590,

@@ -183,7 +183,7 @@ def test_gate_is_undecided_about_a_trial_with_other_features(
     restored: Studio,
 ) -> None:
     first = champion(restored)
-    other = {"currency.lookback_months": 12}
+    other = {"features.character_currency.lookback_months": 12}
     restored.run("train", GAME, other)
     second = candidate(restored)
     restored.run("score", GAME, LENIENT | other)

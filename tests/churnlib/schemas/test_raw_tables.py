@@ -57,7 +57,7 @@ def test_every_column_has_a_kind_and_a_description(spec: TableSpec) -> None:
 def test_settings_offer_the_columns_of_the_records() -> None:
     categories = {name for spec in raw_tables().values() for name in spec.of_kind("category")}
     assert set(get_args(CategoryColumn)) == categories
-    assert get_args(CurrencyColumn) == raw_tables().history.of_kind("number")
+    assert get_args(CurrencyColumn) == raw_tables()[HISTORY].of_kind("number")
 
 
 @pytest.mark.parametrize("name", all_tables())

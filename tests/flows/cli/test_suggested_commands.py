@@ -32,7 +32,7 @@ def follow(message: str) -> None:
             marks=pytest.mark.slow,
         ),
         pytest.param(
-            ("score", "--set=currency.lookback_months=12"),
+            ("score", "--set=features.character_currency.lookback_months=12"),
             'lookback_months was "null" and is 12',
             marks=pytest.mark.slow,
         ),
