@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from flows.steps.absent_history import MOST_ABSENT
-
 from churnlib.features.loyal_cohorts import MAX_RATIO
 from churnlib.model.feature_schema import LARGEST
 from churnlib.raw.copies import COPIES
@@ -17,6 +15,7 @@ from churnlib.schemas.rule_texts import rule_texts, type_text
 from churnlib.schemas.spec import TableSpec
 from churnlib.settings import load_settings
 from churnlib.settings.tables import TableKind
+from flows.steps.absent_history import MOST_ABSENT
 from flows.steps.doubtful_tables import MANY
 from flows.steps.feeds import BATCH_FEEDS, LABEL_FEEDS
 from flows.steps.run_warnings import MOST_BEYOND
@@ -206,8 +205,8 @@ def _time() -> Iterator[Check]:
         "months of a table hold far fewer rows than those before and after", warned="always"
     )
     yield Check(
-        f"more than {MOST_ABSENT:.0%} of a window's subscriptions have no row of a history, although their "
-        "characters are not new",
+        f"more than {MOST_ABSENT:.0%} of a window's subscriptions have no row of a history, although "
+        "their characters are not new",
         warned="by `train` and `score`",
     )
     yield Check("no new month has arrived since the last batch", warned="by `batch-predict`")

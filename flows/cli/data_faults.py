@@ -11,6 +11,7 @@ from churnlib.io.datasets import Dataset
 from churnlib.io.footer import facts
 from churnlib.io.storage import exists, written_at
 from churnlib.months import first_day
+from churnlib.raw.availability import default_day
 from churnlib.raw.late_feeds import find_late, read_monthly_rows
 from churnlib.raw.past_batches import (
     due_batch_name,

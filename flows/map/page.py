@@ -15,6 +15,7 @@ from churnlib.io import storage
 from churnlib.io.catalog import LAYERS, Catalog
 from churnlib.io.footer import optional_fact
 from churnlib.metrics.definitions import metrics_in
+from churnlib.raw.availability import default_day
 from churnlib.raw.quality_warnings import ROWS_BY_DAY, rows_by_day
 from churnlib.report.content import GROUPS
 from churnlib.schemas.outputs import all_tables
@@ -28,7 +29,7 @@ from flows.map.stale import stale_reasons
 from flows.map.state import read_states
 
 EXAMPLE_DAY = date(2025, 1, 1)
-"""The day that windows are shown for if the currency table was not checked yet."""
+"""The day that windows are shown for if no table was checked yet."""
 LETTER, PADDING, NARROWEST = 7.4, 44.0, 150.0
 """The widths of a letter in a box, of the space around them, and of the narrowest box."""
 OVERVIEW, ALL_TASKS = "overview", "all tasks"

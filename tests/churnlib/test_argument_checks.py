@@ -69,7 +69,11 @@ CALLS: dict[str, dict[str, Any]] = {
     "predict": {"model": usual(), "rows": FEATURES},
     "read_tables": {"settings": SETTINGS, "as_of": AS_OF},
     "scan": {"source": CATALOG.standard_features()},
-    "standard_features": {"characters": TABLES.characters, "subs": TABLES["sub_data"], "as_of": AS_OF},
+    "standard_features": {
+        "characters": TABLES.characters,
+        "subs": TABLES["sub_data"],
+        "as_of": AS_OF,
+    },
 }
 """A correct call of each public function."""
 WRONG = (

@@ -11,8 +11,8 @@ from churnlib.features.cohort import feature_columns, feature_table
 from churnlib.raw.availability import latest_day
 from churnlib.raw.tables import read_tables
 from churnlib.settings import Settings, load_settings
-from tests.base import HISTORY
 from churnlib.synthesis.__main__ import main as synthesize
+from tests.base import HISTORY
 
 Tables = dict[str, pl.LazyFrame]
 AS_OF = date(2024, 3, 1)

@@ -13,7 +13,7 @@ from churnlib.raw.quality_warnings import DayCounts, count_unknown_parents
 from churnlib.raw.unknown_ids import advice, check_share_known
 from churnlib.raw.validate import check_table
 from churnlib.settings import RawSettings
-from tests.base import HISTORY, raw_tables, declared
+from tests.base import HISTORY, declared, raw_tables
 from tests.churnlib.raw.samples import (
     GOOD,
     character,

@@ -37,7 +37,10 @@ def test_changes_have_path_and_both_values(games: str) -> None:
         "horizon_months": ("6", "3"),
         "train.seed": ("1", "null"),
         "features.character_currency.lookback_months": ("null", "12"),
-        "features.character_currency.latest": ('["hard_balance", "soft_balance"]', '["hard_balance"]'),
+        "features.character_currency.latest": (
+            '["hard_balance", "soft_balance"]',
+            '["hard_balance"]',
+        ),
         "windows.train.start": ("-31", "-20"),
     }
 

@@ -91,7 +91,12 @@ def test_feature_names_are_in_the_order_of_the_settings() -> None:
 def test_null_unsets_a_value_of_a_layer_below(load: Load) -> None:
     twelve = "[currency]\nlookback_months = 12"
     assert load(twelve).currency.lookback_months == 12
-    assert load(twelve, {"features.character_currency.lookback_months": "null"}).currency.lookback_months is None
+    assert (
+        load(
+            twelve, {"features.character_currency.lookback_months": "null"}
+        ).currency.lookback_months
+        is None
+    )
     assert load("[train]\nseed = 'null'").train.seed is None
     assert load("[train]\nseed = 7", {}, {"CHURN_TRAIN__SEED": "null"}).train.seed is None
 

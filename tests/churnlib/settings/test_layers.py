@@ -47,12 +47,16 @@ def test_later_layers_take_precedence(games: Path, load: Load) -> None:
 
 
 def test_tables_are_merged_and_lists_are_replaced(load: Load) -> None:
-    settings = load("[features.character_currency]\nlookback_months = 4\n[windows]\nscore = { end = -5 }")
+    settings = load(
+        "[features.character_currency]\nlookback_months = 4\n[windows]\nscore = { end = -5 }"
+    )
     assert settings.currency == CurrencySettings(
         lookback_months=4, latest=("hard_balance", "soft_balance")
     )
     assert settings.windows.score == Window(start=-8, end=-5)
-    assert load('[features.character_currency]\nlatest = ["sub_hard"]').currency.latest == ("sub_hard",)
+    assert load('[features.character_currency]\nlatest = ["sub_hard"]').currency.latest == (
+        "sub_hard",
+    )
 
 
 def test_overrides_reach_into_a_list_by_name_and_by_position(load: Load) -> None:
@@ -99,7 +103,12 @@ def test_parse_value_returns_other_text_unchanged(text: Any, value: Any) -> None
 
 
 def test_overrides_do_not_affect_the_next_load(load: Load) -> None:
-    load(overrides={"train.pipeline.model.params.max_iter": 50, "features.character_currency.latest": "[]"})
+    load(
+        overrides={
+            "train.pipeline.model.params.max_iter": 50,
+            "features.character_currency.latest": "[]",
+        }
+    )
     assert load().train.pipeline[1].params == {"solver": "lbfgs"}
     assert load().currency.latest == ("hard_balance", "soft_balance")
 

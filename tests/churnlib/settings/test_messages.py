@@ -70,7 +70,10 @@ def test_invalid_entry_of_a_list_is_named_by_its_position(load: Load) -> None:
 
 def test_incomplete_entry_of_a_list_is_refused(load: Load) -> None:
     message = refusal(load, '[currency]\ndifferences = [{ columns = ["sub_hard"] }]')
-    assert "features.character_currency.differences.0.periods (from games/hawk.toml): is missing" in message
+    assert (
+        "features.character_currency.differences.0.periods (from games/hawk.toml): is missing"
+        in message
+    )
 
 
 def test_required_setting_that_no_layer_sets_is_refused(games: Path, load: Load) -> None:
@@ -130,7 +133,9 @@ def test_origin_of_a_list_is_the_layer_that_replaces_it(load: Load) -> None:
     bad = '["gold", "soft_balance"]'
     own = '[currency]\nlatest = ["hard_balance"]'
     fault = "features.character_currency.latest.0 (from {}): "
-    assert fault.format("overrides") in refusal(load, own, {"features.character_currency.latest": bad})
+    assert fault.format("overrides") in refusal(
+        load, own, {"features.character_currency.latest": bad}
+    )
     variable = {"CHURN_CURRENCY__LATEST": bad}
     assert fault.format("the variable CHURN_CURRENCY__LATEST") in refusal(load, own, {}, variable)
     steps = "[[train.pipeline]]\nname = 'scale'\n[[train.pipeline]]\nname = 'model'\ntype = 'x'"

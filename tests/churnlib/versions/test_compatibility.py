@@ -42,7 +42,10 @@ def test_configuration_is_the_same_for_every_seed() -> None:
         return configuration_of({"settings": game(**changes).model_dump(mode="json")})
 
     assert configuration(train__seed=1) == configuration(train__seed=2, windows__score__start=-7)
-    for other in ({"train__validation_months": 1}, {"features__character_currency__lookback_months": 12}):
+    for other in (
+        {"train__validation_months": 1},
+        {"features__character_currency__lookback_months": 12},
+    ):
         assert configuration(**other) != configuration()
 
 
@@ -60,8 +63,14 @@ def test_settings_that_change_no_feature_are_irrelevant(change: dict[str, Any]) 
     [
         ({"churn_after_months": 2}, "churn_after_months was 3 and is 2"),
         ({"standard__undated_totals": True}, "standard.undated_totals was false and is true"),
-        ({"features__character_currency__lookback_months": 12}, 'features.character_currency.lookback_months was "null" and is 12'),
-        ({"features__character_currency__latest": ["sub_hard"]}, "features.character_currency.latest was ["),
+        (
+            {"features__character_currency__lookback_months": 12},
+            'features.character_currency.lookback_months was "null" and is 12',
+        ),
+        (
+            {"features__character_currency__latest": ["sub_hard"]},
+            "features.character_currency.latest was [",
+        ),
         ({"horizon_months": 5}, "horizon_months was 6 and is 5"),
     ],
 )
