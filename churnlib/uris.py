@@ -3,6 +3,7 @@
 This module is below the settings, because `data_dir` is a setting that may be either.
 """
 
+import re
 from pathlib import Path
 
 SCHEMES = {"s3": "s3://bucket/folder", "gs": "gs://bucket/folder", "az": "az://container/folder"}
@@ -16,6 +17,28 @@ def is_remote(uri: str) -> bool:
     (True, False)
     """
     return "://" in uri
+
+
+def is_pattern(uri: str) -> bool:
+    """Whether a location is a pattern of files, in which `*` stands for any part of a name.
+
+    >>> is_pattern("s3://bucket/logins/*.csv.gz"), is_pattern("/mnt/logins")
+    (True, False)
+    """
+    return "*" in uri
+
+
+def split_pattern(uri: str) -> tuple[str, re.Pattern[str]]:
+    """Splits a pattern into the folder before its first `*`, and what the names there must match.
+
+    >>> folder, names = split_pattern("/mnt/day=*/a-*.csv")
+    >>> folder, bool(names.fullmatch("day=1/a-0.csv")), bool(names.fullmatch("day=1/x/a-0.csv"))
+    ('/mnt', True, False)
+    """
+    names = uri.split("/")
+    first = next(place for place, name in enumerate(names) if "*" in name)
+    rest = "/".join("[^/]*".join(map(re.escape, name.split("*"))) for name in names[first:])
+    return "/".join(names[:first]) or ("/" if first else "."), re.compile(rest)
 
 
 def check_uri(uri: str) -> None:

@@ -12,17 +12,10 @@ from churnlib.argument_checks import check_type
 from churnlib.errors import DataError, ModelError, error_prefix
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.io.local import REPORTS
-from churnlib.io.storage import check_reachable, exists, is_folder, list_names
+from churnlib.io.raw_files import find_raw
+from churnlib.io.storage import check_reachable, exists, is_folder
 from churnlib.months import first_day, last_day
-from churnlib.uris import folder_of, is_remote, join, name_of
-
-RAW_SUFFIXES = (".parquet", ".csv", "")
-"""The ends of the names of raw tables; a folder of parts has the name of the table."""
-OTHER_SUFFIXES = (
-    *(".gz", ".zst", ".zip", ".bz2", ".xz"),
-    *(".xlsx", ".xls", ".tsv", ".txt", ".json", ".csv", ".parquet"),
-)
-"""The ends of the names of files that may be another copy of a raw table."""
+from churnlib.uris import folder_of, is_pattern, is_remote, join, name_of
 
 VERSION_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$"
 """The names that a model version may have, which are names of folders."""
@@ -54,6 +47,11 @@ class Catalog:
             DataError: There is no such folder.
             StoreError: See `churnlib.io.storage.check_reachable`.
         """
+        if is_pattern(self.data_dir):
+            raise DataError(
+                f"{self.game}: the data folder {self.data_dir} has * in its name, which stands for "
+                "any text in the names of files. Name another with --data-dir."
+            )
         if is_remote(self.data_dir):
             with error_prefix(self.game):
                 check_reachable(self.data_dir)
@@ -63,34 +61,18 @@ class Catalog:
                 found = f"the data folder {self.data_dir} is a file. Name a folder"
             raise DataError(f"{self.game}: {found} with --data-dir.")
 
-    def raw(self, table: str) -> Dataset:
-        """Finds a raw table: a CSV file, a Parquet file, or a folder of Parquet parts.
+    def raw(self, table: str, path: str | None = None) -> Dataset:
+        """Finds a raw table: a file, a folder of parts, or the files that match a pattern.
 
         Args:
             table: Its name; see `churnlib.schemas.raw_tables`.
+            path: Where the settings say that it is; see `churnlib.io.raw_files.find_raw`.
 
         Raises:
             DataError: There is none, or there are two.
         """
         folder = join(self.data_dir, "01_raw", self.game)
-        names = list_names(folder)
-        files = [f"{table}{suffix}" for suffix in RAW_SUFFIXES if f"{table}{suffix}" in names]
-        others = [name for name in names if name.startswith(f"{table}.") and name not in files]
-        copies = [name for name in others if name.lower().endswith(OTHER_SUFFIXES)]
-        if not files:
-            found = f" There is {others[0]}, which is not read." if others else ""
-            raise DataError(
-                f"{self.game}: the raw table {table} is missing: neither {table}.parquet nor "
-                f"{table}.csv nor a folder {table} of Parquet parts is in {folder}.{found} Put the "
-                "file there, or name another data folder with --data-dir."
-            )
-        if len(files) + len(copies) > 1:
-            first, second = [*files, *copies][:2]
-            raise DataError(
-                f"{self.game}: the raw table {table} exists twice, as {first} and {second} "
-                f"in {folder}, and may differ. Remove one of them."
-            )
-        return Dataset(table, self.game, join(folder, files[0]))
+        return Dataset(table, self.game, find_raw(folder, self.game, table, path))
 
     def checked(self, table: str) -> Dataset:
         """A raw table after validation: typed, sorted by key."""

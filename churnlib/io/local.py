@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -38,13 +39,16 @@ class Entry:
     written: int
 
 
-def fingerprint(uri: str) -> str:
-    """See `churnlib.io.storage.fingerprint`."""
+def fingerprint(uri: str, names: re.Pattern[str] | None = None) -> str:
+    """See `churnlib.io.storage.fingerprint`; of a folder, those files whose names match."""
     now = _status(uri)
     if now is None:
         raise DataError(f"{uri}: cannot be read ({os.strerror(errno.ENOENT)}).")
     if stat.S_ISDIR(now.st_mode):
-        return fingerprint_of({entry.name: fingerprint(entry.uri) for entry in list_files(uri)})
+        files = [f for f in list_files(uri) if names is None or names.fullmatch(f.name)]
+        if names is not None and not files:
+            raise DataError(f"{uri}: no file there matches the pattern.")
+        return fingerprint_of({file.name: fingerprint(file.uri) for file in files})
     with _readable(uri):
         check_regular(uri)
         # Unlike the time of modification, the time of change cannot be set back by a copy.

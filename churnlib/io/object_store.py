@@ -4,6 +4,7 @@ import errno
 import hashlib
 import io
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
@@ -31,11 +32,14 @@ def check_reachable(uri: str) -> None:
         next(iter(obstore.list(open_store(uri), key_of(uri) or None)), None)
 
 
-def fingerprint(uri: str) -> str:
-    """See `churnlib.io.storage.fingerprint`."""
-    if digest := _digest(uri):
+def fingerprint(uri: str, names: re.Pattern[str] | None = None) -> str:
+    """See `churnlib.io.storage.fingerprint`; of a folder, those objects whose names match."""
+    if names is None and (digest := _digest(uri)):
         return digest
-    found = sorted(_metadata(uri), key=lambda each: each[1])
+    found = sorted(
+        (each for each in _metadata(uri) if names is None or names.fullmatch(each[1])),
+        key=lambda each: each[1],
+    )
     # A listing has no digests, but shows which objects are as they were.
     digests = (
         (name, _known_digest(each, meta["e_tag"], meta["size"], meta["last_modified"]))

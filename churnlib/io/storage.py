@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 from churnlib.io import local, locks, object_store
 from churnlib.io.local import Entry
 from churnlib.io.object_store_client import polars_options
-from churnlib.uris import is_remote
+from churnlib.uris import is_pattern, is_remote, split_pattern
 
 
 def check_reachable(uri: str) -> None:
@@ -24,7 +24,7 @@ def check_reachable(uri: str) -> None:
 
 
 def fingerprint(uri: str) -> str:
-    """Digests a file, or a folder with the names of its files; objects without reading them.
+    """Digests a file, or all files of a folder or pattern with their names; objects unread.
 
     Returns:
         SHA-256 in hex, of the content; for an object that another program wrote, of its ETag, size
@@ -33,7 +33,10 @@ def fingerprint(uri: str) -> str:
     Raises:
         DataError: There is no such file or folder, or it may not be read.
     """
-    return object_store.fingerprint(uri) if is_remote(uri) else local.fingerprint(uri)
+    where, names = split_pattern(uri) if is_pattern(uri) else (uri, None)
+    if is_remote(uri):
+        return object_store.fingerprint(where, names)
+    return local.fingerprint(where, names)
 
 
 def find_file(uri: str) -> Entry | None:
@@ -61,7 +64,9 @@ def is_folder(uri: str) -> bool:
 
 
 def exists(uri: str) -> bool:
-    """Whether there is a file or a folder."""
+    """Whether there is a file or a folder, or a file that matches a pattern."""
+    if is_pattern(uri):
+        return bool(list_files(uri))
     return is_file(uri) or is_folder(uri)
 
 
@@ -96,9 +101,15 @@ def size(uri: str) -> int:
 def list_files(folder: str) -> list[Entry]:
     """Lists the files in a folder and its subfolders by name; empty if there is no folder.
 
+    Of a pattern, it lists the files that match it, with their names from the folder before the
+    first `*` on.
+
     Raises:
         UnreadableError: One of them cannot be looked up; see `find_file`.
     """
+    if is_pattern(folder):
+        where, names = split_pattern(folder)
+        return [entry for entry in list_files(where) if names.fullmatch(entry.name)]
     return object_store.list_files(folder) if is_remote(folder) else local.list_files(folder)
 
 

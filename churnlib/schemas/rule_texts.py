@@ -64,8 +64,12 @@ def type_text(dtype: pl.DataType) -> str:
     """The rule for values of a type."""
     if dtype == pl.Date:
         return "must be a date such as 2024-12-31"
+    if dtype == pl.Datetime:
+        return "must be a time such as 2024-12-31 18:30:00"
     if dtype == pl.String:
         return "must be text"
+    if dtype == pl.Boolean:
+        return "must be true or false"
     return "must be a whole number" if dtype.is_integer() else "must be a number"
 
 

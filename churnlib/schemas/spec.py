@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, time
 from functools import cached_property
 from typing import Any, Literal
 
@@ -10,6 +10,7 @@ import dataframely as dy
 import polars as pl
 
 from churnlib.schemas.columns import CHAR_ID
+from churnlib.schemas.reading import PLAIN, Reading
 from churnlib.settings.data import NULL_VALUES
 from churnlib.settings.tables import DeclaredKind, TableKind
 
@@ -27,6 +28,8 @@ Check = Callable[[pl.Expr], pl.Expr]
 
 DATES = (date(1900, 1, 1), date(2200, 12, 31))
 """The first and the last day that a date in a raw table may be."""
+TIMES = (datetime.combine(DATES[0], time.min), datetime.combine(DATES[1], time.max))
+"""The first and the last time that one in a raw table may be."""
 LINE_BREAKS = ["\n", "\r"]
 
 _TYPES: dict[ColumnKind, type[dy.Column]] = {
@@ -60,11 +63,13 @@ def column(
         column_type: Its type; by default that of its kind.
         properties: Further properties of the dataframely column, such as `nullable`,
             `primary_key`, `min`, `max`, or a `check`, a mapping from names to `Check`s. By default,
-            dates are bounded by `DATES`, and text has no line breaks.
+            dates are bounded by `DATES`, times by `TIMES`, and text has no line breaks.
     """
     cls = column_type or _TYPES[kind]
     if cls is dy.Date:
         properties = {"min": DATES[0], "max": DATES[1], **properties}
+    if cls is dy.Datetime:
+        properties = {"min": TIMES[0], "max": TIMES[1], **properties}
     if cls is dy.String:
         properties["check"] = {"one_line": one_line, **properties.get("check", {})}
     return cls(description=description, metadata={"kind": kind}, **properties)
@@ -163,6 +168,7 @@ class TableSpec(Table):
         warnings: The implausible facts to report.
         null_values: The text of cells that are null.
         no_date: The days that mean "no date".
+        reading: How its files are read.
     """
 
     kind: TableKind
@@ -177,13 +183,16 @@ class TableSpec(Table):
     warnings: tuple[DataWarning, ...] = ()
     null_values: tuple[str, ...] = NULL_VALUES
     no_date: tuple[str, ...] = ()
+    reading: Reading = PLAIN
 
     def __post_init__(self) -> None:
-        """Refuses rules across rows, which cannot be checked in buckets."""
+        """Refuses rules across rows that buckets cannot check, and orders that leave some open."""
         if unique := [name for name, declared in self.columns.items() if declared.unique]:
             raise ValueError(f"{self.name}: only the key can be unique, not {', '.join(unique)}.")
         if apart := [name for name in self.key if name not in self.order]:
             raise ValueError(f"{self.name}: the order must contain the key, also {apart[0]}.")
+        if apart := [name for name in self.columns if not self.key and name not in self.order]:
+            raise ValueError(f"{self.name}: the order must contain all columns, also {apart[0]}.")
 
     @property
     def is_monthly(self) -> bool:
@@ -202,8 +211,15 @@ class TableSpec(Table):
         return self.parent if self.parent and self.parent.is_required else None
 
     @property
+    def identity(self) -> tuple[str, ...]:
+        """The columns of rows that are judged together: the key, or all in order without one."""
+        return self.key or self.order
+
+    @property
     def is_key_ordered(self) -> bool:
         """Whether rows with the same key are neighbours in the checked table."""
+        if not self.key:
+            return True
         refers = self.required_parent.column if self.required_parent else CHAR_ID
         has_owner = CHAR_ID in self.key or refers in self.key
         return has_owner and {*self.order} - {CHAR_ID} <= {*self.key}

@@ -10,8 +10,8 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from churnlib.errors import DataError
-from churnlib.io.catalog import RAW_SUFFIXES
 from churnlib.io.datasets import ROWS_PER_GROUP
+from churnlib.io.raw_files import RAW_SUFFIXES
 from churnlib.io.storage import replacing
 from churnlib.synthesis.process import Process
 from churnlib.synthesis.tables import tables

@@ -12,10 +12,11 @@ import polars as pl
 
 from churnlib.errors import DataError, ModelError
 from churnlib.io import storage
-from churnlib.io.catalog import RAW_SUFFIXES, time_order
+from churnlib.io.catalog import time_order
 from churnlib.io.datasets import Dataset
 from churnlib.io.footer import read_metadata
 from churnlib.io.local import Entry
+from churnlib.io.raw_files import RAW_SUFFIXES, compression_of
 from churnlib.uris import folder_of, join, with_suffix
 from churnlib.versions.manifest import MANIFEST, read_manifest
 from flows.map.graph import DatasetNode, Graph
@@ -124,6 +125,8 @@ def _read_content(file: Dataset) -> dict[str, Any]:
     """Reads the attributes of `DatasetState` that depend on the format of a file."""
     if file.uri.endswith(".json"):
         return _read_json(file)
+    if compression_of(file.uri):  # Counting its rows would read it whole.
+        return {}
     if file.uri.endswith(".csv"):
         options = storage.reader_options(file.uri)
         lines = pl.scan_csv(file.uri, infer_schema=False, glob=False, **options)

@@ -27,9 +27,9 @@ class RebuildCatalog(Catalog):
 
     raw_dir: str
 
-    def raw(self, table: str) -> Dataset:
+    def raw(self, table: str, path: str | None = None) -> Dataset:
         """Finds a raw table; see `Catalog.raw`."""
-        return Catalog(self.raw_dir, self.game).raw(table)
+        return Catalog(self.raw_dir, self.game).raw(table, path)
 
 
 def rebuild_version(

@@ -208,8 +208,8 @@ def test_parts_in_an_object_store_give_the_same_bytes(
 def test_a_missing_table_names_what_is_there_instead(tmp_path: Path) -> None:
     raw = tmp_path / "01_raw" / "hawk"
     raw.mkdir(parents=True)
-    (raw / "sub_miss.csv.gz").touch()
-    with pytest.raises(DataError, match=r"There is sub_miss\.csv\.gz, which is not read\."):
+    (raw / "sub_miss.csv.bz2").touch()
+    with pytest.raises(DataError, match=r"There is sub_miss\.csv\.bz2, which is not read\."):
         Catalog(str(tmp_path), "hawk").raw("sub_miss")
 
 
