@@ -34,7 +34,8 @@ def read_tables(settings: Settings | str, *, as_of: date | None = None) -> dict[
     for name, spec in tables.items():
         reference = spec.required_parent
         parent = checked[reference.table] if reference else None
-        table = check_table(catalog.raw(name), name, settings, parent=parent, as_of=as_of)
+        source = catalog.raw(name, settings.tables[name].path)
+        table = check_table(source, name, settings, parent=parent, as_of=as_of)
         checked[name] = table.rows.lazy()
         if spec.parent and not spec.required_parent:
             known = checked[spec.parent.table]
@@ -42,5 +43,5 @@ def read_tables(settings: Settings | str, *, as_of: date | None = None) -> dict[
             counts.add(table.rows)
             by_day = {**counts.by_day, **count_unknown_parents(checked[name], spec, known)}
             rows, day = (checked[name], known), as_of or date.max
-            check_share_known(catalog.raw(name), rows, spec, by_day, settings.raw, day)
+            check_share_known(source, rows, spec, by_day, settings.raw, day)
     return checked

@@ -20,6 +20,7 @@ from churnlib.schemas.columns import (
 )
 from churnlib.schemas.declared import columns_of, implausible
 from churnlib.schemas.next_start import NEXT_START_DATE, add_next_start
+from churnlib.schemas.reading import Reading
 from churnlib.schemas.spec import DATES, DataWarning, Parent, TableSpec
 from churnlib.settings.data import RawSettings
 from churnlib.settings.tables import TableKind, TableSettings
@@ -69,6 +70,7 @@ def spec_of(name: str, table: TableSettings, raw: RawSettings, known: Known) -> 
         "known_after_days": table.known_after_days,
         "null_values": raw.null_values,
         "no_date": raw.no_date,
+        "reading": Reading.of(table),
     }
     return TableSpec(**{**facts, **_KINDS[table.kind](table, known)})
 

@@ -7,6 +7,7 @@ from functools import lru_cache
 from churnlib.errors import DataError, closest
 from churnlib.schemas.columns import CREATION_DATE
 from churnlib.schemas.kinds import Known, spec_of
+from churnlib.schemas.reading_checks import check_reading
 from churnlib.schemas.spec import TableSpec
 from churnlib.settings import Settings
 from churnlib.settings.tables import DeclaredTables, TableKind
@@ -87,6 +88,9 @@ def raw_tables(settings: Settings | DeclaredTables) -> RawTables:
 
     Args:
         settings: The settings of the game, or only those of its tables.
+
+    Raises:
+        SettingsError: A table cannot be read as its settings say.
     """
     declared = settings.declared if isinstance(settings, Settings) else settings
     return _raw_tables(declared.model_dump_json())
@@ -100,14 +104,15 @@ def _raw_tables(declared: str) -> RawTables:
     characters = by_kind["entity"]
     has_creation = CREATION_DATE in tables[characters].columns
     known = Known(characters, by_kind["subscriptions"], has_creation)
-    return RawTables(
-        tuple(
-            spec_of(name, table, settings.raw, known)
-            for kind in ORDER
-            for name, table in tables.items()
-            if table.kind == kind
-        )
+    specs = tuple(
+        spec_of(name, table, settings.raw, known)
+        for kind in ORDER
+        for name, table in tables.items()
+        if table.kind == kind
     )
+    for spec in specs:
+        check_reading(spec)
+    return RawTables(specs)
 
 
 def declared_for(settings: Settings, spec: TableSpec) -> DeclaredTables:

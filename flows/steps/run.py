@@ -7,7 +7,7 @@ from datetime import date
 from functools import partial
 from typing import Any
 
-from churnlib.errors import DataError, SettingsError, UnreadableError
+from churnlib.errors import DataError, SettingsError, UnreadableError, error_prefix
 from churnlib.io import datasets
 from churnlib.io.catalog import Catalog
 from churnlib.io.commands import churn_command
@@ -190,6 +190,8 @@ def open_run(
         changes["as_of"] = as_of
     settings = load_settings(game, changes)
     check_deployed_run(settings)
+    with error_prefix(game):
+        raw_tables(settings)  # Whether they can be read as the settings say.
     check_key()  # Not after a fit of hours, when the model is to be signed.
     catalog = Catalog(settings.data_dir, game)
     catalog.check_data_dir()

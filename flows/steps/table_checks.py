@@ -81,7 +81,7 @@ def check_tables(
     for spec in raw_tables(settings).with_parents(specs):
         reference = spec.required_parent
         parent = tables[reference.table].now if reference else None
-        source = datasets.ref(catalog.raw(spec.name))
+        source = datasets.ref(catalog.raw(spec.name, settings.tables[spec.name].path))
         found = _check(source, spec, settings, catalog, parent, as_of)
         checked = present(found["checked"])
         by_day = fact(checked, ROWS_BY_DAY)
@@ -137,7 +137,8 @@ def days_of_rows(
     Raises:
         DataError: A column is missing, or the file cannot be read.
     """
-    source, engine = datasets.ref(catalog.raw(spec.name)), settings.engine
+    place = catalog.raw(spec.name, settings.tables[spec.name].path)
+    source, engine = datasets.ref(place), settings.engine
     if spec.required_parent:
         return count_days(source, spec), False
     rules = _rules(declared_for(settings, spec))
