@@ -1,263 +1,218 @@
-"""Currency features: the monthly balances as they were on the day of prediction."""
+"""Features from histories: the states of characters as they were known on the day of a row."""
 
-import math
 from collections.abc import Iterator
 from datetime import date
 from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from churnlib.features.row_runs import Floats, Integers, RowRuns, RunValues, first_not_below
-from churnlib.months import first_days, month_index, months_of
-from churnlib.schemas.columns import CHAR_ID, DATE, KEYS, SUB_START_DATE
+from churnlib.features.aggregations import Column, aggregate, bounded
+from churnlib.features.character_rows import CharacterRows, Clock, VisibleRows
+from churnlib.features.row_runs import Floats, Integers, first_not_below
+from churnlib.months import first_days, months_of
+from churnlib.schemas.columns import CHAR_ID, DATE, SUB_START_DATE
 from churnlib.schemas.validation import require
-from churnlib.settings import AggregationFunction, CurrencySettings
+from churnlib.settings.features import HistoryFeatures as CurrencySettings
+from churnlib.settings.history_features import (
+    CURRENCY,
+    HistoryFeature,
+    HistoryFeatures,
+    HistoryFunction,
+)
 
-NEVER = np.iinfo(np.int32).max
-"""A date after all others."""
-LARGEST = np.finfo(np.float64).max
-HUGE = 1e150
-"""Sums of squares of numbers beyond this may overflow."""
-SCALE = 2.0**600
-"""Divides huge numbers before they are added up; a power of two, which rounds nothing."""
+
+def add_history_features(
+    rows: pl.LazyFrame,
+    history: pl.LazyFrame,
+    features: HistoryFeatures,
+    *,
+    table: str,
+    as_of: date,
+    known_after_days: int = 0,
+    day: str = SUB_START_DATE,
+) -> pl.LazyFrame:
+    """Adds the configured features from a history, point-in-time.
+
+    A row of the history is visible to a row of the cohort if it is known by the day of that row and
+    by `as_of`, and, with `lookback_months`, dated fewer calendar months before that day. The rows
+    that it sees are neighbours in the history of its character, so all features are reductions over
+    runs of rows. They are computed in memory; large tables come in buckets
+    (`churnlib.io.buckets`).
+
+    Args:
+        rows: The cohort: rows with `char_id` and a day.
+        history: Rows with `char_id`, `date` and numbers, one per character and date, in any order;
+            fastest if sorted by both.
+        features: The features to compute.
+        table: The name of the history, with which the names of features start.
+        as_of: The day of the run; rows that become known later are not read.
+        known_after_days: The days from the date of a row to that on which it becomes known.
+        day: The column of the cohort with the day of each row.
+
+    Returns:
+        The rows of the cohort, in their order, with the columns of `history_feature_types`. All are
+        null if no row is visible. If some values are null, so are the newest value, the first, and
+        a difference if they are among them; other functions ignore them: they give null if none is
+        left, or fewer than two for `std` and `slope`, except for sum and count, which give 0.
+        Numbers beyond the largest Float64 are that number.
+
+        A slope is the change per month along the line by least squares; the time of a row is its
+        calendar month and the part of it before the day. A difference compares with the row dated
+        the same day of the month, or the last day of a shorter month; null if there is none.
+
+    Raises:
+        DataError: A column is missing.
+    """
+    wanted = tuple(features.of_table(table))
+    columns = dict.fromkeys(feature.column for feature in wanted if feature.column)
+    require(rows.collect_schema(), (CHAR_ID, day), "the rows")
+    require(history.collect_schema(), (CHAR_ID, DATE, *columns), f"the rows of {table}")
+    compute = partial(
+        _with_features,
+        rows,
+        history.select(CHAR_ID, DATE, *columns),
+        features,
+        table,
+        Clock(as_of, known_after_days, day),
+    )
+    schema = {**rows.collect_schema(), **history_feature_types(features, table)}
+    return pl.defer(compute, schema=schema)
+
+
+def history_feature_types(features: HistoryFeatures, table: str) -> dict[str, pl.DataType]:
+    """The names and types of the features from a history, in their order.
+
+    Args:
+        features: The features.
+        table: The name of the history.
+    """
+    return {
+        each.name: pl.Int32() if each.kind == "age" or each.function == "count" else pl.Float64()
+        for each in features.of_table(table)
+    }
 
 
 def add_currency_features(
     subs: pl.LazyFrame, currency: pl.LazyFrame, settings: CurrencySettings, *, as_of: date
 ) -> pl.LazyFrame:
-    """Adds the configured currency features, point-in-time.
-
-    A currency row is visible to a subscription if it is dated on or before its start and, with
-    `lookback_months`, fewer months before it. The rows that a subscription sees are neighbours in
-    its character's history, so all features are reductions over runs of rows. They are computed in
-    memory; large tables come in buckets (`churnlib.io.buckets`).
-
-    Args:
-        subs: One row per subscription, with `char_id`, `sub_id` and `sub_start_date`.
-        currency: `character_currency`, one row per character and month, in any order; fastest if
-            each character's rows are together, sorted by date.
-        settings: The features to compute.
-        as_of: The day of the run; later rows are not read.
-
-    Returns:
-        The rows of `subs`, in their order, with the columns of `settings.feature_names`: Float64,
-        except for `currency_age_months` and counts, which are Int32. All are null if no row is
-        visible; for nulls within the rows, see `CurrencySettings`. A sum or difference beyond the
-        largest Float64 is that number.
-
-    Raises:
-        DataError: A column is missing.
-    """
-    sources = (CHAR_ID, DATE, *_source_columns(settings))
-    require(subs.collect_schema(), KEYS, "the subscriptions")
-    require(currency.collect_schema(), sources, "the currency rows")
-    used = currency.select(sources)
-    schema = {**subs.collect_schema(), **_feature_types(settings)}
-    return pl.defer(partial(_with_features, subs, used, settings, as_of), schema=schema)
-
-
-def _source_columns(settings: CurrencySettings) -> list[str]:
-    """The columns from which features are computed."""
-    aggregated = (column for item in settings.aggregations for column in item.columns)
-    compared = (column for item in settings.differences for column in item.columns)
-    return list(dict.fromkeys((*settings.latest, *aggregated, *compared)))
-
-
-def _feature_types(settings: CurrencySettings) -> dict[str, pl.DataType]:
-    counts = {f"{c}_count" for a in settings.aggregations for c in a.columns}
-    counts &= {f"{c}_{f}" for a in settings.aggregations for c in a.columns for f in a.functions}
-    integers = {"currency_age_months", *counts}
-    return {n: pl.Int32() if n in integers else pl.Float64() for n in settings.feature_names}
+    """Adds the configured features from `character_currency`; see `add_history_features`."""
+    features = HistoryFeatures.model_validate(settings.model_dump())
+    return add_history_features(subs, currency, features, table=CURRENCY, as_of=as_of)
 
 
 def _with_features(
-    subs: pl.LazyFrame, currency: pl.LazyFrame, settings: CurrencySettings, as_of: date
+    rows: pl.LazyFrame, history: pl.LazyFrame, features: HistoryFeatures, table: str, clock: Clock
 ) -> pl.DataFrame:
-    rows = subs.collect()
-    last = rows[SUB_START_DATE].max()
-    if isinstance(last, date) and last < as_of:
-        currency = currency.filter(pl.col(DATE) <= last)
-    history = _History(currency.collect(), settings)
-    visible = _VisibleRows(rows, history, settings.lookback_months, as_of)
-    features = dict(_features(visible, settings))
-    types = _feature_types(settings)
-    return rows.with_columns(
-        visible.align(features.pop(name)).cast(types[name]).alias(name)
-        for name in settings.feature_names
-    )
+    cohort = rows.collect()
+    states = CharacterRows(clock.visible(history, DATE, cohort).collect(), DATE)
+    visible = VisibleRows(cohort, states, clock)
+    computed = dict(_States(states, visible, features).compute(table))
+    types = history_feature_types(features, table)
+    return cohort.with_columns(computed[name].cast(types[name]).alias(name) for name in types)
 
 
-class _History:
-    """The currency rows as arrays, each character's rows together and sorted by date.
-
-    Attributes:
-        characters: One row per character: `char_id`, its `_first` row, and `_end`, the row after
-            its last one.
-        day: The date of each row, in days since 1970; after the last row, `NEVER`.
-    """
-
-    def __init__(self, currency: pl.DataFrame, settings: CurrencySettings) -> None:
-        """Takes currency rows in any order, and sorts them unless they are sorted."""
-        fills = settings.fill_values
-        self._fills: dict[str, float] = {c: fill.value for fill in fills for c in fill.columns}
-        if not self._take(currency):
-            self._take(currency.sort(CHAR_ID, DATE))
-
-    def _take(self, currency: pl.DataFrame) -> bool:
-        """Stores the rows in their order, and returns whether that is the sorted order."""
-        self._rows, char_id = currency, currency[CHAR_ID]
-        self.day = np.append(currency[DATE].to_physical().to_numpy(), NEVER)
-        ids = (char_id if char_id.dtype.is_integer() else char_id.rle_id()).to_numpy()
-        changes = ids[1:] != ids[:-1]
-        first = np.append(0, np.flatnonzero(changes) + 1)[: len(ids)]
-        self.characters = pl.DataFrame(
-            {
-                CHAR_ID: char_id.gather(first),
-                "_first": first,
-                "_end": np.append(first, len(ids))[1:],
-            }
-        )
-        ascends = changes | (self.day[1:-1] > self.day[:-2])
-        return bool(ascends.all()) and not self.characters[CHAR_ID].is_duplicated().any()
-
-    def column(self, name: str) -> Floats:
-        """The values of a column. Nulls are filled if the settings say so, else NaN."""
-        fill = self._fills.get(name, math.nan)
-        return self._rows[name].cast(pl.Float64).fill_null(fill).to_numpy()
-
-
-class _VisibleRows:
-    """The currency rows that each subscription sees, for subscriptions that see any."""
+class _States:
+    """The states of a history that the rows of a cohort see."""
 
     def __init__(
-        self, subs: pl.DataFrame, history: _History, lookback_months: int | None, as_of: date
+        self, states: CharacterRows, visible: VisibleRows, features: HistoryFeatures
     ) -> None:
-        """Finds the run of rows of each subscription."""
-        self._history = history
+        self._states, self._visible, self._features = states, visible, features
+        self._seen = visible.of_months(features.lookback_months)
+        self._newest = self._seen.runs.newest
+        self._newest_day = states.day.take(self._newest)
+        self._of_months = {features.lookback_months: self._seen}
         self._older: dict[int, tuple[Integers, NDArray[np.bool_]]] = {}
-        start = pl.min_horizontal(SUB_START_DATE, pl.lit(as_of))
-        bounds = subs.select(
-            CHAR_ID,
-            _last=start.to_physical(),
-            _month=month_index(pl.col(SUB_START_DATE)),
-        ).join(history.characters, on=CHAR_ID, how="left", maintain_order="left")
-        first, end = (bounds[name].fill_null(0).to_numpy() for name in ("_first", "_end"))
-        last, month = bounds["_last"].to_numpy(), bounds["_month"].to_numpy()
-        if lookback_months is not None:
-            oldest = first_days(month + 1 - lookback_months)
-            first = first_not_below(history.day, oldest, first, end, end - lookback_months)
-        since = months_of(last) - months_of(history.day.take(first))
-        end = first_not_below(history.day, last + 1, first, end, first + since + 1)
-        self._sees_any = end > first
-        self._month = month[self._sees_any]
-        self.runs = RowRuns(first[self._sees_any], end[self._sees_any])
-        self.newest = self.runs.end - 1
-        self._newest_month = months_of(history.day.take(self.newest))
 
-    def align(self, values: Floats | Integers) -> pl.Series:
-        """Aligns values with all subscriptions; null for those that see no row, and for NaN."""
-        aligned = np.full(len(self._sees_any), np.nan)
-        aligned[self._sees_any] = values
-        return pl.Series(aligned, nan_to_null=True)
+    def compute(self, table: str) -> Iterator[tuple[str, pl.Series]]:
+        """Computes the features column by column, so that only one is in memory at a time."""
+        by_column: dict[str, list[HistoryFeature]] = {}
+        for feature in self._features.of_table(table):
+            by_column.setdefault(feature.column, []).append(feature)
+        for age in by_column.pop(""):
+            month = self._visible.month[self._seen.sees_any]
+            yield age.name, self._seen.align(month - months_of(self._newest_day))
+        fills = {c: fill.value for fill in self._features.fill_values for c in fill.columns}
+        for name, features in by_column.items():
+            column = Column(self._states.rows[name], fills.get(name))
+            yield from self._values(column, features)
+            yield from self._aggregations(column, features)
 
-    def age(self) -> Integers:
-        """Calendar months from the newest row to the start of the subscription."""
-        age: Integers = self._month - self._newest_month
-        return age
+    def _values(
+        self, column: Column, features: list[HistoryFeature]
+    ) -> Iterator[tuple[str, pl.Series]]:
+        """The features that are single values, or differences of two."""
+        latest = column.values.take(self._newest)
+        for each in features:
+            if each.kind == "latest":
+                yield each.name, self._seen.align(latest)
+            elif each.kind == "latest_known":
+                yield each.name, self._seen.align(self._latest_known(column))
+            elif each.kind == "difference":
+                changes = self._changes(column, latest, each.months or 0)
+                fill = latest if each.fill == "self" else each.fill
+                yield each.name, self._seen.align(_filled(changes, fill))
 
-    def column(self, name: str) -> "_VisibleColumn":
-        """The visible values of a column."""
-        return _VisibleColumn(self, self._history.column(name))
+    def _aggregations(
+        self, column: Column, features: list[HistoryFeature]
+    ) -> Iterator[tuple[str, pl.Series]]:
+        """The features that aggregate all visible rows, or those of some months."""
+        by_months: dict[int | None, dict[str, HistoryFunction]] = {}
+        fills = {each.name: each.fill for each in features}
+        for each in features:
+            if each.function is not None:
+                months = each.months or self._features.lookback_months
+                by_months.setdefault(months, {})[each.name] = each.function
+        for months, functions in by_months.items():
+            if months not in self._of_months:
+                self._of_months[months] = self._visible.of_months(months)
+            seen = self._of_months[months]
+            time = self._time if "slope" in functions.values() else None
+            values = aggregate(column, seen.runs, set(functions.values()), time)
+            for name, function in functions.items():
+                yield name, seen.align(_filled(values[function], fills[name]))
 
-    def older(self, months: int) -> tuple[Integers, NDArray[np.bool_]]:
-        """The row dated exactly `months` before the newest, and whether there is one."""
+    @cached_property
+    def _time(self) -> Floats:
+        """The time of each state in months: its calendar month, and the part of it before."""
+        day = self._states.day[:-1]
+        month = months_of(day)
+        start = first_days(month)
+        time: Floats = month + (day - start) / (first_days(month + 1) - start)
+        return time
+
+    def _latest_known(self, column: Column) -> Floats:
+        row = column.newest_known.take(self._newest)
+        known: Floats = np.where(row >= self._seen.runs.first, column.values.take(row), np.nan)
+        return known
+
+    def _changes(self, column: Column, latest: Floats, months: int) -> Floats:
+        """The newest value minus the visible one exactly some calendar months older."""
         if months not in self._older:
             self._older[months] = self._find_older(months)
-        return self._older[months]
+        row, exists = self._older[months]
+        with np.errstate(over="ignore"):
+            changes = np.where(exists, latest - column.values.take(row), np.nan)
+        return bounded(changes) if column.is_huge else changes
 
     def _find_older(self, months: int) -> tuple[Integers, NDArray[np.bool_]]:
-        month, day = self._newest_month - months, self._history.day
-        first, newest = self.runs.first, self.newest
-        row = first_not_below(day, first_days(month), first, newest, newest - months)
-        return row, day.take(row) < first_days(month + 1)
+        """The row dated exactly some months before the newest, and whether there is one."""
+        month, runs = months_of(self._newest_day), self._seen.runs
+        since_start = self._newest_day - first_days(month)
+        last = first_days(month - months + 1) - 1
+        day = np.minimum(first_days(month - months) + since_start, last)
+        row = first_not_below(self._states.day, day, runs.first, runs.newest, runs.newest - months)
+        return row, self._states.day.take(row) == day
 
 
-class _VisibleColumn:
-    """The values of one column that each subscription sees."""
-
-    def __init__(self, visible: _VisibleRows, history: Floats) -> None:
-        """Takes the visible rows, and the column of the whole history."""
-        self._visible, self._history = visible, history
-
-    @cached_property
-    def values(self) -> RunValues:
-        """The values of all visible rows."""
-        return self._visible.runs.values(self._history)
-
-    @cached_property
-    def latest(self) -> Floats:
-        """The value of the newest visible row."""
-        return self._history.take(self._visible.newest)
-
-    @cached_property
-    def _is_huge(self) -> bool:
-        ends = np.fmin.reduce(self._history, initial=0), np.fmax.reduce(self._history, initial=0)
-        return bool(max(-ends[0], ends[1]) > HUGE)
-
-    @cached_property
-    def _scaled(self) -> RunValues:
-        return self._visible.runs.values(self._history / SCALE)
-
-    def aggregate(self, function: AggregationFunction) -> Floats | Integers:
-        """An aggregation of all visible values."""
-        if not self._is_huge:
-            aggregated: Floats | Integers = getattr(self.values, function)
-            return aggregated
-        with np.errstate(over="ignore", invalid="ignore"):
-            plain, scaled = (getattr(each, function) for each in (self.values, self._scaled))
-            return _bounded(np.where(np.isfinite(plain), plain, scaled * SCALE))
-
-    def change(self, months: int) -> Floats:
-        """The newest value minus the visible one exactly `months` calendar months older."""
-        row, exists = self._visible.older(months)
-        with np.errstate(over="ignore"):
-            change = np.where(exists, self.latest - self._history.take(row), np.nan)
-        return _bounded(change) if self._is_huge else change
-
-
-def _features(
-    visible: _VisibleRows, settings: CurrencySettings
-) -> Iterator[tuple[str, Floats | Integers]]:
-    """Computes the features column by column, so that only one is in memory at a time."""
-    yield "currency_age_months", visible.age()
-    for name in _source_columns(settings):
-        yield from _features_of(name, visible.column(name), settings)
-
-
-def _features_of(
-    name: str, column: _VisibleColumn, settings: CurrencySettings
-) -> Iterator[tuple[str, Floats | Integers]]:
-    if name in settings.latest:
-        yield name, column.latest
-    for a in settings.aggregations:
-        for function in a.functions if name in a.columns else ():
-            values = column.aggregate(function)
-            yield f"{name}_{function}", values if a.fill is None else _filled(values, a.fill)
-    for d in settings.differences:
-        for months in d.periods if name in d.columns else ():
-            changes = column.change(months)
-            if d.fill is not None:
-                changes = _filled(changes, column.latest if d.fill == "self" else d.fill)
-            yield f"{name}_diff_{months}", changes
-
-
-def _bounded(values: Floats) -> Floats:
-    bounded: Floats = np.clip(values, -LARGEST, LARGEST)
-    return bounded
-
-
-def _filled(values: Floats | Integers, fill: float | Floats) -> Floats:
-    filled: Floats = np.where(np.isnan(values), fill, values)
+def _filled(values: Floats | Integers, fill: Any) -> Floats:
+    """Replaces nulls by a number or by numbers, unless that is None."""
+    filled: Floats = values if fill is None else np.where(np.isnan(values), fill, values)
     return filled
+
+
+def age_feature(table: str) -> str:
+    return "currency_age_months" if table == "character_currency" else f"{table}_age_months"

@@ -1,17 +1,23 @@
-"""Reductions over runs of neighbouring rows, by NumPy in a few passes over all runs.
+"""Runs of neighbouring rows, which are found and reduced by NumPy in a few passes over all of them.
 
-The result for a run depends only on its values, to the bit, because each run is summed separately
+The result for a run depends only on its values, to the bit, because each run is reduced separately
 and in its own order, with any number of threads.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+
+CHUNK = 2**16
+"""The number of rows that are gathered at once, unless a single run is longer; it fits in a cache.
+At most that of a 16-bit number, by which runs are sorted."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,96 +32,92 @@ class RowRuns:
     first: Integers
     end: Integers
 
+    def __len__(self) -> int:
+        return len(self.first)
+
     @cached_property
-    def _lengths(self) -> Integers:
+    def lengths(self) -> Integers:
+        """The number of rows of each run."""
         return self.end - self.first
 
-    @cached_property
-    def _offsets(self) -> Integers:
-        """Where each run starts once the rows of all runs are concatenated."""
-        return np.cumsum(self._lengths) - self._lengths
+    @property
+    def newest(self) -> Integers:
+        """The last row of each run."""
+        return self.end - 1
+
+    def reduce(self, function: np.ufunc, column: NDArray[Any]) -> NDArray[Any]:
+        """Reduces each run of a column.
+
+        Args:
+            function: The function of two values by which to reduce.
+            column: The values of all rows, and one more, so that any row has one after it.
+        """
+        bounds, order = self._bounds
+        reduced: NDArray[Any] = function.reduceat(column, bounds)[::2]
+        if order is None:
+            return reduced
+        in_order = np.empty_like(reduced)
+        in_order[order] = reduced
+        return in_order
 
     @cached_property
-    def _rows(self) -> Integers:
-        """The rows of all runs, concatenated."""
-        shifts = np.repeat(self.first - self._offsets, self._lengths)
-        return shifts + np.arange(len(shifts))
+    def _bounds(self) -> tuple[Integers, Integers | None]:
+        """Bounds of runs in ascending order, and that order if it is not their own.
 
-    def values(self, column: Floats) -> "RunValues":
-        """Gathers the values of a column, run by run. NaN is null."""
-        return RunValues(column.take(self._rows), self._offsets, self._lengths)
+        What lies between a run and the next is reduced too. In this order, these are at most all
+        rows.
+        """
+        ascends = bool((self.first[1:] >= self.first[:-1]).all())
+        order = None if ascends else np.argsort(self.first, kind="stable")
+        bounds = np.stack((self.first, self.end), axis=1)
+        return (bounds if order is None else bounds[order]).ravel(), order
+
+    def chunks(self) -> Iterator["Chunk"]:
+        """Divides the runs into groups with about `CHUNK` rows in all."""
+        ends, start = np.cumsum(self.lengths), 0
+        while start < len(self):
+            before = ends[start] - self.lengths[start]
+            stop = max(start + 1, int(np.searchsorted(ends, before + CHUNK, side="right")))
+            runs = slice(start, stop)
+            lengths = self.lengths[runs]
+            offsets = ends[runs] - before - lengths
+            rows = np.repeat(self.first[runs] - offsets, lengths)
+            rows += np.arange(len(rows))
+            yield Chunk(runs, offsets, lengths, rows)
+            start = stop
 
 
 @dataclass(frozen=True, eq=False)
-class RunValues:
-    """The values of one column in runs of rows.
-
-    Every `AggregationFunction` of the settings is a property of the same name, which holds one
-    value per run; NaN is null.
+class Chunk:
+    """Some of the runs, and their rows one after another.
 
     Attributes:
-        values: The values of all runs, concatenated. NaN is null.
-        offsets: Where each run starts.
-        lengths: The number of rows of each run, at least one.
+        runs: The runs.
+        offsets: Where each run starts among the rows.
+        lengths: The number of rows of each run.
+        rows: The rows of all runs, concatenated.
     """
 
-    values: Floats
+    runs: slice
     offsets: Integers
     lengths: Integers
+    rows: Integers
 
     @cached_property
-    def count(self) -> Integers:
-        """The number of values that are not null."""
-        run = np.searchsorted(self.offsets, self._null_rows, side="right") - 1
-        return self.lengths - np.bincount(run, minlength=len(self.lengths))
+    def run_of_row(self) -> NDArray[np.uint16]:
+        """The run of each row, counted from the chunk's first."""
+        return np.repeat(np.arange(len(self.lengths), dtype=np.uint16), self.lengths)
 
-    @property
-    def first(self) -> Floats:
-        """The value of the first row, which may be null."""
-        return self.values.take(self.offsets)
+    def spread(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Repeats the values of runs, one per row.
 
-    @property
-    def max(self) -> Floats:
-        """The greatest value; null if all values are null."""
-        greatest: Floats = np.fmax.reduceat(self.values, self.offsets)
-        return greatest
-
-    @property
-    def min(self) -> Floats:
-        """The smallest value; null if all values are null."""
-        smallest: Floats = np.fmin.reduceat(self.values, self.offsets)
-        return smallest
-
-    @cached_property
-    def sum(self) -> Floats:
-        """The sum; 0 if all values are null."""
-        return self._sums(self.values.copy() if len(self._null_rows) else self.values)
-
-    @cached_property
-    def mean(self) -> Floats:
-        """The mean; null if all values are null."""
-        return _ratio(self.sum, self.count)
-
-    @property
-    def std(self) -> Floats:
-        """The sample standard deviation (ddof 1); null if fewer than two values are not null.
-
-        It is computed from the deviations from the mean: squares of the values themselves would
-        lose precision for large and steady balances.
+        Args:
+            values: The values of all runs, of other chunks too.
         """
-        distances = np.repeat(self.mean, self.lengths)
-        np.subtract(self.values, distances, out=distances)
-        np.multiply(distances, distances, out=distances)
-        deviation: Floats = np.sqrt(_ratio(self._sums(distances), self.count - 1))
-        return deviation
+        return np.repeat(values[self.runs], self.lengths)
 
-    @cached_property
-    def _null_rows(self) -> Integers:
-        return np.flatnonzero(np.isnan(self.values))
-
-    def _sums(self, values: Floats) -> Floats:
-        """Sums the given values run by run, after overwriting those of null rows with 0."""
-        values[self._null_rows] = 0.0
+    def sums(self, values: Floats) -> Floats:
+        """Sums the values of rows run by run."""
         sums: Floats = np.add.reduceat(values, self.offsets)
         return sums
 
@@ -150,8 +152,3 @@ def _bisect(ascending: Integers, bound: Integers, first: Integers, end: Integers
         below = (low < high) & (ascending.take(middle) < bound)
         low, high = np.where(below, middle + 1, low), np.where(below, high, middle)
     return low
-
-
-def _ratio(numerator: Floats, denominator: Integers) -> Floats:
-    ratio: Floats = np.full(len(numerator), np.nan)
-    return np.divide(numerator, denominator, out=ratio, where=denominator > 0)

@@ -78,7 +78,8 @@ def check_training(run: Run) -> None:
     check_segments(settings)
     finish_interrupted(run.catalog)
     find_champion(run.catalog)
-    check_model(settings.game, settings.train, {**feature_columns(settings)})
+    columns = {name: str(dtype) for name, dtype in feature_columns(settings).items()}
+    check_model(settings.game, settings.train, columns)
 
 
 def fit_version(run: Run, cohort: Cohort) -> DatasetRef:
@@ -126,9 +127,14 @@ def code_version() -> dict[str, str]:
 def check_model(
     game: str,
     train: TrainSettings,
-    columns: dict[str, pl.DataType],
+    columns: dict[str, str],
 ) -> str:
     """Checks that the settings describe a model that can be fitted, before the long work starts.
+
+    Args:
+        game: The game, for messages.
+        train: The settings of the model.
+        columns: The types of the columns of the feature table, by name.
 
     Returns:
         The steps of the pipeline, for the log.
@@ -136,7 +142,7 @@ def check_model(
     from churnlib.model.pipeline import check_pipeline
 
     with error_prefix(game):
-        check_pipeline(train, pl.Schema(columns))
+        check_pipeline(train, pl.Schema({n: getattr(pl, dtype)() for n, dtype in columns.items()}))
     return " > ".join(step.type for step in train.pipeline)
 
 

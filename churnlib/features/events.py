@@ -1,0 +1,1 @@
+def add_event_features(*a, **k): raise NotImplementedError
