@@ -1,1 +1,2 @@
-def add_calendar(rows, calendar, *, day): return rows
+def add_calendar(rows, calendar, *, day):
+    return rows

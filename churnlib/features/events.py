@@ -1,1 +1,2 @@
-def add_event_features(*a, **k): raise NotImplementedError
+def add_event_features(*a, **k):
+    raise NotImplementedError

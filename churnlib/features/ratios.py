@@ -1,1 +1,2 @@
-def add_ratios(rows, ratios): return rows
+def add_ratios(rows, ratios):
+    return rows

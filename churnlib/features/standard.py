@@ -23,6 +23,8 @@ from churnlib.schemas.validation import require
 from churnlib.settings import Settings
 
 LARGEST = sys.float_info.max
+KNOWN = "_is_known"
+"""Whether the character of a row is known; null if it is not."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +37,14 @@ class StandardColumns:
             these are features.
         milestones: The days of characters' milestones.
         dates: Other dates of characters, of which the months until the start are features.
+        keeps_unknown: Whether subscriptions of unknown characters have a row.
     """
 
     subscription: tuple[str, ...]
     facts: tuple[str, ...]
     milestones: tuple[str, ...]
     dates: tuple[str, ...]
+    keeps_unknown: bool
 
     @classmethod
     def of(cls, settings: Settings) -> "StandardColumns":
@@ -54,6 +58,7 @@ class StandardColumns:
             characters.of_kind(*kinds),
             characters.of_kind("milestone"),
             tuple(name for name in characters.of_kind("date") if name != CREATION_DATE),
+            settings.raw.unknown_parent == "keep",
         )
 
 
@@ -73,8 +78,8 @@ def standard_features(
         as_of: The day of the run; later subscriptions are left out.
 
     Returns:
-        One row per subscription that started on or before `as_of` and whose character is known,
-        sorted by character, start and subscription: the columns of the subscription, those of the
+        One row per subscription that started on or before `as_of` and whose character is known, or
+        with `raw.unknown_parent = "keep"` is not: then its facts are null. Sorted by character, start and subscription: the columns of the subscription, those of the
         character, then the computed ones. Months are calendar months. No label.
 
     Raises:
@@ -88,7 +93,11 @@ def standard_features(
     rows = (
         subs.select(*columns.subscription)
         .filter(pl.col(SUB_START_DATE) <= as_of)
-        .join(characters.select(facts), on=CHAR_ID)
+        .join(
+            characters.select(*facts, pl.lit(True).alias(KNOWN)),
+            on=CHAR_ID,
+            how="left" if columns.keeps_unknown else "inner",
+        )
     )
     if CREATION_DATE in columns.facts:
         rows = rows.pipe(add_age)
@@ -96,7 +105,7 @@ def standard_features(
         rows = rows.pipe(add_milestone, milestone, has_creation=CREATION_DATE in columns.facts)
     for name in columns.dates:
         rows = rows.pipe(add_months_since, name)
-    rows = rows.drop(columns.milestones).pipe(add_sub_history)
+    rows = rows.drop(columns.milestones, KNOWN).pipe(add_sub_history)
     if PRICE not in columns.subscription:
         return rows
     revenue = (pl.col(SUB_MONTHS) * pl.col(PRICE)).clip(-LARGEST, LARGEST)
@@ -117,8 +126,8 @@ def add_age(subs: pl.LazyFrame) -> pl.LazyFrame:
 def add_milestone(subs: pl.LazyFrame, name: str, *, has_creation: bool) -> pl.LazyFrame:
     """Adds whether a milestone is reached by the start, and how many months after the creation.
 
-    Keeps the rows. Needs the day of the milestone and `sub_start_date`; the months need
-    `creation_date`. They are null if the milestone is not reached by the start. Both are null in
+    Keeps the rows. Needs the day of the milestone, `sub_start_date`, and whether the character
+    is known, without which both are null; the months need `creation_date`. They are null if the milestone is not reached by the start. Both are null in
     dirty data in which it was reached before the character's creation.
 
     Args:
@@ -128,7 +137,7 @@ def add_milestone(subs: pl.LazyFrame, name: str, *, has_creation: bool) -> pl.La
     """
     is_reached, months_to = milestone_features(name)
     created, day = pl.col(CREATION_DATE), pl.col(name)
-    reached = (day <= pl.col(SUB_START_DATE)).fill_null(False)
+    reached = pl.when(KNOWN).then((day <= pl.col(SUB_START_DATE)).fill_null(False))
     if not has_creation:
         return subs.with_columns(reached.alias(is_reached))
     is_odd = reached & (day < created)

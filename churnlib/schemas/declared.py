@@ -69,7 +69,7 @@ def columns_of(table: TableSettings, raw: RawSettings) -> dict[str, dy.Column]:
         roles[DATE] = MONTH
     if table.time is not None:
         roles[table.time] = column("time", "Day or time of the event")
-    first = {name: role for name, role in roles.items() if name not in table.columns}
+    first = {name: role for name, role in roles.items() if table.columns.get(name) is None}
     own = {
         name: roles.get(name) or _declared(name, declared, table, raw)
         for name, declared in table.columns.items()

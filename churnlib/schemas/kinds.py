@@ -39,11 +39,13 @@ class Known:
         characters: The name of the table of characters.
         subscriptions: The name of the table of subscriptions.
         has_creation: Whether characters have a day of creation.
+        keeps_unknown: Whether subscriptions of unknown characters are kept.
     """
 
     characters: str
     subscriptions: str
     has_creation: bool
+    keeps_unknown: bool
 
     def before_creation(self, text: str, rows: pl.Expr) -> tuple[DataWarning, ...]:
         """The data warning of rows before their character's creation, if that is known."""
@@ -71,6 +73,7 @@ def spec_of(name: str, table: TableSettings, raw: RawSettings, known: Known) -> 
         "null_values": raw.null_values,
         "no_date": raw.no_date,
         "reading": Reading.of(table),
+        "unused": table.removed,
     }
     return TableSpec(**{**facts, **_KINDS[table.kind](table, known)})
 
@@ -147,11 +150,12 @@ def _events(table: TableSettings, known: Known) -> dict[str, Any]:
 
 def _subscriptions(table: TableSettings, known: Known) -> dict[str, Any]:
     facts = [CHAR_ID, SUB_START_DATE, SUB_MONTHS, *table.declared]
+    unknown = "subscription of an unknown character" if known.keeps_unknown else None
     return {
         "order": (CHAR_ID, SUB_START_DATE, SUB_ID),
         "dated": SUB_START_DATE,
         "known_on": known_on(pl.col(SUB_START_DATE), table),
-        "parent": Parent(known.characters, CHAR_ID),
+        "parent": Parent(known.characters, CHAR_ID, unknown),
         "warnings": (
             DataWarning("subscribed for less than a month", pl.col(SUB_MONTHS) < 1),
             DataWarning(

@@ -82,7 +82,7 @@ def _output_tables(raw: RawTables) -> dict[str, Table]:
             "A row per subscription, as known at its start; all months are calendar months.",
             {
                 **subscriptions,
-                **{name: _nullable(column, name) for name, column in facts.items()},
+                **{name: _nullable(column, name, raw) for name, column in facts.items()},
                 **_of_character(characters),
                 **_COMPUTED,
                 **(revenue if PRICE in subscriptions else {}),
@@ -98,10 +98,11 @@ def _output_tables(raw: RawTables) -> dict[str, Table]:
     return {table.name: table for table in tables}
 
 
-def _nullable(column: dy.Column, name: str) -> dy.Column:
-    """A date of a character is null where it is after the day of the row."""
+def _nullable(column: dy.Column, name: str, raw: RawTables) -> dy.Column:
+    """A fact is null if the character is unknown; a date also where it is after the day."""
     is_date = isinstance(column, dy.Date) and name != CREATION_DATE
-    return dy.Date(nullable=True, description=column.description) if is_date else column
+    is_unknown = raw.subscriptions.required_parent is None
+    return column.with_nullable(True) if is_date or is_unknown else column
 
 
 def _of_character(characters: TableSpec) -> dict[str, dy.Column]:

@@ -102,8 +102,9 @@ def _raw_tables(declared: str) -> RawTables:
     tables = {name: table for name, table in settings.tables.items() if not table.absent}
     by_kind = {table.kind: name for name, table in tables.items()}
     characters = by_kind["entity"]
-    has_creation = CREATION_DATE in tables[characters].columns
-    known = Known(characters, by_kind["subscriptions"], has_creation)
+    has_creation = CREATION_DATE in tables[characters].declared
+    keeps_unknown = settings.raw.unknown_parent == "keep"
+    known = Known(characters, by_kind["subscriptions"], has_creation, keeps_unknown)
     specs = tuple(
         spec_of(name, table, settings.raw, known)
         for kind in ORDER

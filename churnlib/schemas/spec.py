@@ -169,6 +169,7 @@ class TableSpec(Table):
         null_values: The text of cells that are null.
         no_date: The days that mean "no date".
         reading: How its files are read.
+        unused: Columns that its files may have and that the game does not use.
     """
 
     kind: TableKind
@@ -184,6 +185,7 @@ class TableSpec(Table):
     null_values: tuple[str, ...] = NULL_VALUES
     no_date: tuple[str, ...] = ()
     reading: Reading = PLAIN
+    unused: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuses rules across rows that buckets cannot check, and orders that leave some open."""

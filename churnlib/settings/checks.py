@@ -40,7 +40,7 @@ def check_tables(tables: Tables, raw: RawSettings) -> None:
     for name, table in tables.items():
         if table.kind not in ("entity", "subscriptions"):
             continue
-        for column in {**table.roles, **table.columns}:
+        for column in {**table.roles, **table.declared}:
             if column != "char_id" and places.setdefault(column, name) != name:
                 raise ValueError(
                     f"tables.{name}.columns.{column}: {places[column]} has a column of this name, "

@@ -44,6 +44,9 @@ class RawSettings(Section):
     max_unknown_share: Number = Field(default=0.5, ge=0, le=1)
     """The maximum share of the rows of a history, or of events, that belong to no known character;
     beyond it, the run stops."""
+    unknown_parent: Literal["refuse", "keep"] = "refuse"
+    """Whether a subscription of an unknown character breaks a rule, or is kept without the facts of
+    its character. A miss of an unknown subscription always breaks a rule."""
     arrived_share: Number = Field(default=0.5, gt=0, le=1)
     """The share of the rows of the month before from which a month of a history has arrived. The
     day of a run is the first of the latest such month, if `as_of` is null; later rows are not

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from churnlib.settings.data import RawSettings
 from churnlib.settings.fields import Flag, Item, Number, OperatorOnly, Section, Whole
@@ -64,10 +64,6 @@ def _in_long_form(value: Any) -> Any:
 Declared = Annotated[ColumnSettings, BeforeValidator(_in_long_form)]
 
 
-def _without_removed(columns: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: column for name, column in columns.items() if column is not None}
-
-
 class TableSettings(Section):
     """A raw table of a game."""
 
@@ -76,9 +72,7 @@ class TableSettings(Section):
     may have any number."""
     description: str = ""
     """The meaning of a row, for the documentation."""
-    columns: Annotated[dict[Name, Declared | None], AfterValidator(_without_removed)] = Field(
-        default_factory=dict
-    )
+    columns: dict[Name, Declared | None] = Field(default_factory=dict)
     """The columns besides those that tables of the kind always have, such as `char_id`; "null"
     removes one."""
     absent: Flag = False
@@ -127,6 +121,11 @@ class TableSettings(Section):
     def declared(self) -> dict[str, ColumnSettings]:
         """The columns that it declares besides those."""
         return {n: column for n, column in self.columns.items() if n not in self.roles and column}
+
+    @property
+    def removed(self) -> tuple[str, ...]:
+        """The columns that its files may have and that are not used."""
+        return tuple(n for n, column in self.columns.items() if column is None)
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> "TableSettings":

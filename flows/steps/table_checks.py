@@ -150,7 +150,7 @@ def days_of_rows(
 
 def _rules(settings: DeclaredTables) -> DeclaredTables:
     """The settings that affect whether rows are invalid, without those of their quarantine."""
-    of_rows = ("id_type", "null_values", "no_date", "categories")
+    of_rows = ("id_type", "null_values", "no_date", "unknown_parent", "categories")
     raw = RawSettings(**{name: getattr(settings.raw, name) for name in of_rows})
     return DeclaredTables(raw=raw, tables=settings.tables)
 
