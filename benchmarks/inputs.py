@@ -12,8 +12,9 @@ from pathlib import Path
 
 import polars as pl
 
+from churnlib.schemas.raw_tables import raw_tables
+from churnlib.settings import load_settings
 from churnlib.synthesis import PROCESSES, generate
-from tests.base import raw_tables
 
 SEED = 1
 PART = 20_000_000
@@ -35,7 +36,7 @@ def main() -> int:
     for order in args.orders:
         target = args.folder / order / "01_raw" / args.game
         target.mkdir(parents=True)
-        for table in raw_tables():
+        for table in raw_tables(load_settings(args.game)):
             rows = pl.scan_parquet(out / f"{table}.parquet")
             write_csv(ORDERS[order](rows), target / f"{table}.csv")
     print(json.dumps(generated.rows))

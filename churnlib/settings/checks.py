@@ -4,7 +4,9 @@ from collections.abc import Iterator, Mapping
 
 from churnlib.errors import closest
 from churnlib.settings.data import RawSettings
-from churnlib.settings.features import EventFeatures, FeatureSettings, HistoryFeatures
+from churnlib.settings.event_features import EventFeatures
+from churnlib.settings.features import FeatureSettings
+from churnlib.settings.history_features import HistoryFeatures
 from churnlib.settings.tables import (
     NOT_TABLES,
     ONE_OF_EACH,

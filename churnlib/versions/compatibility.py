@@ -8,7 +8,8 @@ from typing import Any
 
 from churnlib.errors import ModelError
 from churnlib.settings import Settings, value_text
-from churnlib.settings.features import FeatureSettings, HistoryFeatures
+from churnlib.settings.features import FeatureSettings
+from churnlib.settings.history_features import HistoryFeatures
 from churnlib.settings.tables import ONE_OF_EACH
 
 DECISIVE = ("horizon_months", "churn_after_months", "standard", "tables", "features")
