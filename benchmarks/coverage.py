@@ -26,7 +26,7 @@ from churnlib.model.fitted_model import FittedModel
 from churnlib.model.predict import predict
 from churnlib.schemas.columns import LABEL, PROBABILITY
 from churnlib.settings import Settings, load_settings
-from churnlib.synthesis import PROCESSES
+from churnlib.synthesis import STANDARD
 from churnlib.synthesis.tables import tables
 from churnlib.synthesis.world import Simulation
 
@@ -54,7 +54,7 @@ def main() -> None:
 
 def draw(settings: Settings, characters: int, seed: int) -> pl.DataFrame:
     """Simulates characters; returns features, labels and `truth` of all subscriptions."""
-    process = PROCESSES[GAME]
+    process = STANDARD[GAME]
     world = Simulation(process, characters, 1.0, np.random.default_rng(seed)).run()
     raw = {name: frame.lazy() for name, frame in tables(process, world, 1).items()}
     standard = standard_features(raw["character_data"], raw["sub_data"], settings, as_of=AS_OF)

@@ -10,7 +10,7 @@ from churnlib.schemas.kinds import Known, spec_of
 from churnlib.schemas.reading_checks import check_reading
 from churnlib.schemas.spec import TableSpec
 from churnlib.settings import Settings
-from churnlib.settings.tables import DeclaredTables, TableKind
+from churnlib.settings.tables import DeclaredTables, TableKind, TableSettings
 
 ORDER: tuple[TableKind, ...] = ("entity", "history", "events", "subscriptions", "misses")
 """The kinds of tables, each after those that it refers to."""
@@ -117,13 +117,23 @@ def _raw_tables(declared: str) -> RawTables:
 
 
 def declared_for(settings: Settings, spec: TableSpec) -> DeclaredTables:
-    """The settings that the record of one table depends on: its own and those it refers to.
+    """The settings that the record of one table depends on: its own, and what others are for it.
 
     Args:
         settings: The settings of the game.
         spec: The raw table's record.
     """
     tables = raw_tables(settings)
-    names = {spec.name, tables.characters.name, tables.subscriptions.name}
-    own = {name: table for name, table in settings.tables.items() if name in names}
+    names = (spec.name, tables.characters.name, tables.subscriptions.name)
+    own = {
+        name: table if name == spec.name else _outline(table)
+        for name, table in settings.tables.items()
+        if name in names
+    }
     return DeclaredTables(raw=settings.raw, tables=own)
+
+
+def _outline(table: TableSettings) -> TableSettings:
+    """What other tables depend on: the kind, and whether there is a day of creation."""
+    columns = {n: column for n, column in table.declared.items() if n == CREATION_DATE}
+    return TableSettings(kind=table.kind, columns=columns)

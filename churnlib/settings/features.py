@@ -20,6 +20,7 @@ def _words(values: Any) -> str:
 
 
 TAGS = {"HistoryFeatures": "history", "EventFeatures": "events"}
+"""The kind of the tables whose features have a type."""
 TableFeatures = Annotated[
     Annotated[HistoryFeatures, Tag("history")] | Annotated[EventFeatures, Tag("events")],
     Discriminator(_words),
