@@ -12,14 +12,8 @@ from pathlib import Path
 
 import polars as pl
 
-<<<<<<< HEAD
-from churnlib.schemas.raw_tables import raw_tables
-from churnlib.settings import load_settings
-from churnlib.synthesis import PROCESSES, generate
-=======
 from churnlib.synthesis import STANDARD, generate
 from churnlib.synthesis.tables import NAMES
->>>>>>> core
 
 SEED = 1
 PART = 20_000_000
@@ -41,11 +35,7 @@ def main() -> int:
     for order in args.orders:
         target = args.folder / order / "01_raw" / args.game
         target.mkdir(parents=True)
-<<<<<<< HEAD
-        for table in raw_tables(load_settings(args.game)):
-=======
         for table in NAMES:
->>>>>>> core
             rows = pl.scan_parquet(out / f"{table}.parquet")
             write_csv(ORDERS[order](rows), target / f"{table}.csv")
     print(json.dumps(generated.rows))
