@@ -70,8 +70,9 @@ CALLS: dict[str, dict[str, Any]] = {
     "read_tables": {"settings": SETTINGS, "as_of": AS_OF},
     "scan": {"source": CATALOG.standard_features()},
     "standard_features": {
-        "characters": TABLES.characters,
+        "characters": TABLES["character_data"],
         "subs": TABLES["sub_data"],
+        "columns": SETTINGS,
         "as_of": AS_OF,
     },
 }
@@ -167,8 +168,10 @@ def test_catalog_refuses_other_types(changed: dict[str, Any]) -> None:
 
 
 def test_eager_frames_are_taken_for_lazy_ones() -> None:
-    eager = {name: frame.collect() for name, frame in TABLES._asdict().items()}
-    assert call("feature_table", **eager).equals(call("feature_table"))
+    eager = {name: frame.collect() for name, frame in TABLES.items()}
+    assert call("feature_table", tables=eager).equals(call("feature_table"))
+    subs = {"subs": eager["sub_data"]}
+    assert call("standard_features", **subs).equals(call("standard_features"))
 
 
 def test_tables_are_read_by_the_name_of_a_game() -> None:

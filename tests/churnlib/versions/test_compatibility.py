@@ -86,7 +86,10 @@ def test_other_features_or_labels_are_refused(change: dict[str, Any], words: str
 
 def test_settings_missing_from_an_older_manifest_are_named() -> None:
     older = manifest(game())
-    del older["settings"]["currency"]["lookback_months"], older["settings"]["standard"]
+    del (
+        older["settings"]["features"]["character_currency"]["lookback_months"],
+        older["settings"]["standard"],
+    )
     check_same_features(manifest(game()), game(), AGAIN)
     with pytest.raises(ModelError, match=r'standard\.undated_totals was "null" and is false'):
         check_same_features(older, game(), AGAIN)
