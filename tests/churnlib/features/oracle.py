@@ -146,12 +146,13 @@ def currency(sub: Row, rows: Sequence[Row], settings: HistoryFeatures, as_of: da
         features[column] = known[-1] if known else None
     features["currency_age_months"] = newest and months(newest["date"], sub["sub_start_date"])
     for aggregation in settings.aggregations:
-        recent = [
-            row
-            for row in visible
-            if aggregation.lookback_months is None
-            or months(row["date"], sub["sub_start_date"]) < aggregation.lookback_months
-        ]
+        lookback = aggregation.lookback_months
+        own = (
+            settings
+            if lookback is None
+            else settings.model_copy(update={"lookback_months": lookback})
+        )
+        recent = _visible(sub, rows, own, as_of)
         features |= _aggregations(aggregation, recent)
     for difference in settings.differences:
         features |= _differences(difference, visible)

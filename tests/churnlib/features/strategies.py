@@ -227,7 +227,7 @@ def currency_settings(draw: st.DrawFn) -> HistoryFeatures:
         for c in AMOUNTS
     ]
     newest = draw(_subset(AMOUNTS))
-    known = draw(_subset([column for column in AMOUNTS if column not in newest]))
+    known = draw(_subset(AMOUNTS))
     differences = [
         Difference(columns=(c,), periods=draw(_periods), fill=draw(_difference_fill))
         for c in AMOUNTS
@@ -236,7 +236,7 @@ def currency_settings(draw: st.DrawFn) -> HistoryFeatures:
         lookback_months=draw(st.sampled_from((None, None, 1, 2, 4, 7))),
         fill_values=draw(_fill_values),
         latest=newest,
-        latest_known=known,
+        latest_known=tuple(column for column in known if column not in newest),
         aggregations=tuple(aggregations),
         differences=tuple(differences),
     )

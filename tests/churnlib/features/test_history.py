@@ -252,7 +252,7 @@ def test_features_are_null_without_visible_row_whatever_the_fills() -> None:
         ),
     )
     rows = [amounts(date(2024, 4, 1), 1.0), amounts(date(2024, 1, 1), 1.0, char_id=2)]
-    assert features(rows, settings) == dict.fromkeys(settings.feature_names)
+    assert features(rows, settings) == dict.fromkeys(list(history_feature_types(settings, HISTORY)))
 
 
 def test_rows_dated_after_as_of_are_not_read() -> None:
