@@ -139,7 +139,7 @@ def undeclared_columns(source: Dataset | DatasetRef, spec: TableSpec) -> list[st
             name for part in parts_of(source) for name in _names(part, spec.reading)
         )
     known = {spec.reading.in_file(name) for name in spec.columns}
-    return [one_line(name) for name in names if name not in known]
+    return [one_line(name) for name in names if name not in (*known, *spec.unused)]
 
 
 def _names(part: Part, reading: Reading) -> list[str]:

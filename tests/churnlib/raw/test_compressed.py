@@ -16,7 +16,7 @@ from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import Dataset, ref
 from churnlib.raw.opening import undeclared_columns
 from churnlib.raw.parts import parts_of
-from churnlib.schemas.raw_tables import raw_tables
+from tests.base import raw_tables
 from tests.churnlib.raw.declared import LOGIN, LOGINS, read_by, read_by_both
 from tests.churnlib.raw.samples import (
     GOOD,
