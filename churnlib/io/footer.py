@@ -53,7 +53,7 @@ def facts(source: Dataset | DatasetRef, *names: str) -> list[Any]:
                 f"{source.game}: the footer of {source.uri} does not contain '{name}', so it was "
                 f"not written by this version. {REBUILD}"
             )
-    return [json.loads(metadata[name]) for name in names]
+    return [_fact(source, name, metadata[name]) for name in names]
 
 
 def optional_fact(source: Dataset | DatasetRef, name: str) -> Any:
@@ -64,4 +64,14 @@ def optional_fact(source: Dataset | DatasetRef, name: str) -> Any:
 def optional_facts(source: Dataset | DatasetRef, *names: str) -> dict[str, Any]:
     """Reads facts by name, at once; see `optional_fact`."""
     metadata = read_metadata(source)
-    return {name: json.loads(metadata.get(name, "null")) for name in names}
+    return {name: _fact(source, name, metadata.get(name, "null")) for name in names}
+
+
+def _fact(source: Dataset | DatasetRef, name: str, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise DataError(
+            f"{source.game}: '{name}' in the footer of {source.uri} cannot be read: it is damaged, "
+            f"or of another program. {REBUILD}"
+        ) from None
