@@ -7,6 +7,16 @@ from churnlib.errors import DataError
 from churnlib.io.datasets import REBUILD, Dataset, DatasetRef, file_of, read_error
 from churnlib.io.storage import reader_options
 
+SHAPES: dict[str, type] = {
+    "as_of": str,
+    "made_of": dict,
+    "model_version": str,
+    "newest": dict,
+    "warnings": list,
+    "window": list,
+}
+"""The types of facts that several flows read, unless they are null."""
+
 
 def footer(**facts: Any) -> dict[str, str]:
     """Encodes facts about a whole dataset for its footer.
@@ -69,8 +79,11 @@ def optional_facts(source: Dataset | DatasetRef, *names: str) -> dict[str, Any]:
 
 def _fact(source: Dataset | DatasetRef, name: str, text: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        value = json.loads(text)
+        if value is not None and not isinstance(value, SHAPES.get(name, object)):
+            raise TypeError
+        return value
+    except (ValueError, TypeError, RecursionError):
         raise DataError(
             f"{source.game}: '{name}' in the footer of {source.uri} cannot be read: it is damaged, "
             f"or of another program. {REBUILD}"

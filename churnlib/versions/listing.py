@@ -192,10 +192,6 @@ def _reported(catalog: Catalog, name: str) -> ListedBackTest | None:
         window = report["window"]["start"], report["window"]["end"]
         value = _number(report["general"]["roc_auc"])
         return ListedBackTest("roc_auc", value, window, str(report["as_of"]))
-    except (
-        ValueError,
-        KeyError,
-        TypeError,
-        RecursionError,
-    ):  # The report of another version of this package.
+    # The report of another version of this package, or a damaged one.
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
