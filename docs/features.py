@@ -55,7 +55,7 @@ VISIBLE = (
     "subscription: those whose date plus `known_after_days` is not after it. A window of `n` days",
     "back from a day holds the facts of less than `n` days before it, that day included; one of",
     "`n` months those of less than `n` calendar months before it. A window such as `30d..60d`",
-    "holds those from 30 to less than 60 days before, so that the ratio of two windows is a change.",
+    "holds those from 30 to less than 60 days before: the ratio of two windows is a change.",
 )
 
 
