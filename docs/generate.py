@@ -8,10 +8,9 @@ from pathlib import Path
 from churnlib.io.catalog import LAYERS
 from churnlib.metrics.definitions import METRICS
 from churnlib.schemas.outputs import all_tables
-from churnlib.schemas.raw_tables import raw_tables
 from churnlib.schemas.spec import TableSpec
 from churnlib.settings import describe_settings, list_games, load_settings
-from docs import data_checks, licences
+from docs import data_checks, features, licences
 from flows import FLOWS
 from flows.cli.app import app, commands
 from flows.cli.overview import COMPOSITE
@@ -61,6 +60,7 @@ def pages() -> dict[str, str]:
     """Makes the generated pages, by file name."""
     return {
         "tables.md": "\n".join(_tables()),
+        "features.md": "\n".join((GENERATED, *features.page())),
         "data-checks.md": "\n".join((GENERATED, *data_checks.page())),
         "settings.md": "\n".join(_settings()),
         "commands.md": "\n".join(_commands()),
@@ -96,9 +96,9 @@ def _tables() -> Iterator[str]:
     yield "The folders of the data tree, each with a folder per game:"
     yield ""
     yield from (f"- `{layer}`: {what}" for layer, what in LAYERS.items())
-    ids = " and ".join(f"`{column}`" for column in raw_tables().ids)
+    ids = " and ".join(f"`{column}`" for column in data_checks.STANDARD.ids)
     yield from ("", f'With `raw.id_type = "text"`, {ids} are `String` in all tables.')
-    for name, table in all_tables().items():
+    for name, table in all_tables(load_settings("game1", local=False)).items():
         yield from ("", f"## {name}", "", f"{table.description} Key: {', '.join(table.key)}.", "")
         yield "| column | type | may be null | meaning |"
         yield "|---|---|---|---|"

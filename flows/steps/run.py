@@ -7,10 +7,10 @@ from datetime import date
 from functools import partial
 from typing import Any
 
-from churnlib.errors import DataError, SettingsError, UnreadableError
+from churnlib.errors import DataError, SettingsError, UnreadableError, error_prefix
 from churnlib.io import datasets
 from churnlib.io.catalog import Catalog
-from churnlib.io.commands import churn_command
+from churnlib.io.commands import churn_command, suggesting
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.schemas.raw_tables import RawTables, raw_tables
 from churnlib.settings import Settings, WindowName, check_label_overlap, load_settings, value_text
@@ -97,16 +97,15 @@ class Run:
     @property
     def raw(self) -> RawTables:
         """The game's raw tables: their columns and rules."""
-        return raw_tables(self.settings.raw)
+        return raw_tables(self.settings)
 
     def tables(self, *kinds: TableKind) -> tuple[RawTable, ...]:
-        """Checks all raw tables of some kinds, and returns the first of each kind.
+        """Checks all raw tables of some kinds, and returns them in the order of the kinds.
 
-        Their facts are as of the run's day. Data warnings are logged, those of further tables of a
-        kind as well.
+        Their facts are as of the run's day. Data warnings are logged.
         """
         specs = self.raw.of_kind(*kinds)
-        opened = open_tables(
+        return open_tables(
             self.settings,
             self.catalog,
             specs,
@@ -114,8 +113,6 @@ class Run:
             count_later=self.derived is not None,
             told=self.derived.later if self.derived else (),
         )
-        tables = dict(zip((spec.kind for spec in reversed(specs)), reversed(opened), strict=True))
-        return tuple(tables[kind] for kind in kinds)
 
     def existing(self, dataset: Dataset, advice: str) -> DatasetRef:
         """Returns a dataset that an earlier run must have written.
@@ -157,15 +154,24 @@ class Run:
         """
         day = None if latest else as_of or self.settings.as_of
         stated = {**(self.parameters["overrides"] or {}), **(changes or {})}
-        stated.pop("as_of", None)
         return churn_command(
             flow,
             self.settings.game,
             self.parameters["data_dir"],
-            *(() if day is None else ("--as-of", str(day))),
+            *_day_option(day),
             *more,
-            *(f"--set={path}={value_text(value)}" for path, value in stated.items()),
+            *_set_options(stated),
         )
+
+
+def _day_option(day: date | None) -> tuple[str, ...]:
+    return () if day is None else ("--as-of", str(day))
+
+
+def _set_options(stated: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(
+        f"--set={path}={value_text(value)}" for path, value in stated.items() if path != "as_of"
+    )
 
 
 @contextmanager
@@ -193,13 +199,17 @@ def open_run(
         changes["as_of"] = as_of
     settings = load_settings(game, changes)
     check_deployed_run(settings)
+    with error_prefix(game):
+        raw_tables(settings)  # Whether they can be read as the settings say.
     check_key()  # Not after a fit of hours, when the model is to be signed.
     catalog = Catalog(settings.data_dir, game)
     catalog.check_data_dir()
     with exclusive_run(catalog, partial(tidy, settings, catalog)), published_together():
         derived, day = _day_of(settings, catalog)
         parameters = {"game": game, "as_of": day, "overrides": overrides, "data_dir": data_dir}
-        yield Run(settings, catalog, day, parameters, model, derived, replace)
+        options = (*_day_option(settings.as_of), *_set_options(overrides or {}))
+        with suggesting(*options):
+            yield Run(settings, catalog, day, parameters, model, derived, replace)
 
 
 def _day_of(settings: Settings, catalog: Catalog) -> tuple[DerivedDay | None, date]:
