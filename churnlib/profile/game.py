@@ -219,9 +219,9 @@ def _unread(settings: Settings, specs: RawTables, checks: Checks, day: date) -> 
             number = sum(arrival.later.values())
             rows = f"{number:,} row{'' if number == 1 else 's'} of {months}"
             yield (
-                f"{settings.game}: {spec.name}: {rows} would not be read: too few for a month to have arrived after "
-                f"{month_name(arrival.month)}, which has {arrival.rows:,} (raw.arrived_share = "
-                f"{share:g}), so that a run is as of {day}"
+                f"{settings.game}: {spec.name}: {rows} would not be read: too few for a "
+                f"month to have arrived after {month_name(arrival.month)}, which has "
+                f"{arrival.rows:,} (raw.arrived_share = {share:g}), so that a run is as of {day}"
             )
 
 
