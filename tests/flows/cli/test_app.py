@@ -53,7 +53,7 @@ def test_help_names_every_setting(command: str, capsys: pytest.CaptureFixture[st
     for option in ("--game", "--as-of", "--set", "--data-dir"):
         assert f" {option} " in text
     assert (" --refresh " in text) == (command != "check")  # It keeps no results.
-    assert (" --from-raw " in text) == (command != "run")
+    assert (" --from-raw " in text) == (command not in ("run", "check"))
 
 
 def test_help_of_a_command_without_settings_names_none(capsys: pytest.CaptureFixture[str]) -> None:
