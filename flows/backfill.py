@@ -60,7 +60,7 @@ def backfill(
         last_month: The month of the last batch.
         from_raw: Build the standard features first, once, if batch_score needs them.
         as_of: The last day of the data to use. If empty, the first day of the latest month that has
-            arrived in the currency table.
+            arrived in the histories.
         overrides: Settings by dotted path, such as {"train.seed": 7}.
         data_dir: The data folder, or the URI of one in an object store, such as s3://bucket/data;
             the one in the settings if empty. A run of a deployment may only name a folder inside

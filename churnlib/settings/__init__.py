@@ -9,15 +9,7 @@ from churnlib.settings.champion import (
     GateMetric,
 )
 from churnlib.settings.changes import changes
-from churnlib.settings.currency import (
-    Aggregation,
-    AggregationFunction,
-    CurrencyColumn,
-    CurrencySettings,
-    Difference,
-    Fill,
-)
-from churnlib.settings.data import CategoryColumn, IdType, RawSettings, StandardSettings
+from churnlib.settings.data import IdType, RawSettings, StandardSettings
 from churnlib.settings.describe import (
     describe_settings,
     operator_settings,
@@ -54,19 +46,12 @@ __all__ = [
     "SIGNING_KEY_FILE_VARIABLE",
     "SIGNING_KEY_VARIABLE",
     "TRUSTED_PACKAGES_VARIABLE",
-    "Aggregation",
-    "AggregationFunction",
     "CalibrationChoice",
     "CampaignSettings",
-    "CategoryColumn",
     "ChampionSettings",
-    "CurrencyColumn",
-    "CurrencySettings",
-    "Difference",
     "EngineSettings",
     "EvaluationSettings",
     "FeatureChoice",
-    "Fill",
     "GateMetric",
     "IdType",
     "Offer",

@@ -26,7 +26,7 @@ PARAMETERS = """
 Args:
     game: The game, the name of its file under games/.
     as_of: The day of the run; nothing dated later is read. If empty, the first day of the latest
-        month that has arrived in the currency table.
+        month that has arrived in the histories.
     overrides: Settings by dotted path, such as {"train.seed": 7}.
     data_dir: The data folder, or the URI of one in an object store, such as s3://bucket/data; the
         one in the settings if empty. A run of a deployment may only name a folder inside that.

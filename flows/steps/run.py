@@ -7,7 +7,7 @@ from datetime import date
 from functools import partial
 from typing import Any
 
-from churnlib.errors import DataError, SettingsError, UnreadableError
+from churnlib.errors import DataError, SettingsError, UnreadableError, error_prefix
 from churnlib.io import datasets
 from churnlib.io.catalog import Catalog
 from churnlib.io.commands import churn_command
@@ -97,16 +97,15 @@ class Run:
     @property
     def raw(self) -> RawTables:
         """The game's raw tables: their columns and rules."""
-        return raw_tables(self.settings.raw)
+        return raw_tables(self.settings)
 
     def tables(self, *kinds: TableKind) -> tuple[RawTable, ...]:
-        """Checks all raw tables of some kinds, and returns the first of each kind.
+        """Checks all raw tables of some kinds, and returns them in the order of the kinds.
 
-        Their facts are as of the run's day. Data warnings are logged, those of further tables of a
-        kind as well.
+        Their facts are as of the run's day. Data warnings are logged.
         """
         specs = self.raw.of_kind(*kinds)
-        opened = open_tables(
+        return open_tables(
             self.settings,
             self.catalog,
             specs,
@@ -114,8 +113,6 @@ class Run:
             count_later=self.derived is not None,
             told=self.derived.later if self.derived else (),
         )
-        tables = dict(zip((spec.kind for spec in reversed(specs)), reversed(opened), strict=True))
-        return tuple(tables[kind] for kind in kinds)
 
     def existing(self, dataset: Dataset, advice: str) -> DatasetRef:
         """Returns a dataset that an earlier run must have written.
@@ -193,6 +190,8 @@ def open_run(
         changes["as_of"] = as_of
     settings = load_settings(game, changes)
     check_deployed_run(settings)
+    with error_prefix(game):
+        raw_tables(settings)  # Whether they can be read as the settings say.
     check_key()  # Not after a fit of hours, when the model is to be signed.
     catalog = Catalog(settings.data_dir, game)
     catalog.check_data_dir()
