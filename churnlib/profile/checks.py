@@ -102,7 +102,7 @@ def check_raw_tables(settings: Settings, specs: RawTables, scratch: Path) -> Che
 def _check(
     settings: Settings, spec: TableSpec, tables: Mapping[str, CheckedTable], scratch: Path
 ) -> CheckedTable:
-    source = datasets.ref(Catalog(settings.data_dir, settings.game).raw(spec.name))
+    source = datasets.ref(_place(settings, spec))
     known = tables.get(spec.parent.table) if spec.parent else None
     parent = known.rows if known and spec.required_parent else None
     output = Dataset(spec.name, settings.game, str(scratch / f"{spec.name}.parquet"))
@@ -117,6 +117,11 @@ def _check(
         optional_fact(prepared.table, SPELLINGS) or {},
         validator.bad_rows,
     )
+
+
+def _place(settings: Settings, spec: TableSpec) -> Dataset:
+    catalog = Catalog(settings.data_dir, settings.game)
+    return catalog.raw(spec.name, settings.tables[spec.name].path)
 
 
 def replace_raw(settings: Settings, **changes: object) -> Settings:

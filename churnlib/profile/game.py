@@ -8,7 +8,6 @@ from pathlib import Path
 import polars as pl
 
 from churnlib.io.catalog import month_name
-from churnlib.months import shift_months
 from churnlib.profile.checks import (
     CheckedTable,
     Checks,
@@ -18,7 +17,7 @@ from churnlib.profile.checks import (
 )
 from churnlib.profile.churn import ChurnProfile, profile_churn
 from churnlib.profile.columns import ColumnProfile, profile_columns
-from churnlib.raw.availability import latest_arrival, rows_by_month
+from churnlib.raw.availability import default_day, latest_arrival, latest_start, rows_by_month
 from churnlib.raw.gaps import find_gap
 from churnlib.raw.late_feeds import find_late, read_monthly_rows
 from churnlib.raw.quality_warnings import rows_by_day
@@ -94,7 +93,7 @@ def profile_game(settings: Settings, scratch: Path) -> GameProfile:
         settings: The game's settings; `as_of` is the day, if it is not to be derived.
         scratch: A folder for temporary files, which the caller removes.
     """
-    specs = raw_tables(settings.raw)
+    specs = raw_tables(settings)
     checks = check_raw_tables(settings, specs, scratch)
     day = settings.as_of or _latest_day(settings, specs, checks)
     judged = day or date.max
@@ -135,17 +134,8 @@ def _faults(
 
 def _latest_day(settings: Settings, specs: RawTables, checks: Checks) -> date | None:
     """The default day of a run; None if a table that it is derived from has no rows."""
-    histories = specs.of_kind("history")
-    sources = histories or specs.of_kind("subscriptions")
-    if any(spec.name not in checks.tables for spec in sources):
-        return None
-    months = [rows_by_month(rows_by_day(checks.tables[s.name].by_day)) for s in sources]
-    if not all(months):
-        return None
-    if not histories:
-        return shift_months(max(months[0]), 1)
-    arrivals = [latest_arrival(rows, settings.raw.arrived_share) for rows in months]
-    return min(arrival.month for arrival in arrivals if arrival)
+    days = {name: rows_by_day(table.by_day) for name, table in checks.tables.items()}
+    return default_day(days, specs, settings.raw.arrived_share)
 
 
 def _no_day(settings: Settings, specs: RawTables) -> Iterator[str]:
@@ -208,12 +198,13 @@ def _feeds(
 
 
 def _unread(settings: Settings, specs: RawTables, checks: Checks, day: date) -> Iterator[str]:
-    """Warns of rows of histories after the last month that has arrived."""
-    share = settings.raw.arrived_share
-    for spec in () if settings.as_of else specs.of_kind("history"):
+    """Warns of rows after the last month that has arrived, which decides on the day of a run."""
+    share, histories = settings.raw.arrived_share, specs.of_kind("history")
+    find = latest_arrival if histories else latest_start
+    for spec in () if settings.as_of else histories or (specs.subscriptions,):
         if spec.name not in checks.tables:
             continue
-        arrival = latest_arrival(rows_by_month(rows_by_day(checks.tables[spec.name].by_day)), share)
+        arrival = find(rows_by_month(rows_by_day(checks.tables[spec.name].by_day)), share)
         if arrival and arrival.later:
             months = ", ".join(map(month_name, arrival.later))
             number = sum(arrival.later.values())

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from churnlib.profile.churn import Outcomes, Survival, profile_churn
-from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import Settings, load_settings
+from tests.base import raw_tables
 from tests.churnlib.raw.samples import miss, sub
 
 TABLES = raw_tables()

@@ -8,7 +8,7 @@ import pytest
 
 from churnlib.profile import columns
 from churnlib.profile.columns import ColumnProfile, profile_columns
-from churnlib.schemas.raw_tables import raw_tables
+from tests.base import raw_tables
 from tests.churnlib.raw.samples import character
 
 SPEC = raw_tables().characters

@@ -10,9 +10,9 @@ import polars as pl
 import pytest
 
 from churnlib.profile import GameProfile, profile_game
-from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import load_settings
 from churnlib.synthesis import PROCESSES, generate
+from tests.base import raw_tables
 from tests.churnlib.synthesis.samples import written
 
 GAME = "game1"
