@@ -158,6 +158,27 @@ class TableSettings(Section):
         return self
 
 
+def meaning_of(table: Mapping[str, Any]) -> dict[str, Any]:
+    """What features depend on in the settings of a table, but not where it is or how it is written.
+
+    Args:
+        table: The settings as plain data.
+
+    >>> meaning_of(TableSettings(kind="events", time="at", path="logins.csv").model_dump())
+    {'kind': 'events', 'columns': {}, 'time': 'at'}
+    """
+    columns = {name: column["kind"] for name, column in table.get("columns", {}).items() if column}
+    usual = {
+        name: TableSettings.model_fields[name].get_default(call_default_factory=True)
+        for name in _MEANT
+    }
+    own = {name: table[name] for name in _MEANT if table.get(name, usual[name]) != usual[name]}
+    return {"kind": table["kind"], "columns": columns, **own}
+
+
+_MEANT = ("every", "time", "known_after_days", "fill")
+
+
 class DeclaredTables(Item):
     """The raw tables of a game, and how they are read: what `raw_tables` needs of the settings."""
 
