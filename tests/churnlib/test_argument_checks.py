@@ -50,6 +50,7 @@ CALLS: dict[str, dict[str, Any]] = {
         "as_of": AS_OF,
     },
     "evaluate": {"scored": SCORED, "threshold": 0.3, "base_rate": 0.2},
+    "feature": {"table": "logins"},
     "feature_table": {"tables": TABLES, "settings": SETTINGS, "as_of": AS_OF},
     "fit": {
         "rows": FEATURES,
