@@ -17,7 +17,15 @@ from churnlib.settings.data import RawSettings, StandardSettings
 from churnlib.settings.engine import EngineSettings
 from churnlib.settings.evaluation import EvaluationSettings
 from churnlib.settings.features import FeatureSettings
-from churnlib.settings.fields import Day, Flag, Months, OperatorOnly, Section, configurable_fields, refused
+from churnlib.settings.fields import (
+    Day,
+    Flag,
+    Months,
+    OperatorOnly,
+    Section,
+    configurable_fields,
+    refused,
+)
 from churnlib.settings.layers import check_variables, load_layers
 from churnlib.settings.messages import explain
 from churnlib.settings.retention import RetentionSettings

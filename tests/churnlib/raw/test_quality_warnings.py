@@ -86,7 +86,7 @@ def test_mastery_before_creation_gives_a_warning() -> None:
 def test_gaps_in_currency_give_a_warning() -> None:
     # Gaps are between months of one character, in any order of the file.
     rows = [currency(1, 4), currency(2, 1), currency(1, 1), currency(2, 2), currency(1, 2)]
-    assert warnings("character_currency", *rows) == {"months missing before a currency row": 1}
+    assert warnings("character_currency", *rows) == {"months missing before a row": 1}
     later = currency(2, 1, date=date(2022, 1, 1))
     assert warnings("character_currency", currency(1, 1), later) == {}
 
@@ -94,7 +94,7 @@ def test_gaps_in_currency_give_a_warning() -> None:
 def test_currency_of_an_unknown_character_gives_a_warning() -> None:
     rows = [currency(1, 1), currency(1, 2), currency(9, 1), currency(9, 2)]
     counted = warnings("character_currency", *rows, parent=[character(1)])
-    assert counted == {"currency of an unknown character": 2}
+    assert counted == {"row of an unknown character": 2}
 
 
 def test_implausible_subscriptions_are_counted() -> None:
@@ -233,8 +233,8 @@ def test_currency_before_the_month_of_creation_gives_a_warning() -> None:
         character(2, creation_date=date(2021, 3, 1)),
     ]
     assert warnings("character_currency", *rows, parent=parents) == {
-        "currency before its character's creation": 2,
-        "currency of an unknown character": 3,
+        "row before its character's creation": 2,
+        "row of an unknown character": 3,
     }
 
 
@@ -321,11 +321,11 @@ def texts_of_character(row: Facts, _before: Facts, _parent: Facts) -> Texts:
 def texts_of_currency(row: Facts, before: Facts, parent: Facts) -> Texts:
     is_same = before.get("char_id") == row["char_id"]
     if is_same and months_between(before["date"], row["date"]) > 1:
-        yield "months missing before a currency row"
+        yield "months missing before a row"
     if not parent:
-        yield "currency of an unknown character"
+        yield "row of an unknown character"
     elif months_between(parent["creation_date"], row["date"]) < 0:
-        yield "currency before its character's creation"
+        yield "row before its character's creation"
     if not all(0 <= (row[name] or 0) <= 1e12 for name in ("sub_hard", "sub_soft")):
         yield "currency paid out below 0 or above 1,000,000,000,000"
     if not all(-1e12 <= (row[name] or 0) <= 1e12 for name in ("hard_balance", "soft_balance")):
