@@ -33,6 +33,10 @@ class RawTables(Mapping[str, TableSpec]):
                 return spec
         raise DataError(f"there is no raw table '{name}'. {closest(name, list(self))}")
 
+    def __contains__(self, name: object) -> bool:
+        """Whether the game has a table."""
+        return any(spec.name == name for spec in self.specs)
+
     def __iter__(self) -> Iterator[str]:
         """The names, in order."""
         return (spec.name for spec in self.specs)

@@ -54,13 +54,8 @@ GEMS = '[tables.gems]\nkind = "history"\ncolumns = { gem_balance = "number" }\n'
         ),
         (
             EVENTS + '[features.logins]\nwindows = ["30d"]\nby = { minutes = ["1"] }',
-<<<<<<< HEAD
-            "features.logins: logins has no column 'minutes' of kind category or flag. Known: "
-            "none.",
-=======
             "features.logins: logins has no column 'minutes' of kind category or flag. "
             "Known: none.",
->>>>>>> core
         ),
         (
             GEMS + '[features.gems]\nlatest_known = ["date"]',
