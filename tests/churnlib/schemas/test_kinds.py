@@ -44,7 +44,8 @@ def types(columns: Mapping[str, Any]) -> dict[str, Any]:
 
 def known_on(spec: TableSpec, **row: Any) -> date:
     day = pl.DataFrame({name: [value] for name, value in row.items()}).select(spec.known_on)
-    assert isinstance(found := day.item(), date)
+    found = day.item()
+    assert isinstance(found, date)
     return found
 
 
