@@ -97,7 +97,7 @@ def raw_tables(settings: Settings | DeclaredTables) -> RawTables:
         SettingsError: A table cannot be read as its settings say.
     """
     declared = settings.declared if isinstance(settings, Settings) else settings
-    return _raw_tables(declared.model_dump_json())
+    return _raw_tables(declared.rules.model_dump_json())
 
 
 @lru_cache(maxsize=64)
