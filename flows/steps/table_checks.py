@@ -26,6 +26,7 @@ from churnlib.schemas.raw_tables import declared_for, raw_tables
 from churnlib.schemas.spec import TableSpec
 from churnlib.settings import Settings
 from flows.engine.publication import present, remove_together
+from flows.engine.scratch import scratch_folder
 from flows.steps.table_tasks import Checked, check_known, check_raw, count_unknown
 
 
@@ -139,11 +140,13 @@ def days_of_rows(
     place = catalog.raw(spec.name, settings.tables[spec.name].path)
     source, engine = datasets.ref(place), settings.engine
     if spec.required_parent:
-        return count_days(source, spec), False
+        with scratch_folder(engine) as folder:
+            return count_days(source, spec, folder), False
     rules = declared_for(settings, spec).rules
     whole = check_raw(source, catalog.checked(spec.name), rules, engine=engine)
     if whole is None:  # Whether a faulty row matters depends on the day.
-        return count_days(source, spec), True
+        with scratch_folder(engine) as folder:
+            return count_days(source, spec, folder), True
     return rows_by_day(fact(present(whole["checked"]), ROWS_BY_DAY)), False
 
 

@@ -151,7 +151,8 @@ def test_history_without_rows_has_no_latest_day() -> None:
 def test_count_days_counts_rows_with_faults_too(form: str, tmp_path: Path) -> None:
     later = currency(1, date=date(2024, 2, 1), hard_balance="x")
     source = write(tmp_path, "character_currency", [currency(1), currency(2), later], form)
-    assert count_days(source, raw_tables()[HISTORY]) == {date(2021, 1, 1): 2, date(2024, 2, 1): 1}
+    counts = count_days(source, raw_tables()[HISTORY], tmp_path)
+    assert counts == {date(2021, 1, 1): 2, date(2024, 2, 1): 1}
 
 
 def test_default_share_is_that_of_the_settings() -> None:
