@@ -184,3 +184,10 @@ class DeclaredTables(Item):
 
     raw: RawSettings = RawSettings()
     tables: dict[Name, TableSettings]
+
+    @property
+    def rules(self) -> "DeclaredTables":
+        """Those that decide which rows are valid, without those of their quarantine."""
+        of_rows = ("id_type", "null_values", "no_date", "unknown_parent", "categories")
+        raw = RawSettings(**{name: getattr(self.raw, name) for name in of_rows})
+        return DeclaredTables(raw=raw, tables=self.tables)

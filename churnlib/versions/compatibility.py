@@ -15,7 +15,7 @@ from churnlib.settings.tables import ONE_OF_EACH, meaning_of
 DECISIVE = ("horizon_months", "churn_after_months", "standard", "tables", "features")
 """Settings that decide the meaning of features and labels, so must equal those of the training."""
 
-DEPTH = 3
+DEPTH = 4
 """The number of names in the path of a setting that a message names."""
 CONFIGURATION_LENGTH = 16
 """Number of digits that identify a configuration."""
