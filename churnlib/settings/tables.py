@@ -158,8 +158,36 @@ class TableSettings(Section):
         return self
 
 
+def meaning_of(table: Mapping[str, Any]) -> dict[str, Any]:
+    """What features depend on in the settings of a table, but not where it is or how it is written.
+
+    Args:
+        table: The settings as plain data.
+
+    >>> meaning_of(TableSettings(kind="events", time="at", path="logins.csv").model_dump())
+    {'kind': 'events', 'columns': {}, 'time': 'at'}
+    """
+    columns = {name: column["kind"] for name, column in table.get("columns", {}).items() if column}
+    usual = {
+        name: TableSettings.model_fields[name].get_default(call_default_factory=True)
+        for name in _MEANT
+    }
+    own = {name: table[name] for name in _MEANT if table.get(name, usual[name]) != usual[name]}
+    return {"kind": table["kind"], "columns": columns, **own}
+
+
+_MEANT = ("every", "time", "known_after_days", "fill")
+
+
 class DeclaredTables(Item):
     """The raw tables of a game, and how they are read: what `raw_tables` needs of the settings."""
 
     raw: RawSettings = RawSettings()
     tables: dict[Name, TableSettings]
+
+    @property
+    def rules(self) -> "DeclaredTables":
+        """Those that decide which rows are valid, without those of their quarantine."""
+        of_rows = ("id_type", "null_values", "no_date", "unknown_parent", "categories")
+        raw = RawSettings(**{name: getattr(self.raw, name) for name in of_rows})
+        return DeclaredTables(raw=raw, tables=self.tables)
