@@ -163,20 +163,17 @@ def meaning_of(table: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         table: The settings as plain data.
-
-    >>> meaning_of(TableSettings(kind="events", time="at", path="logins.csv").model_dump())
-    {'kind': 'events', 'columns': {}, 'time': 'at'}
     """
     columns = {name: column["kind"] for name, column in table.get("columns", {}).items() if column}
-    usual = {
-        name: TableSettings.model_fields[name].get_default(call_default_factory=True)
-        for name in _MEANT
-    }
-    own = {name: table[name] for name in _MEANT if table.get(name, usual[name]) != usual[name]}
+    own = {name: table.get(name, usual) for name, usual in USUAL.items()}
     return {"kind": table["kind"], "columns": columns, **own}
 
 
-_MEANT = ("every", "time", "known_after_days", "fill")
+USUAL = {
+    name: TableSettings.model_fields[name].get_default(call_default_factory=True)
+    for name in ("every", "time", "known_after_days", "fill")
+}
+"""The defaults of the settings that features depend on."""
 
 
 class DeclaredTables(Item):
