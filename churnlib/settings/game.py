@@ -118,7 +118,7 @@ class Settings(Section, _GivenSettings):
     def _named_as_now(cls, values: Any) -> Any:
         for old, new in RENAMED.items():
             if isinstance(values, Mapping) and old in values:
-                raise refused("renamed", old, f"is now called {new}: rename it")
+                raise refused("renamed", old, message=f"is now called {new}: rename it")
         return values
 
     @model_validator(mode="after")
