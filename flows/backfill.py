@@ -18,6 +18,7 @@ from flows.engine.events import labelled_as_deployed
 from flows.engine.run_logger import told_once
 from flows.engine.tries import changes_of_try, labelled_as_try
 from flows.standard_features import standard_features
+from flows.steps.export import deliver_if_missing
 from flows.steps.months import (
     MonthResult,
     Outcome,
@@ -125,6 +126,8 @@ def run_month(
             named = subflow.with_options(flow_run_name=f"{run.settings.game} {batch}")
             more = {"replace": replace} if FLOWS[batch_flow].is_delivery else {}
             named(**{**run.parameters, **more, "as_of": as_of}, **again.parameters)
+        elif exists:
+            deliver_if_missing(run, output)
     except Exception as raised:  # Continue with the other months.
         error = raised
     seconds = time.perf_counter() - started

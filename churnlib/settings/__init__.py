@@ -18,6 +18,7 @@ from churnlib.settings.currency import (
     Fill,
 )
 from churnlib.settings.data import CategoryColumn, IdType, RawSettings, StandardSettings
+from churnlib.settings.delivery import DeliverySettings
 from churnlib.settings.describe import (
     describe_settings,
     operator_settings,
@@ -62,6 +63,7 @@ __all__ = [
     "ChampionSettings",
     "CurrencyColumn",
     "CurrencySettings",
+    "DeliverySettings",
     "Difference",
     "EngineSettings",
     "EvaluationSettings",

@@ -14,6 +14,7 @@ from churnlib.settings.campaign import CampaignSettings
 from churnlib.settings.champion import ChampionSettings
 from churnlib.settings.currency import CurrencySettings
 from churnlib.settings.data import RawSettings, StandardSettings
+from churnlib.settings.delivery import DeliverySettings
 from churnlib.settings.engine import EngineSettings
 from churnlib.settings.evaluation import EvaluationSettings
 from churnlib.settings.fields import Day, Flag, Months, OperatorOnly, Section, configurable_fields
@@ -81,6 +82,7 @@ class Settings(Section, _GivenSettings):
     evaluation: EvaluationSettings = EvaluationSettings()
     campaign: CampaignSettings = CampaignSettings()
     champion: ChampionSettings = ChampionSettings()
+    delivery: DeliverySettings = DeliverySettings()
     schedules: Schedules = Schedules()
     retention: RetentionSettings = RetentionSettings()
     engine: EngineSettings = EngineSettings()
