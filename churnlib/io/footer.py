@@ -30,7 +30,7 @@ def read_metadata(source: Dataset | DatasetRef) -> dict[str, str]:
 
     try:
         metadata = pl.read_parquet_metadata(file_of(source), **reader_options(source.uri))
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise read_error(source, error) from None
     return {key: value for key, value in metadata.items() if not key.startswith("ARROW:")}
 

@@ -10,7 +10,15 @@ from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.raw import number_texts
 from churnlib.raw.csv_lines import Stray, header
 from churnlib.raw.opening import is_csv
-from churnlib.raw.parse import REFERENCE_RULE, ROW, TYPE_RULE, Parsed, Referenced
+from churnlib.raw.parse import (
+    REFERENCE_RULE,
+    ROW,
+    TYPE_RULE,
+    Parsed,
+    Referenced,
+    days_since_1970,
+    has_year,
+)
 from churnlib.raw.read import PART, PART_ROW
 from churnlib.schemas.rule_texts import RuleText, rule_text, type_text
 from churnlib.schemas.spec import TableSpec
@@ -134,8 +142,12 @@ def refusal_message(
     shown = sorted({row for fault in broken for row in fault.first})
     lines = raw.filter(pl.col(ROW).is_in(shown)).collect(engine="streaming")
     # As text, because Python has no dates before the year 1 and after 9999.
-    times = pl.col(pl.Datetime).dt.to_string("%Y-%m-%d %H:%M:%S%.f")
-    lines = lines.with_columns(pl.col(pl.Date).cast(pl.String), times)
+    texts = (
+        _time_text(pl.col(name), dtype)
+        for name, dtype in lines.schema.items()
+        if dtype == pl.Date or isinstance(dtype, pl.Datetime)
+    )
+    lines = lines.with_columns(*texts)
     values = {
         row[ROW]: {**row, FIELDS: ragged.get(row[ROW])} for row in lines.iter_rows(named=True)
     }
@@ -158,6 +170,14 @@ def refusal_message(
         f"{source.game}: {name_of(source.uri)}: {bad:,} of {total:,} rows break a rule:\n"
         f"{listed}\nNothing was built from it, and earlier outputs are kept. {advice}"
     )
+
+
+def _time_text(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    """Days or times as text; those that Polars cannot write as their distance from 1970."""
+    known = pl.when(has_year(value, dtype)).then(value)
+    form = "%Y-%m-%d" if dtype == pl.Date else "%Y-%m-%d %H:%M:%S%.f"
+    far = pl.format("{} days after 1970-01-01", days_since_1970(value, dtype))
+    return pl.coalesce(known.dt.to_string(form), far)
 
 
 def _number_hints(

@@ -124,11 +124,11 @@ def explain_read_errors(source: Dataset | DatasetRef | Part) -> Iterator[None]:
     """
     try:
         yield
-    except (pl.exceptions.PolarsError, csv.Error) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, csv.Error) as error:
         raise _unreadable(source, error) from None
 
 
-def _unreadable(source: Dataset | DatasetRef | Part, error: Exception) -> DataError:
+def _unreadable(source: Dataset | DatasetRef | Part, error: BaseException) -> DataError:
     why = reason(error)
     is_text = is_csv(source) and is_file(source.uri)
     if is_text and (line := line_not_utf8(source.uri)):

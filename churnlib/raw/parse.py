@@ -16,6 +16,10 @@ EXACT = 2**53
 """Below this, every whole number is exactly representable as a float."""
 THOUSANDS = r"^[+-]?[1-9]\d{0,2}\.000$"
 """Text that may be thousands with a point between them, or a whole number with decimals."""
+MOST_DAYS = 90_000_000
+"""The most days between 1970 and a day that is looked at."""
+UNITS_A_DAY = {"ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
+"""How often a day has a unit of time."""
 DAY = r"^(\d{4}-\d{2}-\d{2})(?:[T ]00:00(?::00(?:\.0+)?)?(?:Z|\+00:?00)?)?$"
 """The text of a day, also as a timestamp of its midnight."""
 
@@ -121,11 +125,23 @@ def _parsed(value: pl.Expr, source: pl.DataType, target: pl.DataType) -> pl.Expr
     return pl.coalesce(value.cast(target, strict=False), whole) if source == pl.String else whole
 
 
+def days_since_1970(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    """Days or times as days since 1970, whatever the year: other functions of Polars may panic."""
+    unit = dtype.time_unit if isinstance(dtype, pl.Datetime) else ""
+    return value.to_physical().cast(pl.Int64) // UNITS_A_DAY.get(unit, 1)
+
+
+def has_year(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    """Whether days or times lie in the years that Polars can write, about 250,000 either way."""
+    return days_since_1970(value, dtype).is_between(-MOST_DAYS, MOST_DAYS)
+
+
 def _as_date(value: pl.Expr, source: pl.DataType) -> pl.Expr:
     if source == pl.String:
         return value.str.extract(DAY).str.to_date("%Y-%m-%d", strict=False)
     if source == pl.Date:
         return value
     if isinstance(source, pl.Datetime):
+        value = pl.when(has_year(value, source)).then(value)
         return pl.when(value == value.dt.truncate("1d")).then(value.dt.date())
     return pl.lit(None, pl.Date)

@@ -99,7 +99,8 @@ def prepare_clean(
     try:
         table = _write_sorted(batches, spec, parent, output, workspace, whole)
         return Prepared(table, whole.copies)
-    except pl.exceptions.PolarsError:  # A value has another type, or a line is too long.
+    # A value has another type, a line is too long, or a day is beyond what Polars can write.
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
         raise UncleanError from None
 
 
