@@ -29,9 +29,9 @@ def predicted(studio: Studio) -> list[tuple[object, ...]]:
     """The same of the file of predictions."""
     rows = studio.table(BATCH).sort("risk_rank", "sub_id")
     return rows.select(
-        pl.lit(GAME),
-        pl.lit("2024-06-01"),
-        pl.lit(BATCH_DAY),
+        pl.lit(GAME).alias("game"),
+        pl.lit("2024-06-01").alias("batch_month"),
+        pl.lit(BATCH_DAY).alias("as_of"),
         *("char_id", "churn_probability", "risk_rank", "model_version", "contact", "held_out"),
     ).rows()
 
