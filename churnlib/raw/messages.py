@@ -176,6 +176,8 @@ def _time_text(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     """Days or times as text; those that Polars cannot write as their distance from 1970."""
     known = pl.when(has_year(value, dtype)).then(value)
     form = "%Y-%m-%d" if dtype == pl.Date else "%Y-%m-%d %H:%M:%S%.f"
+    if isinstance(dtype, pl.Datetime) and dtype.time_zone:
+        form = f"{form} {dtype.time_zone}"
     far = pl.format("{} days after 1970-01-01", days_since_1970(value, dtype))
     return pl.coalesce(known.dt.to_string(form), far)
 

@@ -255,3 +255,17 @@ def test_days_beyond_all_years_are_refused(
     assert "character_data.parquet: 1 of 2 rows break a rule" in message
     assert f"{column} must be" in message
     assert "days after 1970-01-01)" in message
+
+
+@pytest.mark.parametrize(("zone", "shown"), [
+    (None, "2024-01-31 23:00:00)"),
+    ("UTC", "2024-01-31 23:00:00 UTC)"),
+    ("Europe/Berlin", "2024-01-31 23:00:00 Europe/Berlin)"),
+])  # fmt: skip
+def test_time_of_a_refused_day_is_shown_with_its_zone(
+    tmp_path: Path, zone: str | None, shown: str
+) -> None:
+    time = pl.Series("creation_date", [datetime(2024, 1, 31, 23)], dtype=pl.Datetime("us"))
+    rows = pl.DataFrame([character(1)]).with_columns(time.dt.replace_time_zone(zone))
+    message = refusal(write(tmp_path, "character_data", rows, "parquet"))
+    assert f"creation_date must be a date such as 2024-12-31: 1 row (row 1: {shown}" in message
