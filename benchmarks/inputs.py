@@ -12,8 +12,8 @@ from pathlib import Path
 
 import polars as pl
 
-from churnlib.schemas.raw_tables import raw_tables
 from churnlib.synthesis import STANDARD, generate
+from churnlib.synthesis.tables import NAMES
 
 SEED = 1
 PART = 20_000_000
@@ -35,7 +35,7 @@ def main() -> int:
     for order in args.orders:
         target = args.folder / order / "01_raw" / args.game
         target.mkdir(parents=True)
-        for table in raw_tables():
+        for table in NAMES:
             rows = pl.scan_parquet(out / f"{table}.parquet")
             write_csv(ORDERS[order](rows), target / f"{table}.csv")
     print(json.dumps(generated.rows))

@@ -17,14 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from churnlib.raw.late_feeds import MonthlyRows, find_late
-from churnlib.schemas.raw_tables import TABLES
+from churnlib.schemas.raw_tables import raw_tables
 from churnlib.schemas.spec import TableSpec
+from churnlib.settings import load_settings
 from churnlib.synthesis.games import STANDARD
 from churnlib.synthesis.span import MONTHS, STARTS, month_of
 from churnlib.synthesis.world import Simulation, World
 
 Whole = NDArray[np.int64]
-SPECS: Mapping[str, TableSpec] = {spec.kind: spec for spec in TABLES}
+SPECS: Mapping[str, TableSpec] = {
+    spec.kind: spec for spec in raw_tables(load_settings("game1")).specs
+}
 DAYS = [date.fromisoformat(str(np.datetime64(int(day), "D"))) for day in STARTS]
 """The first day of each month, and the last day of the data."""
 REMOVED = ("misses that began", "misses that ended", "subscriptions")

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     __version__: str
     from churnlib.errors import ChurnlibError as ChurnlibError
+    from churnlib.features.activity import add_activity_features as add_activity_features
     from churnlib.features.cohort import feature_table as feature_table
     from churnlib.features.cohort import in_window as in_window
-    from churnlib.features.history import add_currency_features as add_currency_features
     from churnlib.features.outcome import add_churned_on as add_churned_on
     from churnlib.features.outcome import add_label as add_label
     from churnlib.features.standard import standard_features as standard_features
@@ -37,8 +37,8 @@ _HOMES = {
     "Catalog": "io.catalog",
     "ChurnlibError": "errors",
     "Settings": "settings",
+    "add_activity_features": "features.activity",
     "add_churned_on": "features.outcome",
-    "add_currency_features": "features.history",
     "add_label": "features.outcome",
     "back_test": "report.back_test",
     "breakdown": "metrics.segments",

@@ -14,7 +14,6 @@ R = TypeVar("R")
 
 HINTS = {
     "Catalog": "Make one with Catalog(settings.data_dir, settings.game).",
-    "CurrencySettings": 'Pass that section of the settings: load_settings("game1").currency.',
     "DataFrame": "Read it with polars.read_parquet or polars.read_csv.",
     "DatasetRef": "Get one from a Catalog.",
     "FittedModel": "Get one from churnlib.fit or churnlib.load_model.",

@@ -9,11 +9,13 @@ from churnlib.raw.copies import COPIES
 from churnlib.raw.file_format import FORMATS
 from churnlib.raw.quality_warnings import LATER, PLAUSIBLE
 from churnlib.report.content import MAX_NOT_PREDICTED
-from churnlib.schemas.raw_tables import MOST_MONTHS, raw_tables
+from churnlib.schemas.kinds import MOST_MONTHS
+from churnlib.schemas.raw_tables import raw_tables
 from churnlib.schemas.rule_texts import rule_texts, type_text
 from churnlib.schemas.spec import TableSpec
+from churnlib.settings import load_settings
 from churnlib.settings.tables import TableKind
-from flows.steps.absent_currency import MOST_ABSENT
+from flows.steps.absent_history import MOST_ABSENT
 from flows.steps.doubtful_tables import MANY
 from flows.steps.feeds import BATCH_FEEDS, LABEL_FEEDS
 from flows.steps.run_warnings import MOST_BEYOND
@@ -72,6 +74,9 @@ NOT_FOUND = (
     "compare the rows of each month with the source of the tables.",
 )
 
+STANDARD = raw_tables(load_settings("game1", local=False))
+"""The raw tables that base.toml declares."""
+
 
 @dataclass(frozen=True)
 class Check:
@@ -111,7 +116,7 @@ def _rows() -> Iterator[Check]:
     invalid = "unless quarantined"
     counted = "quarantined rows"
     settings = ("raw.on_bad_rows", "raw.max_bad_share")
-    types = {type_text(dtype) for spec in raw_tables().values() for dtype in spec.types.values()}
+    types = {type_text(dtype) for spec in STANDARD.values() for dtype in spec.types.values()}
     rules = (
         "a line has more or fewer fields than the header",
         *(f"a value {text}, and is not" for text in sorted(types)),
@@ -161,7 +166,7 @@ def _rows() -> Iterator[Check]:
 
 def _references() -> Iterator[Check]:
     settings = ("raw.on_bad_rows", "raw.max_bad_share")
-    for spec in raw_tables().values():
+    for spec in STANDARD.values():
         if spec.parent is None:
             continue
         found = f"a row of {spec.name} refers to no known row of {spec.parent.table}"
@@ -200,8 +205,8 @@ def _time() -> Iterator[Check]:
         "months of a table hold far fewer rows than those before and after", warned="always"
     )
     yield Check(
-        f"more than {MOST_ABSENT:.0%} of a window's subscriptions have no currency, although their "
-        "characters are not new",
+        f"more than {MOST_ABSENT:.0%} of a window's subscriptions have no row of a history, "
+        "although their characters are not new",
         warned="by `train` and `score`",
     )
     yield Check("no new month has arrived since the last batch", warned="by `batch-predict`")
@@ -330,7 +335,7 @@ def page() -> Iterator[str]:
     yield ""
     yield "| table | rules | data warnings |"
     yield "|---|---|---|"
-    for spec in raw_tables().values():
+    for spec in STANDARD.values():
         yield f"| {spec.name} | {_list(rules_of(spec))} | {_list(warnings_of(spec))} |"
     yield ""
 
@@ -360,7 +365,7 @@ def _row(check: Check) -> str:
 
 
 def _names(kinds: Iterable[TableKind]) -> str:
-    return " or ".join(spec.name for spec in raw_tables().of_kind(*kinds))
+    return " or ".join(spec.name for spec in STANDARD.of_kind(*kinds))
 
 
 def _list(texts: Iterable[str]) -> str:

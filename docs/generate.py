@@ -8,7 +8,6 @@ from pathlib import Path
 from churnlib.io.catalog import LAYERS
 from churnlib.metrics.definitions import METRICS
 from churnlib.schemas.outputs import all_tables
-from churnlib.schemas.raw_tables import raw_tables
 from churnlib.schemas.spec import TableSpec
 from churnlib.settings import describe_settings, list_games, load_settings
 from docs import data_checks, licences
@@ -96,9 +95,9 @@ def _tables() -> Iterator[str]:
     yield "The folders of the data tree, each with a folder per game:"
     yield ""
     yield from (f"- `{layer}`: {what}" for layer, what in LAYERS.items())
-    ids = " and ".join(f"`{column}`" for column in raw_tables().ids)
+    ids = " and ".join(f"`{column}`" for column in data_checks.STANDARD.ids)
     yield from ("", f'With `raw.id_type = "text"`, {ids} are `String` in all tables.')
-    for name, table in all_tables().items():
+    for name, table in all_tables(load_settings("game1", local=False)).items():
         yield from ("", f"## {name}", "", f"{table.description} Key: {', '.join(table.key)}.", "")
         yield "| column | type | may be null | meaning |"
         yield "|---|---|---|---|"

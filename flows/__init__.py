@@ -38,7 +38,7 @@ class BaseFlow(NamedTuple):
 
 FLOWS = {
     "standard_features": BaseFlow(
-        "Build all features except those of the currency, and the day of each churn.",
+        "Build the features that need no histories or events, and the day of each churn.",
         "03_primary",
         "standard_features.parquet",
     ),

@@ -5,10 +5,12 @@ from flows import run_command
 if __name__ == "__main__":  # Before the other imports, which would delay the first line.
     run_command("batch-predict")
 
+from churnlib.features.activity import ActivityFeatures
+from churnlib.features.standard import StandardColumns
 from churnlib.io.datasets import DatasetRef
 from churnlib.settings.tables import TableKind
 from churnlib.uris import name_of
-from flows.steps.absent_currency import absent_currency_warnings
+from flows.steps.absent_history import absent_history_warnings
 from flows.steps.batches import announce_gaps, batch_facts, beyond_warnings, news_warnings
 from flows.steps.contacts import announce_contacts, contact_plan
 from flows.steps.delivery import check_delivery, check_not_smaller
@@ -23,12 +25,13 @@ from flows.steps.prediction import (
     footer_warnings,
     predict_batch,
 )
+from flows.steps.raw_tables import ACTIVITY_KINDS
 from flows.steps.run import Run
 from flows.steps.run_warnings import leakage_warnings, warn
 from flows.steps.table_tasks import TABLE_TASKS
 from flows.steps.window_features import check_first
 
-KINDS: tuple[TableKind, ...] = ("entity", "subscriptions", "history")
+KINDS: tuple[TableKind, ...] = ("entity", "subscriptions", *ACTIVITY_KINDS)
 
 
 @churn_flow(
@@ -43,25 +46,25 @@ def batch_predict(run: Run) -> DatasetRef:
     output = run.catalog.predictions(window.first)
     check_delivery(run, output, name_of(model.uri))
     check_first(run, "batch_predict", *run.raw.of_kind(*KINDS))
-    tables = characters, subs, currency = run.tables(*KINDS)
+    tables = characters, subs, *activity = run.tables(*KINDS)
     check_not_smaller(run, output, subs)
     warnings = warn(
         run.day_warnings,
         leakage_warnings(settings.standard),
         model_warnings,
-        check_feeds(run, feeds_of(subs, currency), "batch_predict"),
+        check_feeds(run, feeds_of(subs, *activity), "batch_predict"),
         beyond_warnings(run, window),
         doubtful_table_warnings(run, {table.checked.name: table.facts for table in tables}),
     )
     features = build_predict_features(
         characters.checked,
         subs.checked,
-        currency.checked,
+        tuple(table.checked for table in activity),
         run.catalog.predict_features(window.first),
-        BatchRequest(window, settings.standard, settings.currency),
+        BatchRequest(window, StandardColumns.of(settings), ActivityFeatures.of(settings)),
         engine=settings.engine,
     )
-    warnings += warn(absent_currency_warnings(features))
+    warnings += warn(absent_history_warnings(run, features))
     warn(news_warnings(run, window, tables))
     predictions = predict_batch(
         model,

@@ -10,7 +10,7 @@ from typing import get_args
 from churnlib.io.datasets import DatasetRef
 from churnlib.settings.tables import TableKind
 from flows.standard_features import standard_features
-from flows.steps.absent_currency import absent_currency_warnings
+from flows.steps.absent_history import absent_history_warnings
 from flows.steps.back_test import score_model
 from flows.steps.back_test_plan import back_test_plan
 from flows.steps.doubtful_tables import doubtful_table_warnings
@@ -19,6 +19,7 @@ from flows.steps.flow import churn_flow
 from flows.steps.own_settings import try_warnings
 from flows.steps.past_churn import past_churn_warnings
 from flows.steps.promotion import apply_back_test, record_back_test
+from flows.steps.raw_tables import ACTIVITY_KINDS
 from flows.steps.reports import check_segments, keep_reports, score_context, show
 from flows.steps.run import Run
 from flows.steps.run_warnings import data_warnings, leakage_warnings, warn
@@ -31,7 +32,7 @@ from flows.steps.window_features import build_window_features, check_first, wind
 @churn_flow(
     "score",
     tasks=(*TABLE_TASKS, build_window_features, score_model, record_back_test),
-    tables=("history",),
+    tables=ACTIVITY_KINDS,
 )
 def score(run: Run) -> tuple[DatasetRef, ...]:
     """Back-tests the candidate against the champion, or the champion alone, and reports."""
@@ -40,18 +41,18 @@ def score(run: Run) -> tuple[DatasetRef, ...]:
     standard = open_standard_features(run, "churn_after_months", "standard")
     sources = read_sources(run)
     refuse_late(run, noted_feeds(run), "score")
-    (currency,) = run.tables("history")
+    activity = run.tables(*ACTIVITY_KINDS)
     warnings = warn(
         leakage_warnings(run.settings.standard),
         plan.warnings,
         try_warnings(run),
-        data_warnings(run, "score", sources, {**noted_feeds(run), **feeds_of(currency)}),
+        data_warnings(run, "score", sources, {**noted_feeds(run), **feeds_of(*activity)}),
         note=plan.note,
     )
     warnings += warn(past_churn_warnings(run, standard))
-    cohort = window_cohort(run, "score", standard, sources, currency, plan.window)
+    cohort = window_cohort(run, "score", standard, sources, activity, plan.window)
     warnings += warn(
-        doubtful_table_warnings(run, cohort.sources), absent_currency_warnings(cohort.features)
+        doubtful_table_warnings(run, cohort.sources), absent_history_warnings(run, cohort.features)
     )
     reports = score_model(
         plan.model,

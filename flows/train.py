@@ -10,12 +10,13 @@ from typing import get_args
 from churnlib.io.datasets import DatasetRef
 from churnlib.settings.tables import TableKind
 from flows.standard_features import standard_features
-from flows.steps.absent_currency import absent_currency_warnings
+from flows.steps.absent_history import absent_history_warnings
 from flows.steps.doubtful_tables import doubtful_table_warnings
 from flows.steps.feeds import feeds_of, refuse_late
 from flows.steps.flow import churn_flow
 from flows.steps.outcome_check import LabelRequest, check_outcomes
 from flows.steps.past_churn import past_churn_warnings
+from flows.steps.raw_tables import ACTIVITY_KINDS
 from flows.steps.registration import register, register_version
 from flows.steps.reports import keep_reports, show, training_context
 from flows.steps.run import Run
@@ -40,7 +41,7 @@ from flows.steps.window_features import build_window_features, check_first, wind
         report_training,
         register,
     ),
-    tables=("history",),
+    tables=ACTIVITY_KINDS,
 )
 def train(run: Run) -> DatasetRef:
     """Trains a model on the training window, reports on it, and makes it the candidate."""
@@ -48,17 +49,17 @@ def train(run: Run) -> DatasetRef:
     standard = open_standard_features(run, "churn_after_months", "standard")
     sources = read_sources(run)
     refuse_late(run, noted_feeds(run), "train")
-    (currency,) = run.tables("history")
+    activity = run.tables(*ACTIVITY_KINDS)
     warnings = warn(
         leakage_warnings(run.settings.standard),
-        data_warnings(run, "train", sources, {**noted_feeds(run), **feeds_of(currency)}),
+        data_warnings(run, "train", sources, {**noted_feeds(run), **feeds_of(*activity)}),
     )
     warnings += warn(past_churn_warnings(run, standard))
     check_outcomes(standard, LabelRequest.of(run))
-    cohort = window_cohort(run, "train", standard, sources, currency)
+    cohort = window_cohort(run, "train", standard, sources, activity)
     warnings += warn(
         doubtful_table_warnings(run, cohort.sources),
-        absent_currency_warnings(cohort.features),
+        absent_history_warnings(run, cohort.features),
         unit_change_warnings(cohort.features),
     )
     model = fit_version(run, cohort)

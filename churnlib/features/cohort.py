@@ -1,82 +1,73 @@
 """The feature table of a cohort: its features, its columns, and the window of its rows."""
 
+from collections.abc import Mapping
 from datetime import date
 
 import polars as pl
 
 from churnlib.errors import DataError
-from churnlib.features.history import add_currency_features
+from churnlib.features.activity import add_activity_features
 from churnlib.features.outcome import add_churned_on, add_label
-from churnlib.features.standard import standard_features
+from churnlib.features.standard import StandardColumns, standard_features
 from churnlib.schemas.columns import SUB_START_DATE
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.schemas.validation import require
-from churnlib.settings import CurrencySettings, Settings, StandardSettings
+from churnlib.settings import Settings
 
 
 def feature_table(
-    characters: pl.LazyFrame,
-    currency: pl.LazyFrame,
-    subs: pl.LazyFrame,
-    misses: pl.LazyFrame,
-    settings: Settings,
-    *,
-    as_of: date,
+    tables: Mapping[str, pl.LazyFrame], settings: Settings, *, as_of: date
 ) -> pl.LazyFrame:
     """Builds features and label of every subscription, point-in-time.
 
     Args:
-        characters: `character_data`, one row per character.
-        currency: `character_currency`, one row per character and month.
-        subs: `sub_data`, one row per subscription.
-        misses: `sub_miss`, one row per run of missed months.
+        tables: The checked raw tables of the game by name, as `read_tables` gives them.
         settings: The features, and the definition of churn.
         as_of: The day of the run; nothing dated after it is read.
 
     Returns:
         One row per subscription that started on or before `as_of` and whose character is known,
         sorted like `standard_features`: those features, `churned_on`, `sub_churn` (null if the
-        label is not yet available, or the subscription is not at risk) and the currency features.
+        label is not yet available, or the subscription is not at risk) and the other features.
+
+    Raises:
+        DataError: A table or a column is missing.
     """
-    undated = settings.standard.undated_totals
+    raw = raw_tables(settings)
+    require(tables, raw, "the tables")
     return (
-        standard_features(characters, subs, as_of=as_of, undated_totals=undated)
-        .pipe(add_churned_on, misses, as_of=as_of, churn_after_months=settings.churn_after_months)
+        standard_features(
+            tables[raw.characters.name],
+            tables[raw.subscriptions.name],
+            StandardColumns.of(settings),
+            as_of=as_of,
+        )
+        .pipe(
+            add_churned_on,
+            tables[raw.misses.name],
+            as_of=as_of,
+            churn_after_months=settings.churn_after_months,
+        )
         .pipe(
             add_label,
             as_of=as_of,
             horizon_months=settings.horizon_months,
             churn_after_months=settings.churn_after_months,
         )
-        .pipe(add_currency_features, currency, settings.currency, as_of=as_of)
+        .pipe(add_activity_features, tables, settings, as_of=as_of)
     )
 
 
-def feature_columns(standard: StandardSettings, currency: CurrencySettings) -> pl.Schema:
+def feature_columns(settings: Settings) -> pl.Schema:
     """The columns of a feature table, keys and label included, without reading any data.
-
-    Args:
-        standard: The settings of the standard features.
-        currency: The settings of the currency features.
 
     Returns:
         Names and types of the columns of `feature_table`, in their order.
     """
-    tables = raw_tables()
+    tables = raw_tables(settings)
     empty = {name: pl.LazyFrame(schema=spec.checked_types) for name, spec in tables.items()}
-    as_of = date(2000, 1, 1)  # No column depends on this day or on the months below.
-    return (
-        standard_features(
-            empty[tables.characters.name],
-            empty[tables.subscriptions.name],
-            as_of=as_of,
-            undated_totals=standard.undated_totals,
-        )
-        .pipe(add_churned_on, empty[tables.misses.name], as_of=as_of, churn_after_months=1)
-        .pipe(add_label, as_of=as_of, horizon_months=1)
-        .pipe(add_currency_features, empty[tables.history.name], currency, as_of=as_of)
-        .collect_schema()
-    )
+    # No column depends on the day.
+    return feature_table(empty, settings, as_of=date(2000, 1, 1)).collect_schema()
 
 
 def in_window(subs: pl.LazyFrame, first: date, last: date) -> pl.LazyFrame:

@@ -14,9 +14,7 @@ from churnlib.features.row_runs import Floats, Integers, first_not_below
 from churnlib.months import first_days, months_of
 from churnlib.schemas.columns import CHAR_ID, DATE, SUB_START_DATE
 from churnlib.schemas.validation import require
-from churnlib.settings import CurrencySettings
 from churnlib.settings.history_features import (
-    CURRENCY,
     HistoryFeature,
     HistoryFeatures,
     HistoryFunction,
@@ -92,14 +90,6 @@ def history_feature_types(features: HistoryFeatures, table: str) -> dict[str, pl
         each.name: pl.Int32() if each.kind == "age" or each.function == "count" else pl.Float64()
         for each in features.of_table(table)
     }
-
-
-def add_currency_features(
-    subs: pl.LazyFrame, currency: pl.LazyFrame, settings: CurrencySettings, *, as_of: date
-) -> pl.LazyFrame:
-    """Adds the configured features from `character_currency`; see `add_history_features`."""
-    features = HistoryFeatures.model_validate(settings.model_dump())
-    return add_history_features(subs, currency, features, table=CURRENCY, as_of=as_of)
 
 
 def _with_features(

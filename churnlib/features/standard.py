@@ -1,6 +1,7 @@
-"""Standard features: what is known about a subscription at its start, except for currency."""
+"""Standard features: what is known about a subscription at its start, without its activity."""
 
 import sys
+from dataclasses import dataclass
 from datetime import date
 
 import polars as pl
@@ -9,59 +10,108 @@ from churnlib.months import months_from
 from churnlib.schemas.columns import (
     CHAR_ID,
     CREATION_DATE,
-    MASTERY_DATE,
     PRICE,
     SUB_MONTHS,
+    SUB_ORDER,
     SUB_START_DATE,
+    date_feature,
+    milestone_features,
 )
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.schemas.spec import FACTS, ColumnKind
 from churnlib.schemas.validation import require
+from churnlib.settings import Settings
 
-SUB_ORDER = raw_tables().subscriptions.order
 LARGEST = sys.float_info.max
+KNOWN = "_is_known"
+"""Whether the character of a row is known; null if it is not."""
+
+
+@dataclass(frozen=True)
+class StandardColumns:
+    """The columns that standard features are built from.
+
+    Attributes:
+        subscription: All columns of subscriptions.
+        facts: Those of characters that are known from their creation; and the undated ones, if
+            these are features.
+        milestones: The days of characters' milestones.
+        dates: Other dates of characters, of which the months until the start are features.
+        keeps_unknown: Whether subscriptions of unknown characters have a row.
+    """
+
+    subscription: tuple[str, ...]
+    facts: tuple[str, ...]
+    milestones: tuple[str, ...]
+    dates: tuple[str, ...]
+    keeps_unknown: bool
+
+    @classmethod
+    def of(cls, settings: Settings) -> "StandardColumns":
+        """Takes them from the settings of a game."""
+        tables = raw_tables(settings)
+        characters = tables.characters
+        undated = settings.standard.undated_totals
+        kinds: tuple[ColumnKind, ...] = (*FACTS, "undated") if undated else FACTS
+        return cls(
+            tuple(tables.subscriptions.columns),
+            characters.of_kind(*kinds),
+            characters.of_kind("milestone"),
+            tuple(name for name in characters.of_kind("date") if name != CREATION_DATE),
+            settings.raw.unknown_parent == "keep",
+        )
 
 
 def standard_features(
-    characters: pl.LazyFrame, subs: pl.LazyFrame, *, as_of: date, undated_totals: bool = False
+    characters: pl.LazyFrame,
+    subs: pl.LazyFrame,
+    columns: StandardColumns | Settings,
+    *,
+    as_of: date,
 ) -> pl.LazyFrame:
     """Builds the standard features of every subscription, as of its start.
 
     Args:
-        characters: `character_data`, one row per character.
-        subs: `sub_data`, one row per subscription.
+        characters: The checked table of characters, one row per character.
+        subs: That of subscriptions, one row per subscription.
+        columns: The settings of the game, or only what these features depend on.
         as_of: The day of the run; later subscriptions are left out.
-        undated_totals: Whether to keep `total_kills` and `total_deaths`. They are as of the
-            extract, so they leak the future.
 
     Returns:
         One row per subscription that started on or before `as_of` and whose character is known,
-        sorted by character, start and subscription: the columns of `sub_data`, those of the
-        character, then the computed ones. Months are calendar months. Neither currency nor label.
+        sorted by character, start and subscription: the columns of the subscription, those of the
+        character, then the computed ones. Months are calendar months. No label. With
+        `raw.unknown_parent = "keep"`, subscriptions of unknown characters have a row, too, in which
+        the facts of the character are null.
 
     Raises:
         DataError: A column is missing.
     """
-    tables = raw_tables()
-    kinds: tuple[ColumnKind, ...] = (*FACTS, "undated") if undated_totals else FACTS
-    milestones = tables.characters.of_kind("milestone")
-    known = tables.characters.of_kind(*kinds)
-    facts = (CHAR_ID, *known, *milestones)
+    if isinstance(columns, Settings):
+        columns = StandardColumns.of(columns)
+    facts = (CHAR_ID, *columns.facts, *columns.milestones)
     require(characters.collect_schema(), facts, "the characters")
-    require(subs.collect_schema(), tables.subscriptions.columns, "the subscriptions")
-    return (
-        subs.select(*tables.subscriptions.columns)
+    require(subs.collect_schema(), columns.subscription, "the subscriptions")
+    rows = (
+        subs.select(*columns.subscription)
         .filter(pl.col(SUB_START_DATE) <= as_of)
         .join(
-            characters.select(facts),
+            characters.select(*facts, pl.lit(True).alias(KNOWN)),
             on=CHAR_ID,
+            how="left" if columns.keeps_unknown else "inner",
         )
-        .pipe(add_age)
-        .pipe(add_mastery)
-        .drop(milestones)
-        .pipe(add_sub_history)
-        .with_columns(expected_revenue=(pl.col(SUB_MONTHS) * pl.col(PRICE)).clip(-LARGEST, LARGEST))
     )
+    if CREATION_DATE in columns.facts:
+        rows = rows.pipe(add_age)
+    for milestone in columns.milestones:
+        rows = rows.pipe(add_milestone, milestone, has_creation=CREATION_DATE in columns.facts)
+    for name in columns.dates:
+        rows = rows.pipe(add_months_since, name)
+    rows = rows.drop(columns.milestones, KNOWN).pipe(add_sub_history)
+    if PRICE not in columns.subscription:
+        return rows
+    revenue = (pl.col(SUB_MONTHS) * pl.col(PRICE)).clip(-LARGEST, LARGEST)
+    return rows.with_columns(expected_revenue=revenue)
 
 
 def add_age(subs: pl.LazyFrame) -> pl.LazyFrame:
@@ -75,19 +125,44 @@ def add_age(subs: pl.LazyFrame) -> pl.LazyFrame:
     return subs.with_columns(age_at_sub_months=age)
 
 
-def add_mastery(subs: pl.LazyFrame) -> pl.LazyFrame:
-    """Adds `is_mastered` and `months_to_mastery`, as known at the start.
+def add_milestone(subs: pl.LazyFrame, name: str, *, has_creation: bool) -> pl.LazyFrame:
+    """Adds whether a milestone is reached by the start, and how many months after the creation.
 
-    Keeps the rows. Needs `creation_date`, `class_mastery_date` and `sub_start_date`.
-    `months_to_mastery` counts from creation, and is null if the class is not mastered by the start.
-    Both are null in dirty data in which it was mastered before the character's creation.
+    Keeps the rows. Needs the day of the milestone, `sub_start_date`, and whether the character is
+    known, without which both are null; the months need `creation_date`. They are null if the
+    milestone is not reached by the start. Both are null in dirty data in which it was reached
+    before the character's creation.
+
+    Args:
+        subs: One row per subscription.
+        name: The column of the milestone.
+        has_creation: Whether the day of the character's creation is known.
     """
-    created, day = pl.col(CREATION_DATE), pl.col(MASTERY_DATE)
-    mastered = (day <= pl.col(SUB_START_DATE)).fill_null(False)
-    is_odd = mastered & (day < created)
+    is_reached, months_to = milestone_features(name)
+    created, day = pl.col(CREATION_DATE), pl.col(name)
+    reached = pl.when(KNOWN).then((day <= pl.col(SUB_START_DATE)).fill_null(False))
+    if not has_creation:
+        return subs.with_columns(reached.alias(is_reached))
+    is_odd = reached & (day < created)
     return subs.with_columns(
-        is_mastered=pl.when(~is_odd).then(mastered),
-        months_to_mastery=pl.when(mastered & ~is_odd).then(months_from(created, day)),
+        pl.when(~is_odd).then(reached).alias(is_reached),
+        pl.when(reached & ~is_odd).then(months_from(created, day)).alias(months_to),
+    )
+
+
+def add_months_since(subs: pl.LazyFrame, name: str) -> pl.LazyFrame:
+    """Adds the months from a date of the character to the start; both are null if it is later.
+
+    Keeps the rows. Needs the date and `sub_start_date`.
+
+    Args:
+        subs: One row per subscription.
+        name: The column of the date.
+    """
+    start = pl.col(SUB_START_DATE)
+    day = pl.when(pl.col(name) <= start).then(pl.col(name))
+    return subs.with_columns(day.alias(name)).with_columns(
+        months_from(pl.col(name), start).alias(date_feature(name))
     )
 
 

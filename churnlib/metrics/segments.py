@@ -28,7 +28,7 @@ from churnlib.schemas.validation import (
     check_whole,
     require,
 )
-from churnlib.settings import RawSettings
+from churnlib.settings import Settings
 
 CHARACTERS = "characters"
 """The segments of every report: new and returning characters."""
@@ -66,17 +66,17 @@ class Segment:
         }
 
 
-def check_segments(columns: Sequence[str], raw: RawSettings) -> None:
+def check_segments(columns: Sequence[str], settings: Settings) -> None:
     """Checks that subscriptions can be grouped by columns, before the long work starts.
 
     Args:
         columns: The setting `evaluation.segments`.
-        raw: The game's settings of raw tables.
+        settings: The settings of the game.
 
     Raises:
         SettingsError: A column is not a standard feature, or does not hold categories.
     """
-    known, ids = output_tables(raw)["standard_features"].types, raw_tables(raw).ids
+    known, ids = output_tables(settings)["standard_features"].types, raw_tables(settings).ids
     possible = [
         name
         for name, dtype in known.items()

@@ -8,9 +8,10 @@ import polars as pl
 
 from churnlib.errors import DataError
 from churnlib.months import first_day, shift_months
-from churnlib.schemas.columns import DATE
+from churnlib.schemas.raw_tables import RawTables, raw_tables
 from churnlib.schemas.spec import TableSpec
 from churnlib.schemas.validation import require
+from churnlib.settings import Settings
 
 ARRIVED_SHARE = 0.5
 """The default of `raw.arrived_share`."""
@@ -77,26 +78,84 @@ def latest_arrival(rows: Mapping[date, int], share: float = ARRIVED_SHARE) -> Ar
     return Arrival(arrived, rows[arrived], later)
 
 
-def latest_day(currency: pl.LazyFrame, game: str, arrived_share: float = ARRIVED_SHARE) -> date:
-    """The default day of a run: the first day of the latest month that has arrived.
+def latest_start(rows: Mapping[date, int], share: float = ARRIVED_SHARE) -> Arrival | None:
+    """Finds the latest month in which subscriptions started, for games without histories.
+
+    A month after one without any needs a share of the rows of the last one before, so that a
+    mistyped day does not count.
+
+    Args:
+        rows: The subscriptions that started in each month, by first day.
+        share: The share; see `raw.arrived_share`.
+
+    Returns:
+        The month; None if there are no rows.
+    """
+    newest: date | None = None
+    months = sorted(month for month, count in rows.items() if count > 0)
+    for month in months:
+        if (
+            newest is None
+            or newest == shift_months(month, -1)
+            or rows[month] >= share * rows[newest]
+        ):
+            newest = month
+    if newest is None:
+        return None
+    return Arrival(newest, rows[newest], {m: rows[m] for m in months if m > newest})
+
+
+def default_day(
+    days: Mapping[str, Mapping[date, int]], tables: RawTables, share: float = ARRIVED_SHARE
+) -> date | None:
+    """The day of a run that names none.
+
+    Args:
+        days: The rows of the raw tables by the day on which they became known, by table.
+        tables: The raw tables of the game.
+        share: The share of the rows of the month before with which a month has arrived.
+
+    Returns:
+        The first day of the latest month that has arrived in all histories; without histories,
+        that of the month after the latest start of a subscription. None if there are no rows.
+    """
+    arrivals = [
+        latest_arrival(rows_by_month(days.get(spec.name, {})), share)
+        for spec in tables.of_kind("history")
+    ]
+    if arrivals:
+        months = [arrival.month for arrival in arrivals if arrival]
+        return min(months) if len(months) == len(arrivals) else None
+    start = latest_start(rows_by_month(days.get(tables.subscriptions.name, {})), share)
+    return shift_months(start.month, 1) if start else None
+
+
+def latest_day(tables: Mapping[str, pl.LazyFrame], settings: Settings) -> date:
+    """The default day of a run, from the tables of a game; see `default_day`.
 
     Rows of later months are not read by a run of that day: a month is incomplete with fewer than a
     share of the rows of the month before it, or its dates are wrong.
 
     Args:
-        currency: `character_currency`.
-        game: The game's name, for messages.
-        arrived_share: The share; see `raw.arrived_share`.
+        tables: The checked raw tables of the game by name, as `read_tables` gives them.
+        settings: The settings of the game.
 
     Raises:
-        DataError: The table is empty, or has no `date`.
+        DataError: A table is missing, or a history has no rows.
     """
-    require(currency.collect_schema(), (DATE,), f"{game}: the rows of character_currency")
-    days = currency.select(pl.col(DATE).dt.truncate("1mo")).drop_nulls().group_by(DATE).len()
-    arrival = latest_arrival(dict(days.collect().iter_rows()), arrived_share)
-    if arrival is None:
-        raise no_day(game, "character_currency")
-    return arrival.month
+    raw = raw_tables(settings)
+    dated = raw.of_kind("history") or (raw.subscriptions,)
+    require(tables, [spec.name for spec in dated], "the tables")
+    days = {spec.name: _days_known(tables[spec.name], spec) for spec in dated}
+    day = default_day(days, raw, settings.raw.arrived_share)
+    if day is None:
+        raise no_day(settings.game, next(name for name, rows in days.items() if not rows))
+    return day
+
+
+def _days_known(table: pl.LazyFrame, spec: TableSpec) -> dict[date, int]:
+    days = table.select(spec.known_on.alias("day")).drop_nulls().group_by("day").len()
+    return dict(days.collect().iter_rows())
 
 
 def no_day(game: str, table: str) -> DataError:

@@ -82,7 +82,7 @@ def undeclared_columns(source: Dataset | DatasetRef, spec: TableSpec) -> list[st
     """
     with explain_open_errors(source):
         names = dict.fromkeys(name for part in parts_of(source) for name in _names(part))
-    return [one_line(name) for name in names if name not in spec.columns]
+    return [one_line(name) for name in names if name not in (*spec.columns, *spec.unused)]
 
 
 def _names(part: Part) -> list[str]:

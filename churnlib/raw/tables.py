@@ -1,7 +1,6 @@
 """All raw tables of a game at once, for scripts and notebooks."""
 
 from datetime import date
-from typing import NamedTuple
 
 import polars as pl
 
@@ -13,25 +12,15 @@ from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import Settings, load_settings
 
 
-class Tables(NamedTuple):
-    """The raw tables of a game, typed, without the rows that break a rule."""
-
-    characters: pl.LazyFrame
-    """One row per character."""
-    currency: pl.LazyFrame
-    """One row per character and month."""
-    subs: pl.LazyFrame
-    """One row per subscription."""
-    misses: pl.LazyFrame
-    """One row per run of missed months."""
-
-
-def read_tables(settings: Settings | str, *, as_of: date | None = None) -> Tables:
+def read_tables(settings: Settings | str, *, as_of: date | None = None) -> dict[str, pl.LazyFrame]:
     """Reads the raw tables of a game, and checks every row against the rules of its table.
 
     Args:
         settings: The game's settings, or its name.
         as_of: See `churnlib.check_table`.
+
+    Returns:
+        The tables by name, typed, without the rows that break a rule.
 
     Raises:
         DataError: A table is missing or cannot be read, or rows break rules and may not be
@@ -41,11 +30,12 @@ def read_tables(settings: Settings | str, *, as_of: date | None = None) -> Table
     if isinstance(settings, str):
         settings = load_settings(settings)
     catalog, checked = Catalog(settings.data_dir, settings.game), dict[str, pl.LazyFrame]()
-    tables = raw_tables(settings.raw)
+    tables = raw_tables(settings)
     for name, spec in tables.items():
         reference = spec.required_parent
         parent = checked[reference.table] if reference else None
-        table = check_table(catalog.raw(name), name, settings.raw, parent=parent, as_of=as_of)
+        source = catalog.raw(name, settings.tables[name].path)
+        table = check_table(source, name, settings, parent=parent, as_of=as_of)
         checked[name] = table.rows.lazy()
         if spec.parent and not spec.required_parent:
             known = checked[spec.parent.table]
@@ -53,6 +43,5 @@ def read_tables(settings: Settings | str, *, as_of: date | None = None) -> Table
             counts.add(table.rows)
             by_day = {**counts.by_day, **count_unknown_parents(checked[name], spec, known)}
             rows, day = (checked[name], known), as_of or date.max
-            check_share_known(catalog.raw(name), rows, spec, by_day, settings.raw, day)
-    in_order = (tables.characters, tables.history, tables.subscriptions, tables.misses)
-    return Tables(*(checked[spec.name] for spec in in_order))
+            check_share_known(source, rows, spec, by_day, settings.raw, day)
+    return checked

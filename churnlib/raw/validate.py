@@ -24,7 +24,8 @@ from churnlib.raw.row_order import sort_rows
 from churnlib.raw.validator import Validator
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.schemas.spec import TableSpec
-from churnlib.settings import RawSettings
+from churnlib.settings import Settings
+from churnlib.settings.tables import DeclaredTables
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class CheckedTable:
 def check_table(
     source: Dataset | DatasetRef,
     table: str,
-    settings: RawSettings,
+    settings: Settings | DeclaredTables,
     *,
     parent: pl.LazyFrame | None = None,
     as_of: date | None = None,
@@ -56,7 +57,7 @@ def check_table(
     Args:
         source: The file.
         table: The raw table's name.
-        settings: What to do with rows that break a rule, and which categories are closed.
+        settings: The settings of the game: its tables, and what to do with rows that break a rule.
         parent: The checked table that it refers to: characters for subscriptions, subscriptions
             for misses. If None, references are not checked.
         as_of: Check only rows known on this day. A later row is kept if it breaks no rule, else
@@ -66,7 +67,7 @@ def check_table(
         DataError: A column is missing, the file cannot be read, or rows break rules and may not be
             quarantined; names file, columns, rules, and the number and first of the rows.
     """
-    validator = Validator(raw_tables(settings)[table], settings, as_of)
+    validator = Validator(raw_tables(settings)[table], settings.raw, as_of)
     spec = validator.spec
     none = pl.DataFrame(schema=spec.checked_types)
     good = valid_rows(source, validator, parent, Workspace(memory=sys.maxsize, folder=Path()))

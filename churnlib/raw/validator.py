@@ -138,9 +138,15 @@ class Validator:
         if self.spec.parent and parent is not None and self.orphans is not None:
             what = f"{source.game}: the rows of {name_of(source.uri)}"
             check_any_known(parent, self.spec.parent, what)
-            hint = advice(self.orphans, parent)
+            hint = advice(self.orphans, parent) or self._keeping()
         message = refusal_message(source, raw, faults, self._ragged, counts, self.settings)
         raise DataError(f"{message} {hint}".rstrip())
+
+    def _keeping(self) -> str:
+        """How to keep rows that refer to nothing known, if that is possible."""
+        if self.spec.kind != "subscriptions":
+            return ""
+        return 'Or keep them without the facts of their character: raw.unknown_parent = "keep".'
 
     def rejected(self, raw: pl.LazyFrame) -> pl.DataFrame:
         """The quarantined rows, in the order of the file.

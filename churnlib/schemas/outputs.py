@@ -4,29 +4,29 @@ from functools import cache
 
 import dataframely as dy
 
-from churnlib.schemas.columns import BASELINE, KEYS, PROBABILITY
+from churnlib.schemas.columns import (
+    BASELINE,
+    CREATION_DATE,
+    KEYS,
+    PRICE,
+    PROBABILITY,
+    date_feature,
+    milestone_features,
+)
 from churnlib.schemas.raw_tables import RawTables, raw_tables
-from churnlib.schemas.spec import FACTS, Table
-from churnlib.settings import RawSettings
+from churnlib.schemas.spec import FACTS, Table, TableSpec
+from churnlib.settings import Settings
+from churnlib.settings.tables import DeclaredTables
 
 _COMPUTED = {
-    "age_at_sub_months": dy.Int32(
-        nullable=True, description="Creation to start; null if created later"
-    ),
-    "is_mastered": dy.Bool(
-        nullable=True,
-        description="Whether the class was mastered by the start; null if before the creation",
-    ),
-    "months_to_mastery": dy.Int32(
-        nullable=True, description="Creation to mastery; null if `is_mastered` is not true"
-    ),
     "first_sub_date": dy.Date(description="Start of the character's first subscription"),
     "is_first_sub": dy.Bool(description="Whether it is the first: a new character"),
     "sub_number": dy.Int32(min=1, description="1 + how many started strictly before"),
     "months_since_previous_sub": dy.Int32(
         nullable=True, description="Since the latest strictly earlier start; null for the first"
     ),
-    "expected_revenue": dy.Float64(description="sub_months * price"),
+}
+_CHURNED = {
     "churned_on": dy.Date(
         nullable=True,
         description="First day of the month after the missed months that are churn; null if none",
@@ -62,11 +62,11 @@ NEWER_COLUMNS = (BASELINE, "contact", "held_out")
 """Columns that predictions may lack, because older versions of this package did not write them."""
 
 
-def output_tables(settings: RawSettings | None = None) -> dict[str, Table]:
+def output_tables(settings: Settings | DeclaredTables) -> dict[str, Table]:
     """The tables that flows write, by name.
 
     Args:
-        settings: The game's settings of raw tables; see `raw_tables`.
+        settings: The settings of the game; see `raw_tables`.
     """
     return _output_tables(raw_tables(settings))
 
@@ -75,11 +75,19 @@ def output_tables(settings: RawSettings | None = None) -> dict[str, Table]:
 def _output_tables(raw: RawTables) -> dict[str, Table]:
     subscriptions, characters = raw.subscriptions.columns, raw.characters
     facts = {name: characters.columns[name] for name in characters.of_kind(*FACTS)}
+    revenue = {"expected_revenue": dy.Float64(description="sub_months * price")}
     tables = (
         Table(
             "standard_features",
             "A row per subscription, as known at its start; all months are calendar months.",
-            {**subscriptions, **facts, **_COMPUTED},
+            {
+                **subscriptions,
+                **{name: _nullable(column, name, raw) for name, column in facts.items()},
+                **_of_character(characters),
+                **_COMPUTED,
+                **(revenue if PRICE in subscriptions else {}),
+                **_CHURNED,
+            },
         ),
         Table(
             "predictions",
@@ -90,6 +98,40 @@ def _output_tables(raw: RawTables) -> dict[str, Table]:
     return {table.name: table for table in tables}
 
 
-def all_tables(settings: RawSettings | None = None) -> dict[str, Table]:
+def _nullable(column: dy.Column, name: str, raw: RawTables) -> dy.Column:
+    """A fact is null if the character is unknown; a date also where it is after the day."""
+    is_date = isinstance(column, dy.Date) and name != CREATION_DATE
+    is_unknown = raw.subscriptions.required_parent is None
+    return column.with_nullable(True) if is_date or is_unknown else column
+
+
+def _of_character(characters: TableSpec) -> dict[str, dy.Column]:
+    """The features that are computed from a character's dates."""
+    columns: dict[str, dy.Column] = {}
+    has_creation = CREATION_DATE in characters.columns
+    if has_creation:
+        columns["age_at_sub_months"] = dy.Int32(
+            nullable=True, description="Creation to start; null if created later"
+        )
+    for name in characters.of_kind("milestone"):
+        is_reached, months_to = milestone_features(name)
+        columns[is_reached] = dy.Bool(
+            nullable=True,
+            description=f"Whether {name} was by the start; null if before the creation",
+        )
+        if has_creation:
+            columns[months_to] = dy.Int32(
+                nullable=True,
+                description=f"Creation to {name}; null if `{is_reached}` is not true",
+            )
+    for name in characters.of_kind("date"):
+        if name != CREATION_DATE:
+            columns[date_feature(name)] = dy.Int32(
+                nullable=True, description=f"{name} to start; null if later"
+            )
+    return columns
+
+
+def all_tables(settings: Settings | DeclaredTables) -> dict[str, Table]:
     """The raw tables and those that flows write, by name; see `output_tables`."""
     return {**raw_tables(settings), **output_tables(settings)}

@@ -160,6 +160,7 @@ class TableSpec(Table):
         known_on: The day on which a row's fact becomes known.
         complete_after: The months from that day until the rest of the row is known, for rows about
             more than a day; None if it is known at once.
+        every: For a history, how often it has a row of a character.
         known_after_days: The days from that of a fact to that on which it reaches the data, which
             `known_on` includes.
         parent: The table that it refers to.
@@ -168,6 +169,7 @@ class TableSpec(Table):
         null_values: The text of cells that are null.
         no_date: The days that mean "no date".
         reading: How its files are read.
+        unused: Columns that its files may have and that the game does not use.
     """
 
     kind: TableKind
@@ -175,6 +177,7 @@ class TableSpec(Table):
     dated: str
     known_on: pl.Expr
     complete_after: pl.Expr | None = None
+    every: Literal["month", "day"] = "month"
     known_after_days: int = 0
     parent: Parent | None = None
     rules: tuple[Rule, ...] = ()
@@ -182,6 +185,7 @@ class TableSpec(Table):
     null_values: tuple[str, ...] = NULL_VALUES
     no_date: tuple[str, ...] = ()
     reading: Reading = PLAIN
+    unused: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuses rules across rows that buckets cannot check, and orders that leave some open."""
@@ -195,7 +199,8 @@ class TableSpec(Table):
     @property
     def is_monthly(self) -> bool:
         """Whether all facts become known on the first day of a month."""
-        return self.kind in ("history", "misses")
+        is_monthly_history = self.kind == "history" and self.every == "month"
+        return (is_monthly_history or self.kind == "misses") and not self.known_after_days
 
     @property
     def months_until_known(self) -> int:

@@ -9,15 +9,7 @@ from churnlib.settings.champion import (
     GateMetric,
 )
 from churnlib.settings.changes import changes
-from churnlib.settings.currency import (
-    Aggregation,
-    AggregationFunction,
-    CurrencyColumn,
-    CurrencySettings,
-    Difference,
-    Fill,
-)
-from churnlib.settings.data import CategoryColumn, IdType, RawSettings, StandardSettings
+from churnlib.settings.data import IdType, RawSettings, StandardSettings
 from churnlib.settings.delivery import DeliverySettings
 from churnlib.settings.describe import (
     describe_settings,
@@ -55,20 +47,13 @@ __all__ = [
     "SIGNING_KEY_FILE_VARIABLE",
     "SIGNING_KEY_VARIABLE",
     "TRUSTED_PACKAGES_VARIABLE",
-    "Aggregation",
-    "AggregationFunction",
     "CalibrationChoice",
     "CampaignSettings",
-    "CategoryColumn",
     "ChampionSettings",
-    "CurrencyColumn",
-    "CurrencySettings",
     "DeliverySettings",
-    "Difference",
     "EngineSettings",
     "EvaluationSettings",
     "FeatureChoice",
-    "Fill",
     "GateMetric",
     "IdType",
     "Offer",

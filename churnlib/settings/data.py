@@ -7,8 +7,6 @@ from pydantic import BeforeValidator, Field
 
 from churnlib.settings.fields import Flag, Number, Section
 
-CategoryColumn = Literal["gender", "race", "class", "territory", "sub_type", "sub_size"]
-
 IdType = Literal["integer", "text"]
 
 NULL_VALUES = ("", "NULL", "null", "NaN", "nan", "None", r"\N")
@@ -44,17 +42,21 @@ class RawSettings(Section):
     max_bad_share: Number = Field(default=0.01, ge=0, le=1)
     """With `quarantine`, the maximum share of a table's rows; beyond it, the run stops."""
     max_unknown_share: Number = Field(default=0.5, ge=0, le=1)
-    """The maximum share of the currency's rows that belong to no known character; beyond it, the
-    run stops."""
+    """The maximum share of the rows of a history, or of events, that belong to no known character;
+    beyond it, the run stops."""
+    unknown_parent: Literal["refuse", "keep"] = "refuse"
+    """Whether a subscription of an unknown character breaks a rule, or is kept without the facts of
+    its character. A miss of an unknown subscription always breaks a rule."""
     arrived_share: Number = Field(default=0.5, gt=0, le=1)
-    """The share of the rows of the month before from which a month of the currency has arrived. The
+    """The share of the rows of the month before from which a month of a history has arrived. The
     day of a run is the first of the latest such month, if `as_of` is null; later rows are not
     read."""
     on_late: Literal["fail", "warn"] = "fail"
     """Whether a run stops, or warns in every report, if the last months of a table that it needs
     hold far fewer rows than those before: of subscriptions or misses for `standard-features`,
-    `train`, `score` and `batch-score`, of subscriptions or the currency for `batch-predict`."""
-    categories: dict[CategoryColumn, tuple[str, ...]] = Field(default_factory=dict)
+    `train`, `score` and `batch-score`, of subscriptions, histories or events for
+    `batch-predict`."""
+    categories: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Columns with a closed list of values, any other being an error; other columns are open."""
 
 
@@ -62,5 +64,5 @@ class StandardSettings(Section):
     """Which standard features are computed."""
 
     undated_totals: Flag = False
-    """Whether `total_kills` and `total_deaths` are features. They have no date: they are totals as
-    of the extract, so they leak what happened after the day of prediction."""
+    """Whether the undated numbers of characters, such as total kills, are features. They are as of
+    the extract, so they leak what happened after the day of prediction."""

@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core.core_schema import NullableSchema
 
-from churnlib.settings.fields import OperatorOnly, configurable_fields
+from churnlib.settings.fields import OperatorOnly, configurable_fields, others_in
 from churnlib.settings.game import Settings
 from churnlib.settings.layers import NULL
 
@@ -51,6 +51,9 @@ def _patterns(
             yield f"^{path}$", {"type": "object"}
             inner = kind.model_json_schema(mode="validation")
             yield from _patterns(kind, rf"{path}\.", {**inner, "$defs": definitions})
+            if others_in(kind):
+                known = "|".join(map(re.escape, kind.model_fields))
+                yield rf"^{path}\.(?!({known})(\.|$))[A-Za-z]\w*(\..+)?$", {}
         elif get_origin(kind) in (tuple, dict):
             yield rf"^{path}(\..+)?$", {}
         else:
@@ -74,17 +77,26 @@ class _TomlSchema(GenerateJsonSchema):
         return NULL if dft is None else super().encode_default(dft)
 
 
-def operator_settings() -> dict[str, OperatorOnly]:
-    """Lists the settings that no parameter of a deployment's run may change, by path."""
-    return dict(_marked(Settings, ""))
+def operator_settings(settings: Settings) -> dict[str, OperatorOnly]:
+    """Lists the settings that no parameter of a deployment's run may change, by path.
+
+    Args:
+        settings: The settings of a game, which say what tables it has.
+    """
+    return dict(_marked(settings, ""))
 
 
-def _marked(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, OperatorOnly]]:
-    for name, field in configurable_fields(model).items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from _marked(field.annotation, f"{prefix}{name}.")
-        elif mark := _mark(field):
-            yield f"{prefix}{name}", mark
+def _marked(settings: BaseModel, prefix: str) -> Iterator[tuple[str, OperatorOnly]]:
+    for name, field in configurable_fields(type(settings)).items():
+        value, path = getattr(settings, name), f"{prefix}{name}"
+        if mark := _mark(field):
+            yield path, mark
+        elif isinstance(value, BaseModel):
+            yield from _marked(value, f"{path}.")
+        elif isinstance(value, dict):
+            for key, inner in value.items():
+                if isinstance(inner, BaseModel):
+                    yield from _marked(inner, f"{path}.{key}.")
 
 
 def _mark(field: FieldInfo) -> OperatorOnly | None:
@@ -103,14 +115,18 @@ def _meaning(field: FieldInfo) -> str:
 def _describe(model: type[BaseModel], prefix: str) -> Iterator[str]:
     for name, field in configurable_fields(model).items():
         kind, path = field.annotation, f"{prefix}{name}"
-        inner = get_args(kind)[0] if get_origin(kind) is tuple else kind
+        inner = get_args(kind)[-1] if get_origin(kind) in (tuple, dict) else kind
+        inner = get_args(kind)[0] if get_origin(kind) is tuple else inner
         meaning = _meaning(field)
         if not isinstance(inner, type) or not issubclass(inner, BaseModel):
             yield f"  {path}: {_format_type(kind)}" + (f"\n      {meaning}" if meaning else "")
         else:
             if inner is not kind:
-                path += ".<name>" if "name" in inner.model_fields else ".<n>"
+                is_named = get_origin(kind) is dict or "name" in inner.model_fields
+                path += ".<name>" if is_named else ".<n>"
             yield from _describe(inner, f"{path}.")
+            for other in others_in(inner):
+                yield from _describe(other, f"{path}.<table>.")
 
 
 def _format_type(kind: Any) -> str:

@@ -19,6 +19,8 @@ def _words(values: Any) -> str:
     return "events" if isinstance(values, Mapping) and own & values.keys() else "history"
 
 
+TAGS = {"HistoryFeatures": "history", "EventFeatures": "events"}
+"""The kind of the tables whose features have a type."""
 TableFeatures = Annotated[
     Annotated[HistoryFeatures, Tag("history")] | Annotated[EventFeatures, Tag("events")],
     Discriminator(_words),

@@ -1,11 +1,12 @@
 """The types and base classes of all settings."""
 
+import inspect
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, get_args
 
 from pydantic import (
     BaseModel,
@@ -70,6 +71,20 @@ class OperatorOnly:
 def configurable_fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
     """Returns the fields that may be set: all but `game`, which is the name of the file."""
     return {name: field for name, field in model.model_fields.items() if name != "game"}
+
+
+def others_in(model: type[BaseModel]) -> tuple[type[BaseModel], ...]:
+    """The models of the values that a model takes under other names than those of its fields."""
+    declared = inspect.get_annotations(model, eval_str=True).get("__pydantic_extra__")
+    return tuple(dict.fromkeys(models_in(declared)))
+
+
+def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Yields the models in a type, such as those of a union."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from models_in(part)
 
 
 def all_optional(schema: dict[str, Any]) -> None:

@@ -12,18 +12,23 @@ from churnlib.errors import SettingsError
 from churnlib.months import first_day, shift_months
 from churnlib.settings.campaign import CampaignSettings
 from churnlib.settings.champion import ChampionSettings
-from churnlib.settings.currency import CurrencySettings
+from churnlib.settings.checks import check_features, check_tables
 from churnlib.settings.data import RawSettings, StandardSettings
 from churnlib.settings.delivery import DeliverySettings
 from churnlib.settings.engine import EngineSettings
 from churnlib.settings.evaluation import EvaluationSettings
+from churnlib.settings.features import FeatureSettings
 from churnlib.settings.fields import Day, Flag, Months, OperatorOnly, Section, configurable_fields
 from churnlib.settings.layers import check_variables, load_layers
 from churnlib.settings.messages import explain
 from churnlib.settings.retention import RetentionSettings
 from churnlib.settings.schedules import Schedules
+from churnlib.settings.tables import DeclaredTables, Name, TableSettings
 from churnlib.settings.train import TrainSettings
 from churnlib.settings.windows import Windows
+
+RENAMED = {"currency": "features.character_currency"}
+"""Tables of settings that had other names in earlier versions."""
 
 
 class _GivenSettings(BaseSettings):
@@ -66,7 +71,7 @@ class Settings(Section, _GivenSettings):
     object store, such as `s3://bucket/data`."""
     as_of: Day | None = None
     """The day of the run: rows dated after it are ignored. If null, the first day of the latest
-    month that has arrived in the currency table; see `raw.arrived_share`."""
+    month that has arrived in the histories; see `raw.arrived_share`."""
     horizon_months: Months
     """A subscription is a positive if it churns within this number of months of its start."""
     churn_after_months: Months = 3
@@ -76,7 +81,9 @@ class Settings(Section, _GivenSettings):
     Reports then warn of label leakage: the metrics are optimistic."""
     raw: RawSettings = RawSettings()
     standard: StandardSettings = StandardSettings()
-    currency: CurrencySettings = CurrencySettings()
+    tables: dict[Name, TableSettings]
+    """The raw tables, by name."""
+    features: FeatureSettings = FeatureSettings()
     windows: Windows
     train: TrainSettings
     evaluation: EvaluationSettings = EvaluationSettings()
@@ -88,12 +95,31 @@ class Settings(Section, _GivenSettings):
     engine: EngineSettings = EngineSettings()
 
     @property
+    def declared(self) -> DeclaredTables:
+        """The raw tables alone, for tasks that depend on nothing else."""
+        return DeclaredTables(raw=self.raw, tables=self.tables)
+
+    @property
     def contact_outcomes(self) -> int:
         """How many subscriptions must have churned, and how many not, before anyone is contacted.
 
         A report on fewer has no verdict either.
         """
         return max(self.champion.min_outcomes, self.evaluation.min_outcomes)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_as_now(cls, values: Any) -> Any:
+        for old, new in RENAMED.items():
+            if isinstance(values, Mapping) and old in values:
+                raise ValueError(f"[{old}] is now called [{new}]: rename it")
+        return values
+
+    @model_validator(mode="after")
+    def _tables_fit(self) -> "Settings":
+        check_tables(self.tables, self.raw)
+        check_features(self.features, self.tables)
+        return self
 
     @model_validator(mode="after")
     def _labels_known_in_time(self) -> "Settings":

@@ -39,6 +39,20 @@ class HistoryFeature(NamedTuple):
     fills_newest: bool = False
 
 
+def prefix_of(table: str) -> str:
+    """The beginning of the names of the features of a history."""
+    return "" if table == CURRENCY else f"{table}_"
+
+
+def age_feature(table: str) -> str:
+    """The name of the age in months of the newest row of a history.
+
+    >>> age_feature("character_currency"), age_feature("gems")
+    ('currency_age_months', 'gems_age_months')
+    """
+    return f"{'currency' if table == CURRENCY else table}_age_months"
+
+
 class Fill(Item):
     """A value that replaces nulls in source columns."""
 
@@ -85,12 +99,12 @@ class HistoryFeatures(Section):
 
     def of_table(self, table: str) -> Iterator[HistoryFeature]:
         """The features in their order, with the names that they have for a history."""
-        prefix, age = ("", "currency") if table == CURRENCY else (f"{table}_", table)
+        prefix = prefix_of(table)
         for column in self.latest:
             yield HistoryFeature(f"{prefix}{column}", "latest", column)
         for column in self.latest_known:
             yield HistoryFeature(f"{prefix}{column}", "latest_known", column)
-        yield HistoryFeature(f"{age}_age_months", "age")
+        yield HistoryFeature(age_feature(table), "age")
         for a in self.aggregations:
             months = "" if a.lookback_months is None else f"_{a.lookback_months}mo"
             for column, function in product(a.columns, a.functions):

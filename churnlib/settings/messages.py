@@ -7,7 +7,8 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from churnlib.settings.fields import configurable_fields
+from churnlib.settings.features import TAGS
+from churnlib.settings.fields import configurable_fields, models_in, others_in
 from churnlib.settings.layers import NULL, Layers
 from churnlib.settings.tree import KeyPath
 
@@ -60,7 +61,8 @@ def _problem(detail: ErrorDetails, model: type[BaseModel]) -> tuple[KeyPath, str
     """Returns the path of a setting, what was expected, and what was found instead."""
     kind, message = detail["type"], detail["msg"]
     if kind in ("extra_forbidden", "missing"):
-        path = tuple(map(str, detail["loc"]))
+        *above, last = detail["loc"]
+        path = (*_path_of_settings(model, above), str(last))
         return path, "is missing" if kind == "missing" else message, ""
     path = _path_of_settings(model, detail["loc"])
     if kind == "value_error":
@@ -90,10 +92,16 @@ def _path_of_settings(model: type[BaseModel], loc: Sequence[str | int]) -> KeyPa
         elif part in fields:
             path.append(part)
             annotation = fields[part].annotation
-            at = next(_models_in(annotation), annotation)
+            is_table = get_origin(annotation) is dict
+            at = annotation if is_table else next(models_in(annotation), annotation)
         elif get_origin(at) is dict:
             path.append(part)
-            at = None
+            at = next(models_in(get_args(at)[1]), None)
+        elif isinstance(at, tuple):  # The name of the member of a union, which is no setting.
+            at = next((each for each in at if TAGS.get(each.__name__) == part), None)
+        elif _is_model(at) and others_in(at):
+            path.append(part)
+            at = others_in(at)
         elif not fields:
             break
     return tuple(path)
@@ -101,10 +109,3 @@ def _path_of_settings(model: type[BaseModel], loc: Sequence[str | int]) -> KeyPa
 
 def _is_model(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
-
-
-def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    if _is_model(annotation):
-        yield annotation
-    for part in get_args(annotation):
-        yield from _models_in(part)

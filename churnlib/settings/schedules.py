@@ -87,7 +87,7 @@ Cron = Annotated[
 class Schedules(Section):
     """When the deployed flows run; `make deployments` writes the schedules to `prefect.yaml`.
 
-    Scheduled runs are as of the latest month whose currency has arrived, so allow time for that.
+    Scheduled runs are as of the latest month that has arrived, so allow time for that.
     """
 
     active: Flag = False

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from churnlib.settings.data import RawSettings
+from churnlib.settings.databases import check_database, is_database
 from churnlib.settings.fields import Flag, Item, Number, OperatorOnly, Section, Whole
 
 TableKind = Literal["entity", "history", "events", "subscriptions", "misses"]
@@ -17,6 +19,24 @@ DeclaredKind = Literal["category", "number", "flag", "date", "milestone", "undat
 the day on which something is reached. An `undated` number is known only as of the extract, so it
 leaks the future.
 """
+
+ROLES: Mapping[TableKind, Mapping[str, str]] = {
+    "entity": {"char_id": "id"},
+    "history": {"char_id": "id", "date": "date"},
+    "events": {"char_id": "id"},
+    "subscriptions": {
+        "sub_id": "id",
+        "char_id": "id",
+        "sub_start_date": "date",
+        "sub_months": "number",
+    },
+    "misses": {"sub_id": "id", "start_date": "date", "end_date": "date"},
+}
+"""The columns that tables of a kind always have, and the kind of their values."""
+ONE_OF_EACH: tuple[TableKind, ...] = ("entity", "subscriptions", "misses")
+"""The kinds of which a game has one table."""
+NOT_TABLES = ("ratios", "calendar", "python")
+"""Names in `[features]` that tables cannot have."""
 
 MOST_DAYS = 3650
 """The greatest number of days in a setting."""
@@ -45,10 +65,6 @@ def _in_long_form(value: Any) -> Any:
 Declared = Annotated[ColumnSettings, BeforeValidator(_in_long_form)]
 
 
-def _without_removed(columns: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: column for name, column in columns.items() if column is not None}
-
-
 class TableSettings(Section):
     """A raw table of a game."""
 
@@ -57,9 +73,7 @@ class TableSettings(Section):
     may have any number."""
     description: str = ""
     """The meaning of a row, for the documentation."""
-    columns: Annotated[dict[Name, Declared | None], AfterValidator(_without_removed)] = Field(
-        default_factory=dict
-    )
+    columns: dict[Name, Declared | None] = Field(default_factory=dict)
     """The columns besides those that tables of the kind always have, such as `char_id`; "null"
     removes one."""
     absent: Flag = False
@@ -99,14 +113,55 @@ class TableSettings(Section):
     """The time zone, such as `Europe/Berlin`, that decides on the day of a time with a zone. If
     null, it is the time's own."""
 
+    @field_validator("path")
+    @classmethod
+    def _without_credentials(cls, path: str | None) -> str | None:
+        return check_database(path) if path and is_database(path) else path
+
+    @property
+    def in_database(self) -> bool:
+        """Whether it is in a database."""
+        return self.path is not None and is_database(self.path)
+
+    @property
+    def roles(self) -> Mapping[str, str]:
+        """The columns that it always has, and the kind of their values."""
+        return ROLES[self.kind]
+
+    @property
+    def declared(self) -> dict[str, ColumnSettings]:
+        """The columns that it declares besides those."""
+        return {n: column for n, column in self.columns.items() if n not in self.roles and column}
+
+    @property
+    def removed(self) -> tuple[str, ...]:
+        """The columns that its files may have and that are not used."""
+        return tuple(n for n, column in self.columns.items() if column is None)
+
     @model_validator(mode="after")
     def _fits_its_kind(self) -> "TableSettings":
         if self.kind == "events" and self.time is None:
             raise ValueError("are events, so that `time` must name the column of their day or time")
         if self.kind != "events" and self.time is not None:
             raise ValueError(f"has time, which only events have, not a table of kind {self.kind}")
-        if self.absent and self.kind not in ("history", "events"):
+        if self.absent and self.kind in ONE_OF_EACH:
             raise ValueError(f"cannot be absent: every game has a table of kind {self.kind}")
+        for name, kind in self.roles.items():
+            column = self.columns.get(name)
+            if column is not None and column.kind != kind:
+                raise ValueError(f"always has the column {name}, of kind {kind}. Do not declare it")
         if self.query is not None and self.table is not None:
             raise ValueError("has both a query and a table. Remove one of them")
+        is_queried = self.query is not None or self.table is not None
+        if self.in_database and not is_queried:
+            raise ValueError("is in a database, so that `query` or `table` must name its rows")
+        if is_queried and not self.in_database:
+            raise ValueError("has a query or a table of a database, which its path does not name")
         return self
+
+
+class DeclaredTables(Item):
+    """The raw tables of a game, and how they are read: what `raw_tables` needs of the settings."""
+
+    raw: RawSettings = RawSettings()
+    tables: dict[Name, TableSettings]

@@ -29,7 +29,7 @@ class Window(Section):
         """
         if not FIRST_DAY <= as_of <= LAST_DAY:
             raise ValueError(
-                f"the run's day {as_of}, which is as_of or else the latest currency date, is not "
+                f"the run's day {as_of}, which is as_of or else follows from the data, is not "
                 f"from {FIRST_DAY} to {LAST_DAY}. Set as_of, or correct the date"
             )
         start, end = self.start, self.end

@@ -2,32 +2,80 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
 
 from churnlib.errors import ModelError
 from churnlib.settings import Settings, value_text
+from churnlib.settings.features import FeatureSettings
+from churnlib.settings.history_features import HistoryFeatures
+from churnlib.settings.tables import ONE_OF_EACH
 
-DECISIVE = ("horizon_months", "churn_after_months", "standard", "currency")
+DECISIVE = ("horizon_months", "churn_after_months", "standard", "tables", "features")
 """Settings that decide the meaning of features and labels, so must equal those of the training."""
 
+DEPTH = 3
+"""The number of names in the path of a setting that a message names."""
 CONFIGURATION_LENGTH = 16
 """Number of digits that identify a configuration."""
 
 
 def decisive_settings(settings: Settings) -> dict[str, Any]:
     """The settings that features and labels depend on, as plain data."""
-    dumped = settings.model_dump(mode="json", include=set(DECISIVE))
-    return {name: dumped[name] for name in DECISIVE}
+    return decisive(settings.model_dump(mode="json", include=set(DECISIVE)))
+
+
+def decisive(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of settings that features and labels depend on.
+
+    Of a table it is what its columns mean, not where it is or how it is described; histories and
+    events without features do not count.
+
+    Args:
+        settings: All settings as plain data, such as those in a manifest.
+    """
+    settings = upgraded(settings)
+    decided: dict[str, Any] = {name: settings.get(name) for name in DECISIVE}
+    if decided["tables"] is not None:
+        present = {n: table for n, table in decided["tables"].items() if not table.get("absent")}
+        asked = dict(decided["features"] or {})
+        absent = decided["tables"].keys() - present.keys()
+        decided["features"] = {name: each for name, each in asked.items() if name not in absent}
+        decided["tables"] = {
+            name: _meaning(table)
+            for name, table in present.items()
+            if table["kind"] in ONE_OF_EACH or name in asked
+        }
+    return decided
+
+
+def _meaning(table: Mapping[str, Any]) -> dict[str, Any]:
+    kinds = {name: column["kind"] for name, column in table.get("columns", {}).items() if column}
+    meant = ("kind", "every", "time", "known_after_days", "fill")
+    return {**{name: table.get(name) for name in meant}, "columns": kinds}
+
+
+def upgraded(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings in a manifest under the names that they have now.
+
+    Args:
+        settings: Settings as plain data; earlier versions had `currency` for the features of a
+            history, and no tables.
+    """
+    renamed = {name: value for name, value in settings.items() if name != "currency"}
+    if "currency" in settings:
+        history = HistoryFeatures.model_validate(settings["currency"])
+        features = FeatureSettings.model_validate({"character_currency": history})
+        renamed["features"] = features.model_dump(mode="json")
+    return renamed
 
 
 def configuration_of(manifest: Mapping[str, Any]) -> str:
     """Identifies a model's settings of features, labels and training, but for its seed."""
     settings = manifest["settings"]
     train = {name: v for name, v in (settings.get("train") or {}).items() if name != "seed"}
-    decisive = {name: settings.get(name) for name in DECISIVE}
-    text = json.dumps({"train": train, **decisive}, sort_keys=True)
+    text = json.dumps({"train": train, **decisive(settings)}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:CONFIGURATION_LENGTH]
 
 
@@ -53,12 +101,13 @@ def _identity(manifest: Mapping[str, Any]) -> list[Any]:
 
 def changed_features(manifest: Mapping[str, Any], settings: Settings) -> str | None:
     """Names the settings of features and labels that differ from a model's; None if none does."""
-    trained = manifest["settings"]
+    trained = decisive(manifest["settings"])
     current = json.loads(json.dumps(decisive_settings(settings)))
     changed = [
         f"{path} was {value_text(_get(trained, path))} and is {value_text(_get(current, path))}"
         for path in _paths(trained, current)
         if _get(trained, path) != _get(current, path)
+        and not (path.startswith("tables") and trained["tables"] is None)
     ]
     return "; ".join(changed) or None
 
@@ -113,14 +162,20 @@ def check_label_leakage(
 
 
 def _paths(*trees: Mapping[str, Any]) -> list[str]:
-    """Paths of two levels, which name the setting to look at."""
+    """Paths of up to `DEPTH` levels, which name the setting to look at."""
     paths: dict[str, None] = {}
     for tree in trees:
         for name in DECISIVE:
-            value = tree.get(name)
-            inner = [f"{name}.{key}" for key in value] if isinstance(value, Mapping) else [name]
-            paths |= dict.fromkeys(inner)
+            paths |= dict.fromkeys(_below(tree.get(name), name, DEPTH - 1))
     return list(paths)
+
+
+def _below(value: Any, path: str, depth: int) -> Iterator[str]:
+    if not depth or not isinstance(value, Mapping):
+        yield path
+        return
+    for key, inner in value.items():
+        yield from _below(inner, f"{path}.{key}", depth - 1)
 
 
 def _get(tree: Mapping[str, Any], path: str) -> Any:

@@ -50,7 +50,8 @@ class DecisiveSettings(_Part):
     horizon_months: int
     churn_after_months: int
     standard: dict[str, Any]
-    currency: dict[str, Any]
+    features: dict[str, Any] | None = None
+    currency: dict[str, Any] | None = None  # Its name in earlier versions.
 
 
 class CampaignEntry(_Part):

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from churnlib.errors import ModelError
 from churnlib.schemas.columns import PROBABILITY
 from churnlib.settings import EngineSettings, Settings
+from churnlib.versions.compatibility import upgraded
 
 SHOWN = 12
 """Characters of a fingerprint to show."""
@@ -78,7 +79,7 @@ def settings_from(manifest: Mapping[str, Any], data_dir: str, engine: EngineSett
     Raises:
         ModelError: The manifest lacks some of them, or they are not valid any more.
     """
-    trained = dict(manifest["settings"])
+    trained = upgraded(manifest["settings"])
     trained["train"] = {**EARLIER, **trained.get("train", {}), "seed": manifest["seed"]}
     trained |= {"as_of": manifest["as_of"], "data_dir": data_dir, "engine": engine}
     try:

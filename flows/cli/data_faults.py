@@ -11,7 +11,7 @@ from churnlib.io.datasets import Dataset
 from churnlib.io.footer import facts
 from churnlib.io.storage import exists, written_at
 from churnlib.months import first_day
-from churnlib.raw.availability import latest_arrival, rows_by_month
+from churnlib.raw.availability import default_day
 from churnlib.raw.late_feeds import find_late, read_monthly_rows
 from churnlib.raw.past_batches import (
     due_batch_name,
@@ -24,6 +24,7 @@ from churnlib.raw.past_batches import (
 from churnlib.raw.quality_warnings import ROWS_BY_DAY, ByDay, rows_by_day
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import Settings
+from flows.steps.raw_tables import ACTIVITY_KINDS
 
 
 def data_faults(settings: Settings, data_dir: str | None) -> Iterator[tuple[str, str]]:
@@ -41,7 +42,7 @@ def data_faults(settings: Settings, data_dir: str | None) -> Iterator[tuple[str,
         day = settings.as_of or _latest_day(settings, counts)
         if day is None:
             return
-        for spec in raw_tables(settings.raw).of_kind("subscriptions", "misses", "history"):
+        for spec in raw_tables(settings).of_kind("subscriptions", "misses", *ACTIVITY_KINDS):
             if spec.name in counts:
                 checked = catalog.checked(spec.name)
                 if late := find_late(spec, read_monthly_rows(checked), day):
@@ -59,16 +60,15 @@ def _when_checked(checked: Dataset) -> str:
 
 
 def _counts(settings: Settings, catalog: Catalog) -> Iterator[tuple[str, ByDay]]:
-    for name in raw_tables(settings.raw):
+    for name in raw_tables(settings):
         checked = catalog.checked(name)
         if exists(checked.uri):
             yield name, facts(checked, ROWS_BY_DAY)[0]
 
 
 def _latest_day(settings: Settings, counts: Mapping[str, ByDay]) -> date | None:
-    history = counts.get(raw_tables(settings.raw).history.name, {})
-    arrival = latest_arrival(rows_by_month(rows_by_day(history)), settings.raw.arrived_share)
-    return arrival.month if arrival else None
+    days = {name: rows_by_day(by_day) for name, by_day in counts.items()}
+    return default_day(days, raw_tables(settings), settings.raw.arrived_share)
 
 
 def _batch_faults(

@@ -65,7 +65,7 @@ AsOf = Annotated[
         converter=_day,
         metavar="YYYY-MM-DD",
         help="The day of the run. Nothing dated after it is read. Default: the first day of the "
-        "latest month that has arrived in the currency table.",
+        "latest month that has arrived in the histories.",
     ),
 ]
 SetOptions = Annotated[

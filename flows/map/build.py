@@ -17,9 +17,13 @@ from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import Dataset
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import Settings, Window
+from churnlib.settings.tables import ONE_OF_EACH
 from flows import COMPOSITES, FLOWS, find_flow
 from flows.engine.node import node_of, pipeline_of
 from flows.map.graph import DatasetNode, FlowNode, Graph, SettingValue, Source, TaskNode
+
+Names = dict[str, tuple[str, ...]]
+"""What the names in braces of declarations stand for."""
 
 
 def build_graph(settings: Settings, as_of: date) -> Graph:
@@ -52,7 +56,7 @@ def all_flows() -> list[Flow[..., Any]]:
 def catalog_nodes(settings: Settings) -> Iterator[DatasetNode]:
     """Yields the datasets of a game's catalog, described by the catalog's own docstrings."""
     catalog, month = Catalog("data", settings.game), date(2000, 1, 1)
-    tables = raw_tables(settings.raw)
+    tables = raw_tables(settings)
     raw = (Dataset(t, catalog.game, f"data/01_raw/{catalog.game}/{t}.csv") for t in tables)
     described = chain(
         ((dataset, Catalog.raw.__doc__) for dataset in raw), catalog.places(tables, month)
@@ -85,9 +89,11 @@ def _flow_node(flow: Flow[..., Any], own: dict[str, list[TaskNode]]) -> FlowNode
 
 def _task_nodes(flow: Flow[..., Any], settings: Settings, as_of: date) -> Iterator[TaskNode]:
     """Yields the nodes of the tasks that a flow calls itself."""
-    raw, pipeline = raw_tables(settings.raw), pipeline_of(flow)
-    names: dict[str, str | None] = {spec.kind: spec.name for spec in raw.values()}
-    names["flow"] = flow.fn.__name__
+    raw, pipeline = raw_tables(settings), pipeline_of(flow)
+    names: Names = {"activity": tuple(spec.name for spec in raw.activity)}
+    for kind in ONE_OF_EACH:
+        names[kind] = tuple(spec.name for spec in raw.of_kind(kind))
+    names["flow"] = (flow.fn.__name__,)
     for task in pipeline.tasks:
         node = node_of(task)
         if not any("{table}" in pattern for pattern in (*node.reads, *node.writes)):
@@ -95,16 +101,14 @@ def _task_nodes(flow: Flow[..., Any], settings: Settings, as_of: date) -> Iterat
             continue
         for spec in raw.of_kind(*pipeline.tables):
             parent = spec.required_parent
-            of_table = {"table": spec.name, "parent": parent.table if parent else None}
+            of_table = {"table": (spec.name,), "parent": (parent.table,) if parent else ()}
             yield _task_node(task, names | of_table, settings, as_of)
 
 
-def _task_node(
-    task: Task[..., Any], names: dict[str, str | None], settings: Settings, as_of: date
-) -> TaskNode:
+def _task_node(task: Task[..., Any], names: Names, settings: Settings, as_of: date) -> TaskNode:
     node, name = node_of(task), task.fn.__name__
     inputs, outputs = _filled(node.reads, names), _filled(node.writes, names)
-    which = names.get("table")
+    (which,) = names.get("table", (None,))
     if any("{flow}" in pattern for pattern in node.writes):
         which = outputs[0].split("/")[1]
     return TaskNode(
@@ -122,12 +126,16 @@ def _task_node(
     )
 
 
-def _filled(patterns: tuple[str, ...], names: dict[str, str | None]) -> tuple[str, ...]:
-    """Replaces the names in braces; leaves out patterns with a name that is None."""
-    missing = [f"{{{name}}}" for name, value in names.items() if value is None]
-    return tuple(
-        pattern.format(**names) for pattern in patterns if not any(m in pattern for m in missing)
-    )
+def _filled(patterns: tuple[str, ...], names: Names) -> tuple[str, ...]:
+    """Replaces the name in braces by what it stands for; a pattern may give several or none."""
+    return tuple(chain.from_iterable(_each(pattern, names) for pattern in patterns))
+
+
+def _each(pattern: str, names: Names) -> Iterator[str]:
+    _, _, rest = pattern.partition("{")
+    name, brace, _ = rest.partition("}")
+    values = names[name] if brace else ("",)
+    yield from (pattern.replace(f"{{{name}}}", value) for value in values)
 
 
 def _value_at(settings: Settings, path: str, as_of: date) -> Any:

@@ -15,7 +15,7 @@ from churnlib.io import storage
 from churnlib.io.catalog import LAYERS, Catalog
 from churnlib.io.footer import optional_fact
 from churnlib.metrics.definitions import metrics_in
-from churnlib.raw.availability import latest_arrival, rows_by_month
+from churnlib.raw.availability import default_day
 from churnlib.raw.quality_warnings import ROWS_BY_DAY, rows_by_day
 from churnlib.report.content import GROUPS
 from churnlib.schemas.outputs import all_tables
@@ -29,7 +29,7 @@ from flows.map.stale import stale_reasons
 from flows.map.state import read_states
 
 EXAMPLE_DAY = date(2025, 1, 1)
-"""The day that windows are shown for if the currency table was not checked yet."""
+"""The day that windows are shown for if no table was checked yet."""
 LETTER, PADDING, NARROWEST = 7.4, 44.0, 150.0
 """The widths of a letter in a box, of the space around them, and of the narrowest box."""
 OVERVIEW, ALL_TASKS = "overview", "all tasks"
@@ -98,14 +98,14 @@ def _relative(data_dir: str, folder: str) -> str:
 
 
 def _latest_day(settings: Settings) -> date | None:
-    """Returns the default day of a run; None if the currency table was never checked."""
-    history = raw_tables(settings.raw).history.name
-    currency = Catalog(settings.data_dir, settings.game).checked(history)
-    if not storage.exists(currency.uri):
-        return None
-    by_day = optional_fact(currency, ROWS_BY_DAY) or {}
-    arrival = latest_arrival(rows_by_month(rows_by_day(by_day)), settings.raw.arrived_share)
-    return arrival.month if arrival else None
+    """Returns the default day of a run; None if its tables were never checked."""
+    catalog, tables = Catalog(settings.data_dir, settings.game), raw_tables(settings)
+    days = {}
+    for spec in tables.of_kind("history", "subscriptions"):
+        checked = catalog.checked(spec.name)
+        if storage.exists(checked.uri):
+            days[spec.name] = rows_by_day(optional_fact(checked, ROWS_BY_DAY) or {})
+    return default_day(days, tables, settings.raw.arrived_share)
 
 
 def _views(graph: Graph) -> Iterator[tuple[str, list[Edge]]]:
@@ -135,7 +135,7 @@ def _metrics() -> Iterator[dict[str, str]]:
 
 
 def _schemas(settings: Settings) -> Iterator[tuple[str, dict[str, Any]]]:
-    for name, table in all_tables(settings.raw).items():
+    for name, table in all_tables(settings).items():
         columns = {
             column: {
                 "type": str(facts.dtype),

@@ -9,8 +9,9 @@ from pathlib import Path
 from churnlib.errors import DataError
 from churnlib.io.catalog import Catalog
 from churnlib.io.snapshots import keep_snapshot, read_time
+from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import Settings
-from churnlib.settings.databases import is_database, shown_database
+from churnlib.settings.databases import shown_database
 from churnlib.settings.tables import TableKind, TableSettings
 from flows.engine.run_logger import run_logger
 from flows.engine.scratch import scratch_folder
@@ -42,49 +43,49 @@ def read_databases(settings: Settings, catalog: Catalog, kinds: Collection[Table
     Raises:
         DataError: A database cannot be read; all snapshots stay as they were.
     """
-    read = _READ.get() or set()
+    read = _READ.get()
     by_database: dict[str, dict[str, TableSettings]] = {}
-    for name, table in settings.tables.items():
-        is_wanted = table.kind in kinds and not table.absent and (settings.game, name) not in read
-        if is_wanted and table.path and is_database(table.path):
-            by_database.setdefault(table.path, {})[name] = table
+    tables = raw_tables(settings)
+    for name in (spec.name for spec in tables.with_parents(tables.of_kind(*kinds))):
+        table = settings.tables[name]
+        if table.in_database and (settings.game, name) not in (read or ()):
+            by_database.setdefault(table.path or "", {})[name] = table
     if not by_database:
         return
     with scratch_folder(settings.engine) as folder:
-        files = {n: folder / f"{n}.parquet" for group in by_database.values() for n in group}
-        read_at = datetime.now(UTC)
-        rows = {
-            n: r
-            for uri, group in by_database.items()
-            for n, r in _read(uri, group, files, catalog).items()
-        }
-        for name, file in files.items():
-            _keep(name, file, rows[name], settings, catalog, read_at)
-            read.add((settings.game, name))
+        read_at, rows = datetime.now(UTC), dict[str, int]()
+        for uri, group in by_database.items():
+            rows |= _read(uri, group, folder, catalog)
+        for name, count in rows.items():
+            file = folder / f"{name}.parquet"
+            snapshot, is_new = keep_snapshot(file, catalog.raw_folder, name, read_at)
+            _log(settings.game, name, settings.tables[name], count, snapshot, is_new=is_new)
+            if read is not None:
+                read.add((settings.game, name))
 
 
 def _read(
-    uri: str, tables: Mapping[str, TableSettings], files: Mapping[str, Path], catalog: Catalog
+    uri: str, tables: Mapping[str, TableSettings], folder: Path, catalog: Catalog
 ) -> dict[str, int]:
+    """Reads tables of a database into files; returns the number of their rows."""
     from churnlib.io.databases.snapshot import Source, read_database
 
     sources = {name: Source(table.query, table.table) for name, table in tables.items()}
+    files = {name: folder / f"{name}.parquet" for name in tables}
     try:
         return read_database(uri, sources, files, catalog.raw_folder)
     except DataError as error:
         raise DataError(
-            f"{catalog.game}: {error} Nothing was read; correct the database or the settings "
-            "tables.<table>.path, query and table."
+            f"{catalog.game}: {error} Nothing was replaced. Check the database, its credentials in "
+            f"the environment, and path, query and table of [tables.{next(iter(tables))}]."
         ) from None
 
 
-def _keep(
-    name: str, file: Path, rows: int, settings: Settings, catalog: Catalog, read_at: datetime
+def _log(
+    game: str, name: str, table: TableSettings, rows: int, snapshot: str, *, is_new: bool
 ) -> None:
-    snapshot, is_new = keep_snapshot(file, catalog.raw_folder, name, read_at)
     news = "" if is_new else f", unchanged since {read_time(snapshot):%Y-%m-%d %H:%M} UTC"
-    origin = shown_database(settings.tables[name].path or "")
     run_logger().info(
         "%s: %s: %s rows read from %s%s -> %s",
-        *(settings.game, name, f"{rows:,}", origin, news, snapshot),
+        *(game, name, f"{rows:,}", shown_database(table.path or ""), news, snapshot),
     )

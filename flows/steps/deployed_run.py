@@ -35,7 +35,7 @@ def check_deployed_run(settings: Settings) -> None:
     if not is_deployed():
         return
     own = load_settings(settings.game)
-    for path, mark in operator_settings().items():
+    for path, mark in {**operator_settings(own), **operator_settings(settings)}.items():
         stated, kept = (_value(each, path) for each in (settings, own))
         if stated == kept or (mark.inside and is_within(str(stated), str(kept))):
             continue
@@ -51,5 +51,5 @@ def check_deployed_run(settings: Settings) -> None:
 def _value(settings: Settings, path: str) -> object:
     value: object = settings
     for name in path.split("."):
-        value = getattr(value, name)
+        value = value.get(name) if isinstance(value, dict) else getattr(value, name, None)
     return value

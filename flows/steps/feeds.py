@@ -12,7 +12,7 @@ from churnlib.settings.tables import TableKind
 from flows.engine.events import FeedLate
 from flows.engine.waiting import is_another_run_waiting
 from flows.steps.earlier_day import can_run_as_of
-from flows.steps.raw_tables import RawTable
+from flows.steps.raw_tables import ACTIVITY_KINDS, RawTable
 from flows.steps.run import Run
 
 Feeds = Mapping[str, MonthlyRows]
@@ -20,7 +20,7 @@ Feeds = Mapping[str, MonthlyRows]
 
 LABEL_FEEDS: tuple[TableKind, ...] = ("subscriptions", "misses")
 """The tables without which labels are wrong."""
-BATCH_FEEDS: tuple[TableKind, ...] = ("subscriptions", "history")
+BATCH_FEEDS: tuple[TableKind, ...] = ("subscriptions", *ACTIVITY_KINDS)
 """The tables without which a batch is incomplete, or its features out of date."""
 
 

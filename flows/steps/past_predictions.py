@@ -21,7 +21,7 @@ def find_predictions(run: Run, window: SubscriptionWindow) -> DatasetRef:
     predictions = run.existing(
         run.catalog.predictions(window.first), prediction_command(run, window)
     )
-    schema = output_tables(run.settings.raw)["predictions"].schema
+    schema = output_tables(run.settings)["predictions"].schema
     datasets.scan(predictions, schema, newer=NEWER_COLUMNS)
     names = ("horizon_months", "churn_after_months")
     span, *values = facts(predictions, "window", *names)

@@ -7,15 +7,15 @@ from functools import partial
 import polars as pl
 
 from churnlib.errors import error_prefix
+from churnlib.features.activity import ActivityFeatures, add_activity_features
 from churnlib.features.cohort import in_window
-from churnlib.features.history import add_currency_features
 from churnlib.features.outcome import is_at_risk
-from churnlib.features.standard import standard_features
+from churnlib.features.standard import StandardColumns, standard_features
 from churnlib.io import datasets
 from churnlib.io.catalog import month_name
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.io.footer import facts, footer
-from churnlib.settings import CurrencySettings, EngineSettings, StandardSettings
+from churnlib.settings import EngineSettings
 from churnlib.versions.manifest import read_manifest
 from flows.engine.building import build
 from flows.engine.events import BatchPredicted
@@ -33,8 +33,8 @@ class BatchRequest:
     """The day, window and settings that the features of a batch depend on."""
 
     window: SubscriptionWindow
-    standard: StandardSettings
-    currency: CurrencySettings
+    standard: StandardColumns
+    activity: ActivityFeatures
 
 
 @dataclass(frozen=True)
@@ -66,16 +66,16 @@ class BatchFacts:
     reads=(
         "02_intermediate/{entity}",
         "02_intermediate/{subscriptions}",
-        "02_intermediate/{history}",
+        "02_intermediate/{activity}",
     ),
     writes=("05_model_input/predict_features",),
-    settings=("windows.batch_predict", "as_of", "standard", "currency", "engine"),
+    settings=("windows.batch_predict", "as_of", "standard", "tables", "features", "engine"),
     notes=("engine",),
 )
 def build_predict_features(
     characters: DatasetRef,
     subs: DatasetRef,
-    currency: DatasetRef,
+    activity: tuple[DatasetRef, ...],
     output: Dataset,
     request: BatchRequest,
     *,
@@ -86,17 +86,18 @@ def build_predict_features(
     check_selects_any(started_subs(subs, window.as_of), window, subs.game)
     described = footer(as_of=window.as_of, window=window.span)
     features = partial(batch_features, request=request)
-    return build(features, (characters, subs, currency), output, described, engine)
+    return build(features, (characters, subs, *activity), output, described, engine)
 
 
 def batch_features(
-    characters: pl.LazyFrame, subs: pl.LazyFrame, balances: pl.LazyFrame, *, request: BatchRequest
+    characters: pl.LazyFrame, subs: pl.LazyFrame, *activity: pl.LazyFrame, request: BatchRequest
 ) -> pl.LazyFrame:
     """The features of the subscriptions of a batch, as in training but without labels."""
-    as_of, undated_totals = request.window.as_of, request.standard.undated_totals
-    standard = standard_features(characters, subs, as_of=as_of, undated_totals=undated_totals)
+    as_of = request.window.as_of
+    standard = standard_features(characters, subs, request.standard, as_of=as_of)
     batch = in_window(standard, *request.window.span)
-    return add_currency_features(batch, balances, request.currency, as_of=as_of)
+    tables = request.activity.named(activity)
+    return add_activity_features(batch, tables, request.activity, as_of=as_of)
 
 
 @task(

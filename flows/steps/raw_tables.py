@@ -19,6 +19,8 @@ from flows.steps.table_checks import CheckedTable, check_tables
 
 STANDARD_KINDS: tuple[TableKind, ...] = ("entity", "subscriptions", "misses")
 """The tables that the standard features are built from."""
+ACTIVITY_KINDS: tuple[TableKind, ...] = ("history", "events")
+"""The tables that the other features are built from."""
 
 
 @dataclass(frozen=True)

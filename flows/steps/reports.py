@@ -162,7 +162,7 @@ def check_segments(settings: Settings) -> None:
     from churnlib.metrics.segments import check_segments
 
     with error_prefix(settings.game):
-        check_segments(settings.evaluation.segments, settings.raw)
+        check_segments(settings.evaluation.segments, settings)
 
 
 def show(reports: tuple[DatasetRef, ...]) -> None:

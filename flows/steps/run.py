@@ -1,13 +1,13 @@
 """A run: the settings, the catalog and the day that all steps of a flow share."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from typing import Any
 
-from churnlib.errors import DataError, SettingsError, UnreadableError
+from churnlib.errors import DataError, SettingsError, UnreadableError, error_prefix
 from churnlib.io import datasets
 from churnlib.io.catalog import Catalog
 from churnlib.io.commands import churn_command
@@ -19,9 +19,10 @@ from churnlib.versions.signature import check_key
 from flows.engine.publication import published_together
 from flows.engine.run_lock import exclusive_run
 from flows.engine.tidying import tidy
+from flows.steps.database_tables import read_databases
 from flows.steps.deployed_run import check_deployed_run
 from flows.steps.raw_tables import RawTable, open_tables
-from flows.steps.run_day import DerivedDay, derive_day, find_shared_day
+from flows.steps.run_day import DerivedDay, derive_day, find_shared_day, kinds_of_day
 
 
 @dataclass(frozen=True)
@@ -97,16 +98,15 @@ class Run:
     @property
     def raw(self) -> RawTables:
         """The game's raw tables: their columns and rules."""
-        return raw_tables(self.settings.raw)
+        return raw_tables(self.settings)
 
     def tables(self, *kinds: TableKind) -> tuple[RawTable, ...]:
-        """Checks all raw tables of some kinds, and returns the first of each kind.
+        """Checks all raw tables of some kinds, and returns them in the order of the kinds.
 
-        Their facts are as of the run's day. Data warnings are logged, those of further tables of a
-        kind as well.
+        Their facts are as of the run's day. Data warnings are logged.
         """
         specs = self.raw.of_kind(*kinds)
-        opened = open_tables(
+        return open_tables(
             self.settings,
             self.catalog,
             specs,
@@ -114,8 +114,6 @@ class Run:
             count_later=self.derived is not None,
             told=self.derived.later if self.derived else (),
         )
-        tables = dict(zip((spec.kind for spec in reversed(specs)), reversed(opened), strict=True))
-        return tuple(tables[kind] for kind in kinds)
 
     def existing(self, dataset: Dataset, advice: str) -> DatasetRef:
         """Returns a dataset that an earlier run must have written.
@@ -176,11 +174,14 @@ def open_run(
     data_dir: str | None = None,
     model: str | None = None,
     replace: bool = False,
+    *,
+    kinds: Collection[TableKind] = (),
 ) -> Iterator[Run]:
     """Loads the settings of a game and determines the day of the run.
 
-    Until the end of the block, no other run writes to the game's data, and outputs are kept aside;
-    see `exclusive_run` and `published_together`.
+    Raw tables of some kinds that are in databases are read first, besides those that decide on the
+    day. Until the end of the block, no other run writes to the game's data, and outputs are kept
+    aside; see `exclusive_run` and `published_together`.
 
     Raises:
         ChurnlibError: The settings are invalid, or change what the run of a deployment may not; or
@@ -193,10 +194,14 @@ def open_run(
         changes["as_of"] = as_of
     settings = load_settings(game, changes)
     check_deployed_run(settings)
+    with error_prefix(game):
+        raw_tables(settings)  # Whether they can be read as the settings say.
     check_key()  # Not after a fit of hours, when the model is to be signed.
     catalog = Catalog(settings.data_dir, game)
     catalog.check_data_dir()
     with exclusive_run(catalog, partial(tidy, settings, catalog)), published_together():
+        needed = kinds if settings.as_of else (*kinds, *kinds_of_day(settings))
+        read_databases(settings, catalog, needed)
         derived, day = _day_of(settings, catalog)
         parameters = {"game": game, "as_of": day, "overrides": overrides, "data_dir": data_dir}
         yield Run(settings, catalog, day, parameters, model, derived, replace)

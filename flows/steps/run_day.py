@@ -1,16 +1,23 @@
 """The day of a run if none is stated: that of the latest month that has arrived."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import date
 
 from churnlib.io.catalog import Catalog, month_name
-from churnlib.raw.availability import Arrival, latest_arrival, no_day, rows_by_month
+from churnlib.raw.availability import (
+    Arrival,
+    default_day,
+    latest_arrival,
+    latest_start,
+    no_day,
+    rows_by_month,
+)
 from churnlib.schemas.raw_tables import raw_tables
-from churnlib.schemas.spec import TableSpec
 from churnlib.settings import Settings
+from churnlib.settings.tables import TableKind
 from flows.steps.table_checks import check_tables, days_of_rows
 
 
@@ -48,31 +55,35 @@ def find_shared_day(day: date) -> DerivedDay | None:
     return derived if derived and derived.day == day else None
 
 
+def kinds_of_day(settings: Settings) -> tuple[TableKind, ...]:
+    """The kinds of the raw tables that the day of a run is derived from."""
+    return ("history",) if raw_tables(settings).of_kind("history") else ("subscriptions",)
+
+
 def derive_day(settings: Settings, catalog: Catalog) -> DerivedDay:
-    """Derives the day of a run from the histories.
+    """Derives the day of a run from the histories, or else from the subscriptions.
 
     Raises:
-        DataError: A history has no rows, or those known on that day break rules.
+        DataError: A table has no rows, or those known on that day break rules.
     """
-    specs = raw_tables(settings.raw).of_kind("history")
+    tables = raw_tables(settings)
+    specs = tables.of_kind(*kinds_of_day(settings))
     counted = {spec.name: days_of_rows(settings, catalog, spec) for spec in specs}
-    arrivals = {s.name: _arrival(settings, catalog, s, counted[s.name][0]) for s in specs}
-    day = min(arrival.month for arrival in arrivals.values())
+    days = {name: rows for name, (rows, _) in counted.items()}
+    share = settings.raw.arrived_share
+    for spec in specs:
+        if not days[spec.name]:
+            check_tables(settings, catalog, [spec], None)  # Refuses rows that are not readable.
+            raise no_day(settings.game, spec.name)
+    day = default_day(days, tables, share)
+    assert day is not None
     faulty = [spec for spec in specs if counted[spec.name][1]]
     check_tables(settings, catalog, faulty, day)  # Their dates may be wrong, and so the day.
-    later = tuple(table for table, arrival in arrivals.items() if arrival.later)
-    share = settings.raw.arrived_share
-    return DerivedDay(day, tuple(_warning(t, arrivals[t], share, day) for t in later), later)
-
-
-def _arrival(
-    settings: Settings, catalog: Catalog, spec: TableSpec, days: Mapping[date, int]
-) -> Arrival:
-    arrival = latest_arrival(rows_by_month(days), settings.raw.arrived_share)
-    if arrival is None:
-        check_tables(settings, catalog, [spec], None)  # Refuses rows that are not readable.
-        raise no_day(settings.game, spec.name)
-    return arrival
+    find = latest_arrival if tables.of_kind("history") else latest_start
+    arrivals = {name: find(rows_by_month(rows), share) for name, rows in days.items()}
+    later = {name: arrival for name, arrival in arrivals.items() if arrival and arrival.later}
+    warnings = (_warning(table, arrival, share, day) for table, arrival in later.items())
+    return DerivedDay(day, tuple(warnings), tuple(later))
 
 
 def _warning(table: str, arrival: Arrival, share: float, day: date) -> str:

@@ -124,7 +124,7 @@ def stale_source_warnings(run: Run, sources: Sources) -> tuple[str, ...]:
 
 def _fingerprint(run: Run, table: str) -> str | None:
     try:
-        return storage.fingerprint(run.catalog.raw(table).uri)
+        return storage.fingerprint(run.catalog.raw(table, run.settings.tables[table].path).uri)
     except UnreadableError:
         raise
     except DataError:  # A run that starts from standard features may have no raw tables.

@@ -8,7 +8,8 @@ from typing import Any
 import polars as pl
 
 from churnlib.errors import DataError
-from churnlib.features import outcome, standard
+from churnlib.features import outcome
+from churnlib.features.standard import StandardColumns, standard_features
 from churnlib.io import datasets, storage
 from churnlib.io.catalog import month_name
 from churnlib.io.datasets import Dataset, DatasetRef
@@ -33,11 +34,13 @@ class StandardRequest:
         as_of: The day of the run.
         churn_after_months: How many missed months in a row are churn.
         standard: Which features to build.
+        columns: From which columns.
     """
 
     as_of: date
     churn_after_months: int
     standard: StandardSettings
+    columns: StandardColumns
 
 
 def build_features(run: Run) -> DatasetRef:
@@ -48,7 +51,12 @@ def build_features(run: Run) -> DatasetRef:
         subs.checked,
         misses.checked,
         run.catalog.standard_features(),
-        StandardRequest(run.as_of, run.settings.churn_after_months, run.settings.standard),
+        StandardRequest(
+            run.as_of,
+            run.settings.churn_after_months,
+            run.settings.standard,
+            StandardColumns.of(run.settings),
+        ),
         engine=run.settings.engine,
     )
     tables = (characters, subs, misses)
@@ -70,7 +78,7 @@ def open_standard_features(run: Run, *built_with: str) -> DatasetRef:
     """
     again = run.command("standard_features")
     features = run.existing(run.catalog.standard_features(), again)
-    datasets.scan(features, output_tables(run.settings.raw)["standard_features"].schema)
+    datasets.scan(features, output_tables(run.settings)["standard_features"].schema)
     if ROW_GROUPS not in read_metadata(features):
         raise DataError(
             f"{features.game}: an earlier version wrote {features.uri}, in another order. Build "
@@ -129,7 +137,7 @@ def announce_due_batch(run: Run) -> None:
         "02_intermediate/{misses}",
     ),
     writes=("03_primary/standard_features",),
-    settings=("as_of", "churn_after_months", "standard", "engine"),
+    settings=("as_of", "churn_after_months", "standard", "tables", "engine"),
     notes=("engine",),
 )
 def build_standard_features(
@@ -156,9 +164,7 @@ def subscription_features(
     characters: pl.LazyFrame, subs: pl.LazyFrame, misses: pl.LazyFrame, *, request: StandardRequest
 ) -> pl.LazyFrame:
     """The standard features of every subscription, and the day on which it churned."""
-    features = standard.standard_features(
-        characters, subs, as_of=request.as_of, undated_totals=request.standard.undated_totals
-    )
+    features = standard_features(characters, subs, request.columns, as_of=request.as_of)
     return outcome.add_churned_on(
         features, misses, as_of=request.as_of, churn_after_months=request.churn_after_months
     )

@@ -22,9 +22,10 @@ from churnlib.raw.spellings import Spellings
 from churnlib.raw.unknown_ids import check_share_known
 from churnlib.raw.validate import count_days
 from churnlib.schemas.columns import CHAR_ID
-from churnlib.schemas.raw_tables import raw_tables
+from churnlib.schemas.raw_tables import declared_for, raw_tables
 from churnlib.schemas.spec import TableSpec
 from churnlib.settings import RawSettings, Settings
+from churnlib.settings.tables import DeclaredTables
 from flows.engine.publication import present, remove_together
 from flows.steps.table_tasks import Checked, check_known, check_raw, count_unknown
 
@@ -77,10 +78,10 @@ def check_tables(
             no known character.
     """
     tables: dict[str, CheckedTable] = {}
-    for spec in raw_tables(settings.raw).with_parents(specs):
+    for spec in raw_tables(settings).with_parents(specs):
         reference = spec.required_parent
         parent = tables[reference.table].now if reference else None
-        source = datasets.ref(catalog.raw(spec.name))
+        source = datasets.ref(catalog.raw(spec.name, settings.tables[spec.name].path))
         found = _check(source, spec, settings, catalog, parent, as_of)
         checked = present(found["checked"])
         by_day = fact(checked, ROWS_BY_DAY)
@@ -88,8 +89,8 @@ def check_tables(
             by_day |= {COPIES: found["copies"]}
         if found["undeclared"]:
             by_day |= {undeclared_warning(found["undeclared"]): by_day.get(ROWS, [])}
-        if known := _optional_parent(spec, tables, catalog, settings.raw):
-            by_day |= count_unknown(checked, settings.raw, parent=known)
+        if known := _optional_parent(spec, tables, catalog, settings):
+            by_day |= count_unknown(checked, _rules(declared_for(settings, spec)), parent=known)
             rows = (datasets.scan(checked), datasets.scan(known))
             check_share_known(checked, rows, spec, by_day, settings.raw, as_of or date.max)
         spellings = optional_fact(checked, SPELLINGS) or {}
@@ -108,13 +109,13 @@ def _check(
 ) -> Checked:
     """Checks a table for all days, or if that finds faults, as of a day."""
     output, rejected = catalog.checked(spec.name), catalog.rejected(spec.name)
-    raw, engine = settings.raw, settings.engine
-    whole = check_raw(source, output, _rules(raw), parent=parent, engine=engine)
+    declared, engine = declared_for(settings, spec), settings.engine
+    whole = check_raw(source, output, _rules(declared), parent=parent, engine=engine)
     if whole is not None:
         remove_together(rejected)
         return whole
     outputs = {"checked": output, "rejected": rejected}
-    found = check_known(source, outputs, raw, parent=parent, as_of=as_of, engine=engine)
+    found = check_known(source, outputs, declared, parent=parent, as_of=as_of, engine=engine)
     if "rejected" not in found:
         remove_together(rejected)
     return found
@@ -128,29 +129,34 @@ def days_of_rows(
     Args:
         settings: The game's settings.
         catalog: Where the game's data are.
-        spec: A table that needs no other for its checks.
+        spec: The raw table's record.
 
     Returns:
-        The counts, and whether any row breaks a rule.
+        The counts, and whether any row breaks a rule; False if that needs another table.
 
     Raises:
         DataError: A column is missing, or the file cannot be read.
     """
-    source, engine = datasets.ref(catalog.raw(spec.name)), settings.engine
-    whole = check_raw(source, catalog.checked(spec.name), _rules(settings.raw), engine=engine)
+    place = catalog.raw(spec.name, settings.tables[spec.name].path)
+    source, engine = datasets.ref(place), settings.engine
+    if spec.required_parent:
+        return count_days(source, spec), False
+    rules = _rules(declared_for(settings, spec))
+    whole = check_raw(source, catalog.checked(spec.name), rules, engine=engine)
     if whole is None:  # Whether a faulty row matters depends on the day.
         return count_days(source, spec), True
     return rows_by_day(fact(present(whole["checked"]), ROWS_BY_DAY)), False
 
 
-def _rules(settings: RawSettings) -> RawSettings:
+def _rules(settings: DeclaredTables) -> DeclaredTables:
     """The settings that affect whether rows are invalid, without those of their quarantine."""
-    of_rows = ("id_type", "null_values", "no_date", "categories")
-    return RawSettings(**{name: getattr(settings, name) for name in of_rows})
+    of_rows = ("id_type", "null_values", "no_date", "unknown_parent", "categories")
+    raw = RawSettings(**{name: getattr(settings.raw, name) for name in of_rows})
+    return DeclaredTables(raw=raw, tables=settings.tables)
 
 
 def _optional_parent(
-    spec: TableSpec, tables: Mapping[str, CheckedTable], catalog: Catalog, settings: RawSettings
+    spec: TableSpec, tables: Mapping[str, CheckedTable], catalog: Catalog, settings: Settings
 ) -> DatasetRef | None:
     """The checked table that another refers to, if unknown parents are a data warning.
 
@@ -165,7 +171,7 @@ def _optional_parent(
     return datasets.ref(parent) if _is_usable(parent, settings) else None
 
 
-def _is_usable(parent: Dataset, settings: RawSettings) -> bool:
+def _is_usable(parent: Dataset, settings: Settings) -> bool:
     """Whether this version has checked a table, with ids of the type that the settings state."""
     if not storage.exists(parent.uri) or ROW_GROUPS not in read_metadata(parent):
         return False

@@ -18,7 +18,8 @@ from churnlib.raw.validate import raw_rows
 from churnlib.raw.validator import FirstFaultError, Validator
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.schemas.spec import TableSpec
-from churnlib.settings import EngineSettings, RawSettings
+from churnlib.settings import EngineSettings
+from churnlib.settings.tables import DeclaredTables
 from flows.engine.publication import keep_aside, place_aside
 from flows.engine.scratch import scratch_folder
 from flows.task import task
@@ -46,14 +47,14 @@ class Checked(TypedDict):
 @task(
     reads=("01_raw/{table}", "02_intermediate/{parent}"),
     writes=("02_intermediate/{table}",),
-    settings=("raw", "engine"),
+    settings=("raw", "tables", "engine"),
     task_run_name="check_raw {source.name}",
     notes=("engine",),
 )
 def check_raw(
     source: DatasetRef,
     output: Dataset,
-    settings: RawSettings,
+    settings: DeclaredTables,
     *,
     parent: DatasetRef | None = None,
     engine: EngineSettings,
@@ -63,7 +64,7 @@ def check_raw(
     aside = place_aside(output)
     with _workspace(engine) as space, suppress(UncleanError):
         return _kept(prepare_clean(source, spec, _scan(parent), aside, space), output, source, spec)
-    validator = Validator(spec, settings, stops=True)
+    validator = Validator(spec, settings.raw, stops=True)
     with _workspace(engine) as space, suppress(FirstFaultError):
         prepared = prepare_valid(source, validator, _scan(parent), aside, space)
         return _kept(prepared, output, source, spec)
@@ -73,14 +74,14 @@ def check_raw(
 @task(
     reads=("01_raw/{table}", "02_intermediate/{parent}"),
     writes=("02_intermediate/{table}", "02_intermediate/{table}_rejected"),
-    settings=("raw", "as_of", "engine"),
+    settings=("raw", "tables", "as_of", "engine"),
     task_run_name="check_known {source.name}",
     notes=("engine",),
 )
 def check_known(
     source: DatasetRef,
     outputs: dict[str, Dataset],
-    settings: RawSettings,
+    settings: DeclaredTables,
     *,
     parent: DatasetRef | None = None,
     as_of: date | None = None,
@@ -88,7 +89,7 @@ def check_known(
 ) -> Checked:
     """Checks the rows of a raw table known on a day; quarantines invalid ones if allowed."""
     spec = raw_tables(settings)[source.name]
-    validator = Validator(spec, settings, as_of)
+    validator = Validator(spec, settings.raw, as_of)
     output, rejected = outputs["checked"], outputs["rejected"]
     with _workspace(engine) as space:
         prepared = prepare_valid(source, validator, _scan(parent), place_aside(output), space)
@@ -110,12 +111,12 @@ def _kept(prepared: Prepared, output: Dataset, source: DatasetRef, spec: TableSp
 
 
 @task(
-    reads=("02_intermediate/{history}", "02_intermediate/{entity}"),
-    settings=("raw",),
+    reads=("02_intermediate/{activity}", "02_intermediate/{entity}"),
+    settings=("raw", "tables"),
     task_run_name="count_unknown {checked.name}",
 )
 def count_unknown(
-    checked: DatasetRef, settings: RawSettings, *, parent: DatasetRef
+    checked: DatasetRef, settings: DeclaredTables, *, parent: DatasetRef
 ) -> dict[str, list[tuple[str, int]]]:
     """Counts the rows of a checked table whose parent is unknown, by day."""
     spec = raw_tables(settings)[checked.name]

@@ -19,9 +19,7 @@ from churnlib.model.feature_table import FeatureTable
 from churnlib.model.sample import Sample, describe_sample
 from churnlib.schemas.columns import LABEL, SUB_START_DATE
 from churnlib.settings import (
-    CurrencySettings,
     Offer,
-    StandardSettings,
     ThresholdRule,
     TrainSettings,
     changes,
@@ -80,7 +78,8 @@ def check_training(run: Run) -> None:
     check_segments(settings)
     finish_interrupted(run.catalog)
     find_champion(run.catalog)
-    check_model(settings.game, settings.train, settings.standard, settings.currency)
+    columns = {name: str(dtype) for name, dtype in feature_columns(settings).items()}
+    check_model(settings.game, settings.train, columns)
 
 
 def fit_version(run: Run, cohort: Cohort) -> DatasetRef:
@@ -122,16 +121,20 @@ def code_version() -> dict[str, str]:
 
 
 @task(
-    settings=("game", "train", "standard", "currency"),
+    settings=("game", "train", "standard", "tables", "features"),
     uses=MODEL_CODE,
 )
 def check_model(
     game: str,
     train: TrainSettings,
-    standard: StandardSettings,
-    currency: CurrencySettings,
+    columns: dict[str, str],
 ) -> str:
     """Checks that the settings describe a model that can be fitted, before the long work starts.
+
+    Args:
+        game: The game, for messages.
+        train: The settings of the model.
+        columns: The types of the columns of the feature table, by name.
 
     Returns:
         The steps of the pipeline, for the log.
@@ -139,7 +142,7 @@ def check_model(
     from churnlib.model.pipeline import check_pipeline
 
     with error_prefix(game):
-        check_pipeline(train, feature_columns(standard, currency))
+        check_pipeline(train, pl.Schema({n: getattr(pl, dtype)() for n, dtype in columns.items()}))
     return " > ".join(step.type for step in train.pipeline)
 
 
@@ -151,7 +154,8 @@ def check_model(
         "horizon_months",
         "churn_after_months",
         "standard",
-        "currency",
+        "tables",
+        "features",
         "campaign",
     ),
     uses=MODEL_CODE,
@@ -257,7 +261,7 @@ def origin_facts(
     features: DatasetRef, sample: Sample, request: ModelRequest, origin: dict[str, Any]
 ) -> dict[str, Any]:
     """The part of a manifest about the origin of a model: rows, inputs, settings and code."""
-    settings = {**origin["settings"], **request.features}
+    settings = {**request.features, **origin["settings"]}
     labels = sample.rows.columns(LABEL)[LABEL]
     return {
         "settings": settings,

@@ -1,5 +1,6 @@
 """The features of the subscriptions in a window, with their labels."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -8,17 +9,16 @@ from typing import Literal
 import polars as pl
 
 from churnlib.errors import DataError
+from churnlib.features.activity import ActivityFeatures, add_activity_features
 from churnlib.features.cohort import in_window
-from churnlib.features.history import add_currency_features
 from churnlib.features.outcome import add_label
 from churnlib.io import datasets
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.io.footer import footer
-from churnlib.raw.availability import known_by
 from churnlib.raw.late_feeds import read_monthly_rows
-from churnlib.schemas.raw_tables import raw_tables
+from churnlib.schemas.columns import SUB_START_DATE
 from churnlib.schemas.spec import TableSpec
-from churnlib.settings import CurrencySettings, EngineSettings, WindowName
+from churnlib.settings import EngineSettings, WindowName
 from flows.engine.building import build
 from flows.engine.publication import publish
 from flows.steps.feeds import needed_kinds, refuse_late
@@ -37,13 +37,13 @@ class WindowRequest:
         window: The subscriptions.
         horizon_months: The horizon of the label.
         churn_after_months: How many missed months in a row are churn.
-        currency: Which currency features to build.
+        activity: Which features to build from histories and events.
     """
 
     window: SubscriptionWindow
     horizon_months: int
     churn_after_months: int
-    currency: CurrencySettings
+    activity: ActivityFeatures
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def window_cohort(
     flow: Literal["train", "score"],
     standard: DatasetRef,
     sources: Sources,
-    currency: RawTable,
+    activity: Sequence[RawTable],
     window: SubscriptionWindow | None = None,
 ) -> Cohort:
     """Builds the features and labels of the subscriptions in the window of a flow.
@@ -96,56 +96,57 @@ def window_cohort(
         flow: The flow.
         standard: The standard features.
         sources: The facts of the raw tables that these were built from.
-        currency: The currency table.
+        activity: The histories and tables of events.
         window: The window; that of the settings if None.
     """
     settings = run.settings
     features = build_window_features(
         standard,
-        currency.checked,
+        tuple(table.checked for table in activity),
         run.catalog.features(flow),
         WindowRequest(
             window or run.window(flow),
             settings.horizon_months,
             settings.churn_after_months,
-            settings.currency,
+            ActivityFeatures.of(settings),
         ),
         engine=settings.engine,
     )
-    return Cohort(features, {**sources, currency.checked.name: currency.facts})
+    return Cohort(features, {**sources, **{t.checked.name: t.facts for t in activity}})
 
 
 @task(
-    reads=("03_primary/standard_features", "02_intermediate/{history}"),
+    reads=("03_primary/standard_features", "02_intermediate/{activity}"),
     writes=("04_feature/{flow}_features",),
     settings=(
         "windows.{flow}",
         "as_of",
         "horizon_months",
         "churn_after_months",
-        "currency",
+        "tables",
+        "features",
         "engine",
     ),
     notes=("engine",),
 )
 def build_window_features(
     standard: DatasetRef,
-    currency: DatasetRef,
+    activity: tuple[DatasetRef, ...],
     output: Dataset,
     request: WindowRequest,
     *,
     engine: EngineSettings,
 ) -> DatasetRef:
-    """Joins standard and currency features of a window, and labels them as known on the day."""
+    """Adds the other features to the standard ones of a window, and labels as known on the day."""
     window = request.window
     check_selects_any(known_subs(datasets.scan(standard), window.as_of), window, standard.game)
     facts = footer(as_of=window.as_of, window=window.span)
     features = partial(window_features, request=request)
-    return build(features, (standard, currency), output, facts, engine)
+    return build(features, (standard, *activity), output, facts, engine)
 
 
 def window_features(
-    subs: pl.LazyFrame, balances: pl.LazyFrame, *, request: WindowRequest
+    subs: pl.LazyFrame, *activity: pl.LazyFrame, request: WindowRequest
 ) -> pl.LazyFrame:
     """The features and labels of the subscriptions in a window, as known on the day."""
     as_of = request.window.as_of
@@ -156,7 +157,8 @@ def window_features(
         horizon_months=request.horizon_months,
         churn_after_months=request.churn_after_months,
     )
-    return add_currency_features(labelled, balances, request.currency, as_of=as_of)
+    tables = request.activity.named(activity)
+    return add_activity_features(labelled, tables, request.activity, as_of=as_of)
 
 
 def known_subs(standard: pl.LazyFrame, as_of: date) -> pl.LazyFrame:
@@ -167,7 +169,7 @@ def known_subs(standard: pl.LazyFrame, as_of: date) -> pl.LazyFrame:
 
 def started_subs(subs: DatasetRef, as_of: date) -> pl.LazyFrame:
     """The subscriptions of a validated raw table that have started by a day."""
-    return datasets.scan(subs).filter(known_by(raw_tables().subscriptions, as_of))
+    return datasets.scan(subs).filter(pl.col(SUB_START_DATE) <= as_of)
 
 
 def check_selects_any(subs: pl.LazyFrame, window: SubscriptionWindow, game: str) -> None:

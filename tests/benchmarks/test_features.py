@@ -14,9 +14,9 @@ from benchmarks.compare import LABELS, differences
 from benchmarks.inputs import ORDERS, write_csv
 from benchmarks.ways import FORMATS
 from churnlib.io.catalog import Catalog
-from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import load_settings
 from churnlib.synthesis import STANDARD, generate
+from tests.base import HISTORY, raw_tables
 
 CHARACTERS = 250
 
@@ -94,7 +94,7 @@ def test_labels_are_compared_where_both_have_them(label: str) -> None:
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_other_order_has_the_same_rows(order: str, tmp_path: Path) -> None:
-    spec = raw_tables().history
+    spec = raw_tables()[HISTORY]
     rows = pl.LazyFrame(
         {"char_id": [1, 1, 2, 3], "date": [date(2024, 1, 1), date(2024, 2, 1)] * 2, "x": range(4)}
     )
@@ -122,7 +122,7 @@ def currency(rows: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
     kept = rows.filter(~_some(rows, rng, 0.25), pl.col("char_id") % 9 > 0)
     return kept.with_columns(
         pl.when(~_some(kept, rng, 0.2)).then(column).alias(column)
-        for column in raw_tables().history.of_kind("number")
+        for column in raw_tables()[HISTORY].of_kind("number")
     )
 
 

@@ -24,19 +24,19 @@ FEATURES = features(120)
 SCORED = make_scored(80)
 CALLS: dict[str, dict[str, Any]] = {
     "add_churned_on": {
-        "subs": TABLES.subs,
-        "misses": TABLES.misses,
+        "subs": TABLES["sub_data"],
+        "misses": TABLES["sub_miss"],
         "as_of": AS_OF,
         "churn_after_months": 3,
     },
-    "add_currency_features": {
-        "subs": TABLES.subs,
-        "currency": TABLES.currency,
-        "settings": SETTINGS.currency,
+    "add_activity_features": {
+        "rows": TABLES["sub_data"],
+        "tables": TABLES,
+        "asked": SETTINGS,
         "as_of": AS_OF,
     },
     "add_label": {
-        "subs": TABLES.subs.with_columns(churned_on=pl.lit(None, pl.Date)),
+        "subs": TABLES["sub_data"].with_columns(churned_on=pl.lit(None, pl.Date)),
         "as_of": AS_OF,
         "horizon_months": 6,
     },
@@ -46,18 +46,18 @@ CALLS: dict[str, dict[str, Any]] = {
     "check_table": {
         "source": CATALOG.raw("sub_data"),
         "table": "sub_data",
-        "settings": SETTINGS.raw,
+        "settings": SETTINGS,
         "as_of": AS_OF,
     },
     "evaluate": {"scored": SCORED, "threshold": 0.3, "base_rate": 0.2},
-    "feature_table": {**TABLES._asdict(), "settings": SETTINGS, "as_of": AS_OF},
+    "feature_table": {"tables": TABLES, "settings": SETTINGS, "as_of": AS_OF},
     "fit": {
         "rows": FEATURES,
         "settings": training(pipeline_step("sklearn.dummy.DummyClassifier")),
         "seed": 1,
     },
-    "in_window": {"subs": TABLES.subs, "first": AS_OF, "last": AS_OF},
-    "latest_day": {"currency": TABLES.currency, "game": "game1"},
+    "in_window": {"subs": TABLES["sub_data"], "first": AS_OF, "last": AS_OF},
+    "latest_day": {"tables": TABLES, "settings": SETTINGS},
     "load_model": {"model": "v1", "game": "game1", "data_dir": SETTINGS.data_dir},
     "load_settings": {"game": "game1", "overrides": {"train": {"seed": 3}}},
     "paired_difference": {
@@ -69,7 +69,12 @@ CALLS: dict[str, dict[str, Any]] = {
     "predict": {"model": usual(), "rows": FEATURES},
     "read_tables": {"settings": SETTINGS, "as_of": AS_OF},
     "scan": {"source": CATALOG.standard_features()},
-    "standard_features": {"characters": TABLES.characters, "subs": TABLES.subs, "as_of": AS_OF},
+    "standard_features": {
+        "characters": TABLES["character_data"],
+        "subs": TABLES["sub_data"],
+        "columns": SETTINGS,
+        "as_of": AS_OF,
+    },
 }
 """A correct call of each public function."""
 WRONG = (
@@ -163,12 +168,14 @@ def test_catalog_refuses_other_types(changed: dict[str, Any]) -> None:
 
 
 def test_eager_frames_are_taken_for_lazy_ones() -> None:
-    eager = {name: frame.collect() for name, frame in TABLES._asdict().items()}
-    assert call("feature_table", **eager).equals(call("feature_table"))
+    eager = {name: frame.collect() for name, frame in TABLES.items()}
+    assert call("feature_table", tables=eager).equals(call("feature_table"))
+    subs = {"subs": eager["sub_data"]}
+    assert call("standard_features", **subs).equals(call("standard_features"))
 
 
 def test_tables_are_read_by_the_name_of_a_game() -> None:
-    assert churnlib.read_tables("game1").subs.collect().equals(TABLES.subs.collect())
+    assert churnlib.read_tables("game1")["sub_data"].collect().equals(TABLES["sub_data"].collect())
 
 
 def test_missing_argument_is_pythons_own_error() -> None:

@@ -43,20 +43,19 @@ for table, parent in (
     ("character_currency", None),
 ):
     above = tables[parent].lazy() if parent else None
-    checked = churnlib.check_table(catalog.raw(table), table, settings.raw, parent=above)
+    checked = churnlib.check_table(catalog.raw(table), table, settings, parent=above)
     tables[table] = checked.rows
 as_of = date(2025, 1, 1)
 subs = churnlib.standard_features(
-    tables["character_data"].lazy(), tables["sub_data"].lazy(), as_of=as_of
+    tables["character_data"].lazy(), tables["sub_data"].lazy(), settings, as_of=as_of
 )
 subs = churnlib.add_churned_on(
     subs, tables["sub_miss"].lazy(), as_of=as_of, churn_after_months=settings.churn_after_months
 )
 subs = churnlib.in_window(subs, *settings.windows.train.span(as_of))
 subs = churnlib.add_label(subs, as_of=as_of, horizon_months=settings.horizon_months)
-rows = churnlib.add_currency_features(
-    subs, tables["character_currency"].lazy(), settings.currency, as_of=as_of
-).collect()
+lazy = {name: table.lazy() for name, table in tables.items()}
+rows = churnlib.add_activity_features(subs, lazy, settings, as_of=as_of).collect()
 steps = [
     step.model_copy(update={"params": {"n_estimators": 20, "max_depth": 4}})
     if step.name == "model" else step for step in settings.train.pipeline

@@ -16,8 +16,8 @@ from typing import Any
 
 import polars as pl
 
-from churnlib.schemas.raw_tables import raw_tables
 from flows.cli.main import main
+from tests.base import raw_tables
 
 ROOT = Path(__file__).resolve().parents[2]
 """The folder of the project."""

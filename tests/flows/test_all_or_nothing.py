@@ -6,8 +6,8 @@ from datetime import date
 import polars as pl
 import pytest
 
-from churnlib.schemas.raw_tables import raw_tables
 from flows import COMPOSITES
+from tests.base import raw_tables
 from tests.flows.studio import Say, Studio, is_refusal, written
 
 GAME = "game1"

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from churnlib.features import history
-from churnlib.schemas.raw_tables import raw_tables
+from tests.base import raw_tables
 from tests.flows.models import champion
 from tests.flows.studio import BATCH_DAY, LAST_DAY, ROOT, Studio, python, writes, written
 
@@ -108,7 +108,9 @@ def test_cache_reordered_raw_tables_are_only_checked_again(
     ("setting", "value", "expected"),
     [
         ("train.pipeline.model.params.max_iter", 21, MODEL),
-        pytest.param("currency.lookback_months", 12, FEATURES, marks=pytest.mark.slow),
+        pytest.param(
+            "features.character_currency.lookback_months", 12, FEATURES, marks=pytest.mark.slow
+        ),
         pytest.param("windows.train.start", -30, FEATURES, marks=pytest.mark.slow),
         pytest.param("standard.undated_totals", True, STANDARD, marks=pytest.mark.slow),
         pytest.param("churn_after_months", 2, STANDARD, marks=pytest.mark.slow),

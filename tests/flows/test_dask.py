@@ -21,7 +21,6 @@ from churnlib.errors import DataError, SettingsError
 from churnlib.io import datasets, storage
 from churnlib.io.buckets import Bucket
 from churnlib.io.catalog import Catalog
-from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import EngineSettings
 from flows.cli.main import main
 from flows.engine import dask_cluster, dask_workers, over_dask
@@ -29,6 +28,7 @@ from flows.engine.dask_cluster import cluster
 from flows.engine.dask_workers import check_workers
 from flows.engine.over_dask import buckets_for
 from flows.steps.standard_features import subscription_features
+from tests.base import raw_tables
 from tests.flows.studio import Say, Studio, is_refusal, written
 
 OUTPUTS = ("03_primary/*/standard_features.parquet", "04_feature/*/*.parquet", "05_*/*/*.parquet")

@@ -57,8 +57,8 @@ def test_cached_predictions_are_delivered_once_the_database_can_be_written(
 
 
 def test_backfill_delivers_what_the_folder_lacks(restored: Studio, say: Say) -> None:
-    line = ("backfill", GAME, "--flow=batch-predict", "--from=2024-06", "--to=2024-06")
-    line = (*line, "--set=delivery.to=exports")
+    months = ("--flow=batch-predict", "--from=2024-06", "--to=2024-06")
+    line = ("backfill", GAME, *months, "--set=delivery.to=exports")
     assert "rows delivered to" in say(restored, *line)
     file = restored.file(f"exports/{GAME}/predictions_2024-06.csv")
     found = pl.read_csv(file)

@@ -11,14 +11,13 @@ import polars as pl
 import pytest
 
 from churnlib.features.cohort import feature_columns
-from churnlib.schemas.outputs import output_tables
-from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import load_settings
 from flows import FLOWS
 from flows.map.build import build_graph
 from flows.map.graph import DatasetNode, Graph
 from flows.map.stale import stale_reasons
 from flows.map.state import read_states
+from tests.base import output_tables, raw_tables
 from tests.flows.models import champion
 from tests.flows.studio import BATCH_DAY, FAST, ROOT, Snapshot, Studio
 
@@ -215,7 +214,7 @@ def test_flows_feature_tables_have_the_configured_columns(studio: Studio, game: 
     settings = load_settings(game)
     for table in ("train_features", "score_features"):
         schema = studio.table(f"04_feature/{game}/{table}.parquet").schema
-        assert schema == feature_columns(settings.standard, settings.currency)
+        assert schema == feature_columns(settings)
 
 
 def test_flows_composites_use_the_cached_results_of_the_base_flows(studio: Studio) -> None:

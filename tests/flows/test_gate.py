@@ -183,7 +183,7 @@ def test_gate_is_undecided_about_a_trial_with_other_features(
     restored: Studio,
 ) -> None:
     first = champion(restored)
-    other = {"currency.lookback_months": 12}
+    other = {"features.character_currency.lookback_months": 12}
     restored.run("train", GAME, other)
     second = candidate(restored)
     restored.run("score", GAME, LENIENT | other)
@@ -204,7 +204,7 @@ def test_gate_is_undecided_about_a_trial_with_other_features(
 def test_gate_replaces_a_champion_with_features_other_than_the_games(
     restored: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("CHURN_CURRENCY__LOOKBACK_MONTHS", "12")
+    monkeypatch.setenv("CHURN_FEATURES__CHARACTER_CURRENCY__LOOKBACK_MONTHS", "12")
     restored.run("train", GAME)
     second = candidate(restored)
     restored.run("score", GAME)

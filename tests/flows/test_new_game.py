@@ -13,7 +13,7 @@ FILE = """
 description = "The third game."
 [windows]
 train = { start = -30, end = -14 }
-[currency]
+[features.character_currency]
 lookback_months = 6
 [[train.pipeline]]
 name = "scale"

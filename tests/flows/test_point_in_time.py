@@ -7,7 +7,7 @@ import pytest
 
 from churnlib.errors import DataError
 from churnlib.schemas.columns import KEYS, LABEL
-from churnlib.schemas.raw_tables import raw_tables
+from tests.base import HISTORY, raw_tables
 from tests.flows.studio import BATCH_DAY, LAST_DAY, Studio, bits
 
 GAME = "game1"
@@ -47,7 +47,7 @@ def test_features_do_not_change_with_currency_after_the_start(single: Studio, ho
     changed = {
         "rewritten": rows.with_columns(
             pl.when(later).then(pl.lit("987654")).otherwise(column).alias(column)
-            for column in raw_tables().history.of_kind("number")
+            for column in raw_tables()[HISTORY].of_kind("number")
         ),
         "deleted": rows.filter(~later.fill_null(False)),
     }[how]

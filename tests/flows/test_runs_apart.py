@@ -16,6 +16,7 @@ from churnlib.io.catalog import Catalog
 from flows import COMPOSITES, FLOWS
 from flows.engine import run_lock
 from flows.engine.prefect_home import prefect_home
+from tests.base import HISTORY
 from tests.flows.engine.test_run_lock import held_by_another
 from tests.flows.models import GAME
 from tests.flows.studio import BATCH_DAY, ROOT, Say, Studio, is_refusal
@@ -99,7 +100,7 @@ def results(studio: Studio) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for file in manifests:
         manifest = studio.json(str(file.relative_to(studio.data)))
-        lookback = manifest["settings"]["currency"]["lookback_months"]
+        lookback = manifest["settings"]["features"][HISTORY]["lookback_months"]
         key = f"model with {lookback} months as of {manifest['as_of']}"
         found[key] = (manifest["metrics"], manifest["inputs"]["train_features"])
     for file in studio.data.glob(f"07_model_output/{GAME}/*.parquet"):
@@ -113,7 +114,7 @@ TRAIN = ("flows.train", "window_cohort", "train")
 SCORE = ("flows.score", "window_cohort", "score")
 PREDICT = ("flows.batch_predict", "build_predict_features", "batch-predict", "--as-of", BATCH_DAY)
 FILL = ("flows.backfill", "due_day", *BACKFILL)
-TWO_MONTHS = "--set=currency.lookback_months=2"
+TWO_MONTHS = "--set=features.character_currency.lookback_months=2"
 PAIRS = {
     "train, train with other features": (TRAIN, ("train", TWO_MONTHS)),
     "train, score": (TRAIN, ("score",)),

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import polars as pl
 import pytest
 
-from churnlib.schemas.raw_tables import raw_tables
+from tests.base import raw_tables
 from tests.flows.models import GAME
 from tests.flows.studio import FAST, ROOT, Studio, new_studio, python
 from tests.hostile import NAMES, RAW

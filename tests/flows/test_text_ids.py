@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from churnlib.schemas.raw_tables import raw_tables
+from tests.base import raw_tables
 from tests.flows.studio import BATCH_DAY, Say, Studio, bits, is_refusal, new_studio
 
 pytestmark = pytest.mark.slow  # The small flows of two data folders, one after the other.

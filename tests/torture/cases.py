@@ -11,7 +11,7 @@ from tests.flows.studio import BATCH_DAY
 from tests.torture.place import GAME, Place
 
 CHARACTERS = 300
-OTHER = "--set=currency.lookback_months=6"
+OTHER = "--set=features.character_currency.lookback_months=6"
 RAW = "raw"
 """The state with the raw tables and Prefect's database."""
 

@@ -23,6 +23,9 @@ TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(\.\d+)?(Z|\+00:00| UTC)
 ADDRESS = re.compile(r"\b\d{12,16}\b")
 DIGEST = re.compile(r"\b[0-9a-f]{12}(?:[0-9a-f]{52})?\b")
 
+PROBE = 8
+"""The length of the name of a file by which `tempfile` tries a folder."""
+
 
 def unreadable(place: Place) -> list[str]:
     """Lists what another program could not read of what is published, and why."""
@@ -72,11 +75,16 @@ def left_over(place: Place) -> list[str]:
         for name in ("data", "home", "results")
         for path in find_leftovers(str(place.folder / name))
     ]
-    left += [str(path) for path in (place.folder / "tmp").iterdir()]
+    left += [str(path) for path in (place.folder / "tmp").iterdir() if not is_pythons_own(path)]
     left += [str(p) for p in place.data.rglob("*") if p.name == "run.json" or p.suffix == ".lock"]
     left += [str(p) for p in place.data.rglob("parts/*")]
     left += [str(p) for p in (place.folder / "results").iterdir() if is_temporary(p.name)]
     return left
+
+
+def is_pythons_own(path: Path) -> bool:
+    """Whether a file is the one by which `tempfile` tries whether a folder can be written to."""
+    return len(path.name) == PROBE and path.is_file() and path.read_bytes() in (b"", b"blat")
 
 
 def contents(place: Place) -> dict[str, str]:

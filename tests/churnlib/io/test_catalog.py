@@ -8,7 +8,7 @@ import pytest
 from churnlib.errors import DataError
 from churnlib.io.catalog import LAYERS, Catalog, month_name
 from churnlib.io.datasets import Dataset
-from churnlib.schemas.raw_tables import raw_tables
+from tests.base import raw_tables
 
 START = date(2024, 12, 1)
 

@@ -23,7 +23,7 @@ from churnlib.model.fit import fit
 from churnlib.model.fitted_model import FittedModel
 from churnlib.model.predict import predict, rank_by_risk
 from churnlib.schemas.columns import PROBABILITY
-from churnlib.schemas.outputs import output_tables
+from tests.base import output_tables
 from tests.churnlib.model.samples import (
     PIPELINES,
     features,

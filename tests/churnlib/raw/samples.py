@@ -16,9 +16,9 @@ from churnlib.raw.external_sort import Workspace
 from churnlib.raw.prepare import prepare_clean, prepare_valid
 from churnlib.raw.validate import CheckedTable, check_table
 from churnlib.raw.validator import Validator
-from churnlib.schemas.raw_tables import raw_tables
 from churnlib.schemas.spec import TableSpec
 from churnlib.settings import RawSettings
+from tests.base import declared, raw_tables
 
 Rows = list[dict[str, Any]]
 FORMATS = ("csv", "parquet")
@@ -125,7 +125,9 @@ def write_text(folder: Path, table: str, text: str | bytes) -> Dataset:
 
 def check(source: Dataset, *, parent: Rows | None = None, **raw: Any) -> CheckedTable:
     above = None if parent is None else pl.LazyFrame(parent)
-    return by_key(check_table(source, source.name, RawSettings(**raw), parent=above), source.name)
+    return by_key(
+        check_table(source, source.name, declared(RawSettings(**raw)), parent=above), source.name
+    )
 
 
 def prepare(

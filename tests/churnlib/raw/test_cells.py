@@ -11,10 +11,10 @@ from churnlib.errors import DataError
 from churnlib.io.datasets import Dataset, read
 from churnlib.raw.cells import BLANKS
 from churnlib.raw.read_clean import UncleanError
-from churnlib.schemas.raw_tables import raw_tables
 from churnlib.schemas.spec import DATES
 from churnlib.settings import RawSettings
 from churnlib.settings.data import NULL_VALUES
+from tests.base import raw_tables
 from tests.churnlib.raw.samples import (
     FORMATS,
     READERS,

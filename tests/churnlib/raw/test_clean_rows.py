@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from churnlib.errors import DataError
 from churnlib.io.datasets import Dataset, read
 from churnlib.raw.read_clean import UncleanError
-from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import RawSettings
+from tests.base import raw_tables
 from tests.churnlib.raw.samples import (
     AMPLE,
     FORMATS,

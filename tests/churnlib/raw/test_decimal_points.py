@@ -10,7 +10,7 @@ import pytest
 from churnlib.io.footer import fact
 from churnlib.raw.decimal_points import ENOUGH, FEWEST, TEXT, DecimalPoints
 from churnlib.raw.quality_warnings import ROWS_BY_DAY
-from churnlib.schemas.raw_tables import raw_tables
+from tests.base import raw_tables
 from tests.churnlib.raw.samples import Reader, currency, prepare, write
 
 FLOATS = [

@@ -19,7 +19,7 @@ from churnlib.io.datasets import Dataset
 from churnlib.io.storage import find_file, fingerprint
 from churnlib.raw.file_format import FORMATS, Format, check_format
 from churnlib.raw.read_clean import UncleanError
-from churnlib.schemas.raw_tables import raw_tables
+from tests.base import raw_tables
 from tests.churnlib.raw.samples import (
     GOOD,
     READERS,

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from churnlib.io.datasets import Dataset, write_parquet
-from churnlib.schemas.raw_tables import raw_tables
+from tests.base import raw_tables
 from tests.churnlib.raw.samples import (
     FORMATS,
     GOOD,

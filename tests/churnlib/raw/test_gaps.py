@@ -7,7 +7,7 @@ import pytest
 
 from churnlib.months import shift_months
 from churnlib.raw.gaps import AROUND, deepest_gap, find_gap
-from churnlib.schemas.raw_tables import raw_tables
+from tests.base import HISTORY, raw_tables
 
 AS_OF = date(2025, 1, 1)
 
@@ -32,7 +32,7 @@ def test_missing_months_of_misses_are_named_by_their_start() -> None:
 
 def test_rows_after_the_day_of_the_run_do_not_matter() -> None:
     known = [30] * 20 + [0] + [30] * 10
-    spec = raw_tables().history
+    spec = raw_tables()[HISTORY]
     assert find_gap(spec, rows_of(known), AS_OF) is not None
     assert find_gap(spec, rows_of(known), shift_months(AS_OF, -9)) is None
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from churnlib.months import months_apart, shift_months
 from churnlib.raw.availability import Arrival, latest_arrival, latest_day
 from churnlib.raw.validate import count_days
-from churnlib.schemas.raw_tables import CURRENCY
 from churnlib.settings import RawSettings
+from tests.base import BASE, HISTORY, raw_tables
 from tests.churnlib.raw.samples import FORMATS, currency, write
 
 FIRST = date(2024, 1, 1)
@@ -100,16 +100,17 @@ def test_latest_arrival_does_not_move_by_one_future_row(counts: list[int], ahead
 
 def test_latest_day_is_the_first_of_the_latest_month_that_has_arrived() -> None:
     dates = [date(2024, 5, 1)] * 40 + [date(2024, 6, 1)] * 20 + [date(2025, 1, 1)]
-    rows = pl.LazyFrame({"date": dates})
-    assert latest_day(rows, "hawk") == date(2024, 6, 1)
-    assert latest_day(rows, "hawk", arrived_share=0.6) == date(2024, 5, 1)
+    tables = {HISTORY: pl.LazyFrame({"date": dates})}
+    assert latest_day(tables, BASE) == date(2024, 6, 1)
+    raw = BASE.raw.model_copy(update={"arrived_share": 0.6})
+    assert latest_day(tables, BASE.model_copy(update={"raw": raw})) == date(2024, 5, 1)
 
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_count_days_counts_rows_with_faults_too(form: str, tmp_path: Path) -> None:
     later = currency(1, date=date(2024, 2, 1), hard_balance="x")
     source = write(tmp_path, "character_currency", [currency(1), currency(2), later], form)
-    assert count_days(source, CURRENCY) == {date(2021, 1, 1): 2, date(2024, 2, 1): 1}
+    assert count_days(source, raw_tables()[HISTORY]) == {date(2021, 1, 1): 2, date(2024, 2, 1): 1}
 
 
 def test_default_share_is_that_of_the_settings() -> None:

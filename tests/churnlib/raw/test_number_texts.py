@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from churnlib.raw.number_texts import advice
-from churnlib.schemas.raw_tables import raw_tables
+from tests.base import raw_tables
 from tests.churnlib.raw.samples import FORMATS, ROW, check, lines, refusal, write, write_text
 
 THOUSANDS = "seems to have marks between thousands: write {}."

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from churnlib.raw import batches, external_sort
 from churnlib.raw.external_sort import Workspace
 from churnlib.raw.parents import ORPHAN, find_parents
-from churnlib.schemas.raw_tables import raw_tables
 from churnlib.schemas.spec import TableSpec
 from churnlib.settings import RawSettings
+from tests.base import raw_tables
 from tests.churnlib.raw.samples import AMPLE
 
 IDS = st.integers(0, 9)

@@ -14,7 +14,7 @@ from churnlib.io.storage import fingerprint
 from churnlib.raw.opening import undeclared_columns
 from churnlib.raw.parts import parts_of
 from churnlib.raw.read_clean import UncleanError
-from churnlib.schemas.raw_tables import raw_tables
+from tests.base import raw_tables
 from tests.churnlib.raw.samples import (
     GOOD,
     READERS,

@@ -23,9 +23,9 @@ from churnlib.raw.prepare import prepare_clean, prepare_valid
 from churnlib.raw.quality_warnings import ROWS_BY_DAY, DayCounts
 from churnlib.raw.read_clean import UncleanError
 from churnlib.raw.validator import Validator
-from churnlib.schemas.raw_tables import raw_tables
 from churnlib.schemas.spec import TableSpec
 from churnlib.settings import RawSettings
+from tests.base import raw_tables
 from tests.churnlib.raw.samples import AMPLE, FORMATS, READERS, Reader, prepare, write
 from tests.churnlib.raw.worlds import IDS, ORDERS, checked, world
 

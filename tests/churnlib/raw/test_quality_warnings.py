@@ -21,8 +21,8 @@ from churnlib.raw.quality_warnings import (
     count_known,
     count_unknown_parents,
 )
-from churnlib.schemas.raw_tables import raw_tables
 from churnlib.schemas.spec import TableSpec
+from tests.base import raw_tables
 from tests.churnlib.raw.samples import (
     GOOD,
     Rows,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from churnlib.errors import DataError
-from churnlib.schemas.raw_tables import raw_tables
+from tests.base import raw_tables
 from tests.churnlib.raw.samples import (
     FORMATS,
     GOOD,

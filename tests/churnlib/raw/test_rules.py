@@ -12,8 +12,8 @@ import pytest
 from churnlib.errors import DataError
 from churnlib.io.datasets import Dataset
 from churnlib.raw.read_clean import UncleanError
-from churnlib.schemas.raw_tables import raw_tables
 from churnlib.schemas.spec import TableSpec, kind_of
+from tests.base import raw_tables
 from tests.churnlib.raw.samples import AMPLE, FORMATS, GOOD, ROW, Rows, prepare, write
 
 

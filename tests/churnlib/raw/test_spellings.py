@@ -11,7 +11,7 @@ from churnlib.io.footer import optional_fact
 from churnlib.raw import spellings
 from churnlib.raw.quality_warnings import SPELLINGS
 from churnlib.raw.spellings import SpellingCounts, Spellings, spelling_warnings
-from churnlib.schemas.raw_tables import raw_tables
+from tests.base import raw_tables
 from tests.churnlib.raw.samples import FORMATS, READERS, ROW, prepare, write
 
 DAY = date(2024, 1, 18)

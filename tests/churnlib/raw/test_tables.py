@@ -9,10 +9,12 @@ import pytest
 from churnlib.errors import DataError
 from churnlib.features.cohort import feature_columns, feature_table
 from churnlib.raw.availability import latest_day
-from churnlib.raw.tables import Tables, read_tables
+from churnlib.raw.tables import read_tables
 from churnlib.settings import Settings, load_settings
 from churnlib.synthesis.__main__ import main as synthesize
+from tests.base import HISTORY
 
+Tables = dict[str, pl.LazyFrame]
 AS_OF = date(2024, 3, 1)
 
 
@@ -32,17 +34,17 @@ def tables(settings: Settings) -> Tables:
 def test_tables_give_the_columns_that_are_derived_without_data(
     settings: Settings, tables: Tables
 ) -> None:
-    features = feature_table(*tables, settings, as_of=AS_OF)
-    assert features.collect_schema() == feature_columns(settings.standard, settings.currency)
+    features = feature_table(tables, settings, as_of=AS_OF)
+    assert features.collect_schema() == feature_columns(settings)
 
 
 def test_tables_give_a_row_for_each_subscription_by_the_day(
     settings: Settings, tables: Tables
 ) -> None:
-    features = feature_table(*tables, settings, as_of=AS_OF).collect()
-    by_then = tables.subs.filter(pl.col("sub_start_date") <= AS_OF).collect()
+    features = feature_table(tables, settings, as_of=AS_OF).collect()
+    by_then = tables["sub_data"].filter(pl.col("sub_start_date") <= AS_OF).collect()
     assert set(features["sub_id"]) == set(by_then["sub_id"])
-    assert len(features) == len(by_then) < tables.subs.collect().height
+    assert len(features) == len(by_then) < tables["sub_data"].collect().height
     matured = features.filter(pl.col("sub_start_date") < date(2023, 10, 1))
     assert matured["sub_churn"].null_count() == 0
     assert features["sub_churn"].null_count() == len(features) - len(matured)
@@ -63,10 +65,10 @@ def test_tables_check_references(settings: Settings, tmp_path: Path) -> None:
         read_tables(moved)
 
 
-def test_latest_day_is_that_of_the_currency(tables: Tables) -> None:
-    assert latest_day(tables.currency, "game1") == tables.currency.collect()["date"].max()
+def test_latest_day_is_that_of_the_history(tables: Tables, settings: Settings) -> None:
+    assert latest_day(tables, settings) == tables[HISTORY].collect()["date"].max()
 
 
-def test_latest_day_of_no_rows_is_an_error(tables: Tables) -> None:
+def test_latest_day_of_no_rows_is_an_error(tables: Tables, settings: Settings) -> None:
     with pytest.raises(DataError, match=r"game1: character_currency has no rows"):
-        latest_day(tables.currency.head(0), "game1")
+        latest_day({**tables, HISTORY: tables[HISTORY].head(0)}, settings)

@@ -12,8 +12,8 @@ from churnlib.io.datasets import Dataset
 from churnlib.raw.quality_warnings import DayCounts, count_unknown_parents
 from churnlib.raw.unknown_ids import advice, check_share_known
 from churnlib.raw.validate import check_table
-from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import RawSettings
+from tests.base import HISTORY, declared, raw_tables
 from tests.churnlib.raw.samples import (
     GOOD,
     character,
@@ -82,7 +82,7 @@ def test_an_empty_parent_is_named_as_the_cause(
     none: list[dict[str, Any]] = []
     empty = pl.DataFrame(none, schema={spec.parent.column: pl.Int64, "char_id": pl.Int64})
     with pytest.raises(DataError) as caught:
-        check_table(source, table, RawSettings(), parent=empty.lazy())
+        check_table(source, table, declared(), parent=empty.lazy())
     message = str(caught.value)
     assert f"the rows of {table}.csv refer to {spec.parent.table}, which has no rows" in message
     assert str(key) not in message
@@ -91,11 +91,11 @@ def test_an_empty_parent_is_named_as_the_cause(
 def test_an_empty_table_may_refer_to_an_empty_one(tmp_path: Path) -> None:
     source = write_text(tmp_path, "sub_miss", "sub_id,start_date,end_date\n")
     empty = pl.LazyFrame(schema={"sub_id": pl.Int64, "char_id": pl.Int64})
-    assert check_table(source, "sub_miss", RawSettings(), parent=empty).rows.is_empty()
+    assert check_table(source, "sub_miss", declared(), parent=empty).rows.is_empty()
 
 
 def check_share(known: list[int], as_of: date, share: float = 0.5) -> None:
-    spec = raw_tables().history
+    spec = raw_tables()[HISTORY]
     rows = pl.DataFrame([currency(c, m) for c in (1, 2, 3, 4) for m in (1, 2)])
     extra = pl.DataFrame([currency(9, m) for m in range(3, 13)])
     checked = pl.concat([rows, extra]).lazy()
@@ -130,5 +130,5 @@ def test_a_history_without_any_character_names_the_empty_table() -> None:
 
 def test_the_sample_has_known_parents_only() -> None:
     known = parents([row["char_id"] for row in GOOD["character_data"]])
-    spec = raw_tables().history
+    spec = raw_tables()[HISTORY]
     assert count_unknown_parents(pl.LazyFrame(GOOD[spec.name]), spec, known) == {}

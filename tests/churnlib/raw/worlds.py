@@ -8,9 +8,9 @@ from typing import Any
 import polars as pl
 
 from churnlib.months import shift_months
-from churnlib.schemas.raw_tables import raw_tables
 from churnlib.schemas.spec import TableSpec
 from churnlib.settings import IdType, RawSettings
+from tests.base import raw_tables
 from tests.churnlib.raw.samples import character, currency, miss, sub
 
 CHARACTERS = 26

@@ -27,8 +27,8 @@ def test_changes_have_path_and_both_values(games: str) -> None:
         {
             "horizon_months": 3,
             "train.seed": "null",
-            "currency.lookback_months": 12,
-            "currency.latest": ["hard_balance"],
+            "features.character_currency.lookback_months": 12,
+            "features.character_currency.latest": ["hard_balance"],
             "windows.train.start": -20,
         },
     )
@@ -36,8 +36,11 @@ def test_changes_have_path_and_both_values(games: str) -> None:
     assert {c["setting"]: (c["base"], c["now"]) for c in changes} == {
         "horizon_months": ("6", "3"),
         "train.seed": ("1", "null"),
-        "currency.lookback_months": ("null", "12"),
-        "currency.latest": ('["hard_balance", "soft_balance"]', '["hard_balance"]'),
+        "features.character_currency.lookback_months": ("null", "12"),
+        "features.character_currency.latest": (
+            '["hard_balance", "soft_balance"]',
+            '["hard_balance"]',
+        ),
         "windows.train.start": ("-31", "-20"),
     }
 

@@ -7,12 +7,13 @@ import pytest
 from pydantic import ValidationError
 
 from churnlib.settings import (
-    CurrencySettings,
     Settings,
     describe_settings,
     settings_schema,
 )
 from churnlib.settings.data import NULL_VALUES
+from churnlib.settings.history_features import CURRENCY, HistoryFeatures
+from tests.base import history_features
 from tests.churnlib.settings.samples import Load, refusal
 
 
@@ -62,21 +63,28 @@ def test_game_is_not_listed_as_a_setting(load: Load) -> None:
 
 def test_schema_describes_every_setting() -> None:
     schema = Settings.model_json_schema()
-    for name in ("Settings", "TrainSettings", "CurrencySettings", "RawSettings"):
+    for name in (
+        "Settings",
+        "TrainSettings",
+        "HistoryFeatures",
+        "EventFeatures",
+        "TableSettings",
+        "RawSettings",
+    ):
         part = schema if name == "Settings" else schema["$defs"][name]
         for setting, declared in part["properties"].items():
             assert "description" in declared or "$ref" in declared, f"{name}.{setting}"
 
 
 def test_feature_names_are_in_the_order_of_the_settings() -> None:
-    settings = CurrencySettings.model_validate(
+    settings = HistoryFeatures.model_validate(
         {
             "latest": ["soft_balance"],
             "aggregations": [{"columns": ["sub_hard"], "functions": ["sum", "mean"]}],
             "differences": [{"columns": ["soft_balance", "sub_soft"], "periods": [1, 3]}],
         }
     )
-    assert settings.feature_names == (
+    assert tuple(feature.name for feature in settings.of_table(CURRENCY)) == (
         "soft_balance",
         "currency_age_months",
         "sub_hard_sum",
@@ -89,9 +97,10 @@ def test_feature_names_are_in_the_order_of_the_settings() -> None:
 
 
 def test_null_unsets_a_value_of_a_layer_below(load: Load) -> None:
-    twelve = "[currency]\nlookback_months = 12"
-    assert load(twelve).currency.lookback_months == 12
-    assert load(twelve, {"currency.lookback_months": "null"}).currency.lookback_months is None
+    twelve = "[features.character_currency]\nlookback_months = 12"
+    assert history_features(load(twelve).features).lookback_months == 12
+    unset = load(twelve, {"features.character_currency.lookback_months": "null"})
+    assert history_features(unset.features).lookback_months is None
     assert load("[train]\nseed = 'null'").train.seed is None
     assert load("[train]\nseed = 7", {}, {"CHURN_TRAIN__SEED": "null"}).train.seed is None
 
@@ -102,11 +111,13 @@ def test_boolean_as_end_of_a_window_is_refused(load: Load) -> None:
 
 def test_column_filled_twice_is_refused(load: Load) -> None:
     entry = '{ columns = ["sub_hard"], value = 0 }'
-    assert "fill" in refusal(load, f"[currency]\nfill_values = [{entry}, {entry}]")
+    assert "fill" in refusal(
+        load, f"[features.character_currency]\nfill_values = [{entry}, {entry}]"
+    )
 
 
 def test_fill_value_that_is_not_finite_is_refused(load: Load) -> None:
-    fills = '[currency]\nfill_values = [{ columns = ["sub_hard"], value = nan }]'
+    fills = '[features.character_currency]\nfill_values = [{ columns = ["sub_hard"], value = nan }]'
     assert "finite" in refusal(load, fills)
 
 

@@ -129,7 +129,11 @@ def test_variable_sets_the_parameter_with_its_letters(load: Load) -> None:
         ("horizon_month", 3, "horizon_months"),
         ("train.sead", 3, "seed"),
         ("train.features.exclud", [], "exclude"),
-        ("currency.aggregations", [{"column": ["sub_hard"], "functions": []}], "columns"),
+        (
+            "features.character_currency.aggregations",
+            [{"column": ["sub_hard"], "functions": []}],
+            "columns",
+        ),
         ("windows.train.begin", 3, ""),
     ],
 )

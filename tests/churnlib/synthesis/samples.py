@@ -7,12 +7,12 @@ from pathlib import Path
 
 import polars as pl
 
-from churnlib.schemas.raw_tables import raw_tables
 from churnlib.synthesis import STANDARD, Process
 from churnlib.synthesis.process import CHURN_AFTER_MONTHS, HORIZON_MONTHS
+from tests.base import HISTORY, raw_tables
 
 GAMES = sorted(STANDARD)
-CURRENCY = raw_tables().history.of_kind("number")
+CURRENCY = raw_tables()[HISTORY].of_kind("number")
 LAST = date(2025, 1, 1)
 
 

@@ -6,8 +6,8 @@ from datetime import date
 import polars as pl
 import pytest
 
-from churnlib.schemas.raw_tables import raw_tables
 from churnlib.schemas.spec import TableSpec
+from tests.base import raw_tables
 from tests.churnlib.synthesis.samples import (
     CURRENCY,
     GAMES,

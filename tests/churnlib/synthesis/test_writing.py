@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 
 from churnlib.errors import DataError
-from churnlib.schemas.raw_tables import raw_tables
 from churnlib.synthesis import PROCESSES, STANDARD, generate, writing
 from churnlib.synthesis import tables as synthesis_tables
+from tests.base import raw_tables
 from tests.churnlib.synthesis.samples import read, written
 
 ROOT = Path(__file__).parents[3]

@@ -42,7 +42,10 @@ def test_configuration_is_the_same_for_every_seed() -> None:
         return configuration_of({"settings": game(**changes).model_dump(mode="json")})
 
     assert configuration(train__seed=1) == configuration(train__seed=2, windows__score__start=-7)
-    for other in ({"train__validation_months": 1}, {"currency__lookback_months": 12}):
+    for other in (
+        {"train__validation_months": 1},
+        {"features__character_currency__lookback_months": 12},
+    ):
         assert configuration(**other) != configuration()
 
 
@@ -60,8 +63,14 @@ def test_settings_that_change_no_feature_are_irrelevant(change: dict[str, Any]) 
     [
         ({"churn_after_months": 2}, "churn_after_months was 3 and is 2"),
         ({"standard__undated_totals": True}, "standard.undated_totals was false and is true"),
-        ({"currency__lookback_months": 12}, 'currency.lookback_months was "null" and is 12'),
-        ({"currency__latest": ["sub_hard"]}, "currency.latest was ["),
+        (
+            {"features__character_currency__lookback_months": 12},
+            'features.character_currency.lookback_months was "null" and is 12',
+        ),
+        (
+            {"features__character_currency__latest": ["sub_hard"]},
+            "features.character_currency.latest was [",
+        ),
         ({"horizon_months": 5}, "horizon_months was 6 and is 5"),
     ],
 )
@@ -77,7 +86,10 @@ def test_other_features_or_labels_are_refused(change: dict[str, Any], words: str
 
 def test_settings_missing_from_an_older_manifest_are_named() -> None:
     older = manifest(game())
-    del older["settings"]["currency"]["lookback_months"], older["settings"]["standard"]
+    del (
+        older["settings"]["features"]["character_currency"]["lookback_months"],
+        older["settings"]["standard"],
+    )
     check_same_features(manifest(game()), game(), AGAIN)
     with pytest.raises(ModelError, match=r'standard\.undated_totals was "null" and is false'):
         check_same_features(older, game(), AGAIN)

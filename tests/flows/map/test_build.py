@@ -14,7 +14,6 @@ import flows
 import flows.steps
 from churnlib.io.catalog import LAYERS, Catalog
 from churnlib.io.datasets import Dataset, DatasetRef
-from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import list_games, load_settings
 from deployments.generate import deployments
 from flows.map import build
@@ -23,6 +22,7 @@ from flows.map.graph import Graph
 from flows.steps.flow import churn_flow
 from flows.steps.run import Run
 from flows.task import task
+from tests.base import raw_tables
 
 GAME = list_games()[0]
 

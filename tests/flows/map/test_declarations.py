@@ -15,7 +15,6 @@ from pydantic import BaseModel
 
 from churnlib.io.catalog import data_dir_of
 from churnlib.io.datasets import Dataset, DatasetRef
-from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import load_settings
 from churnlib.versions import decision
 from flows.engine.cache import check_arguments
@@ -24,6 +23,7 @@ from flows.engine.node import pipeline_of
 from flows.map.build import all_flows, build_graph
 from flows.map.graph import Graph
 from flows.steps import flow as running
+from tests.base import raw_tables
 from tests.flows.studio import BATCH_DAY, LAST_DAY, Studio
 
 pytestmark = pytest.mark.slow  # Thirteen runs of flows.

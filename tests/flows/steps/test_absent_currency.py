@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import polars as pl
+from flows.steps.absent_currency import absent_currency_warnings
 
 from churnlib.io.datasets import Dataset, DatasetRef, write_parquet
-from flows.steps.absent_currency import absent_currency_warnings
 
 
 def features(folder: Path, rows: pl.DataFrame) -> DatasetRef:

@@ -18,7 +18,10 @@ LATE = {"windows.train.end": -12, "windows.score": {"start": -6, "end": -6}}
 @pytest.mark.parametrize(
     ("trial", "fault"),
     [
-        ({"currency.lookback_months": 12}, 'currency.lookback_months was 12 and is "null"'),
+        (
+            {"features.character_currency.lookback_months": 12},
+            'features.character_currency.lookback_months was 12 and is "null"',
+        ),
         pytest.param(
             {"train.model_format": "joblib"}, "is saved as model.joblib", marks=pytest.mark.slow
         ),
@@ -73,6 +76,8 @@ def test_score_without_a_usable_candidate_or_champion_names_both(
     with_candidate: Studio, say: Say
 ) -> None:
     first = champion(with_candidate)
-    output = say(with_candidate, "score", GAME, "--set=currency.lookback_months=3")
+    output = say(
+        with_candidate, "score", GAME, "--set=features.character_currency.lookback_months=3"
+    )
     assert is_refusal(output, f"nor can the champion: model {first} was trained on other"), output
     assert f"the newest candidate, {candidate(with_candidate)}, cannot be back-tested: " in output

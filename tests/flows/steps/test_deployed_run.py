@@ -23,6 +23,8 @@ OTHER: dict[str, Any] = {
 }
 """Another value of each setting that the operator alone may set."""
 
+OPERATOR = operator_settings(load_settings("game1"))
+
 
 @pytest.fixture
 def deployed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,9 +32,9 @@ def deployed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(WORKERS_VARIABLE, str(uuid4()))
 
 
-@pytest.mark.parametrize("path", operator_settings())
+@pytest.mark.parametrize("path", OPERATOR)
 def test_deployed_run_is_refused_another_value(path: str, deployed: None) -> None:
-    why = operator_settings()[path].why
+    why = OPERATOR[path].why
     with pytest.raises(SettingsError) as refusal, open_run(GAME, overrides={path: OTHER[path]}):
         pass
     message = str(refusal.value)
@@ -41,12 +43,12 @@ def test_deployed_run_is_refused_another_value(path: str, deployed: None) -> Non
     assert f"CHURN_{path.upper().replace('.', '__')}." in message
 
 
-@pytest.mark.parametrize("path", operator_settings())
+@pytest.mark.parametrize("path", OPERATOR)
 def test_person_may_set_everything(path: str) -> None:
     check_deployed_run(load_settings(GAME, {path: OTHER[path]}))
 
 
-@pytest.mark.parametrize("path", operator_settings())
+@pytest.mark.parametrize("path", OPERATOR)
 def test_deployed_run_may_have_what_the_environment_sets(
     path: str, deployed: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -116,6 +118,6 @@ def test_trusted_packages_are_no_setting(deployed: None) -> None:
 
 def test_settings_of_operators_are_documented_as_such() -> None:
     for text in (describe_settings(), pages()["settings.md"]):
-        for path, mark in operator_settings().items():
+        for path, mark in OPERATOR.items():
             _, _, after = text.partition(f"  {path}: ")
             assert mark.why in after.splitlines()[1]

@@ -8,10 +8,10 @@ import pytest
 
 from churnlib.errors import DataError
 from churnlib.months import shift_months
-from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import WindowName
 from flows.steps import feeds as judging
 from flows.steps.feeds import Feeds, check_feeds, needed_kinds, refuse_late
+from tests.base import raw_tables
 
 DAY = date(2025, 1, 1)
 

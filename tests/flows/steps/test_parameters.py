@@ -19,8 +19,18 @@ SCHEMA = train.parameters.model_dump()
         {"as_of": None, "overrides": None},
         {"overrides": {"train.seed": 7, "train.refit": False, "windows.train.start": -40}},
         {"overrides": {"train.seed": None, "windows.train.start": "2021-01-01"}},
-        {"overrides": {"windows.train": {"start": -40, "end": -20}, "currency.latest": []}},
-        {"overrides": {"train.pipeline.model.params.max_iter": 5, "currency.latest.0": "x"}},
+        {
+            "overrides": {
+                "windows.train": {"start": -40, "end": -20},
+                "features.character_currency.latest": [],
+            }
+        },
+        {
+            "overrides": {
+                "train.pipeline.model.params.max_iter": 5,
+                "features.character_currency.latest.0": "x",
+            }
+        },
     ],
 )
 def test_valid_parameters_are_accepted(parameters: dict[str, Any]) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from churnlib.schemas.raw_tables import raw_tables
 from flows.steps.raw_tables import STANDARD_KINDS
+from tests.base import raw_tables
 from tests.flows.studio import Say, Studio, is_refusal
 
 GAME = "game1"

@@ -1,0 +1,111 @@
+"""All features besides the standard ones: from histories and events, ratios, the calendar."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import polars as pl
+
+from churnlib.features.calendar import add_calendar
+from churnlib.features.events import add_event_features
+from churnlib.features.history import add_history_features
+from churnlib.features.ratios import add_ratios
+from churnlib.schemas.columns import SUB_START_DATE
+from churnlib.schemas.raw_tables import raw_tables
+from churnlib.schemas.spec import TableSpec
+from churnlib.schemas.validation import require
+from churnlib.settings import Settings
+from churnlib.settings.event_features import EventFeatures
+from churnlib.settings.features import FeatureSettings
+from churnlib.settings.history_features import HistoryFeatures
+from churnlib.settings.tables import TableKind
+
+
+@dataclass(frozen=True)
+class ActivityTable:
+    """What features depend on of a history or a table of events.
+
+    Attributes:
+        name: Its name.
+        kind: Which of the two it is.
+        dated: The column of the day or time of its facts.
+        known_after_days: The days from that of a fact to that on which it is known.
+    """
+
+    name: str
+    kind: TableKind
+    dated: str
+    known_after_days: int
+
+    @classmethod
+    def of(cls, spec: TableSpec) -> "ActivityTable":
+        """Takes these facts from the record of a raw table."""
+        return cls(spec.name, spec.kind, spec.dated, spec.known_after_days)
+
+
+@dataclass(frozen=True)
+class ActivityFeatures:
+    """Which features to compute, and from which tables.
+
+    Attributes:
+        tables: All histories and tables of events of the game.
+        features: The features.
+    """
+
+    tables: tuple[ActivityTable, ...]
+    features: FeatureSettings
+
+    def named(self, frames: Sequence[pl.LazyFrame]) -> dict[str, pl.LazyFrame]:
+        """Names frames of the tables, which are in the same order."""
+        return dict(zip((table.name for table in self.tables), frames, strict=True))
+
+    @classmethod
+    def of(cls, settings: Settings) -> "ActivityFeatures":
+        """Takes them from the settings of a game."""
+        tables = raw_tables(settings).activity
+        names = {spec.name for spec in tables}
+        asked = settings.features.model_copy(deep=True)
+        for name in {*asked.tables} - names:  # Features of tables that the game does not have.
+            del asked.__pydantic_extra__[name]
+        return cls(tuple(map(ActivityTable.of, tables)), asked)
+
+
+def add_activity_features(
+    rows: pl.LazyFrame,
+    tables: Mapping[str, pl.LazyFrame],
+    asked: ActivityFeatures | Settings,
+    *,
+    as_of: date,
+    day: str = SUB_START_DATE,
+) -> pl.LazyFrame:
+    """Adds all features besides the standard ones, as known on the day of each row.
+
+    Args:
+        rows: The rows, with `char_id` and the day.
+        tables: The checked raw tables, by name; those that are neither a history nor events are
+            not read.
+        asked: The settings of the game, or only what these features depend on.
+        as_of: The day of the run; later facts are not read.
+        day: The column of the day of each row.
+
+    Returns:
+        The rows, in their order, with the features.
+
+    Raises:
+        DataError: A table or a column is missing.
+    """
+    if isinstance(asked, Settings):
+        asked = ActivityFeatures.of(asked)
+    require(tables, [table.name for table in asked.tables], "the tables")
+    for table in asked.tables:
+        features, frame = asked.features.tables.get(table.name), tables[table.name]
+        known: Any = {"as_of": as_of, "known_after_days": table.known_after_days, "day": day}
+        if isinstance(features, HistoryFeatures):
+            rows = add_history_features(rows, frame, features, table=table.name, **known)
+        elif isinstance(features, EventFeatures):
+            time = table.dated
+            rows = add_event_features(rows, frame, features, table=table.name, time=time, **known)
+    return rows.pipe(add_calendar, asked.features.calendar, day=day).pipe(
+        add_ratios, asked.features.ratios
+    )
