@@ -1,5 +1,6 @@
 """Aggregations of the values of a column over runs of rows."""
 
+import inspect
 from collections.abc import Callable, Collection
 from functools import cached_property
 from typing import TypeVar
@@ -105,6 +106,16 @@ def aggregate(
             name: bounded(np.where(np.isfinite(values), values, scaled[name] * SCALE))
             for name, values in plain.items()
         }
+
+
+def meaning_of(function: str) -> str:
+    """Says in a sentence what a function gives.
+
+    >>> meaning_of("sum")
+    'The sum; 0 if all values are null.'
+    """
+    first, *_ = (inspect.getdoc(getattr(_RunValues, function)) or "").split("\n\n")
+    return " ".join(first.split())
 
 
 def bounded(values: Floats) -> Floats:

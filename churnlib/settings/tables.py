@@ -10,15 +10,29 @@ from churnlib.settings.databases import check_database, is_database
 from churnlib.settings.fields import Flag, Item, Number, OperatorOnly, Section, Whole
 
 TableKind = Literal["entity", "history", "events", "subscriptions", "misses"]
-"""The kind of rows of a raw table: characters, their states by date, what they did, subscriptions,
-or runs of missed months."""
+"""The kind of the rows of a raw table."""
+TABLE_KINDS: Mapping[TableKind, str] = {
+    "entity": "a row per character",
+    "history": "the state of a character at a date: a row per character and date",
+    "events": "what characters did: any number of rows, each with a day or time",
+    "subscriptions": "a row per subscription",
+    "misses": "a row per run of missed months",
+}
+"""The meaning of each kind."""
 DeclaredKind = Literal["category", "number", "flag", "date", "milestone", "undated"]
-"""The kind of values of a declared column.
-
-`category`, `number`, `flag` and `date` never change and are known from the start. A `milestone` is
-the day on which something is reached. An `undated` number is known only as of the extract, so it
-leaks the future.
-"""
+"""The kind of the values of a declared column."""
+COLUMN_KINDS: Mapping[DeclaredKind, str] = {
+    "category": "text with few values, which never change",
+    "number": "a number that never changes; in a history or events, that of its day",
+    "flag": "true or false, which never changes; in a history or events, that of its day",
+    "date": "a day known from the start, such as that of birth: its feature is the months from it "
+    "to the day of the row, null before it",
+    "milestone": "the day on which something is reached: its features are whether it was by the "
+    "day of the row, and the months until then from the creation",
+    "undated": "a number as of the extract, such as a total, which leaks what happened later: a "
+    "feature only with `standard.undated_totals`",
+}
+"""The meaning of each kind."""
 
 ROLES: Mapping[TableKind, Mapping[str, str]] = {
     "entity": {"char_id": "id"},

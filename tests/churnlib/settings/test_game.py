@@ -29,7 +29,10 @@ def test_schema_requires_nothing_of_a_file() -> None:
     schema = Settings.model_json_schema()
     parts = {"Settings": schema, **schema["$defs"]}
     demanding = {name for name, part in parts.items() if "required" in part}
-    assert demanding == {"Aggregation", "Difference", "Fill", "Step"}
+    assert demanding == {
+        *("Aggregation", "Difference", "Fill", "Step"),
+        *("ColumnSettings", "EventAggregation", "Ratio"),
+    }
     assert all(part["additionalProperties"] is False for part in parts.values())
 
 
@@ -45,7 +48,10 @@ def test_schema_allows_null_as_text_for_optional_settings() -> None:
         if any(kind.get("const") == "null" for kind in declared.get("anyOf", ()))
     }
     assert unset == {
-        ".as_of", "Aggregation.fill", "CurrencySettings.lookback_months", "Difference.fill",
+        ".as_of", "Aggregation.fill", "Aggregation.lookback_months", "Difference.fill",
+        "HistoryFeatures.lookback_months", "ColumnSettings.nullable", "ColumnSettings.plausible",
+        "TableSettings.time", "TableSettings.path", "TableSettings.query", "TableSettings.table",
+        "TableSettings.date_format", "TableSettings.time_zone",
         "ChampionSettings.max_loss", "ChampionSettings.keep_versions",
         "FeatureChoice.include", "TrainSettings.sample", "TrainSettings.seed",
             "TrainSettings.max_categories",

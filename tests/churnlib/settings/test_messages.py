@@ -220,7 +220,9 @@ def test_day_of_the_run_out_of_range_is_refused_if_it_is_the_latest_date(
     fixed = "{ start = 2022-01-01, end = 2022-01-31 }"
     later = "{ start = 2023-01-01, end = 2023-01-31 }"
     for text in ("", f"[windows]\ntrain = {fixed}\nscore = {later}"):
-        with pytest.raises(ValueError, match="day 9999-12-01, which is as_of or else the latest"):
+        with pytest.raises(
+            ValueError, match="day 9999-12-01, which is as_of or else follows from the data"
+        ):
             check_label_overlap(load(text), date(9999, 12, 1))
 
 
@@ -289,3 +291,23 @@ def test_offer_does_not_depend_on_the_share_held_out(load: Load) -> None:
     assert one != other
     assert one.offer == other.offer
     assert one.offer.acceptance_rate == 0.3
+
+
+@pytest.mark.parametrize(
+    ("overrides", "environ", "origin"),
+    [
+        ({"currency.latest": []}, {}, "overrides"),
+        (
+            {},
+            {"CHURN_CURRENCY__LOOKBACK_MONTHS": "3"},
+            "the variable CHURN_CURRENCY__LOOKBACK_MONTHS",
+        ),
+    ],
+)
+def test_renamed_table_of_settings_is_refused_with_its_new_name(
+    load: Load, overrides: dict[str, object], environ: dict[str, str], origin: str
+) -> None:
+    assert refusal(load, "", overrides, environ) == (
+        "hawk: invalid settings:\n"
+        f"  currency (from {origin}): is now called features.character_currency: rename it"
+    )
