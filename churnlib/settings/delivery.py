@@ -1,20 +1,33 @@
 """Settings of the delivery of predictions."""
 
+import re
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from churnlib.settings.databases import check_database, is_database
+from churnlib.settings.databases import DATABASES, check_database, is_database
 from churnlib.settings.fields import OperatorOnly, Section
-from churnlib.uris import check_uri, is_remote
+from churnlib.uris import SCHEMES, check_uri, is_remote
+
+_TABLE = re.compile(r'[^."\s]+(\.[^."\s]+){0,2}')
 
 
-def _checked(place: str) -> str:
+def _place(place: str | None) -> str | None:
+    if place is None or not is_remote(place):
+        return place
     if is_database(place):
         return check_database(place)
-    if is_remote(place):
-        check_uri(place)
+    if (scheme := place.partition("://")[0]) not in SCHEMES:
+        known = ", ".join((*DATABASES.values(), *SCHEMES.values()))
+        raise ValueError(f"'{scheme}://' leads nowhere. Name a folder, or as in {known}")
+    check_uri(place)
     return place
+
+
+def _table(name: str) -> str:
+    if not _TABLE.fullmatch(name):
+        raise ValueError("should be the name of a table, such as predictions or churn.predictions")
+    return name
 
 
 class DeliverySettings(Section):
@@ -26,7 +39,7 @@ class DeliverySettings(Section):
     to: Annotated[
         str | None,
         Field(min_length=1),
-        AfterValidator(lambda place: place and _checked(place)),
+        AfterValidator(_place),
         OperatorOnly("it would write wherever the worker may"),
     ] = None
     """A database, such as `postgresql://host/game`, `sqlite:///game.db` or `duckdb:///game.duckdb`,
@@ -34,7 +47,8 @@ class DeliverySettings(Section):
     Paths are relative to the data folder. Nowhere if null."""
     table: Annotated[
         str,
-        Field(pattern=r'^[^."\s]+(\.[^."\s]+){0,2}$', max_length=200),
+        Field(max_length=200),
+        AfterValidator(_table),
         OperatorOnly("it would replace rows of another table"),
     ] = "predictions"
     """The table of the database, such as `churn.predictions`. It is created if it does not
