@@ -138,6 +138,11 @@ class TableSettings(Section):
         return self.path is not None and is_database(self.path)
 
     @property
+    def is_queried(self) -> bool:
+        """Whether it names the rows of a database."""
+        return self.query is not None or self.table is not None
+
+    @property
     def roles(self) -> Mapping[str, str]:
         """The columns that it always has, and the kind of their values."""
         return ROLES[self.kind]
@@ -166,12 +171,30 @@ class TableSettings(Section):
                 raise ValueError(f"always has the column {name}, of kind {kind}. Do not declare it")
         if self.query is not None and self.table is not None:
             raise ValueError("has both a query and a table. Remove one of them")
-        is_queried = self.query is not None or self.table is not None
-        if self.in_database and not is_queried:
+        if self.in_database and not self.is_queried:
             raise ValueError("is in a database, so that `query` or `table` must name its rows")
-        if is_queried and not self.in_database:
-            raise ValueError("has a query or a table of a database, which its path does not name")
         return self
+
+
+def meaning_of(table: Mapping[str, Any]) -> dict[str, Any]:
+    """What features depend on in the settings of a table, but not where it is or how it is written.
+
+    Args:
+        table: The settings as plain data.
+
+    >>> meaning_of(TableSettings(kind="events", time="at", path="logins.csv").model_dump())
+    {'kind': 'events', 'columns': {}, 'time': 'at'}
+    """
+    columns = {name: column["kind"] for name, column in table.get("columns", {}).items() if column}
+    usual = {
+        name: TableSettings.model_fields[name].get_default(call_default_factory=True)
+        for name in _MEANT
+    }
+    own = {name: table[name] for name in _MEANT if table.get(name, usual[name]) != usual[name]}
+    return {"kind": table["kind"], "columns": columns, **own}
+
+
+_MEANT = ("every", "time", "known_after_days", "fill")
 
 
 class DeclaredTables(Item):
@@ -179,3 +202,10 @@ class DeclaredTables(Item):
 
     raw: RawSettings = RawSettings()
     tables: dict[Name, TableSettings]
+
+    @property
+    def rules(self) -> "DeclaredTables":
+        """Those that decide which rows are valid, without those of their quarantine."""
+        of_rows = ("id_type", "null_values", "no_date", "unknown_parent", "categories")
+        raw = RawSettings(**{name: getattr(self.raw, name) for name in of_rows})
+        return DeclaredTables(raw=raw, tables=self.tables)

@@ -3,6 +3,7 @@
 import pytest
 
 from churnlib.errors import SettingsError
+from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import load_settings, operator_settings
 
 GAME, TABLE = "game1", "tables.character_data"
@@ -13,16 +14,12 @@ GAME, TABLE = "game1", "tables.character_data"
     [
         (
             {f"{TABLE}.path": "postgresql://me:secret@host/game", f"{TABLE}.table": "x"},
-            f"{TABLE}.path (from overrides): 'postgresql://***' must not contain a user or password",
+            f"{TABLE}.path (from overrides): 'postgresql://***' must not contain a user or passw",
         ),
         (
             {f"{TABLE}.path": "postgresql://host/game"},
             f"{TABLE} (from overrides): is in a database, so that `query` or `table` must name its "
             "rows",
-        ),
-        (
-            {f"{TABLE}.path": "chars.csv", f"{TABLE}.query": "select 1"},
-            "has a query or a table of a database, which its path does not name",
         ),
         (
             {f"{TABLE}.path": "duckdb:///x", f"{TABLE}.query": "select 1", f"{TABLE}.table": "x"},
@@ -39,6 +36,12 @@ def test_impossible_place_is_refused(overrides: dict[str, str], message: str) ->
         load_settings(GAME, overrides)
     assert message in str(info.value)
     assert "secret" not in str(info.value)
+
+
+def test_query_of_no_database_is_refused() -> None:
+    settings = load_settings(GAME, {f"{TABLE}.path": "chars.csv", f"{TABLE}.query": "select 1"})
+    with pytest.raises(SettingsError, match=f"{TABLE} has a query .* its path names no database"):
+        raw_tables(settings)
 
 
 @pytest.mark.parametrize(

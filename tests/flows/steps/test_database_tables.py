@@ -83,6 +83,7 @@ def test_all_flows_of_a_block_see_what_was_read_first(data: Path) -> None:
 def test_unchanged_table_says_so_and_keeps_its_file(
     data: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO", "flows")
     settings, catalog = settings_of(data), Catalog(str(data), GAME)
     read_databases(settings, catalog, ("misses",))
     before = catalog.raw(SUBS, URI)
