@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from churnlib.settings.data import RawSettings
+from churnlib.settings.databases import check_database, is_database
 from churnlib.settings.fields import Flag, Item, Number, OperatorOnly, Section, Whole
 
 TableKind = Literal["entity", "history", "events", "subscriptions", "misses"]
@@ -126,6 +127,21 @@ class TableSettings(Section):
     """The time zone, such as `Europe/Berlin`, that decides on the day of a time with a zone. If
     null, it is the time's own."""
 
+    @field_validator("path")
+    @classmethod
+    def _without_credentials(cls, path: str | None) -> str | None:
+        return check_database(path) if path and is_database(path) else path
+
+    @property
+    def in_database(self) -> bool:
+        """Whether it is in a database."""
+        return self.path is not None and is_database(self.path)
+
+    @property
+    def is_queried(self) -> bool:
+        """Whether it names the rows of a database."""
+        return self.query is not None or self.table is not None
+
     @property
     def roles(self) -> Mapping[str, str]:
         """The columns that it always has, and the kind of their values."""
@@ -155,6 +171,8 @@ class TableSettings(Section):
                 raise ValueError(f"always has the column {name}, of kind {kind}. Do not declare it")
         if self.query is not None and self.table is not None:
             raise ValueError("has both a query and a table. Remove one of them")
+        if self.in_database and not self.is_queried:
+            raise ValueError("is in a database, so that `query` or `table` must name its rows")
         return self
 
 
