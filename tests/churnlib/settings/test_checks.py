@@ -49,13 +49,13 @@ GEMS = '[tables.gems]\nkind = "history"\ncolumns = { gem_balance = "number" }\n'
         ),
         (
             '[features.character_currency]\nlatest = ["hard_balanse"]',
-            "features.character_currency.latest.0: character_currency has no column 'hard_balanse' of kind "
-            "number, flag or undated. Did you mean 'hard_balance'?",
+            "features.character_currency.latest.0: character_currency has no column "
+            "'hard_balanse' of kind number, flag or undated. Did you mean 'hard_balance'?",
         ),
         (
             EVENTS + '[features.logins]\nwindows = ["30d"]\nby = { minutes = ["1"] }',
-            "features.logins.by.minutes: logins has no column 'minutes' of kind category or flag. "
-            "Known: none.",
+            "features.logins.by.minutes: logins has no column 'minutes' of kind category or "
+            "flag. Known: none.",
         ),
         (
             GEMS + '[features.gems]\nlatest_known = ["date"]',
