@@ -63,6 +63,11 @@ class Validator:
         """Whether a row broke a rule so far."""
         return self._bad > 0
 
+    @property
+    def bad_rows(self) -> int:
+        """The number of rows that broke a rule so far."""
+        return self._bad
+
     def note_ragged(self, ragged: Ragged) -> None:
         """Records the lines that have more or fewer fields than the header."""
         self._ragged = ragged

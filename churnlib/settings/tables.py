@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from churnlib.settings.data import RawSettings
+from churnlib.settings.databases import check_database, is_database
 from churnlib.settings.fields import Flag, Item, Number, OperatorOnly, Section, Whole
 
 TableKind = Literal["entity", "history", "events", "subscriptions", "misses"]
@@ -127,6 +128,21 @@ class TableSettings(Section):
     """The time zone, such as `Europe/Berlin`, to which times with a zone are converted. If null,
     each keeps its own wall time."""
 
+    @field_validator("path")
+    @classmethod
+    def _without_credentials(cls, path: str | None) -> str | None:
+        return check_database(path) if path and is_database(path) else path
+
+    @property
+    def in_database(self) -> bool:
+        """Whether it is in a database."""
+        return self.path is not None and is_database(self.path)
+
+    @property
+    def is_queried(self) -> bool:
+        """Whether it names the rows of a database."""
+        return self.query is not None or self.table is not None
+
     @property
     def roles(self) -> Mapping[str, str]:
         """The columns that it always has, and the kind of their values."""
@@ -156,7 +172,30 @@ class TableSettings(Section):
                 raise ValueError(f"always has the column {name}, of kind {kind}. Do not declare it")
         if self.query is not None and self.table is not None:
             raise ValueError("has both a query and a table. Remove one of them")
+        if self.in_database and not self.is_queried:
+            raise ValueError("is in a database, so that `query` or `table` must name its rows")
         return self
+
+
+def meaning_of(table: Mapping[str, Any]) -> dict[str, Any]:
+    """What features depend on in the settings of a table, but not where it is or how it is written.
+
+    Args:
+        table: The settings as plain data.
+
+    >>> meaning_of(TableSettings(kind="events", time="at", path="logins.csv").model_dump())
+    {'kind': 'events', 'columns': {}, 'time': 'at'}
+    """
+    columns = {name: column["kind"] for name, column in table.get("columns", {}).items() if column}
+    usual = {
+        name: TableSettings.model_fields[name].get_default(call_default_factory=True)
+        for name in _MEANT
+    }
+    own = {name: table[name] for name in _MEANT if table.get(name, usual[name]) != usual[name]}
+    return {"kind": table["kind"], "columns": columns, **own}
+
+
+_MEANT = ("every", "time", "known_after_days", "fill")
 
 
 class DeclaredTables(Item):
@@ -164,3 +203,10 @@ class DeclaredTables(Item):
 
     raw: RawSettings = RawSettings()
     tables: dict[Name, TableSettings]
+
+    @property
+    def rules(self) -> "DeclaredTables":
+        """Those that decide which rows are valid, without those of their quarantine."""
+        of_rows = ("id_type", "null_values", "no_date", "unknown_parent", "categories")
+        raw = RawSettings(**{name: getattr(self.raw, name) for name in of_rows})
+        return DeclaredTables(raw=raw, tables=self.tables)

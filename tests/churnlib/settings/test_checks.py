@@ -44,9 +44,8 @@ GEMS = '[tables.gems]\nkind = "history"\ncolumns = { gem_balance = "number" }\n'
             "features.logins: logins is of kind events, but these are the features of a history",
         ),
         (
-            '[features.character_currency]\nwindows = ["30d"]\ncount = true\nlatest = "null"',
-            "features.character_currency: character_currency is of kind history, but these are the "
-            "features of events",
+            GEMS + '[features.gems]\nwindows = ["30d"]\ncount = true',
+            "features.gems: gems is of kind history, but these are the features of events",
         ),
         (
             '[features.character_currency]\nlatest = ["hard_balanse"]',

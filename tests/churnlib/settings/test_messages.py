@@ -220,9 +220,7 @@ def test_day_of_the_run_out_of_range_is_refused_if_it_is_the_latest_date(
     fixed = "{ start = 2022-01-01, end = 2022-01-31 }"
     later = "{ start = 2023-01-01, end = 2023-01-31 }"
     for text in ("", f"[windows]\ntrain = {fixed}\nscore = {later}"):
-        with pytest.raises(
-            ValueError, match="day 9999-12-01, which is as_of or else follows from the data"
-        ):
+        with pytest.raises(ValueError, match="day 9999-12-01, which is as_of or else follows from"):
             check_label_overlap(load(text), date(9999, 12, 1))
 
 
