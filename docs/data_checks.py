@@ -191,7 +191,9 @@ def _references() -> Iterator[Check]:
             continue
         found = f"a row of {spec.name} refers to no known row of {spec.parent.table}"
         if spec.required_parent:
-            yield Check(found, "unless quarantined", "", "quarantined rows", settings)
+            kept = ("raw.unknown_parent",) if spec.kind == "subscriptions" else ()
+            unless = "unless kept or quarantined" if kept else "unless quarantined"
+            yield Check(found, unless, "", "quarantined or kept rows", (*settings, *kept))
         else:
             share = "above a share of the rows"
             yield Check(found, share, "", "rows", ("raw.max_unknown_share",))
