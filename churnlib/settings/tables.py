@@ -112,20 +112,21 @@ class TableSettings(Section):
     table: Annotated[str | None, OperatorOnly("it would read whatever the database has")] = None
     """The table there that has its rows, in place of a query."""
     rename: dict[str, Name] = Field(default_factory=dict)
-    """Columns that have other names there: theirs, and ours."""
+    """Columns that have other names there: theirs, and ours, as in `{ player = "char_id" }`."""
     fill: dict[Name, str | bool | float] = Field(default_factory=dict)
-    """The values of columns that replace null."""
+    """The values of columns that replace null, also in cells that mean null: `raw.null_values`."""
     separator: str = Field(default=",", min_length=1, max_length=1)
     """The character between the values of a CSV file."""
     decimal: Literal[".", ","] = "."
-    """The decimal mark of a CSV file."""
+    """The decimal mark of numbers in text."""
     encoding: str = "utf-8"
     """The encoding of a CSV file, such as `utf-16` or `latin-1`."""
     date_format: str | None = None
-    """How a CSV file writes days, such as `%d.%m.%Y`; as `2024-12-31` if null."""
+    """How text writes days and times, such as `%d.%m.%Y` or `%d.%m.%Y %H:%M`; as `2024-12-31` and
+    `2024-12-31 18:30:00` if null."""
     time_zone: str | None = None
-    """The time zone, such as `Europe/Berlin`, that decides on the day of a time with a zone. If
-    null, it is the time's own."""
+    """The time zone, such as `Europe/Berlin`, to which times with a zone are converted. If null,
+    each keeps its own wall time."""
 
     @field_validator("path")
     @classmethod
