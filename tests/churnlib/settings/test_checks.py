@@ -59,9 +59,8 @@ GEMS = '[tables.gems]\nkind = "history"\ncolumns = { gem_balance = "number" }\n'
         ),
         (
             GEMS + '[features.gems]\nlatest_known = ["date"]',
-            "features.gems.latest_known.0: gems has no column 'date' of kind number, flag or undated. "
-            "Known: "
-            "gem_balance.",
+            "features.gems.latest_known.0: gems has no column 'date' of kind number, flag or "
+            "undated. Known: gem_balance.",
         ),
     ],
 )
