@@ -13,6 +13,7 @@ from prefect import Flow
 from prefect.tasks import Task
 from pydantic_core import to_jsonable_python
 
+from churnlib.features.activity import own_functions
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import Dataset
 from churnlib.schemas.raw_tables import raw_tables
@@ -123,7 +124,14 @@ def _task_node(task: Task[..., Any], names: Names, settings: Settings, as_of: da
             SettingValue(path, _value_at(settings, path, as_of))
             for path in _filled(node.settings, names)
         ),
+        functions=tuple(_own_functions(settings)) if "features" in node.settings else (),
     )
+
+
+def _own_functions(settings: Settings) -> Iterator[Source]:
+    """Yields the sources of the project's own functions that compute features."""
+    for each in own_functions(settings.features):
+        yield Source(each.file, each.line, each.source)
 
 
 def _filled(patterns: tuple[str, ...], names: Names) -> tuple[str, ...]:
