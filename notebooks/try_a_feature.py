@@ -146,11 +146,11 @@ def _(mo):
     mo.md("""
     ## Into production
 
-    Move the function to [`games/features.py`](../games/features.py), where this one is, and name it
-    in the game's file: `[features.python]`, `use = ["hard_balance_to_mean"]`. All flows then compute
-    it, and a model that was trained with it is refused once its code has changed. To try it first:
-
+    Move the function to [`games/features.py`](../games/features.py), where this one is, and name
+    it in the game's file: `[features.python]`, `use = ["hard_balance_to_mean"]`. All flows then
+    compute it, and a model that was trained with it is refused once its code has changed. First,
     `churn train --game game1 --from-raw --set 'features.python.use=["hard_balance_to_mean"]'`
+    shows the report.
 
     ## The whole report
 
