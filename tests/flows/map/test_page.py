@@ -30,7 +30,7 @@ def data(tmp_path: Path) -> Path:
     catalog = Catalog(str(tmp_path), GAME)
     table = write_subs(catalog, 3)
     settings = load_settings(GAME)
-    facts = footer(churn_after_months=settings.churn_after_months)
+    facts = footer(outcome=settings.outcome.model_dump())
     datasets.write_parquet(datasets.scan(table), catalog.standard_features(), facts)
     sources = {table.name: {"fingerprint": table.fingerprint}}
     storage.write_text(json.dumps(sources), catalog.standard_sources().uri)

@@ -11,6 +11,7 @@ import pytest
 from churnlib.errors import DataError
 from churnlib.io import datasets
 from churnlib.io.datasets import Dataset
+from churnlib.settings.outcome import OutcomeSettings
 from flows.steps.batch_report import unmatched_warnings, with_outcomes
 from flows.steps.reports import ScoreContext
 from flows.steps.run import SubscriptionWindow
@@ -24,7 +25,7 @@ CONTEXT = cast(
     SimpleNamespace(
         window=SubscriptionWindow("windows.batch_score", *JUNE, date(2025, 1, 1)),
         horizon_months=6,
-        churn_after_months=3,
+        outcome=OutcomeSettings(),
         evaluation=SimpleNamespace(segments=()),
     ),
 )
