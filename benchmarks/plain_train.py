@@ -33,7 +33,6 @@ from churnlib.schemas.raw_tables import raw_tables
 from churnlib.schemas.spec import TableSpec
 from churnlib.settings import Settings, labels_known_by, load_settings
 from churnlib.versions.champion import set_champion
-from churnlib.versions.compatibility import decisive_settings
 from churnlib.versions.folder import new_version, read_scored, save_model
 from churnlib.versions.manifest import read_manifest
 from churnlib.versions.verification import GOLDEN_ROWS
@@ -118,7 +117,6 @@ def fit_and_report(
         )
         for (name,), scored in slices.items()
     }
-    training_settings = {**settings.model_dump(mode="json"), **decisive_settings(settings)}
     facts: dict[str, Any] = {
         "as_of": as_of,
         "window": window,
@@ -127,7 +125,7 @@ def fit_and_report(
         "validation_warning": training.warning,
         "campaign": campaign.to_json(curve=False),
         "seed": seed,
-        "settings": training_settings,
+        "settings": settings.model_dump(mode="json"),
         "settings_hash": "",
         "rows": len(rows),
         "labelled_rows": len(rows) - rows["sub_churn"].null_count(),

@@ -4,12 +4,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from churnlib.errors import DataError, closest
+from churnlib.errors import DataError, SettingsError, closest
 from churnlib.schemas.columns import CREATION_DATE
 from churnlib.schemas.kinds import Known, spec_of
 from churnlib.schemas.reading_checks import check_reading
 from churnlib.schemas.spec import TableSpec
 from churnlib.settings import Settings
+from churnlib.settings.databases import DATABASES
 from churnlib.settings.tables import DeclaredTables, TableKind, TableSettings
 
 ORDER: tuple[TableKind, ...] = ("entity", "history", "events", "subscriptions", "misses")
@@ -32,6 +33,10 @@ class RawTables(Mapping[str, TableSpec]):
             if spec.name == name:
                 return spec
         raise DataError(f"there is no raw table '{name}'. {closest(name, list(self))}")
+
+    def __contains__(self, name: object) -> bool:
+        """Whether the game has a table."""
+        return any(spec.name == name for spec in self.specs)
 
     def __iter__(self) -> Iterator[str]:
         """The names, in order."""
@@ -93,7 +98,7 @@ def raw_tables(settings: Settings | DeclaredTables) -> RawTables:
         SettingsError: A table cannot be read as its settings say.
     """
     declared = settings.declared if isinstance(settings, Settings) else settings
-    return _raw_tables(declared.model_dump_json())
+    return _raw_tables(declared.rules.model_dump_json())
 
 
 @lru_cache(maxsize=64)
@@ -113,6 +118,11 @@ def _raw_tables(declared: str) -> RawTables:
     )
     for spec in specs:
         check_reading(spec)
+        if tables[spec.name].is_queried and not tables[spec.name].in_database:
+            raise SettingsError(
+                f"tables.{spec.name} has a query or a table, but its path names no database, such "
+                f"as {DATABASES['postgresql']}. Name one, or remove them."
+            )
     return RawTables(specs)
 
 

@@ -7,15 +7,16 @@ from datetime import date
 from typing import Any
 
 from churnlib.errors import ModelError
+from churnlib.features.activity import own_functions_digest
 from churnlib.settings import Settings, value_text
 from churnlib.settings.features import FeatureSettings
 from churnlib.settings.history_features import HistoryFeatures
-from churnlib.settings.tables import ONE_OF_EACH
+from churnlib.settings.tables import ONE_OF_EACH, meaning_of
 
 DECISIVE = ("horizon_months", "churn_after_months", "standard", "tables", "features")
 """Settings that decide the meaning of features and labels, so must equal those of the training."""
 
-DEPTH = 3
+DEPTH = 4
 """The number of names in the path of a setting that a message names."""
 CONFIGURATION_LENGTH = 16
 """Number of digits that identify a configuration."""
@@ -43,17 +44,11 @@ def decisive(settings: Mapping[str, Any]) -> dict[str, Any]:
         absent = decided["tables"].keys() - present.keys()
         decided["features"] = {name: each for name, each in asked.items() if name not in absent}
         decided["tables"] = {
-            name: _meaning(table)
+            name: meaning_of(table)
             for name, table in present.items()
             if table["kind"] in ONE_OF_EACH or name in asked
         }
     return decided
-
-
-def _meaning(table: Mapping[str, Any]) -> dict[str, Any]:
-    kinds = {name: column["kind"] for name, column in table.get("columns", {}).items() if column}
-    meant = ("kind", "every", "time", "known_after_days", "fill")
-    return {**{name: table.get(name) for name in meant}, "columns": kinds}
 
 
 def upgraded(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,7 +95,10 @@ def _identity(manifest: Mapping[str, Any]) -> list[Any]:
 
 
 def changed_features(manifest: Mapping[str, Any], settings: Settings) -> str | None:
-    """Names the settings of features and labels that differ from a model's; None if none does."""
+    """Names the settings of features and labels that differ from a model's; None if none does.
+
+    The functions of `games/features.py` that compute features count among them.
+    """
     trained = decisive(manifest["settings"])
     current = json.loads(json.dumps(decisive_settings(settings)))
     changed = [
@@ -109,6 +107,8 @@ def changed_features(manifest: Mapping[str, Any], settings: Settings) -> str | N
         if _get(trained, path) != _get(current, path)
         and not (path.startswith("tables") and trained["tables"] is None)
     ]
+    if manifest.get("code", {}).get("features", "") != own_functions_digest(settings):
+        changed.append("the code of features.python.use has changed")
     return "; ".join(changed) or None
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from churnlib.errors import error_prefix
+from churnlib.features.activity import own_functions_digest
 from churnlib.features.cohort import feature_columns
 from churnlib.features.outcome import is_at_risk
 from churnlib.io.datasets import Dataset, DatasetRef
@@ -102,7 +103,7 @@ def fit_version(run: Run, cohort: Cohort) -> DatasetRef:
             ),
             "changes": changes(settings),
             "tables": cohort.sources,
-            "code": code_version(),
+            "code": code_version() | {"features": own_functions_digest(settings)},
         },
     )
 

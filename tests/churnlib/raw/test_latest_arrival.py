@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from churnlib.errors import DataError
 from churnlib.months import months_apart, shift_months
-from churnlib.raw.availability import Arrival, latest_arrival, latest_day
+from churnlib.raw.availability import Arrival, latest_arrival, latest_day, latest_start
 from churnlib.raw.validate import count_days
-from churnlib.settings import RawSettings
+from churnlib.settings import RawSettings, Settings
 from tests.base import BASE, HISTORY, raw_tables
 from tests.churnlib.raw.samples import FORMATS, currency, write
 
@@ -104,6 +105,46 @@ def test_latest_day_is_the_first_of_the_latest_month_that_has_arrived() -> None:
     assert latest_day(tables, BASE) == date(2024, 6, 1)
     raw = BASE.raw.model_copy(update={"arrived_share": 0.6})
     assert latest_day(tables, BASE.model_copy(update={"raw": raw})) == date(2024, 5, 1)
+
+
+def without_history() -> Settings:
+    tables = {name: table for name, table in BASE.tables.items() if table.kind != "history"}
+    return BASE.model_copy(update={"tables": tables})
+
+
+def test_latest_day_without_histories_is_in_the_month_after_the_latest_start() -> None:
+    starts = [date(2024, 5, 3)] * 40 + [date(2024, 6, 30)] * 2
+    subs = pl.LazyFrame({"sub_start_date": starts})
+    assert latest_day({"sub_data": subs}, without_history()) == date(2024, 7, 1)
+
+
+def test_mistyped_start_far_ahead_does_not_move_the_latest_day() -> None:
+    starts = [date(2024, 5, 3)] * 40 + [date(2024, 6, 30)] * 30 + [date(2204, 6, 3)]
+    subs = pl.LazyFrame({"sub_start_date": starts})
+    assert latest_day({"sub_data": subs}, without_history()) == date(2024, 7, 1)
+
+
+def test_latest_start_after_months_without_any_needs_a_share_of_the_rows() -> None:
+    assert latest_start(monthly(40, 0, 0, 20)) == Arrival(shift_months(FIRST, 3), 20, {})
+    ahead = {shift_months(FIRST, 3): 19}
+    assert latest_start(monthly(40, 0, 0, 19)) == Arrival(FIRST, 40, ahead)
+    assert latest_start({}) is None
+
+
+def test_latest_day_is_that_of_the_history_that_has_arrived_least() -> None:
+    tables = {**BASE.tables, "gems": BASE.tables[HISTORY]}
+    months = [date(2024, 5, 1)] * 40 + [date(2024, 6, 1)] * 40
+    full, behind = pl.LazyFrame({"date": months}), pl.LazyFrame({"date": months[:41]})
+    two = BASE.model_copy(update={"tables": tables})
+    assert latest_day({HISTORY: full, "gems": full}, two) == date(2024, 6, 1)
+    assert latest_day({HISTORY: full, "gems": behind}, two) == date(2024, 5, 1)
+    assert latest_day({HISTORY: behind, "gems": full}, two) == date(2024, 5, 1)
+
+
+def test_history_without_rows_has_no_latest_day() -> None:
+    rows = pl.LazyFrame(schema={"date": pl.Date})
+    with pytest.raises(DataError, match=f"^game1: {HISTORY} has no rows, so the day of the run"):
+        latest_day({HISTORY: rows}, BASE)
 
 
 @pytest.mark.parametrize("form", FORMATS)

@@ -2,6 +2,8 @@
 
 import inspect
 import json
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -33,7 +35,23 @@ def test_schema_requires_nothing_of_a_file() -> None:
         *("Aggregation", "Difference", "Fill", "Step"),
         *("ColumnSettings", "EventAggregation", "Ratio"),
     }
+    features = parts.pop("FeatureSettings")["additionalProperties"]  # By the name of a table.
+    assert {name.rpartition("/")[2] for name in _references(features)} == {
+        "HistoryFeatures",
+        "EventFeatures",
+    }
     assert all(part["additionalProperties"] is False for part in parts.values())
+
+
+def _references(schema: Any) -> Iterator[str]:
+    if isinstance(schema, dict):
+        if "$ref" in schema:
+            yield schema["$ref"]
+        for inner in schema.values():
+            yield from _references(inner)
+    elif isinstance(schema, list):
+        for inner in schema:
+            yield from _references(inner)
 
 
 def test_schema_allows_null_as_text_for_optional_settings() -> None:
