@@ -62,7 +62,7 @@ def score_model(
 
     manifest, loaded = open_version(model, allow_joblib=context.allow_joblib)
     rows, not_at_risk = rows_at_risk(features, context.outcome)
-    segments = context.evaluation.segments
+    segments = context.evaluation.segment_columns
     with error_prefix(model.game):
         scored = predict_in_parts(loaded, rows, also=segments)
     threshold = contact_threshold(model, manifest, context.offer, context.rule)

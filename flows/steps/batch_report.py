@@ -104,7 +104,7 @@ def score_batch(
         in_use=True,
         no_contact=optional_fact(predictions, "no_contact"),
         campaign=_campaign(known, predictions, context),
-        **breakdown(known, evaluation.segments, evaluation.most_values),
+        **breakdown(known, evaluation.segment_columns, evaluation.most_values),
         **past_importance(model, features, known, allow_joblib=context.allow_joblib),
         **facts | {"facts": {"predictions": len(known), **facts["facts"]}},
         **context.data,
@@ -163,7 +163,10 @@ def with_outcomes(
     at_risk = is_at_risk(context.outcome)
     outcomes = add_label(
         in_window(subs, *window.span), as_of=window.as_of, horizon_months=context.horizon_months
-    ).select(sorted({SUB_ID, "is_first_sub", LABEL, *context.evaluation.segments}), at_risk=at_risk)
+    ).select(
+        sorted({SUB_ID, "is_first_sub", LABEL, *context.evaluation.segment_columns}),
+        at_risk=at_risk,
+    )
     predicted = in_window(datasets.scan(predictions), *window.span).drop_nulls(PROBABILITY)
     # Earlier versions also predicted subscriptions that cannot churn.
     predicted = predicted.join(outcomes.filter(~pl.col("at_risk")), on=SUB_ID, how="anti")

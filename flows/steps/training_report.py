@@ -45,7 +45,7 @@ def report_training(
         )
         for name in manifest["metrics"]
     }
-    segments = datasets.scan(features).select(SUB_ID, *evaluation.segments).collect()
+    segments = datasets.scan(features).select(SUB_ID, *evaluation.segment_columns).collect()
     rows = validation.join(segments, on=SUB_ID, maintain_order="left")
     first, last = map(date.fromisoformat, manifest["window"])
     report = Report(
@@ -60,7 +60,7 @@ def report_training(
         left_out={"not_at_risk": manifest["not_at_risk_in_validation"]},
         validation=groups["validation"],
         campaign=evaluate_campaign(validation, context.offer, threshold, context.rule).to_json(),
-        **breakdown(rows, evaluation.segments, evaluation.most_values),
+        **breakdown(rows, evaluation.segment_columns, evaluation.most_values),
         importance=manifest["importance"],
         **{**model_facts(manifest), "changes": context.changes},
         **context.data,

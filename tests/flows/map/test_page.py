@@ -116,8 +116,8 @@ def test_dataset_is_stale_when_an_input_has_changed(data: Path, graph: Graph) ->
 
 
 def test_dataset_is_stale_when_a_setting_has_changed(data: Path, graph: Graph) -> None:
-    assert stale_in(data, graph, churn_after_months=5) == {
-        "03_primary/standard_features": ("the setting churn_after_months was 3 and is now 5",),
+    assert stale_in(data, graph, **{"outcome.missed_months": 5}) == {
+        "03_primary/standard_features": ("the setting outcome.missed_months was 3 and is now 5",),
         "03_primary/standard_features_sources": ("standard_features is out of date",),
     }
 

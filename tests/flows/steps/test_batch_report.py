@@ -56,5 +56,7 @@ def test_earlier_prediction_of_a_subscription_that_cannot_churn_is_left_out(tmp_
 
 
 def test_window_of_subscriptions_that_cannot_churn_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"from 2024-06-01 to 2024-06-30 can churn, because"):
+    with pytest.raises(
+        DataError, match=r"from 2024-06-01 to 2024-06-30 can churn: sub_months is less than the 3"
+    ):
         joined(tmp_path, [1, 2, 1])
