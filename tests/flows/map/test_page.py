@@ -131,7 +131,7 @@ def test_report_is_stale_when_the_terms_of_the_campaign_have_changed(
     assert stale_in(data, graph) == {}
     assert stale_in(data, graph, **{"campaign.hold_out_share": 0.5}) == {}
     assert stale_in(data, graph, **{"campaign.contact_cost": 2.0}) == {
-        "08_reporting/score_report": ("the setting campaign has changed since",)
+        "08_reporting/score_report": ("the setting campaign.contact_cost was 1.0 and is now 2.0",)
     }
 
 

@@ -26,7 +26,7 @@ CONTEXT = cast(
         window=SubscriptionWindow("windows.batch_score", *JUNE, date(2025, 1, 1)),
         horizon_months=6,
         outcome=OutcomeSettings(),
-        evaluation=SimpleNamespace(segments=()),
+        evaluation=SimpleNamespace(segment_columns=()),
     ),
 )
 
