@@ -67,7 +67,7 @@ def python_digest(games: Path, use: Sequence[str]) -> str:
 
 
 def _needed(parts: Sequence[ast.stmt], use: Sequence[str]) -> list[ast.stmt]:
-    """The parts of a module without functions that compute features and that no other part names."""
+    """The parts of a module without functions of features that no other part refers to."""
     others = {part.name: part for part in parts if _is_marked(part) and part.name not in use}
     needed = [part for part in parts if part not in others.values()]
     while named := _names(needed) & others.keys():

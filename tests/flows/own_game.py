@@ -58,7 +58,7 @@ columns = { level = "number" }
 kind = "events"
 time = "at"
 known_after_days = 1
-columns = { minutes = "number", platform = "category" }
+columns = { minutes = { kind = "number", nullable = true }, platform = "category" }
 [tables.purchases]
 kind = "events"
 time = "bought_on"
@@ -152,7 +152,7 @@ def write_own_game(raw: Path) -> None:
         platform=pl.Series(random.choices(PLATFORMS, k=len(players))),
         streamer=pl.Series(random.choices(["yes", "no", ""], k=len(players))),
         guild_joined=pl.Series(
-            [random.choice(["", f"{random.randint(1, 28):02}.06.2023"]) for _ in range(len(players))]
+            [random.choice(["", f"{random.randint(1, 28):02}.06.2023"]) for _ in players["player"]]
         ),
     ).write_csv(raw / "players.csv", separator=";")  # fmt: skip
     _write_parts(tables["sub_data"], raw / "memberships")

@@ -104,7 +104,7 @@ def rewrite(studio: Studio, table: str, days: int, until: int = LATER * 365) -> 
     is_later = pl.col("index").is_in(mine.implode())
     kind = {pl.Float64: pl.lit(987654.0), pl.String: pl.lit("mobile")}
     changed = rows.with_columns(
-        pl.when(is_later).then(kind[type(dtype)]).otherwise(name).alias(name)  # type: ignore[index]
+        pl.when(is_later).then(kind[type(dtype)]).otherwise(name).alias(name)
         for name, dtype in rows.schema.items()
         if name not in ("index", "char_id", TIME[table])
     )
