@@ -184,7 +184,7 @@ def _facts(players: list[str], random: Random) -> dict[str, pl.DataFrame]:
             at = datetime(day.year, day.month, day.day) + timedelta(seconds=random.randrange(86400))
             minutes = random.choice([None, float(random.randint(1, 120))])
             logins.append((player, at, minutes, random.choice(PLATFORMS)))
-            if random.random() < 0.2:
+            if random.random() < 0.7:
                 purchases.append((player, day, random.randint(100, 5000) / 100))
     return {
         "levels": pl.DataFrame(levels, schema=["char_id", "date", "level"], orient="row"),
