@@ -21,20 +21,17 @@ PREDICTIONS = "crm.predictions"
 
 @pytest.fixture
 def uri(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A database, and the settings by which the tables of a game are read from it."""
+    """An empty database, and the variables that give access to it."""
     with postgresql(tmp_path / "postgresql.log") as address:
         for name, value in CREDENTIALS.items():
             monkeypatch.setenv(name, value)
-        for table in raw_tables():
-            monkeypatch.setenv(f"CHURN_TABLES__{table.upper()}__PATH", address)
-            monkeypatch.setenv(f"CHURN_TABLES__{table.upper()}__TABLE", f"raw.{table}")
-        monkeypatch.setenv("CHURN_DELIVERY__TO", address)
-        monkeypatch.setenv("CHURN_DELIVERY__TABLE", PREDICTIONS)
         yield address
 
 
-def load(uri: str, studio: Studio) -> None:
-    """Puts the raw tables of a game into the database instead."""
+def move_tables(uri: str, studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Puts the raw tables of a game into the database, and says so in the settings."""
+    monkeypatch.setenv("CHURN_DELIVERY__TO", uri)
+    monkeypatch.setenv("CHURN_DELIVERY__TABLE", PREDICTIONS)
     with connect(uri, writes=True) as database:
         database.execute("CREATE SCHEMA raw")
         database.execute("CREATE SCHEMA crm")
@@ -49,6 +46,8 @@ def load(uri: str, studio: Studio) -> None:
             database.execute(f"CREATE TABLE raw.{table} ({columns})")
             database.insert(f"raw.{table}", rows.to_batches(), rows.schema)
             file.unlink()
+            monkeypatch.setenv(f"CHURN_TABLES__{table.upper()}__PATH", uri)
+            monkeypatch.setenv(f"CHURN_TABLES__{table.upper()}__TABLE", f"raw.{table}")
 
 
 def rows_of(uri: str, folder: Path, table: str) -> pl.DataFrame:
@@ -65,7 +64,7 @@ def test_game_in_a_database_is_that_in_files(
     assert say(studio, "standard-features", GAME).startswith("exit 0\n")  # All tables.
     names = [f"02_intermediate/{GAME}/{table}.parquet" for table in raw_tables()]
     before = [bits(studio.table(name)) for name in names]
-    load(uri, studio)
+    move_tables(uri, studio, monkeypatch)
     trained = say(studio, "train", GAME, "--from-raw", "--as-of", LAST_DAY)
     assert trained.startswith("exit 0\n"), trained
     assert trained.count(f"rows read from {uri} -> ") == len(raw_tables())
