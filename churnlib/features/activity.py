@@ -85,6 +85,7 @@ def add_activity_features(
     *,
     as_of: date,
     day: str = SUB_START_DATE,
+    functions: Sequence[PythonFeature] = (),
 ) -> pl.LazyFrame:
     """Adds all features besides the standard ones, as known on the day of each row.
 
@@ -95,6 +96,7 @@ def add_activity_features(
         asked: The settings of the game, or only what these features depend on.
         as_of: The day of the run; later facts are not read.
         day: The column of the day of each row.
+        functions: Functions that compute features, besides those of `games/features.py`.
 
     Returns:
         The rows, in their order, with the features.
@@ -114,7 +116,7 @@ def add_activity_features(
             time = table.dated
             rows = add_event_features(rows, frame, features, table=table.name, time=time, **known)
     rows = rows.pipe(add_calendar, asked.features.calendar, day=day)
-    if functions := _own_functions(asked):
+    if functions := (*_own_functions(asked), *functions):
         dated = {
             table.name: DatedTable(tables[table.name], table.dated, table.known_after_days)
             for table in asked.tables

@@ -267,14 +267,6 @@ def test_std_of_large_balances_keeps_its_digits() -> None:
     assert aggregates(balances)["std"] == pytest.approx(0.01, abs=1e-6)
 
 
-def slope(values: Sequence[float | None]) -> Fraction:
-    """The exact slope of a line by least squares through values a month apart."""
-    points = [(month, Fraction(v)) for month, v in enumerate(values) if v is not None]
-    center = statistics.mean(Fraction(month) for month, _ in points)
-    rise = sum((month - center) * value for month, value in points)
-    return rise / sum((month - center) ** 2 for month, _ in points)
-
-
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(
     "values",
@@ -294,7 +286,9 @@ def test_extreme_amounts_give_finite_and_correct_features(values: Sequence[float
         "sum": max(sum(known), Fraction(-sys.float_info.max)),
         "mean": statistics.mean(known),
         "median": statistics.median(known),
-        "slope": slope(values),
+        "slope": oracle.slope(
+            [Fraction(n) for n, value in enumerate(values) if value is not None], known
+        ),
         "std": statistics.stdev(known),
         "max": max(known),
         "min": min(known),
