@@ -99,7 +99,8 @@ def fit_version(run: Run, cohort: Cohort) -> DatasetRef:
         seed=settings.train.seed,
         origin={
             "settings": settings.model_dump(
-                mode="json", exclude={"data_dir", "schedules", "retention", "engine"}
+                mode="json",
+                exclude={"data_dir", "delivery", "schedules", "retention", "engine"},
             ),
             "changes": changes(settings),
             "tables": cohort.sources,
