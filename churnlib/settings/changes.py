@@ -9,7 +9,7 @@ from churnlib.settings.layers import NULL, load_base, value_text
 from churnlib.settings.tables import USUAL, meaning_of
 
 LEFT_OUT = frozenset(
-    {"game", "description", "data_dir", "as_of", "schedules", "retention", "engine"}
+    {"game", "description", "data_dir", "as_of", "schedules", "retention", "engine", "delivery"}
 )
 NOT_SET = "not set"
 
