@@ -11,7 +11,15 @@ import polars as pl
 from churnlib.errors import DataError, reason
 from churnlib.proposal.sources import Opened, Source
 from churnlib.proposal.text_format import TextFormat
-from churnlib.proposal.values import DATE_FORMATS, NO_DAYS, NULL_WORDS, Reader, Type, fits, readers_of
+from churnlib.proposal.values import (
+    DATE_FORMATS,
+    NO_DAYS,
+    NULL_WORDS,
+    Reader,
+    Type,
+    fits,
+    readers_of,
+)
 
 SAMPLE = 5_000
 """Rows by which the type of a column is guessed, before all rows are read."""
@@ -19,6 +27,7 @@ FEW = 20
 """Values of them by which most types are ruled out."""
 SHOWN = 50
 """Cells that are not of the guessed type, from which another is guessed."""
+LONGEST_MARK = max(map(len, (*NULL_WORDS, *NO_DAYS)))
 DIRTY_SHARE = 0.01
 """The share of cells up to which those that are not of a column's type are faults of theirs."""
 
@@ -145,6 +154,8 @@ def describe(opened: Opened) -> File:
     if not rows:
         raise DataError("has no rows")
     frame = opened.rows.select(c.values.alias(name) for name, c in columns.items())
+    if opened.is_in_memory:
+        frame = frame.collect().lazy()
     return File(opened.source, opened.text, rows, columns, frame)
 
 
@@ -216,22 +227,19 @@ def _read(
     rows: pl.LazyFrame, schema: pl.Schema, readers: Mapping[str, Reader]
 ) -> dict[str, tuple[Column, pl.Series]]:
     """Reads columns, each with cells that are not of its type."""
-    facts = [
-        pl.struct(_facts(name, schema[name], reader)).alias(name)
-        for name, reader in readers.items()
-    ]
-    found = rows.select(facts).collect(engine="streaming")
-    return {
-        name: _column(name, schema[name], readers[name], found[name][0]) for name in readers
-    }
+    parsed, facts = [], []
+    for place, (name, reader) in enumerate(readers.items()):
+        cell, value = reader.cell(name, schema[name]), f"value {place}"
+        parsed += [cell.alias(f"cell {place}"), reader.values(cell, schema[name]).alias(value)]
+        found = _facts(f"cell {place}", value, schema[name], reader)
+        facts.append(pl.struct(*found, _marks(name, schema[name])).alias(name))
+    marked = rows.with_columns(parsed).select(facts).collect(engine="streaming")
+    return {name: _column(name, schema[name], readers[name], marked[name][0]) for name in readers}
 
 
-def _facts(name: str, dtype: pl.DataType, reader: Reader) -> list[pl.Expr]:
-    cell, text = reader.cell(name, dtype), dtype == pl.String
-    value = reader.values(cell, dtype)
+def _facts(cell_name: str, value_name: str, dtype: pl.DataType, reader: Reader) -> list[pl.Expr]:
+    cell, value = pl.col(cell_name), pl.col(value_name)
     is_odd = cell.is_not_null() & value.is_null()
-    words = pl.col(name).str.strip_chars() if text else pl.lit(None, pl.String)
-    marks = [*NULL_WORDS, *NO_DAYS]
     is_time, is_number = reader.type == "time", reader.type == "number"
     return [
         pl.len().alias("rows"),
@@ -244,9 +252,16 @@ def _facts(name: str, dtype: pl.DataType, reader: Reader) -> list[pl.Expr]:
         (value.dt.day() == 1 if is_time else pl.lit(False)).all().alias("is_months"),
         _swapped(cell, value, dtype, reader).alias("is_ambiguous"),
         (value == value.floor() if is_number else pl.lit(True)).all().alias("is_whole"),
-        words.filter(words.is_in(marks)).unique().implode().alias("marks"),
         cell.filter(is_odd).unique().head(SHOWN).implode().alias("odd"),
     ]
+
+
+def _marks(name: str, dtype: pl.DataType) -> pl.Expr:
+    """The words among the values of a column that may mean null."""
+    if dtype != pl.String:
+        return pl.lit([], pl.List(pl.String)).alias("marks")
+    words = pl.col(name).filter(pl.col(name).str.len_bytes() <= LONGEST_MARK).str.strip_chars()
+    return words.filter(words.is_in([*NULL_WORDS, *NO_DAYS])).unique().implode().alias("marks")
 
 
 def _swapped(cell: pl.Expr, value: pl.Expr, dtype: pl.DataType, reader: Reader) -> pl.Expr:

@@ -49,7 +49,9 @@ class Placed:
     @property
     def roles(self) -> dict[str, Column]:
         """The columns with a role, by their names in the settings."""
-        return {self.time if n == "time" and self.time else n: c for n, c in self.table.roles.items()}
+        return {
+            self.time if n == "time" and self.time else n: c for n, c in self.table.roles.items()
+        }
 
     @property
     def used(self) -> list[Column]:
@@ -105,7 +107,7 @@ def propose(game: str, folder: Path, base: Settings) -> Proposal:
         base: The settings that all games share.
 
     Raises:
-        DataError: There is no such folder, or no file there is CSV or Parquet and can be read.
+        DataError: There is no such folder, or no file there is a table; says why.
     """
     sources, unplaced = find_sources(folder)
     files: list[File] = []
@@ -115,9 +117,12 @@ def propose(game: str, folder: Path, base: Settings) -> Proposal:
         except DataError as error:
             unplaced[source.name] = str(error)
     if not files:
-        why = "".join(f"\n  {name} {reason}" for name, reason in unplaced.items())
-        raise DataError(f"{folder} has no CSV or Parquet files that can be read.{why}")
+        raise DataError(f"{folder} has no CSV or Parquet files to read.{_listed(unplaced)}")
     roles = find_roles(files)
+    if not roles.tables:
+        raise DataError(
+            f"no file in {folder} is a table of a game.{_listed({**roles.unplaced, **unplaced})}"
+        )
     return Proposal(
         game=game,
         folder=folder,
@@ -127,6 +132,10 @@ def propose(game: str, folder: Path, base: Settings) -> Proposal:
         fitting=fit_windows(roles, base),
         unknown=_unknown_share(roles),
     )
+
+
+def _listed(unplaced: Mapping[str, str]) -> str:
+    return "".join(f"\n  {name} {why}" for name, why in unplaced.items())
 
 
 def _placed(roles: Roles, base: Settings) -> Iterable[Placed]:
@@ -176,6 +185,8 @@ def _unknown_share(roles: Roles) -> float:
     tables: Sequence[Table] = [*roles.of_kind("entity"), *roles.of_kind("subscriptions")]
     if len(tables) < 2:
         return 0.0
-    known, subs = (t.file.frame.select(pl.col(t.roles[CHAR_ID].name).alias(CHAR_ID)) for t in tables)
+    known, subs = (
+        t.file.frame.select(pl.col(t.roles[CHAR_ID].name).alias(CHAR_ID)) for t in tables
+    )
     unknown = subs.join(known, on=CHAR_ID, how="anti").select(pl.len()).collect().item()
     return float(unknown / tables[1].file.rows)

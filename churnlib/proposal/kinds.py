@@ -101,12 +101,12 @@ def _known_by_meaning(
 
 
 def _creation(table: Table, first_start: date | None) -> Column | None:
-    days = [
-        c
-        for c in table.others
-        if c.is_day and c.is_complete and not hints(c.name, "birth") and _is_recent(c, first_start)
-    ]
-    return min(days, key=lambda c: (not hints(c.name, "creation"), c.least), default=None)
+    days = [c for c in table.others if c.is_day and c.is_complete and _is_recent(c, first_start)]
+    return min(
+        days,
+        key=lambda c: (not hints(c.name, "creation"), hints(c.name, "birth"), c.least),
+        default=None,
+    )
 
 
 def _is_recent(column: Column, first_start: date | None) -> bool:

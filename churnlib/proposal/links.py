@@ -58,7 +58,9 @@ class Link:
 
 def find_links(files: Sequence[File]) -> list[Link]:
     """Finds the columns that refer to the ids of another file, for each such pair the best."""
-    keys = [Key(file, column) for file in files for column in file.columns.values() if column.is_key]
+    keys = [
+        Key(file, column) for file in files for column in file.columns.values() if column.is_key
+    ]
     samples = {id(file): _samples(file) for file in files}
     best: dict[tuple[int, int], Link] = {}
     for key in keys:

@@ -205,6 +205,11 @@ def _missing_term(file: File, days: Sequence[Column]) -> str:
     ends = [c for c in file.where("time") if c.is_day and c not in days[:1]]
     if texts:
         return f"{what} Prepare it from {texts[0].name}, which is text such as '{texts[0].least}'."
+    numbers = [c for c in file.where("whole", "number") if hints(c.name, "months")]
+    if numbers:
+        found = numbers[0]
+        unit = "days? Convert it to months" if found.least >= 7 else "months? Write whole ones"
+        return f"{what} {found.name} is {found.least:g} to {found.greatest:g}, in {unit}."
     if days and ends:
         return f"{what} Prepare it: the months from {days[0].name} to {ends[0].name}."
     return f"{what} Prepare it; terms without an end may be as long as the longest."
@@ -253,12 +258,18 @@ def _with_run(link: Link) -> Table:
         why = _why_no_day(link.file)
         table.missing.append(f"start_date: no column has a day in every row.{why}")
         return table
-    others = [c for c in days if c is not first[0] and (c.greatest or first[0].least) >= first[0].least]
+    others = [
+        c for c in days if c is not first[0] and (c.greatest or first[0].least) >= first[0].least
+    ]
     others.sort(key=lambda c: not hints(c.name, "end"))
     table.roles["start_date"] = first[0]
     if others:
         table.roles["end_date"] = others[0]
-        table.guesses["end_date"] = "the last missed month, included?"
+        same_month = pl.col(first[0].name).dt.truncate("1mo") == pl.col(others[0].name).dt.truncate(
+            "1mo"
+        )
+        if not link.file.frame.select(same_month.any()).collect().item():
+            table.guesses["end_date"] = "the last missed month, or the first that was not?"
     else:
         table.missing.append(
             f"end_date: the last missed month, included. If each row is one month, it is "

@@ -50,11 +50,13 @@ class Opened:
         source: The source.
         rows: Its rows: text from CSV files, the files' own types from Parquet.
         text: How its text is written; None for Parquet.
+        is_in_memory: Whether the rows are held in memory.
     """
 
     source: Source
     rows: pl.LazyFrame
     text: TextFormat | None
+    is_in_memory: bool
 
 
 def find_sources(folder: Path) -> tuple[list[Source], dict[str, str]]:
@@ -100,13 +102,13 @@ def open_source(source: Source) -> Opened:
         else:
             text, rows = None, pl.scan_parquet(source.files, glob=False, hive_partitioning=None)
         names = rows.collect_schema().names()
-        if sum(file.stat().st_size for file in source.files) <= IN_MEMORY:
-            rows = rows.collect().lazy()
+        is_small = sum(file.stat().st_size for file in source.files) <= IN_MEMORY
+        rows = rows.collect().lazy() if is_small else rows
     except (pl.exceptions.PolarsError, OSError, ValueError) as error:
         raise DataError(f"cannot be read: {reason(error)}") from None
     if any(re.fullmatch(r"[-+\d.,:/ ]*\d[-+\d.,:/ ]*", name) for name in names):
         raise DataError("has no header: add a first line with the names of the columns")
-    return Opened(source, rows, text)
+    return Opened(source, rows, text, is_small)
 
 
 def _parts(folder: Path) -> list[Path]:

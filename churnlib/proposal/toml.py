@@ -46,12 +46,11 @@ def game_file(proposal: Proposal, base: Settings, *, in_raw_folder: bool = False
             no path, or only their names.
     """
     lines: list[str] = ["#:schema ./schema.json"]
-    names = ", ".join(placed.file.name for placed in proposal.tables)
     lines += _comments(
         f"Proposed from the files in {proposal.folder}. A comment after a setting marks a guess, or "
         "says why a column is not used: check these, and remove what is settled.",
     )
-    lines += _lines([Line("description", f"A game with its own tables: {names}.")])
+    lines += _lines([Line("description", f"The game {proposal.game}.")])
     lines += _lines(_horizon(proposal.fitting, base))
     if to_prepare := missing(proposal):
         lines += ["", "# To prepare before the first run:"]
@@ -102,7 +101,9 @@ def _raw(proposal: Proposal, base: Settings) -> list[Line]:
 def _table(placed: Placed, base: Settings, folder: Path | None) -> list[str]:
     shared = base.tables.get(placed.name)
     own = [] if shared else [Line("kind", placed.table.kind)]
-    if placed.table.kind == "history" and placed.table.every != (shared.every if shared else "month"):
+    if placed.table.kind == "history" and placed.table.every != (
+        shared.every if shared else "month"
+    ):
         own.append(Line("every", placed.table.every))
     if placed.time:
         own.append(Line("time", placed.time, placed.table.guesses.get("time", "")))
@@ -250,9 +251,7 @@ def _on_windows(fitting: Fitting, chosen: Tried | None, enough: int) -> Iterator
     for tried in _shown(fitting, chosen):
         mark = "  <- these" if tried is chosen else ""
         train, score = (_span(fitting, each) for each in (tried.train, tried.score))
-        counts = [
-            f"{c:>7,} {c + s:>6,}" for c, s in zip(tried.churned, tried.stayed, strict=True)
-        ]
+        counts = [f"{c:>7,} {c + s:>6,}" for c, s in zip(tried.churned, tried.stayed, strict=True)]
         yield f"# {tried.horizon_months:>7}  {train}  {counts[0]}  {score}  {counts[1]}{mark}"
 
 
@@ -272,6 +271,23 @@ def _span(fitting: Fitting, months: tuple[int, int]) -> str:
     assert fitting.as_of is not None
     first, last = (shift_months(fitting.as_of.replace(day=1), -each) for each in months)
     return f"{first:%Y-%m} to {last_day(last):%Y-%m}"
+
+
+def on_windows(fitting: Fitting) -> str:
+    """The proposed windows, and how many subscriptions churned in them; empty without any."""
+    if (chosen := _fitting(fitting)) is None or fitting.as_of is None:
+        return ""
+    parts = [
+        f"{c:,} of {c + s:,} churned in the {which} window, {_span(fitting, months)}"
+        for which, months, c, s in zip(
+            ("training", "scoring"),
+            (chosen.train, chosen.score),
+            chosen.churned,
+            chosen.stayed,
+            strict=True,
+        )
+    ]
+    return f"as of {fitting.as_of}, within {chosen.horizon_months} months: {'; '.join(parts)}"
 
 
 def _features(placed: Placed, base: Settings) -> list[str]:

@@ -128,7 +128,12 @@ def music_shop(folder: Path, members: int = 800) -> None:
         folder / "members.csv",
         "id|country|signup_date|favourite_genre",
         [
-            [m, random.choice(("DE", "FR")), day(random, date(2020, 1, 1), 700), random.choice("abc")]
+            [
+                m,
+                random.choice(("DE", "FR")),
+                day(random, date(2020, 1, 1), 700),
+                random.choice("abc"),
+            ]
             for m in range(members)
         ],
     )
