@@ -16,9 +16,9 @@ server: $(VENV)/ready  ## start a permanent Prefect server with its UI
 test: $(VENV)/ready-dev  ## run the tests, on two processes
 	$(BIN)/python -m pytest -m "not slow" $(TWO)
 
-test-all: $(VENV)/ready-dev  ## run all tests, the slow ones one by one, with coverage
-	$(BIN)/python -m pytest -m "not slow" $(TWO) --cov --cov-report=
-	$(BIN)/python -m pytest -m slow --cov --cov-append --cov-fail-under=95
+test-all: $(VENV)/ready-dev  ## run all tests, with coverage, and name the slowest
+	$(BIN)/python -m pytest -m "not slow" $(TWO) --cov --cov-report= --durations=15
+	$(BIN)/python -m pytest -m slow $(TWO) --cov --cov-append --cov-fail-under=95 --durations=40
 
 mutants: $(VENV)/ready-dev  ## run mutation tests, and show the surviving mutants
 	$(BIN)/python -m tests.mutants $(MUTANTS)

@@ -6,10 +6,8 @@ import polars as pl
 
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import ROWS_PER_GROUP
-from tests.base import raw_tables
-
-UNREAD = raw_tables().characters.of_kind("undated")
-"""Columns of the prepared tables that no feature uses."""
+from churnlib.schemas.raw_tables import raw_tables
+from churnlib.settings import load_settings
 
 
 def copy(data_dir: Path, game: str, target: Path) -> None:
@@ -21,10 +19,12 @@ def copy(data_dir: Path, game: str, target: Path) -> None:
         target: The folder to write to.
     """
     catalog = Catalog(str(data_dir), game)
-    for table in raw_tables():
+    tables = raw_tables(load_settings(game))
+    unread = tables.characters.of_kind("undated")  # No feature uses them.
+    for table in tables:
         rows = pl.scan_parquet(catalog.checked(table).uri)
         # Counting nulls this way decodes every page, and does not use the file's statistics.
-        rows.select(pl.exclude(UNREAD).null_count()).collect(engine="streaming")
+        rows.select(pl.exclude(unread).null_count()).collect(engine="streaming")
     for features in (catalog.standard_features(), catalog.features("train")):
         copy = target / f"{features.name}.parquet"
         rows = pl.scan_parquet(features.uri)

@@ -42,7 +42,7 @@ def measure(game: str, seed: int, characters: int, signal: float) -> float:
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)
         raw = data / "01_raw" / game
-        generate(PROCESSES[game], characters, seed, raw, signal=signal, file_format="parquet")
+        generate(PROCESSES[game], characters, seed, raw, signal=signal)
         for command in (["train", "--from-raw"], ["score"]):
             run(command[0], "--game", game, "--data-dir", folder, *command[1:])
         report = json.loads((data / "08_reporting" / game / "score_report.json").read_text())

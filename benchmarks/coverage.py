@@ -14,7 +14,7 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from churnlib.features.history import add_currency_features
+from churnlib.features.activity import add_activity_features
 from churnlib.features.outcome import add_churned_on, add_label
 from churnlib.features.standard import standard_features
 from churnlib.metrics.definitions import METRICS, measure
@@ -26,7 +26,7 @@ from churnlib.model.fitted_model import FittedModel
 from churnlib.model.predict import predict
 from churnlib.schemas.columns import LABEL, PROBABILITY
 from churnlib.settings import Settings, load_settings
-from churnlib.synthesis import PROCESSES
+from churnlib.synthesis import STANDARD
 from churnlib.synthesis.tables import tables
 from churnlib.synthesis.world import Simulation
 
@@ -54,17 +54,15 @@ def main() -> None:
 
 def draw(settings: Settings, characters: int, seed: int) -> pl.DataFrame:
     """Simulates characters; returns features, labels and `truth` of all subscriptions."""
-    process = PROCESSES[GAME]
+    process = STANDARD[GAME]
     world = Simulation(process, characters, 1.0, np.random.default_rng(seed)).run()
     raw = {name: frame.lazy() for name, frame in tables(process, world, 1).items()}
-    standard = standard_features(raw["character_data"], raw["sub_data"], as_of=AS_OF)
+    standard = standard_features(raw["character_data"], raw["sub_data"], settings, as_of=AS_OF)
     churned = add_churned_on(
         standard, raw["sub_miss"], as_of=AS_OF, churn_after_months=settings.churn_after_months
     )
     labelled = add_label(churned, as_of=AS_OF, horizon_months=settings.horizon_months)
-    features = add_currency_features(
-        labelled, raw["character_currency"], settings.currency, as_of=AS_OF
-    )
+    features = add_activity_features(labelled, raw, settings, as_of=AS_OF)
     truth = raw["sub_truth"].rename({PROBABILITY: "truth"})
     return features.filter(pl.col(LABEL).is_not_null()).join(truth, on="sub_id").collect()
 

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import duckdb
 
-from churnlib.settings import CurrencySettings, Settings
+from benchmarks.currency import currency_settings
+from churnlib.settings import Settings
+from churnlib.settings.history_features import HistoryFeatures
 
 OPTIONS: dict[str, str | bool | int | float | list[str]] = {
     "threads": len(os.sched_getaffinity(0)),
@@ -67,13 +69,13 @@ def features(raw: Path, file_format: str, settings: Settings, target: Path) -> N
         settings: The game's settings.
         target: The file to write.
     """
-    rows = query(raw, file_format, settings.currency)
+    rows = query(raw, file_format, currency_settings(settings))
     options = {**OPTIONS, "temp_directory": str(target.with_suffix(".tmp"))}
     with duckdb.connect(config=options) as connection:
         connection.execute(f"copy ({rows}) to '{target}' (format parquet, compression zstd)")
 
 
-def query(raw: Path, file_format: str, settings: CurrencySettings) -> str:
+def query(raw: Path, file_format: str, settings: HistoryFeatures) -> str:
     """Writes the query for the features.
 
     Args:
@@ -117,7 +119,7 @@ def query(raw: Path, file_format: str, settings: CurrencySettings) -> str:
     """
 
 
-def aggregates(settings: CurrencySettings) -> Iterator[str]:
+def aggregates(settings: HistoryFeatures) -> Iterator[str]:
     """Yields the SQL of each configured feature of the currency."""
     for column in settings.latest:
         yield f"{value_at(column, 0)} as {column}"

@@ -7,16 +7,18 @@ It calls the functions of the flows' own tasks, by `.fn`. The overhead of Prefec
 from datetime import date
 from pathlib import Path
 
+from churnlib.features.activity import ActivityFeatures
+from churnlib.features.standard import StandardColumns
 from churnlib.io import datasets
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import DatasetRef
 from churnlib.raw.availability import latest_day
+from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import Settings, load_settings
 from flows.steps.run import SubscriptionWindow
 from flows.steps.standard_features import StandardRequest, build_standard_features
 from flows.steps.table_tasks import check_raw, count_unknown
 from flows.steps.window_features import WindowRequest, build_window_features
-from tests.base import raw_tables
 
 
 def prepare(data_dir: Path, game: str) -> None:
@@ -27,12 +29,12 @@ def prepare(data_dir: Path, game: str) -> None:
     """
     settings, catalog = _opened(data_dir, game)
     checked: dict[str, DatasetRef] = {}
-    tables, engine = raw_tables(settings.raw), settings.engine
-    for name, spec in tables.items():
+    declared, engine = settings.declared, settings.engine
+    for name, spec in raw_tables(declared).items():
         table = check_raw.fn(
             datasets.ref(catalog.raw(name)),
             catalog.checked(name),
-            settings.raw,
+            declared,
             parent=checked[spec.required_parent.table] if spec.required_parent else None,
             engine=engine,
         )
@@ -40,32 +42,35 @@ def prepare(data_dir: Path, game: str) -> None:
             raise ValueError(f"{name} has invalid rows")
         checked[name] = table["checked"]
         if spec.parent and not spec.required_parent:
-            count_unknown.fn(checked[name], settings.raw, parent=checked[spec.parent.table])
+            count_unknown.fn(checked[name], declared, parent=checked[spec.parent.table])
 
 
 def features(data_dir: Path, game: str) -> None:
     """Builds the features of all subscriptions from the prepared tables, with their labels."""
     settings, catalog = _opened(data_dir, game)
-    characters, currency, subs, misses = (
-        datasets.ref(catalog.checked(spec.name))
-        for spec in raw_tables().of_kind("entity", "history", "subscriptions", "misses")
-    )
-    as_of = latest_day(datasets.scan(currency), game)
+    raw = raw_tables(settings)
+    tables = {name: datasets.ref(catalog.checked(name)) for name in raw}
+    as_of = latest_day({name: datasets.scan(table) for name, table in tables.items()}, settings)
     standard = build_standard_features.fn(
-        characters,
-        subs,
-        misses,
+        tables[raw.characters.name],
+        tables[raw.subscriptions.name],
+        tables[raw.misses.name],
         catalog.standard_features(),
-        StandardRequest(as_of, settings.churn_after_months, settings.standard),
+        StandardRequest(
+            as_of, settings.churn_after_months, settings.standard, StandardColumns.of(settings)
+        ),
         engine=settings.engine,
     )
     whole = SubscriptionWindow("windows.train", date.min, date.max, as_of)
     build_window_features.fn(
         standard,
-        currency,
+        tuple(tables[spec.name] for spec in raw.activity),
         catalog.features("train"),
         WindowRequest(
-            whole, settings.horizon_months, settings.churn_after_months, settings.currency
+            whole,
+            settings.horizon_months,
+            settings.churn_after_months,
+            ActivityFeatures.of(settings),
         ),
         engine=settings.engine,
     )

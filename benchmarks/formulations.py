@@ -14,14 +14,19 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from churnlib.features.history import add_currency_features
+from churnlib.features.history import add_history_features
 from churnlib.months import month_index
-from churnlib.settings import Aggregation, CurrencySettings, Difference
+from churnlib.settings.history_features import (
+    CURRENCY,
+    Aggregation,
+    Difference,
+    HistoryFeatures,
+)
 
 BALANCES = ("hard_balance", "soft_balance")
 MONTHS = (1, 3, 6)
 KEYS = ("char_id", "sub_start_date", "sub_id")
-SETTINGS = CurrencySettings(
+SETTINGS = HistoryFeatures(
     latest=BALANCES,
     aggregations=(Aggregation(columns=BALANCES, functions=("mean", "max", "min", "std")),),
     differences=(Difference(columns=BALANCES, periods=MONTHS),),
@@ -78,7 +83,7 @@ def largest_difference(one: pl.DataFrame, other: pl.DataFrame) -> float:
     Raises:
         ValueError: They have nulls in different places.
     """
-    names = [name for name in SETTINGS.feature_names if name in one.columns]
+    names = [each.name for each in SETTINGS.of_table(CURRENCY) if each.name in one.columns]
     one, other = one.sort("sub_id").select(names), other.sort("sub_id").select(names)
     if not one.select(pl.all().is_null()).equals(other.select(pl.all().is_null())):
         raise ValueError("the features have nulls in different places")
@@ -144,7 +149,9 @@ def streamed(subs: pl.DataFrame, currency: pl.DataFrame) -> pl.DataFrame:
 
 def reduced(subs: pl.DataFrame, currency: pl.DataFrame) -> pl.DataFrame:
     """Reductions over runs of adjacent rows: the formulation of the library."""
-    return add_currency_features(subs.lazy(), currency.lazy(), SETTINGS, as_of=AS_OF).collect()
+    return add_history_features(
+        subs.lazy(), currency.lazy(), SETTINGS, table=CURRENCY, as_of=AS_OF
+    ).collect()
 
 
 WAYS = {

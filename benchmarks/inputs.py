@@ -12,8 +12,8 @@ from pathlib import Path
 
 import polars as pl
 
-from churnlib.synthesis import PROCESSES, generate
-from tests.base import raw_tables
+from churnlib.synthesis import STANDARD, generate
+from churnlib.synthesis.tables import NAMES
 
 SEED = 1
 PART = 20_000_000
@@ -24,18 +24,18 @@ def main() -> int:
     """Generates, and prints the number of rows."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("game", choices=[*PROCESSES])
+    parser.add_argument("game", choices=[*STANDARD])
     parser.add_argument("characters", type=int)
     parser.add_argument("--orders", nargs="*", choices=ORDERS, default=())
     args = parser.parse_args()
-    process = PROCESSES[args.game]
+    process = STANDARD[args.game]
     for file_format in ("csv", "parquet"):
         out = args.folder / file_format / "01_raw" / args.game
         generated = generate(process, args.characters, SEED, out, file_format=file_format)
     for order in args.orders:
         target = args.folder / order / "01_raw" / args.game
         target.mkdir(parents=True)
-        for table in raw_tables():
+        for table in NAMES:
             rows = pl.scan_parquet(out / f"{table}.parquet")
             write_csv(ORDERS[order](rows), target / f"{table}.csv")
     print(json.dumps(generated.rows))

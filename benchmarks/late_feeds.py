@@ -17,14 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from churnlib.raw.late_feeds import MonthlyRows, find_late
-from churnlib.schemas.raw_tables import TABLES
+from churnlib.schemas.raw_tables import raw_tables
 from churnlib.schemas.spec import TableSpec
-from churnlib.synthesis.games import PROCESSES
+from churnlib.settings import load_settings
+from churnlib.synthesis.games import STANDARD
 from churnlib.synthesis.span import MONTHS, STARTS, month_of
 from churnlib.synthesis.world import Simulation, World
 
 Whole = NDArray[np.int64]
-SPECS: Mapping[str, TableSpec] = {spec.kind: spec for spec in TABLES}
+SPECS: Mapping[str, TableSpec] = {
+    spec.kind: spec for spec in raw_tables(load_settings("game1")).specs
+}
 DAYS = [date.fromisoformat(str(np.datetime64(int(day), "D"))) for day in STARTS]
 """The first day of each month, and the last day of the data."""
 REMOVED = ("misses that began", "misses that ended", "subscriptions")
@@ -45,7 +48,7 @@ def main() -> None:
     started, removed = time.process_time(), list[str]()
     print("| characters | game | late on the last day | late on any day of the last year |")
     print("|---|---|---|---|")
-    for characters, game in product(args.characters, PROCESSES):
+    for characters, game in product(args.characters, STANDARD):
         counts = Counter[str]()
         for number in range(args.draws):
             counts.update(judge(draw(game, characters, number)))
@@ -76,7 +79,7 @@ def draw(game: str, characters: int, number: int) -> Mapping[str, tuple[Whole, W
     The month is that in which the row became known, the age the months until it was complete.
     """
     rng = np.random.default_rng(np.random.SeedSequence([number, characters]))
-    return rows_of(Simulation(PROCESSES[game], characters, 1.0, rng).run())
+    return rows_of(Simulation(STANDARD[game], characters, 1.0, rng).run())
 
 
 def rows_of(world: World) -> Mapping[str, tuple[Whole, Whole]]:

@@ -20,7 +20,7 @@ from churnlib.features.loyal_cohorts import find_loyal_cohorts
 from churnlib.months import shift_months
 from churnlib.raw.gaps import find_gap
 from churnlib.raw.late_feeds import find_late
-from churnlib.synthesis.games import PROCESSES
+from churnlib.synthesis.games import STANDARD
 from churnlib.synthesis.process import CHURN_AFTER_MONTHS, HORIZON_MONTHS
 from churnlib.synthesis.span import MONTHS, month_of
 from churnlib.synthesis.world import Simulation, World
@@ -43,11 +43,11 @@ def main() -> None:
     kinds = [f"{share:.0%} after {months}" for months, share in PURGED]
     print("| characters | game | healthy | " + " | ".join(kinds) + " |")
     print("|---" * (3 + len(kinds)) + "|")
-    for characters, game in product(args.characters, PROCESSES):
+    for characters, game in product(args.characters, STANDARD):
         counts = Counter[str]()
         for number in range(args.draws):
             rng = np.random.default_rng(np.random.SeedSequence([number, characters]))
-            world = Simulation(PROCESSES[game], characters, 1.0, rng).run()
+            world = Simulation(STANDARD[game], characters, 1.0, rng).run()
             counts.update(found_in(world, rng))
         shares = {what: f"{counts[what] / args.draws:.1%}" for what in counts}
         cells = (shares.get(what, "0.0%") for what in ["healthy", *kinds])

@@ -21,6 +21,7 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
+from churnlib.features.activity import ActivityFeatures
 from churnlib.io import datasets
 from churnlib.io.buckets import Bucket, cut
 from churnlib.io.catalog import Catalog
@@ -84,7 +85,7 @@ def features_of(folder: str) -> Build:
     settings, catalog = load_settings(GAME, {"data_dir": folder}), Catalog(folder, GAME)
     whole = SubscriptionWindow("windows.train", *EVER, as_of=EVER[1])
     request = WindowRequest(
-        whole, settings.horizon_months, settings.churn_after_months, settings.currency
+        whole, settings.horizon_months, settings.churn_after_months, ActivityFeatures.of(settings)
     )
     places = (catalog.standard_features(), catalog.checked("character_currency"))
     tables = tuple(datasets.ref(place) for place in places)

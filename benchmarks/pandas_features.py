@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from churnlib.settings import Aggregation, CurrencySettings, Difference, Settings
+from benchmarks.currency import currency_settings
+from churnlib.settings import Settings
+from churnlib.settings.history_features import Aggregation, Difference, HistoryFeatures
 
 CATEGORIES = ("gender", "race", "class", "territory", "sub_type", "sub_size")
 AMOUNTS = (
@@ -56,7 +58,7 @@ def features(raw: Path, file_format: str, settings: Settings, target: Path) -> N
     misses = read(raw, "sub_miss")
     subs = subs.merge(churned_on(misses, settings.churn_after_months, as_of), "left", "sub_id")
     subs["sub_churn"] = label(subs, settings.horizon_months, as_of)
-    balances = currency_features(subs[KEYS], currency, settings.currency)
+    balances = currency_features(subs[KEYS], currency, currency_settings(settings))
     subs.join(balances).to_parquet(target, index=False)
 
 
@@ -146,7 +148,7 @@ def label(subs: pd.DataFrame, horizon_months: int, as_of: pd.Timestamp) -> pd.Se
 
 
 def currency_features(
-    subs: pd.DataFrame, currency: pd.DataFrame, settings: CurrencySettings
+    subs: pd.DataFrame, currency: pd.DataFrame, settings: HistoryFeatures
 ) -> pd.DataFrame:
     """The configured features of the currency, by the positions of the subscriptions in `subs`."""
     rows = visible_rows(subs, currency, settings)
@@ -167,7 +169,7 @@ def currency_features(
 
 
 def visible_rows(
-    subs: pd.DataFrame, currency: pd.DataFrame, settings: CurrencySettings
+    subs: pd.DataFrame, currency: pd.DataFrame, settings: HistoryFeatures
 ) -> pd.DataFrame:
     """The currency rows visible to each subscription, by its `position`, oldest first.
 

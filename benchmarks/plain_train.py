@@ -11,8 +11,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from churnlib.features.activity import add_activity_features
 from churnlib.features.cohort import feature_columns, in_window
-from churnlib.features.history import add_currency_features
 from churnlib.features.outcome import add_churned_on, add_label
 from churnlib.features.standard import standard_features
 from churnlib.io import datasets
@@ -28,24 +28,26 @@ from churnlib.raw.quality_warnings import DayCounts, count_known
 from churnlib.raw.validate import check_table
 from churnlib.report.content import Report
 from churnlib.report.write import write_report
+from churnlib.schemas.outputs import output_tables
+from churnlib.schemas.raw_tables import raw_tables
+from churnlib.schemas.spec import TableSpec
 from churnlib.settings import Settings, labels_known_by, load_settings
 from churnlib.versions.champion import set_champion
-from churnlib.versions.compatibility import decisive_settings
 from churnlib.versions.folder import new_version, read_scored, save_model
 from churnlib.versions.manifest import read_manifest
 from churnlib.versions.verification import GOLDEN_ROWS
-from tests.base import output_tables, raw_tables
 
 
 def main(game: str, folder: str) -> None:
     """Trains a model from the raw tables in a data folder."""
     settings = load_settings(game, {"data_dir": folder})
     catalog = Catalog(settings.data_dir, game)
-    check_pipeline(settings.train, feature_columns(settings.standard, settings.currency))
+    check_pipeline(settings.train, feature_columns(settings))
     checked = check_all(settings, catalog)
     latest = checked["character_currency"]
     as_of = datasets.scan(latest).select("date").max().collect().item()
-    odd = {name: data_warnings(name, checked, as_of) for name in checked}
+    tables = raw_tables(settings)
+    odd = {name: data_warnings(tables[name], checked, as_of) for name in checked}
     build_features(settings, catalog, checked, as_of)
     fit_and_report(settings, catalog, as_of, {name: rows for name, rows in odd.items() if rows})
 
@@ -53,20 +55,19 @@ def main(game: str, folder: str) -> None:
 def check_all(settings: Settings, catalog: Catalog) -> dict[str, DatasetRef]:
     """Checks the raw tables and stores them as Parquet."""
     checked: dict[str, DatasetRef] = {}
-    for name, spec in raw_tables(settings.raw).items():
+    for name, spec in raw_tables(settings).items():
         reference = spec.required_parent
         parent = datasets.scan(checked[reference.table]) if reference else None
-        table = check_table(datasets.ref(catalog.raw(name)), name, settings.raw, parent=parent)
+        table = check_table(datasets.ref(catalog.raw(name)), name, settings, parent=parent)
         checked[name] = datasets.write_parquet(table.rows.lazy(), catalog.checked(name))
     return checked
 
 
-def data_warnings(name: str, checked: dict[str, DatasetRef], as_of: date) -> dict[str, int]:
+def data_warnings(spec: TableSpec, checked: dict[str, DatasetRef], as_of: date) -> dict[str, int]:
     """Counts the data warnings of a raw table."""
-    spec = raw_tables()[name]
     parent = datasets.scan(checked[spec.parent.table]) if spec.parent else None
     counts = DayCounts(spec, parent)
-    counts.add(datasets.read(checked[name]))
+    counts.add(datasets.read(checked[spec.name]))
     return count_known(counts.by_day, as_of)[1]
 
 
@@ -76,7 +77,7 @@ def build_features(
     """Builds the standard features, and the features and labels of the training window."""
     scan = datasets.scan
     features = standard_features(
-        scan(checked["character_data"]), scan(checked["sub_data"]), as_of=as_of
+        scan(checked["character_data"]), scan(checked["sub_data"]), settings, as_of=as_of
     )
     churned = add_churned_on(
         features,
@@ -87,15 +88,14 @@ def build_features(
     standard = datasets.write_parquet(churned, catalog.standard_features())
     window = settings.windows.train.span(as_of)
     labelled = add_label(
-        in_window(scan(standard, output_tables()["standard_features"].schema), *window),
+        in_window(scan(standard, output_tables(settings)["standard_features"].schema), *window),
         as_of=as_of,
         horizon_months=settings.horizon_months,
     )
-    with_currency = add_currency_features(
-        labelled, scan(checked["character_currency"]), settings.currency, as_of=as_of
-    )
+    tables = {name: scan(table) for name, table in checked.items()}
+    with_activity = add_activity_features(labelled, tables, settings, as_of=as_of)
     facts = footer(as_of=as_of, window=window)
-    datasets.write_parquet(with_currency, catalog.features("train"), facts)
+    datasets.write_parquet(with_activity, catalog.features("train"), facts)
 
 
 def fit_and_report(
@@ -117,7 +117,6 @@ def fit_and_report(
         )
         for (name,), scored in slices.items()
     }
-    training_settings = {**settings.model_dump(mode="json"), **decisive_settings(settings)}
     facts: dict[str, Any] = {
         "as_of": as_of,
         "window": window,
@@ -126,7 +125,7 @@ def fit_and_report(
         "validation_warning": training.warning,
         "campaign": campaign.to_json(curve=False),
         "seed": seed,
-        "settings": training_settings,
+        "settings": settings.model_dump(mode="json"),
         "settings_hash": "",
         "rows": len(rows),
         "labelled_rows": len(rows) - rows["sub_churn"].null_count(),

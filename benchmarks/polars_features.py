@@ -11,7 +11,9 @@ from pathlib import Path
 
 import polars as pl
 
-from churnlib.settings import Aggregation, CurrencySettings, Difference, Settings
+from benchmarks.currency import currency_settings
+from churnlib.settings import Settings
+from churnlib.settings.history_features import Aggregation, Difference, HistoryFeatures
 
 KEYS = ["char_id", "sub_start_date", "sub_id"]
 SCANS: dict[str, Callable[[Path], pl.LazyFrame]] = {
@@ -34,7 +36,7 @@ def features(raw: Path, file_format: str, settings: Settings, target: Path) -> N
         for table in ("character_data", "character_currency", "sub_data")
     )
     subs = standard_features(characters, subs)
-    balances = currency_features(subs, currency, settings.currency)
+    balances = currency_features(subs, currency, currency_settings(settings))
     subs.join(balances, on="sub_id", how="left", maintain_order="left").sink_parquet(
         target, compression="zstd"
     )
@@ -67,7 +69,7 @@ def standard_features(characters: pl.LazyFrame, subs: pl.LazyFrame) -> pl.LazyFr
 
 
 def currency_features(
-    subs: pl.LazyFrame, currency: pl.LazyFrame, settings: CurrencySettings
+    subs: pl.LazyFrame, currency: pl.LazyFrame, settings: HistoryFeatures
 ) -> pl.LazyFrame:
     """The configured features of the currency, for the subscriptions that see any row of it."""
     age = month_index(pl.col("sub_start_date")) - month_index(pl.col("date"))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from churnlib.features.cohort import in_window as in_window
     from churnlib.features.outcome import add_churned_on as add_churned_on
     from churnlib.features.outcome import add_label as add_label
+    from churnlib.features.python import feature as feature
     from churnlib.features.standard import standard_features as standard_features
     from churnlib.io.catalog import Catalog as Catalog
     from churnlib.io.datasets import scan as scan
@@ -45,6 +46,7 @@ _HOMES = {
     "champion": "versions.champion",
     "check_table": "raw.validate",
     "evaluate": "metrics.evaluate",
+    "feature": "features.python",
     "feature_table": "features.cohort",
     "fit": "model.fit",
     "in_window": "features.cohort",

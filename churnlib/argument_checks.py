@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from types import UnionType
 from typing import Any, ParamSpec, TypeVar, Union, get_args, get_origin
@@ -78,13 +78,14 @@ def _name(cls: Class) -> str:
 def check_arguments(function: Callable[P, R]) -> Callable[P, R]:
     """Makes a function check the types of its arguments, by its annotations.
 
-    Where a lazy frame is expected, an eager one is made lazy.
+    Where a lazy frame is expected, also as a value of a dict, an eager one is made lazy.
 
     Args:
         function: The function.
     """
     signature = inspect.signature(function)
-    types = {name: _types(p.annotation) for name, p in signature.parameters.items()}
+    hints = {name: p.annotation for name, p in signature.parameters.items()}
+    types = {name: _types(hint) for name, hint in hints.items()}
 
     @functools.wraps(function)
     def checked(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -93,14 +94,30 @@ def check_arguments(function: Callable[P, R]) -> Callable[P, R]:
         except TypeError as error:
             raise TypeError(f"{function.__name__}() got wrong arguments: {error}") from None
         for name, value in call.arguments.items():
-            names = [_name(cls) for cls in types[name]]
-            if names == ["polars.LazyFrame"] and type(value).__module__.startswith("polars."):
-                value = call.arguments[name] = value.lazy()
-            if types[name]:
-                check_type(value, types[name], f"{function.__name__}: {name}")
+            what = f"{function.__name__}: {name}"
+            call.arguments[name] = _checked(value, types[name], what)
+            if types[name] == (Mapping,) and (each := _types_of_values(hints[name])):
+                call.arguments[name] = {
+                    key: _checked(inner, each, f"{what}[{key!r}]") for key, inner in value.items()
+                }
         return function(*call.args, **call.kwargs)
 
     return checked
+
+
+def _checked(value: Any, types: tuple[Class, ...], what: str) -> Any:
+    """Checks the type of a value, and makes a frame lazy where that is expected."""
+    is_lazy = [_name(cls) for cls in types] == ["polars.LazyFrame"]
+    if is_lazy and type(value).__module__.startswith("polars."):
+        value = value.lazy()
+    if types:
+        check_type(value, types, what)
+    return value
+
+
+def _types_of_values(annotation: Any) -> tuple[Class, ...]:
+    """The classes that the annotation of a mapping allows for its values."""
+    return _types(get_args(annotation)[-1]) if get_args(annotation) else ()
 
 
 def _types(annotation: Any) -> tuple[Class, ...]:

@@ -205,8 +205,8 @@ def _time() -> Iterator[Check]:
         "months of a table hold far fewer rows than those before and after", warned="always"
     )
     yield Check(
-        f"more than {MOST_ABSENT:.0%} of a window's subscriptions have no row of a history, although "
-        "their characters are not new",
+        f"more than {MOST_ABSENT:.0%} of a window's subscriptions have no row of a history, "
+        "although their characters are not new",
         warned="by `train` and `score`",
     )
     yield Check("no new month has arrived since the last batch", warned="by `batch-predict`")

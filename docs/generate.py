@@ -10,7 +10,7 @@ from churnlib.metrics.definitions import METRICS
 from churnlib.schemas.outputs import all_tables
 from churnlib.schemas.spec import TableSpec
 from churnlib.settings import describe_settings, list_games, load_settings
-from docs import data_checks, licences
+from docs import data_checks, features, licences
 from flows import FLOWS
 from flows.cli.app import app, commands
 from flows.cli.overview import COMPOSITE
@@ -60,6 +60,7 @@ def pages() -> dict[str, str]:
     """Makes the generated pages, by file name."""
     return {
         "tables.md": "\n".join(_tables()),
+        "features.md": "\n".join((GENERATED, *features.page())),
         "data-checks.md": "\n".join((GENERATED, *data_checks.page())),
         "settings.md": "\n".join(_settings()),
         "commands.md": "\n".join(_commands()),

@@ -39,8 +39,8 @@ def _(mo):
 def _(churnlib):
     settings = churnlib.load_settings("game1")
     tables = churnlib.read_tables(settings)
-    as_of = churnlib.latest_day(tables.currency, settings.game)
-    features = churnlib.feature_table(*tables, settings, as_of=as_of)
+    as_of = churnlib.latest_day(tables, settings)
+    features = churnlib.feature_table(tables, settings, as_of=as_of)
     return as_of, features, settings
 
 

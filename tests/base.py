@@ -7,7 +7,8 @@ from churnlib.schemas import raw_tables as schemas
 from churnlib.schemas.raw_tables import RawTables
 from churnlib.schemas.spec import Table
 from churnlib.settings import RawSettings, load_settings
-from churnlib.settings.features import FeatureSettings, HistoryFeatures
+from churnlib.settings.features import FeatureSettings
+from churnlib.settings.history_features import HistoryFeatures
 from churnlib.settings.tables import DeclaredTables, TableSettings
 
 BASE = load_settings("game1", local=False, environ={})

@@ -16,7 +16,9 @@ from churnlib.schemas.raw_tables import raw_tables
 from churnlib.schemas.spec import TableSpec
 from churnlib.schemas.validation import require
 from churnlib.settings import Settings
-from churnlib.settings.features import EventFeatures, FeatureSettings, HistoryFeatures
+from churnlib.settings.event_features import EventFeatures
+from churnlib.settings.features import FeatureSettings
+from churnlib.settings.history_features import HistoryFeatures
 from churnlib.settings.tables import TableKind
 
 

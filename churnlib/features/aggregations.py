@@ -1,14 +1,17 @@
 """Aggregations of the values of a column over runs of rows."""
 
+import inspect
 from collections.abc import Callable, Collection
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from churnlib.features.row_runs import Chunk, Floats, Integers, RowRuns
-from churnlib.settings.history_features import HistoryFunction
+
+Function = TypeVar("Function", bound=str)
 
 LARGEST = np.finfo(np.float64).max
 HUGE = 1e150
@@ -77,15 +80,16 @@ def counted_before(flags: NDArray[np.bool_]) -> NDArray[np.int32]:
 def aggregate(
     column: Column,
     runs: RowRuns,
-    functions: Collection[HistoryFunction],
+    functions: Collection[Function],
     months: Floats | None = None,
-) -> dict[HistoryFunction, Floats | Integers]:
+) -> dict[Function, Floats | Integers]:
     """Aggregates a column over each run of rows.
 
     Args:
         column: The values.
         runs: The runs.
-        functions: The functions.
+        functions: The functions: `HistoryFunction`s of the settings, of which every
+            `EventFunction` is one.
         months: The time of each row in months, which only the slope needs.
 
     Returns:
@@ -104,6 +108,16 @@ def aggregate(
         }
 
 
+def meaning_of(function: str) -> str:
+    """Says in a sentence what a function gives.
+
+    >>> meaning_of("sum")
+    'The sum; 0 if all values are null.'
+    """
+    first, *_ = (inspect.getdoc(getattr(_RunValues, function)) or "").split("\n\n")
+    return " ".join(first.split())
+
+
 def bounded(values: Floats) -> Floats:
     """Limits values to the largest numbers."""
     bounded: Floats = np.clip(values, -LARGEST, LARGEST)
@@ -111,8 +125,8 @@ def bounded(values: Floats) -> Floats:
 
 
 def _aggregate(
-    column: Column, runs: RowRuns, functions: Collection[HistoryFunction], months: Floats | None
-) -> dict[HistoryFunction, Floats | Integers]:
+    column: Column, runs: RowRuns, functions: Collection[Function], months: Floats | None
+) -> dict[Function, Floats | Integers]:
     values = _RunValues(column, runs, months)
     gathered = {name: np.empty(len(runs)) for name in functions if name in _GATHERED}
     for chunk in runs.chunks() if gathered else ():
@@ -183,12 +197,8 @@ class _RunValues:
 
     def median(self, chunk: Chunk, values: Floats) -> Floats:
         """The median, the mean of the two in the middle of an even number; null if all are null."""
-        order = np.argsort(values)  # Nulls come last.
-        order = order.take(np.argsort(chunk.run_of_row.take(order), kind="stable"))
-        count = self.count[chunk.runs]
-        middle = (
-            values.take(order.take(chunk.offsets + n)) for n in ((count - 1) // 2, count // 2)
-        )
+        values, count = chunk.sorted(values), self.count[chunk.runs]
+        middle = (values.take(chunk.offsets + n) for n in ((count - 1) // 2, count // 2))
         median: Floats = np.where(count > 0, sum(middle) / 2, np.nan)
         return median
 
@@ -213,7 +223,7 @@ class _RunValues:
         return results
 
 
-_GATHERED: dict[HistoryFunction, Callable[[_RunValues, Chunk, Floats], Floats]] = {
+_GATHERED: dict[str, Callable[[_RunValues, Chunk, Floats], Floats]] = {
     "std": _RunValues.std,
     "median": _RunValues.median,
     "slope": _RunValues.slope,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -79,8 +80,20 @@ class CharacterRows:
                 "_end": np.append(first, len(ids))[1:],
             }
         )
+        self._repeats = ~changes & (times[1:] == times[:-1])
         ascends = changes | (times[1:] >= times[:-1])
         return bool(ascends.all()) and not self.characters[CHAR_ID].is_duplicated().any()
+
+    @cached_property
+    def of_characters(self) -> RowRuns:
+        """The rows of each character."""
+        return RowRuns(*(self.characters[name].to_numpy() for name in ("_first", "_end")))
+
+    @cached_property
+    def ties(self) -> RowRuns:
+        """The rows of each character and time that has several, whose order means nothing."""
+        bounds = np.flatnonzero(np.diff(self._repeats, prepend=False, append=False))
+        return RowRuns(bounds[::2], bounds[1::2] + 1)
 
 
 class SeenRuns:
@@ -102,7 +115,7 @@ class SeenRuns:
             values: The values.
             otherwise: The value of rows that see nothing.
         """
-        aligned = np.full(len(self.sees_any), otherwise)
+        aligned = np.full(len(self.sees_any), otherwise, dtype=np.float64)
         aligned[self.sees_any] = values
         return pl.Series(aligned, nan_to_null=True)
 
@@ -139,13 +152,14 @@ class VisibleRows:
         self.first = first
         self.end = first_not_below(table.day, last + 1, first, end, first + months + 1)
 
-    def since(self, day: Integers, guess: Integers) -> Integers:
+    def since(self, day: Integers, guess: Integers | None = None) -> Integers:
         """The first visible row of each that is not dated before a day.
 
         Args:
             day: The day for each row of the cohort, in days since 1970.
-            guess: The likely answer.
+            guess: The likely answer; by default the first row.
         """
+        guess = self.first if guess is None else guess
         return first_not_below(self._table.day, day, self.first, self.end, guess)
 
     def of_months(self, months: int | None) -> SeenRuns:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from datetime import date
 from functools import cached_property, partial
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -15,9 +14,7 @@ from churnlib.features.row_runs import Floats, Integers, first_not_below
 from churnlib.months import first_days, months_of
 from churnlib.schemas.columns import CHAR_ID, DATE, SUB_START_DATE
 from churnlib.schemas.validation import require
-from churnlib.settings.features import HistoryFeatures as CurrencySettings
 from churnlib.settings.history_features import (
-    CURRENCY,
     HistoryFeature,
     HistoryFeatures,
     HistoryFunction,
@@ -95,14 +92,6 @@ def history_feature_types(features: HistoryFeatures, table: str) -> dict[str, pl
     }
 
 
-def add_currency_features(
-    subs: pl.LazyFrame, currency: pl.LazyFrame, settings: CurrencySettings, *, as_of: date
-) -> pl.LazyFrame:
-    """Adds the configured features from `character_currency`; see `add_history_features`."""
-    features = HistoryFeatures.model_validate(settings.model_dump())
-    return add_history_features(subs, currency, features, table=CURRENCY, as_of=as_of)
-
-
 def _with_features(
     rows: pl.LazyFrame, history: pl.LazyFrame, features: HistoryFeatures, table: str, clock: Clock
 ) -> pl.DataFrame:
@@ -153,36 +142,35 @@ class _States:
                 yield each.name, self._seen.align(self._latest_known(column))
             elif each.kind == "difference":
                 changes = self._changes(column, latest, each.months or 0)
-                fill = latest if each.fill == "self" else each.fill
+                fill = latest if each.fills_newest else each.fill
                 yield each.name, self._seen.align(_filled(changes, fill))
 
     def _aggregations(
         self, column: Column, features: list[HistoryFeature]
     ) -> Iterator[tuple[str, pl.Series]]:
         """The features that aggregate all visible rows, or those of some months."""
-        by_months: dict[int | None, dict[str, HistoryFunction]] = {}
-        fills = {each.name: each.fill for each in features}
+        by_months: dict[int | None, list[tuple[HistoryFunction, HistoryFeature]]] = {}
         for each in features:
             if each.function is not None:
                 months = each.months or self._features.lookback_months
-                by_months.setdefault(months, {})[each.name] = each.function
-        for months, functions in by_months.items():
+                by_months.setdefault(months, []).append((each.function, each))
+        for months, group in by_months.items():
             if months not in self._of_months:
                 self._of_months[months] = self._visible.of_months(months)
-            seen = self._of_months[months]
-            time = self._time if "slope" in functions.values() else None
-            values = aggregate(column, seen.runs, set(functions.values()), time)
-            for name, function in functions.items():
-                yield name, seen.align(_filled(values[function], fills[name]))
+            seen, functions = self._of_months[months], {function for function, _ in group}
+            time = self._time if "slope" in functions else None
+            values = aggregate(column, seen.runs, functions, time)
+            for function, each in group:
+                yield each.name, seen.align(_filled(values[function], each.fill))
 
     @cached_property
     def _time(self) -> Floats:
         """The time of each state in months: its calendar month, and the part of it before."""
-        day = self._states.day[:-1]
+        day: Integers = self._states.day[:-1]
         month = months_of(day)
         start = first_days(month)
-        time: Floats = month + (day - start) / (first_days(month + 1) - start)
-        return time
+        part: Floats = (day - start) / (first_days(month + 1) - start)
+        return month + part
 
     def _latest_known(self, column: Column) -> Floats:
         row = column.newest_known.take(self._newest)
@@ -208,11 +196,6 @@ class _States:
         return row, self._states.day.take(row) == day
 
 
-def _filled(values: Floats | Integers, fill: Any) -> Floats:
-    """Replaces nulls by a number or by numbers, unless that is None."""
-    filled: Floats = values if fill is None else np.where(np.isnan(values), fill, values)
-    return filled
-
-
-def age_feature(table: str) -> str:
-    return "currency_age_months" if table == "character_currency" else f"{table}_age_months"
+def _filled(values: Floats | Integers, fill: float | Floats | None) -> Floats | Integers:
+    """Replaces nulls by a number or by other values, unless these are None."""
+    return values if fill is None else np.where(np.isnan(values), fill, values)

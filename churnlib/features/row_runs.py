@@ -108,6 +108,13 @@ class Chunk:
         """The run of each row, counted from the chunk's first."""
         return np.repeat(np.arange(len(self.lengths), dtype=np.uint16), self.lengths)
 
+    def sorted(self, values: Floats) -> Floats:
+        """Sorts the values of rows within each run; NaN comes last."""
+        order = np.argsort(values)
+        runs = self.run_of_row.take(order)
+        # A stable sort of numbers of 16 bits takes linear time.
+        return values.take(order.take(np.argsort(runs, kind="stable")))
+
     def spread(self, values: NDArray[Any]) -> NDArray[Any]:
         """Repeats the values of runs, one per row.
 

@@ -78,9 +78,11 @@ def standard_features(
         as_of: The day of the run; later subscriptions are left out.
 
     Returns:
-        One row per subscription that started on or before `as_of` and whose character is known, or
-        with `raw.unknown_parent = "keep"` is not: then its facts are null. Sorted by character, start and subscription: the columns of the subscription, those of the
-        character, then the computed ones. Months are calendar months. No label.
+        One row per subscription that started on or before `as_of` and whose character is known,
+        sorted by character, start and subscription: the columns of the subscription, those of the
+        character, then the computed ones. Months are calendar months. No label. With
+        `raw.unknown_parent = "keep"`, subscriptions of unknown characters have a row, too, in which
+        the facts of the character are null.
 
     Raises:
         DataError: A column is missing.
@@ -126,9 +128,10 @@ def add_age(subs: pl.LazyFrame) -> pl.LazyFrame:
 def add_milestone(subs: pl.LazyFrame, name: str, *, has_creation: bool) -> pl.LazyFrame:
     """Adds whether a milestone is reached by the start, and how many months after the creation.
 
-    Keeps the rows. Needs the day of the milestone, `sub_start_date`, and whether the character
-    is known, without which both are null; the months need `creation_date`. They are null if the milestone is not reached by the start. Both are null in
-    dirty data in which it was reached before the character's creation.
+    Keeps the rows. Needs the day of the milestone, `sub_start_date`, and whether the character is
+    known, without which both are null; the months need `creation_date`. They are null if the
+    milestone is not reached by the start. Both are null in dirty data in which it was reached
+    before the character's creation.
 
     Args:
         subs: One row per subscription.

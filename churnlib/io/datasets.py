@@ -109,7 +109,7 @@ def scan(
     frame = pl.scan_parquet(file_of(source), glob=False, **reader_options(source.uri))
     try:
         columns = frame.collect_schema()
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise read_error(source, error) from None
     problems = [
         f"has {name} as {columns[name]} and not as {column.dtype}"
@@ -152,7 +152,7 @@ def attribute_read_errors(*sources: Dataset | DatasetRef) -> Iterator[None]:
 
     try:
         yield
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         for source in sources:
             if source.uri in str(error) and _is_of_store(error):
                 raise read_error(source, error) from None
@@ -166,7 +166,7 @@ def _read_to_end(source: Dataset | DatasetRef) -> None:
 
     try:
         scan(source).select(pl.all().null_count()).collect(engine="streaming")
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise read_error(source, error) from None
 
 

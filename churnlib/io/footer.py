@@ -7,6 +7,16 @@ from churnlib.errors import DataError
 from churnlib.io.datasets import REBUILD, Dataset, DatasetRef, file_of, read_error
 from churnlib.io.storage import reader_options
 
+SHAPES: dict[str, type] = {
+    "as_of": str,
+    "made_of": dict,
+    "model_version": str,
+    "newest": dict,
+    "warnings": list,
+    "window": list,
+}
+"""The types of facts that several flows read, unless they are null."""
+
 
 def footer(**facts: Any) -> dict[str, str]:
     """Encodes facts about a whole dataset for its footer.
@@ -30,7 +40,7 @@ def read_metadata(source: Dataset | DatasetRef) -> dict[str, str]:
 
     try:
         metadata = pl.read_parquet_metadata(file_of(source), **reader_options(source.uri))
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise read_error(source, error) from None
     return {key: value for key, value in metadata.items() if not key.startswith("ARROW:")}
 
@@ -53,7 +63,7 @@ def facts(source: Dataset | DatasetRef, *names: str) -> list[Any]:
                 f"{source.game}: the footer of {source.uri} does not contain '{name}', so it was "
                 f"not written by this version. {REBUILD}"
             )
-    return [json.loads(metadata[name]) for name in names]
+    return [_fact(source, name, metadata[name]) for name in names]
 
 
 def optional_fact(source: Dataset | DatasetRef, name: str) -> Any:
@@ -64,4 +74,17 @@ def optional_fact(source: Dataset | DatasetRef, name: str) -> Any:
 def optional_facts(source: Dataset | DatasetRef, *names: str) -> dict[str, Any]:
     """Reads facts by name, at once; see `optional_fact`."""
     metadata = read_metadata(source)
-    return {name: json.loads(metadata.get(name, "null")) for name in names}
+    return {name: _fact(source, name, metadata.get(name, "null")) for name in names}
+
+
+def _fact(source: Dataset | DatasetRef, name: str, text: str) -> Any:
+    try:
+        value = json.loads(text)
+        if value is not None and not isinstance(value, SHAPES.get(name, object)):
+            raise TypeError
+        return value
+    except (ValueError, TypeError, RecursionError):
+        raise DataError(
+            f"{source.game}: '{name}' in the footer of {source.uri} cannot be read: it is damaged, "
+            f"or of another program. {REBUILD}"
+        ) from None

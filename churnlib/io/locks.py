@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 ANNOUNCE_AFTER, GIVE_UP_AFTER = 5.0, 600.0
 """Seconds of waiting for a lock before a warning is logged, and before the wait is given up."""
-POLL_FILE, POLL_OBJECT = 0.02, 0.2
-"""Seconds between two attempts to lock a file, and an object."""
+POLL_FILE, POLL_OBJECT = (0.02, 1.0), (0.2, 5.0)
+"""The first and the longest time in seconds between two attempts to lock a file, and an object."""
 ABANDONED_AFTER = 60.0
 """Seconds without a renewal after which the holder of an object's lock counts as dead. Holders
 renew it four times as often."""
@@ -85,6 +85,19 @@ def duration_text(seconds: float) -> str:
     return f"{seconds / 3600:.0f} hours" if seconds >= 7200 else f"{seconds:.0f} seconds"
 
 
+def pauses(first: float, longest: float) -> Iterator[float]:
+    """Yields seconds to wait between attempts: the longer, the more of them there were.
+
+    >>> from itertools import islice
+    >>> [round(pause, 2) for pause in islice(pauses(0.02, 0.05), 4)]
+    [0.02, 0.03, 0.04, 0.05]
+    """
+    pause = first
+    while True:
+        yield min(pause, longest)
+        pause = min(pause * 1.5, longest)
+
+
 @contextmanager
 def lock_file(uri: str, wait: LockWait | None = None) -> Iterator[None]:
     """Locks a file on this machine, which the system unlocks when the process ends.
@@ -101,11 +114,20 @@ def lock_file(uri: str, wait: LockWait | None = None) -> Iterator[None]:
     path = Path(uri).with_name(f".{Path(uri).name}.lock")
     wait = wait or LockWait(str(path))
     # Without the fallback: it locks by a file's existence, which outlives a killed process.
-    lock = FileLock(path, wait.give_up_after, poll_interval=POLL_FILE, fallback_to_soft=False)
+    lock = FileLock(path, fallback_to_soft=False)
+
+    def is_locked() -> bool:
+        with suppress(Timeout):
+            lock.acquire(blocking=False)
+        return lock.is_locked
+
     try:
-        lock.acquire(cancel_check=wait.is_over)
-    except Timeout:
-        raise DataError(wait.message) from None
+        for pause in pauses(*POLL_FILE):
+            if is_locked():
+                break
+            if wait.is_over():
+                raise DataError(wait.message)
+            time.sleep(pause)
     except OSError as error:
         raise DataError(
             f"{path} cannot be locked ({reason(error)}). It must be a plain file in a writable "
@@ -167,7 +189,7 @@ def _lost(uri: str) -> StoreError:
 
 def _acquire(lock: str, wait: LockWait) -> "_ObjectLock":
     owner = uuid.uuid4().hex.encode()
-    seen, unchanged_since = None, time.monotonic()
+    seen, unchanged_since, pause = None, time.monotonic(), pauses(*POLL_OBJECT)
     while (version := object_store.put_if(lock, owner, "create")) is None:
         current = object_store.version_of(lock)
         if current != seen:
@@ -178,7 +200,7 @@ def _acquire(lock: str, wait: LockWait) -> "_ObjectLock":
                 break
         if wait.is_over():
             raise StoreError(wait.message)
-        time.sleep(POLL_OBJECT)
+        time.sleep(next(pause))
     return _ObjectLock(lock, owner, version)
 
 

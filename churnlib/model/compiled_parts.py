@@ -208,7 +208,10 @@ def _check_vectors(model: BaseLibSVM) -> None:
     shape = (vectors, model.n_features_in_)
     _need("support_vectors_", model.support_vectors_.shape == shape, "has another size")
     _need("_n_support", (model._n_support >= 0).all(), "counts less than nothing")
-    _need("_n_support", int(model._n_support.sum()) == vectors, "counts other vectors")
+    # Without classes, all vectors are counted twice.
+    counted = vectors if hasattr(model, "classes_") else 2 * vectors
+    _need("_n_support", model._n_support.shape == (classes,), "has another size")
+    _need("_n_support", int(model._n_support.sum()) == counted, "counts other vectors")
     _need("_dual_coef_", model._dual_coef_.shape == (classes - 1, vectors), "has another size")
     _need("_intercept_", model._intercept_.shape == (pairs,), "has another size")
     for name in ("_probA", "_probB"):

@@ -187,7 +187,7 @@ def _terms(file: File) -> list[Column]:
         column
         for column in file.where("whole")
         if column.is_complete
-        and 0 <= column.least
+        and column.least >= 0
         and 1 <= column.greatest <= LONGEST
         and column.distinct <= MOST_TERMS
         and not column.is_zero_or_one

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 from churnlib.io.raw_files import RAW_SUFFIXES
 from churnlib.months import last_day, shift_months
-from churnlib.proposal.columns import all_null_words
 from churnlib.proposal.features import event_features, history_features
 from churnlib.proposal.game import Placed, Proposal
 from churnlib.proposal.windows import Fitting, Tried

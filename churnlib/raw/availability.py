@@ -7,7 +7,7 @@ from typing import NamedTuple
 import polars as pl
 
 from churnlib.errors import DataError
-from churnlib.months import first_day, shift_months
+from churnlib.months import first_day, last_day, shift_months
 from churnlib.schemas.raw_tables import RawTables, raw_tables
 from churnlib.schemas.spec import TableSpec
 from churnlib.schemas.validation import require
@@ -116,18 +116,33 @@ def default_day(
         share: The share of the rows of the month before with which a month has arrived.
 
     Returns:
-        The first day of the latest month that has arrived in all histories; without histories,
-        that of the month after the latest start of a subscription. None if there are no rows.
+        The first day of the latest month that has arrived in all histories; beside a monthly
+        history, a daily one that reaches the last day of a month has arrived for the next. Without
+        histories, the first day of the month after the latest start of a subscription. None if a
+        table has no rows.
     """
-    arrivals = [
-        latest_arrival(rows_by_month(days.get(spec.name, {})), share)
-        for spec in tables.of_kind("history")
-    ]
-    if arrivals:
-        months = [arrival.month for arrival in arrivals if arrival]
-        return min(months) if len(months) == len(arrivals) else None
+    histories = tables.of_kind("history")
+    if histories:
+        is_one_monthly = any(spec.every == "month" for spec in histories)
+        found = [
+            _latest_first(
+                days.get(spec.name, {}), share, is_daily=is_one_monthly and spec.every == "day"
+            )
+            for spec in histories
+        ]
+        known = [day for day in found if day]
+        return min(known) if len(known) == len(found) else None
     start = latest_start(rows_by_month(days.get(tables.subscriptions.name, {})), share)
     return shift_months(start.month, 1) if start else None
+
+
+def _latest_first(days: Mapping[date, int], share: float, *, is_daily: bool) -> date | None:
+    """The first day of the latest month for which a history has arrived."""
+    arrival = latest_arrival(rows_by_month(days), share)
+    if arrival is None:
+        return None
+    is_whole = is_daily and max(days) >= last_day(arrival.month)
+    return shift_months(arrival.month, 1) if is_whole else arrival.month
 
 
 def latest_day(tables: Mapping[str, pl.LazyFrame], settings: Settings) -> date:

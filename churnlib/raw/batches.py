@@ -1,5 +1,7 @@
 """Reading tables batch by batch, alone or together with others."""
 
+import queue
+import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -7,11 +9,53 @@ import polars as pl
 
 BATCH = 2**17
 """Rows that are read at a time."""
+AHEAD = 2
+"""Batches that are parsed ahead of the one in use."""
+STOP_SECONDS = 0.1
+"""How often a full queue looks whether its reader has stopped."""
 
 
 def batches_of(rows: pl.LazyFrame) -> Iterator[pl.DataFrame]:
-    """Reads rows in their order, some at a time, while the next ones are parsed."""
-    yield from rows.collect_batches(chunk_size=BATCH, maintain_order=True, lazy=True)
+    """Reads rows in their order, some at a time, while the next ones are parsed.
+
+    Not by `collect_batches`, which ends without an error where Polars panics: rows would be lost.
+
+    Raises:
+        PolarsError: They cannot be read, also where Polars panics.
+    """
+    parsed: queue.Queue[pl.DataFrame | BaseException | None] = queue.Queue(AHEAD)
+    stopped = threading.Event()
+
+    def hand_over(item: pl.DataFrame | BaseException | None) -> bool:
+        """Passes a batch on; returns whether to stop."""
+        while not stopped.is_set():
+            try:
+                parsed.put(item, timeout=STOP_SECONDS)
+                return False
+            except queue.Full:
+                continue
+        return True
+
+    def parse() -> None:
+        error = None
+        try:
+            rows.sink_batches(hand_over, chunk_size=BATCH, maintain_order=True)
+        except BaseException as raised:
+            error = raised
+        hand_over(error)
+
+    thread = threading.Thread(target=parse, daemon=True)
+    thread.start()
+    try:
+        while isinstance(item := parsed.get(), pl.DataFrame):
+            yield item
+        if isinstance(item, pl.exceptions.PanicException):
+            raise pl.exceptions.ComputeError(str(item)) from None
+        if item is not None:
+            raise item
+    finally:
+        stopped.set()
+        thread.join()
 
 
 class SortedReader:

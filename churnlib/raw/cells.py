@@ -34,7 +34,7 @@ def cleaned(
         exact = [number for number in numbers if not isnan(number)]
         return pl.when(~value.cast(pl.Float64).is_in(exact)).then(value) if exact else value
     if dtype in (pl.Date, pl.Datetime) and spec.no_date:
-        return pl.when(~value.dt.date().is_in(list(_days(spec.no_date)))).then(value)
+        return pl.when(~value.dt.date().is_in(list(days_of(spec.no_date)))).then(value)
     return value
 
 
@@ -56,7 +56,8 @@ def _numbers(spec: TableSpec) -> list[float]:
     return numbers
 
 
-def _days(texts: Iterable[str]) -> Iterable[date]:
+def days_of(texts: Iterable[str]) -> Iterable[date]:
+    """The days that texts name; others, such as 0000-00-00, are left out."""
     for text in texts:
-        with suppress(ValueError):  # Such as 0000-00-00.
+        with suppress(ValueError):
             yield date.fromisoformat(text)

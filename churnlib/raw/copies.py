@@ -38,7 +38,7 @@ class Copies:
 
         Args:
             rows: Rows sorted by an order, all of a key together.
-            order: The order, which contains the key.
+            order: The order, which contains the key, or all columns.
         """
         if is_ascending(rows, order, strictly=True):
             return rows
@@ -56,7 +56,8 @@ class Copies:
         is_equal = ~repeats | _repeats(tuple(self._spec.columns))
         if "unparsable" in columns:  # A value that could not be read is not known to be equal.
             is_equal = is_equal & pl.col("unparsable").is_null()
-        has_key = pl.all_horizontal(pl.col(self._spec.key).is_not_null())
+        keys = self._spec.key or [n for n, c in self._spec.columns.items() if not c.nullable]
+        has_key = pl.all_horizontal(pl.col(keys).is_not_null())
         return repeats & has_key & is_equal.all().over((~repeats).cum_sum())
 
     @property

@@ -20,21 +20,34 @@ SIGNS = (b"+", b" ", b"\t", b"\v", b"\f", b"T00:")
 """What some parsers of numbers and days skip, and a midnight without a blank."""
 AT_A_TIME = 2**20
 """Bytes to read at once."""
-_VALUE = r'(?:[^",]*|"(?:[^"]|"")*")'
-QUOTED_LINE = rf"^{_VALUE}(?:,{_VALUE})*\r?$"
-"""A line whose quotes enclose whole values."""
-_FIELD = re.compile(rf"{_VALUE}(?=,|\r?\n?$)")
 _LONE_CR = re.compile(r"\r(?!\n)")
 
 
-def header(uri: str) -> list[str]:
+def _value(mark: str) -> str:
+    """What a value of a line is, in quotes or not, as a regular expression."""
+    return rf'(?:[^"{mark}]*|"(?:[^"]|"")*")'
+
+
+def _mark(separator: str) -> str:
+    """A separator in a regular expression; blanks may not be escaped in all of them."""
+    return separator if separator.isspace() else re.escape(separator)
+
+
+def quoted_line(separator: str = ",") -> str:
+    """A line whose quotes enclose whole values, as a regular expression."""
+    mark = _mark(separator)
+    return rf"^{_value(mark)}(?:{mark}{_value(mark)})*\r?$"
+
+
+def header(uri: str, separator: str = ",") -> list[str]:
     """The names in the first line of a CSV file that is not blank."""
     with open_bytes(uri) as file:
-        return _header(file)
+        return header_of(file, separator)
 
 
-def _header(file: BinaryIO) -> list[str]:
-    return next((record.values for record in _records(file)), [])
+def header_of(file: BinaryIO, separator: str) -> list[str]:
+    """The same of an open file."""
+    return next((record.values for record in _records(file, separator)), [])
 
 
 @dataclass(frozen=True)
@@ -44,7 +57,7 @@ class Profile:
     Attributes:
         names: The names in the header.
         lines: The number of lines, including a last one without a line end.
-        commas: The number of commas.
+        separators: The number of separators.
         has_quotes: Whether there is a quote.
         has_signs: Whether there is one of `SIGNS`, or other text than ASCII.
         has_lone_cr: Whether there is a carriage return that ends no line.
@@ -52,27 +65,29 @@ class Profile:
 
     names: list[str]
     lines: int
-    commas: int
+    separators: int
     has_quotes: bool
     has_signs: bool
     has_lone_cr: bool
 
     @property
     def is_plain(self) -> bool:
-        """Whether each line seems to be a row of unquoted values between commas."""
-        is_even = self.commas == (len(self.names) - 1) * self.lines
+        """Whether each line seems to be a row of unquoted values between separators."""
+        is_even = self.separators == (len(self.names) - 1) * self.lines
         is_clear = len(set(self.names)) == len(self.names)
         return is_even and is_clear and not (self.has_quotes or self.has_lone_cr)
 
 
-def profile(uri: str) -> Profile:
+def profile(uri: str, separator: str = ",") -> Profile:
     """Counts the characters of a CSV file that decide how to read it; the file is opened once."""
-    counts, rare = dict.fromkeys(b"\n,", 0), dict.fromkeys((b'"', *SIGNS), False)
+    signs = [sign for sign in SIGNS if sign != separator.encode()]
+    counts = dict.fromkeys((ord("\n"), ord(separator)), 0)
+    rare = dict.fromkeys((b'"', *signs), False)
     names: list[str] | None = None
     last, is_odd, has_lone_cr = ord("\n"), False, False
     with open_bytes(uri) as file:
         while part := file.read(AT_A_TIME):
-            names = _header(BytesIO(part)) if names is None else names
+            names = header_of(BytesIO(part), separator) if names is None else names
             values = np.frombuffer(part, dtype=np.uint8)
             for byte in counts:
                 counts[byte] += int(np.count_nonzero(values == byte))
@@ -84,9 +99,9 @@ def profile(uri: str) -> Profile:
     return Profile(
         names=names or [],
         lines=counts[ord("\n")] + (last != ord("\n")),
-        commas=counts[ord(",")],
+        separators=counts[ord(separator)],
         has_quotes=rare[b'"'],
-        has_signs=is_odd or any(rare[sign] for sign in SIGNS),
+        has_signs=is_odd or any(rare[sign] for sign in signs),
         has_lone_cr=has_lone_cr or last == ord("\r"),
     )
 
@@ -122,15 +137,17 @@ class Lines:
         starts: The line on which each record starts, the header first. None if each starts on the
             line of its own number.
         strays: The stray quotes. With any, rows cannot be told apart.
+        width: The number of fields of the header.
     """
 
     ragged: dict[int, int] = field(default_factory=dict)
     blank: tuple[int, ...] = ()
     starts: pl.Series | None = None
     strays: tuple[Stray, ...] = ()
+    width: int = 0
 
 
-def find_unusual_lines(uri: str) -> Lines:
+def find_unusual_lines(uri: str, separator: str = ",") -> Lines:
     """Finds the lines of a CSV file that are not rows with as many fields as the header.
 
     Lines are counted as in an editor, from 1. A quoted value may spread a record over several
@@ -138,39 +155,55 @@ def find_unusual_lines(uri: str) -> Lines:
 
     Args:
         uri: The CSV file.
+        separator: The character between its values.
     """
-    names = header(uri)
+    names = header(uri, separator)
     width, line = len(names), pl.col("line")
-    separators = line.str.replace_all('"[^"]*"', "").str.count_matches(",", literal=True)
+    separators = line.str.replace_all('"[^"]*"', "").str.count_matches(separator, literal=True)
     # Each line of a value that spans several lines has an odd number of quotes, or none.
-    is_unusual = line.str.contains('"', literal=True) & ~line.str.contains(QUOTED_LINE)
+    is_quoted = line.str.contains('"', literal=True)
+    is_unusual = is_quoted & ~line.str.contains(quoted_line(separator))
     lines = pl.scan_lines(uri, name="line", glob=False, **reader_options(uri))
     suspect = lines.filter((separators != width - 1) | is_unusual).head(1).collect()
     # Most files have none. Otherwise, all lines are counted by the rules of quoting.
-    if suspect.is_empty():
-        return Lines()
+    return Lines(width=width) if suspect.is_empty() else _count_fields(uri, names, separator)
+
+
+def _count_fields(uri: str, names: list[str], separator: str) -> Lines:
+    """Counts the fields of every line by the rules of quoting."""
     ragged: dict[int, int] = {}
     blank: list[int] = []
     starts: list[int] = []
     strays: list[Stray] = []
+    width = len(names)
     with open_bytes(uri) as file:
-        for number, record in enumerate(_records(file), start=1):
+        for number, record in enumerate(_records(file, separator), start=1):
             starts.append(record.start)
-            if record.is_stray or _has_rows_inside(record.values, width):
-                strays.append(record.stray(names))
+            if record.is_stray or _has_rows_inside(record.values, width, separator):
+                strays.append(record.stray(names, separator))
             if len(record.values) != width and _is_blank(record.values):
                 blank.append(number)
             elif len(record.values) != width:
                 ragged[record.start] = len(record.values)
-    return Lines(ragged, tuple(blank), pl.Series(starts, dtype=pl.UInt32), tuple(strays))
+    lines = pl.Series(starts, dtype=pl.UInt32)
+    return Lines(ragged, tuple(blank), lines, tuple(strays), width)
 
 
-def _has_rows_inside(values: list[str], width: int) -> bool:
+def count_lines(uri: str) -> int:
+    """The number of lines of a file, including a last one without a line end."""
+    count, last = 0, b"\n"
+    with open_bytes(uri) as file:
+        while part := file.read(AT_A_TIME):
+            count, last = count + part.count(b"\n"), part[-1:]
+    return count + (last != b"\n")
+
+
+def _has_rows_inside(values: list[str], width: int, separator: str) -> bool:
     """Whether a value that spans lines seems to be the rest of a row, and the start of another."""
     for place, value in enumerate(values):
         if "\n" not in value:
             continue
-        first, *between, last = (part.count(",") for part in value.split("\n"))
+        first, *between, last = (part.count(separator) for part in value.split("\n"))
         if len(values) != width:
             return first + sum(between) + last >= width - 1
         is_row = first == width - 1 - place and last == place
@@ -210,15 +243,17 @@ class _Record(NamedTuple):
     text: str
     is_stray: bool = False
 
-    def stray(self, names: list[str]) -> Stray:
+    def stray(self, names: list[str], separator: str) -> Stray:
         """The place of its first stray quote."""
         place = at = 0
-        while (match := _FIELD.match(self.text, at)) and place < len(names) - 1:
+        mark = _mark(separator)
+        value = re.compile(rf"{_value(mark)}(?={mark}|\r?\n?$)")
+        while (match := value.match(self.text, at)) and place < len(names) - 1:
             place, at = place + 1, match.end() + 1
         return Stray(self.start, self.end, names[place])
 
 
-def _records(file: BinaryIO) -> Iterator[_Record]:
+def _records(file: BinaryIO, separator: str) -> Iterator[_Record]:
     """Yields each record from the header on."""
     text = TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline="\n")
     read: list[str] = []
@@ -228,7 +263,7 @@ def _records(file: BinaryIO) -> Iterator[_Record]:
             read.append(line)
             yield _LONE_CR.sub(" ", line)
 
-    records = csv.reader(lines(), strict=True)
+    records = csv.reader(lines(), strict=True, delimiter=separator)
     start, has_begun = 1, False
     while True:
         read.clear()

@@ -35,6 +35,14 @@ class Workspace:
         return replace(self, memory=self.memory // parts)
 
 
+def no_space(folder: Path, error: OSError) -> DataError:
+    """The error to raise if a folder cannot hold temporary files."""
+    return DataError(
+        f"{folder} cannot hold the temporary files of a large table: {reason(error)}. "
+        "Set engine.scratch_dir to a folder with enough space."
+    )
+
+
 class Run(Protocol):
     """Sorted rows that are read block by block.
 
@@ -74,10 +82,7 @@ class _Spilled(_InMemory):
             with pa.ipc.new_file(self._file, table.schema, options=options) as writer:
                 writer.write_table(table, max_chunksize=BLOCK)
         except OSError as error:
-            raise DataError(
-                f"{path.parent} cannot hold the temporary files of a large table: {reason(error)}. "
-                "Set engine.scratch_dir to a folder with enough space."
-            ) from None
+            raise no_space(path.parent, error) from None
 
     def read(self, block: int) -> pl.DataFrame:
         with pa.memory_map(self._file) as file:

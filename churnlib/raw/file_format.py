@@ -2,7 +2,7 @@
 
 import codecs
 import re
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from churnlib.errors import DataError
 from churnlib.io.storage import open_bytes
@@ -10,6 +10,9 @@ from churnlib.io.storage import open_bytes
 HEAD = 2**16
 """Bytes to read; more than the first line of a table has."""
 PARQUET = b"PAR1"
+GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+COMPRESSED = {"gzip": GZIP, "zstd": ZSTD}
+"""The first bytes of compressed files."""
 
 
 class Format(NamedTuple):
@@ -18,7 +21,7 @@ class Format(NamedTuple):
     Attributes:
         start: The first bytes of its files.
         name: What such a file is.
-        advice: What to do with it.
+        advice: What to do with it; `{table}` stands for the name of the table.
     """
 
     start: bytes
@@ -26,17 +29,20 @@ class Format(NamedTuple):
     advice: str
 
 
-_UTF_16 = ("is UTF-16 text", "Save it as UTF-8.")
+_ENCODING = 'Save it as UTF-8, or set tables.{table}.encoding = "utf-%s".'
+_UTF_16 = ("is UTF-16 text", _ENCODING % "16")
+_UTF_32 = ("is UTF-32 text", _ENCODING % "32")
+_NAME_CSV = "If it is a CSV file, name it .csv."
 _DECOMPRESS = "Decompress it first."
 _EXPORT = "Export the sheet as CSV (UTF-8)."
 _CONVERT = "Convert it to CSV or Parquet."
 FORMATS = (
-    Format(codecs.BOM_UTF32_LE, "is UTF-32 text", "Save it as UTF-8."),
-    Format(codecs.BOM_UTF32_BE, "is UTF-32 text", "Save it as UTF-8."),
+    Format(codecs.BOM_UTF32_LE, *_UTF_32),
+    Format(codecs.BOM_UTF32_BE, *_UTF_32),
     Format(codecs.BOM_UTF16_LE, *_UTF_16),
     Format(codecs.BOM_UTF16_BE, *_UTF_16),
-    Format(b"\x1f\x8b", "is compressed with gzip", _DECOMPRESS),
-    Format(b"\x28\xb5\x2f\xfd", "is compressed with zstd", _DECOMPRESS),
+    Format(GZIP, "is compressed with gzip", "If it is a CSV file, name it .csv.gz."),
+    Format(ZSTD, "is compressed with zstd", "If it is a CSV file, name it .csv.zst."),
     Format(b"BZh", "is compressed with bzip2", _DECOMPRESS),
     Format(b"\xfd7zXZ\x00", "is compressed with xz", _DECOMPRESS),
     Format(b"7z\xbc\xaf\x27\x1c", "is a 7-Zip archive", "Unpack it first."),
@@ -56,13 +62,64 @@ _MARKUP = re.compile(rb"\s*<(!doctype|html|\?xml)", re.IGNORECASE)
 _SEPARATOR_LINE = re.compile(rb'"?sep=(.)"?,*\r?\n', re.IGNORECASE)
 
 
-def check_format(uri: str, what: str, *, is_csv: bool) -> None:
+def check_compression(uri: str, what: str, compression: str, table: str) -> None:
+    """Checks by its first bytes that a file is compressed as its suffix says.
+
+    Args:
+        uri: The file.
+        what: The game and the file, for messages.
+        compression: What it should be compressed with.
+        table: The table.
+
+    Raises:
+        DataError: It is empty, or not so compressed; says what it is.
+        OSError: The file cannot be read.
+    """
+    with open_bytes(uri) as file:
+        head = file.read(HEAD)
+    _refuse_empty(head, what)
+    if not head.startswith(COMPRESSED[compression]):
+        other = (f"is not compressed with {compression}", _NAME_CSV)
+        _refuse(what, _not_csv(head) or other, table)
+
+
+def check_text(head: bytes, what: str, table: str, *, is_utf_8: bool) -> None:
+    """Checks by its first bytes that content is text.
+
+    Args:
+        head: Those bytes.
+        what: The game and the file, for messages.
+        table: The table.
+        is_utf_8: Whether it should be UTF-8; else, text of any encoding.
+
+    Raises:
+        DataError: It is empty, or something else; says what it is.
+    """
+    _refuse_empty(head, what)
+    problem = _not_csv(head)
+    if problem and (is_utf_8 or problem not in (_UTF_16, _UTF_32)):
+        _refuse(what, problem, table)
+
+
+def _refuse_empty(head: bytes, what: str) -> None:
+    if not head.strip():
+        raise DataError(f"{what} is empty: it has not even a header. Put the whole file there.")
+
+
+def _not_csv(head: bytes) -> tuple[str, str] | None:
+    """What a file is instead of CSV, and what to do."""
+    is_parquet = head.startswith(PARQUET)
+    return ("is a Parquet file", "Name it .parquet.") if is_parquet else _foreign(head)
+
+
+def check_format(uri: str, what: str, *, is_csv: bool, table: str) -> None:
     """Checks by its first bytes that a file is of the format that its suffix says.
 
     Args:
         uri: The file.
         what: The game and the file, for messages.
         is_csv: Whether it should be CSV; else, Parquet.
+        table: The table.
 
     Raises:
         DataError: It is empty, or of another format; says which, and what to do.
@@ -70,18 +127,21 @@ def check_format(uri: str, what: str, *, is_csv: bool) -> None:
     """
     with open_bytes(uri) as file:
         head = file.read(HEAD)
-    if not head.strip():
-        raise DataError(f"{what} is empty: it has not even a header. Put the whole file there.")
-    is_parquet = head.startswith(PARQUET)
-    if is_parquet and not is_csv:
+    _refuse_empty(head, what)
+    if head.startswith(PARQUET) and not is_csv:
         return
-    problem = ("is a Parquet file", "Name it .parquet.") if is_parquet else _foreign(head)
+    problem = _not_csv(head)
     if problem is None and is_csv:
         problem = _unreadable_text(head)
     elif problem is None and b"\x00" not in head:
-        problem = ("is text, not Parquet", "If it is a CSV file, name it .csv.")
+        problem = ("is text, not Parquet", _NAME_CSV)
     if problem is not None:
-        raise DataError(f"{what} {problem[0]}. {problem[1]}")
+        _refuse(what, problem, table)
+
+
+def _refuse(what: str, problem: tuple[str, str], table: str) -> NoReturn:
+    found, advice = problem
+    raise DataError(f"{what} {found}. {advice.replace('{table}', table)}")
 
 
 def _foreign(head: bytes) -> tuple[str, str] | None:
@@ -113,6 +173,6 @@ def _unreadable_text(head: bytes) -> tuple[str, str] | None:
         return (
             f"begins with the line sep={line[1].decode(errors='replace')}, which only Excel "
             "understands",
-            "Remove that line, and separate the values by commas.",
+            "Remove that line, and set tables.{table}.separator if it is not a comma.",
         )
     return None

@@ -1,22 +1,21 @@
 """The error message for faulty raw rows: the broken rules, counts and first rows."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
 
 from churnlib.io.datasets import Dataset, DatasetRef
-from churnlib.raw import number_texts
-from churnlib.raw.csv_lines import Stray, header
-from churnlib.raw.opening import is_csv
 from churnlib.raw.parse import REFERENCE_RULE, ROW, TYPE_RULE, Parsed, Referenced
-from churnlib.raw.read import PART, PART_ROW
-from churnlib.schemas.rule_texts import RuleText, rule_text, type_text
+from churnlib.raw.parts import is_csv, table_name
+from churnlib.raw.read import PART, PART_ROW, Ragged
+from churnlib.raw.times import days_since_1970, has_year
+from churnlib.raw.value_hints import value_hint, value_rule
+from churnlib.schemas.rule_texts import RuleText, rule_text
 from churnlib.schemas.spec import TableSpec
 from churnlib.settings import RawSettings
 from churnlib.shown import one_line
-from churnlib.uris import name_of
 
 SHOWN = 3
 """Number of faulty rows to show for each rule."""
@@ -41,14 +40,14 @@ class Fault:
         count: The number of rows that break it.
         first: The `source_row` of the first of them.
         advice: What may help, other than repairing the file.
-        of_numbers: Whether it is that a value is not a number.
+        is_of_type: Whether it is that a value is not of its column's type.
     """
 
     rule: RuleText
     count: int
     first: tuple[int, ...]
     advice: str = ""
-    of_numbers: bool = False
+    is_of_type: bool = False
 
     def __add__(self, other: "Fault") -> "Fault":
         """Adds up a fault in different rows."""
@@ -79,10 +78,10 @@ def find_faults(details: pl.DataFrame, spec: TableSpec, ragged: Collection[int])
         yield _fault(text, details.filter(is_ragged))
         details = details.filter(~is_ragged)
     for column, dtype in spec.types.items():
-        text = RuleText((column,), f"{column} {type_text(dtype)}")
+        text = RuleText((column,), f"{column} {value_rule(column, spec)}")
         fault = _fault(text, details.filter(_is_unparsable(column)))
         is_id = column in spec.of_kind("id") and dtype.is_integer()
-        yield replace(fault, advice=TEXT_IDS if is_id else "", of_numbers=dtype.is_numeric())
+        yield replace(fault, advice=TEXT_IDS if is_id else "", is_of_type=True)
     marks = {*Parsed.column_names(), *Referenced.column_names()}
     for rule in rules_in(details):
         column, _, kind = rule.rpartition("|")
@@ -116,9 +115,10 @@ def refusal_message(
     source: Dataset | DatasetRef,
     raw: pl.LazyFrame,
     faults: Iterable[Fault],
-    ragged: Mapping[int, int],
+    ragged: Ragged,
     counts: tuple[int, int],
     settings: RawSettings,
+    spec: TableSpec,
 ) -> str:
     """The error message for a raw table that is refused.
 
@@ -126,22 +126,29 @@ def refusal_message(
         source: The file.
         raw: Its rows as in the file.
         faults: The broken rules.
-        ragged: The number of fields, by `source_row` of lines with more or fewer than the header.
+        ragged: The lines with more or fewer fields than the header.
         counts: The number of faulty rows, and of all rows.
         settings: The treatment of faulty rows.
+        spec: The raw table's record.
     """
     broken = [fault for fault in faults if fault.count]
     shown = sorted({row for fault in broken for row in fault.first})
     lines = raw.filter(pl.col(ROW).is_in(shown)).collect(engine="streaming")
     # As text, because Python has no dates before the year 1 and after 9999.
-    times = pl.col(pl.Datetime).dt.to_string("%Y-%m-%d %H:%M:%S%.f")
-    lines = lines.with_columns(pl.col(pl.Date).cast(pl.String), times)
+    texts = (
+        _time_text(pl.col(name), dtype)
+        for name, dtype in lines.schema.items()
+        if dtype == pl.Date or isinstance(dtype, pl.Datetime)
+    )
+    lines = lines.with_columns(*texts)
     values = {
-        row[ROW]: {**row, FIELDS: ragged.get(row[ROW])} for row in lines.iter_rows(named=True)
+        row[ROW]: {**row, FIELDS: ragged.fields.get(row[ROW])}
+        for row in lines.iter_rows(named=True)
     }
     word = "line" if is_csv(source) else "row"
     places = {row: _place(cells, word) for row, cells in values.items()}
-    listed = "\n".join(f"  {_line(fault, values, places)}" for fault in broken)
+    lines_of = (f"  {_line(fault, values, places)}{_renamed(fault, spec)}" for fault in broken)
+    listed = "\n".join(lines_of)
     if settings.on_bad_rows == "fail":
         advice = 'Fix the file, or set raw.on_bad_rows = "quarantine" to leave such rows out.'
     else:
@@ -149,25 +156,35 @@ def refusal_message(
             f"That is more than raw.max_bad_share = {settings.max_bad_share:g} allows to be left "
             "out. Fix the file, or raise the share."
         )
-    hints = (*(f.advice for f in broken), *_number_hints(broken, values))
-    if ragged and max(ragged.values()) > len(header(source.uri)):
+    hints = (*(f.advice for f in broken), *_value_hints(broken, values, spec))
+    if ragged.has_longer:
         hints = (*hints, COMMAS)
     advice = " ".join((advice, *dict.fromkeys(filter(None, hints))))
     bad, total = counts
     return (
-        f"{source.game}: {name_of(source.uri)}: {bad:,} of {total:,} rows break a rule:\n"
+        f"{source.game}: {table_name(source)}: {bad:,} of {total:,} rows break a rule:\n"
         f"{listed}\nNothing was built from it, and earlier outputs are kept. {advice}"
     )
 
 
-def _number_hints(
-    faults: Iterable[Fault], values: Mapping[int, Mapping[str, Any]]
+def _time_text(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    """Days or times as text; those that Polars cannot write as their distance from 1970."""
+    known = pl.when(has_year(value, dtype)).then(value)
+    form = "%Y-%m-%d" if dtype == pl.Date else "%Y-%m-%d %H:%M:%S%.f"
+    if isinstance(dtype, pl.Datetime) and dtype.time_zone:
+        form = f"{form} {dtype.time_zone}"
+    far = pl.format("{} days after 1970-01-01", days_since_1970(value, dtype))
+    return pl.coalesce(known.dt.to_string(form), far)
+
+
+def _value_hints(
+    faults: Iterable[Fault], values: Mapping[int, Mapping[str, Any]], spec: TableSpec
 ) -> Iterator[str]:
-    """What the values seem to mean that are not numbers, once for each column."""
+    """What the values seem to mean that are not of their type, once for each column."""
     for fault in faults:
-        if fault.of_numbers:
+        if fault.is_of_type:
             (column,) = fault.rule.columns
-            hints = (number_texts.advice(str(values[row][column]), column) for row in fault.first)
+            hints = (value_hint(str(values[row][column]), column, spec) for row in fault.first)
             yield next(filter(None, hints), "")
 
 
@@ -175,7 +192,7 @@ def _place(cells: Mapping[str, Any], word: str) -> str:
     """Where a row is."""
     if PART not in cells:
         return f"{word} {cells[ROW]}"
-    return f"row {cells[PART_ROW]} of {cells[PART]}"
+    return f"{word} {cells[PART_ROW]} of {cells[PART]}"
 
 
 def _line(fault: Fault, values: Mapping[int, Mapping[str, Any]], places: Mapping[int, str]) -> str:
@@ -183,6 +200,15 @@ def _line(fault: Fault, values: Mapping[int, Mapping[str, Any]], places: Mapping
     more = "; ..." if fault.count > SHOWN else ""
     rows = f"{fault.count:,} row{'s' if fault.count > 1 else ''}"
     return f"{fault.rule.text}: {rows} ({'; '.join(examples)}{more})"
+
+
+def _renamed(fault: Fault, spec: TableSpec) -> str:
+    """The names in the file of columns that are renamed."""
+    names = {name: spec.reading.in_file(name) for name in fault.rule.columns}
+    renamed = [
+        f"{ours} is {one_line(name)} in the file" for ours, name in names.items() if ours != name
+    ]
+    return f"; {', '.join(renamed)}" if renamed else ""
 
 
 def _values(rule: RuleText, row: Mapping[str, Any]) -> str:
@@ -197,27 +223,3 @@ def _shown(value: Any) -> str:
     """A value on one line, cut if it is long."""
     text = one_line(str(value))
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
-
-
-def stray_quotes_message(source: Dataset | DatasetRef, strays: Sequence[Stray]) -> str:
-    """The error message for a CSV file whose rows quotes join.
-
-    Args:
-        source: The file.
-        strays: The quotes.
-    """
-    places = "; ".join(map(_stray, strays[:SHOWN]))
-    more = f"; and {len(strays) - SHOWN:,} more" if len(strays) > SHOWN else ""
-    return (
-        f"{source.game}: {name_of(source.uri)} cannot be read, because of stray quotes: "
-        f"{places}{more}. Remove them; a quote in a quoted value is written twice. Nothing was "
-        "built from it, and earlier outputs are kept."
-    )
-
-
-def _stray(stray: Stray) -> str:
-    first, last, column = stray
-    if last == first:
-        return f"line {first}, column {column}"
-    end = "the end of the file" if last is None else f"line {last}"
-    return f"line {first}, column {column}, which joins the lines up to {end}"

@@ -13,8 +13,8 @@ from churnlib.io.table_writer import TableWriter, whole_characters
 from churnlib.raw.batches import batches_of
 from churnlib.raw.copies import Copies
 from churnlib.raw.external_sort import ExternalSorter, Workspace, WrittenRun
-from churnlib.raw.opening import is_csv
 from churnlib.raw.parents import ORPHAN, find_parents
+from churnlib.raw.parts import is_csv
 from churnlib.raw.quality_warnings import DayCounts
 from churnlib.raw.read_clean import UncleanError, scan_clean
 from churnlib.raw.row_order import is_ascending, split_late
@@ -99,7 +99,8 @@ def prepare_clean(
     try:
         table = _write_sorted(batches, spec, parent, output, workspace, whole)
         return Prepared(table, whole.copies)
-    except pl.exceptions.PolarsError:  # A value has another type, or a line is too long.
+    # A value has another type, a line is too long, or a day is beyond what Polars can write.
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
         raise UncleanError from None
 
 
@@ -109,7 +110,7 @@ def _clean_batches(
     """Reads the rows of a table, and checks those rules that do not depend on other tables."""
     keys = None if spec.is_key_ordered else ExternalSorter(spec.key, workspace)
     schema = spec.line_schema if is_csv(source) else spec.row_schema
-    for rows in chain.from_iterable(map(batches_of, scan_clean(source, spec))):
+    for rows in chain.from_iterable(map(batches_of, scan_clean(source, spec, workspace.folder))):
         if not schema.is_valid(rows):
             raise UncleanError
         if keys:

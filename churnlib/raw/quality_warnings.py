@@ -142,7 +142,7 @@ def _read_parents(spec: TableSpec, parent: pl.LazyFrame) -> SortedReader:
 def _warnings(spec: TableSpec, *, has_parent: bool) -> list[DataWarning]:
     """The data warnings that can be counted, with that of every table."""
     own = [each for each in spec.warnings if has_parent or not each.parent_columns]
-    is_far = pl.any_horizontal(~cs.by_name(*_dates(spec)).is_between(*PLAUSIBLE))
+    is_far = pl.any_horizontal(~cs.by_name(*_dates(spec)).cast(pl.Date).is_between(*PLAUSIBLE))
     text = f"date before {PLAUSIBLE[0].year} or after {PLAUSIBLE[1].year}"
     return [*own, DataWarning(text, is_far)]
 
@@ -154,7 +154,7 @@ def _day_of(warning: DataWarning, spec: TableSpec) -> pl.Expr:
 
 
 def _dates(spec: TableSpec) -> list[str]:
-    return [name for name, dtype in spec.types.items() if dtype == pl.Date]
+    return [name for name, dtype in spec.types.items() if dtype in (pl.Date, pl.Datetime)]
 
 
 def count_unknown_parents(checked: pl.LazyFrame, spec: TableSpec, parent: pl.LazyFrame) -> ByDay:

@@ -1,69 +1,130 @@
 """The careful reader of raw tables: it reads every value unparsed, with the place of its row."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import polars as pl
 
+from churnlib.errors import DataError
 from churnlib.io.datasets import Dataset, DatasetRef
-from churnlib.io.storage import is_folder, reader_options
-from churnlib.raw.csv_lines import Lines, header
+from churnlib.io.storage import reader_options
+from churnlib.raw.csv_lines import Lines, count_lines, find_unusual_lines, header
 from churnlib.raw.file_format import check_format
-from churnlib.raw.opening import check_columns, explain_open_errors, label, open_parquet
+from churnlib.raw.opening import (
+    Columns,
+    check_columns,
+    explain_open_errors,
+    in_our_names,
+    open_parquet,
+)
 from churnlib.raw.parse import ROW
-from churnlib.raw.parts import Part, parts_of
+from churnlib.raw.parts import Part, has_parts, parts_of
+from churnlib.raw.plain_text import as_plain_text
+from churnlib.raw.stray_quotes import stray_quotes_message
 from churnlib.schemas.spec import TableSpec
 
 PART, PART_ROW = "source_part", "source_part_row"
-"""The part of a table, and the row of that part, from 1."""
+"""The part of a table, and the line or row of that part, from 1."""
 
 
-def scan_raw(source: Dataset | DatasetRef, spec: TableSpec) -> list[pl.LazyFrame]:
-    """Opens a raw table unparsed: text from a CSV file, the file's own types from Parquet.
+@dataclass(frozen=True)
+class Ragged:
+    """The lines of CSV files that have more or fewer fields than the header.
+
+    Attributes:
+        fields: The number of their fields, by `source_row`.
+        has_longer: Whether any has more.
+    """
+
+    fields: Mapping[int, int] = field(default_factory=dict)
+    has_longer: bool = False
+
+    def __add__(self, other: "Ragged") -> "Ragged":
+        """Adds the lines of another part."""
+        return Ragged({**self.fields, **other.fields}, self.has_longer or other.has_longer)
+
+
+@dataclass(frozen=True)
+class RawRows:
+    """The rows of a raw table, unparsed.
+
+    Attributes:
+        parts: `source_row` and the columns of the table, a frame for each part. `source_row` is the
+            line of a CSV file where a row starts, or the row of a Parquet file, counted over all
+            parts. The rows of a table that may have several also have `source_part` and
+            `source_part_row`, where messages find them.
+        ragged: The lines of which no value can be read.
+    """
+
+    parts: Sequence[pl.LazyFrame]
+    ragged: Ragged
+
+
+def scan_raw(source: Dataset | DatasetRef, spec: TableSpec, folder: Path) -> RawRows:
+    """Opens a raw table unparsed: text from CSV files, the files' own types from Parquet.
 
     Args:
-        source: The file, CSV or Parquet by its suffix, or a folder of Parquet parts; other columns
-            are left out.
+        source: The file, CSV or Parquet by its suffix, a folder of parts, or a pattern; other
+            columns are left out.
         spec: The raw table's record.
-
-    Returns:
-        `source_row` and the columns of the table, a frame for each part. `source_row` counts rows
-        over all parts, from 2 in a CSV file; see `by_line`. The rows of a folder also have
-        `source_part` and `source_part_row`, where messages find them.
+        folder: Where plain text of other files is kept; it must last as long as the frames.
 
     Raises:
-        DataError: A file cannot be read, or a column is missing or duplicated.
+        DataError: A file cannot be read, a column is missing or duplicated, or quotes join lines.
     """
     with explain_open_errors(source):
-        parts = parts_of(source)
-        if not is_folder(source.uri):
-            return [_raw_csv(parts[0], spec) if parts[0].is_csv else _raw_parquet(parts[0], spec)]
-        frames, rows = [], 0
+        parts = (as_plain_text(part, spec.reading, folder) for part in parts_of(source))
+        if not has_parts(source):
+            frame, ragged = _scan(next(parts), spec)
+            return RawRows([frame], ragged)
+        frames, all_ragged, before = [], Ragged(), 0
         for part in parts:
-            frame = _raw_parquet(part, spec, rows)
-            marks = {PART: pl.lit(part.name), PART_ROW: pl.col(ROW) - rows}
+            frame, ragged = _scan(part, spec, before)
+            marks = {PART: pl.lit(part.name), PART_ROW: pl.col(ROW) - before}
             frames.append(frame.with_columns(**marks))
-            rows += frame.select(pl.len()).collect().item()
-        return frames
+            all_ragged += ragged
+            is_csv = part.is_csv
+            before += count_lines(part.file) if is_csv else frame.select(pl.len()).collect().item()
+        return RawRows(frames, all_ragged)
+
+
+def _scan(part: Part, spec: TableSpec, before: int = 0) -> tuple[pl.LazyFrame, Ragged]:
+    """Opens a part after a number of rows or lines; also returns its ragged lines."""
+    if not part.is_csv:
+        return _raw_parquet(part, spec, before), Ragged()
+    frame = _raw_csv(part, spec)
+    lines = find_unusual_lines(part.file, spec.reading.separator)
+    if lines.strays:
+        raise DataError(stray_quotes_message(part.label, lines.strays))
+    ragged = {line + before: fields for line, fields in lines.ragged.items()}
+    is_longer = any(fields > lines.width for fields in ragged.values())
+    return by_line(frame, lines).with_columns(pl.col(ROW) + before), Ragged(ragged, is_longer)
 
 
 def _raw_csv(part: Part, spec: TableSpec) -> pl.LazyFrame:
-    check_format(part.uri, label(part), is_csv=True)
-    check_columns(part, spec, header(part.uri))
-    options = reader_options(part.uri)
+    check_format(part.file, part.label, is_csv=True, table=spec.name)
+    columns = check_columns(part, spec, header(part.file, spec.reading.separator))
     frame = pl.scan_csv(
-        part.uri, infer_schema=False, truncate_ragged_lines=True, glob=False, **options
+        part.file,
+        infer_schema=False,
+        truncate_ragged_lines=True,
+        glob=False,
+        separator=spec.reading.separator,
+        **reader_options(part.file),
     )
-    return frame.select(*spec.columns).with_row_index(ROW, offset=2)
+    return _with_folders(in_our_names(frame, columns), columns, spec).with_row_index(ROW, offset=2)
 
 
 def _raw_parquet(part: Part, spec: TableSpec, rows_before: int = 0) -> pl.LazyFrame:
-    frame = open_parquet(part, spec)
-    known = frame.collect_schema().names()
-    named = {
-        name: pl.lit(part.values[name], pl.String()) for name in spec.columns if name not in known
-    }
-    columns = frame.with_columns(**named).select(*spec.columns)
-    return columns.with_row_index(ROW, offset=1 + rows_before)
+    frame, columns = open_parquet(part, spec)
+    return _with_folders(frame, columns, spec).with_row_index(ROW, offset=1 + rows_before)
+
+
+def _with_folders(frame: pl.LazyFrame, columns: Columns, spec: TableSpec) -> pl.LazyFrame:
+    """The columns of the table, with those that the names of the folders have."""
+    named = {name: pl.lit(text, pl.String()) for name, text in columns.in_folders.items()}
+    return frame.with_columns(**named).select(*spec.columns)
 
 
 def as_one(frames: Sequence[pl.LazyFrame]) -> pl.LazyFrame:

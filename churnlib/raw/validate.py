@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from itertools import chain
@@ -10,16 +10,14 @@ from pathlib import Path
 
 import polars as pl
 
-from churnlib.errors import DataError
 from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.io.temporary import scratch_folder
 from churnlib.raw.batches import batches_of
-from churnlib.raw.csv_lines import find_unusual_lines
 from churnlib.raw.external_sort import ExternalSorter, Workspace
-from churnlib.raw.messages import stray_quotes_message
-from churnlib.raw.opening import explain_read_errors, is_csv
+from churnlib.raw.opening import explain_read_errors
 from churnlib.raw.parents import find_parents
 from churnlib.raw.parse import ROW, typed
-from churnlib.raw.read import as_one, by_line, scan_raw
+from churnlib.raw.read import as_one, scan_raw
 from churnlib.raw.row_order import sort_rows
 from churnlib.raw.validator import Validator
 from churnlib.schemas.raw_tables import raw_tables
@@ -70,9 +68,10 @@ def check_table(
     validator = Validator(raw_tables(settings)[table], settings.raw, as_of)
     spec = validator.spec
     none = pl.DataFrame(schema=spec.checked_types)
-    good = valid_rows(source, validator, parent, Workspace(memory=sys.maxsize, folder=Path()))
-    rows = sort_rows(pl.concat([none, *good]), spec.order)
-    rejected = validator.rejected(raw_rows(source, spec))
+    with scratch_folder() as folder:
+        good = valid_rows(source, validator, parent, Workspace(sys.maxsize, folder))
+        rows = sort_rows(pl.concat([none, *good]), spec.order)
+        rejected = validator.rejected(raw_rows(source, spec, folder))
     return CheckedTable(rows, rejected, validator.copies.total)
 
 
@@ -98,53 +97,51 @@ def valid_rows(
     """
     spec, part = validator.spec, workspace.share(2)
     with explain_read_errors(source):
-        raw, ragged = _by_line(source, spec)
-        validator.note_ragged(ragged)
-        parts = (part.select(ROW, *spec.columns) for part in raw)
-        typed_parts = (typed(part, spec, ragged) for part in parts)
+        raw = scan_raw(source, spec, workspace.folder)
+        validator.note_ragged(raw.ragged)
+        parts = (part.select(ROW, *spec.columns) for part in raw.parts)
+        typed_parts = (typed(part, spec, raw.ragged.fields) for part in parts)
         batches: Iterator[pl.DataFrame] = chain.from_iterable(map(batches_of, typed_parts))
         if spec.required_parent:
             batches = find_parents(batches, spec, parent, part)
-        by_key = ExternalSorter(spec.key, part)  # The rows of a key are judged together.
+        by_key = ExternalSorter(spec.identity, part)  # The rows of a key are judged together.
         for rows in batches:
             by_key.add(rows)
         yield from map(validator.good_rows, by_key.merge())
-    validator.refuse(source, as_one(raw), parent)
+    validator.refuse(source, as_one(raw.parts), parent)
 
 
-def count_days(source: Dataset | DatasetRef, spec: TableSpec) -> dict[date, int]:
+def count_days(source: Dataset | DatasetRef, spec: TableSpec, folder: Path) -> dict[date, int]:
     """Counts the rows of a raw table by the day they became known, whether or not they are valid.
 
     Rows without a readable date do not count.
+
+    Args:
+        source: The file.
+        spec: The raw table's record.
+        folder: A folder for temporary files.
 
     Raises:
         DataError: A column is missing, or the file cannot be read.
     """
     counts = Counter[date]()
     with explain_read_errors(source):
-        for rows in batches_of(typed(raw_rows(source, spec), spec, {})):
+        for rows in batches_of(typed(raw_rows(source, spec, folder), spec, {})):
             known = rows.select(spec.known_on.alias("day"))["day"].drop_nulls()
             counts.update(dict(known.value_counts().iter_rows()))
     return dict(counts)
 
 
-def raw_rows(source: Dataset | DatasetRef, spec: TableSpec) -> pl.LazyFrame:
+def raw_rows(source: Dataset | DatasetRef, spec: TableSpec, folder: Path) -> pl.LazyFrame:
     """The rows of a raw table as in the file, with the `source_row` that messages name.
+
+    Args:
+        source: The file.
+        spec: The raw table's record.
+        folder: A folder for temporary files, which must last as long as the rows are read.
 
     Raises:
         DataError: A column is missing, or the file cannot be read.
     """
     with explain_read_errors(source):
-        return as_one(_by_line(source, spec)[0])
-
-
-def _by_line(
-    source: Dataset | DatasetRef, spec: TableSpec
-) -> tuple[Sequence[pl.LazyFrame], Mapping[int, int]]:
-    parts = scan_raw(source, spec)
-    if not is_csv(source):
-        return parts, {}
-    lines = find_unusual_lines(source.uri)
-    if lines.strays:
-        raise DataError(stray_quotes_message(source, lines.strays))
-    return [by_line(part, lines) for part in parts], lines.ragged
+        return as_one(scan_raw(source, spec, folder).parts)

@@ -1,6 +1,5 @@
 """The check of raw rows against the rules of their table, over all parts of it."""
 
-from collections.abc import Mapping
 from datetime import date
 
 import dataframely as dy
@@ -12,12 +11,12 @@ from churnlib.raw.availability import known_by
 from churnlib.raw.copies import Copies
 from churnlib.raw.messages import Fault, find_faults, refusal_message, rules_in
 from churnlib.raw.parse import ROW, Parsed, Referenced
-from churnlib.raw.read import PART, PART_ROW
+from churnlib.raw.parts import table_name
+from churnlib.raw.read import PART, PART_ROW, Ragged
 from churnlib.raw.unknown_ids import SAMPLE, advice, check_any_known
 from churnlib.schemas.rule_texts import RuleText
 from churnlib.schemas.spec import TableSpec
 from churnlib.settings import RawSettings
-from churnlib.uris import name_of
 
 
 class FirstFaultError(Exception):
@@ -52,7 +51,7 @@ class Validator:
         self.spec, self.settings = spec, settings
         self._as_of, self._stops = as_of, stops
         self._schema: type[dy.Schema] = type(spec.name, (spec.schema, Parsed, Referenced), {})
-        self._ragged: Mapping[int, int] = {}
+        self._ragged = Ragged()
         self._total = self._bad = 0
         self._faults: dict[RuleText, Fault] = {}
         self._marks: list[pl.DataFrame] = []
@@ -64,12 +63,13 @@ class Validator:
         """Whether a row broke a rule so far."""
         return self._bad > 0
 
-    def note_ragged(self, ragged: Mapping[int, int]) -> None:
-        """Records the lines that have more or fewer fields than the header.
+    @property
+    def bad_rows(self) -> int:
+        """The number of rows that broke a rule so far."""
+        return self._bad
 
-        Args:
-            ragged: The number of their fields, by `source_row`.
-        """
+    def note_ragged(self, ragged: Ragged) -> None:
+        """Records the lines that have more or fewer fields than the header."""
         self._ragged = ragged
 
     def good_rows(self, rows: pl.DataFrame) -> pl.DataFrame:
@@ -89,13 +89,13 @@ class Validator:
             known = known_by(self.spec, self._as_of).fill_null(True)
         judged, later = rows.filter(known), rows.filter(~known)
         self._total += len(judged)
-        good, failures = self._schema.filter(self.copies.leave_out(judged, self.spec.key))
+        good, failures = self._schema.filter(self.copies.leave_out(judged, self.spec.identity))
         if len(failures) and self._stops:
             raise FirstFaultError
         if len(failures):
             self._note(failures.details())
-        faultless, _ = self._schema.filter(self.copies.leave_out(later, self.spec.key))
-        others = faultless.join(good, on=self.spec.key, how="anti")
+        faultless, _ = self._schema.filter(self.copies.leave_out(later, self.spec.identity))
+        others = faultless.join(good, on=self.spec.key, how="anti") if self.spec.key else faultless
         kept = pl.concat([good.select(ROW), others.select(ROW)])
         return rows.join(kept, on=ROW, how="semi").select(*self.spec.checked_types)
 
@@ -109,7 +109,7 @@ class Validator:
         if self.spec.parent and sum(map(len, self._orphans)) < SAMPLE:
             orphans = details.filter("orphan")[self.spec.parent.column].head(SAMPLE)
             self._orphans += [orphans] if len(orphans) else []
-        for fault in find_faults(details, self.spec, self._ragged):
+        for fault in find_faults(details, self.spec, self._ragged.fields):
             known = self._faults.get(fault.rule)
             self._faults[fault.rule] = known + fault if known else fault
         if self.settings.on_bad_rows == "quarantine":
@@ -136,10 +136,12 @@ class Validator:
         counts, faults = (self._bad, self._total), self._faults.values()
         hint = ""
         if self.spec.parent and parent is not None and self.orphans is not None:
-            what = f"{source.game}: the rows of {name_of(source.uri)}"
+            what = f"{source.game}: the rows of {table_name(source)}"
             check_any_known(parent, self.spec.parent, what)
             hint = advice(self.orphans, parent) or self._keeping()
-        message = refusal_message(source, raw, faults, self._ragged, counts, self.settings)
+        message = refusal_message(
+            source, raw, faults, self._ragged, counts, self.settings, self.spec
+        )
         raise DataError(f"{message} {hint}".rstrip())
 
     def _keeping(self) -> str:

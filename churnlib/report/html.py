@@ -30,7 +30,7 @@ def to_html(report: Report, scored: pl.DataFrame | None = None) -> str:
     Returns:
         HTML that refers to no other file; the same input, in any order, gives the same text.
     """
-    return _template().render(
+    return template("report.html.jinja").render(
         report=report,
         scored=_scored(report),
         assessment=assess(report),
@@ -41,7 +41,8 @@ def to_html(report: Report, scored: pl.DataFrame | None = None) -> str:
 
 
 @cache
-def _template() -> Template:
+def template(name: str) -> Template:
+    """Loads the template of a page."""
     environment = Environment(
         loader=PackageLoader("churnlib", "report/page"),
         autoescape=True,
@@ -51,7 +52,7 @@ def _template() -> Template:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    return environment.get_template("report.html.jinja")
+    return environment.get_template(name)
 
 
 def finalize(value: Any) -> Any:

@@ -1,6 +1,6 @@
 """Reports for terminals."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 from textwrap import wrap
 
@@ -19,8 +19,12 @@ GAP = "  "
 
 def to_text(report: Report) -> str:
     """Renders a report for a terminal, at most 80 columns wide except for its warnings."""
-    # Not every terminal has the characters that pages use.
-    text = "\n".join(map(one_line, _lines(report))).replace(MINUS, "-").replace(MISSING, "-")
+    return for_terminal(_lines(report))
+
+
+def for_terminal(lines: Iterable[str]) -> str:
+    """Joins lines; not every terminal has the characters that pages use."""
+    text = "\n".join(map(one_line, lines)).replace(MINUS, "-").replace(MISSING, "-")
     return f"{text}\n"
 
 
@@ -36,10 +40,11 @@ def _lines(report: Report) -> Iterator[str]:
         yield from _indented(f"{answer.question}: {answer.verdict.head} {answer.verdict.reason}")
     yield from (f"WARNING: {warning}" for warning in report.warnings)
     for section in sections(report):
-        yield from _section(section)
+        yield from section_lines(section)
 
 
-def _section(section: Section) -> Iterator[str]:
+def section_lines(section: Section) -> Iterator[str]:
+    """Renders a section; the lines may still have characters that a terminal lacks."""
     yield from ("", section.title.upper())
     yield from wrap(section.lead, WIDTH)
     for place, table in enumerate(section.tables):

@@ -33,6 +33,10 @@ class RawTables(Mapping[str, TableSpec]):
                 return spec
         raise DataError(f"there is no raw table '{name}'. {closest(name, list(self))}")
 
+    def __contains__(self, name: object) -> bool:
+        """Whether the game has a table."""
+        return any(spec.name == name for spec in self.specs)
+
     def __iter__(self) -> Iterator[str]:
         """The names, in order."""
         return (spec.name for spec in self.specs)
@@ -93,7 +97,7 @@ def raw_tables(settings: Settings | DeclaredTables) -> RawTables:
         SettingsError: A table cannot be read as its settings say.
     """
     declared = settings.declared if isinstance(settings, Settings) else settings
-    return _raw_tables(declared.model_dump_json())
+    return _raw_tables(declared.rules.model_dump_json())
 
 
 @lru_cache(maxsize=64)

@@ -6,6 +6,7 @@ from typing import Any
 from churnlib.errors import SettingsError
 from churnlib.settings.game import Settings
 from churnlib.settings.layers import NULL, load_base, value_text
+from churnlib.settings.tables import meaning_of
 
 LEFT_OUT = frozenset(
     {"game", "description", "data_dir", "as_of", "schedules", "retention", "engine"}
@@ -30,7 +31,7 @@ def changes(settings: Settings, games_dir: str | None = None) -> list[dict[str, 
         shared = Settings(**{**load_base(settings.game, games_dir), "game": settings.game})
     except (SettingsError, ValueError):
         return None
-    base, now = (dict(_leaves(s.model_dump(mode="json"), "")) for s in (shared, settings))
+    base, now = (dict(_leaves(tree, "")) for tree in _trees(shared, settings))
     paths = [*now, *(path for path in base if path not in now)]
     return [
         {"setting": path, "base": base.get(path, NOT_SET), "now": now.get(path, NOT_SET)}
@@ -39,8 +40,28 @@ def changes(settings: Settings, games_dir: str | None = None) -> list[dict[str, 
     ]
 
 
+def _trees(base: Settings, now: Settings) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The settings as plain data: of tables what they mean, and of new ones what is not usual."""
+    trees = base.model_dump(mode="json"), now.model_dump(mode="json")
+    for tree in trees:
+        present = {n: t for n, t in tree["tables"].items() if not t["absent"]}
+        tree["tables"] = {name: meaning_of(table) for name, table in present.items()}
+    known, own = (tree["tables"] for tree in trees)
+    for tables, others in ((known, own), (own, known)):
+        for name in tables.keys() - others.keys():
+            tables[name] = Whole(tables[name])
+    for table in now.features.tables.keys() - base.features.tables.keys():
+        asked = now.features.tables[table]
+        trees[1]["features"][table] = asked.model_dump(mode="json", exclude_defaults=True)
+    return trees
+
+
+class Whole(dict[str, Any]):
+    """A table that is a change as a whole."""
+
+
 def _leaves(value: Any, path: str) -> Iterator[tuple[str, str]]:
-    if isinstance(value, Mapping) and value:
+    if isinstance(value, Mapping) and value and not isinstance(value, Whole):
         for name, inner in value.items():
             yield from _leaves(inner, f"{path}.{name}" if path else name)
     elif value == {}:

@@ -4,7 +4,9 @@ from collections.abc import Iterator, Mapping
 
 from churnlib.errors import closest
 from churnlib.settings.data import RawSettings
-from churnlib.settings.features import EventFeatures, FeatureSettings, HistoryFeatures
+from churnlib.settings.event_features import EventFeatures
+from churnlib.settings.features import FeatureSettings
+from churnlib.settings.history_features import HistoryFeatures
 from churnlib.settings.tables import (
     NOT_TABLES,
     ONE_OF_EACH,
@@ -74,9 +76,14 @@ def check_features(features: FeatureSettings, tables: Tables) -> None:
             known = [n for n, c in table.declared.items() if c.kind in kinds]
             if column not in known:
                 raise ValueError(
-                    f"{place}: {name} has no column '{column}' of kind {' or '.join(kinds)}. "
+                    f"{place}: {name} has no column '{column}' of kind {_either(kinds)}. "
                     f"{closest(column, known)}"
                 )
+
+
+def _either(kinds: tuple[DeclaredKind, ...]) -> str:
+    *others, last = kinds
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _asked(

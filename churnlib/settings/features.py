@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Discriminator, Tag, model_validator
 
 from churnlib.settings.event_features import EventFeatures
-from churnlib.settings.fields import Item, Section, repeated
+from churnlib.settings.fields import Item, Section, refused, repeated
 from churnlib.settings.history_features import HistoryFeatures
 from churnlib.settings.tables import Name
 
@@ -20,6 +20,7 @@ def _words(values: Any) -> str:
 
 
 TAGS = {"HistoryFeatures": "history", "EventFeatures": "events"}
+"""The kind of the tables whose features have a type."""
 TableFeatures = Annotated[
     Annotated[HistoryFeatures, Tag("history")] | Annotated[EventFeatures, Tag("events")],
     Discriminator(_words),
@@ -63,6 +64,15 @@ class FeatureSettings(Section):
     def tables(self) -> Mapping[str, HistoryFeatures | EventFeatures]:
         """The features of each history and of each table of events, by the table's name."""
         return self.__pydantic_extra__
+
+    @model_validator(mode="before")
+    @classmethod
+    def _settings_as_written(cls, values: Any) -> Any:
+        """Refuses a setting in other letters, which would count as the name of a table."""
+        for name in values if isinstance(values, Mapping) else ():
+            if str(name).lower() in cls.model_fields.keys() - {name}:
+                raise refused("extra_forbidden", name)
+        return values
 
     @model_validator(mode="after")
     def _each_ratio_once(self) -> "FeatureSettings":

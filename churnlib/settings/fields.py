@@ -93,6 +93,19 @@ def all_optional(schema: dict[str, Any]) -> None:
     schema["properties"].pop("game", None)
 
 
+def refused(kind: str, name: str, message: str = "") -> ValidationError:
+    """The error of a name in a table of settings, for validators to raise.
+
+    Args:
+        kind: Why it is refused: `extra_forbidden` or `renamed`.
+        name: The name.
+        message: What to do.
+    """
+    error = PydanticCustomError(kind, "{message}", {"message": message})
+    detail = InitErrorDetails(type=error, loc=(name,), input=None)
+    return ValidationError.from_exception_data("settings", [detail])
+
+
 def repeated(names: Sequence[str]) -> str:
     """The names that occur more than once; empty if there are none."""
     return ", ".join(sorted({name for name in names if names.count(name) > 1}))

@@ -17,7 +17,15 @@ from churnlib.settings.data import RawSettings, StandardSettings
 from churnlib.settings.engine import EngineSettings
 from churnlib.settings.evaluation import EvaluationSettings
 from churnlib.settings.features import FeatureSettings
-from churnlib.settings.fields import Day, Flag, Months, OperatorOnly, Section, configurable_fields
+from churnlib.settings.fields import (
+    Day,
+    Flag,
+    Months,
+    OperatorOnly,
+    Section,
+    configurable_fields,
+    refused,
+)
 from churnlib.settings.layers import Layers, check_variables, load_layers, merge_text
 from churnlib.settings.messages import explain
 from churnlib.settings.retention import RetentionSettings
@@ -111,7 +119,7 @@ class Settings(Section, _GivenSettings):
     def _named_as_now(cls, values: Any) -> Any:
         for old, new in RENAMED.items():
             if isinstance(values, Mapping) and old in values:
-                raise ValueError(f"[{old}] is now called [{new}]: rename it")
+                raise refused("renamed", old, f"is now called {new}: rename it")
         return values
 
     @model_validator(mode="after")

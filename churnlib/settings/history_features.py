@@ -26,7 +26,8 @@ class HistoryFeature(NamedTuple):
         function: The function of an aggregation.
         months: The period of a difference, or the months over which values are aggregated; None for
             those of the table.
-        fill: What replaces null where there is any visible row.
+        fill: The number that replaces null where there is any visible row, if any.
+        fills_newest: Whether the newest value does.
     """
 
     name: str
@@ -34,7 +35,22 @@ class HistoryFeature(NamedTuple):
     column: str = ""
     function: HistoryFunction | None = None
     months: int | None = None
-    fill: float | Literal["self"] | None = None
+    fill: float | None = None
+    fills_newest: bool = False
+
+
+def prefix_of(table: str) -> str:
+    """The beginning of the names of the features of a history."""
+    return "" if table == CURRENCY else f"{table}_"
+
+
+def age_feature(table: str) -> str:
+    """The name of the age in months of the newest row of a history.
+
+    >>> age_feature("character_currency"), age_feature("gems")
+    ('currency_age_months', 'gems_age_months')
+    """
+    return f"{'currency' if table == CURRENCY else table}_age_months"
 
 
 class Fill(Item):
@@ -83,12 +99,12 @@ class HistoryFeatures(Section):
 
     def of_table(self, table: str) -> Iterator[HistoryFeature]:
         """The features in their order, with the names that they have for a history."""
-        prefix, age = ("", "currency") if table == CURRENCY else (f"{table}_", table)
+        prefix = prefix_of(table)
         for column in self.latest:
             yield HistoryFeature(f"{prefix}{column}", "latest", column)
         for column in self.latest_known:
             yield HistoryFeature(f"{prefix}{column}", "latest_known", column)
-        yield HistoryFeature(f"{age}_age_months", "age")
+        yield HistoryFeature(age_feature(table), "age")
         for a in self.aggregations:
             months = "" if a.lookback_months is None else f"_{a.lookback_months}mo"
             for column, function in product(a.columns, a.functions):
@@ -99,7 +115,10 @@ class HistoryFeatures(Section):
         for d in self.differences:
             for column, period in product(d.columns, d.periods):
                 name = f"{prefix}{column}_diff_{period}"
-                yield HistoryFeature(name, "difference", column, None, period, d.fill)
+                fill = None if d.fill == "self" else d.fill
+                yield HistoryFeature(
+                    name, "difference", column, None, period, fill, fills_newest=d.fill == "self"
+                )
 
     @model_validator(mode="after")
     def _each_feature_once(self) -> "HistoryFeatures":

@@ -60,7 +60,7 @@ def _without_consequences(details: Sequence[ErrorDetails]) -> Iterator[ErrorDeta
 def _problem(detail: ErrorDetails, model: type[BaseModel]) -> tuple[KeyPath, str, str]:
     """Returns the path of a setting, what was expected, and what was found instead."""
     kind, message = detail["type"], detail["msg"]
-    if kind in ("extra_forbidden", "missing"):
+    if kind in ("extra_forbidden", "missing", "renamed"):
         *above, last = detail["loc"]
         path = (*_path_of_settings(model, above), str(last))
         return path, "is missing" if kind == "missing" else message, ""

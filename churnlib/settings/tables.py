@@ -9,15 +9,29 @@ from churnlib.settings.data import RawSettings
 from churnlib.settings.fields import Flag, Item, Number, OperatorOnly, Section, Whole
 
 TableKind = Literal["entity", "history", "events", "subscriptions", "misses"]
-"""The kind of rows of a raw table: characters, their states by date, what they did, subscriptions,
-or runs of missed months."""
+"""The kind of the rows of a raw table."""
+TABLE_KINDS: Mapping[TableKind, str] = {
+    "entity": "a row per character",
+    "history": "the state of a character at a date: a row per character and date",
+    "events": "what characters did: any number of rows, each with a day or time",
+    "subscriptions": "a row per subscription",
+    "misses": "a row per run of missed months",
+}
+"""The meaning of each kind."""
 DeclaredKind = Literal["category", "number", "flag", "date", "milestone", "undated"]
-"""The kind of values of a declared column.
-
-`category`, `number`, `flag` and `date` never change and are known from the start. A `milestone` is
-the day on which something is reached. An `undated` number is known only as of the extract, so it
-leaks the future.
-"""
+"""The kind of the values of a declared column."""
+COLUMN_KINDS: Mapping[DeclaredKind, str] = {
+    "category": "text with few values, which never change",
+    "number": "a number that never changes; in a history or events, that of its day",
+    "flag": "true or false, which never changes; in a history or events, that of its day",
+    "date": "a day known from the start, such as that of birth: its feature is the months from it "
+    "to the day of the row, null before it",
+    "milestone": "the day on which something is reached: its features are whether it was by the "
+    "day of the row, and the months until then from the creation",
+    "undated": "a number as of the extract, such as a total, which leaks what happened later: a "
+    "feature only with `standard.undated_totals`",
+}
+"""The meaning of each kind."""
 
 ROLES: Mapping[TableKind, Mapping[str, str]] = {
     "entity": {"char_id": "id"},
@@ -144,8 +158,36 @@ class TableSettings(Section):
         return self
 
 
+def meaning_of(table: Mapping[str, Any]) -> dict[str, Any]:
+    """What features depend on in the settings of a table, but not where it is or how it is written.
+
+    Args:
+        table: The settings as plain data.
+
+    >>> meaning_of(TableSettings(kind="events", time="at", path="logins.csv").model_dump())
+    {'kind': 'events', 'columns': {}, 'time': 'at'}
+    """
+    columns = {name: column["kind"] for name, column in table.get("columns", {}).items() if column}
+    usual = {
+        name: TableSettings.model_fields[name].get_default(call_default_factory=True)
+        for name in _MEANT
+    }
+    own = {name: table[name] for name in _MEANT if table.get(name, usual[name]) != usual[name]}
+    return {"kind": table["kind"], "columns": columns, **own}
+
+
+_MEANT = ("every", "time", "known_after_days", "fill")
+
+
 class DeclaredTables(Item):
     """The raw tables of a game, and how they are read: what `raw_tables` needs of the settings."""
 
     raw: RawSettings = RawSettings()
     tables: dict[Name, TableSettings]
+
+    @property
+    def rules(self) -> "DeclaredTables":
+        """Those that decide which rows are valid, without those of their quarantine."""
+        of_rows = ("id_type", "null_values", "no_date", "unknown_parent", "categories")
+        raw = RawSettings(**{name: getattr(self.raw, name) for name in of_rows})
+        return DeclaredTables(raw=raw, tables=self.tables)

@@ -10,11 +10,15 @@ rows therefore performs far better than the true probabilities allow.
 
 Null values do not contribute to the log-odds. Months are calendar months, as in the features.
 
+game1 and game2 have the standard tables. Those of game3 are its own, among them logins, purchases
+and daily play time, which its churn follows from as much as from its three currencies: see
+`churnlib.synthesis.daily`.
+
     python -m churnlib.synthesis --game game1 --characters 3000 --seed 1 --out data/01_raw/game1
 """
 
-from churnlib.synthesis.games import PROCESSES
-from churnlib.synthesis.process import Process
+from churnlib.synthesis.games import PROCESSES, STANDARD
+from churnlib.synthesis.process import ChurnProcess, Process
 from churnlib.synthesis.writing import Generated, generate
 
-__all__ = ["PROCESSES", "Generated", "Process", "generate"]
+__all__ = ["PROCESSES", "STANDARD", "ChurnProcess", "Generated", "Process", "generate"]

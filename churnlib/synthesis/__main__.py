@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from churnlib.console import exit_on_broken_pipe
 from churnlib.errors import ChurnlibError
-from churnlib.synthesis import PROCESSES, Process, generate
+from churnlib.synthesis import PROCESSES, ChurnProcess, generate
 
 DEFAULT = "game1"
 """The game whose process is used for games without their own."""
@@ -35,7 +35,8 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--format",
         choices=("csv", "parquet"),
-        help="default: csv, or parquet for 100,000 characters or more",
+        help="default: csv, or parquet for 100,000 characters or more; not for game3, whose files "
+        "have formats of their own",
     )
     add(
         "--like",
@@ -45,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-def process_of(game: str, like: str | None = None) -> Process:
+def process_of(game: str, like: str | None = None) -> ChurnProcess:
     """Returns the process of a game, or that of game1 with other random numbers.
 
     Args:

@@ -1,6 +1,7 @@
 """The processes of the sample games, which differ in categories, economy and causes of churn."""
 
-from churnlib.synthesis.process import Economy, Effect, Interaction, Levels, Process
+from churnlib.synthesis.daily.process import DailyProcess, Packs, Play
+from churnlib.synthesis.process import ChurnProcess, Economy, Effect, Interaction, Levels, Process
 
 GAME1 = Process(
     game="game1",
@@ -118,5 +119,68 @@ GAME2 = Process(
     spread=1.45,
 )
 
-PROCESSES = {process.game: process for process in (GAME1, GAME2)}
-"""The processes by name of the game."""
+GAME3 = DailyProcess(
+    game="game3",
+    countries=Levels(
+        ("BR", "DE", "FR", "JP", "KR", "US"),
+        (0.15, 0.15, 0.1, 0.15, 0.15, 0.3),
+        effects=(0.2, 0.0, 0.05, -0.2, -0.1, 0.0),
+    ),
+    age_bands=Levels(("under 18", "18 to 24", "25 to 34", "35 and over"), (0.15, 0.35, 0.3, 0.2)),
+    referrals=Levels(
+        ("ad", "friend", "store", "streamer"),
+        (0.35, 0.2, 0.3, 0.15),
+    ),
+    platforms=Levels(("console", "mobile", "pc"), (0.25, 0.35, 0.4)),
+    streamers=0.04,
+    plans=Levels(("bronze", "silver", "gold"), (0.5, 0.3, 0.2), (0.25, 0.0, -0.3), pull=0.4),
+    prices=(4.99, 9.99, 14.99),
+    terms=Levels(("6", "12", "24"), (0.45, 0.45, 0.1), pull=0.3),
+    seasons=Levels(
+        tuple(str(month) for month in range(1, 13)),
+        (1 / 12,) * 12,
+        effects=(-0.4, -0.2, -0.1, 0.0, 0.2, 0.5, 0.6, 0.4, 0.1, 0.0, -0.3, -0.5),
+    ),
+    play=Play(
+        logins=0.095,
+        weekend=1.7,
+        response=0.7,
+        minutes=40,
+        purchase_chance=0.03,
+        quit_rate=0.12,
+    ),
+    packs=Packs(
+        Levels(("handful", "pouch", "chest", "hoard"), (0.4, 0.3, 0.2, 0.1), pull=0.3),
+        prices=(1.99, 4.99, 9.99, 19.99),
+        gems=(100, 280, 600, 1300),
+    ),
+    drift=0.75,
+    subscribe_rate=0.065,
+    renewal_rate=0.45,
+    guild_rate=0.05,
+    base_rate=0.15,
+    effects=(
+        Effect("login_trend", -1.3, centre=1.0, scale=0.7),
+        Effect("logins_days_since_last", 1.0, centre=7, scale=6),
+        Effect("purchases_price_sum_6mo", -0.7, centre=5, scale=8),
+        Effect("logins_count_30d", -0.4, centre=5, scale=5),
+        Effect("play_time_minutes_mean_3mo", -0.3, centre=60, scale=40),
+        Effect("wallet_gems_diff_3", -0.3, centre=0, scale=150),
+        Effect("age_at_sub_months", -0.25, centre=10, scale=10),
+        Effect("is_guild_joined", -0.3, centre=0.5, scale=0.5),
+    ),
+    interactions=(
+        Interaction(
+            0.3,
+            Effect("login_trend", 1.0, centre=1.0, scale=0.7),
+            Effect("is_guild_joined", 1.0, centre=0.5, scale=0.5),
+        ),
+    ),
+    centre=0.36,
+    spread=1.69,
+)
+
+STANDARD = {process.game: process for process in (GAME1, GAME2)}
+"""The processes of games with the standard tables, by name of the game."""
+PROCESSES: dict[str, ChurnProcess] = {**STANDARD, GAME3.game: GAME3}
+"""The processes of all games by name."""

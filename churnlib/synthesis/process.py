@@ -89,18 +89,55 @@ class Economy:
 
 
 @dataclass(frozen=True, slots=True)
-class Process:
-    """The process of a game: its characters, what they earn, and when they subscribe and churn.
+class ChurnProcess:
+    """What the processes of all games have: what causes churn, and how often it happens.
 
     Attributes:
         game: The game's name; a part of the seed, so that games with the same seed differ.
+        terms: Categories of the column `sub_months`, as text.
+        base_rate: The share of subscriptions that churn within the horizon.
+        effects: The numeric features that affect churn.
+        interactions: Pairs of features that affect churn jointly.
+        centre: The mean of the sum of all effects, over subscriptions.
+        spread: The standard deviation of the same.
+    """
+
+    game: str
+    terms: Levels
+    base_rate: float
+    effects: tuple[Effect, ...]
+    interactions: tuple[Interaction, ...]
+    centre: float
+    spread: float
+
+    def __post_init__(self) -> None:
+        """Checks that no term is shorter than the horizon."""
+        short = [name for name in self.terms.names if int(name) < HORIZON_MONTHS]
+        if short:
+            raise ValueError(f"{self.game}: terms below {HORIZON_MONTHS} months: {short}.")
+
+    @property
+    def columns(self) -> dict[str, Levels]:
+        """The text columns that may affect churn, by name."""
+        raise NotImplementedError
+
+    @property
+    def categorical(self) -> dict[str, Levels]:
+        """The text columns that affect churn, by name."""
+        return {column: levels for column, levels in self.columns.items() if levels.effects}
+
+
+@dataclass(frozen=True, slots=True)
+class Process(ChurnProcess):
+    """The process of a game with the standard tables: what characters earn, and why they churn.
+
+    Attributes:
         genders: Categories of the column `gender`.
         races: Categories of the column `race`.
         classes: Categories of the column `class`.
         territories: Categories of the column `territory`.
         sub_types: Categories of the column `sub_type`.
         sub_sizes: Categories of the column `sub_size`.
-        terms: Categories of the column `sub_months`, as text.
         prices: The monthly price of each type, for a size factor of 1.
         size_factors: The factor of each size, for price and payouts.
         payouts: The monthly payout of hard and soft currency, for a size factor of 1.
@@ -114,21 +151,14 @@ class Process:
         mastery_rate: The monthly probability that a character of average engagement masters its
             class.
         kills: The numbers of kills and deaths in a month of average engagement.
-        base_rate: The share of subscriptions that churn within the horizon.
-        effects: The numeric features that affect churn.
-        interactions: Pairs of features that affect churn jointly.
-        centre: The mean of the sum of all effects, over subscriptions.
-        spread: The standard deviation of the same.
     """
 
-    game: str
     genders: Levels
     races: Levels
     classes: Levels
     territories: Levels
     sub_types: Levels
     sub_sizes: Levels
-    terms: Levels
     prices: tuple[float, ...]
     size_factors: tuple[float, ...]
     payouts: tuple[int, int]
@@ -140,14 +170,12 @@ class Process:
     twin_rate: float
     mastery_rate: float
     kills: tuple[float, float]
-    base_rate: float
-    effects: tuple[Effect, ...]
-    interactions: tuple[Interaction, ...]
-    centre: float
-    spread: float
 
-    def __post_init__(self) -> None:
-        """Checks that no term is shorter than the horizon."""
-        short = [name for name in self.terms.names if int(name) < HORIZON_MONTHS]
-        if short:
-            raise ValueError(f"{self.game}: terms below {HORIZON_MONTHS} months: {short}.")
+    @property
+    def columns(self) -> dict[str, Levels]:
+        """The text columns that may affect churn, by name."""
+        return {
+            "class": self.classes,
+            "territory": self.territories,
+            "sub_type": self.sub_types,
+        }

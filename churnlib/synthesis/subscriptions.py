@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from churnlib.synthesis.process import CHURN_AFTER_MONTHS, Levels, Process
+from churnlib.synthesis.process import CHURN_AFTER_MONTHS, ChurnProcess, Levels, Process
 
 Array = NDArray[Any]
 
@@ -63,7 +63,7 @@ def draw_terms(
     return subs
 
 
-def draw_churn(process: Process, rng: np.random.Generator, month: int, subs: Array) -> None:
+def draw_churn(process: ChurnProcess, rng: np.random.Generator, month: int, subs: Array) -> None:
     """Draws whether each subscription churns, and when its missed months begin.
 
     One that does not churn within the horizon may do so later, at its own monthly hazard, as long
@@ -86,7 +86,33 @@ def draw_churn(process: Process, rng: np.random.Generator, month: int, subs: Arr
     subs["missed_until"] = month - 2
 
 
-def term_months(process: Process, subs: Array) -> Array:
+def draw_misses(rng: np.random.Generator, month: int, subs: Array, mood: Array) -> Array:
+    """Starts the runs of missed months that begin in a month.
+
+    Args:
+        rng: The random number generator.
+        month: The month.
+        subs: The open subscriptions; the last missed month of shorter runs is changed in place.
+        mood: The engagement of the character of each.
+
+    Returns:
+        A row per run: the number of the subscription, the first and the last missed month.
+    """
+    chance = 0.02 * np.exp(-0.5 * mood) + 0.12 * subs["probability"]
+    length = rng.integers(1, CHURN_AFTER_MONTHS, len(subs))
+    after = month + length
+    # A shorter run touches neither the one before nor the missed months that are churn.
+    begins = (rng.random(len(subs)) < chance) & (month > subs["missed_until"] + 1)
+    begins &= (after < subs["fatal"]) & (after <= subs["end"])
+    subs["missed_until"][begins] = after[begins] - 1
+    fatal = subs["fatal"] == month
+    last = np.where(fatal, month + CHURN_AFTER_MONTHS, after) - 1
+    run = (subs["number"], np.full(len(subs), month), last)
+    runs: Array = np.stack(run, axis=1)[begins | fatal]
+    return runs
+
+
+def term_months(process: ChurnProcess, subs: Array) -> Array:
     """Returns the term of each subscription in months."""
     months: Array = np.array([int(name) for name in process.terms.names])[subs["term"]]
     return months

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from churnlib.synthesis.process import Effect, Levels, Process
+from churnlib.synthesis.process import ChurnProcess, Effect
 
 Floats = NDArray[np.float64]
 Ints = NDArray[Any]
@@ -17,7 +17,10 @@ DECIMALS = 6
 
 
 def churn_probability(
-    process: Process, signal: float, facts: Mapping[str, Floats], categories: Mapping[str, Ints]
+    process: ChurnProcess,
+    signal: float,
+    facts: Mapping[str, Floats],
+    categories: Mapping[str, Ints],
 ) -> Floats:
     """Computes the probability of churn within the horizon for each subscription.
 
@@ -38,7 +41,7 @@ def churn_probability(
 
 
 def log_odds(
-    process: Process, facts: Mapping[str, Floats], categories: Mapping[str, Ints]
+    process: ChurnProcess, facts: Mapping[str, Floats], categories: Mapping[str, Ints]
 ) -> Floats:
     """Sums all effects for each subscription, before centring."""
     total = np.zeros(len(facts["age_at_sub_months"]))
@@ -46,7 +49,7 @@ def log_odds(
         total += shape(effect, facts)
     for pair in process.interactions:
         total += pair.weight * shape(pair.first, facts) * shape(pair.second, facts)
-    for column, levels in categorical(process).items():
+    for column, levels in process.categorical.items():
         total += np.asarray(levels.effects)[categories[column]]
     return total
 
@@ -55,13 +58,3 @@ def shape(effect: Effect, facts: Mapping[str, Floats]) -> Floats:
     """Evaluates an effect, which is 0 for a null."""
     value = effect.weight * np.tanh((facts[effect.fact] - effect.centre) / effect.scale)
     return np.nan_to_num(value, nan=0.0)
-
-
-def categorical(process: Process) -> dict[str, Levels]:
-    """Returns the text columns that affect churn, by name."""
-    columns = {
-        "class": process.classes,
-        "territory": process.territories,
-        "sub_type": process.sub_types,
-    }
-    return {column: levels for column, levels in columns.items() if levels.effects}

@@ -7,12 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from churnlib.synthesis import span
-from churnlib.synthesis.process import CHURN_AFTER_MONTHS, Process
+from churnlib.synthesis.process import Process
 from churnlib.synthesis.span import MONTHS, STARTS, month_of
 from churnlib.synthesis.subscriptions import (
     SUBSCRIPTION,
     choose,
     draw_churn,
+    draw_misses,
     draw_terms,
     term_months,
 )
@@ -197,20 +198,10 @@ class Simulation:
 
     def miss(self, month: int) -> Array:
         """Starts runs of missed months; returns which open subscriptions miss this month."""
-        subs, rng = self.open, self.rng
+        subs = self.open
         mood = self.engagement[subs["character"]]
-        chance = 0.02 * np.exp(-0.5 * mood) + 0.12 * subs["probability"]
-        length = rng.integers(1, CHURN_AFTER_MONTHS, len(subs))
-        after = month + length
-        # A shorter run touches neither the one before nor the missed months that are churn.
-        begins = (rng.random(len(subs)) < chance) & (month > subs["missed_until"] + 1)
-        begins &= (after < subs["fatal"]) & (after <= subs["end"])
-        subs["missed_until"][begins] = after[begins] - 1
-        fatal = subs["fatal"] == month
-        last = np.where(fatal, month + CHURN_AFTER_MONTHS, after) - 1
-        run = (subs["number"], np.full(len(subs), month), last)
-        self.runs.append(np.stack(run, axis=1)[begins | fatal])
-        leavers = subs["character"][fatal]
+        self.runs.append(draw_misses(self.rng, month, subs, mood))
+        leavers = subs["character"][subs["fatal"] == month]
         self.away[leavers] = True
         self.engagement[leavers] -= 1.5
         return (month <= subs["missed_until"]) | (month >= subs["fatal"])

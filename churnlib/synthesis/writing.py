@@ -1,5 +1,6 @@
 """Simulation chunk by chunk, each written before the next."""
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,19 +14,22 @@ from churnlib.errors import DataError
 from churnlib.io.datasets import ROWS_PER_GROUP
 from churnlib.io.raw_files import RAW_SUFFIXES
 from churnlib.io.storage import replacing
-from churnlib.synthesis.process import Process
-from churnlib.synthesis.tables import tables
+from churnlib.synthesis.daily import tables as daily
+from churnlib.synthesis.daily.process import DailyProcess
+from churnlib.synthesis.daily.world import DailySimulation
+from churnlib.synthesis.process import ChurnProcess, Process
+from churnlib.synthesis.tables import NAMES, tables
 from churnlib.synthesis.world import Simulation
 
-CHUNK = 50_000
-"""The number of characters in a chunk. The data depend on it."""
+CHUNK, DAILY_CHUNK = 50_000, 20_000
+"""The number of characters in a chunk, and of a daily process. The data depend on them."""
 PARQUET_FROM = 100_000
 """The number of characters from which the raw tables are Parquet by default."""
 TRUTH = "sub_truth"
+TIME = "%Y-%m-%d %H:%M:%S"
+"""How CSV files write times."""
 
 Format = Literal["csv", "parquet"]
-TABLES = ("character_data", "character_currency", "sub_data", "sub_miss")
-"""The raw tables that are written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +37,8 @@ class Generated:
     """The files that were written.
 
     Attributes:
-        files: The file of each table, including `sub_truth`.
-        rows: The number of rows of each table.
+        files: The file of each table, or of each part of one, including `sub_truth`.
+        rows: The number of rows of each.
     """
 
     files: dict[str, Path]
@@ -42,7 +46,7 @@ class Generated:
 
 
 def generate(
-    process: Process,
+    process: ChurnProcess,
     characters: int,
     seed: int,
     out: str | Path,
@@ -50,11 +54,11 @@ def generate(
     signal: float = 1.0,
     file_format: Format | None = None,
 ) -> Generated:
-    """Writes the four raw tables of a game, and separately the true probabilities.
+    """Writes the raw tables of a game, and separately the true probabilities.
 
-    The same arguments give the same bytes. Each chunk of `CHUNK` characters has its own seed, so a
-    full chunk does not depend on the number of characters. Raw tables in the folder are replaced,
-    in either format.
+    The same arguments give the same bytes. Each chunk of characters has its own seed, so a full
+    chunk does not depend on the number of characters. Raw tables in the folder are replaced, in
+    either format.
 
     Args:
         process: The game's process.
@@ -64,20 +68,21 @@ def generate(
             `truth/sub_truth.parquet`.
         signal: How strongly churn depends on the features, from 0 (not at all) to 1.
         file_format: `csv` or `parquet`; by default Parquet for `PARQUET_FROM` characters or more.
+            The files of a daily process have formats of their own.
 
     Raises:
         DataError: An argument is out of range, or the folder cannot be written.
     """
     _check(characters, seed, signal, file_format)
-    suffix = file_format or ("parquet" if characters >= PARQUET_FROM else "csv")
+    suffixes = _suffixes(process, characters, file_format)
     folder = Path(out)
-    files = {table: folder / f"{table}.{suffix}" for table in TABLES}
+    files = {name: folder / f"{name}{suffix}" for name, suffix in suffixes.items()}
     files[TRUTH] = folder / "truth" / f"{TRUTH}.parquet"
     try:
         rows = _write(process, characters, seed, signal, files)
-        for table in TABLES:
-            for other in {*RAW_SUFFIXES} - {f".{suffix}"}:
-                (folder / f"{table}{other}").unlink(missing_ok=True)
+        for name, suffix in suffixes.items():
+            for other in {*RAW_SUFFIXES} - {suffix}:
+                (folder / f"{name}{other}").unlink(missing_ok=True)
     except OSError as error:
         raise DataError(f"{folder}: cannot be written ({error.strerror or error}).") from error
     return Generated(files, rows)
@@ -94,8 +99,20 @@ def _check(characters: int, seed: int, signal: float, file_format: str | None) -
         raise DataError(f"file_format is {file_format!r}; it must be 'csv' or 'parquet'.")
 
 
+def _suffixes(process: ChurnProcess, characters: int, file_format: str | None) -> Mapping[str, str]:
+    if not isinstance(process, DailyProcess):
+        suffix = file_format or ("parquet" if characters >= PARQUET_FROM else "csv")
+        return dict.fromkeys(NAMES, f".{suffix}")
+    if file_format is not None:
+        raise DataError(
+            f"file_format is {file_format!r}, but {process.game} has files of both formats, which "
+            "its settings name. Leave it out."
+        )
+    return daily.FILES
+
+
 def _write(
-    process: Process, characters: int, seed: int, signal: float, files: dict[str, Path]
+    process: ChurnProcess, characters: int, seed: int, signal: float, files: dict[str, Path]
 ) -> dict[str, int]:
     rows = dict.fromkeys(files, 0)
     # The inner stack closes the writers before the outer one moves the files.
@@ -107,16 +124,26 @@ def _write(
                 kind = _Parquet if path.suffix == ".parquet" else _Csv
                 writers[table] = kind(beside[table])
                 closing.callback(writers[table].close)
-            for chunk, first in enumerate(range(0, characters, CHUNK)):
-                size = min(CHUNK, characters - first)
-                world = Simulation(process, size, signal, _rng(process, seed, chunk)).run()
-                for table, frame in tables(process, world, 1 + first).items():
+            step = DAILY_CHUNK if isinstance(process, DailyProcess) else CHUNK
+            for chunk, first in enumerate(range(0, characters, step)):
+                size, rng = min(step, characters - first), _rng(process, seed, chunk)
+                for table, frame in _simulate(process, size, signal, rng, 1 + first).items():
                     writers[table].write(frame)
                     rows[table] += frame.height
     return rows
 
 
-def _rng(process: Process, seed: int, chunk: int) -> np.random.Generator:
+def _simulate(
+    process: ChurnProcess, characters: int, signal: float, rng: np.random.Generator, first_id: int
+) -> dict[str, pl.DataFrame]:
+    if isinstance(process, DailyProcess):
+        world = DailySimulation(process, characters, signal, rng).run()
+        return daily.daily_tables(process, world, first_id, rng)
+    assert isinstance(process, Process)
+    return tables(process, Simulation(process, characters, signal, rng).run(), first_id)
+
+
+def _rng(process: ChurnProcess, seed: int, chunk: int) -> np.random.Generator:
     game = int.from_bytes(process.game.encode(), "big")
     return np.random.default_rng(np.random.SeedSequence([seed, game], spawn_key=(chunk,)))
 
@@ -131,7 +158,15 @@ class _Parquet:
     def write(self, frame: pl.DataFrame) -> None:
         data = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
         if self.writer is None:
-            self.writer = pq.ParquetWriter(self.path, data.schema, compression="zstd")
+            times = [name for name, kind in frame.schema.items() if kind == pl.Datetime]
+            self.writer = pq.ParquetWriter(
+                self.path,
+                data.schema,
+                compression="zstd",
+                # Times hardly repeat, but their bytes do: a third smaller than by a dictionary.
+                use_dictionary=[name for name in frame.columns if name not in times],
+                column_encoding=dict.fromkeys(times, "BYTE_STREAM_SPLIT"),
+            )
         self.writer.write_table(data, row_group_size=ROWS_PER_GROUP)
 
     def close(self) -> None:
@@ -146,7 +181,9 @@ class _Csv:
         self.file = path.open("wb")
 
     def write(self, frame: pl.DataFrame) -> None:
-        frame.write_csv(self.file, include_header=self.file.tell() == 0, float_precision=2)
+        frame.write_csv(
+            self.file, include_header=self.file.tell() == 0, float_precision=2, datetime_format=TIME
+        )
 
     def close(self) -> None:
         self.file.close()

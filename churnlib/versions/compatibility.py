@@ -8,13 +8,14 @@ from typing import Any
 
 from churnlib.errors import ModelError
 from churnlib.settings import Settings, value_text
-from churnlib.settings.features import FeatureSettings, HistoryFeatures
-from churnlib.settings.tables import ONE_OF_EACH
+from churnlib.settings.features import FeatureSettings
+from churnlib.settings.history_features import HistoryFeatures
+from churnlib.settings.tables import ONE_OF_EACH, meaning_of
 
 DECISIVE = ("horizon_months", "churn_after_months", "standard", "tables", "features")
 """Settings that decide the meaning of features and labels, so must equal those of the training."""
 
-DEPTH = 3
+DEPTH = 4
 """The number of names in the path of a setting that a message names."""
 CONFIGURATION_LENGTH = 16
 """Number of digits that identify a configuration."""
@@ -42,17 +43,11 @@ def decisive(settings: Mapping[str, Any]) -> dict[str, Any]:
         absent = decided["tables"].keys() - present.keys()
         decided["features"] = {name: each for name, each in asked.items() if name not in absent}
         decided["tables"] = {
-            name: _meaning(table)
+            name: meaning_of(table)
             for name, table in present.items()
             if table["kind"] in ONE_OF_EACH or name in asked
         }
     return decided
-
-
-def _meaning(table: Mapping[str, Any]) -> dict[str, Any]:
-    kinds = {name: column["kind"] for name, column in table.get("columns", {}).items() if column}
-    meant = ("kind", "every", "time", "known_after_days", "fill")
-    return {**{name: table.get(name) for name in meant}, "columns": kinds}
 
 
 def upgraded(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
-from churnlib.errors import ModelError, UnreadableModelError, closest, error_prefix
+from churnlib.errors import ModelError, UnreadableModelError, closest, error_prefix, reason
 from churnlib.io.catalog import Catalog, is_version_name
 from churnlib.io.datasets import Dataset, DatasetRef, ref
 from churnlib.io.storage import fingerprint, list_files, replacing, write_text
@@ -180,7 +180,7 @@ def read_scored(model: Dataset | DatasetRef, manifest: Mapping[str, Any]) -> pl.
     Raises:
         ModelError: The file has changed since it was saved.
     """
-    return pl.read_parquet(BytesIO(read_verified(model, manifest, SCORED)))
+    return _table(model, SCORED, read_verified(model, manifest, SCORED))
 
 
 def read_golden(model: Dataset | DatasetRef, manifest: Mapping[str, Any]) -> pl.DataFrame:
@@ -189,7 +189,24 @@ def read_golden(model: Dataset | DatasetRef, manifest: Mapping[str, Any]) -> pl.
     Raises:
         ModelError: The file has changed since it was saved.
     """
-    return pl.read_parquet(BytesIO(read_verified(model, manifest, GOLDEN)))
+    return _table(model, GOLDEN, read_verified(model, manifest, GOLDEN))
+
+
+def _table(
+    model: Dataset | DatasetRef, name: str, content: bytes, n_rows: int | None = None
+) -> pl.DataFrame:
+    """Reads the Parquet content of a file of a version.
+
+    Raises:
+        ModelError: It is no such content.
+    """
+    try:
+        return pl.read_parquet(BytesIO(content), n_rows=n_rows)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise ModelError(
+            f"{model.game}: model {name_of(model.uri)}: {name} cannot be read ({reason(error)}). "
+            f"Train again: {retrain_command(model)}"
+        ) from None
 
 
 def load_model(
@@ -249,7 +266,7 @@ def open_model(
         base_rate=manifest.get("base_rate"),
         seed=manifest["seed"],
     )
-    golden = pl.read_parquet(BytesIO(contents[GOLDEN]), n_rows=GOLDEN_ROWS)
+    golden = _table(location, GOLDEN, contents[GOLDEN], n_rows=GOLDEN_ROWS)
     check_golden_rows(where, loaded, golden, remedy)
     return loaded
 

@@ -1,7 +1,7 @@
 """All versions of a game's model, described from their manifests and the registry."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -114,16 +114,29 @@ def _describe(catalog: Catalog, name: str, registry: Registry, champion: str | N
     except ModelError as error:
         return replace(described, damage=str(error))
     scores = manifest["metrics"].get("validation", {}).get("general", {})
-    steps = manifest["settings"].get("train", {}).get("pipeline") or [{"type": "unknown"}]
+    interval = scores.get("roc_auc_ci")
+    bounds = [*map(_number, interval)] if isinstance(interval, list) else []
     return replace(
         described,
         as_of=manifest["as_of"],
         window=(manifest["window"][0], manifest["window"][1]),
-        algorithm=steps[-1]["type"].rpartition(".")[2],
-        roc_auc=scores.get("roc_auc"),
-        roc_auc_ci=scores.get("roc_auc_ci"),
+        algorithm=_algorithm(manifest),
+        roc_auc=_number(scores.get("roc_auc")),
+        roc_auc_ci=interval if len(bounds) == 2 and None not in bounds else None,
         back_test=_latest(_reported(catalog, name), _compared(name, registry)),
     )
+
+
+def _algorithm(manifest: Mapping[str, Any]) -> str:
+    """The name of the classifier's class, of what nothing but this list reads."""
+    try:
+        return str(manifest["settings"]["train"]["pipeline"][-1]["type"]).rpartition(".")[2]
+    except (LookupError, TypeError):
+        return "unknown"
+
+
+def _number(value: Any) -> float | None:
+    return value if isinstance(value, int | float) else None
 
 
 def _created(version: str) -> str | None:
@@ -177,6 +190,8 @@ def _reported(catalog: Catalog, name: str) -> ListedBackTest | None:
         if report["model_version"] != name:
             return None
         window = report["window"]["start"], report["window"]["end"]
-        return ListedBackTest("roc_auc", report["general"]["roc_auc"], window, report["as_of"])
-    except (ValueError, KeyError, TypeError):  # The report of another version of this package.
+        value = _number(report["general"]["roc_auc"])
+        return ListedBackTest("roc_auc", value, window, str(report["as_of"]))
+    # The report of another version of this package, or a damaged one.
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from datetime import date, datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from churnlib.errors import UnreadableModelError
 from churnlib.io.datasets import Dataset, DatasetRef, ref
@@ -31,7 +31,7 @@ By = Annotated[
 class RecordedComparison(Comparison):
     """A comparison, and when it was made."""
 
-    when: datetime
+    when: AwareDatetime
 
 
 class Promotion(BaseModel):
@@ -52,7 +52,7 @@ class Promotion(BaseModel):
 
     version: VersionName
     previous: VersionName | None
-    when: datetime
+    when: AwareDatetime
     by: By
     why: str
     window: tuple[date, date] | None = None

@@ -15,7 +15,9 @@ from flows import FLOWS, BaseFlow, find_flow
 from flows.cli.exit_status import DIFFERENT, DONE
 from flows.cli.parameters import (
     AsJson,
+    AsOf,
     BatchFlow,
+    CheckPage,
     DataDir,
     FirstMonth,
     FolderOfFiles,
@@ -31,6 +33,7 @@ from flows.cli.parameters import (
     Replace,
     RollBack,
     RunOptions,
+    SetOptions,
     Version,
     VersionToPromote,
     VersionToReplay,
@@ -266,6 +269,27 @@ def server(*, port: Port = 4200) -> None:
     from flows.cli.server import run_server
 
     run_server(port)
+
+
+@app.command
+def check(
+    *,
+    game: Game,
+    as_of: AsOf = None,
+    settings: SetOptions = (),
+    data_dir: DataDir = None,
+    page: CheckPage = None,
+) -> int:
+    """Read a game's raw data, and tell what they hold and whether a run would accept them.
+
+    Lists tables, columns, odd values, all faults, subscriptions, churn, and which windows fit.
+    Writes nothing but the page. Exit status: 0 no run would be refused, 2 a run would be.
+    """
+    print(f"check: {game}", flush=True)
+    from flows.cli.check import check
+
+    run = RunOptions(game=game, as_of=as_of, settings=settings, data_dir=data_dir)
+    return check(run, page)
 
 
 @app.command(name="map")

@@ -162,6 +162,10 @@ MapFile = Annotated[
         help="The page. Default: 08_reporting/pipelines.html in the data folder.",
     ),
 ]
+CheckPage = Annotated[
+    str | None,
+    Parameter(name="--html", metavar="FILE", help="Write the same to this file, as a page."),
+]
 Port = Annotated[int, Parameter(metavar="N", help="The port on 127.0.0.1. Default: 4200.")]
 AsJson = Annotated[bool, Parameter(name="--json", help="Print JSON, for programs.")]
 

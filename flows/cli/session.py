@@ -3,6 +3,7 @@
 import atexit
 import gc
 import os
+import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +13,7 @@ from importlib import import_module
 from churnlib.errors import ChurnlibError
 from churnlib.io.catalog import Catalog
 from churnlib.settings import Settings, load_settings
+from churnlib.shown import message
 from flows.cli.exit_status import DONE, FAILED, USERS_FAULT
 from flows.cli.parameters import RunOptions
 from flows.engine.scratch import check_scratch_dir
@@ -98,7 +100,7 @@ def _call(work: Callable[[], int | None], server: LocalServer) -> int:
         from flows.engine.log import was_logged
 
         if not was_logged(error):
-            traceback.print_exc()
+            print(message(traceback.format_exc()), end="", file=sys.stderr)
         return FAILED
 
 

@@ -68,7 +68,7 @@ def _wait_for_a_worker(client: "Client", scheduler: str) -> None:
 def _local_cluster(workers: int | None) -> "LocalCluster":
     import dask
     from dask.system import CPU_COUNT
-    from distributed import LocalCluster
+    from distributed import LocalCluster, Security
 
     count = workers or CPU_COUNT
     # Before the processes start: Polars reads it once.
@@ -77,11 +77,18 @@ def _local_cluster(workers: int | None) -> "LocalCluster":
         "DASK_LOGGING__DISTRIBUTED": "error",
         "POLARS_MAX_THREADS": max(1, CPU_COUNT // count),
     }
-    with dask.config.set({"distributed.nanny.pre-spawn-environ": environment}):
+    # A scheduler runs the code of whoever connects: only this process and its workers have the key.
+    # Its pages ask for none, and would answer other users and the pages in a browser.
+    no_pages: dict[str, list[str]] = {
+        f"distributed.{node}.http.routes": [] for node in ("scheduler", "worker")
+    }
+    with dask.config.set({"distributed.nanny.pre-spawn-environ": environment, **no_pages}):
         return LocalCluster(
             n_workers=count,
             threads_per_worker=1,
             memory_limit=0,  # Buckets limit memory; Dask would kill workers by an estimate.
+            security=Security.temporary(),
+            scheduler_kwargs={"dashboard": False},
             dashboard_address="127.0.0.1:0",  # The usual port may be taken.
             silence_logs=logging.ERROR,
         )

@@ -78,7 +78,10 @@ def build_over_dask(
         with cluster(engine) as client:
             check_workers(client, function, tables)
             ranges = buckets.cut(tables, buckets_for(needed, threads_of(client)))
-            runner = DaskTaskRunner(address=client.scheduler_info()["address"])
+            runner = DaskTaskRunner(
+                address=client.scheduler_info()["address"],
+                client_kwargs={"security": client.security},
+            )
             return flow_of(build, facts, ranges, runner)()
     finally:
         remove_parts(build)

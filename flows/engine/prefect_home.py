@@ -5,6 +5,7 @@ Only the standard library and `churnlib.errors` are imported here, so that this 
 
 import os
 import sqlite3
+import sys
 import urllib.error
 import urllib.request
 from base64 import b64encode
@@ -20,8 +21,8 @@ from churnlib.shown import has_credentials
 
 BUSY_SECONDS = 4
 """How long to wait for another process that writes to the database."""
-ANSWER_SECONDS = 6
-"""How long to wait for the answer of a configured server."""
+ANSWER_SECONDS, BUSY_ANSWER_SECONDS = 6, 30
+"""How long to wait for the answer of a configured server, before and after this is announced."""
 QUICK_TO_CHECK = 2**24
 """The largest database in bytes whose pages are all checked, which takes a tenth of a second."""
 CONNECTION_URLS = ("PREFECT_SERVER_DATABASE_CONNECTION_URL", "PREFECT_API_DATABASE_CONNECTION_URL")
@@ -137,8 +138,7 @@ def check_answers(url: str, password: str | None = None) -> None:
             "Set PREFECT_API_AUTH_STRING=user:password."
         )
     try:
-        with urllib.request.urlopen(f"{url.rstrip('/')}/health", timeout=ANSWER_SECONDS) as answer:
-            is_prefect = not answer.read(100).lstrip().startswith(b"<")
+        is_prefect = not _read_health(url).lstrip().startswith(b"<")
     except urllib.error.HTTPError as error:
         is_prefect = error.code != 404  # It may ask for a user, or be too busy.
     except ValueError:
@@ -155,6 +155,30 @@ def check_answers(url: str, password: str | None = None) -> None:
         )
     if password is not None:
         check_password(url, password)
+
+
+def _read_health(url: str) -> bytes:
+    """Reads what a server says of its health; waits longer for one on a loaded machine.
+
+    Raises:
+        OSError: It does not answer.
+        ValueError: The URL is none.
+    """
+    health = f"{url.rstrip('/')}/health"
+    try:
+        with urllib.request.urlopen(health, timeout=ANSWER_SECONDS) as answer:
+            content: bytes = answer.read(100)
+    except OSError as error:
+        if not isinstance(getattr(error, "reason", error), TimeoutError):
+            raise
+        print(
+            f"the Prefect server at {url} has not answered for {ANSWER_SECONDS} seconds; waiting "
+            f"for {BUSY_ANSWER_SECONDS} more",
+            file=sys.stderr,
+        )
+        with urllib.request.urlopen(health, timeout=BUSY_ANSWER_SECONDS) as answer:
+            content = answer.read(100)
+    return content
 
 
 def check_password(url: str, password: str) -> None:

@@ -12,6 +12,7 @@ from prefect.context import FlowRunContext
 
 from churnlib.errors import SettingsError
 from churnlib.settings import load_settings, value_text
+from churnlib.shown import masked, one_line
 from churnlib.uris import is_remote
 from flows.engine.tolerance import tolerant
 
@@ -74,13 +75,23 @@ def labelled_as_try(changes: tuple[str, ...]) -> Iterator[None]:
         _IS_TRY.reset(token)
 
 
+def name_of_try(name: str, changes: tuple[str, ...]) -> str:
+    """The name of a run that is a try, which logs and pages show: one line, without passwords.
+
+    The settings are not checked yet, so a URI may have a password, which is refused later.
+
+    >>> name_of_try("game1", ("train.seed=3", "s3://key:secret@bucket/data"))
+    'game1 try: train.seed=3 s3://***@bucket/data'
+    """
+    text = one_line(masked(f"{name} {TAG}: {' '.join(changes)}"))
+    return text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME - 3]}..."
+
+
 def _rename_run(changes: tuple[str, ...]) -> None:
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
         return
     run = context.flow_run
-    name = f"{run.name} {TAG}: {' '.join(changes)}"
-    if len(name) > LONGEST_NAME:
-        name = f"{name[: LONGEST_NAME - 3]}..."
+    name = name_of_try(run.name, changes)
     with tolerant("the name of a run"), get_client(sync_client=True) as client:
         client.update_flow_run(run.id, name=name, tags=sorted({*run.tags, TAG}))

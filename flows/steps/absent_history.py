@@ -2,11 +2,11 @@
 
 import polars as pl
 
-from churnlib.features.history import age_feature
 from churnlib.io import datasets
 from churnlib.io.datasets import DatasetRef
 from churnlib.report.formatting import counted
 from churnlib.schemas.columns import LABEL
+from churnlib.settings.history_features import age_feature
 from flows.steps.run import Run
 
 MOST_ABSENT = 0.01

@@ -5,7 +5,7 @@ from functools import reduce
 from typing import Any
 
 from churnlib.errors import SettingsError
-from churnlib.io.commands import command_line
+from churnlib.io.commands import churn_command
 from churnlib.settings import Settings, load_settings
 from churnlib.versions.compatibility import DECISIVE, decisive_settings
 from flows.engine.tries import is_same_folder
@@ -56,7 +56,7 @@ def deciding_command(run: Run, version: str) -> str:
     named = ("--model", version) if run.model else ()
     own = own_settings(run.settings.game)
     if own and is_same_folder(run.settings.data_dir, own.data_dir):
-        return command_line("score", run.catalog.models(), *named)
+        return churn_command("score", own.game, run.catalog.data_dir, *named)
     return run.command("score", *named, latest=True)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from churnlib.errors import DataError, SettingsError, UnreadableError, error_prefix
 from churnlib.io import datasets
 from churnlib.io.catalog import Catalog
-from churnlib.io.commands import churn_command
+from churnlib.io.commands import churn_command, suggesting
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.schemas.raw_tables import RawTables, raw_tables
 from churnlib.settings import Settings, WindowName, check_label_overlap, load_settings, value_text
@@ -154,15 +154,24 @@ class Run:
         """
         day = None if latest else as_of or self.settings.as_of
         stated = {**(self.parameters["overrides"] or {}), **(changes or {})}
-        stated.pop("as_of", None)
         return churn_command(
             flow,
             self.settings.game,
             self.parameters["data_dir"],
-            *(() if day is None else ("--as-of", str(day))),
+            *_day_option(day),
             *more,
-            *(f"--set={path}={value_text(value)}" for path, value in stated.items()),
+            *_set_options(stated),
         )
+
+
+def _day_option(day: date | None) -> tuple[str, ...]:
+    return () if day is None else ("--as-of", str(day))
+
+
+def _set_options(stated: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(
+        f"--set={path}={value_text(value)}" for path, value in stated.items() if path != "as_of"
+    )
 
 
 @contextmanager
@@ -198,7 +207,9 @@ def open_run(
     with exclusive_run(catalog, partial(tidy, settings, catalog)), published_together():
         derived, day = _day_of(settings, catalog)
         parameters = {"game": game, "as_of": day, "overrides": overrides, "data_dir": data_dir}
-        yield Run(settings, catalog, day, parameters, model, derived, replace)
+        options = (*_day_option(settings.as_of), *_set_options(overrides or {}))
+        with suggesting(*options):
+            yield Run(settings, catalog, day, parameters, model, derived, replace)
 
 
 def _day_of(settings: Settings, catalog: Catalog) -> tuple[DerivedDay | None, date]:

@@ -24,9 +24,9 @@ from churnlib.raw.validate import count_days
 from churnlib.schemas.columns import CHAR_ID
 from churnlib.schemas.raw_tables import declared_for, raw_tables
 from churnlib.schemas.spec import TableSpec
-from churnlib.settings import RawSettings, Settings
-from churnlib.settings.tables import DeclaredTables
+from churnlib.settings import Settings
 from flows.engine.publication import present, remove_together
+from flows.engine.scratch import scratch_folder
 from flows.steps.table_tasks import Checked, check_known, check_raw, count_unknown
 
 
@@ -90,7 +90,7 @@ def check_tables(
         if found["undeclared"]:
             by_day |= {undeclared_warning(found["undeclared"]): by_day.get(ROWS, [])}
         if known := _optional_parent(spec, tables, catalog, settings):
-            by_day |= count_unknown(checked, _rules(declared_for(settings, spec)), parent=known)
+            by_day |= count_unknown(checked, declared_for(settings, spec).rules, parent=known)
             rows = (datasets.scan(checked), datasets.scan(known))
             check_share_known(checked, rows, spec, by_day, settings.raw, as_of or date.max)
         spellings = optional_fact(checked, SPELLINGS) or {}
@@ -110,7 +110,7 @@ def _check(
     """Checks a table for all days, or if that finds faults, as of a day."""
     output, rejected = catalog.checked(spec.name), catalog.rejected(spec.name)
     declared, engine = declared_for(settings, spec), settings.engine
-    whole = check_raw(source, output, _rules(declared), parent=parent, engine=engine)
+    whole = check_raw(source, output, declared.rules, parent=parent, engine=engine)
     if whole is not None:
         remove_together(rejected)
         return whole
@@ -140,19 +140,14 @@ def days_of_rows(
     place = catalog.raw(spec.name, settings.tables[spec.name].path)
     source, engine = datasets.ref(place), settings.engine
     if spec.required_parent:
-        return count_days(source, spec), False
-    rules = _rules(declared_for(settings, spec))
+        with scratch_folder(engine) as folder:
+            return count_days(source, spec, folder), False
+    rules = declared_for(settings, spec).rules
     whole = check_raw(source, catalog.checked(spec.name), rules, engine=engine)
     if whole is None:  # Whether a faulty row matters depends on the day.
-        return count_days(source, spec), True
+        with scratch_folder(engine) as folder:
+            return count_days(source, spec, folder), True
     return rows_by_day(fact(present(whole["checked"]), ROWS_BY_DAY)), False
-
-
-def _rules(settings: DeclaredTables) -> DeclaredTables:
-    """The settings that affect whether rows are invalid, without those of their quarantine."""
-    of_rows = ("id_type", "null_values", "no_date", "unknown_parent", "categories")
-    raw = RawSettings(**{name: getattr(settings.raw, name) for name in of_rows})
-    return DeclaredTables(raw=raw, tables=settings.tables)
 
 
 def _optional_parent(

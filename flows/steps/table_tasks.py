@@ -93,12 +93,12 @@ def check_known(
     output, rejected = outputs["checked"], outputs["rejected"]
     with _workspace(engine) as space:
         prepared = prepare_valid(source, validator, _scan(parent), place_aside(output), space)
-    found = _kept(prepared, output, source, spec)
-    if validator.has_faults:
-        rows = validator.rejected(raw_rows(source, spec)).lazy()
-        found["rejected"] = keep_aside(
-            datasets.write_parquet(rows, place_aside(rejected)), rejected
-        )
+        found = _kept(prepared, output, source, spec)
+        if validator.has_faults:
+            rows = validator.rejected(raw_rows(source, spec, space.folder)).lazy()
+            found["rejected"] = keep_aside(
+                datasets.write_parquet(rows, place_aside(rejected)), rejected
+            )
     return found
 
 

@@ -15,13 +15,13 @@ from benchmarks.inputs import ORDERS, write_csv
 from benchmarks.ways import FORMATS
 from churnlib.io.catalog import Catalog
 from churnlib.settings import load_settings
-from churnlib.synthesis import PROCESSES, generate
+from churnlib.synthesis import STANDARD, generate
 from tests.base import HISTORY, raw_tables
 
 CHARACTERS = 250
 
 
-@pytest.fixture(scope="module", params=sorted(PROCESSES))
+@pytest.fixture(scope="module", params=sorted(STANDARD))
 def game(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -31,7 +31,7 @@ def data(game: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with untidy tables, in both formats, and the engine's features of them."""
     folder = tmp_path_factory.mktemp(game)
     raw = folder / "01_raw" / game
-    generate(PROCESSES[game], CHARACTERS, 7, raw, file_format="csv")
+    generate(STANDARD[game], CHARACTERS, 7, raw, file_format="csv")
     for table, make_untidy in UNTIDY.items():
         rows = pl.read_csv(raw / f"{table}.csv", try_parse_dates=True)
         untidy = make_untidy(rows, np.random.default_rng(11)).sample(

@@ -50,6 +50,7 @@ CALLS: dict[str, dict[str, Any]] = {
         "as_of": AS_OF,
     },
     "evaluate": {"scored": SCORED, "threshold": 0.3, "base_rate": 0.2},
+    "feature": {"table": "logins"},
     "feature_table": {"tables": TABLES, "settings": SETTINGS, "as_of": AS_OF},
     "fit": {
         "rows": FEATURES,
@@ -70,8 +71,9 @@ CALLS: dict[str, dict[str, Any]] = {
     "read_tables": {"settings": SETTINGS, "as_of": AS_OF},
     "scan": {"source": CATALOG.standard_features()},
     "standard_features": {
-        "characters": TABLES.characters,
+        "characters": TABLES["character_data"],
         "subs": TABLES["sub_data"],
+        "columns": SETTINGS,
         "as_of": AS_OF,
     },
 }
@@ -143,7 +145,16 @@ def test_wrong_argument_gives_one_message(function: str, name: str) -> None:
         ("back_test", {"model": None}, "^back_test: model must be .*FittedModel, not None"),
         ("feature_table", {"as_of": "2025-01-01"}, "date, not str. Write date"),
         ("feature_table", {"as_of": datetime(2025, 1, 1)}, "date, not datetime"),
-        ("feature_table", {"subs": pl.DataFrame()}, "the subscriptions lack the column 'sub_id'"),
+        (
+            "feature_table",
+            {"tables": {**TABLES, "sub_data": pl.DataFrame()}},
+            "the subscriptions lack the column 'sub_id'",
+        ),
+        (
+            "feature_table",
+            {"tables": {**TABLES, "sub_data": "sub_data.csv"}},
+            r"^feature_table: tables\['sub_data'\] must be of the type polars.LazyFrame, not str",
+        ),
         ("breakdown", {"columns": "race"}, "columns must be of the type Sequence, not str"),
         ("load_model", {"game": None}, r'name the game, as in load_model\("v1", game="game1"\)'),
         ("load_model", {"model": Path("data")}, "not pathlib.PosixPath. Get one from a Catalog"),
@@ -167,8 +178,10 @@ def test_catalog_refuses_other_types(changed: dict[str, Any]) -> None:
 
 
 def test_eager_frames_are_taken_for_lazy_ones() -> None:
-    eager = {name: frame.collect() for name, frame in TABLES._asdict().items()}
-    assert call("feature_table", **eager).equals(call("feature_table"))
+    eager = {name: frame.collect() for name, frame in TABLES.items()}
+    assert call("feature_table", tables=eager).equals(call("feature_table"))
+    subs = {"subs": eager["sub_data"]}
+    assert call("standard_features", **subs).equals(call("standard_features"))
 
 
 def test_tables_are_read_by_the_name_of_a_game() -> None:

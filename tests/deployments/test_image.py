@@ -15,6 +15,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
+from churnlib.settings import SIGNING_KEY_VARIABLE
 from deployments.healthcheck import answers, health_page
 from deployments.work_pools import DATA, HOME, RESULTS, USER
 from tests.flows.studio import ROOT
@@ -168,3 +169,10 @@ def test_health_page_follows_from_the_command(command: str, page: tuple[int, str
 def test_health_page_is_on_the_configured_port() -> None:
     environ = {"PREFECT_WORKER_WEBSERVER_PORT": "9000"}
     assert health_page(["prefect", "worker", "start"], environ) == (9000, "/health")
+
+
+def test_worker_of_compose_signs_with_the_key_that_its_settings_name() -> None:
+    compose = yaml.safe_load((ROOT / "deployments" / "compose.yaml").read_text(encoding="utf-8"))
+    settings = (ROOT / "deployments" / ".env.example").read_text(encoding="utf-8")
+    assert compose["services"]["worker"]["environment"][SIGNING_KEY_VARIABLE] is None
+    assert f"#{SIGNING_KEY_VARIABLE}=\n" in settings

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from churnlib.features.history import add_currency_features
+from churnlib.features.activity import add_activity_features
 from churnlib.features.outcome import add_label
 from churnlib.features.standard import standard_features
 from churnlib.metrics.contact import compare_counts
@@ -136,13 +136,11 @@ def test_documented_uplift_study_runs(
 def features() -> pl.DataFrame:
     settings = load_settings("game1")
     tables = _tables(settings)
-    subs = standard_features(tables["character_data"], tables["sub_data"], as_of=AS_OF)
+    subs = standard_features(tables["character_data"], tables["sub_data"], settings, as_of=AS_OF)
     churned = subs.with_columns(churned_on=pl.col("sub_start_date").dt.offset_by("3mo"))
     some = pl.when(pl.col("sub_id") % 3 == 0).then(pl.col("churned_on"))
     labelled = add_label(churned.with_columns(churned_on=some), as_of=AS_OF, horizon_months=6)
-    return add_currency_features(
-        labelled.head(600), tables["character_currency"], settings.currency, as_of=AS_OF
-    ).collect()
+    return add_activity_features(labelled.head(600), tables, settings, as_of=AS_OF).collect()
 
 
 def _tables(settings: Settings) -> dict[str, pl.LazyFrame]:
@@ -151,7 +149,7 @@ def _tables(settings: Settings) -> dict[str, pl.LazyFrame]:
 
     return {
         name: check_table(
-            Dataset(name, "game1", str(folder / f"{name}.csv")), name, settings.raw
+            Dataset(name, "game1", str(folder / f"{name}.csv")), name, settings
         ).rows.lazy()
         for name in ("character_data", "sub_data", "character_currency")
     }

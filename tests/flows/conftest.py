@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from churnlib.synthesis import PROCESSES, generate
+from churnlib.synthesis import STANDARD, generate
 from churnlib.versions import decision
 from tests.flows.models import GAME, OTHER
 from tests.flows.studio import Say, Studio, new_studio
@@ -19,7 +19,7 @@ RESULTS = Path(os.environ["PREFECT_RESULTS_LOCAL_STORAGE_PATH"])
 def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with the raw tables of two games, which no test changes."""
     data = tmp_path_factory.mktemp("pristine")
-    for game, process in PROCESSES.items():
+    for game, process in STANDARD.items():
         generate(process, CHARACTERS, 1, data / "01_raw" / game)
     return data
 

@@ -7,12 +7,15 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 import pytest
+from distributed import Client, Security
 
 from churnlib.errors import DataError, SettingsError
 from churnlib.io import datasets, storage
@@ -125,6 +128,33 @@ def test_killed_worker_loses_only_its_buckets(
     assert len(killed) == 1
     assert features(studio) == local
     assert parts(studio) == []
+
+
+@pytest.mark.slow
+def test_cluster_of_this_machine_serves_nobody_else() -> None:
+    with cluster(EngineSettings(runner="dask", workers=1)) as client:
+        address = client.scheduler.address
+        with pytest.raises((OSError, TypeError)):
+            Client(address, timeout=2, security=Security(), set_as_default=False)
+        with pytest.raises(OSError, match="TLS certificate does not match"):
+            Client(address, timeout=2, security=Security.temporary(), set_as_default=False)
+        listening = [
+            connection.laddr.port
+            for process in (psutil.Process(), *psutil.Process().children(recursive=True))
+            for connection in process.net_connections("tcp")
+            if connection.status == psutil.CONN_LISTEN
+        ]
+        assert len(listening) >= 2
+        for port in listening:
+            for page in ("status", "json/identity.json"):
+                assert status_of(f"http://127.0.0.1:{port}/{page}") != 200
+
+
+def status_of(url: str) -> int | None:
+    """The status of an answer; None if there is none."""
+    with suppress(httpx.HTTPError):
+        return httpx.get(url, timeout=1).status_code
+    return None
 
 
 def test_scheduler_that_does_not_answer_is_named(

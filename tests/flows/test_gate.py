@@ -204,7 +204,7 @@ def test_gate_is_undecided_about_a_trial_with_other_features(
 def test_gate_replaces_a_champion_with_features_other_than_the_games(
     restored: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("CHURN_CURRENCY__LOOKBACK_MONTHS", "12")
+    monkeypatch.setenv("CHURN_FEATURES__CHARACTER_CURRENCY__LOOKBACK_MONTHS", "12")
     restored.run("train", GAME)
     second = candidate(restored)
     restored.run("score", GAME)

@@ -10,10 +10,10 @@ from flows.cli.main import main
 from tests.flows.studio import BATCH_DAY, ROOT, Studio
 
 FILE = """
-description = "The third game."
+description = "The fourth game."
 [windows]
 train = { start = -30, end = -14 }
-[currency]
+[features.character_currency]
 lookback_months = 6
 [[train.pipeline]]
 name = "scale"
@@ -34,10 +34,10 @@ def test_new_game_is_a_file_and_its_data(
 ) -> None:
     studio, games = empty_studio, empty_studio.data.parent / "games"
     shutil.copytree(ROOT / "games", games)
-    (games / "game3.toml").write_text(FILE)
+    (games / "game4.toml").write_text(FILE)
     monkeypatch.setenv("CHURN_GAMES_DIR", str(games))
-    process = replace(PROCESSES["game1"], game="game3")
-    generate(process, 900, 3, studio.data / "01_raw" / "game3", file_format="parquet")
+    process = replace(PROCESSES["game1"], game="game4")
+    generate(process, 900, 3, studio.data / "01_raw" / "game4", file_format="parquet")
     for line in (
         ("train", "--from-raw"),
         ("score", "--from-raw"),
@@ -49,15 +49,15 @@ def test_new_game_is_a_file_and_its_data(
         ("score",),
         ("batch_score",),
     ):
-        assert studio.command(line[0], "game3", *line[1:]) == 0, line
-    report = studio.json("08_reporting/game3/batch_score_report_2024-06.json")
+        assert studio.command(line[0], "game4", *line[1:]) == 0, line
+    report = studio.json("08_reporting/game4/batch_score_report_2024-06.json")
     assert report["general"]["roc_auc"] is not None
-    features = studio.table("04_feature/game3/train_features.parquet")
+    features = studio.table("04_feature/game4/train_features.parquet")
     assert features["currency_age_months"].max() < 6  # type: ignore[operator]
-    assert {f.parent.name for f in studio.data.glob("0[2-8]_*/*/*")} == {"game3"}
+    assert {f.parent.name for f in studio.data.glob("0[2-8]_*/*/*")} == {"game4"}
     capsys.readouterr()
     assert main([]) == 0
     listed = capsys.readouterr().out
-    assert "game3: The third game." in listed
+    assert "game4: The fourth game." in listed
     assert "game1: The first game" in listed
-    assert listed.index("game2") < listed.index("game3") < listed.rindex("2024-06")
+    assert listed.index("game2") < listed.index("game4") < listed.rindex("2024-06")

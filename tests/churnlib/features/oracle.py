@@ -5,22 +5,24 @@ function or a new setting must be written here a second time, from its definitio
 """
 
 import math
+from calendar import monthrange
 from collections.abc import Callable, Sequence
 from datetime import date
-from statistics import fmean, stdev
+from fractions import Fraction
+from statistics import fmean, median, stdev
 from typing import Any
 
 import polars as pl
 from pydantic import BaseModel
 
-from churnlib.schemas.raw_tables import raw_tables
-from churnlib.settings import (
+from churnlib.settings.history_features import (
     Aggregation,
-    AggregationFunction,
-    CurrencySettings,
     Difference,
     Fill,
+    HistoryFeatures,
+    HistoryFunction,
 )
+from tests.base import raw_tables
 
 UNDATED = raw_tables().characters.of_kind("undated")
 
@@ -133,24 +135,37 @@ def label(
     return int(months(start, churn_day) <= horizon_months)
 
 
-def currency(sub: Row, rows: Sequence[Row], settings: CurrencySettings, as_of: date) -> Row:
+def currency(sub: Row, rows: Sequence[Row], settings: HistoryFeatures, as_of: date) -> Row:
     """The currency features of one subscription."""
     _check_fields()
     visible = _visible(sub, rows, settings, as_of)
     newest = visible[-1] if visible else None
     features: Row = {column: newest and newest[column] for column in settings.latest}
+    for column in settings.latest_known:
+        known = [row[column] for row in visible if row[column] is not None]
+        features[column] = known[-1] if known else None
     features["currency_age_months"] = newest and months(newest["date"], sub["sub_start_date"])
     for aggregation in settings.aggregations:
-        features |= _aggregations(aggregation, visible)
+        lookback = aggregation.lookback_months
+        own = (
+            settings
+            if lookback is None
+            else settings.model_copy(update={"lookback_months": lookback})
+        )
+        recent = _visible(sub, rows, own, as_of)
+        features |= _aggregations(aggregation, recent)
     for difference in settings.differences:
         features |= _differences(difference, visible)
     return features
 
 
 FIELDS: dict[type[BaseModel], set[str]] = {
-    CurrencySettings: {"lookback_months", "fill_values", "latest", "aggregations", "differences"},
+    HistoryFeatures: {
+        *("lookback_months", "fill_values", "latest", "latest_known", "aggregations"),
+        "differences",
+    },
     Fill: {"columns", "value"},
-    Aggregation: {"columns", "functions", "fill"},
+    Aggregation: {"columns", "functions", "fill", "lookback_months"},
     Difference: {"columns", "periods", "fill"},
 }
 """The settings that the oracle follows."""
@@ -162,7 +177,7 @@ def _check_fields() -> None:
             raise NotImplementedError(f"the oracle ignores {unknown} of {model.__name__}")
 
 
-def _visible(sub: Row, rows: Sequence[Row], settings: CurrencySettings, as_of: date) -> list[Row]:
+def _visible(sub: Row, rows: Sequence[Row], settings: HistoryFeatures, as_of: date) -> list[Row]:
     start, lookback = sub["sub_start_date"], settings.lookback_months
     visible = [
         dict(row)
@@ -182,26 +197,47 @@ def _visible(sub: Row, rows: Sequence[Row], settings: CurrencySettings, as_of: d
 
 def _aggregations(aggregation: Aggregation, visible: list[Row]) -> Row:
     features: Row = {}
+    lookback = aggregation.lookback_months
+    months = "" if lookback is None else f"_{lookback}mo"
     for column in aggregation.columns:
         for function in aggregation.functions:
             result = None
             if visible:
-                result = _aggregate(function, [row[column] for row in visible])
+                result = _aggregate(function, column, visible)
                 if result is None:
                     result = aggregation.fill
-            features[f"{column}_{function}"] = result
+            features[f"{column}_{function}{months}"] = result
     return features
 
 
-def _aggregate(function: AggregationFunction, values: list[float | None]) -> float | None:
+def _aggregate(function: HistoryFunction, column: str, visible: list[Row]) -> float | None:
     """An aggregation of the values of all visible rows, oldest first."""
     if function == "first":
-        return values[0]
-    known = [value for value in values if value is not None]
+        first: float | None = visible[0][column]
+        return first
+    rows = [row for row in visible if row[column] is not None]
+    known = [row[column] for row in rows]
+    if function == "slope":
+        return _slope([_time(row["date"]) for row in rows], known)
     if function not in AGGREGATIONS:
         raise NotImplementedError(f"the oracle does not know the aggregation function '{function}'")
     fewest, aggregate = AGGREGATIONS[function]
     return aggregate(known) if len(known) >= fewest else None
+
+
+def _time(day: date) -> Fraction:
+    """A day in months: its calendar month, and the part of it before the day."""
+    length = monthrange(day.year, day.month)[1]
+    return month_number(day) + Fraction(day.day - 1, length)
+
+
+def _slope(times: list[Fraction], values: list[float]) -> float | None:
+    """The slope of the line of least squares, in exact arithmetic."""
+    if len({*times}) < 2:
+        return None
+    middle, level = sum(times) / len(times), sum(map(Fraction, values)) / len(values)
+    products = ((t - middle) * (Fraction(v) - level) for t, v in zip(times, values, strict=True))
+    return float(sum(products) / sum((t - middle) ** 2 for t in times))
 
 
 AGGREGATIONS: dict[str, tuple[int, Callable[[list[float]], float]]] = {
@@ -210,6 +246,7 @@ AGGREGATIONS: dict[str, tuple[int, Callable[[list[float]], float]]] = {
     "mean": (1, fmean),
     "min": (1, min),
     "max": (1, max),
+    "median": (1, median),
     "std": (2, stdev),
 }
 """How values are aggregated that are not null, and how many there must be."""

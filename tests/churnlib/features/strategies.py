@@ -11,19 +11,18 @@ import polars as pl
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from churnlib.schemas.raw_tables import raw_tables
-from churnlib.settings import (
+from churnlib.settings.history_features import (
     Aggregation,
-    AggregationFunction,
-    CurrencyColumn,
-    CurrencySettings,
     Difference,
     Fill,
+    HistoryFeatures,
+    HistoryFunction,
 )
+from tests.base import HISTORY, raw_tables
 from tests.churnlib.features.oracle import Row, month_start
 
-AMOUNTS: tuple[CurrencyColumn, ...] = get_args(CurrencyColumn)
-FUNCTIONS: tuple[AggregationFunction, ...] = get_args(AggregationFunction)
+AMOUNTS = raw_tables()[HISTORY].of_kind("number")
+FUNCTIONS: tuple[HistoryFunction, ...] = get_args(HistoryFunction)
 FIRST_MONTH = 12 * 2022 + 6
 
 _Name = TypeVar("_Name", bound=str)
@@ -32,7 +31,7 @@ _Name = TypeVar("_Name", bound=str)
 CHARACTER_SCHEMA = raw_tables().characters.types
 SUB_SCHEMA = raw_tables().subscriptions.types
 MISS_SCHEMA = raw_tables().misses.types
-CURRENCY_SCHEMA = raw_tables().history.types
+CURRENCY_SCHEMA = raw_tables()[HISTORY].types
 
 
 def examples(count: int) -> settings:
@@ -216,26 +215,34 @@ _difference_fill: st.SearchStrategy[Any] = st.sampled_from((None, 0, -1.5, "self
 
 
 @st.composite
-def currency_settings(draw: st.DrawFn) -> CurrencySettings:
+def currency_settings(draw: st.DrawFn) -> HistoryFeatures:
     """Any currency settings, different for each column."""
     aggregations = [
-        Aggregation(columns=(c,), functions=draw(_functions), fill=draw(_aggregation_fill))
+        Aggregation(
+            columns=(c,),
+            functions=draw(_functions),
+            fill=draw(_aggregation_fill),
+            lookback_months=draw(st.sampled_from((None, None, 1, 3))),
+        )
         for c in AMOUNTS
     ]
+    newest = draw(_subset(AMOUNTS))
+    known = draw(_subset(AMOUNTS))
     differences = [
         Difference(columns=(c,), periods=draw(_periods), fill=draw(_difference_fill))
         for c in AMOUNTS
     ]
-    return CurrencySettings(
+    return HistoryFeatures(
         lookback_months=draw(st.sampled_from((None, None, 1, 2, 4, 7))),
         fill_values=draw(_fill_values),
-        latest=draw(_subset(AMOUNTS)),
+        latest=newest,
+        latest_known=tuple(column for column in known if column not in newest),
         aggregations=tuple(aggregations),
         differences=tuple(differences),
     )
 
 
-EVERYTHING = CurrencySettings(
+EVERYTHING = HistoryFeatures(
     latest=AMOUNTS,
     aggregations=(Aggregation(columns=AMOUNTS, functions=FUNCTIONS),),
     differences=(

@@ -2,13 +2,18 @@
 
 from datetime import date
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from churnlib.errors import DataError
 from churnlib.features.cohort import feature_columns, feature_table, in_window
-from churnlib.settings import CurrencySettings, Settings, StandardSettings, load_settings
+from churnlib.features.history import history_feature_types
+from churnlib.settings import Settings, StandardSettings, load_settings
+from churnlib.settings.features import FeatureSettings
+from churnlib.settings.history_features import HistoryFeatures
+from tests.base import HISTORY
 from tests.churnlib.features import oracle
 from tests.churnlib.features.strategies import (
     EVERYTHING,
@@ -24,12 +29,18 @@ from tests.churnlib.features.strategies import (
 )
 
 
-def settings_with(undated_totals: bool, currency: CurrencySettings, months: int) -> Settings:
+def by_name(game: Game) -> dict[str, pl.LazyFrame]:
+    """The tables of a game."""
+    names = ("character_data", "sub_data", "sub_miss", HISTORY)
+    return dict(zip(names, tables(game), strict=True))
+
+
+def settings_with(undated_totals: bool, currency: HistoryFeatures, months: int) -> Settings:
     """Settings of the features, with a number of months for both churn and horizon."""
     return load_settings("game1", environ={}, local=False).model_copy(
         update={
             "standard": StandardSettings(undated_totals=undated_totals),
-            "currency": currency,
+            "features": FeatureSettings.model_validate({HISTORY: currency}),
             "churn_after_months": months,
             "horizon_months": months + 3,
         }
@@ -39,11 +50,10 @@ def settings_with(undated_totals: bool, currency: CurrencySettings, months: int)
 @examples(20)
 @given(games, currency_settings(), as_of_days, st.integers(1, 3), st.booleans())
 def test_feature_table_equals_oracle(
-    game: Game, currency: CurrencySettings, as_of: date, months: int, undated_totals: bool
+    game: Game, currency: HistoryFeatures, as_of: date, months: int, undated_totals: bool
 ) -> None:
     settings = settings_with(undated_totals, currency, months)
-    characters, subs, misses, history = tables(game)
-    rows = feature_table(characters, history, subs, misses, settings, as_of=as_of).collect()
+    rows = feature_table(by_name(game), settings, as_of=as_of).collect()
     expected = oracle.standard(game.characters, game.subs, as_of, undated_totals)
     for row in expected:
         churned_on = oracle.churned_on(row, game.misses, as_of, months)
@@ -54,17 +64,16 @@ def test_feature_table_equals_oracle(
 
 
 @pytest.mark.parametrize("undated_totals", [True, False])
-@pytest.mark.parametrize("currency", [CurrencySettings(), EVERYTHING])
+@pytest.mark.parametrize("currency", [HistoryFeatures(), EVERYTHING])
 def test_feature_columns_are_those_of_the_feature_table(
-    undated_totals: bool, currency: CurrencySettings
+    undated_totals: bool, currency: HistoryFeatures
 ) -> None:
     settings = settings_with(undated_totals, currency, 3)
-    characters, subs, misses, history = tables(Game())
-    rows = feature_table(characters, history, subs, misses, settings, as_of=date(2024, 1, 1))
+    rows = feature_table(by_name(Game()), settings, as_of=date(2024, 1, 1))
     schema = rows.collect().schema
-    columns = feature_columns(settings.standard, settings.currency)
+    columns = feature_columns(settings)
     assert list(columns.items()) == list(schema.items())
-    assert set(currency.feature_names) <= set(columns)
+    assert set(history_feature_types(currency, HISTORY)) <= set(columns)
     assert ("total_kills" in columns) == undated_totals
 
 

@@ -11,8 +11,9 @@ import polars as pl
 import pytest
 from hypothesis import given
 
-from churnlib.features.history import add_currency_features
-from churnlib.settings import Aggregation, CurrencySettings, Difference, Fill
+from churnlib.features.history import add_history_features, history_feature_types
+from churnlib.settings.history_features import Aggregation, Difference, Fill, HistoryFeatures
+from tests.base import HISTORY
 from tests.churnlib.features import oracle
 from tests.churnlib.features.oracle import Row
 from tests.churnlib.features.strategies import (
@@ -37,15 +38,19 @@ Balances = Mapping[date, float | None]
 
 
 def with_currency(
-    subs: Sequence[Row], rows: Sequence[Row], settings: CurrencySettings, as_of: date = LATE
+    subs: Sequence[Row], rows: Sequence[Row], settings: HistoryFeatures, as_of: date = LATE
 ) -> pl.DataFrame:
-    lazy = add_currency_features(
-        table(subs, SUB_SCHEMA), table(rows, CURRENCY_SCHEMA), settings, as_of=as_of
+    lazy = add_history_features(
+        table(subs, SUB_SCHEMA),
+        table(rows, CURRENCY_SCHEMA),
+        settings,
+        table=HISTORY,
+        as_of=as_of,
     )
     return lazy.collect()
 
 
-def features(rows: Sequence[Row], settings: CurrencySettings, as_of: date = LATE) -> Row:
+def features(rows: Sequence[Row], settings: HistoryFeatures, as_of: date = LATE) -> Row:
     """The currency features of a subscription of 15 March 2024."""
     frame = with_currency([sub(start=date(2024, 3, 15))], rows, settings, as_of)
     return frame.drop(SUB_SCHEMA).row(0, named=True)
@@ -58,7 +63,7 @@ def history(balances: Balances) -> list[Row]:
 def aggregates(balances: Balances, **options: Any) -> Row:
     """All aggregations of a history's hard balance."""
     every = Aggregation(columns=("hard_balance",), functions=FUNCTIONS, **options)
-    row = features(history(balances), CurrencySettings(aggregations=(every,)))
+    row = features(history(balances), HistoryFeatures(aggregations=(every,)))
     return {name: row[f"hard_balance_{name}"] for name in FUNCTIONS}
 
 
@@ -66,23 +71,23 @@ def difference(balances: Balances, period: int, **options: Any) -> Any:
     """A difference of a history's hard balance."""
     lookback = options.pop("lookback_months", None)
     wanted = Difference(columns=("hard_balance",), periods=(period,), **options)
-    settings = CurrencySettings(lookback_months=lookback, differences=(wanted,))
+    settings = HistoryFeatures(lookback_months=lookback, differences=(wanted,))
     return features(history(balances), settings)[f"hard_balance_diff_{period}"]
 
 
-def assert_equals_oracle(game: Game, settings: CurrencySettings, as_of: date) -> None:
+def assert_equals_oracle(game: Game, settings: HistoryFeatures, as_of: date) -> None:
     actual = with_currency(game.subs, game.currency, settings, as_of)
     expected = [{**s, **oracle.currency(s, game.currency, settings, as_of)} for s in game.subs]
     oracle.assert_rows(actual, expected)
-    for name in settings.feature_names:
-        counts = name == "currency_age_months" or name.endswith("_count")
+    for name in history_feature_types(settings, HISTORY):
+        counts = name == "currency_age_months" or "_count" in name
         assert actual.schema[name] == (pl.Int32 if counts else pl.Float64), name
 
 
 @examples(80)
 @given(games, currency_settings(), as_of_days)
 def test_currency_features_equal_oracle_for_any_settings(
-    game: Game, settings: CurrencySettings, as_of: date
+    game: Game, settings: HistoryFeatures, as_of: date
 ) -> None:
     assert_equals_oracle(game, settings, as_of)
 
@@ -94,16 +99,16 @@ def test_oracle_raises_on_an_unknown_aggregation_function(monkeypatch: pytest.Mo
         oracle.currency(
             sub(),
             [amounts(date(2024, 1, 1), 1.0)],
-            CurrencySettings(aggregations=(wanted,)),
+            HistoryFeatures(aggregations=(wanted,)),
             LATE,
         )
 
 
 def test_oracle_raises_on_an_unknown_setting(monkeypatch: pytest.MonkeyPatch) -> None:
-    fields = oracle.FIELDS[CurrencySettings] - {"latest"}
-    monkeypatch.setattr(oracle, "FIELDS", oracle.FIELDS | {CurrencySettings: fields})
+    fields = oracle.FIELDS[HistoryFeatures] - {"latest"}
+    monkeypatch.setattr(oracle, "FIELDS", oracle.FIELDS | {HistoryFeatures: fields})
     with pytest.raises(NotImplementedError, match="latest"):
-        oracle.currency(sub(), [], CurrencySettings(), LATE)
+        oracle.currency(sub(), [], HistoryFeatures(), LATE)
 
 
 @examples(50)
@@ -114,11 +119,11 @@ def test_currency_features_equal_oracle_for_every_kind(game: Game) -> None:
 
 def test_feature_columns_are_the_ones_that_the_settings_name() -> None:
     actual = with_currency([sub()], [amounts(date(2024, 3, 1), 1.0)], EVERYTHING)
-    assert tuple(actual.drop(SUB_SCHEMA).columns) == EVERYTHING.feature_names
+    assert actual.drop(SUB_SCHEMA).columns == list(history_feature_types(EVERYTHING, HISTORY))
 
 
 def test_age_of_the_newest_row_is_a_feature_without_any_settings() -> None:
-    assert features([amounts(date(2024, 1, 1), 5.0)], CurrencySettings()) == {
+    assert features([amounts(date(2024, 1, 1), 5.0)], HistoryFeatures()) == {
         "currency_age_months": 2
     }
 
@@ -131,21 +136,21 @@ def test_latest_is_the_newest_row_on_or_before_the_start(
     start: date, balance: float, age: int
 ) -> None:
     rows = history({date(2024, 3, 1): 2.0, date(2024, 1, 1): 1.0})
-    actual = with_currency([sub(start=start)], rows, CurrencySettings(latest=("soft_balance",)))
+    actual = with_currency([sub(start=start)], rows, HistoryFeatures(latest=("soft_balance",)))
     assert actual["soft_balance"].item() == balance
     assert actual["currency_age_months"].item() == age
 
 
 def test_latest_is_null_where_the_newest_row_has_no_value() -> None:
     rows = history({date(2024, 1, 1): 1.0, date(2024, 2, 1): None})
-    actual = features(rows, CurrencySettings(latest=("hard_balance",)))
+    actual = features(rows, HistoryFeatures(latest=("hard_balance",)))
     assert actual == {"hard_balance": None, "currency_age_months": 1}
 
 
 @pytest.mark.parametrize(("lookback_months", "count"), [(1, 1), (2, 2), (3, 3), (None, 4)])
 def test_lookback_includes_the_month_of_the_start(lookback_months: int | None, count: int) -> None:
     days = [date(2023, 3, 1), date(2024, 1, 1), date(2024, 2, 1), date(2024, 3, 1)]
-    settings = CurrencySettings(
+    settings = HistoryFeatures(
         lookback_months=lookback_months,
         aggregations=(Aggregation(columns=("hard_balance",), functions=("count",)),),
     )
@@ -155,7 +160,7 @@ def test_lookback_includes_the_month_of_the_start(lookback_months: int | None, c
 
 def test_lookback_counts_from_the_start_and_not_from_the_newest_row() -> None:
     rows = history({date(2023, 11, 1): 1.0, date(2023, 12, 1): 2.0})
-    settings = CurrencySettings(lookback_months=3, latest=("hard_balance",))
+    settings = HistoryFeatures(lookback_months=3, latest=("hard_balance",))
     assert features(rows, settings) == {"hard_balance": None, "currency_age_months": None}
 
 
@@ -219,7 +224,7 @@ def test_difference_filled_with_self_is_null_where_the_newest_value_is() -> None
 
 
 def test_fill_values_are_applied_first() -> None:
-    settings = CurrencySettings(
+    settings = HistoryFeatures(
         fill_values=(Fill(columns=("hard_balance",), value=2),),
         latest=("hard_balance", "soft_balance"),
         aggregations=(Aggregation(columns=("hard_balance",), functions=("first", "count")),),
@@ -237,7 +242,7 @@ def test_fill_values_are_applied_first() -> None:
 
 
 def test_features_are_null_without_visible_row_whatever_the_fills() -> None:
-    settings = CurrencySettings(
+    settings = HistoryFeatures(
         fill_values=(Fill(columns=AMOUNTS, value=2),),
         latest=AMOUNTS,
         aggregations=(Aggregation(columns=AMOUNTS, functions=FUNCTIONS, fill=0),),
@@ -247,12 +252,12 @@ def test_features_are_null_without_visible_row_whatever_the_fills() -> None:
         ),
     )
     rows = [amounts(date(2024, 4, 1), 1.0), amounts(date(2024, 1, 1), 1.0, char_id=2)]
-    assert features(rows, settings) == dict.fromkeys(settings.feature_names)
+    assert features(rows, settings) == dict.fromkeys(list(history_feature_types(settings, HISTORY)))
 
 
 def test_rows_dated_after_as_of_are_not_read() -> None:
     rows = history({date(2024, 2, 1): 1.0, date(2024, 3, 1): 2.0})
-    settings = CurrencySettings(latest=("hard_balance",))
+    settings = HistoryFeatures(latest=("hard_balance",))
     assert features(rows, settings, as_of=date(2024, 3, 1))["hard_balance"] == 2.0
     assert features(rows, settings, as_of=date(2024, 2, 29))["hard_balance"] == 1.0
 
@@ -291,7 +296,7 @@ def test_extreme_amounts_give_finite_and_correct_features(values: Sequence[float
     both = history(balances) + [amounts(day, value, char_id=2) for day, value in ordinary.items()]
     every = Aggregation(columns=("hard_balance",), functions=FUNCTIONS)
     subs = [sub(start=date(2024, 4, 15)), sub(2, date(2024, 4, 15), 2)]
-    frame = with_currency(subs, both, CurrencySettings(aggregations=(every,)))
+    frame = with_currency(subs, both, HistoryFeatures(aggregations=(every,)))
     for name in FUNCTIONS:
         extreme, usual = frame[f"hard_balance_{name}"]
         assert extreme == pytest.approx(float(expected[name]), rel=1e-12), name

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from churnlib.features.cohort import in_window
-from churnlib.features.history import add_currency_features
+from churnlib.features.history import add_history_features
 from churnlib.features.outcome import add_churned_on, add_label
 from churnlib.features.standard import standard_features
-from churnlib.settings import CurrencySettings
+from churnlib.settings.history_features import HistoryFeatures
+from tests.base import BASE, HISTORY
 from tests.churnlib.features.oracle import Row, month_number, month_start
 from tests.churnlib.features.strategies import (
     AMOUNTS,
@@ -35,14 +36,14 @@ SEEDS = st.integers(0, 2**16)
 
 
 def all_features(
-    frames: list[pl.LazyFrame], as_of: date = LATE, settings: CurrencySettings = EVERYTHING
+    frames: list[pl.LazyFrame], as_of: date = LATE, settings: HistoryFeatures = EVERYTHING
 ) -> pl.LazyFrame:
     """Every feature and the label, combined as in the flows."""
     characters, subs, misses, currency = frames
-    rows = standard_features(characters, subs, as_of=as_of)
+    rows = standard_features(characters, subs, BASE, as_of=as_of)
     rows = add_churned_on(rows, misses, as_of=as_of, churn_after_months=3)
     rows = in_window(add_label(rows, as_of=as_of, horizon_months=6), date(2000, 1, 1), as_of)
-    return add_currency_features(rows, currency, settings, as_of=as_of)
+    return add_history_features(rows, currency, settings, table=HISTORY, as_of=as_of)
 
 
 def exact(frame: pl.DataFrame) -> tuple[Any, list[Row]]:
@@ -54,7 +55,7 @@ def exact(frame: pl.DataFrame) -> tuple[Any, list[Row]]:
 
 
 def result(
-    game: Game, as_of: date = LATE, settings: CurrencySettings = EVERYTHING
+    game: Game, as_of: date = LATE, settings: HistoryFeatures = EVERYTHING
 ) -> tuple[Any, list[Row]]:
     return exact(all_features(tables(game), as_of, settings).collect())
 
@@ -116,7 +117,7 @@ def with_another_future(game: Game, day: date, seed: int) -> Game:
 @examples(40)
 @given(games, currency_settings(), as_of_days, SEEDS)
 def test_row_order_of_the_inputs_does_not_matter(
-    game: Game, settings: CurrencySettings, as_of: date, seed: int
+    game: Game, settings: HistoryFeatures, as_of: date, seed: int
 ) -> None:
     assert result(game.shuffled(seed), as_of, settings) == result(game, as_of, settings)
 
@@ -135,7 +136,7 @@ def test_characters_are_independent_of_each_other(game: Game, as_of: date, seed:
 @examples(60)
 @given(games, currency_settings(), st.integers(0, 99), SEEDS)
 def test_facts_after_the_day_of_prediction_change_nothing(
-    game: Game, settings: CurrencySettings, choice: int, seed: int
+    game: Game, settings: HistoryFeatures, choice: int, seed: int
 ) -> None:
     starts = sorted({s["sub_start_date"] for s in game.subs}) or [date(2024, 1, 1)]
     day = starts[choice % len(starts)]
@@ -155,14 +156,14 @@ def test_facts_after_the_day_of_prediction_change_nothing(
 @examples(60)
 @given(games, currency_settings(), as_of_days)
 def test_run_at_a_day_equals_run_on_the_data_of_that_day(
-    game: Game, settings: CurrencySettings, as_of: date
+    game: Game, settings: HistoryFeatures, as_of: date
 ) -> None:
     assert result(game, as_of, settings) == result(cut(game, as_of), as_of, settings)
 
 
 @examples(40)
 @given(games, currency_settings(), as_of_days)
-def test_streaming_equals_in_memory(game: Game, settings: CurrencySettings, as_of: date) -> None:
+def test_streaming_equals_in_memory(game: Game, settings: HistoryFeatures, as_of: date) -> None:
     lazy = all_features(tables(game), as_of, settings)
     assert exact(lazy.collect(engine="streaming")) == exact(lazy.collect(engine="in-memory"))
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 
 from churnlib.features.standard import standard_features
-from churnlib.schemas.outputs import output_tables
-from churnlib.schemas.raw_tables import raw_tables
+from churnlib.settings import StandardSettings
+from tests.base import BASE, output_tables, raw_tables
 from tests.churnlib.features import oracle
 from tests.churnlib.features.oracle import Row
 from tests.churnlib.features.strategies import (
@@ -33,8 +33,9 @@ UNDATED = raw_tables().characters.of_kind("undated")
 def features(
     characters: Sequence[Row], subs: Sequence[Row], as_of: date = LATE, **options: Any
 ) -> pl.DataFrame:
+    settings = BASE.model_copy(update={"standard": StandardSettings(**options)})
     lazy = standard_features(
-        table(characters, CHARACTER_SCHEMA), table(subs, SUB_SCHEMA), as_of=as_of, **options
+        table(characters, CHARACTER_SCHEMA), table(subs, SUB_SCHEMA), settings, as_of=as_of
     )
     return lazy.collect()
 

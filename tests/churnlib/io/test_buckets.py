@@ -15,11 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from churnlib.errors import DataError
-from churnlib.features.history import add_currency_features
+from churnlib.features.history import add_history_features
 from churnlib.io import buckets, datasets
 from churnlib.io.buckets import Bucket
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.io.table_writer import write_table
+from tests.base import HISTORY
 from tests.churnlib.features.strategies import EVERYTHING
 
 DAY = date(2024, 6, 1)
@@ -133,7 +134,7 @@ def test_features_have_the_same_bytes_for_any_number_of_buckets(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tables = game_tables(tmp_path)
-    function = partial(add_currency_features, settings=EVERYTHING, as_of=DAY)
+    function = partial(add_history_features, features=EVERYTHING, table=HISTORY, as_of=DAY)
     target = Dataset("features", "hawk", str(tmp_path / "features.parquet"))
     written = set()
     for count in COUNTS:

@@ -22,3 +22,12 @@ def test_facts_of_the_footer_are_read_back(tmp_path: Path) -> None:
     assert optional_fact(written, "currency") is None
     with pytest.raises(DataError, match=r"hawk: the footer of .* does not contain 'currency', so"):
         fact(written, "currency")
+
+
+@pytest.mark.parametrize("text", ["", "{", "1" * 5000, "[" * 100_000, "5", "[1]", "{}"])
+def test_a_fact_that_cannot_be_read_is_refused(text: str, tmp_path: Path) -> None:
+    rows, target = pl.LazyFrame({"x": [1]}), Catalog(str(tmp_path), "hawk").standard_features()
+    written = write_parquet(rows, target, {"as_of": text})
+    for read in (fact, optional_fact):
+        with pytest.raises(DataError, match=r"hawk: 'as_of' in the footer of .* cannot be read"):
+            read(written, "as_of")

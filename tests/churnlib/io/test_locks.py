@@ -87,6 +87,28 @@ with exclusive_lock({str(tmp_path / "x")!r}):
     assert not caplog.records
 
 
+def test_long_wait_asks_less_and_less_often(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, slept = [0.0], list[float]()
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        clock[0] += seconds
+
+    monkeypatch.setattr("churnlib.io.locks.time.sleep", sleep)
+    monkeypatch.setattr("churnlib.io.locks.time.monotonic", lambda: clock[0])
+    with (
+        exclusive_lock(str(tmp_path / "x")),
+        pytest.raises(DataError, match="for more than 600 seconds"),
+        exclusive_lock(str(tmp_path / "x")),
+    ):
+        pass
+    assert slept == sorted(slept)
+    assert (slept[0], slept[-1]) == locks.POLL_FILE
+    assert len(slept) < 620
+
+
 def test_symbolic_link_in_place_of_a_lock_is_refused(tmp_path: Path) -> None:
     precious = tmp_path / "precious"
     precious.write_text("kept")

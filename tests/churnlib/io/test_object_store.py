@@ -328,7 +328,7 @@ def test_reachable_store_raises_nothing(bucket: str, tmp_path: Path) -> None:
 
 @pytest.fixture
 def fast_polling(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(locks, "POLL_OBJECT", 0.01)
+    monkeypatch.setattr(locks, "POLL_OBJECT", (0.01, 0.01))
 
 
 def test_lock_of_an_object_makes_the_next_wait(bucket: str, fast_polling: None) -> None:

@@ -11,7 +11,7 @@ import pytest
 from churnlib.errors import SettingsError
 from churnlib.metrics.evaluate import evaluate, score_group
 from churnlib.metrics.segments import MIN_ROWS, breakdown, check_segments
-from churnlib.settings import RawSettings
+from tests.base import BASE
 
 
 def cohort(n: int = 600, seed: int = 1) -> pl.DataFrame:
@@ -142,9 +142,9 @@ def test_row_order_changes_no_bit() -> None:
     ],
 )
 def test_invalid_segment_column_is_refused(column: str, message: str) -> None:
-    check_segments(("gender", "class", "is_mastered", "sub_months", "sub_number"), RawSettings())
+    check_segments(("gender", "class", "is_mastered", "sub_months", "sub_number"), BASE)
     with pytest.raises(SettingsError, match=f"^evaluation.segments: {message}"):
-        check_segments(("gender", column), RawSettings())
+        check_segments(("gender", column), BASE)
 
 
 def test_numbers_are_in_numerical_order_and_rare_ones_last() -> None:

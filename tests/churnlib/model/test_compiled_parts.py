@@ -14,7 +14,7 @@ import lightgbm
 import numpy as np
 import pytest
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.svm import SVC
+from sklearn.svm import SVC, SVR, NuSVC, NuSVR, OneClassSVM
 
 from churnlib.errors import ModelError
 from churnlib.model.boosting import LGBMFromParts
@@ -202,6 +202,15 @@ def test_support_vectors_that_are_counted_wrongly_are_refused() -> None:
     check_parts(model)
     model._n_support = model._n_support + 1000
     with pytest.raises(ValueError, match="_n_support counts other vectors"):
+        check_parts(model)
+
+
+@pytest.mark.parametrize("cls", [SVC, NuSVC, SVR, NuSVR, OneClassSVM])
+def test_counts_of_fewer_classes_of_support_vectors_are_refused(cls: type) -> None:
+    model = cls().fit(X, Y)
+    check_parts(model)
+    model._n_support = np.array([len(model.support_)], dtype=np.int32)
+    with pytest.raises(ValueError, match="_n_support has another size"):
         check_parts(model)
 
 

@@ -10,6 +10,7 @@ from churnlib.errors import DataError
 from churnlib.io.datasets import Dataset
 from churnlib.raw.validate import CheckedTable, check_table
 from churnlib.settings import RawSettings
+from tests.base import declared
 from tests.churnlib.raw.samples import (
     Rows,
     as_frame,
@@ -27,7 +28,7 @@ DAY = date(2024, 3, 1)
 
 def check(source: Dataset, parent: Rows | None = None, **raw: object) -> CheckedTable:
     above = None if parent is None else pl.LazyFrame(parent)
-    settings = RawSettings.model_validate(raw)
+    settings = declared(RawSettings.model_validate(raw))
     checked = check_table(source, source.name, settings, parent=above, as_of=DAY)
     return by_key(checked, source.name)
 

@@ -7,10 +7,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from churnlib.io.datasets import Dataset
 from churnlib.raw import csv_lines
 from churnlib.raw.csv_lines import find_unusual_lines, header, line_not_utf8, profile
-from churnlib.raw.messages import stray_quotes_message
+from churnlib.raw.stray_quotes import stray_quotes_message
 from tests.churnlib.raw.samples import check, currency, lines, refusal, sub, write, write_text
 
 TABLE = "character_currency"
@@ -148,8 +147,7 @@ def test_stray_quotes_are_named_by_lines_and_column(
 ) -> None:
     path = tmp_path / "x.csv"
     path.write_bytes((end.join(["a,b,c", *rows]) + end).encode())
-    source = Dataset("x", "hawk", str(path))
-    message = stray_quotes_message(source, find_unusual_lines(source.uri).strays)
+    message = stray_quotes_message("hawk: x.csv", find_unusual_lines(str(path)).strays)
     assert message.startswith("hawk: x.csv cannot be read, because of stray quotes: " + place)
 
 

@@ -48,14 +48,29 @@ def parquet() -> bytes:
 
 
 UNDER_CSV = [
-    (TEXT.decode().encode("utf-16"), "is UTF-16 text. Save it as UTF-8"),
-    (TEXT.decode().encode("utf-16-le"), "is UTF-16 text. Save it as UTF-8"),
-    (TEXT.decode().encode("utf-16-be"), "is UTF-16 text. Save it as UTF-8"),
-    (TEXT.decode().encode("utf-32"), "is UTF-32 text. Save it as UTF-8"),
-    (gzip.compress(TEXT, mtime=0), "is compressed with gzip. Decompress it"),
+    (
+        TEXT.decode().encode("utf-16"),
+        "is UTF-16 text. Save it as UTF-8, or set tables.sub_miss.encoding",
+    ),
+    (
+        TEXT.decode().encode("utf-16-le"),
+        "is UTF-16 text. Save it as UTF-8, or set tables.sub_miss.encoding",
+    ),
+    (
+        TEXT.decode().encode("utf-16-be"),
+        "is UTF-16 text. Save it as UTF-8, or set tables.sub_miss.encoding",
+    ),
+    (
+        TEXT.decode().encode("utf-32"),
+        "is UTF-32 text. Save it as UTF-8, or set tables.sub_miss.encoding",
+    ),
+    (
+        gzip.compress(TEXT, mtime=0),
+        "is compressed with gzip. If it is a CSV file, name it .csv.gz.",
+    ),
     (bz2.compress(TEXT), "is compressed with bzip2. Decompress it"),
     (lzma.compress(TEXT), "is compressed with xz. Decompress it"),
-    (b"\x28\xb5\x2f\xfd" + TEXT, "is compressed with zstd. Decompress it"),
+    (b"\x28\xb5\x2f\xfd" + TEXT, "is compressed with zstd. If it is a CSV file, name it .csv.zst."),
     (archive("sub_miss.csv"), "is a ZIP archive. Unpack it"),
     (archive("xl/workbook.xml"), "is an Excel workbook. Export the sheet as CSV"),
     (parquet(), "is a Parquet file. Name it .parquet"),
@@ -92,7 +107,7 @@ def test_what_is_not_csv_text_is_named_with_what_to_do(
     ("content", "expected"),
     [
         (TEXT, "is text, not Parquet. If it is a CSV file, name it .csv."),
-        (gzip.compress(TEXT, mtime=0), "is compressed with gzip. Decompress it"),
+        (gzip.compress(TEXT, mtime=0), "is compressed with gzip. If it is a CSV file, name"),
         (archive("xl/workbook.xml"), "is an Excel workbook."),
         (b"PARE" + bytes(20), "is an encrypted Parquet file."),
         (b"", "is empty"),
@@ -114,8 +129,8 @@ def test_every_known_format_is_named(known: Format, tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     path.write_bytes(start + b"abcdefgh")
     with pytest.raises(DataError) as caught:
-        check_format(str(path), "hawk: x.csv", is_csv=True)
-    assert str(caught.value) == f"hawk: x.csv {name}. {advice}"
+        check_format(str(path), "hawk: x.csv", is_csv=True, table="logins")
+    assert str(caught.value) == f"hawk: x.csv {name}. {advice}".replace("{table}", "logins")
 
 
 def pipe(path: Path) -> None:

@@ -226,3 +226,46 @@ def test_text_ids_must_be_unique_and_known(tmp_path: Path) -> None:
     assert "sub_id must be unique: 2 rows (line 2: a; line 3: a)" in message
     assert "char_id must be in character_data: 1 row (line 4: y)" in message
     assert "sub_id must not be empty: 1 row (line 5)" in message
+
+
+FAR = [
+    (pl.Date(), 2**31 - 1),
+    (pl.Date(), -(2**31)),
+    *((pl.Datetime(unit, zone), v) for unit in ("us", "ms") for zone in (None, "Europe/Berlin")
+      for v in (2**63 - 1, 2 - 2**63)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("dtype", "value"), FAR)
+@pytest.mark.parametrize("column", ["creation_date", "class_mastery_date"])
+def test_days_beyond_all_years_are_refused(
+    tmp_path: Path, column: str, dtype: pl.DataType, value: int
+) -> None:
+    whole = pl.Int32() if dtype == pl.Date() else pl.Int64()
+    rows = pl.DataFrame([character(1), character(2)], infer_schema_length=None)
+    far = pl.Series(column, [value, None], dtype=whole).cast(dtype)
+    good = rows[column][1:].cast(pl.Date).cast(pl.Datetime("us"))
+    if isinstance(dtype, pl.Datetime):
+        good = good.dt.replace_time_zone(dtype.time_zone)
+    rows.with_columns(pl.concat([far[:1], good.cast(dtype)])).write_parquet(
+        tmp_path / "character_data.parquet"
+    )
+    source = Dataset("character_data", "hawk", str(tmp_path / "character_data.parquet"))
+    message = refusal(source)
+    assert "character_data.parquet: 1 of 2 rows break a rule" in message
+    assert f"{column} must be" in message
+    assert "days after 1970-01-01)" in message
+
+
+@pytest.mark.parametrize(("zone", "shown"), [
+    (None, "2024-01-31 23:00:00)"),
+    ("UTC", "2024-01-31 23:00:00 UTC)"),
+    ("Europe/Berlin", "2024-01-31 23:00:00 Europe/Berlin)"),
+])  # fmt: skip
+def test_time_of_a_refused_day_is_shown_with_its_zone(
+    tmp_path: Path, zone: str | None, shown: str
+) -> None:
+    time = pl.Series("creation_date", [datetime(2024, 1, 31, 23)], dtype=pl.Datetime("us"))
+    rows = pl.DataFrame([character(1)]).with_columns(time.dt.replace_time_zone(zone))
+    message = refusal(write(tmp_path, "character_data", rows, "parquet"))
+    assert f"creation_date must be a date such as 2024-12-31: 1 row (row 1: {shown}" in message

@@ -10,10 +10,12 @@ from churnlib.io.footer import facts
 from churnlib.months import shift_months
 from churnlib.raw.late_feeds import LateFeed, MonthlyRows, find_late, monthly_rows, newest_month
 from churnlib.raw.quality_warnings import ROWS, ROWS_BY_AGE, ROWS_BY_DAY
-from churnlib.schemas.raw_tables import CURRENCY, MISSES, SUBSCRIPTIONS, TABLES
 from churnlib.synthesis import PROCESSES, generate
+from tests.base import HISTORY, raw_tables
 from tests.churnlib.raw.samples import miss, prepare, sub, write
 
+TABLES = raw_tables()
+CURRENCY, SUBSCRIPTIONS, MISSES = TABLES[HISTORY], TABLES.subscriptions, TABLES.misses
 DAY = date(2025, 1, 1)
 
 
@@ -53,14 +55,14 @@ def test_late_misses_are_named_by_the_missed_months() -> None:
     assert (late.months, late.safe_day) == ("2024-10 to 2024-12", date(2024, 10, 1))
 
 
-@pytest.mark.parametrize("spec", TABLES, ids=lambda spec: spec.name)
+@pytest.mark.parametrize("spec", TABLES.specs, ids=lambda spec: spec.name)
 @pytest.mark.parametrize("day", [date(2024, 7, 1), date(2024, 7, 19)])
 def test_a_table_is_not_late_on_an_earlier_day(spec: object, day: date) -> None:
     assert find_late(spec, months(75, date(2024, 10, 1)), day) is None  # type: ignore[arg-type]
 
 
 def test_the_safe_day_is_safe() -> None:
-    for spec in TABLES:
+    for spec in TABLES.specs:
         rows = months(75, date(2024, 10, 1))
         late = find_late(spec, rows, DAY)
         assert late is not None

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from churnlib.errors import DataError
 from churnlib.months import months_apart, shift_months
-from churnlib.raw.availability import Arrival, latest_arrival, latest_day
+from churnlib.raw.availability import Arrival, latest_arrival, latest_day, latest_start
 from churnlib.raw.validate import count_days
-from churnlib.schemas.raw_tables import CURRENCY
-from churnlib.settings import RawSettings
+from churnlib.settings import RawSettings, Settings
+from tests.base import BASE, HISTORY, raw_tables
 from tests.churnlib.raw.samples import FORMATS, currency, write
 
 FIRST = date(2024, 1, 1)
@@ -100,16 +101,58 @@ def test_latest_arrival_does_not_move_by_one_future_row(counts: list[int], ahead
 
 def test_latest_day_is_the_first_of_the_latest_month_that_has_arrived() -> None:
     dates = [date(2024, 5, 1)] * 40 + [date(2024, 6, 1)] * 20 + [date(2025, 1, 1)]
-    rows = pl.LazyFrame({"date": dates})
-    assert latest_day(rows, "hawk") == date(2024, 6, 1)
-    assert latest_day(rows, "hawk", arrived_share=0.6) == date(2024, 5, 1)
+    tables = {HISTORY: pl.LazyFrame({"date": dates})}
+    assert latest_day(tables, BASE) == date(2024, 6, 1)
+    raw = BASE.raw.model_copy(update={"arrived_share": 0.6})
+    assert latest_day(tables, BASE.model_copy(update={"raw": raw})) == date(2024, 5, 1)
+
+
+def without_history() -> Settings:
+    tables = {name: table for name, table in BASE.tables.items() if table.kind != "history"}
+    return BASE.model_copy(update={"tables": tables})
+
+
+def test_latest_day_without_histories_is_in_the_month_after_the_latest_start() -> None:
+    starts = [date(2024, 5, 3)] * 40 + [date(2024, 6, 30)] * 2
+    subs = pl.LazyFrame({"sub_start_date": starts})
+    assert latest_day({"sub_data": subs}, without_history()) == date(2024, 7, 1)
+
+
+def test_mistyped_start_far_ahead_does_not_move_the_latest_day() -> None:
+    starts = [date(2024, 5, 3)] * 40 + [date(2024, 6, 30)] * 30 + [date(2204, 6, 3)]
+    subs = pl.LazyFrame({"sub_start_date": starts})
+    assert latest_day({"sub_data": subs}, without_history()) == date(2024, 7, 1)
+
+
+def test_latest_start_after_months_without_any_needs_a_share_of_the_rows() -> None:
+    assert latest_start(monthly(40, 0, 0, 20)) == Arrival(shift_months(FIRST, 3), 20, {})
+    ahead = {shift_months(FIRST, 3): 19}
+    assert latest_start(monthly(40, 0, 0, 19)) == Arrival(FIRST, 40, ahead)
+    assert latest_start({}) is None
+
+
+def test_latest_day_is_that_of_the_history_that_has_arrived_least() -> None:
+    tables = {**BASE.tables, "gems": BASE.tables[HISTORY]}
+    months = [date(2024, 5, 1)] * 40 + [date(2024, 6, 1)] * 40
+    full, behind = pl.LazyFrame({"date": months}), pl.LazyFrame({"date": months[:41]})
+    two = BASE.model_copy(update={"tables": tables})
+    assert latest_day({HISTORY: full, "gems": full}, two) == date(2024, 6, 1)
+    assert latest_day({HISTORY: full, "gems": behind}, two) == date(2024, 5, 1)
+    assert latest_day({HISTORY: behind, "gems": full}, two) == date(2024, 5, 1)
+
+
+def test_history_without_rows_has_no_latest_day() -> None:
+    rows = pl.LazyFrame(schema={"date": pl.Date})
+    with pytest.raises(DataError, match=f"^game1: {HISTORY} has no rows, so the day of the run"):
+        latest_day({HISTORY: rows}, BASE)
 
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_count_days_counts_rows_with_faults_too(form: str, tmp_path: Path) -> None:
     later = currency(1, date=date(2024, 2, 1), hard_balance="x")
     source = write(tmp_path, "character_currency", [currency(1), currency(2), later], form)
-    assert count_days(source, CURRENCY) == {date(2021, 1, 1): 2, date(2024, 2, 1): 1}
+    counts = count_days(source, raw_tables()[HISTORY], tmp_path)
+    assert counts == {date(2021, 1, 1): 2, date(2024, 2, 1): 1}
 
 
 def test_default_share_is_that_of_the_settings() -> None:

@@ -1,5 +1,6 @@
 """Structural faults: what is refused, and that the message names where, what and how many."""
 
+import json
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,8 @@ def test_a_misspelt_column_name_is_suggested(tmp_path: Path) -> None:
     message = refusal(write(tmp_path, "sub_miss", frame))
     assert message == (
         "hawk: sub_miss.csv lacks the column end_date. "
-        "Rename its column 'enddate' if that is meant."
+        "If its column 'enddate' is meant, set tables.sub_miss.rename = "
+        '{ "enddate" = "end_date" }.'
     )
 
 
@@ -71,7 +73,7 @@ def test_another_separator_is_recognized(mark: str, tmp_path: Path) -> None:
     message = refusal(write_text(tmp_path, "sub_miss", text))
     assert message == (
         f"hawk: sub_miss.csv lacks the columns {', '.join(names)}. "
-        f"The separator seems to be {mark!r} and must be ','."
+        f"The separator seems to be {mark!r}. Set tables.sub_miss.separator = {json.dumps(mark)}."
     )
 
 
@@ -151,9 +153,15 @@ BAD_NUMBERS = ["a", "inf", "-inf", "1e999", "1,5", "0x10", "1_000", "true"]
 BAD_WHOLES = [*BAD_NUMBERS, "1.5", "99999999999999999999", "9007199254740993.0", "1e300"]
 
 
-NUMBERS_SEEM = {
-    "1,5": " '1,5' in {} seems to have a comma for the decimal point: write 1.5.",
-    "1_000": " '1_000' in {} seems to have marks between thousands: write 1000.",
+SEEMS = {
+    "1,5": " '1,5' in {0} seems to have a comma for the decimal point: write 1.5. If the file has "
+    'decimal commas, set tables.{1}.decimal = ",".',
+    "1_000": " '1_000' in {0} seems to have marks between thousands: write 1000.",
+    "01/02/2017": ' To read \'01/02/2017\', set tables.{1}.date_format = "%d/%m/%Y" or "%m/%d/%Y".',
+    "21-01-05": ' To read \'21-01-05\', set tables.{1}.date_format = "%d-%m-%y" or "%y-%m-%d".',
+    "20210105": " To read '20210105', set tables.{1}.date_format = \"%Y%m%d\".",
+    "2021-01-05 00:00:00+02:00": " To read '2021-01-05 00:00:00+02:00', set "
+    'tables.{1}.time_zone, such as "Europe/Berlin".',
 }
 
 
@@ -171,7 +179,7 @@ def test_a_value_of_another_type_is_shown(
 ) -> None:
     rows = [character(1), character(2) | {column: value}, character(3)]
     text_ids = ' If ids are text, set raw.id_type = "text".' if column == "char_id" else ""
-    seems = NUMBERS_SEEM.get(value, "").format(column)
+    seems = SEEMS.get(value, "").format(column, "character_data")
     message = refusal(write(tmp_path, "character_data", rows))
     assert message == (
         "hawk: character_data.csv: 1 of 3 rows break a rule:\n"

@@ -1,4 +1,4 @@
-"""A raw table as a folder of Parquet parts: the same as one file."""
+"""A raw table as a folder of parts or a pattern: the same as one file."""
 
 from pathlib import Path
 from typing import Any
@@ -137,7 +137,7 @@ def test_marks_of_other_programs_are_no_parts(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("b.csv", "but b.csv is not one"), (None, "is a folder without Parquet parts")],
+    [("b.xlsx", "but b.xlsx is not one"), (None, "has no parts")],
 )
 def test_a_folder_with_other_files_or_none_is_refused(
     name: str | None, expected: str, tmp_path: Path

@@ -22,7 +22,22 @@ score = { start = -8, end = -6 }
 batch_predict = { start = -1, end = -1 }
 batch_score = { start = -7, end = -7 }
 
-[currency]
+[tables.character_data]
+kind = "entity"
+columns = { gender = "category", race = "category", creation_date = "date" }
+
+[tables.character_currency]
+kind = "history"
+columns = { sub_hard = "number", hard_balance = "number", soft_balance = "number" }
+
+[tables.sub_data]
+kind = "subscriptions"
+columns = { sub_type = "category", price = "number" }
+
+[tables.sub_miss]
+kind = "misses"
+
+[features.character_currency]
 latest = ["hard_balance", "soft_balance"]
 
 [train]

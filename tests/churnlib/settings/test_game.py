@@ -2,17 +2,20 @@
 
 import inspect
 import json
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from churnlib.settings import (
-    CurrencySettings,
     Settings,
     describe_settings,
     settings_schema,
 )
 from churnlib.settings.data import NULL_VALUES
+from churnlib.settings.history_features import CURRENCY, HistoryFeatures
+from tests.base import history_features
 from tests.churnlib.settings.samples import Load, refusal
 
 
@@ -28,8 +31,27 @@ def test_schema_requires_nothing_of_a_file() -> None:
     schema = Settings.model_json_schema()
     parts = {"Settings": schema, **schema["$defs"]}
     demanding = {name for name, part in parts.items() if "required" in part}
-    assert demanding == {"Aggregation", "Difference", "Fill", "Step"}
+    assert demanding == {
+        *("Aggregation", "Difference", "Fill", "Step"),
+        *("ColumnSettings", "EventAggregation", "Ratio"),
+    }
+    features = parts.pop("FeatureSettings")["additionalProperties"]  # By the name of a table.
+    assert {name.rpartition("/")[2] for name in _references(features)} == {
+        "HistoryFeatures",
+        "EventFeatures",
+    }
     assert all(part["additionalProperties"] is False for part in parts.values())
+
+
+def _references(schema: Any) -> Iterator[str]:
+    if isinstance(schema, dict):
+        if "$ref" in schema:
+            yield schema["$ref"]
+        for inner in schema.values():
+            yield from _references(inner)
+    elif isinstance(schema, list):
+        for inner in schema:
+            yield from _references(inner)
 
 
 def test_schema_allows_null_as_text_for_optional_settings() -> None:
@@ -44,7 +66,10 @@ def test_schema_allows_null_as_text_for_optional_settings() -> None:
         if any(kind.get("const") == "null" for kind in declared.get("anyOf", ()))
     }
     assert unset == {
-        ".as_of", "Aggregation.fill", "CurrencySettings.lookback_months", "Difference.fill",
+        ".as_of", "Aggregation.fill", "Aggregation.lookback_months", "Difference.fill",
+        "HistoryFeatures.lookback_months", "ColumnSettings.nullable", "ColumnSettings.plausible",
+        "TableSettings.time", "TableSettings.path", "TableSettings.query", "TableSettings.table",
+        "TableSettings.date_format", "TableSettings.time_zone",
         "ChampionSettings.max_loss", "ChampionSettings.keep_versions",
         "FeatureChoice.include", "TrainSettings.sample", "TrainSettings.seed",
             "TrainSettings.max_categories",
@@ -62,21 +87,28 @@ def test_game_is_not_listed_as_a_setting(load: Load) -> None:
 
 def test_schema_describes_every_setting() -> None:
     schema = Settings.model_json_schema()
-    for name in ("Settings", "TrainSettings", "CurrencySettings", "RawSettings"):
+    for name in (
+        "Settings",
+        "TrainSettings",
+        "HistoryFeatures",
+        "EventFeatures",
+        "TableSettings",
+        "RawSettings",
+    ):
         part = schema if name == "Settings" else schema["$defs"][name]
         for setting, declared in part["properties"].items():
             assert "description" in declared or "$ref" in declared, f"{name}.{setting}"
 
 
 def test_feature_names_are_in_the_order_of_the_settings() -> None:
-    settings = CurrencySettings.model_validate(
+    settings = HistoryFeatures.model_validate(
         {
             "latest": ["soft_balance"],
             "aggregations": [{"columns": ["sub_hard"], "functions": ["sum", "mean"]}],
             "differences": [{"columns": ["soft_balance", "sub_soft"], "periods": [1, 3]}],
         }
     )
-    assert settings.feature_names == (
+    assert tuple(feature.name for feature in settings.of_table(CURRENCY)) == (
         "soft_balance",
         "currency_age_months",
         "sub_hard_sum",
@@ -89,14 +121,10 @@ def test_feature_names_are_in_the_order_of_the_settings() -> None:
 
 
 def test_null_unsets_a_value_of_a_layer_below(load: Load) -> None:
-    twelve = "[currency]\nlookback_months = 12"
-    assert load(twelve).currency.lookback_months == 12
-    assert (
-        load(
-            twelve, {"features.character_currency.lookback_months": "null"}
-        ).currency.lookback_months
-        is None
-    )
+    twelve = "[features.character_currency]\nlookback_months = 12"
+    assert history_features(load(twelve).features).lookback_months == 12
+    unset = load(twelve, {"features.character_currency.lookback_months": "null"})
+    assert history_features(unset.features).lookback_months is None
     assert load("[train]\nseed = 'null'").train.seed is None
     assert load("[train]\nseed = 7", {}, {"CHURN_TRAIN__SEED": "null"}).train.seed is None
 
@@ -107,11 +135,13 @@ def test_boolean_as_end_of_a_window_is_refused(load: Load) -> None:
 
 def test_column_filled_twice_is_refused(load: Load) -> None:
     entry = '{ columns = ["sub_hard"], value = 0 }'
-    assert "fill" in refusal(load, f"[currency]\nfill_values = [{entry}, {entry}]")
+    assert "fill" in refusal(
+        load, f"[features.character_currency]\nfill_values = [{entry}, {entry}]"
+    )
 
 
 def test_fill_value_that_is_not_finite_is_refused(load: Load) -> None:
-    fills = '[currency]\nfill_values = [{ columns = ["sub_hard"], value = nan }]'
+    fills = '[features.character_currency]\nfill_values = [{ columns = ["sub_hard"], value = nan }]'
     assert "finite" in refusal(load, fills)
 
 

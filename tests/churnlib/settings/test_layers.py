@@ -8,15 +8,11 @@ from typing import Any
 import pytest
 
 from churnlib.errors import SettingsError
-from churnlib.settings import (
-    CurrencySettings,
-    Settings,
-    Window,
-    list_games,
-    load_settings,
-)
+from churnlib.settings import Settings, Window, list_games, load_settings
+from churnlib.settings.history_features import HistoryFeatures
 from churnlib.settings.layers import load_base, parse_value
 from churnlib.settings.tree import leaves
+from tests.base import history_features
 from tests.churnlib.settings.samples import PATHS, PROJECT, Load
 
 
@@ -50,13 +46,12 @@ def test_tables_are_merged_and_lists_are_replaced(load: Load) -> None:
     settings = load(
         "[features.character_currency]\nlookback_months = 4\n[windows]\nscore = { end = -5 }"
     )
-    assert settings.currency == CurrencySettings(
+    assert history_features(settings.features) == HistoryFeatures(
         lookback_months=4, latest=("hard_balance", "soft_balance")
     )
     assert settings.windows.score == Window(start=-8, end=-5)
-    assert load('[features.character_currency]\nlatest = ["sub_hard"]').currency.latest == (
-        "sub_hard",
-    )
+    replaced = load('[features.character_currency]\nlatest = ["sub_hard"]')
+    assert history_features(replaced.features).latest == ("sub_hard",)
 
 
 def test_overrides_reach_into_a_list_by_name_and_by_position(load: Load) -> None:
@@ -110,7 +105,7 @@ def test_overrides_do_not_affect_the_next_load(load: Load) -> None:
         }
     )
     assert load().train.pipeline[1].params == {"solver": "lbfgs"}
-    assert load().currency.latest == ("hard_balance", "soft_balance")
+    assert history_features(load().features).latest == ("hard_balance", "soft_balance")
 
 
 def test_empty_variable_counts_as_unset(load: Load) -> None:
@@ -202,7 +197,7 @@ def test_nested_overrides_are_merged(load: Load) -> None:
     assert changed.train.features.exclude == ("race",)
     assert changed.windows.score == Window(start=plain.windows.score.start, end=-5)
     assert changed.train.pipeline == plain.train.pipeline
-    assert load(overrides={"train": {}, "currency": {}}) == plain
+    assert load(overrides={"train": {}, "features": {}}) == plain
 
 
 def test_nested_overrides_reach_into_a_list_by_name(load: Load) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from churnlib.synthesis import PROCESSES, generate
+from churnlib.synthesis import STANDARD, generate
 from tests.churnlib.synthesis.samples import Make, Sample, read
 
 
@@ -17,8 +17,8 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Make:
         key = (game, characters, signal)
         if key not in samples:
             folder = tmp_path_factory.mktemp("raw")
-            generate(PROCESSES[game], characters, 7, folder, signal=signal)
-            samples[key] = read(PROCESSES[game], signal, folder)
+            generate(STANDARD[game], characters, 7, folder, signal=signal)
+            samples[key] = read(STANDARD[game], signal, folder)
         return samples[key]
 
     return generated

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import polars as pl
 
-from churnlib.synthesis import PROCESSES, Process
+from churnlib.synthesis import STANDARD, Process
 from churnlib.synthesis.process import CHURN_AFTER_MONTHS, HORIZON_MONTHS
 from tests.base import HISTORY, raw_tables
 
-GAMES = sorted(PROCESSES)
+GAMES = sorted(STANDARD)
 CURRENCY = raw_tables()[HISTORY].of_kind("number")
 LAST = date(2025, 1, 1)
 

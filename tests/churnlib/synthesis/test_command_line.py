@@ -16,13 +16,13 @@ from tests.churnlib.synthesis.samples import (
 
 def test_new_game_uses_the_process_of_another(tmp_path: Path) -> None:
     assert process_of("game2") == PROCESSES["game2"]
-    assert process_of("game3") == replace(PROCESSES["game1"], game="game3")
-    assert process_of("game3", "game2") == replace(PROCESSES["game2"], game="game3")
-    for game in ("game1", "game3"):
+    assert process_of("game4") == replace(PROCESSES["game1"], game="game4")
+    assert process_of("game4", "game2") == replace(PROCESSES["game2"], game="game4")
+    for game in ("game1", "game4"):
         generate(process_of(game), 100, 1, tmp_path / game)
-    one, three = (pl.read_csv(tmp_path / g / "character_data.csv") for g in ("game1", "game3"))
-    assert set(one["race"]) == set(three["race"])
-    assert not one["creation_date"].equals(three["creation_date"])
+    one, four = (pl.read_csv(tmp_path / g / "character_data.csv") for g in ("game1", "game4"))
+    assert set(one["race"]) == set(four["race"])
+    assert not one["creation_date"].equals(four["creation_date"])
 
 
 def test_command_line_writes_and_names_the_files(

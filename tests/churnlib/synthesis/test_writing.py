@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from churnlib.errors import DataError
-from churnlib.synthesis import PROCESSES, generate, writing
+from churnlib.synthesis import PROCESSES, STANDARD, generate, writing
 from churnlib.synthesis import tables as synthesis_tables
 from tests.base import raw_tables
 from tests.churnlib.synthesis.samples import read, written
@@ -70,7 +70,7 @@ def test_full_chunk_does_not_depend_on_other_chunks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writing, "CHUNK", 200)
-    process = PROCESSES["game1"]
+    process = STANDARD["game1"]
     for n in (400, 500):
         generate(process, n, 3, tmp_path / str(n))
     few, many = (read(process, 1.0, tmp_path / str(n)) for n in (400, 500))
@@ -86,7 +86,7 @@ def test_full_chunk_does_not_depend_on_other_chunks(
 @pytest.mark.parametrize("characters", [1, 2, 5])
 def test_very_few_characters_keep_the_columns(tmp_path: Path, characters: int) -> None:
     generate(PROCESSES["game1"], characters, 1, tmp_path, file_format="parquet")
-    s = read(PROCESSES["game1"], 1.0, tmp_path)
+    s = read(STANDARD["game1"], 1.0, tmp_path)
     frames = dict(zip(raw_tables(), (s.characters, s.currency, s.subs, s.misses), strict=True))
     assert {name: frame.columns for name, frame in frames.items()} == {
         name: list(spec.columns) for name, spec in raw_tables().items()

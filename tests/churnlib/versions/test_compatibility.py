@@ -13,7 +13,6 @@ from churnlib.versions.compatibility import (
     check_label_leakage,
     check_same_features,
     configuration_of,
-    decisive_settings,
 )
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -32,7 +31,7 @@ def manifest(settings: Settings, known: str = "2024-03-01") -> dict[str, Any]:
         "version": "v1",
         "game": "game1",
         "labels_known_by": known,
-        "settings": {**decisive_settings(settings), "train": {}},
+        "settings": {**settings.model_dump(mode="json"), "train": {}},
     }
     return dict(json.loads(json.dumps(kept)))
 
@@ -86,7 +85,10 @@ def test_other_features_or_labels_are_refused(change: dict[str, Any], words: str
 
 def test_settings_missing_from_an_older_manifest_are_named() -> None:
     older = manifest(game())
-    del older["settings"]["currency"]["lookback_months"], older["settings"]["standard"]
+    del (
+        older["settings"]["features"]["character_currency"]["lookback_months"],
+        older["settings"]["standard"],
+    )
     check_same_features(manifest(game()), game(), AGAIN)
     with pytest.raises(ModelError, match=r'standard\.undated_totals was "null" and is false'):
         check_same_features(older, game(), AGAIN)
@@ -106,3 +108,70 @@ def test_labels_must_be_available_when_the_window_opens(known: str, late: bool) 
     warning = check_label_leakage(kept, WINDOW, "windows.score", allowed=True)
     assert warning is not None
     assert "metrics are optimistic" in warning
+
+
+GEMS = {"kind": "history", "columns": {"gem_balance": "number"}}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"tables__sub_data__description": "Memberships."},
+        {"tables__sub_data__path": "memberships.csv"},
+        {"tables__sub_data__rename": {"start": "sub_start_date"}},
+        {"tables__sub_data__columns__price": {"kind": "number", "plausible": [0, 10]}},
+        {"tables__gems": GEMS},
+        {"tables__logins": {"kind": "events", "time": "at"}},
+    ],
+)
+def test_where_tables_are_and_tables_without_features_are_irrelevant(
+    change: dict[str, Any],
+) -> None:
+    check_same_features(manifest(game()), game(**change), AGAIN)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            {"tables__sub_data__known_after_days": 2},
+            "tables.sub_data.known_after_days was 0 and is 2",
+        ),
+        (
+            {"tables__sub_data__fill": {"price": 0}},
+            'tables.sub_data.fill.price was "null" and is 0.0',
+        ),
+        (
+            {"tables__character_data__columns__race": "null"},
+            'tables.character_data.columns.race was category and is "null"',
+        ),
+        (
+            {"tables__character_data__columns__race": {"kind": "undated"}},
+            "tables.character_data.columns.race was category and is undated",
+        ),
+        (
+            {"tables__gems": GEMS, "features__gems": {"latest": ["gem_balance"]}},
+            'tables.gems.kind was "null" and is history',
+        ),
+        (
+            {"tables__character_currency__absent": True},
+            'tables.character_currency.kind was history and is "null"',
+        ),
+    ],
+)
+def test_tables_with_another_meaning_are_refused(change: dict[str, Any], words: str) -> None:
+    with pytest.raises(ModelError) as caught:
+        check_same_features(manifest(game()), game(**change), AGAIN)
+    assert words in str(caught.value)
+
+
+def test_model_of_a_version_without_declared_tables_still_fits() -> None:
+    older = manifest(game())
+    features = older["settings"].pop("features")
+    older["settings"]["currency"] = features["character_currency"]
+    del older["settings"]["tables"]
+    check_same_features(older, game(), AGAIN)
+    changed = game(features__character_currency__lookback_months=12)
+    words = 'features.character_currency.lookback_months was "null" and is 12'
+    with pytest.raises(ModelError, match=words):
+        check_same_features(older, changed, AGAIN)

@@ -1,5 +1,6 @@
 """Model versions: written completely, loaded unchanged, and refused if damaged."""
 
+import hashlib
 import json
 import re
 import shutil
@@ -176,6 +177,15 @@ def test_changed_file_is_refused(name: str, how: str, kept: DatasetRef, catalog:
         f"Train again: {retrain_command(kept)}"
     )
     assert f"--game hawk --data-dir {catalog.data_dir} --refresh" in refusal(kept)
+
+
+@pytest.mark.parametrize("name", [GOLDEN, SCORED])
+def test_a_table_that_cannot_be_read_is_refused(name: str, kept: DatasetRef) -> None:
+    content = b"PAR1, and no more"
+    Path(kept.uri, name).write_bytes(content)
+    change_manifest(kept, lambda m: m["sha256"].update({name: hashlib.sha256(content).hexdigest()}))
+    with pytest.raises(ModelError, match=rf"hawk: model v1: {name} cannot be read \(.*Train"):
+        read_scored(kept, read_manifest(kept)) if name == SCORED else load_model(kept)
 
 
 @pytest.mark.parametrize("name", ["model.skops", GOLDEN, SCORED])

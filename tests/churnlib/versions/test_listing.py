@@ -114,3 +114,23 @@ def test_listing_includes_versions_without_metrics(
     (version,) = describe_versions(catalog)
     assert (version.damage, version.roc_auc) == (None, None)
     assert version.window is not None
+
+
+HOSTILE: tuple[Any, ...] = ("x", "\x1b[2J", [], {}, True, 10**30, ["x", "y"])
+
+
+@pytest.mark.parametrize("value", HOSTILE, ids=repr)
+def test_listing_leaves_out_what_is_of_another_type(value: Any, catalog: Catalog) -> None:
+    add(catalog, "v1")
+    file = Path(catalog.model("v1").uri, MANIFEST)
+    manifest = json.loads(file.read_text())
+    manifest["settings"]["train"] = value
+    manifest["metrics"] = {"validation": {"general": {"roc_auc": value, "roc_auc_ci": value}}}
+    file.write_text(json.dumps(manifest))
+    write_report(catalog, "v1", value, value)
+    (version,) = describe_versions(catalog)
+    assert (version.damage, version.algorithm, version.roc_auc_ci) == (None, "unknown", None)
+    assert version.back_test is not None
+    for number in (version.roc_auc, version.back_test.value):
+        assert number is None or number == value
+        assert isinstance(number, int | float | None)

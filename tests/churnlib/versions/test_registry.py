@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from churnlib.errors import ModelError
+from churnlib.errors import ModelError, UnreadableModelError
 from churnlib.io.catalog import Catalog
 from churnlib.versions.champion import set_champion
 from churnlib.versions.decision import Decision
@@ -240,3 +240,14 @@ def test_promoting_comparison_is_the_one_that_promoted_the_champion(catalog: Cat
     behind = read_registry(catalog.registry()).promoting_comparison("v2")
     assert behind is not None
     assert (behind.decision, behind.max_loss) == ("accepted", 0.02)
+
+
+def test_time_without_a_zone_is_refused(catalog: Catalog) -> None:
+    """It could not be compared with the others."""
+    make_champion(catalog, "v1")
+    file = Path(catalog.registry().uri)
+    content = json.loads(file.read_text())
+    content["promotions"][0]["when"] = "2025-01-01T00:00:00"
+    file.write_text(json.dumps(content))
+    with pytest.raises(UnreadableModelError, match=r"registry\.json is damaged: .*timezone"):
+        read_registry(catalog.registry())

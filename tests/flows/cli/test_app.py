@@ -50,9 +50,10 @@ def test_every_base_flow_has_a_command_that_names_every_setting() -> None:
 def test_help_names_every_setting(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     text = help_of(command, capsys=capsys)
     assert describe_settings() in text
-    for option in ("--game", "--as-of", "--set", "--data-dir", "--refresh"):
+    for option in ("--game", "--as-of", "--set", "--data-dir"):
         assert f" {option} " in text
-    assert (" --from-raw " in text) == (command != "run")
+    assert (" --refresh " in text) == (command != "check")  # It keeps no results.
+    assert (" --from-raw " in text) == (command not in ("run", "check"))
 
 
 def test_help_of_a_command_without_settings_names_none(capsys: pytest.CaptureFixture[str]) -> None:

@@ -42,8 +42,8 @@ def test_promote_warns_where_the_other_flows_will_refuse_the_champion(
     assert captured.out == f"{GAME}: model {second} is the champion now; before: {first}\n"
     warning = (
         f"warning: {GAME}: model {second} was trained on other features than the game's settings "
-        'require: features.character_currency.lookback_months was 12 and is "null". score and batch-predict will '
-        "refuse it, with exit status 2"
+        'require: features.character_currency.lookback_months was 12 and is "null". score and '
+        "batch-predict will refuse it, with exit status 2"
     )
     assert captured.err.startswith(warning)
     for flow in ("score", "batch_predict"):

@@ -4,12 +4,16 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from flows.cli.session import PRELOADED
+from flows.cli.exit_status import FAILED
+from flows.cli.parameters import RunOptions
+from flows.cli.session import PRELOADED, in_session
+from flows.engine.server import LocalServer
 from tests.flows.studio import ROOT, Studio, python
 
 GAME = "game1"
@@ -47,6 +51,21 @@ def test_run_prints_its_first_line_before_it_imports_libraries(
     assert len(empty_studio.table(f"04_feature/{GAME}/train_features.parquet")) > 100
     assert list((home / "storage").iterdir())
     assert not list(user.iterdir())
+
+
+def test_unexpected_error_is_shown_without_controls_and_secrets(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("flows.cli.session.local_server", lambda: nullcontext(LocalServer()))
+    monkeypatch.setattr(LocalServer, "wait", lambda _: None)
+
+    def fail() -> None:
+        raise LookupError("elf\x1b[2J https://me:secret@host/x")
+
+    assert in_session(RunOptions(game=GAME), fail) == FAILED
+    shown = capsys.readouterr().err
+    assert shown.startswith("Traceback")
+    assert "LookupError: elf\\x1b[2J https://***@host/x\n" in shown
 
 
 @pytest.mark.parametrize(

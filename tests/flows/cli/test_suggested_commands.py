@@ -53,7 +53,8 @@ def test_suggestion_has_folder_day_and_settings_of_the_run(
 def test_suggestion_for_a_batch_of_another_model_trains_and_scores(
     restored: Studio, say: Say, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("CHURN_CURRENCY__LOOKBACK_MONTHS", "12")  # The game's own settings.
+    own = "CHURN_FEATURES__CHARACTER_CURRENCY__LOOKBACK_MONTHS"  # The game's own settings.
+    monkeypatch.setenv(own, "12")
     first = champion(restored)
     message = say(restored, "batch_predict", GAME, "--replace")
     assert is_refusal(message, 'lookback_months was "null" and is 12'), message

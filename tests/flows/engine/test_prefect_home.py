@@ -104,6 +104,18 @@ def test_server_that_answers_is_accepted(body: bytes, status: int) -> None:
         check_answers(url)
 
 
+def test_server_that_is_slow_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(prefect_home, "ANSWER_SECONDS", 0.2)
+    with answering(b"true", seconds=0.5) as url:
+        check_answers(url)
+        assert f"the Prefect server at {url} has not answered for" in capsys.readouterr().err
+        monkeypatch.setattr(prefect_home, "BUSY_ANSWER_SECONDS", 0.2)
+        with pytest.raises(ServerError, match=r"no Prefect server answers .*: timed out"):
+            check_answers(url)
+
+
 @pytest.mark.parametrize(("body", "status"), [(b"", 404), (b"<!doctype html>", 200)])
 def test_other_server_is_refused(body: bytes, status: int) -> None:
     with answering(body, status) as url, pytest.raises(ServerError, match="URL ends in /api"):

@@ -212,19 +212,23 @@ def site(folder: Path, database: str | None, **more: str) -> Iterator[Site]:
 
 
 @contextmanager
-def postgres(programs: Path, log: Path) -> Iterator[str]:
-    """A PostgreSQL server of its own; yields its address.
+def postgres(programs: Path, log: Path, password: str = "") -> Iterator[str]:
+    """A PostgreSQL server of its own; yields its address, without a password.
 
     Args:
         programs: The folder of initdb and postgres.
         log: Where its words go.
+        password: What it asks for; nothing if empty.
     """
     port = free_port()
     user = "postgres" if os.geteuid() == 0 else None  # It refuses to run as root.
     with TemporaryDirectory(prefix="churn-postgres-") as folder:
+        Path(folder, "password").write_text(password)
         if user:
             shutil.chown(folder, user)
-        options = ["--auth", "trust", "--username", "prefect", "--encoding", "UTF8", "--no-sync"]
+            shutil.chown(f"{folder}/password", user)
+        options = ["--username", "prefect", "--encoding", "UTF8", "--no-sync", "--auth"]
+        options += ["scram-sha-256", "--pwfile", f"{folder}/password"] if password else ["trust"]
         subprocess.run(
             [programs / "initdb", "--pgdata", f"{folder}/data", *options],
             check=True, capture_output=True, cwd=folder, user=user,

@@ -1,5 +1,6 @@
 """What a run of a deployment may not set, and a person's command line may."""
 
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,10 +21,15 @@ OTHER: dict[str, Any] = {
     "train.model_format": "joblib",
     "engine.scheduler": "tcp://127.0.0.1:8786",
     "engine.scratch_dir": "/elsewhere",
+    **{
+        f"tables.{table}.{name}": value
+        for table in load_settings(GAME).tables
+        for name, value in (("path", "/etc/passwd"), ("query", "select 1"), ("table", "users"))
+    },
 }
 """Another value of each setting that the operator alone may set."""
 
-OPERATOR = operator_settings(load_settings("game1"))
+OPERATOR = operator_settings(load_settings(GAME))
 
 
 @pytest.fixture
@@ -116,8 +122,24 @@ def test_trusted_packages_are_no_setting(deployed: None) -> None:
             pass
 
 
+def test_every_setting_of_operators_has_another_value_here() -> None:
+    assert OTHER.keys() == OPERATOR.keys()
+
+
+def test_deployed_run_cannot_add_a_table_with_a_path(deployed: None) -> None:
+    table = {"kind": "history", "path": "/etc/passwd"}
+    with pytest.raises(SettingsError, match=r"tables\.mine\.path = /etc/passwd is refused"):
+        check_deployed_run(load_settings(GAME, {"tables.mine": table}))
+
+
+def test_deployed_run_may_change_other_settings_of_tables(deployed: None) -> None:
+    changes = {"tables.character_data.columns.race": "null", "tables.sub_miss.known_after_days": 2}
+    check_deployed_run(load_settings(GAME, changes))
+
+
 def test_settings_of_operators_are_documented_as_such() -> None:
     for text in (describe_settings(), pages()["settings.md"]):
         for path, mark in OPERATOR.items():
-            _, _, after = text.partition(f"  {path}: ")
+            documented = re.sub(r"^tables\.\w+", "tables.<name>", path)
+            _, _, after = text.partition(f"  {documented}: ")
             assert mark.why in after.splitlines()[1]

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from churnlib.io.catalog import Catalog
-from churnlib.schemas.raw_tables import TABLES
 from churnlib.settings import load_settings
 from flows.steps.doubtful_tables import doubtful_table_warnings
 from flows.steps.run import Run
+from tests.base import raw_tables
 
 TEXT = "miss before its subscription"
 
@@ -32,7 +32,7 @@ def test_few_rows_and_rows_without_a_doubt_are_not(run: Run) -> None:
     assert doubtful_table_warnings(run, {"sub_miss": {"rows": 100, "odd": {TEXT: 4}}}) == ()
     sources = {
         spec.name: {"rows": 1, "odd": {w.text: 1 for w in spec.warnings if not w.doubt}}
-        for spec in TABLES
+        for spec in raw_tables().specs
     }
     assert doubtful_table_warnings(run, sources) == ()
     assert doubtful_table_warnings(run, {"sub_miss": {"rows": 0, "odd": {}}}) == ()

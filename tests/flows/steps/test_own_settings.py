@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from churnlib.io.commands import command_line
+from churnlib.versions.manifest import retrain_command
 from flows.cli.exit_status import DONE
 from flows.cli.main import main
-from flows.steps.own_settings import back_test_changes, try_warnings
+from flows.steps.own_settings import back_test_changes, deciding_command, try_warnings
 from flows.steps.run import open_run
 from tests.flows.models import GAME, champion, registry
 from tests.flows.studio import FAST, Say, Studio
@@ -43,6 +45,26 @@ def test_only_settings_that_a_back_test_depends_on_make_it_a_try(
     other.mkdir()
     with open_run(GAME, DAY, overrides, str(other)) as run:
         assert back_test_changes(run) == ()
+
+
+def test_suggestions_of_a_run_have_its_day_and_settings(tmp_path: Path) -> None:
+    with open_run(GAME, DAY, {"horizon_months": 5}, str(tmp_path)) as run:
+        model, promote = run.catalog.model("v1"), command_line("promote", run.catalog.models())
+        assert retrain_command(model) == (
+            f"churn train --game {GAME} --data-dir {tmp_path} --refresh --as-of {DAY} "
+            "--set=horizon_months=5"
+        )
+        assert promote == f"churn promote --game {GAME} --data-dir {tmp_path}"
+    assert "horizon" not in retrain_command(model)
+
+
+def test_deciding_command_has_the_settings_of_the_game(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHURN_DATA_DIR", str(tmp_path))
+    with open_run(GAME, DAY, {"horizon_months": 5}) as run:
+        wanted = f"churn score --game {GAME} --data-dir {tmp_path}"
+        assert deciding_command(run, "v1") == wanted
 
 
 def test_try_in_the_folder_of_the_game_leaves_what_contacts_rest_on(

@@ -31,6 +31,9 @@ SCHEMA = train.parameters.model_dump()
                 "features.character_currency.latest.0": "x",
             }
         },
+        {"overrides": {"tables.gems": {"kind": "history"}, "tables.gems.columns.x": "number"}},
+        {"overrides": {"features.logins.windows": ["30d"], "features.calendar.use": ["month"]}},
+        {"overrides": {"features.ratios": [], "features.logins": {"count": True}}},
     ],
 )
 def test_valid_parameters_are_accepted(parameters: dict[str, Any]) -> None:
@@ -50,6 +53,9 @@ def test_valid_parameters_are_accepted(parameters: dict[str, Any]) -> None:
         ({"overrides": {"windows.train.start": "soon"}}, "overrides"),
         ({"overrides": {"game": "game2"}}, "overrides"),
         ({"overrides": {"trainXseed": 1}}, "overrides"),
+        ({"overrides": {"tablesXgems": {}}}, "overrides"),
+        ({"overrides": {"features.calendar.month": True}}, "overrides"),
+        ({"overrides": {"currency.latest": []}}, "overrides"),
     ],
 )
 def test_invalid_parameters_are_refused(parameters: dict[str, Any], field: str) -> None:

@@ -13,6 +13,7 @@ from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.raw import external_sort
 from churnlib.settings import EngineSettings, RawSettings
 from flows.steps import table_tasks as steps
+from tests.base import declared
 from tests.churnlib.raw.samples import GOOD, Rows, sub, write
 
 
@@ -27,7 +28,7 @@ def check_subs(folder: Path, rows: Rows, *, memory_mib: int = 1) -> DatasetRef |
     output = Dataset("sub_data", "hawk", str(folder / "checked.parquet"))
     engine = EngineSettings(memory_mib=memory_mib, scratch_dir=str(folder / "scratch"))
     (folder / "scratch").mkdir(exist_ok=True)
-    found = steps.check_raw.fn(source, output, RawSettings(), parent=parent(folder), engine=engine)
+    found = steps.check_raw.fn(source, output, declared(), parent=parent(folder), engine=engine)
     return found and found["checked"]
 
 
@@ -100,7 +101,7 @@ def test_faulty_rows_are_quarantined_as_of_a_day(tmp_path: Path) -> None:
     written = steps.check_known.fn(
         source,
         outputs,
-        RawSettings(on_bad_rows="quarantine", max_bad_share=0.5),
+        declared(RawSettings(on_bad_rows="quarantine", max_bad_share=0.5)),
         parent=parent(tmp_path),
         as_of=date(2024, 9, 30),
         engine=EngineSettings(memory_mib=1),

@@ -1,0 +1,1 @@
+"""Databases: reading tables from them, and delivering rows to them."""

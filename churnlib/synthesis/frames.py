@@ -1,0 +1,65 @@
+"""Parts of the raw tables that all processes share."""
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from churnlib.schemas.columns import END_DATE, PROBABILITY, START_DATE, SUB_ID
+from churnlib.synthesis.process import Levels
+from churnlib.synthesis.span import MONTHS, STARTS
+
+SUBS_PER_CHARACTER = 100
+"""Each character has its own range of subscription ids, so that chunks are independent."""
+
+
+def sub_ids(subs: NDArray[Any], first_id: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Numbers the subscriptions of a chunk.
+
+    Args:
+        subs: The subscriptions, in the order of their numbers.
+        first_id: The `char_id` of the chunk's first character.
+
+    Returns:
+        Their order by character and start, and the id of each subscription by its number.
+    """
+    order = np.lexsort((subs["number"], subs["start"], subs["character"]))
+    ordinal = np.empty(len(subs), np.int64)
+    ordinal[order] = _count_within(subs["character"][order])
+    return order, (first_id + subs["character"]) * SUBS_PER_CHARACTER + ordinal
+
+
+def misses(runs: NDArray[Any], sub_id: NDArray[Any]) -> pl.DataFrame:
+    """Returns the runs of missed months that are known on the last day, sorted by key."""
+    # A run becomes known on the first day of the month after it.
+    number, first, last = runs[runs[:, 2] < MONTHS].T
+    order = np.lexsort((first, sub_id[number]))
+    return pl.DataFrame(
+        {
+            SUB_ID: sub_id[number][order],
+            START_DATE: dates(STARTS[first][order]),
+            END_DATE: dates(STARTS[last][order]),
+        }
+    )
+
+
+def truth(subs: NDArray[Any], sub_id: NDArray[Any], order: NDArray[Any]) -> pl.DataFrame:
+    """Returns the true probability of each subscription, in an order."""
+    return pl.DataFrame({SUB_ID: sub_id[order], PROBABILITY: subs["probability"][order]})
+
+
+def _count_within(groups: NDArray[Any]) -> NDArray[Any]:
+    """Numbers the elements of each run of equal values from 1."""
+    begins = np.searchsorted(groups, groups, side="left")
+    return np.arange(len(groups)) - begins + 1
+
+
+def dates(days: NDArray[Any]) -> pl.Series:
+    """Converts days since 1970-01-01."""
+    return pl.Series(days, dtype=pl.Int32).cast(pl.Date)
+
+
+def text(levels: Levels, codes: NDArray[Any]) -> pl.Series:
+    """Converts codes of categories."""
+    return pl.Series(levels.names, dtype=pl.String).gather(codes.astype(np.uint32))

@@ -1,0 +1,28 @@
+"""Batches to deliver."""
+
+from datetime import date
+
+import polars as pl
+
+from churnlib.io.databases.delivery import Batch
+
+JUNE, JULY = date(2024, 6, 1), date(2024, 7, 1)
+V1, V2 = "20240801T000000000Z", "20240901T000000000Z"
+
+
+def batch(game: str, month: date, rows: int, version: str = V1, first: int = 0) -> Batch:
+    """A batch with some subscriptions, the last of which has no prediction."""
+    ids = range(first, first + rows)
+    values = {
+        "game": [game] * rows,
+        "batch_month": [month] * rows,
+        "char_id": [f"it's {i}" for i in ids],
+        "sub_id": list(ids),
+        "sub_start_date": [month.replace(day=i % 28 + 1) for i in ids],
+        "churn_probability": [*(i / 7 for i in ids[:-1]), None][:rows],
+        "risk_rank": pl.Series([*range(1, rows), None][:rows], dtype=pl.UInt32),
+        "model_version": [version] * rows,
+        "contact": [*(i % 2 == 0 for i in ids[:-1]), None][:rows],
+    }
+    types = {"churn_probability": pl.Float64, "contact": pl.Boolean}
+    return Batch(game, month, version, pl.DataFrame(values, schema_overrides=types))
