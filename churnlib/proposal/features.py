@@ -7,7 +7,7 @@ import polars as pl
 
 from churnlib.proposal.columns import Column
 from churnlib.proposal.kinds import Choice
-from churnlib.proposal.roles import Table
+from churnlib.proposal.tables import Table
 from churnlib.settings.event_features import EventFeatures
 
 WINDOWS = ["30d", "6mo"]

@@ -7,11 +7,13 @@ from pathlib import Path
 import polars as pl
 
 from churnlib.errors import DataError
-from churnlib.proposal.columns import Column, File, describe
+from churnlib.proposal.columns import Column, File
+from churnlib.proposal.describe import describe
 from churnlib.proposal.kinds import Choice, choose
 from churnlib.proposal.names import our_name
-from churnlib.proposal.roles import Roles, Table, find_roles
+from churnlib.proposal.roles import find_roles
 from churnlib.proposal.sources import find_sources, open_source
+from churnlib.proposal.tables import Roles, Table
 from churnlib.proposal.windows import Fitting, first_start, fit_windows
 from churnlib.proposal.writing import Writing, writing_of
 from churnlib.schemas.columns import CHAR_ID, LABEL, SUB_ID

@@ -7,7 +7,7 @@ from datetime import date
 from churnlib.months import months_apart
 from churnlib.proposal.columns import Column, day_of
 from churnlib.proposal.names import our_name
-from churnlib.proposal.roles import Table
+from churnlib.proposal.tables import Table
 from churnlib.proposal.values import Type
 from churnlib.proposal.words import hints
 from churnlib.raw.number_texts import advice
@@ -89,10 +89,11 @@ def _known_by_meaning(
     table: Table, shared: Mapping[str, ColumnSettings], first_start: date | None
 ) -> dict[str, tuple[str, str]]:
     """The columns that mean the creation of a character or the price, with why, by name."""
-    if table.kind == "entity" and CREATION_DATE in shared:
-        if CREATION_DATE not in table.file.columns and (found := _creation(table, first_start)):
+    has_creation = CREATION_DATE in table.file.columns or CREATION_DATE not in shared
+    if table.kind == "entity" and not has_creation:
+        if found := _creation(table, first_start):
             return {found.name: (CREATION_DATE, "the day of creation? The first day in every row")}
-    if table.kind == "subscriptions" and PRICE in shared and PRICE not in table.file.columns:
+    elif table.kind == "subscriptions" and PRICE in shared and PRICE not in table.file.columns:
         numbers = [c for c in table.others if c.type in ("whole", "number") and c.is_complete]
         priced = [c for c in numbers if hints(c.name, "price")]
         if len(priced) == 1:

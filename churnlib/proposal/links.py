@@ -83,7 +83,7 @@ def _links(
         if column.type != key.column.type or sample.is_empty():
             continue
         likeness = likeness_of(name, key)
-        share = float(sample.is_in(ids.implode()).mean() or 0)
+        share = int(sample.is_in(ids.implode()).sum()) / len(sample)
         if share < (LEAST_SHARE if likeness else LEAST_SHARE_UNNAMED):
             continue
         if likeness or column.distinct >= FEWEST:
@@ -120,7 +120,7 @@ def likeness_of(name: str, key: Key) -> float:
             return 0.8
         if stems[0] in stems[1] or stems[1] in stems[0]:
             return 0.5
-        if SequenceMatcher(None, *stems).ratio() > 0.8:
+        if SequenceMatcher(None, stems[0], stems[1]).ratio() > 0.8:
             return 0.4
     return 0.0
 

@@ -100,7 +100,8 @@ def open_source(source: Source) -> Opened:
             text = text_format(source.files)
             rows = open_text(source.files, text)
         else:
-            text, rows = None, pl.scan_parquet(source.files, glob=False, hive_partitioning=None)
+            text = None
+            rows = pl.scan_parquet(list(source.files), glob=False, hive_partitioning=None)
         names = rows.collect_schema().names()
         is_small = sum(file.stat().st_size for file in source.files) <= IN_MEMORY
         rows = rows.collect().lazy() if is_small else rows

@@ -89,9 +89,9 @@ def _encoding(file: Path) -> str:
     """UTF-8 if its bytes are, one with a mark at the beginning, or that of Western Windows."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     for place, piece in enumerate(_pieces(file, AT_A_TIME)):
-        if place == 0 and (bom := next((b for b in _BOMS if piece.startswith(b)), None)):
-            if _BOMS[bom] != "utf-8":
-                return _BOMS[bom]
+        bom = next((b for b in _BOMS if place == 0 and piece.startswith(b)), codecs.BOM_UTF8)
+        if _BOMS[bom] != "utf-8":
+            return _BOMS[bom]
         try:
             decoder.decode(piece)
         except UnicodeDecodeError:

@@ -18,13 +18,17 @@ Type = Literal["flag", "whole", "number", "time", "month", "text", "nested"]
 
 NULL_WORDS = ("NA", "N/A", "n/a", "#N/A", "na", "-", "--", "?", "(null)", "nil", "none", "NONE")
 """Text that means null among numbers and days, although no setting says so."""
-NO_DAYS = ("0000-00-00", "0001-01-01", "1753-01-01", "1800-01-01", "1899-12-30", "1900-01-01")
-NO_DAYS = (*NO_DAYS, "2999-12-31", "9999-12-31")
+NO_DAYS = (
+    *("0000-00-00", "0001-01-01", "1753-01-01", "1800-01-01", "1899-12-30", "1900-01-01"),
+    *("2999-12-31", "9999-12-31"),
+)
 """Days that mean "no date"."""
 
-_DAYS = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d")
-_DAYS = (*_DAYS, "%Y%m%d", "%d.%m.%y", "%m/%d/%y", "%d/%m/%y", "%d %b %Y", "%d-%b-%Y")
-_DAYS = (*_DAYS, "%b %d, %Y", "%B %d, %Y", "%d %B %Y")
+_DAYS = (
+    *("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d"),
+    *("%Y%m%d", "%d.%m.%y", "%m/%d/%y", "%d/%m/%y", "%d %b %Y", "%d-%b-%Y"),
+    *("%b %d, %Y", "%B %d, %Y", "%d %B %Y"),
+)
 _CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", "T%H:%M:%S")
 DATE_FORMATS = tuple(day + clock for day in _DAYS for clock in _CLOCKS)
 """The formats of days and times, besides that of ISO 8601, that are recognized; of two that fit,
@@ -124,18 +128,24 @@ def fits(reader: Reader, sample: pl.Series) -> bool:
         words = {word.lower() for word in cells}
         has_both = words & {*TRUE} and words & {*FALSE}
         return bool(has_both) and words <= {*TRUE, *FALSE} and not words <= {"0", "1"}
-    if reader.type == "whole" and cells.dtype == pl.String:
-        return bool(cells.str.contains(r"^[+-]?(0|[1-9]\d{0,17})$").all())
-    if reader.type == "month":
-        return bool(cells.str.contains(r"^(19|20)\d\d[-/.](0?[1-9]|1[0-2])$").all())
-    if reader == TIME:
-        return bool(cells.str.contains(r"^\w*[ .,/-]*(\w+[ .,/-]+\w*\d|\d{8})[\w.:, /+-]*$").all())
-    if reader.type == "time" and (reader.date_format or "").startswith("%Y%m%d"):
-        # Not a number such as an id.
-        if not cells.str.contains(r"^(19|20|21)\d{6}\b").all():
-            return False
+    pattern = _pattern(reader) if cells.dtype == pl.String else ""
+    if pattern and not cells.str.contains(pattern).all():
+        return False
+    if reader in (TIME, Reader("month")):
+        return cells.dtype == pl.String
     values = cells.to_frame(name).select(reader.values(pl.col(name), sample.dtype))
     return values.to_series().null_count() == 0
+
+
+def _pattern(reader: Reader) -> str:
+    """What text of a type looks like, so that ids and numbers are not taken for days."""
+    if reader == TIME:
+        return r"^\w*[ .,/-]*(\w+[ .,/-]+\w*\d|\d{8})[\w.:, /+-]*$"
+    if reader.type == "time" and (reader.date_format or "").startswith("%Y%m%d"):
+        return r"^(19|20|21)\d{6}\b"
+    if reader.type == "month":
+        return r"^(19|20)\d\d[-/.](0?[1-9]|1[0-2])$"
+    return r"^[+-]?(0|[1-9]\d{0,17})$" if reader.type == "whole" else ""
 
 
 def _number(text: pl.Expr, decimal: str) -> pl.Expr:

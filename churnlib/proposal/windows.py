@@ -12,7 +12,7 @@ from churnlib.features.label_windows import churn_by_months
 from churnlib.features.outcome import add_churned_on, is_at_risk
 from churnlib.months import first_day, shift_months
 from churnlib.proposal.columns import File
-from churnlib.proposal.roles import Roles, Table
+from churnlib.proposal.tables import Roles, Table
 from churnlib.raw.availability import latest_arrival, latest_start, rows_by_month
 from churnlib.settings import Settings
 from churnlib.settings.windows import WindowName
@@ -32,7 +32,7 @@ class Tried:
         horizon_months: The horizon.
         train: The first and the last month of the training window.
         score: Those of the scoring window.
-        churned: The number of subscriptions that churned, of the training and of the scoring window.
+        churned: The number that churned, of the training and of the scoring window.
         stayed: The number that did not.
     """
 

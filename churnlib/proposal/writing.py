@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from churnlib.proposal.columns import Column
 from churnlib.proposal.kinds import Choice
-from churnlib.proposal.roles import Table
+from churnlib.proposal.tables import Table
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Writing:
 
 
 def writing_of(table: Table) -> Writing:
-    """Finds out how the files of a table write values: as the columns with a role, or as most do."""
+    """Finds out how the files of a table write values: as its roles are written, or as most are."""
     if table.file.text is None:
         return Writing()
     days = [c for c in table.roles.values() if c.type == "time"]

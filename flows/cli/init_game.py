@@ -7,7 +7,8 @@ from pathlib import Path
 
 from churnlib.errors import SettingsError
 from churnlib.proposal.game import Proposal, propose
-from churnlib.proposal.toml import game_file, guesses, missing, on_windows
+from churnlib.proposal.game_file import game_file, guesses, missing
+from churnlib.proposal.window_text import in_words
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import games_folder, parse_settings
 from churnlib.settings.layers import NOT_GAMES
@@ -73,7 +74,7 @@ def _summary(proposal: Proposal, text: str, file: Path, options: str) -> Iterato
             f"  {placed.name:<21} {placed.table.kind:<14} {placed.file.name}, "
             f"{placed.file.rows:,} rows, {used} of {used + unused} columns used"
         )
-    if windows := on_windows(proposal.fitting):
+    if windows := in_words(proposal.fitting):
         yield windows
     if lacking := missing(proposal):
         yield from ("to prepare before the first run:", *(f"  - {item}" for item in lacking))

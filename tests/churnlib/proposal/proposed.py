@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from churnlib.proposal.game import Proposal, propose
-from churnlib.proposal.toml import game_file, missing
+from churnlib.proposal.game_file import game_file, missing
 from churnlib.settings import Settings, parse_settings
 from churnlib.settings.tables import TableSettings
 

@@ -51,15 +51,17 @@ def day(random: Random, first: date = FIRST, days: int = 1000) -> date:
     return first + timedelta(random.randrange(days))
 
 
-def contracts(random: Random, number: int) -> tuple[list[list[object]], list[list[object]]]:
+def contracts(
+    random: Random, number: int
+) -> tuple[list[tuple[int, int, date, int]], list[list[object]]]:
     """Contracts of some customers with their start and months, and the missed months of some."""
-    made: list[list[object]] = []
+    made: list[tuple[int, int, date, int]] = []
     missed: list[list[object]] = []
     for place in range(number):
         months = random.randrange(MONTHS - 1)
         start = shift_months(FIRST, months) + timedelta(random.randrange(28))
         term = random.choice((6, 12, 24))
-        made.append([50_001 + place, place % (number * 2 // 3), start, term])
+        made.append((50_001 + place, place % (number * 2 // 3), start, term))
         begin = random.randrange(1, 6)
         if random.random() < 0.35 and months + begin + 3 < MONTHS:
             first = shift_months(start.replace(day=1), begin)
@@ -101,7 +103,7 @@ def telecom(folder: Path, customers: int = 900) -> None:
         "Contract|Customer No|Begin|Term (Months)|Tariff|Monthly Fee",
         [
             [key, names[owner], start, term, random.choice("SML"), random.random() * 50 + 5]
-            for key, owner, start, term in made  # type: ignore[index]
+            for key, owner, start, term in made
         ],
         german,
         ";",

@@ -8,7 +8,8 @@ import pytest
 from churnlib.errors import DataError
 from churnlib.proposal.game import propose
 from churnlib.raw.tables import read_tables
-from churnlib.settings.features import EventFeatures, HistoryFeatures
+from churnlib.settings.event_features import EventFeatures
+from churnlib.settings.history_features import HistoryFeatures
 from tests.churnlib.proposal.proposed import BASE, GAME, Proposed
 from tests.churnlib.proposal.samples import music_shop, telecom, write
 
@@ -164,6 +165,7 @@ def test_folder_without_tables_is_refused_with_the_reason_of_each_file(tmp_path:
     (tmp_path / "notes.docx").write_bytes(b"PK\x03\x04")
     (tmp_path / "empty.csv").write_text("")
     (tmp_path / "rates.csv").write_text("country,rate\nDE,1\nFR,2\n")
+    (tmp_path / "days.csv").write_text("day,rate\n2024-01-31,1.5\n")
     (tmp_path / "x.parquet").write_text("a,b")
     (tmp_path / "data.csv").write_text("1,2024-01-31\n2,2024-01-31\n")
     (tmp_path / "folder").mkdir()
@@ -171,6 +173,7 @@ def test_folder_without_tables_is_refused_with_the_reason_of_each_file(tmp_path:
         propose(GAME, tmp_path, BASE)
     assert str(raised.value).splitlines() == [
         f"no file in {tmp_path} is a table of a game.",
+        "  days.csv has no column that shares its values with the id of a character",
         "  rates.csv has no column that shares its values with the id of a character",
         "  empty.csv is empty",
         "  folder has no CSV or Parquet files",
