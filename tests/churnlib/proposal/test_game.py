@@ -1,5 +1,7 @@
 """Whole folders, as a telecom, a music shop or a game studio exports them."""
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
@@ -13,6 +15,7 @@ from churnlib.settings.history_features import HistoryFeatures
 from tests.churnlib.proposal.proposed import BASE, GAME, Proposed
 from tests.churnlib.proposal.samples import music_shop, telecom, write
 
+HOW_TO = Path(__file__).parents[3] / "docs" / "bring-your-own-game.md"
 SAMPLES = Path(__file__).parents[3] / "data" / "01_raw"
 
 
@@ -64,6 +67,17 @@ def test_telecom_files_are_read_as_they_are_written(phone: Proposed) -> None:
         placed.name: placed.file.rows for placed in phone.proposal.tables
     }
     assert tables["sub_data"]["price"].is_between(5, 55).all()
+
+
+def test_documented_proposal_is_current(phone: Proposed) -> None:
+    (shown,) = re.findall(r"```toml\n(.*?)```", HOW_TO.read_text(encoding="utf-8"), re.DOTALL)
+    text = phone.text.replace(str(phone.proposal.folder), "/srv/exports/telecom")
+    assert [*_settings(shown)] == [*_settings(text.replace(f"game {GAME}", "game telecom"))]
+
+
+def _settings(text: str) -> Iterator[str]:
+    """The lines of a file but for those that are comments, whose breaks depend on the folder."""
+    return (line for line in text.splitlines() if not re.match(r"#(?! *\d)", line))
 
 
 def test_telecom_columns_have_kinds_that_cannot_leak(phone: Proposed) -> None:
