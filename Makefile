@@ -39,6 +39,7 @@ sbom: $(VENV)/ready  ## list what the image installs, as CycloneDX, into dist/sb
 
 bench: $(VENV)/ready-dev  ## measure how the work scales with the data; takes hours
 	DO_NOT_TRACK=1 $(BIN)/python -m benchmarks.growth $(BENCH)
+	$(BIN)/python -m benchmarks.events
 
 format: $(VENV)/ready-dev  ## format the code
 	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import get_args
 
 from churnlib.features.loyal_cohorts import MAX_RATIO
 from churnlib.model.feature_schema import LARGEST
@@ -12,7 +13,7 @@ from churnlib.report.content import MAX_NOT_PREDICTED
 from churnlib.schemas.kinds import MOST_MONTHS
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.schemas.rule_texts import rule_texts, type_text
-from churnlib.schemas.spec import TableSpec
+from churnlib.schemas.spec import ColumnKind, TableSpec, column
 from churnlib.settings import load_settings
 from churnlib.settings.tables import TableKind
 from flows.steps.absent_history import MOST_ABSENT
@@ -104,11 +105,22 @@ def _files() -> Iterator[Check]:
     found = f"a file is of another format, by its first bytes: {names}, an HTML or XML page"
     yield Check(found, "always")
     yield Check("the suffix says CSV and the file is Parquet, or the reverse", "always")
-    yield Check("text is not UTF-8, by line", "always")
+    yield Check("a file is compressed in another way than its suffix says, or cut", "always")
+    yield Check(
+        "text is not of its encoding, which is UTF-8 unless the settings name another, by line",
+        "always",
+        settings=("tables.<name>.encoding",),
+    )
     yield Check("lines end in CR only, or the first line is `sep=;`", "always")
     yield Check("quotes that do not close, or join lines, by line and column", "always")
-    yield Check("a folder of Parquet parts has none, or has other files", "always")
-    yield Check("a column is missing, or there are two of its name", "always")
+    yield Check(
+        "a folder or pattern has no parts, parts of two formats, or a folder other files", "always"
+    )
+    yield Check(
+        "a column is missing in any part, there are two of its name, or two become one",
+        "always",
+        settings=("tables.<name>.rename",),
+    )
     yield Check("a column that no table declares", counted="all rows of its table")
 
 
@@ -116,10 +128,11 @@ def _rows() -> Iterator[Check]:
     invalid = "unless quarantined"
     counted = "quarantined rows"
     settings = ("raw.on_bad_rows", "raw.max_bad_share")
-    types = {type_text(dtype) for spec in STANDARD.values() for dtype in spec.types.values()}
+    types = {type_text(column(kind, "").dtype) for kind in get_args(ColumnKind)}
     rules = (
         "a line has more or fewer fields than the header",
         *(f"a value {text}, and is not" for text in sorted(types)),
+        "a time is a number since 1970; the message says in which unit",
         "a value is null where the column may not be",
         "text has a line break",
         "two rows share a key and differ",
@@ -135,7 +148,7 @@ def _rows() -> Iterator[Check]:
         invalid,
         "",
         counted,
-        settings,
+        (*settings, "tables.<name>.decimal"),
     )
     yield Check(
         "a column has fractions of three digits only and no number from 1,000 on, as if points "
@@ -150,6 +163,13 @@ def _rows() -> Iterator[Check]:
     )
     yield Check("text has blanks at its ends: it is trimmed")
     yield Check("a cell holds a word that means null: it is null", settings=("raw.null_values",))
+    yield Check(
+        "a cell is null, and its column has a value for that", settings=("tables.<name>.fill",)
+    )
+    yield Check(
+        "a time has a zone: it is given in that of the settings, or keeps its own wall time",
+        settings=("tables.<name>.time_zone",),
+    )
     yield Check('a day means "no date": it is null', settings=("raw.no_date",))
     yield Check(COPIES, counted="the copies")
     before, after = (day.year for day in PLAUSIBLE)
@@ -171,7 +191,9 @@ def _references() -> Iterator[Check]:
             continue
         found = f"a row of {spec.name} refers to no known row of {spec.parent.table}"
         if spec.required_parent:
-            yield Check(found, "unless quarantined", "", "quarantined rows", settings)
+            kept = ("raw.unknown_parent",) if spec.kind == "subscriptions" else ()
+            unless = "unless kept or quarantined" if kept else "unless quarantined"
+            yield Check(found, unless, "", "quarantined or kept rows", (*settings, *kept))
         else:
             share = "above a share of the rows"
             yield Check(found, share, "", "rows", ("raw.max_unknown_share",))

@@ -12,12 +12,16 @@ from prefect import flow
 
 from churnlib.io.catalog import batch_name, month_name
 from churnlib.io.storage import written_at
+from churnlib.settings.tables import TableKind
 from flows.engine.artifacts import Progress, show_table
 from flows.engine.cache import run_logger
 from flows.engine.events import labelled_as_deployed
+from flows.engine.node import pipeline_of
 from flows.engine.run_logger import told_once
 from flows.engine.tries import changes_of_try, labelled_as_try
 from flows.standard_features import standard_features
+from flows.steps.database_tables import read_once
+from flows.steps.export import deliver_if_missing
 from flows.steps.months import (
     MonthResult,
     Outcome,
@@ -75,7 +79,8 @@ def backfill(
         labelled_as_deployed(changed=True),
         labelled_as_try(changes_of_try(game, overrides, data_dir)),
         told_once(),
-        open_run(game, as_of, overrides, data_dir) as run,
+        read_once(),
+        open_run(game, as_of, overrides, data_dir, kinds=_kinds(batch_flow, from_raw)) as run,
     ):
         warn(run.day_warnings)
         months = list(months_between(first_month, last_month))
@@ -93,6 +98,12 @@ def backfill(
             show_table(game, "months", [result.row for result in results])
         raise_failed(f"{game}: {batch_flow}", results)
     return results
+
+
+def _kinds(batch_flow: BatchFlow, from_raw: bool) -> tuple[TableKind, ...]:
+    """The kinds of the raw tables that the months need."""
+    flows = [find_flow(batch_flow), *([standard_features] if from_raw else [])]
+    return tuple(kind for each in flows for kind in pipeline_of(each).kinds)
 
 
 def run_month(
@@ -125,6 +136,8 @@ def run_month(
             named = subflow.with_options(flow_run_name=f"{run.settings.game} {batch}")
             more = {"replace": replace} if FLOWS[batch_flow].is_delivery else {}
             named(**{**run.parameters, **more, "as_of": as_of}, **again.parameters)
+        elif exists:
+            deliver_if_missing(run, output)
     except Exception as raised:  # Continue with the other months.
         error = raised
     seconds = time.perf_counter() - started

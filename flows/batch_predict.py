@@ -15,6 +15,7 @@ from flows.steps.batches import announce_gaps, batch_facts, beyond_warnings, new
 from flows.steps.contacts import announce_contacts, contact_plan
 from flows.steps.delivery import check_delivery, check_not_smaller
 from flows.steps.doubtful_tables import doubtful_table_warnings
+from flows.steps.export import deliver, deliver_predictions
 from flows.steps.feeds import check_feeds, feeds_of
 from flows.steps.flow import churn_flow, is_subflow
 from flows.steps.model_choice import usable_model
@@ -35,7 +36,7 @@ KINDS: tuple[TableKind, ...] = ("entity", "subscriptions", *ACTIVITY_KINDS)
 
 @churn_flow(
     "batch-predict",
-    tasks=(*TABLE_TASKS, build_predict_features, predict_batch),
+    tasks=(*TABLE_TASKS, build_predict_features, predict_batch, deliver),
     tables=KINDS,
 )
 def batch_predict(run: Run) -> DatasetRef:
@@ -77,4 +78,5 @@ def batch_predict(run: Run) -> DatasetRef:
     announce_contacts(run, predictions)
     if not is_subflow():
         announce_gaps(run, window, tables)
+    deliver_predictions(run, predictions)
     return predictions

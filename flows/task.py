@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar, overload
 
+from prefect.cache_policies import NO_CACHE, CachePolicy
 from prefect.tasks import Task
 
 from churnlib.io.datasets import DatasetRef, attribute_read_errors
@@ -47,6 +48,7 @@ def task(
     settings: tuple[str, ...] = (),
     uses: tuple[str, ...] = (),
     notes: tuple[str, ...] = (),
+    cached: bool = True,
     **options: Any,
 ) -> Callable[[Callable[P, R]], Task[P, R]]: ...
 def task(
@@ -58,6 +60,7 @@ def task(
     settings: tuple[str, ...] = (),
     uses: tuple[str, ...] = (),
     notes: tuple[str, ...] = (),
+    cached: bool = True,
     **options: Any,
 ) -> Task[P, R] | Callable[[Callable[P, R]], Task[P, R]]:
     """Makes a task of a function that takes and returns datasets by reference, never frames.
@@ -80,6 +83,8 @@ def task(
             files of a package that it reads. Any change in them makes the task run again.
         notes: Parameters that do not affect the result, such as how much memory to use; a changed
             value does not make the task run again. `parameter.field` names a field of a record.
+        cached: Whether its result is kept. If not, it runs whenever it is called, as a task must
+            that changes something else than datasets.
         options: Options of `prefect.task`, such as `retries`. A `task_run_name` such as
             `"check_raw {table}"` distinguishes the runs of one task in the log.
 
@@ -88,16 +93,17 @@ def task(
             argument or the result holds something other than datasets, records and plain values.
     """
     node = Node(reads, writes, settings)
+    policy = DependencyCache(uses=uses, notes=notes) if cached else NO_CACHE
     if function is None:
-        return functools.partial(_make_task, node=node, uses=uses, notes=notes, options=options)
-    return _make_task(function, node, uses, notes, options)
+        return functools.partial(_make_task, node=node, notes=notes, policy=policy, options=options)
+    return _make_task(function, node, notes, policy, options)
 
 
 def _make_task(
     function: Callable[P, R],
     node: Node,
-    uses: tuple[str, ...],
     notes: tuple[str, ...],
+    policy: CachePolicy,
     options: dict[str, Any],
 ) -> Task[P, R]:
     if inspect.iscoroutinefunction(function):
@@ -124,7 +130,8 @@ def _make_task(
     vars(run)["node"] = node
     return Task(
         run,
-        cache_policy=DependencyCache(uses=uses, notes=notes),
+        cache_policy=policy,
+        persist_result=policy is not NO_CACHE,
         result_storage=ResultFiles(),
         result_serializer=DatasetSerializer(),
         cache_result_in_memory=False,  # A cached result is checked whenever it is read.

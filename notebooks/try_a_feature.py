@@ -41,7 +41,7 @@ def _(churnlib):
     tables = churnlib.read_tables(settings)
     as_of = churnlib.latest_day(tables, settings)
     features = churnlib.feature_table(tables, settings, as_of=as_of)
-    return as_of, features, settings
+    return as_of, features, settings, tables
 
 
 @app.cell
@@ -55,19 +55,23 @@ def _(mo):
     ## A feature of our own
 
     Does hoarding predict churn? `hard_balance_to_mean` is the newest balance divided by the mean of
-    the visible balances. Both are point-in-time, so the ratio is too.
+    all until then. The function gets the rows of the currency that were known on the day of each
+    subscription, and nothing else, so it cannot look into the future.
     """)
 
 
 @app.cell
-def _(features, pl):
-    def add_hard_balance_to_mean(subs: pl.LazyFrame) -> pl.LazyFrame:
-        """Adds `hard_balance_to_mean`; null where there is no balance, or its mean is 0."""
-        mean = pl.col("hard_balance_mean")
-        ratio = pl.when(mean != 0).then(pl.col("hard_balance") / mean)
-        return subs.with_columns(hard_balance_to_mean=ratio)
+def _(as_of, churnlib, pl, settings, tables):
+    @churnlib.feature(table="character_currency")
+    def hard_balance_to_mean(rows: pl.LazyFrame) -> pl.LazyFrame:
+        """The newest balance by the mean of all; null without one, or if the mean is 0."""
+        newest, mean = pl.col("hard_balance").last(), pl.col("hard_balance").mean()
+        ratio = pl.when(mean != 0).then(newest / mean)
+        return rows.group_by("row_id").agg(ratio.alias("ratio"))
 
-    extended = add_hard_balance_to_mean(features)
+    extended = churnlib.feature_table(
+        tables, settings, as_of=as_of, functions=[hard_balance_to_mean]
+    )
     return (extended,)
 
 
@@ -140,6 +144,14 @@ def _(difference, mo):
 @app.cell(hide_code=True)
 def _(mo):
     mo.md("""
+    ## Into production
+
+    Move the function to [`games/features.py`](../games/features.py), where this one is, and name
+    it in the game's file: `[features.python]`, `use = ["hard_balance_to_mean"]`. All flows then
+    compute it, and a model that was trained with it is refused once its code has changed. First,
+    `churn train --game game1 --from-raw --set 'features.python.use=["hard_balance_to_mean"]'`
+    shows the report.
+
     ## The whole report
 
     The same page as `churn score` writes; `after.save("report.html")` keeps it.

@@ -7,9 +7,13 @@ from typing import Any
 
 import polars as pl
 
+from churnlib.errors import SettingsError
 from churnlib.features.calendar import add_calendar
 from churnlib.features.events import add_event_features
 from churnlib.features.history import add_history_features
+from churnlib.features.python import DatedTable, add_python_features
+from churnlib.features.python_module import FILE, load_functions, python_digest
+from churnlib.features.python_results import PythonFeature
 from churnlib.features.ratios import add_ratios
 from churnlib.schemas.columns import SUB_START_DATE
 from churnlib.schemas.raw_tables import raw_tables
@@ -19,6 +23,7 @@ from churnlib.settings import Settings
 from churnlib.settings.event_features import EventFeatures
 from churnlib.settings.features import FeatureSettings
 from churnlib.settings.history_features import HistoryFeatures
+from churnlib.settings.layers import games_folder
 from churnlib.settings.tables import TableKind
 
 
@@ -51,10 +56,12 @@ class ActivityFeatures:
     Attributes:
         tables: All histories and tables of events of the game.
         features: The features.
+        python: A digest of the source of the project's own functions; empty if none is used.
     """
 
     tables: tuple[ActivityTable, ...]
     features: FeatureSettings
+    python: str = ""
 
     def named(self, frames: Sequence[pl.LazyFrame]) -> dict[str, pl.LazyFrame]:
         """Names frames of the tables, which are in the same order."""
@@ -68,7 +75,7 @@ class ActivityFeatures:
         asked = settings.features.model_copy(deep=True)
         for name in {*asked.tables} - names:  # Features of tables that the game does not have.
             del asked.__pydantic_extra__[name]
-        return cls(tuple(map(ActivityTable.of, tables)), asked)
+        return cls(tuple(map(ActivityTable.of, tables)), asked, own_functions_digest(settings))
 
 
 def add_activity_features(
@@ -78,6 +85,7 @@ def add_activity_features(
     *,
     as_of: date,
     day: str = SUB_START_DATE,
+    functions: Sequence[PythonFeature] = (),
 ) -> pl.LazyFrame:
     """Adds all features besides the standard ones, as known on the day of each row.
 
@@ -88,6 +96,7 @@ def add_activity_features(
         asked: The settings of the game, or only what these features depend on.
         as_of: The day of the run; later facts are not read.
         day: The column of the day of each row.
+        functions: Functions that compute features, besides those of `games/features.py`.
 
     Returns:
         The rows, in their order, with the features.
@@ -106,6 +115,42 @@ def add_activity_features(
         elif isinstance(features, EventFeatures):
             time = table.dated
             rows = add_event_features(rows, frame, features, table=table.name, time=time, **known)
-    return rows.pipe(add_calendar, asked.features.calendar, day=day).pipe(
-        add_ratios, asked.features.ratios
-    )
+    rows = rows.pipe(add_calendar, asked.features.calendar, day=day)
+    if functions := (*_own_functions(asked), *functions):
+        dated = {
+            table.name: DatedTable(tables[table.name], table.dated, table.known_after_days)
+            for table in asked.tables
+        }
+        rows = add_python_features(rows, dated, functions, as_of=as_of, day=day)
+    return rows.pipe(add_ratios, asked.features.ratios)
+
+
+def own_functions(features: FeatureSettings) -> tuple[PythonFeature, ...]:
+    """The functions of the project, in the module beside its games, that compute features.
+
+    Raises:
+        SettingsError: There is no such module or function, or the module fails.
+    """
+    use = features.python.use
+    return load_functions(games_folder(), use) if use else ()
+
+
+def _own_functions(asked: ActivityFeatures) -> tuple[PythonFeature, ...]:
+    """The functions, if they are those that the request was made for."""
+    use = asked.features.python.use
+    if use and python_digest(games_folder(), use) != asked.python:
+        raise SettingsError(
+            f"features.python.use: {games_folder() / FILE} has changed since the run began, or "
+            "differs on a worker. Run again, with the same file everywhere."
+        )
+    return own_functions(asked.features)
+
+
+def own_functions_digest(settings: Settings) -> str:
+    """A digest of the source of these functions; empty if none is used.
+
+    Raises:
+        SettingsError: There is no such module.
+    """
+    use = settings.features.python.use
+    return python_digest(games_folder(), use) if use else ""

@@ -1,6 +1,6 @@
 """The feature table of a cohort: its features, its columns, and the window of its rows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 import polars as pl
@@ -8,6 +8,7 @@ import polars as pl
 from churnlib.errors import DataError
 from churnlib.features.activity import add_activity_features
 from churnlib.features.outcome import add_churned_on, add_label
+from churnlib.features.python_results import PythonFeature
 from churnlib.features.standard import StandardColumns, standard_features
 from churnlib.schemas.columns import SUB_START_DATE
 from churnlib.schemas.raw_tables import raw_tables
@@ -16,7 +17,11 @@ from churnlib.settings import Settings
 
 
 def feature_table(
-    tables: Mapping[str, pl.LazyFrame], settings: Settings, *, as_of: date
+    tables: Mapping[str, pl.LazyFrame],
+    settings: Settings,
+    *,
+    as_of: date,
+    functions: Sequence[PythonFeature] = (),
 ) -> pl.LazyFrame:
     """Builds features and label of every subscription, point-in-time.
 
@@ -24,6 +29,7 @@ def feature_table(
         tables: The checked raw tables of the game by name, as `read_tables` gives them.
         settings: The features, and the definition of churn.
         as_of: The day of the run; nothing dated after it is read.
+        functions: Functions marked with `churnlib.feature`, besides those of `games/features.py`.
 
     Returns:
         One row per subscription that started on or before `as_of` and whose character is known,
@@ -54,7 +60,7 @@ def feature_table(
             horizon_months=settings.horizon_months,
             churn_after_months=settings.churn_after_months,
         )
-        .pipe(add_activity_features, tables, settings, as_of=as_of)
+        .pipe(add_activity_features, tables, settings, as_of=as_of, functions=functions)
     )
 
 

@@ -1,5 +1,6 @@
 """The module of a project with features in Python: `features.py` beside the games."""
 
+import ast
 import hashlib
 import sys
 from collections.abc import Sequence
@@ -44,16 +45,31 @@ def load_functions(games: Path, use: Sequence[str]) -> tuple[PythonFeature, ...]
 
 
 def python_digest(games: Path, use: Sequence[str]) -> str:
-    """A digest of the module's text, on which the functions depend; empty if none is used.
+    """A digest of the code that the functions may depend on; empty if none is used.
+
+    It is that of the module without comments, and without other functions that compute features.
 
     Args:
         games: The folder of the games' files.
         use: The names of the functions.
 
     Raises:
-        SettingsError: There is no such module.
+        SettingsError: There is no such module or function, or the module fails.
     """
-    return hashlib.sha256(_read(games, use).encode()).hexdigest() if use else ""
+    if not use:
+        return ""
+    load_functions(games, use)  # Says what is wrong with the module.
+    code = ast.parse(_read(games, use))
+    code.body = [each for each in code.body if not _is_unused(each, use)]
+    return hashlib.sha256(ast.dump(code).encode()).hexdigest()
+
+
+def _is_unused(part: ast.stmt, use: Sequence[str]) -> bool:
+    """Whether a part of a module is a function that computes features, and is not used."""
+    if not isinstance(part, ast.FunctionDef) or part.name in use:
+        return False
+    marks = (each.func for each in part.decorator_list if isinstance(each, ast.Call))
+    return any(ast.unparse(mark).split(".")[-1] == "feature" for mark in marks)
 
 
 def _read(games: Path, use: Sequence[str]) -> str:

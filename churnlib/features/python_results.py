@@ -47,8 +47,18 @@ class PythonFeature:
     @property
     def place(self) -> str:
         """Its file and name, for messages."""
+        return f"{self.file}: {self.name}"
+
+    @property
+    def file(self) -> str:
+        """Its file, with the folder."""
         file = Path(self.function.__code__.co_filename)
-        return f"{file.parent.name}/{file.name}: {self.name}"
+        return f"{file.parent.name}/{file.name}"
+
+    @property
+    def line(self) -> int:
+        """The line in which its text begins."""
+        return inspect.getsourcelines(self.function)[1]
 
     @property
     def source(self) -> str:

@@ -61,18 +61,24 @@ class Catalog:
                 found = f"the data folder {self.data_dir} is a file. Name a folder"
             raise DataError(f"{self.game}: {found} with --data-dir.")
 
-    def raw(self, table: str, path: str | None = None) -> Dataset:
+    @property
+    def raw_folder(self) -> str:
+        """The game's folder of raw tables."""
+        return join(self.data_dir, "01_raw", self.game)
+
+    def raw(self, table: str, path: str | None = None, digest: str | None = None) -> Dataset:
         """Finds a raw table: a file, a folder of parts, or the files that match a pattern.
 
         Args:
             table: Its name; see `churnlib.schemas.raw_tables`.
             path: Where the settings say that it is; see `churnlib.io.raw_files.find_raw`.
+            digest: The fingerprint of the content to prefer, if earlier ones are kept.
 
         Raises:
             DataError: There is none, or there are two.
         """
-        folder = join(self.data_dir, "01_raw", self.game)
-        return Dataset(table, self.game, find_raw(folder, self.game, table, path))
+        found = find_raw(self.raw_folder, self.game, table, path, digest)
+        return Dataset(table, self.game, found)
 
     def checked(self, table: str) -> Dataset:
         """A raw table after validation: typed, sorted by key."""

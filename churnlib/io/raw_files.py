@@ -6,7 +6,9 @@ A table is a CSV or Parquet file, a folder of such parts, or all files that matc
 import re
 
 from churnlib.errors import DataError
+from churnlib.io.snapshots import find_snapshot
 from churnlib.io.storage import exists, list_names
+from churnlib.settings.databases import DATABASES, is_database
 from churnlib.uris import SCHEMES, is_remote, join
 
 PARQUET = ".parquet"
@@ -50,7 +52,9 @@ def compression_of(name: str) -> str | None:
     return COMPRESSED.get((found[2] or "").lower()) if found else None
 
 
-def find_raw(folder: str, game: str, table: str, path: str | None = None) -> str:
+def find_raw(
+    folder: str, game: str, table: str, path: str | None = None, digest: str | None = None
+) -> str:
     """Finds a raw table.
 
     Args:
@@ -58,7 +62,9 @@ def find_raw(folder: str, game: str, table: str, path: str | None = None) -> str
         game: The game.
         table: The table's name.
         path: Where the settings say that it is: a file, a folder of parts or a pattern, in that
-            folder unless absolute or a URI. If None, it has the name of the table.
+            folder unless absolute or a URI; or a database, of which there is a snapshot. If None,
+            it has the name of the table.
+        digest: The fingerprint of the snapshot to prefer over the newest.
 
     Returns:
         The path or URI of the file, folder or pattern.
@@ -66,7 +72,11 @@ def find_raw(folder: str, game: str, table: str, path: str | None = None) -> str
     Raises:
         DataError: There is none, or there are two.
     """
-    return _named(folder, game, table) if path is None else _declared(folder, game, table, path)
+    if path is None:
+        return _named(folder, game, table)
+    if is_database(path):
+        return find_snapshot(folder, game, table, digest)
+    return _declared(folder, game, table, path)
 
 
 def _declared(folder: str, game: str, table: str, path: str) -> str:
@@ -74,7 +84,7 @@ def _declared(folder: str, game: str, table: str, path: str) -> str:
     if is_remote(path) and scheme not in SCHEMES:
         raise DataError(
             f"{game}: tables.{table}.path is a URI of '{scheme}', and must be a path or a URI such "
-            f"as {' or '.join(SCHEMES.values())}."
+            f"as {' or '.join((*SCHEMES.values(), *DATABASES.values()))}."
         )
     uri = path if is_remote(path) else join(folder, path)
     if not exists(uri):

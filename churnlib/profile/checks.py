@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from churnlib.errors import ChurnlibError
+from churnlib.errors import ChurnlibError, error_prefix
 from churnlib.io import datasets
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import Dataset, DatasetRef
@@ -102,7 +102,7 @@ def check_raw_tables(settings: Settings, specs: RawTables, scratch: Path) -> Che
 def _check(
     settings: Settings, spec: TableSpec, tables: Mapping[str, CheckedTable], scratch: Path
 ) -> CheckedTable:
-    source = datasets.ref(_place(settings, spec))
+    source = _source(settings, spec, scratch)
     known = tables.get(spec.parent.table) if spec.parent else None
     parent = known.rows if known and spec.required_parent else None
     output = Dataset(spec.name, settings.game, str(scratch / f"{spec.name}.parquet"))
@@ -119,9 +119,18 @@ def _check(
     )
 
 
-def _place(settings: Settings, spec: TableSpec) -> Dataset:
-    catalog = Catalog(settings.data_dir, settings.game)
-    return catalog.raw(spec.name, settings.tables[spec.name].path)
+def _source(settings: Settings, spec: TableSpec, scratch: Path) -> DatasetRef:
+    """Finds a table; one in a database is read into a temporary file."""
+    catalog, table = Catalog(settings.data_dir, settings.game), settings.tables[spec.name]
+    if not table.in_database:
+        return datasets.ref(catalog.raw(spec.name, table.path))
+    from churnlib.io.databases.snapshot import Source, read_database
+
+    file = scratch / f"{spec.name}.raw.parquet"
+    sources = {spec.name: Source(table.query, table.table)}
+    with error_prefix(settings.game):
+        read_database(table.path or "", sources, {spec.name: file}, catalog.raw_folder)
+    return datasets.ref(Dataset(spec.name, settings.game, str(file)))
 
 
 def replace_raw(settings: Settings, **changes: object) -> Settings:

@@ -24,6 +24,7 @@ from churnlib.raw.quality_warnings import rows_by_day
 from churnlib.schemas.raw_tables import RawTables, raw_tables
 from churnlib.schemas.spec import TableSpec
 from churnlib.settings import Settings, check_label_overlap
+from churnlib.settings.databases import shown_database
 from churnlib.settings.tables import TableKind
 from churnlib.uris import name_of
 
@@ -154,13 +155,15 @@ def _table(
     if table is None:
         return about
     rows = table.checked.rows or 0
+    declared = settings.tables[spec.name]
+    place, in_database = declared.path or "", declared.in_database
     months = rows_by_month(rows_by_day(table.by_day))
     arrival = latest_arrival(months, settings.raw.arrived_share) if spec.kind == "history" else None
     return TableProfile(
         spec.name,
         spec.kind,
         spec.description,
-        file=name_of(table.source.uri),
+        file=shown_database(place) if in_database else name_of(table.source.uri),
         rows=rows,
         bad_rows=table.bad_rows,
         columns=profile_columns(table.rows, spec, rows),

@@ -42,7 +42,7 @@ class Copies:
         """
         if is_ascending(rows, order, strictly=True):
             return rows
-        is_copy = rows.select(self._is_copy(rows.columns, order)).to_series()
+        is_copy = self._is_copy(rows, order)
         if not is_copy.any():
             return rows
         copies = rows.filter(is_copy)
@@ -51,14 +51,20 @@ class Copies:
         self._days.update(dict(days.value_counts().iter_rows()))
         return rows.filter(~is_copy)
 
-    def _is_copy(self, columns: Sequence[str], order: Sequence[str]) -> pl.Expr:
+    def _is_copy(self, rows: pl.DataFrame, order: Sequence[str]) -> pl.Series:
         repeats = _repeats(order)
         is_equal = ~repeats | _repeats(tuple(self._spec.columns))
-        if "unparsable" in columns:  # A value that could not be read is not known to be equal.
+        if "unparsable" in rows.columns:  # A value that could not be read is not known to be equal.
             is_equal = is_equal & pl.col("unparsable").is_null()
         keys = self._spec.key or [n for n, c in self._spec.columns.items() if not c.nullable]
-        has_key = pl.all_horizontal(pl.col(keys).is_not_null())
-        return repeats & has_key & is_equal.all().over((~repeats).cum_sum())
+        marks = rows.select(
+            repeats=repeats,
+            is_equal=is_equal,
+            has_key=pl.all_horizontal(pl.col(keys).is_not_null()),
+        ).with_columns(group=(~pl.col("repeats")).cum_sum())
+        differs = marks.filter(~pl.col("is_equal"))["group"].unique()
+        in_one = ~marks["group"].is_in(differs.implode())
+        return marks["repeats"] & marks["has_key"] & in_one
 
     @property
     def by_day(self) -> list[tuple[str, int]]:

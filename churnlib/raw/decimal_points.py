@@ -21,10 +21,11 @@ MIN_SHARE = 2 / 3
 ROWS_WITHOUT = 100_000
 """The number of rows after which a column without a fraction has none."""
 TEXT = (
-    "{} has fractions of three digits and no number from 1,000 on: points between thousands, as in "
-    "1.234 for 1234, are read as decimal points"
+    "{name} has fractions of three digits and no number from 1,000 on: {marks} between thousands, "
+    "as in 1{mark}234 for 1234, are read as decimal {marks}"
 )
 """The data warning of such a column."""
+MARKS = {".": "points", ",": "commas"}
 
 
 class _Column:
@@ -80,7 +81,7 @@ class DecimalPoints:
         Args:
             spec: The raw table's record.
         """
-        numbers = spec.of_kind("number", "undated")
+        numbers, self._mark = spec.of_kind("number", "undated"), spec.reading.decimal
         self._columns = {name: _Column() for name in numbers if spec.types[name].is_float()}
 
     def add(self, rows: pl.DataFrame, days: pl.Series) -> None:
@@ -92,7 +93,7 @@ class DecimalPoints:
     def found(self) -> dict[str, Counter[date]]:
         """The data warning of each such column, with the rows that have a fraction by day."""
         return {
-            TEXT.format(name): column.days
+            TEXT.format(name=name, mark=self._mark, marks=MARKS[self._mark]): column.days
             for name, column in self._columns.items()
             if column.fractions >= FEWEST and column.may_be_grouped
         }

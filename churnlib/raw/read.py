@@ -96,10 +96,17 @@ def _scan(part: Part, spec: TableSpec, before: int = 0) -> tuple[pl.LazyFrame, R
     frame = _raw_csv(part, spec)
     lines = find_unusual_lines(part.file, spec.reading.separator)
     if lines.strays:
-        raise DataError(stray_quotes_message(part.label, lines.strays))
+        strays = [each._replace(column=_name(each.column, spec)) for each in lines.strays]
+        raise DataError(stray_quotes_message(part.label, strays))
     ragged = {line + before: fields for line, fields in lines.ragged.items()}
     is_longer = any(fields > lines.width for fields in ragged.values())
     return by_line(frame, lines).with_columns(pl.col(ROW) + before), Ragged(ragged, is_longer)
+
+
+def _name(in_file: str, spec: TableSpec) -> str:
+    """The name of a column in a file, and that in the table if it is another."""
+    (ours,) = spec.reading.names([in_file])
+    return in_file if ours == in_file else f"{in_file} ({ours})"
 
 
 def _raw_csv(part: Part, spec: TableSpec) -> pl.LazyFrame:

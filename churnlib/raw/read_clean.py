@@ -119,13 +119,15 @@ def _finished(value: pl.Expr, name: str, spec: TableSpec) -> pl.Expr:
 def _strictly(name: str, source: pl.DataType, spec: TableSpec) -> pl.Expr:
     """Parses values as the careful reader does; one that cannot be parsed raises when read."""
     cell, value = read_column(name, source, spec)
-    is_bad, (good, beyond) = cell.is_not_null() & value.is_null(), (_whole(0), _whole(2**40))
-    return pl.when(pl.when(is_bad).then(beyond).otherwise(good).cast(pl.Int32) == 0).then(value)
 
+    def parsed(values: pl.Series) -> pl.Series:
+        # At once: in a lazy frame, Polars would compute what both have in common several times.
+        rows = pl.DataFrame({name: values}).select(cell=cell, value=value)
+        if rows["value"].null_count() != rows["cell"].null_count():
+            raise pl.exceptions.ComputeError(f"a value of {name} cannot be parsed")
+        return rows["value"]
 
-def _whole(number: int) -> pl.Expr:
-    """A whole number of 64 bits; without a type, Polars would wrap those that are too great."""
-    return pl.lit(number, pl.Int64)
+    return pl.col(name).map_batches(parsed, return_dtype=spec.types[name], is_elementwise=True)
 
 
 def _is_compatible(source: pl.DataType, target: pl.DataType) -> bool:

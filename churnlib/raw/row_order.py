@@ -48,6 +48,8 @@ def is_ascending(rows: pl.DataFrame, order: Sequence[str], *, strictly: bool = F
         return True
     ascends, same = _compare(rows[order[0]])
     for name in order[1:]:
+        if not same.any():
+            break
         above, equal = _compare(rows[name])
         ascends, same = ascends | (same & above), same & equal
     return bool((ascends if strictly else ascends | same).all())

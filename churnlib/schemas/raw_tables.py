@@ -4,12 +4,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from churnlib.errors import DataError, closest
+from churnlib.errors import DataError, SettingsError, closest
 from churnlib.schemas.columns import CREATION_DATE
 from churnlib.schemas.kinds import Known, spec_of
 from churnlib.schemas.reading_checks import check_reading
 from churnlib.schemas.spec import TableSpec
 from churnlib.settings import Settings
+from churnlib.settings.databases import DATABASES
 from churnlib.settings.tables import DeclaredTables, TableKind, TableSettings
 
 ORDER: tuple[TableKind, ...] = ("entity", "history", "events", "subscriptions", "misses")
@@ -117,6 +118,11 @@ def _raw_tables(declared: str) -> RawTables:
     )
     for spec in specs:
         check_reading(spec)
+        if tables[spec.name].is_queried and not tables[spec.name].in_database:
+            raise SettingsError(
+                f"tables.{spec.name} has a query or a table, but its path names no database, such "
+                f"as {DATABASES['postgresql']}. Name one, or remove them."
+            )
     return RawTables(specs)
 
 

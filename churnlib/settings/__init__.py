@@ -10,6 +10,7 @@ from churnlib.settings.champion import (
 )
 from churnlib.settings.changes import changes
 from churnlib.settings.data import IdType, RawSettings, StandardSettings
+from churnlib.settings.delivery import DeliverySettings
 from churnlib.settings.describe import (
     describe_settings,
     operator_settings,
@@ -51,6 +52,7 @@ __all__ = [
     "CalibrationChoice",
     "CampaignSettings",
     "ChampionSettings",
+    "DeliverySettings",
     "EngineSettings",
     "EvaluationSettings",
     "FeatureChoice",

@@ -6,10 +6,10 @@ from typing import Any
 from churnlib.errors import SettingsError
 from churnlib.settings.game import Settings
 from churnlib.settings.layers import NULL, load_base, value_text
-from churnlib.settings.tables import meaning_of
+from churnlib.settings.tables import USUAL, meaning_of
 
 LEFT_OUT = frozenset(
-    {"game", "description", "data_dir", "as_of", "schedules", "retention", "engine"}
+    {"game", "description", "data_dir", "as_of", "schedules", "retention", "engine", "delivery"}
 )
 NOT_SET = "not set"
 
@@ -45,7 +45,7 @@ def _trees(base: Settings, now: Settings) -> tuple[dict[str, Any], dict[str, Any
     trees = base.model_dump(mode="json"), now.model_dump(mode="json")
     for tree in trees:
         present = {n: t for n, t in tree["tables"].items() if not t["absent"]}
-        tree["tables"] = {name: meaning_of(table) for name, table in present.items()}
+        tree["tables"] = {name: _unusual(meaning_of(table)) for name, table in present.items()}
     known, own = (tree["tables"] for tree in trees)
     for tables, others in ((known, own), (own, known)):
         for name in tables.keys() - others.keys():
@@ -54,6 +54,10 @@ def _trees(base: Settings, now: Settings) -> tuple[dict[str, Any], dict[str, Any
         asked = now.features.tables[table]
         trees[1]["features"][table] = asked.model_dump(mode="json", exclude_defaults=True)
     return trees
+
+
+def _unusual(table: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: value for k, value in table.items() if k not in USUAL or value != USUAL[k]}
 
 
 class Whole(dict[str, Any]):

@@ -93,16 +93,16 @@ def all_optional(schema: dict[str, Any]) -> None:
     schema["properties"].pop("game", None)
 
 
-def refused(kind: str, name: str, message: str = "") -> ValidationError:
-    """The error of a name in a table of settings, for validators to raise.
+def refused(kind: str, *path: str | int, message: str = "") -> ValidationError:
+    """The error of a setting below the one that a validator validates, for it to raise.
 
     Args:
-        kind: Why it is refused: `extra_forbidden` or `renamed`.
-        name: The name.
+        kind: Why it is refused, such as `extra_forbidden`.
+        path: The names from the validated setting to the other.
         message: What to do.
     """
     error = PydanticCustomError(kind, "{message}", {"message": message})
-    detail = InitErrorDetails(type=error, loc=(name,), input=None)
+    detail = InitErrorDetails(type=error, loc=path, input=None)
     return ValidationError.from_exception_data("settings", [detail])
 
 

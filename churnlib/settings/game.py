@@ -14,6 +14,7 @@ from churnlib.settings.campaign import CampaignSettings
 from churnlib.settings.champion import ChampionSettings
 from churnlib.settings.checks import check_features, check_tables
 from churnlib.settings.data import RawSettings, StandardSettings
+from churnlib.settings.delivery import DeliverySettings
 from churnlib.settings.engine import EngineSettings
 from churnlib.settings.evaluation import EvaluationSettings
 from churnlib.settings.features import FeatureSettings
@@ -97,6 +98,7 @@ class Settings(Section, _GivenSettings):
     evaluation: EvaluationSettings = EvaluationSettings()
     campaign: CampaignSettings = CampaignSettings()
     champion: ChampionSettings = ChampionSettings()
+    delivery: DeliverySettings = DeliverySettings()
     schedules: Schedules = Schedules()
     retention: RetentionSettings = RetentionSettings()
     engine: EngineSettings = EngineSettings()
@@ -119,7 +121,7 @@ class Settings(Section, _GivenSettings):
     def _named_as_now(cls, values: Any) -> Any:
         for old, new in RENAMED.items():
             if isinstance(values, Mapping) and old in values:
-                raise refused("renamed", old, f"is now called {new}: rename it")
+                raise refused("renamed", old, message=f"is now called {new}: rename it")
         return values
 
     @model_validator(mode="after")

@@ -68,8 +68,8 @@ class Aggregation(Item):
     fill: Number | None = None
     """Replaces a null result, where there is any visible row."""
     lookback_months: Months | None = None
-    """The number of months whose rows count, the row's own included; the feature is then
-    `<column>_<function>_<n>mo`. If null, that of the table."""
+    """The number of months whose rows count, the row's own included, in place of the table's; the
+    feature is then `<column>_<function>_<n>mo`. If null, that of the table."""
 
 
 class Difference(Item):

@@ -21,3 +21,6 @@ class RetentionSettings(Section):
     batch_features: Annotated[Whole, Field(ge=1)] | None = 36
     """The number of newest months whose features of the predicted batch are kept. The report on an
     older batch has no feature importance. All if null."""
+    snapshots: Annotated[Whole, Field(ge=1)] | None = 12
+    """The number of newest snapshots of each raw table in a database that are kept, besides those
+    that the kept models were made of. All if null."""

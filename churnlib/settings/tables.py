@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from churnlib.settings.data import RawSettings
+from churnlib.settings.databases import check_database, is_database
 from churnlib.settings.fields import Flag, Item, Number, OperatorOnly, Section, Whole
 
 TableKind = Literal["entity", "history", "events", "subscriptions", "misses"]
@@ -111,20 +112,36 @@ class TableSettings(Section):
     table: Annotated[str | None, OperatorOnly("it would read whatever the database has")] = None
     """The table there that has its rows, in place of a query."""
     rename: dict[str, Name] = Field(default_factory=dict)
-    """Columns that have other names there: theirs, and ours."""
+    """Columns that have other names there: theirs, and ours, as in `{ player = "char_id" }`."""
     fill: dict[Name, str | bool | float] = Field(default_factory=dict)
-    """The values of columns that replace null."""
+    """The values of columns that replace null, also in cells that mean null: `raw.null_values`."""
     separator: str = Field(default=",", min_length=1, max_length=1)
     """The character between the values of a CSV file."""
     decimal: Literal[".", ","] = "."
-    """The decimal mark of a CSV file."""
+    """The decimal mark of numbers in text."""
     encoding: str = "utf-8"
     """The encoding of a CSV file, such as `utf-16` or `latin-1`."""
     date_format: str | None = None
-    """How a CSV file writes days, such as `%d.%m.%Y`; as `2024-12-31` if null."""
+    """How text writes days and times, such as `%d.%m.%Y` or `%d.%m.%Y %H:%M`; as `2024-12-31` and
+    `2024-12-31 18:30:00` if null."""
     time_zone: str | None = None
-    """The time zone, such as `Europe/Berlin`, that decides on the day of a time with a zone. If
-    null, it is the time's own."""
+    """The time zone, such as `Europe/Berlin`, to which times with a zone are converted. If null,
+    each keeps its own wall time."""
+
+    @field_validator("path")
+    @classmethod
+    def _without_credentials(cls, path: str | None) -> str | None:
+        return check_database(path) if path and is_database(path) else path
+
+    @property
+    def in_database(self) -> bool:
+        """Whether it is in a database."""
+        return self.path is not None and is_database(self.path)
+
+    @property
+    def is_queried(self) -> bool:
+        """Whether it names the rows of a database."""
+        return self.query is not None or self.table is not None
 
     @property
     def roles(self) -> Mapping[str, str]:
@@ -155,6 +172,8 @@ class TableSettings(Section):
                 raise ValueError(f"always has the column {name}, of kind {kind}. Do not declare it")
         if self.query is not None and self.table is not None:
             raise ValueError("has both a query and a table. Remove one of them")
+        if self.in_database and not self.is_queried:
+            raise ValueError("is in a database, so that `query` or `table` must name its rows")
         return self
 
 
@@ -163,20 +182,17 @@ def meaning_of(table: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         table: The settings as plain data.
-
-    >>> meaning_of(TableSettings(kind="events", time="at", path="logins.csv").model_dump())
-    {'kind': 'events', 'columns': {}, 'time': 'at'}
     """
     columns = {name: column["kind"] for name, column in table.get("columns", {}).items() if column}
-    usual = {
-        name: TableSettings.model_fields[name].get_default(call_default_factory=True)
-        for name in _MEANT
-    }
-    own = {name: table[name] for name in _MEANT if table.get(name, usual[name]) != usual[name]}
+    own = {name: table.get(name, usual) for name, usual in USUAL.items()}
     return {"kind": table["kind"], "columns": columns, **own}
 
 
-_MEANT = ("every", "time", "known_after_days", "fill")
+USUAL = {
+    name: TableSettings.model_fields[name].get_default(call_default_factory=True)
+    for name in ("every", "time", "known_after_days", "fill")
+}
+"""The defaults of the settings that features depend on."""
 
 
 class DeclaredTables(Item):

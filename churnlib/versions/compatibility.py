@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any
 
 from churnlib.errors import ModelError
+from churnlib.features.activity import own_functions_digest
 from churnlib.settings import Settings, value_text
 from churnlib.settings.features import FeatureSettings
 from churnlib.settings.history_features import HistoryFeatures
@@ -94,7 +95,10 @@ def _identity(manifest: Mapping[str, Any]) -> list[Any]:
 
 
 def changed_features(manifest: Mapping[str, Any], settings: Settings) -> str | None:
-    """Names the settings of features and labels that differ from a model's; None if none does."""
+    """Names the settings of features and labels that differ from a model's; None if none does.
+
+    The functions of `games/features.py` that compute features count among them.
+    """
     trained = decisive(manifest["settings"])
     current = json.loads(json.dumps(decisive_settings(settings)))
     changed = [
@@ -103,6 +107,8 @@ def changed_features(manifest: Mapping[str, Any], settings: Settings) -> str | N
         if _get(trained, path) != _get(current, path)
         and not (path.startswith("tables") and trained["tables"] is None)
     ]
+    if manifest.get("code", {}).get("features", "") != own_functions_digest(settings):
+        changed.append("the code of features.python.use has changed")
     return "; ".join(changed) or None
 
 

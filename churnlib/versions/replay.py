@@ -184,6 +184,7 @@ def _environment(manifest: Mapping[str, Any]) -> dict[str, str]:
     code = manifest.get("code", {})
     facts = {"Python": manifest.get("python"), "machine": manifest.get("machine")}
     facts |= {"churnlib": code.get("version"), "code": code.get("digest", "")[:SHOWN]}
+    facts |= {"features.py": code.get("features", "")[:SHOWN]}
     facts |= manifest.get("libraries", {})
     packages = manifest.get("trusted_packages", {})
     facts |= {f"package {name}": digest[:SHOWN] for name, digest in packages.items()}

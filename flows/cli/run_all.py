@@ -18,10 +18,12 @@ from flows.batch_score import batch_score
 from flows.cli.parameters import RunOptions
 from flows.cli.session import checked_settings
 from flows.score import score
+from flows.steps.database_tables import read_once
 from flows.steps.past_predictions import day_to_predict
 from flows.train import train_from_raw
 
 
+@read_once()
 def run_all(run: RunOptions, *, replace: bool = False) -> list[str]:
     """Trains from raw, back-tests, predicts an earlier batch and scores it, predicts the latest.
 

@@ -43,6 +43,12 @@ class Pipeline:
     tables: tuple[TableKind, ...] = ()
     parts: tuple[Flow[..., Any], ...] = ()
 
+    @property
+    def kinds(self) -> tuple[TableKind, ...]:
+        """The kinds of the raw tables that the flow needs, with the flows that it calls."""
+        parts = (kind for part in self.parts for kind in pipeline_of(part).kinds)
+        return tuple(dict.fromkeys((*self.tables, *parts)))
+
 
 def node_of(task: Task[..., Any]) -> Node:
     """Returns what a task of this project declares."""

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator
 from churnlib.io import storage
 from churnlib.io.catalog import Catalog
 from churnlib.io.leftovers import find_leftovers, find_old_leftovers, remove_leftovers
+from churnlib.io.snapshots import FOLDER as SNAPSHOTS
+from churnlib.io.snapshots import old_snapshots
 from churnlib.io.temporary import remove_abandoned
 from churnlib.settings import Settings
 from churnlib.uris import folder_of, is_remote, join, name_of
@@ -40,6 +42,13 @@ def tidy(settings: Settings, catalog: Catalog) -> None:
             "%s: removed the features of all batches before the newest %d: %s",
             *(catalog.game, retention.batch_features, ", ".join(map(name_of, old))),
         )
+    if snapshots := _old_snapshots(catalog, retention.snapshots):
+        remove_leftovers(snapshots)
+        run_logger().info(
+            "%s: removed %d snapshots of tables in databases, which no model was made of: "
+            "retention.snapshots",
+            *(catalog.game, len(snapshots)),
+        )
     if retention.results_days and (unused := remove_unused_results(retention.results_days)):
         run_logger().info(
             "removed %d task results that no run has used for %d days: retention.results_days",
@@ -52,6 +61,7 @@ def _sweep_game(catalog: Catalog) -> Iterator[str]:
     folders = catalog.written_folders
     for layer in folders.keys() - {MODELS}:
         yield from _sweep(find_leftovers(folders[layer]))
+    yield from _sweep(find_leftovers(join(catalog.raw_folder, SNAPSHOTS)))
     parts = join(folders["02_intermediate"], "parts")
     yield from _sweep(entry.uri for entry in storage.list_files(parts))
     if find_leftovers(folders[MODELS]) or _half_models(catalog) or _was_locked(catalog):
@@ -96,6 +106,15 @@ def _sweep_machine(settings: Settings, catalog: Catalog) -> Iterator[str]:
         shared.append(join(catalog.data_dir, "08_reporting"))
     for folder in shared:
         yield from _sweep(find_old_leftovers(folder))
+
+
+def _old_snapshots(catalog: Catalog, keep: int | None) -> list[str]:
+    """The snapshots of tables in databases before the newest, without those of models."""
+    if keep is None or not old_snapshots(catalog.raw_folder, keep):
+        return []
+    files = storage.list_files(catalog.models().uri)
+    manifests = "".join(_text(file.uri) for file in files if file.name.endswith(f"/{MANIFEST}"))
+    return old_snapshots(catalog.raw_folder, keep, manifests)
 
 
 def _sweep(uris: Iterable[str]) -> list[str]:

@@ -13,11 +13,13 @@ from prefect import Flow
 from prefect.tasks import Task
 from pydantic_core import to_jsonable_python
 
+from churnlib.features.activity import own_functions
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import Dataset
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import Settings, Window
 from churnlib.settings.tables import ONE_OF_EACH
+from churnlib.uris import is_remote, join
 from flows import COMPOSITES, FLOWS, find_flow
 from flows.engine.node import node_of, pipeline_of
 from flows.map.graph import DatasetNode, FlowNode, Graph, SettingValue, Source, TaskNode
@@ -57,7 +59,7 @@ def catalog_nodes(settings: Settings) -> Iterator[DatasetNode]:
     """Yields the datasets of a game's catalog, described by the catalog's own docstrings."""
     catalog, month = Catalog("data", settings.game), date(2000, 1, 1)
     tables = raw_tables(settings)
-    raw = (Dataset(t, catalog.game, f"data/01_raw/{catalog.game}/{t}.csv") for t in tables)
+    raw = (_raw_table(name, settings) for name in tables)
     described = chain(
         ((dataset, Catalog.raw.__doc__) for dataset in raw), catalog.places(tables, month)
     )
@@ -67,6 +69,14 @@ def catalog_nodes(settings: Settings) -> Iterator[DatasetNode]:
         yield DatasetNode(
             f"{layer}/{dataset.name}", dataset.name, layer, path, first_paragraph(about)
         )
+
+
+def _raw_table(name: str, settings: Settings) -> Dataset:
+    """The place of a raw table in the data folder; it may have the suffix of another format."""
+    path = settings.tables[name].path
+    if path is None or is_remote(path) or Path(path).is_absolute():
+        path = f"{name}.csv"
+    return Dataset(name, settings.game, join("data", "01_raw", settings.game, path))
 
 
 def first_paragraph(docstring: str | None) -> str:
@@ -123,7 +133,14 @@ def _task_node(task: Task[..., Any], names: Names, settings: Settings, as_of: da
             SettingValue(path, _value_at(settings, path, as_of))
             for path in _filled(node.settings, names)
         ),
+        functions=tuple(_own_functions(settings)) if "features" in node.settings else (),
     )
+
+
+def _own_functions(settings: Settings) -> Iterator[Source]:
+    """Yields the sources of the project's own functions that compute features."""
+    for each in own_functions(settings.features):
+        yield Source(each.file, each.line, each.source)
 
 
 def _filled(patterns: tuple[str, ...], names: Names) -> tuple[str, ...]:

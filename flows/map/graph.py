@@ -64,6 +64,7 @@ class TaskNode:
         inputs: The datasets that it reads, by id.
         outputs: The datasets that it writes, by id, the main one first.
         settings: The settings that it takes.
+        functions: The project's own functions that it calls.
     """
 
     id: str
@@ -74,6 +75,7 @@ class TaskNode:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     settings: tuple[SettingValue, ...]
+    functions: tuple[Source, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -12,17 +12,20 @@ import polars as pl
 
 from churnlib.errors import DataError, ModelError
 from churnlib.io import storage
-from churnlib.io.catalog import time_order
+from churnlib.io.catalog import Catalog, time_order
 from churnlib.io.datasets import Dataset
 from churnlib.io.footer import read_metadata
 from churnlib.io.local import Entry
-from churnlib.io.raw_files import RAW_SUFFIXES, compression_of
+from churnlib.io.raw_files import RAW_SUFFIXES
+from churnlib.raw.parts import parts_of
 from churnlib.uris import folder_of, join, with_suffix
 from churnlib.versions.manifest import MANIFEST, read_manifest
 from flows.map.graph import DatasetNode, Graph
 
 MONTH = re.compile(r"\d{4}-\d\d")
 """The month in the name of a file."""
+RAW = "01_raw"
+"""The layer of raw tables."""
 MAX_FILES = 12
 """Maximum number of files listed per dataset, the newest first."""
 
@@ -82,6 +85,8 @@ def read_states(graph: Graph, game: str, data_dir: str) -> dict[str, DatasetStat
 def _read_state(
     node: DatasetNode, game: str, data_dir: str, entries: Sequence[Entry]
 ) -> DatasetState:
+    if node.layer == RAW and (state := _raw_state(node, game, data_dir)):
+        return state
     folder = f"{node.layer}/{game}"
     is_model = node.path.rstrip("/") == folder
     unsorted = _versions(folder, entries) if is_model else _files(node.path, folder, entries)
@@ -101,6 +106,29 @@ def _read_state(
         fingerprint=storage.fingerprint(newest.uri),
         **content,
     )
+
+
+def _raw_state(node: DatasetNode, game: str, data_dir: str) -> DatasetState | None:
+    """The state of a raw table that is not one plain file of its name; None of others.
+
+    It has no rows and columns, because these are known only after reading it as the settings say.
+    """
+    path = node.path.removeprefix(f"{RAW}/{game}/")
+    named = path == f"{node.name}.csv"
+    try:
+        source = Catalog(data_dir, game).raw(node.name, None if named else path)
+        parts = parts_of(source)
+    except DataError:
+        return None
+    if named and source.uri.endswith((".csv", ".parquet")):
+        return None
+    found = (storage.find_file(part.uri) for part in parts[:MAX_FILES])
+    files = (
+        File(entry.uri.removeprefix(f"{data_dir.rstrip('/')}/"), entry.written / 1e9, entry.size)
+        for entry in found
+        if entry
+    )
+    return DatasetState(files=tuple(files), fingerprint=storage.fingerprint(source.uri))
 
 
 def _versions(folder: str, entries: Sequence[Entry]) -> Iterator[File]:
@@ -125,8 +153,6 @@ def _read_content(file: Dataset) -> dict[str, Any]:
     """Reads the attributes of `DatasetState` that depend on the format of a file."""
     if file.uri.endswith(".json"):
         return _read_json(file)
-    if compression_of(file.uri):  # Counting its rows would read it whole.
-        return {}
     if file.uri.endswith(".csv"):
         options = storage.reader_options(file.uri)
         lines = pl.scan_csv(file.uri, infer_schema=False, glob=False, **options)

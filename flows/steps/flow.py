@@ -17,6 +17,7 @@ from flows.engine.node import Pipeline
 from flows.engine.run_logger import told_once
 from flows.engine.server_outage import wait_for_server
 from flows.engine.tries import changes_of_try, labelled_as_try
+from flows.steps.database_tables import read_once
 from flows.steps.parameters import AsOf, Game, Overrides
 from flows.steps.run import Run, open_run
 from flows.steps.run_day import shared_day
@@ -77,6 +78,8 @@ def churn_flow(
     """
     base = FLOWS.get(name.removesuffix("-from-raw").replace("-", "_"))
     takes_model = base is not None and base.model is not None
+    pipeline = Pipeline(tasks, tables, parts)
+    kinds = pipeline.kinds
 
     def make(body: Callable[[Run], Any]) -> Flow[..., Any]:
         def call(refresh: bool, game: str, *parameters: Any) -> Any:
@@ -87,10 +90,14 @@ def churn_flow(
                 labelled_as_deployed(changed=changed),
                 labelled_as_try(changes_of_try(game, overrides, data_dir)),
                 told_once(),
+                read_once(),
                 ledger() as calls,
             ):
                 try:
-                    with open_run(game, *parameters) as run, shared_day(run.derived):
+                    with (
+                        open_run(game, *parameters, kinds=kinds) as run,
+                        shared_day(run.derived),
+                    ):
                         return body(run)
                 finally:
                     show_datasets(game, calls)
@@ -132,7 +139,7 @@ def churn_flow(
         function.__module__ = body.__module__
         more = (MODEL if takes_model else "") + (REPLACE if is_delivery else "")
         function.__doc__ = f"{body.__doc__}\n{PARAMETERS}{more}"
-        vars(function)["pipeline"] = Pipeline(tasks, tables, parts)
+        vars(function)["pipeline"] = pipeline
         return ChurnFlow(function, name=name, flow_run_name="{game}", persist_result=False)
 
     return make

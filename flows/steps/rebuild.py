@@ -23,13 +23,16 @@ class RebuildCatalog(Catalog):
 
     Attributes:
         raw_dir: That folder.
+        digests: The fingerprints of the raw tables that the version was made of.
     """
 
     raw_dir: str
+    digests: Mapping[str, str | None]
 
-    def raw(self, table: str, path: str | None = None) -> Dataset:
-        """Finds a raw table; see `Catalog.raw`."""
-        return Catalog(self.raw_dir, self.game).raw(table, path)
+    def raw(self, table: str, path: str | None = None, digest: str | None = None) -> Dataset:
+        """Finds a raw table as it was then, if that is kept, or as it is; see `Catalog.raw`."""
+        then = digest or self.digests.get(table)
+        return Catalog(self.raw_dir, self.game).raw(table, path, then)
 
 
 def rebuild_version(
@@ -44,9 +47,10 @@ def rebuild_version(
         engine: The settings of the engine, which do not affect the result.
     """
     game = manifest["game"]
+    digests = {table: facts.get("source") for table, facts in manifest["inputs"].items()}
     run = Run(
         settings=settings_from(manifest, folder, engine),
-        catalog=RebuildCatalog(folder, game, raw_dir),
+        catalog=RebuildCatalog(folder, game, raw_dir, digests),
         as_of=date.fromisoformat(manifest["as_of"]),
         parameters={"game": game, "as_of": None, "overrides": None, "data_dir": raw_dir},
     )

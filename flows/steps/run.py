@@ -1,6 +1,6 @@
 """A run: the settings, the catalog and the day that all steps of a flow share."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -19,9 +19,10 @@ from churnlib.versions.signature import check_key
 from flows.engine.publication import published_together
 from flows.engine.run_lock import exclusive_run
 from flows.engine.tidying import tidy
+from flows.steps.database_tables import read_databases
 from flows.steps.deployed_run import check_deployed_run
 from flows.steps.raw_tables import RawTable, open_tables
-from flows.steps.run_day import DerivedDay, derive_day, find_shared_day
+from flows.steps.run_day import DerivedDay, derive_day, find_shared_day, kinds_of_day
 
 
 @dataclass(frozen=True)
@@ -182,11 +183,14 @@ def open_run(
     data_dir: str | None = None,
     model: str | None = None,
     replace: bool = False,
+    *,
+    kinds: Collection[TableKind] = (),
 ) -> Iterator[Run]:
     """Loads the settings of a game and determines the day of the run.
 
-    Until the end of the block, no other run writes to the game's data, and outputs are kept aside;
-    see `exclusive_run` and `published_together`.
+    Raw tables of some kinds that are in databases are read first, besides those that decide on the
+    day. Until the end of the block, no other run writes to the game's data, and outputs are kept
+    aside; see `exclusive_run` and `published_together`.
 
     Raises:
         ChurnlibError: The settings are invalid, or change what the run of a deployment may not; or
@@ -205,6 +209,8 @@ def open_run(
     catalog = Catalog(settings.data_dir, game)
     catalog.check_data_dir()
     with exclusive_run(catalog, partial(tidy, settings, catalog)), published_together():
+        needed = kinds if settings.as_of else (*kinds, *kinds_of_day(settings))
+        read_databases(settings, catalog, needed)
         derived, day = _day_of(settings, catalog)
         parameters = {"game": game, "as_of": day, "overrides": overrides, "data_dir": data_dir}
         options = (*_day_option(settings.as_of), *_set_options(overrides or {}))

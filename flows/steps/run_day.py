@@ -17,6 +17,7 @@ from churnlib.raw.availability import (
 )
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import Settings
+from churnlib.settings.tables import TableKind
 from flows.steps.table_checks import check_tables, days_of_rows
 
 
@@ -54,6 +55,11 @@ def find_shared_day(day: date) -> DerivedDay | None:
     return derived if derived and derived.day == day else None
 
 
+def kinds_of_day(settings: Settings) -> tuple[TableKind, ...]:
+    """The kinds of the raw tables that the day of a run is derived from."""
+    return ("history",) if raw_tables(settings).of_kind("history") else ("subscriptions",)
+
+
 def derive_day(settings: Settings, catalog: Catalog) -> DerivedDay:
     """Derives the day of a run from the histories, or else from the subscriptions.
 
@@ -61,7 +67,7 @@ def derive_day(settings: Settings, catalog: Catalog) -> DerivedDay:
         DataError: A table has no rows, or those known on that day break rules.
     """
     tables = raw_tables(settings)
-    specs = tables.of_kind("history") or (tables.subscriptions,)
+    specs = tables.of_kind(*kinds_of_day(settings))
     counted = {spec.name: days_of_rows(settings, catalog, spec) for spec in specs}
     days = {name: rows for name, (rows, _) in counted.items()}
     share = settings.raw.arrived_share

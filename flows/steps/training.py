@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from churnlib.errors import error_prefix
+from churnlib.features.activity import own_functions_digest
 from churnlib.features.cohort import feature_columns
 from churnlib.features.outcome import is_at_risk
 from churnlib.io.datasets import Dataset, DatasetRef
@@ -98,11 +99,12 @@ def fit_version(run: Run, cohort: Cohort) -> DatasetRef:
         seed=settings.train.seed,
         origin={
             "settings": settings.model_dump(
-                mode="json", exclude={"data_dir", "schedules", "retention", "engine"}
+                mode="json",
+                exclude={"data_dir", "delivery", "schedules", "retention", "engine"},
             ),
             "changes": changes(settings),
             "tables": cohort.sources,
-            "code": code_version(),
+            "code": code_version() | {"features": own_functions_digest(settings)},
         },
     )
 

@@ -82,7 +82,7 @@ def test_documented_make_targets_exist(text: str) -> None:
 def test_data_checks_name_all_settings_of_raw_tables_and_none_that_does_not_exist() -> None:
     named = {name for check in all_checks() for name in check.settings}
     assert {f"raw.{name}" for name in RawSettings.model_fields} <= named
-    documented = re.findall(r"^  ([\w.]+): ", describe_settings(), re.M)
+    documented = re.findall(r"^  ([\w.<>]+): ", describe_settings(), re.M)
     assert named <= {*documented}
 
 

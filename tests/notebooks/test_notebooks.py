@@ -17,6 +17,12 @@ assert low < values["difference"].difference < high, (low, high)
 assert values["before"].scores["general"].roc_auc > 0.65
 assert values["after"].report.importance and values["after"].html.startswith("<!DOCTYPE html>")
 assert "hard_balance_to_mean" in {i["feature"] for i in values["after"].report.importance}
+
+import churnlib  # The same by the function in games/features.py.
+asked = {"features.python.use": ["hard_balance_to_mean"]}
+settings = churnlib.load_settings("game1", asked)
+own = churnlib.feature_table(values["tables"], settings, as_of=values["as_of"]).collect()
+assert own.equals(values["extended"].collect())
 """
 
 

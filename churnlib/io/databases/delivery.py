@@ -1,19 +1,13 @@
-"""Delivering the rows of a batch to a table of a database, in one transaction."""
+"""Delivering a batch to a table of a database, in one transaction."""
 
-from dataclasses import dataclass
-from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 
 from churnlib.errors import DataError
+from churnlib.io.batches import DELIVERY, GAME, MONTH, VERSION, Batch, replaced_message
 from churnlib.io.databases.connection import Connection, connect, literal, quoted, quoted_table
 
-if TYPE_CHECKING:
-    import polars as pl
-
-GAME, MONTH, VERSION = "game", "batch_month", "model_version"
-"""The columns of a delivered batch that say what it is of, and which model predicted it."""
 ROWS_AT_A_TIME = 2**14
 _KINDS = {
     "number": (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal),
@@ -21,30 +15,6 @@ _KINDS = {
     "flag": (pa.types.is_boolean,),
     "day": (pa.types.is_date,),
 }
-
-
-@dataclass(frozen=True)
-class Batch:
-    """The rows of a batch.
-
-    Attributes:
-        game: The game.
-        month: The first day of the month that the batch is named by.
-        version: The model version that predicted it.
-        rows: Its rows, with whole numbers, floats, flags, days and text, among them `game`,
-            `batch_month` and `model_version`.
-    """
-
-    game: str
-    month: date
-    version: str
-    rows: "pl.DataFrame"
-
-    @property
-    def condition(self) -> str:
-        """What holds for the rows of the batch, in SQL."""
-        month = literal(str(self.month))
-        return f"{quoted(GAME)} = {literal(self.game)} AND {quoted(MONTH)} = {month}"
 
 
 def deliver(
@@ -56,7 +26,7 @@ def deliver(
     that fails or is killed leaves the table as it was, and one that is repeated changes nothing.
 
     Args:
-        batch: The rows.
+        batch: The batch.
         uri: The database; see `churnlib.settings.databases`.
         table: The table, perhaps after the name of its schema and a point.
         folder: What the path of a database that is a file is relative to.
@@ -66,14 +36,14 @@ def deliver(
         DataError: The table lacks a column, has one of another kind, or holds the batch by another
             version; or the database refuses. Names the database, without credentials.
     """
-    rows, name = _arrow(batch.rows), quoted_table(table)
+    rows, name = _arrow(batch), quoted_table(table)
     with connect(uri, folder, writes=True) as connection:
         connection.lock(name)
         if connection.exists(name):
             _check_columns(connection, table, rows.schema)
             if not replaces:
                 _check_version(connection, table, batch)
-            connection.execute(f"DELETE FROM {name} WHERE {batch.condition}")
+            connection.execute(f"DELETE FROM {name} WHERE {_is_of(batch)}")
         else:
             columns = ", ".join(
                 f"{quoted(field.name)} {connection.types[str(field.type)]}" for field in rows.schema
@@ -83,45 +53,43 @@ def deliver(
 
 
 def holds(batch: Batch, uri: str, table: str, folder: str | None = None) -> bool:
-    """Whether a table holds a batch, by the same version and with as many rows.
+    """Whether a table holds a batch with just these rows.
 
     Raises:
         DataError: The database cannot be read.
     """
     name = quoted_table(table)
     with connect(uri, folder) as connection:
-        counts = _counts(connection, name, batch) if connection.exists(name) else {}
-    return counts == {batch.version: len(batch.rows)}
+        found = _counts(connection, name, batch, DELIVERY) if connection.exists(name) else {}
+    return found == {batch.delivery: _arrow(batch).num_rows}
 
 
-def _counts(connection: Connection, name: str, batch: Batch) -> dict[str, int]:
-    """The rows of a batch in a table by version."""
-    version = quoted(VERSION)
+def _is_of(batch: Batch) -> str:
+    """What holds for the rows of a batch, in SQL."""
+    game, month = literal(batch.game), literal(str(batch.month))
+    return f"{quoted(GAME)} = {game} AND {quoted(MONTH)} = {month}"
+
+
+def _counts(connection: Connection, name: str, batch: Batch, column: str) -> dict[str, int]:
+    """The rows of a batch in a table, by the values of a column."""
+    value = quoted(column)
     _, found = connection.read(
-        f"SELECT {version} AS version, count(*) AS number FROM {name} WHERE {batch.condition} "
-        f"GROUP BY {version}"
+        f"SELECT {value} AS value, count(*) AS number FROM {name} WHERE {_is_of(batch)} "
+        f"GROUP BY {value}"
     )
-    return {row["version"]: row["number"] for each in found for row in each.to_pylist()}
+    return {row["value"]: row["number"] for each in found for row in each.to_pylist()}
 
 
 def _check_version(connection: Connection, table: str, batch: Batch) -> None:
-    others = sorted(
-        str(version) for version in _counts(connection, quoted_table(table), batch)
-        if version != batch.version
-    )  # fmt: skip
-    if others:
-        raise DataError(
-            f"the table {table} holds the batch {batch.month:%Y-%m} of {batch.game} as predicted "
-            f"by model {', '.join(others)}, and this run would replace it by predictions of "
-            f"{batch.version}. To replace it, add --replace"
-        )
+    held = _counts(connection, quoted_table(table), batch, VERSION)
+    if others := sorted(str(version) for version in held if version != batch.version):
+        raise DataError(replaced_message(f"the table {table}", batch, others))
 
 
 def _check_columns(connection: Connection, table: str, wanted: Any) -> None:
     """Checks that a table has all columns, each of the kind of what is delivered."""
     schema, batches = connection.read(f"SELECT * FROM {quoted_table(table)} LIMIT 0")
-    for _ in batches:  # To its end, so that the connection is free.
-        pass
+    list(batches)  # To its end, so that the connection is free.
     names = set(schema.names)
     if missing := [field for field in wanted if field.name not in names]:
         described = ", ".join(f"{field.name} ({_kind(field.type)})" for field in missing)
@@ -145,10 +113,11 @@ def _kind(arrow_type: Any) -> str:
     return next(found, str(arrow_type))
 
 
-def _arrow(rows: "pl.DataFrame") -> Any:
-    """The rows as an Arrow table of the types that databases have."""
+def _arrow(batch: Batch) -> Any:
+    """The rows of a batch as an Arrow table of the types that databases have."""
     import polars as pl
 
+    rows = batch.rows.collect()
     whole = [name for name, kind in rows.schema.items() if kind.is_integer()]
     table = rows.with_columns(pl.col(whole).cast(pl.Int64)).to_arrow(
         compat_level=pl.CompatLevel.oldest()

@@ -26,7 +26,9 @@ FILES = {
     "missed_payments": ".csv",
 }
 """The files by name, with their formats: play time in parts, a year each."""
-DAY_SECONDS = 86_400
+DAY_SECONDS, DAY_MINUTES = 86_400, 1440
+MINUTES_BETWEEN = 97
+"""The minutes between the logins of a day; no two are equal, so none is the copy of another."""
 PEAK_HOUR, HOURS = 20.0, 3.5
 """The usual hour of a login, and its standard deviation."""
 
@@ -89,7 +91,9 @@ def _logins(
     process: DailyProcess, world: DailyWorld, first_id: int, rng: np.random.Generator
 ) -> pl.DataFrame:
     who, day = np.nonzero(world.logins.T)
-    times = world.logins[day, who]
+    times = world.logins[day, who].astype(np.int64)
+    nth = np.arange(times.sum()) - np.repeat(np.cumsum(times) - times, times)  # Of its day.
+    minute = np.repeat(_minutes(len(day), rng), times) + nth * MINUTES_BETWEEN
     who, day = np.repeat(who, times), np.repeat(day, times)
     platforms = len(process.platforms.names)
     usual = world.characters["signup_platform"][who]
@@ -98,7 +102,7 @@ def _logins(
     return pl.DataFrame(
         {
             "player": first_id + who,
-            "at": _times(day, rng),
+            "at": _times(day, minute),
             "platform": text(process.platforms, platform),
         }
     ).sort("player", "at", maintain_order=True)
@@ -125,7 +129,7 @@ def _purchases(
     return pl.DataFrame(
         {
             "player": first_id + who,
-            "bought_at": _times(day, rng),
+            "bought_at": _times(day, _minutes(len(day), rng)),
             "pack": text(process.packs.levels, pack),
             "price": np.asarray(process.packs.prices)[pack],
         }
@@ -145,8 +149,12 @@ def _memberships(process: DailyProcess, subs: Array, sub_id: Array, first_id: in
     )
 
 
-def _times(day: Array, rng: np.random.Generator) -> pl.Series:
-    """Draws a time on each day, to the minute, most of them in the evening."""
-    minute = (rng.normal(PEAK_HOUR, HOURS, len(day)) * 60).astype(np.int64) % (24 * 60)
-    seconds = (STARTS[0] + day.astype(np.int64)) * DAY_SECONDS + 60 * minute
+def _minutes(n: int, rng: np.random.Generator) -> Array:
+    """Draws minutes of a day, most of them in the evening."""
+    return (rng.normal(PEAK_HOUR, HOURS, n) * 60).astype(np.int64)
+
+
+def _times(day: Array, minute: Array) -> pl.Series:
+    """Returns times; minutes beyond the end of a day are in its morning."""
+    seconds = (STARTS[0] + day.astype(np.int64)) * DAY_SECONDS + 60 * (minute % DAY_MINUTES)
     return pl.Series(seconds * 1_000_000).cast(pl.Datetime("us"))

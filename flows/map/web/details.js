@@ -62,7 +62,7 @@ function taskDetails(id) {
       ["also depends on", task.uses.join(", ")]]),
     ...linkSection("Reads", task.inputs), ...linkSection("Writes", task.outputs),
     ...(settings.length ? section("Settings", table(["setting", "present value"], settings)) : []),
-    source(task.source)];
+    source(task.source), ...task.functions.map(source)];
 }
 
 function settingValue(value) {

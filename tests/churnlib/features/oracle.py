@@ -7,7 +7,7 @@ function or a new setting must be written here a second time, from its definitio
 import math
 from calendar import monthrange
 from collections.abc import Callable, Sequence
-from datetime import date
+from datetime import date, timedelta
 from fractions import Fraction
 from statistics import fmean, median, stdev
 from typing import Any
@@ -135,10 +135,16 @@ def label(
     return int(months(start, churn_day) <= horizon_months)
 
 
-def currency(sub: Row, rows: Sequence[Row], settings: HistoryFeatures, as_of: date) -> Row:
+def currency(
+    sub: Row,
+    rows: Sequence[Row],
+    settings: HistoryFeatures,
+    as_of: date,
+    known_after_days: int = 0,
+) -> Row:
     """The currency features of one subscription."""
     _check_fields()
-    visible = _visible(sub, rows, settings, as_of)
+    visible = _visible(sub, rows, settings, as_of, known_after_days)
     newest = visible[-1] if visible else None
     features: Row = {column: newest and newest[column] for column in settings.latest}
     for column in settings.latest_known:
@@ -152,7 +158,7 @@ def currency(sub: Row, rows: Sequence[Row], settings: HistoryFeatures, as_of: da
             if lookback is None
             else settings.model_copy(update={"lookback_months": lookback})
         )
-        recent = _visible(sub, rows, own, as_of)
+        recent = _visible(sub, rows, own, as_of, known_after_days)
         features |= _aggregations(aggregation, recent)
     for difference in settings.differences:
         features |= _differences(difference, visible)
@@ -177,14 +183,21 @@ def _check_fields() -> None:
             raise NotImplementedError(f"the oracle ignores {unknown} of {model.__name__}")
 
 
-def _visible(sub: Row, rows: Sequence[Row], settings: HistoryFeatures, as_of: date) -> list[Row]:
+def _visible(
+    sub: Row,
+    rows: Sequence[Row],
+    settings: HistoryFeatures,
+    as_of: date,
+    known_after_days: int,
+) -> list[Row]:
     start, lookback = sub["sub_start_date"], settings.lookback_months
+    delay = timedelta(days=known_after_days)
     visible = [
         dict(row)
         for row in rows
         if row["char_id"] == sub["char_id"]
-        and row["date"] <= start
-        and row["date"] <= as_of
+        and row["date"] + delay <= start
+        and row["date"] + delay <= as_of
         and (lookback is None or months(row["date"], start) < lookback)
     ]
     for row in visible:
@@ -218,7 +231,7 @@ def _aggregate(function: HistoryFunction, column: str, visible: list[Row]) -> fl
     rows = [row for row in visible if row[column] is not None]
     known = [row[column] for row in rows]
     if function == "slope":
-        return _slope([_time(row["date"]) for row in rows], known)
+        return slope([_time(row["date"]) for row in rows], known)
     if function not in AGGREGATIONS:
         raise NotImplementedError(f"the oracle does not know the aggregation function '{function}'")
     fewest, aggregate = AGGREGATIONS[function]
@@ -231,12 +244,13 @@ def _time(day: date) -> Fraction:
     return month_number(day) + Fraction(day.day - 1, length)
 
 
-def _slope(times: list[Fraction], values: list[float]) -> float | None:
+def slope(times: Sequence[Fraction], values: Sequence[float | Fraction]) -> float | None:
     """The slope of the line of least squares, in exact arithmetic."""
     if len({*times}) < 2:
         return None
-    middle, level = sum(times) / len(times), sum(map(Fraction, values)) / len(values)
-    products = ((t - middle) * (Fraction(v) - level) for t, v in zip(times, values, strict=True))
+    exact = [Fraction(value) for value in values]
+    middle, level = sum(times) / len(times), sum(exact) / len(exact)
+    products = ((t - middle) * (v - level) for t, v in zip(times, exact, strict=True))
     return float(sum(products) / sum((t - middle) ** 2 for t in times))
 
 
@@ -267,8 +281,10 @@ def _differences(difference: Difference, visible: list[Row]) -> Row:
 
 def _difference(column: str, period: int, visible: list[Row]) -> float | None:
     newest = visible[-1]
+    then = month_start(month_number(newest["date"]) - period)
+    last = monthrange(then.year, then.month)[1]
     for row in visible:
-        exactly = months(row["date"], newest["date"]) == period
+        exactly = row["date"] == then.replace(day=min(newest["date"].day, last))
         if exactly and row[column] is not None and newest[column] is not None:
             return float(newest[column] - row[column])
     return None

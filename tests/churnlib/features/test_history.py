@@ -285,6 +285,10 @@ def test_extreme_amounts_give_finite_and_correct_features(values: Sequence[float
     expected: dict[str, Any] = {
         "sum": max(sum(known), Fraction(-sys.float_info.max)),
         "mean": statistics.mean(known),
+        "median": statistics.median(known),
+        "slope": oracle.slope(
+            [Fraction(n) for n, value in enumerate(values) if value is not None], known
+        ),
         "std": statistics.stdev(known),
         "max": max(known),
         "min": min(known),

@@ -1,6 +1,7 @@
 """The profile of a whole game: all faults at once, nothing written, and the day of a run."""
 
 import shutil
+import sqlite3
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -159,3 +160,20 @@ def test_windows_and_label_overlap_are_judged(profile: Profile) -> None:
     assert found.refusals == (
         "windows.batch_predict (2025-06-01 to 2025-07-31): it selects no subscription",
     )
+
+
+def test_table_in_a_database_is_read_and_not_kept(
+    raw: Path, profile: Profile, tmp_path: Path
+) -> None:
+    misses = pl.read_csv(raw / "sub_miss.csv")
+    (raw / "sub_miss.csv").unlink()
+    before = written(raw.parents[1])
+    with sqlite3.connect(tmp_path / "game.db") as database:
+        database.execute("create table misses (sub_id integer, start_date text, end_date text)")
+        database.executemany("insert into misses values (?, ?, ?)", misses.rows())
+    place = {"path": f"sqlite:///{tmp_path}/game.db", "table": "misses"}
+    found = profile(**{f"tables.sub_miss.{name}": value for name, value in place.items()})
+    assert found.refusals == ()
+    table = {table.name: table for table in found.tables}["sub_miss"]
+    assert (table.rows, table.file) == (misses.height, f"sqlite:///{tmp_path}/game.db")
+    assert written(raw.parents[1]) == before

@@ -11,6 +11,7 @@ from churnlib.io.footer import fact
 from churnlib.raw.decimal_points import ENOUGH, FEWEST, TEXT, DecimalPoints
 from churnlib.raw.quality_warnings import ROWS_BY_DAY
 from tests.base import raw_tables
+from tests.churnlib.raw.declared import reading
 from tests.churnlib.raw.samples import Reader, currency, prepare, write
 
 FLOATS = [
@@ -41,14 +42,29 @@ def test_points_between_thousands_are_warned_of_with_the_rows_that_have_one(
     grouped = sum(number >= 1000 and number % 1000 != 0 for number in numbers)
     assert fact(prepared, ROWS_BY_DAY) == {
         "rows": [["2021-01-01", 60]],
-        TEXT.format("hard_balance"): [["2021-01-01", grouped]],
+        text_of("hard_balance"): [["2021-01-01", grouped]],
     }
 
 
 @pytest.mark.parametrize(("table", "column"), FLOATS)
 def test_points_of_every_number_are_judged(table: str, column: str) -> None:
     found = found_in(table, column, [5.0, 700.0, *(1.111 + n for n in range(FEWEST))])
-    assert found == {TEXT.format(column): Counter({date(2024, 1, 1): FEWEST})}
+    assert found == {text_of(column): Counter({date(2024, 1, 1): FEWEST})}
+
+
+def text_of(column: str) -> str:
+    return TEXT.format(name=column, mark=".", marks="points")
+
+
+def test_commas_between_thousands_are_warned_of_where_they_are_decimal_marks() -> None:
+    points = DecimalPoints(reading(decimal=","))
+    rows = pl.DataFrame({"minutes": SUSPECT})
+    points.add(rows, pl.Series([date(2024, 1, 1)] * FEWEST))
+    (text,) = points.found()
+    assert text == (
+        "minutes has fractions of three digits and no number from 1,000 on: commas between "
+        "thousands, as in 1,234 for 1234, are read as decimal commas"
+    )
 
 
 SUSPECT = [1.234] * FEWEST

@@ -54,6 +54,12 @@ def test_stray_quotes_are_found_between_other_separators(tmp_path: Path) -> None
     assert "because of stray quotes: line 3, column platform" in message
 
 
+def test_stray_quotes_name_the_column_of_the_file(tmp_path: Path) -> None:
+    text = PLAIN.replace("platform", "os") + '2,2024-05-06,,1,p"c,\n'
+    message = refused(write_logins(tmp_path, text), reading(rename={"os": "platform"}))
+    assert "because of stray quotes: line 3, column os (platform)" in message
+
+
 @pytest.mark.parametrize(("mark", "shown"), [(";", '";"'), ("\t", r'"\t"'), ("|", '"|"')])
 def test_another_separator_names_the_setting(mark: str, shown: str, tmp_path: Path) -> None:
     for reader in READERS:

@@ -1,5 +1,6 @@
 """All raw tables of a game, read at once."""
 
+import gzip
 from datetime import date
 from pathlib import Path
 
@@ -48,6 +49,34 @@ def test_tables_give_a_row_for_each_subscription_by_the_day(
     matured = features.filter(pl.col("sub_start_date") < date(2023, 10, 1))
     assert matured["sub_churn"].null_count() == 0
     assert features["sub_churn"].null_count() == len(features) - len(matured)
+
+
+def test_tables_of_other_files_are_the_same(
+    settings: Settings, tables: Tables, tmp_path: Path
+) -> None:
+    raw, copy = Path(settings.data_dir, "01_raw", "game1"), tmp_path / "01_raw" / "game1"
+    for name in tables:
+        rows = pl.read_csv(raw / f"{name}.csv", infer_schema=False)
+        for number, part in enumerate((rows[::2], rows[1::2])):
+            others = part.rename({"char_id": "Spieler"}, strict=False).with_columns(
+                pl.col("^(price|.*_hard|.*balance)$").str.replace(".", ",", literal=True)
+            )
+            path = copy / name / f"{number}.csv.gz"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(gzip.compress(others.write_csv(separator=";").encode("utf-16")))
+    as_written = {"path": "{}/*.csv.gz", "separator": ";", "decimal": ",", "encoding": "utf-16"}
+    declared = {
+        f"tables.{name}.{key}": value.format(name)
+        for name in tables
+        for key, value in as_written.items()
+    }
+    renamed = {
+        f"tables.{name}.rename": {"Spieler": "char_id"} for name in tables if name != "sub_miss"
+    }
+    moved = load_settings("game1", {"data_dir": str(tmp_path), **declared, **renamed}, environ={})
+    found = read_tables(moved)
+    for name, table in tables.items():
+        assert found[name].collect().equals(table.collect()), name
 
 
 def test_tables_check_references(settings: Settings, tmp_path: Path) -> None:

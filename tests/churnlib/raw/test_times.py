@@ -86,7 +86,7 @@ def test_a_time_with_a_zone_is_given_in_the_zone_of_the_settings(
     assert read_by_both(one("at", text, tmp_path), spec)["at"].to_list() == [expected]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     st.datetimes(datetime(1950, 1, 1), datetime(2100, 1, 1)),
     st.integers(-18 * 60, 18 * 60),
@@ -298,7 +298,7 @@ CELLS = st.sampled_from(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     st.sampled_from(list(LOGIN)),
     CELLS,

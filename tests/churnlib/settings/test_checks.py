@@ -49,25 +49,26 @@ GEMS = '[tables.gems]\nkind = "history"\ncolumns = { gem_balance = "number" }\n'
         ),
         (
             '[features.character_currency]\nlatest = ["hard_balanse"]',
-            "features.character_currency: character_currency has no column 'hard_balanse' of kind "
-            "number, flag or undated. Did you mean 'hard_balance'?",
+            "features.character_currency.latest.0: character_currency has no column "
+            "'hard_balanse' of kind number, flag or undated. Did you mean 'hard_balance'?",
         ),
         (
             EVENTS + '[features.logins]\nwindows = ["30d"]\nby = { minutes = ["1"] }',
-            "features.logins: logins has no column 'minutes' of kind category or flag. "
-            "Known: none.",
+            "features.logins.by.minutes: logins has no column 'minutes' of kind category or "
+            "flag. Known: none.",
         ),
         (
             GEMS + '[features.gems]\nlatest_known = ["date"]',
-            "features.gems: gems has no column 'date' of kind number, flag or undated. Known: "
-            "gem_balance.",
+            "features.gems.latest_known.0: gems has no column 'date' of kind number, flag or "
+            "undated. Known: gem_balance.",
         ),
     ],
 )
 def test_tables_and_features_that_do_not_fit_are_refused(
     load: Load, text: str, message: str
 ) -> None:
-    assert message in refusal(load, text)
+    path, _, problem = message.partition(": ")
+    assert f"  {path} (from games/hawk.toml): {problem}" in refusal(load, text)
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,7 @@ def test_files_are_of_both_formats_sorted_and_have_one_row_a_key(
     for name in ("logins", "purchases"):
         assert tables[name]["player"].is_sorted()
         assert tables[name].height > tables[name].select("player").n_unique()
+        assert not tables[name].is_duplicated().any()  # Copies would be left out of features.
     assert tables["logins"].schema["at"] == pl.Datetime("us")
     assert tables["purchases"].schema["bought_at"] == pl.Datetime("us")
 

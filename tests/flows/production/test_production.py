@@ -123,7 +123,7 @@ def test_deployment_trains_the_model_that_the_command_line_trains(
         ('as_of="2024-02-30"', "2024-02-30"),
         ('overrides={"train.seeed": 1}', "train.seeed"),
         ('overrides={"horizon_months": "six"}', "horizon_months"),
-        ('game="game3"', "game3"),
+        ('game="no_game"', "no_game"),
         ('as_of="1999-01-01"', "windows.train selects no subscription"),
         ('overrides={"train.model_format": "joblib"}', "a joblib file can run any code"),
         ('data_dir="/tmp"', "it would read and write wherever the worker may"),

@@ -21,6 +21,8 @@ OTHER: dict[str, Any] = {
     "train.model_format": "joblib",
     "engine.scheduler": "tcp://127.0.0.1:8786",
     "engine.scratch_dir": "/elsewhere",
+    "delivery.to": "postgresql://elsewhere/game",
+    "delivery.table": "users",
     **{
         f"tables.{table}.{name}": value
         for table in load_settings(GAME).tables

@@ -12,9 +12,10 @@ import polars as pl
 import pytest
 
 from churnlib.errors import DataError
-from churnlib.io.databases.delivery import Batch, deliver, holds
+from churnlib.io.batches import Batch
+from churnlib.io.databases.delivery import deliver, holds
 from churnlib.io.databases.snapshot import Source, read_database
-from tests.churnlib.io.databases.deliveries import JULY, JUNE, V1, V2, batch
+from tests.churnlib.io.databases.deliveries import JULY, JUNE, KEY, V1, V2, batch
 from tests.flows.studio import ROOT
 
 URIS = ["sqlite:///exports/out.db", "duckdb:///exports/out.db"]
@@ -38,18 +39,19 @@ def read(uri: str, folder: Path) -> pl.DataFrame:
     """The rows of the table, in an order of their own."""
     file = folder / "read.parquet"
     read_database(uri, {"x": Source(table=TABLE)}, {"x": file}, str(folder))
-    return pl.read_parquet(file).sort("game", "batch_month", "sub_id")
+    return pl.read_parquet(file).sort(KEY)
 
 
 def expected(uri: str, *batches: Batch) -> pl.DataFrame:
     """The rows of some batches, as a database gives them."""
-    rows = pl.concat(each.rows for each in batches).with_columns(pl.col("risk_rank").cast(pl.Int64))
+    rows = pl.concat(each.rows.collect() for each in batches)
+    rows = rows.with_columns(pl.col("risk_rank").cast(pl.Int64))
     if uri.startswith("sqlite"):
         rows = rows.with_columns(
-            pl.col("batch_month", "sub_start_date").cast(pl.String),
+            pl.col("batch_month", "as_of", "sub_start_date").cast(pl.String),
             pl.col("contact").cast(pl.Int64),
         )
-    return rows.sort("game", "batch_month", "sub_id")
+    return rows.sort(KEY)
 
 
 def execute(uri: str, folder: Path, *statements: str) -> None:
@@ -81,12 +83,12 @@ def test_delivery_replaces_its_batch_alone(uri: str, tmp_path: Path) -> None:
     assert read(uri, tmp_path).equals(expected(uri, fewer, july, other))
 
 
-def test_batch_is_held_once_it_is_delivered_by_its_version(uri: str, tmp_path: Path) -> None:
+def test_batch_is_held_once_it_is_delivered_with_these_rows(uri: str, tmp_path: Path) -> None:
     execute(uri, tmp_path, "create table other (a integer)")
     assert not holds(batch("hawk", JUNE, 3), uri, TABLE, str(tmp_path))
     deliver(batch("hawk", JUNE, 3), uri, TABLE, str(tmp_path))
     assert holds(batch("hawk", JUNE, 3), uri, TABLE, str(tmp_path))
-    for other in (batch("hawk", JUNE, 2), batch("hawk", JULY, 3), batch("hawk", JUNE, 3, V2)):
+    for other in (batch("hawk", JUNE, 2), batch("hawk", JULY, 3), batch("hawk", JUNE, 3, first=1)):
         assert not holds(other, uri, TABLE, str(tmp_path))
 
 
@@ -128,8 +130,8 @@ def test_table_of_ones_own_may_have_more_columns(uri: str, tmp_path: Path) -> No
         uri,
         tmp_path,
         f"create table {TABLE} (note text default 'new', sub_id integer, game text, "
-        "batch_month date, char_id text, sub_start_date date, churn_probability double, "
-        "risk_rank integer, model_version text, contact boolean)",
+        "batch_month date, as_of date, delivery_id text, char_id text, sub_start_date date, "
+        "churn_probability double, risk_rank integer, model_version text, contact boolean)",
     )
     deliver(batch("hawk", JUNE, 2), uri, TABLE, str(tmp_path))
     found = read(uri, tmp_path)
@@ -146,8 +148,9 @@ def test_table_without_a_column_is_refused_and_kept(uri: str, tmp_path: Path) ->
     execute(
         uri,
         tmp_path,
-        f"create table {TABLE} (game text, batch_month date, model_version text, sub_id integer)",
-        f"insert into {TABLE} values ('hawk', '2024-06-01', '{V1}', 7)",
+        f"create table {TABLE} (game text, batch_month date, as_of date, delivery_id text, "
+        "model_version text, sub_id integer)",
+        f"insert into {TABLE} values ('hawk', '2024-06-01', '2024-08-01', 'x', '{V1}', 7)",
     )
     before = read(uri, tmp_path)
     message = (

@@ -15,7 +15,7 @@ from churnlib.errors import DataError
 from churnlib.io.databases.connection import connect
 from churnlib.io.databases.delivery import deliver, holds
 from churnlib.io.databases.snapshot import Source, read_database
-from tests.churnlib.io.databases.deliveries import JULY, JUNE, V1, V2, batch
+from tests.churnlib.io.databases.deliveries import JULY, JUNE, KEY, V1, V2, batch
 from tests.churnlib.io.databases.test_delivery import KILLED, expected
 from tests.flows.studio import ROOT
 from tests.postgresql import CREDENTIALS, postgresql
@@ -67,7 +67,7 @@ def snapshot(uri: str, folder: Path, **source: str) -> pl.DataFrame:
 
 def read(uri: str, folder: Path) -> pl.DataFrame:
     """The delivered rows, in an order of their own."""
-    return snapshot(uri, folder, table=TABLE).sort("game", "batch_month", "sub_id")
+    return snapshot(uri, folder, table=TABLE).sort(KEY)
 
 
 def test_types_become_those_of_raw_tables(uri: str, tmp_path: Path) -> None:
@@ -238,6 +238,7 @@ def test_table_of_ones_own_converts_types_and_keeps_its_constraints(
     execute(
         uri,
         f"create table {TABLE} (id serial primary key, game varchar(20), batch_month date, "
+        "as_of date, delivery_id varchar(12), "
         "char_id text, sub_id integer, sub_start_date date, churn_probability real, "
         "risk_rank smallint check (risk_rank < 3), model_version text, contact boolean)",
     )
