@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
+from typing import TypeGuard
 
 from churnlib.errors import SettingsError, closest, reason
 from churnlib.features.python_results import PythonFeature
@@ -47,7 +48,8 @@ def load_functions(games: Path, use: Sequence[str]) -> tuple[PythonFeature, ...]
 def python_digest(games: Path, use: Sequence[str]) -> str:
     """A digest of the code that the functions may depend on; empty if none is used.
 
-    It is that of the module without comments, and without other functions that compute features.
+    It is that of the module without comments, and without other functions that compute features,
+    unless these functions or the rest of the module call them.
 
     Args:
         games: The folder of the games' files.
@@ -60,16 +62,31 @@ def python_digest(games: Path, use: Sequence[str]) -> str:
         return ""
     load_functions(games, use)  # Says what is wrong with the module.
     code = ast.parse(_read(games, use))
-    code.body = [each for each in code.body if not _is_unused(each, use)]
+    code.body = _needed(code.body, use)
     return hashlib.sha256(ast.dump(code).encode()).hexdigest()
 
 
-def _is_unused(part: ast.stmt, use: Sequence[str]) -> bool:
-    """Whether a part of a module is a function that computes features, and is not used."""
-    if not isinstance(part, ast.FunctionDef) or part.name in use:
+def _needed(parts: Sequence[ast.stmt], use: Sequence[str]) -> list[ast.stmt]:
+    """The parts of a module without functions of features that no other part refers to."""
+    others = {part.name: part for part in parts if _is_marked(part) and part.name not in use}
+    needed = [part for part in parts if part not in others.values()]
+    while named := _names(needed) & others.keys():
+        needed += [others.pop(name) for name in named]
+    return [part for part in parts if part in needed]
+
+
+def _is_marked(part: ast.stmt) -> TypeGuard[ast.FunctionDef]:
+    """Whether a part of a module is a function that computes features."""
+    if not isinstance(part, ast.FunctionDef):
         return False
     marks = (each.func for each in part.decorator_list if isinstance(each, ast.Call))
     return any(ast.unparse(mark).split(".")[-1] == "feature" for mark in marks)
+
+
+def _names(parts: Sequence[ast.stmt]) -> set[str]:
+    """The names that parts of a module refer to."""
+    nodes = (node for part in parts for node in ast.walk(part))
+    return {node.id for node in nodes if isinstance(node, ast.Name)}
 
 
 def _read(games: Path, use: Sequence[str]) -> str:

@@ -85,9 +85,11 @@ def is_same_model(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 def _identity(manifest: Mapping[str, Any]) -> list[Any]:
     features = manifest["inputs"].get("train_features", {}).get("fingerprint")
-    digest = manifest.get("code", {}).get("digest")
+    code = manifest.get("code", {})
+    digest = code.get("digest")
     return [
         features,
+        code.get("features", ""),
         None if digest == "unknown" else digest,
         configuration_of(manifest) if manifest["settings"].get("train") else None,
         *(manifest.get(name) for name in ("seed", "libraries", "python", "model_file")),

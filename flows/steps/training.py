@@ -53,6 +53,7 @@ class ModelRequest:
     Attributes:
         train: The pipeline, its validation and calibration.
         features: The settings that features and labels depend on.
+        functions: A digest of the project's own functions that compute features.
         labels_known_by: The day on which the last label of the training window is available.
         offer: Costs and benefits of a campaign, which decide the threshold in the manifest. Others
             need no other model: see `churnlib.versions.threshold`.
@@ -61,6 +62,7 @@ class ModelRequest:
 
     train: TrainSettings
     features: dict[str, Any]
+    functions: str
     labels_known_by: date
     offer: Offer
     rule: ThresholdRule
@@ -92,6 +94,7 @@ def fit_version(run: Run, cohort: Cohort) -> DatasetRef:
         ModelRequest(
             train=settings.train,
             features=decisive_settings(settings),
+            functions=own_functions_digest(settings),
             labels_known_by=labels_known_by(settings, run.as_of),
             offer=settings.campaign.offer,
             rule=settings.campaign.threshold,
@@ -104,7 +107,7 @@ def fit_version(run: Run, cohort: Cohort) -> DatasetRef:
             ),
             "changes": changes(settings),
             "tables": cohort.sources,
-            "code": code_version() | {"features": own_functions_digest(settings)},
+            "code": code_version(),
         },
     )
 
@@ -271,7 +274,7 @@ def origin_facts(
         "settings_hash": hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest(),
         "sample": sample.to_json(),
         "table_order": ORDER,
-        "code": origin["code"],
+        "code": origin["code"] | {"features": request.functions},
         "rows": len(labels),
         "labelled_rows": labels.count(),
         "positives": int(labels.sum()),

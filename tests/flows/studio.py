@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FAST = {
     "game1": {"train.pipeline.model.params.max_iter": 20},
     "game2": {"train.pipeline.model.params.n_estimators": 20},
+    "own": {"train.pipeline.model.params.max_iter": 20},
 }
 """Settings that give small models."""
 

@@ -287,6 +287,48 @@ def test_functions_come_from_the_module_beside_the_games(tmp_path: Path) -> None
     assert computed(total) == {"total": [None, 2.0, 4.0, None]}
 
 
+OTHERS = """
+
+FACTOR = 2
+
+
+@churnlib.feature(table="logins")
+def largest(rows):
+    return scaled(total(rows))
+
+
+@churnlib.feature(table="logins")
+def other(rows):
+    return rows.group_by("row_id").agg(pl.col("minutes").min())
+
+
+def scaled(rows):
+    return rows.with_columns(pl.col("minutes") * FACTOR)
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "changes"),
+    [
+        ("sum()", "max()", True),  # In a function of features that the one in use calls.
+        ("* FACTOR", "/ FACTOR", True),
+        ("FACTOR = 2", "FACTOR = 3", True),
+        ("min()", "max()", False),
+        ("def other(rows):", "def other(rows):  # A comment.", False),
+        ("FACTOR = 2", "FACTOR = 2  # A comment.", False),
+    ],
+)
+def test_the_digest_is_that_of_the_code_which_a_function_depends_on(
+    tmp_path: Path, old: str, new: str, changes: bool
+) -> None:
+    text = MODULE + OTHERS
+    (tmp_path / "features.py").write_text(text)
+    before = python_digest(tmp_path, ["largest"])
+    assert text.count(old) == 1
+    (tmp_path / "features.py").write_text(text.replace(old, new))
+    assert (python_digest(tmp_path, ["largest"]) != before) == changes
+
+
 def test_the_module_is_not_executed_unless_a_function_is_used(tmp_path: Path) -> None:
     (tmp_path / "features.py").write_text("raise SystemExit")
     assert load_functions(tmp_path, []) == ()

@@ -120,6 +120,7 @@ def run(features: DatasetRef, folder: Path, **options: Any) -> DatasetRef:
         ModelRequest(
             train=settings(validation_months=2, **options),
             features=FACTS["settings"] | {"horizon_months": 1},
+            functions="",
             labels_known_by=date(2024, 12, 1),
             offer=Offer(),
             rule="fitted",

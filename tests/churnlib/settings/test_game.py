@@ -74,6 +74,8 @@ def test_schema_allows_null_as_text_for_optional_settings() -> None:
         "FeatureChoice.include", "TrainSettings.sample", "TrainSettings.seed",
             "TrainSettings.max_categories",
         "RetentionSettings.results_days", "RetentionSettings.batch_features",
+            "RetentionSettings.snapshots",
+        "DeliverySettings.to",
         "EngineSettings.scheduler", "EngineSettings.workers", "EngineSettings.scratch_dir",
     }  # fmt: skip
 
