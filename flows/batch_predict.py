@@ -50,7 +50,7 @@ def batch_predict(run: Run) -> DatasetRef:
     check_not_smaller(run, output, subs)
     warnings = warn(
         run.day_warnings,
-        leakage_warnings(settings.standard),
+        leakage_warnings(run),
         model_warnings,
         check_feeds(run, feeds_of(subs, *activity), "batch_predict"),
         beyond_warnings(run, window),

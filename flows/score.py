@@ -43,7 +43,7 @@ def score(run: Run) -> tuple[DatasetRef, ...]:
     refuse_late(run, noted_feeds(run), "score")
     activity = run.tables(*ACTIVITY_KINDS)
     warnings = warn(
-        leakage_warnings(run.settings.standard),
+        leakage_warnings(run),
         plan.warnings,
         try_warnings(run),
         data_warnings(run, "score", sources, {**noted_feeds(run), **feeds_of(*activity)}),

@@ -30,7 +30,7 @@ from flows.steps.window_features import check_first
 )
 def standard_features(run: Run) -> DatasetRef:
     """Builds all features but currency, and the day of each churn, from the raw tables."""
-    warn(run.day_warnings, leakage_warnings(run.settings.standard))
+    warn(run.day_warnings, leakage_warnings(run))
     if is_subflow():  # The enclosing flow judges the tables.
         return build_features(run)
     check_first(run, None, *run.raw.of_kind(*STANDARD_KINDS))

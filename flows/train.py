@@ -51,7 +51,7 @@ def train(run: Run) -> DatasetRef:
     refuse_late(run, noted_feeds(run), "train")
     activity = run.tables(*ACTIVITY_KINDS)
     warnings = warn(
-        leakage_warnings(run.settings.standard),
+        leakage_warnings(run),
         data_warnings(run, "train", sources, {**noted_feeds(run), **feeds_of(*activity)}),
     )
     warnings += warn(past_churn_warnings(run, standard))

@@ -11,6 +11,7 @@ from churnlib.features.outcome import add_churned_on, add_label
 from churnlib.features.python_results import PythonFeature
 from churnlib.features.standard import StandardColumns, standard_features
 from churnlib.schemas.columns import SUB_START_DATE
+from churnlib.schemas.feature_names import check_names
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.schemas.validation import require
 from churnlib.settings import Settings
@@ -38,7 +39,9 @@ def feature_table(
 
     Raises:
         DataError: A table or a column is missing.
+        SettingsError: Two columns would have the same name.
     """
+    check_names(settings)
     raw = raw_tables(settings)
     require(tables, raw, "the tables")
     return (

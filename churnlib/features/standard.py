@@ -32,9 +32,9 @@ class StandardColumns:
     """The columns that standard features are built from.
 
     Attributes:
-        subscription: All columns of subscriptions.
-        facts: Those of characters that are known from their creation; and the undated ones, if
-            these are features.
+        subscription: Those of subscriptions.
+        facts: Those of characters that are known from their creation. Undated columns are among
+            both only if they are features.
         milestones: The days of characters' milestones.
         dates: Other dates of characters, of which the months until the start are features.
         keeps_unknown: Whether subscriptions of unknown characters have a row.
@@ -53,8 +53,9 @@ class StandardColumns:
         characters = tables.characters
         undated = settings.standard.undated_totals
         kinds: tuple[ColumnKind, ...] = (*FACTS, "undated") if undated else FACTS
+        leaky = () if undated else tables.subscriptions.of_kind("undated")
         return cls(
-            tuple(tables.subscriptions.columns),
+            tuple(name for name in tables.subscriptions.columns if name not in leaky),
             characters.of_kind(*kinds),
             characters.of_kind("milestone"),
             tuple(name for name in characters.of_kind("date") if name != CREATION_DATE),

@@ -1,5 +1,6 @@
 """The tables that flows write, with the columns that do not depend on the game's features."""
 
+from collections.abc import Iterator
 from functools import cache
 
 import dataframely as dy
@@ -32,7 +33,7 @@ _CHURNED = {
         description="First day of the month after the missed months that are churn; null if none",
     ),
 }
-_PREDICTED = {
+PREDICTED = {
     PROBABILITY: dy.Float64(
         nullable=True,
         min=0,
@@ -58,6 +59,7 @@ _PREDICTED = {
         description="Whether the character is never contacted, in any month and by any model"
     ),
 }
+"""The columns of predictions besides the keys."""
 NEWER_COLUMNS = (BASELINE, "contact", "held_out")
 """Columns that predictions may lack, because older versions of this package did not write them."""
 
@@ -73,26 +75,23 @@ def output_tables(settings: Settings | DeclaredTables) -> dict[str, Table]:
 
 @cache
 def _output_tables(raw: RawTables) -> dict[str, Table]:
-    subscriptions, characters = raw.subscriptions.columns, raw.characters
+    subscriptions, characters = raw.subscriptions, raw.characters
     facts = {name: characters.columns[name] for name in characters.of_kind(*FACTS)}
-    revenue = {"expected_revenue": dy.Float64(description="sub_months * price")}
+    undated = subscriptions.of_kind("undated")
     tables = (
         Table(
             "standard_features",
             "A row per subscription, as known at its start; all months are calendar months.",
             {
-                **subscriptions,
+                **{n: column for n, column in subscriptions.columns.items() if n not in undated},
                 **{name: _nullable(column, name, raw) for name, column in facts.items()},
-                **_of_character(characters),
-                **_COMPUTED,
-                **(revenue if PRICE in subscriptions else {}),
-                **_CHURNED,
+                **dict(computed_columns(raw)),
             },
         ),
         Table(
             "predictions",
             "A row per subscription of the batch.",
-            {**{name: subscriptions[name] for name in KEYS}, **_PREDICTED},
+            {**{name: subscriptions.columns[name] for name in KEYS}, **PREDICTED},
         ),
     )
     return {table.name: table for table in tables}
@@ -105,31 +104,39 @@ def _nullable(column: dy.Column, name: str, raw: RawTables) -> dy.Column:
     return column.with_nullable(True) if is_date or is_unknown else column
 
 
-def _of_character(characters: TableSpec) -> dict[str, dy.Column]:
+def computed_columns(raw: RawTables) -> Iterator[tuple[str, dy.Column]]:
+    """Yields the standard features that are computed, in their order, by name.
+
+    Args:
+        raw: The raw tables of the game. If their columns have unfortunate names, two features have
+            the same one.
+    """
+    yield from _of_character(raw.characters)
+    yield from _COMPUTED.items()
+    if PRICE in raw.subscriptions.columns:
+        yield "expected_revenue", dy.Float64(description="sub_months * price")
+    yield from _CHURNED.items()
+
+
+def _of_character(characters: TableSpec) -> Iterator[tuple[str, dy.Column]]:
     """The features that are computed from a character's dates."""
-    columns: dict[str, dy.Column] = {}
     has_creation = CREATION_DATE in characters.columns
     if has_creation:
-        columns["age_at_sub_months"] = dy.Int32(
-            nullable=True, description="Creation to start; null if created later"
+        yield (
+            "age_at_sub_months",
+            dy.Int32(nullable=True, description="Creation to start; null if created later"),
         )
     for name in characters.of_kind("milestone"):
         is_reached, months_to = milestone_features(name)
-        columns[is_reached] = dy.Bool(
-            nullable=True,
-            description=f"Whether {name} was by the start; null if before the creation",
-        )
+        text = f"Whether {name} was by the start; null if before the creation"
+        yield is_reached, dy.Bool(nullable=True, description=text)
         if has_creation:
-            columns[months_to] = dy.Int32(
-                nullable=True,
-                description=f"Creation to {name}; null if `{is_reached}` is not true",
-            )
+            text = f"Creation to {name}; null if `{is_reached}` is not true"
+            yield months_to, dy.Int32(nullable=True, description=text)
     for name in characters.of_kind("date"):
         if name != CREATION_DATE:
-            columns[date_feature(name)] = dy.Int32(
-                nullable=True, description=f"{name} to start; null if later"
-            )
-    return columns
+            text = f"{name} to start; null if later"
+            yield date_feature(name), dy.Int32(nullable=True, description=text)
 
 
 def all_tables(settings: Settings | DeclaredTables) -> dict[str, Table]:

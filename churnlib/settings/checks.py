@@ -19,7 +19,7 @@ from churnlib.settings.tables import (
 )
 
 Tables = Mapping[str, TableSettings]
-NUMBERS: tuple[DeclaredKind, ...] = ("number", "flag", "undated")
+NUMBERS: tuple[DeclaredKind, ...] = ("number", "flag")
 WORDS: Mapping[type[HistoryFeatures | EventFeatures], TableKind] = {
     HistoryFeatures: "history",
     EventFeatures: "events",
@@ -39,7 +39,8 @@ def check_tables(tables: Tables, raw: RawSettings) -> None:
         if len(names) != 1:
             found = f"{' and '.join(names)} are" if names else "none is"
             raise _refused(f"{found} of kind {kind}, of which a game has one table", "tables")
-    if wrong := [name for name in NOT_TABLES if name in tables]:
+    rejected = [f"{name}_rejected" for name in tables]
+    if wrong := [name for name in (*NOT_TABLES, *rejected) if name in tables]:
         raise _refused("a table cannot have this name", "tables", wrong[0])
     places: dict[str, str] = {}
     for name, table in tables.items():
@@ -108,7 +109,7 @@ def _asked(features: HistoryFeatures | EventFeatures) -> Iterator[Asked]:
         lists: tuple[str, ...] = ("fill_values", "aggregations", "differences")
     else:
         for column in features.by:
-            yield column, ("category", "flag"), ("by", column)
+            yield column, ("category",), ("by", column)
         yield from _named(features.distinct, ("category", "number", "flag"), "distinct")
         lists = ("aggregations",)
     for word in lists:

@@ -1,6 +1,6 @@
 """Settings of the features besides the standard ones."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Discriminator, Tag, model_validator
@@ -64,6 +64,18 @@ class FeatureSettings(Section):
     def tables(self) -> Mapping[str, HistoryFeatures | EventFeatures]:
         """The features of each history and of each table of events, by the table's name."""
         return self.__pydantic_extra__
+
+    def names(self, tables: Collection[str]) -> Iterator[str]:
+        """Yields the names of all features but the standard ones and those in Python, in order.
+
+        Args:
+            tables: The names of the tables that the game has; features of others do not exist.
+        """
+        for table, features in self.tables.items():
+            if table in tables:
+                yield from (feature.name for feature in features.of_table(table))
+        yield from self.calendar.use
+        yield from (ratio.name for ratio in self.ratios)
 
     @model_validator(mode="before")
     @classmethod

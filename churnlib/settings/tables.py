@@ -49,8 +49,16 @@ ROLES: Mapping[TableKind, Mapping[str, str]] = {
 """The columns that tables of a kind always have, and the kind of their values."""
 ONE_OF_EACH: tuple[TableKind, ...] = ("entity", "subscriptions", "misses")
 """The kinds of which a game has one table."""
-NOT_TABLES = ("ratios", "calendar", "python")
-"""Names in `[features]` that tables cannot have."""
+NOT_TABLES = (
+    *("ratios", "calendar", "python"),
+    *("standard_features", "train_features", "score_features", "predict_features", "predictions"),
+)
+"""Names that tables cannot have: those in `[features]`, and of tables that flows write."""
+ONLY_IN: Mapping[DeclaredKind, tuple[TableKind, ...]] = {
+    "milestone": ("entity",),
+    "undated": ("entity", "subscriptions"),
+}
+"""The kinds of the tables that may have columns of some kinds; of others, all may."""
 
 MOST_DAYS = 3650
 """The greatest number of days in a setting."""
@@ -146,7 +154,7 @@ class TableSettings(Section):
     @property
     def roles(self) -> Mapping[str, str]:
         """The columns that it always has, and the kind of their values."""
-        return ROLES[self.kind]
+        return {**({self.time: "date"} if self.time else {}), **ROLES[self.kind]}
 
     @property
     def declared(self) -> dict[str, ColumnSettings]:
@@ -164,16 +172,28 @@ class TableSettings(Section):
             raise ValueError("are events, so that `time` must name the column of their day or time")
         if self.kind != "events" and self.time is not None:
             raise ValueError(f"has time, which only events have, not a table of kind {self.kind}")
+        if self.time in ROLES[self.kind]:
+            raise ValueError(f"has time = '{self.time}', which is a column of another meaning")
         if self.absent and self.kind in ONE_OF_EACH:
             raise ValueError(f"cannot be absent: every game has a table of kind {self.kind}")
-        for name, kind in self.roles.items():
-            column = self.columns.get(name)
-            if column is not None and column.kind != kind:
-                raise ValueError(f"always has the column {name}, of kind {kind}. Do not declare it")
         if self.query is not None and self.table is not None:
             raise ValueError("has both a query and a table. Remove one of them")
         if self.in_database and not self.is_queried:
             raise ValueError("is in a database, so that `query` or `table` must name its rows")
+        return self
+
+    @model_validator(mode="after")
+    def _columns_fit_its_kind(self) -> "TableSettings":
+        for name, kind in self.roles.items():
+            column = self.columns.get(name)
+            if column is not None and column.kind != kind:
+                raise ValueError(f"always has the column {name}, of kind {kind}. Do not declare it")
+        for name, declared in self.declared.items():
+            if self.kind not in (kinds := ONLY_IN.get(declared.kind, (self.kind,))):
+                raise ValueError(
+                    f"has the column {name} of kind {declared.kind}, which only tables of kind "
+                    f"{' or '.join(kinds)} have. Declare another kind, or remove the column"
+                )
         return self
 
 

@@ -31,7 +31,7 @@ def decisive(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The part of settings that features and labels depend on.
 
     Of a table it is what its columns mean, not where it is or how it is described; histories and
-    events without features do not count.
+    events without features do not count, unless functions compute some, of whichever table.
 
     Args:
         settings: All settings as plain data, such as those in a manifest.
@@ -41,12 +41,13 @@ def decisive(settings: Mapping[str, Any]) -> dict[str, Any]:
     if decided["tables"] is not None:
         present = {n: table for n, table in decided["tables"].items() if not table.get("absent")}
         asked = dict(decided["features"] or {})
+        any_table = bool((asked.get("python") or {}).get("use"))
         absent = decided["tables"].keys() - present.keys()
         decided["features"] = {name: each for name, each in asked.items() if name not in absent}
         decided["tables"] = {
             name: meaning_of(table)
             for name, table in present.items()
-            if table["kind"] in ONE_OF_EACH or name in asked
+            if any_table or table["kind"] in ONE_OF_EACH or name in asked
         }
     return decided
 

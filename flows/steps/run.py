@@ -12,6 +12,7 @@ from churnlib.io import datasets
 from churnlib.io.catalog import Catalog
 from churnlib.io.commands import churn_command, suggesting
 from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.schemas.feature_names import check_names
 from churnlib.schemas.raw_tables import RawTables, raw_tables
 from churnlib.settings import Settings, WindowName, check_label_overlap, load_settings, value_text
 from churnlib.settings.tables import TableKind
@@ -205,6 +206,7 @@ def open_run(
     check_deployed_run(settings)
     with error_prefix(game):
         raw_tables(settings)  # Whether they can be read as the settings say.
+    check_names(settings)
     check_key()  # Not after a fit of hours, when the model is to be signed.
     catalog = Catalog(settings.data_dir, game)
     catalog.check_data_dir()

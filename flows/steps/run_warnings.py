@@ -5,7 +5,7 @@ from itertools import chain
 
 from churnlib.model.predict import Scored
 from churnlib.report.formatting import counted
-from churnlib.settings import StandardSettings, WindowName, label_overlap
+from churnlib.settings import WindowName, label_overlap
 from flows.engine.run_logger import run_logger, warn_once
 from flows.steps.feeds import Feeds, check_feeds
 from flows.steps.run import Run
@@ -33,13 +33,18 @@ def warn(*groups: Iterable[str], note: str | None = None) -> tuple[str, ...]:
     return distinct
 
 
-def leakage_warnings(settings: StandardSettings) -> tuple[str, ...]:
+def leakage_warnings(run: Run) -> tuple[str, ...]:
     """Warns if the settings include features that leak the label."""
-    if not settings.undated_totals:
+    undated = [
+        name
+        for spec in run.raw.of_kind("entity", "subscriptions")
+        for name in spec.of_kind("undated")
+    ]
+    if not (undated and run.settings.standard.undated_totals):
         return ()
     return (
-        "standard.undated_totals: label leakage, because total_kills and total_deaths are known "
-        "only as of the extract; metrics of back-tests are optimistic",
+        f"standard.undated_totals: label leakage, because {', '.join(undated)} are known only as "
+        "of the extract; metrics of back-tests are optimistic",
     )
 
 

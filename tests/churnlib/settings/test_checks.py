@@ -26,6 +26,10 @@ GEMS = '[tables.gems]\nkind = "history"\ncolumns = { gem_balance = "number" }\n'
             for name in NOT_TABLES
         ),
         (
+            GEMS + '[tables.gems_rejected]\nkind = "history"',
+            "tables.gems_rejected: a table cannot have this name",
+        ),
+        (
             '[tables.sub_data.columns]\nrace = "category"',
             "tables.sub_data.columns.race: character_data has a column of this name, too. Rename "
             "one of them, with rename",
@@ -50,17 +54,17 @@ GEMS = '[tables.gems]\nkind = "history"\ncolumns = { gem_balance = "number" }\n'
         (
             '[features.character_currency]\nlatest = ["hard_balanse"]',
             "features.character_currency.latest.0: character_currency has no column "
-            "'hard_balanse' of kind number, flag or undated. Did you mean 'hard_balance'?",
+            "'hard_balanse' of kind number or flag. Did you mean 'hard_balance'?",
         ),
         (
             EVENTS + '[features.logins]\nwindows = ["30d"]\nby = { minutes = ["1"] }',
-            "features.logins.by.minutes: logins has no column 'minutes' of kind category or "
-            "flag. Known: none.",
+            "features.logins.by.minutes: logins has no column 'minutes' of kind category. "
+            "Known: none.",
         ),
         (
             GEMS + '[features.gems]\nlatest_known = ["date"]',
-            "features.gems.latest_known.0: gems has no column 'date' of kind number, flag or "
-            "undated. Known: gem_balance.",
+            "features.gems.latest_known.0: gems has no column 'date' of kind number or flag. "
+            "Known: gem_balance.",
         ),
     ],
 )
@@ -98,6 +102,27 @@ def test_tables_and_features_that_do_not_fit_are_refused(
             '[tables.character_data.columns]\nrace = "colour"',
             "  tables.character_data.columns.race.kind (from games/hawk.toml): should be "
             "'category', 'number', 'flag', 'date', 'milestone' or 'undated', not 'colour'",
+        ),
+        (
+            '[tables.logins]\nkind = "events"\ntime = "char_id"',
+            "  tables.logins (from games/hawk.toml): has time = 'char_id', which is a column of "
+            "another meaning",
+        ),
+        (
+            EVENTS.replace("minutes", "at"),
+            "  tables.logins (from games/hawk.toml): always has the column at, of kind date. Do "
+            "not declare it",
+        ),
+        (
+            GEMS.replace('"number"', '"undated"'),
+            "  tables.gems (from games/hawk.toml): has the column gem_balance of kind undated, "
+            "which only tables of kind entity or subscriptions have. Declare another kind, or "
+            "remove the column",
+        ),
+        (
+            '[tables.sub_data.columns]\ncancelled_on = "milestone"',
+            "  tables.sub_data (from games/hawk.toml): has the column cancelled_on of kind "
+            "milestone, which only tables of kind entity have. ",
         ),
         (
             "[tables.sub_data]\nknown_after_days = -1",

@@ -1,4 +1,4 @@
-"""Settings of features, and their checks against those of the tables."""
+"""Settings of features, and the names of these."""
 
 from typing import Any
 
@@ -6,19 +6,9 @@ import pytest
 from pydantic import ValidationError
 
 from churnlib.settings.event_features import EventFeatures
-from churnlib.settings.feature_checks import check_features, feature_names
 from churnlib.settings.features import FeatureSettings
 from churnlib.settings.history_features import CURRENCY, HistoryFeatures
-from churnlib.settings.tables import TableSettings
 
-TABLES = {
-    CURRENCY: TableSettings(kind="history", columns={"balance": "number"}),
-    "gems": TableSettings(kind="history", columns={"balance": "number", "vip": "flag"}),
-    "logins": TableSettings(
-        kind="events", time="at", columns={"minutes": "number", "platform": "category"}
-    ),
-    "players": TableSettings(kind="entity", columns={"level": "number"}),
-}
 HISTORY: dict[str, Any] = {
     "latest": ["balance"],
     "aggregations": [
@@ -37,14 +27,12 @@ EVENTS: dict[str, Any] = {
 }
 
 
-def checked(settings: dict[str, Any], others: tuple[str, ...] = ()) -> list[str]:
-    features = FeatureSettings.model_validate(settings)
-    check_features(features, TABLES, others)
-    return list(feature_names(features, TABLES))
+def names_of(settings: dict[str, Any]) -> list[str]:
+    return list(FeatureSettings.model_validate(settings).names((CURRENCY, "gems", "logins")))
 
 
 def test_features_of_the_currency_have_no_prefix() -> None:
-    assert checked({CURRENCY: HISTORY}) == [
+    assert names_of({CURRENCY: HISTORY}) == [
         "balance",
         "currency_age_months",
         "balance_mean",
@@ -56,7 +44,7 @@ def test_features_of_the_currency_have_no_prefix() -> None:
 
 
 def test_features_of_other_tables_start_with_their_name() -> None:
-    names = checked({"gems": {"latest_known": ["balance"]}, "logins": EVENTS})
+    names = names_of({"gems": {"latest_known": ["balance"]}, "logins": EVENTS})
     assert names == [
         "gems_balance",
         "gems_age_months",
@@ -76,7 +64,7 @@ def test_features_of_other_tables_start_with_their_name() -> None:
 
 def test_other_sections_are_no_tables() -> None:
     ratios = [{"name": "pace", "of": "a", "over": "b"}]
-    names = checked({"ratios": ratios, "calendar": {"use": ["month"]}, "python": {"use": ["x"]}})
+    names = names_of({"ratios": ratios, "calendar": {"use": ["month"]}, "python": {"use": ["x"]}})
     assert names == ["month", "pace"]
 
 
@@ -115,41 +103,5 @@ def test_contradicting_features_are_refused(model: Any, values: Any, message: st
         model.model_validate(values)
 
 
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"gmes": HISTORY}, "features.gmes: there is no such table. Did you mean 'gems'"),
-        (
-            {"logins": {"aggregations": []}},
-            "features.logins: logins are events: add windows",
-        ),
-        (
-            {"players": {"latest": ["level"]}},
-            "features.players: the table is of kind entity, and has no features by latest",
-        ),
-        ({"gems": EVENTS}, "features.gems: the table is of kind history, and has no features by"),
-        (
-            {"gems": {"latest": ["blance"]}},
-            "features.gems.latest: gems has no column 'blance'. Did you mean 'balance'",
-        ),
-        (
-            {"logins": {"windows": ["1d"], "by": {"minutes": ["1"]}}},
-            "features.logins.by: the column 'minutes' is of kind number; name one of kind category",
-        ),
-        (
-            {"calendar": {"use": ["month"]}, "ratios": [{"name": "month", "of": "a", "over": "b"}]},
-            "several columns of the name month",
-        ),
-        ({"gems": {"latest": ["balance"]}}, "several columns of the name gems_balance"),
-    ],
-)
-def test_features_that_do_not_fit_the_tables_are_refused(settings: Any, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        checked(settings, others=("price", "gems_balance"))
-
-
 def test_features_of_an_absent_table_are_none() -> None:
-    absent = {CURRENCY: TableSettings(kind="history", absent=True)}
-    features = FeatureSettings.model_validate({CURRENCY: HISTORY})
-    check_features(features, absent)
-    assert list(feature_names(features, absent)) == []
+    assert list(FeatureSettings.model_validate({CURRENCY: HISTORY}).names(())) == []

@@ -48,6 +48,16 @@ def test_configuration_is_the_same_for_every_seed() -> None:
         assert configuration(**other) != configuration()
 
 
+@pytest.mark.parametrize(("use", "is_other"), [([], False), (["spree"], True)])
+def test_any_table_counts_if_functions_compute_features(use: list[str], is_other: bool) -> None:
+    def configuration(days: int) -> str:
+        gems = {"kind": "history", "known_after_days": days, "columns": {"balance": "number"}}
+        settings = game(tables__gems=gems, features__python__use=use)
+        return configuration_of({"settings": settings.model_dump(mode="json")})
+
+    assert (configuration(0) != configuration(2)) is is_other
+
+
 def test_the_same_settings_are_accepted() -> None:
     check_same_features(manifest(game()), game(), AGAIN)
 
