@@ -26,11 +26,13 @@ from churnlib.settings.game import (
     label_overlap,
     labels_known_by,
     load_settings,
+    parse_settings,
 )
 from churnlib.settings.layers import (
     SIGNING_KEY_FILE_VARIABLE,
     SIGNING_KEY_VARIABLE,
     TRUSTED_PACKAGES_VARIABLE,
+    games_folder,
     list_games,
     value_text,
 )
@@ -71,12 +73,14 @@ __all__ = [
     "changes",
     "check_label_overlap",
     "describe_settings",
+    "games_folder",
     "label_overlap",
     "labels_known_by",
     "list_games",
     "load_settings",
     "operator_settings",
     "overrides_schema",
+    "parse_settings",
     "settings_schema",
     "value_text",
 ]

@@ -27,12 +27,13 @@ from churnlib.settings.fields import (
     configurable_fields,
     refused,
 )
-from churnlib.settings.layers import check_variables, load_layers
+from churnlib.settings.layers import Layers, check_variables, load_layers, merge_text
 from churnlib.settings.messages import explain
 from churnlib.settings.retention import RetentionSettings
 from churnlib.settings.schedules import Schedules
 from churnlib.settings.tables import DeclaredTables, Name, TableSettings
 from churnlib.settings.train import TrainSettings
+from churnlib.settings.tree import leaves
 from churnlib.settings.windows import Windows
 
 RENAMED = {"currency": "features.character_currency"}
@@ -229,4 +230,23 @@ def load_settings(
     try:
         return Settings(**layers.merged)
     except ValueError as error:
+        raise SettingsError(explain(error, Settings, layers)) from None
+
+
+def parse_settings(game: str, text: str = "", *, games_dir: str | None = None) -> Settings:
+    """The settings of a game from the text of its file and `base.toml` alone.
+
+    Args:
+        game: The game's name.
+        text: The text of its file, which need not exist.
+        games_dir: See `load_settings`.
+
+    Raises:
+        SettingsError: There is no `base.toml`, or a setting is unknown or invalid.
+    """
+    merged = merge_text(game, text, games_dir)
+    try:
+        return Settings(**merged)
+    except ValueError as error:
+        layers = Layers(merged, ((f"the file of {game}", frozenset(leaves(merged))),))
         raise SettingsError(explain(error, Settings, layers)) from None

@@ -109,6 +109,19 @@ def load_base(game: str, games_dir: str | None = None) -> dict[str, Any]:
     return base
 
 
+def merge_text(game: str, text: str, games_dir: str | None = None) -> dict[str, Any]:
+    """Merges the text of a game's file, which need not exist, with `base.toml`.
+
+    Raises:
+        SettingsError: There is no `base.toml`, or it is not valid TOML.
+        ValueError: The text is not valid TOML.
+    """
+    folder = games_folder(games_dir)
+    merged = merge(_read(game, folder / "base.toml"), tomllib.loads(text))
+    merged["data_dir"] = _absolute(game, merged.get("data_dir", "data"), folder.parent)
+    return {"game": game, **_with_nulls(merged)}
+
+
 def load_layers(
     game: str,
     overrides: Mapping[str, Any],

@@ -20,13 +20,16 @@ from flows.cli.parameters import (
     CheckPage,
     DataDir,
     FirstMonth,
+    FolderOfFiles,
     Force,
     FromRaw,
     Game,
     LastMonth,
     MapFile,
+    NewGame,
     OneGame,
     Port,
+    PrintOnly,
     Replace,
     RollBack,
     RunOptions,
@@ -243,6 +246,17 @@ def promote(
     from flows.cli.promote import promote
 
     promote(RunOptions(game=game, data_dir=data_dir), version, force=force)
+
+
+@app.command
+def init_game(name: NewGame, *, folder: FolderOfFiles, print_only: PrintOnly = False) -> None:
+    """Propose the file of a new game from a folder of its tables, and say what they lack.
+
+    The files are only read. Each guess has a comment in the proposed file: check these.
+    """
+    from flows.cli.init_game import init_game
+
+    init_game(name, folder, print_only=print_only)
 
 
 @app.command

@@ -50,6 +50,16 @@ def _data_dir(_: Any, tokens: Sequence[Token]) -> str:
     raise ValueError(f"'{text}' is not a folder.")
 
 
+def _folder(_: Any, tokens: Sequence[Token]) -> str:
+    text = tokens[0].value
+    try:
+        if text and Path(text).expanduser().is_dir():
+            return str(Path(text).expanduser().absolute())
+    except (RuntimeError, OSError, ValueError):
+        pass
+    raise ValueError(f"'{text}' is not a folder on this machine.")
+
+
 def _settings(_: Any, tokens: Sequence[Token]) -> tuple[str, ...]:
     for token in tokens:
         path, equals, _ = token.value.partition("=")
@@ -127,6 +137,22 @@ LastMonth = Annotated[
     _Month, Parameter(name="--to", help="The last batch, by the month in its file names.")
 ]
 
+NewGame = Annotated[
+    str,
+    Parameter(metavar="NAME", help="The name of the new game, and of its file in games/."),
+]
+FolderOfFiles = Annotated[
+    str,
+    Parameter(
+        name="--from",
+        converter=_folder,
+        metavar="FOLDER",
+        help="The folder of the game's files: CSV, Parquet, and folders of such parts.",
+    ),
+]
+PrintOnly = Annotated[
+    bool, Parameter(name="--print", help="Print the proposed file, and do not write it.")
+]
 OneGame = Annotated[str | None, Parameter(metavar="G", help="Only this game. Default: all games.")]
 MapFile = Annotated[
     str | None,
