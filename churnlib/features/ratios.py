@@ -6,6 +6,7 @@ import polars as pl
 
 from churnlib.errors import SettingsError, closest
 from churnlib.features.aggregations import LARGEST
+from churnlib.schemas.columns import KEYS, LABEL
 from churnlib.settings.features import Ratio
 
 
@@ -35,11 +36,12 @@ def add_ratios(rows: pl.LazyFrame, ratios: Sequence[Ratio]) -> pl.LazyFrame:
 
 
 def _check(ratio: Ratio, columns: dict[str, pl.DataType]) -> None:
+    features = columns.keys() - {*KEYS, LABEL}
     for name in (ratio.of, ratio.over):
-        if name not in columns:
+        if name not in features:
             raise SettingsError(
                 f"features.ratios: {ratio.name} is of '{name}', and there is no such feature. "
-                f"{closest(name, columns)}"
+                f"{closest(name, sorted(features))}"
             )
         if not (columns[name].is_numeric() or columns[name] == pl.Boolean):
             raise SettingsError(

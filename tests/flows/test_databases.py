@@ -8,6 +8,7 @@ import pytest
 
 from churnlib.io.databases.connection import connect
 from churnlib.io.databases.snapshot import Source, read_database
+from flows.replay import replay
 from tests.base import raw_tables
 from tests.conftest import HOME
 from tests.flows.models import GAME
@@ -86,8 +87,8 @@ def test_game_in_a_database_is_that_in_files(
     assert again.startswith("exit 0\n"), again
     assert again.count(", unchanged since ") == len(raw_tables()) - 2
     (version,) = expected["model_version"].unique()
-    replayed = say(studio, "replay", GAME, "--version", version)
-    assert "raw tables and features are the same" in replayed, replayed
+    replayed = replay(GAME, version, str(studio.data))
+    assert (replayed.is_equal, replayed.inputs) == (True, ())
 
     monkeypatch.setenv("PGPASSWORD", "wrong")
     outputs = studio.outputs()
@@ -97,4 +98,4 @@ def test_game_in_a_database_is_that_in_files(
     secret = CREDENTIALS["PGPASSWORD"].encode()
     files = [file for folder in (studio.data, HOME) for file in folder.rglob("*")]
     assert [f for f in files if f.is_file() and secret in f.read_bytes()] == []
-    assert CREDENTIALS["PGPASSWORD"] not in trained + predicted + again + replayed + refused
+    assert CREDENTIALS["PGPASSWORD"] not in trained + predicted + again + refused

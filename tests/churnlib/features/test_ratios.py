@@ -5,6 +5,7 @@ import pytest
 
 from churnlib.errors import SettingsError
 from churnlib.features.ratios import add_ratios
+from churnlib.schemas.columns import KEYS, LABEL
 from churnlib.settings.features import Ratio
 
 ROWS = pl.LazyFrame(
@@ -44,6 +45,14 @@ def test_a_ratio_beyond_the_largest_number_is_that_number() -> None:
 def test_a_ratio_may_be_of_one_before_it() -> None:
     ratios = [ratio("pace", "count", "days"), ratio("twice", "pace", "tiny")]
     assert add_ratios(ROWS, ratios).collect()["twice"][0] == pytest.approx(1.5e10)
+
+
+@pytest.mark.parametrize("name", [*KEYS, LABEL])
+def test_the_label_and_keys_are_no_features(name: str) -> None:
+    rows = ROWS.with_columns(pl.lit(1).alias(name))
+    for wrong in (ratio("a", name, "days"), ratio("a", "days", name)):
+        with pytest.raises(SettingsError, match=f"a is of '{name}', and there is no such feature"):
+            add_ratios(rows, [wrong])
 
 
 @pytest.mark.parametrize(
