@@ -63,7 +63,7 @@ def python_digest(games: Path, use: Sequence[str]) -> str:
     load_functions(games, use)  # Says what is wrong with the module.
     code = ast.parse(_read(games, use))
     code.body = _needed(code.body, use)
-    return hashlib.sha256(ast.dump(code).encode()).hexdigest()
+    return hashlib.sha256(ast.unparse(code).encode()).hexdigest()
 
 
 def _needed(parts: Sequence[ast.stmt], use: Sequence[str]) -> list[ast.stmt]:

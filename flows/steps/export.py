@@ -33,8 +33,8 @@ def deliver_predictions(run: Run, predictions: DatasetRef) -> None:
     if _is_apart(run):
         warn_once(
             f"{run.settings.game}: the predictions are not delivered, because this run has another "
-            "data folder than the game's own, which has a champion. To deliver them, say where: "
-            "--set delivery.to=..."
+            "data folder than the game's own, which has a champion. To deliver them, name another "
+            "place: --set delivery.to=PLACE"
         )
         return
     deliver(predictions, run.settings.delivery, replaces=run.replace)
