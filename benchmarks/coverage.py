@@ -58,9 +58,7 @@ def draw(settings: Settings, characters: int, seed: int) -> pl.DataFrame:
     world = Simulation(process, characters, 1.0, np.random.default_rng(seed)).run()
     raw = {name: frame.lazy() for name, frame in tables(process, world, 1).items()}
     standard = standard_features(raw["character_data"], raw["sub_data"], settings, as_of=AS_OF)
-    churned = add_churned_on(
-        standard, raw["sub_miss"], as_of=AS_OF, churn_after_months=settings.churn_after_months
-    )
+    churned = add_churned_on(standard, raw["sub_miss"], as_of=AS_OF, outcome=settings.outcome)
     labelled = add_label(churned, as_of=AS_OF, horizon_months=settings.horizon_months)
     features = add_activity_features(labelled, raw, settings, as_of=AS_OF)
     truth = raw["sub_truth"].rename({PROBABILITY: "truth"})

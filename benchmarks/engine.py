@@ -56,9 +56,7 @@ def features(data_dir: Path, game: str) -> None:
         tables[raw.subscriptions.name],
         tables[raw.misses.name],
         catalog.standard_features(),
-        StandardRequest(
-            as_of, settings.churn_after_months, settings.standard, StandardColumns.of(settings)
-        ),
+        StandardRequest(as_of, settings.outcome, settings.standard, StandardColumns.of(settings)),
         engine=settings.engine,
     )
     whole = SubscriptionWindow("windows.train", date.min, date.max, as_of)
@@ -69,7 +67,7 @@ def features(data_dir: Path, game: str) -> None:
         WindowRequest(
             whole,
             settings.horizon_months,
-            settings.churn_after_months,
+            settings.outcome,
             ActivityFeatures.of(settings),
         ),
         engine=settings.engine,

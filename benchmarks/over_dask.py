@@ -85,7 +85,7 @@ def features_of(folder: str) -> Build:
     settings, catalog = load_settings(GAME, {"data_dir": folder}), Catalog(folder, GAME)
     whole = SubscriptionWindow("windows.train", *EVER, as_of=EVER[1])
     request = WindowRequest(
-        whole, settings.horizon_months, settings.churn_after_months, ActivityFeatures.of(settings)
+        whole, settings.horizon_months, settings.outcome, ActivityFeatures.of(settings)
     )
     places = (catalog.standard_features(), catalog.checked("character_currency"))
     tables = tuple(datasets.ref(place) for place in places)

@@ -56,7 +56,8 @@ def features(raw: Path, file_format: str, settings: Settings, target: Path) -> N
     as_of = currency["date"].max()
     subs = standard_features(read(raw, "character_data"), read(raw, "sub_data"), as_of)
     misses = read(raw, "sub_miss")
-    subs = subs.merge(churned_on(misses, settings.churn_after_months, as_of), "left", "sub_id")
+    missed_months = settings.outcome.missed_months or 3
+    subs = subs.merge(churned_on(misses, missed_months, as_of), "left", "sub_id")
     subs["sub_churn"] = label(subs, settings.horizon_months, as_of)
     balances = currency_features(subs[KEYS], currency, currency_settings(settings))
     subs.join(balances).to_parquet(target, index=False)
@@ -119,7 +120,7 @@ def previous_starts(subs: pd.DataFrame) -> pd.Series:
     return subs[keys].merge(days, "left", keys)["previous"]
 
 
-def churned_on(misses: pd.DataFrame, churn_after_months: int, as_of: pd.Timestamp) -> pd.DataFrame:
+def churned_on(misses: pd.DataFrame, missed_months: int, as_of: pd.Timestamp) -> pd.DataFrame:
     """The day of a subscription's churn; adjacent or overlapping runs of misses are merged."""
     runs = pd.DataFrame(
         {
@@ -132,9 +133,9 @@ def churned_on(misses: pd.DataFrame, churn_after_months: int, as_of: pd.Timestam
     same_sub = runs["sub_id"] == runs["sub_id"].shift()
     begins = ~(same_sub & (runs["first"] <= reached + 1))
     joined = runs.groupby(begins.cumsum()).agg({"sub_id": "first", "first": "min", "last": "max"})
-    long = joined[joined["last"] - joined["first"] + 1 >= churn_after_months]
+    long = joined[joined["last"] - joined["first"] + 1 >= missed_months]
     first = long.groupby("sub_id", as_index=False)["first"].min()
-    day = month_start(first.pop("first") + churn_after_months)
+    day = month_start(first.pop("first") + missed_months)
     return first.assign(churned_on=day)[day <= as_of]
 
 

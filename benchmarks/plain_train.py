@@ -83,7 +83,7 @@ def build_features(
         features,
         scan(checked["sub_miss"]),
         as_of=as_of,
-        churn_after_months=settings.churn_after_months,
+        outcome=settings.outcome,
     )
     standard = datasets.write_parquet(churned, catalog.standard_features())
     window = settings.windows.train.span(as_of)

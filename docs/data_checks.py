@@ -267,7 +267,7 @@ def _windows() -> Iterator[Check]:
         "",
         "with its number",
         "`not_at_risk`",
-        ("churn_after_months",),
+        ("outcome.missed_months", "outcome.not_renewed_months"),
     )
     yield Check(
         "`windows.batch_predict` ends after the day of the run", warned="by `batch-predict`"

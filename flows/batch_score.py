@@ -30,7 +30,7 @@ def batch_score(run: Run) -> tuple[DatasetRef, ...]:
     """Scores the predictions of an earlier batch, now that its outcomes are known."""
     check_segments(run.settings)
     window = run.window("batch_score")
-    standard = open_standard_features(run, "churn_after_months")
+    standard = open_standard_features(run, "outcome")
     sources = read_sources(run)
     predictions = find_predictions(run, window)
     warnings = warn(

@@ -38,7 +38,7 @@ def score(run: Run) -> tuple[DatasetRef, ...]:
     """Back-tests the candidate against the champion, or the champion alone, and reports."""
     check_segments(run.settings)
     plan = back_test_plan(run)
-    standard = open_standard_features(run, "churn_after_months", "standard")
+    standard = open_standard_features(run, "outcome", "standard")
     sources = read_sources(run)
     refuse_late(run, noted_feeds(run), "score")
     activity = run.tables(*ACTIVITY_KINDS)

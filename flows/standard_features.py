@@ -29,7 +29,7 @@ from flows.steps.window_features import check_first
     tables=STANDARD_KINDS,
 )
 def standard_features(run: Run) -> DatasetRef:
-    """Builds all features but currency, and the day of each churn, from the raw tables."""
+    """Builds the features that need no histories or events, and the day of each churn."""
     warn(run.day_warnings, leakage_warnings(run))
     if is_subflow():  # The enclosing flow judges the tables.
         return build_features(run)

@@ -46,7 +46,7 @@ from flows.steps.window_features import build_window_features, check_first, wind
 def train(run: Run) -> DatasetRef:
     """Trains a model on the training window, reports on it, and makes it the candidate."""
     check_training(run)
-    standard = open_standard_features(run, "churn_after_months", "standard")
+    standard = open_standard_features(run, "outcome", "standard")
     sources = read_sources(run)
     refuse_late(run, noted_feeds(run), "train")
     activity = run.tables(*ACTIVITY_KINDS)

@@ -55,13 +55,13 @@ def feature_table(
             add_churned_on,
             tables[raw.misses.name],
             as_of=as_of,
-            churn_after_months=settings.churn_after_months,
+            outcome=settings.outcome,
         )
         .pipe(
             add_label,
             as_of=as_of,
             horizon_months=settings.horizon_months,
-            churn_after_months=settings.churn_after_months,
+            outcome=settings.outcome,
         )
         .pipe(add_activity_features, tables, settings, as_of=as_of, functions=functions)
     )

@@ -4,25 +4,39 @@ from datetime import date
 
 import polars as pl
 
+from churnlib.features.month_runs import FIRST, LAST, MANY_MONTHS, earliest_alone, merge_months
 from churnlib.months import month_index, month_start, months_from
-from churnlib.schemas.columns import END_DATE, LABEL, START_DATE, SUB_ID, SUB_MONTHS, SUB_START_DATE
+from churnlib.schemas.columns import (
+    CHAR_ID,
+    END_DATE,
+    LABEL,
+    START_DATE,
+    SUB_ID,
+    SUB_MONTHS,
+    SUB_START_DATE,
+)
 from churnlib.schemas.validation import require
-
-MANY_MONTHS = 10**6
-"""More months than any date has."""
+from churnlib.settings.outcome import OutcomeSettings
 
 
 def add_churned_on(
-    subs: pl.LazyFrame, misses: pl.LazyFrame, *, as_of: date, churn_after_months: int
+    subs: pl.LazyFrame, misses: pl.LazyFrame, outcome: OutcomeSettings, *, as_of: date
 ) -> pl.LazyFrame:
-    """Adds `churned_on`, the first day after the missed months in a row that make churn.
+    """Adds `churned_on`, the day on which a subscription churned.
+
+    By missed months in a row, it is the first day after those that make churn. By a term that was
+    not renewed, it is the first day of the month some months after that of the end of the term, if
+    the character began no other subscription until then, after this one and at most as many months
+    before the end. If only characters churn, it is the first month on whose first day no other
+    subscription of the character runs; and, by missed months, in the last of which none did.
 
     Args:
-        subs: One row per subscription, with `sub_id`.
+        subs: All subscriptions of some characters, with `char_id`, `sub_id`, `sub_start_date` and
+            `sub_months`.
         misses: `sub_miss`, one row per run of missed months; runs that touch or overlap are merged,
             and one without an end goes on.
+        outcome: What counts as churn.
         as_of: The day of the run; later churn is not yet known.
-        churn_after_months: The number of missed months in a row that are churn.
 
     Returns:
         The rows of `subs`. `churned_on` is the first day of a month; null if the subscription
@@ -31,16 +45,49 @@ def add_churned_on(
     Raises:
         DataError: A column is missing.
     """
-    require(subs.collect_schema(), (SUB_ID,), "the subscriptions")
+    needed = (CHAR_ID, SUB_ID, SUB_START_DATE, SUB_MONTHS)
+    require(subs.collect_schema(), needed, "the subscriptions")
     require(misses.collect_schema(), (SUB_ID, START_DATE, END_DATE), "the misses")
+    is_alone, kinds = outcome.of == "character", []
+    if outcome.missed_months is not None:
+        missed = _by_misses(misses, outcome.missed_months, as_of)
+        kinds.append(earliest_alone(missed, subs, is_since=True) if is_alone else missed)
+    if outcome.not_renewed_months is not None:
+        ended = _by_terms(subs, outcome.not_renewed_months)
+        kinds.append(earliest_alone(ended, subs) if is_alone else ended)
     churned = (
-        missed_runs(misses, as_of)
-        .filter(pl.col("last_month") - pl.col("first_month") + 1 >= churn_after_months)
+        pl.concat(kinds)
         .group_by(SUB_ID)
-        .agg(churned_on=month_start(pl.col("first_month").min() + churn_after_months))
+        .agg(churned_on=month_start(pl.col(FIRST).min()))
         .filter(pl.col("churned_on") <= as_of)
     )
     return subs.join(churned, on=SUB_ID, how="left", maintain_order="left")
+
+
+def _by_misses(misses: pl.LazyFrame, months: int, as_of: date) -> pl.LazyFrame:
+    """The months in which a subscription is churned by missed months, first and last."""
+    first, last = pl.col(FIRST), pl.col(LAST)
+    long = missed_runs(misses, as_of).filter(last - first + 1 >= months)
+    return long.select(SUB_ID, first_month=first + months, last_month=last + 1)
+
+
+def _by_terms(subs: pl.LazyFrame, months: int) -> pl.LazyFrame:
+    """The months in which a subscription is churned because it was not renewed."""
+    start = month_index(pl.col(SUB_START_DATE))
+    terms = subs.select(
+        CHAR_ID, SUB_ID, SUB_START_DATE, end=start + pl.col(SUB_MONTHS).clip(0, MANY_MONTHS)
+    )
+    others = subs.select(CHAR_ID, began=SUB_START_DATE).unique()
+    began = month_index(pl.col("began"))
+    is_renewal = (pl.col("began") > pl.col(SUB_START_DATE)) & (
+        (began - pl.col("end")).is_between(-months, months - 1)
+    )
+    renewed = terms.join(others, on=CHAR_ID).filter(is_renewal).select(SUB_ID).unique()
+    return terms.join(renewed, on=SUB_ID, how="anti").select(
+        SUB_ID,
+        first_month=pl.col("end") + months,
+        last_month=pl.lit(MANY_MONTHS).cast(pl.Int32),
+    )
 
 
 def missed_runs(misses: pl.LazyFrame, as_of: date) -> pl.LazyFrame:
@@ -56,40 +103,32 @@ def missed_runs(misses: pl.LazyFrame, as_of: date) -> pl.LazyFrame:
         One row per merged run, in any order: `sub_id`, and `first_month` and `last_month` as month
         indices.
     """
-    # One pass over all subscriptions: the months of each are shifted past any month that the
-    # subscription before it can have.
-    shift = pl.col(SUB_ID).rle_id().cast(pl.Int64) * MANY_MONTHS
-    reached = (shift + pl.col("last_month")).cum_max().shift(1)
     known = month_index(pl.lit(as_of)) - 1
-    starts_run = (shift + pl.col("first_month") > reached + 1).fill_null(True)
-    return (
-        misses.select(
-            SUB_ID,
-            first_month=month_index(pl.col(START_DATE)),
-            last_month=month_index(pl.col(END_DATE)).fill_null(known),
-        )
-        .sort(SUB_ID, "first_month")
-        .with_columns(_run=starts_run.cum_sum())
-        .group_by("_run")
-        .agg(pl.col(SUB_ID).first(), pl.col("first_month").first(), pl.col("last_month").max())
-        .drop("_run")
-    )
+    return misses.select(
+        SUB_ID,
+        first_month=month_index(pl.col(START_DATE)),
+        last_month=month_index(pl.col(END_DATE)).fill_null(known),
+    ).pipe(merge_months)
 
 
-def is_at_risk(churn_after_months: int) -> pl.Expr:
+def is_at_risk(outcome: OutcomeSettings) -> pl.Expr:
     """Whether a subscription can churn: one for fewer months cannot miss so many in a row.
 
     Args:
-        churn_after_months: The number of missed months in a row that are churn.
+        outcome: What counts as churn.
 
     Returns:
         A flag per row, from `sub_months`.
     """
-    return pl.col(SUB_MONTHS) >= churn_after_months
+    return pl.col(SUB_MONTHS) >= outcome.least_months
 
 
 def add_label(
-    subs: pl.LazyFrame, *, as_of: date, horizon_months: int, churn_after_months: int | None = None
+    subs: pl.LazyFrame,
+    *,
+    as_of: date,
+    horizon_months: int,
+    outcome: OutcomeSettings | None = None,
 ) -> pl.LazyFrame:
     """Adds the label `sub_churn`: 1 if the subscription churned within the horizon, 0 if not.
 
@@ -99,8 +138,8 @@ def add_label(
         subs: One row per subscription, with `sub_start_date` and `churned_on`.
         as_of: The day of the run.
         horizon_months: The number of calendar months after the start within which churn counts.
-        churn_after_months: The number of missed months in a row that are churn. If given,
-            subscriptions that are not at risk have no label; see `is_at_risk`.
+        outcome: What counts as churn. If given, subscriptions that are not at risk have no label;
+            see `is_at_risk`.
 
     Returns:
         The rows of `subs`, with the label as Int8; null if it is not yet available, because `as_of`
@@ -109,12 +148,12 @@ def add_label(
     Raises:
         DataError: A column is missing.
     """
-    term = () if churn_after_months is None else (SUB_MONTHS,)
+    term = () if outcome is None else (SUB_MONTHS,)
     require(subs.collect_schema(), (SUB_START_DATE, "churned_on", *term), "the subscriptions")
     start = pl.col(SUB_START_DATE)
     is_available = months_from(start, pl.lit(as_of)) >= horizon_months
-    if churn_after_months is not None:
-        is_available &= is_at_risk(churn_after_months)
+    if outcome is not None:
+        is_available &= is_at_risk(outcome)
     churned_on = pl.col("churned_on")
     churned = (churned_on > start) & (months_from(start, churned_on) <= horizon_months)
     label = pl.when(is_available).then(churned.fill_null(False).cast(pl.Int8))

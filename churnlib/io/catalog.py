@@ -89,7 +89,7 @@ class Catalog:
         return self._place(f"{table}_rejected", "02_intermediate", f"{table}_rejected.parquet")
 
     def standard_features(self) -> Dataset:
-        """The features that need no currency, and the day on which each subscription churned."""
+        """The features that need no activity, and the day on which each subscription churned."""
         return self._place("standard_features", "03_primary", "standard_features.parquet")
 
     def standard_sources(self) -> Dataset:

@@ -97,11 +97,11 @@ def profile_churn(
         settings: The windows, and what churn is.
         as_of: The day; later subscriptions and misses do not count.
     """
-    missed, horizon = settings.churn_after_months, settings.horizon_months
+    missed, horizon = settings.outcome, settings.horizon_months
     rows = (
         subs.filter(pl.col(SUB_START_DATE) <= as_of)
-        .pipe(add_churned_on, misses, as_of=as_of, churn_after_months=missed)
-        .pipe(add_label, as_of=as_of, horizon_months=horizon, churn_after_months=missed)
+        .pipe(add_churned_on, misses, as_of=as_of, outcome=missed)
+        .pipe(add_label, as_of=as_of, horizon_months=horizon, outcome=missed)
         .select(SUB_START_DATE, "churned_on", LABEL, at_risk=is_at_risk(missed))
         .collect(engine="streaming")
     )
@@ -164,8 +164,7 @@ def _problem(name: WindowName, found: Outcomes, settings: Settings) -> str:
     if not found.started:
         return "it selects no subscription"
     if not found.at_risk:
-        missed = settings.churn_after_months
-        return f"none of its subscriptions can churn: sub_months is below {missed} in all of them"
+        return f"none of its subscriptions can churn: {settings.outcome.why_not_at_risk}"
     if name == "train" and found.churned in (0, found.labelled):
         if not found.labelled:
             return "no label is known yet, so no model can be fitted"

@@ -25,6 +25,7 @@ from churnlib.schemas.raw_tables import RawTables, raw_tables
 from churnlib.schemas.spec import TableSpec
 from churnlib.settings import Settings, check_label_overlap
 from churnlib.settings.databases import shown_database
+from churnlib.settings.outcome import OutcomeSettings
 from churnlib.settings.tables import TableKind
 from churnlib.uris import name_of
 
@@ -67,7 +68,7 @@ class GameProfile:
         day: The day of a run; None if it is neither stated nor can be derived from the data.
         is_stated: Whether the settings state the day.
         horizon_months: The horizon of a label.
-        churn_after_months: The number of missed months in a row that are churn.
+        outcome: What counts as churn.
         tables: The raw tables.
         churn: Subscriptions and churn; None without a day, subscriptions or misses.
         refusals: Why a run would be refused; empty if it would not be.
@@ -78,7 +79,7 @@ class GameProfile:
     day: date | None
     is_stated: bool
     horizon_months: int
-    churn_after_months: int
+    outcome: OutcomeSettings
     tables: tuple[TableProfile, ...]
     churn: ChurnProfile | None
     refusals: tuple[str, ...]
@@ -114,7 +115,7 @@ def profile_game(settings: Settings, scratch: Path) -> GameProfile:
         day=day,
         is_stated=settings.as_of is not None,
         horizon_months=settings.horizon_months,
-        churn_after_months=settings.churn_after_months,
+        outcome=settings.outcome,
         tables=tuple(tables),
         churn=churn,
         refusals=refusals,

@@ -65,8 +65,10 @@ def _guess(dtype: pl.DataType, sample: pl.Series) -> Reader:
     first = sample.head(FEW)
     ways = (r for r in readers_of(dtype, first) if fits(r, first) and fits(r, sample))
     found = next(ways, None)
-    if found is None:  # There is no value.
-        return list(readers_of(dtype, first))[-1]
+    if found is None or found.type == "text":
+        last = list(readers_of(dtype, first))[-1]  # Also where there is no value.
+        ways = (r for r in readers_of(dtype, first) if r.type in ("whole", "number", "time"))
+        return next((way for way in ways if fits(way, sample, DIRTY_SHARE)), last)
     if found.date_format is None or _is_monthly(found, sample):
         return found
     return next((way for way in ways if _is_monthly(way, sample)), found)

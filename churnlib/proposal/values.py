@@ -113,12 +113,13 @@ def readers_of(dtype: pl.DataType, sample: pl.Series) -> Iterator[Reader]:
         yield from (Reader("month"), TEXT)
 
 
-def fits(reader: Reader, sample: pl.Series) -> bool:
+def fits(reader: Reader, sample: pl.Series, faults: float = 0.0) -> bool:
     """Whether all values of a sample are of a type.
 
     Args:
         reader: How they are read.
         sample: Different values, some of which may mean null.
+        faults: The share of the values that need not be of the type.
     """
     frame, name = sample.to_frame("value"), "value"
     cells = frame.select(reader.cell(name, sample.dtype)).to_series().drop_nulls()
@@ -129,12 +130,12 @@ def fits(reader: Reader, sample: pl.Series) -> bool:
         has_both = words & {*TRUE} and words & {*FALSE}
         return bool(has_both) and words <= {*TRUE, *FALSE} and not words <= {"0", "1"}
     pattern = _pattern(reader) if cells.dtype == pl.String else ""
-    if pattern and not cells.str.contains(pattern).all():
+    if pattern and int(cells.str.contains(pattern).sum()) < (1 - faults) * len(cells):
         return False
     if reader in (TIME, Reader("month")):
         return cells.dtype == pl.String
     values = cells.to_frame(name).select(reader.values(pl.col(name), sample.dtype))
-    return values.to_series().null_count() == 0
+    return values.to_series().null_count() <= faults * len(cells)
 
 
 def _pattern(reader: Reader) -> str:
@@ -145,6 +146,8 @@ def _pattern(reader: Reader) -> str:
         return r"^(19|20|21)\d{6}\b"
     if reader.type == "month":
         return r"^(19|20)\d\d[-/.](0?[1-9]|1[0-2])$"
+    if reader.type == "number":  # Not an id such as 007.
+        return r"^[+-]?(0|[1-9]\d*)?([.,]\d*)?([eE][+-]?\d+)?$"
     return r"^[+-]?(0|[1-9]\d{0,17})$" if reader.type == "whole" else ""
 
 

@@ -15,6 +15,7 @@ from churnlib.proposal.columns import File
 from churnlib.proposal.tables import Roles, Table
 from churnlib.raw.availability import latest_arrival, latest_start, rows_by_month
 from churnlib.settings import Settings
+from churnlib.settings.outcome import OutcomeSettings
 from churnlib.settings.windows import WindowName
 
 SCORE_MONTHS = {3: 0, 6: 2, 12: 5}
@@ -93,7 +94,7 @@ def fit_windows(roles: Roles, base: Settings) -> Fitting:
     as_of = _as_of(roles, subs, base)
     if as_of is None:
         return Fitting(None)
-    churned = _with_churned_on(roles, subs, as_of, base.churn_after_months)
+    churned = _with_churned_on(roles, subs, as_of, base.outcome)
     counts = churn_by_months(churned, as_of=as_of).collect()
     tried = tuple(_all_windows(counts, base))
     enough = base.champion.min_outcomes
@@ -131,15 +132,15 @@ def _rows_by_month(file: File, day: str) -> Mapping[date, int]:
 
 
 def _with_churned_on(
-    roles: Roles, subs: Table, as_of: date, churn_after_months: int
+    roles: Roles, subs: Table, as_of: date, outcome: OutcomeSettings
 ) -> pl.LazyFrame:
     """The subscriptions that can churn, with the day on which they did."""
-    rows = _renamed(subs).drop_nulls().filter(is_at_risk(churn_after_months))
+    rows = _renamed(subs).drop_nulls().filter(is_at_risk(outcome))
     misses = next(iter(roles.of_kind("misses")), None)
     if misses is None or not {"start_date", "end_date"} <= misses.roles.keys():
         return rows.with_columns(churned_on=pl.lit(None, pl.Date))
     runs = _renamed(misses).drop_nulls(["sub_id", "start_date"]).sort("sub_id")
-    return add_churned_on(rows, runs, as_of=as_of, churn_after_months=churn_after_months)
+    return add_churned_on(rows, runs, outcome, as_of=as_of)
 
 
 def _renamed(table: Table) -> pl.LazyFrame:
@@ -165,7 +166,7 @@ def _all_windows(counts: pl.DataFrame, base: Settings) -> Iterator[Tried]:
 
 def _by_preference(base: Settings) -> list[tuple[int, int]]:
     """The horizons, each with the lengths of scoring windows, the preferred first."""
-    horizons = range(base.churn_after_months, LONGEST_HORIZON + 1)
+    horizons = range(max(1, base.outcome.least_months), LONGEST_HORIZON + 1)
 
     def cost(pair: tuple[int, int]) -> tuple[int, int, int]:
         away = abs(pair[0] - base.horizon_months)

@@ -157,11 +157,11 @@ def back_test(
     rows = as_frame(rows, TESTED)
     require(rows.columns, (*NEEDED, LABEL), TESTED)
     check_labels(rows[LABEL])
-    check_segment_columns(rows, evaluation.segments, f"{TESTED} (evaluation.segments)")
+    check_segment_columns(rows, evaluation.segment_columns, f"{TESTED} (evaluation.segments)")
     if rows.is_empty():
         raise DataError(f"{settings.game}: there are no rows to test the model on.")
     with error_prefix(settings.game):
-        scored = predict_in_parts(model, rows, also=evaluation.segments).rows
+        scored = predict_in_parts(model, rows, also=evaluation.segment_columns).rows
     threshold = break_even(offer)
     scores = evaluate(scored, threshold=threshold, base_rate=model.base_rate)
     importance = permutation_importance(model, rows)
@@ -181,6 +181,6 @@ def back_test(
         importance=[feature.to_json() for feature in importance],
         changes=changes(settings),
         facts={"pooled categories": pooled} if pooled else {},
-        **breakdown(scored, evaluation.segments, evaluation.most_values),
+        **breakdown(scored, evaluation.segment_columns, evaluation.most_values),
     )
     return BackTest(scored, scores, report)

@@ -108,8 +108,8 @@ def _subscriptions(profile: GameProfile, churn: ChurnProfile) -> Section:
     left = total.started - total.at_risk
     cannot = f" {counted(left, 'other')} cannot churn." if left else ""
     lead = (
-        f"{counted(total.at_risk, 'subscription')} can churn: {profile.churn_after_months} missed "
-        f"months in a row (churn_after_months).{cannot} {count(total.labelled)} have a label, "
+        f"{counted(total.at_risk, 'subscription')} can churn, by {profile.outcome.meaning} "
+        f"(outcome).{cannot} {count(total.labelled)} have a label, "
         f"because their horizon of {horizon} months is over; {count(total.churned)} of these "
         f"churned{_rate(total)}."
     )

@@ -51,7 +51,7 @@ def _sections(report: Report) -> Iterator[Section]:
     yield _importance(report)
     chance = "A calibration error whose interval includes 0 may be due to chance."
     if report.segments:
-        about = "New and returning characters, and the columns in the setting evaluation.segments."
+        about = "New and returning characters, the columns in evaluation.segments, and the term."
         shown = tuple(tables.parts(name, segments) for name, segments in report.segments.items())
         yield Section("segments", "Performance by segment", f"{about} {chance}", shown)
     if report.cohorts:

@@ -36,6 +36,7 @@ from churnlib.settings.layers import (
     list_games,
     value_text,
 )
+from churnlib.settings.outcome import OutcomeSettings
 from churnlib.settings.retention import RetentionSettings
 from churnlib.settings.schedules import Schedules
 from churnlib.settings.train import CalibrationChoice, FeatureChoice, Step, TrainSettings
@@ -59,6 +60,7 @@ __all__ = [
     "GateMetric",
     "IdType",
     "Offer",
+    "OutcomeSettings",
     "RawSettings",
     "RetentionSettings",
     "Schedules",

@@ -10,8 +10,8 @@ class EvaluationSettings(Section):
 
     segments: tuple[str, ...] = ()
     """Columns of the standard features, such as `territory`, by whose values reports show the
-    performance by segment: text, flags or whole numbers. New and returning characters are always
-    segments."""
+    performance by segment: text, flags or whole numbers. New and returning characters, and the
+    terms of subscriptions (`sub_months`), are always segments."""
     most_values: Whole = Field(default=10, ge=1, le=100)
     """The number of segments of such a column, for its most frequent values; all other values are
     one segment more."""
@@ -19,6 +19,11 @@ class EvaluationSettings(Section):
     min_outcomes: Whole = Field(default=10, ge=1)
     """The minimum number of churned, and of other, subscriptions for a verdict on how well a model
     ranks, such as "better than chance"."""
+
+    @property
+    def segment_columns(self) -> tuple[str, ...]:
+        """The columns, and the term, at whose end a subscription can churn no more."""
+        return tuple(dict.fromkeys((*self.segments, "sub_months")))
 
     @field_validator("segments")
     @classmethod

@@ -29,6 +29,7 @@ from churnlib.settings.fields import (
 )
 from churnlib.settings.layers import Layers, check_variables, load_layers, merge_text
 from churnlib.settings.messages import explain
+from churnlib.settings.outcome import OutcomeSettings
 from churnlib.settings.retention import RetentionSettings
 from churnlib.settings.schedules import Schedules
 from churnlib.settings.tables import DeclaredTables, Name, TableSettings
@@ -36,8 +37,11 @@ from churnlib.settings.train import TrainSettings
 from churnlib.settings.tree import leaves
 from churnlib.settings.windows import Windows
 
-RENAMED = {"currency": "features.character_currency"}
-"""Tables of settings that had other names in earlier versions."""
+RENAMED = {
+    "currency": "features.character_currency",
+    "churn_after_months": "outcome.missed_months",
+}
+"""Settings that had other names in earlier versions."""
 
 
 class _GivenSettings(BaseSettings):
@@ -83,11 +87,10 @@ class Settings(Section, _GivenSettings):
     month that has arrived in the histories; see `raw.arrived_share`."""
     horizon_months: Months
     """A subscription is a positive if it churns within this number of months of its start."""
-    churn_after_months: Months = 3
-    """The number of consecutive missed months that count as churn."""
     allow_label_overlap: Flag = False
     """Allow a back-test on subscriptions that started before all training labels were available.
     Reports then warn of label leakage: the metrics are optimistic."""
+    outcome: OutcomeSettings = OutcomeSettings()
     raw: RawSettings = RawSettings()
     standard: StandardSettings = StandardSettings()
     tables: dict[Name, TableSettings]

@@ -11,9 +11,10 @@ from churnlib.features.activity import own_functions_digest
 from churnlib.settings import Settings, value_text
 from churnlib.settings.features import FeatureSettings
 from churnlib.settings.history_features import HistoryFeatures
+from churnlib.settings.outcome import OutcomeSettings
 from churnlib.settings.tables import ONE_OF_EACH, meaning_of
 
-DECISIVE = ("horizon_months", "churn_after_months", "standard", "tables", "features")
+DECISIVE = ("horizon_months", "outcome", "standard", "tables", "features")
 """Settings that decide the meaning of features and labels, so must equal those of the training."""
 
 DEPTH = 4
@@ -57,9 +58,12 @@ def upgraded(settings: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         settings: Settings as plain data; earlier versions had `currency` for the features of a
-            history, and no tables.
+            history, `churn_after_months` for the outcome, and no tables.
     """
     renamed = {name: value for name, value in settings.items() if name != "currency"}
+    if "churn_after_months" in settings:
+        outcome = OutcomeSettings(missed_months=renamed.pop("churn_after_months"))
+        renamed["outcome"] = outcome.model_dump(mode="json")
     if "currency" in settings:
         history = HistoryFeatures.model_validate(settings["currency"])
         features = FeatureSettings.model_validate({"character_currency": history})
@@ -126,6 +130,11 @@ def check_same_features(manifest: Mapping[str, Any], settings: Settings, retrain
             f"{settings.game}: model {manifest['version']} was trained on other features or "
             f"labels: {changed}. Set these back, or train again: {retrain}"
         )
+
+
+def outcome_of(settings: Mapping[str, Any]) -> OutcomeSettings:
+    """What counted as churn by the settings in a manifest."""
+    return OutcomeSettings.model_validate(upgraded(settings)["outcome"])
 
 
 def has_label_leakage(manifest: Mapping[str, Any], opens: date) -> bool:

@@ -48,7 +48,8 @@ class DecisiveSettings(_Part):
     """Settings that features and labels depend on; see `churnlib.versions.compatibility`."""
 
     horizon_months: int
-    churn_after_months: int
+    outcome: dict[str, Any] | None = None
+    churn_after_months: int | None = None  # Its name in earlier versions.
     standard: dict[str, Any]
     features: dict[str, Any] | None = None
     currency: dict[str, Any] | None = None  # Its name in earlier versions.

@@ -99,9 +99,12 @@ def _changed_settings(state: DatasetState, settings: Settings) -> Iterator[str]:
         present["campaign"] = settings.campaign.offer.model_dump()
     for name, was in recorded.items():
         now = present.get(name)
-        if isinstance(was, Mapping) and isinstance(now, Mapping):
-            now = {part: now.get(part) for part in was}  # A dataset may record a part of a section.
-        if now is not None and now != was:
+        if isinstance(was, Mapping) and isinstance(now, Mapping):  # Perhaps a part of a section.
+            parts = ((part, value, now.get(part)) for part, value in was.items())
+            yield from (
+                _change(f"{name}.{part}", *both) for part, *both in parts if both[0] != both[1]
+            )
+        elif now is not None and now != was:
             yield _change(name, was, now)
 
 

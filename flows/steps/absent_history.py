@@ -17,7 +17,8 @@ def absent_history_warnings(run: Run, features: DatasetRef) -> tuple[str, ...]:
     """Warns if many subscriptions have no row of a history, although their character is not new.
 
     If the table leaves out characters by what happened to them later, such as those who have left,
-    their missing features give the label away.
+    their missing features give the label away. A daily history may leave out days without news, so
+    it is not judged.
 
     Args:
         run: The run.
@@ -27,8 +28,9 @@ def absent_history_warnings(run: Run, features: DatasetRef) -> tuple[str, ...]:
     if "age_at_sub_months" not in (columns := rows.collect_schema()):
         return ()
     asked = run.settings.features.tables
-    histories = [spec.name for spec in run.raw.of_kind("history") if spec.name in asked]
-    found = (_warning(rows, name) for name in histories if age_feature(name) in columns)
+    monthly = (spec.name for spec in run.raw.of_kind("history") if spec.every == "month")
+    histories = [name for name in monthly if name in asked and age_feature(name) in columns]
+    found = (_warning(rows, name) for name in histories)
     return tuple(filter(None, found))
 
 

@@ -6,21 +6,22 @@ from churnlib.features.outcome import is_at_risk
 from churnlib.io.datasets import DatasetRef
 from churnlib.model.feature_table import FeatureTable
 from churnlib.report.formatting import counted
+from churnlib.settings.outcome import OutcomeSettings
 
 
 def rows_at_risk(
-    features: DatasetRef, churn_after_months: int
+    features: DatasetRef, outcome: OutcomeSettings
 ) -> tuple[FeatureTable, dict[str, int]]:
     """Opens the rows of a feature table whose subscriptions can churn, and counts the others.
 
     Args:
         features: The feature table.
-        churn_after_months: The number of missed months in a row that are churn.
+        outcome: What counts as churn.
 
     Returns:
         The rows, and the number of the others by group; see `count_by_group`.
     """
-    rows, at_risk = FeatureTable.read(features), is_at_risk(churn_after_months)
+    rows, at_risk = FeatureTable.read(features), is_at_risk(outcome)
     others = count_by_group(rows.table.filter(~at_risk))
     return (rows.where(at_risk) if any(others.values()) else rows), others
 
@@ -32,12 +33,11 @@ def count_by_group(subs: pl.LazyFrame | pl.DataFrame) -> dict[str, int]:
     return {name: int(number) for name, number in counts.row(0, named=True).items()}
 
 
-def not_at_risk_warnings(number: int, churn_after_months: int) -> tuple[str, ...]:
+def not_at_risk_warnings(number: int, outcome: OutcomeSettings) -> tuple[str, ...]:
     """Tells the reader of a report how many subscriptions it leaves out, and why."""
     if not number:
         return ()
     return (
         f"{counted(number, 'subscription')} of the window cannot churn and "
-        f"{'is' if number == 1 else 'are'} left out: sub_months is less than the "
-        f"{churn_after_months} missed months in a row that are churn (churn_after_months)",
+        f"{'is' if number == 1 else 'are'} left out: {outcome.why_not_at_risk}",
     )

@@ -33,7 +33,7 @@ from flows.task import task
         "windows.score",
         "as_of",
         "horizon_months",
-        "churn_after_months",
+        "outcome",
         "campaign",
         "evaluation",
         "train.model_format",
@@ -61,8 +61,8 @@ def score_model(
     from churnlib.versions.threshold import contact_threshold
 
     manifest, loaded = open_version(model, allow_joblib=context.allow_joblib)
-    rows, not_at_risk = rows_at_risk(features, context.churn_after_months)
-    segments = context.evaluation.segments
+    rows, not_at_risk = rows_at_risk(features, context.outcome)
+    segments = context.evaluation.segment_columns
     with error_prefix(model.game):
         scored = predict_in_parts(loaded, rows, also=segments)
     threshold = contact_threshold(model, manifest, context.offer, context.rule)
@@ -93,7 +93,7 @@ def score_model(
         **context.data,
         warnings=(
             *context.warnings,
-            *not_at_risk_warnings(not_at_risk["general"], context.churn_after_months),
+            *not_at_risk_warnings(not_at_risk["general"], context.outcome),
             *new_value_warnings(scored),
         ),
     )
@@ -119,7 +119,7 @@ def compare(
     if gate.ruling:
         result: dict[str, Any] = {**asdict(gate.ruling), "anchor": None}
     else:
-        rows, _ = rows_at_risk(features, context.churn_after_months)
+        rows, _ = rows_at_risk(features, context.outcome)
         result = compare_metrics(scored, rivals, rows, gate, context.allow_joblib)
     comparison = Comparison(
         **{

@@ -17,6 +17,7 @@ from churnlib.report.formatting import counted
 from churnlib.report.verdicts import against_chance
 from churnlib.report.write import write_report
 from churnlib.schemas.columns import LABEL, PROBABILITY, SUB_ID
+from churnlib.settings.outcome import OutcomeSettings
 from flows.engine.events import BatchScored
 from flows.steps.at_risk import count_by_group, not_at_risk_warnings
 from flows.steps.past_model import past_importance, past_model_facts
@@ -50,7 +51,7 @@ class BatchScoreContext(ScoreContext):
         "windows.batch_score",
         "as_of",
         "horizon_months",
-        "churn_after_months",
+        "outcome",
         "campaign",
         "evaluation",
         "train.model_format",
@@ -76,7 +77,7 @@ def score_batch(
 
     window, evaluation = context.window, context.evaluation
     rows = with_outcomes(standard, predictions, context)
-    not_at_risk = count_not_at_risk(standard, window, context.churn_after_months)
+    not_at_risk = count_not_at_risk(standard, window, context.outcome)
     known = rows.drop_nulls([PROBABILITY, "is_first_sub"])
     check_matched(predictions, known, window)
     groups = evaluate(
@@ -103,13 +104,13 @@ def score_batch(
         in_use=True,
         no_contact=optional_fact(predictions, "no_contact"),
         campaign=_campaign(known, predictions, context),
-        **breakdown(known, evaluation.segments, evaluation.most_values),
+        **breakdown(known, evaluation.segment_columns, evaluation.most_values),
         **past_importance(model, features, known, allow_joblib=context.allow_joblib),
         **facts | {"facts": {"predictions": len(known), **facts["facts"]}},
         **context.data,
         warnings=(
             *context.warnings,
-            *not_at_risk_warnings(not_at_risk["general"], context.churn_after_months),
+            *not_at_risk_warnings(not_at_risk["general"], context.outcome),
             *unmatched_warnings(rows),
         ),
         not_predicted=rows[PROBABILITY].null_count(),
@@ -159,10 +160,13 @@ def with_outcomes(
     window = context.window
     subs = known_subs(datasets.scan(standard), window.as_of)
     check_selects_any(subs, window, standard.game)
-    at_risk = is_at_risk(context.churn_after_months)
+    at_risk = is_at_risk(context.outcome)
     outcomes = add_label(
         in_window(subs, *window.span), as_of=window.as_of, horizon_months=context.horizon_months
-    ).select(sorted({SUB_ID, "is_first_sub", LABEL, *context.evaluation.segments}), at_risk=at_risk)
+    ).select(
+        sorted({SUB_ID, "is_first_sub", LABEL, *context.evaluation.segment_columns}),
+        at_risk=at_risk,
+    )
     predicted = in_window(datasets.scan(predictions), *window.span).drop_nulls(PROBABILITY)
     # Earlier versions also predicted subscriptions that cannot churn.
     predicted = predicted.join(outcomes.filter(~pl.col("at_risk")), on=SUB_ID, how="anti")
@@ -171,19 +175,18 @@ def with_outcomes(
     if rows.is_empty():
         raise DataError(
             f"{standard.game}: {window.setting} has nothing to score: no subscription from "
-            f"{window.first} to {window.last} can churn, because sub_months is less than "
-            f"churn_after_months = {context.churn_after_months} in all of them. Choose another "
-            "window."
+            f"{window.first} to {window.last} can churn: {context.outcome.why_not_at_risk}, in all "
+            "of them. Choose another window."
         )
     return rows
 
 
 def count_not_at_risk(
-    standard: DatasetRef, window: SubscriptionWindow, churn_after_months: int
+    standard: DatasetRef, window: SubscriptionWindow, outcome: OutcomeSettings
 ) -> dict[str, int]:
     """Counts the subscriptions of a window that cannot churn, by group."""
     subs = in_window(known_subs(datasets.scan(standard), window.as_of), *window.span)
-    return count_by_group(subs.filter(~is_at_risk(churn_after_months)))
+    return count_by_group(subs.filter(~is_at_risk(outcome)))
 
 
 def check_matched(predictions: DatasetRef, known: pl.DataFrame, window: SubscriptionWindow) -> None:

@@ -49,7 +49,7 @@ def batch_facts(
         newest={name: str(month) for name, month in newest_months(run, tables).items()},
         fingerprints={table.checked.name: table.checked.fingerprint for table in tables},
         horizon_months=run.settings.horizon_months,
-        churn_after_months=run.settings.churn_after_months,
+        outcome=run.settings.outcome,
         warnings=warnings,
     )
 

@@ -15,6 +15,7 @@ from churnlib.months import months_apart
 from churnlib.report.formatting import counted
 from churnlib.schemas.columns import LABEL
 from churnlib.settings import Window
+from churnlib.settings.outcome import OutcomeSettings
 from flows.steps.run import Run
 from flows.steps.window_features import known_subs
 from flows.task import task
@@ -27,14 +28,14 @@ class LabelRequest:
     Attributes:
         as_of: The day of the run.
         horizon_months: The horizon of the label.
-        churn_after_months: How many missed months in a row are churn.
+        outcome: What counts as churn.
         train: The training window.
         score: The scoring window.
     """
 
     as_of: date
     horizon_months: int
-    churn_after_months: int
+    outcome: OutcomeSettings
     train: Window
     score: Window
 
@@ -48,13 +49,13 @@ class LabelRequest:
         run.window("train")
         settings = run.settings
         windows = settings.windows
-        horizon, missed = settings.horizon_months, settings.churn_after_months
+        horizon, missed = settings.horizon_months, settings.outcome
         return cls(run.as_of, horizon, missed, windows.train, windows.score)
 
 
 @task(
     reads=("03_primary/standard_features",),
-    settings=("windows.train", "windows.score", "as_of", "horizon_months", "churn_after_months"),
+    settings=("windows.train", "windows.score", "as_of", "horizon_months", "outcome"),
 )
 def check_outcomes(standard: DatasetRef, request: LabelRequest) -> str:
     """Checks that the training window has both outcomes; if not, says which window would.
@@ -72,11 +73,10 @@ def check_outcomes(standard: DatasetRef, request: LabelRequest) -> str:
     if labels.is_empty():
         raise DataError(
             f"{standard.game}: a model cannot be fitted to windows.train, because none of its "
-            f"{counted(selected, 'subscription')} can churn: sub_months is less than "
-            f"churn_after_months = {request.churn_after_months} in all of them. Choose another "
-            "window, or lower churn_after_months."
+            f"{counted(selected, 'subscription')} can churn: {request.outcome.why_not_at_risk}, in "
+            "all of them. Choose another window, lower it, or set outcome.not_renewed_months."
         )
-    subs = datasets.scan(standard).filter(is_at_risk(request.churn_after_months))
+    subs = datasets.scan(standard).filter(is_at_risk(request.outcome))
     counts = churn_by_months(subs, as_of=request.as_of).collect()
     found = f"{'all' if churned else 'none'} of {known:,} subscriptions with a known label churned"
     if not known:
@@ -98,7 +98,7 @@ def _labels(standard: DatasetRef, request: LabelRequest) -> tuple[int, pl.Series
     rows = in_window(subs, *request.train.span(request.as_of)).pipe(
         add_label, as_of=request.as_of, horizon_months=request.horizon_months
     )
-    at_risk = is_at_risk(request.churn_after_months).alias("at_risk")
+    at_risk = is_at_risk(request.outcome).alias("at_risk")
     labelled = rows.select(LABEL, at_risk).collect()
     return len(labelled), labelled.filter("at_risk")[LABEL]
 
@@ -127,7 +127,7 @@ def _advice(counts: pl.DataFrame, request: LabelRequest) -> str:
     if window is None:
         return (
             "No earlier window and no other horizon has both outcomes: wait for more months, or "
-            "check the misses and churn_after_months."
+            "check the misses and [outcome]."
         )
     start, end = _ends(window, request)
     return (

@@ -21,7 +21,7 @@ def past_churn_warnings(run: Run, standard: DatasetRef) -> tuple[str, ...]:
         standard: The standard features.
     """
     settings, as_of = run.settings, run.as_of
-    subs = datasets.scan(standard).filter(is_at_risk(settings.churn_after_months))
+    subs = datasets.scan(standard).filter(is_at_risk(settings.outcome))
     counts = churn_by_months(subs, as_of=as_of).collect(engine="streaming")
     since, _ = settings.windows.train.span(as_of)
     horizon = settings.horizon_months

@@ -5,10 +5,12 @@ from datetime import date
 from churnlib.errors import DataError
 from churnlib.io import datasets
 from churnlib.io.datasets import DatasetRef
-from churnlib.io.footer import facts
+from churnlib.io.footer import facts, optional_facts
 from churnlib.months import first_day, shift_months
 from churnlib.schemas.outputs import NEWER_COLUMNS, output_tables
 from churnlib.settings import Settings, check_label_overlap
+from churnlib.settings.outcome import OutcomeSettings
+from churnlib.versions.compatibility import outcome_of
 from flows.steps.run import Run, SubscriptionWindow
 
 
@@ -23,8 +25,7 @@ def find_predictions(run: Run, window: SubscriptionWindow) -> DatasetRef:
     )
     schema = output_tables(run.settings)["predictions"].schema
     datasets.scan(predictions, schema, newer=NEWER_COLUMNS)
-    names = ("horizon_months", "churn_after_months")
-    span, *values = facts(predictions, "window", *names)
+    span, horizon = facts(predictions, "window", "horizon_months")
     first, last = map(date.fromisoformat, span)
     if window.first < first or window.last > last:
         raise DataError(
@@ -32,14 +33,24 @@ def find_predictions(run: Run, window: SubscriptionWindow) -> DatasetRef:
             f"{predictions.uri} covers {first} to {last}. Change {window.setting}, or predict the "
             f"whole window: {prediction_command(run, window, '--replace')}"
         )
-    for name, was in zip(names, values, strict=True):
-        if was != (now := getattr(run.settings, name)):
+    settings = run.settings
+    for name, was, now in (
+        ("horizon_months", horizon, settings.horizon_months),
+        ("outcome", _outcome(predictions), settings.outcome),
+    ):
+        if was != now:
             raise DataError(
                 f"{predictions.game}: {predictions.uri} was predicted with {name} = {was}, but the "
                 f"settings say {now}. Set it back; or train and score a model with the present "
                 f"settings, and predict again: {prediction_command(run, window, '--replace')}"
             )
     return predictions
+
+
+def _outcome(predictions: DatasetRef) -> OutcomeSettings:
+    """What counted as churn when a batch was predicted."""
+    known = optional_facts(predictions, "outcome", "churn_after_months")
+    return outcome_of({name: value for name, value in known.items() if value is not None})
 
 
 def prediction_command(run: Run, window: SubscriptionWindow, *more: str) -> str:

@@ -16,6 +16,7 @@ from churnlib.io.catalog import month_name
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.io.footer import facts, footer
 from churnlib.settings import EngineSettings
+from churnlib.settings.outcome import OutcomeSettings
 from churnlib.versions.manifest import read_manifest
 from flows.engine.building import build
 from flows.engine.events import BatchPredicted
@@ -48,7 +49,7 @@ class BatchFacts:
         newest: The latest complete month with rows of each dated table.
         fingerprints: The fingerprint of each checked table, of all its rows.
         horizon_months: The horizon of the label.
-        churn_after_months: How many missed months in a row are churn.
+        outcome: What counts as churn.
         warnings: Warnings for the reader of the score.
     """
 
@@ -58,7 +59,7 @@ class BatchFacts:
     newest: dict[str, str]
     fingerprints: dict[str, str]
     horizon_months: int
-    churn_after_months: int
+    outcome: OutcomeSettings
     warnings: tuple[str, ...]
 
 
@@ -107,7 +108,7 @@ def batch_features(
         "windows.batch_predict",
         "as_of",
         "horizon_months",
-        "churn_after_months",
+        "outcome",
         "campaign",
         "champion.min_outcomes",
         "evaluation.min_outcomes",
@@ -138,11 +139,11 @@ def predict_batch(
     manifest, campaign = read_manifest(model), contacts.campaign
     version, no_contact = manifest["version"], contacts.no_contact
     loaded = open_model(model, manifest, allow_joblib=allow_joblib)
-    rows, not_at_risk = rows_at_risk(features, batch.churn_after_months)
+    rows, not_at_risk = rows_at_risk(features, batch.outcome)
     with error_prefix(model.game):
         scored = predict_in_parts(loaded, rows)
         threshold = contact_threshold(model, manifest, campaign.offer, campaign.threshold)
-    ranked = rank_by_risk(with_others(scored.rows, features, batch.churn_after_months), version)
+    ranked = rank_by_risk(with_others(scored.rows, features, batch.outcome), version)
     predictions = add_contact(
         ranked, threshold, campaign.hold_out_share, may_contact=no_contact is None
     )
@@ -156,7 +157,8 @@ def predict_batch(
         base_rate=loaded.base_rate,
         not_at_risk=not_at_risk["general"],
         **contacts.settings,
-        **asdict(replace(batch, warnings=(*batch.warnings, *new_value_warnings(scored)))),
+        **asdict(replace(batch, warnings=(*batch.warnings, *new_value_warnings(scored))))
+        | {"outcome": batch.outcome.model_dump()},
     )
     written = datasets.write_parquet(predictions.lazy(), output, described)
     BatchPredicted(
@@ -171,15 +173,16 @@ def predict_batch(
 
 def footer_warnings(predictions: DatasetRef) -> tuple[str, ...]:
     """Reads the warnings about predictions from their footer, and what they leave out."""
-    names = ("warnings", "not_at_risk", "churn_after_months")
-    warnings, not_at_risk, churn_after_months = facts(predictions, *names)
-    return (*warnings, *not_at_risk_warnings(not_at_risk, churn_after_months))
+    names = ("warnings", "not_at_risk", "outcome")
+    warnings, not_at_risk, outcome = facts(predictions, *names)
+    judged = OutcomeSettings.model_validate(outcome)
+    return (*warnings, *not_at_risk_warnings(not_at_risk, judged))
 
 
 def with_others(
-    predicted: pl.DataFrame, features: DatasetRef, churn_after_months: int
+    predicted: pl.DataFrame, features: DatasetRef, outcome: OutcomeSettings
 ) -> pl.DataFrame:
     """Adds the subscriptions of a batch that cannot churn, without a probability."""
-    others = datasets.scan(features).filter(~is_at_risk(churn_after_months))
+    others = datasets.scan(features).filter(~is_at_risk(outcome))
     shared = [name for name in predicted.columns if name in others.collect_schema()]
     return pl.concat([predicted, others.select(shared).collect()], how="diagonal")

@@ -11,6 +11,7 @@ from churnlib.io.datasets import DatasetRef
 from churnlib.model.sample import describe_sample
 from churnlib.schemas.raw_tables import RawTables
 from churnlib.settings import EvaluationSettings, Offer, Settings, ThresholdRule, changes
+from churnlib.settings.outcome import OutcomeSettings
 from churnlib.uris import name_of
 from flows.engine.artifacts import show_report
 from flows.engine.cache import run_logger
@@ -57,7 +58,7 @@ class ScoreContext(ReportContext):
     Attributes:
         window: The subscriptions to score.
         horizon_months: The horizon of the label.
-        churn_after_months: How many missed months in a row are churn.
+        outcome: What counts as churn.
         offer: Costs and benefits of a campaign.
         rule: How the lowest probability that is contacted is chosen.
         allow_joblib: Whether to load model files in the joblib format, which can run any code.
@@ -65,7 +66,7 @@ class ScoreContext(ReportContext):
 
     window: SubscriptionWindow
     horizon_months: int
-    churn_after_months: int
+    outcome: OutcomeSettings
     offer: Offer
     rule: ThresholdRule
     allow_joblib: bool
@@ -94,7 +95,7 @@ def score_context(
         **vars(report_context(run, sources, warnings)),
         window=window,
         horizon_months=run.settings.horizon_months,
-        churn_after_months=run.settings.churn_after_months,
+        outcome=run.settings.outcome,
         offer=run.settings.campaign.offer,
         rule=run.settings.campaign.threshold,
         allow_joblib=run.allow_joblib,

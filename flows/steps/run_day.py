@@ -81,7 +81,11 @@ def derive_day(settings: Settings, catalog: Catalog) -> DerivedDay:
     check_tables(settings, catalog, faulty, day)  # Their dates may be wrong, and so the day.
     find = latest_arrival if tables.of_kind("history") else latest_start
     arrivals = {name: find(rows_by_month(rows), share) for name, rows in days.items()}
-    later = {name: arrival for name, arrival in arrivals.items() if arrival and arrival.later}
+    later = {
+        name: arrival
+        for name, arrival in arrivals.items()
+        if arrival and max(arrival.later, default=day) > day
+    }
     warnings = (_warning(table, arrival, share, day) for table, arrival in later.items())
     return DerivedDay(day, tuple(warnings), tuple(later))
 

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from churnlib.errors import DataError
-from churnlib.features import outcome
+from churnlib.features.outcome import add_churned_on
 from churnlib.features.standard import StandardColumns, standard_features
 from churnlib.io import datasets, storage
 from churnlib.io.catalog import month_name
@@ -17,6 +17,7 @@ from churnlib.io.footer import fact, facts, footer, read_metadata
 from churnlib.io.table_writer import ROW_GROUPS
 from churnlib.schemas.outputs import output_tables
 from churnlib.settings import EngineSettings, StandardSettings
+from churnlib.settings.outcome import OutcomeSettings
 from flows.engine.building import build
 from flows.engine.events import BatchDue
 from flows.steps.flow import is_subflow
@@ -32,13 +33,13 @@ class StandardRequest:
 
     Attributes:
         as_of: The day of the run.
-        churn_after_months: How many missed months in a row are churn.
+        outcome: What counts as churn.
         standard: Which features to build.
         columns: From which columns.
     """
 
     as_of: date
-    churn_after_months: int
+    outcome: OutcomeSettings
     standard: StandardSettings
     columns: StandardColumns
 
@@ -53,7 +54,7 @@ def build_features(run: Run) -> DatasetRef:
         run.catalog.standard_features(),
         StandardRequest(
             run.as_of,
-            run.settings.churn_after_months,
+            run.settings.outcome,
             run.settings.standard,
             StandardColumns.of(run.settings),
         ),
@@ -137,7 +138,7 @@ def announce_due_batch(run: Run) -> None:
         "02_intermediate/{misses}",
     ),
     writes=("03_primary/standard_features",),
-    settings=("as_of", "churn_after_months", "standard", "tables", "engine"),
+    settings=("as_of", "outcome", "standard", "tables", "engine"),
     notes=("engine",),
 )
 def build_standard_features(
@@ -153,7 +154,7 @@ def build_standard_features(
     check_any_started(subs, request.as_of)
     described = footer(
         as_of=request.as_of,
-        churn_after_months=request.churn_after_months,
+        outcome=request.outcome.model_dump(),
         standard=request.standard.model_dump(),
     )
     features = partial(subscription_features, request=request)
@@ -165,9 +166,7 @@ def subscription_features(
 ) -> pl.LazyFrame:
     """The standard features of every subscription, and the day on which it churned."""
     features = standard_features(characters, subs, request.columns, as_of=request.as_of)
-    return outcome.add_churned_on(
-        features, misses, as_of=request.as_of, churn_after_months=request.churn_after_months
-    )
+    return add_churned_on(features, misses, request.outcome, as_of=request.as_of)
 
 
 def check_any_started(subs: DatasetRef, as_of: date) -> None:

@@ -155,7 +155,7 @@ def _optional_parent(
 ) -> DatasetRef | None:
     """The checked table that another refers to, if unknown parents are a data warning.
 
-    An earlier run may have checked it: flows that read no characters, too, count currency of
+    An earlier run may have checked it: flows that read no characters, too, count rows of
     unknown characters.
     """
     if spec.parent is None or spec.required_parent:

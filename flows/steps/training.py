@@ -28,7 +28,7 @@ from churnlib.settings import (
 )
 from churnlib.uris import join, name_of
 from churnlib.versions.champion import find_champion
-from churnlib.versions.compatibility import decisive_settings
+from churnlib.versions.compatibility import decisive_settings, outcome_of
 from churnlib.versions.folder import new_version, save_model
 from churnlib.versions.transactions import finish_interrupted
 from flows.engine.cache import changed_files, run_logger
@@ -157,7 +157,7 @@ def check_model(
     settings=(
         "train",
         "horizon_months",
-        "churn_after_months",
+        "outcome",
         "standard",
         "tables",
         "features",
@@ -191,7 +191,7 @@ def fit_model(
     assert seed is not None  # The decorator draws one.
     as_of, window = facts(features, "as_of", "window")
     drawn = draw_sample(features, request.train)
-    at_risk = is_at_risk(request.features["churn_after_months"])
+    at_risk = is_at_risk(outcome_of(request.features))
     sample = replace(drawn, rows=drawn.rows.where(at_risk))
     run_logger().info("sample: %s", describe_sample(sample.to_json()))
     with error_prefix(features.game), naming_sample_setting(sample):

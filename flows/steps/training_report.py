@@ -11,6 +11,7 @@ from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.report.content import Report
 from churnlib.report.write import write_report
 from churnlib.schemas.columns import PROBABILITY, SUB_ID
+from churnlib.versions.compatibility import outcome_of
 from churnlib.versions.folder import read_scored
 from churnlib.versions.manifest import read_manifest
 from churnlib.versions.threshold import contact_threshold
@@ -44,7 +45,7 @@ def report_training(
         )
         for name in manifest["metrics"]
     }
-    segments = datasets.scan(features).select(SUB_ID, *evaluation.segments).collect()
+    segments = datasets.scan(features).select(SUB_ID, *evaluation.segment_columns).collect()
     rows = validation.join(segments, on=SUB_ID, maintain_order="left")
     first, last = map(date.fromisoformat, manifest["window"])
     report = Report(
@@ -59,7 +60,7 @@ def report_training(
         left_out={"not_at_risk": manifest["not_at_risk_in_validation"]},
         validation=groups["validation"],
         campaign=evaluate_campaign(validation, context.offer, threshold, context.rule).to_json(),
-        **breakdown(rows, evaluation.segments, evaluation.most_values),
+        **breakdown(rows, evaluation.segment_columns, evaluation.most_values),
         importance=manifest["importance"],
         **{**model_facts(manifest), "changes": context.changes},
         **context.data,
@@ -94,8 +95,8 @@ def metrics_at(
 
 def training_warnings(manifest: dict[str, Any], validation: pl.DataFrame) -> Iterator[str]:
     """Warns of an unreliable validation, of too small a sample, and of features left out."""
-    churn_after_months = manifest["settings"]["churn_after_months"]
-    yield from not_at_risk_warnings(manifest["not_at_risk"], churn_after_months)
+    outcome = outcome_of(manifest["settings"])
+    yield from not_at_risk_warnings(manifest["not_at_risk"], outcome)
     if manifest["validation_warning"]:
         yield manifest["validation_warning"]
     sample = manifest["sample"]

@@ -19,6 +19,7 @@ from churnlib.raw.late_feeds import read_monthly_rows
 from churnlib.schemas.columns import SUB_START_DATE
 from churnlib.schemas.spec import TableSpec
 from churnlib.settings import EngineSettings, WindowName
+from churnlib.settings.outcome import OutcomeSettings
 from flows.engine.building import build
 from flows.engine.publication import publish
 from flows.steps.feeds import needed_kinds, refuse_late
@@ -36,13 +37,13 @@ class WindowRequest:
     Attributes:
         window: The subscriptions.
         horizon_months: The horizon of the label.
-        churn_after_months: How many missed months in a row are churn.
+        outcome: What counts as churn.
         activity: Which features to build from histories and events.
     """
 
     window: SubscriptionWindow
     horizon_months: int
-    churn_after_months: int
+    outcome: OutcomeSettings
     activity: ActivityFeatures
 
 
@@ -107,7 +108,7 @@ def window_cohort(
         WindowRequest(
             window or run.window(flow),
             settings.horizon_months,
-            settings.churn_after_months,
+            settings.outcome,
             ActivityFeatures.of(settings),
         ),
         engine=settings.engine,
@@ -122,7 +123,7 @@ def window_cohort(
         "windows.{flow}",
         "as_of",
         "horizon_months",
-        "churn_after_months",
+        "outcome",
         "tables",
         "features",
         "engine",
@@ -155,7 +156,7 @@ def window_features(
         known,
         as_of=as_of,
         horizon_months=request.horizon_months,
-        churn_after_months=request.churn_after_months,
+        outcome=request.outcome,
     )
     tables = request.activity.named(activity)
     return add_activity_features(labelled, tables, request.activity, as_of=as_of)

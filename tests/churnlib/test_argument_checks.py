@@ -27,7 +27,7 @@ CALLS: dict[str, dict[str, Any]] = {
         "subs": TABLES["sub_data"],
         "misses": TABLES["sub_miss"],
         "as_of": AS_OF,
-        "churn_after_months": 3,
+        "outcome": SETTINGS.outcome,
     },
     "add_activity_features": {
         "rows": TABLES["sub_data"],

@@ -50,7 +50,7 @@ subs = churnlib.standard_features(
     tables["character_data"].lazy(), tables["sub_data"].lazy(), settings, as_of=as_of
 )
 subs = churnlib.add_churned_on(
-    subs, tables["sub_miss"].lazy(), as_of=as_of, churn_after_months=settings.churn_after_months
+    subs, tables["sub_miss"].lazy(), settings.outcome, as_of=as_of
 )
 subs = churnlib.in_window(subs, *settings.windows.train.span(as_of))
 subs = churnlib.add_label(subs, as_of=as_of, horizon_months=settings.horizon_months)

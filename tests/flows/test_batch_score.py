@@ -40,7 +40,7 @@ def replace(studio: Studio, rows: pl.DataFrame) -> None:
     [
         ({"windows.batch_score.end": -6}, "covers 2024-06-01 to 2024-06-30"),
         ({"horizon_months": 4}, "was predicted with horizon_months = 6, but the settings say 4"),
-        ({"churn_after_months": 2}, "were built with churn_after_months = 3"),
+        ({"outcome.missed_months": 2}, "were built with outcome = "),
     ],
 )
 def test_batch_score_of_other_predictions_is_refused(

@@ -113,7 +113,7 @@ def test_cache_reordered_raw_tables_are_only_checked_again(
         ),
         pytest.param("windows.train.start", -30, FEATURES, marks=pytest.mark.slow),
         pytest.param("standard.undated_totals", True, STANDARD, marks=pytest.mark.slow),
-        pytest.param("churn_after_months", 2, STANDARD, marks=pytest.mark.slow),
+        pytest.param("outcome.missed_months", 2, STANDARD, marks=pytest.mark.slow),
         # The report lists all settings that differ from `base.toml`.
         pytest.param("raw.max_bad_share", 0.02, {"in_sample_report"}, marks=pytest.mark.slow),
         ("windows.batch_predict.start", -2, {"in_sample_report"}),

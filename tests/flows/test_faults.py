@@ -49,7 +49,7 @@ GAME = "game1"
             "none of 437 subscriptions with a known label churned within horizon_months = 2. "
             "Of all 1,023 subscriptions, 157 had churned by 2025-01-01, 3 to ",
         ),
-        ([GAME, "--set", "churn_after_months=2"], "were built with churn_after_months = 3"),
+        ([GAME, "--set", "outcome.missed_months=2"], "were built with outcome = "),
         ([GAME, "--set", "standard.undated_totals=true"], "were built with standard = "),
     ],
 )  # fmt: skip

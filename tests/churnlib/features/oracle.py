@@ -22,6 +22,7 @@ from churnlib.settings.history_features import (
     HistoryFeatures,
     HistoryFunction,
 )
+from churnlib.settings.outcome import OutcomeSettings
 from tests.base import raw_tables
 
 UNDATED = raw_tables().characters.of_kind("undated")
@@ -91,20 +92,62 @@ def _lasting_facts(character: Row, undated_totals: bool) -> Row:
 
 
 def churned_on(
-    sub: Row, misses: Sequence[Row], as_of: date, churn_after_months: int
+    sub: Row, subs: Sequence[Row], misses: Sequence[Row], outcome: OutcomeSettings, as_of: date
 ) -> date | None:
-    """The first day after enough missed months in a row, if `as_of` has reached that day."""
+    """The first day of a month on which a subscription has churned, up to a day."""
+    others = [
+        other
+        for other in subs
+        if other["char_id"] == sub["char_id"] and other["sub_id"] != sub["sub_id"]
+    ]
+    for month in range(month_number(FIRST_DAY), month_number(as_of) + 1):
+        day = month_start(month)
+        before = day - timedelta(days=1)
+        missed = _has_missed(sub, misses, outcome.missed_months, month, as_of)
+        ended = _has_ended(sub, others, outcome.not_renewed_months, month)
+        if outcome.of == "character":
+            missed = missed and not any(
+                runs_on(other, d) for other in others for d in (before, day)
+            )
+            ended = ended and not any(runs_on(other, day) for other in others)
+        if day <= as_of and (missed or ended):
+            return day
+    return None
+
+
+FIRST_DAY = date(2010, 1, 1)
+"""A day before all of the data."""
+
+
+def _has_missed(
+    sub: Row, misses: Sequence[Row], months: int | None, month: int, as_of: date
+) -> bool:
+    """Whether a subscription missed the months before a month."""
     missed = {
         month
         for miss in misses
         if miss["sub_id"] == sub["sub_id"]
         for month in range(month_number(miss["start_date"]), month_after(miss, as_of))
     }
-    for month in sorted(missed):
-        if all(month + k in missed for k in range(churn_after_months)):
-            day = month_start(month + churn_after_months)
-            return day if day <= as_of else None
-    return None
+    return months is not None and all(month - 1 - k in missed for k in range(months))
+
+
+def _has_ended(sub: Row, others: Sequence[Row], months: int | None, month: int) -> bool:
+    """Whether a subscription ended some months before a month, and was not renewed."""
+    end = month_number(sub["sub_start_date"]) + sub["sub_months"]
+    if months is None or month < end + months:
+        return False
+    starts = [s["sub_start_date"] for s in others if s["sub_start_date"] > sub["sub_start_date"]]
+    return not any(end - months <= month_number(start) < end + months for start in starts)
+
+
+def runs_on(sub: Row, day: date) -> bool:
+    """Whether the term of a subscription has begun and not ended."""
+    start = sub["sub_start_date"]
+    first = month_start(month_number(start) + sub["sub_months"])
+    length = monthrange(first.year, first.month)[1]
+    ends_on = first.replace(day=min(start.day, length))
+    return bool(start <= day < ends_on)
 
 
 def month_after(miss: Row, as_of: date) -> int:
@@ -119,14 +162,15 @@ def label(
     churn_day: date | None,
     as_of: date,
     horizon_months: int,
-    churn_after_months: int | None = None,
+    outcome: OutcomeSettings | None = None,
 ) -> int | None:
     """Whether the subscription churned within the horizon; None while that is not known.
 
     None as well if it is too short to miss enough months in a row.
     """
     start = sub["sub_start_date"]
-    if churn_after_months is not None and sub["sub_months"] < churn_after_months:
+    missed = outcome and outcome.not_renewed_months is None and outcome.missed_months
+    if missed and sub["sub_months"] < missed:
         return None
     if months(start, as_of) < horizon_months:
         return None

@@ -13,6 +13,7 @@ from churnlib.features.history import history_feature_types
 from churnlib.settings import Settings, StandardSettings, load_settings
 from churnlib.settings.features import FeatureSettings
 from churnlib.settings.history_features import HistoryFeatures
+from churnlib.settings.outcome import OutcomeSettings
 from tests.base import HISTORY
 from tests.churnlib.features import oracle
 from tests.churnlib.features.strategies import (
@@ -41,7 +42,7 @@ def settings_with(undated_totals: bool, currency: HistoryFeatures, months: int) 
         update={
             "standard": StandardSettings(undated_totals=undated_totals),
             "features": FeatureSettings.model_validate({HISTORY: currency}),
-            "churn_after_months": months,
+            "outcome": OutcomeSettings(missed_months=months),
             "horizon_months": months + 3,
         }
     )
@@ -56,8 +57,8 @@ def test_feature_table_equals_oracle(
     rows = feature_table(by_name(game), settings, as_of=as_of).collect()
     expected = oracle.standard(game.characters, game.subs, as_of, undated_totals)
     for row in expected:
-        churned_on = oracle.churned_on(row, game.misses, as_of, months)
-        label = oracle.label(row, churned_on, as_of, months + 3, months)
+        churned_on = oracle.churned_on(row, game.subs, game.misses, settings.outcome, as_of)
+        label = oracle.label(row, churned_on, as_of, months + 3, settings.outcome)
         row |= {"churned_on": churned_on, "sub_churn": label}
         row |= oracle.currency(row, game.currency, currency, as_of)
     oracle.assert_rows(rows, expected)

@@ -41,7 +41,7 @@ def all_features(
     """Every feature and the label, combined as in the flows."""
     characters, subs, misses, currency = frames
     rows = standard_features(characters, subs, BASE, as_of=as_of)
-    rows = add_churned_on(rows, misses, as_of=as_of, churn_after_months=3)
+    rows = add_churned_on(rows, misses, BASE.outcome, as_of=as_of)
     rows = in_window(add_label(rows, as_of=as_of, horizon_months=6), date(2000, 1, 1), as_of)
     return add_history_features(rows, currency, settings, table=HISTORY, as_of=as_of)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
+from typing import Any, get_args
 
 import polars as pl
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from churnlib.features.outcome import add_churned_on, add_label
+from churnlib.settings.outcome import OutcomeSettings
 from tests.churnlib.features import oracle
 from tests.churnlib.features.oracle import Row
 from tests.churnlib.features.strategies import (
@@ -25,34 +27,107 @@ from tests.churnlib.features.strategies import (
 
 
 def with_churn(
-    subs: Sequence[Row], misses: Sequence[Row], as_of: date, churn_after_months: int
+    subs: Sequence[Row], misses: Sequence[Row], as_of: date, outcome: OutcomeSettings
 ) -> pl.DataFrame:
-    lazy = add_churned_on(
-        table(subs, SUB_SCHEMA),
-        table(misses, MISS_SCHEMA),
-        as_of=as_of,
-        churn_after_months=churn_after_months,
-    )
+    lazy = add_churned_on(table(subs, SUB_SCHEMA), table(misses, MISS_SCHEMA), outcome, as_of=as_of)
     return lazy.collect()
 
 
-def churn_day(
-    *misses: Row, as_of: date = date(2030, 1, 1), churn_after_months: int = 3
-) -> date | None:
-    frame = with_churn([sub()], misses, as_of, churn_after_months)
+def churn_day(*misses: Row, as_of: date = date(2030, 1, 1), missed_months: int = 3) -> date | None:
+    outcome = OutcomeSettings(missed_months=missed_months)
+    frame = with_churn([sub()], misses, as_of, outcome)
     assert frame.schema["churned_on"] == pl.Date
     day: date | None = frame["churned_on"].item()
     return day
 
 
-@examples(100)
-@given(games, as_of_days, st.integers(1, 4))
-def test_churned_on_equals_oracle(game: Game, as_of: date, churn_after_months: int) -> None:
-    expected = [
-        {**s, "churned_on": oracle.churned_on(s, game.misses, as_of, churn_after_months)}
-        for s in game.subs
-    ]
-    oracle.assert_rows(with_churn(game.subs, game.misses, as_of, churn_after_months), expected)
+outcomes = st.builds(
+    OutcomeSettings,
+    missed_months=st.integers(1, 4),
+    not_renewed_months=st.sampled_from((None, 1, 2)),
+    of=st.sampled_from(get_args(OutcomeSettings.model_fields["of"].annotation)),
+)
+
+
+@examples(150)
+@given(games, as_of_days, outcomes)
+def test_churned_on_equals_oracle(game: Game, as_of: date, outcome: OutcomeSettings) -> None:
+    days = (oracle.churned_on(s, game.subs, game.misses, outcome, as_of) for s in game.subs)
+    expected = [{**s, "churned_on": day} for s, day in zip(game.subs, days, strict=True)]
+    oracle.assert_rows(with_churn(game.subs, game.misses, as_of, outcome), expected)
+
+
+@examples(50)
+@given(games, as_of_days)
+def test_churned_on_by_terms_alone_equals_oracle(game: Game, as_of: date) -> None:
+    outcome = OutcomeSettings(missed_months=None, not_renewed_months=1)
+    days = (oracle.churned_on(s, game.subs, [], outcome, as_of) for s in game.subs)
+    expected = [{**s, "churned_on": day} for s, day in zip(game.subs, days, strict=True)]
+    oracle.assert_rows(with_churn(game.subs, game.misses, as_of, outcome), expected)
+
+
+def one_month(sub_id: int = 1, **facts: Any) -> Row:
+    """A subscription that ends on 15 February."""
+    return sub(sub_id, date(2024, 1, 15), sub_months=1, **facts)
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        (None, date(2024, 3, 1)),
+        (date(2024, 2, 15), None),
+        (date(2024, 2, 29), None),
+        (date(2024, 3, 1), date(2024, 3, 1)),
+        (date(2024, 1, 20), None),
+        (date(2023, 12, 31), date(2024, 3, 1)),
+    ],
+    ids=["none", "at the end", "in time", "too late", "before the end", "before this one"],
+)
+def test_term_that_is_not_renewed_is_churn(other: date | None, expected: date | None) -> None:
+    subs = [one_month()] + ([sub(2, other, sub_months=1)] if other else [])
+    outcome = OutcomeSettings(not_renewed_months=1)
+    churned = with_churn(subs, [], date(2024, 3, 1), outcome)["churned_on"]
+    assert churned[0] == expected
+
+
+def test_terms_do_not_count_unless_the_settings_say_so() -> None:
+    churned = with_churn([one_month()], [], date(2030, 1, 1), OutcomeSettings())
+    assert churned["churned_on"].to_list() == [None]
+
+
+@pytest.mark.parametrize(
+    ("other", "term", "expected"),
+    [
+        (date(2024, 5, 1), 6, None),
+        (date(2024, 5, 1), 2, date(2024, 8, 1)),
+        (date(2024, 7, 1), 1, date(2024, 9, 1)),
+        (date(2024, 1, 1), 3, date(2024, 7, 1)),
+    ],
+    ids=["all the time", "until the last missed month", "from the day on", "long before"],
+)
+def test_character_does_not_churn_while_another_subscription_runs(
+    other: date, term: int, expected: date | None
+) -> None:
+    subs = [sub(1, date(2024, 1, 15), sub_months=12), sub(2, other, sub_months=term)]
+    missed = [miss(date(2024, 4, 1), date(2024, 8, 1))]
+    outcome = OutcomeSettings(of="character")
+    assert with_churn(subs, missed, date(2030, 1, 1), outcome)["churned_on"][0] == expected
+    alone = OutcomeSettings(of="subscription")
+    churned = with_churn(subs, missed, date(2030, 1, 1), alone)["churned_on"]
+    assert churned[0] == date(2024, 7, 1)
+
+
+def test_subscriptions_can_churn_at_any_term_if_they_must_be_renewed() -> None:
+    rows = labelled([one_month(churned_on=None)], date(2030, 1, 1), 6, OutcomeSettings())
+    assert rows["sub_churn"].to_list() == [None]
+    renewed = OutcomeSettings(not_renewed_months=1)
+    rows = labelled([one_month(churned_on=None)], date(2030, 1, 1), 6, renewed)
+    assert rows["sub_churn"].to_list() == [0]
+
+
+def test_outcome_without_any_kind_of_churn_is_refused() -> None:
+    with pytest.raises(ValueError, match="needs missed_months or not_renewed_months"):
+        OutcomeSettings(missed_months=None)
 
 
 def test_churned_on_is_the_first_day_after_the_third_missed_month() -> None:
@@ -67,10 +142,10 @@ def test_two_missed_months_are_no_churn() -> None:
     assert churn_day(miss(date(2024, 4, 1), date(2024, 5, 1))) is None
 
 
-def test_churn_after_months_sets_the_number_of_missed_months() -> None:
+def test_missed_months_sets_their_number() -> None:
     run = miss(date(2024, 4, 1), date(2024, 5, 1))
-    assert churn_day(run, churn_after_months=2) == date(2024, 6, 1)
-    assert churn_day(run, churn_after_months=1) == date(2024, 5, 1)
+    assert churn_day(run, missed_months=2) == date(2024, 6, 1)
+    assert churn_day(run, missed_months=1) == date(2024, 5, 1)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +167,7 @@ def test_run_that_ends_after_the_next_one_touches_the_run_after_both() -> None:
     outer = miss(date(2024, 1, 1), date(2024, 4, 1))
     inner = miss(date(2024, 2, 1), date(2024, 2, 1))
     after = miss(date(2024, 5, 1), date(2024, 5, 1))
-    assert churn_day(outer, inner, after, churn_after_months=5) == date(2024, 6, 1)
+    assert churn_day(outer, inner, after, missed_months=5) == date(2024, 6, 1)
 
 
 def test_runs_a_month_apart_do_not_add_up() -> None:
@@ -134,7 +209,7 @@ def test_run_without_an_end_joins_runs_before_and_after() -> None:
     runs = (miss(date(2024, 3, 1), date(2024, 3, 1)), miss(date(2024, 4, 1), None))
     assert churn_day(*runs) == date(2024, 6, 1)
     later = miss(date(2024, 7, 1), date(2024, 7, 1))
-    assert churn_day(*runs, later, churn_after_months=6) == date(2024, 9, 1)
+    assert churn_day(*runs, later, missed_months=6) == date(2024, 9, 1)
 
 
 def test_misses_of_other_subscriptions_do_not_add_up() -> None:
@@ -143,7 +218,7 @@ def test_misses_of_other_subscriptions_do_not_add_up() -> None:
         miss(date(2024, 6, 1), date(2024, 7, 1), sub_id=2),
         miss(date(2024, 4, 1), date(2024, 9, 1), sub_id=3),
     ]
-    actual = with_churn([sub(1), sub(2)], runs, date(2030, 1, 1), 3)
+    actual = with_churn([sub(1), sub(2)], runs, date(2030, 1, 1), OutcomeSettings())
     assert actual["churned_on"].to_list() == [None, None]
 
 
@@ -151,13 +226,13 @@ LABEL_SCHEMA = {**SUB_SCHEMA, "churned_on": pl.Date}
 
 
 def labelled(
-    subs: Sequence[Row], as_of: date, horizon_months: int, churn_after_months: int | None = None
+    subs: Sequence[Row], as_of: date, horizon_months: int, outcome: OutcomeSettings | None = None
 ) -> pl.DataFrame:
     return add_label(
         table(subs, LABEL_SCHEMA),
         as_of=as_of,
         horizon_months=horizon_months,
-        churn_after_months=churn_after_months,
+        outcome=outcome,
     ).collect()
 
 
@@ -171,12 +246,14 @@ def label(churned_on: date | None, as_of: date, horizon_months: int = 6) -> int 
 
 
 @examples(60)
-@given(games, as_of_days, st.integers(1, 8), st.none() | st.integers(1, 4))
+@given(games, as_of_days, st.integers(1, 8), st.none() | outcomes)
 def test_label_equals_oracle(
-    game: Game, as_of: date, horizon_months: int, churn_after_months: int | None
+    game: Game, as_of: date, horizon_months: int, outcome: OutcomeSettings | None
 ) -> None:
-    subs = [{**s, "churned_on": oracle.churned_on(s, game.misses, as_of, 3)} for s in game.subs]
-    terms = (as_of, horizon_months, churn_after_months)
+    churn = OutcomeSettings()
+    days = (oracle.churned_on(s, game.subs, game.misses, churn, as_of) for s in game.subs)
+    subs = [{**s, "churned_on": day} for s, day in zip(game.subs, days, strict=True)]
+    terms = (as_of, horizon_months, outcome)
     expected = [{**s, "sub_churn": oracle.label(s, s["churned_on"], *terms)} for s in subs]
     oracle.assert_rows(labelled(subs, *terms), expected)
 
@@ -216,7 +293,7 @@ def test_label_of_a_subscription_too_short_to_churn_is_null(
     months: int, expected: int | None
 ) -> None:
     row = sub(start=date(2024, 1, 31), churned_on=None, sub_months=months)
-    assert labelled([row], date(2025, 1, 1), 6, 3)["sub_churn"].item() == expected
+    assert labelled([row], date(2025, 1, 1), 6, OutcomeSettings())["sub_churn"].item() == expected
 
 
 @pytest.mark.parametrize(("day", "expected"), [(30, 0), (31, 0), (None, 1)])

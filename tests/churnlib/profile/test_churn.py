@@ -85,7 +85,8 @@ def test_windows_tell_what_they_select_and_what_is_wrong() -> None:
     )
     assert by_name["batch_predict"].problem == "it selects no subscription"
     assert by_name["batch_score"].problem == (
-        "none of its subscriptions can churn: sub_months is below 3 in all of them"
+        "none of its subscriptions can churn: sub_months is less than the 3 missed months in a row "
+        "that are churn (outcome.missed_months)"
     )
 
 

@@ -12,6 +12,7 @@ from churnlib.profile.columns import ColumnProfile
 from churnlib.profile.game import TableProfile
 from churnlib.report.data_profile import profile_html, profile_text
 from churnlib.report.text import WIDTH
+from churnlib.settings.outcome import OutcomeSettings
 
 JUNE = date(2024, 6, 1)
 PROFILE = GameProfile(
@@ -19,7 +20,7 @@ PROFILE = GameProfile(
     day=date(2025, 1, 1),
     is_stated=False,
     horizon_months=6,
-    churn_after_months=3,
+    outcome=OutcomeSettings(),
     tables=(
         TableProfile(
             "players",

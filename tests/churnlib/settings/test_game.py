@@ -76,6 +76,7 @@ def test_schema_allows_null_as_text_for_optional_settings() -> None:
         "RetentionSettings.results_days", "RetentionSettings.batch_features",
             "RetentionSettings.snapshots",
         "DeliverySettings.to",
+        "OutcomeSettings.missed_months", "OutcomeSettings.not_renewed_months",
         "EngineSettings.scheduler", "EngineSettings.workers", "EngineSettings.scratch_dir",
     }  # fmt: skip
 

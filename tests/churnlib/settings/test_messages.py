@@ -166,7 +166,7 @@ def test_list_of_invalid_entries_is_not_called_short(load: Load) -> None:
     ("path", "value", "wanted"),
     [
         *((path, value, "a whole number")
-          for path in ("horizon_months", "churn_after_months", "train.seed",
+          for path in ("horizon_months", "outcome.missed_months", "train.seed",
                        "train.validation_months", "features.character_currency.lookback_months")
           for value in ("true", "6.0", "'6'")),
         ("features.character_currency.differences", "[{ columns = [], periods = [true] }]",
@@ -189,7 +189,7 @@ def test_value_of_another_type_is_refused(load: Load, path: str, value: str, wan
     ("path", "value"),
     [
         ("horizon_months", 121),
-        ("churn_after_months", 10**30),
+        ("outcome.missed_months", 10**30),
         ("train.validation_months", 99999),
         ("features.character_currency.lookback_months", 99999),
         ("windows.train.start", -99999),

@@ -70,7 +70,7 @@ def test_settings_that_change_no_feature_are_irrelevant(change: dict[str, Any]) 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"churn_after_months": 2}, "churn_after_months was 3 and is 2"),
+        ({"outcome__missed_months": 2}, "outcome.missed_months was 3 and is 2"),
         ({"standard__undated_totals": True}, "standard.undated_totals was false and is true"),
         (
             {"features__character_currency__lookback_months": 12},

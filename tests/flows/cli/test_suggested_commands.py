@@ -25,7 +25,7 @@ def follow(message: str) -> None:
 @pytest.mark.parametrize(
     ("line", "fault"),
     [
-        (("train", "--set=churn_after_months=2"), "were built with churn_after_months = 3"),
+        (("train", "--set=outcome.missed_months=2"), "were built with outcome = "),
         pytest.param(
             ("train", "--as-of=2025-02-01", "--set=raw.on_late=warn"),
             f"were built as of {LAST_DAY}",

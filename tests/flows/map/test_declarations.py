@@ -173,7 +173,7 @@ def test_declared_settings_are_those_that_a_task_was_given(
     for section in sections:
         assert any(isinstance(value, section) for value in at.values()), section
     typed = {name for arguments in observed.arguments[task] for name in fields_of(arguments)}
-    assert {"as_of", "horizon_months", "churn_after_months"} & typed <= paths
+    assert {"as_of", "horizon_months", "outcome"} & typed <= paths
 
 
 def value_at(settings: Any, path: str) -> Any:

@@ -32,7 +32,7 @@ def data(tmp_path: Path) -> Path:
     catalog = Catalog(str(tmp_path), GAME)
     table = write_subs(catalog, 3)
     settings = load_settings(GAME)
-    facts = footer(churn_after_months=settings.churn_after_months)
+    facts = footer(outcome=settings.outcome.model_dump())
     datasets.write_parquet(datasets.scan(table), catalog.standard_features(), facts)
     sources = {table.name: {"fingerprint": table.fingerprint}}
     storage.write_text(json.dumps(sources), catalog.standard_sources().uri)
@@ -116,8 +116,8 @@ def test_dataset_is_stale_when_an_input_has_changed(data: Path, graph: Graph) ->
 
 
 def test_dataset_is_stale_when_a_setting_has_changed(data: Path, graph: Graph) -> None:
-    assert stale_in(data, graph, churn_after_months=5) == {
-        "03_primary/standard_features": ("the setting churn_after_months was 3 and is now 5",),
+    assert stale_in(data, graph, **{"outcome.missed_months": 5}) == {
+        "03_primary/standard_features": ("the setting outcome.missed_months was 3 and is now 5",),
         "03_primary/standard_features_sources": ("standard_features is out of date",),
     }
 
@@ -131,7 +131,7 @@ def test_report_is_stale_when_the_terms_of_the_campaign_have_changed(
     assert stale_in(data, graph) == {}
     assert stale_in(data, graph, **{"campaign.hold_out_share": 0.5}) == {}
     assert stale_in(data, graph, **{"campaign.contact_cost": 2.0}) == {
-        "08_reporting/score_report": ("the setting campaign has changed since",)
+        "08_reporting/score_report": ("the setting campaign.contact_cost was 1.0 and is now 2.0",)
     }
 
 

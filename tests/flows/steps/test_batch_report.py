@@ -11,6 +11,7 @@ import pytest
 from churnlib.errors import DataError
 from churnlib.io import datasets
 from churnlib.io.datasets import Dataset
+from churnlib.settings.outcome import OutcomeSettings
 from flows.steps.batch_report import unmatched_warnings, with_outcomes
 from flows.steps.reports import ScoreContext
 from flows.steps.run import SubscriptionWindow
@@ -24,8 +25,8 @@ CONTEXT = cast(
     SimpleNamespace(
         window=SubscriptionWindow("windows.batch_score", *JUNE, date(2025, 1, 1)),
         horizon_months=6,
-        churn_after_months=3,
-        evaluation=SimpleNamespace(segments=()),
+        outcome=OutcomeSettings(),
+        evaluation=SimpleNamespace(segment_columns=()),
     ),
 )
 
@@ -55,5 +56,7 @@ def test_earlier_prediction_of_a_subscription_that_cannot_churn_is_left_out(tmp_
 
 
 def test_window_of_subscriptions_that_cannot_churn_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"from 2024-06-01 to 2024-06-30 can churn, because"):
+    with pytest.raises(
+        DataError, match=r"from 2024-06-01 to 2024-06-30 can churn: sub_months is less than the 3"
+    ):
         joined(tmp_path, [1, 2, 1])

@@ -10,13 +10,14 @@ from churnlib.errors import DataError
 from churnlib.io import datasets
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.settings import Window
+from churnlib.settings.outcome import OutcomeSettings
 from flows.steps.outcome_check import LabelRequest, check_outcomes
 
 MARCH = Window(start=date(2023, 3, 1), end=date(2023, 3, 31))
 REQUEST = LabelRequest(
     as_of=date(2025, 1, 1),
     horizon_months=6,
-    churn_after_months=3,
+    outcome=OutcomeSettings(),
     train=MARCH,
     score=Window(start=date(2024, 5, 1), end=date(2024, 7, 31)),
 )
