@@ -512,6 +512,8 @@ def test_task_key_differs_with_every_library_that_the_project_needs(
 WITHOUT_EFFECT = {
     # They move data, or serve Prefect.
     *("obstore", "distributed", "dask", "prefect_dask", "anyio", "httpx", "uvicorn"),
+    # They read databases into snapshots, whose content counts.
+    *("adbc_driver_postgresql", "duckdb"),
     # Parts of libraries that count: of pydantic and Jinja, and the threads of NumPy.
     *("pydantic_core", "markupsafe", "threadpoolctl"),
 }
