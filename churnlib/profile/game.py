@@ -191,7 +191,7 @@ def _feeds(
     if day is None:
         return [], []
     rows = {
-        spec: read_monthly_rows(checks.tables[spec.name].checked)
+        spec: read_monthly_rows(checks.tables[spec.name].checked, spec)
         for spec in specs.of_kind("subscriptions", "misses", "history", "events")
         if spec.name in checks.tables
     }
@@ -208,7 +208,12 @@ def _unread(settings: Settings, specs: RawTables, checks: Checks, day: date) -> 
     for spec in () if settings.as_of else histories or (specs.subscriptions,):
         if spec.name not in checks.tables:
             continue
-        arrival = find(rows_by_month(rows_by_day(checks.tables[spec.name].by_day)), share)
+        arrival = find(
+            rows_by_month(
+                rows_by_day(checks.tables[spec.name].by_day), spec.known_after_days
+            ),
+            share,
+        )
         if arrival and arrival.later:
             months = ", ".join(map(month_name, arrival.later))
             number = sum(arrival.later.values())

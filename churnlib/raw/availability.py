@@ -1,7 +1,7 @@
 """The rows that were known on a day, the months that have arrived, and the day of a run."""
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import NamedTuple
 
 import polars as pl
@@ -125,9 +125,7 @@ def default_day(
     if histories:
         is_one_monthly = any(spec.every == "month" for spec in histories)
         found = [
-            _latest_first(
-                days.get(spec.name, {}), share, is_daily=is_one_monthly and spec.every == "day"
-            )
+            _latest_first(days.get(spec.name, {}), spec, share, beside_monthly=is_one_monthly)
             for spec in histories
         ]
         known = [day for day in found if day]
@@ -136,12 +134,15 @@ def default_day(
     return shift_months(start.month, 1) if start else None
 
 
-def _latest_first(days: Mapping[date, int], share: float, *, is_daily: bool) -> date | None:
+def _latest_first(
+    days: Mapping[date, int], spec: TableSpec, share: float, *, beside_monthly: bool
+) -> date | None:
     """The first day of the latest month for which a history has arrived."""
-    arrival = latest_arrival(rows_by_month(days), share)
+    arrival = latest_arrival(rows_by_month(days, spec.known_after_days), share)
     if arrival is None:
         return None
-    is_whole = is_daily and max(days) >= last_day(arrival.month)
+    newest = max(days) - timedelta(days=spec.known_after_days)
+    is_whole = beside_monthly and spec.every == "day" and newest >= last_day(arrival.month)
     return shift_months(arrival.month, 1) if is_whole else arrival.month
 
 
@@ -181,9 +182,16 @@ def no_day(game: str, table: str) -> DataError:
     )
 
 
-def rows_by_month(days: Mapping[date, int]) -> dict[date, int]:
-    """Adds up rows by day to rows by month, by its first day."""
+def rows_by_month(days: Mapping[date, int], delay_days: int = 0) -> dict[date, int]:
+    """Adds up rows by day to rows by month, by its first day.
+
+    Args:
+        days: The rows by the day on which they became known.
+        delay_days: The days from that of a fact to that one; see `known_after_days`.
+    """
+    delay = timedelta(days=delay_days)
     months: dict[date, int] = {}
     for day, count in days.items():
-        months[first_day(day)] = months.get(first_day(day), 0) + count
+        month = first_day(day - delay)
+        months[month] = months.get(month, 0) + count
     return months

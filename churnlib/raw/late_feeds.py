@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from itertools import accumulate
 
 from churnlib.io.datasets import Dataset, DatasetRef
@@ -109,7 +109,8 @@ def find_late(spec: TableSpec, rows: MonthlyRows, as_of: date) -> LateFeed | Non
 
 def last_complete(spec: TableSpec, as_of: date) -> date:
     """The first day of the last month whose rows are all known on a day."""
-    return first_day(as_of) if spec.is_monthly else shift_months(first_day(as_of), -1)
+    reached = first_day(as_of - timedelta(days=spec.known_after_days))
+    return reached if spec.is_monthly else shift_months(reached, -1)
 
 
 def newest_month(rows: MonthlyRows, as_of: date) -> date | None:
@@ -140,7 +141,20 @@ def monthly_rows(days: Mapping[str, Sequence[tuple[str, int]]]) -> MonthlyRows:
     return {age: dict(counts) for age, counts in months.items()}
 
 
-def read_monthly_rows(checked: Dataset | DatasetRef) -> MonthlyRows:
-    """Reads the rows of a checked table by month from its footer."""
+def read_monthly_rows(checked: Dataset | DatasetRef, spec: TableSpec) -> MonthlyRows:
+    """Reads the rows of a checked table by month from its footer.
+
+    Args:
+        checked: The table.
+        spec: The raw table's record. Its delay does not count: rows are of the month in which they
+            would be known without.
+    """
     by_day, by_age = facts(checked, ROWS_BY_DAY, ROWS_BY_AGE)
-    return monthly_rows(by_age or {"0": by_day.get(ROWS, ())})
+    delay = timedelta(days=spec.known_after_days)
+    days = by_age or {"0": by_day.get(ROWS, ())}
+    return monthly_rows(
+        {
+            age: [(str(date.fromisoformat(day) - delay), rows) for day, rows in pairs]
+            for age, pairs in days.items()
+        }
+    )

@@ -154,7 +154,7 @@ def _subscriptions(table: TableSettings, known: Known) -> dict[str, Any]:
     return {
         "order": (CHAR_ID, SUB_START_DATE, SUB_ID),
         "dated": SUB_START_DATE,
-        "known_on": known_on(pl.col(SUB_START_DATE), table),
+        "known_on": pl.col(SUB_START_DATE),
         "parent": Parent(known.characters, CHAR_ID, unknown),
         "warnings": (
             DataWarning("subscribed for less than a month", pl.col(SUB_MONTHS) < 1),
@@ -190,7 +190,7 @@ def _misses(table: TableSettings, known: Known) -> dict[str, Any]:
     return {
         "order": (CHAR_ID, SUB_ID, START_DATE),
         "dated": START_DATE,
-        "known_on": known_on(day, table),
+        "known_on": day,
         "complete_after": months_from(pl.col(START_DATE), pl.col(END_DATE)),
         "parent": Parent(known.subscriptions, SUB_ID),
         "rules": (run_in_order,),

@@ -198,9 +198,9 @@ class TableSpec(Table):
 
     @property
     def is_monthly(self) -> bool:
-        """Whether all facts become known on the first day of a month."""
+        """Whether all facts are of the first day of a month."""
         is_monthly_history = self.kind == "history" and self.every == "month"
-        return (is_monthly_history or self.kind == "misses") and not self.known_after_days
+        return is_monthly_history or self.kind == "misses"
 
     @property
     def months_until_known(self) -> int:

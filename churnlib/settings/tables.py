@@ -25,7 +25,7 @@ COLUMN_KINDS: Mapping[DeclaredKind, str] = {
     "category": "text with few values, which never change",
     "number": "a number that never changes; in a history or events, that of its day",
     "flag": "true or false, which never changes; in a history or events, that of its day",
-    "date": "a day known from the start, such as that of birth: its feature is the months from it "
+    "date": "a day of a character known from the start, such as that of birth: its feature is the months from it "
     "to the day of the row, null before it",
     "milestone": "the day on which something is reached: its features are whether it was by the "
     "day of the row, and the months until then from the creation",
@@ -106,7 +106,8 @@ class TableSettings(Section):
     time: Name | None = None
     """The column of events with the day or the time of each."""
     known_after_days: Whole = Field(default=0, ge=0, le=MOST_DAYS)
-    """The number of days from that of a fact to that on which it reaches the data."""
+    """The number of days from that of a fact of a history, or of an event, to that on which it
+    reaches the data."""
     path: Annotated[
         str | None,
         Field(min_length=1),
@@ -176,6 +177,11 @@ class TableSettings(Section):
             raise ValueError(f"has time = '{self.time}', which is a column of another meaning")
         if self.absent and self.kind in ONE_OF_EACH:
             raise ValueError(f"cannot be absent: every game has a table of kind {self.kind}")
+        if self.known_after_days and self.kind not in ("history", "events"):
+            raise ValueError(
+                "has known_after_days, which only histories and events have: a subscription and a "
+                "miss count from their own day. Run as of an earlier day where they arrive late"
+            )
         if self.query is not None and self.table is not None:
             raise ValueError("has both a query and a table. Remove one of them")
         if self.in_database and not self.is_queried:

@@ -45,7 +45,7 @@ def data_faults(settings: Settings, data_dir: str | None) -> Iterator[tuple[str,
         for spec in raw_tables(settings).of_kind("subscriptions", "misses", *ACTIVITY_KINDS):
             if spec.name in counts:
                 checked = catalog.checked(spec.name)
-                if late := find_late(spec, read_monthly_rows(checked), day):
+                if late := find_late(spec, read_monthly_rows(checked, spec), day):
                     yield "late", f"{late} (as of {day}, {_when_checked(checked)})"
         yield from _batch_faults(settings, data_dir, counts, day)
     except DataError as error:

@@ -68,7 +68,7 @@ def open_tables(
     if count_later:
         later = {spec.name: rows_after(tables[spec.name].by_day, as_of) for spec in wanted}
     _warn_of_later({name: rows for name, rows in later.items() if rows and name not in told})
-    return tuple(_with_facts(tables[s.name], as_of, later.get(s.name, 0)) for s in wanted)
+    return tuple(_with_facts(tables[s.name], s, as_of, later.get(s.name, 0)) for s in wanted)
 
 
 def _warn_of_later(rows: Mapping[str, int]) -> None:
@@ -77,7 +77,7 @@ def _warn_of_later(rows: Mapping[str, int]) -> None:
         run_logger().warning("rows %s: %s", LATER, counts)
 
 
-def _with_facts(table: CheckedTable, as_of: date, later: int) -> RawTable:
+def _with_facts(table: CheckedTable, spec: TableSpec, as_of: date, later: int) -> RawTable:
     rows, odd = count_known(table.by_day, as_of)
     odd |= spelling_warnings(table.spellings, as_of)
     where, rejected = f"{table.source.game}: {table.source.name}", table.rejected
@@ -94,4 +94,4 @@ def _with_facts(table: CheckedTable, as_of: date, later: int) -> RawTable:
         "rows": rows,
         "odd": {**odd, LATER: later} if later else odd,
     }
-    return RawTable(table.checked, about, read_monthly_rows(table.checked))
+    return RawTable(table.checked, about, read_monthly_rows(table.checked, spec))

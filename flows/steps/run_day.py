@@ -80,7 +80,10 @@ def derive_day(settings: Settings, catalog: Catalog) -> DerivedDay:
     faulty = [spec for spec in specs if counted[spec.name][1]]
     check_tables(settings, catalog, faulty, day)  # Their dates may be wrong, and so the day.
     find = latest_arrival if tables.of_kind("history") else latest_start
-    arrivals = {name: find(rows_by_month(rows), share) for name, rows in days.items()}
+    arrivals = {
+        name: find(rows_by_month(rows, tables[name].known_after_days), share)
+        for name, rows in days.items()
+    }
     later = {
         name: arrival
         for name, arrival in arrivals.items()

@@ -75,7 +75,7 @@ def check_first(run: Run, flow: WindowName | None, *tables: TableSpec) -> None:
     checked = check_tables(run.settings, run.catalog, tables, run.as_of)
     rows = {name: table.now for name, table in checked.items()}
     names = [spec.name for spec in run.raw.of_kind(*needed_kinds(flow))]
-    refuse_late(run, {name: read_monthly_rows(rows[name]) for name in names}, flow)
+    refuse_late(run, {name: read_monthly_rows(rows[name], run.raw[name]) for name in names}, flow)
     if flow is not None:
         subs = started_subs(rows[run.raw.subscriptions.name], run.as_of)
         check_selects_any(subs, run.window(flow), run.settings.game)

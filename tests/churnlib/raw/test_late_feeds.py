@@ -1,6 +1,6 @@
 """Raw tables whose last months hold far fewer rows than those before."""
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -11,7 +11,9 @@ from churnlib.months import shift_months
 from churnlib.raw.late_feeds import LateFeed, MonthlyRows, find_late, monthly_rows, newest_month
 from churnlib.raw.quality_warnings import ROWS, ROWS_BY_AGE, ROWS_BY_DAY
 from churnlib.synthesis import PROCESSES, generate
-from tests.base import HISTORY, raw_tables
+from churnlib.schemas import raw_tables as schemas
+from churnlib.settings.tables import TableSettings
+from tests.base import HISTORY, declared, raw_tables
 from tests.churnlib.raw.samples import miss, prepare, sub, write
 
 TABLES = raw_tables()
@@ -122,3 +124,17 @@ def test_missing_months_of_misses_are_found(misses: pl.DataFrame, column: str) -
         assert late is not None
         assert (late.first, late.last) == (until, date(2024, 12, 1))
         assert late.found == 0
+
+
+@pytest.mark.parametrize("days", [0, 1, 15, 30, 31, 45])
+def test_history_that_reaches_the_data_late_is_judged_by_its_own_months(days: int) -> None:
+    firsts = [date(2023 + n // 12, n % 12 + 1, 1) for n in range(20)]
+    delay = timedelta(days=days)
+    history = declared(tables={"gems": TableSettings(kind="history", known_after_days=days)})
+    spec = schemas.raw_tables(history)["gems"]
+    rows = monthly_rows({"0": [(str(first), 100) for first in firsts]})
+    assert find_late(spec, rows, firsts[-1] + delay) is None
+    short = monthly_rows({"0": [(str(first), 100) for first in firsts[:-3]]})
+    late = find_late(spec, short, firsts[-1] + delay)
+    assert late
+    assert late.first == firsts[-3]

@@ -103,15 +103,16 @@ def test_known_after_days_moves_the_day_on_which_facts_are_known(days: int) -> N
     own = tables(
         gems={**GEMS, "known_after_days": days},
         logins={**LOGINS, "known_after_days": days},
-        sub_data={"known_after_days": days},
-        sub_miss={"known_after_days": days},
     )
     known = date(2024, 2, 28 + days) if days < 2 else date(2024, 3, days - 1)
     assert known_on(own["gems"], date=date(2024, 2, 28)) == known
     assert known_on(own["logins"], at=datetime(2024, 2, 28, 12)) == known
-    assert known_on(own["sub_data"], sub_start_date=date(2024, 2, 28)) == known
-    missed = known_on(own["sub_miss"], start_date=date(2024, 2, 1))
-    assert missed == date(2024, 3, 1 + days)
+
+
+def test_missed_month_is_known_on_the_first_day_of_the_next() -> None:
+    own = tables()
+    assert known_on(own["sub_miss"], start_date=date(2024, 2, 1)) == date(2024, 3, 1)
+    assert known_on(own["sub_data"], sub_start_date=date(2024, 2, 28)) == date(2024, 2, 28)
 
 
 def test_tables_follow_those_that_they_refer_to() -> None:

@@ -89,6 +89,11 @@ def test_tables_and_features_that_do_not_fit_are_refused(
             "of kind history",
         ),
         (
+            "[tables.sub_miss]\nknown_after_days = 1",
+            "  tables.sub_miss (from games/hawk.toml): has known_after_days, which only histories and "
+            "events have",
+        ),
+        (
             "[tables.sub_miss]\nabsent = true",
             "  tables.sub_miss (from games/hawk.toml): cannot be absent: every game has a table of "
             "kind misses",

@@ -144,8 +144,8 @@ def test_where_tables_are_and_tables_without_features_are_irrelevant(
     ("change", "words"),
     [
         (
-            {"tables__sub_data__known_after_days": 2},
-            "tables.sub_data.known_after_days was 0 and is 2",
+            {"tables__character_currency__known_after_days": 2},
+            "tables.character_currency.known_after_days was 0 and is 2",
         ),
         (
             {"tables__sub_data__fill": {"price": 0}},
