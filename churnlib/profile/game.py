@@ -209,9 +209,7 @@ def _unread(settings: Settings, specs: RawTables, checks: Checks, day: date) -> 
         if spec.name not in checks.tables:
             continue
         arrival = find(
-            rows_by_month(
-                rows_by_day(checks.tables[spec.name].by_day), spec.known_after_days
-            ),
+            rows_by_month(rows_by_day(checks.tables[spec.name].by_day), spec.known_after_days),
             share,
         )
         if arrival and arrival.later:

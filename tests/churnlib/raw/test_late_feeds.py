@@ -10,9 +10,9 @@ from churnlib.io.footer import facts
 from churnlib.months import shift_months
 from churnlib.raw.late_feeds import LateFeed, MonthlyRows, find_late, monthly_rows, newest_month
 from churnlib.raw.quality_warnings import ROWS, ROWS_BY_AGE, ROWS_BY_DAY
-from churnlib.synthesis import PROCESSES, generate
 from churnlib.schemas import raw_tables as schemas
 from churnlib.settings.tables import TableSettings
+from churnlib.synthesis import PROCESSES, generate
 from tests.base import HISTORY, declared, raw_tables
 from tests.churnlib.raw.samples import miss, prepare, sub, write
 

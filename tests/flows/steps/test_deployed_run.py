@@ -135,7 +135,10 @@ def test_deployed_run_cannot_add_a_table_with_a_path(deployed: None) -> None:
 
 
 def test_deployed_run_may_change_other_settings_of_tables(deployed: None) -> None:
-    changes = {"tables.character_data.columns.race": "null", "tables.character_currency.known_after_days": 2}
+    changes = {
+        "tables.character_data.columns.race": "null",
+        "tables.character_currency.known_after_days": 2,
+    }
     check_deployed_run(load_settings(GAME, changes))
 
 
