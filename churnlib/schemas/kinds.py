@@ -184,7 +184,7 @@ def after_term() -> pl.Expr:
     return month_start(month_index(pl.col(SUB_START_DATE)) + term + 1)
 
 
-def _misses(table: TableSettings, known: Known) -> dict[str, Any]:
+def _misses(_table: TableSettings, known: Known) -> dict[str, Any]:
     # A missed month is known on the first day of the next.
     day = month_start(month_index(pl.col(START_DATE)) + 1)
     return {

@@ -25,8 +25,8 @@ COLUMN_KINDS: Mapping[DeclaredKind, str] = {
     "category": "text with few values, which never change",
     "number": "a number that never changes; in a history or events, that of its day",
     "flag": "true or false, which never changes; in a history or events, that of its day",
-    "date": "a day of a character known from the start, such as that of birth: its feature is the months from it "
-    "to the day of the row, null before it",
+    "date": "a day of a character known from the start, such as that of birth: its feature is the "
+    "months from it to the day of the row, null before it",
     "milestone": "the day on which something is reached: its features are whether it was by the "
     "day of the row, and the months until then from the creation",
     "undated": "a number as of the extract, such as a total, which leaks what happened later: a "

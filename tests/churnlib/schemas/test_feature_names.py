@@ -28,10 +28,12 @@ def test_names_of_a_game_are_all_different() -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        *output_tables(settings_with({}))["standard_features"].columns.keys()
-        - {"char_id", *load_settings("game1", environ={}).tables["character_data"].declared}
-        - {*load_settings("game1", environ={}).tables["sub_data"].columns}
-        - {"sub_id", "sub_start_date"},
+        *sorted(
+            output_tables(settings_with({}))["standard_features"].columns.keys()
+            - {"char_id", *load_settings("game1", environ={}).tables["character_data"].declared}
+            - {*load_settings("game1", environ={}).tables["sub_data"].columns}
+            - {"sub_id", "sub_start_date"}
+        ),
         *PREDICTED,
         LABEL,
         "hard_balance",

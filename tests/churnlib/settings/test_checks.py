@@ -90,8 +90,8 @@ def test_tables_and_features_that_do_not_fit_are_refused(
         ),
         (
             "[tables.sub_miss]\nknown_after_days = 1",
-            "  tables.sub_miss (from games/hawk.toml): has known_after_days, which only histories and "
-            "events have",
+            "  tables.sub_miss (from games/hawk.toml): has known_after_days, which only histories "
+            "and events have",
         ),
         (
             "[tables.sub_miss]\nabsent = true",
