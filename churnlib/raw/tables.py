@@ -5,11 +5,13 @@ from datetime import date
 import polars as pl
 
 from churnlib.io.catalog import Catalog
+from churnlib.io.databases.snapshot import Source, check_snapshot
 from churnlib.raw.quality_warnings import DayCounts, count_unknown_parents
 from churnlib.raw.unknown_ids import check_share_known
 from churnlib.raw.validate import check_table
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import Settings, load_settings
+from churnlib.settings.databases import is_database
 
 
 def read_tables(settings: Settings | str, *, as_of: date | None = None) -> dict[str, pl.LazyFrame]:
@@ -34,7 +36,10 @@ def read_tables(settings: Settings | str, *, as_of: date | None = None) -> dict[
     for name, spec in tables.items():
         reference = spec.required_parent
         parent = checked[reference.table] if reference else None
-        source = catalog.raw(name, settings.tables[name].path)
+        place = settings.tables[name]
+        source = catalog.raw(name, place.path)
+        if place.path and is_database(place.path):
+            check_snapshot(source, place.path, Source(place.query, place.table))
         table = check_table(source, name, settings, parent=parent, as_of=as_of)
         checked[name] = table.rows.lazy()
         if spec.parent and not spec.required_parent:

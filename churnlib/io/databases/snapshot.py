@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 from churnlib.errors import DataError
 from churnlib.io.databases.arrow_types import columns_of, converted
 from churnlib.io.databases.connection import Connection, connect, quoted_table
-from churnlib.io.datasets import ROWS_PER_GROUP
-from churnlib.io.footer import footer
+from churnlib.io.datasets import ROWS_PER_GROUP, Dataset
+from churnlib.io.footer import facts, footer
 from churnlib.io.table_writer import FORMAT
 from churnlib.settings.databases import shown_database
 
@@ -35,6 +35,24 @@ class Source:
         if self.query is None:
             return f"SELECT * FROM {quoted_table(self.table or '')}"
         return self.query.strip().rstrip(";").rstrip()
+
+
+def check_snapshot(snapshot: Dataset, uri: str, source: Source) -> None:
+    """Checks that a snapshot was read as the settings say now.
+
+    Args:
+        snapshot: The snapshot.
+        uri: The database.
+        source: The rows.
+
+    Raises:
+        DataError: It is of another database or query.
+    """
+    if facts(snapshot, "database", "query") != [shown_database(uri), source.statement]:
+        raise DataError(
+            f"{snapshot.game}: {snapshot.uri} was read from another database or by another query "
+            f"than tables.{snapshot.name} says now. Run a flow, which reads the table again."
+        )
 
 
 def read_database(

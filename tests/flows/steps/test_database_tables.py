@@ -9,6 +9,7 @@ import pytest
 
 from churnlib.errors import DataError
 from churnlib.io.catalog import Catalog
+from churnlib.io.databases.snapshot import Source, check_snapshot
 from churnlib.io.snapshots import FOLDER, snapshots
 from churnlib.io.storage import fingerprint
 from churnlib.settings import Settings, load_settings
@@ -134,3 +135,13 @@ def test_flows_read_what_they_and_their_parts_declare() -> None:
         "events",
     }
     assert "misses" in pipeline_of(train_from_raw).kinds
+
+
+def test_snapshot_of_another_query_is_not_read_as_the_table(data: Path) -> None:
+    settings = settings_of(data)
+    read(settings, "subscriptions")
+    snapshot = Catalog(str(data), GAME).raw(SUBS, URI)
+    wanted = settings.tables[SUBS]
+    check_snapshot(snapshot, URI, Source(wanted.query))
+    with pytest.raises(DataError, match=r"by another query than tables\.sub_data says now"):
+        check_snapshot(snapshot, URI, Source("select * from subs where sub_id > 1"))
