@@ -16,7 +16,7 @@ from churnlib.months import last_day
 from churnlib.raw.batches import SortedReader, batches_of
 from churnlib.raw.decimal_points import DecimalPoints
 from churnlib.raw.spellings import SpellingCounts
-from churnlib.schemas.columns import CHAR_ID
+from churnlib.schemas.columns import CHAR_ID, CREATION_DATE
 from churnlib.schemas.spec import DataWarning, TableSpec
 
 ByDay = Mapping[str, Sequence[tuple[str, int]]]
@@ -154,7 +154,10 @@ def _day_of(warning: DataWarning, spec: TableSpec) -> pl.Expr:
 
 
 def _dates(spec: TableSpec) -> list[str]:
-    return [name for name, dtype in spec.types.items() if dtype in (pl.Date, pl.Datetime)]
+    """The days that should be in the game's time; other days of characters may be of birth."""
+    others = {*spec.of_kind("date")} - {CREATION_DATE} if spec.kind == "entity" else ()
+    dates = (name for name, dtype in spec.types.items() if dtype in (pl.Date, pl.Datetime))
+    return [name for name in dates if name not in others]
 
 
 def count_unknown_parents(checked: pl.LazyFrame, spec: TableSpec, parent: pl.LazyFrame) -> ByDay:

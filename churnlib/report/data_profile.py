@@ -183,7 +183,7 @@ def _table(table: TableProfile) -> Section:
     arrived = ""
     if table.arrived:
         arrived = f" The latest month that has arrived is {month_name(table.arrived)}."
-    lead = f"{table.description} {counted(table.rows, 'row')} of {table.file}.{arrived}"
+    lead = f"{table.description} {counted(table.rows, 'row')} of {table.file}.{arrived}".strip()
     shown = [_columns(table), _odd(table), _months(table)]
     return Section(table.name, table.name, lead, tuple(shown))
 

@@ -63,9 +63,12 @@ def contracts(
         term = random.choice((6, 12, 24))
         made.append((50_001 + place, place % (number * 2 // 3), start, term))
         begin = random.randrange(1, 6)
-        if random.random() < 0.35 and months + begin + 3 < MONTHS:
-            first = shift_months(start.replace(day=1), begin)
-            missed.append([50_001 + place, first, shift_months(first, random.choice((0, 2, 3)))])
+        if random.random() < 0.35 and months + begin < MONTHS - 1:
+            first = months + begin
+            last = min(first + random.choice((0, 2, 3)), MONTHS - 2)  # Until the day of the run.
+            missed.append(
+                [50_001 + place, *(shift_months(FIRST, month) for month in (first, last))]
+            )
     return made, missed
 
 
