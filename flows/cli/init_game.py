@@ -1,11 +1,11 @@
 """`churn init-game`: proposes the file of a new game from a folder of its tables."""
 
 import re
-import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from churnlib.errors import SettingsError
+from churnlib.io.commands import churn_command
 from churnlib.proposal.game import Proposal, propose
 from churnlib.proposal.game_file import game_file, guesses, missing
 from churnlib.proposal.window_text import in_words
@@ -44,8 +44,9 @@ def init_game(name: str, folder: str, *, print_only: bool = False) -> None:
         return
     file.write_text(text, encoding="utf-8")
     data_dir = str(place.parents[1]) if is_raw_folder else base.data_dir
-    options = "" if data_dir == base.data_dir else f" --data-dir {shlex.quote(data_dir)}"
-    print(lines("\n".join(_summary(proposal, text, file, f"--game {name}{options}"))))
+    named = None if data_dir == base.data_dir else data_dir
+    following = [churn_command(command, name, named) for command in ("check", "run")]
+    print(lines("\n".join(_summary(proposal, text, file, following))))
 
 
 def _new_file(name: str) -> Path:
@@ -66,7 +67,7 @@ def _new_file(name: str) -> Path:
     return file
 
 
-def _summary(proposal: Proposal, text: str, file: Path, options: str) -> Iterator[str]:
+def _summary(proposal: Proposal, text: str, file: Path, following: Sequence[str]) -> Iterator[str]:
     for placed in proposal.tables:
         unused = sum(choice.kind is None for choice in placed.choices)
         used = len(placed.file.columns) - unused
@@ -82,4 +83,4 @@ def _summary(proposal: Proposal, text: str, file: Path, options: str) -> Iterato
         yield "not placed:"
         yield from (f"  - {name} {why}" for name, why in proposal.unplaced.items())
     yield f"{guesses(text)} comments in it to check: {file}"
-    yield from ("next:", f"  churn check {options}", f"  churn run {options}")
+    yield from ("next:", *(f"  {command}" for command in following))

@@ -18,9 +18,9 @@ GAME = "game1"
         (["gmae1"], "there is no game 'gmae1'"),
         ([GAME, "--set", "train.seeed=1"], "train.seeed (from --set): there is no such setting."),
         (
-            [GAME, "--set", "CHURN_AFTER_MONTHS=1"],
-            "CHURN_AFTER_MONTHS (from --set): there is no such setting. Did you mean "
-            "'churn_after_months'?",
+            [GAME, "--set", "HORIZON_MONTHS=1"],
+            "HORIZON_MONTHS (from --set): there is no such setting. Did you mean "
+            "'horizon_months'?",
         ),
         ([GAME, "--set", "horizon_months=0"], "horizon_months (from --set): "),
         ([GAME, "--set", "train.seed"], "'train.seed' is not PATH=VALUE, such as train.seed=7"),

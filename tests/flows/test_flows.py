@@ -12,6 +12,7 @@ import pytest
 
 from churnlib.features.cohort import feature_columns
 from churnlib.settings import load_settings
+from churnlib.synthesis import STANDARD
 from flows import FLOWS
 from flows.map.build import build_graph
 from flows.map.graph import DatasetNode, Graph
@@ -21,7 +22,7 @@ from tests.base import output_tables, raw_tables
 from tests.flows.models import champion
 from tests.flows.studio import BATCH_DAY, FAST, ROOT, Snapshot, Studio
 
-GAMES = tuple(FAST)
+GAMES = tuple(STANDARD)
 DAYS = {"batch_predict": ("--as-of", BATCH_DAY)}
 LINES = (
     *((flow, *DAYS.get(flow, ())) for flow in FLOWS),
