@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from churnlib.io.catalog import data_dir_of
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.settings import load_settings
+from churnlib.settings.tables import DeclaredTables
 from churnlib.versions import decision
 from flows.engine.cache import check_arguments
 from flows.engine.ledger import Call
@@ -39,6 +40,7 @@ PARAMETERS = {
     "champion.promote": "may_promote",
     "champion.min_outcomes": "no_contact",
     "evaluation.min_outcomes": "no_contact",
+    **dict.fromkeys(("standard", "tables", "features"), "columns"),
 }
 """Parameters with names other than their settings', except windows."""
 
@@ -81,7 +83,8 @@ def observed(studio: Studio) -> Observed:
         patch.setattr(running, "show_datasets", keep)
         patch.setattr(decision, "FLOOR_ERROR", 0.5)  # On few subscriptions.
         patch.setattr("flows.task.check_arguments", keep_arguments)
-        take_through(studio, {})
+        exports = {"delivery.to": str(studio.data / "exports")}
+        take_through(studio, exports)
         spoil(studio)
         faulty = {"raw.on_bad_rows": "quarantine", "raw.max_bad_share": 0.5}
         # The second model differs and is accepted, so that it is compared and promoted.
@@ -181,7 +184,8 @@ def value_at(settings: Any, path: str) -> Any:
 
 
 def is_settings(value: Any) -> bool:
-    return isinstance(value, BaseModel) and type(value).__module__.startswith("churnlib.settings")
+    is_section = isinstance(value, BaseModel) and not isinstance(value, DeclaredTables)
+    return is_section and type(value).__module__.startswith("churnlib.settings")
 
 
 def records_in(arguments: Mapping[str, Any]) -> Iterator[Any]:
