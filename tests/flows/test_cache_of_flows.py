@@ -193,9 +193,9 @@ def test_cache_changed_line_in_a_pure_function_runs_again_what_calls_it(
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=ignored)
     module = tmp_path / Path(history.__file__).relative_to(ROOT)
-    source, line = module.read_text(), "self.latest - self._history.take(row)"
+    source, line = module.read_text(), "latest - column.values.take(row)"
     assert source.count(line) == 1
-    module.write_text(source.replace(line, "self._history.take(row) - self.latest"))
+    module.write_text(source.replace(line, "column.values.take(row) - latest"))
     run = python("-m", "flows.train", *settled.arguments(GAME, "--from-raw"), cwd=tmp_path)
     assert run.returncode == 0, run.stderr
     assert written(run.stderr) == FEATURES
