@@ -14,9 +14,10 @@ from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
 from benchmarks.start_up import clean_environment, lasting_server
+from churnlib.synthesis import STANDARD
 from flows import COMPOSITES, FLOWS
 from flows.engine.server_access import AUTH, URL
-from tests.flows.studio import FAST, ROOT, Studio
+from tests.flows.studio import ROOT, Studio
 
 PATIENCE = 240
 """Seconds that all may take."""
@@ -41,7 +42,7 @@ def server(prefect_server: Path, tmp_path: Path) -> Iterator[Mapping[str, str]]:
 @pytest.fixture
 def complete_games(studio: Studio) -> Studio:
     """A data folder in which every flow of both games has run."""
-    for game in FAST:
+    for game in STANDARD:
         studio.take_through(game)
     return studio
 
@@ -85,7 +86,7 @@ def test_ten_flows_at_once_against_one_server_on_sqlite_complete(
 ) -> None:
     commands, expected = [], Counter[tuple[str, str, bool]]()
     for flow, parts in PARTS.items():
-        for game in FAST:
+        for game in STANDARD:
             data = tmp_path / flow / game
             shutil.copytree(complete_games.data, data)
             studio = Studio(data, complete_games.pristine)
@@ -101,7 +102,7 @@ def test_ten_flows_at_once_against_one_server_on_sqlite_complete(
 
 @pytest.mark.slow
 def test_two_first_runs_at_once_in_an_empty_home_complete(pristine: Path, tmp_path: Path) -> None:
-    studios = {game: Studio(tmp_path / game, pristine) for game in FAST}
+    studios = {game: Studio(tmp_path / game, pristine) for game in STANDARD}
     for studio in studios.values():
         studio.restore()
     commands = [["flows.standard_features", *s.arguments(game)] for game, s in studios.items()]
