@@ -1,10 +1,12 @@
 """The page of what a game can declare, and of the features that follow: `docs/features.md`."""
 
+import inspect
 from collections.abc import Iterable, Iterator
 from typing import Any, get_args
 
 from churnlib.features.aggregations import meaning_of
-from churnlib.settings import list_games, load_settings
+from churnlib.features.python import feature
+from churnlib.settings import games_folder, list_games, load_settings
 from churnlib.settings.event_features import EventFeatures, EventFunction
 from churnlib.settings.features import CalendarFeatures, FeatureSettings, PythonFeatures
 from churnlib.settings.history_features import CURRENCY, HistoryFeatures, HistoryFunction
@@ -54,8 +56,9 @@ VISIBLE = (
     "A feature is computed from the facts that were known on the day of its row, the start of the",
     "subscription: those whose date plus `known_after_days` is not after it. A window of `n` days",
     "back from a day holds the facts of less than `n` days before it, that day included; one of",
-    "`n` months those of less than `n` calendar months before it. A window such as `30d..60d`",
-    "holds those from 30 to less than 60 days before: the ratio of two windows is a change.",
+    "`n` months those of the month of the day and of the `n - 1` calendar months before it: back from",
+    "24 June as from 1 June, `6mo` begins on 1 January. A window such as `30d..60d` holds those from",
+    "30 to less than 60 days before: the ratio of two windows is a change.",
 )
 
 
@@ -82,6 +85,7 @@ def page() -> Iterator[str]:
     yield from ("", "Counts and sums are 0 without events, all else is null.", "")
     yield from ("## Other features", "", *_words(FeatureSettings))
     yield from (*_words(CalendarFeatures, "calendar."), *_words(PythonFeatures, "python."), "")
+    yield from ("## Features in Python", "", *_python(), "")
     yield from ("## The games", "", "| game | from | features |", "|---|---|---|")
     for game in list_games():
         features = load_settings(game, local=False, environ={}).features
@@ -89,6 +93,18 @@ def page() -> Iterator[str]:
             names = [feature.name for feature in asked.of_table(table)]
             yield f"| {game} | {table} | {_code(names)} |"
     yield ""
+
+
+def _python() -> Iterator[str]:
+    """How to write a function, from its docstring, with the example that there is."""
+    about = inspect.cleandoc(feature.__doc__ or "").split("\n\nArgs:")[0].split("\n\n")
+    yield "Functions in [`games/features.py`](../games/features.py) compute features of one's own."
+    yield from (" ".join(paragraph.split()) for paragraph in about[1:])
+    example = (games_folder() / "features.py").read_text(encoding="utf-8")
+    yield from ("", "```python", example.strip(), "```", "")
+    yield 'A game names it: `[features.python]`, `use = ["hard_balance_to_mean"]`. A model is'
+    yield "refused once the code of its functions has changed, but not for comments or functions that"
+    yield "it does not use; other modules that the file imports do not count."
 
 
 def _words(model: type[Any], prefix: str = "") -> Iterator[str]:

@@ -109,8 +109,10 @@ def find_late(spec: TableSpec, rows: MonthlyRows, as_of: date) -> LateFeed | Non
 
 def last_complete(spec: TableSpec, as_of: date) -> date:
     """The first day of the last month whose rows are all known on a day."""
-    reached = first_day(as_of - timedelta(days=spec.known_after_days))
-    return reached if spec.is_monthly else shift_months(reached, -1)
+    newest = as_of - timedelta(days=spec.known_after_days)  # The last day of which all is known.
+    if spec.is_monthly:
+        return first_day(newest)
+    return shift_months(first_day(newest + timedelta(days=1)), -1)
 
 
 def newest_month(rows: MonthlyRows, as_of: date) -> date | None:

@@ -138,3 +138,13 @@ def test_history_that_reaches_the_data_late_is_judged_by_its_own_months(days: in
     late = find_late(spec, short, firsts[-1] + delay)
     assert late
     assert late.first == firsts[-3]
+
+
+def test_last_month_of_events_is_judged_on_the_day_on_which_all_of_it_is_known() -> None:
+    logins = TableSettings(kind="events", time="at", known_after_days=1)
+    spec = schemas.raw_tables(declared(tables={"logins": logins}))["logins"]
+    rows = months(20_000, date(2024, 11, 1))
+    late = find_late(spec, rows, DAY)
+    assert late
+    assert late.first == date(2024, 12, 1)
+    assert find_late(spec, rows, date(2024, 12, 31)) is None
