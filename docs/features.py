@@ -56,9 +56,9 @@ VISIBLE = (
     "A feature is computed from the facts that were known on the day of its row, the start of the",
     "subscription: those whose date plus `known_after_days` is not after it. A window of `n` days",
     "back from a day holds the facts of less than `n` days before it, that day included; one of",
-    "`n` months those of the month of the day and of the `n - 1` calendar months before it: back from",
-    "24 June as from 1 June, `6mo` begins on 1 January. A window such as `30d..60d` holds those from",
-    "30 to less than 60 days before: the ratio of two windows is a change.",
+    "`n` months those of the month of the day and of the `n - 1` calendar months before it: back",
+    "from 24 June as from 1 June, `6mo` begins on 1 January. A window such as `30d..60d` holds those",
+    "from 30 to less than 60 days before: the ratio of two windows is a change.",
 )
 
 
@@ -103,8 +103,8 @@ def _python() -> Iterator[str]:
     example = (games_folder() / "features.py").read_text(encoding="utf-8")
     yield from ("", "```python", example.strip(), "```", "")
     yield 'A game names it: `[features.python]`, `use = ["hard_balance_to_mean"]`. A model is'
-    yield "refused once the code of its functions has changed, but not for comments or functions that"
-    yield "it does not use; other modules that the file imports do not count."
+    yield "refused once the code of its functions has changed, but not for comments or functions"
+    yield "that it does not use; other modules that the file imports do not count."
 
 
 def _words(model: type[Any], prefix: str = "") -> Iterator[str]:
