@@ -57,8 +57,8 @@ VISIBLE = (
     "subscription: those whose date plus `known_after_days` is not after it. A window of `n` days",
     "back from a day holds the facts of less than `n` days before it, that day included; one of",
     "`n` months those of the month of the day and of the `n - 1` calendar months before it: back",
-    "from 24 June as from 1 June, `6mo` begins on 1 January. A window such as `30d..60d` holds those",
-    "from 30 to less than 60 days before: the ratio of two windows is a change.",
+    "from 24 June as from 1 June, `6mo` begins on 1 January. A window such as `30d..60d` holds",
+    "those from 30 to less than 60 days before: the ratio of two windows is a change.",
 )
 
 
