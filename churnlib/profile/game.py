@@ -7,6 +7,8 @@ from pathlib import Path
 
 import polars as pl
 
+from churnlib.errors import ChurnlibError
+from churnlib.features.cohort import feature_columns
 from churnlib.io.catalog import month_name
 from churnlib.profile.checks import (
     CheckedTable,
@@ -103,6 +105,7 @@ def profile_game(settings: Settings, scratch: Path) -> GameProfile:
     late, gaps = _feeds(settings, specs, checks, day)
     stops = settings.raw.on_late == "fail"
     refusals = (
+        *_features(settings),
         *_faults(settings, specs, checks, judged, scratch),
         *(_no_day(settings, specs) if day is None else ()),
         *(late if stops else ()),
@@ -121,6 +124,14 @@ def profile_game(settings: Settings, scratch: Path) -> GameProfile:
         refusals=refusals,
         warnings=(*(() if stops else late), *gaps, *_unread(settings, specs, checks, judged)),
     )
+
+
+def _features(settings: Settings) -> Iterator[str]:
+    """Why the features that the settings ask for cannot be computed."""
+    try:
+        feature_columns(settings)
+    except ChurnlibError as error:
+        yield str(error)
 
 
 def _faults(

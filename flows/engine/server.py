@@ -174,10 +174,17 @@ class LocalServer:
         deadline = time.monotonic() + START_SECONDS
         while not self._answers(deadline - time.monotonic()):
             if process.poll() is not None or time.monotonic() > deadline:
-                raise ServerError(
-                    f"Prefect's server did not start. The end of {self._log}:\n{self._tail()}"
-                )
+                raise ServerError(self._not_started(process))
             time.sleep(0.05)
+
+    def _not_started(self, process: "subprocess.Popen[bytes]") -> str:
+        tail = self._tail()
+        if process.poll() is None and not tail:
+            return (
+                f"Prefect's server did not start within {START_SECONDS} seconds: the machine may "
+                "be busy. Run the command again, or start a lasting server first (`churn server`)"
+            )
+        return f"Prefect's server did not start. The end of {self._log}:\n{tail}"
 
     def _tail(self) -> str:
         """The last error in the log, without its traceback; if there is none, the last lines."""

@@ -177,3 +177,9 @@ def test_table_in_a_database_is_read_and_not_kept(
     table = {table.name: table for table in found.tables}["sub_miss"]
     assert (table.rows, table.file) == (misses.height, f"sqlite:///{tmp_path}/game.db")
     assert written(raw.parents[1]) == before
+
+
+def test_feature_that_cannot_be_computed_is_a_refusal(profile: Profile) -> None:
+    ratio = {"name": "trend", "of": "hard_balance", "over": "nothing"}
+    found = profile(**{"features.ratios": [ratio]})
+    assert any("features.ratios: trend is of 'nothing'" in reason for reason in found.refusals)
