@@ -48,20 +48,16 @@ from tests.store_server import StoreServer  # noqa: E402
 
 SERVER = LocalServer()
 NEED_SERVER = ("tests/flows/", "tests/deployments/")
-PRODUCTION = "tests/flows/production/"
-"""Tests with servers and workers of their own, which take about as long as all others."""
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
-    """Keeps the tests of a file on one process, and those with the server, or production's, too."""
+    """Keeps the tests of a file on one process, and all tests with the server on the same."""
     scheduler = LoadFileScheduling(config, log)
     file_of = scheduler._split_scope
 
     def scope(nodeid: str) -> str:
         file: str = file_of(nodeid)
-        if file.startswith(PRODUCTION):
-            return PRODUCTION
         return "server" if file.startswith(NEED_SERVER) else file
 
     scheduler._split_scope = scope
