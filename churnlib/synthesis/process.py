@@ -96,6 +96,9 @@ class ChurnProcess:
         game: The game's name; a part of the seed, so that games with the same seed differ.
         terms: Categories of the column `sub_months`, as text.
         base_rate: The share of subscriptions that churn within the horizon.
+        subscribe_rate: The monthly probability that a character of average engagement without a
+            subscription starts one.
+        renewal_rate: The probability of a new subscription in the month after one ended.
         effects: The numeric features that affect churn.
         interactions: Pairs of features that affect churn jointly.
         centre: The mean of the sum of all effects, over subscriptions.
@@ -105,6 +108,8 @@ class ChurnProcess:
     game: str
     terms: Levels
     base_rate: float
+    subscribe_rate: float
+    renewal_rate: float
     effects: tuple[Effect, ...]
     interactions: tuple[Interaction, ...]
     centre: float
@@ -144,9 +149,6 @@ class Process(ChurnProcess):
         discounts: The probability and the size of a discount on the price.
         economy: The flows of currency.
         drift: The autocorrelation of engagement from month to month.
-        subscribe_rate: The monthly probability that a character of average engagement without a
-            subscription starts one.
-        renewal_rate: The probability of a new subscription in the month after one ended.
         twin_rate: The probability that a second subscription starts on the same day.
         mastery_rate: The monthly probability that a character of average engagement masters its
             class.
@@ -165,8 +167,6 @@ class Process(ChurnProcess):
     discounts: tuple[float, float]
     economy: Economy
     drift: float
-    subscribe_rate: float
-    renewal_rate: float
     twin_rate: float
     mastery_rate: float
     kills: tuple[float, float]

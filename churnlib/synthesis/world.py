@@ -1,12 +1,11 @@
 """The simulation of characters: play, currency, mastery, subscriptions, misses and churn."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from churnlib.synthesis import span
+from churnlib.synthesis.population import Array, Population
 from churnlib.synthesis.process import Process
 from churnlib.synthesis.span import MONTHS, STARTS, month_of
 from churnlib.synthesis.subscriptions import (
@@ -18,8 +17,6 @@ from churnlib.synthesis.subscriptions import (
     term_months,
 )
 from churnlib.synthesis.truth import Floats, churn_probability
-
-Array = NDArray[Any]
 
 NOT_YET = 100_000
 """The mastery day of a character that has not mastered its class."""
@@ -45,35 +42,28 @@ class World:
     runs: Array
 
 
-class Simulation:
+class Simulation(Population):
     """The state of a chunk of characters, which `run` advances month by month."""
 
     def __init__(
         self, process: Process, characters: int, signal: float, rng: np.random.Generator
     ) -> None:
         """Creates the characters; the first `alive[m]` of them exist in month m."""
-        self.process, self.signal, self.rng = process, signal, rng
-        self.created = np.sort(rng.integers(STARTS[0], STARTS[MONTHS], characters))
-        month = month_of(self.created)
-        self.first_month = month + (self.created > STARTS[month])
-        self.alive = np.searchsorted(month, np.arange(MONTHS), side="right")
+        super().__init__(characters, rng)
+        self.process, self.signal = process, signal
         self.traits = {
             "gender": choose(process.genders, characters, rng),
             "race": choose(process.races, characters, rng),
             "class": choose(process.classes, characters, rng),
             "territory": choose(process.territories, characters, rng),
         }
-        self.habit = rng.normal(0, 0.6, characters)
-        self.engagement = self.habit + rng.normal(0, 0.8, characters)
+        self.draw_engagement()
         self.mastered = np.full(characters, NOT_YET, np.int32)
         self.played = np.zeros(characters)
-        self.away = np.zeros(characters, bool)
         self.spends_while_away = rng.random(characters) < 0.5
         hard, soft = process.economy.usual_balances()
         self.hard = np.rint(hard * rng.uniform(0.3, 1.7, characters))
         self.soft = np.rint(soft * rng.uniform(0.2, 1.0, characters))
-        self.busy_until = np.full(characters, -1)
-        self.previous_start = np.full(characters, -1)
         self.started = np.zeros(characters, np.int32)
 
         shape = (MONTHS + 1, characters)
@@ -83,10 +73,6 @@ class Simulation:
             column: rng.random(shape, dtype=np.float32) < NULL_SHARE for column in columns
         }
         self.sums = {column: np.zeros((2, characters)) for column in columns[2:]}
-        self.open = np.zeros(0, SUBSCRIPTION)
-        self.subscriptions: list[Array] = []
-        self.runs: list[Array] = []
-        self.count = 0
 
     def run(self) -> World:
         """Simulates all months."""
@@ -126,16 +112,8 @@ class Simulation:
 
     def start_subscriptions(self, month: int) -> None:
         """Starts subscriptions of characters without one, and draws when each will churn."""
-        n, rng, process = self.alive[month], self.rng, self.process
-        rate = process.subscribe_rate * np.exp(0.5 * self.engagement[:n])
-        rate = np.where(self.away[:n], 0.3 * rate, rate)
-        renews = (self.busy_until[:n] == month) & ~self.away[:n]
-        chance = np.where(renews, process.renewal_rate, rate)
-        last_day = STARTS[month + 1] - 1
-        free = (self.busy_until[:n] <= month) & (self.created[:n] < last_day)
-        who = np.flatnonzero(free & (rng.random(n) < chance))
-        earliest = np.maximum(STARTS[month], self.created[who] + 1)
-        day = rng.integers(earliest, last_day + 1)
+        rng, process = self.rng, self.process
+        who, day = self.draw_subscribers(month, process)
 
         twins = np.repeat(np.arange(len(who)), 1 + (rng.random(len(who)) < process.twin_rate))
         mood = self.engagement[who[twins]]

@@ -57,9 +57,6 @@ class DailyProcess(ChurnProcess):
         play: What characters do on a day.
         packs: What they may buy.
         drift: The autocorrelation of engagement from month to month.
-        subscribe_rate: The monthly probability that a character of average engagement without a
-            subscription starts one.
-        renewal_rate: The probability of a new subscription in the month after one ended.
         guild_rate: The monthly probability that one of average engagement joins a guild.
     """
 
@@ -74,8 +71,6 @@ class DailyProcess(ChurnProcess):
     play: Play
     packs: Packs
     drift: float
-    subscribe_rate: float
-    renewal_rate: float
     guild_rate: float
 
     @property

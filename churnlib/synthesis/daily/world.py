@@ -1,14 +1,13 @@
 """The simulation of a game day by day: play, purchases, currencies, subscriptions and churn."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from churnlib.synthesis import span
 from churnlib.synthesis.daily.facts import days_since_last, ratio, total
 from churnlib.synthesis.daily.process import DailyProcess
+from churnlib.synthesis.population import Array, Population
 from churnlib.synthesis.span import MONTHS, STARTS, month_of
 from churnlib.synthesis.subscriptions import (
     SUBSCRIPTION,
@@ -18,8 +17,6 @@ from churnlib.synthesis.subscriptions import (
     term_months,
 )
 from churnlib.synthesis.truth import Floats, churn_probability
-
-Array = NDArray[Any]
 
 DAYS = int(STARTS[MONTHS] - STARTS[0])
 """The number of days."""
@@ -54,18 +51,15 @@ class DailyWorld:
     runs: Array
 
 
-class DailySimulation:
+class DailySimulation(Population):
     """The state of a chunk of characters, which `run` advances month by month."""
 
     def __init__(
         self, process: DailyProcess, characters: int, signal: float, rng: np.random.Generator
     ) -> None:
         """Creates the characters; the first `alive[m]` of them exist in month m."""
-        self.process, self.signal, self.rng = process, signal, rng
-        self.created = np.sort(rng.integers(STARTS[0], STARTS[MONTHS], characters))
-        month = month_of(self.created)
-        self.first_month = month + (self.created > STARTS[month])
-        self.alive = np.searchsorted(month, np.arange(MONTHS), side="right")
+        super().__init__(characters, rng)
+        self.process, self.signal = process, signal
         self.traits = {
             "country": choose(process.countries, characters, rng),
             "age_band": choose(process.age_bands, characters, rng),
@@ -73,12 +67,8 @@ class DailySimulation:
             "signup_platform": choose(process.platforms, characters, rng),
             "is_streamer": rng.random(characters) < process.streamers,
         }
-        self.habit = rng.normal(0, 0.6, characters)
-        self.engagement = self.habit + rng.normal(0, 0.8, characters)
+        self.draw_engagement()
         self.guild = np.full(characters, NOT_YET, np.int32)
-        self.away = np.zeros(characters, bool)
-        self.busy_until = np.full(characters, -1)
-        self.previous_start = np.full(characters, -1)
 
         self.logins = np.zeros((DAYS, characters), np.uint8)
         self.minutes = np.zeros((DAYS, characters), np.int16)
@@ -87,10 +77,6 @@ class DailySimulation:
         self.wallet = {name: np.zeros(shape, np.int32) for name in CURRENCIES}
         self.nulls = {name: rng.random(shape, dtype=np.float32) < NULL_SHARE for name in CURRENCIES}
         self.balance = {name: np.zeros(characters) for name in CURRENCIES}
-        self.open = np.zeros(0, SUBSCRIPTION)
-        self.subscriptions: list[Array] = []
-        self.runs: list[Array] = []
-        self.count = 0
 
     def run(self) -> DailyWorld:
         """Simulates all months."""
@@ -160,18 +146,11 @@ class DailySimulation:
 
     def start_subscriptions(self, month: int) -> None:
         """Starts subscriptions of characters without one, and draws when each will churn."""
-        n, rng, process = self.alive[month], self.rng, self.process
-        rate = process.subscribe_rate * np.exp(0.5 * self.engagement[:n])
-        rate = np.where(self.away[:n], 0.3 * rate, rate)
-        renews = (self.busy_until[:n] == month) & ~self.away[:n]
-        chance = np.where(renews, process.renewal_rate, rate)
-        last_day = STARTS[month + 1] - 1
-        free = (self.busy_until[:n] <= month) & (self.created[:n] < last_day)
-        who = np.flatnonzero(free & (rng.random(n) < chance))
-        earliest = np.maximum(STARTS[month], self.created[who] + 1)
+        rng, process = self.rng, self.process
+        who, day = self.draw_subscribers(month, process)
 
         subs = np.zeros(len(who), SUBSCRIPTION)
-        subs["character"], subs["start"] = who, rng.integers(earliest, last_day + 1)
+        subs["character"], subs["start"] = who, day
         subs["sub_type"] = choose(process.plans, len(who), rng, self.engagement[who])
         subs["term"] = choose(process.terms, len(who), rng, self.engagement[who])
         subs["price"] = np.asarray(process.prices)[subs["sub_type"]]

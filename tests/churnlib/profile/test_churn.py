@@ -1,4 +1,4 @@
-"""What the profile tells of subscriptions, churn and windows."""
+"""The part of the profile about subscriptions, churn and windows."""
 
 from datetime import date
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the profile tells of the values of columns."""
+"""The part of the profile about the values of columns."""
 
 from datetime import date
 from math import isclose
