@@ -7,8 +7,7 @@ if __name__ == "__main__":  # Before the other imports, which would delay the fi
 
 import time
 from datetime import date
-
-from prefect import flow
+from functools import partial
 
 from churnlib.io.catalog import batch_name, month_name
 from churnlib.io.storage import written_at
@@ -22,6 +21,7 @@ from flows.engine.tries import changes_of_try, labelled_as_try
 from flows.standard_features import standard_features
 from flows.steps.database_tables import read_once
 from flows.steps.export import deliver_if_missing
+from flows.steps.flow import ChurnFlow
 from flows.steps.months import (
     MonthResult,
     Outcome,
@@ -38,7 +38,11 @@ from flows.steps.run_warnings import warn
 from flows.task import refreshing
 
 
-@flow(flow_run_name="{game}: {batch_flow}, {first_month} to {last_month}", persist_result=False)
+@partial(
+    ChurnFlow,
+    flow_run_name="{game}: {batch_flow}, {first_month} to {last_month}",
+    persist_result=False,
+)
 def backfill(
     game: Game,
     batch_flow: BatchFlow,

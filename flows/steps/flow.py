@@ -11,6 +11,7 @@ from pydantic_core import to_jsonable_python
 from churnlib.settings.tables import TableKind
 from flows import FLOWS
 from flows.engine.artifacts import show_datasets
+from flows.engine.created_once import flow_runs_created_once
 from flows.engine.events import labelled_as_deployed
 from flows.engine.ledger import ledger
 from flows.engine.node import Pipeline
@@ -50,7 +51,14 @@ class ChurnFlow(Flow[..., Any]):
         """
         if FlowRunContext.get():
             wait_for_server()
-        return super().__call__(*args, **kwargs)
+        with flow_runs_created_once():
+            return super().__call__(*args, **kwargs)
+
+    def with_options(self, *args: Any, **kwargs: Any) -> Flow[..., Any]:
+        """Copies the flow with other options; unlike Prefect's copy, it is of the same class."""
+        copy = super().with_options(*args, **kwargs)
+        copy.__class__ = type(self)
+        return copy
 
     def serialize_parameters(self, parameters: dict[str, Any]) -> dict[str, Any]:
         """Makes the parameters JSON, as Prefect does, but without importing FastAPI."""
