@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from churnlib.errors import DataError
-from churnlib.features.cohort import feature_columns, feature_table, in_window
+from churnlib.features.cohort import feature_columns, feature_table
+from churnlib.features.cohort_rows import in_window
 from churnlib.features.history import history_feature_types
 from churnlib.settings import Settings, StandardSettings, load_settings
 from churnlib.settings.features import FeatureSettings
