@@ -62,15 +62,32 @@ class Window(Section):
         return self
 
 
+def _or_null(schema: dict[str, Any]) -> None:
+    """Lets a file say "null"."""
+    schema["anyOf"] = [*schema["anyOf"], {"const": "null", "description": "The newest batch."}]
+
+
+OptionalEnd = Annotated[Day | RelativeMonths, Field(json_schema_extra=_or_null)]
+
+
+class BatchWindow(Window):
+    """The window of a batch, whose ends may be left open."""
+
+    start: OptionalEnd
+    """A day, or a number of months from the month of `as_of`: then that month's first day."""
+    end: OptionalEnd
+    """A day, or a number of months from the month of `as_of`: then that month's last day."""
+
+
 class Windows(Section):
     """The rows that each flow uses, by their day."""
 
     train: Window
     score: Window
-    batch_predict: Window
+    batch_predict: BatchWindow
     """Null ends are those of the month before that of `as_of`, and at the monthly grain of its
     month."""
-    batch_score: Window
+    batch_score: BatchWindow
     """Null ends are those of `batch_predict` a horizon earlier: of the newest batch whose outcomes
     are known."""
 
@@ -83,9 +100,9 @@ def with_default_windows(values: Mapping[str, Any]) -> dict[str, Any]:
     """
     cohort, windows, horizon = map(values.get, ("cohort", "windows", "horizon_months"))
     grain = cohort.get("grain", "start") if isinstance(cohort, Mapping) else "start"
-    if not isinstance(windows, Mapping) or grain not in NEWEST_BATCH:
+    month = NEWEST_BATCH.get(grain) if isinstance(grain, str) else None
+    if not isinstance(windows, Mapping) or month is None:
         return dict(values)
-    month = NEWEST_BATCH[grain]
     predict = _filled(windows.get("batch_predict"), month, month)
     months = horizon if type(horizon) is int else 0
     ends = predict.values() if isinstance(predict, Mapping) else ()
