@@ -6,12 +6,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from churnlib.schemas.columns import END_DATE, PROBABILITY, START_DATE, SUB_ID
+from churnlib.schemas.columns import DAY, END_DATE, PROBABILITY, START_DATE, SUB_ID
 from churnlib.synthesis.process import ChurnProcess, Levels
 from churnlib.synthesis.span import MONTHS, STARTS
 from churnlib.synthesis.subscriptions import GOES_ON
 
-DAY = "day"
 TRUTH, MONTH_TRUTH = "sub_truth", "sub_month_truth"
 """The files of the true probabilities on the day of the start, and on the first of each month."""
 SUBS_PER_CHARACTER = 100
