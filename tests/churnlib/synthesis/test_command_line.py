@@ -60,10 +60,10 @@ def test_not_renewed_months_change_only_the_truth(tmp_path: Path) -> None:
         for months in ("0", "1", "3")
     ]
     assert tables[0] == tables[1] == tables[2]
-    for game, months in (("game1", None), ("game3", 1)):
+    for game, default in (("game1", None), ("game3", 1)):
         payments = process_of(game, grain="monthly").payments
         assert payments is not None
-        assert payments.not_renewed_months == months
+        assert payments.not_renewed_months == default
 
 
 @pytest.mark.parametrize(
