@@ -18,6 +18,7 @@ from flows.steps.feeds import feeds_of, refuse_late
 from flows.steps.flow import churn_flow
 from flows.steps.own_settings import try_warnings
 from flows.steps.past_churn import past_churn_warnings
+from flows.steps.past_contacts import collect_contacts
 from flows.steps.promotion import apply_back_test, record_back_test
 from flows.steps.raw_tables import cohort_kinds
 from flows.steps.reports import check_segments, keep_reports, score_context, show
@@ -31,7 +32,7 @@ from flows.steps.window_features import build_window_features, check_first, wind
 
 @churn_flow(
     "score",
-    tasks=(*TABLE_TASKS, build_window_features, score_model, record_back_test),
+    tasks=(*TABLE_TASKS, collect_contacts, build_window_features, score_model, record_back_test),
     tables=cohort_kinds,
 )
 def score(run: Run) -> tuple[DatasetRef, ...]:

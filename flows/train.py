@@ -16,6 +16,7 @@ from flows.steps.feeds import feeds_of, refuse_late
 from flows.steps.flow import churn_flow
 from flows.steps.outcome_check import LabelRequest, check_outcomes
 from flows.steps.past_churn import past_churn_warnings
+from flows.steps.past_contacts import collect_contacts
 from flows.steps.raw_tables import cohort_kinds
 from flows.steps.registration import register, register_version
 from flows.steps.reports import keep_reports, show, training_context
@@ -35,6 +36,7 @@ from flows.steps.window_features import build_window_features, check_first, wind
     tasks=(
         check_model,
         *TABLE_TASKS,
+        collect_contacts,
         build_window_features,
         check_outcomes,
         fit_model,

@@ -102,6 +102,10 @@ class Catalog:
         """The features and labels of the subscriptions in the window of a flow."""
         return self._place(f"{flow}_features", "04_feature", f"{flow}_features.parquet")
 
+    def contacts(self, flow: Literal["train", "score"]) -> Dataset:
+        """Whom earlier batches contacted, and whom they held out, for the features of a flow."""
+        return self._place(f"{flow}_contacts", "04_feature", f"{flow}_contacts.parquet")
+
     def predict_features(self, window_start: date) -> Dataset:
         """The features of a batch, which has no labels yet."""
         month = month_name(window_start)

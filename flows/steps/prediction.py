@@ -135,6 +135,7 @@ def batch_features(*tables: pl.LazyFrame, request: BatchRequest) -> pl.LazyFrame
         "evaluation.min_outcomes",
         "train.model_format",
     ),
+    earlier=("07_model_output/predictions",),
     uses=MODEL_CODE,
     notes=("batch.fingerprints",),
 )

@@ -34,6 +34,10 @@ class RebuildCatalog(Catalog):
         then = digest or self.digests.get(table)
         return Catalog(self.raw_dir, self.game).raw(table, path, then)
 
+    def predictions(self, window_start: date) -> Dataset:
+        """The predictions of a batch, which tell whom it contacted."""
+        return Catalog(self.raw_dir, self.game).predictions(window_start)
+
 
 def rebuild_version(
     manifest: Mapping[str, Any], raw_dir: str, folder: str, engine: EngineSettings

@@ -10,6 +10,7 @@ import polars as pl
 
 from churnlib.errors import DataError
 from churnlib.features.activity import ActivityFeatures, add_activity_features
+from churnlib.features.campaign import add_campaign
 from churnlib.features.cohort_rows import CohortRows, cohort_rows, in_window, monthly_rows
 from churnlib.features.outcome import add_label
 from churnlib.io import datasets
@@ -23,6 +24,7 @@ from churnlib.settings.outcome import OutcomeSettings
 from flows.engine.building import build
 from flows.engine.publication import publish
 from flows.steps.feeds import needed_kinds, refuse_late
+from flows.steps.past_contacts import past_contacts
 from flows.steps.raw_tables import RawTable
 from flows.steps.run import Run, SubscriptionWindow
 from flows.steps.sources import Sources
@@ -106,6 +108,7 @@ def window_cohort(
     features = build_window_features(
         standard,
         tuple(table.checked for table in tables),
+        past_contacts(run, flow),
         run.catalog.features(flow),
         WindowRequest(
             window or run.window(flow),
@@ -120,7 +123,11 @@ def window_cohort(
 
 
 @task(
-    reads=("03_primary/standard_features", "02_intermediate/{cohort}"),
+    reads=(
+        "03_primary/standard_features",
+        "02_intermediate/{cohort}",
+        "04_feature/{flow}_contacts",
+    ),
     writes=("04_feature/{flow}_features",),
     settings=(
         "windows.{flow}",
@@ -137,6 +144,7 @@ def window_cohort(
 def build_window_features(
     standard: DatasetRef,
     tables: tuple[DatasetRef, ...],
+    contacts: DatasetRef,
     output: Dataset,
     request: WindowRequest,
     *,
@@ -148,11 +156,14 @@ def build_window_features(
     check_selects_any(known, window, standard.game, request.cohort.settings)
     facts = footer(as_of=window.as_of, window=window.span)
     features = partial(window_features, request=request)
-    return build(features, (standard, *tables), output, facts, engine)
+    return build(features, (standard, contacts, *tables), output, facts, engine)
 
 
 def window_features(
-    subs: pl.LazyFrame, *tables: pl.LazyFrame, request: WindowRequest
+    subs: pl.LazyFrame,
+    contacts: pl.LazyFrame,
+    *tables: pl.LazyFrame,
+    request: WindowRequest,
 ) -> pl.LazyFrame:
     """The features and labels of the rows in a window, as known on the day of the run."""
     as_of, kinds = request.window.as_of, request.cohort.kinds
@@ -165,7 +176,7 @@ def window_features(
         as_of=as_of,
         horizon_months=request.horizon_months,
         outcome=request.outcome,
-    )
+    ).pipe(add_campaign, contacts, horizon_months=request.horizon_months)
     activity = request.activity.named(tables[len(kinds) :])
     return add_activity_features(labelled, activity, request.activity, as_of=as_of, day=DAY)
 

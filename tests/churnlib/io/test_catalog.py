@@ -22,6 +22,8 @@ def test_paths_are_as_documented() -> None:
         catalog.standard_sources(): "03_primary/hawk/standard_features_sources.json",
         catalog.features("train"): "04_feature/hawk/train_features.parquet",
         catalog.features("score"): "04_feature/hawk/score_features.parquet",
+        catalog.contacts("train"): "04_feature/hawk/train_contacts.parquet",
+        catalog.contacts("score"): "04_feature/hawk/score_contacts.parquet",
         catalog.predict_features(START): "05_model_input/hawk/predict_2024-12.parquet",
         catalog.models(): "06_models/hawk",
         catalog.model("v1"): "06_models/hawk/v1",
@@ -31,6 +33,7 @@ def test_paths_are_as_documented() -> None:
         catalog.report("in_sample_report"): "08_reporting/hawk/in_sample_report.json",
         catalog.report("score_report"): "08_reporting/hawk/score_report.json",
         catalog.batch_report(START): "08_reporting/hawk/batch_score_report_2024-12.json",
+        catalog.batch_list(START): "08_reporting/hawk/batch_list_2024-12.json",
     }
     for dataset, path in paths.items():
         assert dataset.uri == f"/data/{path}"
