@@ -9,7 +9,6 @@ from churnlib.features.activity import ActivityFeatures
 from churnlib.features.standard import StandardColumns
 from churnlib.io.datasets import DatasetRef
 from churnlib.settings.tables import TableKind
-from churnlib.uris import name_of
 from flows.steps.absent_history import absent_history_warnings
 from flows.steps.batches import announce_gaps, batch_facts, beyond_warnings, news_warnings
 from flows.steps.contacts import announce_contacts, contact_plan
@@ -18,13 +17,13 @@ from flows.steps.doubtful_tables import doubtful_table_warnings
 from flows.steps.export import deliver, deliver_predictions
 from flows.steps.feeds import check_feeds, feeds_of
 from flows.steps.flow import churn_flow, is_subflow
-from flows.steps.model_choice import usable_model
 from flows.steps.prediction import (
     BatchRequest,
     build_predict_features,
     footer_warnings,
     predict_batch,
 )
+from flows.steps.predictor import find_predictor
 from flows.steps.raw_tables import ACTIVITY_KINDS
 from flows.steps.run import Run
 from flows.steps.run_warnings import leakage_warnings, warn
@@ -42,16 +41,16 @@ KINDS: tuple[TableKind, ...] = ("entity", "subscriptions", *ACTIVITY_KINDS)
 def batch_predict(run: Run) -> DatasetRef:
     """Predicts the batch of the window from the raw tables, without the missed months."""
     settings, window = run.settings, run.window("batch_predict")
-    model, model_warnings = usable_model(run)
     output = run.catalog.predictions(window.first)
-    check_delivery(run, output, name_of(model.uri))
+    predictor = find_predictor(run, output)
+    check_delivery(run, output, predictor.made)
     check_first(run, "batch_predict", *run.raw.of_kind(*KINDS))
     tables = characters, subs, *activity = run.tables(*KINDS)
     check_not_smaller(run, output, subs)
     warnings = warn(
         run.day_warnings,
         leakage_warnings(run),
-        model_warnings,
+        predictor.warnings,
         check_feeds(run, feeds_of(subs, *activity), "batch_predict"),
         beyond_warnings(run, window),
         doubtful_table_warnings(run, {table.checked.name: table.facts for table in tables}),
@@ -67,11 +66,12 @@ def batch_predict(run: Run) -> DatasetRef:
     warnings += warn(absent_history_warnings(run, features))
     warn(news_warnings(run, window, tables))
     predictions = predict_batch(
-        model,
+        predictor.model,
         features,
         output,
         batch_facts(run, window, tables, warnings),
-        contacts=contact_plan(run, model),
+        in_use=predictor.in_use,
+        contacts=contact_plan(run, predictor.model),
         allow_joblib=run.allow_joblib,
     )
     warn(footer_warnings(predictions))

@@ -46,6 +46,13 @@ class WindowRequest:
     outcome: OutcomeSettings
     activity: ActivityFeatures
 
+    @classmethod
+    def of(cls, run: Run, window: SubscriptionWindow) -> "WindowRequest":
+        """Takes the settings of a run."""
+        settings = run.settings
+        features = ActivityFeatures.of(settings)
+        return cls(window, settings.horizon_months, settings.outcome, features)
+
 
 @dataclass(frozen=True)
 class Cohort:
@@ -100,18 +107,12 @@ def window_cohort(
         activity: The histories and tables of events.
         window: The window; that of the settings if None.
     """
-    settings = run.settings
     features = build_window_features(
         standard,
         tuple(table.checked for table in activity),
         run.catalog.features(flow),
-        WindowRequest(
-            window or run.window(flow),
-            settings.horizon_months,
-            settings.outcome,
-            ActivityFeatures.of(settings),
-        ),
-        engine=settings.engine,
+        WindowRequest.of(run, window or run.window(flow)),
+        engine=run.settings.engine,
     )
     return Cohort(features, {**sources, **{t.checked.name: t.facts for t in activity}})
 
@@ -139,6 +140,17 @@ def build_window_features(
     engine: EngineSettings,
 ) -> DatasetRef:
     """Adds the other features to the standard ones of a window, and labels as known on the day."""
+    return build_window(standard, activity, output, request, engine)
+
+
+def build_window(
+    standard: DatasetRef,
+    activity: tuple[DatasetRef, ...],
+    output: Dataset,
+    request: WindowRequest,
+    engine: EngineSettings,
+) -> DatasetRef:
+    """See `build_window_features`, and `flows.steps.in_use.build_in_use_features`."""
     window = request.window
     check_selects_any(known_subs(datasets.scan(standard), window.as_of), window, standard.game)
     facts = footer(as_of=window.as_of, window=window.span)
