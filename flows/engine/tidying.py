@@ -80,7 +80,8 @@ def _was_locked(catalog: Catalog) -> bool:
 def _half_models(catalog: Catalog) -> list[str]:
     """Finds folders of models whose upload was cut off; they have no manifest, which comes last.
 
-    They are those of versions and of models in use. Those that the champion's pointer or the registry names were complete, and are left to people.
+    They are those of versions, and of models in use. Versions that the champion's pointer or
+    the registry names were complete, and are left to people.
     """
     folder = catalog.models().uri
     files = {entry.name for entry in storage.list_files(folder)}
