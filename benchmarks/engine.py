@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 
 from churnlib.features.activity import ActivityFeatures
+from churnlib.features.cohort_rows import CohortRows
 from churnlib.features.standard import StandardColumns
 from churnlib.io import datasets
 from churnlib.io.catalog import Catalog
@@ -66,6 +67,7 @@ def features(data_dir: Path, game: str) -> None:
         catalog.features("train"),
         WindowRequest(
             whole,
+            CohortRows.of(settings),
             settings.horizon_months,
             settings.outcome,
             ActivityFeatures.of(settings),

@@ -22,6 +22,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from churnlib.features.activity import ActivityFeatures
+from churnlib.features.cohort_rows import CohortRows
 from churnlib.io import datasets
 from churnlib.io.buckets import Bucket, cut
 from churnlib.io.catalog import Catalog
@@ -85,7 +86,11 @@ def features_of(folder: str) -> Build:
     settings, catalog = load_settings(GAME, {"data_dir": folder}), Catalog(folder, GAME)
     whole = SubscriptionWindow("windows.train", *EVER, as_of=EVER[1])
     request = WindowRequest(
-        whole, settings.horizon_months, settings.outcome, ActivityFeatures.of(settings)
+        whole,
+        CohortRows.of(settings),
+        settings.horizon_months,
+        settings.outcome,
+        ActivityFeatures.of(settings),
     )
     places = (catalog.standard_features(), catalog.checked("character_currency"))
     tables = tuple(datasets.ref(place) for place in places)

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from churnlib.features.activity import add_activity_features
-from churnlib.features.cohort import feature_columns, in_window
+from churnlib.features.cohort import feature_columns
+from churnlib.features.cohort_rows import in_window
 from churnlib.features.outcome import add_churned_on, add_label
 from churnlib.features.standard import standard_features
 from churnlib.io import datasets

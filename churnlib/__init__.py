@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from churnlib.errors import ChurnlibError as ChurnlibError
     from churnlib.features.activity import add_activity_features as add_activity_features
     from churnlib.features.cohort import feature_table as feature_table
-    from churnlib.features.cohort import in_window as in_window
+    from churnlib.features.cohort_rows import in_window as in_window
     from churnlib.features.outcome import add_churned_on as add_churned_on
     from churnlib.features.outcome import add_label as add_label
     from churnlib.features.python import feature as feature
@@ -49,7 +49,7 @@ _HOMES = {
     "feature": "features.python",
     "feature_table": "features.cohort",
     "fit": "model.fit",
-    "in_window": "features.cohort",
+    "in_window": "features.cohort_rows",
     "latest_day": "raw.availability",
     "load_model": "versions.folder",
     "load_settings": "settings",

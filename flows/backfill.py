@@ -7,21 +7,21 @@ if __name__ == "__main__":  # Before the other imports, which would delay the fi
 
 import time
 from datetime import date
-
-from prefect import flow
+from functools import partial
 
 from churnlib.io.catalog import batch_name, month_name
 from churnlib.io.storage import written_at
-from churnlib.settings.tables import TableKind
+from churnlib.settings import Settings
 from flows.engine.artifacts import Progress, show_table
 from flows.engine.cache import run_logger
 from flows.engine.events import labelled_as_deployed
-from flows.engine.node import pipeline_of
+from flows.engine.node import Kinds, pipeline_of
 from flows.engine.run_logger import told_once
 from flows.engine.tries import changes_of_try, labelled_as_try
 from flows.standard_features import standard_features
 from flows.steps.database_tables import read_once
 from flows.steps.export import deliver_if_missing
+from flows.steps.flow import ChurnFlow
 from flows.steps.months import (
     MonthResult,
     Outcome,
@@ -38,7 +38,11 @@ from flows.steps.run_warnings import warn
 from flows.task import refreshing
 
 
-@flow(flow_run_name="{game}: {batch_flow}, {first_month} to {last_month}", persist_result=False)
+@partial(
+    ChurnFlow,
+    flow_run_name="{game}: {batch_flow}, {first_month} to {last_month}",
+    persist_result=False,
+)
 def backfill(
     game: Game,
     batch_flow: BatchFlow,
@@ -74,13 +78,14 @@ def backfill(
             or with another campaign.
     """
     results: list[MonthResult] = []
+    kinds = partial(_kinds, batch_flow=batch_flow, from_raw=from_raw)
     with (
         refreshing(refresh),
         labelled_as_deployed(changed=True),
         labelled_as_try(changes_of_try(game, overrides, data_dir)),
         told_once(),
         read_once(),
-        open_run(game, as_of, overrides, data_dir, kinds=_kinds(batch_flow, from_raw)) as run,
+        open_run(game, as_of, overrides, data_dir, kinds=kinds) as run,
     ):
         warn(run.day_warnings)
         months = list(months_between(first_month, last_month))
@@ -100,10 +105,10 @@ def backfill(
     return results
 
 
-def _kinds(batch_flow: BatchFlow, from_raw: bool) -> tuple[TableKind, ...]:
+def _kinds(settings: Settings, batch_flow: BatchFlow, from_raw: bool) -> Kinds:
     """The kinds of the raw tables that the months need."""
     flows = [find_flow(batch_flow), *([standard_features] if from_raw else [])]
-    return tuple(kind for each in flows for kind in pipeline_of(each).kinds)
+    return tuple(kind for each in flows for kind in pipeline_of(each).kinds(settings))
 
 
 def run_month(

@@ -1,4 +1,4 @@
-"""The flow `batch-predict`: the churn probability of a month's new subscriptions."""
+"""The flow `batch-predict`: the churn probabilities of a month's subscriptions."""
 
 from flows import run_command
 
@@ -6,9 +6,8 @@ if __name__ == "__main__":  # Before the other imports, which would delay the fi
     run_command("batch-predict")
 
 from churnlib.features.activity import ActivityFeatures
-from churnlib.features.standard import StandardColumns
+from churnlib.features.cohort_rows import CohortRows
 from churnlib.io.datasets import DatasetRef
-from churnlib.settings.tables import TableKind
 from flows.steps.absent_history import absent_history_warnings
 from flows.steps.batches import announce_gaps, batch_facts, beyond_warnings, news_warnings
 from flows.steps.contacts import announce_contacts, contact_plan
@@ -24,43 +23,41 @@ from flows.steps.prediction import (
     predict_batch,
 )
 from flows.steps.predictor import find_predictor
-from flows.steps.raw_tables import ACTIVITY_KINDS
+from flows.steps.raw_tables import batch_kinds
 from flows.steps.run import Run
 from flows.steps.run_warnings import leakage_warnings, warn
 from flows.steps.table_tasks import TABLE_TASKS
 from flows.steps.window_features import check_first
 
-KINDS: tuple[TableKind, ...] = ("entity", "subscriptions", *ACTIVITY_KINDS)
-
 
 @churn_flow(
     "batch-predict",
     tasks=(*TABLE_TASKS, build_predict_features, predict_batch, deliver),
-    tables=KINDS,
+    tables=batch_kinds,
 )
 def batch_predict(run: Run) -> DatasetRef:
-    """Predicts the batch of the window from the raw tables, without the missed months."""
+    """Predicts the batch of the window from the raw tables; see `batch_kinds` for which."""
     settings, window = run.settings, run.window("batch_predict")
-    output = run.catalog.predictions(window.first)
+    kinds, output = batch_kinds(settings), run.catalog.predictions(window.first)
     predictor = find_predictor(run, output)
     check_delivery(run, output, predictor.made)
-    check_first(run, "batch_predict", *run.raw.of_kind(*KINDS))
-    tables = characters, subs, *activity = run.tables(*KINDS)
-    check_not_smaller(run, output, subs)
+    check_first(run, "batch_predict", *run.raw.of_kind(*kinds))
+    tables = run.tables(*kinds)
+    check_not_smaller(run, output, tables)
     warnings = warn(
         run.day_warnings,
         leakage_warnings(run),
         predictor.warnings,
-        check_feeds(run, feeds_of(subs, *activity), "batch_predict"),
+        check_feeds(run, feeds_of(run, tables), "batch_predict"),
         beyond_warnings(run, window),
         doubtful_table_warnings(run, {table.checked.name: table.facts for table in tables}),
     )
     features = build_predict_features(
-        characters.checked,
-        subs.checked,
-        tuple(table.checked for table in activity),
+        tuple(table.checked for table in tables),
         run.catalog.predict_features(window.first),
-        BatchRequest(window, StandardColumns.of(settings), ActivityFeatures.of(settings)),
+        BatchRequest(
+            window, CohortRows.of(settings), settings.outcome, ActivityFeatures.of(settings)
+        ),
         engine=settings.engine,
     )
     warnings += warn(absent_history_warnings(run, features))

@@ -5,7 +5,7 @@ from flows import run_command
 if __name__ == "__main__":  # Before the other imports, which would delay the first line.
     run_command("replay")
 
-from prefect import flow
+from functools import partial
 
 from churnlib.errors import error_prefix
 from churnlib.io.catalog import Catalog
@@ -17,12 +17,13 @@ from churnlib.versions.manifest import read_manifest
 from churnlib.versions.replay import Replay, compare_replay, describe_replay
 from flows.engine.cache import run_logger
 from flows.engine.scratch import scratch_folder
+from flows.steps.flow import ChurnFlow
 from flows.steps.parameters import Game
 from flows.steps.rebuild import rebuild_version
 from flows.task import refreshing
 
 
-@flow(flow_run_name="{game}", persist_result=False)
+@partial(ChurnFlow, flow_run_name="{game}", persist_result=False)
 def replay(game: Game, version: str | None = None, data_dir: str | None = None) -> Replay:
     """Rebuilds a model version from its manifest, and checks that its predictions are identical.
 

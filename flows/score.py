@@ -26,7 +26,7 @@ from flows.steps.in_use import (
 from flows.steps.own_settings import try_warnings
 from flows.steps.past_churn import past_churn_warnings
 from flows.steps.promotion import apply_back_test, promotes, record_back_test
-from flows.steps.raw_tables import ACTIVITY_KINDS
+from flows.steps.raw_tables import cohort_kinds
 from flows.steps.reports import check_segments, keep_reports, score_context, show
 from flows.steps.run import Run
 from flows.steps.run_warnings import data_warnings, leakage_warnings, warn
@@ -46,7 +46,7 @@ from flows.steps.window_features import build_window_features, check_first, wind
         fit_in_use,
         record_back_test,
     ),
-    tables=ACTIVITY_KINDS,
+    tables=cohort_kinds,
 )
 def score(run: Run) -> tuple[DatasetRef, ...]:
     """Back-tests the candidate against the champion, or the champion alone, and reports."""
@@ -55,16 +55,16 @@ def score(run: Run) -> tuple[DatasetRef, ...]:
     standard = open_standard_features(run, "outcome", "standard")
     sources = read_sources(run)
     refuse_late(run, noted_feeds(run), "score")
-    activity = run.tables(*ACTIVITY_KINDS)
+    tables = run.tables(*cohort_kinds(run.settings))
     warnings = warn(
         leakage_warnings(run),
         plan.warnings,
         try_warnings(run),
-        data_warnings(run, "score", sources, {**noted_feeds(run), **feeds_of(*activity)}),
+        data_warnings(run, "score", sources, {**noted_feeds(run), **feeds_of(run, tables)}),
         note=plan.note,
     )
     warnings += warn(past_churn_warnings(run, standard))
-    cohort = window_cohort(run, "score", standard, sources, activity, plan.window)
+    cohort = window_cohort(run, "score", standard, sources, tables, plan.window)
     warnings += warn(
         doubtful_table_warnings(run, cohort.sources), absent_history_warnings(run, cohort.features)
     )
@@ -80,7 +80,7 @@ def score(run: Run) -> tuple[DatasetRef, ...]:
     )
     keep_reports(run, plan.model, reports)
     if promotes(run, reports[0]):  # First, so that a champion has its model in use at once.
-        warn(refresh_in_use(run, plan.model, KnownTables(standard, sources, activity)))
+        warn(refresh_in_use(run, plan.model, KnownTables(standard, sources, tables)))
     apply_back_test(run, plan, cohort.features, reports[0])
     show(reports)
     return reports

@@ -24,7 +24,7 @@ from flows.steps.in_use import (
 )
 from flows.steps.outcome_check import LabelRequest, check_outcomes
 from flows.steps.past_churn import past_churn_warnings
-from flows.steps.raw_tables import ACTIVITY_KINDS
+from flows.steps.raw_tables import cohort_kinds
 from flows.steps.registration import register, register_version
 from flows.steps.reports import keep_reports, show, training_context
 from flows.steps.run import Run
@@ -51,7 +51,7 @@ from flows.steps.window_features import build_window_features, check_first, wind
         report_training,
         register,
     ),
-    tables=ACTIVITY_KINDS,
+    tables=cohort_kinds,
 )
 def train(run: Run) -> DatasetRef:
     """Trains a model on the training window, reports on it, and makes it the candidate.
@@ -62,22 +62,22 @@ def train(run: Run) -> DatasetRef:
     standard = open_standard_features(run, "outcome", "standard")
     sources = read_sources(run)
     refuse_late(run, noted_feeds(run), "train")
-    activity = run.tables(*ACTIVITY_KINDS)
+    tables = run.tables(*cohort_kinds(run.settings))
     warnings = warn(
         leakage_warnings(run),
-        data_warnings(run, "train", sources, {**noted_feeds(run), **feeds_of(*activity)}),
+        data_warnings(run, "train", sources, {**noted_feeds(run), **feeds_of(run, tables)}),
     )
     warnings += warn(past_churn_warnings(run, standard))
     check_outcomes(standard, LabelRequest.of(run))
-    cohort = window_cohort(run, "train", standard, sources, activity)
+    cohort = window_cohort(run, "train", standard, sources, tables)
     warnings += warn(
         doubtful_table_warnings(run, cohort.sources),
         absent_history_warnings(run, cohort.features),
         unit_change_warnings(cohort.features),
     )
     model = fit_version(run, cohort)
-    tables = KnownTables(standard, sources, activity)
-    warnings += warn(refresh_in_use(run, champion_after(run, model), tables))
+    known = KnownTables(standard, sources, tables)
+    warnings += warn(refresh_in_use(run, champion_after(run, model), known))
     reports = report_training(
         model,
         run.catalog.report("in_sample_report"),

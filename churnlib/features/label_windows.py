@@ -7,7 +7,7 @@ from datetime import date
 import polars as pl
 
 from churnlib.months import last_day, month_index, months_apart, months_from, shift_months
-from churnlib.schemas.columns import SUB_START_DATE
+from churnlib.schemas.columns import day_column
 from churnlib.schemas.validation import require
 
 ENOUGH = 30
@@ -20,8 +20,8 @@ class LabelWindow:
 
     Attributes:
         horizon_months: The horizon.
-        first: The first start of the window.
-        last: The last start of the window.
+        first: The first day of the window.
+        last: The last day of the window.
         churned: The number of subscriptions with the label 1.
         stayed: The number of subscriptions with the label 0.
     """
@@ -34,22 +34,24 @@ class LabelWindow:
 
 
 def churn_by_months(subs: pl.LazyFrame, *, as_of: date) -> pl.LazyFrame:
-    """Counts subscriptions by the month of their start and the months until they churned.
+    """Counts rows by the month of their day and the months until they churned.
 
     Args:
-        subs: One row per subscription, with `sub_start_date` and `churned_on`.
-        as_of: The day of the run; later subscriptions are left out, and later churn is not known.
-            Churn up to the start does not count, as in the label.
+        subs: Rows of a cohort, with `day` and `churned_on`; or one row per subscription, whose day
+            is `sub_start_date`.
+        as_of: The day of the run; later rows are left out, and later churn is not known. Churn up
+            to the day does not count, as in the label.
 
     Returns:
-        One row per combination: `start_months`, calendar months from the start to `as_of`;
-        `churn_months`, from the start to the churn, null without churn; and `subscriptions`.
+        One row per combination: `start_months`, calendar months from the day to `as_of`;
+        `churn_months`, from the day to the churn, null without churn; and `subscriptions`.
 
     Raises:
         DataError: A column is missing.
     """
-    require(subs.collect_schema(), (SUB_START_DATE, "churned_on"), "the subscriptions")
-    start, churned_on = pl.col(SUB_START_DATE), pl.col("churned_on")
+    columns = subs.collect_schema()
+    require(columns, (day_column(columns), "churned_on"), "the subscriptions")
+    start, churned_on = pl.col(day_column(columns)), pl.col("churned_on")
     known = pl.when((churned_on <= as_of) & (churned_on > start)).then(churned_on)
     return (
         subs.filter(start <= as_of)

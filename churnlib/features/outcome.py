@@ -14,6 +14,7 @@ from churnlib.schemas.columns import (
     SUB_ID,
     SUB_MONTHS,
     SUB_START_DATE,
+    day_column,
 )
 from churnlib.schemas.validation import require
 from churnlib.settings.outcome import OutcomeSettings
@@ -132,29 +133,31 @@ def add_label(
 ) -> pl.LazyFrame:
     """Adds the label `sub_churn`: 1 if the subscription churned within the horizon, 0 if not.
 
-    Misses before the start, which are a data warning, are no churn.
+    Churn up to the day of the row, such as by misses before the start, does not count.
 
     Args:
-        subs: One row per subscription, with `sub_start_date` and `churned_on`.
+        subs: Rows of a cohort, with `day` and `churned_on`; or one row per subscription, whose day
+            is `sub_start_date`.
         as_of: The day of the run.
-        horizon_months: The number of calendar months after the start within which churn counts.
+        horizon_months: The number of calendar months after the day within which churn counts.
         outcome: What counts as churn. If given, subscriptions that are not at risk have no label;
             see `is_at_risk`.
 
     Returns:
         The rows of `subs`, with the label as Int8; null if it is not yet available, because `as_of`
-        is less than the horizon after the start, or if the subscription is not at risk.
+        is less than the horizon after the day, or if the subscription is not at risk.
 
     Raises:
         DataError: A column is missing.
     """
     term = () if outcome is None else (SUB_MONTHS,)
-    require(subs.collect_schema(), (SUB_START_DATE, "churned_on", *term), "the subscriptions")
-    start = pl.col(SUB_START_DATE)
-    is_available = months_from(start, pl.lit(as_of)) >= horizon_months
+    columns = subs.collect_schema()
+    require(columns, (day_column(columns), "churned_on", *term), "the subscriptions")
+    day = pl.col(day_column(columns))
+    is_available = months_from(day, pl.lit(as_of)) >= horizon_months
     if outcome is not None:
         is_available &= is_at_risk(outcome)
     churned_on = pl.col("churned_on")
-    churned = (churned_on > start) & (months_from(start, churned_on) <= horizon_months)
+    churned = (churned_on > day) & (months_from(day, churned_on) <= horizon_months)
     label = pl.when(is_available).then(churned.fill_null(False).cast(pl.Int8))
     return subs.with_columns(label.alias(LABEL))

@@ -126,44 +126,47 @@ def add_age(subs: pl.LazyFrame) -> pl.LazyFrame:
     return subs.with_columns(age_at_sub_months=age)
 
 
-def add_milestone(subs: pl.LazyFrame, name: str, *, has_creation: bool) -> pl.LazyFrame:
-    """Adds whether a milestone is reached by the start, and how many months after the creation.
+def add_milestone(
+    rows: pl.LazyFrame, name: str, *, has_creation: bool, day: str = SUB_START_DATE
+) -> pl.LazyFrame:
+    """Adds whether a milestone is reached by a day, and how many months after the creation.
 
-    Keeps the rows. Needs the day of the milestone, `sub_start_date`, and whether the character is
-    known, without which both are null; the months need `creation_date`. They are null if the
-    milestone is not reached by the start. Both are null in dirty data in which it was reached
-    before the character's creation.
+    Keeps the rows. Needs the date of the milestone, the day, and whether the character is known,
+    without which both are null; the months need `creation_date`. They are null if the milestone is
+    not reached by the day. Both are null in dirty data in which it was reached before the
+    character's creation.
 
     Args:
-        subs: One row per subscription.
+        rows: Rows of subscriptions, or of a cohort.
         name: The column of the milestone.
         has_creation: Whether the day of the character's creation is known.
+        day: The column of the day.
     """
     is_reached, months_to = milestone_features(name)
-    created, day = pl.col(CREATION_DATE), pl.col(name)
-    reached = pl.when(KNOWN).then((day <= pl.col(SUB_START_DATE)).fill_null(False))
+    created, reached_on = pl.col(CREATION_DATE), pl.col(name)
+    reached = pl.when(KNOWN).then((reached_on <= pl.col(day)).fill_null(False))
     if not has_creation:
-        return subs.with_columns(reached.alias(is_reached))
-    is_odd = reached & (day < created)
-    return subs.with_columns(
+        return rows.with_columns(reached.alias(is_reached))
+    is_odd = reached & (reached_on < created)
+    return rows.with_columns(
         pl.when(~is_odd).then(reached).alias(is_reached),
-        pl.when(reached & ~is_odd).then(months_from(created, day)).alias(months_to),
+        pl.when(reached & ~is_odd).then(months_from(created, reached_on)).alias(months_to),
     )
 
 
-def add_months_since(subs: pl.LazyFrame, name: str) -> pl.LazyFrame:
-    """Adds the months from a date of the character to the start; both are null if it is later.
+def add_months_since(rows: pl.LazyFrame, name: str, *, day: str = SUB_START_DATE) -> pl.LazyFrame:
+    """Adds the months from a date of the character to a day; both are null if it is later.
 
-    Keeps the rows. Needs the date and `sub_start_date`.
+    Keeps the rows. Needs the date and the day.
 
     Args:
-        subs: One row per subscription.
+        rows: Rows of subscriptions, or of a cohort.
         name: The column of the date.
+        day: The column of the day.
     """
-    start = pl.col(SUB_START_DATE)
-    day = pl.when(pl.col(name) <= start).then(pl.col(name))
-    return subs.with_columns(day.alias(name)).with_columns(
-        months_from(pl.col(name), start).alias(date_feature(name))
+    known = pl.when(pl.col(name) <= pl.col(day)).then(pl.col(name))
+    return rows.with_columns(known.alias(name)).with_columns(
+        months_from(pl.col(name), pl.col(day)).alias(date_feature(name))
     )
 
 

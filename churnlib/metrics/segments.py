@@ -1,4 +1,4 @@
-"""Metrics by segment, and by month of start."""
+"""Metrics by segment, and by month of the rows' days."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from churnlib.metrics.definitions import (
 )
 from churnlib.metrics.intervals import Interval
 from churnlib.metrics.predictions import Predictions, known_rows
-from churnlib.schemas.columns import CHAR_ID, LABEL, PROBABILITY, SUB_ID, SUB_START_DATE
+from churnlib.schemas.columns import CHAR_ID, LABEL, PROBABILITY, SUB_ID, day_column
 from churnlib.schemas.outputs import output_tables
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.schemas.validation import (
@@ -93,10 +93,11 @@ def check_segments(columns: Sequence[str], settings: Settings) -> None:
 def breakdown(
     scored: pl.DataFrame | pl.LazyFrame, columns: Sequence[str] = (), most_values: int = 10
 ) -> dict[str, Any]:
-    """Computes metrics by segment, and by month of start.
+    """Computes metrics by segment, and by month of the rows' days.
 
     Args:
-        scored: See `churnlib.metrics.evaluate.evaluate`; with the columns, and `sub_start_date`.
+        scored: See `churnlib.metrics.evaluate.evaluate`; with the columns, and the
+            day: `day`, or `sub_start_date` without it.
         columns: The columns to group by, in addition to new and returning characters: text, flags
             or whole numbers.
         most_values: The maximum number of values per column, the most frequent ones; the others
@@ -104,7 +105,7 @@ def breakdown(
 
     Returns:
         As plain data: `segments`, lists of `Segment` by column, and `cohorts`, a `Segment` for each
-        month of start. Numbers are in numerical order, texts in natural order; unknown values
+        month. Numbers are in numerical order, texts in natural order; unknown values
         follow, and the group of rare values is last.
 
     Raises:
@@ -116,7 +117,7 @@ def breakdown(
         CHARACTERS: _Key(is_new),
         **{name: _frequent_values(scored[name], most_values) for name in columns},
     }
-    month = _Key(pl.col(SUB_START_DATE).dt.strftime("%Y-%m"))
+    month = _Key(pl.col(day_column(scored.columns)).dt.strftime("%Y-%m"))
     known = known_rows(scored)
     everyone = Predictions.of(known)
 
@@ -132,12 +133,13 @@ def breakdown(
 def _checked(scored: pl.DataFrame | pl.LazyFrame, columns: Sequence[str]) -> pl.DataFrame:
     what = "the scored rows"
     rows = as_frame(scored, what)
-    needed = (SUB_ID, SUB_START_DATE, "is_first_sub", LABEL, PROBABILITY)
+    day = day_column(rows.columns)
+    needed = (SUB_ID, day, "is_first_sub", LABEL, PROBABILITY)
     require(rows.columns, needed, what)
     check_labels(rows[LABEL])
     check_whole(rows, SUB_ID, CHAR_ID)
     check_flags(rows, "is_first_sub")
-    check_dates(rows.schema, SUB_START_DATE)
+    check_dates(rows.schema, day)
     check_segment_columns(rows, columns, what)
     return rows
 

@@ -17,7 +17,7 @@ from churnlib.model.feature_table import FeatureTable
 from churnlib.model.fitted_model import Calibration, Fitted, Method
 from churnlib.model.threads import one_thread
 from churnlib.months import first_day, shift_months
-from churnlib.schemas.columns import LABEL, SUB_START_DATE
+from churnlib.schemas.columns import DAY, LABEL
 from churnlib.schemas.validation import first_and_last
 from churnlib.settings import TrainSettings
 
@@ -84,7 +84,7 @@ def split_off_calibration(
         known: The training rows, all with a label.
         method: The method of calibration, for the message.
         settings: The setting `calibration_months` counts; the last of these months is the month of
-            the latest start.
+            the latest day.
 
     Returns:
         The earlier rows, to fit on, and the later rows, to calibrate on.
@@ -92,10 +92,11 @@ def split_off_calibration(
     Raises:
         TooFewRowsError: An outcome is missing in the former, or too rare in the latter.
     """
-    _, last = first_and_last(known.columns(SUB_START_DATE)[SUB_START_DATE])
+    day = known.day
+    _, last = first_and_last(known.columns(day)[day])
     opens = shift_months(first_day(last), 1 - settings.calibration_months)
-    before = known.where(pl.col(SUB_START_DATE) < opens)
-    after = known.where(pl.col(SUB_START_DATE) >= opens)
+    before = known.where(pl.col(day) < opens)
+    after = known.where(pl.col(day) >= opens)
     counts = [_outcomes(rows) for rows in (before, after)]
     if min(counts[0]) < 1 or min(counts[1]) < ROWS_PER_OUTCOME:
         texts = [f"{stayed + churned:,} rows ({churned:,} churned)" for stayed, churned in counts]
@@ -126,13 +127,13 @@ def read_calibration_rows(
         most: The most rows to read, of a random sample of characters; all if None.
 
     Returns:
-        The features of the rows, and their `sub_start_date` and `sub_churn`.
+        The features of the rows, and their `day` and `sub_churn`.
     """
     features: list[pl.DataFrame] = []
     outcomes: list[pl.DataFrame] = []
     for part in rows.sample(most) if most else rows:
         features.append(schema.apply(part))
-        outcomes.append(part.select(SUB_START_DATE, LABEL))
+        outcomes.append(part.select(pl.col(rows.day).alias(DAY), LABEL))
     return pl.concat(features), pl.concat(outcomes)
 
 
@@ -176,8 +177,8 @@ def calibrated_alike(pipeline: Pipeline, tested: Fitted) -> Fitted:
 
 
 def calibration_record(rows: pl.DataFrame, method: Method) -> Calibration:
-    """Records the rows that a model was calibrated on, by `sub_start_date` and `sub_churn`."""
-    start, end = first_and_last(rows[SUB_START_DATE])
+    """Records the rows that a model was calibrated on, by `day` and `sub_churn`."""
+    start, end = first_and_last(rows[DAY])
     return Calibration(method, start, end, rows=len(rows), churned=int(rows[LABEL].sum()))
 
 

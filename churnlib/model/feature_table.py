@@ -9,7 +9,7 @@ import polars as pl
 from churnlib.io import datasets
 from churnlib.io.datasets import DatasetRef
 from churnlib.io.hashing import hashes, is_below
-from churnlib.schemas.columns import CHAR_ID
+from churnlib.schemas.columns import CHAR_ID, day_column
 from churnlib.schemas.validation import as_frame
 
 PART = 2**15
@@ -56,6 +56,11 @@ class FeatureTable:
         if height <= PART:  # Fits in memory, and fitting reads it many times.
             table = datasets.read(features).lazy()
         return cls(table, height)
+
+    @property
+    def day(self) -> str:
+        """The column of the day of each row."""
+        return day_column(self.table.collect_schema())
 
     def where(self, condition: pl.Expr) -> "FeatureTable":
         """Keeps only the rows that meet a condition."""

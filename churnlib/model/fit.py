@@ -32,7 +32,7 @@ from churnlib.model.predict import predict_in_parts
 from churnlib.model.sample import learns_from_parts
 from churnlib.model.threads import threads_for
 from churnlib.months import first_day, shift_months
-from churnlib.schemas.columns import LABEL, SUB_START_DATE
+from churnlib.schemas.columns import LABEL
 from churnlib.schemas.validation import check_dates, check_labels, require
 from churnlib.seeds import MAX_SEED, draw_seed
 from churnlib.settings import TrainSettings
@@ -158,8 +158,8 @@ def _labelled(
     """The rows with a label, and their labels; both outcomes occur."""
     table = FeatureTable.of(rows)
     columns = table.table.collect_schema()
-    require(columns, (LABEL, SUB_START_DATE), "the training rows")
-    check_dates(columns, SUB_START_DATE)
+    require(columns, (LABEL, table.day), "the training rows")
+    check_dates(columns, table.day)
     known = table.where(pl.col(LABEL).is_not_null())
     labels = known.columns(LABEL)[LABEL]
     check_labels(labels)
@@ -229,7 +229,7 @@ def train(
         settings: See `TrainSettings`.
         window_end: The last day of the training window.
         seed: The seed of everything random.
-        horizon_months: Number of months from a subscription's start to its label.
+        horizon_months: Number of months from the day of a row to its label.
 
     Raises:
         TooFewRowsError: A slice of the window is empty, or has only one outcome.
@@ -237,8 +237,8 @@ def train(
     """
     rows = FeatureTable.of(rows)
     opens = validation_opens(window_end, settings)
-    early = rows.where(pl.col(SUB_START_DATE) < opens)
-    late = rows.where(pl.col(SUB_START_DATE) >= opens)
+    early = rows.where(pl.col(rows.day) < opens)
+    late = rows.where(pl.col(rows.day) >= opens)
     counts = [part.columns(LABEL)[LABEL].count() for part in (early, late)]
     if 0 in counts:
         raise TooFewRowsError(
@@ -268,7 +268,7 @@ def _available_on(
     opens: date, early: FeatureTable, horizon_months: int
 ) -> tuple[FeatureTable, str | None]:
     """The rows whose labels are available on a day; if too few, all rows, with a warning."""
-    known = early.where(pl.col(SUB_START_DATE) < shift_months(opens, 1 - horizon_months))
+    known = early.where(pl.col(early.day) < shift_months(opens, 1 - horizon_months))
     labels, all_labels = (part.columns(LABEL)[LABEL].drop_nulls() for part in (known, early))
     if labels.n_unique() == 2 and 2 * len(labels) >= len(all_labels):
         return known, None

@@ -7,11 +7,11 @@ from typing import get_args
 
 import polars as pl
 
-from churnlib.features.cohort import in_window
+from churnlib.features.cohort_rows import rows_on_days
 from churnlib.features.label_windows import churn_by_months, suggest_label_window
 from churnlib.features.outcome import add_churned_on, add_label, is_at_risk
 from churnlib.months import first_day
-from churnlib.schemas.columns import LABEL, SUB_START_DATE
+from churnlib.schemas.columns import LABEL, SUB_MONTHS, SUB_START_DATE
 from churnlib.settings import Settings, WindowName
 
 MOST_MONTHS = 36
@@ -102,13 +102,13 @@ def profile_churn(
         subs.filter(pl.col(SUB_START_DATE) <= as_of)
         .pipe(add_churned_on, misses, as_of=as_of, outcome=missed)
         .pipe(add_label, as_of=as_of, horizon_months=horizon, outcome=missed)
-        .select(SUB_START_DATE, "churned_on", LABEL, at_risk=is_at_risk(missed))
+        .select(SUB_START_DATE, SUB_MONTHS, "churned_on", LABEL, at_risk=is_at_risk(missed))
         .collect(engine="streaming")
     )
     month = pl.col(SUB_START_DATE).dt.truncate("1mo")
     counted = rows.group_by(month).agg(_counts()).sort(SUB_START_DATE)
     ages = churn_by_months(rows.lazy().filter("at_risk"), as_of=as_of).collect()
-    windows = (_fit(name, rows, ages, settings, as_of) for name in get_args(WindowName))
+    windows = (_fit(name, rows.lazy(), settings, as_of) for name in get_args(WindowName))
     return ChurnProfile(
         total=_outcomes(rows),
         by_month={first: Outcomes(*counts) for first, *counts in counted.iter_rows()},
@@ -146,16 +146,17 @@ def _total(counts: pl.DataFrame) -> int:
     return int(counts["subscriptions"].sum())
 
 
-def _fit(
-    name: WindowName, rows: pl.DataFrame, ages: pl.DataFrame, settings: Settings, as_of: date
-) -> WindowFit:
+def _fit(name: WindowName, subs: pl.LazyFrame, settings: Settings, as_of: date) -> WindowFit:
     first, last = getattr(settings.windows, name).span(as_of)
     if first > last:
         return WindowFit(name, first, last, Outcomes(0, 0, 0, 0), "it ends before it starts")
-    found = _outcomes(in_window(rows.lazy(), first, last).collect())
+    rows = rows_on_days(subs, settings.cohort, as_of=as_of, span=(first, last)).pipe(
+        add_label, as_of=as_of, horizon_months=settings.horizon_months, outcome=settings.outcome
+    )
+    found = _outcomes(rows.select("at_risk", LABEL).collect(engine="streaming"))
     problem = _problem(name, found, settings)
     if problem and name == "train" and found.started:
-        problem = f"{problem}; {_suggestion(ages, settings, as_of)}"
+        problem = f"{problem}; {_suggestion(subs, settings, as_of)}"
     return WindowFit(name, first, last, found, problem)
 
 
@@ -175,8 +176,10 @@ def _problem(name: WindowName, found: Outcomes, settings: Settings) -> str:
     return ""
 
 
-def _suggestion(ages: pl.DataFrame, settings: Settings, as_of: date) -> str:
+def _suggestion(subs: pl.LazyFrame, settings: Settings, as_of: date) -> str:
     """Which window and horizon have labels of both outcomes."""
+    rows = rows_on_days(subs.filter("at_risk"), settings.cohort, as_of=as_of)
+    ages = churn_by_months(rows, as_of=as_of).collect(engine="streaming")
     score = settings.windows.score.span(as_of)[0]
     window = suggest_label_window(
         ages, as_of=as_of, horizon_months=settings.horizon_months, score_start=score
@@ -184,7 +187,11 @@ def _suggestion(ages: pl.DataFrame, settings: Settings, as_of: date) -> str:
     if window is None:
         return "no window and horizon have both outcomes before windows.score"
     return (
-        f"starts from {first_day(window.first)} to {window.last} with horizon_months = "
+        f"{_days(settings)} from {first_day(window.first)} to {window.last} with horizon_months = "
         f"{window.horizon_months} have {window.churned:,} churned of "
         f"{window.churned + window.stayed:,}"
     )
+
+
+def _days(settings: Settings) -> str:
+    return "months" if settings.cohort.is_monthly else "starts"

@@ -17,7 +17,7 @@ from churnlib.io.storage import write_texts
 from churnlib.report.content import Report
 from churnlib.report.markdown import to_markdown
 from churnlib.report.text import to_text
-from churnlib.schemas.columns import CHAR_ID, LABEL, SUB_ID, SUB_START_DATE
+from churnlib.schemas.columns import CHAR_ID, LABEL, SUB_ID, SUB_START_DATE, day_column
 from churnlib.settings import Settings, changes
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def back_test(
         name="score_report",
         game=settings.game,
         as_of=as_of,
-        window=first_and_last(rows[SUB_START_DATE]),
+        window=first_and_last(rows[day_column(rows.columns)]),
         horizon_months=settings.horizon_months,
         model_version=name,
         groups=require_outcomes(

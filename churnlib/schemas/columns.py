@@ -1,5 +1,7 @@
 """The names of columns that the code refers to."""
 
+from collections.abc import Container
+
 CHAR_ID = "char_id"
 CREATION_DATE = "creation_date"
 MASTERY_DATE = "class_mastery_date"
@@ -16,10 +18,17 @@ START_DATE = "start_date"
 END_DATE = "end_date"
 """The first and last month of a run of missed months."""
 
-KEYS = (CHAR_ID, SUB_ID, SUB_START_DATE)
-"""The columns that identify a row of a feature table; never features."""
+DAY = "day"
+"""The day of a row of a cohort, on which it is predicted."""
+TENURE, MONTHS_LEFT = "tenure_months", "months_left"
+MISSED, IN_A_ROW = "months_missed", "months_missed_in_a_row"
+SINCE_MISS = "months_since_miss"
+PREVIOUS_CHURNED = "previous_sub_churned"
+
 SUB_ORDER = (CHAR_ID, SUB_START_DATE, SUB_ID)
-"""The order of the rows of a feature table."""
+"""The order of subscriptions; a cohort is sorted by the day, too."""
+KEYS = (CHAR_ID, SUB_ID, SUB_START_DATE, DAY)
+"""The columns that identify a row of a cohort; never features."""
 LABEL = "sub_churn"
 """Whether a subscription churned within the horizon; null if the label is not yet available."""
 PROBABILITY = "churn_probability"
@@ -40,3 +49,8 @@ def milestone_features(name: str) -> tuple[str, str]:
 def date_feature(name: str) -> str:
     """The name of the feature of a date: the months from it to the day of the row."""
     return f"{name}_months"
+
+
+def day_column(columns: Container[str]) -> str:
+    """The column of the day of each row: `day`, or the start in rows of subscriptions."""
+    return DAY if DAY in columns else SUB_START_DATE

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from churnlib.errors import SettingsError
 from churnlib.schemas.columns import LABEL
-from churnlib.schemas.outputs import PREDICTED, computed_columns
+from churnlib.schemas.outputs import PREDICTED, cohort_columns, computed_columns
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.schemas.spec import FACTS
 from churnlib.settings import Settings
@@ -33,6 +33,7 @@ def _names(settings: Settings) -> Iterator[str]:
     yield from (name for name in raw.subscriptions.columns if name not in leaky)
     yield from raw.characters.of_kind(*FACTS, *(("undated",) if undated else ()))
     yield from (name for name, _ in computed_columns(raw))
+    yield from cohort_columns(settings.cohort)
     yield LABEL
     yield from PREDICTED
     yield from settings.features.names(raw)

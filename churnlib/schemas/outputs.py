@@ -7,16 +7,25 @@ import dataframely as dy
 
 from churnlib.schemas.columns import (
     BASELINE,
+    CHAR_ID,
     CREATION_DATE,
-    KEYS,
+    DAY,
+    IN_A_ROW,
+    MISSED,
+    MONTHS_LEFT,
+    PREVIOUS_CHURNED,
     PRICE,
     PROBABILITY,
+    SINCE_MISS,
+    SUB_ID,
+    SUB_START_DATE,
+    TENURE,
     date_feature,
     milestone_features,
 )
 from churnlib.schemas.raw_tables import RawTables, raw_tables
 from churnlib.schemas.spec import FACTS, Table, TableSpec
-from churnlib.settings import Settings
+from churnlib.settings import CohortSettings, Settings
 from churnlib.settings.tables import DeclaredTables
 
 _COMPUTED = {
@@ -31,6 +40,30 @@ _CHURNED = {
     "churned_on": dy.Date(
         nullable=True,
         description="First day of the month after the missed months that are churn; null if none",
+    ),
+}
+DAYS = {
+    DAY: dy.Date(description="The day of the row, on which it is predicted"),
+}
+"""The column of every cohort that says which row of a subscription it is."""
+_BY_MONTH = {
+    TENURE: dy.Int32(description="Calendar months from the start to the day"),
+    MONTHS_LEFT: dy.Int32(description="`sub_months` - `tenure_months`"),
+}
+_MISSES = {
+    MISSED: dy.Int32(min=0, description="Missed months known by the day"),
+    IN_A_ROW: dy.Int32(
+        min=0, description="Of them those in a row up to the month before the day, else 0"
+    ),
+    SINCE_MISS: dy.Int32(
+        nullable=True, min=1, description="Calendar months since the last of them; null if none"
+    ),
+}
+_PREVIOUS = {
+    PREVIOUS_CHURNED: dy.Bool(
+        nullable=True,
+        description="Whether the character's subscription before had churned by the day; null if "
+        "there is none",
     ),
 }
 PREDICTED = {
@@ -60,7 +93,7 @@ PREDICTED = {
     ),
 }
 """The columns of predictions besides the keys."""
-NEWER_COLUMNS = (BASELINE, "contact", "held_out")
+NEWER_COLUMNS = (DAY, BASELINE, "contact", "held_out")
 """Columns that predictions may lack, because older versions of this package did not write them."""
 
 
@@ -91,7 +124,11 @@ def _output_tables(raw: RawTables) -> dict[str, Table]:
         Table(
             "predictions",
             "A row per subscription of the batch.",
-            {**{name: subscriptions.columns[name] for name in KEYS}, **PREDICTED},
+            {
+                **{name: subscriptions.columns[name] for name in (CHAR_ID, SUB_ID, SUB_START_DATE)},
+                **DAYS,
+                **PREDICTED,
+            },
         ),
     )
     return {table.name: table for table in tables}
@@ -137,6 +174,20 @@ def _of_character(characters: TableSpec) -> Iterator[tuple[str, dy.Column]]:
         if name != CREATION_DATE:
             text = f"{name} to start; null if later"
             yield date_feature(name), dy.Int32(nullable=True, description=text)
+
+
+def cohort_columns(cohort: CohortSettings) -> dict[str, dy.Column]:
+    """The columns that a cohort has besides the standard features, in their order, by name.
+
+    Args:
+        cohort: Which rows a subscription has, and whether they tell its missed months.
+    """
+    monthly = _BY_MONTH | (_MISSES if cohort.has_payment_history else {})
+    return {
+        **DAYS,
+        **(monthly if cohort.is_monthly else {}),
+        **(_PREVIOUS if cohort.has_payment_history else {}),
+    }
 
 
 def all_tables(settings: Settings | DeclaredTables) -> dict[str, Table]:

@@ -9,6 +9,7 @@ from churnlib.settings.champion import (
     GateMetric,
 )
 from churnlib.settings.changes import changes
+from churnlib.settings.cohort import CohortSettings, Grain
 from churnlib.settings.data import IdType, RawSettings, StandardSettings
 from churnlib.settings.delivery import DeliverySettings
 from churnlib.settings.describe import (
@@ -53,11 +54,13 @@ __all__ = [
     "CalibrationChoice",
     "CampaignSettings",
     "ChampionSettings",
+    "CohortSettings",
     "DeliverySettings",
     "EngineSettings",
     "EvaluationSettings",
     "FeatureChoice",
     "GateMetric",
+    "Grain",
     "IdType",
     "Offer",
     "OutcomeSettings",

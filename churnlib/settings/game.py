@@ -13,6 +13,7 @@ from churnlib.months import first_day, shift_months
 from churnlib.settings.campaign import CampaignSettings
 from churnlib.settings.champion import ChampionSettings
 from churnlib.settings.checks import check_features, check_tables
+from churnlib.settings.cohort import CohortSettings
 from churnlib.settings.data import RawSettings, StandardSettings
 from churnlib.settings.delivery import DeliverySettings
 from churnlib.settings.engine import EngineSettings
@@ -35,7 +36,7 @@ from churnlib.settings.schedules import Schedules
 from churnlib.settings.tables import DeclaredTables, Name, TableSettings
 from churnlib.settings.train import TrainSettings
 from churnlib.settings.tree import leaves
-from churnlib.settings.windows import Windows
+from churnlib.settings.windows import Windows, with_default_windows
 
 RENAMED = {
     "currency": "features.character_currency",
@@ -86,11 +87,12 @@ class Settings(Section, _GivenSettings):
     """The day of the run: rows dated after it are ignored. If null, the first day of the latest
     month that has arrived in the histories; see `raw.arrived_share`."""
     horizon_months: Months
-    """A subscription is a positive if it churns within this number of months of its start."""
+    """A row is a positive if its subscription churns within this number of months of its day."""
     allow_label_overlap: Flag = False
     """Allow a back-test on subscriptions that started before all training labels were available.
     Reports then warn of label leakage: the metrics are optimistic."""
     outcome: OutcomeSettings = OutcomeSettings()
+    cohort: CohortSettings = CohortSettings()
     raw: RawSettings = RawSettings()
     standard: StandardSettings = StandardSettings()
     tables: dict[Name, TableSettings]
@@ -126,6 +128,11 @@ class Settings(Section, _GivenSettings):
             if isinstance(values, Mapping) and old in values:
                 raise refused("renamed", old, message=f"is now called {new}: rename it")
         return values
+
+    @model_validator(mode="before")
+    @classmethod
+    def _windows_of_grain(cls, values: Any) -> Any:
+        return with_default_windows(values) if isinstance(values, Mapping) else values
 
     @model_validator(mode="after")
     def _tables_fit(self) -> "Settings":

@@ -8,13 +8,13 @@ from typing import Any
 
 from churnlib.errors import ModelError
 from churnlib.features.activity import own_functions_digest
-from churnlib.settings import Settings, value_text
+from churnlib.settings import CohortSettings, Settings, value_text
 from churnlib.settings.features import FeatureSettings
 from churnlib.settings.history_features import HistoryFeatures
 from churnlib.settings.outcome import OutcomeSettings
 from churnlib.settings.tables import ONE_OF_EACH, meaning_of
 
-DECISIVE = ("horizon_months", "outcome", "standard", "tables", "features")
+DECISIVE = ("horizon_months", "outcome", "cohort", "standard", "tables", "features")
 """Settings that decide the meaning of features and labels, so must equal those of the training."""
 
 FEATURE_TABLES = ("train_features", "in_use_features")
@@ -60,9 +60,10 @@ def upgraded(settings: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         settings: Settings as plain data; earlier versions had `currency` for the features of a
-            history, `churn_after_months` for the outcome, and no tables.
+            history, `churn_after_months` for the outcome, one row per subscription, and no tables.
     """
     renamed = {name: value for name, value in settings.items() if name != "currency"}
+    renamed.setdefault("cohort", CohortSettings().model_dump(mode="json"))
     if "churn_after_months" in settings:
         outcome = OutcomeSettings(missed_months=renamed.pop("churn_after_months"))
         renamed["outcome"] = outcome.model_dump(mode="json")

@@ -84,7 +84,7 @@ def _batch_faults(
         if missing:
             names = ", ".join(due_batch_name(window, month) for month in missing)
             yield "batches missing", f"{names}: {backfill(missing)}"
-        if end > day:
+        if settings.cohort.last_day(end) > day:
             yield (
                 "batch incomplete",
                 f"windows.batch_predict ends on {end}, after the data, on {day}",

@@ -1,12 +1,16 @@
 """The declarations of tasks and flows, from which `flows.map` draws the pipelines."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from prefect import Flow
 from prefect.tasks import Task
 
+from churnlib.settings import Settings
 from churnlib.settings.tables import TableKind
+
+Kinds = tuple[TableKind, ...]
 
 
 @dataclass(frozen=True)
@@ -35,19 +39,23 @@ class Pipeline:
 
     Attributes:
         tasks: The tasks that it calls itself, in order.
-        tables: The kinds of the raw tables for which it runs tasks that declare `{table}`.
+        tables: The kinds of the raw tables for which it runs tasks that declare `{table}`; or a
+            function that tells them by the settings of a game.
         parts: The flows that it calls, in order.
     """
 
     tasks: tuple[Task[..., Any], ...] = ()
-    tables: tuple[TableKind, ...] = ()
+    tables: Kinds | Callable[[Settings], Kinds] = ()
     parts: tuple[Flow[..., Any], ...] = ()
 
-    @property
-    def kinds(self) -> tuple[TableKind, ...]:
+    def own_kinds(self, settings: Settings) -> Kinds:
+        """The kinds of the raw tables that the flow itself reads, for a game."""
+        return self.tables(settings) if callable(self.tables) else self.tables
+
+    def kinds(self, settings: Settings) -> Kinds:
         """The kinds of the raw tables that the flow needs, with the flows that it calls."""
-        parts = (kind for part in self.parts for kind in pipeline_of(part).kinds)
-        return tuple(dict.fromkeys((*self.tables, *parts)))
+        parts = (kind for part in self.parts for kind in pipeline_of(part).kinds(settings))
+        return tuple(dict.fromkeys((*self.own_kinds(settings), *parts)))
 
 
 def node_of(task: Task[..., Any]) -> Node:

@@ -23,6 +23,7 @@ from churnlib.uris import is_remote, join
 from flows import COMPOSITES, FLOWS, find_flow
 from flows.engine.node import node_of, pipeline_of
 from flows.map.graph import DatasetNode, FlowNode, Graph, SettingValue, Source, TaskNode
+from flows.steps.raw_tables import batch_kinds, cohort_kinds
 
 Names = dict[str, tuple[str, ...]]
 """What the names in braces of declarations stand for."""
@@ -100,7 +101,11 @@ def _flow_node(flow: Flow[..., Any], own: dict[str, list[TaskNode]]) -> FlowNode
 def _task_nodes(flow: Flow[..., Any], settings: Settings, as_of: date) -> Iterator[TaskNode]:
     """Yields the nodes of the tasks that a flow calls itself."""
     raw, pipeline = raw_tables(settings), pipeline_of(flow)
-    names: Names = {"activity": tuple(spec.name for spec in raw.activity)}
+    names: Names = {
+        "activity": tuple(spec.name for spec in raw.activity),
+        "cohort": tuple(spec.name for spec in raw.of_kind(*cohort_kinds(settings))),
+        "batch": tuple(spec.name for spec in raw.of_kind(*batch_kinds(settings))),
+    }
     for kind in ONE_OF_EACH:
         names[kind] = tuple(spec.name for spec in raw.of_kind(kind))
     names["flow"] = (flow.fn.__name__,)
@@ -109,7 +114,7 @@ def _task_nodes(flow: Flow[..., Any], settings: Settings, as_of: date) -> Iterat
         if not any("{table}" in pattern for pattern in (*node.reads, *node.writes)):
             yield _task_node(task, names, settings, as_of)
             continue
-        for spec in raw.of_kind(*pipeline.tables):
+        for spec in raw.of_kind(*pipeline.own_kinds(settings)):
             parent = spec.required_parent
             of_table = {"table": (spec.name,), "parent": (parent.table,) if parent else ()}
             yield _task_node(task, names | of_table, settings, as_of)

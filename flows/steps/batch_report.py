@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 
 from churnlib.errors import DataError
-from churnlib.features.cohort import in_window
+from churnlib.features.cohort_rows import in_window, rows_on_days
 from churnlib.features.outcome import add_label, is_at_risk
 from churnlib.io import datasets
 from churnlib.io.catalog import month_name
@@ -16,8 +16,8 @@ from churnlib.report.content import Report
 from churnlib.report.formatting import counted
 from churnlib.report.verdicts import against_chance
 from churnlib.report.write import write_report
-from churnlib.schemas.columns import LABEL, PROBABILITY, SUB_ID
-from churnlib.settings.outcome import OutcomeSettings
+from churnlib.schemas.columns import DAY, LABEL, PROBABILITY, SUB_ID, SUB_START_DATE
+from churnlib.settings import CohortSettings
 from flows.engine.events import BatchScored
 from flows.steps.at_risk import count_by_group, not_at_risk_warnings
 from flows.steps.past_model import past_importance, past_model_facts
@@ -77,7 +77,7 @@ def score_batch(
 
     window, evaluation = context.window, context.evaluation
     rows = with_outcomes(standard, predictions, context)
-    not_at_risk = count_not_at_risk(standard, window, context.outcome)
+    not_at_risk = count_not_at_risk(standard, window, context)
     known = rows.drop_nulls([PROBABILITY, "is_first_sub"])
     check_matched(predictions, known, window)
     groups = evaluate(
@@ -157,21 +157,24 @@ def with_outcomes(
     Raises:
         DataError: The window selects no subscription, or none that can churn.
     """
-    window = context.window
+    window, row = context.window, (SUB_ID, DAY)
     subs = known_subs(datasets.scan(standard), window.as_of)
-    check_selects_any(subs, window, standard.game)
+    check_selects_any(subs, window, standard.game, context.cohort)
     at_risk = is_at_risk(context.outcome)
     outcomes = add_label(
-        in_window(subs, *window.span), as_of=window.as_of, horizon_months=context.horizon_months
+        rows_of(standard, window, context.cohort),
+        as_of=window.as_of,
+        horizon_months=context.horizon_months,
     ).select(
-        sorted({SUB_ID, "is_first_sub", LABEL, *context.evaluation.segment_columns}),
+        sorted({*row, "is_first_sub", LABEL, *context.evaluation.segment_columns}),
         at_risk=at_risk,
     )
-    predicted = in_window(datasets.scan(predictions), *window.span).drop_nulls(PROBABILITY)
+    predicted = in_window(with_day(datasets.scan(predictions)), *window.span)
+    predicted = predicted.drop_nulls(PROBABILITY)
     # Earlier versions also predicted subscriptions that cannot churn.
-    predicted = predicted.join(outcomes.filter(~pl.col("at_risk")), on=SUB_ID, how="anti")
+    predicted = predicted.join(outcomes.filter(~pl.col("at_risk")), on=row, how="anti")
     known = outcomes.filter("at_risk").drop("at_risk")
-    rows = known.join(predicted, on=SUB_ID, how="full", coalesce=True).collect()
+    rows = known.join(predicted, on=row, how="full", coalesce=True).collect()
     if rows.is_empty():
         raise DataError(
             f"{standard.game}: {window.setting} has nothing to score: no subscription from "
@@ -181,12 +184,28 @@ def with_outcomes(
     return rows
 
 
+def rows_of(
+    standard: DatasetRef, window: SubscriptionWindow, cohort: CohortSettings
+) -> pl.LazyFrame:
+    """The rows of the subscriptions of a window, with their standard features as at the start."""
+    subs = known_subs(datasets.scan(standard), window.as_of)
+    return rows_on_days(subs, cohort, as_of=window.as_of, span=window.span)
+
+
+def with_day(predictions: pl.LazyFrame) -> pl.LazyFrame:
+    """Fills in the day of predictions that an earlier version wrote: that of the start."""
+    day = pl.col(SUB_START_DATE)
+    if DAY in predictions.collect_schema():
+        day = pl.col(DAY).fill_null(day)
+    return predictions.with_columns(day.alias(DAY))
+
+
 def count_not_at_risk(
-    standard: DatasetRef, window: SubscriptionWindow, outcome: OutcomeSettings
+    standard: DatasetRef, window: SubscriptionWindow, context: ScoreContext
 ) -> dict[str, int]:
-    """Counts the subscriptions of a window that cannot churn, by group."""
-    subs = in_window(known_subs(datasets.scan(standard), window.as_of), *window.span)
-    return count_by_group(subs.filter(~is_at_risk(outcome)))
+    """Counts the rows of a window whose subscriptions cannot churn, by group."""
+    rows = rows_of(standard, window, context.cohort)
+    return count_by_group(rows.filter(~is_at_risk(context.outcome)))
 
 
 def check_matched(predictions: DatasetRef, known: pl.DataFrame, window: SubscriptionWindow) -> None:
@@ -200,7 +219,7 @@ def check_matched(predictions: DatasetRef, known: pl.DataFrame, window: Subscrip
             f"{predictions.game}: {predictions.uri} predicts none of the subscriptions in the "
             f"standard features from {window.first} to {window.last}. Predict the batch again."
         )
-    if twice := len(known) - known[SUB_ID].n_unique():
+    if twice := len(known) - known.select(SUB_ID, DAY).n_unique():
         raise DataError(
             f"{predictions.game}: {predictions.uri} predicts "
             f"{counted(twice, 'subscription')} twice. Predict the batch again."

@@ -50,6 +50,7 @@ def batch_facts(
         fingerprints={table.checked.name: table.checked.fingerprint for table in tables},
         horizon_months=run.settings.horizon_months,
         outcome=run.settings.outcome,
+        cohort=run.settings.cohort,
         warnings=warnings,
     )
 
@@ -66,12 +67,14 @@ def newest_months(run: Run, tables: Sequence[RawTable]) -> dict[str, date]:
 
 
 def beyond_warnings(run: Run, window: SubscriptionWindow) -> tuple[str, ...]:
-    """Warns of a window that ends after the day of the run."""
-    if window.last <= run.as_of:
+    """Warns of a window in which there are days of rows after the day of the run."""
+    cohort = run.settings.cohort
+    if cohort.last_day(window.last) <= run.as_of:
         return ()
+    left_out = "later months" if cohort.is_monthly else "subscriptions that start later"
     return (
         f"{window.setting} runs to {window.last}, after {run.as_of}, the day of the run: "
-        "subscriptions that start later are not in this batch",
+        f"{left_out} are not in this batch",
     )
 
 

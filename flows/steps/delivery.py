@@ -1,6 +1,6 @@
 """Delivered predictions: a later run replaces them only if it makes them in the same way."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from churnlib.errors import DataError
@@ -35,8 +35,9 @@ def check_delivery(run: Run, output: Dataset, predictor: Mapping[str, str]) -> N
         "window": [str(day) for day in window.span],
         **contact_settings(run.settings),
     }
-    if str(run.as_of) < min(optional_fact(output, "as_of") or "", str(window.last)):
-        made["as_of"] = str(run.as_of)  # Fewer subscriptions of the window have started.
+    last = run.settings.cohort.last_day(window.last)
+    if str(run.as_of) < min(optional_fact(output, "as_of") or "", str(last)):
+        made["as_of"] = str(run.as_of)  # The window has fewer rows.
     if differences := list_differences(optional_facts(output, *made), made):
         raise DataError(
             f"{run.settings.game}: {output.uri} has been delivered, and this run would replace it "
@@ -45,20 +46,21 @@ def check_delivery(run: Run, output: Dataset, predictor: Mapping[str, str]) -> N
         )
 
 
-def check_not_smaller(run: Run, output: Dataset, subs: RawTable) -> None:
+def check_not_smaller(run: Run, output: Dataset, tables: Iterable[RawTable]) -> None:
     """Refuses to replace the predictions of a batch if subscriptions have been lost since then.
 
     Args:
         run: The run.
         output: Where the predictions are written.
-        subs: The subscriptions.
+        tables: The raw tables of the batch.
 
     Raises:
         DataError: Predictions exist that were made of more subscriptions.
     """
     if run.replace or not storage.is_file(output.uri):
         return
-    name, rows = subs.checked.name, subs.facts["rows"]
+    name = run.raw.subscriptions.name
+    (rows,) = (table.facts["rows"] for table in tables if table.checked.name == name)
     delivered = (optional_fact(output, "made_of") or {}).get(name, 0)
     if rows < delivered:
         raise DataError(

@@ -1,18 +1,18 @@
 """Late feeds: whether the raw tables of a run hold the rows that were due by its day."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from churnlib.errors import DataError
 from churnlib.io.catalog import month_name
 from churnlib.months import months_apart
 from churnlib.raw.gaps import find_gap
 from churnlib.raw.late_feeds import LateFeed, MonthlyRows, find_late, newest_month
-from churnlib.settings import WindowName
+from churnlib.settings import Settings, WindowName
 from churnlib.settings.tables import TableKind
 from flows.engine.events import FeedLate
 from flows.engine.waiting import is_another_run_waiting
 from flows.steps.earlier_day import can_run_as_of
-from flows.steps.raw_tables import ACTIVITY_KINDS, RawTable
+from flows.steps.raw_tables import ACTIVITY_KINDS, RawTable, batch_kinds
 from flows.steps.run import Run
 
 Feeds = Mapping[str, MonthlyRows]
@@ -21,12 +21,14 @@ Feeds = Mapping[str, MonthlyRows]
 LABEL_FEEDS: tuple[TableKind, ...] = ("subscriptions", "misses")
 """The tables without which labels are wrong."""
 BATCH_FEEDS: tuple[TableKind, ...] = ("subscriptions", *ACTIVITY_KINDS)
-"""The tables without which a batch is incomplete, or its features out of date."""
+"""The tables without which a batch is incomplete, or its features out of date; where it reads the
+misses, they are, too."""
 
 
-def feeds_of(*tables: RawTable) -> Feeds:
-    """The rows by month of tables that a run has opened."""
-    return {table.checked.name: table.months for table in tables}
+def feeds_of(run: Run, tables: Iterable[RawTable]) -> Feeds:
+    """The rows by month of the dated ones among tables that a run has opened."""
+    named = {table.checked.name: table.months for table in tables}
+    return {name: months for name, months in named.items() if run.raw[name].kind != "entity"}
 
 
 def check_feeds(run: Run, feeds: Feeds, flow: WindowName | None) -> tuple[str, ...]:
@@ -46,7 +48,7 @@ def check_feeds(run: Run, feeds: Feeds, flow: WindowName | None) -> tuple[str, .
             rows found and expected, and what to do.
     """
     late = find_late_feeds(run, feeds)
-    needed = needed_kinds(flow) if run.settings.raw.on_late == "fail" else ()
+    needed = needed_kinds(run.settings, flow) if run.settings.raw.on_late == "fail" else ()
     refused = [feed for feed in late if run.raw[feed.table].kind in needed]
     if late:
         _event(run, late, is_refused=bool(refused)).emit()
@@ -63,9 +65,11 @@ def check_feeds(run: Run, feeds: Feeds, flow: WindowName | None) -> tuple[str, .
     return (*map(str, late), *map(str, filter(None, gaps)), *_silence_warnings(run, feeds, late))
 
 
-def needed_kinds(flow: WindowName | None) -> tuple[TableKind, ...]:
+def needed_kinds(settings: Settings, flow: WindowName | None) -> tuple[TableKind, ...]:
     """The kinds of tables that may not be late in a flow; None is `standard-features`."""
-    return BATCH_FEEDS if flow == "batch_predict" else LABEL_FEEDS
+    if flow != "batch_predict":
+        return LABEL_FEEDS
+    return tuple(kind for kind in batch_kinds(settings) if kind in {*BATCH_FEEDS, *LABEL_FEEDS})
 
 
 def refuse_late(run: Run, feeds: Feeds, flow: WindowName | None) -> None:
@@ -75,7 +79,7 @@ def refuse_late(run: Run, feeds: Feeds, flow: WindowName | None) -> None:
         DataError: A table is late, and `raw.on_late` is `fail`.
     """
     if run.settings.raw.on_late == "fail":
-        kinds = needed_kinds(flow)
+        kinds = needed_kinds(run.settings, flow)
         check_feeds(run, {t: rows for t, rows in feeds.items() if run.raw[t].kind in kinds}, flow)
 
 

@@ -8,12 +8,13 @@ from prefect.context import FlowRunContext
 from prefect.tasks import Task
 from pydantic_core import to_jsonable_python
 
-from churnlib.settings.tables import TableKind
+from churnlib.settings import Settings
 from flows import FLOWS
 from flows.engine.artifacts import show_datasets
+from flows.engine.created_once import flow_runs_created_once
 from flows.engine.events import labelled_as_deployed
 from flows.engine.ledger import ledger
-from flows.engine.node import Pipeline
+from flows.engine.node import Kinds, Pipeline
 from flows.engine.run_logger import told_once
 from flows.engine.server_outage import wait_for_server
 from flows.engine.tries import changes_of_try, labelled_as_try
@@ -50,7 +51,14 @@ class ChurnFlow(Flow[..., Any]):
         """
         if FlowRunContext.get():
             wait_for_server()
-        return super().__call__(*args, **kwargs)
+        with flow_runs_created_once():
+            return super().__call__(*args, **kwargs)
+
+    def with_options(self, *args: Any, **kwargs: Any) -> Flow[..., Any]:
+        """Copies the flow with other options; unlike Prefect's copy, it is of the same class."""
+        copy = super().with_options(*args, **kwargs)
+        copy.__class__ = type(self)
+        return copy
 
     def serialize_parameters(self, parameters: dict[str, Any]) -> dict[str, Any]:
         """Makes the parameters JSON, as Prefect does, but without importing FastAPI."""
@@ -62,7 +70,7 @@ def churn_flow(
     name: str,
     *,
     tasks: tuple[Task[..., Any], ...] = (),
-    tables: tuple[TableKind, ...] = (),
+    tables: Kinds | Callable[[Settings], Kinds] = (),
     parts: tuple[Flow[..., Any], ...] = (),
 ) -> Callable[[Callable[[Run], Any]], Flow[..., Any]]:
     """Makes a flow of a function that takes a run.
@@ -73,13 +81,12 @@ def churn_flow(
     Args:
         name: The name of the flow.
         tasks: The tasks that it calls, for the map; see `flows.engine.node.Pipeline`.
-        tables: The kinds of the raw tables that it runs some of them for.
+        tables: The kinds of the raw tables that it runs some of them for; see `Pipeline`.
         parts: The flows that it calls.
     """
     base = FLOWS.get(name.removesuffix("-from-raw").replace("-", "_"))
     takes_model = base is not None and base.model is not None
     pipeline = Pipeline(tasks, tables, parts)
-    kinds = pipeline.kinds
 
     def make(body: Callable[[Run], Any]) -> Flow[..., Any]:
         def call(refresh: bool, game: str, *parameters: Any) -> Any:
@@ -95,7 +102,7 @@ def churn_flow(
             ):
                 try:
                     with (
-                        open_run(game, *parameters, kinds=kinds) as run,
+                        open_run(game, *parameters, kinds=pipeline.kinds) as run,
                         shared_day(run.derived),
                     ):
                         return body(run)

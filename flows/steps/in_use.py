@@ -61,12 +61,12 @@ class KnownTables:
     Attributes:
         standard: The standard features, with the day on which each subscription churned.
         sources: The facts of the raw tables behind them.
-        activity: The histories and tables of events.
+        tables: The raw tables of `flows.steps.raw_tables.cohort_kinds`.
     """
 
     standard: DatasetRef
     sources: Sources
-    activity: Sequence[RawTable]
+    tables: Sequence[RawTable]
 
 
 def champion_after(run: Run, trained: DatasetRef) -> DatasetRef:
@@ -78,7 +78,7 @@ def champion_after(run: Run, trained: DatasetRef) -> DatasetRef:
     return trained if may_replace and fault_of(champion, run.allow_joblib) else champion
 
 
-def refresh_in_use(run: Run, model: DatasetRef, tables: KnownTables) -> tuple[str, ...]:
+def refresh_in_use(run: Run, model: DatasetRef, known: KnownTables) -> tuple[str, ...]:
     """Fits the model in use of a version on all labels known by the day of the run.
 
     Nothing is done if `train.in_use` says so; if the version has other features or labels than the
@@ -95,7 +95,7 @@ def refresh_in_use(run: Run, model: DatasetRef, tables: KnownTables) -> tuple[st
         manifest = read_manifest(model)
         if changed_features(manifest, run.settings):
             return ()
-        made = make_in_use(run, model, tables)
+        made = make_in_use(run, model, known)
     except UnreadableError:
         raise
     except ChurnlibError as error:
@@ -122,7 +122,7 @@ def _is_of_later_day(model: DatasetRef, as_of: date) -> bool:
     return False
 
 
-def make_in_use(run: Run, model: DatasetRef, tables: KnownTables) -> DatasetRef | str | None:
+def make_in_use(run: Run, model: DatasetRef, known: KnownTables) -> DatasetRef | str | None:
     """Builds the features of all known labels, and fits the model in use of a version on them.
 
     Returns:
@@ -140,8 +140,8 @@ def make_in_use(run: Run, model: DatasetRef, tables: KnownTables) -> DatasetRef 
         return None
     window = SubscriptionWindow("windows.train", first, last, run.as_of)
     features = build_in_use_features(
-        tables.standard,
-        tuple(table.checked for table in tables.activity),
+        known.standard,
+        tuple(table.checked for table in known.tables),
         run.catalog.features("in_use"),
         WindowRequest.of(run, window),
         engine=run.settings.engine,
@@ -157,8 +157,8 @@ def make_in_use(run: Run, model: DatasetRef, tables: KnownTables) -> DatasetRef 
         ),
         origin={
             "tables": {
-                **tables.sources,
-                **{table.checked.name: table.facts for table in tables.activity},
+                **known.sources,
+                **{table.checked.name: table.facts for table in known.tables},
             },
             "code": code_version(build_in_use_features, fit_in_use),
         },
@@ -167,13 +167,14 @@ def make_in_use(run: Run, model: DatasetRef, tables: KnownTables) -> DatasetRef 
 
 
 @task(
-    reads=("03_primary/standard_features", "02_intermediate/{activity}"),
+    reads=("03_primary/standard_features", "02_intermediate/{cohort}"),
     writes=("04_feature/in_use_features",),
     settings=(
         "windows.train",
         "as_of",
         "horizon_months",
         "outcome",
+        "cohort",
         "tables",
         "features",
         "engine",
@@ -182,20 +183,20 @@ def make_in_use(run: Run, model: DatasetRef, tables: KnownTables) -> DatasetRef 
 )
 def build_in_use_features(
     standard: DatasetRef,
-    activity: tuple[DatasetRef, ...],
+    tables: tuple[DatasetRef, ...],
     output: Dataset,
     request: WindowRequest,
     *,
     engine: EngineSettings,
 ) -> DatasetRef:
     """Builds the features of all rows with a known label, as those of the training window."""
-    return build_window(standard, activity, output, request, engine)
+    return build_window(standard, tables, output, request, engine)
 
 
 @task(
     reads=("06_models/models", "04_feature/in_use_features"),
     writes=("06_models/models",),
-    settings=("train",),
+    settings=("train.model_format",),
     uses=MODEL_CODE,
     notes=("origin",),
 )

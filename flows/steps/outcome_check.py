@@ -6,7 +6,7 @@ from datetime import date
 import polars as pl
 
 from churnlib.errors import DataError
-from churnlib.features.cohort import in_window
+from churnlib.features.cohort_rows import rows_on_days
 from churnlib.features.label_windows import LabelWindow, churn_by_months, suggest_label_window
 from churnlib.features.outcome import add_label, is_at_risk
 from churnlib.io import datasets
@@ -14,7 +14,7 @@ from churnlib.io.datasets import DatasetRef
 from churnlib.months import months_apart
 from churnlib.report.formatting import counted
 from churnlib.schemas.columns import LABEL
-from churnlib.settings import Window
+from churnlib.settings import CohortSettings, Window
 from churnlib.settings.outcome import OutcomeSettings
 from flows.steps.run import Run
 from flows.steps.window_features import known_subs
@@ -29,6 +29,7 @@ class LabelRequest:
         as_of: The day of the run.
         horizon_months: The horizon of the label.
         outcome: What counts as churn.
+        cohort: Which rows a subscription has.
         train: The training window.
         score: The scoring window.
     """
@@ -36,6 +37,7 @@ class LabelRequest:
     as_of: date
     horizon_months: int
     outcome: OutcomeSettings
+    cohort: CohortSettings
     train: Window
     score: Window
 
@@ -49,13 +51,19 @@ class LabelRequest:
         run.window("train")
         settings = run.settings
         windows = settings.windows
-        horizon, missed = settings.horizon_months, settings.outcome
-        return cls(run.as_of, horizon, missed, windows.train, windows.score)
+        return cls(
+            run.as_of,
+            settings.horizon_months,
+            settings.outcome,
+            settings.cohort,
+            windows.train,
+            windows.score,
+        )
 
 
 @task(
     reads=("03_primary/standard_features",),
-    settings=("windows.train", "windows.score", "as_of", "horizon_months", "outcome"),
+    settings=("windows.train", "windows.score", "as_of", "horizon_months", "outcome", "cohort"),
 )
 def check_outcomes(standard: DatasetRef, request: LabelRequest) -> str:
     """Checks that the training window has both outcomes; if not, says which window would.
@@ -67,23 +75,26 @@ def check_outcomes(standard: DatasetRef, request: LabelRequest) -> str:
         DataError: All known labels of the window are equal.
     """
     selected, labels = _labels(standard, request)
+    rows = f"{request.cohort.row_name}s"
     churned, known = int(labels.sum()), labels.count()
     if not selected or 0 < churned < known:  # An empty window has a message of its own.
-        return f"{churned:,} of {known:,} subscriptions with a known label churned"
+        return f"{churned:,} of {known:,} {rows} with a known label churned"
     if labels.is_empty():
         raise DataError(
             f"{standard.game}: a model cannot be fitted to windows.train, because none of its "
-            f"{counted(selected, 'subscription')} can churn: {request.outcome.why_not_at_risk}, in "
-            "all of them. Choose another window, lower it, or set outcome.not_renewed_months."
+            f"{counted(selected, request.cohort.row_name)} can churn: "
+            f"{request.outcome.why_not_at_risk}, in all of them. Choose "
+            "another window, lower it, or set outcome.not_renewed_months."
         )
     subs = datasets.scan(standard).filter(is_at_risk(request.outcome))
-    counts = churn_by_months(subs, as_of=request.as_of).collect()
-    found = f"{'all' if churned else 'none'} of {known:,} subscriptions with a known label churned"
+    at_risk = rows_on_days(subs, request.cohort, as_of=request.as_of)
+    counts = churn_by_months(at_risk, as_of=request.as_of).collect(engine="streaming")
+    found = f"{'all' if churned else 'none'} of {known:,} {rows} with a known label churned"
     if not known:
         found = "no label is known yet"
     raise DataError(
         f"{standard.game}: a model cannot be fitted to windows.train, because {found} within "
-        f"horizon_months = {request.horizon_months}. {_describe(counts, request.as_of)} "
+        f"horizon_months = {request.horizon_months}. {_describe(counts, request)} "
         f"{_advice(counts, request)}"
     )
 
@@ -92,27 +103,30 @@ def _labels(standard: DatasetRef, request: LabelRequest) -> tuple[int, pl.Series
     """The labels of the training window, as in its features, which are not built yet.
 
     Returns:
-        The number of subscriptions that the window selects, and the labels of those that can churn.
+        The number of rows that the window selects, and the labels of those that can churn.
     """
     subs = known_subs(datasets.scan(standard), request.as_of)
-    rows = in_window(subs, *request.train.span(request.as_of)).pipe(
-        add_label, as_of=request.as_of, horizon_months=request.horizon_months
+    as_of, span = request.as_of, request.train.span(request.as_of)
+    rows = rows_on_days(subs, request.cohort, as_of=as_of, span=span).pipe(
+        add_label, as_of=as_of, horizon_months=request.horizon_months
     )
     at_risk = is_at_risk(request.outcome).alias("at_risk")
     labelled = rows.select(LABEL, at_risk).collect()
     return len(labelled), labelled.filter("at_risk")[LABEL]
 
 
-def _describe(counts: pl.DataFrame, as_of: date) -> str:
-    """How many subscriptions have churned at all, and after how many months."""
+def _describe(counts: pl.DataFrame, request: LabelRequest) -> str:
+    """How many rows have churned at all, and after how many months."""
+    rows = f"{request.cohort.row_name}s"
+    since = "day" if request.cohort.is_monthly else "start"
     churned = counts.drop_nulls("churn_months")
     total, number = counts["subscriptions"].sum(), churned["subscriptions"].sum()
     if not number:
-        return f"Of all {total:,} subscriptions, none had churned by {as_of}."
+        return f"Of all {total:,} {rows}, none had churned by {request.as_of}."
     months = churned["churn_months"].repeat_by(churned["subscriptions"]).explode().sort()
     return (
-        f"Of all {total:,} subscriptions, {number:,} had churned by {as_of}, {months[0]} to "
-        f"{months[-1]} months after their start, half of them within {months[len(months) // 2]}."
+        f"Of all {total:,} {rows}, {number:,} had churned by {request.as_of}, {months[0]} to "
+        f"{months[-1]} months after their {since}, half of them within {months[len(months) // 2]}."
     )
 
 

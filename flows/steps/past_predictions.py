@@ -5,10 +5,10 @@ from datetime import date
 from churnlib.errors import DataError
 from churnlib.io import datasets
 from churnlib.io.datasets import DatasetRef
-from churnlib.io.footer import facts, optional_facts
+from churnlib.io.footer import facts, optional_fact, optional_facts
 from churnlib.months import first_day, shift_months
 from churnlib.schemas.outputs import NEWER_COLUMNS, output_tables
-from churnlib.settings import Settings, check_label_overlap
+from churnlib.settings import CohortSettings, Settings, check_label_overlap
 from churnlib.settings.outcome import OutcomeSettings
 from churnlib.versions.compatibility import outcome_of
 from flows.steps.run import Run, SubscriptionWindow
@@ -37,6 +37,7 @@ def find_predictions(run: Run, window: SubscriptionWindow) -> DatasetRef:
     for name, was, now in (
         ("horizon_months", horizon, settings.horizon_months),
         ("outcome", _outcome(predictions), settings.outcome),
+        ("cohort.grain", _grain(predictions), settings.cohort.grain),
     ):
         if was != now:
             raise DataError(
@@ -51,6 +52,14 @@ def _outcome(predictions: DatasetRef) -> OutcomeSettings:
     """What counted as churn when a batch was predicted."""
     known = optional_facts(predictions, "outcome", "churn_after_months")
     return outcome_of({name: value for name, value in known.items() if value is not None})
+
+
+def _grain(predictions: DatasetRef) -> str:
+    """Which rows the subscriptions of a batch had when it was predicted."""
+    known: CohortSettings = CohortSettings.model_validate(
+        optional_fact(predictions, "cohort") or {}
+    )
+    return known.grain
 
 
 def prediction_command(run: Run, window: SubscriptionWindow, *more: str) -> str:

@@ -8,14 +8,15 @@ import polars as pl
 
 from churnlib.errors import error_prefix
 from churnlib.features.activity import ActivityFeatures, add_activity_features
-from churnlib.features.cohort import in_window
-from churnlib.features.outcome import is_at_risk
-from churnlib.features.standard import StandardColumns, standard_features
+from churnlib.features.cohort_rows import CohortRows, cohort_rows
+from churnlib.features.outcome import add_churned_on, is_at_risk
+from churnlib.features.standard import standard_features
 from churnlib.io import datasets
 from churnlib.io.catalog import month_name
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.io.footer import facts, footer
-from churnlib.settings import EngineSettings
+from churnlib.schemas.columns import DAY
+from churnlib.settings import CohortSettings, EngineSettings
 from churnlib.settings.outcome import OutcomeSettings
 from churnlib.uris import name_of
 from churnlib.versions.in_use import AS_TESTED
@@ -36,7 +37,8 @@ class BatchRequest:
     """The day, window and settings that the features of a batch depend on."""
 
     window: SubscriptionWindow
-    standard: StandardColumns
+    cohort: CohortRows
+    outcome: OutcomeSettings
     activity: ActivityFeatures
 
 
@@ -45,13 +47,14 @@ class BatchFacts:
     """Facts that are stored with predictions, for scoring them later.
 
     Attributes:
-        window: First and last start of the subscriptions.
+        window: First and last day of the rows.
         as_of: The day of the run.
         made_of: The rows of each raw table that were known on the day.
         newest: The latest complete month with rows of each dated table.
         fingerprints: The fingerprint of each checked table, of all its rows.
         horizon_months: The horizon of the label.
         outcome: What counts as churn.
+        cohort: Which rows a subscription has.
         warnings: Warnings for the reader of the score.
     """
 
@@ -62,45 +65,62 @@ class BatchFacts:
     fingerprints: dict[str, str]
     horizon_months: int
     outcome: OutcomeSettings
+    cohort: CohortSettings
     warnings: tuple[str, ...]
 
 
 @task(
-    reads=(
-        "02_intermediate/{entity}",
-        "02_intermediate/{subscriptions}",
-        "02_intermediate/{activity}",
-    ),
+    reads=("02_intermediate/{batch}",),
     writes=("05_model_input/predict_features",),
-    settings=("windows.batch_predict", "as_of", "standard", "tables", "features", "engine"),
+    settings=(
+        "windows.batch_predict",
+        "as_of",
+        "outcome",
+        "cohort",
+        "standard",
+        "tables",
+        "features",
+        "engine",
+    ),
     notes=("engine",),
 )
 def build_predict_features(
-    characters: DatasetRef,
-    subs: DatasetRef,
-    activity: tuple[DatasetRef, ...],
+    tables: tuple[DatasetRef, ...],
     output: Dataset,
     request: BatchRequest,
     *,
     engine: EngineSettings,
 ) -> DatasetRef:
-    """Builds the features of a batch, the same as in training, straight from the raw tables."""
-    window = request.window
-    check_selects_any(started_subs(subs, window.as_of), window, subs.game)
+    """Builds the features of a batch, the same as in training, straight from the raw tables.
+
+    Args:
+        tables: The checked tables, in the order of `flows.steps.raw_tables.batch_kinds`.
+        output: Where to write.
+        request: The day, the window and the features.
+        engine: The settings of the engine.
+    """
+    window, subs = request.window, tables[request.cohort.batch_kinds.index("subscriptions")]
+    started = started_subs(subs, window.as_of)
+    check_selects_any(started, window, subs.game, request.cohort.settings)
     described = footer(as_of=window.as_of, window=window.span)
     features = partial(batch_features, request=request)
-    return build(features, (characters, subs, *activity), output, described, engine)
+    return build(features, tables, output, described, engine)
 
 
-def batch_features(
-    characters: pl.LazyFrame, subs: pl.LazyFrame, *activity: pl.LazyFrame, request: BatchRequest
-) -> pl.LazyFrame:
-    """The features of the subscriptions of a batch, as in training but without labels."""
-    as_of = request.window.as_of
-    standard = standard_features(characters, subs, request.standard, as_of=as_of)
-    batch = in_window(standard, *request.window.span)
-    tables = request.activity.named(activity)
-    return add_activity_features(batch, tables, request.activity, as_of=as_of)
+def batch_features(*tables: pl.LazyFrame, request: BatchRequest) -> pl.LazyFrame:
+    """The features of the rows of a batch, as in training but without labels."""
+    cohort, as_of = request.cohort, request.window.as_of
+    of_kind = dict(zip(cohort.batch_kinds, tables, strict=False))
+    subs = standard_features(
+        of_kind["entity"], of_kind["subscriptions"], cohort.standard, as_of=as_of
+    )
+    if "misses" in of_kind:
+        subs = add_churned_on(subs, of_kind["misses"], request.outcome, as_of=as_of)
+    rows = cohort_rows(subs, cohort, of_kind, as_of=as_of, span=request.window.span)
+    activity = request.activity.named(tables[len(of_kind) :])
+    return add_activity_features(
+        rows.drop("churned_on", strict=False), activity, request.activity, as_of=as_of, day=DAY
+    )
 
 
 @task(
@@ -111,6 +131,7 @@ def batch_features(
         "as_of",
         "horizon_months",
         "outcome",
+        "cohort",
         "campaign",
         "champion.min_outcomes",
         "evaluation.min_outcomes",
@@ -167,7 +188,7 @@ def predict_batch(
         not_at_risk=not_at_risk["general"],
         **contacts.settings,
         **asdict(replace(batch, warnings=(*batch.warnings, *new_value_warnings(scored))))
-        | {"outcome": batch.outcome.model_dump()},
+        | {"outcome": batch.outcome.model_dump(), "cohort": batch.cohort.model_dump()},
     )
     written = datasets.write_parquet(predictions.lazy(), output, described)
     BatchPredicted(

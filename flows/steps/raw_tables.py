@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from churnlib.features.cohort_rows import CohortRows
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import DatasetRef
 from churnlib.raw.late_feeds import MonthlyRows, read_monthly_rows
@@ -21,6 +22,16 @@ STANDARD_KINDS: tuple[TableKind, ...] = ("entity", "subscriptions", "misses")
 """The tables that the standard features are built from."""
 ACTIVITY_KINDS: tuple[TableKind, ...] = ("history", "events")
 """The tables that the other features are built from."""
+
+
+def cohort_kinds(settings: Settings) -> tuple[TableKind, ...]:
+    """The tables that the features of a cohort are built from, besides the standard features."""
+    return (*CohortRows.of(settings).kinds, *ACTIVITY_KINDS)
+
+
+def batch_kinds(settings: Settings) -> tuple[TableKind, ...]:
+    """The tables that a batch is predicted from."""
+    return (*CohortRows.of(settings).batch_kinds, *ACTIVITY_KINDS)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.settings import EngineSettings
 from churnlib.versions.replay import settings_from
-from flows.steps.raw_tables import ACTIVITY_KINDS
+from flows.steps.raw_tables import cohort_kinds
 from flows.steps.run import Run
 from flows.steps.sources import read_sources
 from flows.steps.standard_features import build_features
@@ -55,6 +55,6 @@ def rebuild_version(
         parameters={"game": game, "as_of": None, "overrides": None, "data_dir": raw_dir},
     )
     standard = build_features(run)
-    activity = run.tables(*ACTIVITY_KINDS)
-    cohort = window_cohort(run, "train", standard, read_sources(run), activity)
+    tables = run.tables(*cohort_kinds(run.settings))
+    cohort = window_cohort(run, "train", standard, read_sources(run), tables)
     return fit_version(run, cohort)

@@ -10,7 +10,14 @@ from churnlib.io import storage
 from churnlib.io.datasets import DatasetRef
 from churnlib.model.sample import describe_sample
 from churnlib.schemas.raw_tables import RawTables
-from churnlib.settings import EvaluationSettings, Offer, Settings, ThresholdRule, changes
+from churnlib.settings import (
+    CohortSettings,
+    EvaluationSettings,
+    Offer,
+    Settings,
+    ThresholdRule,
+    changes,
+)
 from churnlib.settings.outcome import OutcomeSettings
 from churnlib.uris import name_of
 from flows.engine.artifacts import show_report
@@ -61,6 +68,7 @@ class ScoreContext(ReportContext):
         window: The subscriptions to score.
         horizon_months: The horizon of the label.
         outcome: What counts as churn.
+        cohort: Which rows a subscription has.
         offer: Costs and benefits of a campaign.
         rule: How the lowest probability that is contacted is chosen.
         allow_joblib: Whether to load model files in the joblib format, which can run any code.
@@ -71,6 +79,7 @@ class ScoreContext(ReportContext):
     window: SubscriptionWindow
     horizon_months: int
     outcome: OutcomeSettings
+    cohort: CohortSettings
     offer: Offer
     rule: ThresholdRule
     allow_joblib: bool
@@ -108,6 +117,7 @@ def score_context(
         window=window,
         horizon_months=run.settings.horizon_months,
         outcome=run.settings.outcome,
+        cohort=run.settings.cohort,
         offer=run.settings.campaign.offer,
         rule=run.settings.campaign.threshold,
         allow_joblib=run.allow_joblib,

@@ -1,6 +1,6 @@
 """A run: the settings, the catalog and the day that all steps of a flow share."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -28,12 +28,12 @@ from flows.steps.run_day import DerivedDay, derive_day, find_shared_day, kinds_o
 
 @dataclass(frozen=True)
 class SubscriptionWindow:
-    """The subscriptions that start in one of the game's windows, as known on the day of the run.
+    """The subscriptions of one of the game's windows, as known on the day of the run.
 
     Attributes:
         setting: The setting that holds the window, such as `windows.train`.
-        first: The first start.
-        last: The last start.
+        first: The first day of their rows: at the start grain, of their start.
+        last: The last day.
         as_of: The day of the run.
     """
 
@@ -44,7 +44,7 @@ class SubscriptionWindow:
 
     @property
     def span(self) -> tuple[date, date]:
-        """The first and the last start."""
+        """The first and the last day."""
         return self.first, self.last
 
 
@@ -176,6 +176,12 @@ def _set_options(stated: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
+def no_kinds(settings: Settings) -> tuple[TableKind, ...]:
+    """Tells that a run reads no raw tables."""
+    del settings
+    return ()
+
+
 @contextmanager
 def open_run(
     game: str,
@@ -185,13 +191,13 @@ def open_run(
     model: str | None = None,
     replace: bool = False,
     *,
-    kinds: Collection[TableKind] = (),
+    kinds: Callable[[Settings], Collection[TableKind]] = no_kinds,
 ) -> Iterator[Run]:
     """Loads the settings of a game and determines the day of the run.
 
-    Raw tables of some kinds that are in databases are read first, besides those that decide on the
-    day. Until the end of the block, no other run writes to the game's data, and outputs are kept
-    aside; see `exclusive_run` and `published_together`.
+    Raw tables in databases are read first: those of the kinds that `kinds` tells for a game, and
+    those that decide on the day. Until the end of the block, no other run writes to the game's
+    data, and outputs are kept aside; see `exclusive_run` and `published_together`.
 
     Raises:
         ChurnlibError: The settings are invalid, or change what the run of a deployment may not; or
@@ -211,8 +217,8 @@ def open_run(
     catalog = Catalog(settings.data_dir, game)
     catalog.check_data_dir()
     with exclusive_run(catalog, partial(tidy, settings, catalog)), published_together():
-        needed = kinds if settings.as_of else (*kinds, *kinds_of_day(settings))
-        read_databases(settings, catalog, needed)
+        of_day = () if settings.as_of else kinds_of_day(settings)
+        read_databases(settings, catalog, (*kinds(settings), *of_day))
         derived, day = _day_of(settings, catalog)
         parameters = {"game": game, "as_of": day, "overrides": overrides, "data_dir": data_dir}
         options = (*_day_option(settings.as_of), *_set_options(overrides or {}))

@@ -19,7 +19,7 @@ from churnlib.io.footer import facts
 from churnlib.io.table_writer import ORDER
 from churnlib.model.feature_table import FeatureTable
 from churnlib.model.sample import Sample, describe_sample
-from churnlib.schemas.columns import LABEL, SUB_START_DATE
+from churnlib.schemas.columns import LABEL
 from churnlib.settings import (
     Offer,
     ThresholdRule,
@@ -233,9 +233,9 @@ def not_at_risk_facts(rows: FeatureTable, train: TrainSettings, end: str) -> dic
     """The part of a manifest about subscriptions of the window that cannot churn."""
     from churnlib.model.fit import validation_opens
 
-    starts = rows.columns(SUB_START_DATE, "is_first_sub")
+    starts = rows.columns(rows.day, "is_first_sub")
     opens = validation_opens(date.fromisoformat(end), train)
-    late = starts.filter(pl.col(SUB_START_DATE) >= opens)
+    late = starts.filter(pl.col(rows.day) >= opens)
     return {"not_at_risk": len(starts), "not_at_risk_in_validation": count_by_group(late)}
 
 

@@ -1,4 +1,4 @@
-"""The features of the subscriptions in a window, with their labels."""
+"""The features of the rows in a window, with their labels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,15 +10,15 @@ import polars as pl
 
 from churnlib.errors import DataError
 from churnlib.features.activity import ActivityFeatures, add_activity_features
-from churnlib.features.cohort import in_window
+from churnlib.features.cohort_rows import CohortRows, cohort_rows, in_window, monthly_rows
 from churnlib.features.outcome import add_label
 from churnlib.io import datasets
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.io.footer import footer
 from churnlib.raw.late_feeds import read_monthly_rows
-from churnlib.schemas.columns import SUB_START_DATE
+from churnlib.schemas.columns import DAY, SUB_START_DATE
 from churnlib.schemas.spec import TableSpec
-from churnlib.settings import EngineSettings, WindowName
+from churnlib.settings import CohortSettings, EngineSettings, WindowName
 from churnlib.settings.outcome import OutcomeSettings
 from flows.engine.building import build
 from flows.engine.publication import publish
@@ -36,12 +36,14 @@ class WindowRequest:
 
     Attributes:
         window: The subscriptions.
+        cohort: Which rows they have.
         horizon_months: The horizon of the label.
         outcome: What counts as churn.
         activity: Which features to build from histories and events.
     """
 
     window: SubscriptionWindow
+    cohort: CohortRows
     horizon_months: int
     outcome: OutcomeSettings
     activity: ActivityFeatures
@@ -50,8 +52,13 @@ class WindowRequest:
     def of(cls, run: Run, window: SubscriptionWindow) -> "WindowRequest":
         """Takes the settings of a run."""
         settings = run.settings
-        features = ActivityFeatures.of(settings)
-        return cls(window, settings.horizon_months, settings.outcome, features)
+        return cls(
+            window,
+            CohortRows.of(settings),
+            settings.horizon_months,
+            settings.outcome,
+            ActivityFeatures.of(settings),
+        )
 
 
 @dataclass(frozen=True)
@@ -81,11 +88,11 @@ def check_first(run: Run, flow: WindowName | None, *tables: TableSpec) -> None:
     """
     checked = check_tables(run.settings, run.catalog, tables, run.as_of)
     rows = {name: table.now for name, table in checked.items()}
-    names = [spec.name for spec in run.raw.of_kind(*needed_kinds(flow))]
+    names = [spec.name for spec in run.raw.of_kind(*needed_kinds(run.settings, flow))]
     refuse_late(run, {name: read_monthly_rows(rows[name], run.raw[name]) for name in names}, flow)
     if flow is not None:
         subs = started_subs(rows[run.raw.subscriptions.name], run.as_of)
-        check_selects_any(subs, run.window(flow), run.settings.game)
+        check_selects_any(subs, run.window(flow), run.settings.game, run.settings.cohort)
     publish()
 
 
@@ -94,7 +101,7 @@ def window_cohort(
     flow: Literal["train", "score"],
     standard: DatasetRef,
     sources: Sources,
-    activity: Sequence[RawTable],
+    tables: Sequence[RawTable],
     window: SubscriptionWindow | None = None,
 ) -> Cohort:
     """Builds the features and labels of the subscriptions in the window of a flow.
@@ -104,27 +111,28 @@ def window_cohort(
         flow: The flow.
         standard: The standard features.
         sources: The facts of the raw tables that these were built from.
-        activity: The histories and tables of events.
+        tables: The raw tables of `flows.steps.raw_tables.cohort_kinds`.
         window: The window; that of the settings if None.
     """
     features = build_window_features(
         standard,
-        tuple(table.checked for table in activity),
+        tuple(table.checked for table in tables),
         run.catalog.features(flow),
         WindowRequest.of(run, window or run.window(flow)),
         engine=run.settings.engine,
     )
-    return Cohort(features, {**sources, **{t.checked.name: t.facts for t in activity}})
+    return Cohort(features, {**sources, **{t.checked.name: t.facts for t in tables}})
 
 
 @task(
-    reads=("03_primary/standard_features", "02_intermediate/{activity}"),
+    reads=("03_primary/standard_features", "02_intermediate/{cohort}"),
     writes=("04_feature/{flow}_features",),
     settings=(
         "windows.{flow}",
         "as_of",
         "horizon_months",
         "outcome",
+        "cohort",
         "tables",
         "features",
         "engine",
@@ -133,51 +141,55 @@ def window_cohort(
 )
 def build_window_features(
     standard: DatasetRef,
-    activity: tuple[DatasetRef, ...],
+    tables: tuple[DatasetRef, ...],
     output: Dataset,
     request: WindowRequest,
     *,
     engine: EngineSettings,
 ) -> DatasetRef:
     """Adds the other features to the standard ones of a window, and labels as known on the day."""
-    return build_window(standard, activity, output, request, engine)
+    return build_window(standard, tables, output, request, engine)
 
 
 def build_window(
     standard: DatasetRef,
-    activity: tuple[DatasetRef, ...],
+    tables: tuple[DatasetRef, ...],
     output: Dataset,
     request: WindowRequest,
     engine: EngineSettings,
 ) -> DatasetRef:
     """See `build_window_features`, and `flows.steps.in_use.build_in_use_features`."""
     window = request.window
-    check_selects_any(known_subs(datasets.scan(standard), window.as_of), window, standard.game)
+    known = known_subs(datasets.scan(standard), window.as_of)
+    check_selects_any(known, window, standard.game, request.cohort.settings)
     facts = footer(as_of=window.as_of, window=window.span)
     features = partial(window_features, request=request)
-    return build(features, (standard, *activity), output, facts, engine)
+    return build(features, (standard, *tables), output, facts, engine)
 
 
 def window_features(
-    subs: pl.LazyFrame, *activity: pl.LazyFrame, request: WindowRequest
+    subs: pl.LazyFrame, *tables: pl.LazyFrame, request: WindowRequest
 ) -> pl.LazyFrame:
-    """The features and labels of the subscriptions in a window, as known on the day."""
-    as_of = request.window.as_of
-    known = in_window(known_subs(subs, as_of), *request.window.span)
+    """The features and labels of the rows in a window, as known on the day of the run."""
+    as_of, kinds = request.window.as_of, request.cohort.kinds
+    of_cohort = dict(zip(kinds, tables, strict=False))
+    rows = cohort_rows(
+        known_subs(subs, as_of), request.cohort, of_cohort, as_of=as_of, span=request.window.span
+    )
     labelled = add_label(
-        known,
+        rows,
         as_of=as_of,
         horizon_months=request.horizon_months,
         outcome=request.outcome,
     )
-    tables = request.activity.named(activity)
-    return add_activity_features(labelled, tables, request.activity, as_of=as_of)
+    activity = request.activity.named(tables[len(kinds) :])
+    return add_activity_features(labelled, activity, request.activity, as_of=as_of, day=DAY)
 
 
 def known_subs(standard: pl.LazyFrame, as_of: date) -> pl.LazyFrame:
     """The standard features as known on a day, even if they were built for a later one."""
     churned = pl.when(pl.col("churned_on") <= as_of).then(pl.col("churned_on"))
-    return standard.filter(pl.col("sub_start_date") <= as_of).with_columns(churned_on=churned)
+    return standard.filter(pl.col(SUB_START_DATE) <= as_of).with_columns(churned_on=churned)
 
 
 def started_subs(subs: DatasetRef, as_of: date) -> pl.LazyFrame:
@@ -185,29 +197,36 @@ def started_subs(subs: DatasetRef, as_of: date) -> pl.LazyFrame:
     return datasets.scan(subs).filter(pl.col(SUB_START_DATE) <= as_of)
 
 
-def check_selects_any(subs: pl.LazyFrame, window: SubscriptionWindow, game: str) -> None:
+def check_selects_any(
+    subs: pl.LazyFrame, window: SubscriptionWindow, game: str, cohort: CohortSettings
+) -> None:
     """Checks that a window selects at least one subscription.
+
+    Args:
+        subs: One row per subscription; without `churned_on`, none counts as churned.
+        window: The window.
+        game: The game, for the message.
+        cohort: Which rows a subscription has.
 
     Raises:
         DataError: It selects none; the message names the window, the days that the data cover and
             the setting to change.
     """
-    start = pl.col("sub_start_date")
-    selected, first, last = (
-        subs.select(
-            start.is_between(*window.span).sum().alias("selected"),
-            start.min().alias("first"),
-            start.max().alias("last"),
-        )
-        .collect()
-        .row(0)
+    start = pl.col(SUB_START_DATE)
+    if cohort.is_monthly:
+        if "churned_on" not in subs.collect_schema():
+            subs = subs.with_columns(churned_on=pl.lit(None, pl.Date))
+        rows = monthly_rows(subs, as_of=window.as_of, span=window.span)
+        why = "none runs on the first day of a month from"
+    else:
+        rows = in_window(subs, *window.span)
+        why = "none starts from"
+    if rows.select(pl.len()).collect(engine="streaming").item():
+        return
+    first, last = subs.select(first=start.min(), last=start.max()).collect().row(0)
+    cover = f"the data cover {first} to {last}" if first else "none starts by the day of the run"
+    raise DataError(
+        f"{game}: {window.setting} selects no subscription: {why} {window.first} to "
+        f"{window.last}; {cover}. Change {window.setting}.start and {window.setting}.end, or "
+        "--as-of."
     )
-    if not selected:
-        cover = (
-            f"the data cover {first} to {last}" if first else "none starts by the day of the run"
-        )
-        raise DataError(
-            f"{game}: {window.setting} selects no subscription: none starts from {window.first} to "
-            f"{window.last}; {cover}. Change {window.setting}.start and {window.setting}.end, or "
-            "--as-of."
-        )

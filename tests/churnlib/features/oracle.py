@@ -65,23 +65,30 @@ def standard(
 
 def _standard_row(character: Row, sub: Row, own_starts: list[date], undated_totals: bool) -> Row:
     start, created = sub["sub_start_date"], character["creation_date"]
-    mastery = character["class_mastery_date"]
-    mastered: bool | None = mastery is not None and mastery <= start
-    if mastered and mastery < created:
-        mastered = None
     earlier = [day for day in own_starts if day < start]
     first = min(own_starts)
     return {
         **sub,
         **_lasting_facts(character, undated_totals),
         "age_at_sub_months": None if created > start else months(created, start),
-        "is_mastered": mastered,
-        "months_to_mastery": months(created, mastery) if mastered else None,
+        **_mastery(character, start),
         "first_sub_date": first,
         "is_first_sub": start == first,
         "sub_number": 1 + len(earlier),
         "months_since_previous_sub": months(max(earlier), start) if earlier else None,
         "expected_revenue": sub["sub_months"] * sub["price"],
+    }
+
+
+def _mastery(character: Row, day: date) -> Row:
+    """Whether a character was a master by a day, and after how many months."""
+    created, mastery = character["creation_date"], character["class_mastery_date"]
+    mastered: bool | None = mastery is not None and mastery <= day
+    if mastered and mastery < created:
+        mastered = None
+    return {
+        "is_mastered": mastered,
+        "months_to_mastery": months(created, mastery) if mastered else None,
     }
 
 
@@ -155,6 +162,70 @@ def month_after(miss: Row, as_of: date) -> int:
     if miss["end_date"] is None:
         return month_number(as_of)
     return month_number(miss["end_date"]) + 1
+
+
+def monthly(
+    rows: Sequence[Row], characters: Sequence[Row], misses: Sequence[Row], as_of: date
+) -> list[Row]:
+    """The rows of running subscriptions, with what was known on the first day of each month.
+
+    Args:
+        rows: Standard features, each with `churned_on` as known on the day of the run.
+        characters: All characters.
+        misses: All misses.
+        as_of: The day of the run.
+    """
+    found = []
+    for sub in rows:
+        (character,) = (c for c in characters if c["char_id"] == sub["char_id"])
+        for month in range(month_number(FIRST_DAY), month_number(as_of) + 1):
+            day = month_start(month)
+            churned = sub["churned_on"] is not None and sub["churned_on"] <= day
+            if runs_on(sub, day) and not churned:
+                tenure = months(sub["sub_start_date"], day)
+                found.append(
+                    {
+                        **sub,
+                        **_mastery(character, day),
+                        "day": day,
+                        "tenure_months": tenure,
+                        "months_left": sub["sub_months"] - tenure,
+                        **_missed_months(sub, misses, day, as_of),
+                        **previous(sub, rows, day),
+                    }
+                )
+    return found
+
+
+def _missed_months(sub: Row, misses: Sequence[Row], day: date, as_of: date) -> Row:
+    """The missed months of a subscription that are over by a day."""
+    missed = {
+        month
+        for miss in misses
+        if miss["sub_id"] == sub["sub_id"]
+        for month in range(month_number(miss["start_date"]), month_after(miss, as_of))
+        if month_number(sub["sub_start_date"]) <= month < month_number(day)
+    }
+    in_a_row = 0
+    while month_number(day) - 1 - in_a_row in missed:
+        in_a_row += 1
+    return {
+        "months_missed": len(missed),
+        "months_missed_in_a_row": in_a_row,
+        "months_since_miss": month_number(day) - max(missed) if missed else None,
+    }
+
+
+def previous(sub: Row, rows: Sequence[Row], day: date) -> Row:
+    """Whether the character's subscription before one had churned by a day."""
+    own = [row for row in rows if row["char_id"] == sub["char_id"]]
+    starts = [s["sub_start_date"] for s in own if s["sub_start_date"] < sub["sub_start_date"]]
+    churned = [
+        row["churned_on"] is not None and row["churned_on"] <= day
+        for row in own
+        if starts and row["sub_start_date"] == max(starts)
+    ]
+    return {"previous_sub_churned": any(churned) if churned else None}
 
 
 def label(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from churnlib.features.cohort import in_window
+from churnlib.features.cohort_rows import in_window
 from churnlib.features.history import add_history_features
 from churnlib.features.outcome import add_churned_on, add_label
 from churnlib.features.standard import standard_features

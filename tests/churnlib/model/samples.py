@@ -66,6 +66,7 @@ def features(rows: int = 240, seed: int = 0) -> pl.DataFrame:
     ).with_columns(
         hard_balance=pl.when(pl.col("currency_age_months").is_not_null()).then("hard_balance"),
         race=pl.when(pl.col("sub_id") % 17 != 0).then("race"),
+        day=pl.col("sub_start_date"),
     )
 
 

@@ -160,7 +160,7 @@ def test_predictions_are_the_same_bits_on_one_and_two_threads(
 def test_ranks_follow_risk_and_ties_follow_the_key() -> None:
     keys = {"char_id": [1, 2, 3, 4], "sub_id": [14, 13, 12, 11]}
     batch = pl.DataFrame({**keys, PROBABILITY: [0.2, 0.9, 0.2, 0.5]}).with_columns(
-        sub_start_date=pl.date(2024, 1, 1), other=1
+        sub_start_date=pl.date(2024, 1, 1), day=pl.date(2024, 2, 1), other=1
     )
     ranked = rank_by_risk(batch, "v1")
     for may_contact in (True, False):

@@ -180,7 +180,7 @@ def test_error_names_the_setting_of_a_sample_with_one_outcome(tmp_path: Path) ->
         run(features, tmp_path, sample=0.5)
 
 
-START = "sub_start_date"
+START = "day"
 WIDE = pl.DataFrame(
     {
         "char_id": range(20_000),

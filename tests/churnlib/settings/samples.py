@@ -19,8 +19,8 @@ horizon_months = 6
 [windows]
 train = { start = -31, end = -14 }
 score = { start = -8, end = -6 }
-batch_predict = { start = -1, end = -1 }
-batch_score = { start = -7, end = -7 }
+batch_predict = {}
+batch_score = {}
 
 [tables.character_data]
 kind = "entity"

@@ -35,6 +35,8 @@ def test_changes_have_path_and_both_values(games: str) -> None:
     assert changes is not None
     assert {c["setting"]: (c["base"], c["now"]) for c in changes} == {
         "horizon_months": ("6", "3"),
+        "windows.batch_score.start": ("-7", "-4"),  # It is open, so it follows from the horizon.
+        "windows.batch_score.end": ("-7", "-4"),
         "train.seed": ("1", "null"),
         "features.character_currency.lookback_months": ("null", "12"),
         "features.character_currency.latest": (

@@ -68,6 +68,7 @@ def test_schema_allows_null_as_text_for_optional_settings() -> None:
     assert unset == {
         ".as_of", "Aggregation.fill", "Aggregation.lookback_months", "Difference.fill",
         "HistoryFeatures.lookback_months", "ColumnSettings.nullable", "ColumnSettings.plausible",
+        "BatchWindow.start", "BatchWindow.end", "CohortSettings.reads_misses",
         "TableSettings.time", "TableSettings.path", "TableSettings.query", "TableSettings.table",
         "TableSettings.date_format", "TableSettings.time_zone",
         "ChampionSettings.max_loss", "ChampionSettings.keep_versions",

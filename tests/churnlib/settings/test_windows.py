@@ -1,6 +1,7 @@
 """Windows of subscription starts, and the labels that are known when they start."""
 
 from datetime import date
+from typing import Any
 
 import pytest
 
@@ -93,3 +94,26 @@ def test_mixed_windows_are_checked_when_loaded_if_the_day_is_set(load: Load, day
     named = {} if day else {"as_of": "2023-09-30"}
     assert "label leakage" in refusal(load, f"{day}{mixed}", named)
     assert load(f"{day}{mixed}", {"as_of": date(2023, 10, 1)}).as_of == date(2023, 10, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "predict", "score"),
+    [
+        ("", (-1, -1), (-7, -7)),
+        ('cohort.grain = "monthly"', (0, 0), (-6, -6)),
+        ("horizon_months = 3", (-1, -1), (-4, -4)),
+        ("windows.batch_predict.start = -2", (-2, -1), (-8, -7)),
+        ("windows.batch_score.start = -9", (-1, -1), (-9, -7)),
+        (
+            "windows.batch_predict = { start = 2024-01-01, end = 2024-02-29 }",
+            (date(2024, 1, 1), date(2024, 2, 29)),
+            (-7, -7),
+        ),
+    ],
+)
+def test_open_windows_of_batches_follow_from_grain_and_horizon(
+    load: Load, text: str, predict: tuple[Any, Any], score: tuple[Any, Any]
+) -> None:
+    windows = load(text).windows
+    assert (windows.batch_predict.start, windows.batch_predict.end) == predict
+    assert (windows.batch_score.start, windows.batch_score.end) == score

@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from churnlib.features.cohort import feature_table, in_window
+from churnlib.features.cohort import feature_table
+from churnlib.features.cohort_rows import in_window
 from churnlib.model.fit import fit
 from churnlib.model.predict import predict
 from churnlib.raw.tables import read_tables

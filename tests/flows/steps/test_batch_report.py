@@ -11,6 +11,7 @@ import pytest
 from churnlib.errors import DataError
 from churnlib.io import datasets
 from churnlib.io.datasets import Dataset
+from churnlib.settings import CohortSettings
 from churnlib.settings.outcome import OutcomeSettings
 from flows.steps.batch_report import unmatched_warnings, with_outcomes
 from flows.steps.reports import ScoreContext
@@ -26,6 +27,7 @@ CONTEXT = cast(
         window=SubscriptionWindow("windows.batch_score", *JUNE, date(2025, 1, 1)),
         horizon_months=6,
         outcome=OutcomeSettings(),
+        cohort=CohortSettings(),
         evaluation=SimpleNamespace(segment_columns=()),
     ),
 )

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from churnlib.raw.past_batches import PastBatch
+from churnlib.settings import CohortSettings
 from flows.steps.batches import _no_news, beyond_warnings
 from flows.steps.run import SubscriptionWindow
 
@@ -65,9 +66,15 @@ def test_a_batch_of_two_months_is_named_with_its_days() -> None:
 
 
 def test_a_window_beyond_the_day_is_warned_of() -> None:
-    run: Any = SimpleNamespace(as_of=date(2025, 1, 1))
+    settings = SimpleNamespace(cohort=CohortSettings())
+    run: Any = SimpleNamespace(as_of=date(2025, 1, 1), settings=settings)
     span = SubscriptionWindow("windows.x", date(2024, 12, 1), date(2024, 12, 31), run.as_of)
     assert beyond_warnings(run, span) == ()
     later = SubscriptionWindow("windows.x", date(2024, 12, 1), date(2025, 1, 31), run.as_of)
     (warning,) = beyond_warnings(run, later)
     assert warning.startswith("windows.x runs to 2025-01-31, after 2025-01-01, the day of the run")
+    settings.cohort = CohortSettings(grain="monthly")
+    assert beyond_warnings(run, later) == ()  # All running subscriptions are in the batch.
+    beyond = SubscriptionWindow("windows.x", date(2024, 12, 1), date(2025, 2, 28), run.as_of)
+    (warning,) = beyond_warnings(run, beyond)
+    assert warning.endswith("later months are not in this batch")

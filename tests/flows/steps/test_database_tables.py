@@ -128,13 +128,19 @@ def test_rebuild_takes_the_snapshot_that_a_version_was_made_of(data: Path) -> No
 
 
 def test_flows_read_what_they_and_their_parts_declare() -> None:
-    assert set(pipeline_of(batch_predict).kinds) == {
+    settings = load_settings(GAME)
+    assert set(pipeline_of(batch_predict).kinds(settings)) == {
         "entity",
         "subscriptions",
         "history",
         "events",
     }
-    assert "misses" in pipeline_of(train_from_raw).kinds
+    assert "misses" in pipeline_of(train_from_raw).kinds(settings)
+
+
+def test_batch_of_running_subscriptions_reads_the_misses() -> None:
+    settings = load_settings(GAME, {"cohort.grain": "monthly"})
+    assert "misses" in pipeline_of(batch_predict).kinds(settings)
 
 
 def test_snapshot_of_another_query_is_not_read_as_the_table(data: Path) -> None:

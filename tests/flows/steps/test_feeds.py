@@ -8,7 +8,7 @@ import pytest
 
 from churnlib.errors import DataError
 from churnlib.months import shift_months
-from churnlib.settings import WindowName
+from churnlib.settings import WindowName, load_settings
 from flows.steps import feeds as judging
 from flows.steps.feeds import Feeds, check_feeds, needed_kinds, refuse_late
 from tests.base import raw_tables
@@ -17,10 +17,8 @@ DAY = date(2025, 1, 1)
 
 
 def run_of(day: date = DAY, on_late: str = "fail") -> Any:
-    raw = SimpleNamespace(on_late=on_late)
-    return SimpleNamespace(
-        as_of=day, raw=raw_tables(), settings=SimpleNamespace(game="hawk", raw=raw)
-    )
+    settings = load_settings("game1", {"raw.on_late": on_late})
+    return SimpleNamespace(as_of=day, raw=raw_tables(), settings=settings)
 
 
 def table(until: date, rows: int = 75) -> dict[str, dict[str, int]]:
@@ -44,9 +42,9 @@ def test_tables_on_time_pass_without_a_warning() -> None:
 def test_only_needed_tables_refuse_a_run(flow: WindowName | None) -> None:
     for name, rows in LATE.items():
         feeds = {**ON_TIME, name: rows}
-        if raw_tables()[name].kind in needed_kinds(flow):
+        if raw_tables()[name].kind in needed_kinds(load_settings("game1"), flow):
             for check in (check_feeds, refuse_late):
-                with pytest.raises(DataError, match=f"^hawk: {name} is late: 0 rows have "):
+                with pytest.raises(DataError, match=f"^game1: {name} is late: 0 rows have "):
                     check(run_of(), feeds, flow)
         else:
             (warning,) = check_feeds(run_of(), feeds, flow)

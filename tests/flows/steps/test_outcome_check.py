@@ -9,7 +9,7 @@ import pytest
 from churnlib.errors import DataError
 from churnlib.io import datasets
 from churnlib.io.datasets import Dataset, DatasetRef
-from churnlib.settings import Window
+from churnlib.settings import CohortSettings, Window
 from churnlib.settings.outcome import OutcomeSettings
 from flows.steps.outcome_check import LabelRequest, check_outcomes
 
@@ -18,6 +18,7 @@ REQUEST = LabelRequest(
     as_of=date(2025, 1, 1),
     horizon_months=6,
     outcome=OutcomeSettings(),
+    cohort=CohortSettings(),
     train=MARCH,
     score=Window(start=date(2024, 5, 1), end=date(2024, 7, 31)),
 )
