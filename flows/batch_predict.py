@@ -9,6 +9,7 @@ from churnlib.features.activity import ActivityFeatures
 from churnlib.features.cohort_rows import CohortRows
 from churnlib.io.datasets import DatasetRef
 from flows.steps.absent_history import absent_history_warnings
+from flows.steps.batch_list import announce_list, batch_before, list_batch
 from flows.steps.batches import announce_gaps, batch_facts, beyond_warnings, news_warnings
 from flows.steps.contacts import announce_contacts, contact_plan
 from flows.steps.delivery import check_delivery, check_not_smaller
@@ -32,7 +33,7 @@ from flows.steps.window_features import check_first
 
 @churn_flow(
     "batch-predict",
-    tasks=(*TABLE_TASKS, build_predict_features, predict_batch, deliver),
+    tasks=(*TABLE_TASKS, build_predict_features, predict_batch, list_batch, deliver),
     tables=batch_kinds,
 )
 def batch_predict(run: Run) -> DatasetRef:
@@ -62,6 +63,7 @@ def batch_predict(run: Run) -> DatasetRef:
     )
     warnings += warn(absent_history_warnings(run, features))
     warn(news_warnings(run, window, tables))
+    before = batch_before(run, window)
     predictions = predict_batch(
         predictor.model,
         features,
@@ -69,10 +71,13 @@ def batch_predict(run: Run) -> DatasetRef:
         batch_facts(run, window, tables, warnings),
         in_use=predictor.in_use,
         contacts=contact_plan(run, predictor.model),
+        before=before,
         allow_joblib=run.allow_joblib,
     )
     warn(footer_warnings(predictions))
     announce_contacts(run, predictions)
+    listed = list_batch(predictions, features, before, run.catalog.batch_list(window.first))
+    announce_list(listed)
     if not is_subflow():
         announce_gaps(run, window, tables)
     deliver_predictions(run, predictions)

@@ -160,6 +160,11 @@ class Catalog:
         file = f"batch_score_report_{month_name(window_start)}.json"
         return self._place("batch_score_report", "08_reporting", file)
 
+    def batch_list(self, window_start: date) -> Dataset:
+        """The JSON file of the riskiest subscriptions of a batch; the other formats are beside."""
+        file = f"batch_list_{month_name(window_start)}.json"
+        return self._place("batch_list", "08_reporting", file)
+
     @property
     def current_run(self) -> str:
         """Where the run that writes to the game's data names itself, and which it locks."""

@@ -10,7 +10,7 @@ from churnlib.io.catalog import is_version_name
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.io.footer import optional_facts
 from churnlib.model.feature_table import FeatureTable
-from churnlib.schemas.columns import LABEL, PROBABILITY, SUB_ID
+from churnlib.schemas.columns import LABEL, PROBABILITY, SUB_ID, day_column
 from churnlib.versions.in_use import AS_TESTED
 from churnlib.versions.manifest import read_manifest
 from churnlib.versions.verification import GOLDEN_TOLERANCE
@@ -96,9 +96,10 @@ def past_importance(
     except ChurnlibError as error:
         return _missing(f"the model cannot be loaded any more: {error}".rstrip("."))
     labelled = FeatureTable.of(known.drop_nulls(LABEL)).sample(MAX_ROWS).collect().lazy()
-    drawn = labelled.select(SUB_ID, LABEL, PROBABILITY)
+    row = [SUB_ID, day_column(datasets.scan(features).collect_schema())]
+    drawn = labelled.select(*row, LABEL, PROBABILITY)
     try:
-        rows = datasets.scan(features).join(drawn, on=SUB_ID, maintain_order="left").collect()
+        rows = datasets.scan(features).join(drawn, on=row, maintain_order="left").collect()
         predicted = predict(loaded, rows)
     except UnreadableError:
         raise

@@ -148,6 +148,7 @@ def predict_batch(
     *,
     in_use: DatasetRef | None,
     contacts: ContactPlan,
+    before: DatasetRef | None,
     allow_joblib: bool,
 ) -> DatasetRef:
     """Predicts every subscription of a batch, ranks them by risk, and decides whom to contact.
@@ -157,6 +158,7 @@ def predict_batch(
     The footer of the predictions has all warnings for their reader, so another warning makes the
     task run again; `footer_warnings` reads them, also of cached predictions.
     """
+    from churnlib.metrics.batch_changes import add_previous
     from churnlib.metrics.contact import add_contact
     from churnlib.model.predict import predict_in_parts, rank_by_risk
     from churnlib.versions.folder import open_model
@@ -174,7 +176,7 @@ def predict_batch(
     ranked = rank_by_risk(with_others(scored.rows, features, batch.outcome), version)
     predictions = add_contact(
         ranked, threshold, campaign.hold_out_share, may_contact=no_contact is None
-    )
+    ).pipe(add_previous, None if before is None else datasets.read(before))
     contacted = int(predictions["contact"].sum())
     described = footer(
         model_version=version,
