@@ -33,6 +33,7 @@ def test_paths_are_as_documented() -> None:
         catalog.report("in_sample_report"): "08_reporting/hawk/in_sample_report.json",
         catalog.report("score_report"): "08_reporting/hawk/score_report.json",
         catalog.batch_report(START): "08_reporting/hawk/batch_score_report_2024-12.json",
+        catalog.batch_list(START): "08_reporting/hawk/batch_list_2024-12.json",
     }
     for dataset, path in paths.items():
         assert dataset.uri == f"/data/{path}"
