@@ -63,7 +63,7 @@ def report_training(
         campaign=evaluate_campaign(validation, context.offer, threshold, context.rule).to_json(),
         **breakdown(rows, evaluation.segment_columns, evaluation.most_values),
         importance=manifest["importance"],
-        **{**model_facts(manifest), "changes": context.changes},
+        **{**model_facts(manifest, in_use=context.in_use), "changes": context.changes},
         **context.data,
         warnings=(*context.warnings, *training_warnings(manifest, validation)),
     )

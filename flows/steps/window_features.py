@@ -50,6 +50,18 @@ class WindowRequest:
     outcome: OutcomeSettings
     activity: ActivityFeatures
 
+    @classmethod
+    def of(cls, run: Run, window: SubscriptionWindow) -> "WindowRequest":
+        """Takes the settings of a run."""
+        settings = run.settings
+        return cls(
+            window,
+            CohortRows.of(settings),
+            settings.horizon_months,
+            settings.outcome,
+            ActivityFeatures.of(settings),
+        )
+
 
 @dataclass(frozen=True)
 class Cohort:
@@ -58,10 +70,12 @@ class Cohort:
     Attributes:
         features: Their features and labels.
         sources: The facts of the raw tables behind these.
+        contacts: Whom earlier batches contacted.
     """
 
     features: DatasetRef
     sources: Sources
+    contacts: DatasetRef
 
 
 def check_first(run: Run, flow: WindowName | None, *tables: TableSpec) -> None:
@@ -104,22 +118,16 @@ def window_cohort(
         tables: The raw tables of `flows.steps.raw_tables.cohort_kinds`.
         window: The window; that of the settings if None.
     """
-    settings = run.settings
+    contacts = past_contacts(run, flow)
     features = build_window_features(
         standard,
         tuple(table.checked for table in tables),
-        past_contacts(run, flow),
+        contacts,
         run.catalog.features(flow),
-        WindowRequest(
-            window or run.window(flow),
-            CohortRows.of(settings),
-            settings.horizon_months,
-            settings.outcome,
-            ActivityFeatures.of(settings),
-        ),
-        engine=settings.engine,
+        WindowRequest.of(run, window or run.window(flow)),
+        engine=run.settings.engine,
     )
-    return Cohort(features, {**sources, **{t.checked.name: t.facts for t in tables}})
+    return Cohort(features, {**sources, **{t.checked.name: t.facts for t in tables}}, contacts)
 
 
 @task(
@@ -151,12 +159,22 @@ def build_window_features(
     engine: EngineSettings,
 ) -> DatasetRef:
     """Adds the other features to the standard ones of a window, and labels as known on the day."""
-    window = request.window
+    return build_window((standard, contacts, *tables), output, request, engine)
+
+
+def build_window(
+    tables: tuple[DatasetRef, ...],
+    output: Dataset,
+    request: WindowRequest,
+    engine: EngineSettings,
+) -> DatasetRef:
+    """See `build_window_features`, and `flows.steps.in_use.build_in_use_features`."""
+    window, (standard, *_) = request.window, tables
     known = known_subs(datasets.scan(standard), window.as_of)
     check_selects_any(known, window, standard.game, request.cohort.settings)
     facts = footer(as_of=window.as_of, window=window.span)
     features = partial(window_features, request=request)
-    return build(features, (standard, contacts, *tables), output, facts, engine)
+    return build(features, tables, output, facts, engine)
 
 
 def window_features(
