@@ -83,7 +83,7 @@ def no_contacts(catalog: Catalog, settings: Settings) -> DatasetRef:
     """Writes that no earlier batch contacted anyone."""
     types = raw_tables(settings).subscriptions.types
     ids = {name: str(types[name]) for name in (CHAR_ID, SUB_ID)}
-    return collect_contacts.fn((), catalog.contacts("train"), ids)
+    return collect_contacts.fn((), catalog.contacts(), ids)
 
 
 def _opened(data_dir: Path, game: str) -> tuple[Settings, Catalog]:

@@ -105,9 +105,9 @@ class Catalog:
         """The features and labels of the rows of a flow's window, or of all known labels."""
         return self._place(f"{flow}_features", "04_feature", f"{flow}_features.parquet")
 
-    def contacts(self, flow: Literal["train", "score"]) -> Dataset:
-        """Whom earlier batches contacted, and whom they held out, for the features of a flow."""
-        return self._place(f"{flow}_contacts", "04_feature", f"{flow}_contacts.parquet")
+    def contacts(self) -> Dataset:
+        """Whom earlier batches contacted, and whom they held out."""
+        return self._place("contacts", "04_feature", "contacts.parquet")
 
     def predict_features(self, window_start: date) -> Dataset:
         """The features of a batch, which has no labels yet."""
@@ -136,6 +136,10 @@ class Catalog:
         check_version_name(name, self.game)
         model = self.model(version)
         return Dataset(MODEL_IN_USE, self.game, join(model.uri, IN_USE, name))
+
+    def models_in_use(self) -> Dataset:
+        """The models that predict batches, each in the folder of its version."""
+        return self._place(MODEL_IN_USE, "06_models", join("*", IN_USE))
 
     def champion(self) -> Dataset:
         """The file that names the champion, the model version in use."""

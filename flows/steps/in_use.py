@@ -173,7 +173,7 @@ def make_in_use(run: Run, model: DatasetRef, known: KnownTables) -> DatasetRef |
     reads=(
         "03_primary/standard_features",
         "02_intermediate/{cohort}",
-        "04_feature/{flow}_contacts",
+        "04_feature/contacts",
     ),
     writes=("04_feature/in_use_features",),
     settings=(
@@ -203,7 +203,7 @@ def build_in_use_features(
 
 @task(
     reads=("06_models/models", "04_feature/in_use_features"),
-    writes=("06_models/models",),
+    writes=("06_models/model_in_use",),
     settings=("train.model_format",),
     uses=MODEL_CODE,
     notes=("origin",),

@@ -1,7 +1,7 @@
 """Whom earlier batches contacted, so that cohorts can tell."""
 
 from datetime import date
-from typing import Any, Literal
+from typing import Any
 
 import polars as pl
 
@@ -19,14 +19,14 @@ FACTS = ("as_of", "threshold", "campaign", "no_contact")
 """The facts of predictions that tell whom they contacted."""
 
 
-def past_contacts(run: Run, flow: Literal["train", "score"]) -> DatasetRef:
-    """Collects whom the batches up to the day of a run contacted, for the features of a flow."""
+def past_contacts(run: Run) -> DatasetRef:
+    """Collects whom the batches up to the day of a run contacted."""
     months = predicted_months(run.catalog)
     batches = [datasets.ref(run.catalog.predictions(month)) for month in months]
     known = [each for each in batches if _decided_by(each, run.as_of)]
     types = run.raw.subscriptions.types
     ids = {name: str(types[name]) for name in (CHAR_ID, SUB_ID)}
-    return collect_contacts(tuple(known), run.catalog.contacts(flow), ids)
+    return collect_contacts(tuple(known), run.catalog.contacts(), ids)
 
 
 def _decided_by(predictions: DatasetRef, day: date) -> bool:
@@ -36,7 +36,7 @@ def _decided_by(predictions: DatasetRef, day: date) -> bool:
     return bool(decided and date.fromisoformat(as_of) <= day)
 
 
-@task(writes=("04_feature/{flow}_contacts",), earlier=("07_model_output/predictions",))
+@task(writes=("04_feature/contacts",), earlier=("07_model_output/predictions",))
 def collect_contacts(
     predictions: tuple[DatasetRef, ...], output: Dataset, ids: dict[str, str]
 ) -> DatasetRef:

@@ -118,7 +118,7 @@ def window_cohort(
         tables: The raw tables of `flows.steps.raw_tables.cohort_kinds`.
         window: The window; that of the settings if None.
     """
-    contacts = past_contacts(run, flow)
+    contacts = past_contacts(run)
     features = build_window_features(
         standard,
         tuple(table.checked for table in tables),
@@ -134,7 +134,7 @@ def window_cohort(
     reads=(
         "03_primary/standard_features",
         "02_intermediate/{cohort}",
-        "04_feature/{flow}_contacts",
+        "04_feature/contacts",
     ),
     writes=("04_feature/{flow}_features",),
     settings=(
