@@ -1,4 +1,4 @@
-"""The model in use: fitted on all known labels, it predicts the batches of its time, and no others."""
+"""The model in use: fitted on all known labels, it predicts batches of its time and later."""
 
 import shutil
 from datetime import date
@@ -52,7 +52,7 @@ def equals_predictions(studio: Studio, month: str, model: Dataset) -> bool:
     batch = studio.table(f"07_model_output/{GAME}/predictions_{month}.parquet")
     again = features.select("sub_id", again=predict(load_model(model), features))
     both = batch.drop_nulls("churn_probability").join(again, on="sub_id", validate="1:1")
-    assert len(both) > 100
+    assert len(both) == batch["churn_probability"].count() > 20
     return both["churn_probability"].equals(both["again"])
 
 
@@ -144,7 +144,7 @@ def test_delivered_batch_stays_with_the_model_that_made_it(restored: Studio, say
     (place,) = in_use(restored, champion(restored))
     as_tested = "--set=train.in_use=as_tested"
     output = say(restored, "batch_predict", GAME, as_tested)
-    assert is_refusal(output, f'model_in_use was "{Path(place.uri).name}" and is "as_tested"')
+    assert is_refusal(output, f"model_in_use was {Path(place.uri).name} and is as_tested. To")
     assert say(restored, "batch_predict", GAME, as_tested, "--replace").startswith("exit 0\n")
     output = say(restored, "batch_predict", GAME)
     assert delivered(restored, "2024-12") == AS_TESTED
@@ -168,7 +168,7 @@ def test_version_predicts_as_tested_with_a_warning_if_it_cannot_be_fitted_again(
         f"model {champion(restored)} could not be fitted on all labels known by {LAST_DAY}, so "
         "batches are predicted as before: a step failed"
     )
-    assert output.count(warning) == 1
+    assert warning in output
     assert warning in restored.json(f"08_reporting/{GAME}/in_sample_report.json")["warnings"]
     output = say(restored, "batch_predict", GAME, "--replace")
     assert "predicts as tested, by labels available up to 2024-05-01: it has no" in output
