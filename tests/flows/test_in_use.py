@@ -20,7 +20,7 @@ from churnlib.versions.in_use import AS_TESTED, list_in_use
 from churnlib.versions.manifest import read_manifest
 from churnlib.versions.registry import write_registry
 from tests.flows.models import GAME, LENIENT, candidate, champion, registry
-from tests.flows.studio import BATCH_DAY, LAST_DAY, Say, Studio, is_refusal
+from tests.flows.studio import LAST_DAY, Say, Studio, is_refusal
 
 BEFORE = "2024-12-01"
 """The day of a run before the last."""
@@ -115,6 +115,7 @@ def test_candidate_has_a_model_in_use_once_it_is_promoted(
     assert read_manifest(place)["seed"] == 8
 
 
+@pytest.mark.slow
 def test_training_refreshes_the_champion_without_a_comparison(
     empty_studio: Studio, say: Say
 ) -> None:
@@ -173,7 +174,3 @@ def test_version_predicts_as_tested_with_a_warning_if_it_cannot_be_fitted_again(
     output = say(restored, "batch_predict", GAME, "--replace")
     assert "predicts as tested, by labels available up to 2024-05-01: it has no" in output
     assert delivered(restored, "2024-12") == AS_TESTED
-    # For an earlier day this is no fault.
-    assert "it has no model in use" not in say(
-        restored, "batch_predict", GAME, f"--as-of={BATCH_DAY}"
-    )
