@@ -21,7 +21,8 @@ from churnlib.months import shift_months
 from churnlib.raw.gaps import find_gap
 from churnlib.raw.late_feeds import find_late
 from churnlib.synthesis.games import STANDARD
-from churnlib.synthesis.process import CHURN_AFTER_MONTHS, HORIZON_MONTHS
+from churnlib.synthesis.payments import CHURN_AFTER_MONTHS
+from churnlib.synthesis.process import HORIZON_MONTHS
 from churnlib.synthesis.span import MONTHS, month_of
 from churnlib.synthesis.world import Simulation, World
 

@@ -1,5 +1,6 @@
 """Calibration of probabilities on later months than those that the model was fitted on."""
 
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from sklearn.pipeline import Pipeline
 from churnlib.errors import DataError, TooFewRowsError
 from churnlib.model.feature_schema import FeatureSchema
 from churnlib.model.feature_table import FeatureTable
-from churnlib.model.fitted_model import Calibration, Method
+from churnlib.model.fitted_model import Calibration, Fitted, Method
 from churnlib.model.threads import one_thread
 from churnlib.months import first_day, shift_months
 from churnlib.schemas.columns import DAY, LABEL
@@ -172,6 +173,29 @@ def calibrate(
     calibrated = CalibratedClassifierCV(FrozenEstimator(pipeline), method=method, cv=FOLDS)
     with one_thread():
         return calibrated.fit(features, outcome)
+
+
+def calibrated_alike(pipeline: Pipeline, tested: Fitted) -> Fitted:
+    """Calibrates a fitted pipeline as another one of the same settings is, without any rows.
+
+    Args:
+        pipeline: The fitted estimators.
+        tested: The other pipeline, which may be calibrated or not; it stays unchanged.
+
+    Returns:
+        The pipeline, within the calibration of the other one if there is any.
+    """
+    if isinstance(tested, Pipeline):
+        return pipeline
+    calibrated = copy(tested)
+    calibrated.estimator = FrozenEstimator(pipeline)
+    for name in ("n_features_in_", "feature_names_in_"):  # Those of the other pipeline.
+        vars(calibrated).pop(name, None)
+    parts = [copy(part) for part in tested.calibrated_classifiers_]
+    for part in parts:
+        part.estimator = calibrated.estimator
+    calibrated.calibrated_classifiers_ = parts
+    return calibrated
 
 
 def calibration_record(rows: pl.DataFrame, method: Method) -> Calibration:

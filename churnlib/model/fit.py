@@ -18,6 +18,7 @@ from churnlib.model.by_character import fit_by_character
 from churnlib.model.calibration import (
     MOST_ROWS,
     calibrate,
+    calibrated_alike,
     calibration_record,
     method_for,
     read_calibration_rows,
@@ -102,6 +103,34 @@ def fit(
     base_rate = int(labels.sum()) / len(labels)
     with threads_for(len(labels)):
         return _fit(known, settings, seed, base_rate=base_rate, horizon_months=horizon_months)
+
+
+def fit_in_use(
+    rows: FeatureTable, settings: TrainSettings, seed: int, tested: FittedModel
+) -> FittedModel:
+    """Fits the model in use: the configured pipeline, on all rows, calibrated as the tested model.
+
+    No months are split off to calibrate on: the probabilities of the pipeline are corrected in the
+    same way as those of the model that was tested, whose settings are the same.
+
+    Args:
+        rows: The feature table with all known labels; rows without a label are left out.
+        settings: See `TrainSettings`.
+        seed: The seed of everything random.
+        tested: The back-tested model.
+
+    Raises:
+        TooFewRowsError: The rows have only one outcome.
+        ModelError: See `fit`.
+    """
+    known, labels = _labelled(rows)
+    with threads_for(len(labels)):
+        pipeline = build_pipeline(settings.pipeline, seed)
+        schema = _fit_pipeline(pipeline, known, settings, seed)
+        baseline = fit_baseline(known, schema)
+    calibrated = calibrated_alike(pipeline, tested.pipeline)
+    base_rate = int(labels.sum()) / len(labels)
+    return FittedModel(calibrated, schema, tested.calibration, baseline, base_rate, seed)
 
 
 def _fit(

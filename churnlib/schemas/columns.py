@@ -33,6 +33,7 @@ LABEL = "sub_churn"
 """Whether a subscription churned within the horizon; null if the label is not yet available."""
 PROBABILITY = "churn_probability"
 BASELINE = "baseline_probability"
+PREVIOUS = "previous_probability"
 
 
 def milestone_features(name: str) -> tuple[str, str]:

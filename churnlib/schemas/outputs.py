@@ -13,6 +13,7 @@ from churnlib.schemas.columns import (
     IN_A_ROW,
     MISSED,
     MONTHS_LEFT,
+    PREVIOUS,
     PREVIOUS_CHURNED,
     PRICE,
     PROBABILITY,
@@ -91,9 +92,15 @@ PREDICTED = {
     "held_out": dy.Bool(
         description="Whether the character is never contacted, in any month and by any model"
     ),
+    PREVIOUS: dy.Float64(
+        nullable=True,
+        min=0,
+        max=1,
+        description="The `churn_probability` in the batch before; null if it was not in that",
+    ),
 }
 """The columns of predictions besides the keys."""
-NEWER_COLUMNS = (DAY, BASELINE, "contact", "held_out")
+NEWER_COLUMNS = (DAY, BASELINE, "contact", "held_out", PREVIOUS)
 """Columns that predictions may lack, because older versions of this package did not write them."""
 
 

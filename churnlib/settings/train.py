@@ -7,6 +7,7 @@ from pydantic import Field, field_validator
 from churnlib.settings.fields import Flag, Item, Number, OperatorOnly, Section, Whole, repeated
 
 CalibrationChoice = Literal["auto", "none", "sigmoid", "isotonic"]
+ModelInUse = Literal["all_known", "as_tested"]
 
 
 class FeatureChoice(Section):
@@ -56,6 +57,11 @@ class TrainSettings(Section):
     monthly grain, the validated model is fitted only to labels available when these begin."""
     refit: Flag = True
     """Whether the model is fitted again on the whole window after validation."""
+    in_use: ModelInUse = "all_known"
+    """Which model predicts batches. `all_known`: one with the champion's settings and seed, fitted
+    by each training on every label known by its day, of subscriptions from `windows.train.start`
+    on. `as_tested`: the champion as it was back-tested, which stopped learning at
+    `windows.train.end`."""
     calibration: CalibrationChoice = "auto"
     """How probabilities are calibrated, on later months than the model was fitted on: `sigmoid` for
     few rows, `isotonic` for a thousand or more; `auto` is `isotonic` for algorithms that need it,

@@ -14,11 +14,15 @@ game1 and game2 have the standard tables. Those of game3 are its own, among them
 and daily play time, which its churn follows from as much as from its three currencies: see
 `churnlib.synthesis.daily`.
 
+With `--grain monthly`, the default of game3, nothing is drawn at the start: customers pay or miss
+each month of terms of 1 to 24 months, and renew them or not. There is a true probability for each
+month in which a subscription runs, besides that of its start: see `churnlib.synthesis.monthly`.
+
     python -m churnlib.synthesis --game game1 --characters 3000 --seed 1 --out data/01_raw/game1
 """
 
-from churnlib.synthesis.games import PROCESSES, STANDARD
+from churnlib.synthesis.games import GRAINS, PROCESSES, STANDARD
 from churnlib.synthesis.process import ChurnProcess, Process
 from churnlib.synthesis.writing import Generated, generate
 
-__all__ = ["PROCESSES", "STANDARD", "ChurnProcess", "Generated", "Process", "generate"]
+__all__ = ["GRAINS", "PROCESSES", "STANDARD", "ChurnProcess", "Generated", "Process", "generate"]

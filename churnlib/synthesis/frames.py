@@ -6,10 +6,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from churnlib.schemas.columns import END_DATE, PROBABILITY, START_DATE, SUB_ID
-from churnlib.synthesis.process import Levels
+from churnlib.schemas.columns import DAY, END_DATE, PROBABILITY, START_DATE, SUB_ID
+from churnlib.synthesis.process import ChurnProcess, Levels
 from churnlib.synthesis.span import MONTHS, STARTS
+from churnlib.synthesis.subscriptions import GOES_ON
 
+TRUTH, MONTH_TRUTH = "sub_truth", "sub_month_truth"
+"""The files of the true probabilities on the day of the start, and on the first of each month."""
 SUBS_PER_CHARACTER = 100
 """Each character has its own range of subscription ids, so that chunks are independent."""
 
@@ -39,14 +42,35 @@ def misses(runs: NDArray[Any], sub_id: NDArray[Any]) -> pl.DataFrame:
         {
             SUB_ID: sub_id[number][order],
             START_DATE: dates(STARTS[first][order]),
-            END_DATE: dates(STARTS[last][order]),
+            END_DATE: dates(STARTS[last][order]).set(pl.Series(last[order] == GOES_ON), None),
         }
     )
 
 
-def truth(subs: NDArray[Any], sub_id: NDArray[Any], order: NDArray[Any]) -> pl.DataFrame:
-    """Returns the true probability of each subscription, in an order."""
-    return pl.DataFrame({SUB_ID: sub_id[order], PROBABILITY: subs["probability"][order]})
+def truths(
+    process: ChurnProcess, subs: NDArray[Any], months: NDArray[Any], sub_id: NDArray[Any]
+) -> dict[str, pl.DataFrame]:
+    """Returns the true probabilities, by the name of their file, each sorted by key.
+
+    Args:
+        process: The game's process.
+        subs: The subscriptions, with the probability on the day of the start.
+        months: Their probabilities on the first day of each month; of no use to processes that draw
+            churn at the start.
+        sub_id: The id of each subscription by its number.
+    """
+    order = np.argsort(sub_id)
+    tables = {TRUTH: pl.DataFrame({SUB_ID: sub_id[order], PROBABILITY: subs["probability"][order]})}
+    if process.payments:
+        order = np.lexsort((months["month"], sub_id[months["number"]]))
+        tables[MONTH_TRUTH] = pl.DataFrame(
+            {
+                SUB_ID: sub_id[months["number"]][order],
+                DAY: dates(STARTS[months["month"][order]]),
+                PROBABILITY: months["probability"][order],
+            }
+        )
+    return tables
 
 
 def _count_within(groups: NDArray[Any]) -> NDArray[Any]:

@@ -1,6 +1,9 @@
 """The processes of the sample games, which differ in categories, economy and causes of churn."""
 
+from dataclasses import replace
+
 from churnlib.synthesis.daily.process import DailyProcess, Packs, Play
+from churnlib.synthesis.payments import Paces, Payments
 from churnlib.synthesis.process import ChurnProcess, Economy, Effect, Interaction, Levels, Process
 
 GAME1 = Process(
@@ -180,7 +183,72 @@ GAME3 = DailyProcess(
     spread=1.69,
 )
 
+SHORT_TERMS = Levels(("1", "3", "6", "12", "24"), (0.4, 0.2, 0.2, 0.15, 0.05))
+"""The terms of customers who pay or miss each month."""
+LOGINS = Paces(
+    rates=(0.006, 0.05, 0.17),
+    shares=(0.2, 0.45, 0.35),
+    after_payment=((0.78, 0.18, 0.04), (0.12, 0.76, 0.12), (0.03, 0.15, 0.82)),
+    after_miss=((0.92, 0.07, 0.01), (0.4, 0.54, 0.06), (0.12, 0.38, 0.5)),
+    effects=(1.7, 0.0, -1.4),
+)
+"""The logins of a working day."""
+REWARDS = replace(LOGINS, rates=(0.5, 5.0, 16.0))
+"""The rewards of a month."""
+PAYMENTS = Payments(REWARDS, miss=(-2.9, 0.3, 0.8), renewal=(1.6, -2.0))
+SEASONAL_PAYMENTS = replace(
+    PAYMENTS, paces=LOGINS, seasons=GAME3.seasons.effects, not_renewed_months=1
+)
+
+GAME1_BY_MONTH = replace(
+    GAME1,
+    terms=SHORT_TERMS,
+    subscribe_rate=0.03,
+    effects=(
+        Effect("age_at_sub_months", -0.5, centre=8, scale=8),
+        Effect("months_since_previous_sub", 0.4, centre=6, scale=6),
+        Effect("sub_months", -0.3, centre=6, scale=6),
+    ),
+    interactions=(),
+    centre=0.0,
+    payments=PAYMENTS,
+)
+GAME2_BY_MONTH = replace(
+    GAME2,
+    terms=SHORT_TERMS,
+    subscribe_rate=0.03,
+    effects=(
+        Effect("age_at_sub_months", 0.5, centre=12, scale=10),
+        Effect("sub_number", -0.5, centre=3, scale=3),
+        Effect("price", 0.5, centre=9, scale=6),
+    ),
+    interactions=(),
+    centre=0.0,
+    payments=PAYMENTS,
+)
+GAME3_BY_MONTH = replace(
+    GAME3,
+    terms=SHORT_TERMS,
+    seasons=replace(GAME3.seasons, effects=()),
+    subscribe_rate=0.03,
+    effects=(
+        Effect("age_at_sub_months", -0.5, centre=10, scale=10),
+        Effect("sub_months", -0.4, centre=6, scale=6),
+    ),
+    interactions=(),
+    centre=0.0,
+    payments=SEASONAL_PAYMENTS,
+)
+
 STANDARD = {process.game: process for process in (GAME1, GAME2)}
-"""The processes of games with the standard tables, by name of the game."""
-PROCESSES: dict[str, ChurnProcess] = {**STANDARD, GAME3.game: GAME3}
-"""The processes of all games by name."""
+"""The processes of games with the standard tables that draw churn at the start."""
+GRAINS: dict[str, dict[str, ChurnProcess]] = {
+    "start": {**STANDARD, GAME3.game: GAME3},
+    "monthly": {
+        process.game: process for process in (GAME1_BY_MONTH, GAME2_BY_MONTH, GAME3_BY_MONTH)
+    },
+}
+"""The processes by name of the game: those that draw churn at the start of a subscription, and
+those whose customers pay or miss each month."""
+PROCESSES: dict[str, ChurnProcess] = {**STANDARD, GAME3.game: GAME3_BY_MONTH}
+"""The processes of the sample data, by name of the game."""

@@ -28,6 +28,7 @@ class Population:
         self.open = np.zeros(0, SUBSCRIPTION)
         self.subscriptions: list[Array] = []
         self.runs: list[Array] = []
+        self.probabilities: list[Array] = []
         self.count = 0
 
     def draw_engagement(self) -> None:
@@ -35,6 +36,9 @@ class Population:
         characters = len(self.created)
         self.habit = self.rng.normal(0, 0.6, characters)
         self.engagement = self.habit + self.rng.normal(0, 0.8, characters)
+
+    def finish(self) -> None:
+        """Records what is known on the last day, if anything."""
 
     def draw_subscribers(self, month: int, process: ChurnProcess) -> tuple[Array, Array]:
         """Draws which characters subscribe in a month, and the day on which each one does."""

@@ -1,13 +1,12 @@
 """The parameters of a churn process; their values are in `churnlib.synthesis.games`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isclose
 
-HORIZON_MONTHS = 6
-"""The horizon of the true probabilities, in months from the start of a subscription."""
+from churnlib.synthesis.payments import Payments
 
-CHURN_AFTER_MONTHS = 3
-"""The number of consecutive missed months that count as churn."""
+HORIZON_MONTHS = 6
+"""The horizon of the true probabilities, in months."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +102,8 @@ class ChurnProcess:
         interactions: Pairs of features that affect churn jointly.
         centre: The mean of the sum of all effects, over subscriptions.
         spread: The standard deviation of the same.
+        payments: How customers pay by month; if None, whether and when a subscription churns is
+            drawn at its start.
     """
 
     game: str
@@ -114,9 +115,12 @@ class ChurnProcess:
     interactions: tuple[Interaction, ...]
     centre: float
     spread: float
+    payments: Payments | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        """Checks that no term is shorter than the horizon."""
+        """Checks that no term is shorter than the horizon, if churn is drawn at the start."""
+        if self.payments:
+            return
         short = [name for name in self.terms.names if int(name) < HORIZON_MONTHS]
         if short:
             raise ValueError(f"{self.game}: terms below {HORIZON_MONTHS} months: {short}.")

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from churnlib.synthesis.process import CHURN_AFTER_MONTHS, ChurnProcess, Levels, Process
+from churnlib.synthesis.payments import CHURN_AFTER_MONTHS
+from churnlib.synthesis.process import ChurnProcess, Levels, Process
 
 Array = NDArray[Any]
 
@@ -30,9 +31,18 @@ SUBSCRIPTION = np.dtype(
         ("fatal", np.int32),  # the first of the missed months that are churn
         ("end", np.int32),  # the month after its last
         ("missed_until", np.int32),  # the last month of the latest shorter run
+        # Of processes whose customers pay by month:
+        ("score", np.float64),  # the part of the log-odds of a miss that remains
+        ("missed", np.int32),  # months in a row until now
     ]
 )
 """A subscription in the simulation; categories are codes, months are counted from the first."""
+MONTH_PROBABILITY = np.dtype(
+    [("number", np.int32), ("month", np.int32), ("probability", np.float64)]
+)
+"""The true probability of a subscription, by its number, on the first day of a month."""
+GOES_ON = -1
+"""The last month of a run of missed months that goes on after the last day."""
 
 
 def draw_terms(

@@ -16,7 +16,7 @@ from churnlib.schemas.columns import (
     SUB_MONTHS,
     SUB_START_DATE,
 )
-from churnlib.synthesis.frames import dates, misses, sub_ids, text, truth
+from churnlib.synthesis.frames import dates, misses, sub_ids, text, truths
 from churnlib.synthesis.process import Process
 from churnlib.synthesis.span import MONTHS, STARTS
 from churnlib.synthesis.subscriptions import term_months
@@ -44,7 +44,7 @@ def tables(process: Process, world: World, first_id: int) -> dict[str, pl.DataFr
         "character_currency": _currency(world, first_id),
         "sub_data": _subscriptions(process, subs[order], sub_id[order], first_id),
         "sub_miss": misses(world.runs, sub_id),
-        "sub_truth": truth(subs, sub_id, order),
+        **truths(process, subs, world.probabilities, sub_id),
     }
 
 

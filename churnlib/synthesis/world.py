@@ -9,6 +9,7 @@ from churnlib.synthesis.population import Array, Population
 from churnlib.synthesis.process import Process
 from churnlib.synthesis.span import MONTHS, STARTS, month_of
 from churnlib.synthesis.subscriptions import (
+    MONTH_PROBABILITY,
     SUBSCRIPTION,
     choose,
     draw_churn,
@@ -40,6 +41,7 @@ class World:
     nulls: dict[str, Array]
     subscriptions: Array
     runs: Array
+    probabilities: Array
 
 
 class Simulation(Population):
@@ -77,12 +79,9 @@ class Simulation(Population):
     def run(self) -> World:
         """Simulates all months."""
         for month in range(MONTHS):
-            self.record_balances(month)
-            self.master_class(month)
-            self.start_subscriptions(month)
-            paid = self.pay_out(month, self.miss(month))
-            self.play(month, *paid)
+            self.advance(month)
         self.record_balances(MONTHS)
+        self.finish()
         kills, deaths = (self.rng.poisson(rate * self.played) for rate in self.process.kills)
         dates: dict[str, Array] = {"creation": self.created, "mastery": self.mastered}
         return World(
@@ -92,7 +91,16 @@ class Simulation(Population):
             self.nulls,
             np.concatenate([np.zeros(0, SUBSCRIPTION), *self.subscriptions]),
             np.concatenate([np.zeros((0, 3), np.int32), *self.runs]),
+            np.concatenate([np.zeros(0, MONTH_PROBABILITY), *self.probabilities]),
         )
+
+    def advance(self, month: int) -> None:
+        """Simulates a month."""
+        self.record_balances(month)
+        self.master_class(month)
+        self.start_subscriptions(month)
+        paid = self.pay_out(month, self.miss(month))
+        self.play(month, *paid)
 
     def record_balances(self, month: int) -> None:
         """Records the balances at the beginning of a month."""

@@ -17,6 +17,8 @@ from churnlib.io.storage import replacing
 from churnlib.synthesis.daily import tables as daily
 from churnlib.synthesis.daily.process import DailyProcess
 from churnlib.synthesis.daily.world import DailySimulation
+from churnlib.synthesis.frames import MONTH_TRUTH, TRUTH
+from churnlib.synthesis.monthly.worlds import MonthlyDailySimulation, MonthlySimulation
 from churnlib.synthesis.process import ChurnProcess, Process
 from churnlib.synthesis.tables import NAMES, tables
 from churnlib.synthesis.world import Simulation
@@ -25,7 +27,6 @@ CHUNK, DAILY_CHUNK = 50_000, 20_000
 """The number of characters in a chunk, and of a daily process. The data depend on them."""
 PARQUET_FROM = 100_000
 """The number of characters from which the raw tables are Parquet by default."""
-TRUTH = "sub_truth"
 TIME = "%Y-%m-%d %H:%M:%S"
 """How CSV files write times."""
 
@@ -77,12 +78,15 @@ def generate(
     suffixes = _suffixes(process, characters, file_format)
     folder = Path(out)
     files = {name: folder / f"{name}{suffix}" for name, suffix in suffixes.items()}
-    files[TRUTH] = folder / "truth" / f"{TRUTH}.parquet"
+    for name in (TRUTH, MONTH_TRUTH) if process.payments else (TRUTH,):
+        files[name] = folder / "truth" / f"{name}.parquet"
     try:
         rows = _write(process, characters, seed, signal, files)
         for name, suffix in suffixes.items():
             for other in {*RAW_SUFFIXES} - {suffix}:
                 (folder / f"{name}{other}").unlink(missing_ok=True)
+        if not process.payments:
+            (folder / "truth" / f"{MONTH_TRUTH}.parquet").unlink(missing_ok=True)
     except OSError as error:
         raise DataError(f"{folder}: cannot be written ({error.strerror or error}).") from error
     return Generated(files, rows)
@@ -137,10 +141,12 @@ def _simulate(
     process: ChurnProcess, characters: int, signal: float, rng: np.random.Generator, first_id: int
 ) -> dict[str, pl.DataFrame]:
     if isinstance(process, DailyProcess):
-        world = DailySimulation(process, characters, signal, rng).run()
+        days = MonthlyDailySimulation if process.payments else DailySimulation
+        world = days(process, characters, signal, rng).run()
         return daily.daily_tables(process, world, first_id, rng)
     assert isinstance(process, Process)
-    return tables(process, Simulation(process, characters, signal, rng).run(), first_id)
+    months = MonthlySimulation if process.payments else Simulation
+    return tables(process, months(process, characters, signal, rng).run(), first_id)
 
 
 def _rng(process: ChurnProcess, seed: int, chunk: int) -> np.random.Generator:

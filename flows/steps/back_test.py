@@ -89,7 +89,7 @@ def score_model(
         comparison=comparison,
         in_use=gate.in_use,
         importance=[feature.to_json() for feature in importance],
-        **model_facts(manifest, features),
+        **model_facts(manifest, features, in_use=context.in_use),
         **context.data,
         warnings=(
             *context.warnings,

@@ -48,6 +48,18 @@ class WindowRequest:
     outcome: OutcomeSettings
     activity: ActivityFeatures
 
+    @classmethod
+    def of(cls, run: Run, window: SubscriptionWindow) -> "WindowRequest":
+        """Takes the settings of a run."""
+        settings = run.settings
+        return cls(
+            window,
+            CohortRows.of(settings),
+            settings.horizon_months,
+            settings.outcome,
+            ActivityFeatures.of(settings),
+        )
+
 
 @dataclass(frozen=True)
 class Cohort:
@@ -102,19 +114,12 @@ def window_cohort(
         tables: The raw tables of `flows.steps.raw_tables.cohort_kinds`.
         window: The window; that of the settings if None.
     """
-    settings = run.settings
     features = build_window_features(
         standard,
         tuple(table.checked for table in tables),
         run.catalog.features(flow),
-        WindowRequest(
-            window or run.window(flow),
-            CohortRows.of(settings),
-            settings.horizon_months,
-            settings.outcome,
-            ActivityFeatures.of(settings),
-        ),
-        engine=settings.engine,
+        WindowRequest.of(run, window or run.window(flow)),
+        engine=run.settings.engine,
     )
     return Cohort(features, {**sources, **{t.checked.name: t.facts for t in tables}})
 
@@ -143,6 +148,17 @@ def build_window_features(
     engine: EngineSettings,
 ) -> DatasetRef:
     """Adds the other features to the standard ones of a window, and labels as known on the day."""
+    return build_window(standard, tables, output, request, engine)
+
+
+def build_window(
+    standard: DatasetRef,
+    tables: tuple[DatasetRef, ...],
+    output: Dataset,
+    request: WindowRequest,
+    engine: EngineSettings,
+) -> DatasetRef:
+    """See `build_window_features`, and `flows.steps.in_use.build_in_use_features`."""
     window = request.window
     known = known_subs(datasets.scan(standard), window.as_of)
     check_selects_any(known, window, standard.game, request.cohort.settings)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from churnlib.schemas.columns import END_DATE, START_DATE, SUB_ID
 from churnlib.synthesis.daily.process import DailyProcess
 from churnlib.synthesis.daily.world import NOT_YET, DailyWorld
-from churnlib.synthesis.frames import dates, misses, sub_ids, text, truth
+from churnlib.synthesis.frames import dates, misses, sub_ids, text, truths
 from churnlib.synthesis.span import MONTHS, STARTS
 from churnlib.synthesis.subscriptions import term_months
 
@@ -45,7 +45,7 @@ def daily_tables(
         rng: The random number generator, for the times within a day.
 
     Returns:
-        The tables by the name of their file, and `sub_truth`.
+        The tables by the name of their file.
     """
     subs = world.subscriptions
     order, sub_id = sub_ids(subs, first_id)
@@ -58,7 +58,7 @@ def daily_tables(
         "purchases": _purchases(process, world, first_id, rng),
         "memberships": _memberships(process, subs[order], sub_id[order], first_id),
         "missed_payments": misses(world.runs, sub_id).rename(names),
-        "sub_truth": truth(subs, sub_id, order),
+        **truths(process, subs, world.probabilities, sub_id),
     }
 
 

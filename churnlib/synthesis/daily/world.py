@@ -10,6 +10,7 @@ from churnlib.synthesis.daily.process import DailyProcess
 from churnlib.synthesis.population import Array, Population
 from churnlib.synthesis.span import MONTHS, STARTS, month_of
 from churnlib.synthesis.subscriptions import (
+    MONTH_PROBABILITY,
     SUBSCRIPTION,
     choose,
     draw_churn,
@@ -27,7 +28,7 @@ NULL_SHARE = 0.01
 """The share of nulls in each currency."""
 ABSENT_PLAY = 0.02
 """The remaining share of logins while a character is away."""
-LOGINS_ARRIVE, PLAY_TIME_ARRIVES, PURCHASES_ARRIVE = 1, 1, 0
+LOGINS_ARRIVE, PLAY_TIME_ARRIVES, PURCHASES_ARRIVE = 1, 1, 1
 """The days after which logins, play time and purchases are known."""
 
 
@@ -49,6 +50,7 @@ class DailyWorld:
     nulls: dict[str, Array]
     subscriptions: Array
     runs: Array
+    probabilities: Array
 
 
 class DailySimulation(Population):
@@ -81,15 +83,9 @@ class DailySimulation(Population):
     def run(self) -> DailyWorld:
         """Simulates all months."""
         for month in range(MONTHS):
-            self.record_balances(month)
-            self.leave(self.open[self.open["fatal"] == month])
-            self.join_guilds(month)
-            self.play(month)
-            self.start_subscriptions(month)
-            self.miss(month)
-            self.earn_and_spend(month)
-            self.change_engagement(month)
+            self.advance(month)
         self.record_balances(MONTHS)
+        self.finish()
         dates: dict[str, Array] = {"creation": self.created, "guild": self.guild}
         achievements = self.rng.poisson(self.minutes.sum(axis=0, dtype=np.int64) / 120)
         return DailyWorld(
@@ -102,7 +98,19 @@ class DailySimulation(Population):
             self.nulls,
             np.concatenate([np.zeros(0, SUBSCRIPTION), *self.subscriptions]),
             np.concatenate([np.zeros((0, 3), np.int32), *self.runs]),
+            np.concatenate([np.zeros(0, MONTH_PROBABILITY), *self.probabilities]),
         )
+
+    def advance(self, month: int) -> None:
+        """Simulates a month."""
+        self.record_balances(month)
+        self.leave(self.open[self.open["fatal"] == month])
+        self.join_guilds(month)
+        self.play(month)
+        self.start_subscriptions(month)
+        self.miss(month)
+        self.earn_and_spend(month)
+        self.change_engagement(month)
 
     def record_balances(self, month: int) -> None:
         """Records the balances at the beginning of a month."""
@@ -127,10 +135,8 @@ class DailySimulation(Population):
         n, rng, play, packs = self.alive[month], self.rng, self.process.play, self.process.packs
         days = np.arange(STARTS[month], STARTS[month + 1])[:, None]
         mood = self.engagement[:n]
-        rate = play.logins * np.exp(play.response * mood)
-        rate = np.where(self.away[:n], ABSENT_PLAY * rate, rate)
-        is_weekend = (days + 3) % 7 >= 5  # 1970-01-01 was a Thursday.
-        rate = rate * np.where(is_weekend, play.weekend, 1) * (days >= self.created[:n])
+        rate = self.login_rate(month) * weekend_factor(self.process, days)
+        rate = rate * (days >= self.created[:n])
         logins = np.minimum(rng.poisson(rate), 255).astype(np.uint8)
 
         day, who = np.nonzero(logins)
@@ -143,6 +149,12 @@ class DailySimulation(Population):
         self.logins[at, :n] = logins
         self.minutes[at][day, who] = minutes
         self.packs[at][day[buys], who[buys]] = bought
+
+    def login_rate(self, month: int) -> Floats:
+        """Returns the mean number of logins of each living character on a working day."""
+        n, play = self.alive[month], self.process.play
+        rate = play.logins * np.exp(play.response * self.engagement[:n])
+        return np.where(self.away[:n], ABSENT_PLAY * rate, rate)
 
     def start_subscriptions(self, month: int) -> None:
         """Starts subscriptions of characters without one, and draws when each will churn."""
@@ -255,3 +267,8 @@ class DailySimulation(Population):
         back = away & free & (draw < 0.05)
         quits = ~away & free & (draw < chance)
         self.away[:n] = (away & ~back) | quits
+
+
+def weekend_factor(process: DailyProcess, days: Array) -> Array:
+    """Returns the factor of the logins of each day since 1970-01-01, a Thursday."""
+    return np.where((days + 3) % 7 >= 5, process.play.weekend, 1)

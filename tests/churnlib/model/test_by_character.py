@@ -274,7 +274,9 @@ def test_folds_are_by_character(name: str, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(CharacterFolds, "split", spy)
     # The columns that some of the pipelines name.
     rows = ROWS.with_columns(
-        sub_months=pl.col("char_id") % 12, currency_age_months=pl.col("hard_balance") % 7
+        sub_months=pl.col("char_id") % 12,
+        currency_age_months=pl.col("hard_balance") % 7,
+        is_first_sub=pl.col("char_id") % 4 == 0,
     )
     steps = [s.model_copy(update={"params": never_stopping(s.params)}) for s in PIPELINES[name]]
     model = fit(rows, training(*steps, calibration="none"), seed=1)

@@ -8,7 +8,8 @@ from pathlib import Path
 import polars as pl
 
 from churnlib.synthesis import STANDARD, Process
-from churnlib.synthesis.process import CHURN_AFTER_MONTHS, HORIZON_MONTHS
+from churnlib.synthesis.payments import CHURN_AFTER_MONTHS
+from churnlib.synthesis.process import HORIZON_MONTHS
 from tests.base import HISTORY, raw_tables
 
 GAMES = sorted(STANDARD)

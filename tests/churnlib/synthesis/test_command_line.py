@@ -36,6 +36,36 @@ def test_command_line_writes_and_names_the_files(
     assert written(out) == written(tmp_path / "other")
 
 
+@pytest.mark.parametrize("game", sorted(PROCESSES))
+def test_grain_chooses_when_churn_is_drawn(tmp_path: Path, game: str) -> None:
+    given = ["--game", game, "--characters", "30", "--out", str(tmp_path)]
+    for grain, truths in (("monthly", {"sub_truth", "sub_month_truth"}), ("start", {"sub_truth"})):
+        assert main([*given, "--grain", grain]) == 0
+        generate(process_of(game, grain=grain), 30, 1, tmp_path / grain)
+        assert {path.stem for path in (tmp_path / "truth").iterdir()} == truths
+        again = written(tmp_path / grain)
+        assert {name: data for name, data in written(tmp_path).items() if name in again} == again
+
+
+def test_not_renewed_months_change_only_the_truth(tmp_path: Path) -> None:
+    means = []
+    for months in (0, 1, 3):
+        process = process_of("game1", grain="monthly", not_renewed_months=months)
+        generate(process, 300, 1, tmp_path / str(months))
+        truth = pl.read_parquet(tmp_path / str(months) / "truth" / "sub_month_truth.parquet")
+        means.append(truth["churn_probability"].cast(float).to_numpy().mean())
+    assert means[0] < means[2] < means[1]
+    tables = [
+        {name: data for name, data in written(tmp_path / months).items() if "truth" not in name}
+        for months in ("0", "1", "3")
+    ]
+    assert tables[0] == tables[1] == tables[2]
+    for game, default in (("game1", None), ("game3", 1)):
+        payments = process_of(game, grain="monthly").payments
+        assert payments is not None
+        assert payments.not_renewed_months == default
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
@@ -47,6 +77,9 @@ def test_command_line_writes_and_names_the_files(
         ({"--format": "json"}, "invalid choice: 'json'"),
         ({"--like": "game9"}, "invalid choice: 'game9'"),
         ({"--out": __file__}, "cannot be written"),
+        ({"--grain": "daily"}, "invalid choice: 'daily'"),
+        ({"--not-renewed-months": "1"}, "game1 draws churn at the start. Leave it out"),
+        ({"--grain": "monthly", "--not-renewed-months": "-1"}, "it must be 0 or more"),
     ],
 )
 def test_invalid_argument_exits_with_status_2_and_one_message(

@@ -14,10 +14,11 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from churnlib.errors import DataError
-from churnlib.synthesis import generate, writing
+from churnlib.synthesis import PROCESSES, generate, writing
 from churnlib.synthesis.daily.tables import FILES
 from churnlib.synthesis.games import GAME3
-from churnlib.synthesis.process import CHURN_AFTER_MONTHS, HORIZON_MONTHS
+from churnlib.synthesis.payments import CHURN_AFTER_MONTHS
+from churnlib.synthesis.process import HORIZON_MONTHS
 from churnlib.synthesis.truth import churn_probability
 from tests.churnlib.synthesis.samples import LAST, month, months, written
 
@@ -64,7 +65,7 @@ def labelled(tables: Tables) -> pl.DataFrame:
 
 
 def test_committed_sample_is_what_the_generator_writes_and_small(tmp_path: Path) -> None:
-    generate(GAME3, 4000, 3, tmp_path)
+    generate(PROCESSES[GAME3.game], 4000, 3, tmp_path)
     made = {name: data for name, data in written(tmp_path).items() if "truth" not in name}
     committed = ROOT / "data" / "01_raw" / "game3"
     for name, data in made.items():
@@ -164,7 +165,7 @@ def facts_of(
     spent = [
         row["price"]
         for row in rows["purchases"]
-        if (day := row["bought_at"].date()) <= start and months(day, start) < 6
+        if (day := row["bought_at"].date()) < start and months(day, start) < 6
     ]
     gems = {row["month"]: row["gems"] for row in rows["wallet"] if row["month"] <= start}
     newest = max(gems, default=start)

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from churnlib.synthesis import PROCESSES
-from churnlib.synthesis.process import CHURN_AFTER_MONTHS, HORIZON_MONTHS, Levels
+from churnlib.synthesis.payments import CHURN_AFTER_MONTHS
+from churnlib.synthesis.process import HORIZON_MONTHS, Levels
 from churnlib.synthesis.subscriptions import FIRST_MISS_SHARES
 from churnlib.synthesis.truth import churn_probability
 from tests.churnlib.synthesis.samples import (

@@ -89,8 +89,9 @@ def test_graph_has_every_dataset_of_the_catalog(graph: Graph) -> None:
         for name, method in inspect.getmembers(Catalog, inspect.isfunction)
         if not name.startswith("_") and inspect.signature(method).return_annotation is Dataset
     }
-    # The dataset `models` holds all versions with their reports.
-    versions = {first_paragraph(m.__doc__) for m in (Catalog.model, Catalog.version_report)}
+    # The dataset `models` holds all versions with their reports and models in use.
+    parts = (Catalog.model, Catalog.model_in_use, Catalog.version_report)
+    versions = {first_paragraph(m.__doc__) for m in parts}
     assert {node.about for node in graph.datasets.values()} == methods - versions
     assert {node.id for node in catalog_nodes(load_settings(GAME))} == set(graph.datasets)
 

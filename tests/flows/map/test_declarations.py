@@ -30,9 +30,9 @@ from tests.flows.studio import BATCH_DAY, LAST_DAY, Studio
 pytestmark = pytest.mark.slow  # Thirteen runs of flows.
 
 GAME = "game1"
-MODELS = "06_models/models"
+MODELS, CHAMPION = "06_models/models", "06_models/champion"
 """The folder of all model versions."""
-VERSIONS = {MODELS, "06_models/model", "06_models/champion"}
+VERSIONS = {MODELS, "06_models/model", "06_models/model_in_use", "06_models/champion"}
 """What a version that a task reads is called: in a run by itself, on the map by its role."""
 
 PARAMETERS = {
@@ -133,7 +133,7 @@ def by_task(calls: Iterable[tuple[str, Sequence[str], Sequence[str]]]) -> dict[s
     for task, inputs, outputs in calls:
         reads, writes = used.setdefault(task, (set(), set()))
         reads |= {MODELS if dataset in VERSIONS else dataset for dataset in inputs}
-        writes |= {MODELS if dataset == "06_models/model" else dataset for dataset in outputs}
+        writes |= {MODELS if dataset in VERSIONS - {CHAMPION} else dataset for dataset in outputs}
     return used
 
 
