@@ -53,7 +53,8 @@ class TrainSettings(Section):
     share of the characters is used. A row takes about 1 KiB of memory and 0.15 ms for two fits of
     about 200 trees: 5 million rows take 5 GiB and 12 minutes of CPU time."""
     validation_months: Whole = Field(default=3, ge=1, le=1200)
-    """The number of months at the end of the training window that are used for validation."""
+    """The number of months at the end of the training window that are used for validation. At the
+    monthly grain, the validated model is fitted only to labels available when these begin."""
     refit: Flag = True
     """Whether the model is fitted again on the whole window after validation."""
     in_use: ModelInUse = "all_known"
@@ -66,7 +67,8 @@ class TrainSettings(Section):
     few rows, `isotonic` for a thousand or more; `auto` is `isotonic` for algorithms that need it,
     such as random forests, and `none` for others, such as gradient boosting."""
     calibration_months: Whole = Field(default=3, ge=1, le=1200)
-    """The number of months at the end of the training rows that are used for calibration."""
+    """The number of months at the end of the training rows that are used for calibration. At the
+    monthly grain, a horizon lies between these and the rows that the model is fitted to."""
     model_format: Annotated[
         Literal["skops", "joblib"], OperatorOnly("a joblib file can run any code as the worker")
     ] = "skops"
