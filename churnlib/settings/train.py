@@ -57,7 +57,8 @@ class TrainSettings(Section):
     may be its work: `keep` them; `drop` them; or drop them and `weight` those held out, whom it
     would have contacted, so that they stand for both."""
     validation_months: Whole = Field(default=3, ge=1, le=1200)
-    """The number of months at the end of the training window that are used for validation."""
+    """The number of months at the end of the training window that are used for validation. At the
+    monthly grain, the validated model is fitted only to labels available when these begin."""
     refit: Flag = True
     """Whether the model is fitted again on the whole window after validation."""
     in_use: ModelInUse = "all_known"
@@ -70,7 +71,8 @@ class TrainSettings(Section):
     few rows, `isotonic` for a thousand or more; `auto` is `isotonic` for algorithms that need it,
     such as random forests, and `none` for others, such as gradient boosting."""
     calibration_months: Whole = Field(default=3, ge=1, le=1200)
-    """The number of months at the end of the training rows that are used for calibration."""
+    """The number of months at the end of the training rows that are used for calibration. At the
+    monthly grain, a horizon lies between these and the rows that the model is fitted to."""
     model_format: Annotated[
         Literal["skops", "joblib"], OperatorOnly("a joblib file can run any code as the worker")
     ] = "skops"
