@@ -138,8 +138,8 @@ class Catalog:
         return Dataset(MODEL_IN_USE, self.game, join(model.uri, IN_USE, name))
 
     def models_in_use(self) -> Dataset:
-        """The models that predict batches, each in the folder of its version."""
-        return self._place(MODEL_IN_USE, "06_models", join("*", IN_USE))
+        """The manifests of the models that predict batches, each in the folder of its version."""
+        return self._place(MODEL_IN_USE, "06_models", join("*", IN_USE, "*", "manifest.json"))
 
     def champion(self) -> Dataset:
         """The file that names the champion, the model version in use."""

@@ -28,7 +28,7 @@ def test_paths_are_as_documented() -> None:
         catalog.models(): "06_models/hawk",
         catalog.model("v1"): "06_models/hawk/v1",
         catalog.model_in_use("v1", "u1"): "06_models/hawk/v1/in_use/u1",
-        catalog.models_in_use(): "06_models/hawk/*/in_use",
+        catalog.models_in_use(): "06_models/hawk/*/in_use/*/manifest.json",
         catalog.champion(): "06_models/hawk/champion.json",
         catalog.registry(): "06_models/hawk/registry.json",
         catalog.predictions(START): "07_model_output/hawk/predictions_2024-12.parquet",
