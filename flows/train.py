@@ -67,6 +67,7 @@ def train(run: Run) -> DatasetRef:
         model,
         run.catalog.report("in_sample_report"),
         cohort.features,
+        standard,
         training_context(run, cohort.sources, warnings),
     )
     keep_reports(run, model, reports)
