@@ -57,7 +57,7 @@ FLOWS = {
         "champion if there is none.",
     ),
     "batch_predict": BaseFlow(
-        "Predict a month's new subscriptions, rank them by risk, and choose whom to contact.",
+        "Predict a month's subscriptions, rank them by risk, and choose whom to contact.",
         "07_model_output",
         "predictions_*.parquet",
         is_monthly=True,

@@ -8,8 +8,8 @@ if __name__ == "__main__":  # Before the other imports, which would delay the fi
 from churnlib.features.activity import ActivityFeatures
 from churnlib.features.cohort_rows import CohortRows
 from churnlib.io.datasets import DatasetRef
-from churnlib.uris import name_of
 from flows.steps.absent_history import absent_history_warnings
+from flows.steps.batch_list import announce_list, batch_before, list_batch
 from flows.steps.batches import announce_gaps, batch_facts, beyond_warnings, news_warnings
 from flows.steps.contacts import announce_contacts, contact_plan
 from flows.steps.delivery import check_delivery, check_not_smaller
@@ -17,13 +17,13 @@ from flows.steps.doubtful_tables import doubtful_table_warnings
 from flows.steps.export import deliver, deliver_predictions
 from flows.steps.feeds import check_feeds, feeds_of
 from flows.steps.flow import churn_flow, is_subflow
-from flows.steps.model_choice import usable_model
 from flows.steps.prediction import (
     BatchRequest,
     build_predict_features,
     footer_warnings,
     predict_batch,
 )
+from flows.steps.predictor import find_predictor
 from flows.steps.raw_tables import batch_kinds
 from flows.steps.run import Run
 from flows.steps.run_warnings import leakage_warnings, warn
@@ -33,23 +33,22 @@ from flows.steps.window_features import check_first
 
 @churn_flow(
     "batch-predict",
-    tasks=(*TABLE_TASKS, build_predict_features, predict_batch, deliver),
+    tasks=(*TABLE_TASKS, build_predict_features, predict_batch, list_batch, deliver),
     tables=batch_kinds,
 )
 def batch_predict(run: Run) -> DatasetRef:
     """Predicts the batch of the window from the raw tables; see `batch_kinds` for which."""
     settings, window = run.settings, run.window("batch_predict")
-    kinds = batch_kinds(settings)
-    model, model_warnings = usable_model(run)
-    output = run.catalog.predictions(window.first)
-    check_delivery(run, output, name_of(model.uri))
+    kinds, output = batch_kinds(settings), run.catalog.predictions(window.first)
+    predictor = find_predictor(run, output)
+    check_delivery(run, output, predictor.made)
     check_first(run, "batch_predict", *run.raw.of_kind(*kinds))
     tables = run.tables(*kinds)
     check_not_smaller(run, output, tables)
     warnings = warn(
         run.day_warnings,
         leakage_warnings(run),
-        model_warnings,
+        predictor.warnings,
         check_feeds(run, feeds_of(run, tables), "batch_predict"),
         beyond_warnings(run, window),
         doubtful_table_warnings(run, {table.checked.name: table.facts for table in tables}),
@@ -64,16 +63,21 @@ def batch_predict(run: Run) -> DatasetRef:
     )
     warnings += warn(absent_history_warnings(run, features))
     warn(news_warnings(run, window, tables))
+    before = batch_before(run, window)
     predictions = predict_batch(
-        model,
+        predictor.model,
         features,
         output,
         batch_facts(run, window, tables, warnings),
-        contacts=contact_plan(run, model),
+        in_use=predictor.in_use,
+        contacts=contact_plan(run, predictor.model),
+        before=before,
         allow_joblib=run.allow_joblib,
     )
     warn(footer_warnings(predictions))
     announce_contacts(run, predictions)
+    listed = list_batch(predictions, features, before, run.catalog.batch_list(window.first))
+    announce_list(listed)
     if not is_subflow():
         announce_gaps(run, window, tables)
     deliver_predictions(run, predictions)

@@ -16,9 +16,17 @@ from flows.steps.back_test_plan import back_test_plan
 from flows.steps.doubtful_tables import doubtful_table_warnings
 from flows.steps.feeds import feeds_of, refuse_late
 from flows.steps.flow import churn_flow
+from flows.steps.in_use import (
+    KnownTables,
+    build_in_use_features,
+    describe_predictor,
+    fit_in_use,
+    refresh_in_use,
+)
 from flows.steps.own_settings import try_warnings
 from flows.steps.past_churn import past_churn_warnings
-from flows.steps.promotion import apply_back_test, record_back_test
+from flows.steps.past_contacts import collect_contacts
+from flows.steps.promotion import apply_back_test, promotes, record_back_test
 from flows.steps.raw_tables import cohort_kinds
 from flows.steps.reports import check_segments, keep_reports, score_context, show
 from flows.steps.run import Run
@@ -31,7 +39,15 @@ from flows.steps.window_features import build_window_features, check_first, wind
 
 @churn_flow(
     "score",
-    tasks=(*TABLE_TASKS, build_window_features, score_model, record_back_test),
+    tasks=(
+        *TABLE_TASKS,
+        collect_contacts,
+        build_window_features,
+        score_model,
+        build_in_use_features,
+        fit_in_use,
+        record_back_test,
+    ),
     tables=cohort_kinds,
 )
 def score(run: Run) -> tuple[DatasetRef, ...]:
@@ -60,9 +76,15 @@ def score(run: Run) -> tuple[DatasetRef, ...]:
         cohort.features,
         run.catalog.report("score_report"),
         plan.gate_on(cohort.features),
-        score_context(run, plan.window, cohort.sources, warnings),
+        score_context(
+            run, plan.window, cohort.sources, warnings, describe_predictor(run, plan.model)
+        ),
     )
     keep_reports(run, plan.model, reports)
+    if promotes(run, reports[0]):  # First, so that a champion has its model in use at once.
+        warn(
+            refresh_in_use(run, plan.model, KnownTables(standard, sources, tables, cohort.contacts))
+        )
     apply_back_test(run, plan, cohort.features, reports[0])
     show(reports)
     return reports

@@ -14,8 +14,17 @@ from flows.steps.absent_history import absent_history_warnings
 from flows.steps.doubtful_tables import doubtful_table_warnings
 from flows.steps.feeds import feeds_of, refuse_late
 from flows.steps.flow import churn_flow
+from flows.steps.in_use import (
+    KnownTables,
+    build_in_use_features,
+    champion_after,
+    describe_predictor,
+    fit_in_use,
+    refresh_in_use,
+)
 from flows.steps.outcome_check import LabelRequest, check_outcomes
 from flows.steps.past_churn import past_churn_warnings
+from flows.steps.past_contacts import collect_contacts
 from flows.steps.raw_tables import cohort_kinds
 from flows.steps.registration import register, register_version
 from flows.steps.reports import keep_reports, show, training_context
@@ -35,16 +44,22 @@ from flows.steps.window_features import build_window_features, check_first, wind
     tasks=(
         check_model,
         *TABLE_TASKS,
+        collect_contacts,
         build_window_features,
         check_outcomes,
         fit_model,
+        build_in_use_features,
+        fit_in_use,
         report_training,
         register,
     ),
     tables=cohort_kinds,
 )
 def train(run: Run) -> DatasetRef:
-    """Trains a model on the training window, reports on it, and makes it the candidate."""
+    """Trains a model on the training window, reports on it, and makes it the candidate.
+
+    The model in use of the champion is fitted again, on all labels that are known by now.
+    """
     check_training(run)
     standard = open_standard_features(run, "outcome", "standard")
     sources = read_sources(run)
@@ -63,12 +78,14 @@ def train(run: Run) -> DatasetRef:
         unit_change_warnings(cohort.features),
     )
     model = fit_version(run, cohort)
+    known = KnownTables(standard, sources, tables, cohort.contacts)
+    warnings += warn(refresh_in_use(run, champion_after(run, model), known))
     reports = report_training(
         model,
         run.catalog.report("in_sample_report"),
         cohort.features,
         standard,
-        training_context(run, cohort.sources, warnings),
+        training_context(run, cohort.sources, warnings, describe_predictor(run, model)),
     )
     keep_reports(run, model, reports)
     register_version(run, model)

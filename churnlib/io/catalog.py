@@ -11,7 +11,7 @@ from typing import Literal, get_args
 from churnlib.argument_checks import check_type
 from churnlib.errors import DataError, ModelError, error_prefix
 from churnlib.io.datasets import Dataset, DatasetRef
-from churnlib.io.local import REPORTS
+from churnlib.io.local import IN_USE, REPORTS
 from churnlib.io.raw_files import find_raw
 from churnlib.io.storage import check_reachable, exists, is_folder
 from churnlib.months import first_day, last_day
@@ -19,9 +19,12 @@ from churnlib.uris import folder_of, is_pattern, is_remote, join, name_of
 
 VERSION_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$"
 """The names that a model version may have, which are names of folders."""
+MODEL_IN_USE = "model_in_use"
+"""The name of the dataset that is a model in use."""
 _DATED = re.compile(r"(^|/)\d{8}T\d{9}Z(/|$)|_\d{4}-\d{2}\.")
 
 ReportName = Literal["in_sample_report", "score_report"]
+FeatureTableName = Literal["train", "score", "in_use"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +101,13 @@ class Catalog:
             "standard_features_sources", "03_primary", "standard_features_sources.json"
         )
 
-    def features(self, flow: Literal["train", "score"]) -> Dataset:
-        """The features and labels of the subscriptions in the window of a flow."""
+    def features(self, flow: FeatureTableName) -> Dataset:
+        """The features and labels of the rows of a flow's window, or of all known labels."""
         return self._place(f"{flow}_features", "04_feature", f"{flow}_features.parquet")
+
+    def contacts(self) -> Dataset:
+        """Whom earlier batches contacted, and whom they held out."""
+        return self._place("contacts", "04_feature", "contacts.parquet")
 
     def predict_features(self, window_start: date) -> Dataset:
         """The features of a batch, which has no labels yet."""
@@ -119,6 +126,20 @@ class Catalog:
         """
         check_version_name(version, self.game)
         return self._place("model", "06_models", version)
+
+    def model_in_use(self, version: str, name: str) -> Dataset:
+        """The folder of a model in use of a version: refitted on all labels known by a day.
+
+        Raises:
+            ModelError: One is not such a name.
+        """
+        check_version_name(name, self.game)
+        model = self.model(version)
+        return Dataset(MODEL_IN_USE, self.game, join(model.uri, IN_USE, name))
+
+    def models_in_use(self) -> Dataset:
+        """The manifests of the models that predict batches, each in the folder of its version."""
+        return self._place(MODEL_IN_USE, "06_models", join("*", IN_USE, "*", "manifest.json"))
 
     def champion(self) -> Dataset:
         """The file that names the champion, the model version in use."""
@@ -146,6 +167,11 @@ class Catalog:
         """The JSON file of the report on a batch; the other formats are beside it."""
         file = f"batch_score_report_{month_name(window_start)}.json"
         return self._place("batch_score_report", "08_reporting", file)
+
+    def batch_list(self, window_start: date) -> Dataset:
+        """The JSON file of the riskiest subscriptions of a batch; the other formats are beside."""
+        file = f"batch_list_{month_name(window_start)}.json"
+        return self._place("batch_list", "08_reporting", file)
 
     @property
     def current_run(self) -> str:

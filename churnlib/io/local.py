@@ -20,6 +20,8 @@ from churnlib.io.temporary import scratch_folder, temporary_name
 
 REPORTS = "reports/"
 """The folder in a version's folder that has the reports on it."""
+IN_USE = "in_use"
+"""The folder in a version's folder that has its models in use, each in a folder of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +60,11 @@ def fingerprint(uri: str, names: re.Pattern[str] | None = None) -> str:
 def fingerprint_of(files: Mapping[str, str]) -> str:
     """Computes the fingerprint of a folder from those of its files, by name and in their order.
 
-    Files in its folder of reports are about its content, and no part of it.
+    Files in its folder of reports are about its content, and no part of it. Models in use are made
+    later, and have fingerprints of their own.
     """
-    parts = (f"{n} {digest}\n" for n, digest in files.items() if not n.startswith(REPORTS))
+    apart = (REPORTS, f"{IN_USE}/")
+    parts = (f"{n} {digest}\n" for n, digest in files.items() if not n.startswith(apart))
     return hashlib.sha256("".join(parts).encode()).hexdigest()
 
 

@@ -1,5 +1,6 @@
 """Calibration of probabilities on later months than those that the model was fitted on."""
 
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,10 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
-from churnlib.errors import TooFewRowsError
+from churnlib.errors import DataError, TooFewRowsError
 from churnlib.model.feature_schema import FeatureSchema
 from churnlib.model.feature_table import FeatureTable
-from churnlib.model.fitted_model import Calibration, Method
+from churnlib.model.fitted_model import Calibration, Fitted, Method
 from churnlib.model.threads import one_thread
 from churnlib.months import first_day, shift_months
 from churnlib.schemas.columns import DAY, LABEL
@@ -75,26 +76,48 @@ def _is_uncalibrated(value: Any) -> bool:
 
 
 def split_off_calibration(
-    known: FeatureTable, method: Method, settings: TrainSettings
+    known: FeatureTable,
+    method: Method,
+    settings: TrainSettings,
+    horizon_months: int | None = None,
 ) -> tuple[FeatureTable, FeatureTable]:
     """Splits off the last months, to calibrate on.
+
+    If subscriptions have a row for each month, those rows are left out whose label was not
+    available when these months began, because the same churn would be in the labels of both sides.
+    With a row a subscription none is: a character with two has rows of its own on both sides, which
+    are few.
 
     Args:
         known: The training rows, all with a label.
         method: The method of calibration, for the message.
         settings: The setting `calibration_months` counts; the last of these months is the month of
             the latest day.
+        horizon_months: Number of months from the day of a row to its label; None if it is not
+            known.
 
     Returns:
         The earlier rows, to fit on, and the later rows, to calibrate on.
 
     Raises:
+        DataError: Subscriptions have a row for each month, and the horizon is not known.
         TooFewRowsError: An outcome is missing in the former, or too rare in the latter.
     """
     day = known.day
     _, last = first_and_last(known.columns(day)[day])
     opens = shift_months(first_day(last), 1 - settings.calibration_months)
-    before = known.where(pl.col(day) < opens)
+    gap, since = "", "then"
+    end = opens
+    if known.is_monthly:
+        if horizon_months is None:
+            raise DataError(
+                "to calibrate where subscriptions have a row for each month, horizon_months is "
+                "needed: pass horizon_months = settings.horizon_months."
+            )
+        end = shift_months(opens, 1 - horizon_months)
+        gap = f" (horizon_months = {horizon_months} before {opens})"
+        since = f"{opens}"
+    before = known.where(pl.col(day) < end)
     after = known.where(pl.col(day) >= opens)
     counts = [_outcomes(rows) for rows in (before, after)]
     if min(counts[0]) < 1 or min(counts[1]) < ROWS_PER_OUTCOME:
@@ -102,9 +125,9 @@ def split_off_calibration(
         raise TooFewRowsError(
             f"{method} calibration (train.calibration = {settings.calibration!r}) with "
             f"train.calibration_months = {settings.calibration_months} leaves {texts[0]} to fit on "
-            f"before {opens} and {texts[1]} to calibrate on from then. Both outcomes are needed, "
-            f"{ROWS_PER_OUTCOME} of each to calibrate on: change it, widen windows.train, or set "
-            'train.calibration = "none".'
+            f"before {end}{gap} and {texts[1]} to calibrate on from {since}. Both outcomes are "
+            f"needed, {ROWS_PER_OUTCOME} of each to calibrate on: change it, widen windows.train, "
+            'or set train.calibration = "none".'
         )
     return before, after
 
@@ -150,6 +173,29 @@ def calibrate(
     calibrated = CalibratedClassifierCV(FrozenEstimator(pipeline), method=method, cv=FOLDS)
     with one_thread():
         return calibrated.fit(features, outcome)
+
+
+def calibrated_alike(pipeline: Pipeline, tested: Fitted) -> Fitted:
+    """Calibrates a fitted pipeline as another one of the same settings is, without any rows.
+
+    Args:
+        pipeline: The fitted estimators.
+        tested: The other pipeline, which may be calibrated or not; it stays unchanged.
+
+    Returns:
+        The pipeline, within the calibration of the other one if there is any.
+    """
+    if isinstance(tested, Pipeline):
+        return pipeline
+    calibrated = copy(tested)
+    calibrated.estimator = FrozenEstimator(pipeline)
+    for name in ("n_features_in_", "feature_names_in_"):  # Those of the other pipeline.
+        vars(calibrated).pop(name, None)
+    parts = [copy(part) for part in tested.calibrated_classifiers_]
+    for part in parts:
+        part.estimator = calibrated.estimator
+    calibrated.calibrated_classifiers_ = parts
+    return calibrated
 
 
 def calibration_record(rows: pl.DataFrame, method: Method) -> Calibration:

@@ -9,7 +9,7 @@ import polars as pl
 from churnlib.io import datasets
 from churnlib.io.datasets import DatasetRef
 from churnlib.io.hashing import hashes, is_below
-from churnlib.schemas.columns import CHAR_ID, day_column
+from churnlib.schemas.columns import CHAR_ID, DAY, SUB_START_DATE, day_column
 from churnlib.schemas.validation import as_frame
 
 PART = 2**15
@@ -61,6 +61,17 @@ class FeatureTable:
     def day(self) -> str:
         """The column of the day of each row."""
         return day_column(self.table.collect_schema())
+
+    @property
+    def is_monthly(self) -> bool:
+        """Whether subscriptions have rows on other days than their start, filtered or not.
+
+        Then a subscription may have several rows, whose label windows overlap.
+        """
+        if not {DAY, SUB_START_DATE} <= set(self.table.collect_schema()):
+            return False
+        is_later = (pl.col(DAY) != pl.col(SUB_START_DATE)).any()
+        return bool(self.table.head(self.height).select(is_later).collect().item())
 
     def where(self, condition: pl.Expr) -> "FeatureTable":
         """Keeps only the rows that meet a condition."""

@@ -14,9 +14,11 @@ from sklearn.pipeline import Pipeline
 
 from churnlib.errors import DataError, ModelError, TooFewRowsError
 from churnlib.model.baseline import fit_baseline
+from churnlib.model.by_character import fit_by_character
 from churnlib.model.calibration import (
     MOST_ROWS,
     calibrate,
+    calibrated_alike,
     calibration_record,
     method_for,
     read_calibration_rows,
@@ -31,7 +33,7 @@ from churnlib.model.predict import predict_in_parts
 from churnlib.model.sample import learns_from_parts
 from churnlib.model.threads import threads_for
 from churnlib.months import first_day, shift_months
-from churnlib.schemas.columns import LABEL
+from churnlib.schemas.columns import CHAR_ID, LABEL
 from churnlib.schemas.validation import check_dates, check_labels, require
 from churnlib.seeds import MAX_SEED, draw_seed
 from churnlib.settings import TrainSettings
@@ -73,38 +75,81 @@ def fit(
     rows: pl.DataFrame | pl.LazyFrame | FeatureTable,
     settings: TrainSettings,
     seed: int | None = None,
+    *,
+    horizon_months: int | None = None,
 ) -> FittedModel:
     """Fits the configured pipeline, and calibrates it on the last months if it needs calibration.
+
+    If subscriptions have a row for each month, folds and early stopping are by character, and no
+    row is fitted to whose label became available only after the months of the calibration begin.
 
     Args:
         rows: A feature table with labels; rows without a label are left out.
         settings: Pipeline, choice of features, and calibration; `load_settings("game1").train`.
         seed: The seed of everything random, from 0 to 2**32 - 1; that of the settings if None.
             Where these have none either, one is drawn, logged and kept in the model's `seed`.
+        horizon_months: Number of months from the day of a row to its label; needed to calibrate
+            where subscriptions have a row for each month.
 
     Raises:
         TooFewRowsError: The rows have only one outcome, or too few rows to calibrate on.
-        ModelError: The pipeline cannot be built, or does not take these features.
-        DataError: A column is missing, a label is neither 0 nor 1, or an argument is of another
-            type.
+        ModelError: The pipeline cannot be built, does not take these features, or divides rows at
+            random where subscriptions have a row for each month.
+        DataError: A column is missing, a label is neither 0 nor 1, or an argument is missing or of
+            another type.
     """
     seed = _seed(settings.seed if seed is None else seed)
     known, labels = _labelled(rows)
     base_rate = int(labels.sum()) / len(labels)
     with threads_for(len(labels)):
-        return _fit(known, base_rate, settings, seed)
+        return _fit(known, settings, seed, base_rate=base_rate, horizon_months=horizon_months)
 
 
-def _fit(known: FeatureTable, base_rate: float, settings: TrainSettings, seed: int) -> FittedModel:
+def fit_in_use(
+    rows: FeatureTable, settings: TrainSettings, seed: int, tested: FittedModel
+) -> FittedModel:
+    """Fits the model in use: the configured pipeline, on all rows, calibrated as the tested model.
+
+    No months are split off to calibrate on: the probabilities of the pipeline are corrected in the
+    same way as those of the model that was tested, whose settings are the same.
+
+    Args:
+        rows: The feature table with all known labels; rows without a label are left out.
+        settings: See `TrainSettings`.
+        seed: The seed of everything random.
+        tested: The back-tested model.
+
+    Raises:
+        TooFewRowsError: The rows have only one outcome.
+        ModelError: See `fit`.
+    """
+    known, labels = _labelled(rows)
+    with threads_for(len(labels)):
+        pipeline = build_pipeline(settings.pipeline, seed)
+        schema = _fit_pipeline(pipeline, known, settings, seed)
+        baseline = fit_baseline(known, schema)
+    calibrated = calibrated_alike(pipeline, tested.pipeline)
+    base_rate = int(labels.sum()) / len(labels)
+    return FittedModel(calibrated, schema, tested.calibration, baseline, base_rate, seed)
+
+
+def _fit(
+    known: FeatureTable,
+    settings: TrainSettings,
+    seed: int,
+    *,
+    base_rate: float,
+    horizon_months: int | None,
+) -> FittedModel:
     """Fits and calibrates the pipeline on rows that all have a label; see `fit`."""
     pipeline = build_pipeline(settings.pipeline, seed)
     method = method_for(pipeline, settings)
     if method == "none":
-        schema = _fit_pipeline(pipeline, known, settings)
+        schema = _fit_pipeline(pipeline, known, settings, seed)
         baseline = fit_baseline(known, schema)
         return FittedModel(pipeline, schema, None, baseline, base_rate, seed)
-    to_fit, to_calibrate = split_off_calibration(known, method, settings)
-    schema = _fit_pipeline(pipeline, to_fit, settings)
+    to_fit, to_calibrate = split_off_calibration(known, method, settings, horizon_months)
+    schema = _fit_pipeline(pipeline, to_fit, settings, seed)
     most = MOST_ROWS if learns_from_parts(settings.pipeline) else None
     features, outcomes = read_calibration_rows(to_calibrate, schema, most)
     with _naming_steps(settings):
@@ -146,7 +191,7 @@ def _labelled(
 
 
 def _fit_pipeline(
-    pipeline: Pipeline, known: FeatureTable, settings: TrainSettings
+    pipeline: Pipeline, known: FeatureTable, settings: TrainSettings, seed: int
 ) -> FeatureSchema:
     """Fits a pipeline in place to rows that all have a label; returns the columns that it takes."""
     most = most_categories(pipeline, settings.max_categories)
@@ -158,7 +203,12 @@ def _fit_pipeline(
         else:
             # Only the model's columns of each part are kept, so the table is in memory only once.
             features = pl.concat(map(schema.apply, known))
-            pipeline.fit(features, _outcome(known.columns(LABEL)[LABEL]))
+            outcome = _outcome(known.columns(LABEL)[LABEL])
+            if known.is_monthly:
+                characters = known.columns(CHAR_ID)[CHAR_ID]
+                fit_by_character(pipeline, features, outcome, characters, seed)
+            else:
+                pipeline.fit(features, outcome)
     if not hasattr(pipeline, "predict_proba"):
         raise ModelError(
             f"train.pipeline: {steps} gives no probabilities with these parameters. "
@@ -173,6 +223,8 @@ def _naming_steps(settings: TrainSettings) -> Iterator[str]:
     steps = " > ".join(step.type.rpartition(".")[2] for step in settings.pipeline)
     try:
         yield steps
+    except ModelError:
+        raise
     except Exception as error:  # The steps are the user's choice, and each fails in its own way.
         what = str(error) or type(error).__name__
         raise ModelError(f"train.pipeline: {steps} cannot be fitted: {what}") from error
@@ -193,7 +245,9 @@ def train(
     """Validates the configured model on the last months of the window, then fits the model to keep.
 
     The validated model is fitted, as a model in use is, only to labels that are available when the
-    validation months begin; if these are too few, to all earlier months, with a warning.
+    validation months begin. If these are too few, it is fitted to all earlier months, with a
+    warning; but not if subscriptions have a row for each month. Then that is an error, because the
+    same churn would be in the labels of both sides.
 
     Args:
         rows: The feature table of the training window; rows without a label are predicted only.
@@ -203,7 +257,8 @@ def train(
         horizon_months: Number of months from the day of a row to its label.
 
     Raises:
-        TooFewRowsError: A slice of the window is empty, or has only one outcome.
+        TooFewRowsError: A slice of the window is empty, or has only one outcome; or too few labels
+            are available when the validation months begin.
         ModelError: See `fit`.
     """
     rows = FeatureTable.of(rows)
@@ -217,9 +272,11 @@ def train(
             f"fit on before {opens} and {counts[1]:,} to validate on from then. "
             "Change it, or windows.train."
         )
-    training, warning = _available_on(opens, early, horizon_months)
-    validated = fit(training, settings, seed)
-    kept = fit(rows, settings, seed) if settings.refit else validated
+    training, warning = _available_on(opens, early, settings, horizon_months)
+    validated = fit(training, settings, seed, horizon_months=horizon_months)
+    kept = validated
+    if settings.refit:
+        kept = fit(rows, settings, seed, horizon_months=horizon_months)
     in_sample = _scored(kept, rows if settings.refit else training, "in_sample")
     scored = pl.concat([in_sample, _scored(validated, late, "validation")])
     rates: dict[Slice, float | None] = {
@@ -236,13 +293,28 @@ def validation_opens(window_end: date, settings: TrainSettings) -> date:
 
 
 def _available_on(
-    opens: date, early: FeatureTable, horizon_months: int
+    opens: date, early: FeatureTable, settings: TrainSettings, horizon_months: int
 ) -> tuple[FeatureTable, str | None]:
-    """The rows whose labels are available on a day; if too few, all rows, with a warning."""
+    """The rows whose labels are available on a day; if too few, all rows, with a warning.
+
+    Raises:
+        TooFewRowsError: They are too few, and the label windows of the others overlap with those of
+            later rows of the same subscriptions.
+    """
     known = early.where(pl.col(early.day) < shift_months(opens, 1 - horizon_months))
     labels, all_labels = (part.columns(LABEL)[LABEL].drop_nulls() for part in (known, early))
-    if labels.n_unique() == 2 and 2 * len(labels) >= len(all_labels):
+    is_monthly = early.is_monthly
+    if labels.n_unique() == 2 and (is_monthly or 2 * len(labels) >= len(all_labels)):
         return known, None
+    if is_monthly:
+        raise TooFewRowsError(
+            f"of {len(all_labels):,} earlier labels only {len(labels):,} "
+            f"({int(labels.sum()):,} churned) were available when the validation opens on {opens}, "
+            "and a model needs both outcomes. Let windows.train start earlier, or set "
+            f"train.validation_months = {settings.validation_months} or horizon_months = "
+            f"{horizon_months} lower. Other labels cannot be used with "
+            'cohort.grain = "monthly": they tell the churn of the validated subscriptions.'
+        )
     return early, (
         f"validation: of {len(all_labels):,} earlier labels only {len(labels):,} were available "
         f"when it opens on {opens}, too few to train on; its model was trained on all, so its "

@@ -1,7 +1,7 @@
 """The pipeline that a configuration describes, built from classes and parameters."""
 
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -11,16 +11,17 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import Pipeline
 
 from churnlib.errors import ModelError, closest
+from churnlib.model.by_character import FOLDS, use_character_folds
 from churnlib.model.estimators import resolve
 from churnlib.model.feature_schema import choose
+from churnlib.model.nested import estimators_in
 from churnlib.model.persistence import as_skops
+from churnlib.schemas.columns import TENURE
 from churnlib.seeds import derive_seed
 from churnlib.settings import Step, TrainSettings
 
 REFUSED_PARAMS = ("memory", "input")
 """Parameters that write and read pickles, or read files that the data name."""
-FOLDS = 5
-"""The folds of scikit-learn's cross-validation, unless a parameter gives another number."""
 NAMED_LISTS = {
     "steps": ("name", "estimator"),
     "transformers": ("name", "estimator", "columns"),
@@ -79,10 +80,13 @@ def check_pipeline(settings: TrainSettings, columns: Mapping[str, pl.DataType]) 
 
     Raises:
         ModelError: See `build_pipeline` and `choose`; or a step names a column that is not a
-            feature; or a skops file may not hold the model.
+            feature, or cannot be fitted by character at the monthly grain; or a skops file may not
+            hold the model.
     """
     pipeline = build_pipeline(settings.pipeline, seed=0)
     check_columns(pipeline, choose(columns, settings.features))
+    if TENURE in columns:
+        use_character_folds(pipeline, seed=0)
     if settings.model_format == "skops":
         as_skops(pipeline)
 
@@ -128,22 +132,6 @@ def _seed(estimator: BaseEstimator, seed: int) -> None:
     if is_cross_fitted and (is_classifier(estimator) or "target_type" in params):
         folds = StratifiedKFold(params["cv"] or FOLDS, shuffle=True, random_state=seed)
         estimator.set_params(cv=folds)
-
-
-def estimators_in(
-    value: Any, path: tuple[str, ...] = ()
-) -> Iterator[tuple[tuple[str, ...], BaseEstimator]]:
-    """Finds all estimators in a value, with the path to each, also in lists."""
-    inside: Any = ()
-    if isinstance(value, BaseEstimator):
-        yield path, value
-        inside = value.get_params(deep=False).items()
-    elif isinstance(value, Mapping):
-        inside = value.items()
-    elif isinstance(value, list | tuple):
-        inside = enumerate(value)
-    for name, part in inside:
-        yield from estimators_in(part, (*path, str(name)))
 
 
 def most_categories(pipeline: Pipeline, configured: int | None) -> int | None:

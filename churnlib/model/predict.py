@@ -13,7 +13,7 @@ from churnlib.model.feature_schema import FeatureSchema
 from churnlib.model.feature_table import FeatureTable
 from churnlib.model.threads import one_thread, threads_for
 from churnlib.raw.shortfall import LEVEL, MIN_DISPERSION, probability_of_at_most
-from churnlib.schemas.columns import BASELINE, KEYS, LABEL, PROBABILITY, SUB_ID
+from churnlib.schemas.columns import BASELINE, DAY, KEYS, LABEL, PROBABILITY, SUB_ID
 from churnlib.schemas.validation import as_frame
 
 if TYPE_CHECKING:
@@ -168,11 +168,12 @@ def rank_by_risk(batch: pl.DataFrame, version: str) -> pl.DataFrame:
 
     Returns:
         The table `predictions` of `churnlib.schemas.outputs`, with the highest probability first;
-        equal probabilities are ranked by `sub_id`. Rows without one are last, and have no rank.
+        equal probabilities are ranked by `sub_id` and day. Rows without one are last, and have no
+        rank.
     """
     return (
         batch.select(*KEYS, PROBABILITY, _baseline_of(batch))
-        .sort(PROBABILITY, SUB_ID, descending=[True, False], nulls_last=True)
+        .sort(PROBABILITY, SUB_ID, DAY, descending=[True, False, False], nulls_last=True)
         .with_row_index("risk_rank", offset=1)
         .select(
             *KEYS,

@@ -29,6 +29,7 @@ would bypass the checks of this module."""
 TRUSTED_TYPES = (
     "churnlib.model.boosting.LGBMClassifier",
     "churnlib.model.boosting.LGBMFromParts",
+    "churnlib.model.by_character.CharacterFolds",
     "churnlib.model.columns.OfKind",
     "churnlib.model.ranks.RankScaler",
     "collections.OrderedDict",

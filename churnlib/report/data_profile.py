@@ -39,11 +39,11 @@ def _lines(profile: GameProfile) -> Iterator[str]:
 
 def profile_html(profile: GameProfile) -> str:
     """Renders a profile as a page that refers to no other file."""
-    return template("profile.html.jinja").render(
+    return template("plain.html.jinja").render(
         title=_title(profile),
-        day=_day(profile),
+        subtitle=_day(profile),
         verdict=_verdict(profile),
-        refusals=profile.refusals,
+        points=profile.refusals,
         warnings=profile.warnings,
         sections=profile_sections(profile),
     )

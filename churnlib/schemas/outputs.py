@@ -7,12 +7,15 @@ import dataframely as dy
 
 from churnlib.schemas.columns import (
     BASELINE,
+    CAMPAIGN,
+    CAMPAIGN_WEIGHT,
     CHAR_ID,
     CREATION_DATE,
     DAY,
     IN_A_ROW,
     MISSED,
     MONTHS_LEFT,
+    PREVIOUS,
     PREVIOUS_CHURNED,
     PRICE,
     PROBABILITY,
@@ -91,9 +94,15 @@ PREDICTED = {
     "held_out": dy.Bool(
         description="Whether the character is never contacted, in any month and by any model"
     ),
+    PREVIOUS: dy.Float64(
+        nullable=True,
+        min=0,
+        max=1,
+        description="The `churn_probability` in the batch before; null if it was not in that",
+    ),
 }
 """The columns of predictions besides the keys."""
-NEWER_COLUMNS = (DAY, BASELINE, "contact", "held_out")
+NEWER_COLUMNS = (DAY, BASELINE, "contact", "held_out", PREVIOUS)
 """Columns that predictions may lack, because older versions of this package did not write them."""
 
 
@@ -174,6 +183,18 @@ def _of_character(characters: TableSpec) -> Iterator[tuple[str, dy.Column]]:
         if name != CREATION_DATE:
             text = f"{name} to start; null if later"
             yield date_feature(name), dy.Int32(nullable=True, description=text)
+
+
+CAMPAIGNS = {
+    CAMPAIGN: dy.String(
+        description="Whether a campaign `contacted` the subscription within the horizon, would "
+        "have but `held_out` its character, or `none`; not known on the day, so no feature"
+    ),
+    CAMPAIGN_WEIGHT: dy.Float64(
+        min=0, description="0, 1 / hold-out share and 1, respectively; see `train.contacted`"
+    ),
+}
+"""The columns of windows of training and back-tests about earlier batches."""
 
 
 def cohort_columns(cohort: CohortSettings) -> dict[str, dy.Column]:

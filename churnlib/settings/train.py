@@ -7,6 +7,7 @@ from pydantic import Field, field_validator
 from churnlib.settings.fields import Flag, Item, Number, OperatorOnly, Section, Whole, repeated
 
 CalibrationChoice = Literal["auto", "none", "sigmoid", "isotonic"]
+ModelInUse = Literal["all_known", "as_tested"]
 
 
 class FeatureChoice(Section):
@@ -51,16 +52,27 @@ class TrainSettings(Section):
     """The approximate maximum number of training rows where `sample` is null; of a larger window, a
     share of the characters is used. A row takes about 1 KiB of memory and 0.15 ms for two fits of
     about 200 trees: 5 million rows take 5 GiB and 12 minutes of CPU time."""
+    contacted: Literal["keep", "drop", "weight"] = "keep"
+    """What to do about rows that a campaign contacted within their horizon, so that their outcome
+    may be its work: `keep` them; `drop` them; or drop them and `weight` those held out, whom it
+    would have contacted, so that they stand for both."""
     validation_months: Whole = Field(default=3, ge=1, le=1200)
-    """The number of months at the end of the training window that are used for validation."""
+    """The number of months at the end of the training window that are used for validation. At the
+    monthly grain, the validated model is fitted only to labels available when these begin."""
     refit: Flag = True
     """Whether the model is fitted again on the whole window after validation."""
+    in_use: ModelInUse = "all_known"
+    """Which model predicts batches. `all_known`: one with the champion's settings and seed, fitted
+    by each training on every label known by its day, of subscriptions from `windows.train.start`
+    on. `as_tested`: the champion as it was back-tested, which stopped learning at
+    `windows.train.end`."""
     calibration: CalibrationChoice = "auto"
     """How probabilities are calibrated, on later months than the model was fitted on: `sigmoid` for
     few rows, `isotonic` for a thousand or more; `auto` is `isotonic` for algorithms that need it,
     such as random forests, and `none` for others, such as gradient boosting."""
     calibration_months: Whole = Field(default=3, ge=1, le=1200)
-    """The number of months at the end of the training rows that are used for calibration."""
+    """The number of months at the end of the training rows that are used for calibration. At the
+    monthly grain, a horizon lies between these and the rows that the model is fitted to."""
     model_format: Annotated[
         Literal["skops", "joblib"], OperatorOnly("a joblib file can run any code as the worker")
     ] = "skops"

@@ -17,6 +17,8 @@ from churnlib.settings.tables import ONE_OF_EACH, meaning_of
 DECISIVE = ("horizon_months", "outcome", "cohort", "standard", "tables", "features")
 """Settings that decide the meaning of features and labels, so must equal those of the training."""
 
+FEATURE_TABLES = ("train_features", "in_use_features")
+"""The feature tables that models are fitted on, as manifests name them."""
 DEPTH = 4
 """The number of names in the path of a setting that a message names."""
 CONFIGURATION_LENGTH = 16
@@ -73,9 +75,13 @@ def upgraded(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def configuration_of(manifest: Mapping[str, Any]) -> str:
-    """Identifies a model's settings of features, labels and training, but for its seed."""
+    """Identifies a model's settings of features, labels and training, but for its seed.
+
+    Which model predicts batches makes no other model, so it does not count.
+    """
     settings = manifest["settings"]
-    train = {name: v for name, v in (settings.get("train") or {}).items() if name != "seed"}
+    apart = ("seed", "in_use")
+    train = {name: v for name, v in (settings.get("train") or {}).items() if name not in apart}
     text = json.dumps({"train": train, **decisive(settings)}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:CONFIGURATION_LENGTH]
 
@@ -89,7 +95,8 @@ def is_same_model(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 
 def _identity(manifest: Mapping[str, Any]) -> list[Any]:
-    features = manifest["inputs"].get("train_features", {}).get("fingerprint")
+    inputs = manifest["inputs"]
+    features = next((inputs[t].get("fingerprint") for t in FEATURE_TABLES if t in inputs), None)
     code = manifest.get("code", {})
     digest = code.get("digest")
     return [
@@ -160,17 +167,77 @@ def check_label_leakage(
     Raises:
         ModelError: There is label leakage, and it is not allowed.
     """
-    if not has_label_leakage(manifest, window[0]):
+    after = f"{setting} opens on {window[0]}"
+    return _leakage(manifest, window[0], after, f"a later {setting}.start", allowed)
+
+
+def check_known_by(manifest: Mapping[str, Any], as_of: date, allowed: bool) -> str | None:
+    """Refuses a model that was trained on labels not yet available on the day of a prediction.
+
+    Args:
+        manifest: The model's.
+        as_of: The day.
+        allowed: Whether the settings allow label leakage.
+
+    Returns:
+        See `check_label_leakage`.
+
+    Raises:
+        ModelError: There is label leakage, and it is not allowed.
+    """
+    return _leakage(manifest, as_of, f"{as_of}, the day of the run", "a later --as-of", allowed)
+
+
+def has_learnt_of(manifest: Mapping[str, Any], opens: date) -> bool:
+    """Whether a model was trained on rows of a window that opens on a day, or of later ones."""
+    return date.fromisoformat(manifest["window"][1]) >= opens
+
+
+def check_not_learnt(
+    manifest: Mapping[str, Any], opens: date, setting: str, allowed: bool
+) -> str | None:
+    """Refuses a model that was trained on rows that it is to predict.
+
+    Args:
+        manifest: The model's.
+        opens: The first day of the window to predict.
+        setting: The window's name in the settings.
+        allowed: Whether the settings allow label leakage.
+
+    Returns:
+        See `check_label_leakage`.
+
+    Raises:
+        ModelError: It was, and this is not allowed.
+    """
+    if not has_learnt_of(manifest, opens):
+        return None
+    what = (
+        f"model {manifest['version']} was trained on rows up to {manifest['window'][1]}, after "
+        f"{setting} opens on {opens}"
+    )
+    if allowed:
+        return f"{what}: predictions are too good to be true (allow_label_overlap is set)"
+    raise ModelError(
+        f"{manifest['game']}: {what}: label leakage. Use a model trained as of an earlier day, a "
+        f"later {setting}.start, or set allow_label_overlap = true."
+    )
+
+
+def _leakage(
+    manifest: Mapping[str, Any], day: date, after: str, remedy: str, allowed: bool
+) -> str | None:
+    if not has_label_leakage(manifest, day):
         return None
     what = (
         f"model {manifest['version']} was trained on labels available up to "
-        f"{manifest['labels_known_by']}, after {setting} opens on {window[0]}"
+        f"{manifest['labels_known_by']}, after {after}"
     )
     if allowed:
         return f"{what}: metrics are optimistic (allow_label_overlap is set)"
     raise ModelError(
-        f"{manifest['game']}: {what}: label leakage. Use a model trained as of an earlier day, a "
-        f"later {setting}.start, or set allow_label_overlap = true."
+        f"{manifest['game']}: {what}: label leakage. Use a model trained as of an earlier day, "
+        f"{remedy}, or set allow_label_overlap = true."
     )
 
 

@@ -19,10 +19,10 @@ from churnlib.model.feature_schema import FeatureSchema
 from churnlib.model.persistence import dump_pipeline, load_pipeline
 from churnlib.model.predict import predict
 from churnlib.settings import load_settings
-from churnlib.uris import folder_of, join, name_of
+from churnlib.uris import folder_of, join
 from churnlib.versions.champion import champion
 from churnlib.versions.compatibility import is_same_model
-from churnlib.versions.manifest import MANIFEST, read_manifest, retrain_command
+from churnlib.versions.manifest import MANIFEST, read_manifest, retrain_command, version_of
 from churnlib.versions.signature import signed
 from churnlib.versions.verification import (
     GOLDEN_ROWS,
@@ -100,7 +100,7 @@ def find_version(catalog: Catalog, version: str) -> DatasetRef:
 def save_model(
     target: Dataset,
     model: "FittedModel",
-    scored: pl.DataFrame,
+    scored: pl.DataFrame | None,
     golden: pl.DataFrame,
     facts: Mapping[str, Any],
     model_format: Literal["skops", "joblib"] = "skops",
@@ -115,7 +115,8 @@ def save_model(
     Args:
         target: The folder, which must not exist yet.
         model: The model.
-        scored: The rows that it was fitted and validated on, with their probabilities.
+        scored: The rows that it was fitted and validated on, with their probabilities; None for a
+            model in use, which is not validated.
         golden: Some rows of the feature table, for which the model must give the same
             probabilities whenever it is loaded.
         facts: The other fields of the manifest: those of `churnlib.versions.manifest.Manifest`
@@ -126,7 +127,7 @@ def save_model(
         The version, or the earlier one.
     """
     about = {
-        "version": name_of(target.uri),
+        "version": version_of(target),
         "game": target.game,
         "model_file": f"model.{model_format}",
         "sha256": {},
@@ -148,7 +149,8 @@ def save_model(
         if model.baseline is not None:
             dump_pipeline(model.baseline, folder / BASELINE_MODEL)
         golden.with_columns(predict(model, golden)).write_parquet(folder / GOLDEN)
-        scored.write_parquet(folder / SCORED)
+        if scored is not None:
+            scored.write_parquet(folder / SCORED)
         plain["sha256"] = {f.name: fingerprint(str(f)) for f in sorted(folder.iterdir())}
         write_text(json.dumps(signed(plain), indent=2) + "\n", folder / MANIFEST)
     return ref(target)
@@ -204,7 +206,7 @@ def _table(
         return pl.read_parquet(BytesIO(content), n_rows=n_rows)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise ModelError(
-            f"{model.game}: model {name_of(model.uri)}: {name} cannot be read ({reason(error)}). "
+            f"{model.game}: model {version_of(model)}: {name} cannot be read ({reason(error)}). "
             f"Train again: {retrain_command(model)}"
         ) from None
 
@@ -244,11 +246,12 @@ def open_model(
     where = f"{location.game}: model {manifest['version']}"
     remedy = f"Train again: {retrain_command(location)}"
     file = manifest["model_file"]
+    optional = {BASELINE_MODEL, *([SCORED] if manifest.get("in_use") else ())}
     check_sizes(location, manifest)
     contents = {
         name: read_verified(location, manifest, name)
         for name in (file, GOLDEN, SCORED, BASELINE_MODEL)
-        if name != BASELINE_MODEL or name in manifest["sha256"]
+        if name not in optional or name in manifest["sha256"]
     }
     check_libraries(location, manifest)
     check_trusted_packages(location, manifest)

@@ -8,12 +8,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from churnlib.errors import ModelError
-from churnlib.io.catalog import VERSION_PATTERN
+from churnlib.io.catalog import MODEL_IN_USE, VERSION_PATTERN
 from churnlib.io.commands import command_line
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.model.feature_schema import Kind
 from churnlib.settings import SIGNING_KEY_FILE_VARIABLE, SIGNING_KEY_VARIABLE, ThresholdRule
-from churnlib.uris import join, name_of
+from churnlib.uris import folder_of, join, name_of
 from churnlib.versions.files import read_model_file
 from churnlib.versions.signature import signature_fault
 
@@ -64,9 +64,15 @@ class CampaignEntry(_Part):
 
 
 class Manifest(_Part):
-    """What a manifest must contain for its model to be loaded, evaluated and reported on."""
+    """What a manifest must contain for its model to be loaded, evaluated and reported on.
+
+    Attributes:
+        in_use: The name of a model in use, which has a manifest of its own; None in the manifest of
+            a version, which describes the model that is back-tested.
+    """
 
     version: VersionName
+    in_use: VersionName | None = None
     game: str
     model_file: Literal["model.skops", "model.joblib"]
     sha256: dict[FileName, str]
@@ -110,6 +116,14 @@ def read_manifest(model: Dataset | DatasetRef) -> dict[str, Any]:
     return manifest
 
 
+def version_of(model: Dataset | DatasetRef) -> str:
+    """The version that a folder belongs to: that of a version, or of a model in use of one."""
+    uri = model.uri
+    if model.name == MODEL_IN_USE:
+        uri = folder_of(folder_of(uri))
+    return name_of(uri)
+
+
 def read_version_file(model: Dataset | DatasetRef, name: str) -> bytes | None:
     """Reads a file in the folder of a version; None if there is none.
 
@@ -121,7 +135,7 @@ def read_version_file(model: Dataset | DatasetRef, name: str) -> bytes | None:
 
 def unknown_without(model: Dataset | DatasetRef) -> str:
     """What is not known if the files of a version cannot be read, for messages."""
-    return f"Whether model {name_of(model.uri)} can be used is not known, so nothing was decided."
+    return f"Whether model {version_of(model)} can be used is not known, so nothing was decided."
 
 
 def why_untrusted(model: Dataset | DatasetRef, manifest: Mapping[str, Any]) -> str | None:
@@ -134,7 +148,13 @@ def why_untrusted(model: Dataset | DatasetRef, manifest: Mapping[str, Any]) -> s
     Raises:
         SettingsError: The key of signatures cannot be used.
     """
-    place, stated = (model.game, name_of(model.uri)), (manifest["game"], manifest["version"])
+    place, stated = (model.game, version_of(model)), (manifest["game"], manifest["version"])
+    own = name_of(model.uri) if model.name == MODEL_IN_USE else None
+    if place == stated and own != manifest.get("in_use"):
+        return (
+            f"is that of {_name_in_use(manifest.get('in_use'))}, but lies in the folder of "
+            f"{_name_in_use(own)}. Remove the folder, and train again: {retrain_command(model)}"
+        )
     if place != stated:
         return (
             f"is that of version {stated[1]} of {stated[0]}, but lies in the folder of version "
@@ -148,6 +168,10 @@ def why_untrusted(model: Dataset | DatasetRef, manifest: Mapping[str, Any]) -> s
             f"signatures. Train again with the key: {retrain_command(model)}"
         )
     return None
+
+
+def _name_in_use(name: str | None) -> str:
+    return f"the model in use {name}" if name else "the version itself"
 
 
 def manifest_fault(text: bytes) -> str | None:

@@ -163,7 +163,7 @@ def own_packages_of(model: "FittedModel") -> dict[str, str]:
 
 def _packages_of(model: "FittedModel") -> set[str]:
     """The packages that define the estimators of a model, and their base classes."""
-    from churnlib.model.pipeline import estimators_in
+    from churnlib.model.nested import estimators_in
 
     types = {type(estimator) for _, estimator in estimators_in(model.pipeline)}
     return {package_of(base) for cls in types for base in cls.__mro__}

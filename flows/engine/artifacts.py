@@ -64,12 +64,24 @@ def show_report(page: DatasetRef, data: Mapping[str, Any]) -> None:
             key=artifact_key(page.game, "scores"),
             description=markdown(report.title),
         )
-        create_link_artifact(
-            page.uri if is_remote(page.uri) else Path(page.uri).absolute().as_uri(),
-            link_text=markdown(f"{report.title} ({name_of(page.uri)})"),
-            key=artifact_key(page.game, "report"),
-            description=f"The report as a page, on the machine of the run: {code(page.uri)}",
-        )
+    show_page(page, report.title)
+
+
+def show_page(page: DatasetRef, title: str) -> None:
+    """Creates a link to a page; that of a later run is a new version of it.
+
+    Args:
+        page: The page.
+        title: Its title.
+    """
+    if FlowRunContext.get():
+        with tolerant("an artifact"):
+            create_link_artifact(
+                page.uri if is_remote(page.uri) else Path(page.uri).absolute().as_uri(),
+                link_text=markdown(f"{title} ({name_of(page.uri)})"),
+                key=artifact_key(page.game, "report"),
+                description=f"The report as a page, on the machine of the run: {code(page.uri)}",
+            )
 
 
 class Progress:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from churnlib.io import storage
 from churnlib.io.catalog import Catalog
 from churnlib.io.leftovers import find_leftovers, find_old_leftovers, remove_leftovers
+from churnlib.io.local import IN_USE
 from churnlib.io.snapshots import FOLDER as SNAPSHOTS
 from churnlib.io.snapshots import old_snapshots
 from churnlib.io.temporary import remove_abandoned
@@ -77,18 +78,22 @@ def _was_locked(catalog: Catalog) -> bool:
 
 
 def _half_models(catalog: Catalog) -> list[str]:
-    """Finds folders of versions whose upload was cut off; they have no manifest, which comes last.
+    """Finds folders of models whose upload was cut off; they have no manifest, which comes last.
 
-    Those that the champion's pointer or the registry names were complete, and are left to people.
+    They are those of versions, and of models in use. Versions that the champion's pointer or
+    the registry names were complete, and are left to people.
     """
     folder = catalog.models().uri
     files = {entry.name for entry in storage.list_files(folder)}
     named = "".join(_text(place.uri) for place in (catalog.champion(), catalog.registry()))
     versions = {name.partition("/")[0] for name in files if "/" in name}
+    in_use = {
+        found[0] for name in files if (found := re.match(rf"[^/]+/{IN_USE}/[^/]+(?=/)", name))
+    }
     return [
-        join(folder, version)
-        for version in sorted(versions)
-        if created_at(version) and f"{version}/{MANIFEST}" not in files and version not in named
+        join(folder, model)
+        for model in sorted(versions | in_use)
+        if created_at(name_of(model)) and f"{model}/{MANIFEST}" not in files and model not in named
     ]
 
 

@@ -133,7 +133,7 @@ def _raw_state(node: DatasetNode, game: str, data_dir: str) -> DatasetState | No
 
 def _versions(folder: str, entries: Sequence[Entry]) -> Iterator[File]:
     for entry in entries:
-        version, slash, name = entry.name.rpartition("/")
+        version, slash, name = entry.name.partition("/")
         if slash and name == MANIFEST:
             size = sum(e.size for e in entries if e.name.startswith(f"{version}/"))
             yield File(f"{folder}/{version}", entry.written / 1e9, size)

@@ -34,6 +34,7 @@ from flows.task import task
         "as_of",
         "horizon_months",
         "outcome",
+        "cohort",
         "campaign",
         "evaluation",
         "train.model_format",
@@ -89,7 +90,7 @@ def score_model(
         comparison=comparison,
         in_use=gate.in_use,
         importance=[feature.to_json() for feature in importance],
-        **model_facts(manifest, features),
+        **model_facts(manifest, features, in_use=context.in_use),
         **context.data,
         warnings=(
             *context.warnings,

@@ -13,7 +13,7 @@ from flows.steps.raw_tables import RawTable
 from flows.steps.run import Run
 
 
-def check_delivery(run: Run, output: Dataset, version: str) -> None:
+def check_delivery(run: Run, output: Dataset, predictor: Mapping[str, str]) -> None:
     """Refuses to replace the predictions of a batch, unless the run has `--replace`.
 
     The same model predicts the same window for the same contacts again, for example because rows
@@ -22,7 +22,7 @@ def check_delivery(run: Run, output: Dataset, version: str) -> None:
     Args:
         run: The run.
         output: Where the predictions are written.
-        version: The model version of the run.
+        predictor: The model of the run; see `flows.steps.predictor.Predictor.made`.
 
     Raises:
         DataError: Predictions exist that were made in another way; names the differences.
@@ -31,7 +31,7 @@ def check_delivery(run: Run, output: Dataset, version: str) -> None:
         return
     window = run.window("batch_predict")
     made = {
-        "model_version": version,
+        **predictor,
         "window": [str(day) for day in window.span],
         **contact_settings(run.settings),
     }

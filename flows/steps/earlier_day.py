@@ -29,12 +29,12 @@ def can_run_as_of(run: Run, flow: WindowName, day: date) -> bool:
     try:
         check_label_overlap(run.settings, day)
         first, last = getattr(run.settings.windows, flow).span(day)
-        return first <= last and _has_inputs(run, flow, first)
+        return first <= last and _has_inputs(run, flow, first, day)
     except (ChurnlibError, ValueError):
         return False
 
 
-def _has_inputs(run: Run, flow: WindowName, first: date) -> bool:
+def _has_inputs(run: Run, flow: WindowName, first: date, day: date) -> bool:
     predictions = run.catalog.predictions(first)
     if flow == "batch_score":
         return storage.is_file(predictions.uri)
@@ -48,10 +48,10 @@ def _has_inputs(run: Run, flow: WindowName, first: date) -> bool:
         if storage.is_file(predictions.uri) and not run.replace:
             delivered = optional_fact(predictions, "model_version")
         is_same = delivered in (None, name_of(model.uri))
-        return is_same and is_usable_from(run, model, first)
+        return is_same and is_usable_from(run, model, day)
     return True
 
 
 def is_usable_from(run: Run, model: DatasetRef, first: date) -> bool:
-    """Whether a model has no label leakage in a window that opens on a day, or it is allowed."""
+    """Whether a model learnt no label that became available after a day, or may have."""
     return run.settings.allow_label_overlap or not has_label_leakage(read_manifest(model), first)

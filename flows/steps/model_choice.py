@@ -16,16 +16,6 @@ if TYPE_CHECKING:
     from churnlib.model.fitted_model import FittedModel
 
 
-def usable_model(run: Run) -> tuple[DatasetRef, tuple[str, ...]]:
-    """Returns the version that predicts a batch, and warnings about it.
-
-    Raises:
-        ModelError: There is none, or it cannot be used; see `check_usable`.
-    """
-    model = requested_model(run)
-    return model, check_usable(run, read_manifest(model), "batch_predict")
-
-
 def requested_model(run: Run) -> DatasetRef:
     """Returns the version that the run names, else the champion.
 
@@ -37,35 +27,36 @@ def requested_model(run: Run) -> DatasetRef:
     return champion(run.catalog, train=run.command("train", "--from-raw"))
 
 
-def check_usable(
+def check_features(
     run: Run, manifest: Mapping[str, Any], flow: Literal["score", "batch_predict"]
-) -> tuple[str, ...]:
-    """Checks that a version may be used on the window of a flow; returns warnings.
+) -> None:
+    """Checks that a version was trained on the features and labels of a run.
 
     Raises:
-        ModelError: It was trained on other features or labels, or its labels leak into the window.
+        ModelError: It was not; the message says what to do in this flow.
     """
-    window, retrain = run.window(flow), run.command("train", "--from-raw")
+    retrain = run.command("train", "--from-raw")
     if flow == "batch_predict":
         then = "name the new model with --model"
         if not has_own_features(run):  # Then the gate replaces the champion.
             then = f"score it, which makes it the champion: {run.command('score')}"
         retrain = f"{retrain}; then {then}"
     check_same_features(manifest, run.settings, retrain)
-    allowed = run.settings.allow_label_overlap
-    warning = check_label_leakage(manifest, window.span, window.setting, allowed)
-    return (warning,) if warning else ()
 
 
 def check_back_testable(run: Run, model: DatasetRef) -> tuple[str, ...]:
     """Checks that a version can be back-tested; returns warnings.
 
     Raises:
-        ModelError: It may not be used, see `check_usable`; or it cannot be opened.
+        ModelError: It was trained on other features or labels, its labels leak into the window, or
+            it cannot be opened.
     """
-    warnings = check_usable(run, read_manifest(model), "score")
+    manifest, window = read_manifest(model), run.window("score")
+    check_features(run, manifest, "score")
+    allowed = run.settings.allow_label_overlap
+    warning = check_label_leakage(manifest, window.span, window.setting, allowed)
     open_version(model, allow_joblib=run.allow_joblib)
-    return warnings
+    return (warning,) if warning else ()
 
 
 @lru_cache(maxsize=3)  # A candidate, the champion and the anchor.

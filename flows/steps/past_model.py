@@ -1,17 +1,17 @@
 """The model that predicted a batch, months later: its facts and its feature importance."""
 
-from dataclasses import replace
 from typing import Any
 
 import polars as pl
 
 from churnlib.errors import ChurnlibError, DataError, ModelError, UnreadableError
 from churnlib.io import datasets
+from churnlib.io.catalog import is_version_name
 from churnlib.io.datasets import Dataset, DatasetRef
-from churnlib.io.footer import optional_fact
+from churnlib.io.footer import optional_facts
 from churnlib.model.feature_table import FeatureTable
-from churnlib.schemas.columns import LABEL, PROBABILITY, SUB_ID
-from churnlib.uris import join
+from churnlib.schemas.columns import LABEL, PROBABILITY, SUB_ID, day_column
+from churnlib.versions.in_use import AS_TESTED
 from churnlib.versions.manifest import read_manifest
 from churnlib.versions.verification import GOLDEN_TOLERANCE
 from flows.steps.reports import model_facts, ref_facts
@@ -35,11 +35,18 @@ def find_existing(dataset: Dataset) -> DatasetRef | None:
 
 
 def past_model(run: Run, predictions: DatasetRef) -> DatasetRef | None:
-    """Finds the version that predicted a batch; None if it does not exist any more."""
-    version, models = optional_fact(predictions, "model_version"), run.catalog.models()
-    if version is None:
+    """Finds the model that predicted a batch; None if it does not exist any more.
+
+    It is the model in use of a version, or a version as tested.
+    """
+    made = optional_facts(predictions, "model_version", "model_in_use")
+    version, in_use = made["model_version"], made["model_in_use"] or AS_TESTED
+    if not is_version_name(str(version)):
         return None
-    return find_existing(replace(models, uri=join(models.uri, str(version))))
+    place = run.catalog.model(version)
+    if in_use != AS_TESTED:
+        place = run.catalog.model_in_use(version, in_use)
+    return find_existing(place)
 
 
 def past_model_facts(model: DatasetRef | None, *inputs: DatasetRef) -> dict[str, Any]:
@@ -89,9 +96,10 @@ def past_importance(
     except ChurnlibError as error:
         return _missing(f"the model cannot be loaded any more: {error}".rstrip("."))
     labelled = FeatureTable.of(known.drop_nulls(LABEL)).sample(MAX_ROWS).collect().lazy()
-    drawn = labelled.select(SUB_ID, LABEL, PROBABILITY)
+    row = [SUB_ID, day_column(datasets.scan(features).collect_schema())]
+    drawn = labelled.select(*row, LABEL, PROBABILITY)
     try:
-        rows = datasets.scan(features).join(drawn, on=SUB_ID, maintain_order="left").collect()
+        rows = datasets.scan(features).join(drawn, on=row, maintain_order="left").collect()
         predicted = predict(loaded, rows)
     except UnreadableError:
         raise

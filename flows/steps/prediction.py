@@ -18,6 +18,8 @@ from churnlib.io.footer import facts, footer
 from churnlib.schemas.columns import DAY
 from churnlib.settings import CohortSettings, EngineSettings
 from churnlib.settings.outcome import OutcomeSettings
+from churnlib.uris import name_of
+from churnlib.versions.in_use import AS_TESTED
 from churnlib.versions.manifest import read_manifest
 from flows.engine.building import build
 from flows.engine.events import BatchPredicted
@@ -122,7 +124,7 @@ def batch_features(*tables: pl.LazyFrame, request: BatchRequest) -> pl.LazyFrame
 
 
 @task(
-    reads=("06_models/champion", "05_model_input/predict_features"),
+    reads=("06_models/champion", "06_models/model_in_use", "05_model_input/predict_features"),
     writes=("07_model_output/predictions",),
     settings=(
         "windows.batch_predict",
@@ -135,6 +137,7 @@ def batch_features(*tables: pl.LazyFrame, request: BatchRequest) -> pl.LazyFrame
         "evaluation.min_outcomes",
         "train.model_format",
     ),
+    earlier=("07_model_output/predictions",),
     uses=MODEL_CODE,
     notes=("batch.fingerprints",),
 )
@@ -144,14 +147,19 @@ def predict_batch(
     output: Dataset,
     batch: BatchFacts,
     *,
+    in_use: DatasetRef | None,
     contacts: ContactPlan,
+    before: DatasetRef | None,
     allow_joblib: bool,
 ) -> DatasetRef:
     """Predicts every subscription of a batch, ranks them by risk, and decides whom to contact.
 
+    The model in use of the version predicts, or the version itself if it has none.
+
     The footer of the predictions has all warnings for their reader, so another warning makes the
     task run again; `footer_warnings` reads them, also of cached predictions.
     """
+    from churnlib.metrics.batch_changes import add_previous
     from churnlib.metrics.contact import add_contact
     from churnlib.model.predict import predict_in_parts, rank_by_risk
     from churnlib.versions.folder import open_model
@@ -159,7 +167,9 @@ def predict_batch(
 
     manifest, campaign = read_manifest(model), contacts.campaign
     version, no_contact = manifest["version"], contacts.no_contact
-    loaded = open_model(model, manifest, allow_joblib=allow_joblib)
+    predicting = in_use or model
+    used = read_manifest(predicting)
+    loaded = open_model(predicting, used, allow_joblib=allow_joblib)
     rows, not_at_risk = rows_at_risk(features, batch.outcome)
     with error_prefix(model.game):
         scored = predict_in_parts(loaded, rows)
@@ -167,10 +177,12 @@ def predict_batch(
     ranked = rank_by_risk(with_others(scored.rows, features, batch.outcome), version)
     predictions = add_contact(
         ranked, threshold, campaign.hold_out_share, may_contact=no_contact is None
-    )
+    ).pipe(add_previous, None if before is None else datasets.read(before))
     contacted = int(predictions["contact"].sum())
     described = footer(
         model_version=version,
+        model_in_use=name_of(in_use.uri) if in_use else AS_TESTED,
+        labels_known_by=used["labels_known_by"],
         threshold=threshold,
         threshold_rule=campaign.threshold,
         contacted=None if no_contact else contacted,

@@ -10,6 +10,7 @@ from churnlib.io.catalog import Catalog, catalog_of
 from churnlib.io.commands import command_line
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.uris import name_of
+from churnlib.versions.champion import champion_version
 from churnlib.versions.evidence import Evidence, stronger
 from churnlib.versions.gate import Comparison
 from churnlib.versions.manifest import read_manifest
@@ -54,6 +55,15 @@ def apply_back_test(run: Run, plan: BackTestPlan, cohort: DatasetRef, report: Da
         before=state.fingerprint,
         keep_versions=keep,
     )
+
+
+def promotes(run: Run, report: DatasetRef) -> bool:
+    """Whether a back-test makes its model the champion, unless another run does first."""
+    comparison = json.loads(storage.read_bytes(report.uri))["comparison"]
+    if run.model is not None or comparison is None:
+        return False
+    result = Comparison.model_validate(comparison)
+    return result.promotes and result.candidate != champion_version(run.catalog)
 
 
 def evidence_to_keep(run: Run, version: str, shown: Evidence, earlier: Evidence | None) -> Evidence:

@@ -51,11 +51,13 @@ class TrainingContext(ReportContext):
         rule: How the lowest probability that is contacted is chosen.
         changes: The settings that differ from `base.toml`; see `churnlib.settings.changes`. The
             manifest of a cached model has those of its first run.
+        in_use: Which model predicts batches if this version is champion, in words.
     """
 
     offer: Offer
     rule: ThresholdRule
     changes: list[dict[str, str]] | None
+    in_use: str | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,8 @@ class ScoreContext(ReportContext):
         offer: Costs and benefits of a campaign.
         rule: How the lowest probability that is contacted is chosen.
         allow_joblib: Whether to load model files in the joblib format, which can run any code.
+        in_use: Which model predicts batches if the version that is scored is champion, in words;
+            None where predictions are scored.
     """
 
     window: SubscriptionWindow
@@ -79,6 +83,7 @@ class ScoreContext(ReportContext):
     offer: Offer
     rule: ThresholdRule
     allow_joblib: bool
+    in_use: str | None
 
 
 def report_context(run: Run, sources: Sources, warnings: tuple[str, ...]) -> ReportContext:
@@ -86,18 +91,25 @@ def report_context(run: Run, sources: Sources, warnings: tuple[str, ...]) -> Rep
     return ReportContext(run.settings.evaluation, data_quality(run.raw, sources), warnings)
 
 
-def training_context(run: Run, sources: Sources, warnings: tuple[str, ...]) -> TrainingContext:
+def training_context(
+    run: Run, sources: Sources, warnings: tuple[str, ...], in_use: str
+) -> TrainingContext:
     """Collects what a report on a training needs from a run; see `report_context`."""
     return TrainingContext(
         **vars(report_context(run, sources, warnings)),
         offer=run.settings.campaign.offer,
         rule=run.settings.campaign.threshold,
         changes=changes(run.settings),
+        in_use=in_use,
     )
 
 
 def score_context(
-    run: Run, window: SubscriptionWindow, sources: Sources, warnings: tuple[str, ...]
+    run: Run,
+    window: SubscriptionWindow,
+    sources: Sources,
+    warnings: tuple[str, ...],
+    in_use: str | None = None,
 ) -> ScoreContext:
     """Collects what a report on predictions needs from a run; see `report_context`."""
     return ScoreContext(
@@ -109,6 +121,7 @@ def score_context(
         offer=run.settings.campaign.offer,
         rule=run.settings.campaign.threshold,
         allow_joblib=run.allow_joblib,
+        in_use=in_use,
     )
 
 
@@ -128,12 +141,15 @@ def data_quality(raw: RawTables, sources: Sources) -> dict[str, Any]:
     }
 
 
-def model_facts(manifest: Mapping[str, Any], *inputs: DatasetRef) -> dict[str, Any]:
+def model_facts(
+    manifest: Mapping[str, Any], *inputs: DatasetRef, in_use: str | None = None
+) -> dict[str, Any]:
     """Facts about a model for its report: seed, months, settings, libraries and inputs.
 
     Args:
         manifest: The manifest of the model; one of an older version may hold less.
         inputs: Further inputs of the report.
+        in_use: Which model predicts batches, in words; None to leave it out.
     """
     from churnlib.model.calibration import describe_calibration
     from churnlib.model.pooling import describe_pooled
@@ -144,6 +160,8 @@ def model_facts(manifest: Mapping[str, Any], *inputs: DatasetRef) -> dict[str, A
         "labels available up to": manifest["labels_known_by"],
         "seed": manifest["seed"],
     }
+    if in_use:
+        facts["batches predicted by"] = in_use
     if sample := manifest.get("sample"):
         facts["sample"] = describe_sample(sample)
     if calibration := manifest.get("calibration"):

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
+from prefect.tasks import Task
 
 from churnlib.errors import error_prefix
 from churnlib.features.activity import own_functions_digest
@@ -112,13 +113,19 @@ def fit_version(run: Run, cohort: Cohort) -> DatasetRef:
     )
 
 
-def code_version() -> dict[str, str]:
+def code_version(*more: Task[..., Any]) -> dict[str, str]:
     """The version of this package, and a digest of the code that makes a model.
 
     The digest is `unknown` if the code has changed on disk since this process started, so that it
     may not be what runs.
+
+    Args:
+        more: Further tasks that make it.
     """
-    tasks = (check_raw, check_known, build_standard_features, build_window_features, fit_model)
+    tasks: tuple[Task[..., Any], ...] = (
+        *(check_raw, check_known, build_standard_features, build_window_features, fit_model),
+        *more,
+    )
     digests = [code_digest(task.fn, getattr(task.cache_policy, "uses", ())) for task in tasks]
     digest = hashlib.sha256("".join(code.value for code in digests).encode()).hexdigest()
     is_known = not any(map(changed_files, digests))
@@ -267,20 +274,33 @@ def origin_facts(
 ) -> dict[str, Any]:
     """The part of a manifest about the origin of a model: rows, inputs, settings and code."""
     settings = {**request.features, **origin["settings"]}
-    labels = sample.rows.columns(LABEL)[LABEL]
     return {
         "settings": settings,
         "changes": origin["changes"],
         "settings_hash": hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest(),
+        "code": origin["code"] | {"features": request.functions},
+        **data_facts(features, sample, origin["tables"]),
+    }
+
+
+def data_facts(features: DatasetRef, sample: Sample, tables: dict[str, Any]) -> dict[str, Any]:
+    """The part of a manifest about the rows that a model was fitted on.
+
+    Args:
+        features: The feature table.
+        sample: Those of its rows that were used.
+        tables: The facts of the raw tables behind it.
+    """
+    labels = sample.rows.columns(LABEL)[LABEL]
+    return {
         "sample": sample.to_json(),
         "table_order": ORDER,
-        "code": origin["code"] | {"features": request.functions},
         "rows": len(labels),
         "labelled_rows": labels.count(),
         "positives": int(labels.sum()),
         "immature": labels.null_count(),
         "inputs": {
             features.name: {"fingerprint": features.fingerprint, "rows": features.rows},
-            **origin["tables"],
+            **tables,
         },
     }

@@ -11,7 +11,7 @@ from churnlib.io import datasets
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.report.content import Report
 from churnlib.report.write import write_report
-from churnlib.schemas.columns import PROBABILITY, SUB_ID
+from churnlib.schemas.columns import PROBABILITY, SUB_ID, day_column
 from churnlib.versions.compatibility import outcome_of
 from churnlib.versions.folder import read_scored
 from churnlib.versions.manifest import read_manifest
@@ -51,8 +51,9 @@ def report_training(
         )
         for name in manifest["metrics"]
     }
-    segments = datasets.scan(features).select(SUB_ID, *evaluation.segment_columns).collect()
-    rows = validation.join(segments, on=SUB_ID, maintain_order="left")
+    row = [SUB_ID, day_column(validation.columns)]
+    segments = datasets.scan(features).select(*row, *evaluation.segment_columns).collect()
+    rows = validation.join(segments, on=row, maintain_order="left")
     first, last = map(date.fromisoformat, manifest["window"])
     report = Report(
         name="in_sample_report",
@@ -69,7 +70,7 @@ def report_training(
         **breakdown(rows, evaluation.segment_columns, evaluation.most_values),
         survival=_survival(standard, manifest),
         importance=manifest["importance"],
-        **{**model_facts(manifest), "changes": context.changes},
+        **{**model_facts(manifest, in_use=context.in_use), "changes": context.changes},
         **context.data,
         warnings=(*context.warnings, *training_warnings(manifest, validation)),
     )

@@ -22,15 +22,20 @@ def test_paths_are_as_documented() -> None:
         catalog.standard_sources(): "03_primary/hawk/standard_features_sources.json",
         catalog.features("train"): "04_feature/hawk/train_features.parquet",
         catalog.features("score"): "04_feature/hawk/score_features.parquet",
+        catalog.features("in_use"): "04_feature/hawk/in_use_features.parquet",
+        catalog.contacts(): "04_feature/hawk/contacts.parquet",
         catalog.predict_features(START): "05_model_input/hawk/predict_2024-12.parquet",
         catalog.models(): "06_models/hawk",
         catalog.model("v1"): "06_models/hawk/v1",
+        catalog.model_in_use("v1", "u1"): "06_models/hawk/v1/in_use/u1",
+        catalog.models_in_use(): "06_models/hawk/*/in_use/*/manifest.json",
         catalog.champion(): "06_models/hawk/champion.json",
         catalog.registry(): "06_models/hawk/registry.json",
         catalog.predictions(START): "07_model_output/hawk/predictions_2024-12.parquet",
         catalog.report("in_sample_report"): "08_reporting/hawk/in_sample_report.json",
         catalog.report("score_report"): "08_reporting/hawk/score_report.json",
         catalog.batch_report(START): "08_reporting/hawk/batch_score_report_2024-12.json",
+        catalog.batch_list(START): "08_reporting/hawk/batch_list_2024-12.json",
     }
     for dataset, path in paths.items():
         assert dataset.uri == f"/data/{path}"
@@ -38,7 +43,7 @@ def test_paths_are_as_documented() -> None:
         assert path.split("/")[0] in LAYERS
     assert len({dataset.uri for dataset in paths}) == len(paths)
     listed = {dataset for dataset, _ in catalog.places(["sub_data"], START)}
-    assert listed == {*paths} - {catalog.model("v1")}
+    assert listed == {*paths} - {catalog.model("v1"), catalog.model_in_use("v1", "u1")}
 
 
 def test_paths_in_an_object_store_are_the_same() -> None:

@@ -289,3 +289,30 @@ def save(target: Dataset, model: FittedModel, **named: Any) -> DatasetRef:
 def probabilities(model: FittedModel, rows: pl.DataFrame) -> list[float]:
     values: list[float] = predict(model, rows).to_list()
     return values
+
+
+def monthly_features(subscriptions: int = 120, months: int = 12, seed: int = 0) -> pl.DataFrame:
+    """A feature table at the monthly grain: a row for each month of 2024 of each subscription.
+
+    Each runs all months, of a character of its own, and its outcome is that of all its rows. No
+    feature tells it but `hard_balance`, which is another in each subscription, by remembering it.
+    """
+    rng = np.random.default_rng(seed)
+    subs = pl.DataFrame(
+        {
+            "sub_id": np.arange(subscriptions) + 1000,
+            "char_id": np.arange(subscriptions),
+            "sub_start_date": [date(2023, 12, 15)] * subscriptions,
+            "is_first_sub": [True] * subscriptions,
+            "race": rng.choice(["elf", "human"], subscriptions),
+            "sub_type": rng.choice(["gold", "silver"], subscriptions),
+            "hard_balance": rng.permutation(subscriptions) * 10.0,
+            "sub_churn": rng.permutation(np.arange(subscriptions) % 3 == 0).astype(np.int8),
+        }
+    )
+    days = pl.DataFrame({"day": [shift_months(date(2024, 1, 1), n) for n in range(months)]})
+    rows = subs.join(days, how="cross").with_columns(
+        tenure_months=pl.col("day").dt.month().cast(pl.Int32),
+        months_left=(24 - pl.col("day").dt.month()).cast(pl.Int32),
+    )
+    return rows.sort("char_id", "day")

@@ -17,6 +17,7 @@ from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.schemas.raw_tables import raw_tables as raw_tables_of
 from churnlib.settings import list_games, load_settings
 from deployments.generate import deployments
+from flows.engine.node import node_of
 from flows.map import build
 from flows.map.build import build_graph, catalog_nodes, first_paragraph
 from flows.map.graph import Graph
@@ -89,8 +90,9 @@ def test_graph_has_every_dataset_of_the_catalog(graph: Graph) -> None:
         for name, method in inspect.getmembers(Catalog, inspect.isfunction)
         if not name.startswith("_") and inspect.signature(method).return_annotation is Dataset
     }
-    # The dataset `models` holds all versions with their reports.
-    versions = {first_paragraph(m.__doc__) for m in (Catalog.model, Catalog.version_report)}
+    # The dataset `models` holds all versions with their reports and models in use.
+    parts = (Catalog.model, Catalog.model_in_use, Catalog.version_report)
+    versions = {first_paragraph(m.__doc__) for m in parts}
     assert {node.about for node in graph.datasets.values()} == methods - versions
     assert {node.id for node in catalog_nodes(load_settings(GAME))} == set(graph.datasets)
 
@@ -100,7 +102,8 @@ def test_graph_tasks_declare_datasets_exactly_where_they_take_them(graph: Graph)
     for node in graph.tasks.values():
         parameters = inspect.signature(tasks[node.name].fn).parameters.values()
         annotations = " ".join(inspect.formatannotation(p.annotation) for p in parameters)
-        assert bool(node.inputs) == ("DatasetRef" in annotations)
+        reads = node.inputs or node_of(tasks[node.name]).earlier
+        assert bool(reads) == ("DatasetRef" in annotations)
         assert bool(node.outputs) == bool(re.search(r"\bDataset\b", annotations))
         assert f"def {node.name}(" in node.source.text
 

@@ -1,0 +1,131 @@
+"""The model that predicts a batch: the model in use of a version, or the version as tested."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from churnlib.io import storage
+from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.io.footer import optional_facts
+from churnlib.uris import name_of
+from churnlib.versions.compatibility import check_known_by, check_not_learnt, has_learnt_of
+from churnlib.versions.in_use import (
+    AS_TESTED,
+    describe_learnt,
+    find_in_use,
+    has_learnt,
+    known_in_use,
+    last_known_start,
+    list_in_use,
+)
+from churnlib.versions.manifest import read_manifest
+from flows.engine.cache import run_logger
+from flows.steps.model_choice import check_features, requested_model
+from flows.steps.run import Run
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """The model that predicts a batch.
+
+    Attributes:
+        model: The version, whose back-test decides on contacts.
+        in_use: Its model in use, which predicts; None if the version itself does, as tested.
+        warnings: Warnings about it.
+    """
+
+    model: DatasetRef
+    in_use: DatasetRef | None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def made(self) -> dict[str, str]:
+        """What predictions record about it, as plain data."""
+        in_use = name_of(self.in_use.uri) if self.in_use else AS_TESTED
+        return {"model_version": name_of(self.model.uri), "model_in_use": in_use}
+
+
+def find_predictor(run: Run, output: Dataset) -> Predictor:
+    """Finds the model that predicts a batch; logs which it is, and by which labels it learnt.
+
+    It is the newest model in use of the version that knows no label from after the day of the run,
+    and has learnt of no row of the batch; without one, the version as tested. A batch that the
+    version has delivered is made again by the model that made it, unless the run has `--replace`.
+
+    Args:
+        run: The run.
+        output: Where the predictions are written.
+
+    Raises:
+        ModelError: There is no version; or it was trained on other features or labels, or has no
+            model that does without labels from after the day of the run.
+    """
+    model = requested_model(run)
+    manifest = read_manifest(model)
+    check_features(run, manifest, "batch_predict")
+    newest = _newest(run, model)
+    in_use = _delivered_by(run, model, output, newest) if newest else None
+    used = read_manifest(in_use) if in_use else manifest
+    window, allowed = run.window("batch_predict"), run.settings.allow_label_overlap
+    leaks = (
+        check_known_by(used, run.as_of, allowed),
+        check_not_learnt(used, window.first, window.setting, allowed),
+    )
+    what = f"by its model in use {name_of(in_use.uri)}" if in_use else "as tested"
+    _log(model, f"predicts {what}, fitted on {describe_learnt(used)}")
+    if newest and newest != in_use:
+        learnt = describe_learnt(read_manifest(newest))
+        _log(model, f"has delivered the batch so; --replace predicts it by that fitted on {learnt}")
+    others = () if in_use else _as_tested_warnings(run, model, manifest)
+    return Predictor(model, in_use, (*filter(None, leaks), *others))
+
+
+def _newest(run: Run, model: DatasetRef) -> DatasetRef | None:
+    """The newest model in use that may predict; None if the version predicts as tested."""
+    if run.settings.train.in_use == AS_TESTED:
+        return None
+    found = known_in_use(model, run.as_of, run.window("batch_predict").first)
+    return found[0] if found else None
+
+
+def _delivered_by(
+    run: Run, model: DatasetRef, output: Dataset, newest: DatasetRef
+) -> DatasetRef | None:
+    """The model in use that has delivered a batch; None if the version has, as tested.
+
+    It is the newest if the version has not delivered the batch, or by one that does not exist any
+    more or may not predict on the day of the run.
+    """
+    if run.replace or not storage.is_file(output.uri):
+        return newest
+    delivered = optional_facts(output, "model_version", "model_in_use")
+    if delivered["model_version"] != name_of(model.uri):
+        return newest
+    name = delivered["model_in_use"] or AS_TESTED  # Earlier releases predicted as tested.
+    if name == AS_TESTED:
+        return None
+    found = find_in_use(model, name)
+    return found if found and _may_predict(run, read_manifest(found)) else newest
+
+
+def _may_predict(run: Run, manifest: Mapping[str, Any]) -> bool:
+    """Whether a model in use knows no label from after the day, and none of the batch."""
+    opens = run.window("batch_predict").first
+    leaks = check_known_by(manifest, run.as_of, allowed=True)
+    return not leaks and not has_learnt_of(manifest, opens)
+
+
+def _as_tested_warnings(run: Run, model: DatasetRef, manifest: Mapping[str, Any]) -> Iterator[str]:
+    """Warns of a champion that has never been fitted on all known labels, and should have been."""
+    last = last_known_start(run.as_of, run.settings.horizon_months)
+    is_due = run.settings.train.in_use != AS_TESTED and run.model is None
+    if is_due and not has_learnt(manifest, last) and not list_in_use(model):
+        yield (
+            f"model {manifest['version']} predicts as tested, by labels available up to "
+            f"{manifest['labels_known_by']}: it has no model in use, which learns all labels that "
+            f"are known. A training makes one: {run.command('train', '--from-raw')}"
+        )
+
+
+def _log(model: DatasetRef, text: str) -> None:
+    run_logger().info("model %s %s", name_of(model.uri), text)
