@@ -48,6 +48,8 @@ class Report:
             settings; see `churnlib.metrics.segments.breakdown`. In training, on the validation
             months.
         cohorts: The same by month of the rows' days.
+        survival: When subscriptions churn and end, over all of them, as plain data; see
+            `churnlib.metrics.survival.survival`. Only in the training report.
         importance: The importance of each feature, the greatest first; see
             `churnlib.model.importance.Importance`. Empty if it was not measured.
         importance_reason: Why it was not measured; None if the reason is that there is only one
@@ -87,6 +89,7 @@ class Report:
     campaign: Mapping[str, Any] | None = None
     segments: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     cohorts: Sequence[Mapping[str, Any]] = ()
+    survival: Mapping[str, Any] | None = None
     importance: Sequence[Mapping[str, Any]] = ()
     importance_reason: str | None = None
     changes: Sequence[Mapping[str, str]] | None = None
@@ -123,6 +126,7 @@ class Report:
             quarantined=plain["data"]["quarantined"],
             odd=plain["data"]["odd"],
             warnings=tuple(plain["warnings"]),
+            survival=plain.get("survival"),
             in_use=plain.get("in_use"),
             no_contact=plain.get("no_contact"),
             not_at_risk=plain.get("not_at_risk", 0),
@@ -206,6 +210,7 @@ class Report:
             "left_out": self.left_out,
             "segments": dict(self.segments),
             "cohorts": list(self.cohorts),
+            "survival": self.survival,
             "importance": list(self.importance),
             "importance_reason": self.why_no_importance,
             "changes": None if self.changes is None else list(self.changes),

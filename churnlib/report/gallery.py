@@ -8,12 +8,13 @@ import polars as pl
 
 from churnlib.report import curves
 from churnlib.report.content import Plain, Report
-from churnlib.report.pictures import cohorts, ranking, segments
+from churnlib.report.pictures import cohorts, ranking, segments, survival
 from churnlib.report.pictures.drawing import Picture
 from churnlib.report.pictures.importance import importance
 from churnlib.report.pictures.profit import profit
 from churnlib.report.pictures.ranking import Ranking
 from churnlib.report.pictures.reliability import reliability
+from churnlib.report.survival import churned_by, shown_months
 from churnlib.schemas.columns import BASELINE, LABEL, PROBABILITY
 
 MIN_MONTHS = 2
@@ -39,6 +40,7 @@ def pictures(report: Report, scored: pl.DataFrame | None) -> dict[str, tuple[Pic
         "features": _of_features(report),
         "segments": _of_segments(report),
         "months": _of_months(report),
+        "survival": _of_survival(report),
         "new": _chosen(new, "roc", "gains", "reliability"),
     }
 
@@ -113,6 +115,18 @@ def _of_months(report: Report) -> tuple[Picture, ...]:
     if _any([months], "mean_predicted"):
         drawn.append(cohorts.churn_by_month("months-churn", about, months, month))
     return tuple(drawn)
+
+
+def _of_survival(report: Report) -> tuple[Picture, ...]:
+    months = shown_months(report.survival) if report.survival else []
+    if not months:
+        return ()
+    about, horizon = GROUPS["general"], report.horizon_months
+    finding = churned_by(months, horizon)
+    return (
+        survival.survival_by_tenure("survival", about, months, horizon, finding),
+        survival.churn_by_tenure("survival-churn", about, months, horizon),
+    )
 
 
 def _labelled_rows(name: str, scored: pl.DataFrame) -> pl.DataFrame:

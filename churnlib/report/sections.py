@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from churnlib.metrics.definitions import METRICS
-from churnlib.report import campaign, tables
+from churnlib.report import campaign, survival, tables
 from churnlib.report.content import Plain, Report
 from churnlib.report.formatting import plain, signed, with_interval
 from churnlib.report.tables import Cell, Table
@@ -64,6 +64,8 @@ def _sections(report: Report) -> Iterator[Section]:
         shown = (tables.parts(report.words.month, report.cohorts),)
         lead = f"{report.words.by_month} {chance}"
         yield Section("months", "Performance over time", lead, shown)
+    if report.survival:
+        yield _survival(report.survival, report.horizon_months)
     new = against_chance(report.judged["new_characters"])
     yield Section("new", "New characters", f"First subscriptions only. {new.head} {new.reason}")
     yield Section("data", "Data", "", (tables.counts(report), tables.data_warnings(report)))
@@ -107,6 +109,11 @@ def _importance(report: Report) -> Section:
     )
     table = tables.importance(report.importance)
     return Section("features", "Feature importance", lead, (table,))
+
+
+def _survival(content: Plain, horizon_months: int) -> Section:
+    shown = (survival.by_term(content), survival.by_tenure(content))
+    return Section("survival", "Survival by tenure", survival.lead(content, horizon_months), shown)
 
 
 def _run(report: Report) -> Section:

@@ -37,6 +37,11 @@ PROBABILITY = "churn_probability"
 BASELINE = "baseline_probability"
 PREVIOUS = "previous_probability"
 
+CAMPAIGN, CAMPAIGN_WEIGHT = "campaign", "campaign_weight"
+"""What a campaign did about a row of a cohort within its horizon, which is not known on its day."""
+NEVER_FEATURES = frozenset({*KEYS, "churned_on", LABEL, CAMPAIGN, CAMPAIGN_WEIGHT})
+"""Columns of a cohort that are never features: keys, and what is known only later."""
+
 
 def milestone_features(name: str) -> tuple[str, str]:
     """The names of the features of a milestone: whether it is reached, and the months until then.

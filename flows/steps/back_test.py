@@ -34,6 +34,7 @@ from flows.task import task
         "as_of",
         "horizon_months",
         "outcome",
+        "cohort",
         "campaign",
         "evaluation",
         "train.model_format",

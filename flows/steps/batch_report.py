@@ -60,6 +60,7 @@ class BatchScoreContext(ScoreContext):
         "as_of",
         "horizon_months",
         "outcome",
+        "cohort",
         "campaign",
         "evaluation",
         "train.model_format",

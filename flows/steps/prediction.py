@@ -124,7 +124,7 @@ def batch_features(*tables: pl.LazyFrame, request: BatchRequest) -> pl.LazyFrame
 
 
 @task(
-    reads=("06_models/champion", "05_model_input/predict_features"),
+    reads=("06_models/champion", "06_models/model_in_use", "05_model_input/predict_features"),
     writes=("07_model_output/predictions",),
     settings=(
         "windows.batch_predict",
@@ -137,6 +137,7 @@ def batch_features(*tables: pl.LazyFrame, request: BatchRequest) -> pl.LazyFrame
         "evaluation.min_outcomes",
         "train.model_format",
     ),
+    earlier=("07_model_output/predictions",),
     uses=MODEL_CODE,
     notes=("batch.fingerprints",),
 )

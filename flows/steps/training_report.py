@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from churnlib.features.tenure import exits_by_tenure
 from churnlib.io import datasets
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.report.content import Report
@@ -20,17 +21,22 @@ from churnlib.versions.threshold import contact_threshold
 from flows.steps.at_risk import not_at_risk_warnings
 from flows.steps.reports import TrainingContext, model_facts
 from flows.steps.runtime_code import REPORT_CODE
+from flows.steps.window_features import known_subs
 from flows.task import task
 
 
 @task(
-    reads=("06_models/models", "04_feature/train_features"),
+    reads=("06_models/models", "04_feature/train_features", "03_primary/standard_features"),
     writes=("08_reporting/in_sample_report",),
     settings=("evaluation", "campaign"),
     uses=REPORT_CODE,
 )
 def report_training(
-    model: DatasetRef, output: Dataset, features: DatasetRef, context: TrainingContext
+    model: DatasetRef,
+    output: Dataset,
+    features: DatasetRef,
+    standard: DatasetRef,
+    context: TrainingContext,
 ) -> tuple[DatasetRef, ...]:
     """Reports how the model performs on the rows that it was fitted on, and on validation."""
     from churnlib.metrics.campaign import evaluate_campaign
@@ -66,12 +72,23 @@ def report_training(
         validation=groups["validation"],
         campaign=evaluate_campaign(validation, context.offer, threshold, context.rule).to_json(),
         **breakdown(rows, evaluation.segment_columns, evaluation.most_values),
+        survival=_survival(standard, manifest),
         importance=manifest["importance"],
         **{**model_facts(manifest, in_use=context.in_use), "changes": context.changes},
         **context.data,
         warnings=(*context.warnings, *training_warnings(manifest, validation)),
     )
     return write_report(report, output, validation)
+
+
+def _survival(standard: DatasetRef, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """When the subscriptions that are known on the day of the run churn and end."""
+    from churnlib.metrics.survival import survival
+
+    settings, as_of = manifest["settings"], date.fromisoformat(manifest["as_of"])
+    subs = known_subs(datasets.scan(standard), as_of)
+    exits = exits_by_tenure(subs, outcome_of(settings), as_of=as_of)
+    return survival(exits.collect(engine="streaming"), settings["horizon_months"])
 
 
 def metrics_at(
