@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from churnlib.report import curves
-from churnlib.report.content import Plain, Report
+from churnlib.report.content import GROUPS, Plain, Report
 from churnlib.report.pictures import cohorts, ranking, segments, survival
 from churnlib.report.pictures.drawing import Picture
 from churnlib.report.pictures.importance import importance
