@@ -84,6 +84,7 @@ def train(run: Run) -> DatasetRef:
         model,
         run.catalog.report("in_sample_report"),
         cohort.features,
+        standard,
         training_context(run, cohort.sources, warnings, describe_predictor(run, model)),
     )
     keep_reports(run, model, reports)

@@ -1,5 +1,6 @@
 """Calibration of probabilities on later months than those that the model was fitted on."""
 
+from collections.abc import Mapping
 from copy import copy
 from typing import Any
 
@@ -20,7 +21,7 @@ from churnlib.model.weights import Weights
 from churnlib.months import first_day, shift_months
 from churnlib.schemas.columns import DAY, LABEL
 from churnlib.schemas.validation import first_and_last
-from churnlib.settings import TrainSettings
+from churnlib.settings import TrainSettings, rows_in
 
 UNCALIBRATED = (
     "AdaBoostClassifier",
@@ -210,15 +211,15 @@ def calibration_record(rows: pl.DataFrame, method: Method) -> Calibration:
     return Calibration(method, start, end, rows=len(rows), churned=int(rows[LABEL].sum()))
 
 
-def describe_calibration(used: dict[str, Any] | None) -> str:
-    """Describes the calibration in a manifest.
+def describe_calibration(used: dict[str, Any] | None, settings: Mapping[str, Any]) -> str:
+    """Describes the calibration in a manifest, with the settings there.
 
     >>> from datetime import date
     >>> rows = Calibration("isotonic", date(2024, 4, 1), date(2024, 6, 30), 1_234, 200)
-    >>> describe_calibration(rows.to_json())
+    >>> describe_calibration(rows.to_json(), {})
     'isotonic, on 1,234 subscriptions started 2024-04-01 to 2024-06-30'
     """
     if used is None:
         return "none"
-    months = f"{used['start']} to {used['end']}"
-    return f"{used['method']}, on {used['rows']:,} subscriptions started {months}"
+    rows = rows_in(settings, used["start"], used["end"])
+    return f"{used['method']}, on {used['rows']:,} {rows}"
