@@ -102,7 +102,7 @@ def test_null_words_are_null_in_every_column(
     if raw_tables()[table].columns[column].nullable:
         assert values(source, column) == [None] * len(words)
     else:
-        where = "lines 2, 3, 4" if form == "csv" else "rows 1, 2, 3"
+        where = "line 2; line 3; line 4" if form == "csv" else "row 1; row 2; row 3"
         assert f"  {column} must not be empty: {len(words)} rows ({where}" in refusal(source)
 
 
