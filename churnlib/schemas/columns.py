@@ -23,6 +23,8 @@ DAY = "day"
 TENURE, MONTHS_LEFT = "tenure_months", "months_left"
 MISSED, IN_A_ROW = "months_missed", "months_missed_in_a_row"
 SINCE_MISS = "months_since_miss"
+SEGMENTS_BY_MONTH = (TENURE, MONTHS_LEFT, IN_A_ROW)
+"""Columns of rows by month, by which every report shows the performance."""
 PREVIOUS_CHURNED = "previous_sub_churned"
 
 SUB_ORDER = (CHAR_ID, SUB_START_DATE, SUB_ID)

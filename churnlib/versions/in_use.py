@@ -16,6 +16,7 @@ from churnlib.io.datasets import Dataset, DatasetRef, ref
 from churnlib.io.local import IN_USE
 from churnlib.io.storage import list_files, remove, remove_folder
 from churnlib.months import first_day, last_day, shift_months
+from churnlib.settings import rows_in
 from churnlib.uris import join
 from churnlib.versions.compatibility import has_learnt_of
 from churnlib.versions.files import attributed_to_model
@@ -109,7 +110,7 @@ def describe_learnt(manifest: Mapping[str, Any]) -> str:
     """Says by which labels a model learnt, for reports and lists."""
     first, last = manifest["window"]
     return (
-        f"subscriptions started {first} to {last}, labels available up to "
+        f"{rows_in(manifest['settings'], first, last)}, labels available up to "
         f"{manifest['labels_known_by']}"
     )
 

@@ -14,9 +14,9 @@ from churnlib.features.standard import standard_features
 from churnlib.io import datasets
 from churnlib.io.catalog import month_name
 from churnlib.io.datasets import Dataset, DatasetRef
-from churnlib.io.footer import facts, footer
+from churnlib.io.footer import facts, footer, optional_fact
 from churnlib.schemas.columns import DAY
-from churnlib.settings import CohortSettings, EngineSettings
+from churnlib.settings import CohortSettings, EngineSettings, grain_of, words_of
 from churnlib.settings.outcome import OutcomeSettings
 from churnlib.uris import name_of
 from churnlib.versions.in_use import AS_TESTED
@@ -206,10 +206,12 @@ def predict_batch(
 
 def footer_warnings(predictions: DatasetRef) -> tuple[str, ...]:
     """Reads the warnings about predictions from their footer, and what they leave out."""
-    names = ("warnings", "not_at_risk", "outcome")
-    warnings, not_at_risk, outcome = facts(predictions, *names)
+    names = ("warnings", "not_at_risk", "outcome", "window")
+    warnings, not_at_risk, outcome, window = facts(predictions, *names)
+    cohort = {"cohort": optional_fact(predictions, "cohort")}
+    row = words_of(grain_of(cohort), *map(date.fromisoformat, window)).row
     judged = OutcomeSettings.model_validate(outcome)
-    return (*warnings, *not_at_risk_warnings(not_at_risk, judged))
+    return (*warnings, *not_at_risk_warnings(not_at_risk, judged, row))
 
 
 def with_others(

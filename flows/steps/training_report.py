@@ -12,6 +12,8 @@ from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.report.content import Report
 from churnlib.report.write import write_report
 from churnlib.schemas.columns import PROBABILITY, SUB_ID, day_column
+from churnlib.settings import grain_of
+from churnlib.settings.row_words import WORDS
 from churnlib.versions.compatibility import outcome_of
 from churnlib.versions.folder import read_scored
 from churnlib.versions.manifest import read_manifest
@@ -52,7 +54,8 @@ def report_training(
         for name in manifest["metrics"]
     }
     row = [SUB_ID, day_column(validation.columns)]
-    segments = datasets.scan(features).select(*row, *evaluation.segment_columns).collect()
+    others = (name for name in evaluation.segment_columns if name not in validation.columns)
+    segments = datasets.scan(features).select(*row, *others).collect()
     rows = validation.join(segments, on=row, maintain_order="left")
     first, last = map(date.fromisoformat, manifest["window"])
     report = Report(
@@ -61,6 +64,7 @@ def report_training(
         as_of=date.fromisoformat(manifest["as_of"]),
         window=(first, last),
         horizon_months=manifest["settings"]["horizon_months"],
+        grain=grain_of(manifest["settings"]),
         model_version=manifest["version"],
         groups=groups["in_sample"],
         not_at_risk=manifest["not_at_risk"],
@@ -114,7 +118,8 @@ def metrics_at(
 def training_warnings(manifest: dict[str, Any], validation: pl.DataFrame) -> Iterator[str]:
     """Warns of an unreliable validation, of too small a sample, and of features left out."""
     outcome = outcome_of(manifest["settings"])
-    yield from not_at_risk_warnings(manifest["not_at_risk"], outcome)
+    row = WORDS[grain_of(manifest["settings"])].row
+    yield from not_at_risk_warnings(manifest["not_at_risk"], outcome, row)
     if manifest["validation_warning"]:
         yield manifest["validation_warning"]
     sample = manifest["sample"]
