@@ -13,6 +13,7 @@ from churnlib.versions.champion import champion_and_registry
 from churnlib.versions.evidence import Evidence
 from churnlib.versions.files import read_model_file
 from churnlib.versions.folder import created_at, list_versions
+from churnlib.versions.in_use import describe_in_use
 from churnlib.versions.manifest import read_manifest
 from churnlib.versions.registry import By, Registry, State
 
@@ -54,6 +55,7 @@ class Version:
         damage: What is wrong with its manifest, if anything; the fields below are then unknown.
         as_of: The day as of which it was trained.
         window: First and last start of the subscriptions that it was trained on.
+        in_use: What its newest model in use was fitted on; None if it has none.
         algorithm: The class of its last step.
         roc_auc: ROC AUC on the validation months; None where not defined.
         roc_auc_ci: Its 95 % confidence interval.
@@ -69,6 +71,7 @@ class Version:
     damage: str | None = None
     as_of: str | None = None
     window: tuple[str, str] | None = None
+    in_use: str | None = None
     algorithm: str | None = None
     roc_auc: float | None = None
     roc_auc_ci: tuple[float, float] | None = None
@@ -120,6 +123,7 @@ def _describe(catalog: Catalog, name: str, registry: Registry, champion: str | N
         described,
         as_of=manifest["as_of"],
         window=(manifest["window"][0], manifest["window"][1]),
+        in_use=describe_in_use(model, date.max),
         algorithm=_algorithm(manifest),
         roc_auc=_number(scores.get("roc_auc")),
         roc_auc_ci=interval if len(bounds) == 2 and None not in bounds else None,

@@ -10,11 +10,10 @@ from pydantic import ValidationError
 from churnlib.errors import ModelError
 from churnlib.schemas.columns import PROBABILITY
 from churnlib.settings import EngineSettings, Settings
-from churnlib.versions.compatibility import upgraded
+from churnlib.versions.compatibility import FEATURE_TABLES, upgraded
 
 SHOWN = 12
 """Characters of a fingerprint to show."""
-FEATURES = "train_features"
 EARLIER: Mapping[str, Any] = {"max_categories": None}
 """The values of training settings that a manifest from before they existed lacks: what was done
 then."""
@@ -50,6 +49,7 @@ class Replay:
         feature_rows: Number of rows of these features, then and now.
         others: What else has changed: libraries, Python, the machine, the code.
         is_reordered: Whether tables had another order then, so that their bytes differ.
+        in_use: The same of the version's newest model in use; None if it has none.
     """
 
     version: str
@@ -62,11 +62,12 @@ class Replay:
     feature_rows: tuple[int, int]
     others: tuple[Change, ...]
     is_reordered: bool = False
+    in_use: "Replay | None" = None
 
     @property
     def is_equal(self) -> bool:
-        """Whether all predictions are the same to the bit."""
-        return self.unequal == 0
+        """Whether all predictions are the same to the bit, also those of the model in use."""
+        return self.unequal == 0 and (self.in_use is None or self.in_use.is_equal)
 
     def to_json(self) -> dict[str, Any]:
         """The replay as plain data."""
@@ -108,7 +109,7 @@ def compare_replay(
     """
     largest = (golden[PROBABILITY] - predicted).abs().max()
     unequal = int((golden[PROBABILITY] != predicted).sum())
-    features = [manifest["inputs"].get(FEATURES, {}) for manifest in (then, now)]
+    features = [_feature_table(manifest["inputs"]) for manifest in (then, now)]
     return Replay(
         version=then["version"],
         as_of=then["as_of"],
@@ -123,16 +124,26 @@ def compare_replay(
     )
 
 
+def _feature_table(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+    return next((inputs[name] for name in FEATURE_TABLES if name in inputs), {})
+
+
 def describe_replay(replay: Replay) -> Iterator[str]:
     """Describes a replay in words, line by line."""
+    yield from _describe(replay, f"model {replay.version}, trained again,")
+    if replay.in_use:
+        what = f"its model in use of {replay.in_use.as_of}, fitted again,"
+        yield from _describe(replay.in_use, what)
+
+
+def _describe(replay: Replay, model: str) -> Iterator[str]:
     rows = f"{replay.rows} golden rows"
-    if replay.is_equal:
-        model = f"model {replay.version}, trained again,"
+    if replay.unequal == 0:
         yield f"equal: {model} predicts its {rows} the same to the bit"
     else:
         yield (
-            f"not equal: model {replay.version}, trained again, predicts {replay.unequal} of its "
-            f"{rows} differently, by up to {replay.largest:.3g}"
+            f"not equal: {model} predicts {replay.unequal} of its {rows} differently, by up to "
+            f"{replay.largest:.3g}"
         )
     yield from map(_line, replay.inputs)
     then, now = replay.feature_rows
@@ -151,7 +162,7 @@ def describe_replay(replay: Replay) -> Iterator[str]:
     else:
         yield f"  raw tables and features are the same, {now:,} rows"
     yield from map(_line, replay.others)
-    if not (replay.is_equal or replay.inputs or replay.others or not replay.features):
+    if not (replay.unequal == 0 or replay.inputs or replay.others or not replay.features):
         yield "  no known cause has changed; look for one that the manifest does not record"
 
 

@@ -55,6 +55,8 @@ def _facts(version: Version) -> Iterator[tuple[str, str]]:
         return
     first, last = version.window
     yield "trained", f"as of {version.as_of}, on subscriptions started {first} to {last}"
+    if version.in_use:
+        yield "in use", f"fitted on {version.in_use}"
     yield "algorithm", version.algorithm or ""
     if version.roc_auc is not None:
         interval = "({:.4f} to {:.4f})".format(*version.roc_auc_ci) if version.roc_auc_ci else ""

@@ -1,13 +1,14 @@
 """`churn promote`: makes a model version the champion."""
 
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from churnlib.io.catalog import Catalog
 from churnlib.io.commands import command_line
 from churnlib.settings import Settings
 from churnlib.shown import lines
 from churnlib.versions.compatibility import changed_features
+from churnlib.versions.in_use import AS_TESTED, describe_in_use
 from churnlib.versions.manifest import read_manifest
 from churnlib.versions.promotion import promote_manually, roll_back
 from churnlib.versions.registry import Promotion
@@ -45,6 +46,24 @@ def promote(run: RunOptions, version: str | None, *, force: bool) -> None:
     else:
         done = f"model {champion} is the champion now; before: {promotion.previous or 'none'}"
     print(f"{run.game}: {done}")
+    print(f"{run.game}: {_predictor(catalog, champion, settings)}")
+
+
+def _predictor(catalog: Catalog, version: str, settings: Settings) -> str:
+    """Says which model of the champion predicts the next batches."""
+    model = catalog.model(version)
+    if settings.train.in_use == AS_TESTED:
+        return "batches are predicted by the model as tested (train.in_use)"
+    train = command_line("train", model, "--from-raw")
+    learnt = describe_in_use(model, date.max)
+    if learnt:
+        return (
+            f"its model in use was fitted on {learnt}. To fit it on what is known by now: {train}"
+        )
+    return (
+        "batches are predicted by the model as tested, until a training fits its model in use on "
+        f"all known labels: {train}"
+    )
 
 
 def _feature_warning(catalog: Catalog, version: str, settings: Settings) -> str | None:

@@ -34,6 +34,7 @@ from flows.task import task
         "as_of",
         "horizon_months",
         "outcome",
+        "cohort",
         "campaign",
         "evaluation",
         "train.model_format",
@@ -77,6 +78,7 @@ def score_model(
         as_of=context.window.as_of,
         window=context.window.span,
         horizon_months=context.horizon_months,
+        grain=context.cohort.grain,
         model_version=manifest["version"],
         groups=require_outcomes(
             {name: scores.to_json() for name, scores in groups.items()},
@@ -93,7 +95,7 @@ def score_model(
         **context.data,
         warnings=(
             *context.warnings,
-            *not_at_risk_warnings(not_at_risk["general"], context.outcome),
+            *not_at_risk_warnings(not_at_risk["general"], context.outcome, context.cohort.row_name),
             *new_value_warnings(scored),
         ),
     )

@@ -8,7 +8,7 @@ from churnlib.io import storage
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.io.footer import optional_facts
 from churnlib.uris import name_of
-from churnlib.versions.compatibility import check_known_by
+from churnlib.versions.compatibility import check_known_by, check_not_learnt, has_learnt_of
 from churnlib.versions.in_use import (
     AS_TESTED,
     describe_learnt,
@@ -48,9 +48,9 @@ class Predictor:
 def find_predictor(run: Run, output: Dataset) -> Predictor:
     """Finds the model that predicts a batch; logs which it is, and by which labels it learnt.
 
-    It is the newest model in use of the version that knows no label from after the day of the run;
-    without one, the version as tested. A batch that the version has delivered is made again by the
-    model that made it, unless the run has `--replace`.
+    It is the newest model in use of the version that knows no label from after the day of the run,
+    and has learnt of no row of the batch; without one, the version as tested. A batch that the
+    version has delivered is made again by the model that made it, unless the run has `--replace`.
 
     Args:
         run: The run.
@@ -66,21 +66,25 @@ def find_predictor(run: Run, output: Dataset) -> Predictor:
     newest = _newest(run, model)
     in_use = _delivered_by(run, model, output, newest) if newest else None
     used = read_manifest(in_use) if in_use else manifest
-    warning = check_known_by(used, run.as_of, run.settings.allow_label_overlap)
+    window, allowed = run.window("batch_predict"), run.settings.allow_label_overlap
+    leaks = (
+        check_known_by(used, run.as_of, allowed),
+        check_not_learnt(used, window.first, window.setting, allowed),
+    )
     what = f"by its model in use {name_of(in_use.uri)}" if in_use else "as tested"
     _log(model, f"predicts {what}, fitted on {describe_learnt(used)}")
     if newest and newest != in_use:
         learnt = describe_learnt(read_manifest(newest))
         _log(model, f"has delivered the batch so; --replace predicts it by that fitted on {learnt}")
     others = () if in_use else _as_tested_warnings(run, model, manifest)
-    return Predictor(model, in_use, (*([warning] if warning else ()), *others))
+    return Predictor(model, in_use, (*filter(None, leaks), *others))
 
 
 def _newest(run: Run, model: DatasetRef) -> DatasetRef | None:
     """The newest model in use that may predict; None if the version predicts as tested."""
     if run.settings.train.in_use == AS_TESTED:
         return None
-    found = known_in_use(model, run.as_of)
+    found = known_in_use(model, run.as_of, run.window("batch_predict").first)
     return found[0] if found else None
 
 
@@ -101,8 +105,14 @@ def _delivered_by(
     if name == AS_TESTED:
         return None
     found = find_in_use(model, name)
-    may_predict = found and not check_known_by(read_manifest(found), run.as_of, allowed=True)
-    return found if may_predict else newest
+    return found if found and _may_predict(run, read_manifest(found)) else newest
+
+
+def _may_predict(run: Run, manifest: Mapping[str, Any]) -> bool:
+    """Whether a model in use knows no label from after the day, and none of the batch."""
+    opens = run.window("batch_predict").first
+    leaks = check_known_by(manifest, run.as_of, allowed=True)
+    return not leaks and not has_learnt_of(manifest, opens)
 
 
 def _as_tested_warnings(run: Run, model: DatasetRef, manifest: Mapping[str, Any]) -> Iterator[str]:

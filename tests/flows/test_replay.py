@@ -129,6 +129,9 @@ def test_replay_ignores_later_rows_and_names_changed_tables(
     result = replay(game, version, str(empty_studio.data))
     assert result.is_equal
     assert (result.inputs, result.others) == ((), ())
+    assert result.in_use is not None
+    assert (result.in_use.as_of, result.in_use.rows) == (day, 50)
+    assert (result.in_use.is_equal, result.in_use.features) == (True, True)
 
     # A later extract has more rows, and what is dated later may be another.
     subs = empty_studio.raw(game, "sub_data")
@@ -149,6 +152,8 @@ def test_replay_ignores_later_rows_and_names_changed_tables(
     result = replay(game, version, str(empty_studio.data))
     assert not result.is_equal
     assert not result.features
+    assert result.in_use is not None
+    assert not (result.in_use.is_equal or result.in_use.features)
     assert [change.what for change in result.inputs] == ["raw table sub_data"]
     assert empty_studio.outputs() == before
 
@@ -170,7 +175,7 @@ def test_replay_of_each_documented_algorithm_is_identical(block: str, studio: St
     train_from_raw(game="game1", data_dir=str(studio.data), overrides=overrides)
     status, output = replayed(studio, "game1", "--version", newest(studio, "game1"))
     assert status == 0, output
-    assert "predicts its 50 golden rows the same to the bit" in output
+    assert output.count("predicts its 50 golden rows the same to the bit") == 2, output
 
 
 def test_every_documented_algorithm_is_replayed() -> None:

@@ -12,11 +12,11 @@ from churnlib.errors import ModelError, TooFewRowsError
 from churnlib.model import fit as training_module
 from churnlib.model.calibration import method_for
 from churnlib.model.feature_table import FeatureTable
-from churnlib.model.fit import fit, train
+from churnlib.model.fit import fit, fit_in_use, train
 from churnlib.model.fitted_model import FittedModel
 from churnlib.model.persistence import as_skops, load_pipeline
 from churnlib.model.pipeline import build_pipeline
-from churnlib.model.predict import predict_by
+from churnlib.model.predict import predict, predict_by
 from churnlib.settings import CalibrationChoice, Step
 from churnlib.versions.verification import libraries_of
 from tests.churnlib.model.samples import (
@@ -177,6 +177,36 @@ def test_calibrated_model_is_equal_after_saving_and_loading(
     model = calibrated(name, method)
     loaded = load_pipeline("model.skops", as_skops(model.pipeline), "hawk", "Train again.")
     assert predict_by(loaded, model.schema, ROWS).to_list() == probabilities(model, ROWS)
+
+
+@pytest.mark.parametrize("method", ["sigmoid", "isotonic"])
+def test_model_in_use_is_fitted_to_all_rows_and_calibrated_as_the_tested_one(
+    method: CalibrationChoice,
+) -> None:
+    tested = calibrated("forest", method, ROWS.head(800))
+    before = probabilities(tested, ROWS)
+    settings = training(*PIPELINES["forest"], calibration=method)
+    model = fit_in_use(FeatureTable.of(ROWS), settings, 1, tested)
+    plain = fit(ROWS, training(*PIPELINES["forest"], calibration="none"), seed=1)
+    (rule,) = tested.pipeline.calibrated_classifiers_[0].calibrators
+    expected = rule.predict(predict(plain, ROWS).to_numpy())
+    assert probabilities(model, ROWS) == pytest.approx(expected.tolist(), abs=1e-12)
+    assert model.calibration == tested.calibration
+    assert model.base_rate == plain.base_rate
+    assert probabilities(tested, ROWS) == before
+    loaded = load_pipeline("model.skops", as_skops(model.pipeline), "hawk", "Train again.")
+    assert predict_by(loaded, model.schema, ROWS).to_list() == probabilities(model, ROWS)
+
+
+def test_model_in_use_may_take_columns_that_the_tested_one_had_to_leave_out() -> None:
+    late = pl.col("sub_start_date") >= OPENS
+    rows = ROWS.with_columns(vip_months=pl.when(late).then(pl.col("sub_months")))
+    tested = calibrated("forest", "sigmoid", rows.filter(~late), calibration_months=1)
+    settings = training(*PIPELINES["forest"], calibration="sigmoid")
+    model = fit_in_use(FeatureTable.of(rows), settings, 1, tested)
+    taken = [{feature.name for feature in each.schema.features} for each in (model, tested)]
+    assert taken[0] - taken[1] == {"vip_months"}
+    assert all(0 < p < 1 for p in probabilities(model, rows))
 
 
 def test_libraries_inside_a_calibrated_model_are_listed() -> None:

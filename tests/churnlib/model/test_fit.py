@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 
 from churnlib.errors import ModelError
-from churnlib.model.fit import Training, fit, train
+from churnlib.model.feature_table import FeatureTable
+from churnlib.model.fit import Training, fit, fit_in_use, train
 from churnlib.model.predict import SCORED_COLUMNS
 from tests.churnlib.model.samples import (
     BOOSTING,
@@ -134,6 +135,14 @@ def test_validation_months_may_have_one_outcome() -> None:
         .cast(pl.Int8)
     )
     assert days(trained(stayed), "validation") == {day(5), day(6)}
+
+
+def test_model_in_use_without_calibration_is_a_fit_to_all_rows() -> None:
+    settings = training(*PIPELINES["boosting"])
+    tested = fit(ROWS.head(120), settings, seed=3)
+    model = fit_in_use(FeatureTable.of(ROWS), settings, 3, tested)
+    assert probabilities(model, ROWS) == probabilities(fit(ROWS, settings, seed=3), ROWS)
+    assert probabilities(model, ROWS) != probabilities(tested, ROWS)
 
 
 @pytest.mark.parametrize("outcome", [0, 1])

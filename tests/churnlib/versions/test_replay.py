@@ -1,6 +1,7 @@
 """Replays: whether a model trained again is equal, and the description of changes."""
 
 import copy
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -146,3 +147,20 @@ def test_an_earlier_version_is_replayed_with_what_was_done_then() -> None:
     assert settings_from(manifest, "data", settings.engine).train.max_categories == 254
     del manifest["settings"]["train"]["max_categories"]
     assert settings_from(manifest, "data", settings.engine).train.max_categories is None
+
+
+def test_replay_is_equal_only_if_that_of_the_model_in_use_is() -> None:
+    tested = compare_replay(THEN, now(), GOLDEN, SAME)
+    inputs = {"in_use_features": {"fingerprint": "e" * 64, "rows": 140}}
+    then = {**THEN, "as_of": "2025-04-01", "inputs": inputs}
+    in_use = compare_replay(then, then, GOLDEN, SAME)
+    both = replace(tested, in_use=in_use)
+    assert both.is_equal
+    assert description(both).splitlines()[2:] == [
+        "equal: its model in use of 2025-04-01, fitted again, predicts its 3 golden rows the same "
+        "to the bit",
+        "  raw tables and features are the same, 140 rows",
+    ]
+    other = compare_replay(then, then, GOLDEN, SAME + 1e-9)
+    assert not replace(tested, in_use=other).is_equal
+    assert "not equal: its model in use of 2025-04-01" in description(replace(both, in_use=other))
