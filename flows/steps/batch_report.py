@@ -18,6 +18,7 @@ from churnlib.report.verdicts import against_chance
 from churnlib.report.write import write_report
 from churnlib.schemas.columns import DAY, LABEL, PROBABILITY, SUB_ID, SUB_START_DATE
 from churnlib.settings import CohortSettings
+from churnlib.versions.in_use import AS_TESTED
 from flows.engine.events import BatchScored
 from flows.steps.at_risk import count_by_group, not_at_risk_warnings
 from flows.steps.past_model import past_importance, past_model_facts
@@ -106,7 +107,7 @@ def score_batch(
         campaign=_campaign(known, predictions, context),
         **breakdown(known, evaluation.segment_columns, evaluation.most_values),
         **past_importance(model, features, known, allow_joblib=context.allow_joblib),
-        **facts | {"facts": {"predictions": len(known), **facts["facts"]}},
+        **facts | {"facts": {**predicted_by(predictions, known), **facts["facts"]}},
         **context.data,
         warnings=(
             *context.warnings,
@@ -118,6 +119,13 @@ def score_batch(
     written = write_report(report, output, known)
     _event(report, context).emit()
     return written
+
+
+def predicted_by(predictions: DatasetRef, known: pl.DataFrame) -> dict[str, Any]:
+    """Facts for the report: how many predictions are scored, and which model made them."""
+    in_use = optional_fact(predictions, "model_in_use") or AS_TESTED
+    what = "the model as tested" if in_use == AS_TESTED else f"the model in use {in_use}"
+    return {"predictions": len(known), "predicted by": what}
 
 
 def _campaign(
