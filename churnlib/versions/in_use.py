@@ -104,10 +104,7 @@ def knows_until(manifest: Mapping[str, Any]) -> date:
 def describe_learnt(manifest: Mapping[str, Any]) -> str:
     """Says by which labels a model learnt, for reports and lists."""
     first, last = manifest["window"]
-    return (
-        f"subscriptions started {first} to {last}, labels available up to "
-        f"{manifest['labels_known_by']}"
-    )
+    return f"rows of {first} to {last}, labels available up to {manifest['labels_known_by']}"
 
 
 def describe_in_use(model: Dataset | DatasetRef, as_of: date) -> str | None:
