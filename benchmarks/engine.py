@@ -14,8 +14,10 @@ from churnlib.io import datasets
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import DatasetRef
 from churnlib.raw.availability import latest_day
+from churnlib.schemas.columns import CHAR_ID, SUB_ID
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.settings import Settings, load_settings
+from flows.steps.past_contacts import collect_contacts
 from flows.steps.run import SubscriptionWindow
 from flows.steps.standard_features import StandardRequest, build_standard_features
 from flows.steps.table_tasks import check_raw, count_unknown
@@ -64,6 +66,7 @@ def features(data_dir: Path, game: str) -> None:
     build_window_features.fn(
         standard,
         tuple(tables[spec.name] for spec in raw.activity),
+        no_contacts(catalog, settings),
         catalog.features("train"),
         WindowRequest(
             whole,
@@ -74,6 +77,13 @@ def features(data_dir: Path, game: str) -> None:
         ),
         engine=settings.engine,
     )
+
+
+def no_contacts(catalog: Catalog, settings: Settings) -> DatasetRef:
+    """Writes that no earlier batch contacted anyone."""
+    types = raw_tables(settings).subscriptions.types
+    ids = {name: str(types[name]) for name in (CHAR_ID, SUB_ID)}
+    return collect_contacts.fn((), catalog.contacts(), ids)
 
 
 def _opened(data_dir: Path, game: str) -> tuple[Settings, Catalog]:

@@ -21,6 +21,7 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
+from benchmarks.engine import no_contacts
 from churnlib.features.activity import ActivityFeatures
 from churnlib.features.cohort_rows import CohortRows
 from churnlib.io import datasets
@@ -93,7 +94,8 @@ def features_of(folder: str) -> Build:
         ActivityFeatures.of(settings),
     )
     places = (catalog.standard_features(), catalog.checked("character_currency"))
-    tables = tuple(datasets.ref(place) for place in places)
+    standard, currency = (datasets.ref(place) for place in places)
+    tables = (standard, no_contacts(catalog, settings), currency)
     function = partial(window_features, request=request)
     return Build(function, tables, catalog.features("train"), BUILD_ID)
 

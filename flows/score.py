@@ -25,6 +25,7 @@ from flows.steps.in_use import (
 )
 from flows.steps.own_settings import try_warnings
 from flows.steps.past_churn import past_churn_warnings
+from flows.steps.past_contacts import collect_contacts
 from flows.steps.promotion import apply_back_test, promotes, record_back_test
 from flows.steps.raw_tables import cohort_kinds
 from flows.steps.reports import check_segments, keep_reports, score_context, show
@@ -40,6 +41,7 @@ from flows.steps.window_features import build_window_features, check_first, wind
     "score",
     tasks=(
         *TABLE_TASKS,
+        collect_contacts,
         build_window_features,
         score_model,
         build_in_use_features,
@@ -80,7 +82,9 @@ def score(run: Run) -> tuple[DatasetRef, ...]:
     )
     keep_reports(run, plan.model, reports)
     if promotes(run, reports[0]):  # First, so that a champion has its model in use at once.
-        warn(refresh_in_use(run, plan.model, KnownTables(standard, sources, tables)))
+        warn(
+            refresh_in_use(run, plan.model, KnownTables(standard, sources, tables, cohort.contacts))
+        )
     apply_back_test(run, plan, cohort.features, reports[0])
     show(reports)
     return reports

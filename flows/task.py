@@ -46,6 +46,7 @@ def task(
     reads: tuple[str, ...] = (),
     writes: tuple[str, ...] = (),
     settings: tuple[str, ...] = (),
+    earlier: tuple[str, ...] = (),
     uses: tuple[str, ...] = (),
     notes: tuple[str, ...] = (),
     cached: bool = True,
@@ -58,6 +59,7 @@ def task(
     reads: tuple[str, ...] = (),
     writes: tuple[str, ...] = (),
     settings: tuple[str, ...] = (),
+    earlier: tuple[str, ...] = (),
     uses: tuple[str, ...] = (),
     notes: tuple[str, ...] = (),
     cached: bool = True,
@@ -79,6 +81,7 @@ def task(
         reads: The datasets that it reads, for the map; see `flows.engine.node.Node`.
         writes: The datasets that it writes.
         settings: The settings that it takes, by dotted path.
+        earlier: The datasets of earlier runs that it reads, which the map leaves out.
         uses: Modules in which the function looks things up by a name from the configuration, and
             files of a package that it reads. Any change in them makes the task run again.
         notes: Parameters that do not affect the result, such as how much memory to use; a changed
@@ -92,7 +95,7 @@ def task(
         TypeError: The function is async, or `notes` names no parameter of it. When called: an
             argument or the result holds something other than datasets, records and plain values.
     """
-    node = Node(reads, writes, settings)
+    node = Node(reads, writes, settings, earlier)
     policy = DependencyCache(uses=uses, notes=notes) if cached else NO_CACHE
     if function is None:
         return functools.partial(_make_task, node=node, notes=notes, policy=policy, options=options)

@@ -24,6 +24,7 @@ from flows.steps.in_use import (
 )
 from flows.steps.outcome_check import LabelRequest, check_outcomes
 from flows.steps.past_churn import past_churn_warnings
+from flows.steps.past_contacts import collect_contacts
 from flows.steps.raw_tables import cohort_kinds
 from flows.steps.registration import register, register_version
 from flows.steps.reports import keep_reports, show, training_context
@@ -43,6 +44,7 @@ from flows.steps.window_features import build_window_features, check_first, wind
     tasks=(
         check_model,
         *TABLE_TASKS,
+        collect_contacts,
         build_window_features,
         check_outcomes,
         fit_model,
@@ -76,12 +78,13 @@ def train(run: Run) -> DatasetRef:
         unit_change_warnings(cohort.features),
     )
     model = fit_version(run, cohort)
-    known = KnownTables(standard, sources, tables)
+    known = KnownTables(standard, sources, tables, cohort.contacts)
     warnings += warn(refresh_in_use(run, champion_after(run, model), known))
     reports = report_training(
         model,
         run.catalog.report("in_sample_report"),
         cohort.features,
+        standard,
         training_context(run, cohort.sources, warnings, describe_predictor(run, model)),
     )
     keep_reports(run, model, reports)

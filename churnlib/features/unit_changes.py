@@ -13,7 +13,7 @@ from statistics import fmean
 import polars as pl
 from polars import selectors as cs
 
-from churnlib.schemas.columns import CHAR_ID, LABEL, SUB_ID, SUB_START_DATE
+from churnlib.schemas.columns import NEVER_FEATURES, day_column
 
 MIN_MONTHS = 3
 """The minimum number of months before and after a change."""
@@ -51,9 +51,10 @@ def find_unit_changes(rows: pl.LazyFrame) -> list[UnitChange]:
     Returns:
         The greatest change of each column that has one, in the order of the table.
     """
-    numbers = cs.numeric() - cs.by_name(CHAR_ID, SUB_ID, LABEL, require_all=False)
+    numbers = cs.numeric() - cs.by_name(*NEVER_FEATURES, require_all=False)
     sizes = numbers.cast(pl.Float64).abs().replace(0, None)
-    month = pl.col(SUB_START_DATE).dt.truncate("1mo").alias(_MONTH)
+    day = day_column(rows.collect_schema())
+    month = pl.col(day).dt.truncate("1mo").alias(_MONTH)
     months = (
         rows.select(sizes.log10().clip(-LIMIT, LIMIT), month)
         .group_by(_MONTH)

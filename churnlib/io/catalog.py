@@ -105,6 +105,10 @@ class Catalog:
         """The features and labels of the rows of a flow's window, or of all known labels."""
         return self._place(f"{flow}_features", "04_feature", f"{flow}_features.parquet")
 
+    def contacts(self) -> Dataset:
+        """Whom earlier batches contacted, and whom they held out."""
+        return self._place("contacts", "04_feature", "contacts.parquet")
+
     def predict_features(self, window_start: date) -> Dataset:
         """The features of a batch, which has no labels yet."""
         month = month_name(window_start)
@@ -132,6 +136,10 @@ class Catalog:
         check_version_name(name, self.game)
         model = self.model(version)
         return Dataset(MODEL_IN_USE, self.game, join(model.uri, IN_USE, name))
+
+    def models_in_use(self) -> Dataset:
+        """The manifests of the models that predict batches, each in the folder of its version."""
+        return self._place(MODEL_IN_USE, "06_models", join("*", IN_USE, "*", "manifest.json"))
 
     def champion(self) -> Dataset:
         """The file that names the champion, the model version in use."""

@@ -253,7 +253,7 @@ def why_missing(predictions: Predictions) -> str | None:
 
 def why_undefined(predictions: Predictions) -> str | None:
     """Why the ranking cannot be judged; None if it can."""
-    n = len(predictions.outcome)
+    n = predictions.subscriptions
     if not predictions.is_mixed:
         churned = bool(predictions.outcome.any())
         if n == 1:

@@ -100,9 +100,11 @@ class Scores(_MetricAttributes):
     bootstrap that draws characters; see `churnlib.metrics.bootstrap`.
 
     Attributes:
-        n: The number of subscriptions scored: those with a label.
+        n: The number of rows scored: subscriptions, or subscriptions and months, with a label.
         positives: The number of them that churned.
-        immature: The number of subscriptions left out because their label is not yet available.
+        immature: The number of rows left out because their label is not yet available.
+        subscriptions: The number of subscriptions that the scored rows are of.
+        churned_subscriptions: The number of them that churned, in one row or several.
         without_currency: The number of those scored without a visible currency row; None if not
             counted.
         threshold: The probability from which a subscription counts as predicted to churn; None if
@@ -119,6 +121,8 @@ class Scores(_MetricAttributes):
     n: int
     positives: int
     immature: int
+    subscriptions: int
+    churned_subscriptions: int
     without_currency: int | None
     threshold: float | None = None
     values: Mapping[str, float | None] = field(default_factory=_unknown)
@@ -163,10 +167,11 @@ def evaluate(
     """Computes the metrics of all subscriptions, and of new characters.
 
     Args:
-        scored: One row per subscription: `char_id`, `sub_id`, `is_first_sub`, `sub_churn` (null if
-            not yet available), `churn_probability`, and optionally `baseline_probability` and
-            `currency_age_months`. Without `char_id`, each row counts as a character, so intervals
-            are too narrow if characters have several rows.
+        scored: One row per subscription, or per subscription and month: `char_id`, `sub_id`,
+            `is_first_sub`, `sub_churn` (null if not yet available), `churn_probability`, and
+            optionally `day`, `baseline_probability` and `currency_age_months`. Without `char_id`,
+            each subscription counts as a character, so intervals are too narrow if characters have
+            several.
         threshold: The probability from which a subscription counts as predicted to churn.
         base_rate: The share of churners among the rows that the model was fitted on.
 
@@ -186,10 +191,8 @@ def evaluate(
     new = everyone.where(known["is_first_sub"].cast(pl.Boolean).to_numpy())
     immature = scored.filter(pl.col(LABEL).is_null())
     return {
-        "general": _score(known, everyone, len(immature), base_rate),
-        "new_characters": _score(
-            known.filter(is_new), new, len(immature.filter(is_new)), base_rate
-        ),
+        "general": _score(known, everyone, immature, base_rate),
+        "new_characters": _score(known.filter(is_new), new, immature.filter(is_new), base_rate),
     }
 
 
@@ -199,7 +202,7 @@ def score_group(
     """Computes the metrics of one group of subscriptions; see `evaluate` for the arguments."""
     scored = _checked(scored, threshold, base_rate, ())
     known = known_rows(scored)
-    immature = len(scored) - len(known)
+    immature = scored.filter(pl.col(LABEL).is_null())
     return _score(known, Predictions.of(known, threshold), immature, base_rate)
 
 
@@ -219,20 +222,22 @@ def _checked(
 
 
 def _score(
-    known: pl.DataFrame, predictions: Predictions, immature: int, base_rate: float | None
+    known: pl.DataFrame, predictions: Predictions, immature: pl.DataFrame, base_rate: float | None
 ) -> Scores:
     n, positives = len(known), int(known[LABEL].sum())
     counts = Scores(
         n=n,
         positives=positives,
-        immature=immature,
+        immature=len(immature),
+        subscriptions=predictions.subscriptions,
+        churned_subscriptions=predictions.churned_subscriptions,
         without_currency=known["currency_age_months"].null_count()
         if "currency_age_months" in known.columns
         else None,
         threshold=predictions.threshold,
     )
     if n == 0:
-        return replace(counts, reason=_why_no_labels(immature))
+        return replace(counts, reason=_why_no_labels(immature[SUB_ID].n_unique()))
     measured = measure(predictions, "groups")
     reasons = (why_missing(predictions), _why_no_precision(predictions))
     return replace(
@@ -249,10 +254,10 @@ def _score(
     )
 
 
-def _why_no_labels(immature: int) -> str:
-    if not immature:
+def _why_no_labels(subs: int) -> str:
+    if not subs:
         return "there are no subscriptions"
-    which = "the only subscription" if immature == 1 else f"any of the {immature:,} subscriptions"
+    which = "the only subscription" if subs == 1 else f"any of the {subs:,} subscriptions"
     return f"the label is not yet available for {which}"
 
 

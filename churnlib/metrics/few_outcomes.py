@@ -40,11 +40,27 @@ def too_few(scores: Mapping[str, Any]) -> str | None:
     least = scores.get("min_outcomes")
     if least is None:
         return None
-    churned = scores["positives"]
-    stayed = scores["n"] - churned
+    churned, stayed = outcomes_of(scores)
     if min(churned, stayed) >= least:
         return None
     return (
         f"a verdict on the ranking needs {least:,} churners and {least:,} others, and there are "
         f"{churned:,} and {stayed:,}"
     )
+
+
+def outcomes_of(scores: Mapping[str, Any]) -> tuple[int, int]:
+    """The number of subscriptions of a group that churned, and of those that did not.
+
+    Where a subscription has several rows, its churn is in the label of several, which say little
+    more than one.
+
+    Args:
+        scores: The metrics of a group; those of an earlier version count a row a subscription.
+
+    >>> outcomes_of({"n": 300, "positives": 60, "subscriptions": 50, "churned_subscriptions": 12})
+    (12, 38)
+    """
+    n: int = scores.get("subscriptions", scores["n"])
+    churned: int = scores.get("churned_subscriptions", scores["positives"])
+    return churned, n - churned

@@ -9,7 +9,7 @@ import polars as pl
 
 from churnlib.errors import DataError
 from churnlib.metrics import ranking
-from churnlib.metrics.bootstrap import Flags, Floats, Resampling
+from churnlib.metrics.bootstrap import Flags, Floats, Resampling, Whole
 from churnlib.metrics.intervals import (
     CONFIDENCE,
     Interval,
@@ -18,7 +18,7 @@ from churnlib.metrics.intervals import (
     standard_error,
 )
 from churnlib.metrics.ranking import Tally, levels
-from churnlib.schemas.columns import CHAR_ID, LABEL, PROBABILITY, SUB_ID
+from churnlib.schemas.columns import CHAR_ID, DAY, LABEL, PROBABILITY, SUB_ID
 
 MAX_LEVELS = 1000
 """How many levels of probability the draws distinguish; ranks within one count as ties."""
@@ -34,12 +34,14 @@ class Predictions:
         characters: Bootstrap draws of the characters that the subscriptions belong to.
         threshold: The probability from which a subscription counts as predicted to churn; None if
             there is none.
+        subs: The number of the subscription of each row; None if each is another.
     """
 
     outcome: Flags
     probability: Floats
     characters: Resampling
     threshold: float | None = None
+    subs: Whole | None = None
 
     @classmethod
     def of(cls, rows: pl.DataFrame, threshold: float | None = None) -> "Predictions":
@@ -49,8 +51,8 @@ class Predictions:
         has the same interval in every table.
 
         Args:
-            rows: One row per subscription, all with a label; see `known_rows`. Without `char_id`
-                each subscription counts as a character.
+            rows: One row per subscription, or per subscription and month, all with a label; see
+                `known_rows`. Without `char_id` each subscription counts as a character.
             threshold: See `Predictions`.
         """
         characters = rows[CHAR_ID if CHAR_ID in rows.columns else SUB_ID]
@@ -59,6 +61,7 @@ class Predictions:
             probabilities(rows, PROBABILITY),
             Resampling.over(characters),
             threshold,
+            None if rows[SUB_ID].is_unique().all() else rows[SUB_ID].rank("dense").to_numpy(),
         )
 
     def where(self, keep: Flags) -> "Predictions":
@@ -68,7 +71,21 @@ class Predictions:
             self.probability[keep],
             self.characters.where(keep),
             self.threshold,
+            None if self.subs is None else self.subs[keep],
         )
+
+    @cached_property
+    def subscriptions(self) -> int:
+        """The number of subscriptions."""
+        return self._subscriptions(np.ones(len(self.outcome), np.bool_))
+
+    @cached_property
+    def churned_subscriptions(self) -> int:
+        """The number of subscriptions that churned, in one of their rows or several."""
+        return self._subscriptions(self.outcome)
+
+    def _subscriptions(self, rows: Flags) -> int:
+        return int(rows.sum()) if self.subs is None else len(np.unique(self.subs[rows]))
 
     @cached_property
     def tally(self) -> Tally:
@@ -196,4 +213,5 @@ def with_label(scored: pl.DataFrame) -> pl.DataFrame:
 
 def known_rows(scored: pl.DataFrame) -> pl.DataFrame:
     """Selects the rows that have a label, in an order that does not depend on that of the input."""
-    return with_label(scored).sort(PROBABILITY, SUB_ID)
+    day = [DAY] if DAY in scored.columns else []
+    return with_label(scored).sort(PROBABILITY, SUB_ID, *day)

@@ -16,8 +16,18 @@ from churnlib.metrics.definitions import (
 )
 from churnlib.metrics.intervals import Interval
 from churnlib.metrics.predictions import Predictions, known_rows
-from churnlib.schemas.columns import CHAR_ID, LABEL, PROBABILITY, SUB_ID, day_column
-from churnlib.schemas.outputs import output_tables
+from churnlib.schemas.columns import (
+    CAMPAIGN,
+    CHAR_ID,
+    LABEL,
+    MONTHS_LEFT,
+    PROBABILITY,
+    SEGMENTS_BY_MONTH,
+    SUB_ID,
+    TENURE,
+    day_column,
+)
+from churnlib.schemas.outputs import cohort_columns, output_tables
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.schemas.validation import (
     as_frame,
@@ -32,6 +42,8 @@ from churnlib.settings import Settings
 
 CHARACTERS = "characters"
 """The segments of every report: new and returning characters."""
+BINS: Mapping[str, Sequence[int]] = {TENURE: (0, 1, 4, 7, 13), MONTHS_LEFT: (0, 1, 4, 7, 13)}
+"""Segments of every report whose rows have these columns: the first value of each."""
 MIN_ROWS = 20
 """With fewer labelled subscriptions, only the counts and the churn rate are reported."""
 
@@ -41,14 +53,16 @@ class Segment:
     """The metrics of a part of the subscriptions; see `churnlib.metrics.evaluate.Scores`.
 
     Attributes:
-        value: The value that its subscriptions share, or a month such as `2024-05`; None if the
-            value is not known.
+        value: The value that its subscriptions share, a range such as `1 to 3`, or a month such as
+            `2024-05`; None if the value is not known.
+        subscriptions: The number of subscriptions that the `n` rows are of.
     """
 
     value: str | None
     n: int
     positives: int
     immature: int
+    subscriptions: int
     values: Mapping[str, float | None]
     intervals: Mapping[str, Interval | None]
     reason: str | None = None
@@ -60,6 +74,7 @@ class Segment:
             "n": self.n,
             "positives": self.positives,
             "immature": self.immature,
+            "subscriptions": self.subscriptions,
             **self.values,
             "intervals": dict(self.intervals),
             "reason": self.reason,
@@ -74,9 +89,12 @@ def check_segments(columns: Sequence[str], settings: Settings) -> None:
         settings: The settings of the game.
 
     Raises:
-        SettingsError: A column is not a standard feature, or does not hold categories.
+        SettingsError: A column is no standard feature and no other column of the cohort, or does
+            not hold categories.
     """
-    known, ids = output_tables(settings)["standard_features"].types, raw_tables(settings).ids
+    cohort = {name: each.dtype for name, each in cohort_columns(settings.cohort).items()}
+    known = output_tables(settings)["standard_features"].types | cohort
+    ids = raw_tables(settings).ids
     possible = [
         name
         for name, dtype in known.items()
@@ -98,8 +116,10 @@ def breakdown(
     Args:
         scored: See `churnlib.metrics.evaluate.evaluate`; with the columns, and the
             day: `day`, or `sub_start_date` without it.
-        columns: The columns to group by, in addition to new and returning characters: text, flags
-            or whole numbers.
+        columns: The columns to group by: text, flags or whole numbers. New and returning
+            characters are always grouped, and where the rows have them, `tenure_months` and
+            `months_left`, in ranges, and `months_missed_in_a_row`; and by what a campaign did, if
+            it reached any (`campaign`).
         most_values: The maximum number of values per column, the most frequent ones; the others
             form one group.
 
@@ -115,8 +135,14 @@ def breakdown(
     is_new = pl.when("is_first_sub").then(pl.lit("new")).otherwise(pl.lit("returning"))
     keys = {
         CHARACTERS: _Key(is_new),
-        **{name: _frequent_values(scored[name], most_values) for name in columns},
+        **{
+            name: _Key(_range(name)) if name in BINS else _frequent_values(values, most_values)
+            for name in dict.fromkeys((*SEGMENTS_BY_MONTH, *columns))
+            if (values := scored.get_column(name, default=None)) is not None
+        },
     }
+    if CAMPAIGN in scored.columns and scored[CAMPAIGN].n_unique() > 1:
+        keys[CAMPAIGN] = _Key(pl.col(CAMPAIGN))
     month = _Key(pl.col(day_column(scored.columns)).dt.strftime("%Y-%m"))
     known = known_rows(scored)
     everyone = Predictions.of(known)
@@ -163,6 +189,17 @@ class _Key:
         return (2,) if value == self.rest else (0, *_natural_order(value))
 
 
+def _range(name: str) -> pl.Expr:
+    """The range of `BINS` that a number lies in, as text."""
+    firsts = BINS[name]
+    lasts = [following - 1 for following in firsts[1:]]
+    ranges = [f"{a}" if a == b else f"{a} to {b}" for a, b in zip(firsts, lasts, strict=False)]
+    texts = zip(firsts, [*ranges, f"{firsts[-1]} or more"], strict=True)
+    return pl.coalesce(
+        pl.when(pl.col(name) >= first).then(pl.lit(text)) for first, text in reversed(list(texts))
+    )
+
+
 def _frequent_values(values: pl.Series, most: int) -> _Key:
     value = pl.col(values.name).cast(pl.String)
     counts = values.cast(pl.String).drop_nulls().value_counts(name="rows").rows()
@@ -205,8 +242,8 @@ def _segments(
 def _segment(value: str | None, immature: int, everyone: Predictions, keep: pl.Series) -> Segment:
     predictions = everyone.where(keep.to_numpy())
     n, positives = len(predictions.outcome), int(predictions.outcome.sum())
-    counts = (value, n, positives, immature)
-    if n < MIN_ROWS:
+    counts = (value, n, positives, immature, predictions.subscriptions)
+    if predictions.subscriptions < MIN_ROWS:
         values: dict[str, float | None] = values_of({}, "segments")
         if n:
             values["base_rate"] = positives / n

@@ -1,5 +1,6 @@
 """Calibration of probabilities on later months than those that the model was fitted on."""
 
+from collections.abc import Mapping
 from copy import copy
 from typing import Any
 
@@ -16,10 +17,11 @@ from churnlib.model.feature_schema import FeatureSchema
 from churnlib.model.feature_table import FeatureTable
 from churnlib.model.fitted_model import Calibration, Fitted, Method
 from churnlib.model.threads import one_thread
+from churnlib.model.weights import Weights
 from churnlib.months import first_day, shift_months
 from churnlib.schemas.columns import DAY, LABEL
 from churnlib.schemas.validation import first_and_last
-from churnlib.settings import TrainSettings
+from churnlib.settings import TrainSettings, rows_in
 
 UNCALIBRATED = (
     "AdaBoostClassifier",
@@ -160,7 +162,11 @@ def read_calibration_rows(
 
 
 def calibrate(
-    pipeline: Pipeline, method: Method, features: pl.DataFrame, outcome: NDArray[np.int64]
+    pipeline: Pipeline,
+    method: Method,
+    features: pl.DataFrame,
+    outcome: NDArray[np.int64],
+    weights: Weights | None = None,
 ) -> CalibratedClassifierCV:
     """Calibrates the probabilities of a fitted pipeline, which itself stays unchanged.
 
@@ -169,10 +175,11 @@ def calibrate(
         method: `sigmoid` or `isotonic`.
         features: The features of rows that the pipeline was not fitted on.
         outcome: Whether each churned.
+        weights: The weight of each row; None if all are equal.
     """
     calibrated = CalibratedClassifierCV(FrozenEstimator(pipeline), method=method, cv=FOLDS)
     with one_thread():
-        return calibrated.fit(features, outcome)
+        return calibrated.fit(features, outcome, sample_weight=weights)
 
 
 def calibrated_alike(pipeline: Pipeline, tested: Fitted) -> Fitted:
@@ -204,15 +211,15 @@ def calibration_record(rows: pl.DataFrame, method: Method) -> Calibration:
     return Calibration(method, start, end, rows=len(rows), churned=int(rows[LABEL].sum()))
 
 
-def describe_calibration(used: dict[str, Any] | None) -> str:
-    """Describes the calibration in a manifest.
+def describe_calibration(used: dict[str, Any] | None, settings: Mapping[str, Any]) -> str:
+    """Describes the calibration in a manifest, with the settings there.
 
     >>> from datetime import date
     >>> rows = Calibration("isotonic", date(2024, 4, 1), date(2024, 6, 30), 1_234, 200)
-    >>> describe_calibration(rows.to_json())
+    >>> describe_calibration(rows.to_json(), {})
     'isotonic, on 1,234 subscriptions started 2024-04-01 to 2024-06-30'
     """
     if used is None:
         return "none"
-    months = f"{used['start']} to {used['end']}"
-    return f"{used['method']}, on {used['rows']:,} subscriptions started {months}"
+    rows = rows_in(settings, used["start"], used["end"])
+    return f"{used['method']}, on {used['rows']:,} {rows}"

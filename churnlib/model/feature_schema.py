@@ -11,11 +11,8 @@ from churnlib.errors import ModelError, closest
 from churnlib.model.pooling import Pooled, pool
 from churnlib.raw.number_texts import advice
 from churnlib.raw.spellings import reads_as
-from churnlib.schemas.columns import KEYS, LABEL
+from churnlib.schemas.columns import NEVER_FEATURES
 from churnlib.settings import FeatureChoice
-
-NEVER = frozenset({*KEYS, "churned_on", LABEL})
-"""Columns that are never features: keys, and what is known only later."""
 
 Kind = Literal["number", "flag", "category"]
 LARGEST = 1e38
@@ -258,7 +255,7 @@ def choose(columns: Mapping[str, pl.DataType], choice: FeatureChoice) -> list[st
     Raises:
         ModelError: A listed column does not exist or cannot be a feature, or none is left.
     """
-    possible = [n for n, t in columns.items() if n not in NEVER and _kind(t) is not None]
+    possible = [n for n, t in columns.items() if n not in NEVER_FEATURES and _kind(t) is not None]
     for setting, names in (("include", choice.include or ()), ("exclude", choice.exclude)):
         for name in names:
             if name not in possible:

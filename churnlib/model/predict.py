@@ -13,7 +13,15 @@ from churnlib.model.feature_schema import FeatureSchema
 from churnlib.model.feature_table import FeatureTable
 from churnlib.model.threads import one_thread, threads_for
 from churnlib.raw.shortfall import LEVEL, MIN_DISPERSION, probability_of_at_most
-from churnlib.schemas.columns import BASELINE, DAY, KEYS, LABEL, PROBABILITY, SUB_ID
+from churnlib.schemas.columns import (
+    BASELINE,
+    DAY,
+    KEYS,
+    LABEL,
+    PROBABILITY,
+    SEGMENTS_BY_MONTH,
+    SUB_ID,
+)
 from churnlib.schemas.validation import as_frame
 
 if TYPE_CHECKING:
@@ -74,7 +82,8 @@ class Scored:
     """Rows with predictions.
 
     Attributes:
-        rows: Those of `SCORED_COLUMNS` that exist, in the order of the feature table.
+        rows: Those of `SCORED_COLUMNS` and `SEGMENTS_BY_MONTH` that exist, in the order of the
+            feature table.
         unknown: Number of rows with a category that training did not see, by column; without
             columns in which training pooled rare ones.
         rare: Number of rows with a category that training pooled or did not see, by column, where
@@ -114,7 +123,7 @@ def predict_in_parts(
     Raises:
         ModelError: See `predict`.
     """
-    wanted = dict.fromkeys((*SCORED_COLUMNS, *also))
+    wanted = dict.fromkeys((*SCORED_COLUMNS, *SEGMENTS_BY_MONTH, *also))
     kept: list[pl.DataFrame] = []
     unknown: Counter[str] = Counter()
     beyond: Counter[str] = Counter()

@@ -103,7 +103,8 @@ def _answers(report: Report) -> Iterator[Answer]:
     if report.comparison:
         earlier = report.comparison_is_earlier
         question = "When it became champion" if earlier else "Compared with the champion"
-        yield Answer("champion", question, against_champion(report.comparison, earlier=earlier))
+        verdict = against_champion(report.comparison, report.grain, earlier=earlier)
+        yield Answer("champion", question, verdict)
     if verdict := calibration(scores):
         yield Answer("calibration", "Calibration", verdict)
 
@@ -188,10 +189,10 @@ def _whom_to_contact(report: Report) -> Verdict:
 
 def _predict_again(report: Report) -> Verdict:
     """The advice if too few subscriptions of a batch were predicted to judge the model by it."""
-    scores = report.groups["general"]
+    scores, rows = report.groups["general"], f"{report.words.row}s"
     predicted, missed = scores["n"] + scores["immature"], report.not_predicted or 0
     reason = (
-        f"{count(predicted)} of the {count(predicted + missed)} subscriptions of its window were "
+        f"{count(predicted)} of the {count(predicted + missed)} {rows} of its window were "
         "predicted, which is too few to judge the model by. A backfill of batch-predict predicts "
         "all of them, with the same model; then score the batch again."
     )

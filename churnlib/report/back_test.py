@@ -39,7 +39,7 @@ class BackTest:
     As the last expression of a notebook cell, it is shown as a page.
 
     Attributes:
-        rows: One row per subscription: keys, label, `churn_probability`, `baseline_probability`.
+        rows: One row per row of the test: keys, label, `churn_probability`, `baseline_probability`.
         scores: The metrics, by group; see `churnlib.evaluate`.
         report: The report, as data.
     """
@@ -52,10 +52,10 @@ class BackTest:
         first, last = self.report.window
         lines = [
             f"BackTest of model {self.report.model_version} on {self.report.game}",
-            f"  subscriptions started {first} to {last}, outcomes as of {self.report.as_of}",
+            f"  {self.report.words.within(first, last)}, outcomes as of {self.report.as_of}",
         ]
         for group, scores in self.scores.items():
-            counts = f"{scores.n:,} subscriptions, {scores.positives:,} churned"
+            counts = f"{scores.n:,} {self.report.words.row}s, {scores.positives:,} churned"
             auc, interval = scores.roc_auc, scores.roc_auc_ci
             ranking = "" if auc is None else f", ROC AUC {auc:.4f}"
             ranking += "" if interval is None else " ({:.4f} to {:.4f})".format(*interval)
@@ -180,6 +180,7 @@ def back_test(
         campaign=evaluate_campaign(scored, offer, threshold, "break_even").to_json(),
         importance=[feature.to_json() for feature in importance],
         changes=changes(settings),
+        grain=settings.cohort.grain,
         facts={"pooled categories": pooled} if pooled else {},
         **breakdown(scored, evaluation.segment_columns, evaluation.most_values),
     )

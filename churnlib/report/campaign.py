@@ -42,11 +42,12 @@ def terms(campaign: Plain) -> str:
     )
 
 
-def expected_gain(campaign: Plain) -> Table:
+def expected_gain(campaign: Plain, of: str = "subscription") -> Table:
     """The campaign at the chosen threshold, at the best one in hindsight, and with everyone.
 
     Args:
         campaign: See `churnlib.metrics.campaign.Campaign`, with `reason` None.
+        of: What a row is; see `churnlib.settings.RowWords`.
     """
     outcomes = (campaign["at_threshold"], campaign["best"], campaign["everybody"])
 
@@ -67,37 +68,38 @@ def expected_gain(campaign: Plain) -> Table:
         row("churners among them", count, "churners"),
         (Cell("share of contacted who churn"), *precision),
         row("expected gain", money, "expected_gain", "expected_gain_ci"),
-        row("gain per subscription", money, "expected_gain_per_subscription"),
+        row(f"gain per {of}", money, "expected_gain_per_subscription"),
     )
     columns = ("campaign", "chosen threshold", "best in hindsight", "everyone")
     return Table("Expected gain", columns, rows)
 
 
-def campaign_facts(campaign: Plain) -> Table:
+def campaign_facts(campaign: Plain, of: str = "subscription") -> Table:
     """Lists break-even, expected maximum profit, and the effect of contacting if known.
 
     Args:
         campaign: See `churnlib.metrics.campaign.Campaign`; for a batch also `hold_out`, see
             `churnlib.metrics.contact.compare_counts`.
+        of: What a row is.
     """
-    rows = ((Cell(name), Cell(fact)) for name, fact in _facts(campaign))
+    rows = ((Cell(name), Cell(fact)) for name, fact in _facts(campaign, of))
     return Table("More on the campaign", (), tuple(rows))
 
 
-def _facts(campaign: Plain) -> Iterator[tuple[str, str]]:
+def _facts(campaign: Plain, of: str) -> Iterator[tuple[str, str]]:
     if rule := RULES.get(campaign.get("rule") or ""):
         chosen = campaign["threshold"]
         yield "threshold", f"{'nobody' if chosen is None else number(chosen)}, {rule}"
     even = campaign["break_even"]
     yield "break-even", "never" if even is None else f"at a churn probability of {number(even)}"
-    profit = f"{money(campaign['empc'])} per subscription"
+    profit = f"{money(campaign['empc'])} per {of}"
     reach = f"contacting {share(campaign['empc_share'])}"
     yield "expected maximum profit", f"{profit}, {reach} (EMPC)"
     hold_out = campaign.get("hold_out")
     if not hold_out:
         return
     for key, name in HOLD_OUT.items():
-        yield name, _group(hold_out[key])
+        yield name, _group(hold_out[key], of)
     if hold_out["fall"] is not None:
         low, high = hold_out["fall_ci"]
         verdict = ", no significant difference from zero" if low <= 0 <= high else ""
@@ -105,8 +107,8 @@ def _facts(campaign: Plain) -> Iterator[tuple[str, str]]:
         yield "reduction in churn", f"{fall}{verdict}"
 
 
-def _group(group: Plain) -> str:
+def _group(group: Plain, of: str) -> str:
     if not group["n"]:
-        return "no subscription at or above the threshold"
+        return f"no {of} at or above the threshold"
     rate = with_interval(group["churn_rate"], group["churn_rate_ci"], exact_share)
-    return f"{group['churned']:,} of {counted(group['n'], 'subscription')} churned, {rate}"
+    return f"{group['churned']:,} of {counted(group['n'], of)} churned, {rate}"

@@ -6,12 +6,13 @@ from datetime import date
 from typing import Any
 
 from churnlib.io.catalog import batch_name
+from churnlib.settings import Grain, RowWords, words_of
 
 Plain = Mapping[str, Any]
 """Metrics or facts as plain data, as in the JSON reports."""
 
 GROUPS = {"general": "all subscriptions", "new_characters": "new characters"}
-"""The groups that every report scores, and their names."""
+"""The groups that every report scores, and their names at the start grain."""
 LEFT_OUT = {"not_at_risk": "too short to churn", "not_predicted": "not predicted"}
 """Why subscriptions of a window are not scored, besides labels that are not yet available."""
 TITLES = {
@@ -32,7 +33,7 @@ class Report:
         name: `in_sample_report`, `score_report` or `batch_score_report`.
         game: The game.
         as_of: The day of the run.
-        window: The first and last start of the subscriptions.
+        window: The first and last day of the rows.
         horizon_months: Number of months within which churn counts.
         model_version: The model that predicted.
         groups: The scores of `churnlib.metrics.evaluate.evaluate` as plain data, by group.
@@ -46,7 +47,9 @@ class Report:
         segments: The metrics of new and returning characters, and by the columns in the game's
             settings; see `churnlib.metrics.segments.breakdown`. In training, on the validation
             months.
-        cohorts: The same by month of start.
+        cohorts: The same by month of the rows' days.
+        survival: When subscriptions churn and end, over all of them, as plain data; see
+            `churnlib.metrics.survival.survival`. Only in the training report.
         importance: The importance of each feature, the greatest first; see
             `churnlib.model.importance.Importance`. Empty if it was not measured.
         importance_reason: Why it was not measured; None if the reason is that there is only one
@@ -69,8 +72,9 @@ class Report:
             nobody was; None if there is no reason against it.
         not_predicted: Number of subscriptions of a batch's window without a prediction; None in
             other reports.
-        left_out: Number of subscriptions that started and are not scored, by reason, one of
-            `LEFT_OUT`, and by group; in training, of the validation months. None if not known.
+        left_out: Number of rows of the window that are not scored, by reason, one of `LEFT_OUT`,
+            and by group; in training, of the validation months. None if not known.
+        grain: Which rows a subscription has; see `churnlib.settings.CohortSettings`.
     """
 
     name: str
@@ -85,6 +89,7 @@ class Report:
     campaign: Mapping[str, Any] | None = None
     segments: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     cohorts: Sequence[Mapping[str, Any]] = ()
+    survival: Mapping[str, Any] | None = None
     importance: Sequence[Mapping[str, Any]] = ()
     importance_reason: str | None = None
     changes: Sequence[Mapping[str, str]] | None = None
@@ -99,6 +104,7 @@ class Report:
     no_contact: str | None = None
     not_predicted: int | None = None
     left_out: Mapping[str, Mapping[str, int]] | None = None
+    grain: Grain = "start"
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> "Report":
@@ -120,11 +126,13 @@ class Report:
             quarantined=plain["data"]["quarantined"],
             odd=plain["data"]["odd"],
             warnings=tuple(plain["warnings"]),
+            survival=plain.get("survival"),
             in_use=plain.get("in_use"),
             no_contact=plain.get("no_contact"),
             not_at_risk=plain.get("not_at_risk", 0),
             not_predicted=plain.get("not_predicted"),
             left_out=plain.get("left_out"),
+            grain=plain.get("grain", "start"),
         )
 
     @property
@@ -140,8 +148,18 @@ class Report:
 
     @property
     def subject(self) -> str:
-        """The subscriptions that the report is about."""
-        return f"subscriptions started {self.window[0]} to {self.window[1]}"
+        """The rows that the report is about."""
+        return self.words.within(*self.window)
+
+    @property
+    def words(self) -> RowWords:
+        """What the report calls its rows."""
+        return words_of(self.grain, *self.window)
+
+    @property
+    def group_names(self) -> Mapping[str, str]:
+        """The names of the groups."""
+        return {**GROUPS, "general": self.words.everyone}
 
     @property
     def judged(self) -> Mapping[str, Mapping[str, Any]]:
@@ -176,6 +194,7 @@ class Report:
         return {
             "report": self.name,
             "game": self.game,
+            "grain": self.grain,
             "as_of": self.as_of.isoformat(),
             "window": {"start": self.window[0].isoformat(), "end": self.window[1].isoformat()},
             "horizon_months": self.horizon_months,
@@ -191,6 +210,7 @@ class Report:
             "left_out": self.left_out,
             "segments": dict(self.segments),
             "cohorts": list(self.cohorts),
+            "survival": self.survival,
             "importance": list(self.importance),
             "importance_reason": self.why_no_importance,
             "changes": None if self.changes is None else list(self.changes),

@@ -1,7 +1,10 @@
 """How numbers and facts are written in reports."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
+
+from churnlib.schemas.columns import TENURE
+from churnlib.settings.row_words import WORDS
 
 Interval = Sequence[float]
 Form = Callable[[float], str]
@@ -133,6 +136,15 @@ def counted(value: int, thing: str) -> str:
     ('1 row', '1,200 rows')
     """
     return f"{count(value)} {thing}{'' if value == 1 else 's'}"
+
+
+def counted_rows(value: int, columns: Container[str]) -> str:
+    """Writes a count of rows of a cohort, by its columns.
+
+    >>> counted_rows(12, ["sub_id"]), counted_rows(12, ["sub_id", "tenure_months"])
+    ('12 subscriptions', '12 subscription-months')
+    """
+    return counted(value, WORDS["monthly" if TENURE in columns else "start"].row)
 
 
 def between(interval: Interval | None, form: Form = number) -> str:

@@ -8,12 +8,13 @@ import polars as pl
 
 from churnlib.report import curves
 from churnlib.report.content import GROUPS, Plain, Report
-from churnlib.report.pictures import cohorts, ranking, segments
+from churnlib.report.pictures import cohorts, ranking, segments, survival
 from churnlib.report.pictures.drawing import Picture
 from churnlib.report.pictures.importance import importance
 from churnlib.report.pictures.profit import profit
 from churnlib.report.pictures.ranking import Ranking
 from churnlib.report.pictures.reliability import reliability
+from churnlib.report.survival import churned_by, shown_months
 from churnlib.schemas.columns import BASELINE, LABEL, PROBABILITY
 
 MIN_MONTHS = 2
@@ -30,8 +31,7 @@ def pictures(report: Report, scored: pl.DataFrame | None) -> dict[str, tuple[Pic
     Returns:
         The pictures by the key of their section; none for undefined metrics.
     """
-    everyone = _of_group("general", report.judged["general"], scored)
-    new = _of_group("new_characters", report.judged["new_characters"], scored)
+    everyone, new = (_of_group(name, report, scored) for name in ("general", "new_characters"))
     return {
         "metrics": _chosen(everyone, "roc", "precision_recall"),
         "ranking": _chosen(everyone, "gains", "lift"),
@@ -40,6 +40,7 @@ def pictures(report: Report, scored: pl.DataFrame | None) -> dict[str, tuple[Pic
         "features": _of_features(report),
         "segments": _of_segments(report),
         "months": _of_months(report),
+        "survival": _of_survival(report),
         "new": _chosen(new, "roc", "gains", "reliability"),
     }
 
@@ -49,12 +50,13 @@ def _chosen(possible: Mapping[str, Callable[[], Picture]], *names: str) -> tuple
 
 
 def _of_group(
-    name: str, scores: Plain, scored: pl.DataFrame | None
+    name: str, report: Report, scored: pl.DataFrame | None
 ) -> dict[str, Callable[[], Picture]]:
     """Functions that draw the pictures of a group; none if its ROC AUC is not defined."""
+    scores = report.judged[name]
     if scores["roc_auc"] is None:
         return {}
-    about, base_rate = GROUPS[name], scores["base_rate"]
+    about, base_rate = report.group_names[name], scores["base_rate"]
     baseline = None
     possible: dict[str, Callable[[], Picture]] = {}
     if scored is not None:
@@ -84,18 +86,18 @@ def _of_group(
 def _of_campaign(report: Report) -> tuple[Picture, ...]:
     if not report.campaign or report.campaign["reason"]:
         return ()
-    return (profit("profit", GROUPS["general"], report.campaign),)
+    return (profit("profit", report.words.everyone, report.campaign),)
 
 
 def _of_features(report: Report) -> tuple[Picture, ...]:
     if not report.importance:
         return ()
-    return (importance("importance", GROUPS["general"], report.importance),)
+    return (importance("importance", report.words.everyone, report.importance),)
 
 
 def _of_segments(report: Report) -> tuple[Picture, ...]:
     overall, parts = report.judged["general"]["roc_auc"], report.segments
-    about, drawn = GROUPS["general"], []
+    about, drawn = report.words.everyone, []
     if overall is not None and _any(parts.values(), "roc_auc"):
         drawn.append(segments.ranking_by_segment("segments-ranking", about, parts, overall))
     if _any(parts.values(), "mean_predicted"):
@@ -105,14 +107,26 @@ def _of_segments(report: Report) -> tuple[Picture, ...]:
 
 def _of_months(report: Report) -> tuple[Picture, ...]:
     overall, months = report.judged["general"]["roc_auc"], report.cohorts
-    about, drawn = GROUPS["general"], []
+    about, month, drawn = report.words.everyone, report.words.month, []
     if len(months) < MIN_MONTHS:
         return ()
     if overall is not None and _any([months], "roc_auc"):
-        drawn.append(cohorts.ranking_by_month("months-ranking", about, months, overall))
+        drawn.append(cohorts.ranking_by_month("months-ranking", about, months, overall, month))
     if _any([months], "mean_predicted"):
-        drawn.append(cohorts.churn_by_month("months-churn", about, months))
+        drawn.append(cohorts.churn_by_month("months-churn", about, months, month))
     return tuple(drawn)
+
+
+def _of_survival(report: Report) -> tuple[Picture, ...]:
+    months = shown_months(report.survival) if report.survival else []
+    if not months:
+        return ()
+    about, horizon = GROUPS["general"], report.horizon_months
+    finding = churned_by(months, horizon)
+    return (
+        survival.survival_by_tenure("survival", about, months, horizon, finding),
+        survival.churn_by_tenure("survival-churn", about, months, horizon),
+    )
 
 
 def _labelled_rows(name: str, scored: pl.DataFrame) -> pl.DataFrame:

@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from churnlib.report.assessment import assess
 from churnlib.report.content import Report
-from churnlib.report.formatting import count, counted, exact_share
+from churnlib.report.formatting import capital, count, counted, exact_share
 from churnlib.report.gallery import pictures
 from churnlib.report.sections import sections
 from churnlib.shown import one_line
@@ -22,16 +22,17 @@ def to_html(report: Report, scored: pl.DataFrame | None = None) -> str:
 
     Args:
         report: The report.
-        scored: The rows behind the metrics, in training those of the validation months: one per
-            subscription, with `is_first_sub`, `sub_churn` (null if not yet available),
-            `churn_probability` and, if there is a baseline, `baseline_probability`. Without them
-            the page has no ROC and no precision-recall curves.
+        scored: The rows behind the metrics, in training those of the validation months, with
+            `is_first_sub`, `sub_churn` (null if not yet available), `churn_probability` and, if
+            there is a baseline, `baseline_probability`. Without them the page has no ROC and no
+            precision-recall curves.
 
     Returns:
         HTML that refers to no other file; the same input, in any order, gives the same text.
     """
     return template("report.html.jinja").render(
         report=report,
+        subject=capital(report.subject),
         scored=_scored(report),
         assessment=assess(report),
         marks=MARKS,
@@ -64,4 +65,9 @@ def _scored(report: Report) -> str:
     scores = report.judged["general"]
     rate = f" ({exact_share(scores['base_rate'])})" if scores["n"] else ""
     churned = f"{count(scores['positives'])} churned{rate}"
-    return f"{counted(scores['n'], 'subscription')} scored, {churned}."
+    rows = f"{counted(scores['n'], report.words.row)} scored, {churned}"
+    subs = scores.get("subscriptions", scores["n"])
+    if subs < scores["n"]:
+        which = f"{count(scores['churned_subscriptions'])} of which churned"
+        return f"{rows}; of {counted(subs, 'subscription')}, {which}."
+    return f"{rows}."

@@ -11,6 +11,7 @@ from churnlib.report.formatting import (
     FORMATS,
     Interval,
     between,
+    capital,
     count,
     exact_share,
     number,
@@ -90,7 +91,11 @@ class Table:
 
 
 def metrics(
-    groups: Mapping[str, Plain], title: str = "Metrics", *, is_detail: bool = False
+    groups: Mapping[str, Plain],
+    names: Mapping[str, str] = GROUPS,
+    title: str = "Metrics",
+    *,
+    is_detail: bool = False,
 ) -> Table:
     """The metrics of groups, each from `churnlib.metrics.evaluate.Scores.to_json`."""
     scores = groups.values()
@@ -106,11 +111,11 @@ def metrics(
         thresholds = [Cell(group["threshold"], number) for group in scores]
         rows.append((Cell("threshold", note=note), *thresholds))
     reasons = [
-        f"{GROUPS[name]}: metrics or intervals are missing, because {group['reason']}."
+        f"{names[name]}: metrics or intervals are missing, because {group['reason']}."
         for name, group in groups.items()
         if group["reason"]
     ]
-    columns = ("metric", *(GROUPS[name] for name in groups))
+    columns = ("metric", *(names[name] for name in groups))
     return Table(title, columns, tuple(rows), tuple(reasons), is_detail=is_detail)
 
 
@@ -170,7 +175,7 @@ def parts(name: str, segments: Sequence[Plain]) -> Table:
     """The metrics of segments.
 
     Args:
-        name: What the segments are by: a column, or the month of start.
+        name: What the segments are by: a column, or the month.
         segments: See `churnlib.metrics.segments.Segment`.
     """
     shown = metrics_in("segments")
@@ -182,7 +187,7 @@ def parts(name: str, segments: Sequence[Plain]) -> Table:
         )
         for part in segments
     ]
-    few = any(part["n"] < MIN_ROWS for part in segments)
+    few = any(part.get("subscriptions", part["n"]) < MIN_ROWS for part in segments)
     notes = (f"No metrics for fewer than {MIN_ROWS} subscriptions with a label.",) if few else ()
     columns = (name, "scored", *(metric.name for metric in shown))
     return Table(f"By {name}", columns, tuple(rows), notes, is_detail=True)
@@ -230,7 +235,7 @@ def inputs(datasets: Mapping[str, Plain]) -> Table:
 
 
 def counts(report: Report) -> Table:
-    """The numbers of subscriptions by group: those that started, and what became of them."""
+    """The numbers of rows by group: those of the window, and what became of them."""
     groups = report.judged
     left_out = {
         reason: [(report.left_out or {}).get(reason, {}).get(group, 0) for group in groups]
@@ -238,19 +243,25 @@ def counts(report: Report) -> Table:
     }
     scored = [scores["n"] for scores in groups.values()]
     immature = [scores["immature"] for scores in groups.values()]
+    words = report.words
     numbers: dict[str, list[int]] = {
-        "started": [sum(parts) for parts in zip(scored, immature, *left_out.values(), strict=True)],
+        words.selected: [
+            sum(parts) for parts in zip(scored, immature, *left_out.values(), strict=True)
+        ],
         **{name: left_out[reason] for reason, name in LEFT_OUT.items() if any(left_out[reason])},
         "label not yet available": immature,
         "scored": scored,
         "churned": [scores["positives"] for scores in groups.values()],
     }
+    if any(scores.get("subscriptions", scores["n"]) < scores["n"] for scores in groups.values()):
+        numbers["subscriptions among them"] = [s["subscriptions"] for s in groups.values()]
+        numbers["churned subscriptions"] = [s["churned_subscriptions"] for s in groups.values()]
     currency = [scores["without_currency"] for scores in groups.values()]
     if any(number is not None for number in currency):
         numbers["without currency"] = currency
     rows = [(Cell(name), *(Cell(n, count) for n in row)) for name, row in numbers.items()]
-    columns = ("subscriptions", *(GROUPS[name] for name in groups))
-    return Table("Subscriptions", columns, tuple(rows))
+    columns = (f"{words.row}s", *(report.group_names[name] for name in groups))
+    return Table(f"{capital(words.row)}s", columns, tuple(rows))
 
 
 def data_warnings(report: Report) -> Table:

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal
 
 from churnlib.metrics.definitions import METRICS
 from churnlib.metrics.evaluate import LOGISTIC_REGRESSION
-from churnlib.metrics.few_outcomes import too_few
+from churnlib.metrics.few_outcomes import outcomes_of, too_few
 from churnlib.metrics.ranking import CHANCE
 from churnlib.report.content import Plain
 from churnlib.report.formatting import (
@@ -19,6 +20,7 @@ from churnlib.report.formatting import (
     times,
     with_interval,
 )
+from churnlib.settings import Grain, words_of
 
 SMALL_ERROR, SMALL_PART = 0.05, 0.25
 """A calibration error is small if it is below the first, and below the second times the rate of the
@@ -107,11 +109,14 @@ def against_baseline(scores: Plain) -> Verdict | None:
     return Verdict("unsure", "No significant difference from a logistic regression.", reason)
 
 
-def against_champion(comparison: Plain, *, earlier: bool = False) -> Verdict:
+def against_champion(
+    comparison: Plain, grain: Grain = "start", *, earlier: bool = False
+) -> Verdict:
     """The gate's decision on a candidate, and the reason.
 
     Args:
         comparison: A `churnlib.versions.gate.Comparison` as plain data.
+        grain: Which rows a subscription has.
         earlier: Whether the comparison is on other subscriptions than the report.
     """
     decision = comparison["decision"]
@@ -121,7 +126,8 @@ def against_champion(comparison: Plain, *, earlier: bool = False) -> Verdict:
         written = with_interval(comparison["difference"], comparison["interval"], signed)
         reason = f"Difference in {name} {written} from {comparison['champion']}. {reason}"
     if earlier:
-        reason = f"Compared on {cohort_of(comparison)}, not on those of this report. {reason}"
+        on = cohort_of(comparison, grain)
+        reason = f"Compared on {on}, not on those of this report. {reason}"
     heads = {
         "accepted": "Promoted to champion." if comparison["promote"] else "May become champion.",
         "refused": "Refused: the champion stays.",
@@ -169,7 +175,7 @@ def calibration(scores: Plain) -> Verdict | None:
     reason = f"{reason} ({between(interval)}); below {number(small)} is small."
     if interval[1] < small:
         return Verdict("better", WELL, reason)
-    rarer = min(scores["positives"], scores["n"] - scores["positives"])
+    rarer = min(outcomes_of(scores))
     if mean_is_off or (interval[0] > 0 and rarer >= MIN_OUTCOMES):
         return Verdict("worse", POORLY, reason)
     return Verdict("unsure", INCONCLUSIVE, reason)
@@ -184,11 +190,11 @@ def small_error(churn_rate: float) -> float:
     return round(min(SMALL_ERROR, SMALL_PART * min(churn_rate, 1 - churn_rate)), 6)
 
 
-def cohort_of(comparison: Plain) -> str:
-    """Describes the subscriptions on which two models were compared.
+def cohort_of(comparison: Plain, grain: Grain = "start") -> str:
+    """Describes the rows on which two models were compared.
 
     >>> cohort_of({"window": ["2024-05-01", "2024-07-31"], "as_of": "2025-01-01"})
     'subscriptions started 2024-05-01 to 2024-07-31, as of 2025-01-01'
     """
-    first, last = comparison["window"]
-    return f"subscriptions started {first} to {last}, as of {comparison['as_of']}"
+    first, last = (date.fromisoformat(str(day)) for day in comparison["window"])
+    return f"{words_of(grain, first, last).within(first, last)}, as of {comparison['as_of']}"

@@ -23,6 +23,8 @@ DAY = "day"
 TENURE, MONTHS_LEFT = "tenure_months", "months_left"
 MISSED, IN_A_ROW = "months_missed", "months_missed_in_a_row"
 SINCE_MISS = "months_since_miss"
+SEGMENTS_BY_MONTH = (TENURE, MONTHS_LEFT, IN_A_ROW)
+"""Columns of rows by month, by which every report shows the performance."""
 PREVIOUS_CHURNED = "previous_sub_churned"
 
 SUB_ORDER = (CHAR_ID, SUB_START_DATE, SUB_ID)
@@ -34,6 +36,11 @@ LABEL = "sub_churn"
 PROBABILITY = "churn_probability"
 BASELINE = "baseline_probability"
 PREVIOUS = "previous_probability"
+
+CAMPAIGN, CAMPAIGN_WEIGHT = "campaign", "campaign_weight"
+"""What a campaign did about a row of a cohort within its horizon, which is not known on its day."""
+NEVER_FEATURES = frozenset({*KEYS, "churned_on", LABEL, CAMPAIGN, CAMPAIGN_WEIGHT})
+"""Columns of a cohort that are never features: keys, and what is known only later."""
 
 
 def milestone_features(name: str) -> tuple[str, str]:

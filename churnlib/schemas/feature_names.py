@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from churnlib.errors import SettingsError
 from churnlib.schemas.columns import LABEL
-from churnlib.schemas.outputs import PREDICTED, cohort_columns, computed_columns
+from churnlib.schemas.outputs import CAMPAIGNS, PREDICTED, cohort_columns, computed_columns
 from churnlib.schemas.raw_tables import raw_tables
 from churnlib.schemas.spec import FACTS
 from churnlib.settings import Settings
@@ -35,5 +35,6 @@ def _names(settings: Settings) -> Iterator[str]:
     yield from (name for name, _ in computed_columns(raw))
     yield from cohort_columns(settings.cohort)
     yield LABEL
+    yield from CAMPAIGNS
     yield from PREDICTED
     yield from settings.features.names(raw)

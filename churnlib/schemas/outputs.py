@@ -7,6 +7,8 @@ import dataframely as dy
 
 from churnlib.schemas.columns import (
     BASELINE,
+    CAMPAIGN,
+    CAMPAIGN_WEIGHT,
     CHAR_ID,
     CREATION_DATE,
     DAY,
@@ -181,6 +183,18 @@ def _of_character(characters: TableSpec) -> Iterator[tuple[str, dy.Column]]:
         if name != CREATION_DATE:
             text = f"{name} to start; null if later"
             yield date_feature(name), dy.Int32(nullable=True, description=text)
+
+
+CAMPAIGNS = {
+    CAMPAIGN: dy.String(
+        description="Whether a campaign `contacted` the subscription within the horizon, would "
+        "have but `held_out` its character, or `none`; not known on the day, so no feature"
+    ),
+    CAMPAIGN_WEIGHT: dy.Float64(
+        min=0, description="0, 1 / hold-out share and 1, respectively; see `train.contacted`"
+    ),
+}
+"""The columns of windows of training and back-tests about earlier batches."""
 
 
 def cohort_columns(cohort: CohortSettings) -> dict[str, dy.Column]:

@@ -9,7 +9,7 @@ from churnlib.settings.champion import (
     GateMetric,
 )
 from churnlib.settings.changes import changes
-from churnlib.settings.cohort import CohortSettings, Grain
+from churnlib.settings.cohort import CohortSettings
 from churnlib.settings.data import IdType, RawSettings, StandardSettings
 from churnlib.settings.delivery import DeliverySettings
 from churnlib.settings.describe import (
@@ -39,6 +39,7 @@ from churnlib.settings.layers import (
 )
 from churnlib.settings.outcome import OutcomeSettings
 from churnlib.settings.retention import RetentionSettings
+from churnlib.settings.row_words import Grain, RowWords, grain_of, rows_in, words_of
 from churnlib.settings.schedules import Schedules
 from churnlib.settings.train import CalibrationChoice, FeatureChoice, Step, TrainSettings
 from churnlib.settings.windows import Window, WindowName, Windows
@@ -66,6 +67,7 @@ __all__ = [
     "OutcomeSettings",
     "RawSettings",
     "RetentionSettings",
+    "RowWords",
     "Schedules",
     "Settings",
     "StandardSettings",
@@ -79,6 +81,7 @@ __all__ = [
     "check_label_overlap",
     "describe_settings",
     "games_folder",
+    "grain_of",
     "label_overlap",
     "labels_known_by",
     "list_games",
@@ -86,6 +89,8 @@ __all__ = [
     "operator_settings",
     "overrides_schema",
     "parse_settings",
+    "rows_in",
     "settings_schema",
     "value_text",
+    "words_of",
 ]

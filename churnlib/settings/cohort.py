@@ -1,12 +1,10 @@
 """Settings of cohorts: which rows a subscription has."""
 
 from datetime import date
-from typing import Literal
 
 from churnlib.months import first_day
 from churnlib.settings.fields import Flag, Section
-
-Grain = Literal["start", "monthly"]
+from churnlib.settings.row_words import WORDS, Grain
 
 
 class CohortSettings(Section):
@@ -32,7 +30,7 @@ class CohortSettings(Section):
     @property
     def row_name(self) -> str:
         """What messages and reports call a row."""
-        return "subscription-month" if self.is_monthly else "subscription"
+        return WORDS[self.grain].row
 
     def last_day(self, end: date) -> date:
         """The last day of rows in a window that ends on a day."""

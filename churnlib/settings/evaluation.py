@@ -9,9 +9,11 @@ class EvaluationSettings(Section):
     """The content of reports; these settings have no effect on models."""
 
     segments: tuple[str, ...] = ()
-    """Columns of the standard features, such as `territory`, by whose values reports show the
-    performance by segment: text, flags or whole numbers. New and returning characters, and the
-    terms of subscriptions (`sub_months`), are always segments."""
+    """Columns of the standard features, such as `territory`, or of what a cohort has besides, such
+    as `previous_sub_churned`, by whose values reports show the performance by segment: text, flags
+    or whole numbers. New and returning characters, and the terms of subscriptions (`sub_months`),
+    are always segments; at the monthly grain also `tenure_months`, `months_left` and
+    `months_missed_in_a_row`."""
     most_values: Whole = Field(default=10, ge=1, le=100)
     """The number of segments of such a column, for its most frequent values; all other values are
     one segment more."""

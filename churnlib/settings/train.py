@@ -52,6 +52,10 @@ class TrainSettings(Section):
     """The approximate maximum number of training rows where `sample` is null; of a larger window, a
     share of the characters is used. A row takes about 1 KiB of memory and 0.15 ms for two fits of
     about 200 trees: 5 million rows take 5 GiB and 12 minutes of CPU time."""
+    contacted: Literal["keep", "drop", "weight"] = "keep"
+    """What to do about rows that a campaign contacted within their horizon, so that their outcome
+    may be its work: `keep` them; `drop` them; or drop them and `weight` those held out, whom it
+    would have contacted, so that they stand for both."""
     validation_months: Whole = Field(default=3, ge=1, le=1200)
     """The number of months at the end of the training window that are used for validation. At the
     monthly grain, the validated model is fitted only to labels available when these begin."""

@@ -188,9 +188,9 @@ SHORT_TERMS = Levels(("1", "3", "6", "12", "24"), (0.4, 0.2, 0.2, 0.15, 0.05))
 LOGINS = Paces(
     rates=(0.006, 0.05, 0.17),
     shares=(0.2, 0.45, 0.35),
-    after_payment=((0.78, 0.18, 0.04), (0.12, 0.76, 0.12), (0.03, 0.15, 0.82)),
+    after_payment=((0.86, 0.12, 0.02), (0.08, 0.84, 0.08), (0.02, 0.1, 0.88)),
     after_miss=((0.92, 0.07, 0.01), (0.4, 0.54, 0.06), (0.12, 0.38, 0.5)),
-    effects=(1.7, 0.0, -1.4),
+    effects=(2.0, 0.0, -1.8),
 )
 """The logins of a working day."""
 REWARDS = replace(LOGINS, rates=(0.5, 5.0, 16.0))
@@ -203,11 +203,11 @@ SEASONAL_PAYMENTS = replace(
 GAME1_BY_MONTH = replace(
     GAME1,
     terms=SHORT_TERMS,
-    subscribe_rate=0.03,
+    subscribe_rate=0.045,
     effects=(
-        Effect("age_at_sub_months", -0.5, centre=8, scale=8),
-        Effect("months_since_previous_sub", 0.4, centre=6, scale=6),
-        Effect("sub_months", -0.3, centre=6, scale=6),
+        Effect("age_at_sub_months", -0.8, centre=8, scale=8),
+        Effect("months_since_previous_sub", 0.6, centre=6, scale=6),
+        Effect("sub_months", -0.5, centre=6, scale=6),
     ),
     interactions=(),
     centre=0.0,
@@ -216,11 +216,11 @@ GAME1_BY_MONTH = replace(
 GAME2_BY_MONTH = replace(
     GAME2,
     terms=SHORT_TERMS,
-    subscribe_rate=0.03,
+    subscribe_rate=0.045,
     effects=(
-        Effect("age_at_sub_months", 0.5, centre=12, scale=10),
-        Effect("sub_number", -0.5, centre=3, scale=3),
-        Effect("price", 0.5, centre=9, scale=6),
+        Effect("age_at_sub_months", 0.8, centre=12, scale=10),
+        Effect("sub_number", -0.8, centre=3, scale=3),
+        Effect("price", 0.8, centre=9, scale=6),
     ),
     interactions=(),
     centre=0.0,
@@ -230,10 +230,10 @@ GAME3_BY_MONTH = replace(
     GAME3,
     terms=SHORT_TERMS,
     seasons=replace(GAME3.seasons, effects=()),
-    subscribe_rate=0.03,
+    subscribe_rate=0.045,
     effects=(
-        Effect("age_at_sub_months", -0.5, centre=10, scale=10),
-        Effect("sub_months", -0.4, centre=6, scale=6),
+        Effect("age_at_sub_months", -0.8, centre=10, scale=10),
+        Effect("sub_months", -0.6, centre=6, scale=6),
     ),
     interactions=(),
     centre=0.0,

@@ -188,6 +188,42 @@ def check_known_by(manifest: Mapping[str, Any], as_of: date, allowed: bool) -> s
     return _leakage(manifest, as_of, f"{as_of}, the day of the run", "a later --as-of", allowed)
 
 
+def has_learnt_of(manifest: Mapping[str, Any], opens: date) -> bool:
+    """Whether a model was trained on rows of a window that opens on a day, or of later ones."""
+    return date.fromisoformat(manifest["window"][1]) >= opens
+
+
+def check_not_learnt(
+    manifest: Mapping[str, Any], opens: date, setting: str, allowed: bool
+) -> str | None:
+    """Refuses a model that was trained on rows that it is to predict.
+
+    Args:
+        manifest: The model's.
+        opens: The first day of the window to predict.
+        setting: The window's name in the settings.
+        allowed: Whether the settings allow label leakage.
+
+    Returns:
+        See `check_label_leakage`.
+
+    Raises:
+        ModelError: It was, and this is not allowed.
+    """
+    if not has_learnt_of(manifest, opens):
+        return None
+    what = (
+        f"model {manifest['version']} was trained on rows up to {manifest['window'][1]}, after "
+        f"{setting} opens on {opens}"
+    )
+    if allowed:
+        return f"{what}: predictions are too good to be true (allow_label_overlap is set)"
+    raise ModelError(
+        f"{manifest['game']}: {what}: label leakage. Use a model trained as of an earlier day, a "
+        f"later {setting}.start, or set allow_label_overlap = true."
+    )
+
+
 def _leakage(
     manifest: Mapping[str, Any], day: date, after: str, remedy: str, allowed: bool
 ) -> str | None:

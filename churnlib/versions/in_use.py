@@ -16,7 +16,9 @@ from churnlib.io.datasets import Dataset, DatasetRef, ref
 from churnlib.io.local import IN_USE
 from churnlib.io.storage import list_files, remove, remove_folder
 from churnlib.months import first_day, last_day, shift_months
+from churnlib.settings import rows_in
 from churnlib.uris import join
+from churnlib.versions.compatibility import has_learnt_of
 from churnlib.versions.files import attributed_to_model
 from churnlib.versions.manifest import MANIFEST, read_manifest, unknown_without, version_of
 
@@ -60,13 +62,15 @@ def find_in_use(model: Dataset | DatasetRef, name: str) -> DatasetRef | None:
 
 
 def known_in_use(
-    model: Dataset | DatasetRef, as_of: date
+    model: Dataset | DatasetRef, as_of: date, opens: date | None = None
 ) -> tuple[DatasetRef, dict[str, Any]] | None:
     """Finds the newest model in use of a version that knows no label from after a day.
 
     Args:
         model: The version.
         as_of: The day.
+        opens: The first day of the rows to predict, of which it must not have learnt either; None
+            if it predicts none.
 
     Returns:
         The model and its manifest; None if the version has none.
@@ -78,7 +82,8 @@ def known_in_use(
     for name in list_in_use(model):
         place = catalog.model_in_use(version_of(model), name)
         manifest = _read_sound(place)
-        if knows_until(manifest) <= as_of:
+        is_new = opens is None or not has_learnt_of(manifest, opens)
+        if is_new and knows_until(manifest) <= as_of:
             return ref(place), manifest
     return None
 
@@ -104,7 +109,10 @@ def knows_until(manifest: Mapping[str, Any]) -> date:
 def describe_learnt(manifest: Mapping[str, Any]) -> str:
     """Says by which labels a model learnt, for reports and lists."""
     first, last = manifest["window"]
-    return f"rows of {first} to {last}, labels available up to {manifest['labels_known_by']}"
+    return (
+        f"{rows_in(manifest['settings'], first, last)}, labels available up to "
+        f"{manifest['labels_known_by']}"
+    )
 
 
 def describe_in_use(model: Dataset | DatasetRef, as_of: date) -> str | None:

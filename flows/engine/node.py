@@ -26,11 +26,14 @@ class Node:
         reads: The datasets that it reads.
         writes: The datasets that it writes, the main one first.
         settings: The settings that it takes, by dotted path.
+        earlier: The datasets of earlier runs that it reads besides. The map leaves them out,
+            because they were made of what it writes, and a map has no circles.
     """
 
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
+    earlier: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

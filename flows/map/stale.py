@@ -14,6 +14,8 @@ from flows.map.state import DatasetState, File
 
 DECIDED = frozenset({"champion", "registry"})
 """Datasets that hold decisions, which stay valid when their inputs change."""
+GROWING = frozenset({"contacts", "model_in_use"})
+"""Datasets to which each month adds; what was made of them before stays valid."""
 MAX_LENGTH = 120
 """Values that are longer than this together are not shown."""
 
@@ -70,7 +72,7 @@ def _changed_sources(graph: Graph, states: States, dataset: str) -> Iterator[str
     state, models = states[dataset], dict[str, str]()
     for source in _sources(graph, dataset):
         name, other = graph.datasets[source].name, states[source]
-        if not other.files:
+        if not other.files or name in GROWING:
             continue
         if state.model and other.model:
             models[name] = other.model

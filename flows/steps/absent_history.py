@@ -4,7 +4,7 @@ import polars as pl
 
 from churnlib.io import datasets
 from churnlib.io.datasets import DatasetRef
-from churnlib.report.formatting import counted
+from churnlib.report.formatting import counted_rows
 from churnlib.schemas.columns import LABEL
 from churnlib.settings.history_features import age_feature
 from flows.steps.run import Run
@@ -35,7 +35,8 @@ def absent_history_warnings(run: Run, features: DatasetRef) -> tuple[str, ...]:
 
 
 def _warning(rows: pl.LazyFrame, history: str) -> str | None:
-    churn = pl.col(LABEL) if LABEL in rows.collect_schema() else pl.lit(None, pl.Int8).alias(LABEL)
+    columns = rows.collect_schema()
+    churn = pl.col(LABEL) if LABEL in columns else pl.lit(None, pl.Int8).alias(LABEL)
     is_absent = pl.col(age_feature(history)).is_null() & (pl.col("age_at_sub_months") >= 1)
     flagged = rows.select(churn, absent=is_absent.fill_null(False)).collect()
     absent, others = (flagged.filter(pl.col("absent") == value)[LABEL] for value in (True, False))
@@ -45,7 +46,7 @@ def _warning(rows: pl.LazyFrame, history: str) -> str | None:
     rates = [f"{labels.sum() / len(labels):.1%}" for labels in known if len(labels)]
     churned = f" ({rates[0]} of them churned, {rates[1]} of others)" if len(rates) == 2 else ""
     return (
-        f"{len(absent):,} of {counted(len(flagged), 'subscription')} of the window have no row of "
+        f"{len(absent):,} of {counted_rows(len(flagged), columns)} of the window have no row of "
         f"{history}, although their characters were created in an earlier month"
         f"{churned}: check that the table has the whole history of all characters. If it leaves "
         "out those who have left, or has only those, it tells the outcome, and metrics are "

@@ -33,11 +33,19 @@ def count_by_group(subs: pl.LazyFrame | pl.DataFrame) -> dict[str, int]:
     return {name: int(number) for name, number in counts.row(0, named=True).items()}
 
 
-def not_at_risk_warnings(number: int, outcome: OutcomeSettings) -> tuple[str, ...]:
-    """Tells the reader of a report how many subscriptions it leaves out, and why."""
+def not_at_risk_warnings(
+    number: int, outcome: OutcomeSettings, row: str = "subscription"
+) -> tuple[str, ...]:
+    """Tells the reader of a report how many rows it leaves out, and why.
+
+    Args:
+        number: The number of rows.
+        outcome: What counts as churn.
+        row: What a row is; see `churnlib.settings.RowWords`.
+    """
     if not number:
         return ()
     return (
-        f"{counted(number, 'subscription')} of the window cannot churn and "
+        f"{counted(number, row)} of the window cannot churn and "
         f"{'is' if number == 1 else 'are'} left out: {outcome.why_not_at_risk}",
     )

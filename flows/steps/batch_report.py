@@ -16,8 +16,16 @@ from churnlib.report.content import Report
 from churnlib.report.formatting import counted
 from churnlib.report.verdicts import against_chance
 from churnlib.report.write import write_report
-from churnlib.schemas.columns import DAY, LABEL, PROBABILITY, SUB_ID, SUB_START_DATE
-from churnlib.settings import CohortSettings
+from churnlib.schemas.columns import (
+    DAY,
+    LABEL,
+    PROBABILITY,
+    SEGMENTS_BY_MONTH,
+    SUB_ID,
+    SUB_START_DATE,
+    day_column,
+)
+from churnlib.settings import CohortSettings, EvaluationSettings, words_of
 from churnlib.versions.in_use import AS_TESTED
 from flows.engine.events import BatchScored
 from flows.steps.at_risk import count_by_group, not_at_risk_warnings
@@ -53,6 +61,7 @@ class BatchScoreContext(ScoreContext):
         "as_of",
         "horizon_months",
         "outcome",
+        "cohort",
         "campaign",
         "evaluation",
         "train.model_format",
@@ -78,6 +87,8 @@ def score_batch(
 
     window, evaluation = context.window, context.evaluation
     rows = with_outcomes(standard, predictions, context)
+    rows, segments, missing = with_segments(rows, features, evaluation)
+    words = words_of(context.cohort.grain, *window.span)
     not_at_risk = count_not_at_risk(standard, window, context)
     known = rows.drop_nulls([PROBABILITY, "is_first_sub"])
     check_matched(predictions, known, window)
@@ -95,6 +106,7 @@ def score_batch(
         as_of=window.as_of,
         window=window.span,
         horizon_months=context.horizon_months,
+        grain=context.cohort.grain,
         model_version=", ".join(known["model_version"].unique().sort()),
         groups=scores,
         not_at_risk=not_at_risk["general"],
@@ -105,14 +117,15 @@ def score_batch(
         in_use=True,
         no_contact=optional_fact(predictions, "no_contact"),
         campaign=_campaign(known, predictions, context),
-        **breakdown(known, evaluation.segment_columns, evaluation.most_values),
+        **breakdown(known, segments, evaluation.most_values),
         **past_importance(model, features, known, allow_joblib=context.allow_joblib),
         **facts | {"facts": {**predicted_by(predictions, known), **facts["facts"]}},
         **context.data,
         warnings=(
             *context.warnings,
-            *not_at_risk_warnings(not_at_risk["general"], context.outcome),
-            *unmatched_warnings(rows),
+            *not_at_risk_warnings(not_at_risk["general"], context.outcome, words.row),
+            *unmatched_warnings(rows, words.row),
+            *missing,
         ),
         not_predicted=rows[PROBABILITY].null_count(),
     )
@@ -166,30 +179,63 @@ def with_outcomes(
         DataError: The window selects no subscription, or none that can churn.
     """
     window, row = context.window, (SUB_ID, DAY)
+    segments = {*SEGMENTS_BY_MONTH, *context.evaluation.segment_columns}
     subs = known_subs(datasets.scan(standard), window.as_of)
     check_selects_any(subs, window, standard.game, context.cohort)
     at_risk = is_at_risk(context.outcome)
-    outcomes = add_label(
-        rows_of(standard, window, context.cohort),
-        as_of=window.as_of,
-        horizon_months=context.horizon_months,
-    ).select(
-        sorted({*row, "is_first_sub", LABEL, *context.evaluation.segment_columns}),
-        at_risk=at_risk,
+    rows = rows_of(standard, window, context.cohort)
+    wanted = {*row, "is_first_sub", LABEL, *segments.intersection(rows.collect_schema())}
+    outcomes = add_label(rows, as_of=window.as_of, horizon_months=context.horizon_months).select(
+        sorted(wanted), at_risk=at_risk
     )
     predicted = in_window(with_day(datasets.scan(predictions)), *window.span)
     predicted = predicted.drop_nulls(PROBABILITY)
     # Earlier versions also predicted subscriptions that cannot churn.
     predicted = predicted.join(outcomes.filter(~pl.col("at_risk")), on=row, how="anti")
     known = outcomes.filter("at_risk").drop("at_risk")
-    rows = known.join(predicted, on=row, how="full", coalesce=True).collect()
-    if rows.is_empty():
+    joined = known.join(predicted, on=row, how="full", coalesce=True).collect()
+    if joined.is_empty():
         raise DataError(
             f"{standard.game}: {window.setting} has nothing to score: no subscription from "
             f"{window.first} to {window.last} can churn: {context.outcome.why_not_at_risk}, in all "
             "of them. Choose another window."
         )
-    return rows
+    return joined
+
+
+def with_segments(
+    rows: pl.DataFrame, features: DatasetRef | None, evaluation: EvaluationSettings
+) -> tuple[pl.DataFrame, tuple[str, ...], tuple[str, ...]]:
+    """Adds the columns of segments that only the features of the batch have.
+
+    Args:
+        rows: The rows of `with_outcomes`.
+        features: The features; None if they do not exist any more.
+        evaluation: The segments in the settings.
+
+    Returns:
+        The rows, the columns in the settings that they have, and a warning if they lack any.
+    """
+    columns = evaluation.segment_columns
+    if features is not None:
+        table = datasets.scan(features)
+        schema = table.collect_schema()
+        row = [SUB_ID, day_column(schema)]
+        others = [
+            name
+            for name in dict.fromkeys((*SEGMENTS_BY_MONTH, *columns))
+            if name in schema and name not in rows.columns
+        ]
+        if others:
+            added = table.select(SUB_ID, pl.col(row[1]).alias(DAY), *others).collect()
+            rows = rows.join(added, on=(SUB_ID, DAY), how="left", maintain_order="left")
+    missing = [name for name in columns if name not in rows.columns]
+    warning = (
+        f"no performance by {', '.join(missing)} (evaluation.segments): only the features of a "
+        "batch tell it, and those of this one do not exist any more, or lack it"
+    )
+    known = tuple(name for name in columns if name in rows.columns)
+    return rows, known, (warning,) if missing else ()
 
 
 def rows_of(
@@ -234,17 +280,20 @@ def check_matched(predictions: DatasetRef, known: pl.DataFrame, window: Subscrip
         )
 
 
-def unmatched_warnings(rows: pl.DataFrame) -> tuple[str, ...]:
-    """Warns of subscriptions without a prediction, and the reverse, in rows joined in full."""
+def unmatched_warnings(rows: pl.DataFrame, row: str = "subscription") -> tuple[str, ...]:
+    """Warns of rows without a prediction, and the reverse, in rows joined in full.
+
+    Args:
+        rows: The rows of `with_outcomes`.
+        row: What a row is; see `churnlib.settings.RowWords`.
+    """
     missed, gone = rows[PROBABILITY].null_count(), rows["is_first_sub"].null_count()
     warnings = []
     if missed:
         were = "was" if missed == 1 else "were"
-        warnings.append(
-            f"{counted(missed, 'subscription')} of the window {were} not predicted, so not scored"
-        )
+        warnings.append(f"{counted(missed, row)} of the window {were} not predicted, so not scored")
     if gone:
-        of = "is of a subscription" if gone == 1 else "are of subscriptions"
+        of = f"is of a {row}" if gone == 1 else f"are of {row}s"
         warnings.append(
             f"{counted(gone, 'prediction')} {of} that the standard features do not hold any "
             "more, so not scored"

@@ -8,7 +8,7 @@ from churnlib.io.catalog import batch_name
 from churnlib.io.datasets import DatasetRef
 from churnlib.io.footer import facts
 from churnlib.report.formatting import capital
-from churnlib.settings import CampaignSettings, Settings
+from churnlib.settings import CampaignSettings, Settings, words_of
 from churnlib.uris import name_of
 from churnlib.versions.champion import champion_and_registry
 from flows.engine.artifacts import show_note
@@ -55,7 +55,8 @@ def announce_contacts(run: Run, predictions: DatasetRef) -> None:
     """Says whom predictions contact, or why nobody, in the log and on the run's page."""
     names = ("window", "contacted", "no_contact", "threshold", "threshold_rule", "model_version")
     window, contacted, no_contact, threshold, rule, version = facts(predictions, *names)
-    batch = f"batch {batch_name(*map(date.fromisoformat, window))}"
+    days = tuple(map(date.fromisoformat, window))
+    batch, rows = f"batch {batch_name(*days)}", f"{words_of(run.settings.cohort.grain, *days).row}s"
     if no_contact:
         text = (
             f"{batch}: nobody is contacted, and contact is null in all rows, because {no_contact} "
@@ -65,7 +66,7 @@ def announce_contacts(run: Run, predictions: DatasetRef) -> None:
     else:
         how = "" if threshold is None else f", from a churn probability of {threshold:.4f} on"
         text = (
-            f"{batch}: {contacted:,} of {predictions.rows or 0:,} subscriptions are contacted{how} "
+            f"{batch}: {contacted:,} of {predictions.rows or 0:,} {rows} are contacted{how} "
             f"({rule})"
         )
         run_logger().info(text)

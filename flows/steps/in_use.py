@@ -63,11 +63,13 @@ class KnownTables:
         standard: The standard features, with the day on which each subscription churned.
         sources: The facts of the raw tables behind them.
         tables: The raw tables of `flows.steps.raw_tables.cohort_kinds`.
+        contacts: Whom earlier batches contacted.
     """
 
     standard: DatasetRef
     sources: Sources
     tables: Sequence[RawTable]
+    contacts: DatasetRef
 
 
 def champion_after(run: Run, trained: DatasetRef) -> DatasetRef:
@@ -146,6 +148,7 @@ def make_in_use(run: Run, model: DatasetRef, known: KnownTables) -> DatasetRef |
     features = build_in_use_features(
         known.standard,
         tuple(table.checked for table in known.tables),
+        known.contacts,
         run.catalog.features("in_use"),
         WindowRequest.of(run, window),
         engine=run.settings.engine,
@@ -171,7 +174,11 @@ def make_in_use(run: Run, model: DatasetRef, known: KnownTables) -> DatasetRef |
 
 
 @task(
-    reads=("03_primary/standard_features", "02_intermediate/{cohort}"),
+    reads=(
+        "03_primary/standard_features",
+        "02_intermediate/{cohort}",
+        "04_feature/contacts",
+    ),
     writes=("04_feature/in_use_features",),
     settings=(
         "windows.train",
@@ -188,18 +195,19 @@ def make_in_use(run: Run, model: DatasetRef, known: KnownTables) -> DatasetRef |
 def build_in_use_features(
     standard: DatasetRef,
     tables: tuple[DatasetRef, ...],
+    contacts: DatasetRef,
     output: Dataset,
     request: WindowRequest,
     *,
     engine: EngineSettings,
 ) -> DatasetRef:
     """Builds the features of all rows with a known label, as those of the training window."""
-    return build_window(standard, tables, output, request, engine)
+    return build_window((standard, contacts, *tables), output, request, engine)
 
 
 @task(
     reads=("06_models/models", "04_feature/in_use_features"),
-    writes=("06_models/models",),
+    writes=("06_models/model_in_use",),
     settings=("train.model_format",),
     uses=MODEL_CODE,
     notes=("origin",),

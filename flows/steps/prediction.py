@@ -14,9 +14,9 @@ from churnlib.features.standard import standard_features
 from churnlib.io import datasets
 from churnlib.io.catalog import month_name
 from churnlib.io.datasets import Dataset, DatasetRef
-from churnlib.io.footer import facts, footer
+from churnlib.io.footer import facts, footer, optional_fact
 from churnlib.schemas.columns import DAY
-from churnlib.settings import CohortSettings, EngineSettings
+from churnlib.settings import CohortSettings, EngineSettings, grain_of, words_of
 from churnlib.settings.outcome import OutcomeSettings
 from churnlib.uris import name_of
 from churnlib.versions.in_use import AS_TESTED
@@ -124,7 +124,7 @@ def batch_features(*tables: pl.LazyFrame, request: BatchRequest) -> pl.LazyFrame
 
 
 @task(
-    reads=("06_models/champion", "05_model_input/predict_features"),
+    reads=("06_models/champion", "06_models/model_in_use", "05_model_input/predict_features"),
     writes=("07_model_output/predictions",),
     settings=(
         "windows.batch_predict",
@@ -137,6 +137,7 @@ def batch_features(*tables: pl.LazyFrame, request: BatchRequest) -> pl.LazyFrame
         "evaluation.min_outcomes",
         "train.model_format",
     ),
+    earlier=("07_model_output/predictions",),
     uses=MODEL_CODE,
     notes=("batch.fingerprints",),
 )
@@ -205,10 +206,12 @@ def predict_batch(
 
 def footer_warnings(predictions: DatasetRef) -> tuple[str, ...]:
     """Reads the warnings about predictions from their footer, and what they leave out."""
-    names = ("warnings", "not_at_risk", "outcome")
-    warnings, not_at_risk, outcome = facts(predictions, *names)
+    names = ("warnings", "not_at_risk", "outcome", "window")
+    warnings, not_at_risk, outcome, window = facts(predictions, *names)
+    cohort = {"cohort": optional_fact(predictions, "cohort")}
+    row = words_of(grain_of(cohort), *map(date.fromisoformat, window)).row
     judged = OutcomeSettings.model_validate(outcome)
-    return (*warnings, *not_at_risk_warnings(not_at_risk, judged))
+    return (*warnings, *not_at_risk_warnings(not_at_risk, judged, row))
 
 
 def with_others(

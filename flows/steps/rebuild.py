@@ -11,6 +11,7 @@ from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.settings import EngineSettings
 from churnlib.versions.replay import settings_from
 from flows.steps.in_use import KnownTables, make_in_use
+from flows.steps.past_contacts import past_contacts
 from flows.steps.raw_tables import cohort_kinds
 from flows.steps.run import Run
 from flows.steps.sources import read_sources
@@ -35,6 +36,10 @@ class RebuildCatalog(Catalog):
         """Finds a raw table as it was then, if that is kept, or as it is; see `Catalog.raw`."""
         then = digest or self.digests.get(table)
         return Catalog(self.raw_dir, self.game).raw(table, path, then)
+
+    def predictions(self, window_start: date) -> Dataset:
+        """The predictions of a batch, which tell whom it contacted."""
+        return Catalog(self.raw_dir, self.game).predictions(window_start)
 
 
 def rebuild_version(
@@ -87,7 +92,8 @@ def rebuild_in_use(
 
 def _build_known(run: Run) -> KnownTables:
     standard = build_features(run)
-    return KnownTables(standard, read_sources(run), run.tables(*cohort_kinds(run.settings)))
+    tables = run.tables(*cohort_kinds(run.settings))
+    return KnownTables(standard, read_sources(run), tables, past_contacts(run))
 
 
 def _run_of(manifest: Mapping[str, Any], raw_dir: str, folder: str, engine: EngineSettings) -> Run:

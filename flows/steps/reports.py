@@ -17,6 +17,7 @@ from churnlib.settings import (
     Settings,
     ThresholdRule,
     changes,
+    rows_in,
 )
 from churnlib.settings.outcome import OutcomeSettings
 from churnlib.uris import name_of
@@ -156,7 +157,7 @@ def model_facts(
 
     first, last = manifest["window"]
     facts = {
-        "trained on": f"subscriptions started {first} to {last}",
+        "trained on": rows_in(manifest["settings"], first, last),
         "labels available up to": manifest["labels_known_by"],
         "seed": manifest["seed"],
     }
@@ -165,7 +166,7 @@ def model_facts(
     if sample := manifest.get("sample"):
         facts["sample"] = describe_sample(sample)
     if calibration := manifest.get("calibration"):
-        facts["calibration"] = describe_calibration(calibration["kept"])
+        facts["calibration"] = describe_calibration(calibration["kept"], manifest["settings"])
     if pooled := describe_pooled(manifest["features"]):
         facts["pooled categories"] = pooled
     libraries = {name: manifest["libraries"][name] for name in manifest["depends_on"]}

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from itertools import chain
 
 from churnlib.model.predict import Scored
-from churnlib.report.formatting import counted
+from churnlib.report.formatting import counted_rows
 from churnlib.settings import WindowName, label_overlap
 from flows.engine.run_logger import run_logger, warn_once
 from flows.steps.feeds import Feeds, check_feeds
@@ -83,6 +83,7 @@ def overlap_warnings(run: Run) -> tuple[str, ...]:
 def new_value_warnings(scored: Scored) -> tuple[str, ...]:
     """Warns of values that training did not see, and of far fewer values than it had."""
     rows = len(scored.rows)
+    of = counted_rows(rows, scored.rows.columns)
     kinds = {
         "a category that did not occur in training": scored.unknown,
         "a category that was rare or absent in training, more than expected": scored.rare,
@@ -93,13 +94,13 @@ def new_value_warnings(scored: Scored) -> tuple[str, ...]:
         },
     }
     few = tuple(
-        f"{column}: {known:,} of {counted(rows, 'subscription')} {'has' if known == 1 else 'have'} "
+        f"{column}: {known:,} of {of} {'has' if known == 1 else 'have'} "
         f"a value, where about {expected:,} were to be expected from training: check that the last "
         "months of its table are complete"
         for column, (known, expected) in scored.unfilled.items()
     )
     return few + tuple(
-        f"{column}: {count:,} of {counted(rows, 'subscription')} "
+        f"{column}: {count:,} of {of} "
         f"{'has' if count == 1 else 'have'} {what}{_respelled(scored, column)}"
         for what, counts in kinds.items()
         for column, count in counts.items()

@@ -6,11 +6,14 @@ from typing import Any
 
 import polars as pl
 
+from churnlib.features.tenure import exits_by_tenure
 from churnlib.io import datasets
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.report.content import Report
 from churnlib.report.write import write_report
-from churnlib.schemas.columns import PROBABILITY, SUB_ID, day_column
+from churnlib.schemas.columns import CAMPAIGN, PROBABILITY, SUB_ID, day_column
+from churnlib.settings import grain_of
+from churnlib.settings.row_words import WORDS
 from churnlib.versions.compatibility import outcome_of
 from churnlib.versions.folder import read_scored
 from churnlib.versions.manifest import read_manifest
@@ -18,17 +21,22 @@ from churnlib.versions.threshold import contact_threshold
 from flows.steps.at_risk import not_at_risk_warnings
 from flows.steps.reports import TrainingContext, model_facts
 from flows.steps.runtime_code import REPORT_CODE
+from flows.steps.window_features import known_subs
 from flows.task import task
 
 
 @task(
-    reads=("06_models/models", "04_feature/train_features"),
+    reads=("06_models/models", "04_feature/train_features", "03_primary/standard_features"),
     writes=("08_reporting/in_sample_report",),
     settings=("evaluation", "campaign"),
     uses=REPORT_CODE,
 )
 def report_training(
-    model: DatasetRef, output: Dataset, features: DatasetRef, context: TrainingContext
+    model: DatasetRef,
+    output: Dataset,
+    features: DatasetRef,
+    standard: DatasetRef,
+    context: TrainingContext,
 ) -> tuple[DatasetRef, ...]:
     """Reports how the model performs on the rows that it was fitted on, and on validation."""
     from churnlib.metrics.campaign import evaluate_campaign
@@ -46,7 +54,9 @@ def report_training(
         for name in manifest["metrics"]
     }
     row = [SUB_ID, day_column(validation.columns)]
-    segments = datasets.scan(features).select(*row, *evaluation.segment_columns).collect()
+    wanted = (*evaluation.segment_columns, CAMPAIGN)
+    others = (name for name in wanted if name not in validation.columns)
+    segments = datasets.scan(features).select(*row, *others).collect()
     rows = validation.join(segments, on=row, maintain_order="left")
     first, last = map(date.fromisoformat, manifest["window"])
     report = Report(
@@ -55,6 +65,7 @@ def report_training(
         as_of=date.fromisoformat(manifest["as_of"]),
         window=(first, last),
         horizon_months=manifest["settings"]["horizon_months"],
+        grain=grain_of(manifest["settings"]),
         model_version=manifest["version"],
         groups=groups["in_sample"],
         not_at_risk=manifest["not_at_risk"],
@@ -62,12 +73,23 @@ def report_training(
         validation=groups["validation"],
         campaign=evaluate_campaign(validation, context.offer, threshold, context.rule).to_json(),
         **breakdown(rows, evaluation.segment_columns, evaluation.most_values),
+        survival=_survival(standard, manifest),
         importance=manifest["importance"],
         **{**model_facts(manifest, in_use=context.in_use), "changes": context.changes},
         **context.data,
         warnings=(*context.warnings, *training_warnings(manifest, validation)),
     )
     return write_report(report, output, validation)
+
+
+def _survival(standard: DatasetRef, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """When the subscriptions that are known on the day of the run churn and end."""
+    from churnlib.metrics.survival import survival
+
+    settings, as_of = manifest["settings"], date.fromisoformat(manifest["as_of"])
+    subs = known_subs(datasets.scan(standard), as_of)
+    exits = exits_by_tenure(subs, outcome_of(settings), as_of=as_of)
+    return survival(exits.collect(engine="streaming"), settings["horizon_months"])
 
 
 def metrics_at(
@@ -97,7 +119,8 @@ def metrics_at(
 def training_warnings(manifest: dict[str, Any], validation: pl.DataFrame) -> Iterator[str]:
     """Warns of an unreliable validation, of too small a sample, and of features left out."""
     outcome = outcome_of(manifest["settings"])
-    yield from not_at_risk_warnings(manifest["not_at_risk"], outcome)
+    row = WORDS[grain_of(manifest["settings"])].row
+    yield from not_at_risk_warnings(manifest["not_at_risk"], outcome, row)
     if manifest["validation_warning"]:
         yield manifest["validation_warning"]
     sample = manifest["sample"]

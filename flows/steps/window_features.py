@@ -10,6 +10,7 @@ import polars as pl
 
 from churnlib.errors import DataError
 from churnlib.features.activity import ActivityFeatures, add_activity_features
+from churnlib.features.campaign import add_campaign
 from churnlib.features.cohort_rows import CohortRows, cohort_rows, in_window, monthly_rows
 from churnlib.features.outcome import add_label
 from churnlib.io import datasets
@@ -23,6 +24,7 @@ from churnlib.settings.outcome import OutcomeSettings
 from flows.engine.building import build
 from flows.engine.publication import publish
 from flows.steps.feeds import needed_kinds, refuse_late
+from flows.steps.past_contacts import past_contacts
 from flows.steps.raw_tables import RawTable
 from flows.steps.run import Run, SubscriptionWindow
 from flows.steps.sources import Sources
@@ -68,10 +70,12 @@ class Cohort:
     Attributes:
         features: Their features and labels.
         sources: The facts of the raw tables behind these.
+        contacts: Whom earlier batches contacted.
     """
 
     features: DatasetRef
     sources: Sources
+    contacts: DatasetRef
 
 
 def check_first(run: Run, flow: WindowName | None, *tables: TableSpec) -> None:
@@ -114,18 +118,24 @@ def window_cohort(
         tables: The raw tables of `flows.steps.raw_tables.cohort_kinds`.
         window: The window; that of the settings if None.
     """
+    contacts = past_contacts(run)
     features = build_window_features(
         standard,
         tuple(table.checked for table in tables),
+        contacts,
         run.catalog.features(flow),
         WindowRequest.of(run, window or run.window(flow)),
         engine=run.settings.engine,
     )
-    return Cohort(features, {**sources, **{t.checked.name: t.facts for t in tables}})
+    return Cohort(features, {**sources, **{t.checked.name: t.facts for t in tables}}, contacts)
 
 
 @task(
-    reads=("03_primary/standard_features", "02_intermediate/{cohort}"),
+    reads=(
+        "03_primary/standard_features",
+        "02_intermediate/{cohort}",
+        "04_feature/contacts",
+    ),
     writes=("04_feature/{flow}_features",),
     settings=(
         "windows.{flow}",
@@ -142,33 +152,36 @@ def window_cohort(
 def build_window_features(
     standard: DatasetRef,
     tables: tuple[DatasetRef, ...],
+    contacts: DatasetRef,
     output: Dataset,
     request: WindowRequest,
     *,
     engine: EngineSettings,
 ) -> DatasetRef:
     """Adds the other features to the standard ones of a window, and labels as known on the day."""
-    return build_window(standard, tables, output, request, engine)
+    return build_window((standard, contacts, *tables), output, request, engine)
 
 
 def build_window(
-    standard: DatasetRef,
     tables: tuple[DatasetRef, ...],
     output: Dataset,
     request: WindowRequest,
     engine: EngineSettings,
 ) -> DatasetRef:
     """See `build_window_features`, and `flows.steps.in_use.build_in_use_features`."""
-    window = request.window
+    window, (standard, *_) = request.window, tables
     known = known_subs(datasets.scan(standard), window.as_of)
     check_selects_any(known, window, standard.game, request.cohort.settings)
     facts = footer(as_of=window.as_of, window=window.span)
     features = partial(window_features, request=request)
-    return build(features, (standard, *tables), output, facts, engine)
+    return build(features, tables, output, facts, engine)
 
 
 def window_features(
-    subs: pl.LazyFrame, *tables: pl.LazyFrame, request: WindowRequest
+    subs: pl.LazyFrame,
+    contacts: pl.LazyFrame,
+    *tables: pl.LazyFrame,
+    request: WindowRequest,
 ) -> pl.LazyFrame:
     """The features and labels of the rows in a window, as known on the day of the run."""
     as_of, kinds = request.window.as_of, request.cohort.kinds
@@ -181,7 +194,7 @@ def window_features(
         as_of=as_of,
         horizon_months=request.horizon_months,
         outcome=request.outcome,
-    )
+    ).pipe(add_campaign, contacts, horizon_months=request.horizon_months)
     activity = request.activity.named(tables[len(kinds) :])
     return add_activity_features(labelled, activity, request.activity, as_of=as_of, day=DAY)
 

@@ -39,7 +39,10 @@ def replace(studio: Studio, rows: pl.DataFrame) -> None:
     ("settings", "expected"),
     [
         ({"windows.batch_score.end": -6}, "covers 2024-06-01 to 2024-06-30"),
-        ({"horizon_months": 4}, "was predicted with horizon_months = 6, but the settings say 4"),
+        (
+            {"horizon_months": 4, "windows.batch_score.start": -7, "windows.batch_score.end": -7},
+            "was predicted with horizon_months = 6, but the settings say 4",
+        ),
         ({"outcome.missed_months": 2}, "were built with outcome = "),
     ],
 )

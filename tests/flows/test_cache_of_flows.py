@@ -16,6 +16,7 @@ from tests.flows.studio import BATCH_DAY, LAST_DAY, ROOT, Studio, python, writes
 GAME = "game1"
 MODEL = {"model", "in_sample_report", "registry"}
 FEATURES = {"train_features"} | MODEL
+IN_USE = {"in_use_features", "model_in_use"}
 NOTED = {"standard_features_sources"}
 STANDARD = {"standard_features"} | NOTED | FEATURES
 ALL = set(raw_tables()) | STANDARD
@@ -61,14 +62,17 @@ def change(studio: Studio, table: str) -> None:
         # A table that refers to another is checked against it anew.
         pytest.param(
             "character_data",
-            {"character_data", "sub_data"} | STANDARD,
+            {"character_data", "sub_data"} | STANDARD | IN_USE,
             marks=pytest.mark.slow,
         ),
-        pytest.param("sub_data", {"sub_data", "sub_miss"} | STANDARD, marks=pytest.mark.slow),
-        ("sub_miss", {"sub_miss"} | STANDARD),
-        ("character_currency", {"character_currency"} | FEATURES),
+        pytest.param(
+            "sub_data", {"sub_data", "sub_miss"} | STANDARD | IN_USE, marks=pytest.mark.slow
+        ),
+        ("sub_miss", {"sub_miss"} | STANDARD | IN_USE),
+        ("character_currency", {"character_currency"} | FEATURES | IN_USE),
     ],
 )
+@pytest.mark.slow
 def test_cache_changed_raw_table_runs_again_what_depends_on_it(
     settled: Studio, caplog: pytest.LogCaptureFixture, table: str, expected: set[str]
 ) -> None:
@@ -88,7 +92,11 @@ def test_cache_change_outside_the_features_does_not_train_again(
     settled.write_raw(GAME, "character_currency", pl.concat([later, more]))
     settled.run("train_from_raw", GAME, as_of=LAST_DAY)
     checked = {"character_data", "sub_data", "character_currency"}
-    assert written(caplog.text) == checked | NOTED | {"standard_features", "train_features"}
+    assert written(caplog.text) == checked | NOTED | {
+        "standard_features",
+        "train_features",
+        "in_use_features",
+    }
     after = settled.outputs()
     kept = [path for path in before if not path.startswith("02_") and "_sources" not in path]
     assert {path: after[path][1] for path in kept} == {path: before[path][1] for path in kept}
@@ -174,6 +182,7 @@ def test_cache_lost_outputs_are_written_again_as_they_were(
     assert {path: settled.file(path).read_bytes() for path in before} == before
 
 
+@pytest.mark.slow
 def test_cache_tampered_model_is_fitted_again(
     settled: Studio, caplog: pytest.LogCaptureFixture
 ) -> None:

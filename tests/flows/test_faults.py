@@ -72,8 +72,8 @@ def test_error_in_the_settings_of_a_training_is_reported_once(
         ),
         (
             "batch_predict",
-            {"windows.batch_predict.start": -9, "windows.batch_predict.end": -9},
-            "after windows.batch_predict opens on 2024-04-01",
+            {"windows.batch_predict.start": -14, "windows.batch_predict.end": -14},
+            "trained on rows up to 2023-11-30, after windows.batch_predict opens on 2023-11-01",
         ),
         ("score", {"features.character_currency.lookback_months": 3},
          'features.character_currency.lookback_months was "null" and is 3'),
@@ -273,6 +273,7 @@ def test_every_report_warns_of_an_allowed_label_overlap(complete: Studio) -> Non
         assert len([warning for warning in warnings if warning.startswith(expected)]) == 1, name
 
 
+@pytest.mark.slow
 def test_error_in_a_process_of_its_own_is_one_message(
     complete: Studio, spoil: Callable[[str, str | None], None]
 ) -> None:

@@ -87,7 +87,7 @@ def test_batch_is_predicted_by_the_model_in_use_of_its_day(complete: Studio) -> 
 
 
 def test_reports_say_by_which_labels_each_model_learnt(complete: Studio) -> None:
-    learnt = "rows of 2022-06-01 to 2024-07-31, labels available up to 2025-01-01"
+    learnt = "subscriptions started 2022-06-01 to 2024-07-31, labels available up to 2025-01-01"
     for name in ("in_sample_report", "score_report"):
         told = complete.json(f"08_reporting/{GAME}/{name}.json")["facts"]
         assert told["labels available up to"] == "2024-05-01"

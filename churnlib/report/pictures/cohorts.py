@@ -1,4 +1,4 @@
-"""Pictures of performance over time, by month of start, which show whether a model decays."""
+"""Pictures of performance over time, by month, which show whether a model decays."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -25,7 +25,9 @@ Cohorts = Sequence[Mapping[str, Any]]
 MOST_LABELS = 5
 
 
-def ranking_by_month(name: str, about: str, cohorts: Cohorts, overall: float) -> Picture:
+def ranking_by_month(
+    name: str, about: str, cohorts: Cohorts, overall: float, month: str = "month of start"
+) -> Picture:
     """Draws the ROC AUC of each month.
 
     Args:
@@ -33,6 +35,7 @@ def ranking_by_month(name: str, about: str, cohorts: Cohorts, overall: float) ->
         about: The subscriptions that it is about.
         cohorts: The months, each a `churnlib.metrics.segments.Segment`; at least one has a ROC AUC.
         overall: The ROC AUC of all.
+        month: What the months are; see `churnlib.settings.RowWords`.
     """
     known = [cohort for cohort in cohorts if cohort["roc_auc"] is not None]
     values = [cohort["roc_auc"] for cohort in known]
@@ -48,7 +51,7 @@ def ranking_by_month(name: str, about: str, cohorts: Cohorts, overall: float) ->
         axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
         low, high = axes.get_ylim()
         axes.set_ylim(low - 0.3 * (high - low), high)  # Room for the key.
-        name_axes(axes, "month of start", "ROC AUC")
+        name_axes(axes, month, "ROC AUC")
         key(axes, "lower left")
 
     each = "; ".join(
@@ -58,18 +61,21 @@ def ranking_by_month(name: str, about: str, cohorts: Cohorts, overall: float) ->
     return Picture(
         "Ranking by month",
         f"{finding}; {_trend(ends)}.",
-        draw(name, f"ROC AUC of {about} by month of start: {each}.", paint),
+        draw(name, f"ROC AUC of {about} by {month}: {each}.", paint),
         "The line of a decaying model falls. Vertical lines are 95% confidence intervals.",
     )
 
 
-def churn_by_month(name: str, about: str, cohorts: Cohorts) -> Picture:
+def churn_by_month(
+    name: str, about: str, cohorts: Cohorts, month: str = "month of start"
+) -> Picture:
     """Draws observed and predicted churn of each month.
 
     Args:
         name: See `ranking_by_month`.
         about: See `ranking_by_month`.
         cohorts: The months; at least one has a prediction.
+        month: See `ranking_by_month`.
     """
     known = [cohort for cohort in cohorts if cohort["mean_predicted"] is not None]
     observed = [cohort["base_rate"] for cohort in known]
@@ -83,7 +89,7 @@ def churn_by_month(name: str, about: str, cohorts: Cohorts) -> Picture:
         _dots(axes, at, observed, ends, "observed")
         highest = max(*predicted, *observed, *(end[1] for end in ends if end))
         percentages(axes, 1.1 * highest)
-        name_axes(axes, "month of start", "churn rate")
+        name_axes(axes, month, "churn rate")
         key(axes, "lower left")
 
     off = sum(
@@ -98,7 +104,7 @@ def churn_by_month(name: str, about: str, cohorts: Cohorts) -> Picture:
         f"{capital(str(off or 'none'))} of {counted(len(known), 'month')} "
         f"{'has' if off == 1 else 'have'} a mean prediction outside the interval of the churn "
         "rate.",
-        draw(name, f"Predicted and observed churn of {about} by month of start: {each}.", paint),
+        draw(name, f"Predicted and observed churn of {about} by {month}: {each}.", paint),
         "Dots are churn rates with 95% confidence intervals, diamonds are mean predictions.",
     )
 

@@ -58,7 +58,7 @@ def profit(name: str, about: str, campaign: Mapping[str, Any]) -> Picture:
         axes.xaxis.set_major_formatter(PercentFormatter(1, 0))
         axes.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1])
         _reach_of_money(axes, gains, interval)
-        name_axes(axes, "subscriptions contacted, riskiest first")
+        name_axes(axes, "contacted, riskiest first")
         key(axes, "lower left")
 
     result = gain_or_loss(chosen["expected_gain"], "gains", "loses")

@@ -92,7 +92,7 @@ def precision_recall(
         "Precision and recall",
         f"{finding}; at random {share(base_rate)} would.",
         draw(name, label, paint),
-        "From left to right more subscriptions are selected, the riskiest first. The higher the "
+        "From left to right more are selected, the riskiest first. The higher the "
         "line stays, the better.",
     )
 
@@ -133,7 +133,7 @@ def gains(
             axes.plot(*baseline, color=INK, ls=DASHED, lw=1.2, label="logistic regression")
         axes.plot([0, base_rate, 1], [0, 1, 1], color=MUTED, lw=0.8, label="best possible")
         axes.plot([0, 1], [0, 1], color=MUTED, ls=DOTTED, lw=1.2, label="chance")
-        shares(axes, "subscriptions selected, riskiest first", "churners found")
+        shares(axes, "selected, riskiest first", "churners found")
         key(axes, "lower right")
 
     each = ", ".join(

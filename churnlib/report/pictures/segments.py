@@ -42,7 +42,7 @@ def ranking_by_segment(name: str, about: str, segments: Segments, overall: float
             "ROC AUC",
             line=overall,
         ),
-        "Dots with 95% confidence intervals; the dotted line is all subscriptions. One in twenty "
+        "Dots with 95% confidence intervals; the dotted line is that of all. One in twenty "
         "differs by chance alone.",
     )
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 from churnlib.metrics.evaluate import score_group
@@ -61,6 +62,7 @@ def test_an_undefined_ranking_keeps_its_own_reason() -> None:
     assert require_outcomes({"general": scores}, LEAST)["general"]["reason"] == scores["reason"]
 
 
+@pytest.mark.slow
 def test_random_rankings_of_few_churners_are_hardly_ever_called_better() -> None:
     """With two churners, one in eight would be."""
     rng = np.random.default_rng(1)
@@ -72,3 +74,18 @@ def test_random_rankings_of_few_churners_are_hardly_ever_called_better() -> None
             judged = require_outcomes({"general": scores}, LEAST)["general"]
             claims += against_chance(judged).kind == "better"
     assert claims <= 5
+
+
+def test_churn_in_several_rows_of_a_subscription_counts_once() -> None:
+    outcome = np.arange(400) < 6 * (LEAST - 1)
+    rows = table(outcome.astype(int).tolist(), np.linspace(0.9, 0.1, 400).tolist())
+    rows = rows.with_columns(sub_id=pl.col("sub_id") // 6, char_id=pl.col("sub_id") // 6)
+    scores = score_group(rows).to_json()
+    assert (scores["n"], scores["positives"]) == (400, 6 * (LEAST - 1))
+    assert (scores["subscriptions"], scores["churned_subscriptions"]) == (67, LEAST - 1)
+    judged = require_outcomes({"general": scores}, LEAST)["general"]
+    assert f"there are {LEAST - 1} and {67 - (LEAST - 1)}" in judged["reason"]
+    assert against_chance(judged).kind == "unsure"
+    assert (
+        against_chance(require_outcomes({"general": scores}, LEAST - 1)["general"]).kind == "better"
+    )

@@ -11,6 +11,8 @@ import pytest
 from churnlib.errors import SettingsError
 from churnlib.metrics.evaluate import evaluate, score_group
 from churnlib.metrics.segments import MIN_ROWS, breakdown, check_segments
+from churnlib.schemas.outputs import cohort_columns
+from churnlib.settings import load_settings
 from tests.base import BASE
 
 
@@ -178,3 +180,56 @@ def test_new_characters_and_a_single_month_have_the_intervals_of_their_groups() 
     for segment, scores in ((month, groups["general"]), (new, groups["new_characters"])):
         assert segment["roc_auc"] == scores.roc_auc
         assert segment["intervals"] == {name: scores.intervals[name] for name in NONE_KNOWN}
+
+
+# Rows by month
+
+
+def by_month(months: int = 30) -> pl.DataFrame:
+    """Forty subscriptions of a term of 36 months, each with a row a month from its start on."""
+    subs = ROWS.head(40).select("char_id", "sub_id", "is_first_sub", "churn_probability")
+    tenure = pl.DataFrame({"tenure_months": pl.Series(range(months), dtype=pl.Int32)})
+    start = date(2022, 1, 1)
+    return subs.join(tenure, how="cross").with_columns(
+        sub_start_date=pl.lit(start),
+        day=pl.lit(start).dt.offset_by(pl.format("{}mo", "tenure_months")),
+        months_left=36 - pl.col("tenure_months"),
+        months_missed_in_a_row=pl.col("tenure_months") % 3,
+        sub_churn=((pl.col("tenure_months") > 24) & (pl.col("sub_id") % 4 == 0)).cast(pl.Int8),
+    )
+
+
+def test_rows_by_month_are_grouped_by_tenure_and_months_left() -> None:
+    segments = breakdown(by_month())["segments"]
+    assert list(segments) == [
+        "characters",
+        "tenure_months",
+        "months_left",
+        "months_missed_in_a_row",
+    ]
+    sizes = {name: {p["value"]: p["n"] for p in parts} for name, parts in segments.items()}
+    assert list(sizes["tenure_months"].items()) == [
+        ("0", 40), ("1 to 3", 120), ("4 to 6", 120), ("7 to 12", 240), ("13 or more", 680),
+    ]  # fmt: skip
+    assert list(sizes["months_left"].items()) == [("7 to 12", 240), ("13 or more", 960)]
+    assert list(sizes["months_missed_in_a_row"].items()) == [("0", 400), ("1", 400), ("2", 400)]
+    assert {p["value"]: p["positives"] for p in segments["tenure_months"]}["13 or more"] == 50
+    assert [p["n"] for p in breakdown(by_month())["cohorts"]] == [40] * 30
+    # A column that the settings name, too, is there once, in the same ranges.
+    assert breakdown(by_month(), ("tenure_months",))["segments"] == segments
+
+
+def test_small_segment_of_rows_by_month_is_one_of_few_subscriptions() -> None:
+    few = by_month().filter(pl.col("sub_id") < MIN_ROWS - 1)
+    (late,) = (p for p in breakdown(few)["segments"]["tenure_months"] if p["value"] == "13 or more")
+    assert (late["n"], late["subscriptions"]) == (17 * (MIN_ROWS - 1), MIN_ROWS - 1)
+    assert late["reason"] == "fewer than 20 subscriptions with a label"
+    assert late["roc_auc"] is None
+
+
+def test_columns_of_the_cohort_can_be_segments() -> None:
+    overrides = {"cohort": {"grain": "monthly"}}
+    monthly = load_settings("game1", overrides, local=False, environ={})
+    check_segments(tuple(cohort_columns(monthly.cohort).keys() - {"day"}), monthly)
+    with pytest.raises(SettingsError, match="'previous_sub_churned' is not a standard feature"):
+        check_segments(("previous_sub_churned",), BASE)

@@ -10,8 +10,9 @@ import pytest
 
 from churnlib.errors import ModelError
 from churnlib.model.columns import OfKind
-from churnlib.model.feature_schema import NEVER, Feature, FeatureSchema, learn_schema
+from churnlib.model.feature_schema import Feature, FeatureSchema, learn_schema
 from churnlib.model.predict import predict
+from churnlib.schemas.columns import NEVER_FEATURES
 from churnlib.settings import FeatureChoice
 from tests.churnlib.model.samples import features, fitted
 
@@ -52,7 +53,7 @@ def test_keys_dates_and_later_facts_are_not_features() -> None:
     assert schema_with() == SCHEMA
     full = learn_schema([features()], FeatureChoice())
     names = {feature.name for feature in full.features}
-    assert names.isdisjoint(NEVER | {"creation_date"})
+    assert names.isdisjoint(NEVER_FEATURES | {"creation_date"})
     assert "currency_age_months" in names
 
 

@@ -39,6 +39,19 @@ def file(folder: Path, rows: pl.DataFrame = TABLE) -> DatasetRef:
     return write_table([rows], target, rows.schema, facts)
 
 
+def standard(folder: Path) -> DatasetRef:
+    """The subscriptions of the table, for twelve months each."""
+    rows = TABLE.select(
+        "char_id",
+        "sub_id",
+        "sub_start_date",
+        sub_months=pl.lit(12),
+        churned_on=pl.lit(None, pl.Date),
+    )
+    target = Dataset("standard_features", "hawk", str(folder / "standard_features.parquet"))
+    return write_table([rows], target, rows.schema)
+
+
 def settings(**options: Any) -> TrainSettings:
     return training(model_of(BOOSTING), **options)
 
@@ -130,6 +143,7 @@ def run(features: DatasetRef, folder: Path, **options: Any) -> DatasetRef:
     )
 
 
+@pytest.mark.slow
 def test_manifest_and_reports_describe_the_sample(tmp_path: Path) -> None:
     table = file(tmp_path)
     model = run(table, tmp_path, sample=0.5)
@@ -147,7 +161,7 @@ def test_manifest_and_reports_describe_the_sample(tmp_path: Path) -> None:
     data: dict[str, Any] = {"quarantined": {}, "odd": {}}
     evaluation = EvaluationSettings(segments=("race",))
     context = TrainingContext(evaluation, data, (), Offer(), "break_even", None)
-    refs = report_training.fn(model, report, table, context)
+    refs = report_training.fn(model, report, table, standard(tmp_path), context)
     line = f"{rows} of 480 rows: 50% of the characters (train.sample)"
     as_json, text, page = (Path(ref.uri).read_text(encoding="utf-8") for ref in refs)
     written = json.loads(as_json)
@@ -159,6 +173,7 @@ def test_manifest_and_reports_describe_the_sample(tmp_path: Path) -> None:
         written["cohorts"],
     ):
         assert sum(part["n"] for part in parts) == held_out
+    assert written["survival"]["subscriptions"] == 480
     assert f"sample {line}" in " ".join(text.split())
     assert line in page
 

@@ -10,6 +10,7 @@ import polars as pl
 from churnlib.metrics.campaign import evaluate_campaign
 from churnlib.metrics.evaluate import evaluate
 from churnlib.metrics.segments import breakdown
+from churnlib.metrics.survival import survival
 from churnlib.report.content import Report
 from churnlib.settings import Offer
 
@@ -37,6 +38,22 @@ COMPARISON: dict[str, Any] = {
     "decision": "accepted",
     "reason": "it is worse by 0.0050 at the most, and 0.0200 is allowed",
 }
+
+
+def make_survival() -> dict[str, Any]:
+    """Subscriptions for 6 and for 12 months, of which some churn in each month from the third."""
+    rows = [
+        (term, name, tenure, n)
+        for term in (6, 12)
+        for name, tenure, n in (
+            *(("churned", month, 30 - 2 * month) for month in range(3, term + 1)),
+            *(("running", month, 10) for month in range(1, term)),
+            ("ended", term, 150),
+        )
+    ]
+    columns = {"sub_months": pl.Int32, "exit": pl.String, "tenure_months": pl.Int32}
+    schema = {**columns, "subscriptions": pl.UInt32}
+    return survival(pl.DataFrame(rows, schema, orient="row"), 6)
 
 
 def make_scored(n: int = 400, seed: int = 3) -> pl.DataFrame:
@@ -93,6 +110,7 @@ def in_training(scored: pl.DataFrame) -> Report:
         name="in_sample_report",
         validation=groups_of(scored),
         **breakdown(scored),
+        survival=make_survival(),
         facts={"seed": 7},
         comparison=None,
     )

@@ -64,7 +64,7 @@ def test_newest_model_in_use_that_knows_no_later_label_predicts(
     add(catalog, "c", APRIL)
     assert chosen(model, APRIL) == "c", "of the same day, the newest"
     assert describe_in_use(model, JANUARY) == (
-        "rows of 2024-01-01 to 2024-06-30, labels available up to 2025-01-01"
+        "subscriptions started 2024-01-01 to 2024-06-30, labels available up to 2025-01-01"
     )
 
 

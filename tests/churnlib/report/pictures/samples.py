@@ -11,6 +11,8 @@ from churnlib.report.pictures.importance import importance
 from churnlib.report.pictures.profit import profit
 from churnlib.report.pictures.ranking import Ranking
 from churnlib.report.pictures.reliability import reliability
+from churnlib.report.pictures.survival import churn_by_tenure, survival_by_tenure
+from tests.churnlib.report.samples import make_survival
 
 ABOUT = 'a "label" with <marks> & more'
 STEPS = np.linspace(0, 1, 11)
@@ -83,6 +85,8 @@ FEATURES = [
     {"feature": "a_name_that_goes_on_and_on_and_on", "auc_loss": 0.0, "least": -0.01, "most": 0.01},
 ]
 
+TENURE = make_survival()["months"]
+
 PICTURES: dict[str, Callable[[str], Picture]] = {
     "roc": lambda name: ranking.roc(name, ABOUT, RANKINGS),
     "precision-recall": lambda name: ranking.precision_recall(name, ABOUT, PRECISION, 0.2),
@@ -95,6 +99,8 @@ PICTURES: dict[str, Callable[[str], Picture]] = {
     "segments-churn": lambda name: segments.churn_by_segment(name, ABOUT, SEGMENTS),
     "months-ranking": lambda name: cohorts.ranking_by_month(name, ABOUT, COHORTS, 0.72),
     "months-churn": lambda name: cohorts.churn_by_month(name, ABOUT, COHORTS),
+    "survival": lambda name: survival_by_tenure(name, ABOUT, TENURE, 6, "27% churn."),
+    "survival-churn": lambda name: churn_by_tenure(name, ABOUT, TENURE, 6),
 }
 """A drawing of each kind, by its name."""
 

@@ -1,0 +1,69 @@
+"""Whom earlier batches contacted, so that cohorts can tell."""
+
+from datetime import date
+from typing import Any
+
+import polars as pl
+
+from churnlib.features.campaign import CONTACTED_ON, HOLD_OUT_SHARE, campaign_contacts
+from churnlib.io import datasets
+from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.io.footer import footer, optional_fact, optional_facts
+from churnlib.io.table_writer import write_table
+from churnlib.raw.past_batches import predicted_months
+from churnlib.schemas.columns import CAMPAIGN, CHAR_ID, SUB_ID
+from flows.steps.run import Run
+from flows.task import task
+
+FACTS = ("as_of", "threshold", "campaign", "no_contact")
+"""The facts of predictions that tell whom they contacted."""
+
+
+def past_contacts(run: Run) -> DatasetRef:
+    """Collects whom the batches up to the day of a run contacted."""
+    months = predicted_months(run.catalog)
+    batches = [datasets.ref(run.catalog.predictions(month)) for month in months]
+    known = [each for each in batches if _decided_by(each, run.as_of)]
+    types = run.raw.subscriptions.types
+    ids = {name: str(types[name]) for name in (CHAR_ID, SUB_ID)}
+    return collect_contacts(tuple(known), run.catalog.contacts(), ids)
+
+
+def _decided_by(predictions: DatasetRef, day: date) -> bool:
+    """Whether a batch was predicted by a day, and decided whom to contact."""
+    as_of = optional_fact(predictions, "as_of")
+    decided = as_of and not optional_fact(predictions, "no_contact")
+    return bool(decided and date.fromisoformat(as_of) <= day)
+
+
+@task(writes=("04_feature/contacts",), earlier=("07_model_output/predictions",))
+def collect_contacts(
+    predictions: tuple[DatasetRef, ...], output: Dataset, ids: dict[str, str]
+) -> DatasetRef:
+    """Collects the subscriptions that batches contacted, and those that they held out.
+
+    Args:
+        predictions: The predictions of the batches.
+        output: Where to write.
+        ids: The types of the ids, by column.
+    """
+    types: dict[str, Any] = {name: getattr(pl, dtype)() for name, dtype in ids.items()}
+    schema = {
+        **types,
+        CONTACTED_ON: pl.Date(),
+        CAMPAIGN: pl.String(),
+        HOLD_OUT_SHARE: pl.Float64(),
+    }
+    frames = [_contacts(batch).collect() for batch in predictions]
+    rows = pl.concat([pl.DataFrame(schema=schema), *frames]).sort(CHAR_ID, SUB_ID, CONTACTED_ON)
+    return write_table([rows], output, schema, footer(batches=len(predictions)))
+
+
+def _contacts(predictions: DatasetRef) -> pl.LazyFrame:
+    facts = optional_facts(predictions, *FACTS)
+    return campaign_contacts(
+        datasets.scan(predictions),
+        contacted_on=date.fromisoformat(facts["as_of"]),
+        threshold=facts["threshold"],
+        hold_out_share=facts["campaign"]["hold_out_share"],
+    )
