@@ -123,6 +123,7 @@ def test_intervals_of_features_without_effect_include_zero() -> None:
     assert sum(i.least > 0 or i.most < 0 for i in intervals) <= 11
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_loss_of_all_characters(model: FittedModel) -> None:
     """The loss on many rows, within the intervals of small samples of its characters."""
     population = features(8000, seed=9).with_columns(

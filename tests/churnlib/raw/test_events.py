@@ -59,7 +59,7 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("churnlib.io.table_writer.ROWS_PER_GROUP", 16)
 
 
-@pytest.mark.parametrize("order", slow_but("shuffled", "last_rows_late", of=ORDERS))
+@pytest.mark.parametrize("order", slow_but("last_rows_late", of=ORDERS))
 @pytest.mark.parametrize("memory", [0, AMPLE])
 def test_any_order_format_reader_and_memory_give_the_same_bytes(
     order: str, memory: int, tmp_path: Path

@@ -81,6 +81,7 @@ def test_without_a_parent_table_no_row_is_an_orphan(spec: TableSpec) -> None:
     assert found([rows], spec, None, AMPLE)[ORPHAN].to_list() == [False] * 3
 
 
+@pytest.mark.slow
 def test_all_rows_of_many_parents_are_found_in_little_memory() -> None:
     (spec,) = [spec for spec in SPECS if "char_id" not in spec.columns]
     assert spec.parent is not None

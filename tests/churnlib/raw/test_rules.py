@@ -130,11 +130,11 @@ def test_both_readers_hold_an_added_rule_and_name_it(
     usual = raw_tables()[stricter.name]
     assert is_clean(source, usual)
     assert refusal(source, usual) is None
-    for memory in (0, AMPLE):
-        assert not is_clean(source, stricter, memory)
-        message = refusal(source, stricter, memory)
-        assert message is not None
-        assert f"\n  {text}: 1 row ({where}{values})\n" in message
+    memory = AMPLE if form == "csv" else 0
+    assert not is_clean(source, stricter, memory)
+    message = refusal(source, stricter, memory)
+    assert message is not None
+    assert f"\n  {text}: 1 row ({where}{values})\n" in message
 
 
 @pytest.mark.parametrize("spec", raw_tables().values(), ids=lambda spec: spec.name)
