@@ -52,7 +52,11 @@ def size_of(table: DatasetRef) -> int:
     """Estimates the size of a table in memory, in bytes."""
     frame = datasets.scan(table)
     rows = frame.select(pl.len()).collect().item() if table.rows is None else table.rows
-    return int(rows) * sum(map(_width, frame.collect_schema().dtypes()))
+    return int(rows) * _row_width(frame)
+
+
+def _row_width(frame: pl.LazyFrame) -> int:
+    return sum(map(_width, frame.collect_schema().dtypes()))
 
 
 def _width(dtype: pl.DataType) -> int:
@@ -60,14 +64,21 @@ def _width(dtype: pl.DataType) -> int:
     return widths.get(str(dtype), 8)
 
 
-def count_for(memory_mib: int, tables: Sequence[DatasetRef]) -> int:
+def count_for(
+    memory_mib: int, tables: Sequence[DatasetRef], function: Function | None = None, rows: int = 0
+) -> int:
     """The number of buckets that lets one be built within some memory, approximately.
 
     Args:
         memory_mib: The memory.
         tables: The tables that features are built from.
+        function: Builds them; needed if the result has more rows than each table.
+        rows: The number of rows of the result then; 0 otherwise.
     """
-    needed = sum(map(size_of, tables)) * BUILDING
+    built = 0
+    if function and rows:
+        built = rows * _row_width(function(*map(datasets.scan, tables)))
+    needed = (sum(map(size_of, tables)) + built) * BUILDING
     return max(1, -(-needed // (memory_mib * 2**20)))
 
 
@@ -104,6 +115,7 @@ def build(
     target: Dataset,
     facts: Mapping[str, str],
     memory_mib: int,
+    rows: int = 0,
 ) -> DatasetRef:
     """Applies a function to tables, bucket by bucket, and writes the result.
 
@@ -115,8 +127,9 @@ def build(
         target: Where the result is written.
         facts: Facts for its footer.
         memory_mib: The memory for processing a bucket, approximately.
+        rows: See `count_for`.
     """
-    buckets = cut(tables, count_for(memory_mib, tables))
+    buckets = cut(tables, count_for(memory_mib, tables, function, rows))
     frames = ahead(make(function, tables, bucket) for bucket in buckets)
     return join(frames, function, tables, target, facts)
 

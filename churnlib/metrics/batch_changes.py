@@ -6,6 +6,7 @@ import polars as pl
 
 from churnlib.schemas.columns import CHAR_ID, DAY, PREVIOUS, PROBABILITY, SUB_ID
 
+LISTED = "listed"
 LISTED_SHARE = 0.1
 """The share of a batch that is on its list if nobody may be contacted yet: the riskiest tenth."""
 
@@ -33,14 +34,33 @@ class BatchChanges:
     gone: int
 
 
-def is_listed() -> pl.Expr:
-    """Whether a subscription is on the list of its batch.
+def add_listed(predictions: pl.DataFrame, threshold: float | None) -> pl.DataFrame:
+    """Flags the subscriptions that are on the list of their batch.
 
-    The list has those that are contacted; if that is not decided yet, the riskiest tenth.
+    The list has those who reach the threshold, also if they are held out; if it is not decided yet
+    whom to contact, the riskiest tenth.
+
+    Args:
+        predictions: The predictions of a batch: `churn_probability`, `risk_rank` and `contact`.
+        threshold: The lowest probability that is contacted; None contacts nobody.
+
+    Returns:
+        The rows with the flag `listed`.
     """
     ranked = pl.col("risk_rank").count()
     riskiest = pl.col("risk_rank") <= (LISTED_SHARE * ranked).ceil()
-    return pl.coalesce("contact", riskiest).fill_null(False)
+    reached = pl.lit(False) if threshold is None else pl.col(PROBABILITY) >= threshold
+    is_decided = pl.col("contact").is_not_null()
+    listed = pl.when(is_decided).then(reached).otherwise(riskiest).fill_null(False)
+    return predictions.with_columns(listed.alias(LISTED))
+
+
+def newest_day(predictions: pl.DataFrame) -> pl.DataFrame:
+    """The rows of the last day of a batch of running subscriptions, which may be of several months.
+
+    Those that ran only in earlier months of it are left out.
+    """
+    return predictions.filter(pl.col(DAY) == pl.col(DAY).max())
 
 
 def add_previous(predictions: pl.DataFrame, before: pl.DataFrame | None) -> pl.DataFrame:
@@ -66,11 +86,11 @@ def compare_batches(now: pl.DataFrame, before: pl.DataFrame) -> BatchChanges:
     """Compares the lists of two batches.
 
     Args:
-        now: The predictions of a batch: `sub_id`, `risk_rank` and `contact`.
+        now: The rows of a batch from `add_listed`, one per subscription.
         before: Those of the batch before.
     """
-    both = now.select(SUB_ID, now=is_listed()).join(
-        before.select(SUB_ID, before=is_listed()), on=SUB_ID, how="full", coalesce=True
+    both = now.select(SUB_ID, now=LISTED).join(
+        before.select(SUB_ID, before=LISTED), on=SUB_ID, how="full", coalesce=True
     )
     is_now, was = pl.col("now"), pl.col("before")
     counts = {

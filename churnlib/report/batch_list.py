@@ -10,10 +10,11 @@ import polars as pl
 
 from churnlib.io.catalog import batch_name
 from churnlib.metrics.batch_changes import (
+    LISTED,
     LISTED_SHARE,
     BatchChanges,
+    add_listed,
     compare_batches,
-    is_listed,
     most_moved,
 )
 from churnlib.report.formatting import capital, count, counted, exact_share, points, share
@@ -148,48 +149,61 @@ class BatchList:
         }
 
 
-def list_riskiest(predictions: pl.DataFrame, before: pl.DataFrame | None = None) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Predicted:
+    """The predictions of a batch, and how it was decided whom to contact.
+
+    Attributes:
+        rows: The predictions.
+        threshold: The lowest probability that is contacted; None if there is none.
+    """
+
+    rows: pl.DataFrame
+    threshold: float | None
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether anyone may be contacted."""
+        return self.rows["contact"].null_count() < len(self.rows)
+
+    @property
+    def listed(self) -> pl.DataFrame:
+        """The rows with a probability, with the flag `listed`."""
+        return add_listed(self.rows.drop_nulls(PROBABILITY), self.threshold)
+
+
+def list_riskiest(now: Predicted, before: Predicted | None = None) -> dict[str, Any]:
     """Selects the subscriptions of a batch to show, and counts what changed.
 
     Args:
-        predictions: The predictions of a batch, with the columns of the features to show.
-        before: The predictions of the batch before; None if there is none to compare with.
+        now: The predictions of a batch, one row per subscription, with the columns of the features
+            to show.
+        before: Those of the batch before; None if there is none to compare with.
 
     Returns:
         `listed`, `moved` and `changes` of a `BatchList`, and its numbers.
     """
+    rows = now.listed
     action = (
         pl.when("held_out").then(pl.lit("held out")).when("contact").then(pl.lit("contact"))
     ).alias("action")
-    ranked = predictions.drop_nulls(PROBABILITY)
-    shown = [name for name in _COLUMNS if name in ranked.columns]
+    shown = [name for name in _COLUMNS if name in rows.columns]
     if TENURE in shown:
         shown.remove(SUB_START_DATE)
-    reached = ranked.filter(is_listed() | _is_spared()).sort("risk_rank")
-    moved = most_moved(ranked, MOST_MOVED)
+    reached = rows.filter(LISTED).sort("risk_rank")
+    # Lists that follow different rules say nothing about a change.
+    is_alike = before is not None and before.is_decided == now.is_decided
     return {
-        "predicted": len(ranked),
+        "predicted": len(rows),
         "on_list": len(reached),
-        "mean_probability": ranked[PROBABILITY].mean(),
-        "held_out": int(ranked.select(_is_spared().sum()).item()),
+        "contacted": int(rows["contact"].sum()) if now.is_decided else None,
+        "held_out": int(reached["held_out"].sum()),
+        "threshold": now.threshold,
+        "mean_probability": rows[PROBABILITY].mean(),
         "listed": tuple(reached.head(MOST_ROWS).select(*shown, action).to_dicts()),
-        "moved": tuple(moved.select(*shown, "change").to_dicts()),
-        "changes": _compared(ranked, before),
+        "moved": tuple(most_moved(rows, MOST_MOVED).select(*shown, "change").to_dicts()),
+        "changes": compare_batches(rows, before.listed) if before and is_alike else None,
     }
-
-
-def _compared(now: pl.DataFrame, before: pl.DataFrame | None) -> BatchChanges | None:
-    """What changed, if both lists are made by the same rule."""
-    if before is None:
-        return None
-    undecided = {rows["contact"].null_count() == len(rows) for rows in (now, before)}
-    return compare_batches(now, before) if len(undecided) == 1 else None
-
-
-def _is_spared() -> pl.Expr:
-    """Whether a subscription is as risky as those on the list, but held out."""
-    lowest = pl.col(PROBABILITY).filter(is_listed()).min()
-    return (pl.col("held_out") & (pl.col(PROBABILITY) >= lowest)).fill_null(False)
 
 
 def _lines(batch: BatchList) -> Iterator[str]:

@@ -41,6 +41,8 @@ def decisive(settings: Mapping[str, Any]) -> dict[str, Any]:
     """
     settings = upgraded(settings)
     decided: dict[str, Any] = {name: settings.get(name) for name in DECISIVE}
+    cohort = CohortSettings.model_validate(settings["cohort"])
+    decided["cohort"] = {"grain": cohort.grain, "reads_misses": cohort.has_payment_history}
     if decided["tables"] is not None:
         present = {n: table for n, table in decided["tables"].items() if not table.get("absent")}
         asked = dict(decided["features"] or {})
@@ -82,7 +84,13 @@ def configuration_of(manifest: Mapping[str, Any]) -> str:
     settings = manifest["settings"]
     apart = ("seed", "in_use")
     train = {name: v for name, v in (settings.get("train") or {}).items() if name not in apart}
-    text = json.dumps({"train": train, **decisive(settings)}, sort_keys=True)
+    decided = {"train": train, **decisive(settings)}
+    # Settings that earlier versions did not have do not change what was configured then.
+    if train.get("contacted") == "keep":
+        del train["contacted"]
+    if decided["cohort"] == {"grain": "start", "reads_misses": False}:
+        del decided["cohort"]
+    text = json.dumps(decided, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:CONFIGURATION_LENGTH]
 
 

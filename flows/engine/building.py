@@ -14,6 +14,7 @@ def build(
     target: Dataset,
     facts: Mapping[str, str],
     engine: EngineSettings,
+    rows: int = 0,
 ) -> DatasetRef:
     """Applies a function to tables and writes the result, with identical bytes for each runner.
 
@@ -24,11 +25,12 @@ def build(
         target: The place of the result.
         facts: Facts for the footer of the result.
         engine: The memory limit and the runner.
+        rows: The number of rows of the result if it has more than each table; 0 otherwise.
     """
     if engine.runner == "dask":
-        needed = buckets.count_for(engine.memory_mib, tables)
+        needed = buckets.count_for(engine.memory_mib, tables, function, rows)
         if needed > 1:
             from flows.engine.over_dask import build_over_dask
 
             return build_over_dask(function, tables, target, facts, engine, needed)
-    return buckets.build(function, tables, target, facts, engine.memory_mib)
+    return buckets.build(function, tables, target, facts, engine.memory_mib, rows)

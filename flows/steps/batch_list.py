@@ -3,15 +3,15 @@
 import json
 from datetime import date
 
-import polars as pl
-
 from churnlib.io import datasets, storage
 from churnlib.io.catalog import batch_name
 from churnlib.io.datasets import Dataset, DatasetRef, ref
-from churnlib.io.footer import fact, facts
+from churnlib.io.footer import fact, facts, optional_facts
+from churnlib.metrics.batch_changes import newest_day
 from churnlib.raw.past_batches import predicted_months
-from churnlib.report.batch_list import BatchList, list_riskiest
+from churnlib.report.batch_list import BatchList, Predicted, list_riskiest
 from churnlib.schemas.columns import IN_A_ROW, KEYS, MONTHS_LEFT, TENURE
+from churnlib.settings import CohortSettings
 from churnlib.uris import with_suffix
 from flows.engine.artifacts import show_page, show_table
 from flows.engine.cache import run_logger
@@ -20,16 +20,23 @@ from flows.steps.run import Run, SubscriptionWindow
 from flows.steps.runtime_code import REPORT_CODE
 from flows.task import task
 
+LIKE = ("cohort", "horizon_months", "outcome")
+"""The facts in which batches must be alike for their probabilities to mean the same."""
+
 
 def batch_before(run: Run, window: SubscriptionWindow) -> DatasetRef | None:
     """Finds the predictions of the latest batch before one, to compare with.
 
-    At the start grain a subscription is in one batch only, so there is nothing to compare.
+    At the start grain a subscription is in one batch only, so there is nothing to compare; nor with
+    a batch that was predicted with another grain, horizon or outcome.
     """
-    if not run.settings.cohort.is_monthly:
-        return None
+    settings = run.settings
     earlier = [m for m in predicted_months(run.catalog) if m < window.first.replace(day=1)]
-    return datasets.ref(run.catalog.predictions(earlier[-1])) if earlier else None
+    if not (settings.cohort.is_monthly and earlier):
+        return None
+    before = datasets.ref(run.catalog.predictions(earlier[-1]))
+    now = settings.model_dump(mode="json", include={*LIKE})
+    return before if optional_facts(before, *LIKE) == now else None
 
 
 @task(
@@ -44,22 +51,20 @@ def list_batch(
     output: Dataset,
 ) -> tuple[DatasetRef, ...]:
     """Lists the riskiest subscriptions of a batch, and what changed since the batch before."""
-    names = ("window", "as_of", "model_version", "horizon_months", "contacted", "threshold")
-    window, as_of, version, horizon, contacted, threshold = facts(predictions, *names)
+    window, as_of, version, horizon = facts(
+        predictions, "window", "as_of", "model_version", "horizon_months"
+    )
     listed = BatchList(
         game=predictions.game,
         window=_days(window),
         as_of=date.fromisoformat(as_of),
         horizon_months=horizon,
         model_version=version,
-        contacted=contacted,
-        threshold=threshold,
         no_contact=fact(predictions, "no_contact"),
-        before=None if before is None else batch_name(*_days(facts(before, "window")[0])),
+        before=None if before is None else batch_name(*_days(fact(before, "window"))),
         warnings=footer_warnings(predictions),
         **list_riskiest(
-            _with_term(datasets.scan(predictions), datasets.scan(features)),
-            None if before is None else datasets.read(before),
+            _predicted(predictions, features), None if before is None else _predicted(before)
         ),
     )
     texts = listed.texts()
@@ -68,11 +73,23 @@ def list_batch(
     return tuple(ref(Dataset(output.name, output.game, place)) for place in places.values())
 
 
-def _with_term(predictions: pl.LazyFrame, features: pl.LazyFrame) -> pl.DataFrame:
-    """Adds how far a subscription is in its term, if the features tell."""
-    known = [c for c in (TENURE, MONTHS_LEFT, IN_A_ROW) if c in features.collect_schema()]
-    told = features.select(*KEYS, *known)
-    return predictions.join(told, on=KEYS, how="left", maintain_order="left").collect()
+def _predicted(predictions: DatasetRef, features: DatasetRef | None = None) -> Predicted:
+    """Reads predictions, those of running subscriptions of their last month alone.
+
+    Args:
+        predictions: The predictions.
+        features: Their features, which tell how far a subscription is in its term; None if nobody
+            wants to know.
+    """
+    rows = datasets.read(predictions)
+    if features is not None:
+        known = datasets.scan(features)
+        columns = [c for c in (TENURE, MONTHS_LEFT, IN_A_ROW) if c in known.collect_schema()]
+        told = known.select(*KEYS, *columns).collect()
+        rows = rows.join(told, on=KEYS, how="left", maintain_order="left")
+    if CohortSettings.model_validate(fact(predictions, "cohort")).is_monthly:
+        rows = newest_day(rows)
+    return Predicted(rows, fact(predictions, "threshold"))
 
 
 def _days(window: list[str]) -> tuple[date, date]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 
-from churnlib.errors import DataError
+from churnlib.errors import ChurnlibError, DataError
 from churnlib.io.catalog import month_name
 from churnlib.io.footer import fact
 from churnlib.months import first_day
@@ -25,6 +25,7 @@ from flows.engine.events import BatchMissing
 from flows.steps.prediction import BatchFacts
 from flows.steps.raw_tables import RawTable
 from flows.steps.run import Run, SubscriptionWindow
+from flows.steps.run_day import derive_day
 from flows.steps.run_warnings import warn
 
 
@@ -51,8 +52,19 @@ def batch_facts(
         horizon_months=run.settings.horizon_months,
         outcome=run.settings.outcome,
         cohort=run.settings.cohort,
+        is_past=is_past(run),
         warnings=warnings,
     )
+
+
+def is_past(run: Run) -> bool:
+    """Whether later months have arrived than that of the day of a run."""
+    if run.derived:
+        return False
+    try:
+        return run.as_of < derive_day(run.settings, run.catalog).day
+    except ChurnlibError:  # The tables of the run itself are sound.
+        return False
 
 
 def newest_months(run: Run, tables: Sequence[RawTable]) -> dict[str, date]:

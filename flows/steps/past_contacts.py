@@ -1,5 +1,6 @@
 """Whom earlier batches contacted, so that cohorts can tell."""
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -8,14 +9,14 @@ import polars as pl
 from churnlib.features.campaign import CONTACTED_ON, HOLD_OUT_SHARE, campaign_contacts
 from churnlib.io import datasets
 from churnlib.io.datasets import Dataset, DatasetRef
-from churnlib.io.footer import footer, optional_fact, optional_facts
+from churnlib.io.footer import footer, optional_facts
 from churnlib.io.table_writer import write_table
 from churnlib.raw.past_batches import predicted_months
 from churnlib.schemas.columns import CAMPAIGN, CHAR_ID, SUB_ID
 from flows.steps.run import Run
 from flows.task import task
 
-FACTS = ("as_of", "threshold", "campaign", "no_contact")
+FACTS = ("as_of", "threshold", "campaign", "no_contact", "is_past")
 """The facts of predictions that tell whom they contacted."""
 
 
@@ -23,17 +24,26 @@ def past_contacts(run: Run) -> DatasetRef:
     """Collects whom the batches up to the day of a run contacted."""
     months = predicted_months(run.catalog)
     batches = [datasets.ref(run.catalog.predictions(month)) for month in months]
-    known = [each for each in batches if _decided_by(each, run.as_of)]
     types = run.raw.subscriptions.types
     ids = {name: str(types[name]) for name in (CHAR_ID, SUB_ID)}
+    known = [each for each in batches if _tells_contacts(each, run.as_of, ids)]
     return collect_contacts(tuple(known), run.catalog.contacts(), ids)
 
 
-def _decided_by(predictions: DatasetRef, day: date) -> bool:
-    """Whether a batch was predicted by a day, and decided whom to contact."""
-    as_of = optional_fact(predictions, "as_of")
-    decided = as_of and not optional_fact(predictions, "no_contact")
-    return bool(decided and date.fromisoformat(as_of) <= day)
+def _tells_contacts(predictions: DatasetRef, day: date, ids: Mapping[str, str]) -> bool:
+    """Whether people acted on a batch by a day, and it tells on whom.
+
+    They did not on a batch that was predicted when later months had arrived, as a backfill does. An
+    earlier version of this package, or ids of another type, do not tell.
+    """
+    facts = optional_facts(predictions, *FACTS)
+    columns = {
+        name: str(kind) for name, kind in datasets.scan(predictions).collect_schema().items()
+    }
+    is_known = facts["as_of"] and facts["campaign"] and "contact" in columns
+    is_acted_on = is_known and not facts["no_contact"] and not facts["is_past"]
+    has_ids = all(columns.get(name) == kind for name, kind in ids.items())
+    return bool(is_acted_on and has_ids and date.fromisoformat(facts["as_of"]) <= day)
 
 
 @task(writes=("04_feature/contacts",), earlier=("07_model_output/predictions",))

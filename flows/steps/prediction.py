@@ -55,6 +55,7 @@ class BatchFacts:
         horizon_months: The horizon of the label.
         outcome: What counts as churn.
         cohort: Which rows a subscription has.
+        is_past: Whether later months had arrived, so that nobody acted on the batch.
         warnings: Warnings for the reader of the score.
     """
 
@@ -66,6 +67,7 @@ class BatchFacts:
     horizon_months: int
     outcome: OutcomeSettings
     cohort: CohortSettings
+    is_past: bool
     warnings: tuple[str, ...]
 
 
@@ -101,10 +103,11 @@ def build_predict_features(
     """
     window, subs = request.window, tables[request.cohort.batch_kinds.index("subscriptions")]
     started = started_subs(subs, window.as_of)
-    check_selects_any(started, window, subs.game, request.cohort.settings)
+    rows = check_selects_any(started, window, subs.game, request.cohort.settings)
     described = footer(as_of=window.as_of, window=window.span)
     features = partial(batch_features, request=request)
-    return build(features, tables, output, described, engine)
+    several = rows if request.cohort.settings.is_monthly else 0
+    return build(features, tables, output, described, engine, several)
 
 
 def batch_features(*tables: pl.LazyFrame, request: BatchRequest) -> pl.LazyFrame:
@@ -178,6 +181,9 @@ def predict_batch(
     predictions = add_contact(
         ranked, threshold, campaign.hold_out_share, may_contact=no_contact is None
     ).pipe(add_previous, None if before is None else datasets.read(before))
+    if batch.cohort.is_monthly:  # Of several months, only what runs in the last is contacted.
+        is_newest = pl.col(DAY) == pl.col(DAY).max()
+        predictions = predictions.with_columns(contact=pl.col("contact") & is_newest)
     contacted = int(predictions["contact"].sum())
     described = footer(
         model_version=version,
@@ -186,6 +192,7 @@ def predict_batch(
         threshold=threshold,
         threshold_rule=campaign.threshold,
         contacted=None if no_contact else contacted,
+        before=None if before is None else name_of(before.uri),
         no_contact=no_contact,
         base_rate=loaded.base_rate,
         not_at_risk=not_at_risk["general"],

@@ -76,7 +76,7 @@ def find_predictor(run: Run, output: Dataset) -> Predictor:
     if newest and newest != in_use:
         learnt = describe_learnt(read_manifest(newest))
         _log(model, f"has delivered the batch so; --replace predicts it by that fitted on {learnt}")
-    others = () if in_use else _as_tested_warnings(run, model, manifest)
+    others = () if in_use or leaks else _as_tested_warnings(run, model, manifest)
     return Predictor(model, in_use, (*leaks, *others))
 
 
@@ -133,15 +133,21 @@ def _leaks(run: Run, manifest: Mapping[str, Any], *, allowed: bool) -> tuple[str
 
 
 def _as_tested_warnings(run: Run, model: DatasetRef, manifest: Mapping[str, Any]) -> Iterator[str]:
-    """Warns of a champion that has never been fitted on all known labels, and should have been."""
+    """Warns of a champion that predicts as tested, and should not."""
     last = last_known_start(run.as_of, run.settings.horizon_months)
     is_due = run.settings.train.in_use != AS_TESTED and run.model is None
-    if is_due and not has_learnt(manifest, last) and not list_in_use(model):
-        yield (
-            f"model {manifest['version']} predicts as tested, by labels available up to "
-            f"{manifest['labels_known_by']}: it has no model in use, which learns all labels that "
-            f"are known. A training makes one: {run.command('train', '--from-raw')}"
-        )
+    if not is_due or has_learnt(manifest, last):
+        return
+    why = "it has no model in use, which learns all labels that are known"
+    remedy = f"A training makes one: {run.command('train', '--from-raw')}"
+    if list_in_use(model):
+        window = run.window("batch_predict")
+        why = f"its models in use have learnt labels of later days, or rows of {window.setting}"
+        remedy = f"Later days of {window.setting} are predicted by them"
+    yield (
+        f"model {manifest['version']} predicts as tested, by labels available up to "
+        f"{manifest['labels_known_by']}: {why}. {remedy}"
+    )
 
 
 def _log(model: DatasetRef, text: str) -> None:

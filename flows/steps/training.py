@@ -107,10 +107,18 @@ def fit_version(run: Run, cohort: Cohort) -> DatasetRef:
                 exclude={"data_dir", "delivery", "schedules", "retention", "engine"},
             ),
             "changes": changes(settings),
-            "tables": cohort.sources,
+            "tables": {**cohort.sources, **_contact_facts(cohort, settings.train)},
             "code": code_version(),
         },
     )
+
+
+def _contact_facts(cohort: Cohort, train: TrainSettings) -> dict[str, Any]:
+    """What a model has learnt of earlier batches, if it learns from whom they contacted."""
+    contacts = cohort.contacts
+    if train.contacted == "keep":
+        return {}
+    return {contacts.name: {"fingerprint": contacts.fingerprint, "rows": contacts.rows}}
 
 
 def code_version(*more: Task[..., Any]) -> dict[str, str]:

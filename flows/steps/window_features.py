@@ -171,10 +171,11 @@ def build_window(
     """See `build_window_features`, and `flows.steps.in_use.build_in_use_features`."""
     window, (standard, *_) = request.window, tables
     known = known_subs(datasets.scan(standard), window.as_of)
-    check_selects_any(known, window, standard.game, request.cohort.settings)
+    rows = check_selects_any(known, window, standard.game, request.cohort.settings)
     facts = footer(as_of=window.as_of, window=window.span)
     features = partial(window_features, request=request)
-    return build(features, tables, output, facts, engine)
+    several = rows if request.cohort.settings.is_monthly else 0
+    return build(features, tables, output, facts, engine, several)
 
 
 def window_features(
@@ -212,8 +213,8 @@ def started_subs(subs: DatasetRef, as_of: date) -> pl.LazyFrame:
 
 def check_selects_any(
     subs: pl.LazyFrame, window: SubscriptionWindow, game: str, cohort: CohortSettings
-) -> None:
-    """Checks that a window selects at least one subscription.
+) -> int:
+    """Checks that a window selects at least one subscription, and counts the rows of all.
 
     Args:
         subs: One row per subscription; without `churned_on`, none counts as churned.
@@ -234,8 +235,8 @@ def check_selects_any(
     else:
         rows = in_window(subs, *window.span)
         why = "none starts from"
-    if rows.select(pl.len()).collect(engine="streaming").item():
-        return
+    if number := rows.select(pl.len()).collect(engine="streaming").item():
+        return int(number)
     first, last = subs.select(first=start.min(), last=start.max()).collect().row(0)
     cover = f"the data cover {first} to {last}" if first else "none starts by the day of the run"
     raise DataError(

@@ -13,6 +13,7 @@ from churnlib.raw.tables import read_tables
 from churnlib.schemas.columns import KEYS, LABEL
 from churnlib.schemas.outputs import CAMPAIGNS
 from churnlib.settings import load_settings
+from flows.steps import batches
 from tests.flows.studio import BATCH_DAY, FAST, LAST_DAY, Studio, bits
 
 pytestmark = pytest.mark.slow
@@ -28,8 +29,10 @@ def monthly(studio: Studio) -> Studio:
     """A data folder in which every flow has run, with two batches."""
     studio.run("train_from_raw", GAME, MONTHLY)
     studio.run("score", GAME, MONTHLY)
-    for day in (BEFORE, BATCH_DAY):
-        studio.run("batch_predict", GAME, MONTHLY, as_of=day)
+    with pytest.MonkeyPatch.context() as patch:  # As if each were the newest batch of its time.
+        patch.setattr(batches, "is_past", lambda _: False)
+        for day in (BEFORE, BATCH_DAY):
+            studio.run("batch_predict", GAME, MONTHLY, as_of=day)
     studio.run("batch_score", GAME, MONTHLY)
     return studio
 
@@ -132,6 +135,15 @@ def test_back_test_tells_whom_earlier_batches_contacted(monthly: Studio) -> None
     report: Any = monthly.json(f"08_reporting/{GAME}/score_report.json")
     told = {part["value"]: part["n"] for part in report["segments"]["campaign"]}
     assert told == Counter(scored.drop_nulls(LABEL)["campaign"])
+
+
+def test_nobody_was_contacted_by_a_batch_of_the_past(monthly: Studio) -> None:
+    day = "2024-05-01"
+    monthly.run("batch_predict", GAME, MONTHLY, as_of=day)
+    assert monthly.table(f"07_model_output/{GAME}/predictions_{day[:7]}.parquet")["contact"].any()
+    monthly.run("score", GAME, MONTHLY)
+    contacts = monthly.table(f"04_feature/{GAME}/contacts.parquet")
+    assert {*contacts["contacted_on"]} == {date.fromisoformat(d) for d in (BEFORE, BATCH_DAY)}
 
 
 CONTACTS = ("none", "held_out", "contacted")

@@ -162,6 +162,23 @@ def test_number_of_buckets_depends_on_memory(tmp_path: Path) -> None:
     assert buckets.count_for(2, many) == -(-needed // 2)
 
 
+def test_more_buckets_are_cut_for_a_result_with_more_rows(tmp_path: Path) -> None:
+    table = wide(tmp_path, 2_000)
+    few = buckets.count_for(1, [table], repeated)
+    rows, width = 50_000, 16
+    extra = buckets.BUILDING * rows * width / 2**20
+    assert few + extra - 1 <= buckets.count_for(1, [table], repeated, rows) <= few + extra + 1
+
+
+def repeated(rows: pl.LazyFrame) -> pl.LazyFrame:
+    return rows.select("char_id", day=pl.lit(1, pl.Int64))
+
+
+def wide(folder: Path, rows: int) -> DatasetRef:
+    frame = pl.DataFrame({"char_id": range(rows), "value": range(rows)})
+    return write_table([frame], Dataset("wide", "hawk", str(folder / "wide.parquet")), frame.schema)
+
+
 def test_a_table_of_another_program_cannot_be_cut(tmp_path: Path) -> None:
     path = tmp_path / "other.parquet"
     pl.DataFrame({"char_id": [1]}).write_parquet(path)

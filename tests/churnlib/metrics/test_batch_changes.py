@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from churnlib.metrics.batch_changes import (
+    add_listed,
     add_previous,
     compare_batches,
-    is_listed,
     most_moved,
+    newest_day,
 )
 from tests.variants import examples
 
@@ -41,7 +42,7 @@ RISKS = st.dictionaries(st.integers(1, 12), st.floats(0, 1, width=16), max_size=
 @given(RISKS, RISKS)
 def test_changes_equal_sets_of_subscriptions(now: dict[int, float], then: dict[int, float]) -> None:
     listed, before = ({k for k, risk in risks.items() if risk >= 0.5} for risks in (now, then))
-    assert asdict(compare_batches(batch(now), batch(then))) == {
+    assert asdict(compare_batches(add_listed(batch(now), 0.5), add_listed(batch(then), 0.5))) == {
         "listed": len(listed),
         "listed_before": len(before),
         "stayed": len(listed & before),
@@ -80,7 +81,18 @@ def test_first_batch_has_no_previous_probability() -> None:
 
 def test_undecided_list_is_the_riskiest_tenth() -> None:
     rows = batch({n: n / 100 for n in range(1, 26)}, threshold=None)
-    assert rows.filter(is_listed())["sub_id"].to_list() == [25, 24, 23]
+    assert add_listed(rows, 0.05).filter("listed")["sub_id"].to_list() == [25, 24, 23]
+
+
+def test_list_has_those_who_reach_the_threshold_whether_or_not_they_are_held_out() -> None:
+    rows = batch({1: 0.9, 2: 0.6, 3: 0.4}).with_columns(contact=pl.col("sub_id") == 2)
+    assert add_listed(rows, 0.5).filter("listed")["sub_id"].to_list() == [1, 2]
+    assert add_listed(rows, None).filter("listed").is_empty()
+
+
+def test_batch_of_several_months_is_listed_by_its_last() -> None:
+    months = [batch({1: 0.9, 2: 0.8}), batch({2: 0.7, 3: 0.6}, day=date(2024, 6, 1))]
+    assert newest_day(pl.concat(months))["sub_id"].to_list() == [2, 3]
 
 
 def test_most_moved_are_the_greatest_rises_and_falls() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from churnlib.report.batch_list import MOST_ROWS, BatchList, list_riskiest
+from churnlib.report.batch_list import MOST_ROWS, BatchList, Predicted, list_riskiest
 
 ROWS = 300
 
@@ -41,17 +41,16 @@ def batch_list(
     of_before: str | None = None,
     **more: Any,
 ) -> BatchList:
-    rows = predictions(decided)
+    threshold = 0.6 if decided else None
+    others = None if before is None else Predicted(before, 0.6)
     return BatchList(
         game="hawk",
         window=(date(2024, 5, 1), date(2024, 5, 31)),
         as_of=date(2024, 5, 1),
         horizon_months=6,
         model_version="v1",
-        contacted=int(rows["contact"].sum()) if decided else None,
-        threshold=0.6 if decided else None,
         before=of_before,
-        **list_riskiest(rows, before),
+        **list_riskiest(Predicted(predictions(decided), threshold), others),
         **more,
     )
 
@@ -77,7 +76,7 @@ def test_list_without_a_decision_has_the_riskiest_tenth_and_says_why() -> None:
 def test_changes_are_told_if_both_lists_follow_the_same_rule() -> None:
     same = batch_list(before=predictions(), of_before="2024-04")
     assert same.changes is not None
-    assert (same.changes.stayed, same.changes.began, same.changes.gone) == (96, 0, 0)
+    assert (same.changes.stayed, same.changes.began, same.changes.gone) == (101, 0, 0)
     assert [row["sub_id"] for row in same.moved] == [1_001]
     assert batch_list(before=predictions(decided=False)).changes is None
 
@@ -86,7 +85,7 @@ def test_formats_tell_the_same() -> None:
     texts = batch_list(before=predictions(), of_before="2024-04", warnings=("mind <this>",)).texts()
     plain = json.loads(texts[".json"])
     assert plain["window"] == {"start": "2024-05-01", "end": "2024-05-31"}
-    assert plain["changes"]["stayed"] == 96 and len(plain["listed"]) == MOST_ROWS
+    assert plain["changes"]["stayed"] == 101 and len(plain["listed"]) == MOST_ROWS
     assert "WARNING: mind <this>" in texts[".txt"] and "mind &lt;this&gt;" in texts[".html"]
     for told in ("At risk: hawk, 2024-05", "Contact 96 of 300 subscriptions", "1001"):
         assert told in texts[".txt"] and told in texts[".html"]

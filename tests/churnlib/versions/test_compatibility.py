@@ -13,6 +13,7 @@ from churnlib.versions.compatibility import (
     check_label_leakage,
     check_same_features,
     configuration_of,
+    decisive_settings,
 )
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -185,3 +186,18 @@ def test_model_of_a_version_without_declared_tables_still_fits() -> None:
     words = 'features.character_currency.lookback_months was "null" and is 12'
     with pytest.raises(ModelError, match=words):
         check_same_features(older, changed, AGAIN)
+
+
+def test_settings_that_earlier_versions_lacked_do_not_change_what_was_configured() -> None:
+    now = game().model_dump(mode="json")
+    then = {name: value for name, value in now.items() if name != "cohort"}
+    then["train"] = {n: v for n, v in now["train"].items() if n not in ("contacted", "in_use")}
+    assert configuration_of({"settings": then}) == configuration_of({"settings": now})
+    for changes in ({"cohort__grain": "monthly"}, {"train__contacted": "drop"}):
+        other = game(**changes).model_dump(mode="json")
+        assert configuration_of({"settings": other}) != configuration_of({"settings": now})
+
+
+def test_default_that_is_stated_is_no_change() -> None:
+    for stated in ({"cohort__reads_misses": False}, {}):
+        assert decisive_settings(game(**stated)) == decisive_settings(game())
