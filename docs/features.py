@@ -88,8 +88,11 @@ def page() -> Iterator[str]:
     yield from ("## Features in Python", "", *_python(), "")
     yield from ("## The games", "", "| game | from | features |", "|---|---|---|")
     for game in list_games():
-        features = load_settings(game, local=False, environ={}).features
-        for table, asked in features.tables.items():
+        settings = load_settings(game, local=False, environ={})
+        present = {name for name, table in settings.tables.items() if not table.absent}
+        for table, asked in settings.features.tables.items():
+            if table not in present:
+                continue
             names = [feature.name for feature in asked.of_table(table)]
             yield f"| {game} | {table} | {_code(names)} |"
     yield ""

@@ -227,10 +227,8 @@ def _sections(batch: BatchList) -> Iterator[Section]:
     average = "" if mean is None else f" The mean risk of the batch is {exact_share(mean)}."
     title = "This month's list"
     shown = _table(title, batch.listed)
-    if (left := batch.on_list - len(batch.listed)) > 0:
-        more = (
-            f"{count(left)} more {'is' if left == 1 else 'are'} on the list: see the predictions."
-        )
+    if batch.on_list > len(batch.listed):
+        more = f"The list has {count(batch.on_list)}; the predictions name all of them."
         shown = replace(shown, notes=(more, *shown.notes))
     yield Section("list", title, f"{lead}{average}", (shown,))
     if batch.changes is not None:

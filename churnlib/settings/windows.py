@@ -100,9 +100,9 @@ def with_default_windows(values: Mapping[str, Any]) -> dict[str, Any]:
     """
     cohort, windows, horizon = map(values.get, ("cohort", "windows", "horizon_months"))
     grain = cohort.get("grain", "start") if isinstance(cohort, Mapping) else "start"
-    month = NEWEST_BATCH.get(grain) if isinstance(grain, str) else None
-    if not isinstance(windows, Mapping) or month is None:
+    if not isinstance(windows, Mapping):
         return dict(values)
+    month = NEWEST_BATCH.get(str(grain), 0)  # Another grain is refused later.
     predict = _filled(windows.get("batch_predict"), month, month)
     months = horizon if type(horizon) is int else 0
     ends = predict.values() if isinstance(predict, Mapping) else ()

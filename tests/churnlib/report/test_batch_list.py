@@ -89,6 +89,6 @@ def test_formats_tell_the_same() -> None:
     assert "WARNING: mind <this>" in texts[".txt"] and "mind &lt;this&gt;" in texts[".html"]
     for told in ("At risk: hawk, 2024-05", "Contact 96 of 300 subscriptions", "1001"):
         assert told in texts[".txt"] and told in texts[".html"]
-    assert "1 more is on the list: see the predictions." in texts[".txt"]
+    assert "The list has 101; the predictions name all of them." in texts[".txt"]
     assert "still on it" in texts[".txt"] and "+79.7" in texts[".txt"]
     assert max(map(len, texts[".txt"].splitlines())) <= 80
