@@ -1,5 +1,6 @@
 """All flows at the monthly grain: every running subscription, on the first day of each month."""
 
+from collections import Counter
 from datetime import date
 from typing import Any
 
@@ -128,6 +129,9 @@ def test_back_test_tells_whom_earlier_batches_contacted(monthly: Studio) -> None
             elif on <= date.fromisoformat(day) and sub_id in spared:
                 expected[sub_id, on] = max(expected[sub_id, on], "held_out", key=CONTACTS.index)
     assert dict(zip(expected, scored["campaign"], strict=True)) == expected
+    report: Any = monthly.json(f"08_reporting/{GAME}/score_report.json")
+    told = {part["value"]: part["n"] for part in report["segments"]["campaign"]}
+    assert told == Counter(scored.drop_nulls(LABEL)["campaign"])
 
 
 CONTACTS = ("none", "held_out", "contacted")
