@@ -3,13 +3,16 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 GAME ?= game1
-TWO = --numprocesses=2 --dist=loadfile
+MONTHLY ?= game3
+TWO = --numprocesses=2 --dist=loadgroup
+THOROUGH = --hypothesis-profile=thorough --cov
 PRODUCTION = tests/flows/production
 
 .PHONY: run server test test-all mutants torture check audit sbom bench format lock schema docs deployments wheel clean
 
-run: $(VENV)/ready  ## take a game from raw data to model, back-test and predictions
+run: $(VENV)/ready  ## take a game, then one with monthly lists, from raw data to predictions
 	$(BIN)/python -m flows run --game $(GAME)
+	$(BIN)/python -m flows run --game $(MONTHLY)
 
 server: $(VENV)/ready  ## start a permanent Prefect server with its UI
 	$(BIN)/python -m flows server
@@ -18,9 +21,9 @@ test: $(VENV)/ready-dev  ## run the tests, on two processes
 	$(BIN)/python -m pytest -m "not slow" $(TWO)
 
 test-all: $(VENV)/ready-dev  ## run all tests, those of production one by one, with coverage
-	$(BIN)/python -m pytest -m "not slow" $(TWO) --cov --cov-report= --durations=15
-	$(BIN)/python -m pytest -m slow $(TWO) --cov --cov-append --cov-report= --durations=30 --ignore=$(PRODUCTION)
-	$(BIN)/python -m pytest -m slow --cov --cov-append --cov-fail-under=95 --durations=10 $(PRODUCTION)
+	$(BIN)/python -m pytest -m "not slow" $(TWO) $(THOROUGH) --cov-report= --durations=15
+	$(BIN)/python -m pytest -m slow $(TWO) $(THOROUGH) --cov-append --cov-report= --durations=30 --ignore=$(PRODUCTION)
+	$(BIN)/python -m pytest -m slow $(THOROUGH) --cov-append --cov-fail-under=95 --durations=10 $(PRODUCTION)
 
 mutants: $(VENV)/ready-dev  ## run mutation tests, and show the surviving mutants
 	$(BIN)/python -m tests.mutants $(MUTANTS)

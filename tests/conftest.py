@@ -7,7 +7,7 @@ import sqlite3
 import tempfile
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,17 +15,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
-from xdist.scheduler import LoadFileScheduling
+from xdist.scheduler import LoadGroupScheduling
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 # The time of an example depends on the load of the machine.
 SLOW_IS_FINE = [HealthCheck.too_slow, HealthCheck.data_too_large]
-settings.register_profile("steady", deadline=None, suppress_health_check=SLOW_IS_FINE)
-settings.load_profile("steady")
+# For `make test-all`.
+settings.register_profile("thorough", deadline=None, suppress_health_check=SLOW_IS_FINE)
+thorough = settings.get_profile("thorough")
+settings.register_profile("quick", thorough, max_examples=15)
 # For `make mutants`: examples of failures need not be shrunk.
-settings.register_profile("mutants", phases=[Phase.explicit, Phase.generate])
+settings.register_profile("mutants", thorough, phases=[Phase.explicit, Phase.generate])
+settings.load_profile("quick")
 
 # Prefect reads these when it is imported, which the test modules do.
 HOME = Path(tempfile.mkdtemp(prefix="churn-tests-"))
@@ -47,20 +50,26 @@ from flows.engine.server import LocalServer  # noqa: E402
 from tests.store_server import StoreServer  # noqa: E402
 
 SERVER = LocalServer()
-NEED_SERVER = ("tests/flows/", "tests/deployments/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Finds the files with tests that need the server."""
+    need_server = {item.path for item in items if "prefect_server" in _fixtures(item)}
+    for item in items:
+        if item.path in need_server:
+            item.add_marker(pytest.mark.xdist_group("server"))
+
+
+def _fixtures(item: pytest.Item) -> Collection[str]:
+    return item.fixturenames if isinstance(item, pytest.Function) else ()
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadGroupScheduling:
     """Keeps the tests of a file on one process, and all tests with the server on the same."""
-    scheduler = LoadFileScheduling(config, log)
-    file_of = scheduler._split_scope
-
-    def scope(nodeid: str) -> str:
-        file: str = file_of(nodeid)
-        return "server" if file.startswith(NEED_SERVER) else file
-
-    scheduler._split_scope = scope
+    scheduler = LoadGroupScheduling(config, log)
+    group_of = scheduler._split_scope
+    scheduler._split_scope = lambda nodeid: group_of(nodeid).partition("::")[0]
     return scheduler
 
 

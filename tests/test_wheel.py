@@ -21,6 +21,8 @@ from packaging.requirements import Requirement
 from tests.docs.readme import README, is_its_figure, library_example
 from tests.flows.studio import ROOT, is_refusal
 
+pytestmark = pytest.mark.slow
+
 PACKAGES = ("churnlib", "flows")
 BUILD = ("-m", "hatchling", "build", "--target", "wheel")
 STATED = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]

@@ -9,6 +9,10 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 ABANDONED_AFTER = 24 * 3600
 """Seconds after which a writer that nothing else tells about counts as dead."""
@@ -52,12 +56,29 @@ def scratch_folder(where: str | None = None) -> Iterator[Path]:
     Raises:
         OSError: That folder is missing, full or not writable.
     """
+    new, lock = _locked_folder(where)
+    with new as folder:
+        try:
+            yield Path(folder)
+        finally:
+            lock.release()
+
+
+def _locked_folder(where: str | None) -> "tuple[tempfile.TemporaryDirectory[str], BaseFileLock]":
     from filelock import FileLock
 
-    new = tempfile.TemporaryDirectory(prefix=PREFIX, dir=where, ignore_cleanup_errors=True)
-    # The system releases the lock when the process ends, however it does.
-    with new as folder, FileLock(Path(folder, LOCK), fallback_to_soft=False):
-        yield Path(folder)
+    while True:
+        new = tempfile.TemporaryDirectory(prefix=PREFIX, dir=where, ignore_cleanup_errors=True)
+        # The system releases the lock when the process ends, however it does.
+        lock = FileLock(Path(new.name, LOCK), fallback_to_soft=False)
+        try:
+            lock.acquire()
+        except FileNotFoundError:
+            if Path(new.name).exists():
+                raise
+            new.cleanup()  # Another process took the folder for abandoned before it was locked.
+        else:
+            return new, lock
 
 
 def remove_abandoned(where: str | None = None) -> list[str]:

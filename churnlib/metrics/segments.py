@@ -17,6 +17,7 @@ from churnlib.metrics.definitions import (
 from churnlib.metrics.intervals import Interval
 from churnlib.metrics.predictions import Predictions, known_rows
 from churnlib.schemas.columns import (
+    CAMPAIGN,
     CHAR_ID,
     LABEL,
     MONTHS_LEFT,
@@ -117,7 +118,8 @@ def breakdown(
             day: `day`, or `sub_start_date` without it.
         columns: The columns to group by: text, flags or whole numbers. New and returning
             characters are always grouped, and where the rows have them, `tenure_months` and
-            `months_left`, in ranges, and `months_missed_in_a_row`.
+            `months_left`, in ranges, and `months_missed_in_a_row`; and by what a campaign did, if
+            it reached any (`campaign`).
         most_values: The maximum number of values per column, the most frequent ones; the others
             form one group.
 
@@ -139,6 +141,8 @@ def breakdown(
             if (values := scored.get_column(name, default=None)) is not None
         },
     }
+    if CAMPAIGN in scored.columns and scored[CAMPAIGN].n_unique() > 1:
+        keys[CAMPAIGN] = _Key(pl.col(CAMPAIGN))
     month = _Key(pl.col(day_column(scored.columns)).dt.strftime("%Y-%m"))
     known = known_rows(scored)
     everyone = Predictions.of(known)

@@ -8,7 +8,8 @@ import polars as pl
 from churnlib.model.columns import OfKind
 from churnlib.model.feature_schema import FeatureSchema
 from churnlib.model.feature_table import FeatureTable
-from churnlib.schemas.columns import LABEL
+from churnlib.model.weights import weighted
+from churnlib.schemas.columns import CAMPAIGN_WEIGHT, LABEL
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -17,7 +18,9 @@ MOST_ROWS = 100_000
 """More rows hardly change the coefficients."""
 
 
-def fit_baseline(rows: FeatureTable, schema: FeatureSchema) -> "Pipeline | None":
+def fit_baseline(
+    rows: FeatureTable, schema: FeatureSchema, *, is_weighted: bool = False
+) -> "Pipeline | None":
     """Fits a logistic regression to the features of a model.
 
     Numbers are scaled to ranks (`churnlib.model.ranks.RankScaler`), so that extreme values do no
@@ -27,6 +30,7 @@ def fit_baseline(rows: FeatureTable, schema: FeatureSchema) -> "Pipeline | None"
     Args:
         rows: A feature table in which all rows have a label and both outcomes occur.
         schema: The features.
+        is_weighted: Whether rows count by their `campaign_weight`.
 
     Returns:
         The fitted pipeline; None if it cannot be fitted, for example to infinite numbers, so that
@@ -36,14 +40,18 @@ def fit_baseline(rows: FeatureTable, schema: FeatureSchema) -> "Pipeline | None"
 
     parts: list[pl.DataFrame] = []
     labels: list[pl.Series] = []
+    weights: list[pl.Series] = []
     for part in rows.sample(MOST_ROWS):
         parts.append(schema.apply(part))
         labels.append(part[LABEL])
+        if is_weighted:
+            weights.append(part[CAMPAIGN_WEIGHT])
     features, outcome = pl.concat(parts), pl.concat(labels).to_numpy().astype(np.int64)
     pipeline = _pipeline()
+    weight = weighted(pipeline, pl.concat(weights).to_numpy() if weights else None)
     try:
         with threadpool_limits(1, "blas"):  # Sums over threads would differ in their last bits.
-            pipeline.fit(features, outcome)
+            pipeline.fit(features, outcome, **weight)
     except ValueError:
         return None
     return pipeline

@@ -20,6 +20,7 @@ from sklearn.pipeline import Pipeline
 
 from churnlib.errors import ModelError, TooFewRowsError
 from churnlib.model.nested import estimators_in
+from churnlib.model.weights import Weights, weighted
 from churnlib.seeds import derive_seed
 
 FOLDS = 5
@@ -137,7 +138,12 @@ def _refused(path: tuple[str, ...], estimator: Any, what: str, remedy: str) -> M
 
 
 def fit_by_character(
-    pipeline: Pipeline, features: pl.DataFrame, outcome: Whole, characters: pl.Series, seed: int
+    pipeline: Pipeline,
+    features: pl.DataFrame,
+    outcome: Whole,
+    characters: pl.Series,
+    seed: int,
+    weights: Weights | None = None,
 ) -> None:
     """Fits a pipeline in place, with folds and early stopping by character.
 
@@ -150,6 +156,7 @@ def fit_by_character(
         outcome: Whether each row churned.
         characters: The character of each row.
         seed: The seed of folds and early stopping.
+        weights: The weight of each row; None if all are equal.
 
     Raises:
         ModelError: See `use_character_folds`; or too few characters to stop early.
@@ -159,7 +166,7 @@ def fit_by_character(
     share = _share_to_stop(pipeline[-1], len(outcome))
     if not share:
         with _fitting_to(rows):
-            pipeline.fit(features, outcome)
+            pipeline.fit(features, outcome, **weighted(pipeline, weights))
         return
     aside = _set_aside(rows, share, derive_seed(seed, "early_stopping"))
     fitted, stopping = features.filter(~aside), features.filter(aside)
@@ -167,7 +174,15 @@ def fit_by_character(
         with _fitting_to(rows.where(~aside)):
             fitted = pipeline[:-1].fit_transform(fitted, outcome[~aside])
         stopping = pipeline[:-1].transform(stopping)
-    pipeline[-1].fit(fitted, outcome[~aside], X_val=stopping, y_val=outcome[aside])
+    each = (None, None) if weights is None else (weights[~aside], weights[aside])
+    pipeline[-1].fit(
+        fitted,
+        outcome[~aside],
+        sample_weight=each[0],
+        X_val=stopping,
+        y_val=outcome[aside],
+        sample_weight_val=each[1],
+    )
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from churnlib.model.feature_schema import FeatureSchema
 from churnlib.model.feature_table import FeatureTable
 from churnlib.model.fitted_model import Calibration, Fitted, Method
 from churnlib.model.threads import one_thread
+from churnlib.model.weights import Weights
 from churnlib.months import first_day, shift_months
 from churnlib.schemas.columns import DAY, LABEL, SUB_ID
 from churnlib.schemas.validation import first_and_last
@@ -165,7 +166,11 @@ def read_calibration_rows(
 
 
 def calibrate(
-    pipeline: Pipeline, method: Method, features: pl.DataFrame, outcome: NDArray[np.int64]
+    pipeline: Pipeline,
+    method: Method,
+    features: pl.DataFrame,
+    outcome: NDArray[np.int64],
+    weights: Weights | None = None,
 ) -> CalibratedClassifierCV:
     """Calibrates the probabilities of a fitted pipeline, which itself stays unchanged.
 
@@ -174,10 +179,11 @@ def calibrate(
         method: `sigmoid` or `isotonic`.
         features: The features of rows that the pipeline was not fitted on.
         outcome: Whether each churned.
+        weights: The weight of each row; None if all are equal.
     """
     calibrated = CalibratedClassifierCV(FrozenEstimator(pipeline), method=method, cv=FOLDS)
     with one_thread():
-        return calibrated.fit(features, outcome)
+        return calibrated.fit(features, outcome, sample_weight=weights)
 
 
 def calibrated_alike(pipeline: Pipeline, tested: Fitted) -> Fitted:

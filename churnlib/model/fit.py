@@ -32,6 +32,13 @@ from churnlib.model.pipeline import build_pipeline, check_columns, most_categori
 from churnlib.model.predict import predict_in_parts
 from churnlib.model.sample import learns_from_parts
 from churnlib.model.threads import threads_for
+from churnlib.model.weights import (
+    Weights,
+    check_takes_weights,
+    uncontacted,
+    weighted,
+    weights_of,
+)
 from churnlib.months import first_day, shift_months
 from churnlib.schemas.columns import CHAR_ID, LABEL
 from churnlib.schemas.validation import check_dates, check_labels, require
@@ -99,10 +106,10 @@ def fit(
             another type.
     """
     seed = _seed(settings.seed if seed is None else seed)
-    known, labels = _labelled(rows)
-    base_rate = int(labels.sum()) / len(labels)
+    known, labels = _labelled(rows, settings)
+    rate = _base_rate(labels, weights_of(known, settings))
     with threads_for(len(labels)):
-        return _fit(known, settings, seed, base_rate=base_rate, horizon_months=horizon_months)
+        return _fit(known, settings, seed, base_rate=rate, horizon_months=horizon_months)
 
 
 def fit_in_use(
@@ -123,14 +130,18 @@ def fit_in_use(
         TooFewRowsError: The rows have only one outcome.
         ModelError: See `fit`.
     """
-    known, labels = _labelled(rows)
+    known, labels = _labelled(rows, settings)
     with threads_for(len(labels)):
         pipeline = build_pipeline(settings.pipeline, seed)
         schema = _fit_pipeline(pipeline, known, settings, seed)
-        baseline = fit_baseline(known, schema)
+        baseline = fit_baseline(known, schema, is_weighted=settings.contacted == "weight")
     calibrated = calibrated_alike(pipeline, tested.pipeline)
-    base_rate = int(labels.sum()) / len(labels)
+    base_rate = _base_rate(labels, weights_of(known, settings))
     return FittedModel(calibrated, schema, tested.calibration, baseline, base_rate, seed)
+
+
+def _base_rate(labels: pl.Series, weights: Weights | None) -> float:
+    return float(np.average(labels.to_numpy(), weights=weights))
 
 
 def _fit(
@@ -143,18 +154,19 @@ def _fit(
 ) -> FittedModel:
     """Fits and calibrates the pipeline on rows that all have a label; see `fit`."""
     pipeline = build_pipeline(settings.pipeline, seed)
-    method = method_for(pipeline, settings)
+    method, is_weighted = method_for(pipeline, settings), settings.contacted == "weight"
     if method == "none":
         schema = _fit_pipeline(pipeline, known, settings, seed)
-        baseline = fit_baseline(known, schema)
+        baseline = fit_baseline(known, schema, is_weighted=is_weighted)
         return FittedModel(pipeline, schema, None, baseline, base_rate, seed)
     to_fit, to_calibrate = split_off_calibration(known, method, settings, horizon_months)
     schema = _fit_pipeline(pipeline, to_fit, settings, seed)
     most = MOST_ROWS if learns_from_parts(settings.pipeline) else None
     features, outcomes = read_calibration_rows(to_calibrate, schema, most)
     with _naming_steps(settings):
-        calibrated = calibrate(pipeline, method, features, _outcome(outcomes[LABEL]))
-    baseline = fit_baseline(known, schema)
+        weights = weights_of(to_calibrate, settings)
+        calibrated = calibrate(pipeline, method, features, _outcome(outcomes[LABEL]), weights)
+    baseline = fit_baseline(known, schema, is_weighted=is_weighted)
     record = calibration_record(outcomes, method)
     return FittedModel(calibrated, schema, record, baseline, base_rate, seed)
 
@@ -169,14 +181,14 @@ def _seed(seed: int | None) -> int:
 
 
 def _labelled(
-    rows: pl.DataFrame | pl.LazyFrame | FeatureTable,
+    rows: pl.DataFrame | pl.LazyFrame | FeatureTable, settings: TrainSettings
 ) -> tuple[FeatureTable, pl.Series]:
-    """The rows with a label, and their labels; both outcomes occur."""
+    """The rows with a label that a model may learn from, and these; both outcomes occur."""
     table = FeatureTable.of(rows)
     columns = table.table.collect_schema()
     require(columns, (LABEL, table.day), "the training rows")
     check_dates(columns, table.day)
-    known = table.where(pl.col(LABEL).is_not_null())
+    known = uncontacted(table.where(pl.col(LABEL).is_not_null()), settings)
     labels = known.columns(LABEL)[LABEL]
     check_labels(labels)
     if labels.n_unique() < 2:
@@ -194,6 +206,7 @@ def _fit_pipeline(
     pipeline: Pipeline, known: FeatureTable, settings: TrainSettings, seed: int
 ) -> FeatureSchema:
     """Fits a pipeline in place to rows that all have a label; returns the columns that it takes."""
+    check_takes_weights(pipeline, settings)
     most = most_categories(pipeline, settings.max_categories)
     schema = learn_schema(known, settings.features, most)
     check_columns(pipeline, [feature.name for feature in schema.features])
@@ -204,11 +217,12 @@ def _fit_pipeline(
             # Only the model's columns of each part are kept, so the table is in memory only once.
             features = pl.concat(map(schema.apply, known))
             outcome = _outcome(known.columns(LABEL)[LABEL])
+            weights = weights_of(known, settings)
             if known.is_monthly:
                 characters = known.columns(CHAR_ID)[CHAR_ID]
-                fit_by_character(pipeline, features, outcome, characters, seed)
+                fit_by_character(pipeline, features, outcome, characters, seed, weights)
             else:
-                pipeline.fit(features, outcome)
+                pipeline.fit(features, outcome, **weighted(pipeline, weights))
     if not hasattr(pipeline, "predict_proba"):
         raise ModelError(
             f"train.pipeline: {steps} gives no probabilities with these parameters. "

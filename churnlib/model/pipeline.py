@@ -16,6 +16,7 @@ from churnlib.model.estimators import resolve
 from churnlib.model.feature_schema import choose
 from churnlib.model.nested import estimators_in
 from churnlib.model.persistence import as_skops
+from churnlib.model.weights import check_takes_weights
 from churnlib.schemas.columns import TENURE
 from churnlib.seeds import derive_seed
 from churnlib.settings import Step, TrainSettings
@@ -80,11 +81,12 @@ def check_pipeline(settings: TrainSettings, columns: Mapping[str, pl.DataType]) 
 
     Raises:
         ModelError: See `build_pipeline` and `choose`; or a step names a column that is not a
-            feature, or cannot be fitted by character at the monthly grain; or a skops file may not
-            hold the model.
+            feature, or cannot be fitted by character at the monthly grain, or takes no weights if
+            it must; or a skops file may not hold the model.
     """
     pipeline = build_pipeline(settings.pipeline, seed=0)
     check_columns(pipeline, choose(columns, settings.features))
+    check_takes_weights(pipeline, settings)
     if TENURE in columns:
         use_character_folds(pipeline, seed=0)
     if settings.model_format == "skops":

@@ -9,7 +9,7 @@ from churnlib.model.feature_table import FeatureTable
 from churnlib.model.predict import Scored, predict_in_parts
 from churnlib.report.content import Report
 from churnlib.report.write import write_report
-from churnlib.schemas.columns import PROBABILITY
+from churnlib.schemas.columns import CAMPAIGN, PROBABILITY
 from churnlib.uris import name_of
 from churnlib.versions.evidence import Evidence, why_no_contact
 from churnlib.versions.gate import ANCHOR, CANDIDATE, CHAMPION, Comparison, compare_models
@@ -65,7 +65,7 @@ def score_model(
     rows, not_at_risk = rows_at_risk(features, context.outcome)
     segments = context.evaluation.segment_columns
     with error_prefix(model.game):
-        scored = predict_in_parts(loaded, rows, also=segments)
+        scored = predict_in_parts(loaded, rows, also=(*segments, CAMPAIGN))
     threshold = contact_threshold(model, manifest, context.offer, context.rule)
     groups = evaluate(scored.rows, threshold=threshold, base_rate=loaded.base_rate)
     comparison = gate.past

@@ -11,7 +11,7 @@ from churnlib.io import datasets
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.report.content import Report
 from churnlib.report.write import write_report
-from churnlib.schemas.columns import PROBABILITY, SUB_ID, day_column
+from churnlib.schemas.columns import CAMPAIGN, PROBABILITY, SUB_ID, day_column
 from churnlib.settings import grain_of
 from churnlib.settings.row_words import WORDS
 from churnlib.versions.compatibility import outcome_of
@@ -54,7 +54,8 @@ def report_training(
         for name in manifest["metrics"]
     }
     row = [SUB_ID, day_column(validation.columns)]
-    others = (name for name in evaluation.segment_columns if name not in validation.columns)
+    wanted = (*evaluation.segment_columns, CAMPAIGN)
+    others = (name for name in wanted if name not in validation.columns)
     segments = datasets.scan(features).select(*row, *others).collect()
     rows = validation.join(segments, on=row, maintain_order="left")
     first, last = map(date.fromisoformat, manifest["window"])

@@ -17,6 +17,7 @@ from churnlib.io.catalog import Catalog
 from churnlib.settings import load_settings
 from churnlib.synthesis import STANDARD, generate
 from tests.base import HISTORY, raw_tables
+from tests.variants import slow_but
 
 CHARACTERS = 250
 
@@ -48,7 +49,9 @@ def features(data: Path, game: str) -> pl.DataFrame:
     return pl.read_parquet(Catalog(str(data), game).features("train").uri)
 
 
-@pytest.mark.parametrize("library", [duckdb_features, polars_features, pandas_features])
+@pytest.mark.parametrize(
+    "library", slow_but(polars_features, of=[duckdb_features, polars_features, pandas_features])
+)
 @pytest.mark.parametrize("file_format", FORMATS.values())
 def test_library_computes_the_features_of_the_engine(
     library: ModuleType, file_format: str, data: Path, game: str, tmp_path: Path

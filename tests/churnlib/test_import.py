@@ -107,6 +107,7 @@ def test_an_unknown_name_is_refused() -> None:
         churnlib.trane  # noqa: B018
 
 
+@pytest.mark.slow
 def test_script_goes_from_raw_tables_to_metrics(tmp_path: Path) -> None:
     raw = tmp_path / "01_raw" / "game2"
     python(

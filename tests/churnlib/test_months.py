@@ -3,10 +3,11 @@
 from datetime import date
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from churnlib.months import first_day, last_day, shift_months
+from tests.variants import examples
 
 DAYS = st.dates(date(1970, 1, 1), date(2100, 12, 31))
 
@@ -37,7 +38,7 @@ def test_shift_months_crosses_years(months: int, shifted: date) -> None:
     assert shift_months(date(2024, 1, 1), months) == shifted
 
 
-@settings(max_examples=100, derandomize=True)
+@examples(100, derandomize=True)
 @given(DAYS, st.integers(-600, 600))
 def test_shift_months_moves_by_calendar_months(day: date, months: int) -> None:
     shifted = shift_months(first_day(day), months)

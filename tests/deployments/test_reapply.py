@@ -112,6 +112,7 @@ def test_applying_again_writes_nothing(
     assert "manually" not in again
 
 
+@pytest.mark.slow
 def test_files_switch_off_what_they_switched_on(
     project: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 from flows import COMPOSITES
 from tests.base import raw_tables
 from tests.flows.studio import Say, Studio, is_refusal, written
+from tests.variants import slow_but
 
 GAME = "game1"
 
@@ -25,7 +26,7 @@ def with_copy(studio: Studio, table: str, *changes: pl.Expr) -> None:
     studio.write_raw(GAME, table, pl.concat([rows, rows.head(1).with_columns(*changes)]))
 
 
-@pytest.mark.parametrize("flow", COMPOSITES)
+@pytest.mark.parametrize("flow", slow_but(COMPOSITES[0], of=COMPOSITES))
 def test_composite_with_a_fault_in_its_last_table_changes_nothing(
     complete: Studio, say: Say, flow: str
 ) -> None:

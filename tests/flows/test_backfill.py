@@ -70,6 +70,7 @@ def test_backfill_skips_finished_months(trained: Studio) -> None:
     assert {Path(name).name for name in changed} == {"predictions_2024-06.parquet"}
 
 
+@pytest.mark.slow
 def test_backfill_with_refresh_runs_every_task_again_once(
     trained: Studio, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -120,6 +121,7 @@ def test_backfill_continues_after_failed_months_and_lists_them(
     assert progress.data == 100
 
 
+@pytest.mark.slow
 def test_backfill_scores_months_by_standard_features_built_once(trained: Studio) -> None:
     fill(trained, "batch_predict", "2024-05", "2024-06")
     (trained.data / f"03_primary/{GAME}/standard_features.parquet").unlink()

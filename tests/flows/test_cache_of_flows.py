@@ -72,6 +72,7 @@ def change(studio: Studio, table: str) -> None:
         ("character_currency", {"character_currency"} | FEATURES | IN_USE),
     ],
 )
+@pytest.mark.slow
 def test_cache_changed_raw_table_runs_again_what_depends_on_it(
     settled: Studio, caplog: pytest.LogCaptureFixture, table: str, expected: set[str]
 ) -> None:
@@ -181,6 +182,7 @@ def test_cache_lost_outputs_are_written_again_as_they_were(
     assert {path: settled.file(path).read_bytes() for path in before} == before
 
 
+@pytest.mark.slow
 def test_cache_tampered_model_is_fitted_again(
     settled: Studio, caplog: pytest.LogCaptureFixture
 ) -> None:

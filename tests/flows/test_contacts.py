@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any
 
 import polars as pl
+import pytest
 
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import ref
@@ -19,6 +20,7 @@ BATCH = f"07_model_output/{GAME}/predictions_2024-06.parquet"
 REPORT = f"08_reporting/{GAME}/batch_score_report_2024-06.json"
 
 
+@pytest.mark.slow
 def test_contacts_follow_from_the_last_back_test(restored: Studio, say: Say) -> None:
     studio, line = restored, ("batch-predict", GAME, "--as-of", BATCH_DAY)
 

@@ -18,6 +18,7 @@ def raw(complete: Studio) -> pl.DataFrame:
     return complete.raw(GAME, TABLE)
 
 
+@pytest.mark.slow
 def test_future_row_does_not_move_the_day(
     complete: Studio, say: Say, raw: pl.DataFrame, caplog: pytest.LogCaptureFixture
 ) -> None:

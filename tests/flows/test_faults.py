@@ -273,6 +273,7 @@ def test_every_report_warns_of_an_allowed_label_overlap(complete: Studio) -> Non
         assert len([warning for warning in warnings if warning.startswith(expected)]) == 1, name
 
 
+@pytest.mark.slow
 def test_error_in_a_process_of_its_own_is_one_message(
     complete: Studio, spoil: Callable[[str, str | None], None]
 ) -> None:

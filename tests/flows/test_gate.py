@@ -96,6 +96,7 @@ def test_gate_refuses_a_worse_candidate_for_good(
     assert champion(studio) == second
 
 
+@pytest.mark.slow
 def test_gate_promotes_a_candidate_that_can_be_rolled_back(
     with_candidate: Studio, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -134,6 +135,7 @@ def test_gate_promotes_a_candidate_that_can_be_rolled_back(
     assert causes == ["training", "back-test", "roll back", "manual"]
 
 
+@pytest.mark.slow
 def test_gate_only_reports_if_promotion_is_manual(
     with_candidate: Studio, capsys: pytest.CaptureFixture[str]
 ) -> None:

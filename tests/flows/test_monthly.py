@@ -1,5 +1,6 @@
 """All flows at the monthly grain: every running subscription, on the first day of each month."""
 
+from collections import Counter
 from datetime import date
 from typing import Any
 
@@ -109,3 +110,28 @@ def test_predictions_of_the_other_grain_are_not_scored(monthly: Studio) -> None:
     window = {"windows.batch_score.start": -6, "windows.batch_score.end": -6}
     with pytest.raises(DataError, match=r"with cohort.grain = monthly, but the settings say start"):
         monthly.run("batch_score", GAME, window)
+
+
+def test_back_test_tells_whom_earlier_batches_contacted(monthly: Studio) -> None:
+    monthly.run("score", GAME, MONTHLY)
+    scored = monthly.table(f"04_feature/{GAME}/score_features.parquet")
+    expected = dict.fromkeys(scored.select("sub_id", "day").rows(), "none")
+    assert len(expected) == len(scored)
+    for day in (BATCH_DAY, BEFORE):
+        batch = monthly.table(f"07_model_output/{GAME}/predictions_{day[:7]}.parquet")
+        contacted = {*batch.filter("contact")["sub_id"]}
+        lowest = batch.filter("contact")["churn_probability"].min()
+        spared = {*batch.filter("held_out", pl.col("churn_probability") >= lowest)["sub_id"]}
+        assert contacted
+        for sub_id, on in expected:
+            if on <= date.fromisoformat(day) and sub_id in contacted:
+                expected[sub_id, on] = "contacted"
+            elif on <= date.fromisoformat(day) and sub_id in spared:
+                expected[sub_id, on] = max(expected[sub_id, on], "held_out", key=CONTACTS.index)
+    assert dict(zip(expected, scored["campaign"], strict=True)) == expected
+    report: Any = monthly.json(f"08_reporting/{GAME}/score_report.json")
+    told = {part["value"]: part["n"] for part in report["segments"]["campaign"]}
+    assert told == Counter(scored.drop_nulls(LABEL)["campaign"])
+
+
+CONTACTS = ("none", "held_out", "contacted")

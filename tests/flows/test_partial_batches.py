@@ -43,6 +43,7 @@ def fill(studio: Studio, first: str, last: str) -> list[dict[str, str]]:
     return [result.row for result in results]
 
 
+@pytest.mark.slow
 def test_partial_batch_is_made_again_by_its_model_and_then_kept(restored: Studio, say: Say) -> None:
     studio, place = restored, Catalog(str(restored.data), GAME).predictions(JUNE)
     whole, version = read_batch(place, JUNE), champion(restored)

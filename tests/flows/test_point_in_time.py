@@ -87,6 +87,7 @@ def test_features_do_not_change_with_later_mastery_and_totals(single: Studio) ->
     assert bits(single.table(TRAIN)) == bits(before)
 
 
+@pytest.mark.slow
 def test_misses_change_nothing_but_the_label(single: Studio) -> None:
     before = single.table(TRAIN)
     assert before[LABEL].sum() > 20
@@ -135,6 +136,7 @@ LATER_ROWS = {
 """Odd rows and faulty ones, all dated after the day on which the batch is predicted."""
 
 
+@pytest.mark.slow
 def test_features_of_a_day_are_those_of_the_data_until_that_day(studio: Studio) -> None:
     """A run as of a day equals a run on raw tables that hold nothing dated later."""
     studio.restore()

@@ -20,6 +20,7 @@ from tests.base import HISTORY
 from tests.flows.engine.test_run_lock import held_by_another
 from tests.flows.models import GAME
 from tests.flows.studio import BATCH_DAY, ROOT, Say, Studio, is_refusal
+from tests.variants import slow_but
 
 BACKFILL = ("backfill", "--flow", "batch-predict", "--from", "2024-05", "--to", "2024-06")
 LINES = [
@@ -44,13 +45,16 @@ def stop(*args, **kwargs):
     return result
 
 setattr(module, name, stop)
+from tests.variants import slow_but
 from flows.cli.main import main
 sys.exit(main(line))
 """
 """A command line that stops after a function until it reads a line."""
 
 
-@pytest.mark.parametrize("line", LINES, ids=" ".join)
+@pytest.mark.parametrize(
+    "line", slow_but((BACKFILL,), (LINES[1],), of=[(line,) for line in LINES]), ids=" ".join
+)
 def test_flow_waits_for_another_run_of_its_game(
     line: tuple[str, ...], complete: Studio, say: Say, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -566,6 +566,7 @@ def test_task_log_names_seed_then_outputs_then_the_cache(
     assert messages[5:] == ["unchanged, taken from the cache"]
 
 
+@pytest.mark.slow
 def test_font_cache_is_in_prefects_home(tmp_path: Path) -> None:
     """A worker's run imports the flow's module, and nothing of the command line."""
     modules = [module for module, _ in entrypoints()]

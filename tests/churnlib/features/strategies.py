@@ -18,6 +18,7 @@ from churnlib.settings.history_features import (
     HistoryFeatures,
     HistoryFunction,
 )
+from tests import variants
 from tests.base import HISTORY, raw_tables
 from tests.churnlib.features.oracle import Row, month_start
 
@@ -36,7 +37,7 @@ CURRENCY_SCHEMA = raw_tables()[HISTORY].types
 
 def examples(count: int) -> settings:
     """The settings of a property test: how many examples, the same ones on every run."""
-    return settings(max_examples=count, derandomize=True)
+    return variants.examples(count, derandomize=True)
 
 
 @dataclass(frozen=True)

@@ -125,6 +125,7 @@ def test_neither_order_nor_later_knowledge_changes_a_feature(
 
 @examples(25)
 @given(_cohorts, _states, days_near(2, 9), st.sampled_from((1, 2, 5)))
+@pytest.mark.slow
 def test_own_months_equal_a_lookback_of_the_table(
     cohort: list[Row], states: list[Row], as_of: date, months: int
 ) -> None:

@@ -124,6 +124,7 @@ def test_row_order_of_the_inputs_does_not_matter(
 
 @examples(40)
 @given(games, as_of_days, SEEDS)
+@pytest.mark.slow
 def test_characters_are_independent_of_each_other(game: Game, as_of: date, seed: int) -> None:
     random = Random(seed)
     char_ids = {row["char_id"] for row in (*game.characters, *game.subs, *game.currency)}

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from churnlib.errors import DataError
@@ -22,6 +22,7 @@ from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.io.table_writer import write_table
 from tests.base import HISTORY
 from tests.churnlib.features.strategies import EVERYTHING
+from tests.variants import examples
 
 DAY = date(2024, 6, 1)
 COUNTS = (1, 2, 3, 8, 64)
@@ -98,7 +99,7 @@ def test_largest_table_decides_where_buckets_are_cut(tmp_path: Path) -> None:
         assert 450 < second.first < 500
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(
     st.lists(st.lists(st.integers(-40, 40), max_size=200), min_size=1, max_size=3),
     st.sampled_from(COUNTS),

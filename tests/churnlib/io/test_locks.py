@@ -23,6 +23,7 @@ def count_up(file: Path) -> None:
             write_text(str(number + 1), file)
 
 
+@pytest.mark.slow
 def test_processes_that_change_a_file_under_its_lock_lose_nothing(tmp_path: Path) -> None:
     file = tmp_path / "folder" / "x"
     with ProcessPoolExecutor(PROCESSES, get_context("spawn")) as pool:

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from churnlib.errors import DataError
@@ -17,6 +17,7 @@ from churnlib.io import datasets
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.io.footer import fact, footer
 from churnlib.io.table_writer import ROW_GROUPS, whole_characters, write_table
+from tests.variants import examples
 
 LIMIT = 8
 SCHEMA = {"char_id": pl.Int64, "n": pl.Int64, "x": pl.Float64, "t": pl.String, "flag": pl.Boolean}
@@ -50,7 +51,7 @@ def write(folder: str | Path, frames: Any, schema: Any = SCHEMA, **facts: Any) -
     return write_table(frames, target, schema, footer(**facts))
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(COUNTS, st.lists(st.integers(0, 40), max_size=6))
 def test_bytes_depend_on_the_rows_alone(counts: list[int], ends: list[int]) -> None:
     rows = rows_of(counts)
@@ -62,7 +63,7 @@ def test_bytes_depend_on_the_rows_alone(counts: list[int], ends: list[int]) -> N
             assert write(folder, frames) == whole
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(COUNTS, st.sampled_from([pl.Int64, pl.String]))
 def test_row_groups_have_whole_characters_and_are_as_large_as_allowed(
     counts: list[int], dtype: Any

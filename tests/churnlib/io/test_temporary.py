@@ -1,10 +1,15 @@
 """Temporary folders: protected while their process lives, removed once it is dead."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
+
+import pytest
+from filelock import FileLock
 
 from churnlib.io.temporary import (
     ABANDONED_AFTER,
@@ -51,6 +56,25 @@ def test_folder_in_use_stays_until_its_block_ends(tmp_path: Path) -> None:
         make_old(folder)
         assert remove_abandoned(str(tmp_path)) == []
         assert folder.is_dir()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folder_that_is_removed_before_it_is_locked_is_created_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acquire, removed = FileLock.acquire, list[Path]()
+
+    def remove_first(lock: FileLock, **options: Any) -> Any:
+        if not removed:
+            removed.append(Path(lock.lock_file).parent)
+            shutil.rmtree(removed[0])
+            raise FileNotFoundError(lock.lock_file)
+        return acquire(lock, **options)
+
+    monkeypatch.setattr(FileLock, "acquire", remove_first)
+    with scratch_folder(str(tmp_path)) as folder:
+        assert list(tmp_path.iterdir()) == [folder] != removed
+        assert remove_abandoned(str(tmp_path)) == []
     assert list(tmp_path.iterdir()) == []
 
 

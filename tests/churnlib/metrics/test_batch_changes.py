@@ -4,7 +4,7 @@ from dataclasses import asdict
 from datetime import date
 
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from churnlib.metrics.batch_changes import (
@@ -13,6 +13,7 @@ from churnlib.metrics.batch_changes import (
     is_listed,
     most_moved,
 )
+from tests.variants import examples
 
 
 def batch(
@@ -36,7 +37,7 @@ def batch(
 RISKS = st.dictionaries(st.integers(1, 12), st.floats(0, 1, width=16), max_size=12)
 
 
-@settings(max_examples=60, derandomize=True)
+@examples(60, derandomize=True)
 @given(RISKS, RISKS)
 def test_changes_equal_sets_of_subscriptions(now: dict[int, float], then: dict[int, float]) -> None:
     listed, before = ({k for k, risk in risks.items() if risk >= 0.5} for risks in (now, then))
@@ -51,7 +52,7 @@ def test_changes_equal_sets_of_subscriptions(now: dict[int, float], then: dict[i
     }
 
 
-@settings(max_examples=60, derandomize=True)
+@examples(60, derandomize=True)
 @given(RISKS, RISKS)
 def test_previous_probability_is_that_of_the_same_subscription(
     now: dict[int, float], then: dict[int, float]

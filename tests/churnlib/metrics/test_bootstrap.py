@@ -6,6 +6,7 @@ import pytest
 
 from churnlib.metrics import bootstrap
 from churnlib.metrics.bootstrap import DRAWS, Floats, Resampling
+from tests.variants import slow_but
 
 
 def test_weights_are_poisson_distributed_and_independent() -> None:
@@ -18,7 +19,7 @@ def test_weights_are_poisson_distributed_and_independent() -> None:
     assert np.abs(np.corrcoef(weights[:20]) - np.eye(20)).max() < 0.15
 
 
-@pytest.mark.parametrize("cells", [3, 500])
+@pytest.mark.parametrize("cells", slow_but(3, of=[3, 500]))
 def test_totals_weigh_rows_by_the_draws_of_their_character(cells: int) -> None:
     rng = np.random.default_rng(3)
     character, cell, value = rng.integers(0, 40, 300), rng.integers(0, cells, 300), rng.random(300)

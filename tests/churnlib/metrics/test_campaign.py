@@ -191,6 +191,7 @@ def test_one_character_has_no_interval() -> None:
     assert at.expected_gain_ci is None
 
 
+@pytest.mark.slow
 def test_intervals_cover_the_true_gain_in_about_95_of_100_draws() -> None:
     # The expected gain of contacting a row with risk p: 56p - 11(1 - p).
     risk = scored(2_000_000, seed=99)["churn_probability"].to_numpy()

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 
@@ -15,6 +15,7 @@ from churnlib.metrics.bootstrap import Resampling
 from churnlib.metrics.comparison import Difference, paired_difference
 from churnlib.metrics.definitions import METRICS, compared_metrics
 from churnlib.metrics.predictions import Predictions
+from tests.variants import examples
 
 SCIKIT_LEARN: dict[str, Callable[..., float]] = {
     "roc_auc": roc_auc_score,
@@ -40,7 +41,7 @@ def cohort(n: int = 600, seed: int = 0, noise: float = 1.0, rows_each: int = 2) 
     )
 
 
-@settings(deadline=None, max_examples=25)
+@examples(25)
 @given(
     st.lists(
         st.tuples(st.booleans(), st.integers(0, 8), st.integers(0, 5)), max_size=25
@@ -155,6 +156,7 @@ def test_row_order_changes_no_bit(metric: str) -> None:
         assert paired_difference(mixed, "good", "bad", metric) == once
 
 
+@pytest.mark.slow
 def test_interval_has_its_nominal_coverage() -> None:
     truth = paired_difference(cohort(100_000), "good", "bad").difference
     assert truth is not None

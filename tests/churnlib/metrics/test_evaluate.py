@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.metrics import (
@@ -27,6 +27,7 @@ from churnlib.metrics.definitions import LEAST_FOR_INTERVAL
 from churnlib.metrics.evaluate import Scores, evaluate, score_group
 from churnlib.metrics.predictions import Predictions
 from churnlib.metrics.scores import roc_auc
+from tests.variants import examples
 
 FEW = "too few churners for intervals of losses, precision and calibration"
 
@@ -62,7 +63,7 @@ def arrays(rows: list[tuple[bool, int]]) -> Arrays:
     return np.array([y for y, _ in rows]), np.array([p / 8 for _, p in rows])
 
 
-@settings(deadline=None, max_examples=60)
+@examples(60)
 @given(scored)
 def test_metrics_equal_scikit_learn(rows: list[tuple[bool, int]]) -> None:
     outcome, probability = arrays(rows)
@@ -110,6 +111,7 @@ def test_interval_of_independent_rows_is_delongs(positives: int, negatives: int)
 
 
 @pytest.mark.parametrize(("positives", "negatives"), [(60, 300), (15, 60)])
+@pytest.mark.slow
 def test_interval_has_its_nominal_coverage(positives: int, negatives: int) -> None:
     rng = np.random.default_rng(5)
     outcome = np.repeat([True, False], [positives, negatives])
@@ -210,7 +212,7 @@ def lift_by_every_order(outcome: list[int], probability: list[float], share: flo
     return float(np.mean(lifts)) / float(np.mean(outcome))
 
 
-@settings(deadline=None, max_examples=60)
+@examples(60)
 @given(st.lists(st.tuples(st.integers(0, 1), st.sampled_from([0.1, 0.5, 0.9])), max_size=4))
 def test_deciles_average_over_all_orders_of_ties(rows: list[tuple[int, float]]) -> None:
     rows = [(1, 0.5), (0, 0.5), *rows]
@@ -248,7 +250,7 @@ def test_deciles_at_their_ends() -> None:
 # Calibration and thresholds
 
 
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(scored)
 def test_calibration_error_is_the_mean_gap_of_groups(rows: list[tuple[bool, int]]) -> None:
     outcome, probability = arrays(rows)
@@ -509,6 +511,7 @@ def test_characters_count_not_their_subscriptions() -> None:
 
 
 @pytest.mark.parametrize(("n", "rate", "factor"), [(300, 0.15, 1.0), (500, 0.15, 1.5)])
+@pytest.mark.slow
 def test_intervals_hold_the_truth_as_often_as_they_say(n: int, rate: float, factor: float) -> None:
     """A small simulation; benchmarks/RESULTS.md has a larger one."""
     rng = np.random.default_rng(3)

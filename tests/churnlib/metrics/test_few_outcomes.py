@@ -62,6 +62,7 @@ def test_an_undefined_ranking_keeps_its_own_reason() -> None:
     assert require_outcomes({"general": scores}, LEAST)["general"]["reason"] == scores["reason"]
 
 
+@pytest.mark.slow
 def test_random_rankings_of_few_churners_are_hardly_ever_called_better() -> None:
     """With two churners, one in eight would be."""
     rng = np.random.default_rng(1)

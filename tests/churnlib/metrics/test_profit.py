@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.integrate import quad
@@ -18,6 +18,7 @@ from churnlib.metrics.profit import (
     smoothed_threshold,
 )
 from churnlib.settings import Offer
+from tests.variants import examples
 
 Rows = list[tuple[bool, int]]
 
@@ -62,7 +63,7 @@ def thresholds(scored: Rows) -> list[float]:
     return [float("inf"), *sorted({score / 5 for _, score in scored}, reverse=True)]
 
 
-@settings(deadline=None, max_examples=100)
+@examples(100)
 @given(rows, offers)
 def test_profit_curve_equals_counting_at_each_threshold(scored: Rows, offer: Offer) -> None:
     at = table(scored)
@@ -72,7 +73,7 @@ def test_profit_curve_equals_counting_at_each_threshold(scored: Rows, offer: Off
     assert profits(at, offer) == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
 
-@settings(deadline=None, max_examples=25)
+@examples(25)
 @given(rows, offers)
 def test_expected_maximum_equals_numerical_integration(scored: Rows, offer: Offer) -> None:
     law = beta(offer.acceptance_alpha, offer.acceptance_beta)

@@ -103,6 +103,7 @@ else:
 """
 
 
+@pytest.mark.slow
 def test_a_file_that_would_crash_the_process_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "model.skops"
     file.write_bytes(with_arrays(as_skops(usual("forest").pipeline), "left_child", 2**40))

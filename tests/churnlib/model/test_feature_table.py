@@ -11,6 +11,7 @@ from churnlib.model.feature_table import FeatureTable
 from churnlib.model.predict import SCORED_COLUMNS, predict, predict_by, predict_in_parts
 from churnlib.schemas.columns import BASELINE, PROBABILITY
 from tests.churnlib.model.samples import features, usual
+from tests.variants import slow_but
 
 TABLE = features()
 LINEAR = ("logistic", "skrub")
@@ -45,15 +46,19 @@ def test_empty_table_has_one_part_with_all_columns() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [
-        "boosting",
-        "gradient_boosting",
-        "forest_calibrated",
+    slow_but(
         "logistic",
-        "skrub",
         "lightgbm",
-        "lightgbm_from_parts",
-    ],
+        of=[
+            "boosting",
+            "gradient_boosting",
+            "forest_calibrated",
+            "logistic",
+            "skrub",
+            "lightgbm",
+            "lightgbm_from_parts",
+        ],
+    ),
 )
 def test_predictions_do_not_depend_on_the_size_of_parts(name: str, rows: FeatureTable) -> None:
     model = usual(name)

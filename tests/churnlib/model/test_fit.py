@@ -25,6 +25,7 @@ from tests.churnlib.model.samples import (
     training,
     usual,
 )
+from tests.variants import slow_but
 
 ROWS = features()
 """Subscriptions begun on the 15th of January to June 2024."""
@@ -234,7 +235,9 @@ def test_category_with_only_nulls_can_be_fitted() -> None:
         assert len(probabilities(fitted(name, rows), ROWS)) == len(ROWS)
 
 
-@pytest.mark.parametrize("name", PIPELINES)
+@pytest.mark.parametrize(
+    "name", slow_but("boosting", "forest_calibrated", "logistic", "skrub", "lightgbm", of=PIPELINES)
+)
 def test_same_seed_gives_the_same_bits(name: str) -> None:
     assert probabilities(fitted(name), ROWS) == probabilities(usual(name), ROWS)
 

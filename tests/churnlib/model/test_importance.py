@@ -50,6 +50,7 @@ def test_importance_of_a_constant_column_is_zero(model: FittedModel, table: pl.D
     assert (constant.least, constant.auc_loss, constant.most) == (0, 0, 0)
 
 
+@pytest.mark.slow
 def test_importance_is_the_loss_of_auc(
     model: FittedModel, table: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -103,6 +104,7 @@ def test_compared_rows_are_balanced(churned: int, stayed: int, expected: tuple[i
     assert (np.diff(compared) > 0).all()
 
 
+@pytest.mark.slow
 def test_intervals_of_features_without_effect_include_zero() -> None:
     """The label is noise, for the model as for the rows: 5 % of the intervals may exclude 0."""
     intervals = []
@@ -121,6 +123,7 @@ def test_intervals_of_features_without_effect_include_zero() -> None:
     assert sum(i.least > 0 or i.most < 0 for i in intervals) <= 11
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_loss_of_all_characters(model: FittedModel) -> None:
     """The loss on many rows, within the intervals of small samples of its characters."""
     population = features(8000, seed=9).with_columns(

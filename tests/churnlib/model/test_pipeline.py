@@ -376,6 +376,7 @@ for name in sys.argv[1:]:
 
 
 @pytest.mark.filterwarnings("ignore:Since version 1.0:UserWarning")
+@pytest.mark.slow
 def test_experimental_estimators_resolve_and_can_be_saved() -> None:
     names = experimental()
     assert "sklearn.impute.IterativeImputer" in names

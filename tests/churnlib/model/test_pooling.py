@@ -27,6 +27,7 @@ from tests.churnlib.model.samples import (
     training,
 )
 from tests.churnlib.model.test_fit import END
+from tests.variants import slow_but
 
 ROWS = features()
 SHARDS = ROWS.with_columns(territory=pl.format("shard{}", pl.int_range(pl.len()) % 700))
@@ -77,7 +78,7 @@ def test_parts_and_order_of_rows_do_not_change_what_is_kept() -> None:
     assert parts == whole
 
 
-@pytest.mark.parametrize("name", ESTIMATORS)
+@pytest.mark.parametrize("name", slow_but("boosting", "forest", "lightgbm", of=ESTIMATORS))
 def test_pooled_and_unseen_values_are_predicted_alike(name: str) -> None:
     settings = TrainSettings(pipeline=PIPELINES[name], max_categories=5)
     model = fit(ROWS, settings, seed=1)

@@ -16,6 +16,7 @@ from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from churnlib.errors import ModelError
+from churnlib.metrics.batch_changes import add_previous
 from churnlib.metrics.contact import add_contact
 from churnlib.model import threads
 from churnlib.model.feature_schema import Feature, FeatureSchema
@@ -164,7 +165,7 @@ def test_ranks_follow_risk_and_ties_follow_the_key() -> None:
     )
     ranked = rank_by_risk(batch, "v1")
     for may_contact in (True, False):
-        flagged = add_contact(ranked, 0.3, 0.05, may_contact=may_contact)
+        flagged = add_contact(ranked, 0.3, 0.05, may_contact=may_contact).pipe(add_previous, None)
         output_tables()["predictions"].schema.validate(flagged)
     assert ranked["baseline_probability"].null_count() == 4
     assert ranked.select("risk_rank", "sub_id").rows() == [(1, 13), (2, 11), (3, 12), (4, 14)]
@@ -172,12 +173,14 @@ def test_ranks_follow_risk_and_ties_follow_the_key() -> None:
     assert rank_by_risk(batch.reverse(), "v1").equals(ranked)
     beside = batch.with_columns(baseline_probability=pl.col("sub_id") / 100)
     ranked = rank_by_risk(beside, "v1")
-    output_tables()["predictions"].schema.validate(add_contact(ranked, 0.3, 0.05))
+    output_tables()["predictions"].schema.validate(
+        add_contact(ranked, 0.3, 0.05).pipe(add_previous, None)
+    )
     assert ranked["baseline_probability"].to_list() == [0.13, 0.11, 0.12, 0.14]
 
 
 def test_an_empty_batch_gives_an_empty_table() -> None:
     batch = ROWS.clear().with_columns(pl.lit(None, pl.Float64).alias(PROBABILITY))
     output_tables()["predictions"].schema.validate(
-        add_contact(rank_by_risk(batch, "v1"), 0.3, 0.05)
+        add_contact(rank_by_risk(batch, "v1"), 0.3, 0.05).pipe(add_previous, None)
     )

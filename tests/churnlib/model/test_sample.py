@@ -143,6 +143,7 @@ def run(features: DatasetRef, folder: Path, **options: Any) -> DatasetRef:
     )
 
 
+@pytest.mark.slow
 def test_manifest_and_reports_describe_the_sample(tmp_path: Path) -> None:
     table = file(tmp_path)
     model = run(table, tmp_path, sample=0.5)

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import pytest
 from scipy import special
 
 from churnlib.model.skops_io import skops_io
@@ -16,6 +17,7 @@ print(json.dumps({{name: sorted(value) for name, value in vars(types).items() if
 """
 
 
+@pytest.mark.slow
 def test_skops_trusts_the_same_types() -> None:
     ours, its_own = (
         subprocess.run(

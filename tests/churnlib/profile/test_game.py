@@ -18,13 +18,14 @@ from tests.churnlib.synthesis.samples import written
 
 GAME = "game1"
 LAST = date(2025, 1, 1)
+CHARACTERS = 600
 Profile = Callable[..., GameProfile]
 
 
 @pytest.fixture(scope="module")
 def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("generated")
-    generate(PROCESSES[GAME], 1500, 3, folder)
+    generate(PROCESSES[GAME], CHARACTERS, 3, folder)
     return folder
 
 
@@ -86,7 +87,7 @@ def test_faults_of_all_tables_are_told_at_once(raw: Path, profile: Profile) -> N
     found = profile()
     assert found.day == LAST
     character, sub, miss = found.refusals
-    assert "character_data.csv: 1 of 1,500 rows break a rule" in character
+    assert f"character_data.csv: 1 of {CHARACTERS} rows break a rule" in character
     assert "price" in sub
     assert "1 invalid rows of character_data count as unknown here" in sub
     assert "sub_miss.csv" in miss
@@ -107,6 +108,7 @@ def test_missing_table_does_not_stop_the_others(raw: Path, profile: Profile) -> 
     assert found.churn is not None
 
 
+@pytest.mark.slow
 def test_faults_after_the_day_or_in_quarantine_do_not_refuse(raw: Path, profile: Profile) -> None:
     late = pl.col("sub_start_date") > "2024-12-15"
     price = pl.when(late).then(pl.lit("?")).otherwise("price").alias("price")

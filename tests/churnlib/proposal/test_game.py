@@ -141,6 +141,7 @@ def test_windows_have_enough_churners_in_training_and_scoring(shop: Proposed) ->
 
 
 @pytest.mark.parametrize("game", ["game1", "game2"])
+@pytest.mark.slow
 def test_sample_game_has_nothing_of_its_own(game: str) -> None:
     proposed = Proposed.of(SAMPLES / game, in_raw_folder=True)
     assert proposed.tree.keys() == {"description"}

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from churnlib.errors import DataError
@@ -27,6 +27,7 @@ from tests.churnlib.raw.samples import (
     write,
     write_text,
 )
+from tests.variants import examples, slow_but
 
 CELLS = st.sampled_from(
     [
@@ -109,7 +110,7 @@ def assert_clean_equals_careful(source: Dataset, **raw: Any) -> None:
         assert clean.schema == careful.schema
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.sampled_from(list(raw_tables())), st.integers(0, 8), CELLS, CELL_SETTINGS)
 @example("character_currency", 1, "2024-1-05", {})
 @example("character_data", 6, "2024-01- 5", {})
@@ -141,7 +142,7 @@ def test_clean_reading_of_any_cell_equals_the_careful_one(
         lambda text: text + text.splitlines()[-1] + "\n",
     ],
 )
-@pytest.mark.parametrize("table", raw_tables())
+@pytest.mark.parametrize("table", slow_but("character_data", of=raw_tables()))
 def test_clean_reading_of_unusual_lines_equals_the_careful_one(
     table: str, spoil: Any, tmp_path: Path
 ) -> None:
@@ -183,7 +184,7 @@ def test_only_midnights_of_parquet_are_days_to_the_fast_reader(
 
 
 @pytest.mark.parametrize("midnight", [" 00:00:00", "T00:00:00", "T00:00:00Z"])
-@pytest.mark.parametrize("table", raw_tables())
+@pytest.mark.parametrize("table", slow_but("sub_miss", of=raw_tables()))
 def test_midnights_of_csv_files_are_days_to_the_fast_reader(
     table: str, midnight: str, tmp_path: Path
 ) -> None:

@@ -260,6 +260,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+@pytest.mark.slow
 def test_memory_does_not_grow_with_a_compressed_file(encoding: str, tmp_path: Path) -> None:
     block = f"{ROW}\n".encode() * 2**12
     for name, blocks in (("small", 1), ("large", 2**28 // len(block))):

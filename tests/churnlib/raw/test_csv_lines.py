@@ -4,13 +4,14 @@ import csv
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from churnlib.raw import csv_lines
 from churnlib.raw.csv_lines import find_unusual_lines, header, line_not_utf8, profile
 from churnlib.raw.stray_quotes import stray_quotes_message
 from tests.churnlib.raw.samples import check, currency, lines, refusal, sub, write, write_text
+from tests.variants import examples
 
 TABLE = "character_currency"
 GOOD_LINE = "1,2021-01-01,0,0,1,2"
@@ -100,7 +101,7 @@ def test_lines_are_counted_with_the_blank_ones(tmp_path: Path) -> None:
 field = st.text(st.sampled_from('ab ,"\n'), max_size=3)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     rows=st.lists(st.lists(field, min_size=1, max_size=4), max_size=6),
     quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),

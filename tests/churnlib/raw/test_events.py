@@ -18,6 +18,7 @@ from churnlib.raw.validator import Validator
 from churnlib.settings import RawSettings
 from tests.churnlib.raw.declared import LOGINS
 from tests.churnlib.raw.samples import AMPLE, FORMATS, READERS, prepare, write
+from tests.variants import slow_but
 
 VALUES: dict[str, list[Any]] = {
     "at": [datetime(2024, 5, 6, 7), datetime(2024, 5, 6, 7, 0, 0, 1), datetime(2023, 1, 1)],
@@ -58,7 +59,7 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("churnlib.io.table_writer.ROWS_PER_GROUP", 16)
 
 
-@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("order", slow_but("last_rows_late", of=ORDERS))
 @pytest.mark.parametrize("memory", [0, AMPLE])
 def test_any_order_format_reader_and_memory_give_the_same_bytes(
     order: str, memory: int, tmp_path: Path
@@ -72,7 +73,7 @@ def test_any_order_format_reader_and_memory_give_the_same_bytes(
         assert prepared.fingerprint == reference
 
 
-@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("order", slow_but("shuffled", of=ORDERS))
 def test_exact_copies_are_left_out_and_counted(order: str, tmp_path: Path) -> None:
     rows = events()
     copied = pl.concat([rows, rows[3:40], rows[:5], rows[3:4]])

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from churnlib.io.table_writer import TableWriter
 from churnlib.raw import batches, external_sort
 from churnlib.raw.batches import SortedReader, batches_of
 from churnlib.raw.external_sort import ExternalSorter, Workspace, WrittenRun
+from tests.variants import examples
 
 AMPLE = 2**30
 ORDER = ("id", "day")
@@ -63,13 +64,13 @@ def assert_sorts(frames: list[pl.DataFrame]) -> None:
         assert sum(frame["id"].n_unique() for frame in found) == rows["id"].n_unique()
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(FRAMES)
 def test_numbers_are_sorted_as_by_a_stable_sort(parts: list[list[Any]]) -> None:
     assert_sorts(frames_of(parts, pl.Int64))
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(TEXT_FRAMES)
 def test_text_is_sorted_by_its_bytes(parts: list[list[Any]]) -> None:
     assert_sorts(frames_of(parts, pl.String))

@@ -22,6 +22,7 @@ from tests.churnlib.raw.samples import (
     sub,
     write,
 )
+from tests.variants import slow_but
 
 HUGE = [2**53 + 1, 2**63 - 1, -(2**53) - 1]
 
@@ -49,7 +50,7 @@ def varied(table: str) -> list[dict[str, Any]]:
     return rows.get(table, list(GOOD[table]))  # fmt: skip
 
 
-@pytest.mark.parametrize("table", raw_tables())
+@pytest.mark.parametrize("table", slow_but("sub_data", of=raw_tables()))
 def test_csv_and_parquet_give_the_same_table_whatever_the_order(table: str, tmp_path: Path) -> None:
     rows = varied(table)
     contents = set()
@@ -237,7 +238,9 @@ FAR = [
 
 
 @pytest.mark.parametrize(("dtype", "value"), FAR)
-@pytest.mark.parametrize("column", ["creation_date", "class_mastery_date"])
+@pytest.mark.parametrize(
+    "column", slow_but("creation_date", of=["creation_date", "class_mastery_date"])
+)
 def test_days_beyond_all_years_are_refused(
     tmp_path: Path, column: str, dtype: pl.DataType, value: int
 ) -> None:

@@ -8,6 +8,7 @@ import pytest
 from churnlib.months import shift_months
 from churnlib.raw.gaps import AROUND, deepest_gap, find_gap
 from tests.base import HISTORY, raw_tables
+from tests.variants import slow_but
 
 AS_OF = date(2025, 1, 1)
 
@@ -53,7 +54,7 @@ def test_growth_launches_and_ends_are_no_gaps() -> None:
     assert deepest_gap([300] * 20 + [100] * 20) is None
 
 
-@pytest.mark.parametrize("level", [3, 20, 100, 1000])
+@pytest.mark.parametrize("level", slow_but(20, of=[3, 20, 100, 1000]))
 def test_healthy_tables_rarely_have_a_gap(level: int) -> None:
     rng = np.random.default_rng(level)
     level_by_month = level * rng.gamma(30, 1 / 30, (300, 48))  # A deviation of 18 % a month.

@@ -24,6 +24,7 @@ from tests.churnlib.raw.samples import (
     write,
     write_text,
 )
+from tests.variants import slow_but
 
 NULLABLE = {
     *("class_mastery_date", "end_date"),
@@ -169,9 +170,9 @@ SEEMS = {
     ("column", "word", "value"),
     [
         *(("creation_date", "date such as 2024-12-31", v) for v in BAD_DAYS),
-        *(("class_mastery_date", "date such as 2024-12-31", v) for v in BAD_DAYS),
+        *(("class_mastery_date", "date such as 2024-12-31", v) for v in BAD_DAYS[:1]),
         *(("total_kills", "whole number", v) for v in BAD_WHOLES),
-        *(("char_id", "whole number", v) for v in BAD_WHOLES),
+        *(("char_id", "whole number", v) for v in BAD_WHOLES[:1]),
     ],
 )
 def test_a_value_of_another_type_is_shown(
@@ -200,7 +201,7 @@ def test_a_value_that_is_not_a_number_is_shown_even_if_null_is_allowed(
     assert f"\n  {column} must be a number: 1 row (line 3: {value})\n" in message
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", slow_but("csv", of=FORMATS))
 @pytest.mark.parametrize(
     ("table", "column"), [(table, column) for table in raw_tables() for column in ROW[table]()]
 )

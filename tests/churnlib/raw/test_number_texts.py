@@ -8,6 +8,7 @@ import pytest
 from churnlib.raw.number_texts import advice
 from tests.base import raw_tables
 from tests.churnlib.raw.samples import FORMATS, ROW, check, lines, refusal, write, write_text
+from tests.variants import slow_but
 
 THOUSANDS = "seems to have marks between thousands: write {}."
 MEANINGS = {
@@ -38,7 +39,7 @@ NUMBERS = [
 ]
 
 
-@pytest.mark.parametrize("text", MEANINGS)
+@pytest.mark.parametrize("text", slow_but(*list(MEANINGS)[:4], of=MEANINGS))
 def test_text_is_explained_and_no_number_to_any_column(text: str, tmp_path: Path) -> None:
     assert advice(text, "price") == f"'{text}' in price {MEANINGS[text]}"
     for column, kind in (("price", "number"), ("sub_months", "whole number")):
@@ -46,7 +47,7 @@ def test_text_is_explained_and_no_number_to_any_column(text: str, tmp_path: Path
         assert f"{column} must be a {kind}: 1 row" in message
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", slow_but("csv", of=FORMATS))
 @pytest.mark.parametrize(("table", "column", "is_whole"), NUMBERS)
 def test_text_that_is_no_number_is_refused_with_what_it_seems_to_mean(
     table: str, column: str, is_whole: bool, form: str, tmp_path: Path
@@ -58,7 +59,7 @@ def test_text_that_is_no_number_is_refused_with_what_it_seems_to_mean(
         assert message.endswith(f" '{text}' in {column} {MEANINGS[text]}")
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", slow_but("csv", of=FORMATS))
 @pytest.mark.parametrize(("table", "column"), [(t, c) for t, c, is_whole in NUMBERS if is_whole])
 def test_a_whole_number_that_may_be_thousands_is_refused(
     table: str, column: str, form: str, tmp_path: Path

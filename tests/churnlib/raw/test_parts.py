@@ -28,6 +28,7 @@ from tests.churnlib.raw.samples import (
     sub,
     write,
 )
+from tests.variants import slow_but
 
 
 def folder_of(tmp_path: Path, table: str, parts: dict[str, pl.DataFrame]) -> Dataset:
@@ -45,7 +46,7 @@ def prepared(source: Dataset, reader: Reader) -> DatasetRef:
 
 
 @pytest.mark.parametrize("reader", READERS)
-@pytest.mark.parametrize("table", raw_tables())
+@pytest.mark.parametrize("table", slow_but("sub_data", of=raw_tables()))
 def test_parts_give_the_bytes_of_one_file_whatever_their_order(
     table: str, reader: Reader, tmp_path: Path
 ) -> None:

@@ -28,6 +28,7 @@ from churnlib.settings import RawSettings
 from tests.base import raw_tables
 from tests.churnlib.raw.samples import AMPLE, FORMATS, READERS, Reader, prepare, write
 from tests.churnlib.raw.worlds import IDS, ORDERS, checked, world
+from tests.variants import slow_but
 
 ROWS_PER_GROUP = 16
 
@@ -93,8 +94,8 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("churnlib.io.table_writer.ROWS_PER_GROUP", ROWS_PER_GROUP)
 
 
-@pytest.mark.parametrize("ids", IDS)
-@pytest.mark.parametrize("table", raw_tables())
+@pytest.mark.parametrize("ids", slow_but("numbers", "texts", of=IDS))
+@pytest.mark.parametrize("table", slow_but("sub_data", of=raw_tables()))
 def test_any_order_and_format_and_either_reader_give_the_same_bytes(
     table: str, ids: str, tmp_path: Path
 ) -> None:
@@ -112,7 +113,7 @@ def test_any_order_and_format_and_either_reader_give_the_same_bytes(
     assert len(bytes_of) == 1, bytes_of
 
 
-@pytest.mark.parametrize("table", raw_tables())
+@pytest.mark.parametrize("table", slow_but("character_currency", of=raw_tables()))
 def test_bytes_do_not_depend_on_memory_and_batches(
     table: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,7 +136,7 @@ def test_bytes_do_not_depend_on_memory_and_batches(
     assert len(bytes_of) == 1, bytes_of
 
 
-@pytest.mark.parametrize("table", raw_tables())
+@pytest.mark.parametrize("table", slow_but("character_currency", of=raw_tables()))
 def test_whole_numbers_of_parquet_are_taken_for_other_numbers(table: str, tmp_path: Path) -> None:
     tested = case(table)
     floats = [n for n, dtype in tested.spec.types.items() if dtype.is_float()]
@@ -191,7 +192,7 @@ def test_an_empty_table_is_prepared(table: str, form: str, tmp_path: Path) -> No
         assert prepared.rows == 0
 
 
-@pytest.mark.parametrize("table", raw_tables())
+@pytest.mark.parametrize("table", slow_but("character_data", of=raw_tables()))
 def test_copies_anywhere_are_left_out_and_the_bytes_are_those_without_them(
     table: str, tmp_path: Path
 ) -> None:
@@ -302,7 +303,7 @@ def spoil(table: str) -> Iterator[tuple[str, pl.DataFrame]]:
         yield f"{fault.__name__} {order} {at}", fault(rows, tested.spec, at)
 
 
-@pytest.mark.parametrize("table", raw_tables())
+@pytest.mark.parametrize("table", slow_but("sub_data", of=raw_tables()))
 def test_a_fault_anywhere_is_not_clean_and_leaves_the_earlier_table(
     table: str, tmp_path: Path
 ) -> None:
@@ -328,7 +329,7 @@ def faulty(rows: pl.DataFrame, tested: Case) -> list[int]:
     return [n for n, is_bad in enumerate(rows.select(bad.fill_null(True)).to_series()) if is_bad]
 
 
-@pytest.mark.parametrize("table", raw_tables())
+@pytest.mark.parametrize("table", slow_but("sub_miss", of=raw_tables()))
 def test_faults_anywhere_are_named_by_their_lines(table: str, tmp_path: Path) -> None:
     tested = case(table)
     for form, (name, rows) in zip(cycle(FORMATS), spoil(table), strict=False):
@@ -341,7 +342,7 @@ def test_faults_anywhere_are_named_by_their_lines(table: str, tmp_path: Path) ->
             assert line in str(caught.value), name
 
 
-@pytest.mark.parametrize("table", raw_tables())
+@pytest.mark.parametrize("table", slow_but("character_currency", of=raw_tables()))
 def test_quarantine_prepares_the_other_rows_to_the_same_bytes(table: str, tmp_path: Path) -> None:
     tested = case(table, on_bad_rows="quarantine", max_bad_share=0.5)
     known: dict[str, str] = {}

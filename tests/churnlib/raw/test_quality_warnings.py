@@ -34,6 +34,7 @@ from tests.churnlib.raw.samples import (
     write,
 )
 from tests.churnlib.raw.worlds import ORDERS, checked, numbers, world
+from tests.variants import slow_but
 
 DAY = date(2025, 1, 1)
 
@@ -433,7 +434,10 @@ def all_texts(spec: TableSpec) -> set[str]:
     return {warning.text for warning in spec.warnings if not warning.least_share} | unknown
 
 
-@pytest.mark.parametrize("order", ["sorted", "last_rows_late", "late_block", "rows_shuffled"])
+@pytest.mark.parametrize(
+    "order",
+    slow_but("rows_shuffled", of=["sorted", "last_rows_late", "late_block", "rows_shuffled"]),
+)
 @pytest.mark.parametrize("spec", raw_tables().values(), ids=lambda spec: spec.name)
 def test_counts_of_a_prepared_table_equal_those_of_plain_python_on_every_day(
     spec: TableSpec, order: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -13,6 +13,7 @@ from churnlib.raw.quality_warnings import SPELLINGS
 from churnlib.raw.spellings import SpellingCounts, Spellings, spelling_warnings
 from tests.base import raw_tables
 from tests.churnlib.raw.samples import FORMATS, READERS, ROW, prepare, write
+from tests.variants import slow_but
 
 DAY = date(2024, 1, 18)
 CATEGORIES = [
@@ -39,7 +40,7 @@ def texts(*values: str | None) -> list[tuple[str | None, date]]:
 
 
 @pytest.mark.parametrize("reader", READERS)
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", slow_but("csv", of=FORMATS))
 @pytest.mark.parametrize(("table", "column"), CATEGORIES)
 def test_ways_of_writing_a_category_are_counted_in_every_table(
     table: str, column: str, form: str, reader: Any, tmp_path: Path

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from churnlib.errors import DataError
@@ -19,6 +19,7 @@ from churnlib.raw.times import time_of
 from churnlib.schemas.reading import Reading
 from churnlib.schemas.spec import TIMES, TableSpec
 from tests.churnlib.raw.declared import LOGIN, LOGINS, read_by, read_by_both, reading, write_logins
+from tests.variants import examples, slow_but
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -86,7 +87,7 @@ def test_a_time_with_a_zone_is_given_in_the_zone_of_the_settings(
     assert read_by_both(one("at", text, tmp_path), spec)["at"].to_list() == [expected]
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     st.datetimes(datetime(1950, 1, 1), datetime(2100, 1, 1)),
     st.integers(-18 * 60, 18 * 60),
@@ -136,7 +137,7 @@ def test_times_since_1970_are_refused_with_a_hint(text: str, unit: str, tmp_path
     assert hint in refused(one_value("at", pl.Series([int(text)]), tmp_path))
 
 
-@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+@pytest.mark.parametrize("unit", slow_but("ns", of=["ms", "us", "ns"]))
 @pytest.mark.parametrize("zone", [None, "UTC", "Asia/Tokyo"])
 @pytest.mark.parametrize("target", [None, "Europe/Berlin"])
 def test_times_of_parquet_files_of_any_unit_and_zone(
@@ -298,7 +299,7 @@ CELLS = st.sampled_from(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(
     st.sampled_from(list(LOGIN)),
     CELLS,

@@ -72,6 +72,7 @@ def test_markdown_holds_no_markup_of_names() -> None:
     assert len([row for row in rows if r"a \| b" in row]) >= 3
 
 
+@pytest.mark.slow
 def test_page_holds_no_markup_of_names_and_warns_of_no_glyphs() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")

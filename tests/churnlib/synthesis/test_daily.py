@@ -196,6 +196,7 @@ def test_truth_is_calibrated_and_discriminates(make: Make) -> None:
     assert 0.8 < roc_auc_score(label, truth) < 0.86
 
 
+@pytest.mark.slow
 def test_play_does_not_depend_on_the_outcome_before_it_and_stops_with_it(make: Make) -> None:
     tables = make(12_000, 0.0)
     assert tables["truth"]["churn_probability"].unique().to_list() == [GAME3.base_rate]

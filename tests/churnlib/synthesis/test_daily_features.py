@@ -27,7 +27,12 @@ def features(folder: Path, characters: int, seed: int) -> tuple[Settings, pl.Dat
     """Generates the game, and computes its features beside the `truth`."""
     raw = folder / "01_raw" / "game3"
     generate(GAME3, characters, seed, raw)
-    settings = load_settings("game3", {"data_dir": str(folder)}, environ={}, local=False)
+    own = {
+        "data_dir": str(folder),
+        "cohort": {"grain": "start"},
+        "outcome": {"not_renewed_months": "null"},
+    }
+    settings = load_settings("game3", own, environ={}, local=False)
     truth = pl.read_parquet(raw / "truth" / "sub_truth.parquet").rename({PROBABILITY: "truth"})
     table = feature_table(read_tables(settings), settings, as_of=LAST)
     return settings, table.join(truth.lazy(), on="sub_id").collect()

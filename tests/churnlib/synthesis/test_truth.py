@@ -26,10 +26,11 @@ from tests.churnlib.synthesis.samples import (
     month,
     months,
 )
+from tests.variants import slow_but
 
 
 @pytest.mark.parametrize("game", GAMES)
-@pytest.mark.parametrize("signal", [1.0, 0.4])
+@pytest.mark.parametrize("signal", slow_but(0.4, of=[1.0, 0.4]))
 def test_truth_follows_from_the_tables_at_the_start(make: Make, game: str, signal: float) -> None:
     """Reads every fact from the files again, row by row, and applies the formula."""
     s = make(game, 1000, signal)
@@ -102,7 +103,7 @@ def balance_facts(
 
 
 @pytest.mark.parametrize("game", GAMES)
-@pytest.mark.parametrize("signal", [1.0, 0.5, 0.0])
+@pytest.mark.parametrize("signal", slow_but(1.0, of=[1.0, 0.5, 0.0]))
 def test_churn_share_is_near_its_base_rate_and_stable(make: Make, game: str, signal: float) -> None:
     subs = labelled(make(game, 20_000, signal))
     yearly = subs.group_by(pl.col("sub_start_date").dt.year()).agg(pl.col("sub_churn").mean())
@@ -156,7 +157,7 @@ def test_churn_does_not_depend_on_features_without_signal(make: Make, game: str)
 
 
 @pytest.mark.parametrize("game", GAMES)
-@pytest.mark.parametrize("signal", [1.0, 0.0])
+@pytest.mark.parametrize("signal", slow_but(1.0, of=[1.0, 0.0]))
 def test_balances_change_once_a_churn_begins(make: Make, game: str, signal: float) -> None:
     s = make(game, 20_000, signal)
     soft, hard = (changes(s, column) for column in ("soft_balance", "hard_balance"))

@@ -30,6 +30,7 @@ from churnlib.versions.folder import (
 )
 from churnlib.versions.manifest import MANIFEST, Manifest, read_manifest, retrain_command
 from tests.churnlib.model.samples import FACTS, PIPELINES, features, probabilities, save, usual
+from tests.variants import slow_but
 
 ROWS = features(seed=9)
 ROWS_KEPT = features()
@@ -66,7 +67,9 @@ def refusal(model: Dataset | DatasetRef) -> str:
 # Writing and loading
 
 
-@pytest.mark.parametrize("name", PIPELINES)
+@pytest.mark.parametrize(
+    "name", slow_but("boosting", "forest_calibrated", "logistic", "skrub", "lightgbm", of=PIPELINES)
+)
 def test_loaded_model_predicts_the_same_bits(name: str, catalog: Catalog) -> None:
     model = usual(name)
     loaded = load_model(save(catalog.model("v1"), model))

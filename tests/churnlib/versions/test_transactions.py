@@ -27,6 +27,7 @@ from churnlib.versions.transactions import commit, finish_interrupted, registry_
 from tests.churnlib.model.samples import FACTS
 from tests.churnlib.versions.samples import NOW, compared, hours, keep, make_champion
 from tests.killed import is_killed
+from tests.variants import slow_but
 
 
 def add_unfitted(catalog: Catalog, *names: str) -> None:
@@ -181,14 +182,16 @@ def check_killed_everywhere(scenario: Scenario, root: str) -> None:
     assert outcomes == [before] * turn + [after] * (len(outcomes) - turn)
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", slow_but("promotion", "retirement", of=SCENARIOS))
 def test_change_killed_at_any_operation_is_undone_or_finished(
     name: str, tmp_path: Path, unopened: None
 ) -> None:
     check_killed_everywhere(SCENARIOS[name], str(tmp_path))
 
 
-@pytest.mark.parametrize("name", ["first promotion", "promotion", "retirement"])
+@pytest.mark.parametrize(
+    "name", slow_but("first promotion", of=["first promotion", "promotion", "retirement"])
+)
 def test_change_killed_at_any_request_is_undone_or_finished(
     name: str, bucket: str, unopened: None
 ) -> None:

@@ -25,6 +25,7 @@ from churnlib.versions.model_state import ModelState
 from churnlib.versions.promotion import delete_old_versions, promote_manually, roll_back
 from churnlib.versions.transactions import finish_interrupted
 from tests.churnlib.versions.samples import add, hours, make_champion
+from tests.variants import slow_but
 
 Spoil = Callable[[Path, pytest.MonkeyPatch], None]
 
@@ -116,7 +117,7 @@ def refusals(catalog: Catalog, works: Mapping[str, Callable[[Catalog], object]])
 
 
 @pytest.mark.parametrize("how", UNREADABLE)
-@pytest.mark.parametrize("name", ["champion", "registry"])
+@pytest.mark.parametrize("name", slow_but("champion", of=["champion", "registry"]))
 def test_unreadable_record_of_models_stops_whatever_depends_on_it(
     name: str, how: str, models: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ from flows.cli.app import app, commands
 from flows.cli.exit_status import DONE, FAILED, USERS_FAULT
 from flows.cli.main import main
 from tests.flows.studio import ROOT, python
+from tests.variants import slow_but
 
 TAKE_SETTINGS = [
     name
@@ -70,7 +71,7 @@ def test_flows_that_can_be_run_as_modules_are_found() -> None:
     assert {*FLOWS, "backfill", "replay", "map"} == set(RUNNABLE_MODULES)
 
 
-@pytest.mark.parametrize("module", RUNNABLE_MODULES)
+@pytest.mark.parametrize("module", slow_but("train", of=RUNNABLE_MODULES))
 def test_module_runs_its_command(module: str) -> None:
     run = python("-m", f"flows.{module}", "--help")
     assert run.returncode == DONE
@@ -165,6 +166,7 @@ def test_mistake_is_one_message_and_status_2(
     ],
     ids=" ".join,
 )  # fmt: skip
+@pytest.mark.slow
 def test_command_whose_reader_has_gone_ends_quietly(line: tuple[str, ...], tmp_path: Path) -> None:
     read, write = os.pipe()
     os.close(read)

@@ -39,6 +39,7 @@ def follow(message: str) -> None:
     ],
     ids=["other settings", "a later day", "another model"],
 )
+@pytest.mark.slow
 def test_suggestion_has_folder_day_and_settings_of_the_run(
     restored: Studio, say: Say, line: tuple[str, ...], fault: str
 ) -> None:
@@ -119,6 +120,7 @@ def test_options_in_messages_can_be_copied_to_the_end() -> None:
     assert found == []
 
 
+@pytest.mark.slow
 def test_suggestion_for_another_horizon_has_both_outcomes(complete: Studio, say: Say) -> None:
     window = ("--set=windows.train.start=-15", "--set=windows.train.end=-14")
     one = (*window, "--set=horizon_months=1")

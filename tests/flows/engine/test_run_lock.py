@@ -110,6 +110,7 @@ def test_run_that_cannot_start_holds_nothing(
 
 
 @pytest.mark.usefixtures("impatient")
+@pytest.mark.slow
 def test_killed_run_holds_nothing(tmp_path: Path) -> None:
     dying = f"""
 import os

@@ -20,6 +20,8 @@ from flows.map.write import PAGE, write_map
 from tests.chromium import CHROMIUM
 from tests.colours import contrast
 
+pytestmark = pytest.mark.slow
+
 GAME = "game1"
 DESK: ViewportSize = {"width": 1280, "height": 900}
 PHONE: ViewportSize = {"width": 390, "height": 844}

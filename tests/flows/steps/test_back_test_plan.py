@@ -29,6 +29,7 @@ LATE = {"windows.train.end": -12, "windows.score": {"start": -6, "end": -6}}
     ],
     ids=["other features", "joblib", "late labels"],
 )
+@pytest.mark.slow
 def test_score_back_tests_the_champion_if_the_candidate_cannot_be_compared(
     trial: dict[str, Any], fault: str, restored: Studio, say: Say
 ) -> None:

@@ -23,6 +23,7 @@ from tests.churnlib.versions.samples import make_champion, make_evidence
 from tests.churnlib.versions.test_transactions import add_unfitted
 from tests.flows.steps.test_promotion import COMPARISON
 from tests.killed import is_killed
+from tests.variants import slow_but
 
 EVIDENCE = make_evidence().model_dump(mode="json")
 POLICY = RegistrationPolicy(may_promote=True, keep_versions=1, allow_joblib=False)
@@ -79,7 +80,7 @@ def state_of(catalog: Catalog) -> tuple[Any, ...]:
     return (*texts, list_versions(catalog))
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", slow_but("candidate", "acceptance", of=CASES))
 def test_next_run_ends_as_if_the_killed_one_had_not_been(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -67,6 +67,7 @@ def test_deciding_command_has_the_settings_of_the_game(
         assert deciding_command(run, "v1") == wanted
 
 
+@pytest.mark.slow
 def test_try_in_the_folder_of_the_game_leaves_what_contacts_rest_on(
     restored: Studio, say: Say, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -41,6 +41,7 @@ def test_damaged_record_of_models_stops_a_training_early(
     assert champion_and_registry(restored) == before
 
 
+@pytest.mark.slow
 def test_same_model_trained_again_is_no_candidate(
     restored: Studio, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
