@@ -3,14 +3,16 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 GAME ?= game1
+MONTHLY ?= game3
 TWO = --numprocesses=2 --dist=loadgroup
 THOROUGH = --hypothesis-profile=thorough --cov
 PRODUCTION = tests/flows/production
 
 .PHONY: run server test test-all mutants torture check audit sbom bench format lock schema docs deployments wheel clean
 
-run: $(VENV)/ready  ## take a game from raw data to model, back-test and predictions
+run: $(VENV)/ready  ## take a game, then one with monthly lists, from raw data to predictions
 	$(BIN)/python -m flows run --game $(GAME)
+	$(BIN)/python -m flows run --game $(MONTHLY)
 
 server: $(VENV)/ready  ## start a permanent Prefect server with its UI
 	$(BIN)/python -m flows server

@@ -251,6 +251,12 @@ def _windows() -> Iterator[Check]:
         settings=("allow_label_overlap",),
     )
     yield Check(
+        "a model has learnt labels from after the day of a batch, and has no earlier model in use",
+        "unless allowed",
+        "if allowed",
+        settings=("allow_label_overlap",),
+    )
+    yield Check(
         f"older cohorts churned at less than {MAX_RATIO:.0%} of the rate of newer ones, as if "
         "those who churned had been removed",
         warned="by all flows that need labels",
@@ -275,6 +281,12 @@ def _windows() -> Iterator[Check]:
 
 
 def _models() -> Iterator[Check]:
+    yield Check(
+        "the champion cannot be fitted on all known labels, or has not been since it was promoted "
+        "manually: batches are predicted by the model in use before it, or as tested",
+        warned="by `train`, `score` and `batch-predict`",
+        settings=("train.in_use",),
+    )
     yield Check(
         "a category has too many values: rare ones are pooled",
         counted="values and rows pooled",

@@ -26,6 +26,7 @@ from churnlib.schemas.columns import (
     day_column,
 )
 from churnlib.settings import CohortSettings, EvaluationSettings, words_of
+from churnlib.versions.in_use import AS_TESTED
 from flows.engine.events import BatchScored
 from flows.steps.at_risk import count_by_group, not_at_risk_warnings
 from flows.steps.past_model import past_importance, past_model_facts
@@ -118,7 +119,7 @@ def score_batch(
         campaign=_campaign(known, predictions, context),
         **breakdown(known, segments, evaluation.most_values),
         **past_importance(model, features, known, allow_joblib=context.allow_joblib),
-        **facts | {"facts": {"predictions": len(known), **facts["facts"]}},
+        **facts | {"facts": {**predicted_by(predictions, known), **facts["facts"]}},
         **context.data,
         warnings=(
             *context.warnings,
@@ -131,6 +132,13 @@ def score_batch(
     written = write_report(report, output, known)
     _event(report, context).emit()
     return written
+
+
+def predicted_by(predictions: DatasetRef, known: pl.DataFrame) -> dict[str, Any]:
+    """Facts for the report: how many predictions are scored, and which model made them."""
+    in_use = optional_fact(predictions, "model_in_use") or AS_TESTED
+    what = "the model as tested" if in_use == AS_TESTED else f"the model in use {in_use}"
+    return {"predictions": len(known), "predicted by": what}
 
 
 def _campaign(

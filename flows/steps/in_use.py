@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from itertools import islice
 from typing import Any
 
 from churnlib.errors import ChurnlibError, ModelError, UnreadableError
@@ -116,12 +117,15 @@ def refresh_in_use(run: Run, model: DatasetRef, known: KnownTables) -> tuple[str
 
 
 def _is_of_later_day(model: DatasetRef, as_of: date) -> bool:
-    """Whether a version has a model in use that was made as of a later day."""
-    place = catalog_of(model)
-    for name in list_in_use(model)[:1]:
-        newest = read_manifest(place.model_in_use(name_of(model.uri), name))
-        return date.fromisoformat(newest["as_of"]) > as_of
-    return False
+    """Whether a version has a model in use that was made as of a later day; not, if damaged."""
+    catalog, version = catalog_of(model), name_of(model.uri)
+    try:
+        made = (read_manifest(catalog.model_in_use(version, n)) for n in list_in_use(model))
+        return any(date.fromisoformat(manifest["as_of"]) > as_of for manifest in islice(made, 1))
+    except UnreadableError:
+        raise
+    except ModelError:
+        return False
 
 
 def make_in_use(run: Run, model: DatasetRef, known: KnownTables) -> DatasetRef | str | None:

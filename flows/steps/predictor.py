@@ -8,7 +8,11 @@ from churnlib.io import storage
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.io.footer import optional_facts
 from churnlib.uris import name_of
-from churnlib.versions.compatibility import check_known_by, check_not_learnt, has_learnt_of
+from churnlib.versions.compatibility import (
+    check_known_by,
+    check_label_leakage,
+    check_not_learnt,
+)
 from churnlib.versions.in_use import (
     AS_TESTED,
     describe_learnt,
@@ -66,25 +70,24 @@ def find_predictor(run: Run, output: Dataset) -> Predictor:
     newest = _newest(run, model)
     in_use = _delivered_by(run, model, output, newest) if newest else None
     used = read_manifest(in_use) if in_use else manifest
-    window, allowed = run.window("batch_predict"), run.settings.allow_label_overlap
-    leaks = (
-        check_known_by(used, run.as_of, allowed),
-        check_not_learnt(used, window.first, window.setting, allowed),
-    )
+    leaks = _leaks(run, used, allowed=run.settings.allow_label_overlap)
     what = f"by its model in use {name_of(in_use.uri)}" if in_use else "as tested"
     _log(model, f"predicts {what}, fitted on {describe_learnt(used)}")
     if newest and newest != in_use:
         learnt = describe_learnt(read_manifest(newest))
         _log(model, f"has delivered the batch so; --replace predicts it by that fitted on {learnt}")
     others = () if in_use else _as_tested_warnings(run, model, manifest)
-    return Predictor(model, in_use, (*filter(None, leaks), *others))
+    return Predictor(model, in_use, (*leaks, *others))
 
 
 def _newest(run: Run, model: DatasetRef) -> DatasetRef | None:
     """The newest model in use that may predict; None if the version predicts as tested."""
     if run.settings.train.in_use == AS_TESTED:
         return None
-    found = known_in_use(model, run.as_of, run.window("batch_predict").first)
+    opens = run.window("batch_predict").first
+    # Months of one subscription have their labels in common.
+    known_by = min(opens, run.as_of) if run.settings.cohort.is_monthly else run.as_of
+    found = known_in_use(model, known_by, opens)
     return found[0] if found else None
 
 
@@ -105,14 +108,28 @@ def _delivered_by(
     if name == AS_TESTED:
         return None
     found = find_in_use(model, name)
-    return found if found and _may_predict(run, read_manifest(found)) else newest
+    may_predict = found and not _leaks(run, read_manifest(found), allowed=True)
+    return found if may_predict else newest
 
 
-def _may_predict(run: Run, manifest: Mapping[str, Any]) -> bool:
-    """Whether a model in use knows no label from after the day, and none of the batch."""
-    opens = run.window("batch_predict").first
-    leaks = check_known_by(manifest, run.as_of, allowed=True)
-    return not leaks and not has_learnt_of(manifest, opens)
+def _leaks(run: Run, manifest: Mapping[str, Any], *, allowed: bool) -> tuple[str, ...]:
+    """What a model knows that it must not know on the day of the run, or of the rows of the batch.
+
+    Returns:
+        A warning for each, if it is allowed.
+
+    Raises:
+        ModelError: There is something, and it is not allowed.
+    """
+    window = run.window("batch_predict")
+    found = [
+        check_known_by(manifest, run.as_of, allowed),
+        check_not_learnt(manifest, window.first, window.setting, allowed),
+    ]
+    if run.settings.cohort.is_monthly and not any(found):
+        # Months of one subscription have their labels in common.
+        found = [check_label_leakage(manifest, window.span, window.setting, allowed)]
+    return tuple(filter(None, found))
 
 
 def _as_tested_warnings(run: Run, model: DatasetRef, manifest: Mapping[str, Any]) -> Iterator[str]:

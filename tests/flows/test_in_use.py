@@ -94,6 +94,7 @@ def test_reports_say_by_which_labels_each_model_learnt(complete: Studio) -> None
         assert told["batches predicted by"] == learnt
     told = complete.json(f"08_reporting/{GAME}/batch_score_report_2024-06.json")["facts"]
     assert told["labels available up to"] == "2024-05-01"
+    assert told["predicted by"] == "the model as tested"
 
 
 def test_candidate_has_a_model_in_use_once_it_is_promoted(
@@ -174,3 +175,17 @@ def test_version_predicts_as_tested_with_a_warning_if_it_cannot_be_fitted_again(
     output = say(restored, "batch_predict", GAME, "--replace")
     assert "predicts as tested, by labels available up to 2024-05-01: it has no" in output
     assert delivered(restored, "2024-12") == AS_TESTED
+
+
+def test_damaged_model_in_use_does_not_predict_until_a_training_makes_another(
+    restored: Studio, say: Say
+) -> None:
+    (place,) = in_use(restored, champion(restored))
+    Path(place.uri, "manifest.json").write_text("{}")
+    output = say(restored, "batch_predict", GAME, "--replace")
+    assert is_refusal(output, f"Or remove {place.uri}: then an earlier model in use predicts")
+    restored.run("train", GAME)
+    new, old = in_use(restored, champion(restored))
+    assert old == place
+    assert say(restored, "batch_predict", GAME, "--replace").startswith("exit 0\n")
+    assert delivered(restored, "2024-12") == Path(new.uri).name

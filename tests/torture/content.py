@@ -15,6 +15,7 @@ from churnlib.io.leftovers import find_leftovers
 from churnlib.io.temporary import is_temporary
 from churnlib.versions.champion import champion
 from churnlib.versions.folder import list_versions, load_model
+from churnlib.versions.in_use import list_in_use
 from churnlib.versions.registry import read_registry
 from tests.torture.place import GAME, Place
 
@@ -42,6 +43,8 @@ def unreadable(place: Place) -> list[str]:
             champion(catalog)
         for version in list_versions(catalog):
             load_model(catalog.model(version))
+            for name in list_in_use(catalog.model(version)):
+                load_model(catalog.model_in_use(version, name))
     except ChurnlibError as error:
         faults.append(str(error))
     return faults

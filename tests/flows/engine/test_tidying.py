@@ -103,6 +103,8 @@ def test_models_whose_upload_was_cut_off_are_removed_unless_they_are_known(
     )
     for uri in (
         join(catalog.model(whole).uri, MANIFEST),
+        join(catalog.model_in_use(whole, whole).uri, MANIFEST),
+        join(catalog.model_in_use(whole, half).uri, "model.skops"),
         join(catalog.model(half).uri, "model.skops"),
         join(catalog.model(known).uri, "model.skops"),
         join(catalog.models().uri, "notes", "a.txt"),
@@ -111,6 +113,7 @@ def test_models_whose_upload_was_cut_off_are_removed_unless_they_are_known(
     set_champion(catalog, known)
     tidy(settings_of(catalog), catalog)
     assert files(catalog) == [
+        f"06_models/game1/{whole}/in_use/{whole}/{MANIFEST}",
         f"06_models/game1/{whole}/{MANIFEST}",
         f"06_models/game1/{known}/model.skops",
         "06_models/game1/champion.json",
