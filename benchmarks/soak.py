@@ -1,6 +1,7 @@
 """Simulates years of monthly runs on a real server and worker: `python -m benchmarks.soak`.
 
-Two games grow month by month. Each month, what has arrived is predicted, and the batch of half a
+Two games grow month by month; the second predicts all its running subscriptions each month, the
+first the new ones. Each month, what has arrived is predicted, and the batch of half a
 year ago is scored; each quarter, a model is trained and back-tested. Some runs are killed, and some
 months are delivered late. After each month, the results of tasks and the runs in the database are
 made a month older, so that retention has to do in minutes what it does in years. Writes the sizes
@@ -29,12 +30,17 @@ import httpx
 import polars as pl
 
 from benchmarks.soak_report import write_report
+from benchmarks.start_up import ROOT
 from churnlib.io.catalog import Catalog, month_name
-from churnlib.months import shift_months
+from churnlib.months import months_apart, shift_months
 from churnlib.synthesis import PROCESSES, generate
 from tests.flows.production.site import PATIENCE_SECONDS, Site, descendants, site
 
 GAMES = ("game1", "game2")
+MONTHLY = "game2"
+"""The game that predicts all running subscriptions."""
+MISSED = 3
+"""The number of missed months in a row that are churn."""
 CHARACTERS = 900
 FIRST, COPIES, APART = date(2021, 1, 1), 7, 12
 """The data of a game: copies of four years of sample data, each a year after the one before."""
@@ -232,25 +238,61 @@ class Soak:
         for game in GAMES:
             catalog = Catalog(str(self.data), game)
             for done in self.months:
-                batch = shift_months(date.fromisoformat(f"{done.month}-01"), -1)
+                day = date.fromisoformat(f"{done.month}-01")
+                batch = day if game == MONTHLY else shift_months(day, -1)
                 faults += self._faults_of(catalog, batch)
         return faults
 
     def _faults_of(self, catalog: Catalog, batch: date) -> list[str]:
         """What is wrong with a batch: its subscriptions, or the lack of a report on it."""
-        game, starts = catalog.game, pl.col("sub_start_date")
-        subs = self._tables[game]["sub_data"].filter(
-            (starts >= batch) & (starts < shift_months(batch, 1))
-        )
+        game = catalog.game
+        tables = self._tables[game]
+        due = running_on(tables, batch) if game == MONTHLY else started_in(tables, batch)
         file, faults = Path(catalog.predictions(batch).uri), []
-        found = pl.read_parquet(file)["sub_id"].sort().to_list() if file.exists() else []
-        if found != subs["sub_id"].sort().to_list():
-            faults.append(f"{game} {batch}: {len(found)} predictions of {len(subs)} subscriptions")
+        found = pl.read_parquet(file)["sub_id"].to_list() if file.exists() else []
+        if sorted(found) != sorted(due):
+            faults.append(f"{game} {batch}: {len(found)} predictions of {len(due)} subscriptions")
+        if not Path(catalog.batch_list(batch).uri).exists():
+            faults.append(f"{game} {batch}: no list")
         last = date.fromisoformat(f"{self.months[-1].month}-01")
         is_due = shift_months(batch, 7) <= last
         if is_due and not Path(catalog.batch_report(batch).uri).exists():
             faults.append(f"{game} {batch}: no report")
         return faults
+
+
+def started_in(tables: Mapping[str, pl.DataFrame], month: date) -> set[int]:
+    """The subscriptions that started in a month."""
+    starts = pl.col("sub_start_date")
+    is_in = (starts >= month) & (starts < shift_months(month, 1))
+    return {*tables["sub_data"].filter(is_in)["sub_id"]}
+
+
+def running_on(tables: Mapping[str, pl.DataFrame], day: date) -> set[int]:
+    """The subscriptions that run on the first day of a month and have not churned by then."""
+    starts = pl.col("sub_start_date")
+    ends = starts.dt.offset_by(pl.format("{}mo", "sub_months"))
+    running = {*tables["sub_data"].filter(starts <= day, ends > day)["sub_id"]}
+    missed: dict[int, set[int]] = {}
+    for sub, first, last in tables["sub_miss"].select("sub_id", "start_date", "end_date").rows():
+        until = min(day, shift_months(last, 1)) if last else day
+        months = months_apart(date(2000, 1, 1), first), months_apart(date(2000, 1, 1), until)
+        missed.setdefault(sub, set()).update(range(*months))
+    return {sub for sub in running if not has_run(missed.get(sub, set()))}
+
+
+def has_run(months: set[int]) -> bool:
+    """Whether so many of some months are in a row that they are churn."""
+    return any({month + n for n in range(MISSED)} <= months for month in months)
+
+
+def games_folder(folder: Path) -> Path:
+    """Copies the games' files; one of them gets the monthly grain."""
+    games = folder / "games"
+    shutil.copytree(ROOT / "games", games)
+    with (games / f"{MONTHLY}.toml").open("a", encoding="utf-8") as file:
+        file.write('\n[cohort]\ngrain = "monthly"\n')
+    return games
 
 
 def tables_of(game: str, folder: Path) -> dict[str, pl.DataFrame]:
@@ -299,9 +341,10 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="churn-soak-"))
     (folder / "results").mkdir()
     results = {"PREFECT_RESULTS_LOCAL_STORAGE_PATH": str(folder / "results")}
+    games = {"CHURN_GAMES_DIR": str(games_folder(folder))}
     (folder / "site").mkdir()
     try:
-        with site(folder / "site", None, **SERVER, **results) as place:
+        with site(folder / "site", None, **SERVER, **results, **games) as place:
             soak = Soak(place, folder, random.Random(given.seed))
             place.start_worker(soak.data, **RETENTION, CHURN_RAW__ON_LATE="warn")
             for number in range(given.months):

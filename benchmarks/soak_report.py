@@ -53,7 +53,8 @@ def lines(facts: Facts) -> Iterator[str]:
     faulty = len(facts["faults"]) or "No"
     text = (
         f"`python -m benchmarks.soak --seed {facts['seed']}`: {len(months)} of {facts['asked']} "
-        "months of two games on one server and one worker: each month `batch-predict` and "
+        "months of two games on one server and one worker, of which the second has the monthly "
+        "grain: each month `batch-predict` and "
         "`batch-score-from-raw`, each quarter `train-from-raw` and `score`."
         f"{'' if whole else stopped} {killed} runs were killed and started again, and {late} "
         f"months of a game arrived late. {faulty} batch lacked the predictions or the report that "

@@ -1,15 +1,18 @@
 """Generates the pages that follow from the code: `python -m docs.generate`."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from inspect import formatannotation
 from pathlib import Path
 
+import dataframely as dy
+
 from churnlib.io.catalog import LAYERS
 from churnlib.metrics.definitions import METRICS
-from churnlib.schemas.outputs import all_tables
+from churnlib.schemas.columns import LABEL
+from churnlib.schemas.outputs import CAMPAIGNS, DAYS, all_tables, cohort_columns
 from churnlib.schemas.spec import TableSpec
-from churnlib.settings import describe_settings, list_games, load_settings
+from churnlib.settings import CohortSettings, describe_settings, list_games, load_settings
 from docs import data_checks, features, licences
 from flows import FLOWS
 from flows.cli.app import app, commands
@@ -99,15 +102,35 @@ def _tables() -> Iterator[str]:
     ids = " and ".join(f"`{column}`" for column in data_checks.STANDARD.ids)
     yield from ("", f'With `raw.id_type = "text"`, {ids} are `String` in all tables.')
     for name, table in all_tables(load_settings("game1", local=False)).items():
+        if name == "predictions":
+            yield from _cohorts()
         yield from ("", f"## {name}", "", f"{table.description} Key: {', '.join(table.key)}.", "")
-        yield "| column | type | may be null | meaning |"
-        yield "|---|---|---|---|"
-        for column, declared in table.columns.items():
-            null = "yes" if declared.nullable else ""
-            yield f"| {column} | {declared.dtype} | {null} | {declared.description} |"
+        yield from _columns(table.columns)
         if isinstance(table, TableSpec):
             yield from _rules(table)
     yield ""
+
+
+def _columns(columns: Mapping[str, dy.Column]) -> Iterator[str]:
+    yield "| column | type | may be null | meaning |"
+    yield "|---|---|---|---|"
+    for column, declared in columns.items():
+        null = "yes" if declared.nullable else ""
+        yield f"| {column} | {declared.dtype} | {null} | {declared.description} |"
+
+
+def _cohorts() -> Iterator[str]:
+    """The columns of feature tables that are neither standard features nor asked for."""
+    yield from ("", "## Feature tables", "")
+    yield "`04_feature` and `05_model_input`: the standard features, [the features that the game"
+    yield "asks for](features.md), and:"
+    yield ""
+    yield from _columns(DAYS)
+    yield from ("", 'With `cohort.grain = "monthly"`, or `cohort.reads_misses`:', "")
+    monthly = cohort_columns(CohortSettings(grain="monthly"))
+    yield from _columns({name: each for name, each in monthly.items() if name not in DAYS})
+    yield from ("", f"Only in windows of training and back-tests, with the label `{LABEL}`:", "")
+    yield from _columns(CAMPAIGNS)
 
 
 def _rules(spec: TableSpec) -> Iterator[str]:

@@ -37,7 +37,7 @@ _ROLES: Mapping[TableKind, Mapping[str, dy.Column]] = {
     "subscriptions": {
         SUB_ID: column("id", "The subscription", primary_key=True),
         CHAR_ID: column("id", "The character that subscribed"),
-        SUB_START_DATE: column("date", "Day of the start, on which the prediction is made"),
+        SUB_START_DATE: column("date", "Day of the start"),
         SUB_MONTHS: column("number", "Months subscribed for", dy.Int32),
     },
     "misses": {

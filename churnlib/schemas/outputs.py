@@ -46,7 +46,7 @@ _CHURNED = {
     ),
 }
 DAYS = {
-    DAY: dy.Date(description="The day of the row, on which it is predicted"),
+    DAY: dy.Date(primary_key=True, description="The day of the row, on which it is predicted"),
 }
 """The column of every cohort that says which row of a subscription it is."""
 _BY_MONTH = {
@@ -132,7 +132,7 @@ def _output_tables(raw: RawTables) -> dict[str, Table]:
         ),
         Table(
             "predictions",
-            "A row per subscription of the batch.",
+            "A row per subscription of the batch and day.",
             {
                 **{name: subscriptions.columns[name] for name in (CHAR_ID, SUB_ID, SUB_START_DATE)},
                 **DAYS,
