@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cached_property
 from pathlib import Path
 
 import polars as pl
@@ -37,6 +38,26 @@ class Sample:
     at_start: pl.DataFrame
     by_month: pl.DataFrame
 
+    @cached_property
+    def of_character(self) -> dict[int, list[Subscription]]:
+        """The subscriptions of each character that has any, by start, with their scores."""
+        owners = {row["char_id"]: row for row in self.characters.iter_rows(named=True)}
+        missed, found = missed_months(self.misses), dict[int, list[Subscription]]()
+        for row in self.subs.sort("char_id", "sub_start_date").iter_rows(named=True):
+            own, owner = found.setdefault(row["char_id"], []), owners[row["char_id"]]
+            start = row["sub_start_date"]
+            facts = {
+                "age_at_sub_months": months(owner["creation_date"], start),
+                "months_since_previous_sub": months(own[-1].start, start) if own else None,
+                "sub_number": len(own) + 1,
+                "sub_months": row["sub_months"],
+                "price": row.get("price"),
+            }
+            total = score(self.process, facts, {**owner, **row})
+            of_sub = missed.get(row["sub_id"], set())
+            own.append(Subscription(row["sub_id"], start, row["sub_months"], total, of_sub))
+        return found
+
 
 def sample(process: ChurnProcess, characters: int, folder: Path, signal: float = 1.0) -> Sample:
     """Generates a game, and reads what all games have."""
@@ -60,27 +81,6 @@ def missed_months(misses: pl.DataFrame) -> dict[int, set[int]]:
     return found
 
 
-def subscriptions(made: Sample, char_id: int) -> list[Subscription]:
-    """The subscriptions of a character, with their scores."""
-    owner = made.characters.row(by_predicate=pl.col("char_id") == char_id, named=True)
-    missed, previous, found = missed_months(made.misses), None, list[Subscription]()
-    rows = made.subs.filter(pl.col("char_id") == char_id).sort("sub_start_date")
-    for number, row in enumerate(rows.iter_rows(named=True), 1):
-        start = row["sub_start_date"]
-        facts = {
-            "age_at_sub_months": months(owner["creation_date"], start),
-            "months_since_previous_sub": previous and months(previous, start),
-            "sub_number": number,
-            "sub_months": row["sub_months"],
-            "price": row.get("price"),
-        }
-        total = score(made.process, facts, {**owner, **row})
-        own = missed.get(row["sub_id"], set())
-        found.append(Subscription(row["sub_id"], start, row["sub_months"], total, own))
-        previous = start
-    return found
-
-
 def logins_seen(made: Sample, char_id: int) -> Seen:
     """The logins of a character, over days of which those of a weekend count for more."""
     logins = pl.read_parquet(made.folder / "logins.parquet").filter(pl.col("player") == char_id)
@@ -101,7 +101,7 @@ def rewards_seen(made: Sample, char_id: int) -> Seen:
     own = rows.filter(char_id=char_id).select("date", "soft_balance").collect()
     balance = dict(own.iter_rows())
     payout = dict(made.subs.filter(char_id=char_id).select("sub_id", "num_soft_currency").rows())
-    subs = subscriptions(made, char_id)
+    subs = made.of_character[char_id]
 
     def seen(first: date, end: date) -> tuple[float, float]:
         at = months(day_of(0), first)
