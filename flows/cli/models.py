@@ -53,8 +53,7 @@ def _facts(version: Version) -> Iterator[tuple[str, str]]:
     if version.damage or version.window is None:
         yield "damaged", version.damage or ""
         return
-    first, last = version.window
-    yield "trained", f"as of {version.as_of}, on subscriptions started {first} to {last}"
+    yield "trained", f"as of {version.as_of}, on {version.rows}"
     if version.in_use:
         yield "in use", f"fitted on {version.in_use}"
     yield "algorithm", version.algorithm or ""

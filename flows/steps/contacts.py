@@ -6,7 +6,7 @@ from typing import Any
 
 from churnlib.io.catalog import batch_name
 from churnlib.io.datasets import DatasetRef
-from churnlib.io.footer import facts, optional_fact
+from churnlib.io.footer import facts
 from churnlib.report.formatting import capital
 from churnlib.settings import CampaignSettings, Settings, words_of
 from churnlib.uris import name_of

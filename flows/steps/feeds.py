@@ -48,6 +48,12 @@ def check_feeds(run: Run, feeds: Feeds, flow: WindowName | None) -> tuple[str, .
             rows found and expected, and what to do.
     """
     late = find_late_feeds(run, feeds)
+    empty = _empty_misses(run, feeds) if flow == "batch_predict" else ()
+    if empty and run.settings.raw.on_late == "fail":
+        raise DataError(
+            f"{run.settings.game}: {empty[0]}. Deliver the table, or go on without its rows: --set "
+            "raw.on_late=warn"
+        )
     needed = needed_kinds(run.settings, flow) if run.settings.raw.on_late == "fail" else ()
     refused = [feed for feed in late if run.raw[feed.table].kind in needed]
     if late:
@@ -62,7 +68,8 @@ def check_feeds(run: Run, feeds: Feeds, flow: WindowName | None) -> tuple[str, .
             f"have been delivered{earlier}, or go on without them: --set raw.on_late=warn"
         )
     gaps = (find_gap(run.raw[table], rows, run.as_of) for table, rows in feeds.items())
-    return (*map(str, late), *map(str, filter(None, gaps)), *_silence_warnings(run, feeds, late))
+    silent = _silence_warnings(run, feeds, late)
+    return (*map(str, late), *empty, *map(str, filter(None, gaps)), *silent)
 
 
 def needed_kinds(settings: Settings, flow: WindowName | None) -> tuple[TableKind, ...]:
@@ -87,6 +94,16 @@ def find_late_feeds(run: Run, feeds: Feeds) -> list[LateFeed]:
     """Finds the tables that are late on the day of a run."""
     found = (find_late(run.raw[table], rows, run.as_of) for table, rows in feeds.items())
     return [feed for feed in found if feed]
+
+
+def _empty_misses(run: Run, feeds: Feeds) -> tuple[str, ...]:
+    """Tells of misses of which none is known, where they decide which subscriptions have rows."""
+    return tuple(
+        f"{table} has no rows known by {run.as_of}, so that the batch has all subscriptions that "
+        "have churned"
+        for table, rows in feeds.items()
+        if run.raw[table].kind == "misses" and newest_month(rows, run.as_of) is None
+    )
 
 
 def _silence_warnings(run: Run, feeds: Feeds, late: list[LateFeed]) -> tuple[str, ...]:

@@ -93,3 +93,12 @@ def test_a_day_beyond_the_end_of_quiet_tables_is_warned_of(day: date, warned: bo
     assert len(warnings) == warned
     for warning in warnings:
         assert "are of 2025-01, 2 months before the day of the run, 2025-03-01" in warning
+
+
+def test_batch_that_no_known_miss_keeps_the_churned_out_of_is_refused() -> None:
+    feeds = {**ON_TIME, "sub_miss": {}}
+    text = "sub_miss has no rows known by 2025-01-01, so that the batch has all subscriptions"
+    with pytest.raises(DataError, match=f"^game1: {text}"):
+        check_feeds(run_of(), feeds, "batch_predict")
+    (warning,) = check_feeds(run_of(on_late="warn"), feeds, "batch_predict")
+    assert warning.startswith(text)
