@@ -11,7 +11,7 @@ from churnlib.metrics.bootstrap import Resampling
 from churnlib.metrics.definitions import METRICS, compared_metrics
 from churnlib.metrics.intervals import CONFIDENCE, Interval, difference_interval, standard_error
 from churnlib.metrics.predictions import MetricValue, Predictions, probabilities
-from churnlib.schemas.columns import CHAR_ID, LABEL, SUB_ID
+from churnlib.schemas.columns import CHAR_ID, DAY, LABEL, SUB_ID
 from churnlib.schemas.validation import as_frame, check_labels, check_whole, require
 
 COMPARED = "the rows to compare on"
@@ -71,8 +71,9 @@ def paired_difference(
     """Compares two models on the same subscriptions.
 
     Args:
-        rows: One row per subscription: `char_id`, `sub_id`, `sub_churn` (rows where it is null are
-            left out) and the two probabilities. The order does not matter.
+        rows: One row per subscription, or per subscription and month: `char_id`, `sub_id`,
+            `sub_churn` (rows where it is null are left out), the two probabilities, and optionally
+            `day`. The order does not matter.
         candidate: The column with the probabilities of the first model.
         champion: The column with those of the second.
         metric: A key that `churnlib.metrics.definitions.compared_metrics` lists, such as
@@ -96,13 +97,16 @@ def paired_difference(
     require(rows.columns, needed, COMPARED)
     check_labels(rows[LABEL])
     check_whole(rows, SUB_ID, CHAR_ID)
-    known = rows.select(needed).filter(pl.col(LABEL).is_not_null()).sort(SUB_ID, candidate)
+    needed += [DAY] if DAY in rows.columns else []
+    known = rows.select(needed).filter(pl.col(LABEL).is_not_null())
+    known = known.sort(SUB_ID, candidate, *needed[5:])
     predicted = [probabilities(known, column) for column in (candidate, champion)]
     outcome = known[LABEL].to_numpy().astype(np.bool_)
     characters = Resampling.over(known[CHAR_ID])
-    counts = (len(known), len(characters.weights))
+    counts = (known[SUB_ID].n_unique(), len(characters.weights))
     if len(known) == 0 or outcome.all() or not outcome.any():
-        reason = f"of {len(known):,} subscriptions with a label {outcome.sum():,} churned"
+        churned = known.filter(outcome)[SUB_ID].n_unique()
+        reason = f"of {counts[0]:,} subscriptions with a label {churned:,} churned"
         return Difference(metric, None, None, None, None, *counts, reason)
     compute = METRICS[metric].compute
     one, other = (compute(Predictions(outcome, each, characters)) for each in predicted)

@@ -58,32 +58,62 @@ def compare_hold_out(scored: pl.DataFrame, threshold: float | None) -> dict[str,
     """Compares the churn of contacted and hold-out at or above the threshold.
 
     Args:
-        scored: One row per subscription: `sub_churn` (null if not yet available),
-            `churn_probability`, `contact` and `held_out`.
+        scored: One row per subscription, or per subscription and month: `char_id`, `sub_churn`
+            (null if not yet available), `churn_probability`, `contact` and `held_out`.
         threshold: The lowest probability that was contacted; None contacted nobody.
 
     Returns:
-        See `compare_counts`; for subscriptions whose outcome is known.
+        See `compare_counts`; for rows whose outcome is known.
     """
     known = scored.drop_nulls(LABEL)
     reached = pl.lit(False) if threshold is None else pl.col(PROBABILITY) >= threshold
     groups = (known.filter("contact"), known.filter(pl.col("held_out") & reached))
     contacted, held_out = ((int(rows[LABEL].sum()), len(rows)) for rows in groups)
-    return compare_counts(contacted=contacted, held_out=held_out)
+    alike = tuple(design_effect(rows) for rows in groups)
+    return compare_counts(contacted=contacted, held_out=held_out, alike=(alike[0], alike[1]))
 
 
-def compare_counts(*, contacted: tuple[int, int], held_out: tuple[int, int]) -> dict[str, Any]:
+def design_effect(rows: pl.DataFrame) -> float:
+    """How many times the variance of a churn rate is that of as many independent rows.
+
+    The rows of a character are alike; the variance is that of sums by character (Kish, Survey
+    Sampling, 1965). At least 1, and 1 if each character has one row.
+
+    Args:
+        rows: Rows with `char_id` and `sub_churn`, which is not null.
+
+    >>> rows = {"char_id": [1, 1, 2, 2, 3, 4], "sub_churn": [1, 1, 0, 0, 1, 0]}
+    >>> round(design_effect(pl.DataFrame(rows)), 3)
+    2.222
+    """
+    units, outcome = rows[CHAR_ID].rank("dense").to_numpy(), rows[LABEL].to_numpy()
+    n, characters = len(rows), int(units.max(initial=0))
+    rate = outcome.mean() if n else 0.0
+    if n == characters or characters < 2 or rate in (0, 1):
+        return n / max(characters, 1) if n else 1.0
+    sums = np.bincount(units.astype(np.int64), outcome - rate)
+    ratio = (sums @ sums) * characters / (characters - 1) / (n * rate * (1 - rate))
+    return max(1.0, round(float(ratio), 12))
+
+
+def compare_counts(
+    *,
+    contacted: tuple[int, int],
+    held_out: tuple[int, int],
+    alike: tuple[float, float] = (1.0, 1.0),
+) -> dict[str, Any]:
     """Compares the churn rates of the contacted and the hold-out.
 
     Args:
         contacted: The numbers of churned and of all contacted subscriptions.
         held_out: The same for the hold-out.
+        alike: The `design_effect` of the contacted and of the hold-out.
 
     Returns:
         `contacted` and `held_out`, each with `n`, `churned`, `churn_rate` and `churn_rate_ci`; and
         `fall`, the churn rate of the hold-out minus that of the contacted, with `fall_ci`. The
-        95 % confidence intervals are by Wilson's score, that of the difference by Newcombe's; both
-        treat subscriptions as independent. None for a group without subscriptions.
+        95 % confidence intervals are by Wilson's score, that of the difference by Newcombe's, for
+        as many independent rows as the design effect leaves. None for a group without rows.
 
     >>> result = compare_counts(contacted=(240, 1_000), held_out=(30, 100))
     >>> round(result["fall"], 2), [round(end, 3) for end in result["fall_ci"]]
@@ -94,10 +124,17 @@ def compare_counts(*, contacted: tuple[int, int], held_out: tuple[int, int]) -> 
             "n": n,
             "churned": churned,
             "churn_rate": churned / n if n else None,
-            "churn_rate_ci": wilson_interval(churned, n),
+            "churn_rate_ci": wilson_interval(churned / factor, n / factor),
         }
-        for name, (churned, n) in (("contacted", contacted), ("held_out", held_out))
+        for name, (churned, n), factor in (
+            ("contacted", contacted, alike[0]),
+            ("held_out", held_out, alike[1]),
+        )
     }
     p, q = (groups[name]["churn_rate"] for name in ("held_out", "contacted"))
     fall = None if p is None or q is None else p - q
-    return {**groups, "fall": fall, "fall_ci": newcombe_interval(held_out, contacted)}
+    one, other = (
+        (churned / factor, n / factor)
+        for (churned, n), factor in ((held_out, alike[1]), (contacted, alike[0]))
+    )
+    return {**groups, "fall": fall, "fall_ci": newcombe_interval(one, other)}

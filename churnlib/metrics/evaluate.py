@@ -277,7 +277,7 @@ def _baselines(known: pl.DataFrame, base_rate: float | None) -> dict[str, Floats
 
 def _baseline(predictions: Predictions, model: Mapping[str, MetricValue]) -> Baseline:
     measured = measure(predictions, "baselines")
-    counts = (len(predictions.outcome), predictions.units)
+    counts = (predictions.subscriptions, predictions.units)
     differences = {
         metric.key: difference_of(metric.key, model[metric.key], measured[metric.key], *counts)
         for metric in compared_metrics()

@@ -79,12 +79,12 @@ def difference_interval(
     return value - half, value + half
 
 
-def wilson_interval(count: int, n: int, confidence: float = CONFIDENCE) -> Interval | None:
+def wilson_interval(count: float, n: float, confidence: float = CONFIDENCE) -> Interval | None:
     """Computes the interval of a counted rate by Wilson's score (JASA 22, 1927).
 
     Args:
-        count: The number of events.
-        n: The number of independent cases.
+        count: The number of events, as if the cases were independent.
+        n: The number of independent cases that the cases are worth.
         confidence: The confidence level.
 
     Returns:
@@ -103,7 +103,7 @@ def wilson_interval(count: int, n: int, confidence: float = CONFIDENCE) -> Inter
 
 
 def newcombe_interval(
-    one: tuple[int, int], other: tuple[int, int], confidence: float = CONFIDENCE
+    one: tuple[float, float], other: tuple[float, float], confidence: float = CONFIDENCE
 ) -> Interval | None:
     """Computes the interval of a difference of two counted rates by Newcombe's hybrid score.
 

@@ -19,7 +19,7 @@ from churnlib.model.fitted_model import Calibration, Fitted, Method
 from churnlib.model.threads import one_thread
 from churnlib.model.weights import Weights
 from churnlib.months import first_day, shift_months
-from churnlib.schemas.columns import DAY, LABEL
+from churnlib.schemas.columns import DAY, LABEL, SUB_ID
 from churnlib.schemas.validation import first_and_last
 from churnlib.settings import TrainSettings, rows_in
 
@@ -44,7 +44,7 @@ Models that maximise a likelihood, such as boosting and logistic regression, are
 CALIBRATES_ITSELF = ("CalibratedClassifierCV", "StackingClassifier")
 """Models that fit a last step of their own on the probabilities of their estimators."""
 ROWS_PER_OUTCOME = 10
-"""With fewer churners, or fewer who stay, probabilities cannot be calibrated."""
+"""With fewer churned subscriptions, or fewer others, probabilities cannot be calibrated."""
 MOST_ROWS = 2**18
 """Approximate number of rows to calibrate on, if the model is fitted to more than memory holds."""
 FOLDS = 5
@@ -123,7 +123,8 @@ def split_off_calibration(
     after = known.where(pl.col(day) >= opens)
     counts = [_outcomes(rows) for rows in (before, after)]
     if min(counts[0]) < 1 or min(counts[1]) < ROWS_PER_OUTCOME:
-        texts = [f"{stayed + churned:,} rows ({churned:,} churned)" for stayed, churned in counts]
+        what = "subscriptions" if known.is_monthly else "rows"
+        texts = [f"{stayed + churned:,} {what} ({churned:,} churned)" for stayed, churned in counts]
         raise TooFewRowsError(
             f"{method} calibration (train.calibration = {settings.calibration!r}) with "
             f"train.calibration_months = {settings.calibration_months} leaves {texts[0]} to fit on "
@@ -135,7 +136,10 @@ def split_off_calibration(
 
 
 def _outcomes(rows: FeatureTable) -> tuple[int, int]:
+    """The numbers of subscriptions that did not churn and that did, however many rows they have."""
     labels = rows.columns(LABEL)[LABEL]
+    if rows.is_monthly:
+        labels = rows.columns(SUB_ID, LABEL).group_by(SUB_ID).agg(pl.col(LABEL).max())[LABEL]
     churned = int(labels.sum())
     return len(labels) - churned, churned
 

@@ -150,8 +150,11 @@ def _gate(comparison: Plain, grain: Grain) -> str:
     name = METRICS[comparison["metric"]].name
     four = "{:.4f}".format
     difference = with_interval(comparison["difference"], comparison["interval"], signed)
+    subs = cohort_of(comparison, grain)
+    if grain == "monthly":
+        subs = f"subscriptions ({subs})"
     return (
-        f"{name} of {comparison['n']:,} {cohort_of(comparison, grain)}, "
+        f"{name} of {comparison['n']:,} {subs}, "
         f"{comparison['positives']:,} churned: candidate {comparison['candidate']} "
         f"{four(comparison['candidate_value'])}, champion {comparison['champion']} "
         f"{four(comparison['champion_value'])}; difference {difference}; a loss of "

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from churnlib.metrics.few_outcomes import outcomes_of
 from churnlib.metrics.intervals import Interval
 from churnlib.metrics.ranking import CHANCE
 from churnlib.settings import Offer
@@ -20,7 +21,7 @@ class Evidence(BaseModel):
 
     Attributes:
         cohort: The fingerprint of the feature table that was predicted.
-        window: First and last start of its subscriptions.
+        window: The first and the last day of its rows.
         as_of: The day as of which their outcomes were known.
         leaks: Whether training labels became available only after the window opens.
         n: Subscriptions with a known outcome.
@@ -57,6 +58,7 @@ class Evidence(BaseModel):
             leaks: See `Evidence`.
         """
         scores, campaign = report["general"], report["campaign"]
+        churned, stayed = outcomes_of(scores)
         baseline = scores["baselines"]["logistic_regression"] or {"differences": {}}
         difference = baseline["differences"].get("roc_auc") or {"interval": None}
         return cls(
@@ -64,7 +66,9 @@ class Evidence(BaseModel):
             window=(report["window"]["start"], report["window"]["end"]),
             as_of=report["as_of"],
             leaks=leaks,
-            **{name: scores[name] for name in ("n", "positives", "roc_auc", "roc_auc_ci")},
+            n=churned + stayed,
+            positives=churned,
+            **{name: scores[name] for name in ("roc_auc", "roc_auc_ci")},
             baseline_ci=difference["interval"],
             gain_ci=(campaign["at_threshold"] or {}).get("expected_gain_ci"),
             terms=campaign["terms"],

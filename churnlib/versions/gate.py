@@ -10,7 +10,7 @@ from churnlib.metrics.comparison import Difference, paired_difference
 from churnlib.metrics.definitions import METRICS
 from churnlib.metrics.intervals import Interval
 from churnlib.metrics.predictions import Predictions, known_rows
-from churnlib.schemas.columns import BASELINE, LABEL, PROBABILITY
+from churnlib.schemas.columns import BASELINE, LABEL, PROBABILITY, SUB_ID
 from churnlib.settings import ChampionSettings, GateMetric
 from churnlib.versions.decision import (
     Decision,
@@ -65,7 +65,7 @@ class Comparison(Terms):
         candidate: The candidate's version.
         champion: The champion's version; None if there was none.
         cohort: The fingerprint of the feature table that both predicted.
-        window: First and last start of its subscriptions.
+        window: The first and the last day of its rows.
         as_of: The day as of which its outcomes were known.
         n: Subscriptions with a known outcome; None if nothing was computed.
         positives: Number of them that churned.
@@ -127,9 +127,10 @@ def compare_models(
     churned and enough did not; with fewer there is no decision.
 
     Args:
-        predictions: One row per subscription: `char_id`, `sub_id`, `sub_churn` (rows where it is
-            null are left out), the models' probabilities as `candidate` and `champion`, and
-            optionally as `anchor` and `baseline_probability`.
+        predictions: One row per subscription, or per subscription and month: `char_id`, `sub_id`,
+            `sub_churn` (rows where it is null are left out), the models' probabilities as
+            `candidate` and `champion`, and optionally `day`, and as `anchor` and
+            `baseline_probability`. A subscription that churned counts once.
         terms: The terms. If they state no `max_loss`, it follows from the standard error of the
             difference to the champion.
         look: See `Comparison`.
@@ -147,7 +148,7 @@ def compare_models(
     if max_loss is None:
         max_loss = loss_that_follows(terms.metric, champion.standard_error)
     rules = Rules(terms.metric, max_loss, terms.min_outcomes, look)
-    churned = int(predictions[LABEL].sum())
+    churned = predictions.filter(pl.col(LABEL) == 1)[SUB_ID].n_unique()
     own, baseline = _own_interval(predictions, look), _against_baseline(predictions)
     measured = Measured(champion, anchor, own, baseline, champion.n, churned)
     decision, reason = decide(measured, rules)

@@ -102,19 +102,19 @@ def test_backfill_continues_after_failed_months_and_lists_them(
     trained: Studio, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings = [f"--set={path}={value}" for path, value in FAST[GAME].items()]
-    line = (*LINE, "batch-predict", "--from", "2024-04", "--to", "2025-01", *settings)
+    line = (*LINE, "batch-predict", "--from", "2024-03", "--to", "2025-01", *settings)
     assert main(["backfill", *line, "--data-dir", str(trained.data)]) == USERS_FAULT
-    assert "game1: batch_predict: 2 of 10 months failed:" in caplog.text
+    assert "game1: batch_predict: 2 of 11 months failed:" in caplog.text
     listed = caplog.text.partition("months failed:\n")[2].splitlines()
-    assert listed[0].startswith("  2024-04: game1: model ")
+    assert listed[0].startswith("  2024-03: game1: model ")
     assert "label leakage" in listed[0]
     assert listed[1].startswith("  2025-01: game1: the batch of 2025-01 is due on 2025-02-01")
     assert "Traceback" not in caplog.text
     done = {file.stem for file in (trained.data / PREDICTIONS).iterdir()}
-    assert done == {f"predictions_2024-{month:02}" for month in range(5, 13)}
+    assert done == {f"predictions_2024-{month:02}" for month in range(4, 13)}
     artifact: Any = Artifact.get(f"backfill-{GAME}-try-months")
     rows = {row["month"]: row for row in json.loads(artifact.data)}
-    assert len(rows) == 10
+    assert len(rows) == 11
     assert rows["2025-01"]["outcome"] == "failed"
     assert rows["2024-12"]["as of"] == "2025-01-01"
     progress: Any = Artifact.get(f"backfill-{GAME}-try-progress")

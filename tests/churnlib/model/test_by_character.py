@@ -112,6 +112,15 @@ def test_too_few_rows_before_the_horizon_are_named() -> None:
         fit(ROWS, settings, seed=1, horizon_months=10)
 
 
+def test_calibration_needs_enough_churned_subscriptions_and_not_months() -> None:
+    settings = training(ENCODE, IMPUTE, model_of(FOREST))
+    rows = ROWS.with_columns(sub_churn=(pl.col("char_id") < 10).cast(pl.Int8))
+    assert fit(rows, settings, seed=1, horizon_months=6).calibration
+    few = rows.with_columns(sub_churn=(pl.col("char_id") < 9).cast(pl.Int8))
+    with pytest.raises(TooFewRowsError, match=r"120 subscriptions \(9 churned\) to calibrate on"):
+        fit(few, settings, seed=1, horizon_months=6)
+
+
 # Early stopping
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import polars as pl
 import pytest
 
 from churnlib.settings import Offer
@@ -100,3 +101,14 @@ def test_latest_back_test_that_can_judge_is_kept(
 ) -> None:
     new, before = make_evidence(cohort="new", **changes), make_evidence(**earlier)
     assert stronger(new, before, 30) == (before if why else new, why)
+
+
+def test_evidence_counts_subscriptions_and_not_their_months() -> None:
+    scored = make_scored(360).with_columns(sub_id=pl.col("sub_id") // 6)
+    churned = scored.filter(sub_churn=1)["sub_id"].n_unique()
+    report = make_report(scored)
+    evidence = Evidence.of(report.to_json(), "cohort", leaks=False)
+    assert report.groups["general"]["positives"] > churned
+    assert (evidence.n, evidence.positives) == (60, churned)
+    assert evidence.has_outcomes(min(churned, 60 - churned))
+    assert not evidence.has_outcomes(min(churned, 60 - churned) + 1)

@@ -294,3 +294,18 @@ def test_comparison_is_equal_after_json() -> None:
         update={"difference": np.float64(0.1).item(), "interval": (0.0, 0.2)}
     )
     assert Comparison.model_validate(original.model_dump(mode="json")) == original
+
+
+def test_gate_counts_churned_subscriptions_and_not_their_months() -> None:
+    rng = np.random.default_rng(4)
+    subs = pl.DataFrame({"sub_id": range(300), "char_id": range(300), "candidate": rng.random(300)})
+    rows = subs.join(pl.DataFrame({"day": range(6)}), how="cross").with_columns(
+        champion="candidate",
+        sub_churn=((pl.col("sub_id") % 20 == 0) & (pl.col("day") > 2)).cast(pl.Int8),
+    )
+    compared = compare_models(rows, terms(0.02, min_outcomes=16))
+    assert (compared["n"], compared["positives"]) == (300, 15)
+    assert compared["decision"] == "undecided"
+    assert compared["reason"].startswith("15 of 300 subscriptions churned and 285 did not, and")
+    enough = compare_models(rows, terms(0.02, min_outcomes=15))
+    assert "champion.min_outcomes" not in enough["reason"]
