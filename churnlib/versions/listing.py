@@ -8,7 +8,7 @@ from typing import Any
 
 from churnlib.errors import ModelError
 from churnlib.io.catalog import Catalog
-from churnlib.settings import Offer, rows_in
+from churnlib.settings import Grain, Offer, grain_of
 from churnlib.versions.champion import champion_and_registry
 from churnlib.versions.evidence import Evidence
 from churnlib.versions.files import read_model_file
@@ -54,8 +54,8 @@ class Version:
             another time; None if the name has another form.
         damage: What is wrong with its manifest, if anything; the fields below are then unknown.
         as_of: The day as of which it was trained.
-        window: First and last day of the rows that it was trained on.
-        rows: These rows in words.
+        window: The first and the last day of the rows that it was trained on.
+        grain: Which rows these are; see `churnlib.settings.CohortSettings`.
         in_use: What its newest model in use was fitted on; None if it has none.
         algorithm: The class of its last step.
         roc_auc: ROC AUC on the validation months; None where not defined.
@@ -72,7 +72,7 @@ class Version:
     damage: str | None = None
     as_of: str | None = None
     window: tuple[str, str] | None = None
-    rows: str = ""
+    grain: Grain = "start"
     in_use: str | None = None
     algorithm: str | None = None
     roc_auc: float | None = None
@@ -125,7 +125,7 @@ def _describe(catalog: Catalog, name: str, registry: Registry, champion: str | N
         described,
         as_of=manifest["as_of"],
         window=(manifest["window"][0], manifest["window"][1]),
-        rows=rows_in(manifest["settings"], *manifest["window"]),
+        grain=grain_of(manifest["settings"]),
         in_use=describe_in_use(model, date.max),
         algorithm=_algorithm(manifest),
         roc_auc=_number(scores.get("roc_auc")),

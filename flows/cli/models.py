@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from churnlib.io.catalog import Catalog
 from churnlib.io.commands import command_line
+from churnlib.settings.row_words import WORDS
 from churnlib.shown import lines
 from churnlib.versions.listing import Version, contact_reasons, describe_versions
 from churnlib.versions.registry import contacts_text
@@ -53,7 +54,8 @@ def _facts(version: Version) -> Iterator[tuple[str, str]]:
     if version.damage or version.window is None:
         yield "damaged", version.damage or ""
         return
-    yield "trained", f"as of {version.as_of}, on {version.rows}"
+    trained_on = WORDS[version.grain].within(*version.window)
+    yield "trained", f"as of {version.as_of}, on {trained_on}"
     if version.in_use:
         yield "in use", f"fitted on {version.in_use}"
     yield "algorithm", version.algorithm or ""
