@@ -60,7 +60,7 @@ def earliest_alone(
         CHAR_ID,
         pl.col(SUB_ID).alias(_OTHER),
         (start + (day > 1)).alias(FIRST),
-        (start + pl.col(SUB_MONTHS).clip(0, MANY_MONTHS) - ends_before).alias(LAST),
+        (start + pl.col(SUB_MONTHS).clip(0, MANY_MONTHS).cast(pl.Int32) - ends_before).alias(LAST),
     ).filter(pl.col(LAST) >= pl.col(FIRST))
     numbered = candidates.with_row_index(_CANDIDATE)
     busy = (

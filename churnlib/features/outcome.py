@@ -76,7 +76,10 @@ def _by_terms(subs: pl.LazyFrame, months: int) -> pl.LazyFrame:
     """The months in which a subscription is churned because it was not renewed."""
     start = month_index(pl.col(SUB_START_DATE))
     terms = subs.select(
-        CHAR_ID, SUB_ID, SUB_START_DATE, end=start + pl.col(SUB_MONTHS).clip(0, MANY_MONTHS)
+        CHAR_ID,
+        SUB_ID,
+        SUB_START_DATE,
+        end=start + pl.col(SUB_MONTHS).clip(0, MANY_MONTHS).cast(pl.Int32),
     )
     others = subs.select(CHAR_ID, began=SUB_START_DATE).unique()
     began = month_index(pl.col("began"))

@@ -90,6 +90,18 @@ def test_term_that_is_not_renewed_is_churn(other: date | None, expected: date | 
     assert churned[0] == expected
 
 
+def test_terms_may_be_of_any_type_of_whole_numbers() -> None:
+    outcome = OutcomeSettings(not_renewed_months=1, of="character")
+    subs, misses = table([sub(sub_months=6)], SUB_SCHEMA), table([], MISS_SCHEMA)
+    wide = subs.with_columns(pl.col("sub_months").cast(pl.Int64))
+    as_of = date(2030, 1, 1)
+    churned = [
+        add_churned_on(rows, misses, outcome, as_of=as_of).collect()["churned_on"].item()
+        for rows in (subs, wide)
+    ]
+    assert churned == [date(2024, 10, 1)] * 2
+
+
 def test_terms_do_not_count_unless_the_settings_say_so() -> None:
     churned = with_churn([one_month()], [], date(2030, 1, 1), OutcomeSettings())
     assert churned["churned_on"].to_list() == [None]
