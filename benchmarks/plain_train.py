@@ -23,8 +23,8 @@ from churnlib.io.footer import footer
 from churnlib.metrics.campaign import plan_campaign
 from churnlib.metrics.evaluate import evaluate
 from churnlib.metrics.segments import breakdown
-from churnlib.model.fit import train
 from churnlib.model.pipeline import check_pipeline
+from churnlib.model.training import train
 from churnlib.raw.quality_warnings import DayCounts, count_known
 from churnlib.raw.validate import check_table
 from churnlib.report.content import Report

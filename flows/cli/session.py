@@ -22,7 +22,7 @@ from flows.engine.server import LocalServer, local_server
 PRELOADED = (
     "flows.train",
     "flows.score",
-    "churnlib.model.fit",
+    "churnlib.model.training",
     "churnlib.report.html",
     "sklearn.ensemble",
     "skops.io",

@@ -30,12 +30,13 @@ from churnlib.versions.in_use import (
 from churnlib.versions.manifest import read_manifest
 from churnlib.versions.replay import settings_from
 from flows.engine.cache import run_logger
+from flows.steps.manifest_facts import data_facts
 from flows.steps.raw_tables import RawTable
 from flows.steps.registration import fault_of
 from flows.steps.run import Run, SubscriptionWindow
 from flows.steps.runtime_code import MODEL_CODE
 from flows.steps.sources import Sources
-from flows.steps.training import code_version, data_facts
+from flows.steps.training import code_version
 from flows.steps.window_features import WindowRequest, build_window
 from flows.task import task
 

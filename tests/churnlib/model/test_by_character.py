@@ -13,10 +13,11 @@ from churnlib.errors import DataError, ModelError, TooFewRowsError
 from churnlib.model.by_character import CharacterFolds
 from churnlib.model.calibration import split_off_calibration
 from churnlib.model.feature_table import FeatureTable
-from churnlib.model.fit import Training, fit, train
+from churnlib.model.fit import fit
 from churnlib.model.nested import estimators_in
 from churnlib.model.persistence import as_skops, load_pipeline
 from churnlib.model.pipeline import build_pipeline, check_pipeline
+from churnlib.model.training import Training, train
 from churnlib.settings import Step, TrainSettings
 from tests.churnlib.model.samples import (
     BOOSTING,

@@ -12,11 +12,12 @@ from churnlib.errors import ModelError, TooFewRowsError
 from churnlib.model import fit as training_module
 from churnlib.model.calibration import method_for
 from churnlib.model.feature_table import FeatureTable
-from churnlib.model.fit import fit, fit_in_use, train
+from churnlib.model.fit import fit, fit_in_use
 from churnlib.model.fitted_model import FittedModel
 from churnlib.model.persistence import as_skops, load_pipeline
 from churnlib.model.pipeline import build_pipeline
 from churnlib.model.predict import predict, predict_by
+from churnlib.model.training import train
 from churnlib.settings import CalibrationChoice, Step
 from churnlib.versions.verification import libraries_of
 from tests.churnlib.model.samples import (

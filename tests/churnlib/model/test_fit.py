@@ -8,8 +8,9 @@ import pytest
 
 from churnlib.errors import ModelError
 from churnlib.model.feature_table import FeatureTable
-from churnlib.model.fit import Training, fit, fit_in_use, train
+from churnlib.model.fit import fit, fit_in_use
 from churnlib.model.predict import SCORED_COLUMNS
+from churnlib.model.training import Training, train
 from tests.churnlib.model.samples import (
     BOOSTING,
     ENCODE,

@@ -10,10 +10,11 @@ import pytest
 from churnlib.errors import ModelError
 from churnlib.io.datasets import Dataset
 from churnlib.model.feature_schema import FeatureSchema, learn_schema
-from churnlib.model.fit import fit, train
+from churnlib.model.fit import fit
 from churnlib.model.pipeline import build_pipeline, most_categories
 from churnlib.model.pooling import Pooled, describe_pooled, pool
 from churnlib.model.predict import predict, predict_by
+from churnlib.model.training import train
 from churnlib.settings import FeatureChoice, TrainSettings
 from churnlib.versions.folder import load_model
 from churnlib.versions.manifest import read_manifest

@@ -24,8 +24,9 @@ from churnlib.settings import EvaluationSettings, Offer, TrainSettings
 from churnlib.versions.folder import read_golden
 from churnlib.versions.manifest import read_manifest
 from churnlib.versions.verification import GOLDEN_ROWS
+from flows.steps.manifest_facts import ModelRequest
 from flows.steps.reports import TrainingContext
-from flows.steps.training import ModelRequest, fit_model
+from flows.steps.training import fit_model
 from flows.steps.training_report import report_training
 from tests.churnlib.model.samples import BOOSTING, FACTS, features, model_of, training
 

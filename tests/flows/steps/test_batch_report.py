@@ -13,7 +13,7 @@ from churnlib.io import datasets
 from churnlib.io.datasets import Dataset
 from churnlib.settings import CohortSettings, EvaluationSettings
 from churnlib.settings.outcome import OutcomeSettings
-from flows.steps.batch_report import unmatched_warnings, with_outcomes, with_segments
+from flows.steps.batch_outcomes import unmatched_warnings, with_outcomes, with_segments
 from flows.steps.reports import ScoreContext
 from flows.steps.run import SubscriptionWindow
 
