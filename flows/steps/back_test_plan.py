@@ -7,6 +7,7 @@ from churnlib.errors import ModelError, UnreadableError
 from churnlib.io.commands import command_line
 from churnlib.io.datasets import DatasetRef
 from churnlib.io.storage import is_folder
+from churnlib.months import first_day, last_day, shift_months
 from churnlib.uris import name_of
 from churnlib.versions.champion import why_no_champion
 from churnlib.versions.compatibility import configuration_of
@@ -33,6 +34,8 @@ class BackTestPlan:
             one; see `churnlib.versions.registry.Registry.anchor`.
         warnings: Warnings about the model.
         note: A remark for the log.
+        shared_months: How many months apart the rows of two windows may be and still tell the same
+            churn: the horizon, where a subscription has a row for each month.
     """
 
     model: DatasetRef
@@ -42,6 +45,7 @@ class BackTestPlan:
     rivals: tuple[DatasetRef, ...] = ()
     warnings: tuple[str, ...] = ()
     note: str | None = None
+    shared_months: int = 0
 
     def gate_on(self, cohort: DatasetRef) -> Gate:
         """Counts the looks at the cohort, and finds the loss that was allowed at the first."""
@@ -50,13 +54,22 @@ class BackTestPlan:
         version, champion = (name_of(model.uri) for model in (self.model, self.rivals[0]))
         looks = self.registry.looks(
             self.gate.configuration,
-            self.window.span,
+            self._outcomes_of,
             candidate=version,
             cohort=cohort.fingerprint,
         )
         earlier = self.registry.earlier_comparisons(version, champion, cohort.fingerprint)
         losses = [c.max_loss for c in earlier if c.metric == self.gate.terms.metric]
         return replace(self.gate, look=looks + 1, first_loss=losses[0] if losses else None)
+
+    @property
+    def _outcomes_of(self) -> tuple[date, date]:
+        """The days of all rows whose outcomes are in part those of the window."""
+        first, last = (first_day(day) for day in self.window.span)
+        months = self.shared_months
+        if not months:
+            return self.window.span
+        return shift_months(first, -months), last_day(shift_months(last, months))
 
 
 def back_test_plan(run: Run) -> BackTestPlan:
@@ -95,6 +108,7 @@ def back_test_plan(run: Run) -> BackTestPlan:
         window=waiting_window(run, state, candidate, state.champion),
         gate=replace(gate, configuration=configuration),
         rivals=rivals,
+        shared_months=run.settings.horizon_months if run.settings.cohort.is_monthly else 0,
     )
 
 

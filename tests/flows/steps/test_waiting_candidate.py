@@ -11,6 +11,7 @@ import pytest
 
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import DatasetRef
+from churnlib.months import shift_months
 from churnlib.settings import ChampionSettings
 from churnlib.versions.gate import Comparison, Terms
 from churnlib.versions.manifest import MANIFEST
@@ -81,3 +82,26 @@ def test_looks_and_the_first_allowed_loss_come_from_the_registry() -> None:
     for cohort, look, loss in (("c1", 1, None), ("c2", 2, 0.013)):
         known = plan.gate_on(DatasetRef("score_features", "hawk", "score_features.parquet", cohort))
         assert (known.look, known.first_loss) == (look, loss)
+
+
+@pytest.mark.parametrize(("months", "shared", "look"), [(4, 0, 1), (4, 6, 2), (9, 6, 1)])
+def test_windows_of_months_that_tell_the_same_churn_are_looks_at_it(
+    months: int, shared: int, look: int
+) -> None:
+    gate = Gate(
+        Terms.of(ChampionSettings()),
+        ruling=None,
+        past=None,
+        in_use=False,
+        leaks=False,
+        contact_outcomes=30,
+        configuration="a",
+    )
+    first = compared("v2", "undecided").model_copy(update={"configuration": "a", "look": 1})
+    version, champion = (DatasetRef("model", "hawk", f"models/{v}", v) for v in ("v3", "v1"))
+    days = (shift_months(day.replace(day=1), months) for day in first.window)
+    later = replace(WINDOW, **dict(zip(("first", "last"), days, strict=True)))
+    registry = Registry().with_comparison(first, NOW)
+    plan = BackTestPlan(version, later, gate, registry, (champion,), shared_months=shared)
+    known = plan.gate_on(DatasetRef("score_features", "hawk", "score_features.parquet", "c2"))
+    assert known.look == look
