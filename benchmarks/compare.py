@@ -5,9 +5,11 @@ from pathlib import Path
 
 import polars as pl
 
+from churnlib.schemas.outputs import CAMPAIGNS, DAYS
+
 TOLERANCE = 1e-9
 """Allowed difference of two numbers, relative to the larger of them, or to 1."""
-LABELS = {"churned_on", "sub_churn"}
+LABELS = {"churned_on", "sub_churn", *DAYS, *CAMPAIGNS}
 """Columns that only some ways compute; they are compared if both tables have them."""
 
 

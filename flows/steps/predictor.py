@@ -141,8 +141,10 @@ def _as_tested_warnings(run: Run, model: DatasetRef, manifest: Mapping[str, Any]
     why = "it has no model in use, which learns all labels that are known"
     remedy = f"A training makes one: {run.command('train', '--from-raw')}"
     if list_in_use(model):
+        if known_in_use(model, run.as_of) is None:  # The batch is of a day before the first.
+            return
         window = run.window("batch_predict")
-        why = f"its models in use have learnt labels of later days, or rows of {window.setting}"
+        why = f"its models in use have learnt rows of {window.setting}, or labels of later days"
         remedy = f"Later days of {window.setting} are predicted by them"
     yield (
         f"model {manifest['version']} predicts as tested, by labels available up to "

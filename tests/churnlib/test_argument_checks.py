@@ -57,7 +57,7 @@ CALLS: dict[str, dict[str, Any]] = {
         "settings": training(pipeline_step("sklearn.dummy.DummyClassifier")),
         "seed": 1,
     },
-    "in_window": {"subs": TABLES["sub_data"], "first": AS_OF, "last": AS_OF},
+    "in_window": {"rows": TABLES["sub_data"], "first": AS_OF, "last": AS_OF},
     "latest_day": {"tables": TABLES, "settings": SETTINGS},
     "load_model": {"model": "v1", "game": "game1", "data_dir": SETTINGS.data_dir},
     "load_settings": {"game": "game1", "overrides": {"train": {"seed": 3}}},
