@@ -172,7 +172,8 @@ def rank_by_risk(batch: pl.DataFrame, version: str) -> pl.DataFrame:
     """Ranks a batch by churn probability.
 
     Args:
-        batch: A row a subscription, with keys and `churn_probability`; null if it has none.
+        batch: A row per subscription and day, with keys and `churn_probability`, null if it has
+            none.
         version: The model version that predicted it.
 
     Returns:

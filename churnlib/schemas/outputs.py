@@ -42,7 +42,7 @@ _COMPUTED = {
 _CHURNED = {
     "churned_on": dy.Date(
         nullable=True,
-        description="First day of the month after the missed months that are churn; null if none",
+        description="First day of the month by which it has churned (`[outcome]`), if it has",
     ),
 }
 DAYS = {

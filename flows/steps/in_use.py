@@ -40,6 +40,9 @@ from flows.steps.training import code_version
 from flows.steps.window_features import WindowRequest, build_window
 from flows.task import task
 
+AS_TRAINED = ("seed", "settings", "changes", "settings_hash", "calibration")
+"""What the manifest of a model in use has in common with that of its version."""
+
 
 @dataclass(frozen=True)
 class RefitRequest:
@@ -268,10 +271,6 @@ def fit_in_use(
         raise
     except ModelError as error:
         return str(error).removeprefix(f"{model.game}: ")
-
-
-AS_TRAINED = ("seed", "settings", "changes", "settings_hash", "calibration")
-"""What the manifest of a model in use has in common with that of its version."""
 
 
 def describe_predictor(run: Run, model: DatasetRef) -> str:

@@ -17,7 +17,7 @@ def unit_change_warnings(features: DatasetRef) -> tuple[str, ...]:
 
 def _warning(change: UnitChange) -> str:
     return (
-        f"{change.column}: about {change.factor:.2g} times as great in subscriptions that started "
-        f"in {month_name(change.month)} or later as in those before: if its unit changed, write "
+        f"{change.column}: about {change.factor:.2g} times as great in rows of "
+        f"{month_name(change.month)} or later as in those before: if its unit changed, write "
         "all rows in the same unit, or the model learns from numbers that mean two things"
     )
