@@ -54,9 +54,11 @@ def report_training(
         for name in manifest["metrics"]
     }
     row = [SUB_ID, day_column(validation.columns)]
-    wanted = (*evaluation.segment_columns, CAMPAIGN)
+    table = datasets.scan(features)
+    told = (CAMPAIGN,) if CAMPAIGN in table.collect_schema() else ()
+    wanted = (*evaluation.segment_columns, *told)
     others = (name for name in wanted if name not in validation.columns)
-    segments = datasets.scan(features).select(*row, *others).collect()
+    segments = table.select(*row, *others).collect()
     rows = validation.join(segments, on=row, maintain_order="left")
     first, last = map(date.fromisoformat, manifest["window"])
     report = Report(
