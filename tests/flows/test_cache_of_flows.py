@@ -154,7 +154,10 @@ def test_cache_refresh_of_a_composite_runs_every_task_again_once(
     version = champion(settled)
     assert settled.command("train", GAME, "--from-raw", "--refresh") == 0
     formats = {"in_sample_report": 3}
-    assert writes(caplog.text) == dict.fromkeys(ALL - {"registry"}, 1) | formats
+    assert (
+        writes(caplog.text)
+        == dict.fromkeys((ALL - {"registry"}) | IN_USE | {"contacts"}, 1) | formats
+    )
     assert champion(settled) == version
 
 
@@ -207,7 +210,7 @@ def test_cache_changed_line_in_a_pure_function_runs_again_what_calls_it(
     module.write_text(source.replace(line, "column.values.take(row) - latest"))
     run = python("-m", "flows.train", *settled.arguments(GAME, "--from-raw"), cwd=tmp_path)
     assert run.returncode == 0, run.stderr
-    assert written(run.stderr) == FEATURES
+    assert written(run.stderr) == FEATURES | IN_USE
 
 
 def test_cache_another_offer_moves_the_threshold_without_a_fit(

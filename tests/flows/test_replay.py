@@ -130,7 +130,8 @@ def test_replay_ignores_later_rows_and_names_changed_tables(
     assert result.is_equal
     assert (result.inputs, result.others) == ((), ())
     assert result.in_use is not None
-    assert (result.in_use.as_of, result.in_use.rows) == (day, 50)
+    assert result.in_use.as_of == day
+    assert 40 <= result.in_use.rows <= 50  # Whole characters.
     assert (result.in_use.is_equal, result.in_use.features) == (True, True)
 
     # A later extract has more rows, and what is dated later may be another.
@@ -141,7 +142,7 @@ def test_replay_ignores_later_rows_and_names_changed_tables(
     empty_studio.write_raw(game, "sub_data", pl.concat([subs, more]))
     status, output = replayed(empty_studio, game, "--version", version)
     assert status == 0
-    assert re.findall(r"raw table (\w+):", output) == ["sub_data"]
+    assert re.findall(r"raw table (\w+):", output) == ["sub_data"] * 2  # Of both models.
     assert "the features are the same" in output
 
     manifest = empty_studio.json(f"06_models/{game}/{version}/manifest.json")
@@ -175,7 +176,8 @@ def test_replay_of_each_documented_algorithm_is_identical(block: str, studio: St
     train_from_raw(game="game1", data_dir=str(studio.data), overrides=overrides)
     status, output = replayed(studio, "game1", "--version", newest(studio, "game1"))
     assert status == 0, output
-    assert output.count("predicts its 50 golden rows the same to the bit") == 2, output
+    same = re.findall(r"predicts its \d+ golden rows the same to the bit", output)
+    assert len(same) == 2, output  # Of the version, and of its model in use.
 
 
 def test_every_documented_algorithm_is_replayed() -> None:

@@ -23,6 +23,7 @@ from flows.engine.ledger import Call
 from flows.engine.node import node_of, pipeline_of
 from flows.map.build import all_flows, build_graph
 from flows.map.graph import Graph
+from flows.steps import batches
 from flows.steps import flow as running
 from tests.base import raw_tables
 from tests.flows.studio import BATCH_DAY, LAST_DAY, Studio
@@ -88,6 +89,7 @@ def observed(studio: Studio) -> Observed:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(running, "show_datasets", keep)
+        patch.setattr(batches, "is_past", lambda _: False)  # So that contacts are known of.
         patch.setattr(decision, "FLOOR_ERROR", 0.5)  # On few subscriptions.
         patch.setattr("flows.task.check_arguments", keep_arguments)
         exports = {"delivery.to": str(studio.data / "exports")}
