@@ -7,6 +7,7 @@ import pytest
 
 from churnlib.errors import DataError
 from churnlib.schemas.columns import KEYS, LABEL
+from churnlib.schemas.outputs import CAMPAIGNS
 from tests.base import HISTORY, raw_tables
 from tests.flows.studio import BATCH_DAY, LAST_DAY, Studio, bits
 
@@ -194,7 +195,7 @@ def test_batch_has_the_features_of_training_and_back_test_without_the_misses(
         labelled = studio.table(table)
         same = labelled.filter(pl.col("sub_id").is_in(features["sub_id"].implode()))
         assert len(features) == len(same) > 20
-        assert set(labelled.columns) - set(features.columns) == {*LATER}
+        assert set(labelled.columns) - set(features.columns) == {*LATER, *CAMPAIGNS}
         for column in features.columns:
             assert bits(features.select(column)) == bits(same.select(column)), column
     studio.restore()
