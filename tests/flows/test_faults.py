@@ -338,7 +338,7 @@ def test_every_report_warns_of_features_that_leak(empty_studio: Studio) -> None:
     ):  # fmt: skip
         empty_studio.run(flow, GAME, leaky, as_of=day)
     reports = sorted(empty_studio.data.glob(f"08_reporting/{GAME}/*.json"))
-    assert len(reports) == 3
+    assert len(reports) == 4
     for report in reports:
         (warning,) = json.loads(report.read_text())["warnings"]
         assert "standard.undated_totals" in warning
