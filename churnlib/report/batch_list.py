@@ -18,7 +18,6 @@ from churnlib.metrics.batch_changes import (
     most_moved,
 )
 from churnlib.report.formatting import capital, count, counted, exact_share, points, share
-from churnlib.report.html import template
 from churnlib.report.sections import Section
 from churnlib.report.tables import Cell, Table
 from churnlib.report.text import for_terminal, section_lines
@@ -135,6 +134,8 @@ class BatchList:
 
     def texts(self) -> dict[str, str]:
         """The list in all formats, by the suffix of their files."""
+        from churnlib.report.html import template  # It loads Matplotlib.
+
         return {
             ".json": json.dumps(self.to_json(), indent=2, default=str) + "\n",
             ".txt": for_terminal(_lines(self)),
