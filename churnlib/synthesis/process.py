@@ -1,5 +1,6 @@
 """The parameters of a churn process; their values are in `churnlib.synthesis.games`."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from math import isclose
 
@@ -88,7 +89,7 @@ class Economy:
 
 
 @dataclass(frozen=True, slots=True)
-class ChurnProcess:
+class ChurnProcess(ABC):
     """What the processes of all games have: what causes churn, and how often it happens.
 
     Attributes:
@@ -126,9 +127,9 @@ class ChurnProcess:
             raise ValueError(f"{self.game}: terms below {HORIZON_MONTHS} months: {short}.")
 
     @property
+    @abstractmethod
     def columns(self) -> dict[str, Levels]:
         """The text columns that may affect churn, by name."""
-        raise NotImplementedError
 
     @property
     def categorical(self) -> dict[str, Levels]:

@@ -97,7 +97,7 @@ def find_late_feeds(run: Run, feeds: Feeds) -> list[LateFeed]:
 
 
 def _empty_misses(run: Run, feeds: Feeds) -> tuple[str, ...]:
-    """Tells of misses of which none is known, where they decide which subscriptions have rows."""
+    """Warns of a table of misses without rows, by which a batch leaves out who has churned."""
     return tuple(
         f"{table} has no rows known by {run.as_of}, so that the batch has all subscriptions that "
         "have churned"

@@ -30,14 +30,14 @@ from churnlib.versions.in_use import (
 from churnlib.versions.manifest import read_manifest
 from churnlib.versions.replay import settings_from
 from flows.engine.cache import run_logger
-from flows.steps.manifest_facts import data_facts
+from flows.steps.manifest_facts import contact_facts, data_facts
 from flows.steps.raw_tables import RawTable
 from flows.steps.registration import fault_of
 from flows.steps.run import Run, SubscriptionWindow
 from flows.steps.runtime_code import MODEL_CODE
 from flows.steps.sources import Sources
 from flows.steps.training import code_version
-from flows.steps.window_features import WindowRequest, build_window
+from flows.steps.window_features import READS, SETTINGS, WindowRequest, build_window
 from flows.task import task
 
 AS_TRAINED = ("seed", "settings", "changes", "settings_hash", "calibration")
@@ -170,6 +170,7 @@ def make_in_use(run: Run, model: DatasetRef, known: KnownTables) -> DatasetRef |
             "tables": {
                 **known.sources,
                 **{table.checked.name: table.facts for table in known.tables},
+                **contact_facts(known.contacts, trained.train),
             },
             "code": code_version(build_in_use_features, fit_in_use),
         },
@@ -178,22 +179,9 @@ def make_in_use(run: Run, model: DatasetRef, known: KnownTables) -> DatasetRef |
 
 
 @task(
-    reads=(
-        "03_primary/standard_features",
-        "02_intermediate/{cohort}",
-        "04_feature/contacts",
-    ),
+    reads=READS,
     writes=("04_feature/in_use_features",),
-    settings=(
-        "windows.train",
-        "as_of",
-        "horizon_months",
-        "outcome",
-        "cohort",
-        "tables",
-        "features",
-        "engine",
-    ),
+    settings=("windows.train", *SETTINGS),
     notes=("engine",),
 )
 def build_in_use_features(

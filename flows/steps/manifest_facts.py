@@ -117,3 +117,15 @@ def data_facts(features: DatasetRef, sample: Sample, tables: dict[str, Any]) -> 
             **tables,
         },
     }
+
+
+def contact_facts(contacts: DatasetRef, train: TrainSettings) -> dict[str, Any]:
+    """The part of a manifest's inputs about earlier batches; empty if a model ignores them.
+
+    Args:
+        contacts: Whom they contacted.
+        train: Whether the model learns from that; see `TrainSettings.contacted`.
+    """
+    if train.contacted == "keep":
+        return {}
+    return {contacts.name: {"fingerprint": contacts.fingerprint, "rows": contacts.rows}}

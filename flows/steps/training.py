@@ -28,7 +28,13 @@ from churnlib.versions.folder import new_version, save_model
 from churnlib.versions.transactions import finish_interrupted
 from flows.engine.cache import changed_files, run_logger
 from flows.engine.code_digest import code_digest
-from flows.steps.manifest_facts import ModelRequest, not_at_risk_facts, origin_facts, training_facts
+from flows.steps.manifest_facts import (
+    ModelRequest,
+    contact_facts,
+    not_at_risk_facts,
+    origin_facts,
+    training_facts,
+)
 from flows.steps.reports import check_segments
 from flows.steps.run import Run
 from flows.steps.runtime_code import MODEL_CODE
@@ -76,18 +82,10 @@ def fit_version(run: Run, cohort: Cohort) -> DatasetRef:
                 exclude={"data_dir", "delivery", "schedules", "retention", "engine"},
             ),
             "changes": changes(settings),
-            "tables": {**cohort.sources, **_contact_facts(cohort, settings.train)},
+            "tables": {**cohort.sources, **contact_facts(cohort.contacts, settings.train)},
             "code": code_version(),
         },
     )
-
-
-def _contact_facts(cohort: Cohort, train: TrainSettings) -> dict[str, Any]:
-    """What a model has learnt of earlier batches, if it learns from whom they contacted."""
-    contacts = cohort.contacts
-    if train.contacted == "keep":
-        return {}
-    return {contacts.name: {"fingerprint": contacts.fingerprint, "rows": contacts.rows}}
 
 
 def code_version(*more: Task[..., Any]) -> dict[str, str]:

@@ -31,6 +31,10 @@ from flows.steps.sources import Sources
 from flows.steps.table_checks import check_tables
 from flows.task import task
 
+READS = ("03_primary/standard_features", "02_intermediate/{cohort}", "04_feature/contacts")
+SETTINGS = ("as_of", "horizon_months", "outcome", "cohort", "tables", "features", "engine")
+"""What the features of a window are built from, for the map, besides the window itself."""
+
 
 @dataclass(frozen=True)
 class WindowRequest:
@@ -131,22 +135,9 @@ def window_cohort(
 
 
 @task(
-    reads=(
-        "03_primary/standard_features",
-        "02_intermediate/{cohort}",
-        "04_feature/contacts",
-    ),
+    reads=READS,
     writes=("04_feature/{flow}_features",),
-    settings=(
-        "windows.{flow}",
-        "as_of",
-        "horizon_months",
-        "outcome",
-        "cohort",
-        "tables",
-        "features",
-        "engine",
-    ),
+    settings=("windows.{flow}", *SETTINGS),
     notes=("engine",),
 )
 def build_window_features(

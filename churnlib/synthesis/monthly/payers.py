@@ -1,5 +1,7 @@
 """The customers of a simulation, who pay or miss each month, and renew or not at the end."""
 
+from abc import ABC, abstractmethod
+
 import numpy as np
 
 from churnlib.synthesis.monthly.belief import likelihood_of, next_month, updated
@@ -17,7 +19,7 @@ RENEWED = ["sub_type", "sub_size", "term", "price", "hard", "soft"]
 """What a renewal keeps."""
 
 
-class Payers(Population):
+class Payers(Population, ABC):
     """What the monthly simulations of all games have; a character has one subscription at a time.
 
     Those of a game say what a subscription is (`offer`), what its score is (`score`) and what its
@@ -40,21 +42,21 @@ class Payers(Population):
         """The paces of the game's characters."""
         return self.chances.payments.paces
 
+    @abstractmethod
     def offer(self, month: int, who: Array, day: Array) -> Array:
         """Returns new subscriptions of characters, one each."""
-        raise NotImplementedError
 
+    @abstractmethod
     def score(self, month: int, subs: Array) -> Floats:
         """Returns what facts that remain add to the log-odds of a miss of each subscription."""
-        raise NotImplementedError
 
+    @abstractmethod
     def activity(self, month: int) -> tuple[Array, Array]:
         """Returns what each living character did in a month, and how long that was observed."""
-        raise NotImplementedError
 
+    @abstractmethod
     def activity_before(self, month: int, who: Array, day: Array) -> tuple[Array, Array]:
         """Returns the same of some characters, known on a day of the month."""
-        raise NotImplementedError
 
     def record_truth(self, month: int) -> None:
         """Records the true probabilities of the subscriptions that run on a month's first day."""
@@ -96,9 +98,9 @@ class Payers(Population):
         self.busy_until[who] = subs["end"]
         self.previous_start[who] = month
 
+    @abstractmethod
     def term_of(self, subs: Array) -> Array:
         """Returns the terms of subscriptions in months."""
-        raise NotImplementedError
 
     def _renewals(self, month: int) -> tuple[Array, Array]:
         """The subscriptions whose term ends this month that are renewed, and the days."""

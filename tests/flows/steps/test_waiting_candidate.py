@@ -26,6 +26,16 @@ WINDOW = SubscriptionWindow(
     "windows.score", date(2024, 7, 1), date(2024, 9, 30), as_of=date(2025, 3, 1)
 )
 
+GATE = Gate(
+    Terms.of(ChampionSettings()),
+    ruling=None,
+    past=None,
+    in_use=False,
+    leaks=False,
+    contact_outcomes=30,
+    configuration="a",
+)
+
 
 @pytest.fixture
 def catalog(tmp_path: Path) -> Catalog:
@@ -64,21 +74,12 @@ def test_waiting_candidate_is_compared_on_the_months_of_earlier_comparisons_too(
 
 
 def test_looks_and_the_first_allowed_loss_come_from_the_registry() -> None:
-    gate = Gate(
-        Terms.of(ChampionSettings()),
-        ruling=None,
-        past=None,
-        in_use=False,
-        leaks=False,
-        contact_outcomes=30,
-        configuration="a",
-    )
     first = compared("v2", "undecided", loss=0.013).model_copy(
         update={"configuration": "a", "look": 1}
     )
     registry = Registry().with_comparison(first, NOW)
     version, champion = (DatasetRef("model", "hawk", f"models/{v}", v) for v in ("v2", "v1"))
-    plan = BackTestPlan(version, WINDOW, gate, registry, (champion,))
+    plan = BackTestPlan(version, WINDOW, GATE, registry, (champion,))
     for cohort, look, loss in (("c1", 1, None), ("c2", 2, 0.013)):
         known = plan.gate_on(DatasetRef("score_features", "hawk", "score_features.parquet", cohort))
         assert (known.look, known.first_loss) == (look, loss)
@@ -88,20 +89,11 @@ def test_looks_and_the_first_allowed_loss_come_from_the_registry() -> None:
 def test_windows_of_months_that_tell_the_same_churn_are_looks_at_it(
     months: int, shared: int, look: int
 ) -> None:
-    gate = Gate(
-        Terms.of(ChampionSettings()),
-        ruling=None,
-        past=None,
-        in_use=False,
-        leaks=False,
-        contact_outcomes=30,
-        configuration="a",
-    )
     first = compared("v2", "undecided").model_copy(update={"configuration": "a", "look": 1})
     version, champion = (DatasetRef("model", "hawk", f"models/{v}", v) for v in ("v3", "v1"))
     opens, ends = (shift_months(day.replace(day=1), months) for day in first.window)
     later = replace(WINDOW, first=opens, last=ends)
     registry = Registry().with_comparison(first, NOW)
-    plan = BackTestPlan(version, later, gate, registry, (champion,), shared_months=shared)
+    plan = BackTestPlan(version, later, GATE, registry, (champion,), shared_months=shared)
     known = plan.gate_on(DatasetRef("score_features", "hawk", "score_features.parquet", "c2"))
     assert known.look == look
