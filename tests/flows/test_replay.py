@@ -165,7 +165,7 @@ ALGORITHMS = re.findall(r"\n## ([^\n]+)\n(?:(?!\n## ).)*?```toml\n(.*?)```", DOC
 
 @pytest.mark.slow
 @pytest.mark.parametrize("block", [b for _, b in ALGORITHMS], ids=[name for name, _ in ALGORITHMS])
-def test_replay_of_each_documented_algorithm_is_identical(block: str, studio: Studio) -> None:
+def test_replay_of_each_documented_algorithm_is_identical(block: str, empty_studio: Studio) -> None:
     pipeline = tomllib.loads(block)["train"]["pipeline"]
     overrides = {
         "train.pipeline": pipeline,
@@ -173,8 +173,8 @@ def test_replay_of_each_documented_algorithm_is_identical(block: str, studio: St
         "train.calibration_months": 5,  # As many churned then as isotonic calibration asks for.
         "champion.keep_versions": 1,
     }
-    train_from_raw(game="game1", data_dir=str(studio.data), overrides=overrides)
-    status, output = replayed(studio, "game1", "--version", newest(studio, "game1"))
+    train_from_raw(game="game1", data_dir=str(empty_studio.data), overrides=overrides)
+    status, output = replayed(empty_studio, "game1", "--version", newest(empty_studio, "game1"))
     assert status == 0, output
     same = re.findall(r"predicts its \d+ golden rows the same to the bit", output)
     assert len(same) == 2, output  # Of the version, and of its model in use.
