@@ -1,18 +1,20 @@
 """Whom earlier batches contacted, so that cohorts can tell."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
+from functools import partial
 from typing import Any
 
 import polars as pl
 
 from churnlib.features.campaign import CONTACTED_ON, HOLD_OUT_SHARE, campaign_contacts
-from churnlib.io import datasets
+from churnlib.io import buckets, datasets
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.io.footer import footer, optional_facts
 from churnlib.io.table_writer import write_table
 from churnlib.raw.past_batches import predicted_months
 from churnlib.schemas.columns import CAMPAIGN, CHAR_ID, SUB_ID
+from churnlib.settings import EngineSettings
 from flows.steps.run import Run
 from flows.task import task
 
@@ -20,14 +22,20 @@ FACTS = ("as_of", "threshold", "campaign", "no_contact", "is_past")
 """The facts of predictions that tell whom they contacted."""
 
 
-def past_contacts(run: Run) -> DatasetRef:
-    """Collects whom the batches up to the day of a run contacted."""
+def past_contacts(run: Run, standard: DatasetRef) -> DatasetRef:
+    """Collects whom the batches up to the day of a run contacted.
+
+    Args:
+        run: The run.
+        standard: The standard features, which have the subscriptions of all characters.
+    """
     months = predicted_months(run.catalog)
     batches = [datasets.ref(run.catalog.predictions(month)) for month in months]
     types = run.raw.subscriptions.types
     ids = {name: str(types[name]) for name in (CHAR_ID, SUB_ID)}
-    known = [each for each in batches if _tells_contacts(each, run.as_of, ids)]
-    return collect_contacts(tuple(known), run.catalog.contacts(), ids)
+    known = tuple(each for each in batches if _tells_contacts(each, run.as_of, ids))
+    output, engine = run.catalog.contacts(), run.settings.engine
+    return collect_contacts(known, standard, output, ids, engine=engine)
 
 
 def _tells_contacts(predictions: DatasetRef, day: date, ids: Mapping[str, str]) -> bool:
@@ -46,16 +54,29 @@ def _tells_contacts(predictions: DatasetRef, day: date, ids: Mapping[str, str]) 
     return bool(is_acted_on and has_ids and date.fromisoformat(facts["as_of"]) <= day)
 
 
-@task(writes=("04_feature/contacts",), earlier=("07_model_output/predictions",))
+@task(
+    reads=("03_primary/standard_features",),
+    writes=("04_feature/contacts",),
+    settings=("engine",),
+    earlier=("07_model_output/predictions",),
+    notes=("engine",),
+)
 def collect_contacts(
-    predictions: tuple[DatasetRef, ...], output: Dataset, ids: dict[str, str]
+    predictions: tuple[DatasetRef, ...],
+    standard: DatasetRef,
+    output: Dataset,
+    ids: dict[str, str],
+    *,
+    engine: EngineSettings,
 ) -> DatasetRef:
     """Collects the subscriptions that batches contacted, and those that they held out.
 
     Args:
         predictions: The predictions of the batches.
+        standard: The standard features, by which characters are cut into ranges.
         output: Where to write.
         ids: The types of the ids, by column.
+        engine: The memory for a range of characters.
     """
     types: dict[str, Any] = {name: getattr(pl, dtype)() for name, dtype in ids.items()}
     schema = {
@@ -64,9 +85,23 @@ def collect_contacts(
         CAMPAIGN: pl.String(),
         HOLD_OUT_SHARE: pl.Float64(),
     }
-    frames = [_contacts(batch).collect() for batch in predictions]
-    rows = pl.concat([pl.DataFrame(schema=schema), *frames]).sort(CHAR_ID, SUB_ID, CONTACTED_ON)
-    return write_table([rows], output, schema, footer(batches=len(predictions)))
+    empty = partial(pl.LazyFrame, schema=schema)
+    number = buckets.count_for(engine.memory_mib, (), empty, sum(map(_reached, predictions)))
+    frames = (
+        _sorted([empty(), *(bucket.rows(_contacts(batch)) for batch in predictions)])
+        for bucket in buckets.cut((standard,), number)
+    )
+    return write_table(frames, output, schema, footer(batches=len(predictions)))
+
+
+def _reached(predictions: DatasetRef) -> int:
+    """About how many subscriptions a batch contacted or held out."""
+    facts = optional_facts(predictions, "contacted", "campaign")
+    return round((facts["contacted"] or 0) / (1 - facts["campaign"]["hold_out_share"]))
+
+
+def _sorted(frames: Iterable[pl.LazyFrame]) -> pl.DataFrame:
+    return pl.concat(frames).sort(CHAR_ID, SUB_ID, CONTACTED_ON).collect()
 
 
 def _contacts(predictions: DatasetRef) -> pl.LazyFrame:

@@ -93,7 +93,7 @@ def rebuild_in_use(
 def _build_known(run: Run) -> KnownTables:
     standard = build_features(run)
     tables = run.tables(*cohort_kinds(run.settings))
-    return KnownTables(standard, read_sources(run), tables, past_contacts(run))
+    return KnownTables(standard, read_sources(run), tables, past_contacts(run, standard))
 
 
 def _run_of(manifest: Mapping[str, Any], raw_dir: str, folder: str, engine: EngineSettings) -> Run:

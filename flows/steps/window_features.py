@@ -122,7 +122,7 @@ def window_cohort(
         tables: The raw tables of `flows.steps.raw_tables.cohort_kinds`.
         window: The window; that of the settings if None.
     """
-    contacts = past_contacts(run)
+    contacts = past_contacts(run, standard)
     features = build_window_features(
         standard,
         tuple(table.checked for table in tables),
