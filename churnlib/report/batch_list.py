@@ -17,6 +17,7 @@ from churnlib.metrics.batch_changes import (
     compare_batches,
     most_moved,
 )
+from churnlib.report.campaign import RULES
 from churnlib.report.formatting import capital, count, counted, exact_share, points, share
 from churnlib.report.sections import Section
 from churnlib.report.tables import Cell, Table
@@ -76,6 +77,7 @@ class BatchList:
         held_out: The number at or above the threshold that are held out.
         threshold: The lowest probability that is contacted; None if there is none.
         mean_probability: The mean of the probabilities; None without any.
+        rule: How the threshold was chosen, one of `RULES`; None if not known.
         no_contact: Why nobody is contacted; None if there is no reason against it.
         before: The name of the batch before; None if there is none to compare with.
         changes: What changed since; None likewise.
@@ -95,6 +97,7 @@ class BatchList:
     held_out: int
     threshold: float | None
     mean_probability: float | None
+    rule: str | None = None
     no_contact: str | None = None
     before: str | None = None
     changes: BatchChanges | None = None
@@ -223,13 +226,16 @@ def _sections(batch: BatchList) -> Iterator[Section]:
     elif batch.threshold is None:
         lead = "Nobody reaches the threshold."
     else:
-        lead = f"Those with a risk of {exact_share(batch.threshold)} or more, the riskiest first."
+        rule = f", {RULES[batch.rule]}" if batch.rule in RULES else ""
+        lowest = f"{exact_share(batch.threshold)} or more{rule}"
+        lead = f"Those with a risk of {lowest}. The riskiest come first."
     mean = batch.mean_probability
     average = "" if mean is None else f" The mean risk of the batch is {exact_share(mean)}."
     title = "This month's list"
     shown = _table(title, batch.listed)
     if batch.on_list > len(batch.listed):
-        more = f"The list has {count(batch.on_list)}; the predictions name all of them."
+        whole = f"The list has {count(batch.on_list)}"
+        more = f"{whole}; the predictions have all of them, also as CSV with [delivery]."
         shown = replace(shown, notes=(more, *shown.notes))
     yield Section("list", title, f"{lead}{average}", (shown,))
     if batch.changes is not None:

@@ -67,7 +67,7 @@ class Report:
         comparison: The comparison of the model with the champion: a
             `churnlib.versions.gate.Comparison` as plain data; None if there was none. For a
             champion, the one that promoted it, which may be on other subscriptions.
-        in_use: Whether campaigns use the model; None if not known.
+        is_champion: Whether the model is the champion, which campaigns follow; None if not known.
         no_contact: Why nobody is contacted by the predictions of this model, or for a batch, why
             nobody was; None if there is no reason against it.
         not_predicted: Number of subscriptions of a batch's window without a prediction; None in
@@ -100,7 +100,7 @@ class Report:
     odd: Mapping[str, Mapping[str, int] | None] | None = None
     warnings: tuple[str, ...] = ()
     comparison: Mapping[str, Any] | None = None
-    in_use: bool | None = None
+    is_champion: bool | None = None
     no_contact: str | None = None
     not_predicted: int | None = None
     left_out: Mapping[str, Mapping[str, int]] | None = None
@@ -127,7 +127,7 @@ class Report:
             odd=plain["data"]["odd"],
             warnings=tuple(plain["warnings"]),
             survival=plain.get("survival"),
-            in_use=plain.get("in_use"),
+            is_champion=plain.get("is_champion", plain.get("in_use")),
             no_contact=plain.get("no_contact"),
             not_at_risk=plain.get("not_at_risk", 0),
             not_predicted=plain.get("not_predicted"),
@@ -204,7 +204,7 @@ class Report:
             "validation": self.validation,
             "campaign": self.campaign and {"hold_out": None, **self.campaign},
             "comparison": self.comparison,
-            "in_use": self.in_use,
+            "is_champion": self.is_champion,
             "no_contact": self.no_contact,
             "not_predicted": self.not_predicted,
             "left_out": self.left_out,

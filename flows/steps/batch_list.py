@@ -6,7 +6,7 @@ from datetime import date
 from churnlib.io import datasets, storage
 from churnlib.io.catalog import batch_name
 from churnlib.io.datasets import Dataset, DatasetRef, ref
-from churnlib.io.footer import fact, facts, optional_facts
+from churnlib.io.footer import fact, facts, optional_fact, optional_facts
 from churnlib.metrics.batch_changes import newest_day
 from churnlib.raw.past_batches import predicted_months
 from churnlib.report.batch_list import BatchList, Predicted, list_riskiest
@@ -60,6 +60,7 @@ def list_batch(
         as_of=date.fromisoformat(as_of),
         horizon_months=horizon,
         model_version=version,
+        rule=optional_fact(predictions, "threshold_rule"),
         no_contact=fact(predictions, "no_contact"),
         before=None if before is None else batch_name(*_days(fact(before, "window"))),
         warnings=footer_warnings(predictions),

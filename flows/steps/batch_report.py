@@ -108,7 +108,7 @@ def score_batch(
             "not_at_risk": not_at_risk,
             "not_predicted": count_by_group(rows.filter(pl.col(PROBABILITY).is_null())),
         },
-        in_use=True,
+        is_champion=True,
         no_contact=optional_fact(predictions, "no_contact"),
         campaign=_campaign(known, predictions, context),
         **breakdown(known, segments, evaluation.most_values),

@@ -31,7 +31,7 @@ class Gate:
         terms: The terms of a comparison.
         ruling: The decision, if metrics are not compared.
         past: The comparison that made the model champion, if one did.
-        in_use: Whether the model is the champion before the back-test.
+        is_champion: Whether the model is the champion before the back-test.
         leaks: Whether the model's training labels became available after the window opens.
         contact_outcomes: How many subscriptions must have churned, and how many must not have,
             before anyone is contacted.
@@ -43,7 +43,7 @@ class Gate:
     terms: Terms
     ruling: Ruling | None
     past: dict[str, Any] | None
-    in_use: bool
+    is_champion: bool
     leaks: bool
     contact_outcomes: int
     configuration: str | None = None
@@ -60,7 +60,7 @@ def gate_of(run: Run, state: ModelState, model: DatasetRef, *, leaks: bool) -> G
         terms=Terms.of(run.settings.champion),
         ruling=None,
         past=past.model_dump(mode="json", exclude={"when"}) if past else None,
-        in_use=version == state.pointer,
+        is_champion=version == state.pointer,
         leaks=leaks,
         contact_outcomes=run.settings.contact_outcomes,
     )

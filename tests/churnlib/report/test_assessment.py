@@ -75,7 +75,7 @@ def test_advice_to_contact_nobody_says_why() -> None:
 
 
 def test_comparison_on_other_subscriptions_names_their_dates() -> None:
-    later = replace(REPORT, as_of=date(2025, 4, 1), in_use=True)
+    later = replace(REPORT, as_of=date(2025, 4, 1), is_champion=True)
     (champion,) = (answer for answer in assess(later).answers if answer.key == "champion")
     assert (champion.question, champion.verdict.head) == (
         "When it became champion",
@@ -132,15 +132,15 @@ def test_candidate_without_outcomes_leaves_the_champion() -> None:
 
 
 @pytest.mark.parametrize(
-    ("in_use", "head"),
+    ("is_champion", "head"),
     [
         (True, "Contact the riskiest 71%."),
         (False, "If you use this model: contact the riskiest 71%."),
         (None, "If you use this model: contact the riskiest 71%."),
     ],
 )
-def test_advice_on_a_model_not_in_use_is_conditional(in_use: bool | None, head: str) -> None:
-    assert assess(replace(REPORT, comparison=None, in_use=in_use)).advice.head == head
+def test_advice_without_a_champion_is_conditional(is_champion: bool | None, head: str) -> None:
+    assert assess(replace(REPORT, comparison=None, is_champion=is_champion)).advice.head == head
 
 
 def test_model_worse_than_the_baseline_is_not_recommended_even_in_use() -> None:
@@ -149,7 +149,7 @@ def test_model_worse_than_the_baseline_is_not_recommended_even_in_use() -> None:
         churn_probability="baseline_probability",
         baseline_probability="churn_probability",
     )
-    assessment = assess(make_report(swapped, comparison=None, in_use=True))
+    assessment = assess(make_report(swapped, comparison=None, is_champion=True))
     assert assessment.head == "Better than chance, but worse than a logistic regression."
     assert assessment.advice.head == (
         "Find out why a logistic regression ranks better before you use this model."
@@ -177,7 +177,9 @@ def test_nobody_is_contacted_before_a_good_back_test() -> None:
 
 
 def batch(scored: pl.DataFrame, **changes: Any) -> Verdict:
-    report = make_report(scored, name="batch_score_report", comparison=None, in_use=True, **changes)
+    report = make_report(
+        scored, name="batch_score_report", comparison=None, is_champion=True, **changes
+    )
     return assess(report).advice
 
 
@@ -215,7 +217,7 @@ def test_report_without_a_campaign_has_no_recommendation() -> None:
 
 
 def test_incomplete_batch_is_to_be_predicted_again_instead_of_judging_the_model() -> None:
-    few = make_report(make_scored(11), name="batch_score_report", comparison=None, in_use=True)
+    few = make_report(make_scored(11), name="batch_score_report", comparison=None, is_champion=True)
     assert assess(few).advice.head != "Predict this batch again: it is incomplete."
     incomplete = replace(few, not_predicted=140)
     assert incomplete.is_incomplete

@@ -49,6 +49,7 @@ def batch_list(
         as_of=date(2024, 5, 1),
         horizon_months=6,
         model_version="v1",
+        rule="break_even",
         before=of_before,
         **list_riskiest(Predicted(predictions(decided), threshold), others),
         **more,
@@ -89,6 +90,8 @@ def test_formats_tell_the_same() -> None:
     assert "WARNING: mind <this>" in texts[".txt"] and "mind &lt;this&gt;" in texts[".html"]
     for told in ("At risk: hawk, 2024-05", "Contact 96 of 300 subscriptions", "1001"):
         assert told in texts[".txt"] and told in texts[".html"]
-    assert "The list has 101; the predictions name all of them." in texts[".txt"]
+    text = " ".join(texts[".txt"].split())
+    assert "a risk of 60.0% or more, the break-even probability (campaign.threshold)." in text
+    assert "The list has 101; the predictions have all of them" in text
     assert "still on it" in texts[".txt"] and "+79.7" in texts[".txt"]
     assert max(map(len, texts[".txt"].splitlines())) <= 80

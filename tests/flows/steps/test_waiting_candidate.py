@@ -30,7 +30,7 @@ GATE = Gate(
     Terms.of(ChampionSettings()),
     ruling=None,
     past=None,
-    in_use=False,
+    is_champion=False,
     leaks=False,
     contact_outcomes=30,
     configuration="a",
