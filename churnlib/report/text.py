@@ -22,6 +22,11 @@ def to_text(report: Report) -> str:
     return for_terminal(_lines(report))
 
 
+def verdict_of(text: str) -> str:
+    """Takes the first two paragraphs of a rendered report: what it is about, and its verdict."""
+    return "\n\n".join(text.split("\n\n", 2)[:2])
+
+
 def for_terminal(lines: Iterable[str]) -> str:
     """Joins lines; not every terminal has the characters that pages use."""
     text = "\n".join(map(one_line, lines)).replace(MINUS, "-").replace(MISSING, "-")

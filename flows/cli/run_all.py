@@ -21,6 +21,7 @@ from flows.cli.session import checked_settings
 from flows.score import score
 from flows.steps.database_tables import read_once
 from flows.steps.past_predictions import day_to_predict
+from flows.steps.reports import verdicts_only
 from flows.train import train_from_raw
 
 SHOWN_LINES = 19
@@ -28,6 +29,7 @@ SHOWN_LINES = 19
 
 
 @read_once()
+@verdicts_only()
 def run_all(run: RunOptions, *, replace: bool = False) -> list[str]:
     """Trains from raw, back-tests, predicts an earlier batch and scores it, predicts the latest.
 

@@ -1,7 +1,9 @@
 """Inputs and facts shared by the tasks that write reports."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +11,7 @@ from churnlib.errors import error_prefix
 from churnlib.io import storage
 from churnlib.io.datasets import DatasetRef
 from churnlib.model.sample import describe_sample
+from churnlib.report.text import verdict_of
 from churnlib.schemas.raw_tables import RawTables
 from churnlib.settings import (
     CohortSettings,
@@ -195,10 +198,27 @@ def check_segments(settings: Settings) -> None:
         check_segments(settings.evaluation.segments, settings)
 
 
+_VERDICTS_ONLY = ContextVar("verdicts_only", default=False)
+
+
+@contextmanager
+def verdicts_only() -> Iterator[None]:
+    """Shows the verdicts of reports alone in the log, where several follow one another."""
+    token = _VERDICTS_ONLY.set(True)
+    try:
+        yield
+    finally:
+        _VERDICTS_ONLY.reset(token)
+
+
 def show(reports: tuple[DatasetRef, ...]) -> None:
     """Shows a report in the log and on the run's page, even if it came from the cache."""
-    data, text, _ = (report.uri for report in reports)
-    run_logger().info("%s\n\n%s", text, storage.read_bytes(text).decode())
+    data, text, page = (report.uri for report in reports)
+    whole = storage.read_bytes(text).decode()
+    if _VERDICTS_ONLY.get():
+        run_logger().info("%s\n\n%s\n", page, verdict_of(whole))
+    else:
+        run_logger().info("%s\n\n%s", text, whole)
     show_report(reports[-1], json.loads(storage.read_bytes(data)))
 
 

@@ -18,7 +18,7 @@ from churnlib.metrics.evaluate import evaluate
 from churnlib.report.content import GROUPS, TITLES, Report
 from churnlib.report.html import to_html
 from churnlib.report.tables import MAX_FEATURES
-from churnlib.report.text import WIDTH, to_text
+from churnlib.report.text import WIDTH, to_text, verdict_of
 from churnlib.report.write import write_report
 from tests.churnlib.report.samples import IMPORTANCE, in_training, make_report, make_scored
 
@@ -47,6 +47,14 @@ def test_title_of_a_batch_has_its_month_and_further_days(last: date, name: str) 
     report = make_report(make_scored(11), name="batch_score_report", window=window)
     assert to_text(report).startswith(f"Batch score: game1, {name}\n")
     assert f"<title>Batch score: game1, {name}</title>" in to_html(report)
+
+
+def test_verdict_of_a_text_is_what_comes_before_its_sections() -> None:
+    text = to_text(make_report(make_scored(200)))
+    head, verdict = verdict_of(text).split("\n\n")
+    assert head == "\n".join(text.splitlines()[:3])
+    assert "Compared with chance" in verdict
+    assert text.removeprefix(verdict_of(text)).lstrip("\n").startswith("METRICS\n")
 
 
 REPORT = Report(

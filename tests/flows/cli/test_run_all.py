@@ -23,9 +23,13 @@ def test_run_says_why_it_skips_a_batch(
     may[1] = may[1].replace("30", "31")
     arguments = empty_studio.arguments(GAME, *june)
     assert main(["run", *arguments]) == DONE
-    text = capsys.readouterr().out.partition("as of 2025-01-01:")[2]
+    printed = capsys.readouterr()
+    text = printed.out.partition("as of 2025-01-01:")[2]
     assert "predictions_2024-06.parquet" in text
     assert "skipped" not in text
+    for report in ("in_sample_report", "score_report", "batch_score_report_2024-06"):
+        assert f"{report}.html\n\n" in printed.err
+    assert "ROC AUC" in printed.err and "METRICS" not in printed.err  # Verdicts alone.
     assert main(["run", *arguments, *may, "--set=allow_label_overlap=true"]) == 0
     text = capsys.readouterr().out.partition("as of 2025-01-01:")[2]
     assert "their score" not in text
