@@ -66,7 +66,7 @@ def features(data_dir: Path, game: str) -> None:
     build_window_features.fn(
         standard,
         tuple(tables[spec.name] for spec in raw.activity),
-        no_contacts(catalog, settings),
+        no_contacts(catalog, settings, standard),
         catalog.features("train"),
         WindowRequest(
             whole,
@@ -79,11 +79,12 @@ def features(data_dir: Path, game: str) -> None:
     )
 
 
-def no_contacts(catalog: Catalog, settings: Settings) -> DatasetRef:
+def no_contacts(catalog: Catalog, settings: Settings, standard: DatasetRef) -> DatasetRef:
     """Writes that no earlier batch contacted anyone."""
     types = raw_tables(settings).subscriptions.types
     ids = {name: str(types[name]) for name in (CHAR_ID, SUB_ID)}
-    return collect_contacts.fn((), catalog.contacts(), ids)
+    output, engine = catalog.contacts(), settings.engine
+    return collect_contacts.fn((), standard, output, ids, engine=engine)
 
 
 def _opened(data_dir: Path, game: str) -> tuple[Settings, Catalog]:

@@ -95,7 +95,7 @@ def features_of(folder: str) -> Build:
     )
     places = (catalog.standard_features(), catalog.checked("character_currency"))
     standard, currency = (datasets.ref(place) for place in places)
-    tables = (standard, no_contacts(catalog, settings), currency)
+    tables = (standard, no_contacts(catalog, settings, standard), currency)
     function = partial(window_features, request=request)
     return Build(function, tables, catalog.features("train"), BUILD_ID)
 
