@@ -97,8 +97,8 @@ def collect_contacts(
 def _reached(predictions: DatasetRef) -> int:
     """About how many subscriptions a batch contacted or held out."""
     facts = optional_facts(predictions, "contacted", "campaign")
-    contacted: int = facts["contacted"] or 0
-    return round(contacted / (1 - facts["campaign"]["hold_out_share"]))
+    share: float = facts["campaign"]["hold_out_share"]
+    return round((facts["contacted"] or 0) / (1 - share))
 
 
 def _sorted(frames: Iterable[pl.LazyFrame]) -> pl.DataFrame:
