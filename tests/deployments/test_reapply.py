@@ -21,6 +21,8 @@ from deployments.apply import main
 from deployments.generate import WORK_POOL, deployment
 from deployments.write_automations import is_applied
 
+pytestmark = pytest.mark.slow
+
 GAME = "game2"
 PREDICT, SCORE = f"batch-predict/{GAME}", f"score/{GAME}"
 TRIGGER = f"{GAME}: a new model is back-tested"
@@ -112,7 +114,6 @@ def test_applying_again_writes_nothing(
     assert "manually" not in again
 
 
-@pytest.mark.slow
 def test_files_switch_off_what_they_switched_on(
     project: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -149,7 +150,6 @@ def test_what_was_paused_manually_stays_paused(
     ]
 
 
-@pytest.mark.slow
 def test_what_was_added_manually_stays(
     project: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -176,7 +176,6 @@ def test_what_was_added_manually_stays(
     assert capsys.readouterr().out.count("because it was added manually") == 2
 
 
-@pytest.mark.slow
 def test_schedule_that_was_removed_manually_stays_away(
     project: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -188,7 +187,6 @@ def test_schedule_that_was_removed_manually_stays_away(
     assert "because it was removed manually" in capsys.readouterr().out
 
 
-@pytest.mark.slow
 def test_parameters_and_definitions_that_were_changed_manually_stay(
     project: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -210,7 +208,6 @@ def test_parameters_and_definitions_that_were_changed_manually_stay(
     assert f"automation {AGAIN} keeps the definition that was changed manually" in told
 
 
-@pytest.mark.slow
 def test_what_an_older_version_applied_keeps_its_switches(project: Project) -> None:
     project.apply()
     for name in (PREDICT, SCORE):
@@ -238,7 +235,6 @@ def test_what_an_older_version_applied_keeps_its_switches(project: Project) -> N
     assert [s.active for s in project.deployment(PREDICT).schedules] == [True]
 
 
-@pytest.mark.slow
 def test_names_of_older_versions_remain_until_pruned(
     project: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -283,7 +279,6 @@ def kill(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int, bool], None
     at(-2, True)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("sent", [False, True])
 def test_apply_that_is_killed_at_any_request_switches_nothing_off(
     project: Project, kill: Callable[[int, bool], None], sent: bool

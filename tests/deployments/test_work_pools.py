@@ -26,6 +26,8 @@ from deployments.work_pools import (
     text,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def template(pool_type: str) -> dict[str, Any]:
     content: dict[str, Any] = json.loads((FOLDER / f"{pool_type}.json").read_text())

@@ -11,6 +11,8 @@ from tests.base import raw_tables
 from tests.flows.studio import Say, Studio, is_refusal, written
 from tests.variants import slow_but
 
+pytestmark = pytest.mark.slow
+
 GAME = "game1"
 
 

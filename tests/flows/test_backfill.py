@@ -19,6 +19,8 @@ from flows.cli.main import main
 from flows.steps.months import months_between
 from tests.flows.studio import FAST, Studio, writes
 
+pytestmark = pytest.mark.slow
+
 GAME = "game1"
 LINE = ("--game", GAME, "--flow")
 PREDICTIONS = f"07_model_output/{GAME}"
@@ -70,7 +72,6 @@ def test_backfill_skips_finished_months(trained: Studio) -> None:
     assert {Path(name).name for name in changed} == {"predictions_2024-06.parquet"}
 
 
-@pytest.mark.slow
 def test_backfill_with_refresh_runs_every_task_again_once(
     trained: Studio, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -87,7 +88,6 @@ def test_backfill_with_refresh_runs_every_task_again_once(
     }
 
 
-@pytest.mark.slow
 def test_backfill_leaves_the_predictions_of_an_earlier_champion(trained: Studio) -> None:
     fill(trained, "batch_predict", "2024-05", "2024-05")
     before = trained.snapshot("07*/**")
@@ -97,7 +97,6 @@ def test_backfill_leaves_the_predictions_of_an_earlier_champion(trained: Studio)
     trained.run("train", GAME)
 
 
-@pytest.mark.slow
 def test_backfill_continues_after_failed_months_and_lists_them(
     trained: Studio, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -121,7 +120,6 @@ def test_backfill_continues_after_failed_months_and_lists_them(
     assert progress.data == 100
 
 
-@pytest.mark.slow
 def test_backfill_scores_months_by_standard_features_built_once(trained: Studio) -> None:
     fill(trained, "batch_predict", "2024-05", "2024-06")
     (trained.data / f"03_primary/{GAME}/standard_features.parquet").unlink()

@@ -17,6 +17,8 @@ from churnlib.versions.manifest import MANIFEST
 from flows.cli.main import main
 from tests.flows.studio import Say, Studio, is_refusal
 
+pytestmark = pytest.mark.slow
+
 GAME = "game1"
 BATCH = f"07_model_output/{GAME}/predictions_2024-06.parquet"
 
@@ -152,7 +154,6 @@ def test_batch_score_refuses_predictions_that_match_no_subscription(
     assert is_refusal(output, expected), output
 
 
-@pytest.mark.slow
 def test_batch_score_shows_baselines_and_segments_if_predictions_have_them(
     complete: Studio,
 ) -> None:

@@ -3,12 +3,15 @@
 from datetime import date
 
 import polars as pl
+import pytest
 
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import ref
 from churnlib.io.footer import fact
 from tests.flows.models import GAME
 from tests.flows.studio import Say, Studio, bits, written
+
+pytestmark = pytest.mark.slow
 
 BATCH = f"07_model_output/{GAME}/predictions_2024-12.parquet"
 

@@ -13,6 +13,8 @@ from tests.base import raw_tables
 from tests.flows.models import champion
 from tests.flows.studio import BATCH_DAY, LAST_DAY, ROOT, Studio, python, writes, written
 
+pytestmark = pytest.mark.slow
+
 GAME = "game1"
 MODEL = {"model", "in_sample_report", "registry"}
 FEATURES = {"train_features"} | MODEL
@@ -72,7 +74,6 @@ def change(studio: Studio, table: str) -> None:
         ("character_currency", {"character_currency"} | FEATURES | IN_USE),
     ],
 )
-@pytest.mark.slow
 def test_cache_changed_raw_table_runs_again_what_depends_on_it(
     settled: Studio, caplog: pytest.LogCaptureFixture, table: str, expected: set[str]
 ) -> None:
@@ -102,7 +103,6 @@ def test_cache_change_outside_the_features_does_not_train_again(
     assert {path: after[path][1] for path in kept} == {path: before[path][1] for path in kept}
 
 
-@pytest.mark.slow
 def test_cache_reordered_raw_tables_are_only_checked_again(
     settled: Studio, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -138,7 +138,6 @@ def test_cache_changed_setting_runs_again_what_reads_it(
     assert written(caplog.text) == expected
 
 
-@pytest.mark.slow
 def test_cache_other_day_keeps_the_checked_tables(
     settled: Studio, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -146,7 +145,6 @@ def test_cache_other_day_keeps_the_checked_tables(
     assert written(caplog.text) == STANDARD
 
 
-@pytest.mark.slow
 def test_cache_refresh_of_a_composite_runs_every_task_again_once(
     settled: Studio, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -169,7 +167,6 @@ OUTPUTS = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "damage", [Path.unlink, lambda file: file.write_bytes(b"other")], ids=["deleted", "tampered"]
 )
@@ -185,7 +182,6 @@ def test_cache_lost_outputs_are_written_again_as_they_were(
     assert {path: settled.file(path).read_bytes() for path in before} == before
 
 
-@pytest.mark.slow
 def test_cache_tampered_model_is_fitted_again(
     settled: Studio, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -196,7 +192,6 @@ def test_cache_tampered_model_is_fitted_again(
     assert champion(settled) > version
 
 
-@pytest.mark.slow
 def test_cache_changed_line_in_a_pure_function_runs_again_what_calls_it(
     settled: Studio, tmp_path: Path
 ) -> None:

@@ -16,11 +16,12 @@ from tests.churnlib.versions.samples import make_evidence
 from tests.flows.models import GAME, champion
 from tests.flows.studio import BATCH_DAY, Say, Studio
 
+pytestmark = pytest.mark.slow
+
 BATCH = f"07_model_output/{GAME}/predictions_2024-06.parquet"
 REPORT = f"08_reporting/{GAME}/batch_score_report_2024-06.json"
 
 
-@pytest.mark.slow
 def test_contacts_follow_from_the_last_back_test(restored: Studio, say: Say) -> None:
     studio, line = restored, ("batch-predict", GAME, "--as-of", BATCH_DAY)
 

@@ -9,6 +9,8 @@ from churnlib.raw.quality_warnings import LATER
 from tests.flows.models import champion
 from tests.flows.studio import LAST_DAY, Say, Studio, bits
 
+pytestmark = pytest.mark.slow
+
 GAME = "game1"
 TABLE = "character_currency"
 
@@ -18,7 +20,6 @@ def raw(complete: Studio) -> pl.DataFrame:
     return complete.raw(GAME, TABLE)
 
 
-@pytest.mark.slow
 def test_future_row_does_not_move_the_day(
     complete: Studio, say: Say, raw: pl.DataFrame, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -12,6 +12,8 @@ from flows.engine.tries import LONGEST_NAME, changes_of_try
 from tests.flows.models import GAME
 from tests.flows.studio import BATCH_DAY, LAST_DAY, Say, Studio, is_refusal
 
+pytestmark = pytest.mark.slow
+
 BATCH = f"07_model_output/{GAME}/predictions_2024-06.parquet"
 
 

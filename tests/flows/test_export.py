@@ -11,6 +11,8 @@ from churnlib.io.catalog import Catalog
 from tests.flows.models import GAME
 from tests.flows.studio import BATCH_DAY, Say, Studio, is_refusal, written
 
+pytestmark = pytest.mark.slow
+
 LINE = ("batch-predict", GAME, "--as-of", BATCH_DAY)
 BATCH = f"07_model_output/{GAME}/predictions_2024-06.parquet"
 TO = "--set=delivery.to=sqlite:///out.db"

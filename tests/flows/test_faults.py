@@ -9,6 +9,8 @@ import pytest
 from churnlib.io.table_writer import TableWriter
 from tests.flows.studio import BATCH_DAY, LAST_DAY, Say, Studio, is_refusal, python
 
+pytestmark = pytest.mark.slow
+
 GAME = "game1"
 
 
@@ -259,7 +261,6 @@ def test_score_of_a_training_window_warns_if_allowed(complete: Studio) -> None:
     assert warning in complete.file(f"08_reporting/{GAME}/score_report.txt").read_text()
 
 
-@pytest.mark.slow
 def test_every_report_warns_of_an_allowed_label_overlap(complete: Studio) -> None:
     settings = ("--set=windows.score.start=-9", "--set=allow_label_overlap=true")
     for flow in ("train", "score", "batch_score"):
@@ -273,7 +274,6 @@ def test_every_report_warns_of_an_allowed_label_overlap(complete: Studio) -> Non
         assert len([warning for warning in warnings if warning.startswith(expected)]) == 1, name
 
 
-@pytest.mark.slow
 def test_error_in_a_process_of_its_own_is_one_message(
     complete: Studio, spoil: Callable[[str, str | None], None]
 ) -> None:
@@ -315,7 +315,6 @@ def test_unexpected_error_shows_its_traceback(
     assert complete.outputs() == before
 
 
-@pytest.mark.slow
 def test_train_on_features_of_other_raw_data_warns_in_the_report(
     complete: Studio, spoil: Callable[[str, str | None], None]
 ) -> None:
@@ -329,7 +328,6 @@ def test_train_on_features_of_other_raw_data_warns_in_the_report(
     assert complete.json(f"08_reporting/{GAME}/in_sample_report.json")["warnings"] == []
 
 
-@pytest.mark.slow
 def test_every_report_warns_of_features_that_leak(empty_studio: Studio) -> None:
     leaky = {"standard.undated_totals": True}
     for flow, day in (

@@ -23,7 +23,7 @@ from tests.flows.models import (
 )
 from tests.flows.studio import Studio
 
-pytestmark = pytest.mark.usefixtures("lenient_floor")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("lenient_floor")]
 SEEN = {"allow_label_overlap": True, "windows.score.start": -31}
 """Settings that back-test a model on the subscriptions that it was trained on."""
 
@@ -96,7 +96,6 @@ def test_gate_refuses_a_worse_candidate_for_good(
     assert champion(studio) == second
 
 
-@pytest.mark.slow
 def test_gate_promotes_a_candidate_that_can_be_rolled_back(
     with_candidate: Studio, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -135,7 +134,6 @@ def test_gate_promotes_a_candidate_that_can_be_rolled_back(
     assert causes == ["training", "back-test", "roll back", "manual"]
 
 
-@pytest.mark.slow
 def test_gate_only_reports_if_promotion_is_manual(
     with_candidate: Studio, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -180,7 +178,6 @@ def test_gate_is_undecided_on_a_cohort_that_both_models_were_trained_on(
     )
 
 
-@pytest.mark.slow
 def test_gate_is_undecided_about_a_trial_with_other_features(
     restored: Studio,
 ) -> None:
@@ -202,7 +199,6 @@ def test_gate_is_undecided_about_a_trial_with_other_features(
     assert score_report(restored)["model_version"] == first
 
 
-@pytest.mark.slow
 def test_gate_replaces_a_champion_with_features_other_than_the_games(
     restored: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -214,7 +210,6 @@ def test_gate_replaces_a_champion_with_features_other_than_the_games(
     assert "than the game's settings now require" in score_report(restored)["comparison"]["reason"]
 
 
-@pytest.mark.slow
 def test_gate_replaces_a_champion_that_cannot_be_loaded(restored: Studio) -> None:
     first = champion(restored)
     made_by_another_library(restored, first)
@@ -242,7 +237,6 @@ def made_by_another_library(studio: Studio, version: str) -> None:
     manifest.write_text(json.dumps(content))
 
 
-@pytest.mark.slow
 def test_gate_replaces_a_damaged_champion_by_the_existing_candidate(
     with_candidate: Studio,
 ) -> None:

@@ -22,6 +22,8 @@ from churnlib.versions.registry import write_registry
 from tests.flows.models import GAME, LENIENT, candidate, champion, registry
 from tests.flows.studio import LAST_DAY, Say, Studio, is_refusal
 
+pytestmark = pytest.mark.slow
+
 BEFORE = "2024-12-01"
 """The day of a run before the last."""
 
@@ -116,7 +118,6 @@ def test_candidate_has_a_model_in_use_once_it_is_promoted(
     assert read_manifest(place)["seed"] == 8
 
 
-@pytest.mark.slow
 def test_training_refreshes_the_champion_without_a_comparison(
     empty_studio: Studio, say: Say
 ) -> None:

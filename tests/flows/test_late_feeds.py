@@ -15,6 +15,8 @@ from flows.engine import events
 from tests.flows.models import champion
 from tests.flows.studio import BATCH_DAY, Say, Studio, is_refusal
 
+pytestmark = pytest.mark.slow
+
 GAME = "game1"
 REPORTS = {
     "train": "in_sample_report",

@@ -22,6 +22,8 @@ from flows.map.write import PAGE
 from tests.flows.studio import BATCH_DAY, FAST, Studio, bits, is_refusal, python
 from tests.store_server import StoreServer
 
+pytestmark = pytest.mark.slow
+
 GAME = "game1"
 VERSION = re.compile(r"\d{8}T\d{9}Z")
 VERSIONED = (".skops", "manifest.json", "champion.json", "registry.json")
@@ -150,7 +152,6 @@ def test_the_overview_names_a_store_that_fails(
     assert "game1: error: s3://nobody-s/data" in capsys.readouterr().out
 
 
-@pytest.mark.slow
 def test_every_flow_writes_the_same_to_an_object_store_as_to_a_folder(
     complete_there: Shop, studio: Studio
 ) -> None:
@@ -163,7 +164,6 @@ def test_every_flow_writes_the_same_to_an_object_store_as_to_a_folder(
     assert models[0].fingerprint != models[1].fingerprint
 
 
-@pytest.mark.slow
 def test_every_flow_is_taken_from_the_cache_in_an_object_store(
     complete_there: Shop, log: pytest.LogCaptureFixture
 ) -> None:
@@ -173,7 +173,6 @@ def test_every_flow_is_taken_from_the_cache_in_an_object_store(
     assert complete_there.outputs() == before
 
 
-@pytest.mark.slow
 def test_a_changed_object_runs_again_what_depends_on_it(
     complete_there: Shop, store_server: StoreServer, log: pytest.LogCaptureFixture
 ) -> None:
@@ -190,7 +189,6 @@ def test_a_changed_object_runs_again_what_depends_on_it(
     complete_there.run("standard_features")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "more"),
     [
@@ -220,7 +218,6 @@ def test_a_write_that_fails_leaves_earlier_outputs(
     load_model(champion(Catalog(complete_there.uri, GAME)))
 
 
-@pytest.mark.slow
 def test_the_overview_lists_the_outputs_in_an_object_store(
     complete_there: Shop, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -232,7 +229,6 @@ def test_the_overview_lists_the_outputs_in_an_object_store(
     assert "nothing yet" not in output
 
 
-@pytest.mark.slow
 def test_the_map_shows_the_state_of_an_object_store(complete_there: Shop, tmp_path: Path) -> None:
     assert main(["map", "--game", GAME, "--data-dir", complete_there.uri]) == 0
     page = storage.read_bytes(f"{complete_there.uri}/{PAGE}").decode()
@@ -250,7 +246,6 @@ def test_the_map_shows_the_state_of_an_object_store(complete_there: Shop, tmp_pa
     storage.remove(f"{complete_there.uri}/{PAGE}")
 
 
-@pytest.mark.slow
 def test_the_real_command_line_takes_the_store_from_the_environment(
     there: Shop, tmp_path: Path
 ) -> None:

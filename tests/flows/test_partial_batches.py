@@ -16,6 +16,8 @@ from flows.engine import events
 from tests.flows.models import champion
 from tests.flows.studio import BATCH_DAY, FAST, LAST_DAY, Say, Studio
 
+pytestmark = pytest.mark.slow
+
 GAME = "game1"
 JUNE = date(2024, 6, 1)
 WARN = "--set=raw.on_late=warn"
@@ -43,7 +45,6 @@ def fill(studio: Studio, first: str, last: str) -> list[dict[str, str]]:
     return [result.row for result in results]
 
 
-@pytest.mark.slow
 def test_partial_batch_is_made_again_by_its_model_and_then_kept(restored: Studio, say: Say) -> None:
     studio, place = restored, Catalog(str(restored.data), GAME).predictions(JUNE)
     whole, version = read_batch(place, JUNE), champion(restored)
@@ -109,7 +110,6 @@ def test_months_without_predictions_are_named_in_log_event_and_overview(
     assert "batch incomplete" not in listed
 
 
-@pytest.mark.slow
 def test_run_without_a_new_month_says_so(complete: Studio, say: Say) -> None:
     since = "no new month since 2024-12 in sub_data, 2025-01 in character_currency"
     again = say(complete, "batch_predict", GAME)

@@ -12,8 +12,6 @@ from churnlib.report.html import to_html
 from tests.chromium import CHROMIUM
 from tests.churnlib.report.samples import in_training, make_report, make_scored
 
-pytestmark = pytest.mark.slow
-
 PHONE, DESK = 390, 1280
 SCORED = make_scored()
 NOBODY = SCORED.head(12).with_columns(sub_churn=pl.lit(0, pl.Int8))
@@ -36,7 +34,10 @@ PAGES: dict[str, tuple[Report, pl.DataFrame]] = {
     ),
 }
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed"),
+]
 every_page = pytest.mark.parametrize("name", PAGES)
 
 

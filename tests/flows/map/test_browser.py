@@ -20,15 +20,16 @@ from flows.map.write import PAGE, write_map
 from tests.chromium import CHROMIUM
 from tests.colours import contrast
 
-pytestmark = pytest.mark.slow
-
 GAME = "game1"
 DESK: ViewportSize = {"width": 1280, "height": 900}
 PHONE: ViewportSize = {"width": 390, "height": 844}
 SCHEMES = ("light", "dark")
 SCORES = {"n": 1000, "positives": 90, "roc_auc": 0.75}
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed"),
+]
 
 # Of each element with a text of its own the colours of the text and behind it, and whether it is
 # shown. In the diagram, the rectangle of the same group is behind a text.
