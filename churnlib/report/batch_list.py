@@ -1,8 +1,7 @@
 """The list of a batch: its riskiest subscriptions, and what changed since the batch before."""
 
-import json
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any
 
@@ -11,17 +10,12 @@ import polars as pl
 from churnlib.io.catalog import batch_name
 from churnlib.metrics.batch_changes import (
     LISTED,
-    LISTED_SHARE,
     BatchChanges,
     add_listed,
     compare_batches,
     most_moved,
 )
-from churnlib.report.campaign import RULES
-from churnlib.report.formatting import capital, count, counted, exact_share, points, share
-from churnlib.report.sections import Section
-from churnlib.report.tables import Cell, Table
-from churnlib.report.text import for_terminal, section_lines
+from churnlib.report.formatting import count, counted
 from churnlib.schemas.columns import (
     CHAR_ID,
     IN_A_ROW,
@@ -35,11 +29,9 @@ from churnlib.schemas.columns import (
 
 MOST_ROWS = 100
 """The number of subscriptions of the list that the page shows; the predictions have all."""
-FIRST_ROWS = 20
-"""The number of them in the text."""
 MOST_MOVED = 10
 """The number of subscriptions whose risk moved most that are shown."""
-_COLUMNS = {
+COLUMNS = {
     SUB_ID: "subscription",
     CHAR_ID: "character",
     SUB_START_DATE: "started",
@@ -52,13 +44,6 @@ _COLUMNS = {
     "action": "action",
 }
 """The headings of columns; those that the rows lack are left out."""
-_MEANINGS = {
-    TENURE: "tenure: months since the start",
-    MONTHS_LEFT: "left: months left of the term",
-    IN_A_ROW: "missed: months missed in a row up to now",
-    PREVIOUS: "before: the risk in the batch before",
-    "change": "change: in percentage points",
-}
 
 
 @dataclass(frozen=True)
@@ -135,23 +120,6 @@ class BatchList:
             "window": {"start": str(self.window[0]), "end": str(self.window[1])},
         }
 
-    def texts(self) -> dict[str, str]:
-        """The list in all formats, by the suffix of their files."""
-        from churnlib.report.html import template  # It loads Matplotlib.
-
-        return {
-            ".json": json.dumps(self.to_json(), indent=2, default=str) + "\n",
-            ".txt": for_terminal(_lines(self)),
-            ".html": template("plain.html.jinja").render(
-                title=self.title,
-                subtitle=self.subtitle,
-                verdict=self.head,
-                points=(),
-                warnings=self.warnings,
-                sections=tuple(_sections(self)),
-            ),
-        }
-
 
 @dataclass(frozen=True)
 class Predicted:
@@ -191,7 +159,7 @@ def list_riskiest(now: Predicted, before: Predicted | None = None) -> dict[str, 
     action = (
         pl.when("held_out").then(pl.lit("held out")).when("contact").then(pl.lit("contact"))
     ).alias("action")
-    shown = [name for name in _COLUMNS if name in rows.columns]
+    shown = [name for name in COLUMNS if name in rows.columns]
     if TENURE in shown:
         shown.remove(SUB_START_DATE)
     reached = rows.filter(LISTED).sort("risk_rank")
@@ -208,63 +176,3 @@ def list_riskiest(now: Predicted, before: Predicted | None = None) -> dict[str, 
         "moved": tuple(most_moved(rows, MOST_MOVED).select(*shown, "change").to_dicts()),
         "changes": compare_batches(rows, before.listed) if before and is_alike else None,
     }
-
-
-def _lines(batch: BatchList) -> Iterator[str]:
-    yield batch.title
-    yield batch.subtitle
-    yield ""
-    yield batch.head
-    yield from (f"WARNING: {warning}" for warning in batch.warnings)
-    for section in _sections(batch):
-        yield from section_lines(section)
-
-
-def _sections(batch: BatchList) -> Iterator[Section]:
-    if batch.contacted is None:
-        lead = f"The riskiest {share(LISTED_SHARE)} of the batch."
-    elif batch.threshold is None:
-        lead = "Nobody reaches the threshold."
-    else:
-        rule = f", {RULES[batch.rule]}" if batch.rule in RULES else ""
-        lowest = f"{exact_share(batch.threshold)} or more{rule}"
-        lead = f"Those with a risk of {lowest}. The riskiest come first."
-    mean = batch.mean_probability
-    average = "" if mean is None else f" The mean risk of the batch is {exact_share(mean)}."
-    title = "This month's list"
-    shown = _table(title, batch.listed)
-    if batch.on_list > len(batch.listed):
-        whole = f"The list has {count(batch.on_list)}"
-        more = f"{whole}; the predictions have all of them, also as CSV with [delivery]."
-        shown = replace(shown, notes=(more, *shown.notes))
-    yield Section("list", title, f"{lead}{average}", (shown,))
-    if batch.changes is not None:
-        yield _changes(batch, batch.changes)
-
-
-def _changes(batch: BatchList, changes: BatchChanges) -> Section:
-    facts = {
-        f"on the list of {batch.before}": changes.listed_before,
-        "still on it": changes.stayed,
-        "left it, because the risk fell": changes.fell,
-        "left it, because they churned or ended": changes.gone,
-        "new on it, because the risk rose": changes.rose,
-        "new on it, not predicted before": changes.began,
-        "on the list now": changes.listed,
-    }
-    rows = tuple((Cell(name), Cell(number, count)) for name, number in facts.items())
-    shown = [Table("The list", (), rows)]
-    if batch.moved:
-        shown.append(_table("Whose risk moved most", batch.moved))
-    lead = f"Compared with batch {batch.before}."
-    return Section("changes", "Changes", lead, tuple(shown))
-
-
-def _table(title: str, rows: tuple[Mapping[str, Any], ...]) -> Table:
-    names = [name for name in _COLUMNS if rows and name in rows[0]]
-    forms = {PROBABILITY: exact_share, PREVIOUS: exact_share, "change": points}
-    cells = tuple(tuple(Cell(row[name], forms.get(name, str)) for name in names) for row in rows)
-    headings = tuple(_COLUMNS[name] for name in names)
-    meanings = "; ".join(text for name, text in _MEANINGS.items() if name in names)
-    notes = (f"{capital(meanings)}.",) if meanings else ()
-    return Table(title, headings, cells, notes, first_rows=FIRST_ROWS)

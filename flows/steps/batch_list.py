@@ -10,6 +10,7 @@ from churnlib.io.footer import fact, facts, optional_fact, optional_facts
 from churnlib.metrics.batch_changes import newest_day
 from churnlib.raw.past_batches import predicted_months
 from churnlib.report.batch_list import BatchList, Predicted, list_riskiest
+from churnlib.report.batch_list_formats import render_list
 from churnlib.schemas.columns import IN_A_ROW, KEYS, MONTHS_LEFT, TENURE
 from churnlib.settings import CohortSettings
 from churnlib.uris import with_suffix
@@ -68,7 +69,7 @@ def list_batch(
             _predicted(predictions, features), None if before is None else _predicted(before)
         ),
     )
-    texts = listed.texts()
+    texts = render_list(listed)
     places = {suffix: with_suffix(output.uri, suffix) for suffix in texts}
     storage.write_texts({places[suffix]: text for suffix, text in texts.items()})
     return tuple(ref(Dataset(output.name, output.game, place)) for place in places.values())

@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 
 from churnlib.report.batch_list import MOST_ROWS, BatchList, Predicted, list_riskiest
+from churnlib.report.batch_list_formats import render_list
 
 ROWS = 300
 
@@ -83,7 +84,9 @@ def test_changes_are_told_if_both_lists_follow_the_same_rule() -> None:
 
 
 def test_formats_tell_the_same() -> None:
-    texts = batch_list(before=predictions(), of_before="2024-04", warnings=("mind <this>",)).texts()
+    texts = render_list(
+        batch_list(before=predictions(), of_before="2024-04", warnings=("mind <this>",))
+    )
     plain = json.loads(texts[".json"])
     assert plain["window"] == {"start": "2024-05-01", "end": "2024-05-31"}
     assert plain["changes"]["stayed"] == 101 and len(plain["listed"]) == MOST_ROWS
