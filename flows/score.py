@@ -70,6 +70,9 @@ def score(run: Run) -> tuple[DatasetRef, ...]:
     warnings += warn(
         doubtful_table_warnings(run, cohort.sources), absent_history_warnings(run, cohort.features)
     )
+    known = KnownTables(standard, sources, tables, cohort.contacts)
+    if plan.gate.is_champion and run.model is None:  # Manually promoted, it has no model in use.
+        warnings += warn(refresh_in_use(run, plan.model, known))
     reports = score_model(
         plan.model,
         plan.rivals,
@@ -82,9 +85,7 @@ def score(run: Run) -> tuple[DatasetRef, ...]:
     )
     keep_reports(run, plan.model, reports)
     if promotes(run, reports[0]):  # First, so that a champion has its model in use at once.
-        warn(
-            refresh_in_use(run, plan.model, KnownTables(standard, sources, tables, cohort.contacts))
-        )
+        warn(refresh_in_use(run, plan.model, known))
     apply_back_test(run, plan, cohort.features, reports[0])
     show(reports)
     return reports

@@ -54,15 +54,15 @@ def _predictor(catalog: Catalog, version: str, settings: Settings) -> str:
     model = catalog.model(version)
     if settings.train.in_use == AS_TESTED:
         return "batches are predicted by the model as tested (train.in_use)"
-    train = command_line("train", model, "--from-raw")
+    score = command_line("score", model, "--from-raw")
     learnt = describe_in_use(model, date.max)
     if learnt:
         return (
-            f"its model in use was fitted on {learnt}. To fit it on what is known by now: {train}"
+            f"its model in use was fitted on {learnt}. To fit it on what is known by now: {score}"
         )
     return (
-        "batches are predicted by the model as tested, until a training fits its model in use on "
-        f"all known labels: {train}"
+        "batches are predicted by the model as tested, until a back-test or a training fits its "
+        f"model in use on all known labels: {score}"
     )
 
 

@@ -19,6 +19,7 @@ from churnlib.versions.folder import load_model
 from churnlib.versions.in_use import AS_TESTED, list_in_use
 from churnlib.versions.manifest import read_manifest
 from churnlib.versions.registry import write_registry
+from flows.cli.main import main
 from tests.flows.models import GAME, LENIENT, candidate, champion, registry
 from tests.flows.studio import LAST_DAY, Say, Studio, is_refusal
 
@@ -116,6 +117,23 @@ def test_candidate_has_a_model_in_use_once_it_is_promoted(
     (place,) = in_use(with_candidate, second)
     assert before[0] == [place], "made before the registry names the champion"
     assert read_manifest(place)["seed"] == 8
+
+
+def test_back_test_of_a_manually_promoted_version_fits_its_model_in_use(
+    with_candidate: Studio,
+) -> None:
+    second = candidate(with_candidate)
+    where = ("--game", GAME, "--data-dir", str(with_candidate.data))
+    assert main(["promote", *where, "--version", second, "--force"]) == 0
+    assert champion(with_candidate) == second
+    assert in_use(with_candidate, second) == []
+    with_candidate.run("score", GAME, model=second)
+    assert in_use(with_candidate, second) == [], "a run that names the version only reports"
+    with_candidate.run("score", GAME)
+    (place,) = in_use(with_candidate, second)
+    assert read_manifest(place)["seed"] == 8
+    facts = with_candidate.json(f"08_reporting/{GAME}/score_report.json")["facts"]
+    assert facts["batches predicted by"].endswith(f"labels available up to {LAST_DAY}")
 
 
 def test_training_refreshes_the_champion_without_a_comparison(
