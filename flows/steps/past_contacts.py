@@ -59,7 +59,7 @@ def _tells_contacts(predictions: DatasetRef, day: date, ids: Mapping[str, str]) 
     writes=("04_feature/contacts",),
     settings=("engine",),
     earlier=("07_model_output/predictions",),
-    notes=("engine",),
+    notes=("standard", "engine"),
 )
 def collect_contacts(
     predictions: tuple[DatasetRef, ...],
