@@ -26,7 +26,7 @@ from flows.steps.in_use import (
 from flows.steps.own_settings import try_warnings
 from flows.steps.past_churn import past_churn_warnings
 from flows.steps.past_contacts import collect_contacts
-from flows.steps.promotion import apply_back_test, promotes, record_back_test
+from flows.steps.promotion import apply_back_test, is_of_champion, promotes, record_back_test
 from flows.steps.raw_tables import cohort_kinds
 from flows.steps.reports import check_segments, keep_reports, score_context, show
 from flows.steps.run import Run
@@ -51,7 +51,11 @@ from flows.steps.window_features import build_window_features, check_first, wind
     tables=cohort_kinds,
 )
 def score(run: Run) -> tuple[DatasetRef, ...]:
-    """Back-tests the candidate against the champion, or the champion alone, and reports."""
+    """Back-tests the candidate against the champion, or the champion alone, and reports.
+
+    The model in use of a champion that is tested alone is fitted again, as by `train`; that of a
+    candidate is fitted if the candidate is promoted.
+    """
     check_segments(run.settings)
     plan = back_test_plan(run)
     standard = open_standard_features(run, "outcome", "standard")
@@ -71,7 +75,7 @@ def score(run: Run) -> tuple[DatasetRef, ...]:
         doubtful_table_warnings(run, cohort.sources), absent_history_warnings(run, cohort.features)
     )
     known = KnownTables(standard, sources, tables, cohort.contacts)
-    if plan.gate.is_champion and run.model is None:  # Manually promoted, it has no model in use.
+    if is_of_champion(run, plan):  # A manually promoted version gets its model in use so.
         warnings += warn(refresh_in_use(run, plan.model, known))
     reports = score_model(
         plan.model,

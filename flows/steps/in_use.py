@@ -266,6 +266,6 @@ def describe_predictor(run: Run, model: DatasetRef) -> str:
     if run.settings.train.in_use == "as_tested":
         return "the model as tested (train.in_use)"
     return describe_in_use(model, run.as_of) or (
-        "the model as tested, until it is fitted on all known labels: once it is champion, by "
-        "each training and back-test"
+        "the model as tested, until it is fitted on all known labels: when it becomes champion, "
+        "and by each later training or back-test of it"
     )

@@ -57,6 +57,11 @@ def apply_back_test(run: Run, plan: BackTestPlan, cohort: DatasetRef, report: Da
     )
 
 
+def is_of_champion(run: Run, plan: BackTestPlan) -> bool:
+    """Whether a back-test is that of the champion, with the game's own settings."""
+    return plan.gate.is_champion and run.model is None and not back_test_changes(run)
+
+
 def promotes(run: Run, report: DatasetRef) -> bool:
     """Whether a back-test makes its model the champion, unless another run does first."""
     comparison = json.loads(storage.read_bytes(report.uri))["comparison"]

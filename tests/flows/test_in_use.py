@@ -1,5 +1,6 @@
 """The model in use: fitted on all known labels, it predicts batches of its time and later."""
 
+import re
 import shutil
 from datetime import date
 from pathlib import Path
@@ -134,6 +135,31 @@ def test_back_test_of_a_manually_promoted_version_fits_its_model_in_use(
     assert read_manifest(place)["seed"] == 8
     facts = with_candidate.json(f"08_reporting/{GAME}/score_report.json")["facts"]
     assert facts["batches predicted by"].endswith(f"labels available up to {LAST_DAY}")
+
+
+def test_waiting_candidate_is_not_the_model_that_a_back_test_brings_up_to_date(
+    with_candidate: Studio, capsys: pytest.CaptureFixture[str]
+) -> None:
+    second = candidate(with_candidate)
+    with_candidate.run("train", GAME, {"train.seed": 9})
+    assert candidate(with_candidate) != second
+    where = ("--game", GAME, "--data-dir", str(with_candidate.data))
+    capsys.readouterr()
+    assert main(["promote", *where, "--version", second, "--force"]) == 0
+    assert re.findall("all known labels: churn ([a-z]+) ", capsys.readouterr().out) == ["train"]
+
+
+def test_back_test_that_is_a_try_fits_no_model_in_use(
+    restored: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = champion(restored)
+    for place in in_use(restored, version):
+        shutil.rmtree(place.uri)
+    monkeypatch.setenv("CHURN_DATA_DIR", str(restored.data))
+    restored.run("score", GAME, {"raw.max_unknown_share": 0.6})
+    assert in_use(restored, version) == []
+    restored.run("score", GAME)
+    assert len(in_use(restored, version)) == 1
 
 
 def test_training_refreshes_the_champion_without_a_comparison(
