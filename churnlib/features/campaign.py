@@ -27,19 +27,19 @@ def campaign_contacts(
     """Selects the subscriptions of a batch that a campaign contacted, or held out.
 
     Args:
-        predictions: The predictions of the batch.
+        predictions: The predictions of the batch, one row per subscription.
         contacted_on: The day of its run.
         threshold: The lowest probability that was contacted; None contacted nobody.
         hold_out_share: The share of the characters that was held out.
 
     Returns:
-        One row per subscription that reached the threshold: `char_id`, `sub_id`, `contacted_on`,
-        `campaign` (`contacted` or `held_out`), and `hold_out_share`. None where nobody was to be
-        contacted.
+        One row per subscription that was contacted, or held out although it reached the threshold:
+        `char_id`, `sub_id`, `contacted_on`, `campaign` (`contacted` or `held_out`), and
+        `hold_out_share`. No rows if nobody was to be contacted.
     """
     lowest = float("inf") if threshold is None else threshold
     reached = pl.col("contact").is_not_null() & (pl.col(PROBABILITY) >= lowest)
-    return predictions.filter(reached).select(
+    return predictions.filter(reached & (pl.col("contact") | pl.col("held_out"))).select(
         CHAR_ID,
         SUB_ID,
         pl.lit(contacted_on).alias(CONTACTED_ON),

@@ -55,14 +55,6 @@ def add_listed(predictions: pl.DataFrame, threshold: float | None) -> pl.DataFra
     return predictions.with_columns(listed.alias(LISTED))
 
 
-def newest_day(predictions: pl.DataFrame) -> pl.DataFrame:
-    """The rows of the last day of a batch of running subscriptions, which may be of several months.
-
-    Those that ran only in earlier months of it are left out.
-    """
-    return predictions.filter(pl.col(DAY) == pl.col(DAY).max())
-
-
 def add_previous(predictions: pl.DataFrame, before: pl.DataFrame | None) -> pl.DataFrame:
     """Adds what the batch before predicted for the same subscriptions.
 

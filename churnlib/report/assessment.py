@@ -177,7 +177,7 @@ def _whom_to_contact(report: Report) -> Verdict:
     condition = None
     if report.validation:
         condition = "If a back-test confirms this"
-    elif not (report.is_champion or report.comparison):
+    elif not (report.used_by_campaigns or report.comparison):
         condition = "If you use this model"
     if condition:
         advice = replace(advice, head=f"{condition}: {uncapital(advice.head)}")

@@ -72,7 +72,9 @@ def _sections(batch: BatchList) -> Iterator[Section]:
     shown = _table(title, batch.listed)
     if batch.on_list > len(batch.listed):
         whole = f"The list has {count(batch.on_list)}"
-        more = f"{whole}; the predictions have all of them, also as CSV with [delivery]."
+        more = (
+            f"{whole}; the predictions have all of them. `delivery.to` can write them as CSV, too."
+        )
         shown = replace(shown, notes=(more, *shown.notes))
     yield Section("list", title, f"{lead}{average}", (shown,))
     if batch.changes is not None:

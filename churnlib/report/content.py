@@ -67,7 +67,8 @@ class Report:
         comparison: The comparison of the model with the champion: a
             `churnlib.versions.gate.Comparison` as plain data; None if there was none. For a
             champion, the one that promoted it, which may be on other subscriptions.
-        is_champion: Whether the model is the champion, which campaigns follow; None if not known.
+        used_by_campaigns: Whether campaigns follow the model: that of a batch; of a back-test, the
+            champion before it. None if not known.
         no_contact: Why nobody is contacted by the predictions of this model, or for a batch, why
             nobody was; None if there is no reason against it.
         not_predicted: Number of subscriptions of a batch's window without a prediction; None in
@@ -100,7 +101,7 @@ class Report:
     odd: Mapping[str, Mapping[str, int] | None] | None = None
     warnings: tuple[str, ...] = ()
     comparison: Mapping[str, Any] | None = None
-    is_champion: bool | None = None
+    used_by_campaigns: bool | None = None
     no_contact: str | None = None
     not_predicted: int | None = None
     left_out: Mapping[str, Mapping[str, int]] | None = None
@@ -127,7 +128,7 @@ class Report:
             odd=plain["data"]["odd"],
             warnings=tuple(plain["warnings"]),
             survival=plain.get("survival"),
-            is_champion=plain.get("is_champion", plain.get("in_use")),
+            used_by_campaigns=plain.get("used_by_campaigns", plain.get("in_use")),
             no_contact=plain.get("no_contact"),
             not_at_risk=plain.get("not_at_risk", 0),
             not_predicted=plain.get("not_predicted"),
@@ -204,7 +205,7 @@ class Report:
             "validation": self.validation,
             "campaign": self.campaign and {"hold_out": None, **self.campaign},
             "comparison": self.comparison,
-            "is_champion": self.is_champion,
+            "used_by_campaigns": self.used_by_campaigns,
             "no_contact": self.no_contact,
             "not_predicted": self.not_predicted,
             "left_out": self.left_out,

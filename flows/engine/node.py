@@ -26,8 +26,9 @@ class Node:
         reads: The datasets that it reads.
         writes: The datasets that it writes, the main one first.
         settings: The settings that it takes, by dotted path.
-        earlier: The datasets of earlier runs that it reads besides. The map leaves them out,
-            because they were made of what it writes, and a map has no circles.
+        earlier: The datasets that it reads besides and that the map leaves out: those of earlier
+            runs, which were made of what it writes, because a map has no circles; and those that do
+            not affect the result.
     """
 
     reads: tuple[str, ...] = ()

@@ -89,7 +89,7 @@ def score_model(
         **breakdown(scored.rows, segments, context.evaluation.most_values),
         campaign=evaluate_campaign(scored.rows, context.offer, threshold, context.rule).to_json(),
         comparison=comparison,
-        is_champion=gate.is_champion,
+        used_by_campaigns=gate.is_champion,
         importance=[feature.to_json() for feature in importance],
         **model_facts(manifest, features, in_use=context.in_use),
         **context.data,

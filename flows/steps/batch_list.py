@@ -7,15 +7,14 @@ from churnlib.io import datasets, storage
 from churnlib.io.catalog import batch_name
 from churnlib.io.datasets import Dataset, DatasetRef, ref
 from churnlib.io.footer import fact, facts, optional_fact, optional_facts
-from churnlib.metrics.batch_changes import newest_day
 from churnlib.raw.past_batches import predicted_months
 from churnlib.report.batch_list import BatchList, Predicted, list_riskiest
 from churnlib.report.batch_list_formats import render_list
 from churnlib.schemas.columns import IN_A_ROW, KEYS, MONTHS_LEFT, TENURE
-from churnlib.settings import CohortSettings
 from churnlib.uris import with_suffix
 from flows.engine.artifacts import show_page, show_table
 from flows.engine.cache import run_logger
+from flows.steps.contacts import is_acted_on
 from flows.steps.prediction import footer_warnings
 from flows.steps.run import Run, SubscriptionWindow
 from flows.steps.runtime_code import REPORT_CODE
@@ -89,9 +88,7 @@ def _predicted(predictions: DatasetRef, features: DatasetRef | None = None) -> P
         columns = [c for c in (TENURE, MONTHS_LEFT, IN_A_ROW) if c in known.collect_schema()]
         told = known.select(*KEYS, *columns).collect()
         rows = rows.join(told, on=KEYS, how="left", maintain_order="left")
-    if CohortSettings.model_validate(fact(predictions, "cohort")).is_monthly:
-        rows = newest_day(rows)
-    return Predicted(rows, fact(predictions, "threshold"))
+    return Predicted(rows.filter(is_acted_on(predictions)), fact(predictions, "threshold"))
 
 
 def _days(window: list[str]) -> tuple[date, date]:

@@ -25,6 +25,7 @@ from flows.steps.batch_outcomes import (
     with_outcomes,
     with_segments,
 )
+from flows.steps.contacts import is_acted_on
 from flows.steps.past_model import past_importance, past_model_facts
 from flows.steps.reports import ScoreContext
 from flows.steps.runtime_code import REPORT_CODE
@@ -108,7 +109,7 @@ def score_batch(
             "not_at_risk": not_at_risk,
             "not_predicted": count_by_group(rows.filter(pl.col(PROBABILITY).is_null())),
         },
-        is_champion=True,
+        used_by_campaigns=True,
         no_contact=optional_fact(predictions, "no_contact"),
         campaign=_campaign(known, predictions, context),
         **breakdown(known, segments, evaluation.most_values),
@@ -147,7 +148,10 @@ def _campaign(
     campaign = evaluate_campaign(known, context.offer, threshold, rule).to_json()
     is_decided = not optional_fact(predictions, "no_contact")
     has_contact = is_decided and {"contact", "held_out"} <= set(known.columns)
-    campaign["hold_out"] = compare_hold_out(known, threshold) if has_contact else None
+    campaign["hold_out"] = None
+    if has_contact:
+        acted_on = known.filter(is_acted_on(predictions))
+        campaign["hold_out"] = compare_hold_out(acted_on, threshold)
     return campaign
 
 

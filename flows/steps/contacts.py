@@ -4,11 +4,15 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+import polars as pl
+
+from churnlib.io import datasets
 from churnlib.io.catalog import batch_name
 from churnlib.io.datasets import DatasetRef
-from churnlib.io.footer import facts
+from churnlib.io.footer import facts, optional_fact
 from churnlib.report.formatting import capital
-from churnlib.settings import CampaignSettings, Settings, words_of
+from churnlib.schemas.columns import DAY
+from churnlib.settings import CampaignSettings, Settings, grain_of, words_of
 from churnlib.uris import name_of
 from churnlib.versions.champion import champion_and_registry
 from flows.engine.artifacts import show_note
@@ -71,3 +75,11 @@ def announce_contacts(run: Run, predictions: DatasetRef) -> None:
         )
         run_logger().info(text)
     show_note(predictions.game, "contacts", capital(text))
+
+
+def is_acted_on(predictions: DatasetRef) -> pl.Expr:
+    """Selects the rows of a batch that people act on: by month, those of its last month."""
+    if grain_of({"cohort": optional_fact(predictions, "cohort")}) != "monthly":
+        return pl.lit(True)
+    newest = datasets.scan(predictions).select(pl.col(DAY).max()).collect().item()
+    return pl.col(DAY) == pl.lit(newest, pl.Date)

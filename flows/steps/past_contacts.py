@@ -15,6 +15,7 @@ from churnlib.io.table_writer import write_table
 from churnlib.raw.past_batches import predicted_months
 from churnlib.schemas.columns import CAMPAIGN, CHAR_ID, SUB_ID
 from churnlib.settings import EngineSettings
+from flows.steps.contacts import is_acted_on
 from flows.steps.run import Run
 from flows.task import task
 
@@ -48,17 +49,16 @@ def _tells_contacts(predictions: DatasetRef, day: date, ids: Mapping[str, str]) 
     columns = {
         name: str(kind) for name, kind in datasets.scan(predictions).collect_schema().items()
     }
-    is_known = facts["as_of"] and facts["campaign"] and "contact" in columns
+    is_known = facts["as_of"] and facts["campaign"] and {"contact", "held_out"} <= {*columns}
     is_acted_on = is_known and not facts["no_contact"] and not facts["is_past"]
     has_ids = all(columns.get(name) == kind for name, kind in ids.items())
     return bool(is_acted_on and has_ids and date.fromisoformat(facts["as_of"]) <= day)
 
 
 @task(
-    reads=("03_primary/standard_features",),
     writes=("04_feature/contacts",),
     settings=("engine",),
-    earlier=("07_model_output/predictions",),
+    earlier=("07_model_output/predictions", "03_primary/standard_features"),
     notes=("standard", "engine"),
 )
 def collect_contacts(
@@ -85,10 +85,10 @@ def collect_contacts(
         CAMPAIGN: pl.String(),
         HOLD_OUT_SHARE: pl.Float64(),
     }
-    empty = partial(pl.LazyFrame, schema=schema)
+    empty, batches = partial(pl.LazyFrame, schema=schema), [*map(_contacts, predictions)]
     number = buckets.count_for(engine.memory_mib, (), empty, sum(map(_reached, predictions)))
     frames = (
-        _sorted([empty(), *(bucket.rows(_contacts(batch)) for batch in predictions)])
+        _sorted([empty(), *map(bucket.rows, batches)])
         for bucket in buckets.cut((standard,), number)
     )
     return write_table(frames, output, schema, footer(batches=len(predictions)))
@@ -108,7 +108,7 @@ def _sorted(frames: Iterable[pl.LazyFrame]) -> pl.DataFrame:
 def _contacts(predictions: DatasetRef) -> pl.LazyFrame:
     facts = optional_facts(predictions, *FACTS)
     return campaign_contacts(
-        datasets.scan(predictions),
+        datasets.scan(predictions).filter(is_acted_on(predictions)),
         contacted_on=date.fromisoformat(facts["as_of"]),
         threshold=facts["threshold"],
         hold_out_share=facts["campaign"]["hold_out_share"],

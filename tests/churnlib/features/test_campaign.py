@@ -58,9 +58,10 @@ def test_campaign_of_rows_equals_oracle(
 def predictions(contact: list[bool | None]) -> pl.LazyFrame:
     return pl.LazyFrame(
         {
-            "char_id": [1, 2, 3, 4],
-            "sub_id": [11, 12, 13, 14],
-            "churn_probability": [0.9, 0.8, 0.2, None],
+            "char_id": [1, 2, 3, 4, 5],
+            "sub_id": [11, 12, 13, 14, 15],
+            "churn_probability": [0.9, 0.8, 0.2, None, 0.7],
+            "held_out": [False, True, True, False, False],
             "contact": contact,
         },
         schema_overrides={"contact": pl.Boolean},
@@ -77,9 +78,9 @@ def contacts_of(contact: list[bool | None], threshold: float | None = 0.5) -> li
 
 
 def test_contacts_of_a_batch_are_those_that_reach_the_threshold() -> None:
-    assert contacts_of([True, False, False, False]) == [(11, "contacted"), (12, "held_out")]
+    assert contacts_of([True, False, False, False, False]) == [(11, "contacted"), (12, "held_out")]
 
 
 def test_batch_that_contacts_nobody_has_no_contacts() -> None:
-    assert contacts_of([None] * 4) == []
-    assert contacts_of([False] * 4, threshold=None) == []
+    assert contacts_of([None] * 5) == []
+    assert contacts_of([False] * 5, threshold=None) == []

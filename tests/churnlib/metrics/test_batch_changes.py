@@ -12,7 +12,6 @@ from churnlib.metrics.batch_changes import (
     add_previous,
     compare_batches,
     most_moved,
-    newest_day,
 )
 from tests.variants import examples
 
@@ -88,11 +87,6 @@ def test_list_has_those_who_reach_the_threshold_whether_or_not_they_are_held_out
     rows = batch({1: 0.9, 2: 0.6, 3: 0.4}).with_columns(contact=pl.col("sub_id") == 2)
     assert add_listed(rows, 0.5).filter("listed")["sub_id"].to_list() == [1, 2]
     assert add_listed(rows, None).filter("listed").is_empty()
-
-
-def test_batch_of_several_months_is_listed_by_its_last() -> None:
-    months = [batch({1: 0.9, 2: 0.8}), batch({2: 0.7, 3: 0.6}, day=date(2024, 6, 1))]
-    assert newest_day(pl.concat(months))["sub_id"].to_list() == [2, 3]
 
 
 def test_most_moved_are_the_greatest_rises_and_falls() -> None:

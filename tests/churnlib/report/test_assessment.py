@@ -75,7 +75,7 @@ def test_advice_to_contact_nobody_says_why() -> None:
 
 
 def test_comparison_on_other_subscriptions_names_their_dates() -> None:
-    later = replace(REPORT, as_of=date(2025, 4, 1), is_champion=True)
+    later = replace(REPORT, as_of=date(2025, 4, 1), used_by_campaigns=True)
     (champion,) = (answer for answer in assess(later).answers if answer.key == "champion")
     assert (champion.question, champion.verdict.head) == (
         "When it became champion",
@@ -132,15 +132,20 @@ def test_candidate_without_outcomes_leaves_the_champion() -> None:
 
 
 @pytest.mark.parametrize(
-    ("is_champion", "head"),
+    ("used_by_campaigns", "head"),
     [
         (True, "Contact the riskiest 71%."),
         (False, "If you use this model: contact the riskiest 71%."),
         (None, "If you use this model: contact the riskiest 71%."),
     ],
 )
-def test_advice_without_a_champion_is_conditional(is_champion: bool | None, head: str) -> None:
-    assert assess(replace(REPORT, comparison=None, is_champion=is_champion)).advice.head == head
+def test_advice_on_a_model_that_campaigns_do_not_follow_is_conditional(
+    used_by_campaigns: bool | None, head: str
+) -> None:
+    assert (
+        assess(replace(REPORT, comparison=None, used_by_campaigns=used_by_campaigns)).advice.head
+        == head
+    )
 
 
 def test_model_worse_than_the_baseline_is_not_recommended_even_in_use() -> None:
@@ -149,7 +154,7 @@ def test_model_worse_than_the_baseline_is_not_recommended_even_in_use() -> None:
         churn_probability="baseline_probability",
         baseline_probability="churn_probability",
     )
-    assessment = assess(make_report(swapped, comparison=None, is_champion=True))
+    assessment = assess(make_report(swapped, comparison=None, used_by_campaigns=True))
     assert assessment.head == "Better than chance, but worse than a logistic regression."
     assert assessment.advice.head == (
         "Find out why a logistic regression ranks better before you use this model."
@@ -178,7 +183,7 @@ def test_nobody_is_contacted_before_a_good_back_test() -> None:
 
 def batch(scored: pl.DataFrame, **changes: Any) -> Verdict:
     report = make_report(
-        scored, name="batch_score_report", comparison=None, is_champion=True, **changes
+        scored, name="batch_score_report", comparison=None, used_by_campaigns=True, **changes
     )
     return assess(report).advice
 
@@ -217,7 +222,9 @@ def test_report_without_a_campaign_has_no_recommendation() -> None:
 
 
 def test_incomplete_batch_is_to_be_predicted_again_instead_of_judging_the_model() -> None:
-    few = make_report(make_scored(11), name="batch_score_report", comparison=None, is_champion=True)
+    few = make_report(
+        make_scored(11), name="batch_score_report", comparison=None, used_by_campaigns=True
+    )
     assert assess(few).advice.head != "Predict this batch again: it is incomplete."
     incomplete = replace(few, not_predicted=140)
     assert incomplete.is_incomplete

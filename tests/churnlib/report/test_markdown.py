@@ -50,7 +50,7 @@ def test_markdown_escapes_all_marks() -> None:
 
 
 def test_markdown_of_a_report_read_from_its_json_is_the_same() -> None:
-    for report in (REPORT, in_training(make_scored()), replace(REPORT, is_champion=True)):
+    for report in (REPORT, in_training(make_scored()), replace(REPORT, used_by_campaigns=True)):
         read = Report.from_json(json.loads(json.dumps(report.to_json())))
         assert to_markdown(read) == to_markdown(report)
         assert read.to_json() == json.loads(json.dumps(report.to_json()))

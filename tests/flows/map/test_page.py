@@ -107,6 +107,13 @@ def test_nothing_is_stale_while_inputs_are_unchanged(data: Path, graph: Graph) -
     assert stale_in(data, graph) == {}
 
 
+def test_contacts_are_not_stale_when_standard_features_are_newer(data: Path, graph: Graph) -> None:
+    catalog = Catalog(str(data), GAME)
+    contacts = datasets.write_parquet(pl.LazyFrame({"sub_id": [1]}), catalog.contacts())
+    os.utime(contacts.uri, (1, 1))
+    assert stale_in(data, graph) == {}
+
+
 def test_dataset_is_stale_when_an_input_has_changed(data: Path, graph: Graph) -> None:
     write_subs(Catalog(str(data), GAME), 4)
     assert stale_in(data, graph) == {

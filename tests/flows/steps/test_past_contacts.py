@@ -11,9 +11,10 @@ from churnlib.io import buckets, datasets
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.io.footer import footer
 from churnlib.io.table_writer import write_table
-from churnlib.schemas.columns import CHAR_ID, SUB_ID
+from churnlib.schemas.columns import CHAR_ID, DAY, SUB_ID
 from churnlib.settings import EngineSettings
-from flows.steps.past_contacts import collect_contacts
+from flows.steps.contacts import is_acted_on
+from flows.steps.past_contacts import _contacts, collect_contacts
 
 CHARACTERS = 1_000
 THRESHOLD, HELD_OUT = 0.5, 0.1
@@ -24,29 +25,35 @@ def place(name: str, folder: Path) -> Dataset:
     return Dataset(name, "hawk", str(folder / f"{name}.parquet"))
 
 
-def predictions(folder: Path, day: date) -> DatasetRef:
-    """The predictions of a batch, the riskiest first."""
+def rows_of(day: date) -> pl.DataFrame:
+    """The predictions of running subscriptions for a month."""
     risk = (pl.int_range(CHARACTERS) * 37 + day.month) % 101 / 100
-    held_out = pl.col(CHAR_ID) % 10 == 0
-    rows = pl.select(
+    return pl.select(
         pl.int_range(CHARACTERS).alias(CHAR_ID),
         (pl.int_range(CHARACTERS) + 5_000).alias(SUB_ID),
+        pl.lit(day).alias(DAY),
         risk.alias("churn_probability"),
-    ).with_columns(contact=(pl.col("churn_probability") >= THRESHOLD) & ~held_out)
+        (pl.int_range(CHARACTERS) % 10 == 0).alias("held_out"),
+    ).with_columns(contact=(pl.col("churn_probability") >= THRESHOLD) & ~pl.col("held_out"))
+
+
+def predictions(folder: Path, day: date, rows: pl.DataFrame) -> DatasetRef:
+    """The predictions of a batch, the riskiest first."""
     described = footer(
         as_of=day,
         threshold=THRESHOLD,
         campaign={"hold_out_share": HELD_OUT},
         contacted=int(rows["contact"].sum()),
+        cohort={"grain": "monthly"},
     )
     ranked = rows.sort("churn_probability", descending=True)
     return datasets.write_parquet(ranked.lazy(), place(f"batch_{day:%Y_%m}", folder), described)
 
 
-def collected(folder: Path, number: int, monkeypatch: pytest.MonkeyPatch) -> pl.DataFrame:
+def collected(folder: Path, number: int, monkeypatch: pytest.MonkeyPatch) -> DatasetRef:
     """The contacts of three batches, collected in a number of ranges."""
-    batches = tuple(predictions(folder, day) for day in DAYS)
-    subs = pl.DataFrame({CHAR_ID: range(CHARACTERS)})
+    batches = tuple(predictions(folder, day, rows_of(day)) for day in DAYS)
+    subs = pl.DataFrame({CHAR_ID: range(100, CHARACTERS - 100)})
     standard = write_table([subs], place("standard", folder), subs.schema)
     rows: list[int] = []
 
@@ -55,12 +62,12 @@ def collected(folder: Path, number: int, monkeypatch: pytest.MonkeyPatch) -> pl.
         return number
 
     monkeypatch.setattr(buckets, "count_for", count)
+    assert len(buckets.cut((standard,), number)) == number
     ids = {CHAR_ID: "Int64", SUB_ID: "Int64"}
     output = place(f"contacts_{number}", folder)
     made = collect_contacts.fn(batches, standard, output, ids, engine=EngineSettings())
-    table = datasets.read(made)
-    assert rows == [pytest.approx(len(table), rel=0.02)]  # It decides on the number of ranges.
-    return table
+    assert rows == [pytest.approx(made.rows, rel=0.02)]  # It decides on the number of ranges.
+    return made
 
 
 def test_contacts_collected_in_ranges_are_those_of_all_characters(
@@ -68,11 +75,21 @@ def test_contacts_collected_in_ranges_are_those_of_all_characters(
 ) -> None:
     monkeypatch.setattr("churnlib.io.table_writer.ROWS_PER_GROUP", 64)
     whole, parts = (collected(tmp_path, number, monkeypatch) for number in (1, 8))
-    assert parts.equals(whole)
+    assert parts.fingerprint == whole.fingerprint
     expected = [
         (char_id, 5_000 + char_id, day, "held_out" if char_id % 10 == 0 else "contacted", HELD_OUT)
         for char_id in range(CHARACTERS)
         for day in DAYS
         if (char_id * 37 + day.month) % 101 / 100 >= THRESHOLD
     ]
-    assert whole.rows() == expected
+    assert datasets.read(whole).rows() == expected
+
+
+def test_batch_of_several_months_is_acted_on_by_its_last(tmp_path: Path) -> None:
+    earlier, last = rows_of(DAYS[0]).with_columns(contact=False), rows_of(DAYS[1])
+    batch = predictions(tmp_path, DAYS[1], pl.concat([earlier, last]))
+    assert set(_contacts(batch).collect()[SUB_ID]) == {
+        *last.filter(pl.col("churn_probability") >= THRESHOLD)[SUB_ID]
+    }
+    rows = datasets.read(batch).filter(is_acted_on(batch))
+    assert rows.sort(CHAR_ID).equals(last)
