@@ -53,7 +53,7 @@ SERVER = LocalServer()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Finds the files with tests that need the server; slow ones are enough work for two."""
+    """Finds the files with quick tests that need the server; slow ones use both processes."""
     quick = [item for item in items if item.get_closest_marker("slow") is None]
     need_server = {item.path for item in quick if "prefect_server" in _fixtures(item)}
     for item in quick:
@@ -67,7 +67,7 @@ def _fixtures(item: pytest.Item) -> Collection[str]:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadGroupScheduling:
-    """Keeps the tests of a file on one process, and all quick tests with the server on the same."""
+    """Keeps the tests of a file on one process, and quick tests with the server on the same."""
     scheduler = LoadGroupScheduling(config, log)
     group_of = scheduler._split_scope
     scheduler._split_scope = lambda nodeid: group_of(nodeid).partition("::")[0]

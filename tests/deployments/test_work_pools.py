@@ -26,8 +26,6 @@ from deployments.work_pools import (
     text,
 )
 
-pytestmark = pytest.mark.slow
-
 
 def template(pool_type: str) -> dict[str, Any]:
     content: dict[str, Any] = json.loads((FOLDER / f"{pool_type}.json").read_text())
@@ -93,6 +91,7 @@ HOSTILE = {
 """Variables by which a run would reach more than its data, and any others that Prefect may know."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pool_type", WORKERS)
 def test_server_refuses_runs_that_change_what_is_fixed(
     pool_type: str, prefect_server: object

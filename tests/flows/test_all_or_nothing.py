@@ -11,8 +11,6 @@ from tests.base import raw_tables
 from tests.flows.studio import Say, Studio, is_refusal, written
 from tests.variants import slow_but
 
-pytestmark = pytest.mark.slow
-
 GAME = "game1"
 
 
@@ -49,6 +47,7 @@ def test_composite_with_a_fault_in_its_last_table_changes_nothing(
     assert complete.outputs() == before
 
 
+@pytest.mark.slow
 def test_training_that_is_refused_for_its_window_leaves_what_standard_features_builds(
     complete: Studio, say: Say
 ) -> None:

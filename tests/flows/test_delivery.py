@@ -12,8 +12,6 @@ from flows.engine.tries import LONGEST_NAME, changes_of_try
 from tests.flows.models import GAME
 from tests.flows.studio import BATCH_DAY, LAST_DAY, Say, Studio, is_refusal
 
-pytestmark = pytest.mark.slow
-
 BATCH = f"07_model_output/{GAME}/predictions_2024-06.parquet"
 
 
@@ -51,6 +49,7 @@ def test_delivered_batch_is_not_replaced(
     assert complete.outputs() == before
 
 
+@pytest.mark.slow
 def test_delivered_batch_is_not_replaced_by_a_part_of_it(restored: Studio, say: Say) -> None:
     window = [f"--set=windows.batch_predict.{end}=0" for end in ("start", "end")]
     line = ("batch-predict", GAME, *window, "--as-of")
@@ -61,6 +60,7 @@ def test_delivered_batch_is_not_replaced_by_a_part_of_it(restored: Studio, say: 
     assert restored.outputs() == before
 
 
+@pytest.mark.slow
 def test_delivered_batch_of_another_model_is_not_replaced(
     with_candidate: Studio, say: Say, versions: tuple[str, str]
 ) -> None:
@@ -74,6 +74,7 @@ def test_delivered_batch_of_another_model_is_not_replaced(
     assert with_candidate.table(BATCH)["model_version"].unique().to_list() == [second]
 
 
+@pytest.mark.slow
 def test_delivered_batch_is_made_again_in_the_same_way(restored: Studio, say: Say) -> None:
     before = restored.table(BATCH)
     made = say(restored, "batch-predict", GAME, "--as-of", BATCH_DAY, "--refresh")
@@ -81,6 +82,7 @@ def test_delivered_batch_is_made_again_in_the_same_way(restored: Studio, say: Sa
     assert restored.table(BATCH).equals(before)
 
 
+@pytest.mark.slow
 def test_reports_on_earlier_versions_stay(
     with_candidate: Studio, versions: tuple[str, str]
 ) -> None:
@@ -107,6 +109,7 @@ def test_changes_of_a_try_are_its_settings_and_its_data_folder(
     assert changes_of_try(GAME, None, elsewhere) == (elsewhere,)
 
 
+@pytest.mark.slow
 def test_try_is_named_and_tagged_on_the_server(complete: Studio, say: Say) -> None:
     assert say(
         complete,
@@ -125,6 +128,7 @@ def test_try_is_named_and_tagged_on_the_server(complete: Studio, say: Say) -> No
     assert len(name) <= LONGEST_NAME
 
 
+@pytest.mark.slow
 def test_delivered_batch_is_not_replaced_by_one_of_fewer_subscriptions(
     restored: Studio, say: Say
 ) -> None:

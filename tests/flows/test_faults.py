@@ -8,8 +8,7 @@ import pytest
 
 from churnlib.io.table_writer import TableWriter
 from tests.flows.studio import BATCH_DAY, LAST_DAY, Say, Studio, is_refusal, python
-
-pytestmark = pytest.mark.slow
+from tests.variants import slow_but
 
 GAME = "game1"
 
@@ -98,32 +97,24 @@ def test_error_in_the_use_of_a_model_is_reported_once(
     assert complete.outputs() == before
 
 
-@pytest.mark.parametrize(
-    ("setting", "expected"),
-    [
-        (
-            "include=['pirce']",
-            "train.features.include: there is no column 'pirce'. Did you mean 'price'",
-        ),
-        ("exclude=['nope']", "train.features.exclude: there is no column 'nope'. Nearest of "),
-        (
-            "exclude=['char_id']",
-            "train.features.exclude: the column 'char_id' cannot be a feature.",
-        ),
-        (
-            "include=['hard_balance_sum']",
-            "train.features.include: there is no column 'hard_balance_sum'",
-        ),
-    ],
-)
+NO_FEATURES = [
+    ("include=['pirce']", "include: there is no column 'pirce'. Did you mean 'price'"),
+    ("exclude=['nope']", "exclude: there is no column 'nope'. Nearest of "),
+    ("exclude=['char_id']", "exclude: the column 'char_id' cannot be a feature."),
+    ("include=['hard_balance_sum']", "include: there is no column 'hard_balance_sum'"),
+]
+
+
+@pytest.mark.parametrize(("setting", "expected"), slow_but(NO_FEATURES[0], of=NO_FEATURES))
 def test_error_in_the_choice_of_features_is_reported_before_any_is_built(
     empty_studio: Studio, say: Say, setting: str, expected: str
 ) -> None:
     output = say(empty_studio, "train", GAME, "--from-raw", f"--set=train.features.{setting}")
-    assert is_refusal(output, expected), output
+    assert is_refusal(output, f"train.features.{expected}"), output
     assert {file.split("/")[0] for file in empty_studio.outputs()} <= {"02_intermediate"}
 
 
+@pytest.mark.slow
 def test_error_of_a_day_after_the_standard_features_is_reported_once(
     empty_studio: Studio, say: Say
 ) -> None:
@@ -209,7 +200,7 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("table", "line", "expected"), BAD)
+@pytest.mark.parametrize(("table", "line", "expected"), slow_but(BAD[2], BAD[4], of=BAD))
 def test_error_in_a_raw_table_is_reported_once_and_all_outputs_stay(
     complete: Studio,
     say: Say,
@@ -226,6 +217,7 @@ def test_error_in_a_raw_table_is_reported_once_and_all_outputs_stay(
     assert complete.outputs() == before
 
 
+@pytest.mark.slow
 def test_invalid_rows_of_a_raw_table_may_be_quarantined(
     complete: Studio, spoil: Callable[[str, str | None], None]
 ) -> None:
@@ -242,6 +234,7 @@ def test_empty_currency_table_requires_a_day(complete: Studio, say: Say) -> None
     assert is_refusal(output, "or name the day with --as-of."), output
 
 
+@pytest.mark.slow
 def test_score_of_subscriptions_without_labels_says_why_metrics_are_null(complete: Studio) -> None:
     young = ("--set=windows.score.start=-2", "--set=windows.score.end=-1")
     assert complete.command("score", GAME, *young) == 0
@@ -253,6 +246,7 @@ def test_score_of_subscriptions_without_labels_says_why_metrics_are_null(complet
         assert scores["reason"].startswith("the label is not yet available for ")
 
 
+@pytest.mark.slow
 def test_score_of_a_training_window_warns_if_allowed(complete: Studio) -> None:
     seen = ("--set=windows.score.start=-20", "--set=allow_label_overlap=true")
     assert complete.command("score", GAME, *seen) == 0
@@ -261,6 +255,7 @@ def test_score_of_a_training_window_warns_if_allowed(complete: Studio) -> None:
     assert warning in complete.file(f"08_reporting/{GAME}/score_report.txt").read_text()
 
 
+@pytest.mark.slow
 def test_every_report_warns_of_an_allowed_label_overlap(complete: Studio) -> None:
     settings = ("--set=windows.score.start=-9", "--set=allow_label_overlap=true")
     for flow in ("train", "score", "batch_score"):
@@ -274,6 +269,7 @@ def test_every_report_warns_of_an_allowed_label_overlap(complete: Studio) -> Non
         assert len([warning for warning in warnings if warning.startswith(expected)]) == 1, name
 
 
+@pytest.mark.slow
 def test_error_in_a_process_of_its_own_is_one_message(
     complete: Studio, spoil: Callable[[str, str | None], None]
 ) -> None:
@@ -315,6 +311,7 @@ def test_unexpected_error_shows_its_traceback(
     assert complete.outputs() == before
 
 
+@pytest.mark.slow
 def test_train_on_features_of_other_raw_data_warns_in_the_report(
     complete: Studio, spoil: Callable[[str, str | None], None]
 ) -> None:
@@ -328,6 +325,7 @@ def test_train_on_features_of_other_raw_data_warns_in_the_report(
     assert complete.json(f"08_reporting/{GAME}/in_sample_report.json")["warnings"] == []
 
 
+@pytest.mark.slow
 def test_every_report_warns_of_features_that_leak(empty_studio: Studio) -> None:
     leaky = {"standard.undated_totals": True}
     for flow, day in (
@@ -342,6 +340,7 @@ def test_every_report_warns_of_features_that_leak(empty_studio: Studio) -> None:
         assert "standard.undated_totals" in warning
 
 
+@pytest.mark.slow
 def test_standard_features_before_any_subscription_are_refused(complete: Studio, say: Say) -> None:
     complete.run("standard_features", GAME)
     before = complete.outputs()
@@ -350,6 +349,7 @@ def test_standard_features_before_any_subscription_are_refused(complete: Studio,
     assert complete.outputs() == before
 
 
+@pytest.mark.slow
 def test_composite_reads_only_the_raw_tables_that_its_parts_read(
     complete: Studio, say: Say, spoil: Callable[[str, str | None], None]
 ) -> None:
@@ -383,6 +383,7 @@ def test_refused_composite_keeps_the_standard_features(
         assert path.startswith("02_") or after[path] == before[path]
 
 
+@pytest.mark.slow
 def test_columns_that_no_table_declares_are_a_data_warning(empty_studio: Studio, say: Say) -> None:
     rows = empty_studio.raw(GAME, "character_data")
     empty_studio.write_raw(GAME, "character_data", rows.with_columns(platform=pl.lit("pc")))

@@ -15,8 +15,6 @@ from flows.engine import events
 from tests.flows.models import champion
 from tests.flows.studio import BATCH_DAY, Say, Studio, is_refusal
 
-pytestmark = pytest.mark.slow
-
 GAME = "game1"
 REPORTS = {
     "train": "in_sample_report",
@@ -109,6 +107,7 @@ def test_late_misses_do_not_matter_on_an_earlier_day(late_misses: Studio, say: S
     assert "is late" not in output
 
 
+@pytest.mark.slow
 def test_late_subscriptions_are_refused_or_noted_with_the_predictions(
     late_subs: Studio, say: Say
 ) -> None:
@@ -140,6 +139,7 @@ def test_standard_features_of_a_future_day_are_refused_as_by_the_flows_that_need
     assert complete.outputs() == before
 
 
+@pytest.mark.slow
 def test_late_balances_are_refused_for_a_stated_day(complete: Studio, say: Say) -> None:
     output = say(complete, "batch_predict", GAME, "--as-of=2025-02-01")
     assert is_refusal(output, "character_currency is late: 0 rows have date in 2025-02"), output

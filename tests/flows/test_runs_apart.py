@@ -22,8 +22,6 @@ from tests.flows.models import GAME
 from tests.flows.studio import BATCH_DAY, ROOT, Say, Studio, is_refusal
 from tests.variants import slow_but
 
-pytestmark = pytest.mark.slow
-
 BACKFILL = ("backfill", "--flow", "batch-predict", "--from", "2024-05", "--to", "2024-06")
 LINES = [
     *((flow.replace("_", "-"),) for flow in FLOWS),
@@ -135,6 +133,7 @@ PAIRS = {
 """Where the first run stops, its command, and the command that is started meanwhile."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("first", "second"), PAIRS.values(), ids=PAIRS)
 def test_runs_started_together_give_the_results_of_runs_after_one_another(
     first: tuple[str, ...], second: tuple[str, ...], restored: Studio, tmp_path: Path

@@ -25,8 +25,6 @@ from tests.flows.steps.test_promotion import COMPARISON
 from tests.killed import is_killed
 from tests.variants import slow_but
 
-pytestmark = pytest.mark.slow
-
 EVIDENCE = make_evidence().model_dump(mode="json")
 POLICY = RegistrationPolicy(may_promote=True, keep_versions=1, allow_joblib=False)
 

@@ -14,8 +14,6 @@ from flows.steps import promotion
 from tests.churnlib.model.samples import save, usual
 from tests.churnlib.versions.samples import make_evidence
 
-pytestmark = pytest.mark.slow
-
 GAME = "hawk"
 COMPARISON = {
     "metric": "roc_auc",

@@ -15,8 +15,6 @@ from tests.flows.models import (
 )
 from tests.flows.studio import Say, Studio, is_refusal
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.mark.parametrize("text", [None, '{"version": "gone"}'])
 def test_gate_promotes_the_trained_model_if_there_is_no_champion(
@@ -43,6 +41,7 @@ def test_damaged_record_of_models_stops_a_training_early(
     assert champion_and_registry(restored) == before
 
 
+@pytest.mark.slow
 def test_same_model_trained_again_is_no_candidate(
     restored: Studio, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -58,6 +57,7 @@ def test_same_model_trained_again_is_no_candidate(
     assert candidate(moved) != first
 
 
+@pytest.mark.slow
 def test_gate_keeps_the_configured_number_of_versions(restored: Studio) -> None:
     first = champion(restored)
     for seed in (8, 9):
