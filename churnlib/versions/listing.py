@@ -187,11 +187,18 @@ def _compared(name: str, registry: Registry) -> ListedBackTest | None:
 
 
 def _reported(catalog: Catalog, name: str) -> ListedBackTest | None:
-    """The back-test in the latest report, if it tests this version."""
-    place = catalog.report("score_report")
-    content = read_model_file(place.uri, catalog.game, "The latest back-test is not known.")
-    if content is None:
-        return None
+    """The back-test in the report that the version keeps, or in the latest if it tests it."""
+    for place in (
+        catalog.version_report(name, "score_report.json"),
+        catalog.report("score_report"),
+    ):
+        content = read_model_file(place.uri, catalog.game, "The latest back-test is not known.")
+        if content is not None and (found := _told_by(content, name)):
+            return found
+    return None
+
+
+def _told_by(content: bytes, name: str) -> ListedBackTest | None:
     try:
         report = json.loads(content)
         if report["model_version"] != name:

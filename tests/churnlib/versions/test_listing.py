@@ -77,6 +77,18 @@ def write_report(catalog: Catalog, version: str, as_of: str, roc_auc: float) -> 
     write_text(json.dumps(report), catalog.report("score_report").uri)
 
 
+def test_listing_keeps_the_back_test_of_a_version_when_another_is_tested(catalog: Catalog) -> None:
+    add(catalog, "v1", "v2")
+    write_report(catalog, "v1", "2025-01-01", 0.8)
+    kept = f"{catalog.model('v1').uri}/reports/score_report.json"
+    write_text(Path(catalog.report("score_report").uri).read_text(), kept)
+    write_report(catalog, "v2", "2025-02-01", 0.7)
+    second, first = describe_versions(catalog)
+    assert second.back_test is not None
+    assert first.back_test is not None
+    assert (second.back_test.value, first.back_test.value) == (0.7, 0.8)
+
+
 def test_listing_takes_the_time_of_creation_from_the_name(catalog: Catalog) -> None:
     name = "20250103T020512345Z"
     add(catalog, name, "v1")
