@@ -10,11 +10,11 @@ from churnlib.shown import lines
 from churnlib.versions.compatibility import changed_features
 from churnlib.versions.in_use import AS_TESTED, describe_in_use
 from churnlib.versions.manifest import read_manifest
-from churnlib.versions.model_state import ModelState
 from churnlib.versions.promotion import promote_manually, roll_back
 from churnlib.versions.registry import Promotion
 from flows.cli.parameters import RunOptions
 from flows.cli.session import checked_settings
+from flows.steps.in_use import flow_that_fits
 
 
 def promote(run: RunOptions, version: str | None, *, force: bool) -> None:
@@ -55,9 +55,7 @@ def _predictor(catalog: Catalog, version: str, settings: Settings) -> str:
     model = catalog.model(version)
     if settings.train.in_use == AS_TESTED:
         return "batches are predicted by the model as tested (train.in_use)"
-    # While a candidate waits, the back-test is that of the candidate.
-    flow = "train" if ModelState.read(catalog).candidate else "score"
-    fit = command_line(flow, model, "--from-raw")
+    fit = command_line(flow_that_fits(catalog), model, "--from-raw")
     learnt = describe_in_use(model, date.max)
     if learnt:
         return f"its model in use was fitted on {learnt}. To fit it on what is known by now: {fit}"

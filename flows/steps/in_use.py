@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from itertools import islice
-from typing import Any
+from typing import Any, Literal
 
 from churnlib.errors import ChurnlibError, ModelError, UnreadableError
 from churnlib.features.activity import own_functions_digest
 from churnlib.features.outcome import is_at_risk
-from churnlib.io.catalog import catalog_of
+from churnlib.io.catalog import Catalog, catalog_of
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.io.footer import facts
 from churnlib.model.sample import describe_sample
@@ -28,6 +28,7 @@ from churnlib.versions.in_use import (
     list_in_use,
 )
 from churnlib.versions.manifest import read_manifest
+from churnlib.versions.model_state import ModelState
 from churnlib.versions.replay import settings_from
 from flows.engine.cache import run_logger
 from flows.steps.manifest_facts import contact_facts, data_facts
@@ -83,6 +84,15 @@ def champion_after(run: Run, trained: DatasetRef) -> DatasetRef:
         return trained
     may_replace = run.settings.champion.promote and champion != trained
     return trained if may_replace and fault_of(champion, run.allow_joblib) else champion
+
+
+def flow_that_fits(catalog: Catalog) -> Literal["train", "score"]:
+    """The flow that fits the model in use of the champion.
+
+    A back-test does, and trains no further candidate; but while one waits, it is that of the
+    candidate.
+    """
+    return "train" if ModelState.read(catalog).candidate else "score"
 
 
 def refresh_in_use(run: Run, model: DatasetRef, known: KnownTables) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from churnlib.versions.in_use import (
 )
 from churnlib.versions.manifest import read_manifest
 from flows.engine.cache import run_logger
+from flows.steps.in_use import flow_that_fits
 from flows.steps.model_choice import check_features, requested_model
 from flows.steps.run import Run
 
@@ -139,7 +140,7 @@ def _as_tested_warnings(run: Run, model: DatasetRef, manifest: Mapping[str, Any]
     if not is_due or has_learnt(manifest, last):
         return
     why = "it has no model in use, which learns all labels that are known"
-    remedy = f"A training makes one: {run.command('train', '--from-raw')}"
+    remedy = f"To make one: {run.command(flow_that_fits(run.catalog), '--from-raw')}"
     if list_in_use(model):
         if known_in_use(model, run.as_of) is None:  # The batch is of a day before the first.
             return
