@@ -108,7 +108,8 @@ class BatchList:
         of = f"of {counted(self.predicted, 'subscription')}"
         if self.contacted is None:
             return f"Contact nobody yet {of}: {self.no_contact}."
-        held_out = f"; {count(self.held_out)} more are held out" if self.held_out else ""
+        more = "more is" if self.held_out == 1 else "more are"
+        held_out = f"; {count(self.held_out)} {more} held out" if self.held_out else ""
         return f"Contact {count(self.contacted)} {of}{held_out}."
 
     def to_json(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from churnlib.report.tables import Cell, Table
 from churnlib.report.text import for_terminal, section_lines
 from churnlib.schemas.columns import IN_A_ROW, MONTHS_LEFT, PREVIOUS, PROBABILITY, TENURE
 
-FIRST_ROWS = 20
+IN_TEXT = 20
 """The number of subscriptions of the list that the text shows."""
 _MEANINGS = {
     TENURE: "tenure: months since the start",
@@ -35,7 +35,7 @@ def render_list(batch: BatchList) -> dict[str, str]:
 
     return {
         ".json": json.dumps(batch.to_json(), indent=2, default=str) + "\n",
-        ".txt": for_terminal(_lines(batch)),
+        ".txt": for_terminal(_lines(replace(batch, listed=batch.listed[:IN_TEXT]))),
         ".html": template("plain.html.jinja").render(
             title=batch.title,
             subtitle=batch.subtitle,
@@ -71,10 +71,8 @@ def _sections(batch: BatchList) -> Iterator[Section]:
     title = "This month's list"
     shown = _table(title, batch.listed)
     if batch.on_list > len(batch.listed):
-        whole = f"The list has {count(batch.on_list)}"
-        more = (
-            f"{whole}; the predictions have all of them. `delivery.to` can write them as CSV, too."
-        )
+        first = f"These are the first {count(len(batch.listed))} of {count(batch.on_list)}"
+        more = f"{first}; the predictions have all, also as CSV if delivery.to names a folder."
         shown = replace(shown, notes=(more, *shown.notes))
     yield Section("list", title, f"{lead}{average}", (shown,))
     if batch.changes is not None:
@@ -106,4 +104,4 @@ def _table(title: str, rows: tuple[Mapping[str, Any], ...]) -> Table:
     headings = tuple(COLUMNS[name] for name in names)
     meanings = "; ".join(text for name, text in _MEANINGS.items() if name in names)
     notes = (f"{capital(meanings)}.",) if meanings else ()
-    return Table(title, headings, cells, notes, first_rows=FIRST_ROWS)
+    return Table(title, headings, cells, notes)

@@ -60,11 +60,12 @@ def run_all(run: RunOptions, *, replace: bool = False) -> list[str]:
     outputs["predictions"] = _predict(settings, model, day, parameters).uri
     listed = with_suffix(_list_of(settings, day).uri, ".txt")
     outputs["whom to contact"] = with_suffix(listed, ".html")
+    rest = f"... the rest: {os.path.relpath(outputs['whom to contact'])}"
     return [
         f"\n{run.game}, as of {day}:",
         *(f"  {name:<20} {os.path.relpath(uri)}" for name, uri in outputs.items()),
         *([] if earlier else [_skipped(settings, day)]),
-        *(["", *_head(listed)] if settings.cohort.is_monthly else []),
+        *(["", *_head(listed), rest] if settings.cohort.is_monthly else []),
     ]
 
 

@@ -95,6 +95,9 @@ def test_formats_tell_the_same() -> None:
         assert told in texts[".txt"] and told in texts[".html"]
     text = " ".join(texts[".txt"].split())
     assert "a risk of 60.0% or more, the break-even probability (campaign.threshold)." in text
-    assert "The list has 101; the predictions have all of them" in text
+    assert "These are the first 20 of 101; the predictions have all" in text
+    assert "These are the first 100 of 101; the predictions have all" in texts[".html"]
+    assert (texts[".txt"].count(" contact\n"), texts[".html"].count("<td>contact</td>")) == (19, 95)
+    assert "<h3>Whose risk moved most</h3>" in texts[".html"]
     assert "still on it" in texts[".txt"] and "+79.7" in texts[".txt"]
     assert max(map(len, texts[".txt"].splitlines())) <= 80
