@@ -6,13 +6,15 @@ written without it. Whoever takes the lock next does what a killed process has n
 """
 
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from churnlib.errors import DataError, StoreError, reason
 from churnlib.io.catalog import Catalog
+from churnlib.io.leftovers import find_leftovers, remove_leftovers
 from churnlib.io.storage import exclusive_lock, remove, remove_folder
-from churnlib.uris import join
+from churnlib.uris import is_remote, join, name_of
 from churnlib.versions.champion import set_champion
 from churnlib.versions.manifest import MANIFEST
 from churnlib.versions.registry import Promotion, Registry, read_registry, write_registry
@@ -29,6 +31,7 @@ def registry_lock(catalog: Catalog) -> Iterator[None]:
         ModelError: The registry cannot be read.
     """
     with exclusive_lock(catalog.registry().uri):
+        _remove_temporary(catalog)
         registry = read_registry(catalog.registry())
         if registry.promoting or registry.deleting:
             logging.getLogger(__name__).warning("%s: %s", catalog.game, _unfinished(registry))
@@ -61,6 +64,16 @@ def finish_interrupted(catalog: Catalog) -> Promotion | None:
         return None
     with registry_lock(catalog):
         return registry.promotions[-1] if registry.promoting else None
+
+
+def _remove_temporary(catalog: Catalog) -> None:
+    """Removes what killed processes left beside pointer and registry, which only they write."""
+    if is_remote(catalog.data_dir):  # Objects are written whole or not at all.
+        return
+    names = [name_of(place.uri) for place in (catalog.champion(), catalog.registry())]
+    written = re.compile(rf"\.({'|'.join(map(re.escape, names))})\.[^.]+\.tmp")
+    left = find_leftovers(catalog.models().uri)
+    remove_leftovers(uri for uri in left if written.fullmatch(name_of(uri)))
 
 
 def _unfinished(registry: Registry) -> str:

@@ -5,16 +5,16 @@ from datetime import UTC, date, datetime
 
 from churnlib.io.catalog import Catalog
 from churnlib.io.commands import command_line
+from churnlib.io.temporary import remove_abandoned
 from churnlib.settings import Settings
 from churnlib.shown import lines
 from churnlib.versions.compatibility import changed_features
-from churnlib.versions.in_use import AS_TESTED, describe_in_use
+from churnlib.versions.in_use import AS_TESTED, describe_in_use, flow_that_fits
 from churnlib.versions.manifest import read_manifest
 from churnlib.versions.promotion import promote_manually, roll_back
 from churnlib.versions.registry import Promotion
 from flows.cli.parameters import RunOptions
 from flows.cli.session import checked_settings
-from flows.steps.in_use import flow_that_fits
 
 
 def promote(run: RunOptions, version: str | None, *, force: bool) -> None:
@@ -29,6 +29,7 @@ def promote(run: RunOptions, version: str | None, *, force: bool) -> None:
         ChurnlibError: The settings are invalid, or the version is refused.
     """
     settings = checked_settings(run)
+    remove_abandoned()  # What a promotion that was killed has left.
     catalog = Catalog(settings.data_dir, run.game)
     now, allow_joblib = datetime.now(UTC), settings.train.model_format == "joblib"
     promotion: Promotion | None

@@ -14,6 +14,7 @@ import pytest
 from churnlib.io import storage
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import Dataset
+from churnlib.io.temporary import temporary_name
 from churnlib.uris import is_remote, join
 from churnlib.versions import champion as champion_module
 from churnlib.versions import promotion, transactions
@@ -205,6 +206,17 @@ def interrupted(catalog: Catalog, change: Callable[[Catalog], None]) -> None:
         patched.setattr(promotion, "commit", lambda _, registry: change_registry.append(registry))
         change(catalog)
     keep(catalog, change_registry[0])
+
+
+def test_next_change_removes_what_killed_ones_left_beside_the_registry(catalog: Catalog) -> None:
+    add_unfitted(catalog, "v1")
+    folder = Path(catalog.models().uri)
+    left = [folder / temporary_name(name) for name in ("champion.json", "registry.json")]
+    others = [folder / temporary_name(name) for name in ("v2", "champion.json.bak")]
+    for path in (*left, *others):
+        path.write_text("half")
+    promote_first(catalog)
+    assert [path for path in (*left, *others) if path.exists()] == others
 
 
 def test_roll_back_that_is_repeated_after_a_kill_goes_back_once(
