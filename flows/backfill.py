@@ -19,6 +19,7 @@ from flows.engine.node import Kinds, pipeline_of
 from flows.engine.run_logger import told_once
 from flows.engine.tries import changes_of_try, labelled_as_try
 from flows.standard_features import standard_features
+from flows.steps.batch_list import list_if_missing
 from flows.steps.database_tables import read_once
 from flows.steps.export import deliver_if_missing
 from flows.steps.flow import ChurnFlow
@@ -142,6 +143,7 @@ def run_month(
             more = {"replace": replace} if FLOWS[batch_flow].is_delivery else {}
             named(**{**run.parameters, **more, "as_of": as_of}, **again.parameters)
         elif exists:
+            list_if_missing(run, month)
             deliver_if_missing(run, output)
     except Exception as raised:  # Continue with the other months.
         error = raised

@@ -56,6 +56,7 @@ class BatchList:
         as_of: The day of the run.
         horizon_months: The number of months within which churn counts.
         model_version: The model that predicted.
+        predictions: The fingerprint of the predictions.
         predicted: The number of subscriptions with a probability.
         on_list: The number on the list: contacted or held out; the riskiest if nobody may be yet.
         contacted: The number contacted; None if nobody may be yet.
@@ -77,6 +78,7 @@ class BatchList:
     as_of: date
     horizon_months: int
     model_version: str
+    predictions: str
     predicted: int
     on_list: int
     contacted: int | None

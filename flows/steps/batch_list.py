@@ -11,7 +11,7 @@ from churnlib.raw.past_batches import predicted_months
 from churnlib.report.batch_list import BatchList, Predicted, list_riskiest
 from churnlib.report.batch_list_formats import render_list
 from churnlib.schemas.columns import IN_A_ROW, KEYS, MONTHS_LEFT, TENURE
-from churnlib.uris import with_suffix
+from churnlib.uris import name_of, with_suffix
 from flows.engine.artifacts import show_page, show_table
 from flows.engine.cache import run_logger
 from flows.steps.contacts import is_acted_on
@@ -60,6 +60,7 @@ def list_batch(
         as_of=date.fromisoformat(as_of),
         horizon_months=horizon,
         model_version=version,
+        predictions=predictions.fingerprint,
         rule=optional_fact(predictions, "threshold_rule"),
         no_contact=fact(predictions, "no_contact"),
         before=None if before is None else batch_name(*_days(fact(before, "window"))),
@@ -72,6 +73,37 @@ def list_batch(
     places = {suffix: with_suffix(output.uri, suffix) for suffix in texts}
     storage.write_texts({places[suffix]: text for suffix, text in texts.items()})
     return tuple(ref(Dataset(output.name, output.game, place)) for place in places.values())
+
+
+def list_if_missing(run: Run, month: date) -> None:
+    """Lists an existing batch whose list was not made of its predictions, as after a kill.
+
+    Predictions of an earlier release have no list, and those whose features do not exist any more
+    get none.
+
+    Args:
+        run: The run.
+        month: The month of the batch.
+    """
+    output, features = run.catalog.batch_list(month), run.catalog.predict_features(month)
+    predictions = ref(run.catalog.predictions(month))
+    known = optional_facts(predictions, "model_in_use", "before")
+    if known["model_in_use"] is None or not storage.is_file(features.uri):
+        return
+    if _listed_of(output) == predictions.fingerprint:
+        return
+    name = known["before"]
+    earlier = [run.catalog.predictions(m) for m in predicted_months(run.catalog)]
+    before = next((ref(place) for place in earlier if name_of(place.uri) == name), None)
+    announce_list(list_batch(predictions, ref(features), before, output))
+
+
+def _listed_of(output: Dataset) -> str | None:
+    """The fingerprint of the predictions that a list was made of; None if there is no list."""
+    if not storage.is_file(output.uri):
+        return None
+    fingerprint: str | None = json.loads(storage.read_bytes(output.uri)).get("predictions")
+    return fingerprint
 
 
 def _predicted(predictions: DatasetRef, features: DatasetRef | None = None) -> Predicted:
@@ -98,7 +130,7 @@ def _days(window: list[str]) -> tuple[date, date]:
 
 def announce_list(listed: tuple[DatasetRef, ...]) -> None:
     """Names the list of a batch in the log, and shows it on the run's page."""
-    data, _, page = listed
+    _, page, data = listed
     run_logger().info("the list of the batch: %s", page.uri)
     plain = json.loads(storage.read_bytes(data.uri))
     rows = [{name: str(value) for name, value in row.items()} for row in plain["listed"]]

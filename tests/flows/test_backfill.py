@@ -72,6 +72,26 @@ def test_backfill_skips_finished_months(trained: Studio) -> None:
     assert {Path(name).name for name in changed} == {"predictions_2024-06.parquet"}
 
 
+@pytest.mark.parametrize("kept", ["", "html", "of others"])
+def test_backfill_lists_a_finished_month_that_a_kill_left_without_its_list(
+    trained: Studio, kept: str
+) -> None:
+    fill(trained, "batch_predict", "2024-05", "2024-06")
+    places = {p: p.read_bytes() for p in trained.data.glob("08_reporting/*/batch_list_2024-06.*")}
+    predictions = trained.snapshot("07*/**")
+    for place in places:
+        if kept == "of others" and place.suffix == ".json":
+            place.write_text(json.dumps({**json.loads(place.read_text()), "predictions": "x"}))
+        elif place.suffix != f".{kept}":
+            place.unlink()
+    assert fill(trained, "batch_predict", "2024-05", "2024-06") == {
+        "2024-05": "done before",
+        "2024-06": "done before",
+    }
+    assert {place: place.read_bytes() for place in places} == places
+    assert trained.snapshot("07*/**") == predictions
+
+
 def test_backfill_with_refresh_runs_every_task_again_once(
     trained: Studio, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -50,6 +50,7 @@ def batch_list(
         as_of=date(2024, 5, 1),
         horizon_months=6,
         model_version="v1",
+        predictions="f1",
         rule="break_even",
         before=of_before,
         **list_riskiest(Predicted(predictions(decided), threshold), others),
