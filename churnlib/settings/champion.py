@@ -51,3 +51,6 @@ class ChampionSettings(Section):
     keep_versions: Annotated[Whole, Field(ge=1)] | None = 10
     """The number of newest model versions that are kept; the champion, its predecessor, the
     candidate, and the best champion of the last 12 months always are. All if null."""
+    keep_in_use: Annotated[Whole, Field(ge=1)] | None = 4
+    """The number of newest models in use of each version that are kept. A batch that an older one
+    has delivered is made again by a newer one, or as tested. All if null."""

@@ -8,7 +8,7 @@ labels were known by the day of a batch predicts it, so nothing has to point to 
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 from churnlib.errors import ModelError, UnreadableError
 from churnlib.io.catalog import Catalog, catalog_of, is_version_name
@@ -21,6 +21,7 @@ from churnlib.uris import join
 from churnlib.versions.compatibility import has_learnt_of
 from churnlib.versions.files import attributed_to_model
 from churnlib.versions.manifest import MANIFEST, read_manifest, unknown_without, version_of
+from churnlib.versions.model_state import ModelState
 
 AS_TESTED = "as_tested"
 """What predictions say instead of the name of a model in use, if the version has none for them."""
@@ -128,6 +129,15 @@ def describe_in_use(model: Dataset | DatasetRef, as_of: date) -> str | None:
     except ModelError as error:
         return f"damaged: {error}"
     return describe_learnt(found[1]) if found else None
+
+
+def flow_that_fits(catalog: Catalog) -> Literal["train", "score"]:
+    """The flow that fits the model in use of the champion.
+
+    A back-test does, and trains no further candidate; but while one waits, it is that of the
+    candidate.
+    """
+    return "train" if ModelState.read(catalog).candidate else "score"
 
 
 def delete_old_in_use(catalog: Catalog, version: str, keep: int | None) -> tuple[str, ...]:

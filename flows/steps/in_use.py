@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from itertools import islice
-from typing import Any, Literal
+from typing import Any
 
 from churnlib.errors import ChurnlibError, ModelError, UnreadableError
 from churnlib.features.activity import own_functions_digest
 from churnlib.features.outcome import is_at_risk
-from churnlib.io.catalog import Catalog, catalog_of
+from churnlib.io.catalog import catalog_of
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.io.footer import facts
 from churnlib.model.sample import describe_sample
@@ -28,7 +28,6 @@ from churnlib.versions.in_use import (
     list_in_use,
 )
 from churnlib.versions.manifest import read_manifest
-from churnlib.versions.model_state import ModelState
 from churnlib.versions.replay import settings_from
 from flows.engine.cache import run_logger
 from flows.steps.manifest_facts import contact_facts, data_facts
@@ -86,15 +85,6 @@ def champion_after(run: Run, trained: DatasetRef) -> DatasetRef:
     return trained if may_replace and fault_of(champion, run.allow_joblib) else champion
 
 
-def flow_that_fits(catalog: Catalog) -> Literal["train", "score"]:
-    """The flow that fits the model in use of the champion.
-
-    A back-test does, and trains no further candidate; but while one waits, it is that of the
-    candidate.
-    """
-    return "train" if ModelState.read(catalog).candidate else "score"
-
-
 def refresh_in_use(run: Run, model: DatasetRef, known: KnownTables) -> tuple[str, ...]:
     """Fits the model in use of a version on all labels known by the day of the run.
 
@@ -124,7 +114,7 @@ def refresh_in_use(run: Run, model: DatasetRef, known: KnownTables) -> tuple[str
             f"model {version} could not be fitted on all labels known by {run.as_of}, so batches "
             f"are predicted as before: {made}",
         )
-    delete_old_in_use(catalog, version, run.settings.champion.keep_versions)
+    delete_old_in_use(catalog, version, run.settings.champion.keep_in_use)
     learnt = describe_learnt(read_manifest(made))
     run_logger().info("model %s has a model in use, fitted on %s", version, learnt)
     return ()

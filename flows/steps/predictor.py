@@ -17,6 +17,7 @@ from churnlib.versions.in_use import (
     AS_TESTED,
     describe_learnt,
     find_in_use,
+    flow_that_fits,
     has_learnt,
     known_in_use,
     last_known_start,
@@ -24,7 +25,6 @@ from churnlib.versions.in_use import (
 )
 from churnlib.versions.manifest import read_manifest
 from flows.engine.cache import run_logger
-from flows.steps.in_use import flow_that_fits
 from flows.steps.model_choice import check_features, requested_model
 from flows.steps.run import Run
 

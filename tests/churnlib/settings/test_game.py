@@ -72,6 +72,7 @@ def test_schema_allows_null_as_text_for_optional_settings() -> None:
         "TableSettings.time", "TableSettings.path", "TableSettings.query", "TableSettings.table",
         "TableSettings.date_format", "TableSettings.time_zone",
         "ChampionSettings.max_loss", "ChampionSettings.keep_versions",
+            "ChampionSettings.keep_in_use",
         "FeatureChoice.include", "TrainSettings.sample", "TrainSettings.seed",
             "TrainSettings.max_categories",
         "RetentionSettings.results_days", "RetentionSettings.batch_features",
