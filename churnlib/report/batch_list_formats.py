@@ -29,12 +29,12 @@ def render_list(batch: BatchList) -> dict[str, str]:
     """Renders a list in all formats.
 
     Returns:
-        The text of each file, by its suffix, in the order in which they are to be written: the
-        data, which name the predictions, come last.
+        The text of each file, by its suffix.
     """
     from churnlib.report.html import template  # It loads Matplotlib.
 
     return {
+        ".json": json.dumps(batch.to_json(), indent=2, default=str) + "\n",
         ".txt": for_terminal(_lines(replace(batch, listed=batch.listed[:IN_TEXT]))),
         ".html": template("plain.html.jinja").render(
             title=batch.title,
@@ -44,7 +44,6 @@ def render_list(batch: BatchList) -> dict[str, str]:
             warnings=batch.warnings,
             sections=tuple(_sections(batch)),
         ),
-        ".json": json.dumps(batch.to_json(), indent=2, default=str) + "\n",
     }
 
 

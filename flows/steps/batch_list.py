@@ -71,7 +71,8 @@ def list_batch(
     )
     texts = render_list(listed)
     places = {suffix: with_suffix(output.uri, suffix) for suffix in texts}
-    storage.write_texts({places[suffix]: text for suffix, text in texts.items()})
+    storage.write_texts({places[suffix]: texts[suffix] for suffix in (".txt", ".html")})
+    storage.write_text(texts[".json"], output.uri)  # Last: it names the predictions of the others.
     return tuple(ref(Dataset(output.name, output.game, place)) for place in places.values())
 
 
@@ -130,7 +131,7 @@ def _days(window: list[str]) -> tuple[date, date]:
 
 def announce_list(listed: tuple[DatasetRef, ...]) -> None:
     """Names the list of a batch in the log, and shows it on the run's page."""
-    _, page, data = listed
+    data, _, page = listed
     run_logger().info("the list of the batch: %s", page.uri)
     plain = json.loads(storage.read_bytes(data.uri))
     rows = [{name: str(value) for name, value in row.items()} for row in plain["listed"]]
