@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from churnlib.errors import ModelError, reason
@@ -14,6 +15,11 @@ from churnlib.model.trust import how_to_trust, types_to_trust, untrusted_types
 
 if TYPE_CHECKING:
     from churnlib.model.fitted_model import Fitted
+
+
+_ONE_AT_A_TIME = RLock()
+"""Held while a file is opened. Filters of warnings are of all threads; and NumPy parses the headers
+of arrays as Python, in which threads disturb each other (CPython, gh-106905)."""
 
 
 def dump_pipeline(pipeline: "Fitted", file: Path) -> None:
@@ -65,7 +71,7 @@ def load_pipeline(name: str, data: bytes, where: str, remedy: str) -> Any:
             scikit-learn, or is damaged: also where only its trees are; see
             `churnlib.model.compiled_parts`.
     """
-    with _version_warnings_raised(where, remedy):
+    with _ONE_AT_A_TIME, _version_warnings_raised(where, remedy):
         try:
             if name.endswith(".joblib"):
                 import joblib
