@@ -63,8 +63,8 @@ class BatchList:
         held_out: The number at or above the threshold that are held out.
         threshold: The lowest probability that is contacted; None if there is none.
         mean_probability: The mean of the probabilities; None without any.
-        rule: How the threshold was chosen, one of
-            `churnlib.report.campaign.RULES`; None if not known.
+        rule: How the threshold was chosen, one of `churnlib.report.campaign.RULES`; None if not
+            known.
         no_contact: Why nobody is contacted; None if there is no reason against it.
         before: The name of the batch before; None if there is none to compare with.
         changes: What changed since; None likewise.

@@ -100,11 +100,12 @@ def list_if_missing(run: Run, month: date) -> None:
 
 
 def _listed_of(output: Dataset) -> str | None:
-    """The fingerprint of the predictions that a list was made of; None if there is no list."""
-    if not storage.is_file(output.uri):
+    """The fingerprint of the predictions that a list was made of; None without a sound list."""
+    try:
+        content = json.loads(storage.read_if_exists(output.uri) or b"{}")
+        return str(content["predictions"])
+    except (ValueError, KeyError, TypeError):  # Damaged, or of another version of this package.
         return None
-    fingerprint: str | None = json.loads(storage.read_bytes(output.uri)).get("predictions")
-    return fingerprint
 
 
 def _predicted(predictions: DatasetRef, features: DatasetRef | None = None) -> Predicted:

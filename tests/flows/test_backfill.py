@@ -72,7 +72,7 @@ def test_backfill_skips_finished_months(trained: Studio) -> None:
     assert {Path(name).name for name in changed} == {"predictions_2024-06.parquet"}
 
 
-@pytest.mark.parametrize("kept", ["", "html", "of others"])
+@pytest.mark.parametrize("kept", ["", "html", "of others", "damaged"])
 def test_backfill_lists_a_finished_month_that_a_kill_left_without_its_list(
     trained: Studio, kept: str
 ) -> None:
@@ -82,6 +82,8 @@ def test_backfill_lists_a_finished_month_that_a_kill_left_without_its_list(
     for place in places:
         if kept == "of others" and place.suffix == ".json":
             place.write_text(json.dumps({**json.loads(place.read_text()), "predictions": "x"}))
+        elif kept == "damaged" and place.suffix == ".json":
+            place.write_text("[half")
         elif place.suffix != f".{kept}":
             place.unlink()
     assert fill(trained, "batch_predict", "2024-05", "2024-06") == {
