@@ -29,7 +29,7 @@ VERSION = re.compile(r"\d{8}T\d{9}Z")
 VERSIONED = (".skops", "manifest.json", "champion.json", "registry.json")
 """Suffixes of files that depend on the time of training."""
 PREDICTIONS = re.compile(
-    r"(?<=predictions)(?:: [^\n{}]*?|[^{}]{0,20}(?:{[^{}]*|</th>[^{}]*?))"
+    r"(?<=predictions)(?:\"?: [^\n{}]*?|[^{}]{0,20}(?:{[^{}]*|</th>[^{}]*?))"
     r"\b(?:[0-9a-f]{52})?[0-9a-f]{12}\b"
 )
 """Their fingerprints in reports, which depend on the model's version."""
