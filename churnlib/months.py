@@ -58,6 +58,12 @@ def months_from(start: "pl.Expr", end: "pl.Expr") -> "pl.Expr":
     return month_index(end) - month_index(start)
 
 
+def is_in_month_before(day: "pl.Expr", other: "pl.Expr") -> "pl.Expr":
+    """Whether a day is in a calendar month before that of another day."""
+    # Cheaper than to compare the months of both: only one day is taken apart.
+    return day.to_physical() <= other.to_physical() - other.dt.day()
+
+
 def month_start(index: "pl.Expr") -> "pl.Expr":
     """The first day of a month counted as in `month_index`."""
     import polars as pl

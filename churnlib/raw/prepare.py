@@ -110,9 +110,10 @@ def _clean_batches(
     """Reads the rows of a table, and checks those rules that do not depend on other tables."""
     keys = None if spec.is_key_ordered else ExternalSorter(spec.key, workspace)
     schema = spec.line_schema if is_csv(source) else spec.row_schema
-    for rows in chain.from_iterable(map(batches_of, scan_clean(source, spec, workspace.folder))):
-        if not schema.is_valid(rows):
-            raise UncleanError
+    parts = scan_clean(source, spec, workspace.folder)
+    # Lazily, so that rows are judged by the threads that parse them.
+    valid = (schema.validate(part, eager=False) for part in parts)
+    for rows in chain.from_iterable(map(batches_of, valid)):
         if keys:
             keys.add(rows.select(spec.key))
         yield rows

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from churnlib.months import month_index, month_start, months_from
+from churnlib.months import is_in_month_before, month_index, month_start, months_from
 from churnlib.schemas.columns import (
     CHAR_ID,
     CREATION_DATE,
@@ -118,7 +118,7 @@ def _history(table: TableSettings, known: Known) -> dict[str, Any]:
     )
     is_monthly = table.every == "month"
     created, text = pl.col(CREATION_DATE), "row before its character's creation"
-    before = months_from(created, day) < 0 if is_monthly else day < created
+    before = is_in_month_before(day, created) if is_monthly else day < created
     return {
         "order": (CHAR_ID, DATE),
         "dated": DATE,
@@ -204,7 +204,7 @@ def _warnings_of_misses(subscriptions: str) -> tuple[DataWarning, ...]:
     return (
         DataWarning(
             "miss before its subscription",
-            months_from(sub_start, start) < 0,
+            is_in_month_before(start, sub_start),
             parent_columns=(SUB_START_DATE,),
             doubt=f"sub_id may mean other subscriptions in {subscriptions}, or dates be written "
             "year-day-month",

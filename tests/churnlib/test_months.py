@@ -2,11 +2,12 @@
 
 from datetime import date
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from churnlib.months import first_day, last_day, shift_months
+from churnlib.months import first_day, is_in_month_before, last_day, shift_months
 from tests.variants import examples
 
 DAYS = st.dates(date(1970, 1, 1), date(2100, 12, 31))
@@ -44,3 +45,15 @@ def test_shift_months_moves_by_calendar_months(day: date, months: int) -> None:
     shifted = shift_months(first_day(day), months)
     assert 12 * (shifted.year - day.year) + shifted.month - day.month == months
     assert shifted.day == 1
+
+
+@examples(200)
+@given(st.lists(st.tuples(st.dates(), st.dates() | st.none()), min_size=1))
+def test_day_in_month_before_has_an_earlier_month(pairs: list[tuple[date, date | None]]) -> None:
+    types = {"day": pl.Date, "other": pl.Date}
+    rows = pl.DataFrame(pairs, schema=types, orient="row")
+    found = rows.select(is_in_month_before(pl.col("day"), pl.col("other"))).to_series()
+    expected = [
+        other and (day.year, day.month) < (other.year, other.month) for day, other in pairs
+    ]
+    assert found.to_list() == expected
