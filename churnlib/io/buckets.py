@@ -6,10 +6,11 @@ each has about the same number of rows. They are chosen when tables are read; ne
 the results depend on them.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import polars as pl
@@ -21,8 +22,10 @@ from churnlib.io.table_writer import ROW_GROUPS, write_table
 from churnlib.schemas.columns import CHAR_ID
 
 BUILDING = 9
-"""The memory for building features from a bucket while the next one is read, as measured, in
-multiples of the size of its rows."""
+"""The memory for building features from buckets in turn while one result is written, as measured,
+in multiples of the size of a bucket's rows."""
+AT_ONCE = 2
+"""The buckets that are built at the same time, of which each is so many times smaller."""
 
 Function = Callable[..., pl.LazyFrame]
 """Takes a frame for each table and returns one with `char_id`, sorted by it; the result for a
@@ -129,8 +132,9 @@ def build(
         memory_mib: The memory for processing a bucket, approximately.
         rows: See `count_for`.
     """
-    buckets = cut(tables, count_for(memory_mib, tables, function, rows))
-    frames = ahead(make(function, tables, bucket) for bucket in buckets)
+    count = count_for(memory_mib, tables, function, rows)
+    buckets = cut(tables, count * AT_ONCE if count > 1 else 1)
+    frames = at_once([partial(make, function, tables, bucket) for bucket in buckets])
     return join(frames, function, tables, target, facts)
 
 
@@ -145,14 +149,19 @@ def make(function: Function, tables: Sequence[DatasetRef], bucket: Bucket) -> pl
     return function(*(bucket.rows(datasets.scan(table)) for table in tables)).collect()
 
 
-def ahead(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """Yields frames while the next one is computed in another thread."""
-    source = iter(frames)
-    with ThreadPoolExecutor(1) as thread:
-        following = thread.submit(next, source, None)
-        while (frame := following.result()) is not None:
-            following = thread.submit(next, source, None)
-            yield frame
+def at_once(builds: Iterable[Callable[[], pl.DataFrame]]) -> Iterator[pl.DataFrame]:
+    """Yields the frames that functions build, in their order, while the next ones are built."""
+    waiting = deque[Future[pl.DataFrame]]()
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        try:
+            for each in builds:
+                waiting.append(threads.submit(each))
+                if len(waiting) > AT_ONCE:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            threads.shutdown(cancel_futures=True)
 
 
 def join(

@@ -1,5 +1,6 @@
 """Writing tables in the order of characters, in row groups that never divide a character."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -27,6 +28,9 @@ FORMAT: Mapping[str, Any] = {
     "dictionary_pagesize_limit": 2**17,
 }
 
+WAITING = 3
+"""The row groups that wait until they are written, of which one is being written."""
+
 
 class TableWriter:
     """Writes a table to a Parquet file. The bytes depend on the rows alone.
@@ -50,7 +54,7 @@ class TableWriter:
         self._waiting = pl.DataFrame(schema=schema)
         self._writer = pq.ParquetWriter(path, _arrow(self._waiting).schema, **FORMAT)
         self._thread = ThreadPoolExecutor(1)
-        self._write: Future[None] | None = None
+        self._writes = deque[Future[None]]()
 
     def __enter__(self) -> Self:
         """Returns itself."""
@@ -98,16 +102,18 @@ class TableWriter:
         """
         if len(self._waiting):
             self._write_group(self._waiting)
-        if self._write:
-            self._write.result()
+        while self._writes:
+            self._writes.popleft().result()
         self._writer.add_key_value_metadata({**facts, **footer(**{ROW_GROUPS: self.groups})})
 
     def _write_group(self, group: pl.DataFrame) -> None:
-        """Writes a row group in another thread, one at a time."""
+        """Writes a row group in another thread; some may wait for it."""
         self.groups.append((group[CHAR_ID][0], len(group)))
-        if self._write:
-            self._write.result()
-        self._write = self._thread.submit(self._writer.write_table, _arrow(group), len(group))
+        self._writes.append(
+            self._thread.submit(lambda: self._writer.write_table(_arrow(group), len(group)))
+        )
+        if len(self._writes) > WAITING:
+            self._writes.popleft().result()
 
 
 def _arrow(rows: pl.DataFrame) -> "pa.Table":

@@ -53,7 +53,5 @@ def test_day_in_month_before_has_an_earlier_month(pairs: list[tuple[date, date |
     types = {"day": pl.Date, "other": pl.Date}
     rows = pl.DataFrame(pairs, schema=types, orient="row")
     found = rows.select(is_in_month_before(pl.col("day"), pl.col("other"))).to_series()
-    expected = [
-        other and (day.year, day.month) < (other.year, other.month) for day, other in pairs
-    ]
+    expected = [other and (day.year, day.month) < (other.year, other.month) for day, other in pairs]
     assert found.to_list() == expected
