@@ -41,7 +41,7 @@ def _lines(
 ) -> Iterator[str]:
     if not versions:
         train = command_line("train", catalog.models(), "--from-raw")
-        yield f"{catalog.game}: there is no model yet. Train one: {train}"
+        yield f"{catalog.game}: there is no model in {catalog.models().uri} yet. Train one: {train}"
     for version, reason in zip(versions, reasons, strict=True):
         yield f"{version.version}  {version.state}"
         for label, text in (*_facts(version), ("contacts", contacts_text(reason))):

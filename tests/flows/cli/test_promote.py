@@ -92,4 +92,5 @@ def test_models_of_a_game_without_models_says_how_to_train_one(
 ) -> None:
     assert main(["models", "--game", GAME, "--data-dir", str(tmp_path)]) == DONE
     assert list(tmp_path.iterdir()) == []
-    assert "there is no model yet. Train one: churn train" in capsys.readouterr().out
+    expected = f"there is no model in {tmp_path}/06_models/{GAME} yet. Train one: churn train"
+    assert expected in " ".join(capsys.readouterr().out.split())
