@@ -50,3 +50,31 @@ def _sort(
     for batch in batches:
         sorter.add(batch)
     return sorter.merge()
+
+
+def read_parents(spec: TableSpec, parent: pl.LazyFrame) -> SortedReader:
+    """Opens the columns of a parent table that references and data warnings need.
+
+    Args:
+        spec: The record of the table that refers to it.
+        parent: The checked parent table.
+    """
+    on = [spec.parent.column] if spec.parent else []
+    needed = [name for warning in spec.warnings for name in warning.parent_columns]
+    columns = parent.select(*dict.fromkeys((CHAR_ID, *on, *needed)))
+    return SortedReader(batches_of(columns), CHAR_ID, columns.collect_schema())
+
+
+def join_parents(rows: pl.DataFrame, parents: pl.DataFrame, on: str) -> pl.DataFrame:
+    """Adds the columns of their parents to rows; null where a parent is unknown.
+
+    Args:
+        rows: Rows, sorted by `char_id`.
+        parents: All their parents, and perhaps others, sorted by `char_id`, with different ids.
+        on: The column by which rows refer to parents.
+    """
+    if on == CHAR_ID:  # Polars joins three times as fast if it knows.
+        rows, parents = (each.with_columns(pl.col(on).set_sorted()) for each in (rows, parents))
+    else:
+        parents = parents.drop(CHAR_ID)
+    return rows.join(parents, on=on, how="left", maintain_order="left")
