@@ -59,7 +59,7 @@ def months_from(start: "pl.Expr", end: "pl.Expr") -> "pl.Expr":
 
 
 def is_in_month_before(day: "pl.Expr", other: "pl.Expr") -> "pl.Expr":
-    """Whether a day is in a calendar month before that of another day."""
+    """Whether a day is in a calendar month before that of another day; both are of type Date."""
     # Cheaper than to compare the months of both: only one day is taken apart.
     return day.to_physical() <= other.to_physical() - other.dt.day()
 

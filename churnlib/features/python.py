@@ -33,9 +33,9 @@ def feature(*, table: str) -> Callable[[Function], PythonFeature]:
     name of the function, and several have that name and their own: `<function>_<column>`.
     Rows of the cohort that are missing get null.
 
-    Rows of a large table come in ranges of characters, two ranges at a time, each in a thread of
-    its own. So the result for a `row_id` may depend on its rows only, and a function must not keep
-    anything between calls.
+    Rows of a large table come in ranges of characters, and several threads or processes may call a
+    function at once. So the result for a `row_id` may depend on its rows only, and a function must
+    not keep anything between calls.
 
     Args:
         table: The name of a history or of events.

@@ -7,8 +7,9 @@ the results depend on them.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any
@@ -22,10 +23,10 @@ from churnlib.io.table_writer import ROW_GROUPS, write_table
 from churnlib.schemas.columns import CHAR_ID
 
 BUILDING = 9
-"""The memory for building features from buckets in turn while one result is written, as measured,
-in multiples of the size of a bucket's rows."""
+"""The memory for building features while those before them are written, as measured, in multiples
+of the size of the rows that are in use."""
 AT_ONCE = 2
-"""The buckets that are built at the same time, of which each is so many times smaller."""
+"""The number of buckets that are built concurrently; each is smaller by this factor."""
 
 Function = Callable[..., pl.LazyFrame]
 """Takes a frame for each table and returns one with `char_id`, sorted by it; the result for a
@@ -134,8 +135,11 @@ def build(
     """
     count = count_for(memory_mib, tables, function, rows)
     buckets = cut(tables, count * AT_ONCE if count > 1 else 1)
-    frames = at_once([partial(make, function, tables, bucket) for bucket in buckets])
-    return join(frames, function, tables, target, facts)
+    # A table of few row groups has fewer buckets, which are as large as memory allows, or larger.
+    number = AT_ONCE if len(buckets) == count * AT_ONCE else 1
+    builds = [partial(make, function, tables, bucket) for bucket in buckets]
+    with closing(at_once(builds, number)) as frames:
+        return join(frames, function, tables, target, facts)
 
 
 def make(function: Function, tables: Sequence[DatasetRef], bucket: Bucket) -> pl.DataFrame:
@@ -149,19 +153,23 @@ def make(function: Function, tables: Sequence[DatasetRef], bucket: Bucket) -> pl
     return function(*(bucket.rows(datasets.scan(table)) for table in tables)).collect()
 
 
-def at_once(builds: Iterable[Callable[[], pl.DataFrame]]) -> Iterator[pl.DataFrame]:
-    """Yields the frames that functions build, in their order, while the next ones are built."""
+def at_once(
+    builds: Iterable[Callable[[], pl.DataFrame]], number: int
+) -> Generator[pl.DataFrame, None, None]:
+    """Yields the frames that functions build, in their order, while the next ones are built.
+
+    Args:
+        builds: The functions.
+        number: How many are called concurrently, each in a thread of its own.
+    """
     waiting = deque[Future[pl.DataFrame]]()
-    with ThreadPoolExecutor(AT_ONCE) as threads:
-        try:
-            for each in builds:
-                waiting.append(threads.submit(each))
-                if len(waiting) > AT_ONCE:
-                    yield waiting.popleft().result()
-            while waiting:
+    with ThreadPoolExecutor(number) as threads:
+        for each in builds:
+            waiting.append(threads.submit(each))
+            if len(waiting) > number:
                 yield waiting.popleft().result()
-        finally:
-            threads.shutdown(cancel_futures=True)
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def join(

@@ -29,7 +29,7 @@ FORMAT: Mapping[str, Any] = {
 }
 
 WAITING = 3
-"""The row groups that wait until they are written, of which one is being written."""
+"""The most row groups that are held until they are written."""
 
 
 class TableWriter:
@@ -67,7 +67,7 @@ class TableWriter:
         trace: TracebackType | None,
     ) -> None:
         """Closes the file."""
-        self._thread.shutdown()
+        self._thread.shutdown(cancel_futures=True)  # After `finish`, there are none.
         self._writer.close()
 
     def add(self, rows: pl.DataFrame) -> None:
@@ -107,13 +107,13 @@ class TableWriter:
         self._writer.add_key_value_metadata({**facts, **footer(**{ROW_GROUPS: self.groups})})
 
     def _write_group(self, group: pl.DataFrame) -> None:
-        """Writes a row group in another thread; some may wait for it."""
+        """Writes a row group in another thread; waits while `WAITING` are held."""
         self.groups.append((group[CHAR_ID][0], len(group)))
+        while len(self._writes) >= WAITING:
+            self._writes.popleft().result()
         self._writes.append(
             self._thread.submit(lambda: self._writer.write_table(_arrow(group), len(group)))
         )
-        if len(self._writes) > WAITING:
-            self._writes.popleft().result()
 
 
 def _arrow(rows: pl.DataFrame) -> "pa.Table":

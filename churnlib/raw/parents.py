@@ -68,6 +68,8 @@ def read_parents(spec: TableSpec, parent: pl.LazyFrame) -> SortedReader:
 def join_parents(rows: pl.DataFrame, parents: pl.DataFrame, on: str) -> pl.DataFrame:
     """Adds the columns of their parents to rows; null where a parent is unknown.
 
+    The order is not checked: with rows or parents in another, parents would be missed.
+
     Args:
         rows: Rows, sorted by `char_id`.
         parents: All their parents, and perhaps others, sorted by `char_id`, with different ids.

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
+from dataframely.exc import SchemaError
 
 from churnlib.io.datasets import Dataset, DatasetRef, ref
 from churnlib.io.storage import replacing
@@ -100,7 +101,7 @@ def prepare_clean(
         table = _write_sorted(batches, spec, parent, output, workspace, whole)
         return Prepared(table, whole.copies)
     # A value has another type, a line is too long, or a day is beyond what Polars can write.
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, SchemaError):
         raise UncleanError from None
 
 
@@ -112,7 +113,7 @@ def _clean_batches(
     schema = spec.line_schema if is_csv(source) else spec.row_schema
     parts = scan_clean(source, spec, workspace.folder)
     # Lazily, so that rows are judged by the threads that parse them.
-    valid = (schema.validate(part, eager=False) for part in parts)
+    valid = (schema.validate(part) for part in parts)
     for rows in chain.from_iterable(map(batches_of, valid)):
         if keys:
             keys.add(rows.select(spec.key))

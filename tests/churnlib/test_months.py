@@ -48,10 +48,15 @@ def test_shift_months_moves_by_calendar_months(day: date, months: int) -> None:
 
 
 @examples(200)
-@given(st.lists(st.tuples(st.dates(), st.dates() | st.none()), min_size=1))
-def test_day_in_month_before_has_an_earlier_month(pairs: list[tuple[date, date | None]]) -> None:
+@given(st.lists(st.tuples(st.dates() | st.none(), st.dates() | st.none()), min_size=1))
+def test_day_in_month_before_has_an_earlier_month(
+    pairs: list[tuple[date | None, date | None]],
+) -> None:
     types = {"day": pl.Date, "other": pl.Date}
     rows = pl.DataFrame(pairs, schema=types, orient="row")
     found = rows.select(is_in_month_before(pl.col("day"), pl.col("other"))).to_series()
-    expected = [other and (day.year, day.month) < (other.year, other.month) for day, other in pairs]
+    expected = [
+        (day.year, day.month) < (other.year, other.month) if day and other else None
+        for day, other in pairs
+    ]
     assert found.to_list() == expected

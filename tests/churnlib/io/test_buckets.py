@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -227,7 +227,9 @@ def builds(
 def test_frames_built_at_once_keep_their_order(count: int) -> None:
     before = threading.active_count()
     slow_first = builds(count, lambda number: time.sleep(0.01 * (number % 2 == 0)))
-    assert [frame["n"][0] for frame in buckets.at_once(slow_first)] == list(range(count))
+    assert [frame["n"][0] for frame in buckets.at_once(slow_first, buckets.AT_ONCE)] == list(
+        range(count)
+    )
     assert threading.active_count() == before
 
 
@@ -239,7 +241,7 @@ def test_two_frames_are_built_while_another_is_used() -> None:
         begun[number].set()
         both.wait(timeout=10)
 
-    for number, _ in enumerate(buckets.at_once(builds(len(begun), compute))):
+    for number, _ in enumerate(buckets.at_once(builds(len(begun), compute), buckets.AT_ONCE)):
         last = number + buckets.AT_ONCE
         assert all(event.wait(timeout=10) for event in begun[: last + 1])
         assert not any(event.is_set() for event in begun[last + 1 :])
@@ -253,7 +255,7 @@ def test_an_exception_is_raised_after_the_frames_before_it(failing: int) -> None
 
     before, seen = threading.active_count(), list[int]()
     with pytest.raises(DataError, match=f"out of luck at {failing}"):
-        for frame in buckets.at_once(builds(9, compute)):
+        for frame in buckets.at_once(builds(9, compute), buckets.AT_ONCE):
             seen.append(frame["n"][0])
     assert seen == list(range(failing))
     assert threading.active_count() == before
@@ -261,10 +263,49 @@ def test_an_exception_is_raised_after_the_frames_before_it(failing: int) -> None
 
 def test_no_thread_is_left_if_frames_are_not_used_to_the_end() -> None:
     before = threading.active_count()
-    built = list[int]()
-    frames = buckets.at_once(builds(9, built.append))
+    frames = buckets.at_once(builds(9), buckets.AT_ONCE)
     next(frames)
-    assert isinstance(frames, Generator)
     frames.close()
     assert threading.active_count() == before
-    assert len(built) <= 1 + buckets.AT_ONCE
+
+
+@pytest.mark.parametrize(("groups", "number"), [(8, buckets.AT_ONCE), (5, 1)])
+def test_buckets_built_at_once_are_smaller_by_their_number(
+    groups: int, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, table = game_tables(tmp_path)
+    seen: list[tuple[int, int]] = []
+
+    def at_once(
+        given: Sequence[Callable[[], pl.DataFrame]], number: int
+    ) -> Generator[pl.DataFrame, None, None]:
+        seen.append((len(given), number))
+        yield from (build() for build in given)
+
+    monkeypatch.setattr(buckets, "count_for", lambda *_: 4)
+    monkeypatch.setattr(buckets, "cut", lambda _, count: whole_and_empty(min(count, groups)))
+    monkeypatch.setattr(buckets, "at_once", at_once)
+    buckets.build(lambda rows: rows, [table], Dataset("out", "hawk", f"{tmp_path}/out"), {}, 256)
+    assert seen == [(groups, number)]
+
+
+def whole_and_empty(count: int) -> list[Bucket]:
+    """Some buckets, of which only the last has rows."""
+    return [*[Bucket(10**9 + n, 10**9 + n) for n in range(count - 1)], Bucket()]
+
+
+def test_no_thread_is_left_if_the_result_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, table = game_tables(tmp_path)
+    monkeypatch.setattr(buckets, "count_for", lambda *_: 4)
+
+    def fail(frames: Generator[pl.DataFrame, None, None], *_: object) -> None:
+        next(frames)
+        raise DataError("no space left")
+
+    monkeypatch.setattr(buckets, "join", fail)
+    before, target = threading.active_count(), Dataset("out", "hawk", f"{tmp_path}/out")
+    with pytest.raises(DataError, match="no space left"):
+        buckets.build(lambda rows: rows, [table], target, {}, 256)
+    assert threading.active_count() == before

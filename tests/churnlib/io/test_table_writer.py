@@ -1,5 +1,7 @@
 """Tables in row groups of whole characters, whose bytes depend on the rows alone."""
 
+import threading
+import time
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -13,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from churnlib.errors import DataError
-from churnlib.io import datasets
+from churnlib.io import datasets, table_writer
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.io.footer import fact, footer
 from churnlib.io.table_writer import ROW_GROUPS, whole_characters, write_table
@@ -146,3 +148,46 @@ def test_a_failure_of_the_writing_thread_is_raised(
     with pytest.raises(DataError, match=r"table.parquet cannot be written \(no space left\)"):
         write(tmp_path, [rows_of([2])])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_written_after_a_failure_of_the_writing_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = list[int]()
+    failed = threading.Event()
+
+    def fail_second(_: pq.ParquetWriter, group: Any, *more: Any) -> None:
+        tried.append(len(group))
+        if len(tried) == 2:
+            time.sleep(0.05)  # Others are waiting by now.
+            failed.set()
+            raise OSError("no space left")
+
+    monkeypatch.setattr(pq.ParquetWriter, "write_table", fail_second)
+    with pytest.raises(DataError, match="no space left"):
+        write(tmp_path, [rows_of([LIMIT] * 20)])
+    assert failed.is_set()
+    assert len(tried) <= 2 + table_writer.WAITING
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_few_row_groups_are_held_until_they_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_table, held = pq.ParquetWriter.write_table, list[int]()
+
+    def slowly(writer: pq.ParquetWriter, *given: Any) -> None:
+        time.sleep(0.005)
+        held.append(len(opened[0].groups) - len(held))
+        write_table(writer, *given)
+
+    opened = list[table_writer.TableWriter]()
+    monkeypatch.setattr(pq.ParquetWriter, "write_table", slowly)
+    rows = rows_of([LIMIT] * 20)
+    with table_writer.TableWriter(tmp_path / "table", rows.schema) as writer:
+        opened.append(writer)
+        writer.add(rows)
+        writer.finish({})
+    # One more is counted as soon as it waits for a place.
+    assert table_writer.WAITING <= max(held) <= table_writer.WAITING + 1
+    assert len(held) > 10
