@@ -12,9 +12,13 @@ _CONTROLS: Final = re.compile(
     "\U000e0000-\U000e007f]"
 )
 """Control characters, marks of direction, line separators, invisible tags, and half characters."""
-_USER_INFO = re.compile(r"\b([A-Za-z][A-Za-z0-9+.-]*://)(?:[^\s/@:'\"]*:[^\s'\"]*|[^\s/@'\"]+)@")
+_IN_PASSWORD = r"(?:[^\s'\"]|['\"](?=[^\s,;)\]}]))*"
+"""A password may hold quotes; one at the end of a word ends a URI that stands in quotes."""
+_USER_INFO = re.compile(
+    rf"\b([A-Za-z][A-Za-z0-9+.-]*://)(?:[^\s/@:'\"]*:{_IN_PASSWORD}|[^\s/@'\"]+)@"
+)
 _SIGNED = re.compile(
-    r"([?&](?:sig|signature|token|key|password|secret|X-(?:Amz|Goog)-(?:Signature|Credential|"
+    r"([?&](?:sig|signature|token|key|\w*password|secret|X-(?:Amz|Goog)-(?:Signature|Credential|"
     r"Security-Token))=)[^&\s'\"]+",
     re.IGNORECASE,
 )
@@ -53,6 +57,8 @@ def masked(text: str) -> str:
 
     >>> masked("s3://key:a/b@bucket/x az://c/x?sv=1&sig=abc s3://bucket/a@b")
     's3://***@bucket/x az://c/x?sv=1&sig=*** s3://bucket/a@b'
+    >>> masked("postgresql://me:it's@host/x?sslpassword=abc 's3://key:a@bucket', me@host")
+    "postgresql://***@host/x?sslpassword=*** 's3://***@bucket', me@host"
     """
     return _SIGNED.sub(r"\1***", _USER_INFO.sub(r"\1***@", text))
 

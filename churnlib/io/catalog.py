@@ -13,7 +13,7 @@ from churnlib.errors import DataError, ModelError, error_prefix
 from churnlib.io.datasets import Dataset, DatasetRef
 from churnlib.io.local import IN_USE, REPORTS
 from churnlib.io.raw_files import find_raw
-from churnlib.io.storage import check_reachable, exists, is_folder
+from churnlib.io.storage import check_reachable, exists, is_folder, is_within
 from churnlib.months import first_day, last_day
 from churnlib.uris import folder_of, is_pattern, is_remote, join, name_of
 
@@ -183,6 +183,18 @@ class Catalog:
         """The game's folders of what flows write, by layer: all but that of the raw tables."""
         layers = [layer for layer in LAYERS if layer != "01_raw"]
         return {layer: join(self.data_dir, layer, self.game) for layer in layers}
+
+    def is_inside(self, uri: str) -> bool:
+        """Whether a place in the data folder is not behind a link that leads out of its layer.
+
+        What is behind one may belong to others, so nothing may be removed there. A layer itself may
+        be a link, for example to another disk.
+
+        Args:
+            uri: A file or folder in one of the layers.
+        """
+        layer = uri.removeprefix(self.data_dir).strip("/").partition("/")[0]
+        return is_within(folder_of(uri), join(self.data_dir, layer))
 
     def places(self, tables: Iterable[str], month: date) -> Iterator[tuple[Dataset, str]]:
         """Yields the places of all datasets except raw files and single model versions.

@@ -72,13 +72,13 @@ def check_regular(uri: str) -> None:
     """Refuses what is neither a file nor a folder, because reading it may never end.
 
     Raises:
-        DataError: It is a pipe, a socket or a device.
+        UnreadableDataError: It is a pipe, a socket or a device.
         OSError: There is no such file.
     """
     kind = stat.S_IFMT(Path(uri).stat().st_mode)
     if kind not in (stat.S_IFREG, stat.S_IFDIR):
         name = _SPECIAL.get(kind, "a device")
-        raise DataError(f"{uri} is {name}, not a file. Put a file in its place.")
+        raise UnreadableDataError(f"{uri} is {name}, not a file. Put a file in its place.")
 
 
 _SPECIAL = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket"}
@@ -150,6 +150,7 @@ def read_if_exists(uri: str) -> bytes | None:
     """See `churnlib.io.storage.read_if_exists`."""
     with _readable(uri):
         try:
+            check_regular(uri)
             return Path(uri).read_bytes()
         except FileNotFoundError:
             _stat_if_exists(Path(uri))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from churnlib.errors import DataError
 from churnlib.io import storage
-from churnlib.uris import join
+from churnlib.uris import folder_of, join
 
 FOLDER = "_snapshots"
 DIGITS = 16
@@ -67,6 +67,9 @@ def keep_snapshot(file: Path, raw_folder: str, table: str, read_at: datetime) ->
 
     Returns:
         The path or URI of the newest snapshot, and whether it is a new one.
+
+    Raises:
+        DataError: A symbolic link leads from its folder to elsewhere.
     """
     digits = storage.fingerprint(str(file))[:DIGITS]
     found = snapshots(raw_folder, table)
@@ -77,6 +80,11 @@ def keep_snapshot(file: Path, raw_folder: str, table: str, read_at: datetime) ->
         read_at = max(read_at, read_time(newest) + _STEP)
     time = f"{read_at:%Y%m%dT%H%M%S}{read_at.microsecond // 1000:03d}Z"
     target = join(raw_folder, FOLDER, table, f"{time}-{digits}.parquet")
+    if not storage.is_within(folder_of(target), raw_folder):
+        raise DataError(
+            f"{table}: {folder_of(target)} is a symbolic link, or lies behind one, that leads out "
+            f"of {raw_folder}, so nothing is written there. Replace the link by a folder."
+        )
     with storage.replacing(target) as path:
         shutil.move(file, path)
     return target, True

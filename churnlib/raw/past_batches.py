@@ -7,8 +7,9 @@ from datetime import date
 
 import polars as pl
 
+from churnlib.errors import DataError
 from churnlib.io.catalog import Catalog, batch_name, month_name
-from churnlib.io.datasets import Dataset, scan
+from churnlib.io.datasets import REBUILD, Dataset, scan
 from churnlib.io.footer import facts, read_metadata
 from churnlib.io.storage import exists, list_files
 from churnlib.months import MONTH_PATTERN, shift_months
@@ -71,14 +72,20 @@ def read_batch(predictions: Dataset, month: date) -> PastBatch:
     """Reads what a batch was made of from the footer of its predictions.
 
     Raises:
-        DataError: The file is missing, or cannot be read.
+        DataError: The file is missing, cannot be read, or has a damaged footer.
     """
     rows = scan(predictions).select(pl.len()).collect().item()
     if not {*MADE_OF} <= {*read_metadata(predictions)}:
         return PastBatch(month, rows)
     as_of, window, version, made_of, newest = facts(predictions, *MADE_OF)
-    first, last = map(date.fromisoformat, window)
-    day = date.fromisoformat(as_of)
+    try:
+        first, last = map(date.fromisoformat, window)
+        day = date.fromisoformat(as_of)
+    except (TypeError, ValueError):
+        raise DataError(
+            f"{predictions.game}: the footer of {predictions.uri} is damaged: as_of = {as_of!r} "
+            f"and window = {window!r} are not days. {REBUILD}"
+        ) from None
     return PastBatch(month, rows, day, (first, last), version, made_of, newest)
 
 

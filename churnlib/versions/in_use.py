@@ -14,13 +14,19 @@ from churnlib.errors import ModelError, UnreadableError
 from churnlib.io.catalog import Catalog, catalog_of, is_version_name
 from churnlib.io.datasets import Dataset, DatasetRef, ref
 from churnlib.io.local import IN_USE
-from churnlib.io.storage import list_files, remove, remove_folder
+from churnlib.io.storage import list_files
 from churnlib.months import first_day, last_day, shift_months
 from churnlib.settings import rows_in
 from churnlib.uris import join
 from churnlib.versions.compatibility import has_learnt_of
 from churnlib.versions.files import attributed_to_model
-from churnlib.versions.manifest import MANIFEST, read_manifest, unknown_without, version_of
+from churnlib.versions.manifest import (
+    MANIFEST,
+    read_manifest,
+    remove_model,
+    unknown_without,
+    version_of,
+)
 from churnlib.versions.model_state import ModelState
 
 AS_TESTED = "as_tested"
@@ -151,10 +157,11 @@ def delete_old_in_use(catalog: Catalog, version: str, keep: int | None) -> tuple
 
     Returns:
         The names of the deleted ones.
+
+    Raises:
+        DataError: See `churnlib.versions.manifest.remove_model`.
     """
     old = () if keep is None else list_in_use(catalog.model(version))[keep:]
     for name in old:
-        place = catalog.model_in_use(version, name)
-        remove(join(place.uri, MANIFEST))  # A folder without a manifest is no model.
-        remove_folder(place.uri)
+        remove_model(catalog, catalog.model_in_use(version, name))
     return old

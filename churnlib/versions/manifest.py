@@ -5,14 +5,16 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from churnlib.errors import ModelError
-from churnlib.io.catalog import MODEL_IN_USE, VERSION_PATTERN
+from churnlib.errors import DataError, ModelError
+from churnlib.io.catalog import MODEL_IN_USE, VERSION_PATTERN, Catalog
 from churnlib.io.commands import command_line
 from churnlib.io.datasets import Dataset, DatasetRef
+from churnlib.io.storage import remove, remove_folder
 from churnlib.model.feature_schema import Kind
 from churnlib.settings import SIGNING_KEY_FILE_VARIABLE, SIGNING_KEY_VARIABLE, ThresholdRule
+from churnlib.settings.row_words import Grain
 from churnlib.uris import folder_of, join, name_of
 from churnlib.versions.files import read_model_file
 from churnlib.versions.signature import signature_fault
@@ -20,6 +22,15 @@ from churnlib.versions.signature import signature_fault
 MANIFEST = "manifest.json"
 VersionName = Annotated[str, Field(pattern=VERSION_PATTERN)]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
+
+
+def _is_day(text: str) -> str:
+    date.fromisoformat(text)
+    return text
+
+
+Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$"), AfterValidator(_is_day)]
+"""An ISO day. Pydantic's own dates may also be numbers of seconds, which readers do not expect."""
 
 
 class _Part(BaseModel):
@@ -44,6 +55,12 @@ class FeatureEntry(_Part):
     from_text: bool = False
 
 
+class CohortEntry(_Part):
+    """Which rows a subscription has; earlier versions have only those of its start."""
+
+    grain: Grain = "start"
+
+
 class DecisiveSettings(_Part):
     """Settings that features and labels depend on; see `churnlib.versions.compatibility`."""
 
@@ -53,6 +70,9 @@ class DecisiveSettings(_Part):
     standard: dict[str, Any]
     features: dict[str, Any] | None = None
     currency: dict[str, Any] | None = None  # Its name in earlier versions.
+    cohort: CohortEntry | None = None
+    tables: dict[str, dict[str, Any]] | None = None
+    train: dict[str, Any] | None = None
 
 
 class CampaignEntry(_Part):
@@ -80,14 +100,15 @@ class Manifest(_Part):
     libraries: dict[str, str]
     depends_on: tuple[str, ...]
     trusted_packages: dict[str, str] = {}
-    as_of: date
-    window: tuple[date, date]
-    labels_known_by: date
+    as_of: Day
+    window: tuple[Day, Day]
+    labels_known_by: Day
     seed: int
     settings: DecisiveSettings
     inputs: dict[str, dict[str, Any]]
     campaign: CampaignEntry | None = None
     metrics: dict[Literal["in_sample", "validation"], dict[str, dict[str, Any]]]
+    code: dict[str, Any] = {}
     signature: str | None = None
 
 
@@ -188,6 +209,26 @@ def manifest_fault(text: bytes) -> str | None:
         ]
         return "; ".join(([f"it lacks {', '.join(missing)}"] if missing else []) + others)
     return None
+
+
+def remove_model(catalog: Catalog, model: Dataset) -> None:
+    """Removes the folder of a version, or of a model in use.
+
+    Args:
+        catalog: The game's data.
+        model: The folder.
+
+    Raises:
+        DataError: It cannot be removed, or is behind a link to elsewhere.
+    """
+    manifest = join(model.uri, MANIFEST)
+    if not catalog.is_inside(manifest):
+        raise DataError(
+            f"{model.game}: {model.uri} is not removed, because a symbolic link leads from there, "
+            "or from a folder above it, out of the data folder. Replace the link by a folder."
+        )
+    remove(manifest)  # A folder without a manifest is no model.
+    remove_folder(model.uri)
 
 
 def retrain_command(model: Dataset | DatasetRef) -> str:

@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from churnlib.errors import DataError, StoreError, reason
 from churnlib.io.catalog import Catalog
 from churnlib.io.leftovers import find_leftovers, remove_leftovers
-from churnlib.io.storage import exclusive_lock, remove, remove_folder
-from churnlib.uris import is_remote, join, name_of
+from churnlib.io.storage import exclusive_lock
+from churnlib.uris import is_remote, name_of
 from churnlib.versions.champion import set_champion
-from churnlib.versions.manifest import MANIFEST
+from churnlib.versions.manifest import remove_model
 from churnlib.versions.registry import Promotion, Registry, read_registry, write_registry
 
 
@@ -73,7 +73,7 @@ def _remove_temporary(catalog: Catalog) -> None:
     names = [name_of(place.uri) for place in (catalog.champion(), catalog.registry())]
     written = re.compile(rf"\.({'|'.join(map(re.escape, names))})\.[^.]+\.tmp")
     left = find_leftovers(catalog.models().uri)
-    remove_leftovers(uri for uri in left if written.fullmatch(name_of(uri)))
+    remove_leftovers(u for u in left if written.fullmatch(name_of(u)) and catalog.is_inside(u))
 
 
 def _unfinished(registry: Registry) -> str:
@@ -99,8 +99,7 @@ def _finish(catalog: Catalog, registry: Registry) -> None:
 def _delete(catalog: Catalog, version: str) -> None:
     model = catalog.model(version)
     try:
-        remove(join(model.uri, MANIFEST))  # A folder without a manifest is not a version.
-        remove_folder(model.uri)
+        remove_model(catalog, model)
     except (OSError, DataError, StoreError) as error:
         logging.getLogger(__name__).warning(
             "%s: model %s cannot be deleted completely (%s). Remove the rest of %s",

@@ -21,7 +21,7 @@ from prefect.context import FlowRunContext
 from churnlib.io.datasets import DatasetRef
 from churnlib.report.content import Report
 from churnlib.report.markdown import to_markdown
-from churnlib.shown import code, markdown, one_line
+from churnlib.shown import code, markdown
 from churnlib.uris import is_remote, name_of
 from flows.engine.ledger import Call
 from flows.engine.tolerance import tolerant
@@ -114,15 +114,21 @@ def show_table(game: str, what: str, rows: Sequence[Mapping[str, str]]) -> None:
     Args:
         game: The game.
         what: The name of the table, one word.
-        rows: Its rows, with the columns of the first.
+        rows: Its rows, with the columns of the first. Texts are shown as they are written, although
+            Prefect's page renders them as Markdown.
     """
     if rows and FlowRunContext.get():
         with tolerant("an artifact"):
             create_table_artifact(
-                [{name: one_line(cell) for name, cell in row.items()} for row in rows],
+                [{name: _cell(text) for name, text in row.items()} for row in rows],
                 key=artifact_key(game, what),
                 description=f"{what.capitalize()} of {game}",
             )
+
+
+def _cell(text: str) -> str:
+    """Escapes a text for a table; not its underscores, which at most make it italic."""
+    return markdown(text).replace("\\_", "_")
 
 
 def show_note(game: str, what: str, text: str) -> None:

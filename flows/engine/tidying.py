@@ -37,14 +37,12 @@ def tidy(settings: Settings, catalog: Catalog) -> None:
     if left := [*_sweep_game(catalog), *_sweep_machine(settings, catalog)]:
         run_logger().info("%s: removed what stopped runs had left: %s", catalog.game, _list(left))
     retention = settings.retention
-    if old := _old_batch_features(catalog, retention.batch_features):
-        remove_leftovers(old)
+    if old := _sweep(_old_batch_features(catalog, retention.batch_features), catalog):
         run_logger().info(
             "%s: removed the features of all batches before the newest %d: %s",
             *(catalog.game, retention.batch_features, ", ".join(map(name_of, old))),
         )
-    if snapshots := _old_snapshots(catalog, retention.snapshots):
-        remove_leftovers(snapshots)
+    if snapshots := _sweep(_old_snapshots(catalog, retention.snapshots), catalog):
         run_logger().info(
             "%s: removed %d snapshots of tables in databases, which no model was made of: "
             "retention.snapshots",
@@ -61,13 +59,14 @@ def _sweep_game(catalog: Catalog) -> Iterator[str]:
     """Removes leftovers in the game's folders, and yields them."""
     folders = catalog.written_folders
     for layer in folders.keys() - {MODELS}:
-        yield from _sweep(find_leftovers(folders[layer]))
-    yield from _sweep(find_leftovers(join(catalog.raw_folder, SNAPSHOTS)))
+        yield from _sweep(find_leftovers(folders[layer]), catalog)
+    yield from _sweep(find_leftovers(join(catalog.raw_folder, SNAPSHOTS)), catalog)
     parts = join(folders["02_intermediate"], "parts")
-    yield from _sweep(entry.uri for entry in storage.list_files(parts))
+    yield from _sweep((entry.uri for entry in storage.list_files(parts)), catalog)
     if find_leftovers(folders[MODELS]) or _half_models(catalog) or _was_locked(catalog):
         with storage.exclusive_lock(catalog.registry().uri):  # `churn promote` may write there.
-            yield from _sweep([*find_leftovers(folders[MODELS]), *_half_models(catalog)])
+            half = _half_models(catalog)
+            yield from _sweep([*find_leftovers(folders[MODELS]), *half], catalog)
 
 
 def _was_locked(catalog: Catalog) -> bool:
@@ -122,8 +121,9 @@ def _old_snapshots(catalog: Catalog, keep: int | None) -> list[str]:
     return old_snapshots(catalog.raw_folder, keep, manifests)
 
 
-def _sweep(uris: Iterable[str]) -> list[str]:
-    found = [*uris]
+def _sweep(uris: Iterable[str], catalog: Catalog | None = None) -> list[str]:
+    """Removes files and folders, those of a data folder unless they are behind a link out of it."""
+    found = [uri for uri in uris if catalog is None or catalog.is_inside(uri)]
     remove_leftovers(found)
     return found
 

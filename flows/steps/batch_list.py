@@ -104,7 +104,12 @@ def _listed_of(output: Dataset) -> str | None:
     try:
         content = json.loads(storage.read_if_exists(output.uri) or b"{}")
         return str(content["predictions"])
-    except (ValueError, KeyError, TypeError):  # Damaged, or of another version of this package.
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        RecursionError,
+    ):  # Damaged, or of another version of this package.
         return None
 
 

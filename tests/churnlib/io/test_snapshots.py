@@ -84,3 +84,13 @@ def test_snapshots_are_kept_in_an_object_store(bucket: str, tmp_path: Path) -> N
     file.write_text("a")
     assert keep_snapshot(file, folder, TABLE, NOON + DAY) == (first, False)
     assert Catalog(bucket, "hawk").raw(TABLE, PATH).uri == first
+
+
+def test_no_snapshot_is_written_behind_a_link(tmp_path: Path) -> None:
+    folder, others = tmp_path / "01_raw" / "hawk" / FOLDER, tmp_path / "others"
+    others.mkdir()
+    folder.mkdir(parents=True)
+    (folder / TABLE).symlink_to(others)
+    with pytest.raises(DataError, match=f"{TABLE} is a symbolic link, or lies behind one, that"):
+        keep(tmp_path, "a", NOON)
+    assert list(others.iterdir()) == []

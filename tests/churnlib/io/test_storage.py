@@ -364,3 +364,14 @@ def test_what_may_not_be_removed_is_named(tmp_path: Path, monkeypatch: pytest.Mo
         with pytest.raises(DataError, match=rf"^{place} cannot be removed \(Read-only file system"):
             remove(str(place))
     assert file.exists()
+
+
+@pytest.mark.parametrize("kind", ["a named pipe", "a device"])
+def test_what_may_never_end_is_not_read(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "champion.json"
+    if kind == "a device":
+        path.symlink_to("/dev/zero")
+    else:
+        os.mkfifo(path)
+    with pytest.raises(UnreadableDataError, match=f"champion.json is {kind}, not a file"):
+        storage.read_if_exists(str(path))

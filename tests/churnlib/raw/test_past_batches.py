@@ -2,10 +2,12 @@
 
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
+from churnlib.errors import DataError
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import write_parquet
 from churnlib.io.footer import footer
@@ -102,3 +104,15 @@ def test_a_batch_far_smaller_than_those_before_is_too_small() -> None:
     ((small, expected),) = small_batches(batches)
     assert small == batches[7]
     assert expected == pytest.approx(151, abs=3)
+
+
+@pytest.mark.parametrize(
+    "damage", [{"as_of": "soon"}, {"as_of": 5}, {"window": 7}, {"window": ["2024-06-01"]}], ids=str
+)
+def test_batch_with_a_damaged_footer_is_refused(damage: dict[str, Any], tmp_path: Path) -> None:
+    predictions = Catalog(str(tmp_path), "hawk").predictions(JUNE)
+    made = {"as_of": JULY, "window": (JUNE, JUNE), "model_version": "v1", "made_of": {}}
+    facts = footer(**{**made, "newest": {}, **damage})
+    write_parquet(pl.LazyFrame({"sub_id": range(11)}), predictions, facts)
+    with pytest.raises(DataError, match=r"^hawk: .*the footer of .*predictions_2024-06"):
+        read_batch(predictions, JUNE)

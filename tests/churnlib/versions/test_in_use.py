@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from churnlib.errors import ModelError
+from churnlib.errors import DataError, ModelError
 from churnlib.io import datasets
 from churnlib.io.catalog import Catalog
 from churnlib.io.datasets import DatasetRef
@@ -144,6 +144,19 @@ def test_oldest_models_in_use_are_deleted(catalog: Catalog, model: DatasetRef) -
     assert delete_old_in_use(catalog, "v1", 3) == ("m1",)
     assert list_in_use(model) == ("m4", "m3", "m2")
     assert not Path(catalog.model_in_use("v1", "m1").uri).exists()
+
+
+def test_models_in_use_behind_a_link_are_not_deleted(
+    catalog: Catalog, model: DatasetRef, tmp_path: Path
+) -> None:
+    for month in range(1, 3):
+        add(catalog, f"m{month}", date(2025, month, 1))
+    folder, others = Path(model.uri, "in_use"), tmp_path / "others"
+    folder.rename(others)
+    folder.symlink_to(others)
+    with pytest.raises(DataError, match="m1 is not removed, because a symbolic link leads"):
+        delete_old_in_use(catalog, "v1", 1)
+    assert (others / "m1" / MANIFEST).exists()
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,7 @@ def test_listing_leaves_out_what_is_of_another_type(value: Any, catalog: Catalog
     add(catalog, "v1")
     file = Path(catalog.model("v1").uri, MANIFEST)
     manifest = json.loads(file.read_text())
-    manifest["settings"]["train"] = value
+    manifest["settings"]["train"] = {"pipeline": value}
     manifest["metrics"] = {"validation": {"general": {"roc_auc": value, "roc_auc_ci": value}}}
     file.write_text(json.dumps(manifest))
     write_report(catalog, "v1", value, value)

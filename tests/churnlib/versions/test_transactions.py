@@ -17,13 +17,13 @@ from churnlib.io.datasets import Dataset
 from churnlib.io.temporary import temporary_name
 from churnlib.uris import is_remote, join
 from churnlib.versions import champion as champion_module
-from churnlib.versions import promotion, transactions
+from churnlib.versions import manifest, promotion
 from churnlib.versions.champion import champion_and_registry, champion_version
 from churnlib.versions.folder import list_versions
 from churnlib.versions.manifest import MANIFEST
 from churnlib.versions.model_state import ModelState
 from churnlib.versions.promotion import delete_old_versions, promote_manually, roll_back
-from churnlib.versions.registry import Registry, read_registry
+from churnlib.versions.registry import Registry, read_registry, write_registry
 from churnlib.versions.transactions import commit, finish_interrupted, registry_lock
 from tests.churnlib.model.samples import FACTS
 from tests.churnlib.versions.samples import NOW, compared, hours, keep, make_champion
@@ -274,8 +274,24 @@ def test_version_that_cannot_be_deleted_is_said_and_stops_nothing(
     def deny(folder: str) -> None:
         raise PermissionError(13, "Permission denied", folder)
 
-    monkeypatch.setattr(transactions, "remove_folder", deny)
+    monkeypatch.setattr(manifest, "remove_folder", deny)
     assert delete_old_versions(catalog, 1) == ("v3",)
     assert "model v3 cannot be deleted completely (Permission denied" in caplog.text
     assert list_versions(catalog) == ("v4", "v2", "v1")
     assert read_registry(catalog.registry()).deleting == ()
+
+
+def test_version_behind_a_link_is_not_deleted(
+    catalog: Catalog, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever may write to the data folder could have the folders of others emptied."""
+    two_champions(catalog)
+    others = tmp_path / "others"
+    Path(catalog.model("v3").uri).rename(others)
+    Path(catalog.model("v3").uri).symlink_to(others)
+    content = sorted(others.rglob("*"))
+    registry = read_registry(catalog.registry())
+    write_registry(registry.model_copy(update={"deleting": ("v3",)}), catalog.registry())
+    finish_interrupted(catalog)
+    assert "v3 is not removed, because a symbolic link leads from there" in caplog.text
+    assert sorted(others.rglob("*")) == content != []

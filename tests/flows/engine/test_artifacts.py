@@ -1,6 +1,7 @@
 """What a run leaves on its page in Prefect's UI."""
 
 import json
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from churnlib.io.datasets import DatasetRef
 from churnlib.report.content import Report
 from churnlib.report.markdown import to_markdown
 from flows.engine import artifacts
-from flows.engine.artifacts import artifact_key, show_datasets
+from flows.engine.artifacts import artifact_key, show_datasets, show_table
 from flows.engine.ledger import Call
 from tests.flows.studio import Studio
 
@@ -115,3 +116,17 @@ def test_artifacts_that_the_server_refuses_do_not_stop_the_run(
 
 def test_artifact_key_has_only_valid_characters() -> None:
     assert artifact_key("My_Game.2", "scores") == "my-game-2-scores"
+
+
+def test_cells_of_tables_are_no_markup(prefect_server: Path) -> None:
+    """Prefect's page renders them as Markdown: a picture would tell another host who looks."""
+
+    @flow
+    def show() -> None:
+        show_table(GAME, "list", [{"sub_id": "![x](http://evil/b.png)", "risk": "12.5 %"}])
+
+    show()
+    newest, *_ = artifacts_of(f"show-{GAME}-list")
+    assert json.loads(newest.data) == [
+        {"sub_id": "!\\[x\\](http:&#47;/evil/b.png)", "risk": "12.5 %"}
+    ]

@@ -221,3 +221,43 @@ def test_defaults_keep_everything_for_months() -> None:
 
 def test_results_lie_where_prefect_is_told() -> None:
     assert result_folder() == os.environ["PREFECT_RESULTS_LOCAL_STORAGE_PATH"]
+
+
+LINKED = (
+    f"02_intermediate/{GAME}/parts",
+    f"02_intermediate/{GAME}",
+    f"06_models/{GAME}/v1",
+    f"05_model_input/{GAME}",
+    f"01_raw/{GAME}/_snapshots/logins",
+    f"01_raw/{GAME}/_snapshots",
+)
+
+
+@pytest.mark.parametrize("link", LINKED)
+def test_nothing_is_removed_behind_a_link(
+    link: str, catalog: Catalog, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever may write to the data folder could have the folders of others emptied."""
+    others, path = tmp_path / "others", Path(catalog.data_dir, link)
+    snapshot = f"20250131T12000{{}}000Z-{'0' * 16}.parquet"
+    names = [temporary_name("a.parquet"), *(f"predict_2024-0{n}.parquet" for n in (1, 2))]
+    names += ["parts/own.txt", "own.txt", *map(snapshot.format, range(2))]
+    names += [f"logins/{snapshot.format(n)}" for n in range(2)]
+    for name in names:
+        storage.write_text("x", others / name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to(others)
+    with caplog.at_level(logging.INFO, "flows"):
+        tidy(settings_of(catalog, batch_features=1, snapshots=1), catalog)
+    assert {entry.name for entry in storage.list_files(str(others))} == set(names)
+    assert caplog.messages == []
+
+
+def test_layer_may_be_a_link_to_another_disk(catalog: Catalog, tmp_path: Path) -> None:
+    disk, layer = tmp_path / "disk", Path(catalog.data_dir, "02_intermediate")
+    left = disk / GAME / "parts" / "x.6e0f.0001.arrow"
+    storage.write_text("x", left)
+    layer.parent.mkdir(parents=True)
+    layer.symlink_to(disk)
+    tidy(settings_of(catalog), catalog)
+    assert not left.exists()
