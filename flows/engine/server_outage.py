@@ -9,7 +9,7 @@ from flows.engine.cache import run_logger
 from flows.engine.prefect_home import check_answers
 
 OUTAGE_SECONDS = 120
-"""How long a server may be down between two sub-flows."""
+"""How long a server may be down where a flow or a sub-flow starts."""
 PAUSE_SECONDS = 1
 
 

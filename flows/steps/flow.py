@@ -44,13 +44,12 @@ class ChurnFlow(Flow[..., Any]):
     """A flow whose parameters are plain values."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Runs the flow; as a sub-flow, only once Prefect's server answers.
+        """Runs the flow once Prefect's server answers.
 
         Prefect tries again what a restart of the server interrupts, but not the first request of
         a client, and a sub-flow starts with a client of its own.
         """
-        if FlowRunContext.get():
-            wait_for_server()
+        wait_for_server()
         with flow_runs_created_once():
             return super().__call__(*args, **kwargs)
 

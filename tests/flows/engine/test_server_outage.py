@@ -1,12 +1,10 @@
 """Waiting for a Prefect server that restarts."""
 
 import pytest
-from prefect import flow
 
 from churnlib.errors import ServerError
 from flows.engine import server_outage
 from flows.engine.server_outage import wait_for_server
-from flows.steps import flow as churn_flows
 from flows.steps.flow import ChurnFlow
 
 
@@ -39,20 +37,20 @@ def test_server_that_stays_away_is_not_waited_for_forever(
         wait_for_server()
 
 
-def test_only_sub_flows_wait_for_the_server(
-    prefect_server: object, monkeypatch: pytest.MonkeyPatch
+def test_flows_and_sub_flows_wait_for_the_server(
+    prefect_server: object, outage: list[int], caplog: pytest.LogCaptureFixture
 ) -> None:
-    waits: list[str] = []
-    monkeypatch.setattr(churn_flows, "wait_for_server", lambda: waits.append("waits"))
+    def away() -> str:
+        outage[0] = 2
+        return "done"
 
-    def count() -> int:
-        return len(waits)
+    part = ChurnFlow(away, name="part")
 
-    part = ChurnFlow(count, name="part")
+    def call() -> str:
+        part()
+        return str(part())
 
-    @flow
-    def whole() -> int:
-        return int(part())
-
-    assert part() == 0
-    assert whole() == 1
+    assert ChurnFlow(call, name="whole")() == "done"
+    assert outage == [2]
+    told = [text for text in caplog.messages if "does not answer; waiting for it" in text]
+    assert len(told) == 2  # At the start, and between the two parts.
