@@ -37,7 +37,7 @@ TEXT = lines(TABLE, "1,2024-01-01,2024-02-01", "2,2024-01-01,2024-02-01").encode
 def archive(name: str) -> bytes:
     with BytesIO() as file:
         with zipfile.ZipFile(file, "w") as packed:
-            packed.writestr(name, TEXT)
+            packed.writestr(zipfile.ZipInfo(name), TEXT)  # Whose time is not the present one.
         return file.getvalue()
 
 
