@@ -124,7 +124,7 @@ class Site:
 
     def ask(self, path: str, **query: Any) -> Any:
         """Asks the server's API."""
-        answer = httpx.post(f"{self.url}{path}", json=query, timeout=30, auth=self._auth)
+        answer = httpx.post(f"{self.url}{path}", json=query, timeout=PATIENCE_SECONDS, auth=self._auth)
         answer.raise_for_status()
         return answer.json()
 
@@ -148,7 +148,7 @@ class Site:
 
     def state(self, run: str) -> str:
         """The name of a run's state."""
-        answer = httpx.get(f"{self.url}/flow_runs/{run}", timeout=30, auth=self._auth)
+        answer = httpx.get(f"{self.url}/flow_runs/{run}", timeout=PATIENCE_SECONDS, auth=self._auth)
         return str(answer.json()["state"]["name"])
 
     @property
