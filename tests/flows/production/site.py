@@ -124,7 +124,9 @@ class Site:
 
     def ask(self, path: str, **query: Any) -> Any:
         """Asks the server's API."""
-        answer = httpx.post(f"{self.url}{path}", json=query, timeout=PATIENCE_SECONDS, auth=self._auth)
+        answer = httpx.post(
+            f"{self.url}{path}", json=query, timeout=PATIENCE_SECONDS, auth=self._auth
+        )
         answer.raise_for_status()
         return answer.json()
 
