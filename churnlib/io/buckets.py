@@ -6,12 +6,11 @@ each has about the same number of rows. They are chosen when tables are read; ne
 the results depend on them.
 """
 
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
 import polars as pl
@@ -23,10 +22,8 @@ from churnlib.io.table_writer import ROW_GROUPS, write_table
 from churnlib.schemas.columns import CHAR_ID
 
 BUILDING = 9
-"""The memory for building features while those before them are written, as measured, in multiples
-of the size of the rows that are in use."""
-AT_ONCE = 2
-"""The number of buckets that are built concurrently; each is smaller by this factor."""
+"""The memory for building features from a bucket while the next one is read, as measured, in
+multiples of the size of its rows."""
 
 Function = Callable[..., pl.LazyFrame]
 """Takes a frame for each table and returns one with `char_id`, sorted by it; the result for a
@@ -133,12 +130,8 @@ def build(
         memory_mib: The memory for processing a bucket, approximately.
         rows: See `count_for`.
     """
-    count = count_for(memory_mib, tables, function, rows)
-    buckets = cut(tables, count * AT_ONCE if count > 1 else 1)
-    # A table of few row groups has fewer buckets, which are as large as memory allows, or larger.
-    number = AT_ONCE if len(buckets) == count * AT_ONCE else 1
-    builds = [partial(make, function, tables, bucket) for bucket in buckets]
-    with closing(at_once(builds, number)) as frames:
+    buckets = cut(tables, count_for(memory_mib, tables, function, rows))
+    with closing(ahead(make(function, tables, bucket) for bucket in buckets)) as frames:
         return join(frames, function, tables, target, facts)
 
 
@@ -153,23 +146,14 @@ def make(function: Function, tables: Sequence[DatasetRef], bucket: Bucket) -> pl
     return function(*(bucket.rows(datasets.scan(table)) for table in tables)).collect()
 
 
-def at_once(
-    builds: Iterable[Callable[[], pl.DataFrame]], number: int
-) -> Generator[pl.DataFrame, None, None]:
-    """Yields the frames that functions build, in their order, while the next ones are built.
-
-    Args:
-        builds: The functions.
-        number: How many are called concurrently, each in a thread of its own.
-    """
-    waiting = deque[Future[pl.DataFrame]]()
-    with ThreadPoolExecutor(number) as threads:
-        for each in builds:
-            waiting.append(threads.submit(each))
-            if len(waiting) > number:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+def ahead(frames: Iterable[pl.DataFrame]) -> Generator[pl.DataFrame, None, None]:
+    """Yields frames while the next one is computed in another thread."""
+    source = iter(frames)
+    with ThreadPoolExecutor(1) as thread:
+        following = thread.submit(next, source, None)
+        while (frame := following.result()) is not None:
+            following = thread.submit(next, source, None)
+            yield frame
 
 
 def join(

@@ -1,8 +1,7 @@
 """Buckets of characters: ranges of ids that are the same in all tables."""
 
 import threading
-import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Iterator
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -213,49 +212,40 @@ def test_failure_between_buckets_leaves_the_earlier_file(
     assert threading.active_count() == before
 
 
-def builds(
-    count: int, compute: Callable[[int], object] = lambda _: None
-) -> list[Callable[[], pl.DataFrame]]:
-    def build(number: int) -> pl.DataFrame:
-        compute(number)
-        return pl.DataFrame({"n": [number]})
-
-    return [partial(build, number) for number in range(count)]
+def frames(count: int) -> list[pl.DataFrame]:
+    return [pl.DataFrame({"n": [n]}) for n in range(count)]
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 9])
-def test_frames_built_at_once_keep_their_order(count: int) -> None:
+def test_frames_computed_ahead_keep_their_order(count: int) -> None:
     before = threading.active_count()
-    slow_first = builds(count, lambda number: time.sleep(0.01 * (number % 2 == 0)))
-    assert [frame["n"][0] for frame in buckets.at_once(slow_first, buckets.AT_ONCE)] == list(
-        range(count)
-    )
+    assert [frame["n"][0] for frame in buckets.ahead(frames(count))] == list(range(count))
     assert threading.active_count() == before
 
 
-def test_two_frames_are_built_while_another_is_used() -> None:
-    begun = [threading.Event() for _ in range(6)]
-    both = threading.Barrier(buckets.AT_ONCE)
+def test_one_frame_is_computed_while_another_is_used() -> None:
+    computed = [threading.Event() for _ in range(4)]
 
-    def compute(number: int) -> None:
-        begun[number].set()
-        both.wait(timeout=10)
+    def compute() -> Iterator[pl.DataFrame]:
+        for frame, event in zip(frames(4), computed, strict=True):
+            event.set()
+            yield frame
 
-    for number, _ in enumerate(buckets.at_once(builds(len(begun), compute), buckets.AT_ONCE)):
-        last = number + buckets.AT_ONCE
-        assert all(event.wait(timeout=10) for event in begun[: last + 1])
-        assert not any(event.is_set() for event in begun[last + 1 :])
+    for number, _ in enumerate(buckets.ahead(compute())):
+        if number + 1 < len(computed):
+            assert computed[number + 1].wait(timeout=10)
+        assert not any(event.is_set() for event in computed[number + 2 :])
 
 
 @pytest.mark.parametrize("failing", [0, 1, 3])
 def test_an_exception_is_raised_after_the_frames_before_it(failing: int) -> None:
-    def compute(number: int) -> None:
-        if number >= failing:
-            raise DataError(f"out of luck at {number}")
+    def compute() -> Iterator[pl.DataFrame]:
+        yield from frames(failing)
+        raise DataError("out of luck")
 
     before, seen = threading.active_count(), list[int]()
-    with pytest.raises(DataError, match=f"out of luck at {failing}"):
-        for frame in buckets.at_once(builds(9, compute), buckets.AT_ONCE):
+    with pytest.raises(DataError, match="out of luck"):
+        for frame in buckets.ahead(compute()):
             seen.append(frame["n"][0])
     assert seen == list(range(failing))
     assert threading.active_count() == before
@@ -263,35 +253,10 @@ def test_an_exception_is_raised_after_the_frames_before_it(failing: int) -> None
 
 def test_no_thread_is_left_if_frames_are_not_used_to_the_end() -> None:
     before = threading.active_count()
-    frames = buckets.at_once(builds(9), buckets.AT_ONCE)
-    next(frames)
-    frames.close()
+    ahead = buckets.ahead(frames(9))
+    next(ahead)
+    ahead.close()
     assert threading.active_count() == before
-
-
-@pytest.mark.parametrize(("groups", "number"), [(8, buckets.AT_ONCE), (5, 1)])
-def test_buckets_built_at_once_are_smaller_by_their_number(
-    groups: int, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _, table = game_tables(tmp_path)
-    seen: list[tuple[int, int]] = []
-
-    def at_once(
-        given: Sequence[Callable[[], pl.DataFrame]], number: int
-    ) -> Generator[pl.DataFrame, None, None]:
-        seen.append((len(given), number))
-        yield from (build() for build in given)
-
-    monkeypatch.setattr(buckets, "count_for", lambda *_: 4)
-    monkeypatch.setattr(buckets, "cut", lambda _, count: whole_and_empty(min(count, groups)))
-    monkeypatch.setattr(buckets, "at_once", at_once)
-    buckets.build(lambda rows: rows, [table], Dataset("out", "hawk", f"{tmp_path}/out"), {}, 256)
-    assert seen == [(groups, number)]
-
-
-def whole_and_empty(count: int) -> list[Bucket]:
-    """Some buckets, of which only the last has rows."""
-    return [*[Bucket(10**9 + n, 10**9 + n) for n in range(count - 1)], Bucket()]
 
 
 def test_no_thread_is_left_if_the_result_cannot_be_written(
