@@ -62,7 +62,8 @@ def earliest_alone(
         (start + (day > 1)).alias(FIRST),
         (start + pl.col(SUB_MONTHS).clip(0, MANY_MONTHS).cast(pl.Int32) - ends_before).alias(LAST),
     ).filter(pl.col(LAST) >= pl.col(FIRST))
-    numbered = candidates.with_row_index(_CANDIDATE)
+    # Sorted, because the plan may compute them twice, and groups come in another order each time.
+    numbered = candidates.sort(SUB_ID, FIRST, LAST).with_row_index(_CANDIDATE)
     busy = (
         numbered.select(_CANDIDATE, SUB_ID)
         .join(subs.select(SUB_ID, CHAR_ID), on=SUB_ID)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
+from itertools import count
 from typing import Any, get_args
 
 import polars as pl
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from churnlib.features.month_runs import earliest_alone
 from churnlib.features.outcome import add_churned_on, add_label
 from churnlib.settings.outcome import OutcomeSettings
 from tests.churnlib.features import oracle
@@ -312,3 +314,24 @@ def test_label_of_a_subscription_too_short_to_churn_is_null(
 def test_label_does_not_count_churn_up_to_the_start(day: int | None, expected: int) -> None:
     churned_on = date(2024, 2, 1) if day is None else date(2024, 1, day)
     assert label(churned_on, date(2025, 1, 1)) == expected
+
+
+def test_earliest_alone_does_not_depend_on_the_order_of_candidates_computed_twice() -> None:
+    """Groups come in another order each time, and a plan may compute them more than once."""
+    subs = pl.LazyFrame(
+        {
+            "char_id": [1, 1, 2, 2],
+            "sub_id": [1, 2, 3, 4],
+            "sub_start_date": [date(2024, 1, 1), date(2024, 3, 1)] * 2,
+            "sub_months": [6, 12, 6, 1],
+        }
+    )
+    found = pl.DataFrame({"sub_id": [1, 3], "first_month": [24291] * 2, "last_month": [10**6] * 2})
+    calls = count()
+
+    def compute() -> pl.DataFrame:
+        return found if next(calls) % 2 else found.reverse()
+
+    candidates = pl.defer(compute, schema=found.schema)
+    alone = earliest_alone(candidates, subs).sort("sub_id").collect()
+    assert alone["first_month"].to_list() == [24302, 24291]
