@@ -6,11 +6,12 @@ each has about the same number of rows. They are chosen when tables are read; ne
 the results depend on them.
 """
 
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import polars as pl
@@ -21,9 +22,11 @@ from churnlib.io.footer import fact
 from churnlib.io.table_writer import ROW_GROUPS, write_table
 from churnlib.schemas.columns import CHAR_ID
 
-BUILDING = 9
-"""The memory for building features from a bucket while the next one is read, as measured, in
-multiples of the size of its rows."""
+AT_ONCE = 2
+"""The number of buckets that are built concurrently."""
+BUILDING = 12
+"""The memory for building features from that many buckets while those before them are written, as
+measured, in multiples of the size of the rows of one."""
 
 Function = Callable[..., pl.LazyFrame]
 """Takes a frame for each table and returns one with `char_id`, sorted by it; the result for a
@@ -131,7 +134,8 @@ def build(
         rows: See `count_for`.
     """
     buckets = cut(tables, count_for(memory_mib, tables, function, rows))
-    with closing(ahead(make(function, tables, bucket) for bucket in buckets)) as frames:
+    builds = [partial(make, function, tables, bucket) for bucket in buckets]
+    with closing(at_once(builds)) as frames:
         return join(frames, function, tables, target, facts)
 
 
@@ -146,14 +150,16 @@ def make(function: Function, tables: Sequence[DatasetRef], bucket: Bucket) -> pl
     return function(*(bucket.rows(datasets.scan(table)) for table in tables)).collect()
 
 
-def ahead(frames: Iterable[pl.DataFrame]) -> Generator[pl.DataFrame, None, None]:
-    """Yields frames while the next one is computed in another thread."""
-    source = iter(frames)
-    with ThreadPoolExecutor(1) as thread:
-        following = thread.submit(next, source, None)
-        while (frame := following.result()) is not None:
-            following = thread.submit(next, source, None)
-            yield frame
+def at_once(builds: Iterable[Callable[[], pl.DataFrame]]) -> Generator[pl.DataFrame, None, None]:
+    """Yields the frames that functions build, in their order, while `AT_ONCE` others are built."""
+    waiting = deque[Future[pl.DataFrame]]()
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        for each in builds:
+            waiting.append(threads.submit(each))
+            if len(waiting) > AT_ONCE:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def join(

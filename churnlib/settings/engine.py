@@ -16,8 +16,8 @@ class EngineSettings(Section):
     """The memory for the rows that are processed at a time, in MiB, approximately; larger tables
     are processed in buckets of characters. The libraries need about 200 MiB more."""
     runner: Literal["local", "dask"] = "local"
-    """What processes the buckets: this process, one after another, or the workers of a Dask
-    cluster, where each bucket is a Prefect task; requires the extra `dask`."""
+    """What processes the buckets: this process, two at a time, or the workers of a Dask cluster,
+    where each bucket is a Prefect task; requires the extra `dask`."""
     scheduler: Annotated[
         Scheduler | None, OperatorOnly("the scheduler is sent code, and its answers are trusted")
     ] = None

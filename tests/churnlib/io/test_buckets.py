@@ -1,7 +1,8 @@
 """Buckets of characters: ranges of ids that are the same in all tables."""
 
 import threading
-from collections.abc import Generator, Iterator
+import time
+from collections.abc import Callable
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -212,40 +213,47 @@ def test_failure_between_buckets_leaves_the_earlier_file(
     assert threading.active_count() == before
 
 
-def frames(count: int) -> list[pl.DataFrame]:
-    return [pl.DataFrame({"n": [n]}) for n in range(count)]
+def builds(
+    count: int, compute: Callable[[int], object] = lambda _: None
+) -> list[Callable[[], pl.DataFrame]]:
+    def build(number: int) -> pl.DataFrame:
+        compute(number)
+        return pl.DataFrame({"n": [number]})
+
+    return [partial(build, number) for number in range(count)]
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 9])
-def test_frames_computed_ahead_keep_their_order(count: int) -> None:
+def test_frames_built_at_once_keep_their_order(count: int) -> None:
     before = threading.active_count()
-    assert [frame["n"][0] for frame in buckets.ahead(frames(count))] == list(range(count))
+    slow_first = builds(count, lambda number: time.sleep(0.01 * (number % 2 == 0)))
+    assert [frame["n"][0] for frame in buckets.at_once(slow_first)] == list(range(count))
     assert threading.active_count() == before
 
 
-def test_one_frame_is_computed_while_another_is_used() -> None:
-    computed = [threading.Event() for _ in range(4)]
+def test_two_frames_are_built_while_another_is_used() -> None:
+    begun = [threading.Event() for _ in range(6)]
+    both = threading.Barrier(buckets.AT_ONCE)
 
-    def compute() -> Iterator[pl.DataFrame]:
-        for frame, event in zip(frames(4), computed, strict=True):
-            event.set()
-            yield frame
+    def compute(number: int) -> None:
+        begun[number].set()
+        both.wait(timeout=10)
 
-    for number, _ in enumerate(buckets.ahead(compute())):
-        if number + 1 < len(computed):
-            assert computed[number + 1].wait(timeout=10)
-        assert not any(event.is_set() for event in computed[number + 2 :])
+    for number, _ in enumerate(buckets.at_once(builds(len(begun), compute))):
+        last = number + buckets.AT_ONCE
+        assert all(event.wait(timeout=10) for event in begun[: last + 1])
+        assert not any(event.is_set() for event in begun[last + 1 :])
 
 
 @pytest.mark.parametrize("failing", [0, 1, 3])
 def test_an_exception_is_raised_after_the_frames_before_it(failing: int) -> None:
-    def compute() -> Iterator[pl.DataFrame]:
-        yield from frames(failing)
-        raise DataError("out of luck")
+    def compute(number: int) -> None:
+        if number >= failing:
+            raise DataError(f"out of luck at {number}")
 
     before, seen = threading.active_count(), list[int]()
-    with pytest.raises(DataError, match="out of luck"):
-        for frame in buckets.ahead(compute()):
+    with pytest.raises(DataError, match=f"out of luck at {failing}"):
+        for frame in buckets.at_once(builds(9, compute)):
             seen.append(frame["n"][0])
     assert seen == list(range(failing))
     assert threading.active_count() == before
@@ -253,24 +261,7 @@ def test_an_exception_is_raised_after_the_frames_before_it(failing: int) -> None
 
 def test_no_thread_is_left_if_frames_are_not_used_to_the_end() -> None:
     before = threading.active_count()
-    ahead = buckets.ahead(frames(9))
-    next(ahead)
-    ahead.close()
-    assert threading.active_count() == before
-
-
-def test_no_thread_is_left_if_the_result_cannot_be_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _, table = game_tables(tmp_path)
-    monkeypatch.setattr(buckets, "count_for", lambda *_: 4)
-
-    def fail(frames: Generator[pl.DataFrame, None, None], *_: object) -> None:
-        next(frames)
-        raise DataError("no space left")
-
-    monkeypatch.setattr(buckets, "join", fail)
-    before, target = threading.active_count(), Dataset("out", "hawk", f"{tmp_path}/out")
-    with pytest.raises(DataError, match="no space left"):
-        buckets.build(lambda rows: rows, [table], target, {}, 256)
+    frames = buckets.at_once(builds(9))
+    next(frames)
+    frames.close()
     assert threading.active_count() == before
