@@ -1,7 +1,7 @@
 """Aggregations of the values of a column over runs of rows."""
 
 import inspect
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from functools import cached_property
 from typing import TypeVar
 
@@ -26,29 +26,22 @@ class Column:
     """The values of a column of numbers or flags.
 
     Attributes:
-        values: The value of each row, and one more, which belongs to none. NaN is null.
+        values: The value of each row; NaN is null.
     """
 
-    def __init__(self, values: pl.Series, fill: float | None = None) -> None:
-        """Takes the values, and what replaces nulls, if anything."""
-        self.values: Floats = np.zeros(len(values) + 1)
-        numbers = values.cast(pl.Float64)
-        self.values[:-1] = numbers if fill is None else numbers.fill_null(fill)
+    def __init__(self, values: Floats) -> None:
+        self.values = values
+
+    @classmethod
+    def of(cls, values: pl.Series, fill: float | None = None) -> "Column":
+        """Takes the values of a table, and what replaces nulls, if anything."""
+        numbers = values.cast(pl.Float64).fill_null(np.nan if fill is None else fill)
+        return cls(numbers.to_numpy())
 
     @cached_property
     def has_nulls(self) -> bool:
         """Whether any value is null."""
         return bool(np.isnan(self.values).any())
-
-    @cached_property
-    def zeroed(self) -> Floats:
-        """The values, with 0 for null."""
-        return np.nan_to_num(self.values) if self.has_nulls else self.values
-
-    @cached_property
-    def known_before(self) -> NDArray[np.int32]:
-        """The number of values before each row that are not null."""
-        return counted_before(~np.isnan(self.values[:-1]))
 
     @cached_property
     def newest_known(self) -> NDArray[np.int32]:
@@ -65,9 +58,7 @@ class Column:
     @cached_property
     def scaled(self) -> "Column":
         """The values divided by `SCALE`."""
-        scaled = object.__new__(Column)
-        scaled.values = self.values / SCALE
-        return scaled
+        return Column(self.values / SCALE)
 
 
 def counted_before(flags: NDArray[np.bool_]) -> NDArray[np.int32]:
@@ -82,7 +73,7 @@ def aggregate(
     runs: RowRuns,
     functions: Collection[Function],
     months: Floats | None = None,
-) -> dict[Function, Floats | Integers]:
+) -> dict[Function, Floats]:
     """Aggregates a column over each run of rows.
 
     Args:
@@ -114,7 +105,7 @@ def meaning_of(function: str) -> str:
     >>> meaning_of("sum")
     'The sum; 0 if all values are null.'
     """
-    first, *_ = (inspect.getdoc(getattr(_RunValues, function)) or "").split("\n\n")
+    first, *_ = (inspect.getdoc(getattr(_ChunkValues, function)) or "").split("\n\n")
     return " ".join(first.split())
 
 
@@ -126,109 +117,105 @@ def bounded(values: Floats) -> Floats:
 
 def _aggregate(
     column: Column, runs: RowRuns, functions: Collection[Function], months: Floats | None
-) -> dict[Function, Floats | Integers]:
-    values = _RunValues(column, runs, months)
-    gathered = {name: np.empty(len(runs)) for name in functions if name in _GATHERED}
-    for chunk in runs.chunks() if gathered else ():
-        of_chunk = column.values.take(chunk.rows)
-        for name, results in gathered.items():
-            results[chunk.runs] = _GATHERED[name](values, chunk, of_chunk)
-    return {
-        name: gathered[name] if name in gathered else getattr(values, name) for name in functions
-    }
+) -> dict[Function, Floats]:
+    results = {name: np.empty(len(runs)) for name in functions}
+    for chunk in runs.chunks():
+        values = _ChunkValues(column, chunk, months)
+        for name, result in results.items():
+            result[chunk.runs] = getattr(values, name)
+    return results
 
 
-class _RunValues:
-    """The values of a column in runs of rows.
+class _ChunkValues:
+    """The values of a column in a chunk of runs.
 
-    A function that reduces rows where they are is a property of the same name, which holds one
-    value per run. One that needs them gathered takes a chunk of runs and the values of its rows.
+    Each function is a property of the same name, which holds one value per run.
     """
 
-    def __init__(self, column: Column, runs: RowRuns, months: Floats | None) -> None:
-        self._column, self._runs, self._months = column, runs, months
+    def __init__(self, column: Column, chunk: Chunk, months: Floats | None) -> None:
+        self._column, self._chunk, self._months = column, chunk, months
 
     @cached_property
     def count(self) -> Integers:
         """The number of values that are not null."""
-        if not self._column.has_nulls:
-            return self._runs.lengths
-        before = self._column.known_before
-        counts: Integers = (before.take(self._runs.end) - before.take(self._runs.first)).astype(
-            np.int64
-        )
-        return counts
+        if self._is_null is None:
+            return self._chunk.lengths
+        count: Integers = self._chunk.reduce(np.add, (~self._is_null).astype(np.int64))
+        return count
 
     @property
     def first(self) -> Floats:
         """The value of the first row, which may be null."""
-        return self._column.values.take(self._runs.first)
+        return self._values.take(self._chunk.offsets)
 
     @property
     def max(self) -> Floats:
         """The greatest value; null if all values are null."""
-        return self._runs.reduce(np.fmax, self._column.values)
+        return self._chunk.reduce(np.fmax, self._values)
 
     @property
     def min(self) -> Floats:
         """The smallest value; null if all values are null."""
-        return self._runs.reduce(np.fmin, self._column.values)
+        return self._chunk.reduce(np.fmin, self._values)
 
     @cached_property
     def sum(self) -> Floats:
         """The sum; 0 if all values are null."""
-        return self._runs.reduce(np.add, self._column.zeroed)
+        return self._chunk.reduce(np.add, self._zeroed(self._values))
 
     @cached_property
     def mean(self) -> Floats:
         """The mean; null if all values are null."""
         return _ratio(self.sum, self.count)
 
-    def std(self, chunk: Chunk, values: Floats) -> Floats:
+    @property
+    def std(self) -> Floats:
         """The sample standard deviation (ddof 1); null if fewer than two values are not null.
 
         It is computed from the deviations from the mean: squares of the values themselves would
         lose precision for large and steady balances.
         """
-        distances = self._zeroed(values, values - chunk.spread(self.mean))
+        distances = self._zeroed(self._values - self._chunk.spread(self.mean))
         np.multiply(distances, distances, out=distances)
-        deviation: Floats = np.sqrt(_ratio(chunk.sums(distances), self.count[chunk.runs] - 1))
+        deviation: Floats = np.sqrt(_ratio(self._chunk.reduce(np.add, distances), self.count - 1))
         return deviation
 
-    def median(self, chunk: Chunk, values: Floats) -> Floats:
+    @property
+    def median(self) -> Floats:
         """The median, the mean of the two in the middle of an even number; null if all are null."""
-        values, count = chunk.sorted(values), self.count[chunk.runs]
-        middle = (values.take(chunk.offsets + n) for n in ((count - 1) // 2, count // 2))
+        values, count = self._chunk.sorted(self._values), self.count
+        middle = (values.take(self._chunk.offsets + n) for n in ((count - 1) // 2, count // 2))
         median: Floats = np.where(count > 0, sum(middle) / 2, np.nan)
         return median
 
-    def slope(self, chunk: Chunk, values: Floats) -> Floats:
+    @property
+    def slope(self) -> Floats:
         """The slope of the line by least squares, per month; null below two values at two times."""
         if self._months is None:
             raise ValueError("a slope needs the time of each row")
-        newest = self._months.take(self._runs.newest)
-        time = self._zeroed(values, self._months.take(chunk.rows) - chunk.spread(newest))
-        count = self.count[chunk.runs]
-        mean = np.repeat(_ratio(chunk.sums(time), count), chunk.lengths)
-        time = self._zeroed(values, time - mean)
-        change = self._zeroed(values, values - chunk.spread(self.mean))
-        spread = chunk.sums(time * time)
-        slope: Floats = np.full(len(count), np.nan)
-        return np.divide(chunk.sums(time * change), spread, out=slope, where=spread > LEAST_SPREAD)
+        chunk, time = self._chunk, self._months.take(self._chunk.rows)
+        time = self._zeroed(time - chunk.spread(time.take(chunk.newest)))
+        time = self._zeroed(time - chunk.spread(_ratio(chunk.reduce(np.add, time), self.count)))
+        change = self._zeroed(self._values - chunk.spread(self.mean))
+        spread = chunk.reduce(np.add, time * time)
+        slope: Floats = np.full(len(spread), np.nan)
+        np.divide(
+            chunk.reduce(np.add, time * change), spread, out=slope, where=spread > LEAST_SPREAD
+        )
+        return slope
 
-    def _zeroed(self, values: Floats, results: Floats) -> Floats:
-        """Replaces the results from null values with 0."""
-        if self._column.has_nulls:
-            results[np.isnan(values)] = 0.0
-        return results
+    @cached_property
+    def _values(self) -> Floats:
+        return self._column.values.take(self._chunk.rows)
 
+    @cached_property
+    def _is_null(self) -> NDArray[np.bool_] | None:
+        """Whether each value is null; None if none is."""
+        return np.isnan(self._values) if self._column.has_nulls else None
 
-_GATHERED: dict[str, Callable[[_RunValues, Chunk, Floats], Floats]] = {
-    "std": _RunValues.std,
-    "median": _RunValues.median,
-    "slope": _RunValues.slope,
-}
-"""The functions that need the values of a run one after another, apart from other runs."""
+    def _zeroed(self, values: Floats) -> Floats:
+        """Replaces the values of rows that are null by 0."""
+        return values if self._is_null is None else np.where(self._is_null, 0.0, values)
 
 
 def _ratio(numerator: Floats, denominator: Integers) -> Floats:

@@ -49,13 +49,14 @@ def campaign_contacts(
 
 
 def add_campaign(
-    rows: pl.LazyFrame, contacts: pl.LazyFrame, *, horizon_months: int
+    rows: pl.LazyFrame, contacts: pl.LazyFrame | None, *, horizon_months: int
 ) -> pl.LazyFrame:
     """Flags the rows that a campaign reached while their outcome was open.
 
     Args:
         rows: Rows of a cohort, with `sub_id` and `day`.
-        contacts: The rows of `campaign_contacts`, of any number of batches.
+        contacts: The rows of `campaign_contacts`, of any number of batches; None, the fastest, if
+            there is none.
         horizon_months: The horizon of the label; contacts before the day or after the horizon do
             not count.
 
@@ -68,6 +69,8 @@ def add_campaign(
         DataError: A column is missing.
     """
     require(rows.collect_schema(), (SUB_ID, DAY), "the rows")
+    if contacts is None:
+        return rows.with_columns(pl.lit(NONE).alias(CAMPAIGN), pl.lit(1.0).alias(CAMPAIGN_WEIGHT))
     numbered, day, on = rows.with_row_index(_ROW), pl.col(DAY), pl.col(CONTACTED_ON)
     is_open = (on >= day) & (months_from(day, on) < horizon_months)
     found = (

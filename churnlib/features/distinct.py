@@ -47,6 +47,6 @@ def count_distinct(previous: NDArray[np.int32], runs: RowRuns) -> Integers:
     """
     counts = np.empty(len(runs), dtype=np.int64)
     for chunk in runs.chunks():
-        before = counted_before(previous.take(chunk.rows) < chunk.spread(runs.first))
+        before = counted_before(previous.take(chunk.rows) < chunk.spread(runs.first[chunk.runs]))
         counts[chunk.runs] = before.take(chunk.offsets + chunk.lengths) - before.take(chunk.offsets)
     return counts

@@ -144,8 +144,7 @@ class _Past:
         self, name: str, group: list[EventFeature]
     ) -> Iterator[tuple[str, pl.Series]]:
         """The features that aggregate a column."""
-        column = Column(self._events.rows[name])
-        _order_ties(column.values, self._events.ties)
+        column = Column(_order_ties(self._events.rows[name], self._events.ties))
         by_window: dict[EventWindow | None, dict[EventFunction, str]] = {}
         for each in group:
             if each.function:
@@ -203,8 +202,10 @@ class _Past:
         return first_days(self._visible.month + 1 - age)
 
 
-def _order_ties(values: Floats, ties: RowRuns) -> None:
+def _order_ties(values: pl.Series, ties: RowRuns) -> Floats:
     """Sorts the values of events of the same time, so that sums do not depend on their order."""
-    values += 0.0  # A negative zero equals zero, and is not ordered by sorting.
+    # A negative zero equals zero, and is not ordered by sorting.
+    ordered: Floats = Column.of(values).values + 0.0
     for chunk in ties.chunks():
-        values[chunk.rows] = chunk.sorted(values.take(chunk.rows))
+        ordered[chunk.rows] = chunk.sorted(ordered.take(chunk.rows))
+    return ordered

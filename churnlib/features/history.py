@@ -126,7 +126,7 @@ class _States:
             yield age.name, self._seen.align(month - months_of(self._newest_day))
         fills = {c: fill.value for fill in self._features.fill_values for c in fill.columns}
         for name, features in by_column.items():
-            column = Column(self._states.rows[name], fills.get(name))
+            column = Column.of(self._states.rows[name], fills.get(name))
             yield from self._values(column, features)
             yield from self._aggregations(column, features)
 
@@ -183,7 +183,7 @@ class _States:
             self._older[months] = self._find_older(months)
         row, exists = self._older[months]
         with np.errstate(over="ignore"):
-            changes = np.where(exists, latest - column.values.take(row), np.nan)
+            changes = np.where(exists, latest - column.values.take(row, mode="clip"), np.nan)
         return bounded(changes) if column.is_huge else changes
 
     def _find_older(self, months: int) -> tuple[Integers, NDArray[np.bool_]]:

@@ -1,4 +1,4 @@
-"""Runs of neighbouring rows, which are found and reduced by NumPy in a few passes over all of them.
+"""Runs of neighbouring rows, found by NumPy in a few passes, and reduced in chunks.
 
 The result for a run depends only on its values, to the bit, because each run is reduced separately
 and in its own order, with any number of threads.
@@ -45,33 +45,6 @@ class RowRuns:
         """The last row of each run."""
         return self.end - 1
 
-    def reduce(self, function: np.ufunc, column: NDArray[Any]) -> NDArray[Any]:
-        """Reduces each run of a column.
-
-        Args:
-            function: The function of two values by which to reduce.
-            column: The values of all rows, and one more, so that any row has one after it.
-        """
-        bounds, order = self._bounds
-        reduced: NDArray[Any] = function.reduceat(column, bounds)[::2]
-        if order is None:
-            return reduced
-        in_order = np.empty_like(reduced)
-        in_order[order] = reduced
-        return in_order
-
-    @cached_property
-    def _bounds(self) -> tuple[Integers, Integers | None]:
-        """Bounds of runs in ascending order, and that order if it is not their own.
-
-        What lies between a run and the next is reduced too. In this order, these are at most all
-        rows.
-        """
-        ascends = bool((self.first[1:] >= self.first[:-1]).all())
-        order = None if ascends else np.argsort(self.first, kind="stable")
-        bounds = np.stack((self.first, self.end), axis=1)
-        return (bounds if order is None else bounds[order]).ravel(), order
-
     def chunks(self) -> Iterator["Chunk"]:
         """Divides the runs into groups with about `CHUNK` rows in all."""
         ends, start = np.cumsum(self.lengths), 0
@@ -115,18 +88,19 @@ class Chunk:
         # A stable sort of numbers of 16 bits takes linear time.
         return values.take(order.take(np.argsort(runs, kind="stable")))
 
+    @property
+    def newest(self) -> Integers:
+        """The last row of each run, among the rows."""
+        return self.offsets + self.lengths - 1
+
     def spread(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Repeats the values of runs, one per row.
+        """Repeats the values of runs, one per row."""
+        return np.repeat(values, self.lengths)
 
-        Args:
-            values: The values of all runs, of other chunks too.
-        """
-        return np.repeat(values[self.runs], self.lengths)
-
-    def sums(self, values: Floats) -> Floats:
-        """Sums the values of rows run by run."""
-        sums: Floats = np.add.reduceat(values, self.offsets)
-        return sums
+    def reduce(self, function: np.ufunc, values: NDArray[Any]) -> NDArray[Any]:
+        """Reduces the values of rows run by run, by a function of two values."""
+        reduced: NDArray[Any] = function.reduceat(values, self.offsets)
+        return reduced
 
 
 def first_not_below(

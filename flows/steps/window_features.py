@@ -160,11 +160,11 @@ def build_window(
     engine: EngineSettings,
 ) -> DatasetRef:
     """See `build_window_features`, and `flows.steps.in_use.build_in_use_features`."""
-    window, (standard, *_) = request.window, tables
+    window, (standard, contacts, *_) = request.window, tables
     known = known_subs(datasets.scan(standard), window.as_of)
     rows = check_selects_any(known, window, standard.game, request.cohort.settings)
     facts = footer(as_of=window.as_of, window=window.span)
-    features = partial(window_features, request=request)
+    features = partial(window_features, request=request, any_contacted=contacts.rows != 0)
     several = rows if request.cohort.settings.is_monthly else 0
     return build(features, tables, output, facts, engine, several)
 
@@ -174,6 +174,7 @@ def window_features(
     contacts: pl.LazyFrame,
     *tables: pl.LazyFrame,
     request: WindowRequest,
+    any_contacted: bool = True,
 ) -> pl.LazyFrame:
     """The features and labels of the rows in a window, as known on the day of the run."""
     as_of, kinds = request.window.as_of, request.cohort.kinds
@@ -186,7 +187,11 @@ def window_features(
         as_of=as_of,
         horizon_months=request.horizon_months,
         outcome=request.outcome,
-    ).pipe(add_campaign, contacts, horizon_months=request.horizon_months)
+    ).pipe(
+        add_campaign,
+        contacts if any_contacted else None,
+        horizon_months=request.horizon_months,
+    )
     activity = request.activity.named(tables[len(kinds) :])
     return add_activity_features(labelled, activity, request.activity, as_of=as_of, day=DAY)
 

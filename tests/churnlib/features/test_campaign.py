@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 
 from churnlib.features.campaign import add_campaign, campaign_contacts
 from tests.churnlib.features.oracle import month_number, month_start
@@ -53,6 +54,8 @@ def test_campaign_of_rows_equals_oracle(
     assert found.select("sub_id", "day").rows() == rows
     told = found.select("campaign", "campaign_weight").rows()
     assert told == [expected(row, contacts, horizon) for row in rows]
+    if not contacts:
+        assert_frame_equal(add_campaign(cohort, None, horizon_months=horizon).collect(), found)
 
 
 def predictions(contact: list[bool | None]) -> pl.LazyFrame:
