@@ -15,10 +15,14 @@ STOP_SECONDS = 0.1
 """How often a full queue looks whether its reader has stopped."""
 
 
-def batches_of(rows: pl.LazyFrame) -> Iterator[pl.DataFrame]:
+def batches_of(rows: pl.LazyFrame, size: int | None = None) -> Iterator[pl.DataFrame]:
     """Reads rows in their order, some at a time, while the next ones are parsed.
 
     Not by `collect_batches`, which ends without an error where Polars panics: rows would be lost.
+
+    Args:
+        rows: The rows.
+        size: The number of rows that are read at a time; `BATCH` if None.
 
     Raises:
         PolarsError: They cannot be read, also where Polars panics.
@@ -39,7 +43,7 @@ def batches_of(rows: pl.LazyFrame) -> Iterator[pl.DataFrame]:
     def parse() -> None:
         error = None
         try:
-            rows.sink_batches(hand_over, chunk_size=BATCH, maintain_order=True)
+            rows.sink_batches(hand_over, chunk_size=size or BATCH, maintain_order=True)
         except BaseException as raised:
             error = raised
         hand_over(error)

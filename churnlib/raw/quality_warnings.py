@@ -42,6 +42,8 @@ MAX_AGE = 12
 
 ROWS = "rows"
 """The name of the counts of all rows, beside those of data warnings."""
+ROWS_AT_ONCE = 2**19
+"""The rows whose parents are looked up at a time, of few columns."""
 SHOWN_COLUMNS = 4
 """The number of undeclared columns that a data warning names."""
 
@@ -169,7 +171,7 @@ def count_unknown_parents(checked: pl.LazyFrame, spec: TableSpec, parent: pl.Laz
     roots = {name for flag in flags.values() for name in flag.meta.root_names()}
     own = [name for name in spec.types if name in {CHAR_ID, on, *roots}]
     parents = read_parents(spec, parent)
-    for rows in batches_of(checked.select(*own, spec.known_on.alias(_DAY))):
+    for rows in batches_of(checked.select(*own, spec.known_on.alias(_DAY)), ROWS_AT_ONCE):
         near = parents.read_on(rows[CHAR_ID])
         distinct = rows[on].filter((rows[on] != rows[on].shift()).fill_null(True))
         unknown = distinct.filter(~distinct.is_in(near[on].implode()))

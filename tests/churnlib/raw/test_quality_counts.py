@@ -12,7 +12,7 @@ import pytest
 from churnlib.io.datasets import read
 from churnlib.io.footer import fact
 from churnlib.months import shift_months
-from churnlib.raw import batches
+from churnlib.raw import batches, quality_warnings
 from churnlib.raw.quality_warnings import (
     PLAUSIBLE,
     ROWS_BY_DAY,
@@ -197,6 +197,7 @@ def test_counts_of_a_prepared_table_equal_those_of_plain_python_on_every_day(
     spec: TableSpec, order: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batches, "BATCH", 5)
+    monkeypatch.setattr(quality_warnings, "ROWS_AT_ONCE", 5)
     tables = spoiled_world()
     parent = checked(tables, raw_tables()[spec.parent.table]).lazy() if spec.parent else None
     rows = ORDERS[order](tables[spec.name], spec)
