@@ -8,6 +8,9 @@ TWO = --numprocesses=2 --dist=loadgroup
 THOROUGH = --hypothesis-profile=thorough --cov
 PRODUCTION = tests/flows/production
 
+# With compiled modules, Python and the tests start in half the time.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run server test test-all mutants torture check audit sbom bench format lock schema docs deployments wheel clean
 
 run: $(VENV)/ready  ## take a game, then one with monthly lists, from raw data to predictions

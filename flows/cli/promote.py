@@ -3,6 +3,7 @@
 import sys
 from datetime import UTC, date, datetime
 
+from churnlib.io import storage
 from churnlib.io.catalog import Catalog
 from churnlib.io.commands import command_line
 from churnlib.io.temporary import remove_abandoned
@@ -49,6 +50,12 @@ def promote(run: RunOptions, version: str | None, *, force: bool) -> None:
         done = f"model {champion} is the champion now; before: {promotion.previous or 'none'}"
     print(f"{run.game}: {done}")
     print(f"{run.game}: {_predictor(catalog, champion, settings)}")
+    if promotion and any(storage.list_names(catalog.written_folders["07_model_output"])):
+        again = command_line("batch_predict", catalog.models(), "--replace")
+        print(
+            f"{run.game}: batches that have been delivered keep their predictions; to replace "
+            f"those of the last one: {again}"
+        )
 
 
 def _predictor(catalog: Catalog, version: str, settings: Settings) -> str:

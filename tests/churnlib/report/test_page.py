@@ -1,5 +1,6 @@
 """The page in a real browser: no requests, errors or overflow, and labelled pictures."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,22 +17,26 @@ PHONE, DESK = 390, 1280
 SCORED = make_scored()
 NOBODY = SCORED.head(12).with_columns(sub_churn=pl.lit(0, pl.Int8))
 LONG = "a_very_long_name_without_any_place_to_break_it_" * 3
-PAGES: dict[str, tuple[Report, pl.DataFrame]] = {
-    "score": (make_report(SCORED), SCORED),
-    "training": (in_training(SCORED), SCORED),
-    "undefined": (make_report(NOBODY, comparison=None, importance=()), NOBODY),
-    "long": (
-        replace(
-            make_report(SCORED),
-            game=LONG,
-            warnings=(LONG,),
-            facts={LONG: LONG},
-            odd={LONG: {LONG: 1}},
-            changes=[{"setting": LONG, "base": LONG, "now": LONG}],
-            segments={LONG: [{**make_report(SCORED).segments["characters"][0], "value": LONG}]},
-        ),
-        SCORED,
-    ),
+
+
+def long_names() -> Report:
+    report = make_report(SCORED)
+    return replace(
+        report,
+        game=LONG,
+        warnings=(LONG,),
+        facts={LONG: LONG},
+        odd={LONG: {LONG: 1}},
+        changes=[{"setting": LONG, "base": LONG, "now": LONG}],
+        segments={LONG: [{**report.segments["characters"][0], "value": LONG}]},
+    )
+
+
+PAGES: dict[str, tuple[Callable[[], Report], pl.DataFrame]] = {
+    "score": (lambda: make_report(SCORED), SCORED),
+    "training": (lambda: in_training(SCORED), SCORED),
+    "undefined": (lambda: make_report(NOBODY, comparison=None, importance=()), NOBODY),
+    "long": (long_names, SCORED),
 }
 
 pytestmark = [
@@ -46,7 +51,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("pages")
     paths = {name: folder / f"{name}.html" for name in PAGES}
     for name, (report, scored) in PAGES.items():
-        paths[name].write_text(to_html(report, scored), encoding="utf-8")
+        paths[name].write_text(to_html(report(), scored), encoding="utf-8")
     return paths
 
 

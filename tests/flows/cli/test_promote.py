@@ -39,9 +39,11 @@ def test_promote_warns_where_the_other_flows_will_refuse_the_champion(
     capsys.readouterr()
     assert promote(restored, "--version", second, "--force") == DONE
     captured = capsys.readouterr()
-    done, predicted_by = captured.out.splitlines()
+    done, predicted_by, delivered = captured.out.splitlines()
     assert done == f"{GAME}: model {second} is the champion now; before: {first}"
     assert predicted_by.startswith(f"{GAME}: batches are predicted by the model as tested, until")
+    (again,) = re.findall(r"replace those of the last one: churn ([^;]*)$", delivered)
+    assert shlex.split(again)[0] == "batch-predict"
     warning = (
         f"warning: {GAME}: model {second} was trained on other features than the game's settings "
         'require: features.character_currency.lookback_months was 12 and is "null". score and '
@@ -53,6 +55,7 @@ def test_promote_warns_where_the_other_flows_will_refuse_the_champion(
     (back,) = re.findall(r"roll back: churn promote ([^;]*);", captured.err)
     assert main(["promote", *shlex.split(back)]) == DONE
     assert champion(restored) == first
+    assert main(shlex.split(again)) == DONE
     assert capsys.readouterr().err == ""
 
 

@@ -13,7 +13,6 @@ from flows.engine import events
 from flows.engine.events import EVENTS, BatchDue, BatchScored, ModelPromoted, labelled_as_deployed
 from tests.flows.models import champion
 from tests.flows.studio import BATCH_DAY, Studio
-from tests.variants import slow_but
 
 GAME = "game1"
 Emitted = list[tuple[str, dict[str, str], dict[str, Any]]]
@@ -95,9 +94,8 @@ def test_event_is_emitted_once_by_the_run_that_writes(
     assert emitted[1][2]["previous"] == version != emitted[1][2]["version"]
 
 
-@pytest.mark.parametrize(
-    "flow", slow_but("score_from_raw", of=["train_from_raw", "score_from_raw"])
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("flow", ["train_from_raw", "score_from_raw"])
 def test_event_of_a_due_batch_is_emitted_by_every_run_that_builds_features(
     flow: str, complete: Studio, emitted: Emitted
 ) -> None:

@@ -28,6 +28,7 @@ from flows.engine.server import (
     local_server,
 )
 from tests.flows.engine.answers import answering
+from tests.variants import slow_but
 
 PATIENCE = 120
 """Seconds that a server may take to come up or to end on a busy machine."""
@@ -190,7 +191,9 @@ def test_local_server_does_nothing_where_one_is_configured(configured: str) -> N
     assert os.environ["PREFECT_API_URL"] == configured
 
 
-@pytest.mark.parametrize(("asked", "expected"), [(None, "None"), ("60", "60")])
+@pytest.mark.parametrize(
+    ("asked", "expected"), slow_but((None, "None"), of=[(None, "None"), ("60", "60")])
+)
 def test_local_server_keeps_configured_heartbeats(
     start: Callable[[str], subprocess.Popen[str]],
     configured: str,

@@ -237,7 +237,7 @@ def foreign_page() -> Iterator[str]:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as pages:
-        thread = Thread(target=pages.serve_forever, daemon=True)
+        thread = Thread(target=pages.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{pages.server_port}/"
         pages.shutdown()
