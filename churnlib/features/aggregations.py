@@ -2,13 +2,13 @@
 
 import inspect
 from collections.abc import Collection
-from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from churnlib.features.cached import cached_property
 from churnlib.features.row_runs import Chunk, Floats, Integers, RowRuns
 
 Function = TypeVar("Function", bound=str)
@@ -34,7 +34,7 @@ class Column:
 
     @classmethod
     def of(cls, values: pl.Series, fill: float | None = None) -> "Column":
-        """Takes the values of a table, and what replaces nulls, if anything."""
+        """Takes the values of a table's column, and what replaces nulls, if anything."""
         numbers = values.cast(pl.Float64).fill_null(np.nan if fill is None else fill)
         return cls(numbers.to_numpy())
 
@@ -59,13 +59,6 @@ class Column:
     def scaled(self) -> "Column":
         """The values divided by `SCALE`."""
         return Column(self.values / SCALE)
-
-
-def counted_before(flags: NDArray[np.bool_]) -> NDArray[np.int32]:
-    """The number of true flags before each row, and before the end."""
-    before = np.zeros(len(flags) + 1, dtype=np.int32)
-    np.cumsum(flags, out=before[1:])
-    return before
 
 
 def aggregate(
@@ -214,7 +207,7 @@ class _ChunkValues:
         return np.isnan(self._values) if self._column.has_nulls else None
 
     def _zeroed(self, values: Floats) -> Floats:
-        """Replaces the values of rows that are null by 0."""
+        """Replaces values with 0 in rows where the column is null."""
         return values if self._is_null is None else np.where(self._is_null, 0.0, values)
 
 

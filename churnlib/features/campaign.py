@@ -55,8 +55,8 @@ def add_campaign(
 
     Args:
         rows: Rows of a cohort, with `sub_id` and `day`.
-        contacts: The rows of `campaign_contacts`, of any number of batches; None, the fastest, if
-            there is none.
+        contacts: The rows of `campaign_contacts`, of any number of batches. None, which is faster,
+            if nobody was contacted.
         horizon_months: The horizon of the label; contacts before the day or after the horizon do
             not count.
 

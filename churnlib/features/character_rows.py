@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import cached_property
 
 import numpy as np
 import polars as pl
 
+from churnlib.features.cached import cached_property
 from churnlib.features.row_runs import Floats, Integers, RowRuns, first_not_below
 from churnlib.months import first_days, month_index, months_of
 from churnlib.schemas.columns import CHAR_ID

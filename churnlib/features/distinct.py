@@ -4,8 +4,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from churnlib.features.aggregations import counted_before
-from churnlib.features.row_runs import Integers, RowRuns
+from churnlib.features.row_runs import Integers, RowRuns, counted_before
 
 NEVER = np.iinfo(np.int32).max
 """A row after all others."""

@@ -9,10 +9,10 @@ import numpy as np
 import polars as pl
 
 from churnlib.errors import DataError
-from churnlib.features.aggregations import Column, aggregate, counted_before
+from churnlib.features.aggregations import Column, aggregate
 from churnlib.features.character_rows import CharacterRows, Clock, SeenRuns, VisibleRows
 from churnlib.features.distinct import count_distinct, previous_rows
-from churnlib.features.row_runs import Floats, Integers, RowRuns
+from churnlib.features.row_runs import Integers, RowRuns, counted_before
 from churnlib.months import first_days
 from churnlib.schemas.columns import CHAR_ID, SUB_START_DATE
 from churnlib.schemas.validation import require
@@ -144,7 +144,7 @@ class _Past:
         self, name: str, group: list[EventFeature]
     ) -> Iterator[tuple[str, pl.Series]]:
         """The features that aggregate a column."""
-        column = Column(_order_ties(self._events.rows[name], self._events.ties))
+        column = _with_ordered_ties(Column.of(self._events.rows[name]), self._events.ties)
         by_window: dict[EventWindow | None, dict[EventFunction, str]] = {}
         for each in group:
             if each.function:
@@ -202,10 +202,10 @@ class _Past:
         return first_days(self._visible.month + 1 - age)
 
 
-def _order_ties(values: pl.Series, ties: RowRuns) -> Floats:
+def _with_ordered_ties(column: Column, ties: RowRuns) -> Column:
     """Sorts the values of events of the same time, so that sums do not depend on their order."""
     # A negative zero equals zero, and is not ordered by sorting.
-    ordered: Floats = Column.of(values).values + 0.0
+    ordered = Column(column.values + 0.0)
     for chunk in ties.chunks():
-        ordered[chunk.rows] = chunk.sorted(ordered.take(chunk.rows))
+        ordered.values[chunk.rows] = chunk.sorted(ordered.values.take(chunk.rows))
     return ordered

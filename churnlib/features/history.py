@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from datetime import date
-from functools import cached_property, partial
+from functools import partial
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from churnlib.features.aggregations import Column, aggregate, bounded
+from churnlib.features.cached import cached_property
 from churnlib.features.character_rows import CharacterRows, Clock, VisibleRows
 from churnlib.features.row_runs import Floats, Integers, first_not_below
 from churnlib.months import first_days, months_of
@@ -183,7 +184,7 @@ class _States:
             self._older[months] = self._find_older(months)
         row, exists = self._older[months]
         with np.errstate(over="ignore"):
-            changes = np.where(exists, latest - column.values.take(row, mode="clip"), np.nan)
+            changes = np.where(exists, latest - column.values.take(row), np.nan)
         return bounded(changes) if column.is_huge else changes
 
     def _find_older(self, months: int) -> tuple[Integers, NDArray[np.bool_]]:

@@ -6,11 +6,12 @@ and in its own order, with any number of threads.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from churnlib.features.cached import cached_property
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -101,6 +102,13 @@ class Chunk:
         """Reduces the values of rows run by run, by a function of two values."""
         reduced: NDArray[Any] = function.reduceat(values, self.offsets)
         return reduced
+
+
+def counted_before(flags: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """The number of true flags before each row, and before the end."""
+    before = np.zeros(len(flags) + 1, dtype=np.int32)
+    np.cumsum(flags, out=before[1:])
+    return before
 
 
 def first_not_below(

@@ -25,8 +25,8 @@ from churnlib.schemas.columns import CHAR_ID
 AT_ONCE = 2
 """The number of buckets that are built concurrently."""
 BUILDING = 12
-"""The memory for building features from that many buckets while those before them are written, as
-measured, in multiples of the size of the rows of one."""
+"""The memory for building `AT_ONCE` buckets while an earlier one is written, as measured, in
+multiples of the size of the rows of one."""
 
 Function = Callable[..., pl.LazyFrame]
 """Takes a frame for each table and returns one with `char_id`, sorted by it; the result for a
@@ -71,7 +71,7 @@ def _width(dtype: pl.DataType) -> int:
 def count_for(
     memory_mib: int, tables: Sequence[DatasetRef], function: Function | None = None, rows: int = 0
 ) -> int:
-    """The number of buckets that lets one be built within some memory, approximately.
+    """The number of buckets that lets `AT_ONCE` be built within some memory, approximately.
 
     Args:
         memory_mib: The memory.
@@ -130,7 +130,7 @@ def build(
         tables: Tables that `churnlib.io.table_writer` wrote.
         target: Where the result is written.
         facts: Facts for its footer.
-        memory_mib: The memory for processing a bucket, approximately.
+        memory_mib: The memory for the buckets that are built at a time, approximately.
         rows: See `count_for`.
     """
     buckets = cut(tables, count_for(memory_mib, tables, function, rows))

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 BATCH = 2**17
-"""Rows that are read at a time."""
+"""Rows that are read at a time, unless another number is asked for."""
 AHEAD = 2
 """Batches that are parsed ahead of the one in use."""
 STOP_SECONDS = 0.1

@@ -42,8 +42,9 @@ MAX_AGE = 12
 
 ROWS = "rows"
 """The name of the counts of all rows, beside those of data warnings."""
-ROWS_AT_ONCE = 2**19
-"""The rows whose parents are looked up at a time, of few columns."""
+ROWS_AT_ONCE = 2**18
+"""The rows whose parents are looked up at a time. Each look-up has a cost of its own, and these
+rows have few columns, so they are more than are read at a time elsewhere."""
 SHOWN_COLUMNS = 4
 """The number of undeclared columns that a data warning names."""
 

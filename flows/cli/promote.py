@@ -3,10 +3,11 @@
 import sys
 from datetime import UTC, date, datetime
 
-from churnlib.io import storage
-from churnlib.io.catalog import Catalog
+from churnlib.io.catalog import Catalog, month_name
 from churnlib.io.commands import command_line
+from churnlib.io.footer import optional_fact
 from churnlib.io.temporary import remove_abandoned
+from churnlib.raw.past_batches import predicted_months
 from churnlib.settings import Settings
 from churnlib.shown import lines
 from churnlib.versions.compatibility import changed_features
@@ -42,7 +43,8 @@ def promote(run: RunOptions, version: str | None, *, force: bool) -> None:
         )
     champion = promotion.version if promotion else version
     assert champion is not None  # A roll-back returns a promotion, or raises.
-    if warning := _feature_warning(catalog, champion, settings):
+    warning = _feature_warning(catalog, champion, settings)
+    if warning:
         print(lines(f"warning: {run.game}: {warning}"), file=sys.stderr)
     if promotion is None:
         done = f"model {champion} is the champion already; nothing was changed"
@@ -50,12 +52,8 @@ def promote(run: RunOptions, version: str | None, *, force: bool) -> None:
         done = f"model {champion} is the champion now; before: {promotion.previous or 'none'}"
     print(f"{run.game}: {done}")
     print(f"{run.game}: {_predictor(catalog, champion, settings)}")
-    if promotion and any(storage.list_names(catalog.written_folders["07_model_output"])):
-        again = command_line("batch_predict", catalog.models(), "--replace")
-        print(
-            f"{run.game}: batches that have been delivered keep their predictions; to replace "
-            f"those of the last one: {again}"
-        )
+    if not warning and (delivered := _delivered(catalog, champion)):
+        print(f"{run.game}: {delivered}")
 
 
 def _predictor(catalog: Catalog, version: str, settings: Settings) -> str:
@@ -70,6 +68,18 @@ def _predictor(catalog: Catalog, version: str, settings: Settings) -> str:
     return (
         "batches are predicted by the model as tested, until its model in use is fitted on all "
         f"known labels: {fit}"
+    )
+
+
+def _delivered(catalog: Catalog, version: str) -> str | None:
+    """Says how to replace the last batch, if another version has predicted it."""
+    months = predicted_months(catalog)
+    if not months or optional_fact(catalog.predictions(months[-1]), "model_version") == version:
+        return None
+    again = command_line("batch_predict", catalog.model(version), "--replace")
+    return (
+        f"the batch of {month_name(months[-1])} has been delivered, predicted by another version, "
+        f"and is kept. To replace the last batch: {again}"
     )
 
 

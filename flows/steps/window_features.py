@@ -164,6 +164,7 @@ def build_window(
     known = known_subs(datasets.scan(standard), window.as_of)
     rows = check_selects_any(known, window, standard.game, request.cohort.settings)
     facts = footer(as_of=window.as_of, window=window.span)
+    # Even an empty table would be joined in every bucket.
     features = partial(window_features, request=request, any_contacted=contacts.rows != 0)
     several = rows if request.cohort.settings.is_monthly else 0
     return build(features, tables, output, facts, engine, several)

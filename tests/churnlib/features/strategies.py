@@ -11,6 +11,7 @@ import polars as pl
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from churnlib.features.row_runs import CHUNK
 from churnlib.settings.history_features import (
     Aggregation,
     Difference,
@@ -25,6 +26,8 @@ from tests.churnlib.features.oracle import Row, month_start
 AMOUNTS = raw_tables()[HISTORY].of_kind("number")
 FUNCTIONS: tuple[HistoryFunction, ...] = get_args(HistoryFunction)
 FIRST_MONTH = 12 * 2022 + 6
+CHUNKS = st.sampled_from((3, CHUNK))
+"""The rows that are reduced at once: so few that runs are in several chunks, or all."""
 
 _Name = TypeVar("_Name", bound=str)
 

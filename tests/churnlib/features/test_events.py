@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from random import Random
 from typing import Any
+from unittest.mock import patch
 
 import polars as pl
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from churnlib.errors import DataError
+from churnlib.features import row_runs
 from churnlib.features.events import add_event_features, event_feature_types
 from churnlib.features.row_runs import CHUNK
 from churnlib.settings.event_features import EventAggregation, EventFeatures
@@ -32,7 +34,7 @@ from tests.churnlib.features.event_oracle import (
     row,
 )
 from tests.churnlib.features.oracle import Row
-from tests.churnlib.features.strategies import examples
+from tests.churnlib.features.strategies import CHUNKS, examples
 from tests.churnlib.features.test_invariants import exact
 
 LATE = date(2030, 1, 1)
@@ -88,11 +90,17 @@ def assert_equals_oracle(
 
 
 @examples(50)
-@given(cohorts, events, event_settings(), days_near(2, 9), st.sampled_from((0, 1, 40)))
+@given(cohorts, events, event_settings(), days_near(2, 9), st.sampled_from((0, 1, 40)), CHUNKS)
 def test_event_features_equal_oracle_for_any_settings(
-    cohort: list[Row], happened: list[Row], settings: EventFeatures, as_of: date, delay: int
+    cohort: list[Row],
+    happened: list[Row],
+    settings: EventFeatures,
+    as_of: date,
+    delay: int,
+    chunk: int,
 ) -> None:
-    assert_equals_oracle(cohort, happened, settings, as_of, delay)
+    with patch.object(row_runs, "CHUNK", chunk):
+        assert_equals_oracle(cohort, happened, settings, as_of, delay)
 
 
 @examples(25)

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from fractions import Fraction
 from typing import Any
+from unittest.mock import patch
 
 import polars as pl
 import pytest
 from hypothesis import given
 
+from churnlib.features import row_runs
 from churnlib.features.history import add_history_features, history_feature_types
 from churnlib.settings.history_features import Aggregation, Difference, Fill, HistoryFeatures
 from tests.base import HISTORY
@@ -18,6 +20,7 @@ from tests.churnlib.features import oracle
 from tests.churnlib.features.oracle import Row
 from tests.churnlib.features.strategies import (
     AMOUNTS,
+    CHUNKS,
     CURRENCY_SCHEMA,
     EVERYTHING,
     FUNCTIONS,
@@ -85,11 +88,12 @@ def assert_equals_oracle(game: Game, settings: HistoryFeatures, as_of: date) -> 
 
 
 @examples(80)
-@given(games, currency_settings(), as_of_days)
+@given(games, currency_settings(), as_of_days, CHUNKS)
 def test_currency_features_equal_oracle_for_any_settings(
-    game: Game, settings: HistoryFeatures, as_of: date
+    game: Game, settings: HistoryFeatures, as_of: date, chunk: int
 ) -> None:
-    assert_equals_oracle(game, settings, as_of)
+    with patch.object(row_runs, "CHUNK", chunk):
+        assert_equals_oracle(game, settings, as_of)
 
 
 def test_oracle_raises_on_an_unknown_aggregation_function(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -264,4 +264,21 @@ def test_no_thread_is_left_if_frames_are_not_used_to_the_end() -> None:
     frames = buckets.at_once(builds(9))
     next(frames)
     frames.close()
+    assert threading.active_count() == before
+
+
+def test_no_thread_is_left_if_the_result_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, table = game_tables(tmp_path)
+    monkeypatch.setattr(buckets, "count_for", lambda *_: 4)
+
+    def fail(frames: Generator[pl.DataFrame, None, None], *_: object) -> None:
+        next(frames)
+        raise DataError("no space left")
+
+    monkeypatch.setattr(buckets, "join", fail)
+    before, target = threading.active_count(), Dataset("out", "hawk", f"{tmp_path}/out")
+    with pytest.raises(DataError, match="no space left"):
+        buckets.build(lambda rows: rows, [table], target, {}, 256)
     assert threading.active_count() == before

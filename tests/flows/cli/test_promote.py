@@ -1,10 +1,12 @@
 """`churn promote` and `churn models`: what they print, and the commands that they advise."""
 
+import json
 import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from flows.cli.exit_status import DONE, USERS_FAULT
@@ -39,11 +41,9 @@ def test_promote_warns_where_the_other_flows_will_refuse_the_champion(
     capsys.readouterr()
     assert promote(restored, "--version", second, "--force") == DONE
     captured = capsys.readouterr()
-    done, predicted_by, delivered = captured.out.splitlines()
+    done, predicted_by = captured.out.splitlines()
     assert done == f"{GAME}: model {second} is the champion now; before: {first}"
     assert predicted_by.startswith(f"{GAME}: batches are predicted by the model as tested, until")
-    (again,) = re.findall(r"replace those of the last one: churn ([^;]*)$", delivered)
-    assert shlex.split(again)[0] == "batch-predict"
     warning = (
         f"warning: {GAME}: model {second} was trained on other features than the game's settings "
         'require: features.character_currency.lookback_months was 12 and is "null". score and '
@@ -55,8 +55,23 @@ def test_promote_warns_where_the_other_flows_will_refuse_the_champion(
     (back,) = re.findall(r"roll back: churn promote ([^;]*);", captured.err)
     assert main(["promote", *shlex.split(back)]) == DONE
     assert champion(restored) == first
-    assert main(shlex.split(again)) == DONE
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.slow
+def test_promote_names_the_command_that_replaces_the_last_batch(
+    with_candidate: Studio, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = champion(with_candidate), candidate(with_candidate)
+    batch = with_candidate.file(f"07_model_output/{GAME}/predictions_2024-12.parquet")
+    assert pl.read_parquet_metadata(batch)["model_version"] == json.dumps(first)
+    assert promote(with_candidate, "--version", second, "--force") == DONE
+    (again,) = re.findall(r"To replace the last batch: churn (.*)", capsys.readouterr().out)
+    assert main(shlex.split(again)) == DONE
+    assert pl.read_parquet_metadata(batch)["model_version"] == json.dumps(second)
+    capsys.readouterr()
+    assert promote(with_candidate, "--version", second) == DONE
+    assert "replace" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
