@@ -1,4 +1,4 @@
-"""Properties that are computed once, and do not let the threads that build features wait."""
+"""Properties that are computed once, without a lock for which other threads would wait."""
 
 import sys
 from collections.abc import Callable
