@@ -14,7 +14,7 @@ class EngineSettings(Section):
 
     memory_mib: Whole = Field(default=256, ge=1)
     """The memory for the rows that are processed at a time, in MiB, approximately; larger tables
-    are processed in buckets of characters. The libraries need about 200 MiB more."""
+    are processed in buckets of characters. Python and its libraries need about 250 MiB more."""
     runner: Literal["local", "dask"] = "local"
     """What processes the buckets: this process, two at a time, or the workers of a Dask cluster,
     where each bucket is a Prefect task; requires the extra `dask`."""
