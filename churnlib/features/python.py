@@ -31,7 +31,8 @@ def feature(*, table: str) -> Callable[[Function], PythonFeature]:
     `row_id`, which identifies the row of the cohort, and `day`, its day. It returns one row per
     `row_id`, with one or more columns of numbers, flags or texts. One column is a feature with the
     name of the function, and several have that name and their own: `<function>_<column>`.
-    Rows of the cohort that are missing get null.
+    Rows of the cohort that are missing get null. `lookback_months` of the table does not limit the
+    rows that a function takes.
 
     Rows of a large table come in ranges of characters, and several threads or processes may call a
     function at once. So the result for a `row_id` may depend on its rows only, and a function must

@@ -18,6 +18,8 @@ DECISIVE = ("horizon_months", "outcome", "cohort", "standard", "tables", "featur
 """Settings that decide the meaning of features and labels, so must equal those of the training."""
 
 FEATURE_TABLES = ("train_features", "in_use_features")
+PYTHON = "features.python.use"
+"""The setting of the functions of `games/features.py` that compute features."""
 """The feature tables that models are fitted on, as manifests name them."""
 DEPTH = 4
 """The number of names in the path of a setting that a message names."""
@@ -130,8 +132,10 @@ def changed_features(manifest: Mapping[str, Any], settings: Settings) -> str | N
         if _get(trained, path) != _get(current, path)
         and not (path.startswith("tables") and trained["tables"] is None)
     ]
-    if manifest.get("code", {}).get("features", "") != own_functions_digest(settings):
-        changed.append("the code of features.python.use has changed")
+    code = manifest.get("code", {}).get("features", "")
+    is_same_list = _get(trained, PYTHON) == _get(current, PYTHON)
+    if is_same_list and code != own_functions_digest(settings):
+        changed.append(f"the code of {PYTHON} has changed")
     return "; ".join(changed) or None
 
 

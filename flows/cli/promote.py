@@ -51,24 +51,23 @@ def promote(run: RunOptions, version: str | None, *, force: bool) -> None:
     else:
         done = f"model {champion} is the champion now; before: {promotion.previous or 'none'}"
     print(f"{run.game}: {done}")
-    print(f"{run.game}: {_predictor(catalog, champion, settings)}")
+    print(f"{run.game}: {_predictor(catalog, champion, settings, may_fit=not warning)}")
     if not warning and (delivered := _delivered(catalog, champion)):
         print(f"{run.game}: {delivered}")
 
 
-def _predictor(catalog: Catalog, version: str, settings: Settings) -> str:
-    """Says which model of the champion predicts the next batches."""
+def _predictor(catalog: Catalog, version: str, settings: Settings, *, may_fit: bool) -> str:
+    """Says which model of the champion predicts the next batches, and how to fit it again."""
     model = catalog.model(version)
     if settings.train.in_use == AS_TESTED:
         return "batches are predicted by the model as tested (train.in_use)"
     fit = command_line(flow_that_fits(catalog), model, "--from-raw")
-    learnt = describe_in_use(model, date.max)
-    if learnt:
-        return f"its model in use was fitted on {learnt}. To fit it on what is known by now: {fit}"
-    return (
-        "batches are predicted by the model as tested, until its model in use is fitted on all "
-        f"known labels: {fit}"
-    )
+    if learnt := describe_in_use(model, date.max):
+        fitted = f"its model in use was fitted on {learnt}"
+        return f"{fitted}. To fit it on what is known by now: {fit}" if may_fit else fitted
+    predictor = "batches are predicted by the model as tested"
+    until = f", until its model in use is fitted on all known labels: {fit}"
+    return predictor + until if may_fit else predictor
 
 
 def _delivered(catalog: Catalog, version: str) -> str | None:

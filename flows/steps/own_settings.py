@@ -7,6 +7,7 @@ from typing import Any
 from churnlib.errors import SettingsError
 from churnlib.io.commands import churn_command
 from churnlib.settings import Settings, load_settings
+from churnlib.versions.champion import champion_and_registry
 from churnlib.versions.compatibility import DECISIVE, decisive_settings
 from flows.engine.tries import is_same_folder
 from flows.steps.run import Run
@@ -51,9 +52,12 @@ def back_test_changes(run: Run) -> tuple[str, ...]:
 def deciding_command(run: Run, version: str) -> str:
     """Writes the command line of a back-test that decides on the contacts of a version.
 
-    In the game's own data folder, it has the game's own settings.
+    In the game's own data folder, it has the game's own settings. It names the version if the run
+    does, or if it would back-test a waiting candidate instead.
     """
-    named = ("--model", version) if run.model else ()
+    champion, registry = champion_and_registry(run.catalog)
+    is_next = registry.next_candidate(champion) in (None, version)
+    named = () if is_next and not run.model else ("--model", version)
     own = own_settings(run.settings.game)
     if own and is_same_folder(run.settings.data_dir, own.data_dir):
         return churn_command("score", own.game, run.catalog.data_dir, *named)

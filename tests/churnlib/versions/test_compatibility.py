@@ -10,6 +10,7 @@ import pytest
 from churnlib.errors import ModelError
 from churnlib.settings import Settings, load_settings
 from churnlib.versions.compatibility import (
+    changed_features,
     check_label_leakage,
     check_same_features,
     configuration_of,
@@ -92,6 +93,14 @@ def test_other_features_or_labels_are_refused(change: dict[str, Any], words: str
     assert words in message
     assert message.endswith(f"Set these back, or train again: {AGAIN}")
     assert message.count(" was ") == 2
+
+
+def test_other_functions_are_not_said_to_have_changed() -> None:
+    trained = {**manifest(game(features__python__use=["spree"])), "code": {"features": "c0de"}}
+    expected = 'features.python.use was ["spree"] and is []'
+    assert changed_features(trained, game()) == expected
+    trained["settings"]["features"]["python"]["use"] = []
+    assert changed_features(trained, game()) == "the code of features.python.use has changed"
 
 
 def test_settings_missing_from_an_older_manifest_are_named() -> None:

@@ -43,7 +43,7 @@ def test_promote_warns_where_the_other_flows_will_refuse_the_champion(
     captured = capsys.readouterr()
     done, predicted_by = captured.out.splitlines()
     assert done == f"{GAME}: model {second} is the champion now; before: {first}"
-    assert predicted_by.startswith(f"{GAME}: batches are predicted by the model as tested, until")
+    assert predicted_by == f"{GAME}: batches are predicted by the model as tested"
     warning = (
         f"warning: {GAME}: model {second} was trained on other features than the game's settings "
         'require: features.character_currency.lookback_months was 12 and is "null". score and '

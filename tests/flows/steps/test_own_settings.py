@@ -9,14 +9,17 @@ import pytest
 
 from churnlib.io.commands import command_line
 from churnlib.versions.manifest import retrain_command
+from churnlib.versions.registry import Registry
 from flows.cli.exit_status import DONE
 from flows.cli.main import main
+from flows.steps import own_settings
 from flows.steps.own_settings import back_test_changes, deciding_command, try_warnings
 from flows.steps.run import open_run
 from tests.flows.models import GAME, champion, registry
 from tests.flows.studio import FAST, Say, Studio
 
 DAY = date(2025, 1, 1)
+FIRST, SECOND = "20250101T000000000Z", "20250102T000000000Z"
 
 
 @pytest.mark.parametrize(
@@ -65,6 +68,16 @@ def test_deciding_command_has_the_settings_of_the_game(
     with open_run(GAME, DAY, {"horizon_months": 5}) as run:
         wanted = f"churn score --game {GAME} --data-dir {tmp_path}"
         assert deciding_command(run, "v1") == wanted
+
+
+@pytest.mark.parametrize(("candidate", "named"), [(None, False), (FIRST, False), (SECOND, True)])
+def test_deciding_command_names_a_version_that_score_would_pass_over(
+    candidate: str | None, named: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = (FIRST, Registry(candidate=candidate))
+    monkeypatch.setattr(own_settings, "champion_and_registry", lambda _: known)
+    with open_run(GAME, DAY, {}, str(tmp_path)) as run:
+        assert (f"--model {FIRST}" in deciding_command(run, FIRST)) == named
 
 
 @pytest.mark.slow
