@@ -8,7 +8,7 @@ TWO = --numprocesses=2 --dist=loadgroup
 THOROUGH = --hypothesis-profile=thorough --cov
 PRODUCTION = tests/flows/production
 
-# With compiled modules, Python and the tests start in half the time.
+# Python keeps compiled modules, with which the tests start a third faster.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run server test test-all mutants torture check audit sbom bench format lock schema docs deployments wheel clean
